@@ -1,0 +1,5 @@
+"""`python -m ckptcheck`."""
+
+from ckptcheck.cli import main
+
+main()

@@ -1,0 +1,159 @@
+"""The catalogue: what can be lost, as a sentence, and its remedy for each stage at which it can have been lost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Stage(str, Enum):
+    """Where on its way a tensor was lost."""
+
+    OMITTED_AT_SAVE = "omitted at save"
+    NOT_APPLIED_AT_LOAD = "not applied at load"
+    OVERWRITTEN_AFTER_LOAD = "overwritten after load"
+    NEVER_LIVE = "never live"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One entry of the catalogue. The sentence may name fields in braces, which the diagnosis fills in.
+
+    `remedies` is by stage; the entry under None is used where the stage is not known.
+    """
+
+    name: str
+    sentence: str
+    remedies: Mapping[Stage | None, str]
+
+    def remedy(self, stage: Stage | None) -> str:
+        """Return what to do when the tensors were lost at `stage`."""
+        return self.remedies.get(stage) or self.remedies[None]
+
+
+_ALL_VARIABLES = "Restore with a plain tf.train.Saver(): it takes every global variable, not only the trainable ones."
+_INITIALISER = "Run the initialiser before the restore, never after it, and assign nothing to these variables in between."
+
+
+def _lost(save: str, load: str = _ALL_VARIABLES) -> dict[Stage | None, str]:
+    return {
+        Stage.OMITTED_AT_SAVE: save,
+        Stage.NOT_APPLIED_AT_LOAD: load,
+        Stage.OVERWRITTEN_AFTER_LOAD: _INITIALISER,
+        None: f"{save} {load}",
+    }
+
+
+_CATALOGUE = (
+    Cause(
+        "shadows-not-in-checkpoint",
+        "The restore asked for {count} shadow variables that the checkpoint does not hold, {example} for one. "
+        "ema.variables_to_restore() maps every trainable variable to its shadow, whether or not the moving average was "
+        "ever applied to it; here it was applied to {averaged}, so these shadows have never existed.",
+        {None: "Use tf.train.Saver(): it saves and restores every global variable, the moving means and variances included."},
+    ),
+    Cause(
+        "keys-not-in-checkpoint",
+        "The restore asked for {count} keys that the checkpoint does not hold, {example} for one.",
+        {None: "Save and restore the same variables under the same names, with tf.train.Saver() on both sides."},
+    ),
+    Cause(
+        "restore-raised",
+        "The restore raised {type}: {message}",
+        {None: "Make the restore work on a fresh process that has only built the job; its output.txt has the traceback."},
+    ),
+    Cause(
+        "resumed-run-raised",
+        "The restore went through, but the resumed run raised in {during}{step}: {type}: {message}",
+        {None: "Restore everything that training needs; the run's output.txt has the traceback."},
+    ),
+    Cause(
+        "nothing-restored",
+        "Nothing came back: all {count} tensors that training had changed are at the initial values of the new process.",
+        {
+            None: "Check that the restore is called at all, that it finds the checkpoint, and that nothing initialises the "
+            "variables after it.",
+        },
+    ),
+    Cause(
+        "moving-statistics-lost",
+        "{count} of {total} moving means and variances are {where}. Evaluation normalises with them, so it is "
+        "wrong from the restart on; the training loss does not show it, because training normalises with the batch.",
+        _lost("Save every variable: tf.train.Saver() instead of a Saver over tf.trainable_variables()."),
+    ),
+    Cause(
+        "shadows-in-weights",
+        "{count} of {total} weights came back as their moving averages: the shadow variables were put into the weights. "
+        "That is meant for evaluation; training goes on from other weights.",
+        {
+            None: "To train on, restore with tf.train.Saver(); keep ema.variables_to_restore() for evaluation.",
+        },
+    ),
+    Cause(
+        "shadows-lost",
+        "{count} of {total} shadow variables (moving averages of weights) are {where}: the averages start "
+        "anew. No training loss shows it.",
+        _lost(
+            "Save every variable, the shadows included: tf.train.Saver().",
+            "To train on, restore with tf.train.Saver(): ema.variables_to_restore() fills the weights from the shadows and "
+            "leaves the shadows themselves out.",
+        ),
+    ),
+    Cause(
+        "slots-lost",
+        "{count} of {total} optimizer slots are {where}. The first step's loss is still right, because the "
+        "optimizer acts after it; from the second step on the run differs.",
+        _lost("Save the optimizer's variables too: make the Saver after the optimizer, over all global variables."),
+    ),
+    Cause(
+        "step-lost",
+        "The step counter is at {resumed}, the control's at {control}: batches, schedules and warm-ups start there again.",
+        _lost("Save the global step: tf.train.Saver() takes it, a Saver over the trainable variables does not."),
+    ),
+    Cause(
+        "weights-lost",
+        "{count} of {total} weights are {where}: they belong to the new process, not to the checkpoint.",
+        _lost("Save every variable: tf.train.Saver()."),
+    ),
+    Cause(
+        "state-lost",
+        "{count} of {total} other state tensors are {where}.",
+        _lost("Save every variable: tf.train.Saver()."),
+    ),
+    Cause(
+        "tensors-swapped",
+        "{count} tensors came back with the value of another one: {example}.",
+        {None: "Give variables names of their own and restore by name; order of creation is no name."},
+    ),
+    Cause(
+        "tensors-missing",
+        "The two processes do not hold the same state: {example}.",
+        {None: "Build the same variables, with the same dtype and shape, before the restore."},
+    ),
+    Cause(
+        "wrong-first-step",
+        "The resumed run began with step {resumed}, the control's next step is {control}, though every counter came back.",
+        {None: "Take the number of the next step from the restored state."},
+    ),
+    Cause(
+        "batches-differ",
+        "The resumed run read other batches than the control, first at step {step}.",
+        {None: "Make the batch a function of (seed, step), or save the position of the input pipeline with the state."},
+    ),
+    Cause(
+        "learning-rate-differs",
+        "The learning rate is {resumed}, the control's is {control}, first at step {step}.",
+        {None: "Compute the learning rate from the restored step, or save the state of its schedule."},
+    ),
+    Cause(
+        "statistics-never-move",
+        "In the control itself {count} of {total} moving means and variances never changed: the update of the moving averages "
+        "is not run. This is no fault of the restore; evaluation is wrong with or without a restart.",
+        {None: "Run the update op after each train op, or make the train op depend on the collection UPDATE_OPS."},
+    ),
+    Cause(
+        "unexplained",
+        "Unexplained: {example}.",
+        {None: "Look for state outside the compared tensors: random generators, Python attributes, the input pipeline."},
+    ),
+)
+CAUSES: Mapping[str, Cause] = {cause.name: cause for cause in _CATALOGUE}

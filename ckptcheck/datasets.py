@@ -1,0 +1,164 @@
+"""Images to train on: the digits that ship with the tool, Keras' datasets, or a user's own `.npz` file."""
+
+import importlib
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ckptcheck.errors import NotVerifiedError, UsageError
+
+Array = np.ndarray[Any, Any]
+
+KERAS_NAMES = ("mnist", "fashion_mnist", "cifar10")
+VALIDATION_SHARE = 0.2
+SMALLEST_SIDE = 4  # the article's network halves the image twice
+SPLIT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images as float32 (n, height, width, channels) and labels as int64 (n,), split into training and validation."""
+
+    train_images: Array
+    train_labels: Array
+    validation_images: Array
+    validation_labels: Array
+    classes: int
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Return the number of whole batches in the training part."""
+        steps = len(self.train_images) // batch_size
+        if steps == 0:
+            raise UsageError(
+                f"batch_size={batch_size} is larger than the training part of the dataset, {len(self.train_images)} images."
+            )
+        return steps
+
+    def batch(self, step: int, batch_size: int, seed: int) -> tuple[Array, Array]:
+        """Return the images and labels of training step `step`: a function of (seed, step) alone."""
+        epoch, position = divmod(step, self.steps_per_epoch(batch_size))
+        order = _epoch_order(len(self.train_images), seed, epoch)
+        chosen = order[position * batch_size : (position + 1) * batch_size]
+        return self.train_images[chosen], self.train_labels[chosen]
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(count: int, seed: int, epoch: int) -> Array:
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+def is_local(name: str) -> bool:
+    """Return whether the dataset can be read without the network and without TensorFlow."""
+    return name not in KERAS_NAMES
+
+
+def load(name: str) -> Dataset:
+    """Load a dataset by name (`digits`, `mnist`, `fashion_mnist`, `cifar10`) or from an `.npz` file with `x` and `y`.
+
+    Raises:
+        UsageError: there is no such dataset, or the file is not what is asked for; the text says which part is wrong.
+        NotVerifiedError: a dataset that has to be fetched could not be.
+    """
+    if name == "digits":
+        return _split(*_read(_shipped_file()))
+    if name in KERAS_NAMES:
+        return _split(*_fetch(name))
+    if name.endswith(".npz"):
+        return _split(*_read(Path(name)))
+    raise UsageError(
+        f"There is no dataset called {name!r}. Known: digits, {', '.join(KERAS_NAMES)}, or the path of an .npz file "
+        "with the arrays x and y."
+    )
+
+
+def _shipped_file() -> Path:
+    package = Path(__file__).parent
+    for folder in (package / "data", package.parent / "data"):  # in a wheel, in a checkout
+        if (folder / "digits.npz").is_file():
+            return folder / "digits.npz"
+    raise NotVerifiedError(f"This installation of ckptcheck is incomplete: digits.npz is missing beside {package}.")
+
+
+def _fetch(name: str) -> tuple[Array, Array]:
+    module = importlib.import_module(f"keras.datasets.{name}")
+    try:
+        (train_x, train_y), (test_x, test_y) = module.load_data()
+    except Exception as error:
+        raise NotVerifiedError(
+            f"The dataset {name} could not be fetched by keras.datasets, which needs the network once: {error}. "
+            "Use dataset=digits, which ships with ckptcheck, or dataset=FILE.npz."
+        ) from error
+    return np.concatenate([train_x, test_x]), np.concatenate([train_y, test_y]).reshape(-1)
+
+
+def _read(path: Path) -> tuple[Array, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = {"x", "y"} - set(file.files)
+            if missing:
+                raise UsageError(
+                    f"The dataset {path} lacks the array {' and '.join(sorted(missing))}; it holds {_listed(file.files)}."
+                )
+            images, labels = file["x"], file["y"]
+    except FileNotFoundError:
+        raise UsageError(f"There is no dataset file {path}.") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"The dataset {path} cannot be read as an .npz file of plain arrays: {error}.") from error
+    return _checked(path, images, labels)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(sorted(names)) if names else "no array"
+
+
+def _checked(path: Path, images: Array, labels: Array) -> tuple[Array, Array]:
+    for wrong in (_wrong_images(images), _wrong_labels(images, labels)):
+        if wrong:
+            raise UsageError(f"The dataset {path} cannot be used: {wrong}")
+    return images, labels
+
+
+def _wrong_images(x: Array) -> str | None:
+    if x.dtype.kind not in "uif":
+        return f"x must hold integers or floats, not {x.dtype}."
+    if x.ndim not in (3, 4) or min(x.shape[1:3], default=0) < SMALLEST_SIDE or 0 in x.shape:
+        return (
+            f"x must have the shape (images, height, width) or (images, height, width, channels) with sides of at least "
+            f"{SMALLEST_SIDE}, not {x.shape}."
+        )
+    if not np.isfinite(x).all():
+        where = tuple(int(index) for index in np.argwhere(~np.isfinite(x))[0])
+        return f"x holds {int((~np.isfinite(x)).sum())} values that are NaN or infinite, the first at {where}."
+    return None
+
+
+def _wrong_labels(x: Array, y: Array) -> str | None:
+    if y.dtype.kind not in "ui":
+        return f"y must hold integer class numbers, not {y.dtype}."
+    if y.shape != (len(x),):
+        return f"y must have the shape ({len(x)},), one label for each image of x, not {y.shape}."
+    if len(y) < 10:
+        return f"it has {len(y)} images; at least 10 are needed to train and validate."
+    if y.min() < 0 or y.max() >= len(y):
+        return f"y must hold class numbers from 0 to less than the number of images, not {y.min()} to {y.max()}."
+    return None
+
+
+def _split(images: Array, labels: Array) -> Dataset:
+    pixels = images.astype(np.float32)
+    if images.dtype.kind in "ui":
+        pixels /= max(1, int(images.max()))
+    if pixels.ndim == 3:
+        pixels = pixels[..., np.newaxis]
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(pixels))
+    pixels, numbers = pixels[order], labels[order].astype(np.int64)
+    validation = max(1, round(len(pixels) * VALIDATION_SHARE))
+    return Dataset(
+        pixels[validation:], numbers[validation:], pixels[:validation], numbers[:validation], int(numbers.max()) + 1
+    )

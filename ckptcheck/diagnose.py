@@ -1,0 +1,305 @@
+"""A comparison becomes an outcome and diagnoses: what was lost, at which stage, and how it is mended.
+
+Each function of DIAGNOSES looks at the evidence for one thing. They are asked in the order of decision; what follows from
+something already found is not reported again.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ckptcheck import environment
+from ckptcheck.causes import CAUSES, Stage
+from ckptcheck.compare import Comparison
+from ckptcheck.job import Kind
+from ckptcheck.run import Failure, Run
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A cause with its evidence: the stage if it is known, a sentence, the remedy, and the tensors concerned."""
+
+    cause: str
+    stage: str | None
+    sentence: str
+    remedy: str
+    tensors: tuple[str, ...] = ()
+
+
+def diagnosis(cause: str, tensors: Sequence[str] = (), stage: Stage | None = None, **fields: Any) -> Diagnosis:
+    """Fill in a cause of the catalogue."""
+    entry = CAUSES[cause]
+    sentence = entry.sentence.format(**fields)
+    return Diagnosis(cause, stage.value if stage else None, sentence, entry.remedy(stage), tuple(tensors))
+
+
+def why_inconclusive(control: Run, resumed: Run, *, equal_nan: bool = False) -> str | None:
+    """Return why nothing can be said of two finished runs, or None."""
+    if control.facts.hash_seed == resumed.facts.hash_seed or control.facts.process == resumed.facts.process:
+        return "The resumed run was not a fresh process with another hash seed."
+    differences = environment.mismatches(control.facts.environment, resumed.facts.environment)
+    if differences:
+        return f"The two runs had different environments: {'; '.join(differences)}."
+    return None if equal_nan else _not_finite(control)
+
+
+def _not_finite(control: Run) -> str | None:
+    for step, loss in zip(control.steps, control.losses, strict=True):
+        if not math.isfinite(loss):
+            return f"The control's training loss is {loss} at step {step}: there is no run to go on with."
+    for done, loss in control.facts.evaluations:
+        if not math.isfinite(loss):
+            return f"The control's evaluation loss is {loss} after {done} steps: there is no run to go on with."
+    return None
+
+
+def why_nothing_compared(comparison: Comparison) -> str | None:
+    """Return why a comparison proves nothing, or None."""
+    boundary = comparison.at("boundary")
+    if boundary.empty:
+        return "No state tensor was compared: the job showed none."
+    if comparison.losses.empty:
+        return "No training step was compared: the resumed run executed none."
+    if comparison.evaluations.empty:
+        return "No evaluation was compared."
+    if not boundary["poisoned"].any():
+        return (
+            "Nothing shows that the restore did anything: before it, every tensor of the new process was already equal to "
+            "the control's at the boundary."
+        )
+    return None
+
+
+def of_refusal(failure: Failure, control: Run, resumed: Run) -> Diagnosis:
+    """Say why a restore raised, from the keys it asked for and the keys the checkpoint holds."""
+    missing = missing_keys(resumed)
+    if not missing:
+        return diagnosis("restore-raised", type=failure.type, message=first_sentence(failure.message))
+    asked = resumed.facts.asked or {}
+    live = control.boundary
+    # A variable that is asked for under another name than its own is asked for through its moving average.
+    shadows = [key for name, key in asked.items() if key in missing and key != name and key not in live]
+    if len(shadows) < len(missing):
+        return diagnosis("keys-not-in-checkpoint", missing, count=len(missing), example=missing[0])
+    statistics = any(tensor.kind is Kind.MOVING_STATISTIC for tensor in live.values())
+    averaged = "the batch means and variances alone" if statistics else "other variables"
+    return diagnosis("shadows-not-in-checkpoint", missing, count=len(missing), example=missing[0], averaged=averaged)
+
+
+def missing_keys(resumed: Run) -> list[str]:
+    """Return the keys that the restore asked for and the checkpoint does not hold."""
+    if resumed.facts.asked is None or resumed.facts.held is None:
+        return []
+    return sorted(set(resumed.facts.asked.values()) - set(resumed.facts.held))
+
+
+def of_raising(failure: Failure) -> Diagnosis:
+    """Say that a run raised after its restore."""
+    step = f", step {failure.step}" if failure.step is not None else ""
+    place = f" ({failure.place})" if failure.place else ""
+    return diagnosis(
+        "resumed-run-raised",
+        during=failure.during,
+        step=step,
+        type=failure.type,
+        message=first_sentence(failure.message) + place,
+    )
+
+
+def first_sentence(message: str) -> str:
+    """Return the first line of an exception's text, cut to a length one can read."""
+    line = message.strip().splitlines()[0] if message.strip() else "(no text)"
+    return line if len(line) <= 200 else line[:197] + "..."
+
+
+def of_comparison(comparison: Comparison) -> list[Diagnosis]:
+    """Say what a comparison shows; an exact one can still show a fault of the control."""
+    found = [one for look in DIAGNOSES for one in look(comparison)]
+    if not found and not comparison.exact:
+        found.extend(_unexplained(comparison))
+    return [*found, *_dead_statistics(comparison)]
+
+
+def _nothing_restored(comparison: Comparison) -> Iterator[Diagnosis]:
+    if _is_from_scratch(comparison):
+        moved = comparison.at("boundary").query("poisoned")
+        stage = _stage(moved)
+        yield diagnosis("nothing-restored", list(moved["name"]), stage, count=len(moved))
+
+
+def _is_from_scratch(comparison: Comparison) -> bool:
+    moved = comparison.at("boundary").query("poisoned")
+    return bool(len(moved) and (moved["equals"] == "initial").all())
+
+
+def _lost(kind: Kind, cause: str) -> Callable[[Comparison], Iterator[Diagnosis]]:
+    """Make the look for tensors of one kind that are at their initial values."""
+
+    def look(comparison: Comparison) -> Iterator[Diagnosis]:
+        if _is_from_scratch(comparison):
+            return
+        rows = _of_kind(comparison, kind)
+        for stage, lost in _by_stage(rows[(rows["equals"] == "initial") | (rows["equals"] == "zero")]):
+            where = "at their initial values" if (lost["equals"] == "initial").any() else "zero"
+            yield diagnosis(cause, list(lost["name"]), stage, count=len(lost), total=len(rows), where=where)
+
+    return look
+
+
+def _step_lost(comparison: Comparison) -> Iterator[Diagnosis]:
+    if _is_from_scratch(comparison):
+        return
+    rows = _of_kind(comparison, Kind.COUNTER)
+    for stage, lost in _by_stage(rows[~rows["equal"]]):
+        control, resumed = comparison.first_step
+        yield diagnosis("step-lost", list(lost["name"]), stage, control=control, resumed=resumed)
+
+
+def _shadows_in_weights(comparison: Comparison) -> Iterator[Diagnosis]:
+    boundary = comparison.at("boundary")
+    found = boundary[_is_shadow_in_weight(boundary)]
+    if len(found):
+        total = len(_of_kind(comparison, Kind.WEIGHT))
+        yield diagnosis("shadows-in-weights", list(found["name"]), count=len(found), total=total)
+
+
+def _is_shadow_in_weight(boundary: pd.DataFrame) -> "pd.Series[bool]":
+    shadows = boundary.loc[boundary["kind"] == Kind.SHADOW.value, "name"]
+    return (boundary["kind"] == Kind.WEIGHT.value) & boundary["equals_name"].isin(shadows)
+
+
+def _swapped(comparison: Comparison) -> Iterator[Diagnosis]:
+    boundary = comparison.at("boundary")
+    found = boundary[(boundary["equals"] == "tensor") & ~_is_shadow_in_weight(boundary)]
+    if len(found):
+        first = found.iloc[0]
+        example = f"{first['name']} has the value of {first['equals_name']}"
+        yield diagnosis("tensors-swapped", list(found["name"]), count=len(found), example=example)
+
+
+def _missing(comparison: Comparison) -> Iterator[Diagnosis]:
+    boundary = comparison.at("boundary")
+    sides = ("dtype", "shape")
+    apart = boundary[[any(row[f"control_{s}"] != row[f"resumed_{s}"] for s in sides) for _, row in boundary.iterrows()]]
+    if len(apart):
+        first = apart.iloc[0]
+        control, resumed = (
+            f"{first[f'{side}_dtype']} {first[f'{side}_shape']}".strip() or "absent" for side in ("control", "resumed")
+        )
+        example = f"{first['name']} is {control} in the control and {resumed} in the resumed run"
+        yield diagnosis("tensors-missing", list(apart["name"]), example=example)
+
+
+def _first_step(comparison: Comparison) -> Iterator[Diagnosis]:
+    control, resumed = comparison.first_step
+    if control != resumed and _of_kind(comparison, Kind.COUNTER)["equal"].all() and not _is_from_scratch(comparison):
+        yield diagnosis("wrong-first-step", control=control, resumed=resumed)
+
+
+def _batches(comparison: Comparison) -> Iterator[Diagnosis]:
+    # Where the step numbers differ, other batches are a consequence.
+    rows = comparison.losses.query("control_step == resumed_step and not batch_equal")
+    if len(rows):
+        yield diagnosis("batches-differ", step=int(rows.iloc[0]["control_step"]))
+
+
+def _rates(comparison: Comparison) -> Iterator[Diagnosis]:
+    rows = comparison.losses.query("control_step == resumed_step and not rate_equal")
+    if len(rows):
+        first = rows.iloc[0]
+        yield diagnosis(
+            "learning-rate-differs",
+            control=first["control_rate"],
+            resumed=first["resumed_rate"],
+            step=int(first["control_step"]),
+        )
+
+
+def _leftover(comparison: Comparison) -> Iterator[Diagnosis]:
+    """Tensors that differ at the boundary and equal nothing known."""
+    boundary = comparison.at("boundary")
+    known = boundary["equal"] | (boundary["equals"] != "") | (boundary["kind"] == Kind.COUNTER.value)
+    apart = (boundary["control_dtype"] != boundary["resumed_dtype"]) | (boundary["control_shape"] != boundary["resumed_shape"])
+    rows = boundary[~known & ~apart]
+    for stage, lost in _by_stage(rows):
+        first = lost.iloc[0]
+        example = (
+            f"{len(lost)} tensors differ at the boundary and equal nothing known; {first['name']} differs in "
+            f"{first['differing']} of {first['elements']} elements, by {first['max_abs_diff']:.3g} at most"
+        )
+        yield diagnosis("unexplained", list(lost["name"]), stage, example=example)
+
+
+DIAGNOSES: tuple[Callable[[Comparison], Iterator[Diagnosis]], ...] = (
+    _nothing_restored,
+    _missing,
+    _lost(Kind.MOVING_STATISTIC, "moving-statistics-lost"),
+    _shadows_in_weights,
+    _lost(Kind.SHADOW, "shadows-lost"),
+    _lost(Kind.WEIGHT, "weights-lost"),
+    _lost(Kind.SLOT, "slots-lost"),
+    *(_lost(kind, "state-lost") for kind in (Kind.OTHER, Kind.RNG, Kind.ACCUMULATOR)),
+    _step_lost,
+    _swapped,
+    _leftover,
+    _first_step,
+    _batches,
+    _rates,
+)
+
+
+def _unexplained(comparison: Comparison) -> Iterator[Diagnosis]:
+    """Everything at the boundary is equal, and still the runs part: say where."""
+    for table, column, what in (
+        (comparison.evaluations, "steps_done", "evaluation loss after {} steps"),
+        (comparison.losses, "control_step", "training loss of step {}"),
+    ):
+        rows = table[~table["equal"].astype(bool)]
+        if len(rows):
+            first = rows.iloc[0]
+            place = what.format(int(first[column]))
+            yield diagnosis(
+                "unexplained",
+                example=f"every tensor, batch and learning rate before it is equal, but the {place} is "
+                f"{float(first['resumed_loss'])!r}, the control's is {float(first['control_loss'])!r}",
+            )
+            return
+    final = comparison.at("final")
+    rows = final[~final["equal"].astype(bool)]
+    names = list(rows["name"])
+    yield diagnosis("unexplained", names, example=f"all losses are equal, but {len(names)} tensors of the final state are not")
+
+
+def _dead_statistics(comparison: Comparison) -> Iterator[Diagnosis]:
+    statistics = _of_kind(comparison, Kind.MOVING_STATISTIC)
+    dead = [name for name in statistics["name"] if name in comparison.never_moved]
+    if dead:
+        yield diagnosis("statistics-never-move", dead, Stage.NEVER_LIVE, count=len(dead), total=len(statistics))
+
+
+def _of_kind(comparison: Comparison, kind: Kind) -> pd.DataFrame:
+    boundary = comparison.at("boundary")
+    return boundary[boundary["kind"] == kind.value]
+
+
+def _by_stage(rows: pd.DataFrame) -> Iterator[tuple[Stage | None, pd.DataFrame]]:
+    stages = [_stage_of(row) for _, row in rows.iterrows()]
+    for stage in dict.fromkeys(stages):
+        yield stage, rows[[each is stage for each in stages]]
+
+
+def _stage(rows: pd.DataFrame) -> Stage | None:
+    """Return the stage of all rows, or None where they differ."""
+    found = {_stage_of(row) for _, row in rows.iterrows()}
+    return found.pop() if len(found) == 1 else None
+
+
+def _stage_of(row: Any) -> Stage | None:
+    if row["held"] is None or row["asked"] is None:
+        return None
+    if not row["held"]:
+        return Stage.OMITTED_AT_SAVE
+    return Stage.OVERWRITTEN_AFTER_LOAD if row["asked"] else Stage.NOT_APPLIED_AT_LOAD

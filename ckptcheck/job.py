@@ -1,0 +1,187 @@
+"""What a job is, the words for its state, and how a job is found by name.
+
+This file knows no framework: the adapters turn a framework's objects into what is asked for here.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ckptcheck.errors import UsageError
+
+
+class Kind(str, Enum):
+    """The part a state tensor plays in training."""
+
+    WEIGHT = "weight"
+    MOVING_STATISTIC = "moving statistic"
+    SHADOW = "shadow"
+    SLOT = "slot"
+    COUNTER = "counter"
+    RNG = "rng"
+    ACCUMULATOR = "accumulator"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One live state tensor: its kind and a copy of its value (any shape, any fixed-size dtype)."""
+
+    kind: Kind
+    value: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one training step did.
+
+    `loss` is the training loss of the step, before its update; `batch` holds the arrays that were fed, in a fixed
+    order (only their digest is recorded); `learning_rate` is the rate the update used. None: not known.
+    """
+
+    loss: float
+    batch: Sequence[np.ndarray[Any, Any]] | None = None
+    learning_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore touched: the checkpoint key of each live tensor it filled, by tensor name, and all keys there.
+
+    An adapter that cannot know returns None for the part it does not know.
+    """
+
+    asked: Mapping[str, str] | None = None
+    held: Sequence[str] | None = None
+
+
+class RestoreRefusedError(Exception):
+    """A restore raised. Carries what the adapter could work out about the keys it asked for."""
+
+    def __init__(
+        self, error: Exception, *, asked: Mapping[str, str] | None = None, held: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.asked = asked
+        self.held = held
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a run saves, evaluates and ends. All in training steps counted from 0.
+
+    The boundary is the number of steps done when the checkpoint is saved; a resumed run's first step has that index.
+    """
+
+    steps: int
+    boundary: int
+    steps_per_epoch: int
+
+    def __post_init__(self) -> None:
+        if self.steps_per_epoch < 1:
+            raise UsageError(f"An epoch must have at least one step, not {self.steps_per_epoch}.")
+        if self.steps < 2:
+            raise UsageError(f"A run must have at least 2 steps, one on each side of the boundary, not {self.steps}.")
+        if not 0 < self.boundary < self.steps:
+            raise UsageError(
+                f"The boundary lies outside the run: it is step {self.boundary}, the run has {self.steps} steps. "
+                f"Choose a boundary from 1 to {self.steps - 1}."
+            )
+
+    @property
+    def steps_after(self) -> int:
+        """Number of steps that a resumed run executes."""
+        return self.steps - self.boundary
+
+    def evaluates_at(self, done: int) -> bool:
+        """Return whether a run evaluates after `done` steps: at the boundary, at each epoch edge and at the end."""
+        return done in (self.boundary, self.steps) or done % self.steps_per_epoch == 0
+
+
+class Job(Protocol):
+    """A training run that can be built, stepped, evaluated, saved and restored.
+
+    One object lives in one process; `build` is called once, before anything else.
+    """
+
+    @property
+    def restores(self) -> Sequence[str]:
+        """Names of the ways to read a checkpoint back, the usual one first."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of training steps in an epoch."""
+
+    def build(self, seed: int) -> None:
+        """Make the network and initialise every variable from `seed`. Data order must not depend on `seed`."""
+
+    def next_step(self) -> int:
+        """Return the index of the step that the live state would execute next, from 0."""
+
+    def train(self, step: int) -> Step:
+        """Execute training step number `step`."""
+
+    def evaluate(self) -> float:
+        """Return the validation loss of the live state, without changing that state."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Return a copy of every live state tensor by name: what the process holds, not what a checkpoint would."""
+
+    def save(self, folder: Path, step: int) -> None:
+        """Write a checkpoint of the state after `step` steps into `folder`, by paths relative to it."""
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        """Fill the live state from the newest checkpoint in `folder`.
+
+        Raises:
+            RestoreRefusedError: the framework raised, and the adapter can say which keys were asked for. Any other
+                exception is taken as a refusal too, with less to say about it.
+        """
+
+
+def load(target: str) -> Any:
+    """Import what `target` names: `package.module:name` or `path/to/file.py:name`.
+
+    Raises:
+        UsageError: the target has no name, or the file, the module or the name is not there.
+    """
+    place, _, name = target.rpartition(":")
+    if not place or not name:
+        raise UsageError(f"{target!r} names no job: write package.module:name or path/to/file.py:name.")
+    module = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise UsageError(f"{place} has nothing called {name!r}.") from None
+
+
+def _from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise UsageError(f"There is no file {path} to take a job from.")
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} cannot be imported as Python.")
+    module = importlib.util.module_from_spec(spec)
+    # A file may import its neighbours, as it does when it is run as a script.
+    sys.path.insert(0, str(path.resolve().parent))
+    sys.modules.setdefault(name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _from_name(place: str) -> Any:
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name and (place == error.name or place.startswith(error.name + ".")):
+            raise UsageError(f"There is no module {place} to take a job from.") from None
+        raise

@@ -1,0 +1,69 @@
+"""`bn-nn`: the article's own batch norm, on `tf.nn` and `tf.train.ExponentialMovingAverage`."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from ckptcheck.jobs.article import ArticleJob
+from ckptcheck.jobs.options import EmaOptions
+
+tf1 = tf.compat.v1
+
+
+class BatchNormNN(ArticleJob[EmaOptions]):
+    """Batch norm whose moving mean and variance are averages of *tensors*.
+
+    `ema.apply` on tensors makes ordinary global variables, which is why a plain `Saver` restores them.
+    """
+
+    def __init__(self, options: EmaOptions) -> None:
+        super().__init__(options)
+        # One entry a layer: its EMA, and the batch mean and variance that it averages.
+        self.averages: list[tuple[Any, list[Any]]] = []
+
+    def normalise(self, net: Any, name: str, is_convolution: bool) -> Any:
+        """Normalise by the batch in training, by the moving averages otherwise."""
+        with tf1.variable_scope(f"{name}/bn"):
+            mean, variance = tf.nn.moments(net, [0, 1, 2] if is_convolution else [0])
+            # An average is named after its tensor.
+            mean, variance = tf.identity(mean, "mean"), tf.identity(variance, "variance")
+            average = self.new_ema()
+            average.apply([mean, variance])  # makes the variables; the operation that is run is made in `updates`
+            self.averages.append((average, [mean, variance]))
+            used_mean, used_variance = tf1.cond(
+                self.is_training,
+                lambda: (mean, variance),
+                lambda: (average.average(mean), average.average(variance)),
+            )
+            gamma = tf1.get_variable("gamma", [net.shape[-1]], initializer=tf1.ones_initializer())
+            beta = tf1.get_variable("beta", [net.shape[-1]], initializer=tf1.zeros_initializer())
+            return tf.nn.batch_normalization(net, used_mean, used_variance, beta, gamma, self.options.epsilon)
+
+    def new_ema(self) -> Any:
+        """Return an EMA with the decay of the options; `num_updates` keeps the decay low in the first steps."""
+        updates = self.training_step if self.options.num_updates else None
+        return tf1.train.ExponentialMovingAverage(self.options.decay, num_updates=updates)
+
+    def update_op(self) -> Any:
+        """Return one operation that updates all moving averages, after the statistics of every layer have been taken.
+
+        The order matters in the article's separate session.run: with `is_training` False, a deeper layer's statistics are
+        taken behind layers that are normalised by the very averages being updated. Left to chance, as in the article, some
+        reads come before and some after the update, and two runs of one seed differ in their last digits.
+        """
+        taken = [tensor for _, tensors in self.averages for tensor in tensors]
+        with tf.control_dependencies(taken):
+            return tf.group(*(average.apply(tensors) for average, tensors in self.averages))
+
+    def minimise(self, optimizer: Any, loss: Any, global_step: Any) -> Any:
+        """Return the train op, which updates the moving averages only where the update is fused."""
+        with tf.control_dependencies([self.update_op()] if self.options.update == "fused" else []):
+            return optimizer.minimize(loss, global_step)
+
+    def updates(self) -> Any:
+        """Return the update of the moving averages for a `session.run` of its own, unless it is fused."""
+        return self.update_op() if self.options.update == "separate" else None
+
+    def ema(self) -> Any:
+        """Return an EMA like the layers'; `variables_to_restore` depends only on its name and on the variables."""
+        return self.new_ema()

@@ -1,0 +1,128 @@
+"""The options of the shipped jobs: their names, defaults and checks. What `--set KEY=VALUE` can set."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, TypeVar
+
+from ckptcheck.errors import UsageError, unknown
+
+
+def _number(given: str) -> float:
+    try:
+        return float(given)
+    except ValueError:
+        raise ValueError("must be a number") from None
+
+
+def _fraction(given: str) -> float:
+    value = _number(given)
+    if not 0 < value < 1:
+        raise ValueError("must be a number above 0 and below 1")
+    return value
+
+
+def _positive(given: str) -> float:
+    value = _number(given)
+    if not 0 < value < float("inf"):
+        raise ValueError("must be a finite number above 0")
+    return value
+
+
+def _whole(given: str) -> int:
+    if not given.isdecimal() or int(given) >= 2**31:
+        raise ValueError("must be a whole number from 0 to 2147483647")
+    return int(given)
+
+
+def _count(given: str) -> int:
+    value = _whole(given)
+    if value < 1:
+        raise ValueError("must be a whole number of at least 1")
+    return value
+
+
+def _switch(given: str) -> bool:
+    if given.lower() not in ("on", "off", "true", "false"):
+        raise ValueError("must be on or off")
+    return given.lower() in ("on", "true")
+
+
+def _update(given: str) -> str:
+    if given not in ("separate", "fused"):
+        raise ValueError("must be separate or fused")
+    return given
+
+
+def _text(given: str) -> str:
+    if not given:
+        raise ValueError("must not be empty")
+    return given
+
+
+def option(default: Any, parse: Callable[[str], Any], text: str) -> Any:
+    """Declare an option: its default, how its value is read (ValueError: what it must be), and what it does."""
+    return field(default=default, metadata={"parse": parse, "text": text})
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of every shipped job."""
+
+    dataset: str = option("digits", _text, "digits, mnist, fashion_mnist, cifar10, or FILE.npz with arrays x and y")
+    seed: int = option(0, _whole, "seed of the initial weights and of the batches")
+    batch_size: int = option(64, _count, "images in a training batch")
+    learning_rate: float = option(1e-3, _positive, "learning rate of Adam")
+
+
+@dataclass(frozen=True)
+class BatchNormOptions(Options):
+    """Options of the jobs with batch norm."""
+
+    decay: float = option(0.99, _fraction, "decay of the moving averages")
+    epsilon: float = option(1e-5, _positive, "added to the variance before the square root")
+
+
+@dataclass(frozen=True)
+class LayersOptions(BatchNormOptions):
+    """Options of the job on `tf.layers`, with that API's own default for epsilon."""
+
+    epsilon: float = option(1e-3, _positive, "added to the variance before the square root")
+
+
+@dataclass(frozen=True)
+class EmaOptions(BatchNormOptions):
+    """Options of the jobs whose moving averages are an `ExponentialMovingAverage`."""
+
+    num_updates: bool = option(True, _switch, "on: the decay starts low, min(decay, (1 + step) / (10 + step)); off: constant")
+    update: str = option(
+        "separate",
+        _update,
+        "separate: the moving averages are updated by a session.run of their own, as in the article; "
+        "fused: by control dependencies of the train op",
+    )
+
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+def parse(kind: type[AnyOptions], job: str, given: Mapping[str, str]) -> AnyOptions:
+    """Read option values given as text.
+
+    Raises:
+        UsageError: the job has no such option, or the value is not one of it.
+    """
+    known: dict[str, Field[Any]] = {each.name: each for each in fields(kind)}
+    values = {}
+    for name, text in given.items():
+        if name not in known:
+            raise unknown(f"option of {job}", name, known)
+        try:
+            values[name] = known[name].metadata["parse"](text)
+        except ValueError as error:
+            raise UsageError(f"The option {name} of {job} {error}, not {text!r}.") from None
+    return kind(**values)
+
+
+def shown(value: Any) -> str:
+    """Write an option's value as `--set` takes it."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

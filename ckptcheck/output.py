@@ -1,0 +1,93 @@
+"""The output folder: one verification at a time, and a report that is there whole or not at all."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.report import Report
+
+LOCK = ".ckptcheck"
+PARTIAL = ".partial"
+# In the order in which they are put into place; a folder with a report.json has all of them.
+CONTENTS = ("runs", "losses.csv", "tensors.csv", "evaluations.csv", "curves.png", "curves.svg", "report.json")
+
+
+@contextmanager
+def output_folder(folder: Path) -> Iterator[Path]:
+    """Hold an output folder; yield the folder inside it where work in progress lies, which is gone in the end.
+
+    Raises:
+        UsageError: the folder cannot be written, is no folder, holds something else, or is held by another verification.
+    """
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _refuse_strangers(folder)
+        lock = (folder / LOCK).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The output folder {folder} cannot be written: {error.strerror}.") from error
+    with lock:
+        _hold(lock.fileno(), folder)
+        partial = folder / PARTIAL
+        try:
+            shutil.rmtree(partial, ignore_errors=True)  # what a killed verification left
+            partial.mkdir()
+            yield partial
+        except OSError as error:
+            raise NotVerifiedError(f"The report could not be written to {folder}: {error.strerror or error}.") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            if made and {each.name for each in folder.iterdir()} == {LOCK}:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    strangers = sorted(each.name for each in folder.iterdir() if each.name not in (*CONTENTS, LOCK, PARTIAL))
+    if strangers or (any(folder.iterdir()) and not (folder / LOCK).exists()):
+        found = strangers or sorted(each.name for each in folder.iterdir())
+        raise UsageError(
+            f"The output folder {folder} holds something else ({', '.join(found[:3])}): nothing was written. "
+            "Name a folder that is empty, is not there yet, or holds an earlier report."
+        )
+
+
+def _hold(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(
+            f"Another verification is writing to {folder}. Wait for it, or name another folder with --out."
+        ) from None
+
+
+def write(report: Report, partial: Path, draw: Callable[[Report, Path], None]) -> None:
+    """Write all files of a report into `partial`, then put them into place, the report itself last."""
+    for name in ("losses", "tensors", "evaluations"):
+        getattr(report, name)().to_csv(partial / f"{name}.csv", index=False)
+    draw(report, partial)
+    (partial / "report.json").write_text(report.to_json() + "\n", encoding="utf-8")
+    folder = partial.parent
+    (folder / "report.json").unlink(missing_ok=True)
+    for name in CONTENTS:
+        _replace(partial / name, folder / name)
+
+
+def _replace(source: Path, target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    if source.exists():
+        os.replace(source, target)
+
+
+def verdict_in(folder: Path) -> str | None:
+    """Return the verdict of the report that lies in a folder, if there is one."""
+    try:
+        found: str = json.loads((folder / "report.json").read_text(encoding="utf-8"))["verdict"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return found

@@ -1,0 +1,159 @@
+"""The overlaid curves: control and every resumed run across the boundary, their difference, and the moving statistics."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ckptcheck.job import Kind
+from ckptcheck.report import Case, Report
+from ckptcheck.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Dark enough and different enough in lightness to be told apart in grey; each has a line style of its own too.
+STYLES = (("#0b3c8c", "--", "o"), ("#e07b00", "-.", "s"), ("#7a1fa2", ":", "^"), ("#2e7d32", (0, (5, 1, 1, 1)), "D"))
+CONTROL = "#b5b5b5"
+# Differences are drawn on a logarithmic scale; an exact match, which has no logarithm, has a lane of its own below it.
+EXACT_LANE = 1e-11
+LANE_EDGE = 1e-10
+
+
+def plot(report: Report) -> "Figure":
+    """Draw one column per job: losses, their difference from the control, and the moving statistics at the boundary."""
+    from matplotlib.figure import Figure
+
+    jobs = [job for job in dict.fromkeys(case.job for case in report.cases) if _control(report, job) is not None]
+    figure = Figure(figsize=(max(5.2 * len(jobs), 6.4), 10.2), layout="constrained")
+    if not jobs:
+        figure.text(0.5, 0.5, "No control run finished: there is nothing to draw.", ha="center")
+        return figure
+    axes = figure.subplots(4, len(jobs), squeeze=False, height_ratios=(3, 2.2, 1.5, 2.2))
+    for column, job in enumerate(jobs):
+        _draw_job(axes[:, column], job, [case for case in report.cases if case.job == job], column == 0)
+    figure.suptitle("Does training go on as if nothing had happened? Control against each restore", fontsize=13)
+    return figure
+
+
+def save(report: Report, folder: Path) -> None:
+    """Write `curves.png` and `curves.svg`."""
+    import matplotlib
+
+    figure = plot(report)
+    figure.savefig(folder / "curves.png", dpi=110)
+    with matplotlib.rc_context({"svg.hashsalt": "ckptcheck", "svg.fonttype": "none"}):
+        figure.savefig(folder / "curves.svg", metadata={"Date": None})
+
+
+def _control(report: Report, job: str) -> Run | None:
+    return next((case.control for case in report.cases if case.job == job and case.control), None)
+
+
+def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled: bool) -> None:
+    training, validation, difference, statistics = axes
+    control = next(case.control for case in cases if case.control)
+    shown = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
+    _draw_curves(training, validation, control, shown)
+    training.set_title(job, fontweight="bold", loc="left")
+    _draw_difference(difference, control, shown)
+    _draw_statistics(statistics, shown)
+    training.sharex(difference)
+    validation.sharex(difference)
+    for each in (training, validation):
+        each.tick_params(labelbottom=False)
+    difference.set_xlabel("training steps done")
+    if labelled:
+        for each, text in zip(
+            axes,
+            ("training loss", "validation loss", "|resumed − control|\nof the losses", "restored moving statistic"),
+            strict=True,
+        ):
+            each.set_ylabel(text)
+
+
+def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Sequence[tuple[Case, tuple[str, object, str]]]) -> None:
+    boundary = control.facts.schedule.boundary
+    training.plot([step + 1 for step in control.steps], control.losses, color=CONTROL, linewidth=6, label="control, never interrupted")
+    done, losses = zip(*control.facts.evaluations, strict=True)
+    validation.plot(done, losses, color=CONTROL, linewidth=6, marker="o", markersize=9)
+    for case, (colour, style, marker) in shown:
+        if case.comparison is None or case.resumed is None:
+            training.plot([], [], color=colour, linestyle="none", marker="x", label=f"{case.restore}: {case.outcome}, no curve")
+            continue
+        steps = [boundary + index + 1 for index in range(len(case.resumed.losses))]
+        label = f"{case.restore}: {case.outcome}"
+        training.plot(steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label)  # type: ignore[arg-type]
+        after, evaluated = zip(*case.resumed.facts.evaluations, strict=True)
+        validation.plot(after, evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)  # type: ignore[arg-type]
+    for axis in (training, validation):
+        axis.set_yscale("log")
+        axis.axvline(boundary, color="black", linewidth=0.8)
+        axis.grid(alpha=0.25)
+    training.text(boundary, 0.02, " boundary:\n saved, restored", transform=training.get_xaxis_transform(), fontsize=8)
+    training.legend(fontsize=8, loc="upper right")
+
+
+def _draw_difference(axis: "Axes", control: Run, shown: Sequence[tuple[Case, tuple[str, object, str]]]) -> None:
+    boundary = control.facts.schedule.boundary
+    largest = 1.0
+    for case, (colour, _, marker) in shown:
+        if case.comparison is None:
+            continue
+        apart = np.abs(case.comparison.losses["diff"].to_numpy(float))
+        largest = max(largest, float(np.nanmax(apart, initial=0)))
+        steps = boundary + 1 + np.arange(len(apart))
+        axis.plot(steps, np.where(apart == 0, EXACT_LANE, apart), color=colour, linestyle="none", marker=marker, markersize=3.5)
+        evaluated = case.comparison.evaluations
+        apart = np.abs(evaluated["diff"].to_numpy(float))
+        axis.plot(
+            evaluated["steps_done"],
+            np.where(apart == 0, EXACT_LANE, apart),
+            color=colour,
+            linestyle="none",
+            marker=marker,
+            markersize=9,
+            fillstyle="none",
+        )
+    axis.set_yscale("log")
+    axis.set_ylim(EXACT_LANE / 8, largest * 30)
+    axis.axhspan(EXACT_LANE / 8, LANE_EDGE, color="#dff0d8", zorder=0)
+    axis.set_yticks([EXACT_LANE, 1e-7, 1e-3, 1e1], ["exact (0)", "1e-7", "1e-3", "10"])
+    axis.axvline(boundary, color="black", linewidth=0.8)
+    axis.grid(alpha=0.25)
+    axis.text(0.01, 0.95, "dots: training; open: validation", transform=axis.transAxes, va="top", fontsize=8)
+
+
+def _draw_statistics(axis: "Axes", shown: Sequence[tuple[Case, tuple[str, object, str]]]) -> None:
+    """Plot each element of the moving means and variances: control against what came back. Exact lies on the diagonal."""
+    drawn: list[np.ndarray] = []
+    for case, (colour, _, marker) in shown:
+        if case.comparison is None or case.control is None or case.resumed is None:
+            continue
+        control, resumed = (_statistics(run) for run in (case.control, case.resumed))
+        if control.size == 0 or control.shape != resumed.shape:
+            continue
+        drawn.append(control)
+        size = 7 if case.outcome == "recovered" else 4
+        axis.plot(
+            control, resumed, color=colour, linestyle="none", marker=marker, markersize=size, fillstyle="none", label=case.restore
+        )
+    if not drawn:
+        axis.set_axis_off()
+        axis.text(0.5, 0.5, "no moving statistic was restored", ha="center", va="center", transform=axis.transAxes)
+        return
+    low, high = min(float(each.min()) for each in drawn), max(float(each.max()) for each in drawn)
+    axis.plot([low, high], [low, high], color=CONTROL, linewidth=5, zorder=0, label="equal")
+    # Means are near 0, some variances are large: both are to be seen.
+    axis.set_xscale("symlog", linthresh=0.1)
+    axis.set_yscale("symlog", linthresh=0.1)
+    axis.set_xlabel("the control's, element by element")
+    axis.legend(fontsize=8, loc="upper left")
+    axis.grid(alpha=0.25)
+
+
+def _statistics(run: Run) -> np.ndarray:
+    values = [tensor.value.ravel() for tensor in run.boundary.values() if tensor.kind is Kind.MOVING_STATISTIC]
+    return np.concatenate(values) if values else np.empty(0)

@@ -1,0 +1,227 @@
+"""The parent's side of the processes: start two servers, hand out tasks as cores come free, hear what becomes of them."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ckptcheck.errors import NotVerifiedError
+from ckptcheck.worker import Task
+
+# Two servers, because a forked process has the string hashes of its server: control and resumed must not share them.
+CONTROL_HASH_SEED = "1"
+RESUMED_HASH_SEED = "2"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a worker said. `name` is the worker's; `facts` depend on the kind of event."""
+
+    name: str
+    kind: str
+    facts: dict[str, Any]
+
+
+@dataclass
+class _Worker:
+    name: str
+    task: Task
+    number: int
+    process: int | None = None
+    heard: float = 0.0
+    timed_out: bool = False
+
+
+class _Server:
+    """One `ckptcheck.server` process and the lines it writes."""
+
+    def __init__(self, hash_seed: str, modules: Sequence[str], log: Path) -> None:
+        self.log = log
+        self.ready = False
+        self.started = time.monotonic()
+        self.unread = b""
+        self.active: dict[int, _Worker] = {}
+        with log.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ckptcheck.server", *modules],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=os.environ | {"PYTHONHASHSEED": hash_seed},
+                # A session of its own: Ctrl-C reaches only the parent, which then ends the whole group.
+                start_new_session=True,
+            )
+
+    def order(self, worker: _Worker) -> None:
+        line = {"worker": worker.number, "output": str(Path(worker.task.folder) / "output.txt"), "task": asdict(worker.task)}
+        assert self.process.stdin is not None
+        self.active[worker.number] = worker
+        self.process.stdin.write(json.dumps(line).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def lines(self) -> list[dict[str, Any]] | None:
+        """Return the events that have arrived, or None when the server is gone."""
+        assert self.process.stdout is not None
+        got = os.read(self.process.stdout.fileno(), 65536)
+        if not got:
+            return None
+        *lines, self.unread = (self.unread + got).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def kill(self) -> None:
+        """End the server and everything it started."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+
+    def last_words(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+
+class Workers:
+    """Runs tasks in fresh processes, at most `cores` at a time, in the order in which they were submitted.
+
+    Use as a context manager; on leaving it, no process is left.
+    """
+
+    def __init__(self, modules: Sequence[str], cores: int, timeout: float, logs: Path) -> None:
+        self._modules = modules
+        self._cores = cores
+        self._timeout = timeout
+        self._logs = logs
+        self._queue: deque[_Worker] = deque()
+        self._count = 0
+
+    def __enter__(self) -> "Workers":
+        self._selector = selectors.DefaultSelector()
+        self._servers: dict[str, _Server] = {}
+        try:
+            for seed in (CONTROL_HASH_SEED, RESUMED_HASH_SEED):
+                server = _Server(seed, self._modules, self._logs / f"server-{seed}.txt")
+                self._servers[seed] = server
+                self._selector.register(server.process.stdout, selectors.EVENT_READ, server)  # type: ignore[arg-type]
+        except BaseException:
+            self._kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kill()
+
+    def _kill(self) -> None:
+        for server in self._servers.values():
+            server.kill()
+        self._selector.close()
+
+    def submit(self, name: str, task: Task) -> None:
+        """Queue a task. Its folder is made here."""
+        Path(task.folder).mkdir(parents=True)
+        self._count += 1
+        self._queue.append(_Worker(name, task, self._count))
+
+    def events(self) -> Iterator[Event]:
+        """Yield what workers say until all submitted tasks have ended; tasks may be submitted meanwhile.
+
+        Each task ends with one event `ended`, whose fact `trouble` is None or says why nothing can be said of the run.
+
+        Raises:
+            NotVerifiedError: the framework cannot be imported, or not within the timeout.
+        """
+        while self._queue or any(server.active for server in self._servers.values()):
+            self._hand_out()
+            for key, _ in self._selector.select(timeout=0.2):
+                yield from self._heard(key.data)
+            self._end_the_silent()
+
+    def _server_of(self, worker: _Worker) -> _Server:
+        return self._servers[CONTROL_HASH_SEED if worker.task.restore is None else RESUMED_HASH_SEED]
+
+    def _hand_out(self) -> None:
+        waiting: deque[_Worker] = deque()
+        while self._queue and sum(len(server.active) for server in self._servers.values()) < self._cores:
+            worker = self._queue.popleft()
+            server = self._server_of(worker)
+            if server.ready:
+                worker.heard = time.monotonic()
+                server.order(worker)
+            else:
+                waiting.append(worker)
+        self._queue.extendleft(reversed(waiting))
+
+    def _heard(self, server: _Server) -> Iterator[Event]:
+        lines = server.lines()
+        if lines is None:
+            yield from self._lost(server)
+            return
+        for line in lines:
+            number, kind = line.pop("worker"), line.pop("event")
+            if kind == "ready":
+                server.ready = True
+                continue
+            worker = server.active[number]
+            worker.heard = time.monotonic()
+            if kind == "started":
+                worker.process = line["process"]
+            if kind == "ended":
+                del server.active[number]
+                line["trouble"] = self._why(worker, line["status"])
+            yield Event(worker.name, kind, line)
+
+    def _lost(self, server: _Server) -> Iterator[Event]:
+        """The server has died: so have its workers, and nothing more can be started there."""
+        status = server.process.wait()
+        if not server.ready:
+            raise NotVerifiedError(
+                f"{' and '.join(self._modules)} could not be imported by {sys.executable}: {server.last_words()}. "
+                "Install what the job needs in this environment."
+            )
+        lost = [*server.active.values(), *(worker for worker in self._queue if self._server_of(worker) is server)]
+        self._queue = deque(worker for worker in self._queue if self._server_of(worker) is not server)
+        server.active.clear()
+        self._selector.unregister(server.process.stdout)  # type: ignore[arg-type]
+        for worker in lost:
+            text = f"the server that starts its process was lost ({_status(status)})"
+            yield Event(worker.name, "ended", {"status": status, "trouble": text})
+
+    def _end_the_silent(self) -> None:
+        now = time.monotonic()
+        for server in self._servers.values():
+            if not server.ready and now - server.started > self._timeout:
+                raise NotVerifiedError(f"{' and '.join(self._modules)} took more than {self._timeout:g} s to import.")
+            for worker in server.active.values():
+                if worker.process and not worker.timed_out and now - worker.heard > self._timeout:
+                    worker.timed_out = True
+                    os.kill(worker.process, signal.SIGKILL)
+
+    def _why(self, worker: _Worker, status: int) -> str | None:
+        if worker.timed_out:
+            return f"it gave no sign of life for {self._timeout:g} s and was ended (--timeout)"
+        return _status(status) if status < 0 else None
+
+
+def _status(status: int) -> str:
+    if status >= 0:
+        return f"it exited with status {status}"
+    name = signal.Signals(-status).name
+    hint = "; the kernel ends a process in this way when memory runs out" if -status == signal.SIGKILL else ""
+    return f"it was killed by {name}{hint}"

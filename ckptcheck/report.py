@@ -1,0 +1,251 @@
+"""The verdict as a value: what each case did, whether that was expected, and the same as JSON or as an assertion."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from ckptcheck.compare import Comparison
+from ckptcheck.diagnose import Diagnosis
+from ckptcheck.job import Kind
+from ckptcheck.run import Run
+
+SCHEMA_VERSION = 1
+RECOVERED, DIVERGED, REFUSED, INCONCLUSIVE = "recovered", "diverged", "refused", "inconclusive"
+EXPECTABLE = (RECOVERED, DIVERGED, REFUSED)
+PASS, FAIL = "pass", "fail"
+EXIT_CODES = {PASS: 0, FAIL: 1, INCONCLUSIVE: 3}
+
+
+@dataclass(frozen=True)
+class RestoreError:
+    """What a refused restore raised, and the keys it asked for that the checkpoint does not hold."""
+
+    type: str
+    message: str
+    missing_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One job with one restore: the outcome expected and found, and the evidence.
+
+    `control`, `resumed` and `comparison` are None where there was no such run or nothing to compare; `reason` says why a
+    case is inconclusive.
+    """
+
+    job: str
+    restore: str
+    expected: str
+    outcome: str
+    diagnoses: tuple[Diagnosis, ...] = ()
+    reason: str | None = None
+    error: RestoreError | None = None
+    control: Run | None = field(default=None, repr=False)
+    resumed: Run | None = field(default=None, repr=False)
+    comparison: Comparison | None = field(default=None, repr=False)
+    digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The case as people write it: `bn-nn × saver`."""
+        return f"{self.job} × {self.restore}"
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the outcome is the expected one."""
+        return self.outcome == self.expected
+
+    @property
+    def boundary_eval(self) -> tuple[float, float] | None:
+        """The evaluation losses of control and resumed run at the boundary, before any update."""
+        if self.comparison is None:
+            return None
+        first = self.comparison.evaluations.iloc[0]
+        return float(first["control_loss"]), float(first["resumed_loss"])
+
+    def document(self) -> dict[str, Any]:
+        """Return the case as plain values, as they stand in `report.json`."""
+        schedule = self.control.facts.schedule if self.control else None
+        return {
+            "job": self.job,
+            "restore": self.restore,
+            "expected": self.expected,
+            "outcome": self.outcome,
+            "as_expected": self.as_expected,
+            "reason": self.reason,
+            "boundary_step": schedule.boundary if schedule else None,
+            "steps": schedule.steps if schedule else None,
+            "first_resumed_step": self.resumed.facts.first_step if self.resumed else None,
+            **_counts(self.comparison),
+            "digests": {point: dict(pair) for point, pair in self.digests.items()},
+            "diagnoses": [asdict(each) for each in self.diagnoses],
+            "error": asdict(self.error) if self.error else None,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification found. Falsy never: ask `verdict`, or call one of the assertions."""
+
+    cases: tuple[Case, ...]
+    environment: Mapping[str, str]
+
+    @property
+    def verdict(self) -> str:
+        """`pass`: each case did what was expected; `fail`: one did something else; `inconclusive`: one cannot be judged."""
+        if any(not case.as_expected and case.outcome != INCONCLUSIVE for case in self.cases):
+            return FAIL
+        if not self.cases or any(case.outcome == INCONCLUSIVE for case in self.cases):
+            return INCONCLUSIVE
+        return PASS
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1 or 3, as the command line returns it."""
+        return EXIT_CODES[self.verdict]
+
+    def assert_recovered(self) -> None:
+        """Raise an AssertionError, with the whole story in its text, unless every case recovered exactly."""
+        __tracebackhide__ = True
+        self._assert([case for case in self.cases if case.outcome != RECOVERED], "did not recover")
+
+    def assert_as_expected(self) -> None:
+        """Raise an AssertionError, with the whole story in its text, unless every case had its expected outcome."""
+        __tracebackhide__ = True
+        self._assert([case for case in self.cases if not case.as_expected], "did not do what was expected")
+
+    def _assert(self, wrong: list[Case], what: str) -> None:
+        __tracebackhide__ = True
+        if not self.cases:
+            raise AssertionError("No case was verified, so nothing is known to recover.")
+        if wrong:
+            head = f"{len(wrong)} of {len(self.cases)} cases {what}."
+            raise AssertionError("\n\n".join([head, *(story(case) for case in wrong)]))
+
+    def document(self) -> dict[str, Any]:
+        """Return the report as plain values: what `report.json` holds and `--json` prints."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "verdict": self.verdict,
+            "environment": dict(self.environment),
+            "cases": [case.document() for case in self.cases],
+        }
+        finite: dict[str, Any] = _finite(document)
+        return finite
+
+    def to_json(self) -> str:
+        """Return the report as one strict JSON document. NaN and infinities become null."""
+        return json.dumps(self.document(), indent=2, allow_nan=False, ensure_ascii=False)
+
+    def losses(self) -> pd.DataFrame:
+        """Return every training step after the boundary, of all cases, control beside resumed."""
+        return _stacked(self.cases, "losses")
+
+    def tensors(self) -> pd.DataFrame:
+        """Return every compared tensor, at boundary and end, of all cases, control beside resumed."""
+        return _stacked(self.cases, "tensors")
+
+    def evaluations(self) -> pd.DataFrame:
+        """Return every evaluation from the boundary on, of all cases, control beside resumed."""
+        return _stacked(self.cases, "evaluations")
+
+
+def story(case: Case) -> str:
+    """Tell one case in plain text that stands by itself in a CI log."""
+    lines = [f"{case.name}: {case.outcome} (expected: {case.expected})"]
+    if case.reason:
+        lines.append(f"  {case.reason}")
+    if case.comparison is not None:
+        lines.append(f"  {measured(case.comparison)}")
+    for each in case.diagnoses:
+        stage = f" ({each.stage})" if each.stage else ""
+        lines += [f"  {each.cause}{stage}: {each.sentence}", f"    Remedy: {each.remedy}"]
+        if each.tensors:
+            lines.append(f"    Tensors: {some(each.tensors)}")
+    return "\n".join(lines)
+
+
+def some(names: tuple[str, ...], most: int = 4) -> str:
+    """List the first names, and say how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def measured(comparison: Comparison) -> str:
+    """Say in one sentence how much was compared and how much of it was equal."""
+    boundary, losses = comparison.at("boundary"), comparison.losses
+    evaluation = comparison.evaluations.iloc[0] if len(comparison.evaluations) else None
+    control, resumed = (
+        (f"{evaluation['control_loss']:.6g}", f"{evaluation['resumed_loss']:.6g}") if evaluation is not None else ("–", "–")
+    )
+    return (
+        f"At the boundary {int(boundary['equal'].sum())} of {len(boundary)} tensors are bit-equal and the evaluation loss is "
+        f"{resumed} (control {control}); after it {int(losses['equal'].sum())} of {len(losses)} training losses are bit-equal."
+    )
+
+
+def moving_statistics(comparison: Comparison) -> pd.DataFrame:
+    """Return the moving means and variances at the boundary, by name."""
+    boundary = comparison.at("boundary")
+    return boundary[boundary["kind"] == Kind.MOVING_STATISTIC.value]
+
+
+def _counts(comparison: Comparison | None) -> dict[str, Any]:
+    if comparison is None:
+        nothing = {"compared": 0, "equal": 0}
+        return {
+            "tensors": nothing | {"by_kind": {}},
+            "final_tensors": nothing,
+            "moving_statistics": [],
+            "train_loss": nothing | {"first_difference": None, "max_abs_diff": None},
+            "batches": nothing,
+            "learning_rate": nothing,
+            "eval_loss": None,
+            "evaluations": nothing,
+        }
+    boundary, losses = comparison.at("boundary"), comparison.losses
+    apart = losses[~losses["equal"].astype(bool)]
+    first = comparison.evaluations.iloc[0]
+    return {
+        "tensors": _share(boundary) | {"by_kind": {kind: _share(rows) for kind, rows in boundary.groupby("kind")}},
+        "final_tensors": _share(comparison.at("final")),
+        "moving_statistics": moving_statistics(comparison)[
+            ["name", "equal", "control_norm", "resumed_norm", "max_abs_diff"]
+        ].to_dict("records"),
+        "train_loss": _share(losses)
+        | {
+            "first_difference": int(apart.iloc[0]["control_step"]) if len(apart) else None,
+            "max_abs_diff": float(losses["diff"].abs().max()),
+        },
+        "batches": _share(losses, "batch_equal"),
+        "learning_rate": _share(losses, "rate_equal"),
+        "eval_loss": {"control": float(first["control_loss"]), "resumed": float(first["resumed_loss"])},
+        "evaluations": _share(comparison.evaluations),
+    }
+
+
+def _share(rows: pd.DataFrame, column: str = "equal") -> dict[str, Any]:
+    return {"compared": len(rows), "equal": int(rows[column].sum())}
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON has no word for: NaN and infinities."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _stacked(cases: tuple[Case, ...], table: str) -> pd.DataFrame:
+    tables = []
+    for case in cases:
+        if case.comparison is not None:
+            rows: pd.DataFrame = getattr(case.comparison, table).copy()
+            rows.insert(0, "job", case.job)
+            rows.insert(1, "restore", case.restore)
+            tables.append(rows)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["job", "restore"])

@@ -1,0 +1,118 @@
+"""A process that imports the framework once and forks a fresh process for each task.
+
+Started as `python -m ckptcheck.server MODULE …` with the modules to import. It reads one JSON task per line on standard
+input and writes JSON events, one per line, on standard output: `ready`, `started`, what the workers say, and `ended` with
+their exit status. It never uses what it imported, so a forked process is a new one in every way that matters, but starts
+in milliseconds. When standard input ends, whatever is still running is killed: nothing survives the parent.
+"""
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+# A pipe takes a line of up to 4096 bytes whole (PIPE_BUF), so that lines of several workers never mix.
+LONGEST_LINE = 4096
+LONGEST_TEXT = 2000
+
+
+def say(pipe: int, worker: int, event: str, **facts: Any) -> None:
+    """Write one event. A text that would not fit into one line is cut."""
+    facts = {key: value[:LONGEST_TEXT] if isinstance(value, str) else value for key, value in facts.items()}
+    line = json.dumps({"worker": worker, "event": event, **facts}) + "\n"
+    if len(line) > LONGEST_LINE:
+        line = json.dumps({"worker": worker, "event": "trouble", "text": f"its event {event} was too long"}) + "\n"
+    os.write(pipe, line.encode())
+
+
+def main(modules: Sequence[str]) -> None:
+    """Import `modules`, then fork a worker for each task until standard input ends."""
+    pipe = os.dup(1)
+    os.dup2(2, 1)  # what libraries print must not come between the events
+    wake, woken = os.pipe()
+    os.set_blocking(woken, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(woken)
+    started = time.monotonic()
+    for module in modules:
+        importlib.import_module(module)
+    importlib.import_module("ckptcheck.worker")
+    # What was imported stays: a worker's garbage collector need not look through TensorFlow's million objects again.
+    gc.collect()
+    gc.freeze()
+    say(pipe, 0, "ready", seconds=time.monotonic() - started)
+    _serve(pipe, wake)
+
+
+def _serve(pipe: int, wake: int) -> None:
+    workers: dict[int, int] = {}
+    pending = b""
+    while True:
+        readable, _, _ = select.select([0, wake], [], [])
+        if wake in readable:
+            os.read(wake, 4096)
+            _reap(pipe, workers)
+        if 0 in readable:
+            got = os.read(0, 65536)
+            if not got:
+                os.killpg(0, signal.SIGKILL)  # this process leads the group of all it started
+            *lines, pending = (pending + got).split(b"\n")
+            for line in lines:
+                order = json.loads(line)
+                workers[_fork(pipe, order)] = order["worker"]
+
+
+def _reap(pipe: int, workers: dict[int, int]) -> None:
+    while workers:
+        process, status = os.waitpid(-1, os.WNOHANG)
+        if process == 0:
+            return
+        say(pipe, workers.pop(process), "ended", status=os.waitstatus_to_exitcode(status))
+
+
+def _fork(pipe: int, order: dict[str, Any]) -> int:
+    with warnings.catch_warnings():
+        # Python 3.12 warns of threads at a fork. The only other thread is OpenBLAS', which is made for it (pthread_atfork).
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = os.fork()
+    if process:
+        say(pipe, order["worker"], "started", process=process)
+        return process
+    os._exit(_work(pipe, order))
+
+
+def _work(pipe: int, order: dict[str, Any]) -> int:
+    from ckptcheck import worker
+
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _redirect(order["output"])
+    task = worker.Task(**order["task"])
+    status = 3
+    try:
+        status = worker.main(task, lambda event, **facts: say(pipe, order["worker"], event, **facts))
+    except BaseException as error:  # also SystemExit: a job that leaves must not look like one that finished
+        say(pipe, order["worker"], "trouble", text=f"it left by {type(error).__name__}: {error}")
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return status
+
+
+def _redirect(output: str) -> None:
+    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(written, 1)
+    os.dup2(written, 2)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

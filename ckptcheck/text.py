@@ -1,0 +1,129 @@
+"""The report as a person reads it on a terminal: a table by case, the moving statistics, then what was lost and why."""
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ckptcheck.diagnose import Diagnosis
+from ckptcheck.report import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED, Case, Report, moving_statistics, some
+
+COLOURS = {RECOVERED: "green", DIVERGED: "magenta", REFUSED: "magenta", INCONCLUSIVE: "yellow"}
+VERDICTS = {
+    PASS: ("green", "PASS: each case did what was expected of it."),
+    FAIL: ("red", "FAIL: a case did not do what was expected of it."),
+    INCONCLUSIVE: ("yellow", "INCONCLUSIVE: not every case could be judged."),
+}
+MEANINGS = {
+    RECOVERED: "goes on as if nothing had happened, bit for bit",
+    DIVERGED: "goes on, but as another run",
+    REFUSED: "the restore raises an error",
+    INCONCLUSIVE: "nothing can be said",
+}
+
+
+def show(report: Report, console: Console) -> None:
+    """Print a report."""
+    console.print()
+    console.print(_overview(report))
+    console.print(_meanings(report))
+    for table in _statistics(report):
+        console.print(table)
+    for case in report.cases:
+        if case.diagnoses or case.reason:
+            console.print(_story(case))
+    colour, sentence = VERDICTS[report.verdict]
+    console.print(Text(sentence, style=f"bold {colour}"))
+
+
+def _overview(report: Report) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("job", "restore", "outcome"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("tensors\nequal", justify="right")
+    table.add_column("evaluation loss\ncontrol → resumed", justify="right")
+    table.add_column("training\nlosses equal", justify="right")
+    table.add_column("", no_wrap=True)
+    for case in report.cases:
+        outcome = Text(case.outcome, style=COLOURS[case.outcome])
+        mark = Text("as expected", style="dim") if case.as_expected else Text(f"not {case.expected}", style="bold red")
+        table.add_row(case.job, case.restore, outcome, *_numbers(case), mark)
+    return table
+
+
+def _numbers(case: Case) -> tuple[str, str, str]:
+    comparison = case.comparison
+    if comparison is None or case.boundary_eval is None:
+        return "–", "–", "–"
+    boundary, losses = comparison.at("boundary"), comparison.losses
+    control, resumed = case.boundary_eval
+    return (
+        f"{int(boundary['equal'].sum())}/{len(boundary)}",
+        f"{control:.4g} → {resumed:.4g}" if control != resumed else f"{control:.4g} = {resumed:.4g}",
+        f"{int(losses['equal'].sum())}/{len(losses)}",
+    )
+
+
+def _meanings(report: Report) -> RenderableType:
+    found = [outcome for outcome in MEANINGS if any(case.outcome == outcome for case in report.cases)]
+    lines = "\n".join(f"{outcome}: {MEANINGS[outcome]}" for outcome in found)
+    control = next((case.control for case in report.cases if case.control), None)
+    if control:
+        schedule = control.facts.schedule
+        lines += (
+            f"\nSaved after step {schedule.boundary} of {schedule.steps}; tensors and evaluation loss are compared there, "
+            f"before any update, training losses from there to the end."
+        )
+    return Padding(Text(lines, style="dim"), (1, 0))
+
+
+def _statistics(report: Report) -> list[RenderableType]:
+    """One table a job: the control's moving means and variances, and what each restore made of them."""
+    tables: list[RenderableType] = []
+    for job in dict.fromkeys(case.job for case in report.cases):
+        cases = [case for case in report.cases if case.job == job and case.comparison is not None]
+        rows = [(case.restore, moving_statistics(case.comparison)) for case in cases if case.comparison is not None]
+        rows = [(restore, frame) for restore, frame in rows if len(frame)]
+        if rows:
+            tables.append(Padding(_statistics_of(job, rows), (0, 0, 1, 0)))
+    return tables
+
+
+def _statistics_of(job: str, rows: list[tuple[str, object]]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", title_justify="left")
+    table.title = f"{job}: moving means and variances right after the restore (norm, largest difference)"
+    table.title_style = "bold"
+    table.add_column("", overflow="fold")
+    table.add_column("control", justify="right", no_wrap=True)
+    for restore, _ in rows:
+        table.add_column(restore, justify="right", no_wrap=True)
+    frames = [frame.set_index("name") for _, frame in rows]  # type: ignore[attr-defined]
+    for name in frames[0].index:
+        cells = [_statistic(frame.loc[name]) for frame in frames]
+        table.add_row(name, f"{frames[0].loc[name, 'control_norm']:.4g}", *cells)
+    return table
+
+
+def _statistic(row: "object") -> Text:
+    norm, apart, equal = row["resumed_norm"], row["max_abs_diff"], row["equal"]  # type: ignore[index]
+    if equal:
+        return Text(f"{norm:.4g}, equal")
+    return Text(f"{norm:.4g}, off by {apart:.3g}", style="magenta")
+
+
+def _story(case: Case) -> RenderableType:
+    head = Text.assemble((case.name, "bold"), ": ", (case.outcome, COLOURS[case.outcome]))
+    parts: list[RenderableType] = [head]
+    if case.reason:
+        parts.append(Padding(Text(case.reason), (0, 0, 0, 2)))
+    for each in case.diagnoses:
+        parts.append(Padding(_diagnosis(each), (0, 0, 0, 2)))
+    return Padding(Group(*parts), (0, 0, 1, 0))
+
+
+def _diagnosis(each: Diagnosis) -> RenderableType:
+    stage = f" ({each.stage})" if each.stage else ""
+    text = Text.assemble((f"{each.cause}{stage}\n", "magenta"), each.sentence, "\n", ("→ ", "bold"), each.remedy)
+    if each.tensors:
+        text.append(f"\n{some(each.tensors, 3)}", style="dim")
+    return text

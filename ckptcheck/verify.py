@@ -1,0 +1,326 @@
+"""The line itself, from case to report. A reader starts here.
+
+    case ─▶ control run ─▶ crash image ─▶ resumed run ─▶ comparison ─▶ diagnoses ─▶ report
+"""
+
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ckptcheck import environment, jobs, run
+from ckptcheck.compare import compare
+from ckptcheck.datasets import is_local, load
+from ckptcheck.diagnose import (
+    first_sentence,
+    missing_keys,
+    of_comparison,
+    of_raising,
+    of_refusal,
+    why_inconclusive,
+    why_nothing_compared,
+)
+from ckptcheck.errors import UsageError, unknown
+from ckptcheck.job import Schedule
+from ckptcheck.jobs.options import parse, shown
+from ckptcheck.processes import Event, Workers
+from ckptcheck.report import (
+    DIVERGED,
+    EXPECTABLE,
+    INCONCLUSIVE,
+    RECOVERED,
+    REFUSED,
+    Case,
+    Report,
+    RestoreError,
+)
+from ckptcheck.run import Run, snapshot_digest
+from ckptcheck.worker import Task, make_schedule
+
+TIMEOUT = 300.0
+# What may have gone wrong before a resumed run had anything to do with the checkpoint.
+BEFORE_THE_RESTORE = ("build", "state", "next_step")
+
+Watch = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One case as asked for: a job by name, a restore by name (None: each that the job has), the expected outcome."""
+
+    job: str
+    restore: str | None
+    expected: str
+
+
+@dataclass
+class _JobRun:
+    """What became of the control of a job and of its resumed runs, while they go on."""
+
+    folder: Path
+    restores: list[str]
+    described: dict[str, Any] | None = None
+    trouble: dict[str | None, str] = field(default_factory=dict)
+    at_boundary: bool = False
+
+
+def verify(
+    job: str | Sequence[str] | None = None,
+    restore: str | Sequence[str] | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    expect: str | None = None,
+    steps: int | None = None,
+    boundary: int | None = None,
+    timeout: float = TIMEOUT,
+    equal_nan: bool = False,
+    folder: Path | str | None = None,
+    watch: Watch | None = None,
+) -> Report:
+    """Train each job, save in mid-run, restore in new processes, train on, and compare with the run that went on.
+
+    Args:
+        job: names of shipped jobs, or `package.module:name` or `file.py:name` of your own; default: the batch-norm jobs.
+        restore: names of the restores; default: those that the job is usually verified with.
+        options: option values of the shipped jobs by name, as in `ckptcheck jobs`.
+        expect: the outcome to expect of the named cases: `recovered`, `diverged` or `refused`.
+        steps: length of the control run in training steps; default: 3 epochs.
+        boundary: number of steps done when the checkpoint is saved; default: in mid-epoch, 1.5 epochs
+            from the start, or the middle of the run where `steps` is given.
+        timeout: seconds without a sign of life after which a process is ended and its case inconclusive.
+        equal_nan: whether NaN counts as equal to NaN.
+        folder: where the runs and the checkpoint are kept, a folder that does not exist yet; default: they are not.
+        watch: called with each event of each process.
+
+    Returns:
+        The report. It raises nothing by itself: see `Report.assert_recovered`.
+
+    Raises:
+        UsageError: the request is wrong; the text says which part.
+        NotVerifiedError: the framework cannot be imported, or a dataset cannot be had.
+    """
+    texts = {name: value if isinstance(value, str) else shown(value) for name, value in (options or {}).items()}
+    requests = plan(_names(job), _names(restore), expect)
+    for name in dict.fromkeys(request.job for request in requests):
+        _check(name, texts, steps, boundary)
+    if timeout <= 0:
+        raise UsageError(f"The timeout must be above 0 seconds, not {timeout:g}.")
+    temporary = tempfile.mkdtemp(prefix="ckptcheck-") if folder is None else None
+    try:
+        top = Path(temporary or folder or "").resolve()
+        runs = _run_all(requests, top, _Settings(texts, steps, boundary, timeout), watch or (lambda event: None))
+        cases = [case for request in requests for case in _cases(request, runs[request.job], equal_nan)]
+        return Report(tuple(cases), _environment(cases))
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _names(given: str | Sequence[str] | None) -> list[str]:
+    return [] if given is None else [given] if isinstance(given, str) else list(dict.fromkeys(given))
+
+
+def plan(names: Sequence[str], restores: Sequence[str], expect: str | None) -> list[Request]:
+    """Return the cases asked for.
+
+    Raises:
+        UsageError: an unknown job or restore, or an expectation for cases that were not named.
+    """
+    if expect is not None and expect not in EXPECTABLE:
+        raise unknown("outcome to expect", expect, EXPECTABLE)
+    if expect is not None and not (names and restores):
+        raise UsageError("An expected outcome is for cases asked for by name: name the job and the restore.")
+    return [request for name in names or jobs.DEFAULT_JOBS for request in _requests(name, restores, expect)]
+
+
+def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Request]:
+    if ":" in name:
+        return [Request(name, restore, expect or RECOVERED) for restore in restores or [None]]
+    shipped = jobs.shipped(name)
+    for restore in restores:
+        if restore not in shipped.expected:
+            raise unknown(f"restore of {name}", restore, shipped.expected)
+    wanted = restores or shipped.default_restores
+    return [Request(name, restore, expect or shipped.expected[restore]) for restore in wanted]
+
+
+def _check(name: str, options: Mapping[str, str], steps: int | None, boundary: int | None) -> None:
+    """Refuse now what a process would refuse only after the framework's import."""
+    if steps is not None and boundary is not None:
+        Schedule(steps, boundary, 1)
+    if ":" in name:
+        if options:
+            raise UsageError(f"Options are for the shipped jobs; {name} takes none.")
+        return
+    read = parse(jobs.shipped(name).options, name, options)
+    if is_local(read.dataset):
+        make_schedule(load(read.dataset).steps_per_epoch(read.batch_size), steps, boundary)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    options: Mapping[str, str]
+    steps: int | None
+    boundary: int | None
+    timeout: float
+
+
+def _run_all(requests: Sequence[Request], top: Path, settings: _Settings, watch: Watch) -> dict[str, _JobRun]:
+    """Run every control, and every resumed run as soon as its control has left a crash image."""
+    runs = {
+        request.job: _JobRun(top / _folder_name(request.job), [r.restore for r in requests if r.job == request.job and r.restore])
+        for request in requests
+    }
+    names = {_worker_name(job, None): (job, None) for job in runs}
+    with tempfile.TemporaryDirectory(prefix="ckptcheck-logs-") as logs:
+        with Workers(_modules(), environment.cores(), settings.timeout, Path(logs)) as workers:
+            for job, job_run in runs.items():
+                workers.submit(_worker_name(job, None), _task(job, job_run, None, settings))
+            for event in workers.events():
+                job, restore = names[event.name]
+                _note(runs[job], restore, event)
+                if event.kind == "boundary":
+                    for each in runs[job].restores:
+                        names[_worker_name(job, each)] = (job, each)
+                        workers.submit(_worker_name(job, each), _task(job, runs[job], each, settings))
+                watch(event)
+    return runs
+
+
+def _note(job_run: _JobRun, restore: str | None, event: Event) -> None:
+    if event.kind == "usage":
+        raise UsageError(event.facts["text"])
+    if event.kind == "described" and restore is None:
+        job_run.described = event.facts
+        known = event.facts["restores"]
+        for each in job_run.restores:
+            if each not in known:
+                raise unknown("restore of this job", each, known)
+        job_run.restores = job_run.restores or list(known)
+    if event.kind == "boundary":
+        job_run.at_boundary = True
+    if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
+        job_run.trouble.setdefault(restore, event.facts.get("text") or event.facts["trouble"])
+
+
+def _worker_name(job: str, restore: str | None) -> str:
+    return f"{job} control" if restore is None else f"{job} × {restore}"
+
+
+def _folder_name(job: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in job).lstrip("-.")
+
+
+def _modules() -> list[str]:
+    return ["tensorflow"]
+
+
+def _task(job: str, job_run: _JobRun, restore: str | None, settings: _Settings) -> Task:
+    own = ":" in job
+    return Task(
+        job=job,
+        folder=str(job_run.folder / (restore or "control")),
+        crash_image=str(job_run.folder / "crash-image"),
+        restore=restore,
+        options=_absolute(settings.options),
+        steps=settings.steps,
+        boundary=settings.boundary,
+        environment={} if own else jobs.shipped(job).environment,
+    )
+
+
+def _absolute(options: Mapping[str, str]) -> Mapping[str, str]:
+    dataset = options.get("dataset", "")
+    return {**options, "dataset": str(Path(dataset).resolve())} if dataset.endswith(".npz") else options
+
+
+def _cases(request: Request, job_run: _JobRun, equal_nan: bool) -> Iterable[Case]:
+    # A job of a user's own that failed before it could name its restores still makes one case.
+    for restore in [request.restore] if request.restore else job_run.restores or ["(any)"]:
+        yield _case(Request(request.job, restore, request.expected), job_run, equal_nan)
+
+
+def _case(request: Request, job_run: _JobRun, equal_nan: bool) -> Case:
+    """Judge one case from what its two processes left behind."""
+    restore = str(request.restore)
+
+    def case(outcome: str, **facts: Any) -> Case:
+        return Case(request.job, restore, request.expected, outcome, **facts)
+
+    control, trouble = _read(job_run, None)
+    if control is None or trouble:
+        return case(INCONCLUSIVE, reason=f"The control did not finish: {trouble}.")
+    resumed, trouble = _read(job_run, restore)
+    if resumed is None or trouble:
+        return case(INCONCLUSIVE, reason=f"The resumed run did not finish: {trouble}.", control=control)
+    both: dict[str, Any] = {"control": control, "resumed": resumed}
+    reason = why_inconclusive(control, resumed, equal_nan=equal_nan)
+    if reason:
+        return case(INCONCLUSIVE, reason=reason, **both)
+    failure = resumed.facts.failure
+    if failure is not None:
+        return _failed(case, failure, both)
+    comparison = compare(control, resumed, equal_nan=equal_nan)
+    reason = why_nothing_compared(comparison)
+    if reason:
+        return case(INCONCLUSIVE, reason=reason, comparison=None, **both)
+    return case(
+        RECOVERED if comparison.exact else DIVERGED,
+        diagnoses=tuple(of_comparison(comparison)),
+        comparison=comparison,
+        digests=_digests(control, resumed),
+        **both,
+    )
+
+
+def _failed(case: Callable[..., Case], failure: run.Failure, both: dict[str, Any]) -> Case:
+    resumed: Run = both["resumed"]
+    if failure.during == "restore":
+        error = RestoreError(failure.type, failure.message, tuple(missing_keys(resumed)))
+        return case(REFUSED, diagnoses=(of_refusal(failure, both["control"], resumed),), error=error, **both)
+    if failure.during in BEFORE_THE_RESTORE and resumed.facts.first_step is None:
+        return case(INCONCLUSIVE, reason=f"The resumed run did not get to its restore: {_told(failure)}.", **both)
+    return case(DIVERGED, diagnoses=(of_raising(failure),), **both)
+
+
+def _read(job_run: _JobRun, restore: str | None) -> tuple[Run | None, str | None]:
+    """Read a run; say what kept it from its end, for a control including an exception of the job."""
+    if restore in job_run.trouble:
+        return None, job_run.trouble[restore]
+    try:
+        found = run.read(job_run.folder / (restore or "control"))
+    except FileNotFoundError:
+        return None, "its process left no record"
+    failure = found.facts.failure
+    if restore is None and failure is not None:
+        return None, _told(failure)
+    return found, None if found.facts.finished or failure else "its process stopped before the last step"
+
+
+def _told(failure: run.Failure) -> str:
+    step = f", step {failure.step}," if failure.step is not None else ""
+    place = f" ({failure.place})" if failure.place else ""
+    return f"{failure.during}{step} raised {failure.type}: {first_sentence(failure.message).rstrip('.')}{place}"
+
+
+def _digests(control: Run, resumed: Run) -> dict[str, dict[str, str]]:
+    return {
+        "boundary": {"control": snapshot_digest(control.boundary), "resumed": snapshot_digest(resumed.boundary)},
+        "final": {"control": snapshot_digest(control.final), "resumed": snapshot_digest(resumed.final)},
+    }
+
+
+def _environment(cases: Sequence[Case]) -> Mapping[str, str]:
+    """Return what all controls ran on; what they do not share is left out, and stands in each `run.json`."""
+    found = [case.control.facts.environment for case in cases if case.control]
+    if not found:
+        return environment.fingerprint()
+    return {name: value for name, value in found[0].items() if all(each.get(name) == value for each in found)}
+
+
+def has_tensorflow() -> bool:
+    """Return whether TensorFlow is installed, without importing it."""
+    return importlib.util.find_spec("tensorflow") is not None

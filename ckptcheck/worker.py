@@ -1,0 +1,237 @@
+"""One fresh process: build, maybe restore, step, record. Started by `ckptcheck.server`, told what to do by a `Task`."""
+
+import errno
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ckptcheck import environment, jobs, run
+from ckptcheck.errors import CkptcheckError, UsageError
+from ckptcheck.job import Job, RestoreRefusedError, Schedule, load
+from ckptcheck.jobs import options as job_options
+
+Say = Callable[..., None]
+
+# A resumed process starts from other initial values: a restore that does nothing cannot look like one that works.
+POISON = 1_000_003
+
+# Default length of a run and place of the boundary, in epochs: in mid-epoch, past the first epoch, an edge on each side.
+EPOCHS = 3
+BOUNDARY_EPOCHS = 1.5
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one process is to do. Without a restore it is the control, which saves and goes on."""
+
+    job: str
+    folder: str
+    crash_image: str
+    restore: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    steps: int | None = None
+    boundary: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def make_job(name: str, given: Mapping[str, str]) -> tuple[Job, int]:
+    """Return the job of that name, shipped or a user's own, and the seed of its initial values."""
+    if ":" in name:
+        job: Job = load(name)()
+        return job, 0
+    shipped = jobs.shipped(name)
+    options = job_options.parse(shipped.options, name, given)
+    return load(shipped.target)(options), options.seed
+
+
+def make_schedule(steps_per_epoch: int, steps: int | None, boundary: int | None) -> Schedule:
+    """Return the asked-for schedule; what was not asked for follows from the length of an epoch or of the run."""
+    if steps is None:
+        steps = EPOCHS * steps_per_epoch
+        if boundary is None:
+            return Schedule(max(steps, 2), max(1, int(BOUNDARY_EPOCHS * steps_per_epoch)), steps_per_epoch)
+    return Schedule(steps, steps // 2 if boundary is None else boundary, steps_per_epoch)
+
+
+def main(task: Task, say: Say) -> int:
+    """Carry out a task. `say` tells the parent how far it is. Returns the exit status of the process.
+
+    Everything that went wrong in the job is recorded in the run's folder; what is wrong with the request is said.
+    """
+    os.environ.update(task.environment)
+    try:
+        job, seed = make_job(task.job, task.options)
+        schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundary)
+        say("described", restores=list(job.restores), steps=schedule.steps, boundary=schedule.boundary)
+        if task.restore is not None and task.restore not in job.restores:
+            return 1  # the parent knows the restores now, and says so better
+        _recorded(job, seed, schedule, task, say)
+    except UsageError as error:
+        say("usage", text=str(error))
+        return 2
+    except CkptcheckError as error:
+        say("trouble", text=str(error))
+        return 3
+    except MemoryError:
+        say("trouble", text="it ran out of memory")
+        return 3
+    except OSError as error:
+        say("trouble", text=_about_file(error))
+        return 3
+    except Exception as error:
+        traceback.print_exc()
+        say("trouble", text=f"it could not be set up: {type(error).__name__}: {error}{_place(error)}")
+        return 3
+    return 0
+
+
+def _recorded(job: Job, seed: int, schedule: Schedule, task: Task, say: Say) -> None:
+    facts = run.Facts(
+        role="control" if task.restore is None else "resumed",
+        job=task.job,
+        restore=task.restore,
+        seed=seed if task.restore is None else seed + POISON,
+        schedule=schedule,
+        hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
+        process=os.getpid(),
+    )
+    recorder = run.Recorder(Path(task.folder), facts)
+    execution = _Execution(job, recorder, schedule, task, say)
+    try:
+        execution.control() if task.restore is None else execution.resumed(task.restore)
+        facts.finished = True
+    except CkptcheckError:
+        raise
+    except Exception as error:
+        if _is_trouble(error):
+            raise OSError(getattr(error, "errno", errno.ENOSPC), str(error)) from error
+        traceback.print_exc()
+        facts.failure = execution.failure(error)
+    finally:
+        facts.environment = environment.fingerprint()
+        recorder.close()
+
+
+class _Execution:
+    """The line of a run, with the place it has reached, so that an exception can be laid where it belongs."""
+
+    def __init__(self, job: Job, recorder: run.Recorder, schedule: Schedule, task: Task, say: Say) -> None:
+        self.job = job
+        self.recorder = recorder
+        self.facts = recorder.facts
+        self.schedule = schedule
+        self.task = task
+        self.say = say
+        self.during = "build"
+        self.step: int | None = None
+
+    def control(self) -> None:
+        self._build()
+        self._steps(0, 0, self.schedule.boundary)
+        self._save()
+        self._at_boundary()
+        self.say("boundary")
+        self._steps(self.schedule.boundary, self.schedule.boundary, self.schedule.steps)
+        self._snapshot("final")
+
+    def resumed(self, restore: str) -> None:
+        self._build()
+        self.during = "restore"
+        self._restore(restore)
+        first = self._next_step()
+        self.facts.first_step = first
+        self._at_boundary()
+        self._steps(first, self.schedule.boundary, self.schedule.steps)
+        self._snapshot("final")
+
+    def failure(self, error: Exception) -> run.Failure:
+        cause = error.error if isinstance(error, RestoreRefusedError) else error
+        return run.Failure(
+            self.during, type(cause).__name__, str(cause).strip(), self.step, _place(error).removeprefix(" at ") or None
+        )
+
+    def _build(self) -> None:
+        self.job.build(self.facts.seed)
+        self._snapshot("initial")
+        if self.facts.restore is None:
+            self.facts.first_step = self._next_step()
+
+    def _next_step(self) -> int:
+        self.during = "next_step"
+        return int(self.job.next_step())
+
+    def _save(self) -> None:
+        self.during = "save"
+        checkpoints = Path(self.task.folder) / "checkpoints"
+        checkpoints.mkdir()
+        self.job.save(checkpoints, self.schedule.boundary)
+        # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
+        shutil.copytree(checkpoints, self.task.crash_image)
+
+    def _restore(self, restore: str) -> None:
+        image = Path(self.task.crash_image)
+        try:
+            restored = self.job.restore(image, restore)
+        except RestoreRefusedError as refusal:
+            self._keys(refusal.asked, refusal.held)
+            raise
+        if restored is not None:
+            self._keys(restored.asked, restored.held)
+
+    def _keys(self, asked: Mapping[str, str] | None, held: Any) -> None:
+        self.facts.asked = None if asked is None else dict(asked)
+        self.facts.held = None if held is None else list(held)
+
+    def _at_boundary(self) -> None:
+        self._snapshot("boundary")
+        self._evaluate(self.schedule.boundary)
+
+    def _snapshot(self, point: str) -> None:
+        self.during = "state"
+        self.recorder.snapshot(point, self.job.state())
+
+    def _evaluate(self, done: int) -> None:
+        self.during = "evaluate"
+        self.facts.evaluations.append((done, float(self.job.evaluate())))
+
+    def _steps(self, first: int, done: int, until: int) -> None:
+        """Execute steps from index `first` on, as many as lead from `done` to `until`; the two differ if the step is lost."""
+        beat = run.Heartbeat(lambda count: self.say("step", done=count))
+        for index in range(first, first + until - done):
+            self.during, self.step = "train", index
+            self.recorder.step(index, self.job.train(index))
+            done += 1
+            beat(done)
+            if self.schedule.evaluates_at(done) and done != self.schedule.boundary:
+                self._evaluate(done)
+        self.step = None
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Return whether an exception speaks of the machine, not of the job: no space, no memory, too many files."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE, errno.EROFS)
+    # TensorFlow puts what the operating system said into the text of its own exceptions.
+    return any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM))
+
+
+def _about_file(error: OSError) -> str:
+    return f"it could not write its files: {error.strerror or error}"
+
+
+def _place(error: BaseException) -> str:
+    """Return ` at file:line`, the last place outside this package and outside installed packages, if there is one."""
+    here = str(Path(__file__).parent)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((here, sys.prefix, sys.base_prefix, "<"))
+    ]
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
