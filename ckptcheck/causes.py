@@ -100,8 +100,8 @@ _CATALOGUE = (
     ),
     Cause(
         "slots-lost",
-        "{count} of {total} optimizer slots are {where}. The first step's loss is still right, because the "
-        "optimizer acts after it; from the second step on the run differs.",
+        "{count} of {total} optimizer slots are {where}. An optimizer acts after a step's loss, so this by "
+        "itself spares the first resumed loss and changes all later ones.",
         _lost("Save the optimizer's variables too: make the Saver after the optimizer, over all global variables."),
     ),
     Cause(

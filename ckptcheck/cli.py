@@ -44,7 +44,7 @@ def verify(
     expect: Annotated[
         str | None, typer.Option(metavar="OUTCOME", help="Expect recovered, diverged or refused of the named cases.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Length of the control run. Default: 3 epochs.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the control run. Default: 3.5 epochs.")] = None,
     boundary: Annotated[
         int | None, typer.Option(help="Steps done when the checkpoint is saved. Default: in mid-epoch.")
     ] = None,

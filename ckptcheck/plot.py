@@ -27,11 +27,14 @@ def plot(report: Report) -> "Figure":
     from matplotlib.figure import Figure
 
     jobs = [job for job in dict.fromkeys(case.job for case in report.cases) if _control(report, job) is not None]
-    figure = Figure(figsize=(max(5.2 * len(jobs), 6.4), 10.2), layout="constrained")
+    width = max(5.2 * len(jobs), 6.4)
+    figure = Figure(figsize=(width, 10.2))
     if not jobs:
         figure.text(0.5, 0.5, "No control run finished: there is nothing to draw.", ha="center")
         return figure
-    axes = figure.subplots(4, len(jobs), squeeze=False, height_ratios=(3, 2.2, 1.5, 2.2))
+    axes = figure.subplots(4, len(jobs), squeeze=False, height_ratios=(3, 2.2, 1.5, 2.4))
+    # Margins in inches, by hand: to have them worked out costs as much as all of the drawing.
+    figure.subplots_adjust(left=1.15 / width, right=1 - 0.15 / width, top=0.925, bottom=0.055, hspace=0.27, wspace=0.2)
     for column, job in enumerate(jobs):
         _draw_job(axes[:, column], job, [case for case in report.cases if case.job == job], column == 0)
     figure.suptitle("Does training go on as if nothing had happened? Control against each restore", fontsize=13)
@@ -60,8 +63,9 @@ def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled:
     training.set_title(job, fontweight="bold", loc="left")
     _draw_difference(difference, control, shown)
     _draw_statistics(statistics, shown)
-    training.sharex(difference)
-    validation.sharex(difference)
+    schedule = control.facts.schedule
+    for each in (training, validation, difference):
+        each.set_xlim(max(0, schedule.boundary - 1.2 * schedule.steps_after), schedule.steps + 1)
     for each in (training, validation):
         each.tick_params(labelbottom=False)
     difference.set_xlabel("training steps done")
@@ -92,7 +96,9 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Sequ
         axis.set_yscale("log")
         axis.axvline(boundary, color="black", linewidth=0.8)
         axis.grid(alpha=0.25)
-    training.text(boundary, 0.02, " boundary:\n saved, restored", transform=training.get_xaxis_transform(), fontsize=8)
+    validation.text(
+        boundary, 0.97, "saved here and restored → ", transform=validation.get_xaxis_transform(), fontsize=8, ha="right", va="top"
+    )
     training.legend(fontsize=8, loc="upper right")
 
 

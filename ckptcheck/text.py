@@ -23,32 +23,37 @@ MEANINGS = {
 
 
 def show(report: Report, console: Console) -> None:
-    """Print a report."""
-    console.print()
-    console.print(_overview(report))
-    console.print(_meanings(report))
-    for table in _statistics(report):
-        console.print(table)
-    for case in report.cases:
-        if case.diagnoses or case.reason:
-            console.print(_story(case))
-    colour, sentence = VERDICTS[report.verdict]
-    console.print(Text(sentence, style=f"bold {colour}"))
+    """Print a report as wide as the console."""
+    with console.capture() as captured:
+        console.print()
+        console.print(_overview(report))
+        console.print(_meanings(report))
+        for table in _statistics(report):
+            console.print(table)
+        for case in report.cases:
+            if case.diagnoses or case.reason:
+                console.print(_story(case))
+        colour, sentence = VERDICTS[report.verdict]
+        console.print(Text(sentence, style=f"bold {colour}"))
+    # Tables are padded to their width; nobody wants that in a file.
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
 
 
 def _overview(report: Report) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("job", "restore", "outcome"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("tensors\nequal", justify="right")
-    table.add_column("evaluation loss\ncontrol → resumed", justify="right")
-    table.add_column("training\nlosses equal", justify="right")
-    table.add_column("", no_wrap=True)
+        table.add_column(column, overflow="fold")
+    table.add_column("tensors\nequal", justify="right", no_wrap=True)
+    table.add_column("evaluation loss\nresumed, control", justify="right", no_wrap=True)
+    table.add_column("training\nlosses equal", justify="right", no_wrap=True)
     for case in report.cases:
-        outcome = Text(case.outcome, style=COLOURS[case.outcome])
-        mark = Text("as expected", style="dim") if case.as_expected else Text(f"not {case.expected}", style="bold red")
-        table.add_row(case.job, case.restore, outcome, *_numbers(case), mark)
+        table.add_row(case.job, case.restore, _outcome(case), *_numbers(case))
     return table
+
+
+def _outcome(case: Case) -> Text:
+    outcome = Text(case.outcome, style=COLOURS[case.outcome])
+    return outcome if case.as_expected else outcome.append(f", not {case.expected}", style="bold red")
 
 
 def _numbers(case: Case) -> tuple[str, str, str]:
@@ -59,22 +64,24 @@ def _numbers(case: Case) -> tuple[str, str, str]:
     control, resumed = case.boundary_eval
     return (
         f"{int(boundary['equal'].sum())}/{len(boundary)}",
-        f"{control:.4g} → {resumed:.4g}" if control != resumed else f"{control:.4g} = {resumed:.4g}",
+        f"{resumed:.4g} {'=' if control == resumed else '≠'} {control:.4g}",
         f"{int(losses['equal'].sum())}/{len(losses)}",
     )
 
 
 def _meanings(report: Report) -> RenderableType:
     found = [outcome for outcome in MEANINGS if any(case.outcome == outcome for case in report.cases)]
-    lines = "\n".join(f"{outcome}: {MEANINGS[outcome]}" for outcome in found)
+    lines = [f"{outcome}: {MEANINGS[outcome]}" for outcome in found]
     control = next((case.control for case in report.cases if case.control), None)
     if control:
         schedule = control.facts.schedule
-        lines += (
-            f"\nSaved after step {schedule.boundary} of {schedule.steps}; tensors and evaluation loss are compared there, "
-            f"before any update, training losses from there to the end."
+        lines.append(
+            f"Saved after step {schedule.boundary} of {schedule.steps}. Tensors and evaluation loss are compared there, "
+            "before any update; training losses from there to the end."
         )
-    return Padding(Text(lines, style="dim"), (1, 0))
+    use = [f"{case.job} with {case.restore}" for case in report.cases if case.outcome == RECOVERED]
+    recommended = Text("\nTo train on, restore " + ", ".join(use) + ".", style="green") if use else Text()
+    return Padding(Text("\n".join(lines), style="dim").append_text(recommended), (1, 0))
 
 
 def _statistics(report: Report) -> list[RenderableType]:
@@ -90,9 +97,7 @@ def _statistics(report: Report) -> list[RenderableType]:
 
 
 def _statistics_of(job: str, rows: list[tuple[str, object]]) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", title_justify="left")
-    table.title = f"{job}: moving means and variances right after the restore (norm, largest difference)"
-    table.title_style = "bold"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("", overflow="fold")
     table.add_column("control", justify="right", no_wrap=True)
     for restore, _ in rows:
@@ -101,13 +106,13 @@ def _statistics_of(job: str, rows: list[tuple[str, object]]) -> RenderableType:
     for name in frames[0].index:
         cells = [_statistic(frame.loc[name]) for frame in frames]
         table.add_row(name, f"{frames[0].loc[name, 'control_norm']:.4g}", *cells)
-    return table
+    return Group(Text(f"{job}: norms of the moving means and variances right after the restore", style="bold"), table)
 
 
 def _statistic(row: "object") -> Text:
     norm, apart, equal = row["resumed_norm"], row["max_abs_diff"], row["equal"]  # type: ignore[index]
     if equal:
-        return Text(f"{norm:.4g}, equal")
+        return Text(f"= {norm:.4g}")
     return Text(f"{norm:.4g}, off by {apart:.3g}", style="magenta")
 
 

@@ -87,8 +87,8 @@ def verify(
         restore: names of the restores; default: those that the job is usually verified with.
         options: option values of the shipped jobs by name, as in `ckptcheck jobs`.
         expect: the outcome to expect of the named cases: `recovered`, `diverged` or `refused`.
-        steps: length of the control run in training steps; default: 3 epochs.
-        boundary: number of steps done when the checkpoint is saved; default: in mid-epoch, 1.5 epochs
+        steps: length of the control run in training steps; default: 3.5 epochs.
+        boundary: number of steps done when the checkpoint is saved; default: in mid-epoch, 2.5 epochs
             from the start, or the middle of the run where `steps` is given.
         timeout: seconds without a sign of life after which a process is ended and its case inconclusive.
         equal_nan: whether NaN counts as equal to NaN.

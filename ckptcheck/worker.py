@@ -20,9 +20,9 @@ Say = Callable[..., None]
 # A resumed process starts from other initial values: a restore that does nothing cannot look like one that works.
 POISON = 1_000_003
 
-# Default length of a run and place of the boundary, in epochs: in mid-epoch, past the first epoch, an edge on each side.
-EPOCHS = 3
-BOUNDARY_EPOCHS = 1.5
+# Default length of a run and place of the boundary, in epochs: in mid-epoch, epoch edges on both sides.
+EPOCHS = 3.5
+BOUNDARY_EPOCHS = 2.5
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,8 @@ def make_job(name: str, given: Mapping[str, str]) -> tuple[Job, int]:
 def make_schedule(steps_per_epoch: int, steps: int | None, boundary: int | None) -> Schedule:
     """Return the asked-for schedule; what was not asked for follows from the length of an epoch or of the run."""
     if steps is None:
-        steps = EPOCHS * steps_per_epoch
-        if boundary is None:
-            return Schedule(max(steps, 2), max(1, int(BOUNDARY_EPOCHS * steps_per_epoch)), steps_per_epoch)
+        steps = max(2, int(EPOCHS * steps_per_epoch))
+        boundary = max(1, int(BOUNDARY_EPOCHS * steps_per_epoch)) if boundary is None else boundary
     return Schedule(steps, steps // 2 if boundary is None else boundary, steps_per_epoch)
 
 

@@ -23,20 +23,20 @@ class BatchNormNN(ArticleJob[EmaOptions]):
 
     def normalise(self, net: Any, name: str, is_convolution: bool) -> Any:
         """Normalise by the batch in training, by the moving averages otherwise."""
-        with tf1.variable_scope(f"{name}/bn"):
+        with tf1.name_scope(f"{name}/bn/"):
             mean, variance = tf.nn.moments(net, [0, 1, 2] if is_convolution else [0])
             # An average is named after its tensor.
             mean, variance = tf.identity(mean, "mean"), tf.identity(variance, "variance")
             average = self.new_ema()
-            average.apply([mean, variance])  # makes the variables; the operation that is run is made in `updates`
+            average.apply([mean, variance])  # makes the variables; the operation that is run is made in `update_op`
             self.averages.append((average, [mean, variance]))
             used_mean, used_variance = tf1.cond(
                 self.is_training,
                 lambda: (mean, variance),
                 lambda: (average.average(mean), average.average(variance)),
             )
-            gamma = tf1.get_variable("gamma", [net.shape[-1]], initializer=tf1.ones_initializer())
-            beta = tf1.get_variable("beta", [net.shape[-1]], initializer=tf1.zeros_initializer())
+            gamma = tf1.get_variable(f"{name}/bn/gamma", [net.shape[-1]], initializer=tf1.ones_initializer())
+            beta = tf1.get_variable(f"{name}/bn/beta", [net.shape[-1]], initializer=tf1.zeros_initializer())
             return tf.nn.batch_normalization(net, used_mean, used_variance, beta, gamma, self.options.epsilon)
 
     def new_ema(self) -> Any:

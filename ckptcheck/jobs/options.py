@@ -70,7 +70,7 @@ class Options:
 
     dataset: str = option("digits", _text, "digits, mnist, fashion_mnist, cifar10, or FILE.npz with arrays x and y")
     seed: int = option(0, _whole, "seed of the initial weights and of the batches")
-    batch_size: int = option(64, _count, "images in a training batch")
+    batch_size: int = option(32, _count, "images in a training batch")
     learning_rate: float = option(1e-3, _positive, "learning rate of Adam")
 
 
@@ -84,8 +84,13 @@ class BatchNormOptions(Options):
 
 @dataclass(frozen=True)
 class LayersOptions(BatchNormOptions):
-    """Options of the job on `tf.layers`, with that API's own default for epsilon."""
+    """Options of the job on `tf.layers`, with that API's own default for epsilon.
 
+    Its moving averages have no warm-up: with the article's decay of 0.99 they are still half at their initial values when
+    a short run ends, and a network that has learnt evaluates like one that has not.
+    """
+
+    decay: float = option(0.9, _fraction, "decay of the moving averages")
     epsilon: float = option(1e-3, _positive, "added to the variance before the square root")
 
 
