@@ -75,6 +75,12 @@ _CATALOGUE = (
         },
     ),
     Cause(
+        "initialised-again",
+        "The restore filled {count} tensors, and none of them kept its value: {initial} are at their initial values, the others "
+        "hold new ones. An initialiser ran after the restore.",
+        {None: _INITIALISER},
+    ),
+    Cause(
         "moving-statistics-lost",
         "{count} of {total} moving means and variances are {where}. Evaluation normalises with them, so it is "
         "wrong from the restart on; the training loss does not show it, because training normalises with the batch.",

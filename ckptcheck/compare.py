@@ -125,9 +125,7 @@ def _is_inexact(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "fc" or "float" in dtype.name
 
 
-def _tensors(
-    point: str, control: Snapshot, resumed: Snapshot, whole: Run, come_back: Run, equal_nan: bool
-) -> pd.DataFrame:
+def _tensors(point: str, control: Snapshot, resumed: Snapshot, whole: Run, come_back: Run, equal_nan: bool) -> pd.DataFrame:
     values = {digest(tensor.value): name for name, tensor in control.items() if tensor.value.size > 1}
     initial = come_back.initial
     rows = []
@@ -195,7 +193,7 @@ def _losses(control: Run, resumed: Run, equal_nan: bool) -> pd.DataFrame:
     rows = []
     for index, (control_step, resumed_step) in enumerate(zip(control.steps[start:], resumed.steps, strict=False)):
         whole = start + index
-        row = {"control_step": control_step, "resumed_step": resumed_step}
+        row: dict[str, Any] = {"control_step": control_step, "resumed_step": resumed_step}
         row |= _pair(control.losses[whole], resumed.losses[index], equal_nan)
         row["batch_equal"] = control.batches[whole] == resumed.batches[index]
         row |= {"control_rate": control.rates[whole], "resumed_rate": resumed.rates[index]}

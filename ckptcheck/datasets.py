@@ -97,7 +97,7 @@ def _fetch(name: str) -> tuple[Array, Array]:
 
 def _read(path: Path) -> tuple[Array, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             missing = {"x", "y"} - set(file.files)
             if missing:
                 raise UsageError(

@@ -124,25 +124,31 @@ def of_comparison(comparison: Comparison) -> list[Diagnosis]:
 
 
 def _nothing_restored(comparison: Comparison) -> Iterator[Diagnosis]:
-    if _is_from_scratch(comparison):
-        moved = comparison.at("boundary").query("poisoned")
-        stage = _stage(moved)
-        yield diagnosis("nothing-restored", list(moved["name"]), stage, count=len(moved))
-
-
-def _is_from_scratch(comparison: Comparison) -> bool:
     moved = comparison.at("boundary").query("poisoned")
-    return bool(len(moved) and (moved["equals"] == "initial").all())
+    initial = int((moved["equals"] == "initial").sum())
+    if initial == len(moved):
+        yield diagnosis("nothing-restored", list(moved["name"]), _stage(moved), count=len(moved))
+    elif _nothing_left(comparison):
+        yield diagnosis("initialised-again", list(moved["name"]), _stage(moved), count=len(moved), initial=initial)
+
+
+def _nothing_left(comparison: Comparison) -> bool:
+    """Return whether no tensor that shows a restore shows one: at its initial value, or overwritten by an initialiser."""
+    moved = comparison.at("boundary").query("poisoned")
+    initial = moved["equals"] == "initial"
+    overwritten = _stage(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not moved["equal"].any() and initial.any()
+    return bool(initial.all() or overwritten)
 
 
 def _lost(kind: Kind, cause: str) -> Callable[[Comparison], Iterator[Diagnosis]]:
     """Make the look for tensors of one kind that are at their initial values."""
 
     def look(comparison: Comparison) -> Iterator[Diagnosis]:
-        if _is_from_scratch(comparison):
+        if _nothing_left(comparison):
             return
         rows = _of_kind(comparison, kind)
-        for stage, lost in _by_stage(rows[(rows["equals"] == "initial") | (rows["equals"] == "zero")]):
+        at_start = rows["equals"].isin(["initial", "zero"]) & ~_apart(rows)
+        for stage, lost in _by_stage(rows[at_start]):
             where = "at their initial values" if (lost["equals"] == "initial").any() else "zero"
             yield diagnosis(cause, list(lost["name"]), stage, count=len(lost), total=len(rows), where=where)
 
@@ -150,7 +156,7 @@ def _lost(kind: Kind, cause: str) -> Callable[[Comparison], Iterator[Diagnosis]]
 
 
 def _step_lost(comparison: Comparison) -> Iterator[Diagnosis]:
-    if _is_from_scratch(comparison):
+    if _nothing_left(comparison):
         return
     rows = _of_kind(comparison, Kind.COUNTER)
     for stage, lost in _by_stage(rows[~rows["equal"]]):
@@ -182,8 +188,7 @@ def _swapped(comparison: Comparison) -> Iterator[Diagnosis]:
 
 def _missing(comparison: Comparison) -> Iterator[Diagnosis]:
     boundary = comparison.at("boundary")
-    sides = ("dtype", "shape")
-    apart = boundary[[any(row[f"control_{s}"] != row[f"resumed_{s}"] for s in sides) for _, row in boundary.iterrows()]]
+    apart = boundary[_apart(boundary)]
     if len(apart):
         first = apart.iloc[0]
         control, resumed = (
@@ -195,7 +200,7 @@ def _missing(comparison: Comparison) -> Iterator[Diagnosis]:
 
 def _first_step(comparison: Comparison) -> Iterator[Diagnosis]:
     control, resumed = comparison.first_step
-    if control != resumed and _of_kind(comparison, Kind.COUNTER)["equal"].all() and not _is_from_scratch(comparison):
+    if control != resumed and _of_kind(comparison, Kind.COUNTER)["equal"].all() and not _nothing_left(comparison):
         yield diagnosis("wrong-first-step", control=control, resumed=resumed)
 
 
@@ -220,11 +225,11 @@ def _rates(comparison: Comparison) -> Iterator[Diagnosis]:
 
 def _leftover(comparison: Comparison) -> Iterator[Diagnosis]:
     """Tensors that differ at the boundary and equal nothing known."""
+    if _nothing_left(comparison):
+        return
     boundary = comparison.at("boundary")
     known = boundary["equal"] | (boundary["equals"] != "") | (boundary["kind"] == Kind.COUNTER.value)
-    apart = (boundary["control_dtype"] != boundary["resumed_dtype"]) | (boundary["control_shape"] != boundary["resumed_shape"])
-    rows = boundary[~known & ~apart]
-    for stage, lost in _by_stage(rows):
+    for stage, lost in _by_stage(boundary[~known & ~_apart(boundary)]):
         first = lost.iloc[0]
         example = (
             f"{len(lost)} tensors differ at the boundary and equal nothing known; {first['name']} differs in "
@@ -283,6 +288,11 @@ def _dead_statistics(comparison: Comparison) -> Iterator[Diagnosis]:
 def _of_kind(comparison: Comparison, kind: Kind) -> pd.DataFrame:
     boundary = comparison.at("boundary")
     return boundary[boundary["kind"] == kind.value]
+
+
+def _apart(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Tensors that only one of the two processes holds, or that have another dtype or shape in the other."""
+    return (rows["control_dtype"] != rows["resumed_dtype"]) | (rows["control_shape"] != rows["resumed_shape"])
 
 
 def _by_stage(rows: pd.DataFrame) -> Iterator[tuple[Stage | None, pd.DataFrame]]:

@@ -28,6 +28,6 @@ class NotVerifiedError(CkptcheckError, RuntimeError):
 def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
     """Build the error for a name that is not among `known`, with the nearest names first."""
     names = sorted(known)
-    near = difflib.get_close_matches(given, names, n=2, cutoff=0.5)
+    near = difflib.get_close_matches(given, names, n=2, cutoff=0.6)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return UsageError(f"There is no {what} called {given!r}.{hint} Known: {', '.join(names) or 'none'}.")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ckptcheck.compare import Array
 from ckptcheck.job import Kind
-from ckptcheck.report import Case, Report
+from ckptcheck.report import RECOVERED, Case, Report
 from ckptcheck.run import Run
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Dark enough and different enough in lightness to be told apart in grey; each has a line style of its own too.
-STYLES = (("#0b3c8c", "--", "o"), ("#e07b00", "-.", "s"), ("#7a1fa2", ":", "^"), ("#2e7d32", (0, (5, 1, 1, 1)), "D"))
+Style = tuple[str, str, str]
+STYLES: tuple[Style, ...] = (("#0b3c8c", "--", "o"), ("#e07b00", "-.", "s"), ("#7a1fa2", ":", "^"), ("#2e7d32", "-", "D"))
+Shown = Sequence[tuple[Case, Style]]
 CONTROL = "#b5b5b5"
 # Differences are drawn on a logarithmic scale; an exact match, which has no logarithm, has a lane of its own below it.
 EXACT_LANE = 1e-11
@@ -36,7 +39,7 @@ def plot(report: Report) -> "Figure":
     # Margins in inches, by hand: to have them worked out costs as much as all of the drawing.
     figure.subplots_adjust(left=1.15 / width, right=1 - 0.15 / width, top=0.925, bottom=0.055, hspace=0.27, wspace=0.2)
     for column, job in enumerate(jobs):
-        _draw_job(axes[:, column], job, [case for case in report.cases if case.job == job], column == 0)
+        _draw_job(list(axes[:, column]), job, [case for case in report.cases if case.job == job], column == 0)
     figure.suptitle("Does training go on as if nothing had happened? Control against each restore", fontsize=13)
     return figure
 
@@ -78,31 +81,32 @@ def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled:
             each.set_ylabel(text)
 
 
-def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Sequence[tuple[Case, tuple[str, object, str]]]) -> None:
+def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Shown) -> None:
     boundary = control.facts.schedule.boundary
-    training.plot([step + 1 for step in control.steps], control.losses, color=CONTROL, linewidth=6, label="control, never interrupted")
+    steps = [step + 1 for step in control.steps]
+    training.plot(steps, control.losses, color=CONTROL, linewidth=6, label="control, never interrupted")
     done, losses = zip(*control.facts.evaluations, strict=True)
     validation.plot(done, losses, color=CONTROL, linewidth=6, marker="o", markersize=9)
     for case, (colour, style, marker) in shown:
         if case.comparison is None or case.resumed is None:
-            training.plot([], [], color=colour, linestyle="none", marker="x", label=f"{case.restore}: {case.outcome}, no curve")
+            label = f"{case.restore}: {case.outcome}, no curve"
+            training.plot([], [], color=colour, linestyle="none", marker="x", label=label)
             continue
         steps = [boundary + index + 1 for index in range(len(case.resumed.losses))]
         label = f"{case.restore}: {case.outcome}"
-        training.plot(steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label)  # type: ignore[arg-type]
+        training.plot(steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label)
         after, evaluated = zip(*case.resumed.facts.evaluations, strict=True)
-        validation.plot(after, evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)  # type: ignore[arg-type]
+        validation.plot(after, evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)
     for axis in (training, validation):
         axis.set_yscale("log")
         axis.axvline(boundary, color="black", linewidth=0.8)
         axis.grid(alpha=0.25)
-    validation.text(
-        boundary, 0.97, "saved here and restored → ", transform=validation.get_xaxis_transform(), fontsize=8, ha="right", va="top"
-    )
+    here = validation.get_xaxis_transform()
+    validation.text(boundary, 0.97, "saved here, and restored ", transform=here, fontsize=8, ha="right", va="top")
     training.legend(fontsize=8, loc="upper right")
 
 
-def _draw_difference(axis: "Axes", control: Run, shown: Sequence[tuple[Case, tuple[str, object, str]]]) -> None:
+def _draw_difference(axis: "Axes", control: Run, shown: Shown) -> None:
     boundary = control.facts.schedule.boundary
     largest = 1.0
     for case, (colour, _, marker) in shown:
@@ -111,18 +115,11 @@ def _draw_difference(axis: "Axes", control: Run, shown: Sequence[tuple[Case, tup
         apart = np.abs(case.comparison.losses["diff"].to_numpy(float))
         largest = max(largest, float(np.nanmax(apart, initial=0)))
         steps = boundary + 1 + np.arange(len(apart))
-        axis.plot(steps, np.where(apart == 0, EXACT_LANE, apart), color=colour, linestyle="none", marker=marker, markersize=3.5)
+        axis.plot(steps, _laned(apart), color=colour, linestyle="none", marker=marker, markersize=3.5)
         evaluated = case.comparison.evaluations
-        apart = np.abs(evaluated["diff"].to_numpy(float))
-        axis.plot(
-            evaluated["steps_done"],
-            np.where(apart == 0, EXACT_LANE, apart),
-            color=colour,
-            linestyle="none",
-            marker=marker,
-            markersize=9,
-            fillstyle="none",
-        )
+        apart = _laned(np.abs(evaluated["diff"].to_numpy(float)))
+        done = evaluated["steps_done"].to_numpy()
+        axis.plot(done, apart, color=colour, linestyle="none", marker=marker, markersize=9, fillstyle="none")
     axis.set_yscale("log")
     axis.set_ylim(EXACT_LANE / 8, largest * 30)
     axis.axhspan(EXACT_LANE / 8, LANE_EDGE, color="#dff0d8", zorder=0)
@@ -132,9 +129,13 @@ def _draw_difference(axis: "Axes", control: Run, shown: Sequence[tuple[Case, tup
     axis.text(0.01, 0.95, "dots: training; open: validation", transform=axis.transAxes, va="top", fontsize=8)
 
 
-def _draw_statistics(axis: "Axes", shown: Sequence[tuple[Case, tuple[str, object, str]]]) -> None:
+def _laned(apart: Array) -> Array:
+    return np.where(apart == 0, EXACT_LANE, apart)
+
+
+def _draw_statistics(axis: "Axes", shown: Shown) -> None:
     """Plot each element of the moving means and variances: control against what came back. Exact lies on the diagonal."""
-    drawn: list[np.ndarray] = []
+    drawn: list[Array] = []
     for case, (colour, _, marker) in shown:
         if case.comparison is None or case.control is None or case.resumed is None:
             continue
@@ -142,9 +143,15 @@ def _draw_statistics(axis: "Axes", shown: Sequence[tuple[Case, tuple[str, object
         if control.size == 0 or control.shape != resumed.shape:
             continue
         drawn.append(control)
-        size = 7 if case.outcome == "recovered" else 4
         axis.plot(
-            control, resumed, color=colour, linestyle="none", marker=marker, markersize=size, fillstyle="none", label=case.restore
+            control,
+            resumed,
+            color=colour,
+            linestyle="none",
+            marker=marker,
+            markersize=7 if case.outcome == RECOVERED else 4,
+            fillstyle="none",
+            label=case.restore,
         )
     if not drawn:
         axis.set_axis_off()
@@ -160,6 +167,6 @@ def _draw_statistics(axis: "Axes", shown: Sequence[tuple[Case, tuple[str, object
     axis.grid(alpha=0.25)
 
 
-def _statistics(run: Run) -> np.ndarray:
+def _statistics(run: Run) -> Array:
     values = [tensor.value.ravel() for tensor in run.boundary.values() if tensor.kind is Kind.MOVING_STATISTIC]
     return np.concatenate(values) if values else np.empty(0)

@@ -1,5 +1,6 @@
 """The parent's side of the processes: start two servers, hand out tasks as cores come free, hear what becomes of them."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -79,17 +80,13 @@ class _Server:
 
     def kill(self) -> None:
         """End the server and everything it started."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-            except BrokenPipeError:
-                pass
 
     def last_words(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -104,6 +101,7 @@ class Workers:
 
     def __init__(self, modules: Sequence[str], cores: int, timeout: float, logs: Path) -> None:
         self._modules = modules
+        self._imported = " and ".join(modules) or "ckptcheck"
         self._cores = cores
         self._timeout = timeout
         self._logs = logs
@@ -123,9 +121,7 @@ class Workers:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._kill()
 
     def _kill(self) -> None:
@@ -192,7 +188,7 @@ class Workers:
         status = server.process.wait()
         if not server.ready:
             raise NotVerifiedError(
-                f"{' and '.join(self._modules)} could not be imported by {sys.executable}: {server.last_words()}. "
+                f"{self._imported} could not be imported by {sys.executable}: {server.last_words()}. "
                 "Install what the job needs in this environment."
             )
         lost = [*server.active.values(), *(worker for worker in self._queue if self._server_of(worker) is server)]
@@ -207,7 +203,7 @@ class Workers:
         now = time.monotonic()
         for server in self._servers.values():
             if not server.ready and now - server.started > self._timeout:
-                raise NotVerifiedError(f"{' and '.join(self._modules)} took more than {self._timeout:g} s to import.")
+                raise NotVerifiedError(f"{self._imported} took more than {self._timeout:g} s to import.")
             for worker in server.active.values():
                 if worker.process and not worker.timed_out and now - worker.heard > self._timeout:
                     worker.timed_out = True

@@ -34,9 +34,7 @@ class ProgressView:
             self._console.print("ckptcheck: importing TensorFlow …", highlight=False)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._progress.stop()
 
     def __call__(self, event: Event) -> None:

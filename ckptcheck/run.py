@@ -1,16 +1,15 @@
 """What one process recorded, and its folder on disk. Any framework may write one; numpy is all that is needed.
 
-    RUN/run.json       role, job, restore, schedule, first step, keys of the restore, evaluations, environment, error
-    RUN/steps.jsonl    one line per training step: step, loss, learning_rate, batch
-    RUN/initial.npz    snapshot after the build (in a resumed run: before the restore)
-    RUN/boundary.npz   snapshot right before the next step
-    RUN/final.npz      snapshot after the last step
-    RUN/output.txt     what the process printed
+RUN/run.json       role, job, restore, schedule, first step, keys of the restore, evaluations, environment, error
+RUN/steps.jsonl    one line per training step: step, loss, learning_rate, batch
+RUN/initial.npz    snapshot after the build (in a resumed run: before the restore)
+RUN/boundary.npz   snapshot right before the next step
+RUN/final.npz      snapshot after the last step
+RUN/output.txt     what the process printed
 """
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -62,7 +61,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Run:
-    """One recorded run. `losses`, `rates` and `batches` have one entry per executed step; evaluations are (steps done, loss)."""
+    """One recorded run. `losses`, `rates` and `batches` have one entry per executed step."""
 
     folder: Path
     facts: Facts
@@ -115,7 +114,7 @@ class Recorder:
         text = json.dumps(asdict(self.facts), indent=1)
         partial = self.folder / "run.json.partial"
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, self.folder / "run.json")
+        partial.replace(self.folder / "run.json")
 
 
 def _json_float(value: float) -> str:
@@ -172,9 +171,7 @@ def read_snapshot(path: Path) -> Snapshot:
     with np.load(path, allow_pickle=False) as file:
         manifest = json.loads(str(file[MANIFEST]))
         return {
-            entry["name"]: Tensor(
-                Kind(entry["kind"]), file[str(index)].view(_dtype(entry["dtype"])).reshape(entry["shape"])
-            )
+            entry["name"]: Tensor(Kind(entry["kind"]), file[str(index)].view(_dtype(entry["dtype"])).reshape(entry["shape"]))
             for index, entry in enumerate(manifest)
         }
 
@@ -185,7 +182,8 @@ def _dtype(name: str) -> np.dtype[Any]:
     except TypeError:
         import ml_dtypes  # bfloat16 and the float8s, known to numpy only through this package; comes with TensorFlow
 
-        return np.dtype(getattr(ml_dtypes, name))
+        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return found
 
 
 def _bytes(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -197,7 +195,7 @@ def digest(*arrays: np.ndarray[Any, Any]) -> str:
     summed = hashlib.sha256()
     for array in arrays:
         summed.update(f"{array.dtype.str}{array.shape}".encode())
-        summed.update(np.ascontiguousarray(array))
+        summed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return summed.hexdigest()[:32]
 
 

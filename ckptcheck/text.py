@@ -1,5 +1,8 @@
 """The report as a person reads it on a terminal: a table by case, the moving statistics, then what was lost and why."""
 
+from typing import Any
+
+import pandas as pd
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -96,21 +99,21 @@ def _statistics(report: Report) -> list[RenderableType]:
     return tables
 
 
-def _statistics_of(job: str, rows: list[tuple[str, object]]) -> RenderableType:
+def _statistics_of(job: str, rows: list[tuple[str, pd.DataFrame]]) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("", overflow="fold")
     table.add_column("control", justify="right", no_wrap=True)
     for restore, _ in rows:
         table.add_column(restore, justify="right", no_wrap=True)
-    frames = [frame.set_index("name") for _, frame in rows]  # type: ignore[attr-defined]
+    frames = [frame.set_index("name") for _, frame in rows]
     for name in frames[0].index:
         cells = [_statistic(frame.loc[name]) for frame in frames]
         table.add_row(name, f"{frames[0].loc[name, 'control_norm']:.4g}", *cells)
     return Group(Text(f"{job}: norms of the moving means and variances right after the restore", style="bold"), table)
 
 
-def _statistic(row: "object") -> Text:
-    norm, apart, equal = row["resumed_norm"], row["max_abs_diff"], row["equal"]  # type: ignore[index]
+def _statistic(row: Any) -> Text:
+    norm, apart, equal = row["resumed_norm"], row["max_abs_diff"], row["equal"]
     if equal:
         return Text(f"= {norm:.4g}")
     return Text(f"{norm:.4g}, off by {apart:.3g}", style="magenta")

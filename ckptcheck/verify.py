@@ -1,6 +1,6 @@
 """The line itself, from case to report. A reader starts here.
 
-    case ─▶ control run ─▶ crash image ─▶ resumed run ─▶ comparison ─▶ diagnoses ─▶ report
+case ─▶ control run ─▶ crash image ─▶ resumed run ─▶ comparison ─▶ diagnoses ─▶ report
 """
 
 import importlib.util
@@ -138,13 +138,13 @@ def plan(names: Sequence[str], restores: Sequence[str], expect: str | None) -> l
 
 def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Request]:
     if ":" in name:
-        return [Request(name, restore, expect or RECOVERED) for restore in restores or [None]]
+        wanted: Sequence[str | None] = restores or [None]
+        return [Request(name, restore, expect or RECOVERED) for restore in wanted]
     shipped = jobs.shipped(name)
     for restore in restores:
         if restore not in shipped.expected:
             raise unknown(f"restore of {name}", restore, shipped.expected)
-    wanted = restores or shipped.default_restores
-    return [Request(name, restore, expect or shipped.expected[restore]) for restore in wanted]
+    return [Request(name, each, expect or shipped.expected[each]) for each in restores or shipped.default_restores]
 
 
 def _check(name: str, options: Mapping[str, str], steps: int | None, boundary: int | None) -> None:
@@ -171,12 +171,12 @@ class _Settings:
 def _run_all(requests: Sequence[Request], top: Path, settings: _Settings, watch: Watch) -> dict[str, _JobRun]:
     """Run every control, and every resumed run as soon as its control has left a crash image."""
     runs = {
-        request.job: _JobRun(top / _folder_name(request.job), [r.restore for r in requests if r.job == request.job and r.restore])
-        for request in requests
+        job: _JobRun(top / _folder_name(job), [each.restore for each in requests if each.job == job and each.restore])
+        for job in dict.fromkeys(request.job for request in requests)
     }
-    names = {_worker_name(job, None): (job, None) for job in runs}
+    names: dict[str, tuple[str, str | None]] = {_worker_name(job, None): (job, None) for job in runs}
     with tempfile.TemporaryDirectory(prefix="ckptcheck-logs-") as logs:
-        with Workers(_modules(), environment.cores(), settings.timeout, Path(logs)) as workers:
+        with Workers(_modules(runs), environment.cores(), settings.timeout, Path(logs)) as workers:
             for job, job_run in runs.items():
                 workers.submit(_worker_name(job, None), _task(job, job_run, None, settings))
             for event in workers.events():
@@ -214,8 +214,17 @@ def _folder_name(job: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in job).lstrip("-.")
 
 
-def _modules() -> list[str]:
-    return ["tensorflow"]
+def _modules(names: Iterable[str]) -> list[str]:
+    """Return what to import once for all processes. Anything missing here costs time, not truth: a process imports it."""
+    return ["tensorflow"] if any(":" not in name or _mentions_tensorflow(name) for name in names) else []
+
+
+def _mentions_tensorflow(name: str) -> bool:
+    place = name.rpartition(":")[0]
+    if place.endswith(".py"):
+        path = Path(place)
+        return path.is_file() and "tensorflow" in path.read_text(encoding="utf-8", errors="replace")
+    return importlib.util.find_spec("tensorflow") is not None
 
 
 def _task(job: str, job_run: _JobRun, restore: str | None, settings: _Settings) -> Task:
@@ -319,8 +328,3 @@ def _environment(cases: Sequence[Case]) -> Mapping[str, str]:
     if not found:
         return environment.fingerprint()
     return {name: value for name, value in found[0].items() if all(each.get(name) == value for each in found)}
-
-
-def has_tensorflow() -> bool:
-    """Return whether TensorFlow is installed, without importing it."""
-    return importlib.util.find_spec("tensorflow") is not None

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck import environment, jobs, run
-from ckptcheck.errors import CkptcheckError, UsageError
+from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.job import Job, RestoreRefusedError, Schedule, load
 from ckptcheck.jobs import options as job_options
 
 Say = Callable[..., None]
+
+# Full disk, quota, file size limit, memory, open files, read-only: no fault of the job or of the restore.
+MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE, errno.EROFS)
 
 # A resumed process starts from other initial values: a restore that does nothing cannot look like one that works.
 POISON = 1_000_003
@@ -79,12 +82,9 @@ def main(task: Task, say: Say) -> int:
     except MemoryError:
         say("trouble", text="it ran out of memory")
         return 3
-    except OSError as error:
-        say("trouble", text=_about_file(error))
-        return 3
     except Exception as error:
         traceback.print_exc()
-        say("trouble", text=f"it could not be set up: {type(error).__name__}: {error}{_place(error)}")
+        say("trouble", text=_trouble(error) or f"it could not be set up: {type(error).__name__}: {error}{_place(error)}")
         return 3
     return 0
 
@@ -104,11 +104,12 @@ def _recorded(job: Job, seed: int, schedule: Schedule, task: Task, say: Say) -> 
     try:
         execution.control() if task.restore is None else execution.resumed(task.restore)
         facts.finished = True
-    except CkptcheckError:
+    except (CkptcheckError, MemoryError):
         raise
     except Exception as error:
-        if _is_trouble(error):
-            raise OSError(getattr(error, "errno", errno.ENOSPC), str(error)) from error
+        trouble = _trouble(error)
+        if trouble:
+            raise NotVerifiedError(trouble) from error
         traceback.print_exc()
         facts.failure = execution.failure(error)
     finally:
@@ -211,18 +212,13 @@ class _Execution:
         self.step = None
 
 
-def _is_trouble(error: Exception) -> bool:
-    """Return whether an exception speaks of the machine, not of the job: no space, no memory, too many files."""
-    if isinstance(error, MemoryError):
-        return True
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE, errno.EROFS)
-    # TensorFlow puts what the operating system said into the text of its own exceptions.
-    return any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM))
-
-
-def _about_file(error: OSError) -> str:
-    return f"it could not write its files: {error.strerror or error}"
+def _trouble(error: Exception) -> str | None:
+    """Return what an exception says of the machine, if it speaks of the machine and not of the job."""
+    for code in MACHINE_ERRORS:
+        # TensorFlow puts what the operating system said into the text of its own exceptions.
+        if getattr(error, "errno", None) == code or (not isinstance(error, OSError) and os.strerror(code) in str(error)):
+            return f"it could not write its files: {os.strerror(code)}"
+    return None
 
 
 def _place(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.job import Kind, RestoreRefusedError, Restored, Step, Tensor
+from ckptcheck.job import Kind, Restored, RestoreRefusedError, Step, Tensor
 
 tf1 = tf.compat.v1
 
@@ -70,11 +70,11 @@ class GraphJob:
             tf1.set_random_seed(seed)
             self.net = self.network()
             self.variables: dict[str, Any] = {variable.op.name: variable for variable in tf1.global_variables()}
-            initialise = tf1.global_variables_initializer()
+            self.initialise = tf1.global_variables_initializer()
             self.saver = tf1.train.Saver(save_relative_paths=True)
         self.session = tf1.Session(graph=self.graph, config=_session_config())
         self.graph.finalize()
-        self.session.run(initialise)
+        self.session.run(self.initialise)
         self._learning_rate = tf.get_static_value(self.net.learning_rate)
         self._kinds = self._classify()
 

@@ -26,7 +26,7 @@ _SHIPPED = (
     ShippedJob(
         "bn-nn",
         "ckptcheck.jobs.bn_nn:BatchNormNN",
-        "The article's batch norm: tf.nn.moments, ExponentialMovingAverage.apply([mean, variance]), tf.nn.batch_normalization.",
+        "The article's batch norm: tf.nn.moments, EMA.apply([mean, variance]), tf.nn.batch_normalization.",
         EmaOptions,
         {"saver": "recovered", "ema": "refused", "trainable": "diverged", "ema-none": "recovered"},
         ("saver", "ema"),

@@ -1,0 +1,28 @@
+"""Shared controls: the default verification is run once for all tests that look at it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ckptcheck import Report, verify
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+TOYS = HERE / "toy_jobs.py"
+sys.path.insert(0, str(HERE))
+
+
+def toy(name: str) -> str:
+    return f"{TOYS}:{name}"
+
+
+@pytest.fixture(scope="session")
+def default_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("default") / "runs"
+
+
+@pytest.fixture(scope="session")
+def default_report(default_folder: Path) -> Report:
+    """The six default cases, trained and restored in fresh processes on TensorFlow."""
+    return verify(folder=default_folder)

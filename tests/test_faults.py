@@ -1,0 +1,122 @@
+"""Planted defects, each in real fresh processes: every one must stop a PASS, and be called by its name."""
+
+import pytest
+import toy_jobs
+from conftest import toy
+
+from ckptcheck import Case, verify
+
+OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
+
+# defect → (outcome, [(cause, stage), …])
+DIVERGED = {
+    "NoRestore": [("nothing-restored", None)],
+    "FromScratch": [("nothing-restored", None)],
+    "LastBit": [("unexplained", OVERWRITTEN)],
+    "SkippedBatch": [("batches-differ", None)],
+    "RepeatedStep": [("wrong-first-step", None)],
+    "OtherRate": [("learning-rate-differs", None)],
+    "StatisticsNotSaved": [("moving-statistics-lost", OMITTED)],
+    "StatisticsNotApplied": [("moving-statistics-lost", NOT_APPLIED)],
+    "StatisticsOverwritten": [("moving-statistics-lost", OVERWRITTEN)],
+    "SlotsLost": [("slots-lost", NOT_APPLIED)],
+    "StepLost": [("step-lost", NOT_APPLIED)],
+    "ShadowLost": [("shadows-lost", NOT_APPLIED)],
+    "ShadowInWeight": [("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)],
+    "Swapped": [("tensors-swapped", None)],
+    "OtherDtype": [("tensors-missing", None)],
+    "TensorGone": [("tensors-missing", None)],
+    "HiddenInEvaluation": [("unexplained", None)],
+    "HiddenInLastLoss": [("unexplained", None)],
+    "HiddenInFinalState": [("unexplained", None)],
+    "RaisesInTrain": [("resumed-run-raised", None)],
+}
+REFUSED = {"Missing": [("restore-raised", None)]}
+INCONCLUSIVE = {
+    "NoState": "No state tensor was compared: the job showed none.",
+    "NothingPoisoned": "Nothing shows that the restore did anything: before it, every tensor of the new process was already "
+    "equal to the control's at the boundary.",
+    "TurnsNaN": "The control's training loss is nan at step 4: there is no run to go on with.",
+    "ControlRaises": "The control did not finish: train, step 5, raised RuntimeError: a bad image (toy_jobs.py:{line}).",
+    "RaisesInInit": "The control did not finish: it could not be set up: RuntimeError: no such data at toy_jobs.py:{line}.",
+    "Killed": "The resumed run did not finish: it was killed by SIGKILL; the kernel ends a process in this way when memory "
+    "runs out.",
+    "OutOfMemory": "The resumed run did not finish: it ran out of memory.",
+    "DiskFull": "The control did not finish: it could not write its files: No space left on device.",
+    "Leaves": "The resumed run did not finish: it left by SystemExit: 0.",
+    "OtherEnvironment": "The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is unset in the control and 0 in the "
+    "resumed run.",
+}
+RECOVERED = {"Clean": [], "Prints": [], "DeadStatistics": [("statistics-never-move", "never live")]}
+
+
+@pytest.fixture(scope="module")
+def cases() -> dict[str, Case]:
+    names = [*DIVERGED, *REFUSED, *INCONCLUSIVE, *RECOVERED]
+    report = verify([toy(name) for name in names], steps=21, boundary=9)
+    return dict(zip(names, report.cases, strict=True))
+
+
+def found(case: Case) -> list[tuple[str, str | None]]:
+    return [(each.cause, each.stage) for each in case.diagnoses]
+
+
+@pytest.mark.parametrize("name", DIVERGED)
+def test_defect_diverges(name: str, cases: dict[str, Case]) -> None:
+    assert (cases[name].outcome, found(cases[name])) == ("diverged", DIVERGED[name])
+    assert not cases[name].as_expected
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_defect_is_refused(name: str, cases: dict[str, Case]) -> None:
+    assert (cases[name].outcome, found(cases[name])) == ("refused", REFUSED[name])
+
+
+@pytest.mark.parametrize("name", INCONCLUSIVE)
+def test_defect_is_inconclusive(name: str, cases: dict[str, Case]) -> None:
+    case = cases[name]
+    assert (case.outcome, case.diagnoses) == ("inconclusive", ())
+    assert case.reason == INCONCLUSIVE[name].replace("{line}", str(line_of_raise(name)))
+
+
+@pytest.mark.parametrize("name", RECOVERED)
+def test_clean_case_does_not_alarm(name: str, cases: dict[str, Case]) -> None:
+    assert (cases[name].outcome, found(cases[name])) == ("recovered", RECOVERED[name])
+
+
+def line_of_raise(name: str) -> int:
+    import inspect
+
+    lines, start = inspect.getsourcelines(getattr(toy_jobs, name))
+    return start + next((index for index, line in enumerate(lines) if "raise " in line), 0)
+
+
+def test_scratch_looks_perfect_by_step_number(cases: dict[str, Case]) -> None:
+    """The trap that the boundary and the first step index are compared for."""
+    case = cases["FromScratch"]
+    assert case.control is not None
+    assert case.resumed is not None
+    assert case.resumed.losses == case.control.losses[: len(case.resumed.losses)]
+    assert case.resumed.facts.first_step == 0
+
+
+def test_last_bit_is_measured(cases: dict[str, Case]) -> None:
+    case = cases["LastBit"]
+    assert case.comparison is not None
+    row = case.comparison.at("boundary").set_index("name").loc["v"]
+    assert (row["differing"], row["elements"], row["equal"]) == (1, 4, False)
+    assert 0 < row["max_abs_diff"] < 1e-15
+
+
+def test_the_resumed_process_is_another_one(cases: dict[str, Case]) -> None:
+    case = cases["Clean"]
+    assert case.control is not None
+    assert case.resumed is not None
+    assert case.control.facts.process != case.resumed.facts.process
+    assert case.control.facts.hash_seed != case.resumed.facts.hash_seed
+    assert case.control.facts.seed != case.resumed.facts.seed
+
+
+def test_nan_is_equal_on_request() -> None:
+    report = verify(toy("TurnsNaN"), steps=21, boundary=3, equal_nan=True)
+    assert [case.outcome for case in report.cases] == ["recovered"]

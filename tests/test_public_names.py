@@ -1,0 +1,54 @@
+"""What a user imports, and what that import must not load."""
+
+import subprocess
+import sys
+
+import pytest
+
+import ckptcheck
+
+
+def test_public_names() -> None:
+    assert ckptcheck.__all__ == sorted(ckptcheck.__all__, key=str)
+    assert ckptcheck.__all__ == [
+        "Case",
+        "CkptcheckError",
+        "Job",
+        "Kind",
+        "NotVerifiedError",
+        "Report",
+        "RestoreRefusedError",
+        "Restored",
+        "Step",
+        "Tensor",
+        "UsageError",
+        "plot",
+        "verify",
+    ]
+    for name in ckptcheck.__all__:
+        assert getattr(ckptcheck, name).__name__ == name
+    with pytest.raises(AttributeError, match="module 'ckptcheck' has no attribute 'verfy'"):
+        _ = ckptcheck.verfy
+
+
+def loaded_by(code: str) -> set[str]:
+    command = f"{code}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", command], check=True, capture_output=True, text=True)
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+HEAVY = {"tensorflow", "keras", "tf_keras", "matplotlib"}
+CORE = "job run worker compare causes diagnose report verify server processes datasets jobs environment errors"
+
+
+def test_the_core_never_loads_tensorflow() -> None:
+    code = "\n".join(f"import ckptcheck.{name}" for name in CORE.split())
+    assert not loaded_by(code) & HEAVY
+
+
+def test_the_command_line_starts_light() -> None:
+    assert not loaded_by("import ckptcheck.cli") & (HEAVY | {"numpy", "pandas", "rich.progress"})
+
+
+def test_the_check_itself_bites() -> None:
+    assert "matplotlib" in loaded_by("import ckptcheck.cli, matplotlib")

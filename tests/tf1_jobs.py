@@ -1,0 +1,43 @@
+"""Defects planted in the shipped TF1 graph job."""
+
+import tensorflow as tf
+
+from ckptcheck.jobs.bn_nn import BatchNormNN
+from ckptcheck.jobs.options import EmaOptions
+
+tf1 = tf.compat.v1
+
+
+class Short(BatchNormNN):
+    restores = ("saver",)
+
+    def __init__(self):
+        super().__init__(EmaOptions(batch_size=128))
+
+
+class InitialisedAfter(Short):
+    """The initialiser is run after the restore."""
+
+    def restore(self, folder, restore):
+        restored = super().restore(folder, restore)
+        self.session.run(self.initialise)
+        return restored
+
+
+class SavedTrainable(Short):
+    """Saved with a Saver over the trainable variables."""
+
+    restores = ("saver", "trainable")
+
+    def save(self, folder, step):
+        self.graph._unsafe_unfinalize()
+        with self.graph.as_default():
+            saver = tf1.train.Saver(tf1.trainable_variables(), save_relative_paths=True)
+            saver.save(self.session, str(folder / "model.ckpt"), global_step=step, write_meta_graph=False)
+
+
+class NoUpdates(Short):
+    """The update op of the moving averages is made but never run."""
+
+    def updates(self):
+        return None

@@ -1,0 +1,335 @@
+"""A job in numpy alone, and defects planted in it: each class breaks one thing that a check must catch.
+
+The job is a linear regression with momentum, a moving mean of the inputs, an average of the weights, and a step counter.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ckptcheck import Kind, Restored, Step, Tensor
+
+KINDS = {
+    "w": Kind.WEIGHT,
+    "v": Kind.WEIGHT,
+    "w/momentum": Kind.SLOT,
+    "mean": Kind.MOVING_STATISTIC,
+    "w/average": Kind.SHADOW,
+    "step": Kind.COUNTER,
+}
+STEPS_PER_EPOCH = 6
+SHIFT = np.array([0.5, -1.0, 2.0, 0.25])
+
+
+class Clean:
+    restores = ("all",)
+    steps_per_epoch = STEPS_PER_EPOCH
+
+    def build(self, seed):
+        draw = np.random.default_rng(seed)
+        self.live = {
+            "w": draw.normal(size=4),
+            "v": draw.normal(size=4),
+            "w/momentum": np.zeros(4),
+            "mean": np.zeros(4),
+            "w/average": np.zeros(4),
+            "step": np.array(0),
+        }
+        self.resumed = False
+
+    def next_step(self):
+        return int(self.live["step"])
+
+    def batch(self, step):
+        return np.random.default_rng((7, step)).normal(size=(8, 4)) + SHIFT
+
+    def rate(self, step):
+        return 0.01
+
+    def loss(self, x):
+        return float(np.mean((x @ (self.live["w"] + self.live["v"]) - x.sum(1)) ** 2))
+
+    def train(self, step):
+        x, rate, live = self.batch(step), self.rate(step), self.live
+        loss = self.loss(x)
+        gradient = 2 * x.T @ (x @ (live["w"] + live["v"]) - x.sum(1)) / len(x)
+        live["w/momentum"] = 0.9 * live["w/momentum"] + gradient
+        live["w"] = live["w"] - rate * live["w/momentum"]
+        live["v"] = live["v"] - rate * gradient
+        live["mean"] = 0.9 * live["mean"] + 0.1 * x.mean(0)
+        live["w/average"] = 0.9 * live["w/average"] + 0.1 * live["w"]
+        live["step"] = live["step"] + 1
+        return Step(loss=loss, batch=[x], learning_rate=rate)
+
+    def evaluate(self):
+        x = np.random.default_rng(99).normal(size=(16, 4))
+        return self.loss(x - self.live["mean"])
+
+    def state(self):
+        return {name: Tensor(KINDS[name], value.copy()) for name, value in self.live.items()}
+
+    def saved(self):
+        return list(self.live)
+
+    def save(self, folder, step):
+        np.savez(folder / "state.npz", **{name.replace("/", "|"): self.live[name] for name in self.saved()})
+
+    def wanted(self, held):
+        return {name: name for name in held}
+
+    def restore(self, folder, restore):
+        with np.load(Path(folder) / "state.npz") as file:
+            held = {name.replace("|", "/"): file[name] for name in file.files}
+        asked = self.wanted(held)
+        for name, key in asked.items():
+            self.live[name] = held[key].copy()
+        self.resumed = True
+        self.after_restore()
+        return Restored(asked=asked, held=sorted(held))
+
+    def after_restore(self):
+        pass
+
+
+# --- Defects: what each one breaks is its name; what must be found stands beside it in test_faults.py. ---------------
+
+
+class NoRestore(Clean):
+    """The restore returns without doing anything."""
+
+    def restore(self, folder, restore):
+        self.resumed = True
+
+
+class FromScratch(Clean):
+    """The restore does nothing, and the start is the control's own: by step number every loss is equal."""
+
+    def build(self, seed):
+        super().build(0)
+
+    def restore(self, folder, restore):
+        self.resumed = True
+
+
+class LastBit(Clean):
+    """One element of one weight comes back with its last bit changed."""
+
+    def after_restore(self):
+        self.live["v"].view(np.uint64)[2] ^= 1
+
+
+class SkippedBatch(Clean):
+    """The resumed run reads the batch of the step after."""
+
+    def batch(self, step):
+        return super().batch(step + 1 if self.resumed else step)
+
+
+class RepeatedStep(Clean):
+    """Everything comes back, but the first step is counted one too low."""
+
+    def next_step(self):
+        return super().next_step() - (1 if self.resumed else 0)
+
+
+class OtherRate(Clean):
+    """The learning rate falls late in the run, by a schedule that the resumed process does not know."""
+
+    def rate(self, step):
+        return 0.01 if self.resumed or step < 19 else 0.001
+
+
+class StatisticsNotSaved(Clean):
+    def saved(self):
+        return [name for name in self.live if name != "mean"]
+
+
+class StatisticsNotApplied(Clean):
+    def wanted(self, held):
+        return {name: name for name in held if name != "mean"}
+
+
+class StatisticsOverwritten(Clean):
+    def after_restore(self):
+        self.live["mean"] = np.zeros(4)
+
+
+class SlotsLost(Clean):
+    def wanted(self, held):
+        return {name: name for name in held if name != "w/momentum"}
+
+
+class StepLost(Clean):
+    def wanted(self, held):
+        return {name: name for name in held if name != "step"}
+
+
+class ShadowLost(Clean):
+    def wanted(self, held):
+        return {name: name for name in held if name != "w/average"}
+
+
+class ShadowInWeight(Clean):
+    def wanted(self, held):
+        return {name: name for name in held if name != "w/average"} | {"w": "w/average"}
+
+
+class Swapped(Clean):
+    def wanted(self, held):
+        return {name: name for name in held} | {"w": "v", "v": "w"}
+
+
+class OtherDtype(Clean):
+    def after_restore(self):
+        self.live["mean"] = self.live["mean"].astype(np.float32)
+
+
+class TensorGone(Clean):
+    def after_restore(self):
+        del self.live["w/average"]
+        self.live["w/average_1"] = np.zeros(4)
+
+    def train(self, step):
+        self.live.setdefault("w/average", np.zeros(4))
+        return super().train(step)
+
+    def state(self):
+        return {name: Tensor(KINDS.get(name, Kind.SHADOW), value.copy()) for name, value in self.live.items()}
+
+
+class HiddenInEvaluation(Clean):
+    """State outside the tensors changes the evaluation only."""
+
+    def evaluate(self):
+        return super().evaluate() + (1e-12 if self.resumed else 0.0)
+
+
+class HiddenInLastLoss(Clean):
+    """State outside the tensors changes the last training loss only, by one unit in the last place."""
+
+    def train(self, step):
+        done = super().train(step)
+        loss = np.nextafter(done.loss, 1e9) if self.resumed and step == 20 else done.loss
+        return Step(float(loss), done.batch, done.learning_rate)
+
+
+class HiddenInFinalState(Clean):
+    """A tensor differs only in the end, and no loss reads it."""
+
+    def train(self, step):
+        done = super().train(step)
+        if self.resumed and step == 20:
+            self.live["mean"] = np.nextafter(self.live["mean"], 9.0)
+        return done
+
+    def evaluate(self):
+        return self.loss(np.random.default_rng(99).normal(size=(16, 4)))
+
+
+class DeadStatistics(Clean):
+    """The moving mean is never updated, in the control either: a restore cannot show it."""
+
+    def train(self, step):
+        before = self.live["mean"]
+        done = super().train(step)
+        self.live["mean"] = before
+        return done
+
+
+class NoState(Clean):
+    def state(self):
+        return {}
+
+
+class NothingPoisoned(Clean):
+    """A job whose state never differs from the boundary's: nothing shows that the restore did anything."""
+
+    def state(self):
+        return {"constant": Tensor(Kind.WEIGHT, np.ones(3))}
+
+
+class Missing(Clean):
+    """The restore asks for a key that was never saved."""
+
+    def wanted(self, held):
+        return {name: name for name in held} | {"w": "nowhere"}
+
+
+class TurnsNaN(Clean):
+    def train(self, step):
+        done = super().train(step)
+        return Step(float("nan"), done.batch, done.learning_rate) if step == 4 else done
+
+
+class RaisesInTrain(Clean):
+    def train(self, step):
+        if self.resumed:
+            raise RuntimeError("the pipeline is empty")
+        return super().train(step)
+
+
+class ControlRaises(Clean):
+    def train(self, step):
+        if step == 5:
+            raise RuntimeError("a bad image")
+        return super().train(step)
+
+
+class RaisesInInit(Clean):
+    def __init__(self):
+        raise RuntimeError("no such data")
+
+
+class Killed(Clean):
+    """Dies in the resumed run as under the kernel's out-of-memory killer."""
+
+    def after_restore(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Hangs(Clean):
+    def after_restore(self):
+        time.sleep(600)
+
+
+class ControlHangs(Clean):
+    def train(self, step):
+        time.sleep(600)
+
+
+class OutOfMemory(Clean):
+    def after_restore(self):
+        raise MemoryError
+
+
+class DiskFull(Clean):
+    def save(self, folder, step):
+        raise OSError(28, "No space left on device")
+
+
+class Leaves(Clean):
+    def after_restore(self):
+        sys.exit(0)
+
+
+class Prints(Clean):
+    def train(self, step):
+        print("a line that must not spoil standard output")
+        return super().train(step)
+
+
+class Slow(Clean):
+    def train(self, step):
+        time.sleep(0.2)
+        return super().train(step)
+
+
+class OtherEnvironment(Clean):
+    """The resumed process runs under another numeric switch."""
+
+    def after_restore(self):
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
