@@ -1,7 +1,7 @@
 """What `benchmarks/verify.py` measures inside one process that has imported TensorFlow. Prints one JSON line at the end.
 
-    python benchmarks/inside.py restore CRASH_IMAGE   seconds of one further restore done bare: build to last step
-    python benchmarks/inside.py steps PAIRS           seconds of blocks of steps, [bare, recorded] for each pair
+python benchmarks/inside.py restore CRASH_IMAGE   seconds of one further restore done bare: build to last step
+python benchmarks/inside.py steps PAIRS           seconds of blocks of steps, [bare, recorded] for each pair
 """
 
 import gc

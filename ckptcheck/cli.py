@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
 
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ckptcheck.errors import CkptcheckError, UsageError
+from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 
 EXIT_CODES = (
     "Exit codes: 0 each case did what was expected; 1 a case did not; 2 the request itself is wrong; "
     "3 it could not be verified."
 )
+
+INTERRUPTED = "Interrupted: nothing was verified, no report was written, no process was left behind."
 
 app = typer.Typer(
     add_completion=False,
@@ -68,29 +71,33 @@ def verify(
     from ckptcheck.progress import ProgressView
     from ckptcheck.verify import verify as run
 
-    errors = Console(stderr=True)
     options = _options(set_ or [])
-    with output.output_folder(out) as partial:
-        with ProgressView(errors) as watch:
-            report = run(
-                jobs or None,
-                restore or None,
-                options=options,
-                expect=expect,
-                steps=steps,
-                boundary=boundary,
-                timeout=timeout,
-                equal_nan=equal_nan,
-                folder=partial / "runs",
-                watch=watch,
-            )
-        output.write(report, partial, save)
-    if json:
-        print(report.to_json())
-    else:
-        console = Console(highlight=False)
-        text.show(report, console)
-        console.print(f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}", soft_wrap=True)
+    try:
+        with output.output_folder(out) as partial:
+            with ProgressView(Console(stderr=True)) as watch:
+                report = run(
+                    jobs or None,
+                    restore or None,
+                    options=options,
+                    expect=expect,
+                    steps=steps,
+                    boundary=boundary,
+                    timeout=timeout,
+                    equal_nan=equal_nan,
+                    folder=partial / "runs",
+                    watch=watch,
+                )
+            output.write(report, partial, save)
+    except KeyboardInterrupt:
+        raise NotVerifiedError(INTERRUPTED) from None
+    # A reader who has seen enough (`| head`) closes the pipe; the verdict stays what it is.
+    with contextlib.suppress(BrokenPipeError):
+        if json:
+            print(report.to_json(), flush=True)
+        else:
+            console = Console(highlight=False)
+            text.show(report, console)
+            print(f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}", flush=True)
     raise typer.Exit(report.exit_code)
 
 
@@ -144,8 +151,8 @@ def main() -> None:
         status = app(standalone_mode=False)
     except CkptcheckError as error:
         _leave(str(error), error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        _leave("Interrupted: nothing was verified, no report was written, no process was left behind.", 3)
+    except KeyboardInterrupt:
+        _leave(INTERRUPTED, 3)
     except Exception as error:
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # click's own: wrong usage
             _leave(error.format_message(), 2)
