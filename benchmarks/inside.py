@@ -64,12 +64,11 @@ def paired_blocks(pairs: int) -> list[tuple[float, float]]:
 
 
 def _record(job: "BatchNormNN", schedule: Schedule, recorder: Recorder, beat: Heartbeat, first: int) -> None:
-    """Execute a block as `ckptcheck.worker` does. An evaluation itself is no part of a step."""
+    """Execute a block as `ckptcheck.worker` does. Whether to evaluate is part of it, evaluating is not."""
     for done, index in enumerate(range(first, first + BLOCK), first + 1):
         recorder.step(index, job.train(index))
         beat(done)
-        if schedule.evaluates_at(done) and done != schedule.boundary:
-            pass
+        schedule.evaluates_at(done)
 
 
 def _pair(bare: Callable[[int], None], recorded: Callable[[int], None], index: int) -> tuple[float, float]:

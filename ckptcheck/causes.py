@@ -76,8 +76,8 @@ _CATALOGUE = (
     ),
     Cause(
         "initialised-again",
-        "The restore filled {count} tensors, and none of them kept its value: {initial} are at their initial values, the others "
-        "hold new ones. An initialiser ran after the restore.",
+        "The restore filled {count} tensors, and none of them kept its value: {initial} are at their initial values, the "
+        "others hold new ones. An initialiser ran after the restore.",
         {None: _INITIALISER},
     ),
     Cause(

@@ -130,7 +130,8 @@ def _draw_difference(axis: "Axes", control: Run, shown: Shown) -> None:
 
 
 def _laned(apart: Array) -> Array:
-    return np.where(apart == 0, EXACT_LANE, apart)
+    # However small a difference is, it is drawn outside the lane.
+    return np.where(apart == 0, EXACT_LANE, np.maximum(apart, 3 * LANE_EDGE))
 
 
 def _draw_statistics(axis: "Axes", shown: Shown) -> None:

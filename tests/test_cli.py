@@ -160,7 +160,7 @@ def processes_under(folder: Path) -> list[str]:
     for each in Path("/proc").iterdir():
         if each.name.isdigit() and int(each.name) != os.getpid():
             try:
-                links = [os.readlink(link) for link in [each / "cwd", *(each / "fd").iterdir()]]
+                links = [str(link.readlink()) for link in [each / "cwd", *(each / "fd").iterdir()]]
                 command = (each / "cmdline").read_text().replace("\0", " ")
             except OSError:
                 continue

@@ -103,7 +103,9 @@ def test_missing_file_and_unknown_name() -> None:
     with pytest.raises(UsageError) as caught:
         load("no/such.npz")
     assert str(caught.value) == "There is no dataset file no/such.npz."
-    with pytest.raises(UsageError, match="There is no dataset called 'digit'. Known: digits, mnist, fashion_mnist, cifar10, or"):
+    with pytest.raises(
+        UsageError, match=r"There is no dataset called 'digit'\. Known: digits, mnist, fashion_mnist, cifar10, or"
+    ):
         load("digit")
 
 

@@ -44,7 +44,9 @@ def test_assertions_pass_and_fail_on_the_right_things() -> None:
 
 def test_assertion_of_an_inconclusive_case_says_why() -> None:
     with pytest.raises(AssertionError) as caught:
-        Report((case("inconclusive", reason="The control did not finish: it was killed by SIGKILL."), case("recovered")), {}).assert_recovered()
+        Report(
+            (case("inconclusive", reason="The control did not finish: it was killed by SIGKILL."), case("recovered")), {}
+        ).assert_recovered()
     assert str(caught.value) == (
         "1 of 2 cases did not recover.\n\n"
         "job × saver: inconclusive (expected: recovered)\n"
@@ -81,7 +83,21 @@ def test_every_cause_has_its_sentences() -> None:
     from ckptcheck.causes import CAUSES
 
     fields = dict.fromkeys(
-        "count total where example averaged type message during step control resumed initial".split(), "something"
+        [
+            "count",
+            "total",
+            "where",
+            "example",
+            "averaged",
+            "type",
+            "message",
+            "during",
+            "step",
+            "control",
+            "resumed",
+            "initial",
+        ],
+        "something",
     )
     for name, cause in CAUSES.items():
         filled = diagnosis(name, **fields)
@@ -93,9 +109,20 @@ def test_every_cause_has_its_sentences() -> None:
 def test_document_has_the_promised_keys(default_report: Report) -> None:
     document = json.loads(default_report.to_json())
     assert list(document) == ["schema_version", "verdict", "environment", "cases"]
-    promised = (
-        "job restore expected outcome as_expected boundary_step steps tensors train_loss eval_loss diagnoses error".split()
-    )
+    promised = [
+        "job",
+        "restore",
+        "expected",
+        "outcome",
+        "as_expected",
+        "boundary_step",
+        "steps",
+        "tensors",
+        "train_loss",
+        "eval_loss",
+        "diagnoses",
+        "error",
+    ]
     for each in document["cases"]:
         assert set(promised) <= set(each)
         assert set(each["tensors"]) == {"compared", "equal", "by_kind"}

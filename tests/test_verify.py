@@ -92,12 +92,14 @@ def test_statistics_move_in_the_control_and_the_restart_is_poisoned(default_repo
     assert each.comparison.never_moved == ()
     boundary = each.comparison.at("boundary")
     assert boundary["poisoned"].all()
-    assert {"weight": 14, "moving statistic": 8, "slot": 30, "counter": 1} == boundary["kind"].value_counts().to_dict()
+    assert boundary["kind"].value_counts().to_dict() == {"weight": 14, "moving statistic": 8, "slot": 30, "counter": 1}
 
 
 def test_only_the_job_on_layers_sees_keras_2(default_report: Report) -> None:
     seen = {
-        each.name: each.resumed.facts.environment["TF_USE_LEGACY_KERAS"] for each in default_report.cases if each.resumed is not None
+        each.name: each.resumed.facts.environment["TF_USE_LEGACY_KERAS"]
+        for each in default_report.cases
+        if each.resumed is not None
     }
     assert seen == {name: "1" if name.startswith("bn-layers") else "0" for name in OUTCOMES}
 
