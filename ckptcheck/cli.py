@@ -1,8 +1,10 @@
 """The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
 
 import contextlib
+import importlib
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -66,12 +68,13 @@ def verify(
     """
     from rich.console import Console
 
-    from ckptcheck import output, text
-    from ckptcheck.plot import save
+    from ckptcheck import output
     from ckptcheck.progress import ProgressView
     from ckptcheck.verify import verify as run
 
     options = _options(set_ or [])
+    # Whoever waits for the processes can load what draws the figure meanwhile.
+    threading.Thread(target=importlib.import_module, args=("matplotlib.backends.backend_agg",), daemon=True).start()
     try:
         with output.output_folder(out) as partial:
             with ProgressView(Console(stderr=True)) as watch:
@@ -87,6 +90,8 @@ def verify(
                     folder=partial / "runs",
                     watch=watch,
                 )
+            from ckptcheck.plot import save
+
             output.write(report, partial, save)
     except KeyboardInterrupt:
         raise NotVerifiedError(INTERRUPTED) from None
@@ -95,6 +100,8 @@ def verify(
         if json:
             print(report.to_json(), flush=True)
         else:
+            from ckptcheck import text
+
             console = Console(highlight=False)
             text.show(report, console)
             print(f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}", flush=True)

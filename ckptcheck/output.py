@@ -1,14 +1,16 @@
 """The output folder: one verification at a time, and a report that is there whole or not at all."""
 
 import fcntl
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ckptcheck.errors import NotVerifiedError, UsageError
-from ckptcheck.report import Report
+
+if TYPE_CHECKING:
+    from ckptcheck.report import Report
 
 LOCK = ".ckptcheck"
 PARTIAL = ".partial"
@@ -64,7 +66,7 @@ def _hold(lock: int, folder: Path) -> None:
         ) from None
 
 
-def write(report: Report, partial: Path, draw: Callable[[Report, Path], None]) -> None:
+def write(report: "Report", partial: Path, draw: Callable[["Report", Path], None]) -> None:
     """Write all files of a report into `partial`, then put them into place, the report itself last."""
     for name in ("losses", "tensors", "evaluations"):
         getattr(report, name)().to_csv(partial / f"{name}.csv", index=False)
@@ -81,12 +83,3 @@ def _replace(source: Path, target: Path) -> None:
         shutil.rmtree(target)
     if source.exists():
         source.replace(target)
-
-
-def verdict_in(folder: Path) -> str | None:
-    """Return the verdict of the report that lies in a folder, if there is one."""
-    try:
-        found: str = json.loads((folder / "report.json").read_text(encoding="utf-8"))["verdict"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return found

@@ -8,7 +8,8 @@ import numpy as np
 
 from ckptcheck.compare import Array
 from ckptcheck.job import Kind
-from ckptcheck.report import RECOVERED, Case, Report
+from ckptcheck.outcomes import RECOVERED
+from ckptcheck.report import Case, Report
 from ckptcheck.run import Run
 
 if TYPE_CHECKING:
@@ -97,8 +98,13 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
         training.plot(steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label)
         after, evaluated = zip(*case.resumed.facts.evaluations, strict=True)
         validation.plot(after, evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)
+    from matplotlib.ticker import LogFormatter
+
     for axis in (training, validation):
         axis.set_yscale("log")
+        # Plain numbers: easier to read than powers of ten, and drawn in half the time.
+        axis.yaxis.set_major_formatter(LogFormatter())
+        axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.2, 0.5)))
         axis.axvline(boundary, color="black", linewidth=0.8)
         axis.grid(alpha=0.25)
     here = validation.get_xaxis_transform()
@@ -163,6 +169,8 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
     # Means are near 0, some variances are large: both are to be seen.
     axis.set_xscale("symlog", linthresh=0.1)
     axis.set_yscale("symlog", linthresh=0.1)
+    for each in (axis.xaxis, axis.yaxis):
+        each.set_major_formatter("{x:g}")
     axis.set_xlabel("the control's, element by element")
     axis.legend(fontsize=8, loc="upper left")
     axis.grid(alpha=0.25)

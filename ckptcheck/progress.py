@@ -29,9 +29,13 @@ class ProgressView:
 
     def __enter__(self) -> "ProgressView":
         self._progress.start()
-        self._start = self._progress.add_task("importing TensorFlow, twice", total=None) if self._console.is_terminal else None
+        self._start = (
+            self._progress.add_task("starting; TensorFlow takes some seconds to import", total=None)
+            if self._console.is_terminal
+            else None
+        )
         if self._start is None:
-            self._console.print("ckptcheck: importing TensorFlow …", highlight=False)
+            self._console.print("ckptcheck: starting; TensorFlow takes some seconds to import …", highlight=False)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -11,13 +11,10 @@ import pandas as pd
 from ckptcheck.compare import Comparison
 from ckptcheck.diagnose import Diagnosis
 from ckptcheck.job import Kind
+from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.run import Run
 
 SCHEMA_VERSION = 1
-RECOVERED, DIVERGED, REFUSED, INCONCLUSIVE = "recovered", "diverged", "refused", "inconclusive"
-EXPECTABLE = (RECOVERED, DIVERGED, REFUSED)
-PASS, FAIL = "pass", "fail"
-EXIT_CODES = {PASS: 0, FAIL: 1, INCONCLUSIVE: 3}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ckptcheck.diagnose import Diagnosis
-from ckptcheck.report import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED, Case, Report, moving_statistics, some
+from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
+from ckptcheck.report import Case, Report, moving_statistics, some
 
 COLOURS = {RECOVERED: "green", DIVERGED: "magenta", REFUSED: "magenta", INCONCLUSIVE: "yellow"}
 VERDICTS = {

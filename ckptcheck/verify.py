@@ -3,47 +3,29 @@
 case ─▶ control run ─▶ crash image ─▶ resumed run ─▶ comparison ─▶ diagnoses ─▶ report
 """
 
+import importlib
 import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ckptcheck import environment, jobs, run
-from ckptcheck.compare import compare
+from ckptcheck import environment, jobs
 from ckptcheck.datasets import is_local, load
-from ckptcheck.diagnose import (
-    first_sentence,
-    missing_keys,
-    of_comparison,
-    of_raising,
-    of_refusal,
-    why_inconclusive,
-    why_nothing_compared,
-)
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job import Schedule
 from ckptcheck.jobs.options import parse, shown
+from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.processes import Event, Workers
-from ckptcheck.report import (
-    DIVERGED,
-    EXPECTABLE,
-    INCONCLUSIVE,
-    RECOVERED,
-    REFUSED,
-    Case,
-    Report,
-    RestoreError,
-)
-from ckptcheck.run import Run, snapshot_digest
 from ckptcheck.worker import Task, make_schedule
 
-TIMEOUT = 300.0
-# What may have gone wrong before a resumed run had anything to do with the checkpoint.
-BEFORE_THE_RESTORE = ("build", "state", "next_step")
+if TYPE_CHECKING:
+    from ckptcheck.judge import Evidence
+    from ckptcheck.report import Report
 
+TIMEOUT = 300.0
 Watch = Callable[[Event], None]
 
 
@@ -62,9 +44,13 @@ class _JobRun:
 
     folder: Path
     restores: list[str]
-    described: dict[str, Any] | None = None
     trouble: dict[str | None, str] = field(default_factory=dict)
-    at_boundary: bool = False
+
+    def evidence(self) -> "Evidence":
+        """Return what there is to judge."""
+        from ckptcheck.judge import Evidence
+
+        return Evidence(self.folder, self.trouble)
 
 
 def verify(
@@ -79,7 +65,7 @@ def verify(
     equal_nan: bool = False,
     folder: Path | str | None = None,
     watch: Watch | None = None,
-) -> Report:
+) -> "Report":
     """Train each job, save in mid-run, restore in new processes, train on, and compare with the run that went on.
 
     Args:
@@ -112,8 +98,15 @@ def verify(
     try:
         top = Path(temporary or folder or "").resolve()
         runs = _run_all(requests, top, _Settings(texts, steps, boundary, timeout), watch or (lambda event: None))
-        cases = [case for request in requests for case in _cases(request, runs[request.job], equal_nan)]
-        return Report(tuple(cases), _environment(cases))
+        from ckptcheck import judge  # loaded by now, see _run_all
+
+        cases = [
+            judge.judge(request.job, restore, request.expected, runs[request.job].evidence(), equal_nan=equal_nan)
+            for request in requests
+            # A job of a user's own that failed before it could name its restores still makes one case.
+            for restore in ([request.restore] if request.restore else runs[request.job].restores or ["(any)"])
+        ]
+        return judge.report(cases)
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -171,14 +164,16 @@ class _Settings:
 def _run_all(requests: Sequence[Request], top: Path, settings: _Settings, watch: Watch) -> dict[str, _JobRun]:
     """Run every control, and every resumed run as soon as its control has left a crash image."""
     runs = {
-        job: _JobRun(top / _folder_name(job), [each.restore for each in requests if each.job == job and each.restore])
-        for job in dict.fromkeys(request.job for request in requests)
+        job: _JobRun(folder, [each.restore for each in requests if each.job == job and each.restore])
+        for job, folder in _folders(top, dict.fromkeys(request.job for request in requests)).items()
     }
     names: dict[str, tuple[str, str | None]] = {_worker_name(job, None): (job, None) for job in runs}
     with tempfile.TemporaryDirectory(prefix="ckptcheck-logs-") as logs:
         with Workers(_modules(runs), environment.cores(), settings.timeout, Path(logs)) as workers:
             for job, job_run in runs.items():
                 workers.submit(_worker_name(job, None), _task(job, job_run, None, settings))
+            # pandas and what stands on it are not needed before the processes have ended, which are only starting now.
+            importlib.import_module("ckptcheck.judge")
             for event in workers.events():
                 job, restore = names[event.name]
                 _note(runs[job], restore, event)
@@ -194,14 +189,11 @@ def _note(job_run: _JobRun, restore: str | None, event: Event) -> None:
     if event.kind == "usage":
         raise UsageError(event.facts["text"])
     if event.kind == "described" and restore is None:
-        job_run.described = event.facts
         known = event.facts["restores"]
         for each in job_run.restores:
             if each not in known:
                 raise unknown("restore of this job", each, known)
         job_run.restores = job_run.restores or list(known)
-    if event.kind == "boundary":
-        job_run.at_boundary = True
     if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
         job_run.trouble.setdefault(restore, event.facts.get("text") or event.facts["trouble"])
 
@@ -210,8 +202,15 @@ def _worker_name(job: str, restore: str | None) -> str:
     return f"{job} control" if restore is None else f"{job} × {restore}"
 
 
-def _folder_name(job: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in job).lstrip("-.")
+def _folders(top: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Return a folder for each job, named as the job as far as a folder can be."""
+    folders: dict[str, Path] = {}
+    for name in names:
+        place, _, attribute = name.rpartition(":")
+        readable = f"{Path(place).stem}-{attribute}" if place else name
+        taken = sum(folder.name.partition("~")[0] == readable for folder in folders.values())
+        folders[name] = top / (f"{readable}~{taken + 1}" if taken else readable)
+    return folders
 
 
 def _modules(names: Iterable[str]) -> list[str]:
@@ -244,87 +243,3 @@ def _task(job: str, job_run: _JobRun, restore: str | None, settings: _Settings) 
 def _absolute(options: Mapping[str, str]) -> Mapping[str, str]:
     dataset = options.get("dataset", "")
     return {**options, "dataset": str(Path(dataset).resolve())} if dataset.endswith(".npz") else options
-
-
-def _cases(request: Request, job_run: _JobRun, equal_nan: bool) -> Iterable[Case]:
-    # A job of a user's own that failed before it could name its restores still makes one case.
-    for restore in [request.restore] if request.restore else job_run.restores or ["(any)"]:
-        yield _case(Request(request.job, restore, request.expected), job_run, equal_nan)
-
-
-def _case(request: Request, job_run: _JobRun, equal_nan: bool) -> Case:
-    """Judge one case from what its two processes left behind."""
-    restore = str(request.restore)
-
-    def case(outcome: str, **facts: Any) -> Case:
-        return Case(request.job, restore, request.expected, outcome, **facts)
-
-    control, trouble = _read(job_run, None)
-    if control is None or trouble:
-        return case(INCONCLUSIVE, reason=f"The control did not finish: {trouble}.")
-    resumed, trouble = _read(job_run, restore)
-    if resumed is None or trouble:
-        return case(INCONCLUSIVE, reason=f"The resumed run did not finish: {trouble}.", control=control)
-    both: dict[str, Any] = {"control": control, "resumed": resumed}
-    reason = why_inconclusive(control, resumed, equal_nan=equal_nan)
-    if reason:
-        return case(INCONCLUSIVE, reason=reason, **both)
-    failure = resumed.facts.failure
-    if failure is not None:
-        return _failed(case, failure, both)
-    comparison = compare(control, resumed, equal_nan=equal_nan)
-    reason = why_nothing_compared(comparison)
-    if reason:
-        return case(INCONCLUSIVE, reason=reason, comparison=None, **both)
-    return case(
-        RECOVERED if comparison.exact else DIVERGED,
-        diagnoses=tuple(of_comparison(comparison)),
-        comparison=comparison,
-        digests=_digests(control, resumed),
-        **both,
-    )
-
-
-def _failed(case: Callable[..., Case], failure: run.Failure, both: dict[str, Any]) -> Case:
-    resumed: Run = both["resumed"]
-    if failure.during == "restore":
-        error = RestoreError(failure.type, failure.message, tuple(missing_keys(resumed)))
-        return case(REFUSED, diagnoses=(of_refusal(failure, both["control"], resumed),), error=error, **both)
-    if failure.during in BEFORE_THE_RESTORE and resumed.facts.first_step is None:
-        return case(INCONCLUSIVE, reason=f"The resumed run did not get to its restore: {_told(failure)}.", **both)
-    return case(DIVERGED, diagnoses=(of_raising(failure),), **both)
-
-
-def _read(job_run: _JobRun, restore: str | None) -> tuple[Run | None, str | None]:
-    """Read a run; say what kept it from its end, for a control including an exception of the job."""
-    if restore in job_run.trouble:
-        return None, job_run.trouble[restore]
-    try:
-        found = run.read(job_run.folder / (restore or "control"))
-    except FileNotFoundError:
-        return None, "its process left no record"
-    failure = found.facts.failure
-    if restore is None and failure is not None:
-        return None, _told(failure)
-    return found, None if found.facts.finished or failure else "its process stopped before the last step"
-
-
-def _told(failure: run.Failure) -> str:
-    step = f", step {failure.step}," if failure.step is not None else ""
-    place = f" ({failure.place})" if failure.place else ""
-    return f"{failure.during}{step} raised {failure.type}: {first_sentence(failure.message).rstrip('.')}{place}"
-
-
-def _digests(control: Run, resumed: Run) -> dict[str, dict[str, str]]:
-    return {
-        "boundary": {"control": snapshot_digest(control.boundary), "resumed": snapshot_digest(resumed.boundary)},
-        "final": {"control": snapshot_digest(control.final), "resumed": snapshot_digest(resumed.final)},
-    }
-
-
-def _environment(cases: Sequence[Case]) -> Mapping[str, str]:
-    """Return what all controls ran on; what they do not share is left out, and stands in each `run.json`."""
-    found = [case.control.facts.environment for case in cases if case.control]
-    if not found:
-        return environment.fingerprint()
-    return {name: value for name, value in found[0].items() if all(each.get(name) == value for each in found)}
