@@ -68,10 +68,8 @@ def report(cases: Sequence[Case]) -> Report:
     """Put cases together, with the environment that their controls share."""
     found = [case.control.facts.environment for case in cases if case.control]
     # What they do not share is left out, and stands in each `run.json`.
-    shared = (
-        {name: value for name, value in found[0].items() if all(each.get(name) == value for each in found)} if found else {}
-    )
-    return Report(tuple(cases), shared or environment.fingerprint())
+    shared = dict(set.intersection(*(set(each.items()) for each in found))) if found else environment.fingerprint()
+    return Report(tuple(cases), dict(sorted(shared.items())))
 
 
 def _failed(case: Callable[..., Case], failure: run.Failure, both: dict[str, Any]) -> Case:

@@ -50,7 +50,7 @@ def save(report: Report, folder: Path) -> None:
     import matplotlib
 
     figure = plot(report)
-    figure.savefig(folder / "curves.png", dpi=110)
+    figure.savefig(folder / "curves.png", dpi=110, pil_kwargs={"compress_level": 3})
     with matplotlib.rc_context({"svg.hashsalt": "ckptcheck", "svg.fonttype": "none"}):
         figure.savefig(folder / "curves.svg", metadata={"Date": None})
 

@@ -7,6 +7,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from ckptcheck.processes import Event
 
+STARTING = "starting; TensorFlow takes some seconds to import"
+
 
 class ProgressView:
     """Shows events of the processes. Use as a context manager and call it with each event."""
@@ -29,13 +31,9 @@ class ProgressView:
 
     def __enter__(self) -> "ProgressView":
         self._progress.start()
-        self._start = (
-            self._progress.add_task("starting; TensorFlow takes some seconds to import", total=None)
-            if self._console.is_terminal
-            else None
-        )
+        self._start = self._progress.add_task(STARTING, total=None) if self._console.is_terminal else None
         if self._start is None:
-            self._console.print("ckptcheck: starting; TensorFlow takes some seconds to import …", highlight=False)
+            self._console.print(f"ckptcheck: {STARTING} …", highlight=False)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

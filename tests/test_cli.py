@@ -58,7 +58,7 @@ def test_text_report(tmp_path: Path) -> None:
 def test_what_a_job_prints_does_not_spoil_the_document(tmp_path: Path) -> None:
     done = run("verify", toy("Prints"), "--json", *TOY_RUN, cwd=tmp_path)
     assert json.loads(done.stdout)["verdict"] == "pass"
-    folder = next((tmp_path / "ckptcheck-out" / "runs").iterdir())
+    folder = tmp_path / "ckptcheck-out" / "runs" / "toy_jobs-Prints"
     assert "a line that must not spoil standard output" in (folder / "control" / "output.txt").read_text()
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import HERE
 
 from ckptcheck import Case, NotVerifiedError, Report, UsageError, verify
-from ckptcheck.verify import Request, plan
+from ckptcheck.verify import Request, _folders, plan
 
 OUTCOMES = {
     "bn-nn × saver": "recovered",
@@ -150,6 +150,16 @@ def test_other_restores_and_options(tmp_path: Path) -> None:
     plain = verify("plain", options={"batch_size": 16}, steps=6, boundary=1)
     assert [(each.restore, each.outcome) for each in plain.cases] == [("saver", "recovered"), ("trainable", "diverged")]
     assert not math.isnan(plain.cases[0].document()["eval_loss"]["control"])
+
+
+def test_folders_of_jobs_do_not_meet(tmp_path: Path) -> None:
+    names = ["bn-nn", "a/train.py:Job", "b/train.py:Job", "train:Job"]
+    assert [folder.name for folder in _folders(tmp_path, names).values()] == [
+        "bn-nn",
+        "train-Job",
+        "train-Job~2",
+        "train-Job~3",
+    ]
 
 
 def test_plan() -> None:
