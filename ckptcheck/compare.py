@@ -43,8 +43,10 @@ LOSS_COLUMNS = (
     "resumed_loss",
     "diff",
     "equal",
+    "control_batch",  # digests; None where the job shows no batch
+    "resumed_batch",
     "batch_equal",
-    "control_rate",
+    "control_rate",  # None where the job shows no learning rate
     "resumed_rate",
     "rate_equal",
 )
@@ -63,6 +65,8 @@ class Comparison:
     losses: pd.DataFrame
     evaluations: pd.DataFrame
     first_step: tuple[int, int | None]
+    # Steps of the control after the boundary; as many were to be compared.
+    steps_after: int
     # Tensors of the control that had the same value at every point of its run.
     never_moved: tuple[str, ...]
 
@@ -98,6 +102,7 @@ def compare(control: Run, resumed: Run, *, equal_nan: bool = False) -> Compariso
         losses=_losses(control, resumed, equal_nan),
         evaluations=_evaluations(control, resumed, equal_nan),
         first_step=(boundary, resumed.facts.first_step),
+        steps_after=len(control.steps) - boundary,
         never_moved=_never_moved(control),
     )
 
@@ -195,6 +200,7 @@ def _losses(control: Run, resumed: Run, equal_nan: bool) -> pd.DataFrame:
         whole = start + index
         row: dict[str, Any] = {"control_step": control_step, "resumed_step": resumed_step}
         row |= _pair(control.losses[whole], resumed.losses[index], equal_nan)
+        row |= {"control_batch": control.batches[whole], "resumed_batch": resumed.batches[index]}
         row["batch_equal"] = control.batches[whole] == resumed.batches[index]
         row |= {"control_rate": control.rates[whole], "resumed_rate": resumed.rates[index]}
         row["rate_equal"] = control.rates[whole] == resumed.rates[index]

@@ -63,6 +63,10 @@ def why_nothing_compared(comparison: Comparison) -> str | None:
         return "No state tensor was compared: the job showed none."
     if comparison.losses.empty:
         return "No training step was compared: the resumed run executed none."
+    if len(comparison.losses) != comparison.steps_after:
+        return (
+            f"Only {len(comparison.losses)} of the control's {comparison.steps_after} steps after the boundary were compared."
+        )
     if comparison.evaluations.empty:
         return "No evaluation was compared."
     if not boundary["poisoned"].any():

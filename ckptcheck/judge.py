@@ -45,6 +45,10 @@ def judge(job: str, restore: str, expected: str, evidence: Evidence, *, equal_na
     if resumed is None or trouble:
         return case(INCONCLUSIVE, reason=f"The resumed run did not finish: {trouble}.", control=control)
     both: dict[str, Any] = {"control": control, "resumed": resumed}
+    if not any(each.is_file() for each in run.crash_image_of(evidence.folder).rglob("*")):
+        return case(
+            INCONCLUSIVE, reason="No checkpoint was seen: the control's save left no file in the folder it was given.", **both
+        )
     reason = why_inconclusive(control, resumed, equal_nan=equal_nan)
     if reason:
         return case(INCONCLUSIVE, reason=reason, **both)
@@ -87,7 +91,7 @@ def _read(evidence: Evidence, restore: str | None) -> tuple[Run | None, str | No
     if restore in evidence.trouble:
         return None, evidence.trouble[restore]
     try:
-        found = run.read(evidence.folder / (restore or "control"))
+        found = run.read(run.folder_of(evidence.folder, restore))
     except FileNotFoundError:
         return None, "its process left no record"
     failure = found.facts.failure

@@ -22,6 +22,8 @@ from ckptcheck.worker import Task
 CONTROL_HASH_SEED = "1"
 RESUMED_HASH_SEED = "2"
 
+START_TIMEOUT = 300.0  # seconds for an import, whatever a user thinks of the time between two steps
+
 
 @dataclass(frozen=True)
 class Event:
@@ -202,8 +204,8 @@ class Workers:
     def _end_the_silent(self) -> None:
         now = time.monotonic()
         for server in self._servers.values():
-            if not server.ready and now - server.started > self._timeout:
-                raise NotVerifiedError(f"{self._imported} took more than {self._timeout:g} s to import.")
+            if not server.ready and now - server.started > START_TIMEOUT:
+                raise NotVerifiedError(f"{self._imported} took more than {START_TIMEOUT:g} s to import.")
             for worker in server.active.values():
                 if worker.process and not worker.timed_out and now - worker.heard > self._timeout:
                     worker.timed_out = True

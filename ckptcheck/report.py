@@ -217,11 +217,16 @@ def _counts(comparison: Comparison | None) -> dict[str, Any]:
             "first_difference": int(apart.iloc[0]["control_step"]) if len(apart) else None,
             "max_abs_diff": float(losses["diff"].abs().max()),
         },
-        "batches": _share(losses, "batch_equal"),
-        "learning_rate": _share(losses, "rate_equal"),
+        "batches": _share(_shown(losses, "batch"), "batch_equal"),
+        "learning_rate": _share(_shown(losses, "rate"), "rate_equal"),
         "eval_loss": {"control": float(first["control_loss"]), "resumed": float(first["resumed_loss"])},
         "evaluations": _share(comparison.evaluations),
     }
+
+
+def _shown(losses: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Leave out the steps of which neither run shows it: nothing was compared there."""
+    return losses[losses[f"control_{what}"].notna() | losses[f"resumed_{what}"].notna()]
 
 
 def _share(rows: pd.DataFrame, column: str = "equal") -> dict[str, Any]:

@@ -10,6 +10,7 @@ RUN/output.txt     what the process printed
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -84,6 +85,16 @@ class Run:
     def final(self) -> Snapshot:
         """The state after the last step."""
         return read_snapshot(self.folder / "final.npz")
+
+
+def folder_of(job_folder: Path, restore: str | None) -> Path:
+    """Return the folder of a job's control (None) or of the run that came back by a restore."""
+    return job_folder / ("control" if restore is None else "resumed-" + re.sub(r"[^\w.-]", "-", restore))
+
+
+def crash_image_of(job_folder: Path) -> Path:
+    """Return the folder that holds a job's crash image."""
+    return job_folder / "crash-image"
 
 
 class Recorder:

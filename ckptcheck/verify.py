@@ -19,6 +19,7 @@ from ckptcheck.job import Schedule
 from ckptcheck.jobs.options import parse, shown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.processes import Event, Workers
+from ckptcheck.run import crash_image_of, folder_of
 from ckptcheck.worker import Task, make_schedule
 
 if TYPE_CHECKING:
@@ -230,8 +231,8 @@ def _task(job: str, job_run: _JobRun, restore: str | None, settings: _Settings) 
     own = ":" in job
     return Task(
         job=job,
-        folder=str(job_run.folder / (restore or "control")),
-        crash_image=str(job_run.folder / "crash-image"),
+        folder=str(folder_of(job_run.folder, restore)),
+        crash_image=str(crash_image_of(job_run.folder)),
         restore=restore,
         options=_absolute(settings.options),
         steps=settings.steps,

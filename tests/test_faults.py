@@ -1,10 +1,13 @@
 """Planted defects, each in real fresh processes: every one must stop a PASS, and be called by its name."""
 
+from dataclasses import replace
+
 import pytest
 import toy_jobs
 from conftest import toy
 
 from ckptcheck import Case, verify
+from ckptcheck.diagnose import why_nothing_compared
 
 OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
 
@@ -36,6 +39,8 @@ INCONCLUSIVE = {
     "NoState": "No state tensor was compared: the job showed none.",
     "NothingPoisoned": "Nothing shows that the restore did anything: before it, every tensor of the new process was already "
     "equal to the control's at the boundary.",
+    "SavesElsewhere": "No checkpoint was seen: the control's save left no file in the folder it was given.",
+    "LeavesAtOnce": "The resumed run did not finish: its process left no record.",
     "TurnsNaN": "The control's training loss is nan at step 4: there is no run to go on with.",
     "ControlRaises": "The control did not finish: train, step 5, raised RuntimeError: a bad image (toy_jobs.py:{line}).",
     "RaisesInInit": "The control did not finish: it could not be set up: RuntimeError: no such data at toy_jobs.py:{line}.",
@@ -47,7 +52,7 @@ INCONCLUSIVE = {
     "OtherEnvironment": "The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is unset in the control and 0 in the "
     "resumed run.",
 }
-RECOVERED = {"Clean": [], "Prints": [], "DeadStatistics": [("statistics-never-move", "never live")]}
+RECOVERED = {"Clean": [], "Prints": [], "ShowsLess": [], "DeadStatistics": [("statistics-never-move", "never live")]}
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +111,25 @@ def test_last_bit_is_measured(cases: dict[str, Case]) -> None:
     row = case.comparison.at("boundary").set_index("name").loc["v"]
     assert (row["differing"], row["elements"], row["equal"]) == (1, 4, False)
     assert 0 < row["max_abs_diff"] < 1e-15
+
+
+def test_what_was_not_shown_does_not_count_as_compared(cases: dict[str, Case]) -> None:
+    nothing = {"compared": 0, "equal": 0}
+    document = cases["ShowsLess"].document()
+    assert (document["batches"], document["learning_rate"]) == (nothing, nothing)
+    assert document["train_loss"]["compared"] == 12
+
+
+def test_fewer_steps_than_the_control_are_no_recovery(cases: dict[str, Case]) -> None:
+    comparison = cases["Clean"].comparison
+    assert comparison is not None
+    assert why_nothing_compared(comparison) is None
+    shorter = replace(comparison, losses=comparison.losses[:-1])
+    assert why_nothing_compared(shorter) == "Only 11 of the control's 12 steps after the boundary were compared."
+    assert why_nothing_compared(replace(comparison, losses=comparison.losses[:0])) == (
+        "No training step was compared: the resumed run executed none."
+    )
+    assert why_nothing_compared(replace(comparison, evaluations=comparison.evaluations[:0])) == "No evaluation was compared."
 
 
 def test_the_resumed_process_is_another_one(cases: dict[str, Case]) -> None:

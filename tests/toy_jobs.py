@@ -6,6 +6,7 @@ The job is a linear regression with momentum, a moving mean of the inputs, an av
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -250,6 +251,33 @@ class NothingPoisoned(Clean):
 
     def state(self):
         return {"constant": Tensor(Kind.WEIGHT, np.ones(3))}
+
+
+class SavesElsewhere(Clean):
+    """Saves to a folder of its own and restores from there: what the tool copied at the boundary is empty."""
+
+    elsewhere = Path(tempfile.gettempdir()) / "ckptcheck-tests-elsewhere"
+
+    def save(self, folder, step):
+        self.elsewhere.mkdir(exist_ok=True)
+        super().save(self.elsewhere, step)
+
+    def restore(self, folder, restore):
+        return super().restore(self.elsewhere, restore)
+
+
+class ShowsLess(Clean):
+    """Shows neither batch nor learning rate; nothing of them may count as compared. Its restore has an odd name."""
+
+    restores = ("../control",)
+
+    def train(self, step):
+        return Step(super().train(step).loss)
+
+
+class LeavesAtOnce(Clean):
+    def after_restore(self):
+        os._exit(0)
 
 
 class Missing(Clean):
