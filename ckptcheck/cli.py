@@ -95,6 +95,8 @@ def verify(
             output.write(report, partial, save)
     except KeyboardInterrupt:
         raise NotVerifiedError(INTERRUPTED) from None
+    for warning in report.warnings():
+        print(f"ckptcheck: warning: {warning}", file=sys.stderr)
     # A reader who has seen enough (`| head`) closes the pipe; the verdict stays what it is.
     with contextlib.suppress(BrokenPipeError):
         if json:

@@ -11,7 +11,7 @@ import pandas as pd
 from ckptcheck.compare import Comparison
 from ckptcheck.diagnose import Diagnosis
 from ckptcheck.job import Kind
-from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
+from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
 from ckptcheck.run import Run
 
 SCHEMA_VERSION = 1
@@ -57,6 +57,14 @@ class Case:
         return self.outcome == self.expected
 
     @property
+    def not_covered(self) -> tuple[str, ...]:
+        """The state tensors that the restore does not ask for, and that so keep their initial values."""
+        asked = self.resumed.facts.asked if self.resumed else None
+        if asked is None or self.control is None or self.outcome == REFUSED:
+            return ()
+        return tuple(name for name in self.control.boundary if name not in asked)
+
+    @property
     def boundary_eval(self) -> tuple[float, float] | None:
         """The evaluation losses of control and resumed run at the boundary, before any update."""
         if self.comparison is None:
@@ -79,6 +87,7 @@ class Case:
             "first_resumed_step": self.resumed.facts.first_step if self.resumed else None,
             **_counts(self.comparison),
             "digests": {point: dict(pair) for point, pair in self.digests.items()},
+            "not_covered": list(self.not_covered),
             "diagnoses": [asdict(each) for each in self.diagnoses],
             "error": asdict(self.error) if self.error else None,
         }
@@ -137,6 +146,15 @@ class Report:
     def to_json(self) -> str:
         """Return the report as one strict JSON document. NaN and infinities become null."""
         return json.dumps(self.document(), indent=2, allow_nan=False, ensure_ascii=False)
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for each restore that leaves state out."""
+        return [
+            f"{case.name}: the restore does not cover {len(case.not_covered)} of {len(case.control.boundary)} tensors, "
+            f"which keep their initial values: {some(case.not_covered)}."
+            for case in self.cases
+            if case.not_covered and case.control
+        ]
 
     def losses(self) -> pd.DataFrame:
         """Return every training step after the boundary, of all cases, control beside resumed."""

@@ -41,6 +41,12 @@ def test_default_run(tmp_path: Path, default_report: Report) -> None:
         "tensors.csv",
     ]
     assert "ckptcheck: bn-polyak × ema done" in done.stderr.splitlines()
+    assert [line for line in done.stderr.splitlines() if "warning" in line] == [
+        "ckptcheck: warning: bn-layers × trainable: the restore does not cover 39 of 53 tensors, which keep their initial "
+        "values: beta1_power, beta2_power, conv1/bn/moving_mean, conv1/bn/moving_variance and 35 more.",
+        "ckptcheck: warning: bn-polyak × ema: the restore does not cover 14 of 67 tensors, which keep their initial "
+        "values: conv1/kernel/ExponentialMovingAverage and 13 more.",
+    ]
 
 
 def test_text_report(tmp_path: Path) -> None:

@@ -10,7 +10,18 @@ import pytest
 from ckptcheck import Kind, Step, Tensor
 from ckptcheck.compare import same
 from ckptcheck.job import Schedule
-from ckptcheck.run import Facts, Failure, Recorder, digest, read, read_snapshot, snapshot_digest, write_snapshot
+from ckptcheck.run import (
+    MOST_PENDING,
+    MOST_PENDING_BYTES,
+    Facts,
+    Failure,
+    Recorder,
+    digest,
+    read,
+    read_snapshot,
+    snapshot_digest,
+    write_snapshot,
+)
 
 STATE = {
     "a/b": Tensor(Kind.WEIGHT, np.arange(6, dtype=np.float32).reshape(2, 3)),
@@ -55,6 +66,26 @@ def test_run_comes_back(tmp_path: Path) -> None:
     assert run.rates == (None, 0.5, 0.5, 0.5, 0.5, 0.5)
     assert run.batches[1] == digest(np.full(3, 1))
     assert run.facts == recorder.facts
+
+
+def test_a_batch_in_a_buffer_that_is_used_again(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, facts())
+    buffer = np.zeros(3)
+    for index in range(3):
+        buffer[:] = index
+        recorder.step(index, Step(0.0, [buffer]))
+    recorder.close()
+    assert read(tmp_path).batches == tuple(digest(np.full(3, float(index))) for index in range(3))
+
+
+def test_steps_do_not_pile_up(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, facts())
+    recorder.step(0, Step(0.0, [np.zeros(MOST_PENDING_BYTES, np.uint8)]))
+    assert len((tmp_path / "steps.jsonl").read_text().splitlines()) == 1
+    for index in range(MOST_PENDING):
+        recorder.step(index, Step(0.0, [np.zeros(3)]))
+    assert len((tmp_path / "steps.jsonl").read_text().splitlines()) == 1 + MOST_PENDING
+    recorder.close()
 
 
 def test_digest_sees_bytes_shape_and_dtype() -> None:
