@@ -12,9 +12,9 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,6 +26,7 @@ FORMAT_VERSION = 1
 POINTS = ("initial", "boundary", "final")
 MANIFEST = "manifest"
 
+Array = np.ndarray[Any, Any]
 Snapshot = Mapping[str, Tensor]
 
 
@@ -97,7 +98,7 @@ def crash_image_of(job_folder: Path) -> Path:
     return job_folder / "crash-image"
 
 
-# Steps, and bytes of their batches, that are kept before they are digested and written.
+# The most steps, and the most bytes of their batches, that are kept before they are digested and written.
 MOST_PENDING = 64
 MOST_PENDING_BYTES = 1 << 22
 
@@ -109,8 +110,8 @@ class Recorder:
         self.folder = folder
         self.facts = facts
         self._lines: TextIO = (folder / "steps.jsonl").open("w", encoding="utf-8")
-        self._pending: list[tuple[int, Step]] = []
-        self._pending_bytes = 0
+        self._pending: list[tuple[int, Step, Sequence[Array] | None]] = []
+        self._enough = 1  # as many steps are kept; how many that is to be is known when a batch has been seen
 
     def step(self, index: int, step: Step) -> None:
         """Record one training step.
@@ -118,19 +119,18 @@ class Recorder:
         Its batch is copied now and digested later, with those of other steps: between two steps of a framework the
         processor's caches are cold, and the same work takes five times as long as it does in a row.
         """
-        if step.batch is not None:
-            step = replace(step, batch=[array.copy() for array in step.batch])
-            self._pending_bytes += sum(array.nbytes for array in step.batch or ())
-        self._pending.append((index, step))
-        if len(self._pending) >= MOST_PENDING or self._pending_bytes >= MOST_PENDING_BYTES:
+        batch = step.batch
+        self._pending.append((index, step, None if batch is None else [array.copy() for array in batch]))
+        if len(self._pending) >= self._enough:
             self.flush()
 
     def flush(self) -> None:
         """Write the steps that are waiting."""
-        self._lines.writelines(_line(index, step) for index, step in self._pending)
+        self._lines.writelines(_line(*each) for each in self._pending)
         self._lines.flush()
+        largest = max((sum(array.nbytes for array in batch) for _, _, batch in self._pending if batch), default=0)
+        self._enough = max(1, min(MOST_PENDING, MOST_PENDING_BYTES // max(1, largest)))
         self._pending.clear()
-        self._pending_bytes = 0
 
     def snapshot(self, point: str, state: Snapshot) -> None:
         """Record every live state tensor at one of the POINTS."""
@@ -146,16 +146,16 @@ class Recorder:
         partial.replace(self.folder / "run.json")
 
 
-def _line(index: int, step: Step) -> str:
-    batch = "null" if step.batch is None else f'"{digest(*step.batch)}"'
+def _line(index: int, step: Step, batch: Sequence[Array] | None) -> str:
+    digested = "null" if batch is None else f'"{digest(*batch)}"'
     rate = "null" if step.learning_rate is None else _json_float(step.learning_rate)
     # json.dumps would write the same line in four times the time.
-    return f'{{"step": {index}, "loss": {_json_float(step.loss)}, "learning_rate": {rate}, "batch": {batch}}}\n'
+    return f'{{"step": {index}, "loss": {_json_float(step.loss)}, "learning_rate": {rate}, "batch": {digested}}}\n'
 
 
 def _json_float(value: float) -> str:
     # Python's reader takes NaN, Infinity and -Infinity; repr is exact for every other float.
-    return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text := repr(value), text)
+    return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text := repr(float(value)), text)
 
 
 def read(folder: Path) -> Run:
@@ -222,17 +222,27 @@ def _dtype(name: str) -> np.dtype[Any]:
         return found
 
 
-def _bytes(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _bytes(value: Array) -> Array:
     return np.frombuffer(np.ascontiguousarray(value).tobytes(), dtype=np.uint8)
 
 
-def digest(*arrays: np.ndarray[Any, Any]) -> str:
+def digest(*arrays: Array) -> str:
     """Return the first 128 bits of a SHA-256 over dtype, shape and bytes of the arrays, in hexadecimal."""
     summed = hashlib.sha256()
     for array in arrays:
-        summed.update(f"{array.dtype.str}{array.shape}".encode())
-        summed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        summed.update(_header(array.dtype, array.shape))
+        summed.update(array.data if _is_plain(array) else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return summed.hexdigest()[:32]
+
+
+@lru_cache(maxsize=256)
+def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    return f"{dtype.str}{shape}".encode()
+
+
+def _is_plain(array: Array) -> bool:
+    """Return whether an array can be digested as it lies in memory; ml_dtypes, of kind V, have no buffer of their own."""
+    return array.flags.c_contiguous and array.dtype.kind in "biufc"
 
 
 def snapshot_digest(state: Snapshot) -> str:

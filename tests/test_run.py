@@ -56,12 +56,12 @@ def test_snapshot_refuses_objects(tmp_path: Path) -> None:
 
 def test_run_comes_back(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, facts(evaluations=[(2, 0.1)], failure=Failure("train", "E", "text", 3), held=["k"]))
-    losses = [0.1, math.nan, math.inf, -math.inf, float(np.float32(0.3)), 5e-324]
+    losses = [np.float32(0.1), math.nan, math.inf, -math.inf, float(np.float32(0.3)), 5e-324]
     for index, loss in enumerate(losses):
         recorder.step(index, Step(loss, [np.full(3, index)], 0.5 if index else None))
     recorder.close()
     run = read(tmp_path)
-    assert repr(run.losses) == repr(tuple(losses))
+    assert repr(run.losses) == repr(tuple(float(loss) for loss in losses))
     assert run.steps == (0, 1, 2, 3, 4, 5)
     assert run.rates == (None, 0.5, 0.5, 0.5, 0.5, 0.5)
     assert run.batches[1] == digest(np.full(3, 1))
@@ -79,12 +79,18 @@ def test_a_batch_in_a_buffer_that_is_used_again(tmp_path: Path) -> None:
 
 
 def test_steps_do_not_pile_up(tmp_path: Path) -> None:
+    def written() -> int:
+        return len((tmp_path / "steps.jsonl").read_text().splitlines())
+
     recorder = Recorder(tmp_path, facts())
-    recorder.step(0, Step(0.0, [np.zeros(MOST_PENDING_BYTES, np.uint8)]))
-    assert len((tmp_path / "steps.jsonl").read_text().splitlines()) == 1
+    for index in range(3):  # large batches are not kept at all
+        recorder.step(index, Step(0.0, [np.zeros(MOST_PENDING_BYTES, np.uint8)]))
+        assert written() == index + 1
+    recorder.step(3, Step(0.0, [np.zeros(3)]))
     for index in range(MOST_PENDING):
-        recorder.step(index, Step(0.0, [np.zeros(3)]))
-    assert len((tmp_path / "steps.jsonl").read_text().splitlines()) == 1 + MOST_PENDING
+        assert written() == 4
+        recorder.step(4 + index, Step(0.0, [np.zeros(3)]))
+    assert written() == 4 + MOST_PENDING
     recorder.close()
 
 
