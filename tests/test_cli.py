@@ -1,8 +1,10 @@
 """The command line as a user meets it: exit codes, whole messages, and what is on which stream."""
 
+import contextlib
 import fcntl
 import json
 import os
+import pty
 import resource
 import signal
 import subprocess
@@ -66,6 +68,21 @@ def test_what_a_job_prints_does_not_spoil_the_document(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["verdict"] == "pass"
     folder = tmp_path / "ckptcheck-out" / "runs" / "toy_jobs-Prints"
     assert "a line that must not spoil standard output" in (folder / "control" / "output.txt").read_text()
+
+
+def test_live_progress_on_a_terminal(tmp_path: Path) -> None:
+    terminal, end = pty.openpty()
+    command = [*CKPTCHECK, "verify", toy("Slow"), "--steps", "6"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=end, env=os.environ | {"TERM": "xterm"}):
+        os.close(end)
+        seen = b""
+        with contextlib.suppress(OSError):  # the terminal is gone when the process is
+            while read := os.read(terminal, 4096):
+                seen += read
+    os.close(terminal)
+    assert b"Traceback" not in seen
+    for shown in ("starting; TensorFlow", "Slow control", "Slow \u00d7 all", "4/6", "6/6"):
+        assert shown.encode() in seen
 
 
 def test_expectation_is_met_or_not(tmp_path: Path) -> None:
