@@ -34,7 +34,7 @@ def verify(
     jobs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[JOB]...",
+            metavar="JOB",
             help="Shipped jobs by name, or your own: package.module:name, path/to/file.py:name. Default: the batch-norm jobs.",
             show_default=False,
         ),

@@ -40,10 +40,10 @@ def judge(job: str, restore: str, expected: str, evidence: Evidence, *, equal_na
 
     control, trouble = _read(evidence, None)
     if control is None or trouble:
-        return case(INCONCLUSIVE, reason=f"The control did not finish: {trouble}.")
+        return case(INCONCLUSIVE, reason=f"The control did not finish: {_sentence(trouble)}")
     resumed, trouble = _read(evidence, restore)
     if resumed is None or trouble:
-        return case(INCONCLUSIVE, reason=f"The resumed run did not finish: {trouble}.", control=control)
+        return case(INCONCLUSIVE, reason=f"The resumed run did not finish: {_sentence(trouble)}", control=control)
     both: dict[str, Any] = {"control": control, "resumed": resumed}
     if not any(each.is_file() for each in run.crash_image_of(evidence.folder).rglob("*")):
         return case(
@@ -98,6 +98,10 @@ def _read(evidence: Evidence, restore: str | None) -> tuple[Run | None, str | No
     if restore is None and failure is not None:
         return None, _told(failure)
     return found, None if found.facts.finished or failure else "its process stopped before the last step"
+
+
+def _sentence(text: str | None) -> str:
+    return f"{(text or 'nobody knows why').rstrip('.')}."
 
 
 def _told(failure: run.Failure) -> str:

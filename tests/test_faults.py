@@ -44,6 +44,7 @@ INCONCLUSIVE = {
     "TurnsNaN": "The control's training loss is nan at step 4: there is no run to go on with.",
     "ControlRaises": "The control did not finish: train, step 5, raised RuntimeError: a bad image (toy_jobs.py:{line}).",
     "RaisesInInit": "The control did not finish: it could not be set up: RuntimeError: no such data at toy_jobs.py:{line}.",
+    "NeedsTheNetwork": "The control did not finish: The dataset could not be fetched. Use another one.",
     "Killed": "The resumed run did not finish: it was killed by SIGKILL; the kernel ends a process in this way when memory "
     "runs out.",
     "OutOfMemory": "The resumed run did not finish: it ran out of memory.",

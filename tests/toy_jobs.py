@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ckptcheck import Kind, Restored, Step, Tensor
+from ckptcheck import Kind, NotVerifiedError, Restored, Step, Tensor
 
 KINDS = {
     "w": Kind.WEIGHT,
@@ -305,6 +305,11 @@ class ControlRaises(Clean):
         if step == 5:
             raise RuntimeError("a bad image")
         return super().train(step)
+
+
+class NeedsTheNetwork(Clean):
+    def __init__(self):
+        raise NotVerifiedError("The dataset could not be fetched. Use another one.")
 
 
 class RaisesInInit(Clean):
