@@ -45,9 +45,10 @@ def test_default_run(tmp_path: Path, default_report: Report) -> None:
     assert "ckptcheck: bn-polyak × ema done" in done.stderr.splitlines()
     assert [line for line in done.stderr.splitlines() if "warning" in line] == [
         "ckptcheck: warning: bn-layers × trainable: the restore does not cover 39 of 53 tensors, which keep their initial "
-        "values: beta1_power, beta2_power, conv1/bn/moving_mean, conv1/bn/moving_variance and 35 more.",
+        "values: conv1/bn/moving_mean, conv1/bn/moving_variance, conv2/bn/moving_mean, conv2/bn/moving_variance and 35 more.",
         "ckptcheck: warning: bn-polyak × ema: the restore does not cover 14 of 67 tensors, which keep their initial "
-        "values: conv1/kernel/ExponentialMovingAverage and 13 more.",
+        "values: conv1/kernel/ExponentialMovingAverage, conv1/bn/gamma/ExponentialMovingAverage, "
+        "conv1/bn/beta/ExponentialMovingAverage, conv2/kernel/ExponentialMovingAverage and 10 more.",
     ]
 
 
