@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ckptcheck.compare import Array
-from ckptcheck.job import Kind
+from ckptcheck.job import Kind, Schedule
 from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report import Case, Report
 from ckptcheck.run import Run
@@ -67,9 +67,8 @@ def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled:
     training.set_title(job, fontweight="bold", loc="left")
     _draw_difference(difference, control, shown)
     _draw_statistics(statistics, shown)
-    schedule = control.facts.schedule
     for each in (training, validation, difference):
-        each.set_xlim(max(0, schedule.boundary - 1.2 * schedule.steps_after), schedule.steps + 1)
+        each.set_xlim(_first_shown(control.facts.schedule), control.facts.schedule.steps + 1)
     for each in (training, validation):
         each.tick_params(labelbottom=False)
     difference.set_xlabel("training steps done")
@@ -82,11 +81,17 @@ def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled:
             each.set_ylabel(text)
 
 
+def _first_shown(schedule: Schedule) -> int:
+    """Return the step at which the curves begin: a little more before the boundary than there is after it."""
+    return max(0, schedule.boundary - schedule.steps_after * 6 // 5)
+
+
 def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Shown) -> None:
     boundary = control.facts.schedule.boundary
-    steps = [step + 1 for step in control.steps]
-    training.plot(steps, control.losses, color=CONTROL, linewidth=6, label="control, never interrupted")
-    done, losses = zip(*control.facts.evaluations, strict=True)
+    start = _first_shown(control.facts.schedule)
+    steps = list(range(start + 1, len(control.losses) + 1))
+    training.plot(steps, control.losses[start:], color=CONTROL, linewidth=6, label="control, never interrupted")
+    done, losses = zip(*[each for each in control.facts.evaluations if each[0] >= start], strict=True)
     validation.plot(done, losses, color=CONTROL, linewidth=6, marker="o", markersize=9)
     for case, (colour, style, marker) in shown:
         if case.comparison is None or case.resumed is None:
@@ -98,17 +103,18 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
         training.plot(steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label)
         after, evaluated = zip(*case.resumed.facts.evaluations, strict=True)
         validation.plot(after, evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)
-    from matplotlib.ticker import LogFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     for axis in (training, validation):
         axis.set_yscale("log")
         # Plain numbers: easier to read than powers of ten, and drawn in half the time.
-        axis.yaxis.set_major_formatter(LogFormatter())
-        axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.2, 0.5)))
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
         axis.axvline(boundary, color="black", linewidth=0.8)
         axis.grid(alpha=0.25)
     here = validation.get_xaxis_transform()
-    validation.text(boundary, 0.97, "saved here, and restored ", transform=here, fontsize=8, ha="right", va="top")
+    validation.text(boundary, 0.03, "saved here, and restored ", transform=here, fontsize=8, ha="right")
     training.legend(fontsize=8, loc="upper right")
 
 
