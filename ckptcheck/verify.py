@@ -169,20 +169,20 @@ def _run_all(requests: Sequence[Request], top: Path, settings: _Settings, watch:
         for job, folder in _folders(top, dict.fromkeys(request.job for request in requests)).items()
     }
     names: dict[str, tuple[str, str | None]] = {_worker_name(job, None): (job, None) for job in runs}
-    with tempfile.TemporaryDirectory(prefix="ckptcheck-logs-") as logs:
-        with Workers(_modules(runs), environment.cores(), settings.timeout, Path(logs)) as workers:
-            for job, job_run in runs.items():
-                workers.submit(_worker_name(job, None), _task(job, job_run, None, settings))
-            # pandas and what stands on it are not needed before the processes have ended, which are only starting now.
-            importlib.import_module("ckptcheck.judge")
-            for event in workers.events():
-                job, restore = names[event.name]
-                _note(runs[job], restore, event)
-                if event.kind == "boundary":
-                    for each in runs[job].restores:
-                        names[_worker_name(job, each)] = (job, each)
-                        workers.submit(_worker_name(job, each), _task(job, runs[job], each, settings))
-                watch(event)
+    top.mkdir(parents=True, exist_ok=True)
+    with Workers(_modules(runs), environment.cores(), settings.timeout, logs=top) as workers:
+        for job, job_run in runs.items():
+            workers.submit(_worker_name(job, None), _task(job, job_run, None, settings))
+        # pandas and what stands on it are not needed before the processes have ended, which are only starting now.
+        importlib.import_module("ckptcheck.judge")
+        for event in workers.events():
+            job, restore = names[event.name]
+            _note(runs[job], restore, event)
+            if event.kind == "boundary":
+                for each in runs[job].restores:
+                    names[_worker_name(job, each)] = (job, each)
+                    workers.submit(_worker_name(job, each), _task(job, runs[job], each, settings))
+            watch(event)
     return runs
 
 
