@@ -68,8 +68,9 @@ class _Server:
         line = {"worker": worker.number, "output": str(Path(worker.task.folder) / "output.txt"), "task": asdict(worker.task)}
         assert self.process.stdin is not None
         self.active[worker.number] = worker
-        self.process.stdin.write(json.dumps(line).encode() + b"\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # a server that has just died is noticed by its silence, see _lost
+            self.process.stdin.write(json.dumps(line).encode() + b"\n")
+            self.process.stdin.flush()
 
     def lines(self) -> list[dict[str, Any]] | None:
         """Return the events that have arrived, or None when the server is gone."""
