@@ -6,7 +6,7 @@ from pathlib import Path
 
 from conftest import toy
 
-from ckptcheck.processes import Event, Workers
+from ckptcheck.processes import CONTROL_HASH_SEED, Event, Workers
 from ckptcheck.worker import Task
 
 
@@ -45,9 +45,9 @@ def test_an_order_to_a_server_that_has_just_died(tmp_path: Path) -> None:
         for event in workers.events():
             events.append(event)
             if event.kind == "started" and len(events) == 1:
-                for server in workers._servers.values():
-                    server.process.kill()
-                    server.process.wait()
+                server = workers._servers[CONTROL_HASH_SEED].process
+                server.kill()
+                server.wait()
                 workers.submit("late", task("Prints", tmp_path))
     assert set(ended(events)) == {"first", "late"}
     assert "was lost" in str(ended(events)["late"])
