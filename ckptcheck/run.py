@@ -20,10 +20,10 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Kind, Schedule, Step, Tensor
 
 FORMAT_VERSION = 1
-POINTS = ("initial", "boundary", "final")
 MANIFEST = "manifest"
 
 Array = np.ndarray[Any, Any]
@@ -133,14 +133,14 @@ class Recorder:
         self._pending.clear()
 
     def snapshot(self, point: str, state: Snapshot) -> None:
-        """Record every live state tensor at one of the POINTS."""
+        """Record every live state tensor at one point: initial, boundary or final."""
         write_snapshot(self.folder / f"{point}.npz", state)
 
     def close(self) -> None:
         """Write what is still in memory."""
         self.flush()
         self._lines.close()
-        text = json.dumps(asdict(self.facts), indent=1)
+        text = json.dumps({"format_version": FORMAT_VERSION} | asdict(self.facts), indent=1)
         partial = self.folder / "run.json.partial"
         partial.write_text(text, encoding="utf-8")
         partial.replace(self.folder / "run.json")
@@ -163,6 +163,7 @@ def read(folder: Path) -> Run:
 
     Raises:
         FileNotFoundError: the process wrote no `run.json`, because it died before its end.
+        NotVerifiedError: the run was recorded by a version that writes another format.
     """
     facts = _facts(json.loads((folder / "run.json").read_text(encoding="utf-8")))
     with (folder / "steps.jsonl").open(encoding="utf-8") as lines:
@@ -178,6 +179,9 @@ def read(folder: Path) -> Run:
 
 
 def _facts(found: dict[str, Any]) -> Facts:
+    version = found.pop("format_version", None)
+    if version != FORMAT_VERSION:
+        raise NotVerifiedError(f"The run was recorded in format {version}; this ckptcheck reads format {FORMAT_VERSION}.")
     found["schedule"] = Schedule(**found["schedule"])
     found["evaluations"] = [(done, loss) for done, loss in found["evaluations"]]
     if found["failure"] is not None:

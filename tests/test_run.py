@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from ckptcheck import Kind, Step, Tensor
+from ckptcheck import Kind, NotVerifiedError, Step, Tensor
 from ckptcheck.compare import same
 from ckptcheck.job import Schedule
 from ckptcheck.run import (
@@ -66,6 +66,14 @@ def test_run_comes_back(tmp_path: Path) -> None:
     assert run.rates == (None, 0.5, 0.5, 0.5, 0.5, 0.5)
     assert run.batches[1] == digest(np.full(3, 1))
     assert run.facts == recorder.facts
+
+
+def test_run_in_another_format(tmp_path: Path) -> None:
+    Recorder(tmp_path, facts()).close()
+    file = tmp_path / "run.json"
+    file.write_text(file.read_text().replace('"format_version": 1', '"format_version": 2'))
+    with pytest.raises(NotVerifiedError, match=r"^The run was recorded in format 2; this ckptcheck reads format 1\.$"):
+        read(tmp_path)
 
 
 def test_a_batch_in_a_buffer_that_is_used_again(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """TensorFlow 1 graphs: a `Session`, a `Saver`, and `ema.variables_to_restore()` behind the `Job` protocol."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,33 +31,30 @@ class Network:
     ema: Any = None
 
 
-class GraphJob:
-    """A job made of one TF1 graph. A subclass gives the network and what is fed to it.
-
-    Subclasses implement `network`, `batch`, `train_feed`, `update_feed` and `validation_feed`.
-    """
+class GraphJob(ABC):
+    """A job made of one TF1 graph. A subclass gives the network and what is fed to it."""
 
     steps_per_epoch: int
 
+    @abstractmethod
     def network(self) -> Network:
         """Make the graph in the default graph and say what is what in it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def batch(self, step: int) -> Sequence[np.ndarray[Any, Any]]:
         """Return the arrays of training step `step`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def train_feed(self, batch: Sequence[np.ndarray[Any, Any]], step: int) -> Feed:
         """Return the feed of the train op."""
-        raise NotImplementedError
 
-    def update_feed(self, batch: Sequence[np.ndarray[Any, Any]], step: int) -> Feed:
-        """Return the feed of the update op; only called where the network has one."""
-        raise NotImplementedError
-
+    @abstractmethod
     def validation_feed(self) -> Feed:
         """Return the feed under which the validation loss is read."""
-        raise NotImplementedError
+
+    def update_feed(self, batch: Sequence[np.ndarray[Any, Any]], step: int) -> Feed:
+        """Return the feed of the update op, where the network has one: that of the train op, unless a subclass differs."""
+        return self.train_feed(batch, step)
 
     @property
     def restores(self) -> Sequence[str]:
