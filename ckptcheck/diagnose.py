@@ -61,6 +61,8 @@ def why_nothing_compared(comparison: Comparison) -> str | None:
     boundary = comparison.at("boundary")
     if boundary.empty:
         return "No state tensor was compared: the job showed none."
+    if comparison.at("final").empty:
+        return "No state tensor was compared after the last step: the job showed none there."
     if comparison.losses.empty:
         return "No training step was compared: the resumed run executed none."
     if len(comparison.losses) != comparison.steps_after:

@@ -95,7 +95,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Report:
-    """What a verification found. Falsy never: ask `verdict`, or call one of the assertions."""
+    """What a verification found. Ask for the `verdict`, or call one of the assertions."""
 
     cases: tuple[Case, ...]
     environment: Mapping[str, str]

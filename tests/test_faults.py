@@ -37,6 +37,7 @@ DIVERGED = {
 REFUSED = {"Missing": [("restore-raised", None)]}
 INCONCLUSIVE = {
     "NoState": "No state tensor was compared: the job showed none.",
+    "NoStateInTheEnd": "No state tensor was compared after the last step: the job showed none there.",
     "NothingPoisoned": "Nothing shows that the restore did anything: before it, every tensor of the new process was already "
     "equal to the control's at the boundary.",
     "SavesElsewhere": "No checkpoint was seen: the control's save left no file in the folder it was given.",

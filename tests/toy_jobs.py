@@ -246,6 +246,11 @@ class NoState(Clean):
         return {}
 
 
+class NoStateInTheEnd(Clean):
+    def state(self):
+        return {} if self.live["step"] == 21 else super().state()
+
+
 class NothingPoisoned(Clean):
     """A job whose state never differs from the boundary's: nothing shows that the restore did anything."""
 
