@@ -18,6 +18,13 @@ EXIT_CODES = (
 )
 
 INTERRUPTED = "Interrupted: nothing was verified, no report was written, no process was left behind."
+STUDY_INTERRUPTED = (
+    "Interrupted: the runs that had finished are kept, and the same command goes on with the others. "
+    "No process was left behind."
+)
+STUDY_EXIT_CODES = (
+    "Exit codes: 0 the study is done; 2 the request itself is wrong; 3 a run did not finish; those that did are kept."
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -27,6 +34,20 @@ app = typer.Typer(
     help="If this training job dies now and is restored from its checkpoint, does it go on as if nothing had happened?",
     epilog=EXIT_CODES,
 )
+
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="An option of the jobs, see `ckptcheck jobs`; may be repeated."),
+]
+Dataset = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Short for --set dataset=NAME: digits, cifar10, …, or FILE.npz.")
+]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="End a process that gives no sign of life for so long.")]
+Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report for the browser too, in one file.")]
+Address = Annotated[
+    str | None, typer.Option("--executor", metavar="ADDRESS", help="Run on a Dask cluster: dask://HOST:PORT. Default: here.")
+]
 
 
 @app.command(epilog=EXIT_CODES)
@@ -42,10 +63,7 @@ def verify(
     restore: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A way to read the checkpoint back; may be repeated.")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="An option of the jobs, see `ckptcheck jobs`; may be repeated."),
-    ] = None,
+    set_: Settings = None,
     expect: Annotated[
         str | None, typer.Option(metavar="OUTCOME", help="Expect recovered, diverged or refused of the named cases.")
     ] = None,
@@ -53,13 +71,14 @@ def verify(
     boundary: Annotated[
         int | None, typer.Option(help="Steps done when the checkpoint is saved. Default: in mid-epoch.")
     ] = None,
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="End a process that gives no sign of life for so long.")
-    ] = 300.0,
+    dataset: Dataset = None,
+    timeout: Timeout = 300.0,
     equal_nan: Annotated[bool, typer.Option("--equal-nan", help="Count NaN as equal to NaN.")] = False,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where report, tables, figure and runs are put.")] = Path(
         "ckptcheck-out"
     ),
+    html: Html = None,
+    executor: Address = None,
     json: Annotated[bool, typer.Option("--json", help="Print report.json on standard output, and nothing else.")] = False,
 ) -> None:
     """Train, save in mid-run, restore in new processes, train on; compare with the run that was never interrupted.
@@ -72,11 +91,10 @@ def verify(
     from ckptcheck.progress import ProgressView
     from ckptcheck.verify import verify as run
 
-    options = _options(set_ or [])
-    # Whoever waits for the processes can load what draws the figure meanwhile.
-    threading.Thread(target=importlib.import_module, args=("matplotlib.backends.backend_agg",), daemon=True).start()
+    options = _options(set_ or [], dataset)
+    _meanwhile("matplotlib.backends.backend_agg", html)
     try:
-        with output.output_folder(out) as partial:
+        with output.single_file(html) as write_html, output.output_folder(out) as partial:
             with ProgressView(Console(stderr=True)) as watch:
                 report = run(
                     jobs or None,
@@ -88,11 +106,16 @@ def verify(
                     timeout=timeout,
                     equal_nan=equal_nan,
                     folder=partial / "runs",
+                    executor=executor,
                     watch=watch,
                 )
             from ckptcheck.plot import save
 
             output.write(report, partial, save)
+            if html:
+                from ckptcheck.html import report_page
+
+                write_html(report_page(report))
     except KeyboardInterrupt:
         raise NotVerifiedError(INTERRUPTED) from None
     for warning in report.warnings():
@@ -108,6 +131,92 @@ def verify(
             text.show(report, console)
             print(f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}", flush=True)
     raise typer.Exit(report.exit_code)
+
+
+@app.command(epilog=STUDY_EXIT_CODES)
+def study(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The study. Without a name: a list of them.", show_default=False)
+    ] = None,
+    variants: Annotated[
+        list[str] | None, typer.Argument(metavar="[VARIANT]...", help="Those to train. Default: all.", show_default=False)
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Number of seeds: 0, 1, …")] = 5,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Length of a run. Default: 100.")] = None,
+    accuracy: Annotated[
+        list[float] | None,
+        typer.Option(metavar="SHARE", help="Tell after how many epochs it is reached; may be repeated. Default: 0.95, 0.98."),
+    ] = None,
+    set_: Settings = None,
+    dataset: Dataset = None,
+    timeout: Timeout = 300.0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the runs are kept and the results put.")] = Path(
+        "ckptcheck-study"
+    ),
+    html: Html = None,
+    executor: Address = None,
+    json: Annotated[bool, typer.Option("--json", help="Print summary.json on standard output, and nothing else.")] = False,
+) -> None:
+    """Train variants of batch norm with several seeds, side by side, and compare their curves.
+
+    Finished runs are kept: a stopped study goes on where it was, and with more seeds only the new ones are trained.
+    """
+    if name is None:
+        _list_studies()
+        return
+    from rich.console import Console
+
+    from ckptcheck import output
+    from ckptcheck.progress import ProgressView
+    from ckptcheck.study import ACCURACIES
+    from ckptcheck.study import study as run
+
+    options = _options(set_ or [], dataset)
+    _meanwhile("matplotlib.backends.backend_agg", html)
+    try:
+        with output.single_file(html) as write_html, output.output_folder(out, output.STUDY_CONTENTS) as partial:
+            with ProgressView(Console(stderr=True), counted=True) as watch:
+                found = run(
+                    name,
+                    variants or None,
+                    seeds=seeds,
+                    epochs=epochs,
+                    options=options,
+                    accuracies=tuple(sorted(set(accuracy or ACCURACIES))),
+                    timeout=timeout,
+                    folder=out / "runs",
+                    executor=executor,
+                    watch=watch,
+                )
+            from ckptcheck.studies.plot import save
+
+            output.write_study(found, partial, save)
+            if html:
+                from ckptcheck.html import study_page
+
+                write_html(study_page(found))
+    except KeyboardInterrupt:
+        raise NotVerifiedError(STUDY_INTERRUPTED) from None
+    for warning in found.warnings():
+        print(f"ckptcheck: warning: {warning}", file=sys.stderr)
+    with contextlib.suppress(BrokenPipeError):
+        if json:
+            print(found.to_json(), flush=True)
+        else:
+            from ckptcheck.studies import text
+
+            text.show(found, Console(highlight=False))
+            print(f"Curves: {out / name / 'curves.png'}   All numbers: {out / name / 'summary.json'}", flush=True)
+
+
+def _list_studies() -> None:
+    from ckptcheck.studies.catalogue import STUDIES
+
+    for each in STUDIES.values():
+        print(f"{each.name}\n  {each.question}\n  variants:")
+        for variant in each.variants:
+            print(f"    {variant.name:<19} {variant.text}")
+        print()
 
 
 @app.command("jobs")
@@ -139,13 +248,23 @@ def _version(
         raise typer.Exit
 
 
-def _options(given: list[str]) -> dict[str, str]:
-    options = {}
+def _meanwhile(module: str, html: Path | None) -> None:
+    """Load what will draw while the processes are at work, and refuse --html now if what it needs is not installed."""
+    threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
+    if html is not None:
+        from ckptcheck.html import require
+
+        require()
+
+
+def _options(given: list[str], dataset: str | None) -> dict[str, str]:
+    options = {} if dataset is None else {"dataset": dataset}
     for each in given:
         key, equals, value = each.partition("=")
         if not equals or not key:
             raise UsageError(f"--set takes KEY=VALUE, not {each!r}.")
-        options[key.strip()] = value.strip()
+        if options.setdefault(key.strip(), value.strip()) != value.strip():
+            raise UsageError(f"{key.strip()} is given twice: {options[key.strip()]} and {value.strip()}.")
     return options
 
 

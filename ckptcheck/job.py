@@ -52,6 +52,14 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Score:
+    """How well a network did on some images: mean loss, and the share (0 to 1) whose class it named."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class Restored:
     """What a restore touched: the checkpoint key of each live tensor it filled, by tensor name, and all keys there.
 

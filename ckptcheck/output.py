@@ -1,16 +1,20 @@
-"""The output folder: one verification at a time, and a report that is there whole or not at all."""
+"""Output folders and files: one process at a time, and results that are there whole or not at all."""
 
+import errno
 import fcntl
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.studies.catalogue import STUDIES
 
 if TYPE_CHECKING:
     from ckptcheck.report import Report
+    from ckptcheck.studies.result import Study
 
 LOCK = ".ckptcheck"
 PARTIAL = ".partial"
@@ -18,17 +22,25 @@ PARTIAL = ".partial"
 CONTENTS = ("runs", "losses.csv", "tensors.csv", "evaluations.csv", "curves.png", "curves.svg", "report.json")
 
 
+# A study's output folder: the runs that are kept for all studies, and a folder for each of them.
+STUDY_CONTENTS = ("runs", *STUDIES)
+
+
 @contextmanager
-def output_folder(folder: Path) -> Iterator[Path]:
+def output_folder(folder: Path, contents: Sequence[str] = CONTENTS) -> Iterator[Path]:
     """Hold an output folder; yield the folder inside it where work in progress lies, which is gone in the end.
 
+    Args:
+        folder: the output folder; made where it is not there.
+        contents: the names it may hold.
+
     Raises:
-        UsageError: the folder cannot be written, is no folder, holds something else, or is held by another verification.
+        UsageError: the folder cannot be written, is no folder, holds something else, or is held by another process.
     """
     made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _refuse_strangers(folder)
+        _refuse_strangers(folder, contents)
         lock = (folder / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"The output folder {folder} cannot be written: {error.strerror}.") from error
@@ -47,8 +59,8 @@ def output_folder(folder: Path) -> Iterator[Path]:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _refuse_strangers(folder: Path) -> None:
-    strangers = sorted(each.name for each in folder.iterdir() if each.name not in (*CONTENTS, LOCK, PARTIAL))
+def _refuse_strangers(folder: Path, contents: Sequence[str]) -> None:
+    strangers = sorted(each.name for each in folder.iterdir() if each.name not in (*contents, LOCK, PARTIAL))
     if strangers or (any(folder.iterdir()) and not (folder / LOCK).exists()):
         found = strangers or sorted(each.name for each in folder.iterdir())
         raise UsageError(
@@ -62,7 +74,7 @@ def _hold(lock: int, folder: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise UsageError(
-            f"Another verification is writing to {folder}. Wait for it, or name another folder with --out."
+            f"Another ckptcheck is writing to {folder}. Wait for it, or name another folder with --out."
         ) from None
 
 
@@ -76,6 +88,47 @@ def write(report: "Report", partial: Path, draw: Callable[["Report", Path], None
     (folder / "report.json").unlink(missing_ok=True)
     for name in CONTENTS:
         _replace(partial / name, folder / name)
+
+
+def write_study(study: "Study", partial: Path, draw: Callable[["Study", Path], None]) -> None:
+    """Write all files of a study into `partial`, then put them into place as its folder."""
+    made = partial / study.definition.name
+    made.mkdir()
+    for name in ("epochs", "runs", "humps"):
+        getattr(study, name)().to_csv(made / f"{name}.csv", index=False)
+    draw(study, made)
+    (made / "summary.json").write_text(study.to_json() + "\n", encoding="utf-8")
+    _replace(made, partial.parent / made.name)
+
+
+@contextmanager
+def single_file(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """Yield what writes a text into `path`, whole or not at all. Does nothing where there is no path.
+
+    Raises:
+        UsageError: the file cannot be written; found out before anything else is done.
+    """
+    if path is None:
+        yield lambda text: None
+        return
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        partial.touch()
+    except OSError as error:
+        raise UsageError(f"The file {path} cannot be written: {error.strerror}.") from error
+
+    def write_text(text: str) -> None:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+
+    try:
+        yield write_text
+    except OSError as error:
+        raise NotVerifiedError(f"The file {path} could not be written: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _replace(source: Path, target: Path) -> None:

@@ -47,9 +47,13 @@ def plot(report: Report) -> "Figure":
 
 def save(report: Report, folder: Path) -> None:
     """Write `curves.png` and `curves.svg`."""
+    save_figure(plot(report), folder)
+
+
+def save_figure(figure: "Figure", folder: Path) -> None:
+    """Write a figure as `curves.png` and `curves.svg`, the same bytes for the same figure."""
     import matplotlib
 
-    figure = plot(report)
     figure.savefig(folder / "curves.png", dpi=110, pil_kwargs={"compress_level": 3})
     with matplotlib.rc_context({"svg.hashsalt": "ckptcheck", "svg.fonttype": "none"}):
         figure.savefig(folder / "curves.svg", metadata={"Date": None})
@@ -127,9 +131,9 @@ def _draw_difference(axis: "Axes", control: Run, shown: Shown) -> None:
         apart = np.abs(case.comparison.losses["diff"].to_numpy(float))
         largest = max(largest, float(np.nanmax(apart, initial=0)))
         steps = boundary + 1 + np.arange(len(apart))
-        axis.plot(steps, _laned(apart), color=colour, linestyle="none", marker=marker, markersize=3.5)
+        axis.plot(steps, laned(apart), color=colour, linestyle="none", marker=marker, markersize=3.5)
         evaluated = case.comparison.evaluations
-        apart = _laned(np.abs(evaluated["diff"].to_numpy(float)))
+        apart = laned(np.abs(evaluated["diff"].to_numpy(float)))
         done = evaluated["steps_done"].to_numpy()
         axis.plot(done, apart, color=colour, linestyle="none", marker=marker, markersize=9, fillstyle="none")
     axis.set_yscale("log")
@@ -141,7 +145,8 @@ def _draw_difference(axis: "Axes", control: Run, shown: Shown) -> None:
     axis.text(0.01, 0.95, "dots: training; open: validation", transform=axis.transAxes, va="top", fontsize=8)
 
 
-def _laned(apart: Array) -> Array:
+def laned(apart: Array) -> Array:
+    """Return where differences are drawn on a logarithmic scale: 0 has a lane of its own."""
     # However small a difference is, it is drawn outside the lane.
     return np.where(apart == 0, EXACT_LANE, np.maximum(apart, 3 * LANE_EDGE))
 

@@ -1,4 +1,4 @@
-"""The parent's side of the processes: start two servers, hand out tasks as cores come free, hear what becomes of them."""
+"""The parent's side of the processes: start servers, hand out tasks as cores come free, hear what becomes of them."""
 
 import contextlib
 import json
@@ -13,30 +13,53 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.worker import Task
 
-# Two servers, because a forked process has the string hashes of its server: control and resumed must not share them.
-CONTROL_HASH_SEED = "1"
-RESUMED_HASH_SEED = "2"
-
+HERE = Path()
 START_TIMEOUT = 300.0  # seconds for an import, whatever a user thinks of the time between two steps
+
+
+class Task(Protocol):
+    """What one process is to do: a dataclass of plain values. Its module `entry` has the `main` that carries it out."""
+
+    entry: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """The process as progress shows it."""
+
+    @property
+    def folder(self) -> str:
+        """Everything that the process writes lies in there."""
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the process records; made by whoever starts it."""
+
+    @property
+    def hash_seed(self) -> str:
+        """PYTHONHASHSEED of the process."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a worker said. `name` is the worker's; `facts` depend on the kind of event."""
+    """What the process of a task said; `facts` depend on the kind of event."""
 
-    name: str
+    task: Any  # a Task, of a type that whoever submitted it knows
     kind: str
     facts: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The task's."""
+        return str(self.task.name)
 
 
 @dataclass
 class _Worker:
-    name: str
     task: Task
     number: int
     process: int | None = None
@@ -47,7 +70,7 @@ class _Worker:
 class _Server:
     """One `ckptcheck.server` process and the lines it writes."""
 
-    def __init__(self, hash_seed: str, modules: Sequence[str], log: Path) -> None:
+    def __init__(self, hash_seed: str, modules: Sequence[str], log: Path, directory: Path) -> None:
         self.log = log
         self.ready = False
         self.started = time.monotonic()
@@ -60,12 +83,15 @@ class _Server:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=os.environ | {"PYTHONHASHSEED": hash_seed},
+                cwd=directory,
                 # A session of its own: Ctrl-C reaches only the parent, which then ends the whole group.
                 start_new_session=True,
             )
 
     def order(self, worker: _Worker) -> None:
-        line = {"worker": worker.number, "output": str(Path(worker.task.folder) / "output.txt"), "task": asdict(worker.task)}
+        task = worker.task
+        output = str(task.run_folder / "output.txt")
+        line = {"worker": worker.number, "output": output, "entry": task.entry, "task": asdict(task)}
         assert self.process.stdin is not None
         self.active[worker.number] = worker
         with contextlib.suppress(BrokenPipeError):  # a server that has just died is noticed by its silence, see _lost
@@ -99,15 +125,26 @@ class _Server:
 class Workers:
     """Runs tasks in fresh processes, at most `cores` at a time, in the order in which they were submitted.
 
-    Use as a context manager; on leaving it, no process is left.
+    A forked process has the string hashes of its server, so there is a server for each hash seed. Use as a context
+    manager; on leaving it, no process is left.
     """
 
-    def __init__(self, modules: Sequence[str], cores: int, timeout: float, logs: Path) -> None:
+    def __init__(
+        self,
+        modules: Sequence[str],
+        hash_seeds: Sequence[str],
+        cores: int,
+        timeout: float,
+        logs: Path,
+        directory: Path = HERE,
+    ) -> None:
         self._modules = modules
+        self._hash_seeds = hash_seeds
         self._imported = " and ".join(modules) or "ckptcheck"
         self._cores = cores
         self._timeout = timeout
         self._logs = logs
+        self._directory = directory
         self._queue: deque[_Worker] = deque()
         self._count = 0
 
@@ -115,8 +152,8 @@ class Workers:
         self._selector = selectors.DefaultSelector()
         self._servers: dict[str, _Server] = {}
         try:
-            for seed in (CONTROL_HASH_SEED, RESUMED_HASH_SEED):
-                server = _Server(seed, self._modules, self._logs / f"server-{seed}.txt")
+            for seed in self._hash_seeds:
+                server = _Server(seed, self._modules, self._logs / f"server-{seed}.txt", self._directory)
                 self._servers[seed] = server
                 self._selector.register(server.process.stdout, selectors.EVENT_READ, server)  # type: ignore[arg-type]
         except BaseException:
@@ -132,11 +169,11 @@ class Workers:
             server.kill()
         self._selector.close()
 
-    def submit(self, name: str, task: Task) -> None:
+    def submit(self, task: Task) -> None:
         """Queue a task. Its folder is made here."""
-        Path(task.folder).mkdir(parents=True)
+        task.run_folder.mkdir(parents=True)
         self._count += 1
-        self._queue.append(_Worker(name, task, self._count))
+        self._queue.append(_Worker(task, self._count))
 
     def events(self) -> Iterator[Event]:
         """Yield what workers say until all submitted tasks have ended; tasks may be submitted meanwhile.
@@ -153,7 +190,7 @@ class Workers:
             self._end_the_silent()
 
     def _server_of(self, worker: _Worker) -> _Server:
-        return self._servers[CONTROL_HASH_SEED if worker.task.restore is None else RESUMED_HASH_SEED]
+        return self._servers[worker.task.hash_seed]
 
     def _hand_out(self) -> None:
         waiting: deque[_Worker] = deque()
@@ -184,7 +221,7 @@ class Workers:
             if kind == "ended":
                 del server.active[number]
                 line["trouble"] = self._why(worker, line["status"])
-            yield Event(worker.name, kind, line)
+            yield Event(worker.task, kind, line)
 
     def _lost(self, server: _Server) -> Iterator[Event]:
         """The server has died: so have its workers, and nothing more can be started there."""
@@ -200,7 +237,7 @@ class Workers:
         self._selector.unregister(server.process.stdout)  # type: ignore[arg-type]
         for worker in lost:
             text = f"the server that starts its process was lost ({_status(status)})"
-            yield Event(worker.name, "ended", {"status": status, "trouble": text})
+            yield Event(worker.task, "ended", {"status": status, "trouble": text})
 
     def _end_the_silent(self) -> None:
         now = time.monotonic()

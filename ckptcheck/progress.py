@@ -8,16 +8,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from ckptcheck.processes import Event
 
 STARTING = "starting; TensorFlow takes some seconds to import"
+ALL = "all runs"
 
 
 class ProgressView:
-    """Shows events of the processes. Use as a context manager and call it with each event."""
+    """Shows events of the processes. Use as a context manager and call it with each event.
 
-    def __init__(self, console: Console) -> None:
+    `counted` shows how many of all are done, and leaves out those that are: for many processes whose number is known.
+    """
+
+    def __init__(self, console: Console, *, counted: bool = False) -> None:
         self._console = console
+        self._counted = counted
         self._bars: dict[str, TaskID] = {}
         self._totals: dict[str, int] = {}
         self._troubled: set[str] = set()
+        self._start: TaskID | None = None
+        self._all: TaskID | None = None
+        self._submitted = 0
+        self._done = 0
         self._progress = Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}"),
@@ -31,9 +40,6 @@ class ProgressView:
 
     def __enter__(self) -> "ProgressView":
         self._progress.start()
-        self._start = self._progress.add_task(STARTING, total=None) if self._console.is_terminal else None
-        if self._start is None:
-            self._console.print(f"ckptcheck: {STARTING} …", highlight=False)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -41,7 +47,9 @@ class ProgressView:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if event.kind == "described":
+        if event.kind == "submitted":
+            self._has_been_submitted()
+        elif event.kind == "described":
             self._described(event)
         elif event.kind == "step" and event.name in self._bars:
             self._progress.update(self._bars[event.name], completed=event.facts["done"])
@@ -50,17 +58,35 @@ class ProgressView:
         elif event.kind == "ended":
             self._ended(event)
 
+    def _has_been_submitted(self) -> None:
+        self._submitted += 1
+        if self._submitted == 1:
+            if self._console.is_terminal:
+                self._start = self._progress.add_task(STARTING, total=None)
+            else:
+                self._console.print(f"ckptcheck: {STARTING} …", highlight=False)
+        if self._all is not None:
+            self._progress.update(self._all, total=self._submitted)
+
     def _described(self, event: Event) -> None:
         if self._start is not None:
             self._progress.remove_task(self._start)
             self._start = None
+            if self._counted:
+                self._all = self._progress.add_task(ALL, total=self._submitted, completed=self._done)
         total = self._totals[event.name] = event.facts["steps"]
-        done = 0 if event.name.endswith(" control") else event.facts["boundary"]
-        self._bars[event.name] = self._progress.add_task(event.name, total=total, completed=done)
+        self._bars[event.name] = self._progress.add_task(event.name, total=total, completed=event.facts["first"])
 
     def _ended(self, event: Event) -> None:
+        self._done += 1
         if event.name in self._bars:
             self._progress.update(self._bars[event.name], completed=self._totals[event.name])
+            if self._counted:
+                self._progress.remove_task(self._bars.pop(event.name))
+        if self._all is not None:
+            self._progress.update(self._all, completed=self._done)
         if not self._console.is_terminal:
             broken = event.facts["trouble"] or event.name in self._troubled
-            self._console.print(f"ckptcheck: {event.name} {'did not finish' if broken else 'done'}", highlight=False)
+            count = f" ({self._done} of {self._submitted})" if self._counted else ""
+            text = f"ckptcheck: {event.name} {'did not finish' if broken else 'done'}{count}"
+            self._console.print(text, highlight=False, soft_wrap=True)

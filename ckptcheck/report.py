@@ -140,8 +140,8 @@ class Report:
             "environment": dict(self.environment),
             "cases": [case.document() for case in self.cases],
         }
-        finite: dict[str, Any] = _finite(document)
-        return finite
+        plain: dict[str, Any] = finite(document)
+        return plain
 
     def to_json(self) -> str:
         """Return the report as one strict JSON document. NaN and infinities become null."""
@@ -251,12 +251,12 @@ def _share(rows: pd.DataFrame, column: str = "equal") -> dict[str, Any]:
     return {"compared": len(rows), "equal": int(rows[column].sum())}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Replace what JSON has no word for: NaN and infinities."""
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

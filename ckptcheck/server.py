@@ -18,6 +18,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+# What may be asked of a process; each has a `Task` and a `main`.
+ENTRIES = ("ckptcheck.worker", "ckptcheck.studies.training")
+
 # A pipe takes a line of up to 4096 bytes whole (PIPE_BUF), so that lines of several workers never mix.
 LONGEST_LINE = 4096
 LONGEST_TEXT = 2000
@@ -43,7 +46,8 @@ def main(modules: Sequence[str]) -> None:
     started = time.monotonic()
     for module in modules:
         importlib.import_module(module)
-    importlib.import_module("ckptcheck.worker")
+    for entry in ENTRIES:
+        importlib.import_module(entry)
     # What was imported stays: a worker's garbage collector need not look through TensorFlow's million objects again.
     gc.collect()
     gc.freeze()
@@ -89,15 +93,14 @@ def _fork(pipe: int, order: dict[str, Any]) -> int:
 
 
 def _work(pipe: int, order: dict[str, Any]) -> int:
-    from ckptcheck import worker
-
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _redirect(order["output"])
-    task = worker.Task(**order["task"])
+    entry = importlib.import_module(order["entry"])
     status = 3
     try:
-        status = worker.main(task, lambda event, **facts: say(pipe, order["worker"], event, **facts))
+        task = entry.Task(**order["task"])
+        status = entry.main(task, lambda event, **facts: say(pipe, order["worker"], event, **facts))
     except BaseException as error:  # also SystemExit: a job that leaves must not look like one that finished
         say(pipe, order["worker"], "trouble", text=f"it left by {type(error).__name__}: {error}")
     finally:

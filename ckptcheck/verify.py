@@ -8,19 +8,22 @@ import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ckptcheck import environment, jobs
+from ckptcheck import jobs
 from ckptcheck.datasets import is_local, load
 from ckptcheck.errors import UsageError, unknown
+from ckptcheck.executors import Place, opened
+from ckptcheck.groups import Group, Needs
+from ckptcheck.groups import run as run_groups
 from ckptcheck.job import Schedule
 from ckptcheck.jobs.options import parse, shown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
-from ckptcheck.processes import Event, Workers
-from ckptcheck.run import crash_image_of, folder_of
-from ckptcheck.worker import Task, make_schedule
+from ckptcheck.processes import Event
+from ckptcheck.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task, make_schedule
 
 if TYPE_CHECKING:
     from ckptcheck.judge import Evidence
@@ -65,6 +68,7 @@ def verify(
     timeout: float = TIMEOUT,
     equal_nan: bool = False,
     folder: Path | str | None = None,
+    executor: Executor | str | None = None,
     watch: Watch | None = None,
 ) -> "Report":
     """Train each job, save in mid-run, restore in new processes, train on, and compare with the run that went on.
@@ -80,6 +84,8 @@ def verify(
         timeout: seconds without a sign of life after which a process is ended and its case inconclusive.
         equal_nan: whether NaN counts as equal to NaN.
         folder: where the runs and the checkpoint are kept, a folder that does not exist yet; default: they are not.
+        executor: a `concurrent.futures.Executor`, or `dask://HOST:PORT`, on whose machines each job is run with its
+            restores; default: processes of this machine.
         watch: called with each event of each process.
 
     Returns:
@@ -87,7 +93,7 @@ def verify(
 
     Raises:
         UsageError: the request is wrong; the text says which part.
-        NotVerifiedError: the framework cannot be imported, or a dataset cannot be had.
+        NotVerifiedError: the framework cannot be imported, a dataset cannot be had, or the executor cannot be reached.
     """
     texts = {name: value if isinstance(value, str) else shown(value) for name, value in (options or {}).items()}
     requests = plan(_names(job), _names(restore), expect)
@@ -98,7 +104,8 @@ def verify(
     temporary = tempfile.mkdtemp(prefix="ckptcheck-") if folder is None else None
     try:
         top = Path(temporary or folder or "").resolve()
-        runs = _run_all(requests, top, _Settings(texts, steps, boundary, timeout), watch or (lambda event: None))
+        with opened(executor) as place:
+            runs = _run_all(requests, top, _Settings(texts, steps, boundary, timeout), place, watch or (lambda event: None))
         from ckptcheck import judge  # loaded by now, see _run_all
 
         cases = [
@@ -162,27 +169,24 @@ class _Settings:
     timeout: float
 
 
-def _run_all(requests: Sequence[Request], top: Path, settings: _Settings, watch: Watch) -> dict[str, _JobRun]:
+def _run_all(
+    requests: Sequence[Request], top: Path, settings: _Settings, place: Place | None, watch: Watch
+) -> dict[str, _JobRun]:
     """Run every control, and every resumed run as soon as its control has left a crash image."""
     runs = {
         job: _JobRun(folder, [each.restore for each in requests if each.job == job and each.restore])
         for job, folder in _folders(top, dict.fromkeys(request.job for request in requests)).items()
     }
-    names: dict[str, tuple[str, str | None]] = {_worker_name(job, None): (job, None) for job in runs}
+    groups = [
+        Group(_task(job, job_run.folder.name, settings), tuple(job_run.restores) or None) for job, job_run in runs.items()
+    ]
+    needs = Needs(_modules(runs), (CONTROL_HASH_SEED, RESUMED_HASH_SEED), settings.timeout)
     top.mkdir(parents=True, exist_ok=True)
-    with Workers(_modules(runs), environment.cores(), settings.timeout, logs=top) as workers:
-        for job, job_run in runs.items():
-            workers.submit(_worker_name(job, None), _task(job, job_run, None, settings))
+    for event in run_groups(groups, top, needs, place):
         # pandas and what stands on it are not needed before the processes have ended, which are only starting now.
         importlib.import_module("ckptcheck.judge")
-        for event in workers.events():
-            job, restore = names[event.name]
-            _note(runs[job], restore, event)
-            if event.kind == "boundary":
-                for each in runs[job].restores:
-                    names[_worker_name(job, each)] = (job, each)
-                    workers.submit(_worker_name(job, each), _task(job, runs[job], each, settings))
-            watch(event)
+        _note(runs[event.task.job], event.task.restore, event)
+        watch(event)
     return runs
 
 
@@ -199,10 +203,6 @@ def _note(job_run: _JobRun, restore: str | None, event: Event) -> None:
         job_run.trouble.setdefault(restore, event.facts.get("text") or event.facts["trouble"])
 
 
-def _worker_name(job: str, restore: str | None) -> str:
-    return f"{job} control" if restore is None else f"{job} × {restore}"
-
-
 def _folders(top: Path, names: Iterable[str]) -> dict[str, Path]:
     """Return a folder for each job, named as the job as far as a folder can be."""
     folders: dict[str, Path] = {}
@@ -214,9 +214,9 @@ def _folders(top: Path, names: Iterable[str]) -> dict[str, Path]:
     return folders
 
 
-def _modules(names: Iterable[str]) -> list[str]:
+def _modules(names: Iterable[str]) -> tuple[str, ...]:
     """Return what to import once for all processes. Anything missing here costs time, not truth: a process imports it."""
-    return ["tensorflow"] if any(":" not in name or _mentions_tensorflow(name) for name in names) else []
+    return ("tensorflow",) if any(":" not in name or _mentions_tensorflow(name) for name in names) else ()
 
 
 def _mentions_tensorflow(name: str) -> bool:
@@ -227,13 +227,12 @@ def _mentions_tensorflow(name: str) -> bool:
     return importlib.util.find_spec("tensorflow") is not None
 
 
-def _task(job: str, job_run: _JobRun, restore: str | None, settings: _Settings) -> Task:
+def _task(job: str, folder: str, settings: _Settings) -> Task:
+    """Return what the control is to do; what a resumed run is to do differs in the restore alone."""
     own = ":" in job
     return Task(
         job=job,
-        folder=str(folder_of(job_run.folder, restore)),
-        crash_image=str(crash_image_of(job_run.folder)),
-        restore=restore,
+        folder=folder,
         options=_absolute(settings.options),
         steps=settings.steps,
         boundary=settings.boundary,

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ckptcheck import environment, jobs, run
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
@@ -28,18 +28,47 @@ EPOCHS = 3.5
 BOUNDARY_EPOCHS = 2.5
 
 
+# Control and resumed must not share the order of their sets.
+CONTROL_HASH_SEED = "1"
+RESUMED_HASH_SEED = "2"
+
+
 @dataclass(frozen=True)
 class Task:
-    """What one process is to do. Without a restore it is the control, which saves and goes on."""
+    """What one process is to do. Without a restore it is the control, which saves and goes on.
+
+    `folder` is the job's, where the folders of its runs and its crash image lie.
+    """
 
     job: str
     folder: str
-    crash_image: str
     restore: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     steps: int | None = None
     boundary: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    entry: ClassVar[str] = __name__
+
+    @property
+    def name(self) -> str:
+        """The process as progress shows it."""
+        return f"{self.job} control" if self.restore is None else f"{self.job} × {self.restore}"
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the process records."""
+        return run.folder_of(Path(self.folder), self.restore)
+
+    @property
+    def crash_image(self) -> Path:
+        """What the control leaves and a resumed run is restored from."""
+        return run.crash_image_of(Path(self.folder))
+
+    @property
+    def hash_seed(self) -> str:
+        """PYTHONHASHSEED of the process."""
+        return CONTROL_HASH_SEED if self.restore is None else RESUMED_HASH_SEED
 
 
 def make_job(name: str, given: Mapping[str, str]) -> tuple[Job, int]:
@@ -66,13 +95,13 @@ def main(task: Task, say: Say) -> int:
     Everything that went wrong in the job is recorded in the run's folder; what is wrong with the request is said.
     """
     os.environ.update(task.environment)
+    return told(lambda: _carry_out(task, say), say)
+
+
+def told(work: Callable[[], None], say: Say) -> int:
+    """Do the work of a process; say what goes wrong in it. Returns the exit status of the process."""
     try:
-        job, seed = make_job(task.job, task.options)
-        schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundary)
-        say("described", restores=list(job.restores), steps=schedule.steps, boundary=schedule.boundary)
-        if task.restore is not None and task.restore not in job.restores:
-            return 1  # the parent knows the restores now, and says so better
-        _recorded(job, seed, schedule, task, say)
+        work()
     except UsageError as error:
         say("usage", text=str(error))
         return 2
@@ -89,6 +118,16 @@ def main(task: Task, say: Say) -> int:
     return 0
 
 
+def _carry_out(task: Task, say: Say) -> None:
+    job, seed = make_job(task.job, task.options)
+    schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundary)
+    first = 0 if task.restore is None else schedule.boundary
+    say("described", restores=list(job.restores), steps=schedule.steps, first=first)
+    if task.restore is not None and task.restore not in job.restores:
+        raise UsageError(f"{task.job} has no restore {task.restore}.")  # the parent has been told, and says so better
+    _recorded(job, seed, schedule, task, say)
+
+
 def _recorded(job: Job, seed: int, schedule: Schedule, task: Task, say: Say) -> None:
     facts = run.Facts(
         role="control" if task.restore is None else "resumed",
@@ -99,7 +138,7 @@ def _recorded(job: Job, seed: int, schedule: Schedule, task: Task, say: Say) -> 
         hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
         process=os.getpid(),
     )
-    recorder = run.Recorder(Path(task.folder), facts)
+    recorder = run.Recorder(task.run_folder, facts)
     execution = _Execution(job, recorder, schedule, task, say)
     try:
         execution.control() if task.restore is None else execution.resumed(task.restore)
@@ -167,16 +206,15 @@ class _Execution:
 
     def _save(self) -> None:
         self.during = "save"
-        checkpoints = Path(self.task.folder) / "checkpoints"
+        checkpoints = self.task.run_folder / "checkpoints"
         checkpoints.mkdir()
         self.job.save(checkpoints, self.schedule.boundary)
         # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
         shutil.copytree(checkpoints, self.task.crash_image)
 
     def _restore(self, restore: str) -> None:
-        image = Path(self.task.crash_image)
         try:
-            restored = self.job.restore(image, restore)
+            restored = self.job.restore(self.task.crash_image, restore)
         except RestoreRefusedError as refusal:
             self._keys(refusal.asked, refusal.held)
             raise

@@ -159,7 +159,7 @@ def test_two_verifications_with_one_output_folder(tmp_path: Path) -> None:
         done = run("verify", toy("StepLost"), "--out", "out", *TOY_RUN, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
-        "ckptcheck: Another verification is writing to out. Wait for it, or name another folder with --out.\n",
+        "ckptcheck: Another ckptcheck is writing to out. Wait for it, or name another folder with --out.\n",
     )
     assert (tmp_path / "out" / "report.json").read_text() == before
     assert run("verify", toy("StepLost"), "--out", "out", *TOY_RUN, cwd=tmp_path).returncode == 1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.job import Kind, Restored, RestoreRefusedError, Step, Tensor
+from ckptcheck.job import Kind, Restored, RestoreRefusedError, Score, Step, Tensor
 
 tf1 = tf.compat.v1
 
@@ -29,6 +29,10 @@ class Network:
     # The article runs the updates of the moving averages in a session.run of their own, after the train op.
     update_op: Any = None
     ema: Any = None
+    # Run once, after every variable has its initial value.
+    start_op: Any = None
+    # The share of the fed images whose class is named. Only a study asks for it.
+    accuracy: Any = None
 
 
 class GraphJob(ABC):
@@ -73,6 +77,8 @@ class GraphJob(ABC):
         self.session = tf1.Session(graph=self.graph, config=_session_config())
         self.graph.finalize()
         self.session.run(self.initialise)
+        if self.net.start_op is not None:
+            self.session.run(self.net.start_op)
         self._learning_rate = tf.get_static_value(self.net.learning_rate)
         self._kinds = self._classify()
 
@@ -83,18 +89,30 @@ class GraphJob(ABC):
     def train(self, step: int) -> Step:
         """Run the train op on the batch of `step`, then the update op where there is one."""
         batch = self.batch(step)
-        fetches = [self.net.train_op, self.net.loss]
-        if self._learning_rate is None:
-            fetches.append(self.net.learning_rate)
-        values = self.session.run(fetches, self.train_feed(batch, step))
+        fetches = [self.net.loss] if self._learning_rate is not None else [self.net.loss, self.net.learning_rate]
+        values = self._train(batch, step, fetches)
+        rate = self._learning_rate if self._learning_rate is not None else values[1]
+        return Step(loss=float(values[0]), batch=batch, learning_rate=float(rate))
+
+    def train_scored(self, step: int) -> Score:
+        """Train as `train` does; return loss and accuracy of the batch before the update."""
+        loss, accuracy = self._train(self.batch(step), step, [self.net.loss, self.net.accuracy])
+        return Score(float(loss), float(accuracy))
+
+    def _train(self, batch: Sequence[np.ndarray[Any, Any]], step: int, fetches: list[Any]) -> list[Any]:
+        values: list[Any] = self.session.run([*fetches, self.net.train_op], self.train_feed(batch, step))[:-1]
         if self.net.update_op is not None:
             self.session.run(self.net.update_op, self.update_feed(batch, step))
-        rate = self._learning_rate if self._learning_rate is not None else values[2]
-        return Step(loss=float(values[1]), batch=batch, learning_rate=float(rate))
+        return values
 
     def evaluate(self) -> float:
         """Return the loss on the whole validation set, with the moving averages as statistics."""
         return float(self.session.run(self.net.validation_loss, self.validation_feed()))
+
+    def evaluate_scored(self) -> Score:
+        """Return loss and accuracy on the whole validation set, with the moving averages as statistics."""
+        loss, accuracy = self.session.run([self.net.validation_loss, self.net.accuracy], self.validation_feed())
+        return Score(float(loss), float(accuracy))
 
     def state(self) -> Mapping[str, Tensor]:
         """Return every global variable of the graph."""

@@ -1,5 +1,6 @@
 """The article's small AlexNet-like network, without its batch norm: that is what the jobs beside this file differ in."""
 
+import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -21,15 +22,21 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 def convolution(images: Any, channels: int, name: str, bias: bool) -> Any:
     """A 3×3 convolution with stride 1 and SAME padding. (n, h, w, c) → (n, h, w, channels)."""
     with tf1.variable_scope(name):
-        kernel = tf1.get_variable("kernel", [3, 3, images.shape[-1], channels], initializer=tf1.glorot_uniform_initializer())
+        kernel = tf1.get_variable("kernel", [3, 3, images.shape[-1], channels], initializer=_glorot(name))
         return _biased(tf.nn.conv2d(images, kernel, strides=1, padding="SAME"), bias)
 
 
 def dense(rows: Any, units: int, name: str, bias: bool) -> Any:
     """A fully connected layer. (n, k) → (n, units)."""
     with tf1.variable_scope(name):
-        kernel = tf1.get_variable("kernel", [rows.shape[-1], units], initializer=tf1.glorot_uniform_initializer())
+        kernel = tf1.get_variable("kernel", [rows.shape[-1], units], initializer=_glorot(name))
         return _biased(tf.matmul(rows, kernel), bias)
+
+
+def _glorot(name: str) -> Any:
+    # A seed of its own for each layer: without one it would depend on the number of operations made before, and two jobs
+    # of one seed would start from different weights.
+    return tf1.glorot_uniform_initializer(seed=zlib.crc32(name.encode()))
 
 
 def _biased(net: Any, bias: bool) -> Any:
@@ -81,6 +88,10 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
         """Return the train op."""
         return optimizer.minimize(loss, global_step)
 
+    def start(self) -> Any:
+        """Return the operation that sets what does not start at its initial value, or None."""
+        return None
+
     def ema(self) -> Any:
         """Return the `ExponentialMovingAverage` that restores are made from, or None."""
         return None
@@ -94,6 +105,7 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
         self.is_training = tf1.placeholder(tf.bool, [], "is_training")
         self.training_step = tf1.placeholder(tf.int64, [], "training_step")
         scores = logits(self.images, self.data.classes, self.normalise)
+        named = tf.equal(tf.argmax(scores, 1), self.labels)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(self.labels, scores))
         global_step = tf1.train.create_global_step()
         rate = tf.constant(self.options.learning_rate, tf.float32, name="learning_rate")
@@ -107,6 +119,8 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
             validation_loss=loss,
             update_op=self.updates(),
             ema=self.ema(),
+            start_op=self.start(),
+            accuracy=tf.reduce_mean(tf.cast(named, tf.float32)),
         )
 
     def batch(self, step: int) -> Sequence[datasets.Array]:

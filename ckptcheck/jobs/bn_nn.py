@@ -64,6 +64,13 @@ class BatchNormNN(ArticleJob[EmaOptions]):
         """Return the update of the moving averages for a `session.run` of its own, unless it is fused."""
         return self.update_op() if self.options.update == "separate" else None
 
+    def start(self) -> Any:
+        """Return the operation that starts the moving variances at one, where that is asked for."""
+        if self.options.start == "zero":
+            return None
+        variances = [average.average(variance) for average, (_, variance) in self.averages]
+        return tf.group(*(variance.assign(tf.ones_like(variance)) for variance in variances))
+
     def ema(self) -> Any:
         """Return an EMA like the layers'; `variables_to_restore` depends only on its name and on the variables."""
         return self.new_ema()

@@ -47,10 +47,13 @@ def _switch(given: str) -> bool:
     return given.lower() in ("on", "true")
 
 
-def _update(given: str) -> str:
-    if given not in ("separate", "fused"):
-        raise ValueError("must be separate or fused")
-    return given
+def _one_of(first: str, second: str) -> Callable[[str], str]:
+    def parse(given: str) -> str:
+        if given not in (first, second):
+            raise ValueError(f"must be {first} or {second}")
+        return given
+
+    return parse
 
 
 def _text(given: str) -> str:
@@ -101,9 +104,12 @@ class EmaOptions(BatchNormOptions):
     num_updates: bool = option(True, _switch, "on: the decay starts low, min(decay, (1 + step) / (10 + step)); off: constant")
     update: str = option(
         "separate",
-        _update,
+        _one_of("separate", "fused"),
         "separate: the moving averages are updated by a session.run of their own, as in the article; "
         "fused: by control dependencies of the train op",
+    )
+    start: str = option(
+        "zero", _one_of("zero", "unit"), "zero: the moving variances start at 0, as an EMA of a tensor does; unit: at 1"
     )
 
 

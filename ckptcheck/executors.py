@@ -1,0 +1,97 @@
+"""Where else to run: any `concurrent.futures.Executor`, or a Dask cluster by its address."""
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ckptcheck.errors import NotVerifiedError, UsageError
+
+CONNECT_TIMEOUT = 10.0  # seconds
+# How long a cluster may be without workers, in seconds: one that grows on demand begins with none.
+WITHOUT_WORKERS = 30.0
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Place:
+    """An executor, and a way to ask whether it still has machines: `check` raises NotVerifiedError if it has not."""
+
+    executor: Executor
+    check: Callable[[], None] = _nothing
+
+
+@contextmanager
+def opened(executor: Executor | str | None) -> Iterator[Place | None]:
+    """Yield the place that is meant: None is this machine, a text is the address of a cluster.
+
+    Raises:
+        UsageError: the address is none, or the package for it is not installed.
+        NotVerifiedError: there is no cluster at the address, or it has no workers.
+    """
+    if executor is None:
+        yield None
+    elif isinstance(executor, str):
+        with _dask(executor) as place:
+            yield place
+    else:
+        yield Place(executor)
+
+
+def check_address(address: str) -> str:
+    """Return HOST:PORT of an address dask://HOST:PORT."""
+    found = re.fullmatch(r"dask://((?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d+)", address)
+    if not found:
+        raise UsageError(f"An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not {address!r}.")
+    return found[1]
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[Place]:
+    host_and_port = check_address(address)
+    try:
+        import distributed
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{address} needs the package {error.name}, which is not installed: pip install 'ckptcheck[dask]'."
+        ) from None
+    try:
+        client: Any = distributed.Client(  # type: ignore[no-untyped-call]
+            f"tcp://{host_and_port}", timeout=CONNECT_TIMEOUT, set_as_default=False
+        )
+    except (OSError, TimeoutError) as error:
+        raise NotVerifiedError(
+            f"No Dask scheduler answers at {host_and_port}: {str(error).splitlines()[0]}. Is it running, and is this its "
+            "address?"
+        ) from error
+
+    with contextlib.closing(client):
+        # Not pure: every run is a fresh one, whatever the cluster has computed before.
+        yield Place(client.get_executor(pure=False), _Watch(client, host_and_port))
+
+
+class _Watch:
+    """Asks a Dask client whether its cluster is still there."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        self._client = client
+        self._address = address
+        self._with_workers = time.monotonic()
+
+    def __call__(self) -> None:
+        if self._client.status == "closed":
+            raise NotVerifiedError(f"The Dask scheduler at {self._address} no longer answers.")
+        if self._client.status != "running" or self._client.scheduler_info(n_workers=-1)["workers"]:
+            self._with_workers = time.monotonic()
+        elif time.monotonic() - self._with_workers > WITHOUT_WORKERS:
+            raise NotVerifiedError(
+                f"The Dask cluster at {self._address} has had no workers for {WITHOUT_WORKERS:g} s. "
+                f"Start some with `dask worker {self._address}`."
+            )

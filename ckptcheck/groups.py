@@ -1,0 +1,123 @@
+"""The one seam between what is to be run and where: here, in processes of this machine, or on an executor's machines.
+
+Any `concurrent.futures.Executor` will do. What is handed to it is a whole group, which starts its processes where it is
+run and sends back what they recorded, so that nothing need be shared but the installed package.
+"""
+
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ckptcheck import environment
+from ckptcheck.errors import CkptcheckError
+from ckptcheck.executors import Place
+from ckptcheck.processes import Event, Workers
+
+NEEDED_THERE = "its machines need ckptcheck installed, and memory for one run on each of their threads"
+
+# How often an executor is asked whether it is still there, in seconds.
+PATIENCE = 1.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Processes that share a folder: a control and the runs resumed from it, or one training run.
+
+    `first` is the task to begin with, its folder relative to wherever the group is run. Each of `restores` (None: each that
+    the job says it has) is a task like the first, submitted when the first has said that it is past its boundary.
+    """
+
+    first: Any  # a ckptcheck.processes.Task
+    restores: tuple[str, ...] | None = ()
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the processes of all groups need.
+
+    Modules that are imported before they start; their hash seeds; the seconds after which one that gives no sign of life
+    is ended; and the directory that paths are relative to, which an executor's machines may have too.
+    """
+
+    modules: tuple[str, ...]
+    hash_seeds: tuple[str, ...]
+    timeout: float
+    directory: str = field(default_factory=os.getcwd)
+
+
+def run(groups: Sequence[Group], top: Path, needs: Needs, place: Place | None = None) -> Iterator[Event]:
+    """Run all groups below the folder `top`, side by side; yield what their processes say.
+
+    Raises:
+        NotVerifiedError: the framework cannot be imported, or the executor's machines cannot be reached.
+    """
+    if place is None:
+        return _here(groups, top, needs, environment.cores())
+    return _elsewhere(groups, top, needs, place)
+
+
+def _here(groups: Sequence[Group], top: Path, needs: Needs, cores: int) -> Iterator[Event]:
+    restores = {group.first.name: group.restores for group in groups}
+    directory = Path(needs.directory) if Path(needs.directory).is_dir() else top
+    with Workers(needs.modules, needs.hash_seeds, cores, needs.timeout, logs=top, directory=directory) as workers:
+        for group in groups:
+            task = replace(group.first, folder=str(top / group.first.folder))
+            workers.submit(task)
+            yield Event(task, "submitted", {})
+        for event in workers.events():
+            if event.kind == "described" and restores.get(event.name, ()) is None:
+                restores[event.name] = tuple(event.facts["restores"])
+            if event.kind == "boundary":
+                for restore in restores[event.name] or ():
+                    workers.submit(replace(event.task, restore=restore))
+            yield event
+
+
+def _elsewhere(groups: Sequence[Group], top: Path, needs: Needs, place: Place) -> Iterator[Event]:
+    waiting = {place.executor.submit(run_alone, group, needs): group for group in groups}
+    try:
+        for group in waiting.values():
+            yield Event(group.first, "submitted", {})
+        while waiting:
+            ended, _ = wait(waiting, timeout=PATIENCE, return_when=FIRST_COMPLETED)
+            for future in ended:
+                yield from _brought_back(future, waiting.pop(future), top)
+            if not ended:
+                place.check()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def run_alone(group: Group, needs: Needs) -> tuple[list[Event], bytes]:
+    """Run one group where this is called, on one core; return what was said and, as a tar archive, what was recorded."""
+    top = Path(tempfile.mkdtemp(prefix="ckptcheck-"))
+    try:
+        said = [event for event in _here([group], top, needs, cores=1) if event.kind not in ("submitted", "step")]
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(top / group.first.folder, group.first.folder)
+        return said, packed.getvalue()
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+
+
+def _brought_back(future: "Future[tuple[list[Event], bytes]]", group: Group, top: Path) -> Iterator[Event]:
+    try:
+        said, packed = future.result()
+    except CkptcheckError:
+        raise
+    except Exception as error:
+        text = f"the executor could not run it ({type(error).__name__}: {error}); {NEEDED_THERE}"
+        yield Event(group.first, "ended", {"status": 3, "trouble": text})
+        return
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(top, filter="data")
+    yield from said

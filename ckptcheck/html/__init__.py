@@ -1,0 +1,38 @@
+"""One self-contained HTML file: curves that can be zoomed, tables that sort, every diagnosis with its evidence.
+
+Needs the extra `html` (Bokeh draws the curves, Jinja2 fills in the page).
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from ckptcheck.errors import UsageError
+
+if TYPE_CHECKING:
+    from ckptcheck.report import Report
+    from ckptcheck.studies.result import Study
+
+
+def require() -> None:
+    """Raise `UsageError` where a package that the page needs is not installed."""
+    for package in ("bokeh", "jinja2"):
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"--html needs the package {error.name}, which is not installed: pip install 'ckptcheck[html]'."
+            ) from None
+
+
+def report_page(report: "Report") -> str:
+    """Return a verification as an HTML page."""
+    from ckptcheck.html import verification
+
+    return verification.page(report)
+
+
+def study_page(study: "Study") -> str:
+    """Return a study as an HTML page."""
+    from ckptcheck.html import study as study_module
+
+    return study_module.page(study)

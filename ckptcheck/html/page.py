@@ -1,0 +1,189 @@
+"""The frame that verifications and studies share: what a page is made of, and how it becomes one file."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from bokeh.embed import components
+from bokeh.models import CustomJS, HoverTool, LogScale, Range1d
+from bokeh.plotting import figure
+from bokeh.resources import Resources
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+# A table of more rows makes the browser slow; whoever needs them all has the CSV file.
+MOST_ROWS = 500
+DASHES = {"-": "solid", "--": "dashed", "-.": "dotdash", ":": "dotted"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table cell: its text, the number it is sorted by (None: by its text), and its tone: good, bad, or none."""
+
+    text: str
+    value: float | None = None
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that can be sorted by each column; `folded` until it is asked for."""
+
+    heads: tuple[str, ...]
+    rows: Sequence[Sequence[Cell]]
+    title: str = ""
+    note: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Zoom:
+    """A button that shows the curves of a chart from one x to another."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves over one another, all with the same x axis, and buttons that zoom it."""
+
+    name: str
+    figures: Sequence[Any]
+    zooms: Sequence[Zoom] = ()
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A cause with its evidence, as texts."""
+
+    cause: str
+    sentence: str
+    remedy: str
+    tensors: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page under a title of its own."""
+
+    title: str
+    texts: Sequence[str] = ()
+    # What somebody else has to say, as it was said: (title, text), folded.
+    quotes: Sequence[tuple[str, str]] = ()
+    diagnoses: Sequence[Diagnosis] = ()
+    charts: Sequence[Chart] = ()
+    tables: Sequence[Table] = ()
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page. `verdict` is its first sentence, in a tone: good, bad or none."""
+
+    title: str
+    verdict: str
+    tone: str
+    sections: Sequence[Section]
+    environment: Mapping[str, str]
+
+
+def rendered(page: Page) -> str:
+    """Return a page as one HTML file that needs nothing else."""
+    charts = [chart for section in page.sections for chart in section.charts]
+    drawn = {f"{chart.name} {index}": each for chart in charts for index, each in enumerate(chart.figures)}
+    script, places = components(drawn) if drawn else ("", {})
+    template = Environment(loader=PackageLoader("ckptcheck.html", "."), autoescape=True, undefined=StrictUndefined)
+    template.trim_blocks = template.lstrip_blocks = True
+    return template.get_template("page.html").render(
+        page=page,
+        places=places,
+        script=script,
+        # Bokeh's own code, whole, so that the file works without the network.
+        library=Resources(mode="inline", components=["bokeh"]).render() if drawn else "",
+        version=version("ckptcheck"),
+    )
+
+
+def shortened(rows: Sequence[Sequence[Cell]], where: str) -> tuple[Sequence[Sequence[Cell]], str]:
+    """Return the first rows of a table, and a note on where the others are, if there are any."""
+    if len(rows) <= MOST_ROWS:
+        return rows, ""
+    return rows[:MOST_ROWS], f"The first {MOST_ROWS} of {len(rows)} rows; all of them are in {where}."
+
+
+def number(value: float, write: Callable[[float], str] = lambda value: f"{value:.6g}") -> Cell:
+    """Return a cell that is sorted as a number. What is no number comes last."""
+    return Cell(write(value), None if math.isnan(value) else min(max(value, -1e300), 1e300))
+
+
+def axes(label: str, x_range: Range1d, x_label: str, *, logarithmic: bool = True, height: int = 260) -> Any:
+    """Return an empty Bokeh figure; `finished` when it has its curves."""
+    made = figure(
+        height=height,
+        sizing_mode="stretch_width",
+        x_range=x_range,
+        y_axis_type="log" if logarithmic else "linear",
+        tools="xbox_zoom,xpan,xwheel_zoom,reset,save",
+        active_drag="xbox_zoom",
+        x_axis_label=x_label,
+        y_axis_label=label,
+        min_border_left=80,  # charts under one another begin at the same place
+    )
+    made.toolbar.logo = None
+    made.yaxis.minor_tick_line_color = None
+    tooltips = [("", "$name"), (x_label, "@x"), (label, "@y{%.6g}")]
+    made.add_tools(HoverTool(tooltips=tooltips, formatters={"@y": "printf"}, mode="mouse"))
+    return made
+
+
+# Whoever zooms in on some steps wants to see them in full height. Bokeh's own automatic ranges do not follow a zoom.
+FOLLOW = """
+let low = Infinity, high = -Infinity;
+for (const source of sources) {
+  const xs = source.data.x;
+  for (const name of Object.keys(source.data).filter(name => name.startsWith("y"))) {
+    const ys = source.data[name];
+    for (let at = 0; at < xs.length; at++) {
+      // A line leads on to the points just outside.
+      const seen = (at + 1 < xs.length ? xs[at + 1] : xs[at]) >= x.start && (at > 0 ? xs[at - 1] : xs[at]) <= x.end;
+      if (seen && Number.isFinite(ys[at]) && !(logarithmic && ys[at] <= 0)) {
+        low = Math.min(low, ys[at]);
+        high = Math.max(high, ys[at]);
+      }
+    }
+  }
+}
+if (low <= high) {
+  const room = logarithmic ? Math.max(1.05, (high / low) ** 0.06) : Math.max(1e-9, 0.06 * (high - low));
+  y.setv(logarithmic ? {start: low / room, end: high * room} : {start: low - room, end: high + room});
+}
+"""
+
+
+def finished(made: Any, *, follows: bool = True) -> Any:
+    """Let the y axis follow what is seen of the curves, and a click on the legend hide one of them."""
+    if follows:
+        _follow(made)
+    if made.legend:
+        made.legend.click_policy = "hide"
+        made.legend.label_text_font_size = "9pt"
+        made.legend.background_fill_alpha = 0.7
+    return made
+
+
+def _follow(made: Any) -> None:
+    sources = [renderer.data_source for renderer in made.renderers]
+    logarithmic = isinstance(made.y_scale, LogScale)
+    values = np.concatenate([np.asarray(s.data[name], float) for s in sources for name in s.data if name.startswith("y")])
+    shown = values[np.isfinite(values) & ((values > 0) | (not logarithmic))]
+    if not len(shown):
+        return
+    low, high = float(shown.min()), float(shown.max())
+    made.y_range = Range1d(start=low / 1.2, end=high * 1.2) if logarithmic else Range1d(start=low - 0.02, end=high + 0.02)
+    follow = CustomJS(args={"sources": sources, "x": made.x_range, "y": made.y_range, "logarithmic": logarithmic}, code=FOLLOW)
+    for end in ("start", "end"):
+        made.x_range.js_on_change(end, follow)

@@ -1,0 +1,110 @@
+"""A study as an HTML page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from bokeh.models import Range1d
+
+from ckptcheck.html.page import DASHES, Cell, Chart, Page, Section, Table, Zoom, axes, finished, number, rendered, shortened
+from ckptcheck.plot import STYLES
+from ckptcheck.studies import words
+from ckptcheck.studies.catalogue import Variant
+from ckptcheck.studies.plot import MOST_OVERLAID, PANELS, REFERENCE, curves_of
+from ckptcheck.studies.result import Comparison, Study
+
+EPOCHS = "epochs"
+FIRST_EPOCHS = 20
+
+
+def page(study: Study) -> str:
+    """Return a study as one HTML file."""
+    recipe = study.trained[0].run.recipe
+    what = (
+        f"{recipe.options['dataset']}, {study.epoch_count} epochs, {study.seeds} seeds. Curves are medians over the seeds, "
+        "with a band from the lowest to the highest."
+    )
+    sections = [
+        Section("Findings", texts=[*study.warnings(), *study.findings()]),
+        Section("Variants", texts=[what], tables=[_variants(study)]),
+        *_curves(study),
+        Section("Evidence", tables=[_comparisons(study), _frame(study.humps(), "Humps", "humps.csv")]),
+        Section("Runs", tables=[_frame(study.runs(), "Every run", "runs.csv")]),
+    ]
+    environment = study.trained[0].run.environment
+    return rendered(Page(f"ckptcheck: study {study.definition.name}", study.definition.question, "", sections, environment))
+
+
+def _variants(study: Study) -> Table:
+    heads = ("variant", *study.measures, "runs with a hump", "what it is")
+    return Table(heads, [_variant(study, variant) for variant in study.variants])
+
+
+def _variant(study: Study, variant: Variant) -> list[Cell]:
+    spreads = [(study.spread(variant.name, measure), measure) for measure in study.measures]
+    humps = sum(bool(run.humps) for run in study.of(variant.name))
+    cells = [Cell(words.spread(found, measure), number(found.median).value) for found, measure in spreads]
+    return [Cell(variant.name), *cells, Cell(f"{humps} of {study.seeds}", humps), Cell(variant.text)]
+
+
+def _comparisons(study: Study) -> Table:
+    heads = ("measure", "variant", "against", "median (range)", "against’s", "lower", "equal", "higher", "p", "supported")
+    title = "Each variant against another, seed by seed: in how many seeds it is lower, equal, higher"
+    return Table(heads, [_comparison(each) for each in study.comparisons], title)
+
+
+def _comparison(each: Comparison) -> list[Cell]:
+    spreads = [Cell(words.spread(one, each.measure), number(one.median).value) for one in (each.of_variant, each.of_against)]
+    counts = [number(each.lower), number(each.equal), number(each.higher), number(each.p, lambda p: f"{p:.2g}")]
+    supported = Cell("yes", tone="good") if each.supported else Cell("no")
+    return [Cell(each.measure), Cell(each.variant), Cell(each.against), *spreads, *counts, supported]
+
+
+def _frame(frame: pd.DataFrame, title: str, where: str) -> Table:
+    rows, note = shortened([[_cell(value) for value in row] for row in frame.itertuples(index=False)], where)
+    return Table(tuple(map(str, frame.columns)), rows, title, note, folded=True)
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, bool | np.bool_):
+        return Cell("yes" if value else "no")
+    if isinstance(value, str):
+        return Cell(value)
+    return number(float(value))
+
+
+def _curves(study: Study) -> list[Section]:
+    """Return the curves of all variants over one another, or of each with the one it is compared with."""
+    if len(study.variants) <= MOST_OVERLAID:
+        colours = [
+            (variant.name, colour, DASHES[style]) for variant, (colour, style, _) in zip(study.variants, STYLES, strict=False)
+        ]
+        return [_section(study, "Curves", [axis for axis, _ in PANELS], colours)]
+    names = {variant.name for variant in study.variants}
+    own, _, _ = STYLES[0]
+    sections = []
+    for variant in study.variants:
+        other = [(variant.against, REFERENCE, "dashed")] if variant.against in names and variant.against else []
+        panels = ["train_loss", "validation_loss"]
+        sections.append(_section(study, f"{variant.name}: {variant.text}", panels, [*other, (variant.name, own, "solid")]))
+    return sections
+
+
+def _section(study: Study, title: str, panels: Sequence[str], drawn: Sequence[tuple[str, str, str]]) -> Section:
+    name = f"curves of {title.partition(':')[0]}"
+    epochs = study.epoch_count
+    range_ = Range1d(start=1, end=epochs, bounds=(1, epochs), name=name)
+    figures = [_panel(study, panel, range_, drawn) for panel in panels]
+    zooms = [Zoom("First epochs", 1, min(FIRST_EPOCHS, epochs)), Zoom("Whole run", 1, epochs)]
+    return Section(title, charts=[Chart(name, figures, zooms)])
+
+
+def _panel(study: Study, panel: str, range_: Range1d, drawn: Sequence[tuple[str, str, str]]) -> Any:
+    made = axes(dict(PANELS)[panel], range_, EPOCHS, logarithmic=panel.endswith("loss"), height=240)
+    for name, colour, dash in drawn:
+        curves = curves_of(study, name, panel)
+        epochs = np.arange(1, curves.shape[1] + 1)
+        made.varea(epochs, curves.min(0), curves.max(0), color=colour, alpha=0.18, legend_label=name)
+        made.line(epochs, np.median(curves, 0), color=colour, line_dash=dash, line_width=2, legend_label=name, name=name)
+    return finished(made)

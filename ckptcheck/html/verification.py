@@ -1,0 +1,191 @@
+"""A verification as an HTML page: what a reviewer of a pull request wants to see."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from bokeh.models import Range1d
+from bokeh.models.annotations import Span
+
+from ckptcheck.html.page import (
+    DASHES,
+    Cell,
+    Chart,
+    Diagnosis,
+    Page,
+    Section,
+    Table,
+    Zoom,
+    axes,
+    finished,
+    number,
+    rendered,
+    shortened,
+)
+from ckptcheck.outcomes import PASS, RECOVERED
+from ckptcheck.plot import CONTROL, EXACT_LANE, STYLES, Style, laned
+from ckptcheck.report import Case, Report, measured
+from ckptcheck.run import Run
+from ckptcheck.text import VERDICTS
+
+STEPS = "training steps done"
+# Steps shown on each side of the boundary by the button that zooms there.
+AROUND = 6
+
+
+def page(report: Report) -> str:
+    """Return a report as one HTML file."""
+    _, verdict = VERDICTS[report.verdict]
+    tone = "good" if report.verdict == PASS else "bad"
+    jobs = list(dict.fromkeys(case.job for case in report.cases))
+    sections = [Section("Cases", texts=report.warnings(), tables=[_overview(report)])]
+    for job in jobs:
+        cases = [case for case in report.cases if case.job == job]
+        sections += [_curves(job, cases), *map(_case, cases)]
+    return rendered(Page("ckptcheck: verification of recovery", verdict, tone, sections, report.environment))
+
+
+def _overview(report: Report) -> Table:
+    heads = ("job", "restore", "outcome", "expected", "tensors equal", "evaluation loss", "control’s", "training losses equal")
+    return Table(heads, [_row(case) for case in report.cases])
+
+
+def _row(case: Case) -> list[Cell]:
+    outcome = Cell(case.outcome, tone="good" if case.as_expected else "bad")
+    names = [Cell(case.job), Cell(case.restore), outcome, Cell(case.expected)]
+    if case.comparison is None or case.boundary_eval is None:
+        return [*names, *[Cell("–")] * 4]
+    control, resumed = case.boundary_eval
+    boundary = case.comparison.at("boundary")
+    return [*names, _equal(boundary), number(resumed), number(control), _equal(case.comparison.losses)]
+
+
+def _equal(rows: pd.DataFrame) -> Cell:
+    equal = int(rows["equal"].sum())
+    return Cell(f"{equal} of {len(rows)}", equal / len(rows) if len(rows) else None)
+
+
+def _case(case: Case) -> Section:
+    error = [(f"What the restore raised: {case.error.type}", case.error.message)] if case.error else []
+    measure = [measured(case.comparison)] if case.comparison is not None else []
+    expected = "as expected" if case.as_expected else f"not {case.expected}, as was expected"
+    return Section(
+        f"{case.name}: {case.outcome}, {expected}",
+        texts=[*([case.reason] if case.reason else []), *measure],
+        quotes=error,
+        diagnoses=[_diagnosis(each) for each in case.diagnoses],
+        tables=[] if case.comparison is None else [_tensors(case), _losses(case)],
+        tone="" if case.as_expected else "bad",
+    )
+
+
+def _diagnosis(each: Any) -> Diagnosis:
+    cause = f"{each.cause} ({each.stage})" if each.stage else each.cause
+    return Diagnosis(cause, each.sentence, each.remedy, each.tensors)
+
+
+def _tensors(case: Case) -> Table:
+    """Show every tensor at the boundary, those that differ first."""
+    assert case.comparison is not None
+    found = case.comparison.at("boundary").sort_values("equal", kind="stable")
+    rows, note = shortened([_tensor(row) for _, row in found.iterrows()], "tensors.csv")
+    heads = (
+        "tensor",
+        "kind",
+        "shape",
+        "equal",
+        "elements that differ",
+        "largest difference",
+        "norm",
+        "control’s",
+        "equals instead",
+    )
+    return Table(heads, rows, "Tensors at the boundary, before any update", note, folded=True)
+
+
+def _tensor(row: Any) -> list[Cell]:
+    instead = " ".join(str(row[each]) for each in ("equals", "equals_name") if not pd.isna(row[each]) and row[each])
+    return [
+        Cell(str(row["name"])),
+        Cell(str(row["kind"])),
+        Cell(str(row["control_shape"])),
+        _whether(row["equal"]),
+        number(row["differing"]),
+        *(number(row[each]) for each in ("max_abs_diff", "resumed_norm", "control_norm")),
+        Cell(instead),
+    ]
+
+
+def _whether(equal: Any) -> Cell:
+    return Cell("yes", tone="good") if equal else Cell("no", tone="bad")
+
+
+def _losses(case: Case) -> Table:
+    assert case.comparison is not None
+    rows, note = shortened([_loss(row) for _, row in case.comparison.losses.iterrows()], "losses.csv")
+    heads = ("step", "training loss", "control’s", "difference", "equal", "batch equal")
+    return Table(heads, rows, "Training losses after the boundary", note, folded=True)
+
+
+def _loss(row: Any) -> list[Cell]:
+    losses = [number(row[each], repr) for each in ("resumed_loss", "control_loss")]
+    return [number(row["control_step"]), *losses, number(row["diff"]), _whether(row["equal"]), _whether(row["batch_equal"])]
+
+
+def _curves(job: str, cases: Sequence[Case]) -> Section:
+    control = next((case.control for case in cases if case.control), None)
+    if control is None or not control.losses:
+        return Section(job, texts=["No control run finished: there is nothing to draw."])
+    boundary, steps = control.facts.schedule.boundary, len(control.losses)
+    range_ = Range1d(start=0, end=steps + 1, bounds=(0, steps + 1), name=job)
+    styled = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
+    figures = [_losses_drawn(range_, control, styled), _evaluations_drawn(range_, control, styled), _apart(range_, styled)]
+    for each in figures:
+        each.add_layout(Span(location=boundary, dimension="height", line_color="black"))
+    around = Zoom("Zoom to the boundary", max(0, boundary - AROUND), min(steps + 1, boundary + AROUND))
+    zooms = [around, Zoom("After the boundary", boundary, steps + 1), Zoom("Whole run", 0, steps + 1)]
+    whole = control.facts.schedule.steps
+    saved = f"Saved after step {boundary} of {whole}, at the vertical line; restored there in new processes."
+    return Section(job, texts=[saved], charts=[Chart(job, figures, zooms)])
+
+
+Styled = Sequence[tuple[Case, Style]]
+
+
+def _losses_drawn(range_: Range1d, control: Run, styled: Styled) -> Any:
+    made = axes("training loss", range_, STEPS)
+    steps = np.arange(1, len(control.losses) + 1)
+    made.line(steps, control.losses, color=CONTROL, line_width=6, legend_label="control", name="control")
+    for case, (colour, style, _) in styled:
+        if case.comparison is not None and case.resumed is not None:
+            after = control.facts.schedule.boundary + 1 + np.arange(len(case.resumed.losses))
+            told = {"legend_label": f"{case.restore}: {case.outcome}", "name": case.restore}
+            made.line(after, case.resumed.losses, color=colour, line_dash=DASHES[style], line_width=2, **told)
+    return finished(made)
+
+
+def _evaluations_drawn(range_: Range1d, control: Run, styled: Styled) -> Any:
+    made = axes("validation loss", range_, STEPS, height=220)
+    done, losses = np.array(control.facts.evaluations, float).T
+    made.line(done, losses, color=CONTROL, line_width=6, name="control")
+    for case, (colour, style, _) in styled:
+        if case.comparison is not None and case.resumed is not None:
+            done, losses = np.array(case.resumed.facts.evaluations, float).T
+            made.line(done, losses, color=colour, line_dash=DASHES[style], line_width=2, name=case.restore)
+            made.scatter(done, losses, color=colour, size=6, name=case.restore)
+    return finished(made)
+
+
+def _apart(range_: Range1d, styled: Styled) -> Any:
+    """Draw how far each restore is from the control, with a lane of its own for what is exactly equal."""
+    made = axes("|resumed − control|", range_, STEPS, height=200)
+    made.yaxis.ticker = [EXACT_LANE, 1e-7, 1e-3, 10]
+    made.yaxis.major_label_overrides = {EXACT_LANE: "exact (0)", 1e-7: "1e-7", 1e-3: "1e-3", 10: "10"}
+    made.y_range = Range1d(start=EXACT_LANE / 8, end=100)
+    for case, (colour, _, _) in styled:
+        if case.comparison is not None and case.control is not None:
+            apart = np.abs(case.comparison.losses["diff"].to_numpy(float))
+            steps = case.control.facts.schedule.boundary + 1 + np.arange(len(apart))
+            made.scatter(steps, laned(apart), color=colour, size=7 if case.outcome == RECOVERED else 5, name=case.restore)
+    return finished(made, follows=False)

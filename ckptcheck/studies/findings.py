@@ -1,0 +1,124 @@
+"""What a study's data supports, and no more, in sentences. Every number in them is one of the study's tables."""
+
+from collections.abc import Sequence
+
+from ckptcheck.studies import words
+from ckptcheck.studies.humps import RISE, WINDOW
+from ckptcheck.studies.result import LEVEL, Comparison, Study, reaching, sign_test
+
+# Measure, what it is called, and what a variant is that has less or more of it than the one it is compared with.
+Wording = tuple[str, str, str, str]
+
+
+def findings(study: Study) -> list[str]:
+    """Return the findings of a study, the humps first where they are what it asks about."""
+    compared = [text for wording in _wordings(study) for text in _of_measure(study, wording)]
+    return [_humps(study), *_in_training(study), *_same_training(study), *compared, *_too_few(study)]
+
+
+def _wordings(study: Study) -> list[Wording]:
+    accuracies: list[Wording] = [
+        (reaching(each), f"Epochs to a validation accuracy of {100 * each:.4g} %", "fewer", "more")
+        for each in study.accuracies[-1:]  # the table has the others
+    ]
+    return [
+        ("largest_rise", "Largest rise of the validation loss above its minimum, in %", "smaller", "larger"),
+        *accuracies,
+        ("final_validation_accuracy", f"Validation accuracy after {study.epoch_count} epochs, in %", "lower", "higher"),
+    ]
+
+
+def _humps(study: Study) -> str:
+    """Say how many runs have a hump, of which variants."""
+    counts = {each.name: sum(bool(run.humps) for run in study.of(each.name)) for each in study.variants}
+    unfinished = sum(len(run.rises) > len(run.humps) for run in study.trained)
+    what = (
+        f"A hump is a rise of the validation loss (mean of {WINDOW} epochs) by more than {RISE:.0%} of its minimum so far, "
+        "and back."
+    )
+    total = sum(counts.values())
+    if total == 0:
+        found = f"None of the {len(study.trained)} runs has one."
+    else:
+        each = ", ".join(f"{name} {count} of {study.seeds}" for name, count in counts.items() if count)
+        found = f"{total} of {len(study.trained)} runs have one: {each}."
+    if unfinished:
+        found += f" In {unfinished} the loss was still up when training ended; that is not counted."
+    return f"{what} {found}"
+
+
+def _in_training(study: Study) -> list[str]:
+    """Say whether the humps are in the training loss too."""
+    found = [(run, hump) for run in study.trained for hump in run.humps]
+    if not found:
+        return []
+    count = sum(run.train_rise(hump) > RISE for run, hump in found)
+    return [
+        f"In {count} of {len(found)} humps the training loss rises at the same time by more than {RISE:.0%}. "
+        "Training reads no moving average, so such a hump is the training's own."
+    ]
+
+
+def _same_training(study: Study) -> list[str]:
+    """Say which variants train alike to the last bit: what sets them apart is in the moving averages alone."""
+    names = [variant.name for variant in study.variants]
+    sentences = []
+    for against in dict.fromkeys(each.against for each in study.variants if each.against in names):
+        others = [each.name for each in study.variants if each.against == against]
+        same = [name for name in others if study.same_training(name, str(against)) == study.seeds]
+        if same:
+            sentences.append(
+                f"Training losses bit-equal to those of {against}, in every seed: {', '.join(same)}. What sets these "
+                "apart lies in the moving averages alone, and cannot make a hump of the training."
+            )
+    return sentences
+
+
+def _of_measure(study: Study, wording: Wording) -> list[str]:
+    """Say, for each variant that others are compared with, which of them differ from it by one measure."""
+    measure, what, less, more = wording
+    found = [each for each in study.comparisons if each.measure == measure]
+    return [
+        f"{what}: {against} {words.spread(study.spread(against, measure), measure)}. "
+        + _differing([each for each in found if each.against == against], measure, less, more)
+        for against in dict.fromkeys(each.against for each in found)
+    ]
+
+
+def _differing(compared: Sequence[Comparison], measure: str, less: str, more: str) -> str:
+    told = [_told(each, measure, less, more) for each in compared if each.supported]
+    rest = [each for each in compared if not each.supported]
+    if rest:
+        told.append("no difference is supported for " + ", ".join(each.variant for each in rest))
+    text = "; ".join(told)
+    return f"{text.replace('no', 'No', 1) if told[0].startswith('no difference') else text}."
+
+
+def _told(each: Comparison, measure: str, less: str, more: str) -> str:
+    seeds = each.lower + each.equal + each.higher
+    word, count = (less, each.lower) if each.lower > each.higher else (more, each.higher)
+    return f"{each.variant} {words.spread(each.of_variant, measure)}, {word} in {count} of {seeds} seeds"
+
+
+def _too_few(study: Study) -> list[str]:
+    """Say so where no outcome whatever could have supported a difference."""
+    if not study.comparisons:
+        return []
+    count = sum(each.measure == study.comparisons[0].measure for each in study.comparisons)
+    needed = 1
+    while sign_test(0, needed) >= LEVEL / count:
+        needed += 1
+    if study.seeds >= needed:
+        return [
+            f"Supported: by a sign test over the {study.seeds} seeds, p below {LEVEL:g} divided by "
+            f"{_counted(count, 'comparison')} of a measure. Median and range over the seeds."
+        ]
+    return [
+        f"With {_counted(study.seeds, 'seed')} no difference can be supported: the sign test, with "
+        f"{_counted(count, 'comparison')} of a measure, needs at least {needed} seeds (--seeds {needed}). "
+        "Median and range over the seeds."
+    ]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -1,0 +1,119 @@
+"""The figure of a study: curves with the median and a band over the seeds, readable in grey."""
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ckptcheck.plot import STYLES, save_figure
+from ckptcheck.studies.humps import Floats
+from ckptcheck.studies.result import Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# More variants than this do not fit on one another: each has a panel of its own, over the one it is compared with.
+MOST_OVERLAID = 3
+COLUMNS = 3
+REFERENCE = "#8a8a8a"  # the colour of the variant that another is compared with
+PANELS = (
+    ("train_loss", "training loss"),
+    ("train_accuracy", "training accuracy"),
+    ("validation_loss", "validation loss"),
+    ("validation_accuracy", "validation accuracy"),
+)
+
+
+def plot_study(study: Study) -> "Figure":
+    """Draw a study: few variants over one another, many side by side."""
+    figure = _overlaid(study) if len(study.variants) <= MOST_OVERLAID else _side_by_side(study)
+    recipe = study.trained[0].run.recipe
+    figure.suptitle(
+        f"{study.definition.question}\n{recipe.options['dataset']}, {study.seeds} seeds: median, band from lowest to highest",
+        fontsize=12,
+    )
+    return figure
+
+
+def save(study: Study, folder: Path) -> None:
+    """Write `curves.png` and `curves.svg`."""
+    save_figure(plot_study(study), folder)
+
+
+def _overlaid(study: Study) -> "Figure":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.6, 7.6), layout="constrained")
+    axes = figure.subplots(2, 2, sharex=True)
+    for axis, (curve, label) in zip(axes.flat, PANELS, strict=True):
+        for variant, (colour, style, _) in zip(study.variants, STYLES, strict=False):
+            _band(axis, curves_of(study, variant.name, curve), colour, style, variant.name)
+        axis.set_ylabel(label)
+        _scale(axis, curve)
+    axes[0, 0].legend(fontsize=9)
+    for axis in axes[1]:
+        axis.set_xlabel("epochs")
+    _mark_humps(axes[1, 0], study)
+    return figure
+
+
+def _side_by_side(study: Study) -> "Figure":
+    """Draw the validation loss of each variant over that of the variant it is compared with."""
+    from matplotlib.figure import Figure
+
+    rows = -(-len(study.variants) // COLUMNS)
+    figure = Figure(figsize=(10.6, 1.1 + 2.1 * rows), layout="constrained")
+    axes = list(figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat)
+    names = {variant.name for variant in study.variants}
+    colour, _, _ = STYLES[0]
+    for axis, variant in zip(axes, study.variants, strict=False):
+        if variant.against in names:
+            _band(axis, curves_of(study, variant.against, "validation_loss"), REFERENCE, "--", variant.against)
+        _band(axis, curves_of(study, variant.name, "validation_loss"), colour, "-", variant.name)
+        axis.set_title(textwrap.fill(variant.text, 56), fontsize=8, loc="left")
+        axis.legend(fontsize=8, loc="upper right")
+        _scale(axis, "validation_loss")
+    for axis in axes[len(study.variants) :]:
+        axis.set_axis_off()
+    figure.supxlabel("epochs", fontsize=10)
+    figure.supylabel("validation loss", fontsize=10)
+    return figure
+
+
+def curves_of(study: Study, variant: str, curve: str) -> Floats:
+    """Return one row for each seed. (seeds, epochs)"""
+    return np.array([getattr(each.curves, curve) for each in study.of(variant)], np.float64)
+
+
+def _band(axis: "Axes", curves: Floats, colour: str, style: str, label: str) -> None:
+    epochs = np.arange(1, curves.shape[1] + 1)
+    axis.fill_between(epochs, curves.min(0), curves.max(0), color=colour, alpha=0.18, linewidth=0)
+    axis.plot(epochs, np.median(curves, 0), color=colour, linestyle=style, linewidth=1.6, label=label)
+
+
+def _scale(axis: "Axes", curve: str) -> None:
+    if curve.endswith("loss"):
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
+    axis.grid(alpha=0.25)
+
+
+def _mark_humps(axis: "Axes", study: Study) -> None:
+    """Mark where humps begin and how long they are, a row for each variant, below the curves."""
+    found = [(row, each) for row, variant in enumerate(study.variants) for each in study.of(variant.name) if each.humps]
+    for row, each in found:
+        colour = STYLES[row % len(STYLES)][0]
+        height = 0.03 + 0.03 * row
+        for hump in each.humps:
+            axis.plot(
+                [hump.start, hump.start + hump.length - 1],
+                [height, height],
+                transform=axis.get_xaxis_transform(),
+                color=colour,
+                linewidth=4,
+                alpha=0.6,
+            )
+    if found:
+        axis.text(0.01, 0.03 + 0.03 * len(study.variants), "bars: humps", transform=axis.transAxes, fontsize=8)

@@ -1,0 +1,142 @@
+"""One training run of a study: build, train epoch by epoch, keep the curves. Carried out in a fresh process."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from ckptcheck import environment
+from ckptcheck.errors import NotVerifiedError
+from ckptcheck.job import Job, Score
+from ckptcheck.run import Heartbeat
+from ckptcheck.worker import Say, make_job, told
+
+FORMAT_VERSION = 1
+RECORD = "run.json"
+
+
+class Scored(Job, Protocol):
+    """A job that knows the classes of its images, and how many of them it names."""
+
+    def train_scored(self, step: int) -> Score:
+        """Execute a training step; return loss and accuracy of its batch before the update."""
+
+    def evaluate_scored(self) -> Score:
+        """Return loss and accuracy on the validation set."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what a training run comes to. Two runs of one recipe are the same run.
+
+    `options` are the job's, all of them, the seed too; `versions` those of the packages that compute it; `dataset` is the
+    digest of a dataset that is a file.
+    """
+
+    job: str
+    options: Mapping[str, str]
+    epochs: int
+    versions: Mapping[str, str]
+    dataset: str | None = None
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A training run by epoch: mean over its steps of loss and accuracy, each before the update; validation after it."""
+
+    train_loss: tuple[float, ...]
+    train_accuracy: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    validation_accuracy: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A finished training run: its recipe, its curves, what it ran on, and how long the training took, in seconds."""
+
+    recipe: Recipe
+    curves: Curves
+    environment: Mapping[str, str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one process is to do: train by a recipe and keep the run in `folder`."""
+
+    name: str
+    folder: str
+    recipe: Mapping[str, Any]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    entry: ClassVar[str] = __name__
+    hash_seed: ClassVar[str] = "1"
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the process records."""
+        return Path(self.folder)
+
+
+def main(task: Task, say: Say) -> int:
+    """Carry out a task. `say` tells the parent how far it is. Returns the exit status of the process."""
+    os.environ.update(task.environment)
+    return told(lambda: _train(task, Recipe(**task.recipe), say), say)
+
+
+def _train(task: Task, recipe: Recipe, say: Say) -> None:
+    job, seed = make_job(recipe.job, recipe.options)
+    say("described", steps=recipe.epochs * job.steps_per_epoch, first=0)
+    started = time.perf_counter()
+    job.build(seed)
+    beat = Heartbeat(lambda done: say("step", done=done))
+    epochs = [_epoch(job, number, beat) for number in range(recipe.epochs)]  # type: ignore[arg-type]
+    seconds = time.perf_counter() - started
+    curves = Curves(*zip(*epochs, strict=True))
+    write(TrainingRun(recipe, curves, environment.fingerprint(), seconds), task.run_folder)
+
+
+def _epoch(job: Scored, number: int, beat: Heartbeat) -> tuple[float, float, float, float]:
+    steps = range(number * job.steps_per_epoch, (number + 1) * job.steps_per_epoch)
+    scores = []
+    for step in steps:
+        scores.append(job.train_scored(step))
+        beat(step + 1)
+    validation = job.evaluate_scored()
+    loss = math.fsum(score.loss for score in scores) / len(steps)
+    accuracy = math.fsum(score.accuracy for score in scores) / len(steps)
+    return loss, accuracy, validation.loss, validation.accuracy
+
+
+def write(found: TrainingRun, folder: Path) -> None:
+    """Keep a run: its record is there whole or not at all."""
+    text = json.dumps({"format_version": FORMAT_VERSION} | asdict(found), indent=1)
+    partial = folder / f"{RECORD}.partial"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(folder / RECORD)
+
+
+def read(folder: Path) -> TrainingRun | None:
+    """Read a kept run; None if it was not finished.
+
+    Raises:
+        NotVerifiedError: the record was damaged, or written by a version with another format.
+    """
+    path = folder / RECORD
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        version = found.pop("format_version")
+        curves = {name: tuple(values) for name, values in found.pop("curves").items()}
+        if version == FORMAT_VERSION:
+            return TrainingRun(recipe=Recipe(**found.pop("recipe")), curves=Curves(**curves), **found)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotVerifiedError(
+            f"The kept run {path} is damaged ({error}). Remove its folder, and it is trained again."
+        ) from error
+    raise NotVerifiedError(f"The kept run {path} has format {version}; this ckptcheck reads format {FORMAT_VERSION}.")

@@ -1,0 +1,200 @@
+"""A study from question to result. A reader starts here.
+
+variants × seeds ─▶ recipes ─▶ kept runs, and those that are still to be trained ─▶ the study as a value
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ckptcheck import jobs
+from ckptcheck.datasets import is_local, load
+from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.executors import Place, opened
+from ckptcheck.groups import Group, Needs
+from ckptcheck.groups import run as run_groups
+from ckptcheck.jobs.options import parse, shown
+from ckptcheck.processes import Event
+from ckptcheck.studies import training
+from ckptcheck.studies.catalogue import Definition, Variant, definition, options_of
+from ckptcheck.studies.training import Recipe, Task, TrainingRun
+
+if TYPE_CHECKING:
+    from ckptcheck.studies.result import Study
+
+SEEDS = 5
+ACCURACIES = (0.95, 0.98)
+TIMEOUT = 300.0
+MOST_SEEDS = 1000
+# What a run's numbers depend on: these packages, and these sources of ours.
+PACKAGES = ("tensorflow", "tf-keras", "numpy")
+SOURCES = ("datasets.py", "adapters/tf1.py", "jobs/*.py", "studies/training.py")
+Watch = Callable[[Event], None]
+Planned = tuple[Variant, int, Recipe]
+
+
+def study(
+    name: str,
+    variants: str | Sequence[str] | None = None,
+    *,
+    seeds: int = SEEDS,
+    epochs: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    accuracies: Sequence[float] = ACCURACIES,
+    timeout: float = TIMEOUT,
+    folder: Path | str | None = None,
+    executor: Executor | str | None = None,
+    watch: Watch | None = None,
+) -> "Study":
+    """Train the variants of a study with several seeds, side by side, and put their curves together.
+
+    Args:
+        name: `convergence`, `bn-apis` or `bn-ablation`.
+        variants: those of its variants to train; default: all.
+        seeds: number of seeds: each variant is trained with the seeds 0, 1, … A seed decides initial weights and batches,
+            which are the same in all variants.
+        epochs: length of a run; default: the study's.
+        options: option values of the jobs by name, as in `ckptcheck jobs`; not what the study itself changes.
+        accuracies: validation accuracies (0 to 1) of which is told after how many epochs they are reached.
+        timeout: seconds without a sign of life after which a process is ended.
+        folder: where each finished run is kept, to be used again; default: they are not kept.
+        executor: a `concurrent.futures.Executor`, or `dask://HOST:PORT`; default: processes of this machine.
+        watch: called with each event of each process.
+
+    Raises:
+        UsageError: the request is wrong; the text says which part.
+        NotVerifiedError: a run did not finish; those that did are kept.
+    """
+    asked = definition(name)
+    chosen = asked.chosen((variants,) if isinstance(variants, str) else tuple(variants or ()))
+    texts = {key: value if isinstance(value, str) else shown(value) for key, value in (options or {}).items()}
+    _check(seeds, epochs, accuracies, timeout)
+    planned = plan(asked, chosen, seeds, epochs or asked.epochs, texts)
+    temporary = tempfile.mkdtemp(prefix="ckptcheck-") if folder is None else None
+    try:
+        top = Path(temporary or folder or "").resolve()
+        top.mkdir(parents=True, exist_ok=True)
+        with opened(executor) as place:
+            _train(_missing(planned, top), top, timeout, place, watch or (lambda event: None))
+        from ckptcheck.studies.result import Study, Trained
+
+        trained = [Trained(variant, seed, _kept(recipe, top)) for variant, seed, recipe in planned]
+        return Study(asked, tuple(accuracies), tuple(trained))
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check(seeds: int, epochs: int | None, accuracies: Sequence[float], timeout: float) -> None:
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UsageError(f"The number of seeds must be from 1 to {MOST_SEEDS}, not {seeds}.")
+    if epochs is not None and epochs < 1:
+        raise UsageError(f"A run must have at least 1 epoch, not {epochs}.")
+    for accuracy in accuracies:
+        if not 0 < accuracy <= 1:
+            raise UsageError(f"A validation accuracy to reach must be above 0 and at most 1, not {accuracy:g}.")
+    if timeout <= 0:
+        raise UsageError(f"The timeout must be above 0 seconds, not {timeout:g}.")
+
+
+def plan(asked: Definition, chosen: Sequence[Variant], seeds: int, epochs: int, options: Mapping[str, str]) -> list[Planned]:
+    """Return the recipe of each variant with each seed, seed by seed: a study that is stopped has whole seeds.
+
+    Raises:
+        UsageError: an option is unknown, has a bad value, or is what the study changes; or the dataset cannot be used.
+    """
+    dataset = options.get("dataset", "")
+    if dataset.endswith(".npz"):
+        options = {**options, "dataset": str(Path(dataset).resolve())}
+    versions = {package: version(package) for package in PACKAGES} | {"jobs": _sources()}
+    summed: dict[str, str | None] = {}
+    return [
+        (
+            variant,
+            seed,
+            _recipe(variant.job, options_of(variant, options, asked) | {"seed": str(seed)}, epochs, versions, summed),
+        )
+        for seed in range(seeds)
+        for variant in chosen
+    ]
+
+
+def _sources() -> str:
+    package = Path(__file__).parent
+    summed = hashlib.sha256()
+    for path in sorted(path for pattern in SOURCES for path in package.glob(pattern)):
+        summed.update(path.read_bytes())
+    return summed.hexdigest()[:12]
+
+
+def _recipe(
+    job: str, given: Mapping[str, str], epochs: int, versions: Mapping[str, str], summed: dict[str, str | None]
+) -> Recipe:
+    read = parse(jobs.shipped(job).options, job, given)
+    if read.dataset not in summed:
+        summed[read.dataset] = _digest(read.dataset, read.batch_size)
+    return Recipe(job, {key: shown(value) for key, value in asdict(read).items()}, epochs, versions, summed[read.dataset])
+
+
+def _digest(dataset: str, batch_size: int) -> str | None:
+    """Return the digest of a dataset that is a file, after a look whether it can be trained on."""
+    if is_local(dataset):
+        load(dataset).steps_per_epoch(batch_size)
+    if not dataset.endswith(".npz"):
+        return None
+    return hashlib.sha256(Path(dataset).read_bytes()).hexdigest()
+
+
+def _missing(planned: Sequence[Planned], top: Path) -> list[Planned]:
+    """Return what is still to be trained. What a stopped study left of a run is removed."""
+    missing = []
+    for each in planned:
+        folder = top / folder_of(each[2])
+        if training.read(folder) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            missing.append(each)
+    return missing
+
+
+def folder_of(recipe: Recipe) -> str:
+    """Return the name of the folder in which a run of this recipe is kept."""
+    whole = json.dumps(asdict(recipe), sort_keys=True)
+    return f"{recipe.job}-seed{recipe.options['seed']}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
+
+
+def _kept(recipe: Recipe, top: Path) -> TrainingRun:
+    found = training.read(top / folder_of(recipe))
+    if found is None:
+        raise NotVerifiedError(f"The run {folder_of(recipe)} left no record.")
+    return found
+
+
+def _train(missing: Sequence[Planned], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:
+    groups = {folder_of(recipe): Group(_task(variant, seed, recipe)) for variant, seed, recipe in missing}
+    if not groups:
+        return
+    trouble: dict[str, str] = {}
+    for event in run_groups(list(groups.values()), top, Needs(("tensorflow",), (Task.hash_seed,), timeout), place):
+        if event.kind == "usage":
+            raise UsageError(event.facts["text"])
+        if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
+            trouble.setdefault(event.name, event.facts.get("text") or event.facts["trouble"])
+        watch(event)
+    if trouble:
+        first, why = next(iter(trouble.items()))
+        raise NotVerifiedError(
+            f"{len(trouble)} of {len(groups)} runs did not finish, {first} for one: {why.rstrip('.')}. "
+            "Those that finished are kept; the same command trains the others."
+        )
+
+
+def _task(variant: Variant, seed: int, recipe: Recipe) -> Task:
+    environment = jobs.shipped(variant.job).environment
+    return Task(f"{variant.name} seed {seed}", folder_of(recipe), asdict(recipe), environment)
