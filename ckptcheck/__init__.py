@@ -1,6 +1,8 @@
 """ckptcheck: if this training job dies now and is restored from its checkpoint, does it go on as if nothing had happened?"""
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -8,6 +10,9 @@ if TYPE_CHECKING:
     from ckptcheck.job import Job, Kind, Restored, RestoreRefusedError, Step, Tensor
     from ckptcheck.plot import plot
     from ckptcheck.report import Case, Report
+    from ckptcheck.studies.plot import plot_study
+    from ckptcheck.studies.result import Study
+    from ckptcheck.study import study
     from ckptcheck.verify import verify
 
 # Names are loaded when they are first used, so that `ckptcheck --help` need not wait for pandas.
@@ -21,9 +26,12 @@ _HOMES = {
     "RestoreRefusedError": "job",
     "Restored": "job",
     "Step": "job",
+    "Study": "studies.result",
     "Tensor": "job",
     "UsageError": "errors",
     "plot": "plot",
+    "plot_study": "studies.plot",
+    "study": "study",
     "verify": "verify",
 }
 __all__ = [
@@ -36,9 +44,12 @@ __all__ = [
     "RestoreRefusedError",
     "Restored",
     "Step",
+    "Study",
     "Tensor",
     "UsageError",
     "plot",
+    "plot_study",
+    "study",
     "verify",
 ]
 
@@ -46,7 +57,16 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ckptcheck' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"ckptcheck.{_HOMES[name]}"), name)
-    # The import has put the module of the same name here; the function is what is meant.
-    globals()[name] = found
+    found = globals()[name] = getattr(importlib.import_module(f"ckptcheck.{_HOMES[name]}"), name)
     return found
+
+
+class _Package(ModuleType):
+    """Keeps the names above: an import of the module `ckptcheck.plot` must not hide the function `ckptcheck.plot`."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

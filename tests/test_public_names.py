@@ -20,9 +20,12 @@ def test_public_names() -> None:
         "RestoreRefusedError",
         "Restored",
         "Step",
+        "Study",
         "Tensor",
         "UsageError",
         "plot",
+        "plot_study",
+        "study",
         "verify",
     ]
     for name in ckptcheck.__all__:
@@ -37,8 +40,8 @@ def loaded_by(code: str) -> set[str]:
     return {name.partition(".")[0] for name in done.stdout.split()}
 
 
-HEAVY = {"tensorflow", "keras", "tf_keras", "matplotlib"}
-CORE = "job run worker compare causes diagnose report verify server processes datasets jobs environment errors"
+HEAVY = {"tensorflow", "keras", "tf_keras", "matplotlib", "bokeh", "distributed"}
+CORE = "job run worker compare causes diagnose report verify server processes datasets jobs environment errors study groups executors studies.training studies.result html"
 
 
 def test_the_core_never_loads_tensorflow() -> None:

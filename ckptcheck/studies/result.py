@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -198,11 +199,13 @@ class Study:
 
     def warnings(self) -> list[str]:
         """Return a sentence for what a reader must know of the runs themselves."""
-        machines = {tuple(sorted(each.run.environment.items())) for each in self.trained}
+        # Within a job: some jobs need a setting of their own.
+        pairs = {(each.run.recipe.job, tuple(sorted(each.run.environment.items()))) for each in self.trained}
+        machines = max(Counter(job for job, _ in pairs).values())
         broken = [each for each in self.trained if len(each.finite_losses) < self.epoch_count]
         found = []
-        if len(machines) > 1:
-            found.append(f"The runs were made in {len(machines)} different environments; each run keeps its own.")
+        if machines > 1:
+            found.append(f"The runs were made in {machines} different environments; each run keeps its own.")
         if broken:
             names = ", ".join(f"{each.variant.name} seed {each.seed}" for each in broken[:3])
             found.append(f"The loss of {len(broken)} of {len(self.trained)} runs became NaN or infinite, {names} among them.")
