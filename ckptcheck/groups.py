@@ -87,7 +87,7 @@ def _elsewhere(groups: Sequence[Group], top: Path, needs: Needs, place: Place) -
             yield Event(group.first, "submitted", {})
         while waiting:
             ended, _ = wait(waiting, timeout=PATIENCE, return_when=FIRST_COMPLETED)
-            for future in ended:
+            for future in [each for each in waiting if each in ended]:  # in the order in which they were submitted
                 yield from _brought_back(future, waiting.pop(future), top)
             if not ended:
                 place.check()

@@ -36,7 +36,8 @@ def judge(job: str, restore: str, expected: str, evidence: Evidence, *, equal_na
     """Judge one case."""
 
     def case(outcome: str, **facts: Any) -> Case:
-        return Case(job, restore, expected, outcome, **facts)
+        covered = {"not_covered": _not_covered(facts["control"], facts["resumed"])} if "resumed" in facts else {}
+        return Case(job, restore, expected, outcome, **({} if outcome == REFUSED else covered), **facts)
 
     control, trouble = _read(evidence, None)
     if control is None or trouble:
@@ -66,6 +67,11 @@ def judge(job: str, restore: str, expected: str, evidence: Evidence, *, equal_na
         digests=_digests(control, resumed),
         **both,
     )
+
+
+def _not_covered(control: Run, resumed: Run) -> tuple[str, ...]:
+    asked = resumed.facts.asked
+    return () if asked is None else tuple(name for name in control.boundary if name not in asked)
 
 
 def report(cases: Sequence[Case]) -> Report:

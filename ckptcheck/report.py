@@ -11,7 +11,7 @@ import pandas as pd
 from ckptcheck.compare import Comparison
 from ckptcheck.diagnose import Diagnosis
 from ckptcheck.job import Kind
-from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
+from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.run import Run
 
 SCHEMA_VERSION = 1
@@ -45,6 +45,8 @@ class Case:
     resumed: Run | None = field(default=None, repr=False)
     comparison: Comparison | None = field(default=None, repr=False)
     digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    # The state tensors that the restore does not ask for, and that so keep their initial values.
+    not_covered: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,14 +57,6 @@ class Case:
     def as_expected(self) -> bool:
         """Whether the outcome is the expected one."""
         return self.outcome == self.expected
-
-    @property
-    def not_covered(self) -> tuple[str, ...]:
-        """The state tensors that the restore does not ask for, and that so keep their initial values."""
-        asked = self.resumed.facts.asked if self.resumed else None
-        if asked is None or self.control is None or self.outcome == REFUSED:
-            return ()
-        return tuple(name for name in self.control.boundary if name not in asked)
 
     @property
     def boundary_eval(self) -> tuple[float, float] | None:

@@ -175,6 +175,20 @@ def test_without_a_hump() -> None:
     ]
 
 
+def test_a_run_that_is_too_short_for_a_hump() -> None:
+    runs = [trained(name, 0, CALM[:4], FAST[:4], CALM[:4]) for name in ("bn-nn", "epsilon")]
+    assert Study(definition("bn-ablation"), (0.95,), tuple(runs)).findings() == [
+        "A hump is a rise of the validation loss (mean of 5 epochs) by more than 50% of its minimum so far, and back. "
+        "Runs of 4 epochs are too short to show one.",
+        "Training losses bit-equal to those of bn-nn, in every seed: epsilon. What sets these apart lies in the moving averages "
+        "alone, and cannot make a hump of the training.",
+        "Epochs to a validation accuracy of 95 %: bn-nn 2. No difference is supported for epsilon.",
+        "Validation accuracy after 4 epochs, in %: bn-nn 99.0. No difference is supported for epsilon.",
+        "With 1 seed no difference can be supported: the sign test, with 1 comparison of a measure, needs at least 6 seeds "
+        "(--seeds 6). Median and range over the seeds.",
+    ]
+
+
 def test_a_rise_without_return_is_no_hump() -> None:
     found = Study(definition("bn-ablation"), (0.95,), (trained("bn-nn", 0, [1.0] * 10 + [3.0] * 10, FAST, CALM),))
     assert found.findings()[0].endswith(
@@ -236,7 +250,7 @@ def test_what_is_printed(kept: Path) -> None:
     head, table, legend = (
         "Do tf.nn and tf.layers train alike, and does tf.layers go through a hump?\n"
         "digits, 3 epochs, 1 seed: median (range); ∞: never reached\n",
-        "           epochs to        final   largest  runs with\nvariant         20 %  accuracy, %   rise, %     a hump\n",
+        "           epochs to        final  largest  runs with\nvariant         20 %  accuracy, %  rise, %     a hump\n",
         "bn-nn      tf.nn, as in the article: epsilon 1e-5, warm-up, start at 0, second",
     )
     for part in (head, table, legend, "Curves: out/bn-apis/curves.png   All numbers: out/bn-apis/summary.json\n"):

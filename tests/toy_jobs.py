@@ -96,6 +96,19 @@ class Clean:
         pass
 
 
+class TwoWays(Clean):
+    """Exact by one restore; the other leaves the momentum where it was."""
+
+    restores = ("all", "weights")
+
+    def restore(self, folder, restore):
+        self.only_weights = restore == "weights"
+        return super().restore(folder, restore)
+
+    def wanted(self, held):
+        return {name: name for name in held if not (self.only_weights and name == "w/momentum")}
+
+
 # --- Defects: what each one breaks is its name; what must be found stands beside it in test_faults.py. ---------------
 
 

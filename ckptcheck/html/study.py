@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from bokeh.models import Range1d
+from bokeh.models.annotations import Legend
 
 from ckptcheck.html.page import DASHES, Cell, Chart, Page, Section, Table, Zoom, axes, finished, number, rendered, shortened
 from ckptcheck.plot import STYLES
@@ -22,8 +23,8 @@ def page(study: Study) -> str:
     """Return a study as one HTML file."""
     recipe = study.trained[0].run.recipe
     what = (
-        f"{recipe.options['dataset']}, {study.epoch_count} epochs, {study.seeds} seeds. Curves are medians over the seeds, "
-        "with a band from the lowest to the highest."
+        f"{recipe.options['dataset']}, {words.counted(study.epoch_count, 'epoch')}, "
+        f"{words.counted(study.seeds, 'seed')}. Curves are medians over the seeds, with a band from the lowest to the highest."
     )
     sections = [
         Section("Findings", texts=[*study.warnings(), *study.findings()]),
@@ -37,7 +38,7 @@ def page(study: Study) -> str:
 
 
 def _variants(study: Study) -> Table:
-    heads = ("variant", *study.measures, "runs with a hump", "what it is")
+    heads = ("variant", *map(words.label, study.measures), "runs with a hump", "what it is")
     return Table(heads, [_variant(study, variant) for variant in study.variants])
 
 
@@ -58,7 +59,7 @@ def _comparison(each: Comparison) -> list[Cell]:
     spreads = [Cell(words.spread(one, each.measure), number(one.median).value) for one in (each.of_variant, each.of_against)]
     counts = [number(each.lower), number(each.equal), number(each.higher), number(each.p, lambda p: f"{p:.2g}")]
     supported = Cell("yes", tone="good") if each.supported else Cell("no")
-    return [Cell(each.measure), Cell(each.variant), Cell(each.against), *spreads, *counts, supported]
+    return [Cell(words.label(each.measure)), Cell(each.variant), Cell(each.against), *spreads, *counts, supported]
 
 
 def _frame(frame: pd.DataFrame, title: str, where: str) -> Table:
@@ -102,6 +103,7 @@ def _section(study: Study, title: str, panels: Sequence[str], drawn: Sequence[tu
 
 def _panel(study: Study, panel: str, range_: Range1d, drawn: Sequence[tuple[str, str, str]]) -> Any:
     made = axes(dict(PANELS)[panel], range_, EPOCHS, logarithmic=panel.endswith("loss"), height=240)
+    made.add_layout(Legend(location="bottom_right" if panel.endswith("accuracy") else "top_right"))
     for name, colour, dash in drawn:
         curves = curves_of(study, name, panel)
         epochs = np.arange(1, curves.shape[1] + 1)

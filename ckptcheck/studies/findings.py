@@ -1,5 +1,6 @@
 """What a study's data supports, and no more, in sentences. Every number in them is one of the study's tables."""
 
+import math
 from collections.abc import Sequence
 
 from ckptcheck.studies import words
@@ -37,7 +38,9 @@ def _humps(study: Study) -> str:
         "and back."
     )
     total = sum(counts.values())
-    if total == 0:
+    if study.epoch_count < WINDOW:
+        found = f"Runs of {words.counted(study.epoch_count, 'epoch')} are too short to show one."
+    elif total == 0:
         found = f"None of the {len(study.trained)} runs has one."
     else:
         each = ", ".join(f"{name} {count} of {study.seeds}" for name, count in counts.items() if count)
@@ -82,6 +85,7 @@ def _of_measure(study: Study, wording: Wording) -> list[str]:
         f"{what}: {against} {words.spread(study.spread(against, measure), measure)}. "
         + _differing([each for each in found if each.against == against], measure, less, more)
         for against in dict.fromkeys(each.against for each in found)
+        if not math.isnan(study.spread(against, measure).median)
     ]
 
 
@@ -111,14 +115,10 @@ def _too_few(study: Study) -> list[str]:
     if study.seeds >= needed:
         return [
             f"Supported: by a sign test over the {study.seeds} seeds, p below {LEVEL:g} divided by "
-            f"{_counted(count, 'comparison')} of a measure. Median and range over the seeds."
+            f"{words.counted(count, 'comparison')} of a measure. Median and range over the seeds."
         ]
     return [
-        f"With {_counted(study.seeds, 'seed')} no difference can be supported: the sign test, with "
-        f"{_counted(count, 'comparison')} of a measure, needs at least {needed} seeds (--seeds {needed}). "
+        f"With {words.counted(study.seeds, 'seed')} no difference can be supported: the sign test, with "
+        f"{words.counted(count, 'comparison')} of a measure, needs at least {needed} seeds (--seeds {needed}). "
         "Median and range over the seeds."
     ]
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

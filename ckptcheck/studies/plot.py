@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ckptcheck.plot import STYLES, save_figure
+from ckptcheck.studies import words
 from ckptcheck.studies.humps import Floats
 from ckptcheck.studies.result import Study
 
@@ -30,10 +31,8 @@ def plot_study(study: Study) -> "Figure":
     """Draw a study: few variants over one another, many side by side."""
     figure = _overlaid(study) if len(study.variants) <= MOST_OVERLAID else _side_by_side(study)
     recipe = study.trained[0].run.recipe
-    figure.suptitle(
-        f"{study.definition.question}\n{recipe.options['dataset']}, {study.seeds} seeds: median, band from lowest to highest",
-        fontsize=12,
-    )
+    what = f"{recipe.options['dataset']}, {words.counted(study.seeds, 'seed')}: median, band from lowest to highest"
+    figure.suptitle(f"{study.definition.question}\n{what}", fontsize=12)
     return figure
 
 

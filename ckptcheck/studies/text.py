@@ -19,8 +19,8 @@ def show(study: Study, console: Console) -> None:
         console.print()
         console.print(Text(study.definition.question, style="bold"))
         console.print(
-            f"{recipe.options['dataset']}, {study.epoch_count} epochs, {study.seeds} "
-            f"{'seed' if study.seeds == 1 else 'seeds'}: median (range); ∞: never reached"
+            f"{recipe.options['dataset']}, {words.counted(study.epoch_count, 'epoch')}, "
+            f"{words.counted(study.seeds, 'seed')}: median (range); ∞: never reached"
         )
         console.print()
         console.print(_fitting(study, console))

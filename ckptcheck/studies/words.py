@@ -30,10 +30,28 @@ WRITERS = {"final_validation_accuracy": percent, "final_validation_loss": loss, 
 
 def number(value: float, measure: str) -> str:
     """Write one value of a measure."""
-    return "NaN" if math.isnan(value) else WRITERS.get(measure, epochs)(value)
+    return "–" if math.isnan(value) else WRITERS.get(measure, epochs)(value)
 
 
 def spread(found: Spread, measure: str) -> str:
     """Write median and range: `10 (9–11)`; only the median where there is no range."""
     median, low, high = (number(value, measure) for value in (found.median, found.low, found.high))
     return median if low == high else f"{median} ({low}–{high})"
+
+
+LABELS = {
+    "final_validation_accuracy": "final accuracy, %",
+    "final_validation_loss": "final validation loss",
+    "largest_rise": "largest rise, %",
+}
+
+
+def label(measure: str) -> str:
+    """Write the name of a measure, with its unit."""
+    accuracy = measure.removeprefix("epochs_to_")
+    return LABELS.get(measure) or f"epochs to {100 * float(accuracy):.4g} %"
+
+
+def counted(count: int, what: str) -> str:
+    """Write a number of things: `1 seed`, `5 seeds`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
