@@ -112,6 +112,10 @@ def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
     width = max(1, control.dtype.itemsize)
     left, right = (np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, width) for array in (control, resumed))
     found: Array = (left != right).any(axis=1).reshape(control.shape)
+    if control.dtype.kind == "c":  # a NaN in one part says nothing of the other
+        left, right = (np.stack([array.real, array.imag], axis=-1) for array in (control, resumed))
+        apart: Array = np.asarray(differing(left, right, equal_nan).any(axis=-1))
+        return apart
     if _is_inexact(control.dtype):
         left_nan, right_nan = np.isnan(control), np.isnan(resumed)
         found = found & ~(left_nan & right_nan) if equal_nan else found | left_nan | right_nan
@@ -127,7 +131,7 @@ def same(control: Array, resumed: Array, equal_nan: bool = False) -> bool:
 
 def _is_inexact(dtype: np.dtype[Any]) -> bool:
     # bfloat16 and the float8s of ml_dtypes are of kind V, as raw bytes are.
-    return dtype.kind in "fc" or "float" in dtype.name
+    return dtype.kind == "f" or "float" in dtype.name
 
 
 def _tensors(point: str, control: Snapshot, resumed: Snapshot, whole: Run, come_back: Run, equal_nan: bool) -> pd.DataFrame:
@@ -141,7 +145,10 @@ def _tensors(point: str, control: Snapshot, resumed: Snapshot, whole: Run, come_
             row |= _equals(resumed[name].value, initial.get(name), values)
         row |= _keys(name, come_back)
         before = whole.boundary.get(name)
-        row["poisoned"] = name in initial and before is not None and not same(before.value, initial[name].value)
+        # A NaN is no proof of a difference, whatever NaN is to count for elsewhere.
+        row["poisoned"] = (
+            name in initial and before is not None and not same(before.value, initial[name].value, equal_nan=True)
+        )
         rows.append(row)
     return pd.DataFrame(rows, columns=list(TENSOR_COLUMNS))
 
@@ -152,7 +159,7 @@ def _sides(control: Tensor | None, resumed: Tensor | None, equal_nan: bool) -> d
     assert known is not None
     row: dict[str, Any] = {"kind": known.kind.value, "elements": known.value.size}
     for side, tensor in (("control", control), ("resumed", resumed)):
-        row[f"{side}_dtype"] = tensor.value.dtype.name if tensor else ""
+        row[f"{side}_dtype"] = _dtype(tensor.value.dtype) if tensor else ""
         row[f"{side}_shape"] = str(tensor.value.shape) if tensor else ""
         row[f"{side}_norm"] = _norm(tensor.value) if tensor else math.nan
     comparable = control and resumed and control.value.dtype == resumed.value.dtype
@@ -180,13 +187,26 @@ def _keys(name: str, resumed: Run) -> dict[str, bool | None]:
     return {"asked": None if asked is None else name in asked, "held": None if held is None else key in held}
 
 
+def _dtype(dtype: np.dtype[Any]) -> str:
+    return dtype.name if dtype.isnative else f"{dtype.name} in the other byte order"
+
+
 def _norm(value: Array) -> float:
-    return float(np.linalg.norm(_as_float(value)))
+    if not _is_number(value.dtype):
+        return math.nan
+    with np.errstate(over="ignore"):  # then it is infinite
+        return float(np.linalg.norm(_as_float(value)))
 
 
 def _largest(control: Array, resumed: Array) -> float:
-    with np.errstate(invalid="ignore"):
+    if not _is_number(control.dtype):
+        return math.nan
+    with np.errstate(invalid="ignore", over="ignore"):
         return float(np.max(np.abs(_as_float(control) - _as_float(resumed)), initial=0.0))
+
+
+def _is_number(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "biufc" or (dtype.kind == "V" and dtype.type is not np.void)
 
 
 def _as_float(value: Array) -> Array:
@@ -203,9 +223,15 @@ def _losses(control: Run, resumed: Run, equal_nan: bool) -> pd.DataFrame:
         row |= {"control_batch": control.batches[whole], "resumed_batch": resumed.batches[index]}
         row["batch_equal"] = control.batches[whole] == resumed.batches[index]
         row |= {"control_rate": control.rates[whole], "resumed_rate": resumed.rates[index]}
-        row["rate_equal"] = control.rates[whole] == resumed.rates[index]
+        row["rate_equal"] = _same_rate(control.rates[whole], resumed.rates[index])
         rows.append(row)
     return pd.DataFrame(rows, columns=list(LOSS_COLUMNS))
+
+
+def _same_rate(control: float | None, resumed: float | None) -> bool:
+    if control is None or resumed is None:
+        return control is resumed
+    return same(np.array(control), np.array(resumed), equal_nan=True)
 
 
 def _evaluations(control: Run, resumed: Run, equal_nan: bool) -> pd.DataFrame:

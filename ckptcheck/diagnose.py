@@ -63,6 +63,9 @@ def why_nothing_compared(comparison: Comparison) -> str | None:
         return "No state tensor was compared: the job showed none."
     if comparison.at("final").empty:
         return "No state tensor was compared after the last step: the job showed none there."
+    gone = sorted(set(boundary["name"]) - set(comparison.at("final")["name"]))
+    if gone:
+        return f"{len(gone)} state tensors were not shown after the last step, {gone[0]} for one."
     if comparison.losses.empty:
         return "No training step was compared: the resumed run executed none."
     if len(comparison.losses) != comparison.steps_after:

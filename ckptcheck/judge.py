@@ -21,7 +21,9 @@ from ckptcheck.report import Case, Report, RestoreError
 from ckptcheck.run import Run, snapshot_digest
 
 # What may have gone wrong before a resumed run had anything to do with the checkpoint.
-BEFORE_THE_RESTORE = ("build", "state", "next_step")
+BEFORE_THE_RESTORE = ("build", "state")
+
+NO_CHECKPOINT = "No checkpoint was seen: the control's save left no file in the folder it was given."
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,19 @@ def judge(job: str, restore: str, expected: str, evidence: Evidence, *, equal_na
     """Judge one case."""
 
     def case(outcome: str, **facts: Any) -> Case:
-        covered = {"not_covered": _not_covered(facts["control"], facts["resumed"])} if "resumed" in facts else {}
-        return Case(job, restore, expected, outcome, **({} if outcome == REFUSED else covered), **facts)
+        if "resumed" in facts and outcome != REFUSED:
+            facts["not_covered"] = _not_covered(facts["control"], facts["resumed"])
+        return Case(job, restore, expected, outcome, **facts)
 
     control, trouble = _read(evidence, None)
     if control is None or trouble:
         return case(INCONCLUSIVE, reason=f"The control did not finish: {_sentence(trouble)}")
+    if not any(each.is_file() for each in run.crash_image_of(evidence.folder).rglob("*")):
+        return case(INCONCLUSIVE, reason=NO_CHECKPOINT, control=control)
     resumed, trouble = _read(evidence, restore)
     if resumed is None or trouble:
         return case(INCONCLUSIVE, reason=f"The resumed run did not finish: {_sentence(trouble)}", control=control)
     both: dict[str, Any] = {"control": control, "resumed": resumed}
-    if not any(each.is_file() for each in run.crash_image_of(evidence.folder).rglob("*")):
-        return case(
-            INCONCLUSIVE, reason="No checkpoint was seen: the control's save left no file in the folder it was given.", **both
-        )
     reason = why_inconclusive(control, resumed, equal_nan=equal_nan)
     if reason:
         return case(INCONCLUSIVE, reason=reason, **both)

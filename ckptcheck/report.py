@@ -59,6 +59,14 @@ class Case:
         return self.outcome == self.expected
 
     @property
+    def not_shown(self) -> tuple[str, ...]:
+        """The tensors of a recovered case that nobody asked for and that were at the boundary what they start as."""
+        if self.outcome != RECOVERED or self.comparison is None:
+            return ()
+        boundary = self.comparison.at("boundary")
+        return tuple(boundary["name"][~boundary["poisoned"].astype(bool) & (boundary["asked"] != True)])  # noqa: E712  # or None
+
+    @property
     def boundary_eval(self) -> tuple[float, float] | None:
         """The evaluation losses of control and resumed run at the boundary, before any update."""
         if self.comparison is None:
@@ -142,8 +150,13 @@ class Report:
         return json.dumps(self.document(), indent=2, allow_nan=False, ensure_ascii=False)
 
     def warnings(self) -> list[str]:
-        """Return a sentence for each restore that leaves state out."""
+        """Return a sentence for each restore that leaves state out, or of which it is not shown whether it does."""
         return [
+            f"{case.name}: {len(case.not_shown)} of {len(case.comparison.at('boundary'))} tensors have at the boundary the "
+            f"value they start with, so nothing shows that they come back: {some(case.not_shown)}. Try another --boundary."
+            for case in self.cases
+            if case.not_shown and case.comparison is not None
+        ] + [
             f"{case.name}: the restore does not cover {len(case.not_covered)} of {len(case.control.boundary)} tensors, "
             f"which keep their initial values: {some(case.not_covered)}."
             for case in self.cases

@@ -23,7 +23,7 @@ import numpy as np
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Kind, Schedule, Step, Tensor
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest"
 
 Array = np.ndarray[Any, Any]
@@ -119,8 +119,11 @@ class Recorder:
         Its batch is copied now and digested later, with those of other steps: between two steps of a framework the
         processor's caches are cold, and the same work takes five times as long as it does in a row.
         """
-        batch = step.batch
-        self._pending.append((index, step, None if batch is None else [array.copy() for array in batch]))
+        batch = step.batch or None  # no array: no batch was shown
+        rate = step.learning_rate
+        # Loss and rate are taken now, too: a job may write the next ones into the same arrays.
+        taken = Step(float(step.loss), None, None if rate is None else float(rate))
+        self._pending.append((index, taken, None if batch is None else [array.copy() for array in batch]))
         if len(self._pending) >= self._enough:
             self.flush()
 
@@ -193,13 +196,16 @@ def write_snapshot(path: Path, state: Snapshot) -> None:
     """Write a snapshot as raw bytes with a manifest, so that every dtype comes back as it was.
 
     Raises:
-        TypeError: a tensor's elements are not of fixed size, and so have no bytes to compare.
+        TypeError: a tensor cannot be compared by its bytes: its elements are not of fixed size, are structured, have
+            padding, or have a mask beside them; or its name is no text.
     """
     for name, tensor in state.items():
-        if tensor.value.dtype.hasobject:
+        if not isinstance(name, str):
+            raise TypeError(f"the state tensor {name!r} has a name that is no text")
+        if _has_more_than_bytes(tensor.value):
             raise TypeError(f"the state tensor {name} has dtype {tensor.value.dtype}, which cannot be recorded")
     manifest = [
-        {"name": name, "kind": tensor.kind.value, "dtype": tensor.value.dtype.name, "shape": tensor.value.shape}
+        {"name": name, "kind": tensor.kind.value, "dtype": _dtype_name(tensor.value.dtype), "shape": tensor.value.shape}
         for name, tensor in state.items()
     ]
     raw = {str(index): _bytes(tensor.value) for index, tensor in enumerate(state.values())}
@@ -214,6 +220,16 @@ def read_snapshot(path: Path) -> Snapshot:
             entry["name"]: Tensor(Kind(entry["kind"]), file[str(index)].view(_dtype(entry["dtype"])).reshape(entry["shape"]))
             for index, entry in enumerate(manifest)
         }
+
+
+def _has_more_than_bytes(value: Array) -> bool:
+    dtype = value.dtype
+    return bool(dtype.hasobject or dtype.names or dtype.char in "gG" or isinstance(value, np.ma.MaskedArray))
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    # `str` knows byte order and length, but calls bfloat16 and the float8s V2 and V1.
+    return dtype.name if dtype.kind == "V" and dtype.type is not np.void else dtype.str
 
 
 def _dtype(name: str) -> np.dtype[Any]:

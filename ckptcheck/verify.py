@@ -209,8 +209,11 @@ def _folders(top: Path, names: Iterable[str]) -> dict[str, Path]:
     for name in names:
         place, _, attribute = name.rpartition(":")
         readable = f"{Path(place).stem}-{attribute}" if place else name
-        taken = sum(folder.name.partition("~")[0] == readable for folder in folders.values())
-        folders[name] = top / (f"{readable}~{taken + 1}" if taken else readable)
+        number, free = 1, readable
+        while top / free in folders.values():
+            number += 1
+            free = f"{readable}~{number}"
+        folders[name] = top / free
     return folders
 
 

@@ -2,18 +2,22 @@
 
 import errno
 import os
+import random
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from ckptcheck import environment, jobs, run
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.job import Job, RestoreRefusedError, Schedule, load
 from ckptcheck.jobs import options as job_options
+from ckptcheck.opened import opened_files, pointer_to, written_since
 
 Say = Callable[..., None]
 
@@ -94,8 +98,9 @@ def main(task: Task, say: Say) -> int:
 
     Everything that went wrong in the job is recorded in the run's folder; what is wrong with the request is said.
     """
+    hash_seed = os.environ.get("PYTHONHASHSEED", "random")  # what it is now: a job may write another into the environment
     os.environ.update(task.environment)
-    return told(lambda: _carry_out(task, say), say)
+    return told(lambda: _carry_out(task, say, hash_seed), say)
 
 
 def told(work: Callable[[], None], say: Say) -> int:
@@ -118,24 +123,33 @@ def told(work: Callable[[], None], say: Say) -> int:
     return 0
 
 
-def _carry_out(task: Task, say: Say) -> None:
+def _carry_out(task: Task, say: Say, hash_seed: str) -> None:
     job, seed = make_job(task.job, task.options)
+    _check_restores(job.restores)
     schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundary)
     first = 0 if task.restore is None else schedule.boundary
     say("described", restores=list(job.restores), steps=schedule.steps, first=first)
     if task.restore is not None and task.restore not in job.restores:
         raise UsageError(f"{task.job} has no restore {task.restore}.")  # the parent has been told, and says so better
-    _recorded(job, seed, schedule, task, say)
+    _recorded(job, seed, schedule, task, say, hash_seed)
 
 
-def _recorded(job: Job, seed: int, schedule: Schedule, task: Task, say: Say) -> None:
+def _check_restores(restores: Sequence[str]) -> None:
+    if isinstance(restores, str):
+        raise UsageError(f"The restores of a job are a sequence of names, not the text {restores!r}: write ({restores!r},).")
+    folders = [run.folder_of(Path(), restore) for restore in restores]
+    if len(set(folders)) < len(folders):
+        raise UsageError(f"The restores {', '.join(restores)} need names that differ in letters, digits, dots or dashes.")
+
+
+def _recorded(job: Job, seed: int, schedule: Schedule, task: Task, say: Say, hash_seed: str) -> None:
     facts = run.Facts(
         role="control" if task.restore is None else "resumed",
         job=task.job,
         restore=task.restore,
         seed=seed if task.restore is None else seed + POISON,
         schedule=schedule,
-        hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
+        hash_seed=hash_seed,
         process=os.getpid(),
     )
     recorder = run.Recorder(task.run_folder, facts)
@@ -173,6 +187,11 @@ class _Execution:
         self._build()
         self._steps(0, 0, self.schedule.boundary)
         self._save()
+        following = self._next_step()
+        if following != self.schedule.boundary:
+            raise NotVerifiedError(
+                f"its next_step says {following} after {self.schedule.boundary} steps; the steps are counted from 0"
+            )
         self._at_boundary()
         self.say("boundary")
         self._steps(self.schedule.boundary, self.schedule.boundary, self.schedule.steps)
@@ -202,40 +221,77 @@ class _Execution:
 
     def _next_step(self) -> int:
         self.during = "next_step"
-        return int(self.job.next_step())
+        found = self.job.next_step()
+        if int(found) != found:
+            raise ValueError(f"next_step returned {found!r}, which is no step number")
+        return int(found)
 
     def _save(self) -> None:
         self.during = "save"
         checkpoints = self.task.run_folder / "checkpoints"
         checkpoints.mkdir()
         self.job.save(checkpoints, self.schedule.boundary)
+        pointer = pointer_to(checkpoints, checkpoints)
+        if pointer is not None:
+            raise NotVerifiedError(
+                f"its checkpoint ({pointer.name}) names the folder it was saved to by an absolute path, and so would be "
+                "restored from there and not from what a crash leaves. Save by paths relative to the folder, as with "
+                "tf.train.Saver(save_relative_paths=True)"
+            )
         # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
-        shutil.copytree(checkpoints, self.task.crash_image)
+        shutil.copytree(checkpoints, self.task.crash_image, symlinks=True)
 
     def _restore(self, restore: str) -> None:
+        # Each run has a copy of its own, to save into or to mend as it likes.
+        image = self.task.run_folder / "checkpoints"
+        shutil.copytree(self.task.crash_image, image, symlinks=True)
         try:
-            restored = self.job.restore(self.task.crash_image, restore)
+            with opened_files() as opened:
+                restored = self.job.restore(image, restore)
+            self._check_opened(opened)
         except RestoreRefusedError as refusal:
             self._keys(refusal.asked, refusal.held)
             raise
         if restored is not None:
             self._keys(restored.asked, restored.held)
 
+    def _check_opened(self, opened: set[str]) -> None:
+        began = (run.folder_of(Path(self.task.folder), None) / "initial.npz").stat().st_mtime
+        outside = written_since(opened, began, but=[self.task.run_folder])
+        if outside:
+            raise NotVerifiedError(
+                f"its restore read {outside[0]}, which was written during this verification and is not part of the "
+                "checkpoint: a crash would not have left it"
+            )
+
     def _keys(self, asked: Mapping[str, str] | None, held: Any) -> None:
         self.facts.asked = None if asked is None else dict(asked)
         self.facts.held = None if held is None else list(held)
 
     def _at_boundary(self) -> None:
-        self._snapshot("boundary")
+        before = self._snapshot("boundary")
         self._evaluate(self.schedule.boundary)
-
-    def _snapshot(self, point: str) -> None:
         self.during = "state"
-        self.recorder.snapshot(point, self.job.state())
+        after = self.job.state()
+        changed = [name for name in before if name in after and run.digest(after[name].value) != before[name]]
+        if changed:
+            raise NotVerifiedError(f"its evaluate changes the state tensor {changed[0]}, and so would what is measured")
+
+    def _snapshot(self, point: str) -> dict[str, str]:
+        """Record the state at a point; return the digest of each tensor."""
+        self.during = "state"
+        state = self.job.state()
+        self.recorder.snapshot(point, state)
+        return {name: run.digest(tensor.value) for name, tensor in state.items()}
 
     def _evaluate(self, done: int) -> None:
         self.during = "evaluate"
+        generators = random.getstate(), np.random.get_state()
         self.facts.evaluations.append((done, float(self.job.evaluate())))
+        if done % self.schedule.steps_per_epoch and done != self.schedule.steps:
+            # A training run evaluates at the edges of its epochs; this one is ours. A seed that it sets must not heal the run.
+            random.setstate(generators[0])
+            np.random.set_state(generators[1])
 
     def _steps(self, first: int, done: int, until: int) -> None:
         """Execute steps from index `first` on, as many as lead from `done` to `until`; the two differ if the step is lost."""

@@ -6,7 +6,7 @@ import pytest
 import toy_jobs
 from conftest import toy
 
-from ckptcheck import Case, verify
+from ckptcheck import Case, UsageError, verify
 from ckptcheck.diagnose import why_nothing_compared
 
 OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
@@ -33,6 +33,12 @@ DIVERGED = {
     "HiddenInLastLoss": [("unexplained", None)],
     "HiddenInFinalState": [("unexplained", None)],
     "RaisesInTrain": [("resumed-run-raised", None)],
+    "EvaluationReseeds": [("unexplained", None)],
+    "OtherByteOrder": [("tensors-missing", None)],
+    "HalfNaN": [("unexplained", NOT_APPLIED)],
+    "OtherSignOfRate": [("learning-rate-differs", None)],
+    "HalfAStep": [("resumed-run-raised", None)],
+    "NextStepRaises": [("resumed-run-raised", None)],
 }
 REFUSED = {"Missing": [("restore-raised", None)]}
 INCONCLUSIVE = {
@@ -53,8 +59,28 @@ INCONCLUSIVE = {
     "Leaves": "The resumed run did not finish: it left by SystemExit: 0.",
     "OtherEnvironment": "The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is unset in the control and 0 in the "
     "resumed run.",
+    "EvaluationChanges": "The control did not finish: its evaluate changes the state tensor mean, and so would what is measured.",
+    "PointsToItsFolder": "The control did not finish: its checkpoint (checkpoint) names the folder it was saved to by an absolute "
+    "path, and so would be restored from there and not from what a crash leaves. Save by paths relative to the folder, as with "
+    "tf.train.Saver(save_relative_paths=True).",
+    "ReadsBeside": f"The resumed run did not finish: its restore read {toy_jobs.ReadsBeside.beside}, which was written during this "
+    "verification and is not part of the checkpoint: a crash would not have left it.",
+    "LessInTheEnd": "5 state tensors were not shown after the last step, mean for one.",
+    "CountsFromOne": "The control did not finish: its next_step says 10 after 9 steps; the steps are counted from 0.",
+    "HasAMask": "The control did not finish: state raised TypeError: the state tensor mask has dtype float64, which cannot be "
+    "recorded.",
+    "NameIsNoText": "The control did not finish: state raised TypeError: the state tensor ('w', 0) has a name that is no text.",
 }
-RECOVERED = {"Clean": [], "Prints": [], "ShowsLess": [], "DeadStatistics": [("statistics-never-move", "never live")]}
+RECOVERED = {
+    "Clean": [],
+    "Prints": [],
+    "ShowsLess": [],
+    "DeadStatistics": [("statistics-never-move", "never live")],
+    "LossInPlace": [],
+    "RateIsNaN": [],
+    "SetsHashSeed": [],
+    "HasText": [],
+}
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +167,53 @@ def test_the_resumed_process_is_another_one(cases: dict[str, Case]) -> None:
     assert case.control.facts.process != case.resumed.facts.process
     assert case.control.facts.hash_seed != case.resumed.facts.hash_seed
     assert case.control.facts.seed != case.resumed.facts.seed
+
+
+def test_a_restore_that_mends_the_checkpoint_does_not_mend_it_for_others() -> None:
+    report = verify(toy("MendsTheCheckpoint"), steps=21, boundary=9)
+    assert [case.outcome for case in report.cases] == ["recovered", "diverged"]
+    assert found(report.cases[1]) == [("moving-statistics-lost", OMITTED)]
+
+
+def test_what_is_at_its_initial_value_at_the_boundary_is_told() -> None:
+    report = verify(toy("Accumulates"), steps=21, boundary=9)
+    assert [case.outcome for case in report.cases] == ["recovered"]
+    assert report.warnings() == [
+        f"{toy('Accumulates')} × all: 1 of 7 tensors have at the boundary the value they start with, so nothing shows that they "
+        "come back: sum. Try another --boundary."
+    ]
+    (case,) = verify(toy("Accumulates"), steps=21, boundary=10).cases
+    assert case.outcome == "diverged"
+
+
+def test_nan_proves_no_restore() -> None:
+    (case,) = verify(toy("ConstantNaN"), steps=21, boundary=9, equal_nan=True).cases
+    assert (case.outcome, case.reason) == ("inconclusive", INCONCLUSIVE["NothingPoisoned"])
+
+
+def test_half_a_nan_is_not_equal_on_request() -> None:
+    (case,) = verify(toy("HalfNaN"), steps=21, boundary=9, equal_nan=True).cases
+    assert (case.outcome, found(case)) == ("diverged", DIVERGED["HalfNaN"])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("RestoresIsAText", "The restores of a job are a sequence of names, not the text 'all': write ('all',)."),
+        ("RestoresAlike", "The restores all a, all-a need names that differ in letters, digits, dots or dashes."),
+    ],
+)
+def test_names_of_restores_that_cannot_be(name: str, message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        verify(toy(name), steps=21, boundary=9)
+    assert str(raised.value) == message
+
+
+def test_a_report_outlives_its_runs() -> None:
+    """The runs are gone when `verify` returns; whatever a case came to, the report can still be written."""
+    report = verify([toy(name) for name in ("TurnsNaN", "RaisesInTrain", "Missing", "Killed")], steps=21, boundary=9)
+    assert len(report.document()["cases"]) == 4
+    assert report.warnings() == []
 
 
 def test_nan_is_equal_on_request() -> None:

@@ -71,8 +71,8 @@ def test_run_comes_back(tmp_path: Path) -> None:
 def test_run_in_another_format(tmp_path: Path) -> None:
     Recorder(tmp_path, facts()).close()
     file = tmp_path / "run.json"
-    file.write_text(file.read_text().replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(NotVerifiedError, match=r"^The run was recorded in format 2; this ckptcheck reads format 1\.$"):
+    file.write_text(file.read_text().replace('"format_version": 2', '"format_version": 3'))
+    with pytest.raises(NotVerifiedError, match=r"^The run was recorded in format 3; this ckptcheck reads format 2\.$"):
         read(tmp_path)
 
 

@@ -384,3 +384,230 @@ class OtherEnvironment(Clean):
 
     def after_restore(self):
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+
+
+# --- What would hide a loss: each of these once passed, or was once taken for a loss. ----------------------------------
+
+
+class EvaluationReseeds(Clean):
+    """Its global generator is not saved, and every evaluation seeds it again: at the boundary, that is our evaluation."""
+
+    def build(self, seed):
+        super().build(seed)
+        np.random.seed(7)
+
+    def train(self, step):
+        self.live["w"] = self.live["w"] * (np.random.rand(4) < 0.9)
+        return super().train(step)
+
+    def evaluate(self):
+        np.random.seed(123)
+        return super().evaluate()
+
+
+class EvaluationChanges(Clean):
+    """An evaluation moves the statistics, as one in training mode does."""
+
+    def evaluate(self):
+        self.live["mean"] = self.live["mean"] / 2
+        return super().evaluate()
+
+
+class PointsToItsFolder(Clean):
+    """The checkpoint is a pointer to where it was saved: read from there, and not from what a crash leaves."""
+
+    def save(self, folder, step):
+        super().save(folder, step)
+        (folder / "checkpoint").write_text(str(folder / "state.npz"))
+
+    def restore(self, folder, restore):
+        return super().restore(Path((folder / "checkpoint").read_text()).parent, restore)
+
+
+class ReadsBeside(Clean):
+    """The momentum lies outside the checkpoint."""
+
+    beside = Path(tempfile.gettempdir()) / "ckptcheck-tests-beside.npz"
+
+    def save(self, folder, step):
+        super().save(folder, step)
+        np.savez(self.beside, momentum=self.live["w/momentum"])
+
+    def saved(self):
+        return [name for name in self.live if name != "w/momentum"]
+
+    def restore(self, folder, restore):
+        restored = super().restore(folder, restore)
+        with np.load(self.beside) as file:
+            self.live["w/momentum"] = file["momentum"]
+        return restored
+
+
+class MendsTheCheckpoint(Clean):
+    """One restore rewrites the checkpoint that the other reads, which loses the mean."""
+
+    restores = ("mend", "plain")
+
+    def saved(self):
+        return [name for name in self.live if name != "mean"]
+
+    def save(self, folder, step):
+        super().save(folder, step)
+        np.save(folder / "mean.npy", self.live["mean"])
+
+    def restore(self, folder, restore):
+        if restore == "mend":
+            with np.load(folder / "state.npz") as file:
+                mended = dict(file) | {"mean": np.load(folder / "mean.npy")}
+            np.savez(folder / "state.npz", **mended)
+        else:
+            time.sleep(0.4)
+        return super().restore(folder, restore)
+
+
+class LossInPlace(Clean):
+    """Exact; every loss and rate is written into the same array."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.reported, self.used = np.zeros(()), np.zeros(())
+
+    def train(self, step):
+        done = super().train(step)
+        self.reported[...], self.used[...] = done.loss, done.learning_rate * (1 + step)
+        return Step(self.reported, done.batch, self.used)
+
+
+class OtherByteOrder(Clean):
+    """The restore gives the same bytes in another order: other values."""
+
+    def after_restore(self):
+        self.live["v"] = self.live["v"].view(self.live["v"].dtype.newbyteorder())
+
+
+class ConstantNaN(Clean):
+    """The restore reads nothing: it starts like the control and trains to the boundary. One tensor is NaN throughout."""
+
+    def build(self, seed):
+        super().build(0)
+
+    def state(self):
+        return {"mask": Tensor(Kind.OTHER, np.array([np.nan, 1.0]))}
+
+    def restore(self, folder, restore):
+        for step in range(9):
+            self.train(step)
+
+
+class HalfNaN(Clean):
+    """Complex numbers with NaN in one part; the restore loses the other."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.live["phase"] = np.array([complex(np.nan, seed + 1)])
+
+    def state(self):
+        return {name: Tensor(KINDS.get(name, Kind.OTHER), value.copy()) for name, value in self.live.items()}
+
+    def wanted(self, held):
+        return {name: name for name in held if name != "phase"}
+
+
+class LessInTheEnd(Clean):
+    """A tensor is not shown any more where it differs."""
+
+    def state(self):
+        shown = super().state()
+        return {"step": shown["step"]} if self.live["step"] == 21 else shown
+
+
+class CountsFromOne(Clean):
+    def next_step(self):
+        return super().next_step() + 1
+
+
+class HalfAStep(Clean):
+    def next_step(self):
+        return super().next_step() + (0.5 if self.resumed else 0)
+
+
+class OtherSignOfRate(Clean):
+    def rate(self, step):
+        return -0.0 if self.resumed else 0.0
+
+
+class RateIsNaN(Clean):
+    def train(self, step):
+        done = super().train(step)
+        return Step(done.loss, done.batch, float("nan"))
+
+
+class SetsHashSeed(Clean):
+    """Exact; sets the variable, as code that seeds everything does. It has no effect on a process that runs."""
+
+    def __init__(self):
+        os.environ["PYTHONHASHSEED"] = "42"
+
+
+class HasText(Clean):
+    """Exact; some of its state is text, or raw bytes."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.live["phase"] = np.array(["warm-up", f"{seed}"])
+        self.live["key"] = np.array([bytes(8)], dtype="V8")
+
+    def state(self):
+        return {name: Tensor(KINDS.get(name, Kind.OTHER), value.copy()) for name, value in self.live.items()}
+
+
+class HasAMask(Clean):
+    def state(self):
+        return super().state() | {"mask": Tensor(Kind.OTHER, np.ma.masked_array([1.0, 2.0], [True, False]))}
+
+
+class NameIsNoText(Clean):
+    def state(self):
+        return {("w", 0): Tensor(Kind.WEIGHT, self.live["w"].copy())}
+
+
+class NextStepRaises(Clean):
+    """What the restore left cannot say where it is."""
+
+    def next_step(self):
+        if self.resumed:
+            raise RuntimeError("no counter")
+        return super().next_step()
+
+
+class RestoresIsAText(Clean):
+    restores = "all"
+
+
+class RestoresAlike(Clean):
+    restores = ("all a", "all-a")
+
+
+class Accumulates(Clean):
+    """Gradients of three steps are added up; the sum is not saved. After every third step it is zero, as at the start."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.live["sum"] = np.zeros(4)
+
+    def state(self):
+        return {name: Tensor(KINDS.get(name, Kind.ACCUMULATOR), value.copy()) for name, value in self.live.items()}
+
+    def saved(self):
+        return [name for name in self.live if name != "sum"]
+
+    def train(self, step):
+        done = super().train(step)
+        self.live["sum"] = self.live["sum"] + self.batch(step).mean(0)
+        if (step + 1) % 3 == 0:
+            self.live["w"] = self.live["w"] - 0.01 * self.live["sum"]
+            self.live["sum"] = np.zeros(4)
+        return done
+
+    def restore(self, folder, restore):
+        super().restore(folder, restore)
