@@ -96,6 +96,7 @@ def write_study(study: "Study", partial: Path, draw: Callable[["Study", Path], N
     made.mkdir()
     for name in ("epochs", "runs", "humps"):
         getattr(study, name)().to_csv(made / f"{name}.csv", index=False)
+    study.bands().to_csv(made / "bands.csv", index=False, float_format="%.5g")  # to be drawn, and kept: small
     draw(study, made)
     (made / "summary.json").write_text(study.to_json() + "\n", encoding="utf-8")
     _replace(made, partial.parent / made.name)

@@ -1,11 +1,13 @@
 """What a study's data supports, and no more, in sentences. Every number in them is one of the study's tables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ckptcheck.studies import words
 from ckptcheck.studies.humps import RISE, WINDOW
 from ckptcheck.studies.result import LEVEL, Comparison, Study, reaching, sign_test
+
+FEW = 3  # variants of which each is worth a mention
 
 # Measure, what it is called, and what a variant is that has less or more of it than the one it is compared with.
 Wording = tuple[str, str, str, str]
@@ -43,11 +45,16 @@ def _humps(study: Study) -> str:
     elif total == 0:
         found = f"None of the {len(study.trained)} runs has one."
     else:
-        each = ", ".join(f"{name} {count} of {study.seeds}" for name, count in counts.items() if count)
-        found = f"{total} of {len(study.trained)} runs have one: {each}."
+        found = f"{total} of {len(study.trained)} runs have one: {_by_variant(counts, study.seeds)}."
     if unfinished:
         found += f" In {unfinished} the loss was still up when training ended; that is not counted."
     return f"{what} {found}"
+
+
+def _by_variant(counts: Mapping[str, int], seeds: int) -> str:
+    if len(counts) <= FEW:
+        return ", ".join(f"{name} {count} of {seeds}" for name, count in counts.items() if count)
+    return f"from {min(counts.values())} to {max(counts.values())} of {seeds} of a variant"
 
 
 def _in_training(study: Study) -> list[str]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # More variants than this do not fit on one another: each has a panel of its own, over the one it is compared with.
 MOST_OVERLAID = 3
 COLUMNS = 3
+# Dark and light, and each with a line style of its own: to be told apart in grey too.
+LINES = tuple((colour, style) for (colour, _, _), style in zip(STYLES, ("-", "--", ":"), strict=False))
 REFERENCE = "#8a8a8a"  # the colour of the variant that another is compared with
 PANELS = (
     ("train_loss", "training loss"),
@@ -47,7 +49,7 @@ def _overlaid(study: Study) -> "Figure":
     figure = Figure(figsize=(10.6, 7.6), layout="constrained")
     axes = figure.subplots(2, 2, sharex=True)
     for axis, (curve, label) in zip(axes.flat, PANELS, strict=True):
-        for variant, (colour, style, _) in zip(study.variants, STYLES, strict=False):
+        for variant, (colour, style) in zip(study.variants, LINES, strict=False):
             _band(axis, curves_of(study, variant.name, curve), colour, style, variant.name)
         axis.set_ylabel(label)
         _scale(axis, curve)
@@ -66,7 +68,7 @@ def _side_by_side(study: Study) -> "Figure":
     figure = Figure(figsize=(10.6, 1.1 + 2.1 * rows), layout="constrained")
     axes = list(figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat)
     names = {variant.name for variant in study.variants}
-    colour, _, _ = STYLES[0]
+    colour, _ = LINES[0]
     for axis, variant in zip(axes, study.variants, strict=False):
         if variant.against in names:
             _band(axis, curves_of(study, variant.against, "validation_loss"), REFERENCE, "--", variant.against)
@@ -103,7 +105,7 @@ def _mark_humps(axis: "Axes", study: Study) -> None:
     """Mark where humps begin and how long they are, a row for each variant, below the curves."""
     found = [(row, each) for row, variant in enumerate(study.variants) for each in study.of(variant.name) if each.humps]
     for row, each in found:
-        colour = STYLES[row % len(STYLES)][0]
+        colour, _ = LINES[row]
         height = 0.03 + 0.03 * row
         for hump in each.humps:
             axis.plot(
