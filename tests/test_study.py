@@ -260,7 +260,7 @@ def test_what_is_printed(kept: Path) -> None:
 
 def test_what_is_left(kept: Path) -> None:
     names = {path.name for path in (kept / "out" / "bn-apis").iterdir()}
-    assert names == {"curves.png", "curves.svg", "epochs.csv", "humps.csv", "runs.csv", "summary.json"}
+    assert names == {"bands.csv", "curves.png", "curves.svg", "epochs.csv", "humps.csv", "runs.csv", "summary.json"}
     assert (
         (kept / "out" / "bn-apis" / "epochs.csv")
         .read_text()

@@ -9,10 +9,9 @@ from bokeh.models import Range1d
 from bokeh.models.annotations import Legend
 
 from ckptcheck.html.page import DASHES, Cell, Chart, Page, Section, Table, Zoom, axes, finished, number, rendered, shortened
-from ckptcheck.plot import STYLES
 from ckptcheck.studies import words
 from ckptcheck.studies.catalogue import Variant
-from ckptcheck.studies.plot import MOST_OVERLAID, PANELS, REFERENCE, curves_of
+from ckptcheck.studies.plot import LINES, MOST_OVERLAID, PANELS, REFERENCE, curves_of
 from ckptcheck.studies.result import Comparison, Study
 
 EPOCHS = "epochs"
@@ -78,12 +77,10 @@ def _cell(value: Any) -> Cell:
 def _curves(study: Study) -> list[Section]:
     """Return the curves of all variants over one another, or of each with the one it is compared with."""
     if len(study.variants) <= MOST_OVERLAID:
-        colours = [
-            (variant.name, colour, DASHES[style]) for variant, (colour, style, _) in zip(study.variants, STYLES, strict=False)
-        ]
+        colours = [(each.name, colour, DASHES[style]) for each, (colour, style) in zip(study.variants, LINES, strict=False)]
         return [_section(study, "Curves", [axis for axis, _ in PANELS], colours)]
     names = {variant.name for variant in study.variants}
-    own, _, _ = STYLES[0]
+    own, _ = LINES[0]
     sections = []
     for variant in study.variants:
         other = [(variant.against, REFERENCE, "dashed")] if variant.against in names and variant.against else []

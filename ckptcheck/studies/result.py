@@ -169,11 +169,10 @@ class Study:
         return pd.concat([_curves(each) for each in self.trained], ignore_index=True)
 
     def bands(self) -> pd.DataFrame:
-        """Return the curves over the seeds: one row for each variant and epoch, with median, lowest and highest of each curve."""
+        """Return the curves over the seeds: one row for each variant and epoch, with median, min and max of each curve."""
         grouped = self.epochs().drop(columns="seed").groupby(["variant", "epoch"], sort=False)
-        found = grouped.agg(["median", "min", "max"])
-        found.columns = [f"{curve}_{what}" for curve, what in found.columns]
-        return found.reset_index()
+        found = pd.concat({what: grouped.agg(what) for what in ("median", "min", "max")}, axis=1)
+        return found.set_axis(found.columns.map("_".join), axis=1).reset_index()
 
     def runs(self) -> pd.DataFrame:
         """Return one row for each run: what is measured of it, its humps, and how long it took."""
