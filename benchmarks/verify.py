@@ -14,24 +14,16 @@ alternating order where one does not need the other. Takes some 45 s a repeat on
 Exits with 0 whether the bars are met or not, with 1 when something could not be measured.
 """
 
-import argparse
-import json
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from ckptcheck.environment import cores
-from ckptcheck.errors import CkptcheckError
+from side_by_side import HERE, Found, NotMeasuredError, Pair, last_line, main, python, ratio, side_by_side, tell, timed
+
 from ckptcheck.processes import Event
 from ckptcheck.verify import verify
 
-HERE = Path(__file__).resolve().parent
 BY_HAND = "verify against a script by hand"
 IMPORT = "six default cases against one import"
 STEP = "recorded step against a bare one"
@@ -40,43 +32,6 @@ BARS = {BY_HAND: 0.6, IMPORT: 3.0, STEP: 1.01, RESTORE: 1.0}
 
 ALLOWANCE = 0.3  # seconds a further restore may cost beyond what it costs bare
 PAIRS_A_REPEAT = 16  # pairs of blocks of steps
-TIMEOUT = 600.0
-
-# Seconds of the tool, seconds of what it is held against.
-Pair = tuple[float, float]
-Measure = Callable[[], float]
-
-
-class NotMeasuredError(Exception):
-    """A process that was to be timed failed, or did not do what it was timed for."""
-
-
-def python(*arguments: str | Path) -> str:
-    """Run Python in a process of its own and return what it printed; its warnings and logs are kept from our output."""
-    command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-    if done.returncode != 0:
-        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-        raise NotMeasuredError(f"{' '.join(command)} left with status {done.returncode}:\n{last}")
-    return done.stdout
-
-
-def timed(*arguments: str | Path) -> float:
-    started = time.perf_counter()
-    python(*arguments)
-    return time.perf_counter() - started
-
-
-def last_line(printed: str) -> Any:
-    return json.loads(printed.splitlines()[-1])
-
-
-def side_by_side(tool: Measure, other: Measure, repeat: int) -> Pair:
-    """Measure both; which of the two comes first alternates with the repeats."""
-    if repeat % 2:
-        seconds = other()
-        return tool(), seconds
-    return tool(), other()
 
 
 def by_hand(folder: Path, repeat: int) -> Pair:
@@ -117,9 +72,9 @@ def steps(pairs: int) -> list[Pair]:
     return [(recorded, bare) for bare, recorded in found]
 
 
-def measure(repeats: int) -> dict[str, list[Pair]]:
+def measure(repeats: int) -> Found:
     """Measure everything; say on standard error how far it is."""
-    found: dict[str, list[Pair]] = {name: [] for name in BARS}
+    found: Found = {name: [] for name in BARS}
     with tempfile.TemporaryDirectory(prefix="ckptcheck-benchmark-") as top:
         tell("reading everything into the page cache")
         timed("-m", "ckptcheck", "verify", "--out", Path(top) / "unmeasured")
@@ -133,57 +88,5 @@ def measure(repeats: int) -> dict[str, list[Pair]]:
     return found
 
 
-def tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def ratio(pair: Pair) -> float:
-    return pair[0] / pair[1]
-
-
-def results(found: dict[str, list[Pair]]) -> dict[str, dict[str, Any]]:
-    """Return the ratio of each bar, the bar, and whether it is met."""
-    ratios = {name: statistics.median(map(ratio, found[name])) for name in BARS}
-    return {name: {"ratio": ratios[name], "bar": bar, "met": ratios[name] <= bar} for name, bar in BARS.items()}
-
-
-def table(found: dict[str, list[Pair]]) -> str:
-    """Lay the results out for a reader: with the middle half of the ratios and the median seconds of both sides."""
-    lines = [f"{'':<{WIDTH}}  ratio    bar         middle half    tool, s   other, s"]
-    for name, result in results(found).items():
-        low, high = middle_half([ratio(pair) for pair in found[name]])
-        tool, other = (statistics.median(side) for side in zip(*found[name], strict=True))
-        lines.append(
-            f"{name:<{WIDTH}} {result['ratio']:6.3f} {result['bar']:6.2f}  {'met' if result['met'] else 'NOT':<3}"
-            f"  {low:6.3f}–{high:.3f}  {tool:9.3f}  {other:9.3f}"
-        )
-    lines.append(f"{cores()} cores, TensorFlow {version('tensorflow')}, Python {sys.version.split()[0]}")
-    return "\n".join(lines)
-
-
-WIDTH = max(map(len, BARS))
-
-
-def middle_half(ratios: Sequence[float]) -> tuple[float, float]:
-    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else [ratios[0]] * 3
-    return low, high
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="how often each is measured (default: 5)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
-    arguments = parser.parse_args()
-    if arguments.repeats < 1:
-        parser.error("there must be at least 1 repeat")
-    try:
-        found = measure(arguments.repeats)
-    except (NotMeasuredError, CkptcheckError, subprocess.TimeoutExpired) as error:
-        tell(f"Not measured: {error}")
-        return 1
-    print(json.dumps(results(found)) if arguments.json else table(found))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__ or "", BARS, measure, repeats=5))

@@ -5,8 +5,9 @@ import importlib
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -118,18 +119,9 @@ def verify(
                 write_html(report_page(report))
     except KeyboardInterrupt:
         raise NotVerifiedError(INTERRUPTED) from None
-    for warning in report.warnings():
-        print(f"ckptcheck: warning: {warning}", file=sys.stderr)
-    # A reader who has seen enough (`| head`) closes the pipe; the verdict stays what it is.
-    with contextlib.suppress(BrokenPipeError):
-        if json:
-            print(report.to_json(), flush=True)
-        else:
-            from ckptcheck import text
+    from ckptcheck import text
 
-            console = Console(highlight=False)
-            text.show(report, console)
-            print(f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}", flush=True)
+    _tell(report, json, text.show, f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}")
     raise typer.Exit(report.exit_code)
 
 
@@ -197,16 +189,9 @@ def study(
                 write_html(study_page(found))
     except KeyboardInterrupt:
         raise NotVerifiedError(STUDY_INTERRUPTED) from None
-    for warning in found.warnings():
-        print(f"ckptcheck: warning: {warning}", file=sys.stderr)
-    with contextlib.suppress(BrokenPipeError):
-        if json:
-            print(found.to_json(), flush=True)
-        else:
-            from ckptcheck.studies import text
+    from ckptcheck.studies import text
 
-            text.show(found, Console(highlight=False))
-            print(f"Curves: {out / name / 'curves.png'}   All numbers: {out / name / 'summary.json'}", flush=True)
+    _tell(found, json, text.show, f"Curves: {out / name / 'curves.png'}   All numbers: {out / name / 'summary.json'}")
 
 
 def _list_studies() -> None:
@@ -246,6 +231,21 @@ def _version(
 
         print(f"ckptcheck {installed('ckptcheck')}")
         raise typer.Exit
+
+
+def _tell(found: Any, json: bool, show: Callable[[Any, Any], None], where: str) -> None:
+    """Print a report or a study, its warnings on standard error."""
+    from rich.console import Console
+
+    for warning in found.warnings():
+        print(f"ckptcheck: warning: {warning}", file=sys.stderr)
+    # A reader who has seen enough (`| head`) closes the pipe; the verdict stays what it is.
+    with contextlib.suppress(BrokenPipeError):
+        if json:
+            print(found.to_json(), flush=True)
+        else:
+            show(found, Console(highlight=False))
+            print(where, flush=True)
 
 
 def _meanwhile(module: str, html: Path | None) -> None:

@@ -121,13 +121,14 @@ def single_file(path: Path | None) -> Iterator[Callable[[str], None]]:
         raise UsageError(f"The file {path} cannot be written: {error.strerror}.") from error
 
     def write_text(text: str) -> None:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        except OSError as error:
+            raise NotVerifiedError(f"The file {path} could not be written: {error.strerror or error}.") from error
 
     try:
         yield write_text
-    except OSError as error:
-        raise NotVerifiedError(f"The file {path} could not be written: {error.strerror or error}.") from error
     finally:
         partial.unlink(missing_ok=True)
 

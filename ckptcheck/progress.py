@@ -25,6 +25,8 @@ class ProgressView:
         self._troubled: set[str] = set()
         self._start: TaskID | None = None
         self._all: TaskID | None = None
+        self._begun = False
+        self._kept = 0
         self._submitted = 0
         self._done = 0
         self._progress = Progress(
@@ -44,10 +46,14 @@ class ProgressView:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._progress.stop()
+        if not self._begun:
+            self._tell_kept()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if event.kind == "submitted":
+        if event.kind == "kept":
+            self._kept += 1
+        elif event.kind == "submitted":
             self._has_been_submitted()
         elif event.kind == "described":
             self._described(event)
@@ -60,13 +66,18 @@ class ProgressView:
 
     def _has_been_submitted(self) -> None:
         self._submitted += 1
-        if self._submitted == 1:
+        if not self._begun:
+            self._begun = True
+            self._tell_kept()
             if self._console.is_terminal:
                 self._start = self._progress.add_task(STARTING, total=None)
             else:
                 self._console.print(f"ckptcheck: {STARTING} …", highlight=False)
-        if self._all is not None:
-            self._progress.update(self._all, total=self._submitted)
+
+    def _tell_kept(self) -> None:
+        if self._kept:
+            runs = "1 run is" if self._kept == 1 else f"{self._kept} runs are"
+            self._console.print(f"ckptcheck: {runs} kept from before", highlight=False)
 
     def _described(self, event: Event) -> None:
         if self._start is not None:

@@ -66,7 +66,7 @@ def study(
         timeout: seconds without a sign of life after which a process is ended.
         folder: where each finished run is kept, to be used again; default: they are not kept.
         executor: a `concurrent.futures.Executor`, or `dask://HOST:PORT`; default: processes of this machine.
-        watch: called with each event of each process.
+        watch: called with each event of each process, and with an event `kept` for each run that need not be trained.
 
     Raises:
         UsageError: the request is wrong; the text says which part.
@@ -82,7 +82,7 @@ def study(
         top = Path(temporary or folder or "").resolve()
         top.mkdir(parents=True, exist_ok=True)
         with opened(executor) as place:
-            _train(_missing(planned, top), top, timeout, place, watch or (lambda event: None))
+            _train(planned, top, timeout, place, watch or (lambda event: None))
         from ckptcheck.studies.result import Study, Trained
 
         trained = [Trained(variant, seed, _kept(recipe, top)) for variant, seed, recipe in planned]
@@ -152,17 +152,6 @@ def _digest(dataset: str, batch_size: int) -> str | None:
     return hashlib.sha256(Path(dataset).read_bytes()).hexdigest()
 
 
-def _missing(planned: Sequence[Planned], top: Path) -> list[Planned]:
-    """Return what is still to be trained. What a stopped study left of a run is removed."""
-    missing = []
-    for each in planned:
-        folder = top / folder_of(each[2])
-        if training.read(folder) is None:
-            shutil.rmtree(folder, ignore_errors=True)
-            missing.append(each)
-    return missing
-
-
 def folder_of(recipe: Recipe) -> str:
     """Return the name of the folder in which a run of this recipe is kept."""
     whole = json.dumps(asdict(recipe), sort_keys=True)
@@ -176,12 +165,22 @@ def _kept(recipe: Recipe, top: Path) -> TrainingRun:
     return found
 
 
-def _train(missing: Sequence[Planned], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:
-    groups = {folder_of(recipe): Group(_task(variant, seed, recipe)) for variant, seed, recipe in missing}
-    if not groups:
-        return
+def _train(planned: Sequence[Planned], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:
+    tasks = {folder_of(recipe): _task(variant, seed, recipe) for variant, seed, recipe in planned}
+    groups = []
+    for folder, task in tasks.items():
+        if training.read(top / folder) is None:
+            shutil.rmtree(top / folder, ignore_errors=True)  # what a stopped study left of a run
+            groups.append(Group(task))
+        else:
+            watch(Event(task, "kept", {}))
+    if groups:
+        _train_groups(groups, top, timeout, place, watch)
+
+
+def _train_groups(groups: Sequence[Group], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:
     trouble: dict[str, str] = {}
-    for event in run_groups(list(groups.values()), top, Needs(("tensorflow",), (Task.hash_seed,), timeout), place):
+    for event in run_groups(groups, top, Needs(("tensorflow",), (Task.hash_seed,), timeout), place):
         if event.kind == "usage":
             raise UsageError(event.facts["text"])
         if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):

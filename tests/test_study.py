@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -217,7 +218,8 @@ def test_runs_of_two_machines_are_told() -> None:
 def test_measures() -> None:
     inf = float("inf")
     assert spread([3, 1, 2]) == Spread(2, 1, 3)
-    assert spread([3, 1, inf, inf]) == Spread(3, 1, inf)
+    assert spread([3, 1, inf, 2]) == Spread(2.5, 1, inf)
+    assert spread([3, 1, inf, inf]) == Spread(inf, 1, inf)
     assert trained("bn-nn", 0, CALM, FAST, CALM).epochs_to(0.96) == 2
     assert trained("bn-nn", 0, CALM, FAST, CALM).epochs_to(0.999) == inf
 
@@ -271,7 +273,7 @@ def test_what_is_left(kept: Path) -> None:
         .read_text()
         .startswith(
             "variant,seed,epochs_to_0.2,final_validation_accuracy,final_validation_loss,largest_rise,humps,"
-            "rises_without_return,seconds\nbn-nn,0,"
+            "rises_without_return,training,seconds\nbn-nn,0,"
         )
     )
     document = json.loads((kept / "out" / "bn-apis" / "summary.json").read_text())
@@ -286,11 +288,17 @@ def names_of(events: list[Event], kind: str) -> list[str]:
 def test_nothing_is_trained_twice(kept: Path) -> None:
     events: list[Event] = []
     again = study("bn-apis", seeds=1, epochs=3, folder=kept / "out" / "runs", watch=events.append)
-    assert events == []
+    assert {event.kind for event in events} == {"kept"}
     more = study("bn-apis", seeds=2, epochs=3, folder=kept / "out" / "runs", watch=events.append)
     assert names_of(events, "started") == ["bn-layers seed 1", "bn-nn seed 1"]
     assert more.of("bn-nn")[0].curves == again.of("bn-nn")[0].curves
     assert more.of("bn-nn")[0].curves != more.of("bn-nn")[1].curves
+
+
+def test_what_is_said_of_kept_runs(kept: Path, tmp_path: Path) -> None:
+    shutil.copytree(kept / "out", tmp_path / "out")
+    done = run("study", "bn-apis", "bn-nn", "--seeds", "1", "--epochs", "3", "--out", "out", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "ckptcheck: 1 run is kept from before\n")
 
 
 def test_a_run_is_the_same_wherever_it_is_made(kept: Path) -> None:

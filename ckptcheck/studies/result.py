@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ckptcheck.report import finite
+from ckptcheck.run import digest
 from ckptcheck.studies.catalogue import Definition, Variant
 from ckptcheck.studies.humps import END, RISE, WINDOW, Hump, humps_of, rises_of
 from ckptcheck.studies.training import Curves, TrainingRun
@@ -175,7 +177,7 @@ class Study:
         return found.set_axis(found.columns.map("_".join), axis=1).reset_index()
 
     def runs(self) -> pd.DataFrame:
-        """Return one row for each run: what is measured of it, its humps, and how long it took."""
+        """Return one row for each run: what is measured of it, its humps, a digest of its training losses, its seconds."""
         return pd.DataFrame([self._row(each) for each in self.trained])
 
     def _row(self, each: Trained) -> dict[str, Any]:
@@ -185,6 +187,7 @@ class Study:
             **{name: measure(each) for name, measure in self.measures.items()},
             "humps": len(each.humps),
             "rises_without_return": len(each.rises) - len(each.humps),
+            "training": digest(np.array(each.curves.train_loss)),
             "seconds": round(each.run.seconds, 2),
         }
 
@@ -271,8 +274,7 @@ def spread(values: Sequence[float]) -> Spread:
     """Return median and range; all NaN if one of the values is."""
     if any(math.isnan(value) for value in values):
         return Spread(math.nan, math.nan, math.nan)
-    # The lower of two middle ones where they are no mean of each other: an epoch that was, or an infinity.
-    return Spread(statistics.median_low(values), min(values), max(values))
+    return Spread(statistics.median(values), min(values), max(values))
 
 
 def sign_test(lower: int, higher: int) -> float:

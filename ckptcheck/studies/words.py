@@ -7,7 +7,7 @@ from ckptcheck.studies.result import Spread
 
 def epochs(value: float) -> str:
     """Write a number of epochs; infinity is one that was never reached."""
-    return "∞" if math.isinf(value) else f"{value:.0f}"
+    return "∞" if math.isinf(value) else f"{value:g}"
 
 
 def percent(value: float) -> str:
