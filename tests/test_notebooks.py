@@ -38,7 +38,8 @@ def test_notebook(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     NotebookClient(notebook, timeout=200, kernel_name="here", resources={"metadata": {"path": path.parent}}).execute()
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in cells)
-    shown = "".join(json.dumps(cell.outputs, ensure_ascii=False) for cell in cells).replace("\\n", " ")
+    printed = "".join(json.dumps(cell.outputs, ensure_ascii=False) for cell in cells)
+    shown = " ".join(printed.replace("\\n", " ").split())
     for words in WORDS[path.name]:
         assert words in shown
 
