@@ -1,6 +1,8 @@
 """Images to train on: the digits that ship with the tool, Keras' datasets, or a user's own `.npz` file."""
 
+import fcntl
 import importlib
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
@@ -86,7 +88,10 @@ def _shipped_file() -> Path:
 def _fetch(name: str) -> tuple[Array, Array]:
     module = importlib.import_module(f"keras.datasets.{name}")
     try:
-        (train_x, train_y), (test_x, test_y) = module.load_data()
+        # Runs start side by side: the first fetches, the others find what it has fetched.
+        with (Path(tempfile.gettempdir()) / f"ckptcheck-{name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (train_x, train_y), (test_x, test_y) = module.load_data()
     except Exception as error:
         raise NotVerifiedError(
             f"The dataset {name} could not be fetched by keras.datasets, which needs the network once: {error}. "
