@@ -92,12 +92,12 @@ def compare(control: Run, resumed: Run, *, equal_nan: bool = False) -> Compariso
     """
     boundary = control.facts.schedule.boundary
     return Comparison(
-        tensors=pd.concat(
+        tensors=pd.DataFrame(
             [
-                _tensors("boundary", control.boundary, resumed.boundary, control, resumed, equal_nan),
-                _tensors("final", control.final, resumed.final, control, resumed, equal_nan),
+                *_tensors("boundary", control.boundary, resumed.boundary, control, resumed, equal_nan),
+                *_tensors("final", control.final, resumed.final, control, resumed, equal_nan),
             ],
-            ignore_index=True,
+            columns=list(TENSOR_COLUMNS),
         ),
         losses=_losses(control, resumed, equal_nan),
         evaluations=_evaluations(control, resumed, equal_nan),
@@ -134,7 +134,9 @@ def _is_inexact(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "f" or "float" in dtype.name
 
 
-def _tensors(point: str, control: Snapshot, resumed: Snapshot, whole: Run, come_back: Run, equal_nan: bool) -> pd.DataFrame:
+def _tensors(
+    point: str, control: Snapshot, resumed: Snapshot, whole: Run, come_back: Run, equal_nan: bool
+) -> list[dict[str, Any]]:
     values = {digest(tensor.value): name for name, tensor in control.items() if tensor.value.size > 1}
     initial = come_back.initial
     rows = []
@@ -150,7 +152,7 @@ def _tensors(point: str, control: Snapshot, resumed: Snapshot, whole: Run, come_
             name in initial and before is not None and not same(before.value, initial[name].value, equal_nan=True)
         )
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(TENSOR_COLUMNS))
+    return rows
 
 
 def _sides(control: Tensor | None, resumed: Tensor | None, equal_nan: bool) -> dict[str, Any]:

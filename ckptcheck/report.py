@@ -275,4 +275,8 @@ def _stacked(cases: tuple[Case, ...], table: str) -> pd.DataFrame:
             rows.insert(0, "job", case.job)
             rows.insert(1, "restore", case.restore)
             tables.append(rows)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["job", "restore"])
+    if not tables:
+        return pd.DataFrame(columns=["job", "restore"])
+    # A column that one case knows nothing of must not decide its type for the others; pandas 2 warns of that.
+    known = [rows.dropna(axis="columns", how="all") for rows in tables]
+    return pd.concat(known, ignore_index=True).reindex(columns=tables[0].columns)

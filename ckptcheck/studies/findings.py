@@ -14,7 +14,7 @@ Wording = tuple[str, str, str, str]
 
 
 def findings(study: Study) -> list[str]:
-    """Return the findings of a study, the humps first where they are what it asks about."""
+    """Return the findings of a study, the humps first."""
     compared = [text for wording in _wordings(study) for text in _of_measure(study, wording)]
     return [_humps(study), *_in_training(study), *_same_training(study), *compared, *_too_few(study)]
 
