@@ -176,7 +176,7 @@ def study(
                     options=options,
                     accuracies=tuple(sorted(set(accuracy or ACCURACIES))),
                     timeout=timeout,
-                    folder=out / "runs",
+                    folder=out / output.KEPT,
                     executor=executor,
                     watch=watch,
                 )

@@ -1,6 +1,7 @@
 """Where else to run: any `concurrent.futures.Executor`, or a Dask cluster by its address."""
 
 import contextlib
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -62,6 +63,9 @@ def _dask(address: str) -> Iterator[Place]:
         raise UsageError(
             f"{address} needs the package {error.name}, which is not installed: pip install 'ckptcheck[dask]'."
         ) from None
+    # What it logs of lost connections, with tracebacks, is said here in a sentence. Its client has a level of its own.
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client: Any = distributed.Client(  # type: ignore[no-untyped-call]
             f"tcp://{host_and_port}", timeout=CONNECT_TIMEOUT, set_as_default=False

@@ -10,7 +10,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ckptcheck.errors import CkptcheckError
 from ckptcheck.executors import Place
 from ckptcheck.processes import Event, Workers
 
+LOST = "the executor has it no longer: its machines, or the connection to them, were lost"
 NEEDED_THERE = "its machines need ckptcheck installed, and memory for one run on each of their threads"
 
 # How often an executor is asked whether it is still there, in seconds.
@@ -114,6 +115,9 @@ def _brought_back(future: "Future[tuple[list[Event], bytes]]", group: Group, top
         said, packed = future.result()
     except CkptcheckError:
         raise
+    except CancelledError:
+        yield Event(group.first, "ended", {"status": 3, "trouble": LOST})
+        return
     except Exception as error:
         text = f"the executor could not run it ({type(error).__name__}: {error}); {NEEDED_THERE}"
         yield Event(group.first, "ended", {"status": 3, "trouble": text})

@@ -22,8 +22,10 @@ PARTIAL = ".partial"
 CONTENTS = ("runs", "losses.csv", "tensors.csv", "evaluations.csv", "curves.png", "curves.svg", "report.json")
 
 
-# A study's output folder: the runs that are kept for all studies, and a folder for each of them.
-STUDY_CONTENTS = ("runs", *STUDIES)
+# A study's output folder: the runs that are kept for all studies, and a folder for each of them. No name is one of a
+# verification's, which would replace it.
+KEPT = "kept"
+STUDY_CONTENTS = (KEPT, *STUDIES)
 
 
 @contextmanager
@@ -65,7 +67,7 @@ def _refuse_strangers(folder: Path, contents: Sequence[str]) -> None:
         found = strangers or sorted(each.name for each in folder.iterdir())
         raise UsageError(
             f"The output folder {folder} holds something else ({', '.join(found[:3])}): nothing was written. "
-            "Name a folder that is empty, is not there yet, or holds an earlier report."
+            "Name a folder that is empty, is not there yet, or holds earlier results of the same command."
         )
 
 

@@ -80,8 +80,8 @@ def study(
     temporary = tempfile.mkdtemp(prefix="ckptcheck-") if folder is None else None
     try:
         top = Path(temporary or folder or "").resolve()
-        top.mkdir(parents=True, exist_ok=True)
         with opened(executor) as place:
+            top.mkdir(parents=True, exist_ok=True)
             _train(planned, top, timeout, place, watch or (lambda event: None))
         from ckptcheck.studies.result import Study, Trained
 

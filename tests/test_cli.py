@@ -135,7 +135,7 @@ def test_output_folder_that_holds_something_else(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (
         2,
         "ckptcheck: The output folder thesis holds something else (chapter.tex): nothing was written. "
-        "Name a folder that is empty, is not there yet, or holds an earlier report.\n",
+        "Name a folder that is empty, is not there yet, or holds earlier results of the same command.\n",
     )
     assert (tmp_path / "thesis" / "report.json").read_text() == "mine"
     (tmp_path / "thesis" / "chapter.tex").unlink()

@@ -2,8 +2,10 @@
 
 import json
 import socket
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,48 @@ def test_a_worker_that_dies(cluster: Any, address: str) -> None:
         with pytest.raises(BaseException):  # noqa: B017  # Dask passes on what the task raised
             future.result(timeout=30)
     assert verify(toy("Clean"), executor=address, **SHORT).verdict == "pass"
+
+
+def test_a_scheduler_that_dies(tmp_path: Path) -> None:
+    """In the middle of a run: one sentence and no traceback, and no process of the run is left."""
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    where = tmp_path / "scheduler.json"
+    scheduler = subprocess.Popen([*dask, "--scheduler-file", str(where)], stderr=subprocess.DEVNULL, cwd=tmp_path)
+    try:
+        host = json.loads(eventually(where.read_text))["address"].removeprefix("tcp://")
+        command = ["study", "bn-apis", "--seeds", "1", "--executor", f"dask://{host}"]
+        client = subprocess.Popen(
+            [sys.executable, "-m", "ckptcheck", *command],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+            stdout=subprocess.PIPE,
+        )
+        assert client.stderr is not None
+        assert client.stderr.readline() == "ckptcheck: starting; TensorFlow takes some seconds to import …\n"
+        time.sleep(0.5)
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+    printed, errors = client.communicate(timeout=60)
+    assert (client.returncode, printed) == (3, "")
+    assert errors.splitlines()[-1] == (
+        "ckptcheck: 2 of 2 runs did not finish, bn-nn seed 0 for one: the executor has it no longer: its machines, or the "
+        "connection to them, were lost. Those that finished are kept; the same command trains the others."
+    )
+    assert "Traceback" not in errors
+
+
+def eventually(read: Callable[[], str]) -> str:
+    until = time.monotonic() + 30
+    while True:
+        try:
+            if text := read():
+                return text
+        except FileNotFoundError:
+            pass
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_cluster_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -287,9 +287,9 @@ def names_of(events: list[Event], kind: str) -> list[str]:
 
 def test_nothing_is_trained_twice(kept: Path) -> None:
     events: list[Event] = []
-    again = study("bn-apis", seeds=1, epochs=3, folder=kept / "out" / "runs", watch=events.append)
+    again = study("bn-apis", seeds=1, epochs=3, folder=kept / "out" / "kept", watch=events.append)
     assert {event.kind for event in events} == {"kept"}
-    more = study("bn-apis", seeds=2, epochs=3, folder=kept / "out" / "runs", watch=events.append)
+    more = study("bn-apis", seeds=2, epochs=3, folder=kept / "out" / "kept", watch=events.append)
     assert names_of(events, "started") == ["bn-layers seed 1", "bn-nn seed 1"]
     assert more.of("bn-nn")[0].curves == again.of("bn-nn")[0].curves
     assert more.of("bn-nn")[0].curves != more.of("bn-nn")[1].curves
@@ -304,7 +304,7 @@ def test_what_is_said_of_kept_runs(kept: Path, tmp_path: Path) -> None:
 def test_a_run_is_the_same_wherever_it_is_made(kept: Path) -> None:
     found = study("bn-apis", "bn-nn", seeds=1, epochs=3)
     assert (
-        found.of("bn-nn")[0].curves == study("bn-apis", seeds=1, epochs=3, folder=kept / "out" / "runs").of("bn-nn")[0].curves
+        found.of("bn-nn")[0].curves == study("bn-apis", seeds=1, epochs=3, folder=kept / "out" / "kept").of("bn-nn")[0].curves
     )
 
 
@@ -312,7 +312,7 @@ def test_a_stopped_study_goes_on(tmp_path: Path) -> None:
     """Ctrl-C when the first run is done: it is kept, the others are trained by the same command, and nobody is left."""
     command = [sys.executable, "-m", "ckptcheck", "study", "bn-apis", "--seeds", "3", "--epochs", "4"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    runs = tmp_path / "ckptcheck-study" / "runs"
+    runs = tmp_path / "ckptcheck-study" / "kept"
     until = time.monotonic() + 60
     while not list(runs.glob("*/run.json")) and time.monotonic() < until:
         time.sleep(0.02)
@@ -334,6 +334,18 @@ def test_a_stopped_study_goes_on(tmp_path: Path) -> None:
 
 def children() -> list[str]:
     return [each.name for each in Path("/proc").iterdir() if each.name.isdecimal() and os.access(each / "cmdline", os.R_OK)]
+
+
+def test_a_verification_does_not_take_the_place_of_kept_runs(kept: Path, tmp_path: Path) -> None:
+    """Also where a study was stopped before it had results: there is nothing but its runs."""
+    shutil.copytree(kept / "out", tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / "bn-apis")
+    done = run("verify", "plain", "--out", "out", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "ckptcheck: The output folder out holds something else (kept): nothing was written. Name a folder that is empty, is not "
+        "there yet, or holds earlier results of the same command.\n",
+    )
 
 
 def test_a_damaged_record(kept: Path, tmp_path: Path) -> None:
@@ -385,6 +397,7 @@ def test_the_list_of_studies(tmp_path: Path) -> None:
     [
         (["bn-apis", "--dataset", "digits", "--set", "dataset=mnist"], 2, "dataset is given twice: digits and mnist."),
         (["bn-apis", "--dataset", "cifar"], 2, "There is no dataset called 'cifar'."),
+        (["bn-apis", "--executor", "nowhere"], 2, "An executor is given as dask://HOST:PORT,"),
         (["bn-apis", "--html", "."], 2, "The file . cannot be written: Is a directory."),
         (["bn-apis", "--html", "no/where.html"], 2, "The file no/where.html cannot be written: No such file or directory."),
         (["bn-apis", "--out", "/proc/nowhere"], 2, "The output folder /proc/nowhere cannot be written:"),
