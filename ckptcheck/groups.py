@@ -122,6 +122,8 @@ def _brought_back(future: "Future[tuple[list[Event], bytes]]", group: Group, top
         text = f"the executor could not run it ({type(error).__name__}: {error}); {NEEDED_THERE}"
         yield Event(group.first, "ended", {"status": 3, "trouble": text})
         return
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(top, filter="data")
+    # A run is there whole or not at all.
+    with tempfile.TemporaryDirectory(dir=top) as unpacked, tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(unpacked, filter="data")
+        (Path(unpacked) / group.first.folder).replace(top / group.first.folder)
     yield from said

@@ -18,13 +18,23 @@ _listening: set[str] | None = None
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and _listening is not None and isinstance(arguments[0], str | bytes | os.PathLike):
+    if event != "open" or _listening is None:
+        return
+    path, mode, flags = arguments
+    if isinstance(path, str | bytes | os.PathLike) and _reads(mode, flags):
         _listening.add(os.path.abspath(os.fsdecode(arguments[0])))  # noqa: PTH100  # called for every file: cheaply
+
+
+def _reads(mode: str | None, flags: int) -> bool:
+    return flags & os.O_ACCMODE != os.O_WRONLY if mode is None else "r" in mode or "+" in mode
 
 
 @contextmanager
 def opened_files() -> Iterator[set[str]]:
-    """Collect the absolute paths of the files that are opened meanwhile. An audit hook stays for the life of the process."""
+    """Collect the absolute paths of the files that are opened for reading meanwhile.
+
+    The audit hook cannot be taken back: it stays, and hears nothing more.
+    """
     global _listening
     found: set[str] = set()
     _listening = found

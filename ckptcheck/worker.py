@@ -261,7 +261,7 @@ class _Execution:
         if outside:
             raise NotVerifiedError(
                 f"its restore read {outside[0]}, which was written during this verification and is not part of the "
-                "checkpoint: a crash would not have left it"
+                "checkpoint: a crash may not leave it as it was read"
             )
 
     def _keys(self, asked: Mapping[str, str] | None, held: Any) -> None:

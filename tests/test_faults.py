@@ -64,7 +64,7 @@ INCONCLUSIVE = {
     "path, and so would be restored from there and not from what a crash leaves. Save by paths relative to the folder, as with "
     "tf.train.Saver(save_relative_paths=True).",
     "ReadsBeside": f"The resumed run did not finish: its restore read {toy_jobs.ReadsBeside.beside}, which was written during this "
-    "verification and is not part of the checkpoint: a crash would not have left it.",
+    "verification and is not part of the checkpoint: a crash may not leave it as it was read.",
     "LessInTheEnd": "5 state tensors were not shown after the last step, mean for one.",
     "CountsFromOne": "The control did not finish: its next_step says 10 after 9 steps; the steps are counted from 0.",
     "HasAMask": "The control did not finish: state raised TypeError: the state tensor mask has dtype float64, which cannot be "
@@ -79,6 +79,7 @@ RECOVERED = {
     "LossInPlace": [],
     "RateIsNaN": [],
     "SetsHashSeed": [],
+    "WritesBeside": [],
     "HasText": [],
 }
 

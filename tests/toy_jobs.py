@@ -443,6 +443,15 @@ class ReadsBeside(Clean):
         return restored
 
 
+class WritesBeside(Clean):
+    """Exact; its restore writes a log beside the checkpoint, and reads nothing but that."""
+
+    def restore(self, folder, restore):
+        with (Path(tempfile.gettempdir()) / "ckptcheck-tests.log").open("a") as log:
+            log.write("restored")
+        return super().restore(folder, restore)
+
+
 class MendsTheCheckpoint(Clean):
     """One restore rewrites the checkpoint that the other reads, which loses the mean."""
 

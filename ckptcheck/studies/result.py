@@ -58,8 +58,9 @@ class Trained:
 
         Training normalises by the batch and reads no moving average: what rises there too is not the averages' doing.
         """
-        before = max(0, hump.start - 1 - 2 * (WINDOW // 2))
-        return float(rises_of(self.curves.train_loss)[before : before + hump.length + WINDOW // 2].max())
+        half = WINDOW // 2
+        first = hump.start - 1 - half  # the window whose middle is the first epoch of the hump
+        return float(rises_of(self.curves.train_loss)[max(0, first - half) : first + hump.length].max())
 
     @cached_property
     def largest_rise(self) -> float:
