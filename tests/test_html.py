@@ -166,6 +166,12 @@ def test_whatever_a_case_came_to(name: str, browser: Any, tmp_path: Path) -> Non
     assert complaints(browser) == []
 
 
+def test_a_long_run_has_its_first_rows() -> None:
+    page = report_page(verify(toy("Clean"), steps=700, boundary=9))
+    assert "The first 500 of 691 rows; all of them are in losses.csv." in page
+    assert page.count("<tr>") < 530
+
+
 def test_nothing_is_fetched(default_report: Report) -> None:
     """One file: no script, style, picture or font comes from elsewhere. What stands between script tags is Bokeh's."""
     page = re.sub(r"(<script[^>]*>).*?</script>", r"\1", report_page(default_report), flags=re.DOTALL)

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from bokeh.embed import components
 from bokeh.models import CustomJS, HoverTool, LogScale, Range1d
 from bokeh.plotting import figure
@@ -108,11 +109,10 @@ def rendered(page: Page) -> str:
     )
 
 
-def shortened(rows: Sequence[Sequence[Cell]], where: str) -> tuple[Sequence[Sequence[Cell]], str]:
-    """Return the first rows of a table, and a note on where the others are, if there are any."""
-    if len(rows) <= MOST_ROWS:
-        return rows, ""
-    return rows[:MOST_ROWS], f"The first {MOST_ROWS} of {len(rows)} rows; all of them are in {where}."
+def shortened(frame: pd.DataFrame, write: Callable[[Any], Sequence[Cell]], where: str) -> tuple[list[Sequence[Cell]], str]:
+    """Return the first rows of a frame as cells, and a note on where the others are, if there are any."""
+    rows = [write(row) for _, row in frame.head(MOST_ROWS).iterrows()]
+    return rows, f"The first {MOST_ROWS} of {len(frame)} rows; all of them are in {where}." if len(frame) > MOST_ROWS else ""
 
 
 def number(value: float, write: Callable[[float], str] = lambda value: f"{value:.6g}") -> Cell:

@@ -62,7 +62,7 @@ def _comparison(each: Comparison) -> list[Cell]:
 
 
 def _frame(frame: pd.DataFrame, title: str, where: str) -> Table:
-    rows, note = shortened([[_cell(value) for value in row] for row in frame.itertuples(index=False)], where)
+    rows, note = shortened(frame, lambda row: [_cell(value) for value in row], where)
     return Table(tuple(map(str, frame.columns)), rows, title, note, folded=True)
 
 

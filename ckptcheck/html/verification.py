@@ -89,7 +89,7 @@ def _tensors(case: Case) -> Table:
     """Show every tensor at the boundary, those that differ first."""
     assert case.comparison is not None
     found = case.comparison.at("boundary").sort_values("equal", kind="stable")
-    rows, note = shortened([_tensor(row) for _, row in found.iterrows()], "tensors.csv")
+    rows, note = shortened(found, _tensor, "tensors.csv")
     heads = (
         "tensor",
         "kind",
@@ -123,7 +123,7 @@ def _whether(equal: Any) -> Cell:
 
 def _losses(case: Case) -> Table:
     assert case.comparison is not None
-    rows, note = shortened([_loss(row) for _, row in case.comparison.losses.iterrows()], "losses.csv")
+    rows, note = shortened(case.comparison.losses, _loss, "losses.csv")
     heads = ("step", "training loss", "control’s", "difference", "equal", "batch equal")
     return Table(heads, rows, "Training losses after the boundary", note, folded=True)
 
@@ -156,12 +156,12 @@ Styled = Sequence[tuple[Case, Style]]
 def _losses_drawn(range_: Range1d, control: Run, styled: Styled) -> Any:
     made = axes("training loss", range_, STEPS)
     steps = np.arange(1, len(control.losses) + 1)
-    made.line(steps, control.losses, color=CONTROL, line_width=6, legend_label="control", name="control")
+    made.line(steps, np.array(control.losses), color=CONTROL, line_width=6, legend_label="control", name="control")
     for case, (colour, style, _) in styled:
         if case.comparison is not None and case.resumed is not None:
             after = control.facts.schedule.boundary + 1 + np.arange(len(case.resumed.losses))
             told = {"legend_label": f"{case.restore}: {case.outcome}", "name": case.restore}
-            made.line(after, case.resumed.losses, color=colour, line_dash=DASHES[style], line_width=2, **told)
+            made.line(after, np.array(case.resumed.losses), color=colour, line_dash=DASHES[style], line_width=2, **told)
     return finished(made)
 
 
