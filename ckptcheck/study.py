@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +32,6 @@ SEEDS = 5
 ACCURACIES = (0.95, 0.98)
 TIMEOUT = 300.0
 MOST_SEEDS = 1000
-# What a run's numbers depend on: these packages, and these sources of ours.
-PACKAGES = ("tensorflow", "tf-keras", "numpy")
-SOURCES = ("datasets.py", "adapters/tf1.py", "jobs/*.py", "studies/training.py")
 Watch = Callable[[Event], None]
 Planned = tuple[Variant, int, Recipe]
 
@@ -113,7 +109,7 @@ def plan(asked: Definition, chosen: Sequence[Variant], seeds: int, epochs: int, 
     dataset = options.get("dataset", "")
     if dataset.endswith(".npz"):
         options = {**options, "dataset": str(Path(dataset).resolve())}
-    versions = {package: version(package) for package in PACKAGES} | {"jobs": _sources()}
+    versions = training.versions()
     summed: dict[str, str | None] = {}
     return [
         (
@@ -124,14 +120,6 @@ def plan(asked: Definition, chosen: Sequence[Variant], seeds: int, epochs: int, 
         for seed in range(seeds)
         for variant in chosen
     ]
-
-
-def _sources() -> str:
-    package = Path(__file__).parent
-    summed = hashlib.sha256()
-    for path in sorted(path for pattern in SOURCES for path in package.glob(pattern)):
-        summed.update(path.read_bytes())
-    return summed.hexdigest()[:12]
 
 
 def _recipe(

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from test_cli import run
 from ckptcheck import NotVerifiedError, UsageError, executors, study, verify
 from ckptcheck.executors import Place, opened
 from ckptcheck.processes import Event
+from ckptcheck.studies import training
 
 SHORT: dict[str, Any] = {"steps": 21, "boundary": 9}
 
@@ -64,6 +66,17 @@ def test_a_study_that_loses_a_run_keeps_the_others(tmp_path: Path) -> None:
         "2 of 2 runs did not finish, bn-nn seed 0 for one: the executor could not run it (ConnectionResetError: the worker is "
         "gone); its machines need ckptcheck installed, and memory for one run on each of their threads. "
         "Those that finished are kept; the same command trains the others."
+    )
+
+
+def test_a_machine_with_other_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if this machine, which asks, had another TensorFlow than that which trains."""
+    monkeypatch.setattr(training, "versions", lambda: {"tensorflow": "1.15"})
+    with ThreadPoolExecutor(1) as pool, pytest.raises(NotVerifiedError) as raised:
+        study("bn-apis", "bn-nn", seeds=1, epochs=1, executor=pool, folder=tmp_path)
+    assert str(raised.value) == (
+        f"1 of 1 runs did not finish, bn-nn seed 0 for one: its machine has tensorflow {version('tensorflow')}, whoever asked for "
+        "the run has 1.15: install the same there. Those that finished are kept; the same command trains the others."
     )
 
 

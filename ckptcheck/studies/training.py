@@ -1,11 +1,13 @@
 """One training run of a study: build, train epoch by epoch, keep the curves. Carried out in a fresh process."""
 
+import hashlib
 import json
 import math
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -14,6 +16,10 @@ from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Job, Score
 from ckptcheck.run import Heartbeat
 from ckptcheck.worker import Say, make_job, told
+
+# What a run's numbers depend on: these packages, and these sources of ours.
+PACKAGES = ("tensorflow", "tf-keras", "numpy")
+SOURCES = ("datasets.py", "adapters/tf1.py", "jobs/*.py", "studies/training.py")
 
 FORMAT_VERSION = 1
 RECORD = "run.json"
@@ -88,7 +94,26 @@ def main(task: Task, say: Say) -> int:
     return told(lambda: _train(task, Recipe(**task.recipe), say), say)
 
 
+def versions() -> dict[str, str]:
+    """Return what the numbers of a run on this machine depend on: versions of packages, and a digest of our own sources."""
+    ours = Path(__file__).parents[1]
+    summed = hashlib.sha256()
+    for path in sorted(path for pattern in SOURCES for path in ours.glob(pattern)):
+        summed.update(path.read_bytes())
+    return {package: version(package) for package in PACKAGES} | {"jobs": summed.hexdigest()[:12]}
+
+
+def _check_versions(wanted: Mapping[str, str]) -> None:
+    here = versions()
+    for name, asked in wanted.items():
+        if here.get(name) != asked:
+            raise NotVerifiedError(
+                f"its machine has {name} {here.get(name)}, whoever asked for the run has {asked}: install the same there"
+            )
+
+
 def _train(task: Task, recipe: Recipe, say: Say) -> None:
+    _check_versions(recipe.versions)
     job, seed = make_job(recipe.job, recipe.options)
     say("described", steps=recipe.epochs * job.steps_per_epoch, first=0)
     started = time.perf_counter()
