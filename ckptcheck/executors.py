@@ -64,8 +64,10 @@ def _dask(address: str) -> Iterator[Place]:
             f"{address} needs the package {error.name}, which is not installed: pip install 'ckptcheck[dask]'."
         ) from None
     # What it logs of lost connections, with tracebacks, is said here in a sentence. Its client has a level of its own.
-    for name in ("distributed", "distributed.client"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         client: Any = distributed.Client(  # type: ignore[no-untyped-call]
             f"tcp://{host_and_port}", timeout=CONNECT_TIMEOUT, set_as_default=False
@@ -76,9 +78,13 @@ def _dask(address: str) -> Iterator[Place]:
             "address?"
         ) from error
 
-    with contextlib.closing(client):
-        # Not pure: every run is a fresh one, whatever the cluster has computed before.
-        yield Place(client.get_executor(pure=False), _Watch(client, host_and_port))
+    try:
+        with contextlib.closing(client):
+            # Not pure: every run is a fresh one, whatever the cluster has computed before.
+            yield Place(client.get_executor(pure=False), _Watch(client, host_and_port))
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 class _Watch:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck import environment
-from ckptcheck.errors import CkptcheckError
+from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.executors import Place
 from ckptcheck.processes import Event, Workers
 
@@ -104,7 +104,8 @@ def run_alone(group: Group, needs: Needs) -> tuple[list[Event], bytes]:
         said = [event for event in _here([group], top, needs, cores=1) if event.kind not in ("submitted", "step")]
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
-            archive.add(top / group.first.folder, group.first.folder)
+            # A link may lead anywhere; the crash image holds what it led to.
+            archive.add(top / group.first.folder, group.first.folder, filter=lambda each: None if each.issym() else each)
         return said, packed.getvalue()
     finally:
         shutil.rmtree(top, ignore_errors=True)
@@ -113,8 +114,11 @@ def run_alone(group: Group, needs: Needs) -> tuple[list[Event], bytes]:
 def _brought_back(future: "Future[tuple[list[Event], bytes]]", group: Group, top: Path) -> Iterator[Event]:
     try:
         said, packed = future.result()
-    except CkptcheckError:
+    except UsageError:
         raise
+    except NotVerifiedError as error:  # of this one machine; what the others bring back is kept
+        yield Event(group.first, "ended", {"status": error.exit_code, "trouble": str(error)})
+        return
     except CancelledError:
         yield Event(group.first, "ended", {"status": 3, "trouble": LOST})
         return

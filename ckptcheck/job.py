@@ -136,7 +136,11 @@ class Job(Protocol):
         """Execute training step number `step`."""
 
     def evaluate(self) -> float:
-        """Return the validation loss of the live state, without changing that state."""
+        """Return the validation loss of the live state, without changing that state, or a random generator's.
+
+        Python's and NumPy's global generators are put back after the evaluation at the boundary; a generator of another
+        kind that it seeds could hide that the generator was lost.
+        """
 
     def state(self) -> Mapping[str, Tensor]:
         """Return a copy of every live state tensor by name: what the process holds, not what a checkpoint would."""

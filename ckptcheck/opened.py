@@ -14,15 +14,19 @@ from typing import Any
 # Pointers to a checkpoint are small; tensors need not be searched.
 LARGEST_POINTER = 1 << 16
 
-_listening: set[str] | None = None
+# Files that the system makes when they are read, always new.
+OF_THE_SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev")))
+
+# Of each file, whether it was opened for reading first: what was written first is the restore's own, an unpacked copy.
+_listening: dict[str, bool] | None = None
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     if event != "open" or _listening is None:
         return
     path, mode, flags = arguments
-    if isinstance(path, str | bytes | os.PathLike) and _reads(mode, flags):
-        _listening.add(os.path.abspath(os.fsdecode(arguments[0])))  # noqa: PTH100  # called for every file: cheaply
+    if isinstance(path, str | bytes | os.PathLike):
+        _listening.setdefault(os.path.abspath(os.fsdecode(path)), _reads(mode, flags))  # noqa: PTH100  # called often
 
 
 def _reads(mode: str | None, flags: int) -> bool:
@@ -30,13 +34,13 @@ def _reads(mode: str | None, flags: int) -> bool:
 
 
 @contextmanager
-def opened_files() -> Iterator[set[str]]:
-    """Collect the absolute paths of the files that are opened for reading meanwhile.
+def opened_files() -> Iterator[dict[str, bool]]:
+    """Collect the absolute paths of the files that are opened meanwhile, and whether each was opened for reading first.
 
     The audit hook cannot be taken back: it stays, and hears nothing more.
     """
     global _listening
-    found: set[str] = set()
+    found: dict[str, bool] = {}
     _listening = found
     sys.addaudithook(_hear)
     try:
@@ -45,11 +49,11 @@ def opened_files() -> Iterator[set[str]]:
         _listening = None
 
 
-def written_since(paths: set[str], since: float, but: list[Path]) -> list[Path]:
-    """Return those of the files that were written at `since` (seconds) or later and lie in none of the folders `but`."""
-    spared = [folder.resolve() for folder in but]
+def written_since(opened: dict[str, bool], since: float, but: list[Path]) -> list[Path]:
+    """Return the files that were read, were written at `since` (seconds) or later, and lie in none of the folders `but`."""
+    spared = [*(folder.resolve() for folder in but), *OF_THE_SYSTEM]
     found = []
-    for path in map(Path, sorted(paths)):
+    for path in (Path(name) for name, reads in sorted(opened.items()) if reads):
         real = path.resolve()
         if "__pycache__" in real.parts or any(real.is_relative_to(folder) for folder in spared):
             continue
@@ -58,10 +62,19 @@ def written_since(paths: set[str], since: float, but: list[Path]) -> list[Path]:
     return found
 
 
-def pointer_to(folder: Path, within: Path) -> Path | None:
-    """Return a small file of the folder `within` that names the folder `folder` by its absolute path, if there is one."""
-    path = os.fsencode(folder.resolve())
-    for file in sorted(within.rglob("*")):
-        if file.is_file() and file.stat().st_size <= LARGEST_POINTER and path in file.read_bytes():
+def lead_to_copy(copy: Path, original: Path) -> Path | None:
+    """Let the small text files of a copied checkpoint that name its original folder name the copy.
+
+    TensorFlow's state file does, unless it was told to write relative paths: read as it is, it would lead away from what a
+    crash leaves. Returns a file that names the original and cannot be changed, because it is no text; None if there is none.
+    """
+    old, new = os.fsencode(original.resolve()), os.fsencode(copy.resolve())
+    for file in sorted(copy.rglob("*")):
+        if not file.is_file() or file.stat().st_size > LARGEST_POINTER or old not in (content := file.read_bytes()):
+            continue
+        try:
+            content.decode()
+        except UnicodeDecodeError:
             return file
+        file.write_bytes(content.replace(old, new))
     return None

@@ -73,6 +73,7 @@ class _Server:
     def __init__(self, hash_seed: str, modules: Sequence[str], log: Path, directory: Path) -> None:
         self.log = log
         self.ready = False
+        self.lost: int | None = None  # the status it died with
         self.started = time.monotonic()
         self.unread = b""
         self.active: dict[int, _Worker] = {}
@@ -184,7 +185,7 @@ class Workers:
             NotVerifiedError: the framework cannot be imported, or not within the timeout.
         """
         while self._queue or any(server.active for server in self._servers.values()):
-            self._hand_out()
+            yield from self._hand_out()
             for key, _ in self._selector.select(timeout=0.2):
                 yield from self._heard(key.data)
             self._end_the_silent()
@@ -192,12 +193,14 @@ class Workers:
     def _server_of(self, worker: _Worker) -> _Server:
         return self._servers[worker.task.hash_seed]
 
-    def _hand_out(self) -> None:
+    def _hand_out(self) -> Iterator[Event]:
         waiting: deque[_Worker] = deque()
         while self._queue and sum(len(server.active) for server in self._servers.values()) < self._cores:
             worker = self._queue.popleft()
             server = self._server_of(worker)
-            if server.ready:
+            if server.lost is not None:
+                yield _not_started(worker, server.lost)
+            elif server.ready:
                 worker.heard = time.monotonic()
                 server.order(worker)
             else:
@@ -225,7 +228,7 @@ class Workers:
 
     def _lost(self, server: _Server) -> Iterator[Event]:
         """The server has died: so have its workers, and nothing more can be started there."""
-        status = server.process.wait()
+        server.lost = server.process.wait()
         if not server.ready:
             raise NotVerifiedError(
                 f"{self._imported} could not be imported by {sys.executable}: {server.last_words()}. "
@@ -236,8 +239,7 @@ class Workers:
         server.active.clear()
         self._selector.unregister(server.process.stdout)  # type: ignore[arg-type]
         for worker in lost:
-            text = f"the server that starts its process was lost ({_status(status)})"
-            yield Event(worker.task, "ended", {"status": status, "trouble": text})
+            yield _not_started(worker, server.lost)
 
     def _end_the_silent(self) -> None:
         now = time.monotonic()
@@ -253,6 +255,11 @@ class Workers:
         if worker.timed_out:
             return f"it gave no sign of life for {self._timeout:g} s and was ended (--timeout)"
         return _status(status) if status < 0 else None
+
+
+def _not_started(worker: _Worker, status: int) -> Event:
+    text = f"the server that starts its process was lost ({_status(status)})"
+    return Event(worker.task, "ended", {"status": status, "trouble": text})
 
 
 def _status(status: int) -> str:

@@ -150,18 +150,8 @@ class Report:
         return json.dumps(self.document(), indent=2, allow_nan=False, ensure_ascii=False)
 
     def warnings(self) -> list[str]:
-        """Return a sentence for each restore that leaves state out, or of which it is not shown whether it does."""
-        return [
-            f"{case.name}: {len(case.not_shown)} of {len(case.comparison.at('boundary'))} tensors have at the boundary the "
-            f"value they start with, so nothing shows that they come back: {some(case.not_shown)}. Try another --boundary."
-            for case in self.cases
-            if case.not_shown and case.comparison is not None
-        ] + [
-            f"{case.name}: the restore does not cover {len(case.not_covered)} of {len(case.control.boundary)} tensors, "
-            f"which keep their initial values: {some(case.not_covered)}."
-            for case in self.cases
-            if case.not_covered and case.control
-        ]
+        """Return a sentence for each restore that leaves state out, and for what else a verdict does not say."""
+        return [f"{case.name}: {text}" for case in self.cases for text in _warnings(case)]
 
     def losses(self) -> pd.DataFrame:
         """Return every training step after the boundary, of all cases, control beside resumed."""
@@ -174,6 +164,27 @@ class Report:
     def evaluations(self) -> pd.DataFrame:
         """Return every evaluation from the boundary on, of all cases, control beside resumed."""
         return _stacked(self.cases, "evaluations")
+
+
+def _warnings(case: Case) -> list[str]:
+    found = []
+    changed = tuple(case.control.facts.changed_by_evaluation) if case.control else ()
+    if changed:
+        found.append(
+            f"the evaluation changes {some(changed)}, and with it the training after the boundary, where a training run may "
+            "not evaluate."
+        )
+    if case.not_shown and case.comparison is not None:
+        found.append(
+            f"{len(case.not_shown)} of {len(case.comparison.at('boundary'))} tensors have at the boundary the value they "
+            f"start with, so nothing shows that they come back: {some(case.not_shown)}. Try another --boundary."
+        )
+    if case.not_covered and case.control:
+        found.append(
+            f"the restore does not cover {len(case.not_covered)} of {len(case.control.boundary)} tensors, which keep their "
+            f"initial values: {some(case.not_covered)}."
+        )
+    return found
 
 
 def story(case: Case) -> str:

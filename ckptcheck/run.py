@@ -57,6 +57,8 @@ class Facts:
     environment: dict[str, str] = field(default_factory=dict)
     hash_seed: str = ""
     process: int = 0
+    # State tensors that the evaluation at the boundary changed. They are recorded, and compared, as they were before it.
+    changed_by_evaluation: list[str] = field(default_factory=list)
     failure: Failure | None = None
     finished: bool = False
 
@@ -119,7 +121,7 @@ class Recorder:
         Its batch is copied now and digested later, with those of other steps: between two steps of a framework the
         processor's caches are cold, and the same work takes five times as long as it does in a row.
         """
-        batch = step.batch or None  # no array: no batch was shown
+        batch = None if step.batch is None or len(step.batch) == 0 else step.batch  # no array: no batch was shown
         rate = step.learning_rate
         # Loss and rate are taken now, too: a job may write the next ones into the same arrays.
         taken = Step(float(step.loss), None, None if rate is None else float(rate))

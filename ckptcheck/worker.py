@@ -17,7 +17,7 @@ from ckptcheck import environment, jobs, run
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.job import Job, RestoreRefusedError, Schedule, load
 from ckptcheck.jobs import options as job_options
-from ckptcheck.opened import opened_files, pointer_to, written_since
+from ckptcheck.opened import lead_to_copy, opened_files, written_since
 
 Say = Callable[..., None]
 
@@ -231,20 +231,19 @@ class _Execution:
         checkpoints = self.task.run_folder / "checkpoints"
         checkpoints.mkdir()
         self.job.save(checkpoints, self.schedule.boundary)
-        pointer = pointer_to(checkpoints, checkpoints)
-        if pointer is not None:
-            raise NotVerifiedError(
-                f"its checkpoint ({pointer.name}) names the folder it was saved to by an absolute path, and so would be "
-                "restored from there and not from what a crash leaves. Save by paths relative to the folder, as with "
-                "tf.train.Saver(save_relative_paths=True)"
-            )
         # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
-        shutil.copytree(checkpoints, self.task.crash_image, symlinks=True)
+        shutil.copytree(checkpoints, self.task.crash_image, ignore_dangling_symlinks=True)
 
     def _restore(self, restore: str) -> None:
         # Each run has a copy of its own, to save into or to mend as it likes.
         image = self.task.run_folder / "checkpoints"
-        shutil.copytree(self.task.crash_image, image, symlinks=True)
+        shutil.copytree(self.task.crash_image, image)
+        pointer = lead_to_copy(image, run.folder_of(Path(self.task.folder), None) / "checkpoints")
+        if pointer is not None:
+            raise NotVerifiedError(
+                f"its checkpoint ({pointer.name}) names the folder it was saved to by an absolute path, and so would be "
+                "restored from there and not from what a crash leaves. Save by paths relative to the folder"
+            )
         try:
             with opened_files() as opened:
                 restored = self.job.restore(image, restore)
@@ -255,7 +254,7 @@ class _Execution:
         if restored is not None:
             self._keys(restored.asked, restored.held)
 
-    def _check_opened(self, opened: set[str]) -> None:
+    def _check_opened(self, opened: dict[str, bool]) -> None:
         began = (run.folder_of(Path(self.task.folder), None) / "initial.npz").stat().st_mtime
         outside = written_since(opened, began, but=[self.task.run_folder])
         if outside:
@@ -273,9 +272,9 @@ class _Execution:
         self._evaluate(self.schedule.boundary)
         self.during = "state"
         after = self.job.state()
-        changed = [name for name in before if name in after and run.digest(after[name].value) != before[name]]
-        if changed:
-            raise NotVerifiedError(f"its evaluate changes the state tensor {changed[0]}, and so would what is measured")
+        self.facts.changed_by_evaluation = [
+            name for name in before if name in after and run.digest(after[name].value) != before[name]
+        ]
 
     def _snapshot(self, point: str) -> dict[str, str]:
         """Record the state at a point; return the digest of each tensor."""

@@ -80,6 +80,26 @@ def test_a_machine_with_other_versions(tmp_path: Path, monkeypatch: pytest.Monke
     )
 
 
+class OneBadMachine(ThreadPoolExecutor):
+    """The first of its machines cannot import TensorFlow."""
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> "Future[Any]":
+        if not hasattr(self, "used"):
+            self.used: Future[Any] = Future()
+            self.used.set_exception(NotVerifiedError("tensorflow could not be imported there"))
+            return self.used
+        return super().submit(function, *arguments, **named)
+
+
+def test_one_bad_machine_does_not_lose_what_the_others_finished() -> None:
+    with OneBadMachine(1) as pool:
+        report = verify([toy("StepLost"), toy("Clean")], executor=pool, **SHORT)
+    assert [(case.outcome, case.reason) for case in report.cases] == [
+        ("inconclusive", "The control did not finish: tensorflow could not be imported there."),
+        ("recovered", None),
+    ]
+
+
 class NeverDone(Executor):
     def submit(self, function: Any, /, *arguments: Any, **named: Any) -> "Future[Any]":
         self.future: Future[Any] = Future()

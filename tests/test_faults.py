@@ -6,7 +6,7 @@ import pytest
 import toy_jobs
 from conftest import toy
 
-from ckptcheck import Case, UsageError, verify
+from ckptcheck import Case, Report, UsageError, verify
 from ckptcheck.diagnose import why_nothing_compared
 
 OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
@@ -59,10 +59,8 @@ INCONCLUSIVE = {
     "Leaves": "The resumed run did not finish: it left by SystemExit: 0.",
     "OtherEnvironment": "The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is unset in the control and 0 in the "
     "resumed run.",
-    "EvaluationChanges": "The control did not finish: its evaluate changes the state tensor mean, and so would what is measured.",
-    "PointsToItsFolder": "The control did not finish: its checkpoint (checkpoint) names the folder it was saved to by an absolute "
-    "path, and so would be restored from there and not from what a crash leaves. Save by paths relative to the folder, as with "
-    "tf.train.Saver(save_relative_paths=True).",
+    "PointsInBinary": "The resumed run did not finish: its checkpoint (checkpoint) names the folder it was saved to by an absolute "
+    "path, and so would be restored from there and not from what a crash leaves. Save by paths relative to the folder.",
     "ReadsBeside": f"The resumed run did not finish: its restore read {toy_jobs.ReadsBeside.beside}, which was written during this "
     "verification and is not part of the checkpoint: a crash may not leave it as it was read.",
     "LessInTheEnd": "5 state tensors were not shown after the last step, mean for one.",
@@ -80,6 +78,10 @@ RECOVERED = {
     "RateIsNaN": [],
     "SetsHashSeed": [],
     "WritesBeside": [],
+    "PointsToItsFolder": [],
+    "UnpacksTheCheckpoint": [],
+    "EvaluationChanges": [],
+    "BatchIsAnArray": [],
     "HasText": [],
 }
 
@@ -185,6 +187,13 @@ def test_what_is_at_its_initial_value_at_the_boundary_is_told() -> None:
     ]
     (case,) = verify(toy("Accumulates"), steps=21, boundary=10).cases
     assert case.outcome == "diverged"
+
+
+def test_an_evaluation_that_changes_state_is_told(cases: dict[str, Case]) -> None:
+    assert Report((cases["EvaluationChanges"],), {}).warnings() == [
+        f"{toy('EvaluationChanges')} × all: the evaluation changes mean, and with it the training after the boundary, where a "
+        "training run may not evaluate."
+    ]
 
 
 def test_nan_proves_no_restore() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from conftest import toy
 
 from ckptcheck.processes import Event, Workers
-from ckptcheck.worker import CONTROL_HASH_SEED, Task
+from ckptcheck.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
 
 
 def task(name: str, folder: Path) -> Task:
@@ -51,6 +51,26 @@ def test_a_server_that_is_killed(tmp_path: Path) -> None:
     assert not Path(f"/proc/{server}").exists()
     process = next(event.facts["process"] for event in events if event.kind == "started")
     assert is_gone(process)
+
+
+def test_a_task_for_a_server_that_was_lost_before(tmp_path: Path) -> None:
+    """As the first restore of a job, when the server of the restores has been killed while the control trained."""
+    other = Task(toy("Clean"), str(tmp_path / "Clean"), restore="all", steps=21, boundary=9)
+    with Workers([], [CONTROL_HASH_SEED, RESUMED_HASH_SEED], 1, 60, tmp_path) as workers:
+        workers.submit(task("Prints", tmp_path))
+        events = []
+        for event in workers.events():
+            events.append(event)
+            if event.kind == "started" and len(events) == 1:
+                server = workers._servers[RESUMED_HASH_SEED]
+                while not server.ready:
+                    list(workers._heard(server))
+                server.process.kill()
+                server.process.wait()
+                list(workers._heard(server))
+                workers.submit(other)
+    assert ended(events)["Prints"] is None
+    assert "was lost (it was killed by SIGKILL" in str(ended(events)["Clean"])
 
 
 def test_an_order_to_a_server_that_has_just_died(tmp_path: Path) -> None:

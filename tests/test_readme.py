@@ -88,7 +88,7 @@ def test_the_numbers_of_the_studies_are_those_of_the_kept_data() -> None:
     ends, plain = runs["final_validation_accuracy"], kept("convergence", "runs").query("variant == 'plain'")
     apis = kept("bn-apis", "runs").query("humps > 0").groupby("variant")["seed"].agg(list)
     ablation, humps = kept("bn-ablation", "runs"), kept("bn-ablation", "humps").query("returned")
-    with_hump = ablation.assign(has=ablation["humps"] > 0).groupby("variant")["has"].sum()
+    of_training = humps.query("train_rise > 0.5").merge(ablation[["variant", "seed", "training"]])
     start = ablation.groupby("variant")["epochs_to_0.98"].median()
     low = humps[humps["train_rise"] <= 0.5]["size"]
     rises = ablation.pivot(index="seed", columns="variant", values="largest_rise")
@@ -99,9 +99,11 @@ def test_the_numbers_of_the_studies_are_those_of_the_kept_data() -> None:
         f"and ends higher in {(ends['bn-nn'] > ends['plain']).sum()} of {len(runs)} seeds",
         f"{len(apis['bn-layers'])} of 12 runs do, and so do {len(apis['bn-nn'])} of 12 runs on `tf.nn`, with the same seeds, and "
         f"even {(plain['humps'] > 0).sum()} of 12 without batch norm",
-        f"Of {len(ablation)} runs of {len(with_hump)} variants {len(humps)} have a hump, {with_hump.min()} to {with_hump.max()} of "
-        f"12 runs of each; in {(humps['train_rise'] > 0.5).sum()} of the {len(humps)} the training loss rises",
-        f"The other {len(low)} are low ({100 * low.min():.0f} to {100 * low.max():.0f} % above the minimum)",
+        f"Of {len(ablation)} runs of {ablation['variant'].nunique()} variants {len(humps)} have a hump; in {len(of_training)} of "
+        f"the {len(humps)} the training loss rises",
+        f"These {len(of_training)} are {of_training['training'].nunique()} different trainings, of the same "
+        f"{of_training['seed'].nunique()} seeds",
+        f"The other {len(low)} humps are low ({100 * low.min():.0f} to {100 * low.max():.0f} % above the minimum)",
         f"the largest rise is higher in {(rises['decay-0.999'] > rises['bn-nn']).sum()} of 12 seeds (median "
         f"{100 * rises['decay-0.999'].median():.0f} % above the minimum, against {100 * rises['bn-nn'].median():.0f} %)",
         f"`tf.layers` takes {start['bn-layers']:g} epochs to a validation accuracy of 98 % where the article's code takes "

@@ -145,9 +145,10 @@ def test_findings_of_enough_seeds() -> None:
         "A hump is a rise of the validation loss (mean of 5 epochs) by more than 50% of its minimum so far, and back. "
         "8 of 21 runs have one: epsilon 1 of 7, no-warm-up 7 of 7.",
         "In 1 of 8 humps the training loss rises at the same time by more than 50%. Training reads no moving average, so such a "
-        "hump is the training's own.",
+        "hump is the training's own. They come from 1 different training, of 1 seed.",
         "Training losses bit-equal to those of bn-nn, in every seed: no-warm-up. What sets these apart lies in the moving "
-        "averages alone, and cannot make a hump of the training.",
+        "averages alone, and cannot make a hump of the training. In 7 of 7 seeds the validation loss of some of them rises as high "
+        "as a hump, and that of others does not: there the averages decide.",
         "Largest rise of the validation loss above its minimum, in %: bn-nn 0. no-warm-up 200, larger in 7 of 7 seeds; no "
         "difference is supported for epsilon.",
         "Epochs to a validation accuracy of 98 %: bn-nn 3. no-warm-up 11, more in 7 of 7 seeds; no difference is supported for "

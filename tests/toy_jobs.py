@@ -414,7 +414,7 @@ class EvaluationChanges(Clean):
 
 
 class PointsToItsFolder(Clean):
-    """The checkpoint is a pointer to where it was saved: read from there, and not from what a crash leaves."""
+    """Exact; the checkpoint is a pointer to where it was saved, by an absolute path."""
 
     def save(self, folder, step):
         super().save(folder, step)
@@ -422,6 +422,33 @@ class PointsToItsFolder(Clean):
 
     def restore(self, folder, restore):
         return super().restore(Path((folder / "checkpoint").read_text()).parent, restore)
+
+
+class PointsInBinary(PointsToItsFolder):
+    """The same pointer in a file that is no text."""
+
+    def save(self, folder, step):
+        super().save(folder, step)
+        pointer = folder / "checkpoint"
+        pointer.write_bytes(b"\xff" + pointer.read_bytes())
+
+
+class UnpacksTheCheckpoint(Clean):
+    """Exact; the restore reads a copy of its own, and what the system knows of the process."""
+
+    def restore(self, folder, restore):
+        Path("/proc/self/status").read_text()
+        with tempfile.TemporaryDirectory() as unpacked:
+            (Path(unpacked) / "state.npz").write_bytes((folder / "state.npz").read_bytes())
+            return super().restore(unpacked, restore)
+
+
+class BatchIsAnArray(Clean):
+    """Exact; its batch is one array, not a sequence of them."""
+
+    def train(self, step):
+        done = super().train(step)
+        return Step(done.loss, done.batch[0], done.learning_rate)
 
 
 class ReadsBeside(Clean):

@@ -39,7 +39,8 @@ class Definition:
 
 # The default of tf.layers.batch_normalization, and the article's own: bn-layers has another where it is verified.
 LAYERS_DECAY = {"decay": "0.99"}
-# All in which the article's batch norm is known to differ from that of tf.layers.
+# What can be set in which the article's batch norm differs from that of tf.layers. What is left is the fused kernel of
+# tf.layers, which rounds otherwise, and averages an unbiased variance, n / (n - 1), behind convolutions.
 EPSILON = {"epsilon": "0.001"}
 NO_WARM_UP = {"num_updates": "off"}
 START = {"start": "unit"}

@@ -27,7 +27,12 @@ def _wordings(study: Study) -> list[Wording]:
     return [
         ("largest_rise", "Largest rise of the validation loss above its minimum, in %", "smaller", "larger"),
         *accuracies,
-        ("final_validation_accuracy", f"Validation accuracy after {study.epoch_count} epochs, in %", "lower", "higher"),
+        (
+            "final_validation_accuracy",
+            f"Validation accuracy after {words.counted(study.epoch_count, 'epoch')}, in %",
+            "lower",
+            "higher",
+        ),
     ]
 
 
@@ -62,10 +67,15 @@ def _in_training(study: Study) -> list[str]:
     found = [(run, hump) for run in study.trained for hump in run.humps]
     if not found:
         return []
-    count = sum(run.train_rise(hump) > RISE for run, hump in found)
+    of_training = [run for run, hump in found if run.train_rise(hump) > RISE]
+    trainings = len({(run.seed, run.curves.train_loss) for run in of_training})
+    seeds = len({run.seed for run in of_training})
+    sentence = f"In {len(of_training)} of {len(found)} humps the training loss rises at the same time by more than {RISE:.0%}."
+    if not of_training:
+        return [sentence]
     return [
-        f"In {count} of {len(found)} humps the training loss rises at the same time by more than {RISE:.0%}. "
-        "Training reads no moving average, so such a hump is the training's own."
+        f"{sentence} Training reads no moving average, so such a hump is the training's own. They come from "
+        f"{words.counted(trainings, 'different training')}, of {words.counted(seeds, 'seed')}."
     ]
 
 
@@ -77,11 +87,24 @@ def _same_training(study: Study) -> list[str]:
         others = [each.name for each in study.variants if each.against == against]
         same = [name for name in others if study.same_training(name, str(against)) == study.seeds]
         if same:
-            sentences.append(
+            sentence = (
                 f"Training losses bit-equal to those of {against}, in every seed: {', '.join(same)}. What sets these "
                 "apart lies in the moving averages alone, and cannot make a hump of the training."
             )
+            disagree = _disagreeing(study, [str(against), *same])
+            if disagree:
+                sentence += (
+                    f" In {disagree} of {words.counted(study.seeds, 'seed')} the validation loss of some of them rises as "
+                    "high as a hump, and that of others does not: there the averages decide."
+                )
+            sentences.append(sentence)
     return sentences
+
+
+def _disagreeing(study: Study, names: Sequence[str]) -> int:
+    """Return in how many seeds some of these variants have a rise as high as a hump, returned or not, and others have none."""
+    by_seed = zip(*(study.of(name) for name in names), strict=True)
+    return sum(len({bool(run.rises) for run in runs}) > 1 for runs in by_seed)
 
 
 def _of_measure(study: Study, wording: Wording) -> list[str]:

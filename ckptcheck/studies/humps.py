@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-WINDOW = 5  # epochs, centred: noise from one epoch to the next is no hump
+# Epochs, centred: noise from one epoch to the next is no hump. A mean, so a single epoch above about 3.5 times the minimum
+# still makes one, which then begins up to two epochs early and is up to four too long.
+WINDOW = 5
 RISE = 0.5  # above the running minimum, as a share of it
 END = RISE / 2  # below this it is over: a wiggle at the threshold is not two humps
 
