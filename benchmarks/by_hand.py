@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ckptcheck.job import RestoreRefusedError, Schedule
-from ckptcheck.worker import make_schedule
+from ckptcheck.job import RestoreRefusedError
+from ckptcheck.schedule import Schedule, make_schedule
 
 if TYPE_CHECKING:
     from ckptcheck.jobs.bn_nn import BatchNormNN
@@ -34,7 +34,7 @@ def make_job(seed: int) -> tuple["BatchNormNN", Schedule]:
     from ckptcheck.jobs.options import EmaOptions
 
     job = BatchNormNN(EmaOptions())
-    schedule = make_schedule(job.steps_per_epoch, None, None)
+    schedule = make_schedule(job.steps_per_epoch)
     job.build(seed)
     return job, schedule
 

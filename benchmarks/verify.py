@@ -63,7 +63,7 @@ def further_restore(folder: Path, repeat: int) -> Pair:
     outcomes = [case.outcome for case in report.cases]
     if outcomes != ["recovered", "recovered"]:
         raise NotMeasuredError(f"bn-nn with saver and ema-none should recover; it is {' and '.join(outcomes)}.")
-    bare = last_line(python(HERE / "inside.py", "restore", folder / "runs" / "bn-nn" / "crash-image"))
+    bare = last_line(python(HERE / "inside.py", "restore", folder / "runs" / "bn-nn" / "crash-image@110"))
     return heard["ended"] - heard["started"], bare + ALLOWANCE
 
 

@@ -1,7 +1,7 @@
 """The catalogue: what can be lost, as a sentence, and its remedy for each stage at which it can have been lost."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -18,20 +18,35 @@ class Stage(str, Enum):
 class Cause:
     """One entry of the catalogue. The sentence may name fields in braces, which the diagnosis fills in.
 
-    `remedies` is by stage; the entry under None is used where the stage is not known.
+    `remedies` is by stage; the entry under None is used where the stage is not known. `others` has what else is to be done
+    where a job is not a TensorFlow 1 graph, by framework: `keras` for jobs that call `fit`, `tf2` for `tf.train.Checkpoint`.
     """
 
     name: str
     sentence: str
     remedies: Mapping[Stage | None, str]
+    others: Mapping[str, str] = field(default_factory=dict)
 
-    def remedy(self, stage: Stage | None) -> str:
-        """Return what to do when the tensors were lost at `stage`."""
-        return self.remedies.get(stage) or self.remedies[None]
+    def remedy(self, stage: Stage | None, framework: str = "") -> str:
+        """Return what to do when the tensors of a job on `framework` were lost at `stage`."""
+        return self.others.get(framework) or self.remedies.get(stage) or self.remedies[None]
 
 
 _ALL_VARIABLES = "Restore with a plain tf.train.Saver(): it takes every global variable, not only the trainable ones."
 _INITIALISER = "Run the initialiser before the restore, never after it, and assign nothing to these variables in between."
+
+
+# A tf.train.Checkpoint holds what its objects lead to, and nothing else.
+_TRACKED = (
+    "Pass it to tf.train.Checkpoint(…), or make it an attribute of an object that is passed: plain Python lists, dictionaries "
+    "and objects outside do not lead to their layers and variables. Restore with the same objects; "
+    "checkpoint.restore(…).assert_consumed() after the first step names what was left over."
+)
+_WHOLE_MODEL = (
+    "Save and load the whole model, model.save('model.keras') and keras.models.load_model, or weights and optimizer together "
+    "in a tf.train.Checkpoint(model=model, optimizer=model.optimizer)."
+)
+_TRACKED_OR_WHOLE = {"tf2": _TRACKED, "keras": _WHOLE_MODEL}
 
 
 def _lost(save: str, load: str = _ALL_VARIABLES) -> dict[Stage | None, str]:
@@ -85,6 +100,7 @@ _CATALOGUE = (
         "{count} of {total} moving means and variances are {where}. Evaluation normalises with them, so it is "
         "wrong from the restart on; the training loss does not show it, because training normalises with the batch.",
         _lost("Save every variable: tf.train.Saver() instead of a Saver over tf.trainable_variables()."),
+        _TRACKED_OR_WHOLE,
     ),
     Cause(
         "shadows-in-weights",
@@ -92,6 +108,11 @@ _CATALOGUE = (
         "That is meant for evaluation; training goes on from other weights.",
         {
             None: "To train on, restore with tf.train.Saver(); keep ema.variables_to_restore() for evaluation.",
+        },
+        {
+            "keras": "Save while the weights are in their place: a callback that saves must come before SwapEMAWeights in the "
+            "list, or SwapEMAWeights must not swap at the end of an epoch.",
+            "tf2": "Save while the weights are in their place, not while their averages are swapped in.",
         },
     ),
     Cause(
@@ -103,27 +124,54 @@ _CATALOGUE = (
             "To train on, restore with tf.train.Saver(): ema.variables_to_restore() fills the weights from the shadows and "
             "leaves the shadows themselves out.",
         ),
+        _TRACKED_OR_WHOLE,
     ),
     Cause(
         "slots-lost",
         "{count} of {total} optimizer slots are {where}. An optimizer acts after a step's loss, so this by "
         "itself spares the first resumed loss and changes all later ones.",
         _lost("Save the optimizer's variables too: make the Saver after the optimizer, over all global variables."),
+        {
+            "keras": "Load the whole model (keras.models.load_model), or make the slots before load_weights: "
+            "model.optimizer.build(model.trainable_variables). Without them load_weights passes over the optimizer, with a "
+            "warning at most.",
+            "tf2": "Pass the optimizer to tf.train.Checkpoint(model=…, optimizer=…), the same object that trains.",
+        },
     ),
     Cause(
         "step-lost",
         "The step counter is at {resumed}, the control's at {control}: batches, schedules and warm-ups start there again.",
         _lost("Save the global step: tf.train.Saver() takes it, a Saver over the trainable variables does not."),
+        _TRACKED_OR_WHOLE,
     ),
     Cause(
         "weights-lost",
         "{count} of {total} weights are {where}: they belong to the new process, not to the checkpoint.",
         _lost("Save every variable: tf.train.Saver()."),
+        _TRACKED_OR_WHOLE,
+    ),
+    Cause(
+        "generators-lost",
+        "{count} of {total} random generators are in another state than the control's: what is drawn after the restart, such "
+        "as the masks of Dropout, is not what would have been drawn.",
+        _lost("Save the state of every random generator."),
+        {
+            "keras": "No file of Keras holds the state of seed generators. Save it in a tf.train.Checkpoint of your own, "
+            "tf.train.Checkpoint(model=model, optimizer=model.optimizer, seed=layer.seed_generator.state), or accept that "
+            "random layers draw anew.",
+            "tf2": "Pass the generator to tf.train.Checkpoint(…), of a Keras layer its layer.seed_generator.state; or draw "
+            "with stateless operations whose seed follows from the step.",
+        },
     ),
     Cause(
         "state-lost",
         "{count} of {total} other state tensors are {where}.",
         _lost("Save every variable: tf.train.Saver()."),
+        {
+            "tf2": _TRACKED,
+            "keras": "What Keras saves in no file must be put back by a callback of your own: what callbacks remember, and "
+            "the metrics of an epoch that was not over.",
+        },
     ),
     Cause(
         "tensors-swapped",
@@ -142,8 +190,13 @@ _CATALOGUE = (
     ),
     Cause(
         "batches-differ",
-        "The resumed run read other batches than the control, first at step {step}.",
+        "The resumed run read other batches than the control, first at step {step}{position}.",
         {None: "Make the batch a function of (seed, step), or save the position of the input pipeline with the state."},
+        {
+            "keras": "fit saves no position in the data, and begins an epoch with its first batch. Save at the end of epochs "
+            "only (short ones, by steps_per_epoch), and let the order of an epoch's batches follow from its number.",
+            "tf2": "Pass the iterator to tf.train.Checkpoint(…), or make the batch a function of (seed, step).",
+        },
     ),
     Cause(
         "learning-rate-differs",
@@ -155,6 +208,9 @@ _CATALOGUE = (
         "In the control itself {count} of {total} moving means and variances never changed: the update of the moving averages "
         "is not run. This is no fault of the restore; evaluation is wrong with or without a restart.",
         {None: "Run the update op after each train op, or make the train op depend on the collection UPDATE_OPS."},
+        dict.fromkeys(
+            ("keras", "tf2"), "Call the model with training=True in the training step; see that no layer is frozen."
+        ),
     ),
     Cause(
         "unexplained",

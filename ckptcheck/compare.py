@@ -1,11 +1,12 @@
 """Two runs become one comparison: control and resumed side by side, as tables. It holds no opinion.
 
-Equal means equal bit for bit: dtype, shape and every byte. 0.0 and -0.0 differ. NaN equals NaN only on request.
+Identical means identical bit for bit: dtype, shape and every byte. 0.0 and -0.0 differ. NaN equals NaN only on request.
+Equal means the same, unless somebody asked for a tolerance, or the job was found not to reproduce itself.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,14 @@ TENSOR_COLUMNS = (
     "control_shape",
     "resumed_shape",
     "equal",
+    "identical",
+    "late",  # whether it came to be in the first step after the boundary, and is compared after that step
     "elements",
     "differing",  # elements whose bits differ; all of them where dtype or shape differ
     "max_abs_diff",
     "control_norm",  # Euclidean, over all elements, in float64
     "resumed_norm",
-    "equals",  # what a differing resumed value equals instead: initial, zero, tensor, or empty
+    "equals",  # what a differing resumed value equals instead: initial, zero, tensor, anew (made in the first step), or empty
     "equals_name",  # the control's tensor it equals
     "asked",  # whether the restore asked for it; None where the adapter does not know
     "held",  # whether the checkpoint holds its key
@@ -43,6 +46,7 @@ LOSS_COLUMNS = (
     "resumed_loss",
     "diff",
     "equal",
+    "identical",
     "control_batch",  # digests; None where the job shows no batch
     "resumed_batch",
     "batch_equal",
@@ -50,7 +54,36 @@ LOSS_COLUMNS = (
     "resumed_rate",
     "rate_equal",
 )
-EVALUATION_COLUMNS = ("steps_done", "control_loss", "resumed_loss", "diff", "equal")
+EVALUATION_COLUMNS = ("steps_done", "control_loss", "resumed_loss", "diff", "equal", "identical")
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far two floating-point values may be apart and still count as equal: |resumed − control| ≤ atol + rtol · |control|.
+
+    `equal_nan`: whether two NaNs at the same place are equal, whatever their bits. Whole numbers, text and flags have no
+    tolerance.
+    """
+
+    rtol: float = 0.0
+    atol: float = 0.0
+    equal_nan: bool = False
+
+    @property
+    def text(self) -> str:
+        """The tolerance as one asks for it; empty where nothing was asked for."""
+        return " ".join(f"{name}={value:g}" for name, value in (("rtol", self.rtol), ("atol", self.atol)) if value)
+
+    def allows(self, control: Array, resumed: Array) -> bool:
+        """Return whether two arrays of one dtype and shape are equal within the tolerance."""
+        if not (self.rtol or self.atol) or not _is_inexact(control.dtype):
+            return False
+        left, right = _as_float(control), _as_float(resumed)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return bool(np.isclose(right, left, rtol=self.rtol, atol=self.atol, equal_nan=self.equal_nan).all())
+
+
+EXACT = Tolerance()
 
 
 @dataclass(frozen=True)
@@ -69,6 +102,8 @@ class Comparison:
     steps_after: int
     # Tensors of the control that had the same value at every point of its run.
     never_moved: tuple[str, ...]
+    # The control's step whose batch the resumed run reads first, where that is another step than it should be.
+    first_batch_of: int | None = None
 
     def at(self, point: str) -> pd.DataFrame:
         """Return the tensors at one point."""
@@ -76,34 +111,62 @@ class Comparison:
 
     @property
     def exact(self) -> bool:
-        """Whether everything that was compared is equal, bit for bit."""
+        """Whether everything that was compared is identical, bit for bit."""
+        return self._all("identical")
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything that was compared is equal, within what was asked for."""
+        return self._all("equal")
+
+    @property
+    def equal_at_boundary(self) -> bool:
+        """Whether every tensor at the boundary is equal, and the first step is the control's next one."""
+        return bool(self.at("boundary")["equal"].all()) and self.first_step[0] == self.first_step[1]
+
+    def within(self, training_loss: float, evaluation_loss: float, final: Mapping[str, float], margin: float) -> "Comparison":
+        """Return the comparison with what is after the boundary equal where it is no further apart than the job's noise.
+
+        Tensors at the boundary, batches, learning rates and steps are not touched. The evaluation at the boundary is: it
+        is a sum over a data set, which a machine may take in another order.
+        """
+        tensors, losses, evaluations = self.tensors.copy(), self.losses.copy(), self.evaluations.copy()
+        allowed = tensors["name"].map(lambda name: margin * final.get(name, 0.0))
+        tensors["equal"] |= (tensors["point"] == "final") & (tensors["max_abs_diff"] <= allowed)
+        losses["equal"] |= losses["diff"].abs() <= training_loss
+        evaluations["equal"] |= evaluations["diff"].abs() <= evaluation_loss
+        return replace(self, tensors=tensors, losses=losses, evaluations=evaluations)
+
+    def _all(self, column: str) -> bool:
         return bool(
-            self.tensors["equal"].all()
-            and self.evaluations["equal"].all()
-            and self.losses[["equal", "batch_equal", "rate_equal"]].all(axis=None)
+            self.tensors[column].all()
+            and self.evaluations[column].all()
+            and self.losses[[column, "batch_equal", "rate_equal"]].all(axis=None)
             and self.first_step[0] == self.first_step[1]
         )
 
 
-def compare(control: Run, resumed: Run, *, equal_nan: bool = False) -> Comparison:
-    """Compare a resumed run with its control, at the boundary and from there to the end.
-
-    With `equal_nan`, two NaNs at the same place count as equal, whatever their bits.
-    """
+def compare(control: Run, resumed: Run, tolerance: Tolerance = EXACT) -> Comparison:
+    """Compare a resumed run with its control, at the boundary and from there to the end."""
     boundary = control.facts.schedule.boundary
+    at_boundary = [(name, *pair, False) for name, pair in _pairs(control.boundary, resumed.boundary).items()]
+    if control.after_boundary and resumed.after_boundary:
+        at_boundary = _with_late(at_boundary, control.after_boundary, resumed.after_boundary)
+    finals = [(name, *pair, False) for name, pair in _pairs(control.final, resumed.final).items()]
     return Comparison(
         tensors=pd.DataFrame(
             [
-                *_tensors("boundary", control.boundary, resumed.boundary, control, resumed, equal_nan),
-                *_tensors("final", control.final, resumed.final, control, resumed, equal_nan),
+                *_tensors("boundary", at_boundary, control, resumed, tolerance),
+                *_tensors("final", finals, control, resumed, tolerance),
             ],
             columns=list(TENSOR_COLUMNS),
         ),
-        losses=_losses(control, resumed, equal_nan),
-        evaluations=_evaluations(control, resumed, equal_nan),
+        losses=_losses(control, resumed, tolerance),
+        evaluations=_evaluations(control, resumed, tolerance),
         first_step=(boundary, resumed.facts.first_step),
-        steps_after=len(control.steps) - boundary,
+        steps_after=len(control.steps) - control.position,
         never_moved=_never_moved(control),
+        first_batch_of=_first_batch_of(control, resumed),
     )
 
 
@@ -134,28 +197,50 @@ def _is_inexact(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "f" or "float" in dtype.name
 
 
-def _tensors(
-    point: str, control: Snapshot, resumed: Snapshot, whole: Run, come_back: Run, equal_nan: bool
-) -> list[dict[str, Any]]:
-    values = {digest(tensor.value): name for name, tensor in control.items() if tensor.value.size > 1}
-    initial = come_back.initial
+# A tensor's name, its value in the control and in the resumed run (None: not held there), and whether it came late.
+_Pair = tuple[str, Tensor | None, Tensor | None, bool]
+
+
+def _pairs(control: Snapshot, resumed: Snapshot) -> dict[str, tuple[Tensor | None, Tensor | None]]:
+    return {name: (control.get(name), resumed.get(name)) for name in dict.fromkeys([*control, *resumed])}
+
+
+def _with_late(pairs: list[_Pair], control: Snapshot, resumed: Snapshot) -> list[_Pair]:
+    """Take tensors that the resumed run makes, and restores, only in its first step as they are after that step."""
+    return [
+        (name, control[name], resumed[name], True) if theirs is None and name in control and name in resumed else pair
+        for pair in pairs
+        for name, _, theirs, _ in [pair]
+    ]
+
+
+def _tensors(point: str, pairs: Sequence[_Pair], control: Run, resumed: Run, tolerance: Tolerance) -> list[dict[str, Any]]:
+    values = {digest(ours.value): name for name, ours, _, _ in pairs if ours and ours.value.size > 1}
+    initial = resumed.initial
     rows = []
-    for name in dict.fromkeys([*control, *resumed]):
-        row = {"point": point, "name": name} | _sides(control.get(name), resumed.get(name), equal_nan)
+    for name, ours, theirs, late in pairs:
+        row = {"point": point, "name": name, "late": late} | _sides(ours, theirs, tolerance)
         row |= dict.fromkeys(("equals", "equals_name"), "")
-        if not row["equal"] and name in resumed:
-            row |= _equals(resumed[name].value, initial.get(name), values)
-        row |= _keys(name, come_back)
-        before = whole.boundary.get(name)
-        # A NaN is no proof of a difference, whatever NaN is to count for elsewhere.
-        row["poisoned"] = (
-            name in initial and before is not None and not same(before.value, initial[name].value, equal_nan=True)
-        )
+        if not row["equal"] and theirs:
+            row |= {"equals": "anew"} if late else _equals(theirs.value, initial.get(name), values)
+        row |= _keys(name, resumed)
+        row["poisoned"] = _is_poisoned(name, control, resumed)
         rows.append(row)
     return rows
 
 
-def _sides(control: Tensor | None, resumed: Tensor | None, equal_nan: bool) -> dict[str, Any]:
+def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:
+    """Return whether a tensor can show that the restore did something: whether it was another one before.
+
+    One that did not exist before cannot have had the control's value but by the restore, if that is not its initial one.
+    """
+    wanted = control.boundary.get(name)
+    before = resumed.initial.get(name, control.initial.get(name))
+    # A NaN is no proof of a difference, whatever NaN is to count for elsewhere.
+    return wanted is not None and before is not None and not same(wanted.value, before.value, equal_nan=True)
+
+
+def _sides(control: Tensor | None, resumed: Tensor | None, tolerance: Tolerance) -> dict[str, Any]:
     """Describe both values of one tensor; None: that process does not hold it."""
     known = control or resumed
     assert known is not None
@@ -166,10 +251,11 @@ def _sides(control: Tensor | None, resumed: Tensor | None, equal_nan: bool) -> d
         row[f"{side}_norm"] = _norm(tensor.value) if tensor else math.nan
     comparable = control and resumed and control.value.dtype == resumed.value.dtype
     if control and resumed and comparable and control.value.shape == resumed.value.shape:
-        count = int(differing(control.value, resumed.value, equal_nan).sum())
-        row |= {"differing": count, "max_abs_diff": _largest(control.value, resumed.value), "equal": count == 0}
+        count = int(differing(control.value, resumed.value, tolerance.equal_nan).sum())
+        row |= {"differing": count, "max_abs_diff": largest_difference(control.value, resumed.value), "identical": count == 0}
+        row["equal"] = count == 0 or tolerance.allows(control.value, resumed.value)
     else:
-        row |= {"differing": known.value.size, "max_abs_diff": math.nan, "equal": False}
+        row |= {"differing": known.value.size, "max_abs_diff": math.nan, "identical": False, "equal": False}
     return row
 
 
@@ -200,7 +286,8 @@ def _norm(value: Array) -> float:
         return float(np.linalg.norm(_as_float(value)))
 
 
-def _largest(control: Array, resumed: Array) -> float:
+def largest_difference(control: Array, resumed: Array) -> float:
+    """Return the largest absolute difference between elements of two arrays of one shape; NaN where they are no numbers."""
     if not _is_number(control.dtype):
         return math.nan
     with np.errstate(invalid="ignore", over="ignore"):
@@ -215,43 +302,57 @@ def _as_float(value: Array) -> Array:
     return (value if value.dtype.kind == "c" else value.astype(np.float64)).reshape(-1)
 
 
-def _losses(control: Run, resumed: Run, equal_nan: bool) -> pd.DataFrame:
-    start = control.facts.schedule.boundary
+def _first_batch_of(control: Run, resumed: Run) -> int | None:
+    """Return the control's step whose batch the resumed run reads first, if it is another step and just one."""
+    start = control.position
+    first = resumed.batches[0] if resumed.batches else None
+    if first is None or (start < len(control.batches) and control.batches[start] == first):
+        return None
+    found = [step for step, batch in zip(control.steps, control.batches, strict=True) if batch == first]
+    return found[0] if len(found) == 1 else None
+
+
+def _losses(control: Run, resumed: Run, tolerance: Tolerance) -> pd.DataFrame:
+    start = control.position
     rows = []
     for index, (control_step, resumed_step) in enumerate(zip(control.steps[start:], resumed.steps, strict=False)):
         whole = start + index
         row: dict[str, Any] = {"control_step": control_step, "resumed_step": resumed_step}
-        row |= _pair(control.losses[whole], resumed.losses[index], equal_nan)
+        row |= _pair(control.losses[whole], resumed.losses[index], tolerance)
         row |= {"control_batch": control.batches[whole], "resumed_batch": resumed.batches[index]}
         row["batch_equal"] = control.batches[whole] == resumed.batches[index]
         row |= {"control_rate": control.rates[whole], "resumed_rate": resumed.rates[index]}
-        row["rate_equal"] = _same_rate(control.rates[whole], resumed.rates[index])
+        row["rate_equal"] = _same_rate(control.rates[whole], resumed.rates[index], tolerance)
         rows.append(row)
     return pd.DataFrame(rows, columns=list(LOSS_COLUMNS))
 
 
-def _same_rate(control: float | None, resumed: float | None) -> bool:
+def _same_rate(control: float | None, resumed: float | None, tolerance: Tolerance) -> bool:
     if control is None or resumed is None:
         return control is resumed
-    return same(np.array(control), np.array(resumed), equal_nan=True)
+    ours, theirs = np.array(control), np.array(resumed)
+    return same(ours, theirs, equal_nan=True) or tolerance.allows(ours, theirs)
 
 
-def _evaluations(control: Run, resumed: Run, equal_nan: bool) -> pd.DataFrame:
+def _evaluations(control: Run, resumed: Run, tolerance: Tolerance) -> pd.DataFrame:
     found = dict(resumed.facts.evaluations)
     rows = [
-        {"steps_done": done} | _pair(loss, found.get(done, math.nan), equal_nan)
+        {"steps_done": done} | _pair(loss, found.get(done, math.nan), tolerance)
         for done, loss in control.facts.evaluations
         if done >= control.facts.schedule.boundary
     ]
     return pd.DataFrame(rows, columns=list(EVALUATION_COLUMNS))
 
 
-def _pair(control: float, resumed: float, equal_nan: bool) -> dict[str, Any]:
+def _pair(control: float, resumed: float, tolerance: Tolerance) -> dict[str, Any]:
+    ours, theirs = np.array(control), np.array(resumed)
+    identical = same(ours, theirs, tolerance.equal_nan)
     return {
         "control_loss": control,
         "resumed_loss": resumed,
         "diff": resumed - control,
-        "equal": same(np.array(control), np.array(resumed), equal_nan),
+        "equal": identical or tolerance.allows(ours, theirs),
+        "identical": identical,
     }
 
 

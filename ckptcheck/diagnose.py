@@ -6,7 +6,7 @@ something already found is not reported again.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -38,8 +38,10 @@ def diagnosis(cause: str, tensors: Sequence[str] = (), stage: Stage | None = Non
 
 def why_inconclusive(control: Run, resumed: Run, *, equal_nan: bool = False) -> str | None:
     """Return why nothing can be said of two finished runs, or None."""
-    if control.facts.hash_seed == resumed.facts.hash_seed or control.facts.process == resumed.facts.process:
-        return "The resumed run was not a fresh process with another hash seed."
+    if (control.facts.process, control.facts.started) == (resumed.facts.process, resumed.facts.started):
+        return "Control and resumed run are one process: nothing was restored in a fresh one."
+    if control.facts.hash_seed == resumed.facts.hash_seed != "random":
+        return f"The resumed run had the control's hash seed, PYTHONHASHSEED={control.facts.hash_seed}; it needs another one."
     differences = environment.mismatches(control.facts.environment, resumed.facts.environment)
     if differences:
         return f"The two runs had different environments: {'; '.join(differences)}."
@@ -124,12 +126,20 @@ def first_sentence(message: str) -> str:
     return line if len(line) <= 200 else line[:197] + "..."
 
 
-def of_comparison(comparison: Comparison) -> list[Diagnosis]:
-    """Say what a comparison shows; an exact one can still show a fault of the control."""
+def of_comparison(comparison: Comparison, framework: str = "") -> list[Diagnosis]:
+    """Say what a comparison shows; an exact one can still show a fault of the control.
+
+    Remedies are those for jobs on `framework`, see `Cause.others`.
+    """
     found = [one for look in DIAGNOSES for one in look(comparison)]
-    if not found and not comparison.exact:
+    if not found and not comparison.equal:
         found.extend(_unexplained(comparison))
-    return [*found, *_dead_statistics(comparison)]
+    return [_on(framework, each) for each in (*found, *_dead_statistics(comparison))]
+
+
+def _on(framework: str, found: Diagnosis) -> Diagnosis:
+    stage = None if found.stage is None else Stage(found.stage)
+    return replace(found, remedy=CAUSES[found.cause].remedy(stage, framework))
 
 
 def _nothing_restored(comparison: Comparison) -> Iterator[Diagnosis]:
@@ -149,6 +159,18 @@ def _nothing_left(comparison: Comparison) -> bool:
     return bool(initial.all() or overwritten)
 
 
+# What a value that is the new process's own is called, by what it equals.
+WHERE = {"initial": "at their initial values", "zero": "zero", "anew": "made anew in the first step"}
+
+
+def _first_step_was_another(comparison: Comparison) -> bool:
+    """Return whether the first step itself can have made the difference in what is compared only after it."""
+    boundary = comparison.at("boundary")
+    harmless = boundary["late"] | boundary["kind"].isin([Kind.SLOT.value, Kind.COUNTER.value, Kind.METRIC.value])
+    batches = comparison.losses["batch_equal"]
+    return not (boundary["equal"] | harmless).all() or not batches.iloc[:1].all()
+
+
 def _lost(kind: Kind, cause: str) -> Callable[[Comparison], Iterator[Diagnosis]]:
     """Make the look for tensors of one kind that are at their initial values."""
 
@@ -156,12 +178,23 @@ def _lost(kind: Kind, cause: str) -> Callable[[Comparison], Iterator[Diagnosis]]
         if _nothing_left(comparison):
             return
         rows = _of_kind(comparison, kind)
-        at_start = rows["equals"].isin(["initial", "zero"]) & ~_apart(rows)
+        known = [word for word in WHERE if word != "anew" or not _first_step_was_another(comparison)]
+        at_start = rows["equals"].isin(known) & ~_apart(rows)
         for stage, lost in _by_stage(rows[at_start]):
-            where = "at their initial values" if (lost["equals"] == "initial").any() else "zero"
+            what = set(lost["equals"])
+            where = next(text for word, text in WHERE.items() if word in what)
             yield diagnosis(cause, list(lost["name"]), stage, count=len(lost), total=len(rows), where=where)
 
     return look
+
+
+def _generators(comparison: Comparison) -> Iterator[Diagnosis]:
+    """Random generators that are in another state, whatever it is: a new process may have seeded them anew."""
+    if _nothing_left(comparison):
+        return
+    rows = _of_kind(comparison, Kind.RNG)
+    for stage, lost in _by_stage(rows[~rows["equal"].astype(bool) & ~_apart(rows)]):
+        yield diagnosis("generators-lost", list(lost["name"]), stage, count=len(lost), total=len(rows))
 
 
 def _step_lost(comparison: Comparison) -> Iterator[Diagnosis]:
@@ -169,7 +202,7 @@ def _step_lost(comparison: Comparison) -> Iterator[Diagnosis]:
         return
     rows = _of_kind(comparison, Kind.COUNTER)
     for stage, lost in _by_stage(rows[~rows["equal"]]):
-        control, resumed = comparison.first_step
+        control, resumed = _counted(lost.iloc[0], comparison)
         yield diagnosis("step-lost", list(lost["name"]), stage, control=control, resumed=resumed)
 
 
@@ -184,6 +217,14 @@ def _shadows_in_weights(comparison: Comparison) -> Iterator[Diagnosis]:
 def _is_shadow_in_weight(boundary: pd.DataFrame) -> "pd.Series[bool]":
     shadows = boundary.loc[boundary["kind"] == Kind.SHADOW.value, "name"]
     return (boundary["kind"] == Kind.WEIGHT.value) & boundary["equals_name"].isin(shadows)
+
+
+def _counted(row: Any, comparison: Comparison) -> tuple[int, int | None]:
+    """Return what a counter counted in the control and in the resumed run; of one that is no number, their first steps."""
+    values = row["control_norm"], row["resumed_norm"]
+    if row["elements"] == 1 and all(math.isfinite(value) for value in values):
+        return int(values[0]), int(values[1])
+    return comparison.first_step
 
 
 def _swapped(comparison: Comparison) -> Iterator[Diagnosis]:
@@ -217,7 +258,10 @@ def _batches(comparison: Comparison) -> Iterator[Diagnosis]:
     # Where the step numbers differ, other batches are a consequence.
     rows = comparison.losses.query("control_step == resumed_step and not batch_equal")
     if len(rows):
-        yield diagnosis("batches-differ", step=int(rows.iloc[0]["control_step"]))
+        known, first = comparison.first_batch_of, int(rows.iloc[0]["control_step"])
+        at_once = known is not None and first == comparison.first_step[0]
+        position = f": it begins there with the batch that the control read at step {known}" if at_once else ""
+        yield diagnosis("batches-differ", step=first, position=position)
 
 
 def _rates(comparison: Comparison) -> Iterator[Diagnosis]:
@@ -237,7 +281,8 @@ def _leftover(comparison: Comparison) -> Iterator[Diagnosis]:
     if _nothing_left(comparison):
         return
     boundary = comparison.at("boundary")
-    known = boundary["equal"] | (boundary["equals"] != "") | (boundary["kind"] == Kind.COUNTER.value)
+    explained = boundary["kind"].isin([Kind.COUNTER.value, Kind.RNG.value])
+    known = boundary["equal"] | (boundary["equals"] != "") | explained
     for stage, lost in _by_stage(boundary[~known & ~_apart(boundary)]):
         first = lost.iloc[0]
         example = (
@@ -255,7 +300,8 @@ DIAGNOSES: tuple[Callable[[Comparison], Iterator[Diagnosis]], ...] = (
     _lost(Kind.SHADOW, "shadows-lost"),
     _lost(Kind.WEIGHT, "weights-lost"),
     _lost(Kind.SLOT, "slots-lost"),
-    *(_lost(kind, "state-lost") for kind in (Kind.OTHER, Kind.RNG, Kind.ACCUMULATOR)),
+    _generators,
+    *(_lost(kind, "state-lost") for kind in (Kind.OTHER, Kind.ACCUMULATOR, Kind.METRIC, Kind.HYPERPARAMETER)),
     _step_lost,
     _swapped,
     _leftover,

@@ -32,11 +32,13 @@ class Group:
     """Processes that share a folder: a control and the runs resumed from it, or one training run.
 
     `first` is the task to begin with, its folder relative to wherever the group is run. Each of `restores` (None: each that
-    the job says it has) is a task like the first, submitted when the first has said that it is past its boundary.
+    the job says it has) is a task like the first, submitted when the first has said that it is past its boundary, and again
+    for each further boundary. `also` are tasks that wait for nothing.
     """
 
     first: Any  # a ckptcheck.processes.Task
     restores: tuple[str, ...] | None = ()
+    also: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,16 @@ def _here(groups: Sequence[Group], top: Path, needs: Needs, cores: int) -> Itera
     directory = Path(needs.directory) if Path(needs.directory).is_dir() else top
     with Workers(needs.modules, needs.hash_seeds, cores, needs.timeout, logs=top, directory=directory) as workers:
         for group in groups:
-            task = replace(group.first, folder=str(top / group.first.folder))
-            workers.submit(task)
-            yield Event(task, "submitted", {})
+            for each in (group.first, *group.also):
+                task = replace(each, folder=str(top / each.folder))
+                workers.submit(task)
+                yield Event(task, "submitted", {})
         for event in workers.events():
             if event.kind == "described" and restores.get(event.name, ()) is None:
                 restores[event.name] = tuple(event.facts["restores"])
             if event.kind == "boundary":
-                for restore in restores[event.name] or ():
-                    workers.submit(replace(event.task, restore=restore))
+                for restore in restores.get(event.name) or ():
+                    workers.submit(replace(event.task, restore=restore, boundary=event.facts["boundary"]))
             yield event
 
 

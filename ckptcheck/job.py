@@ -6,7 +6,7 @@ This file knows no framework: the adapters turn a framework's objects into what 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -27,6 +27,8 @@ class Kind(str, Enum):
     COUNTER = "counter"
     RNG = "rng"
     ACCUMULATOR = "accumulator"
+    METRIC = "metric"  # what an epoch reports of itself, not what it trains on
+    HYPERPARAMETER = "hyperparameter"  # set by the program, and by schedules and callbacks: a learning rate
     OTHER = "other"
 
 
@@ -63,10 +65,11 @@ class Score:
 class Restored:
     """What a restore touched: the checkpoint key of each live tensor it filled, by tensor name, and all keys there.
 
-    An adapter that cannot know returns None for the part it does not know.
+    An adapter that cannot know returns None for the part it does not know. Where some tensors are filled only when they come
+    to be, `asked` is a function that is called in the end.
     """
 
-    asked: Mapping[str, str] | None = None
+    asked: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None
     held: Sequence[str] | None = None
 
 
@@ -80,47 +83,32 @@ class RestoreRefusedError(Exception):
         self.held = held
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """When a run saves, evaluates and ends. All in training steps counted from 0.
+class Loop(Protocol):
+    """What a job with a training loop of its own tells of it, see `LoopingJob.run`.
 
-    The boundary is the number of steps done when the checkpoint is saved; a resumed run's first step has that index.
+    `folder` is where the run saves, and in a resumed run what it is restored from: a copy of what a crash leaves. `restore`
+    is the restore it was resumed with, None in a control.
     """
 
-    steps: int
-    boundary: int
-    steps_per_epoch: int
+    folder: Path
+    restore: str | None
 
-    def __post_init__(self) -> None:
-        if self.steps_per_epoch < 1:
-            raise UsageError(f"An epoch must have at least one step, not {self.steps_per_epoch}.")
-        if self.steps < 2:
-            raise UsageError(f"A run must have at least 2 steps, one on each side of the boundary, not {self.steps}.")
-        if not 0 < self.boundary < self.steps:
-            raise UsageError(
-                f"The boundary lies outside the run: it is step {self.boundary}, the run has {self.steps} steps. "
-                f"Choose a boundary from 1 to {self.steps - 1}."
-            )
+    def before_step(self) -> None:
+        """Tell that the next thing that happens is a training step. Saves here what is due and has not been saved."""
 
-    @property
-    def steps_after(self) -> int:
-        """Number of steps that a resumed run executes."""
-        return self.steps - self.boundary
+    def after_step(self, step: Step) -> None:
+        """Tell what the step did. Does not return from the last one: it raises what ends the loop."""
 
-    def evaluates_at(self, done: int) -> bool:
-        """Return whether a run evaluates after `done` steps: at the boundary, at each epoch edge and at the end."""
-        return done in (self.boundary, self.steps) or done % self.steps_per_epoch == 0
+    def may_save(self) -> None:
+        """Tell that this is a place where the job saves, such as the end of an epoch: calls its `save` if it is due."""
 
 
-class Job(Protocol):
-    """A training run that can be built, stepped, evaluated, saved and restored.
-
-    One object lives in one process; `build` is called once, before anything else.
-    """
+class _Trained(Protocol):
+    """What every job has, however it is stepped."""
 
     @property
     def restores(self) -> Sequence[str]:
-        """Names of the ways to read a checkpoint back, the usual one first."""
+        """Names of the ways to read a checkpoint back, the usual one first: letters, digits, dots, dashes."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -132,9 +120,6 @@ class Job(Protocol):
     def next_step(self) -> int:
         """Return the index of the step that the live state would execute next, from 0."""
 
-    def train(self, step: int) -> Step:
-        """Execute training step number `step`."""
-
     def evaluate(self) -> float:
         """Return the validation loss of the live state, without changing that state, or a random generator's.
 
@@ -143,7 +128,10 @@ class Job(Protocol):
         """
 
     def state(self) -> Mapping[str, Tensor]:
-        """Return a copy of every live state tensor by name: what the process holds, not what a checkpoint would."""
+        """Return a copy of every live state tensor by name: what the process holds, not what a checkpoint would.
+
+        A value that is no `Tensor` but an array is taken as one of kind `OTHER`.
+        """
 
     def save(self, folder: Path, step: int) -> None:
         """Write a checkpoint of the state after `step` steps into `folder`, by paths relative to it."""
@@ -155,6 +143,25 @@ class Job(Protocol):
             RestoreRefusedError: the framework raised, and the adapter can say which keys were asked for. Any other
                 exception is taken as a refusal too, with less to say about it.
         """
+
+
+class Job(_Trained, Protocol):
+    """A training run that can be built, stepped, evaluated, saved and restored.
+
+    One object lives in one process; `build` is called once, before anything else. Two attributes may be there:
+    `boundary_epochs`, the number of epochs after which the job is saved by default (2.5), and `defers`, true where some
+    variables come to be, and are restored, only in the first step after a restore.
+    """
+
+    def train(self, step: int) -> Step:
+        """Execute training step number `step`, from 0."""
+
+
+class LoopingJob(_Trained, Protocol):
+    """A job that runs its training loop itself, as `keras.Model.fit` does."""
+
+    def run(self, loop: Loop) -> None:
+        """Train from the live state on; call `loop.before_step` and `loop.after_step` around each step."""
 
 
 def load(target: str) -> Any:

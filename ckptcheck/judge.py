@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck import environment, run
-from ckptcheck.compare import compare
+from ckptcheck.compare import EXACT, Comparison, Tolerance, compare
 from ckptcheck.diagnose import (
     first_sentence,
     missing_keys,
@@ -16,6 +16,8 @@ from ckptcheck.diagnose import (
     why_inconclusive,
     why_nothing_compared,
 )
+from ckptcheck.job import Kind
+from ckptcheck.noise import MARGIN, Noise, measure
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, RestoreError
 from ckptcheck.run import Run, snapshot_digest
@@ -28,51 +30,133 @@ NO_CHECKPOINT = "No checkpoint was seen: the control's save left no file in the 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is left of one job: the folder with its runs, and what kept which of them from finishing (None: the control)."""
+    """What is left of one job: the folder with its runs, and what kept which of them, by its folder's name, from finishing.
+
+    `repeats` is the number of times its control was run again; `noise_asked` whether somebody asked for that.
+    """
 
     folder: Path
-    trouble: Mapping[str | None, str]
+    trouble: Mapping[str, str]
+    repeats: int = 0
+    noise_asked: bool = False
 
 
-def judge(job: str, restore: str, expected: str, evidence: Evidence, *, equal_nan: bool = False) -> Case:
+@dataclass(frozen=True)
+class Question:
+    """One case to be judged: a job, a restore, the boundary it is resumed from (None: not known), the outcome expected."""
+
+    job: str
+    restore: str
+    expected: str
+    boundary: int | None = None
+
+
+def judge(asked: Question, evidence: Evidence, tolerance: Tolerance = EXACT) -> Case:
     """Judge one case."""
 
     def case(outcome: str, **facts: Any) -> Case:
         if "resumed" in facts and outcome != REFUSED:
             facts["not_covered"] = _not_covered(facts["control"], facts["resumed"])
-        return Case(job, restore, expected, outcome, **facts)
+        return Case(asked.job, asked.restore, asked.expected, outcome, tolerance=tolerance, boundary=asked.boundary, **facts)
 
-    control, trouble = _read(evidence, None)
+    control, trouble = _read(run.control_of(evidence.folder), evidence)
     if control is None or trouble:
         return case(INCONCLUSIVE, reason=f"The control did not finish: {_sentence(trouble)}")
-    if not any(each.is_file() for each in run.crash_image_of(evidence.folder).rglob("*")):
+    boundary = control.facts.schedule.boundary if asked.boundary is None else asked.boundary
+    control = control.at(boundary)
+    if not any(each.is_file() for each in run.crash_image_of(evidence.folder, boundary).rglob("*")):
         return case(INCONCLUSIVE, reason=NO_CHECKPOINT, control=control)
-    resumed, trouble = _read(evidence, restore)
+    resumed, trouble = _read(run.resumed_of(evidence.folder, asked.restore, boundary), evidence)
     if resumed is None or trouble:
         return case(INCONCLUSIVE, reason=f"The resumed run did not finish: {_sentence(trouble)}", control=control)
+    return _judged(case, control, resumed, evidence, tolerance)
+
+
+def judge_pair(asked: Question, control: Run, resumed: Run, tolerance: Tolerance = EXACT) -> Case:
+    """Judge two runs that somebody recorded, whatever made them; there is no crash image to look into."""
+
+    def case(outcome: str, **facts: Any) -> Case:
+        return Case(asked.job, asked.restore, asked.expected, outcome, tolerance=tolerance, **facts)
+
+    return _judged(case, control, resumed, Evidence(control.folder.parent, {}), tolerance)
+
+
+def needs_repeat(case: Case) -> bool:
+    """Return whether only a repetition of the control can tell a fault of the restore from a job that varies by itself."""
+    found = case.comparison
+    return case.outcome == DIVERGED and case.noise is None and found is not None and found.equal_at_boundary
+
+
+def _judged(case: Callable[..., Case], control: Run, resumed: Run, evidence: Evidence, tolerance: Tolerance) -> Case:
     both: dict[str, Any] = {"control": control, "resumed": resumed}
-    reason = why_inconclusive(control, resumed, equal_nan=equal_nan)
+    reason = why_inconclusive(control, resumed, equal_nan=tolerance.equal_nan)
     if reason:
         return case(INCONCLUSIVE, reason=reason, **both)
     failure = resumed.facts.failure
     if failure is not None:
         return _failed(case, failure, both)
-    comparison = compare(control, resumed, equal_nan=equal_nan)
+    comparison = compare(control, resumed, tolerance)
     reason = why_nothing_compared(comparison)
     if reason:
         return case(INCONCLUSIVE, reason=reason, **both)
+    framework = control.facts.framework
+    both |= {"comparison": comparison, "digests": _digests(control, resumed)}
+    noise, trouble = _noise(control, evidence)
+    if noise is not None and not comparison.equal and comparison.equal_at_boundary:
+        return _beside_noise(case, comparison, noise, evidence, both)
     return case(
-        RECOVERED if comparison.exact else DIVERGED,
-        diagnoses=tuple(of_comparison(comparison)),
-        comparison=comparison,
-        digests=_digests(control, resumed),
+        RECOVERED if comparison.equal else DIVERGED,
+        diagnoses=tuple(of_comparison(comparison, framework)),
+        noise=noise,
+        reason=trouble,
         **both,
     )
 
 
+def _noise(control: Run, evidence: Evidence) -> tuple[Noise | None, str | None]:
+    """Return the noise of a job, or what kept a repetition of its control from finishing."""
+    runs = []
+    for repeat in range(1, evidence.repeats + 1):
+        found, trouble = _read(run.control_of(evidence.folder, repeat), evidence)
+        if found is None or trouble:
+            return None, f"The control could not be repeated: {_sentence(trouble)}"
+        apart = environment.mismatches(control.facts.environment, found.facts.environment)
+        if apart:
+            return None, f"The control was repeated in another environment: {'; '.join(apart)}."
+        runs.append(found)
+    return (measure(control, runs), None) if runs else (None, None)
+
+
+def _beside_noise(
+    case: Callable[..., Case], comparison: Comparison, noise: Noise, evidence: Evidence, both: dict[str, Any]
+) -> Case:
+    """Judge a run that is its control's equal at the boundary and not after it, where the control was run again."""
+    framework = both["control"].facts.framework
+    if noise.first_difference is None:
+        return case(DIVERGED, diagnoses=tuple(of_comparison(comparison, framework)), noise=noise, **both)
+    alone = f"The job does not reproduce itself: when its control is run again, {noise.first_difference}."
+    if noise.batches_differ:
+        reason = (
+            f"{alone} It draws its batches in an order that no seed decides, so which batch comes next cannot be judged. "
+            "Seed it, or let it depend on the step"
+        )
+        return case(INCONCLUSIVE, reason=f"{reason}.", noise=noise, **both)
+    if not evidence.noise_asked:
+        reason = (
+            f"{alone} At the boundary every tensor is equal; what comes after it can only be judged against the job's own "
+            "noise: --repeat N measures it"
+        )
+        return case(INCONCLUSIVE, reason=f"{reason}.", noise=noise, **both)
+    within = comparison.within(MARGIN * noise.training_loss, MARGIN * noise.evaluation_loss, noise.final, MARGIN)
+    outcome = RECOVERED if within.equal else DIVERGED
+    return case(outcome, diagnoses=tuple(of_comparison(within, framework)), noise=noise, **both | {"comparison": within})
+
+
 def _not_covered(control: Run, resumed: Run) -> tuple[str, ...]:
     asked = resumed.facts.asked
-    return () if asked is None else tuple(name for name in control.boundary if name not in asked)
+    if asked is None:
+        return ()
+    return tuple(name for name, each in control.boundary.items() if name not in asked and each.kind is not Kind.METRIC)
 
 
 def report(cases: Sequence[Case]) -> Report:
@@ -93,16 +177,16 @@ def _failed(case: Callable[..., Case], failure: run.Failure, both: dict[str, Any
     return case(DIVERGED, diagnoses=(of_raising(failure),), **both)
 
 
-def _read(evidence: Evidence, restore: str | None) -> tuple[Run | None, str | None]:
+def _read(folder: Path, evidence: Evidence) -> tuple[Run | None, str | None]:
     """Read a run; say what kept it from its end, for a control including an exception of the job."""
-    if restore in evidence.trouble:
-        return None, evidence.trouble[restore]
+    if folder.name in evidence.trouble:
+        return None, evidence.trouble[folder.name]
     try:
-        found = run.read(run.folder_of(evidence.folder, restore))
+        found = run.read(folder)
     except FileNotFoundError:
         return None, "its process left no record"
     failure = found.facts.failure
-    if restore is None and failure is not None:
+    if found.facts.restore is None and failure is not None:
         return None, _told(failure)
     return found, None if found.facts.finished or failure else "its process stopped before the last step"
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ckptcheck.compare import Array
-from ckptcheck.job import Kind, Schedule
+from ckptcheck.job import Kind
 from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report import Case, Report
 from ckptcheck.run import Run
+from ckptcheck.schedule import Schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,17 +96,18 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
     start = _first_shown(control.facts.schedule)
     steps = list(range(start + 1, len(control.losses) + 1))
     training.plot(steps, control.losses[start:], color=CONTROL, linewidth=6, label="control, never interrupted")
-    done, losses = zip(*[each for each in control.facts.evaluations if each[0] >= start], strict=True)
+    done, losses = _evaluated(control, start)
     validation.plot(done, losses, color=CONTROL, linewidth=6, marker="o", markersize=9)
     for case, (colour, style, marker) in shown:
         if case.comparison is None or case.resumed is None:
-            label = f"{case.restore}: {case.outcome}, no curve"
+            label = f"{case.label}: {case.outcome}, no curve"
             training.plot([], [], color=colour, linestyle="none", marker="x", label=label)
             continue
-        steps = [boundary + index + 1 for index in range(len(case.resumed.losses))]
-        label = f"{case.restore}: {case.outcome}"
+        begun = case.resumed.facts.schedule.boundary
+        steps = [begun + index + 1 for index in range(len(case.resumed.losses))]
+        label = f"{case.label}: {case.outcome}"
         training.plot(steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label)
-        after, evaluated = zip(*case.resumed.facts.evaluations, strict=True)
+        after, evaluated = _evaluated(case.resumed)
         validation.plot(after, evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -115,22 +117,28 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
-        axis.axvline(boundary, color="black", linewidth=0.8)
+        for each in control.facts.schedule.boundaries:
+            axis.axvline(each, color="black", linewidth=0.8)
         axis.grid(alpha=0.25)
     here = validation.get_xaxis_transform()
     validation.text(boundary, 0.03, "saved here, and restored ", transform=here, fontsize=8, ha="right")
     training.legend(fontsize=8, loc="upper right")
 
 
+def _evaluated(run: Run, start: int = 0) -> tuple[list[int], list[float]]:
+    """Return the steps done at each evaluation from `start` on, and the losses."""
+    found = [each for each in run.facts.evaluations if each[0] >= start]
+    return [done for done, _ in found], [loss for _, loss in found]
+
+
 def _draw_difference(axis: "Axes", control: Run, shown: Shown) -> None:
-    boundary = control.facts.schedule.boundary
     largest = 1.0
     for case, (colour, _, marker) in shown:
         if case.comparison is None:
             continue
         apart = np.abs(case.comparison.losses["diff"].to_numpy(float))
         largest = max(largest, float(np.nanmax(apart, initial=0)))
-        steps = boundary + 1 + np.arange(len(apart))
+        steps = case.comparison.first_step[0] + 1 + np.arange(len(apart))
         axis.plot(steps, laned(apart), color=colour, linestyle="none", marker=marker, markersize=3.5)
         evaluated = case.comparison.evaluations
         apart = laned(np.abs(evaluated["diff"].to_numpy(float)))
@@ -140,7 +148,8 @@ def _draw_difference(axis: "Axes", control: Run, shown: Shown) -> None:
     axis.set_ylim(EXACT_LANE / 8, largest * 30)
     axis.axhspan(EXACT_LANE / 8, LANE_EDGE, color="#dff0d8", zorder=0)
     axis.set_yticks([EXACT_LANE, 1e-7, 1e-3, 1e1], ["exact (0)", "1e-7", "1e-3", "10"])
-    axis.axvline(boundary, color="black", linewidth=0.8)
+    for each in control.facts.schedule.boundaries:
+        axis.axvline(each, color="black", linewidth=0.8)
     axis.grid(alpha=0.25)
     axis.text(0.01, 0.95, "dots: training; open: validation", transform=axis.transAxes, va="top", fontsize=8)
 
@@ -169,7 +178,7 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
             marker=marker,
             markersize=7 if case.outcome == RECOVERED else 4,
             fillstyle="none",
-            label=case.restore,
+            label=case.label,
         )
     if not drawn:
         axis.set_axis_off()

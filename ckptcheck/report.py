@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from ckptcheck.compare import Comparison
+from ckptcheck.compare import EXACT, Comparison, Tolerance
 from ckptcheck.diagnose import Diagnosis
 from ckptcheck.job import Kind
+from ckptcheck.noise import Noise
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.run import Run
 
@@ -47,11 +48,21 @@ class Case:
     digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     # The state tensors that the restore does not ask for, and that so keep their initial values.
     not_covered: tuple[str, ...] = ()
+    # The boundary it is resumed from, where its job is resumed from several; None: from the only one.
+    boundary: int | None = None
+    tolerance: Tolerance = EXACT
+    # How far the job is from reproducing itself; None: its control was not run again.
+    noise: Noise | None = None
 
     @property
     def name(self) -> str:
-        """The case as people write it: `bn-nn × saver`."""
-        return f"{self.job} × {self.restore}"
+        """The case as people write it: `bn-nn × saver`; with several boundaries `bn-nn × saver @ 110`."""
+        return f"{self.job} × {self.label}"
+
+    @property
+    def label(self) -> str:
+        """The case among those of its job: `saver`; with several boundaries `saver @ 110`."""
+        return self.restore if self.boundary is None else f"{self.restore} @ {self.boundary}"
 
     @property
     def as_expected(self) -> bool:
@@ -60,11 +71,16 @@ class Case:
 
     @property
     def not_shown(self) -> tuple[str, ...]:
-        """The tensors of a recovered case that nobody asked for and that were at the boundary what they start as."""
+        """The tensors of a recovered case that nobody asked for and that were at the boundary what they start as.
+
+        Left out are hyperparameters, which a program sets, and the metrics of an epoch that has just begun.
+        """
         if self.outcome != RECOVERED or self.comparison is None:
             return ()
         boundary = self.comparison.at("boundary")
-        return tuple(boundary["name"][~boundary["poisoned"].astype(bool) & (boundary["asked"] != True)])  # noqa: E712  # or None
+        idle = boundary["kind"].isin([Kind.HYPERPARAMETER.value, Kind.METRIC.value])
+        shown = boundary["poisoned"].astype(bool) | (boundary["asked"] == True)  # noqa: E712  # or None
+        return tuple(boundary["name"][~shown & ~idle])
 
     @property
     def boundary_eval(self) -> tuple[float, float] | None:
@@ -88,6 +104,8 @@ class Case:
             "steps": schedule.steps if schedule else None,
             "first_resumed_step": self.resumed.facts.first_step if self.resumed else None,
             **_counts(self.comparison),
+            "tolerance": asdict(self.tolerance),
+            "noise": asdict(self.noise) if self.noise else None,
             "digests": {point: dict(pair) for point, pair in self.digests.items()},
             "not_covered": list(self.not_covered),
             "diagnoses": [asdict(each) for each in self.diagnoses],

@@ -3,7 +3,8 @@
 RUN/run.json       role, job, restore, schedule, first step, keys of the restore, evaluations, environment, error
 RUN/steps.jsonl    one line per training step: step, loss, learning_rate, batch
 RUN/initial.npz    snapshot after the build (in a resumed run: before the restore)
-RUN/boundary.npz   snapshot right before the next step
+RUN/boundary-N.npz snapshot right before the step after the checkpoint of N steps
+RUN/after-N.npz    snapshot after that step, where variables come to be in it
 RUN/final.npz      snapshot after the last step
 RUN/output.txt     what the process printed
 """
@@ -12,8 +13,9 @@ import hashlib
 import json
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,9 +23,10 @@ from typing import Any, TextIO
 import numpy as np
 
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.job import Kind, Schedule, Step, Tensor
+from ckptcheck.job import Kind, Step, Tensor
+from ckptcheck.schedule import Schedule
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST = "manifest"
 
 Array = np.ndarray[Any, Any]
@@ -57,6 +60,9 @@ class Facts:
     environment: dict[str, str] = field(default_factory=dict)
     hash_seed: str = ""
     process: int = 0
+    started: float = 0.0  # seconds since the epoch: numbers of processes come again
+    framework: str = ""  # keras or tf2; empty for TensorFlow 1 and others
+    repeat: int = 0  # of a control that was run again, which time this is
     # State tensors that the evaluation at the boundary changed. They are recorded, and compared, as they were before it.
     changed_by_evaluation: list[str] = field(default_factory=list)
     failure: Failure | None = None
@@ -82,22 +88,53 @@ class Run:
     @cached_property
     def boundary(self) -> Snapshot:
         """The state right before the step after the checkpoint."""
-        return read_snapshot(self.folder / "boundary.npz")
+        return read_snapshot(self.folder / f"{boundary_point(self.facts.schedule.boundary)}.npz")
+
+    @cached_property
+    def after_boundary(self) -> Snapshot | None:
+        """The state after the step after the checkpoint; None where it was not recorded."""
+        path = self.folder / f"{after_point(self.facts.schedule.boundary)}.npz"
+        return read_snapshot(path) if path.exists() else None
 
     @cached_property
     def final(self) -> Snapshot:
         """The state after the last step."""
         return read_snapshot(self.folder / "final.npz")
 
+    @property
+    def position(self) -> int:
+        """The number of steps that were recorded before the boundary."""
+        return bisect_left(self.steps, self.facts.schedule.boundary)
 
-def folder_of(job_folder: Path, restore: str | None) -> Path:
-    """Return the folder of a job's control (None) or of the run that came back by a restore."""
-    return job_folder / ("control" if restore is None else "resumed-" + re.sub(r"[^\w.-]", "-", restore))
+    def at(self, boundary: int) -> "Run":
+        """Return a control as a run sees it that is resumed from that boundary."""
+        return replace(self, facts=replace(self.facts, schedule=self.facts.schedule.at(boundary)))
 
 
-def crash_image_of(job_folder: Path) -> Path:
-    """Return the folder that holds a job's crash image."""
-    return job_folder / "crash-image"
+def boundary_point(boundary: int) -> str:
+    """Return the name of the snapshot right before step `boundary`."""
+    return f"boundary-{boundary}"
+
+
+def after_point(boundary: int) -> str:
+    """Return the name of the snapshot right after step `boundary`."""
+    return f"after-{boundary}"
+
+
+def control_of(job_folder: Path, repeat: int = 0) -> Path:
+    """Return the folder of a job's control, or of its repetition number `repeat`, from 1."""
+    return job_folder / (f"repeat-{repeat}" if repeat else "control")
+
+
+def resumed_of(job_folder: Path, restore: str, boundary: int) -> Path:
+    """Return the folder of the run that came back by a restore from the checkpoint of a boundary."""
+    name = re.sub(r"[^\w.-]", "-", restore)
+    return job_folder / f"resumed-{name}@{boundary}"
+
+
+def crash_image_of(job_folder: Path, boundary: int) -> Path:
+    """Return the folder that holds a job's crash image at a boundary."""
+    return job_folder / f"crash-image@{boundary}"
 
 
 # The most steps, and the most bytes of their batches, that are kept before they are digested and written.
@@ -121,11 +158,11 @@ class Recorder:
         Its batch is copied now and digested later, with those of other steps: between two steps of a framework the
         processor's caches are cold, and the same work takes five times as long as it does in a row.
         """
-        batch = None if step.batch is None or len(step.batch) == 0 else step.batch  # no array: no batch was shown
-        rate = step.learning_rate
         # Loss and rate are taken now, too: a job may write the next ones into the same arrays.
-        taken = Step(float(step.loss), None, None if rate is None else float(rate))
-        self._pending.append((index, taken, None if batch is None else [array.copy() for array in batch]))
+        rate = None if step.learning_rate is None else number(step.learning_rate, "learning rate")
+        taken = Step(number(step.loss, "loss"), None, rate)
+        batch = None if step.batch is None or len(step.batch) == 0 else step.batch  # no array: no batch was shown
+        self._pending.append((index, taken, None if batch is None else [_copy(array) for array in batch]))
         if len(self._pending) >= self._enough:
             self.flush()
 
@@ -138,7 +175,7 @@ class Recorder:
         self._pending.clear()
 
     def snapshot(self, point: str, state: Snapshot) -> None:
-        """Record every live state tensor at one point: initial, boundary or final."""
+        """Record every live state tensor at one point: initial, at a boundary, after the step behind it, or final."""
         write_snapshot(self.folder / f"{point}.npz", state)
 
     def close(self) -> None:
@@ -149,6 +186,32 @@ class Recorder:
         partial = self.folder / "run.json.partial"
         partial.write_text(text, encoding="utf-8")
         partial.replace(self.folder / "run.json")
+
+
+def number(value: Any, what: str) -> float:
+    """Return a loss or a rate as a float.
+
+    Raises:
+        TypeError: it is no number.
+    """
+    if isinstance(value, str | bytes | bool):
+        raise TypeError(f"the {what} is {value!r}, which is no number")
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"the {what} is {value!r:.80}, which is no number: {error}") from error
+
+
+def _copy(array: Any) -> Array:
+    """Return a copy of an array of a batch.
+
+    Raises:
+        TypeError: its elements have no bytes of their own to be compared.
+    """
+    copy = np.array(array)
+    if copy.dtype.hasobject:
+        raise TypeError(f"a batch holds an array of Python objects ({type(array).__name__}), which cannot be recorded")
+    return copy
 
 
 def _line(index: int, step: Step, batch: Sequence[Array] | None) -> str:
@@ -184,14 +247,23 @@ def read(folder: Path) -> Run:
 
 
 def _facts(found: dict[str, Any]) -> Facts:
-    version = found.pop("format_version", None)
-    if version != FORMAT_VERSION:
-        raise NotVerifiedError(f"The run was recorded in format {version}; this ckptcheck reads format {FORMAT_VERSION}.")
-    found["schedule"] = Schedule(**found["schedule"])
+    check_format(found.pop("format_version", None))
+    schedule = found["schedule"]
+    found["schedule"] = Schedule(**schedule | {"boundaries": tuple(schedule["boundaries"])})
     found["evaluations"] = [(done, loss) for done, loss in found["evaluations"]]
     if found["failure"] is not None:
         found["failure"] = Failure(**found["failure"])
     return Facts(**found)
+
+
+def check_format(version: Any) -> None:
+    """Refuse what another version recorded.
+
+    Raises:
+        NotVerifiedError: it is in another format.
+    """
+    if version != FORMAT_VERSION:
+        raise NotVerifiedError(f"The run was recorded in format {version}; this ckptcheck reads format {FORMAT_VERSION}.")
 
 
 def write_snapshot(path: Path, state: Snapshot) -> None:

@@ -18,6 +18,9 @@ VERDICTS = {
     FAIL: ("red", "FAIL: a case did not do what was expected of it."),
     INCONCLUSIVE: ("yellow", "INCONCLUSIVE: not every case could be judged."),
 }
+UNEXPECTED = "✗"
+# The most restores whose moving statistics stand side by side if some of them need no look.
+MOST_COLUMNS = 2
 MEANINGS = {
     RECOVERED: "goes on as if nothing had happened, bit for bit",
     DIVERGED: "goes on, but as another run",
@@ -50,14 +53,22 @@ def _overview(report: Report) -> RenderableType:
     table.add_column("tensors\nequal", justify="right", no_wrap=True)
     table.add_column("evaluation loss\nresumed, control", justify="right", no_wrap=True)
     table.add_column("training\nlosses equal", justify="right", no_wrap=True)
+    short = _short_names(report)
     for case in report.cases:
-        table.add_row(case.job, case.restore, _outcome(case), *_numbers(case))
+        table.add_row(short[case.job], case.label, _outcome(case), *_numbers(case))
     return table
 
 
 def _outcome(case: Case) -> Text:
     outcome = Text(case.outcome, style=COLOURS[case.outcome])
-    return outcome if case.as_expected else outcome.append(f", not {case.expected}", style="bold red")
+    return outcome if case.as_expected else outcome.append(f" {UNEXPECTED}", style="bold red")
+
+
+def _short_names(report: Report) -> dict[str, str]:
+    """Return what to call each job in a table: one of a user's own by its last name, where no other has the same."""
+    names = list(dict.fromkeys(case.job for case in report.cases))
+    last = {name: name.rpartition(":")[2] for name in names}
+    return {name: last[name] if list(last.values()).count(last[name]) == 1 else name for name in names}
 
 
 def _numbers(case: Case) -> tuple[str, str, str]:
@@ -76,16 +87,31 @@ def _numbers(case: Case) -> tuple[str, str, str]:
 def _meanings(report: Report) -> RenderableType:
     found = [outcome for outcome in MEANINGS if any(case.outcome == outcome for case in report.cases)]
     lines = [f"{outcome}: {MEANINGS[outcome]}" for outcome in found]
+    wanted = dict.fromkeys(case.expected for case in report.cases if not case.as_expected)
+    if wanted:
+        lines.append(f"{UNEXPECTED}: not what was expected ({' or '.join(wanted)})")
     control = next((case.control for case in report.cases if case.control), None)
     if control:
         schedule = control.facts.schedule
+        saved = ", ".join(map(str, schedule.boundaries))
         lines.append(
-            f"Saved after step {schedule.boundary} of {schedule.steps}. Tensors and evaluation loss are compared there, "
+            f"Saved after step {saved} of {schedule.steps}. Tensors and evaluation loss are compared there, "
             "before any update; training losses from there to the end."
         )
-    use = [f"{case.job} with {case.restore}" for case in report.cases if case.outcome == RECOVERED]
-    recommended = Text("\nTo train on, restore " + ", ".join(use) + ".", style="green") if use else Text()
+    recommended = Text(f"\n{_advice(report)}", style="green") if _advice(report) else Text()
     return Padding(Text("\n".join(lines), style="dim").append_text(recommended), (1, 0))
+
+
+def _advice(report: Report) -> str:
+    """Say which restores are good for training on: those that recovered from every boundary."""
+    failed = {(case.job, case.restore) for case in report.cases if case.outcome != RECOVERED}
+    good = dict.fromkeys((case.job, case.restore) for case in report.cases if (case.job, case.restore) not in failed)
+    short = _short_names(report)
+    use = [
+        f"{short[job]} with {' or '.join(restore for each, restore in good if each == job)}"
+        for job in dict.fromkeys(job for job, _ in good)
+    ]
+    return f"To train on, restore {', '.join(use)}." if use else ""
 
 
 def _statistics(report: Report) -> list[RenderableType]:
@@ -93,14 +119,20 @@ def _statistics(report: Report) -> list[RenderableType]:
     tables: list[RenderableType] = []
     for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job and case.comparison is not None]
-        rows = [(case.restore, moving_statistics(case.comparison)) for case in cases if case.comparison is not None]
+        rows = [(case.label, moving_statistics(case.comparison)) for case in cases if case.comparison is not None]
         rows = [(restore, frame) for restore, frame in rows if len(frame)]
         if rows:
-            tables.append(Padding(_statistics_of(job, rows), (0, 0, 1, 0)))
+            tables.append(Padding(_statistics_of(_short_names(report)[job], rows), (0, 0, 1, 0)))
     return tables
 
 
 def _statistics_of(job: str, rows: list[tuple[str, pd.DataFrame]]) -> RenderableType:
+    exact = [restore for restore, frame in rows if frame["equal"].all()]
+    if len(rows) > MOST_COLUMNS and exact:
+        # What came back needs no columns of numbers.
+        text = Text(f"{job}: all {len(rows[0][1])} moving means and variances came back with {', '.join(exact)}.")
+        rest = [(restore, frame) for restore, frame in rows if restore not in exact]
+        return Group(text, _statistics_of(job, rest)) if rest else text
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("", overflow="fold")
     table.add_column("control", justify="right", no_wrap=True)
@@ -108,7 +140,7 @@ def _statistics_of(job: str, rows: list[tuple[str, pd.DataFrame]]) -> Renderable
         table.add_column(restore, justify="right", no_wrap=True)
     frames = [frame.set_index("name") for _, frame in rows]
     for name in frames[0].index:
-        cells = [_statistic(frame.loc[name]) for frame in frames]
+        cells = [_statistic(frame.loc[name]) if name in frame.index else Text("gone", style="magenta") for frame in frames]
         table.add_row(name, f"{frames[0].loc[name, 'control_norm']:.4g}", *cells)
     return Group(Text(f"{job}: norms of the moving means and variances right after the restore", style="bold"), table)
 

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +19,16 @@ from ckptcheck.errors import UsageError, unknown
 from ckptcheck.executors import Place, opened
 from ckptcheck.groups import Group, Needs
 from ckptcheck.groups import run as run_groups
-from ckptcheck.job import Schedule
 from ckptcheck.jobs.options import parse, shown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.processes import Event
-from ckptcheck.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task, make_schedule
+from ckptcheck.schedule import Boundaries, Schedule, make_schedule
+from ckptcheck.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
 
 if TYPE_CHECKING:
-    from ckptcheck.judge import Evidence
-    from ckptcheck.report import Report
+    from ckptcheck.compare import Tolerance
+    from ckptcheck.judge import Evidence, Question
+    from ckptcheck.report import Case, Report
 
 TIMEOUT = 300.0
 Watch = Callable[[Event], None]
@@ -48,13 +49,24 @@ class _JobRun:
 
     folder: Path
     restores: list[str]
-    trouble: dict[str | None, str] = field(default_factory=dict)
+    boundaries: list[int] = field(default_factory=list)
+    repeats: int = 0
+    trouble: dict[str, str] = field(default_factory=dict)
 
-    def evidence(self) -> "Evidence":
+    def evidence(self, *, noise_asked: bool) -> "Evidence":
         """Return what there is to judge."""
         from ckptcheck.judge import Evidence
 
-        return Evidence(self.folder, self.trouble)
+        return Evidence(self.folder, self.trouble, self.repeats, noise_asked)
+
+    def questions(self, request: Request) -> "list[Question]":
+        """Return the cases that a request makes: one for each restore and boundary."""
+        from ckptcheck.judge import Question
+
+        # A job of a user's own that failed before it could name its restores still makes one case.
+        restores = [request.restore] if request.restore else self.restores or ["(any)"]
+        boundaries = self.boundaries if len(self.boundaries) > 1 else [None]
+        return [Question(request.job, restore, request.expected, each) for restore in restores for each in boundaries]
 
 
 def verify(
@@ -65,7 +77,11 @@ def verify(
     expect: str | None = None,
     steps: int | None = None,
     boundary: int | None = None,
+    boundaries: Boundaries | None = None,
+    repeat: int | None = None,
     timeout: float = TIMEOUT,
+    rtol: float = 0.0,
+    atol: float = 0.0,
     equal_nan: bool = False,
     folder: Path | str | None = None,
     executor: Executor | str | None = None,
@@ -81,7 +97,13 @@ def verify(
         steps: length of the control run in training steps; default: 3.5 epochs.
         boundary: number of steps done when the checkpoint is saved; default: in mid-epoch, 2.5 epochs
             from the start, or the middle of the run where `steps` is given.
+        boundaries: several of them: numbers of steps, and `first`, `mid`, `epoch` (an epoch edge) or `last`; or how many,
+            spread over the run. One control saves at all of them, and each restore is tried from each.
+        repeat: how often the control is run again, to measure how far the job is from reproducing itself; losses after the
+            boundary are then judged against that. Default: once, and only where a run is its control's equal at the boundary
+            and another one after it; such a case is inconclusive if the job does not reproduce itself. 0: never.
         timeout: seconds without a sign of life after which a process is ended and its case inconclusive.
+        rtol, atol: two floating-point values count as equal where |resumed − control| ≤ atol + rtol · |control|.
         equal_nan: whether NaN counts as equal to NaN.
         folder: where the runs and the checkpoint are kept, a folder that does not exist yet; default: they are not.
         executor: a `concurrent.futures.Executor`, or `dask://HOST:PORT`, on whose machines each job is run with its
@@ -97,23 +119,32 @@ def verify(
     """
     texts = {name: value if isinstance(value, str) else shown(value) for name, value in (options or {}).items()}
     requests = plan(_names(job), _names(restore), expect)
+    places = _places(boundary, boundaries)
     for name in dict.fromkeys(request.job for request in requests):
-        _check(name, texts, steps, boundary)
+        _check(name, texts, steps, places)
     if timeout <= 0:
         raise UsageError(f"The timeout must be above 0 seconds, not {timeout:g}.")
+    if repeat is not None and repeat < 0:
+        raise UsageError(f"A control is repeated 0 times or more, not {repeat}.")
+    if not (0 <= rtol < 1 and 0 <= atol < float("inf")):
+        raise UsageError(f"A tolerance is not negative, and rtol is below 1; asked for were rtol={rtol:g} and atol={atol:g}.")
     temporary = tempfile.mkdtemp(prefix="ckptcheck-") if folder is None else None
     try:
         top = Path(temporary or folder or "").resolve()
         with opened(executor) as place:
-            runs = _run_all(requests, top, _Settings(texts, steps, boundary, timeout), place, watch or (lambda event: None))
-        from ckptcheck import judge  # loaded by now, see _run_all
+            settings = _Settings(texts, steps, places, repeat or 0, timeout)
+            hear = watch or (lambda event: None)
+            runs = _run_all(requests, top, settings, place, hear)
+        from ckptcheck import judge, recorded  # loaded by now, see _run_all
+        from ckptcheck.compare import Tolerance
 
-        cases = [
-            judge.judge(request.job, restore, request.expected, runs[request.job].evidence(), equal_nan=equal_nan)
-            for request in requests
-            # A job of a user's own that failed before it could name its restores still makes one case.
-            for restore in ([request.restore] if request.restore else runs[request.job].restores or ["(any)"])
-        ]
+        tolerance = Tolerance(rtol, atol, equal_nan)
+        cases = _judged(requests, runs, tolerance, noise_asked=bool(repeat))
+        unclear = [name for name in runs if any(case.job == name and judge.needs_repeat(case) for case in cases)]
+        if unclear and repeat is None and place is None:
+            _repeat({name: runs[name] for name in unclear}, top, settings, hear)
+            cases = _judged(requests, runs, tolerance, noise_asked=False)
+        recorded.write_questions(top, requests, runs)
         return judge.report(cases)
     finally:
         if temporary:
@@ -148,24 +179,33 @@ def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Re
     return [Request(name, each, expect or shipped.expected[each]) for each in restores or shipped.default_restores]
 
 
-def _check(name: str, options: Mapping[str, str], steps: int | None, boundary: int | None) -> None:
+def _places(boundary: int | None, boundaries: Boundaries | None) -> Boundaries:
+    if boundary is not None and boundaries is not None:
+        raise UsageError("Give one boundary or several boundaries, not both.")
+    return (boundary,) if boundary is not None else () if boundaries is None else boundaries
+
+
+def _check(name: str, options: Mapping[str, str], steps: int | None, boundaries: Boundaries) -> None:
     """Refuse now what a process would refuse only after the framework's import."""
-    if steps is not None and boundary is not None:
-        Schedule(steps, boundary, 1)
+    if steps is not None and not isinstance(boundaries, int):
+        for boundary in boundaries:
+            if isinstance(boundary, int):
+                Schedule(steps, boundary, 1)
     if ":" in name:
         if options:
             raise UsageError(f"Options are for the shipped jobs; {name} takes none.")
         return
     read = parse(jobs.shipped(name).options, name, options)
     if is_local(read.dataset):
-        make_schedule(load(read.dataset).steps_per_epoch(read.batch_size), steps, boundary)
+        make_schedule(load(read.dataset).steps_per_epoch(read.batch_size), steps, boundaries)
 
 
 @dataclass(frozen=True)
 class _Settings:
     options: Mapping[str, str]
     steps: int | None
-    boundary: int | None
+    boundaries: Boundaries
+    repeats: int
     timeout: float
 
 
@@ -177,30 +217,57 @@ def _run_all(
         job: _JobRun(folder, [each.restore for each in requests if each.job == job and each.restore])
         for job, folder in _folders(top, dict.fromkeys(request.job for request in requests)).items()
     }
-    groups = [
-        Group(_task(job, job_run.folder.name, settings), tuple(job_run.restores) or None) for job, job_run in runs.items()
-    ]
+    groups = []
+    for job, job_run in runs.items():
+        control, job_run.repeats = _task(job, job_run.folder.name, settings), settings.repeats
+        again = tuple(replace(control, repeat=number) for number in range(1, settings.repeats + 1))
+        groups.append(Group(control, tuple(job_run.restores) or None, again))
     needs = Needs(_modules(runs), (CONTROL_HASH_SEED, RESUMED_HASH_SEED), settings.timeout)
     top.mkdir(parents=True, exist_ok=True)
-    for event in run_groups(groups, top, needs, place):
-        # pandas and what stands on it are not needed before the processes have ended, which are only starting now.
-        importlib.import_module("ckptcheck.judge")
-        _note(runs[event.task.job], event.task.restore, event)
-        watch(event)
+    _follow(run_groups(groups, top, needs, place), runs, watch)
     return runs
 
 
-def _note(job_run: _JobRun, restore: str | None, event: Event) -> None:
+def _repeat(runs: dict[str, _JobRun], top: Path, settings: _Settings, watch: Watch) -> None:
+    """Run the controls of some jobs once more."""
+    groups = [Group(replace(_task(job, found.folder.name, settings), repeat=1)) for job, found in runs.items()]
+    for found in runs.values():
+        found.repeats = 1
+    _follow(run_groups(groups, top, Needs(_modules(runs), (CONTROL_HASH_SEED,), settings.timeout)), runs, watch)
+
+
+def _follow(events: Iterable[Event], runs: Mapping[str, _JobRun], watch: Watch) -> None:
+    for event in events:
+        # pandas and what stands on it are not needed before the processes have ended, which are only starting now.
+        importlib.import_module("ckptcheck.judge")
+        _note(runs[event.task.job], event)
+        watch(event)
+
+
+def _judged(
+    requests: Sequence[Request], runs: Mapping[str, _JobRun], tolerance: "Tolerance", *, noise_asked: bool
+) -> "list[Case]":
+    from ckptcheck.judge import judge
+
+    return [
+        judge(question, runs[request.job].evidence(noise_asked=noise_asked), tolerance)
+        for request in requests
+        for question in runs[request.job].questions(request)
+    ]
+
+
+def _note(job_run: _JobRun, event: Event) -> None:
     if event.kind == "usage":
         raise UsageError(event.facts["text"])
-    if event.kind == "described" and restore is None:
+    if event.kind == "described" and event.task.restore is None and not event.task.repeat:
+        job_run.boundaries = list(event.facts["boundaries"])
         known = event.facts["restores"]
         for each in job_run.restores:
             if each not in known:
                 raise unknown("restore of this job", each, known)
         job_run.restores = job_run.restores or list(known)
     if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
-        job_run.trouble.setdefault(restore, event.facts.get("text") or event.facts["trouble"])
+        job_run.trouble.setdefault(event.task.run_folder.name, event.facts.get("text") or event.facts["trouble"])
 
 
 def _folders(top: Path, names: Iterable[str]) -> dict[str, Path]:
@@ -238,7 +305,7 @@ def _task(job: str, folder: str, settings: _Settings) -> Task:
         folder=folder,
         options=_absolute(settings.options),
         steps=settings.steps,
-        boundary=settings.boundary,
+        boundaries=settings.boundaries,
         environment={} if own else jobs.shipped(job).environment,
     )
 

@@ -1,10 +1,12 @@
 """One fresh process: build, maybe restore, step, record. Started by `ckptcheck.server`, told what to do by a `Task`."""
 
+import contextlib
 import errno
 import os
 import random
 import shutil
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +17,10 @@ import numpy as np
 
 from ckptcheck import environment, jobs, run
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
-from ckptcheck.job import Job, RestoreRefusedError, Schedule, load
+from ckptcheck.job import Kind, RestoreRefusedError, Step, Tensor, load
 from ckptcheck.jobs import options as job_options
 from ckptcheck.opened import lead_to_copy, opened_files, written_since
+from ckptcheck.schedule import BOUNDARY_EPOCHS, Boundaries, Schedule, make_schedule
 
 Say = Callable[..., None]
 
@@ -27,11 +30,6 @@ MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.E
 # A resumed process starts from other initial values: a restore that does nothing cannot look like one that works.
 POISON = 1_000_003
 
-# Default length of a run and place of the boundary, in epochs: in mid-epoch, epoch edges on both sides.
-EPOCHS = 3.5
-BOUNDARY_EPOCHS = 2.5
-
-
 # Control and resumed must not share the order of their sets.
 CONTROL_HASH_SEED = "1"
 RESUMED_HASH_SEED = "2"
@@ -39,9 +37,10 @@ RESUMED_HASH_SEED = "2"
 
 @dataclass(frozen=True)
 class Task:
-    """What one process is to do. Without a restore it is the control, which saves and goes on.
+    """What one process is to do. Without a restore it is the control, which saves and goes on, or a repetition of it.
 
-    `folder` is the job's, where the folders of its runs and its crash image lie.
+    `folder` is the job's, where the folders of its runs and its crash images lie. `boundaries` is where to save, as it was
+    asked for, and `boundary` the one of them that the process is resumed from.
     """
 
     job: str
@@ -49,7 +48,9 @@ class Task:
     restore: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     steps: int | None = None
-    boundary: int | None = None
+    boundaries: Boundaries = ()
+    boundary: int = 0
+    repeat: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
 
     entry: ClassVar[str] = __name__
@@ -57,17 +58,22 @@ class Task:
     @property
     def name(self) -> str:
         """The process as progress shows it."""
-        return f"{self.job} control" if self.restore is None else f"{self.job} × {self.restore}"
+        if self.restore is not None:
+            return f"{self.job} × {self.restore}" + (f" @ {self.boundary}" if self.has_several_boundaries else "")
+        return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else "")
+
+    @property
+    def has_several_boundaries(self) -> bool:
+        """Whether a run by this restore is one of several, each from its own boundary."""
+        count = self.boundaries if isinstance(self.boundaries, int) else len(self.boundaries)
+        return count > 1
 
     @property
     def run_folder(self) -> Path:
         """Where the process records."""
-        return run.folder_of(Path(self.folder), self.restore)
-
-    @property
-    def crash_image(self) -> Path:
-        """What the control leaves and a resumed run is restored from."""
-        return run.crash_image_of(Path(self.folder))
+        if self.restore is None:
+            return run.control_of(Path(self.folder), self.repeat)
+        return run.resumed_of(Path(self.folder), self.restore, self.boundary)
 
     @property
     def hash_seed(self) -> str:
@@ -75,22 +81,15 @@ class Task:
         return CONTROL_HASH_SEED if self.restore is None else RESUMED_HASH_SEED
 
 
-def make_job(name: str, given: Mapping[str, str]) -> tuple[Job, int]:
+def make_job(name: str, given: Mapping[str, str]) -> tuple[Any, int]:
     """Return the job of that name, shipped or a user's own, and the seed of its initial values."""
     if ":" in name:
-        job: Job = load(name)()
+        job = load(name)()
+        _check_job(job, name)
         return job, 0
     shipped = jobs.shipped(name)
     options = job_options.parse(shipped.options, name, given)
     return load(shipped.target)(options), options.seed
-
-
-def make_schedule(steps_per_epoch: int, steps: int | None, boundary: int | None) -> Schedule:
-    """Return the asked-for schedule; what was not asked for follows from the length of an epoch or of the run."""
-    if steps is None:
-        steps = max(2, int(EPOCHS * steps_per_epoch))
-        boundary = max(1, int(BOUNDARY_EPOCHS * steps_per_epoch)) if boundary is None else boundary
-    return Schedule(steps, steps // 2 if boundary is None else boundary, steps_per_epoch)
 
 
 def main(task: Task, say: Say) -> int:
@@ -126,36 +125,65 @@ def told(work: Callable[[], None], say: Say) -> int:
 def _carry_out(task: Task, say: Say, hash_seed: str) -> None:
     job, seed = make_job(task.job, task.options)
     _check_restores(job.restores)
-    schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundary)
+    usual = getattr(job, "boundary_epochs", BOUNDARY_EPOCHS)
+    schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundaries, usual)
+    if task.restore is not None:
+        schedule = schedule.at(task.boundary)
     first = 0 if task.restore is None else schedule.boundary
-    say("described", restores=list(job.restores), steps=schedule.steps, first=first)
+    say("described", restores=list(job.restores), steps=schedule.steps, first=first, boundaries=list(schedule.boundaries))
     if task.restore is not None and task.restore not in job.restores:
         raise UsageError(f"{task.job} has no restore {task.restore}.")  # the parent has been told, and says so better
     _recorded(job, seed, schedule, task, say, hash_seed)
 
 
+METHODS = ("build", "next_step", "evaluate", "state", "save", "restore")
+
+
+def _loops(job: Any) -> bool:
+    """Return whether a job runs its training loop itself, see `ckptcheck.job.LoopingJob`."""
+    return hasattr(job, "run") and not hasattr(job, "train")
+
+
+def _check_job(job: Any, name: str) -> None:
+    missing = [each for each in (*METHODS, "run" if _loops(job) else "train") if not callable(getattr(job, each, None))]
+    missing += [each for each in ("restores", "steps_per_epoch") if not hasattr(job, each)]
+    if missing:
+        raise UsageError(
+            f"{name} gives an object of type {type(job).__name__}, which is no job: it has no {', '.join(missing)}. "
+            "See ckptcheck.job.Job, or take one of the classes in ckptcheck.adapters as a base."
+        )
+    length = job.steps_per_epoch
+    if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
+        raise UsageError(f"steps_per_epoch of {name} is {length!r}: it must be a whole number of at least 1.")
+
+
 def _check_restores(restores: Sequence[str]) -> None:
     if isinstance(restores, str):
         raise UsageError(f"The restores of a job are a sequence of names, not the text {restores!r}: write ({restores!r},).")
-    folders = [run.folder_of(Path(), restore) for restore in restores]
+    folders = [run.resumed_of(Path(), restore, 1) for restore in restores]
     if len(set(folders)) < len(folders):
         raise UsageError(f"The restores {', '.join(restores)} need names that differ in letters, digits, dots or dashes.")
+    if not restores:
+        raise UsageError("The job names no restore: there is nothing to verify.")
 
 
-def _recorded(job: Job, seed: int, schedule: Schedule, task: Task, say: Say, hash_seed: str) -> None:
+def _recorded(job: Any, seed: int, schedule: Schedule, task: Task, say: Say, hash_seed: str) -> None:
     facts = run.Facts(
-        role="control" if task.restore is None else "resumed",
+        role="resumed" if task.restore is not None else "repeat" if task.repeat else "control",
         job=task.job,
         restore=task.restore,
         seed=seed if task.restore is None else seed + POISON,
         schedule=schedule,
         hash_seed=hash_seed,
         process=os.getpid(),
+        started=time.time(),
+        framework=getattr(job, "framework", ""),
+        repeat=task.repeat,
     )
     recorder = run.Recorder(task.run_folder, facts)
     execution = _Execution(job, recorder, schedule, task, say)
     try:
-        execution.control() if task.restore is None else execution.resumed(task.restore)
+        execution.carry_out()
         facts.finished = True
     except (CkptcheckError, MemoryError):
         raise
@@ -170,54 +198,135 @@ def _recorded(job: Job, seed: int, schedule: Schedule, task: Task, say: Say, has
         recorder.close()
 
 
-class _Execution:
-    """The line of a run, with the place it has reached, so that an exception can be laid where it belongs."""
+class _EndOfRunError(BaseException):
+    """Ends a loop that is not ours. No error of the job: nothing should catch it."""
 
-    def __init__(self, job: Job, recorder: run.Recorder, schedule: Schedule, task: Task, say: Say) -> None:
+
+class _Execution:
+    """The line of a run, with the place it has reached, so that an exception can be laid where it belongs.
+
+    It is the `Loop` of a job that runs its training loop itself; for any other it makes the steps.
+    """
+
+    def __init__(self, job: Any, recorder: run.Recorder, schedule: Schedule, task: Task, say: Say) -> None:
         self.job = job
         self.recorder = recorder
         self.facts = recorder.facts
         self.schedule = schedule
         self.task = task
         self.say = say
+        self.folder = task.run_folder / "checkpoints"
+        self.restore = task.restore
         self.during = "build"
         self.step: int | None = None
+        # Steps of the schedule that are done. The index of a step differs from it where the step was lost.
+        self.start = self.done = 0 if task.restore is None else schedule.boundary
+        self.first: int | None = None
+        self._saved = self.done
+        self._names: set[str] = set()
+        self._asked: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None
+        self._opened = contextlib.ExitStack()
+        self._beat = run.Heartbeat(lambda count: say("step", done=count))
 
-    def control(self) -> None:
+    def carry_out(self) -> None:
+        """Carry out the whole run."""
         self._build()
-        self._steps(0, 0, self.schedule.boundary)
-        self._save()
-        following = self._next_step()
-        if following != self.schedule.boundary:
+        with self._opened:
+            if self.restore is not None:
+                self._restore(self.restore)
+            self._looped(self.job.run) if _loops(self.job) else self._steps()
+        self._keys(self._asked, self.facts.held)
+
+    def _steps(self) -> None:
+        while self.done < self.schedule.steps:
+            self.before_step()
+            assert self.step is not None
+            self.after_step(self.job.train(self.step))
+
+    def _looped(self, loop: Callable[["_Execution"], None]) -> None:
+        self.during = "run"
+        with contextlib.suppress(_EndOfRunError):
+            loop(self)
+        if self.done < self.schedule.steps:
             raise NotVerifiedError(
-                f"its next_step says {following} after {self.schedule.boundary} steps; the steps are counted from 0"
+                f"its training loop ended after {self.done} of {self.schedule.steps} steps. Let it train for more epochs, or "
+                "give fewer --steps"
             )
-        self._at_boundary()
-        self.say("boundary")
-        self._steps(self.schedule.boundary, self.schedule.boundary, self.schedule.steps)
-        self._snapshot("final")
 
-    def resumed(self, restore: str) -> None:
-        self._build()
-        self.during = "restore"
-        self._restore(restore)
-        first = self._next_step()
-        self.facts.first_step = first
-        self._at_boundary()
-        self._steps(first, self.schedule.boundary, self.schedule.steps)
-        self._snapshot("final")
+    def before_step(self) -> None:
+        """Do what is due between two steps."""
+        if self.first is None:
+            self._begin()
+        elif self.done in self.schedule.boundaries:
+            self._at_boundary_of_control() if self.restore is None else self.may_save()
+        elif self.schedule.evaluates_at(self.done):
+            self._evaluate()
+        assert self.first is not None
+        self.during, self.step = "train", self.first + self.done - self.start
+
+    def after_step(self, step: Step) -> None:
+        """Record a step."""
+        assert self.step is not None
+        self.recorder.step(self.step, step)
+        self.step = None
+        self.done += 1
+        self._beat(self.done)
+        if self.done - 1 in self.schedule.boundaries:
+            self._created_late()
+        if self.done == self.schedule.steps:
+            self._evaluate()
+            self._snapshot("final")
+            if _loops(self.job):
+                raise _EndOfRunError
+        self.during = "run"
+
+    def may_save(self) -> None:
+        """Save if that is due and has not been done."""
+        if self.done not in self.schedule.boundaries or self._saved == self.done:
+            return
+        self.during = "save"
+        self.folder.mkdir(exist_ok=True)
+        self.job.save(self.folder, self.done)
+        self._saved = self.done
+        self.during = "run"
 
     def failure(self, error: Exception) -> run.Failure:
+        """Lay an exception where it belongs."""
         cause = error.error if isinstance(error, RestoreRefusedError) else error
         return run.Failure(
             self.during, type(cause).__name__, str(cause).strip(), self.step, _place(error).removeprefix(" at ") or None
         )
 
     def _build(self) -> None:
+        if self.restore is None:
+            self.folder.mkdir()  # a loop of its own may save whenever it likes
         self.job.build(self.facts.seed)
         self._snapshot("initial")
-        if self.facts.restore is None:
-            self.facts.first_step = self._next_step()
+
+    def _begin(self) -> None:
+        """Do what is due before the first step of the process."""
+        self.first = self._next_step()
+        self.facts.first_step = self.first
+        if self.restore is not None:
+            self._opened.close()  # whatever was to be restored has been
+            self._check_opened(self._read)
+            self._at_boundary()
+            return
+        self._saved = 0
+        if _loops(self.job):
+            self._snapshot("initial")  # some variables are made only when the loop begins
+
+    def _at_boundary_of_control(self) -> None:
+        self.may_save()
+        if not self.task.repeat:
+            # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
+            image = run.crash_image_of(Path(self.task.folder), self.done)
+            shutil.copytree(self.folder, image, ignore_dangling_symlinks=True)
+        following = self._next_step()
+        if following != self.done:
+            raise NotVerifiedError(f"its next_step says {following} after {self.done} steps; the steps are counted from 0")
+        self._at_boundary()
+        self.say("boundary", boundary=self.done)
 
     def _next_step(self) -> int:
         self.during = "next_step"
@@ -226,28 +335,19 @@ class _Execution:
             raise ValueError(f"next_step returned {found!r}, which is no step number")
         return int(found)
 
-    def _save(self) -> None:
-        self.during = "save"
-        checkpoints = self.task.run_folder / "checkpoints"
-        checkpoints.mkdir()
-        self.job.save(checkpoints, self.schedule.boundary)
-        # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
-        shutil.copytree(checkpoints, self.task.crash_image, ignore_dangling_symlinks=True)
-
     def _restore(self, restore: str) -> None:
+        self.during = "restore"
         # Each run has a copy of its own, to save into or to mend as it likes.
-        image = self.task.run_folder / "checkpoints"
-        shutil.copytree(self.task.crash_image, image)
-        pointer = lead_to_copy(image, run.folder_of(Path(self.task.folder), None) / "checkpoints")
+        shutil.copytree(run.crash_image_of(Path(self.task.folder), self.schedule.boundary), self.folder)
+        pointer = lead_to_copy(self.folder, run.control_of(Path(self.task.folder)) / "checkpoints")
         if pointer is not None:
             raise NotVerifiedError(
                 f"its checkpoint ({pointer.name}) names the folder it was saved to by an absolute path, and so would be "
                 "restored from there and not from what a crash leaves. Save by paths relative to the folder"
             )
+        self._read = self._opened.enter_context(opened_files())
         try:
-            with opened_files() as opened:
-                restored = self.job.restore(image, restore)
-            self._check_opened(opened)
+            restored = self.job.restore(self.folder, restore)
         except RestoreRefusedError as refusal:
             self._keys(refusal.asked, refusal.held)
             raise
@@ -255,7 +355,7 @@ class _Execution:
             self._keys(restored.asked, restored.held)
 
     def _check_opened(self, opened: dict[str, bool]) -> None:
-        began = (run.folder_of(Path(self.task.folder), None) / "initial.npz").stat().st_mtime
+        began = (run.control_of(Path(self.task.folder)) / "initial.npz").stat().st_mtime
         outside = written_since(opened, began, but=[self.task.run_folder])
         if outside:
             raise NotVerifiedError(
@@ -263,46 +363,60 @@ class _Execution:
                 "checkpoint: a crash may not leave it as it was read"
             )
 
-    def _keys(self, asked: Mapping[str, str] | None, held: Any) -> None:
+    def _keys(self, asked: Mapping[str, str] | Callable[[], Mapping[str, str]] | None, held: Any) -> None:
+        self._asked = asked
+        asked = asked() if callable(asked) else asked
         self.facts.asked = None if asked is None else dict(asked)
         self.facts.held = None if held is None else list(held)
 
     def _at_boundary(self) -> None:
-        before = self._snapshot("boundary")
-        self._evaluate(self.schedule.boundary)
-        self.during = "state"
-        after = self.job.state()
-        self.facts.changed_by_evaluation = [
-            name for name in before if name in after and run.digest(after[name].value) != before[name]
-        ]
+        before = self._snapshot(run.boundary_point(self.done))
+        self._names = set(before)
+        self._evaluate()
+        after = self._digests()
+        changed = [name for name in before if name in after and after[name] != before[name]]
+        if changed and self._digests() != after:
+            raise NotVerifiedError(
+                f"its state changes by itself: {changed[0]} for one had two values with no step and no evaluation in between. "
+                "A state that reads a clock or draws random numbers cannot be compared"
+            )
+        self.facts.changed_by_evaluation = sorted({*self.facts.changed_by_evaluation, *changed})
+
+    def _created_late(self) -> None:
+        """Record what came to be in the step after the boundary; in a control, what may come to be there when resumed."""
+        if not getattr(self.job, "defers", False) or (self.restore is not None and self.done - 1 != self.schedule.boundary):
+            return
+        if self.restore is None or set(self._state()) - self._names:
+            self._snapshot(run.after_point(self.done - 1))
 
     def _snapshot(self, point: str) -> dict[str, str]:
         """Record the state at a point; return the digest of each tensor."""
-        self.during = "state"
-        state = self.job.state()
+        state = self._state()
         self.recorder.snapshot(point, state)
-        return {name: run.digest(tensor.value) for name, tensor in state.items()}
+        return _digested(state)
 
-    def _evaluate(self, done: int) -> None:
+    def _digests(self) -> dict[str, str]:
+        return _digested(self._state())
+
+    def _state(self) -> dict[str, Tensor]:
+        self.during = "state"
+        return {
+            name: tensor if isinstance(tensor, Tensor) else Tensor(Kind.OTHER, np.array(tensor))
+            for name, tensor in self.job.state().items()
+        }
+
+    def _evaluate(self) -> None:
         self.during = "evaluate"
         generators = random.getstate(), np.random.get_state()
-        self.facts.evaluations.append((done, float(self.job.evaluate())))
-        if done % self.schedule.steps_per_epoch and done != self.schedule.steps:
+        self.facts.evaluations.append((self.done, run.number(self.job.evaluate(), "evaluation loss")))
+        if self.done % self.schedule.steps_per_epoch and self.done != self.schedule.steps:
             # A training run evaluates at the edges of its epochs; this one is ours. A seed that it sets must not heal the run.
             random.setstate(generators[0])
             np.random.set_state(generators[1])
 
-    def _steps(self, first: int, done: int, until: int) -> None:
-        """Execute steps from index `first` on, as many as lead from `done` to `until`; the two differ if the step is lost."""
-        beat = run.Heartbeat(lambda count: self.say("step", done=count))
-        for index in range(first, first + until - done):
-            self.during, self.step = "train", index
-            self.recorder.step(index, self.job.train(index))
-            done += 1
-            beat(done)
-            if self.schedule.evaluates_at(done) and done != self.schedule.boundary:
-                self._evaluate(done)
-        self.step = None
+
+def _digested(state: Mapping[str, Tensor]) -> dict[str, str]:
+    return {name: run.digest(tensor.value) for name, tensor in state.items()}
 
 
 def _trouble(error: Exception) -> str | None:

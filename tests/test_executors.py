@@ -37,7 +37,7 @@ def test_every_restore_of_a_job_comes_back(tmp_path: Path) -> None:
         report = verify(toy("TwoWays"), executor=pool, folder=tmp_path / "runs", **SHORT)
     assert [case.restore for case in report.cases] == ["all", "weights"]
     folder = tmp_path / "runs" / "toy_jobs-TwoWays"
-    assert {path.name for path in folder.iterdir()} == {"control", "crash-image", "resumed-all", "resumed-weights"}
+    assert {path.name for path in folder.iterdir()} == {"control", "crash-image@9", "resumed-all@9", "resumed-weights@9"}
 
 
 class Loses(Executor):

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from ckptcheck.errors import UsageError
-from ckptcheck.job import Schedule, load
-from ckptcheck.worker import make_schedule
+from ckptcheck.job import load
+from ckptcheck.schedule import Schedule, make_schedule, parse_boundaries
 
 
 def test_default_boundary_is_in_mid_epoch_with_edges_on_both_sides() -> None:
-    schedule = make_schedule(44, None, None)
+    schedule = make_schedule(44)
     assert (schedule.steps, schedule.boundary) == (154, 110)
     assert schedule.boundary % 44 not in (0, 43)
     assert [done for done in range(1, 155) if schedule.evaluates_at(done)] == [44, 88, 110, 132, 154]
@@ -20,7 +20,7 @@ def test_default_boundary_is_in_mid_epoch_with_edges_on_both_sides() -> None:
 def test_every_boundary_lies_inside(steps: int | None, boundary: int | None) -> None:
     for steps_per_epoch in (1, 2, 7, 1000):
         if boundary is None or steps or steps_per_epoch > 2:
-            schedule = make_schedule(steps_per_epoch, steps, boundary)
+            schedule = make_schedule(steps_per_epoch, steps, () if boundary is None else (boundary,))
             assert 0 < schedule.boundary < schedule.steps
 
 
@@ -32,6 +32,55 @@ def test_boundary_outside_the_run() -> None:
     )
     with pytest.raises(UsageError, match="A run must have at least 2 steps, one on each side of the boundary, not 1"):
         Schedule(1, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "boundaries"),
+    [
+        ("1,mid,epoch,last", (1, 88, 110, 153)),
+        ("first, last", (1, 153)),
+        ("epoch", (88,)),
+        ("5", (1, 39, 77, 115, 153)),
+        ("1", (1,)),
+        ("12,12,7", (7, 12)),
+    ],
+)
+def test_many_boundaries(asked: str, boundaries: tuple[int, ...]) -> None:
+    schedule = make_schedule(44, None, parse_boundaries(asked))
+    assert schedule.boundaries == boundaries
+    assert schedule.boundary == boundaries[0]
+    assert all(schedule.evaluates_at(boundary) for boundary in boundaries)
+    assert schedule.at(boundaries[-1]).boundaries == boundaries
+
+
+def test_jobs_that_are_saved_at_epoch_edges() -> None:
+    assert make_schedule(15, None, (), 2.0).boundaries == (30,)
+    assert make_schedule(15, 60, (), 2.0).boundaries == (45,)
+    assert make_schedule(15, 14, (), 2.0).boundaries == (7,)
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ("", "--boundaries takes a count, or steps and words such as 1,mid,epoch,last, not ''."),
+        ("middle,1", "A boundary is a number of steps or one of first, mid, epoch, last, not 'middle'."),
+        ("0", "A run of 154 steps has room for 1 to 153 boundaries, not 0."),
+        ("154", "A run of 154 steps has room for 1 to 153 boundaries, not 154."),
+        (
+            "1,-3",
+            "The boundary lies outside the run: it is step -3, the run has 154 steps. Choose a boundary from 1 to 153.",
+        ),
+    ],
+)
+def test_boundaries_that_cannot_be(asked: str, text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        make_schedule(44, None, parse_boundaries(asked))
+    assert str(caught.value) == text
+
+
+def test_a_run_without_an_epoch_edge() -> None:
+    with pytest.raises(UsageError, match="The run has no epoch edge inside it: it is 20 steps long, an epoch 44"):
+        make_schedule(44, 20, ("epoch",))
 
 
 @pytest.mark.parametrize(

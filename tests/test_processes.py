@@ -12,7 +12,7 @@ from ckptcheck.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
 
 
 def task(name: str, folder: Path) -> Task:
-    return Task(toy(name), str(folder / name), steps=21, boundary=9)
+    return Task(toy(name), str(folder / name), steps=21, boundaries=(9,))
 
 
 def ended(events: list[Event]) -> dict[str, str | None]:
@@ -55,7 +55,7 @@ def test_a_server_that_is_killed(tmp_path: Path) -> None:
 
 def test_a_task_for_a_server_that_was_lost_before(tmp_path: Path) -> None:
     """As the first restore of a job, when the server of the restores has been killed while the control trained."""
-    other = Task(toy("Clean"), str(tmp_path / "Clean"), restore="all", steps=21, boundary=9)
+    other = Task(toy("Clean"), str(tmp_path / "Clean"), restore="all", steps=21, boundaries=(9,), boundary=9)
     with Workers([], [CONTROL_HASH_SEED, RESUMED_HASH_SEED], 1, 60, tmp_path) as workers:
         workers.submit(task("Prints", tmp_path))
         events = []

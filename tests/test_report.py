@@ -96,6 +96,7 @@ def test_every_cause_has_its_sentences() -> None:
             "control",
             "resumed",
             "initial",
+            "position",
         ],
         "something",
     )

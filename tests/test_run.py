@@ -9,7 +9,6 @@ import pytest
 
 from ckptcheck import Kind, NotVerifiedError, Step, Tensor
 from ckptcheck.compare import same
-from ckptcheck.job import Schedule
 from ckptcheck.run import (
     MOST_PENDING,
     MOST_PENDING_BYTES,
@@ -22,6 +21,7 @@ from ckptcheck.run import (
     snapshot_digest,
     write_snapshot,
 )
+from ckptcheck.schedule import Schedule
 
 STATE = {
     "a/b": Tensor(Kind.WEIGHT, np.arange(6, dtype=np.float32).reshape(2, 3)),
@@ -71,8 +71,8 @@ def test_run_comes_back(tmp_path: Path) -> None:
 def test_run_in_another_format(tmp_path: Path) -> None:
     Recorder(tmp_path, facts()).close()
     file = tmp_path / "run.json"
-    file.write_text(file.read_text().replace('"format_version": 2', '"format_version": 3'))
-    with pytest.raises(NotVerifiedError, match=r"^The run was recorded in format 3; this ckptcheck reads format 2\.$"):
+    file.write_text(file.read_text().replace('"format_version": 3', '"format_version": 4'))
+    with pytest.raises(NotVerifiedError, match=r"^The run was recorded in format 4; this ckptcheck reads format 3\.$"):
         read(tmp_path)
 
 

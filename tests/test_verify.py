@@ -105,7 +105,7 @@ def test_only_the_job_on_layers_sees_keras_2(default_report: Report) -> None:
 
 
 def test_the_crash_image_is_what_was_restored(default_report: Report, default_folder: Path) -> None:
-    image = default_folder / "bn-nn" / "crash-image"
+    image = default_folder / "bn-nn" / "crash-image@110"
     assert sorted(each.name for each in image.iterdir()) == [
         "checkpoint",
         "model.ckpt-110.data-00000-of-00001",

@@ -53,7 +53,7 @@ def _overview(report: Report) -> Table:
 
 def _row(case: Case) -> list[Cell]:
     outcome = Cell(case.outcome, tone="good" if case.as_expected else "bad")
-    names = [Cell(case.job), Cell(case.restore), outcome, Cell(case.expected)]
+    names = [Cell(case.job), Cell(case.label), outcome, Cell(case.expected)]
     if case.comparison is None or case.boundary_eval is None:
         return [*names, *[Cell("–")] * 4]
     control, resumed = case.boundary_eval
@@ -142,11 +142,13 @@ def _curves(job: str, cases: Sequence[Case]) -> Section:
     styled = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
     figures = [_losses_drawn(range_, control, styled), _evaluations_drawn(range_, control, styled), _apart(range_, styled)]
     for each in figures:
-        each.add_layout(Span(location=boundary, dimension="height", line_color="black"))
+        for place in control.facts.schedule.boundaries:
+            each.add_layout(Span(location=place, dimension="height", line_color="black"))
     around = Zoom("Zoom to the boundary", max(0, boundary - AROUND), min(steps + 1, boundary + AROUND))
     zooms = [around, Zoom("After the boundary", boundary, steps + 1), Zoom("Whole run", 0, steps + 1)]
     whole = control.facts.schedule.steps
-    saved = f"Saved after step {boundary} of {whole}, at the vertical line; restored there in new processes."
+    places = ", ".join(map(str, control.facts.schedule.boundaries))
+    saved = f"Saved after step {places} of {whole}, at the vertical line; restored there in new processes."
     return Section(job, texts=[saved], charts=[Chart(job, figures, zooms)])
 
 
@@ -159,21 +161,21 @@ def _losses_drawn(range_: Range1d, control: Run, styled: Styled) -> Any:
     made.line(steps, np.array(control.losses), color=CONTROL, line_width=6, legend_label="control", name="control")
     for case, (colour, style, _) in styled:
         if case.comparison is not None and case.resumed is not None:
-            after = control.facts.schedule.boundary + 1 + np.arange(len(case.resumed.losses))
-            told = {"legend_label": f"{case.restore}: {case.outcome}", "name": case.restore}
+            after = case.comparison.first_step[0] + 1 + np.arange(len(case.resumed.losses))
+            told = {"legend_label": f"{case.label}: {case.outcome}", "name": case.label}
             made.line(after, np.array(case.resumed.losses), color=colour, line_dash=DASHES[style], line_width=2, **told)
     return finished(made)
 
 
 def _evaluations_drawn(range_: Range1d, control: Run, styled: Styled) -> Any:
     made = axes("validation loss", range_, STEPS, height=220)
-    done, losses = np.array(control.facts.evaluations, float).T
+    done, losses = np.array(control.facts.evaluations, float).reshape(-1, 2).T
     made.line(done, losses, color=CONTROL, line_width=6, name="control")
     for case, (colour, style, _) in styled:
         if case.comparison is not None and case.resumed is not None:
-            done, losses = np.array(case.resumed.facts.evaluations, float).T
-            made.line(done, losses, color=colour, line_dash=DASHES[style], line_width=2, name=case.restore)
-            made.scatter(done, losses, color=colour, size=6, name=case.restore)
+            done, losses = np.array(case.resumed.facts.evaluations, float).reshape(-1, 2).T
+            made.line(done, losses, color=colour, line_dash=DASHES[style], line_width=2, name=case.label)
+            made.scatter(done, losses, color=colour, size=6, name=case.label)
     return finished(made)
 
 
@@ -186,6 +188,6 @@ def _apart(range_: Range1d, styled: Styled) -> Any:
     for case, (colour, _, _) in styled:
         if case.comparison is not None and case.control is not None:
             apart = np.abs(case.comparison.losses["diff"].to_numpy(float))
-            steps = case.control.facts.schedule.boundary + 1 + np.arange(len(apart))
-            made.scatter(steps, laned(apart), color=colour, size=7 if case.outcome == RECOVERED else 5, name=case.restore)
+            steps = case.comparison.first_step[0] + 1 + np.arange(len(apart))
+            made.scatter(steps, laned(apart), color=colour, size=7 if case.outcome == RECOVERED else 5, name=case.label)
     return finished(made, follows=False)

@@ -119,7 +119,7 @@ def _train(task: Task, recipe: Recipe, say: Say) -> None:
     started = time.perf_counter()
     job.build(seed)
     beat = Heartbeat(lambda done: say("step", done=done))
-    epochs = [_epoch(job, number, beat) for number in range(recipe.epochs)]  # type: ignore[arg-type]
+    epochs = [_epoch(job, number, beat) for number in range(recipe.epochs)]
     seconds = time.perf_counter() - started
     curves = Curves(*zip(*epochs, strict=True))
     write(TrainingRun(recipe, curves, environment.fingerprint(), seconds), task.run_folder)

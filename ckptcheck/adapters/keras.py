@@ -1,0 +1,311 @@
+"""Keras 3 jobs that call `fit`: nothing of the loop is rewritten, one callback watches it."""
+
+import inspect
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.adapters.tf2 import restore_checkpoint
+from ckptcheck.adapters.variables import Created, names_of, state_of
+from ckptcheck.errors import NotVerifiedError
+from ckptcheck.job import Kind, Loop, Restored, Step, Tensor
+
+# A process that is started again sets the seed that its script sets, whatever values its weights begin with.
+SEED = 0
+
+# Where the wrapped train step puts what it did into the logs; taken out again before Keras sees them.
+SHOWN = "ckptcheck"
+
+# Callbacks of Keras that change the training by what they remember, and the attributes that they remember it in.
+REMEMBERED = {
+    keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
+    keras.callbacks.EarlyStopping: ("best", "wait", "best_epoch", "stopped_epoch"),
+}
+
+
+class FitJob(ABC):
+    """A job made of a compiled Keras model and a call of its `fit`.
+
+    A subclass gives the model, the call, and the number of batches in an epoch. `restores` names the ways in which it is
+    saved and restored:
+
+    - `keras`: `model.save("….keras")`, `keras.models.load_model`;
+    - `weights`: `model.save_weights("….weights.h5")`, `load_weights` into a new compiled model;
+    - `checkpoint`: `tf.train.Checkpoint(model=model, optimizer=model.optimizer)`;
+    - `backup`: `keras.callbacks.BackupAndRestore`, once an epoch;
+    - `model-checkpoint`: `keras.callbacks.ModelCheckpoint("….keras")`, `load_model`.
+
+    For another way override `save` and `restore`; callbacks that save by themselves find their folder in `self.folder`.
+    """
+
+    restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup")
+    framework = "keras"
+    boundary_epochs = 2.0
+    # Metrics are made in the first step.
+    defers = True
+    steps_per_epoch: int
+
+    @abstractmethod
+    def model(self) -> Any:
+        """Return a new, compiled model."""
+
+    @abstractmethod
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        """Call `model.fit`, with these callbacks last among its own, for at least four epochs."""
+
+    def validation(self) -> Any:
+        """Return what `model.evaluate` takes, a data set or a pair (x, y). Default: the `validation_data` of `fit`."""
+        return None
+
+    def build(self, seed: int) -> None:
+        """Make the model, its initial weights from `seed`."""
+        if keras.backend.backend() != "tensorflow":
+            raise NotVerifiedError(f"it runs on Keras' backend {keras.backend.backend()}; this adapter needs tensorflow")
+        keras.utils.set_random_seed(seed)
+        self._created = Created()
+        self._forgotten: set[int] = set()
+        self._validation: Any = None
+        self._callbacks: Sequence[Any] = ()
+        self.folder = Path()
+        self.initial_epoch = 0
+        with self._created.watching():
+            self.live = self.model()
+        if not isinstance(self.live, keras.Model) or not self.live.compiled:
+            raise TypeError(f"model returned {type(self.live).__name__}; it must return a compiled keras.Model")
+
+    def run(self, loop: Loop) -> None:
+        """Call `fit` under watch."""
+        self.folder = loop.folder
+        self._watch = _Watch(loop, self)
+        keras.utils.set_random_seed(SEED)
+        self._notice_arguments(self.live)
+        saving = self._saving_callbacks() if loop.restore is None else self._callback_of(loop.restore)
+        with self._created.watching():
+            self.fit(self.live, [*saving, self._watch], self.initial_epoch)
+
+    def next_step(self) -> int:
+        """Return the position of `fit`: whole epochs, and the batch in the epoch that comes next."""
+        return self._watch.position
+
+    def evaluate(self) -> float:
+        """Return the loss of `model.evaluate`. The metrics of the epoch in progress are put back after it."""
+        data = self.validation()
+        data = self._validation if data is None else data
+        if data is None:
+            raise NotVerifiedError("it shows no validation data: give `validation_data` to fit, or override `validation`")
+        metrics = [variable for metric in self.live.metrics for variable in metric.variables]
+        kept = [np.array(variable) for variable in metrics]
+        arguments = data if isinstance(data, tuple | list) else (data,)
+        found = self.live.evaluate(*arguments[:2], verbose=0, return_dict=True)
+        self.live.reset_metrics()  # those, too, that were made only now
+        for variable, value in zip(metrics, kept, strict=True):
+            variable.assign(value)
+        return float(found["loss"])
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Return every variable of the model, its metrics and its optimizer, and all others made since the build."""
+        return state_of([self.live], self._others()) | _remembered(self._callbacks)
+
+    def _others(self) -> list[Any]:
+        return [each for each in self._created.variables() if id(each) not in self._forgotten]
+
+    def save(self, folder: Path, step: int) -> None:
+        """Save in each way that is no callback's."""
+        for restore in self.restores:
+            if restore in SAVERS:
+                SAVERS[restore](self.live, folder, step)
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        """Restore in the named way, and go on with the epoch that the checkpoint is of."""
+        if restore == "keras":
+            path, self.initial_epoch = self._newest(folder, ".keras")
+            self.load_model(path)
+        elif restore == "model-checkpoint":
+            path = max((folder / "model-checkpoint").glob("*.keras"), key=lambda each: int(each.stem))
+            self.initial_epoch = int(path.stem)
+            self.load_model(path)
+        elif restore == "weights":
+            path, self.initial_epoch = self._newest(folder, ".weights.h5")
+            self.live.load_weights(path)
+        elif restore == "checkpoint":
+            checkpoint = tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer)
+            prefix = tf.train.latest_checkpoint(str(folder / "checkpoint"))
+            self.initial_epoch = int(str(prefix).rsplit("-", 1)[-1]) // self.steps_per_epoch
+            with self._created.watching():
+                held, keys = restore_checkpoint(checkpoint, prefix)
+            self._forgotten.add(id(checkpoint.save_counter))
+            return Restored(lambda: keys(names_of([self.live], self._others())), held)
+        elif restore != "backup":
+            raise NotImplementedError(f"override restore to say how {restore!r} is restored")
+        return None
+
+    def load_model(self, path: Path) -> None:
+        """Put the model of a file in the place of the one that was built, as a process does that only loads."""
+        self._forgotten |= {id(each) for each in self._created.variables()}
+        keras.utils.clear_session()
+        with self._created.watching():
+            self.live = keras.models.load_model(path)
+
+    def _newest(self, folder: Path, ending: str) -> tuple[Path, int]:
+        """Return the newest file of that ending, and the epoch that comes after it."""
+        steps = [int(found[1]) for each in folder.iterdir() if (found := re.fullmatch(rf"model-(\d+){ending}", each.name))]
+        if not steps:
+            raise FileNotFoundError(f"{folder} holds no model-N{ending}")
+        return folder / f"model-{max(steps)}{ending}", max(steps) // self.steps_per_epoch
+
+    def _saving_callbacks(self) -> list[Any]:
+        return [callback for restore in self.restores for callback in self._callback_of(restore)]
+
+    def _callback_of(self, restore: str) -> list[Any]:
+        if restore == "backup":
+            return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"))]
+        if restore == "model-checkpoint":
+            (self.folder / "model-checkpoint").mkdir(parents=True, exist_ok=True)
+            return [keras.callbacks.ModelCheckpoint(str(self.folder / "model-checkpoint" / "{epoch}.keras"))]
+        return []
+
+    def _notice_arguments(self, model: Any) -> None:
+        """Take note of the callbacks and the validation data that `fit` is called with."""
+        original = model.fit
+        signature = inspect.signature(original)
+
+        def fit(*positional: Any, **named: Any) -> Any:
+            given = signature.bind(*positional, **named).arguments
+            self._validation = given.get("validation_data")
+            self._callbacks = list(given.get("callbacks") or ())
+            return original(*positional, **{"verbose": 0} | named if "verbose" not in given else named)
+
+        model.fit = fit
+
+
+def _save_keras(model: Any, folder: Path, step: int) -> None:
+    model.save(folder / f"model-{step}.keras")
+
+
+def _save_weights(model: Any, folder: Path, step: int) -> None:
+    model.save_weights(folder / f"model-{step}.weights.h5")
+
+
+def _save_checkpoint(model: Any, folder: Path, step: int) -> None:
+    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+    tf.train.CheckpointManager(checkpoint, str(folder / "checkpoint"), max_to_keep=None).save(checkpoint_number=step)
+
+
+SAVERS: dict[str, Callable[[Any, Path, int], None]] = {
+    "keras": _save_keras,
+    "weights": _save_weights,
+    "checkpoint": _save_checkpoint,
+}
+
+
+def _remembered(callbacks: Sequence[Any]) -> dict[str, Tensor]:
+    """Return what callbacks remember that change the training by it."""
+    found: dict[str, Tensor] = {}
+    for callback in callbacks:
+        for kind, names in REMEMBERED.items():
+            if isinstance(callback, kind):
+                found |= {
+                    f"callbacks/{kind.__name__}/{name}": Tensor(Kind.OTHER, np.array(value, np.float64))
+                    for name in names
+                    if (value := getattr(callback, name, None)) is not None
+                }
+    return found
+
+
+class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells a loop of the steps of `fit`: loss, batch and learning rate of each."""
+
+    def __init__(self, loop: Loop, job: FitJob) -> None:
+        super().__init__()
+        self._loop = loop
+        self._job = job
+        self._shown: Any = None
+        self._loss: Any = None
+        self.position = 0
+        self._epoch = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Have the train step show what it does."""
+        model = self.model
+        if model.steps_per_execution != 1:
+            raise NotVerifiedError(
+                f"its model runs {model.steps_per_execution} steps at once, which cannot be told apart: compile it with "
+                "steps_per_execution=1"
+            )
+        steps = self.params.get("steps")
+        if steps is not None and steps != self._job.steps_per_epoch:
+            raise NotVerifiedError(
+                f"its steps_per_epoch is {self._job.steps_per_epoch}, but an epoch of its fit has {steps} batches. "
+                f"Write steps_per_epoch = {steps}"
+            )
+        if model.optimizer is not None:
+            # What the first step would do. Slots that wait for their values from a checkpoint get them here.
+            model.optimizer.build(model.trainable_variables)
+        self._show_steps(model)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Take note of the position."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Tell that a step comes."""
+        self.position = self._epoch * self._job.steps_per_epoch + batch
+        self._loop.before_step()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Tell what the step did."""
+        loss, rate, data = self._shown or (None, None, ())
+        if loss is None:
+            loss = (logs or {}).get("loss", "not shown")
+        self._loop.after_step(
+            Step(
+                loss=float(loss),
+                batch=[np.asarray(each) for each in data],
+                learning_rate=None if rate is None else float(rate),
+            )
+        )
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Tell that this is where people save."""
+        self._loop.may_save()
+
+    def _show_steps(self, model: Any) -> None:
+        """Let the train step return its loss, its learning rate and its batch too.
+
+        They come out of the same graph: what is recorded is what was used, whatever reads ahead. Keras' own `loss` is the
+        mean over the epoch so far.
+        """
+        train_step, compute_loss = model.train_step, model.compute_loss
+
+        def shown_loss(*arguments: Any, **named: Any) -> Any:
+            self._loss = compute_loss(*arguments, **named)
+            return self._loss
+
+        def shown_step(*arguments: Any, **named: Any) -> Any:
+            self._loss = None
+            optimizer = model.optimizer
+            rate = None if optimizer is None else tf.convert_to_tensor(optimizer.learning_rate)
+            logs = train_step(*arguments, **named)
+            if not isinstance(logs, dict):
+                return logs
+            data = tuple(each for each in tf.nest.flatten((arguments, named), expand_composites=True) if tf.is_tensor(each))
+            shown = {"rate": rate, "data": data} | ({} if self._loss is None else {"loss": self._loss})
+            return logs | {SHOWN: shown}
+
+        model.compute_loss, model.train_step = shown_loss, shown_step
+        model.make_train_function(force=True)
+        train_function = model.train_function
+
+        def train(iterator: Any) -> Any:
+            logs = train_function(iterator)
+            found = logs.pop(SHOWN, None) if isinstance(logs, dict) else None
+            self._shown = None if found is None else (found.get("loss"), found["rate"], found["data"])
+            return logs
+
+        model.train_function = train

@@ -1,0 +1,194 @@
+"""TensorFlow 2 and Keras 3 variables: which there are, what they are called, and the part each plays in training."""
+
+import weakref
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.job import Kind, Tensor
+
+OPTIMIZERS = (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+class Created:
+    """Every variable that was created while `watching`, and is still there."""
+
+    def __init__(self) -> None:
+        self._found: list[weakref.ref[Any]] = []
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Notice the variables that are created meanwhile, by whatever library."""
+
+        def create(next_creator: Any, **arguments: Any) -> Any:
+            variable = next_creator(**arguments)
+            self._found.append(weakref.ref(variable))
+            return variable
+
+        with tf.variable_creator_scope(create):
+            yield
+
+    def variables(self) -> list[Any]:
+        """Return those that are still there, in the order in which they were created."""
+        found = (each() for each in self._found)
+        return [each for each in found if each is not None]
+
+
+def state_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[str, Tensor]:
+    """Return the value of every variable by name, with its kind.
+
+    Args:
+        objects: models, layers, optimizers, metrics, seed generators, `tf.random.Generator`s, `tf.Module`s or variables,
+            whose variables are named after their Keras paths where they have some.
+        others: variables of TensorFlow; those that belong to an object are not taken twice.
+    """
+    found: dict[str, Tensor] = {}
+    for name, kind, variable in _named(objects, others):
+        found |= {each: Tensor(kind, value) for each, value in _values(name, variable)}
+    return found
+
+
+def names_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[int, list[str]]:
+    """Return the names that `state_of` gives, by the identity of TensorFlow's variable."""
+    named = _named(objects, others)
+    return {id(inner(variable)): [each for each, _ in _values(name, variable)] for name, _, variable in named}
+
+
+def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[tuple[str, Kind, Any]]:
+    """Return name, kind and variable of each, every one of them once and under a name of its own."""
+    known: dict[int, tuple[str, Kind, Any]] = {}
+    for each in objects:
+        for name, kind, variable in _variables_of(each):
+            known.setdefault(id(inner(variable)), (name, kind, variable))
+    for variable in others:
+        known.setdefault(id(variable), (_name(variable), _kind_by_name(_name(variable), variable), variable))
+    taken: set[str] = set()
+    found = []
+    for name, kind, variable in known.values():
+        free = _free(name, taken)
+        taken.add(free)
+        found.append((free, kind, variable))
+    return found
+
+
+def _variables_of(thing: Any) -> Iterator[tuple[str, Kind, Any]]:
+    if isinstance(thing, OPTIMIZERS):
+        yield from _of_optimizer(thing, {})
+    elif isinstance(thing, keras.Layer):
+        yield from _of_model(thing)
+    elif isinstance(thing, keras.metrics.Metric):
+        yield from _of_metric(thing)
+    elif isinstance(thing, keras.random.SeedGenerator):
+        yield f"{thing.name}/state", Kind.RNG, thing.state
+    elif isinstance(thing, tf.random.Generator):
+        yield "generator", Kind.RNG, thing.state
+    elif isinstance(thing, tf.Variable | keras.Variable):
+        yield _name(thing), _kind_by_name(_name(thing), thing), thing
+    elif hasattr(thing, "variables"):
+        variables = thing.variables() if callable(thing.variables) else thing.variables
+        yield from ((_name(each), _kind_by_name(_name(each), each), each) for each in variables)
+    else:
+        raise TypeError(f"{type(thing).__name__} has no variables: give models, optimizers, variables or generators")
+
+
+def _of_model(model: Any) -> Iterator[tuple[str, Kind, Any]]:
+    """Yield the variables of a model or a layer, and those of what it was compiled with."""
+    found = list(_of_layer(model, ""))
+    seen = {id(inner(variable)) for _, _, variable in found}
+    # What else the model tracks in its own way.
+    found += [(_name(each), _kind_by_name(_name(each), each), each) for each in model.variables if id(inner(each)) not in seen]
+    yield from found
+    if isinstance(model, keras.Model) and model.compiled:
+        for metric in model.metrics:
+            yield from _of_metric(metric)
+        if model.optimizer is not None:
+            yield from _of_optimizer(model.optimizer, {id(inner(variable)): name for name, _, variable in found})
+
+
+def _of_layer(layer: Any, place: str) -> Iterator[tuple[str, Kind, Any]]:
+    """Yield the variables of a layer and those inside it, named after the layers they are in.
+
+    Their Keras paths will not do: they tell in which order a model was built and loaded, too.
+    """
+    for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
+        yield place + variable.name, _kind_by_name(variable.name, variable), variable
+    for generator in getattr(layer, "_seed_generators", ()):
+        yield f"{place}seed_generator", Kind.RNG, generator.state
+    for each in layer._layers:
+        if isinstance(each, keras.Layer):
+            yield from _of_layer(each, f"{place}{each.name}/")
+
+
+def _of_metric(metric: Any) -> Iterator[tuple[str, Kind, Any]]:
+    yield from ((f"metrics/{metric.name}/{each.name}", Kind.METRIC, each) for each in metric.variables)
+
+
+def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[tuple[str, Kind, Any]]:
+    """Yield the variables of an optimizer; slots are named after their weights, whose names by identity may be given."""
+    inside = getattr(optimizer, "inner_optimizer", optimizer)
+    averages = {id(each) for each in getattr(inside, "_model_variables_moving_average", None) or ()}
+    accumulators = {id(each) for each in getattr(inside, "_accumulated_gradients", None) or ()}
+    weights = {
+        f"{weight.path.replace('/', '_')}_": names.get(id(inner(weight)), weight.path)
+        for weight in sorted(getattr(inside, "_trainable_variables", ()), key=lambda each: len(each.path), reverse=True)
+    }
+    for variable in optimizer.variables:
+        prefix = next((each for each in weights if variable.name.startswith(each)), None)
+        name = variable.name if prefix is None else f"{weights[prefix]}/{variable.name.removeprefix(prefix)}"
+        kind = Kind.SLOT
+        if id(variable) in averages:
+            kind = Kind.SHADOW
+        elif id(variable) in accumulators:
+            kind = Kind.ACCUMULATOR
+        elif prefix is None:
+            whole, scalar = _is_whole(variable), not len(variable.shape)
+            kind = Kind.COUNTER if whole and scalar else Kind.HYPERPARAMETER if scalar else Kind.OTHER
+        yield f"{inside.name}/{name}", kind, variable
+
+
+def _kind_by_name(name: str, variable: Any) -> Kind:
+    last = name.rsplit("/", 1)[-1]
+    if last in ("moving_mean", "moving_variance"):
+        return Kind.MOVING_STATISTIC
+    if last == "StateVar" or "seed_generator" in name:
+        return Kind.RNG
+    if "ExponentialMovingAverage" in name or last.startswith(("ema", "average")) or last.endswith(("_ema", "_average")):
+        return Kind.SHADOW
+    if variable.trainable:
+        return Kind.WEIGHT
+    return Kind.COUNTER if _is_whole(variable) and not len(variable.shape) else Kind.OTHER
+
+
+def _is_whole(variable: Any) -> bool:
+    return bool(tf.as_dtype(variable.dtype).is_integer)
+
+
+def inner(variable: Any) -> Any:
+    """Return TensorFlow's variable of a variable of Keras."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
+
+
+def _name(variable: Any) -> str:
+    return str(variable.path) if isinstance(variable, keras.Variable) else str(variable.name).removesuffix(":0")
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """Return the name, with a number behind it where it is taken: by order of creation, as TensorFlow 1 does."""
+    number, free = 0, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def _values(name: str, variable: Any) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    """Return the value of a variable; of one that is mirrored, each replica's where they are not the same."""
+    replicas = [np.array(each.numpy()) for each in getattr(inner(variable), "values", ())]
+    if len(replicas) > 1:
+        yield from ((f"{name}, replica {number}", value) for number, value in enumerate(replicas))
+    else:
+        yield name, np.array(inner(variable).numpy())

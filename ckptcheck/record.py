@@ -1,0 +1,140 @@
+"""Three lines in a training script of one's own record what it did; `ckptcheck compare` holds two such runs together."""
+
+import os
+import random
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ckptcheck import environment, run
+from ckptcheck.errors import UsageError
+from ckptcheck.job import Kind, Step, Tensor
+from ckptcheck.schedule import Schedule
+
+# What gives the live state: a function that returns arrays, or tensors with their kind, by name; or objects of a framework.
+State = Callable[[], Mapping[str, Any]] | Sequence[Any]
+
+
+class Recording:
+    """What a script tells of its run. Made by `record`."""
+
+    def __init__(self, folder: Path, state: State, name: str) -> None:
+        self._state = state if callable(state) else _of_objects(state)
+        facts = run.Facts(
+            role="recorded",
+            job=name,
+            restore=None,
+            seed=0,
+            schedule=Schedule(2, 1, 1),  # filled in when the run has ended
+            hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
+            process=os.getpid(),
+            started=time.time(),
+        )
+        self._recorder = run.Recorder(folder, facts)
+        self._facts = facts
+        self._boundaries: list[int] = []
+        self._next = 0
+        self._snapshot("initial")
+
+    def boundary(self, step: int) -> None:
+        """Record the live state: after a checkpoint of `step` steps was saved, or, in a resumed run, restored.
+
+        Call it before the next step. A run that was restored calls it before its first one.
+        """
+        if self._facts.first_step is None and step:
+            self._next = step
+            self._facts.first_step = step
+            # What was taken as the initial state may already be the restored one: then nothing is known of it.
+            if self._snapshot(run.boundary_point(step)) == self._initial:
+                self._recorder.snapshot("initial", {})
+        elif step != self._next:
+            raise UsageError(f"The boundary is said to be after {step} steps, but {self._next} steps have been recorded.")
+        elif step:
+            self._snapshot(run.boundary_point(step))
+        if step:
+            self._boundaries.append(step)
+
+    def step(self, loss: Any, batch: Sequence[Any] | None = None, learning_rate: Any = None) -> None:
+        """Record a training step: its loss before the update, the arrays of its batch, the rate its update used."""
+        if self._facts.first_step is None:
+            self._facts.first_step = self._next
+        arrays = None if batch is None else [np.asarray(each) for each in batch]
+        self._recorder.step(self._next, Step(loss, arrays, learning_rate))
+        self._next += 1
+
+    def evaluation(self, loss: Any) -> None:
+        """Record an evaluation loss of the state as it is. Worth doing right after a restore: it shows what training hides."""
+        self._facts.evaluations.append((self._next, run.number(loss, "evaluation loss")))
+
+    @property
+    def generators(self) -> dict[str, Tensor]:
+        """The states of Python's and NumPy's global generators, for a run that draws from them and saves them."""
+        numpy_state: Any = np.random.get_state(legacy=True)
+        return {
+            "random": Tensor(Kind.RNG, np.array(random.getstate()[1], np.uint64)),
+            "numpy.random": Tensor(Kind.RNG, np.append(np.asarray(numpy_state[1], np.uint64), np.uint64(numpy_state[2]))),
+        }
+
+    def _snapshot(self, point: str) -> str:
+        state = {
+            name: each if isinstance(each, Tensor) else Tensor(Kind.OTHER, np.array(each))
+            for name, each in self._state().items()
+        }
+        self._recorder.snapshot(point, state)
+        found = run.snapshot_digest(state)
+        if point == "initial":
+            self._initial = found
+        return found
+
+    def _end(self, failure: run.Failure | None) -> None:
+        if failure is None:
+            self._snapshot("final")
+            steps = max(self._next, 2)
+            inside = tuple(each for each in self._boundaries if each < steps)
+            self._facts.schedule = Schedule(steps, min(inside, default=1), max(1, steps), inside)
+            self._facts.finished = True
+        self._facts.failure = failure
+        self._facts.environment = environment.fingerprint()
+        self._recorder.close()
+
+
+@contextmanager
+def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[Recording]:
+    """Record a run of a script of one's own into a folder.
+
+    Args:
+        folder: where to; a folder that does not exist yet, or is empty.
+        state: the live state. Either a function that returns arrays, or `Tensor`s with their kind, by name, or TensorFlow
+            objects that have variables: models, optimizers, variables, generators.
+        name: what the job is called in the comparison.
+
+    Raises:
+        UsageError: the folder holds something, or cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"The folder {folder} is not empty: a run needs one of its own. Remove it, or name another one.")
+    except OSError as error:
+        raise UsageError(f"The folder {folder} cannot be written: {error.strerror}.") from error
+    recording = Recording(folder, state, name)
+    try:
+        yield recording
+    except BaseException as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{Path(place.filename).name}:{place.lineno}"
+        recording._end(run.Failure("run", type(error).__name__, str(error), None, text))
+        raise
+    recording._end(None)
+
+
+def _of_objects(objects: Sequence[Any]) -> Callable[[], Mapping[str, Any]]:
+    from ckptcheck.adapters.variables import state_of
+
+    return lambda: state_of(objects)

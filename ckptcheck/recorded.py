@@ -1,0 +1,123 @@
+"""Runs that lie on disk are judged anew, without training: those of a verification, or two that somebody recorded."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ckptcheck import run
+from ckptcheck.compare import EXACT, Tolerance
+from ckptcheck.errors import UsageError, unknown
+from ckptcheck.judge import Evidence, Question, judge, judge_pair, report
+from ckptcheck.outcomes import EXPECTABLE, RECOVERED
+from ckptcheck.report import Report
+
+if TYPE_CHECKING:
+    from ckptcheck.verify import Request, _JobRun
+
+QUESTIONS = "cases.json"
+RUNS = "runs"
+
+
+def write_questions(top: Path, requests: "Iterable[Request]", runs: "Mapping[str, _JobRun]") -> None:
+    """Write beside the runs of a verification what was asked of them, so that it can be asked again."""
+    document = {
+        "format_version": run.FORMAT_VERSION,
+        "jobs": {
+            name: {"folder": found.folder.name, "repeats": found.repeats, "trouble": found.trouble}
+            for name, found in runs.items()
+        },
+        "cases": [asdict(question) for request in requests for question in runs[request.job].questions(request)],
+    }
+    (top / QUESTIONS).write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+def judge_folder(
+    folder: Path | str,
+    restore: Sequence[str] = (),
+    *,
+    expect: str | None = None,
+    tolerance: Tolerance = EXACT,
+) -> Report:
+    """Judge the runs that a verification left, as if it had been asked otherwise.
+
+    Args:
+        folder: the output folder of `ckptcheck verify`, or the folder given to `verify(folder=…)`.
+        restore: the restores to judge; default: all.
+        expect: the outcome to expect of them; default: what was expected when they were run.
+        tolerance: how far apart equal values may be.
+
+    Raises:
+        UsageError: the folder holds no runs, or not of that restore.
+        NotVerifiedError: the runs were recorded by a version that writes another format.
+    """
+    if expect is not None and expect not in EXPECTABLE:
+        raise unknown("outcome to expect", expect, EXPECTABLE)
+    top = Path(folder)
+    top = top / RUNS if (top / RUNS / QUESTIONS).is_file() else top
+    try:
+        document = json.loads((top / QUESTIONS).read_text(encoding="utf-8"))
+        run.check_format(document["format_version"])
+        jobs = {
+            name: Evidence(top / each["folder"], each["trouble"], each["repeats"], noise_asked=True)
+            for name, each in document["jobs"].items()
+        }
+        questions = [Question(**each) for each in document["cases"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{folder} holds no runs of a verification ({type(error).__name__}: {error}). Name the folder that "
+            "`ckptcheck verify --out` wrote."
+        ) from error
+    known = {question.restore for question in questions}
+    for each in restore:
+        if each not in known:
+            raise unknown("restore among these runs", each, known)
+    wanted = [question for question in questions if not restore or question.restore in restore]
+    return report([judge(_expecting(question, expect), jobs[question.job], tolerance) for question in wanted])
+
+
+def _expecting(question: Question, expect: str | None) -> Question:
+    return question if expect is None else Question(question.job, question.restore, expect, question.boundary)
+
+
+def compare_runs(control: Path | str, resumed: Path | str, *, expect: str = RECOVERED, tolerance: Tolerance = EXACT) -> Report:
+    """Compare two recorded runs: one that was never interrupted, and one that was restored from its checkpoint.
+
+    Args:
+        control, resumed: folders that `ckptcheck.record` wrote, or a verification.
+        expect: the outcome to expect.
+        tolerance: how far apart equal values may be.
+
+    Raises:
+        UsageError: a folder holds no run, or the control recorded no state at the step that the resumed run begins with.
+        NotVerifiedError: a run was recorded by a version that writes another format.
+    """
+    if expect not in EXPECTABLE:
+        raise unknown("outcome to expect", expect, EXPECTABLE)
+    whole, come_back = (_read(Path(each)) for each in (control, resumed))
+    boundary = come_back.facts.schedule.boundary
+    if not (whole.folder / f"{run.boundary_point(boundary)}.npz").is_file():
+        raise UsageError(
+            f"The resumed run begins after {boundary} steps, but the control in {control} recorded its state after "
+            f"{_listed(whole.facts.schedule.boundaries)}. Record it where the checkpoint is saved."
+        )
+    question = Question(come_back.facts.job, come_back.facts.restore or Path(resumed).name, expect)
+    return report([judge_pair(question, whole.at(boundary), come_back, tolerance)])
+
+
+def _listed(boundaries: Sequence[int]) -> str:
+    return ", ".join(map(str, boundaries)) + " steps" if boundaries else "no step at all"
+
+
+def _read(folder: Path) -> run.Run:
+    try:
+        found = run.read(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what: Any = "it has no run.json, which is written when a run ends" if isinstance(error, OSError) else error
+        raise UsageError(f"{folder} holds no recorded run: {what}.") from error
+    if not found.facts.finished:
+        failure = found.facts.failure
+        told = f"{failure.type}: {failure.message}" if failure else "it stopped before its end"
+        raise UsageError(f"The run in {folder} did not finish ({told}): there is nothing to compare.")
+    return found

@@ -1,0 +1,122 @@
+"""When a run saves, evaluates and ends, and the words people have for where to save."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ckptcheck.errors import UsageError
+
+# Default length of a run and place of the boundary, in epochs: in mid-epoch, epoch edges on both sides.
+EPOCHS = 3.5
+BOUNDARY_EPOCHS = 2.5
+
+# Where to save: a number of steps, or one of WORDS; or how many such places, spread over the run.
+Boundaries = int | Sequence[int | str]
+WORDS = ("first", "mid", "epoch", "last")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a run saves, evaluates and ends. All in training steps counted from 0.
+
+    The boundary is the number of steps done when the checkpoint is saved; a resumed run's first step has that index. A
+    control may save at several; `boundaries` has all of them, in order. A resumed run knows the others, too: it saves and
+    evaluates where its control does.
+    """
+
+    steps: int
+    boundary: int
+    steps_per_epoch: int
+    boundaries: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.steps_per_epoch < 1:
+            raise UsageError(f"An epoch must have at least one step, not {self.steps_per_epoch}.")
+        if self.steps < 2:
+            raise UsageError(f"A run must have at least 2 steps, one on each side of the boundary, not {self.steps}.")
+        object.__setattr__(self, "boundaries", tuple(sorted({*self.boundaries, self.boundary})))
+        for boundary in self.boundaries:
+            if not 0 < boundary < self.steps:
+                raise UsageError(
+                    f"The boundary lies outside the run: it is step {boundary}, the run has {self.steps} steps. "
+                    f"Choose a boundary from 1 to {self.steps - 1}."
+                )
+
+    @property
+    def steps_after(self) -> int:
+        """Number of steps that a resumed run executes."""
+        return self.steps - self.boundary
+
+    def evaluates_at(self, done: int) -> bool:
+        """Return whether a run evaluates after `done` steps: at each boundary, at each epoch edge and at the end."""
+        return done == self.steps or done in self.boundaries or done % self.steps_per_epoch == 0
+
+    def at(self, boundary: int) -> "Schedule":
+        """Return the same schedule as a run sees it that is resumed from that boundary."""
+        return replace(self, boundary=boundary)
+
+
+def make_schedule(
+    steps_per_epoch: int, steps: int | None = None, boundaries: Boundaries = (), usual: float = BOUNDARY_EPOCHS
+) -> Schedule:
+    """Return the asked-for schedule; what was not asked for follows from the length of an epoch or of the run.
+
+    Args:
+        steps_per_epoch: length of an epoch in steps.
+        steps: length of the run in steps; default: 3.5 epochs.
+        boundaries: where to save. Empty: after `usual` epochs, or in the middle of the run where `steps` is given.
+        usual: the epochs after which this job is saved by default.
+
+    Raises:
+        UsageError: a boundary lies outside the run, or is no place.
+    """
+    given = steps is not None
+    steps = max(2, int(EPOCHS * steps_per_epoch)) if steps is None else steps
+    Schedule(steps, 1, steps_per_epoch)  # what is wrong with the run as a whole is said first
+    if isinstance(boundaries, int):
+        found = _spread(boundaries, steps)
+    elif boundaries:
+        found = [_place(each, steps, steps_per_epoch) for each in boundaries]
+    else:
+        found = [_usual(steps, steps_per_epoch, usual) if given else max(1, int(usual * steps_per_epoch))]
+    return Schedule(steps, min(found), steps_per_epoch, tuple(found))
+
+
+def _usual(steps: int, steps_per_epoch: int, usual: float) -> int:
+    """Return the middle of a run of given length; the epoch edge near it for a job that is saved at such edges."""
+    if usual == int(usual) and steps > steps_per_epoch:
+        return _place("epoch", steps, steps_per_epoch)
+    return steps // 2
+
+
+def parse_boundaries(text: str) -> Boundaries:
+    """Read `1,mid,epoch,last`, or a count."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if len(parts) == 1 and parts[0].isdecimal():
+        return int(parts[0])
+    if not parts:
+        raise UsageError(f"--boundaries takes a count, or steps and words such as 1,mid,epoch,last, not {text!r}.")
+    return tuple(int(part) if part.lstrip("-").isdecimal() else part for part in parts)
+
+
+def _spread(count: int, steps: int) -> list[int]:
+    """Return as many boundaries, evenly spread, the first and the last possible one among them."""
+    if not 1 <= count < steps:
+        raise UsageError(f"A run of {steps} steps has room for 1 to {steps - 1} boundaries, not {count}.")
+    return [1 + round(index * (steps - 2) / max(1, count - 1)) for index in range(count)]
+
+
+def _place(boundary: int | str, steps: int, steps_per_epoch: int) -> int:
+    if isinstance(boundary, int):
+        return boundary
+    if boundary not in WORDS:
+        raise UsageError(f"A boundary is a number of steps or one of {', '.join(WORDS)}, not {boundary!r}.")
+    if boundary in ("first", "last"):
+        return 1 if boundary == "first" else steps - 1
+    # Not the last place there is: steps after the boundary, and an epoch edge among them, show more.
+    offset = steps_per_epoch // 2 if boundary == "mid" else 0
+    early = [place for place in range(offset, steps, steps_per_epoch) if 0 < place <= 3 * steps // 4]
+    found = early or [place for place in range(offset, steps, steps_per_epoch) if place > 0]
+    if not found:
+        what = "no epoch edge inside it" if boundary == "epoch" else "no middle of an epoch inside it"
+        raise UsageError(f"The run has {what}: it is {steps} steps long, an epoch {steps_per_epoch}.")
+    return found[-1]
