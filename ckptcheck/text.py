@@ -55,7 +55,7 @@ def _overview(report: Report) -> RenderableType:
     table.add_column("training\nlosses equal", justify="right", no_wrap=True)
     short = _short_names(report)
     for case in report.cases:
-        table.add_row(short[case.job], case.label, _outcome(case), *_numbers(case))
+        table.add_row(short[case.job], case.label, _outcome(case), *numbers(case))
     return table
 
 
@@ -71,7 +71,8 @@ def _short_names(report: Report) -> dict[str, str]:
     return {name: last[name] if list(last.values()).count(last[name]) == 1 else name for name in names}
 
 
-def _numbers(case: Case) -> tuple[str, str, str]:
+def numbers(case: Case) -> tuple[str, str, str]:
+    """Return the numbers of a case: tensors equal, evaluation loss resumed and control, training losses equal."""
     comparison = case.comparison
     if comparison is None or case.boundary_eval is None:
         return "–", "–", "–"

@@ -1,0 +1,64 @@
+"""The report as JUnit XML, which CI servers show as a list of tests: a test for each case."""
+
+import io
+
+from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+
+from ckptcheck.outcomes import INCONCLUSIVE
+from ckptcheck.plain import NOTHING, headline, in_one_line, is_wrong, legible, warnings_of
+from ckptcheck.report import Case, Report, story
+
+NAME = "ckptcheck"
+
+
+def of_report(report: Report) -> str:
+    """Return a report as a JUnit XML document.
+
+    A case that did not do what was expected is a failure, an inconclusive one an error. A report without cases is an error
+    too: a list of no tests would look like a pass.
+    """
+    suite = TestSuite(NAME)
+    for name, value in report.environment.items():
+        suite.add_property(legible(name), legible(value))
+    suite.add_testcases([_test(case) for case in report.cases] or [_error(NOTHING, INCONCLUSIVE)])
+    return _document(suite)
+
+
+def of_error(sentence: str, kind: str) -> str:
+    """Return a JUnit XML document for a verification that broke; `kind` becomes the type of the error."""
+    suite = TestSuite(NAME)
+    suite.add_testcases([_error(sentence, kind)])
+    return _document(suite)
+
+
+def _test(case: Case) -> TestCase:
+    test = TestCase(name=in_one_line(case.label), classname=in_one_line(case.job))
+    told = legible(story(case))
+    if is_wrong(case):
+        made = Error if case.outcome == INCONCLUSIVE else Failure
+        result = made(headline(case), case.outcome)
+        result.text = told
+        test.result = result
+    else:
+        test.system_out = told
+    warnings = warnings_of(case)
+    if warnings:
+        test.system_err = legible("\n".join(warnings))
+    return test
+
+
+def _error(sentence: str, kind: str) -> TestCase:
+    test = TestCase(name="verify", classname=NAME)
+    error = Error(in_one_line(sentence), in_one_line(kind))
+    error.text = legible(sentence)
+    test.result = error
+    return test
+
+
+def _document(suite: TestSuite) -> str:
+    document = JUnitXml()
+    document.add_testsuite(suite)
+    document.update_statistics()  # type: ignore[no-untyped-call]  # junitparser's own lack
+    written = io.BytesIO()
+    document.write(written, pretty=True)
+    return written.getvalue().decode("utf-8")

@@ -1,0 +1,136 @@
+"""The report as Markdown for the summary of a GitHub job: the verdict, a table by case, and the diagnoses to unfold.
+
+A job, a restore or an exception can be called anything. In the table what Markdown gives a meaning is escaped; all else is
+HTML without blank lines, in which Markdown sees nothing but the HTML.
+"""
+
+import html
+import re
+from collections.abc import Sequence
+
+from ckptcheck.diagnose import Diagnosis
+from ckptcheck.outcomes import INCONCLUSIVE
+from ckptcheck.plain import NOTHING, clipped, headline, in_one_line, is_wrong, legible, warnings_of
+from ckptcheck.report import Case, Report, measured, some
+from ckptcheck.text import numbers
+
+# GitHub shows no summary of more than 1 MiB. These are bytes, and leave room for what else a step has to say.
+MOST_OF_TABLE, MOST_OF_DETAILS, MOST_OF_WARNINGS = 350_000, 400_000, 100_000
+# Characters, which can take six bytes each once they are escaped.
+MOST_OF_TEXT, MOST_OF_ENVIRONMENT, MOST_OF_NAME = 4_000, 8_000, 300
+MOST_TENSORS = 20
+
+_HEADS = ("job", "restore", "outcome", "tensors equal", "evaluation loss: resumed, control", "training losses equal")
+_RULES = ("---", "---", "---", "--:", "--:", "--:")
+_MARKS = re.compile(r"([\\`*_~\[\]$])")
+
+
+def of_report(report: Report) -> str:
+    """Return a report as Markdown. What GitHub would not show is left out, and a sentence says how much that is."""
+    parts = [f"## ckptcheck: {report.verdict}", _counted(report)]
+    if report.cases:
+        parts += _table(report.cases)
+        parts += _details(report.cases)
+        parts += _warnings(report.cases)
+    if report.environment:
+        told = "; ".join(f"{name}: {value}" for name, value in report.environment.items())
+        parts.append(f"<details><summary>Environment</summary>{_html(told, MOST_OF_ENVIRONMENT)}</details>")
+    return "\n\n".join(parts) + "\n"
+
+
+def of_error(sentence: str) -> str:
+    """Return Markdown for a verification that broke."""
+    return f"## ckptcheck: not verified\n\n<p>{_html(sentence)}</p>\n"
+
+
+def _counted(report: Report) -> str:
+    if not report.cases:
+        return NOTHING
+    inconclusive = sum(case.outcome == INCONCLUSIVE for case in report.cases)
+    wrong = sum(is_wrong(case) for case in report.cases) - inconclusive
+    total = len(report.cases)
+    parts = [f"{total - wrong - inconclusive} of {total} cases did what was expected"]
+    if wrong:
+        parts.append(f"{wrong} did not")
+    if inconclusive:
+        parts.append(f"{inconclusive} could not be judged")
+    return ", ".join(parts) + "."
+
+
+def _table(cases: Sequence[Case]) -> list[str]:
+    rows, missing = _fitting([_row(case) for case in cases], [is_wrong(case) for case in cases], MOST_OF_TABLE)
+    lines = ["| " + " | ".join(_HEADS) + " |", "|" + "|".join(_RULES) + "|", *rows]
+    return ["\n".join(lines), *_left_out(missing, len(cases), "cases")]
+
+
+def _row(case: Case) -> str:
+    outcome = _cell(case.outcome)
+    if is_wrong(case):
+        outcome = f"**{outcome}**, expected {_cell(case.expected)}"
+    return "| " + " | ".join([_cell(case.job), _cell(case.label), outcome, *numbers(case)]) + " |"
+
+
+def _details(cases: Sequence[Case]) -> list[str]:
+    told = [(case, block) for case in cases if (block := _detail(case))]
+    kept, missing = _fitting([block for _, block in told], [is_wrong(case) for case, _ in told], MOST_OF_DETAILS)
+    return [*kept, *_left_out(missing, len(told), "cases with details")]
+
+
+def _detail(case: Case) -> str:
+    """Return what there is to unfold of a case; one that did what was expected stays folded."""
+    lines = [f"<p>{_html(case.reason)}</p>"] if case.reason else []
+    # Where no diagnosis says what is wrong, as with a case that recovered unexpectedly, the numbers do.
+    if case.comparison is not None and (case.diagnoses or is_wrong(case)):
+        lines.append(f"<p>{_html(measured(case.comparison))}</p>")
+    lines += [_diagnosis(each) for each in case.diagnoses]
+    if not lines:
+        return ""
+    opened = " open" if is_wrong(case) else ""
+    head = f"<details{opened}><summary>{_html(headline(case), MOST_OF_NAME)}</summary>"
+    return "\n".join([head, *lines, "</details>"])
+
+
+def _diagnosis(each: Diagnosis) -> str:
+    stage = f" ({_html(each.stage)})" if each.stage else ""
+    lines = [f"<b>{_html(each.cause)}</b>{stage}", _html(each.sentence), f"<b>Remedy:</b> {_html(each.remedy)}"]
+    if each.tensors:
+        lines.append(f"<b>Tensors:</b> <code>{_html(some(each.tensors, MOST_TENSORS))}</code>")
+    return f"<p>{'<br>'.join(lines)}</p>"
+
+
+def _warnings(cases: Sequence[Case]) -> list[str]:
+    items = [f"<li>{_html(text)}</li>" for case in cases for text in warnings_of(case)]
+    if not items:
+        return []
+    kept, missing = _fitting(items, [False] * len(items), MOST_OF_WARNINGS)
+    listed = "\n".join(["<p><b>Warnings</b></p>", "<ul>", *kept, "</ul>"])
+    return [listed, *_left_out(missing, len(items), "warnings")]
+
+
+def _fitting(parts: Sequence[str], urgent: Sequence[bool], most: int) -> tuple[list[str], int]:
+    """Return, in their order, the parts that fit into so many bytes, urgent ones first; and how many do not fit."""
+    kept = []
+    for index in sorted(range(len(parts)), key=lambda each: not urgent[each]):
+        # Two line breaks at most stand between one part and the next.
+        size = len(parts[index].encode()) + 2
+        if size <= most:
+            most -= size
+            kept.append(index)
+    return [parts[index] for index in sorted(kept)], len(parts) - len(kept)
+
+
+def _left_out(missing: int, total: int, what: str) -> list[str]:
+    """Return a sentence for what did not fit, if anything did not."""
+    return [f"GitHub shows no summary of more than 1 MiB, so {missing} of {total} {what} are left out."] if missing else []
+
+
+def _cell(text: str) -> str:
+    """Escape a text for a cell of a Markdown table."""
+    marked = _MARKS.sub(r"\\\1", html.escape(clipped(in_one_line(text), MOST_OF_NAME), quote=False))
+    return marked.replace("|", "&#124;")
+
+
+def _html(text: str, most: int = MOST_OF_TEXT) -> str:
+    """Escape a text for HTML, in one line: a blank line would end the HTML."""
+    lines = [in_one_line(line) for line in clipped(legible(text), most).splitlines()]
+    return "<br>".join(html.escape(line, quote=False) for line in lines if line)
