@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
     from ckptcheck.job import Job, Kind, Restored, RestoreRefusedError, Step, Tensor
     from ckptcheck.plot import plot
+    from ckptcheck.record import record
+    from ckptcheck.recorded import compare_runs, judge_folder
     from ckptcheck.report import Case, Report
     from ckptcheck.studies.plot import plot_study
     from ckptcheck.studies.result import Study
     from ckptcheck.study import study
+    from ckptcheck.tolerance import Tolerance
     from ckptcheck.verify import verify
 
 # Names are loaded when they are first used, so that `ckptcheck --help` need not wait for pandas.
@@ -28,9 +31,13 @@ _HOMES = {
     "Step": "job",
     "Study": "studies.result",
     "Tensor": "job",
+    "Tolerance": "tolerance",
     "UsageError": "errors",
+    "compare_runs": "recorded",
+    "judge_folder": "recorded",
     "plot": "plot",
     "plot_study": "studies.plot",
+    "record": "record",
     "study": "study",
     "verify": "verify",
 }
@@ -46,9 +53,13 @@ __all__ = [
     "Step",
     "Study",
     "Tensor",
+    "Tolerance",
     "UsageError",
+    "compare_runs",
+    "judge_folder",
     "plot",
     "plot_study",
+    "record",
     "study",
     "verify",
 ]

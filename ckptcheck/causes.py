@@ -103,6 +103,15 @@ _CATALOGUE = (
         _TRACKED_OR_WHOLE,
     ),
     Cause(
+        "replicas-lost",
+        "{count} of {total} moving means and variances of replicas are not the control's: each replica has its own, and they "
+        "came back as those of replica 0, the only ones in the checkpoint.",
+        {
+            None: "Let the replicas share their statistics: keras.layers.BatchNormalization(synchronized=True) takes them "
+            "over the batches of all replicas.",
+        },
+    ),
+    Cause(
         "shadows-in-weights",
         "{count} of {total} weights came back as their moving averages: the shadow variables were put into the weights. "
         "That is meant for evaluation; training goes on from other weights.",
@@ -187,6 +196,10 @@ _CATALOGUE = (
         "wrong-first-step",
         "The resumed run began with step {resumed}, the control's next step is {control}, though every counter came back.",
         {None: "Take the number of the next step from the restored state."},
+        {
+            "keras": "fit begins an epoch with its first step, whatever was saved in the middle of it. Save at the end of "
+            "epochs only, and make them short: steps_per_epoch sets their length.",
+        },
     ),
     Cause(
         "batches-differ",

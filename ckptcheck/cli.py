@@ -5,7 +5,7 @@ import importlib
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -46,6 +46,15 @@ Dataset = Annotated[
 ]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="End a process that gives no sign of life for so long.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report for the browser too, in one file.")]
+Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML too, a test for each case.")]
+Markdown = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write Markdown too; on GitHub, append it to the job's summary.")
+]
+Rtol = Annotated[float, typer.Option(metavar="X", help="Count floats as equal that are apart by X times the control's.")]
+Atol = Annotated[float, typer.Option(metavar="X", help="Count floats as equal that are apart by X.")]
+EqualNan = Annotated[bool, typer.Option("--equal-nan", help="Count NaN as equal to NaN.")]
+Expect = Annotated[str | None, typer.Option(metavar="OUTCOME", help="Expect recovered, diverged or refused of the cases.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on standard output, and nothing else.")]
 Address = Annotated[
     str | None, typer.Option("--executor", metavar="ADDRESS", help="Run on a Dask cluster: dask://HOST:PORT. Default: here.")
 ]
@@ -64,6 +73,7 @@ def verify(
     restore: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A way to read the checkpoint back; may be repeated.")
     ] = None,
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help="Every recipe of a report card: keras or tf2.")] = None,
     set_: Settings = None,
     expect: Annotated[
         str | None, typer.Option(metavar="OUTCOME", help="Expect recovered, diverged or refused of the named cases.")
@@ -72,13 +82,25 @@ def verify(
     boundary: Annotated[
         int | None, typer.Option(help="Steps done when the checkpoint is saved. Default: in mid-epoch.")
     ] = None,
+    boundaries: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Save, and resume, at several: 1,mid,epoch,last; or a count, spread over the run."),
+    ] = None,
+    repeat: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Run the control N times more; judge what follows a boundary against its noise."),
+    ] = None,
     dataset: Dataset = None,
     timeout: Timeout = 300.0,
-    equal_nan: Annotated[bool, typer.Option("--equal-nan", help="Count NaN as equal to NaN.")] = False,
+    rtol: Rtol = 0.0,
+    atol: Atol = 0.0,
+    equal_nan: EqualNan = False,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where report, tables, figure and runs are put.")] = Path(
         "ckptcheck-out"
     ),
     html: Html = None,
+    junit: Junit = None,
+    markdown: Markdown = None,
     executor: Address = None,
     json: Annotated[bool, typer.Option("--json", help="Print report.json on standard output, and nothing else.")] = False,
 ) -> None:
@@ -89,22 +111,29 @@ def verify(
     from rich.console import Console
 
     from ckptcheck import output
+    from ckptcheck.ci import ci_outputs
     from ckptcheck.progress import ProgressView
+    from ckptcheck.schedule import parse_boundaries
     from ckptcheck.verify import verify as run
 
     options = _options(set_ or [], dataset)
     _meanwhile("matplotlib.backends.backend_agg", html)
-    try:
+    with ci_outputs(junit, markdown) as tell, _interrupted(INTERRUPTED):
         with output.single_file(html) as write_html, output.output_folder(out) as partial:
             with ProgressView(Console(stderr=True)) as watch:
                 report = run(
                     jobs or None,
                     restore or None,
+                    suite=suite,
                     options=options,
                     expect=expect,
                     steps=steps,
                     boundary=boundary,
+                    boundaries=None if boundaries is None else parse_boundaries(boundaries),
+                    repeat=repeat,
                     timeout=timeout,
+                    rtol=rtol,
+                    atol=atol,
                     equal_nan=equal_nan,
                     folder=partial / "runs",
                     executor=executor,
@@ -117,8 +146,7 @@ def verify(
                 from ckptcheck.html import report_page
 
                 write_html(report_page(report))
-    except KeyboardInterrupt:
-        raise NotVerifiedError(INTERRUPTED) from None
+        tell(report)
     from ckptcheck import text
 
     _tell(report, json, text.show, f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}")
@@ -165,7 +193,7 @@ def study(
 
     options = _options(set_ or [], dataset)
     _meanwhile("matplotlib.backends.backend_agg", html)
-    try:
+    with _interrupted(STUDY_INTERRUPTED):
         with output.single_file(html) as write_html, output.output_folder(out, output.STUDY_CONTENTS) as partial:
             with ProgressView(Console(stderr=True), counted=True) as watch:
                 found = run(
@@ -187,11 +215,70 @@ def study(
                 from ckptcheck.html import study_page
 
                 write_html(study_page(found))
-    except KeyboardInterrupt:
-        raise NotVerifiedError(STUDY_INTERRUPTED) from None
     from ckptcheck.studies import text
 
     _tell(found, json, text.show, f"Curves: {out / name / 'curves.png'}   All numbers: {out / name / 'summary.json'}")
+
+
+@app.command(epilog=EXIT_CODES)
+def compare(
+    control: Annotated[Path, typer.Argument(metavar="CONTROL", help="The run that was never interrupted.")],
+    resumed: Annotated[Path, typer.Argument(metavar="RESUMED", help="The run that was restored from its checkpoint.")],
+    rtol: Rtol = 0.0,
+    atol: Atol = 0.0,
+    equal_nan: EqualNan = False,
+    expect: Expect = None,
+    junit: Junit = None,
+    markdown: Markdown = None,
+    json: Json = False,
+) -> None:
+    """Compare two runs that a script recorded with `ckptcheck.record`. Needs no TensorFlow."""
+    from ckptcheck.ci import ci_outputs
+
+    with ci_outputs(junit, markdown) as tell:
+        from ckptcheck.recorded import compare_runs
+
+        tolerance = _tolerance(rtol, atol, equal_nan)
+        report = compare_runs(control, resumed, expect=expect or "recovered", tolerance=tolerance)
+        tell(report)
+    _show(report, json)
+
+
+@app.command(epilog=EXIT_CODES)
+def judge(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `ckptcheck verify --out DIR` left.")],
+    restore: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Judge these restores only.")] = None,
+    rtol: Rtol = 0.0,
+    atol: Atol = 0.0,
+    equal_nan: EqualNan = False,
+    expect: Expect = None,
+    junit: Junit = None,
+    markdown: Markdown = None,
+    json: Json = False,
+) -> None:
+    """Judge the runs of an earlier verification anew, with another tolerance or expectation, without training."""
+    from ckptcheck.ci import ci_outputs
+
+    with ci_outputs(junit, markdown) as tell:
+        from ckptcheck.recorded import judge_folder
+
+        tolerance = _tolerance(rtol, atol, equal_nan)
+        report = judge_folder(folder, restore or (), expect=expect, tolerance=tolerance)
+        tell(report)
+    _show(report, json)
+
+
+def _tolerance(rtol: float, atol: float, equal_nan: bool) -> Any:
+    from ckptcheck.tolerance import Tolerance
+
+    return Tolerance(rtol, atol, equal_nan)
+
+
+def _show(report: Any, json: bool) -> None:
+    from ckptcheck import text
+
+    _tell(report, json, text.show, "")
+    raise typer.Exit(report.exit_code)
 
 
 def _list_studies() -> None:
@@ -245,7 +332,16 @@ def _tell(found: Any, json: bool, show: Callable[[Any, Any], None], where: str) 
             print(found.to_json(), flush=True)
         else:
             show(found, Console(highlight=False))
-            print(where, flush=True)
+            print(where, end="\n" if where else "", flush=True)
+
+
+@contextlib.contextmanager
+def _interrupted(sentence: str) -> Iterator[None]:
+    """Say what became of the work when somebody presses Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise NotVerifiedError(sentence) from None
 
 
 def _meanwhile(module: str, html: Path | None) -> None:

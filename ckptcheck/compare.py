@@ -14,6 +14,7 @@ import pandas as pd
 
 from ckptcheck.job import Tensor
 from ckptcheck.run import Run, Snapshot, digest
+from ckptcheck.tolerance import EXACT, Tolerance, as_float, is_inexact
 
 Array = np.ndarray[Any, Any]
 
@@ -55,35 +56,6 @@ LOSS_COLUMNS = (
     "rate_equal",
 )
 EVALUATION_COLUMNS = ("steps_done", "control_loss", "resumed_loss", "diff", "equal", "identical")
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far two floating-point values may be apart and still count as equal: |resumed − control| ≤ atol + rtol · |control|.
-
-    `equal_nan`: whether two NaNs at the same place are equal, whatever their bits. Whole numbers, text and flags have no
-    tolerance.
-    """
-
-    rtol: float = 0.0
-    atol: float = 0.0
-    equal_nan: bool = False
-
-    @property
-    def text(self) -> str:
-        """The tolerance as one asks for it; empty where nothing was asked for."""
-        return " ".join(f"{name}={value:g}" for name, value in (("rtol", self.rtol), ("atol", self.atol)) if value)
-
-    def allows(self, control: Array, resumed: Array) -> bool:
-        """Return whether two arrays of one dtype and shape are equal within the tolerance."""
-        if not (self.rtol or self.atol) or not _is_inexact(control.dtype):
-            return False
-        left, right = _as_float(control), _as_float(resumed)
-        with np.errstate(invalid="ignore", over="ignore"):
-            return bool(np.isclose(right, left, rtol=self.rtol, atol=self.atol, equal_nan=self.equal_nan).all())
-
-
-EXACT = Tolerance()
 
 
 @dataclass(frozen=True)
@@ -179,7 +151,7 @@ def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
         left, right = (np.stack([array.real, array.imag], axis=-1) for array in (control, resumed))
         apart: Array = np.asarray(differing(left, right, equal_nan).any(axis=-1))
         return apart
-    if _is_inexact(control.dtype):
+    if is_inexact(control.dtype):
         left_nan, right_nan = np.isnan(control), np.isnan(resumed)
         found = found & ~(left_nan & right_nan) if equal_nan else found | left_nan | right_nan
     return found
@@ -190,11 +162,6 @@ def same(control: Array, resumed: Array, equal_nan: bool = False) -> bool:
     if control.dtype != resumed.dtype or control.shape != resumed.shape:
         return False
     return not differing(control, resumed, equal_nan).any()
-
-
-def _is_inexact(dtype: np.dtype[Any]) -> bool:
-    # bfloat16 and the float8s of ml_dtypes are of kind V, as raw bytes are.
-    return dtype.kind == "f" or "float" in dtype.name
 
 
 # A tensor's name, its value in the control and in the resumed run (None: not held there), and whether it came late.
@@ -222,7 +189,7 @@ def _tensors(point: str, pairs: Sequence[_Pair], control: Run, resumed: Run, tol
         row = {"point": point, "name": name, "late": late} | _sides(ours, theirs, tolerance)
         row |= dict.fromkeys(("equals", "equals_name"), "")
         if not row["equal"] and theirs:
-            row |= {"equals": "anew"} if late else _equals(theirs.value, initial.get(name), values)
+            row |= {"equals": "anew"} if late else _equals(theirs.value, initial.get(name, control.initial.get(name)), values)
         row |= _keys(name, resumed)
         row["poisoned"] = _is_poisoned(name, control, resumed)
         rows.append(row)
@@ -283,7 +250,7 @@ def _norm(value: Array) -> float:
     if not _is_number(value.dtype):
         return math.nan
     with np.errstate(over="ignore"):  # then it is infinite
-        return float(np.linalg.norm(_as_float(value)))
+        return float(np.linalg.norm(as_float(value)))
 
 
 def largest_difference(control: Array, resumed: Array) -> float:
@@ -291,15 +258,11 @@ def largest_difference(control: Array, resumed: Array) -> float:
     if not _is_number(control.dtype):
         return math.nan
     with np.errstate(invalid="ignore", over="ignore"):
-        return float(np.max(np.abs(_as_float(control) - _as_float(resumed)), initial=0.0))
+        return float(np.max(np.abs(as_float(control) - as_float(resumed)), initial=0.0))
 
 
 def _is_number(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biufc" or (dtype.kind == "V" and dtype.type is not np.void)
-
-
-def _as_float(value: Array) -> Array:
-    return (value if value.dtype.kind == "c" else value.astype(np.float64)).reshape(-1)
 
 
 def _first_batch_of(control: Run, resumed: Run) -> int | None:

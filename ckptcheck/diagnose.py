@@ -131,7 +131,7 @@ def of_comparison(comparison: Comparison, framework: str = "") -> list[Diagnosis
 
     Remedies are those for jobs on `framework`, see `Cause.others`.
     """
-    found = [one for look in DIAGNOSES for one in look(comparison)]
+    found = [one for look in DIAGNOSES for one in look(comparison)] or list(_metrics(comparison))
     if not found and not comparison.equal:
         found.extend(_unexplained(comparison))
     return [_on(framework, each) for each in (*found, *_dead_statistics(comparison))]
@@ -227,9 +227,29 @@ def _counted(row: Any, comparison: Comparison) -> tuple[int, int | None]:
     return comparison.first_step
 
 
+def _is_weight_in_shadow(boundary: pd.DataFrame) -> "pd.Series[bool]":
+    """Where weights and averages have changed places, one of the two says enough."""
+    swapped = set(boundary.loc[_is_shadow_in_weight(boundary), "name"])
+    return (boundary["kind"] == Kind.SHADOW.value) & boundary["equals_name"].isin(swapped)
+
+
+def _is_another_replica(boundary: pd.DataFrame) -> "pd.Series[bool]":
+    first = boundary["name"].str.replace(r", replica \d+$", ", replica 0", regex=True)
+    return (boundary["equals"] == "tensor") & (boundary["equals_name"] == first)
+
+
+def _replicas(comparison: Comparison) -> Iterator[Diagnosis]:
+    boundary = comparison.at("boundary")
+    found = boundary[_is_another_replica(boundary)]
+    if len(found):
+        total = int(boundary["name"].str.contains(", replica ").sum())
+        yield diagnosis("replicas-lost", list(found["name"]), count=len(found), total=total)
+
+
 def _swapped(comparison: Comparison) -> Iterator[Diagnosis]:
     boundary = comparison.at("boundary")
-    found = boundary[(boundary["equals"] == "tensor") & ~_is_shadow_in_weight(boundary)]
+    explained = _is_shadow_in_weight(boundary) | _is_weight_in_shadow(boundary) | _is_another_replica(boundary)
+    found = boundary[(boundary["equals"] == "tensor") & ~explained]
     if len(found):
         first = found.iloc[0]
         example = f"{first['name']} has the value of {first['equals_name']}"
@@ -292,16 +312,20 @@ def _leftover(comparison: Comparison) -> Iterator[Diagnosis]:
         yield diagnosis("unexplained", list(lost["name"]), stage, example=example)
 
 
+# What an epoch reports of itself changes with whatever else is lost: it is a loss of its own only where it is the only one.
+_metrics = _lost(Kind.METRIC, "state-lost")
+
 DIAGNOSES: tuple[Callable[[Comparison], Iterator[Diagnosis]], ...] = (
     _nothing_restored,
     _missing,
     _lost(Kind.MOVING_STATISTIC, "moving-statistics-lost"),
+    _replicas,
     _shadows_in_weights,
     _lost(Kind.SHADOW, "shadows-lost"),
     _lost(Kind.WEIGHT, "weights-lost"),
     _lost(Kind.SLOT, "slots-lost"),
     _generators,
-    *(_lost(kind, "state-lost") for kind in (Kind.OTHER, Kind.ACCUMULATOR, Kind.METRIC, Kind.HYPERPARAMETER)),
+    *(_lost(kind, "state-lost") for kind in (Kind.OTHER, Kind.ACCUMULATOR, Kind.HYPERPARAMETER)),
     _step_lost,
     _swapped,
     _leftover,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck import environment, run
-from ckptcheck.compare import EXACT, Comparison, Tolerance, compare
+from ckptcheck.compare import Comparison, compare
 from ckptcheck.diagnose import (
     first_sentence,
     missing_keys,
@@ -21,6 +21,7 @@ from ckptcheck.noise import MARGIN, Noise, measure
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, RestoreError
 from ckptcheck.run import Run, snapshot_digest
+from ckptcheck.tolerance import EXACT, Tolerance
 
 # What may have gone wrong before a resumed run had anything to do with the checkpoint.
 BEFORE_THE_RESTORE = ("build", "state")

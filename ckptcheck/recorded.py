@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ckptcheck import run
-from ckptcheck.compare import EXACT, Tolerance
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.judge import Evidence, Question, judge, judge_pair, report
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report import Report
+from ckptcheck.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
     from ckptcheck.verify import Request, _JobRun

@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from ckptcheck.compare import EXACT, Comparison, Tolerance
+from ckptcheck.compare import Comparison
 from ckptcheck.diagnose import Diagnosis
 from ckptcheck.job import Kind
 from ckptcheck.noise import Noise
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.run import Run
+from ckptcheck.tolerance import EXACT, Tolerance
 
 SCHEMA_VERSION = 1
 

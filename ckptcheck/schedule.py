@@ -62,7 +62,7 @@ def make_schedule(
 
     Args:
         steps_per_epoch: length of an epoch in steps.
-        steps: length of the run in steps; default: 3.5 epochs.
+        steps: length of the run in steps; default: 3.5 epochs, or one more than `usual` where that is more.
         boundaries: where to save. Empty: after `usual` epochs, or in the middle of the run where `steps` is given.
         usual: the epochs after which this job is saved by default.
 
@@ -70,7 +70,7 @@ def make_schedule(
         UsageError: a boundary lies outside the run, or is no place.
     """
     given = steps is not None
-    steps = max(2, int(EPOCHS * steps_per_epoch)) if steps is None else steps
+    steps = max(2, int(max(EPOCHS, usual + 1) * steps_per_epoch)) if steps is None else steps
     Schedule(steps, 1, steps_per_epoch)  # what is wrong with the run as a whole is said first
     if isinstance(boundaries, int):
         found = _spread(boundaries, steps)

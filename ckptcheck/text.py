@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ckptcheck.diagnose import Diagnosis
+from ckptcheck.noise import MARGIN
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, moving_statistics, some
 
@@ -94,6 +95,7 @@ def _meanings(report: Report) -> RenderableType:
     control = next((case.control for case in report.cases if case.control), None)
     if control:
         schedule = control.facts.schedule
+        lines += _allowed(report)
         saved = ", ".join(map(str, schedule.boundaries))
         lines.append(
             f"Saved after step {saved} of {schedule.steps}. Tensors and evaluation loss are compared there, "
@@ -101,6 +103,24 @@ def _meanings(report: Report) -> RenderableType:
         )
     recommended = Text(f"\n{_advice(report)}", style="green") if _advice(report) else Text()
     return Padding(Text("\n".join(lines), style="dim").append_text(recommended), (1, 0))
+
+
+def _allowed(report: Report) -> list[str]:
+    """Say what counted as equal that is not identical, where anything did."""
+    lines = []
+    tolerances = dict.fromkeys(case.tolerance.text for case in report.cases if case.tolerance.text)
+    if tolerances:
+        lines.append(f"Equal means within the tolerance asked for: {', '.join(tolerances)}.")
+    for case in report.cases:
+        noise = case.noise
+        if noise and noise.first_difference and case.outcome in (RECOVERED, DIVERGED):
+            lines.append(
+                f"{case.name}: the job does not reproduce itself ({noise.first_difference}). Tensors at the boundary are "
+                f"compared exactly; after it, equal means within {MARGIN:g} times what {noise.repeats + 1} runs of the "
+                f"control are apart: {noise.training_loss:.3g} in the training loss, {noise.evaluation_loss:.3g} in the "
+                "evaluation loss."
+            )
+    return lines
 
 
 def _advice(report: Report) -> str:

@@ -23,10 +23,11 @@ from ckptcheck.jobs.options import parse, shown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.processes import Event
 from ckptcheck.schedule import Boundaries, Schedule, make_schedule
+from ckptcheck.suites import recipes
+from ckptcheck.tolerance import Tolerance
 from ckptcheck.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
 
 if TYPE_CHECKING:
-    from ckptcheck.compare import Tolerance
     from ckptcheck.judge import Evidence, Question
     from ckptcheck.report import Case, Report
 
@@ -73,6 +74,7 @@ def verify(
     job: str | Sequence[str] | None = None,
     restore: str | Sequence[str] | None = None,
     *,
+    suite: str | None = None,
     options: Mapping[str, Any] | None = None,
     expect: str | None = None,
     steps: int | None = None,
@@ -92,6 +94,7 @@ def verify(
     Args:
         job: names of shipped jobs, or `package.module:name` or `file.py:name` of your own; default: the batch-norm jobs.
         restore: names of the restores; default: those that the job is usually verified with.
+        suite: `keras` or `tf2`: every recipe of that report card, beside the jobs that are named.
         options: option values of the shipped jobs by name, as in `ckptcheck jobs`.
         expect: the outcome to expect of the named cases: `recovered`, `diverged` or `refused`.
         steps: length of the control run in training steps; default: 3.5 epochs.
@@ -118,7 +121,8 @@ def verify(
         NotVerifiedError: the framework cannot be imported, a dataset cannot be had, or the executor cannot be reached.
     """
     texts = {name: value if isinstance(value, str) else shown(value) for name, value in (options or {}).items()}
-    requests = plan(_names(job), _names(restore), expect)
+    named = [*_names(job), *(recipes(suite) if suite is not None else ())]
+    requests = plan(named, _names(restore), expect)
     places = _places(boundary, boundaries)
     for name in dict.fromkeys(request.job for request in requests):
         _check(name, texts, steps, places)
@@ -126,8 +130,7 @@ def verify(
         raise UsageError(f"The timeout must be above 0 seconds, not {timeout:g}.")
     if repeat is not None and repeat < 0:
         raise UsageError(f"A control is repeated 0 times or more, not {repeat}.")
-    if not (0 <= rtol < 1 and 0 <= atol < float("inf")):
-        raise UsageError(f"A tolerance is not negative, and rtol is below 1; asked for were rtol={rtol:g} and atol={atol:g}.")
+    tolerance = Tolerance(rtol, atol, equal_nan)
     temporary = tempfile.mkdtemp(prefix="ckptcheck-") if folder is None else None
     try:
         top = Path(temporary or folder or "").resolve()
@@ -136,9 +139,7 @@ def verify(
             hear = watch or (lambda event: None)
             runs = _run_all(requests, top, settings, place, hear)
         from ckptcheck import judge, recorded  # loaded by now, see _run_all
-        from ckptcheck.compare import Tolerance
 
-        tolerance = Tolerance(rtol, atol, equal_nan)
         cases = _judged(requests, runs, tolerance, noise_asked=bool(repeat))
         unclear = [name for name in runs if any(case.job == name and judge.needs_repeat(case) for case in cases)]
         if unclear and repeat is None and place is None:
@@ -196,7 +197,7 @@ def _check(name: str, options: Mapping[str, str], steps: int | None, boundaries:
             raise UsageError(f"Options are for the shipped jobs; {name} takes none.")
         return
     read = parse(jobs.shipped(name).options, name, options)
-    if is_local(read.dataset):
+    if hasattr(read, "dataset") and is_local(read.dataset):
         make_schedule(load(read.dataset).steps_per_epoch(read.batch_size), steps, boundaries)
 
 
@@ -245,7 +246,7 @@ def _follow(events: Iterable[Event], runs: Mapping[str, _JobRun], watch: Watch) 
 
 
 def _judged(
-    requests: Sequence[Request], runs: Mapping[str, _JobRun], tolerance: "Tolerance", *, noise_asked: bool
+    requests: Sequence[Request], runs: Mapping[str, _JobRun], tolerance: Tolerance, *, noise_asked: bool
 ) -> "list[Case]":
     from ckptcheck.judge import judge
 
@@ -275,7 +276,7 @@ def _folders(top: Path, names: Iterable[str]) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     for name in names:
         place, _, attribute = name.rpartition(":")
-        readable = f"{Path(place).stem}-{attribute}" if place else name
+        readable = f"{Path(place).stem}-{attribute}" if place else name.replace("/", "-")
         number, free = 1, readable
         while top / free in folders.values():
             number += 1

@@ -235,7 +235,9 @@ class _Execution:
             if self.restore is not None:
                 self._restore(self.restore)
             self._looped(self.job.run) if _loops(self.job) else self._steps()
-        self._keys(self._asked, self.facts.held)
+        if callable(self._asked) and self.facts.asked is not None:
+            # What came to be only in the first step is asked for, too.
+            self.facts.asked |= {name: key for name, key in self._asked().items() if name not in self._names}
 
     def _steps(self) -> None:
         while self.done < self.schedule.steps:

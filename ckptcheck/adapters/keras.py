@@ -12,12 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tf2 import restore_checkpoint
-from ckptcheck.adapters.variables import Created, names_of, state_of
+from ckptcheck.adapters.variables import SEED, Created, names_of, poison, state_of
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Kind, Loop, Restored, Step, Tensor
-
-# A process that is started again sets the seed that its script sets, whatever values its weights begin with.
-SEED = 0
 
 # Where the wrapped train step puts what it did into the logs; taken out again before Keras sees them.
 SHOWN = "ckptcheck"
@@ -67,7 +64,7 @@ class FitJob(ABC):
         """Make the model, its initial weights from `seed`."""
         if keras.backend.backend() != "tensorflow":
             raise NotVerifiedError(f"it runs on Keras' backend {keras.backend.backend()}; this adapter needs tensorflow")
-        keras.utils.set_random_seed(seed)
+        keras.utils.set_random_seed(SEED)
         self._created = Created()
         self._forgotten: set[int] = set()
         self._validation: Any = None
@@ -78,14 +75,17 @@ class FitJob(ABC):
             self.live = self.model()
         if not isinstance(self.live, keras.Model) or not self.live.compiled:
             raise TypeError(f"model returned {type(self.live).__name__}; it must return a compiled keras.Model")
+        if seed != SEED:
+            poison(self.live.trainable_variables, seed)
 
     def run(self, loop: Loop) -> None:
         """Call `fit` under watch."""
         self.folder = loop.folder
         self._watch = _Watch(loop, self)
-        keras.utils.set_random_seed(SEED)
         self._notice_arguments(self.live)
-        saving = self._saving_callbacks() if loop.restore is None else self._callback_of(loop.restore)
+        # A resumed run has the callback of its own restore alone: another one would restore, too.
+        ways = self.restores if loop.restore is None else [loop.restore]
+        saving = [callback for way in ways for callback in self.callbacks_for(way)]
         with self._created.watching():
             self.fit(self.live, [*saving, self._watch], self.initial_epoch)
 
@@ -146,9 +146,10 @@ class FitJob(ABC):
         return None
 
     def load_model(self, path: Path) -> None:
-        """Put the model of a file in the place of the one that was built, as a process does that only loads."""
+        """Put the model of a file in the place of the one that was built, as in a process that has built none."""
         self._forgotten |= {id(each) for each in self._created.variables()}
         keras.utils.clear_session()
+        keras.utils.set_random_seed(SEED)
         with self._created.watching():
             self.live = keras.models.load_model(path)
 
@@ -159,10 +160,8 @@ class FitJob(ABC):
             raise FileNotFoundError(f"{folder} holds no model-N{ending}")
         return folder / f"model-{max(steps)}{ending}", max(steps) // self.steps_per_epoch
 
-    def _saving_callbacks(self) -> list[Any]:
-        return [callback for restore in self.restores for callback in self._callback_of(restore)]
-
-    def _callback_of(self, restore: str) -> list[Any]:
+    def callbacks_for(self, restore: str) -> list[Any]:
+        """Return the callbacks that save, and maybe restore, for one of the restores. They find their folder in `folder`."""
         if restore == "backup":
             return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"))]
         if restore == "model-checkpoint":
@@ -211,11 +210,15 @@ def _remembered(callbacks: Sequence[Any]) -> dict[str, Tensor]:
         for kind, names in REMEMBERED.items():
             if isinstance(callback, kind):
                 found |= {
-                    f"callbacks/{kind.__name__}/{name}": Tensor(Kind.OTHER, np.array(value, np.float64))
+                    f"callbacks/{kind.__name__}/{name}": Tensor(Kind.OTHER, np.array(_remembered_number(callback, name)))
                     for name in names
-                    if (value := getattr(callback, name, None)) is not None
                 }
     return found
+
+
+def _remembered_number(callback: Any, name: str) -> float:
+    value = getattr(callback, name, None)
+    return np.inf if value is None else float(value)  # None: nothing was seen yet that could be best
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -281,6 +284,8 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         They come out of the same graph: what is recorded is what was used, whatever reads ahead. Keras' own `loss` is the
         mean over the epoch so far.
         """
+        if getattr(model.train_function, "__name__", "") == SHOWN:
+            return  # by an earlier call of fit
         train_step, compute_loss = model.train_step, model.compute_loss
 
         def shown_loss(*arguments: Any, **named: Any) -> Any:
@@ -308,4 +313,5 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
             self._shown = None if found is None else (found.get("loss"), found["rate"], found["data"])
             return logs
 
+        train.__name__ = SHOWN
         model.train_function = train

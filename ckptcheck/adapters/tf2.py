@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from ckptcheck.adapters.variables import Created, inner, names_of, state_of
+from ckptcheck.adapters.variables import SEED, Created, inner, names_of, poison, state_of
 from ckptcheck.job import Restored, Step, Tensor
 
 
@@ -41,13 +41,15 @@ class CheckpointJob(ABC):
 
     def build(self, seed: int) -> None:
         """Set all seeds, and make the objects."""
-        keras.utils.set_random_seed(seed)
+        keras.utils.set_random_seed(SEED)
         self._created = Created()
         self._has_stepped = False
         with self._created.watching():
             self.checkpoint = self.setup()
         if not isinstance(self.checkpoint, tf.train.Checkpoint):
             raise TypeError(f"setup returned {type(self.checkpoint).__name__}; it must return the tf.train.Checkpoint")
+        if seed != SEED:
+            poison(self._created.variables(), seed)
         # Every step is watched until one has been made: variables may be created in it.
         self._train, self.train = self.train, self._first_train  # type: ignore[method-assign]
 

@@ -11,6 +11,9 @@ import tensorflow as tf
 
 from ckptcheck.job import Kind, Tensor
 
+# What a program sets when it is started, and sets again when it is started again.
+SEED = 0
+
 OPTIMIZERS = (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer)
 
 
@@ -52,6 +55,19 @@ def state_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[str, Te
     return found
 
 
+def poison(variables: Iterable[Any], seed: int) -> None:
+    """Give every trainable variable other values than its own.
+
+    A process that is started again sets the seeds that its program sets, so only its weights may differ from the control's;
+    were they not to differ, a restore that does nothing could look like one that works.
+    """
+    draw = np.random.default_rng(seed)
+    for variable in variables:
+        if variable.trainable and tf.as_dtype(variable.dtype).is_floating:
+            noise = tf.cast(draw.normal(size=variable.shape), variable.dtype)
+            variable.assign(variable + tf.reshape(noise, variable.shape))
+
+
 def names_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[int, list[str]]:
     """Return the names that `state_of` gives, by the identity of TensorFlow's variable."""
     named = _named(objects, others)
@@ -64,8 +80,11 @@ def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[tuple[str, Kin
     for each in objects:
         for name, kind, variable in _variables_of(each):
             known.setdefault(id(inner(variable)), (name, kind, variable))
+    # A variable of several replicas is made of variables, which are created, too.
+    parts = {id(part) for _, _, variable in known.values() for part in getattr(inner(variable), "values", ())}
     for variable in others:
-        known.setdefault(id(variable), (_name(variable), _kind_by_name(_name(variable), variable), variable))
+        if id(variable) not in parts:
+            known.setdefault(id(variable), (_name(variable), _kind_by_name(_name(variable), variable), variable))
     taken: set[str] = set()
     found = []
     for name, kind, variable in known.values():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ckptcheck.errors import unknown
 from ckptcheck.jobs.options import BatchNormOptions, EmaOptions, LayersOptions, Options
@@ -14,7 +15,7 @@ class ShippedJob:
     name: str
     target: str
     summary: str
-    options: type[Options]
+    options: type[Any]
     expected: Mapping[str, str]
     # The restores that `verify` without arguments asks for.
     default_restores: tuple[str, ...]
@@ -65,8 +66,10 @@ __all__ = ["DEFAULT_JOBS", "JOBS", "BatchNormOptions", "EmaOptions", "LayersOpti
 
 
 def shipped(name: str) -> ShippedJob:
-    """Return the shipped job of that name, or raise `UsageError` with the nearest names."""
-    try:
-        return JOBS[name]
-    except KeyError:
-        raise unknown("job", name, JOBS) from None
+    """Return the shipped job, or the recipe, of that name, or raise `UsageError` with the nearest names."""
+    from ckptcheck.suites import RECIPES  # which are made of what is above
+
+    found = JOBS.get(name) or RECIPES.get(name)
+    if found is None:
+        raise unknown("job", name, {**JOBS, **RECIPES} if "/" in name else JOBS)
+    return found

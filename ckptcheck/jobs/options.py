@@ -28,14 +28,15 @@ def _positive(given: str) -> float:
     return value
 
 
-def _whole(given: str) -> int:
+def whole(given: str) -> int:
+    """Read a whole number, as a seed is."""
     if not given.isdecimal() or int(given) >= 2**31:
         raise ValueError("must be a whole number from 0 to 2147483647")
     return int(given)
 
 
 def _count(given: str) -> int:
-    value = _whole(given)
+    value = whole(given)
     if value < 1:
         raise ValueError("must be a whole number of at least 1")
     return value
@@ -72,7 +73,7 @@ class Options:
     """Options of every shipped job."""
 
     dataset: str = option("digits", _text, "digits, mnist, fashion_mnist, cifar10, or FILE.npz with arrays x and y")
-    seed: int = option(0, _whole, "seed of the initial weights and of the batches")
+    seed: int = option(0, whole, "seed of the initial weights and of the batches")
     batch_size: int = option(32, _count, "images in a training batch")
     learning_rate: float = option(1e-3, _positive, "learning rate of Adam")
 

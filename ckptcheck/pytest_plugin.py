@@ -1,0 +1,135 @@
+"""The pytest plugin: a fixture that verifies a job and fails with the whole diagnosis.
+
+Importing this loads nothing heavy: TensorFlow is imported by the processes that need it, pandas when a job is verified.
+"""
+
+import fcntl
+import hashlib
+import inspect
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ckptcheck.report import Report
+
+VerifyRecovery = Callable[..., "Report"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("ckptcheck", "recovery of training jobs from their checkpoints")
+    group.addoption("--ckptcheck-out", metavar="DIR", help="keep the runs of every verified job in this folder")
+    group.addoption("--ckptcheck-boundaries", metavar="LIST", help="save and resume at several: 1,mid,epoch,last; or a count")
+    group.addoption("--ckptcheck-repeat", type=int, metavar="N", help="measure the noise of each job by N repetitions")
+    group.addoption(
+        "--ckptcheck-timeout", type=float, default=300.0, metavar="SECONDS", help="end a run that is silent for so long"
+    )
+
+
+@pytest.fixture(scope="session")
+def _ckptcheck_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which the runs of this session are shared, with the other workers of pytest-xdist too."""
+    kept = request.config.getoption("--ckptcheck-out")
+    if kept:
+        return Path(kept).resolve()
+    base = tmp_path_factory.getbasetemp()
+    # A worker of xdist has a folder of its own in the session's.
+    return (base.parent if hasattr(request.config, "workerinput") else base) / "ckptcheck"
+
+
+@pytest.fixture
+def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> VerifyRecovery:
+    """Verify that a job recovers from its checkpoint.
+
+    Call it with a job (`"train.py:Train"`, `"package.module:Train"`, or the class itself), the name of a restore, and any of
+    `expect`, `options`, `steps`, `boundary`, `boundaries`, `repeat`, `rtol`, `atol`, `equal_nan`, see `ckptcheck.verify`. It
+    returns the report, or fails the test and says what was lost. Tests of one job share its control: the first of them runs
+    it with all restores that the job has.
+    """
+    config = request.config
+
+    def verify_recovery(
+        job: Any,
+        restore: str | Sequence[str] = (),
+        *,
+        expect: str = "recovered",
+        rtol: float = 0.0,
+        atol: float = 0.0,
+        equal_nan: bool = False,
+        **asked: Any,
+    ) -> "Report":
+        __tracebackhide__ = True
+        from ckptcheck.errors import CkptcheckError
+        from ckptcheck.recorded import judge_folder
+        from ckptcheck.tolerance import Tolerance
+
+        wanted = (restore,) if isinstance(restore, str) else tuple(restore)
+        report, wrong = None, ""
+        try:
+            runs = _runs_of(_target(job), _defaults(config) | asked, _ckptcheck_folder)
+            report = judge_folder(runs, wanted, expect=expect, tolerance=Tolerance(rtol, atol, equal_nan))
+            report.assert_as_expected()
+        except CkptcheckError as error:
+            wrong = f"ckptcheck could not verify {_target(job)}: {error}"
+        except AssertionError as error:
+            wrong = f"{error}\n\nRuns: {runs}"
+        if report is None or wrong:  # outside of the handlers: a chain of exceptions tells nobody more
+            pytest.fail(wrong, pytrace=False)
+        return report
+
+    return verify_recovery
+
+
+def _defaults(config: pytest.Config) -> dict[str, Any]:
+    from ckptcheck.schedule import parse_boundaries
+
+    boundaries = config.getoption("--ckptcheck-boundaries")
+    given = {
+        "boundaries": None if boundaries is None else parse_boundaries(boundaries),
+        "repeat": config.getoption("--ckptcheck-repeat"),
+    }
+    return {"timeout": config.getoption("--ckptcheck-timeout")} | {
+        name: value for name, value in given.items() if value is not None
+    }
+
+
+def _target(job: Any) -> str:
+    """Return what names a job: a class is named by its file."""
+    return job if isinstance(job, str) else f"{inspect.getfile(job)}:{job.__qualname__}"
+
+
+def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
+    """Return the folder with the runs of a job; run them if no other test has."""
+    from ckptcheck.recorded import QUESTIONS
+    from ckptcheck.verify import verify
+
+    if asked.get("boundary") is not None:
+        asked = {name: value for name, value in asked.items() if name != "boundaries"}
+    key = hashlib.sha256(json.dumps([job, os.getcwd(), asked], sort_keys=True, default=repr).encode()).hexdigest()[:12]  # noqa: PTH109
+    readable = "".join(each if each.isalnum() else "-" for each in job.rpartition("/")[2])
+    folder = top / f"{readable}-{key}"
+    with _only_one(folder):
+        if not (folder / QUESTIONS).is_file():
+            verify(job, _all_restores(job), folder=folder, **asked)
+    return folder
+
+
+def _all_restores(job: str) -> list[str] | None:
+    from ckptcheck import jobs
+
+    return None if ":" in job else list(jobs.shipped(job).expected)
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder's making."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,336 @@
+"""Recipes for people who call `fit`. Each is short enough to be read in one sitting, and to be copied."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.adapters.keras import FitJob
+from ckptcheck.datasets import load
+from ckptcheck.job import Restored
+from ckptcheck.suites import RecipeOptions
+
+BATCH, STEPS, EPOCHS = 32, 8, 4
+
+
+def images() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return 256 images of digits, 8×8, and their classes."""
+    digits = load("digits")
+    return digits.train_images[: BATCH * STEPS], digits.train_labels[: BATCH * STEPS]
+
+
+class Plain(FitJob):
+    """Convolution, batch norm, dense layer; Adam."""
+
+    restores: Sequence[str] = ("keras", "weights", "weights-built", "checkpoint", "backup", "model-checkpoint")
+    steps_per_epoch = STEPS
+
+    def __init__(self, options: RecipeOptions) -> None:
+        self.options = options
+
+    def layers(self) -> list[Any]:
+        """Return the hidden layers."""
+        return [keras.layers.Conv2D(8, 3), keras.layers.BatchNormalization(), keras.layers.ReLU()]
+
+    def optimizer(self) -> Any:
+        """Return the optimizer."""
+        return keras.optimizers.Adam(1e-2)
+
+    def model(self) -> Any:
+        """Return the compiled model."""
+        head = [keras.layers.Flatten(), keras.layers.Dense(10)]
+        model = keras.Sequential([keras.Input((8, 8, 1)), *self.layers(), *head])
+        model.compile(self.optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        return model
+
+    def validation(self) -> Any:
+        """Return images that are not trained on."""
+        digits = load("digits")
+        return digits.validation_images[:128], digits.validation_labels[:128]
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        """Train in a fixed order."""
+        x, y = images()
+        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=[*callbacks])
+
+    def save(self, folder: Path, step: int) -> None:
+        """Save in the ways of Keras; `weights-built` is saved as `weights` is."""
+        super().save(folder, step)
+        if "weights" not in self.restores and "weights-built" in self.restores:
+            self.live.save_weights(folder / f"model-{step}.weights.h5")
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        """Make the optimizer's slots before the weights are loaded, where that is asked for."""
+        if restore == "weights-built":
+            with self.live.distribute_strategy.scope():
+                self.live.optimizer.build(self.live.trainable_variables)
+            return super().restore(folder, "weights")
+        return super().restore(folder, restore)
+
+
+class WithDropout(Plain):
+    """A layer that draws random numbers."""
+
+    restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup", "checkpoint-with-seeds")
+
+    def layers(self) -> list[Any]:
+        """Return the hidden layers, and Dropout."""
+        return [*super().layers(), keras.layers.Dropout(0.3)]
+
+    def checkpoint_with_seeds(self) -> Any:
+        """Return a checkpoint that holds the states of the generators, too."""
+        seeds = [layer.seed_generator.state for layer in self.live.layers if hasattr(layer, "seed_generator")]
+        return tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer, seeds=[seed.value for seed in seeds])
+
+    def save(self, folder: Path, step: int) -> None:
+        """Save that checkpoint beside the others."""
+        super().save(folder, step)
+        self.checkpoint_with_seeds().write(str(folder / f"with-seeds-{step // STEPS}"))
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        """Restore it."""
+        if restore != "checkpoint-with-seeds":
+            return super().restore(folder, restore)
+        (index,) = folder.glob("with-seeds-*.index")
+        self.initial_epoch = int(index.stem.rpartition("-")[2])
+        self.checkpoint_with_seeds().read(str(index.with_suffix("")))
+        return None
+
+
+class MidEpoch(Plain):
+    """A backup every four steps, the one that counts in the middle of an epoch."""
+
+    restores: Sequence[str] = ("backup",)
+    boundary_epochs = 2.5
+
+    def callbacks_for(self, restore: str) -> list[Any]:
+        """Return a callback that saves every four steps."""
+        return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"), save_freq=STEPS // 2)]
+
+
+class ShortEpochs(Plain):
+    """What `MidEpoch` wants, mended."""
+
+    restores: Sequence[str] = ("keras",)
+    steps_per_epoch = STEPS // 2
+    boundary_epochs = 5.0
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        """Give each short epoch the batches of its number."""
+        x, y = images()
+        length = BATCH * self.steps_per_epoch
+        for epoch in range(initial_epoch, 2 * EPOCHS):
+            part = slice(epoch % 2 * length, (epoch % 2 + 1) * length)
+            arguments = {"initial_epoch": epoch, "epochs": epoch + 1, "callbacks": [*callbacks]}
+            model.fit(x[part], y[part], batch_size=BATCH, shuffle=False, **arguments)
+
+
+class Shuffled(Plain):
+    """The default of `fit`."""
+
+    restores: Sequence[str] = ("backup", "keras")
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        """Train in an order that is drawn in each epoch."""
+        x, y = images()
+        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
+
+
+class TfData(Plain):
+    """A pipeline of tf.data that shuffles with a seed."""
+
+    restores: Sequence[str] = ("backup",)
+    reshuffles = True
+
+    def data(self) -> Any:
+        """Return the pipeline."""
+        shuffled = tf.data.Dataset.from_tensor_slices(images()).shuffle(
+            BATCH * STEPS, seed=1, reshuffle_each_iteration=self.reshuffles
+        )
+        return shuffled.batch(BATCH).prefetch(2)
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        """Train on it."""
+        model.fit(self.data(), epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
+
+
+class TfDataOneOrder(TfData):
+    """The same order in each epoch."""
+
+    reshuffles = False
+
+
+class OrderByEpoch(Plain):
+    """Another order in each epoch, which follows from its number."""
+
+    restores: Sequence[str] = ("keras",)
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        """Call `fit` for each epoch."""
+        data = tf.data.Dataset.from_tensor_slices(images())
+        for epoch in range(initial_epoch, EPOCHS):
+            shuffled = data.shuffle(BATCH * STEPS, seed=epoch).batch(BATCH)
+            model.fit(shuffled, initial_epoch=epoch, epochs=epoch + 1, callbacks=[*callbacks])
+
+
+class Ema(Plain):
+    """Averages of the weights, kept by the optimizer."""
+
+    restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup")
+
+    def optimizer(self) -> Any:
+        """Return an optimizer that averages the weights."""
+        return keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.9)
+
+
+class SwapFirst(Ema):
+    """The averages are swapped in at the end of each epoch, before the backup is made."""
+
+    restores: Sequence[str] = ("backup",)
+    swap_first = True
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        """Train with the callback that swaps, before or after those that save."""
+        swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
+        super().fit(model, [*swap, *callbacks] if self.swap_first else [*callbacks[:-1], *swap, callbacks[-1]], initial_epoch)
+
+
+class SwapLast(SwapFirst):
+    """The backup is made of the weights that are trained, but swapping rounds them: Keras adds and subtracts."""
+
+    swap_first = False
+
+
+class SwapByCopy(keras.callbacks.Callback):  # type: ignore[misc]
+    """Swaps weights and averages between two epochs without rounding them."""
+
+    swapped = False
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Swap the averages in."""
+        self.swap()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Swap the weights back in."""
+        if self.swapped:
+            self.swap()
+
+    def swap(self) -> None:
+        """Let weights and averages change places."""
+        optimizer = self.model.optimizer
+        for weight, average in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True):
+            value = np.array(weight)
+            weight.assign(average)
+            average.assign(value)
+        self.swapped = not self.swapped
+
+
+class SwapCopied(Ema):
+    """The backup comes first, and the swap does not round."""
+
+    restores: Sequence[str] = ("backup",)
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        """Train with the callback that swaps after the backup."""
+        super().fit(model, [*callbacks[:-1], SwapByCopy(), callbacks[-1]], initial_epoch)
+
+
+class Plateau(Plain):
+    """A callback that lowers the learning rate when the loss has not fallen for some epochs."""
+
+    restores: Sequence[str] = ("keras", "backup")
+    # It shall have waited for an epoch when it is saved, and lower the rate in the next.
+    settings: Mapping[str, Any] = {"monitor": "loss", "factor": 0.5, "patience": 2, "min_delta": 10.0}
+
+    def plateau(self, model: Any) -> Any:
+        """Return the callback."""
+        return keras.callbacks.ReduceLROnPlateau(**self.settings)
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        """Train with it."""
+        super().fit(model, [self.plateau(model), *callbacks], initial_epoch)
+
+
+class PlateauInVariables(keras.callbacks.ReduceLROnPlateau):  # type: ignore[misc]
+    """Keeps what it remembers in variables that are saved."""
+
+    def __init__(self, kept: Any, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.kept = kept
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Remember again."""
+        super().on_train_begin(logs)
+        best, wait, cooldown = np.array(self.kept.memory)
+        self.best, self.wait, self.cooldown_counter = float(best), int(wait), int(cooldown)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Note down what is remembered."""
+        super().on_epoch_end(epoch, logs)
+        self.kept.memory.assign([self.best, self.wait, self.cooldown_counter])
+
+
+@keras.saving.register_keras_serializable("ckptcheck")
+class Memory(keras.layers.Layer):  # type: ignore[misc]
+    """A layer that does nothing but hold three numbers."""
+
+    def build(self, shape: Any) -> None:
+        """Make the variable."""
+        start = keras.initializers.Constant([np.inf, 0, 0])
+        self.memory = self.add_weight(shape=(3,), initializer=start, trainable=False, name="memory", dtype="float32")
+
+    def call(self, inputs: Any) -> Any:
+        """Pass the inputs on."""
+        return inputs
+
+
+class PlateauSaved(Plateau):
+    """The same callback, which remembers across a restart."""
+
+    restores: Sequence[str] = ("keras",)
+
+    def layers(self) -> list[Any]:
+        """Return the hidden layers, and one that remembers."""
+        return [*super().layers(), Memory(name="plateau")]
+
+    def plateau(self, model: Any) -> Any:
+        """Return the callback, with the layer that holds what it remembers."""
+        return PlateauInVariables(model.get_layer("plateau"), **self.settings)
+
+
+class Schedule(Plain):
+    """A learning rate that follows from the step."""
+
+    restores: Sequence[str] = ("keras", "weights", "checkpoint")
+
+    def optimizer(self) -> Any:
+        """Return an optimizer with a schedule."""
+        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, STEPS * EPOCHS))
+
+
+class TwoReplicas(Plain):
+    """Two replicas on two logical devices of the processor."""
+
+    restores: Sequence[str] = ("weights-built", "checkpoint")
+    synchronized = False
+
+    def layers(self) -> list[Any]:
+        """Return the hidden layers."""
+        norm = keras.layers.BatchNormalization(synchronized=self.synchronized)
+        return [keras.layers.Conv2D(8, 3), norm, keras.layers.ReLU()]
+
+    def model(self) -> Any:
+        """Make the model for two replicas."""
+        processor = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+            return super().model()
+
+
+class TwoReplicasSynchronized(TwoReplicas):
+    """The statistics are taken over the batches of both replicas."""
+
+    synchronized = True

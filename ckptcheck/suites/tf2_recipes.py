@@ -1,0 +1,196 @@
+"""Recipes for training loops of one's own, saved by `tf.train.Checkpoint`. Each way to save is a checkpoint of its own."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.adapters.tf2 import CheckpointJob
+from ckptcheck.datasets import load
+from ckptcheck.job import Restored, Step
+from ckptcheck.suites import RecipeOptions
+
+BATCH, STEPS = 32, 8
+
+
+class Loop(CheckpointJob):
+    """Model, optimizer, data iterator, step counter."""
+
+    steps_per_epoch = STEPS
+
+    def __init__(self, options: RecipeOptions) -> None:
+        self.options = options
+
+    @property
+    def restores(self) -> Sequence[str]:  # type: ignore[override]
+        """Return the names of what can be passed to a checkpoint."""
+        return tuple(self.passed)
+
+    # What is passed to the checkpoint, by the name of the restore: attributes of this job.
+    passed: Mapping[str, Sequence[str]] = {
+        "all": ("model", "optimizer", "iterator", "step"),
+        "without-optimizer": ("model", "iterator", "step"),
+        "without-iterator": ("model", "optimizer", "step"),
+        "without-step": ("model", "optimizer", "iterator"),
+    }
+
+    def layers(self) -> list[Any]:
+        """Return the layers."""
+        return [
+            keras.layers.Conv2D(8, 3),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10),
+        ]
+
+    def make_model(self) -> Any:
+        """Return the model: what can be called, and what is passed to a checkpoint."""
+        return keras.Sequential([keras.Input((8, 8, 1)), *self.layers()])
+
+    def setup(self) -> Any:
+        """Make everything. A checkpoint is made for each way to save."""
+        digits = load("digits")
+        pairs = (digits.train_images[: BATCH * STEPS], digits.train_labels[: BATCH * STEPS])
+        data = tf.data.Dataset.from_tensor_slices(pairs).shuffle(BATCH * STEPS, seed=1).batch(BATCH).repeat()
+        self.iterator = iter(data)
+        self.model = self.make_model()
+        self.optimizer = keras.optimizers.Adam(1e-2)
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.checkpoints = {restore: self.checkpoint_of(restore) for restore in self.passed}
+        self.function = tf.function(self.update)
+        return next(iter(self.checkpoints.values()))
+
+    def checkpoint_of(self, restore: str) -> Any:
+        """Return the checkpoint for one way to save."""
+        return tf.train.Checkpoint(**{name: getattr(self, name) for name in self.passed[restore]})
+
+    def predict(self, x: Any, *, training: bool) -> Any:
+        """Return the network's outputs."""
+        return self.model(x, training=training)
+
+    def weights(self) -> list[Any]:
+        """Return what is trained."""
+        return list(self.model.trainable_variables)
+
+    def update(self, x: Any, y: Any) -> Any:
+        """Take one step; return the loss before it."""
+        with tf.GradientTape() as tape:
+            outputs = self.predict(x, training=True)
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True))
+        weights = self.weights()
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        self.step.assign_add(1)
+        return loss
+
+    def train(self, step: int) -> Step:
+        """Take a batch from the iterator, and a step."""
+        x, y = next(self.iterator)
+        return Step(float(self.function(x, y)), [x.numpy(), y.numpy()], float(self.optimizer.learning_rate))
+
+    def evaluate(self) -> float:
+        """Return the loss on images that are not trained on."""
+        digits = load("digits")
+        outputs = self.predict(digits.validation_images[:128], training=False)
+        losses = keras.losses.sparse_categorical_crossentropy(digits.validation_labels[:128], outputs, from_logits=True)
+        return float(np.mean(losses))
+
+    def save(self, folder: Path, step: int) -> None:
+        """Save each checkpoint into a folder of its own."""
+        for restore, checkpoint in self.checkpoints.items():
+            tf.train.CheckpointManager(checkpoint, str(folder / restore), max_to_keep=None).save(checkpoint_number=step)
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        """Restore one of them."""
+        self.checkpoint = self.checkpoints[restore]
+        return super().restore(folder / restore, restore)
+
+
+class Blocks(keras.Model):  # type: ignore[misc]
+    """A model that keeps its layers in a list."""
+
+    def __init__(self, blocks: Sequence[Any]) -> None:
+        super().__init__()
+        self.blocks = list(blocks)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Call one layer after the other."""
+        for block in self.blocks:
+            x = block(x, training=training) if isinstance(block, keras.layers.BatchNormalization) else block(x)
+        return x
+
+
+class LayersInList(Loop):
+    """Keras follows the list, TensorFlow's checkpoint does not."""
+
+    passed: Mapping[str, Sequence[str]] = {
+        "in-list": ("model", "optimizer", "iterator", "step"),
+        "passed": ("first", "second", "third", "optimizer", "iterator", "step"),
+    }
+
+    def make_model(self) -> Any:
+        """Return the model; keep its layers by themselves, too."""
+        model = Blocks(self.layers())
+        model(tf.zeros((1, 8, 8, 1)))
+        self.first, self.second, self.third = (layer for layer in model.blocks if layer.weights)
+        return model
+
+
+class Ema(Loop):
+    """Averages of the weights for evaluation."""
+
+    passed: Mapping[str, Sequence[str]] = {
+        "without-ema": ("model", "optimizer", "iterator", "step"),
+        "with-shadows": ("model", "optimizer", "iterator", "step", "shadows"),
+    }
+
+    def make_model(self) -> Any:
+        """Return the model, and average its weights."""
+        model = super().make_model()
+        self.ema = tf.train.ExponentialMovingAverage(0.9)
+        values = [weight.value for weight in model.trainable_variables]
+        self.ema.apply(values)
+        self.shadows = [self.ema.average(value) for value in values]
+        return model
+
+    def update(self, x: Any, y: Any) -> Any:
+        """Take one step, and average."""
+        loss = super().update(x, y)
+        self.ema.apply([weight.value for weight in self.weights()])
+        return loss
+
+
+class Noise(Loop):
+    """Noise is added to the images."""
+
+    passed: Mapping[str, Sequence[str]] = {
+        "without-generator": ("model", "optimizer", "iterator", "step"),
+        "with-generator": ("model", "optimizer", "iterator", "step", "generator"),
+    }
+
+    def make_model(self) -> Any:
+        """Return the model, and make a generator."""
+        self.generator = tf.random.Generator.from_seed(1)
+        return super().make_model()
+
+    def update(self, x: Any, y: Any) -> Any:
+        """Take one step on noisy images."""
+        return super().update(x + self.generator.normal(tf.shape(x), stddev=0.1, dtype=x.dtype), y)
+
+
+class Dropout(Loop):
+    """A layer of Keras that draws random numbers."""
+
+    passed: Mapping[str, Sequence[str]] = {
+        "without-seed": ("model", "optimizer", "iterator", "step"),
+        "with-seed": ("model", "optimizer", "iterator", "step", "seed"),
+    }
+
+    def layers(self) -> list[Any]:
+        """Return the layers, Dropout among them."""
+        self.dropout = keras.layers.Dropout(0.3)
+        self.seed = self.dropout.seed_generator.state.value
+        return [*super().layers()[:-1], self.dropout, super().layers()[-1]]
