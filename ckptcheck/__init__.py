@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
-    from ckptcheck.job import Job, Kind, Restored, RestoreRefusedError, Step, Tensor
+    from ckptcheck.job import Job, Kind, Loop, LoopingJob, Restored, RestoreRefusedError, Step, Tensor
     from ckptcheck.plot import plot
     from ckptcheck.record import record
     from ckptcheck.recorded import compare_runs, judge_folder
@@ -24,6 +24,8 @@ _HOMES = {
     "CkptcheckError": "errors",
     "Job": "job",
     "Kind": "job",
+    "Loop": "job",
+    "LoopingJob": "job",
     "NotVerifiedError": "errors",
     "Report": "report",
     "RestoreRefusedError": "job",
@@ -46,6 +48,8 @@ __all__ = [
     "CkptcheckError",
     "Job",
     "Kind",
+    "Loop",
+    "LoopingJob",
     "NotVerifiedError",
     "Report",
     "RestoreRefusedError",

@@ -18,18 +18,24 @@ class Stage(str, Enum):
 class Cause:
     """One entry of the catalogue. The sentence may name fields in braces, which the diagnosis fills in.
 
-    `remedies` is by stage; the entry under None is used where the stage is not known. `others` has what else is to be done
-    where a job is not a TensorFlow 1 graph, by framework: `keras` for jobs that call `fit`, `tf2` for `tf.train.Checkpoint`.
+    `remedies` is by stage; the entry under None is used where the stage is not known. Those that differ by stage are for
+    TensorFlow 1 graphs (`tf1`); `others` has what to do elsewhere, by framework (`keras` for jobs that call `fit`, `tf2` for
+    `tf.train.Checkpoint`) and stage. Where the framework is not known, the remedy names no call of any.
     """
 
     name: str
     sentence: str
     remedies: Mapping[Stage | None, str]
-    others: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[tuple[str, Stage | None], str] = field(default_factory=dict)
 
     def remedy(self, stage: Stage | None, framework: str = "") -> str:
         """Return what to do when the tensors of a job on `framework` were lost at `stage`."""
-        return self.others.get(framework) or self.remedies.get(stage) or self.remedies[None]
+        for key in ((framework, stage), (framework, None)):
+            if key in self.others:
+                return self.others[key]
+        if framework != "tf1" and Stage.OMITTED_AT_SAVE in self.remedies:
+            return _ANYWHERE[stage]
+        return self.remedies.get(stage) or self.remedies[None]
 
 
 _ALL_VARIABLES = "Restore with a plain tf.train.Saver(): it takes every global variable, not only the trainable ones."
@@ -46,7 +52,26 @@ _WHOLE_MODEL = (
     "Save and load the whole model, model.save('model.keras') and keras.models.load_model, or weights and optimizer together "
     "in a tf.train.Checkpoint(model=model, optimizer=model.optimizer)."
 )
-_TRACKED_OR_WHOLE = {"tf2": _TRACKED, "keras": _WHOLE_MODEL}
+_BUILT_FIRST = (
+    "The checkpoint holds them, but they were made after the restore, or hang from something else than when they were saved. "
+    "Build the model before checkpoint.restore(…): call it once on a batch of the right shape."
+)
+_TRACKED_OR_WHOLE: dict[tuple[str, Stage | None], str] = {
+    _TF2: _TRACKED,
+    ("tf2", Stage.NOT_APPLIED_AT_LOAD): _BUILT_FIRST,
+    _KERAS: _WHOLE_MODEL,
+}
+
+
+# Where a remedy is for: a framework, whatever the stage.
+_KERAS, _TF2 = ("keras", None), ("tf2", None)
+
+_ANYWHERE: Mapping[Stage | None, str] = {
+    Stage.OMITTED_AT_SAVE: "Save them with the checkpoint, and fill them from it in the restore.",
+    Stage.NOT_APPLIED_AT_LOAD: "The checkpoint holds them: fill them from it in the restore.",
+    Stage.OVERWRITTEN_AFTER_LOAD: "Assign nothing to them after the restore: whatever initialises them must run before it.",
+    None: "Save them with the checkpoint, fill them from it in the restore, and assign nothing to them after it.",
+}
 
 
 def _lost(save: str, load: str = _ALL_VARIABLES) -> dict[Stage | None, str]:
@@ -119,9 +144,9 @@ _CATALOGUE = (
             None: "To train on, restore with tf.train.Saver(); keep ema.variables_to_restore() for evaluation.",
         },
         {
-            "keras": "Save while the weights are in their place: a callback that saves must come before SwapEMAWeights in the "
-            "list, or SwapEMAWeights must not swap at the end of an epoch.",
-            "tf2": "Save while the weights are in their place, not while their averages are swapped in.",
+            _KERAS: "Save while the weights are in their place: a callback that saves must come before SwapEMAWeights "
+            "in the list, or SwapEMAWeights must not swap at the end of an epoch.",
+            _TF2: "Save while the weights are in their place, not while their averages are swapped in.",
         },
     ),
     Cause(
@@ -141,10 +166,10 @@ _CATALOGUE = (
         "itself spares the first resumed loss and changes all later ones.",
         _lost("Save the optimizer's variables too: make the Saver after the optimizer, over all global variables."),
         {
-            "keras": "Load the whole model (keras.models.load_model), or make the slots before load_weights: "
+            _KERAS: "Load the whole model (keras.models.load_model), or make the slots before load_weights: "
             "model.optimizer.build(model.trainable_variables). Without them load_weights passes over the optimizer, with a "
             "warning at most.",
-            "tf2": "Pass the optimizer to tf.train.Checkpoint(model=…, optimizer=…), the same object that trains.",
+            _TF2: "Pass the optimizer to tf.train.Checkpoint(model=…, optimizer=…), the same object that trains.",
         },
     ),
     Cause(
@@ -165,11 +190,11 @@ _CATALOGUE = (
         "as the masks of Dropout, is not what would have been drawn.",
         _lost("Save the state of every random generator."),
         {
-            "keras": "No file of Keras holds the state of seed generators. Save it in a tf.train.Checkpoint of your own, "
-            "tf.train.Checkpoint(model=model, optimizer=model.optimizer, seed=layer.seed_generator.state), or accept that "
+            _KERAS: "No file of Keras holds the state of seed generators. Save it in a tf.train.Checkpoint of your "
+            "own, tf.train.Checkpoint(model=model, optimizer=model.optimizer, seed=layer.seed_generator.state), or accept that "
             "random layers draw anew.",
-            "tf2": "Pass the generator to tf.train.Checkpoint(…), of a Keras layer its layer.seed_generator.state; or draw "
-            "with stateless operations whose seed follows from the step.",
+            _TF2: "Pass the generator to tf.train.Checkpoint(…), of a Keras layer its layer.seed_generator.state; "
+            "or draw with stateless operations whose seed follows from the step.",
         },
     ),
     Cause(
@@ -177,9 +202,9 @@ _CATALOGUE = (
         "{count} of {total} other state tensors are {where}.",
         _lost("Save every variable: tf.train.Saver()."),
         {
-            "tf2": _TRACKED,
-            "keras": "What Keras saves in no file must be put back by a callback of your own: what callbacks remember, and "
-            "the metrics of an epoch that was not over.",
+            _TF2: _TRACKED,
+            _KERAS: "What Keras saves in no file must be put back by a callback of your own: what callbacks remember, "
+            "and the metrics of an epoch that was not over.",
         },
     ),
     Cause(
@@ -197,8 +222,8 @@ _CATALOGUE = (
         "The resumed run began with step {resumed}, the control's next step is {control}, though every counter came back.",
         {None: "Take the number of the next step from the restored state."},
         {
-            "keras": "fit begins an epoch with its first step, whatever was saved in the middle of it. Save at the end of "
-            "epochs only, and make them short: steps_per_epoch sets their length.",
+            _KERAS: "fit begins an epoch with its first step, whatever was saved in the middle of it. Save at the "
+            "end of epochs only, and make them short: steps_per_epoch sets their length.",
         },
     ),
     Cause(
@@ -206,9 +231,9 @@ _CATALOGUE = (
         "The resumed run read other batches than the control, first at step {step}{position}.",
         {None: "Make the batch a function of (seed, step), or save the position of the input pipeline with the state."},
         {
-            "keras": "fit saves no position in the data, and begins an epoch with its first batch. Save at the end of epochs "
-            "only (short ones, by steps_per_epoch), and let the order of an epoch's batches follow from its number.",
-            "tf2": "Pass the iterator to tf.train.Checkpoint(…), or make the batch a function of (seed, step).",
+            _KERAS: "fit saves no position in the data, and begins an epoch with its first batch. Save at the end of "
+            "epochs only (short ones, by steps_per_epoch), and let the order of an epoch's batches follow from its number.",
+            _TF2: "Pass the iterator to tf.train.Checkpoint(…), or make the batch a function of (seed, step).",
         },
     ),
     Cause(
@@ -222,7 +247,8 @@ _CATALOGUE = (
         "is not run. This is no fault of the restore; evaluation is wrong with or without a restart.",
         {None: "Run the update op after each train op, or make the train op depend on the collection UPDATE_OPS."},
         dict.fromkeys(
-            ("keras", "tf2"), "Call the model with training=True in the training step; see that no layer is frozen."
+            (_KERAS, _TF2),
+            "Call the model with training=True in the training step; see that no layer is frozen.",
         ),
     ),
     Cause(

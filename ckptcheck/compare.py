@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ckptcheck.job import Tensor
+from ckptcheck.job import Kind, Tensor
 from ckptcheck.run import Run, Snapshot, digest
 from ckptcheck.tolerance import EXACT, Tolerance, as_float, is_inexact
 
@@ -37,7 +37,7 @@ TENSOR_COLUMNS = (
     "equals",  # what a differing resumed value equals instead: initial, zero, tensor, anew (made in the first step), or empty
     "equals_name",  # the control's tensor it equals
     "asked",  # whether the restore asked for it; None where the adapter does not know
-    "held",  # whether the checkpoint holds its key
+    "held",  # whether the checkpoint holds its key, or else its value; None where neither can be known
     "poisoned",  # whether the value before the restore differed from the control's at the boundary
 )
 LOSS_COLUMNS = (
@@ -190,7 +190,8 @@ def _tensors(point: str, pairs: Sequence[_Pair], control: Run, resumed: Run, tol
         row |= dict.fromkeys(("equals", "equals_name"), "")
         if not row["equal"] and theirs:
             row |= {"equals": "anew"} if late else _equals(theirs.value, initial.get(name, control.initial.get(name)), values)
-        row |= _keys(name, resumed)
+        is_new = row["equals"] in ("initial", "zero", "anew") or row["kind"] == Kind.RNG.value
+        row |= _keys(name, control.boundary.get(name) if is_new else None, resumed)
         row["poisoned"] = _is_poisoned(name, control, resumed)
         rows.append(row)
     return rows
@@ -236,10 +237,19 @@ def _equals(value: Array, initial: Tensor | None, values: Mapping[str, str]) -> 
     return {"equals": "tensor", "equals_name": other} if other else {}
 
 
-def _keys(name: str, resumed: Run) -> dict[str, bool | None]:
-    asked, held = resumed.facts.asked, resumed.facts.held
-    key = name if asked is None else asked.get(name, name)
-    return {"asked": None if asked is None else name in asked, "held": None if held is None else key in held}
+def _keys(name: str, lost: Tensor | None, resumed: Run) -> dict[str, bool | None]:
+    """Say whether the restore asked for a tensor, and whether the checkpoint holds it: by its key, or else, where the resumed
+    run has a value of its own making instead of it, by the value that was lost.
+    """
+    facts = resumed.facts
+    asked = None if facts.asked is None else name in facts.asked
+    key = name if facts.asked is None else facts.asked.get(name, name)
+    held = None if facts.held is None else key in facts.held
+    if not asked and not held and facts.values is not None and lost is not None:
+        # A scalar, or an array of one number, may be there by chance.
+        telling = lost.value.size > 1 and (lost.value != lost.value.reshape(-1)[0]).any()
+        held = digest(lost.value) in facts.values if telling else held
+    return {"asked": asked, "held": held}
 
 
 def _dtype(dtype: np.dtype[Any]) -> str:

@@ -58,8 +58,8 @@ def _not_finite(control: Run) -> str | None:
     return None
 
 
-def why_nothing_compared(comparison: Comparison) -> str | None:
-    """Return why a comparison proves nothing, or None."""
+def why_nothing_compared(comparison: Comparison, *, may_lack_evaluation: bool = False) -> str | None:
+    """Return why a comparison proves nothing, or None. A script that records itself need not evaluate."""
     boundary = comparison.at("boundary")
     if boundary.empty:
         return "No state tensor was compared: the job showed none."
@@ -74,7 +74,7 @@ def why_nothing_compared(comparison: Comparison) -> str | None:
         return (
             f"Only {len(comparison.losses)} of the control's {comparison.steps_after} steps after the boundary were compared."
         )
-    if comparison.evaluations.empty:
+    if comparison.evaluations.empty and not may_lack_evaluation:
         return "No evaluation was compared."
     if not boundary["poisoned"].any():
         return (
@@ -387,8 +387,12 @@ def _stage(rows: pd.DataFrame) -> Stage | None:
 
 
 def _stage_of(row: Any) -> Stage | None:
-    if row["held"] is None or row["asked"] is None:
+    if row["held"] is None:
         return None
     if not row["held"]:
         return Stage.OMITTED_AT_SAVE
+    if row["equals"] == "anew":  # whatever it was to be filled from, it has not been
+        return Stage.NOT_APPLIED_AT_LOAD
+    if row["asked"] is None:
+        return None
     return Stage.OVERWRITTEN_AFTER_LOAD if row["asked"] else Stage.NOT_APPLIED_AT_LOAD

@@ -97,7 +97,7 @@ def _judged(case: Callable[..., Case], control: Run, resumed: Run, evidence: Evi
     if failure is not None:
         return _failed(case, failure, both)
     comparison = compare(control, resumed, tolerance)
-    reason = why_nothing_compared(comparison)
+    reason = why_nothing_compared(comparison, may_lack_evaluation=control.facts.role == run.RECORDED)
     if reason:
         return case(INCONCLUSIVE, reason=reason, **both)
     framework = control.facts.framework

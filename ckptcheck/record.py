@@ -26,7 +26,7 @@ class Recording:
     def __init__(self, folder: Path, state: State, name: str) -> None:
         self._state = state if callable(state) else _of_objects(state)
         facts = run.Facts(
-            role="recorded",
+            role=run.RECORDED,
             job=name,
             restore=None,
             seed=0,

@@ -86,7 +86,7 @@ class Case:
     @property
     def boundary_eval(self) -> tuple[float, float] | None:
         """The evaluation losses of control and resumed run at the boundary, before any update."""
-        if self.comparison is None:
+        if self.comparison is None or self.comparison.evaluations.empty:
             return None
         first = self.comparison.evaluations.iloc[0]
         return float(first["control_loss"]), float(first["resumed_loss"])
@@ -170,7 +170,8 @@ class Report:
 
     def warnings(self) -> list[str]:
         """Return a sentence for each restore that leaves state out, and for what else a verdict does not say."""
-        return [f"{case.name}: {text}" for case in self.cases for text in _warnings(case)]
+        # What holds at every boundary is said once.
+        return list(dict.fromkeys(f"{case.job} × {case.restore}: {text}" for case in self.cases for text in _warnings(case)))
 
     def losses(self) -> pd.DataFrame:
         """Return every training step after the boundary, of all cases, control beside resumed."""
@@ -187,6 +188,10 @@ class Report:
 
 def _warnings(case: Case) -> list[str]:
     found = []
+    if case.comparison is not None and case.comparison.evaluations.empty:
+        found.append(
+            "neither run recorded an evaluation loss, so state that only evaluation reads is compared by its tensors alone."
+        )
     changed = tuple(case.control.facts.changed_by_evaluation) if case.control else ()
     if changed:
         found.append(
@@ -230,12 +235,17 @@ def measured(comparison: Comparison) -> str:
     """Say in one sentence how much was compared and how much of it was equal."""
     boundary, losses = comparison.at("boundary"), comparison.losses
     evaluation = comparison.evaluations.iloc[0] if len(comparison.evaluations) else None
-    control, resumed = (
-        (f"{evaluation['control_loss']:.6g}", f"{evaluation['resumed_loss']:.6g}") if evaluation is not None else ("–", "–")
+    evaluated = (
+        ""
+        if evaluation is None
+        else f" and the evaluation loss is {evaluation['resumed_loss']:.6g} (control {evaluation['control_loss']:.6g})"
     )
+    tensors, after = int(boundary["equal"].sum()), int(losses["equal"].sum())
+    exact = bool(boundary["identical"].sum() == tensors and losses["identical"].sum() == after)
+    equal = "bit-equal" if exact else "equal, within what is allowed"
     return (
-        f"At the boundary {int(boundary['equal'].sum())} of {len(boundary)} tensors are bit-equal and the evaluation loss is "
-        f"{resumed} (control {control}); after it {int(losses['equal'].sum())} of {len(losses)} training losses are bit-equal."
+        f"At the boundary {tensors} of {len(boundary)} tensors are {equal}{evaluated}; after it {after} of {len(losses)} "
+        f"training losses are {equal}."
     )
 
 
@@ -260,7 +270,7 @@ def _counts(comparison: Comparison | None) -> dict[str, Any]:
         }
     boundary, losses = comparison.at("boundary"), comparison.losses
     apart = losses[~losses["equal"].astype(bool)]
-    first = comparison.evaluations.iloc[0]
+    first = comparison.evaluations.iloc[0] if len(comparison.evaluations) else None
     return {
         "tensors": _share(boundary) | {"by_kind": {kind: _share(rows) for kind, rows in boundary.groupby("kind")}},
         "final_tensors": _share(comparison.at("final")),
@@ -274,7 +284,9 @@ def _counts(comparison: Comparison | None) -> dict[str, Any]:
         },
         "batches": _share(_shown(losses, "batch"), "batch_equal"),
         "learning_rate": _share(_shown(losses, "rate"), "rate_equal"),
-        "eval_loss": {"control": float(first["control_loss"]), "resumed": float(first["resumed_loss"])},
+        "eval_loss": None
+        if first is None
+        else {"control": float(first["control_loss"]), "resumed": float(first["resumed_loss"])},
         "evaluations": _share(comparison.evaluations),
     }
 

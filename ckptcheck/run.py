@@ -29,6 +29,9 @@ from ckptcheck.schedule import Schedule
 FORMAT_VERSION = 3
 MANIFEST = "manifest"
 
+# The role of a run that a script recorded of itself.
+RECORDED = "recorded"
+
 Array = np.ndarray[Any, Any]
 Snapshot = Mapping[str, Tensor]
 
@@ -56,12 +59,13 @@ class Facts:
     first_step: int | None = None
     asked: dict[str, str] | None = None
     held: list[str] | None = None
+    values: list[str] | None = None
     evaluations: list[tuple[int, float]] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     hash_seed: str = ""
     process: int = 0
     started: float = 0.0  # seconds since the epoch: numbers of processes come again
-    framework: str = ""  # keras or tf2; empty for TensorFlow 1 and others
+    framework: str = ""  # tf1, tf2 or keras; empty where it is not known
     repeat: int = 0  # of a control that was run again, which time this is
     # State tensors that the evaluation at the boundary changed. They are recorded, and compared, as they were before it.
     changed_by_evaluation: list[str] = field(default_factory=list)

@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ckptcheck.compare import Comparison
 from ckptcheck.diagnose import Diagnosis
 from ckptcheck.noise import MARGIN
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
@@ -73,22 +74,32 @@ def _short_names(report: Report) -> dict[str, str]:
 
 
 def numbers(case: Case) -> tuple[str, str, str]:
-    """Return the numbers of a case: tensors equal, evaluation loss resumed and control, training losses equal."""
+    """Return the numbers of a case: tensors equal, evaluation losses, training losses equal; a dash where there are none."""
     comparison = case.comparison
-    if comparison is None or case.boundary_eval is None:
+    if comparison is None:
         return "–", "–", "–"
     boundary, losses = comparison.at("boundary"), comparison.losses
-    control, resumed = case.boundary_eval
     return (
         f"{int(boundary['equal'].sum())}/{len(boundary)}",
-        f"{resumed:.4g} {'=' if control == resumed else '≠'} {control:.4g}",
+        _evaluation(comparison),
         f"{int(losses['equal'].sum())}/{len(losses)}",
     )
+
+
+def _evaluation(comparison: Comparison) -> str:
+    if comparison.evaluations.empty:
+        return "–"
+    first = comparison.evaluations.iloc[0]
+    sign = "=" if first["identical"] else "≈" if first["equal"] else "≠"
+    return f"{first['resumed_loss']:.4g} {sign} {first['control_loss']:.4g}"
 
 
 def _meanings(report: Report) -> RenderableType:
     found = [outcome for outcome in MEANINGS if any(case.outcome == outcome for case in report.cases)]
     lines = [f"{outcome}: {MEANINGS[outcome]}" for outcome in found]
+    inexact = [case for case in report.cases if case.comparison and case.outcome == RECOVERED and not case.comparison.exact]
+    if inexact:
+        lines[0] = f"{RECOVERED}: goes on as if nothing had happened, within what is allowed"
     wanted = dict.fromkeys(case.expected for case in report.cases if not case.as_expected)
     if wanted:
         lines.append(f"{UNEXPECTED}: not what was expected ({' or '.join(wanted)})")
@@ -151,7 +162,8 @@ def _statistics_of(job: str, rows: list[tuple[str, pd.DataFrame]]) -> Renderable
     exact = [restore for restore, frame in rows if frame["equal"].all()]
     if len(rows) > MOST_COLUMNS and exact:
         # What came back needs no columns of numbers.
-        text = Text(f"{job}: all {len(rows[0][1])} moving means and variances came back with {', '.join(exact)}.")
+        names = dict.fromkeys(restore.partition(" @ ")[0] for restore in exact) if len(exact) == len(rows) else exact
+        text = Text(f"{job}: all {len(rows[0][1])} moving means and variances came back with {', '.join(names)}.")
         rest = [(restore, frame) for restore, frame in rows if restore not in exact]
         return Group(text, _statistics_of(job, rest)) if rest else text
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

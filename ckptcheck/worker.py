@@ -260,7 +260,11 @@ class _Execution:
         if self.first is None:
             self._begin()
         elif self.done in self.schedule.boundaries:
-            self._at_boundary_of_control() if self.restore is None else self.may_save()
+            if self.restore is None:
+                self._at_boundary_of_control()
+            else:  # it goes on as its control does, which saves and evaluates here
+                self.may_save()
+                self._evaluate()
         elif self.schedule.evaluates_at(self.done):
             self._evaluate()
         assert self.first is not None
@@ -355,6 +359,7 @@ class _Execution:
             raise
         if restored is not None:
             self._keys(restored.asked, restored.held)
+            self.facts.values = None if restored.values is None else list(restored.values)
 
     def _check_opened(self, opened: dict[str, bool]) -> None:
         began = (run.control_of(Path(self.task.folder)) / "initial.npz").stat().st_mtime

@@ -21,8 +21,11 @@ def comparison(equal: bool, poisoned: bool = True) -> Comparison:
         {"point": "boundary", "name": ["weights", "step"], "equal": [equal, True], "poisoned": [poisoned, True], "asked": True}
     )
     tensors.loc[~tensors["poisoned"], "asked"] = False
-    losses = pd.DataFrame({"equal": [equal] * 3})
-    evaluations = pd.DataFrame({"control_loss": [0.25], "resumed_loss": [0.25 if equal else 2.5]})
+    tensors["kind"], tensors["identical"] = "weight", tensors["equal"]
+    losses = pd.DataFrame({"equal": [equal] * 3, "identical": [equal] * 3})
+    evaluations = pd.DataFrame(
+        {"control_loss": [0.25], "resumed_loss": [0.25 if equal else 2.5], "equal": equal, "identical": equal}
+    )
     return Comparison(tensors, losses, evaluations, (3, 3), 3, ())
 
 

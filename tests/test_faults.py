@@ -11,6 +11,11 @@ from ckptcheck.diagnose import why_nothing_compared
 
 OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
 
+JITTERS = (
+    "The job does not reproduce itself: when its control is run again, {first}. At the boundary every tensor is equal; what comes "
+    "after it can only be judged against the job's own noise: --repeat N measures it."
+)
+
 # defect → (outcome, [(cause, stage), …])
 DIVERGED = {
     "NoRestore": [("nothing-restored", None)],
@@ -39,6 +44,9 @@ DIVERGED = {
     "OtherSignOfRate": [("learning-rate-differs", None)],
     "HalfAStep": [("resumed-run-raised", None)],
     "NextStepRaises": [("resumed-run-raised", None)],
+    "JittersAndLoses": [("slots-lost", NOT_APPLIED)],
+    "Rounds": [("unexplained", OVERWRITTEN)],
+    "CreatesLateAndForgets": [("slots-lost", None)],
 }
 REFUSED = {"Missing": [("restore-raised", None)]}
 INCONCLUSIVE = {
@@ -67,10 +75,28 @@ INCONCLUSIVE = {
     "CountsFromOne": "The control did not finish: its next_step says 10 after 9 steps; the steps are counted from 0.",
     "HasAMask": "The control did not finish: state raised TypeError: the state tensor mask has dtype float64, which cannot be "
     "recorded.",
+    "Jitters": JITTERS,
+    "JittersAndDrifts": JITTERS,
+    "Unseeded": "The job does not reproduce itself: when its control is run again, the batch of step 0 is another one. It draws its "
+    "batches in an order that no seed decides, so which batch comes next cannot be judged. Seed it, or let it depend on the step.",
+    "ReadsTheClock": "The control did not finish: its state changes by itself: now for one had two values with no step and no "
+    "evaluation in between. A state that reads a clock or draws random numbers cannot be compared.",
+    "LossIsText": "The control did not finish: train, step 5, raised TypeError: the loss is 'much', which is no number.",
+    "BatchOfObjects": "The control did not finish: train, step 0, raised TypeError: a batch holds an array of Python objects (ndarray), "
+    "which cannot be recorded.",
+    "EvaluatesToNothing": "The control did not finish: evaluate raised TypeError: the evaluation loss is None, which is no number: float() "
+    "argument must be a string or a real number, not 'NoneType'.",
+    "LoopRaises": "The control did not finish: train, step 0, raised RuntimeError: no more of this (toy_jobs.py:{line}).",
+    "LoopsTooShort": "The control did not finish: its training loop ended after 15 of 21 steps. Let it train for more epochs, or give "
+    "fewer --steps.",
     "NameIsNoText": "The control did not finish: state raised TypeError: the state tensor ('w', 0) has a name that is no text.",
 }
 RECOVERED = {
     "Clean": [],
+    "StateIsPlain": [],
+    "make_clean": [],
+    "Loops": [],
+    "CreatesLate": [],
     "Prints": [],
     "ShowsLess": [],
     "DeadStatistics": [("statistics-never-move", "never live")],
@@ -112,7 +138,8 @@ def test_defect_is_refused(name: str, cases: dict[str, Case]) -> None:
 def test_defect_is_inconclusive(name: str, cases: dict[str, Case]) -> None:
     case = cases[name]
     assert (case.outcome, case.diagnoses) == ("inconclusive", ())
-    assert case.reason == INCONCLUSIVE[name].replace("{line}", str(line_of_raise(name)))
+    first = case.noise.first_difference if case.noise else ""
+    assert case.reason == INCONCLUSIVE[name].replace("{line}", str(line_of_raise(name))).replace("{first}", str(first))
 
 
 @pytest.mark.parametrize("name", RECOVERED)
@@ -210,6 +237,13 @@ def test_half_a_nan_is_not_equal_on_request() -> None:
     ("name", "message"),
     [
         ("RestoresIsAText", "The restores of a job are a sequence of names, not the text 'all': write ('all',)."),
+        (
+            "NoJob",
+            f"{toy('NoJob')} gives an object of type NoJob, which is no job: it has no next_step, evaluate, state, save, restore, "
+            "steps_per_epoch. See ckptcheck.job.Job, or take one of the classes in ckptcheck.adapters as a base.",
+        ),
+        ("EpochOfNothing", f"steps_per_epoch of {toy('EpochOfNothing')} is 0: it must be a whole number of at least 1."),
+        ("NoRestores", "The job names no restore: there is nothing to verify."),
         ("RestoresAlike", "The restores all a, all-a need names that differ in letters, digits, dots or dashes."),
     ],
 )

@@ -15,6 +15,8 @@ def test_public_names() -> None:
         "CkptcheckError",
         "Job",
         "Kind",
+        "Loop",
+        "LoopingJob",
         "NotVerifiedError",
         "Report",
         "RestoreRefusedError",
@@ -22,9 +24,13 @@ def test_public_names() -> None:
         "Step",
         "Study",
         "Tensor",
+        "Tolerance",
         "UsageError",
+        "compare_runs",
+        "judge_folder",
         "plot",
         "plot_study",
+        "record",
         "study",
         "verify",
     ]
@@ -41,7 +47,7 @@ def loaded_by(code: str) -> set[str]:
 
 
 HEAVY = {"tensorflow", "keras", "tf_keras", "matplotlib", "bokeh", "distributed"}
-CORE = "job run worker compare causes diagnose report verify server processes datasets jobs environment errors study groups executors studies.training studies.result html"
+CORE = "job run worker compare causes diagnose report verify server processes datasets jobs environment errors study groups executors studies.training studies.result html tolerance noise schedule judge record recorded ci junit markdown annotations suites pytest_plugin"
 
 
 def test_the_core_never_loads_tensorflow() -> None:

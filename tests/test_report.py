@@ -67,7 +67,7 @@ def test_assertion_stands_by_itself() -> None:
         "  moving-statistics-lost (omitted at save): 1 of 1 moving means and variances are at their initial values. Evaluation "
         "normalises with them, so it is wrong from the restart on; the training loss does not show it, because training "
         "normalises with the batch.\n"
-        "    Remedy: Save every variable: tf.train.Saver() instead of a Saver over tf.trainable_variables().\n"
+        "    Remedy: Save them with the checkpoint, and fill them from it in the restore.\n"
         "    Tensors: mean"
     )
 

@@ -647,3 +647,165 @@ class Accumulates(Clean):
 
     def restore(self, folder, restore):
         super().restore(folder, restore)
+
+
+# --- Jobs that do not reproduce themselves, whatever becomes of the restore. ------------------------------------------
+
+
+class Jitters(Clean):
+    """Every step is off by a little, as sums on many threads are."""
+
+    def train(self, step):
+        done = super().train(step)
+        self.live["w"] = self.live["w"] + 1e-9 * np.random.default_rng().normal(size=4)
+        return done
+
+
+class JittersAndLoses(Jitters):
+    """The momentum is lost, too: at the boundary that is no noise."""
+
+    def wanted(self, held):
+        return {name: name for name in held if name != "w/momentum"}
+
+
+class JittersAndDrifts(Jitters):
+    """After the restart something outside the tensors makes a difference far above the noise."""
+
+    def train(self, step):
+        done = super().train(step)
+        if self.resumed:
+            self.live["v"] = self.live["v"] + 1e-3
+        return done
+
+
+class Unseeded(Clean):
+    def batch(self, step):
+        return np.random.default_rng().normal(size=(8, 4))
+
+
+class ReadsTheClock(Clean):
+    def state(self):
+        return super().state() | {"now": Tensor(Kind.OTHER, np.array(time.perf_counter()))}
+
+
+class Rounds(Clean):
+    """What comes back went through single precision."""
+
+    def after_restore(self):
+        self.live["v"] = self.live["v"].astype(np.float32).astype(float)
+
+
+# --- Jobs that are wrong in themselves. ------------------------------------------------------------------------------
+
+
+class LossIsText(Clean):
+    def train(self, step):
+        done = super().train(step)
+        return Step("much" if step == 5 else done.loss, done.batch)
+
+
+class BatchOfObjects(Clean):
+    def train(self, step):
+        return Step(super().train(step).loss, [np.array([None, 1])])
+
+
+class EvaluatesToNothing(Clean):
+    def evaluate(self):
+        return None
+
+
+class StateIsPlain(Clean):
+    """Arrays without a kind will do."""
+
+    def state(self):
+        return dict(self.live)
+
+
+class NoJob:
+    """Has two of the methods."""
+
+    restores = ("all",)
+
+    def build(self, seed):
+        pass
+
+    def train(self, step):
+        pass
+
+
+class EpochOfNothing(Clean):
+    steps_per_epoch = 0
+
+
+class NoRestores(Clean):
+    restores = ()
+
+
+def make_clean():
+    return Clean()
+
+
+# --- Jobs with a training loop of their own. -------------------------------------------------------------------------
+
+
+class Loops:
+    """Like `Clean`, but nobody tells it when to step. Saves at the end of an epoch, as callbacks do."""
+
+    restores = ("all",)
+    steps_per_epoch = STEPS_PER_EPOCH
+    boundary_epochs = 2
+    inner = Clean
+    until = 100
+
+    def __init__(self):
+        self.job = self.inner()
+        for name in ("build", "next_step", "evaluate", "state", "save", "restore"):
+            setattr(self, name, getattr(self.job, name))
+
+    def run(self, loop):
+        for step in range(self.job.next_step(), self.until):
+            loop.before_step()
+            loop.after_step(self.job.train(step))
+            if (step + 1) % self.steps_per_epoch == 0:
+                loop.may_save()
+
+
+class LoopsAndLoses(Loops):
+    inner = SlotsLost
+
+
+class LoopsTooShort(Loops):
+    until = 15
+
+
+class LoopRaises(Loops):
+    def run(self, loop):
+        loop.before_step()
+        raise RuntimeError("no more of this")
+
+
+class CreatesLate(Clean):
+    """The momentum comes to be in the first step, and is filled there from the checkpoint if it was restored."""
+
+    defers = True
+    forgets = False
+
+    def build(self, seed):
+        super().build(seed)
+        del self.live["w/momentum"]
+        self.waiting = np.zeros(4)
+
+    def train(self, step):
+        if "w/momentum" not in self.live:
+            self.live["w/momentum"] = self.waiting
+        return super().train(step)
+
+    def restore(self, folder, restore):
+        super().restore(folder, restore)
+        late = self.live.pop("w/momentum")
+        if not self.forgets:
+            self.waiting = late
+
+
+class CreatesLateAndForgets(CreatesLate):
+    forgets = True

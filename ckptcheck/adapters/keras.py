@@ -1,12 +1,15 @@
 """Keras 3 jobs that call `fit`: nothing of the loop is rewritten, one callback watches it."""
 
 import inspect
+import io
 import re
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,6 +18,7 @@ from ckptcheck.adapters.tf2 import restore_checkpoint
 from ckptcheck.adapters.variables import SEED, Created, names_of, poison, state_of
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Kind, Loop, Restored, Step, Tensor
+from ckptcheck.run import digest
 
 # Where the wrapped train step puts what it did into the logs; taken out again before Keras sees them.
 SHOWN = "ckptcheck"
@@ -66,7 +70,6 @@ class FitJob(ABC):
             raise NotVerifiedError(f"it runs on Keras' backend {keras.backend.backend()}; this adapter needs tensorflow")
         keras.utils.set_random_seed(SEED)
         self._created = Created()
-        self._forgotten: set[int] = set()
         self._validation: Any = None
         self._callbacks: Sequence[Any] = ()
         self.folder = Path()
@@ -110,10 +113,7 @@ class FitJob(ABC):
 
     def state(self) -> Mapping[str, Tensor]:
         """Return every variable of the model, its metrics and its optimizer, and all others made since the build."""
-        return state_of([self.live], self._others()) | _remembered(self._callbacks)
-
-    def _others(self) -> list[Any]:
-        return [each for each in self._created.variables() if id(each) not in self._forgotten]
+        return state_of([self.live], self._created.variables()) | _remembered(self._callbacks)
 
     def save(self, folder: Path, step: int) -> None:
         """Save in each way that is no callback's."""
@@ -126,28 +126,32 @@ class FitJob(ABC):
         if restore == "keras":
             path, self.initial_epoch = self._newest(folder, ".keras")
             self.load_model(path)
-        elif restore == "model-checkpoint":
+            return Restored(values=_values_in(path))
+        if restore == "model-checkpoint":
             path = max((folder / "model-checkpoint").glob("*.keras"), key=lambda each: int(each.stem))
             self.initial_epoch = int(path.stem)
             self.load_model(path)
-        elif restore == "weights":
+            return Restored(values=_values_in(path))
+        if restore == "weights":
             path, self.initial_epoch = self._newest(folder, ".weights.h5")
             self.live.load_weights(path)
-        elif restore == "checkpoint":
+            return Restored(values=_values_in(path))
+        if restore == "checkpoint":
             checkpoint = tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer)
             prefix = tf.train.latest_checkpoint(str(folder / "checkpoint"))
             self.initial_epoch = int(str(prefix).rsplit("-", 1)[-1]) // self.steps_per_epoch
             with self._created.watching():
-                held, keys = restore_checkpoint(checkpoint, prefix)
-            self._forgotten.add(id(checkpoint.save_counter))
-            return Restored(lambda: keys(names_of([self.live], self._others())), held)
-        elif restore != "backup":
-            raise NotImplementedError(f"override restore to say how {restore!r} is restored")
+                held, keys, values = restore_checkpoint(checkpoint, prefix)
+            self._created.forget({id(checkpoint.save_counter)})  # the number of saves is not the training's
+            return Restored(lambda: keys(names_of([self.live], self._created.variables())), held, values)
+        if restore == "backup":
+            return Restored(values=_values_in(folder / "backup" / "latest.weights.h5"))
+        raise NotImplementedError(f"override restore to say how {restore!r} is restored")
         return None
 
     def load_model(self, path: Path) -> None:
         """Put the model of a file in the place of the one that was built, as in a process that has built none."""
-        self._forgotten |= {id(each) for each in self._created.variables()}
+        self._created.forget(names_of([self.live]))
         keras.utils.clear_session()
         keras.utils.set_random_seed(SEED)
         with self._created.watching():
@@ -181,6 +185,22 @@ class FitJob(ABC):
             return original(*positional, **{"verbose": 0} | named if "verbose" not in given else named)
 
         model.fit = fit
+
+
+def _values_in(path: Path) -> list[str]:
+    """Return the digest of every array in a file of Keras: HDF5, or a zip file that holds one."""
+    found: list[str] = []
+
+    def take(_: str, each: Any) -> None:
+        if isinstance(each, h5py.Dataset):
+            found.append(digest(np.asarray(each)))
+
+    if not path.is_file():
+        return found
+    source = io.BytesIO(zipfile.ZipFile(path).read("model.weights.h5")) if zipfile.is_zipfile(path) else path
+    with h5py.File(source, "r") as file:
+        file.visititems(take)
+    return found
 
 
 def _save_keras(model: Any, folder: Path, step: int) -> None:
@@ -247,7 +267,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 f"its steps_per_epoch is {self._job.steps_per_epoch}, but an epoch of its fit has {steps} batches. "
                 f"Write steps_per_epoch = {steps}"
             )
-        if model.optimizer is not None:
+        if model.optimizer is not None and all(layer.built for layer in model._flatten_layers()):
             # What the first step would do. Slots that wait for their values from a checkpoint get them here.
             model.optimizer.build(model.trainable_variables)
         self._show_steps(model)

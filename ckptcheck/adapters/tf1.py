@@ -38,6 +38,8 @@ class Network:
 class GraphJob(ABC):
     """A job made of one TF1 graph. A subclass gives the network and what is fed to it."""
 
+    framework = "tf1"
+
     steps_per_epoch: int
 
     @abstractmethod

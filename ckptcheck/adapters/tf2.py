@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from ckptcheck.adapters.variables import SEED, Created, inner, names_of, poison, state_of
 from ckptcheck.job import Restored, Step, Tensor
+from ckptcheck.run import digest
 
 
 class CheckpointJob(ABC):
@@ -73,12 +75,12 @@ class CheckpointJob(ABC):
     def restore(self, folder: Path, restore: str) -> Restored | None:
         """Restore the newest checkpoint."""
         with self._created.watching():
-            held, keys = restore_checkpoint(self.checkpoint, tf.train.latest_checkpoint(str(folder)))
+            held, keys, values = restore_checkpoint(self.checkpoint, tf.train.latest_checkpoint(str(folder)))
 
         def asked() -> Mapping[str, str]:
             return keys(names_of(list(_objects(vars(self))), self._others()))
 
-        return Restored(asked, held)
+        return Restored(asked, held, values)
 
     def _others(self) -> list[Any]:
         # The number of saves is the checkpoint's own, not the training's.
@@ -92,12 +94,15 @@ class CheckpointJob(ABC):
         return done
 
 
+# The key under which a checkpoint holds the graph of its objects.
+GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
 # From names of variables by identity, see `names_of`, to the checkpoint key that each was, or will be, filled from.
 Keys = Callable[[Mapping[int, Sequence[str]]], dict[str, str]]
 
 
-def restore_checkpoint(checkpoint: Any, prefix: str | None) -> tuple[list[str], Keys]:
-    """Restore a `tf.train.Checkpoint`; return the keys that the checkpoint holds, and what tells which variable had which.
+def restore_checkpoint(checkpoint: Any, prefix: str | None) -> tuple[list[str], Keys, list[str]]:
+    """Restore a `tf.train.Checkpoint`; return the keys it holds, what tells which variable had which, and its values' digests.
 
     Raises:
         FileNotFoundError: there is no checkpoint: TensorFlow itself would restore nothing, and say nothing.
@@ -107,7 +112,7 @@ def restore_checkpoint(checkpoint: Any, prefix: str | None) -> tuple[list[str], 
     checkpoint.restore(prefix)
     reader = tf.train.load_checkpoint(prefix)
     # The graph of names that leads from the checkpoint to each variable: trackable_object_graph.proto.
-    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
+    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor(GRAPH))
 
     def keys(names: Mapping[int, Sequence[str]]) -> dict[str, str]:
         matched = tf.train.CheckpointView(prefix).match(checkpoint)
@@ -119,7 +124,10 @@ def restore_checkpoint(checkpoint: Any, prefix: str | None) -> tuple[list[str], 
             for attribute in graph.nodes[node].attributes[:1]
         }
 
-    return sorted(reader.get_variable_to_shape_map()), keys
+    kinds = reader.get_variable_to_dtype_map()
+    held = sorted(kinds)
+    arrays = [key for key in held if kinds[key] not in (tf.string, tf.variant, tf.resource)]
+    return held, keys, [digest(np.asarray(reader.get_tensor(key))) for key in arrays]
 
 
 def _objects(attributes: Mapping[str, Any]) -> Iterator[Any]:

@@ -35,6 +35,10 @@ class Created:
         with tf.variable_creator_scope(create):
             yield
 
+    def forget(self, identities: Container[int]) -> None:
+        """Take no more note of some variables, given by their identity."""
+        self._found = [each for each in self._found if (variable := each()) is not None and id(variable) not in identities]
+
     def variables(self) -> list[Any]:
         """Return those that are still there, in the order in which they were created."""
         found = (each() for each in self._found)

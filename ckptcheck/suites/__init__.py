@@ -156,6 +156,13 @@ TF2 = (
         without_step=D,
     ),
     _recipe(
+        "tf2/unbuilt",
+        "tf2_recipes:Unbuilt",
+        "A Keras model that is restored before it is built: its layers are not filled when they are; mended: built first.",
+        not_built=D,
+        built_first=R,
+    ),
+    _recipe(
         "tf2/layers-in-list",
         "tf2_recipes:LayersInList",
         "A keras.Model with its layers in a list: tf.train.Checkpoint(model=…) saves none of them; mended: each is passed.",

@@ -33,7 +33,7 @@ class Plain(FitJob):
 
     def layers(self) -> list[Any]:
         """Return the hidden layers."""
-        return [keras.layers.Conv2D(8, 3), keras.layers.BatchNormalization(), keras.layers.ReLU()]
+        return [keras.layers.Conv2D(8, 3, use_bias=False), keras.layers.BatchNormalization(), keras.layers.ReLU()]
 
     def optimizer(self) -> Any:
         """Return the optimizer."""
@@ -320,7 +320,7 @@ class TwoReplicas(Plain):
     def layers(self) -> list[Any]:
         """Return the hidden layers."""
         norm = keras.layers.BatchNormalization(synchronized=self.synchronized)
-        return [keras.layers.Conv2D(8, 3), norm, keras.layers.ReLU()]
+        return [keras.layers.Conv2D(8, 3, use_bias=False), norm, keras.layers.ReLU()]
 
     def model(self) -> Any:
         """Make the model for two replicas."""

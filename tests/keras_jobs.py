@@ -1,0 +1,183 @@
+"""Keras jobs that are odd, and some that are wrong in themselves: what is odd or wrong is the name."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.adapters.keras import FitJob
+from ckptcheck.adapters.tf2 import CheckpointJob
+
+X = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
+Y = X.sum(1, keepdims=True)
+
+
+class Small(FitJob):
+    restores = ("keras",)
+    steps_per_epoch = 5
+
+    def model(self):
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    def validation(self):
+        return X[:8], Y[:8]
+
+    def arguments(self):
+        return {"batch_size": 8, "shuffle": False, "epochs": 4}
+
+    def fit(self, model, callbacks, initial_epoch):
+        model.fit(X, Y, callbacks=callbacks, initial_epoch=initial_epoch, **self.arguments())
+
+
+# --- Odd, and fine. --------------------------------------------------------------------------------------------------
+
+
+class Unbuilt(Small):
+    """No input shape: every variable is made by fit."""
+
+    restores = ("keras", "checkpoint")
+
+    def model(self):
+        model = keras.Sequential([keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+
+class OwnTrainStep(Small):
+    restores = ("backup", "weights-built")
+
+    def model(self):
+        class Own(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.dense = keras.layers.Dense(1)
+
+            def call(self, x):
+                return self.dense(x)
+
+            def train_step(self, data):
+                x, y = data
+                with tf.GradientTape() as tape:
+                    loss = self.compute_loss(x, y, self(x))
+                gradients = tape.gradient(loss, self.trainable_variables)
+                self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+                return {"loss": loss}
+
+        model = Own()
+        model(X[:1])
+        model.compile("sgd", "mse")
+        return model
+
+    def save(self, folder, step):
+        self.live.save_weights(folder / "all.weights.h5")
+
+    def restore(self, folder, restore):
+        if restore == "backup":
+            return super().restore(folder, restore)
+        self.live.optimizer.build(self.live.trainable_variables)
+        self.live.load_weights(folder / "all.weights.h5")
+        self.initial_epoch = 2
+        return None
+
+
+class TwoInputs(Small):
+    """Two inputs, two outputs, weights of samples, and what fit validates with."""
+
+    def model(self):
+        left, right = keras.Input((3,), name="left"), keras.Input((3,), name="right")
+        both = keras.layers.Concatenate()([left, right])
+        outputs = {name: keras.layers.Dense(1, name=name)(both) for name in ("sum", "difference")}
+        model = keras.Model({"left": left, "right": right}, outputs)
+        model.compile("rmsprop", {"sum": "mse", "difference": "mae"})
+        return model
+
+    def validation(self):
+        return None
+
+    def fit(self, model, callbacks, initial_epoch):
+        x = {"left": X[:, :3], "right": X[:, 3:]}
+        y = {"sum": Y, "difference": X[:, :1] - X[:, 1:2]}
+        model.fit(x, y, callbacks=callbacks, initial_epoch=initial_epoch, validation_data=(x, y), **self.arguments())
+
+
+class Eager(Small):
+    def model(self):
+        model = super().model()
+        model.compile("adam", "mse", run_eagerly=True)
+        return model
+
+
+class SecondModel(Small):
+    """Variables beside the model are looked at, too: here an average of the weights that nothing saves."""
+
+    def model(self):
+        model = super().model()
+        self.average = tf.Variable(tf.zeros((6, 4)), trainable=False, name="kernel_average")
+        return model
+
+    def fit(self, model, callbacks, initial_epoch):
+        kept = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: self.average.assign(0.9 * self.average + 0.1 * self.live.layers[0].kernel)
+        )
+        super().fit(model, [kept, *callbacks], initial_epoch)
+
+
+# --- Wrong in themselves. --------------------------------------------------------------------------------------------
+
+
+class OtherSteps(Small):
+    steps_per_epoch = 7
+
+
+class NotCompiled(Small):
+    def model(self):
+        return keras.Sequential([keras.layers.Dense(1)])
+
+
+class TwoStepsAtOnce(Small):
+    def model(self):
+        model = super().model()
+        model.compile("adam", "mse", steps_per_execution=2)
+        return model
+
+
+class NothingToValidateWith(Small):
+    def validation(self):
+        return None
+
+
+class TooFewEpochs(Small):
+    def arguments(self):
+        return super().arguments() | {"epochs": 2}
+
+
+class NoSuchWay(Small):
+    restores = ("telepathy", "keras")
+
+
+class NoCheckpoint(CheckpointJob):
+    steps_per_epoch = 5
+
+    def setup(self):
+        return {"model": keras.Sequential([keras.layers.Dense(1)])}
+
+    def train(self, step):
+        raise AssertionError
+
+    def evaluate(self):
+        raise AssertionError
+
+
+class WhichStep(CheckpointJob):
+    steps_per_epoch = 5
+
+    def setup(self):
+        self.model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+        return tf.train.Checkpoint(model=self.model)
+
+    def train(self, step):
+        raise AssertionError
+
+    def evaluate(self):
+        raise AssertionError

@@ -1,0 +1,86 @@
+"""Many crash points: one control, a crash image at each, all resumed."""
+
+from pathlib import Path
+
+import pytest
+from conftest import toy
+
+from ckptcheck import Report, UsageError, verify
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    folder = tmp_path_factory.mktemp("boundaries") / "runs"
+    return verify(
+        [toy("TwoWays"), toy("Accumulates"), toy("Loops")], steps=21, boundaries=("first", 9, "epoch", "last"), folder=folder
+    )
+
+
+def outcomes(report: Report, name: str) -> dict[str, str]:
+    return {case.label: case.outcome for case in report.cases if case.job == toy(name)}
+
+
+def test_each_restore_from_each_boundary(report: Report) -> None:
+    assert outcomes(report, "TwoWays") == {
+        f"{restore} @ {boundary}": outcome
+        for restore, outcome in (("all", "recovered"), ("weights", "diverged"))
+        for boundary in (1, 9, 12, 20)
+    }
+    assert outcomes(report, "Loops") == dict.fromkeys((f"all @ {boundary}" for boundary in (1, 9, 12, 20)), "recovered")
+
+
+def test_what_only_some_boundaries_show(report: Report) -> None:
+    """A sum is lost that is empty at some steps: there a restore cannot show it."""
+    assert outcomes(report, "Accumulates") == {
+        "all @ 1": "diverged",
+        "all @ 9": "recovered",
+        "all @ 12": "recovered",
+        "all @ 20": "diverged",
+    }
+
+
+def test_as_many_steps_as_are_left_are_compared(report: Report) -> None:
+    compared = {case.label: case.document()["train_loss"]["compared"] for case in report.cases if case.job == toy("TwoWays")}
+    assert compared == {
+        f"{restore} @ {boundary}": 21 - boundary for restore in ("all", "weights") for boundary in (1, 9, 12, 20)
+    }
+    for case in report.cases:
+        assert case.resumed is not None
+        assert case.resumed.facts.first_step == case.boundary
+        assert case.control is not None
+        assert case.control.facts.schedule.boundaries == (1, 9, 12, 20)
+
+
+def test_one_control_leaves_an_image_at_each(report: Report) -> None:
+    assert report.cases[0].control is not None
+    folder = report.cases[0].control.folder.parent
+    assert sorted(each.name for each in folder.iterdir() if "resumed" not in each.name) == [
+        "control",
+        *sorted(f"crash-image@{boundary}" for boundary in (1, 9, 12, 20)),
+    ]
+
+
+def test_what_holds_at_every_boundary_is_said_once(report: Report) -> None:
+    only = Report(tuple(case for case in report.cases if case.job == toy("TwoWays")), {})
+    assert only.warnings() == [
+        f"{toy('TwoWays')} × weights: the restore does not cover 1 of 6 tensors, which keep their initial values: w/momentum."
+    ]
+
+
+def test_the_figure_and_the_page_have_all_of_them(report: Report) -> None:
+    from ckptcheck import plot
+    from ckptcheck.html import report_page
+
+    labels = [text.get_text() for axes in plot(report).axes[:1] for text in axes.get_legend().get_texts()]
+    assert labels == [
+        "control, never interrupted",
+        *(f"{label}: {outcome}" for label, outcome in outcomes(report, "TwoWays").items()),
+    ]
+    page = report_page(report)
+    assert "Saved after step 1, 9, 12, 20 of 21" in page
+    assert "weights @ 12" in page
+
+
+def test_one_or_several_not_both(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Give one boundary or several boundaries, not both"):
+        verify(toy("Clean"), boundary=3, boundaries=2)
