@@ -1,4 +1,4 @@
-"""What a verification costs: four ratios, each of two things measured side by side in one run, and the bar each must not pass.
+"""What a verification costs: ratios, each of two things measured side by side in one run, and the bar each must not pass.
 
     python benchmarks/verify.py [--repeats N] [--json]
 
@@ -8,9 +8,13 @@
 3. recorded step against a bare one: blocks of training steps in one process, with the tool's recording and without it.
 4. one further restore against doing it bare, plus 0.3 s: a further restore of bn-nn from the start of its process to the
    end of it, over the same done in a process that has TensorFlow imported, plus 0.3 s.
+5. a Keras job against one import: wall time of `ckptcheck verify benchmarks/keras_jobs.py:Sixty --steps 60`, two restores,
+   over that of the import.
+6. recorded `fit` against a bare one, on three networks: epochs of two equal models, one of them under watch.
+7. comparing two recorded runs against 0.8 s: wall time of `ckptcheck compare`, start-up included.
 
-A ratio is the median over the ratios of repeats (3: of pairs of blocks) whose two sides ran right after one another, in
-alternating order where one does not need the other. Takes some 45 s a repeat on 2 cores; other load on the machine shows.
+A ratio is the median over the ratios of repeats (3 and 6: of pairs of blocks) whose two sides ran right after one another, in
+alternating order where one does not need the other. Takes some 75 s a repeat on 2 cores; other load on the machine shows.
 Exits with 0 whether the bars are met or not, with 1 when something could not be measured.
 """
 
@@ -28,8 +32,15 @@ BY_HAND = "verify against a script by hand"
 IMPORT = "six default cases against one import"
 STEP = "recorded step against a bare one"
 RESTORE = "one further restore against doing it bare, plus 0.3 s"
-BARS = {BY_HAND: 0.6, IMPORT: 3.0, STEP: 1.01, RESTORE: 1.0}
+KERAS = "a Keras job, two restores, against one import"
+FIT = "recorded fit against a bare one: "
+NETWORKS = ("dense", "convolution", "recurrent")
+COMPARE = "comparing two recorded runs against 0.8 s"
+BARS = {BY_HAND: 0.6, IMPORT: 3.0, STEP: 1.01, RESTORE: 1.0, KERAS: 3.0, COMPARE: 1.0} | {
+    FIT + network: 1.02 for network in NETWORKS
+}
 
+QUICK = 0.8  # seconds that comparing may take
 ALLOWANCE = 0.3  # seconds a further restore may cost beyond what it costs bare
 PAIRS_A_REPEAT = 16  # pairs of blocks of steps
 
@@ -49,6 +60,21 @@ def one_import(folder: Path, repeat: int) -> Pair:
         lambda: timed("-c", "import tensorflow"),
         repeat,
     )
+
+
+def keras_job(folder: Path, repeat: int) -> Pair:
+    job = f"{HERE / 'keras_jobs.py'}:Sixty"
+    return side_by_side(
+        lambda: timed("-m", "ckptcheck", "verify", job, "--steps", "60", "--out", folder / "keras"),
+        lambda: timed("-c", "import tensorflow"),
+        repeat,
+    )
+
+
+def comparing(folder: Path, repeat: int) -> Pair:
+    for mode in ("control", "resumed"):
+        python(HERE / "recorded.py", folder / mode, mode)
+    return timed("-m", "ckptcheck", "compare", folder / "control", folder / "resumed"), QUICK
 
 
 def further_restore(folder: Path, repeat: int) -> Pair:
@@ -72,6 +98,15 @@ def steps(pairs: int) -> list[Pair]:
     return [(recorded, bare) for bare, recorded in found]
 
 
+MEASURED = {
+    BY_HAND: by_hand,
+    IMPORT: one_import,
+    RESTORE: further_restore,
+    KERAS: keras_job,
+    COMPARE: comparing,
+}
+
+
 def measure(repeats: int) -> Found:
     """Measure everything; say on standard error how far it is."""
     found: Found = {name: [] for name in BARS}
@@ -79,12 +114,15 @@ def measure(repeats: int) -> Found:
         tell("reading everything into the page cache")
         timed("-m", "ckptcheck", "verify", "--out", Path(top) / "unmeasured")
         for repeat in range(repeats):
-            for name, one in ((BY_HAND, by_hand), (IMPORT, one_import), (RESTORE, further_restore)):
+            for name, one in MEASURED.items():
                 folder = Path(tempfile.mkdtemp(dir=top))
                 found[name].append(one(folder, repeat))
                 tell(f"repeat {repeat + 1} of {repeats}: {name}: {ratio(found[name][-1]):.3f}")
     tell(f"{PAIRS_A_REPEAT * repeats} pairs of blocks: {STEP}")
     found[STEP] = steps(PAIRS_A_REPEAT * repeats)
+    tell(f"{PAIRS_A_REPEAT * repeats} pairs of epochs of each network: recorded fit against a bare one")
+    for network, pairs in last_line(python(HERE / "keras_jobs.py", str(PAIRS_A_REPEAT * repeats))).items():
+        found[FIT + network] = [(recorded, bare) for recorded, bare in pairs]
     return found
 
 

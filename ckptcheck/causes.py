@@ -42,6 +42,10 @@ _ALL_VARIABLES = "Restore with a plain tf.train.Saver(): it takes every global v
 _INITIALISER = "Run the initialiser before the restore, never after it, and assign nothing to these variables in between."
 
 
+# What a remedy is for: a framework, whatever the stage.
+_KERAS: tuple[str, Stage | None] = ("keras", None)
+_TF2: tuple[str, Stage | None] = ("tf2", None)
+
 # A tf.train.Checkpoint holds what its objects lead to, and nothing else.
 _TRACKED = (
     "Pass it to tf.train.Checkpoint(…), or make it an attribute of an object that is passed: plain Python lists, dictionaries "
@@ -61,10 +65,6 @@ _TRACKED_OR_WHOLE: dict[tuple[str, Stage | None], str] = {
     ("tf2", Stage.NOT_APPLIED_AT_LOAD): _BUILT_FIRST,
     _KERAS: _WHOLE_MODEL,
 }
-
-
-# Where a remedy is for: a framework, whatever the stage.
-_KERAS, _TF2 = ("keras", None), ("tf2", None)
 
 _ANYWHERE: Mapping[Stage | None, str] = {
     Stage.OMITTED_AT_SAVE: "Save them with the checkpoint, and fill them from it in the restore.",
@@ -191,8 +191,8 @@ _CATALOGUE = (
         _lost("Save the state of every random generator."),
         {
             _KERAS: "No file of Keras holds the state of seed generators. Save it in a tf.train.Checkpoint of your "
-            "own, tf.train.Checkpoint(model=model, optimizer=model.optimizer, seed=layer.seed_generator.state), or accept that "
-            "random layers draw anew.",
+            "own, tf.train.Checkpoint(model=model, optimizer=model.optimizer, seed=layer.seed_generator.state), or "
+            "accept that random layers draw anew.",
             _TF2: "Pass the generator to tf.train.Checkpoint(…), of a Keras layer its layer.seed_generator.state; "
             "or draw with stateless operations whose seed follows from the step.",
         },

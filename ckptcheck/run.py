@@ -9,18 +9,18 @@ RUN/final.npz      snapshot after the last step
 RUN/output.txt     what the process printed
 """
 
-import hashlib
 import json
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+import xxhash
 
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Kind, Step, Tensor
@@ -141,9 +141,8 @@ def crash_image_of(job_folder: Path, boundary: int) -> Path:
     return job_folder / f"crash-image@{boundary}"
 
 
-# The most steps, and the most bytes of their batches, that are kept before they are digested and written.
+# The most steps that are kept before they are written.
 MOST_PENDING = 64
-MOST_PENDING_BYTES = 1 << 22
 
 
 class Recorder:
@@ -153,29 +152,20 @@ class Recorder:
         self.folder = folder
         self.facts = facts
         self._lines: TextIO = (folder / "steps.jsonl").open("w", encoding="utf-8")
-        self._pending: list[tuple[int, Step, Sequence[Array] | None]] = []
-        self._enough = 1  # as many steps are kept; how many that is to be is known when a batch has been seen
+        self._pending: list[tuple[int, float, float | None, str | None]] = []
 
     def step(self, index: int, step: Step) -> None:
-        """Record one training step.
-
-        Its batch is copied now and digested later, with those of other steps: between two steps of a framework the
-        processor's caches are cold, and the same work takes five times as long as it does in a row.
-        """
-        # Loss and rate are taken now, too: a job may write the next ones into the same arrays.
+        """Record one training step. Its batch is digested now, while the processor has it at hand; lines are written later."""
         rate = None if step.learning_rate is None else number(step.learning_rate, "learning rate")
-        taken = Step(number(step.loss, "loss"), None, rate)
-        batch = None if step.batch is None or len(step.batch) == 0 else step.batch  # no array: no batch was shown
-        self._pending.append((index, taken, None if batch is None else [_copy(array) for array in batch]))
-        if len(self._pending) >= self._enough:
+        batch = None if step.batch is None or len(step.batch) == 0 else digest(*map(_array, step.batch))  # no array: not shown
+        self._pending.append((index, number(step.loss, "loss"), rate, batch))
+        if len(self._pending) >= MOST_PENDING:
             self.flush()
 
     def flush(self) -> None:
         """Write the steps that are waiting."""
         self._lines.writelines(_line(*each) for each in self._pending)
         self._lines.flush()
-        largest = max((sum(array.nbytes for array in batch) for _, _, batch in self._pending if batch), default=0)
-        self._enough = max(1, min(MOST_PENDING, MOST_PENDING_BYTES // max(1, largest)))
         self._pending.clear()
 
     def snapshot(self, point: str, state: Snapshot) -> None:
@@ -206,23 +196,23 @@ def number(value: Any, what: str) -> float:
         raise TypeError(f"the {what} is {value!r:.80}, which is no number: {error}") from error
 
 
-def _copy(array: Any) -> Array:
-    """Return a copy of an array of a batch.
+def _array(value: Any) -> Array:
+    """Return what a batch holds as an array.
 
     Raises:
         TypeError: its elements have no bytes of their own to be compared.
     """
-    copy = np.array(array)
-    if copy.dtype.hasobject:
-        raise TypeError(f"a batch holds an array of Python objects ({type(array).__name__}), which cannot be recorded")
-    return copy
+    array = np.asarray(value)
+    if array.dtype.hasobject:
+        raise TypeError(f"a batch holds an array of Python objects ({type(value).__name__}), which cannot be recorded")
+    return array
 
 
-def _line(index: int, step: Step, batch: Sequence[Array] | None) -> str:
-    digested = "null" if batch is None else f'"{digest(*batch)}"'
-    rate = "null" if step.learning_rate is None else _json_float(step.learning_rate)
+def _line(index: int, loss: float, rate: float | None, batch: str | None) -> str:
+    digested = "null" if batch is None else f'"{batch}"'
+    shown = "null" if rate is None else _json_float(rate)
     # json.dumps would write the same line in four times the time.
-    return f'{{"step": {index}, "loss": {_json_float(step.loss)}, "learning_rate": {rate}, "batch": {digested}}}\n'
+    return f'{{"step": {index}, "loss": {_json_float(loss)}, "learning_rate": {shown}, "batch": {digested}}}\n'
 
 
 def _json_float(value: float) -> str:
@@ -325,12 +315,15 @@ def _bytes(value: Array) -> Array:
 
 
 def digest(*arrays: Array) -> str:
-    """Return the first 128 bits of a SHA-256 over dtype, shape and bytes of the arrays, in hexadecimal."""
-    summed = hashlib.sha256()
+    """Return the XXH3 hash (128 bits, in hexadecimal) of dtype, shape and bytes of the arrays.
+
+    It tells what differs by accident, and takes no part of a step that one could measure; nobody is to be kept from forging.
+    """
+    summed = xxhash.xxh3_128()
     for array in arrays:
         summed.update(_header(array.dtype, array.shape))
         summed.update(array.data if _is_plain(array) else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return summed.hexdigest()[:32]
+    return summed.hexdigest()
 
 
 @lru_cache(maxsize=256)
@@ -345,10 +338,10 @@ def _is_plain(array: Array) -> bool:
 
 def snapshot_digest(state: Snapshot) -> str:
     """Return one digest for a whole snapshot, names included, whatever their order."""
-    summed = hashlib.sha256()
+    summed = xxhash.xxh3_128()
     for name in sorted(state):
         summed.update(f"{name} {digest(state[name].value)}\n".encode())
-    return summed.hexdigest()[:32]
+    return summed.hexdigest()
 
 
 class Heartbeat:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from conftest import toy
@@ -264,3 +265,61 @@ def test_help_names_the_exit_codes(tmp_path: Path) -> None:
 
 def test_version(tmp_path: Path) -> None:
     assert run("--version", cwd=tmp_path).stdout == "ckptcheck 0.1.0\n"
+
+
+def test_what_a_ci_server_gets(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("# before\n")
+    on_github = os.environ | {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    asked = ["verify", toy("StepLost"), *TOY_RUN, "--junit", "junit.xml", "--markdown", "report.md", "--json"]
+    done = run(*asked, cwd=tmp_path, env=on_github)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["verdict"] == "fail"
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {
+        "tests": "1",
+        "failures": "1",
+        "errors": "0",
+    }
+    text = (tmp_path / "report.md").read_text()
+    assert text.startswith("## ckptcheck: fail\n")
+    assert summary.read_text() == f"# before\n{text}\n"
+    errors = [line for line in done.stderr.splitlines() if line.startswith("::error ")]
+    assert len(errors) == 1
+    assert "step-lost (not applied at load)" in errors[0]
+
+
+def test_what_a_ci_server_gets_when_nothing_could_be_verified(tmp_path: Path) -> None:
+    asked = ["verify", "bn-n", "--junit", "junit.xml", "--markdown", "report.md"]
+    done = run(*asked, cwd=tmp_path, env=os.environ | {"GITHUB_ACTIONS": "true"})
+    sentence = "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain."
+    assert done.returncode == 2
+    assert ElementTree.parse(tmp_path / "junit.xml").getroot()[0].get("errors") == "1"
+    assert sentence in (tmp_path / "report.md").read_text().replace("&#x27;", "'")
+    assert any(line.startswith("::error ") and line.endswith(sentence) for line in done.stderr.splitlines())
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["junit.xml", "report.md"]
+
+
+def test_a_file_for_the_ci_server_that_cannot_be_written(tmp_path: Path) -> None:
+    done = run("verify", toy("Clean"), "--junit", "no/such/folder.xml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "ckptcheck: The file no/such/folder.xml cannot be written: No such file or directory.\n"
+
+
+def test_judging_kept_runs_anew(tmp_path: Path) -> None:
+    assert run("verify", toy("Rounds"), *TOY_RUN, cwd=tmp_path).returncode == 1
+    assert run("judge", "ckptcheck-out", cwd=tmp_path).returncode == 1
+    done = run("judge", "ckptcheck-out", "--rtol", "1e-5", "--atol", "1e-7", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "recovered: goes on as if nothing had happened, within what is allowed" in done.stdout
+    assert "Equal means within the tolerance asked for: rtol=1e-05 atol=1e-07." in done.stdout
+    assert run("judge", "ckptcheck-out", "--expect", "diverged", "--restore", "all", cwd=tmp_path).returncode == 0
+    nothing = run("judge", ".", cwd=tmp_path)
+    assert nothing.returncode == 2
+    assert "Name the folder that `ckptcheck verify --out` wrote." in nothing.stderr
+
+
+def test_several_boundaries(tmp_path: Path) -> None:
+    done = run("verify", toy("Clean"), "--steps", "21", "--boundaries", "1,epoch,last", "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert [each["boundary_step"] for each in json.loads(done.stdout)["cases"]] == [1, 12, 20]

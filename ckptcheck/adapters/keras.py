@@ -236,6 +236,16 @@ def _remembered(callbacks: Sequence[Any]) -> dict[str, Tensor]:
     return found
 
 
+def _seen(tensor: Any) -> Any:
+    """Return a tensor as an array, without a copy where it has a buffer; text as bytes of one length."""
+    if tensor.dtype == tf.string:
+        return np.asarray(tensor.numpy()).astype(np.bytes_)
+    try:
+        return np.asarray(memoryview(tensor))
+    except (TypeError, ValueError, BufferError, NotImplementedError):  # such as bfloat16
+        return np.asarray(tensor)
+
+
 def _remembered_number(callback: Any, name: str) -> float:
     value = getattr(callback, name, None)
     return np.inf if value is None else float(value)  # None: nothing was seen yet that could be best
@@ -289,7 +299,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._loop.after_step(
             Step(
                 loss=float(loss),
-                batch=[np.asarray(each) for each in data],
+                batch=[_seen(each) for each in data],
                 learning_rate=None if rate is None else float(rate),
             )
         )

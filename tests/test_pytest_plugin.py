@@ -1,0 +1,104 @@
+"""The plugin in a session of its own: failing tests tell the whole story, tests of one job share its control."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TOYS
+
+TESTS = f'''
+JOB = "{TOYS}:TwoWays"
+
+def test_recovers(verify_recovery):
+    report = verify_recovery(JOB, "all", steps=21, boundary=9)
+    assert report.verdict == "pass"
+
+def test_forgets(verify_recovery):
+    verify_recovery(JOB, "weights", steps=21, boundary=9)
+
+def test_forgets_as_expected(verify_recovery):
+    verify_recovery(JOB, "weights", expect="diverged", steps=21, boundary=9)
+
+def test_no_such_job(verify_recovery):
+    verify_recovery("{TOYS}:Nope")
+
+def test_no_such_restore(verify_recovery):
+    verify_recovery(JOB, "weight", steps=21, boundary=9)
+
+def test_a_class(verify_recovery):
+    from toy_jobs import Clean
+    verify_recovery(Clean, steps=21)
+'''
+
+
+def session(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "test_resume.py").write_text(TESTS)
+    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {TOYS.parent}\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("plugin")
+    return folder, session(folder, "--ckptcheck-out", str(folder / "kept"))
+
+
+def test_failures_tell_the_whole_story(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, done = first
+    assert done.returncode == 1
+    assert "3 failed, 3 passed" in done.stdout
+    (runs,) = (folder / "kept").glob("toy-jobs-py-TwoWays-*[!k]")
+    story = done.stdout.partition("test_forgets _")[2].partition("\n")[2].partition("____")[0]
+    assert story == (
+        "1 of 1 cases did not do what was expected.\n\n"
+        f"{TOYS}:TwoWays × weights: diverged (expected: recovered)\n"
+        "  At the boundary 5 of 6 tensors are bit-equal and the evaluation loss is 0.252231 (control 0.252231); after it 1 of 12 "
+        "training losses are bit-equal.\n"
+        "  slots-lost (not applied at load): 1 of 1 optimizer slots are at their initial values. An optimizer acts after a step's "
+        "loss, so this by itself spares the first resumed loss and changes all later ones.\n"
+        "    Remedy: The checkpoint holds them: fill them from it in the restore.\n"
+        "    Tensors: w/momentum\n\n"
+        f"Runs: {runs}\n"
+    ).replace("0.252231", story.partition("loss is ")[2].partition(" ")[0])
+    assert f"ckptcheck could not verify {TOYS}:Nope: {TOYS} has nothing called 'Nope'.\n" in done.stdout
+    assert "There is no restore among these runs called 'weight'. Did you mean weights? Known: all, weights.\n" in done.stdout
+    assert "During handling" not in done.stdout
+
+
+def test_controls_are_shared(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = first
+    jobs = sorted(each.name.rpartition("-")[0] for each in (folder / "kept").iterdir() if each.is_dir())
+    assert jobs == ["toy-jobs-py-Clean", "toy-jobs-py-TwoWays"]
+
+
+def test_kept_runs_are_not_run_again(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, before = first
+
+    def written() -> dict[str, float]:
+        return {str(each): each.stat().st_mtime for each in (folder / "kept").rglob("run.json")}
+
+    runs = written()
+    again = session(folder, "--ckptcheck-out", str(folder / "kept"))
+    assert again.stdout.splitlines()[-1].partition(" in ")[0] == before.stdout.splitlines()[-1].partition(" in ")[0]
+    assert written() == runs
+    assert len(runs) == 5  # TwoWays: its control and two restores; Clean: its control and one
+
+
+def test_under_xdist(tmp_path: Path) -> None:
+    done = session(tmp_path, "-n", "2", "--ckptcheck-boundaries", "first,9", "-k", "class or forgets")
+    assert "1 failed, 2 passed" in done.stdout, done.stdout
+
+
+def test_nothing_heavy_where_it_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "test_light.py").write_text(
+        "import sys\ndef test_light():\n    assert not {'numpy', 'pandas', 'tensorflow', 'keras'} & set(sys.modules)\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_light.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert (
+        "--ckptcheck-repeat"
+        in subprocess.run([*command, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    )
