@@ -200,12 +200,24 @@ def _tensors(point: str, pairs: Sequence[_Pair], control: Run, resumed: Run, tol
 def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:
     """Return whether a tensor can show that the restore did something: whether it was another one before.
 
-    One that did not exist before cannot have had the control's value but by the restore, if that is not its initial one.
+    One that did not exist before cannot have had the control's value but by the restore, if that is not its initial one; of
+    one that neither process began with, a value that no initialiser gives says as much.
     """
     wanted = control.boundary.get(name)
     before = resumed.initial.get(name, control.initial.get(name))
+    if wanted is None:
+        return False
+    if before is None:
+        return _is_telling(wanted.value)
     # A NaN is no proof of a difference, whatever NaN is to count for elsewhere.
-    return wanted is not None and before is not None and not same(wanted.value, before.value, equal_nan=True)
+    return not same(wanted.value, before.value, equal_nan=True)
+
+
+def _is_telling(value: Array) -> bool:
+    """Return whether a value is hardly there by chance: not a whole number, and not one number all over."""
+    if value.size == 1 and value.dtype.kind == "f":
+        return not float(value.reshape(-1)[0]).is_integer()
+    return bool(value.size > 1 and (value != value.reshape(-1)[0]).any())
 
 
 def _sides(control: Tensor | None, resumed: Tensor | None, tolerance: Tolerance) -> dict[str, Any]:
@@ -246,9 +258,7 @@ def _keys(name: str, lost: Tensor | None, resumed: Run) -> dict[str, bool | None
     key = name if facts.asked is None else facts.asked.get(name, name)
     held = None if facts.held is None else key in facts.held
     if not asked and not held and facts.values is not None and lost is not None:
-        # A scalar, or an array of one number, may be there by chance.
-        telling = lost.value.size > 1 and (lost.value != lost.value.reshape(-1)[0]).any()
-        held = digest(lost.value) in facts.values if telling else held
+        held = digest(lost.value) in facts.values if lost.value.size > 1 and _is_telling(lost.value) else held
     return {"asked": asked, "held": held}
 
 

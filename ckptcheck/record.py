@@ -65,6 +65,8 @@ class Recording:
             self._facts.first_step = self._next
         arrays = None if batch is None else [np.asarray(each) for each in batch]
         self._recorder.step(self._next, Step(loss, arrays, learning_rate))
+        if self._next in self._boundaries:
+            self._snapshot(run.after_point(self._next))  # some variables are made, and restored, only in this step
         self._next += 1
 
     def evaluation(self, loss: Any) -> None:

@@ -39,9 +39,8 @@ def show(report: Report, console: Console) -> None:
         console.print(_meanings(report))
         for table in _statistics(report):
             console.print(table)
-        for case in report.cases:
-            if case.diagnoses or case.reason:
-                console.print(_story(case))
+        for cases in _alike(report):
+            console.print(_story(cases))
         colour, sentence = VERDICTS[report.verdict]
         console.print(Text(sentence, style=f"bold {colour}"))
     # Tables are padded to their width; nobody wants that in a file.
@@ -185,8 +184,19 @@ def _statistic(row: Any) -> Text:
     return Text(f"{norm:.4g}, off by {apart:.3g}", style="magenta")
 
 
-def _story(case: Case) -> RenderableType:
-    head = Text.assemble((case.name, "bold"), ": ", (case.outcome, COLOURS[case.outcome]))
+def _alike(report: Report) -> list[list[Case]]:
+    """Return the cases of which there is something to tell, those of one job together that have the same to tell."""
+    groups: dict[tuple[object, ...], list[Case]] = {}
+    for case in report.cases:
+        if case.diagnoses or case.reason:
+            groups.setdefault((case.job, case.outcome, case.reason, case.diagnoses), []).append(case)
+    return list(groups.values())
+
+
+def _story(cases: list[Case]) -> RenderableType:
+    case = cases[0]
+    name = f"{case.job} × {', '.join(each.label for each in cases)}"
+    head = Text.assemble((name, "bold"), ": ", (case.outcome, COLOURS[case.outcome]))
     parts: list[RenderableType] = [head]
     if case.reason:
         parts.append(Padding(Text(case.reason), (0, 0, 0, 2)))

@@ -223,7 +223,8 @@ class _Execution:
         self.start = self.done = 0 if task.restore is None else schedule.boundary
         self.first: int | None = None
         self._saved = self.done
-        self._names: set[str] = set()
+        self._built: set[str] = set()  # names of what there was before the restore
+        self._names: set[str] = set()  # and at the boundary
         self._asked: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None
         self._opened = contextlib.ExitStack()
         self._beat = run.Heartbeat(lambda count: say("step", done=count))
@@ -236,8 +237,8 @@ class _Execution:
                 self._restore(self.restore)
             self._looped(self.job.run) if _loops(self.job) else self._steps()
         if callable(self._asked) and self.facts.asked is not None:
-            # What came to be only in the first step is asked for, too.
-            self.facts.asked |= {name: key for name, key in self._asked().items() if name not in self._names}
+            # What came to be only after the restore is asked for, too.
+            self.facts.asked |= {name: key for name, key in self._asked().items() if name not in self._built}
 
     def _steps(self) -> None:
         while self.done < self.schedule.steps:
@@ -307,7 +308,7 @@ class _Execution:
         if self.restore is None:
             self.folder.mkdir()  # a loop of its own may save whenever it likes
         self.job.build(self.facts.seed)
-        self._snapshot("initial")
+        self._built = set(self._snapshot("initial"))
 
     def _begin(self) -> None:
         """Do what is due before the first step of the process."""

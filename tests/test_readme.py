@@ -17,37 +17,63 @@ RUN_BY_CI = {
     "pip install -e '.[test]' && python -m pytest",
     "ruff check . && ruff format --check . && mypy",
 }
-COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if line not in RUN_BY_CI]
-PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+SHELL = [[line for line in text.splitlines() if line not in RUN_BY_CI] for kind, text in BLOCKS if kind == "sh"]
+COMMANDS = [lines for lines in SHELL if lines]
+# Scripts that the commands run, by the names that stand above them.
+FILES = dict(re.findall(r"This is `(\w+\.py)`[^`]*```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+PYTHON = [text for kind, text in BLOCKS if kind == "python" and text not in FILES.values()]
 SHOWN = [text for kind, text in BLOCKS if kind == "text"]
+# What the commands show that are not the first one.
+SHOWN_BY_FIT = [text for text in SHOWN if "Train" in text]
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = re.sub(r"^python ", f"{sys.executable} ", command)
+    command = re.sub(r"(^|&& )python ", rf"\g<1>{sys.executable} ", command)
     return subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_the_readme_has_what_is_tested_here() -> None:
-    assert {kind for kind, _ in BLOCKS} == {"sh", "python", "text"}
-    assert (len(COMMANDS), len(PYTHON), len(SHOWN)) == (10, 3, 3)
+    assert {kind for kind, _ in BLOCKS} == {"sh", "python", "text", "yaml"}
+    assert (sum(map(len, COMMANDS)), len(PYTHON), len(SHOWN), len(SHOWN_BY_FIT)) == (18, 2, 5, 2)
+    assert sorted(FILES) == ["fit.py", "graph.py", "loop.py", "script.py", "test_resume.py"]
+    assert all(len(text.splitlines()) <= 31 for text in FILES.values())
     ci = (ROOT / ".ci" / "run").read_text()
     assert all(part in ci for command in RUN_BY_CI for part in command.split(" && "))
 
 
 # The same command, for a minute rather than a quarter of an hour: the last value of an option counts.
 SHORTENED = " --seeds 1 --epochs 1"
+# The report cards are run, by these very commands, in test_suites.py.
+ELSEWHERE = ("--executor", "--suite")
 
 
-@pytest.mark.parametrize("command", [each for each in COMMANDS if "--executor" not in each])
-def test_commands(command: str, tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(PYTHON[1])
-    done = shell(command + SHORTENED * (" study " in command), tmp_path)
+@pytest.mark.parametrize(
+    "commands", [each for each in COMMANDS if not any(word in each[0] for word in ELSEWHERE)], ids=lambda each: each[0]
+)
+def test_commands(commands: list[str], tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    for command in commands:
+        done = shell(command + SHORTENED * (" study " in command), tmp_path)
+        assert done.returncode == ("exit code 1" in command), done.stdout + done.stderr
+        if "fit.py" in command:
+            assert all(masked(shown) in masked(done.stdout) for shown in SHOWN_BY_FIT)
+
+
+def test_the_workflow(tmp_path: Path) -> None:
+    """What its last step runs; the steps before it check out and install."""
+    (workflow,) = (text for kind, text in BLOCKS if kind == "yaml")
+    (command,) = re.findall(r"- run: (python .*)", workflow)
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    done = shell(command, tmp_path)
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "junit.xml").is_file()
 
 
 def test_the_command_on_a_cluster(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    (command,) = (each for each in COMMANDS if "--executor" in each)
+    (command,) = (each for lines in COMMANDS for each in lines if "--executor" in each)
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
         address = str(cluster.scheduler_address).replace("tcp://", "dask://")
         done = shell(command.replace("dask://localhost:8786", address), tmp_path)
@@ -55,7 +81,7 @@ def test_the_command_on_a_cluster(tmp_path: Path) -> None:
     assert "PASS: each case did what was expected of it." in done.stdout
 
 
-@pytest.mark.parametrize("code", [PYTHON[0], PYTHON[2]])
+@pytest.mark.parametrize("code", PYTHON)
 def test_python(code: str, tmp_path: Path) -> None:
     (tmp_path / "ci.py").write_text(code)
     done = shell("python ci.py", tmp_path)
@@ -70,6 +96,8 @@ def masked(text: str) -> str:
 def test_output_is_what_is_shown(tmp_path: Path) -> None:
     printed = masked(shell("python -m ckptcheck verify", tmp_path).stdout)
     for shown in SHOWN:
+        if shown in SHOWN_BY_FIT:
+            continue
         assert masked(shown) in printed
 
 

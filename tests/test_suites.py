@@ -1,13 +1,15 @@
 """The report cards on the installed versions: what stock recipes lose, by name, and that their mended twins lose nothing."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
-from ckptcheck import Case, Report, UsageError, verify
+from ckptcheck import Case, Report, UsageError, judge_folder, verify
 from ckptcheck.suites import RECIPES, SUITES, recipes
 
 OMITTED = "omitted at save"
@@ -46,8 +48,15 @@ CASES = [f"{recipe.name} × {restore}" for recipe in RECIPES.values() for restor
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+    """The README's commands, run as they stand there; their runs are judged here once more."""
     folder = tmp_path_factory.mktemp("suites")
-    return {suite: verify(suite=suite, folder=folder / suite) for suite in SUITES}
+    for suite in SUITES:
+        command = f"python -m ckptcheck verify --suite {suite}"
+        assert f"\n{command}\n" in (ROOT / "README.md").read_text()
+        asked = [sys.executable, *command.split()[1:], "--out", suite]
+        done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+    return {suite: judge_folder(folder / suite) for suite in SUITES}
 
 
 @pytest.fixture(scope="module")

@@ -81,8 +81,10 @@ def names_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[int, li
 def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[tuple[str, Kind, Any]]:
     """Return name, kind and variable of each, every one of them once and under a name of its own."""
     known: dict[int, tuple[str, Kind, Any]] = {}
-    for each in objects:
-        for name, kind, variable in _variables_of(each):
+    # Slots are named after their weights, whose names are to be known first.
+    for each in sorted(objects, key=lambda each: isinstance(each, OPTIMIZERS)):
+        names = {identity: name for identity, (name, _, _) in known.items()}
+        for name, kind, variable in _of_optimizer(each, names) if isinstance(each, OPTIMIZERS) else _variables_of(each):
             known.setdefault(id(inner(variable)), (name, kind, variable))
     # A variable of several replicas is made of variables, which are created, too.
     parts = {id(part) for _, _, variable in known.values() for part in getattr(inner(variable), "values", ())}
@@ -99,9 +101,7 @@ def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[tuple[str, Kin
 
 
 def _variables_of(thing: Any) -> Iterator[tuple[str, Kind, Any]]:
-    if isinstance(thing, OPTIMIZERS):
-        yield from _of_optimizer(thing, {})
-    elif isinstance(thing, keras.Layer):
+    if isinstance(thing, keras.Layer):
         yield from _of_model(thing)
     elif isinstance(thing, keras.metrics.Metric):
         yield from _of_metric(thing)
