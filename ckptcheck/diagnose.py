@@ -15,7 +15,7 @@ from ckptcheck import environment
 from ckptcheck.causes import CAUSES, Stage
 from ckptcheck.compare import Comparison
 from ckptcheck.job import Kind
-from ckptcheck.run import Failure, Run
+from ckptcheck.run import RECORDED, Failure, Run
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ def why_inconclusive(control: Run, resumed: Run, *, equal_nan: bool = False) -> 
     """Return why nothing can be said of two finished runs, or None."""
     if (control.facts.process, control.facts.started) == (resumed.facts.process, resumed.facts.started):
         return "Control and resumed run are one process: nothing was restored in a fresh one."
-    if control.facts.hash_seed == resumed.facts.hash_seed != "random":
+    recorded = control.facts.role == RECORDED  # then a warning says so
+    if control.facts.hash_seed == resumed.facts.hash_seed != "random" and not recorded:
         return f"The resumed run had the control's hash seed, PYTHONHASHSEED={control.facts.hash_seed}; it needs another one."
     differences = environment.mismatches(control.facts.environment, resumed.facts.environment)
     if differences:

@@ -13,7 +13,7 @@ from ckptcheck.diagnose import Diagnosis
 from ckptcheck.job import Kind
 from ckptcheck.noise import Noise
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
-from ckptcheck.run import Run
+from ckptcheck.run import RECORDED, Run
 from ckptcheck.tolerance import EXACT, Tolerance
 
 SCHEMA_VERSION = 1
@@ -192,6 +192,13 @@ def _warnings(case: Case) -> list[str]:
         found.append(
             "neither run recorded an evaluation loss, so state that only evaluation reads is compared by its tensors alone."
         )
+    if case.control is not None and case.resumed is not None:
+        seeds = {run.facts.hash_seed for run in (case.control, case.resumed)}
+        if case.control.facts.role == RECORDED and len(seeds) == 1 and seeds != {"random"}:
+            found.append(
+                f"both runs had PYTHONHASHSEED={seeds.pop()}, so what depends on the order of sets would not show. "
+                "Set it to another value for the resumed run."
+            )
     changed = tuple(case.control.facts.changed_by_evaluation) if case.control else ()
     if changed:
         found.append(

@@ -132,8 +132,9 @@ def verify(
         raise UsageError(f"A control is repeated 0 times or more, not {repeat}.")
     tolerance = Tolerance(rtol, atol, equal_nan)
     temporary = tempfile.mkdtemp(prefix="ckptcheck-") if folder is None else None
+    top = Path(temporary or folder or "").resolve()
+    made = not top.exists()
     try:
-        top = Path(temporary or folder or "").resolve()
         with opened(executor) as place:
             settings = _Settings(texts, steps, places, repeat or 0, timeout)
             hear = watch or (lambda event: None)
@@ -147,6 +148,10 @@ def verify(
             cases = _judged(requests, runs, tolerance, noise_asked=False)
         recorded.write_questions(top, requests, runs)
         return judge.report(cases)
+    except BaseException:
+        if made:
+            shutil.rmtree(top, ignore_errors=True)  # half of the runs are good for nothing
+        raise
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)

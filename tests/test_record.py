@@ -1,6 +1,7 @@
 """Recording from inside a script, comparing two records, judging kept runs anew."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,9 +49,9 @@ with ckptcheck.record(folder, lambda: state, name="script") as run:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
     for mode in ("control", "resumes", "forgets", "skips", "dies"):
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, mode, mode], cwd=folder, capture_output=True, text=True, check=False
-        )
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
+        command = [sys.executable, "-c", SCRIPT, mode, mode]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
         assert (done.returncode == 0) == (mode != "dies"), done.stderr
     return folder
 
@@ -84,6 +85,19 @@ def test_a_script_that_skips_a_batch(recorded: Path) -> None:
         "The resumed run read other batches than the control, first at step 10: it begins there with the batch that the control "
         "read at step 11."
     ]
+
+
+def test_one_hash_seed_for_both_is_told(recorded: Path, tmp_path: Path) -> None:
+    for name in ("control", "resumes"):
+        shutil.copytree(recorded / name, tmp_path / name)
+        file = tmp_path / name / "run.json"
+        file.write_text(file.read_text().replace('"hash_seed": "random"', '"hash_seed": "0"'))
+    report = compare_runs(tmp_path / "control", tmp_path / "resumes")
+    assert report.verdict == "pass"
+    assert report.warnings()[-1] == (
+        "script × resumes: both runs had PYTHONHASHSEED=0, so what depends on the order of sets would not show. Set it to another "
+        "value for the resumed run."
+    )
 
 
 def test_comparing_loads_no_tensorflow(recorded: Path) -> None:
