@@ -1,6 +1,7 @@
 """Recording from inside a script, comparing two records, judging kept runs anew."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
