@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck import environment, run
-from ckptcheck.compare import Comparison, compare
+from ckptcheck.compare import Comparison, compare, same
 from ckptcheck.diagnose import (
     first_sentence,
     missing_keys,
@@ -157,7 +157,17 @@ def _not_covered(control: Run, resumed: Run) -> tuple[str, ...]:
     asked = resumed.facts.asked
     if asked is None:
         return ()
-    return tuple(name for name, each in control.boundary.items() if name not in asked and each.kind is not Kind.METRIC)
+    idle = {name for name, each in control.initial.items() if each.kind is Kind.RNG and _stands_still(name, control)}
+    return tuple(
+        name
+        for name, each in control.boundary.items()
+        if name not in asked and each.kind is not Kind.METRIC and name not in idle
+    )
+
+
+def _stands_still(name: str, control: Run) -> bool:
+    """Return whether nothing was drawn from a generator."""
+    return name in control.final and same(control.initial[name].value, control.final[name].value)
 
 
 def report(cases: Sequence[Case]) -> Report:

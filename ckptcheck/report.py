@@ -80,6 +80,8 @@ class Case:
             return ()
         boundary = self.comparison.at("boundary")
         idle = boundary["kind"].isin([Kind.HYPERPARAMETER.value, Kind.METRIC.value])
+        # What a generator has drawn it counts: where it stands still, nothing was drawn.
+        idle |= (boundary["kind"] == Kind.RNG.value) & boundary["name"].isin(self.comparison.never_moved)
         shown = boundary["poisoned"].astype(bool) | (boundary["asked"] == True)  # noqa: E712  # or None
         return tuple(boundary["name"][~shown & ~idle])
 

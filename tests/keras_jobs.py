@@ -108,6 +108,59 @@ class Eager(Small):
         return model
 
 
+class MixedPrecision(Small):
+    """A policy that the program has set, an optimizer that wraps another, and batches of which nobody knows how many there are."""
+
+    def model(self):
+        keras.mixed_precision.set_global_policy("mixed_float16")
+        return super().model()
+
+    def fit(self, model, callbacks, initial_epoch):
+        def batches():
+            for first in range(0, 40, 8):
+                yield X[first : first + 8], Y[first : first + 8]
+
+        signature = (tf.TensorSpec((None, 6)), tf.TensorSpec((None, 1)))
+        data = tf.data.Dataset.from_generator(batches, output_signature=signature)
+        model.fit(data, epochs=4, callbacks=callbacks, initial_epoch=initial_epoch)
+
+
+class Attention(Small):
+    """Layers inside of layers, one of them with a generator that no file holds; a metric with a state of its own."""
+
+    restores = ("keras", "backup")
+
+    def model(self):
+        tokens = keras.Input((6,))
+        pairs = keras.layers.Reshape((3, 2))(tokens)
+        seen = keras.layers.MultiHeadAttention(2, 2, dropout=0.1)(pairs, pairs)
+        model = keras.Model(tokens, keras.layers.Dense(1)(keras.layers.Flatten()(seen)))
+        model.compile("adam", "mse", metrics=[keras.metrics.RootMeanSquaredError()])
+        return model
+
+
+class Text(Small):
+    """Batches of text."""
+
+    restores = ("weights",)
+
+    def model(self):
+        words = keras.layers.TextVectorization(output_sequence_length=3, vocabulary=["a", "b", "c"])
+        hidden = [words, keras.layers.Embedding(6, 3), keras.layers.Flatten(), keras.layers.Dense(1)]
+        model = keras.Sequential([keras.Input((1,), dtype="string"), *hidden])
+        model.compile("sgd", "mse")
+        return model
+
+    def data(self):
+        return tf.data.Dataset.from_tensor_slices((np.array([["a b"], ["c"], ["b c a"], [""]] * 10), Y)).batch(8)
+
+    def validation(self):
+        return self.data()
+
+    def fit(self, model, callbacks, initial_epoch):
+        model.fit(self.data(), epochs=4, callbacks=callbacks, initial_epoch=initial_epoch)
+
+
 class SecondModel(Small):
     """Variables beside the model are looked at, too: here an average of the weights that nothing saves."""
 
@@ -128,6 +181,14 @@ class SecondModel(Small):
 
 class OtherSteps(Small):
     steps_per_epoch = 7
+
+
+class MoreStepsThanSaid(MixedPrecision):
+    steps_per_epoch = 4
+
+
+class FewerStepsThanSaid(MixedPrecision):
+    steps_per_epoch = 6
 
 
 class NotCompiled(Small):

@@ -6,9 +6,11 @@ from conftest import HERE
 from ckptcheck import Case, Report, verify
 
 JOBS = HERE / "keras_jobs.py"
-FINE = ("Unbuilt", "OwnTrainStep", "TwoInputs", "Eager")
+FINE = ("Unbuilt", "OwnTrainStep", "TwoInputs", "Eager", "MixedPrecision", "Text")
 WRONG = {
     "OtherSteps × keras": "its steps_per_epoch is 7, but an epoch of its fit has 5 batches. Write steps_per_epoch = 5.",
+    "MoreStepsThanSaid × keras": "its steps_per_epoch is 4, but an epoch of its fit has more batches than that.",
+    "FewerStepsThanSaid × keras": "its steps_per_epoch is 6, but epoch 0 of its fit had 5 batches.",
     "NotCompiled × keras": "build raised TypeError: model returned Sequential; it must return a compiled keras.Model.",
     "TwoStepsAtOnce × keras": "its model runs 2 steps at once, which cannot be told apart: compile it with steps_per_execution=1.",
     "NothingToValidateWith × keras": "it shows no validation data: give `validation_data` to fit, or override `validation`.",
@@ -17,7 +19,7 @@ WRONG = {
     "WhichStep × checkpoint": "next_step raised TypeError: which step comes next? Keep a counter in the attribute `step`, or override "
     "next_step.",
 }  # fmt: skip
-ALL = [*FINE, "SecondModel", "NoSuchWay", *(name.partition(" ")[0] for name in WRONG)]
+ALL = [*FINE, "Attention", "SecondModel", "NoSuchWay", *(name.partition(" ")[0] for name in WRONG)]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,16 @@ def test_a_way_to_restore_that_nobody_wrote(cases: dict[str, Case]) -> None:
         "The restore raised NotImplementedError: override restore to say how 'telepathy' is restored",
     )
     assert cases["NoSuchWay × keras"].outcome == "recovered"
+
+
+def test_layers_inside_of_layers(cases: dict[str, Case]) -> None:
+    for restore in ("keras", "backup"):
+        (found,) = cases[f"Attention × {restore}"].diagnoses
+        assert (found.cause, found.stage, found.tensors) == (
+            "generators-lost",
+            "omitted at save",
+            ("multi_head_attention/dropout/seed_generator",),
+        )
 
 
 def test_variables_beside_the_model_are_seen(cases: dict[str, Case]) -> None:

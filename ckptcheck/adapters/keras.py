@@ -13,9 +13,10 @@ import h5py
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.common import global_state
 
 from ckptcheck.adapters.tf2 import restore_checkpoint
-from ckptcheck.adapters.variables import SEED, Created, names_of, poison, state_of
+from ckptcheck.adapters.variables import SEED, Created, inner, names_of, poison, state_of
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Kind, Loop, Restored, Step, Tensor
 from ckptcheck.run import digest
@@ -113,7 +114,9 @@ class FitJob(ABC):
 
     def state(self) -> Mapping[str, Tensor]:
         """Return every variable of the model, its metrics and its optimizer, and all others made since the build."""
-        return state_of([self.live], self._created.variables()) | _remembered(self._callbacks)
+        waiting = _metrics_to_be_built(self.live)
+        others = [each for each in self._created.variables() if id(each) not in waiting]
+        return state_of([self.live], others) | _remembered(self._callbacks)
 
     def save(self, folder: Path, step: int) -> None:
         """Save in each way that is no callback's."""
@@ -152,8 +155,9 @@ class FitJob(ABC):
     def load_model(self, path: Path) -> None:
         """Put the model of a file in the place of the one that was built, as in a process that has built none."""
         self._created.forget(names_of([self.live]))
-        keras.utils.clear_session()
         keras.utils.set_random_seed(SEED)
+        # Layers are numbered from the beginning; clear_session would also take back policies that the program has set.
+        global_state.set_global_attribute("object_name_uids", None)
         with self._created.watching():
             self.live = keras.models.load_model(path)
 
@@ -223,6 +227,16 @@ SAVERS: dict[str, Callable[[Any, Path, int], None]] = {
 }
 
 
+def _metrics_to_be_built(model: Any) -> set[int]:
+    """Return the variables of metrics that a model was compiled with and does not list yet, by their identity."""
+    compiled = getattr(model, "_compile_metrics", None)
+    if compiled is None or compiled.built:
+        return set()
+    given = keras.tree.flatten([getattr(compiled, "_user_metrics", None), getattr(compiled, "_user_weighted_metrics", None)])
+    metrics = [each for each in given if isinstance(each, keras.metrics.Metric)]
+    return {id(inner(variable)) for metric in metrics for variable in metric.variables}
+
+
 def _remembered(callbacks: Sequence[Any]) -> dict[str, Tensor]:
     """Return what callbacks remember that change the training by it."""
     found: dict[str, Tensor] = {}
@@ -262,6 +276,8 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._loss: Any = None
         self.position = 0
         self._epoch = 0
+        self._ended = 0  # batches of this epoch
+        self._announced = False
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Have the train step show what it does."""
@@ -277,22 +293,33 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 f"its steps_per_epoch is {self._job.steps_per_epoch}, but an epoch of its fit has {steps} batches. "
                 f"Write steps_per_epoch = {steps}"
             )
-        if model.optimizer is not None and all(layer.built for layer in model._flatten_layers()):
+        optimizer = model.optimizer
+        if optimizer is not None and not optimizer.built and all(layer.built for layer in model._flatten_layers()):
             # What the first step would do. Slots that wait for their values from a checkpoint get them here.
-            model.optimizer.build(model.trainable_variables)
+            optimizer.build(model.trainable_variables)
         self._show_steps(model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Take note of the position."""
         self._epoch = epoch
+        self._ended = 0
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Tell that a step comes."""
+        if self._ended == self._job.steps_per_epoch:
+            return  # of data whose length is not known Keras asks for one batch more
+        self._announced = True
         self.position = self._epoch * self._job.steps_per_epoch + batch
         self._loop.before_step()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Tell what the step did."""
+        if not self._announced:
+            raise NotVerifiedError(
+                f"its steps_per_epoch is {self._job.steps_per_epoch}, but an epoch of its fit has more batches than that"
+            )
+        self._announced = False
+        self._ended += 1
         loss, rate, data = self._shown or (None, None, ())
         if loss is None:
             loss = (logs or {}).get("loss", "not shown")
@@ -306,6 +333,10 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Tell that this is where people save."""
+        if self._ended != self._job.steps_per_epoch:
+            raise NotVerifiedError(
+                f"its steps_per_epoch is {self._job.steps_per_epoch}, but epoch {epoch} of its fit had {self._ended} batches"
+            )
         self._loop.may_save()
 
     def _show_steps(self, model: Any) -> None:
