@@ -26,13 +26,12 @@ def run(*arguments: str, cwd: Path, **options: object) -> subprocess.CompletedPr
     return subprocess.run([*CKPTCHECK, *arguments], cwd=cwd, capture_output=True, text=True, check=False, **options)
 
 
-def test_default_run(tmp_path: Path, default_report: Report) -> None:
+def test_default_run(default_command: tuple[Path, subprocess.CompletedProcess[str]], default_report: Report) -> None:
     """The README's first command; its document equals the one of the library's own run, digests included."""
-    done = run("verify", "--json", cwd=tmp_path)
+    folder, done = default_command
     assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
-    out = tmp_path / "ckptcheck-out"
-    assert document == json.loads((out / "report.json").read_text()) == default_report.document()
+    out = folder / "ckptcheck-out"
+    assert json.loads((out / "report.json").read_text()) == default_report.document()
     assert sorted(each.name for each in out.iterdir()) == [
         ".ckptcheck",
         "curves.png",
@@ -67,7 +66,9 @@ def test_text_report(tmp_path: Path) -> None:
 
 def test_what_a_job_prints_does_not_spoil_the_document(tmp_path: Path) -> None:
     done = run("verify", toy("Prints"), "--json", *TOY_RUN, cwd=tmp_path)
-    assert json.loads(done.stdout)["verdict"] == "pass"
+    document = json.loads(done.stdout)
+    assert document["verdict"] == "pass"
+    assert document == json.loads((tmp_path / "ckptcheck-out" / "report.json").read_text())
     folder = tmp_path / "ckptcheck-out" / "runs" / "toy_jobs-Prints"
     assert "a line that must not spoil standard output" in (folder / "control" / "output.txt").read_text()
 

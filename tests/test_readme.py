@@ -93,8 +93,8 @@ def masked(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\d[\d.e+-]*", "#", text)).strip()
 
 
-def test_output_is_what_is_shown(tmp_path: Path) -> None:
-    printed = masked(shell("python -m ckptcheck verify", tmp_path).stdout)
+def test_output_is_what_is_shown(default_command: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    printed = masked(default_command[1].stdout)
     for shown in SHOWN:
         if shown in SHOWN_BY_FIT:
             continue

@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import math
 import re
 import zipfile
 from abc import ABC, abstractmethod
@@ -320,16 +321,13 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
             )
         self._announced = False
         self._ended += 1
-        loss, rate, data = self._shown or (None, None, ())
-        if loss is None:
-            loss = (logs or {}).get("loss", "not shown")
-        self._loop.after_step(
-            Step(
-                loss=float(loss),
-                batch=[_seen(each) for each in data],
-                learning_rate=None if rate is None else float(rate),
-            )
-        )
+        if self._shown is None:
+            self._loop.after_step(Step(loss=(logs or {}).get("loss", "not shown")))
+            return
+        numbers, *data = self._shown
+        loss, rate = numbers.numpy().tolist()
+        seen = [_seen(each) for each in data]
+        self._loop.after_step(Step(loss, seen, learning_rate=None if math.isnan(rate) else rate))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Tell that this is where people save."""
@@ -356,13 +354,15 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         def shown_step(*arguments: Any, **named: Any) -> Any:
             self._loss = None
             optimizer = model.optimizer
-            rate = None if optimizer is None else tf.convert_to_tensor(optimizer.learning_rate)
+            rate = np.nan if optimizer is None else tf.convert_to_tensor(optimizer.learning_rate)
             logs = train_step(*arguments, **named)
             if not isinstance(logs, dict):
                 return logs
-            data = tuple(each for each in tf.nest.flatten((arguments, named), expand_composites=True) if tf.is_tensor(each))
-            shown = {"rate": rate, "data": data} | ({} if self._loss is None else {"loss": self._loss})
-            return logs | {SHOWN: shown}
+            loss = logs.get("loss", np.nan) if self._loss is None else self._loss
+            # Both in one tensor, wide enough to hold either exactly: every output of the graph costs time.
+            numbers = tf.stack([tf.cast(loss, tf.float64), tf.cast(rate, tf.float64)])
+            data = tf.nest.flatten((arguments, named), expand_composites=True)
+            return logs | {SHOWN: (numbers, *(each for each in data if tf.is_tensor(each)))}
 
         model.compute_loss, model.train_step = shown_loss, shown_step
         model.make_train_function(force=True)
@@ -370,8 +370,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
         def train(iterator: Any) -> Any:
             logs = train_function(iterator)
-            found = logs.pop(SHOWN, None) if isinstance(logs, dict) else None
-            self._shown = None if found is None else (found.get("loss"), found["rate"], found["data"])
+            self._shown = logs.pop(SHOWN, None) if isinstance(logs, dict) else None
             return logs
 
         train.__name__ = SHOWN
