@@ -19,30 +19,52 @@ if TYPE_CHECKING:
 
 # Dark enough and different enough in lightness to be told apart in grey; each has a line style of its own too.
 Style = tuple[str, str, str]
-STYLES: tuple[Style, ...] = (("#0b3c8c", "--", "o"), ("#e07b00", "-.", "s"), ("#7a1fa2", ":", "^"), ("#2e7d32", "-", "D"))
+STYLES: tuple[Style, ...] = (
+    ("#0b3c8c", "--", "o"),
+    ("#e07b00", "-.", "s"),
+    ("#7a1fa2", ":", "^"),
+    ("#2e7d32", "-", "D"),
+    ("#c2185b", "--", "v"),
+    ("#00838f", "-.", "P"),
+    ("#5d4037", ":", "X"),
+    ("#827717", "-", "*"),
+)
 Shown = Sequence[tuple[Case, Style]]
 CONTROL = "#b5b5b5"
 # Differences are drawn on a logarithmic scale; an exact match, which has no logarithm, has a lane of its own below it.
 EXACT_LANE = 1e-11
+# Jobs side by side, and the height of a row of them in inches.
+MOST_COLUMNS, ROW = 4, 10.2
 LANE_EDGE = 1e-10
 
 
 def plot(report: Report) -> "Figure":
-    """Draw one column per job: losses, their difference from the control, and the moving statistics at the boundary."""
+    """Draw one column per job: losses, their difference from the control, and the moving statistics at the boundary.
+
+    Many jobs are drawn in several rows of columns.
+    """
     from matplotlib.figure import Figure
 
     jobs = [job for job in dict.fromkeys(case.job for case in report.cases) if _control(report, job) is not None]
-    width = max(5.2 * len(jobs), 6.4)
-    figure = Figure(figsize=(width, 10.2))
+    columns = min(len(jobs), MOST_COLUMNS)
+    rows = -(-len(jobs) // MOST_COLUMNS)
+    width, height = max(5.2 * columns, 6.4), ROW * max(1, rows)
+    figure = Figure(figsize=(width, height))
     if not jobs:
         figure.text(0.5, 0.5, "No control run finished: there is nothing to draw.", ha="center")
         return figure
-    axes = figure.subplots(4, len(jobs), squeeze=False, height_ratios=(3, 2.2, 1.5, 2.4))
-    # Margins in inches, by hand: to have them worked out costs as much as all of the drawing.
-    figure.subplots_adjust(left=1.15 / width, right=1 - 0.15 / width, top=0.925, bottom=0.055, hspace=0.27, wspace=0.2)
-    for column, job in enumerate(jobs):
-        _draw_job(list(axes[:, column]), job, [case for case in report.cases if case.job == job], column == 0)
-    figure.suptitle("Does training go on as if nothing had happened? Control against each restore", fontsize=13)
+    for row in range(rows):
+        # Margins in inches, by hand: to have them worked out costs as much as all of the drawing.
+        top, bottom = 1 - ROW * (row + 0.075) / height, 1 - ROW * (row + 0.945) / height
+        sides = {"left": 1.15 / width, "right": 1 - 0.15 / width, "top": top, "bottom": bottom}
+        grid = figure.add_gridspec(4, columns, height_ratios=(3, 2.2, 1.5, 2.4), hspace=0.27, wspace=0.2, **sides)
+        drawn = jobs[row * MOST_COLUMNS : (row + 1) * MOST_COLUMNS]
+        lines = [[figure.add_subplot(grid[line, column]) for column in range(len(drawn))] for line in range(4)]
+        for column, job in enumerate(drawn):
+            axes = [line[column] for line in lines]
+            _draw_job(axes, job, [case for case in report.cases if case.job == job], column == 0)
+    title = "Does training go on as if nothing had happened? Control against each restore"
+    figure.suptitle(title, fontsize=13 if columns > 1 else 9.5, y=1 - 0.02 * ROW / height)
     return figure
 
 
@@ -69,7 +91,7 @@ def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled:
     control = next(case.control for case in cases if case.control)
     shown = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
     _draw_curves(training, validation, control, shown)
-    training.set_title(job, fontweight="bold", loc="left")
+    training.set_title(job if ":" not in job else job.rpartition("/")[2], fontweight="bold", loc="left")
     _draw_difference(difference, control, shown)
     _draw_statistics(statistics, shown)
     for each in (training, validation, difference):
@@ -121,7 +143,9 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
             axis.axvline(each, color="black", linewidth=0.8)
         axis.grid(alpha=0.25)
     here = validation.get_xaxis_transform()
-    validation.text(boundary, 0.03, "saved here, and restored ", transform=here, fontsize=8, ha="right")
+    left = boundary - start < (len(control.losses) - start) / 3  # no room there
+    text = " saved here, and restored" if left else "saved here, and restored "
+    validation.text(boundary, 0.03, text, transform=here, fontsize=8, ha="left" if left else "right")
     training.legend(fontsize=8, loc="upper right")
 
 
