@@ -127,6 +127,7 @@ def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, floa
     y = draw.integers(0, 10, len(x))
     job = Sixty()
     job.steps_per_epoch = BLOCK
+    job.build(0)
     loop = _Loop(folder)
     watch = _Watch(loop, job)
 

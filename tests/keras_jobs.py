@@ -161,6 +161,18 @@ class Text(Small):
         model.fit(self.data(), epochs=4, callbacks=callbacks, initial_epoch=initial_epoch)
 
 
+class MakesMetrics(Small):
+    """A callback makes variables at the end of each epoch, and lets go of them."""
+
+    def fit(self, model, callbacks, initial_epoch):
+        def score(epoch, logs):
+            metric = keras.metrics.Mean()
+            metric.update_state(epoch)
+            metric.itself = metric  # only the garbage collector will take it away
+
+        super().fit(model, [keras.callbacks.LambdaCallback(on_epoch_end=score), *callbacks], initial_epoch)
+
+
 class SecondModel(Small):
     """Variables beside the model are looked at, too: here an average of the weights that nothing saves."""
 

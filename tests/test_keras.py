@@ -6,7 +6,7 @@ from conftest import HERE
 from ckptcheck import Case, Report, verify
 
 JOBS = HERE / "keras_jobs.py"
-FINE = ("Unbuilt", "OwnTrainStep", "TwoInputs", "Eager", "MixedPrecision", "Text")
+FINE = ("Unbuilt", "OwnTrainStep", "TwoInputs", "Eager", "MixedPrecision", "Text", "MakesMetrics")
 WRONG = {
     "OtherSteps × keras": "its steps_per_epoch is 7, but an epoch of its fit has 5 batches. Write steps_per_epoch = 5.",
     "MoreStepsThanSaid × keras": "its steps_per_epoch is 4, but an epoch of its fit has more batches than that.",

@@ -94,6 +94,10 @@ class FitJob(ABC):
         with self._created.watching():
             self.fit(self.live, [*saving, self._watch], self.initial_epoch)
 
+    def stepped(self) -> None:
+        """Take note that a step was made: what is created from now on is nothing that training began with."""
+        self._created.paused = True
+
     def next_step(self) -> int:
         """Return the position of `fit`: whole epochs, and the batch in the epoch that comes next."""
         return self._watch.position
@@ -107,7 +111,9 @@ class FitJob(ABC):
         metrics = [variable for metric in self.live.metrics for variable in metric.variables]
         kept = [np.array(variable) for variable in metrics]
         arguments = data if isinstance(data, tuple | list) else (data,)
+        paused, self._created.paused = self._created.paused, True
         found = self.live.evaluate(*arguments[:2], verbose=0, return_dict=True)
+        self._created.paused = paused
         self.live.reset_metrics()  # those, too, that were made only now
         for variable, value in zip(metrics, kept, strict=True):
             variable.assign(value)
@@ -143,9 +149,9 @@ class FitJob(ABC):
         if restore == "checkpoint":
             checkpoint = tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer)
             prefix = tf.train.latest_checkpoint(str(folder / "checkpoint"))
-            self.initial_epoch = int(str(prefix).rsplit("-", 1)[-1]) // self.steps_per_epoch
             with self._created.watching():
                 held, keys, values = restore_checkpoint(checkpoint, prefix)
+            self.initial_epoch = int(str(prefix).rsplit("-", 1)[-1]) // self.steps_per_epoch
             self._created.forget({id(checkpoint.save_counter)})  # the number of saves is not the training's
             return Restored(lambda: keys(names_of([self.live], self._created.variables())), held, values)
         if restore == "backup":
@@ -321,6 +327,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
             )
         self._announced = False
         self._ended += 1
+        self._job.stepped()
         if self._shown is None:
             self._loop.after_step(Step(loss=(logs or {}).get("loss", "not shown")))
             return

@@ -18,10 +18,14 @@ OPTIMIZERS = (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer)
 
 
 class Created:
-    """Every variable that was created while `watching`, and is still there."""
+    """Every variable that was created while `watching`, and is still there.
+
+    `paused` is for what makes variables that are no state: an evaluation, and whatever comes after the first step.
+    """
 
     def __init__(self) -> None:
         self._found: list[weakref.ref[Any]] = []
+        self.paused = False
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -29,7 +33,8 @@ class Created:
 
         def create(next_creator: Any, **arguments: Any) -> Any:
             variable = next_creator(**arguments)
-            self._found.append(weakref.ref(variable))
+            if not self.paused:
+                self._found.append(weakref.ref(variable))
             return variable
 
         with tf.variable_creator_scope(create):
