@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 
 from ckptcheck.adapters.tf2 import restore_checkpoint
-from ckptcheck.adapters.variables import SEED, Created, inner, names_of, poison, state_of
+from ckptcheck.adapters.variables import SEED, Created, names_of, poison, state_of
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Kind, Loop, Restored, Step, Tensor
 from ckptcheck.run import digest
@@ -121,9 +121,7 @@ class FitJob(ABC):
 
     def state(self) -> Mapping[str, Tensor]:
         """Return every variable of the model, its metrics and its optimizer, and all others made since the build."""
-        waiting = _metrics_to_be_built(self.live)
-        others = [each for each in self._created.variables() if id(each) not in waiting]
-        return state_of([self.live], others) | _remembered(self._callbacks)
+        return state_of([self.live], self._created.variables()) | _remembered(self._callbacks)
 
     def save(self, folder: Path, step: int) -> None:
         """Save in each way that is no callback's."""
@@ -232,16 +230,6 @@ SAVERS: dict[str, Callable[[Any, Path, int], None]] = {
     "weights": _save_weights,
     "checkpoint": _save_checkpoint,
 }
-
-
-def _metrics_to_be_built(model: Any) -> set[int]:
-    """Return the variables of metrics that a model was compiled with and does not list yet, by their identity."""
-    compiled = getattr(model, "_compile_metrics", None)
-    if compiled is None or compiled.built:
-        return set()
-    given = keras.tree.flatten([getattr(compiled, "_user_metrics", None), getattr(compiled, "_user_weighted_metrics", None)])
-    metrics = [each for each in given if isinstance(each, keras.metrics.Metric)]
-    return {id(inner(variable)) for metric in metrics for variable in metric.variables}
 
 
 def _remembered(callbacks: Sequence[Any]) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """TensorFlow 2 and Keras 3 variables: which there are, what they are called, and the part each plays in training."""
 
+import sys
 import weakref
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ OPTIMIZERS = (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer)
 class Created:
     """Every variable that was created while `watching`, and is still there.
 
-    `paused` is for what makes variables that are no state: an evaluation, and whatever comes after the first step.
+    Those of metrics are left out: a model, or a job's attributes, lead to the metrics in use. `paused` is for what makes
+    variables that are no state: an evaluation, and whatever comes after the first step.
     """
 
     def __init__(self) -> None:
@@ -33,7 +35,7 @@ class Created:
 
         def create(next_creator: Any, **arguments: Any) -> Any:
             variable = next_creator(**arguments)
-            if not self.paused:
+            if not self.paused and not _is_made_by_a_metric():
                 self._found.append(weakref.ref(variable))
             return variable
 
@@ -48,6 +50,16 @@ class Created:
         """Return those that are still there, in the order in which they were created."""
         found = (each() for each in self._found)
         return [each for each in found if each is not None]
+
+
+def _is_made_by_a_metric() -> bool:
+    """Return whether a metric of Keras is making a variable; a model that is loaded makes some that it never uses."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        if isinstance(frame.f_locals.get("self"), keras.metrics.Metric):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def state_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[str, Tensor]:
