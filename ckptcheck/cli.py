@@ -293,11 +293,12 @@ def _list_studies() -> None:
 
 @app.command("jobs")
 def list_jobs() -> None:
-    """List the jobs that ship with the tool, their restores with the expected outcome, and their options."""
+    """List the jobs that ship with the tool, and the recipes of the report cards: restores, expected outcomes, options."""
     from dataclasses import fields
 
     from ckptcheck.jobs import JOBS
     from ckptcheck.jobs.options import shown
+    from ckptcheck.suites import SUITES
 
     for job in JOBS.values():
         print(f"{job.name}\n  {job.summary}\n  restores (expected outcome):")
@@ -306,6 +307,12 @@ def list_jobs() -> None:
         print("  options (--set KEY=VALUE):")
         for option in fields(job.options):
             print(f"    {option.name + '=' + shown(option.default):<24} {option.metadata['text']}")
+        print()
+    for suite, recipes in SUITES.items():
+        print(f"recipes of the report card {suite} (verify --suite {suite}, or by name):")
+        for recipe in recipes:
+            outcomes = ", ".join(f"{restore} {outcome}" for restore, outcome in recipe.expected.items())
+            print(f"  {recipe.name}\n    {recipe.summary}\n    {outcomes}")
         print()
 
 

@@ -114,6 +114,15 @@ def run_alone(group: Group, needs: Needs) -> tuple[list[Event], bytes]:
         shutil.rmtree(top, ignore_errors=True)
 
 
+def _put(source: Path, target: Path) -> None:
+    """Move a folder into its place; where it is there already, move what it holds to what is there."""
+    if not target.exists():
+        source.replace(target)
+        return
+    for each in source.iterdir():
+        each.replace(target / each.name)
+
+
 def _brought_back(future: "Future[tuple[list[Event], bytes]]", group: Group, top: Path) -> Iterator[Event]:
     try:
         said, packed = future.result()
@@ -132,5 +141,5 @@ def _brought_back(future: "Future[tuple[list[Event], bytes]]", group: Group, top
     # A run is there whole or not at all.
     with tempfile.TemporaryDirectory(dir=top) as unpacked, tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(unpacked, filter="data")
-        (Path(unpacked) / group.first.folder).replace(top / group.first.folder)
+        _put(Path(unpacked) / group.first.folder, top / group.first.folder)
     yield from said

@@ -135,17 +135,17 @@ def verify(
     top = Path(temporary or folder or "").resolve()
     made = not top.exists()
     try:
+        settings = _Settings(texts, steps, places, repeat or 0, timeout)
+        hear = watch or (lambda event: None)
         with opened(executor) as place:
-            settings = _Settings(texts, steps, places, repeat or 0, timeout)
-            hear = watch or (lambda event: None)
             runs = _run_all(requests, top, settings, place, hear)
-        from ckptcheck import judge, recorded  # loaded by now, see _run_all
+            from ckptcheck import judge, recorded  # loaded by now, see _follow
 
-        cases = _judged(requests, runs, tolerance, noise_asked=bool(repeat))
-        unclear = [name for name in runs if any(case.job == name and judge.needs_repeat(case) for case in cases)]
-        if unclear and repeat is None and place is None:
-            _repeat({name: runs[name] for name in unclear}, top, settings, hear)
-            cases = _judged(requests, runs, tolerance, noise_asked=False)
+            cases = _judged(requests, runs, tolerance, noise_asked=bool(repeat))
+            unclear = [name for name in runs if any(case.job == name and judge.needs_repeat(case) for case in cases)]
+            if unclear and repeat is None:
+                _repeat({name: runs[name] for name in unclear}, top, settings, place, hear)
+                cases = _judged(requests, runs, tolerance, noise_asked=False)
         recorded.write_questions(top, requests, runs)
         return judge.report(cases)
     except BaseException:
@@ -234,12 +234,13 @@ def _run_all(
     return runs
 
 
-def _repeat(runs: dict[str, _JobRun], top: Path, settings: _Settings, watch: Watch) -> None:
+def _repeat(runs: dict[str, _JobRun], top: Path, settings: _Settings, place: Place | None, watch: Watch) -> None:
     """Run the controls of some jobs once more."""
     groups = [Group(replace(_task(job, found.folder.name, settings), repeat=1)) for job, found in runs.items()]
     for found in runs.values():
         found.repeats = 1
-    _follow(run_groups(groups, top, Needs(_modules(runs), (CONTROL_HASH_SEED,), settings.timeout)), runs, watch)
+    needs = Needs(_modules(runs), (CONTROL_HASH_SEED,), settings.timeout)
+    _follow(run_groups(groups, top, needs, place), runs, watch)
 
 
 def _follow(events: Iterable[Event], runs: Mapping[str, _JobRun], watch: Watch) -> None:

@@ -261,3 +261,14 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(raised.value) == (
         "dask://localhost:8786 needs the package distributed, which is not installed: pip install 'ckptcheck[dask]'."
     )
+
+
+def test_a_job_is_repeated_where_that_can_tell() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        report = verify([toy("HiddenInLastLoss"), toy("Jitters")], steps=21, boundaries=(5, 9), executor=executor)
+    assert [(case.outcome, case.noise is not None) for case in report.cases] == [
+        ("diverged", True),
+        ("diverged", True),
+        ("inconclusive", True),
+        ("inconclusive", True),
+    ]
