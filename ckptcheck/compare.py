@@ -5,18 +5,20 @@ Equal means the same, unless somebody asked for a tolerance, or the job was foun
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ckptcheck import sequences
+from ckptcheck.arrays import count_not_finite, differing, is_telling, largest_difference, norm, same
+from ckptcheck.instead import ANEW, OWN, Instead, Lookup
 from ckptcheck.job import Kind, Tensor
-from ckptcheck.run import Run, Snapshot, digest
-from ckptcheck.tolerance import EXACT, Tolerance, as_float, is_inexact
-
-Array = np.ndarray[Any, Any]
+from ckptcheck.names import match
+from ckptcheck.run import Run, Snapshot, boundary_point, digest
+from ckptcheck.tolerance import EXACT, Tolerance
 
 TENSOR_COLUMNS = (
     "point",  # boundary or final
@@ -34,11 +36,15 @@ TENSOR_COLUMNS = (
     "max_abs_diff",
     "control_norm",  # Euclidean, over all elements, in float64
     "resumed_norm",
-    "equals",  # what a differing resumed value equals instead: initial, zero, tensor, anew (made in the first step), or empty
-    "equals_name",  # the control's tensor it equals
+    "not_finite",  # elements of the resumed value that are NaN or infinite
+    "equals",  # what a differing resumed value equals instead, a word of ckptcheck.instead, or empty
+    "equals_name",  # the control's tensor it equals, or the dtype that it was rounded to
+    "equals_value",  # the steps done at the save that it equals, or the factor
     "asked",  # whether the restore asked for it; None where the adapter does not know
     "held",  # whether the checkpoint holds its key, or else its value; None where neither can be known
     "poisoned",  # whether the value before the restore differed from the control's at the boundary
+    "control_moves",  # whether its value changes between the boundary and the end
+    "resumed_moves",
 )
 LOSS_COLUMNS = (
     "control_step",
@@ -54,6 +60,8 @@ LOSS_COLUMNS = (
     "control_rate",  # None where the job shows no learning rate
     "resumed_rate",
     "rate_equal",
+    "draws_equal",  # whether the random numbers are the control's, where the job shows them
+    "hyperparameters_equal",
 )
 EVALUATION_COLUMNS = ("steps_done", "control_loss", "resumed_loss", "diff", "equal", "identical")
 
@@ -74,8 +82,22 @@ class Comparison:
     steps_after: int
     # Tensors of the control that had the same value at every point of its run.
     never_moved: tuple[str, ...]
-    # The control's step whose batch the resumed run reads first, where that is another step than it should be.
-    first_batch_of: int | None = None
+    # What became of the batches and of the draws.
+    batches: sequences.Path = field(default_factory=sequences.Path)
+    draws: sequences.Path = field(default_factory=sequences.Path)
+    # The first hyperparameter of a step that is another: step, name, the control's and the resumed run's value.
+    hyperparameter: tuple[int, str, float | None, float | None] | None = None
+    # What explains differences and is none by itself: scalars that objects of the program remember and that moved in the
+    # control, by name: the control's and the resumed run's value at the boundary; and global generators of the process.
+    attributes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    generators: tuple[str, ...] = ()
+    # The names that the resumed run has for tensors of the control, by the control's.
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    # Steps of the control before the boundary, and in an epoch.
+    position: int = 0
+    steps_per_epoch: int = 1
+    # The places in the control from which the resumed run's learning rates are its, where they vary: another than `position`.
+    rates_from: tuple[int, ...] = ()
 
     def at(self, point: str) -> pd.DataFrame:
         """Return the tensors at one point."""
@@ -113,14 +135,17 @@ class Comparison:
         return bool(
             self.tensors[column].all()
             and self.evaluations[column].all()
-            and self.losses[[column, "batch_equal", "rate_equal"]].all(axis=None)
+            and self.losses[[column, "batch_equal", "rate_equal", "draws_equal", "hyperparameters_equal"]].all(axis=None)
             and self.first_step[0] == self.first_step[1]
         )
 
 
 def compare(control: Run, resumed: Run, tolerance: Tolerance = EXACT) -> Comparison:
     """Compare a resumed run with its control, at the boundary and from there to the end."""
+    names = match(_points(control), _points(resumed))
+    resumed = resumed.renamed(names) if names else resumed
     boundary = control.facts.schedule.boundary
+    lookup = Lookup(control, resumed)
     at_boundary = [(name, *pair, False) for name, pair in _pairs(control.boundary, resumed.boundary).items()]
     if control.after_boundary and resumed.after_boundary:
         at_boundary = _with_late(at_boundary, control.after_boundary, resumed.after_boundary)
@@ -128,8 +153,8 @@ def compare(control: Run, resumed: Run, tolerance: Tolerance = EXACT) -> Compari
     return Comparison(
         tensors=pd.DataFrame(
             [
-                *_tensors("boundary", at_boundary, control, resumed, tolerance),
-                *_tensors("final", finals, control, resumed, tolerance),
+                *_tensors("boundary", at_boundary, control, resumed, tolerance, lookup),
+                *_tensors("final", finals, control, resumed, tolerance, lookup),
             ],
             columns=list(TENSOR_COLUMNS),
         ),
@@ -138,30 +163,20 @@ def compare(control: Run, resumed: Run, tolerance: Tolerance = EXACT) -> Compari
         first_step=(boundary, resumed.facts.first_step),
         steps_after=len(control.steps) - control.position,
         never_moved=_never_moved(control),
-        first_batch_of=_first_batch_of(control, resumed),
+        batches=sequences.batches(control, resumed),
+        draws=sequences.draws(control, resumed),
+        hyperparameter=next(_hyperparameters(control, resumed), None),
+        attributes=_attributes(control, resumed),
+        generators=_generators(control, resumed),
+        renamed={ours: theirs for theirs, ours in names.items()},
+        position=control.position,
+        steps_per_epoch=control.facts.schedule.steps_per_epoch,
+        rates_from=_rates_from(control, resumed),
     )
 
 
-def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
-    """Return a boolean array of the elements' shape: where two arrays of one dtype and shape differ in any bit."""
-    width = max(1, control.dtype.itemsize)
-    left, right = (np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, width) for array in (control, resumed))
-    found: Array = (left != right).any(axis=1).reshape(control.shape)
-    if control.dtype.kind == "c":  # a NaN in one part says nothing of the other
-        left, right = (np.stack([array.real, array.imag], axis=-1) for array in (control, resumed))
-        apart: Array = np.asarray(differing(left, right, equal_nan).any(axis=-1))
-        return apart
-    if is_inexact(control.dtype):
-        left_nan, right_nan = np.isnan(control), np.isnan(resumed)
-        found = found & ~(left_nan & right_nan) if equal_nan else found | left_nan | right_nan
-    return found
-
-
-def same(control: Array, resumed: Array, equal_nan: bool = False) -> bool:
-    """Return whether two arrays are equal bit for bit, dtype and shape included."""
-    if control.dtype != resumed.dtype or control.shape != resumed.shape:
-        return False
-    return not differing(control, resumed, equal_nan).any()
+def _points(run: Run) -> list[Snapshot]:
+    return [run.boundary, run.after_boundary or {}, run.final]
 
 
 # A tensor's name, its value in the control and in the resumed run (None: not held there), and whether it came late.
@@ -181,20 +196,28 @@ def _with_late(pairs: list[_Pair], control: Snapshot, resumed: Snapshot) -> list
     ]
 
 
-def _tensors(point: str, pairs: Sequence[_Pair], control: Run, resumed: Run, tolerance: Tolerance) -> list[dict[str, Any]]:
-    values = {digest(ours.value): name for name, ours, _, _ in pairs if ours and ours.value.size > 1}
-    initial = resumed.initial
+def _tensors(
+    point: str, pairs: Sequence[_Pair], control: Run, resumed: Run, tolerance: Tolerance, lookup: Lookup
+) -> list[dict[str, Any]]:
     rows = []
     for name, ours, theirs, late in pairs:
         row = {"point": point, "name": name, "late": late} | _sides(ours, theirs, tolerance)
-        row |= dict.fromkeys(("equals", "equals_name"), "")
-        if not row["equal"] and theirs:
-            row |= {"equals": "anew"} if late else _equals(theirs.value, initial.get(name, control.initial.get(name)), values)
-        is_new = row["equals"] in ("initial", "zero", "anew") or row["kind"] == Kind.RNG.value
+        # At the end nothing is looked up: what a value is there tells of the steps before it, too.
+        is_lost = point == "boundary" and not row["equal"] and theirs is not None
+        found = Instead(ANEW) if is_lost and late else lookup.of(name, ours, theirs) if is_lost and theirs else Instead()
+        row |= {"equals": found.what, "equals_name": found.name, "equals_value": found.value}
+        is_new = found.what in OWN or row["kind"] == Kind.RNG.value
         row |= _keys(name, control.boundary.get(name) if is_new else None, resumed)
         row["poisoned"] = _is_poisoned(name, control, resumed)
+        row |= {"control_moves": _moves(name, control), "resumed_moves": _moves(name, resumed)}
         rows.append(row)
     return rows
+
+
+def _moves(name: str, run: Run) -> bool:
+    """Return whether a tensor changes between the boundary and the end."""
+    start, end = run.boundary.get(name), run.final.get(name)
+    return start is None or end is None or not same(start.value, end.value, equal_nan=True)
 
 
 def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:
@@ -208,16 +231,9 @@ def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:
     if wanted is None:
         return False
     if before is None:
-        return _is_telling(wanted.value)
+        return is_telling(wanted.value)
     # A NaN is no proof of a difference, whatever NaN is to count for elsewhere.
     return not same(wanted.value, before.value, equal_nan=True)
-
-
-def _is_telling(value: Array) -> bool:
-    """Return whether a value is hardly there by chance: not a whole number, and not one number all over."""
-    if value.size == 1 and value.dtype.kind == "f":
-        return not float(value.reshape(-1)[0]).is_integer()
-    return bool(value.size > 1 and (value != value.reshape(-1)[0]).any())
 
 
 def _sides(control: Tensor | None, resumed: Tensor | None, tolerance: Tolerance) -> dict[str, Any]:
@@ -228,7 +244,8 @@ def _sides(control: Tensor | None, resumed: Tensor | None, tolerance: Tolerance)
     for side, tensor in (("control", control), ("resumed", resumed)):
         row[f"{side}_dtype"] = _dtype(tensor.value.dtype) if tensor else ""
         row[f"{side}_shape"] = str(tensor.value.shape) if tensor else ""
-        row[f"{side}_norm"] = _norm(tensor.value) if tensor else math.nan
+        row[f"{side}_norm"] = norm(tensor.value) if tensor else math.nan
+    row["not_finite"] = count_not_finite(resumed.value) if resumed else 0
     comparable = control and resumed and control.value.dtype == resumed.value.dtype
     if control and resumed and comparable and control.value.shape == resumed.value.shape:
         count = int(differing(control.value, resumed.value, tolerance.equal_nan).sum())
@@ -237,16 +254,6 @@ def _sides(control: Tensor | None, resumed: Tensor | None, tolerance: Tolerance)
     else:
         row |= {"differing": known.value.size, "max_abs_diff": math.nan, "identical": False, "equal": False}
     return row
-
-
-def _equals(value: Array, initial: Tensor | None, values: Mapping[str, str]) -> dict[str, str]:
-    """Say what a value that is not the control's equals instead."""
-    if initial is not None and same(initial.value, value):
-        return {"equals": "initial"}
-    if value.size and not np.ascontiguousarray(value).reshape(-1).view(np.uint8).any():
-        return {"equals": "zero"}
-    other = values.get(digest(value))
-    return {"equals": "tensor", "equals_name": other} if other else {}
 
 
 def _keys(name: str, lost: Tensor | None, resumed: Run) -> dict[str, bool | None]:
@@ -258,41 +265,12 @@ def _keys(name: str, lost: Tensor | None, resumed: Run) -> dict[str, bool | None
     key = name if facts.asked is None else facts.asked.get(name, name)
     held = None if facts.held is None else key in facts.held
     if not asked and not held and facts.values is not None and lost is not None:
-        held = digest(lost.value) in facts.values if lost.value.size > 1 and _is_telling(lost.value) else held
+        held = digest(lost.value) in facts.values if lost.value.size > 1 and is_telling(lost.value) else held
     return {"asked": asked, "held": held}
 
 
 def _dtype(dtype: np.dtype[Any]) -> str:
     return dtype.name if dtype.isnative else f"{dtype.name} in the other byte order"
-
-
-def _norm(value: Array) -> float:
-    if not _is_number(value.dtype):
-        return math.nan
-    with np.errstate(over="ignore"):  # then it is infinite
-        return float(np.linalg.norm(as_float(value)))
-
-
-def largest_difference(control: Array, resumed: Array) -> float:
-    """Return the largest absolute difference between elements of two arrays of one shape; NaN where they are no numbers."""
-    if not _is_number(control.dtype):
-        return math.nan
-    with np.errstate(invalid="ignore", over="ignore"):
-        return float(np.max(np.abs(as_float(control) - as_float(resumed)), initial=0.0))
-
-
-def _is_number(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind in "biufc" or (dtype.kind == "V" and dtype.type is not np.void)
-
-
-def _first_batch_of(control: Run, resumed: Run) -> int | None:
-    """Return the control's step whose batch the resumed run reads first, if it is another step and just one."""
-    start = control.position
-    first = resumed.batches[0] if resumed.batches else None
-    if first is None or (start < len(control.batches) and control.batches[start] == first):
-        return None
-    found = [step for step, batch in zip(control.steps, control.batches, strict=True) if batch == first]
-    return found[0] if len(found) == 1 else None
 
 
 def _losses(control: Run, resumed: Run, tolerance: Tolerance) -> pd.DataFrame:
@@ -306,8 +284,59 @@ def _losses(control: Run, resumed: Run, tolerance: Tolerance) -> pd.DataFrame:
         row["batch_equal"] = control.batches[whole] == resumed.batches[index]
         row |= {"control_rate": control.rates[whole], "resumed_rate": resumed.rates[index]}
         row["rate_equal"] = _same_rate(control.rates[whole], resumed.rates[index], tolerance)
+        row["draws_equal"] = _at(control.draws, whole) == _at(resumed.draws, index)
+        row["hyperparameters_equal"] = _at(control.hyperparameters, whole) == _at(resumed.hyperparameters, index)
         rows.append(row)
     return pd.DataFrame(rows, columns=list(LOSS_COLUMNS))
+
+
+def _at(values: Sequence[Any], index: int) -> Any:
+    """Return what was shown at a step, None where nothing was."""
+    return values[index] if index < len(values) else None
+
+
+def _hyperparameters(control: Run, resumed: Run) -> Iterator[tuple[int, str, float | None, float | None]]:
+    start = control.position
+    for step, ours, theirs in zip(
+        control.steps[start:], control.hyperparameters[start:], resumed.hyperparameters, strict=False
+    ):
+        for name in dict.fromkeys([*(ours or {}), *(theirs or {})]):
+            left, right = (ours or {}).get(name), (theirs or {}).get(name)
+            if left != right:
+                yield step, name, left, right
+
+
+def _rates_from(control: Run, resumed: Run) -> tuple[int, ...]:
+    ours, theirs = control.rates, resumed.rates
+    if len(set(ours)) < 2:
+        return ()
+    whole = len(ours) - control.position
+    return tuple(
+        place
+        for place in range(len(ours))
+        if place != control.position and ours[place : place + whole] == theirs[: len(ours) - place][:whole]
+    )
+
+
+def _attributes(control: Run, resumed: Run) -> Mapping[str, tuple[float, float]]:
+    """Return what objects of the program remember that moved in the control, and that the resumed run remembers otherwise."""
+    point = boundary_point(control.facts.schedule.boundary)
+    seen = control.facts.attributes
+    ours, theirs = seen.get(point, {}), resumed.facts.attributes.get(point, {})
+    return {
+        name: (value, theirs[name])
+        for name, value in ours.items()
+        if name in theirs and theirs[name] != value and len({each[name] for each in seen.values() if name in each}) > 1
+    }
+
+
+def _generators(control: Run, resumed: Run) -> tuple[str, ...]:
+    """Return the global generators that the control drew from and that are in another state in the resumed run."""
+    point = boundary_point(control.facts.schedule.boundary)
+    seen = control.facts.generators
+    ours, theirs = seen.get(point, {}), resumed.facts.generators.get(point, {})
+    drawn_from = (name for name in ours if len({each[name] for each in seen.values() if name in each}) > 1)
+    return tuple(name for name in drawn_from if name in theirs and theirs[name] != ours[name])
 
 
 def _same_rate(control: float | None, resumed: float | None, tolerance: Tolerance) -> bool:

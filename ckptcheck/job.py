@@ -29,6 +29,8 @@ class Kind(str, Enum):
     ACCUMULATOR = "accumulator"
     METRIC = "metric"  # what an epoch reports of itself, not what it trains on
     HYPERPARAMETER = "hyperparameter"  # set by the program, and by schedules and callbacks: a learning rate
+    LOSS_SCALE = "loss scale"  # of training in mixed precision, and the count of good steps beside it
+    PYTHON = "python attribute"  # what an object of the program remembers, such as a callback, outside of any variable
     OTHER = "other"
 
 
@@ -45,12 +47,16 @@ class Step:
     """What one training step did.
 
     `loss` is the training loss of the step, before its update; `batch` holds the arrays that were fed, in a fixed
-    order (only their digest is recorded); `learning_rate` is the rate the update used. None: not known.
+    order (only their digest, and a fingerprint of each example, are recorded); `learning_rate` is the rate the update used;
+    `hyperparameters` are further numbers it used, by name; `draws` holds the random numbers it drew, where their generator
+    cannot be shown as state: masks of dropout, noise (only their digest is recorded). None: not known.
     """
 
     loss: float
     batch: Sequence[np.ndarray[Any, Any]] | None = None
     learning_rate: float | None = None
+    hyperparameters: Mapping[str, float] | None = None
+    draws: Sequence[np.ndarray[Any, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,11 +95,13 @@ class Loop(Protocol):
     """What a job with a training loop of its own tells of it, see `LoopingJob.run`.
 
     `folder` is where the run saves, and in a resumed run what it is restored from: a copy of what a crash leaves. `restore`
-    is the restore it was resumed with, None in a control.
+    is the restore it was resumed with, None in a control. `saves` is false in a control that is to save nothing, by no
+    callback either: whether saving changes the run is seen by it.
     """
 
     folder: Path
     restore: str | None
+    saves: bool
 
     def before_step(self) -> None:
         """Tell that the next thing that happens is a training step. Saves here what is due and has not been saved."""
@@ -150,9 +158,10 @@ class _Trained(Protocol):
 class Job(_Trained, Protocol):
     """A training run that can be built, stepped, evaluated, saved and restored.
 
-    One object lives in one process; `build` is called once, before anything else. Two attributes may be there:
-    `boundary_epochs`, the number of epochs after which the job is saved by default (2.5), and `defers`, true where some
-    variables come to be, and are restored, only in the first step after a restore.
+    One object lives in one process; `build` is called once, before anything else. Some attributes may be there:
+    `boundary_epochs`, the number of epochs after which the job is saved by default (2.5); `defers`, true where some
+    variables come to be, and are restored, only in the first step after a restore; and a method `remembers` that returns
+    objects by name whose public attributes may explain a difference, such as callbacks.
     """
 
     def train(self, step: int) -> Step:

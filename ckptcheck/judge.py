@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck import environment, run
-from ckptcheck.compare import Comparison, compare, same
+from ckptcheck.arrays import same
+from ckptcheck.compare import Comparison, compare
 from ckptcheck.diagnose import (
     first_sentence,
     missing_keys,

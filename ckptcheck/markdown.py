@@ -8,7 +8,7 @@ import html
 import re
 from collections.abc import Sequence
 
-from ckptcheck.diagnose import Diagnosis
+from ckptcheck.diagnosis import Diagnosis
 from ckptcheck.outcomes import INCONCLUSIVE
 from ckptcheck.plain import NOTHING, clipped, headline, in_one_line, is_wrong, legible, warnings_of
 from ckptcheck.report import Case, Report, measured, some

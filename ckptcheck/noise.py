@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ckptcheck.compare import largest_difference, same
+from ckptcheck.arrays import largest_difference, same
 from ckptcheck.run import Run
 
 # A few repetitions show less than the largest difference there can be.

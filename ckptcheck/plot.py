@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ckptcheck.compare import Array
+from ckptcheck.arrays import Array
 from ckptcheck.job import Kind
 from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report import Case, Report

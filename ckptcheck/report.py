@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ckptcheck.compare import Comparison
-from ckptcheck.diagnose import Diagnosis
+from ckptcheck.diagnosis import Diagnosis
 from ckptcheck.job import Kind
 from ckptcheck.noise import Noise
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED

@@ -1,9 +1,9 @@
 """What one process recorded, and its folder on disk. Any framework may write one; numpy is all that is needed.
 
 RUN/run.json       role, job, restore, schedule, first step, keys of the restore, evaluations, environment, error
-RUN/steps.jsonl    one line per training step: step, loss, learning_rate, batch
+RUN/steps.jsonl    one line per training step: step, loss, learning_rate, batch; where shown examples, draws, hyperparameters
 RUN/initial.npz    snapshot after the build (in a resumed run: before the restore)
-RUN/boundary-N.npz snapshot right before the step after the checkpoint of N steps
+RUN/boundary-N.npz snapshot right before the step after the checkpoint of N steps, an earlier one's too
 RUN/after-N.npz    snapshot after that step, where variables come to be in it
 RUN/final.npz      snapshot after the last step
 RUN/output.txt     what the process printed
@@ -13,7 +13,7 @@ import json
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -23,10 +23,11 @@ import numpy as np
 import xxhash
 
 from ckptcheck.errors import NotVerifiedError
+from ckptcheck.examples import fingerprints, split
 from ckptcheck.job import Kind, Step, Tensor
 from ckptcheck.schedule import Schedule
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MANIFEST = "manifest"
 
 # The role of a run that a script recorded of itself.
@@ -61,6 +62,11 @@ class Facts:
     held: list[str] | None = None
     values: list[str] | None = None
     evaluations: list[tuple[int, float]] = field(default_factory=list)
+    saved: list[int] = field(default_factory=list)  # steps done at each save
+    # What explains differences and is not compared by itself, by snapshot: scalars that objects of the program hold, and
+    # digests of the states of Python's and NumPy's global generators.
+    attributes: dict[str, dict[str, float]] = field(default_factory=dict)
+    generators: dict[str, dict[str, str]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     hash_seed: str = ""
     process: int = 0
@@ -75,7 +81,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Run:
-    """One recorded run. `losses`, `rates` and `batches` have one entry per executed step."""
+    """One recorded run. `losses`, `rates`, `batches` and what follows them have one entry per executed step.
+
+    `examples` has the fingerprint of each example of the batch, `draws` the digest of the random numbers of the step.
+    """
 
     folder: Path
     facts: Facts
@@ -83,27 +92,56 @@ class Run:
     losses: tuple[float, ...]
     rates: tuple[float | None, ...]
     batches: tuple[str | None, ...]
+    examples: tuple[tuple[str, ...] | None, ...] = ()
+    draws: tuple[str | None, ...] = ()
+    hyperparameters: tuple[Mapping[str, float] | None, ...] = ()
+    # What the control calls tensors that have another name in this run.
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def initial(self) -> Snapshot:
         """The state after the build; in a resumed run, before the restore."""
-        return read_snapshot(self.folder / "initial.npz")
+        return self._snapshot("initial")
 
     @cached_property
     def boundary(self) -> Snapshot:
         """The state right before the step after the checkpoint."""
-        return read_snapshot(self.folder / f"{boundary_point(self.facts.schedule.boundary)}.npz")
+        return self.snapshot_at(self.facts.schedule.boundary)
 
     @cached_property
     def after_boundary(self) -> Snapshot | None:
         """The state after the step after the checkpoint; None where it was not recorded."""
-        path = self.folder / f"{after_point(self.facts.schedule.boundary)}.npz"
-        return read_snapshot(path) if path.exists() else None
+        point = after_point(self.facts.schedule.boundary)
+        return self._snapshot(point) if self._has(point) else None
 
     @cached_property
     def final(self) -> Snapshot:
         """The state after the last step."""
-        return read_snapshot(self.folder / "final.npz")
+        return self._snapshot("final")
+
+    @property
+    def earlier_saves(self) -> list[int]:
+        """The saves before the boundary at which the state was recorded, by steps done, the latest first."""
+        saves = {*self.facts.saved, *self.facts.schedule.boundaries}
+        earlier = [each for each in saves if each < self.facts.schedule.boundary and self._has(boundary_point(each))]
+        return sorted(earlier, reverse=True)
+
+    def snapshot_at(self, boundary: int) -> Snapshot:
+        """Return the state at a save, by the steps done."""
+        return self._snapshot(boundary_point(boundary))
+
+    def renamed(self, names: Mapping[str, str]) -> "Run":
+        """Return the run with some tensors under the names that the control has for them."""
+        asked = self.facts.asked
+        called = asked if asked is None else {names.get(name, name): key for name, key in asked.items()}
+        return replace(self, names=names, facts=replace(self.facts, asked=called))
+
+    def _has(self, point: str) -> bool:
+        return (self.folder / f"{point}.npz").exists()
+
+    def _snapshot(self, point: str) -> Snapshot:
+        found = read_snapshot(self.folder / f"{point}.npz")
+        return {self.names.get(name, name): tensor for name, tensor in found.items()} if self.names else found
 
     @property
     def position(self) -> int:
@@ -116,7 +154,7 @@ class Run:
 
 
 def boundary_point(boundary: int) -> str:
-    """Return the name of the snapshot right before step `boundary`."""
+    """Return the name of the snapshot right before step `boundary`, at a save."""
     return f"boundary-{boundary}"
 
 
@@ -130,10 +168,15 @@ def control_of(job_folder: Path, repeat: int = 0) -> Path:
     return job_folder / (f"repeat-{repeat}" if repeat else "control")
 
 
-def resumed_of(job_folder: Path, restore: str, boundary: int) -> Path:
+def unsaved_of(job_folder: Path) -> Path:
+    """Return the folder of a job's control that never saves."""
+    return job_folder / "unsaved"
+
+
+def resumed_of(job_folder: Path, restore: str, boundary: int, *, same_hash: bool = False) -> Path:
     """Return the folder of the run that came back by a restore from the checkpoint of a boundary."""
     name = re.sub(r"[^\w.-]", "-", restore)
-    return job_folder / f"resumed-{name}@{boundary}"
+    return job_folder / f"resumed-{name}@{boundary}{'~same-hash' if same_hash else ''}"
 
 
 def crash_image_of(job_folder: Path, boundary: int) -> Path:
@@ -152,13 +195,14 @@ class Recorder:
         self.folder = folder
         self.facts = facts
         self._lines: TextIO = (folder / "steps.jsonl").open("w", encoding="utf-8")
-        self._pending: list[tuple[int, float, float | None, str | None]] = []
+        self._pending: list[tuple[int, float, float | None, str | None, str]] = []
 
     def step(self, index: int, step: Step) -> None:
         """Record one training step. Its batch is digested now, while the processor has it at hand; lines are written later."""
         rate = None if step.learning_rate is None else number(step.learning_rate, "learning rate")
-        batch = None if step.batch is None or len(step.batch) == 0 else digest(*map(_array, step.batch))  # no array: not shown
-        self._pending.append((index, number(step.loss, "loss"), rate, batch))
+        arrays = [] if step.batch is None else [_array(each) for each in step.batch]
+        batch = digest(*arrays) if arrays else None  # no array: not shown
+        self._pending.append((index, number(step.loss, "loss"), rate, batch, _further(step, arrays)))
         if len(self._pending) >= MOST_PENDING:
             self.flush()
 
@@ -208,11 +252,25 @@ def _array(value: Any) -> Array:
     return array
 
 
-def _line(index: int, loss: float, rate: float | None, batch: str | None) -> str:
+def _further(step: Step, arrays: Sequence[Array]) -> str:
+    """Return what only some jobs show of a step, as the end of its line."""
+    found = ""
+    examples = fingerprints(arrays)
+    if examples:
+        found += f', "examples": "{examples}"'
+    if step.draws is not None:
+        found += f', "draws": "{digest(*map(_array, step.draws))}"'
+    if step.hyperparameters:
+        values = {name: number(value, f"hyperparameter {name}") for name, value in step.hyperparameters.items()}
+        found += f', "hyperparameters": {json.dumps(values)}'
+    return found
+
+
+def _line(index: int, loss: float, rate: float | None, batch: str | None, further: str) -> str:
     digested = "null" if batch is None else f'"{batch}"'
     shown = "null" if rate is None else _json_float(rate)
     # json.dumps would write the same line in four times the time.
-    return f'{{"step": {index}, "loss": {_json_float(loss)}, "learning_rate": {shown}, "batch": {digested}}}\n'
+    return f'{{"step": {index}, "loss": {_json_float(loss)}, "learning_rate": {shown}, "batch": {digested}{further}}}\n'
 
 
 def _json_float(value: float) -> str:
@@ -237,6 +295,9 @@ def read(folder: Path) -> Run:
         losses=tuple(step["loss"] for step in steps),
         rates=tuple(step["learning_rate"] for step in steps),
         batches=tuple(step["batch"] for step in steps),
+        examples=tuple(split(step["examples"]) if "examples" in step else None for step in steps),
+        draws=tuple(step.get("draws") for step in steps),
+        hyperparameters=tuple(step.get("hyperparameters") for step in steps),
     )
 
 

@@ -46,6 +46,16 @@ class Schedule:
         """Number of steps that a resumed run executes."""
         return self.steps - self.boundary
 
+    @property
+    def earlier(self) -> int | None:
+        """Number of steps done at one save more, before all boundaries: at the epoch edge before them, else halfway.
+
+        A training run saves many times. With one checkpoint there is none that could be taken for another.
+        """
+        first = self.boundaries[0]
+        edge = (first - 1) // self.steps_per_epoch * self.steps_per_epoch
+        return edge or first // 2 or None
+
     def evaluates_at(self, done: int) -> bool:
         """Return whether a run evaluates after `done` steps: at each boundary, at each epoch edge and at the end."""
         return done == self.steps or done in self.boundaries or done % self.steps_per_epoch == 0

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ckptcheck.compare import Comparison
-from ckptcheck.diagnose import Diagnosis
+from ckptcheck.diagnosis import Diagnosis
 from ckptcheck.noise import MARGIN
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, moving_statistics, some

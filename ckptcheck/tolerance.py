@@ -2,13 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from ckptcheck.arrays import Array, as_float, is_inexact
 from ckptcheck.errors import UsageError
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,3 @@ class Tolerance:
 
 
 EXACT = Tolerance()
-
-
-def is_inexact(dtype: np.dtype[Any]) -> bool:
-    """Return whether values of a dtype are rounded."""
-    # bfloat16 and the float8s of ml_dtypes are of kind V, as raw bytes are.
-    return dtype.kind == "f" or "float" in dtype.name
-
-
-def as_float(value: Array) -> Array:
-    """Return an array's elements in one row, as float64; complex ones as they are."""
-    return (value if value.dtype.kind == "c" else value.astype(np.float64)).reshape(-1)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ckptcheck import environment, jobs, run
+from ckptcheck import environment, jobs, remembered, run
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.job import Kind, RestoreRefusedError, Step, Tensor, load
 from ckptcheck.jobs import options as job_options
@@ -40,7 +40,8 @@ class Task:
     """What one process is to do. Without a restore it is the control, which saves and goes on, or a repetition of it.
 
     `folder` is the job's, where the folders of its runs and its crash images lie. `boundaries` is where to save, as it was
-    asked for, and `boundary` the one of them that the process is resumed from.
+    asked for, and `boundary` the one of them that the process is resumed from. `unsaved`: a control that never saves.
+    `same_hash`: resumed with the control's hash seed, to see whether that is what the two are apart by.
     """
 
     job: str
@@ -51,6 +52,8 @@ class Task:
     boundaries: Boundaries = ()
     boundary: int = 0
     repeat: int = 0
+    unsaved: bool = False
+    same_hash: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
     entry: ClassVar[str] = __name__
@@ -59,8 +62,9 @@ class Task:
     def name(self) -> str:
         """The process as progress shows it."""
         if self.restore is not None:
-            return f"{self.job} × {self.restore}" + (f" @ {self.boundary}" if self.has_several_boundaries else "")
-        return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else "")
+            again = " again" if self.same_hash else ""
+            return f"{self.job} × {self.restore}" + (f" @ {self.boundary}" if self.has_several_boundaries else "") + again
+        return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else "")
 
     @property
     def has_several_boundaries(self) -> bool:
@@ -71,14 +75,16 @@ class Task:
     @property
     def run_folder(self) -> Path:
         """Where the process records."""
+        if self.unsaved:
+            return run.unsaved_of(Path(self.folder))
         if self.restore is None:
             return run.control_of(Path(self.folder), self.repeat)
-        return run.resumed_of(Path(self.folder), self.restore, self.boundary)
+        return run.resumed_of(Path(self.folder), self.restore, self.boundary, same_hash=self.same_hash)
 
     @property
     def hash_seed(self) -> str:
         """PYTHONHASHSEED of the process."""
-        return CONTROL_HASH_SEED if self.restore is None else RESUMED_HASH_SEED
+        return CONTROL_HASH_SEED if self.restore is None or self.same_hash else RESUMED_HASH_SEED
 
 
 def make_job(name: str, given: Mapping[str, str]) -> tuple[Any, int]:
@@ -167,9 +173,15 @@ def _check_restores(restores: Sequence[str]) -> None:
         raise UsageError("The job names no restore: there is nothing to verify.")
 
 
+def _role(task: Task) -> str:
+    if task.restore is not None:
+        return "resumed"
+    return "repeat" if task.repeat else "unsaved" if task.unsaved else "control"
+
+
 def _recorded(job: Any, seed: int, schedule: Schedule, task: Task, say: Say, hash_seed: str) -> None:
     facts = run.Facts(
-        role="resumed" if task.restore is not None else "repeat" if task.repeat else "control",
+        role=_role(task),
         job=task.job,
         restore=task.restore,
         seed=seed if task.restore is None else seed + POISON,
@@ -222,6 +234,9 @@ class _Execution:
         # Steps of the schedule that are done. The index of a step differs from it where the step was lost.
         self.start = self.done = 0 if task.restore is None else schedule.boundary
         self.first: int | None = None
+        # A control that never saves need not go on for long after the last save that it leaves out.
+        self.end = schedule.boundaries[-1] + 1 if task.unsaved else schedule.steps
+        self.saves = not task.unsaved
         self._saved = self.done
         self._built: set[str] = set()  # names of what there was before the restore
         self._names: set[str] = set()  # and at the boundary
@@ -241,7 +256,7 @@ class _Execution:
             self.facts.asked |= {name: key for name, key in self._asked().items() if name not in self._built}
 
     def _steps(self) -> None:
-        while self.done < self.schedule.steps:
+        while self.done < self.end:
             self.before_step()
             assert self.step is not None
             self.after_step(self.job.train(self.step))
@@ -250,7 +265,7 @@ class _Execution:
         self.during = "run"
         with contextlib.suppress(_EndOfRunError):
             loop(self)
-        if self.done < self.schedule.steps:
+        if self.done < self.end:
             raise NotVerifiedError(
                 f"its training loop ended after {self.done} of {self.schedule.steps} steps. Let it train for more epochs, or "
                 "give fewer --steps"
@@ -266,6 +281,8 @@ class _Execution:
             else:  # it goes on as its control does, which saves and evaluates here
                 self.may_save()
                 self._evaluate()
+        elif self.done == self.schedule.earlier and self.restore is None:
+            self._at_earlier_save()
         elif self.schedule.evaluates_at(self.done):
             self._evaluate()
         assert self.first is not None
@@ -280,20 +297,24 @@ class _Execution:
         self._beat(self.done)
         if self.done - 1 in self.schedule.boundaries:
             self._created_late()
-        if self.done == self.schedule.steps:
-            self._evaluate()
-            self._snapshot("final")
+        if self.done == self.end:
+            if self.saves:
+                self._evaluate()
+                self._snapshot("final")
             if _loops(self.job):
                 raise _EndOfRunError
         self.during = "run"
 
     def may_save(self) -> None:
         """Save if that is due and has not been done."""
-        if self.done not in self.schedule.boundaries or self._saved == self.done:
+        if self.done not in (*self.schedule.boundaries, self.schedule.earlier) or self._saved == self.done or not self.saves:
+            return
+        if self.done == self.schedule.earlier and self.restore is not None:
             return
         self.during = "save"
         self.folder.mkdir(exist_ok=True)
         self.job.save(self.folder, self.done)
+        self.facts.saved.append(self.done)
         self._saved = self.done
         self.during = "run"
 
@@ -325,7 +346,7 @@ class _Execution:
 
     def _at_boundary_of_control(self) -> None:
         self.may_save()
-        if not self.task.repeat:
+        if not (self.task.repeat or self.task.unsaved):
             # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
             image = run.crash_image_of(Path(self.task.folder), self.done)
             shutil.copytree(self.folder, image, ignore_dangling_symlinks=True)
@@ -334,6 +355,13 @@ class _Execution:
             raise NotVerifiedError(f"its next_step says {following} after {self.done} steps; the steps are counted from 0")
         self._at_boundary()
         self.say("boundary", boundary=self.done)
+
+    def _at_earlier_save(self) -> None:
+        """Save once before the first boundary: a restore that finds the wrong checkpoint needs one to find."""
+        self.may_save()
+        self._snapshot(run.boundary_point(self.done))
+        if self.schedule.evaluates_at(self.done):
+            self._evaluate()
 
     def _next_step(self) -> int:
         self.during = "next_step"
@@ -401,6 +429,8 @@ class _Execution:
         """Record the state at a point; return the digest of each tensor."""
         state = self._state()
         self.recorder.snapshot(point, state)
+        self.facts.attributes[point] = remembered.attributes(self.job)
+        self.facts.generators[point] = dict(remembered.generators())
         return _digested(state)
 
     def _digests(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from ckptcheck.compare import differing, same
+from ckptcheck.arrays import differing, same
 
 ONE_BIT = np.array([1.0, 2.0], np.float32)
 

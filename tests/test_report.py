@@ -6,7 +6,7 @@ import pytest
 from conftest import toy
 
 from ckptcheck import Case, Report, verify
-from ckptcheck.diagnose import diagnosis
+from ckptcheck.diagnosis import diagnosis
 
 
 def case(outcome: str, expected: str = "recovered", **facts: object) -> Case:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ckptcheck import Kind, NotVerifiedError, Step, Tensor
-from ckptcheck.compare import same
+from ckptcheck.arrays import same
 from ckptcheck.run import (
     MOST_PENDING,
     Facts,
@@ -70,8 +70,8 @@ def test_run_comes_back(tmp_path: Path) -> None:
 def test_run_in_another_format(tmp_path: Path) -> None:
     Recorder(tmp_path, facts()).close()
     file = tmp_path / "run.json"
-    file.write_text(file.read_text().replace('"format_version": 3', '"format_version": 4'))
-    with pytest.raises(NotVerifiedError, match=r"^The run was recorded in format 4; this ckptcheck reads format 3\.$"):
+    file.write_text(file.read_text().replace('"format_version": 4', '"format_version": 5'))
+    with pytest.raises(NotVerifiedError, match=r"^The run was recorded in format 5; this ckptcheck reads format 4\.$"):
         read(tmp_path)
 
 

@@ -29,6 +29,7 @@ SHOWN = "ckptcheck"
 REMEMBERED = {
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
     keras.callbacks.EarlyStopping: ("best", "wait", "best_epoch", "stopped_epoch"),
+    keras.callbacks.ModelCheckpoint: ("best",),
 }
 
 
@@ -74,6 +75,7 @@ class FitJob(ABC):
         self._created = Created()
         self._validation: Any = None
         self._callbacks: Sequence[Any] = ()
+        self._watch: _Watch | None = None
         self.folder = Path()
         self.initial_epoch = 0
         with self._created.watching():
@@ -90,7 +92,7 @@ class FitJob(ABC):
         self._notice_arguments(self.live)
         # A resumed run has the callback of its own restore alone: another one would restore, too.
         ways = self.restores if loop.restore is None else [loop.restore]
-        saving = [callback for way in ways for callback in self.callbacks_for(way)]
+        saving = [callback for way in ways for callback in self.callbacks_for(way)] if loop.saves else []
         with self._created.watching():
             self.fit(self.live, [*saving, self._watch], self.initial_epoch)
 
@@ -100,6 +102,7 @@ class FitJob(ABC):
 
     def next_step(self) -> int:
         """Return the position of `fit`: whole epochs, and the batch in the epoch that comes next."""
+        assert self._watch is not None
         return self._watch.position
 
     def evaluate(self) -> float:
@@ -122,6 +125,10 @@ class FitJob(ABC):
     def state(self) -> Mapping[str, Tensor]:
         """Return every variable of the model, its metrics and its optimizer, and all others made since the build."""
         return state_of([self.live], self._created.variables()) | _remembered(self._callbacks)
+
+    def remembers(self) -> Mapping[str, Any]:
+        """Return the callbacks of `fit` by the names of their classes."""
+        return {type(callback).__name__: callback for callback in self._callbacks if callback is not self._watch}
 
     def save(self, folder: Path, step: int) -> None:
         """Save in each way that is no callback's."""
@@ -239,7 +246,7 @@ def _remembered(callbacks: Sequence[Any]) -> dict[str, Tensor]:
         for kind, names in REMEMBERED.items():
             if isinstance(callback, kind):
                 found |= {
-                    f"callbacks/{kind.__name__}/{name}": Tensor(Kind.OTHER, np.array(_remembered_number(callback, name)))
+                    f"callbacks/{kind.__name__}/{name}": Tensor(Kind.PYTHON, np.array(_remembered_number(callback, name)))
                     for name in names
                 }
     return found

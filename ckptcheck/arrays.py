@@ -1,0 +1,76 @@
+"""Arrays compared: bit for bit, as numbers, and as evidence."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
+    """Return a boolean array of the elements' shape: where two arrays of one dtype and shape differ in any bit."""
+    width = max(1, control.dtype.itemsize)
+    left, right = (np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, width) for array in (control, resumed))
+    found: Array = (left != right).any(axis=1).reshape(control.shape)
+    if control.dtype.kind == "c":  # a NaN in one part says nothing of the other
+        left, right = (np.stack([array.real, array.imag], axis=-1) for array in (control, resumed))
+        apart: Array = np.asarray(differing(left, right, equal_nan).any(axis=-1))
+        return apart
+    if is_inexact(control.dtype):
+        left_nan, right_nan = np.isnan(control), np.isnan(resumed)
+        found = found & ~(left_nan & right_nan) if equal_nan else found | left_nan | right_nan
+    return found
+
+
+def same(control: Array, resumed: Array, equal_nan: bool = False) -> bool:
+    """Return whether two arrays are equal bit for bit, dtype and shape included."""
+    if control.dtype != resumed.dtype or control.shape != resumed.shape:
+        return False
+    return not differing(control, resumed, equal_nan).any()
+
+
+def is_telling(value: Array) -> bool:
+    """Return whether a value is hardly there by chance: not a whole number, and not one number all over."""
+    if value.size == 1 and value.dtype.kind == "f":
+        return not float(value.reshape(-1)[0]).is_integer()
+    return bool(value.size > 1 and (value != value.reshape(-1)[0]).any())
+
+
+def norm(value: Array) -> float:
+    """Return the Euclidean norm over all elements, in float64; NaN where they are no numbers."""
+    if not is_number(value.dtype):
+        return math.nan
+    with np.errstate(over="ignore"):  # then it is infinite
+        return float(np.linalg.norm(as_float(value)))
+
+
+def largest_difference(control: Array, resumed: Array) -> float:
+    """Return the largest absolute difference between elements of two arrays of one shape; NaN where they are no numbers."""
+    if not is_number(control.dtype):
+        return math.nan
+    with np.errstate(invalid="ignore", over="ignore"):
+        return float(np.max(np.abs(as_float(control) - as_float(resumed)), initial=0.0))
+
+
+def count_not_finite(value: Array) -> int:
+    """Return the number of elements that are NaN or infinite."""
+    if not (is_inexact(value.dtype) or value.dtype.kind == "c"):
+        return 0
+    return int(value.size - np.isfinite(value).sum())
+
+
+def is_number(dtype: np.dtype[Any]) -> bool:
+    """Return whether elements can be subtracted from each other."""
+    return dtype.kind in "biufc" or (dtype.kind == "V" and dtype.type is not np.void)
+
+
+def is_inexact(dtype: np.dtype[Any]) -> bool:
+    """Return whether values of a dtype are rounded."""
+    # bfloat16 and the float8s of ml_dtypes are of kind V, as raw bytes are.
+    return dtype.kind == "f" or "float" in dtype.name
+
+
+def as_float(value: Array) -> Array:
+    """Return an array's elements in one row, as float64; complex ones as they are."""
+    return (value if value.dtype.kind == "c" else value.astype(np.float64)).reshape(-1)

@@ -1,0 +1,136 @@
+"""What a resumed value equals instead of the control's: the look-up that tells most causes apart. It holds no opinion."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ckptcheck.arrays import Array, as_float, is_inexact, is_telling, same
+from ckptcheck.job import Kind, Tensor
+from ckptcheck.run import Run, digest
+
+INITIAL = "initial"  # what the control began with: a restart from the same seeds
+FRESH = "fresh"  # what the new process began with, and the control did not
+ZERO = "zero"
+TENSOR = "tensor"  # the control's value of another tensor
+OLDER = "older"  # the control's own value at an earlier save
+NARROWER = "narrower"  # the control's value, rounded to a narrower dtype
+ROUNDING = "rounding"  # the control's value but for the last few bits
+FACTOR = "factor"  # the control's value times one number
+ANEW = "anew"  # made in the first step, from nothing that was restored
+
+# Values that are a process's own and nobody else's.
+OWN = (INITIAL, FRESH, ZERO, ANEW)
+
+# A difference of so many units in the last place of a tensor's largest element is the rounding of a few operations.
+LAST_PLACES = 8
+
+# From the widest to the narrowest: the first that fits says the least.
+_NARROWER = {
+    "float64": ("float32", "float16", "bfloat16"),
+    "float32": ("float16", "bfloat16"),
+    "int64": ("float64", "float32"),
+    "uint64": ("float64", "float32"),
+    "int32": ("float32",),
+}
+
+
+@dataclass(frozen=True)
+class Instead:
+    """What a value equals: one of the words above, or nothing known.
+
+    `name` is the other tensor, or the narrower dtype; `value` the number of steps done at the earlier save, or the factor.
+    """
+
+    what: str = ""
+    name: str = ""
+    value: float = math.nan
+
+
+class Lookup:
+    """Knows the values that a resumed tensor may have come by."""
+
+    def __init__(self, control: Run, resumed: Run) -> None:
+        self._started_as = (INITIAL, control.initial), (FRESH, resumed.initial)
+        self._older = [(step, control.snapshot_at(step)) for step in control.earlier_saves]
+        self._others: dict[str, list[str]] = {}
+        self._kinds = {name: tensor.kind for name, tensor in control.boundary.items()}
+        for name, tensor in control.boundary.items():
+            if is_telling(tensor.value):
+                self._others.setdefault(digest(tensor.value), []).append(name)
+
+    def of(self, name: str, control: Tensor | None, resumed: Tensor) -> Instead:
+        """Say what the resumed value of a tensor equals; `control` is the value it should have."""
+        return next(self._found(name, control, resumed), Instead())
+
+    def _found(self, name: str, control: Tensor | None, resumed: Tensor) -> Iterator[Instead]:
+        value = resumed.value
+        for word, snapshot in self._started_as:
+            if name in snapshot and same(snapshot[name].value, value):
+                yield Instead(word)
+        if value.size and not np.ascontiguousarray(value).reshape(-1).view(np.uint8).any():
+            yield Instead(ZERO)
+        others = [each for each in self._others.get(digest(value), ()) if each != name]
+        if others:
+            yield Instead(TENSOR, min(others, key=lambda each: self._distance(self._kinds[each], resumed.kind)))
+        for step, snapshot in self._older:
+            if name in snapshot and same(snapshot[name].value, value):
+                yield Instead(OLDER, value=step)
+        if control is not None and (control.value.dtype, control.value.shape) == (value.dtype, value.shape):
+            yield from _arithmetic(control.value, value)
+
+    @staticmethod
+    def _distance(kind: Kind, own: Kind) -> int:
+        """Return how far-fetched it is that a tensor got the value of one of that kind."""
+        partners = {kind, own} == {Kind.WEIGHT, Kind.SHADOW}
+        return 0 if partners else 1 if kind is own else 2
+
+
+def _arithmetic(control: Array, resumed: Array) -> Iterator[Instead]:
+    for narrower in _NARROWER.get(control.dtype.name, ()):
+        if _is_rounded_to(narrower, control, resumed):
+            yield Instead(NARROWER, narrower)
+    if not is_inexact(control.dtype) or not np.isfinite(control).all() or not np.isfinite(resumed).all():
+        return
+    left, right = as_float(control), as_float(resumed)
+    largest = float(np.max(np.abs(left), initial=0.0))
+    unit = float(_resolution(control.dtype)) * largest
+    if float(np.max(np.abs(left - right), initial=0.0)) <= LAST_PLACES * unit:
+        yield Instead(ROUNDING)
+    squared = float(np.vdot(left, left).real)
+    if squared and is_telling(control):
+        factor = float(np.vdot(left, right).real) / squared
+        if factor and float(np.max(np.abs(left * factor - right))) <= LAST_PLACES * unit * max(1.0, abs(factor)):
+            yield Instead(FACTOR, value=factor)
+
+
+def _is_rounded_to(narrower: str, control: Array, resumed: Array) -> bool:
+    """Return whether the resumed value is one of the narrower dtype, and next to the control's."""
+    dtype = _named(narrower)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not same(resumed.astype(dtype).astype(resumed.dtype), resumed):
+            return False
+        left, right = as_float(control), as_float(resumed)
+        allowed = _resolution(dtype) * np.abs(left) + _smallest(dtype)
+        return bool((np.abs(left - right) <= allowed).all())
+
+
+def _named(name: str) -> np.dtype[Any]:
+    if name == "bfloat16":
+        import ml_dtypes  # comes with TensorFlow
+
+        name = ml_dtypes.bfloat16
+    found: np.dtype[Any] = np.dtype(name)
+    return found
+
+
+def _resolution(dtype: np.dtype[Any]) -> float:
+    if dtype.name == "bfloat16":
+        return 2.0**-7
+    return float(np.finfo(dtype).eps) if dtype.kind in "fc" else 2.0**-3  # the float8s
+
+
+def _smallest(dtype: np.dtype[Any]) -> float:
+    return 2.0**-133 if dtype.name == "bfloat16" else float(np.finfo(dtype).smallest_subnormal)

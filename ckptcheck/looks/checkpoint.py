@@ -1,0 +1,28 @@
+"""The checkpoint as a whole: nothing of it came back, or it is another one."""
+
+from collections.abc import Iterator
+
+from ckptcheck.diagnosis import Diagnosis, diagnosis
+from ckptcheck.evidence import Evidence, stage_of_all
+from ckptcheck.instead import FRESH, INITIAL, OLDER
+
+
+def nothing_restored(evidence: Evidence) -> Iterator[Diagnosis]:
+    """No tensor shows a restore. Then nothing else says more."""
+    if not evidence.nothing_left:
+        return
+    moved = evidence.boundary.query("poisoned")
+    initial = int(moved["equals"].isin([INITIAL, FRESH]).sum())
+    # What no restore could have shown is not back either.
+    names = [*moved["name"], *(name for name in evidence.open["name"] if name not in set(moved["name"]))]
+    cause = "nothing-restored" if initial == len(moved) else "initialised-again"
+    yield diagnosis(cause, names, stage_of_all(moved), count=len(moved), initial=initial)
+
+
+def older(evidence: Evidence) -> Iterator[Diagnosis]:
+    """Tensors that are the control's at an earlier save."""
+    rows = evidence.open
+    rows = rows[rows["equals"] == OLDER]
+    for _, found in rows.groupby("equals_value", sort=False):
+        total, step = len(evidence.boundary), int(found["equals_value"].iloc[0])
+        yield diagnosis("older-checkpoint", list(found["name"]), count=len(found), total=total, older=step)

@@ -1,0 +1,66 @@
+"""What was read, and drawn, in the steps after the boundary."""
+
+from collections.abc import Iterator
+
+from ckptcheck import sequences
+from ckptcheck.diagnosis import Diagnosis, diagnosis
+from ckptcheck.evidence import Evidence
+from ckptcheck.sequences import Path
+
+
+def batches(evidence: Evidence) -> Iterator[Diagnosis]:
+    """Other batches, where they do not follow from another step number."""
+    path = evidence.comparison.batches
+    if path.what in (sequences.SAME, sequences.BY_STEP) or evidence.nothing_left:
+        return
+    epoch = evidence.comparison.steps_per_epoch
+    if path.what == sequences.RESTARTED:
+        yield diagnosis("data-restarted", step=path.step, source=path.source)
+    elif path.what == sequences.SHIFTED:
+        yield diagnosis("data-shifted", step=path.step, source=path.source, off=_off(path))
+    elif path.what == sequences.ORDER:
+        yield diagnosis("data-order", step=path.step, order=_order(path, epoch))
+    elif path.what == sequences.EXAMPLES:
+        yield diagnosis("examples-lost", step=path.step, lost=path.lost, repeated=path.repeated)
+    else:
+        strange = ", made of examples that the control never reads" if path.what == sequences.STRANGE else ""
+        yield diagnosis("batches-differ", step=path.step, position=strange + _process_generators(evidence))
+
+
+def _off(path: Path) -> str:
+    assert path.source is not None
+    assert path.step is not None
+    steps = path.source - path.step
+    one = "step is" if abs(steps) == 1 else "steps are"
+    return f"{steps} {one} left out" if steps > 0 else f"{-steps} {one} read again"
+
+
+def _order(path: Path, epoch: int) -> str:
+    if path.source is None:
+        return "the examples of the rest of the epoch in another order"
+    return f"the batches of epoch {path.source // epoch}, step {path.source} of the control for one"
+
+
+def _process_generators(evidence: Evidence) -> str:
+    """Say which global generators are in another state: they may be what decides."""
+    names = evidence.comparison.generators
+    return (
+        f". The control draws from {' and '.join(names)}, whose state is in no checkpoint and another one here"
+        if names
+        else ""
+    )
+
+
+def draws(evidence: Evidence) -> Iterator[Diagnosis]:
+    """Other random numbers, of generators that are no state that one could see."""
+    path = evidence.comparison.draws
+    known = evidence.has("generators-restarted", "generators-reseeded") or evidence.nothing_left
+    if path.what in (sequences.SAME, sequences.BY_STEP) or known:
+        return
+    cause = "generators-reseeded" if path.source is None else "generators-restarted"
+    where = (
+        f"drew at step {path.step} what the control never draws"
+        if path.source is None
+        else f"drew at step {path.step} what the control drew at step {path.source}"
+    )
+    yield diagnosis(cause, count=1, total=1, where=where)

@@ -1,0 +1,67 @@
+"""What a program remembers outside of its variables: it explains what differs, and is never compared by itself.
+
+Attributes of objects may differ for many reasons that change no training: a counter of calls, a time. Only where runs part
+and no state says why are they looked at.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xxhash
+
+# Objects inside a job are looked into so deep, and so many numbers are kept of all.
+DEPTH = 2
+MOST = 200
+
+# What has variables of its own shows them as state; modules of these have nothing else that a job would remember.
+_LIBRARIES = ("builtins", "numpy", "tensorflow", "tensorboard", "h5py", "pathlib")
+
+
+def attributes(job: Any) -> dict[str, float]:
+    """Return the numbers that a job and its objects have as public attributes, by name.
+
+    A job may have a method `remembers` that returns further objects by name, such as the callbacks of a `fit`.
+    """
+    found = dict(_numbers(job, "", DEPTH))
+    for name, each in (job.remembers() if hasattr(job, "remembers") else {}).items():
+        found |= dict(_numbers(each, f"{name}.", 1))
+    return dict(list(found.items())[:MOST])
+
+
+def _numbers(thing: Any, place: str, depth: int) -> Iterator[tuple[str, float]]:
+    try:
+        held = dict(vars(thing))
+    except TypeError:  # no attributes of its own
+        return
+    for name, value in held.items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, bool | int | float | np.number):
+            if math.isfinite(value) or isinstance(value, float):
+                yield place + name, float(value)
+        elif depth > 1:
+            for key, each in _inside(name, value):
+                yield from _numbers(each, f"{place}{key}.", depth - 1)
+
+
+def _inside(name: str, value: Any) -> list[tuple[str, Any]]:
+    """Return the objects of the user's own that a value is, or holds."""
+    if isinstance(value, list | tuple):
+        held = [(f"{name}[{index}]", each) for index, each in enumerate(value[:20])]
+    elif isinstance(value, dict):
+        held = [(f"{name}[{key!r}]", each) for key, each in list(value.items())[:20]]
+    else:
+        held = [(name, value)]
+    return [(key, each) for key, each in held if type(each).__module__.split(".")[0] not in _LIBRARIES]
+
+
+def generators() -> Mapping[str, str]:
+    """Return digests of the states of the generators that a whole process shares."""
+    state: Any = np.random.get_state(legacy=True)
+    return {
+        "random": xxhash.xxh3_128(repr(random.getstate()).encode()).hexdigest(),
+        "numpy.random": xxhash.xxh3_128(np.asarray(state[1]).tobytes() + str(state[2:]).encode()).hexdigest(),
+    }
