@@ -5,7 +5,7 @@ Equal means the same, unless somebody asked for a tolerance, or the job was foun
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -117,6 +117,12 @@ class Comparison:
     def equal_at_boundary(self) -> bool:
         """Whether every tensor at the boundary is equal, and the first step is the control's next one."""
         return bool(self.at("boundary")["equal"].all()) and self.first_step[0] == self.first_step[1]
+
+    def allowing(self, names: Collection[str]) -> "Comparison":
+        """Return the comparison with some tensors equal, whatever they are."""
+        tensors = self.tensors.copy()
+        tensors["equal"] |= tensors["name"].isin(list(names))
+        return replace(self, tensors=tensors)
 
     def within(self, training_loss: float, evaluation_loss: float, final: Mapping[str, float], margin: float) -> "Comparison":
         """Return the comparison with what is after the boundary equal where it is no further apart than the job's noise.

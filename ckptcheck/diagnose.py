@@ -1,15 +1,17 @@
 """A comparison, or an exception, becomes diagnoses: what was lost, at which stage, and how it is mended."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ckptcheck import environment
+from ckptcheck.allow import reach
 from ckptcheck.causes import CAUSES, Stage
 from ckptcheck.compare import Comparison
 from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.evidence import Evidence
 from ckptcheck.job import Kind
-from ckptcheck.looks import LAST, LOOKS, OF_THE_CONTROL
+from ckptcheck.looks import LAST, LOOKS, OF_THE_CONTROL, steps
 from ckptcheck.run import RECORDED, Failure, Run
 
 
@@ -116,19 +118,36 @@ def first_sentence(message: str) -> str:
     return line if len(line) <= 200 else line[:197] + "..."
 
 
-def of_comparison(comparison: Comparison, framework: str = "") -> list[Diagnosis]:
+# What the control itself does, whatever the restore: it is told, and the run has recovered all the same.
+_OF_THE_CONTROL = ("noise", "saving-changes-the-run", "statistics-never-move", "shadows-never-move")
+
+
+def is_of_restore(found: Diagnosis) -> bool:
+    """Return whether a diagnosis is of the restore, and not of the control."""
+    return found.cause not in _OF_THE_CONTROL
+
+
+def of_comparison(comparison: Comparison, framework: str = "", *, explained: bool = False) -> list[Diagnosis]:
     """Say what a comparison shows; an exact one can still show a fault of the control.
 
-    Remedies are those for jobs on `framework`, see `Cause.others`.
+    Args:
+        comparison: control and resumed run.
+        framework: that of the job, for the remedies, see `Cause.others`.
+        explained: whether something that is not in the comparison explains whatever nothing in it explains.
     """
     evidence = Evidence(comparison)
     for look in LOOKS:
         evidence = evidence.and_found(tuple(look(evidence)))
-    for look in LAST:
+    for look in () if explained else LAST:
         evidence = evidence if evidence.found else evidence.and_found(tuple(look(evidence)))
     for look in OF_THE_CONTROL:
         evidence = evidence.and_found(tuple(look(evidence)))
     return [on(framework, each) for each in evidence.found]
+
+
+def beyond(comparison: Comparison, allowed: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """Say which differences those that are allowed cannot have made."""
+    return list(steps.beyond(Evidence(comparison), reach(allowed)))
 
 
 def on(framework: str, found: Diagnosis) -> Diagnosis:

@@ -35,10 +35,14 @@ class Evidence:
         return self.comparison.at("boundary")
 
     @cached_property
+    def explained(self) -> set[str]:
+        """The names of the tensors that something found so far is about."""
+        return {name for each in self.found for name in each.tensors}
+
+    @cached_property
     def open(self) -> pd.DataFrame:
         """The tensors that differ at the boundary and that nothing found so far explains."""
-        explained = {name for each in self.found for name in each.tensors}
-        return self.boundary[~self.boundary["equal"].astype(bool) & ~self.boundary["name"].isin(explained)]
+        return self.boundary[~self.boundary["equal"].astype(bool) & ~self.boundary["name"].isin(self.explained)]
 
     def of_kind(self, *kinds: Kind) -> pd.DataFrame:
         """Return all tensors of some kinds, equal or not."""

@@ -6,23 +6,29 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck import environment, run
+from ckptcheck.allow import of_pattern
 from ckptcheck.arrays import same
 from ckptcheck.compare import Comparison, compare
 from ckptcheck.diagnose import (
+    beyond,
     first_sentence,
+    is_of_restore,
     missing_keys,
     of_comparison,
     of_raising,
     of_refusal,
+    on,
     why_inconclusive,
     why_nothing_compared,
 )
+from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.job import Kind
-from ckptcheck.noise import MARGIN, Noise, measure
+from ckptcheck.noise import MARGIN, Noise, measure, without_saves
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, RestoreError
 from ckptcheck.run import Run, snapshot_digest
-from ckptcheck.tolerance import EXACT, Tolerance
+from ckptcheck.terms import STRICT, Terms
+from ckptcheck.tolerance import Tolerance
 
 # What may have gone wrong before a resumed run had anything to do with the checkpoint.
 BEFORE_THE_RESTORE = ("build", "state")
@@ -34,10 +40,11 @@ NO_CHECKPOINT = "No checkpoint was seen: the control's save left no file in the 
 class Evidence:
     """What is left of one job: the folder with its runs, and what kept which of them, by its folder's name, from finishing.
 
+    Without a folder there are only the two runs at hand.
     `repeats` is the number of times its control was run again; `noise_asked` whether somebody asked for that.
     """
 
-    folder: Path
+    folder: Path | None
     trouble: Mapping[str, str]
     repeats: int = 0
     noise_asked: bool = False
@@ -53,14 +60,16 @@ class Question:
     boundary: int | None = None
 
 
-def judge(asked: Question, evidence: Evidence, tolerance: Tolerance = EXACT) -> Case:
+def judge(asked: Question, evidence: Evidence, terms: Terms = STRICT) -> Case:
     """Judge one case."""
 
     def case(outcome: str, **facts: Any) -> Case:
         if "resumed" in facts and outcome != REFUSED:
             facts["not_covered"] = _not_covered(facts["control"], facts["resumed"])
-        return Case(asked.job, asked.restore, asked.expected, outcome, tolerance=tolerance, boundary=asked.boundary, **facts)
+        tolerance, boundary = terms.tolerance, asked.boundary
+        return Case(asked.job, asked.restore, asked.expected, outcome, tolerance=tolerance, boundary=boundary, **facts)
 
+    assert evidence.folder is not None
     control, trouble = _read(run.control_of(evidence.folder), evidence)
     if control is None or trouble:
         return case(INCONCLUSIVE, reason=f"The control did not finish: {_sentence(trouble)}")
@@ -71,25 +80,47 @@ def judge(asked: Question, evidence: Evidence, tolerance: Tolerance = EXACT) -> 
     resumed, trouble = _read(run.resumed_of(evidence.folder, asked.restore, boundary), evidence)
     if resumed is None or trouble:
         return case(INCONCLUSIVE, reason=f"The resumed run did not finish: {_sentence(trouble)}", control=control)
-    return _judged(case, control, resumed, evidence, tolerance)
+    return _judged(case, control, resumed, evidence, terms)
 
 
-def judge_pair(asked: Question, control: Run, resumed: Run, tolerance: Tolerance = EXACT) -> Case:
+def judge_pair(asked: Question, control: Run, resumed: Run, terms: Terms = STRICT) -> Case:
     """Judge two runs that somebody recorded, whatever made them; there is no crash image to look into."""
 
     def case(outcome: str, **facts: Any) -> Case:
-        return Case(asked.job, asked.restore, asked.expected, outcome, tolerance=tolerance, **facts)
+        return Case(asked.job, asked.restore, asked.expected, outcome, tolerance=terms.tolerance, **facts)
 
-    return _judged(case, control, resumed, Evidence(control.folder.parent, {}), tolerance)
+    return _judged(case, control, resumed, Evidence(None, {}), terms)
 
 
 def needs_repeat(case: Case) -> bool:
-    """Return whether only a repetition of the control can tell a fault of the restore from a job that varies by itself."""
+    """Return whether only a repetition of the control can tell a fault from a job that varies by itself."""
+    if case.noise is not None:
+        return False
     found = case.comparison
-    return case.outcome == DIVERGED and case.noise is None and found is not None and found.equal_at_boundary
+    return bool(case.parted_without_saves) or (case.outcome == DIVERGED and found is not None and found.equal_at_boundary)
 
 
-def _judged(case: Callable[..., Case], control: Run, resumed: Run, evidence: Evidence, tolerance: Tolerance) -> Case:
+# What may come of the order of a set, which is another one in each process.
+_MAYBE_HASHED = {
+    "batches-differ",
+    "examples-lost",
+    "data-order",
+    "data-shifted",
+    "weights-swapped",
+    "slots-swapped",
+    "tensors-swapped",
+    "tensors-missing",
+    "unexplained",
+}
+
+
+def needs_same_hash(case: Case) -> bool:
+    """Return whether a restore in a process with the control's hash seed may say more."""
+    return case.outcome == DIVERGED != case.expected and any(each.cause in _MAYBE_HASHED for each in case.diagnoses)
+
+
+def _judged(case: Callable[..., Case], control: Run, resumed: Run, evidence: Evidence, terms: Terms) -> Case:
+    tolerance = terms.tolerance
     both: dict[str, Any] = {"control": control, "resumed": resumed}
     reason = why_inconclusive(control, resumed, equal_nan=tolerance.equal_nan)
     if reason:
@@ -101,23 +132,83 @@ def _judged(case: Callable[..., Case], control: Run, resumed: Run, evidence: Evi
     reason = why_nothing_compared(comparison, may_lack_evaluation=control.facts.role == run.RECORDED)
     if reason:
         return case(INCONCLUSIVE, reason=reason, **both)
-    framework = control.facts.framework
-    both |= {"comparison": comparison, "digests": _digests(control, resumed)}
+    both |= {"digests": _digests(control, resumed)}
     noise, trouble = _noise(control, evidence)
+    both |= {"noise": noise, "reason": trouble}
+    saving, both["parted_without_saves"] = _saving(control, evidence, noise)
     if noise is not None and not comparison.equal and comparison.equal_at_boundary:
-        return _beside_noise(case, comparison, noise, evidence, both)
+        return _beside_noise(case, comparison, noise, evidence, both, terms)
+    return _verdict(case, comparison, both, terms, saving, evidence)
+
+
+def _verdict(
+    case: Callable[..., Case],
+    comparison: Comparison,
+    both: dict[str, Any],
+    terms: Terms,
+    of_control: Sequence[Diagnosis],
+    evidence: Evidence,
+) -> Case:
+    """Diagnose a comparison, leave out what is allowed, and say what is left."""
+    control, resumed = both["control"], both["resumed"]
+    boundary = comparison.at("boundary")
+    matches = terms.allowed.matches(boundary["name"][~boundary["equal"].astype(bool)])
+    masked = comparison.allowing({name for names in matches.values() for name in names})
+    found = of_comparison(masked, control.facts.framework, explained=any(matches.values()))
+    allowed, others = terms.allowed.part(found)
+    others = _hashed(others, control, resumed, evidence, terms.tolerance)
+    allowed = [*(of_pattern(pattern, names) for pattern, names in matches.items() if names), *allowed]
+    if allowed and not any(is_of_restore(each) for each in others):
+        others = [*beyond(masked, allowed), *others]
+    recovered = masked.equal or (bool(allowed) and not any(is_of_restore(each) for each in others))
+    met = {each.cause for each in allowed}
     return case(
-        RECOVERED if comparison.equal else DIVERGED,
-        diagnoses=tuple(of_comparison(comparison, framework)),
-        noise=noise,
-        reason=trouble,
+        RECOVERED if recovered else DIVERGED,
+        diagnoses=(*others, *of_control),
+        allowed=tuple(allowed),
+        not_needed=tuple(each for each in (*terms.allowed.causes, *terms.allowed.patterns) if each not in met),
+        comparison=comparison,
         **both,
     )
 
 
+def _hashed(found: list[Diagnosis], control: Run, resumed: Run, evidence: Evidence, tolerance: Tolerance) -> list[Diagnosis]:
+    """Put the order of sets in the place of what it explains, where the run was resumed with the control's hash seed, too."""
+    facts = resumed.facts
+    if evidence.folder is None or facts.restore is None:
+        return found
+    again, _ = _read(run.resumed_of(evidence.folder, facts.restore, facts.schedule.boundary, same_hash=True), evidence)
+    if again is None or again.facts.failure is not None:
+        return found
+    comparison = compare(control, again, tolerance)
+    explained = _MAYBE_HASHED & {each.cause for each in found}
+    left = {each.cause for each in of_comparison(comparison)} & explained
+    if left or not explained:
+        return found
+    recovers = "recovers" if comparison.equal else f"shows no {' and no '.join(sorted(explained))}"
+    # Everything that goes with it goes, too, where nothing at all is left.
+    kept = [each for each in found if not (comparison.equal or each.cause in explained)]
+    return [on(control.facts.framework, diagnosis("depends-on-hash-order", recovers=recovers)), *kept]
+
+
+def _saving(control: Run, evidence: Evidence, noise: Noise | None) -> tuple[list[Diagnosis], str | None]:
+    """Say whether saving changes the run, by a control that never saves; or where the two part, if that may be noise."""
+    if evidence.folder is None:
+        return [], None
+    unsaved, trouble = _read(run.unsaved_of(evidence.folder), evidence)
+    if unsaved is None or trouble:
+        return [], None
+    first = without_saves(control, unsaved)
+    if first is None or noise is None or noise.first_difference is not None:
+        return [], first
+    return [on(control.facts.framework, diagnosis("saving-changes-the-run", first=first))], None
+
+
 def _noise(control: Run, evidence: Evidence) -> tuple[Noise | None, str | None]:
     """Return the noise of a job, or what kept a repetition of its control from finishing."""
-    runs = []
+    runs: list[Run] = []
+    if evidence.folder is None:
+        return None, None
     for repeat in range(1, evidence.repeats + 1):
         found, trouble = _read(run.control_of(evidence.folder, repeat), evidence)
         if found is None or trouble:
@@ -130,28 +221,28 @@ def _noise(control: Run, evidence: Evidence) -> tuple[Noise | None, str | None]:
 
 
 def _beside_noise(
-    case: Callable[..., Case], comparison: Comparison, noise: Noise, evidence: Evidence, both: dict[str, Any]
+    case: Callable[..., Case],
+    comparison: Comparison,
+    noise: Noise,
+    evidence: Evidence,
+    both: dict[str, Any],
+    terms: Terms,
 ) -> Case:
     """Judge a run that is its control's equal at the boundary and not after it, where the control was run again."""
-    framework = both["control"].facts.framework
     if noise.first_difference is None:
-        return case(DIVERGED, diagnoses=tuple(of_comparison(comparison, framework)), noise=noise, **both)
-    alone = f"The job does not reproduce itself: when its control is run again, {noise.first_difference}."
-    if noise.batches_differ:
+        saving, parted = _saving(both["control"], evidence, noise)
+        return _verdict(case, comparison, both | {"parted_without_saves": parted}, terms, saving, evidence)
+    varies = on(both["control"].facts.framework, diagnosis("noise", first=noise.first_difference))
+    if noise.batches_differ or not evidence.noise_asked:
         reason = (
-            f"{alone} It draws its batches in an order that no seed decides, so which batch comes next cannot be judged. "
-            "Seed it, or let it depend on the step"
+            "The job draws its batches in an order that no seed decides, so which batch comes next cannot be judged."
+            if noise.batches_differ
+            else "At the boundary every tensor is equal; what comes after it can only be judged against the job's own noise."
         )
-        return case(INCONCLUSIVE, reason=f"{reason}.", noise=noise, **both)
-    if not evidence.noise_asked:
-        reason = (
-            f"{alone} At the boundary every tensor is equal; what comes after it can only be judged against the job's own "
-            "noise: --repeat N measures it"
-        )
-        return case(INCONCLUSIVE, reason=f"{reason}.", noise=noise, **both)
+        both = both | {"reason": reason, "comparison": comparison}
+        return case(INCONCLUSIVE, diagnoses=(varies,), **both)
     within = comparison.within(MARGIN * noise.training_loss, MARGIN * noise.evaluation_loss, noise.final, MARGIN)
-    outcome = RECOVERED if within.equal else DIVERGED
-    return case(outcome, diagnoses=tuple(of_comparison(within, framework)), noise=noise, **both | {"comparison": within})
+    return _verdict(case, within, both, terms, [], evidence)
 
 
 def _not_covered(control: Run, resumed: Run) -> tuple[str, ...]:

@@ -64,12 +64,34 @@ def _tensor_spread(name: str, runs: Sequence[Run]) -> float:
     return max(largest_difference(one.final[name].value, other.final[name].value) for one, other in combinations(runs, 2))
 
 
+def without_saves(control: Run, unsaved: Run) -> str | None:
+    """Say where a control parts from one that saves nothing and ends earlier; None: nowhere."""
+    return next(_without_saves(control, unsaved), None)
+
+
+def _without_saves(control: Run, unsaved: Run) -> Iterator[str]:
+    yield from _apart(control, unsaved)
+    for step in sorted(control.facts.saved):
+        ours, theirs = control.snapshot_at(step), unsaved.snapshot_at(step)
+        for name, tensor in ours.items():
+            if name not in theirs or not same(tensor.value, theirs[name].value, equal_nan=True):
+                yield f"after {step} steps {name} is another one"
+
+
 def _differences(control: Run, repeat: Run) -> Iterator[str]:
-    """Say where two runs part, earliest first: batches before the losses that follow from them."""
+    """Say where two whole runs part, earliest first."""
     if len(control.steps) != len(repeat.steps):
         yield "it has another number of steps"
         return
-    both = zip(control.batches, repeat.batches, control.losses, repeat.losses, strict=True)
+    yield from _apart(control, repeat)
+    for name, tensor in control.final.items():
+        if name not in repeat.final or not same(tensor.value, repeat.final[name].value, equal_nan=True):
+            yield f"the final value of {name} is another one"
+
+
+def _apart(control: Run, repeat: Run) -> Iterator[str]:
+    """Say where two runs part in the steps that both have: batches before the losses that follow from them."""
+    both = zip(control.batches, repeat.batches, control.losses, repeat.losses, strict=False)
     for step, (batch, other_batch, loss, other_loss) in enumerate(both):
         if batch != other_batch:
             yield f"the batch of step {step} is another one"
@@ -78,8 +100,5 @@ def _differences(control: Run, repeat: Run) -> Iterator[str]:
     for (done, loss), (_, other_loss) in zip(control.facts.evaluations, repeat.facts.evaluations, strict=False):
         if not same(np.array(loss), np.array(other_loss), equal_nan=True):
             yield f"the evaluation loss after {done} steps is {other_loss!r}, not {loss!r}"
-    if repr(control.rates) != repr(repeat.rates):
+    if repr(control.rates[: len(repeat.rates)]) != repr(repeat.rates):
         yield "its learning rates are others"
-    for name, tensor in control.final.items():
-        if name not in repeat.final or not same(tensor.value, repeat.final[name].value, equal_nan=True):
-            yield f"the final value of {name} is another one"

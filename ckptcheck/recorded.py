@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ckptcheck import run
+from ckptcheck.allow import parse
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.judge import Evidence, Question, judge, judge_pair, report
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report import Report
+from ckptcheck.terms import Terms
 from ckptcheck.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def judge_folder(
     *,
     expect: str | None = None,
     tolerance: Tolerance = EXACT,
+    allow: Sequence[str] = (),
 ) -> Report:
     """Judge the runs that a verification left, as if it had been asked otherwise.
 
@@ -47,13 +50,15 @@ def judge_folder(
         restore: the restores to judge; default: all.
         expect: the outcome to expect of them; default: what was expected when they were run.
         tolerance: how far apart equal values may be.
+        allow: differences that are expected: causes of the catalogue, or patterns of tensor names.
 
     Raises:
-        UsageError: the folder holds no runs, or not of that restore.
+        UsageError: the folder holds no runs, or not of that restore; or what is to be allowed is no cause.
         NotVerifiedError: the runs were recorded by a version that writes another format.
     """
     if expect is not None and expect not in EXPECTABLE:
         raise unknown("outcome to expect", expect, EXPECTABLE)
+    terms = Terms(tolerance, parse(allow))
     top = Path(folder)
     top = top / RUNS if (top / RUNS / QUESTIONS).is_file() else top
     try:
@@ -74,20 +79,28 @@ def judge_folder(
         if each not in known:
             raise unknown("restore among these runs", each, known)
     wanted = [question for question in questions if not restore or question.restore in restore]
-    return report([judge(_expecting(question, expect), jobs[question.job], tolerance) for question in wanted])
+    return report([judge(_expecting(question, expect), jobs[question.job], terms) for question in wanted])
 
 
 def _expecting(question: Question, expect: str | None) -> Question:
     return question if expect is None else Question(question.job, question.restore, expect, question.boundary)
 
 
-def compare_runs(control: Path | str, resumed: Path | str, *, expect: str = RECOVERED, tolerance: Tolerance = EXACT) -> Report:
+def compare_runs(
+    control: Path | str,
+    resumed: Path | str,
+    *,
+    expect: str = RECOVERED,
+    tolerance: Tolerance = EXACT,
+    allow: Sequence[str] = (),
+) -> Report:
     """Compare two recorded runs: one that was never interrupted, and one that was restored from its checkpoint.
 
     Args:
         control, resumed: folders that `ckptcheck.record` wrote, or a verification.
         expect: the outcome to expect.
         tolerance: how far apart equal values may be.
+        allow: differences that are expected: causes of the catalogue, or patterns of tensor names.
 
     Raises:
         UsageError: a folder holds no run, or the control recorded no state at the step that the resumed run begins with.
@@ -95,6 +108,7 @@ def compare_runs(control: Path | str, resumed: Path | str, *, expect: str = RECO
     """
     if expect not in EXPECTABLE:
         raise unknown("outcome to expect", expect, EXPECTABLE)
+    terms = Terms(tolerance, parse(allow))
     whole, come_back = (_read(Path(each)) for each in (control, resumed))
     boundary = come_back.facts.schedule.boundary
     if not (whole.folder / f"{run.boundary_point(boundary)}.npz").is_file():
@@ -103,7 +117,7 @@ def compare_runs(control: Path | str, resumed: Path | str, *, expect: str = RECO
             f"{_listed(whole.facts.schedule.boundaries)}. Record it where the checkpoint is saved."
         )
     question = Question(come_back.facts.job, come_back.facts.restore or Path(resumed).name, expect)
-    return report([judge_pair(question, whole.at(boundary), come_back, tolerance)])
+    return report([judge_pair(question, whole.at(boundary), come_back, terms)])
 
 
 def _listed(boundaries: Sequence[int]) -> str:

@@ -54,6 +54,11 @@ class Case:
     tolerance: Tolerance = EXACT
     # How far the job is from reproducing itself; None: its control was not run again.
     noise: Noise | None = None
+    # Differences that somebody expects, and what was asked for and did not come about.
+    allowed: tuple[Diagnosis, ...] = ()
+    not_needed: tuple[str, ...] = ()
+    # Where a control that never saves parts from this one, while nobody knows yet whether the job reproduces itself.
+    parted_without_saves: str | None = None
 
     @property
     def name(self) -> str:
@@ -112,6 +117,7 @@ class Case:
             "digests": {point: dict(pair) for point, pair in self.digests.items()},
             "not_covered": list(self.not_covered),
             "diagnoses": [asdict(each) for each in self.diagnoses],
+            "allowed": [asdict(each) for each in self.allowed],
             "error": asdict(self.error) if self.error else None,
         }
 
@@ -201,6 +207,18 @@ def _warnings(case: Case) -> list[str]:
                 f"both runs had PYTHONHASHSEED={seeds.pop()}, so what depends on the order of sets would not show. "
                 "Set it to another value for the resumed run."
             )
+    found += [f"{text} is allowed, and nothing of that kind was found." for text in case.not_needed]
+    if case.comparison is not None and case.comparison.renamed:
+        ours, theirs = next(iter(case.comparison.renamed.items()))
+        found.append(
+            f"{len(case.comparison.renamed)} tensors have other names in the resumed run ({theirs} for {ours}); they are "
+            "compared as the same."
+        )
+    if case.parted_without_saves and case.noise is not None:
+        found.append(
+            f"whether saving changes the run cannot be told: without saves, {case.parted_without_saves}, but the job does not "
+            "reproduce itself with them either."
+        )
     changed = tuple(case.control.facts.changed_by_evaluation) if case.control else ()
     if changed:
         found.append(
@@ -223,6 +241,7 @@ def _warnings(case: Case) -> list[str]:
 def story(case: Case) -> str:
     """Tell one case in plain text that stands by itself in a CI log."""
     lines = [f"{case.name}: {case.outcome} (expected: {case.expected})"]
+    lines += [f"  allowed: {each.cause}: {each.sentence}" for each in case.allowed]
     if case.reason:
         lines.append(f"  {case.reason}")
     if case.comparison is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ckptcheck import jobs
+from ckptcheck.allow import parse as parse_allowed
 from ckptcheck.datasets import is_local, load
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.executors import Place, opened
@@ -24,6 +25,7 @@ from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.processes import Event
 from ckptcheck.schedule import Boundaries, Schedule, make_schedule
 from ckptcheck.suites import recipes
+from ckptcheck.terms import Terms
 from ckptcheck.tolerance import Tolerance
 from ckptcheck.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
 
@@ -81,6 +83,8 @@ def verify(
     boundary: int | None = None,
     boundaries: Boundaries | None = None,
     repeat: int | None = None,
+    unsaved: bool | None = None,
+    allow: Sequence[str] = (),
     timeout: float = TIMEOUT,
     rtol: float = 0.0,
     atol: float = 0.0,
@@ -105,6 +109,10 @@ def verify(
         repeat: how often the control is run again, to measure how far the job is from reproducing itself; losses after the
             boundary are then judged against that. Default: once, and only where a run is its control's equal at the boundary
             and another one after it; such a case is inconclusive if the job does not reproduce itself. 0: never.
+        unsaved: whether a control that never saves is run, too, to see whether saving changes the run. Default: for jobs of
+            your own; what is shipped is known to save and do nothing else.
+        allow: differences that are expected: causes of the catalogue that are no fault here, or patterns of tensor names
+            (`dense/*`, as a shell has them).
         timeout: seconds without a sign of life after which a process is ended and its case inconclusive.
         rtol, atol: two floating-point values count as equal where |resumed − control| ≤ atol + rtol · |control|.
         equal_nan: whether NaN counts as equal to NaN.
@@ -130,22 +138,20 @@ def verify(
         raise UsageError(f"The timeout must be above 0 seconds, not {timeout:g}.")
     if repeat is not None and repeat < 0:
         raise UsageError(f"A control is repeated 0 times or more, not {repeat}.")
-    tolerance = Tolerance(rtol, atol, equal_nan)
+    terms = Terms(Tolerance(rtol, atol, equal_nan), parse_allowed(allow))
     temporary = tempfile.mkdtemp(prefix="ckptcheck-") if folder is None else None
     top = Path(temporary or folder or "").resolve()
     made = not top.exists()
     try:
-        settings = _Settings(texts, steps, places, repeat or 0, timeout)
+        settings = _Settings(texts, steps, places, repeat or 0, timeout, unsaved)
         hear = watch or (lambda event: None)
         with opened(executor) as place:
             runs = _run_all(requests, top, settings, place, hear)
             from ckptcheck import judge, recorded  # loaded by now, see _follow
 
-            cases = _judged(requests, runs, tolerance, noise_asked=bool(repeat))
-            unclear = [name for name in runs if any(case.job == name and judge.needs_repeat(case) for case in cases)]
-            if unclear and repeat is None:
-                _repeat({name: runs[name] for name in unclear}, top, settings, place, hear)
-                cases = _judged(requests, runs, tolerance, noise_asked=False)
+            cases = _judged(requests, runs, terms, noise_asked=bool(repeat))
+            if _follow_up(cases, runs, top, settings, place, hear, may_repeat=repeat is None):
+                cases = _judged(requests, runs, terms, noise_asked=bool(repeat))
         recorded.write_questions(top, requests, runs)
         return judge.report(cases)
     except BaseException:
@@ -213,6 +219,7 @@ class _Settings:
     boundaries: Boundaries
     repeats: int
     timeout: float
+    unsaved: bool | None = None
 
 
 def _run_all(
@@ -226,21 +233,52 @@ def _run_all(
     groups = []
     for job, job_run in runs.items():
         control, job_run.repeats = _task(job, job_run.folder.name, settings), settings.repeats
-        again = tuple(replace(control, repeat=number) for number in range(1, settings.repeats + 1))
-        groups.append(Group(control, tuple(job_run.restores) or None, again))
+        also = [replace(control, repeat=number) for number in range(1, settings.repeats + 1)]
+        if settings.unsaved or (settings.unsaved is None and ":" in job):
+            also.insert(0, replace(control, unsaved=True))
+        groups.append(Group(control, tuple(job_run.restores) or None, tuple(also)))
     needs = Needs(_modules(runs), (CONTROL_HASH_SEED, RESUMED_HASH_SEED), settings.timeout)
     top.mkdir(parents=True, exist_ok=True)
     _follow(run_groups(groups, top, needs, place), runs, watch)
     return runs
 
 
-def _repeat(runs: dict[str, _JobRun], top: Path, settings: _Settings, place: Place | None, watch: Watch) -> None:
-    """Run the controls of some jobs once more."""
-    groups = [Group(replace(_task(job, found.folder.name, settings), repeat=1)) for job, found in runs.items()]
-    for found in runs.values():
-        found.repeats = 1
-    needs = Needs(_modules(runs), (CONTROL_HASH_SEED,), settings.timeout)
-    _follow(run_groups(groups, top, needs, place), runs, watch)
+def _follow_up(
+    cases: "Sequence[Case]",
+    runs: dict[str, _JobRun],
+    top: Path,
+    settings: _Settings,
+    place: Place | None,
+    watch: Watch,
+    *,
+    may_repeat: bool,
+) -> bool:
+    """Run what may tell more of cases that are not clear: a control once more, a restore with the control's hash seed.
+
+    Returns whether there was anything to run.
+    """
+    from ckptcheck import judge
+
+    groups = []
+    for job, found in runs.items():
+        control = _task(job, found.folder.name, settings)
+        mine = [case for case in cases if case.job == job]
+        tasks = []
+        if may_repeat and any(judge.needs_repeat(case) for case in mine):
+            found.repeats = 1
+            tasks.append(replace(control, repeat=1))
+        if place is None:  # elsewhere the crash image is no longer at hand
+            tasks += [
+                replace(control, restore=case.restore, boundary=case.resumed.facts.schedule.boundary, same_hash=True)
+                for case in mine
+                if case.resumed is not None and judge.needs_same_hash(case)
+            ]
+        if tasks:
+            groups.append(Group(tasks[0], also=tuple(tasks[1:])))
+    if groups:
+        needs = Needs(_modules(runs), (CONTROL_HASH_SEED,), settings.timeout)
+        _follow(run_groups(groups, top, needs, place), runs, watch)
+    return bool(groups)
 
 
 def _follow(events: Iterable[Event], runs: Mapping[str, _JobRun], watch: Watch) -> None:
@@ -251,13 +289,11 @@ def _follow(events: Iterable[Event], runs: Mapping[str, _JobRun], watch: Watch) 
         watch(event)
 
 
-def _judged(
-    requests: Sequence[Request], runs: Mapping[str, _JobRun], tolerance: Tolerance, *, noise_asked: bool
-) -> "list[Case]":
+def _judged(requests: Sequence[Request], runs: Mapping[str, _JobRun], terms: Terms, *, noise_asked: bool) -> "list[Case]":
     from ckptcheck.judge import judge
 
     return [
-        judge(question, runs[request.job].evidence(noise_asked=noise_asked), tolerance)
+        judge(question, runs[request.job].evidence(noise_asked=noise_asked), terms)
         for request in requests
         for question in runs[request.job].questions(request)
     ]
@@ -266,7 +302,7 @@ def _judged(
 def _note(job_run: _JobRun, event: Event) -> None:
     if event.kind == "usage":
         raise UsageError(event.facts["text"])
-    if event.kind == "described" and event.task.restore is None and not event.task.repeat:
+    if event.kind == "described" and event.task.restore is None and not (event.task.repeat or event.task.unsaved):
         job_run.boundaries = list(event.facts["boundaries"])
         known = event.facts["restores"]
         for each in job_run.restores:

@@ -83,8 +83,7 @@ def test_a_script_that_forgets(recorded: Path) -> None:
 def test_a_script_that_skips_a_batch(recorded: Path) -> None:
     (case,) = compare_runs(recorded / "control", recorded / "skips").cases
     assert [each.sentence for each in case.diagnoses] == [
-        "The resumed run read other batches than the control, first at step 10: it begins there with the batch that the control "
-        "read at step 11."
+        "From step 10 on the resumed run reads the control's batches from step 11 on: 1 step is left out."
     ]
 
 

@@ -809,3 +809,135 @@ class CreatesLate(Clean):
 
 class CreatesLateAndForgets(CreatesLate):
     forgets = True
+
+
+# --- Defects of the save, of the program around the variables, and of the order of sets. -----------------------------------
+
+
+class SavesAverages(Clean):
+    """The averages are put into the weights for the save, and stay there."""
+
+    def save(self, folder, step):
+        self.live["w"] = self.live["w/average"].copy()
+        super().save(folder, step)
+
+
+class SavingTakesABatch(Clean):
+    """The save looks at the next batch, and training goes on with the one after it."""
+
+    taken = 0
+
+    def batch(self, step):
+        return super().batch(step + self.taken)
+
+    def save(self, folder, step):
+        super().save(folder, step)
+        (folder / "taken").write_text(str(self.taken + 1))
+        self.taken += 1
+
+    def restore(self, folder, restore):
+        self.taken = int((folder / "taken").read_text())
+        return super().restore(folder, restore)
+
+
+class EncodedBySet(Clean):
+    """The columns of the inputs come in the order of a set."""
+
+    def batch(self, step):
+        columns = {name: index for index, name in enumerate({"height", "width", "depth", "weight", "age"})}
+        return super().batch(step) * (1 + np.array([columns[name] for name in ("height", "width", "depth", "weight")]))
+
+
+class CountsItself(Clean):
+    """The learning rate falls with a count of steps that only the process remembers."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.count = 0
+
+    def train(self, step):
+        done = super().train(step)
+        self.count += 1
+        return done
+
+    def rate(self, step):
+        return 0.01 * 0.9**self.count
+
+
+class OtherSettings(Clean):
+    """A setting of the update is another one after the restart."""
+
+    def train(self, step):
+        done = super().train(step)
+        return Step(done.loss, done.batch, done.learning_rate, hyperparameters={"momentum": 0.8 if self.resumed else 0.9})
+
+
+class DrawsAgain(Clean):
+    """Random numbers are drawn from a generator that nobody can look into, and that begins again."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.generator = np.random.default_rng(5)
+
+    def train(self, step):
+        done = super().train(step)
+        return Step(done.loss, done.batch, done.learning_rate, draws=[self.generator.normal(size=3)])
+
+
+class DrawsAnew(DrawsAgain):
+    """The same with a generator that is seeded from outside after the restore."""
+
+    def after_restore(self):
+        self.generator = np.random.default_rng(6)
+
+
+class OlderCheckpoint(Clean):
+    """The weights are taken from the save before the newest, the counter from the newest."""
+
+    def save(self, folder, step):
+        super().save(folder, step)
+        np.savez(folder / f"{step}.npz", **{name.replace("/", "|"): value for name, value in self.live.items()})
+
+    def restore(self, folder, restore):
+        restored = super().restore(folder, restore)
+        oldest = min(int(each.stem) for each in folder.glob("[0-9]*.npz"))
+        with np.load(folder / f"{oldest}.npz") as file:
+            self.live |= {name: file[name.replace("/", "|")] for name in self.live if name != "step"}
+        return restored
+
+
+class DecaysInTheRestore(Clean):
+    """The restore makes a step with weight decay."""
+
+    def after_restore(self):
+        for name in ("w", "v"):
+            self.live[name] = self.live[name] * 0.99
+
+
+class Renamed(Clean):
+    """The resumed process has other names for two of its tensors, and restores them rightly."""
+
+    def state(self):
+        other = {"w/momentum": "u/momentum", "mean": "norm/mean"} if self.renames() else {}
+        return {other.get(name, name): tensor for name, tensor in super().state().items()}
+
+    def renames(self):
+        return os.environ["PYTHONHASHSEED"] == "2"
+
+
+class RenamedAndLost(Renamed):
+    """The same, and one of them is not restored."""
+
+    def wanted(self, held):
+        return {name: name for name in held if name != "w/momentum"}
+
+
+class Stops(Clean):
+    """The moving mean is no longer updated in the resumed run."""
+
+    def train(self, step):
+        kept = self.live["mean"]
+        done = super().train(step)
+        if self.resumed:
+            self.live["mean"] = kept
+        return done

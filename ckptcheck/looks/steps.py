@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from ckptcheck.causes import Reach
 from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.evidence import Evidence, apart, by_stage
 from ckptcheck.job import Kind
@@ -105,8 +106,9 @@ def _shown(value: float | None) -> str:
 def mode(evidence: Evidence) -> Iterator[Diagnosis]:
     """Tensors that stand still after the restart and move in the control."""
     rows = evidence.of_kind(*MOVED_BY_TRAINING)
-    explained = {name for each in evidence.found for name in each.tensors}
-    rows = rows[~(rows["name"].isin(explained) & (rows["kind"] == Kind.RNG.value))]  # a generator that nobody draws from
+    rows = rows[
+        ~(rows["name"].isin(evidence.explained) & (rows["kind"] == Kind.RNG.value))
+    ]  # a generator that nobody draws from
     rows = rows[~apart(rows)]
     still = rows[rows["control_moves"].astype(bool) & ~rows["resumed_moves"].astype(bool)]
     if still.empty or evidence.nothing_left:
@@ -124,7 +126,7 @@ def statistics_restarted(evidence: Evidence) -> Iterator[Diagnosis]:
     if not (comparison.losses["equal"].all() and comparison.losses["batch_equal"].all() and weights["equal"].all()):
         return
     statistics = evidence.of_kind(Kind.MOVING_STATISTIC)
-    came_back = statistics[statistics["equal"].astype(bool)]
+    came_back = statistics[statistics["equal"].astype(bool) & ~statistics["name"].isin(evidence.explained)]
     parted = [name for name in came_back["name"] if name in final.index and not final.loc[name, "equal"]]
     if parted:
         yield diagnosis("statistics-restarted", parted, count=len(parted), total=len(statistics), beside=_beside(evidence))
@@ -136,6 +138,22 @@ def _beside(evidence: Evidence) -> str:
         for name, (ours, theirs) in list(evidence.comparison.attributes.items())[:3]
     ]
     return f" ({'; '.join(found)})" if found else ""
+
+
+def beyond(evidence: Evidence, reach: frozenset[Reach]) -> Iterator[Diagnosis]:
+    """Differences that what was found, and allowed, cannot have made."""
+    comparison = evidence.comparison
+    for part, table, what in (
+        (Reach.EVALUATION, comparison.evaluations[:1], "evaluation loss at the boundary"),
+        (Reach.FIRST_LOSS, comparison.losses[:1], "training loss of the first step"),
+    ):
+        if part not in reach and len(table) and not table["equal"].iloc[0]:
+            row = table.iloc[0]
+            yield diagnosis(
+                "unexplained",
+                example=f"what is allowed does not reach the {what}, but it is {float(row['resumed_loss'])!r}, the control's "
+                f"is {float(row['control_loss'])!r}",
+            )
 
 
 def unexplained(evidence: Evidence) -> Iterator[Diagnosis]:
