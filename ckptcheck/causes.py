@@ -187,7 +187,7 @@ _CATALOGUE = (
         "The restore asks for moving averages of weights that were never made, or never saved.",
         "The restore asked for {count} shadow variables that the checkpoint does not hold, {example} for one. "
         "ema.variables_to_restore() maps every trainable variable to its shadow, whether or not the moving average was "
-        "ever applied to it; here it was applied to {averaged}, so these shadows have never existed.",
+        "ever applied to it; {why}.",
         "The restore raises: keys of averages are missing from the checkpoint.",
         _at("tensorflow/tensorflow#11597"),
         {None: "Use tf.train.Saver(): it saves and restores every global variable, the moving means and variances included."},

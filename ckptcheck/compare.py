@@ -14,8 +14,8 @@ import pandas as pd
 
 from ckptcheck import sequences
 from ckptcheck.arrays import count_not_finite, differing, is_telling, largest_difference, norm, same
-from ckptcheck.instead import ANEW, OWN, Instead, Lookup
-from ckptcheck.job import Kind, Tensor
+from ckptcheck.instead import ANEW, Instead, Lookup
+from ckptcheck.job import Tensor
 from ckptcheck.names import match
 from ckptcheck.run import Run, Snapshot, boundary_point, digest
 from ckptcheck.tolerance import EXACT, Tolerance
@@ -39,7 +39,8 @@ TENSOR_COLUMNS = (
     "not_finite",  # elements of the resumed value that are NaN or infinite
     "equals",  # what a differing resumed value equals instead, a word of ckptcheck.instead, or empty
     "equals_name",  # the control's tensor it equals, or the dtype that it was rounded to
-    "equals_value",  # the steps done at the save that it equals, or the factor
+    "equals_value",  # the factor
+    "equals_older",  # the steps done at the latest earlier save with this value, whatever else it equals
     "asked",  # whether the restore asked for it; None where the adapter does not know
     "held",  # whether the checkpoint holds its key, or else its value; None where neither can be known
     "poisoned",  # whether the value before the restore differed from the control's at the boundary
@@ -211,9 +212,8 @@ def _tensors(
         # At the end nothing is looked up: what a value is there tells of the steps before it, too.
         is_lost = point == "boundary" and not row["equal"] and theirs is not None
         found = Instead(ANEW) if is_lost and late else lookup.of(name, ours, theirs) if is_lost and theirs else Instead()
-        row |= {"equals": found.what, "equals_name": found.name, "equals_value": found.value}
-        is_new = found.what in OWN or row["kind"] == Kind.RNG.value
-        row |= _keys(name, control.boundary.get(name) if is_new else None, resumed)
+        row |= {"equals": found.what, "equals_name": found.name, "equals_value": found.value, "equals_older": found.older}
+        row |= _keys(name, control.boundary.get(name) if is_lost else None, resumed)
         row["poisoned"] = _is_poisoned(name, control, resumed)
         row |= {"control_moves": _moves(name, control), "resumed_moves": _moves(name, resumed)}
         rows.append(row)

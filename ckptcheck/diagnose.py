@@ -12,7 +12,7 @@ from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.evidence import Evidence
 from ckptcheck.job import Kind
 from ckptcheck.looks import LAST, LOOKS, OF_THE_CONTROL, steps
-from ckptcheck.run import RECORDED, Failure, Run
+from ckptcheck.run import RECORDED, Failure, Run, Snapshot
 
 
 def why_inconclusive(control: Run, resumed: Run, *, equal_nan: bool = False) -> str | None:
@@ -73,18 +73,35 @@ def of_refusal(failure: Failure, control: Run, resumed: Run) -> Diagnosis:
         return diagnosis("restore-raised", type=failure.type, message=first_sentence(failure.message))
     asked = resumed.facts.asked or {}
     live = control.boundary
-    # A variable that is asked for under another name than its own is asked for through its moving average.
-    shadows = [key for name, key in asked.items() if key in missing and key != name and key not in live]
+    # A weight that is asked for under another name than its own is asked for through its moving average.
+    shadows = [key for name, key in asked.items() if key in missing and key != name and _may_be_shadow(key, name, live)]
     if len(shadows) < len(missing):
         return diagnosis("keys-not-in-checkpoint", missing, count=len(missing), example=missing[0])
     statistics = any(tensor.kind is Kind.MOVING_STATISTIC for tensor in live.values())
     averaged = "the batch means and variances alone" if statistics else "other variables"
-    return diagnosis("shadows-not-in-checkpoint", missing, count=len(missing), example=missing[0], averaged=averaged)
+    why = f"here it was applied to {averaged}, so these shadows have never existed"
+    if any(key in live for key in shadows):
+        why = "here they are live in the run that saved, but the save left them out"
+    return diagnosis("shadows-not-in-checkpoint", missing, count=len(missing), example=missing[0], why=why)
+
+
+def _may_be_shadow(key: str, name: str, live: Snapshot) -> bool:
+    """Return whether a key that is asked for a variable is its moving average: one that there is, or one of a weight."""
+    if key in live:
+        return live[key].kind is Kind.SHADOW
+    return name in live and live[name].kind is Kind.WEIGHT
 
 
 # What is raised by a file that is there and cannot be read: of TensorFlow (OutOfRange is its end of file), of Python, of HDF5.
 _OF_READING = ("DataLossError", "OutOfRangeError", "BadZipFile", "EOFError", "UnpicklingError", "JSONDecodeError")
-_TOLD_OF_READING = ("truncated file", "file signature not found", "checksum", "end of file", "corrupt")
+_TOLD_OF_READING = (
+    "truncated file",
+    "file signature not found",
+    "checksum",
+    "end of file",
+    "less bytes than requested",
+    "corrupt",
+)
 
 
 def _is_of_reading(failure: Failure) -> bool:

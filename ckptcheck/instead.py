@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,12 +41,14 @@ _NARROWER = {
 class Instead:
     """What a value equals: one of the words above, or nothing known.
 
-    `name` is the other tensor, or the narrower dtype; `value` the number of steps done at the earlier save, or the factor.
+    `name` is the other tensor, or the narrower dtype; `value` the factor. `older` has the number of steps done at the latest
+    earlier save with that value, whatever else it equals, too: what was empty then may be what it is initially.
     """
 
     what: str = ""
     name: str = ""
     value: float = math.nan
+    older: int | None = None
 
 
 class Lookup:
@@ -58,12 +60,16 @@ class Lookup:
         self._others: dict[str, list[str]] = {}
         self._kinds = {name: tensor.kind for name, tensor in control.boundary.items()}
         for name, tensor in control.boundary.items():
-            if is_telling(tensor.value):
+            if tensor.value.size > 1 and is_telling(tensor.value):
                 self._others.setdefault(digest(tensor.value), []).append(name)
 
     def of(self, name: str, control: Tensor | None, resumed: Tensor) -> Instead:
         """Say what the resumed value of a tensor equals; `control` is the value it should have."""
-        return next(self._found(name, control, resumed), Instead())
+        found = next(self._found(name, control, resumed), Instead())
+        return replace(found, older=next(self._saved_before(name, resumed.value), None))
+
+    def _saved_before(self, name: str, value: Array) -> Iterator[int]:
+        return (step for step, snapshot in self._older if name in snapshot and same(snapshot[name].value, value))
 
     def _found(self, name: str, control: Tensor | None, resumed: Tensor) -> Iterator[Instead]:
         value = resumed.value
@@ -75,9 +81,8 @@ class Lookup:
         others = [each for each in self._others.get(digest(value), ()) if each != name]
         if others:
             yield Instead(TENSOR, min(others, key=lambda each: self._distance(self._kinds[each], resumed.kind)))
-        for step, snapshot in self._older:
-            if name in snapshot and same(snapshot[name].value, value):
-                yield Instead(OLDER, value=step)
+        for _ in self._saved_before(name, value):
+            yield Instead(OLDER)
         if control is not None and (control.value.dtype, control.value.shape) == (value.dtype, value.shape):
             yield from _arithmetic(control.value, value)
 

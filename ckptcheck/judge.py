@@ -245,6 +245,10 @@ def _beside_noise(
     return _verdict(case, within, both, terms, [], evidence)
 
 
+# What no restore need fill: what an epoch reports of itself, and what a program sets or remembers.
+_SET_BY_THE_PROGRAM = (Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)
+
+
 def _not_covered(control: Run, resumed: Run) -> tuple[str, ...]:
     asked = resumed.facts.asked
     if asked is None:
@@ -253,7 +257,7 @@ def _not_covered(control: Run, resumed: Run) -> tuple[str, ...]:
     return tuple(
         name
         for name, each in control.boundary.items()
-        if name not in asked and each.kind is not Kind.METRIC and name not in idle
+        if name not in asked and each.kind not in _SET_BY_THE_PROGRAM and name not in idle
     )
 
 

@@ -76,16 +76,16 @@ def _source(ours: Digests, theirs: Digests, at: int, first: int, epoch: int) -> 
     if theirs[first] is None:
         return None
     found = [place for place, each in enumerate(ours) if each == theirs[first] and place != at]
-    found = [place for place in found if _goes_on(ours, theirs, place, first, epoch)]
+    found = [place for place in found if _goes_on(ours, theirs, place, at, first, epoch)]
     # The beginning of an epoch, or its own place in another one, are no chance; else the nearest.
     return min(
         found, key=lambda place: (place not in (0, at - at % epoch), (place - at) % epoch != 0, abs(place - at)), default=None
     )
 
 
-def _goes_on(ours: Digests, theirs: Digests, place: int, first: int, epoch: int) -> bool:
-    """Return whether the resumed run went on from a place, to the end of the epoch at least."""
-    length = min(epoch - place % epoch, len(theirs) - first, len(ours) - place)
+def _goes_on(ours: Digests, theirs: Digests, place: int, at: int, first: int, epoch: int) -> bool:
+    """Return whether the resumed run went on from a place, to the next end of an epoch at least."""
+    length = min(epoch - place % epoch, epoch - at % epoch, len(theirs) - first, len(ours) - place)
     return list(ours[place : place + length]) == list(theirs[first : first + length])
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ckptcheck import environment, jobs, remembered, run
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
-from ckptcheck.job import Kind, RestoreRefusedError, Step, Tensor, load
+from ckptcheck.job import POISON, Kind, RestoreRefusedError, Step, Tensor, load
 from ckptcheck.jobs import options as job_options
 from ckptcheck.opened import lead_to_copy, opened_files, written_since
 from ckptcheck.schedule import BOUNDARY_EPOCHS, Boundaries, Schedule, make_schedule
@@ -26,9 +26,6 @@ Say = Callable[..., None]
 
 # Full disk, quota, file size limit, memory, open files, read-only: no fault of the job or of the restore.
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE, errno.EROFS)
-
-# A resumed process starts from other initial values: a restore that does nothing cannot look like one that works.
-POISON = 1_000_003
 
 # Control and resumed must not share the order of their sets.
 CONTROL_HASH_SEED = "1"

@@ -170,6 +170,9 @@ class FitJob(ABC):
         keras.utils.set_random_seed(SEED)
         # Layers are numbered from the beginning; clear_session would also take back policies that the program has set.
         global_state.set_global_attribute("object_name_uids", None)
+        if path.suffix == ".keras" and path.is_file() and not zipfile.is_zipfile(path):
+            # Keras says of it that it was not found.
+            raise zipfile.BadZipFile(f"{path.name} is there, but it is no whole zip file ({path.stat().st_size} bytes)")
         with self._created.watching():
             self.live = keras.models.load_model(path)
 

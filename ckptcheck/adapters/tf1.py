@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.job import Kind, Restored, RestoreRefusedError, Score, Step, Tensor
+from ckptcheck.job import POISON, Kind, Restored, RestoreRefusedError, Score, Step, Tensor
 
 tf1 = tf.compat.v1
 
@@ -71,7 +71,7 @@ class GraphJob(ABC):
         """Make graph and session; initialise every global variable from `seed`."""
         self.graph = tf.Graph()
         with self.graph.as_default():
-            tf1.set_random_seed(seed)
+            tf1.set_random_seed(seed % POISON)
             self.net = self.network()
             self.variables: dict[str, Any] = {variable.op.name: variable for variable in tf1.global_variables()}
             self.initialise = tf1.global_variables_initializer()
@@ -81,8 +81,19 @@ class GraphJob(ABC):
         self.session.run(self.initialise)
         if self.net.start_op is not None:
             self.session.run(self.net.start_op)
+        if seed >= POISON:
+            self._poison(seed)
         self._learning_rate = tf.get_static_value(self.net.learning_rate)
         self._kinds = self._classify()
+
+    def _poison(self, seed: int) -> None:
+        """Give every trainable variable other values than a script has that is started again."""
+        draw = np.random.default_rng(seed)
+        with self.graph.as_default():
+            trainable = {variable.op.name: variable for variable in tf1.trainable_variables()}
+            for name, value in self.session.run(trainable).items():
+                if value.dtype.kind == "f":
+                    trainable[name].load((value + draw.normal(size=value.shape)).astype(value.dtype), self.session)
 
     def next_step(self) -> int:
         """Return the live value of the global step."""
@@ -117,9 +128,20 @@ class GraphJob(ABC):
         return Score(float(loss), float(accuracy))
 
     def state(self) -> Mapping[str, Tensor]:
-        """Return every global variable of the graph."""
+        """Return every global variable of the graph, and the numbers that the optimizer was made with."""
         values = self.session.run(self.variables)
-        return {name: Tensor(self._kinds[name], np.asarray(value)) for name, value in values.items()}
+        found = {name: Tensor(self._kinds[name], np.asarray(value)) for name, value in values.items()}
+        return {**found, **self._settings}
+
+    @property
+    def _settings(self) -> Mapping[str, Tensor]:
+        held = {name.strip("_"): value for name, value in vars(self.net.optimizer).items()}
+        return {
+            f"{self.net.optimizer.get_name()}/{name}": Tensor(Kind.HYPERPARAMETER, np.array(float(value)))
+            for name, value in held.items()
+            # TensorFlow's own begin with self, whatever follows.
+            if isinstance(value, int | float) and not isinstance(value, bool) and not name.startswith("self")
+        }
 
     def save(self, folder: Path, step: int) -> None:
         """Save with a plain `Saver`: every global variable."""

@@ -73,7 +73,20 @@ def state_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[str, Te
     found: dict[str, Tensor] = {}
     for name, kind, variable in _named(objects, others):
         found |= {each: Tensor(kind, value) for each, value in _values(name, variable)}
+    for name, value in _settings(objects):
+        found.setdefault(name, Tensor(Kind.HYPERPARAMETER, np.array(value)))
     return found
+
+
+def _settings(objects: Sequence[Any]) -> Iterator[tuple[str, float]]:
+    """Yield the numbers that optimizers have been made with, which are no variables: momentum, beta_1, weight_decay, …"""
+    optimizers = [getattr(each, "optimizer", None) if isinstance(each, keras.Model) else each for each in objects]
+    for each in optimizers:
+        if isinstance(each, OPTIMIZERS):
+            inside = getattr(each, "inner_optimizer", each)
+            for name, value in inside.get_config().items():
+                if isinstance(value, int | float) and name != "learning_rate":  # that is a variable, or a schedule
+                    yield f"{inside.name}/{name}", float(value)
 
 
 def poison(variables: Iterable[Any], seed: int) -> None:
@@ -172,6 +185,9 @@ def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[tuple[st
     inside = getattr(optimizer, "inner_optimizer", optimizer)
     averages = {id(each) for each in getattr(inside, "_model_variables_moving_average", None) or ()}
     accumulators = {id(each) for each in getattr(inside, "_accumulated_gradients", None) or ()}
+    scale = (
+        {id(getattr(optimizer, name, None)) for name in ("step_counter", "dynamic_scale")} if inside is not optimizer else ()
+    )
     weights = {
         f"{weight.path.replace('/', '_')}_": names.get(id(inner(weight)), weight.path)
         for weight in sorted(getattr(inside, "_trainable_variables", ()), key=lambda each: len(each.path), reverse=True)
@@ -184,9 +200,12 @@ def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[tuple[st
             kind = Kind.SHADOW
         elif id(variable) in accumulators:
             kind = Kind.ACCUMULATOR
+        elif id(variable) in scale:
+            kind = Kind.LOSS_SCALE
         elif prefix is None:
-            whole, scalar = _is_whole(variable), not len(variable.shape)
-            kind = Kind.COUNTER if whole and scalar else Kind.HYPERPARAMETER if scalar else Kind.OTHER
+            is_rate = variable is getattr(inside, "_learning_rate", None)
+            is_count = _is_whole(variable) and not len(variable.shape)
+            kind = Kind.HYPERPARAMETER if is_rate else Kind.COUNTER if is_count else Kind.SLOT
         yield f"{inside.name}/{name}", kind, variable
 
 

@@ -20,9 +20,9 @@ def nothing_restored(evidence: Evidence) -> Iterator[Diagnosis]:
 
 
 def older(evidence: Evidence) -> Iterator[Diagnosis]:
-    """Tensors that are the control's at an earlier save."""
+    """Tensors that are the control's at an earlier save; others that may be go with them."""
     rows = evidence.open
-    rows = rows[rows["equals"] == OLDER]
-    for _, found in rows.groupby("equals_value", sort=False):
-        total, step = len(evidence.boundary), int(found["equals_value"].iloc[0])
-        yield diagnosis("older-checkpoint", list(found["name"]), count=len(found), total=total, older=step)
+    for step in rows["equals_older"][rows["equals"] == OLDER].unique():
+        found = rows[rows["equals_older"] == step]
+        total = len(evidence.boundary)
+        yield diagnosis("older-checkpoint", list(found["name"]), count=len(found), total=total, older=int(step))

@@ -54,16 +54,22 @@ def learning_rate(evidence: Evidence) -> Iterator[Diagnosis]:
     control, resumed, step = row["control_rate"], row["resumed_rate"], int(row["control_step"])
     if evidence.has("python-state-lost"):
         return  # what a callback remembers decides it
+    held = list(_holding_the_rate(evidence)["name"])
     kept = _attribute_behind(evidence, row)
     if kept is not None:
         name, (ours, theirs) = kept
         example = f"{name} is {theirs:g}, the control's {ours:g}, and the learning rate follows it, from step {step} on"
-        yield diagnosis("python-state-lost", example=example)
+        yield diagnosis("python-state-lost", held, example=example)
         return
-    # The variable that holds it is the same thing.
-    held = evidence.open_of(Kind.HYPERPARAMETER)
-    held = held[(held["control_norm"] == control) & (held["resumed_norm"] == resumed)]
-    yield diagnosis("learning-rate-differs", list(held["name"]), control=control, resumed=resumed, step=step)
+    yield diagnosis("learning-rate-differs", held, control=control, resumed=resumed, step=step)
+
+
+def _holding_the_rate(evidence: Evidence) -> pd.DataFrame:
+    """Return the settings that are the learning rate of the first step, in both runs: they are the same thing."""
+    rows, first = evidence.open_of(Kind.HYPERPARAMETER), evidence.comparison.losses.iloc[0]
+    is_rate = (rows["control_norm"] == first["control_rate"]) & (rows["resumed_norm"] == first["resumed_rate"])
+    found: pd.DataFrame = rows[is_rate]
+    return found
 
 
 def _follows_counter(evidence: Evidence) -> bool:
@@ -87,7 +93,7 @@ def _attribute_behind(evidence: Evidence, row: Any) -> tuple[str, tuple[float, f
 
 def hyperparameters(evidence: Evidence) -> Iterator[Diagnosis]:
     """Settings that are others, as state or in a step."""
-    rows = evidence.open_of(Kind.HYPERPARAMETER)
+    rows = evidence.open_of(Kind.HYPERPARAMETER).drop(_holding_the_rate(evidence).index)
     for stage, found in by_stage(rows):
         row = found.iloc[0]
         example = f"{row['name']} is {row['resumed_norm']:.9g}, the control's {row['control_norm']:.9g}"

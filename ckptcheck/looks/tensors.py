@@ -24,9 +24,14 @@ WHERE = {
 SAME_FACTOR = 1e-6
 
 
+# What nobody computes with: the best loss that a callback has seen is infinite before it has seen one.
+_MAY_BE_INFINITE = [Kind.PYTHON.value, Kind.METRIC.value, Kind.HYPERPARAMETER.value]
+
+
 def not_finite(evidence: Evidence) -> Iterator[Diagnosis]:
     """NaN or infinity where something was restored."""
-    for stage, rows in by_stage(evidence.open[evidence.open["not_finite"] > 0]):
+    found = evidence.open[~evidence.open["kind"].isin(_MAY_BE_INFINITE)]
+    for stage, rows in by_stage(found[found["not_finite"] > 0]):
         first = rows.iloc[0]
         example = f"{first['name']} has {first['not_finite']} of {first['elements']}"
         yield diagnosis("not-finite", list(rows["name"]), stage, count=len(rows), example=example)

@@ -1,0 +1,421 @@
+"""Defects planted in jobs that call `fit` of Keras: what its files do not hold, and what is done around its callbacks."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.adapters.keras import FitJob
+from ckptcheck.job import Restored
+
+OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
+BATCH, STEPS, FEATURES, CLASSES, EPOCHS = 16, 5, 10, 3, 4
+
+# Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
+VARIANTS = (
+    {
+        "names": ("hidden", "norm", "head"),
+        "units": 6,
+        "optimizer": lambda rate=0.01, **named: keras.optimizers.Adam(rate, **named),
+        "setting": {"beta_1": 0.5},
+        "activation": "relu",
+    },
+    {
+        "names": ("dense_a", "z", "q7"),
+        "units": 9,
+        "optimizer": lambda rate=0.05, **named: keras.optimizers.SGD(rate, **({"momentum": 0.9} | named)),
+        "setting": {"momentum": 0.2},
+        "activation": "tanh",
+    },
+    {
+        "names": ("Encoder", "Standard", "Softmax"),
+        "units": 7,
+        "optimizer": lambda rate=0.02, **named: keras.optimizers.Nadam(rate, **named),
+        "setting": {"beta_2": 0.9},
+        "activation": "gelu",
+    },
+)
+
+
+def data():
+    draw = np.random.default_rng(4)
+    x = draw.normal(size=(BATCH * STEPS, FEATURES)).astype("float32")
+    return x, (x.sum(1) > 0).astype("int64") + (x[:, 0] > 1)
+
+
+class Fit(FitJob):
+    steps_per_epoch = STEPS
+    restores: Sequence[str] = ("keras",)
+
+    def __init__(self, variant=0):
+        self.variant = VARIANTS[variant]
+
+    def layers(self):
+        first, norm, _ = self.variant["names"]
+        hidden = keras.layers.Dense(self.variant["units"], self.variant["activation"], name=first)
+        return [hidden, keras.layers.BatchNormalization(momentum=0.9, name=norm)]
+
+    def optimizer(self, **named):
+        return self.variant["optimizer"](**named)
+
+    def compiled(self, model, **named):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(self.optimizer(**named), loss, metrics=["accuracy"])
+        return model
+
+    def model(self):
+        last = keras.layers.Dense(CLASSES, name=self.variant["names"][2])
+        return self.compiled(keras.Sequential([keras.Input((FEATURES,)), *self.layers(), last]))
+
+    def validation(self):
+        return data()
+
+    def callbacks(self):
+        return []
+
+    def fit(self, model, callbacks, initial_epoch):
+        x, y = data()
+        given = [*self.callbacks(), *callbacks]
+        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=given)
+
+
+# --- Restores that lose something, one control for all of them ---------------------------------------------------------
+
+
+def _keras(job, folder):
+    return FitJob.restore(job, folder, "keras")
+
+
+def whole(job, folder):
+    return _keras(job, folder)
+
+
+def fresh_weights(job, folder):
+    return FitJob.restore(job, folder, "weights")
+
+
+def built_weights(job, folder):
+    job.live.optimizer.build(job.live.trainable_variables)
+    return FitJob.restore(job, folder, "weights")
+
+
+def renamed_layers(job, folder):
+    job.variant = job.variant | {"names": tuple(f"new_{name}" for name in job.variant["names"])}
+    job._created.forget({id(each.value) for each in job.live.variables})
+    with job._created.watching():
+        job.live = job.model()
+    return built_weights(job, folder)
+
+
+def compiling_again(job, folder):
+    restored = _keras(job, folder)
+    with job._created.watching():
+        job.compiled(job.live)
+    return restored
+
+
+def other_rate(job, folder):
+    restored = _keras(job, folder)
+    job.live.optimizer.learning_rate.assign(0.5 * job.live.optimizer.learning_rate)
+    return restored
+
+
+def other_setting(job, folder):
+    restored = _keras(job, folder)
+    for name, value in job.variant["setting"].items():
+        setattr(job.live.optimizer, name, value)
+    return restored
+
+
+def wrong_epoch(job, folder):
+    restored = _keras(job, folder)
+    job.initial_epoch -= 1
+    return restored
+
+
+def frozen(job, folder):
+    restored = _keras(job, folder)
+    job.live.get_layer(job.variant["names"][0]).trainable = False
+    return restored
+
+
+def one_layer_left_out(job, folder):
+    """By hand, layer by layer, and one is forgotten."""
+    kept = [np.array(each) for each in job.live.layers[-1].weights]
+    restored = built_weights(job, folder)
+    for variable, value in zip(job.live.layers[-1].weights, kept, strict=True):
+        variable.assign(value)
+    return restored
+
+
+def through_float16(job, folder):
+    restored = _keras(job, folder)
+    for variable in job.live.trainable_variables:
+        variable.assign(np.array(variable).astype("float16").astype("float32"))
+    return restored
+
+
+def truncated(job, folder):
+    for each in folder.glob("*.keras"):
+        each.write_bytes(each.read_bytes()[:-200])
+    return _keras(job, folder)
+
+
+def both(one, other):
+    """One after the other: the second works on what the first has restored."""
+
+    def restore(job, folder):
+        restored = one(job, folder)
+        loaded = job.load_model
+        job.load_model = lambda path: None
+        epoch = job.initial_epoch
+        other(job, folder)
+        job.load_model, job.initial_epoch = loaded, min(epoch, job.initial_epoch)
+        return restored
+
+    return restore
+
+
+SLOTS_AND_STEP = [("slots-lost", None), ("step-lost", None)]
+TABLE: dict[str, tuple[Any, list[tuple[str, str | None]]]] = {
+    "fresh-weights": (fresh_weights, SLOTS_AND_STEP),
+    "compiling-again": (compiling_again, SLOTS_AND_STEP),
+    "other-rate": (other_rate, [("learning-rate-differs", None)]),
+    "other-setting": (other_setting, [("hyperparameters-differ", None)]),
+    "wrong-epoch": (wrong_epoch, [("wrong-first-step", None)]),
+    "frozen": (frozen, [("mode-differs", None)]),
+    "one-layer-left-out": (one_layer_left_out, [("weights-lost", None)]),
+    "through-float16": (through_float16, [("precision-lost", None)]),
+    "truncated": (truncated, [("checkpoint-damaged", None)]),
+}
+PAIR_TABLE = {
+    "through-float16-and-other-rate": (both(through_float16, other_rate), ("through-float16", "other-rate")),
+    "other-setting-and-wrong-epoch": (both(other_setting, wrong_epoch), ("other-setting", "wrong-epoch")),
+}
+
+
+class ByHand(Fit):
+    """Files of Keras, restored in ways that lose something."""
+
+    ways = {
+        "whole": whole,
+        "built-weights": built_weights,
+        "renamed-layers": renamed_layers,
+        **{name: way for name, (way, _) in TABLE.items()},
+        **{name: way for name, (way, _) in PAIR_TABLE.items()},
+    }
+    restores = tuple(ways)
+
+    def save(self, folder, step):
+        self.live.save(folder / f"model-{step}.keras")
+        self.live.save_weights(folder / f"model-{step}.weights.h5")
+
+    def restore(self, folder, restore):
+        return self.ways[restore](self, Path(folder))
+
+
+# --- Jobs that lose something by how they are made -------------------------------------------------------------------------
+
+
+class WithDropout(Fit):
+    """The state of a seed generator is in no file: another model has another seed, the same one begins again."""
+
+    restores = ("keras", "checkpoint")
+
+    def layers(self):
+        return [*super().layers(), keras.layers.Dropout(0.3)]
+
+
+@keras.saving.register_keras_serializable("ckptcheck-defects")
+class Scale(keras.layers.Layer):
+    """Divides by the largest value that it has seen, and does not save it."""
+
+    def build(self, shape):
+        self.largest = tf.Variable(1.0, trainable=False, name="largest")
+
+    def call(self, inputs, training=False):
+        if training:
+            self.largest.assign(tf.maximum(self.largest, tf.reduce_max(tf.abs(inputs))))
+        return inputs / self.largest
+
+
+class StateOfItsOwn(Fit):
+    """A layer holds a variable that Keras does not know of."""
+
+    def layers(self):
+        return [*super().layers(), Scale(name="scale")]
+
+
+class MidEpoch(Fit):
+    """A backup in the middle of an epoch, which is then begun again."""
+
+    restores = ("backup",)
+    boundary_epochs = 2.4
+
+    def callbacks_for(self, restore):
+        return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"), save_freq=2)]
+
+
+class SwapFirst(Fit):
+    """The backup is made while the averages are in the weights."""
+
+    restores = ("backup",)
+
+    def optimizer(self, **named):
+        return super().optimizer(use_ema=True, ema_momentum=0.9, **named)
+
+    def callbacks(self):
+        return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
+
+
+class Plateau(Fit):
+    """A callback waits, and forgets for how long."""
+
+    def callbacks(self):
+        return [keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=2, min_delta=10.0)]
+
+
+class Warm(keras.callbacks.Callback):
+    """Counts batches, and raises the learning rate with them."""
+
+    seen = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen += 1
+        self.model.optimizer.learning_rate.assign(1e-3 * self.seen)
+
+
+class CountsItself(Fit):
+    """A callback of one's own counts, and what it counts is in no file."""
+
+    def callbacks(self):
+        return [Warm()]
+
+
+class Reshuffled(Fit):
+    """tf.data shuffles with a seed: a new order in each epoch, and the first one again after a restart."""
+
+    restores = ("backup",)
+
+    def fit(self, model, callbacks, initial_epoch):
+        pairs = tf.data.Dataset.from_tensor_slices(data()).shuffle(BATCH * STEPS, seed=1).batch(BATCH)
+        model.fit(pairs, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
+
+
+class LabelsBySet(Fit):
+    """Classes are numbered in the order of a set."""
+
+    names = ("setosa", "versicolor", "virginica")
+
+    def fit(self, model, callbacks, initial_epoch):
+        x, y = data()
+        numbers = {name: number for number, name in enumerate(set(self.names))}
+        y = np.array([numbers[self.names[each]] for each in y])
+        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=[*callbacks])
+
+
+class ScaleBegunAgain(Fit):
+    """Mixed precision: the optimizer inside is restored, and the loss scale around it is made anew."""
+
+    restores = ("inner-optimizer",)
+
+    def model(self):
+        keras.mixed_precision.set_global_policy("mixed_float16")
+        made = super().model()
+        made.compile(
+            keras.optimizers.LossScaleOptimizer(self.optimizer(), initial_scale=64.0, dynamic_growth_steps=3), made.loss
+        )
+        return made
+
+    def checkpoint(self):
+        # Not the model, which would lead to the optimizer that it was compiled with.
+        variables = [each.value for each in self.live.variables]
+        return tf.train.Checkpoint(variables=variables, optimizer=self.live.optimizer.inner_optimizer)
+
+    def save(self, folder, step):
+        tf.train.CheckpointManager(self.checkpoint(), str(folder), max_to_keep=None).save(checkpoint_number=step)
+
+    def restore(self, folder, restore):
+        from ckptcheck.adapters.tf2 import restore_checkpoint
+        from ckptcheck.adapters.variables import names_of
+
+        self.live.optimizer.build(self.live.trainable_variables)
+        prefix = tf.train.latest_checkpoint(str(folder))
+        held, keys, values = restore_checkpoint(self.checkpoint(), prefix)
+        self.initial_epoch = int(prefix.rpartition("-")[2]) // STEPS
+        return Restored(lambda: keys(names_of([self.live], self._created.variables())), held, values)
+
+
+class TwoReplicas(Fit):
+    """Each replica has moving statistics of its own, one of them is saved."""
+
+    restores = ("weights-built",)
+    synchronized = False
+
+    def layers(self):
+        first, norm, _ = self.variant["names"]
+        hidden = keras.layers.Dense(self.variant["units"], name=first)
+        return [hidden, keras.layers.BatchNormalization(name=norm, synchronized=self.synchronized)]
+
+    def model(self):
+        processor = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+            return super().model()
+
+    def save(self, folder, step):
+        self.live.save_weights(folder / f"model-{step}.weights.h5")
+
+    def restore(self, folder, restore):
+        with self.live.distribute_strategy.scope():
+            return built_weights(self, folder)
+
+
+class TwoReplicasTogether(TwoReplicas):
+    """Clean: the statistics are taken over both replicas."""
+
+    synchronized = True
+
+
+class BestOnly(Fit):
+    """ModelCheckpoint(save_best_only=True) forgets what the best was, and overwrites it with the next."""
+
+    def callbacks(self):
+        return [keras.callbacks.ModelCheckpoint(str(self.folder / "best.keras"), monitor="loss", save_best_only=True)]
+
+
+class DropoutAndPlateau(Plateau):
+    """Two that have nothing to do with each other."""
+
+    def layers(self):
+        return [*super().layers(), keras.layers.Dropout(0.3)]
+
+
+DEFECTS = {
+    "ByHand": {name: found for name, (_, found) in TABLE.items()},
+    "WithDropout": {"keras": [("generators-reseeded", OMITTED)], "checkpoint": [("generators-restarted", OMITTED)]},
+    "StateOfItsOwn": {"keras": [("state-lost", None)]},
+    "MidEpoch": {"backup": [("wrong-first-step", None)]},
+    "SwapFirst": {"backup": [("shadows-in-weights", None)]},
+    "Plateau": {"keras": [("python-state-lost", None)]},
+    "CountsItself": {"keras": [("python-state-lost", None)]},
+    "Reshuffled": {"backup": [("data-order", None)]},
+    "LabelsBySet": {"keras": [("depends-on-hash-order", None)]},
+    "ScaleBegunAgain": {"inner-optimizer": [("loss-scale-lost", OMITTED)]},
+    "TwoReplicas": {"weights-built": [("replicas-lost", None)]},
+    "BestOnly": {"keras": [("python-state-lost", None)]},
+}
+PAIRS = {
+    "ByHand": {name: [each for one in parts for each in TABLE[one][1]] for name, (_, parts) in PAIR_TABLE.items()},
+    "DropoutAndPlateau": {"keras": [("generators-reseeded", OMITTED), ("python-state-lost", None)]},
+}
+CLEAN = {"ByHand": ["whole", "built-weights", "renamed-layers"], "TwoReplicasTogether": ["weights-built"]}
+
+# `fit.py:ByHand_1` is the job `ByHand` in the second variant.
+for _name in {**DEFECTS, **PAIRS, **CLEAN}:
+    for _number in range(len(VARIANTS)):
+        globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)

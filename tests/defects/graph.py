@@ -1,0 +1,430 @@
+"""Defects planted in a TensorFlow 1 graph: which variables a Saver saves, which it asks for, and what is run after it."""
+
+import itertools
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.adapters.tf1 import GraphJob, Network
+from ckptcheck.job import POISON, Restored, RestoreRefusedError, Step
+
+tf1 = tf.compat.v1
+
+OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
+BATCH, STEPS, FEATURES, CLASSES = 16, 6, 10, 3
+
+# Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
+VARIANTS = (
+    {
+        "names": ("first", "twin", "last"),
+        "units": 6,
+        "optimizer": lambda rate, setting: tf1.train.AdamOptimizer(rate, beta1=setting),
+        "settings": (0.9, 0.5),
+        "rate": lambda step: 0.02 * 0.97**step,
+    },
+    {
+        "names": ("net/a", "net/b", "top"),
+        "units": 5,
+        "optimizer": lambda rate, setting: tf1.train.MomentumOptimizer(rate, momentum=setting),
+        "settings": (0.9, 0.3),
+        "rate": lambda step: 0.1 if step < 17 else 0.02,
+    },
+    {
+        "names": ("Encoder_1", "Encoder_2", "Softmax"),
+        "units": 7,
+        "optimizer": lambda rate, setting: tf1.train.RMSPropOptimizer(rate, decay=setting, momentum=0.5),
+        "settings": (0.9, 0.6),
+        "rate": lambda step: 0.005 * (1 + np.cos(step / 21 * np.pi)),
+    },
+)
+
+
+class Graph(GraphJob):
+    steps_per_epoch = STEPS
+
+    def __init__(self, variant=0):
+        self.variant = VARIANTS[variant]
+        self.factor = 1.0
+
+    # --- The job -----------------------------------------------------------------------------------------------------
+
+    def build(self, seed):
+        self.restarted = seed >= POISON
+        super().build(seed)
+        self.graph._unsafe_unfinalize()
+        with self.graph.as_default():
+            places = dict.fromkeys(place for place, *_ in self.table.values())
+            self.savers = {place: tf1.train.Saver(self.in_place(place), save_relative_paths=True) for place in places}
+        self.graph.finalize()
+
+    def network(self):
+        first, twin, last = self.variant["names"]
+        self.x = tf1.placeholder(tf.float32, [None, FEATURES])
+        self.y = tf1.placeholder(tf.int64, [None])
+        self.training = tf1.placeholder(tf.bool, [])
+        self.rate_fed = tf1.placeholder(tf.float32, [])
+        step = tf1.train.create_global_step()
+        units = self.variant["units"]
+        net = tf.tanh(self.normalised(self.dense(self.x, units, first)))
+        self.mask = self.random(step, [BATCH, units])
+        net = tf.cond(self.training, lambda: net * self.mask, lambda: net)
+        scores = self.dense(tf.tanh(self.dense(net, units, twin)), CLASSES, last)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(self.y, scores))
+        optimizer = self.variant["optimizer"](self.rate_fed, self.variant["settings"][self.other_settings()])
+        weights = tf1.trainable_variables()
+        self.ema = tf1.train.ExponentialMovingAverage(0.9)
+        with tf1.control_dependencies(self.updates()):
+            update = optimizer.minimize(loss, step, var_list=weights)
+        with tf1.control_dependencies([update]):
+            train_op = self.ema.apply(weights)
+        self.shadows = [self.ema.average(each) for each in weights]
+        return Network(loss, train_op, step, optimizer, self.rate_fed, loss, ema=self.ema)
+
+    def dense(self, rows, units, name):
+        with tf1.variable_scope(name):
+            kernel = tf1.get_variable("kernel", [rows.shape[-1], units], initializer=tf1.glorot_uniform_initializer(seed=1))
+            return tf.matmul(rows, kernel) + tf1.get_variable("bias", [units], initializer=tf1.zeros_initializer())
+
+    def normalised(self, net):
+        shape = [net.shape[-1]]
+        mean, variance = tf.nn.moments(net, 0)
+        self.mean = tf1.get_variable("norm/moving_mean", shape, initializer=tf1.zeros_initializer(), trainable=False)
+        self.variance = tf1.get_variable("norm/moving_variance", shape, initializer=tf1.ones_initializer(), trainable=False)
+        self.moved = [
+            tf1.assign(self.mean, 0.9 * self.mean + 0.1 * mean),
+            tf1.assign(self.variance, 0.9 * self.variance + 0.1 * variance),
+        ]
+        mean, variance = tf.cond(self.training, lambda: (mean, variance), lambda: (self.mean + 0.0, self.variance + 0.0))
+        return tf.nn.batch_normalization(net, mean, variance, None, None, 1e-3)
+
+    def updates(self):
+        return self.moved
+
+    def other_settings(self):
+        return False
+
+    def random(self, step, shape):
+        return 1 + 0.2 * tf.random.stateless_normal(shape, [7, tf.cast(step, tf.int32)])
+
+    def batch(self, step):
+        draw = np.random.default_rng((11, step))
+        x = draw.normal(size=(BATCH, FEATURES)).astype("float32")
+        return x, (x.sum(1) > 0).astype("int64") + (x[:, 0] > 1)
+
+    def rate(self, step):
+        return self.variant["rate"](step) * self.factor
+
+    def train_feed(self, batch, step):
+        return {self.x: batch[0], self.y: batch[1], self.training: True, self.rate_fed: self.rate(step)}
+
+    def validation_feed(self):
+        x, y = self.batch(1000)
+        return {self.x: x, self.y: y, self.training: False, self.rate_fed: 0.0}
+
+    # --- Checkpoints ---------------------------------------------------------------------------------------------------
+
+    @property
+    def restores(self):
+        return tuple(self.table)
+
+    def save(self, folder, step):
+        for place, saver in self.savers.items():
+            (folder / place).mkdir(exist_ok=True)
+            with self.graph.as_default():
+                saver.save(self.session, str(folder / place / "model.ckpt"), step, write_meta_graph=False)
+
+    def restore(self, folder, restore):
+        place, asking, *changes = self.table[restore]
+        self.place = Path(folder) / place
+        self.graph._unsafe_unfinalize()
+        with self.graph.as_default():
+            for change in changes:
+                if change in BEFORE:
+                    change(self)
+            prefix = tf1.train.latest_checkpoint(str(self.place))
+            if prefix is None:
+                return None
+            wanted = asking(self, place)
+            asked = {variable.op.name: key for key, variable in wanted.items()}
+            held = sorted(tf.train.load_checkpoint(prefix).get_variable_to_shape_map())
+            try:
+                tf1.train.Saver(wanted).restore(self.session, prefix)
+            except (tf.errors.OpError, ValueError) as error:
+                raise RestoreRefusedError(error, asked=asked, held=held) from error
+            for change in changes:
+                if change not in BEFORE:
+                    change(self)
+        return Restored(asked, held)
+
+    def everything(self):
+        return {variable.op.name: variable for variable in tf1.global_variables()}
+
+    def without(self, *variables):
+        names = {variable.op.name for variable in variables}
+        return {name: variable for name, variable in self.everything().items() if name not in names}
+
+    def in_place(self, place):
+        """What is saved into a folder."""
+        if place == "trainable":
+            return {variable.op.name: variable for variable in tf1.trainable_variables()}
+        left_out = {
+            "without-statistics": [self.mean, self.variance],
+            "without-step": [self.net.global_step],
+            "without-shadows": self.shadows,
+            "without-slots": self.net.optimizer.variables(),
+        }
+        return self.without(*left_out.get(place, ()))
+
+
+# --- What is asked for ------------------------------------------------------------------------------------------------------
+
+
+def what_is_there(job, place):
+    return job.in_place(place)
+
+
+def no_statistics(job, place):
+    return job.without(job.mean, job.variance)
+
+
+def averages(job, place):
+    return job.ema.variables_to_restore()
+
+
+def another_name(job, place):
+    wanted = job.everything()
+    name = job.mean.op.name
+    return {f"{name}_1" if key == name else key: variable for key, variable in wanted.items()}
+
+
+def _exchanged(wanted, one, other):
+    return wanted | {one: wanted[other], other: wanted[one]}
+
+
+def weights_by_position(job, place):
+    """Two kernels of one shape, and what belongs to them, change places."""
+    wanted = job.everything()
+    alike = [each for each in tf1.trainable_variables() if each.shape == [job.variant["units"]]]
+    one, other = (each.op.name for each in alike[:2])
+    for name in [each for each in wanted if each.startswith(one)]:
+        wanted = _exchanged(wanted, name, other + name.removeprefix(one))
+    return wanted
+
+
+def slots_by_position(job, place):
+    slots = [each for each in job.net.optimizer.variables() if each.shape.rank == 1]
+    alike = next(pair for pair in itertools.combinations(slots, 2) if pair[0].shape == pair[1].shape)
+    return _exchanged(job.everything(), *(each.op.name for each in alike))
+
+
+# --- What is done before or after it ----------------------------------------------------------------------------------------
+
+
+def losing_the_state_file(job):
+    (job.place / "checkpoint").unlink()
+
+
+def truncating(job):
+    for each in job.place.glob("*.data-*"):
+        each.write_bytes(each.read_bytes()[:-40])
+
+
+def initialising(job):
+    job.session.run(tf1.global_variables_initializer())
+
+
+def initialising_statistics(job):
+    job.session.run(tf1.variables_initializer([job.mean, job.variance]))
+
+
+def older_but_for_the_step(job):
+    older = sorted(job.place.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))[0]
+    tf1.train.Saver(job.without(job.net.global_step)).restore(job.session, str(older.with_suffix("")))
+
+
+def other_rate(job):
+    job.factor = 0.5
+
+
+BEFORE = (losing_the_state_file, truncating)
+
+# restore → (folder of the checkpoint, what is asked for, *changes), and what must be found.
+TABLE = {
+    "saver-over-trainable": (
+        ("trainable", what_is_there),
+        [("moving-statistics-lost", OMITTED), ("shadows-lost", OMITTED), ("slots-lost", OMITTED), ("step-lost", OMITTED)],
+    ),
+    "statistics-not-saved": (("without-statistics", what_is_there), [("moving-statistics-lost", OMITTED)]),
+    "statistics-not-asked-for": (("whole", no_statistics), [("moving-statistics-lost", NOT_APPLIED)]),
+    "statistics-initialised": (
+        ("whole", what_is_there, initialising_statistics),
+        [("moving-statistics-lost", OVERWRITTEN)],
+    ),
+    "averages-as-weights": (("whole", averages), [("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)]),
+    "averages-not-saved": (("without-shadows", averages), [("shadows-not-in-checkpoint", None)]),
+    "shadows-not-saved": (("without-shadows", what_is_there), [("shadows-lost", OMITTED)]),
+    "slots-not-saved": (("without-slots", what_is_there), [("slots-lost", OMITTED)]),
+    "step-not-saved": (("without-step", what_is_there), [("step-lost", OMITTED)]),
+    "another-name": (("whole", another_name), [("keys-not-in-checkpoint", None)]),
+    "weights-by-position": (("whole", weights_by_position), [("weights-swapped", None)]),
+    "slots-by-position": (("whole", slots_by_position), [("slots-swapped", None)]),
+    "initialised-after": (("whole", what_is_there, initialising), [("initialised-again", OVERWRITTEN)]),
+    "state-file-lost": (("whole", what_is_there, losing_the_state_file), [("nothing-restored", None)]),
+    "truncated": (("whole", what_is_there, truncating), [("checkpoint-damaged", None)]),
+    "older": (("whole", what_is_there, older_but_for_the_step), [("older-checkpoint", None)]),
+    "other-rate": (("whole", what_is_there, other_rate), [("learning-rate-differs", None)]),
+}
+TOGETHER = {
+    "statistics-not-asked-for-and-other-rate": (
+        ("whole", no_statistics, other_rate),
+        ("statistics-not-asked-for", "other-rate"),
+    ),
+    "slots-by-position-and-statistics-initialised": (
+        ("whole", slots_by_position, initialising_statistics),
+        ("slots-by-position", "statistics-initialised"),
+    ),
+    "shadows-not-saved-and-other-rate": (
+        ("without-shadows", what_is_there, other_rate),
+        ("shadows-not-saved", "other-rate"),
+    ),
+}
+Graph.table = {
+    "whole": ("whole", what_is_there),
+    **{name: plan for name, (plan, _) in TABLE.items()},
+    **{name: plan for name, (plan, _) in TOGETHER.items()},
+}
+ONE = {"whole": ("whole", what_is_there)}
+
+
+# --- Defects of how the job is made, each a job of its own -------------------------------------------------------------------
+
+
+class NoUpdates(Graph):
+    """The update ops of the moving averages are never run."""
+
+    table = ONE
+
+    def updates(self):
+        return []
+
+
+class CountsItself(Graph):
+    """The learning rate is decayed by the program."""
+
+    table = ONE
+    decayed = 0.1
+
+    def __init__(self, variant=0):
+        super().__init__(variant)
+        self.current = 0.1
+
+    def rate(self, step):
+        return self.current
+
+    def train(self, step):
+        done = super().train(step)
+        self.current *= 0.95
+        return done
+
+
+class Stream(Graph):
+    """The mask is drawn from a stream with a seed of its own, which begins again in a new session."""
+
+    table = ONE
+
+    def random(self, step, shape):
+        return 1 + 0.2 * tf1.random_normal(shape, seed=self.seed_of_mask())
+
+    def seed_of_mask(self):
+        return 5
+
+    def train(self, step):
+        batch = self.batch(step)
+        loss, mask, _ = self.session.run([self.net.loss, self.mask, self.net.train_op], self.train_feed(batch, step))
+        return Step(float(loss), batch, self.rate(step), draws=[mask])
+
+
+class StreamSeededFromOutside(Stream):
+    """The same, with another seed in each process."""
+
+    def seed_of_mask(self):
+        return 6 if self.restarted else 5
+
+
+class FeaturesBySet(Graph):
+    """Columns come in the order of a set."""
+
+    table = ONE
+    names = tuple("abcdefghij")
+
+    def batch(self, step):
+        x, y = super().batch(step)
+        return np.ascontiguousarray(x[:, [self.names.index(name) for name in set(self.names)]]), y
+
+
+class OtherSettings(Graph):
+    """The optimizer is made with another setting when the script is started again."""
+
+    table = ONE
+
+    def other_settings(self):
+        return self.restarted
+
+
+class TrainableCollection(Graph):
+    """Clean: the Saver is over the trainable variables, and all that is needed was put into that collection."""
+
+    table = {"trainable": ("trainable", what_is_there)}
+
+    def network(self):
+        made = super().network()
+        known = {variable.op.name for variable in tf1.trainable_variables()}
+        for variable in tf1.global_variables():
+            if variable.op.name not in known:
+                tf1.add_to_collection(tf1.GraphKeys.TRAINABLE_VARIABLES, variable)
+        return made
+
+
+class Recomputed(Graph):
+    """Clean: the step is not saved, and put back from the name of the checkpoint."""
+
+    table = {"without-step": ("without-step", what_is_there)}
+
+    def restore(self, folder, restore):
+        restored = super().restore(folder, restore)
+        prefix = tf1.train.latest_checkpoint(str(self.place))
+        with self.graph.as_default():
+            self.net.global_step.load(int(prefix.rpartition("-")[2]), self.session)
+        return restored
+
+
+class AtTheEndOfAnEpoch(Graph):
+    """Clean: saved exactly between two epochs."""
+
+    table = ONE
+    boundary_epochs = 2.0
+
+
+DEFECTS = {
+    "Graph": {name: found for name, (_, found) in TABLE.items()},
+    "NoUpdates": {"whole": [("statistics-never-move", "never live")]},
+    "CountsItself": {"whole": [("python-state-lost", None)]},
+    "Stream": {"whole": [("generators-restarted", None)]},
+    "StreamSeededFromOutside": {"whole": [("generators-reseeded", None)]},
+    "FeaturesBySet": {"whole": [("depends-on-hash-order", None)]},
+    "OtherSettings": {"whole": [("hyperparameters-differ", OMITTED)]},
+}
+PAIRS = {"Graph": {name: [each for one in parts for each in TABLE[one][1]] for name, (_, parts) in TOGETHER.items()}}
+CLEAN = {
+    "Graph": ["whole"],
+    "TrainableCollection": ["trainable"],
+    "Recomputed": ["without-step"],
+    "AtTheEndOfAnEpoch": ["whole"],
+}
+
+# `graph.py:Graph_1` is the job `Graph` in the second variant.
+for _name in {**DEFECTS, **CLEAN}:
+    for _number in range(len(VARIANTS)):
+        globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)

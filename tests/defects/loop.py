@@ -1,0 +1,524 @@
+"""Defects planted in a training loop of one's own that is saved by `tf.train.Checkpoint`.
+
+Each restore of `Loop` is a defect: a checkpoint that leaves parts out, and what is done to the job after it was restored. They
+share one control, which saves all these checkpoints.
+"""
+
+import time
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck import Step
+from ckptcheck.adapters.tf2 import CheckpointJob
+from ckptcheck.job import Restored
+
+OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
+BATCH, STEPS, FEATURES, CLASSES = 16, 6, 12, 3
+
+# Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
+VARIANTS = (
+    {
+        "names": ("hidden", "norm", "drop", "mid", "out"),
+        "units": 8,
+        "optimizer": lambda: keras.optimizers.Adam(gradient_accumulation_steps=2),
+        "setting": ("beta_1", 0.5),
+        "rate": lambda step: 0.01 * 0.97**step,
+    },
+    {
+        "names": ("a", "z_9", "noise", "q", "logits"),
+        "units": 5,
+        "optimizer": lambda: keras.optimizers.SGD(momentum=0.9, nesterov=True, gradient_accumulation_steps=2),
+        "setting": ("momentum", 0.4),
+        "rate": lambda step: 0.1 if step < 17 else 0.02,
+    },
+    {
+        "names": ("Encoder", "Standardise", "Mask", "Bridge", "Head"),
+        "units": 7,
+        "optimizer": lambda: keras.optimizers.RMSprop(momentum=0.5, rho=0.8, gradient_accumulation_steps=2),
+        "setting": ("rho", 0.99),
+        "rate": lambda step: 0.004 * (1 + np.cos(step / 21 * np.pi)),
+    },
+)
+
+
+class Loop(CheckpointJob):
+    steps_per_epoch = STEPS
+
+    def __init__(self, variant=0):
+        self.variant = VARIANTS[variant]
+
+    # --- The job -----------------------------------------------------------------------------------------------------
+
+    def make_model(self):
+        first, norm, drop, mid, last = self.variant["names"]
+        units = self.variant["units"]
+        self.norm, self.drop = keras.layers.BatchNormalization(momentum=0.9, name=norm), keras.layers.Dropout(0.2, name=drop)
+        self.first, self.mid = keras.layers.Dense(units, name=first), keras.layers.Dense(units, name=mid)
+        hidden = [self.first, self.norm, keras.layers.Activation("tanh"), self.drop, self.mid]
+        twin = keras.layers.Dense(units, "tanh", name=f"{mid}_twin")  # a weight of the shape of another one
+        return keras.Sequential([keras.Input((FEATURES,)), *hidden, twin, keras.layers.Dense(CLASSES, name=last)])
+
+    def setup(self):
+        draw = np.random.default_rng(3)
+        self.x = draw.normal(size=(BATCH * STEPS, FEATURES)).astype("float32")
+        self.y = draw.integers(0, CLASSES, BATCH * STEPS)
+        self.model = self.make_model()
+        self.optimizer = self.variant["optimizer"]()
+        self.optimizer.build(self.model.trainable_variables)
+        self.shadows = [tf.Variable(each.value, name=f"{each.path}_average", trainable=False) for each in self.weights()]
+        self.generator = tf.random.Generator.from_seed(5)
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.extra = tf.Variable(tf.zeros(3), trainable=False, name="extra")
+        self.iterator = iter(self.data())
+        self.training, self.factor, self.averaged = True, 1.0, self.weights()
+        self.function = tf.function(self.update)
+        return self.checkpoint_of(self.parts())
+
+    def data(self, skipped=0):
+        pairs = tf.data.Dataset.from_tensor_slices((self.x, self.encoded()))
+        return pairs.skip(skipped).shuffle(BATCH * STEPS, seed=1).batch(BATCH).repeat()
+
+    def encoded(self):
+        return self.y
+
+    def weights(self):
+        return list(self.model.trainable_variables)
+
+    def update(self, x, y, training):
+        with tf.GradientTape() as tape:
+            outputs = self.model(x + self.generator.normal(tf.shape(x), stddev=0.1), training=training)
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True))
+        weights = self.weights()
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return loss
+
+    def average(self):
+        for shadow, weight in zip(self.shadows, self.averaged, strict=True):
+            shadow.assign(0.9 * shadow + 0.1 * weight.value)
+
+    def train(self, step):
+        x, y = next(self.iterator)
+        rate = self.rate(step)
+        self.optimizer.learning_rate.assign(rate)
+        loss = self.function(x, y, training=self.training)
+        self.average()
+        self.extra.assign_add(tf.cast(tf.reduce_mean(x, axis=0)[:3], self.extra.dtype))
+        self.step.assign_add(1)
+        return Step(float(loss), [x.numpy(), y.numpy()], float(self.optimizer.learning_rate))
+
+    def rate(self, step):
+        return self.variant["rate"](step) * self.factor
+
+    def evaluate(self):
+        outputs = self.model(self.x, training=False)
+        loss = keras.losses.sparse_categorical_crossentropy(self.encoded(), outputs, from_logits=True)
+        return float(np.mean(loss)) + 1e-3 * float(sum(np.abs(each).sum() for each in self.shadows))
+
+    # --- Checkpoints ---------------------------------------------------------------------------------------------------
+
+    def parts(self):
+        accumulators = [each.value for each in self.optimizer._accumulated_gradients]
+        known = {id(each) for each in (*accumulators, self.optimizer._iterations.value, self.optimizer._learning_rate.value)}
+        return {
+            "weights": [each.value for each in self.model.trainable_variables],
+            "statistics": [self.norm.moving_mean.value, self.norm.moving_variance.value],
+            "slots": [each.value for each in self.optimizer.variables if id(each.value) not in known],
+            "iterations": self.optimizer._iterations.value,
+            "rate": self.optimizer._learning_rate.value,
+            "accumulators": accumulators,
+            "shadows": self.shadows,
+            "generator": self.generator,
+            "seed": self.drop.seed_generator.state.value,
+            "step": self.step,
+            "extra": self.extra,
+            "iterator": self.iterator,
+        }
+
+    def checkpoint_of(self, parts, without=()):
+        return tf.train.Checkpoint(**{name: part for name, part in parts.items() if name not in without})
+
+    @property
+    def restores(self):
+        return tuple(self.table)
+
+    def save(self, folder, step):
+        for without in dict.fromkeys(tuple(sorted(each[0])) for each in self.table.values()):
+            checkpoint = self.checkpoint_of(self.parts(), without)
+            place = folder / ("-".join(without) or "whole")
+            tf.train.CheckpointManager(checkpoint, str(place), max_to_keep=None).save(checkpoint_number=step)
+
+    def restore(self, folder, restore):
+        without, *changes = self.table[restore]
+        self.place = Path(folder) / ("-".join(sorted(without)) or "whole")
+        if changes and changes[0] is in_the_wrong_folder:
+            return None
+        before = [change for change in changes if change in BEFORE]
+        for change in before:
+            change(self)
+        if before != [not_asking_for_statistics]:
+            self.checkpoint = self.checkpoint_of(self.parts(), without)
+        restored = super().restore(self.place, restore)
+        for change in changes:
+            if change not in before:
+                change(self)
+        return Restored(restored.asked, restored.held, restored.values)
+
+
+# --- What is done to the job before or after it is restored ---------------------------------------------------------------
+
+
+def in_the_wrong_folder(job):
+    raise AssertionError("latest_checkpoint returned None there, and nobody asked")
+
+
+def not_asking_for_statistics(job):
+    job.checkpoint = job.checkpoint_of(job.parts(), ("statistics",))
+
+
+def truncating_the_data(job):
+    for each in job.place.glob("*.data-*"):
+        each.write_bytes(each.read_bytes()[: each.stat().st_size // 2])
+
+
+def initialising_statistics(job):
+    job.norm.moving_mean.assign(tf.zeros_like(job.norm.moving_mean.value))
+    job.norm.moving_variance.assign(tf.ones_like(job.norm.moving_variance.value))
+
+
+def averages_from_weights(job):
+    for shadow, weight in zip(job.shadows, job.weights(), strict=True):
+        shadow.assign(weight.value)
+
+
+def weights_from_averages(job):
+    for shadow, weight in zip(job.shadows, job.weights(), strict=True):
+        weight.assign(shadow)
+
+
+def reseeding(job):
+    job.generator.reset_from_seed(time.time_ns() % 10**9)
+
+
+def taking_a_batch(job):
+    next(job.iterator)
+
+
+def first_order_again(job):
+    job.iterator = iter(job.data())
+    for _ in range(int(job.step) % STEPS):
+        next(job.iterator)
+
+
+def without_the_buffer(job):
+    job.iterator = iter(job.data(skipped=int(job.step) % STEPS * BATCH))
+
+
+def nan_in_a_slot(job):
+    slot = next(each for each in reversed(job.parts()["slots"]) if each.shape.rank == 2)
+    slot.assign(tf.tensor_scatter_nd_update(slot, [[0, 0]], [np.nan]))
+
+
+def through_bfloat16(job):
+    for weight in job.weights():
+        weight.assign(tf.cast(tf.cast(weight.value, tf.bfloat16), tf.float32))
+
+
+def decaying(job):
+    for weight in job.weights():
+        weight.assign(0.99 * weight.value)
+
+
+def exchange(one, other):
+    kept = np.array(one)
+    one.assign(other)
+    other.assign(kept)
+
+
+def exchanging_weights(job):
+    exchange(*[each.value for each in job.model.trainable_variables if each.shape == job.mid.kernel.shape][:2])
+
+
+def exchanging_slots(job):
+    slots = job.parts()["slots"]
+    shapes = [tuple(each.shape) for each in slots]
+    alike = next(shape for shape in shapes if len(shape) == 2 and shapes.count(shape) > 1)
+    exchange(*[each for each in slots if tuple(each.shape) == alike][:2])
+
+
+def other_setting(job):
+    name, value = job.variant["setting"]
+    setattr(job.optimizer, name, value)
+
+
+def other_rate(job):
+    job.factor = 0.5
+
+
+def older_weights(job):
+    older = sorted(job.place.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))[0]
+    names = ("weights", "statistics", "slots", "accumulators", "shadows", "extra")
+    checkpoint = tf.train.Checkpoint(**{name: job.parts()[name] for name in names})
+    checkpoint.restore(str(older.with_suffix(""))).expect_partial()
+
+
+def evaluation_mode(job):
+    job.training = False
+
+
+def freezing(job):
+    job.mid.trainable = False
+
+
+def raising(job):
+    def update(*arguments, **named):
+        raise RuntimeError("no more of this")
+
+    job.function = update
+
+
+def other_dtype(job):
+    job.extra = tf.Variable(tf.cast(job.extra, tf.float64), trainable=False, name="extra")
+    job.checkpoint.extra = None
+
+
+BEFORE = (not_asking_for_statistics, truncating_the_data)
+
+
+# restore → (what is left out of the checkpoint, *changes), and what must be found.
+TABLE = {
+    "optimizer-left-out": (
+        (("slots", "iterations", "accumulators"),),
+        [("slots-lost", OMITTED), ("accumulators-lost", OMITTED), ("step-lost", OMITTED)],
+    ),
+    "slots-left-out": ((("slots",),), [("slots-lost", OMITTED)]),
+    "iterations-left-out": ((("iterations",),), [("step-lost", OMITTED)]),
+    "step-left-out": ((("step",),), [("step-lost", OMITTED)]),
+    "accumulators-left-out": ((("accumulators",),), [("accumulators-lost", OMITTED)]),
+    "statistics-left-out": ((("statistics",),), [("moving-statistics-lost", OMITTED)]),
+    "statistics-not-asked-for": (((), not_asking_for_statistics), [("moving-statistics-lost", NOT_APPLIED)]),
+    "statistics-initialised": (((), initialising_statistics), [("moving-statistics-lost", OVERWRITTEN)]),
+    "shadows-left-out": ((("shadows",),), [("shadows-lost", OMITTED)]),
+    "shadows-from-weights": ((("shadows",), averages_from_weights), [("shadows-lost", OMITTED)]),
+    "weights-from-shadows": (((), weights_from_averages), [("shadows-in-weights", None)]),
+    "weights-left-out": ((("weights",),), [("weights-lost", OMITTED)]),
+    "dropout-seed-left-out": ((("seed",),), [("generators-restarted", OMITTED)]),
+    "generator-left-out": ((("generator",),), [("generators-restarted", OMITTED)]),
+    "generator-reseeded": (((), reseeding), [("generators-reseeded", OVERWRITTEN)]),
+    "iterator-left-out": ((("iterator",),), [("data-restarted", None)]),
+    "batch-taken": (((), taking_a_batch), [("data-shifted", None)]),
+    "first-order-again": (((), first_order_again), [("data-order", None)]),
+    "buffer-lost": (((), without_the_buffer), [("examples-lost", None)]),
+    "nan-in-a-slot": (((), nan_in_a_slot), [("not-finite", OVERWRITTEN)]),
+    "through-bfloat16": (((), through_bfloat16), [("precision-lost", OVERWRITTEN)]),
+    "decayed": (((), decaying), [("weights-scaled", OVERWRITTEN)]),
+    "weights-exchanged": (((), exchanging_weights), [("weights-swapped", None)]),
+    "slots-exchanged": (((), exchanging_slots), [("slots-swapped", None)]),
+    "extra-left-out": ((("extra",),), [("state-lost", OMITTED)]),
+    "other-setting": (((), other_setting), [("hyperparameters-differ", OMITTED)]),
+    "other-rate": (((), other_rate), [("learning-rate-differs", None)]),
+    "older-weights": (((), older_weights), [("older-checkpoint", None)]),
+    "wrong-folder": (((), in_the_wrong_folder), [("nothing-restored", None)]),
+    "evaluation-mode": (((), evaluation_mode), [("mode-differs", None)]),
+    "frozen-layer": (((), freezing), [("mode-differs", None)]),
+    "raises": (((), raising), [("resumed-run-raised", None)]),
+    "other-dtype": (((), other_dtype), [("tensors-missing", None)]),
+    "truncated": (((), truncating_the_data), [("checkpoint-damaged", None)]),
+}
+TOGETHER = (
+    ("statistics-left-out", "iterator-left-out"),
+    ("slots-exchanged", "dropout-seed-left-out"),
+    ("through-bfloat16", "batch-taken"),
+    ("shadows-left-out", "iterations-left-out"),
+    ("generator-reseeded", "accumulators-left-out"),
+    ("step-left-out", "batch-taken"),
+    ("other-setting", "statistics-initialised"),
+)
+
+
+def together(one, other):
+    return ((*one[0], *other[0]), *one[1:], *other[1:])
+
+
+Loop.table = {
+    "whole": ((),),
+    **{name: plan for name, (plan, _) in TABLE.items()},
+    **{f"{one}-and-{other}": together(TABLE[one][0], TABLE[other][0]) for one, other in TOGETHER},
+}
+
+
+# --- Defects of the control, or of how the job is made, each a job of its own --------------------------------------------
+
+
+class NeverInTraining(Loop):
+    """The model is called in evaluation mode all the time: no moving statistic ever moves."""
+
+    table = {"whole": ((),)}
+
+    def setup(self):
+        checkpoint = super().setup()
+        self.training = False
+        return checkpoint
+
+
+class NeverAveraged(Loop):
+    """The averages are made, and never applied."""
+
+    table = {"whole": ((),)}
+
+    def average(self):
+        pass
+
+
+class SavesAverages(Loop):
+    """The averages are put into the weights for the save, and stay there."""
+
+    table = {"whole": ((),)}
+
+    def save(self, folder, step):
+        weights_from_averages(self)
+        super().save(folder, step)
+
+
+class SavingDraws(Loop):
+    """The save draws from the generator that training draws from."""
+
+    table = {"whole": ((),)}
+
+    def save(self, folder, step):
+        self.generator.normal((2,))
+        super().save(folder, step)
+
+
+class LayersInList(Loop):
+    """tf.train.Checkpoint(model=…) does not see the layers that a Keras model keeps in a list."""
+
+    table = {"in-list": ((),)}
+
+    def make_model(self):
+        inner = super().make_model()
+
+        class Blocks(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.blocks = list(inner.layers)
+
+            def call(self, x, training=False):
+                for block in self.blocks:
+                    x = block(x, training=training) if "training" in block._call_signature.parameters else block(x)
+                return x
+
+        model = Blocks()
+        model(tf.zeros((1, FEATURES)))
+        return model
+
+    def parts(self):
+        parts = super().parts()
+        del parts["weights"], parts["statistics"]
+        return parts | {"model": self.model}
+
+
+class CountsItself(Loop):
+    """The learning rate falls with a count that is an attribute of the program."""
+
+    table = {"whole": ((),)}
+
+    def setup(self):
+        self.count = 0
+        return super().setup()
+
+    def rate(self, step):
+        self.count += 1
+        return 0.05 * 0.95**self.count
+
+
+class FirstUpdateCopies(Loop):
+    """The mean of the inputs is copied in the first update, and averaged in all later ones: a flag says which one it is."""
+
+    table = {"whole": ((),)}
+
+    def setup(self):
+        self.initialised = False
+        self.mean = tf.Variable(tf.zeros(FEATURES), trainable=False, name="inputs/moving_mean")
+        return super().setup()
+
+    def parts(self):
+        return super().parts() | {"mean": self.mean}
+
+    def train(self, step):
+        done = super().train(step)
+        batch = done.batch[0].mean(axis=0)
+        self.mean.assign(0.9 * self.mean + 0.1 * batch if self.initialised else batch)
+        self.initialised = True
+        return done
+
+    def evaluate(self):
+        return super().evaluate() + float(np.abs(self.mean).sum())
+
+
+class LabelsBySet(Loop):
+    """Classes are numbered in the order of a set."""
+
+    table = {"whole": ((),)}
+    names = ("cat", "dog", "horse", "heron", "newt", "toad")[:CLASSES]
+
+    def encoded(self):
+        numbers = {name: number for number, name in enumerate(set(self.names))}
+        return np.array([numbers[self.names[each]] for each in self.y])
+
+
+class Deferred(Loop):
+    """Clean: the optimizer's slots are made, and restored, in the first step."""
+
+    table = {"whole": ((),)}
+
+    def setup(self):
+        checkpoint = super().setup()
+        self.optimizer = self.variant["optimizer"]()
+        self.optimizer.learning_rate.assign(self.rate(0))
+        return self.checkpoint_of(self.parts()) if checkpoint else None
+
+    def parts(self):
+        objects = {"model": self.model, "optimizer": self.optimizer, "seed": self.drop.seed_generator.state.value}
+        return objects | {name: getattr(self, name) for name in ("shadows", "generator", "step", "extra", "iterator")}
+
+
+class Renamed(Loop):
+    """Clean: the resumed process gives other names to its layers, which an object-based checkpoint does not mind."""
+
+    table = {"whole": ((),)}
+
+    def build(self, seed):
+        if seed:
+            self.variant = self.variant | {"names": tuple(f"new_{name}" for name in self.variant["names"])}
+        super().build(seed)
+
+
+class AtTheEndOfAnEpoch(Loop):
+    """Clean: saved exactly between two epochs."""
+
+    table = {"whole": ((),)}
+    boundary_epochs = 2.0
+
+
+DEFECTS = {
+    "Loop": {name: found for name, (_, found) in TABLE.items()},
+    "NeverInTraining": {"whole": [("statistics-never-move", "never live")]},
+    "NeverAveraged": {"whole": [("shadows-never-move", "never live")]},
+    "SavesAverages": {"whole": [("saving-changes-the-run", None)]},
+    "SavingDraws": {"whole": [("saving-changes-the-run", None)]},
+    "LayersInList": {"in-list": [("moving-statistics-lost", OMITTED), ("weights-lost", OMITTED)]},
+    "CountsItself": {"whole": [("python-state-lost", None)]},
+    "FirstUpdateCopies": {"whole": [("statistics-restarted", None)]},
+    "LabelsBySet": {"whole": [("depends-on-hash-order", None)]},
+}
+PAIRS = {"Loop": {f"{one}-and-{other}": TABLE[one][1] + TABLE[other][1] for one, other in TOGETHER}}
+CLEAN = {"Loop": ["whole"], "Deferred": ["whole"], "Renamed": ["whole"], "AtTheEndOfAnEpoch": ["whole"]}
+
+# `loop.py:Loop_1` is the job `Loop` in the second variant.
+for _name in {**DEFECTS, **CLEAN}:
+    for _number in range(len(VARIANTS)):
+        globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)
