@@ -58,9 +58,9 @@ class Lookup:
         self._started_as = (INITIAL, control.initial), (FRESH, resumed.initial)
         self._older = [(step, control.snapshot_at(step)) for step in control.earlier_saves]
         self._others: dict[str, list[str]] = {}
-        self._kinds = {name: tensor.kind for name, tensor in control.boundary.items()}
+        self._control, self._resumed = control.boundary, resumed.boundary
         for name, tensor in control.boundary.items():
-            if tensor.value.size > 1 and is_telling(tensor.value):
+            if tensor.value.size > 1:
                 self._others.setdefault(digest(tensor.value), []).append(name)
 
     def of(self, name: str, control: Tensor | None, resumed: Tensor) -> Instead:
@@ -79,12 +79,17 @@ class Lookup:
         if value.size and not np.ascontiguousarray(value).reshape(-1).view(np.uint8).any():
             yield Instead(ZERO)
         others = [each for each in self._others.get(digest(value), ()) if each != name]
+        if not is_telling(value):  # one number all over may be many a tensor's, unless the two have changed places
+            others = [each for each in others if self._has_value_of(each, control)]
         if others:
-            yield Instead(TENSOR, min(others, key=lambda each: self._distance(self._kinds[each], resumed.kind)))
+            yield Instead(TENSOR, min(others, key=lambda each: self._distance(self._control[each].kind, resumed.kind)))
         for _ in self._saved_before(name, value):
             yield Instead(OLDER)
         if control is not None and (control.value.dtype, control.value.shape) == (value.dtype, value.shape):
             yield from _arithmetic(control.value, value)
+
+    def _has_value_of(self, name: str, control: Tensor | None) -> bool:
+        return control is not None and name in self._resumed and same(self._resumed[name].value, control.value)
 
     @staticmethod
     def _distance(kind: Kind, own: Kind) -> int:

@@ -17,7 +17,7 @@ JITTERS = "At the boundary every tensor is equal; what comes after it can only b
 DIVERGED = {
     "NoRestore": [("nothing-restored", None)],
     "FromScratch": [("nothing-restored", None)],
-    "LastBit": [("rounding", OVERWRITTEN)],
+    "LastBit": [("rounding", None)],
     "SkippedBatch": [("data-shifted", None)],
     "RepeatedStep": [("wrong-first-step", None)],
     "OtherRate": [("learning-rate-differs", None)],

@@ -131,8 +131,10 @@ def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[tuple[str, Kin
 
 
 def _variables_of(thing: Any) -> Iterator[tuple[str, Kind, Any]]:
-    if isinstance(thing, keras.Layer):
-        yield from _of_model(thing)
+    if isinstance(thing, keras.Model):
+        yield from _of_model(thing, "")
+    elif isinstance(thing, keras.Layer):
+        yield from _of_model(thing, f"{thing.name}/")
     elif isinstance(thing, keras.metrics.Metric):
         yield from _of_metric(thing)
     elif isinstance(thing, keras.random.SeedGenerator):
@@ -148,9 +150,9 @@ def _variables_of(thing: Any) -> Iterator[tuple[str, Kind, Any]]:
         raise TypeError(f"{type(thing).__name__} has no variables: give models, optimizers, variables or generators")
 
 
-def _of_model(model: Any) -> Iterator[tuple[str, Kind, Any]]:
+def _of_model(model: Any, place: str) -> Iterator[tuple[str, Kind, Any]]:
     """Yield the variables of a model or a layer, and those of what it was compiled with."""
-    found = list(_of_layer(model, ""))
+    found = list(_of_layer(model, place))
     seen = {id(inner(variable)) for _, _, variable in found}
     # What else the model tracks in its own way.
     found += [(_name(each), _kind_by_name(_name(each), each), each) for each in model.variables if id(inner(each)) not in seen]

@@ -112,9 +112,8 @@ def _shown(value: float | None) -> str:
 def mode(evidence: Evidence) -> Iterator[Diagnosis]:
     """Tensors that stand still after the restart and move in the control."""
     rows = evidence.of_kind(*MOVED_BY_TRAINING)
-    rows = rows[
-        ~(rows["name"].isin(evidence.explained) & (rows["kind"] == Kind.RNG.value))
-    ]  # a generator that nobody draws from
+    # What was lost may stand still for that: a generator that nobody draws from, a weight that no update moves by a bit.
+    rows = rows[~rows["name"].isin(evidence.explained)]
     rows = rows[~apart(rows)]
     still = rows[rows["control_moves"].astype(bool) & ~rows["resumed_moves"].astype(bool)]
     if still.empty or evidence.nothing_left:

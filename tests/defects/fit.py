@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +11,6 @@ import tensorflow as tf
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.job import Restored
 
-OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
 BATCH, STEPS, FEATURES, CLASSES, EPOCHS = 16, 5, 10, 3, 4
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
@@ -180,21 +178,20 @@ def both(one, other):
     return restore
 
 
-SLOTS_AND_STEP = [("slots-lost", None), ("step-lost", None)]
-TABLE: dict[str, tuple[Any, list[tuple[str, str | None]]]] = {
-    "fresh-weights": (fresh_weights, SLOTS_AND_STEP),
-    "compiling-again": (compiling_again, SLOTS_AND_STEP),
-    "other-rate": (other_rate, [("learning-rate-differs", None)]),
-    "other-setting": (other_setting, [("hyperparameters-differ", None)]),
-    "wrong-epoch": (wrong_epoch, [("wrong-first-step", None)]),
-    "frozen": (frozen, [("mode-differs", None)]),
-    "one-layer-left-out": (one_layer_left_out, [("weights-lost", None)]),
-    "through-float16": (through_float16, [("precision-lost", None)]),
-    "truncated": (truncated, [("checkpoint-damaged", None)]),
+TABLE = {
+    "fresh-weights": fresh_weights,
+    "compiling-again": compiling_again,
+    "other-rate": other_rate,
+    "other-setting": other_setting,
+    "wrong-epoch": wrong_epoch,
+    "frozen": frozen,
+    "one-layer-left-out": one_layer_left_out,
+    "through-float16": through_float16,
+    "truncated": truncated,
 }
-PAIR_TABLE = {
-    "through-float16-and-other-rate": (both(through_float16, other_rate), ("through-float16", "other-rate")),
-    "other-setting-and-wrong-epoch": (both(other_setting, wrong_epoch), ("other-setting", "wrong-epoch")),
+TOGETHER = {
+    "through-float16-and-other-rate": both(through_float16, other_rate),
+    "other-setting-and-wrong-epoch": both(other_setting, wrong_epoch),
 }
 
 
@@ -205,8 +202,8 @@ class ByHand(Fit):
         "whole": whole,
         "built-weights": built_weights,
         "renamed-layers": renamed_layers,
-        **{name: way for name, (way, _) in TABLE.items()},
-        **{name: way for name, (way, _) in PAIR_TABLE.items()},
+        **TABLE,
+        **TOGETHER,
     }
     restores = tuple(ways)
 
@@ -270,6 +267,15 @@ class SwapFirst(Fit):
 
     def callbacks(self):
         return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
+
+
+class SwapLast(SwapFirst):
+    """The backup is right, and each swap rounds the weights of the control: it adds and subtracts."""
+
+    def fit(self, model, callbacks, initial_epoch):
+        x, y = data()
+        given = [*callbacks[:-1], *self.callbacks(), callbacks[-1]]
+        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=given)
 
 
 class Plateau(Fit):
@@ -395,27 +401,8 @@ class DropoutAndPlateau(Plateau):
         return [*super().layers(), keras.layers.Dropout(0.3)]
 
 
-DEFECTS = {
-    "ByHand": {name: found for name, (_, found) in TABLE.items()},
-    "WithDropout": {"keras": [("generators-reseeded", OMITTED)], "checkpoint": [("generators-restarted", OMITTED)]},
-    "StateOfItsOwn": {"keras": [("state-lost", None)]},
-    "MidEpoch": {"backup": [("wrong-first-step", None)]},
-    "SwapFirst": {"backup": [("shadows-in-weights", None)]},
-    "Plateau": {"keras": [("python-state-lost", None)]},
-    "CountsItself": {"keras": [("python-state-lost", None)]},
-    "Reshuffled": {"backup": [("data-order", None)]},
-    "LabelsBySet": {"keras": [("depends-on-hash-order", None)]},
-    "ScaleBegunAgain": {"inner-optimizer": [("loss-scale-lost", OMITTED)]},
-    "TwoReplicas": {"weights-built": [("replicas-lost", None)]},
-    "BestOnly": {"keras": [("python-state-lost", None)]},
-}
-PAIRS = {
-    "ByHand": {name: [each for one in parts for each in TABLE[one][1]] for name, (_, parts) in PAIR_TABLE.items()},
-    "DropoutAndPlateau": {"keras": [("generators-reseeded", OMITTED), ("python-state-lost", None)]},
-}
-CLEAN = {"ByHand": ["whole", "built-weights", "renamed-layers"], "TwoReplicasTogether": ["weights-built"]}
-
 # `fit.py:ByHand_1` is the job `ByHand` in the second variant.
-for _name in {**DEFECTS, **PAIRS, **CLEAN}:
+JOBS = [name for name, each in list(globals().items()) if isinstance(each, type) and issubclass(each, Fit)]
+for _name in JOBS:
     for _number in range(len(VARIANTS)):
         globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)

@@ -1,0 +1,44 @@
+"""Prints the matrix: `python -m tests.defects`, from the top of the repository. See --help."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from .expected import VARIANTS, Planted, planted
+from .matrix import Row, run, table, wrong
+
+
+def main() -> int:
+    """Plant, verify, print. Returns 0 if everything is as it must be, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m tests.defects", description=__doc__)
+    parser.add_argument(
+        "--variant", type=int, action="append", choices=VARIANTS, help="names, shapes, optimizers; default: all"
+    )
+    parser.add_argument(
+        "--clean", type=int, metavar="N", help="verify every clean case N times instead, and count false alarms"
+    )
+    given = parser.parse_args()
+    variants = given.variant or list(VARIANTS)
+    rows = _repeated(given.clean, variants) if given.clean else _once(planted(), variants)
+    print(table(rows))
+    for line in wrong(rows):
+        print(line, file=sys.stderr)
+    return 1 if wrong(rows) else 0
+
+
+def _once(all_planted: list[Planted], variants: list[int]) -> list[Row]:
+    rows: list[Row] = []
+    for variant in variants:
+        with tempfile.TemporaryDirectory() as folder:
+            rows += run(all_planted, variant, Path(folder))
+    return rows
+
+
+def _repeated(times: int, variants: list[int]) -> list[Row]:
+    clean = [each for each in planted() if each.what == "clean"]
+    return [row for number in range(times) for row in _once(clean, [variants[number % len(variants)]])]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The matrix: each planted defect by what people look at, and by ckptcheck. Needs no TensorFlow of its own."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ckptcheck import Case, Tolerance, judge_folder, verify
+
+from .expected import Planted
+
+Told = tuple[tuple[str, str | None], ...]
+
+
+def first_loss(case: Case) -> bool:
+    """Whether the first resumed loss is more than 10 % off the control's of that step."""
+    losses = case.comparison.losses
+    return bool(np.abs(losses["diff"].iloc[0]) > 0.1 * np.abs(losses["control_loss"].iloc[0]))
+
+
+def from_the_middle(case: Case) -> bool:
+    """Whether a loss is more than 5 % off from the middle of the resumed run on: Megatron's rule."""
+    losses = case.comparison.losses
+    rows = losses[len(losses) // 2 :]
+    return bool((rows["diff"].abs() > 0.05 * rows["control_loss"].abs()).any() or rows["resumed_loss"].isna().any())
+
+
+def every_loss(case: Case) -> bool:
+    """Whether a training loss differs in a bit."""
+    return not case.comparison.losses["identical"].all()
+
+
+def every_loss_and_evaluation(case: Case) -> bool:
+    """Whether a training loss or an evaluation differs in a bit."""
+    return every_loss(case) or not case.comparison.evaluations["identical"].all()
+
+
+METHODS: Mapping[str, Callable[[Case], bool]] = {
+    "first loss, 10 %": first_loss,
+    "from the middle, 5 %": from_the_middle,
+    "losses, bit-exact": every_loss,
+    "… and evaluation": every_loss_and_evaluation,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one planted defect, pair or clean case in one variant."""
+
+    planted: Planted
+    variant: int
+    outcome: str
+    found: Told
+    by_method: tuple[bool, ...]
+
+    @property
+    def detected(self) -> bool:
+        """Whether ckptcheck says that something is wrong."""
+        return self.outcome != "recovered" or bool(self.found)
+
+    @property
+    def right_cause(self) -> bool:
+        """Whether it names every cause, and no other."""
+        return sorted(cause for cause, _ in self.found) == sorted(cause for cause, _ in self.planted.causes)
+
+    @property
+    def right_stage(self) -> bool:
+        """Whether it has every stage right, too."""
+        return sorted(map(str, self.found)) == sorted(map(str, self.planted.causes))
+
+
+def run(planted: Sequence[Planted], variant: int, folder: Path) -> list[Row]:
+    """Verify everything that is planted in one variant; each module of jobs is one verification."""
+    rows: list[Row] = []
+    for module in dict.fromkeys(each.module for each in planted):
+        here = [each for each in planted if each.module == module]
+        jobs = list(dict.fromkeys(each.target(variant) for each in here if not each.settings.get("repeat")))
+        cases = by_restore(verify(jobs, folder=folder / module).cases)
+        rows += [_row(each, variant, cases[each.target(variant), each.restore]) for each in here if not each.settings]
+        rows += [_with_settings(each, variant, folder) for each in here if each.settings]
+    return rows
+
+
+def by_restore(cases: Iterable[Case]) -> dict[tuple[str, str], Case]:
+    """Return cases by job and restore."""
+    return {(case.job, case.restore): case for case in cases}
+
+
+def _with_settings(planted: Planted, variant: int, folder: Path) -> Row:
+    """Judge the runs that are there as the clean case asks for, or make others where it asks for repetitions."""
+    target, settings = planted.target(variant), dict(planted.settings)
+    if "repeat" in settings:
+        place = folder / f"{planted.job}-repeated"
+        return _row(planted, variant, verify(target, planted.restore, folder=place, **settings).cases[0])
+    allow = settings.pop("allow", ())
+    report = judge_folder(folder / planted.module, [planted.restore], tolerance=Tolerance(**settings), allow=allow)
+    return _row(planted, variant, by_restore(report.cases)[target, planted.restore])
+
+
+def _row(planted: Planted, variant: int, case: Case) -> Row:
+    found = tuple((each.cause, each.stage) for each in case.diagnoses)
+    # A run that does not come back is seen by everybody.
+    seen = tuple(case.comparison is None or method(case) for method in METHODS.values())
+    return Row(planted, variant, case.outcome, found, seen)
+
+
+def by_cause(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the rows of single defects by the first cause that must be named."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.planted.what == "defect":
+            found.setdefault(row.planted.causes[0][0], []).append(row)
+    return found
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the matrix as a Markdown table, a line for each cause, then pairs, sums and clean cases."""
+    heads = ["planted", "cases", *METHODS, "ckptcheck", "right cause", "right stage"]
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "--:|" * (len(heads) - 1)]
+    lines += [_line(f"`{cause}`", group) for cause, group in sorted(by_cause(rows).items())]
+    pairs = [row for row in rows if row.planted.what == "pair"]
+    defects = [row for row in rows if row.planted.what != "clean"]
+    clean = [row for row in rows if row.planted.what == "clean"]
+    lines += [_line("pairs of defects", pairs)] if pairs else []
+    lines += [_line("**all planted defects**", defects)] if defects else []
+    alarms = [str(sum(column)) for column in zip(*(row.by_method for row in clean), strict=True)]
+    if clean:
+        told = [str(sum(row.detected for row in clean)), "", ""]
+        lines.append("| " + " | ".join(["false alarms in clean cases", str(len(clean)), *alarms, *told]) + " |")
+    return "\n".join(lines)
+
+
+def _line(name: str, rows: Sequence[Row]) -> str:
+    seen = [str(sum(column)) for column in zip(*(row.by_method for row in rows), strict=True)]
+    told = [sum(row.detected for row in rows), sum(row.right_cause for row in rows), sum(row.right_stage for row in rows)]
+    return "| " + " | ".join([name, str(len(rows)), *seen, *map(str, told)]) + " |"
+
+
+def wrong(rows: Sequence[Row]) -> list[str]:
+    """Return a line for each row that is not as it must be."""
+    return [
+        f"{row.planted.module}:{row.planted.job}_{row.variant} × {row.planted.restore}: {row.outcome}, told {list(row.found)}, "
+        f"planted {list(row.planted.causes)}"
+        for row in rows
+        if not row.right_stage or (row.detected != (row.planted.what != "clean"))
+    ]
