@@ -51,9 +51,12 @@ class Cause:
 
     def remedy(self, stage: Stage | None, framework: str = "") -> str:
         """Return what to do when the tensors of a job on `framework` were lost at `stage`."""
-        for key in ((framework, stage), (framework, None)):
-            if key in self.others:
-                return self.others[key]
+        if (framework, stage) in self.others:
+            return self.others[framework, stage]
+        # What is overwritten was saved and restored, whatever saves and restores it there.
+        overwritten = stage is Stage.OVERWRITTEN_AFTER_LOAD and stage in self.remedies
+        if (framework, None) in self.others and not overwritten:
+            return self.others[framework, None]
         if framework != "tf1" and Stage.OMITTED_AT_SAVE in self.remedies:
             return _ANYWHERE[stage]
         return self.remedies.get(stage) or self.remedies[None]

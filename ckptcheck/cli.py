@@ -53,6 +53,10 @@ Markdown = Annotated[
 Rtol = Annotated[float, typer.Option(metavar="X", help="Count floats as equal that are apart by X times the control's.")]
 Atol = Annotated[float, typer.Option(metavar="X", help="Count floats as equal that are apart by X.")]
 EqualNan = Annotated[bool, typer.Option("--equal-nan", help="Count NaN as equal to NaN.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CAUSE|PATTERN", help="Expect this cause, or differing tensors of such names; may be repeated."),
+]
 Expect = Annotated[str | None, typer.Option(metavar="OUTCOME", help="Expect recovered, diverged or refused of the cases.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on standard output, and nothing else.")]
 Address = Annotated[
@@ -90,11 +94,20 @@ def verify(
         int | None,
         typer.Option(metavar="N", help="Run the control N times more; judge what follows a boundary against its noise."),
     ] = None,
+    unsaved: Annotated[
+        bool | None,
+        typer.Option(
+            "--unsaved/--no-unsaved",
+            help="Run a control that never saves, too: does saving change the run? Default: for jobs of your own.",
+            show_default=False,
+        ),
+    ] = None,
     dataset: Dataset = None,
     timeout: Timeout = 300.0,
     rtol: Rtol = 0.0,
     atol: Atol = 0.0,
     equal_nan: EqualNan = False,
+    allow: Allow = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where report, tables, figure and runs are put.")] = Path(
         "ckptcheck-out"
     ),
@@ -131,6 +144,8 @@ def verify(
                     boundary=boundary,
                     boundaries=None if boundaries is None else parse_boundaries(boundaries),
                     repeat=repeat,
+                    unsaved=unsaved,
+                    allow=allow or (),
                     timeout=timeout,
                     rtol=rtol,
                     atol=atol,
@@ -227,6 +242,7 @@ def compare(
     rtol: Rtol = 0.0,
     atol: Atol = 0.0,
     equal_nan: EqualNan = False,
+    allow: Allow = None,
     expect: Expect = None,
     junit: Junit = None,
     markdown: Markdown = None,
@@ -239,7 +255,7 @@ def compare(
         from ckptcheck.recorded import compare_runs
 
         tolerance = _tolerance(rtol, atol, equal_nan)
-        report = compare_runs(control, resumed, expect=expect or "recovered", tolerance=tolerance)
+        report = compare_runs(control, resumed, expect=expect or "recovered", tolerance=tolerance, allow=allow or ())
         tell(report)
     _show(report, json)
 
@@ -251,6 +267,7 @@ def judge(
     rtol: Rtol = 0.0,
     atol: Atol = 0.0,
     equal_nan: EqualNan = False,
+    allow: Allow = None,
     expect: Expect = None,
     junit: Junit = None,
     markdown: Markdown = None,
@@ -263,7 +280,7 @@ def judge(
         from ckptcheck.recorded import judge_folder
 
         tolerance = _tolerance(rtol, atol, equal_nan)
-        report = judge_folder(folder, restore or (), expect=expect, tolerance=tolerance)
+        report = judge_folder(folder, restore or (), expect=expect, tolerance=tolerance, allow=allow or ())
         tell(report)
     _show(report, json)
 
@@ -289,6 +306,34 @@ def _list_studies() -> None:
         for variant in each.variants:
             print(f"    {variant.name:<19} {variant.text}")
         print()
+
+
+@app.command(epilog="Exit codes: 0; 2 there is no such cause.")
+def explain(
+    cause: Annotated[
+        str | None, typer.Argument(metavar="[CAUSE]", help="A cause by its name. Without: all of them.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print all of them as a Markdown table.")] = False,
+) -> None:
+    """Explain what can be lost: what it is, how it shows, what to do about it, and who met it."""
+    from rich.console import Console
+
+    from ckptcheck import explain as catalogue
+    from ckptcheck.causes import CAUSES
+
+    if cause is not None and markdown:
+        raise UsageError("--markdown is for the whole catalogue: name no cause.")
+    found = None if cause is None else catalogue.find(cause)
+    with contextlib.suppress(BrokenPipeError):
+        if markdown:
+            print(catalogue.to_markdown(), flush=True)
+        elif json:
+            print(catalogue.to_json(CAUSES if found is None else {found.name: found}), flush=True)
+        elif found is None:
+            catalogue.overview(Console(highlight=False))
+        else:
+            catalogue.show(found, Console(highlight=False))
 
 
 @app.command("jobs")

@@ -110,7 +110,7 @@ def _arithmetic(control: Array, resumed: Array) -> Iterator[Instead]:
     if float(np.max(np.abs(left - right), initial=0.0)) <= LAST_PLACES * unit:
         yield Instead(ROUNDING)
     squared = float(np.vdot(left, left).real)
-    if squared and is_telling(control):
+    if squared and control.size > 1 and is_telling(control):
         factor = float(np.vdot(left, right).real) / squared
         if factor and float(np.max(np.abs(left * factor - right))) <= LAST_PLACES * unit * max(1.0, abs(factor)):
             yield Instead(FACTOR, value=factor)

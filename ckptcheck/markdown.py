@@ -80,9 +80,10 @@ def _detail(case: Case) -> str:
     """Return what there is to unfold of a case; one that did what was expected stays folded."""
     lines = [f"<p>{_html(case.reason)}</p>"] if case.reason else []
     # Where no diagnosis says what is wrong, as with a case that recovered unexpectedly, the numbers do.
-    if case.comparison is not None and (case.diagnoses or is_wrong(case)):
+    if case.comparison is not None and (case.diagnoses or case.allowed or is_wrong(case)):
         lines.append(f"<p>{_html(measured(case.comparison))}</p>")
     lines += [_diagnosis(each) for each in case.diagnoses]
+    lines += [f"<p>allowed: <b>{_html(each.cause)}</b><br>{_html(each.sentence)}</p>" for each in case.allowed]
     if not lines:
         return ""
     opened = " open" if is_wrong(case) else ""

@@ -48,9 +48,9 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
     """Verify that a job recovers from its checkpoint.
 
     Call it with a job (`"train.py:Train"`, `"package.module:Train"`, or the class itself), the name of a restore, and any of
-    `expect`, `options`, `steps`, `boundary`, `boundaries`, `repeat`, `rtol`, `atol`, `equal_nan`, see `ckptcheck.verify`. It
-    returns the report, or fails the test and says what was lost. Tests of one job share its control: the first of them runs
-    it with all restores that the job has.
+    `expect`, `options`, `steps`, `boundary`, `boundaries`, `repeat`, `rtol`, `atol`, `equal_nan`, `allow`, see
+    `ckptcheck.verify`. It returns the report, or fails the test and says what was lost. Tests of one job share its control:
+    the first of them runs it with all restores that the job has.
     """
     config = request.config
 
@@ -62,6 +62,7 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
         rtol: float = 0.0,
         atol: float = 0.0,
         equal_nan: bool = False,
+        allow: Sequence[str] = (),
         **asked: Any,
     ) -> "Report":
         __tracebackhide__ = True
@@ -73,7 +74,7 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
         report, wrong = None, ""
         try:
             runs = _runs_of(_target(job), _defaults(config) | asked, _ckptcheck_folder)
-            report = judge_folder(runs, wanted, expect=expect, tolerance=Tolerance(rtol, atol, equal_nan))
+            report = judge_folder(runs, wanted, expect=expect, tolerance=Tolerance(rtol, atol, equal_nan), allow=allow)
             report.assert_as_expected()
         except CkptcheckError as error:
             wrong = f"ckptcheck could not verify {_target(job)}: {error}"

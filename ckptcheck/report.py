@@ -179,7 +179,13 @@ class Report:
     def warnings(self) -> list[str]:
         """Return a sentence for each restore that leaves state out, and for what else a verdict does not say."""
         # What holds at every boundary is said once.
-        return list(dict.fromkeys(f"{case.job} × {case.restore}: {text}" for case in self.cases for text in _warnings(case)))
+        found = dict.fromkeys(f"{case.job} × {case.restore}: {text}" for case in self.cases for text in _warnings(case))
+        return [*found, *(f"{text} is allowed, and nothing of that kind was found." for text in self._not_needed())]
+
+    def _not_needed(self) -> list[str]:
+        """Return what is allowed and came about in no case."""
+        compared = [case.not_needed for case in self.cases if case.comparison is not None]
+        return [text for text in (compared[0] if compared else ()) if all(text in each for each in compared)]
 
     def losses(self) -> pd.DataFrame:
         """Return every training step after the boundary, of all cases, control beside resumed."""
@@ -207,7 +213,6 @@ def _warnings(case: Case) -> list[str]:
                 f"both runs had PYTHONHASHSEED={seeds.pop()}, so what depends on the order of sets would not show. "
                 "Set it to another value for the resumed run."
             )
-    found += [f"{text} is allowed, and nothing of that kind was found." for text in case.not_needed]
     if case.comparison is not None and case.comparison.renamed:
         ours, theirs = next(iter(case.comparison.renamed.items()))
         found.append(

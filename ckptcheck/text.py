@@ -62,6 +62,8 @@ def _overview(report: Report) -> RenderableType:
 
 def _outcome(case: Case) -> Text:
     outcome = Text(case.outcome, style=COLOURS[case.outcome])
+    if case.allowed and case.outcome == RECOVERED:
+        outcome.append(", as allowed")
     return outcome if case.as_expected else outcome.append(f" {UNEXPECTED}", style="bold red")
 
 
@@ -96,8 +98,10 @@ def _evaluation(comparison: Comparison) -> str:
 def _meanings(report: Report) -> RenderableType:
     found = [outcome for outcome in MEANINGS if any(case.outcome == outcome for case in report.cases)]
     lines = [f"{outcome}: {MEANINGS[outcome]}" for outcome in found]
-    inexact = [case for case in report.cases if case.comparison and case.outcome == RECOVERED and not case.comparison.exact]
-    if inexact:
+    recovered = [case for case in report.cases if case.comparison and case.outcome == RECOVERED]
+    if any(case.allowed for case in recovered):
+        lines[0] += "; as allowed: but for what is expected to differ, and what follows from it"
+    if any(not case.comparison.exact and not case.allowed for case in recovered if case.comparison):
         lines[0] = f"{RECOVERED}: goes on as if nothing had happened, within what is allowed"
     wanted = dict.fromkeys(case.expected for case in report.cases if not case.as_expected)
     if wanted:
@@ -188,8 +192,9 @@ def _alike(report: Report) -> list[list[Case]]:
     """Return the cases of which there is something to tell, those of one job together that have the same to tell."""
     groups: dict[tuple[object, ...], list[Case]] = {}
     for case in report.cases:
-        if case.diagnoses or case.reason:
-            groups.setdefault((case.job, case.outcome, case.reason, case.diagnoses), []).append(case)
+        if case.diagnoses or case.reason or case.allowed:
+            told = (case.job, case.outcome, case.reason, case.diagnoses, case.allowed)
+            groups.setdefault(told, []).append(case)
     return list(groups.values())
 
 
@@ -202,7 +207,16 @@ def _story(cases: list[Case]) -> RenderableType:
         parts.append(Padding(Text(case.reason), (0, 0, 0, 2)))
     for each in case.diagnoses:
         parts.append(Padding(_diagnosis(each), (0, 0, 0, 2)))
+    for each in case.allowed:
+        parts.append(Padding(_allowed_difference(each), (0, 0, 0, 2)))
     return Padding(Group(*parts), (0, 0, 1, 0))
+
+
+def _allowed_difference(each: Diagnosis) -> RenderableType:
+    text = Text.assemble(("allowed: ", "green"), (each.cause, "magenta"), f"\n{each.sentence}")
+    if each.tensors:
+        text.append(f"\n{some(each.tensors, 3)}", style="dim")
+    return text
 
 
 def _diagnosis(each: Diagnosis) -> RenderableType:

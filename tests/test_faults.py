@@ -53,6 +53,7 @@ DIVERGED = {
     "DecaysInTheRestore": [("weights-scaled", OVERWRITTEN)],
     "RenamedAndLost": [("slots-lost", NOT_APPLIED)],
     "Stops": [("mode-differs", None)],
+    "LossScaleLost": [("loss-scale-lost", NOT_APPLIED)],
 }
 REFUSED = {"Missing": [("restore-raised", None)]}
 INCONCLUSIVE = {
@@ -117,6 +118,7 @@ RECOVERED = {
     "SavesAverages": [("saving-changes-the-run", None)],
     "SavingTakesABatch": [("saving-changes-the-run", None)],
     "Renamed": [],
+    "NeverAveraged": [("shadows-never-move", "never live")],
 }
 
 

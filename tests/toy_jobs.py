@@ -941,3 +941,42 @@ class Stops(Clean):
         if self.resumed:
             self.live["mean"] = kept
         return done
+
+
+class LosesSlotsAndHidesInEvaluation(Clean):
+    """The momentum is lost, and something that nobody sees changes the evaluation."""
+
+    def wanted(self, held):
+        return {name: name for name in held if name != "w/momentum"}
+
+    def evaluate(self):
+        return super().evaluate() + (1e-3 if self.resumed else 0.0)
+
+
+class NeverAveraged(Clean):
+    """The average of the weights is there, and never updated."""
+
+    def train(self, step):
+        kept = self.live["w/average"]
+        done = super().train(step)
+        self.live["w/average"] = kept
+        return done
+
+
+class LossScaleLost(Clean):
+    """The loss scale begins again."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.live["scale"] = np.array(2.0**15)
+
+    def train(self, step):
+        self.live["scale"] = self.live["scale"] * 2
+        return super().train(step)
+
+    def state(self):
+        kinds = KINDS | {"scale": Kind.LOSS_SCALE}
+        return {name: Tensor(kinds[name], value.copy()) for name, value in self.live.items()}
+
+    def wanted(self, held):
+        return {name: name for name in held if name != "scale"}

@@ -84,6 +84,12 @@ class FitJob(ABC):
             raise TypeError(f"model returned {type(self.live).__name__}; it must return a compiled keras.Model")
         if seed != SEED:
             poison(self.live.trainable_variables, seed)
+        self._restore, self.restore = self.restore, self._watched_restore  # type: ignore[method-assign]
+
+    def _watched_restore(self, folder: Path, restore: str) -> Restored | None:
+        """Restore, whoever wrote that, and notice what is made in it: the slots of an optimizer that is built there."""
+        with self._created.watching():
+            return self._restore(folder, restore)
 
     def run(self, loop: Loop) -> None:
         """Call `fit` under watch."""

@@ -1,0 +1,125 @@
+"""The catalogue as people read it: on a terminal, as JSON, and as the README's table."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ckptcheck.causes import CAUSES, Cause, Stage
+from ckptcheck.errors import unknown
+
+FRAMEWORKS = {
+    "tf1": "a TensorFlow 1 graph",
+    "tf2": "a loop with tf.train.Checkpoint",
+    "keras": "Keras' fit",
+    "": "another framework",
+}
+# What a cause is lost at decides its remedy; None: where that is not known.
+_STAGES = (Stage.OMITTED_AT_SAVE, Stage.NOT_APPLIED_AT_LOAD, Stage.OVERWRITTEN_AFTER_LOAD, None)
+
+
+def find(name: str) -> Cause:
+    """Return a cause of the catalogue.
+
+    Raises:
+        UsageError: there is none of that name; the nearest names are in the text.
+    """
+    if name not in CAUSES:
+        raise unknown("cause", name, CAUSES)
+    return CAUSES[name]
+
+
+def show(cause: Cause, console: Console) -> None:
+    """Print what a cause is, how it shows, and what to do about it."""
+    with console.capture() as captured:
+        _tell(cause, console)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+
+
+def _tell(cause: Cause, console: Console) -> None:
+    console.print(Text(cause.name, style="bold"))
+    console.print(Padding(Text(cause.summary), (0, 0, 1, 2)))
+    console.print(Padding(Text.assemble(("How it shows: ", "bold"), cause.signature), (0, 0, 1, 2)))
+    for heading, remedies in _remedies(cause).items():
+        console.print(Padding(Text(heading, style="bold"), (0, 0, 0, 2)))
+        for stage, remedy in remedies.items():
+            text = Text.assemble((f"{stage}: ", "magenta"), remedy) if stage else Text(remedy)
+            console.print(Padding(text, (0, 0, 0, 4)))
+    console.print(Padding(Text(_allowance(cause)), (1, 0, 0, 2)))
+    # Not wrapped: an address is copied.
+    console.print(Text(f"  A report of it: {cause.reported}"), soft_wrap=True)
+
+
+def _allowance(cause: Cause) -> str:
+    if cause.reach is None:
+        return "It cannot be allowed: after it nothing can be said of the rest of the run."
+    return f"Where it is meant: --allow {cause.name}"
+
+
+def _remedies(cause: Cause) -> dict[str, dict[str, str]]:
+    """Return the remedies by a heading and by the stage; frameworks with the same ones share a heading."""
+    found: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for framework, name in FRAMEWORKS.items():
+        found.setdefault(tuple(_by_stage(cause, framework).items()), []).append(name)
+    if len(found) == 1:
+        return {"What to do": dict(next(iter(found)))}
+    return {f"What to do, in {' or '.join(names)}": dict(remedies) for remedies, names in found.items()}
+
+
+def _by_stage(cause: Cause, framework: str) -> dict[str, str]:
+    stages = {stage: cause.remedy(stage, framework) for stage in _STAGES}
+    if len(set(stages.values())) == 1:
+        return {"": stages[None]}
+    return {stage.value: remedy for stage, remedy in stages.items() if stage is not None}
+
+
+def overview(console: Console) -> None:
+    """Print every cause with its summary."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for cause in CAUSES.values():
+        table.add_row(cause.name, cause.summary)
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+    print("\nckptcheck explain CAUSE says how it shows, and what to do.", file=console.file)
+
+
+def document(cause: Cause) -> Mapping[str, Any]:
+    """Return a cause as plain values."""
+    return {
+        "name": cause.name,
+        "summary": cause.summary,
+        "signature": cause.signature,
+        "remedies": _remedies(cause),
+        "can_be_allowed": cause.reach is not None,
+        "reported": cause.reported,
+    }
+
+
+def to_json(causes: Mapping[str, Cause]) -> str:
+    """Return causes as one JSON document."""
+    return json.dumps([document(cause) for cause in causes.values()], indent=2, ensure_ascii=False)
+
+
+def to_markdown() -> str:
+    """Return the catalogue as a Markdown table."""
+    return "\n".join(_rows())
+
+
+def _rows() -> Iterator[str]:
+    yield "| cause | what it is | how it shows | met |"
+    yield "|---|---|---|---|"
+    for cause in CAUSES.values():
+        yield f"| `{cause.name}` | {cause.summary} | {cause.signature} | [{_short(cause.reported)}]({cause.reported}) |"
+
+
+def _short(address: str) -> str:
+    """Return a thread as people name it: `repository#number`."""
+    *_, repository, _, number = address.split("/")
+    return f"{repository}#{number}"

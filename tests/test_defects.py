@@ -1,0 +1,84 @@
+"""Planted defects on TensorFlow: one variant of each kind of job. `python -m tests.defects` runs all of them, see the README."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from defects.expected import CLEAN, DEFECTS, Planted, planted
+from defects.matrix import Row, by_cause, run, table, wrong
+
+from ckptcheck.causes import CAUSES
+
+# The jobs whose one control serves many defects, each in another variant.
+HERE = {("loop.py", "Loop"): 0, ("graph.py", "Graph"): 1, ("fit.py", "ByHand"): 2}
+PLANTED = [each for each in planted() if (each.module, each.job) in HERE]
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, bool], Row]:
+    found = []
+    for (module, job), variant in HERE.items():
+        mine = [each for each in PLANTED if (each.module, each.job) == (module, job)]
+        found += run(mine, variant, tmp_path_factory.mktemp(job))
+    return {(row.planted.module, row.planted.restore, bool(row.planted.settings)): row for row in found}
+
+
+@pytest.mark.parametrize("each", PLANTED, ids=lambda each: f"{each.job}-{each.restore}-{each.what}")
+def test_every_cause_and_stage_is_named_and_no_other(each: Planted, rows: dict[tuple[str, str, bool], Row]) -> None:
+    row = rows[each.module, each.restore, bool(each.settings)]
+    assert sorted(map(str, row.found)) == sorted(map(str, each.causes))
+    assert row.detected == (each.what != "clean")
+
+
+def test_there_are_enough() -> None:
+    counted = Counter(each.what for each in planted())
+    assert counted["defect"] >= 36
+    assert counted["pair"] >= 6
+    assert counted["clean"] >= 10
+    assert set(DEFECTS) == set(CLEAN) == {"loop.py", "graph.py", "fit.py"}
+
+
+def test_every_cause_is_planted() -> None:
+    assert {cause for each in planted() for cause, _ in each.causes} == set(CAUSES)
+
+
+def test_the_matrix_counts(rows: dict[tuple[str, str, bool], Row]) -> None:
+    lines = table(list(rows.values())).splitlines()
+    single = sum(len(each) for each in by_cause(list(rows.values())).values())
+    total = next(line for line in lines if "all planted" in line).split("|")
+    pairs = sum(each.what == "pair" for each in PLANTED)
+    assert int(total[2]) == int(total[7]) == int(total[8]) == int(total[9]) == single + pairs
+    # What people look at sees less.
+    assert int(total[3]) < int(total[4]) < int(total[5]) < int(total[6]) < int(total[7])
+    assert wrong(list(rows.values())) == []
+
+
+def test_a_wrong_row_is_told() -> None:
+    defect, clean = (
+        Planted("loop.py", "Loop", "x", "defect", (("slots-lost", None),)),
+        Planted("loop.py", "Loop", "y", "clean"),
+    )
+    seen = (False, False, False, False)
+    missed, alarmed = Row(defect, 0, "recovered", (), seen), Row(clean, 0, "diverged", (("rounding", None),), seen)
+    assert wrong([missed, alarmed]) == [
+        "loop.py:Loop_0 × x: recovered, told [], planted [('slots-lost', None)]",
+        "loop.py:Loop_0 × y: diverged, told [('rounding', None)], planted []",
+    ]
+
+
+def test_the_readme_has_the_matrix() -> None:
+    """The numbers are those of the last run of the command; the causes and their counts are these."""
+    readme = (ROOT / "README.md").read_text()
+    assert "\npython -m tests.defects\n" in readme
+    counted = Counter(each.causes[0][0] for each in planted() if each.what == "defect")
+    for cause, count in counted.items():
+        assert f"\n| `{cause}` | {3 * count} | " in readme
+
+
+def test_modules_hold_what_is_expected() -> None:
+    """A restore that is planted and not expected, or the other way round, would be a case quietly skipped."""
+    for module, jobs in DEFECTS.items():
+        source = (Path(__file__).parent / "defects" / module).read_text()
+        for job in jobs:
+            assert f"class {job}(" in source

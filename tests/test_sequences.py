@@ -1,0 +1,92 @@
+"""How what was read stands to what should have been read."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ckptcheck.examples import MOST_EXAMPLES, fingerprints, split
+from ckptcheck.run import Facts, Run
+from ckptcheck.schedule import Schedule
+from ckptcheck.sequences import Path as Story
+from ckptcheck.sequences import batches
+
+# Four steps an epoch, each epoch in an order of its own.
+EPOCHS = ["abcd", "efgh", "ijkl", "mnop"]
+READ = "".join(EPOCHS)
+
+
+def run(read: str, first: int, boundary: int, examples: list[str] | None = None) -> Run:
+    facts = Facts("control", "job", None, 0, Schedule(16, boundary, 4), first_step=first)
+    shown = tuple(tuple(each) for each in examples) if examples else (None,) * len(read)
+    steps = tuple(range(first, first + len(read)))
+    nothing = (None,) * len(read)
+    return Run(Path(), facts, steps, (0.0,) * len(read), nothing, tuple(read), shown, nothing, nothing)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "read", "first", "story"),
+    [
+        (10, "klmnop", 10, Story()),
+        (10, "ijklmn", 10, Story("restarted", 10, 8)),
+        (10, "abcdef", 10, Story("restarted", 10, 0)),
+        (10, "lmnop", 10, Story("shifted", 10, 11)),
+        (10, "jklmno", 10, Story("shifted", 10, 9)),
+        (10, "cdmnop", 10, Story("order", 10, 2)),
+        (10, "ghijkl", 10, Story("order", 10, 6)),
+        (8, "abcdefgh", 8, Story("order", 8, 0)),
+        (10, "klabcd", 10, Story("order", 12, 0)),
+        (10, "klnop", 10, Story("shifted", 12, 13)),
+        (10, "uvwxyz", 10, Story("other", 10)),
+        # The batch of its number, where the number is another one, and not.
+        (10, "abcdefgh", 0, Story("by step", 10)),
+        (10, "lmnop", 0, Story("shifted", 10, 11)),
+    ],
+)
+def test_stories(boundary: int, read: str, first: int, story: Story) -> None:
+    assert batches(run(READ, 0, boundary), run(read, first, boundary)) == story
+
+
+EXAMPLES = ["12", "34", "56", "78"] * 4
+
+
+@pytest.mark.parametrize(
+    ("examples", "story"),
+    [
+        (["67", "85", "12", "34"], Story("order", 10)),
+        (["12", "58", "12", "34"], Story("examples", 10, lost=2, repeated=2)),
+        (["ab", "cd", "ef", "gh"], Story("strange", 10)),
+        (["1b", "cd", "ef", "gh"], Story("other", 10)),
+    ],
+)
+def test_stories_of_examples(examples: list[str], story: Story) -> None:
+    control = run(READ, 0, 10, EXAMPLES)
+    assert batches(control, run("uvwx", 10, 10, examples)) == story
+
+
+def test_nothing_shown() -> None:
+    silent = dataclasses.replace(run(READ, 0, 10), batches=(None,) * 16)
+    assert batches(silent, dataclasses.replace(run("klmnop", 10, 10), batches=(None,) * 6)) == Story()
+    assert batches(silent, run("klmnop", 10, 10)).what == "other"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "int8", "complex128", "S7"])
+def test_fingerprints_are_of_examples(dtype: str) -> None:
+    rows = np.arange(24).reshape(6, 4).astype(dtype)
+    whole = split(fingerprints([rows, np.arange(6)]))
+    assert len(set(whole)) == 6
+    order = [3, 1, 5, 0, 2, 4]
+    assert split(fingerprints([rows[order], np.arange(6)[order]])) == tuple(whole[each] for each in order)
+    assert fingerprints([rows, np.arange(6)[::-1]]) != fingerprints([rows, np.arange(6)])
+
+
+def test_what_has_no_examples() -> None:
+    assert fingerprints([]) == fingerprints([np.array(3)]) == fingerprints([np.zeros((0, 3))]) == ""
+    assert fingerprints([np.zeros(MOST_EXAMPLES + 1)]) == ""
+    assert len(split(fingerprints([np.zeros((2, 0)), np.array(1)]))) == 2
+
+
+def test_large_examples_are_looked_at_in_part() -> None:
+    images = np.random.default_rng(0).normal(size=(5, 100, 100, 3))
+    assert len(set(split(fingerprints([images])))) == 5
