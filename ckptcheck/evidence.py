@@ -23,7 +23,7 @@ class Evidence:
 
     def and_found(self, more: tuple[Diagnosis, ...]) -> "Evidence":
         """Return the same evidence for who looks next."""
-        return replace(self, found=(*self.found, *more))
+        return replace(self, found=(*self.found, *more)) if more else self
 
     def has(self, *causes: str) -> bool:
         """Return whether one of these causes has been found."""

@@ -1,7 +1,8 @@
 """What a case's two processes left behind becomes a case with its outcome: compared, diagnosed, judged."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,25 @@ class Evidence:
     trouble: Mapping[str, str]
     repeats: int = 0
     noise_asked: bool = False
+    # Runs that several cases look at, by folder and boundary: what they hold is read once.
+    _read: dict[tuple[str, int | None], tuple[Run | None, str | None]] = field(default_factory=dict, repr=False, compare=False)
+
+    def run(self, folder: Path, boundary: int | None = None) -> tuple[Run | None, str | None]:
+        """Return a run, and what kept it from its end; a control as a run sees it that is resumed from a boundary."""
+        key = folder.name, boundary
+        if key not in self._read:
+            found, trouble = _read(folder, self)
+            self._read[key] = (found if found is None or boundary is None else found.at(boundary)), trouble
+        return self._read[key]
+
+    @cached_property
+    def parted_without_saves(self) -> str | None:
+        """Where the control parts from one that never saves; None: nowhere, or there is none."""
+        if self.folder is None:
+            return None
+        control, _ = self.run(run.control_of(self.folder))
+        unsaved, trouble = self.run(run.unsaved_of(self.folder))
+        return None if control is None or unsaved is None or trouble else without_saves(control, unsaved)
 
 
 @dataclass(frozen=True)
@@ -70,11 +90,12 @@ def judge(asked: Question, evidence: Evidence, terms: Terms = STRICT) -> Case:
         return Case(asked.job, asked.restore, asked.expected, outcome, tolerance=tolerance, boundary=boundary, **facts)
 
     assert evidence.folder is not None
-    control, trouble = _read(run.control_of(evidence.folder), evidence)
+    control, trouble = evidence.run(run.control_of(evidence.folder))
     if control is None or trouble:
         return case(INCONCLUSIVE, reason=f"The control did not finish: {_sentence(trouble)}")
     boundary = control.facts.schedule.boundary if asked.boundary is None else asked.boundary
-    control = control.at(boundary)
+    control, _ = evidence.run(run.control_of(evidence.folder), boundary)
+    assert control is not None
     if not any(each.is_file() for each in run.crash_image_of(evidence.folder, boundary).rglob("*")):
         return case(INCONCLUSIVE, reason=NO_CHECKPOINT, control=control)
     resumed, trouble = _read(run.resumed_of(evidence.folder, asked.restore, boundary), evidence)
@@ -117,6 +138,11 @@ _MAYBE_HASHED = {
 def needs_same_hash(case: Case) -> bool:
     """Return whether a restore in a process with the control's hash seed may say more."""
     return case.outcome == DIVERGED != case.expected and any(each.cause in _MAYBE_HASHED for each in case.diagnoses)
+
+
+def is_clear(case: Case) -> bool:
+    """Return whether nothing more could be run that says more of a case."""
+    return not needs_repeat(case) and not needs_same_hash(case)
 
 
 def _judged(case: Callable[..., Case], control: Run, resumed: Run, evidence: Evidence, terms: Terms) -> Case:
@@ -193,12 +219,7 @@ def _hashed(found: list[Diagnosis], control: Run, resumed: Run, evidence: Eviden
 
 def _saving(control: Run, evidence: Evidence, noise: Noise | None) -> tuple[list[Diagnosis], str | None]:
     """Say whether saving changes the run, by a control that never saves; or where the two part, if that may be noise."""
-    if evidence.folder is None:
-        return [], None
-    unsaved, trouble = _read(run.unsaved_of(evidence.folder), evidence)
-    if unsaved is None or trouble:
-        return [], None
-    first = without_saves(control, unsaved)
+    first = evidence.parted_without_saves
     if first is None or noise is None or noise.first_difference is not None:
         return [], first
     return [on(control.facts.framework, diagnosis("saving-changes-the-run", first=first))], None
@@ -210,7 +231,7 @@ def _noise(control: Run, evidence: Evidence) -> tuple[Noise | None, str | None]:
     if evidence.folder is None:
         return None, None
     for repeat in range(1, evidence.repeats + 1):
-        found, trouble = _read(run.control_of(evidence.folder, repeat), evidence)
+        found, trouble = evidence.run(run.control_of(evidence.folder, repeat))
         if found is None or trouble:
             return None, f"The control could not be repeated: {_sentence(trouble)}"
         apart = environment.mismatches(control.facts.environment, found.facts.environment)

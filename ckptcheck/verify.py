@@ -151,7 +151,7 @@ def verify(
 
             cases = _judged(requests, runs, terms, noise_asked=bool(repeat))
             if _follow_up(cases, runs, top, settings, place, hear, may_repeat=repeat is None):
-                cases = _judged(requests, runs, terms, noise_asked=bool(repeat))
+                cases = _judged(requests, runs, terms, noise_asked=bool(repeat), known=cases)
         recorded.write_questions(top, requests, runs)
         return judge.report(cases)
     except BaseException:
@@ -289,14 +289,28 @@ def _follow(events: Iterable[Event], runs: Mapping[str, _JobRun], watch: Watch) 
         watch(event)
 
 
-def _judged(requests: Sequence[Request], runs: Mapping[str, _JobRun], terms: Terms, *, noise_asked: bool) -> "list[Case]":
-    from ckptcheck.judge import judge
+def _judged(
+    requests: Sequence[Request],
+    runs: Mapping[str, _JobRun],
+    terms: Terms,
+    *,
+    noise_asked: bool,
+    known: "Sequence[Case]" = (),
+) -> "list[Case]":
+    """Judge every case; one that is known already is judged anew only where something was run since that can tell more."""
+    from ckptcheck import judge
 
-    return [
-        judge(question, runs[request.job].evidence(noise_asked=noise_asked), terms)
-        for request in requests
-        for question in runs[request.job].questions(request)
-    ]
+    evidence = {job: found.evidence(noise_asked=noise_asked) for job, found in runs.items()}
+    asked = [(request.job, question) for request in requests for question in runs[request.job].questions(request)]
+    before = {(case.job, case.restore, case.boundary): case for case in known}
+
+    def judged(job: str, question: "Question") -> "Case":
+        case = before.get((question.job, question.restore, question.boundary))
+        if case is not None and judge.is_clear(case) and (case.noise is not None or not runs[job].repeats):
+            return case
+        return judge.judge(question, evidence[job], terms)
+
+    return [judged(job, question) for job, question in asked]
 
 
 def _note(job_run: _JobRun, event: Event) -> None:

@@ -76,6 +76,7 @@ class FitJob(ABC):
         self._validation: Any = None
         self._callbacks: Sequence[Any] = ()
         self._watch: _Watch | None = None
+        self._ours: Sequence[Any] = ()
         self.folder = Path()
         self.initial_epoch = 0
         with self._created.watching():
@@ -99,8 +100,9 @@ class FitJob(ABC):
         # A resumed run has the callback of its own restore alone: another one would restore, too.
         ways = self.restores if loop.restore is None else [loop.restore]
         saving = [callback for way in ways for callback in self.callbacks_for(way)] if loop.saves else []
+        self._ours = [*saving, self._watch]
         with self._created.watching():
-            self.fit(self.live, [*saving, self._watch], self.initial_epoch)
+            self.fit(self.live, self._ours, self.initial_epoch)
 
     def stepped(self) -> None:
         """Take note that a step was made: what is created from now on is nothing that training began with."""
@@ -134,7 +136,7 @@ class FitJob(ABC):
 
     def remembers(self) -> Mapping[str, Any]:
         """Return the callbacks of `fit` by the names of their classes."""
-        return {type(callback).__name__: callback for callback in self._callbacks if callback is not self._watch}
+        return {type(callback).__name__: callback for callback in self._callbacks}
 
     def save(self, folder: Path, step: int) -> None:
         """Save in each way that is no callback's."""
@@ -206,7 +208,8 @@ class FitJob(ABC):
         def fit(*positional: Any, **named: Any) -> Any:
             given = signature.bind(*positional, **named).arguments
             self._validation = given.get("validation_data")
-            self._callbacks = list(given.get("callbacks") or ())
+            # Those that save for a restore are there only where that restore is.
+            self._callbacks = [each for each in given.get("callbacks") or () if not any(each is ours for ours in self._ours)]
             return original(*positional, **{"verbose": 0} | named if "verbose" not in given else named)
 
         model.fit = fit

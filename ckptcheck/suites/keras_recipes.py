@@ -94,9 +94,8 @@ class WithDropout(Plain):
         """Restore it."""
         if restore != "checkpoint-with-seeds":
             return super().restore(folder, restore)
-        (index,) = folder.glob("with-seeds-*.index")
-        self.initial_epoch = int(index.stem.rpartition("-")[2])
-        self.checkpoint_with_seeds().read(str(index.with_suffix("")))
+        self.initial_epoch = max(int(index.stem.rpartition("-")[2]) for index in folder.glob("with-seeds-*.index"))
+        self.checkpoint_with_seeds().read(str(folder / f"with-seeds-{self.initial_epoch}"))
         return None
 
 

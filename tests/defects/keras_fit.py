@@ -1,0 +1,480 @@
+"""Defects planted in jobs that call `fit` of Keras on images of digits: what files do not hold, and what is done beside them."""
+
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.adapters.keras import FitJob
+from ckptcheck.adapters.variables import SEED, names_of
+from ckptcheck.datasets import load
+
+BATCH, STEPS, CLASSES, EPOCHS = 16, 8, 10, 4
+OMITTED, NOT_APPLIED = "omitted at save", "not applied at load"
+
+# Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
+VARIANTS = (
+    {
+        "names": ("conv", "norm", "left", "right", "head"),
+        "convolution": True,
+        "units": 6,
+        "optimizer": lambda rate, **named: keras.optimizers.Adam(rate, **({"beta_1": 0.8} | named)),
+        "other": {"beta_1": 0.5},
+        "rate": lambda factor: 0.01 * factor,
+    },
+    {
+        "names": ("d1", "bn_d1", "tanh_branch", "relu_branch", "logits"),
+        "convolution": False,
+        "units": 9,
+        "optimizer": lambda rate, **named: keras.optimizers.SGD(rate, nesterov=True, **({"momentum": 0.9} | named)),
+        "other": {"momentum": 0.2},
+        "rate": lambda factor: keras.optimizers.schedules.CosineDecay(0.05 * factor, STEPS * EPOCHS),
+    },
+    {
+        "names": ("Stem", "Standard", "A", "B", "Softmax"),
+        "convolution": True,
+        "units": 7,
+        "optimizer": lambda rate, **named: keras.optimizers.RMSprop(rate, centered=True, **({"rho": 0.9} | named)),
+        "other": {"rho": 0.6},
+        "rate": lambda factor: keras.optimizers.schedules.PiecewiseConstantDecay([19], [0.01 * factor, 0.002 * factor]),
+    },
+)
+
+
+class Fit(FitJob):
+    steps_per_epoch = STEPS
+    restores = ("keras",)
+    dense = keras.layers.Dense
+    exchanged = False
+
+    def __init__(self, variant=0):
+        self.variant = VARIANTS[variant]
+
+    def model(self, **named):
+        first, norm, left, right, head = self.variant["names"]
+        units = self.variant["units"]
+        image = keras.Input((8, 8, 1))
+        if self.variant["convolution"]:
+            net = keras.layers.Conv2D(4, 3, 2, name=first)(image)
+        else:
+            net = keras.layers.Dense(units, name=first)(keras.layers.Flatten()(image))
+        net = self.norm(name=norm)(net)
+        net = keras.layers.Flatten()(self.between(keras.layers.ReLU()(net)))
+        # Two layers of one shape, which do not do the same.
+        branches = [
+            keras.layers.Dense(units, "tanh", name=left)(net),
+            keras.layers.Dense(units, "relu", name=right)(net),
+        ]
+        net = keras.layers.Add()(branches[::-1] if self.exchanged else branches)
+        return self.compiled(keras.Model(image, self.dense(CLASSES, name=head, dtype="float32")(net)), **named)
+
+    def norm(self, **named):
+        return keras.layers.BatchNormalization(momentum=0.9, **named)
+
+    def between(self, net):
+        return net
+
+    def optimizer(self, **named):
+        return self.variant["optimizer"](self.variant["rate"](1.0), **named)
+
+    def compiled(self, model, **named):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(self.optimizer(**named), loss, metrics=["accuracy"])
+        return model
+
+    def images(self):
+        digits = load("digits")
+        return digits.train_images[: BATCH * STEPS], self.labels(digits.train_labels[: BATCH * STEPS])
+
+    def labels(self, labels):
+        return labels
+
+    def validation(self):
+        digits = load("digits")
+        return digits.validation_images[:64], self.labels(digits.validation_labels[:64])
+
+    def callbacks(self):
+        return []
+
+    def fit(self, model, callbacks, initial_epoch):
+        x, y = self.images()
+        given = {"callbacks": [*self.callbacks(), *callbacks], "initial_epoch": initial_epoch, "epochs": EPOCHS}
+        model.fit(x, y, batch_size=BATCH, shuffle=False, **given)
+
+    def replace(self, **named):
+        """Make the model anew, as a script does that is started again: the one that was built has not been."""
+        self._created.forget(names_of([self.live]))
+        keras.utils.set_random_seed(SEED)
+        self.live = self.model(**named)
+
+
+# --- How the files are read -------------------------------------------------------------------------------------------------
+
+
+def whole(job, folder):
+    return FitJob.restore(job, folder, "keras")
+
+
+def fresh(job, folder):
+    """The optimizer has no slots yet, and gets none."""
+    return FitJob.restore(job, folder, "weights")
+
+
+def built(job, folder):
+    job.live.optimizer.build(job.live.trainable_variables)
+    return FitJob.restore(job, folder, "weights")
+
+
+def renamed(job, folder):
+    """Clean: layers have other names, and files of weights do not hold their names."""
+    job.variant = job.variant | {"names": tuple(f"new_{name}" for name in job.variant["names"])}
+    job.replace()
+    return built(job, folder)
+
+
+def other_setting(job, folder):
+    job.replace(**job.variant["other"])
+    return built(job, folder)
+
+
+def branches_exchanged(job, folder):
+    """Two layers of one class and shape come in another order in the model: files of weights number them."""
+    job.exchanged = True
+    job.replace()
+    return built(job, folder)
+
+
+class Head(keras.layers.Dense):
+    """A class of one's own in the place of the one that was saved."""
+
+
+def skip_mismatch(job, folder):
+    """What is not in the file under the same class is skipped, with a warning."""
+    job.dense = Head
+    job.replace()
+    loaded = job.live.load_weights
+    job.live.load_weights = partial(loaded, skip_mismatch=True)
+    return built(job, folder)
+
+
+def one_layer_by_hand(job, folder):
+    """Layer by layer, and one is forgotten."""
+    layer = job.live.get_layer(job.variant["names"][2])
+    kept = layer.get_weights()
+    restored = built(job, folder)
+    layer.set_weights(kept)
+    return restored
+
+
+def half(job, folder):
+    """The weights come from a file that holds them in half precision."""
+    restored = built(job, folder)
+    newest = max(folder.glob("half-*.npz"), key=lambda each: int(each.stem.rpartition("-")[2]))
+    for variable, value in zip(job.live.trainable_variables, np.load(newest).values(), strict=True):
+        variable.assign(value.astype("float32"))
+    return restored
+
+
+def torn(job, folder):
+    return FitJob.restore(job, folder / "torn", "keras")
+
+
+def last_by_name(job, folder):
+    """`model-8` comes after `model-16` in the order of text; the epoch is said by whoever starts the job again."""
+    restored = whole(job, folder)
+    job.load_model(sorted(folder.glob("model-*.keras"))[-1])
+    return restored
+
+
+# --- What is done after it --------------------------------------------------------------------------------------------------
+
+
+def compiling_again(job):
+    job.compiled(job.live)
+
+
+def other_rate(job):
+    job.live.optimizer.learning_rate = job.variant["rate"](0.3)
+
+
+def wrong_epoch(job):
+    job.initial_epoch -= 1
+
+
+def frozen(job):
+    job.live.get_layer(job.variant["names"][0]).trainable = False
+
+
+TABLE = {
+    "whole": (whole,),
+    "built-weights": (built,),
+    "renamed-layers": (renamed,),
+    "fresh-weights": (fresh,),
+    "compiling-again": (whole, compiling_again),
+    "other-rate": (whole, other_rate),
+    "other-setting": (other_setting,),
+    "wrong-epoch": (whole, wrong_epoch),
+    "frozen": (whole, frozen),
+    "branches-exchanged": (branches_exchanged,),
+    "skip-mismatch": (skip_mismatch,),
+    "one-layer-by-hand": (one_layer_by_hand,),
+    "half": (half,),
+    "torn": (torn,),
+    "last-by-name": (last_by_name,),
+    "half-and-wrong-epoch": (half, wrong_epoch),
+    "other-setting-and-frozen": (other_setting, frozen),
+    "one-layer-by-hand-and-other-rate": (one_layer_by_hand, other_rate),
+}
+
+
+class Files(Fit):
+    """One control, and files that are read in many ways."""
+
+    restores = tuple(TABLE)
+
+    def save(self, folder, step):
+        self.live.save(folder / f"model-{step}.keras")
+        self.live.save_weights(folder / f"model-{step}.weights.h5")
+        halves = [np.array(each).astype("float16") for each in self.live.trainable_variables]
+        np.savez(folder / f"half-{step}.npz", *halves)
+        (folder / "torn").mkdir(exist_ok=True)
+        data = (folder / f"model-{step}.keras").read_bytes()
+        (folder / "torn" / f"model-{step}.keras").write_bytes(data[: len(data) // 2])
+
+    def restore(self, folder, restore):
+        read, *after = TABLE[restore]
+        restored = read(self, Path(folder))
+        for change in after:
+            change(self)
+        return restored
+
+
+# --- Jobs that lose something by how they are made --------------------------------------------------------------------------
+
+
+class Dropout(Fit):
+    """The state of a seed generator is in no file: a model that is loaded draws another seed, the same model begins again."""
+
+    restores = ("keras", "weights-built", "checkpoint")
+    seed = None
+
+    def between(self, net):
+        return keras.layers.Dropout(0.3, seed=self.seed)(net)
+
+    def save(self, folder, step):
+        super().save(folder, step)
+        self.live.save_weights(folder / f"model-{step}.weights.h5")
+
+    def restore(self, folder, restore):
+        return built(self, folder) if restore == "weights-built" else super().restore(folder, restore)
+
+
+class SeededDropout(Dropout):
+    """With a seed of its own it begins again, whichever way it is restored."""
+
+    seed = 3
+
+
+@keras.saving.register_keras_serializable("ckptcheck-keras-fit")
+class Centre(keras.layers.Layer):
+    """Subtracts the mean that it has seen, which is a variable that Keras does not know of."""
+
+    def build(self, shape):
+        self.seen = tf.Variable(tf.zeros(shape[1:]), trainable=False, name="seen")
+
+    def call(self, inputs, training=False):
+        if training:
+            self.seen.assign(0.9 * self.seen + 0.1 * tf.reduce_mean(inputs, 0))
+        return inputs - self.seen
+
+
+class UnknownToKeras(Fit):
+    """A non-trainable weight of a layer of one's own is in no file."""
+
+    def between(self, net):
+        return Centre(name="centre")(net)
+
+
+class MidEpoch(Fit):
+    """A backup in the middle of an epoch, which is then begun again."""
+
+    restores = ("backup",)
+    boundary_epochs = 2.5
+
+    def callbacks_for(self, restore):
+        return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"), save_freq=STEPS // 2)]
+
+
+class SwapFirst(Fit):
+    """The backup is made while the averages are in the weights."""
+
+    restores = ("backup",)
+
+    def optimizer(self, **named):
+        return super().optimizer(use_ema=True, ema_momentum=0.9, **named)
+
+    def callbacks(self):
+        return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
+
+
+class Plateau(Fit):
+    """A callback waits, and forgets for how long."""
+
+    def optimizer(self, **named):
+        return self.variant["optimizer"](0.01, **named)  # a callback changes no schedule
+
+    def callbacks(self):
+        return [keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=2, min_delta=10.0)]
+
+
+class Ramp(keras.callbacks.Callback):
+    """Counts its steps, and sets the learning rate by them."""
+
+    seen = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen += 1
+        self.model.optimizer.learning_rate.assign(0.02 * min(1.0, self.seen / 25))
+
+
+class CountsSteps(Plateau):
+    """A callback of one's own counts, and what it counts is in no file."""
+
+    def callbacks(self):
+        return [Ramp()]
+
+
+class Reshuffled(Fit):
+    """tf.data shuffles with a seed: a new order in each epoch, and the first one again after a restart."""
+
+    restores = ("backup",)
+
+    def fit(self, model, callbacks, initial_epoch):
+        pairs = tf.data.Dataset.from_tensor_slices(self.images()).shuffle(BATCH * STEPS, seed=1).batch(BATCH)
+        model.fit(pairs, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
+
+
+class LabelsBySet(Fit):
+    """Classes are numbered in the order of a set."""
+
+    names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+    def labels(self, labels):
+        numbers = {name: number for number, name in enumerate(set(self.names))}
+        return np.array([numbers[self.names[each]] for each in labels])
+
+
+class HalfPrecision(Fit):
+    """Mixed precision: the optimizer inside is kept, and compiling puts a new loss scale around it."""
+
+    restores = ("keras", "compiled-with-inner")
+
+    def model(self):
+        keras.mixed_precision.set_global_policy("mixed_float16")
+        return super().model()
+
+    def optimizer(self, **named):
+        return self.scaled(super().optimizer(**named))
+
+    def scaled(self, optimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0, dynamic_growth_steps=3)
+
+    def restore(self, folder, restore):
+        restored = super().restore(folder, "keras")
+        if restore == "compiled-with-inner":
+            old = self.live.optimizer
+            self._created.forget({id(each.value) for each in (old.step_counter, old.dynamic_scale)})
+            optimizer = self.scaled(old.inner_optimizer)
+            self.live.compile(optimizer, self.live.loss, metrics=["accuracy"])
+        return restored
+
+
+class TwoReplicas(Fit):
+    """Each replica has moving statistics of its own, one of them is saved."""
+
+    restores = ("weights-built",)
+    synchronized = False
+
+    def norm(self, **named):
+        return super().norm(synchronized=self.synchronized, **named)
+
+    def model(self):
+        processor = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+            return super().model()
+
+    def save(self, folder, step):
+        self.live.save_weights(folder / f"model-{step}.weights.h5")
+
+    def restore(self, folder, restore):
+        with self.live.distribute_strategy.scope():
+            return built(self, folder)
+
+
+class TwoReplicasTogether(TwoReplicas):
+    """Clean: the statistics are taken over both replicas."""
+
+    synchronized = True
+
+
+class DropoutAndSteps(SeededDropout, CountsSteps):
+    """Two that have nothing to do with each other."""
+
+    restores = ("keras",)
+
+
+# --- What must be found -----------------------------------------------------------------------------------------------------
+
+SLOTS_AND_STEP = [("slots-lost", None), ("step-lost", None)]
+RESTARTED = [("generators-restarted", OMITTED)]
+
+DEFECTS = {
+    "Files": {
+        "fresh-weights": SLOTS_AND_STEP,
+        "compiling-again": SLOTS_AND_STEP,
+        "other-rate": [("learning-rate-differs", None)],
+        "other-setting": [("hyperparameters-differ", None)],
+        "wrong-epoch": [("wrong-first-step", None)],
+        "frozen": [("mode-differs", None)],
+        "branches-exchanged": [("weights-swapped", None)],
+        "skip-mismatch": [("weights-lost", None)],
+        "one-layer-by-hand": [("weights-lost", None)],
+        "half": [("precision-lost", None)],
+        "torn": [("checkpoint-damaged", None)],
+        "last-by-name": [("older-checkpoint", None)],
+    },
+    "Dropout": {"keras": RESTARTED, "weights-built": RESTARTED, "checkpoint": RESTARTED},
+    "SeededDropout": {"keras": RESTARTED, "weights-built": RESTARTED, "checkpoint": RESTARTED},
+    "UnknownToKeras": {"keras": [("state-lost", OMITTED)]},
+    "MidEpoch": {"backup": [("wrong-first-step", None)]},
+    "SwapFirst": {"backup": [("shadows-in-weights", None)]},
+    "Plateau": {"keras": [("python-state-lost", None)]},
+    "CountsSteps": {"keras": [("python-state-lost", None)]},
+    "Reshuffled": {"backup": [("data-order", None)]},
+    "LabelsBySet": {"keras": [("depends-on-hash-order", None)]},
+    "HalfPrecision": {"compiled-with-inner": [("loss-scale-lost", None)]},
+    "TwoReplicas": {"weights-built": [("replicas-lost", None)]},
+}
+
+PAIRS = {
+    "Files": {
+        "half-and-wrong-epoch": [("precision-lost", None), ("wrong-first-step", None)],
+        "other-setting-and-frozen": [("hyperparameters-differ", None), ("mode-differs", None)],
+        "one-layer-by-hand-and-other-rate": [("weights-lost", None), ("learning-rate-differs", None)],
+    },
+    "DropoutAndSteps": {"keras": [("generators-restarted", OMITTED), ("python-state-lost", None)]},
+}
+
+CLEAN = {
+    "Files": ["whole", "built-weights", "renamed-layers"],
+    "HalfPrecision": ["keras"],
+    "TwoReplicasTogether": ["weights-built"],
+}
+
+# `keras_fit.py:Files_1` is the job `Files` in the second variant.
+for _name in (*DEFECTS, *PAIRS, *CLEAN):
+    for _number in range(len(VARIANTS)):
+        globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)

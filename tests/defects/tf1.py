@@ -1,0 +1,584 @@
+"""Defects planted in a TensorFlow 1 graph on images of digits: convolution or dense layer, batch norm by hand, averages, dropout.
+
+Two kernels of one shape have no name, as in many a script of that time; the dropout masks come from a generator of NumPy that
+is saved beside the checkpoint.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.adapters.tf1 import GraphJob, Network
+from ckptcheck.datasets import load
+from ckptcheck.job import POISON, Restored, RestoreRefusedError, Step
+
+tf1 = tf.compat.v1
+
+BATCH, STEPS, CLASSES = 16, 6, 10
+OMITTED, NOT_APPLIED, OVERWRITTEN, NEVER = "omitted at save", "not applied at load", "overwritten after load", "never live"
+
+# Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
+VARIANTS = (
+    {
+        "names": ("conv", "norm", "hidden", "scores"),
+        "convolution": True,
+        "channels": 4,
+        "units": 6,
+        "average": "ExponentialMovingAverage",
+        "optimizer": tf1.train.AdamOptimizer,
+        "rate": lambda step: tf1.train.exponential_decay(0.02, step, 5, 0.8),
+    },
+    {
+        "names": ("net/in", "net/bn", "net/mid", "out"),
+        "convolution": False,
+        "channels": 9,
+        "units": 7,
+        "average": "Polyak",
+        "optimizer": lambda rate: tf1.train.MomentumOptimizer(rate, 0.9),
+        "rate": lambda step: tf1.train.piecewise_constant(step, [16], [0.05, 0.01]),
+    },
+    {
+        "names": ("Stem_1", "Stem_1/z", "W2", "Softmax"),
+        "convolution": True,
+        "channels": 5,
+        "units": 8,
+        "average": "slow_weights",
+        "optimizer": lambda rate: tf1.train.RMSPropOptimizer(rate, momentum=0.5, centered=True),
+        "rate": lambda step: tf1.train.cosine_decay(0.01, step, 24),
+    },
+)
+
+
+class Images(GraphJob):
+    """One control for all restores of `table`: where from, what is asked for, and what is done after it."""
+
+    steps_per_epoch = STEPS
+
+    def __init__(self, variant=0):
+        self.variant = VARIANTS[variant]
+        self.factor = 1.0  # of the learning rate
+        self.digits = load("digits")
+        self.masks = np.random.default_rng(3)
+
+    # --- The job -----------------------------------------------------------------------------------------------------
+
+    def build(self, seed):
+        self.restarted = seed >= POISON
+        super().build(seed)
+
+    def network(self):
+        first, norm, middle, last = self.variant["names"]
+        channels, units = self.variant["channels"], self.variant["units"]
+        self.x = tf1.placeholder(tf.float32, [None, 8, 8, 1])
+        self.y = tf1.placeholder(tf.int64, [None])
+        self.training = tf1.placeholder(tf.bool, [])
+        self.factor_fed = tf1.placeholder(tf.float32, [])
+        step = tf1.train.create_global_step()
+        if self.variant["convolution"]:
+            net = tf.nn.conv2d(self.x, weight(f"{first}/kernel", [3, 3, 1, channels]), 2, "SAME")
+        else:
+            net = tf.reshape(self.x, [-1, 64]) @ weight(f"{first}/kernel", [64, channels])
+        net = tf.nn.relu(self.normalised(net, norm))
+        net = tf.tanh(dense(tf.reshape(net, [-1, int(np.prod(net.shape[1:]))]), units, middle))
+        self.mask = self.dropout(step, [BATCH, units])
+        self.one, self.two = self.unnamed([units, units])
+        net = tf.tanh(tf.tanh(net * self.mask @ self.one) @ self.two)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(self.y, dense(net, CLASSES, last)))
+        rate = self.variant["rate"](step) * self.factor_fed
+        optimizer = self.variant["optimizer"](rate)
+        weights = tf1.trainable_variables()
+        self.ema = tf1.train.ExponentialMovingAverage(0.9, name=self.variant["average"])
+        with tf1.control_dependencies(self.updates()):
+            update = optimizer.minimize(loss, step)
+        with tf1.control_dependencies([update]):
+            averaged = self.ema.apply(weights)
+        self.step, self.optimizer = step, optimizer
+        self.collect()
+        self.savers = {place: tf1.train.Saver(self.held_in(place), save_relative_paths=True) for place in self.places()}
+        return Network(loss, self.train_op(update, averaged), step, optimizer, rate, loss, ema=self.ema)
+
+    def normalised(self, net, name):
+        shape = [net.shape[-1]]
+        mean, variance = tf.nn.moments(net, list(range(len(net.shape) - 1)))
+        self.mean = tf1.get_variable(f"{name}/moving_mean", shape, initializer=tf1.zeros_initializer(), trainable=False)
+        self.variance = tf1.get_variable(f"{name}/moving_variance", shape, initializer=tf1.ones_initializer(), trainable=False)
+        self.moved = [
+            tf1.assign(self.mean, 0.9 * self.mean + 0.1 * mean),
+            tf1.assign(self.variance, 0.9 * self.variance + 0.1 * variance),
+        ]
+        gamma = tf1.get_variable(f"{name}/gamma", shape, initializer=tf1.ones_initializer())
+        beta = tf1.get_variable(f"{name}/beta", shape, initializer=tf1.zeros_initializer())
+        mean = tf.where(self.training, mean, self.mean)
+        variance = tf.where(self.training, variance, self.variance)
+        return tf.nn.batch_normalization(net, mean, variance, beta, gamma, 1e-3)
+
+    def unnamed(self, shape):
+        """Two kernels that are told apart by the order they are made in: `Variable` and `Variable_1`."""
+        return [tf1.Variable(tf1.glorot_uniform_initializer(seed)(shape)) for seed in (4, 5)]
+
+    def dropout(self, step, shape):
+        return tf1.placeholder(tf.float32, [None, shape[1]])
+
+    def updates(self):
+        return self.moved
+
+    def train_op(self, update, averaged):
+        return averaged
+
+    def collect(self):
+        pass
+
+    def batch(self, step):
+        epoch, place = divmod(step, STEPS)
+        order = np.random.default_rng((11, epoch)).permutation(BATCH * STEPS)
+        rows = order[place * BATCH : (place + 1) * BATCH]
+        return self.digits.train_images[rows], self.labels(self.digits.train_labels[rows])
+
+    def labels(self, labels):
+        return labels
+
+    def new_mask(self):
+        return (self.masks.random((BATCH, self.variant["units"])) < 0.8).astype("float32") / 0.8
+
+    def train_feed(self, batch, step):
+        return {self.x: batch[0], self.y: batch[1], self.training: True, self.factor_fed: self.factor}
+
+    def masks_fed(self):
+        return {self.mask: self.new_mask()}
+
+    def train(self, step):
+        batch = self.batch(step)
+        wanted = [self.net.loss, self.net.learning_rate, self.mask, self.net.train_op]
+        loss, rate, mask, _ = self.session.run(wanted, self.train_feed(batch, step) | self.masks_fed())
+        return Step(float(loss), batch, float(rate), draws=[mask])
+
+    def validation_feed(self):
+        x, y = self.digits.validation_images[:64], self.labels(self.digits.validation_labels[:64])
+        mask = np.ones((len(x), self.variant["units"]), "float32")
+        return {self.x: x, self.y: y, self.training: False, self.factor_fed: 0.0, self.mask: mask}
+
+    # --- Checkpoints -------------------------------------------------------------------------------------------------
+
+    @property
+    def restores(self):
+        return tuple(self.table)
+
+    def places(self):
+        """The folders that a save writes: those that some restore reads."""
+        return dict.fromkeys(place for place, *_ in self.table.values())
+
+    def held_in(self, place):
+        """What is saved into a folder."""
+        if place == "trainable":
+            return tf1.trainable_variables()
+        left_out = {
+            "without-statistics": [self.mean, self.variance],
+            "without-step": [self.step],
+            "without-slots": self.optimizer.variables(),
+            "without-shadows": [self.ema.average(each) for each in tf1.trainable_variables()],
+        }
+        return list(but(all_variables(), *left_out.get(place, [])).values())
+
+    def save(self, folder, step):
+        for place, saver in self.savers.items():
+            (folder / place).mkdir(exist_ok=True)
+            with self.graph.as_default():
+                written = saver.save(self.session, str(folder / place / "model.ckpt"), step, write_meta_graph=False)
+            if place == "torn":
+                data = Path(f"{written}.data-00000-of-00001")
+                data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+            if place == "without-state-file":
+                (folder / place / "checkpoint").unlink()
+        (folder / "masks.json").write_text(json.dumps(self.masks.bit_generator.state))
+
+    def restore(self, folder, restore):
+        place, asking, *after = self.table[restore]
+        self.folder = Path(folder) / place
+        self.masks.bit_generator.state = json.loads((Path(folder) / "masks.json").read_text())
+        self.prefix = tf1.train.latest_checkpoint(str(self.folder))
+        if self.prefix is None:
+            return None  # tolerated: a new run begins the same way
+        self.graph._unsafe_unfinalize()
+        with self.graph.as_default():
+            wanted = asking(self)
+            asked = {variable.op.name: key for key, variable in wanted.items()}
+            held = sorted(tf.train.load_checkpoint(self.prefix).get_variable_to_shape_map())
+            try:
+                tf1.train.Saver(wanted).restore(self.session, self.prefix)
+            except (tf.errors.OpError, ValueError) as error:
+                raise RestoreRefusedError(error, asked=asked, held=held) from error
+            for change in after:
+                change(self)
+        return Restored(asked, held)
+
+
+def weight(name, shape):
+    return tf1.get_variable(name, shape, initializer=tf1.glorot_uniform_initializer(seed=len(name)))
+
+
+def dense(rows, units, name):
+    bias = tf1.get_variable(f"{name}/bias", [units], initializer=tf1.zeros_initializer())
+    return rows @ weight(f"{name}/kernel", [rows.shape[-1], units]) + bias
+
+
+def all_variables():
+    return {variable.op.name: variable for variable in tf1.global_variables()}
+
+
+def but(wanted, *variables):
+    names = {variable.op.name for variable in variables}
+    return {name: variable for name, variable in wanted.items() if name not in names}
+
+
+# --- What is asked for: a map from checkpoint key to variable ---------------------------------------------------------------
+
+
+def all_of_it(job):
+    return all_variables()
+
+
+def what_is_there(job):
+    return {variable.op.name: variable for variable in job.held_in(job.folder.name)}
+
+
+def all_but_statistics(job):
+    return but(all_variables(), job.mean, job.variance)
+
+
+def averages(job):
+    return job.ema.variables_to_restore()
+
+
+def after_renaming(job):
+    """A map by hand, in which one kernel has a name that it never had."""
+    old, new = f"{job.variant['names'][2]}/kernel", "renamed/kernel"
+    return {new if key == old else key: variable for key, variable in all_variables().items()}
+
+
+def slots_in_another_order(job):
+    """The optimizer was given two weights of one shape the other way round."""
+    wanted = all_variables()
+    for name in job.optimizer.get_slot_names():
+        one, two = (job.optimizer.get_slot(each, name) for each in (job.one, job.two))
+        wanted |= {one.op.name: two, two.op.name: one}
+    return wanted
+
+
+# --- What is done after it --------------------------------------------------------------------------------------------------
+
+
+def initialise_all(job):
+    job.session.run(tf1.global_variables_initializer())
+
+
+def initialise_statistics(job):
+    job.session.run(tf1.variables_initializer([job.mean, job.variance]))
+
+
+def older_weights(job):
+    """All is taken from an older checkpoint, and the step assigned from the newest."""
+    step = job.next_step()
+    older = min(job.folder.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))
+    tf1.train.Saver().restore(job.session, str(older.with_suffix("")))
+    job.step.load(step, job.session)
+
+
+def other_rate(job):
+    job.factor = 0.3
+
+
+def masks_restart(job):
+    job.masks = np.random.default_rng(3)
+
+
+def masks_reseeded(job):
+    job.masks = np.random.default_rng(1732406400)  # what the clock said
+
+
+def step_and_masks_recomputed(job):
+    """Clean: the step is in the name of the checkpoint, and the masks of the steps before it are drawn again."""
+    step = int(job.prefix.rpartition("-")[2])
+    job.step.load(step, job.session)
+    job.masks = np.random.default_rng(3)
+    for _ in range(step):
+        job.new_mask()
+
+
+# --- One control, many restores ---------------------------------------------------------------------------------------------
+
+WHOLE = {"whole": ("whole", all_of_it)}
+
+Images.table = {
+    **WHOLE,
+    "recomputed": ("without-step", what_is_there, step_and_masks_recomputed),
+    "saver-over-trainables": ("trainable", what_is_there),
+    "statistics-not-saved": ("without-statistics", what_is_there),
+    "statistics-not-asked-for": ("whole", all_but_statistics),
+    "statistics-initialised": ("whole", all_of_it, initialise_statistics),
+    "averages-for-training": ("whole", averages),
+    "averages-not-saved": ("without-shadows", averages),
+    "shadows-not-saved": ("without-shadows", what_is_there),
+    "slots-not-saved": ("without-slots", what_is_there),
+    "slots-exchanged": ("whole", slots_in_another_order),
+    "step-not-saved": ("without-step", what_is_there),
+    "renamed": ("whole", after_renaming),
+    "initialised-after": ("whole", all_of_it, initialise_all),
+    "state-file-missing": ("without-state-file", all_of_it),
+    "older": ("whole", all_of_it, older_weights),
+    "torn": ("torn", all_of_it),
+    "other-rate": ("whole", all_of_it, other_rate),
+    "masks-restart": ("whole", all_of_it, masks_restart),
+    "masks-reseeded": ("whole", all_of_it, masks_reseeded),
+    "statistics-not-asked-for-and-masks-restart": ("whole", all_but_statistics, masks_restart),
+    "slots-exchanged-and-other-rate": ("whole", slots_in_another_order, other_rate),
+    "shadows-not-saved-and-masks-reseeded": ("without-shadows", what_is_there, masks_reseeded),
+    "averages-for-training-and-statistics-initialised": ("whole", averages, initialise_statistics),
+}
+
+
+# --- Defects of how the job is made, each a job of its own ------------------------------------------------------------------
+
+
+class NoUpdates(Images):
+    """The update ops of the moving statistics are never run."""
+
+    table = WHOLE
+
+    def updates(self):
+        return []
+
+
+class NeverAveraged(Images):
+    """The averages of the weights are made, and their op is never run."""
+
+    table = WHOLE
+
+    def train_op(self, update, averaged):
+        return update
+
+
+class SwapsForSaving(Images):
+    """The averages are put into the weights for the save, and stay there."""
+
+    table = WHOLE
+
+    def collect(self):
+        self.swap = [tf1.assign(each, self.ema.average(each)) for each in tf1.trainable_variables()]
+
+    def save(self, folder, step):
+        self.session.run(self.swap)
+        super().save(folder, step)
+
+
+class Decays(Images):
+    """The program lowers the learning rate itself, step by step."""
+
+    table = WHOLE
+
+    def train(self, step):
+        done = super().train(step)
+        self.factor *= 0.95
+        return done
+
+
+class CountsEpochs(Images):
+    """The program counts its epochs, and the learning rate follows the count."""
+
+    table = WHOLE
+
+    def __init__(self, variant=0):
+        super().__init__(variant)
+        self.epochs = 0
+
+    def train(self, step):
+        self.factor = 0.5**self.epochs
+        done = super().train(step)
+        self.epochs += (step + 1) % STEPS == 0
+        return done
+
+
+class WaitsForLoss(Images):
+    """A plateau by hand: the rate is cut where the loss has not fallen for some steps; best loss, patience and cuts are not saved."""
+
+    table = WHOLE
+
+    def __init__(self, variant=0):
+        super().__init__(variant)
+        self.best, self.waited, self.cuts = 1e9, 0, 0
+
+    def train(self, step):
+        self.factor = 0.5**self.cuts
+        done = super().train(step)
+        fell = done.loss < self.best - 0.2
+        self.best, self.waited = (done.loss, 0) if fell else (self.best, self.waited + 1)
+        if self.waited == 4:
+            self.cuts, self.waited = self.cuts + 1, 0
+        return done
+
+
+class ByOpSeed(Images):
+    """Dropout by an op with a seed of its own, which begins again in each session."""
+
+    table = WHOLE
+
+    def dropout(self, step, shape):
+        draw = tf1.random_uniform(shape, seed=self.seed_of_op())
+        return tf1.placeholder_with_default(tf.cast(draw < 0.8, tf.float32) / 0.8, [None, shape[1]])
+
+    def seed_of_op(self):
+        return 9
+
+    def masks_fed(self):
+        return {}
+
+
+class ByClock(ByOpSeed):
+    """The same, with a seed that the clock gives."""
+
+    def seed_of_op(self):
+        return 1732406400 if self.restarted else 1732400000
+
+
+class Renamed(Images):
+    """A layer has another name in the script of today."""
+
+    table = WHOLE
+
+    def build(self, seed):
+        if seed >= POISON:
+            first, norm, _, last = self.variant["names"]
+            self.variant = self.variant | {"names": (first, norm, "renamed", last)}
+        super().build(seed)
+
+
+class InAnotherOrder(Images):
+    """Two kernels without names are made in another order by the script of today: each gets the other's value.
+
+    The state is named after where a kernel is used, not after the name that TensorFlow gives it.
+    """
+
+    table = WHOLE
+
+    def unnamed(self, shape):
+        one, two = super().unnamed(shape)
+        return (two, one) if self.restarted else (one, two)
+
+    def by_use(self, named):
+        use = {self.one.op.name: "one", self.two.op.name: "two"}
+        parts = ((name.partition("/"), value) for name, value in named.items())
+        return {use.get(first, first) + slash + rest: value for (first, slash, rest), value in parts}
+
+    def state(self):
+        return self.by_use(super().state())
+
+    def restore(self, folder, restore):
+        restored = super().restore(folder, restore)
+        return Restored(self.by_use(restored.asked), restored.held)
+
+
+class LabelsBySet(Images):
+    """Classes are numbered in the order of a set."""
+
+    table = WHOLE
+    names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+    def labels(self, labels):
+        numbers = {name: number for number, name in enumerate(set(self.names))}
+        return np.array([numbers[self.names[each]] for each in labels])
+
+
+class TrainableCollection(Images):
+    """Clean: a Saver over the trainable variables, and what else is needed was put into that collection."""
+
+    table = {"trainable": ("trainable", what_is_there)}
+
+    def collect(self):
+        known = {variable.op.name for variable in tf1.trainable_variables()}
+        for name, variable in all_variables().items():
+            if name not in known:
+                tf1.add_to_collection(tf1.GraphKeys.TRAINABLE_VARIABLES, variable)
+
+
+class MasksByStep(Images):
+    """Clean: the mask follows from the global step, so that no generator is to be saved."""
+
+    table = WHOLE
+
+    def dropout(self, step, shape):
+        draw = tf.random.stateless_uniform(shape, [7, tf.cast(step, tf.int32)])
+        return tf1.placeholder_with_default(tf.cast(draw < 0.8, tf.float32) / 0.8, [None, shape[1]])
+
+    def masks_fed(self):
+        return {}
+
+
+# --- What must be found -----------------------------------------------------------------------------------------------------
+
+DEFECTS = {
+    "Images": {
+        "saver-over-trainables": [
+            ("moving-statistics-lost", OMITTED),
+            ("shadows-lost", OMITTED),
+            ("slots-lost", OMITTED),
+            ("step-lost", OMITTED),
+        ],
+        "statistics-not-saved": [("moving-statistics-lost", OMITTED)],
+        "statistics-not-asked-for": [("moving-statistics-lost", NOT_APPLIED)],
+        "statistics-initialised": [("moving-statistics-lost", OVERWRITTEN)],
+        "averages-for-training": [("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)],
+        "averages-not-saved": [("shadows-not-in-checkpoint", None)],
+        "shadows-not-saved": [("shadows-lost", OMITTED)],
+        "slots-not-saved": [("slots-lost", OMITTED)],
+        "slots-exchanged": [("slots-swapped", None)],
+        "step-not-saved": [("step-lost", OMITTED)],
+        "renamed": [("keys-not-in-checkpoint", None)],
+        "initialised-after": [("initialised-again", OVERWRITTEN)],
+        "state-file-missing": [("nothing-restored", None)],
+        "older": [("older-checkpoint", None)],
+        "torn": [("checkpoint-damaged", None)],
+        "other-rate": [("learning-rate-differs", None)],
+        "masks-restart": [("generators-restarted", None)],
+        "masks-reseeded": [("generators-reseeded", None)],
+    },
+    "NoUpdates": {"whole": [("statistics-never-move", NEVER)]},
+    "NeverAveraged": {"whole": [("shadows-never-move", NEVER)]},
+    "SwapsForSaving": {"whole": [("saving-changes-the-run", None)]},
+    "Decays": {"whole": [("python-state-lost", None)]},
+    "CountsEpochs": {"whole": [("python-state-lost", None)]},
+    "WaitsForLoss": {"whole": [("python-state-lost", None)]},
+    "ByOpSeed": {"whole": [("generators-restarted", None)]},
+    "ByClock": {"whole": [("generators-reseeded", None)]},
+    "Renamed": {"whole": [("keys-not-in-checkpoint", None)]},
+    "InAnotherOrder": {"whole": [("weights-swapped", None)]},
+    "LabelsBySet": {"whole": [("depends-on-hash-order", None)]},
+}
+
+PAIRS = {
+    "Images": {
+        "statistics-not-asked-for-and-masks-restart": [
+            ("moving-statistics-lost", NOT_APPLIED),
+            ("generators-restarted", None),
+        ],
+        "slots-exchanged-and-other-rate": [("slots-swapped", None), ("learning-rate-differs", None)],
+        "shadows-not-saved-and-masks-reseeded": [("shadows-lost", OMITTED), ("generators-reseeded", None)],
+        "averages-for-training-and-statistics-initialised": [
+            ("shadows-in-weights", None),
+            ("shadows-lost", NOT_APPLIED),
+            ("moving-statistics-lost", OVERWRITTEN),
+        ],
+    },
+}
+
+CLEAN = {
+    "Images": ["whole", "recomputed"],
+    "TrainableCollection": ["trainable"],
+    "MasksByStep": ["whole"],
+}
+
+# `tf1.py:Images_1` is the job `Images` in the second variant.
+for _name in (*DEFECTS, *CLEAN):
+    for _number in range(len(VARIANTS)):
+        globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)
