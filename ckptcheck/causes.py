@@ -114,6 +114,12 @@ _GENERATORS: dict[tuple[str, Stage | None], str] = {
     _TF2: "Pass the generator to tf.train.Checkpoint(…), of a Keras layer its layer.seed_generator.state; "
     "or draw with stateless operations whose seed follows from the step.",
 }
+# Of a generator that is no state, only what it draws is seen.
+_HIDDEN_GENERATOR: dict[Stage | None, str] = {
+    None: "No tf.train.Saver() holds the state of an operation that has a seed, or of a generator of NumPy. Draw by "
+    "operations whose seed follows from the global step (tf.random.stateless_uniform, numpy.random.default_rng((seed, "
+    "step))), or save the generator's state beside the checkpoint.",
+}
 _DATA: dict[tuple[str, Stage | None], str] = {
     _KERAS: "fit saves no position in the data, and begins an epoch with its first batch. Save at the end of "
     "epochs only (short ones, by steps_per_epoch), and let the order of an epoch's batches follow from its number.",
@@ -487,7 +493,7 @@ _CATALOGUE = (
         "drawn before.",
         "The state of the generator is its first one, or the draws are those of the run's beginning.",
         _at("keras-team/keras#19796"),
-        _lost("Save the state of every random generator."),
+        _lost("Save the state of every random generator.") | _HIDDEN_GENERATOR,
         _GENERATORS,
         reach=FROM_THE_FIRST_STEP,
     ),
@@ -498,7 +504,7 @@ _CATALOGUE = (
         "nothing that would have been drawn.",
         "The state of the generator, or what is drawn, is none of the control's.",
         _at("ecmwf/anemoi-core#2"),
-        _lost("Save the state of every random generator, and seed none after the restore."),
+        _lost("Save the state of every random generator, and seed none after the restore.") | _HIDDEN_GENERATOR,
         _GENERATORS,
         reach=FROM_THE_FIRST_STEP,
     ),

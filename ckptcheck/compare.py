@@ -15,7 +15,7 @@ import pandas as pd
 from ckptcheck import sequences
 from ckptcheck.arrays import count_not_finite, differing, is_telling, largest_difference, norm, same
 from ckptcheck.instead import ANEW, Instead, Lookup
-from ckptcheck.job import Tensor
+from ckptcheck.job import Kind, Tensor
 from ckptcheck.names import match
 from ckptcheck.run import Run, Snapshot, boundary_point, digest
 from ckptcheck.tolerance import EXACT, Tolerance
@@ -85,7 +85,7 @@ class Comparison:
     never_moved: tuple[str, ...]
     # What became of the batches and of the draws.
     batches: sequences.Path = field(default_factory=sequences.Path)
-    draws: sequences.Path = field(default_factory=sequences.Path)
+    draws: tuple[sequences.Path, ...] = ()
     # The first hyperparameter of a step that is another: step, name, the control's and the resumed run's value.
     hyperparameter: tuple[int, str, float | None, float | None] | None = None
     # What explains differences and is none by itself: scalars that objects of the program remember and that moved in the
@@ -378,7 +378,8 @@ def _never_moved(control: Run) -> tuple[str, ...]:
     return tuple(
         name
         for name, tensor in control.initial.items()
-        if all(
+        if tensor.kind is not Kind.HYPERPARAMETER  # they need not
+        and all(
             name in later and same(tensor.value, later[name].value, equal_nan=True)
             for later in (control.boundary, control.final)
         )

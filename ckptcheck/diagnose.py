@@ -1,7 +1,7 @@
 """A comparison, or an exception, becomes diagnoses: what was lost, at which stage, and how it is mended."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ckptcheck import environment
@@ -73,8 +73,7 @@ def of_refusal(failure: Failure, control: Run, resumed: Run) -> Diagnosis:
         return diagnosis("restore-raised", type=failure.type, message=first_sentence(failure.message))
     asked = resumed.facts.asked or {}
     live = control.boundary
-    # A weight that is asked for under another name than its own is asked for through its moving average.
-    shadows = [key for name, key in asked.items() if key in missing and key != name and _may_be_shadow(key, name, live)]
+    shadows = _shadows(asked, missing, live)
     if len(shadows) < len(missing):
         return diagnosis("keys-not-in-checkpoint", missing, count=len(missing), example=missing[0])
     statistics = any(tensor.kind is Kind.MOVING_STATISTIC for tensor in live.values())
@@ -85,11 +84,20 @@ def of_refusal(failure: Failure, control: Run, resumed: Run) -> Diagnosis:
     return diagnosis("shadows-not-in-checkpoint", missing, count=len(missing), example=missing[0], why=why)
 
 
-def _may_be_shadow(key: str, name: str, live: Snapshot) -> bool:
-    """Return whether a key that is asked for a variable is its moving average: one that there is, or one of a weight."""
-    if key in live:
-        return live[key].kind is Kind.SHADOW
-    return name in live and live[name].kind is Kind.WEIGHT
+def _shadows(asked: Mapping[str, str], missing: Sequence[str], live: Snapshot) -> list[str]:
+    """Return the missing keys under which variables are asked for through their moving averages.
+
+    These are shadow variables that there are, or what would be theirs: keys of weights, all of them made of the weight's name
+    in one way. One key that is another one is no sign of that: a layer may have been renamed.
+    """
+    others = {name: key for name, key in asked.items() if key in missing and key != name}
+    found = [key for key in others.values() if key in live and live[key].kind is Kind.SHADOW]
+    weights = {name for name in asked if name in live and live[name].kind is Kind.WEIGHT}
+    never = {name: key for name, key in others.items() if key not in live and name in weights}
+    ways = {key.replace(name, "*", 1) for name, key in never.items()}
+    if len(ways) == 1 and "*" in ways.pop() and (len(never) > 1 or set(never) == weights):
+        found += never.values()
+    return found
 
 
 # What is raised by a file that is there and cannot be read: of TensorFlow (OutOfRange is its end of file), of Python, of HDF5.

@@ -67,15 +67,17 @@ class Evidence:
 
         What is made only in the first step, and compared after it, may differ for what that step was made with.
         """
-        return [word for word in OWN if word != ANEW or not self._first_step_was_another]
+        return [word for word in OWN if word != ANEW or not self.first_step_was_another]
 
     @property
-    def _first_step_was_another(self) -> bool:
+    def first_step_was_another(self) -> bool:
+        """Whether the first step was made with anything else than the control's, apart from what the optimizer holds."""
         harmless = self.boundary["late"] | self.boundary["kind"].isin(
             [kind.value for kind in (Kind.SLOT, Kind.COUNTER, Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)]
         )
-        batches = self.comparison.losses["batch_equal"]
-        return not (self.boundary["equal"] | harmless).all() or not batches.iloc[:1].all()
+        # The rate is left out: slots of most optimizers do not depend on it, and it follows a counter lost with them.
+        step = self.comparison.losses[["batch_equal", "draws_equal"]].iloc[:1]
+        return not (self.boundary["equal"] | harmless).all() or not step.all(axis=None)
 
     @property
     def counters_equal(self) -> bool:

@@ -85,7 +85,8 @@ class Facts:
 class Run:
     """One recorded run. `losses`, `rates`, `batches` and what follows them have one entry per executed step.
 
-    `examples` has the fingerprint of each example of the batch, `draws` the digest of the random numbers of the step.
+    `examples` has the fingerprint of each example of the batch, `draws` a digest of the random numbers of the step for each
+    array of them.
     """
 
     folder: Path
@@ -95,7 +96,7 @@ class Run:
     rates: tuple[float | None, ...]
     batches: tuple[str | None, ...]
     examples: tuple[tuple[str, ...] | None, ...] = ()
-    draws: tuple[str | None, ...] = ()
+    draws: tuple[tuple[str, ...] | None, ...] = ()
     hyperparameters: tuple[Mapping[str, float] | None, ...] = ()
     # What the control calls tensors that have another name in this run.
     names: Mapping[str, str] = field(default_factory=dict)
@@ -261,7 +262,7 @@ def _further(step: Step, arrays: Sequence[Array]) -> str:
     if examples:
         found += f', "examples": "{examples}"'
     if step.draws is not None:
-        found += f', "draws": "{digest(*map(_array, step.draws))}"'
+        found += f', "draws": {json.dumps([digest(_array(each)) for each in step.draws])}'
     if step.hyperparameters:
         values = {name: number(value, f"hyperparameter {name}") for name, value in step.hyperparameters.items()}
         found += f', "hyperparameters": {json.dumps(values)}'
@@ -298,7 +299,7 @@ def read(folder: Path) -> Run:
         rates=tuple(step["learning_rate"] for step in steps),
         batches=tuple(step["batch"] for step in steps),
         examples=tuple(split(step["examples"]) if "examples" in step else None for step in steps),
-        draws=tuple(step.get("draws") for step in steps),
+        draws=tuple(tuple(step["draws"]) if "draws" in step else None for step in steps),
         hyperparameters=tuple(step.get("hyperparameters") for step in steps),
     )
 

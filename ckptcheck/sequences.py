@@ -40,9 +40,17 @@ def batches(control: Run, resumed: Run) -> Path:
     return _path(control, resumed, control.batches, resumed.batches, with_examples=True)
 
 
-def draws(control: Run, resumed: Run) -> Path:
-    """Say which random numbers a resumed run drew."""
-    return _path(control, resumed, control.draws, resumed.draws, with_examples=False)
+def draws(control: Run, resumed: Run) -> tuple[Path, ...]:
+    """Say which random numbers a resumed run drew, for each array of them that is shown in a step: a generator each."""
+    count = max((len(each) for each in (*control.draws, *resumed.draws) if each is not None), default=0)
+    return tuple(
+        _path(control, resumed, _each(control.draws, place), _each(resumed.draws, place), with_examples=False)
+        for place in range(count)
+    )
+
+
+def _each(shown: Sequence[Sequence[str] | None], place: int) -> Digests:
+    return [each[place] if each is not None and place < len(each) else None for each in shown]
 
 
 def _path(control: Run, resumed: Run, ours: Digests, theirs: Digests, *, with_examples: bool) -> Path:

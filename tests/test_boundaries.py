@@ -57,6 +57,7 @@ def test_one_control_leaves_an_image_at_each(report: Report) -> None:
     assert sorted(each.name for each in folder.iterdir() if "resumed" not in each.name) == [
         "control",
         *sorted(f"crash-image@{boundary}" for boundary in (1, 9, 12, 20)),
+        "unsaved",
     ]
 
 

@@ -37,7 +37,8 @@ def test_every_restore_of_a_job_comes_back(tmp_path: Path) -> None:
         report = verify(toy("TwoWays"), executor=pool, folder=tmp_path / "runs", **SHORT)
     assert [case.restore for case in report.cases] == ["all", "weights"]
     folder = tmp_path / "runs" / "toy_jobs-TwoWays"
-    assert {path.name for path in folder.iterdir()} == {"control", "crash-image@9", "resumed-all@9", "resumed-weights@9"}
+    kept = {"control", "unsaved", "crash-image@9", "resumed-all@9", "resumed-weights@9"}
+    assert {path.name for path in folder.iterdir()} == kept
 
 
 class Loses(Executor):
@@ -154,8 +155,9 @@ def test_verify_on_a_cluster(address: str, tmp_path: Path) -> None:
         ("toys.py:Clean", "recovered"),
         ("toys.py:StepLost", "diverged"),
     ]
-    finished = ["toys.py:Clean control", "toys.py:Clean × all", "toys.py:StepLost control", "toys.py:StepLost × all"]
-    assert sorted(done.stderr.splitlines()[1:5]) == [f"ckptcheck: {name} done" for name in finished]
+    each = ("control", "control unsaved", "× all")
+    finished = [f"toys.py:{job} {what}" for job in ("Clean", "StepLost") for what in each]
+    assert sorted(done.stderr.splitlines()[1:7]) == [f"ckptcheck: {name} done" for name in finished]
 
 
 def test_study_on_a_cluster(address: str, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_layers_inside_of_layers(cases: dict[str, Case]) -> None:
     for restore in ("keras", "backup"):
         (found,) = cases[f"Attention × {restore}"].diagnoses
         assert (found.cause, found.stage, found.tensors) == (
-            "generators-lost",
+            "generators-restarted",
             "omitted at save",
             ("multi_head_attention/dropout/seed_generator",),
         )

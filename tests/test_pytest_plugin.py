@@ -83,7 +83,7 @@ def test_kept_runs_are_not_run_again(first: tuple[Path, subprocess.CompletedProc
     again = session(folder, "--ckptcheck-out", str(folder / "kept"))
     assert again.stdout.splitlines()[-1].partition(" in ")[0] == before.stdout.splitlines()[-1].partition(" in ")[0]
     assert written() == runs
-    assert len(runs) == 5  # TwoWays: its control and two restores; Clean: its control and one
+    assert len(runs) == 7  # TwoWays: its control, the one without saves, two restores; Clean: the same with one
 
 
 def test_under_xdist(tmp_path: Path) -> None:

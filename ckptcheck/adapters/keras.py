@@ -1,5 +1,6 @@
 """Keras 3 jobs that call `fit`: nothing of the loop is rewritten, one callback watches it."""
 
+import gc
 import inspect
 import io
 import math
@@ -45,7 +46,8 @@ class FitJob(ABC):
     - `backup`: `keras.callbacks.BackupAndRestore`, once an epoch;
     - `model-checkpoint`: `keras.callbacks.ModelCheckpoint("….keras")`, `load_model`.
 
-    For another way override `save` and `restore`; callbacks that save by themselves find their folder in `self.folder`.
+    For another way override `save` and `restore`; callbacks that save by themselves find their folder in `self.folder`, and a
+    restore that makes its model anew gives it to `replace_model`.
     """
 
     restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup")
@@ -172,17 +174,24 @@ class FitJob(ABC):
         raise NotImplementedError(f"override restore to say how {restore!r} is restored")
         return None
 
-    def load_model(self, path: Path) -> None:
-        """Put the model of a file in the place of the one that was built, as in a process that has built none."""
+    def replace_model(self, make: Callable[[], Any]) -> None:
+        """Put another model in the place of the one that was built, as in a process that has built none."""
         self._created.forget(names_of([self.live]))
+        # Layers lead to each other in circles; variables that Keras does not know of would live on in them.
+        self.live = None
+        gc.collect()
         keras.utils.set_random_seed(SEED)
         # Layers are numbered from the beginning; clear_session would also take back policies that the program has set.
         global_state.set_global_attribute("object_name_uids", None)
+        with self._created.watching():
+            self.live = make()
+
+    def load_model(self, path: Path) -> None:
+        """Put the model of a file in the place of the one that was built."""
         if path.suffix == ".keras" and path.is_file() and not zipfile.is_zipfile(path):
             # Keras says of it that it was not found.
             raise zipfile.BadZipFile(f"{path.name} is there, but it is no whole zip file ({path.stat().st_size} bytes)")
-        with self._created.watching():
-            self.live = keras.models.load_model(path)
+        self.replace_model(lambda: keras.models.load_model(path))
 
     def _newest(self, folder: Path, ending: str) -> tuple[Path, int]:
         """Return the newest file of that ending, and the epoch that comes after it."""

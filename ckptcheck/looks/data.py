@@ -53,14 +53,15 @@ def _process_generators(evidence: Evidence) -> str:
 
 def draws(evidence: Evidence) -> Iterator[Diagnosis]:
     """Other random numbers, of generators that are no state that one could see."""
-    path = evidence.comparison.draws
-    known = evidence.has("generators-restarted", "generators-reseeded") or evidence.nothing_left
-    if path.what in (sequences.SAME, sequences.BY_STEP) or known:
+    if evidence.has("generators-restarted", "generators-reseeded") or evidence.nothing_left:
         return
-    cause = "generators-reseeded" if path.source is None else "generators-restarted"
-    where = (
-        f"drew at step {path.step} what the control never draws"
-        if path.source is None
-        else f"drew at step {path.step} what the control drew at step {path.source}"
-    )
-    yield diagnosis(cause, count=1, total=1, where=where)
+    paths = evidence.comparison.draws
+    other = [path for path in paths if path.what not in (sequences.SAME, sequences.BY_STEP)]
+    restarted, reseeded = [each for each in other if each.source is not None], [each for each in other if each.source is None]
+    if restarted:
+        path = restarted[0]
+        where = f"drew at step {path.step} what the control drew at step {path.source}"
+        yield diagnosis("generators-restarted", count=len(restarted), total=len(paths), where=where)
+    if reseeded:
+        where = f"drew at step {reseeded[0].step} what the control never draws"
+        yield diagnosis("generators-reseeded", count=len(reseeded), total=len(paths), where=where)

@@ -198,6 +198,8 @@ def generators(evidence: Evidence) -> Iterator[Diagnosis]:
 def leftover(evidence: Evidence) -> Iterator[Diagnosis]:
     """Tensors that differ at the boundary and equal nothing known."""
     rows = evidence.open[~apart(evidence.open) & (evidence.open["kind"] != Kind.METRIC.value)]
+    if evidence.found and evidence.first_step_was_another:
+        rows = rows[rows["equals"] != ANEW]  # what that step made is another one for what was found
     for stage, lost in by_stage(rows):
         first = lost.iloc[0]
         example = (
