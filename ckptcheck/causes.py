@@ -638,7 +638,7 @@ _CATALOGUE = (
     Cause(
         "learning-rate-differs",
         "The learning rate is another one: the position in its schedule is kept outside of the checkpoint.",
-        "The learning rate is {resumed}, the control's is {control}, first at step {step}.",
+        "The learning rate is {resumed}, the control's is {control}, first at step {step}{beside}.",
         "The rate differs at once, or at the next change of the schedule; the loss of that step is still equal.",
         _at("tensorflow/tensorflow#49208"),
         {None: "Compute the learning rate from the restored step, or save the state of its schedule."},

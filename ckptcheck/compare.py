@@ -95,7 +95,6 @@ class Comparison:
     # The names that the resumed run has for tensors of the control, by the control's.
     renamed: Mapping[str, str] = field(default_factory=dict)
     # Steps of the control before the boundary, and in an epoch.
-    position: int = 0
     steps_per_epoch: int = 1
     # The places in the control from which the resumed run's learning rates are its, where they vary: another than `position`.
     rates_from: tuple[int, ...] = ()
@@ -176,7 +175,6 @@ def compare(control: Run, resumed: Run, tolerance: Tolerance = EXACT) -> Compari
         attributes=_attributes(control, resumed),
         generators=_generators(control, resumed),
         renamed={ours: theirs for theirs, ours in names.items()},
-        position=control.position,
         steps_per_epoch=control.facts.schedule.steps_per_epoch,
         rates_from=_rates_from(control, resumed),
     )

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ckptcheck import environment, run
+from ckptcheck import environment, run, trials
 from ckptcheck.allow import of_pattern
 from ckptcheck.arrays import same
 from ckptcheck.compare import Comparison, compare
@@ -121,28 +121,9 @@ def needs_repeat(case: Case) -> bool:
     return bool(case.parted_without_saves) or (case.outcome == DIVERGED and found is not None and found.equal_at_boundary)
 
 
-# What may come of the order of a set, which is another one in each process.
-_MAYBE_HASHED = {
-    "batches-differ",
-    "examples-lost",
-    "data-order",
-    "data-shifted",
-    "weights-swapped",
-    "slots-swapped",
-    "tensors-swapped",
-    "tensors-missing",
-    "unexplained",
-}
-
-
-def needs_same_hash(case: Case) -> bool:
-    """Return whether a restore in a process with the control's hash seed may say more."""
-    return case.outcome == DIVERGED != case.expected and any(each.cause in _MAYBE_HASHED for each in case.diagnoses)
-
-
 def is_clear(case: Case) -> bool:
     """Return whether nothing more could be run that says more of a case."""
-    return not needs_repeat(case) and not needs_same_hash(case)
+    return not needs_repeat(case) and not trials.needed(case)
 
 
 def _judged(case: Callable[..., Case], control: Run, resumed: Run, evidence: Evidence, terms: Terms) -> Case:
@@ -182,7 +163,8 @@ def _verdict(
     masked = comparison.allowing({name for names in matches.values() for name in names})
     found = of_comparison(masked, control.facts.framework, explained=any(matches.values()))
     allowed, others = terms.allowed.part(found)
-    others = _hashed(others, control, resumed, evidence, terms.tolerance)
+    tried = _tried(control, resumed, evidence, terms.tolerance)
+    others = [on(control.facts.framework, each) for each in trials.explained(others, masked, tried)]
     allowed = [*(of_pattern(pattern, names) for pattern, names in matches.items() if names), *allowed]
     if allowed and not any(is_of_restore(each) for each in others):
         others = [*beyond(masked, allowed), *others]
@@ -198,23 +180,16 @@ def _verdict(
     )
 
 
-def _hashed(found: list[Diagnosis], control: Run, resumed: Run, evidence: Evidence, tolerance: Tolerance) -> list[Diagnosis]:
-    """Put the order of sets in the place of what it explains, where the run was resumed with the control's hash seed, too."""
-    facts = resumed.facts
+def _tried(control: Run, resumed: Run, evidence: Evidence, tolerance: Tolerance) -> dict[str, Comparison]:
+    """Return what the trials of a restore show, by their names."""
+    facts, found = resumed.facts, {}
     if evidence.folder is None or facts.restore is None:
-        return found
-    again, _ = _read(run.resumed_of(evidence.folder, facts.restore, facts.schedule.boundary, same_hash=True), evidence)
-    if again is None or again.facts.failure is not None:
-        return found
-    comparison = compare(control, again, tolerance)
-    explained = _MAYBE_HASHED & {each.cause for each in found}
-    left = {each.cause for each in of_comparison(comparison)} & explained
-    if left or not explained:
-        return found
-    recovers = "recovers" if comparison.equal else f"shows no {' and no '.join(sorted(explained))}"
-    # Everything that goes with it goes, too, where nothing at all is left.
-    kept = [each for each in found if not (comparison.equal or each.cause in explained)]
-    return [on(control.facts.framework, diagnosis("depends-on-hash-order", recovers=recovers)), *kept]
+        return {}
+    for name in (run.SAME_HASH, run.REMEMBERED):
+        again, _ = _read(run.resumed_of(evidence.folder, facts.restore, facts.schedule.boundary, trial=name), evidence)
+        if again is not None and again.facts.failure is None:
+            found[name] = compare(control, again, tolerance)
+    return found
 
 
 def _saving(control: Run, evidence: Evidence, noise: Noise | None) -> tuple[list[Diagnosis], str | None]:

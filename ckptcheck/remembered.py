@@ -4,6 +4,7 @@ Attributes of objects may differ for many reasons that change no training: a cou
 and no state says why are they looked at.
 """
 
+import contextlib
 import math
 import random
 from collections.abc import Iterator, Mapping
@@ -31,20 +32,43 @@ def attributes(job: Any) -> dict[str, float]:
     return dict(list(found.items())[:MOST])
 
 
+def put(job: Any, values: Mapping[str, float]) -> None:
+    """Give attributes, by the names that `attributes` gives them, other values; of the type they have."""
+    _put(job, "", DEPTH, values)
+    for name, each in (job.remembers() if hasattr(job, "remembers") else {}).items():
+        _put(each, f"{name}.", 1, values)
+
+
+def _put(thing: Any, place: str, depth: int, values: Mapping[str, float]) -> None:
+    for name, value in _public(thing):
+        if place + name in values:
+            # An object that forbids it, such as a frozen dataclass, keeps its own.
+            with contextlib.suppress(AttributeError, ValueError, OverflowError):
+                setattr(thing, name, type(value)(values[place + name]))
+        elif depth > 1:
+            for key, each in _inside(name, value):
+                _put(each, f"{place}{key}.", depth - 1, values)
+
+
 def _numbers(thing: Any, place: str, depth: int) -> Iterator[tuple[str, float]]:
-    try:
-        held = dict(vars(thing))
-    except TypeError:  # no attributes of its own
-        return
-    for name, value in held.items():
-        if name.startswith("_"):
-            continue
-        if isinstance(value, bool | int | float | np.number):
+    for name, value in _public(thing):
+        if _is_number(value):
             if math.isfinite(value) or isinstance(value, float):
                 yield place + name, float(value)
         elif depth > 1:
             for key, each in _inside(name, value):
                 yield from _numbers(each, f"{place}{key}.", depth - 1)
+
+
+def _public(thing: Any) -> list[tuple[str, Any]]:
+    """Return what is no secret of an object: its attributes, and the numbers of its class that it has not changed yet."""
+    held = {name: value for each in reversed(type(thing).__mro__) for name, value in vars(each).items() if _is_number(value)}
+    held |= getattr(thing, "__dict__", {})
+    return [(name, value) for name, value in held.items() if not name.startswith("_")]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, bool | int | float | np.number)
 
 
 def _inside(name: str, value: Any) -> list[tuple[str, Any]]:

@@ -253,11 +253,11 @@ def _follow_up(
     *,
     may_repeat: bool,
 ) -> bool:
-    """Run what may tell more of cases that are not clear: a control once more, a restore with the control's hash seed.
+    """Run what may tell more of cases that are not clear: a control once more, trials of a restore.
 
     Returns whether there was anything to run.
     """
-    from ckptcheck import judge
+    from ckptcheck import judge, trials
 
     groups = []
     for job, found in runs.items():
@@ -269,14 +269,22 @@ def _follow_up(
             tasks.append(replace(control, repeat=1))
         if place is None:  # elsewhere the crash image is no longer at hand
             tasks += [
-                replace(control, restore=case.restore, boundary=case.resumed.facts.schedule.boundary, same_hash=True)
+                replace(
+                    control,
+                    restore=case.restore,
+                    boundary=case.resumed.facts.schedule.boundary,
+                    trial=trial,
+                    attributes=attributes,
+                )
                 for case in mine
-                if case.resumed is not None and judge.needs_same_hash(case)
+                if case.resumed is not None
+                for trial, attributes in trials.needed(case).items()
             ]
         if tasks:
             groups.append(Group(tasks[0], also=tuple(tasks[1:])))
     if groups:
-        needs = Needs(_modules(runs), (CONTROL_HASH_SEED,), settings.timeout)
+        seeds = {task.hash_seed for group in groups for task in (group.first, *group.also)}
+        needs = Needs(_modules(runs), tuple(sorted(seeds)), settings.timeout)
         _follow(run_groups(groups, top, needs, place), runs, watch)
     return bool(groups)
 

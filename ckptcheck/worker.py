@@ -38,7 +38,7 @@ class Task:
 
     `folder` is the job's, where the folders of its runs and its crash images lie. `boundaries` is where to save, as it was
     asked for, and `boundary` the one of them that the process is resumed from. `unsaved`: a control that never saves.
-    `same_hash`: resumed with the control's hash seed, to see whether that is what the two are apart by.
+    `trial`: what of the control's a restore is tried again with, such as the values of `attributes`.
     """
 
     job: str
@@ -50,7 +50,8 @@ class Task:
     boundary: int = 0
     repeat: int = 0
     unsaved: bool = False
-    same_hash: bool = False
+    trial: str = ""
+    attributes: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
     entry: ClassVar[str] = __name__
@@ -59,7 +60,7 @@ class Task:
     def name(self) -> str:
         """The process as progress shows it."""
         if self.restore is not None:
-            again = " again" if self.same_hash else ""
+            again = " again" if self.trial else ""
             return f"{self.job} × {self.restore}" + (f" @ {self.boundary}" if self.has_several_boundaries else "") + again
         return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else "")
 
@@ -76,12 +77,12 @@ class Task:
             return run.unsaved_of(Path(self.folder))
         if self.restore is None:
             return run.control_of(Path(self.folder), self.repeat)
-        return run.resumed_of(Path(self.folder), self.restore, self.boundary, same_hash=self.same_hash)
+        return run.resumed_of(Path(self.folder), self.restore, self.boundary, trial=self.trial)
 
     @property
     def hash_seed(self) -> str:
         """PYTHONHASHSEED of the process."""
-        return CONTROL_HASH_SEED if self.restore is None or self.same_hash else RESUMED_HASH_SEED
+        return CONTROL_HASH_SEED if self.restore is None or self.trial == run.SAME_HASH else RESUMED_HASH_SEED
 
 
 def make_job(name: str, given: Mapping[str, str]) -> tuple[Any, int]:
@@ -335,6 +336,7 @@ class _Execution:
         if self.restore is not None:
             self._opened.close()  # whatever was to be restored has been
             self._check_opened(self._read)
+            remembered.put(self.job, self.task.attributes)
             self._at_boundary()
             return
         self._saved = 0

@@ -46,6 +46,10 @@ DIVERGED = {
     "CreatesLateAndForgets": [("slots-lost", None)],
     "EncodedBySet": [("depends-on-hash-order", None)],
     "CountsItself": [("python-state-lost", None)],
+    "WaitsForLoss": [("python-state-lost", None)],
+    "RemembersALimit": [("python-state-lost", None)],
+    "CountsCalls": [("learning-rate-differs", None)],
+    "TwoGenerators": [("generators-restarted", None), ("generators-reseeded", None)],
     "OtherSettings": [("hyperparameters-differ", None)],
     "DrawsAgain": [("generators-restarted", None)],
     "DrawsAnew": [("generators-reseeded", None)],
@@ -174,6 +178,24 @@ def test_scratch_looks_perfect_by_step_number(cases: dict[str, Case]) -> None:
     assert case.resumed is not None
     assert case.resumed.losses == case.control.losses[: len(case.resumed.losses)]
     assert case.resumed.facts.first_step == 0
+
+
+def test_what_a_program_remembers_is_put_in_to_see_whether_that_is_it(cases: dict[str, Case]) -> None:
+    def sentence(name: str) -> str:
+        return cases[name].diagnoses[0].sentence
+
+    assert sentence("CountsItself") == (
+        "What the program remembers outside of variables did not come back: count is 0, the control's 9. With the control's "
+        "values put in, the resumed run recovers."
+    )
+    assert sentence("RemembersALimit") == (
+        "What the program remembers outside of variables did not come back: clip.limit is 0.1, the control's 1. With the "
+        "control's values put in, the resumed run recovers."
+    )
+    # What changes nothing is a hint at most.
+    assert sentence("CountsCalls") == (
+        "The learning rate is 0.004, the control's is 0.01, first at step 9 (calls is 0, the control's 9)."
+    )
 
 
 def test_last_bit_is_measured(cases: dict[str, Case]) -> None:

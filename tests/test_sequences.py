@@ -10,7 +10,7 @@ from ckptcheck.examples import MOST_EXAMPLES, fingerprints, split
 from ckptcheck.run import Facts, Run
 from ckptcheck.schedule import Schedule
 from ckptcheck.sequences import Path as Story
-from ckptcheck.sequences import batches
+from ckptcheck.sequences import batches, draws
 
 # Four steps an epoch, each epoch in an order of its own.
 EPOCHS = ["abcd", "efgh", "ijkl", "mnop"]
@@ -90,3 +90,13 @@ def test_what_has_no_examples() -> None:
 def test_large_examples_are_looked_at_in_part() -> None:
     images = np.random.default_rng(0).normal(size=(5, 100, 100, 3))
     assert len(set(split(fingerprints([images])))) == 5
+
+
+def test_each_generator_has_a_story_of_its_own() -> None:
+    def drawn(*generators: str) -> tuple[tuple[str, ...], ...]:
+        return tuple(zip(*generators, strict=True))
+
+    control = dataclasses.replace(run(READ, 0, 10), draws=drawn(READ, READ, READ))
+    resumed = dataclasses.replace(run("klmnop", 10, 10), draws=drawn("klmnop", "abcdef", "uvwxyz"))
+    assert draws(control, resumed) == (Story(), Story("restarted", 10, 0), Story("other", 10))
+    assert draws(dataclasses.replace(control, draws=(None,) * 16), dataclasses.replace(resumed, draws=(None,) * 6)) == ()

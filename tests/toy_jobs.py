@@ -864,6 +864,59 @@ class CountsItself(Clean):
         return 0.01 * 0.9**self.count
 
 
+class WaitsForLoss(Clean):
+    """The rate is halved where the loss has not fallen for some steps; nothing of that is saved."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.best, self.waited, self.cuts = 1e9, 0, 0
+
+    def train(self, step):
+        done = super().train(step)
+        fell = done.loss < self.best - 1.0
+        self.best, self.waited = (done.loss, 0) if fell else (self.best, self.waited + 1)
+        if self.waited == 3:
+            self.cuts, self.waited = self.cuts + 1, 0
+        return done
+
+    def rate(self, step):
+        return 0.01 * 0.5**self.cuts
+
+
+class RemembersALimit(Clean):
+    """A limit for gradients grows in an object of the program's own."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.clip = Clip()
+
+    def train(self, step):
+        done = super().train(step)
+        self.clip.limit += 0.1
+        self.live["v"] = np.clip(self.live["v"], -self.clip.limit, self.clip.limit)
+        return done
+
+
+class Clip:
+    limit = 0.0
+
+    def __init__(self):
+        self.limit = 0.1
+
+
+class CountsCalls(Clean):
+    """The rate is another one, and a counter that decides nothing begins again: the one is not the other's fault."""
+
+    calls = 0
+
+    def train(self, step):
+        self.calls += 1
+        return super().train(step)
+
+    def rate(self, step):
+        return 0.004 if self.resumed else 0.01
+
+
 class OtherSettings(Clean):
     """A setting of the update is another one after the restart."""
 
@@ -889,6 +942,22 @@ class DrawsAnew(DrawsAgain):
 
     def after_restore(self):
         self.generator = np.random.default_rng(6)
+
+
+class TwoGenerators(DrawsAgain):
+    """Of three generators that nobody can look into one goes on, one begins again, and one is seeded from outside."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.other = np.random.default_rng(8)
+
+    def after_restore(self):
+        self.other = np.random.default_rng(9)
+
+    def train(self, step):
+        done = super().train(step)
+        follows = np.random.default_rng((1, step)).normal(size=3)
+        return Step(done.loss, done.batch, done.learning_rate, draws=[*done.draws, follows, self.other.normal(size=3)])
 
 
 class OlderCheckpoint(Clean):

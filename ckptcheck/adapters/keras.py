@@ -92,7 +92,10 @@ class FitJob(ABC):
     def _watched_restore(self, folder: Path, restore: str) -> Restored | None:
         """Restore, whoever wrote that, and notice what is made in it: the slots of an optimizer that is built there."""
         with self._created.watching():
-            return self._restore(folder, restore)
+            restored = self._restore(folder, restore)
+        # Layers and optimizers lead to each other in circles; those that were replaced would live on in them.
+        gc.collect()
+        return restored
 
     def run(self, loop: Loop) -> None:
         """Call `fit` under watch."""
@@ -164,10 +167,8 @@ class FitJob(ABC):
         if restore == "checkpoint":
             checkpoint = tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer)
             prefix = tf.train.latest_checkpoint(str(folder / "checkpoint"))
-            with self._created.watching():
-                held, keys, values = restore_checkpoint(checkpoint, prefix)
+            held, keys, values = restore_checkpoint(checkpoint, prefix)
             self.initial_epoch = int(str(prefix).rsplit("-", 1)[-1]) // self.steps_per_epoch
-            self._created.forget({id(checkpoint.save_counter)})  # the number of saves is not the training's
             return Restored(lambda: keys(names_of([self.live], self._created.variables())), held, values)
         if restore == "backup":
             return Restored(values=_values_in(folder / "backup" / "latest.weights.h5"))
@@ -177,9 +178,7 @@ class FitJob(ABC):
     def replace_model(self, make: Callable[[], Any]) -> None:
         """Put another model in the place of the one that was built, as in a process that has built none."""
         self._created.forget(names_of([self.live]))
-        # Layers lead to each other in circles; variables that Keras does not know of would live on in them.
         self.live = None
-        gc.collect()
         keras.utils.set_random_seed(SEED)
         # Layers are numbered from the beginning; clear_session would also take back policies that the program has set.
         global_state.set_global_attribute("object_name_uids", None)

@@ -66,7 +66,7 @@ class CheckpointJob(ABC):
 
     def state(self) -> Mapping[str, Tensor]:
         """Return every variable of the job's objects, and all others created since the build."""
-        return state_of(list(_objects(vars(self))), self._others())
+        return state_of(list(_objects(vars(self))), self._created.variables())
 
     def save(self, folder: Path, step: int) -> None:
         """Save with a `tf.train.CheckpointManager`."""
@@ -78,14 +78,9 @@ class CheckpointJob(ABC):
             held, keys, values = restore_checkpoint(self.checkpoint, tf.train.latest_checkpoint(str(folder)))
 
         def asked() -> Mapping[str, str]:
-            return keys(names_of(list(_objects(vars(self))), self._others()))
+            return keys(names_of(list(_objects(vars(self))), self._created.variables()))
 
         return Restored(asked, held, values)
-
-    def _others(self) -> list[Any]:
-        # The number of saves is the checkpoint's own, not the training's.
-        counter = getattr(self.checkpoint, "_save_counter", None)
-        return [each for each in self._created.variables() if each is not counter]
 
     def _first_train(self, step: int) -> Step:
         with self._created.watching():

@@ -21,8 +21,8 @@ OPTIMIZERS = (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer)
 class Created:
     """Every variable that was created while `watching`, and is still there.
 
-    Those of metrics are left out: a model, or a job's attributes, lead to the metrics in use. `paused` is for what makes
-    variables that are no state: an evaluation, and whatever comes after the first step.
+    Those of metrics are left out (a model, or a job's attributes, lead to the metrics in use), and counters of saves.
+    `paused` is for what makes variables that are no state: an evaluation, and whatever comes after the first step.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Created:
 
         def create(next_creator: Any, **arguments: Any) -> Any:
             variable = next_creator(**arguments)
-            if not self.paused and not _is_made_by_a_metric():
+            if not self.paused and not _is_no_state(arguments.get("name")):
                 self._found.append(weakref.ref(variable))
             return variable
 
@@ -52,11 +52,16 @@ class Created:
         return [each for each in found if each is not None]
 
 
-def _is_made_by_a_metric() -> bool:
-    """Return whether a metric of Keras is making a variable; a model that is loaded makes some that it never uses."""
+def _is_no_state(name: str | None) -> bool:
+    """Return whether it is no part of training that is making a variable.
+
+    That is a metric of Keras, of which a model that is loaded makes some that it never uses, or a checkpoint, which counts how
+    often it was saved.
+    """
+    makers = (keras.metrics.Metric, tf.train.Checkpoint) if name == "save_counter" else keras.metrics.Metric
     frame: Any = sys._getframe(2)
     while frame is not None:
-        if isinstance(frame.f_locals.get("self"), keras.metrics.Metric):
+        if isinstance(frame.f_locals.get("self"), makers):
             return True
         frame = frame.f_back
     return False

@@ -55,13 +55,7 @@ def learning_rate(evidence: Evidence) -> Iterator[Diagnosis]:
     if evidence.has("python-state-lost"):
         return  # what a callback remembers decides it
     held = list(_holding_the_rate(evidence)["name"])
-    kept = _attribute_behind(evidence, row)
-    if kept is not None:
-        name, (ours, theirs) = kept
-        example = f"{name} is {theirs:g}, the control's {ours:g}, and the learning rate follows it, from step {step} on"
-        yield diagnosis("python-state-lost", held, example=example)
-        return
-    yield diagnosis("learning-rate-differs", held, control=control, resumed=resumed, step=step)
+    yield diagnosis("learning-rate-differs", held, control=control, resumed=resumed, step=step, beside=_beside(evidence))
 
 
 def _holding_the_rate(evidence: Evidence) -> pd.DataFrame:
@@ -76,19 +70,6 @@ def _follows_counter(evidence: Evidence) -> bool:
     """Return whether the rates are the control's from another step on, and a counter or the first step is another one."""
     another = not evidence.counters_equal or evidence.comparison.first_step[0] != evidence.comparison.first_step[1]
     return another and bool(evidence.comparison.rates_from)
-
-
-def _attribute_behind(evidence: Evidence, row: Any) -> tuple[str, tuple[float, float]] | None:
-    """Return the attribute of an object that the learning rate follows: it is the rate, or counts what the rate is off by."""
-    off_by = {place - evidence.comparison.position for place in evidence.comparison.rates_from}
-    for name, (ours, theirs) in evidence.comparison.attributes.items():
-        is_rate = math.isclose(theirs, row["resumed_rate"], rel_tol=1e-6) and math.isclose(
-            ours, row["control_rate"], rel_tol=1e-6
-        )
-        counted = {theirs - ours, (theirs - ours) * evidence.comparison.steps_per_epoch}
-        if is_rate or off_by & counted:
-            return name, (ours, theirs)
-    return None
 
 
 def hyperparameters(evidence: Evidence) -> Iterator[Diagnosis]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import held_out
+from .held_out import NOT_APPLIED, OMITTED, OVERWRITTEN, SLOTS_AND_STEP, Causes
+
 HERE = Path(__file__).parent
 VARIANTS = (0, 1, 2)
-OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
-
-Causes = list[tuple[str, str | None]]
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,7 @@ class Planted:
         return f"{HERE / self.module}:{self.job}_{variant}"
 
 
-SLOTS_AND_STEP: Causes = [("slots-lost", None), ("step-lost", None)]
-
-DEFECTS: dict[str, dict[str, dict[str, Causes]]] = {
+DEFECTS: dict[str, dict[str, dict[str, Causes]]] = held_out.DEFECTS | {
     "loop.py": {
         "Loop": {
             "optimizer-left-out": [("slots-lost", OMITTED), ("accumulators-lost", OMITTED), ("step-lost", OMITTED)],
@@ -146,7 +144,7 @@ DEFECTS: dict[str, dict[str, dict[str, Causes]]] = {
 }
 
 # Pairs of independent defects, by their two names; where a job is made of two, by its own.
-PAIRS: dict[str, dict[str, list[str]]] = {
+PAIRS: dict[str, dict[str, list[str]]] = held_out.PAIRS | {
     "loop.py": {
         "Loop": [
             "statistics-left-out-and-iterator-left-out",
@@ -167,11 +165,11 @@ PAIRS: dict[str, dict[str, list[str]]] = {
     },
     "fit.py": {"ByHand": ["through-float16-and-other-rate", "other-setting-and-wrong-epoch"]},
 }
-PAIRED_JOBS: dict[str, dict[str, dict[str, Causes]]] = {
+PAIRED_JOBS: dict[str, dict[str, dict[str, Causes]]] = held_out.PAIRED_JOBS | {
     "fit.py": {"DropoutAndPlateau": {"keras": [("generators-reseeded", OMITTED), ("python-state-lost", None)]}},
 }
 
-CLEAN: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {
+CLEAN: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = held_out.CLEAN | {
     "loop.py": {
         "Loop": {"whole": {}, "other-rate": {"allow": ["learning-rate-differs"]}},
         "Deferred": {"whole": {}},

@@ -103,16 +103,13 @@ def built_weights(job, folder):
 
 def renamed_layers(job, folder):
     job.variant = job.variant | {"names": tuple(f"new_{name}" for name in job.variant["names"])}
-    job._created.forget({id(each.value) for each in job.live.variables})
-    with job._created.watching():
-        job.live = job.model()
+    job.replace_model(job.model)
     return built_weights(job, folder)
 
 
 def compiling_again(job, folder):
     restored = _keras(job, folder)
-    with job._created.watching():
-        job.compiled(job.live)
+    job.compiled(job.live)
     return restored
 
 

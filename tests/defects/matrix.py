@@ -77,6 +77,9 @@ def run(planted: Sequence[Planted], variant: int, folder: Path) -> list[Row]:
         here = [each for each in planted if each.module == module]
         jobs = list(dict.fromkeys(each.target(variant) for each in here if not each.settings.get("repeat")))
         cases = by_restore(verify(jobs, folder=folder / module).cases)
+        skipped = set(cases) - {(each.target(variant), each.restore) for each in here}
+        if skipped:
+            raise KeyError(f"nothing is expected of {sorted(skipped)}")
         rows += [_row(each, variant, cases[each.target(variant), each.restore]) for each in here if not each.settings]
         rows += [_with_settings(each, variant, folder) for each in here if each.settings]
     return rows

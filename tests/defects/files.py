@@ -8,11 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.keras import FitJob
-from ckptcheck.adapters.variables import SEED, names_of
 from ckptcheck.datasets import load
 
 BATCH, STEPS, CLASSES, EPOCHS = 16, 8, 10, 4
-OMITTED, NOT_APPLIED = "omitted at save", "not applied at load"
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
 VARIANTS = (
@@ -104,10 +102,8 @@ class Fit(FitJob):
         model.fit(x, y, batch_size=BATCH, shuffle=False, **given)
 
     def replace(self, **named):
-        """Make the model anew, as a script does that is started again: the one that was built has not been."""
-        self._created.forget(names_of([self.live]))
-        keras.utils.set_random_seed(SEED)
-        self.live = self.model(**named)
+        """Make the model anew, as a script does that is started again."""
+        self.replace_model(lambda: self.model(**named))
 
 
 # --- How the files are read -------------------------------------------------------------------------------------------------
@@ -384,9 +380,7 @@ class HalfPrecision(Fit):
     def restore(self, folder, restore):
         restored = super().restore(folder, "keras")
         if restore == "compiled-with-inner":
-            old = self.live.optimizer
-            self._created.forget({id(each.value) for each in (old.step_counter, old.dynamic_scale)})
-            optimizer = self.scaled(old.inner_optimizer)
+            optimizer = self.scaled(self.live.optimizer.inner_optimizer)
             self.live.compile(optimizer, self.live.loss, metrics=["accuracy"])
         return restored
 
@@ -426,55 +420,8 @@ class DropoutAndSteps(SeededDropout, CountsSteps):
     restores = ("keras",)
 
 
-# --- What must be found -----------------------------------------------------------------------------------------------------
-
-SLOTS_AND_STEP = [("slots-lost", None), ("step-lost", None)]
-RESTARTED = [("generators-restarted", OMITTED)]
-
-DEFECTS = {
-    "Files": {
-        "fresh-weights": SLOTS_AND_STEP,
-        "compiling-again": SLOTS_AND_STEP,
-        "other-rate": [("learning-rate-differs", None)],
-        "other-setting": [("hyperparameters-differ", None)],
-        "wrong-epoch": [("wrong-first-step", None)],
-        "frozen": [("mode-differs", None)],
-        "branches-exchanged": [("weights-swapped", None)],
-        "skip-mismatch": [("weights-lost", None)],
-        "one-layer-by-hand": [("weights-lost", None)],
-        "half": [("precision-lost", None)],
-        "torn": [("checkpoint-damaged", None)],
-        "last-by-name": [("older-checkpoint", None)],
-    },
-    "Dropout": {"keras": RESTARTED, "weights-built": RESTARTED, "checkpoint": RESTARTED},
-    "SeededDropout": {"keras": RESTARTED, "weights-built": RESTARTED, "checkpoint": RESTARTED},
-    "UnknownToKeras": {"keras": [("state-lost", OMITTED)]},
-    "MidEpoch": {"backup": [("wrong-first-step", None)]},
-    "SwapFirst": {"backup": [("shadows-in-weights", None)]},
-    "Plateau": {"keras": [("python-state-lost", None)]},
-    "CountsSteps": {"keras": [("python-state-lost", None)]},
-    "Reshuffled": {"backup": [("data-order", None)]},
-    "LabelsBySet": {"keras": [("depends-on-hash-order", None)]},
-    "HalfPrecision": {"compiled-with-inner": [("loss-scale-lost", None)]},
-    "TwoReplicas": {"weights-built": [("replicas-lost", None)]},
-}
-
-PAIRS = {
-    "Files": {
-        "half-and-wrong-epoch": [("precision-lost", None), ("wrong-first-step", None)],
-        "other-setting-and-frozen": [("hyperparameters-differ", None), ("mode-differs", None)],
-        "one-layer-by-hand-and-other-rate": [("weights-lost", None), ("learning-rate-differs", None)],
-    },
-    "DropoutAndSteps": {"keras": [("generators-restarted", OMITTED), ("python-state-lost", None)]},
-}
-
-CLEAN = {
-    "Files": ["whole", "built-weights", "renamed-layers"],
-    "HalfPrecision": ["keras"],
-    "TwoReplicasTogether": ["weights-built"],
-}
-
-# `keras_fit.py:Files_1` is the job `Files` in the second variant.
-for _name in (*DEFECTS, *PAIRS, *CLEAN):
+# `files.py:Files_1` is the job `Files` in the second variant.
+JOBS = [name for name, each in list(globals().items()) if isinstance(each, type) and issubclass(each, Fit)]
+for _name in JOBS:
     for _number in range(len(VARIANTS)):
         globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)

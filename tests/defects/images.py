@@ -18,7 +18,6 @@ from ckptcheck.job import POISON, Restored, RestoreRefusedError, Step
 tf1 = tf.compat.v1
 
 BATCH, STEPS, CLASSES = 16, 6, 10
-OMITTED, NOT_APPLIED, OVERWRITTEN, NEVER = "omitted at save", "not applied at load", "overwritten after load", "never live"
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
 VARIANTS = (
@@ -515,70 +514,8 @@ class MasksByStep(Images):
         return {}
 
 
-# --- What must be found -----------------------------------------------------------------------------------------------------
-
-DEFECTS = {
-    "Images": {
-        "saver-over-trainables": [
-            ("moving-statistics-lost", OMITTED),
-            ("shadows-lost", OMITTED),
-            ("slots-lost", OMITTED),
-            ("step-lost", OMITTED),
-        ],
-        "statistics-not-saved": [("moving-statistics-lost", OMITTED)],
-        "statistics-not-asked-for": [("moving-statistics-lost", NOT_APPLIED)],
-        "statistics-initialised": [("moving-statistics-lost", OVERWRITTEN)],
-        "averages-for-training": [("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)],
-        "averages-not-saved": [("shadows-not-in-checkpoint", None)],
-        "shadows-not-saved": [("shadows-lost", OMITTED)],
-        "slots-not-saved": [("slots-lost", OMITTED)],
-        "slots-exchanged": [("slots-swapped", None)],
-        "step-not-saved": [("step-lost", OMITTED)],
-        "renamed": [("keys-not-in-checkpoint", None)],
-        "initialised-after": [("initialised-again", OVERWRITTEN)],
-        "state-file-missing": [("nothing-restored", None)],
-        "older": [("older-checkpoint", None)],
-        "torn": [("checkpoint-damaged", None)],
-        "other-rate": [("learning-rate-differs", None)],
-        "masks-restart": [("generators-restarted", None)],
-        "masks-reseeded": [("generators-reseeded", None)],
-    },
-    "NoUpdates": {"whole": [("statistics-never-move", NEVER)]},
-    "NeverAveraged": {"whole": [("shadows-never-move", NEVER)]},
-    "SwapsForSaving": {"whole": [("saving-changes-the-run", None)]},
-    "Decays": {"whole": [("python-state-lost", None)]},
-    "CountsEpochs": {"whole": [("python-state-lost", None)]},
-    "WaitsForLoss": {"whole": [("python-state-lost", None)]},
-    "ByOpSeed": {"whole": [("generators-restarted", None)]},
-    "ByClock": {"whole": [("generators-reseeded", None)]},
-    "Renamed": {"whole": [("keys-not-in-checkpoint", None)]},
-    "InAnotherOrder": {"whole": [("weights-swapped", None)]},
-    "LabelsBySet": {"whole": [("depends-on-hash-order", None)]},
-}
-
-PAIRS = {
-    "Images": {
-        "statistics-not-asked-for-and-masks-restart": [
-            ("moving-statistics-lost", NOT_APPLIED),
-            ("generators-restarted", None),
-        ],
-        "slots-exchanged-and-other-rate": [("slots-swapped", None), ("learning-rate-differs", None)],
-        "shadows-not-saved-and-masks-reseeded": [("shadows-lost", OMITTED), ("generators-reseeded", None)],
-        "averages-for-training-and-statistics-initialised": [
-            ("shadows-in-weights", None),
-            ("shadows-lost", NOT_APPLIED),
-            ("moving-statistics-lost", OVERWRITTEN),
-        ],
-    },
-}
-
-CLEAN = {
-    "Images": ["whole", "recomputed"],
-    "TrainableCollection": ["trainable"],
-    "MasksByStep": ["whole"],
-}
-
-# `tf1.py:Images_1` is the job `Images` in the second variant.
-for _name in (*DEFECTS, *CLEAN):
+# `images.py:Images_1` is the job `Images` in the second variant.
+JOBS = [name for name, each in list(globals().items()) if isinstance(each, type) and issubclass(each, Images)]
+for _name in JOBS:
     for _number in range(len(VARIANTS)):
         globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)
