@@ -510,9 +510,9 @@ _CATALOGUE = (
     ),
     Cause(
         "python-state-lost",
-        "What an object of the program remembers, such as a callback, is in no file.",
+        "What objects of the program remember, such as a counter or a callback, is in no file.",
         "What the program remembers outside of variables did not come back: {example}.",
-        "Nothing differs until what depends on it: the learning rate, the end of the training, which model is the best.",
+        "What is computed from it differs, such as the learning rate; with the control's numbers put in, it does not.",
         _at("keras-team/keras#12803"),
         {
             None: "Keep it in a variable that is saved, or compute it from the restored step.",
