@@ -74,7 +74,13 @@ def _by_stage(cause: Cause, framework: str) -> dict[str, str]:
     stages = {stage: cause.remedy(stage, framework) for stage in _STAGES}
     if len(set(stages.values())) == 1:
         return {"": stages[None]}
-    return {stage.value: remedy for stage, remedy in stages.items() if stage is not None}
+    found: dict[str, list[str]] = {}
+    for stage, remedy in stages.items():
+        if stage is not None:
+            found.setdefault(remedy, []).append(stage.value)
+    if framework == "tf1" and not stages[None].startswith(stages[Stage.OMITTED_AT_SAVE]):
+        found[stages[None]] = ["seen by its effect alone"]  # else it is the others put together
+    return {", ".join(names): remedy for remedy, names in found.items()}
 
 
 def overview(console: Console) -> None:

@@ -385,35 +385,6 @@ class HalfPrecision(Fit):
         return restored
 
 
-class TwoReplicas(Fit):
-    """Each replica has moving statistics of its own, one of them is saved."""
-
-    restores = ("weights-built",)
-    synchronized = False
-
-    def norm(self, **named):
-        return super().norm(synchronized=self.synchronized, **named)
-
-    def model(self):
-        processor = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-            return super().model()
-
-    def save(self, folder, step):
-        self.live.save_weights(folder / f"model-{step}.weights.h5")
-
-    def restore(self, folder, restore):
-        with self.live.distribute_strategy.scope():
-            return built(self, folder)
-
-
-class TwoReplicasTogether(TwoReplicas):
-    """Clean: the statistics are taken over both replicas."""
-
-    synchronized = True
-
-
 class DropoutAndSteps(SeededDropout, CountsSteps):
     """Two that have nothing to do with each other."""
 

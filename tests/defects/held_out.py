@@ -78,7 +78,6 @@ DEFECTS: dict[str, dict[str, dict[str, Causes]]] = {
         "Reshuffled": {"backup": [("data-order", None)]},
         "LabelsBySet": {"keras": [("depends-on-hash-order", None)]},
         "HalfPrecision": {"compiled-with-inner": [("loss-scale-lost", None)]},
-        "TwoReplicas": {"weights-built": [("replicas-lost", None)]},
     },
 }
 
@@ -106,6 +105,5 @@ CLEAN: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {
     "files.py": {
         "Files": {"whole": {}, "built-weights": {}, "renamed-layers": {}},
         "HalfPrecision": {"keras": {}},
-        "TwoReplicasTogether": {"weights-built": {}},
     },
 }
