@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from .expected import VARIANTS, Planted, planted
-from .matrix import Row, run, table, wrong
+from .matrix import Row, run, run_some, table, wrong
 
 
 def main() -> int:
@@ -37,7 +37,11 @@ def _once(all_planted: list[Planted], variants: list[int]) -> list[Row]:
 
 def _repeated(times: int, variants: list[int]) -> list[Row]:
     clean = [each for each in planted() if each.what == "clean"]
-    return [row for number in range(times) for row in _once(clean, [variants[number % len(variants)]])]
+    rows: list[Row] = []
+    for number in range(times):
+        with tempfile.TemporaryDirectory() as folder:
+            rows += run_some(clean, variants[number % len(variants)], Path(folder))
+    return rows
 
 
 if __name__ == "__main__":

@@ -75,14 +75,29 @@ def run(planted: Sequence[Planted], variant: int, folder: Path) -> list[Row]:
     rows: list[Row] = []
     for module in dict.fromkeys(each.module for each in planted):
         here = [each for each in planted if each.module == module]
-        jobs = list(dict.fromkeys(each.target(variant) for each in here if not each.settings.get("repeat")))
-        cases = by_restore(verify(jobs, folder=folder / module).cases)
+        targets = {each.target(variant): None for each in here if not each.settings.get("repeat")}
+        cases = by_restore(verify(list(targets), folder=folder / module).cases)
         skipped = set(cases) - {(each.target(variant), each.restore) for each in here}
         if skipped:
             raise KeyError(f"nothing is expected of {sorted(skipped)}")
-        rows += [_row(each, variant, cases[each.target(variant), each.restore]) for each in here if not each.settings]
-        rows += [_with_settings(each, variant, folder) for each in here if each.settings]
+        rows += [_told(each, variant, folder, folder / module, cases) for each in here]
     return rows
+
+
+def run_some(planted: Sequence[Planted], variant: int, folder: Path) -> list[Row]:
+    """Verify only some restores of their jobs; jobs with the same ones are one verification."""
+    rows: list[Row] = []
+    restores: dict[str, list[str]] = {}
+    for each in planted:
+        if not each.settings.get("repeat"):
+            restores.setdefault(each.target(variant), []).append(each.restore)
+    for number, wanted in enumerate({tuple(dict.fromkeys(each)) for each in restores.values()}):
+        targets = [target for target, each in restores.items() if tuple(dict.fromkeys(each)) == wanted]
+        place = folder / str(number)
+        cases = by_restore(verify(targets, wanted, folder=place).cases)
+        rows += [_told(each, variant, folder, place, cases) for each in planted if each.target(variant) in targets]
+    repeated = [each for each in planted if each.settings.get("repeat")]
+    return rows + [_told(each, variant, folder, folder, {}) for each in repeated]
 
 
 def by_restore(cases: Iterable[Case]) -> dict[tuple[str, str], Case]:
@@ -90,14 +105,16 @@ def by_restore(cases: Iterable[Case]) -> dict[tuple[str, str], Case]:
     return {(case.job, case.restore): case for case in cases}
 
 
-def _with_settings(planted: Planted, variant: int, folder: Path) -> Row:
-    """Judge the runs that are there as the clean case asks for, or make others where it asks for repetitions."""
+def _told(planted: Planted, variant: int, folder: Path, runs: Path, cases: Mapping[tuple[str, str], Case]) -> Row:
+    """Take the case of what is planted, judge its runs as a clean case asks for, or make others where it asks for repetitions."""
     target, settings = planted.target(variant), dict(planted.settings)
+    if not settings:
+        return _row(planted, variant, cases[target, planted.restore])
     if "repeat" in settings:
         place = folder / f"{planted.job}-repeated"
         return _row(planted, variant, verify(target, planted.restore, folder=place, **settings).cases[0])
     allow = settings.pop("allow", ())
-    report = judge_folder(folder / planted.module, [planted.restore], tolerance=Tolerance(**settings), allow=allow)
+    report = judge_folder(runs, [planted.restore], tolerance=Tolerance(**settings), allow=allow)
     return _row(planted, variant, by_restore(report.cases)[target, planted.restore])
 
 
