@@ -103,7 +103,7 @@ def test_output_is_what_is_shown(default_command: tuple[Path, subprocess.Complet
 
 
 def test_the_figure_is_there() -> None:
-    for path in re.findall(r"\]\(([^)#]+)\)", README):
+    for path in re.findall(r"\]\((?!https:)([^)#]+)\)", README):
         assert (ROOT / path).is_file(), path
 
 
