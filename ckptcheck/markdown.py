@@ -64,7 +64,7 @@ def _table(cases: Sequence[Case]) -> list[str]:
 
 
 def _row(case: Case) -> str:
-    outcome = _cell(case.outcome)
+    outcome = _cell(case.told_outcome)
     if is_wrong(case):
         outcome = f"**{outcome}**, expected {_cell(case.expected)}"
     return "| " + " | ".join([_cell(case.job), _cell(case.label), outcome, *numbers(case)]) + " |"

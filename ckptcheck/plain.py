@@ -13,7 +13,7 @@ _ILLEGIBLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def headline(case: Case) -> str:
     """Tell in one line what a case did, and what was expected of it if that is something else."""
     expected = "" if case.as_expected else f", expected {case.expected}"
-    return in_one_line(f"{case.name}: {case.outcome}{expected}")
+    return in_one_line(f"{case.name}: {case.told_outcome}{expected}")
 
 
 def is_wrong(case: Case) -> bool:

@@ -122,12 +122,12 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
     validation.plot(done, losses, color=CONTROL, linewidth=6, marker="o", markersize=9)
     for case, (colour, style, marker) in shown:
         if case.comparison is None or case.resumed is None:
-            label = f"{case.label}: {case.outcome}, no curve"
+            label = f"{case.label}: {case.told_outcome}, no curve"
             training.plot([], [], color=colour, linestyle="none", marker="x", label=label)
             continue
         begun = case.resumed.facts.schedule.boundary
         steps = [begun + index + 1 for index in range(len(case.resumed.losses))]
-        label = f"{case.label}: {case.outcome}"
+        label = f"{case.label}: {case.told_outcome}"
         training.plot(steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label)
         after, evaluated = _evaluated(case.resumed)
         validation.plot(after, evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)

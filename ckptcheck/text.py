@@ -61,9 +61,7 @@ def _overview(report: Report) -> RenderableType:
 
 
 def _outcome(case: Case) -> Text:
-    outcome = Text(case.outcome, style=COLOURS[case.outcome])
-    if case.allowed and case.outcome == RECOVERED:
-        outcome.append(", as allowed")
+    outcome = Text(case.told_outcome, style=COLOURS[case.outcome])
     return outcome if case.as_expected else outcome.append(f" {UNEXPECTED}", style="bold red")
 
 
@@ -201,7 +199,7 @@ def _alike(report: Report) -> list[list[Case]]:
 def _story(cases: list[Case]) -> RenderableType:
     case = cases[0]
     name = f"{case.job} × {', '.join(each.label for each in cases)}"
-    head = Text.assemble((name, "bold"), ": ", (case.outcome, COLOURS[case.outcome]))
+    head = Text.assemble((name, "bold"), ": ", (case.told_outcome, COLOURS[case.outcome]))
     parts: list[RenderableType] = [head]
     if case.reason:
         parts.append(Padding(Text(case.reason), (0, 0, 0, 2)))

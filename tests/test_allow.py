@@ -27,6 +27,17 @@ def test_a_cause_that_is_allowed_is_shown() -> None:
     assert report.warnings() == []
 
 
+def test_no_output_shows_it_as_an_exact_recovery() -> None:
+    from ckptcheck import markdown, plot
+    from ckptcheck.html import report_page
+
+    report = allowed("OtherRate", "learning-rate-differs")
+    assert story(report.cases[0]).splitlines()[0].endswith("OtherRate × all: recovered, as allowed (expected: recovered)")
+    assert "| all | recovered, as allowed | 6/6 |" in markdown.of_report(report)
+    assert "OtherRate × all: recovered, as allowed, as expected" in report_page(report)
+    assert "all: recovered, as allowed" in [each.get_text() for each in plot(report).axes[0].get_legend().get_texts()]
+
+
 def test_tensors_by_their_names() -> None:
     (case,) = allowed("SlotsLost", "w/mom*").cases
     assert (case.outcome, [each.tensors for each in case.allowed]) == ("recovered", [("w/momentum",)])

@@ -52,7 +52,7 @@ def _overview(report: Report) -> Table:
 
 
 def _row(case: Case) -> list[Cell]:
-    outcome = Cell(case.outcome, tone="good" if case.as_expected else "bad")
+    outcome = Cell(case.told_outcome, tone="good" if case.as_expected else "bad")
     names = [Cell(case.job), Cell(case.label), outcome, Cell(case.expected)]
     if case.comparison is None or case.boundary_eval is None:
         return [*names, *[Cell("–")] * 4]
@@ -71,7 +71,7 @@ def _case(case: Case) -> Section:
     measure = [measured(case.comparison)] if case.comparison is not None else []
     expected = "as expected" if case.as_expected else f"not {case.expected}, as was expected"
     return Section(
-        f"{case.name}: {case.outcome}, {expected}",
+        f"{case.name}: {case.told_outcome}, {expected}",
         texts=[*([case.reason] if case.reason else []), *measure],
         quotes=error,
         diagnoses=[_diagnosis(each) for each in case.diagnoses],
@@ -162,7 +162,7 @@ def _losses_drawn(range_: Range1d, control: Run, styled: Styled) -> Any:
     for case, (colour, style, _) in styled:
         if case.comparison is not None and case.resumed is not None:
             after = case.comparison.first_step[0] + 1 + np.arange(len(case.resumed.losses))
-            told = {"legend_label": f"{case.label}: {case.outcome}", "name": case.label}
+            told = {"legend_label": f"{case.label}: {case.told_outcome}", "name": case.label}
             made.line(after, np.array(case.resumed.losses), color=colour, line_dash=DASHES[style], line_width=2, **told)
     return finished(made)
 
