@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ckptcheck.causes import CAUSES, EVERYTHING, Reach
+from ckptcheck.causes import CAUSES, EVALUATION_ONLY, EVERYTHING, FROM_THE_FIRST_STEP, FROM_THE_FIRST_UPDATE, Reach
+from ckptcheck.compare import Comparison
 from ckptcheck.diagnosis import Diagnosis
 from ckptcheck.errors import UsageError, unknown
+from ckptcheck.job import Kind
 
 # What makes a text a pattern of tensor names, and not the name of a cause.
 _MARKS = "*?[/"
@@ -39,7 +41,7 @@ def parse(texts: Sequence[str]) -> Allowed:
         UsageError: there is no such cause, or it is one that is always a fault.
     """
     causes, patterns = [], []
-    for text in texts:
+    for text in [texts] if isinstance(texts, str) else texts:
         if text in CAUSES:
             if CAUSES[text].reach is None:
                 raise UsageError(f"{text} cannot be allowed: after it nothing can be said of the rest of the run.")
@@ -47,8 +49,23 @@ def parse(texts: Sequence[str]) -> Allowed:
         elif any(mark in text for mark in _MARKS):
             patterns.append(text)
         else:
-            raise unknown("cause to allow", text, [name for name, cause in CAUSES.items() if cause.reach is not None])
+            known = unknown("cause to allow", text, [name for name, cause in CAUSES.items() if cause.reach is not None])
+            raise UsageError(f"{known} For tensors, give a pattern of their names, such as '*{text}'.")
     return Allowed(tuple(dict.fromkeys(causes)), tuple(dict.fromkeys(patterns)))
+
+
+# What a tensor of a kind can change of a run; those of the other kinds can change everything.
+_OF_KIND = {
+    Kind.METRIC: frozenset[Reach](),  # an epoch reports it, nothing reads it
+    Kind.RNG: FROM_THE_FIRST_STEP,
+    Kind.HYPERPARAMETER: FROM_THE_FIRST_STEP,
+    Kind.PYTHON: FROM_THE_FIRST_STEP,
+    Kind.COUNTER: FROM_THE_FIRST_STEP,
+    Kind.SLOT: FROM_THE_FIRST_UPDATE,
+    Kind.ACCUMULATOR: FROM_THE_FIRST_UPDATE,
+    Kind.LOSS_SCALE: FROM_THE_FIRST_UPDATE,
+    Kind.SHADOW: EVALUATION_ONLY,
+}
 
 
 def of_pattern(pattern: str, names: Sequence[str]) -> Diagnosis:
@@ -57,9 +74,14 @@ def of_pattern(pattern: str, names: Sequence[str]) -> Diagnosis:
     return Diagnosis(pattern, None, f"{what} at the boundary.", "", tuple(names))
 
 
-def reach(allowed: Sequence[Diagnosis]) -> frozenset[Reach]:
-    """Return what the differences that are allowed can change; of tensors by their names nobody knows."""
+def reach(allowed: Sequence[Diagnosis], comparison: Comparison) -> frozenset[Reach]:
+    """Return what the differences that are allowed can change: by their cause, or by the kinds of the tensors."""
+    boundary = comparison.at("boundary")
+    kinds = dict(zip(boundary["name"], boundary["kind"], strict=True))
     found: set[Reach] = set()
     for each in allowed:
-        found |= (CAUSES[each.cause].reach or EVERYTHING) if each.cause in CAUSES else EVERYTHING
+        if each.cause in CAUSES:
+            found |= CAUSES[each.cause].reach or EVERYTHING
+        else:
+            found |= {part for name in each.tensors for part in _OF_KIND.get(Kind(kinds[name]), EVERYTHING)}
     return frozenset(found)

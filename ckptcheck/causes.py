@@ -246,7 +246,7 @@ _CATALOGUE = (
     Cause(
         "nothing-restored",
         "No checkpoint was restored, and nobody said so: the run starts over.",
-        "Nothing came back: all {count} tensors that training had changed are at the initial values of the new process.",
+        "Nothing came back: all {count} tensors that training had changed are at initial values.",
         "Every tensor has an initial value. With fixed seeds each loss equals the control's of that step number.",
         _at("tensorflow/tensorflow#35148"),
         {
@@ -393,7 +393,7 @@ _CATALOGUE = (
     Cause(
         "weights-lost",
         "Weights did not come back: not saved because nothing leads to them, or left out at the load without an error.",
-        "{count} of {total} weights are {where}: they belong to the new process, not to the checkpoint.",
+        "{count} of {total} weights are {where}: what they had learnt is lost.",
         "Some weights have initial values; the first loss is off.",
         _at("keras-team/keras#18398"),
         _lost("Save every variable: tf.train.Saver()."),
@@ -550,8 +550,8 @@ _CATALOGUE = (
     Cause(
         "wrong-first-step",
         "The resumed run begins with another step than the control's next one.",
-        "The resumed run began with step {resumed}, the control's next step is {control}, though every counter came back: "
-        "{what}.",
+        "The resumed run began with step {resumed}, the control's next step is {control}, and no counter that "
+        "was lost says so: {what}.",
         "The first step of the resumed process has another number.",
         _at("Lightning-AI/pytorch-lightning#850"),
         {None: "Take the number of the next step from the restored state."},

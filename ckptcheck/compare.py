@@ -36,6 +36,8 @@ TENSOR_COLUMNS = (
     "max_abs_diff",
     "control_norm",  # Euclidean, over all elements, in float64
     "resumed_norm",
+    "control_number",  # the value of a single number, as Python writes it; else empty
+    "resumed_number",
     "not_finite",  # elements of the resumed value that are NaN or infinite
     "equals",  # what a differing resumed value equals instead, a word of ckptcheck.instead, or empty
     "equals_name",  # the control's tensor it equals, or the dtype that it was rounded to
@@ -43,6 +45,7 @@ TENSOR_COLUMNS = (
     "equals_older",  # the steps done at the latest earlier save with this value, whatever else it equals
     "asked",  # whether the restore asked for it; None where the adapter does not know
     "held",  # whether the checkpoint holds its key, or else its value; None where neither can be known
+    "saved_so",  # whether the checkpoint holds another value than the control's of it; None where its values are not known
     "poisoned",  # whether the value before the restore differed from the control's at the boundary
     "control_moves",  # whether its value changes between the boundary and the end
     "resumed_moves",
@@ -94,6 +97,8 @@ class Comparison:
     generators: tuple[str, ...] = ()
     # The names that the resumed run has for tensors of the control, by the control's.
     renamed: Mapping[str, str] = field(default_factory=dict)
+    # Tensors that count as equal whatever they are, for somebody allowed it.
+    allowed: frozenset[str] = frozenset()
     # Steps of the control before the boundary, and in an epoch.
     steps_per_epoch: int = 1
     # The places in the control from which the resumed run's learning rates are its, where they vary: another than `position`.
@@ -115,27 +120,18 @@ class Comparison:
 
     @property
     def equal_at_boundary(self) -> bool:
-        """Whether every tensor at the boundary is equal, and the first step is the control's next one."""
-        return bool(self.at("boundary")["equal"].all()) and self.first_step[0] == self.first_step[1]
+        """Whether every tensor at the boundary is equal, and the first step is the control's next one.
+
+        Tensors that came to be in the first step are not at the boundary: that step may have made them others.
+        """
+        boundary = self.at("boundary")
+        return bool((boundary["equal"] | boundary["late"]).all()) and self.first_step[0] == self.first_step[1]
 
     def allowing(self, names: Collection[str]) -> "Comparison":
         """Return the comparison with some tensors equal, whatever they are."""
         tensors = self.tensors.copy()
         tensors["equal"] |= tensors["name"].isin(list(names))
-        return replace(self, tensors=tensors)
-
-    def within(self, training_loss: float, evaluation_loss: float, final: Mapping[str, float], margin: float) -> "Comparison":
-        """Return the comparison with what is after the boundary equal where it is no further apart than the job's noise.
-
-        Tensors at the boundary, batches, learning rates and steps are not touched. The evaluation at the boundary is: it
-        is a sum over a data set, which a machine may take in another order.
-        """
-        tensors, losses, evaluations = self.tensors.copy(), self.losses.copy(), self.evaluations.copy()
-        allowed = tensors["name"].map(lambda name: margin * final.get(name, 0.0))
-        tensors["equal"] |= (tensors["point"] == "final") & (tensors["max_abs_diff"] <= allowed)
-        losses["equal"] |= losses["diff"].abs() <= training_loss
-        evaluations["equal"] |= evaluations["diff"].abs() <= evaluation_loss
-        return replace(self, tensors=tensors, losses=losses, evaluations=evaluations)
+        return replace(self, tensors=tensors, allowed=frozenset(names))
 
     def _all(self, column: str) -> bool:
         return bool(
@@ -171,7 +167,7 @@ def compare(control: Run, resumed: Run, tolerance: Tolerance = EXACT) -> Compari
         never_moved=_never_moved(control),
         batches=sequences.batches(control, resumed),
         draws=sequences.draws(control, resumed),
-        hyperparameter=next(_hyperparameters(control, resumed), None),
+        hyperparameter=next(_hyperparameters(control, resumed, tolerance), None),
         attributes=_attributes(control, resumed),
         generators=_generators(control, resumed),
         renamed={ours: theirs for theirs, ours in names.items()},
@@ -211,7 +207,7 @@ def _tensors(
         is_lost = point == "boundary" and not row["equal"] and theirs is not None
         found = Instead(ANEW) if is_lost and late else lookup.of(name, ours, theirs) if is_lost and theirs else Instead()
         row |= {"equals": found.what, "equals_name": found.name, "equals_value": found.value, "equals_older": found.older}
-        row |= _keys(name, control.boundary.get(name) if is_lost else None, resumed)
+        row |= _keys(name, control.boundary.get(name) if is_lost else None, resumed, lookup)
         row["poisoned"] = _is_poisoned(name, control, resumed)
         row |= {"control_moves": _moves(name, control), "resumed_moves": _moves(name, resumed)}
         rows.append(row)
@@ -249,6 +245,7 @@ def _sides(control: Tensor | None, resumed: Tensor | None, tolerance: Tolerance)
         row[f"{side}_dtype"] = _dtype(tensor.value.dtype) if tensor else ""
         row[f"{side}_shape"] = str(tensor.value.shape) if tensor else ""
         row[f"{side}_norm"] = norm(tensor.value) if tensor else math.nan
+        row[f"{side}_number"] = _number(tensor.value) if tensor else ""
     row["not_finite"] = count_not_finite(resumed.value) if resumed else 0
     comparable = control and resumed and control.value.dtype == resumed.value.dtype
     if control and resumed and comparable and control.value.shape == resumed.value.shape:
@@ -260,17 +257,27 @@ def _sides(control: Tensor | None, resumed: Tensor | None, tolerance: Tolerance)
     return row
 
 
-def _keys(name: str, lost: Tensor | None, resumed: Run) -> dict[str, bool | None]:
+def _keys(name: str, lost: Tensor | None, resumed: Run, lookup: Lookup) -> dict[str, bool | None]:
     """Say whether the restore asked for a tensor, and whether the checkpoint holds it: by its key, or else, where the resumed
     run has a value of its own making instead of it, by the value that was lost.
+
+    A value that several tensors have tells nothing of any.
     """
     facts = resumed.facts
     asked = None if facts.asked is None else name in facts.asked
     key = name if facts.asked is None else facts.asked.get(name, name)
     held = None if facts.held is None else key in facts.held
-    if not asked and not held and facts.values is not None and lost is not None:
-        held = digest(lost.value) in facts.values if lost.value.size > 1 and is_telling(lost.value) else held
-    return {"asked": asked, "held": held}
+    if facts.values is None or lost is None:
+        return {"asked": asked, "held": held, "saved_so": None}
+    by_value = digest(lost.value) in facts.values
+    if not asked and not held and lookup.is_one_of_its_kind(lost.value):
+        held = by_value
+    return {"asked": asked, "held": held, "saved_so": not by_value}
+
+
+def _number(value: np.ndarray[Any, Any]) -> str:
+    """Return the value of a single number as Python writes it; of anything else nothing."""
+    return repr(value.item()) if value.size == 1 and value.dtype.kind in "biuf" else ""
 
 
 def _dtype(dtype: np.dtype[Any]) -> str:
@@ -289,7 +296,8 @@ def _losses(control: Run, resumed: Run, tolerance: Tolerance) -> pd.DataFrame:
         row |= {"control_rate": control.rates[whole], "resumed_rate": resumed.rates[index]}
         row["rate_equal"] = _same_rate(control.rates[whole], resumed.rates[index], tolerance)
         row["draws_equal"] = _at(control.draws, whole) == _at(resumed.draws, index)
-        row["hyperparameters_equal"] = _at(control.hyperparameters, whole) == _at(resumed.hyperparameters, index)
+        ours, theirs = _at(control.hyperparameters, whole), _at(resumed.hyperparameters, index)
+        row["hyperparameters_equal"] = next(_other_settings(ours, theirs, tolerance), None) is None
         rows.append(row)
     return pd.DataFrame(rows, columns=list(LOSS_COLUMNS))
 
@@ -299,15 +307,24 @@ def _at(values: Sequence[Any], index: int) -> Any:
     return values[index] if index < len(values) else None
 
 
-def _hyperparameters(control: Run, resumed: Run) -> Iterator[tuple[int, str, float | None, float | None]]:
+def _hyperparameters(
+    control: Run, resumed: Run, tolerance: Tolerance
+) -> Iterator[tuple[int, str, float | None, float | None]]:
     start = control.position
     for step, ours, theirs in zip(
         control.steps[start:], control.hyperparameters[start:], resumed.hyperparameters, strict=False
     ):
-        for name in dict.fromkeys([*(ours or {}), *(theirs or {})]):
-            left, right = (ours or {}).get(name), (theirs or {}).get(name)
-            if left != right:
-                yield step, name, left, right
+        yield from ((step, *each) for each in _other_settings(ours, theirs, tolerance))
+
+
+def _other_settings(
+    control: Mapping[str, float] | None, resumed: Mapping[str, float] | None, tolerance: Tolerance
+) -> Iterator[tuple[str, float | None, float | None]]:
+    """Yield the hyperparameters that are others in a step of the resumed run, with both values."""
+    ours, theirs = control or {}, resumed or {}
+    for name in dict.fromkeys([*ours, *theirs]):
+        if not _same_rate(ours.get(name), theirs.get(name), tolerance):
+            yield name, ours.get(name), theirs.get(name)
 
 
 def _rates_from(control: Run, resumed: Run) -> tuple[int, ...]:
@@ -351,13 +368,19 @@ def _same_rate(control: float | None, resumed: float | None, tolerance: Toleranc
 
 
 def _evaluations(control: Run, resumed: Run, tolerance: Tolerance) -> pd.DataFrame:
-    found = dict(resumed.facts.evaluations)
-    rows = [
-        {"steps_done": done} | _pair(loss, found.get(done, math.nan), tolerance)
-        for done, loss in control.facts.evaluations
-        if done >= control.facts.schedule.boundary
-    ]
+    found = _evaluated_in_both(control, resumed)
+    rows = [{"steps_done": done} | _pair(ours, theirs, tolerance) for done, ours, theirs in found]
     return pd.DataFrame(rows, columns=list(EVALUATION_COLUMNS))
+
+
+def _evaluated_in_both(control: Run, resumed: Run) -> Iterator[tuple[int, float, float]]:
+    """Yield the evaluations that both runs made from the boundary on; of several after one step, in their order."""
+    found: dict[int, list[float]] = {}
+    for done, loss in resumed.facts.evaluations:
+        found.setdefault(done, []).append(loss)
+    for done, loss in control.facts.evaluations:
+        if done >= control.facts.schedule.boundary and found.get(done):
+            yield done, loss, found[done].pop(0)
 
 
 def _pair(control: float, resumed: float, tolerance: Tolerance) -> dict[str, Any]:

@@ -171,8 +171,25 @@ def of_comparison(comparison: Comparison, framework: str = "", *, explained: boo
 
 
 def beyond(comparison: Comparison, allowed: Sequence[Diagnosis]) -> list[Diagnosis]:
-    """Say which differences those that are allowed cannot have made."""
-    return list(steps.beyond(Evidence(comparison), reach(allowed)))
+    """Say which differences those that are allowed cannot have made.
+
+    What was taken for a consequence of theirs, or was not looked for beside them, is looked for by itself; the same causes
+    once more are allowed, too.
+    """
+    passed = frozenset(name for each in allowed for name in each.tensors)
+    alone = Evidence(comparison, passed_over=passed)
+    for look in LOOKS:
+        alone = alone.and_found(tuple(look(alone)))
+    causes = {each.cause for each in allowed}
+    others = [each for each in alone.found if each.cause not in causes]
+    return others or list(steps.beyond(Evidence(comparison), allowed, reach(allowed, comparison)))
+
+
+def unjudged(comparison: Comparison) -> list[str]:
+    """Return the tensors that came to be in the first step and differ, where nothing tells whether they were restored."""
+    evidence = Evidence(comparison)
+    rows = evidence.open[evidence.open["late"] & evidence.open["asked"].isna()]
+    return list(rows["name"]) if evidence.first_step_was_another else []
 
 
 def on(framework: str, found: Diagnosis) -> Diagnosis:

@@ -20,6 +20,8 @@ class Evidence:
 
     comparison: Comparison
     found: tuple[Diagnosis, ...] = ()
+    # Names of tensors that somebody allowed to differ, by a cause: what else that cause may explain is asked for all the same.
+    passed_over: frozenset[str] = frozenset()
 
     def and_found(self, more: tuple[Diagnosis, ...]) -> "Evidence":
         """Return the same evidence for who looks next."""
@@ -37,7 +39,7 @@ class Evidence:
     @cached_property
     def explained(self) -> set[str]:
         """The names of the tensors that something found so far is about."""
-        return {name for each in self.found for name in each.tensors}
+        return {name for each in self.found for name in each.tensors} | self.passed_over
 
     @cached_property
     def open(self) -> pd.DataFrame:
@@ -57,19 +59,21 @@ class Evidence:
     def nothing_left(self) -> bool:
         """Whether no tensor that shows a restore shows one: at its initial value, or overwritten by an initialiser."""
         moved = self.boundary.query("poisoned")
+        if len(moved) and (moved["saved_so"] == True).all() and moved["asked"].all():  # noqa: E712
+            return False  # what was saved came back, and it was another state that was saved
         initial = moved["equals"].isin([INITIAL, FRESH])
         overwritten = stage_of_all(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not moved["equal"].any() and initial.any()
         return bool(initial.all() or overwritten)
 
-    @property
-    def own(self) -> list[str]:
-        """The words for values of the new process's own.
+    def are_own(self, rows: pd.DataFrame) -> "pd.Series[bool]":
+        """Return which tensors have a value of the new process's own.
 
-        What is made only in the first step, and compared after it, may differ for what that step was made with.
+        What is made only in the first step, and compared after it, may differ for what that step was made with: it is its own
+        where the restore did not ask for it, or the checkpoint does not hold it, or else that step was the control's.
         """
-        return [word for word in OWN if word != ANEW or not self.first_step_was_another]
+        return rows["equals"].isin(OWN) & ((rows["equals"] != ANEW) | _is_lost(rows) | (not self.first_step_was_another))
 
-    @property
+    @cached_property
     def first_step_was_another(self) -> bool:
         """Whether the first step was made with anything else than the control's, apart from what the optimizer holds."""
         harmless = self.boundary["late"] | self.boundary["kind"].isin(
@@ -77,12 +81,61 @@ class Evidence:
         )
         # The rate is left out: slots of most optimizers do not depend on it, and it follows a counter lost with them.
         step = self.comparison.losses[["batch_equal", "draws_equal"]].iloc[:1]
-        return not (self.boundary["equal"] | harmless).all() or not step.all(axis=None)
+        equal = self.boundary["equal"] & ~self.boundary["name"].isin(self.comparison.allowed)
+        return not (equal | harmless).all() or not step.all(axis=None)
 
     @property
     def counters_equal(self) -> bool:
         """Whether every counter came back."""
         return bool(self.of_kind(Kind.COUNTER)["equal"].all())
+
+    @cached_property
+    def steps_off(self) -> set[int]:
+        """By how many steps the resumed run may count otherwise: what each counter that differs says, and the first step."""
+        control, resumed = self.comparison.first_step
+        found = {0 if resumed is None else resumed - control}
+        for _, row in self.of_kind(Kind.COUNTER).iterrows():
+            if row["control_number"] and row["resumed_number"] and not row["identical"]:
+                found.add(round(float(row["resumed_number"]) - float(row["control_number"])))
+        return found - {0}
+
+    @property
+    def earliest(self) -> tuple[int, int]:
+        """The first training loss that what was seen may have made another one, and the first evaluation loss, each by the
+        number of steps done after the boundary: 0 and 0 where the state there was another one already.
+        """
+        boundary, losses = self.boundary, self.comparison.losses
+        control, resumed = self.comparison.first_step
+        if control != resumed or not (boundary["identical"] | boundary["late"]).all():
+            return 0, 0
+        # The loss of a step is computed before its update, on which the rate acts.
+        at_once = losses[["batch_equal", "draws_equal", "hyperparameters_equal"]].all(axis=1)
+        places = [(place, place + 1) for place in _positions(~at_once)]
+        places += [(place + 1, place + 1) for place in _positions(~losses["rate_equal"].astype(bool))]
+        places += [(0, 1)] if self.has("mode-differs") else []
+        places += [] if (boundary["identical"] | ~boundary["late"]).all() else [(1, 1)]
+        never = len(losses) + 1
+        return min((each for each, _ in places), default=never), min((each for _, each in places), default=never)
+
+
+def values(row: Any) -> str:
+    """Say what a tensor is in both runs; one that is no single number by its norm."""
+    shown = [row[f"{side}_number"] or f"of norm {row[f'{side}_norm']:.9g}" for side in ("resumed", "control")]
+    return f"{row['name']} is {shown[0]}, the control's {shown[1]}"
+
+
+def _positions(wanted: "pd.Series[bool]") -> list[int]:
+    return [place for place, each in enumerate(wanted) if each]
+
+
+def _is_lost(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which tensors a restore cannot have filled: it did not ask for them, or the checkpoint does not hold them."""
+    lost = [_is_no(asked) or _is_no(held) for asked, held in zip(rows["asked"], rows["held"], strict=True)]
+    return pd.Series(lost, index=rows.index, dtype=bool)
+
+
+def _is_no(known: bool | None) -> bool:
+    return known is not None and not known
 
 
 def apart(rows: pd.DataFrame) -> "pd.Series[bool]":
@@ -106,6 +159,10 @@ def stage_of_all(rows: pd.DataFrame) -> Stage | None:
 def _stage(row: Any) -> Stage | None:
     if row["held"] is None:
         return None
+    if row["asked"] and row["equals"] in (*OWN, "") and row["equals"] != ANEW:
+        # A key tells nothing of its value: what was saved may have been another one already.
+        known = {True: Stage.OMITTED_AT_SAVE, False: Stage.OVERWRITTEN_AFTER_LOAD}
+        return known.get(row["saved_so"]) if row["held"] else Stage.OMITTED_AT_SAVE
     if not row["held"]:
         return Stage.OMITTED_AT_SAVE
     if row["equals"] == ANEW:  # whatever it was to be filled from, it has not been

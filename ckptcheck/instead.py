@@ -88,6 +88,10 @@ class Lookup:
         if control is not None and (control.value.dtype, control.value.shape) == (value.dtype, value.shape):
             yield from _arithmetic(control.value, value)
 
+    def is_one_of_its_kind(self, value: Array) -> bool:
+        """Return whether a value is one tensor's of the control alone, and not there by chance."""
+        return value.size > 1 and is_telling(value) and len(self._others.get(digest(value), ())) < 2
+
     def _has_value_of(self, name: str, control: Tensor | None) -> bool:
         return control is not None and name in self._resumed and same(self._resumed[name].value, control.value)
 

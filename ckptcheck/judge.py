@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck import environment, run, trials
-from ckptcheck.allow import of_pattern
+from ckptcheck.allow import of_pattern, reach
 from ckptcheck.arrays import same
+from ckptcheck.causes import Reach
 from ckptcheck.compare import Comparison, compare
 from ckptcheck.diagnose import (
     beyond,
@@ -19,12 +20,13 @@ from ckptcheck.diagnose import (
     of_raising,
     of_refusal,
     on,
+    unjudged,
     why_inconclusive,
     why_nothing_compared,
 )
 from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.job import Kind
-from ckptcheck.noise import MARGIN, Noise, measure, without_saves
+from ckptcheck.noise import Noise, measure, within, without_saves, without_seeds
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, RestoreError
 from ckptcheck.run import Run, snapshot_digest
@@ -145,6 +147,9 @@ def _judged(case: Callable[..., Case], control: Run, resumed: Run, evidence: Evi
     saving, both["parted_without_saves"] = _saving(control, evidence, noise)
     if noise is not None and not comparison.equal and comparison.equal_at_boundary:
         return _beside_noise(case, comparison, noise, evidence, both, terms)
+    if noise is not None and noise.first_difference is not None and not comparison.equal:
+        # What was lost at the boundary is no noise; what no seed decides is not lost.
+        return _verdict(case, without_seeds(comparison, noise), both, terms, [*saving, _varies(control, noise)], evidence)
     return _verdict(case, comparison, both, terms, saving, evidence)
 
 
@@ -161,13 +166,19 @@ def _verdict(
     boundary = comparison.at("boundary")
     matches = terms.allowed.matches(boundary["name"][~boundary["equal"].astype(bool)])
     masked = comparison.allowing({name for names in matches.values() for name in names})
-    found = of_comparison(masked, control.facts.framework, explained=any(matches.values()))
-    allowed, others = terms.allowed.part(found)
+    by_name = [of_pattern(pattern, names) for pattern, names in matches.items() if names]
+    found = of_comparison(masked, control.facts.framework, explained=Reach.LATER in reach(by_name, masked))
     tried = _tried(control, resumed, evidence, terms.tolerance)
-    others = [on(control.facts.framework, each) for each in trials.explained(others, masked, tried)]
-    allowed = [*(of_pattern(pattern, names) for pattern, names in matches.items() if names), *allowed]
-    if allowed and not any(is_of_restore(each) for each in others):
+    found = [on(control.facts.framework, each) for each in trials.explained(found, masked, tried)]
+    allowed, others = terms.allowed.part(found)
+    if allowed and trials.settles(allowed, tried):
+        others = []  # with what is allowed made good, the run recovers
+    allowed = [*by_name, *allowed]
+    if allowed and not any(is_of_restore(each) for each in others) and not trials.settles(allowed, tried):
         others = [*beyond(masked, allowed), *others]
+    if allowed and not any(is_of_restore(each) for each in others) and (late := unjudged(masked)):
+        both = both | {"reason": _late(late), "comparison": comparison}
+        return case(INCONCLUSIVE, allowed=tuple(allowed), **both)
     recovered = masked.equal or (bool(allowed) and not any(is_of_restore(each) for each in others))
     met = {each.cause for each in allowed}
     return case(
@@ -177,6 +188,14 @@ def _verdict(
         not_needed=tuple(each for each in (*terms.allowed.causes, *terms.allowed.patterns) if each not in met),
         comparison=comparison,
         **both,
+    )
+
+
+def _late(names: Sequence[str]) -> str:
+    return (
+        f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} came to be in the first step after the restore, "
+        "which what is allowed made another one. Whether the restore filled them cannot be told: let the job show which keys "
+        "its restore asks for (Restored), or make them before it."
     )
 
 
@@ -228,7 +247,7 @@ def _beside_noise(
     if noise.first_difference is None:
         saving, parted = _saving(both["control"], evidence, noise)
         return _verdict(case, comparison, both | {"parted_without_saves": parted}, terms, saving, evidence)
-    varies = on(both["control"].facts.framework, diagnosis("noise", first=noise.first_difference))
+    varies = _varies(both["control"], noise)
     if noise.batches_differ or not evidence.noise_asked:
         reason = (
             "The job draws its batches in an order that no seed decides, so which batch comes next cannot be judged."
@@ -237,8 +256,11 @@ def _beside_noise(
         )
         both = both | {"reason": reason, "comparison": comparison}
         return case(INCONCLUSIVE, diagnoses=(varies,), **both)
-    within = comparison.within(MARGIN * noise.training_loss, MARGIN * noise.evaluation_loss, noise.final, MARGIN)
-    return _verdict(case, within, both, terms, [], evidence)
+    return _verdict(case, within(comparison, noise), both, terms, [], evidence)
+
+
+def _varies(control: Run, noise: Noise) -> Diagnosis:
+    return on(control.facts.framework, diagnosis("noise", first=noise.first_difference))
 
 
 # What no restore need fill: what an epoch reports of itself, and what a program sets or remembers.

@@ -63,8 +63,7 @@ class Recording:
         """Record a training step: its loss before the update, the arrays of its batch, the rate its update used."""
         if self._facts.first_step is None:
             self._facts.first_step = self._next
-        arrays = None if batch is None else [np.asarray(each) for each in batch]
-        self._recorder.step(self._next, Step(loss, arrays, learning_rate))
+        self._recorder.step(self._next, Step(loss, batch, learning_rate))
         if self._next in self._boundaries:
             self._snapshot(run.after_point(self._next))  # some variables are made, and restored, only in this step
         self._next += 1
@@ -98,7 +97,8 @@ class Recording:
             self._snapshot("final")
             steps = max(self._next, 2)
             inside = tuple(each for each in self._boundaries if each < steps)
-            self._facts.schedule = Schedule(steps, min(inside, default=1), max(1, steps), inside)
+            first = self._facts.first_step or min(self._boundaries, default=1)
+            self._facts.schedule = Schedule(steps, min(inside, default=min(max(first, 1), steps - 1)), max(1, steps), inside)
             self._facts.finished = True
         self._facts.failure = failure
         self._facts.environment = environment.fingerprint()

@@ -27,7 +27,12 @@ def write_questions(top: Path, requests: "Iterable[Request]", runs: "Mapping[str
     document = {
         "format_version": run.FORMAT_VERSION,
         "jobs": {
-            name: {"folder": found.folder.name, "repeats": found.repeats, "trouble": found.trouble}
+            name: {
+                "folder": found.folder.name,
+                "repeats": found.repeats,
+                "noise_asked": found.noise_asked,
+                "trouble": found.trouble,
+            }
             for name, found in runs.items()
         },
         "cases": [asdict(question) for request in requests for question in runs[request.job].questions(request)],
@@ -65,7 +70,7 @@ def judge_folder(
         document = json.loads((top / QUESTIONS).read_text(encoding="utf-8"))
         run.check_format(document["format_version"])
         jobs = {
-            name: Evidence(top / each["folder"], each["trouble"], each["repeats"], noise_asked=True)
+            name: Evidence(top / each["folder"], each["trouble"], each["repeats"], each["noise_asked"])
             for name, each in document["jobs"].items()
         }
         questions = [Question(**each) for each in document["cases"]]
@@ -110,14 +115,29 @@ def compare_runs(
         raise unknown("outcome to expect", expect, EXPECTABLE)
     terms = Terms(tolerance, parse(allow))
     whole, come_back = (_read(Path(each)) for each in (control, resumed))
+    if not come_back.steps:
+        raise UsageError(f"The run in {resumed} recorded no step after its restore: there is nothing to compare.")
     boundary = come_back.facts.schedule.boundary
     if not (whole.folder / f"{run.boundary_point(boundary)}.npz").is_file():
         raise UsageError(
             f"The resumed run begins after {boundary} steps, but the control in {control} recorded its state after "
             f"{_listed(whole.facts.schedule.boundaries)}. Record it where the checkpoint is saved."
         )
+    _check_lengths(whole, come_back, boundary)
     question = Question(come_back.facts.job, come_back.facts.restore or Path(resumed).name, expect)
     return report([judge_pair(question, whole.at(boundary), come_back, terms)])
+
+
+def _check_lengths(control: run.Run, resumed: run.Run, boundary: int) -> None:
+    """Refuse runs that do not end at the same step."""
+    ours, theirs = len([step for step in control.steps if step >= boundary]), len(resumed.steps)
+    if not ours:
+        raise UsageError(f"The control in {control.folder} ends after {boundary} steps, where the resumed run begins. Let it go on.")
+    if theirs > ours:
+        raise UsageError(
+            f"The resumed run in {resumed.folder} made {theirs} steps, the control {ours} from there on. Let both end at the "
+            "same step, so that their final states can be compared."
+        )
 
 
 def _listed(boundaries: Sequence[int]) -> str:
@@ -134,4 +154,6 @@ def _read(folder: Path) -> run.Run:
         failure = found.facts.failure
         told = f"{failure.type}: {failure.message}" if failure else "it stopped before its end"
         raise UsageError(f"The run in {folder} did not finish ({told}): there is nothing to compare.")
+    if found.facts.role == "unsaved":
+        raise UsageError(f"The run in {folder} is a control that ended after its last boundary: there is nothing to compare.")
     return found

@@ -5,7 +5,6 @@ and no state says why are they looked at.
 """
 
 import contextlib
-import math
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -26,24 +25,34 @@ def attributes(job: Any) -> dict[str, float]:
 
     A job may have a method `remembers` that returns further objects by name, such as the callbacks of a `fit`.
     """
-    found = dict(_numbers(job, "", DEPTH))
-    for name, each in (job.remembers() if hasattr(job, "remembers") else {}).items():
-        found |= dict(_numbers(each, f"{name}.", 1))
+    found: dict[str, float] = {}
+    # They are hints: an object that does not let itself be looked into must not end a run.
+    with contextlib.suppress(Exception):
+        found |= dict(_numbers(job, "", DEPTH))
+    with contextlib.suppress(Exception):
+        for name, each in _further(job).items():
+            found |= dict(_numbers(each, f"{name}.", 1))
     return dict(list(found.items())[:MOST])
+
+
+def _further(job: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = job.remembers() if hasattr(job, "remembers") else {}
+    return found
 
 
 def put(job: Any, values: Mapping[str, float]) -> None:
     """Give attributes, by the names that `attributes` gives them, other values; of the type they have."""
     _put(job, "", DEPTH, values)
-    for name, each in (job.remembers() if hasattr(job, "remembers") else {}).items():
-        _put(each, f"{name}.", 1, values)
+    with contextlib.suppress(Exception):
+        for name, each in _further(job).items():
+            _put(each, f"{name}.", 1, values)
 
 
 def _put(thing: Any, place: str, depth: int, values: Mapping[str, float]) -> None:
     for name, value in _public(thing):
         if place + name in values:
             # An object that forbids it, such as a frozen dataclass, keeps its own.
-            with contextlib.suppress(AttributeError, ValueError, OverflowError):
+            with contextlib.suppress(AttributeError, TypeError, ValueError, OverflowError):
                 setattr(thing, name, type(value)(values[place + name]))
         elif depth > 1:
             for key, each in _inside(name, value):
@@ -53,7 +62,7 @@ def _put(thing: Any, place: str, depth: int, values: Mapping[str, float]) -> Non
 def _numbers(thing: Any, place: str, depth: int) -> Iterator[tuple[str, float]]:
     for name, value in _public(thing):
         if _is_number(value):
-            if math.isfinite(value) or isinstance(value, float):
+            with contextlib.suppress(TypeError, ValueError, OverflowError):  # such as a set of bits, or a length of time
                 yield place + name, float(value)
         elif depth > 1:
             for key, each in _inside(name, value):

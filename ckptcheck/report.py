@@ -118,7 +118,7 @@ class Case:
             "first_resumed_step": self.resumed.facts.first_step if self.resumed else None,
             **_counts(self.comparison),
             "tolerance": asdict(self.tolerance),
-            "noise": asdict(self.noise) if self.noise else None,
+            "noise": self.noise.document() if self.noise else None,
             "digests": {point: dict(pair) for point, pair in self.digests.items()},
             "not_covered": list(self.not_covered),
             "diagnoses": [asdict(each) for each in self.diagnoses],
@@ -209,7 +209,7 @@ def _warnings(case: Case) -> list[str]:
     found = []
     if case.comparison is not None and case.comparison.evaluations.empty:
         found.append(
-            "neither run recorded an evaluation loss, so state that only evaluation reads is compared by its tensors alone."
+            "no evaluation loss was recorded by both runs, so state that only evaluation reads is compared by its tensors alone."
         )
     if case.control is not None and case.resumed is not None:
         seeds = {run.facts.hash_seed for run in (case.control, case.resumed)}

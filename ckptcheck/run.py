@@ -75,6 +75,8 @@ class Facts:
     started: float = 0.0  # seconds since the epoch: numbers of processes come again
     framework: str = ""  # tf1, tf2 or keras; empty where it is not known
     repeat: int = 0  # of a control that was run again, which time this is
+    # The evaluation losses at the boundaries, and those computed once more from the same state, in a repeated control.
+    evaluated_twice: list[tuple[float, float]] = field(default_factory=list)
     # State tensors that the evaluation at the boundary changed. They are recorded, and compared, as they were before it.
     changed_by_evaluation: list[str] = field(default_factory=list)
     failure: Failure | None = None
@@ -208,7 +210,7 @@ class Recorder:
     def step(self, index: int, step: Step) -> None:
         """Record one training step. Its batch is digested now, while the processor has it at hand; lines are written later."""
         rate = None if step.learning_rate is None else number(step.learning_rate, "learning rate")
-        arrays = [] if step.batch is None else [_array(each) for each in step.batch]
+        arrays = [] if step.batch is None else [_array(each) for each in _shown(step.batch)]
         batch = digest(*arrays) if arrays else None  # no array: not shown
         self._pending.append((index, number(step.loss, "loss"), rate, batch, _further(step, arrays)))
         if len(self._pending) >= MOST_PENDING:
@@ -248,6 +250,19 @@ def number(value: Any, what: str) -> float:
         raise TypeError(f"the {what} is {value!r:.80}, which is no number: {error}") from error
 
 
+def _shown(arrays: Any) -> Sequence[Any]:
+    """Return what a step shows as a sequence of arrays, those of a dictionary in the order of its keys.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(arrays, Mapping):
+        return [arrays[key] for key in sorted(arrays, key=str)]
+    if isinstance(arrays, str | bytes) or not hasattr(arrays, "__iter__"):
+        raise TypeError(f"a step shows {type(arrays).__name__} as its batch or its draws; it must be a sequence of arrays")
+    return list(arrays)
+
+
 def _array(value: Any) -> Array:
     """Return what a batch holds as an array.
 
@@ -267,7 +282,7 @@ def _further(step: Step, arrays: Sequence[Array]) -> str:
     if examples:
         found += f', "examples": "{examples}"'
     if step.draws is not None:
-        found += f', "draws": {json.dumps([digest(_array(each)) for each in step.draws])}'
+        found += f', "draws": {json.dumps([digest(_array(each)) for each in _shown(step.draws)])}'
     if step.hyperparameters:
         values = {name: number(value, f"hyperparameter {name}") for name, value in step.hyperparameters.items()}
         found += f', "hyperparameters": {json.dumps(values)}'

@@ -3,7 +3,7 @@
 What the cases show may come of the order of a set, or of what objects of the program remember; only an experiment can tell.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ckptcheck.compare import Comparison
 from ckptcheck.diagnose import is_of_restore, of_comparison
@@ -24,6 +24,7 @@ _MAYBE_HASHED = {
     "tensors-missing",
     "unexplained",
 }
+_OF_DATA = ("batches-differ", "examples-lost", "data-order", "data-shifted")
 # What may come of attributes: whatever a program computes from them.
 _MAYBE_REMEMBERED = {"learning-rate-differs", "hyperparameters-differ", "unexplained"}
 
@@ -55,8 +56,14 @@ def explained(found: list[Diagnosis], comparison: Comparison, tried: Mapping[str
     return found
 
 
+def settles(allowed: Sequence[Diagnosis], tried: Mapping[str, Comparison]) -> bool:
+    """Return whether a trial shows that the run recovers but for causes that are allowed."""
+    shown = {"depends-on-hash-order": SAME_HASH, "python-state-lost": REMEMBERED}
+    return any(tried[shown[each.cause]].equal for each in allowed if shown.get(each.cause) in tried)
+
+
 def _by_hash(found: list[Diagnosis], tried: Comparison) -> list[Diagnosis]:
-    gone = _gone(found, tried) & _MAYBE_HASHED
+    gone = {cause for cause in _gone(found, tried) & _MAYBE_HASHED if _is_made_good(cause, tried)}
     if not gone:
         return found
     return [diagnosis("depends-on-hash-order", recovers=_effect(gone, tried)), *_left(found, gone, tried)]
@@ -73,7 +80,14 @@ def _by_attributes(found: list[Diagnosis], comparison: Comparison, tried: Compar
 
 
 def _gone(found: list[Diagnosis], tried: Comparison) -> set[str]:
-    return {each.cause for each in found} - {each.cause for each in of_comparison(tried)}
+    """Return the causes that a trial does not show; what had no reason is gone only where nothing differs any more."""
+    gone = {each.cause for each in found} - {each.cause for each in of_comparison(tried)}
+    return gone if tried.equal else gone - {"unexplained"}
+
+
+def _is_made_good(cause: str, tried: Comparison) -> bool:
+    """Return whether it is not another cause of its sort that a trial shows: other data by chance are no help."""
+    return cause not in _OF_DATA or bool(tried.losses["batch_equal"].all())
 
 
 def _left(found: list[Diagnosis], gone: set[str], tried: Comparison) -> list[Diagnosis]:

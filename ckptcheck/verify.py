@@ -23,7 +23,7 @@ from ckptcheck.groups import run as run_groups
 from ckptcheck.jobs.options import parse, shown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.processes import Event
-from ckptcheck.schedule import Boundaries, Schedule, make_schedule
+from ckptcheck.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
 from ckptcheck.suites import recipes
 from ckptcheck.terms import Terms
 from ckptcheck.tolerance import Tolerance
@@ -54,13 +54,14 @@ class _JobRun:
     restores: list[str]
     boundaries: list[int] = field(default_factory=list)
     repeats: int = 0
+    noise_asked: bool = False
     trouble: dict[str, str] = field(default_factory=dict)
 
-    def evidence(self, *, noise_asked: bool) -> "Evidence":
+    def evidence(self) -> "Evidence":
         """Return what there is to judge."""
         from ckptcheck.judge import Evidence
 
-        return Evidence(self.folder, self.trouble, self.repeats, noise_asked)
+        return Evidence(self.folder, self.trouble, self.repeats, self.noise_asked)
 
     def questions(self, request: Request) -> "list[Question]":
         """Return the cases that a request makes: one for each restore and boundary."""
@@ -81,7 +82,7 @@ def verify(
     expect: str | None = None,
     steps: int | None = None,
     boundary: int | None = None,
-    boundaries: Boundaries | None = None,
+    boundaries: Boundaries | str | None = None,
     repeat: int | None = None,
     unsaved: bool | None = None,
     allow: Sequence[str] = (),
@@ -104,8 +105,9 @@ def verify(
         steps: length of the control run in training steps; default: 3.5 epochs.
         boundary: number of steps done when the checkpoint is saved; default: in mid-epoch, 2.5 epochs
             from the start, or the middle of the run where `steps` is given.
-        boundaries: several of them: numbers of steps, and `first`, `mid`, `epoch` (an epoch edge) or `last`; or how many,
-            spread over the run. One control saves at all of them, and each restore is tried from each.
+        boundaries: several of them: numbers of steps, and `first`, `mid`, `epoch` (an epoch edge) or `last`, or a text as
+            the command line takes it; or how many, spread over the run. One control saves at all of them, and each restore is
+            tried from each.
         repeat: how often the control is run again, to measure how far the job is from reproducing itself; losses after the
             boundary are then judged against that. Default: once, and only where a run is its control's equal at the boundary
             and another one after it; such a case is inconclusive if the job does not reproduce itself. 0: never.
@@ -149,9 +151,9 @@ def verify(
             runs = _run_all(requests, top, settings, place, hear)
             from ckptcheck import judge, recorded  # loaded by now, see _follow
 
-            cases = _judged(requests, runs, terms, noise_asked=bool(repeat))
+            cases = _judged(requests, runs, terms)
             if _follow_up(cases, runs, top, settings, place, hear, may_repeat=repeat is None):
-                cases = _judged(requests, runs, terms, noise_asked=bool(repeat), known=cases)
+                cases = _judged(requests, runs, terms, known=cases)
         recorded.write_questions(top, requests, runs)
         return judge.report(cases)
     except BaseException:
@@ -191,9 +193,11 @@ def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Re
     return [Request(name, each, expect or shipped.expected[each]) for each in restores or shipped.default_restores]
 
 
-def _places(boundary: int | None, boundaries: Boundaries | None) -> Boundaries:
+def _places(boundary: int | None, boundaries: Boundaries | str | None) -> Boundaries:
     if boundary is not None and boundaries is not None:
         raise UsageError("Give one boundary or several boundaries, not both.")
+    if isinstance(boundaries, str):
+        return parse_boundaries(boundaries)
     return (boundary,) if boundary is not None else () if boundaries is None else boundaries
 
 
@@ -233,6 +237,7 @@ def _run_all(
     groups = []
     for job, job_run in runs.items():
         control, job_run.repeats = _task(job, job_run.folder.name, settings), settings.repeats
+        job_run.noise_asked = settings.repeats > 0
         also = [replace(control, repeat=number) for number in range(1, settings.repeats + 1)]
         if settings.unsaved or (settings.unsaved is None and ":" in job):
             also.insert(0, replace(control, unsaved=True))
@@ -301,14 +306,12 @@ def _judged(
     requests: Sequence[Request],
     runs: Mapping[str, _JobRun],
     terms: Terms,
-    *,
-    noise_asked: bool,
     known: "Sequence[Case]" = (),
 ) -> "list[Case]":
     """Judge every case; one that is known already is judged anew only where something was run since that can tell more."""
     from ckptcheck import judge
 
-    evidence = {job: found.evidence(noise_asked=noise_asked) for job, found in runs.items()}
+    evidence = {job: found.evidence() for job, found in runs.items()}
     asked = [(request.job, question) for request in requests for question in runs[request.job].questions(request)]
     before = {(case.job, case.restore, case.boundary): case for case in known}
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ckptcheck import environment, jobs, remembered, run
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
-from ckptcheck.job import POISON, Kind, RestoreRefusedError, Step, Tensor, load
+from ckptcheck.job import POISON, Kind, Restored, RestoreRefusedError, Step, Tensor, load
 from ckptcheck.jobs import options as job_options
 from ckptcheck.opened import lead_to_copy, opened_files, written_since
 from ckptcheck.schedule import BOUNDARY_EPOCHS, Boundaries, Schedule, make_schedule
@@ -289,6 +289,8 @@ class _Execution:
     def after_step(self, step: Step) -> None:
         """Record a step."""
         assert self.step is not None
+        if not isinstance(step, Step):
+            raise TypeError(f"train returned {type(step).__name__}; it must return ckptcheck.Step(loss, …)")
         self.recorder.step(self.step, step)
         self.step = None
         self.done += 1
@@ -385,6 +387,10 @@ class _Execution:
         except RestoreRefusedError as refusal:
             self._keys(refusal.asked, refusal.held)
             raise
+        if restored is not None and not isinstance(restored, Restored):
+            raise UsageError(
+                f"restore returned {type(restored).__name__}; it returns nothing, or ckptcheck.Restored(asked, held, values)"
+            )
         if restored is not None:
             self._keys(restored.asked, restored.held)
             self.facts.values = None if restored.values is None else list(restored.values)
@@ -407,7 +413,10 @@ class _Execution:
     def _at_boundary(self) -> None:
         before = self._snapshot(run.boundary_point(self.done))
         self._names = set(before)
-        self._evaluate()
+        self._evaluate(leaving_nothing=True)
+        if self.task.repeat:
+            again = self._evaluated(leaving_nothing=True)
+            self.facts.evaluated_twice.append((self.facts.evaluations[-1][1], again))
         after = self._digests()
         changed = [name for name in before if name in after and after[name] != before[name]]
         if changed and self._digests() != after:
@@ -437,19 +446,32 @@ class _Execution:
 
     def _state(self) -> dict[str, Tensor]:
         self.during = "state"
+        found = self.job.state()
+        if not isinstance(found, Mapping):
+            raise TypeError(f"state returned {type(found).__name__}; it must return tensors by name")
         return {
             name: tensor if isinstance(tensor, Tensor) else Tensor(Kind.OTHER, np.array(tensor))
-            for name, tensor in self.job.state().items()
+            for name, tensor in found.items()
         }
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, *, leaving_nothing: bool = False) -> None:
+        self.facts.evaluations.append((self.done, self._evaluated(leaving_nothing=leaving_nothing)))
+
+    def _evaluated(self, *, leaving_nothing: bool) -> float:
+        """Evaluate. A training run does so at the edges of its epochs, and not because it was restored: what this does beside
+        it, such as seeding a generator or leaving evaluation mode, must not heal a run (or harm it), and is taken back.
+        """
         self.during = "evaluate"
         generators = random.getstate(), np.random.get_state()
-        self.facts.evaluations.append((self.done, run.number(self.job.evaluate(), "evaluation loss")))
-        if self.done % self.schedule.steps_per_epoch and self.done != self.schedule.steps:
-            # A training run evaluates at the edges of its epochs; this one is ours. A seed that it sets must not heal the run.
+        before = remembered.attributes(self.job) if leaving_nothing else {}
+        found = run.number(self.job.evaluate(), "evaluation loss")
+        if leaving_nothing:
             random.setstate(generators[0])
             np.random.set_state(generators[1])
+            after = remembered.attributes(self.job)
+            moved = {name: value for name, value in before.items() if repr(after.get(name, value)) != repr(value)}
+            remembered.put(self.job, moved)
+        return found
 
 
 def _digested(state: Mapping[str, Tensor]) -> dict[str, str]:

@@ -41,7 +41,7 @@ DIVERGED = {
     "OtherSignOfRate": [("learning-rate-differs", None)],
     "HalfAStep": [("resumed-run-raised", None)],
     "NextStepRaises": [("resumed-run-raised", None)],
-    "JittersAndLoses": [("slots-lost", NOT_APPLIED)],
+    "JittersAndLoses": [("slots-lost", NOT_APPLIED), ("noise", None)],
     "Rounds": [("precision-lost", OVERWRITTEN)],
     "CreatesLateAndForgets": [("slots-lost", None)],
     "EncodedBySet": [("depends-on-hash-order", None)],

@@ -67,7 +67,7 @@ def test_a_script_that_resumes(recorded: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "script  resumes  recovered      2/2                 –         15/15" in done.stdout
     assert done.stderr == (
-        "ckptcheck: warning: script × resumes: neither run recorded an evaluation loss, so state that only evaluation reads is "
+        "ckptcheck: warning: script × resumes: no evaluation loss was recorded by both runs, so state that only evaluation reads is "
         "compared by its tensors alone.\n"
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ckptcheck import Kind, NotVerifiedError, Restored, Step, Tensor
+from ckptcheck.run import digest
 
 KINDS = {
     "w": Kind.WEIGHT,
@@ -90,7 +91,7 @@ class Clean:
             self.live[name] = held[key].copy()
         self.resumed = True
         self.after_restore()
-        return Restored(asked=asked, held=sorted(held))
+        return Restored(asked, sorted(held), [digest(each) for each in held.values()])
 
     def after_restore(self):
         pass

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ckptcheck.adapters.contents import contents
 from ckptcheck.job import POISON, Kind, Restored, RestoreRefusedError, Score, Step, Tensor
 
 tf1 = tf.compat.v1
@@ -159,13 +160,13 @@ class GraphJob(ABC):
             key_to_variable = _MAPS[restore](self.net)
             saver = self.saver if restore == "saver" else tf1.train.Saver(key_to_variable)
             asked = {variable.op.name: key for key, variable in key_to_variable.items()}
-            held = sorted(tf.train.load_checkpoint(prefix).get_variable_to_shape_map())
+            held, values = contents(prefix)
             try:
                 saver.restore(self.session, prefix)
             except (tf.errors.OpError, ValueError) as error:
                 raise RestoreRefusedError(error, asked=asked, held=held) from error
         self.graph.finalize()
-        return Restored(asked=asked, held=held)
+        return Restored(asked, held, values)
 
     def _classify(self) -> dict[str, Kind]:
         with self.graph.as_default():  # the optimizer shows only the variables of the default graph

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
+from ckptcheck.adapters.contents import contents
 from ckptcheck.adapters.variables import SEED, Created, inner, names_of, poison, state_of
 from ckptcheck.job import Restored, Step, Tensor
-from ckptcheck.run import digest
 
 
 class CheckpointJob(ABC):
@@ -119,10 +118,8 @@ def restore_checkpoint(checkpoint: Any, prefix: str | None) -> tuple[list[str], 
             for attribute in graph.nodes[node].attributes[:1]
         }
 
-    kinds = reader.get_variable_to_dtype_map()
-    held = sorted(kinds)
-    arrays = [key for key in held if kinds[key] not in (tf.string, tf.variant, tf.resource)]
-    return held, keys, [digest(np.asarray(reader.get_tensor(key))) for key in arrays]
+    held, values = contents(prefix)
+    return held, keys, values
 
 
 def _objects(attributes: Mapping[str, Any]) -> Iterator[Any]:

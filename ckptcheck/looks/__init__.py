@@ -43,6 +43,7 @@ LOOKS: tuple[Look, ...] = (
     steps.mode,
     steps.statistics_restarted,
     tensors.leftover,
+    steps.too_early,
 )
 # What an epoch reports of itself changes with whatever else is lost: it is a loss of its own only where it is the only one.
 LAST: tuple[Look, ...] = (tensors.lost_metrics, steps.unexplained)

@@ -1,14 +1,14 @@
 """Steps: which one comes first, the learning rate and what else they are made with, and what stands still in them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
 from ckptcheck.causes import Reach
 from ckptcheck.diagnosis import Diagnosis, diagnosis
-from ckptcheck.evidence import Evidence, apart, by_stage
+from ckptcheck.evidence import Evidence, apart, by_stage, values
 from ckptcheck.job import Kind
 
 # Kinds that training in another mode leaves where they are.
@@ -22,20 +22,31 @@ def lost(evidence: Evidence) -> Iterator[Diagnosis]:
         yield diagnosis("step-lost", list(rows["name"]), stage, control=control, resumed=resumed)
 
 
-def _counted(row: Any, evidence: Evidence) -> tuple[int, int | None]:
+def _counted(row: Any, evidence: Evidence) -> tuple[int | str, int | str | None]:
     """Return what a counter counted in the control and in the resumed run; of one that is no number, their first steps."""
-    values = row["control_norm"], row["resumed_norm"]
-    if row["elements"] == 1 and all(math.isfinite(value) for value in values):
-        return int(values[0]), int(values[1])
+    if row["control_number"] and row["resumed_number"]:
+        return row["control_number"], row["resumed_number"]
     return evidence.comparison.first_step
 
 
 def first(evidence: Evidence) -> Iterator[Diagnosis]:
-    """Another first step, though every counter came back."""
+    """Another first step, where it is not that of a counter that was lost."""
     control, resumed = evidence.comparison.first_step
-    if control != resumed and evidence.counters_equal and not evidence.nothing_left:
+    follows = resumed is not None and resumed - control in _lost_by(evidence)
+    if control != resumed and not follows and not evidence.nothing_left:
         what = "no step was made" if resumed is None else _again(control, resumed)
         yield diagnosis("wrong-first-step", control=control, resumed=resumed, what=what)
+
+
+def _lost_by(evidence: Evidence) -> set[int]:
+    """Return by how many steps counters are off that something found so far is about."""
+    rows = evidence.of_kind(Kind.COUNTER)
+    rows = rows[rows["name"].isin([name for each in evidence.found for name in each.tensors])]
+    known = rows[(rows["control_number"] != "") & (rows["resumed_number"] != "")]
+    found = {round(float(row["resumed_number"]) - float(row["control_number"])) for _, row in known.iterrows()}
+    control, resumed = evidence.comparison.first_step
+    # A counter that is no single number may say anything.
+    return found | ({resumed - control} if len(known) < len(rows) and resumed is not None else set())
 
 
 def _again(control: int, resumed: int) -> str:
@@ -53,23 +64,30 @@ def learning_rate(evidence: Evidence) -> Iterator[Diagnosis]:
     row = rows.iloc[0]
     control, resumed, step = row["control_rate"], row["resumed_rate"], int(row["control_step"])
     if evidence.has("python-state-lost"):
-        return  # what a callback remembers decides it
+        return  # what a callback remembers decides it; where that is allowed, this is asked for by itself
     held = list(_holding_the_rate(evidence)["name"])
     yield diagnosis("learning-rate-differs", held, control=control, resumed=resumed, step=step, beside=_beside(evidence))
 
 
 def _holding_the_rate(evidence: Evidence) -> pd.DataFrame:
-    """Return the settings that are the learning rate of the first step, in both runs: they are the same thing."""
+    """Return the setting that is the learning rate of the first step, in both runs: it is the same thing.
+
+    Of several with this value nobody can tell which is the rate.
+    """
     rows, first = evidence.open_of(Kind.HYPERPARAMETER), evidence.comparison.losses.iloc[0]
-    is_rate = (rows["control_norm"] == first["control_rate"]) & (rows["resumed_norm"] == first["resumed_rate"])
-    found: pd.DataFrame = rows[is_rate]
-    return found
+    rates = [(side, first[f"{side}_rate"]) for side in ("control", "resumed")]
+    is_rate = [
+        all(row[f"{side}_number"] and float(row[f"{side}_number"]) == rate for side, rate in rates)
+        for _, row in rows.iterrows()
+    ]
+    found: pd.DataFrame = rows[pd.Series(is_rate, index=rows.index, dtype=bool)]
+    return found if len(found) == 1 else found[:0]
 
 
 def _follows_counter(evidence: Evidence) -> bool:
-    """Return whether the rates are the control's from another step on, and a counter or the first step is another one."""
-    another = not evidence.counters_equal or evidence.comparison.first_step[0] != evidence.comparison.first_step[1]
-    return another and bool(evidence.comparison.rates_from)
+    """Return whether the rates are the control's from another step on, and a counter, or the first step, is as far off."""
+    boundary = evidence.comparison.first_step[0]
+    return any(boundary + off in evidence.comparison.rates_from for off in evidence.steps_off)
 
 
 def hyperparameters(evidence: Evidence) -> Iterator[Diagnosis]:
@@ -77,10 +95,11 @@ def hyperparameters(evidence: Evidence) -> Iterator[Diagnosis]:
     rows = evidence.open_of(Kind.HYPERPARAMETER).drop(_holding_the_rate(evidence).index)
     for stage, found in by_stage(rows):
         row = found.iloc[0]
-        example = f"{row['name']} is {row['resumed_norm']:.9g}, the control's {row['control_norm']:.9g}"
+        example = values(row)
         yield diagnosis("hyperparameters-differ", list(found["name"]), stage, count=len(found), example=example)
     step = evidence.comparison.hyperparameter
-    if step is not None and rows.empty and evidence.counters_equal and not evidence.nothing_left:
+    follows = not evidence.counters_equal and evidence.has("step-lost", "older-checkpoint")
+    if step is not None and rows.empty and not follows and not evidence.nothing_left:
         number, name, control, resumed = step
         example = f"{name} is {_shown(resumed)}, the control's {_shown(control)}, first at step {number}"
         yield diagnosis("hyperparameters-differ", count=1, example=example)
@@ -97,10 +116,16 @@ def mode(evidence: Evidence) -> Iterator[Diagnosis]:
     rows = rows[~rows["name"].isin(evidence.explained)]
     rows = rows[~apart(rows)]
     still = rows[rows["control_moves"].astype(bool) & ~rows["resumed_moves"].astype(bool)]
-    if still.empty or evidence.nothing_left:
+    # Updates that a loss scale or a count of gradients puts off, or that a rate of 0 makes nothing of, move nothing either.
+    no_update = evidence.has("loss-scale-lost", "accumulators-lost") or (evidence.comparison.losses["resumed_rate"] == 0).any()
+    if still.empty or evidence.nothing_left or no_update:
         return
     weights = still[still["kind"] == Kind.WEIGHT.value]
-    what = "layers are frozen (trainable=False)" if len(weights) else "the model is in evaluation mode (training=False)"
+    what = (
+        "layers are frozen (trainable=False), or their update is not run"
+        if len(weights)
+        else "the model is in evaluation mode (training=False), or their update is not run"
+    )
     yield diagnosis("mode-differs", list(still["name"]), count=len(still), total=len(rows), what=what)
 
 
@@ -126,20 +151,59 @@ def _beside(evidence: Evidence) -> str:
     return f" ({'; '.join(found)})" if found else ""
 
 
-def beyond(evidence: Evidence, reach: frozenset[Reach]) -> Iterator[Diagnosis]:
+# What is rounded may change the loss of a step or an evaluation by so much of it: rounding as such, and to a narrower dtype.
+_ROUNDED = {"rounding": 1e-3, "precision-lost": 0.1}
+
+
+def beyond(evidence: Evidence, allowed: Sequence[Diagnosis], reach: frozenset[Reach]) -> Iterator[Diagnosis]:
     """Differences that what was found, and allowed, cannot have made."""
     comparison = evidence.comparison
+    most = max((_ROUNDED.get(each.cause, math.inf) for each in allowed), default=0.0)
     for part, table, what in (
-        (Reach.EVALUATION, comparison.evaluations[:1], "evaluation loss at the boundary"),
-        (Reach.FIRST_LOSS, comparison.losses[:1], "training loss of the first step"),
+        (Reach.EVALUATION, comparison.evaluations[:1], "the evaluation loss at the boundary"),
+        (Reach.FIRST_LOSS, comparison.losses[:1], "the training loss of the first step"),
+        (Reach.LATER, comparison.evaluations[1:], "the evaluation loss after {} steps"),
+        (Reach.LATER, comparison.losses[1:], "the training loss of step {}"),
     ):
-        if part not in reach and len(table) and not table["equal"].iloc[0]:
-            row = table.iloc[0]
+        rows = table[~table["equal"].astype(bool)]
+        if part in reach and part is not Reach.LATER:
+            rows = rows[~(rows["diff"].abs() <= most * rows["control_loss"].abs())] if most < math.inf else rows[:0]
+        if len(rows) and (part not in reach or part is not Reach.LATER):
+            row = rows.iloc[0]
+            place = what.format(int(row.iloc[0]))
             yield diagnosis(
                 "unexplained",
-                example=f"what is allowed does not reach the {what}, but it is {float(row['resumed_loss'])!r}, the control's "
+                example=f"what is allowed does not reach so far, but {place} is {float(row['resumed_loss'])!r}, the control's "
                 f"is {float(row['control_loss'])!r}",
             )
+            return
+    names = _parted(comparison.at("final"))
+    if names and Reach.LATER not in reach:
+        example = f"what is allowed does not reach so far, but {len(names)} tensors of the final state are others"
+        yield diagnosis("unexplained", names, example=example)
+
+
+def too_early(evidence: Evidence) -> Iterator[Diagnosis]:
+    """A loss that is another one before anything that was found can have made it so."""
+    comparison = evidence.comparison
+    if not evidence.found or evidence.nothing_left:
+        return
+    first_loss, first_evaluation = evidence.earliest
+    losses, evaluations = comparison.losses[:first_loss], comparison.evaluations
+    evaluations = evaluations[evaluations["steps_done"] < comparison.first_step[0] + first_evaluation]
+    for table, column, what in (
+        (evaluations, "steps_done", "evaluation loss after {} steps"),
+        (losses, "control_step", "training loss of step {}"),
+    ):
+        rows = table[~table["equal"].astype(bool)]
+        if len(rows):
+            row = rows.iloc[0]
+            yield diagnosis(
+                "unexplained",
+                example=f"the {what.format(int(row[column]))} is {float(row['resumed_loss'])!r}, the control's is "
+                f"{float(row['control_loss'])!r}, and nothing that was found begins so early{_hints(evidence)}",
+            )
+            return
 
 
 def unexplained(evidence: Evidence) -> Iterator[Diagnosis]:
@@ -174,5 +238,8 @@ def _parted(rows: pd.DataFrame) -> list[str]:
 def _hints(evidence: Evidence) -> str:
     """Say what else is another one that may, or may not, have to do with it."""
     found = [f"{name} is in another state" for name in evidence.comparison.generators]
+    for ours, theirs in list(evidence.comparison.renamed.items())[:1]:
+        count = len(evidence.comparison.renamed)
+        found.append(f"{count} tensors have other names, and were matched by their values ({theirs} for {ours})")
     found += [f"{name} is {theirs:g} and not {ours:g}" for name, (ours, theirs) in evidence.comparison.attributes.items()]
     return f". Also, outside of the compared state, {'; '.join(found[:4])}" if found else ""

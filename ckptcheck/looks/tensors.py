@@ -6,7 +6,7 @@ import pandas as pd
 
 from ckptcheck.causes import Stage
 from ckptcheck.diagnosis import Diagnosis, diagnosis
-from ckptcheck.evidence import Evidence, apart, by_stage
+from ckptcheck.evidence import Evidence, apart, by_stage, values
 from ckptcheck.instead import ANEW, FACTOR, FRESH, INITIAL, NARROWER, ROUNDING, TENSOR, ZERO
 from ckptcheck.job import Kind
 
@@ -77,7 +77,7 @@ def _lost(cause: str, *kinds: Kind) -> Look:
 
     def look(evidence: Evidence) -> Iterator[Diagnosis]:
         rows = evidence.open_of(*kinds)
-        for stage, lost in by_stage(rows[rows["equals"].isin(evidence.own)]):
+        for stage, lost in by_stage(rows[evidence.are_own(rows)]):
             what = set(lost["equals"])
             where = next(text for word, text in WHERE.items() if word in what)
             total = len(evidence.of_kind(*kinds))
@@ -177,9 +177,7 @@ def remembered(evidence: Evidence) -> Iterator[Diagnosis]:
 
 def _values(rows: pd.DataFrame) -> str:
     """Say what the first tensors are in both runs."""
-    told = [
-        f"{row['name']} is {row['resumed_norm']:g}, the control's {row['control_norm']:g}" for _, row in rows[:3].iterrows()
-    ]
+    told = [values(row) for _, row in rows[:3].iterrows()]
     return "; ".join(told) + (f"; and {len(rows) - 3} more" if len(rows) > 3 else "")
 
 
@@ -189,7 +187,7 @@ def generators(evidence: Evidence) -> Iterator[Diagnosis]:
     total = len(evidence.of_kind(Kind.RNG))
     for cause, where, found in (
         ("generators-restarted", "are where they began", rows[rows["equals"] == INITIAL]),
-        ("generators-reseeded", "are in a state that the control has never been in", rows[rows["equals"] != INITIAL]),
+        ("generators-reseeded", "are in a state that is none of the control's at its saves", rows[rows["equals"] != INITIAL]),
     ):
         for stage, lost in by_stage(found):
             yield diagnosis(cause, list(lost["name"]), stage, count=len(lost), total=total, where=where)
@@ -198,8 +196,8 @@ def generators(evidence: Evidence) -> Iterator[Diagnosis]:
 def leftover(evidence: Evidence) -> Iterator[Diagnosis]:
     """Tensors that differ at the boundary and equal nothing known."""
     rows = evidence.open[~apart(evidence.open) & (evidence.open["kind"] != Kind.METRIC.value)]
-    if evidence.found and evidence.first_step_was_another:
-        rows = rows[rows["equals"] != ANEW]  # what that step made is another one for what was found
+    if evidence.first_step_was_another:
+        rows = rows[rows["equals"] != ANEW]  # that step made them others, or nobody can tell
     for stage, lost in by_stage(rows):
         first = lost.iloc[0]
         example = (

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from ckptcheck.adapters.contents import contents
 from ckptcheck.adapters.tf1 import GraphJob, Network
 from ckptcheck.job import POISON, Restored, RestoreRefusedError, Step
 
@@ -147,7 +148,7 @@ class Graph(GraphJob):
                 return None
             wanted = asking(self, place)
             asked = {variable.op.name: key for key, variable in wanted.items()}
-            held = sorted(tf.train.load_checkpoint(prefix).get_variable_to_shape_map())
+            held, values = contents(prefix)
             try:
                 tf1.train.Saver(wanted).restore(self.session, prefix)
             except (tf.errors.OpError, ValueError) as error:
@@ -155,7 +156,7 @@ class Graph(GraphJob):
             for change in changes:
                 if change not in BEFORE:
                     change(self)
-        return Restored(asked, held)
+        return Restored(asked, held, values)
 
     def everything(self):
         return {variable.op.name: variable for variable in tf1.global_variables()}

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from ckptcheck.adapters.contents import contents
 from ckptcheck.adapters.tf1 import GraphJob, Network
 from ckptcheck.datasets import load
 from ckptcheck.job import POISON, Restored, RestoreRefusedError, Step
@@ -204,14 +205,14 @@ class Images(GraphJob):
         with self.graph.as_default():
             wanted = asking(self)
             asked = {variable.op.name: key for key, variable in wanted.items()}
-            held = sorted(tf.train.load_checkpoint(self.prefix).get_variable_to_shape_map())
+            held, values = contents(self.prefix)
             try:
                 tf1.train.Saver(wanted).restore(self.session, self.prefix)
             except (tf.errors.OpError, ValueError) as error:
                 raise RestoreRefusedError(error, asked=asked, held=held) from error
             for change in after:
                 change(self)
-        return Restored(asked, held)
+        return Restored(asked, held, values)
 
 
 def weight(name, shape):
@@ -475,7 +476,7 @@ class InAnotherOrder(Images):
 
     def restore(self, folder, restore):
         restored = super().restore(folder, restore)
-        return Restored(self.by_use(restored.asked), restored.held)
+        return Restored(self.by_use(restored.asked), restored.held, restored.values)
 
 
 class LabelsBySet(Images):
