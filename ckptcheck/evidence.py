@@ -112,9 +112,11 @@ class Evidence:
         at_once = losses[["batch_equal", "draws_equal", "hyperparameters_equal"]].all(axis=1)
         places = [(place, place + 1) for place in _positions(~at_once)]
         places += [(place + 1, place + 1) for place in _positions(~losses["rate_equal"].astype(bool))]
-        places += [(0, 1)] if self.has("mode-differs") else []
-        places += [] if (boundary["identical"] | ~boundary["late"]).all() else [(1, 1)]
         never = len(losses) + 1
+        places += [(0, 1)] if self.has("mode-differs") else []
+        places += [(never, 0)] if self.has("batches-differ") else []  # what is held out may be of other data, too
+        places += [(never, 1)] if self.has("statistics-restarted") else []
+        places += [] if (boundary["identical"] | ~boundary["late"]).all() else [(1, 1)]
         return min((each for each, _ in places), default=never), min((each for _, each in places), default=never)
 
 

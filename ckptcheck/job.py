@@ -137,8 +137,9 @@ class _Trained(Protocol):
     def evaluate(self) -> float:
         """Return the validation loss of the live state, without changing that state, or a random generator's.
 
-        Python's and NumPy's global generators are put back after the evaluation at the boundary; a generator of another
-        kind that it seeds could hide that the generator was lost.
+        Python's and NumPy's global generators, and numbers that are attributes of the job, are put back after the evaluation
+        at the boundary. What else it changes and is not in `state`, a generator of another kind or a cached array, could hide
+        that it was lost.
         """
 
     def state(self) -> Mapping[str, Tensor]:

@@ -132,7 +132,9 @@ def _check_lengths(control: run.Run, resumed: run.Run, boundary: int) -> None:
     """Refuse runs that do not end at the same step."""
     ours, theirs = len([step for step in control.steps if step >= boundary]), len(resumed.steps)
     if not ours:
-        raise UsageError(f"The control in {control.folder} ends after {boundary} steps, where the resumed run begins. Let it go on.")
+        raise UsageError(
+            f"The control in {control.folder} ends after {boundary} steps, where the resumed run begins. Let it go on."
+        )
     if theirs > ours:
         raise UsageError(
             f"The resumed run in {resumed.folder} made {theirs} steps, the control {ours} from there on. Let both end at the "

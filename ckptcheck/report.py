@@ -209,7 +209,7 @@ def _warnings(case: Case) -> list[str]:
     found = []
     if case.comparison is not None and case.comparison.evaluations.empty:
         found.append(
-            "no evaluation loss was recorded by both runs, so state that only evaluation reads is compared by its tensors alone."
+            "no evaluation loss was recorded by both runs: state that only evaluation reads is compared by its tensors alone."
         )
     if case.control is not None and case.resumed is not None:
         seeds = {run.facts.hash_seed for run in (case.control, case.resumed)}

@@ -75,8 +75,8 @@ class Facts:
     started: float = 0.0  # seconds since the epoch: numbers of processes come again
     framework: str = ""  # tf1, tf2 or keras; empty where it is not known
     repeat: int = 0  # of a control that was run again, which time this is
-    # The evaluation losses at the boundaries, and those computed once more from the same state, in a repeated control.
-    evaluated_twice: list[tuple[float, float]] = field(default_factory=list)
+    # The last evaluation loss, and the same computed once more from the same state, in a repeated control.
+    evaluated_twice: list[float] = field(default_factory=list)
     # State tensors that the evaluation at the boundary changed. They are recorded, and compared, as they were before it.
     changed_by_evaluation: list[str] = field(default_factory=list)
     failure: Failure | None = None

@@ -129,8 +129,8 @@ def _allowed(report: Report) -> list[str]:
             lines.append(
                 f"{case.name}: the job does not reproduce itself ({noise.first_difference}). Tensors at the boundary are "
                 f"compared exactly; after it, equal means within {MARGIN:g} times what {noise.repeats + 1} runs of the "
-                f"control are apart: {noise.training_loss:.3g} in the training loss, {noise.evaluation_loss:.3g} in the "
-                "evaluation loss."
+                f"control are apart up to that step: in the end {noise.training_loss:.3g} in the training loss, "
+                f"{noise.evaluation_loss:.3g} in the evaluation loss."
             )
     return lines
 

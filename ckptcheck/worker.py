@@ -301,6 +301,9 @@ class _Execution:
             if self.saves:
                 self._evaluate()
                 self._snapshot("final")
+            if self.task.repeat:  # in the very end: it may draw from what the run draws from
+                again = self._evaluated(leaving_nothing=True)
+                self.facts.evaluated_twice = [self.facts.evaluations[-1][1], again]
             if _loops(self.job):
                 raise _EndOfRunError
         self.during = "run"
@@ -414,9 +417,6 @@ class _Execution:
         before = self._snapshot(run.boundary_point(self.done))
         self._names = set(before)
         self._evaluate(leaving_nothing=True)
-        if self.task.repeat:
-            again = self._evaluated(leaving_nothing=True)
-            self.facts.evaluated_twice.append((self.facts.evaluations[-1][1], again))
         after = self._digests()
         changed = [name for name in before if name in after and after[name] != before[name]]
         if changed and self._digests() != after:

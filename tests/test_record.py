@@ -24,23 +24,30 @@ state = {"w": np.ones(4), "momentum": np.zeros(4)}
 start = 0
 
 with ckptcheck.record(folder, lambda: state, name="script") as run:
-    if mode != "control":
+    if mode not in ("short", "control"):
         saved = np.load("saved.npz")
         start = int(saved["step"])
         state["w"] = saved["w"]
         if mode != "forgets":
             state["momentum"] = saved["momentum"]
         run.boundary(start)
-    for step in range(start, 25):
-        at = step + (mode == "skips")
+        if mode in ("evaluates", "errs"):
+            run.evaluation(1.0)
+            run.evaluation(2.0 + (mode == "errs"))
+    for step in range(start, {"longer": 30, "stops": start}.get(mode, 25)):
+        at = (step + (mode == "skips")) % 25
         batch = x[at * 8 : at * 8 + 8]
         error = batch @ state["w"] - batch.sum(1) + 1
         run.step(np.mean(error**2), [batch], 0.01)
         state["momentum"] = 0.9 * state["momentum"] + 2 * batch.T @ error / len(batch)
         state["w"] = state["w"] - 0.01 * state["momentum"]
-        if mode == "control" and step + 1 in (5, 10):
+        if mode in ("control", "short") and step + 1 in (5, 10):
             np.savez("saved.npz", step=step + 1, **state)
             run.boundary(step + 1)
+            run.evaluation(1.0)
+            run.evaluation(2.0)
+        if mode == "short" and step == 9:
+            break
         if mode == "dies" and step == 20:
             raise RuntimeError("out of luck")
 """
@@ -49,7 +56,7 @@ with ckptcheck.record(folder, lambda: state, name="script") as run:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
-    for mode in ("control", "resumes", "forgets", "skips", "dies"):
+    for mode in ("short", "control", "resumes", "forgets", "skips", "dies", "evaluates", "errs", "longer", "stops"):
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
         command = [sys.executable, "-c", SCRIPT, mode, mode]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
@@ -67,7 +74,7 @@ def test_a_script_that_resumes(recorded: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "script  resumes  recovered      2/2                 –         15/15" in done.stdout
     assert done.stderr == (
-        "ckptcheck: warning: script × resumes: no evaluation loss was recorded by both runs, so state that only evaluation reads is "
+        "ckptcheck: warning: script × resumes: no evaluation loss was recorded by both runs: state that only evaluation reads is "
         "compared by its tensors alone.\n"
     )
 
@@ -85,6 +92,14 @@ def test_a_script_that_skips_a_batch(recorded: Path) -> None:
     assert [each.sentence for each in case.diagnoses] == [
         "From step 10 on the resumed run reads the control's batches from step 11 on: 1 step is left out."
     ]
+
+
+def test_evaluations_of_one_step_are_compared_in_their_order(recorded: Path) -> None:
+    done = compared(recorded, "evaluates")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 = 1" in done.stdout
+    done = compared(recorded, "errs")
+    assert (done.returncode, "evaluation loss after 10 steps is 3.0," in " ".join(done.stdout.split())) == (1, True)
 
 
 def test_one_hash_seed_for_both_is_told(recorded: Path, tmp_path: Path) -> None:
@@ -110,6 +125,14 @@ def test_comparing_loads_no_tensorflow(recorded: Path) -> None:
     ("control", "resumed", "text"),
     [
         ("control", "nowhere", "nowhere holds no recorded run: it has no run.json, which is written when a run ends."),
+        (
+            "control",
+            "longer",
+            "The resumed run in longer made 20 steps, the control 15 from there on. Let both end at the same step, so that their final "
+            "states can be compared.",
+        ),
+        ("control", "stops", "The run in stops recorded no step after its restore: there is nothing to compare."),
+        ("short", "resumes", "The control in short ends after 10 steps, where the resumed run begins. Let it go on."),
         ("control", "dies", "The run in dies did not finish (RuntimeError: out of luck): there is nothing to compare."),
         (
             "forgets",
