@@ -116,7 +116,10 @@ class Evidence:
         places += [(0, 1)] if self.has("mode-differs") else []
         places += [(never, 0)] if self.has("batches-differ") else []  # what is held out may be of other data, too
         places += [(never, 1)] if self.has("statistics-restarted") else []
-        places += [] if (boundary["identical"] | ~boundary["late"]).all() else [(1, 1)]
+        late = boundary[boundary["late"] & ~boundary["identical"].astype(bool)]
+        after_it = late["kind"].isin([kind.value for kind in (Kind.SLOT, Kind.ACCUMULATOR, Kind.COUNTER, Kind.METRIC)])
+        # Slots act on the update; a weight has acted before it came to be compared.
+        places += [(1, 1) if each else (0, 0) for each in after_it]
         return min((each for each, _ in places), default=never), min((each for _, each in places), default=never)
 
 

@@ -6,7 +6,7 @@ and no state says why are they looked at.
 
 import contextlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ import xxhash
 DEPTH = 2
 MOST = 200
 
+# Whose objects know by attributes what has been built of them.
+_FRAMEWORKS = ("keras", "tensorflow", "tf_keras")
 # What has variables of its own shows them as state; modules of these have nothing else that a job would remember.
 _LIBRARIES = ("builtins", "numpy", "tensorflow", "tensorboard", "h5py", "pathlib")
 
@@ -40,6 +42,16 @@ def _further(job: Any) -> Mapping[str, Any]:
     return found
 
 
+def put_back(job: Any, before: Mapping[str, float]) -> None:
+    """Give attributes the values that they had before, where they have others now.
+
+    Those of models, layers and whatever else a framework made are left as they are: they say what has been built.
+    """
+    after = attributes(job)
+    moved = {name: value for name, value in before.items() if repr(after.get(name, value)) != repr(value)}
+    _put(job, "", DEPTH, moved, but=_FRAMEWORKS)
+
+
 def put(job: Any, values: Mapping[str, float]) -> None:
     """Give attributes, by the names that `attributes` gives them, other values; of the type they have."""
     _put(job, "", DEPTH, values)
@@ -48,7 +60,9 @@ def put(job: Any, values: Mapping[str, float]) -> None:
             _put(each, f"{name}.", 1, values)
 
 
-def _put(thing: Any, place: str, depth: int, values: Mapping[str, float]) -> None:
+def _put(thing: Any, place: str, depth: int, values: Mapping[str, float], but: Collection[str] = ()) -> None:
+    if any(each.__module__.split(".")[0] in but for each in type(thing).__mro__):
+        return
     for name, value in _public(thing):
         if place + name in values:
             # An object that forbids it, such as a frozen dataclass, keeps its own.
@@ -56,7 +70,7 @@ def _put(thing: Any, place: str, depth: int, values: Mapping[str, float]) -> Non
                 setattr(thing, name, type(value)(values[place + name]))
         elif depth > 1:
             for key, each in _inside(name, value):
-                _put(each, f"{place}{key}.", depth - 1, values)
+                _put(each, f"{place}{key}.", depth - 1, values, but)
 
 
 def _numbers(thing: Any, place: str, depth: int) -> Iterator[tuple[str, float]]:

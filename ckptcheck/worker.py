@@ -468,9 +468,7 @@ class _Execution:
         if leaving_nothing:
             random.setstate(generators[0])
             np.random.set_state(generators[1])
-            after = remembered.attributes(self.job)
-            moved = {name: value for name, value in before.items() if repr(after.get(name, value)) != repr(value)}
-            remembered.put(self.job, moved)
+            remembered.put_back(self.job, before)
         return found
 
 
