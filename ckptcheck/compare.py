@@ -144,7 +144,7 @@ class Comparison:
 
 def compare(control: Run, resumed: Run, tolerance: Tolerance = EXACT) -> Comparison:
     """Compare a resumed run with its control, at the boundary and from there to the end."""
-    names = match(_points(control), _points(resumed))
+    names = match(points(control), points(resumed))
     resumed = resumed.renamed(names) if names else resumed
     boundary = control.facts.schedule.boundary
     lookup = Lookup(control, resumed)
@@ -176,7 +176,8 @@ def compare(control: Run, resumed: Run, tolerance: Tolerance = EXACT) -> Compari
     )
 
 
-def _points(run: Run) -> list[Snapshot]:
+def points(run: Run) -> list[Snapshot]:
+    """Return the snapshots from the boundary on."""
     return [run.boundary, run.after_boundary or {}, run.final]
 
 

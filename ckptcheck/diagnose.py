@@ -11,7 +11,7 @@ from ckptcheck.compare import Comparison
 from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.evidence import Evidence
 from ckptcheck.job import Kind
-from ckptcheck.looks import LAST, LOOKS, OF_THE_CONTROL, steps
+from ckptcheck.looks import LAST, LOOKS, OF_THE_CONTROL, Look, steps
 from ckptcheck.run import RECORDED, Failure, Run, Snapshot
 
 
@@ -160,14 +160,17 @@ def of_comparison(comparison: Comparison, framework: str = "", *, explained: boo
         framework: that of the job, for the remedies, see `Cause.others`.
         explained: whether something that is not in the comparison explains whatever nothing in it explains.
     """
-    evidence = Evidence(comparison)
-    for look in LOOKS:
-        evidence = evidence.and_found(tuple(look(evidence)))
+    evidence = _looked(Evidence(comparison), LOOKS)
     for look in () if explained else LAST:
         evidence = evidence if evidence.found else evidence.and_found(tuple(look(evidence)))
-    for look in OF_THE_CONTROL:
+    return [on(framework, each) for each in _looked(evidence, OF_THE_CONTROL).found]
+
+
+def _looked(evidence: Evidence, looks: Sequence[Look]) -> Evidence:
+    """Return the evidence with what each look finds that the ones before it have left."""
+    for look in looks:
         evidence = evidence.and_found(tuple(look(evidence)))
-    return [on(framework, each) for each in evidence.found]
+    return evidence
 
 
 def beyond(comparison: Comparison, allowed: Sequence[Diagnosis]) -> list[Diagnosis]:
@@ -177,9 +180,7 @@ def beyond(comparison: Comparison, allowed: Sequence[Diagnosis]) -> list[Diagnos
     once more are allowed, too.
     """
     passed = frozenset(name for each in allowed for name in each.tensors)
-    alone = Evidence(comparison, passed_over=passed)
-    for look in LOOKS:
-        alone = alone.and_found(tuple(look(alone)))
+    alone = _looked(Evidence(comparison, passed_over=passed), LOOKS)
     causes = {each.cause for each in allowed}
     others = [each for each in alone.found if each.cause not in causes]
     return others or list(steps.beyond(Evidence(comparison), allowed, reach(allowed, comparison)))

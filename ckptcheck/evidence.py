@@ -1,5 +1,6 @@
 """What a comparison shows, as the looks for causes ask for it; what one of them has explained, the next does not see."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -59,7 +60,7 @@ class Evidence:
     def nothing_left(self) -> bool:
         """Whether no tensor that shows a restore shows one: at its initial value, or overwritten by an initialiser."""
         moved = self.boundary.query("poisoned")
-        if len(moved) and (moved["saved_so"] == True).all() and moved["asked"].all():  # noqa: E712
+        if len(moved) and all(moved["saved_so"]) and all(moved["asked"]):
             return False  # what was saved came back, and it was another state that was saved
         initial = moved["equals"].isin([INITIAL, FRESH])
         overwritten = stage_of_all(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not moved["equal"].any() and initial.any()
@@ -93,11 +94,8 @@ class Evidence:
     def steps_off(self) -> set[int]:
         """By how many steps the resumed run may count otherwise: what each counter that differs says, and the first step."""
         control, resumed = self.comparison.first_step
-        found = {0 if resumed is None else resumed - control}
-        for _, row in self.of_kind(Kind.COUNTER).iterrows():
-            if row["control_number"] and row["resumed_number"] and not row["identical"]:
-                found.add(round(float(row["resumed_number"]) - float(row["control_number"])))
-        return found - {0}
+        first = 0 if resumed is None else resumed - control
+        return {first, *(off for off in counted_off(self.of_kind(Kind.COUNTER)) if off is not None)} - {0}
 
     @property
     def earliest(self) -> tuple[int, int]:
@@ -121,6 +119,21 @@ class Evidence:
         # Slots act on the update; a weight has acted before it came to be compared.
         places += [(1, 1) if each else (0, 0) for each in after_it]
         return min((each for each, _ in places), default=never), min((each for _, each in places), default=never)
+
+
+def counted_off(counters: pd.DataFrame) -> list[int | None]:
+    """Return by how many steps each counter of the resumed run is off; None where it is no single number."""
+    pairs = [(as_number(row["control_number"]), as_number(row["resumed_number"])) for _, row in counters.iterrows()]
+    return [None if ours is None or theirs is None else round(theirs - ours) for ours, theirs in pairs]
+
+
+def as_number(text: str) -> float | None:
+    """Return the value of a single number, as the comparison writes it; None where it is none, or not finite."""
+    try:
+        value = float(text)
+    except ValueError:  # nothing, True or False
+        return None
+    return value if math.isfinite(value) else None
 
 
 def values(row: Any) -> str:
@@ -164,14 +177,15 @@ def stage_of_all(rows: pd.DataFrame) -> Stage | None:
 def _stage(row: Any) -> Stage | None:
     if row["held"] is None:
         return None
-    if row["asked"] and row["equals"] in (*OWN, "") and row["equals"] != ANEW:
-        # A key tells nothing of its value: what was saved may have been another one already.
-        known = {True: Stage.OMITTED_AT_SAVE, False: Stage.OVERWRITTEN_AFTER_LOAD}
-        return known.get(row["saved_so"]) if row["held"] else Stage.OMITTED_AT_SAVE
     if not row["held"]:
         return Stage.OMITTED_AT_SAVE
     if row["equals"] == ANEW:  # whatever it was to be filled from, it has not been
         return Stage.NOT_APPLIED_AT_LOAD
     if row["asked"] is None:
         return None
-    return Stage.OVERWRITTEN_AFTER_LOAD if row["asked"] else Stage.NOT_APPLIED_AT_LOAD
+    if not row["asked"]:
+        return Stage.NOT_APPLIED_AT_LOAD
+    if row["equals"] in (*OWN, ""):
+        # A key tells nothing of its value: what was saved may have been another one already.
+        return {True: Stage.OMITTED_AT_SAVE, False: Stage.OVERWRITTEN_AFTER_LOAD}.get(row["saved_so"])
+    return Stage.OVERWRITTEN_AFTER_LOAD

@@ -50,17 +50,17 @@ class Tensor:
 class Step:
     """What one training step did.
 
-    `loss` is the training loss of the step, before its update; `batch` holds the arrays that were fed, in a fixed
-    order (only their digest, and a fingerprint of each example, are recorded); `learning_rate` is the rate the update used;
+    `loss` is the training loss of the step, before its update; `batch` holds the arrays that were fed, in a fixed order or by
+    name (only their digest, and a fingerprint of each example, are recorded); `learning_rate` is the rate the update used;
     `hyperparameters` are further numbers it used, by name; `draws` holds the random numbers it drew, where their generator
     cannot be shown as state: masks of dropout, noise (only their digest is recorded). None: not known.
     """
 
     loss: float
-    batch: Sequence[np.ndarray[Any, Any]] | None = None
+    batch: Sequence[np.ndarray[Any, Any]] | Mapping[str, np.ndarray[Any, Any]] | None = None
     learning_rate: float | None = None
     hyperparameters: Mapping[str, float] | None = None
-    draws: Sequence[np.ndarray[Any, Any]] | None = None
+    draws: Sequence[np.ndarray[Any, Any]] | Mapping[str, np.ndarray[Any, Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -171,15 +171,17 @@ def _verdict(
     tried = _tried(control, resumed, evidence, terms.tolerance)
     found = [on(control.facts.framework, each) for each in trials.explained(found, masked, tried)]
     allowed, others = terms.allowed.part(found)
-    if allowed and trials.settles(allowed, tried):
-        others = []  # with what is allowed made good, the run recovers
+    # Where a trial shows that the run recovers with what is allowed made good, only what is the control's own is left.
+    settled = trials.settles(allowed, tried)
+    others = [each for each in others if not (settled and is_of_restore(each))]
     allowed = [*by_name, *allowed]
-    if allowed and not any(is_of_restore(each) for each in others) and not trials.settles(allowed, tried):
+    if allowed and not settled and not any(map(is_of_restore, others)):
         others = [*beyond(masked, allowed), *others]
-    if allowed and not any(is_of_restore(each) for each in others) and (late := unjudged(masked)):
+    covered = bool(allowed) and not any(map(is_of_restore, others))
+    if covered and (late := unjudged(masked)):
         both = both | {"reason": _late(late), "comparison": comparison}
         return case(INCONCLUSIVE, allowed=tuple(allowed), **both)
-    recovered = masked.equal or (bool(allowed) and not any(is_of_restore(each) for each in others))
+    recovered = masked.equal or covered
     met = {each.cause for each in allowed}
     return case(
         RECOVERED if recovered else DIVERGED,

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from ckptcheck.arrays import largest_difference, same
-from ckptcheck.compare import Comparison
+from ckptcheck.compare import Comparison, points
 from ckptcheck.names import match
-from ckptcheck.run import Run, Snapshot
+from ckptcheck.run import Run
 from ckptcheck.sequences import Path
 
 # A few repetitions show less than the largest difference there can be.
 MARGIN = 3.0
-
 
 # A pass that two runs make from one state may still take its sums in another order: so much of a loss is the rounding of that.
 ROUNDING = 1e-6
@@ -58,7 +57,7 @@ class Noise:
 
 def measure(control: Run, repeats: Sequence[Run]) -> Noise:
     """Measure the noise of a job from its control and repetitions of it; all have the same schedule."""
-    repeats = [repeat.renamed(names) if (names := match(_points(control), _points(repeat))) else repeat for repeat in repeats]
+    repeats = [repeat.renamed(names) if (names := match(points(control), points(repeat))) else repeat for repeat in repeats]
     runs = [control, *repeats]
     losses = _spread([run.losses for run in runs])
     evaluations = _evaluations(runs)
@@ -118,10 +117,6 @@ def without_seeds(comparison: Comparison, noise: Noise) -> Comparison:
     if noise.batches_differ:
         losses["batch_equal"], comparison = True, replace(comparison, batches=Path())
     return replace(comparison, losses=losses)
-
-
-def _points(run: Run) -> list[Snapshot]:
-    return [run.boundary, run.final]
 
 
 def _spread(rows: Sequence[Sequence[float]]) -> list[float]:

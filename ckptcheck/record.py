@@ -59,7 +59,7 @@ class Recording:
         if step:
             self._boundaries.append(step)
 
-    def step(self, loss: Any, batch: Sequence[Any] | None = None, learning_rate: Any = None) -> None:
+    def step(self, loss: Any, batch: Sequence[Any] | Mapping[str, Any] | None = None, learning_rate: Any = None) -> None:
         """Record a training step: its loss before the update, the arrays of its batch, the rate its update used."""
         if self._facts.first_step is None:
             self._facts.first_step = self._next
@@ -97,8 +97,7 @@ class Recording:
             self._snapshot("final")
             steps = max(self._next, 2)
             inside = tuple(each for each in self._boundaries if each < steps)
-            first = self._facts.first_step or min(self._boundaries, default=1)
-            self._facts.schedule = Schedule(steps, min(inside, default=min(max(first, 1), steps - 1)), max(1, steps), inside)
+            self._facts.schedule = Schedule(steps, min(inside, default=1), max(1, steps), inside)
             self._facts.finished = True
         self._facts.failure = failure
         self._facts.environment = environment.fingerprint()

@@ -231,13 +231,17 @@ def _run_all(
 ) -> dict[str, _JobRun]:
     """Run every control, and every resumed run as soon as its control has left a crash image."""
     runs = {
-        job: _JobRun(folder, [each.restore for each in requests if each.job == job and each.restore])
+        job: _JobRun(
+            folder,
+            [each.restore for each in requests if each.job == job and each.restore],
+            repeats=settings.repeats,
+            noise_asked=settings.repeats > 0,
+        )
         for job, folder in _folders(top, dict.fromkeys(request.job for request in requests)).items()
     }
     groups = []
     for job, job_run in runs.items():
-        control, job_run.repeats = _task(job, job_run.folder.name, settings), settings.repeats
-        job_run.noise_asked = settings.repeats > 0
+        control = _task(job, job_run.folder.name, settings)
         also = [replace(control, repeat=number) for number in range(1, settings.repeats + 1)]
         if settings.unsaved or (settings.unsaved is None and ":" in job):
             also.insert(0, replace(control, unsaved=True))

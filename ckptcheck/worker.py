@@ -302,8 +302,7 @@ class _Execution:
                 self._evaluate()
                 self._snapshot("final")
             if self.task.repeat:  # in the very end: it may draw from what the run draws from
-                again = self._evaluated(leaving_nothing=True)
-                self.facts.evaluated_twice = [self.facts.evaluations[-1][1], again]
+                self.facts.evaluated_twice = [self.facts.evaluations[-1][1], self._evaluated()]
             if _loops(self.job):
                 raise _EndOfRunError
         self.during = "run"
@@ -416,7 +415,7 @@ class _Execution:
     def _at_boundary(self) -> None:
         before = self._snapshot(run.boundary_point(self.done))
         self._names = set(before)
-        self._evaluate(leaving_nothing=True)
+        self._evaluate()
         after = self._digests()
         changed = [name for name in before if name in after and after[name] != before[name]]
         if changed and self._digests() != after:
@@ -454,21 +453,24 @@ class _Execution:
             for name, tensor in found.items()
         }
 
-    def _evaluate(self, *, leaving_nothing: bool = False) -> None:
-        self.facts.evaluations.append((self.done, self._evaluated(leaving_nothing=leaving_nothing)))
+    def _evaluate(self) -> None:
+        self.facts.evaluations.append((self.done, self._evaluated()))
 
-    def _evaluated(self, *, leaving_nothing: bool) -> float:
-        """Evaluate. A training run does so at the edges of its epochs, and not because it was restored: what this does beside
-        it, such as seeding a generator or leaving evaluation mode, must not heal a run (or harm it), and is taken back.
+    def _evaluated(self) -> float:
+        """Evaluate. A training run does so at the edges of its epochs, and not because it was saved or restored.
+
+        What an evaluation at a boundary does beside it, such as seeding a generator or leaving evaluation mode, must not heal
+        a run, or harm it, and is taken back: in a control, and in every run that comes by there.
         """
         self.during = "evaluate"
+        if self.done not in self.schedule.boundaries:
+            return run.number(self.job.evaluate(), "evaluation loss")
         generators = random.getstate(), np.random.get_state()
-        before = remembered.attributes(self.job) if leaving_nothing else {}
+        before = remembered.attributes(self.job)
         found = run.number(self.job.evaluate(), "evaluation loss")
-        if leaving_nothing:
-            random.setstate(generators[0])
-            np.random.set_state(generators[1])
-            remembered.put_back(self.job, before)
+        random.setstate(generators[0])
+        np.random.set_state(generators[1])
+        remembered.put_back(self.job, before)
         return found
 
 

@@ -11,10 +11,20 @@ from toy_jobs import KINDS, Clean, CreatesLate, Jitters
 from ckptcheck import Kind, Step, Tensor
 
 
-class More(Clean):
+class Kinds(Clean):
+    """Shows tensors beside those of `Clean`, each of the kind that `kinds` says."""
+
+    kinds = ()
+
+    def state(self):
+        kinds = KINDS | dict(self.kinds)
+        return {name: Tensor(kinds[name], np.array(value)) for name, value in self.live.items()}
+
+
+class More(Kinds):
     """Has one tensor more, `more`, of the kind it says, which counts steps and is not saved."""
 
-    kind = Kind.COUNTER
+    kinds = (("more", Kind.COUNTER),)
 
     def build(self, seed):
         super().build(seed)
@@ -26,13 +36,6 @@ class More(Clean):
 
     def saved(self):
         return [name for name in super().saved() if name != "more"]
-
-    def wanted(self, held):
-        return {name: name for name in held}
-
-    def state(self):
-        kinds = KINDS | {"more": self.kind}
-        return {name: Tensor(kinds[name], np.array(value)) for name, value in self.live.items()}
 
 
 class CounterAndFirstStep(More):
@@ -62,7 +65,7 @@ class CounterAndRate(More):
 class GeneratorAndHiddenGenerator(More):
     """A generator begins anew; and another one, of which only draws are shown, is seeded otherwise."""
 
-    kind = Kind.RNG
+    kinds = (("more", Kind.RNG),)
 
     def build(self, seed):
         super().build(seed)
@@ -81,7 +84,7 @@ class GeneratorAndHiddenGenerator(More):
 class CallbackAndRate(More):
     """What a callback remembers is lost, and has no effect; and the learning rate is another one."""
 
-    kind = Kind.PYTHON
+    kinds = (("more", Kind.PYTHON),)
 
     def rate(self, step):
         return 0.005 if self.resumed else 0.01
@@ -107,7 +110,7 @@ class TwoSettings(Clean):
 class MetricAndEvaluation(More):
     """A metric is not saved, which nothing reads; and the evaluation is another one."""
 
-    kind = Kind.METRIC
+    kinds = (("more", Kind.METRIC),)
 
     def evaluate(self):
         return super().evaluate() + (1.0 if self.resumed else 0.0)
@@ -116,7 +119,7 @@ class MetricAndEvaluation(More):
 class MetricAndTraining(More):
     """A metric is not saved; and the weights drift."""
 
-    kind = Kind.METRIC
+    kinds = (("more", Kind.METRIC),)
 
     def train(self, step):
         done = super().train(step)
@@ -172,9 +175,10 @@ class NudgedAndDraws(Nudged):
         return Step(done.loss, done.batch, done.learning_rate, draws=shown)
 
 
-class LateSlotsAndGenerator(CreatesLate):
+class LateSlotsAndGenerator(Kinds, CreatesLate):
     """Slots that come to be in the first step are lost; and so is a generator that this step draws from."""
 
+    kinds = (("more", Kind.RNG),)
     forgets = True
     tells = True
 
@@ -203,10 +207,6 @@ class LateSlotsAndGenerator(CreatesLate):
             self.waiting = self.live.pop("w/momentum")
         return restored if self.tells else None
 
-    def state(self):
-        kinds = KINDS | {"more": Kind.RNG}
-        return {name: Tensor(kinds[name], np.array(value)) for name, value in self.live.items()}
-
 
 class LateSlotsUntold(LateSlotsAndGenerator):
     """The same, and the restore does not say what it asked for."""
@@ -222,6 +222,33 @@ class LateSlotsRight(LateSlotsAndGenerator):
 
 class LateJitters(CreatesLate, Jitters):
     """Slots that come to be in the first step come back, and each step is off by a little."""
+
+
+class EvaluationDraws(Clean):
+    """Training and evaluation draw from NumPy's generator, which is saved."""
+
+    def build(self, seed):
+        super().build(seed)
+        np.random.seed(3)
+
+    def save(self, folder, step):
+        super().save(folder, step)
+        _, keys, place, *_ = np.random.get_state()
+        np.savez(folder / "generator.npz", keys=keys, place=place)
+
+    def restore(self, folder, restore):
+        restored = super().restore(folder, restore)
+        with np.load(folder / "generator.npz") as file:
+            np.random.set_state(("MT19937", file["keys"], int(file["place"])))
+        return restored
+
+    def train(self, step):
+        self.live["w"] = self.live["w"] + 1e-3 * np.random.rand(4)
+        return super().train(step)
+
+    def evaluate(self):
+        np.random.rand(3)
+        return super().evaluate()
 
 
 class EvaluationEndsInTraining(Clean):
@@ -351,8 +378,10 @@ class RateIsZero(Clean):
         return 0.0 if self.resumed else 0.01
 
 
-class CopiesBeforeSaving(Clean):
+class CopiesBeforeSaving(Kinds):
     """A copy of the weights is made right before each save, and is not saved."""
+
+    kinds = (("copy", Kind.WEIGHT),)
 
     def build(self, seed):
         super().build(seed)
@@ -365,15 +394,11 @@ class CopiesBeforeSaving(Clean):
     def saved(self):
         return [name for name in super().saved() if name != "copy"]
 
-    def state(self):
-        kinds = KINDS | {"copy": Kind.WEIGHT}
-        return {name: Tensor(kinds[name], value.copy()) for name, value in self.live.items()}
-
 
 class NegativeNumbers(More):
     """A setting below 0 is lost."""
 
-    kind = Kind.HYPERPARAMETER
+    kinds = (("more", Kind.HYPERPARAMETER),)
 
     def build(self, seed):
         super().build(seed)
@@ -382,6 +407,47 @@ class NegativeNumbers(More):
     def train(self, step):
         self.live["more"] = np.array(-0.5)
         return Clean.train(self, step)
+
+
+class CounterIsNotFinite(More):
+    """A counter in floating point, infinite after its first step, is lost."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.live["more"] = np.array(0.0)
+
+    def train(self, step):
+        self.live["more"] = np.array(np.inf)
+        return Clean.train(self, step)
+
+
+class SettingIsAFlag(NegativeNumbers):
+    """A setting that is a flag is lost."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.live["more"] = np.array(False)
+
+    def train(self, step):
+        self.live["more"] = np.array(True)
+        return Clean.train(self, step)
+
+
+class CountsInvisiblyBesideDeadStatistics(Clean):
+    """What the rate follows from is in no file; and the moving statistics are never updated."""
+
+    def build(self, seed):
+        super().build(seed)
+        self.count = 0
+
+    def rate(self, step):
+        return 0.01 * 0.9**self.count
+
+    def train(self, step):
+        done = super().train(step)
+        self.count += 1
+        self.live["mean"] = np.zeros(4)
+        return done
 
 
 class LargeAttribute(Clean):

@@ -10,7 +10,7 @@ JOBS = Path(__file__).with_name("hiding_jobs.py")
 
 
 def verified(job: str, **asked: object) -> Report:
-    return verify(f"{JOBS}:{job}", steps=21, boundary=9, **asked)  # type: ignore[arg-type]
+    return verify(f"{JOBS}:{job}", **({"steps": 21, "boundary": 9} | asked))  # type: ignore[arg-type]
 
 
 def told(case: Case) -> tuple[str, list[str]]:
@@ -81,6 +81,12 @@ def test_our_evaluation_does_not_heal() -> None:
     assert told(case) == ("diverged", ["unexplained"])
 
 
+def test_our_evaluation_does_no_harm() -> None:
+    """A run that is resumed from one boundary comes by the next ones, and evaluates there as its control did."""
+    cases = verified("EvaluationDraws", boundaries=(9, 12, 15), boundary=None).cases
+    assert [told(case) for case in cases] == [("recovered", [])] * 3
+
+
 def test_what_is_shown_by_name() -> None:
     assert told(verified("BatchByName").cases[0]) == ("diverged", ["batches-differ"])
     assert told(verified("DrawsByName").cases[0]) == ("diverged", ["generators-reseeded"])
@@ -143,6 +149,22 @@ def test_numbers_are_told_as_they_are() -> None:
     assert [each.sentence for each in case.diagnoses] == [
         "1 hyperparameters are others than the control's: more is 0.5, the control's -0.5."
     ]
+
+
+def test_what_is_no_finite_number_is_told_too() -> None:
+    (case,) = verified("CounterIsNotFinite").cases
+    assert [each.sentence for each in case.diagnoses] == [
+        "The step counter is at 0.0, the control's at inf: batches, schedules and warm-ups start there again."
+    ]
+    (case,) = verified("SettingIsAFlag").cases
+    assert [each.sentence for each in case.diagnoses] == [
+        "1 hyperparameters are others than the control's: more is False, the control's True."
+    ]
+
+
+def test_a_fault_of_the_control_is_told_beside_what_is_allowed() -> None:
+    (case,) = verified("CountsInvisiblyBesideDeadStatistics", allow=["python-state-lost"]).cases
+    assert told(case) == ("recovered, as allowed", ["statistics-never-move"])
 
 
 def test_hints_never_end_a_run() -> None:

@@ -160,7 +160,7 @@ class GraphJob(ABC):
             key_to_variable = _MAPS[restore](self.net)
             saver = self.saver if restore == "saver" else tf1.train.Saver(key_to_variable)
             asked = {variable.op.name: key for key, variable in key_to_variable.items()}
-            held, values = contents(prefix)
+            held, values = contents(tf.train.load_checkpoint(prefix))
             try:
                 saver.restore(self.session, prefix)
             except (tf.errors.OpError, ValueError) as error:

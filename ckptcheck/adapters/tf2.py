@@ -118,7 +118,7 @@ def restore_checkpoint(checkpoint: Any, prefix: str | None) -> tuple[list[str], 
             for attribute in graph.nodes[node].attributes[:1]
         }
 
-    held, values = contents(prefix)
+    held, values = contents(reader)
     return held, keys, values
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ckptcheck.causes import Reach
 from ckptcheck.diagnosis import Diagnosis, diagnosis
-from ckptcheck.evidence import Evidence, apart, by_stage, values
+from ckptcheck.evidence import Evidence, apart, as_number, by_stage, counted_off, values
 from ckptcheck.job import Kind
 
 # Kinds that training in another mode leaves where they are.
@@ -32,21 +32,17 @@ def _counted(row: Any, evidence: Evidence) -> tuple[int | str, int | str | None]
 def first(evidence: Evidence) -> Iterator[Diagnosis]:
     """Another first step, where it is not that of a counter that was lost."""
     control, resumed = evidence.comparison.first_step
-    follows = resumed is not None and resumed - control in _lost_by(evidence)
+    follows = resumed is not None and _lost_by(evidence, resumed - control)
     if control != resumed and not follows and not evidence.nothing_left:
         what = "no step was made" if resumed is None else _again(control, resumed)
         yield diagnosis("wrong-first-step", control=control, resumed=resumed, what=what)
 
 
-def _lost_by(evidence: Evidence) -> set[int]:
-    """Return by how many steps counters are off that something found so far is about."""
-    rows = evidence.of_kind(Kind.COUNTER)
-    rows = rows[rows["name"].isin([name for each in evidence.found for name in each.tensors])]
-    known = rows[(rows["control_number"] != "") & (rows["resumed_number"] != "")]
-    found = {round(float(row["resumed_number"]) - float(row["control_number"])) for _, row in known.iterrows()}
-    control, resumed = evidence.comparison.first_step
-    # A counter that is no single number may say anything.
-    return found | ({resumed - control} if len(known) < len(rows) and resumed is not None else set())
+def _lost_by(evidence: Evidence, steps: int) -> bool:
+    """Return whether a counter that something found so far is about is off by so many steps; one that is no number may be."""
+    counters = evidence.of_kind(Kind.COUNTER)
+    found = counters[counters["name"].isin([name for each in evidence.found for name in each.tensors])]
+    return any(off is None or off == steps for off in counted_off(found))
 
 
 def _again(control: int, resumed: int) -> str:
@@ -77,7 +73,7 @@ def _holding_the_rate(evidence: Evidence) -> pd.DataFrame:
     rows, first = evidence.open_of(Kind.HYPERPARAMETER), evidence.comparison.losses.iloc[0]
     rates = [(side, first[f"{side}_rate"]) for side in ("control", "resumed")]
     is_rate = [
-        all(row[f"{side}_number"] and float(row[f"{side}_number"]) == rate for side, rate in rates)
+        all(rate is not None and as_number(row[f"{side}_number"]) == rate for side, rate in rates)
         for _, row in rows.iterrows()
     ]
     found: pd.DataFrame = rows[pd.Series(is_rate, index=rows.index, dtype=bool)]
@@ -165,17 +161,14 @@ def beyond(evidence: Evidence, allowed: Sequence[Diagnosis], reach: frozenset[Re
         (Reach.LATER, comparison.evaluations[1:], "the evaluation loss after {} steps"),
         (Reach.LATER, comparison.losses[1:], "the training loss of step {}"),
     ):
+        limit = 0.0 if part not in reach else math.inf if part is Reach.LATER else most
+        if math.isinf(limit):
+            continue
         rows = table[~table["equal"].astype(bool)]
-        if part in reach and part is not Reach.LATER:
-            rows = rows[~(rows["diff"].abs() <= most * rows["control_loss"].abs())] if most < math.inf else rows[:0]
-        if len(rows) and (part not in reach or part is not Reach.LATER):
-            row = rows.iloc[0]
-            place = what.format(int(row.iloc[0]))
-            yield diagnosis(
-                "unexplained",
-                example=f"what is allowed does not reach so far, but {place} is {float(row['resumed_loss'])!r}, the control's "
-                f"is {float(row['control_loss'])!r}",
-            )
+        rows = rows[~(rows["diff"].abs() <= limit * rows["control_loss"].abs())] if limit else rows
+        if len(rows):
+            example = f"what is allowed does not reach so far, but {_told(rows.iloc[0], what)}"
+            yield diagnosis("unexplained", example=example)
             return
     names = _parted(comparison.at("final"))
     if names and Reach.LATER not in reach:
@@ -189,21 +182,11 @@ def too_early(evidence: Evidence) -> Iterator[Diagnosis]:
     if not evidence.found or evidence.nothing_left:
         return
     first_loss, first_evaluation = evidence.earliest
-    losses, evaluations = comparison.losses[:first_loss], comparison.evaluations
-    evaluations = evaluations[evaluations["steps_done"] < comparison.first_step[0] + first_evaluation]
-    for table, column, what in (
-        (evaluations, "steps_done", "evaluation loss after {} steps"),
-        (losses, "control_step", "training loss of step {}"),
-    ):
-        rows = table[~table["equal"].astype(bool)]
-        if len(rows):
-            row = rows.iloc[0]
-            yield diagnosis(
-                "unexplained",
-                example=f"the {what.format(int(row[column]))} is {float(row['resumed_loss'])!r}, the control's is "
-                f"{float(row['control_loss'])!r}, and nothing that was found begins so early{_hints(evidence)}",
-            )
-            return
+    before = comparison.evaluations["steps_done"] < comparison.first_step[0] + first_evaluation
+    parted = _first_apart(comparison.evaluations[before], comparison.losses[:first_loss])
+    if parted is not None:
+        example = f"the {parted}, and nothing that was found begins so early{_hints(evidence)}"
+        yield diagnosis("unexplained", example=example)
 
 
 def unexplained(evidence: Evidence) -> Iterator[Diagnosis]:
@@ -212,23 +195,29 @@ def unexplained(evidence: Evidence) -> Iterator[Diagnosis]:
     if comparison.equal or evidence.found:
         return
     hints = _hints(evidence)
-    for table, column, what in (
-        (comparison.evaluations, "steps_done", "evaluation loss after {} steps"),
-        (comparison.losses, "control_step", "training loss of step {}"),
-    ):
-        rows = table[~table["equal"].astype(bool)]
-        if len(rows):
-            row = rows.iloc[0]
-            place = what.format(int(row[column]))
-            yield diagnosis(
-                "unexplained",
-                example=f"every tensor, batch and learning rate before it is equal, but the {place} is "
-                f"{float(row['resumed_loss'])!r}, the control's is {float(row['control_loss'])!r}{hints}",
-            )
-            return
+    parted = _first_apart(comparison.evaluations, comparison.losses)
+    if parted is not None:
+        example = f"every tensor, batch and learning rate before it is equal, but the {parted}{hints}"
+        yield diagnosis("unexplained", example=example)
+        return
     names = _parted(comparison.at("final"))
     example = f"all losses are equal, but {len(names)} tensors of the final state are not{hints}"
     yield diagnosis("unexplained", names, example=example)
+
+
+def _first_apart(evaluations: pd.DataFrame, losses: pd.DataFrame) -> str | None:
+    """Say where losses part first; None: nowhere."""
+    for table, what in ((evaluations, "evaluation loss after {} steps"), (losses, "training loss of step {}")):
+        rows = table[~table["equal"].astype(bool)]
+        if len(rows):
+            return _told(rows.iloc[0], what)
+    return None
+
+
+def _told(row: Any, what: str) -> str:
+    """Say what a loss is in both runs; its place, which comes first in the table, is put into `what`."""
+    place = what.format(int(row.iloc[0]))
+    return f"{place} is {float(row['resumed_loss'])!r}, the control's is {float(row['control_loss'])!r}"
 
 
 def _parted(rows: pd.DataFrame) -> list[str]:

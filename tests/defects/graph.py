@@ -148,7 +148,7 @@ class Graph(GraphJob):
                 return None
             wanted = asking(self, place)
             asked = {variable.op.name: key for key, variable in wanted.items()}
-            held, values = contents(prefix)
+            held, values = contents(tf.train.load_checkpoint(prefix))
             try:
                 tf1.train.Saver(wanted).restore(self.session, prefix)
             except (tf.errors.OpError, ValueError) as error:

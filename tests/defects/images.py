@@ -205,7 +205,7 @@ class Images(GraphJob):
         with self.graph.as_default():
             wanted = asking(self)
             asked = {variable.op.name: key for key, variable in wanted.items()}
-            held, values = contents(self.prefix)
+            held, values = contents(tf.train.load_checkpoint(self.prefix))
             try:
                 tf1.train.Saver(wanted).restore(self.session, self.prefix)
             except (tf.errors.OpError, ValueError) as error:
