@@ -10,9 +10,9 @@ Array = np.ndarray[Any, Any]
 
 def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
     """Return a boolean array of the elements' shape: where two arrays of one dtype and shape differ in any bit."""
-    width = max(1, control.dtype.itemsize)
-    left, right = (np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, width) for array in (control, resumed))
-    found: Array = (left != right).any(axis=1).reshape(control.shape)
+    left, right = _bits(control), _bits(resumed)
+    unequal = left != right
+    found: Array = (unequal.any(axis=-1) if unequal.shape[-1] > 1 else unequal).reshape(control.shape)
     if control.dtype.kind == "c":  # a NaN in one part says nothing of the other
         left, right = (np.stack([array.real, array.imag], axis=-1) for array in (control, resumed))
         apart: Array = np.asarray(differing(left, right, equal_nan).any(axis=-1))
@@ -21,6 +21,13 @@ def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
         left_nan, right_nan = np.isnan(control), np.isnan(resumed)
         found = found & ~(left_nan & right_nan) if equal_nan else found | left_nan | right_nan
     return found
+
+
+def _bits(value: Array) -> Array:
+    """Return the bits of each element, as whole numbers: one, or where none is so wide several, for each row."""
+    width = max(1, value.dtype.itemsize)
+    unit = next(unit for unit in (8, 4, 2, 1) if width % unit == 0)
+    return np.ascontiguousarray(value).reshape(-1).view(f"u{unit}").reshape(-1, width // unit)
 
 
 def same(control: Array, resumed: Array, equal_nan: bool = False) -> bool:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from ckptcheck import cli_files
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 
 EXIT_CODES = (
@@ -306,6 +307,9 @@ def _list_studies() -> None:
         for variant in each.variants:
             print(f"    {variant.name:<19} {variant.text}")
         print()
+
+
+cli_files.add_to(app)
 
 
 @app.command(epilog="Exit codes: 0; 2 there is no such cause.")

@@ -1,0 +1,35 @@
+"""What is wrong with a checkpoint's files, as an error that names the file, the place in it, and the tensor."""
+
+from pathlib import Path
+
+from ckptcheck.errors import CkptcheckError
+
+
+class DamagedError(CkptcheckError):
+    """A file of a checkpoint cannot be read as what it is: torn, corrupt, forged, or of another save.
+
+    `file` is the file, `offset` the byte in it where that shows, `tensor` the key whose value it is, each where known.
+    """
+
+    exit_code = 3
+
+    def __init__(self, what: str, file: Path, offset: int | None = None, tensor: str | None = None) -> None:
+        self.what, self.file, self.offset, self.tensor = what, file, offset, tensor
+        at = "" if offset is None else f", byte {offset:,}"
+        whose = "" if tensor is None else f", tensor {shown(tensor)}"
+        super().__init__(f"{file}{at}{whose}: {what}.")
+
+
+class TooShortError(DamagedError):
+    """A file ends before what should be in it."""
+
+
+class NotReadableError(DamagedError):
+    """What the file holds is whole, as far as can be told, but not of a kind that can be read here."""
+
+
+def shown(key: str) -> str:
+    """Return a key as it can be printed: whatever would move the cursor, or is no text, is escaped."""
+    if key.isprintable():
+        return key
+    return "".join(each if each.isprintable() else each.encode("unicode_escape", "replace").decode() for each in key)

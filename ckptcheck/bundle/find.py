@@ -1,0 +1,152 @@
+"""Which checkpoint a path stands for: a prefix, any file of it, a file of Keras, or a folder, whose state file decides."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptcheck.bundle import state_file
+from ckptcheck.bundle.checkpoint import Checkpoint
+from ckptcheck.bundle.errors import DamagedError
+from ckptcheck.bundle.table import is_table
+from ckptcheck.bundle.tensor_bundle import INDEX, open_bundle
+from ckptcheck.errors import UsageError
+
+DATA = re.compile(r"(?P<prefix>.+)\.data-(?P<shard>\d{5})-of-(?P<shards>\d{5})")
+KERAS = (".keras", ".h5", ".hdf5")
+_SAVED_MODEL = Path("variables", "variables")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that was found: the prefix of a bundle, or a file of Keras; `chosen` says how, where that needs words."""
+
+    path: Path
+    chosen: str = ""
+
+    @property
+    def is_keras(self) -> bool:
+        """Whether it is a file of Keras."""
+        return self.path.name.endswith(KERAS)
+
+
+def open_checkpoint(path: Path | str) -> Checkpoint:
+    """Open the checkpoint that a path stands for.
+
+    Raises:
+        UsageError: the path stands for no checkpoint, or for several.
+        DamagedError: its files are missing, torn, corrupt or forged.
+    """
+    return opened(find(Path(path)))
+
+
+def opened(found: Found) -> Checkpoint:
+    """Open a checkpoint that was found.
+
+    Raises:
+        DamagedError: its files are missing, torn, corrupt or forged.
+    """
+    if not found.is_keras:
+        return open_bundle(found.path, found.chosen)
+    from ckptcheck.bundle import keras_file  # h5py takes its time to load
+
+    return (keras_file.open_archive if found.path.suffix == ".keras" else keras_file.open_weights)(found.path)
+
+
+def find(path: Path) -> Found:
+    """Return the checkpoint that a path stands for.
+
+    Raises:
+        UsageError: there is none, or more than one to choose from.
+        DamagedError: a state file cannot be read.
+    """
+    if path.is_dir():
+        return _in_folder(path)
+    if path.is_file():
+        if path.name == state_file.NAME:
+            return _in_folder(path.parent)
+        return _of_file(path)
+    if Path(f"{path}{INDEX}").is_file() or any(_data_files(path)):
+        return Found(path)
+    raise UsageError(f"There is no checkpoint at {path}: no such file or folder, and no {path.name}{INDEX}.{_near(path)}")
+
+
+def _of_file(path: Path) -> Found:
+    if path.suffix == INDEX:
+        return Found(path.with_suffix(""))
+    data = DATA.fullmatch(path.name)
+    if data:
+        return Found(path.with_name(data["prefix"]))
+    if path.name.endswith(KERAS):
+        return Found(path)
+    if Path(f"{path}{INDEX}").is_file():
+        return Found(path)
+    if is_table(path):
+        raise UsageError(
+            f"{path} is a checkpoint of the first kind (V1), from before TensorFlow 0.12. Restore it with a Saver and save it "
+            "anew: what is read here are those of the second kind."
+        )
+    if path.name.endswith(".weights.json"):
+        raise UsageError(f"{path} is the list of a sharded file of Keras; give one of its .weights.h5 files.")
+    kinds = f"*{INDEX}, *.data-00000-of-00001, {state_file.NAME}, *{', *'.join(KERAS)}"
+    raise UsageError(f"{path} is no file of a checkpoint that is known here: {kinds}.")
+
+
+def _data_files(prefix: Path) -> Iterator[Path]:
+    if prefix.parent.is_dir():
+        for each in prefix.parent.iterdir():
+            found = DATA.fullmatch(each.name)
+            if found and found["prefix"] == prefix.name:
+                yield each
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder, not of those in it: prefixes that have an index, and files of Keras."""
+    found = [each.with_suffix("") if each.suffix == INDEX else each for each in folder.iterdir() if each.is_file()]
+    return sorted((each for each in found if each.name.endswith(KERAS) or Path(f"{each}{INDEX}").is_file()), key=by_number)
+
+
+def files_of(path: Path) -> Iterator[Path]:
+    """Yield those files of a checkpoint that are there: of a prefix its index and data, or the file of Keras."""
+    if path.name.endswith(KERAS):
+        yield path
+        return
+    yield from (each for each in (Path(f"{path}{INDEX}"),) if each.is_file())
+    yield from _data_files(path)
+
+
+def by_number(path: Path) -> tuple[object, ...]:
+    """Return a key that sorts names by the numbers in them."""
+    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(path)))
+
+
+def _in_folder(folder: Path) -> Found:
+    state = state_file.read(folder)
+    if state is not None:
+        path = state.resolve(state.newest)
+        try:
+            found = find(path)
+        except UsageError:
+            raise DamagedError(f"it names {state.newest}, which does not exist", state.file) from None
+        elsewhere = "" if found.path.parent.resolve() == folder.resolve() else ", which is in another folder"
+        return Found(found.path, f"{state.file} names {state.newest}{elsewhere}")
+    known = checkpoints_in(folder)
+    if not known and Path(folder / f"{_SAVED_MODEL}{INDEX}").is_file():
+        return Found(folder / _SAVED_MODEL, f"{folder} is a SavedModel")
+    if len(known) == 1:
+        return Found(known[0], f"{folder} holds no other, and no state file")
+    if not known:
+        raise UsageError(f"{folder} holds no checkpoint.{_near(folder / '*')}")
+    names = ", ".join(each.name for each in known[:6]) + (f" and {len(known) - 6} more" if len(known) > 6 else "")
+    raise UsageError(f"{folder} holds {len(known)} checkpoints and no state file that names one: {names}. Name it.")
+
+
+def _near(path: Path) -> str:
+    """Say which checkpoints there are where one was looked for."""
+    folder = path.parent
+    if not folder.is_dir():
+        return ""
+    known = [each.name for each in checkpoints_in(folder)]
+    inside = sorted({each.parent.name for ending in (INDEX, *KERAS) for each in folder.glob(f"*/*{ending}")})
+    known += [f"{each}/" for each in inside]
+    return f" There are: {', '.join(known[:6])}{', …' if len(known) > 6 else ''}." if known else ""

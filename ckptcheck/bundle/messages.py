@@ -1,0 +1,128 @@
+"""The messages of a bundle's index: its header, and entries for tensors (`tensorflow/core/protobuf/tensor_bundle.proto`)."""
+
+from dataclasses import dataclass
+
+from ckptcheck.bundle.wire import MalformedError, content, fields, number, signed
+
+# An extent of a slice that is the whole of its dimension.
+WHOLE = -1
+
+_ESCAPED = {0x00: b"\x00\xff", 0xFF: b"\xff\x00"}
+
+
+@dataclass(frozen=True)
+class Header:
+    """How many data files there are, and in which byte order numbers stand."""
+
+    shards: int
+    big_endian: bool
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Which part of a dimension a slice has: from where on, and how much; WHOLE: all of it."""
+
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class BundleEntry:
+    """A tensor, or a slice of one: its type's number, its shape, and where its bytes are. One with slices has none itself."""
+
+    dtype: int
+    shape: tuple[int, ...]
+    shard: int
+    offset: int
+    size: int
+    checksum: int
+    slices: tuple[tuple[Extent, ...], ...]
+
+
+def header(message: bytes) -> Header:
+    """Read a header.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    shards = endianness = 0
+    for field, value in fields(message):
+        if field == 1:
+            shards = signed(value)
+        elif field == 2:
+            endianness = number(value)
+    if not 0 < shards <= 99_999 or endianness > 1:
+        raise MalformedError(f"it tells of {shards} data files, of byte order {endianness}")
+    return Header(shards, bool(endianness))
+
+
+def entry(message: bytes) -> BundleEntry:
+    """Read an entry.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    numbers = [0] * 7
+    shape: tuple[int, ...] = ()
+    slices = []
+    for field, value in fields(message):
+        if field == 2:
+            shape = _shape(content(value))
+        elif field == 7:
+            slices.append(tuple(_extent(content(each)) for which, each in fields(content(value)) if which == 1))
+        elif field < 7:
+            numbers[field] = signed(value)
+    _, dtype, _, shard, offset, size, checksum = numbers
+    if min(offset, size, shard) < 0:
+        raise MalformedError("an offset, a size or the number of a data file is negative")
+    return BundleEntry(dtype, shape, shard, offset, size, checksum, tuple(slices))
+
+
+def _shape(message: bytes) -> tuple[int, ...]:
+    sizes = []
+    for field, value in fields(message):
+        if field == 2:
+            size = 0
+            for inside, each in fields(content(value)):
+                if inside == 1:
+                    size = signed(each)
+            sizes.append(size)
+        elif field == 3 and number(value):
+            raise MalformedError("a shape is unknown")
+    if any(size < 0 for size in sizes) or len(sizes) > 254:
+        raise MalformedError(f"{sizes[:8]} is no shape")
+    return tuple(sizes)
+
+
+def _extent(message: bytes) -> Extent:
+    start, length = 0, WHOLE
+    for field, value in fields(message):
+        if field == 1:
+            start = signed(value)
+        elif field == 2:
+            length = signed(value)
+    return Extent(start, length)
+
+
+def slice_key(name: bytes, extents: tuple[Extent, ...]) -> bytes:
+    """Return the key under which an index has a slice of a tensor.
+
+    The code keeps the order of what it encodes: `tensorflow/core/util/saved_tensor_slice_util.cc`, and
+    `tensorflow/core/lib/strings/ordered_code.cc` for text and numbers in it.
+    """
+    text = b"".join(_ESCAPED.get(byte, bytes([byte])) for byte in name)
+    found = b"\x00" + text + b"\x00\x01" + _unsigned(len(extents))
+    return found + b"".join(_ordered(each.start) + _ordered(each.length) for each in extents)
+
+
+def _unsigned(value: int) -> bytes:
+    digits = value.to_bytes((value.bit_length() + 7) // 8, "big")
+    return bytes([len(digits)]) + digits
+
+
+def _ordered(value: int) -> bytes:
+    """Return a signed number: as many leading ones as it has bytes, then its bits, inverted where it is negative."""
+    size = ((~value if value < 0 else value).bit_length() + 7) // 7
+    bits = value & ((1 << 8 * size) - 1)
+    leading = ((1 << size) - 1) << (7 * size)
+    return (bits ^ leading).to_bytes(size, "big")

@@ -1,0 +1,142 @@
+"""Bytes of a file, in pieces, and their checksums. A file that ends too early is damaged, never silently short."""
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cache, reduce
+from operator import xor
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+
+from ckptcheck.bundle.errors import DamagedError, TooShortError
+
+# Big enough that a call costs nothing beside what it does, small enough that two of them stay in a core's cache. A multiple
+# of every element size.
+CHUNK = 1 << 19
+
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
+# Added to a rotated checksum, so that the checksum of data that holds checksums is not special: see LevelDB's crc32c.h.
+_MASK = 0xA282EAD8
+
+_SHRUNK = "the file became shorter while it was read"
+
+
+def masked(checksum: int) -> int:
+    """Return a CRC32C as files hold it."""
+    return (((checksum >> 15) | (checksum << 17)) + _MASK) & 0xFFFFFFFF
+
+
+def checksum(data: bytes | Bytes, before: int = 0) -> int:
+    """Return the CRC32C of some bytes, or of `before`'s bytes and these."""
+    # The library takes whatever has a buffer that stays where it is.
+    return int(google_crc32c.extend(before, data))
+
+
+@cache
+def _behind(size: int) -> tuple[int, ...]:
+    """Return what each bit of a checksum becomes when so many zero bytes follow: a checksum is linear over its bits."""
+    none = google_crc32c.extend(0, b"\0")
+    shift = tuple(google_crc32c.extend(1 << bit, b"\0") ^ none for bit in range(32))  # by one byte
+    found = tuple(1 << bit for bit in range(32))
+    while size:
+        if size & 1:
+            found = tuple(_sum_of(shift, each) for each in found)
+        shift = tuple(_sum_of(shift, each) for each in shift)
+        size >>= 1
+    return found
+
+
+def _sum_of(images: Sequence[int], checksum: int) -> int:
+    return reduce(xor, (image for bit, image in enumerate(images) if checksum >> bit & 1), 0)
+
+
+def joined(first: int, second: int, size: int) -> int:
+    """Return the CRC32C of two parts from their own, where the second has `size` bytes: what zlib calls crc32_combine."""
+    return _sum_of(_behind(size), first) ^ second
+
+
+class File:
+    """A file that is open for reading at any place; closed when nobody holds it any more.
+
+    Raises:
+        DamagedError: the file is not there, or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY)
+            self.size = os.fstat(self._descriptor).st_size
+        except OSError as error:
+            raise DamagedError(_reason(error), path) from None
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def read(self, offset: int, size: int, tensor: str | None = None) -> bytes:
+        """Return some bytes.
+
+        Raises:
+            TooShortError: the file ends before them.
+        """
+        self.must_hold(offset, size, tensor)
+        try:
+            found = os.pread(self._descriptor, size, offset)
+        except OSError as error:
+            raise DamagedError(_reason(error), self.path, offset, tensor) from None
+        return found if len(found) == size else self._rest(found, offset, size, tensor)
+
+    def _rest(self, found: bytes, offset: int, size: int, tensor: str | None) -> bytes:
+        """Read on where one call did not give all; a file can also have been cut off meanwhile."""
+        while len(found) < size:
+            more = os.pread(self._descriptor, size - len(found), offset + len(found))
+            if not more:
+                raise TooShortError(_SHRUNK, self.path, offset + len(found), tensor)
+            found += more
+        return found
+
+    def chunks(self, offset: int, size: int, tensor: str | None = None) -> Iterator[Bytes]:
+        """Yield some bytes in pieces of at most CHUNK, each of them overwritten by the next.
+
+        Raises:
+            TooShortError: the file ends before the last of them.
+        """
+        self.must_hold(offset, size, tensor)
+        buffer = np.empty(min(size, CHUNK), np.uint8)
+        while size:
+            part = buffer[: min(size, CHUNK)]
+            got = 0
+            while got < len(part):
+                try:
+                    count = os.preadv(self._descriptor, [part[got:].data], offset + got)
+                except OSError as error:
+                    raise DamagedError(_reason(error), self.path, offset + got, tensor) from None
+                if not count:
+                    raise TooShortError(_SHRUNK, self.path, offset + got, tensor)
+                got += count
+            yield part
+            offset += len(part)
+            size -= len(part)
+
+    def must_hold(self, offset: int, size: int, tensor: str | None = None) -> None:
+        """Refuse to read what a file does not have.
+
+        Raises:
+            TooShortError: the file ends before.
+        """
+        if offset < 0 or size < 0 or offset + size > self.size:
+            raise TooShortError(
+                f"the file ends at byte {self.size:,}; {size:,} bytes from byte {offset:,} on should be there",
+                self.path,
+                tensor=tensor,
+            )
+
+
+def _reason(error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    return "the file is missing" if isinstance(error, FileNotFoundError) else f"it cannot be read: {reason}"

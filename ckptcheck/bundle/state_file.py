@@ -1,0 +1,72 @@
+"""The state file, `checkpoint`: which of a folder's checkpoints is the newest, as TensorFlow's savers write it.
+
+It is a `CheckpointState` (`tensorflow/python/training/checkpoint_state.proto`) as text, a field a line.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptcheck.bundle.errors import DamagedError
+
+NAME = "checkpoint"
+# No state file is so large, and nobody keeps so many checkpoints that one could be.
+_LARGEST = 1 << 24
+
+_LINE = re.compile(r'\s*(\w+)\s*:\s*(?:"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'|([-+.\w]+))\s*')
+_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|(.))", re.DOTALL)
+_LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+
+
+@dataclass(frozen=True)
+class State:
+    """What a state file says: the newest checkpoint, and all that are kept; paths as they stand there."""
+
+    file: Path
+    newest: str
+    kept: tuple[str, ...]
+
+    def resolve(self, path: str) -> Path:
+        """Return what a path of the file stands for: relative ones start at the file's folder."""
+        return self.file.parent / path
+
+
+def read(folder: Path) -> State | None:
+    """Read the state file of a folder; None: it has none.
+
+    Raises:
+        DamagedError: it is there, and cannot be read.
+    """
+    file = folder / NAME
+    try:
+        if not file.is_file():
+            return None
+        if file.stat().st_size > _LARGEST:
+            raise DamagedError(f"it has {file.stat().st_size:,} bytes, too many for a state file", file)
+        text = file.read_text("utf-8", "surrogateescape")
+    except OSError as error:
+        raise DamagedError(f"it cannot be read: {(error.strerror or str(error)).lower()}", file) from None
+    newest, kept = "", []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        found = _LINE.fullmatch(line)
+        if found is None:
+            raise DamagedError(f"line {number} is no line of a state file: {line[:60]!r}", file)
+        value = _unescaped(found[2] or found[3] or "")
+        if found[1] == "model_checkpoint_path":
+            newest = value
+        elif found[1] == "all_model_checkpoint_paths":
+            kept.append(value)
+    if not newest:
+        raise DamagedError("it names no checkpoint: it is empty, or its writing was interrupted", file)
+    return State(file, newest, tuple(kept))
+
+
+def _unescaped(text: str) -> str:
+    def one(found: re.Match[bytes]) -> bytes:
+        if found[1]:
+            return bytes([int(found[1], 8) & 0xFF])
+        return bytes([int(found[2], 16)]) if found[2] else _LETTERS.get(found[3], found[3])
+
+    return _ESCAPE.sub(one, text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")

@@ -1,0 +1,122 @@
+"""LevelDB tables, which a bundle's index file is: sorted keys and values in blocks, each with a checksum.
+
+The format is that of `tensorflow/core/lib/io/table_format.txt`: data blocks, a block of their last keys and places (the
+index block), and a footer of 48 bytes with the place of that block. A block is followed by a byte that tells its compression
+and by a masked CRC32C of both.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ckptcheck.bundle.errors import DamagedError, NotReadableError
+from ckptcheck.bundle.reading import File, checksum, masked
+from ckptcheck.bundle.wire import MalformedError, varint
+
+MAGIC = 0xDB4775248B80FB57
+FOOTER = 48
+TRAILER = 5
+# TensorFlow writes blocks of 256 KiB, a few times that where one value is large; more than this is forged.
+LARGEST_BLOCK = 1 << 28
+
+_COMPRESSIONS = {1: "Snappy"}
+
+
+def rows(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield every key and value of a table, in the order of the keys, each block verified before its first row.
+
+    Raises:
+        DamagedError: the file is missing, torn or corrupt.
+    """
+    file = File(path)
+    _, index = _footer(file)
+    last = None
+    for _, handle in _block(file, *index):
+        for key, value in _block(file, *_handle(file, handle)):
+            if last is not None and key <= last:
+                raise DamagedError("keys are not in order", path)
+            yield key, value
+            last = key
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a file ends like a table."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 8))
+        return file.read() == MAGIC.to_bytes(8, "little")
+
+
+def check_unread(path: Path) -> None:
+    """Verify what `rows` has no need of: the metaindex block.
+
+    Raises:
+        DamagedError: it is torn or corrupt.
+    """
+    file = File(path)
+    meta, _ = _footer(file)
+    for _ in _block(file, *meta):
+        pass
+
+
+def _footer(file: File) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the places (offset, size) of the metaindex block and of the index block."""
+    if file.size < FOOTER:
+        raise DamagedError(f"the file has {file.size} bytes, too few for an index; its writing was interrupted", file.path)
+    start = file.size - FOOTER
+    footer = file.read(start, FOOTER)
+    if int.from_bytes(footer[-8:], "little") != MAGIC:
+        raise DamagedError("the file does not end like an index: it is cut off, or another kind of file", file.path, start)
+    try:
+        numbers, at = [], 0
+        for _ in range(4):
+            value, at = varint(footer[:-8], at)
+            numbers.append(value)
+    except MalformedError as error:
+        raise DamagedError(f"the footer is corrupt: {error}", file.path, start) from None
+    return (numbers[0], numbers[1]), (numbers[2], numbers[3])
+
+
+def _handle(file: File, value: bytes) -> tuple[int, int]:
+    try:
+        offset, at = varint(value, 0)
+        size, _ = varint(value, at)
+    except MalformedError as error:
+        raise DamagedError(f"the place of a block is corrupt: {error}", file.path) from None
+    return offset, size
+
+
+def _block(file: File, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the rows of a block, when its checksum is right."""
+    if size > LARGEST_BLOCK or offset + size + TRAILER > file.size - FOOTER:
+        raise DamagedError(f"a block of {size:,} bytes at byte {offset:,} does not fit the file", file.path)
+    data = file.read(offset, size + TRAILER)
+    if masked(checksum(data[: size + 1])) != int.from_bytes(data[size + 1 :], "little"):
+        raise DamagedError(f"a block of {size:,} bytes does not have its checksum: the index is corrupt", file.path, offset)
+    if data[size]:
+        method = _COMPRESSIONS.get(data[size], f"method {data[size]}")
+        raise NotReadableError(f"a block is compressed ({method}), which TensorFlow never writes", file.path, offset)
+    try:
+        yield from _rows(data[:size])
+    except MalformedError as error:
+        raise DamagedError(f"a block is malformed: {error}", file.path, offset) from None
+
+
+def _rows(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the rows of a block: what a key shares with the one before it is left out; at the end stand restart points."""
+    if len(block) < 4:
+        raise MalformedError("it is too short for its number of restart points")
+    end = len(block) - 4 - 4 * int.from_bytes(block[-4:], "little")
+    if end < 0:
+        raise MalformedError("it has more restart points than bytes")
+    at, key = 0, b""
+    while at < end:
+        shared, at = varint(block, at)
+        own, at = varint(block, at)
+        length, at = varint(block, at)
+        if shared > len(key) or at + own + length > end:
+            raise MalformedError("a row reaches beyond it")
+        key = key[:shared] + block[at : at + own]
+        at += own
+        yield key, block[at : at + length]
+        at += length

@@ -1,0 +1,236 @@
+"""Tensor bundles, the V2 checkpoints of TensorFlow: an index file and data files beside it.
+
+Format: `tensorflow/core/util/tensor_bundle/tensor_bundle.h`. The index is a table (`table.py`) from tensor names to entries
+(`messages.py`); under the empty name it has a header. An entry tells data file, offset, size and checksum. A partitioned
+variable has an entry with slices, and one more for each slice.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from ckptcheck.bundle import kinds, object_graph
+from ckptcheck.bundle.checkpoint import Checkpoint, Entry, Piece
+from ckptcheck.bundle.dtypes import VARIANT, Type, type_of
+from ckptcheck.bundle.errors import DamagedError
+from ckptcheck.bundle.messages import WHOLE, BundleEntry, Extent, Header, entry, header, slice_key
+from ckptcheck.bundle.reading import Bytes, File, checksum, masked
+from ckptcheck.bundle.table import rows
+from ckptcheck.bundle.wire import MalformedError, varint
+from ckptcheck.job import Kind
+
+INDEX = ".index"
+SAVER, TRACKED = "TensorFlow, tf.train.Saver", "TensorFlow, tf.train.Checkpoint"
+
+
+def data_file(prefix: Path, shard: int, shards: int) -> Path:
+    """Return the path of one of the data files."""
+    return Path(f"{prefix}.data-{shard:05d}-of-{shards:05d}")
+
+
+@dataclass(frozen=True)
+class TensorBundle(Checkpoint):
+    """A tensor bundle."""
+
+    _open: dict[Path, File] = field(default_factory=dict, compare=False)
+
+    def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
+        """Yield a piece's bytes, see `Checkpoint.chunks`."""
+        assert piece.offset is not None
+        found = 0
+        for chunk in self._file(piece.file).chunks(piece.offset, piece.size, entry.key):
+            if verify:
+                found = checksum(chunk, found)
+            yield chunk
+        if verify and masked(found) != piece.checksum:
+            raise _wrong(entry, piece)
+
+    def texts(self, entry: Entry) -> list[bytes]:
+        """Return the elements of a tensor of text, or of objects: see `Checkpoint.texts`."""
+        (piece,) = entry.pieces
+        assert piece.offset is not None
+        data = self._file(piece.file).read(piece.offset, piece.size, entry.key)
+        try:
+            found, computed = (_variants if entry.type == VARIANT.name else _strings)(data, entry.elements)
+        except MalformedError as error:
+            raise DamagedError(str(error), piece.file, piece.offset, entry.key) from None
+        if masked(computed) != piece.checksum:
+            raise _wrong(entry, piece)
+        return found
+
+    def _file(self, path: Path) -> File:
+        if path not in self._open:
+            self._open[path] = File(path)
+        return self._open[path]
+
+
+def _wrong(entry: Entry, piece: Piece) -> DamagedError:
+    return DamagedError(
+        f"its {piece.size:,} bytes do not have the checksum that the index holds: the data are corrupt, or of another save",
+        piece.file,
+        piece.offset,
+        entry.key,
+    )
+
+
+def open_bundle(prefix: Path, chosen: str = "", *, named: bool = True) -> TensorBundle:
+    """Open the bundle of a prefix.
+
+    Args:
+        prefix: what all its files' names begin with.
+        chosen: how it was found.
+        named: whether to read names and kinds from the object graph, which then is no entry. It is in a data file, and all
+        that
+            is looked at there.
+
+    Raises:
+        DamagedError: its index is missing, torn, corrupt, or forged, or its object graph is.
+    """
+    index = Path(f"{prefix}{INDEX}")
+    found, raw = _read(index)
+    files = tuple(data_file(prefix, shard, found.shards) for shard in range(found.shards))
+    slices = {slice_key(key, extents) for key, each in raw.items() for extents in each.slices}
+    slices &= raw.keys()
+    entries = {
+        key: _entry(key, value, raw, files, index, found.big_endian)
+        for name, value in raw.items()
+        if name not in slices
+        for key in [name.decode("utf-8", "surrogateescape")]
+    }
+    bundle = TensorBundle(prefix, TRACKED if object_graph.KEY in entries else SAVER, (index, *files), entries, chosen)
+    if not named:
+        return bundle
+    graph = entries.pop(object_graph.KEY, None)
+    tracked = {} if graph is None else _tracked(bundle, graph)
+    promised = tuple(key for key in tracked if key.endswith(object_graph.VALUE) and key not in entries)
+    return replace(bundle, entries=kinds.named(entries, tracked), promised=promised)
+
+
+def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tracked]:
+    """Return what the object graph says of each key; nothing where its data file is gone: the index stays good to read."""
+    (piece,) = graph.pieces
+    if not piece.file.exists():
+        return {}
+    texts = bundle.texts(graph)
+    try:
+        return object_graph.tracked(b"".join(texts))
+    except MalformedError as error:
+        raise DamagedError(f"the object graph is malformed: {error}", piece.file, piece.offset, graph.key) from None
+
+
+def _read(index: Path) -> tuple[Header, dict[bytes, BundleEntry]]:
+    """Read an index file."""
+    found: Header | None = None
+    entries: dict[bytes, BundleEntry] = {}
+    for key, value in rows(index):
+        try:
+            if key:
+                entries[key] = entry(value)
+            else:
+                found = header(value)
+        except MalformedError as error:
+            whose = key.decode("utf-8", "surrogateescape") or "(header)"
+            raise DamagedError(f"its entry is malformed: {error}", index, tensor=whose) from None
+    if found is None:
+        raise DamagedError("it has no header: it is the index of something else", index)
+    return found, entries
+
+
+def _entry(
+    key: str, raw: BundleEntry, slices: Mapping[bytes, BundleEntry], files: tuple[Path, ...], index: Path, big_endian: bool
+) -> Entry:
+    type_ = type_of(raw.dtype)
+    if type_ is None:
+        raise DamagedError(f"its element type is number {raw.dtype}, which is none that is known", index, tensor=key)
+    if raw.slices:
+        pieces = tuple(_slice(key, raw, type_, extents, slices, files, index) for extents in raw.slices)
+        if sum(prod(piece.shape) for piece in pieces) != prod(raw.shape):
+            raise DamagedError("its slices are not the whole of it", index, tensor=key)
+    else:
+        pieces = (_piece(key, raw, type_, (0,) * len(raw.shape), files, index),)
+    dtype = type_.numpy.newbyteorder(">") if type_.numpy is not None and big_endian else type_.numpy
+    return Entry(key, key, Kind.OTHER, type_.name, dtype, raw.shape, pieces)
+
+
+def _piece(key: str, raw: BundleEntry, type_: Type, start: tuple[int, ...], files: tuple[Path, ...], index: Path) -> Piece:
+    if raw.shard >= len(files):
+        raise DamagedError(f"its data file is number {raw.shard} of {len(files)}", index, tensor=key)
+    if type_.numpy is not None and raw.size != prod(raw.shape) * type_.numpy.itemsize:
+        shape = list(raw.shape)
+        raise DamagedError(f"{raw.size:,} bytes are not the size of {type_.name} of shape {shape}", index, tensor=key)
+    if type_.numpy is None and prod(raw.shape) > raw.size:  # each element has one byte at least, for its length
+        raise DamagedError(f"{raw.size:,} bytes cannot be {prod(raw.shape):,} elements of {type_.name}", index, tensor=key)
+    return Piece(start, raw.shape, files[raw.shard], raw.offset, raw.size, raw.checksum)
+
+
+def _slice(
+    key: str,
+    raw: BundleEntry,
+    type_: Type,
+    extents: tuple[Extent, ...],
+    slices: Mapping[bytes, BundleEntry],
+    files: tuple[Path, ...],
+    index: Path,
+) -> Piece:
+    """Return a slice of a partitioned variable."""
+    found = slices.get(slice_key(key.encode("utf-8", "surrogateescape"), extents))
+    if not extents:  # all of it
+        extents = (Extent(0, WHOLE),) * len(raw.shape)
+    whole = zip(extents, raw.shape, strict=False)
+    shape = tuple(size if extent.length == WHOLE else extent.length for extent, size in whole)
+    start = tuple(extent.start for extent in extents)
+    fits = len(extents) == len(raw.shape) and all(
+        first >= 0 and own >= 0 and first + own <= size for first, own, size in zip(start, shape, raw.shape, strict=True)
+    )
+    if found is None or not fits or found.shape != shape or found.dtype != raw.dtype or type_.numpy is None:
+        told = ", ".join(f"{extent.start}+{extent.length}" for extent in extents)
+        raise DamagedError(f"its slice ({told}) is missing, or does not fit it", index, tensor=key)
+    return _piece(key, found, type_, start, files, index)
+
+
+def _strings(data: bytes, count: int) -> tuple[list[bytes], int]:
+    """Split the value of a tensor of text, and compute its checksum.
+
+    It is all lengths, a checksum of them, then all texts. What is summed up are the lengths as 4 bytes (8 where one does not
+    fit), that checksum, and the texts.
+    """
+    lengths, at = [], 0
+    for _ in range(count):
+        length, at = varint(data, at)
+        lengths.append(length)
+    if at + 4 + sum(lengths) != len(data):
+        raise MalformedError("the lengths of its elements do not add up to its size")
+    summed = b"".join(length.to_bytes(4 if length < 1 << 32 else 8, "little") for length in lengths)
+    computed = checksum(data[at : at + 4], checksum(summed))
+    if masked(checksum(summed)) != int.from_bytes(data[at : at + 4], "little"):
+        raise MalformedError("the lengths of its elements do not have their checksum")
+    computed = checksum(data[at + 4 :], computed)
+    ends = np.cumsum([at + 4, *lengths]).tolist()
+    return [data[first:last] for first, last in pairwise(ends)], computed
+
+
+def _variants(data: bytes, count: int) -> tuple[list[bytes], int]:
+    """Split the value of a tensor of serialised objects, such as iterators, and compute its checksum.
+
+    Of each stand its length, its bytes, and a checksum of all so far. What is summed up are the length as 8 bytes, the bytes,
+    and that checksum.
+    """
+    found, at, computed = [], 0, 0
+    for _ in range(count):
+        length, at = varint(data, at)
+        end = at + length
+        if end + 4 > len(data):
+            raise MalformedError("an element reaches beyond its end")
+        found.append(data[at:end])
+        computed = checksum(data[at:end], checksum(length.to_bytes(8, "little"), computed))
+        if masked(computed) != int.from_bytes(data[end : end + 4], "little"):
+            raise MalformedError("an element does not have its checksum")
+        computed = checksum(data[end : end + 4], computed)
+        at = end + 4
+    if at != len(data):
+        raise MalformedError("it has more bytes than its elements")
+    return found, computed

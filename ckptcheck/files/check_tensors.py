@@ -1,0 +1,260 @@
+"""Whether a checkpoint is whole: every checksum, every size, and what the values say of themselves."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ckptcheck.arrays import is_inexact
+from ckptcheck.bundle import Checkpoint, DamagedError, Entry
+from ckptcheck.bundle.errors import NotReadableError, TooShortError, shown
+from ckptcheck.bundle.find import DATA, Found, opened
+from ckptcheck.bundle.kinds import is_step
+from ckptcheck.bundle.table import check_unread
+from ckptcheck.bundle.tensor_bundle import open_bundle
+from ckptcheck.files.check_state import number
+from ckptcheck.files.columns import counted
+from ckptcheck.files.findings import LOOK, WRONG, Finding, some
+from ckptcheck.files.progress import Progress
+from ckptcheck.files.side_by_side import over
+
+_RAISES = "a restore of it raises"
+_GO_BACK = "go back to a checkpoint that is whole"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A checkpoint that was checked, how much of it was read, and what was found."""
+
+    path: Path
+    findings: tuple[Finding, ...]
+    tensors: int = 0
+    bytes: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can be restored."""
+        return not any(each.grade == WRONG for each in self.findings)
+
+
+@dataclass
+class _Seen:
+    """What reading all tensors showed."""
+
+    damaged: list[DamagedError] = field(default_factory=list)
+    nan: list[str] = field(default_factory=list)
+    inf: list[str] = field(default_factory=list)
+
+
+def check_tensors(found: Found, progress: Progress) -> Checked:
+    """Check a checkpoint; whatever cannot be read is a finding."""
+    try:
+        checkpoint = opened(found) if found.is_keras else _bundle(found)
+    except DamagedError as error:
+        return Checked(found.path, (_unreadable(found, error),))
+    lost = [file for file in checkpoint.files if not file.is_file()]
+    entries = [each for each in checkpoint.entries.values() if not any(piece.file in lost for piece in each.pieces)]
+    seen = _read(checkpoint, entries, progress)
+    findings = [
+        *(_missing(checkpoint, file) for file in lost),
+        *_damaged(seen.damaged, len(entries)),
+        *_not_finite(checkpoint, seen),
+        *_strangers(checkpoint),
+    ]
+    if not lost and not seen.damaged:
+        findings += [*_surplus(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
+    return Checked(found.path, tuple(findings), len(checkpoint.entries), sum(each.bytes for each in entries))
+
+
+def _bundle(found: Found) -> Checkpoint:
+    """Open a bundle, with names for people unless what tells them is damaged: then that is found among the tensors."""
+    try:
+        checkpoint = open_bundle(found.path)
+    except DamagedError:
+        checkpoint = open_bundle(found.path, named=False)
+    check_unread(checkpoint.files[0])
+    return checkpoint
+
+
+# --- Values ----------------------------------------------------------------------------------------------------------
+
+
+def _read(checkpoint: Checkpoint, entries: Sequence[Entry], progress: Progress) -> _Seen:
+    seen = _Seen()
+    for entry, found in over(entries, lambda entry: _look(checkpoint, entry, progress), lambda entry: entry.bytes):
+        if isinstance(found, DamagedError):
+            seen.damaged.append(found)
+            continue
+        nan, inf = found
+        if nan:
+            seen.nan.append(f"{entry.shown} ({nan:,} of {entry.elements:,})")
+        if inf:
+            seen.inf.append(f"{entry.shown} ({inf:,} of {entry.elements:,})")
+    return seen
+
+
+def _look(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> "tuple[int, int] | DamagedError":
+    """Read a tensor, which verifies it, and count its elements that are NaN, and infinite."""
+    nan = inf = 0
+    try:
+        if entry.dtype is None:
+            checkpoint.texts(entry)
+            return 0, 0
+        rounded = is_inexact(entry.dtype) or entry.dtype.kind == "c"
+        for piece in entry.pieces:
+            for chunk in checkpoint.arrays(entry, piece):
+                progress.advance(chunk.nbytes)
+                if not rounded or (finite := np.isfinite(chunk)).all():
+                    continue
+                missing = int(np.count_nonzero(np.isnan(chunk)))
+                nan += missing
+                inf += int(finite.size - np.count_nonzero(finite)) - missing
+    except DamagedError as error:
+        return error
+    return nan, inf
+
+
+def _not_finite(checkpoint: Checkpoint, seen: _Seen) -> Iterator[Finding]:
+    if seen.nan:
+        yield Finding(
+            WRONG,
+            f"NaN in {counted(len(seen.nan), 'tensor')}: {some(seen.nan)}",
+            str(checkpoint.path),
+            "a restore goes through, and what is computed from these tensors is NaN",
+            "go back to a checkpoint from before; check tensors before a save (tf.debugging.check_numerics)",
+        )
+    if seen.inf:
+        yield Finding(
+            LOOK,
+            f"Infinite values in {counted(len(seen.inf), 'tensor')}: {some(seen.inf)}",
+            str(checkpoint.path),
+            "a restore goes through; whether infinity is meant there (a mask, a best loss so far) no file tells",
+            "see that it is meant",
+        )
+
+
+def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
+    """Compare the number in the name with the counters in the tensors."""
+    told = number(checkpoint.path.name)
+    counters = {each.shown: int(checkpoint.value(each)) for each in checkpoint.entries.values() if is_step(each)}
+    if "global_step" in counters:
+        counters = {"global_step": counters["global_step"]}
+    if told is not None and counters and told not in counters.values():
+        held = some([f"{name} is {value:,}" for name, value in counters.items()])
+        yield Finding(
+            LOOK,
+            f"The name says {told:,}, but no counter in it does: {held}",
+            str(checkpoint.path),
+            "what takes the step from the name goes on with another one than the state's",
+            "take the step from the restored state; see whether files were renamed",
+        )
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+def _unreadable(found: Found, error: DamagedError) -> Finding:
+    if isinstance(error, NotReadableError):
+        return Finding(LOOK, _sentence(error), _where(error), "not known: it cannot be read here", "see what has written it")
+    files = f"{found.path.name}{'' if found.is_keras else '.*'}"
+    return Finding(WRONG, _sentence(error), _where(error), _RAISES, f"delete {files}, and {_GO_BACK}")
+
+
+def _sentence(error: DamagedError) -> str:
+    return f"{error.what[:1].upper()}{error.what[1:]}"
+
+
+def _where(error: DamagedError) -> str:
+    at = "" if error.offset is None else f", byte {error.offset:,}"
+    return f"{error.file}{at}" + ("" if error.tensor is None else f", {error.tensor}")
+
+
+def _missing(checkpoint: Checkpoint, file: Path) -> Finding:
+    lost = sum(any(piece.file == file for piece in each.pieces) for each in checkpoint.entries.values())
+    return Finding(
+        WRONG,
+        f"The file is missing, and {counted(lost, 'tensor')} with it",
+        str(file),
+        f"{_RAISES}; TensorFlow's message blames the names of variables",
+        f"copy the file from where the checkpoint was made, or {_GO_BACK}",
+    )
+
+
+def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
+    short = [each for each in damaged if isinstance(each, TooShortError)]
+    others = [each for each in damaged if not isinstance(each, TooShortError)]
+    if short:
+        yield Finding(
+            WRONG,
+            f"The file is too short: {counted(len(short), 'tensor')} reach beyond its end ({_names(short)})",
+            str(short[0].file),
+            _RAISES,
+            f"its writing or copying was interrupted: copy it again, or {_GO_BACK}",
+        )
+    # A flipped bit damages one tensor; data of another save fit in size, and in what never changes.
+    if len(others) > 1 and 2 * len(others) > count:
+        yield Finding(
+            WRONG,
+            f"Index and data are of different saves, or the data are corrupt throughout: {len(others):,} of {count:,} tensors "
+            f"do not have their checksums ({_names(others)})",
+            str(others[0].file),
+            _RAISES,
+            "a save under a prefix that was there already was interrupted: restore an older checkpoint, and let each save "
+            "have a prefix of its own (global_step=…, CheckpointManager)",
+        )
+    elif others:
+        first = others[0]
+        place = "" if first.offset is None else f", from byte {first.offset:,}"
+        what = f"{counted(len(others), 'tensor')} cannot be trusted ({_names(others)}): {first.what}"
+        yield Finding(WRONG, what, f"{first.file}{place}", _RAISES, f"copy the file again, or {_GO_BACK}")
+
+
+def _names(errors: Sequence[DamagedError]) -> str:
+    return some([each.tensor or "?" for each in errors])
+
+
+def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
+    """Look for bytes behind the last tensor."""
+    ends: dict[Path, int] = {}
+    for entry in checkpoint.entries.values():
+        for piece in entry.pieces:
+            if piece.offset is not None:
+                ends[piece.file] = max(ends.get(piece.file, 0), piece.offset + piece.size)
+    for file, end in ends.items():
+        surplus = file.stat().st_size - end
+        if surplus > 0:
+            yield Finding(
+                LOOK,
+                f"{counted(surplus, 'byte')} behind the last tensor",
+                str(file),
+                "none: no restore reads them",
+                "see where the file comes from: it is longer than its index says",
+            )
+
+
+def _strangers(checkpoint: Checkpoint) -> Iterator[Finding]:
+    """Look for data files of the same prefix that the index does not count."""
+    names = (each for each in checkpoint.path.parent.iterdir() if each not in checkpoint.files)
+    strangers = [each for each in names if (found := DATA.fullmatch(each.name)) and found["prefix"] == checkpoint.path.name]
+    if strangers:
+        yield Finding(
+            LOOK,
+            f"{counted(len(strangers), 'data file')} of this prefix that its index does not count",
+            some(sorted(map(str, strangers))),
+            "none: no restore reads them",
+            "an earlier save in more or fewer files has left them: delete them",
+        )
+
+
+def _promised(checkpoint: Checkpoint) -> Iterator[Finding]:
+    """Look for tensors that the object graph names and that are not there."""
+    gone = [shown(key) for key in checkpoint.promised]
+    if gone:
+        yield Finding(
+            WRONG,
+            f"The object graph names {counted(len(gone), 'tensor')} that the checkpoint does not hold: {some(gone)}",
+            str(checkpoint.files[0]),
+            f"{_RAISES} where the program has such a variable",
+            _GO_BACK,
+        )

@@ -1,0 +1,106 @@
+"""`fsck`: whether checkpoints are whole, and whether a restore would take the one that it should."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ckptcheck.bundle import state_file
+from ckptcheck.bundle.find import Found, checkpoints_in, files_of, find
+from ckptcheck.errors import UsageError
+from ckptcheck.files.check_leftovers import Folder, is_temporary
+from ckptcheck.files.check_state import check_state
+from ckptcheck.files.check_tensors import Checked, check_tensors
+from ckptcheck.files.columns import counted
+from ckptcheck.files.findings import WRONG, Finding
+from ckptcheck.files.progress import Progress
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was checked, and what was found; `notes` say what could not be checked."""
+
+    path: Path
+    checkpoints: tuple[Path, ...]
+    tensors: int
+    bytes: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+
+    def exit_code(self, strict: bool = False) -> int:
+        """1: a restore would fail or be wrong (with `strict`: or anything deserves a look); else 0."""
+        return int(any(each.grade == WRONG or strict for each in self.findings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "path": str(self.path),
+            "whole": not any(each.grade == WRONG for each in self.findings),
+            "checkpoints": [str(each) for each in self.checkpoints],
+            "tensors": self.tensors,
+            "bytes": self.bytes,
+            "findings": [asdict(each) for each in self.findings],
+            "notes": list(self.notes),
+        }
+
+    def to_json(self) -> str:
+        """Return the whole as a JSON document."""
+        return json.dumps(self.to_dict(), indent=2)
+
+
+def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
+    """Check a checkpoint, or every checkpoint in a folder and the folders in it, their state files and what lies beside them.
+
+    Args:
+        path: a folder, the prefix of a checkpoint, or a file of one; a state file stands for its folder.
+        progress: told how many bytes are read.
+
+    Raises:
+        UsageError: there is nothing to check.
+    """
+    path, progress = Path(path), progress or Progress()
+    if path.name == state_file.NAME and path.is_file():
+        return _check(path, [path.parent], progress)
+    if path.is_dir():
+        inside = sorted(each for each in path.rglob("*") if each.is_dir())
+        return _check(path, [each for each in (path, *inside) if not is_temporary(each)], progress)
+    found = find(path)
+    progress.expect(_size([found.path]))
+    checked = check_tensors(found, progress)
+    leftovers = tuple(Folder.of(found.path.parent).leftovers(found.path.name))
+    return _result(path, [checked], (*checked.findings, *leftovers))
+
+
+def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
+    """Check all that is in some folders."""
+    folders = [each for each in map(Folder.of, paths) if not each.is_empty]
+    if not folders:
+        raise UsageError(f"{path} holds no checkpoint, and nothing that was to become one.")
+    inside = {folder.path: checkpoints_in(folder.path) for folder in folders}
+    progress.expect(sum(map(_size, inside.values())))
+    checked: list[Checked] = []
+    findings: list[Finding] = []
+    for folder in folders:
+        own = [check_tensors(Found(each), progress) for each in inside[folder.path]]
+        findings += [finding for each in own for finding in each.findings]
+        findings += folder.leftovers()
+        findings += check_state(folder.path, [each.path for each in own if each.is_whole])
+        checked += own
+    return _result(path, checked, findings)
+
+
+def _size(checkpoints: Sequence[Path]) -> int:
+    return sum(file.stat().st_size for each in checkpoints for file in files_of(each))
+
+
+def _result(path: Path, checked: Sequence[Checked], findings: Sequence[Finding]) -> Check:
+    tensors, size = sum(each.tensors for each in checked), sum(each.bytes for each in checked)
+    return Check(path, tuple(each.path for each in checked), tensors, size, tuple(findings), _notes(checked))
+
+
+def _notes(checked: Sequence[Checked]) -> tuple[str, ...]:
+    weights = sum(each.path.suffix in (".h5", ".hdf5") for each in checked)
+    if not weights:
+        return ()
+    return (f"HDF5 has no checksums: of {counted(weights, 'file')} of weights it was seen that they can be read, no more.",)

@@ -1,0 +1,58 @@
+"""Tables of text, a line a row, as many as there are tensors: aligned, never folded, so that they can be searched by line."""
+
+from collections.abc import Sequence
+
+from ckptcheck.job import Kind
+
+GAP = "  "
+
+PLURALS = {
+    kind: {Kind.OTHER: "others", Kind.RNG: "random generators", Kind.PYTHON: "attributes"}.get(kind, f"{kind.value}s")
+    for kind in Kind
+}
+
+
+def columns(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, width: int | None) -> list[str]:
+    """Return a table as lines.
+
+    Args:
+        headers: the names of the columns.
+        rows: the cells, as many in each row as there are headers.
+        left: how many of the first columns are text, and aligned to the left; the others are numbers.
+        width: of the terminal. Where a line would be longer, the numbers stand on a line of their own below the text. None:
+            lines have no end.
+    """
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    if width is None or sum(widths) + len(GAP) * (len(widths) - 1) <= width:
+        return [_line(cells, widths, left) for cells in (headers, *rows)]
+    text, numbers = widths[:left], widths[left:]
+    lines = []
+    for cells in (headers, *rows):
+        lines.append(_line(cells[:left], [0] * len(text), left))
+        lines.append("    " + _line(cells[left:], numbers, 0))
+    return lines
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
+    sized = enumerate(zip(cells, widths, strict=True))
+    return GAP.join(cell.ljust(width) if at < left else cell.rjust(width) for at, (cell, width) in sized).rstrip()
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it: of 1,000 bytes is a kB."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5 or unit == "GB":
+            return f"{value:,.0f} {unit}" if value >= 9.95 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words: 1 tensor, 2 tensors."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def shaped(type_: str, shape: Sequence[int]) -> str:
+    """Return an element type and a shape in one word, as float32[3,3,16]; a scalar has no brackets."""
+    return f"{type_}[{','.join(map(str, shape))}]" if shape else type_

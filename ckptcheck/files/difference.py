@@ -1,0 +1,208 @@
+"""`diff`: how two checkpoints differ, tensor by tensor, as a value."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ckptcheck.bundle import Checkpoint, Entry, open_checkpoint
+from ckptcheck.files.apart import Apart, apart, rank
+from ckptcheck.files.equality import equal
+from ckptcheck.files.matching import Renamed, origins, renamed
+from ckptcheck.files.progress import Progress
+from ckptcheck.files.side_by_side import over
+from ckptcheck.job import Kind
+from ckptcheck.tolerance import EXACT, Tolerance
+
+SAME, VALUE, SHAPE, DTYPE = "same", "value", "shape", "dtype"
+# What can be said of a tensor, for sums by kind.
+WORDS = ("same", "different", "renamed", "only in A", "only in B")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A tensor that both checkpoints have.
+
+    `what` says in what it differs: `same` (in nothing), `value`, `shape` or `dtype`. `instead` is the name of another tensor
+    that has in A the value that this one has in B.
+    """
+
+    a: Entry
+    b: Entry
+    what: str
+    apart: Apart | None = None
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two checkpoints differ: tensors that only one has, those under another name, and those that both have.
+
+    `tolerance` is what was asked for: of all tensors (None), and of kinds.
+    """
+
+    a: Checkpoint
+    b: Checkpoint
+    only_a: tuple[Entry, ...]
+    only_b: tuple[Entry, ...]
+    renamed: tuple[Renamed, ...]
+    pairs: tuple[Pair, ...]
+    tolerance: Mapping[Kind | None, Tolerance] = field(default_factory=dict)
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs: names, types, shapes, and values, within the tolerance."""
+        return not (self.only_a or self.only_b or self.renamed or self.different)
+
+    @property
+    def different(self) -> list[Pair]:
+        """The tensors of one name that differ, the worst first: other types and shapes, NaN, then by how far apart."""
+        return sorted((pair for pair in self.pairs if pair.what != SAME), key=_badness)
+
+    @property
+    def exit_code(self) -> int:
+        """0: they are the same; 1: they differ."""
+        return 0 if self.same else 1
+
+    def of_kinds(self) -> dict[Kind, dict[str, int]]:
+        """Return how many tensors of each kind are the same, differ, have another name, or are in one of them only."""
+        told = [(pair.a.kind, "same" if pair.what == SAME else "different") for pair in self.pairs]
+        told += [(each.a.kind, "renamed") for each in self.renamed]
+        told += [(each.kind, "only in A") for each in self.only_a] + [(each.kind, "only in B") for each in self.only_b]
+        return {
+            kind: {word: told.count((kind, word)) for word in WORDS} for kind in Kind if any(each is kind for each, _ in told)
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints; NaN and infinity stand as text."""
+        return {
+            "same": self.same,
+            "a": {"checkpoint": str(self.a.path), "format": self.a.format, "chosen": self.a.chosen},
+            "b": {"checkpoint": str(self.b.path), "format": self.b.format, "chosen": self.b.chosen},
+            "tolerance": {
+                "all" if kind is None else kind.value: {"rtol": each.rtol, "atol": each.atol, "equal_nan": each.equal_nan}
+                for kind, each in self.tolerance.items()
+            },
+            "kinds": {
+                kind.value: {word.replace(" ", "_").lower(): count for word, count in counts.items()}
+                for kind, counts in self.of_kinds().items()
+            },
+            "only_in_a": [_told(each) for each in self.only_a],
+            "only_in_b": [_told(each) for each in self.only_b],
+            "renamed": [{"a": each.a.shown, "b": each.b.shown} for each in self.renamed],
+            "different": [_told_pair(each) for each in self.different],
+        }
+
+    def to_json(self) -> str:
+        """Return the whole as a JSON document."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    return {"name": entry.shown, "kind": entry.kind.value, "dtype": entry.type, "shape": list(entry.shape)}
+
+
+def _told_pair(pair: Pair) -> dict[str, Any]:
+    found = _told(pair.a) | {"differs_in": pair.what}
+    if pair.apart is None:
+        return found | {"b": {"dtype": pair.b.type, "shape": list(pair.b.shape)}}
+    return found | {
+        "elements": pair.a.elements,
+        "differing": pair.apart.differing,
+        "absolute": _or_text(pair.apart.absolute),
+        "relative": _or_text(pair.apart.relative),
+        "ulp": pair.apart.ulp,
+        "at": None if pair.apart.at is None else list(pair.apart.at),
+        "nan": pair.apart.nan,
+        "has_the_value_of": pair.instead or None,
+    }
+
+
+def _or_text(value: float | None) -> float | str | None:
+    return str(value) if value is not None and not math.isfinite(value) else value
+
+
+def _badness(pair: Pair) -> tuple[object, ...]:
+    if pair.apart is None:
+        return (0, pair.what, pair.a.shown)
+    grade, size = rank(pair.apart.absolute)
+    # Of no use as a number beside others: a NaN, and what is no number, such as text.
+    share = size / pair.apart.scale if pair.apart.scale else math.inf if size else 0.0
+    return (1, -grade, -share, -pair.apart.differing, pair.a.shown)
+
+
+def diff(
+    a: Path | str,
+    b: Path | str,
+    *,
+    tolerance: Tolerance = EXACT,
+    by_kind: Mapping[Kind, Tolerance] | None = None,
+    progress: Progress | None = None,
+) -> Difference:
+    """Compare two checkpoints by the keys of their tensors.
+
+    Args:
+        a, b: a prefix, a file of a checkpoint, or a folder, each.
+        tolerance: how far floating-point values may be apart: |B − A| ≤ atol + rtol · |A|. NaN is equal to NaN only with
+            `equal_nan`.
+        by_kind: other tolerances, for kinds of tensors.
+        progress: told how many bytes are read.
+
+    Raises:
+        UsageError: there is no such checkpoint.
+        DamagedError: one of them cannot be read, or a tensor that is compared does not have its checksum.
+    """
+    left, right = open_checkpoint(a), open_checkpoint(b)
+    tolerances: dict[Kind | None, Tolerance] = {None: tolerance}
+    for kind, own in (by_kind or {}).items():
+        tolerances[kind] = own
+    only_a = [entry for key, entry in left.entries.items() if key not in right.entries]
+    only_b = [entry for key, entry in right.entries.items() if key not in left.entries]
+    pairs = _pairs(left, right, lambda entry: tolerances.get(entry.kind, tolerance), progress or Progress())
+    moved = tuple(renamed(left, right, only_a, only_b))
+    gone_a, gone_b = {each.a.key for each in moved}, {each.b.key for each in moved}
+    return Difference(
+        left,
+        right,
+        tuple(each for each in only_a if each.key not in gone_a),
+        tuple(each for each in only_b if each.key not in gone_b),
+        moved,
+        tuple(pairs),
+        tolerances,
+    )
+
+
+def _pairs(a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance], progress: Progress) -> list[Pair]:
+    """Compare the tensors that both have."""
+    both = [(entry, b.entries[key]) for key, entry in a.entries.items() if key in b.entries]
+    alike = [(left, right) for left, right in both if not _unlike(left, right)]
+    same = equal(a, b, alike, lambda entry: tolerance(entry).equal_nan, progress)
+    others = [(left, right) for left, right in alike if left.key not in same]
+    progress.expect(sum(map(_size, others)))
+    differ = {}
+    for (left, right), found in over(others, lambda pair: apart(a, b, *pair, tolerance(pair[0])), _size):
+        progress.advance(_size((left, right)))
+        if found.differing:
+            differ[left.key] = found
+    instead = origins(a, b, [(left, right) for left, right in others if left.key in differ])
+    return [
+        Pair(
+            left,
+            right,
+            _unlike(left, right) or (VALUE if left.key in differ else SAME),
+            differ.get(left.key),
+            instead.get(left.key, ""),
+        )
+        for left, right in both
+    ]
+
+
+def _size(pair: tuple[Entry, Entry]) -> int:
+    return pair[0].bytes + pair[1].bytes
+
+
+def _unlike(left: Entry, right: Entry) -> str:
+    """Return whether two tensors have another shape or another element type, in one word."""
+    return SHAPE if left.shape != right.shape else DTYPE if left.type != right.type else ""

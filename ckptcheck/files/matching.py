@@ -1,0 +1,95 @@
+"""Tensors that have the value of another one: under a new name, or in each other's place.
+
+A value tells only where it is hardly there by chance: single numbers, and arrays of one number all over, match nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ckptcheck.bundle import Checkpoint, Entry
+from ckptcheck.bundle.reading import checksum, masked
+from ckptcheck.files.equality import equal
+from ckptcheck.files.progress import Progress
+
+# What tensors of one value have in common: element type, shape, checksum.
+Mark = tuple[str, tuple[int, ...], int]
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A tensor of A, and one of B under another name, with the same value."""
+
+    a: Entry
+    b: Entry
+
+
+def renamed(a: Checkpoint, b: Checkpoint, only_a: Sequence[Entry], only_b: Sequence[Entry]) -> Iterator[Renamed]:
+    """Pair tensors that only one checkpoint has with those of the same value in the other, in the order of their keys."""
+    left, right = _by_mark(a, only_a, only_b), _by_mark(b, only_b, only_a)
+    for mark in left.keys() & right.keys():
+        for one, other in zip(left[mark], right[mark], strict=False):
+            if _is_value(a, one, b, other):
+                yield Renamed(one, other)
+
+
+def origins(a: Checkpoint, b: Checkpoint, differing: Sequence[tuple[Entry, Entry]]) -> Mapping[str, str]:
+    """Return, for tensors that differ, the name of another one that has in A the value that they have in B, by key."""
+    others = _by_mark(a, a.entries.values(), [right for _, right in differing])
+    found = {}
+    for left, right in differing:
+        alike = others.get(_mark(b, right), ()) if _tells(b, right) else ()
+        origin = next((each for each in alike if each.key != left.key and _is_value(a, each, b, right)), None)
+        if origin is not None:
+            found[left.key] = origin.shown
+    return found
+
+
+def _by_mark(checkpoint: Checkpoint, entries: Iterable[Entry], like: Iterable[Entry]) -> dict[Mark, list[Entry]]:
+    """Return those of some tensors whose values tell, and are of a type and shape that others have."""
+    wanted = {(each.type, each.shape) for each in like}
+    found: dict[Mark, list[Entry]] = defaultdict(list)
+    for each in entries:
+        if (each.type, each.shape) in wanted and _tells(checkpoint, each):
+            found[_mark(checkpoint, each)].append(each)
+    return found
+
+
+def _mark(checkpoint: Checkpoint, entry: Entry) -> Mark:
+    return entry.type, entry.shape, _checksum(checkpoint, entry)
+
+
+def _checksum(checkpoint: Checkpoint, entry: Entry) -> int:
+    """Return the masked checksum of a value: the one that is known, or computed."""
+    known = entry.pieces[0].checksum
+    if len(entry.pieces) == 1 and known is not None:
+        return known
+    if entry.dtype is None:
+        return hash(tuple(checkpoint.texts(entry)))
+    found = 0
+    for part in checkpoint.flat(entry):
+        found = checksum(part.view(np.uint8), found)
+    return masked(found)
+
+
+def _tells(checkpoint: Checkpoint, entry: Entry) -> bool:
+    """Return whether a value has more than one number in it."""
+    if entry.dtype is None:
+        return len(set(checkpoint.texts(entry))) > 1
+    first = None
+    for piece in entry.pieces:
+        for chunk in checkpoint.chunks(entry, piece):
+            elements = chunk.reshape(-1, entry.dtype.itemsize)
+            first = elements[0].copy() if first is None else first
+            if (elements != first).any():
+                return True
+    return False
+
+
+def _is_value(a: Checkpoint, left: Entry, b: Checkpoint, right: Entry) -> bool:
+    """Return whether a tensor of A has the value of one of B."""
+    if left.dtype is None:
+        return a.texts(left) == b.texts(right)
+    return bool(equal(a, b, [(left, right)], lambda _: True, Progress()))

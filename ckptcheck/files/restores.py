@@ -1,0 +1,83 @@
+"""What each way to restore a checkpoint of `tf.train.Saver` would meet in it, as far as names can tell.
+
+Which variables a program has is taken from the checkpoint itself, and from what belongs together by its name.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ckptcheck.bundle import Checkpoint, Entry
+from ckptcheck.bundle.kinds import AVERAGE
+from ckptcheck.bundle.tensor_bundle import SAVER
+from ckptcheck.files.columns import PLURALS
+from ckptcheck.job import Kind
+
+_BATCH_NORM = re.compile(r"(?P<scope>(.*/)?[^/]*(batch_?norm|bn)[^/]*/)(gamma|beta)", re.IGNORECASE)
+_STATISTICS = ("moving_mean", "moving_variance")
+_LEFT_OUT = (Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.SLOT, Kind.COUNTER)
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """What a way to restore would meet.
+
+    `missing` are keys that it would ask for and not find, so that it raises; `left_out` is what it would not restore, by kind;
+    `sure` is whether the checkpoint alone tells, or a guess at the program is in it.
+    """
+
+    restore: str
+    missing: tuple[str, ...] = ()
+    left_out: tuple[tuple[Kind, int], ...] = ()
+    sure: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """What becomes of the restore, in words."""
+        if self.missing:
+            more = f" and {len(self.missing) - 1:,} more" if len(self.missing) > 1 else ""
+            verb = "are" if more else "is"
+            return f"{'would raise' if self.sure else 'may raise'}: {self.missing[0]}{more} {verb} not in the checkpoint"
+        if self.left_out:
+            told = [f"{count:,} {kind.value if count == 1 else PLURALS[kind]}" for kind, count in self.left_out]
+            return f"would leave out {_listed(told)}"
+        return "would restore every tensor above"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        left_out = {kind.value: count for kind, count in self.left_out}
+        return {"restore": self.restore, "sure": self.sure, "missing": list(self.missing), "left_out": left_out}
+
+
+def _listed(words: list[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
+    """Say what `Saver()`, `ema.variables_to_restore()` and a restore of trainable variables would meet."""
+    if checkpoint.format != SAVER:
+        return
+    entries = checkpoint.entries
+    lost = tuple(_statistics_that_are_gone(entries))
+    yield Meeting("tf.train.Saver()", lost, sure=not lost)
+    weights = [key for key, entry in entries.items() if entry.kind is Kind.WEIGHT]
+    yield Meeting(
+        "ema.variables_to_restore()", tuple(f"{key}{AVERAGE}" for key in weights if f"{key}{AVERAGE}" not in entries)
+    )
+    counts = ((kind, sum(each.kind is kind for each in entries.values())) for kind in _LEFT_OUT)
+    yield Meeting("tf.trainable_variables()", (), tuple((kind, count) for kind, count in counts if count))
+
+
+def _statistics_that_are_gone(entries: Mapping[str, Entry]) -> Iterator[str]:
+    """Yield the moving statistics of batch norm layers that have a scale or an offset, and no statistics of any kind.
+
+    That is what a Saver of trainable variables leaves behind.
+    """
+    scopes = dict.fromkeys(found["scope"] for key in entries if (found := _BATCH_NORM.fullmatch(key)))
+    statistics = [key for key, entry in entries.items() if entry.kind is Kind.MOVING_STATISTIC]
+    if statistics:
+        return
+    for scope in scopes:
+        yield from (f"{scope}{each}" for each in _STATISTICS)

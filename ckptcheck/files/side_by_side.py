@@ -1,0 +1,60 @@
+"""Work over many tensors on the cores there are, its results in order: reading, comparing, summing release Python's lock."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Below so many bytes in all, threads cost more than they save; above so many threads, they only wait for memory.
+WORTH_IT = 1 << 22
+MOST = 4
+# So many bytes are one task: small tensors are worked on many at a time.
+TASK = 1 << 20
+# How many tasks a thread may be ahead of what has been yielded.
+AHEAD = 4
+
+
+def over(items: Sequence[Item], work: Callable[[Item], Result], size: Callable[[Item], int]) -> Iterator[tuple[Item, Result]]:
+    """Yield each item and what work made of it, in their order.
+
+    Args:
+        items: what to work on.
+        work: called with each, maybe from other threads, some items ahead of what has been yielded.
+        size: how many bytes it reads for an item.
+    """
+    cores = min(MOST, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    if sum(map(size, items)) < WORTH_IT:
+        yield from ((item, work(item)) for item in items)
+        return
+    waiting: deque[tuple[list[Item], Future[list[Result]]]] = deque()
+    with ThreadPoolExecutor(cores) as pool:
+        try:
+            for task in _tasks(items, size):
+                waiting.append((task, pool.submit(lambda task: [work(item) for item in task], task)))
+                if len(waiting) > AHEAD * cores:
+                    yield from _done(*waiting.popleft())
+            while waiting:
+                yield from _done(*waiting.popleft())
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _tasks(items: Sequence[Item], size: Callable[[Item], int]) -> Iterator[list[Item]]:
+    task, total = [], 0
+    for item in items:
+        task.append(item)
+        total += size(item)
+        if total >= TASK:
+            yield task
+            task, total = [], 0
+    if task:
+        yield task
+
+
+def _done(task: list[Item], future: "Future[list[Result]]") -> Iterator[tuple[Item, Result]]:
+    yield from zip(task, future.result(), strict=True)

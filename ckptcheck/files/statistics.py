@@ -1,0 +1,114 @@
+"""What the values of a tensor are like, in one pass over its chunks."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ckptcheck.arrays import Array, is_inexact
+from ckptcheck.bundle import Checkpoint, Entry
+from ckptcheck.files.progress import Progress
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Least, greatest, mean and standard deviation (of all elements, not of a sample) of the finite elements.
+
+    They are None where there are none, or no order, as of text and complex numbers. `zeros`, `nan` and `inf` are numbers of
+    elements; None: they cannot be any, or none is a number.
+    """
+
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    zeros: int | None = None
+    nan: int | None = None
+    inf: int | None = None
+
+
+def statistics(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> Statistics:
+    """Read a tensor, and say what its values are like.
+
+    Raises:
+        DamagedError: it cannot be read, or does not have its checksum.
+    """
+    if entry.dtype is None:
+        checkpoint.texts(entry)  # for its checksum
+        progress.advance(entry.bytes)
+        return Statistics()
+    return of_chunks(_told(checkpoint, entry, progress))
+
+
+def _told(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> Iterator[Array]:
+    for piece in entry.pieces:
+        for chunk in checkpoint.arrays(entry, piece):
+            yield chunk
+            progress.advance(chunk.nbytes)
+
+
+def of_chunks(chunks: Iterable[Array]) -> Statistics:
+    """Say what the values of an array are like that comes in parts.
+
+    Means and squares are summed up in float64 and joined by the formula of Chan, Golub and LeVeque (1979), so that a large
+    mean does not drown a small deviation.
+    """
+    found = _Sums()
+    for chunk in chunks:
+        found.add(chunk)
+    return found.statistics()
+
+
+class _Sums:
+    """What is known of the elements so far."""
+
+    def __init__(self) -> None:
+        self.count = self.zeros = self.nan = self.inf = 0
+        self.mean = self.squares = 0.0
+        self.least: float | None = None
+        self.greatest: float | None = None
+
+    def add(self, chunk: Array) -> None:
+        """Take some more elements."""
+        values = self._finite(chunk)
+        if not values.size:
+            return
+        self.zeros += int(values.size - np.count_nonzero(values))
+        if values.dtype.kind == "c":
+            return
+        self._add_numbers(values)
+
+    def _finite(self, chunk: Array) -> Array:
+        """Return those elements that are finite, and count the others."""
+        if chunk.dtype.kind != "c" and not is_inexact(chunk.dtype):
+            # Whole numbers below a byte are none that NumPy computes with.
+            return chunk.astype(np.int8) if chunk.dtype.kind == "V" else chunk
+        finite = np.isfinite(chunk)
+        if finite.all():
+            return chunk
+        missing = int(np.count_nonzero(np.isnan(chunk)))
+        self.nan += missing
+        self.inf += int(chunk.size - np.count_nonzero(finite)) - missing
+        return chunk[finite]
+
+    def _add_numbers(self, values: Array) -> None:
+        numbers = values.astype(np.float64)
+        exact = values if values.dtype.kind in "iub" else numbers
+        low, high = exact.min().item(), exact.max().item()
+        self.least = low if self.least is None else min(self.least, low)
+        self.greatest = high if self.greatest is None else max(self.greatest, high)
+        with np.errstate(over="ignore", invalid="ignore"):
+            own = float(numbers.mean())
+            numbers -= own
+            step, total = own - self.mean, self.count + values.size
+            self.squares += float(np.dot(numbers, numbers)) + step * step * (self.count * values.size / total)
+            self.mean += step * (values.size / total)
+        self.count = total
+
+    def statistics(self) -> Statistics:
+        """Return what they are like."""
+        if not self.count:
+            return Statistics(zeros=self.zeros, nan=self.nan, inf=self.inf)
+        std = math.sqrt(self.squares / self.count)
+        return Statistics(self.least, self.greatest, self.mean, std, self.zeros, self.nan, self.inf)

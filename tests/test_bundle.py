@@ -1,0 +1,136 @@
+"""Our reader of checkpoints against TensorFlow's own: whatever TensorFlow saves is read bit for bit."""
+
+import os
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ckptcheck.bundle import open_checkpoint
+from ckptcheck.bundle.messages import Extent, slice_key
+
+tf = pytest.importorskip("tensorflow")
+
+TYPES = [
+    *(np.dtype(name) for name in ("float16", "float32", "float64", "complex64", "complex128", "bool")),
+    *(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64)),
+    *(
+        np.dtype(getattr(ml_dtypes, name))
+        for name in (
+            "bfloat16",
+            "float8_e5m2",
+            "float8_e4m3fn",
+            "float8_e4m3fnuz",
+            "float8_e4m3b11fnuz",
+            "float8_e5m2fnuz",
+            "int4",
+            "uint4",
+            "int2",
+            "uint2",
+            "float4_e2m1fn",
+        )
+    ),
+]
+SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+
+
+def values(dtype: np.dtype, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Return any bits that a type has."""
+    drawn = np.random.default_rng(seed).integers(0, 256, int(np.prod(shape)) * dtype.itemsize, np.uint8)
+    if dtype == bool or "int2" in dtype.name or "int4" in dtype.name or "float4" in dtype.name:
+        drawn %= 2
+    return drawn.view(dtype).reshape(shape)
+
+
+def save(prefix: Path, tensors: dict[str, np.ndarray], slices: dict[str, str] | None = None) -> None:
+    names = list(tensors)
+    given = [(slices or {}).get(name, "") for name in names]
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix), tensor_names=names, shape_and_slices=given, tensors=[tf.constant(each) for each in tensors.values()]
+    )
+
+
+def as_tensorflow_reads(prefix: Path, name: str) -> np.ndarray:
+    return np.asarray(tf.train.load_checkpoint(str(prefix)).get_tensor(name))
+
+
+tensors = st.dictionaries(NAMES, st.tuples(st.sampled_from(TYPES), SHAPES, st.integers(0, 2**32 - 1)), min_size=1, max_size=6)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=tensors)
+def test_every_type_and_shape(wanted: dict[str, tuple[np.dtype, tuple[int, ...], int]], tmp_path: Path) -> None:
+    prefix = tmp_path / "any"
+    saved = {name: values(*each) for name, each in wanted.items()}
+    save(prefix, saved)
+    found = open_checkpoint(prefix)
+    assert set(found.entries) == set(saved)
+    for name, value in saved.items():
+        read = found.value(found.entries[name])
+        theirs = as_tensorflow_reads(prefix, name)
+        assert (read.dtype, read.shape, read.tobytes()) == (value.dtype, value.shape, value.tobytes())
+        assert (theirs.shape, theirs.tobytes()) == (value.shape, value.tobytes())
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.binary(max_size=300), max_size=8))
+def test_text(texts: list[bytes], tmp_path: Path) -> None:
+    save(tmp_path / "text", {"texts": np.array(texts, object)})
+    found = open_checkpoint(tmp_path / "text")
+    assert found.value(found.entries["texts"]).tolist() == texts == as_tensorflow_reads(tmp_path / "text", "texts").tolist()
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=NAMES, rows=st.integers(2, 300), columns=st.integers(2, 300), data=st.data())
+def test_slices_are_one_tensor(name: str, rows: int, columns: int, data: st.DataObject, tmp_path: Path) -> None:
+    value = values(np.dtype("float32"), (rows, columns), 0)
+    row, column = data.draw(st.integers(1, rows - 1)), data.draw(st.integers(1, columns - 1))
+    parts = [(slice(0, row), slice(0, column)), (slice(0, row), slice(column, columns)), (slice(row, rows), slice(0, columns))]
+    texts = [f"0,{row}:0,{column}", f"0,{row}:{column},{columns - column}", f"{row},{rows - row}:-"]
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "slices"),
+        tensor_names=[name] * 3,
+        shape_and_slices=[f"{rows} {columns} {text}" for text in texts],
+        tensors=[tf.constant(value[part]) for part in parts],
+    )
+    found = open_checkpoint(tmp_path / "slices")
+    (entry,) = found.entries.values()
+    assert (entry.key, entry.shape, len(entry.pieces)) == (name, value.shape, 3)
+    assert found.value(entry).tobytes() == value.tobytes()
+
+
+def test_shards(tmp_path: Path) -> None:
+    parts = [tmp_path / f"part-{number}" for number in range(3)]
+    for number, part in enumerate(parts):
+        save(part, {f"tensor-{number}": np.full((number + 1, 7), number, "float32")})
+    tf.raw_ops.MergeV2Checkpoints(
+        checkpoint_prefixes=[str(each) for each in parts], destination_prefix=str(tmp_path / "whole"), delete_old_dirs=False
+    )
+    found = open_checkpoint(tmp_path / "whole")
+    assert [each.name for each in found.files] == ["whole.index", *(f"whole.data-0000{number}-of-00003" for number in range(3))]
+    for number in range(3):
+        assert (found.value(found.entries[f"tensor-{number}"]) == number).all()
+
+
+def test_an_index_of_many_blocks(tmp_path: Path) -> None:
+    names = [f"layer_{number:05d}/{'x' * 200}/kernel" for number in range(12_000)]
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "many"),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tf.constant(float(number)) for number in range(len(names))],
+    )
+    found = open_checkpoint(tmp_path / "many")
+    assert [float(found.value(each)) for each in found.entries.values()] == list(range(len(names)))
+
+
+def test_keys_of_slices_keep_their_order() -> None:
+    """As in ordered_code_test.cc: numbers are encoded so that their bytes have their order."""
+    starts = [-(2**62), -(2**40), -65, -64, -1, 0, 1, 63, 64, 8191, 8192, 2**34, 2**62]
+    keys = [slice_key(b"v", (Extent(start, 1),)) for start in starts]
+    assert keys == sorted(keys)
+    assert slice_key(b"a\x00b\xff", ()) == b"\x00a\x00\xffb\xff\x00\x00\x01\x00"
