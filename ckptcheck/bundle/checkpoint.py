@@ -95,7 +95,8 @@ class Checkpoint(ABC):
     """A checkpoint that is open: its tensors in the order of their keys.
 
     `path` is the prefix or the file, `format` says in words what it is, `files` what it is made of; `chosen` says how it was
-    found where a folder was given; `promised` are keys of variables that its object graph names and that it does not hold.
+    found where a folder was given; `promised` are keys of variables that its object graph names and that it does not hold;
+    `graph` is the entry of that graph, which is no tensor of the program.
     """
 
     path: Path
@@ -104,6 +105,7 @@ class Checkpoint(ABC):
     entries: Mapping[str, Entry]
     chosen: str = ""
     promised: tuple[str, ...] = ()
+    graph: Entry | None = None
 
     @property
     def size(self) -> int:

@@ -115,9 +115,10 @@ def files_of(path: Path) -> Iterator[Path]:
     yield from _data_files(path)
 
 
-def by_number(path: Path) -> tuple[object, ...]:
+def by_number(path: Path | str) -> tuple[object, ...]:
     """Return a key that sorts names by the numbers in them."""
-    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(path)))
+    # Texts and numbers take turns in it, so that like is compared with like.
+    return tuple(int(part) if at % 2 else part for at, part in enumerate(re.split(r"([0-9]+)", str(path))))
 
 
 def _in_folder(folder: Path) -> Found:

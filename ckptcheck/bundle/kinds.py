@@ -15,7 +15,7 @@ _ATTRIBUTES = ".ATTRIBUTES"
 _PRIVATE = re.compile(r"_|layer(_with_weights)?-\d+")
 _PRIVATE_ITEM = re.compile(r"_\w+\[")
 _BETA_POWER = re.compile(r"beta[12]_power(_\d+)?")
-_COUNTERS = re.compile(r"(global_|local_)?step|save_counter|iterations?|epoch")
+_COUNTERS = re.compile(r"_?((global_|local_)?step|save_counter|iterations?|epoch)")
 
 
 def named(entries: Mapping[str, Entry], tracked: Mapping[str, Tracked]) -> dict[str, Entry]:

@@ -107,7 +107,7 @@ def open_bundle(prefix: Path, chosen: str = "", *, named: bool = True) -> Tensor
     graph = entries.pop(object_graph.KEY, None)
     tracked = {} if graph is None else _tracked(bundle, graph)
     promised = tuple(key for key in tracked if key.endswith(object_graph.VALUE) and key not in entries)
-    return replace(bundle, entries=kinds.named(entries, tracked), promised=promised)
+    return replace(bundle, entries=kinds.named(entries, tracked), promised=promised, graph=graph)
 
 
 def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tracked]:

@@ -31,6 +31,13 @@ class Apart:
     scale: float = 0.0
     nan: int = 0
 
+    @property
+    def share(self) -> float | None:
+        """The largest absolute difference as a share of the largest magnitude in A, which few elements near zero leave alone."""
+        if self.absolute is None or not self.absolute:
+            return self.absolute
+        return self.absolute / self.scale if self.scale else math.inf
+
 
 def apart(a: Checkpoint, b: Checkpoint, left: Entry, right: Entry, tolerance: Tolerance) -> Apart:
     """Say how far the values of a tensor in two checkpoints are apart, of one type and shape in both.

@@ -217,7 +217,7 @@ def _names(errors: Sequence[DamagedError]) -> str:
 def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Look for bytes behind the last tensor."""
     ends: dict[Path, int] = {}
-    for entry in checkpoint.entries.values():
+    for entry in (*checkpoint.entries.values(), *([checkpoint.graph] if checkpoint.graph else [])):
         for piece in entry.pieces:
             if piece.offset is not None:
                 ends[piece.file] = max(ends.get(piece.file, 0), piece.offset + piece.size)

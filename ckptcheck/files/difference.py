@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.bundle import Checkpoint, Entry, open_checkpoint
+from ckptcheck.bundle.find import by_number
 from ckptcheck.files.apart import Apart, apart, rank
 from ckptcheck.files.equality import equal
 from ckptcheck.files.matching import Renamed, origins, renamed
@@ -58,7 +59,7 @@ class Difference:
 
     @property
     def different(self) -> list[Pair]:
-        """The tensors of one name that differ, the worst first: other types and shapes, NaN, then by how far apart."""
+        """The tensors of one name that differ, the worst first: other types and shapes, NaN, then by `Apart.share`."""
         return sorted((pair for pair in self.pairs if pair.what != SAME), key=_badness)
 
     @property
@@ -112,6 +113,7 @@ def _told_pair(pair: Pair) -> dict[str, Any]:
         "elements": pair.a.elements,
         "differing": pair.apart.differing,
         "absolute": _or_text(pair.apart.absolute),
+        "absolute_of_largest": _or_text(pair.apart.share),
         "relative": _or_text(pair.apart.relative),
         "ulp": pair.apart.ulp,
         "at": None if pair.apart.at is None else list(pair.apart.at),
@@ -127,10 +129,8 @@ def _or_text(value: float | None) -> float | str | None:
 def _badness(pair: Pair) -> tuple[object, ...]:
     if pair.apart is None:
         return (0, pair.what, pair.a.shown)
-    grade, size = rank(pair.apart.absolute)
-    # Of no use as a number beside others: a NaN, and what is no number, such as text.
-    share = size / pair.apart.scale if pair.apart.scale else math.inf if size else 0.0
-    return (1, -grade, -share, -pair.apart.differing, pair.a.shown)
+    grade, _ = rank(pair.apart.absolute)
+    return (1, -grade, -(pair.apart.share or 0.0), -pair.apart.differing, pair.a.shown)
 
 
 def diff(
@@ -158,8 +158,8 @@ def diff(
     tolerances: dict[Kind | None, Tolerance] = {None: tolerance}
     for kind, own in (by_kind or {}).items():
         tolerances[kind] = own
-    only_a = [entry for key, entry in left.entries.items() if key not in right.entries]
-    only_b = [entry for key, entry in right.entries.items() if key not in left.entries]
+    only_a = sorted((entry for key, entry in left.entries.items() if key not in right.entries), key=_order)
+    only_b = sorted((entry for key, entry in right.entries.items() if key not in left.entries), key=_order)
     pairs = _pairs(left, right, lambda entry: tolerances.get(entry.kind, tolerance), progress or Progress())
     moved = tuple(renamed(left, right, only_a, only_b))
     gone_a, gone_b = {each.a.key for each in moved}, {each.b.key for each in moved}
@@ -197,6 +197,10 @@ def _pairs(a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance]
         )
         for left, right in both
     ]
+
+
+def _order(entry: Entry) -> tuple[object, ...]:
+    return by_number(entry.name)
 
 
 def _size(pair: tuple[Entry, Entry]) -> int:

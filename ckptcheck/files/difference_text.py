@@ -8,6 +8,8 @@ from ckptcheck.files.columns import PLURALS, columns, counted, shaped
 from ckptcheck.files.difference import VALUE, WORDS, Difference, Pair
 from ckptcheck.files.wording import heading, number
 
+_COLUMNS = ("name", "kind", "differ", "absolute", "at", "of largest", "relative", "ULP")
+
 
 def text(found: Difference, wide: int | None) -> Iterator[str]:
     """Yield the lines; `wide`: see `columns`."""
@@ -74,9 +76,9 @@ def _values(pairs: Sequence[Pair], wide: int | None) -> Iterator[str]:
     if not pairs:
         return
     yield ""
-    yield "other values, the worst first, each by its largest differences: absolute and where,"
-    yield "as a share of A's number, and in units in the last place (ULP):"
-    yield from columns(("name", "kind", "differ", "absolute", "at", "share", "ULP"), [_row(pair) for pair in pairs], 2, wide)
+    yield "other values, the worst first. Largest differences: absolute, and where; that as a share of the largest number"
+    yield "in A; relative to A's number at the same place; in units in the last place (ULP):"
+    yield from columns(_COLUMNS, [_row(pair) for pair in pairs], 2, wide)
     for pair in pairs:
         if pair.instead:
             yield f"{pair.a.shown} has in B the value that {pair.instead} has in A."
@@ -87,7 +89,10 @@ def _row(pair: Pair) -> list[str]:
     assert found is not None
     where = f"[{','.join(map(str, found.at))}]" if found.at else ""
     absolute = f"{found.nan:,} NaN" if found.nan else number(found.absolute).replace("inf", "∞") or "–"
-    share = "" if found.relative is None else "∞" if math.isinf(found.relative) else f"{found.relative:.2g}"
     ulp = "" if found.ulp is None else f"{found.ulp:,}" if found.ulp < 10**7 else f"{found.ulp:.1e}"
     differ = f"{found.differing:,}/{pair.a.elements:,}"
-    return [pair.a.shown, pair.a.kind.value, differ, absolute, where, share, ulp]
+    return [pair.a.shown, pair.a.kind.value, differ, absolute, where, _share(found.share), _share(found.relative), ulp]
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else "∞" if math.isinf(value) else f"{value:.2g}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.bundle import Checkpoint, Entry, open_checkpoint
+from ckptcheck.bundle.find import by_number
 from ckptcheck.errors import UsageError
 from ckptcheck.files.progress import Progress
 from ckptcheck.files.restores import Meeting, meetings
@@ -90,6 +91,7 @@ def inspect(path: Path | str, match: str = "*", *, progress: Progress | None = N
     wanted = [each for each in checkpoint.entries.values() if fnmatchcase(each.name, match) or fnmatchcase(each.key, match)]
     if not wanted and match != "*":
         raise UsageError(f"None of the {len(checkpoint.entries):,} tensors of {checkpoint.path} matches {match!r}.")
+    wanted.sort(key=lambda each: by_number(each.name))
     progress = progress or Progress()
     progress.expect(sum(map(_size, wanted)))
     found = tuple(over(wanted, lambda each: statistics(checkpoint, each, progress), _size))

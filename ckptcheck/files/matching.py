@@ -1,6 +1,6 @@
 """Tensors that have the value of another one: under a new name, or in each other's place.
 
-A value tells only where it is hardly there by chance: single numbers, and arrays of one number all over, match nothing.
+A value tells only where it is hardly there by chance: single whole numbers, and arrays of one number all over, match nothing.
 """
 
 from collections import defaultdict
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ckptcheck.arrays import is_telling
 from ckptcheck.bundle import Checkpoint, Entry
 from ckptcheck.bundle.reading import checksum, masked
 from ckptcheck.files.equality import equal
@@ -29,8 +30,8 @@ class Renamed:
 def renamed(a: Checkpoint, b: Checkpoint, only_a: Sequence[Entry], only_b: Sequence[Entry]) -> Iterator[Renamed]:
     """Pair tensors that only one checkpoint has with those of the same value in the other, in the order of their keys."""
     left, right = _by_mark(a, only_a, only_b), _by_mark(b, only_b, only_a)
-    for mark in left.keys() & right.keys():
-        for one, other in zip(left[mark], right[mark], strict=False):
+    for mark, ones in left.items():
+        for one, other in zip(ones, right.get(mark, ()), strict=False):
             if _is_value(a, one, b, other):
                 yield Renamed(one, other)
 
@@ -75,9 +76,11 @@ def _checksum(checkpoint: Checkpoint, entry: Entry) -> int:
 
 
 def _tells(checkpoint: Checkpoint, entry: Entry) -> bool:
-    """Return whether a value has more than one number in it."""
+    """Return whether a value has more than one number in it, or is one that is not whole."""
     if entry.dtype is None:
         return len(set(checkpoint.texts(entry))) > 1
+    if entry.elements == 1:
+        return is_telling(checkpoint.value(entry))
     first = None
     for piece in entry.pieces:
         for chunk in checkpoint.chunks(entry, piece):

@@ -24,12 +24,14 @@ class Meeting:
     """What a way to restore would meet.
 
     `missing` are keys that it would ask for and not find, so that it raises; `left_out` is what it would not restore, by kind;
-    `sure` is whether the checkpoint alone tells, or a guess at the program is in it.
+    `averaged` is the number of weights that would get their averages; `sure` is whether the checkpoint alone tells, or a guess
+    at the program is in it.
     """
 
     restore: str
     missing: tuple[str, ...] = ()
     left_out: tuple[tuple[Kind, int], ...] = ()
+    averaged: int = 0
     sure: bool = True
 
     @property
@@ -39,6 +41,9 @@ class Meeting:
             more = f" and {len(self.missing) - 1:,} more" if len(self.missing) > 1 else ""
             verb = "are" if more else "is"
             return f"{'would raise' if self.sure else 'may raise'}: {self.missing[0]}{more} {verb} not in the checkpoint"
+        if self.averaged:
+            weights = f"{self.averaged:,} weight{'s' * (self.averaged > 1)}"
+            return f"would put averages into {weights}; their own values and the shadows are left out"
         if self.left_out:
             told = [f"{count:,} {kind.value if count == 1 else PLURALS[kind]}" for kind, count in self.left_out]
             return f"would leave out {_listed(told)}"
@@ -47,7 +52,13 @@ class Meeting:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         left_out = {kind.value: count for kind, count in self.left_out}
-        return {"restore": self.restore, "sure": self.sure, "missing": list(self.missing), "left_out": left_out}
+        return {
+            "restore": self.restore,
+            "sure": self.sure,
+            "missing": list(self.missing),
+            "left_out": left_out,
+            "averaged": self.averaged,
+        }
 
 
 def _listed(words: list[str]) -> str:
@@ -63,9 +74,8 @@ def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
     lost = tuple(_statistics_that_are_gone(entries))
     yield Meeting("tf.train.Saver()", lost, sure=not lost)
     weights = [key for key, entry in entries.items() if entry.kind is Kind.WEIGHT]
-    yield Meeting(
-        "ema.variables_to_restore()", tuple(f"{key}{AVERAGE}" for key in weights if f"{key}{AVERAGE}" not in entries)
-    )
+    missing = tuple(f"{key}{AVERAGE}" for key in weights if f"{key}{AVERAGE}" not in entries)
+    yield Meeting("ema.variables_to_restore()", missing, averaged=len(weights) - len(missing))
     counts = ((kind, sum(each.kind is kind for each in entries.values())) for kind in _LEFT_OUT)
     yield Meeting("tf.trainable_variables()", (), tuple((kind, count) for kind, count in counts if count))
 
