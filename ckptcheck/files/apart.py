@@ -33,7 +33,7 @@ class Apart:
 
     @property
     def share(self) -> float | None:
-        """The largest absolute difference as a share of the largest magnitude in A, which few elements near zero leave alone."""
+        """The largest absolute difference as a share of the largest magnitude in A, which elements near zero leave alone."""
         if self.absolute is None or not self.absolute:
             return self.absolute
         return self.absolute / self.scale if self.scale else math.inf
