@@ -50,7 +50,10 @@ def save(prefix: Path, tensors: dict[str, np.ndarray], slices: dict[str, str] | 
     names = list(tensors)
     given = [(slices or {}).get(name, "") for name in names]
     tf.raw_ops.SaveV2(
-        prefix=str(prefix), tensor_names=names, shape_and_slices=given, tensors=[tf.constant(each) for each in tensors.values()]
+        prefix=str(prefix),
+        tensor_names=names,
+        shape_and_slices=given,
+        tensors=[tf.constant(each) for each in tensors.values()],
     )
 
 
@@ -111,7 +114,10 @@ def test_shards(tmp_path: Path) -> None:
         checkpoint_prefixes=[str(each) for each in parts], destination_prefix=str(tmp_path / "whole"), delete_old_dirs=False
     )
     found = open_checkpoint(tmp_path / "whole")
-    assert [each.name for each in found.files] == ["whole.index", *(f"whole.data-0000{number}-of-00003" for number in range(3))]
+    assert [each.name for each in found.files] == [
+        "whole.index",
+        *(f"whole.data-0000{number}-of-00003" for number in range(3)),
+    ]
     for number in range(3):
         assert (found.value(found.entries[f"tensor-{number}"]) == number).all()
 

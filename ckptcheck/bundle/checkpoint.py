@@ -126,6 +126,14 @@ class Checkpoint(ABC):
         """
 
     @abstractmethod
+    def must_hold(self, entry: Entry) -> None:
+        """Refuse a tensor that its files do not have, so that no room is made for what is not there.
+
+        Raises:
+            DamagedError: a file is missing, or too short.
+        """
+
+    @abstractmethod
     def texts(self, entry: Entry) -> list[bytes]:
         """Return the elements of a tensor that has no `dtype`, in one row.
 
@@ -162,8 +170,9 @@ class Checkpoint(ABC):
         """Return the whole value, in this machine's byte order; of text an array of `bytes`.
 
         Raises:
-            DamagedError: as of `chunks`.
+            DamagedError: as of `chunks`, or it fits no array.
         """
+        self.must_hold(entry)
         if len(entry.shape) > _MOST_DIMENSIONS or prod(size or 1 for size in entry.shape) > _MOST_ELEMENTS:
             file = entry.pieces[0].file if entry.pieces else self.path
             raise NotReadableError(f"NumPy has no arrays of shape {list(entry.shape)}", file, tensor=entry.key)
@@ -171,7 +180,11 @@ class Checkpoint(ABC):
             texts = np.empty(entry.elements, object)
             texts[:] = self.texts(entry)
             return texts.reshape(entry.shape)
-        found = np.empty(entry.shape, entry.dtype.newbyteorder("="))
+        try:
+            found = np.empty(entry.shape, entry.dtype.newbyteorder("="))
+        except MemoryError:
+            file = entry.pieces[0].file
+            raise NotReadableError(f"its {entry.bytes:,} bytes do not fit memory", file, tensor=entry.key) from None
         for piece in entry.pieces:
             flat = np.empty(prod(piece.shape), entry.dtype)
             at = 0

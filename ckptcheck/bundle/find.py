@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ckptcheck.bundle import state_file
 from ckptcheck.bundle.checkpoint import Checkpoint
-from ckptcheck.bundle.errors import DamagedError
+from ckptcheck.bundle.errors import DamagedError, shown
 from ckptcheck.bundle.table import is_table
 from ckptcheck.bundle.tensor_bundle import INDEX, open_bundle
 from ckptcheck.errors import UsageError
@@ -48,7 +48,7 @@ def opened(found: Found) -> Checkpoint:
     """
     if not found.is_keras:
         return open_bundle(found.path, found.chosen)
-    from ckptcheck.bundle import keras_file  # h5py takes its time to load
+    from ckptcheck.bundle import keras_file  # needed for them alone
 
     return (keras_file.open_archive if found.path.suffix == ".keras" else keras_file.open_weights)(found.path)
 
@@ -125,12 +125,14 @@ def _in_folder(folder: Path) -> Found:
     state = state_file.read(folder)
     if state is not None:
         path = state.resolve(state.newest)
+        if path.is_dir() or path.name == state_file.NAME:
+            raise DamagedError(f"it names {shown(state.newest)}, which is no checkpoint", state.file)
         try:
             found = find(path)
         except UsageError:
-            raise DamagedError(f"it names {state.newest}, which does not exist", state.file) from None
+            raise DamagedError(f"it names {shown(state.newest)}, which does not exist", state.file) from None
         elsewhere = "" if found.path.parent.resolve() == folder.resolve() else ", which is in another folder"
-        return Found(found.path, f"{state.file} names {state.newest}{elsewhere}")
+        return Found(found.path, f"{state.file} names {shown(state.newest)}{elsewhere}")
     known = checkpoints_in(folder)
     if not known and Path(folder / f"{_SAVED_MODEL}{INDEX}").is_file():
         return Found(folder / _SAVED_MODEL, f"{folder} is a SavedModel")

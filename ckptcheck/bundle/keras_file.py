@@ -3,7 +3,6 @@
 Keras gives each layer a group with a group `vars`, whose data sets are the layer's variables in the order of their creation.
 """
 
-import io
 import json
 import zipfile
 import zlib
@@ -13,18 +12,18 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import h5py
 import ml_dtypes
 import numpy as np
 
-from ckptcheck.bundle.checkpoint import Array, Checkpoint, Entry, Piece
-from ckptcheck.bundle.errors import DamagedError, NotReadableError
+from ckptcheck.bundle.checkpoint import Checkpoint, Entry, Piece
+from ckptcheck.bundle.errors import DamagedError, NotReadableError, shown
+from ckptcheck.bundle.hdf5 import Hdf5, Where
 from ckptcheck.bundle.reading import CHUNK, Bytes, File
 from ckptcheck.job import Kind
 
 ARCHIVE, WEIGHTS = "Keras 3, model.save", "Keras 3, model.save_weights"
 _MEMBER, _CONFIG = "model.weights.h5", "config.json"
-_LARGEST_CONFIG = 1 << 28
+_LARGEST_CONFIG = 1 << 26
 _BATCH_NORM = "BatchNormalization"
 
 
@@ -32,25 +31,30 @@ _BATCH_NORM = "BatchNormalization"
 class KerasFile(Checkpoint):
     """A file of Keras 3. HDF5 has no checksum of values; those of a zip file have been verified when it was opened."""
 
-    _data: dict[str, Any] = field(default_factory=dict, compare=False)
+    _hdf5: Hdf5 | None = field(default=None, compare=False)
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield a tensor's bytes, see `Checkpoint.chunks`."""
-        data = self._data[entry.key]
-        for where in _slabs(data.shape, max(1, CHUNK // max(1, data.dtype.itemsize))):
-            try:
-                part: Array = np.ascontiguousarray(data[where])
-            except (OSError, RuntimeError, ValueError, MemoryError) as error:
-                raise DamagedError(f"it cannot be read: {_told(error)}", self.path, tensor=entry.key) from None
-            yield part.reshape(-1).view(np.uint8)
+        assert entry.dtype is not None
+        for where in _slabs(entry.shape, max(1, CHUNK // entry.dtype.itemsize)):
+            yield np.frombuffer(self._read(entry.key, where), np.uint8)
+
+    def must_hold(self, entry: Entry) -> None:
+        """Refuse a tensor that is larger than the file, see `Checkpoint.must_hold`: nothing is compressed."""
+        File(self.path).must_hold(0, entry.bytes, entry.key)
 
     def texts(self, entry: Entry) -> list[bytes]:
         """Return the elements of a tensor of text."""
-        try:
-            found = np.asarray(self._data[entry.key][()]).reshape(-1).tolist()
-        except (OSError, RuntimeError, ValueError, MemoryError) as error:
-            raise DamagedError(f"it cannot be read: {_told(error)}", self.path, tensor=entry.key) from None
-        return [each if isinstance(each, bytes) else str(each).encode() for each in found]
+        found, content = [], self._read(entry.key, None)
+        while content:
+            end = 8 + int.from_bytes(content[:8], "little")
+            found.append(content[8:end])
+            content = content[end:]
+        return found
+
+    def _read(self, key: str, where: Where | None) -> bytes:
+        assert self._hdf5 is not None
+        return self._hdf5.read(key, where)
 
 
 def open_archive(path: Path) -> KerasFile:
@@ -63,22 +67,22 @@ def open_archive(path: Path) -> KerasFile:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {each.filename: each for each in archive.infolist()}
+            for each in members.values():  # zipfile believes these sizes, and makes room for them
+                file.must_hold(each.header_offset, each.compress_size)
             broken = archive.testzip()
             if broken is not None:
                 raise DamagedError(f"{broken} in it does not have its checksum: it is corrupt", path)
             if _MEMBER not in members:
-                raise NotReadableError(f"it holds no {_MEMBER}, only {', '.join(members) or 'nothing'}", path)
+                held = ", ".join(shown(each) for each in members)
+                raise DamagedError(f"it holds no {_MEMBER}, only {held or 'nothing'}", path)
             config = members.get(_CONFIG)
             classes = {} if config is None else _classes(_json(archive, config, path))
             weights = members[_MEMBER]
-            if weights.compress_type == zipfile.ZIP_STORED:
-                start = _start_of(file, weights)
-                source: Any = _Window(file, start, weights.file_size)
-            else:  # Keras does not compress; whoever did can have it read into memory
-                source = io.BytesIO(archive.read(weights))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError) as error:
-        raise DamagedError(f"it is no whole zip file: {_told(error)}", path) from None
-    return _opened(path, ARCHIVE, source, classes)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError, ValueError) as error:
+        raise DamagedError(f"it is no whole zip file: {error}", path) from None
+    if weights.compress_type != zipfile.ZIP_STORED:
+        raise NotReadableError(f"its {_MEMBER} is compressed, as Keras never does: zip it anew without", path)
+    return _opened(path, ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), classes)
 
 
 def open_weights(path: Path) -> KerasFile:
@@ -87,8 +91,7 @@ def open_weights(path: Path) -> KerasFile:
     Raises:
         DamagedError: it is torn or corrupt.
     """
-    file = File(path)
-    return _opened(path, WEIGHTS, _Window(file, 0, file.size), {})
+    return _opened(path, WEIGHTS, Hdf5(path, 0, File(path).size), {})
 
 
 def _json(archive: zipfile.ZipFile, config: zipfile.ZipInfo, path: Path) -> Any:
@@ -104,66 +107,28 @@ def _start_of(file: File, member: zipfile.ZipInfo) -> int:
     """Return where the bytes of a member begin: behind its own header, whose last fields tell how long names are."""
     head = file.read(member.header_offset, 30)
     lengths = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
-    return member.header_offset + 30 + lengths
+    start = member.header_offset + 30 + lengths
+    file.must_hold(start, member.file_size)
+    return start
 
 
-class _Window(io.RawIOBase):
-    """A part of a file, as a file of its own."""
-
-    def __init__(self, file: File, start: int, size: int) -> None:
-        file.must_hold(start, size)
-        self._file, self._start, self._size, self._at = file, start, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        size = max(0, min(len(buffer), self._size - self._at))
-        buffer[:size] = self._file.read(self._start + self._at, size)
-        self._at += size
-        return size
+def _opened(path: Path, format_: str, hdf5: Hdf5, classes: Mapping[str, Mapping[str, Any]]) -> KerasFile:
+    entries = {key: _entry(path, key, each, _layer(key, hdf5, classes)) for key, each in hdf5.data.items()}
+    return KerasFile(path, format_, (path,), entries, _hdf5=hdf5)
 
 
-def _opened(path: Path, format_: str, source: Any, classes: Mapping[str, Mapping[str, Any]]) -> KerasFile:
-    data: dict[str, Any] = {}
-    names: dict[str, str] = {}
-
-    def take(key: str, each: Any) -> None:
-        if isinstance(each, h5py.Dataset):
-            data[key] = each
-        elif key.rpartition("/")[2] == "vars" and "name" in each.attrs:
-            names[key] = str(each.attrs["name"])
-
-    try:
-        h5py.File(source, "r").visititems(take)
-        entries = {key: _entry(path, key, each, _layer(key, names, classes, data)) for key, each in data.items()}
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError) as error:
-        raise DamagedError(f"it is no whole HDF5 file: {_told(error)}", path) from None
-    return KerasFile(path, format_, (path,), entries, _data=data)
-
-
-def _entry(path: Path, key: str, data: Any, kind: Kind) -> Entry:
-    if data.external or data.is_virtual:
-        raise NotReadableError("its values are in other files, which no file of Keras asks for", path, tensor=key)
-    if data.shape is None:
-        raise NotReadableError("it has no shape", path, tensor=key)
-    dtype = np.dtype(ml_dtypes.bfloat16) if data.attrs.get("dtype") == "bfloat16" else data.dtype
-    if h5py.check_string_dtype(data.dtype) is not None or data.dtype.kind == "O":
-        return Entry(key, key, Kind.OTHER, "string", None, data.shape, (Piece((0,) * data.ndim, data.shape, path, None, 0),))
-    size = prod(data.shape) * dtype.itemsize
-    piece = Piece((0,) * data.ndim, data.shape, path, None, size)
-    scalar = {Kind.SLOT: _of_scalar(dtype)}.get(kind, kind) if not data.shape else kind
-    return Entry(key, key, scalar, dtype.name, dtype, data.shape, (piece,))
+def _entry(path: Path, key: str, found: Mapping[str, Any], kind: Kind) -> Entry:
+    if "refused" in found:
+        raise NotReadableError(found["refused"], path, tensor=key)
+    shape = tuple(found["shape"])
+    start = (0,) * len(shape)
+    if found["dtype"] == "string":
+        return Entry(key, key, Kind.OTHER, "string", None, shape, (Piece(start, shape, path, None, 0),))
+    dtype = np.dtype(ml_dtypes.bfloat16 if found["dtype"] == "bfloat16" else found["dtype"])
+    piece = Piece(start, shape, path, None, prod(shape) * dtype.itemsize)
+    if kind is Kind.SLOT and not shape:
+        kind = _of_scalar(dtype)
+    return Entry(key, key, kind, dtype.name, dtype, shape, (piece,))
 
 
 def _of_scalar(dtype: np.dtype[Any]) -> Kind:
@@ -171,7 +136,7 @@ def _of_scalar(dtype: np.dtype[Any]) -> Kind:
     return Kind.COUNTER if dtype.kind in "iu" else Kind.HYPERPARAMETER
 
 
-def _layer(key: str, names: Mapping[str, str], classes: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> Kind:
+def _layer(key: str, hdf5: Hdf5, classes: Mapping[str, Mapping[str, Any]]) -> Kind:
     """Return the kind of a variable by the layer that it is of, as far as the file tells."""
     group, _, which = key.rpartition("/")
     layer = group.removesuffix("/vars").rpartition("/")[2]
@@ -181,14 +146,15 @@ def _layer(key: str, names: Mapping[str, str], classes: Mapping[str, Mapping[str
         return Kind.RNG
     if "metrics" in key.split("/")[0]:
         return Kind.METRIC
-    config = classes.get(names.get(group, ""))
+    name = hdf5.names.get(group, "")
+    config = classes.get(name)
     of_batch_norm = config["class_name"] == _BATCH_NORM if config else layer.startswith("batch_normalization")
     if not of_batch_norm and not config:
         # A layer that is an attribute has the attribute's name here, and in its attributes its own.
-        of_batch_norm = names.get(group, "").startswith("batch_normalization")
+        of_batch_norm = name.startswith("batch_normalization")
     if not of_batch_norm or not which.isdecimal():
         return Kind.WEIGHT
-    count = sum(each.rpartition("/")[0] == group for each in data)
+    count = sum(each.rpartition("/")[0] == group for each in hdf5.data)
     # gamma and beta, each where it is asked for, then the moving mean and variance.
     return Kind.MOVING_STATISTIC if int(which) >= count - 2 else Kind.WEIGHT
 
@@ -209,8 +175,8 @@ def _classes(config: Any) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _slabs(shape: tuple[int, ...], elements: int) -> Iterator[tuple[Any, ...]]:
-    """Yield index expressions that cut an array into parts of at most so many elements, in the order of its elements."""
+def _slabs(shape: tuple[int, ...], elements: int) -> Iterator[Where]:
+    """Yield places that cut an array into parts of at most so many elements, in the order of its elements."""
     if prod(shape) <= elements:
         if prod(shape):
             yield ()
@@ -218,11 +184,6 @@ def _slabs(shape: tuple[int, ...], elements: int) -> Iterator[tuple[Any, ...]]:
     row = prod(shape[1:])
     if row <= elements:
         step = elements // row
-        yield from ((slice(at, min(at + step, shape[0])),) for at in range(0, shape[0], step))
+        yield from (((at, min(at + step, shape[0])),) for at in range(0, shape[0], step))
     else:
         yield from ((at, *inside) for at in range(shape[0]) for inside in _slabs(shape[1:], elements))
-
-
-def _told(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return text[0].rstrip(".") if text else type(error).__name__

@@ -1,6 +1,7 @@
 """Bytes of a file, in pieces, and their checksums. A file that ends too early is damaged, never silently short."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from functools import cache, reduce
 from operator import xor
@@ -69,10 +70,14 @@ class File:
         self.path = path
         self._descriptor = -1
         try:
-            self._descriptor = os.open(path, os.O_RDONLY)
-            self.size = os.fstat(self._descriptor).st_size
+            # What is no file, such as a pipe, must not make us wait for whoever writes to it.
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            status = os.fstat(self._descriptor)
         except OSError as error:
             raise DamagedError(_reason(error), path) from None
+        if not stat.S_ISREG(status.st_mode):
+            raise DamagedError(f"it cannot be read: it is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}", path)
+        self.size = status.st_size
 
     def __del__(self) -> None:
         if self._descriptor >= 0:

@@ -4,6 +4,7 @@ It is a `CheckpointState` (`tensorflow/python/training/checkpoint_state.proto`) 
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,11 @@ NAME = "checkpoint"
 # No state file is so large, and nobody keeps so many checkpoints that one could be.
 _LARGEST = 1 << 24
 
-_LINE = re.compile(r'\s*(\w+)\s*:\s*(?:"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'|([-+.\w]+))\s*')
+_BETWEEN = re.compile(r"(?:[\s,;]|#[^\n]*)*")
+_FIELD = re.compile(r'(\w+)\s*:\s*(?:"((?:[^"\\\n]|\\.)*)"|\'((?:[^\'\\\n]|\\.)*)\'|[-+.\w]+)')
+_NEWEST, _KEPT = "model_checkpoint_path", "all_model_checkpoint_paths"
+# TensorFlow reads no state file that has any other.
+_KNOWN = (_NEWEST, _KEPT, "all_model_checkpoint_timestamps", "last_preserved_timestamp")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|(.))", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 
@@ -46,21 +51,27 @@ def read(folder: Path) -> State | None:
         text = file.read_text("utf-8", "surrogateescape")
     except OSError as error:
         raise DamagedError(f"it cannot be read: {(error.strerror or str(error)).lower()}", file) from None
-    newest, kept = "", []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        found = _LINE.fullmatch(line)
-        if found is None:
-            raise DamagedError(f"line {number} is no line of a state file: {line[:60]!r}", file)
-        value = _unescaped(found[2] or found[3] or "")
-        if found[1] == "model_checkpoint_path":
-            newest = value
-        elif found[1] == "all_model_checkpoint_paths":
-            kept.append(value)
+    fields = list(_fields(text, file))
+    newest = [value for name, value in fields if name == _NEWEST and value]
     if not newest:
         raise DamagedError("it names no checkpoint: it is empty, or its writing was interrupted", file)
-    return State(file, newest, tuple(kept))
+    return State(file, newest[-1], tuple(value for name, value in fields if name == _KEPT))
+
+
+def _fields(text: str, file: Path) -> Iterator[tuple[str, str]]:
+    """Yield the names and values of a message as text."""
+    at = 0
+    while True:
+        between = _BETWEEN.match(text, at)
+        at = between.end() if between else at
+        if at == len(text):
+            return
+        found = _FIELD.match(text, at)
+        if found is None or found[1] not in _KNOWN:
+            line = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0]
+            raise DamagedError(f"line {text.count(chr(10), 0, at) + 1} is no line of a state file: {line[:60]!r}", file)
+        yield found[1], _unescaped(found[2] or found[3] or "")
+        at = found.end()
 
 
 def _unescaped(text: str) -> str:

@@ -49,6 +49,12 @@ class TensorBundle(Checkpoint):
         if verify and masked(found) != piece.checksum:
             raise _wrong(entry, piece)
 
+    def must_hold(self, entry: Entry) -> None:
+        """Refuse a tensor that its files do not have, see `Checkpoint.must_hold`."""
+        for piece in entry.pieces:
+            assert piece.offset is not None
+            self._file(piece.file).must_hold(piece.offset, piece.size, entry.key)
+
     def texts(self, entry: Entry) -> list[bytes]:
         """Return the elements of a tensor of text, or of objects: see `Checkpoint.texts`."""
         (piece,) = entry.pieces
@@ -148,12 +154,33 @@ def _entry(
         raise DamagedError(f"its element type is number {raw.dtype}, which is none that is known", index, tensor=key)
     if raw.slices:
         pieces = tuple(_slice(key, raw, type_, extents, slices, files, index) for extents in raw.slices)
-        if sum(prod(piece.shape) for piece in pieces) != prod(raw.shape):
-            raise DamagedError("its slices are not the whole of it", index, tensor=key)
+        if not _are_whole(pieces, raw.shape):
+            raise DamagedError("its slices are not the whole of it, each element once", index, tensor=key)
     else:
         pieces = (_piece(key, raw, type_, (0,) * len(raw.shape), files, index),)
     dtype = type_.numpy.newbyteorder(">") if type_.numpy is not None and big_endian else type_.numpy
     return Entry(key, key, Kind.OTHER, type_.name, dtype, raw.shape, pieces)
+
+
+def _are_whole(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> bool:
+    """Return whether slices have each element of a tensor, and have it once: as many, and no two of them overlap.
+
+    Slices are swept by where they begin in the first dimension; only those that are still there can overlap with the next.
+    """
+    if sum(prod(piece.shape) for piece in pieces) != prod(shape):
+        return False
+    open_: list[Piece] = []
+    for piece in sorted((each for each in pieces if prod(each.shape)), key=lambda each: each.start):
+        open_ = [each for each in open_ if not shape or each.start[0] + each.shape[0] > piece.start[0]]
+        if any(_overlap(each, piece) for each in open_):
+            return False
+        open_.append(piece)
+    return True
+
+
+def _overlap(one: Piece, other: Piece) -> bool:
+    sides = zip(one.start, one.shape, other.start, other.shape, strict=True)
+    return all(first < its + its_size and its < first + size for first, size, its, its_size in sides)
 
 
 def _piece(key: str, raw: BundleEntry, type_: Type, start: tuple[int, ...], files: tuple[Path, ...], index: Path) -> Piece:

@@ -119,11 +119,12 @@ def _of_different(left: Array, right: Array, tolerance: Tolerance) -> Apart:
     with np.errstate(all="ignore"):
         one, other = as_float(left), as_float(right)
         distance = np.abs(other - one)
-        sizes = np.abs(one)
     finite = np.isfinite(distance)
-    outside = int(len(left) - np.count_nonzero(finite & (distance <= tolerance.atol + tolerance.rtol * sizes)))
-    if not (tolerance.rtol or tolerance.atol):
-        outside = len(left)  # −0 is not +0
+    outside = len(left)  # −0 is not +0
+    if tolerance.rtol or tolerance.atol:
+        with np.errstate(all="ignore"):
+            allowed = finite & (distance <= tolerance.atol + tolerance.rtol * np.abs(one))
+        outside -= int(np.count_nonzero(allowed))
     if finite.all():
         worst, nan = int(distance.argmax()), 0
         most = float(distance[worst])

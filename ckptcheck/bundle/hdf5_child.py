@@ -1,0 +1,135 @@
+"""A process that reads one HDF5 file for another one, because libhdf5 can crash on files that are damaged.
+
+    python hdf5_child.py FILE START SIZE
+
+reads the bytes of a file from START on as an HDF5 file. It answers on standard output, first with what is in the file, then to
+each line on standard input with the value that it asks for, until that ends. An answer is `+` or `-` (an error), the number of
+its bytes in 8, and the bytes. Nothing but h5py is imported, so that it starts at once.
+"""
+
+import io
+import json
+import os
+import sys
+from typing import Any
+
+import h5py
+import numpy as np
+
+# Address space: no file of Keras needs so much; what is forged may ask for anything.
+MOST_MEMORY = 1 << 33
+# Keras does not write in chunks; each has to fit memory.
+MOST_CHUNK = 1 << 28
+
+
+class Window(io.RawIOBase):
+    """A part of a file, as a file of its own."""
+
+    def __init__(self, path: str, start: int, size: int) -> None:
+        self._file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115
+        self._start, self._size, self._at = start, size, 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move, as in any file."""
+        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Read, up to the end of the part."""
+        size = max(0, min(len(buffer), self._size - self._at))
+        found = os.pread(self._file.fileno(), size, self._start + self._at)
+        buffer[: len(found)] = found
+        self._at += len(found)
+        return len(found)
+
+
+def main() -> None:
+    """Answer until there are no more questions."""
+    _limit()
+    path, start, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    try:
+        file = h5py.File(Window(path, start, size), "r")
+        described, data = _described(file)
+    except Exception as error:
+        _answer(b"-", _told(error))
+        return
+    _answer(b"+", json.dumps(described).encode())
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            _answer(b"+", _value(data[question["key"]], question["where"]))
+        except Exception as error:
+            _answer(b"-", _told(error))
+
+
+def _limit() -> None:
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    except (ImportError, ValueError, OSError):  # as on macOS: then there is no limit
+        pass
+
+
+def _described(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is in a file: its data sets, and the names that groups of variables have as an attribute."""
+    data: dict[str, Any] = {}
+    names: dict[str, str] = {}
+
+    def take(key: str, each: Any) -> None:
+        if isinstance(each, h5py.Dataset):
+            data[key] = each
+        elif key.rpartition("/")[2] == "vars" and "name" in each.attrs:
+            names[key] = str(each.attrs["name"])
+
+    file.visititems(take)
+    return {"names": names, "data": {key: _shape(each) for key, each in data.items()}}, data
+
+
+def _shape(data: Any) -> dict[str, Any]:
+    """Return type and shape of a data set, or why it is not read."""
+    if data.external or data.is_virtual:
+        return {"refused": "its values are in other files, which no file of Keras asks for"}
+    if data.shape is None:
+        return {"refused": "it has no shape"}
+    if data.chunks is not None and int(np.prod([float(each) for each in data.chunks])) * data.dtype.itemsize > MOST_CHUNK:
+        return {"refused": f"it is written in chunks of {list(data.chunks)}, which no file of Keras is"}
+    if h5py.check_string_dtype(data.dtype) is not None:
+        return {"dtype": "string", "shape": data.shape}
+    if data.dtype.kind == "V" and data.dtype.itemsize == 2 and data.attrs.get("dtype") == "bfloat16":
+        return {"dtype": "bfloat16", "shape": data.shape}
+    if data.dtype.kind not in "biufc":
+        return {"refused": f"its elements are of the type {data.dtype}, which is none of Keras"}
+    return {"dtype": data.dtype.str, "shape": data.shape}
+
+
+def _value(data: Any, where: Any) -> bytes:
+    """Return a part of a value; of text its elements, the length of each before it."""
+    if where is None:
+        texts = np.asarray(data[()]).reshape(-1).tolist()
+        found = [each if isinstance(each, bytes) else str(each).encode() for each in texts]
+        return b"".join(len(each).to_bytes(8, "little") + each for each in found)
+    part = data[tuple(slice(*each) if isinstance(each, list) else each for each in where)]
+    return np.ascontiguousarray(part).tobytes()
+
+
+def _told(error: BaseException) -> bytes:
+    text = str(error).strip().splitlines()
+    return (text[0].rstrip(".") if text else type(error).__name__).encode(errors="backslashreplace")
+
+
+def _answer(kind: bytes, content: bytes) -> None:
+    sys.stdout.buffer.write(kind + len(content).to_bytes(8, "little") + content)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Bundles written without TensorFlow, whole or forged; test_bundle.py shows that TensorFlow reads them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from ckptcheck.bundle.reading import checksum, masked
+
+# Numbers of types.proto, by NumPy's names.
+NUMBERS = {
+    **{"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int16": 5, "int8": 6, "complex64": 8, "int64": 9, "bool": 10},
+    **{"bfloat16": 14, "uint16": 17, "complex128": 18, "float16": 19, "uint32": 22, "uint64": 23},
+    **{"float8_e5m2": 24, "float8_e4m3fn": 25, "int4": 29, "uint4": 30},
+}
+STRING = 7
+MAGIC = 0xDB4775248B80FB57
+
+Value = np.ndarray | list[bytes]
+
+
+@dataclass(frozen=True)
+class Row:
+    """An entry of an index, every field of which can be forged."""
+
+    dtype: int
+    shape: Sequence[int]
+    shard: int = 0
+    offset: int = 0
+    size: int = 0
+    checksum: int = 0
+    slices: Sequence[Sequence[tuple[int, int]]] = ()
+
+    def message(self) -> bytes:
+        """Return it as a BundleEntryProto."""
+        dimensions = b"".join(field(2, field(1, size)) for size in self.shape)
+        slices = b"".join(field(7, b"".join(field(1, field(1, a) + field(2, b)) for a, b in each)) for each in self.slices)
+        numbers = field(3, self.shard) + field(4, self.offset) + field(5, self.size)
+        return field(1, self.dtype) + field(2, dimensions) + numbers + b"\x35" + self.checksum.to_bytes(4, "little") + slices
+
+
+def varint(value: int) -> bytes:
+    value &= (1 << 64) - 1
+    found = b""
+    while value >= 0x80:
+        found += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return found + bytes([value])
+
+
+def field(number: int, value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def block(rows: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return a block without its trailer: no key shares anything with the one before it."""
+    body = b"".join(varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in rows)
+    return body + bytes(4) + (1).to_bytes(4, "little")
+
+
+def sealed(content: bytes, compression: int = 0) -> bytes:
+    kind = bytes([compression])
+    return content + kind + masked(checksum(content + kind)).to_bytes(4, "little")
+
+
+def table(rows: Sequence[tuple[bytes, bytes]], at_once: int = 10) -> bytes:
+    """Return a table of blocks of so many rows."""
+    found, places = b"", []
+    for first in range(0, len(rows), at_once):
+        part = rows[first : first + at_once]
+        content = block(part)
+        places.append((part[-1][0], varint(len(found)) + varint(len(content))))
+        found += sealed(content)
+    handles = b""
+    for content in (block([]), block(places)):
+        handles += varint(len(found)) + varint(len(content))
+        found += sealed(content)
+    return found + handles.ljust(40, b"\0") + MAGIC.to_bytes(8, "little")
+
+
+def header(shards: int = 1, big_endian: bool = False) -> bytes:
+    return field(1, shards) + (field(2, 1) if big_endian else b"")
+
+
+def index(entries: Mapping[str | bytes, Row | bytes], head: bytes | None = None) -> bytes:
+    """Return an index file."""
+    rows = [
+        (key.encode() if isinstance(key, str) else key, each if isinstance(each, bytes) else each.message())
+        for key, each in entries.items()
+    ]
+    return table([(b"", header() if head is None else head), *sorted(rows)])
+
+
+def text_value(texts: Sequence[bytes]) -> tuple[bytes, int]:
+    """Return a tensor of text as it stands in a data file, and its checksum."""
+    summed = checksum(b"".join(len(each).to_bytes(4, "little") for each in texts))
+    sum_bytes = masked(summed).to_bytes(4, "little")
+    return b"".join(varint(len(each)) for each in texts) + sum_bytes + b"".join(texts), checksum(
+        sum_bytes + b"".join(texts), summed
+    )
+
+
+def rows_and_data(tensors: Mapping[str, Value]) -> tuple[dict[str, Row], bytes]:
+    """Lay tensors out, one behind the other."""
+    rows, data = {}, b""
+    for name in sorted(tensors, key=str.encode):
+        value = tensors[name]
+        if isinstance(value, list):
+            content, sum_ = text_value(value)
+            rows[name] = Row(STRING, [len(value)], 0, len(data), len(content), masked(sum_))
+        else:
+            content = np.ascontiguousarray(value).tobytes()
+            rows[name] = Row(NUMBERS[value.dtype.name], value.shape, 0, len(data), len(content), masked(checksum(content)))
+        data += content
+    return rows, data
+
+
+def write(prefix: Path, tensors: Mapping[str, Value], **forged: Row | bytes) -> Path:
+    """Write a bundle of one data file; `forged` are entries instead of the right ones."""
+    rows, data = rows_and_data(tensors)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    Path(f"{prefix}.data-00000-of-00001").write_bytes(data)
+    Path(f"{prefix}.index").write_bytes(index({**rows, **forged}))
+    return prefix
+
+
+def write_state(folder: Path, newest: str, *kept: str) -> None:
+    lines = [f'model_checkpoint_path: "{newest}"', *(f'all_model_checkpoint_paths: "{each}"' for each in kept or [newest])]
+    (folder / "checkpoint").write_text("\n".join(lines) + "\n")
+
+
+def sliced(name: str, value: np.ndarray, cuts: Sequence[tuple[tuple[int, int], ...]]) -> tuple[dict[bytes, Row], bytes]:
+    """Lay a partitioned variable out: the entry of the whole, one for each slice (start and length by dimension), and the data."""
+    from ckptcheck.bundle.messages import Extent, slice_key
+
+    number, data = NUMBERS[value.dtype.name], b""
+    rows = {name.encode(): Row(number, value.shape, slices=cuts)}
+    for cut in cuts:
+        content = np.ascontiguousarray(value[tuple(slice(start, start + length) for start, length in cut)])
+        key = slice_key(name.encode(), tuple(Extent(*each) for each in cut))
+        rows[key] = Row(number, content.shape, 0, len(data), content.nbytes, masked(checksum(content.tobytes())))
+        data += content.tobytes()
+    return rows, data
+
+
+def write_sliced(prefix: Path, name: str, value: np.ndarray, cuts: Sequence[tuple[tuple[int, int], ...]]) -> Path:
+    rows, data = sliced(name, value, cuts)
+    Path(f"{prefix}.data-00000-of-00001").write_bytes(data)
+    Path(f"{prefix}.index").write_bytes(index(rows))
+    return prefix
+
+
+def changed(row: Row, **what: object) -> Row:
+    return replace(row, **what)  # type: ignore[arg-type]
+
+
+assert ml_dtypes  # gives NumPy the names of bfloat16 and others

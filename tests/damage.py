@@ -1,0 +1,205 @@
+"""Every damage of small checkpoints: each bit flipped, each byte inverted, each length cut off, files missing or of another save.
+
+    python -m tests.damage
+
+Each must lead to the right values, or to an error that names a file of the checkpoint; never to other values, another exception,
+a hang, or much memory. `fsck` must not call whole what cannot be read. Of `.weights.h5`, which has no checksums, only that is
+asked, and not of each. The checkpoints are saved by TensorFlow and by Keras.
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from ckptcheck.bundle import DamagedError, open_checkpoint
+from ckptcheck.errors import UsageError
+from ckptcheck.files.checking import fsck
+
+RIGHT, REFUSED = "right values", "refused"
+SLOW = 5.0  # seconds for one read; it takes a millisecond
+# Of the damages of Keras' files, which are larger, one of so many is tried; HDF5 is read by a process started each time.
+EVERY = {"keras": 7, "weights": 211}
+MEMORY = 1 << 29  # bytes beyond what the process has when it begins
+
+Values = dict[str, tuple[str, tuple[int, ...], bytes]]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One file of a checkpoint with another content; None: without it."""
+
+    what: str
+    file: str
+    content: bytes | None
+
+
+def damages(folder: Path, other: Path, every: int = 1) -> Iterator[Damage]:
+    """Yield every damage of the files in a folder, or one of so many; `other` has a later save under the same names."""
+    files = sorted(folder.iterdir())
+    yield from islice(_in_files(files), 0, None, every)
+    for path in files:
+        yield Damage("missing", path.name, None)
+        if len(files) > 1:
+            yield Damage("of another save", path.name, (other / path.name).read_bytes())
+
+
+def _in_files(files: list[Path]) -> Iterator[Damage]:
+    for path in files:
+        content, name = path.read_bytes(), path.name
+        for at, byte in enumerate(content):
+            for turned in (*(1 << bit for bit in range(8)), 0xFF):
+                yield Damage(f"byte {at} ^ {turned:#04x}", name, content[:at] + bytes([byte ^ turned]) + content[at + 1 :])
+        for length in range(len(content)):
+            yield Damage(f"cut off at {length}", name, content[:length])
+
+
+def values(path: Path) -> Values:
+    """Read everything in a checkpoint."""
+    checkpoint = open_checkpoint(path)
+    found = {}
+    for key, entry in checkpoint.entries.items():
+        content = b"\0".join(checkpoint.texts(entry)) if entry.dtype is None else checkpoint.value(entry).tobytes()
+        found[key] = (entry.type, entry.shape, content)
+    return found
+
+
+def outcome(folder: Path, path: Path, damage: Damage, truth: Values, *, trusted: bool = True) -> str:
+    """Damage a checkpoint, read it, mend it, and return what came of it.
+
+    Args:
+        folder, path: its folder, and what to open.
+        damage: what to do to it.
+        truth: its values.
+        trusted: whether other values are a failure, for the format has checksums.
+    """
+    file = folder / damage.file
+    whole = file.read_bytes()
+    try:
+        file.unlink() if damage.content is None else file.write_bytes(damage.content)
+        started = time.monotonic()
+        found = _read(folder, path, damage)
+        if trusted and found is not None:
+            assert found == truth, f"{damage.file}, {damage.what}: other values"
+        # Data whose index is gone are what an interrupted save leaves, and no checkpoint.
+        wrong = fsck(folder).exit_code(strict=damage.content is None) if any(folder.iterdir()) else 1
+        assert found is not None or wrong, f"{damage.file}, {damage.what}: fsck finds nothing"
+        assert time.monotonic() - started < SLOW, f"{damage.file}, {damage.what}: slow"
+        return REFUSED if found is None else RIGHT if found == truth else "not known: no checksums"
+    finally:
+        file.write_bytes(whole)
+
+
+def _read(folder: Path, path: Path, damage: Damage) -> Values | None:
+    try:
+        return values(path)
+    except DamagedError as error:
+        assert error.file.parent == folder, error
+        assert str(error.file) in str(error)
+        return None
+    except UsageError:
+        assert damage.content is None, f"{damage.file}, {damage.what}: not found"
+        return None
+
+
+# --- What is damaged -------------------------------------------------------------------------------------------------
+
+
+def save(kind: str, folder: Path, step: int) -> Path:
+    """Save a small checkpoint with TensorFlow or Keras, and return what to open."""
+    folder.mkdir(parents=True)
+    return {"saver": _saver, "tracked": _tracked, "keras": _keras, "weights": _keras}[kind](folder, step, kind)
+
+
+def _saver(folder: Path, step: int, kind: str) -> Path:
+    """Two data files, text, a partitioned variable, types below a byte."""
+    import ml_dtypes
+    import numpy as np
+    import tensorflow as tf
+
+    parts = [folder.with_name(f"{folder.name}-{part}") for part in range(2)]
+    first = [
+        tf.range(step, step + 5, dtype=tf.float32),
+        tf.constant([b"text", b"", b"more"]),
+        tf.constant(np.array([1, 2, 3], ml_dtypes.int4)),
+    ]
+    halves = [tf.fill([2, 3], float(step)), tf.fill([1, 3], -1.0)]
+    _save(parts[0], ["range", "text", "small"], ["", "", ""], first)
+    _save(parts[1], ["cut", "cut", "step"], ["3 3 0,2:-", "3 3 2,1:-", ""], [*halves, tf.constant(np.int64(step))])
+    whole = folder / "model.ckpt"
+    tf.raw_ops.MergeV2Checkpoints(
+        checkpoint_prefixes=[str(each) for each in parts], destination_prefix=str(whole), delete_old_dirs=False
+    )
+    return whole
+
+
+def _save(prefix: Path, names: list[str], slices: list[str], tensors: list[object]) -> None:
+    import tensorflow as tf
+
+    tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=names, shape_and_slices=slices, tensors=tensors)
+
+
+def _tracked(folder: Path, step: int, kind: str) -> Path:
+    """An object graph, and an iterator."""
+    import tensorflow as tf
+
+    batches = iter(tf.data.Dataset.range(3 + step))
+    next(batches)
+    checkpoint = tf.train.Checkpoint(layer=tf.Module(), weight=tf.Variable([1.0 * step, 2.0]), batches=batches)
+    checkpoint.layer.bias = tf.Variable([float("nan")])
+    return Path(checkpoint.write(str(folder / "ckpt")))
+
+
+def _keras(folder: Path, step: int, kind: str) -> Path:
+    import keras
+
+    keras.utils.set_random_seed(step)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    if kind == "keras":
+        model.save(folder / "model.keras")
+        return folder / "model.keras"
+    model.save_weights(folder / "model.weights.h5")
+    return folder / "model.weights.h5"
+
+
+def main() -> int:
+    """Try every damage of every kind of checkpoint."""
+    failed = 0
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        made = {
+            kind: [save(kind, root / kind / str(step), step) for step in (1, 2)]
+            for kind in ("saver", "tracked", "keras", "weights")
+        }
+        pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
+        if pages:
+            resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGESIZE") + MEMORY, resource.RLIM_INFINITY))
+        for kind, (path, other) in made.items():
+            found = Counter[str]()
+            truth = values(path)
+            for damage in damages(path.parent, other.parent, EVERY.get(kind, 1)):
+                try:
+                    found[outcome(path.parent, path, damage, truth, trusted=kind != "weights")] += 1
+                except Exception as error:
+                    failed += 1
+                    print(f"FAILED {kind}: {damage.file}, {damage.what}: {type(error).__name__}: {error}", flush=True)
+            print(
+                f"{kind:<8} {sum(found.values()):,}: {', '.join(f'{count:,} {what}' for what, count in found.items())}",
+                flush=True,
+            )
+        with contextlib.suppress(OSError):
+            shutil.rmtree(root)
+    print(f"{failed:,} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
