@@ -47,7 +47,7 @@ def inspect(
     with _reading() as progress:
         found = inspection.inspect(checkpoint, match, progress=progress)
     if csv or json:
-        _print([found.to_csv().rstrip("\n") if csv else found.to_json()])
+        _print((found.to_csv() if csv else found.to_json()).splitlines())
     else:
         _print(inspection_text.text(found, wording.width()))
 
@@ -67,7 +67,7 @@ def diff(
     overall, by_kind = tolerances(rtol or [], atol or [], equal_nan)
     with _reading() as progress:
         found = difference.diff(a, b, tolerance=overall, by_kind=by_kind, progress=progress)
-    _print([found.to_json()] if json else difference_text.text(found, wording.width()))
+    _print(found.to_json().splitlines() if json else difference_text.text(found, wording.width()))
     raise typer.Exit(found.exit_code)
 
 
@@ -81,7 +81,7 @@ def fsck(
 
     with _reading() as progress:
         found = checking.fsck(path, progress=progress)
-    _print([found.to_json()] if json else check_text.text(found, strict))
+    _print(found.to_json().splitlines() if json else check_text.text(found, strict))
     raise typer.Exit(found.exit_code(strict))
 
 
@@ -103,6 +103,9 @@ def _reading() -> "Iterator[Progress | None]":
 
 
 def _print(lines: Iterable[str]) -> None:
+    from ckptcheck.bundle.errors import shown
+
     # A reader who has seen enough (`| head`) closes the pipe; the verdict stays what it is.
     with contextlib.suppress(BrokenPipeError):
-        print("\n".join(lines), flush=True)
+        # Names in files may hold anything, such as what moves the cursor.
+        print("\n".join(map(shown, lines)), flush=True)

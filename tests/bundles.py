@@ -11,9 +11,25 @@ from ckptcheck.bundle.reading import checksum, masked
 
 # Numbers of types.proto, by NumPy's names.
 NUMBERS = {
-    **{"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int16": 5, "int8": 6, "complex64": 8, "int64": 9, "bool": 10},
-    **{"bfloat16": 14, "uint16": 17, "complex128": 18, "float16": 19, "uint32": 22, "uint64": 23},
-    **{"float8_e5m2": 24, "float8_e4m3fn": 25, "int4": 29, "uint4": 30},
+    "float32": 1,
+    "float64": 2,
+    "int32": 3,
+    "uint8": 4,
+    "int16": 5,
+    "int8": 6,
+    "complex64": 8,
+    "int64": 9,
+    "bool": 10,
+    "bfloat16": 14,
+    "uint16": 17,
+    "complex128": 18,
+    "float16": 19,
+    "uint32": 22,
+    "uint64": 23,
+    "float8_e5m2": 24,
+    "float8_e4m3fn": 25,
+    "int4": 29,
+    "uint4": 30,
 }
 STRING = 7
 MAGIC = 0xDB4775248B80FB57

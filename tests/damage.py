@@ -102,8 +102,8 @@ def _read(folder: Path, path: Path, damage: Damage) -> Values | None:
     try:
         return values(path)
     except DamagedError as error:
-        assert error.file.parent == folder, error
-        assert str(error.file) in str(error)
+        if error.file.parent != folder or str(error.file) not in str(error):
+            raise AssertionError(f"{damage.file}, {damage.what}: {error} does not tell the file") from error
         return None
     except UsageError:
         assert damage.content is None, f"{damage.file}, {damage.what}: not found"

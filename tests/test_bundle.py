@@ -1,6 +1,5 @@
 """Our reader of checkpoints against TensorFlow's own: whatever TensorFlow saves is read bit for bit."""
 
-import os
 from pathlib import Path
 
 import ml_dtypes
@@ -41,7 +40,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
 def values(dtype: np.dtype, shape: tuple[int, ...], seed: int) -> np.ndarray:
     """Return any bits that a type has."""
     drawn = np.random.default_rng(seed).integers(0, 256, int(np.prod(shape)) * dtype.itemsize, np.uint8)
-    if dtype == bool or "int2" in dtype.name or "int4" in dtype.name or "float4" in dtype.name:
+    if dtype.kind == "b" or "int2" in dtype.name or "int4" in dtype.name or "float4" in dtype.name:
         drawn %= 2
     return drawn.view(dtype).reshape(shape)
 

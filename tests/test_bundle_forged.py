@@ -223,13 +223,99 @@ def test_a_forged_block(what: str, tmp_path: Path) -> None:
 
 
 def test_an_index_that_leads_to_itself_ends(tmp_path: Path) -> None:
-    """The index block names itself as the only data block: its keys are then read as tensors."""
-    rows: list[tuple[bytes, bytes]] = [(b"", place(0, 0))]
+    """The index block names itself as the only data block."""
     size = len(bundles.block([(b"", place(0, 19))]))
-    rows = [(b"", place(0, size))]
-    content = sealed(bundles.block(rows)) + footer(place(0, size), place(0, size))
+    content = sealed(bundles.block([(b"", place(0, size))])) + footer(place(0, size), place(0, size))
     Path(f"{tmp_path / 'loop'}.index").write_bytes(content)
-    assert "its entry is malformed" in refusal(tmp_path / "loop")
+    assert refusal(tmp_path / "loop") == "P.index: the block of 13 bytes at byte 0 is not where it should be."
+
+
+def test_an_index_that_leads_to_one_block_many_times(tmp_path: Path) -> None:
+    """Each time it would be read, and its checksum computed."""
+    data = sealed(bundles.block([]))
+    places = bundles.block([(b"%6d" % number, place(0, 8)) for number in range(1000)])
+    content = data + sealed(places) + footer(place(0, 8), place(len(data), len(places)))
+    Path(f"{tmp_path / 'loop'}.index").write_bytes(content)
+    assert refusal(tmp_path / "loop") == "P.index: the block of 8 bytes at byte 0 is not where it should be."
+
+
+def test_keys_that_are_longer_than_the_file(tmp_path: Path) -> None:
+    """Each shares a long prefix with the one before it: a small file, and keys without end."""
+    long, body = 20_000, b""
+    for number in range(2000):
+        tail = b"%05d" % number
+        shared = 0 if number == 0 else long
+        own = b"x" * long + tail if number == 0 else tail
+        body += bundles.varint(shared) + bundles.varint(len(own)) + bundles.varint(0) + own
+    data = sealed(body + bytes(4) + (1).to_bytes(4, "little"))
+    places = bundles.block([(b"y", place(0, len(data) - 5))])
+    content = data + sealed(places) + footer(place(0, 8), place(len(data), len(places)))
+    Path(f"{tmp_path / 'bomb'}.index").write_bytes(content)
+    assert refusal(tmp_path / "bomb") == "P.index, byte 0: its keys share more than keys of an index do."
+
+
+def test_a_long_name_is_cut_in_a_sentence(tmp_path: Path) -> None:
+    assert len(refusal(write(tmp_path / "long", {}, **{"x" * 100_000: changed(ROW, dtype=0)}))) < 500
+
+
+def test_more_texts_than_fit_memory(tmp_path: Path) -> None:
+    row = Row(bundles.STRING, [50_000_000], size=50_000_004)
+    prefix = write(tmp_path / "texts", {}, texts=row)
+    with Path(f"{prefix}.data-00000-of-00001").open("wb") as file:
+        file.truncate(50_000_004)
+    assert refusal(prefix) == "P.index, tensor texts: 50,000,000 elements of string are more than fit memory."
+
+
+def graph(*nodes: bytes) -> list[bytes]:
+    return [b"".join(field(1, each) for each in nodes)]
+
+
+def edge(to: int, name: bytes) -> bytes:
+    return field(1, field(1, to) + field(2, name))
+
+
+def held(key: bytes) -> bytes:
+    return field(2, field(1, b"VARIABLE_VALUE") + field(2, b"") + field(3, key))
+
+
+def with_graph(prefix: Path, *nodes: bytes) -> Path:
+    tensors = {"_CHECKPOINTABLE_OBJECT_GRAPH": graph(*nodes), "k": np.zeros(2)}
+    return write(prefix, tensors)
+
+
+def test_an_object_graph_that_goes_round(tmp_path: Path) -> None:
+    prefix = with_graph(tmp_path / "round", edge(1, b"a"), edge(0, b"up") + edge(1, b"self") + held(b"k"))
+    assert open_checkpoint(prefix).entries["k"].name == "a"
+
+
+def test_an_object_graph_that_leads_nowhere(tmp_path: Path) -> None:
+    prefix = with_graph(tmp_path / "nowhere", edge(7, b"a"))
+    assert "the object graph is malformed: it leads to node 7 of 1" in refusal(prefix)
+
+
+def test_an_object_graph_that_is_no_text(tmp_path: Path) -> None:
+    prefix = write(tmp_path / "odd", {"_CHECKPOINTABLE_OBJECT_GRAPH": np.zeros(2, "float32")})
+    assert refusal(prefix) == (
+        "P.data-00000-of-00001, byte 0, tensor _CHECKPOINTABLE_OBJECT_GRAPH: the object graph is float32, and no text."
+    )
+
+
+@pytest.mark.parametrize("shape", ["star", "chain"])
+def test_an_object_graph_with_long_names(shape: str, tmp_path: Path) -> None:
+    """A name of 100 kB, before 500 others: paths without end."""
+    others = range(2, 500)
+    first = edge(1, b"x" * 100_000)
+    if shape == "star":
+        nodes = [first, b"".join(edge(each, b"c") for each in others), *(held(b"k%d" % each) for each in others)]
+    else:
+        nodes = [first, edge(2, b"y"), *(edge(each + 1, b"z" * 500) + held(b"k%d" % each) for each in others), b""]
+    prefix = with_graph(tmp_path / "long", *nodes)
+    tracemalloc.start()
+    try:
+        open_checkpoint(prefix)
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
 
 
 VALUE = np.arange(12, dtype="float32").reshape(4, 3)

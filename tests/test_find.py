@@ -1,6 +1,5 @@
 """Which checkpoint a path stands for, and what a state file says."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 from bundles import write, write_state
 
 from ckptcheck import UsageError
-from ckptcheck.bundle import DamagedError, find, state_file
+from ckptcheck.bundle import DamagedError, Found, find, state_file
 from ckptcheck.bundle.find import by_number
 
 TENSORS = {"x": np.zeros(2)}
@@ -55,6 +54,19 @@ def test_a_state_file_that_names_its_folder_or_itself(folder: Path) -> None:
         write_state(folder, name)
         with pytest.raises(DamagedError, match="which is no checkpoint"):
             find(folder)
+
+
+def test_a_folder_of_the_same_name(folder: Path) -> None:
+    """The state file names a prefix; and so does who names it."""
+    write(folder / "model.ckpt-9" / "other-1", {"x": np.ones(2)})
+    assert find(folder).path == folder / "model.ckpt-9"
+    assert find(folder / "model.ckpt-9") == Found(folder / "model.ckpt-9", f"there is a folder {folder / 'model.ckpt-9'}, too")
+
+
+def test_a_state_file_names_nothing_but_a_prefix(folder: Path) -> None:
+    write_state(folder, "model.ckpt-9.index")
+    with pytest.raises(DamagedError, match=r"it names model\.ckpt-9\.index, which is no checkpoint\.$"):
+        find(folder)
 
 
 def test_without_a_state_file(folder: Path) -> None:
@@ -104,7 +116,7 @@ def test_what_is_no_checkpoint(folder: Path) -> None:
 
 
 def test_a_checkpoint_of_the_first_kind(folder: Path) -> None:
-    os.rename(folder / "model.ckpt-9.index", folder / "old.ckpt")
+    (folder / "model.ckpt-9.index").rename(folder / "old.ckpt")
     with pytest.raises(UsageError, match=r"old\.ckpt is a checkpoint of the first kind \(V1\)"):
         find(folder / "old.ckpt")
 
@@ -126,6 +138,8 @@ def test_a_state_file(tmp_path: Path) -> None:
     assert found.resolve("m-1") == tmp_path / "m-1"
     assert found.resolve("/m-1") == Path("/m-1")
     assert state(tmp_path, 'model_checkpoint_path: "a" all_model_checkpoint_paths: "a"').kept == ("a",)
+    assert state(tmp_path, 'model_checkpoint_path: "a" # said so\n').newest == "a"
+    assert state(tmp_path, 'model_checkpoint_path: "ck" "pt-1";').newest == "ckpt-1"
     assert state(tmp_path, b'model_checkpoint_path: "\xff"').newest == "\udcff"
 
 
@@ -167,5 +181,6 @@ def test_a_state_file_of_any_size_is_not_read(tmp_path: Path) -> None:
 
 
 def test_order_by_number() -> None:
+    assert by_number("1" * 5000) < by_number("2" * 5000)
     names = ["m-10", "m-9", "m", "10", "9-a", "m-9-b", "²", "m-٣"]
     assert sorted(names, key=by_number) == ["9-a", "10", "m", "m-9", "m-9-b", "m-10", "m-٣", "²"]

@@ -83,7 +83,9 @@ SAVED: dict[str, Value] = {
     "conv/kernel/Adam_1": drawn(3, 3),
     "conv/kernel/ExponentialMovingAverage": drawn(3, 3),
     "bn/gamma": drawn(3),
+    "bn/gamma/Adam": drawn(3),
     "bn/beta": drawn(3),
+    "bn/beta/Adam": drawn(3),
     "bn/moving_mean": drawn(3),
     "bn/moving_variance": drawn(3),
     "bn/moments/Squeeze/ExponentialMovingAverage": drawn(3),
@@ -102,7 +104,7 @@ def test_kinds_of_a_saver_by_names(tmp_path: Path) -> None:
         Kind.WEIGHT: ["bn/beta", "bn/gamma", "conv/kernel", "layer_9/kernel", "layer_10/kernel"],
         Kind.MOVING_STATISTIC: ["bn/moments/Squeeze/ExponentialMovingAverage", "bn/moving_mean", "bn/moving_variance"],
         Kind.SHADOW: ["conv/kernel/ExponentialMovingAverage"],
-        Kind.SLOT: ["beta1_power", "conv/kernel/Adam", "conv/kernel/Adam_1"],
+        Kind.SLOT: ["beta1_power", "bn/beta/Adam", "bn/gamma/Adam", "conv/kernel/Adam", "conv/kernel/Adam_1"],
         Kind.COUNTER: ["global_step"],
         Kind.HYPERPARAMETER: ["learning_rate"],
         Kind.OTHER: ["table"],
@@ -116,8 +118,11 @@ def meetings(folder: Path, tensors: dict[str, Value]) -> tuple[Meeting, ...]:
 def test_what_restores_would_meet(tmp_path: Path) -> None:
     assert [(each.restore, each.sentence) for each in meetings(tmp_path, SAVED)] == [
         ("tf.train.Saver()", "would restore every tensor above"),
-        ("ema.variables_to_restore()", "would raise: bn/beta/ExponentialMovingAverage and 3 more are not in the checkpoint"),
-        ("tf.trainable_variables()", "would leave out 3 moving statistics, 1 shadow, 3 slots and 1 counter"),
+        ("ema.variables_to_restore()", "would raise: bn/beta/ExponentialMovingAverage and 1 more are not in the checkpoint"),
+        (
+            "tf.trainable_variables()",
+            "would leave out 2 weights, 3 moving statistics, 1 shadow, 5 slots, 1 counter, 1 hyperparameter and 1 other",
+        ),
     ]
 
 
@@ -138,7 +143,7 @@ def test_weights_alone(tmp_path: Path) -> None:
     }
     assert [each.sentence for each in meetings(tmp_path, tensors)] == [
         "may raise: net/batch_norm/moving_mean and 1 more are not in the checkpoint",
-        "would raise: LayerNorm/gamma/ExponentialMovingAverage and 2 more are not in the checkpoint",
+        "may raise: LayerNorm/gamma/ExponentialMovingAverage and 2 more are not in the checkpoint",
         "would restore every tensor above",
     ]
     assert len(meetings(tmp_path, {"w": drawn(2)})[1].missing) == 1
@@ -147,7 +152,7 @@ def test_weights_alone(tmp_path: Path) -> None:
 def test_match(tmp_path: Path) -> None:
     prefix = write(tmp_path / "model.ckpt", SAVED)
     assert [entry.name for entry, _ in inspect(prefix, "layer_*").tensors] == ["layer_9/kernel", "layer_10/kernel"]
-    with pytest.raises(UsageError, match=r"^None of the 15 tensors of .*model\.ckpt matches 'nothing\*'\.$"):
+    with pytest.raises(UsageError, match=r"^None of the 17 tensors of .*model\.ckpt matches 'nothing\*'\.$"):
         inspect(prefix, "nothing*")
 
 
@@ -178,7 +183,8 @@ def test_csv_and_json_have_every_tensor(tmp_path: Path) -> None:
         "nan",
         "inf",
     ]
-    assert (rows[6]["name"], rows[6]["shape"], told["tensors"][6]["shape"]) == ("conv/kernel", "3x3", [3, 3])
-    assert float(rows[6]["mean"]) == told["tensors"][6]["mean"]
-    assert told["kinds"]["slot"] == {"tensors": 3, "bytes": 76}
-    assert told["restores"][2]["left_out"] == {"moving statistic": 3, "shadow": 1, "slot": 3, "counter": 1}
+    assert (rows[8]["name"], rows[8]["shape"], told["tensors"][8]["shape"]) == ("conv/kernel", "3x3", [3, 3])
+    assert float(rows[8]["mean"]) == told["tensors"][8]["mean"]
+    assert told["kinds"]["slot"] == {"tensors": 5, "bytes": 100}
+    assert told["restores"][2]["left_out"]["moving statistic"] == 3
+    assert told["restores"][1]["sure"] is True

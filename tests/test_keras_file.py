@@ -47,11 +47,15 @@ def archive(path: Path, config: object = None, compression: int = zipfile.ZIP_ST
     return path
 
 
+def read(path: Path) -> None:
+    found = open_checkpoint(path)
+    for each in found.entries.values():
+        found.value(each)
+
+
 def refusal(path: Path) -> str:
     with pytest.raises(DamagedError) as caught:
-        found = open_checkpoint(path)
-        for each in found.entries.values():
-            found.value(each)
+        read(path)
     return str(caught.value).replace(str(path), "F")
 
 
@@ -139,14 +143,20 @@ def test_an_archive_that_is_damaged(tmp_path: Path) -> None:
 def test_an_archive_that_is_compressed(tmp_path: Path) -> None:
     """It could hold anything, of any size."""
     path = archive(tmp_path / "model.keras", compression=zipfile.ZIP_DEFLATED)
-    assert refusal(path) == "F: its model.weights.h5 is compressed, as Keras never does: zip it anew without."
+    assert refusal(path) == "F: its config.json is compressed, as Keras never does: zip it anew without."
 
 
-def test_a_config_that_is_a_bomb(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "model.keras", "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("config.json", b" " * (1 << 27))
+def test_a_config_of_any_size_is_not_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as file:
+        file.writestr("config.json", b" " * (1 << 25))
         file.writestr("model.weights.h5", b"")
-    assert refusal(tmp_path / "model.keras") == "F: its config.json has 134,217,728 bytes, too many for a config."
+    assert refusal(tmp_path / "model.keras") == "F: its config.json has 33,554,432 bytes, too many for a config."
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_two_of_a_name(tmp_path: Path) -> None:
+    path = archive(tmp_path / "model.keras", **{"model.weights.h5": b""})
+    assert refusal(path) == "F: it holds model.weights.h5 twice."
 
 
 def test_values_in_other_files_are_not_followed(tmp_path: Path) -> None:
@@ -159,13 +169,93 @@ def test_values_in_other_files_are_not_followed(tmp_path: Path) -> None:
     path = weights(tmp_path / "external.h5", fill)
     assert refusal(path) == "F, tensor stolen: its values are in other files, which no file of Keras asks for."
 
-    def link(file: h5py.File) -> None:
-        file["elsewhere"] = h5py.ExternalLink(str(path), "layers")
-        file["around"] = h5py.SoftLink("/")
-        file["lost"] = h5py.SoftLink("/nowhere")
+    links = {
+        "elsewhere": h5py.ExternalLink(str(path), "layers"),
+        "around": h5py.SoftLink("/"),
+        "lost": h5py.SoftLink("/nowhere"),
+    }
+    for name, link in links.items():
+        linked = weights(tmp_path / "linked.h5", lambda file, name=name, link=link: file.__setitem__(name, link))  # type: ignore[misc]
+        assert refusal(linked) == f"F, tensor {name}: it leads elsewhere, as nothing in a file of Keras does."
 
-    found = open_checkpoint(weights(tmp_path / "linked.h5", link))
-    assert not [key for key in found.entries if key.split("/")[0] in ("elsewhere", "around", "lost")]
+
+def test_one_value_under_two_names_is_two_tensors(tmp_path: Path) -> None:
+    found = open_checkpoint(weights(tmp_path / "two.h5", lambda file: file.__setitem__("again", file["layers/dense/vars/0"])))
+    assert found.value(found.entries["again"]).tolist() == KERNEL.tolist()
+
+
+def test_groups_that_go_round(tmp_path: Path) -> None:
+    path = weights(tmp_path / "round.h5", lambda file: file.__setitem__("layers/up", file["layers"]))
+    assert refusal(path) == "F, tensor layers/up: it leads elsewhere, as nothing in a file of Keras does."
+
+
+def test_groups_without_end(tmp_path: Path) -> None:
+    """Each of 30 groups holds the next one twice: a thousand million ways."""
+
+    def fill(file: h5py.File) -> None:
+        for number in range(30):
+            group, following = file.require_group(f"g{number}"), file.require_group(f"g{number + 1}")
+            group["a"], group["b"] = following, following
+
+    assert (
+        refusal(weights(tmp_path / "many.h5", fill))
+        == "F: it cannot be read as HDF5: it has more groups than any file of Keras."
+    )
+
+
+def averages(file: h5py.File) -> None:
+    """What Adam with use_ema leaves: averages before the slots."""
+    del file["optimizer/vars/2"]
+    shapes = [(2, 3), (3,), (3,), (3,)]
+    for number, shape in enumerate([*shapes, *shapes, *shapes]):
+        file[f"optimizer/vars/{number + 2}"] = np.zeros(shape, "float32")
+
+
+def test_averages_and_gradients_of_an_optimizer(tmp_path: Path) -> None:
+    """Told by the config alone; without one they are slots like others."""
+    inside = weights(tmp_path / "model.weights.h5", averages)
+    plain = open_checkpoint(inside)
+    assert {plain.entries[f"optimizer/vars/{number}"].kind for number in range(2, 14)} == {Kind.SLOT}
+    config = {
+        "compile_config": {"optimizer": {"class_name": "Adam", "config": {"use_ema": True, "gradient_accumulation_steps": 4}}}
+    }
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as file:
+        file.writestr("config.json", json.dumps(config))
+        file.writestr("model.weights.h5", inside.read_bytes())
+    found = open_checkpoint(tmp_path / "model.keras")
+    kinds = [found.entries[f"optimizer/vars/{number}"].kind for number in range(14)]
+    assert kinds == [Kind.COUNTER, Kind.HYPERPARAMETER, *[Kind.SHADOW] * 4, *[Kind.ACCUMULATOR] * 4, *[Kind.SLOT] * 4]
+
+
+def test_a_loss_scale(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        file["optimizer/inner_optimizer/vars/0"] = np.int64(7)
+        file["optimizer/inner_optimizer/vars/2"] = np.zeros(3, "float32")
+
+    found = open_checkpoint(weights(tmp_path / "scaled.weights.h5", fill)).entries
+    assert (found["optimizer/vars/0"].kind, found["optimizer/vars/1"].kind) == (Kind.LOSS_SCALE, Kind.LOSS_SCALE)
+    assert (found["optimizer/inner_optimizer/vars/0"].kind, found["optimizer/inner_optimizer/vars/2"].kind) == (
+        Kind.COUNTER,
+        Kind.SLOT,
+    )
+
+
+def test_a_file_from_before_keras_3(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file["model_weights/bn/bn/gamma:0"] = np.zeros(3, "float32")
+        file["model_weights/bn/bn/moving_mean:0"] = np.zeros(3, "float32")
+        file["optimizer_weights/adam/iteration"] = np.int64(3)
+        file["optimizer_weights/adam/learning_rate"] = np.float32(0.1)
+        file["optimizer_weights/adam/bn_gamma_momentum"] = np.zeros(3, "float32")
+    found = open_checkpoint(tmp_path / "old.h5")
+    assert found.format == "Keras, HDF5 of model.save"
+    assert {key.rpartition("/")[2]: each.kind for key, each in found.entries.items()} == {
+        "gamma:0": Kind.WEIGHT,
+        "moving_mean:0": Kind.MOVING_STATISTIC,
+        "iteration": Kind.COUNTER,
+        "learning_rate": Kind.HYPERPARAMETER,
+        "bn_gamma_momentum": Kind.SLOT,
+    }
 
 
 REFUSED: dict[str, tuple[Callable[[h5py.File], object], str]] = {

@@ -64,6 +64,11 @@ class Entry:
         return sum(piece.size for piece in self.pieces)
 
     @property
+    def cut(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+        """How it is cut into pieces: where each begins, and how large it is."""
+        return tuple((piece.start, piece.shape) for piece in self.pieces)
+
+    @property
     def rows(self) -> tuple[Piece, ...] | None:
         """The pieces in the order of the elements, where each is a row of them; None: some are not, as of a grid."""
         if len(self.pieces) == 1:

@@ -3,6 +3,10 @@
 from pathlib import Path
 
 from ckptcheck.errors import CkptcheckError
+from ckptcheck.plain import clipped
+
+# Characters of a name in a sentence; a forged one may have millions.
+_LONGEST = 300
 
 
 class DamagedError(CkptcheckError):
@@ -16,8 +20,8 @@ class DamagedError(CkptcheckError):
     def __init__(self, what: str, file: Path, offset: int | None = None, tensor: str | None = None) -> None:
         self.what, self.file, self.offset, self.tensor = what, file, offset, tensor
         at = "" if offset is None else f", byte {offset:,}"
-        whose = "" if tensor is None else f", tensor {shown(tensor)}"
-        super().__init__(f"{file}{at}{whose}: {what}.")
+        whose = "" if tensor is None else f", tensor {clipped(shown(tensor), _LONGEST)}"
+        super().__init__(f"{shown(str(file))}{at}{whose}: {what}.")
 
 
 class TooShortError(DamagedError):

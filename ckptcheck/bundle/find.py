@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ckptcheck.bundle import state_file
@@ -23,11 +23,7 @@ class Found:
 
     path: Path
     chosen: str = ""
-
-    @property
-    def is_keras(self) -> bool:
-        """Whether it is a file of Keras."""
-        return self.path.name.endswith(KERAS)
+    is_keras: bool = False
 
 
 def open_checkpoint(path: Path | str) -> Checkpoint:
@@ -60,15 +56,22 @@ def find(path: Path) -> Found:
         UsageError: there is none, or more than one to choose from.
         DamagedError: a state file cannot be read.
     """
-    if path.is_dir():
+    if path.is_dir() and not has_index(path):
         return _in_folder(path)
     if path.is_file():
         if path.name == state_file.NAME:
             return _in_folder(path.parent)
         return _of_file(path)
-    if Path(f"{path}{INDEX}").is_file() or any(_data_files(path)):
+    if has_index(path):
+        return Found(path, f"there is a folder {path}, too" if path.is_dir() else "")
+    if any(_data_files(path)):
         return Found(path)
     raise UsageError(f"There is no checkpoint at {path}: no such file or folder, and no {path.name}{INDEX}.{_near(path)}")
+
+
+def has_index(prefix: Path) -> bool:
+    """Return whether there is an index file of a prefix."""
+    return Path(f"{prefix}{INDEX}").is_file()
 
 
 def _of_file(path: Path) -> Found:
@@ -78,8 +81,8 @@ def _of_file(path: Path) -> Found:
     if data:
         return Found(path.with_name(data["prefix"]))
     if path.name.endswith(KERAS):
-        return Found(path)
-    if Path(f"{path}{INDEX}").is_file():
+        return Found(path, is_keras=True)
+    if has_index(path):
         return Found(path)
     if is_table(path):
         raise UsageError(
@@ -100,48 +103,54 @@ def _data_files(prefix: Path) -> Iterator[Path]:
                 yield each
 
 
-def checkpoints_in(folder: Path) -> list[Path]:
+def checkpoints_in(folder: Path) -> list[Found]:
     """Return the checkpoints of a folder, not of those in it: prefixes that have an index, and files of Keras."""
-    found = [each.with_suffix("") if each.suffix == INDEX else each for each in folder.iterdir() if each.is_file()]
-    return sorted((each for each in found if each.name.endswith(KERAS) or Path(f"{each}{INDEX}").is_file()), key=by_number)
+    files = [each for each in folder.iterdir() if each.is_file()]
+    bundles = [Found(each.with_suffix("")) for each in files if each.suffix == INDEX]
+    keras = [Found(each, is_keras=True) for each in files if each.name.endswith(KERAS)]
+    return sorted((*bundles, *keras), key=lambda each: by_number(each.path))
 
 
-def files_of(path: Path) -> Iterator[Path]:
+def files_of(found: Found) -> Iterator[Path]:
     """Yield those files of a checkpoint that are there: of a prefix its index and data, or the file of Keras."""
-    if path.name.endswith(KERAS):
-        yield path
+    if found.is_keras:
+        yield found.path
         return
-    yield from (each for each in (Path(f"{path}{INDEX}"),) if each.is_file())
-    yield from _data_files(path)
+    if has_index(found.path):
+        yield Path(f"{found.path}{INDEX}")
+    yield from _data_files(found.path)
 
 
 def by_number(path: Path | str) -> tuple[object, ...]:
     """Return a key that sorts names by the numbers in them."""
-    # Texts and numbers take turns in it, so that like is compared with like.
-    return tuple(int(part) if at % 2 else part for at, part in enumerate(re.split(r"([0-9]+)", str(path))))
+    # Texts and numbers take turns in it, so that like is compared with like; a longer number is a larger one.
+    parts = enumerate(re.split(r"([0-9]+)", str(path)))
+    return tuple((len(digits := part.lstrip("0")), digits) if at % 2 else part for at, part in parts)
 
 
 def _in_folder(folder: Path) -> Found:
     state = state_file.read(folder)
     if state is not None:
-        path = state.resolve(state.newest)
-        if path.is_dir() or path.name == state_file.NAME:
-            raise DamagedError(f"it names {shown(state.newest)}, which is no checkpoint", state.file)
-        try:
-            found = find(path)
-        except UsageError:
-            raise DamagedError(f"it names {shown(state.newest)}, which does not exist", state.file) from None
-        elsewhere = "" if found.path.parent.resolve() == folder.resolve() else ", which is in another folder"
-        return Found(found.path, f"{state.file} names {shown(state.newest)}{elsewhere}")
+        return _named(state)
     known = checkpoints_in(folder)
-    if not known and Path(folder / f"{_SAVED_MODEL}{INDEX}").is_file():
+    if not known and has_index(folder / _SAVED_MODEL):
         return Found(folder / _SAVED_MODEL, f"{folder} is a SavedModel")
     if len(known) == 1:
-        return Found(known[0], f"{folder} holds no other, and no state file")
+        return replace(known[0], chosen=f"{folder} holds no other, and no state file")
     if not known:
         raise UsageError(f"{folder} holds no checkpoint.{_near(folder / '*')}")
-    names = ", ".join(each.name for each in known[:6]) + (f" and {len(known) - 6} more" if len(known) > 6 else "")
+    names = ", ".join(each.path.name for each in known[:6]) + (f" and {len(known) - 6} more" if len(known) > 6 else "")
     raise UsageError(f"{folder} holds {len(known)} checkpoints and no state file that names one: {names}. Name it.")
+
+
+def _named(state: state_file.State) -> Found:
+    """Return the checkpoint that a state file names: nothing but a prefix will do."""
+    path, name = state.resolve(state.newest), shown(state.newest)
+    if not has_index(path) and not any(_data_files(path)):
+        what = "is no checkpoint" if path.exists() else "does not exist"
+        raise DamagedError(f"it names {name}, which {what}", state.file)
+    elsewhere = "" if path.parent.resolve() == state.file.parent.resolve() else ", which is in another folder"
+    return Found(path, f"{state.file} names {name}{elsewhere}")
 
 
 def _near(path: Path) -> str:
@@ -149,7 +158,7 @@ def _near(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return ""
-    known = [each.name for each in checkpoints_in(folder)]
+    known = [each.path.name for each in checkpoints_in(folder)]
     inside = sorted({each.parent.name for ending in (INDEX, *KERAS) for each in folder.glob(f"*/*{ending}")})
     known += [f"{each}/" for each in inside]
     return f" There are: {', '.join(known[:6])}{', …' if len(known) > 6 else ''}." if known else ""

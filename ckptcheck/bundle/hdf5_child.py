@@ -20,6 +20,12 @@ import numpy as np
 MOST_MEMORY = 1 << 33
 # Keras does not write in chunks; each has to fit memory.
 MOST_CHUNK = 1 << 28
+# Groups in groups.
+MOST_GROUPS, MOST_VISITED = 100, 1 << 16
+TYPES = [
+    *("float16", "float32", "float64", "complex64", "complex128", "bool"),
+    *(f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)),
+]
 
 
 class Window(io.RawIOBase):
@@ -83,15 +89,32 @@ def _described(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what is in a file: its data sets, and the names that groups of variables have as an attribute."""
     data: dict[str, Any] = {}
     names: dict[str, str] = {}
+    refused: dict[str, Any] = {}
+    waiting: list[tuple[str, Any, tuple[Any, ...]]] = [("", file, ())]
+    visited = 0
+    while waiting:
+        visited += 1
+        if visited > MOST_VISITED:
+            raise ValueError("it has more groups than any file of Keras")
+        path, group, above = waiting.pop()
+        if path.rpartition("/")[2] == "vars":
+            names[path] = _text(group.attrs.get("name"))
+        for name in group:
+            key = f"{path}/{name}".removeprefix("/")
+            link, each = group.get(name, getlink=True), None
+            if isinstance(link, h5py.HardLink):
+                each = group[name]
+            if isinstance(each, h5py.Dataset):
+                data[key] = each
+            elif isinstance(each, h5py.Group) and each not in (*above, group) and len(above) < MOST_GROUPS:
+                waiting.append((key, each, (*above, group)))
+            else:
+                refused[key] = {"refused": "it leads elsewhere, as nothing in a file of Keras does"}
+    return {"names": names, "data": refused | {key: _shape(each) for key, each in data.items()}}, data
 
-    def take(key: str, each: Any) -> None:
-        if isinstance(each, h5py.Dataset):
-            data[key] = each
-        elif key.rpartition("/")[2] == "vars" and "name" in each.attrs:
-            names[key] = str(each.attrs["name"])
 
-    file.visititems(take)
-    return {"names": names, "data": {key: _shape(each) for key, each in data.items()}}, data
+def _text(attribute: Any) -> str:
+    return attribute if isinstance(attribute, str) else ""
 
 
 def _shape(data: Any) -> dict[str, Any]:
@@ -100,13 +123,15 @@ def _shape(data: Any) -> dict[str, Any]:
         return {"refused": "its values are in other files, which no file of Keras asks for"}
     if data.shape is None:
         return {"refused": "it has no shape"}
+    if data.compression is not None:
+        return {"refused": "it is compressed, as nothing in a file of Keras is"}
     if data.chunks is not None and int(np.prod([float(each) for each in data.chunks])) * data.dtype.itemsize > MOST_CHUNK:
         return {"refused": f"it is written in chunks of {list(data.chunks)}, which no file of Keras is"}
     if h5py.check_string_dtype(data.dtype) is not None:
         return {"dtype": "string", "shape": data.shape}
-    if data.dtype.kind == "V" and data.dtype.itemsize == 2 and data.attrs.get("dtype") == "bfloat16":
+    if data.dtype.kind == "V" and data.dtype.itemsize == 2 and _text(data.attrs.get("dtype")) == "bfloat16":
         return {"dtype": "bfloat16", "shape": data.shape}
-    if data.dtype.kind not in "biufc":
+    if data.dtype.name not in TYPES:
         return {"refused": f"its elements are of the type {data.dtype}, which is none of Keras"}
     return {"dtype": data.dtype.str, "shape": data.shape}
 

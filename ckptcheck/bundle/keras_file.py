@@ -1,13 +1,14 @@
 """Files of Keras 3: `.weights.h5`, which is HDF5, and `.keras`, a zip file with one of these in it. Configs are read as data.
 
 Keras gives each layer a group with a group `vars`, whose data sets are the layer's variables in the order of their creation.
+Files of `model.save` to HDF5 from before Keras 3 are read, too.
 """
 
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,18 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ckptcheck.bundle import keras_kinds
 from ckptcheck.bundle.checkpoint import Checkpoint, Entry, Piece
 from ckptcheck.bundle.errors import DamagedError, NotReadableError, shown
 from ckptcheck.bundle.hdf5 import Hdf5, Where
 from ckptcheck.bundle.reading import CHUNK, Bytes, File
 from ckptcheck.job import Kind
 
-ARCHIVE, WEIGHTS = "Keras 3, model.save", "Keras 3, model.save_weights"
+ARCHIVE, WEIGHTS, LEGACY = "Keras 3, model.save", "Keras 3, model.save_weights", "Keras, HDF5 of model.save"
+# How all names in the last of them begin.
+_OLD = "model_weights/"
 _MEMBER, _CONFIG = "model.weights.h5", "config.json"
-_LARGEST_CONFIG = 1 << 26
-_BATCH_NORM = "BatchNormalization"
+_LARGEST_CONFIG = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class KerasFile(Checkpoint):
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield a tensor's bytes, see `Checkpoint.chunks`."""
         assert entry.dtype is not None
+        self.must_hold(entry)  # of what was never written HDF5 makes up as much as is asked for
         for where in _slabs(entry.shape, max(1, CHUNK // entry.dtype.itemsize)):
             yield np.frombuffer(self._read(entry.key, where), np.uint8)
 
@@ -66,9 +70,10 @@ def open_archive(path: Path) -> KerasFile:
     file = File(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {each.filename: each for each in archive.infolist()}
-            for each in members.values():  # zipfile believes these sizes, and makes room for them
-                file.must_hold(each.header_offset, each.compress_size)
+            members: dict[str, zipfile.ZipInfo] = {}
+            for each in archive.infolist():
+                _must_be_plain(file, each, members)
+                members[each.filename] = each
             broken = archive.testzip()
             if broken is not None:
                 raise DamagedError(f"{broken} in it does not have its checksum: it is corrupt", path)
@@ -76,13 +81,21 @@ def open_archive(path: Path) -> KerasFile:
                 held = ", ".join(shown(each) for each in members)
                 raise DamagedError(f"it holds no {_MEMBER}, only {held or 'nothing'}", path)
             config = members.get(_CONFIG)
-            classes = {} if config is None else _classes(_json(archive, config, path))
+            told = None if config is None else _json(archive, config, path)
             weights = members[_MEMBER]
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError, ValueError) as error:
         raise DamagedError(f"it is no whole zip file: {error}", path) from None
-    if weights.compress_type != zipfile.ZIP_STORED:
-        raise NotReadableError(f"its {_MEMBER} is compressed, as Keras never does: zip it anew without", path)
-    return _opened(path, ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), classes)
+    return _opened(path, ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), told)
+
+
+def _must_be_plain(file: File, member: zipfile.ZipInfo, before: Container[str]) -> None:
+    """Refuse what Keras does not write, and what would take room that the file has not."""
+    name = shown(member.filename)
+    if member.filename in before:
+        raise DamagedError(f"it holds {name} twice", file.path)
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise NotReadableError(f"its {name} is compressed, as Keras never does: zip it anew without", file.path)
+    file.must_hold(member.header_offset, max(member.compress_size, member.file_size))
 
 
 def open_weights(path: Path) -> KerasFile:
@@ -91,7 +104,8 @@ def open_weights(path: Path) -> KerasFile:
     Raises:
         DamagedError: it is torn or corrupt.
     """
-    return _opened(path, WEIGHTS, Hdf5(path, 0, File(path).size), {})
+    hdf5 = Hdf5(path, 0, File(path).size)
+    return _opened(path, LEGACY if any(key.startswith(_OLD) for key in hdf5.data) else WEIGHTS, hdf5, None)
 
 
 def _json(archive: zipfile.ZipFile, config: zipfile.ZipInfo, path: Path) -> Any:
@@ -112,12 +126,14 @@ def _start_of(file: File, member: zipfile.ZipInfo) -> int:
     return start
 
 
-def _opened(path: Path, format_: str, hdf5: Hdf5, classes: Mapping[str, Mapping[str, Any]]) -> KerasFile:
-    entries = {key: _entry(path, key, each, _layer(key, hdf5, classes)) for key, each in hdf5.data.items()}
+def _opened(path: Path, format_: str, hdf5: Hdf5, config: Any) -> KerasFile:
+    raw = {key: _entry(path, key, each) for key, each in hdf5.data.items()}
+    kinds = keras_kinds.kinds(raw, hdf5.names, config)
+    entries = {key: replace(each, kind=kinds[key]) for key, each in sorted(raw.items())}
     return KerasFile(path, format_, (path,), entries, _hdf5=hdf5)
 
 
-def _entry(path: Path, key: str, found: Mapping[str, Any], kind: Kind) -> Entry:
+def _entry(path: Path, key: str, found: Mapping[str, Any]) -> Entry:
     if "refused" in found:
         raise NotReadableError(found["refused"], path, tensor=key)
     shape = tuple(found["shape"])
@@ -126,53 +142,7 @@ def _entry(path: Path, key: str, found: Mapping[str, Any], kind: Kind) -> Entry:
         return Entry(key, key, Kind.OTHER, "string", None, shape, (Piece(start, shape, path, None, 0),))
     dtype = np.dtype(ml_dtypes.bfloat16 if found["dtype"] == "bfloat16" else found["dtype"])
     piece = Piece(start, shape, path, None, prod(shape) * dtype.itemsize)
-    if kind is Kind.SLOT and not shape:
-        kind = _of_scalar(dtype)
-    return Entry(key, key, kind, dtype.name, dtype, shape, (piece,))
-
-
-def _of_scalar(dtype: np.dtype[Any]) -> Kind:
-    """Return the kind of a single number of an optimizer: how many updates it has made, or its learning rate."""
-    return Kind.COUNTER if dtype.kind in "iu" else Kind.HYPERPARAMETER
-
-
-def _layer(key: str, hdf5: Hdf5, classes: Mapping[str, Mapping[str, Any]]) -> Kind:
-    """Return the kind of a variable by the layer that it is of, as far as the file tells."""
-    group, _, which = key.rpartition("/")
-    layer = group.removesuffix("/vars").rpartition("/")[2]
-    if key.startswith("optimizer/"):
-        return Kind.SLOT
-    if "seed_generator" in key:
-        return Kind.RNG
-    if "metrics" in key.split("/")[0]:
-        return Kind.METRIC
-    name = hdf5.names.get(group, "")
-    config = classes.get(name)
-    of_batch_norm = config["class_name"] == _BATCH_NORM if config else layer.startswith("batch_normalization")
-    if not of_batch_norm and not config:
-        # A layer that is an attribute has the attribute's name here, and in its attributes its own.
-        of_batch_norm = name.startswith("batch_normalization")
-    if not of_batch_norm or not which.isdecimal():
-        return Kind.WEIGHT
-    count = sum(each.rpartition("/")[0] == group for each in hdf5.data)
-    # gamma and beta, each where it is asked for, then the moving mean and variance.
-    return Kind.MOVING_STATISTIC if int(which) >= count - 2 else Kind.WEIGHT
-
-
-def _classes(config: Any) -> dict[str, Mapping[str, Any]]:
-    """Return what a config tells of each layer, by the layer's name."""
-    found: dict[str, Mapping[str, Any]] = {}
-    waiting = [config]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            inside = each.get("config")
-            if isinstance(each.get("class_name"), str) and isinstance(inside, dict) and isinstance(inside.get("name"), str):
-                found[inside["name"]] = each
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each
-    return found
+    return Entry(key, key, Kind.OTHER, dtype.name, dtype, shape, (piece,))
 
 
 def _slabs(shape: tuple[int, ...], elements: int) -> Iterator[Where]:

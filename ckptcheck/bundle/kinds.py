@@ -15,6 +15,10 @@ _ATTRIBUTES = ".ATTRIBUTES"
 _PRIVATE = re.compile(r"_|layer(_with_weights)?-\d+")
 _PRIVATE_ITEM = re.compile(r"_\w+\[")
 _BETA_POWER = re.compile(r"beta[12]_power(_\d+)?")
+_VARIABLE = "VARIABLE_VALUE"
+# What LossScaleOptimizer of Keras has of its own.
+_LOSS_SCALE = ("dynamic_scale", "step_counter")
+_STEP = re.compile(r"(global_|local_|train_)?step")
 _COUNTERS = re.compile(r"_?((global_|local_)?step|save_counter|iterations?|epoch)")
 
 
@@ -34,14 +38,19 @@ def named(entries: Mapping[str, Entry], tracked: Mapping[str, Tracked]) -> dict[
         else:
             each = known[key]
             name = each.variable if names[each.variable] == 1 and _is_made_up(each.path) else each.path
+            if each.attribute != _VARIABLE:
+                name = f"{name} ({each.attribute.lower().replace('_', ' ')})"
             found[key] = replace(entry, name=name or key, kind=_of_tracked(entry, each))
     return found
 
 
 def is_step(entry: Entry) -> bool:
-    """Return whether a tensor is a whole number that is called a step, an epoch, or a count of updates or of saves."""
-    whole = entry.dtype is not None and entry.dtype.kind in "iu" and not entry.shape
-    return whole and bool(_COUNTERS.fullmatch(re.split(r"[./]", entry.name)[-1]))
+    """Return whether a tensor is a whole number that is called a step."""
+    return _is_counter(entry) and bool(_STEP.fullmatch(re.split(r"[./]", entry.name)[-1]))
+
+
+def _is_counter(entry: Entry) -> bool:
+    return entry.dtype is not None and entry.dtype.kind in "iu" and not entry.shape
 
 
 def _of_its_object(key: str, tracked: Mapping[str, Tracked]) -> Tracked | None:
@@ -49,9 +58,7 @@ def _of_its_object(key: str, tracked: Mapping[str, Tracked]) -> Tracked | None:
     place, _, attribute = key.rpartition("/")
     paths = (each.path for other, each in tracked.items() if other.rpartition("/")[0] == place)
     path = next(paths, None) if place.endswith(_ATTRIBUTES) else None
-    if path is None:
-        return None
-    return Tracked(f"{path.partition(' (')[0]} ({attribute.lower().replace('_', ' ')})", "", frozenset())
+    return None if path is None else Tracked(path, attribute, "", frozenset())
 
 
 def _is_made_up(path: str) -> bool:
@@ -64,6 +71,8 @@ def _is_made_up(path: str) -> bool:
 
 
 def _of_tracked(entry: Entry, known: Tracked) -> Kind:
+    if known.attribute != _VARIABLE:
+        return Kind.OTHER
     if _SLOT in entry.key:
         return Kind.SLOT
     if "_model_variables_moving_average" in known.via:
@@ -72,9 +81,11 @@ def _of_tracked(entry: Entry, known: Tracked) -> Kind:
         return Kind.ACCUMULATOR
     last = known.variable.rpartition("/")[2]
     of_optimizer = "_variables" in known.via and "_trainable_variables" not in known.via
-    if of_optimizer and entry.shape != () and last not in ("moving_mean", "moving_variance"):
+    if last in _LOSS_SCALE or known.path.rpartition(".")[2] in _LOSS_SCALE:
+        return Kind.LOSS_SCALE
+    if of_optimizer and last not in ("moving_mean", "moving_variance", "learning_rate") and not _is_counter(entry):
         return Kind.SLOT
-    return _by_name(entry, f"{known.path.replace('.', '/')}/{known.variable or known.path.rpartition('.')[2]}")
+    return by_name(entry, f"{known.path.replace('.', '/')}/{known.variable or known.path.rpartition('.')[2]}")
 
 
 def _of_saver(entry: Entry, entries: Mapping[str, Entry]) -> Kind:
@@ -84,10 +95,10 @@ def _of_saver(entry: Entry, entries: Mapping[str, Entry]) -> Kind:
     above = entry.key.rpartition("/")[0]
     if (above in entries and entries[above].shape == entry.shape) or _BETA_POWER.fullmatch(entry.key.rpartition("/")[2]):
         return Kind.SLOT
-    return _by_name(entry, entry.key)
+    return by_name(entry, entry.key)
 
 
-def _by_name(entry: Entry, name: str) -> Kind:
+def by_name(entry: Entry, name: str) -> Kind:
     """Return the kind that the last part of a name tells, and the element type."""
     last = re.sub(r"_\d+$", "", name.rpartition("/")[2])
     if last in ("moving_mean", "moving_variance"):

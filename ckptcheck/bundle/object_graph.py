@@ -18,17 +18,23 @@ VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 # Attributes that no person wrote: those of Keras for all its layers, and private ones. A way around them is preferred.
 _MADE_UP = re.compile(r"layer(_with_weights)?-\d+|keras_api|.*_variables|layers|_.*")
 _FAR = 100
+# Those that tell what a variable is for.
+_TELLING = {"_model_variables_moving_average", "_accumulated_gradients", "_variables", "_trainable_variables"}
+# Nodes of a path, and characters: what is longer is forged.
+_LONGEST = 1000
 
 
 @dataclass(frozen=True)
 class Tracked:
     """What the graph tells of a key.
 
-    `path` is the attribute path a person would write (`model.first.kernel`, `blocks[0].bias`); `variable` the variable's own
-    name, which may be empty; `via` every attribute name on any edge that leads to it or to the object that holds it.
+    `path` is the attribute path a person would write (`model.first.kernel`, `blocks[0].bias`) of what holds it as `attribute`:
+    `VARIABLE_VALUE` of a variable. `variable` is the variable's own name, which may be empty; `via` are those private
+    attributes of optimizers on any edge that leads to it, or to the object that holds it.
     """
 
     path: str
+    attribute: str
     variable: str
     via: frozenset[str]
 
@@ -47,13 +53,16 @@ def tracked(message: bytes) -> dict[str, Tracked]:
         MalformedError: it is no object graph.
     """
     nodes = [_node(content(each)) for field_, each in fields(message) if field_ == 1]
-    paths, via = _paths(nodes), _via(nodes)
+    came, via = _came(nodes), _via(nodes)
+    slots = {slot: (weight, at, name) for at, node in enumerate(nodes) for weight, name, slot in node.slots}
     found = {}
     for at, node in enumerate(nodes):
         for attribute, variable, key in node.holds:
-            path = paths.get(at, "")
-            shown = path if attribute == "VARIABLE_VALUE" else f"{path} ({attribute.lower().replace('_', ' ')})"
-            found[key] = Tracked(shown, variable, via[at])
+            path = _path(came, at)
+            if at not in came and at in slots:
+                weight, optimizer, name = slots[at]
+                path = f"{_path(came, weight)} ({_path(came, optimizer)}: {name})"
+            found[key] = Tracked(path, attribute, variable, via[at])
     return found
 
 
@@ -84,38 +93,40 @@ def _number(found: Mapping[int, int | bytes], which: int) -> int:
     return number(found.get(which, 0))
 
 
-def _paths(nodes: list[_Node]) -> dict[int, str]:
-    """Return the nearest path to every node, those of slots by their weights."""
-    paths: dict[int, str] = {}
-    waiting = [(0, "", 0)]
+def _came(nodes: list[_Node]) -> dict[int, tuple[int, str]]:
+    """Return, for each node that can be reached, the node before it on the nearest way from the first, and the edge's name."""
+    came: dict[int, tuple[int, str]] = {}
+    # Of ways of one length the first by name is taken.
+    waiting = [(0, "", 0, 0)] if nodes else []
     while waiting:
-        distance, path, at = heapq.heappop(waiting)
-        if at in paths:
+        distance, name, at, before = heapq.heappop(waiting)
+        if at in came:
             continue
         if at >= len(nodes):
             raise MalformedError(f"it leads to node {at} of {len(nodes)}")
-        paths[at] = path
-        for name, child in nodes[at].children:
-            step = _FAR if _MADE_UP.fullmatch(name) else 1
-            heapq.heappush(waiting, (distance + step, _joined(path, name), child))
-    for at, node in enumerate(nodes):
-        for weight, name, slot in node.slots:
-            paths.setdefault(slot, f"{paths.get(weight, '')} ({paths.get(at, '')}: {name})")
-    return paths
+        came[at] = (before, name)
+        for edge, child in nodes[at].children:
+            if child not in came:
+                heapq.heappush(waiting, (distance + (_FAR if _MADE_UP.fullmatch(edge) else 1), edge, child, at))
+    return came
 
 
-def _joined(path: str, name: str) -> str:
-    if name.isdecimal():
-        return f"{path}[{name}]"
-    return f"{path}.{name}" if path else name
+def _path(came: Mapping[int, tuple[int, str]], at: int) -> str:
+    """Return the path to a node as a person would write it; only the end of one that is endless."""
+    names: list[str] = []
+    while at and at in came and len(names) < _LONGEST:
+        at, name = came[at]
+        names.append(name[-_LONGEST:])
+    found = "".join(f"[{name}]" if name.isdecimal() else f".{name}" for name in reversed(names))
+    return found.removeprefix(".")[-_LONGEST:]
 
 
 def _via(nodes: list[_Node]) -> list[frozenset[str]]:
-    """Return the names of the edges that lead to each node, and of those that lead to where these begin."""
+    """Return which telling edges lead to each node, and to where the edges to it begin."""
     into: list[set[str]] = [set() for _ in nodes]
     for node in nodes:
         for name, child in node.children:
-            if child < len(nodes):
+            if child < len(nodes) and name in _TELLING:
                 into[child].add(name)
     wider: list[set[str]] = [set(names) for names in into]
     for at, node in enumerate(nodes):

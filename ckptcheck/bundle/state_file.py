@@ -15,7 +15,8 @@ NAME = "checkpoint"
 _LARGEST = 1 << 24
 
 _BETWEEN = re.compile(r"(?:[\s,;]|#[^\n]*)*")
-_FIELD = re.compile(r'(\w+)\s*:\s*(?:"((?:[^"\\\n]|\\.)*)"|\'((?:[^\'\\\n]|\\.)*)\'|[-+.\w]+)')
+_STRING = r'(?:"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\')'
+_FIELD = re.compile(rf"(\w+)\s*:\s*(?:({_STRING}(?:\s*{_STRING})*)|[-+.\w]+)")
 _NEWEST, _KEPT = "model_checkpoint_path", "all_model_checkpoint_paths"
 # TensorFlow reads no state file that has any other.
 _KNOWN = (_NEWEST, _KEPT, "all_model_checkpoint_timestamps", "last_preserved_timestamp")
@@ -70,7 +71,8 @@ def _fields(text: str, file: Path) -> Iterator[tuple[str, str]]:
         if found is None or found[1] not in _KNOWN:
             line = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0]
             raise DamagedError(f"line {text.count(chr(10), 0, at) + 1} is no line of a state file: {line[:60]!r}", file)
-        yield found[1], _unescaped(found[2] or found[3] or "")
+        # Strings side by side are one.
+        yield found[1], "".join(_unescaped(each[1:-1]) for each in re.findall(_STRING, found[2] or ""))
         at = found.end()
 
 

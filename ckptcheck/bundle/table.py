@@ -19,6 +19,9 @@ TRAILER = 5
 # TensorFlow writes blocks of 256 KiB, a few times that where one value is large; more than this is forged.
 LARGEST_BLOCK = 1 << 28
 
+# A key of 16 stands there whole (the restart interval); what all keys have together is less than so many times the file.
+MOST_SHARED = 32
+
 _COMPRESSIONS = {1: "Snappy"}
 
 
@@ -30,11 +33,18 @@ def rows(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """
     file = File(path)
     _, index = _footer(file)
-    last = None
+    last, end, length = None, 0, 0
     for _, handle in _block(file, *index):
-        for key, value in _block(file, *_handle(file, handle)):
+        offset, size = _handle(file, handle)
+        if not end <= offset <= index[0] - size - TRAILER:
+            raise DamagedError(f"the block of {size:,} bytes at byte {offset:,} is not where it should be", path)
+        end = offset + size + TRAILER
+        for key, value in _block(file, offset, size):
             if last is not None and key <= last:
                 raise DamagedError("keys are not in order", path)
+            length += len(key)
+            if length > MOST_SHARED * file.size:
+                raise DamagedError("its keys share more than keys of an index do", path, offset)
             yield key, value
             last = key
 

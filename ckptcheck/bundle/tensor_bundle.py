@@ -16,7 +16,7 @@ import numpy as np
 from ckptcheck.bundle import kinds, object_graph
 from ckptcheck.bundle.checkpoint import Checkpoint, Entry, Piece
 from ckptcheck.bundle.dtypes import VARIANT, Type, type_of
-from ckptcheck.bundle.errors import DamagedError
+from ckptcheck.bundle.errors import DamagedError, NotReadableError
 from ckptcheck.bundle.messages import WHOLE, BundleEntry, Extent, Header, entry, header, slice_key
 from ckptcheck.bundle.reading import Bytes, File, checksum, masked
 from ckptcheck.bundle.table import rows
@@ -24,6 +24,8 @@ from ckptcheck.bundle.wire import MalformedError, varint
 from ckptcheck.job import Kind
 
 INDEX = ".index"
+# Elements without a size of their own are read all at once; no vocabulary has so many.
+MOST_TEXTS = 1 << 23
 SAVER, TRACKED = "TensorFlow, tf.train.Saver", "TensorFlow, tf.train.Checkpoint"
 
 
@@ -118,9 +120,11 @@ def open_bundle(prefix: Path, chosen: str = "", *, named: bool = True) -> Tensor
 
 def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tracked]:
     """Return what the object graph says of each key; nothing where its data file is gone: the index stays good to read."""
-    (piece,) = graph.pieces
+    piece = graph.pieces[0]
     if not piece.file.exists():
         return {}
+    if graph.dtype is not None:
+        raise DamagedError(f"the object graph is {graph.type}, and no text", piece.file, piece.offset, graph.key)
     texts = bundle.texts(graph)
     try:
         return object_graph.tracked(b"".join(texts))
@@ -191,6 +195,8 @@ def _piece(key: str, raw: BundleEntry, type_: Type, start: tuple[int, ...], file
         raise DamagedError(f"{raw.size:,} bytes are not the size of {type_.name} of shape {shape}", index, tensor=key)
     if type_.numpy is None and prod(raw.shape) > raw.size:  # each element has one byte at least, for its length
         raise DamagedError(f"{raw.size:,} bytes cannot be {prod(raw.shape):,} elements of {type_.name}", index, tensor=key)
+    if type_.numpy is None and prod(raw.shape) > MOST_TEXTS:
+        raise NotReadableError(f"{prod(raw.shape):,} elements of {type_.name} are more than fit memory", index, tensor=key)
     return Piece(start, raw.shape, files[raw.shard], raw.offset, raw.size, raw.checksum)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ckptcheck.arrays import Array, as_float, differing, is_inexact, is_number
 from ckptcheck.bundle import Checkpoint, Entry
+from ckptcheck.files.progress import Progress
 from ckptcheck.files.ulp import steps
 from ckptcheck.tolerance import Tolerance
 
@@ -39,7 +40,7 @@ class Apart:
         return self.absolute / self.scale if self.scale else math.inf
 
 
-def apart(a: Checkpoint, b: Checkpoint, left: Entry, right: Entry, tolerance: Tolerance) -> Apart:
+def apart(a: Checkpoint, b: Checkpoint, left: Entry, right: Entry, tolerance: Tolerance, progress: Progress) -> Apart:
     """Say how far the values of a tensor in two checkpoints are apart, of one type and shape in both.
 
     Raises:
@@ -50,15 +51,14 @@ def apart(a: Checkpoint, b: Checkpoint, left: Entry, right: Entry, tolerance: To
         unequal = [at for at, (text, its) in enumerate(texts) if text != its]
         return Apart(len(unequal), at=index(unequal[0], left.shape)) if unequal else Apart()
     found = Apart()
-    cut = left.pieces if [each.start for each in left.pieces] == [each.start for each in right.pieces] else ()
-    if cut and left.rows is None:  # both are cut in the same way, and not by rows
+    if left.rows is None and left.cut == right.cut:  # both in the same way, and not by rows
         for mine, other in zip(left.pieces, right.pieces, strict=True):
-            part = _of_rows(in_step(a.arrays(left, mine), b.arrays(right, other)), mine.shape, tolerance)
+            part = _of_rows(in_step(a.arrays(left, mine), b.arrays(right, other)), mine.shape, tolerance, progress)
             if part.at is not None:
                 part = replace(part, at=tuple(own + first for own, first in zip(part.at, mine.start, strict=True)))
             found = joined(found, part)
         return found
-    return _of_rows(in_step(a.flat(left), b.flat(right)), left.shape, tolerance)
+    return _of_rows(in_step(a.flat(left), b.flat(right)), left.shape, tolerance, progress)
 
 
 def in_step(left: Iterator[Array], right: Iterator[Array]) -> Iterator[tuple[Array, Array]]:
@@ -75,7 +75,7 @@ def in_step(left: Iterator[Array], right: Iterator[Array]) -> Iterator[tuple[Arr
         mine, other = mine[count:], other[count:]
 
 
-def _of_rows(parts: Iterator[tuple[Array, Array]], shape: tuple[int, ...], tolerance: Tolerance) -> Apart:
+def _of_rows(parts: Iterator[tuple[Array, Array]], shape: tuple[int, ...], tolerance: Tolerance, progress: Progress) -> Apart:
     """Say how far two rows of elements are apart that are an array of some shape."""
     found, before = Apart(), 0
     for left, right in parts:
@@ -84,6 +84,7 @@ def _of_rows(parts: Iterator[tuple[Array, Array]], shape: tuple[int, ...], toler
             part = replace(part, at=index(before + part.at[0], shape))
         found = joined(found, part)
         before += len(left)
+        progress.advance(2 * left.nbytes)
     return found
 
 

@@ -55,7 +55,7 @@ class Folder:
     def leftovers(self, prefix: str | None = None) -> Iterator[Finding]:
         """Tell of what an interrupted save has left; of one prefix, or of all."""
         for name in self.temporary:
-            if prefix is None or name.startswith(prefix):
+            if prefix is None or name.startswith((f"{prefix}.", f"{prefix}_temp")):
                 yield Finding(
                     LOOK,
                     "A save was interrupted before its files had their names",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ckptcheck.bundle import DamagedError, state_file
-from ckptcheck.bundle.find import KERAS, by_number
+from ckptcheck.bundle.find import has_index
 from ckptcheck.bundle.tensor_bundle import INDEX
 from ckptcheck.files.columns import counted
 from ckptcheck.files.findings import LOOK, WRONG, Finding
@@ -23,64 +23,81 @@ def number(name: str) -> int | None:
 
 
 def check_state(folder: Path, whole: Sequence[Path]) -> Iterator[Finding]:
-    """Check the state file of a folder; `whole` are the checkpoints in it that can be restored."""
-    bundles = [each for each in whole if not each.name.endswith(KERAS)]
+    """Check the state file of a folder; `whole` are the prefixes in it that can be restored."""
     try:
         state = state_file.read(folder)
     except DamagedError as error:
-        what, remedy = f"The state file cannot be read: {error.what}", f"write it anew: {_newest_line(bundles)}"
+        what, remedy = f"The state file cannot be read: {error.what}", f"write it anew: {_newest_line(whole)}"
         yield Finding(WRONG, what, str(error.file), _NOTHING_FOUND, remedy)
         return
     if state is not None:
-        yield from _target(state, bundles)
+        yield from _target(state, whole)
         yield from _kept(state)
-    elif bundles and folder.name != "variables":  # that of a SavedModel has none
+    elif whole and folder.name != "variables":  # that of a SavedModel has none
         what, remedy = (
-            f"There is no state file beside {counted(len(bundles), 'checkpoint')}",
-            f"write one: {_newest_line(bundles)}",
+            f"There is no state file beside {counted(len(whole), 'checkpoint')}",
+            f"write one: {_newest_line(whole)}",
         )
         yield Finding(LOOK, what, str(folder / state_file.NAME), _NOTHING_FOUND, remedy)
 
 
-def _target(state: state_file.State, bundles: Sequence[Path]) -> Iterator[Finding]:
+def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]:
     """Check which checkpoint a state file leads to."""
     target, folder = state.resolve(state.newest), state.file.parent
-    exists = Path(f"{target}{INDEX}").is_file()
     elsewhere = target.parent.resolve() != folder.resolve()
-    newest = max(bundles, key=by_number, default=None)
-    if elsewhere and exists:
+    if not has_index(target):
+        yield _nowhere(state, target, elsewhere, whole)
+    elif elsewhere:
         yield Finding(
             WRONG,
             f"It names a checkpoint in another folder: {state.newest}",
             str(state.file),
             "a restore takes that one, not any of this folder: the folder was copied or moved, its state file was not adapted",
-            f"name one of this folder: {_newest_line(bundles)}",
+            f"name one of this folder: {_newest_line(whole, target.name)}",
         )
-    elif not exists:
-        copied = elsewhere and Path(f"{folder / target.name}{INDEX}").is_file()
-        also = ", though there is one of that name here" if copied else ""
-        what, remedy = (
-            f"It names a checkpoint that does not exist: {state.newest}{also}",
-            f"name one that is there: {_newest_line(bundles)}",
-        )
-        yield Finding(WRONG, what, str(state.file), _NOTHING_FOUND, remedy)
-    elif newest is not None and _is_newer(newest, target):
+    else:
+        yield from _newer(state, target, whole)
+
+
+def _nowhere(state: state_file.State, target: Path, elsewhere: bool, whole: Sequence[Path]) -> Finding:
+    here = elsewhere and has_index(state.file.parent / target.name)
+    also = ", though there is one of that name here" if here else ""
+    # TensorFlow takes whatever is called so for a checkpoint of the first kind.
+    effect = "tf.train.latest_checkpoint returns it, and a restore of it raises" if target.exists() else _NOTHING_FOUND
+    remedy = f"name one that is there: {_newest_line(whole, target.name)}"
+    return Finding(WRONG, f"It names a checkpoint that does not exist: {state.newest}{also}", str(state.file), effect, remedy)
+
+
+def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iterator[Finding]:
+    """Look for a checkpoint of the same name and a higher number: saved later, or left from before training went back."""
+    newest = _newest(whole, target.name)
+    if (
+        newest is None
+        or _family(newest.name) != _family(target.name)
+        or (number(newest.name) or 0) <= (number(target.name) or 0)
+    ):
+        return
+    if _written(newest) < _written(target):
         yield Finding(
-            WRONG,
-            f"It names {target.name}, and {newest.name} is there and whole",
+            LOOK,
+            f"It names {target.name}, which was written last; {newest.name} is older, and has a higher number",
             str(state.file),
-            f"a restore takes {target.name}, an older one: the state file is not of the last save",
-            f"name the newest: {_newest_line(bundles)}",
+            f"a restore takes {target.name}: right where training went back to an earlier step",
+            f"delete {newest.name}.*, which the next saves come by",
         )
+        return
+    yield Finding(
+        WRONG,
+        f"It names {target.name}, and {newest.name} is there and whole",
+        str(state.file),
+        f"a restore takes {target.name}, an older one: the state file is not of the last save",
+        f"name the newest: {_newest_line(whole, target.name)}",
+    )
 
 
 def _kept(state: state_file.State) -> Iterator[Finding]:
     """Look for checkpoints that a state file lists, and that are gone."""
-    gone = [
-        each
-        for each in dict.fromkeys(state.kept)
-        if each != state.newest and not Path(f"{state.resolve(each)}{INDEX}").is_file()
-    ]
+    gone = [each for each in dict.fromkeys(state.kept) if each != state.newest and not has_index(state.resolve(each))]
     for each in gone:
         yield Finding(
             LOOK,
@@ -91,13 +108,24 @@ def _kept(state: state_file.State) -> Iterator[Finding]:
         )
 
 
-def _is_newer(one: Path, other: Path) -> bool:
-    """Return whether a checkpoint of the same name has a higher number."""
-    mine, its = _NUMBERED.fullmatch(one.name), _NUMBERED.fullmatch(other.name)
-    return bool(mine and its and mine["name"] == its["name"] and int(mine["number"]) > int(its["number"]))
+def _family(name: str) -> str:
+    """Return the name of a checkpoint without its number."""
+    found = _NUMBERED.fullmatch(name)
+    return found["name"] if found else name
 
 
-def _newest_line(bundles: Sequence[Path]) -> str:
-    if not bundles:
-        return "there is none that is whole"
-    return f"model_checkpoint_path: {json.dumps(max(bundles, key=by_number).name)}"
+def _written(prefix: Path) -> int:
+    return Path(f"{prefix}{INDEX}").stat().st_mtime_ns
+
+
+def _newest(whole: Sequence[Path], like: str) -> Path | None:
+    """Return the newest of the checkpoints of a name; where there is none, of those that were written last."""
+    family = _family(like) if any(_family(each.name) == _family(like) for each in whole) else None
+    if family is None and whole:
+        family = _family(max(whole, key=_written).name)
+    return max((each for each in whole if _family(each.name) == family), key=lambda each: number(each.name) or 0, default=None)
+
+
+def _newest_line(whole: Sequence[Path], like: str = "") -> str:
+    newest = _newest(whole, like)
+    return "there is none that is whole" if newest is None else f"model_checkpoint_path: {json.dumps(newest.name)}"

@@ -28,6 +28,7 @@ class Checked:
     """A checkpoint that was checked, how much of it was read, and what was found."""
 
     path: Path
+    is_keras: bool
     findings: tuple[Finding, ...]
     tensors: int = 0
     bytes: int = 0
@@ -52,19 +53,20 @@ def check_tensors(found: Found, progress: Progress) -> Checked:
     try:
         checkpoint = opened(found) if found.is_keras else _bundle(found)
     except DamagedError as error:
-        return Checked(found.path, (_unreadable(found, error),))
+        return Checked(found.path, found.is_keras, (_unreadable(found, error),))
     lost = [file for file in checkpoint.files if not file.is_file()]
-    entries = [each for each in checkpoint.entries.values() if not any(piece.file in lost for piece in each.pieces)]
+    gone = frozenset(lost)
+    entries = [each for each in checkpoint.entries.values() if not any(piece.file in gone for piece in each.pieces)]
     seen = _read(checkpoint, entries, progress)
     findings = [
-        *(_missing(checkpoint, file) for file in lost),
+        *_missing(checkpoint, lost),
         *_damaged(seen.damaged, len(entries)),
         *_not_finite(checkpoint, seen),
         *_strangers(checkpoint),
     ]
     if not lost and not seen.damaged:
         findings += [*_surplus(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
-    return Checked(found.path, tuple(findings), len(checkpoint.entries), sum(each.bytes for each in entries))
+    return Checked(found.path, found.is_keras, tuple(findings), len(checkpoint.entries), sum(each.bytes for each in entries))
 
 
 def _bundle(found: Found) -> Checkpoint:
@@ -82,7 +84,7 @@ def _bundle(found: Found) -> Checkpoint:
 
 def _read(checkpoint: Checkpoint, entries: Sequence[Entry], progress: Progress) -> _Seen:
     seen = _Seen()
-    for entry, found in over(entries, lambda entry: _look(checkpoint, entry, progress), lambda entry: entry.bytes):
+    for entry, found in over(entries, lambda entry: _look(checkpoint, entry, progress), lambda entry: entry.bytes, progress):
         if isinstance(found, DamagedError):
             seen.damaged.append(found)
             continue
@@ -137,14 +139,12 @@ def _not_finite(checkpoint: Checkpoint, seen: _Seen) -> Iterator[Finding]:
 def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Compare the number in the name with the counters in the tensors."""
     told = number(checkpoint.path.name)
-    counters = {each.shown: int(checkpoint.value(each)) for each in checkpoint.entries.values() if is_step(each)}
-    if "global_step" in counters:
-        counters = {"global_step": counters["global_step"]}
-    if told is not None and counters and told not in counters.values():
-        held = some([f"{name} is {value:,}" for name, value in counters.items()])
+    steps = {each.shown: int(checkpoint.value(each)) for each in checkpoint.entries.values() if is_step(each)}
+    if told is not None and steps and told not in steps.values():
+        held = some([f"{name} is {value:,}" for name, value in steps.items()])
         yield Finding(
             LOOK,
-            f"The name says {told:,}, but no counter in it does: {held}",
+            f"The name says {told:,}, but no step in it does: {held}",
             str(checkpoint.path),
             "what takes the step from the name goes on with another one than the state's",
             "take the step from the restored state; see whether files were renamed",
@@ -170,15 +170,17 @@ def _where(error: DamagedError) -> str:
     return f"{error.file}{at}" + ("" if error.tensor is None else f", {error.tensor}")
 
 
-def _missing(checkpoint: Checkpoint, file: Path) -> Finding:
-    lost = sum(any(piece.file == file for piece in each.pieces) for each in checkpoint.entries.values())
-    return Finding(
-        WRONG,
-        f"The file is missing, and {counted(lost, 'tensor')} with it",
-        str(file),
-        f"{_RAISES}; TensorFlow's message blames the names of variables",
-        f"copy the file from where the checkpoint was made, or {_GO_BACK}",
-    )
+def _missing(checkpoint: Checkpoint, files: Sequence[Path]) -> Iterator[Finding]:
+    lost = sum(any(piece.file in files for piece in each.pieces) for each in checkpoint.entries.values())
+    if files:
+        what = "The file is" if len(files) == 1 else f"{len(files):,} files are"
+        yield Finding(
+            WRONG,
+            f"{what} missing, and {counted(lost, 'tensor')} with {'it' if len(files) == 1 else 'them'}",
+            some([str(each) for each in files]),
+            f"{_RAISES}; TensorFlow's message blames the names of variables",
+            f"copy what is missing from where the checkpoint was made, or {_GO_BACK}",
+        )
 
 
 def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:

@@ -66,7 +66,7 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
         inside = sorted(each for each in path.rglob("*") if each.is_dir())
         return _check(path, [each for each in (path, *inside) if not is_temporary(each)], progress)
     found = find(path)
-    progress.expect(_size([found.path]))
+    progress.expect(_size([found]))
     checked = check_tensors(found, progress)
     leftovers = tuple(Folder.of(found.path.parent).leftovers(found.path.name))
     return _result(path, [checked], (*checked.findings, *leftovers))
@@ -82,15 +82,15 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     checked: list[Checked] = []
     findings: list[Finding] = []
     for folder in folders:
-        own = [check_tensors(Found(each), progress) for each in inside[folder.path]]
+        own = [check_tensors(each, progress) for each in inside[folder.path]]
         findings += [finding for each in own for finding in each.findings]
         findings += folder.leftovers()
-        findings += check_state(folder.path, [each.path for each in own if each.is_whole])
+        findings += check_state(folder.path, [each.path for each in own if each.is_whole and not each.is_keras])
         checked += own
     return _result(path, checked, findings)
 
 
-def _size(checkpoints: Sequence[Path]) -> int:
+def _size(checkpoints: Sequence[Found]) -> int:
     return sum(file.stat().st_size for each in checkpoints for file in files_of(each))
 
 
@@ -100,7 +100,7 @@ def _result(path: Path, checked: Sequence[Checked], findings: Sequence[Finding])
 
 
 def _notes(checked: Sequence[Checked]) -> tuple[str, ...]:
-    weights = sum(each.path.suffix in (".h5", ".hdf5") for each in checked)
+    weights = sum(each.is_keras and each.path.suffix != ".keras" for each in checked)
     if not weights:
         return ()
     return (f"HDF5 has no checksums: of {counted(weights, 'file')} of weights it was seen that they can be read, no more.",)

@@ -182,8 +182,7 @@ def _pairs(a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance]
     others = [(left, right) for left, right in alike if left.key not in same]
     progress.expect(sum(map(_size, others)))
     differ = {}
-    for (left, right), found in over(others, lambda pair: apart(a, b, *pair, tolerance(pair[0])), _size):
-        progress.advance(_size((left, right)))
+    for (left, _), found in over(others, lambda pair: apart(a, b, *pair, tolerance(pair[0]), progress), _size, progress):
         if found.differing:
             differ[left.key] = found
     instead = origins(a, b, [(left, right) for left, right in others if left.key in differ])

@@ -49,8 +49,7 @@ def equal(
     progress.expect(sum(map(_size, spans)))
     found = {left.key for left, _ in pairs} - {left.key for left, right in pairs if not _is_comparable(left, right)}
     sums: dict[Piece, int] = {}
-    for span, sum_ in over(spans, lambda span: _compare(a, b, span, equal_nan(span.pair[0])), _size):
-        progress.advance(_size(span))
+    for span, sum_ in over(spans, lambda span: _compare(a, b, span, equal_nan(span.pair[0]), progress), _size, progress):
         if sum_ is None:
             found.discard(span.pair[0].key)
             continue
@@ -73,13 +72,9 @@ def _is_comparable(left: Entry, right: Entry) -> bool:
     if len(left.pieces) == len(right.pieces) == 1:
         return True
     if left.rows is None or right.rows is None:
-        return _cut(left) == _cut(right)
+        return left.cut == right.cut
     in_files = all(piece.offset is not None for piece in (*left.pieces, *right.pieces))
-    return in_files or _cut(left) == _cut(right)
-
-
-def _cut(entry: Entry) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    return [(piece.start, piece.shape) for piece in entry.pieces]
+    return in_files or left.cut == right.cut
 
 
 def _spans(pair: Pair) -> Iterator[_Span]:
@@ -117,7 +112,7 @@ def _part(piece: Piece, at: int, size: int) -> Piece:
     return replace(piece, offset=piece.offset + at, size=size)
 
 
-def _compare(a: Checkpoint, b: Checkpoint, span: _Span, equal_nan: bool) -> int | None:
+def _compare(a: Checkpoint, b: Checkpoint, span: _Span, equal_nan: bool, progress: Progress) -> int | None:
     """Return the checksum of both parts; None: they differ, or hold a NaN that is not to be equal to itself."""
     left, right = span.pair
     if span.of_a.size == span.of_b.size and None not in (sums := {span.of_a.checksum, span.of_b.checksum}) and len(sums) > 1:
@@ -130,6 +125,7 @@ def _compare(a: Checkpoint, b: Checkpoint, span: _Span, equal_nan: bool) -> int 
         if not _same(one, two) or (may_be_nan and np.isnan(one.view(dtype)).any()):
             return None
         found = checksum(one, found)
+        progress.advance(2 * len(one))
     return found
 
 

@@ -94,7 +94,7 @@ def inspect(path: Path | str, match: str = "*", *, progress: Progress | None = N
     wanted.sort(key=lambda each: by_number(each.name))
     progress = progress or Progress()
     progress.expect(sum(map(_size, wanted)))
-    found = tuple(over(wanted, lambda each: statistics(checkpoint, each, progress), _size))
+    found = tuple(over(wanted, lambda each: statistics(checkpoint, each, progress), _size, progress))
     return Inspection(checkpoint, found, tuple(meetings(checkpoint)))
 
 

@@ -15,7 +15,23 @@ class Progress:
         """Take note that so many bytes more are to be read."""
 
     def advance(self, size: int) -> None:
-        """Take note that so many bytes have been read."""
+        """Take note that so many bytes have been read.
+
+        Raises:
+            StoppedError: nobody wants to know any more.
+        """
+        if self.is_stopped:
+            raise StoppedError
+
+    is_stopped = False
+
+    def stop(self) -> None:
+        """Let whoever reads, in any thread, leave off."""
+        self.is_stopped = True
+
+
+class StoppedError(Exception):
+    """Raised where something is read, because what it is read for has come to an end."""
 
 
 class _Bar(Progress):
@@ -31,6 +47,7 @@ class _Bar(Progress):
             self._total += size
 
     def advance(self, size: int) -> None:
+        super().advance(size)
         with self._lock:
             self._done += size
             if time.monotonic() - self._began > PATIENCE:

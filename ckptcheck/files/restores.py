@@ -1,9 +1,11 @@
 """What each way to restore a checkpoint of `tf.train.Saver` would meet in it, as far as names can tell.
 
-Which variables a program has is taken from the checkpoint itself, and from what belongs together by its name.
+Which variables a program has is taken from the checkpoint itself, and from what belongs together by its name: those are
+trained that have slots; where none has any, as with plain gradient descent, every weight may be.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,6 @@ from ckptcheck.job import Kind
 
 _BATCH_NORM = re.compile(r"(?P<scope>(.*/)?[^/]*(batch_?norm|bn)[^/]*/)(gamma|beta)", re.IGNORECASE)
 _STATISTICS = ("moving_mean", "moving_variance")
-_LEFT_OUT = (Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.SLOT, Kind.COUNTER)
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,14 @@ def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
     lost = tuple(_statistics_that_are_gone(entries))
     yield Meeting("tf.train.Saver()", lost, sure=not lost)
     weights = [key for key, entry in entries.items() if entry.kind is Kind.WEIGHT]
-    missing = tuple(f"{key}{AVERAGE}" for key in weights if f"{key}{AVERAGE}" not in entries)
-    yield Meeting("ema.variables_to_restore()", missing, averaged=len(weights) - len(missing))
-    counts = ((kind, sum(each.kind is kind for each in entries.values())) for kind in _LEFT_OUT)
-    yield Meeting("tf.trainable_variables()", (), tuple((kind, count) for kind, count in counts if count))
+    owners = {key.rpartition("/")[0] for key, entry in entries.items() if entry.kind is Kind.SLOT}
+    trained = [key for key in weights if key in owners] or weights
+    missing = tuple(f"{key}{AVERAGE}" for key in trained if f"{key}{AVERAGE}" not in entries)
+    sure = trained is not weights
+    yield Meeting("ema.variables_to_restore()", missing, averaged=len(trained) - len(missing), sure=sure or not missing)
+    restored = set(trained)
+    others = Counter(entry.kind for key, entry in entries.items() if key not in restored)
+    yield Meeting("tf.trainable_variables()", (), tuple((kind, others[kind]) for kind in Kind if others[kind]), sure=sure)
 
 
 def _statistics_that_are_gone(entries: Mapping[str, Entry]) -> Iterator[str]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from ckptcheck.files.progress import Progress
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -18,13 +20,16 @@ TASK = 1 << 20
 AHEAD = 4
 
 
-def over(items: Sequence[Item], work: Callable[[Item], Result], size: Callable[[Item], int]) -> Iterator[tuple[Item, Result]]:
+def over(
+    items: Sequence[Item], work: Callable[[Item], Result], size: Callable[[Item], int], progress: Progress
+) -> Iterator[tuple[Item, Result]]:
     """Yield each item and what work made of it, in their order.
 
     Args:
         items: what to work on.
         work: called with each, maybe from other threads, some items ahead of what has been yielded.
         size: how many bytes it reads for an item.
+        progress: told by work, chunk by chunk, what is read; so that it can be stopped, as by Ctrl-C.
     """
     cores = min(MOST, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     if sum(map(size, items)) < WORTH_IT:
@@ -39,6 +44,9 @@ def over(items: Sequence[Item], work: Callable[[Item], Result], size: Callable[[
                     yield from _done(*waiting.popleft())
             while waiting:
                 yield from _done(*waiting.popleft())
+        except BaseException:
+            progress.stop()
+            raise
         finally:
             for _, future in waiting:
                 future.cancel()

@@ -1,0 +1,94 @@
+"""Which kind a variable in a file of Keras is. The file numbers the variables of layers and optimizers; a config tells more.
+
+Layers create their variables in an order that is part of Keras: batch norm has gamma and beta, each where it is asked for,
+then the moving mean and variance. An optimizer has its count of updates and its learning rate, then the averages of all
+weights (with `use_ema`), then the gradients it accumulates (with `gradient_accumulation_steps`), then its slots.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ckptcheck.bundle.checkpoint import Entry
+from ckptcheck.bundle.kinds import by_name
+from ckptcheck.job import Kind
+
+_OPTIMIZER = ("optimizer/", "optimizer_weights/")
+_BATCH_NORM, _LOSS_SCALE = "BatchNormalization", "LossScaleOptimizer"
+
+
+def kinds(entries: Mapping[str, Entry], names: Mapping[str, str], config: Any) -> dict[str, Kind]:
+    """Return the kind of each variable.
+
+    Args:
+        entries: the variables by key.
+        names: of groups of variables, the name of their layer.
+        config: of the model, as JSON has it; None: the file has none.
+    """
+    parts = list(_parts(config))
+    layers = {each["config"]["name"]: each["class_name"] for each in parts if isinstance(each["config"].get("name"), str)}
+    found = {key: _of_layer(each, entries, names, layers) for key, each in entries.items() if not key.startswith(_OPTIMIZER)}
+    weights = [entries[key] for key, kind in found.items() if kind is Kind.WEIGHT]
+    optimizer = {key: each for key, each in entries.items() if key.startswith(_OPTIMIZER)}
+    return found | _of_optimizer(optimizer, weights, [each["config"] for each in parts])
+
+
+def _parts(config: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every object in a config that has a class and a config of its own."""
+    waiting = [config]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            if isinstance(each.get("class_name"), str) and isinstance(each.get("config"), dict):
+                yield each
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+
+
+def _of_layer(entry: Entry, entries: Mapping[str, Entry], names: Mapping[str, str], layers: Mapping[str, str]) -> Kind:
+    group, _, which = entry.key.rpartition("/")
+    if not which.isdecimal():  # before Keras 3 variables have names
+        return by_name(entry, entry.key.removesuffix(":0"))
+    if "metrics" in entry.key.split("/")[0]:
+        return Kind.METRIC
+    # A layer that is an attribute has the attribute's name as its group, and its own among the group's attributes.
+    layer = names.get(group) or group.removesuffix("/vars").rpartition("/")[2]
+    if layers.get(layer) == _BATCH_NORM or (layer not in layers and layer.startswith("batch_normalization")):
+        count = sum(each.rpartition("/")[0] == group for each in entries)
+        return Kind.MOVING_STATISTIC if int(which) >= count - 2 else Kind.WEIGHT
+    return by_name(entry, f"{group}/")
+
+
+def _of_optimizer(
+    entries: Mapping[str, Entry], weights: Sequence[Entry], configs: Sequence[Mapping[str, Any]]
+) -> dict[str, Kind]:
+    inner = any(key.startswith("optimizer/inner_optimizer/") for key in entries)
+    found = {key: _of_number(each) for key, each in entries.items()}
+    if inner:
+        found |= {key: Kind.LOSS_SCALE for key in entries if not key.startswith("optimizer/inner_optimizer/")}
+    numbered = sorted((key for key in entries if key.rpartition("/")[2].isdecimal() and found[key] is Kind.SLOT), key=_number)
+    for option, kind in (("use_ema", Kind.SHADOW), ("gradient_accumulation_steps", Kind.ACCUMULATOR)):
+        if any(each.get(option) for each in configs) and _are_of(numbered[: len(weights)], entries, weights):
+            found |= dict.fromkeys(numbered[: len(weights)], kind)
+            numbered = numbered[len(weights) :]
+    return found
+
+
+def _of_number(entry: Entry) -> Kind:
+    """Return the kind of a variable of an optimizer as far as it is told by its shape: single numbers are no slots."""
+    whole = entry.dtype is not None and entry.dtype.kind in "iu"
+    which = entry.key.rpartition("/")[2]
+    if entry.shape or not (which in ("0", "1") or not which.isdecimal()):
+        return Kind.SLOT
+    return Kind.COUNTER if whole else Kind.HYPERPARAMETER
+
+
+def _are_of(keys: Sequence[str], entries: Mapping[str, Entry], weights: Sequence[Entry]) -> bool:
+    """Return whether variables have the shapes of all weights."""
+    return Counter(entries[key].shape for key in keys) == Counter(each.shape for each in weights)
+
+
+def _number(key: str) -> tuple[str, int]:
+    group, _, which = key.rpartition("/")
+    return group, int(which)
