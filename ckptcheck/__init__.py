@@ -6,7 +6,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ckptcheck.bundle import open_checkpoint
     from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
+    from ckptcheck.files.checking import fsck
+    from ckptcheck.files.difference import diff
+    from ckptcheck.files.inspection import inspect
     from ckptcheck.job import Job, Kind, Loop, LoopingJob, Restored, RestoreRefusedError, Step, Tensor
     from ckptcheck.plot import plot
     from ckptcheck.record import record
@@ -36,7 +40,11 @@ _HOMES = {
     "Tolerance": "tolerance",
     "UsageError": "errors",
     "compare_runs": "recorded",
+    "diff": "files.difference",
+    "fsck": "files.checking",
+    "inspect": "files.inspection",
     "judge_folder": "recorded",
+    "open_checkpoint": "bundle",
     "plot": "plot",
     "plot_study": "studies.plot",
     "record": "record",
@@ -60,7 +68,11 @@ __all__ = [
     "Tolerance",
     "UsageError",
     "compare_runs",
+    "diff",
+    "fsck",
+    "inspect",
     "judge_folder",
+    "open_checkpoint",
     "plot",
     "plot_study",
     "record",

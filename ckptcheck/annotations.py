@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from ckptcheck.plain import NOTHING, clipped, headline, in_one_line, is_wrong, legible, warnings_of
+from ckptcheck.legible import clipped, in_one_line, legible
+from ckptcheck.plain import NOTHING, headline, is_wrong, warnings_of
 from ckptcheck.report import Report, story
 
 # Of each level GitHub shows the first ten annotations of a step, and leaves the rest in the log.

@@ -13,6 +13,7 @@ import typer
 
 from ckptcheck import cli_files
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
+from ckptcheck.legible import shown
 
 EXIT_CODES = (
     "Exit codes: 0 each case did what was expected; 1 a case did not; 2 the request itself is wrong; "
@@ -441,5 +442,6 @@ def main() -> None:
 
 
 def _leave(sentence: str, code: int) -> NoReturn:
-    print(f"ckptcheck: {sentence}", file=sys.stderr)
+    # What is quoted may hold anything.
+    print("\n".join(shown(line) for line in f"ckptcheck: {sentence}".split("\n")), file=sys.stderr)
     sys.exit(code)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.legible import shown
 
 if TYPE_CHECKING:
     from ckptcheck.files.progress import Progress
@@ -30,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
     """Give the commands to the command line."""
     app.command(epilog=f"Exit codes: 0; {EXIT_CODES}")(inspect)
     app.command(epilog=f"Exit codes: 0 the same; 1 different; {EXIT_CODES}")(diff)
-    app.command(epilog=f"Exit codes: 0 whole; 1 a restore would fail, or be wrong; {EXIT_CODES}")(fsck)
+    app.command(epilog=f"Exit codes: 0 whole; 1 a restore would fail, or be wrong; {EXIT_CODES.replace('read', 'checked')}")(fsck)
 
 
 def inspect(
@@ -88,10 +89,10 @@ def fsck(
 @contextlib.contextmanager
 def _reading() -> "Iterator[Progress | None]":
     """Read as fast as may be, and show on a terminal how much has been read."""
-    from ckptcheck.files.allocator import keep_what_is_freed
+    from ckptcheck.files.allocator import for_one_read
     from ckptcheck.files.progress import on_terminal
 
-    keep_what_is_freed()
+    for_one_read()
     try:
         if sys.stderr.isatty():
             with on_terminal() as progress:
@@ -103,8 +104,6 @@ def _reading() -> "Iterator[Progress | None]":
 
 
 def _print(lines: Iterable[str]) -> None:
-    from ckptcheck.bundle.errors import shown
-
     # A reader who has seen enough (`| head`) closes the pipe; the verdict stays what it is.
     with contextlib.suppress(BrokenPipeError):
         # Names in files may hold anything, such as what moves the cursor.

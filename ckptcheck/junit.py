@@ -4,8 +4,9 @@ import io
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
+from ckptcheck.legible import in_one_line, legible
 from ckptcheck.outcomes import INCONCLUSIVE
-from ckptcheck.plain import NOTHING, headline, in_one_line, is_wrong, legible, warnings_of
+from ckptcheck.plain import NOTHING, headline, is_wrong, warnings_of
 from ckptcheck.report import Case, Report, story
 
 NAME = "ckptcheck"

@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 
 from ckptcheck.diagnosis import Diagnosis
+from ckptcheck.legible import clipped, in_one_line, legible
 from ckptcheck.outcomes import INCONCLUSIVE
-from ckptcheck.plain import NOTHING, clipped, headline, in_one_line, is_wrong, legible, warnings_of
+from ckptcheck.plain import NOTHING, headline, is_wrong, warnings_of
 from ckptcheck.report import Case, Report, measured, some
 from ckptcheck.text import numbers
 

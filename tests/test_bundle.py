@@ -1,17 +1,23 @@
 """Our reader of checkpoints against TensorFlow's own: whatever TensorFlow saves is read bit for bit."""
 
+from collections import Counter
+from functools import partialmethod
 from pathlib import Path
 
+import bundles
+import damage
 import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ckptcheck.bundle import open_checkpoint
+from ckptcheck.bundle import Checkpoint, open_checkpoint, tensor_bundle
 from ckptcheck.bundle.messages import Extent, slice_key
+from ckptcheck.job import Kind
 
 tf = pytest.importorskip("tensorflow")
+keras = pytest.importorskip("keras")
 
 TYPES = [
     *(np.dtype(name) for name in ("float16", "float32", "float64", "complex64", "complex128", "bool")),
@@ -131,6 +137,79 @@ def test_an_index_of_many_blocks(tmp_path: Path) -> None:
     )
     found = open_checkpoint(tmp_path / "many")
     assert [float(found.value(each)) for each in found.entries.values()] == list(range(len(names)))
+
+
+def test_what_the_tests_write_is_read_by_tensorflow(tmp_path: Path) -> None:
+    """The encoder of bundles.py forges what tests of damage read: whole, it is TensorFlow's format."""
+    tensors = {
+        f"t{number}": values(dtype, (2, 3), number) for number, dtype in enumerate(TYPES) if dtype.name in bundles.NUMBERS
+    }
+    prefix = bundles.write(tmp_path / "ours", {**tensors, "text": [b"one", b"", b"x" * 300]})
+    for name, value in tensors.items():
+        assert as_tensorflow_reads(prefix, name).tobytes() == value.tobytes()
+    assert as_tensorflow_reads(prefix, "text").tolist() == [b"one", b"", b"x" * 300]
+    grid = values(np.dtype("float32"), (4, 6), 0)
+    cuts = [((0, 4), (0, 2)), ((0, 1), (2, 4)), ((1, 3), (2, 4))]
+    assert as_tensorflow_reads(bundles.write_sliced(tmp_path / "cut", "x", grid, cuts), "x").tobytes() == grid.tobytes()
+
+
+def tracked(folder: Path) -> Checkpoint:
+    """Save what people save: a model with batch norm and Dropout, an optimizer with averages, a step, batches, a list."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(3, name="hidden"), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    model = keras.Sequential([keras.Input((2,)), *layers])
+    optimizer = keras.optimizers.Adam(use_ema=True)
+    optimizer.build(model.trainable_variables)
+    blocks = tf.Module()
+    blocks.all = [tf.Variable([1.0, 2.0]), tf.Variable([3.0, 4.0])]
+    batches = iter(tf.data.Dataset.range(5))
+    step = tf.Variable(7, dtype=tf.int64)
+    saved = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step, batches=batches, blocks=blocks)
+    return open_checkpoint(saved.save(str(folder / "ckpt")))
+
+
+def test_names_that_a_person_wrote_and_kinds(tmp_path: Path) -> None:
+    found = tracked(tmp_path)
+    kinds = {entry.name: entry.kind for entry in found.entries.values()}
+    assert {name: kind for name, kind in kinds.items() if not name.startswith("adam/")} == {
+        "sequential/hidden/kernel": Kind.WEIGHT,
+        "sequential/hidden/bias": Kind.WEIGHT,
+        "sequential/batch_normalization/gamma": Kind.WEIGHT,
+        "sequential/batch_normalization/beta": Kind.WEIGHT,
+        "sequential/batch_normalization/moving_mean": Kind.MOVING_STATISTIC,
+        "sequential/batch_normalization/moving_variance": Kind.MOVING_STATISTIC,
+        "seed_generator_state": Kind.RNG,
+        "blocks.all[0]": Kind.WEIGHT,
+        "blocks.all[1]": Kind.WEIGHT,
+        "batches (iterator state)": Kind.OTHER,
+        "optimizer._iterations": Kind.COUNTER,
+        "optimizer._learning_rate": Kind.HYPERPARAMETER,
+        "step": Kind.COUNTER,
+        "save_counter": Kind.COUNTER,
+    }
+    of_optimizer = [(name.rpartition("_")[2], kind) for name, kind in kinds.items() if name.startswith("adam/")]
+    assert Counter(of_optimizer) == {("average", Kind.SHADOW): 4, ("momentum", Kind.SLOT): 4, ("velocity", Kind.SLOT): 4}
+    assert found.promised == ()
+
+
+@pytest.mark.parametrize("kind", ["saver", "tracked"])
+def test_damage(kind: str, tmp_path: Path) -> None:
+    """A sample of `python -m tests.damage`, which tries all."""
+    path, other = (damage.save(kind, tmp_path / str(step), step) for step in (1, 2))
+    truth = damage.values(path)
+    found = [damage.outcome(path.parent, path, each, truth) for each in damage.damages(path.parent, other.parent, every=19)]
+    assert len(found) > 200
+    assert found.count(damage.REFUSED) > 0.7 * len(found)
+
+
+def test_a_reader_that_trusts_files_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its checksums, the same sample shows other values."""
+    path, other = (damage.save("saver", tmp_path / str(step), step) for step in (1, 2))
+    truth = damage.values(path)
+    monkeypatch.setattr(tensor_bundle.TensorBundle, "chunks", partialmethod(tensor_bundle.TensorBundle.chunks, verify=False))
+    some = damage.damages(path.parent, other.parent, every=19)
+    with pytest.raises(AssertionError, match="other values"):
+        [damage.outcome(path.parent, path, each, truth) for each in some]
 
 
 def test_keys_of_slices_keep_their_order() -> None:

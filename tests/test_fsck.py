@@ -12,7 +12,8 @@ from bundles import Row, Value, changed, header, index, rows_and_data, sealed, w
 
 from ckptcheck import UsageError
 from ckptcheck.files.checking import Check, fsck
-from ckptcheck.files.findings import LOOK, WRONG, Finding
+from ckptcheck.files.check_text import text
+from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG, Finding
 
 NOTHING_FOUND = "tf.train.latest_checkpoint finds nothing: a job that restores where it can begins anew, without an error"
 
@@ -478,12 +479,16 @@ def test_an_object_graph_that_promises_more(tmp_path: Path) -> None:
     assert finding.what == "The object graph names 1 tensor that the checkpoint does not hold: w/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def test_what_cannot_be_read_here_is_not_called_wrong(folder: Path) -> None:
+def test_what_cannot_be_read_here_is_called_neither_wrong_nor_whole(folder: Path) -> None:
     compressed = sealed(bytes(4) + (1).to_bytes(4, "little"), 1)
     footer = (b"\0\x08" * 2).ljust(40, b"\0") + 0xDB4775248B80FB57.to_bytes(8, "little")
     index_of(folder).write_bytes(compressed + footer)
     (finding,) = found_in(folder)
-    assert (finding.grade, finding.what) == (LOOK, "A block is compressed (Snappy), which TensorFlow never writes")
+    assert (finding.grade, finding.what) == (UNKNOWN, "A block is compressed (Snappy), which TensorFlow never writes")
+    check = fsck(folder)
+    assert (check.exit_code(), check.exit_code(strict=True), check.to_dict()["whole"]) == (3, 3, False)
+    assert list(text(check, False))[0] == "Could not be checked:"
+    assert list(text(check, False))[-1] == "1 not known: 2 checkpoints, 4 tensors, 80 B read."
 
 
 def test_nothing_to_check(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def meetings(folder: Path, tensors: dict[str, Value]) -> tuple[Meeting, ...]:
 
 def test_what_restores_would_meet(tmp_path: Path) -> None:
     assert [(each.restore, each.sentence) for each in meetings(tmp_path, SAVED)] == [
-        ("tf.train.Saver()", "would restore every tensor above"),
+        ("tf.train.Saver()", "would restore every tensor of it"),
         ("ema.variables_to_restore()", "would raise: bn/beta/ExponentialMovingAverage and 1 more are not in the checkpoint"),
         (
             "tf.trainable_variables()",
@@ -144,7 +144,7 @@ def test_weights_alone(tmp_path: Path) -> None:
     assert [each.sentence for each in meetings(tmp_path, tensors)] == [
         "may raise: net/batch_norm/moving_mean and 1 more are not in the checkpoint",
         "may raise: LayerNorm/gamma/ExponentialMovingAverage and 2 more are not in the checkpoint",
-        "would restore every tensor above",
+        "would restore every tensor of it",
     ]
     assert len(meetings(tmp_path, {"w": drawn(2)})[1].missing) == 1
 

@@ -27,7 +27,11 @@ def test_public_names() -> None:
         "Tolerance",
         "UsageError",
         "compare_runs",
+        "diff",
+        "fsck",
+        "inspect",
         "judge_folder",
+        "open_checkpoint",
         "plot",
         "plot_study",
         "record",
@@ -47,7 +51,7 @@ def loaded_by(code: str) -> set[str]:
 
 
 HEAVY = {"tensorflow", "keras", "tf_keras", "matplotlib", "bokeh", "distributed"}
-CORE = "job run worker compare causes diagnose report verify server processes datasets jobs environment errors study groups executors studies.training studies.result html tolerance noise schedule judge record recorded ci junit markdown annotations suites pytest_plugin"
+CORE = "job run worker compare causes diagnose report verify server processes datasets jobs environment errors study groups executors studies.training studies.result html tolerance noise schedule judge record recorded ci junit markdown annotations suites pytest_plugin bundle files.checking files.difference files.inspection cli_files"
 
 
 def test_the_core_never_loads_tensorflow() -> None:

@@ -1,6 +1,7 @@
 """Every command and code block of the README is run, and what it shows is compared with what is printed."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ RUN_BY_CI = {
     "pip install -e '.[test]' && python -m pytest",
     "ruff check . && ruff format --check . && mypy",
     "python -m tests.defects",
+    "python -m tests.damage",
 }
 SHELL = [[line for line in text.splitlines() if line not in RUN_BY_CI] for kind, text in BLOCKS if kind == "sh"]
 COMMANDS = [lines for lines in SHELL if lines]
@@ -26,6 +28,7 @@ PYTHON = [text for kind, text in BLOCKS if kind == "python" and text not in FILE
 SHOWN = [text for kind, text in BLOCKS if kind == "text"]
 # What the commands show that are not the first one.
 SHOWN_BY_FIT = [text for text in SHOWN if "Train" in text]
+SHOWN_OF_FILES = [text for text in SHOWN if "model.ckpt-" in text or "that both have" in text]
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -35,7 +38,8 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_readme_has_what_is_tested_here() -> None:
     assert {kind for kind, _ in BLOCKS} == {"sh", "python", "text", "yaml"}
-    assert (sum(map(len, COMMANDS)), len(PYTHON), len(SHOWN), len(SHOWN_BY_FIT)) == (20, 2, 5, 2)
+    assert (sum(map(len, COMMANDS)), len(PYTHON), len(SHOWN), len(SHOWN_BY_FIT)) == (24, 3, 8, 2)
+    assert len(SHOWN_OF_FILES) == 3
     assert sorted(FILES) == ["fit.py", "graph.py", "loop.py", "script.py", "test_resume.py"]
     assert all(len(text.splitlines()) <= 31 for text in FILES.values())
     ci = (ROOT / ".ci" / "run").read_text()
@@ -54,11 +58,27 @@ ELSEWHERE = ("--executor", "--suite")
 def test_commands(commands: list[str], tmp_path: Path) -> None:
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
+    printed = ""
     for command in commands:
         done = shell(command + SHORTENED * (" study " in command), tmp_path)
         assert done.returncode == ("exit code 1" in command), done.stdout + done.stderr
-        if "exit code 1" in command:
-            assert all(masked(shown) in masked(done.stdout) for shown in SHOWN_BY_FIT)
+        printed += done.stdout
+    if "fit.py:Train" in commands[0] and "exit code 1" in commands[0]:
+        assert all(masked(shown) in masked(printed) for shown in SHOWN_BY_FIT)
+    if inspected := [each for each in commands if " inspect " in each]:
+        printed += of_a_copy(tmp_path, *inspected)
+        assert all(masked(shown) in masked(printed) for shown in SHOWN_OF_FILES)
+
+
+def of_a_copy(folder: Path, inspect: str) -> str:
+    """Copy the folder that was inspected, with the path of the original in its state file; return what fsck says of it."""
+    (original,) = re.findall(r"inspect (\S+)", inspect)
+    shutil.copytree(folder / original, folder / "copy")
+    state = folder / "copy" / "checkpoint"
+    state.write_text(state.read_text().replace('"model', '"/gone/model'))
+    done = shell("python -m ckptcheck fsck copy", folder)
+    assert done.returncode == 1
+    return done.stdout
 
 
 def test_the_workflow(tmp_path: Path) -> None:
@@ -97,7 +117,7 @@ def masked(text: str) -> str:
 def test_output_is_what_is_shown(default_command: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     printed = masked(default_command[1].stdout)
     for shown in SHOWN:
-        if shown in SHOWN_BY_FIT:
+        if shown in (*SHOWN_BY_FIT, *SHOWN_OF_FILES):
             continue
         assert masked(shown) in printed
 

@@ -1,6 +1,7 @@
 """The default cases on TensorFlow, in fresh processes: what the README promises, bit for bit."""
 
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 from conftest import HERE
 
 from ckptcheck import Case, NotVerifiedError, Report, UsageError, verify
+from ckptcheck.bundle import open_checkpoint
+from ckptcheck.files.checking import fsck
+from ckptcheck.files.difference import diff
+from ckptcheck.run import read_snapshot
 from ckptcheck.verify import Request, _folders, plan
 
 OUTCOMES = {
@@ -219,3 +224,19 @@ def test_a_framework_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         f"no_such_framework could not be imported by {sys.executable}: ModuleNotFoundError: No module named "
         "'no_such_framework'. Install what the job needs in this environment."
     )
+
+
+@pytest.mark.parametrize("job", ["bn-nn", "bn-layers", "bn-polyak"])
+def test_the_checkpoints_that_are_left_behind(job: str, default_report: Report, default_folder: Path) -> None:
+    """Read without TensorFlow: the live state bit for bit, of the kinds that the job tells, and nothing to find."""
+    (image,) = default_folder.glob(f"{job}/crash-image@*")
+    checkpoint = open_checkpoint(image)
+    assert checkpoint.chosen == f"{image / 'checkpoint'} names {checkpoint.path.name}"
+    (number,) = re.findall(r"@(\d+)", image.name)
+    live = read_snapshot(default_folder / job / "control" / f"boundary-{number}.npz")
+    saved = {key: live[key] for key in checkpoint.entries}
+    assert {key: entry.kind for key, entry in checkpoint.entries.items()} == {key: each.kind for key, each in saved.items()}
+    for key, each in saved.items():
+        assert checkpoint.value(checkpoint.entries[key]).tobytes() == each.value.tobytes()
+    assert fsck(image.parent).findings == ()
+    assert diff(image, image).same

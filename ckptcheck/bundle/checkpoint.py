@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ckptcheck.bundle.errors import NotReadableError, shown
+from ckptcheck.bundle.errors import NotReadableError
 from ckptcheck.bundle.reading import Bytes
 from ckptcheck.job import Kind
+from ckptcheck.legible import shown
 
 Array = np.ndarray[Any, Any]
 

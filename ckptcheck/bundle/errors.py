@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ckptcheck.errors import CkptcheckError
-from ckptcheck.plain import clipped
+from ckptcheck.legible import clipped, shown
 
 # Characters of a name in a sentence; a forged one may have millions.
 _LONGEST = 300
@@ -30,10 +30,3 @@ class TooShortError(DamagedError):
 
 class NotReadableError(DamagedError):
     """What the file holds is whole, as far as can be told, but not of a kind that can be read here."""
-
-
-def shown(key: str) -> str:
-    """Return a key as it can be printed: whatever would move the cursor, or is no text, is escaped."""
-    if key.isprintable():
-        return key
-    return "".join(each if each.isprintable() else each.encode("unicode_escape", "replace").decode() for each in key)

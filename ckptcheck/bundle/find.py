@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ckptcheck.bundle import state_file
 from ckptcheck.bundle.checkpoint import Checkpoint
-from ckptcheck.bundle.errors import DamagedError, shown
+from ckptcheck.bundle.errors import DamagedError
 from ckptcheck.bundle.table import is_table
 from ckptcheck.bundle.tensor_bundle import INDEX, open_bundle
 from ckptcheck.errors import UsageError
+from ckptcheck.legible import shown
 
 DATA = re.compile(r"(?P<prefix>.+)\.data-(?P<shard>\d{5})-of-(?P<shards>\d{5})")
 KERAS = (".keras", ".h5", ".hdf5")

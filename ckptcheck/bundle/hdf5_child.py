@@ -21,7 +21,7 @@ MOST_MEMORY = 1 << 33
 # Keras does not write in chunks; each has to fit memory.
 MOST_CHUNK = 1 << 28
 # Groups in groups.
-MOST_GROUPS, MOST_VISITED = 100, 1 << 16
+MOST_GROUPS, MOST_VISITED = 100, 1 << 15
 TYPES = [
     *("float16", "float32", "float64", "complex64", "complex128", "bool"),
     *(f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)),

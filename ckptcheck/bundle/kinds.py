@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 
 from ckptcheck.bundle.checkpoint import Entry
 from ckptcheck.bundle.object_graph import Tracked
@@ -29,19 +28,26 @@ def named(entries: Mapping[str, Entry], tracked: Mapping[str, Tracked]) -> dict[
         entries: all of them, by key.
         tracked: what the object graph tells of each key, where there is one.
     """
+    if not tracked:
+        return {key: _renamed(entry, entry.name, _of_saver(entry, entries)) for key, entry in entries.items()}
     known = {key: each for key in entries if (each := tracked.get(key) or _of_its_object(key, tracked))}
     names = Counter(each.variable for each in known.values() if _is_made_up(each.path))
     found = {}
     for key, entry in entries.items():
         if key not in known:
-            found[key] = replace(entry, kind=_of_saver(entry, entries))
+            found[key] = _renamed(entry, entry.name, _of_saver(entry, entries))
         else:
             each = known[key]
             name = each.variable if names[each.variable] == 1 and _is_made_up(each.path) else each.path
             if each.attribute != _VARIABLE:
                 name = f"{name} ({each.attribute.lower().replace('_', ' ')})"
-            found[key] = replace(entry, name=name or key, kind=_of_tracked(entry, each))
+            found[key] = _renamed(entry, name or key, _of_tracked(entry, each))
     return found
+
+
+def _renamed(entry: Entry, name: str, kind: Kind) -> Entry:
+    # What dataclasses.replace does, in a quarter of the time: there are checkpoints with ten thousands of tensors.
+    return Entry(entry.key, name, kind, entry.type, entry.dtype, entry.shape, entry.pieces)
 
 
 def is_step(entry: Entry) -> bool:

@@ -1,6 +1,7 @@
 """The messages of a bundle's index: its header, and entries for tensors (`tensorflow/core/protobuf/tensor_bundle.proto`)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ckptcheck.bundle.wire import MalformedError, content, fields, number, signed
 
@@ -71,13 +72,14 @@ def entry(message: bytes) -> BundleEntry:
         elif field == 7:
             slices.append(tuple(_extent(content(each)) for which, each in fields(content(value)) if which == 1))
         elif field < 7:
-            numbers[field] = signed(value)
+            numbers[field] = number(value)
     _, dtype, _, shard, offset, size, checksum = numbers
-    if min(offset, size, shard) < 0:
+    if max(offset, size, shard) >= 1 << 63:
         raise MalformedError("an offset, a size or the number of a data file is negative")
     return BundleEntry(dtype, shape, shard, offset, size, checksum, tuple(slices))
 
 
+@lru_cache(4096)  # most tensors of a model have one of a few shapes
 def _shape(message: bytes) -> tuple[int, ...]:
     sizes = []
     for field, value in fields(message):

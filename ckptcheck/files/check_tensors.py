@@ -8,16 +8,17 @@ import numpy as np
 
 from ckptcheck.arrays import is_inexact
 from ckptcheck.bundle import Checkpoint, DamagedError, Entry
-from ckptcheck.bundle.errors import NotReadableError, TooShortError, shown
+from ckptcheck.bundle.errors import NotReadableError, TooShortError
 from ckptcheck.bundle.find import DATA, Found, opened
 from ckptcheck.bundle.kinds import is_step
 from ckptcheck.bundle.table import check_unread
 from ckptcheck.bundle.tensor_bundle import open_bundle
 from ckptcheck.files.check_state import number
 from ckptcheck.files.columns import counted
-from ckptcheck.files.findings import LOOK, WRONG, Finding, some
+from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG, Finding, some
 from ckptcheck.files.progress import Progress
 from ckptcheck.files.side_by_side import over
+from ckptcheck.legible import shown
 
 _RAISES = "a restore of it raises"
 _GO_BACK = "go back to a checkpoint that is whole"
@@ -36,7 +37,7 @@ class Checked:
     @property
     def is_whole(self) -> bool:
         """Whether it can be restored."""
-        return not any(each.grade == WRONG for each in self.findings)
+        return not any(each.grade in (WRONG, UNKNOWN) for each in self.findings)
 
 
 @dataclass
@@ -156,7 +157,7 @@ def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
 
 def _unreadable(found: Found, error: DamagedError) -> Finding:
     if isinstance(error, NotReadableError):
-        return Finding(LOOK, _sentence(error), _where(error), "not known: it cannot be read here", "see what has written it")
+        return Finding(UNKNOWN, _sentence(error), _where(error), "not known: it cannot be read here", "see what has written it")
     files = f"{found.path.name}{'' if found.is_keras else '.*'}"
     return Finding(WRONG, _sentence(error), _where(error), _RAISES, f"delete {files}, and {_GO_BACK}")
 

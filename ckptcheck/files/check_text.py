@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from ckptcheck.files.checking import Check
 from ckptcheck.files.columns import counted, size
-from ckptcheck.files.findings import LOOK, WRONG
+from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG
+
+_TITLES = {WRONG: "A restore would fail, or be wrong:", UNKNOWN: "Could not be checked:", LOOK: "Deserves a look:"}
 
 
 def text(found: Check, strict: bool) -> Iterator[str]:
     """Yield the lines; `strict`: whether what only deserves a look fails, too."""
-    for grade, title in ((WRONG, "A restore would fail, or be wrong:"), (LOOK, "Deserves a look:")):
+    for grade, title in _TITLES.items():
         findings = [each for each in found.findings if each.grade == grade]
         if findings:
             yield title
@@ -25,11 +27,11 @@ def text(found: Check, strict: bool) -> Iterator[str]:
 
 
 def _verdict(found: Check, strict: bool) -> str:
-    wrong = sum(each.grade == WRONG for each in found.findings)
-    looks = len(found.findings) - wrong
-    if not found.findings:
+    grades = [each.grade for each in found.findings]
+    if not grades:
         return "Whole"
-    if not wrong and not strict:
-        return f"Whole, with {counted(looks, 'thing')} to look at"
-    told = [counted(wrong, "fault")] * bool(wrong) + [f"{counted(looks, 'thing')} to look at"] * bool(looks)
-    return " and ".join(told)
+    looks = f"{counted(grades.count(LOOK), 'thing')} to look at"
+    if set(grades) == {LOOK} and not strict:
+        return f"Whole, with {looks}"
+    told = {WRONG: counted(grades.count(WRONG), "fault"), UNKNOWN: f"{grades.count(UNKNOWN):,} not known", LOOK: looks}
+    return " and ".join(told[grade] for grade in _TITLES if grade in grades)

@@ -13,7 +13,7 @@ from ckptcheck.files.check_leftovers import Folder, is_temporary
 from ckptcheck.files.check_state import check_state
 from ckptcheck.files.check_tensors import Checked, check_tensors
 from ckptcheck.files.columns import counted
-from ckptcheck.files.findings import WRONG, Finding
+from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG, Finding
 from ckptcheck.files.progress import Progress
 
 
@@ -29,14 +29,17 @@ class Check:
     notes: tuple[str, ...] = ()
 
     def exit_code(self, strict: bool = False) -> int:
-        """1: a restore would fail or be wrong (with `strict`: or anything deserves a look); else 0."""
-        return int(any(each.grade == WRONG or strict for each in self.findings))
+        """1: a restore would fail or be wrong (with `strict`: or anything deserves a look); else 3: not known; else 0."""
+        grades = {each.grade for each in self.findings}
+        if WRONG in grades or (strict and LOOK in grades):
+            return 1
+        return 3 if UNKNOWN in grades else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {
             "path": str(self.path),
-            "whole": not any(each.grade == WRONG for each in self.findings),
+            "whole": not any(each.grade in (WRONG, UNKNOWN) for each in self.findings),
             "checkpoints": [str(each) for each in self.checkpoints],
             "tensors": self.tensors,
             "bytes": self.bytes,

@@ -48,12 +48,12 @@ def equal(
     spans = [span for pair in pairs if _is_comparable(*pair) for span in _spans(pair)]
     progress.expect(sum(map(_size, spans)))
     found = {left.key for left, _ in pairs} - {left.key for left, right in pairs if not _is_comparable(left, right)}
-    sums: dict[Piece, int] = {}
+    sums: dict[int, int] = {}  # of pieces, by their identity
     for span, sum_ in over(spans, lambda span: _compare(a, b, span, equal_nan(span.pair[0]), progress), _size, progress):
         if sum_ is None:
             found.discard(span.pair[0].key)
             continue
-        for piece in (span.of_a, span.of_b):
+        for piece in (id(span.of_a), id(span.of_b)):
             sums[piece] = joined(sums[piece], sum_, span.a.size) if piece in sums else sum_
     for left, right in pairs:
         if left.key in found and any(_is_wrong(piece, sums) for piece in (*left.pieces, *right.pieces)):
@@ -136,5 +136,5 @@ def _same(left: Bytes, right: Bytes) -> bool:
     return bool(words and (whole == len(left) or np.array_equal(left[whole:], right[whole:])))
 
 
-def _is_wrong(piece: Piece, sums: dict[Piece, int]) -> bool:
-    return piece.checksum is not None and masked(sums.get(piece, 0)) != piece.checksum
+def _is_wrong(piece: Piece, sums: dict[int, int]) -> bool:
+    return piece.checksum is not None and masked(sums.get(id(piece), 0)) != piece.checksum

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A restore fails, or restores something else; or nothing is wrong yet.
-WRONG, LOOK = "wrong", "look"
+# A restore fails, or restores something else; nobody here can tell; or nothing is wrong yet.
+WRONG, UNKNOWN, LOOK = "wrong", "unknown", "look"
 _MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found: how grave it is (`wrong` or `look`), what it is, where, what it does to a restore, and what to do."""
+    """What was found: how grave it is (`wrong`, `unknown`, `look`), what it is, where, what it does to a restore, and what to do."""
 
     grade: str
     what: str

@@ -48,7 +48,7 @@ class Meeting:
         if self.left_out:
             told = [f"{count:,} {kind.value if count == 1 else PLURALS[kind]}" for kind, count in self.left_out]
             return f"would leave out {_listed(told)}"
-        return "would restore every tensor above"
+        return "would restore every tensor of it"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""

@@ -1,0 +1,55 @@
+"""Make the checkpoints that benchmarks/files.py reads.
+
+python benchmarks/make_checkpoints.py FOLDER
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+SPARSE = 8 * 10**9  # bytes in one tensor, of which none is written
+
+
+def save(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    values = [tf.constant(each) for each in tensors.values()]
+    tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=list(tensors), shape_and_slices=[""] * len(values), tensors=values)
+
+
+def save_sparse(prefix: Path) -> None:
+    """Write a checkpoint of one tensor of zeros, as an index and a hole."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    import bundles
+
+    from ckptcheck.bundle.reading import checksum, joined, masked
+
+    zeros, size, found = bytes(1 << 20), 1 << 20, checksum(bytes(1 << 20))
+    whole = 0
+    for bit in range(SPARSE // size):  # a megabyte at a time
+        whole = joined(whole, found, size) if bit else found
+    whole = joined(whole, checksum(zeros[: SPARSE % size]), SPARSE % size)
+    row = bundles.Row(1, [SPARSE // 4000, 1000], size=SPARSE, checksum=masked(whole))
+    Path(f"{prefix}.index").write_bytes(bundles.index({"zeros": row}))
+    with Path(f"{prefix}.data-00000-of-00001").open("wb") as file:
+        file.truncate(SPARSE)
+
+
+def main() -> None:
+    folder, draw = Path(sys.argv[1]), np.random.default_rng(0)
+    large = {f"layer_{number}/kernel": draw.standard_normal((2500, 1000), np.float32) for number in range(100)}
+    save(folder / "a", large)
+    save(folder / "b", large)
+    save(folder / "c", {name: value * np.float32(1.001) for name, value in large.items()})
+    small = {f"block_{number:05d}/dense/kernel": draw.standard_normal((8, 8), np.float32) for number in range(12_000)}
+    save(folder / "many", small)
+    save(folder / "more", small)
+    save(folder / "few", dict(list(small.items())[:20]))
+    save(folder / "fewer", dict(list(small.items())[:20]))
+    for name in ("sparse", "sparser"):
+        save_sparse(folder / name)
+
+
+if __name__ == "__main__":
+    main()
