@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from side_by_side import HERE
+
+sys.path.insert(0, str(HERE.parent / "tests"))
+from bundles import write_sparse
 
 SPARSE = 8 * 10**9  # bytes in one tensor, of which none is written
 
@@ -16,24 +20,6 @@ SPARSE = 8 * 10**9  # bytes in one tensor, of which none is written
 def save(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
     values = [tf.constant(each) for each in tensors.values()]
     tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=list(tensors), shape_and_slices=[""] * len(values), tensors=values)
-
-
-def save_sparse(prefix: Path) -> None:
-    """Write a checkpoint of one tensor of zeros, as an index and a hole."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-    import bundles
-
-    from ckptcheck.bundle.reading import checksum, joined, masked
-
-    zeros, size, found = bytes(1 << 20), 1 << 20, checksum(bytes(1 << 20))
-    whole = 0
-    for bit in range(SPARSE // size):  # a megabyte at a time
-        whole = joined(whole, found, size) if bit else found
-    whole = joined(whole, checksum(zeros[: SPARSE % size]), SPARSE % size)
-    row = bundles.Row(1, [SPARSE // 4000, 1000], size=SPARSE, checksum=masked(whole))
-    Path(f"{prefix}.index").write_bytes(bundles.index({"zeros": row}))
-    with Path(f"{prefix}.data-00000-of-00001").open("wb") as file:
-        file.truncate(SPARSE)
 
 
 def main() -> None:
@@ -48,7 +34,7 @@ def main() -> None:
     save(folder / "few", dict(list(small.items())[:20]))
     save(folder / "fewer", dict(list(small.items())[:20]))
     for name in ("sparse", "sparser"):
-        save_sparse(folder / name)
+        write_sparse(folder / name, SPARSE)
 
 
 if __name__ == "__main__":

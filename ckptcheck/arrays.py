@@ -60,6 +60,12 @@ def largest_difference(control: Array, resumed: Array) -> float:
         return float(np.max(np.abs(as_float(control) - as_float(resumed)), initial=0.0))
 
 
+def nan_and_infinite(value: Array, finite: Array) -> tuple[int, int]:
+    """Return the numbers of elements that are NaN, and infinite, of an array and of which of its elements are finite."""
+    nan = int(np.count_nonzero(np.isnan(value)))
+    return nan, int(value.size - np.count_nonzero(finite)) - nan
+
+
 def count_not_finite(value: Array) -> int:
     """Return the number of elements that are NaN or infinite."""
     if not (is_inexact(value.dtype) or value.dtype.kind == "c"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-from ckptcheck.bundle.reading import checksum, masked
+from ckptcheck.bundle.reading import checksum, joined, masked
 
 # Numbers of types.proto, by NumPy's names.
 NUMBERS = {
@@ -167,6 +167,19 @@ def write_sliced(prefix: Path, name: str, value: np.ndarray, cuts: Sequence[tupl
     rows, data = sliced(name, value, cuts)
     Path(f"{prefix}.data-00000-of-00001").write_bytes(data)
     Path(f"{prefix}.index").write_bytes(index(rows))
+    return prefix
+
+
+def write_sparse(prefix: Path, size: int) -> Path:
+    """Write a bundle of one tensor of so many zero bytes, of which the disk holds none."""
+    chunk = 1 << 20
+    one, whole = checksum(bytes(chunk)), 0
+    for _ in range(size // chunk):
+        whole = joined(whole, one, chunk)
+    whole = joined(whole, checksum(bytes(size % chunk)), size % chunk)
+    Path(f"{prefix}.index").write_bytes(index({"zeros": Row(1, [size // 4], size=size, checksum=masked(whole))}))
+    with Path(f"{prefix}.data-00000-of-00001").open("wb") as file:
+        file.truncate(size)
     return prefix
 
 

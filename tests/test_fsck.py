@@ -11,8 +11,8 @@ import pytest
 from bundles import Row, Value, changed, header, index, rows_and_data, sealed, write, write_state
 
 from ckptcheck import UsageError
-from ckptcheck.files.checking import Check, fsck
 from ckptcheck.files.check_text import text
+from ckptcheck.files.checking import Check, fsck
 from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG, Finding
 
 NOTHING_FOUND = "tf.train.latest_checkpoint finds nothing: a job that restores where it can begins anew, without an error"
@@ -487,8 +487,8 @@ def test_what_cannot_be_read_here_is_called_neither_wrong_nor_whole(folder: Path
     assert (finding.grade, finding.what) == (UNKNOWN, "A block is compressed (Snappy), which TensorFlow never writes")
     check = fsck(folder)
     assert (check.exit_code(), check.exit_code(strict=True), check.to_dict()["whole"]) == (3, 3, False)
-    assert list(text(check, False))[0] == "Could not be checked:"
-    assert list(text(check, False))[-1] == "1 not known: 2 checkpoints, 4 tensors, 80 B read."
+    first, *_, last = text(check, False)
+    assert (first, last) == ("Could not be checked:", "1 not known: 2 checkpoints, 4 tensors, 80 B read.")
 
 
 def test_nothing_to_check(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ckptcheck.arrays import is_inexact
+from ckptcheck.arrays import is_inexact, nan_and_infinite
 from ckptcheck.bundle import Checkpoint, DamagedError, Entry
 from ckptcheck.bundle.errors import NotReadableError, TooShortError
 from ckptcheck.bundle.find import DATA, Found, opened
@@ -110,9 +110,8 @@ def _look(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> "tuple[in
                 progress.advance(chunk.nbytes)
                 if not rounded or (finite := np.isfinite(chunk)).all():
                     continue
-                missing = int(np.count_nonzero(np.isnan(chunk)))
-                nan += missing
-                inf += int(finite.size - np.count_nonzero(finite)) - missing
+                more_nan, more_inf = nan_and_infinite(chunk, finite)
+                nan, inf = nan + more_nan, inf + more_inf
     except DamagedError as error:
         return error
     return nan, inf
@@ -157,7 +156,9 @@ def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
 
 def _unreadable(found: Found, error: DamagedError) -> Finding:
     if isinstance(error, NotReadableError):
-        return Finding(UNKNOWN, _sentence(error), _where(error), "not known: it cannot be read here", "see what has written it")
+        return Finding(
+            UNKNOWN, _sentence(error), _where(error), "not known: it cannot be read here", "see what has written it"
+        )
     files = f"{found.path.name}{'' if found.is_keras else '.*'}"
     return Finding(WRONG, _sentence(error), _where(error), _RAISES, f"delete {files}, and {_GO_BACK}")
 
@@ -238,7 +239,8 @@ def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
 
 def _strangers(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Look for data files of the same prefix that the index does not count."""
-    names = (each for each in checkpoint.path.parent.iterdir() if each not in checkpoint.files)
+    own = frozenset(checkpoint.files)
+    names = (each for each in checkpoint.path.parent.iterdir() if each not in own)
     strangers = [each for each in names if (found := DATA.fullmatch(each.name)) and found["prefix"] == checkpoint.path.name]
     if strangers:
         yield Finding(

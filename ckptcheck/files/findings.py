@@ -10,7 +10,7 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found: how grave it is (`wrong`, `unknown`, `look`), what it is, where, what it does to a restore, and what to do."""
+    """What was found: how grave it is, what it is, where, what it does to a restore, and what to do."""
 
     grade: str
     what: str

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-PATIENCE = 0.5  # seconds; what is done before is not worth a bar
+# Seconds; what is done before is not worth a bar, and nobody sees more of them than that.
+PATIENCE, INTERVAL = 0.5, 0.1
 
 
 class Progress:
@@ -39,7 +40,7 @@ class _Bar(Progress):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._began, self._total, self._done = time.monotonic(), 0, 0
+        self._due, self._total, self._done = time.monotonic() + PATIENCE, 0, 0
         self._stop: Callable[[], None] | None = None
 
     def expect(self, size: int) -> None:
@@ -50,7 +51,8 @@ class _Bar(Progress):
         super().advance(size)
         with self._lock:
             self._done += size
-            if time.monotonic() - self._began > PATIENCE:
+            if time.monotonic() > self._due:
+                self._due = time.monotonic() + INTERVAL
                 self._show()
 
     def _show(self) -> None:
@@ -61,7 +63,7 @@ class _Bar(Progress):
 
         columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         bars = Bars(*columns, console=Console(stderr=True), transient=True)
-        task = bars.add_task("reading")
+        task = bars.add_task("reading", total=self._total, completed=self._done)
         bars.start()
 
         def show() -> None:

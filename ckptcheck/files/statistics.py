@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ckptcheck.arrays import Array, is_inexact
+from ckptcheck.arrays import Array, is_inexact, nan_and_infinite
 from ckptcheck.bundle import Checkpoint, Entry
 from ckptcheck.files.progress import Progress
 
@@ -87,9 +87,8 @@ class _Sums:
         finite = np.isfinite(chunk)
         if finite.all():
             return chunk
-        missing = int(np.count_nonzero(np.isnan(chunk)))
-        self.nan += missing
-        self.inf += int(chunk.size - np.count_nonzero(finite)) - missing
+        nan, inf = nan_and_infinite(chunk, finite)
+        self.nan, self.inf = self.nan + nan, self.inf + inf
         return chunk[finite]
 
     def _add_numbers(self, values: Array) -> None:
