@@ -27,7 +27,7 @@ from ckptcheck.files.checking import fsck
 RIGHT, REFUSED = "right values", "refused"
 SLOW = 5.0  # seconds for one read; it takes a millisecond
 # Of the damages of Keras' files, which are larger, one of so many is tried; HDF5 is read by a process started each time.
-EVERY = {"keras": 7, "weights": 211}
+EVERY = {"keras": 13, "weights": 499}
 MEMORY = 1 << 29  # bytes beyond what the process has when it begins
 
 Values = dict[str, tuple[str, tuple[int, ...], bytes]]

@@ -13,9 +13,9 @@ import numpy as np
 
 from ckptcheck.bundle.errors import DamagedError, TooShortError
 
-# Big enough that a call costs nothing beside what it does, small enough that two of them stay in a core's cache. A multiple
-# of every element size.
-CHUNK = 1 << 19
+# Big enough that a call costs little beside what it does, small enough that two of them stay in the caches. A multiple of
+# every element size.
+CHUNK = 1 << 20
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
