@@ -3,9 +3,9 @@
     python benchmarks/files.py [--repeats N] [--json]
 
 Makes checkpoints of 1 GB, of 12,000 small tensors and of 20, and a sparse pair of 8 GB, in a temporary folder of some 12 GB of
-which 4 are written. All times are of whole processes, start-up included, with the files in the page cache, and modules compiled
-as by an installation. A ratio is that of the tool to the other; memory is held against its bound: 100 MB and twice a chunk; what
-has a bar in seconds, against that.
+which 4 are written. All times are of whole processes, start-up included, with the files in the page cache, and modules
+compiled as by an installation. A ratio is that of the tool to the other; memory is held against its bound: 100 MB and twice a
+chunk; what has a bar in seconds, against that.
 """
 
 import os

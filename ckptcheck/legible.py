@@ -2,13 +2,14 @@
 
 import re
 
-# All but the characters of XML 1.0: control characters, halves of surrogate pairs (which UTF-8 cannot hold either), U+FFFE.
-_ILLEGIBLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# A pattern (compiled when it is first used, which takes its time): all but the characters of XML 1.0: control characters,
+# halves of surrogate pairs (which UTF-8 cannot hold either), U+FFFE.
+_ILLEGIBLE = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def legible(text: str) -> str:
     """Replace each character that XML 1.0 or UTF-8 cannot hold; exceptions may quote anything, colours of a terminal too."""
-    return _ILLEGIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return re.sub(_ILLEGIBLE, "\N{REPLACEMENT CHARACTER}", text)
 
 
 def in_one_line(text: str) -> str:
