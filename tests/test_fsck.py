@@ -479,6 +479,16 @@ def test_an_object_graph_that_promises_more(tmp_path: Path) -> None:
     assert finding.what == "The object graph names 1 tensor that the checkpoint does not hold: w/.ATTRIBUTES/VARIABLE_VALUE"
 
 
+@pytest.mark.parametrize("graph", [np.ones(2, "float32"), [b"\xff\xff"]], ids=["numbers", "malformed"])
+def test_an_object_graph_that_is_none(graph: Value, tmp_path: Path) -> None:
+    """It has its checksum, and no restore understands it."""
+    write(tmp_path / "ckpt", {"_CHECKPOINTABLE_OBJECT_GRAPH": graph, "x": np.ones(2)})
+    write_state(tmp_path, "ckpt")
+    (finding,) = found_in(tmp_path)
+    assert finding.grade == WRONG
+    assert finding.what.startswith("The object graph is ")
+
+
 def test_what_cannot_be_read_here_is_called_neither_wrong_nor_whole(folder: Path) -> None:
     compressed = sealed(bytes(4) + (1).to_bytes(4, "little"), 1)
     footer = (b"\0\x08" * 2).ljust(40, b"\0") + 0xDB4775248B80FB57.to_bytes(8, "little")

@@ -52,7 +52,7 @@ class _Seen:
 def check_tensors(found: Found, progress: Progress) -> Checked:
     """Check a checkpoint; whatever cannot be read is a finding."""
     try:
-        checkpoint = opened(found) if found.is_keras else _bundle(found)
+        checkpoint, of_graph = (opened(found), None) if found.is_keras else _bundle(found)
     except DamagedError as error:
         return Checked(found.path, found.is_keras, (_unreadable(found, error),))
     lost = [file for file in checkpoint.files if not file.is_file()]
@@ -62,6 +62,7 @@ def check_tensors(found: Found, progress: Progress) -> Checked:
     findings = [
         *_missing(checkpoint, lost),
         *_damaged(seen.damaged, len(entries)),
+        *_graph(of_graph, seen.damaged, lost),
         *_not_finite(checkpoint, seen),
         *_strangers(checkpoint),
     ]
@@ -70,14 +71,15 @@ def check_tensors(found: Found, progress: Progress) -> Checked:
     return Checked(found.path, found.is_keras, tuple(findings), len(checkpoint.entries), sum(each.bytes for each in entries))
 
 
-def _bundle(found: Found) -> Checkpoint:
-    """Open a bundle, with names for people unless what tells them is damaged: then that is found among the tensors."""
+def _bundle(found: Found) -> tuple[Checkpoint, DamagedError | None]:
+    """Open a bundle, with names for people unless what tells them, the object graph, is damaged; return that error, too."""
+    of_graph = None
     try:
         checkpoint = open_bundle(found.path)
-    except DamagedError:
-        checkpoint = open_bundle(found.path, named=False)
+    except DamagedError as error:
+        checkpoint, of_graph = open_bundle(found.path, named=False), error
     check_unread(checkpoint.files[0])
-    return checkpoint
+    return checkpoint, of_graph
 
 
 # --- Values ----------------------------------------------------------------------------------------------------------
@@ -212,6 +214,12 @@ def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
         place = "" if first.offset is None else f", from byte {first.offset:,}"
         what = f"{counted(len(others), 'tensor')} cannot be trusted ({_names(others)}): {first.what}"
         yield Finding(WRONG, what, f"{first.file}{place}", _RAISES, f"copy the file again, or {_GO_BACK}")
+
+
+def _graph(error: DamagedError | None, damaged: Sequence[DamagedError], lost: Sequence[Path]) -> Iterator[Finding]:
+    """Tell of an object graph that has its checksum and is none; one without is told among the tensors."""
+    if error is not None and error.file not in lost and not any(each.tensor == error.tensor for each in damaged):
+        yield Finding(WRONG, _sentence(error), _where(error), _RAISES, _GO_BACK)
 
 
 def _names(errors: Sequence[DamagedError]) -> str:
