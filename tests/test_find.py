@@ -22,8 +22,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["model.ckpt-10", "model.ckpt-10.index", "model.ckpt-10.data-00000-of-00001"])
+@pytest.mark.parametrize(
+    "name", ["model.ckpt-10", "model.ckpt-10.index", "model.ckpt-10.data-00000-of-00001", "model.ckpt-10.meta"]
+)
 def test_a_prefix_and_its_files(name: str, folder: Path) -> None:
+    (folder / "model.ckpt-10.meta").touch()
     found = find(folder / name)
     assert (found.path, found.chosen, found.is_keras) == (folder / "model.ckpt-10", "", False)
 

@@ -15,6 +15,7 @@ from ckptcheck.legible import shown
 
 DATA = re.compile(r"(?P<prefix>.+)\.data-(?P<shard>\d{5})-of-(?P<shards>\d{5})")
 KERAS = (".keras", ".h5", ".hdf5")
+META = ".meta"  # the graph, which a Saver writes beside a checkpoint
 _SAVED_MODEL = Path("variables", "variables")
 
 
@@ -83,6 +84,8 @@ def _of_file(path: Path) -> Found:
         return Found(path.with_name(data["prefix"]))
     if path.name.endswith(KERAS):
         return Found(path, is_keras=True)
+    if path.suffix == META and has_index(path.with_suffix("")):
+        return Found(path.with_suffix(""))
     if has_index(path):
         return Found(path)
     if is_table(path):
