@@ -44,35 +44,49 @@ LOST: Mapping[str, list[tuple[str, str | None]]] = {
     "tf2/generator × without-generator": [("generators-restarted", OMITTED)],
     "tf2/dropout × without-seed": [("generators-restarted", OMITTED)],
 }
-CASES = [f"{recipe.name} × {restore}" for recipe in RECIPES.values() for restore in recipe.expected]
+# The card of Keras takes minutes: `python -m pytest -m cards` runs what needs it, as .ci/run does.
+keras = pytest.mark.cards
+CASES = [
+    pytest.param(f"{recipe.name} × {restore}", marks=[keras] if recipe.name.startswith("keras/") else [])
+    for recipe in RECIPES.values()
+    for restore in recipe.expected
+]
 
 
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
-    """The README's commands, run as they stand there; their runs are judged here once more."""
-    folder = tmp_path_factory.mktemp("suites")
-    for suite in SUITES:
+class Cards(dict[str, Report]):
+    """The report of each suite; the README's command makes it when it is first asked for, and it is judged once more."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def __missing__(self, suite: str) -> Report:
         command = f"python -m ckptcheck verify --suite {suite}"
         assert f"\n{command}\n" in (ROOT / "README.md").read_text()
         asked = [sys.executable, *command.split()[1:], "--out", suite]
-        done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(asked, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
-    return {suite: judge_folder(folder / suite) for suite in SUITES}
+        self[suite] = judge_folder(self.folder / suite)
+        return self[suite]
+
+    def case(self, name: str) -> Case:
+        return next(case for case in self[name.partition("/")[0]].cases if case.name == name)
 
 
 @pytest.fixture(scope="module")
-def cases(reports: dict[str, Report]) -> dict[str, Case]:
-    return {case.name: case for report in reports.values() for case in report.cases}
+def cards(tmp_path_factory: pytest.TempPathFactory) -> Cards:
+    return Cards(tmp_path_factory.mktemp("suites"))
 
 
-def test_the_cards_are_what_they_promise(reports: dict[str, Report]) -> None:
-    assert {suite: report.verdict for suite, report in reports.items()} == dict.fromkeys(SUITES, "pass")
+@pytest.mark.parametrize("suite", ["tf2", pytest.param("keras", marks=keras)])
+def test_the_cards_are_what_they_promise(suite: str, cards: Cards) -> None:
+    assert cards[suite].verdict == "pass"
     assert sum(len(recipe) for recipe in SUITES.values()) >= 16
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_outcome_cause_and_stage(name: str, cases: dict[str, Case]) -> None:
-    case = cases[name]
+def test_outcome_cause_and_stage(name: str, cards: Cards) -> None:
+    case = cards.case(name)
     assert (case.outcome, [(each.cause, each.stage) for each in case.diagnoses]) == (
         "diverged" if name in LOST else "recovered",
         LOST.get(name, []),
@@ -83,30 +97,32 @@ def test_outcome_cause_and_stage(name: str, cases: dict[str, Case]) -> None:
         assert len(case.comparison.at("boundary")) > 20
 
 
-def test_both_replicas_are_looked_at(cases: dict[str, Case]) -> None:
-    comparison = cases["keras/two-replicas × checkpoint"].comparison
+@keras
+def test_both_replicas_are_looked_at(cards: Cards) -> None:
+    comparison = cards.case("keras/two-replicas × checkpoint").comparison
     assert comparison is not None
     rows = comparison.at("boundary").set_index("name")
     means = rows.loc[[f"batch_normalization/moving_mean, replica {number}" for number in (0, 1)]]
     assert means["equal"].tolist() == [True, False]
     assert means["control_norm"].nunique() == 2
     assert means["resumed_norm"].nunique() == 1  # replica 0's on both
-    shared = cases["keras/two-replicas-synchronized × checkpoint"].comparison
+    shared = cards.case("keras/two-replicas-synchronized × checkpoint").comparison
     assert shared is not None
     both = shared.at("boundary").query("name.str.startswith('batch_normalization/moving_mean')")
     assert both["control_norm"].nunique() == 1
 
 
-def test_batches_are_known_by_their_bytes(cases: dict[str, Case]) -> None:
-    (found,) = cases["keras/tf-data × backup"].diagnoses
+@keras
+def test_batches_are_known_by_their_bytes(cards: Cards) -> None:
+    (found,) = cards.case("keras/tf-data × backup").diagnoses
     assert found.sentence == ("From step 16 on the resumed run reads the batches of epoch 0, step 0 of the control for one.")
-    comparison = cases["keras/tf-data × backup"].comparison
+    comparison = cards.case("keras/tf-data × backup").comparison
     assert comparison is not None
     assert comparison.at("boundary").query("kind != 'metric'")["equal"].all()
 
 
-def test_what_comes_to_be_in_the_first_step_is_compared_after_it(cases: dict[str, Case]) -> None:
-    comparison = cases["tf2/loop × all"].comparison
+def test_what_comes_to_be_in_the_first_step_is_compared_after_it(cards: Cards) -> None:
+    comparison = cards.case("tf2/loop × all").comparison
     assert comparison is not None
     late = comparison.at("boundary").query("late")
     assert set(late["kind"]) == {"slot"}
@@ -114,25 +130,26 @@ def test_what_comes_to_be_in_the_first_step_is_compared_after_it(cases: dict[str
     assert late["equal"].all()
 
 
-def test_remedies_are_those_of_the_framework(cases: dict[str, Case]) -> None:
-    for name, case in cases.items():
-        for each in case.diagnoses:
-            assert "tf.train.Saver" not in each.remedy, name
-    assert "model.optimizer.build(model.trainable_variables)" in cases["keras/plain × weights"].diagnoses[0].remedy
+@keras
+def test_remedies_are_those_of_the_framework(cards: Cards) -> None:
+    for suite in SUITES:
+        for case in cards[suite].cases:
+            assert not any("tf.train.Saver" in each.remedy for each in case.diagnoses), case.name
+    assert "model.optimizer.build(model.trainable_variables)" in cards.case("keras/plain × weights").diagnoses[0].remedy
 
 
-def test_the_readme_has_the_card(reports: dict[str, Report]) -> None:
+def test_the_readme_has_the_card(cards: Cards) -> None:
     readme = (ROOT / "README.md").read_text()
     for recipe in RECIPES.values():
         outcomes = ", ".join(f"`{restore}` {outcome}" for restore, outcome in recipe.expected.items())
         assert f"| `{recipe.name}` | {recipe.summary} | {outcomes} |" in readme
-    versions = reports["keras"].environment
+    versions = cards["tf2"].environment
     (told,) = re.findall(r"which is that of\nKeras ([\d., and]+), TensorFlow ([\d.]+):", readme)
     assert versions["keras"] in told[0]
     assert versions["tensorflow"] == told[1]
 
 
-def test_a_changed_outcome_is_a_finding(reports: dict[str, Report], tmp_path: Path) -> None:
+def test_a_changed_outcome_is_a_finding(tmp_path: Path) -> None:
     report = verify("tf2/loop", "all", expect="diverged", folder=tmp_path / "runs")
     assert (report.verdict, report.cases[0].outcome) == ("fail", "recovered")
     assert json.loads((tmp_path / "runs" / "cases.json").read_text())["cases"][0]["expected"] == "diverged"
