@@ -452,6 +452,11 @@ def test_a_bundle_that_is_called_like_a_file_of_keras(folder: Path) -> None:
     assert len(fsck(folder).checkpoints) == 3
 
 
+def test_an_index_of_something_else(folder: Path) -> None:
+    (folder / "faiss.index").write_bytes(b"IxF2" * 100)
+    assert found_in(folder) == []
+
+
 def test_folders_in_folders(folder: Path) -> None:
     shutil.copytree(folder, folder / "deeper" / "still")
     a_byte_changed(folder / "deeper" / "still")

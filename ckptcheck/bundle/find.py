@@ -108,9 +108,14 @@ def _data_files(prefix: Path) -> Iterator[Path]:
 
 
 def checkpoints_in(folder: Path) -> list[Found]:
-    """Return the checkpoints of a folder, not of those in it: prefixes that have an index, and files of Keras."""
+    """Return the checkpoints of a folder, not of those in it: prefixes that have an index, and files of Keras.
+
+    Others than TensorFlow call a file an index, too: one without data that does not look like ours is none.
+    """
     files = [each for each in folder.iterdir() if each.is_file()]
-    bundles = [Found(each.with_suffix("")) for each in files if each.suffix == INDEX]
+    data = {found["prefix"] for each in files if (found := DATA.fullmatch(each.name))}
+    indexes = (each for each in files if each.suffix == INDEX)
+    bundles = [Found(each.with_suffix("")) for each in indexes if each.stem in data or is_table(each)]
     keras = [Found(each, is_keras=True) for each in files if each.name.endswith(KERAS)]
     return sorted((*bundles, *keras), key=lambda each: by_number(each.path))
 
