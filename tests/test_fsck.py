@@ -137,7 +137,7 @@ def data_missing(folder: Path) -> None:
 @planted(
     Finding(
         LOOK,
-        "1 data file without an index: a save was interrupted, or the index was not copied",
+        "1 data file without an index: a save or a deletion was interrupted, or the index was not copied",
         "model.ckpt-10.data-00000-of-00001",
         "model.ckpt-10 cannot be restored",
         "delete model.ckpt-10.data-*, or copy its index too",

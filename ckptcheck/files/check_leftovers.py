@@ -14,6 +14,7 @@ from ckptcheck.files.findings import LOOK, Finding
 # How files and folders are called while they are being written. tensor_bundle.cc adds the process and a random number; the
 # state file is written as checkpoint.tmp and a UUID (tensorflow/python/lib/io/file_io.py); sharded savers write into a folder.
 _FILE = re.compile(r".+\.tempstate\d+|checkpoint\.tmp[0-9a-f]{32}")
+_INTERRUPTED = "a save or a deletion was interrupted, or the index was not copied"
 _FOLDER = re.compile(r".+_temp(_[0-9a-f]{32})?")
 
 
@@ -71,7 +72,7 @@ class Folder:
         files = [name for each, name in self.data if each == prefix]
         return Finding(
             LOOK,
-            f"{counted(len(files), 'data file')} without an index: a save was interrupted, or the index was not copied",
+            f"{counted(len(files), 'data file')} without an index: {_INTERRUPTED}",
             str(self.path / files[0]),
             f"{prefix} cannot be restored",
             f"delete {prefix}.data-*, or copy its index too",
