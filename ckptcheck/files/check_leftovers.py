@@ -14,8 +14,8 @@ from ckptcheck.files.findings import LOOK, Finding
 # How files and folders are called while they are being written. tensor_bundle.cc adds the process and a random number; the
 # state file is written as checkpoint.tmp and a UUID (tensorflow/python/lib/io/file_io.py); sharded savers write into a folder.
 _FILE = re.compile(r".+\.tempstate\d+|checkpoint\.tmp[0-9a-f]{32}")
-_INTERRUPTED = "a save or a deletion was interrupted, or the index was not copied"
 _FOLDER = re.compile(r".+_temp(_[0-9a-f]{32})?")
+_INTERRUPTED = "a save or a deletion was interrupted, or the index was not copied"
 
 
 def is_temporary(path: Path) -> bool:
