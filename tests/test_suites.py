@@ -64,7 +64,11 @@ class Cards(dict[str, Report]):
         command = f"python -m ckptcheck verify --suite {suite}"
         assert f"\n{command}\n" in (ROOT / "README.md").read_text()
         asked = [sys.executable, *command.split()[1:], "--out", suite]
-        done = subprocess.run(asked, cwd=self.folder, capture_output=True, text=True, check=False)
+        for _ in range(2):
+            done = subprocess.run(asked, cwd=self.folder, capture_output=True, text=True, check=False)
+            # TensorFlow has been seen to die of SIGSEGV under MirroredStrategy, once in many runs: then nothing was verified.
+            if not (done.returncode == 3 and "killed by SIGSEGV" in done.stdout):
+                break
         assert done.returncode == 0, done.stdout
         self[suite] = judge_folder(self.folder / suite)
         return self[suite]
