@@ -68,7 +68,7 @@ def nan_and_infinite(value: Array, finite: Array) -> tuple[int, int]:
 
 def count_not_finite(value: Array) -> int:
     """Return the number of elements that are NaN or infinite."""
-    if not (is_inexact(value.dtype) or value.dtype.kind == "c"):
+    if not may_be_nan(value.dtype):
         return 0
     return int(value.size - np.isfinite(value).sum())
 
@@ -82,6 +82,11 @@ def is_inexact(dtype: np.dtype[Any]) -> bool:
     """Return whether values of a dtype are rounded."""
     # bfloat16 and the float8s of ml_dtypes are of kind V, as raw bytes are.
     return dtype.kind == "f" or "float" in dtype.name
+
+
+def may_be_nan(dtype: np.dtype[Any]) -> bool:
+    """Return whether elements can be NaN or infinite: rounded numbers, and complex ones."""
+    return is_inexact(dtype) or dtype.kind == "c"
 
 
 def as_float(value: Array) -> Array:

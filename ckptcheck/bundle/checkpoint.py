@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ckptcheck.arrays import Array
 from ckptcheck.bundle.errors import NotReadableError
 from ckptcheck.bundle.reading import Bytes
 from ckptcheck.job import Kind
 from ckptcheck.legible import shown
-
-Array = np.ndarray[Any, Any]
 
 # NumPy's, TensorFlow's are wider: 254 dimensions, and any number of elements where one dimension is 0.
 _MOST_DIMENSIONS, _MOST_ELEMENTS = 64, 1 << 58

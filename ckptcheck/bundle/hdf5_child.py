@@ -9,6 +9,7 @@ its bytes in 8, and the bytes. Nothing but h5py is imported, so that it starts a
 
 import io
 import json
+import math
 import os
 import sys
 from typing import Any
@@ -125,7 +126,7 @@ def _shape(data: Any) -> dict[str, Any]:
         return {"refused": "it has no shape"}
     if data.compression is not None:
         return {"refused": "it is compressed, as nothing in a file of Keras is"}
-    if data.chunks is not None and int(np.prod([float(each) for each in data.chunks])) * data.dtype.itemsize > MOST_CHUNK:
+    if data.chunks is not None and math.prod(data.chunks) * data.dtype.itemsize > MOST_CHUNK:
         return {"refused": f"it is written in chunks of {list(data.chunks)}, which no file of Keras is"}
     if h5py.check_string_dtype(data.dtype) is not None:
         return {"dtype": "string", "shape": data.shape}

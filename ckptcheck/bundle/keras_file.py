@@ -50,11 +50,11 @@ class KerasFile(Checkpoint):
 
     def texts(self, entry: Entry) -> list[bytes]:
         """Return the elements of a tensor of text."""
-        found, content = [], self._read(entry.key, None)
-        while content:
-            end = 8 + int.from_bytes(content[:8], "little")
-            found.append(content[8:end])
-            content = content[end:]
+        found, content, at = [], self._read(entry.key, None), 0
+        while at < len(content):
+            first = at + 8
+            at = first + int.from_bytes(content[at:first], "little")
+            found.append(content[first:at])
         return found
 
     def _read(self, key: str, where: Where | None) -> bytes:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ckptcheck.bundle.checkpoint import Entry
-from ckptcheck.bundle.kinds import by_name
+from ckptcheck.bundle.kinds import by_name, is_counter
 from ckptcheck.job import Kind
 
 _OPTIMIZER = ("optimizer/", "optimizer_weights/")
-_BATCH_NORM, _LOSS_SCALE = "BatchNormalization", "LossScaleOptimizer"
+_BATCH_NORM = "BatchNormalization"
 
 
 def kinds(entries: Mapping[str, Entry], names: Mapping[str, str], config: Any) -> dict[str, Kind]:
@@ -77,11 +77,10 @@ def _of_optimizer(
 
 def _of_number(entry: Entry) -> Kind:
     """Return the kind of a variable of an optimizer as far as it is told by its shape: single numbers are no slots."""
-    whole = entry.dtype is not None and entry.dtype.kind in "iu"
     which = entry.key.rpartition("/")[2]
-    if entry.shape or not (which in ("0", "1") or not which.isdecimal()):
+    if entry.shape or (which.isdecimal() and which not in ("0", "1")):
         return Kind.SLOT
-    return Kind.COUNTER if whole else Kind.HYPERPARAMETER
+    return Kind.COUNTER if is_counter(entry) else Kind.HYPERPARAMETER
 
 
 def _are_of(keys: Sequence[str], entries: Mapping[str, Entry], weights: Sequence[Entry]) -> bool:

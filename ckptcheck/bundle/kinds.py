@@ -52,10 +52,11 @@ def _renamed(entry: Entry, name: str, kind: Kind) -> Entry:
 
 def is_step(entry: Entry) -> bool:
     """Return whether a tensor is a whole number that is called a step."""
-    return _is_counter(entry) and bool(_STEP.fullmatch(re.split(r"[./]", entry.name)[-1]))
+    return is_counter(entry) and bool(_STEP.fullmatch(re.split(r"[./]", entry.name)[-1]))
 
 
-def _is_counter(entry: Entry) -> bool:
+def is_counter(entry: Entry) -> bool:
+    """Return whether a tensor is a single whole number."""
     return entry.dtype is not None and entry.dtype.kind in "iu" and not entry.shape
 
 
@@ -89,7 +90,7 @@ def _of_tracked(entry: Entry, known: Tracked) -> Kind:
     of_optimizer = "_variables" in known.via and "_trainable_variables" not in known.via
     if last in _LOSS_SCALE or known.path.rpartition(".")[2] in _LOSS_SCALE:
         return Kind.LOSS_SCALE
-    if of_optimizer and last not in ("moving_mean", "moving_variance", "learning_rate") and not _is_counter(entry):
+    if of_optimizer and last not in ("moving_mean", "moving_variance", "learning_rate") and not is_counter(entry):
         return Kind.SLOT
     return by_name(entry, f"{known.path.replace('.', '/')}/{known.variable or known.path.rpartition('.')[2]}")
 
@@ -114,7 +115,7 @@ def by_name(entry: Entry, name: str) -> Kind:
     if entry.dtype is None:
         return Kind.OTHER
     whole = entry.dtype.kind in "iu"
-    if not entry.shape and (whole or _COUNTERS.fullmatch(last)):
+    if is_counter(entry) or (not entry.shape and _COUNTERS.fullmatch(last)):
         return Kind.COUNTER
     if not entry.shape and last == "learning_rate":
         return Kind.HYPERPARAMETER

@@ -22,8 +22,6 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 # Added to a rotated checksum, so that the checksum of data that holds checksums is not special: see LevelDB's crc32c.h.
 _MASK = 0xA282EAD8
 
-_SHRUNK = "the file became shorter while it was read"
-
 
 def masked(checksum: int) -> int:
     """Return a CRC32C as files hold it."""
@@ -90,20 +88,21 @@ class File:
             TooShortError: the file ends before them.
         """
         self.must_hold(offset, size, tensor)
-        try:
-            found = os.pread(self._descriptor, size, offset)
-        except OSError as error:
-            raise DamagedError(_reason(error), self.path, offset, tensor) from None
-        return found if len(found) == size else self._rest(found, offset, size, tensor)
+        found = bytearray(size)
+        self._fill(memoryview(found), offset, tensor)
+        return bytes(found)
 
-    def _rest(self, found: bytes, offset: int, size: int, tensor: str | None) -> bytes:
-        """Read on where one call did not give all; a file can also have been cut off meanwhile."""
-        while len(found) < size:
-            more = os.pread(self._descriptor, size - len(found), offset + len(found))
-            if not more:
-                raise TooShortError(_SHRUNK, self.path, offset + len(found), tensor)
-            found += more
-        return found
+    def _fill(self, part: memoryview, offset: int, tensor: str | None) -> None:
+        """Read until a part is full: one call may not give all, and a file can have been cut off meanwhile."""
+        got = 0
+        while got < len(part):
+            try:
+                count = os.preadv(self._descriptor, [part[got:]], offset + got)
+            except OSError as error:
+                raise DamagedError(_reason(error), self.path, offset + got, tensor) from None
+            if not count:
+                raise TooShortError("the file became shorter while it was read", self.path, offset + got, tensor)
+            got += count
 
     def chunks(self, offset: int, size: int, tensor: str | None = None) -> Iterator[Bytes]:
         """Yield some bytes in pieces of at most CHUNK, each of them overwritten by the next.
@@ -115,15 +114,7 @@ class File:
         buffer = np.empty(min(size, CHUNK), np.uint8)
         while size:
             part = buffer[: min(size, CHUNK)]
-            got = 0
-            while got < len(part):
-                try:
-                    count = os.preadv(self._descriptor, [part[got:].data], offset + got)
-                except OSError as error:
-                    raise DamagedError(_reason(error), self.path, offset + got, tensor) from None
-                if not count:
-                    raise TooShortError(_SHRUNK, self.path, offset + got, tensor)
-                got += count
+            self._fill(part.data, offset, tensor)
             yield part
             offset += len(part)
             size -= len(part)

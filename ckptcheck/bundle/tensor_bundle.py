@@ -91,9 +91,8 @@ def open_bundle(prefix: Path, chosen: str = "", *, named: bool = True) -> Tensor
     Args:
         prefix: what all its files' names begin with.
         chosen: how it was found.
-        named: whether to read names and kinds from the object graph, which then is no entry. It is in a data file, and all
-        that
-            is looked at there.
+        named: whether to read names and kinds from the object graph, which then is no entry. It is in a data file,
+            and all that is looked at there.
 
     Raises:
         DamagedError: its index is missing, torn, corrupt, or forged, or its object graph is.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ckptcheck.arrays import Array, as_float, differing, is_inexact, is_number
+from ckptcheck.arrays import Array, as_float, differing, is_inexact, is_number, may_be_nan
 from ckptcheck.bundle import Checkpoint, Entry
 from ckptcheck.files.progress import Progress
 from ckptcheck.files.ulp import steps
@@ -70,6 +70,7 @@ def in_step(left: Iterator[Array], right: Iterator[Array]) -> Iterator[tuple[Arr
         other = other if len(other) else next(right, nothing)
         count = min(len(mine), len(other))
         if not count:
+            assert len(mine) == len(other), "two rows of elements of different lengths"
             return
         yield mine[:count], other[:count]
         mine, other = mine[count:], other[count:]
@@ -110,11 +111,9 @@ def of_arrays(left: Array, right: Array, tolerance: Tolerance) -> Apart:
 
 def _of_different(left: Array, right: Array, tolerance: Tolerance) -> Apart:
     """Say how far rows are apart of which no element is the same."""
-    rounded = is_inexact(left.dtype) or left.dtype.kind == "c"
-    if not rounded:
-        distance = np.where(left > right, left, right).astype(np.uint64) - np.where(left > right, right, left).astype(
-            np.uint64
-        )
+    if not may_be_nan(left.dtype):
+        larger, smaller = np.maximum(left, right), np.minimum(left, right)
+        distance = larger.astype(np.uint64) - smaller.astype(np.uint64)
         worst = int(distance.argmax())
         return Apart(len(left), int(distance[worst]), _largest_share(distance.astype(np.float64), left), None, (worst,))
     with np.errstate(all="ignore"):

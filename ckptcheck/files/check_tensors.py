@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ckptcheck.arrays import is_inexact, nan_and_infinite
+from ckptcheck.arrays import may_be_nan, nan_and_infinite
 from ckptcheck.bundle import Checkpoint, DamagedError, Entry
 from ckptcheck.bundle.errors import NotReadableError, TooShortError
 from ckptcheck.bundle.find import DATA, Found, opened
@@ -106,7 +106,7 @@ def _look(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> "tuple[in
         if entry.dtype is None:
             checkpoint.texts(entry)
             return 0, 0
-        rounded = is_inexact(entry.dtype) or entry.dtype.kind == "c"
+        rounded = may_be_nan(entry.dtype)
         for piece in entry.pieces:
             for chunk in checkpoint.arrays(entry, piece):
                 progress.advance(chunk.nbytes)

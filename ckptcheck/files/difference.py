@@ -1,7 +1,6 @@
 """`diff`: how two checkpoints differ, tensor by tensor, as a value."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from ckptcheck.bundle import Checkpoint, Entry, open_checkpoint
 from ckptcheck.bundle.find import by_number
 from ckptcheck.files.apart import Apart, apart, rank
 from ckptcheck.files.equality import equal
+from ckptcheck.files.json_numbers import or_text
 from ckptcheck.files.matching import Renamed, origins, renamed
 from ckptcheck.files.progress import Progress
 from ckptcheck.files.side_by_side import over
@@ -112,18 +112,14 @@ def _told_pair(pair: Pair) -> dict[str, Any]:
     return found | {
         "elements": pair.a.elements,
         "differing": pair.apart.differing,
-        "absolute": _or_text(pair.apart.absolute),
-        "absolute_of_largest": _or_text(pair.apart.share),
-        "relative": _or_text(pair.apart.relative),
+        "absolute": or_text(pair.apart.absolute),
+        "absolute_of_largest": or_text(pair.apart.share),
+        "relative": or_text(pair.apart.relative),
         "ulp": pair.apart.ulp,
         "at": None if pair.apart.at is None else list(pair.apart.at),
         "nan": pair.apart.nan,
         "has_the_value_of": pair.instead or None,
     }
-
-
-def _or_text(value: float | None) -> float | str | None:
-    return str(value) if value is not None and not math.isfinite(value) else value
 
 
 def _badness(pair: Pair) -> tuple[object, ...]:

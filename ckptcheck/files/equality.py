@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ckptcheck.arrays import Array, is_inexact
+from ckptcheck.arrays import Array, may_be_nan
 from ckptcheck.bundle import CHUNK, Checkpoint, Entry, Piece
 from ckptcheck.bundle.reading import Bytes, checksum, joined, masked
 from ckptcheck.files.apart import in_step
@@ -45,9 +45,10 @@ def equal(
         equal_nan: whether NaN is equal to NaN in a tensor.
         progress: told how many bytes are read.
     """
-    spans = [span for pair in pairs if _is_comparable(*pair) for span in _spans(pair)]
+    pairs = [pair for pair in pairs if _is_comparable(*pair)]
+    spans = [span for pair in pairs for span in _spans(pair)]
     progress.expect(sum(map(_size, spans)))
-    found = {left.key for left, _ in pairs} - {left.key for left, right in pairs if not _is_comparable(left, right)}
+    found = {left.key for left, _ in pairs}
     sums: dict[int, int] = {}  # of pieces, by their identity
     for span, sum_ in over(spans, lambda span: _compare(a, b, span, equal_nan(span.pair[0]), progress), _size, progress):
         if sum_ is None:
@@ -119,10 +120,10 @@ def _compare(a: Checkpoint, b: Checkpoint, span: _Span, equal_nan: bool, progres
         return None
     dtype = left.dtype
     assert dtype is not None
-    may_be_nan = not equal_nan and (is_inexact(dtype) or dtype.kind == "c")
+    has_nan = _has_nan if not equal_nan and may_be_nan(dtype) else lambda values: False
     found = 0
     for one, two in in_step(a.chunks(left, span.a, verify=False), b.chunks(right, span.b, verify=False)):
-        if not _same(one, two) or (may_be_nan and _has_nan(one.view(dtype))):
+        if not _same(one, two) or has_nan(one.view(dtype)):
             return None
         found = checksum(one, found)
         progress.advance(2 * len(one))

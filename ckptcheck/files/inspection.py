@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from ckptcheck.bundle import Checkpoint, Entry, open_checkpoint
 from ckptcheck.bundle.find import by_number
 from ckptcheck.errors import UsageError
+from ckptcheck.files.json_numbers import or_text
 from ckptcheck.files.progress import Progress
 from ckptcheck.files.restores import Meeting, meetings
 from ckptcheck.files.side_by_side import over
@@ -67,12 +67,8 @@ def _row(entry: Entry, found: Statistics) -> dict[str, Any]:
     """Return a tensor as JSON has it."""
     key = entry.key.encode("utf-8", "backslashreplace").decode()
     values = (entry.shown, key, entry.kind.value, entry.type, list(entry.shape), entry.bytes)
-    numbers = {name: _or_text(value) for name, value in asdict(found).items()}
+    numbers = {name: or_text(value) for name, value in asdict(found).items()}
     return dict(zip(_COLUMNS, values, strict=True)) | numbers
-
-
-def _or_text(value: float | None) -> float | str | None:
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def inspect(path: Path | str, match: str = "*", *, progress: Progress | None = None) -> Inspection:

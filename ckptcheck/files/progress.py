@@ -2,8 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
 
 # Seconds; what is done before is not worth a bar, and nobody sees more of them than that.
 PATIENCE, INTERVAL = 0.5, 0.1
@@ -41,7 +45,7 @@ class _Bar(Progress):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._due, self._total, self._done = time.monotonic() + PATIENCE, 0, 0
-        self._stop: Callable[[], None] | None = None
+        self._bars: Bars | None = None
 
     def expect(self, size: int) -> None:
         with self._lock:
@@ -56,25 +60,27 @@ class _Bar(Progress):
                 self._show()
 
     def _show(self) -> None:
-        # Rich takes its time to load; most reads are over before.
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-        from rich.progress import Progress as Bars
-
-        columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        bars = Bars(*columns, console=Console(stderr=True), transient=True)
-        task = bars.add_task("reading", total=self._total, completed=self._done)
-        bars.start()
-
-        def show() -> None:
-            bars.update(task, total=self._total, completed=self._done)
-
-        self._show, self._stop = show, bars.stop  # type: ignore[method-assign]
+        if self._bars is None:
+            self._bars = _started()
+        self._bars.update(self._bars.task_ids[0], total=self._total, completed=self._done)
 
     def close(self) -> None:
         """Take it from the terminal."""
-        if self._stop is not None:
-            self._stop()
+        if self._bars is not None:
+            self._bars.stop()
+
+
+def _started() -> "Bars":
+    # Rich takes its time to load; most reads are over before.
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    bars = Bars(*columns, console=Console(stderr=True), transient=True)
+    bars.add_task("reading", total=None)
+    bars.start()
+    return bars
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """Work over many tensors on the cores there are, its results in order: reading, comparing, summing release Python's lock."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from ckptcheck import environment
 from ckptcheck.files.progress import Progress
 
 Item = TypeVar("Item")
@@ -31,10 +31,10 @@ def over(
         size: how many bytes it reads for an item.
         progress: told by work, chunk by chunk, what is read; so that it can be stopped, as by Ctrl-C.
     """
-    cores = min(MOST, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     if sum(map(size, items)) < WORTH_IT:
         yield from ((item, work(item)) for item in items)
         return
+    cores = min(MOST, environment.cores())
     waiting: deque[tuple[list[Item], Future[list[Result]]]] = deque()
     with ThreadPoolExecutor(cores) as pool:
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ckptcheck.arrays import Array, is_inexact, nan_and_infinite
+from ckptcheck.arrays import Array, may_be_nan, nan_and_infinite
 from ckptcheck.bundle import Checkpoint, Entry
 from ckptcheck.files.progress import Progress
 
@@ -81,7 +81,7 @@ class _Sums:
 
     def _finite(self, chunk: Array) -> Array:
         """Return those elements that are finite, and count the others."""
-        if chunk.dtype.kind != "c" and not is_inexact(chunk.dtype):
+        if not may_be_nan(chunk.dtype):
             # Whole numbers below a byte are none that NumPy computes with.
             return chunk.astype(np.int8) if chunk.dtype.kind == "V" else chunk
         finite = np.isfinite(chunk)
