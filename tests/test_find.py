@@ -111,6 +111,10 @@ def test_what_is_no_checkpoint(folder: Path) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(UsageError, match="empty holds no checkpoint"):
         find(folder / "empty")
+    write(folder / "empty" / "runs" / "some" / "image" / "model.ckpt-1", TENSORS)
+    with pytest.raises(UsageError) as caught:
+        find(folder / "empty")
+    assert str(caught.value) == f"{folder / 'empty'} holds no checkpoint. There are: runs/some/image/."
     (folder / "model.weights.json").touch()
     with pytest.raises(UsageError, match=r"is the list of a sharded file of Keras; give one of its \.weights\.h5 files\."):
         find(folder / "model.weights.json")

@@ -16,6 +16,8 @@ from ckptcheck.legible import shown
 DATA = re.compile(r"(?P<prefix>.+)\.data-(?P<shard>\d{5})-of-(?P<shards>\d{5})")
 KERAS = (".keras", ".h5", ".hdf5")
 META = ".meta"  # the graph, which a Saver writes beside a checkpoint
+# How deep a folder without a checkpoint is searched for some to name: as deep as `verify` leaves them.
+DEEP = 4
 _SAVED_MODEL = Path("variables", "variables")
 
 
@@ -147,7 +149,7 @@ def _in_folder(folder: Path) -> Found:
     if len(known) == 1:
         return replace(known[0], chosen=f"{folder} holds no other, and no state file")
     if not known:
-        raise UsageError(f"{folder} holds no checkpoint.{_near(folder / '*')}")
+        raise UsageError(f"{folder} holds no checkpoint.{_near(folder / '*', DEEP)}")
     names = ", ".join(each.path.name for each in known[:6]) + (f" and {len(known) - 6} more" if len(known) > 6 else "")
     raise UsageError(f"{folder} holds {len(known)} checkpoints and no state file that names one: {names}. Name it.")
 
@@ -162,12 +164,13 @@ def _named(state: state_file.State) -> Found:
     return Found(path, f"{state.file} names {name}{elsewhere}")
 
 
-def _near(path: Path) -> str:
-    """Say which checkpoints there are where one was looked for."""
+def _near(path: Path, deep: int = 1) -> str:
+    """Say which checkpoints there are where one was looked for, and in so many folders within one another there."""
     folder = path.parent
     if not folder.is_dir():
         return ""
     known = [each.path.name for each in checkpoints_in(folder)]
-    inside = sorted({each.parent.name for ending in (INDEX, *KERAS) for each in folder.glob(f"*/*{ending}")})
-    known += [f"{each}/" for each in inside]
+    patterns = ["*/" * depth + f"*{ending}" for depth in range(1, deep + 1) for ending in (INDEX, *KERAS)]
+    inside = {str(each.parent.relative_to(folder)) for pattern in patterns for each in folder.glob(pattern)}
+    known += [f"{each}/" for each in sorted(inside, key=by_number)]
     return f" There are: {', '.join(known[:6])}{', …' if len(known) > 6 else ''}." if known else ""
