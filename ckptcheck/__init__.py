@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ckptcheck.files.difference import diff
     from ckptcheck.files.inspection import inspect
     from ckptcheck.job import Job, Kind, Loop, LoopingJob, Restored, RestoreRefusedError, Step, Tensor
+    from ckptcheck.pipeline import verify
     from ckptcheck.plot import plot
     from ckptcheck.record import record
     from ckptcheck.recorded import compare_runs, judge_folder
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ckptcheck.studies.result import Study
     from ckptcheck.study import study
     from ckptcheck.tolerance import Tolerance
-    from ckptcheck.verify import verify
 
 # Names are loaded when they are first used, so that `ckptcheck --help` need not wait for pandas.
 _HOMES = {
@@ -49,7 +49,7 @@ _HOMES = {
     "plot_study": "studies.plot",
     "record": "record",
     "study": "study",
-    "verify": "verify",
+    "verify": "pipeline",
 }
 __all__ = [
     "Case",

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from ckptcheck.legible import clipped, in_one_line, legible
 from ckptcheck.plain import NOTHING, headline, is_wrong, warnings_of
 from ckptcheck.report import Report, story
+from ckptcheck.text_safety import clipped, in_one_line, legible
 
 # Of each level GitHub shows the first ten annotations of a step, and leaves the rest in the log.
 MOST_SHOWN = 10

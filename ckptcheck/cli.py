@@ -13,7 +13,7 @@ import typer
 
 from ckptcheck import cli_files
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
-from ckptcheck.legible import shown
+from ckptcheck.text_safety import shown
 
 EXIT_CODES = (
     "Exit codes: 0 each case did what was expected; 1 a case did not; 2 the request itself is wrong; "
@@ -127,9 +127,9 @@ def verify(
 
     from ckptcheck import output
     from ckptcheck.ci import ci_outputs
+    from ckptcheck.pipeline import verify as run
     from ckptcheck.progress import ProgressView
     from ckptcheck.schedule import parse_boundaries
-    from ckptcheck.verify import verify as run
 
     options = _options(set_ or [], dataset)
     _meanwhile("matplotlib.backends.backend_agg", html)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ckptcheck.errors import NotVerifiedError, UsageError
-from ckptcheck.legible import shown
+from ckptcheck.text_safety import shown
 
 if TYPE_CHECKING:
     from ckptcheck.files.progress import Progress

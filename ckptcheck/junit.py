@@ -4,10 +4,10 @@ import io
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
-from ckptcheck.legible import in_one_line, legible
 from ckptcheck.outcomes import INCONCLUSIVE
 from ckptcheck.plain import NOTHING, headline, is_wrong, warnings_of
 from ckptcheck.report import Case, Report, story
+from ckptcheck.text_safety import in_one_line, legible
 
 NAME = "ckptcheck"
 

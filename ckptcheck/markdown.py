@@ -9,11 +9,11 @@ import re
 from collections.abc import Sequence
 
 from ckptcheck.diagnosis import Diagnosis
-from ckptcheck.legible import clipped, in_one_line, legible
 from ckptcheck.outcomes import INCONCLUSIVE
 from ckptcheck.plain import NOTHING, headline, is_wrong, warnings_of
 from ckptcheck.report import Case, Report, measured, some
 from ckptcheck.text import numbers
+from ckptcheck.text_safety import clipped, in_one_line, legible
 
 # GitHub shows no summary of more than 1 MiB. These are bytes, and leave room for what else a step has to say.
 MOST_OF_TABLE, MOST_OF_DETAILS, MOST_OF_WARNINGS = 350_000, 400_000, 100_000

@@ -1,8 +1,8 @@
 """What the outputs for CI servers share: a case in one line, and what is wrong with it."""
 
-from ckptcheck.legible import in_one_line
 from ckptcheck.outcomes import INCONCLUSIVE
 from ckptcheck.report import Case, Report
+from ckptcheck.text_safety import in_one_line
 
 NOTHING = "No case was verified, so nothing is known to recover."
 

@@ -107,8 +107,8 @@ def _target(job: Any) -> str:
 
 def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
     """Return the folder with the runs of a job; run them if no other test has."""
+    from ckptcheck.pipeline import verify
     from ckptcheck.recorded import QUESTIONS
-    from ckptcheck.verify import verify
 
     if asked.get("boundary") is not None:
         asked = {name: value for name, value in asked.items() if name != "boundaries"}

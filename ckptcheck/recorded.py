@@ -16,7 +16,7 @@ from ckptcheck.terms import Terms
 from ckptcheck.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
-    from ckptcheck.verify import Request, _JobRun
+    from ckptcheck.pipeline import Request, _JobRun
 
 QUESTIONS = "cases.json"
 RUNS = "runs"

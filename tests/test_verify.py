@@ -13,8 +13,8 @@ from ckptcheck import Case, NotVerifiedError, Report, UsageError, verify
 from ckptcheck.bundle import open_checkpoint
 from ckptcheck.files.checking import fsck
 from ckptcheck.files.difference import diff
+from ckptcheck.pipeline import Request, _folders, plan
 from ckptcheck.run import read_snapshot
-from ckptcheck.verify import Request, _folders, plan
 
 OUTCOMES = {
     "bn-nn × saver": "recovered",
@@ -217,7 +217,7 @@ def test_wrong_requests(arguments: dict[str, object], text: str) -> None:
 
 
 def test_a_framework_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["ckptcheck.verify"], "_modules", lambda names: ["no_such_framework"])
+    monkeypatch.setattr(sys.modules["ckptcheck.pipeline"], "_modules", lambda names: ["no_such_framework"])
     with pytest.raises(NotVerifiedError) as caught:
         verify("plain")
     assert str(caught.value) == (

@@ -13,7 +13,7 @@ from ckptcheck.arrays import Array
 from ckptcheck.bundle.errors import NotReadableError
 from ckptcheck.bundle.reading import Bytes
 from ckptcheck.job import Kind
-from ckptcheck.legible import shown
+from ckptcheck.text_safety import shown
 
 # NumPy's, TensorFlow's are wider: 254 dimensions, and any number of elements where one dimension is 0.
 _MOST_DIMENSIONS, _MOST_ELEMENTS = 64, 1 << 58

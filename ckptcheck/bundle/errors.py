@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ckptcheck.errors import CkptcheckError
-from ckptcheck.legible import clipped, shown
+from ckptcheck.text_safety import clipped, shown
 
 # Characters of a name in a sentence; a forged one may have millions.
 _LONGEST = 300

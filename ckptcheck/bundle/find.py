@@ -11,7 +11,7 @@ from ckptcheck.bundle.errors import DamagedError
 from ckptcheck.bundle.table import is_table
 from ckptcheck.bundle.tensor_bundle import INDEX, open_bundle
 from ckptcheck.errors import UsageError
-from ckptcheck.legible import shown
+from ckptcheck.text_safety import shown
 
 DATA = re.compile(r"(?P<prefix>.+)\.data-(?P<shard>\d{5})-of-(?P<shards>\d{5})")
 KERAS = (".keras", ".h5", ".hdf5")

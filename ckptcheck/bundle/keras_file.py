@@ -22,7 +22,7 @@ from ckptcheck.bundle.errors import DamagedError, NotReadableError
 from ckptcheck.bundle.hdf5 import Hdf5, Where
 from ckptcheck.bundle.reading import CHUNK, Bytes, File
 from ckptcheck.job import Kind
-from ckptcheck.legible import shown
+from ckptcheck.text_safety import shown
 
 ARCHIVE, WEIGHTS, LEGACY = "Keras 3, model.save", "Keras 3, model.save_weights", "Keras, HDF5 of model.save"
 # How all names in the last of them begin.

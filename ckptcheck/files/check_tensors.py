@@ -18,7 +18,7 @@ from ckptcheck.files.columns import counted
 from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG, Finding, some
 from ckptcheck.files.progress import Progress
 from ckptcheck.files.side_by_side import over
-from ckptcheck.legible import shown
+from ckptcheck.text_safety import shown
 
 _RAISES = "a restore of it raises"
 _GO_BACK = "go back to a checkpoint that is whole"
