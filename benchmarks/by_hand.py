@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ckptcheck.job import RestoreRefusedError
-from ckptcheck.schedule import Schedule, make_schedule
+from ckptcheck.job.schedule import Schedule, make_schedule
 
 if TYPE_CHECKING:
     from ckptcheck.jobs.bn_nn import BatchNormNN

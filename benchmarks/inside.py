@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import by_hand
 
+from ckptcheck.job.schedule import Schedule
 from ckptcheck.run import Facts, Heartbeat, Recorder
-from ckptcheck.schedule import Schedule
 from ckptcheck.server import say
 
 if TYPE_CHECKING:

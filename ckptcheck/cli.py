@@ -127,9 +127,9 @@ def verify(
 
     from ckptcheck import output
     from ckptcheck.ci import ci_outputs
+    from ckptcheck.job.schedule import parse_boundaries
     from ckptcheck.pipeline import verify as run
     from ckptcheck.progress import ProgressView
-    from ckptcheck.schedule import parse_boundaries
 
     options = _options(set_ or [], dataset)
     _meanwhile("matplotlib.backends.backend_agg", html)

@@ -20,10 +20,10 @@ from ckptcheck.errors import UsageError, unknown
 from ckptcheck.executors import Place, opened
 from ckptcheck.groups import Group, Needs
 from ckptcheck.groups import run as run_groups
+from ckptcheck.job.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
 from ckptcheck.jobs.options import parse, shown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.processes import Event
-from ckptcheck.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
 from ckptcheck.suites import recipes
 from ckptcheck.terms import Terms
 from ckptcheck.tolerance import Tolerance

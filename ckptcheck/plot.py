@@ -8,10 +8,10 @@ import numpy as np
 
 from ckptcheck.arrays import Array
 from ckptcheck.job import Kind
+from ckptcheck.job.schedule import Schedule
 from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report import Case, Report
 from ckptcheck.run import Run
-from ckptcheck.schedule import Schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

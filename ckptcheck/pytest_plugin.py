@@ -88,7 +88,7 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
 
 
 def _defaults(config: pytest.Config) -> dict[str, Any]:
-    from ckptcheck.schedule import parse_boundaries
+    from ckptcheck.job.schedule import parse_boundaries
 
     boundaries = config.getoption("--ckptcheck-boundaries")
     given = {

@@ -27,7 +27,7 @@ import xxhash
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.examples import fingerprints, split
 from ckptcheck.job import Kind, Step, Tensor
-from ckptcheck.schedule import Schedule
+from ckptcheck.job.schedule import Schedule
 
 FORMAT_VERSION = 4
 MANIFEST = "manifest"

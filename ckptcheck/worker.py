@@ -18,9 +18,9 @@ import numpy as np
 from ckptcheck import environment, jobs, remembered, run
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.job import POISON, Kind, Restored, RestoreRefusedError, Step, Tensor, load
+from ckptcheck.job.schedule import BOUNDARY_EPOCHS, Boundaries, Schedule, make_schedule
 from ckptcheck.jobs import options as job_options
 from ckptcheck.opened import lead_to_copy, opened_files, written_since
-from ckptcheck.schedule import BOUNDARY_EPOCHS, Boundaries, Schedule, make_schedule
 
 Say = Callable[..., None]
 

@@ -7,9 +7,9 @@ import pytest
 
 from ckptcheck.instead import Instead, Lookup
 from ckptcheck.job import Kind, Tensor
+from ckptcheck.job.schedule import Schedule
 from ckptcheck.names import match
 from ckptcheck.run import Facts, Recorder, Run, read
-from ckptcheck.schedule import Schedule
 
 DRAW = np.random.default_rng(0)
 WEIGHT = DRAW.normal(size=(3, 4)).astype("float32")

@@ -6,7 +6,7 @@ import pytest
 
 from ckptcheck.errors import UsageError
 from ckptcheck.job import load
-from ckptcheck.schedule import Schedule, make_schedule, parse_boundaries
+from ckptcheck.job.schedule import Schedule, make_schedule, parse_boundaries
 
 
 def test_default_boundary_is_in_mid_epoch_with_edges_on_both_sides() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ckptcheck import Kind, NotVerifiedError, Step, Tensor
 from ckptcheck.arrays import same
+from ckptcheck.job.schedule import Schedule
 from ckptcheck.run import (
     MOST_PENDING,
     Facts,
@@ -20,7 +21,6 @@ from ckptcheck.run import (
     snapshot_digest,
     write_snapshot,
 )
-from ckptcheck.schedule import Schedule
 
 STATE = {
     "a/b": Tensor(Kind.WEIGHT, np.arange(6, dtype=np.float32).reshape(2, 3)),

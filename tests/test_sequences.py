@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ckptcheck.examples import MOST_EXAMPLES, fingerprints, split
+from ckptcheck.job.schedule import Schedule
 from ckptcheck.run import Facts, Run
-from ckptcheck.schedule import Schedule
 from ckptcheck.sequences import Path as Story
 from ckptcheck.sequences import batches, draws
 
