@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import by_hand
 
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.run import Facts, Heartbeat, Recorder
-from ckptcheck.server import say
+from ckptcheck.run.fork_server import say
+from ckptcheck.run.run import Facts, Heartbeat, Recorder
 
 if TYPE_CHECKING:
     from ckptcheck.jobs.bn_nn import BatchNormNN

@@ -20,7 +20,7 @@ import numpy as np
 from ckptcheck.adapters.keras import FitJob, _Watch
 from ckptcheck.job import Step
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.run import Facts, Heartbeat, Recorder
+from ckptcheck.run.run import Facts, Heartbeat, Recorder
 
 STEPS = 15  # in an epoch of the verified job
 BLOCK = 60  # steps in a timed epoch

@@ -26,7 +26,7 @@ from pathlib import Path
 from side_by_side import HERE, Found, NotMeasuredError, Pair, last_line, main, python, ratio, side_by_side, tell, timed
 
 from ckptcheck.pipeline import verify
-from ckptcheck.processes import Event
+from ckptcheck.run.worker_pool import Event
 
 BY_HAND = "verify against a script by hand"
 IMPORT = "six default cases against one import"

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ckptcheck.job import Job, Kind, Loop, LoopingJob, Restored, RestoreRefusedError, Step, Tensor
     from ckptcheck.pipeline import verify
     from ckptcheck.plot import plot
-    from ckptcheck.record import record
     from ckptcheck.recorded import compare_runs, judge_folder
     from ckptcheck.report import Case, Report
+    from ckptcheck.run.script import record
     from ckptcheck.studies.plot import plot_study
     from ckptcheck.studies.result import Study
     from ckptcheck.study import study
@@ -47,7 +47,7 @@ _HOMES = {
     "open_checkpoint": "bundle",
     "plot": "plot",
     "plot_study": "studies.plot",
-    "record": "record",
+    "record": "run.script",
     "study": "study",
     "verify": "pipeline",
 }

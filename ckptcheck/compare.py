@@ -17,7 +17,7 @@ from ckptcheck.arrays import count_not_finite, differing, is_telling, largest_di
 from ckptcheck.instead import ANEW, Instead, Lookup
 from ckptcheck.job import Kind, Tensor
 from ckptcheck.names import match
-from ckptcheck.run import Run, Snapshot, boundary_point, digest
+from ckptcheck.run.run import Run, Snapshot, boundary_point, digest
 from ckptcheck.tolerance import EXACT, Tolerance
 
 TENSOR_COLUMNS = (

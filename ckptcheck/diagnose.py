@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ckptcheck import environment
 from ckptcheck.allow import reach
 from ckptcheck.causes import CAUSES, Stage
 from ckptcheck.compare import Comparison
@@ -12,7 +11,8 @@ from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.evidence import Evidence
 from ckptcheck.job import Kind
 from ckptcheck.looks import LAST, LOOKS, OF_THE_CONTROL, Look, steps
-from ckptcheck.run import RECORDED, Failure, Run, Snapshot
+from ckptcheck.run import environment
+from ckptcheck.run.run import RECORDED, Failure, Run, Snapshot
 
 
 def why_inconclusive(control: Run, resumed: Run, *, equal_nan: bool = False) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ckptcheck.arrays import Array, as_float, is_inexact, is_telling, same
 from ckptcheck.job import Kind, Tensor
-from ckptcheck.run import Run, digest
+from ckptcheck.run.run import Run, digest
 
 INITIAL = "initial"  # what the control began with: a restart from the same seeds
 FRESH = "fresh"  # what the new process began with, and the control did not

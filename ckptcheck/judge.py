@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ckptcheck import environment, run, trials
+from ckptcheck import trials
 from ckptcheck.allow import of_pattern, reach
 from ckptcheck.arrays import same
 from ckptcheck.causes import Reach
@@ -29,7 +29,8 @@ from ckptcheck.job import Kind
 from ckptcheck.noise import Noise, measure, within, without_saves, without_seeds
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, RestoreError
-from ckptcheck.run import Run, snapshot_digest
+from ckptcheck.run import environment, run
+from ckptcheck.run.run import Run, snapshot_digest
 from ckptcheck.terms import STRICT, Terms
 from ckptcheck.tolerance import Tolerance
 

@@ -6,7 +6,7 @@ A name is no state. What is matched here is compared like everything else, so th
 from collections.abc import Mapping, Sequence
 
 from ckptcheck.job import Tensor
-from ckptcheck.run import Snapshot, digest
+from ckptcheck.run.run import Snapshot, digest
 
 
 def match(control: Sequence[Snapshot], resumed: Sequence[Snapshot]) -> Mapping[str, str]:

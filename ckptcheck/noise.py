@@ -14,7 +14,7 @@ import numpy as np
 from ckptcheck.arrays import largest_difference, same
 from ckptcheck.compare import Comparison, points
 from ckptcheck.names import match
-from ckptcheck.run import Run
+from ckptcheck.run.run import Run
 from ckptcheck.sequences import Path
 
 # A few repetitions show less than the largest difference there can be.

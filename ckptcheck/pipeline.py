@@ -17,17 +17,17 @@ from ckptcheck import jobs
 from ckptcheck.allow import parse as parse_allowed
 from ckptcheck.datasets import is_local, load
 from ckptcheck.errors import UsageError, unknown
-from ckptcheck.executors import Place, opened
-from ckptcheck.groups import Group, Needs
-from ckptcheck.groups import run as run_groups
 from ckptcheck.job.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
 from ckptcheck.jobs.options import parse, shown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
-from ckptcheck.processes import Event
+from ckptcheck.run.dask import Place, opened
+from ckptcheck.run.dispatch import Group, Needs
+from ckptcheck.run.dispatch import run as run_groups
+from ckptcheck.run.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
+from ckptcheck.run.worker_pool import Event
 from ckptcheck.suites import recipes
 from ckptcheck.terms import Terms
 from ckptcheck.tolerance import Tolerance
-from ckptcheck.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
 
 if TYPE_CHECKING:
     from ckptcheck.judge import Evidence, Question

@@ -11,7 +11,7 @@ from ckptcheck.job import Kind
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report import Case, Report
-from ckptcheck.run import Run
+from ckptcheck.run.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

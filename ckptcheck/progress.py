@@ -5,7 +5,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from ckptcheck.processes import Event
+from ckptcheck.run.worker_pool import Event
 
 STARTING = "starting; TensorFlow takes some seconds to import"
 ALL = "all runs"

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ckptcheck import run
 from ckptcheck.allow import parse
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.judge import Evidence, Question, judge, judge_pair, report
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report import Report
+from ckptcheck.run import run
 from ckptcheck.terms import Terms
 from ckptcheck.tolerance import EXACT, Tolerance
 

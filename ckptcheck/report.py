@@ -13,7 +13,7 @@ from ckptcheck.diagnosis import Diagnosis
 from ckptcheck.job import Kind
 from ckptcheck.noise import Noise
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
-from ckptcheck.run import RECORDED, Run
+from ckptcheck.run.run import RECORDED, Run
 from ckptcheck.tolerance import EXACT, Tolerance
 
 SCHEMA_VERSION = 1

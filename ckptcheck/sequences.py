@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ckptcheck.run import Run
+from ckptcheck.run.run import Run
 
 SAME = "same"
 BY_STEP = "by step"  # what belongs to the step number, which is another one

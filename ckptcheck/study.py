@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from ckptcheck import jobs
 from ckptcheck.datasets import is_local, load
 from ckptcheck.errors import NotVerifiedError, UsageError
-from ckptcheck.executors import Place, opened
-from ckptcheck.groups import Group, Needs
-from ckptcheck.groups import run as run_groups
 from ckptcheck.jobs.options import parse, shown
-from ckptcheck.processes import Event
+from ckptcheck.run.dask import Place, opened
+from ckptcheck.run.dispatch import Group, Needs
+from ckptcheck.run.dispatch import run as run_groups
+from ckptcheck.run.worker_pool import Event
 from ckptcheck.studies import training
 from ckptcheck.studies.catalogue import Definition, Variant, definition, options_of
 from ckptcheck.studies.training import Recipe, Task, TrainingRun

@@ -10,7 +10,7 @@ from ckptcheck.diagnose import is_of_restore, of_comparison
 from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.outcomes import DIVERGED
 from ckptcheck.report import Case
-from ckptcheck.run import REMEMBERED, SAME_HASH
+from ckptcheck.run.run import REMEMBERED, SAME_HASH
 
 # What may come of the order of a set, which is another one in each process.
 _MAYBE_HASHED = {

@@ -15,9 +15,10 @@ import pytest
 from conftest import HERE, toy
 from test_cli import run
 
-from ckptcheck import NotVerifiedError, UsageError, executors, study, verify
-from ckptcheck.executors import Place, opened
-from ckptcheck.processes import Event
+from ckptcheck import NotVerifiedError, UsageError, study, verify
+from ckptcheck.run import dask as executors
+from ckptcheck.run.dask import Place, opened
+from ckptcheck.run.worker_pool import Event
 from ckptcheck.studies import training
 
 SHORT: dict[str, Any] = {"steps": 21, "boundary": 9}
@@ -112,7 +113,7 @@ def test_an_executor_that_is_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
         raise NotVerifiedError("no longer there")
 
     executor = NeverDone()
-    monkeypatch.setattr("ckptcheck.executors.Place", lambda given: Place(given, lost))
+    monkeypatch.setattr("ckptcheck.run.dask.Place", lambda given: Place(given, lost))
     with pytest.raises(NotVerifiedError, match="no longer there"):
         verify(toy("Clean"), executor=executor, **SHORT)
     assert executor.future.cancelled()

@@ -9,7 +9,7 @@ from ckptcheck.instead import Instead, Lookup
 from ckptcheck.job import Kind, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.names import match
-from ckptcheck.run import Facts, Recorder, Run, read
+from ckptcheck.run.run import Facts, Recorder, Run, read
 
 DRAW = np.random.default_rng(0)
 WEIGHT = DRAW.normal(size=(3, 4)).astype("float32")

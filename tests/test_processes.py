@@ -7,8 +7,8 @@ from pathlib import Path
 
 from conftest import toy
 
-from ckptcheck.processes import Event, Workers
-from ckptcheck.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
+from ckptcheck.run.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
+from ckptcheck.run.worker_pool import Event, Workers
 
 
 def task(name: str, folder: Path) -> Task:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ckptcheck.remembered import attributes, put
+from ckptcheck.run.python_state import attributes, put
 
 
 class Inner:

@@ -10,7 +10,7 @@ import pytest
 from ckptcheck import Kind, NotVerifiedError, Step, Tensor
 from ckptcheck.arrays import same
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.run import (
+from ckptcheck.run.run import (
     MOST_PENDING,
     Facts,
     Failure,

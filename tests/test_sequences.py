@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ckptcheck.examples import MOST_EXAMPLES, fingerprints, split
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.run import Facts, Run
+from ckptcheck.run.digests import MOST_EXAMPLES, fingerprints, split
+from ckptcheck.run.run import Facts, Run
 from ckptcheck.sequences import Path as Story
 from ckptcheck.sequences import batches, draws
 

@@ -16,7 +16,7 @@ import pytest
 from test_cli import run
 
 from ckptcheck import NotVerifiedError, Study, UsageError, study
-from ckptcheck.processes import Event
+from ckptcheck.run.worker_pool import Event
 from ckptcheck.studies import training
 from ckptcheck.studies.catalogue import STUDIES, definition
 from ckptcheck.studies.plot import plot_study

@@ -14,7 +14,7 @@ from ckptcheck.bundle import open_checkpoint
 from ckptcheck.files.checking import fsck
 from ckptcheck.files.difference import diff
 from ckptcheck.pipeline import Request, _folders, plan
-from ckptcheck.run import read_snapshot
+from ckptcheck.run.run import read_snapshot
 
 OUTCOMES = {
     "bn-nn × saver": "recovered",

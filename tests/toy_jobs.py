@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ckptcheck import Kind, NotVerifiedError, Restored, Step, Tensor
-from ckptcheck.run import digest
+from ckptcheck.run.run import digest
 
 KINDS = {
     "w": Kind.WEIGHT,

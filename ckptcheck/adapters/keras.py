@@ -21,7 +21,7 @@ from ckptcheck.adapters.tf2 import restore_checkpoint
 from ckptcheck.adapters.variables import SEED, Created, names_of, poison, state_of
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Kind, Loop, Restored, Step, Tensor
-from ckptcheck.run import digest
+from ckptcheck.run.run import digest
 
 # Where the wrapped train step puts what it did into the logs; taken out again before Keras sees them.
 SHOWN = "ckptcheck"

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from ckptcheck import environment
 from ckptcheck.files.progress import Progress
+from ckptcheck.run import environment
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

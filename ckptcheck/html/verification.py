@@ -26,7 +26,7 @@ from ckptcheck.html.page import (
 from ckptcheck.outcomes import PASS, RECOVERED
 from ckptcheck.plot import CONTROL, EXACT_LANE, STYLES, Style, laned
 from ckptcheck.report import Case, Report, measured
-from ckptcheck.run import Run
+from ckptcheck.run.run import Run
 from ckptcheck.text import VERDICTS
 
 STEPS = "training steps done"

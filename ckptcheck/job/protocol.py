@@ -76,7 +76,7 @@ class Restored:
     """What a restore touched: the checkpoint key of each live tensor it filled, by tensor name, and all keys there.
 
     An adapter that cannot know returns None for the part it does not know. Where some tensors are filled only when they come
-    to be, `asked` is a function that is called in the end. `values` are the digests (`ckptcheck.run.digest`) of every array in
+    to be, `asked` is a function that is called in the end. `values` are the digests (`ckptcheck.run.run.digest`) of every array in
     the checkpoint: whether a lost value was saved can be known by them where keys cannot be followed.
     """
 

@@ -11,11 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from ckptcheck import environment
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Job, Score
-from ckptcheck.run import Heartbeat
-from ckptcheck.worker import Say, make_job, told
+from ckptcheck.run import environment
+from ckptcheck.run.run import Heartbeat
+from ckptcheck.run.worker import Say, make_job, told
 
 # What a run's numbers depend on: these packages, and these sources of ours.
 PACKAGES = ("tensorflow", "tf-keras", "numpy")

@@ -15,12 +15,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ckptcheck import environment, jobs, remembered, run
+from ckptcheck import jobs
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.job import POISON, Kind, Restored, RestoreRefusedError, Step, Tensor, load
 from ckptcheck.job.schedule import BOUNDARY_EPOCHS, Boundaries, Schedule, make_schedule
 from ckptcheck.jobs import options as job_options
-from ckptcheck.opened import lead_to_copy, opened_files, written_since
+from ckptcheck.run import environment, run
+from ckptcheck.run import python_state as remembered
+from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
 
 Say = Callable[..., None]
 
@@ -489,7 +491,7 @@ def _trouble(error: Exception) -> str | None:
 
 def _place(error: BaseException) -> str:
     """Return ` at file:line`, the last place outside this package and outside installed packages, if there is one."""
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1])
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -25,9 +25,9 @@ import numpy as np
 import xxhash
 
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.examples import fingerprints, split
 from ckptcheck.job import Kind, Step, Tensor
 from ckptcheck.job.schedule import Schedule
+from ckptcheck.run.digests import fingerprints, split
 
 FORMAT_VERSION = 4
 MANIFEST = "manifest"

@@ -79,7 +79,7 @@ class _Server:
         self.active: dict[int, _Worker] = {}
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ckptcheck.server", *modules],
+                [sys.executable, "-m", "ckptcheck.run.fork_server", *modules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ckptcheck import environment, run
 from ckptcheck.errors import UsageError
 from ckptcheck.job import Kind, Step, Tensor
 from ckptcheck.job.schedule import Schedule
+from ckptcheck.run import environment, run
 
 # What gives the live state: a function that returns arrays, or tensors with their kind, by name; or objects of a framework.
 State = Callable[[], Mapping[str, Any]] | Sequence[Any]

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 # What may be asked of a process; each has a `Task` and a `main`.
-ENTRIES = ("ckptcheck.worker", "ckptcheck.studies.training")
+ENTRIES = ("ckptcheck.run.worker", "ckptcheck.studies.training")
 
 # A pipe takes a line of up to 4096 bytes whole (PIPE_BUF), so that lines of several workers never mix.
 LONGEST_LINE = 4096

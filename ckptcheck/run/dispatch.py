@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ckptcheck import environment
 from ckptcheck.errors import NotVerifiedError, UsageError
-from ckptcheck.executors import Place
-from ckptcheck.processes import Event, Workers
+from ckptcheck.run import environment
+from ckptcheck.run.dask import Place
+from ckptcheck.run.worker_pool import Event, Workers
 
 LOST = "the executor has it no longer: its machines, or the connection to them, were lost"
 NEEDED_THERE = "its machines need ckptcheck installed, and memory for one run on each of their threads"

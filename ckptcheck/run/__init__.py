@@ -1,0 +1,1 @@
+"""Runs: what one process does and records, and how processes are started."""
