@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ckptcheck.causes import CAUSES, EVALUATION_ONLY, EVERYTHING, FROM_THE_FIRST_STEP, FROM_THE_FIRST_UPDATE, Reach
-from ckptcheck.compare import Comparison
+from ckptcheck.comparison.compare import Comparison
 from ckptcheck.diagnosis import Diagnosis
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job import Kind

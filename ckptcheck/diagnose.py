@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ckptcheck.allow import reach
 from ckptcheck.causes import CAUSES, Stage
-from ckptcheck.compare import Comparison
+from ckptcheck.comparison.compare import Comparison
 from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.evidence import Evidence
 from ckptcheck.job import Kind

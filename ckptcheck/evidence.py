@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from ckptcheck.causes import Stage
-from ckptcheck.compare import Comparison
+from ckptcheck.comparison.compare import Comparison
+from ckptcheck.comparison.value_origin import ANEW, FRESH, INITIAL, OWN
 from ckptcheck.diagnosis import Diagnosis
-from ckptcheck.instead import ANEW, FRESH, INITIAL, OWN
 from ckptcheck.job import Kind
 
 

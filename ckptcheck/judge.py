@@ -10,7 +10,8 @@ from ckptcheck import trials
 from ckptcheck.allow import of_pattern, reach
 from ckptcheck.arrays import same
 from ckptcheck.causes import Reach
-from ckptcheck.compare import Comparison, compare
+from ckptcheck.comparison.compare import Comparison, compare
+from ckptcheck.comparison.noise_floor import Noise, measure, within, without_saves, without_seeds
 from ckptcheck.diagnose import (
     beyond,
     first_sentence,
@@ -26,7 +27,6 @@ from ckptcheck.diagnose import (
 )
 from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.job import Kind
-from ckptcheck.noise import Noise, measure, within, without_saves, without_seeds
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, RestoreError
 from ckptcheck.run import environment, run

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from ckptcheck.compare import Comparison
+from ckptcheck.comparison.compare import Comparison
+from ckptcheck.comparison.noise_floor import Noise
 from ckptcheck.diagnosis import Diagnosis
 from ckptcheck.job import Kind
-from ckptcheck.noise import Noise
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.run.run import RECORDED, Run
 from ckptcheck.tolerance import EXACT, Tolerance

@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ckptcheck.compare import Comparison
+from ckptcheck.comparison.compare import Comparison
+from ckptcheck.comparison.noise_floor import MARGIN
 from ckptcheck.diagnosis import Diagnosis
-from ckptcheck.noise import MARGIN
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, moving_statistics, some
 

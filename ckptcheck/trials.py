@@ -5,7 +5,7 @@ What the cases show may come of the order of a set, or of what objects of the pr
 
 from collections.abc import Mapping, Sequence
 
-from ckptcheck.compare import Comparison
+from ckptcheck.comparison.compare import Comparison
 from ckptcheck.diagnose import is_of_restore, of_comparison
 from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.outcomes import DIVERGED

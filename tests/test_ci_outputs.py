@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from ckptcheck import Case, Report, annotations, junit, markdown
-from ckptcheck.compare import Comparison
+from ckptcheck.comparison.compare import Comparison
 from ckptcheck.diagnosis import Diagnosis
 from ckptcheck.report import story
 

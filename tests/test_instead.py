@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ckptcheck.instead import Instead, Lookup
+from ckptcheck.comparison.rename_matching import match
+from ckptcheck.comparison.value_origin import Instead, Lookup
 from ckptcheck.job import Kind, Tensor
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.names import match
 from ckptcheck.run.run import Facts, Recorder, Run, read
 
 DRAW = np.random.default_rng(0)

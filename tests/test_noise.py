@@ -5,7 +5,7 @@ import pytest
 from conftest import toy
 
 from ckptcheck import Case, UsageError, verify
-from ckptcheck.noise import MARGIN
+from ckptcheck.comparison.noise_floor import MARGIN
 
 
 @pytest.fixture(scope="module")

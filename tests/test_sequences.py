@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ckptcheck.comparison.batch_order import Path as Story
+from ckptcheck.comparison.batch_order import batches, draws
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.run.digests import MOST_EXAMPLES, fingerprints, split
 from ckptcheck.run.run import Facts, Run
-from ckptcheck.sequences import Path as Story
-from ckptcheck.sequences import batches, draws
 
 # Four steps an epoch, each epoch in an order of its own.
 EPOCHS = ["abcd", "efgh", "ijkl", "mnop"]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from ckptcheck.comparison.value_origin import FRESH, INITIAL, OLDER
 from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.evidence import Evidence, stage_of_all
-from ckptcheck.instead import FRESH, INITIAL, OLDER
 
 
 def nothing_restored(evidence: Evidence) -> Iterator[Diagnosis]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from ckptcheck import sequences
+from ckptcheck.comparison import batch_order as sequences
+from ckptcheck.comparison.batch_order import Path
 from ckptcheck.diagnosis import Diagnosis, diagnosis
 from ckptcheck.evidence import Evidence
-from ckptcheck.sequences import Path
 
 
 def batches(evidence: Evidence) -> Iterator[Diagnosis]:

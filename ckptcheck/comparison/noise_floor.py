@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ckptcheck.arrays import largest_difference, same
-from ckptcheck.compare import Comparison, points
-from ckptcheck.names import match
+from ckptcheck.comparison.batch_order import Path
+from ckptcheck.comparison.compare import Comparison, points
+from ckptcheck.comparison.rename_matching import match
 from ckptcheck.run.run import Run
-from ckptcheck.sequences import Path
 
 # A few repetitions show less than the largest difference there can be.
 MARGIN = 3.0

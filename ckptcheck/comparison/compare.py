@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ckptcheck import sequences
 from ckptcheck.arrays import count_not_finite, differing, is_telling, largest_difference, norm, same
-from ckptcheck.instead import ANEW, Instead, Lookup
+from ckptcheck.comparison import batch_order as sequences
+from ckptcheck.comparison.rename_matching import match
+from ckptcheck.comparison.value_origin import ANEW, Instead, Lookup
 from ckptcheck.job import Kind, Tensor
-from ckptcheck.names import match
 from ckptcheck.run.run import Run, Snapshot, boundary_point, digest
 from ckptcheck.tolerance import EXACT, Tolerance
 

@@ -1,0 +1,1 @@
+"""Comparisons: control and resumed side by side, without an opinion."""
