@@ -325,7 +325,7 @@ def explain(
     from rich.console import Console
 
     from ckptcheck import explain as catalogue
-    from ckptcheck.causes import CAUSES
+    from ckptcheck.diagnosis.catalogue import CAUSES
 
     if cause is not None and markdown:
         raise UsageError("--markdown is for the whole catalogue: name no cause.")

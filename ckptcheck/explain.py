@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ckptcheck.causes import CAUSES, Cause, Stage
+from ckptcheck.diagnosis.catalogue import CAUSES, Cause, Stage
 from ckptcheck.errors import unknown
 
 FRAMEWORKS = {

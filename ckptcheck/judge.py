@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ckptcheck import trials
-from ckptcheck.allow import of_pattern, reach
 from ckptcheck.arrays import same
-from ckptcheck.causes import Reach
 from ckptcheck.comparison.compare import Comparison, compare
 from ckptcheck.comparison.noise_floor import Noise, measure, within, without_saves, without_seeds
-from ckptcheck.diagnose import (
+from ckptcheck.diagnosis import experiments as trials
+from ckptcheck.diagnosis.allowances import of_pattern, reach
+from ckptcheck.diagnosis.catalogue import Reach
+from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
+from ckptcheck.diagnosis.diagnose import (
     beyond,
     first_sentence,
     is_of_restore,
@@ -25,13 +26,12 @@ from ckptcheck.diagnose import (
     why_inconclusive,
     why_nothing_compared,
 )
-from ckptcheck.diagnosis import Diagnosis, diagnosis
+from ckptcheck.diagnosis.terms import STRICT, Terms
 from ckptcheck.job import Kind
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, RestoreError
 from ckptcheck.run import environment, run
 from ckptcheck.run.run import Run, snapshot_digest
-from ckptcheck.terms import STRICT, Terms
 from ckptcheck.tolerance import Tolerance
 
 # What may have gone wrong before a resumed run had anything to do with the checkpoint.

@@ -8,7 +8,7 @@ import html
 import re
 from collections.abc import Sequence
 
-from ckptcheck.diagnosis import Diagnosis
+from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import INCONCLUSIVE
 from ckptcheck.plain import NOTHING, headline, is_wrong, warnings_of
 from ckptcheck.report import Case, Report, measured, some

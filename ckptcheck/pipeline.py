@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ckptcheck import jobs
-from ckptcheck.allow import parse as parse_allowed
 from ckptcheck.datasets import is_local, load
+from ckptcheck.diagnosis.allowances import parse as parse_allowed
+from ckptcheck.diagnosis.terms import Terms
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
 from ckptcheck.jobs.options import parse, shown
@@ -26,7 +27,6 @@ from ckptcheck.run.dispatch import run as run_groups
 from ckptcheck.run.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
 from ckptcheck.run.worker_pool import Event
 from ckptcheck.suites import recipes
-from ckptcheck.terms import Terms
 from ckptcheck.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -266,7 +266,8 @@ def _follow_up(
 
     Returns whether there was anything to run.
     """
-    from ckptcheck import judge, trials
+    from ckptcheck import judge
+    from ckptcheck.diagnosis import experiments as trials
 
     groups = []
     for job, found in runs.items():

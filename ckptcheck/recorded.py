@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ckptcheck.allow import parse
+from ckptcheck.diagnosis.allowances import parse
+from ckptcheck.diagnosis.terms import Terms
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.judge import Evidence, Question, judge, judge_pair, report
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report import Report
 from ckptcheck.run import run
-from ckptcheck.terms import Terms
 from ckptcheck.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ckptcheck.comparison.compare import Comparison
 from ckptcheck.comparison.noise_floor import Noise
-from ckptcheck.diagnosis import Diagnosis
+from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.job import Kind
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.run.run import RECORDED, Run

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ckptcheck.comparison.compare import Comparison
 from ckptcheck.comparison.noise_floor import MARGIN
-from ckptcheck.diagnosis import Diagnosis
+from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
 from ckptcheck.report import Case, Report, moving_statistics, some
 

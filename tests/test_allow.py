@@ -4,7 +4,7 @@ import pytest
 from conftest import toy
 
 from ckptcheck import Case, Report, UsageError, verify
-from ckptcheck.allow import parse
+from ckptcheck.diagnosis.allowances import parse
 from ckptcheck.report import story
 
 

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from ckptcheck import Case, Report, annotations, junit, markdown
 from ckptcheck.comparison.compare import Comparison
-from ckptcheck.diagnosis import Diagnosis
+from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report import story
 
 LOST = Diagnosis("state-lost", "omitted at save", "1 of 2 tensors is zero.", "Save every variable.", ("weights",))

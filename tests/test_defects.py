@@ -8,7 +8,7 @@ from conftest import ROOT
 from defects.expected import CLEAN, DEFECTS, Planted, planted
 from defects.matrix import Row, by_cause, run, table, wrong
 
-from ckptcheck.causes import CAUSES
+from ckptcheck.diagnosis.catalogue import CAUSES
 
 # A job whose one control serves many defects; .ci/run runs all jobs, in all variants.
 HERE = {("graph.py", "Graph"): 1}

@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from ckptcheck.causes import CAUSES, Cause, Stage
+from ckptcheck.diagnosis.catalogue import CAUSES, Cause, Stage
 from ckptcheck.explain import to_markdown
 
 # The codes of the project's collection of real reports, and what they are called here.

@@ -7,7 +7,7 @@ import toy_jobs
 from conftest import toy
 
 from ckptcheck import Case, Report, UsageError, verify
-from ckptcheck.diagnose import why_nothing_compared
+from ckptcheck.diagnosis.diagnose import why_nothing_compared
 
 OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import toy
 
 from ckptcheck import Case, Report, verify
-from ckptcheck.diagnosis import diagnosis
+from ckptcheck.diagnosis.cause import diagnosis
 
 
 def case(outcome: str, expected: str = "recovered", **facts: object) -> Case:
@@ -81,7 +81,7 @@ def test_json_is_strict_where_numbers_are_not() -> None:
 
 
 def test_every_cause_has_its_sentences() -> None:
-    from ckptcheck.causes import CAUSES
+    from ckptcheck.diagnosis.catalogue import CAUSES
 
     for name, cause in CAUSES.items():
         fields = {field: 1.0 if spec else "something" for _, field, spec, _ in Formatter().parse(cause.sentence) if field}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ckptcheck.allow import NOTHING, Allowed
+from ckptcheck.diagnosis.allowances import NOTHING, Allowed
 from ckptcheck.tolerance import EXACT, Tolerance
 
 

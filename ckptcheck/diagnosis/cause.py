@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ckptcheck.causes import CAUSES, Stage
+from ckptcheck.diagnosis.catalogue import CAUSES, Stage
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from ckptcheck.causes import Stage
 from ckptcheck.comparison.value_origin import ANEW, FACTOR, FRESH, INITIAL, NARROWER, ROUNDING, TENSOR, ZERO
-from ckptcheck.diagnosis import Diagnosis, diagnosis
-from ckptcheck.evidence import Evidence, apart, by_stage, values
+from ckptcheck.diagnosis.catalogue import Stage
+from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
+from ckptcheck.diagnosis.findings import Evidence, apart, by_stage, values
 from ckptcheck.job import Kind
 
 Look = Callable[[Evidence], Iterator[Diagnosis]]

@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ckptcheck.allow import reach
-from ckptcheck.causes import CAUSES, Stage
 from ckptcheck.comparison.compare import Comparison
-from ckptcheck.diagnosis import Diagnosis, diagnosis
-from ckptcheck.evidence import Evidence
+from ckptcheck.diagnosis.allowances import reach
+from ckptcheck.diagnosis.catalogue import CAUSES, Stage
+from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
+from ckptcheck.diagnosis.findings import Evidence
+from ckptcheck.diagnosis.rules import LAST, LOOKS, OF_THE_CONTROL, Look, steps
 from ckptcheck.job import Kind
-from ckptcheck.looks import LAST, LOOKS, OF_THE_CONTROL, Look, steps
 from ckptcheck.run import environment
 from ckptcheck.run.run import RECORDED, Failure, Run, Snapshot
 

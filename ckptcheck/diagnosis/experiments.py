@@ -6,8 +6,8 @@ What the cases show may come of the order of a set, or of what objects of the pr
 from collections.abc import Mapping, Sequence
 
 from ckptcheck.comparison.compare import Comparison
-from ckptcheck.diagnose import is_of_restore, of_comparison
-from ckptcheck.diagnosis import Diagnosis, diagnosis
+from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
+from ckptcheck.diagnosis.diagnose import is_of_restore, of_comparison
 from ckptcheck.outcomes import DIVERGED
 from ckptcheck.report import Case
 from ckptcheck.run.run import REMEMBERED, SAME_HASH

@@ -6,9 +6,9 @@ them has explained the next ones do not see, so that consequences are not report
 
 from collections.abc import Callable, Iterator
 
-from ckptcheck.diagnosis import Diagnosis
-from ckptcheck.evidence import Evidence
-from ckptcheck.looks import checkpoint, data, steps, tensors
+from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.diagnosis.findings import Evidence
+from ckptcheck.diagnosis.rules import checkpoint, data, steps, tensors
 
 Look = Callable[[Evidence], Iterator[Diagnosis]]
 

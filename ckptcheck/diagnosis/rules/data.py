@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from ckptcheck.comparison import batch_order as sequences
 from ckptcheck.comparison.batch_order import Path
-from ckptcheck.diagnosis import Diagnosis, diagnosis
-from ckptcheck.evidence import Evidence
+from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
+from ckptcheck.diagnosis.findings import Evidence
 
 
 def batches(evidence: Evidence) -> Iterator[Diagnosis]:

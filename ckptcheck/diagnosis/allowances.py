@@ -4,9 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ckptcheck.causes import CAUSES, EVALUATION_ONLY, EVERYTHING, FROM_THE_FIRST_STEP, FROM_THE_FIRST_UPDATE, Reach
 from ckptcheck.comparison.compare import Comparison
-from ckptcheck.diagnosis import Diagnosis
+from ckptcheck.diagnosis.catalogue import (
+    CAUSES,
+    EVALUATION_ONLY,
+    EVERYTHING,
+    FROM_THE_FIRST_STEP,
+    FROM_THE_FIRST_UPDATE,
+    Reach,
+)
+from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job import Kind
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from ckptcheck.comparison.value_origin import FRESH, INITIAL, OLDER
-from ckptcheck.diagnosis import Diagnosis, diagnosis
-from ckptcheck.evidence import Evidence, stage_of_all
+from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
+from ckptcheck.diagnosis.findings import Evidence, stage_of_all
 
 
 def nothing_restored(evidence: Evidence) -> Iterator[Diagnosis]:

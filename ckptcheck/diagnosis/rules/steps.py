@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from ckptcheck.causes import Reach
-from ckptcheck.diagnosis import Diagnosis, diagnosis
-from ckptcheck.evidence import Evidence, apart, as_number, by_stage, counted_off, values
+from ckptcheck.diagnosis.catalogue import Reach
+from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
+from ckptcheck.diagnosis.findings import Evidence, apart, as_number, by_stage, counted_off, values
 from ckptcheck.job import Kind
 
 # Kinds that training in another mode leaves where they are.

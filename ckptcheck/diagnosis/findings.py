@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from ckptcheck.causes import Stage
 from ckptcheck.comparison.compare import Comparison
 from ckptcheck.comparison.value_origin import ANEW, FRESH, INITIAL, OWN
-from ckptcheck.diagnosis import Diagnosis
+from ckptcheck.diagnosis.catalogue import Stage
+from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.job import Kind
 
 
