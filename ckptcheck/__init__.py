@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from ckptcheck.files.inspection import inspect
     from ckptcheck.job import Job, Kind, Loop, LoopingJob, Restored, RestoreRefusedError, Step, Tensor
     from ckptcheck.pipeline import verify
-    from ckptcheck.plot import plot
-    from ckptcheck.recorded import compare_runs, judge_folder
-    from ckptcheck.report import Case, Report
+    from ckptcheck.report.outputs.figure import plot
+    from ckptcheck.report.rejudge import compare_runs, judge_folder
+    from ckptcheck.report.report import Case, Report
     from ckptcheck.run.script import record
     from ckptcheck.studies.plot import plot_study
     from ckptcheck.studies.result import Study
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 # Names are loaded when they are first used, so that `ckptcheck --help` need not wait for pandas.
 _HOMES = {
-    "Case": "report",
+    "Case": "report.report",
     "CkptcheckError": "errors",
     "Job": "job",
     "Kind": "job",
     "Loop": "job",
     "LoopingJob": "job",
     "NotVerifiedError": "errors",
-    "Report": "report",
+    "Report": "report.report",
     "RestoreRefusedError": "job",
     "Restored": "job",
     "Step": "job",
@@ -39,13 +39,13 @@ _HOMES = {
     "Tensor": "job",
     "Tolerance": "tolerance",
     "UsageError": "errors",
-    "compare_runs": "recorded",
+    "compare_runs": "report.rejudge",
     "diff": "files.difference",
     "fsck": "files.checking",
     "inspect": "files.inspection",
-    "judge_folder": "recorded",
+    "judge_folder": "report.rejudge",
     "open_checkpoint": "bundle",
-    "plot": "plot",
+    "plot": "report.outputs.figure",
     "plot_study": "studies.plot",
     "record": "run.script",
     "study": "study",

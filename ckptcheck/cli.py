@@ -125,11 +125,11 @@ def verify(
     """
     from rich.console import Console
 
-    from ckptcheck import output
-    from ckptcheck.ci import ci_outputs
     from ckptcheck.job.schedule import parse_boundaries
     from ckptcheck.pipeline import verify as run
     from ckptcheck.progress import ProgressView
+    from ckptcheck.report.outputs import folder as output
+    from ckptcheck.report.outputs.ci import ci_outputs
 
     options = _options(set_ or [], dataset)
     _meanwhile("matplotlib.backends.backend_agg", html)
@@ -156,15 +156,15 @@ def verify(
                     executor=executor,
                     watch=watch,
                 )
-            from ckptcheck.plot import save
+            from ckptcheck.report.outputs.figure import save
 
             output.write(report, partial, save)
             if html:
-                from ckptcheck.html import report_page
+                from ckptcheck.report.html import report_page
 
                 write_html(report_page(report))
         tell(report)
-    from ckptcheck import text
+    from ckptcheck.report.outputs import terminal as text
 
     _tell(report, json, text.show, f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}")
     raise typer.Exit(report.exit_code)
@@ -203,8 +203,8 @@ def study(
         return
     from rich.console import Console
 
-    from ckptcheck import output
     from ckptcheck.progress import ProgressView
+    from ckptcheck.report.outputs import folder as output
     from ckptcheck.study import ACCURACIES
     from ckptcheck.study import study as run
 
@@ -229,7 +229,7 @@ def study(
 
             output.write_study(found, partial, save)
             if html:
-                from ckptcheck.html import study_page
+                from ckptcheck.report.html import study_page
 
                 write_html(study_page(found))
     from ckptcheck.studies import text
@@ -251,10 +251,10 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare two runs that a script recorded with `ckptcheck.record`. Needs no TensorFlow."""
-    from ckptcheck.ci import ci_outputs
+    from ckptcheck.report.outputs.ci import ci_outputs
 
     with ci_outputs(junit, markdown) as tell:
-        from ckptcheck.recorded import compare_runs
+        from ckptcheck.report.rejudge import compare_runs
 
         tolerance = _tolerance(rtol, atol, equal_nan)
         report = compare_runs(control, resumed, expect=expect or "recovered", tolerance=tolerance, allow=allow or ())
@@ -276,10 +276,10 @@ def judge(
     json: Json = False,
 ) -> None:
     """Judge the runs of an earlier verification anew, with another tolerance or expectation, without training."""
-    from ckptcheck.ci import ci_outputs
+    from ckptcheck.report.outputs.ci import ci_outputs
 
     with ci_outputs(junit, markdown) as tell:
-        from ckptcheck.recorded import judge_folder
+        from ckptcheck.report.rejudge import judge_folder
 
         tolerance = _tolerance(rtol, atol, equal_nan)
         report = judge_folder(folder, restore or (), expect=expect, tolerance=tolerance, allow=allow or ())
@@ -294,7 +294,7 @@ def _tolerance(rtol: float, atol: float, equal_nan: bool) -> Any:
 
 
 def _show(report: Any, json: bool) -> None:
-    from ckptcheck import text
+    from ckptcheck.report.outputs import terminal as text
 
     _tell(report, json, text.show, "")
     raise typer.Exit(report.exit_code)
@@ -324,8 +324,8 @@ def explain(
     """Explain what can be lost: what it is, how it shows, what to do about it, and who met it."""
     from rich.console import Console
 
-    from ckptcheck import explain as catalogue
     from ckptcheck.diagnosis.catalogue import CAUSES
+    from ckptcheck.report.outputs import explain as catalogue
 
     if cause is not None and markdown:
         raise UsageError("--markdown is for the whole catalogue: name no cause.")
@@ -405,7 +405,7 @@ def _meanwhile(module: str, html: Path | None) -> None:
     """Load what will draw while the processes are at work, and refuse --html now if what it needs is not installed."""
     threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
     if html is not None:
-        from ckptcheck.html import require
+        from ckptcheck.report.html import require
 
         require()
 

@@ -30,8 +30,8 @@ from ckptcheck.suites import recipes
 from ckptcheck.tolerance import Tolerance
 
 if TYPE_CHECKING:
-    from ckptcheck.judge import Evidence, Question
-    from ckptcheck.report import Case, Report
+    from ckptcheck.report.judge import Evidence, Question
+    from ckptcheck.report.report import Case, Report
 
 TIMEOUT = 300.0
 Watch = Callable[[Event], None]
@@ -59,13 +59,13 @@ class _JobRun:
 
     def evidence(self) -> "Evidence":
         """Return what there is to judge."""
-        from ckptcheck.judge import Evidence
+        from ckptcheck.report.judge import Evidence
 
         return Evidence(self.folder, self.trouble, self.repeats, self.noise_asked)
 
     def questions(self, request: Request) -> "list[Question]":
         """Return the cases that a request makes: one for each restore and boundary."""
-        from ckptcheck.judge import Question
+        from ckptcheck.report.judge import Question
 
         # A job of a user's own that failed before it could name its restores still makes one case.
         restores = [request.restore] if request.restore else self.restores or ["(any)"]
@@ -149,7 +149,8 @@ def verify(
         hear = watch or (lambda event: None)
         with opened(executor) as place:
             runs = _run_all(requests, top, settings, place, hear)
-            from ckptcheck import judge, recorded  # loaded by now, see _follow
+            from ckptcheck.report import judge
+            from ckptcheck.report import rejudge as recorded  # loaded by now, see _follow
 
             cases = _judged(requests, runs, terms)
             if _follow_up(cases, runs, top, settings, place, hear, may_repeat=repeat is None):
@@ -266,8 +267,8 @@ def _follow_up(
 
     Returns whether there was anything to run.
     """
-    from ckptcheck import judge
     from ckptcheck.diagnosis import experiments as trials
+    from ckptcheck.report import judge
 
     groups = []
     for job, found in runs.items():
@@ -302,7 +303,7 @@ def _follow_up(
 def _follow(events: Iterable[Event], runs: Mapping[str, _JobRun], watch: Watch) -> None:
     for event in events:
         # pandas and what stands on it are not needed before the processes have ended, which are only starting now.
-        importlib.import_module("ckptcheck.judge")
+        importlib.import_module("ckptcheck.report.judge")
         _note(runs[event.task.job], event)
         watch(event)
 
@@ -314,7 +315,7 @@ def _judged(
     known: "Sequence[Case]" = (),
 ) -> "list[Case]":
     """Judge every case; one that is known already is judged anew only where something was run since that can tell more."""
-    from ckptcheck import judge
+    from ckptcheck.report import judge
 
     evidence = {job: found.evidence() for job, found in runs.items()}
     asked = [(request.job, question) for request in requests for question in runs[request.job].questions(request)]

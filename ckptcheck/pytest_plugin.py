@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from ckptcheck.report import Report
+    from ckptcheck.report.report import Report
 
 VerifyRecovery = Callable[..., "Report"]
 
@@ -67,7 +67,7 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
     ) -> "Report":
         __tracebackhide__ = True
         from ckptcheck.errors import CkptcheckError
-        from ckptcheck.recorded import judge_folder
+        from ckptcheck.report.rejudge import judge_folder
         from ckptcheck.tolerance import Tolerance
 
         wanted = (restore,) if isinstance(restore, str) else tuple(restore)
@@ -108,7 +108,7 @@ def _target(job: Any) -> str:
 def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
     """Return the folder with the runs of a job; run them if no other test has."""
     from ckptcheck.pipeline import verify
-    from ckptcheck.recorded import QUESTIONS
+    from ckptcheck.report.rejudge import QUESTIONS
 
     if asked.get("boundary") is not None:
         asked = {name: value for name, value in asked.items() if name != "boundaries"}

@@ -5,7 +5,7 @@ from conftest import toy
 
 from ckptcheck import Case, Report, UsageError, verify
 from ckptcheck.diagnosis.allowances import parse
-from ckptcheck.report import story
+from ckptcheck.report.report import story
 
 
 def allowed(job: str, *texts: str) -> Report:
@@ -28,8 +28,9 @@ def test_a_cause_that_is_allowed_is_shown() -> None:
 
 
 def test_no_output_shows_it_as_an_exact_recovery() -> None:
-    from ckptcheck import markdown, plot
-    from ckptcheck.html import report_page
+    from ckptcheck import plot
+    from ckptcheck.report.html import report_page
+    from ckptcheck.report.outputs import markdown
 
     report = allowed("OtherRate", "learning-rate-differs")
     assert story(report.cases[0]).splitlines()[0].endswith("OtherRate × all: recovered, as allowed (expected: recovered)")

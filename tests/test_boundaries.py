@@ -70,7 +70,7 @@ def test_what_holds_at_every_boundary_is_said_once(report: Report) -> None:
 
 def test_the_figure_and_the_page_have_all_of_them(report: Report) -> None:
     from ckptcheck import plot
-    from ckptcheck.html import report_page
+    from ckptcheck.report.html import report_page
 
     labels = [text.get_text() for axes in plot(report).axes[:1] for text in axes.get_legend().get_texts()]
     assert labels == [

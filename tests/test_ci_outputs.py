@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from ckptcheck import Case, Report, annotations, junit, markdown
+from ckptcheck import Case, Report
 from ckptcheck.comparison.compare import Comparison
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.report import story
+from ckptcheck.report.outputs import github as annotations
+from ckptcheck.report.outputs import junit, markdown
+from ckptcheck.report.report import story
 
 LOST = Diagnosis("state-lost", "omitted at save", "1 of 2 tensors is zero.", "Save every variable.", ("weights",))
 HOSTILE = "a|b`c</details><b>&*_x_*\\|[d](e)\r\n\n| f\x1b[31m\x00\ud800 100%,:: $g$"

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 from ckptcheck.diagnosis.catalogue import CAUSES, Cause, Stage
-from ckptcheck.explain import to_markdown
+from ckptcheck.report.outputs.explain import to_markdown
 
 # The codes of the project's collection of real reports, and what they are called here.
 CODES = {

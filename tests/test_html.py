@@ -14,7 +14,7 @@ from test_cli import TOY_RUN, run
 from test_study import made
 
 from ckptcheck import Report, UsageError, verify
-from ckptcheck.html import report_page, require, study_page
+from ckptcheck.report.html import report_page, require, study_page
 
 CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 # Each of these asks for a connection to somewhere, or for rights that a test has not got.

@@ -5,7 +5,7 @@ import pytest
 from conftest import toy
 
 from ckptcheck import Report, plot, verify
-from ckptcheck.plot import EXACT_LANE, LANE_EDGE
+from ckptcheck.report.outputs.figure import EXACT_LANE, LANE_EDGE
 
 
 def test_exact_match_and_last_bit_lie_apart() -> None:

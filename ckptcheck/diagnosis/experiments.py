@@ -9,7 +9,7 @@ from ckptcheck.comparison.compare import Comparison
 from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
 from ckptcheck.diagnosis.diagnose import is_of_restore, of_comparison
 from ckptcheck.outcomes import DIVERGED
-from ckptcheck.report import Case
+from ckptcheck.report.report import Case
 from ckptcheck.run.run import REMEMBERED, SAME_HASH
 
 # What may come of the order of a set, which is another one in each process.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ckptcheck.plot import STYLES, save_figure
+from ckptcheck.report.outputs.figure import STYLES, save_figure
 from ckptcheck.studies import words
 from ckptcheck.studies.humps import Floats
 from ckptcheck.studies.result import Study

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ckptcheck.report import finite
+from ckptcheck.report.report import finite
 from ckptcheck.run.run import digest
 from ckptcheck.studies.catalogue import Definition, Variant
 from ckptcheck.studies.humps import END, RISE, WINDOW, Hump, humps_of, rises_of

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import INCONCLUSIVE
-from ckptcheck.plain import NOTHING, headline, is_wrong, warnings_of
-from ckptcheck.report import Case, Report, measured, some
-from ckptcheck.text import numbers
+from ckptcheck.report.outputs.terminal import numbers
+from ckptcheck.report.report import Case, Report, measured, some
+from ckptcheck.report.sentences import NOTHING, headline, is_wrong, warnings_of
 from ckptcheck.text_safety import clipped, in_one_line, legible
 
 # GitHub shows no summary of more than 1 MiB. These are bytes, and leave room for what else a step has to say.

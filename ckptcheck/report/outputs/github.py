@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ckptcheck.plain import NOTHING, headline, is_wrong, warnings_of
-from ckptcheck.report import Report, story
+from ckptcheck.report.report import Report, story
+from ckptcheck.report.sentences import NOTHING, headline, is_wrong, warnings_of
 from ckptcheck.text_safety import clipped, in_one_line, legible
 
 # Of each level GitHub shows the first ten annotations of a step, and leaves the rest in the log.

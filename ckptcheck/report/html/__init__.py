@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ckptcheck.errors import UsageError
 
 if TYPE_CHECKING:
-    from ckptcheck.report import Report
+    from ckptcheck.report.report import Report
     from ckptcheck.studies.result import Study
 
 
@@ -26,13 +26,13 @@ def require() -> None:
 
 def report_page(report: "Report") -> str:
     """Return a verification as an HTML page."""
-    from ckptcheck.html import verification
+    from ckptcheck.report.html import verification
 
     return verification.page(report)
 
 
 def study_page(study: "Study") -> str:
     """Return a study as an HTML page."""
-    from ckptcheck.html import study as study_module
+    from ckptcheck.report.html import study as study_module
 
     return study_module.page(study)

@@ -97,7 +97,7 @@ def rendered(page: Page) -> str:
     charts = [chart for section in page.sections for chart in section.charts]
     drawn = {f"{chart.name} {index}": each for chart in charts for index, each in enumerate(chart.figures)}
     script, places = components(drawn) if drawn else ("", {})
-    template = Environment(loader=PackageLoader("ckptcheck.html", "."), autoescape=True, undefined=StrictUndefined)
+    template = Environment(loader=PackageLoader("ckptcheck.report.html", "."), autoescape=True, undefined=StrictUndefined)
     template.trim_blocks = template.lstrip_blocks = True
     return template.get_template("page.html").render(
         page=page,

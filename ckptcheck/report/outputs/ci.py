@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ckptcheck.errors import CkptcheckError
-from ckptcheck.output import single_file
+from ckptcheck.report.outputs.folder import single_file
 
 if TYPE_CHECKING:
-    from ckptcheck.report import Report
+    from ckptcheck.report.report import Report
 
 # Set by GitHub: the file whose text is shown on the page of the job, and whether this is a job at all.
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -32,11 +32,11 @@ def ci_outputs(junit: Path | None, markdown: Path | None) -> Iterator[Callable[[
     with single_file(junit) as write_junit, single_file(markdown) as write_markdown:
 
         def tell(report: "Report") -> None:
-            from ckptcheck import annotations
-            from ckptcheck import markdown as in_markdown
+            from ckptcheck.report.outputs import github as annotations
+            from ckptcheck.report.outputs import markdown as in_markdown
 
             if junit is not None:
-                from ckptcheck import junit as in_junit
+                from ckptcheck.report.outputs import junit as in_junit
 
                 write_junit(in_junit.of_report(report))
             if markdown is not None:
@@ -55,12 +55,12 @@ def ci_outputs(junit: Path | None, markdown: Path | None) -> Iterator[Callable[[
 def _tell_error(
     error: Exception, write_junit: Callable[[str], None] | None, write_markdown: Callable[[str], None] | None
 ) -> None:
-    from ckptcheck import annotations
-    from ckptcheck import markdown as in_markdown
+    from ckptcheck.report.outputs import github as annotations
+    from ckptcheck.report.outputs import markdown as in_markdown
 
     sentence = str(error) if isinstance(error, CkptcheckError) else f"{type(error).__name__}: {error}"
     if write_junit:
-        from ckptcheck import junit as in_junit
+        from ckptcheck.report.outputs import junit as in_junit
 
         write_junit(in_junit.of_error(sentence, type(error).__name__))
     if write_markdown:

@@ -13,7 +13,7 @@ from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.studies.catalogue import STUDIES
 
 if TYPE_CHECKING:
-    from ckptcheck.report import Report
+    from ckptcheck.report.report import Report
     from ckptcheck.studies.result import Study
 
 LOCK = ".ckptcheck"

@@ -10,7 +10,7 @@ from ckptcheck.arrays import Array
 from ckptcheck.job import Kind
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.outcomes import RECOVERED
-from ckptcheck.report import Case, Report
+from ckptcheck.report.report import Case, Report
 from ckptcheck.run.run import Run
 
 if TYPE_CHECKING:

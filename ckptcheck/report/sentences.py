@@ -1,7 +1,7 @@
 """What the outputs for CI servers share: a case in one line, and what is wrong with it."""
 
 from ckptcheck.outcomes import INCONCLUSIVE
-from ckptcheck.report import Case, Report
+from ckptcheck.report.report import Case, Report
 from ckptcheck.text_safety import in_one_line
 
 NOTHING = "No case was verified, so nothing is known to recover."

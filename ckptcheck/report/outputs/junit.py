@@ -5,8 +5,8 @@ import io
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
 from ckptcheck.outcomes import INCONCLUSIVE
-from ckptcheck.plain import NOTHING, headline, is_wrong, warnings_of
-from ckptcheck.report import Case, Report, story
+from ckptcheck.report.report import Case, Report, story
+from ckptcheck.report.sentences import NOTHING, headline, is_wrong, warnings_of
 from ckptcheck.text_safety import in_one_line, legible
 
 NAME = "ckptcheck"

@@ -29,7 +29,7 @@ from ckptcheck.diagnosis.diagnose import (
 from ckptcheck.diagnosis.terms import STRICT, Terms
 from ckptcheck.job import Kind
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
-from ckptcheck.report import Case, Report, RestoreError
+from ckptcheck.report.report import Case, Report, RestoreError
 from ckptcheck.run import environment, run
 from ckptcheck.run.run import Run, snapshot_digest
 from ckptcheck.tolerance import Tolerance

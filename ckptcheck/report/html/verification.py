@@ -8,7 +8,8 @@ import pandas as pd
 from bokeh.models import Range1d
 from bokeh.models.annotations import Span
 
-from ckptcheck.html.page import (
+from ckptcheck.outcomes import PASS, RECOVERED
+from ckptcheck.report.html.page import (
     DASHES,
     Cell,
     Chart,
@@ -23,11 +24,10 @@ from ckptcheck.html.page import (
     rendered,
     shortened,
 )
-from ckptcheck.outcomes import PASS, RECOVERED
-from ckptcheck.plot import CONTROL, EXACT_LANE, STYLES, Style, laned
-from ckptcheck.report import Case, Report, measured
+from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Style, laned
+from ckptcheck.report.outputs.terminal import VERDICTS
+from ckptcheck.report.report import Case, Report, measured
 from ckptcheck.run.run import Run
-from ckptcheck.text import VERDICTS
 
 STEPS = "training steps done"
 # Steps shown on each side of the boundary by the button that zooms there.

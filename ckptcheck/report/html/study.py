@@ -8,7 +8,20 @@ import pandas as pd
 from bokeh.models import Range1d
 from bokeh.models.annotations import Legend
 
-from ckptcheck.html.page import DASHES, Cell, Chart, Page, Section, Table, Zoom, axes, finished, number, rendered, shortened
+from ckptcheck.report.html.page import (
+    DASHES,
+    Cell,
+    Chart,
+    Page,
+    Section,
+    Table,
+    Zoom,
+    axes,
+    finished,
+    number,
+    rendered,
+    shortened,
+)
 from ckptcheck.studies import words
 from ckptcheck.studies.catalogue import Variant
 from ckptcheck.studies.plot import LINES, MOST_OVERLAID, PANELS, REFERENCE, curves_of

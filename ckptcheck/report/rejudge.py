@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ckptcheck.diagnosis.allowances import parse
 from ckptcheck.diagnosis.terms import Terms
 from ckptcheck.errors import UsageError, unknown
-from ckptcheck.judge import Evidence, Question, judge, judge_pair, report
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
-from ckptcheck.report import Report
+from ckptcheck.report.judge import Evidence, Question, judge, judge_pair, report
+from ckptcheck.report.report import Report
 from ckptcheck.run import run
 from ckptcheck.tolerance import EXACT, Tolerance
 

@@ -12,7 +12,7 @@ from ckptcheck.comparison.compare import Comparison
 from ckptcheck.comparison.noise_floor import MARGIN
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
-from ckptcheck.report import Case, Report, moving_statistics, some
+from ckptcheck.report.report import Case, Report, moving_statistics, some
 
 COLOURS = {RECOVERED: "green", DIVERGED: "magenta", REFUSED: "magenta", INCONCLUSIVE: "yellow"}
 VERDICTS = {

@@ -1,0 +1,1 @@
+"""Reports: the verdict on each case, and every way to show it."""
