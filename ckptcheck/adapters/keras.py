@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 
 from ckptcheck.adapters.tf2 import restore_checkpoint
-from ckptcheck.adapters.variables import SEED, Created, names_of, poison, state_of
+from ckptcheck.adapters.tf_variables import SEED, Created, names_of, poison, state_of
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job import Kind, Loop, Restored, Step, Tensor
 from ckptcheck.run.run import digest

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.adapters.contents import contents
+from ckptcheck.adapters.tf_contents import contents
 from ckptcheck.job import POISON, Kind, Restored, RestoreRefusedError, Score, Step, Tensor
 
 tf1 = tf.compat.v1

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from ckptcheck.adapters.contents import contents
-from ckptcheck.adapters.variables import SEED, Created, inner, names_of, poison, state_of
+from ckptcheck.adapters.tf_contents import contents
+from ckptcheck.adapters.tf_variables import SEED, Created, inner, names_of, poison, state_of
 from ckptcheck.job import Restored, Step, Tensor
 
 

@@ -136,6 +136,6 @@ def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[R
 
 
 def _of_objects(objects: Sequence[Any]) -> Callable[[], Mapping[str, Any]]:
-    from ckptcheck.adapters.variables import state_of
+    from ckptcheck.adapters.tf_variables import state_of
 
     return lambda: state_of(objects)

@@ -344,7 +344,7 @@ class ScaleBegunAgain(Fit):
 
     def restore(self, folder, restore):
         from ckptcheck.adapters.tf2 import restore_checkpoint
-        from ckptcheck.adapters.variables import names_of
+        from ckptcheck.adapters.tf_variables import names_of
 
         self.live.optimizer.build(self.live.trainable_variables)
         prefix = tf.train.latest_checkpoint(str(folder))
