@@ -348,7 +348,7 @@ def list_jobs() -> None:
 
     from ckptcheck.jobs import JOBS
     from ckptcheck.jobs.options import shown
-    from ckptcheck.suites import SUITES
+    from ckptcheck.jobs.recipes import SUITES
 
     for job in JOBS.values():
         print(f"{job.name}\n  {job.summary}\n  restores (expected outcome):")

@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ckptcheck import jobs
-from ckptcheck.datasets import is_local, load
 from ckptcheck.diagnosis.allowances import parse as parse_allowed
 from ckptcheck.diagnosis.terms import Terms
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
+from ckptcheck.jobs.datasets import is_local, load
 from ckptcheck.jobs.options import parse, shown
+from ckptcheck.jobs.recipes import recipes
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.run.dask import Place, opened
 from ckptcheck.run.dispatch import Group, Needs
 from ckptcheck.run.dispatch import run as run_groups
 from ckptcheck.run.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
 from ckptcheck.run.worker_pool import Event
-from ckptcheck.suites import recipes
 from ckptcheck.tolerance import Tolerance
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ckptcheck import jobs
-from ckptcheck.datasets import is_local, load
 from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.jobs.datasets import is_local, load
 from ckptcheck.jobs.options import parse, shown
 from ckptcheck.run.dask import Place, opened
 from ckptcheck.run.dispatch import Group, Needs

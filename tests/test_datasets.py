@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ckptcheck.datasets import load
 from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.jobs.datasets import load
 
 X, Y = np.zeros((12, 8, 8), np.uint8), np.arange(12) % 3
 

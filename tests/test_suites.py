@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from ckptcheck import Case, Report, UsageError, judge_folder, verify
-from ckptcheck.suites import RECIPES, SUITES, recipes
+from ckptcheck.jobs.recipes import RECIPES, SUITES, recipes
 
 OMITTED = "omitted at save"
 # case → [(cause, stage), …]; a case that is not here diverges in nothing.

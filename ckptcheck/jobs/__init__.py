@@ -52,7 +52,7 @@ _SHIPPED = (
     ),
     ShippedJob(
         "plain",
-        "ckptcheck.jobs.plain:Plain",
+        "ckptcheck.jobs.no_norm:Plain",
         "The same network without batch norm: the article's baseline.",
         Options,
         {"saver": "recovered", "trainable": "diverged"},
@@ -67,7 +67,7 @@ __all__ = ["DEFAULT_JOBS", "JOBS", "BatchNormOptions", "EmaOptions", "LayersOpti
 
 def shipped(name: str) -> ShippedJob:
     """Return the shipped job, or the recipe, of that name, or raise `UsageError` with the nearest names."""
-    from ckptcheck.suites import RECIPES  # which are made of what is above
+    from ckptcheck.jobs.recipes import RECIPES  # which are made of what is above
 
     found = JOBS.get(name) or RECIPES.get(name)
     if found is None:

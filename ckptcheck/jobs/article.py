@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck import datasets
 from ckptcheck.adapters.tf1 import Feed, GraphJob, Network
+from ckptcheck.jobs import datasets
 from ckptcheck.jobs.options import Options
 
 tf1 = tf.compat.v1

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.keras import FitJob
-from ckptcheck.datasets import load
+from ckptcheck.jobs.datasets import load
 
 BATCH, STEPS, CLASSES, EPOCHS = 16, 8, 10, 4
 

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from ckptcheck.adapters.tf1 import GraphJob, Network
 from ckptcheck.adapters.tf_contents import contents
-from ckptcheck.datasets import load
 from ckptcheck.job import POISON, Restored, RestoreRefusedError, Step
+from ckptcheck.jobs.datasets import load
 
 tf1 = tf.compat.v1
 

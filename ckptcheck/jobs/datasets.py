@@ -78,7 +78,7 @@ def load(name: str) -> Dataset:
 
 
 def _shipped_file() -> Path:
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "data", package.parent / "data"):  # in a wheel, in a checkout
         if (folder / "digits.npz").is_file():
             return folder / "digits.npz"

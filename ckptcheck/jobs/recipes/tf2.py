@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tf2 import CheckpointJob
-from ckptcheck.datasets import load
 from ckptcheck.job import Restored, Step
-from ckptcheck.suites import RecipeOptions
+from ckptcheck.jobs.datasets import load
+from ckptcheck.jobs.recipes import RecipeOptions
 
 BATCH, STEPS = 32, 8
 

@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.keras import FitJob
-from ckptcheck.datasets import load
 from ckptcheck.job import Restored
-from ckptcheck.suites import RecipeOptions
+from ckptcheck.jobs.datasets import load
+from ckptcheck.jobs.recipes import RecipeOptions
 
 BATCH, STEPS, EPOCHS = 32, 8, 4
 
