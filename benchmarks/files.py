@@ -19,7 +19,7 @@ from pathlib import Path
 
 from side_by_side import HERE, Found, NotMeasuredError, main, python, side_by_side, tell
 
-from ckptcheck.bundle import CHUNK
+from ckptcheck.checkpoints import CHUNK
 
 BARS = {
     "diff of 1 GB / a loop in TensorFlow": 1 / 8,

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ckptcheck.bundle import open_checkpoint
+    from ckptcheck.checkpoints import open_checkpoint
     from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
     from ckptcheck.files.checking import fsck
     from ckptcheck.files.difference import diff
@@ -44,7 +44,7 @@ _HOMES = {
     "fsck": "files.checking",
     "inspect": "files.inspection",
     "judge_folder": "report.rejudge",
-    "open_checkpoint": "bundle",
+    "open_checkpoint": "checkpoints",
     "plot": "report.outputs.figure",
     "plot_study": "studies.plot",
     "record": "run.script",

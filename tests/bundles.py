@@ -7,7 +7,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-from ckptcheck.bundle.reading import checksum, joined, masked
+from ckptcheck.checkpoints.reader import checksum, joined, masked
 
 # Numbers of types.proto, by NumPy's names.
 NUMBERS = {
@@ -151,7 +151,7 @@ def write_state(folder: Path, newest: str, *kept: str) -> None:
 
 def sliced(name: str, value: np.ndarray, cuts: Sequence[tuple[tuple[int, int], ...]]) -> tuple[dict[bytes, Row], bytes]:
     """Lay a partitioned variable out: the entry of the whole, one for each slice (start and length by dimension), and the data."""
-    from ckptcheck.bundle.messages import Extent, slice_key
+    from ckptcheck.checkpoints.tensor_bundle.messages import Extent, slice_key
 
     number, data = NUMBERS[value.dtype.name], b""
     rows = {name.encode(): Row(number, value.shape, slices=cuts)}

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ckptcheck.bundle import DamagedError, open_checkpoint
+from ckptcheck.checkpoints import DamagedError, open_checkpoint
 from ckptcheck.errors import UsageError
 from ckptcheck.files.checking import fsck
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ckptcheck.bundle import Checkpoint, open_checkpoint, tensor_bundle
-from ckptcheck.bundle.messages import Extent, slice_key
+from ckptcheck.checkpoints import Checkpoint, open_checkpoint
+from ckptcheck.checkpoints.tensor_bundle import bundle as tensor_bundle
+from ckptcheck.checkpoints.tensor_bundle.messages import Extent, slice_key
 from ckptcheck.job import Kind
 
 tf = pytest.importorskip("tensorflow")

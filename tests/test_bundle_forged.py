@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from bundles import NUMBERS, Row, changed, field, index, rows_and_data, sealed, sliced, table, write
 
-from ckptcheck.bundle import DamagedError, open_checkpoint
-from ckptcheck.bundle.errors import NotReadableError, TooShortError
+from ckptcheck.checkpoints import DamagedError, open_checkpoint
+from ckptcheck.checkpoints.errors import NotReadableError, TooShortError
 
 TENSOR = {"weight": np.arange(6, dtype="float32").reshape(2, 3)}
 

@@ -14,7 +14,7 @@ import pytest
 from bundles import Value, write, write_sparse, write_state
 
 from ckptcheck import cli
-from ckptcheck.bundle import CHUNK
+from ckptcheck.checkpoints import CHUNK
 from ckptcheck.files.columns import columns, size
 
 SAVED: dict[str, Value] = {

@@ -12,8 +12,8 @@ import pytest
 from bundles import Value, write, write_sliced
 
 from ckptcheck import Tolerance, UsageError
-from ckptcheck.bundle import CHUNK, DamagedError
-from ckptcheck.bundle.reading import checksum, joined
+from ckptcheck.checkpoints import CHUNK, DamagedError
+from ckptcheck.checkpoints.reader import checksum, joined
 from ckptcheck.files import side_by_side
 from ckptcheck.files.difference import Difference, Pair, diff
 from ckptcheck.files.tolerances import tolerances

@@ -7,8 +7,8 @@ import pytest
 from bundles import write, write_state
 
 from ckptcheck import UsageError
-from ckptcheck.bundle import DamagedError, Found, find, state_file
-from ckptcheck.bundle.find import by_number
+from ckptcheck.checkpoints import DamagedError, Found, find, state_file
+from ckptcheck.checkpoints.find import by_number
 
 TENSORS = {"x": np.zeros(2)}
 

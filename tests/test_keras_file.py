@@ -11,8 +11,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from ckptcheck.bundle import DamagedError, hdf5, open_checkpoint
-from ckptcheck.bundle.errors import NotReadableError
+from ckptcheck.checkpoints import DamagedError, open_checkpoint
+from ckptcheck.checkpoints.errors import NotReadableError
+from ckptcheck.checkpoints.keras import hdf5
 from ckptcheck.job import Kind
 
 KERNEL = np.arange(6, dtype="float32").reshape(2, 3)

@@ -10,7 +10,7 @@ import pytest
 from conftest import HERE
 
 from ckptcheck import Case, NotVerifiedError, Report, UsageError, verify
-from ckptcheck.bundle import open_checkpoint
+from ckptcheck.checkpoints import open_checkpoint
 from ckptcheck.files.checking import fsck
 from ckptcheck.files.difference import diff
 from ckptcheck.pipeline import Request, _folders, plan

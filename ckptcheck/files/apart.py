@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ckptcheck.arrays import Array, as_float, differing, is_inexact, is_number, may_be_nan
-from ckptcheck.bundle import Checkpoint, Entry
+from ckptcheck.checkpoints import Checkpoint, Entry
 from ckptcheck.files.progress import Progress
 from ckptcheck.files.ulp import steps
 from ckptcheck.tolerance import Tolerance

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ckptcheck.bundle import state_file
-from ckptcheck.bundle.find import DATA, KERAS, by_number
-from ckptcheck.bundle.tensor_bundle import INDEX
+from ckptcheck.checkpoints import state_file
+from ckptcheck.checkpoints.find import DATA, KERAS, by_number
+from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX
 from ckptcheck.files.columns import counted
 from ckptcheck.files.findings import LOOK, Finding
 

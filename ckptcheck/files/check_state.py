@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ckptcheck.bundle import DamagedError, state_file
-from ckptcheck.bundle.find import has_index
-from ckptcheck.bundle.tensor_bundle import INDEX
+from ckptcheck.checkpoints import DamagedError, state_file
+from ckptcheck.checkpoints.find import has_index
+from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX
 from ckptcheck.files.columns import counted
 from ckptcheck.files.findings import LOOK, WRONG, Finding
 

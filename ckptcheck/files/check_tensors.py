@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from ckptcheck.arrays import may_be_nan, nan_and_infinite
-from ckptcheck.bundle import Checkpoint, DamagedError, Entry
-from ckptcheck.bundle.errors import NotReadableError, TooShortError
-from ckptcheck.bundle.find import DATA, Found, opened
-from ckptcheck.bundle.kinds import is_step
-from ckptcheck.bundle.table import check_unread
-from ckptcheck.bundle.tensor_bundle import open_bundle
+from ckptcheck.checkpoints import Checkpoint, DamagedError, Entry
+from ckptcheck.checkpoints.classify import is_step
+from ckptcheck.checkpoints.errors import NotReadableError, TooShortError
+from ckptcheck.checkpoints.find import DATA, Found, opened
+from ckptcheck.checkpoints.tensor_bundle.bundle import open_bundle
+from ckptcheck.checkpoints.tensor_bundle.table import check_unread
 from ckptcheck.files.check_state import number
 from ckptcheck.files.columns import counted
 from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG, Finding, some

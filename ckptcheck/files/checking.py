@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.bundle import state_file
-from ckptcheck.bundle.find import Found, checkpoints_in, files_of, find
+from ckptcheck.checkpoints import state_file
+from ckptcheck.checkpoints.find import Found, checkpoints_in, files_of, find
 from ckptcheck.errors import UsageError
 from ckptcheck.files.check_leftovers import Folder, is_temporary
 from ckptcheck.files.check_state import check_state

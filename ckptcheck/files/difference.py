@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.bundle import Checkpoint, Entry, open_checkpoint
-from ckptcheck.bundle.find import by_number
+from ckptcheck.checkpoints import Checkpoint, Entry, open_checkpoint
+from ckptcheck.checkpoints.find import by_number
 from ckptcheck.files.apart import Apart, apart, rank
 from ckptcheck.files.equality import equal
 from ckptcheck.files.json_numbers import or_text

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from ckptcheck.bundle import Entry
+from ckptcheck.checkpoints import Entry
 from ckptcheck.files.columns import PLURALS, columns, counted, shaped
 from ckptcheck.files.difference import VALUE, WORDS, Difference, Pair
 from ckptcheck.files.wording import heading, number

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ckptcheck.arrays import Array, may_be_nan
-from ckptcheck.bundle import CHUNK, Checkpoint, Entry, Piece
-from ckptcheck.bundle.reading import Bytes, checksum, joined, masked
+from ckptcheck.checkpoints import CHUNK, Checkpoint, Entry, Piece
+from ckptcheck.checkpoints.reader import Bytes, checksum, joined, masked
 from ckptcheck.files.apart import in_step
 from ckptcheck.files.progress import Progress
 from ckptcheck.files.side_by_side import over

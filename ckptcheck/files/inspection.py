@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.bundle import Checkpoint, Entry, open_checkpoint
-from ckptcheck.bundle.find import by_number
+from ckptcheck.checkpoints import Checkpoint, Entry, open_checkpoint
+from ckptcheck.checkpoints.find import by_number
 from ckptcheck.errors import UsageError
 from ckptcheck.files.json_numbers import or_text
 from ckptcheck.files.progress import Progress

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ckptcheck.bundle import Entry
+from ckptcheck.checkpoints import Entry
 from ckptcheck.files.columns import PLURALS, columns, shaped, size
 from ckptcheck.files.inspection import Inspection
 from ckptcheck.files.statistics import Statistics

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ckptcheck.arrays import is_telling
-from ckptcheck.bundle import Checkpoint, Entry
-from ckptcheck.bundle.reading import checksum, masked
+from ckptcheck.checkpoints import Checkpoint, Entry
+from ckptcheck.checkpoints.reader import checksum, masked
 from ckptcheck.files.equality import equal
 from ckptcheck.files.progress import Progress
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ckptcheck.bundle import Checkpoint, Entry
-from ckptcheck.bundle.kinds import AVERAGE
-from ckptcheck.bundle.tensor_bundle import SAVER
+from ckptcheck.checkpoints import Checkpoint, Entry
+from ckptcheck.checkpoints.classify import AVERAGE
+from ckptcheck.checkpoints.tensor_bundle.bundle import SAVER
 from ckptcheck.files.columns import PLURALS
 from ckptcheck.job import Kind
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ckptcheck.arrays import Array, may_be_nan, nan_and_infinite
-from ckptcheck.bundle import Checkpoint, Entry
+from ckptcheck.checkpoints import Checkpoint, Entry
 from ckptcheck.files.progress import Progress
 
 

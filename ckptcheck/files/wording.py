@@ -3,7 +3,7 @@
 import shutil
 import sys
 
-from ckptcheck.bundle import Checkpoint
+from ckptcheck.checkpoints import Checkpoint
 from ckptcheck.files.columns import counted, size
 
 

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ckptcheck.bundle.checkpoint import Entry
-from ckptcheck.bundle.kinds import by_name, is_counter
+from ckptcheck.checkpoints.checkpoint import Entry
+from ckptcheck.checkpoints.classify import by_name, is_counter
 from ckptcheck.job import Kind
 
 _OPTIMIZER = ("optimizer/", "optimizer_weights/")

@@ -11,7 +11,7 @@ from typing import Any
 import google_crc32c
 import numpy as np
 
-from ckptcheck.bundle.errors import DamagedError, TooShortError
+from ckptcheck.checkpoints.errors import DamagedError, TooShortError
 
 # Big enough that a call costs little beside what it does, small enough that two of them stay in the caches. A multiple of
 # every element size.

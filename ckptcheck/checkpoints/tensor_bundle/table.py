@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ckptcheck.bundle.errors import DamagedError, NotReadableError
-from ckptcheck.bundle.reading import File, checksum, masked
-from ckptcheck.bundle.wire import MalformedError, varint
+from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
+from ckptcheck.checkpoints.reader import File, checksum, masked
+from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48

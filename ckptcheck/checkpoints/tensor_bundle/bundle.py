@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ckptcheck.bundle import kinds, object_graph
-from ckptcheck.bundle.checkpoint import Checkpoint, Entry, Piece
-from ckptcheck.bundle.dtypes import VARIANT, Type, type_of
-from ckptcheck.bundle.errors import DamagedError, NotReadableError
-from ckptcheck.bundle.messages import WHOLE, BundleEntry, Extent, Header, entry, header, slice_key
-from ckptcheck.bundle.reading import Bytes, File, checksum, masked
-from ckptcheck.bundle.table import rows
-from ckptcheck.bundle.wire import MalformedError, varint
+from ckptcheck.checkpoints import classify as kinds
+from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
+from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
+from ckptcheck.checkpoints.reader import Bytes, File, checksum, masked
+from ckptcheck.checkpoints.tensor_bundle import object_graph
+from ckptcheck.checkpoints.tensor_bundle.dtypes import VARIANT, Type, type_of
+from ckptcheck.checkpoints.tensor_bundle.messages import WHOLE, BundleEntry, Extent, Header, entry, header, slice_key
+from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
+from ckptcheck.checkpoints.tensor_bundle.table import rows
 from ckptcheck.job import Kind
 
 INDEX = ".index"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.bundle.errors import DamagedError
+from ckptcheck.checkpoints.errors import DamagedError
 
 _CHILD = Path(__file__).with_name("hdf5_child.py")
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ckptcheck.bundle.wire import MalformedError, content, fields, number
+from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, content, fields, number
 
 KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # How the keys of variables end.

@@ -4,9 +4,9 @@
 of at most `CHUNK` bytes, whatever its size. Nothing in a file is ever run.
 """
 
-from ckptcheck.bundle.checkpoint import Checkpoint, Entry, Piece
-from ckptcheck.bundle.errors import DamagedError
-from ckptcheck.bundle.find import Found, find, open_checkpoint
-from ckptcheck.bundle.reading import CHUNK
+from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
+from ckptcheck.checkpoints.errors import DamagedError
+from ckptcheck.checkpoints.find import Found, find, open_checkpoint
+from ckptcheck.checkpoints.reader import CHUNK
 
 __all__ = ["CHUNK", "Checkpoint", "DamagedError", "Entry", "Found", "Piece", "find", "open_checkpoint"]

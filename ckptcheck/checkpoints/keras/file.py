@@ -16,11 +16,11 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ckptcheck.bundle import keras_kinds
-from ckptcheck.bundle.checkpoint import Checkpoint, Entry, Piece
-from ckptcheck.bundle.errors import DamagedError, NotReadableError
-from ckptcheck.bundle.hdf5 import Hdf5, Where
-from ckptcheck.bundle.reading import CHUNK, Bytes, File
+from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
+from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
+from ckptcheck.checkpoints.keras import classify as keras_kinds
+from ckptcheck.checkpoints.keras.hdf5 import Hdf5, Where
+from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
 from ckptcheck.job import Kind
 from ckptcheck.text_safety import shown
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ckptcheck.bundle.errors import DamagedError
+from ckptcheck.checkpoints.errors import DamagedError
 
 NAME = "checkpoint"
 # No state file is so large, and nobody keeps so many checkpoints that one could be.

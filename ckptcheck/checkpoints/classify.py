@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from ckptcheck.bundle.checkpoint import Entry
-from ckptcheck.bundle.object_graph import Tracked
+from ckptcheck.checkpoints.checkpoint import Entry
+from ckptcheck.checkpoints.tensor_bundle.object_graph import Tracked
 from ckptcheck.job import Kind
 
 AVERAGE = "/ExponentialMovingAverage"

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ckptcheck.arrays import Array
-from ckptcheck.bundle.errors import NotReadableError
-from ckptcheck.bundle.reading import Bytes
+from ckptcheck.checkpoints.errors import NotReadableError
+from ckptcheck.checkpoints.reader import Bytes
 from ckptcheck.job import Kind
 from ckptcheck.text_safety import shown
 

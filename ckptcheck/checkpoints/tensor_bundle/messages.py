@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ckptcheck.bundle.wire import MalformedError, content, fields, number, signed
+from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, content, fields, number, signed
 
 # An extent of a slice that is the whole of its dimension.
 WHOLE = -1

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ckptcheck.bundle import state_file
-from ckptcheck.bundle.checkpoint import Checkpoint
-from ckptcheck.bundle.errors import DamagedError
-from ckptcheck.bundle.table import is_table
-from ckptcheck.bundle.tensor_bundle import INDEX, open_bundle
+from ckptcheck.checkpoints import state_file
+from ckptcheck.checkpoints.checkpoint import Checkpoint
+from ckptcheck.checkpoints.errors import DamagedError
+from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX, open_bundle
+from ckptcheck.checkpoints.tensor_bundle.table import is_table
 from ckptcheck.errors import UsageError
 from ckptcheck.text_safety import shown
 
@@ -48,7 +48,7 @@ def opened(found: Found) -> Checkpoint:
     """
     if not found.is_keras:
         return open_bundle(found.path, found.chosen)
-    from ckptcheck.bundle import keras_file  # needed for them alone
+    from ckptcheck.checkpoints.keras import file as keras_file  # needed for them alone
 
     return (keras_file.open_archive if found.path.suffix == ".keras" else keras_file.open_weights)(found.path)
 

@@ -1,0 +1,1 @@
+"""Tensor bundles, the V2 checkpoints of TensorFlow."""
