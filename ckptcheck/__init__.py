@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ckptcheck.checkpoints import open_checkpoint
     from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
-    from ckptcheck.files.checking import fsck
-    from ckptcheck.files.difference import diff
-    from ckptcheck.files.inspection import inspect
+    from ckptcheck.filetools.diff import diff
+    from ckptcheck.filetools.fsck import fsck
+    from ckptcheck.filetools.inspect import inspect
     from ckptcheck.job import Job, Kind, Loop, LoopingJob, Restored, RestoreRefusedError, Step, Tensor
     from ckptcheck.pipeline import verify
     from ckptcheck.report.outputs.figure import plot
@@ -40,9 +40,9 @@ _HOMES = {
     "Tolerance": "tolerance",
     "UsageError": "errors",
     "compare_runs": "report.rejudge",
-    "diff": "files.difference",
-    "fsck": "files.checking",
-    "inspect": "files.inspection",
+    "diff": "filetools.diff",
+    "fsck": "filetools.fsck",
+    "inspect": "filetools.inspect",
     "judge_folder": "report.rejudge",
     "open_checkpoint": "checkpoints",
     "plot": "report.outputs.figure",

@@ -12,7 +12,7 @@ from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.text_safety import shown
 
 if TYPE_CHECKING:
-    from ckptcheck.files.progress import Progress
+    from ckptcheck.filetools.progress import Progress
 
 EXIT_CODES = "2 the request itself is wrong; 3 a checkpoint cannot be read."
 INTERRUPTED = "Interrupted: not everything was read, so nothing is said of it."
@@ -43,7 +43,9 @@ def inspect(
     json: Json = False,
 ) -> None:
     """Say what is in a checkpoint: a row a tensor, by kind, and what restores would meet. Needs no TensorFlow."""
-    from ckptcheck.files import inspection, inspection_text, wording
+    from ckptcheck.filetools import inspect as inspection
+    from ckptcheck.filetools import inspect_text as inspection_text
+    from ckptcheck.filetools import wording
 
     if csv and json:
         raise UsageError("--csv and --json are two outputs; choose one.")
@@ -64,8 +66,10 @@ def diff(
     json: Json = False,
 ) -> None:
     """Say how two checkpoints differ: names, types, shapes, values, the worst first. Needs no TensorFlow."""
-    from ckptcheck.files import difference, difference_text, wording
-    from ckptcheck.files.tolerances import tolerances
+    from ckptcheck.filetools import diff as difference
+    from ckptcheck.filetools import diff_text as difference_text
+    from ckptcheck.filetools import wording
+    from ckptcheck.filetools.tolerances import tolerances
 
     overall, by_kind = tolerances(rtol or [], atol or [], equal_nan)
     with _reading() as progress:
@@ -80,7 +84,8 @@ def fsck(
     json: Json = False,
 ) -> None:
     """Say whether checkpoints are whole, and whether a restore would take the right one. Needs no TensorFlow."""
-    from ckptcheck.files import check_text, checking
+    from ckptcheck.filetools import fsck as checking
+    from ckptcheck.filetools import fsck_text as check_text
 
     with _reading() as progress:
         found = checking.fsck(path, progress=progress)
@@ -91,8 +96,8 @@ def fsck(
 @contextlib.contextmanager
 def _reading() -> "Iterator[Progress | None]":
     """Read as fast as may be, and show on a terminal how much has been read."""
-    from ckptcheck.files.allocator import for_one_read
-    from ckptcheck.files.progress import on_terminal
+    from ckptcheck.filetools.allocator import for_one_read
+    from ckptcheck.filetools.progress import on_terminal
 
     for_one_read()
     try:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ckptcheck.checkpoints import DamagedError, open_checkpoint
 from ckptcheck.errors import UsageError
-from ckptcheck.files.checking import fsck
+from ckptcheck.filetools.fsck import fsck
 
 RIGHT, REFUSED = "right values", "refused"
 SLOW = 5.0  # seconds for one read; it takes a millisecond

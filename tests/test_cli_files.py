@@ -15,7 +15,7 @@ from bundles import Value, write, write_sparse, write_state
 
 from ckptcheck import cli
 from ckptcheck.checkpoints import CHUNK
-from ckptcheck.files.columns import columns, size
+from ckptcheck.filetools.tables import columns, size
 
 SAVED: dict[str, Value] = {
     "bn/gamma": np.array([1.0, 1.5], "float32"),
@@ -253,7 +253,7 @@ def on_a_terminal(arguments: list[str], interrupt: bool = False, before: Sequenc
 
 
 # Shows progress from the beginning.
-AT_ONCE = "from ckptcheck.files import progress; progress.PATIENCE = 0\nfrom ckptcheck.cli import main; main()"
+AT_ONCE = "from ckptcheck.filetools import progress; progress.PATIENCE = 0\nfrom ckptcheck.cli import main; main()"
 # A process that is started counts the memory of whoever starts it: this is small.
 MEASURE = """
 import resource, subprocess, sys

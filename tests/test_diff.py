@@ -14,10 +14,10 @@ from bundles import Value, write, write_sliced
 from ckptcheck import Tolerance, UsageError
 from ckptcheck.checkpoints import CHUNK, DamagedError
 from ckptcheck.checkpoints.reader import checksum, joined
-from ckptcheck.files import side_by_side
-from ckptcheck.files.difference import Difference, Pair, diff
-from ckptcheck.files.tolerances import tolerances
-from ckptcheck.files.ulp import steps
+from ckptcheck.filetools import parallel as side_by_side
+from ckptcheck.filetools.diff import Difference, Pair, diff
+from ckptcheck.filetools.tolerances import tolerances
+from ckptcheck.filetools.ulp import steps
 from ckptcheck.job import Kind
 
 

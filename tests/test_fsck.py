@@ -11,9 +11,9 @@ import pytest
 from bundles import Row, Value, changed, header, index, rows_and_data, sealed, write, write_state
 
 from ckptcheck import UsageError
-from ckptcheck.files.check_text import text
-from ckptcheck.files.checking import Check, fsck
-from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG, Finding
+from ckptcheck.filetools.findings import LOOK, UNKNOWN, WRONG, Finding
+from ckptcheck.filetools.fsck import Check, fsck
+from ckptcheck.filetools.fsck_text import text
 
 NOTHING_FOUND = "tf.train.latest_checkpoint finds nothing: a job that restores where it can begins anew, without an error"
 

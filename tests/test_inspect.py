@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ckptcheck import UsageError
-from ckptcheck.files.inspection import Inspection, inspect
-from ckptcheck.files.restores import Meeting
-from ckptcheck.files.statistics import Statistics, of_chunks
+from ckptcheck.filetools.forecast import Meeting
+from ckptcheck.filetools.inspect import Inspection, inspect
+from ckptcheck.filetools.statistics import Statistics, of_chunks
 from ckptcheck.job import Kind
 
 

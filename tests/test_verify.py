@@ -11,8 +11,8 @@ from conftest import HERE
 
 from ckptcheck import Case, NotVerifiedError, Report, UsageError, verify
 from ckptcheck.checkpoints import open_checkpoint
-from ckptcheck.files.checking import fsck
-from ckptcheck.files.difference import diff
+from ckptcheck.filetools.diff import diff
+from ckptcheck.filetools.fsck import fsck
 from ckptcheck.pipeline import Request, _folders, plan
 from ckptcheck.run.run import read_snapshot
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ckptcheck.arrays import Array, may_be_nan, nan_and_infinite
 from ckptcheck.checkpoints import Checkpoint, Entry
-from ckptcheck.files.progress import Progress
+from ckptcheck.filetools.progress import Progress
 
 
 @dataclass(frozen=True)

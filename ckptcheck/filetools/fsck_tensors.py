@@ -13,11 +13,11 @@ from ckptcheck.checkpoints.errors import NotReadableError, TooShortError
 from ckptcheck.checkpoints.find import DATA, Found, opened
 from ckptcheck.checkpoints.tensor_bundle.bundle import open_bundle
 from ckptcheck.checkpoints.tensor_bundle.table import check_unread
-from ckptcheck.files.check_state import number
-from ckptcheck.files.columns import counted
-from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG, Finding, some
-from ckptcheck.files.progress import Progress
-from ckptcheck.files.side_by_side import over
+from ckptcheck.filetools.findings import LOOK, UNKNOWN, WRONG, Finding, some
+from ckptcheck.filetools.fsck_state import number
+from ckptcheck.filetools.parallel import over
+from ckptcheck.filetools.progress import Progress
+from ckptcheck.filetools.tables import counted
 from ckptcheck.text_safety import shown
 
 _RAISES = "a restore of it raises"

@@ -11,11 +11,11 @@ from typing import Any
 from ckptcheck.checkpoints import Checkpoint, Entry, open_checkpoint
 from ckptcheck.checkpoints.find import by_number
 from ckptcheck.errors import UsageError
-from ckptcheck.files.json_numbers import or_text
-from ckptcheck.files.progress import Progress
-from ckptcheck.files.restores import Meeting, meetings
-from ckptcheck.files.side_by_side import over
-from ckptcheck.files.statistics import Statistics, statistics
+from ckptcheck.filetools.forecast import Meeting, meetings
+from ckptcheck.filetools.json_numbers import or_text
+from ckptcheck.filetools.parallel import over
+from ckptcheck.filetools.progress import Progress
+from ckptcheck.filetools.statistics import Statistics, statistics
 from ckptcheck.job import Kind
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from ckptcheck.checkpoints import Checkpoint, Entry
 from ckptcheck.checkpoints.classify import AVERAGE
 from ckptcheck.checkpoints.tensor_bundle.bundle import SAVER
-from ckptcheck.files.columns import PLURALS
+from ckptcheck.filetools.tables import PLURALS
 from ckptcheck.job import Kind
 
 _BATCH_NORM = re.compile(r"(?P<scope>(.*/)?[^/]*(batch_?norm|bn)[^/]*/)(gamma|beta)", re.IGNORECASE)

@@ -8,8 +8,8 @@ import numpy as np
 
 from ckptcheck.arrays import Array, as_float, differing, is_inexact, is_number, may_be_nan
 from ckptcheck.checkpoints import Checkpoint, Entry
-from ckptcheck.files.progress import Progress
-from ckptcheck.files.ulp import steps
+from ckptcheck.filetools.progress import Progress
+from ckptcheck.filetools.ulp import steps
 from ckptcheck.tolerance import Tolerance
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from ckptcheck.checkpoints import DamagedError, state_file
 from ckptcheck.checkpoints.find import has_index
 from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX
-from ckptcheck.files.columns import counted
-from ckptcheck.files.findings import LOOK, WRONG, Finding
+from ckptcheck.filetools.findings import LOOK, WRONG, Finding
+from ckptcheck.filetools.tables import counted
 
 _NOTHING_FOUND = "tf.train.latest_checkpoint finds nothing: a job that restores where it can begins anew, without an error"
 # The number behind a name, such as model.ckpt-1000: the step, or how often was saved.

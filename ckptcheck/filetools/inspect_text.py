@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from ckptcheck.checkpoints import Entry
-from ckptcheck.files.columns import PLURALS, columns, shaped, size
-from ckptcheck.files.inspection import Inspection
-from ckptcheck.files.statistics import Statistics
-from ckptcheck.files.wording import heading, number
+from ckptcheck.filetools.inspect import Inspection
+from ckptcheck.filetools.statistics import Statistics
+from ckptcheck.filetools.tables import PLURALS, columns, shaped, size
+from ckptcheck.filetools.wording import heading, number
 
 _COLUMNS = ("name", "type", "bytes", "min", "max", "mean", "std", "zeros", "NaN", "Inf")
 

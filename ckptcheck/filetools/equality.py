@@ -11,9 +11,9 @@ import numpy as np
 from ckptcheck.arrays import Array, may_be_nan
 from ckptcheck.checkpoints import CHUNK, Checkpoint, Entry, Piece
 from ckptcheck.checkpoints.reader import Bytes, checksum, joined, masked
-from ckptcheck.files.apart import in_step
-from ckptcheck.files.progress import Progress
-from ckptcheck.files.side_by_side import over
+from ckptcheck.filetools.parallel import over
+from ckptcheck.filetools.progress import Progress
+from ckptcheck.filetools.value_diff import in_step
 
 # What one task compares: enough to be worth handing over, little enough that two cores share one large tensor.
 SPAN = 32 * CHUNK

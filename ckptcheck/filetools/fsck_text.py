@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ckptcheck.files.checking import Check
-from ckptcheck.files.columns import counted, size
-from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG
+from ckptcheck.filetools.findings import LOOK, UNKNOWN, WRONG
+from ckptcheck.filetools.fsck import Check
+from ckptcheck.filetools.tables import counted, size
 
 _TITLES = {WRONG: "A restore would fail, or be wrong:", UNKNOWN: "Could not be checked:", LOOK: "Deserves a look:"}
 

@@ -12,8 +12,8 @@ import numpy as np
 from ckptcheck.arrays import is_telling
 from ckptcheck.checkpoints import Checkpoint, Entry
 from ckptcheck.checkpoints.reader import checksum, masked
-from ckptcheck.files.equality import equal
-from ckptcheck.files.progress import Progress
+from ckptcheck.filetools.equality import equal
+from ckptcheck.filetools.progress import Progress
 
 # What tensors of one value have in common: element type, shape, checksum.
 Mark = tuple[str, tuple[int, ...], int]

@@ -4,7 +4,7 @@ import shutil
 import sys
 
 from ckptcheck.checkpoints import Checkpoint
-from ckptcheck.files.columns import counted, size
+from ckptcheck.filetools.tables import counted, size
 
 
 def width() -> int | None:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from ckptcheck.checkpoints import Entry
-from ckptcheck.files.columns import PLURALS, columns, counted, shaped
-from ckptcheck.files.difference import VALUE, WORDS, Difference, Pair
-from ckptcheck.files.wording import heading, number
+from ckptcheck.filetools.diff import VALUE, WORDS, Difference, Pair
+from ckptcheck.filetools.tables import PLURALS, columns, counted, shaped
+from ckptcheck.filetools.wording import heading, number
 
 _COLUMNS = ("name", "kind", "differ", "absolute", "at", "of largest", "relative", "ULP")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from ckptcheck.files.progress import Progress
+from ckptcheck.filetools.progress import Progress
 from ckptcheck.run import environment
 
 Item = TypeVar("Item")

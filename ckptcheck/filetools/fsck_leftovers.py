@@ -8,8 +8,8 @@ from pathlib import Path
 from ckptcheck.checkpoints import state_file
 from ckptcheck.checkpoints.find import DATA, KERAS, by_number
 from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX
-from ckptcheck.files.columns import counted
-from ckptcheck.files.findings import LOOK, Finding
+from ckptcheck.filetools.findings import LOOK, Finding
+from ckptcheck.filetools.tables import counted
 
 # How files and folders are called while they are being written. tensor_bundle.cc adds the process and a random number; the
 # state file is written as checkpoint.tmp and a UUID (tensorflow/python/lib/io/file_io.py); sharded savers write into a folder.

@@ -9,12 +9,12 @@ from typing import Any
 from ckptcheck.checkpoints import state_file
 from ckptcheck.checkpoints.find import Found, checkpoints_in, files_of, find
 from ckptcheck.errors import UsageError
-from ckptcheck.files.check_leftovers import Folder, is_temporary
-from ckptcheck.files.check_state import check_state
-from ckptcheck.files.check_tensors import Checked, check_tensors
-from ckptcheck.files.columns import counted
-from ckptcheck.files.findings import LOOK, UNKNOWN, WRONG, Finding
-from ckptcheck.files.progress import Progress
+from ckptcheck.filetools.findings import LOOK, UNKNOWN, WRONG, Finding
+from ckptcheck.filetools.fsck_leftovers import Folder, is_temporary
+from ckptcheck.filetools.fsck_state import check_state
+from ckptcheck.filetools.fsck_tensors import Checked, check_tensors
+from ckptcheck.filetools.progress import Progress
+from ckptcheck.filetools.tables import counted
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 from ckptcheck.checkpoints import Checkpoint, Entry, open_checkpoint
 from ckptcheck.checkpoints.find import by_number
-from ckptcheck.files.apart import Apart, apart, rank
-from ckptcheck.files.equality import equal
-from ckptcheck.files.json_numbers import or_text
-from ckptcheck.files.matching import Renamed, origins, renamed
-from ckptcheck.files.progress import Progress
-from ckptcheck.files.side_by_side import over
+from ckptcheck.filetools.equality import equal
+from ckptcheck.filetools.json_numbers import or_text
+from ckptcheck.filetools.parallel import over
+from ckptcheck.filetools.progress import Progress
+from ckptcheck.filetools.same_value import Renamed, origins, renamed
+from ckptcheck.filetools.value_diff import Apart, apart, rank
 from ckptcheck.job import Kind
 from ckptcheck.tolerance import EXACT, Tolerance
 
