@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from ckptcheck import cli_files
+from ckptcheck.cli import files as cli_files
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.text_safety import shown
 
@@ -125,9 +125,9 @@ def verify(
     """
     from rich.console import Console
 
+    from ckptcheck.cli.progress import ProgressView
     from ckptcheck.job.schedule import parse_boundaries
     from ckptcheck.pipeline import verify as run
-    from ckptcheck.progress import ProgressView
     from ckptcheck.report.outputs import folder as output
     from ckptcheck.report.outputs.ci import ci_outputs
 
@@ -203,7 +203,7 @@ def study(
         return
     from rich.console import Console
 
-    from ckptcheck.progress import ProgressView
+    from ckptcheck.cli.progress import ProgressView
     from ckptcheck.report.outputs import folder as output
     from ckptcheck.study import ACCURACIES
     from ckptcheck.study import study as run

@@ -1,0 +1,3 @@
+"""The command line: parse, call, print. A file a door."""
+
+from ckptcheck.cli.app import main as main
