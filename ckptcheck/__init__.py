@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ckptcheck.run.script import record
     from ckptcheck.studies.plot import plot_study
     from ckptcheck.studies.result import Study
-    from ckptcheck.study import study
+    from ckptcheck.studies.run import study
     from ckptcheck.tolerance import Tolerance
 
 # Names are loaded when they are first used, so that `ckptcheck --help` need not wait for pandas.
@@ -48,7 +48,7 @@ _HOMES = {
     "plot": "report.outputs.figure",
     "plot_study": "studies.plot",
     "record": "run.script",
-    "study": "study",
+    "study": "studies.run",
     "verify": "pipeline",
 }
 __all__ = [

@@ -21,8 +21,8 @@ from ckptcheck.studies import training
 from ckptcheck.studies.catalogue import STUDIES, definition
 from ckptcheck.studies.plot import plot_study
 from ckptcheck.studies.result import Spread, Trained, sign_test, spread
+from ckptcheck.studies.run import folder_of, plan
 from ckptcheck.studies.training import Curves, Recipe, TrainingRun
-from ckptcheck.study import folder_of, plan
 
 # ---- what is planned
 

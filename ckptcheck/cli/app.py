@@ -205,8 +205,8 @@ def study(
 
     from ckptcheck.cli.progress import ProgressView
     from ckptcheck.report.outputs import folder as output
-    from ckptcheck.study import ACCURACIES
-    from ckptcheck.study import study as run
+    from ckptcheck.studies.run import ACCURACIES
+    from ckptcheck.studies.run import study as run
 
     options = _options(set_ or [], dataset)
     _meanwhile("matplotlib.backends.backend_agg", html)

@@ -33,6 +33,6 @@ def report_page(report: "Report") -> str:
 
 def study_page(study: "Study") -> str:
     """Return a study as an HTML page."""
-    from ckptcheck.report.html import study as study_module
+    from ckptcheck.studies import html as study_module
 
     return study_module.page(study)
