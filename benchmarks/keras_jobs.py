@@ -90,7 +90,7 @@ NETWORKS = {"dense": dense, "convolution": convolution, "recurrent": recurrent}
 
 
 class _Loop:
-    """What `ckptcheck.worker` does between the boundaries."""
+    """What `ckptcheck.run.worker` does between the boundaries."""
 
     folder, restore = Path(), None
 

@@ -36,7 +36,7 @@ class Group:
     for each further boundary. `also` are tasks that wait for nothing.
     """
 
-    first: Any  # a ckptcheck.processes.Task
+    first: Any  # a ckptcheck.run.worker_pool.Task
     restores: tuple[str, ...] | None = ()
     also: tuple[Any, ...] = ()
 

@@ -1,4 +1,4 @@
-"""One fresh process: build, maybe restore, step, record. Started by `ckptcheck.server`, told what to do by a `Task`."""
+"""One fresh process: build, maybe restore, step, record. Started by `ckptcheck.run.fork_server`, told what to do by a `Task`."""
 
 import contextlib
 import errno

@@ -68,7 +68,7 @@ class _Worker:
 
 
 class _Server:
-    """One `ckptcheck.server` process and the lines it writes."""
+    """One `ckptcheck.run.fork_server` process and the lines it writes."""
 
     def __init__(self, hash_seed: str, modules: Sequence[str], log: Path, directory: Path) -> None:
         self.log = log
