@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ckptcheck import Kind, NotVerifiedError, Restored, Step, Tensor
-from ckptcheck.run.run import digest
+from ckptcheck.run.digests import digest
 
 KINDS = {
     "w": Kind.WEIGHT,

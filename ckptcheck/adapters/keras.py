@@ -20,8 +20,9 @@ from keras.src.backend.common import global_state
 from ckptcheck.adapters.tf2 import restore_checkpoint
 from ckptcheck.adapters.tf_variables import SEED, Created, names_of, poison, state_of
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.job import Kind, Loop, Restored, Step, Tensor
-from ckptcheck.run.run import digest
+from ckptcheck.job.protocol import Loop, Restored, Step, Tensor
+from ckptcheck.kinds import Kind
+from ckptcheck.run.digests import digest
 
 # Where the wrapped train step puts what it did into the logs; taken out again before Keras sees them.
 SHOWN = "ckptcheck"

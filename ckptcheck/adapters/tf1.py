@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tf_contents import contents
-from ckptcheck.job import POISON, Kind, Restored, RestoreRefusedError, Score, Step, Tensor
+from ckptcheck.job.protocol import Restored, RestoreRefusedError, Score, Step, Tensor
+from ckptcheck.job.seeds import POISON
+from ckptcheck.kinds import Kind
 
 tf1 = tf.compat.v1
 

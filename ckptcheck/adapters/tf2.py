@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from ckptcheck.adapters.tf_contents import contents
 from ckptcheck.adapters.tf_variables import SEED, Created, inner, names_of, poison, state_of
-from ckptcheck.job import Restored, Step, Tensor
+from ckptcheck.job.protocol import Restored, Step, Tensor
 
 
 class CheckpointJob(ABC):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.run.run import digest
+from ckptcheck.run.digests import digest
 
 
 def contents(reader: Any) -> tuple[list[str], list[str]]:

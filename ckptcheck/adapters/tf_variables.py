@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.job import Kind, Tensor
+from ckptcheck.job.protocol import Tensor
+from ckptcheck.kinds import Kind
 
 # What a program sets when it is started, and sets again when it is started again.
 SEED = 0

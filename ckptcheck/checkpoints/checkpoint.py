@@ -12,7 +12,7 @@ import numpy as np
 from ckptcheck.arrays import Array
 from ckptcheck.checkpoints.errors import NotReadableError
 from ckptcheck.checkpoints.reader import Bytes
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 from ckptcheck.text_safety import shown
 
 # NumPy's, TensorFlow's are wider: 254 dimensions, and any number of elements where one dimension is 0.

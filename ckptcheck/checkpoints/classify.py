@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ckptcheck.checkpoints.checkpoint import Entry
 from ckptcheck.checkpoints.tensor_bundle.object_graph import Tracked
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 
 AVERAGE = "/ExponentialMovingAverage"
 _SLOT = ".OPTIMIZER_SLOT"

@@ -16,8 +16,10 @@ from ckptcheck.arrays import count_not_finite, differing, is_telling, largest_di
 from ckptcheck.comparison import batch_order as sequences
 from ckptcheck.comparison.rename_matching import match
 from ckptcheck.comparison.value_origin import ANEW, Instead, Lookup
-from ckptcheck.job import Kind, Tensor
-from ckptcheck.run.run import Run, Snapshot, boundary_point, digest
+from ckptcheck.job.protocol import Tensor
+from ckptcheck.kinds import Kind
+from ckptcheck.run.digests import digest
+from ckptcheck.run.run import Run, Snapshot, boundary_point
 from ckptcheck.tolerance import EXACT, Tolerance
 
 TENSOR_COLUMNS = (

@@ -5,8 +5,9 @@ A name is no state. What is matched here is compared like everything else, so th
 
 from collections.abc import Mapping, Sequence
 
-from ckptcheck.job import Tensor
-from ckptcheck.run.run import Snapshot, digest
+from ckptcheck.job.protocol import Tensor
+from ckptcheck.run.digests import digest
+from ckptcheck.run.run import Snapshot
 
 
 def match(control: Sequence[Snapshot], resumed: Sequence[Snapshot]) -> Mapping[str, str]:

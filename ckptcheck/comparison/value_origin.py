@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from ckptcheck.arrays import Array, as_float, is_inexact, is_telling, same
-from ckptcheck.job import Kind, Tensor
-from ckptcheck.run.run import Run, digest
+from ckptcheck.job.protocol import Tensor
+from ckptcheck.kinds import Kind
+from ckptcheck.run.digests import digest
+from ckptcheck.run.run import Run
 
 INITIAL = "initial"  # what the control began with: a restart from the same seeds
 FRESH = "fresh"  # what the new process began with, and the control did not

@@ -15,7 +15,7 @@ from ckptcheck.diagnosis.catalogue import (
 )
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.errors import UsageError, unknown
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 
 # What makes a text a pattern of tensor names, and not the name of a cause.
 _MARKS = "*?[/"

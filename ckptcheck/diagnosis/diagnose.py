@@ -10,7 +10,7 @@ from ckptcheck.diagnosis.catalogue import CAUSES, Stage
 from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
 from ckptcheck.diagnosis.findings import Evidence
 from ckptcheck.diagnosis.rules import LAST, LOOKS, OF_THE_CONTROL, Look, steps
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 from ckptcheck.run import environment
 from ckptcheck.run.run import RECORDED, Failure, Run, Snapshot
 

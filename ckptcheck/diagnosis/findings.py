@@ -12,7 +12,7 @@ from ckptcheck.comparison.compare import Comparison
 from ckptcheck.comparison.value_origin import ANEW, FRESH, INITIAL, OWN
 from ckptcheck.diagnosis.catalogue import Stage
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.progress import Progress
 from ckptcheck.filetools.same_value import Renamed, origins, renamed
 from ckptcheck.filetools.value_diff import Apart, apart, rank
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 from ckptcheck.tolerance import EXACT, Tolerance
 
 SAME, VALUE, SHAPE, DTYPE = "same", "value", "shape", "dtype"

@@ -14,7 +14,7 @@ from ckptcheck.checkpoints import Checkpoint, Entry
 from ckptcheck.checkpoints.classify import AVERAGE
 from ckptcheck.checkpoints.tensor_bundle.bundle import SAVER
 from ckptcheck.filetools.tables import PLURALS
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 
 _BATCH_NORM = re.compile(r"(?P<scope>(.*/)?[^/]*(batch_?norm|bn)[^/]*/)(gamma|beta)", re.IGNORECASE)
 _STATISTICS = ("moving_mean", "moving_variance")

@@ -16,7 +16,7 @@ from ckptcheck.filetools.json_numbers import or_text
 from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.progress import Progress
 from ckptcheck.filetools.statistics import Statistics, statistics
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 
 
 @dataclass(frozen=True)

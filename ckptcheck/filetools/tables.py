@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 
 GAP = "  "
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ckptcheck.errors import UsageError, unknown
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 from ckptcheck.tolerance import EXACT, Tolerance
 
 

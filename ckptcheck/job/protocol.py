@@ -1,41 +1,16 @@
-"""What a job is, the words for its state, and how a job is found by name.
+"""What a job is: its protocols, and the values it exchanges with whoever runs it.
 
 This file knows no framework: the adapters turn a framework's objects into what is asked for here.
 """
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from ckptcheck.errors import UsageError
-
-# A resumed process starts from other initial values: a restore that does nothing cannot look like one that works. Its seed is
-# the control's and this. What else a script seeds, it seeds the same when it is started again: `seed % POISON` is that seed.
-POISON = 1_000_003
-
-
-class Kind(str, Enum):
-    """The part a state tensor plays in training."""
-
-    WEIGHT = "weight"
-    MOVING_STATISTIC = "moving statistic"
-    SHADOW = "shadow"
-    SLOT = "slot"
-    COUNTER = "counter"
-    RNG = "rng"
-    ACCUMULATOR = "accumulator"
-    METRIC = "metric"  # what an epoch reports of itself, not what it trains on
-    HYPERPARAMETER = "hyperparameter"  # set by the program, and by schedules and callbacks: a learning rate
-    LOSS_SCALE = "loss scale"  # of training in mixed precision, and the count of good steps beside it
-    PYTHON = "python attribute"  # what an object of the program remembers, such as a callback, outside of any variable
-    OTHER = "other"
+from ckptcheck.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -76,8 +51,8 @@ class Restored:
     """What a restore touched: the checkpoint key of each live tensor it filled, by tensor name, and all keys there.
 
     An adapter that cannot know returns None for the part it does not know. Where some tensors are filled only when they come
-    to be, `asked` is a function that is called in the end. `values` are the digests (`ckptcheck.run.run.digest`) of every array in
-    the checkpoint: whether a lost value was saved can be known by them where keys cannot be followed.
+    to be, `asked` is a function that is called in the end. `values` are the digests (`ckptcheck.run.digests`) of every array
+    in the checkpoint: whether a lost value was saved can be known by them where keys cannot be followed.
     """
 
     asked: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None
@@ -178,43 +153,3 @@ class LoopingJob(_Trained, Protocol):
 
     def run(self, loop: Loop) -> None:
         """Train from the live state on; call `loop.before_step` and `loop.after_step` around each step."""
-
-
-def load(target: str) -> Any:
-    """Import what `target` names: `package.module:name` or `path/to/file.py:name`.
-
-    Raises:
-        UsageError: the target has no name, or the file, the module or the name is not there.
-    """
-    place, _, name = target.rpartition(":")
-    if not place or not name:
-        raise UsageError(f"{target!r} names no job: write package.module:name or path/to/file.py:name.")
-    module = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
-    try:
-        return getattr(module, name)
-    except AttributeError:
-        raise UsageError(f"{place} has nothing called {name!r}.") from None
-
-
-def _from_file(path: Path) -> Any:
-    if not path.is_file():
-        raise UsageError(f"There is no file {path} to take a job from.")
-    name = path.stem
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} cannot be imported as Python.")
-    module = importlib.util.module_from_spec(spec)
-    # A file may import its neighbours, as it does when it is run as a script.
-    sys.path.insert(0, str(path.resolve().parent))
-    sys.modules.setdefault(name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _from_name(place: str) -> Any:
-    try:
-        return importlib.import_module(place)
-    except ModuleNotFoundError as error:
-        if error.name and (place == error.name or place.startswith(error.name + ".")):
-            raise UsageError(f"There is no module {place} to take a job from.") from None
-        raise

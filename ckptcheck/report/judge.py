@@ -27,11 +27,12 @@ from ckptcheck.diagnosis.diagnose import (
     why_nothing_compared,
 )
 from ckptcheck.diagnosis.terms import STRICT, Terms
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.report import Case, Report, RestoreError
 from ckptcheck.run import environment, run
-from ckptcheck.run.run import Run, snapshot_digest
+from ckptcheck.run.digests import snapshot_digest
+from ckptcheck.run.run import Run
 from ckptcheck.tolerance import Tolerance
 
 # What may have gone wrong before a resumed run had anything to do with the checkpoint.

@@ -11,7 +11,7 @@ import pandas as pd
 from ckptcheck.comparison.compare import Comparison
 from ckptcheck.comparison.noise_floor import Noise
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.run.run import RECORDED, Run
 from ckptcheck.tolerance import EXACT, Tolerance

@@ -1,14 +1,18 @@
-"""Fingerprints of the examples of a batch: by them examples that were lost or repeated are seen, wherever they come.
+"""Digests of arrays and snapshots, by which they are the same or not; and fingerprints of the examples of a batch.
 
-Whether two batches are the same is known by the digest of all their bytes; this is only to say what other ones they are.
+Whether two batches are the same is known by the digest of all their bytes. By the fingerprints of their examples, those that
+were lost or repeated are seen, wherever they come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import xxhash
 
-Array = np.ndarray[Any, Any]
+from ckptcheck.arrays import Array
+from ckptcheck.job.protocol import Tensor
 
 # Of each example so many elements are looked at, evenly spread, so that a step takes no part of its time for it.
 ELEMENTS = 64
@@ -16,6 +20,36 @@ MOST_EXAMPLES = 4096
 WIDTH = 8  # hexadecimal digits of a fingerprint
 
 _FACTORS = np.random.default_rng(2).integers(0, 2**31, 16 * ELEMENTS, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+
+
+def digest(*arrays: Array) -> str:
+    """Return the XXH3 hash (128 bits, in hexadecimal) of dtype, shape and bytes of the arrays.
+
+    It tells what differs by accident, and takes no part of a step that one could measure; nobody is to be kept from forging.
+    """
+    summed = xxhash.xxh3_128()
+    for array in arrays:
+        summed.update(_header(array.dtype, array.shape))
+        summed.update(array.data if _is_plain(array) else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return summed.hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    return f"{dtype.str}{shape}".encode()
+
+
+def _is_plain(array: Array) -> bool:
+    """Return whether an array can be digested as it lies in memory; ml_dtypes, of kind V, have no buffer of their own."""
+    return array.flags.c_contiguous and array.dtype.kind in "biufc"
+
+
+def snapshot_digest(state: Mapping[str, Tensor]) -> str:
+    """Return one digest for a whole snapshot, names included, whatever their order."""
+    summed = xxhash.xxh3_128()
+    for name in sorted(state):
+        summed.update(f"{name} {digest(state[name].value)}\n".encode())
+    return summed.hexdigest()
 
 
 def fingerprints(arrays: Sequence[Array]) -> str:

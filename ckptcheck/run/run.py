@@ -17,17 +17,17 @@ import zipfile
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import xxhash
 
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.job import Kind, Step, Tensor
+from ckptcheck.job.protocol import Step, Tensor
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.run.digests import fingerprints, split
+from ckptcheck.kinds import Kind
+from ckptcheck.run.digests import digest, fingerprints, split
 
 FORMAT_VERSION = 4
 MANIFEST = "manifest"
@@ -402,36 +402,6 @@ def _dtype(name: str) -> np.dtype[Any]:
 
 def _bytes(value: Array) -> Array:
     return np.frombuffer(np.ascontiguousarray(value).tobytes(), dtype=np.uint8)
-
-
-def digest(*arrays: Array) -> str:
-    """Return the XXH3 hash (128 bits, in hexadecimal) of dtype, shape and bytes of the arrays.
-
-    It tells what differs by accident, and takes no part of a step that one could measure; nobody is to be kept from forging.
-    """
-    summed = xxhash.xxh3_128()
-    for array in arrays:
-        summed.update(_header(array.dtype, array.shape))
-        summed.update(array.data if _is_plain(array) else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return summed.hexdigest()
-
-
-@lru_cache(maxsize=256)
-def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    return f"{dtype.str}{shape}".encode()
-
-
-def _is_plain(array: Array) -> bool:
-    """Return whether an array can be digested as it lies in memory; ml_dtypes, of kind V, have no buffer of their own."""
-    return array.flags.c_contiguous and array.dtype.kind in "biufc"
-
-
-def snapshot_digest(state: Snapshot) -> str:
-    """Return one digest for a whole snapshot, names included, whatever their order."""
-    summed = xxhash.xxh3_128()
-    for name in sorted(state):
-        summed.update(f"{name} {digest(state[name].value)}\n".encode())
-    return summed.hexdigest()
 
 
 class Heartbeat:

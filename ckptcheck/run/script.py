@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from ckptcheck.errors import UsageError
-from ckptcheck.job import Kind, Step, Tensor
+from ckptcheck.job.protocol import Step, Tensor
 from ckptcheck.job.schedule import Schedule
+from ckptcheck.kinds import Kind
 from ckptcheck.run import environment, run
+from ckptcheck.run.digests import snapshot_digest
 
 # What gives the live state: a function that returns arrays, or tensors with their kind, by name; or objects of a framework.
 State = Callable[[], Mapping[str, Any]] | Sequence[Any]
@@ -87,7 +89,7 @@ class Recording:
             for name, each in self._state().items()
         }
         self._recorder.snapshot(point, state)
-        found = run.snapshot_digest(state)
+        found = snapshot_digest(state)
         if point == "initial":
             self._initial = found
         return found

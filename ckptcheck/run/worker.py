@@ -1,4 +1,4 @@
-"""One fresh process: build, maybe restore, step, record. Started by `ckptcheck.run.fork_server`, told what to do by a `Task`."""
+"""One fresh process: build, maybe restore, step, record. Started by `fork_server`, told what to do by a `Task`."""
 
 import contextlib
 import errno
@@ -17,11 +17,15 @@ import numpy as np
 
 from ckptcheck import jobs
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
-from ckptcheck.job import POISON, Kind, Restored, RestoreRefusedError, Step, Tensor, load
+from ckptcheck.job.loading import load
+from ckptcheck.job.protocol import Restored, RestoreRefusedError, Step, Tensor
 from ckptcheck.job.schedule import BOUNDARY_EPOCHS, Boundaries, Schedule, make_schedule
+from ckptcheck.job.seeds import POISON
 from ckptcheck.jobs import options as job_options
+from ckptcheck.kinds import Kind
 from ckptcheck.run import environment, run
 from ckptcheck.run import python_state as remembered
+from ckptcheck.run.digests import digest
 from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
 
 Say = Callable[..., None]
@@ -477,7 +481,7 @@ class _Execution:
 
 
 def _digested(state: Mapping[str, Tensor]) -> dict[str, str]:
-    return {name: run.digest(tensor.value) for name, tensor in state.items()}
+    return {name: digest(tensor.value) for name, tensor in state.items()}
 
 
 def _trouble(error: Exception) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ckptcheck.report.report import finite
-from ckptcheck.run.run import digest
+from ckptcheck.run.digests import digest
 from ckptcheck.studies.catalogue import Definition, Variant
 from ckptcheck.studies.humps import END, RISE, WINDOW, Hump, humps_of, rises_of
 from ckptcheck.studies.training import Curves, TrainingRun

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.job import Job, Score
+from ckptcheck.job.protocol import Job, Score
 from ckptcheck.run import environment
 from ckptcheck.run.run import Heartbeat
 from ckptcheck.run.worker import Say, make_job, told

@@ -11,7 +11,7 @@ from typing import Any
 
 from ckptcheck.checkpoints.checkpoint import Entry
 from ckptcheck.checkpoints.classify import by_name, is_counter
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 
 _OPTIMIZER = ("optimizer/", "optimizer_weights/")
 _BATCH_NORM = "BatchNormalization"

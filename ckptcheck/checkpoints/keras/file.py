@@ -21,7 +21,7 @@ from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.keras import classify as keras_kinds
 from ckptcheck.checkpoints.keras.hdf5 import Hdf5, Where
 from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 from ckptcheck.text_safety import shown
 
 ARCHIVE, WEIGHTS, LEGACY = "Keras 3, model.save", "Keras 3, model.save_weights", "Keras, HDF5 of model.save"

@@ -22,7 +22,7 @@ from ckptcheck.checkpoints.tensor_bundle.dtypes import VARIANT, Type, type_of
 from ckptcheck.checkpoints.tensor_bundle.messages import WHOLE, BundleEntry, Extent, Header, entry, header, slice_key
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
 from ckptcheck.checkpoints.tensor_bundle.table import rows
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 
 INDEX = ".index"
 # Elements without a size of their own are read all at once; no vocabulary has so many.

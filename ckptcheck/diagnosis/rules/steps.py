@@ -9,7 +9,7 @@ import pandas as pd
 from ckptcheck.diagnosis.catalogue import Reach
 from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
 from ckptcheck.diagnosis.findings import Evidence, apart, as_number, by_stage, counted_off, values
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 
 # Kinds that training in another mode leaves where they are.
 MOVED_BY_TRAINING = (Kind.WEIGHT, Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.SLOT, Kind.RNG)

@@ -8,7 +8,7 @@ from ckptcheck.comparison.value_origin import ANEW, FACTOR, FRESH, INITIAL, NARR
 from ckptcheck.diagnosis.catalogue import Stage
 from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
 from ckptcheck.diagnosis.findings import Evidence, apart, by_stage, values
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 
 Look = Callable[[Evidence], Iterator[Diagnosis]]
 

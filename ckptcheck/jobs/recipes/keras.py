@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.keras import FitJob
-from ckptcheck.job import Restored
+from ckptcheck.job.protocol import Restored
 from ckptcheck.jobs.datasets import load
 from ckptcheck.jobs.recipes import RecipeOptions
 

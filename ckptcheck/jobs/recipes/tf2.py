@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tf2 import CheckpointJob
-from ckptcheck.job import Restored, Step
+from ckptcheck.job.protocol import Restored, Step
 from ckptcheck.jobs.datasets import load
 from ckptcheck.jobs.recipes import RecipeOptions
 

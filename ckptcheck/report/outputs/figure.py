@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ckptcheck.arrays import Array
-from ckptcheck.job import Kind
 from ckptcheck.job.schedule import Schedule
+from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report.report import Case, Report
 from ckptcheck.run.run import Run
