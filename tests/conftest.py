@@ -10,8 +10,8 @@ from ckptcheck import Report, verify
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-TOYS = HERE / "toy_jobs.py"
-sys.path.insert(0, str(HERE))
+PLANTED = HERE / "planted"
+TOYS = PLANTED / "toy_jobs.py"
 
 
 def toy(name: str) -> str:

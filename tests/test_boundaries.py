@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from conftest import toy
 
 from ckptcheck import Report, UsageError, verify
+from tests.conftest import toy
 
 
 @pytest.fixture(scope="module")

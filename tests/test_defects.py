@@ -4,11 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
-from defects.expected import CLEAN, DEFECTS, Planted, planted
-from defects.matrix import Row, by_cause, run, table, wrong
 
 from ckptcheck.diagnosis.catalogue import CAUSES
+from tests.conftest import ROOT
+from tests.defects.expected import CLEAN, DEFECTS, Planted, planted
+from tests.defects.matrix import Row, by_cause, run, table, wrong
 
 # A job whose one control serves many defects; .ci/run runs all jobs, in all variants.
 HERE = {("graph.py", "Graph"): 1}

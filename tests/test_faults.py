@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-import toy_jobs
-from conftest import toy
 
 from ckptcheck import Case, Report, UsageError, verify
 from ckptcheck.diagnosis.diagnose import why_nothing_compared
+from tests.conftest import toy
+from tests.planted import toy_jobs
 
 OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
 

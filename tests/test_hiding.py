@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from ckptcheck import Case, Report, UsageError, judge_folder, verify
+from tests.conftest import PLANTED
 
-JOBS = Path(__file__).with_name("hiding_jobs.py")
+JOBS = PLANTED / "hiding_jobs.py"
 
 
 def verified(job: str, **asked: object) -> Report:

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TOYS
+
+from tests.conftest import TOYS
 
 TESTS = f'''
 JOB = "{TOYS}:TwoWays"

@@ -2,8 +2,8 @@
 
 Started as `python -m ckptcheck.run.fork_server MODULE …` with the modules to import. It reads one JSON task per line on
 standard input and writes JSON events, one per line, on standard output: `ready`, `started`, what the workers say, and
-`ended` with their exit status. It never uses what it imported, so a forked process is a new one in every way that matters, but starts
-in milliseconds. When standard input ends, whatever is still running is killed: nothing survives the parent.
+`ended` with their exit status. It never uses what it imported, so a forked process is a new one in every way that matters,
+but starts in milliseconds. When standard input ends, whatever is still running is killed: nothing survives the parent.
 """
 
 import gc

@@ -1,0 +1,82 @@
+"""Keras jobs in fresh processes: odd ones that recover, and wrong ones that are told so in a sentence."""
+
+from importlib.metadata import version
+
+import pytest
+
+from ckptcheck import Case, Report, verify
+from tests.conftest import PLANTED
+
+JOBS = PLANTED / "keras_jobs.py"
+FINE = ("Unbuilt", "OwnTrainStep", "TwoInputs", "Eager", "MixedPrecision", "Text", "MakesMetrics")
+WRONG = {
+    "OtherSteps × keras": "its steps_per_epoch is 7, but an epoch of its fit has 5 batches. Write steps_per_epoch = 5.",
+    "MoreStepsThanSaid × keras": "its steps_per_epoch is 4, but an epoch of its fit has more batches than that.",
+    "FewerStepsThanSaid × keras": "its steps_per_epoch is 6, but epoch 0 of its fit had 5 batches.",
+    "NotCompiled × keras": "build raised TypeError: model returned Sequential; it must return a compiled keras.Model.",
+    "TwoStepsAtOnce × keras": "its model runs 2 steps at once, which cannot be told apart: compile it with steps_per_execution=1.",
+    "NothingToValidateWith × keras": "it shows no validation data: give `validation_data` to fit, or override `validation`.",
+    "TooFewEpochs × keras": "its training loop ended after 10 of 17 steps. Let it train for more epochs, or give fewer --steps.",
+    "NoCheckpoint × checkpoint": "build raised TypeError: setup returned dict; it must return the tf.train.Checkpoint.",
+    "WhichStep × checkpoint": "next_step raised TypeError: which step comes next? Keep a counter in the attribute `step`, or override "
+    "next_step.",
+}  # fmt: skip
+ALL = [*FINE, "Attention", "SecondModel", "NoSuchWay", *(name.partition(" ")[0] for name in WRONG)]
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return verify([f"{JOBS}:{name}" for name in ALL])
+
+
+@pytest.fixture(scope="module")
+def cases(report: Report) -> dict[str, Case]:
+    return {case.name.rpartition(":")[2]: case for case in report.cases}
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_odd_jobs_recover(name: str, cases: dict[str, Case]) -> None:
+    found = {case.outcome: case for full, case in cases.items() if full.startswith(f"{name} ×")}
+    assert list(found) == ["recovered"], found
+    document = found["recovered"].document()
+    assert document["batches"] == document["learning_rate"] == {"compared": 7, "equal": 7}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_jobs_are_told(name: str, cases: dict[str, Case]) -> None:
+    reason = cases[name].reason or ""
+    assert reason.partition(" (keras_jobs.py")[0].rstrip(".") == f"The control did not finish: {WRONG[name]}".rstrip(".")
+
+
+def test_a_way_to_restore_that_nobody_wrote(cases: dict[str, Case]) -> None:
+    case = cases["NoSuchWay × telepathy"]
+    assert (case.outcome, case.diagnoses[0].sentence) == (
+        "refused",
+        "The restore raised NotImplementedError: override restore to say how 'telepathy' is restored",
+    )
+    assert cases["NoSuchWay × keras"].outcome == "recovered"
+
+
+def test_layers_inside_of_layers(cases: dict[str, Case]) -> None:
+    for restore in ("keras", "backup"):
+        (found,) = cases[f"Attention × {restore}"].diagnoses
+        assert (found.cause, found.stage, found.tensors) == (
+            "generators-restarted",
+            "omitted at save",
+            ("multi_head_attention/dropout/seed_generator",),
+        )
+
+
+def test_variables_beside_the_model_are_seen(cases: dict[str, Case]) -> None:
+    case = cases["SecondModel × keras"]
+    assert case.outcome == "diverged"
+    assert [(each.cause, each.tensors) for each in case.diagnoses] == [("shadows-lost", ("kernel_average",))]
+
+
+def test_names_are_those_of_the_layers(cases: dict[str, Case]) -> None:
+    comparison = cases["TwoInputs × keras"].comparison
+    assert comparison is not None
+    names = list(comparison.at("boundary")["name"])
+    assert names[:4] == ["difference/kernel", "difference/bias", "sum/kernel", "sum/bias"]
+    optimizer = {"3.12": "rmsprop"}.get(version("keras")[:4], "rm_sprop")  # what Keras calls it
+    assert {f"{optimizer}/iteration", f"{optimizer}/learning_rate", f"{optimizer}/sum/kernel/velocity"} < set(names)

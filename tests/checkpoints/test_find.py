@@ -1,0 +1,193 @@
+"""Which checkpoint a path stands for, and what a state file says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ckptcheck import UsageError
+from ckptcheck.checkpoints import DamagedError, Found, find, state_file
+from ckptcheck.checkpoints.find import by_number
+from tests.checkpoints.bundles import write, write_state
+
+TENSORS = {"x": np.zeros(2)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two checkpoints, the state file names the older one, for the number decides nothing."""
+    for step in (9, 10):
+        write(tmp_path / f"model.ckpt-{step}", TENSORS)
+    write_state(tmp_path, "model.ckpt-9")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name", ["model.ckpt-10", "model.ckpt-10.index", "model.ckpt-10.data-00000-of-00001", "model.ckpt-10.meta"]
+)
+def test_a_prefix_and_its_files(name: str, folder: Path) -> None:
+    (folder / "model.ckpt-10.meta").touch()
+    found = find(folder / name)
+    assert (found.path, found.chosen, found.is_keras) == (folder / "model.ckpt-10", "", False)
+
+
+@pytest.mark.parametrize("name", ["", "checkpoint"])
+def test_in_a_folder_the_state_file_decides(name: str, folder: Path) -> None:
+    found = find(folder / name)
+    assert (found.path, found.chosen) == (folder / "model.ckpt-9", f"{folder / 'checkpoint'} names model.ckpt-9")
+
+
+def test_a_state_file_that_names_another_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    write(other / "model.ckpt-9", TENSORS)
+    write_state(folder, str(other / "model.ckpt-9"))
+    told = f"{folder / 'checkpoint'} names {other / 'model.ckpt-9'}, which is in another folder"
+    assert (find(folder).path, find(folder).chosen) == (other / "model.ckpt-9", told)
+
+
+def test_a_state_file_that_names_nothing_there(folder: Path) -> None:
+    write_state(folder, "model.ckpt-8")
+    with pytest.raises(DamagedError) as caught:
+        find(folder)
+    assert str(caught.value) == f"{folder / 'checkpoint'}: it names model.ckpt-8, which does not exist."
+
+
+def test_a_state_file_that_names_its_folder_or_itself(folder: Path) -> None:
+    for name in (".", "checkpoint", str(folder)):
+        write_state(folder, name)
+        with pytest.raises(DamagedError, match="which is no checkpoint"):
+            find(folder)
+
+
+def test_a_folder_of_the_same_name(folder: Path) -> None:
+    """The state file names a prefix; and so does who names it."""
+    write(folder / "model.ckpt-9" / "other-1", {"x": np.ones(2)})
+    assert find(folder).path == folder / "model.ckpt-9"
+    assert find(folder / "model.ckpt-9") == Found(folder / "model.ckpt-9", f"there is a folder {folder / 'model.ckpt-9'}, too")
+
+
+def test_a_state_file_names_nothing_but_a_prefix(folder: Path) -> None:
+    write_state(folder, "model.ckpt-9.index")
+    with pytest.raises(DamagedError, match=r"it names model\.ckpt-9\.index, which is no checkpoint\.$"):
+        find(folder)
+
+
+def test_without_a_state_file(folder: Path) -> None:
+    (folder / "checkpoint").unlink()
+    with pytest.raises(UsageError) as caught:
+        find(folder)
+    assert str(caught.value) == (
+        f"{folder} holds 2 checkpoints and no state file that names one: model.ckpt-9, model.ckpt-10. Name it."
+    )
+    for path in folder.glob("*-9.*"):
+        path.unlink()
+    assert (find(folder).path, find(folder).chosen) == (
+        folder / "model.ckpt-10",
+        f"{folder} holds no other, and no state file",
+    )
+
+
+def test_a_saved_model(tmp_path: Path) -> None:
+    write(tmp_path / "variables" / "variables", TENSORS)
+    assert find(tmp_path).path == tmp_path / "variables" / "variables"
+
+
+def test_a_file_of_keras(tmp_path: Path) -> None:
+    for name in ("model.keras", "model.weights.h5"):
+        (tmp_path / name).touch()
+        assert find(tmp_path / name).is_keras
+
+
+def test_what_is_no_checkpoint(folder: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        find(folder / "model.ckpt-11")
+    assert str(caught.value) == (
+        f"There is no checkpoint at {folder / 'model.ckpt-11'}: no such file or folder, and no model.ckpt-11.index. "
+        "There are: model.ckpt-9, model.ckpt-10."
+    )
+    (folder / "notes.txt").write_text("no checkpoint")
+    with pytest.raises(UsageError, match=r"notes\.txt is no file of a checkpoint that is known here: \*\.index, "):
+        find(folder / "notes.txt")
+    (folder / "empty").mkdir()
+    with pytest.raises(UsageError, match="empty holds no checkpoint"):
+        find(folder / "empty")
+    write(folder / "empty" / "runs" / "some" / "image" / "model.ckpt-1", TENSORS)
+    with pytest.raises(UsageError) as caught:
+        find(folder / "empty")
+    assert str(caught.value) == f"{folder / 'empty'} holds no checkpoint. There are: runs/some/image/."
+    (folder / "model.weights.json").touch()
+    with pytest.raises(UsageError, match=r"is the list of a sharded file of Keras; give one of its \.weights\.h5 files\."):
+        find(folder / "model.weights.json")
+    with pytest.raises(UsageError, match="There is no checkpoint at"):
+        find(folder / "nowhere" / "model.ckpt")
+
+
+def test_a_checkpoint_of_the_first_kind(folder: Path) -> None:
+    (folder / "model.ckpt-9.index").rename(folder / "old.ckpt")
+    with pytest.raises(UsageError, match=r"old\.ckpt is a checkpoint of the first kind \(V1\)"):
+        find(folder / "old.ckpt")
+
+
+def state(folder: Path, text: str | bytes) -> state_file.State:
+    (folder / "checkpoint").write_bytes(text if isinstance(text, bytes) else text.encode())
+    found = state_file.read(folder)
+    assert found is not None
+    return found
+
+
+def test_a_state_file(tmp_path: Path) -> None:
+    found = state(
+        tmp_path,
+        '# said so\nmodel_checkpoint_path: "m-\\303\\274-2\\"x\\""\r\nall_model_checkpoint_paths: \'m-1\'\n\n'
+        'all_model_checkpoint_paths: "m-\\x32"\nall_model_checkpoint_timestamps: 1.5\nlast_preserved_timestamp: 1e9\n',
+    )
+    assert (found.newest, found.kept) == ('m-ü-2"x"', ("m-1", "m-2"))
+    assert found.resolve("m-1") == tmp_path / "m-1"
+    assert found.resolve("/m-1") == Path("/m-1")
+    assert state(tmp_path, 'model_checkpoint_path: "a" all_model_checkpoint_paths: "a"').kept == ("a",)
+    assert state(tmp_path, 'model_checkpoint_path: "a" # said so\n').newest == "a"
+    assert state(tmp_path, 'model_checkpoint_path: "ck" "pt-1";').newest == "ckpt-1"
+    assert state(tmp_path, b'model_checkpoint_path: "\xff"').newest == "\udcff"
+
+
+TORN = {
+    "with a mark": (
+        '\ufeffmodel_checkpoint_path: "a"',
+        "line 1 is no line of a state file: '\\ufeffmodel_checkpoint_path: \"a\"'",
+    ),
+    "with more than there is": ('model_checkpoint_path: "a"\nother: 1', "line 2 is no line of a state file: 'other: 1'"),
+    "empty": ("", "it names no checkpoint: it is empty, or its writing was interrupted"),
+    "cut off": ('model_checkpoint_path: "mod', "line 1 is no line of a state file: 'model_checkpoint_path: \"mod'"),
+    "of another kind": ("\0\1\2", "line 1 is no line of a state file: '\\x00\\x01\\x02'"),
+    "without the newest": (
+        'all_model_checkpoint_paths: "a"',
+        "it names no checkpoint: it is empty, or its writing was interrupted",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TORN)
+def test_a_torn_state_file(what: str, tmp_path: Path) -> None:
+    text, sentence = TORN[what]
+    with pytest.raises(DamagedError) as caught:
+        state(tmp_path, text)
+    assert str(caught.value) == f"{tmp_path / 'checkpoint'}: {sentence}."
+
+
+def test_no_state_file(tmp_path: Path) -> None:
+    assert state_file.read(tmp_path) is None
+    (tmp_path / "checkpoint").mkdir()  # as Keras' callbacks make one of this name
+    assert state_file.read(tmp_path) is None
+
+
+def test_a_state_file_of_any_size_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "checkpoint").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(DamagedError, match="too many for a state file"):
+        state_file.read(tmp_path)
+
+
+def test_order_by_number() -> None:
+    assert by_number("1" * 5000) < by_number("2" * 5000)
+    names = ["m-10", "m-9", "m", "10", "9-a", "m-9-b", "²", "m-٣"]
+    assert sorted(names, key=by_number) == ["9-a", "10", "m", "m-9", "m-9-b", "m-10", "m-٣", "²"]

@@ -1,0 +1,212 @@
+"""The HTML report as a person meets it: opened in headless Chromium, zoomed, sorted, and without an error on the console."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ckptcheck import Report, UsageError, verify
+from ckptcheck.report.html import report_page, require, study_page
+from tests.cli.test_cli import TOY_RUN, run
+from tests.conftest import toy
+from tests.studies.test_study import made
+
+CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+# Each of these asks for a connection to somewhere, or for rights that a test has not got.
+SWITCHES = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1200,1000"
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    if not (CHROMIUM and DRIVER):
+        if os.environ.get("CI"):
+            pytest.fail("Chromium and ChromeDriver are not installed, so nobody has looked at the HTML report.")
+        pytest.skip("needs Chromium and ChromeDriver (on Debian: apt-get install chromium chromium-driver)")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for switch in [*SWITCHES.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=Service(DRIVER)) as driver:
+        yield driver
+
+
+def shown(browser: Any, page: str, folder: Path) -> Any:
+    path = folder / "page.html"
+    path.write_text(page, encoding="utf-8")
+    browser.get(path.as_uri())
+    browser.execute_async_script(
+        "const done = arguments[0]; const idle = () => window.Bokeh && Bokeh.documents.length && "
+        "Bokeh.documents.every(each => each.is_idle) ? done() : setTimeout(idle, 20); idle()"
+    )
+    return browser
+
+
+def complaints(browser: Any) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
+
+
+def ranges(browser: Any, name: str) -> Any:
+    """What the charts that share an x range of this name show: x, and the y of the first of them."""
+    return browser.execute_script(
+        "const x = Bokeh.documents.map(each => each.get_model_by_name(arguments[0])).find(each => each);"
+        "const chart = Bokeh.documents.flatMap(each => each.roots()).find(each => each.x_range === x);"
+        "return [x.start, x.end, chart.y_range.start, chart.y_range.end]",
+        name,
+    )
+
+
+def click(browser: Any, text: str, within: str = "body") -> None:
+    script = "[...document.querySelectorAll(arguments[1] + ' button')].find(each => each.textContent === arguments[0]).click()"
+    browser.execute_script(script, text, within)
+
+
+def column(browser: Any, index: int, table: str = "table") -> list[str]:
+    script = "return [...document.querySelector(arguments[1]).tBodies[0].rows].map(row => row.cells[arguments[0]].textContent)"
+    found: list[str] = browser.execute_script(script, index, table)
+    return found
+
+
+def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_path: Path) -> None:
+    shown(browser, report_page(default_report), tmp_path)
+    assert browser.find_element("id", "verdict").text == "PASS: each case did what was expected of it."
+    assert browser.title == "ckptcheck: verification of recovery: PASS: each case did what was expected of it."
+    # The curves are there, and the zoom to the boundary shows the steps around it in full height.
+    assert len(browser.find_elements("css selector", "div[data-root-id]")) == 9
+    start, end, low, high = ranges(browser, "bn-nn")
+    assert (start, end) == (0, 155)
+    click(browser, "Zoom to the boundary")
+    assert ranges(browser, "bn-nn")[:2] == [104, 116]
+    assert low < ranges(browser, "bn-nn")[2] < ranges(browser, "bn-nn")[3] < high
+    click(browser, "Whole run")
+    assert ranges(browser, "bn-nn")[:2] == [0, 155]
+    # Tables sort: by number where there are numbers, what has none last; a second click turns them round.
+    click(browser, "evaluation loss")
+    losses = column(browser, 5)
+    assert losses[:-1] == sorted(losses[:-1], key=float)
+    assert losses[-1] == "–"
+    click(browser, "evaluation loss")
+    assert column(browser, 5) == [*losses[-2::-1], "–"]
+    click(browser, "restore")
+    assert column(browser, 1) == ["ema", "ema", "saver", "saver", "saver", "trainable"]
+    text = browser.find_element("tag name", "body").get_attribute("textContent")
+    for case in default_report.cases:
+        for diagnosis in case.diagnoses:
+            for part in (diagnosis.cause, diagnosis.sentence, diagnosis.remedy, *diagnosis.tensors):
+                assert part in text
+    assert complaints(browser) == []
+
+
+def test_a_drag_zooms(browser: Any, default_report: Report, tmp_path: Path) -> None:
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+    shown(browser, report_page(default_report), tmp_path)
+    left, top, width, height = browser.execute_script(
+        "const chart = document.querySelector('div[data-root-id]').firstElementChild; chart.scrollIntoView();"
+        "const box = chart.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]"
+    )
+    actions = ActionBuilder(browser)
+    pointer, across = actions.pointer_action, int(top + height / 3)
+    pointer.move_to_location(int(left + width / 2), across).pointer_down()
+    pointer.move_to_location(int(left + 0.65 * width), across).pointer_up()
+    actions.perform()
+    start, end, *_ = ranges(browser, "bn-nn")
+    assert 60 < start < end < 120
+    assert complaints(browser) == []
+
+
+def test_study_in_a_browser(browser: Any, tmp_path: Path) -> None:
+    found = made(7)
+    shown(browser, study_page(found), tmp_path)
+    assert browser.find_element("id", "verdict").text == found.definition.question
+    text = browser.find_element("tag name", "body").text
+    for finding in found.findings():
+        assert finding in text
+    name = "curves of Curves"
+    assert ranges(browser, name)[:2] == [1, 20]
+    click(browser, "epochs to 98 %")
+    assert column(browser, 2) == ["3", "3", "11"]
+    click(browser, "epochs to 98 %")
+    assert column(browser, 2) == ["11", "3", "3"]
+    assert complaints(browser) == []
+
+
+def test_many_variants_have_a_chart_each(browser: Any, tmp_path: Path) -> None:
+    from test_study import CALM, FAST, definition, trained
+
+    from ckptcheck import Study
+
+    names = ["bn-nn", "epsilon", "no-warm-up", "fused"]
+    runs = tuple(trained(name, 0, CALM, FAST, CALM) for name in names)
+    shown(browser, study_page(Study(definition("bn-ablation"), (0.95,), runs)), tmp_path)
+    heads = [each.text for each in browser.find_elements("tag name", "h2")]
+    assert [head.partition(":")[0] for head in heads if ":" in head] == names
+    assert complaints(browser) == []
+
+
+@pytest.mark.parametrize("name", ["ControlRaises", "TurnsNaN", "Missing", "RaisesInTrain", "OtherDtype", "StepLost"])
+def test_whatever_a_case_came_to(name: str, browser: Any, tmp_path: Path) -> None:
+    report = verify(toy(name), steps=21, boundary=9, folder=tmp_path / "runs")
+    page = report_page(report)
+    path = tmp_path / "page.html"
+    path.write_text(page, encoding="utf-8")
+    browser.get(path.as_uri())
+    assert browser.find_element("id", "verdict").text.partition(":")[0] == report.verdict.upper()
+    assert complaints(browser) == []
+
+
+def test_a_long_run_has_its_first_rows() -> None:
+    page = report_page(verify(toy("Clean"), steps=700, boundary=9))
+    assert "The first 500 of 691 rows; all of them are in losses.csv." in page
+    assert page.count("<tr>") < 530
+
+
+def test_nothing_is_fetched(default_report: Report) -> None:
+    """One file: no script, style, picture or font comes from elsewhere. What stands between script tags is Bokeh's."""
+    page = re.sub(r"(<script[^>]*>).*?</script>", r"\1", report_page(default_report), flags=re.DOTALL)
+    assert not re.search(r"<(?:script|img|iframe|link)[^>]*(?:src|href)=[\"'](?!data:)", page)
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_what_a_job_says_is_no_html() -> None:
+    page = report_page(verify(toy("Clean"), steps=21, boundary=9))
+    case = verify(toy("ControlRaises"), steps=21, boundary=9).cases[0]
+    assert "<h2>" in page
+    from dataclasses import replace
+
+    hostile = Report((replace(case, reason="<script>alert(1)</script>"),), {})
+    assert "<script>alert" not in report_page(hostile)
+
+
+def test_the_command_writes_it(tmp_path: Path) -> None:
+    done = run("verify", toy("Clean"), *TOY_RUN, "--html", "report.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "PASS: each case did what was expected of it." in (tmp_path / "report.html").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "ckptcheck-out"}
+
+
+def test_a_verification_that_fails_to_start_leaves_an_earlier_page(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("earlier")
+    done = run("verify", toy("NoSuchJob"), "--html", "report.html", cwd=tmp_path)
+    assert done.returncode == 2
+    assert (tmp_path / "report.html").read_text() == "earlier"
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html"}
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bokeh", None)
+    with pytest.raises(UsageError) as raised:
+        require()
+    assert str(raised.value) == "--html needs the package bokeh, which is not installed: pip install 'ckptcheck[html]'."

@@ -1,0 +1,143 @@
+"""The catalogue: complete, well-formed, printed, and in the README."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ckptcheck.diagnosis.catalogue import CAUSES, Cause, Stage
+from ckptcheck.report.outputs.explain import to_markdown
+from tests.conftest import ROOT
+
+# The codes of the project's collection of real reports, and what they are called here.
+CODES = {
+    "BN-OMIT": "moving-statistics-lost",
+    "BN-DEAD": "statistics-never-move",
+    "BN-REPLICA": "replicas-lost",
+    "STAT-FLAG": "statistics-restarted",
+    "EMA-KEY": "shadows-not-in-checkpoint",
+    "EMA-RESET": "shadows-lost",
+    "EMA-AS-RAW": "shadows-in-weights",
+    "SAVE-MUTATES": "saving-changes-the-run",
+    "W-REINIT": "initialised-again",
+    "W-PARTIAL": "weights-lost",
+    "W-UNTRACKED": "weights-lost",
+    "W-SWAP": "weights-swapped",
+    "W-TOUCHED": "weights-scaled",
+    "OPT-OMIT": "slots-lost",
+    "OPT-LAZY": "slots-lost",
+    "OPT-PERM": "slots-swapped",
+    "STEP-RESET": "step-lost",
+    "STEP-OFF": "wrong-first-step",
+    "LR-SCHED": "learning-rate-differs",
+    "HYPER": "hyperparameters-differ",
+    "RNG-RESET": "generators-restarted",
+    "RNG-NEW": "generators-reseeded",
+    "DATA-RESTART": "data-restarted",
+    "DATA-OFFSET": "data-shifted",
+    "DATA-ORDER": "data-order",
+    "DATA-BUFFER": "examples-lost",
+    "ACC-LOST": "accumulators-lost",
+    "SCALE-RESET": "loss-scale-lost",
+    "DTYPE-LOSS": "precision-lost",
+    "MODE": "mode-differs",
+    "MAP-HASH": "depends-on-hash-order",
+    "PY-STATE": "python-state-lost",
+    "CKPT-TORN": "checkpoint-damaged",
+    "CKPT-STALE": "older-checkpoint",
+    "CKPT-SCRATCH": "nothing-restored",
+    "CKPT-NAN": "not-finite",
+    "DIST-PART": "replicas-lost",
+    "NOISE": "noise",
+    "UNKNOWN": "unexplained",
+}
+
+
+def explained(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "ckptcheck", "explain", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_every_code_has_a_cause() -> None:
+    assert set(CODES.values()) <= set(CAUSES)
+
+
+@pytest.mark.parametrize("cause", CAUSES.values(), ids=lambda each: each.name)
+def test_entries_are_whole(cause: Cause) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", cause.name)
+    for text in (cause.summary, cause.sentence, cause.signature, *cause.remedies.values(), *cause.others.values()):
+        assert text.strip() == text
+        assert text.endswith((".", "}"))
+        assert "  " not in text
+    assert re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+", cause.reported)
+    for framework in ("tf1", "tf2", "keras", ""):
+        for stage in (*Stage, None):
+            if stage is not Stage.NEVER_LIVE:
+                assert cause.remedy(stage, framework)
+
+
+def test_a_remedy_is_of_its_framework() -> None:
+    for cause in CAUSES.values():
+        for framework in ("tf2", "keras", ""):
+            if cause.name not in ("shadows-not-in-checkpoint", "keys-not-in-checkpoint", "shadows-in-weights"):
+                assert "tf.train.Saver" not in cause.remedy(None, framework), cause.name
+
+
+def test_what_is_overwritten_is_told_so_everywhere() -> None:
+    cause = CAUSES["moving-statistics-lost"]
+    wanted = "Assign nothing to them after the restore: whatever initialises them must run before it."
+    assert {cause.remedy(Stage.OVERWRITTEN_AFTER_LOAD, framework) for framework in ("tf2", "keras", "")} == {wanted}
+
+
+def test_one_cause() -> None:
+    done = explained("older-checkpoint")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "older-checkpoint\n"
+        "  An older checkpoint than the newest was restored.\n"
+        "\n"
+        "  How it shows: Tensors equal the control's at an earlier save.\n"
+        "\n"
+        "  What to do\n"
+        "    Take the path that the framework's state file names\n"
+        "    (tf.train.latest_checkpoint, manager.latest_checkpoint), and the step from\n"
+        "    the restored state, never from another file's name; sort by number, not by\n"
+        "    text.\n"
+        "\n"
+        "  Where it is meant: --allow older-checkpoint\n"
+        "  A report of it: https://github.com/google/flax/pull/1200\n"
+    )
+
+
+def test_all_causes() -> None:
+    done = explained()
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines() if line and not line.startswith(" ")][: len(CAUSES)] == list(
+        CAUSES
+    )
+    assert done.stdout.endswith("\nckptcheck explain CAUSE says how it shows, and what to do.\n")
+    assert all(line == line.rstrip() and len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_json() -> None:
+    (found,) = json.loads(explained("noise", "--json").stdout)
+    assert found["name"] == "noise"
+    assert found["can_be_allowed"] is False
+    assert [each["name"] for each in json.loads(explained("--json").stdout)] == list(CAUSES)
+
+
+def test_a_typo() -> None:
+    done = explained("moving-statistic")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "ckptcheck: There is no cause called 'moving-statistic'. Did you mean moving-statistics-lost? "
+    )
+    done = explained("noise", "--markdown")
+    assert (done.returncode, done.stderr) == (2, "ckptcheck: --markdown is for the whole catalogue: name no cause.\n")
+
+
+def test_the_readme_has_the_catalogue() -> None:
+    assert f"\n{to_markdown()}\n" in (ROOT / "README.md").read_text()
+    assert explained("--markdown").stdout == to_markdown() + "\n"

@@ -1,0 +1,242 @@
+"""The default cases on TensorFlow, in fresh processes: what the README promises, bit for bit."""
+
+import math
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ckptcheck import Case, NotVerifiedError, Report, UsageError, verify
+from ckptcheck.checkpoints import open_checkpoint
+from ckptcheck.filetools.diff import diff
+from ckptcheck.filetools.fsck import fsck
+from ckptcheck.pipeline import Request, _folders, plan
+from ckptcheck.run.run import read_snapshot
+from tests.conftest import PLANTED
+
+OUTCOMES = {
+    "bn-nn × saver": "recovered",
+    "bn-nn × ema": "refused",
+    "bn-layers × saver": "recovered",
+    "bn-layers × trainable": "diverged",
+    "bn-polyak × saver": "recovered",
+    "bn-polyak × ema": "diverged",
+}
+
+
+def case(report: Report, name: str) -> Case:
+    return next(each for each in report.cases if each.name == name)
+
+
+def causes(each: Case) -> list[tuple[str, str | None, int]]:
+    return [(one.cause, one.stage, len(one.tensors)) for one in each.diagnoses]
+
+
+def test_outcomes(default_report: Report) -> None:
+    assert {each.name: each.outcome for each in default_report.cases} == OUTCOMES
+    assert default_report.verdict == "pass"
+
+
+@pytest.mark.parametrize("name", [name for name, outcome in OUTCOMES.items() if outcome == "recovered"])
+def test_recovered_is_bit_equal_everywhere(name: str, default_report: Report) -> None:
+    each = case(default_report, name)
+    document = each.document()
+    assert each.comparison is not None
+    assert each.comparison.exact
+    assert document["tensors"]["compared"] == document["tensors"]["equal"] >= 53
+    assert document["final_tensors"]["compared"] == document["final_tensors"]["equal"] >= 53
+    assert document["train_loss"] == {"compared": 44, "equal": 44, "first_difference": None, "max_abs_diff": 0.0}
+    assert document["batches"] == document["learning_rate"] == {"compared": 44, "equal": 44}
+    assert document["evaluations"] == {"compared": 3, "equal": 3}  # boundary, epoch edge, end
+    assert document["eval_loss"]["control"] == document["eval_loss"]["resumed"]
+    assert document["first_resumed_step"] == document["boundary_step"] == 110
+    for point in ("boundary", "final"):
+        assert document["digests"][point]["control"] == document["digests"][point]["resumed"]
+    assert causes(each) == []
+
+
+def test_refusal_names_the_keys(default_report: Report) -> None:
+    each = case(default_report, "bn-nn × ema")
+    assert each.error is not None
+    assert each.error.type == "NotFoundError"
+    assert len(each.error.missing_keys) == 14
+    assert all(key.endswith("/ExponentialMovingAverage") for key in each.error.missing_keys)
+    assert each.diagnoses[0].sentence == (
+        "The restore asked for 14 shadow variables that the checkpoint does not hold, conv1/bn/beta/ExponentialMovingAverage "
+        "for one. ema.variables_to_restore() maps every trainable variable to its shadow, whether or not the moving average "
+        "was ever applied to it; here it was applied to the batch means and variances alone, so these shadows have never existed."
+    )
+
+
+def test_trainable_loses_statistics_slots_and_step(default_report: Report) -> None:
+    each = case(default_report, "bn-layers × trainable")
+    not_applied = "not applied at load"
+    assert causes(each) == [
+        ("moving-statistics-lost", not_applied, 8),
+        ("slots-lost", not_applied, 30),
+        ("step-lost", not_applied, 1),
+    ]
+    document = each.document()
+    assert document["tensors"]["by_kind"]["weight"] == {"compared": 14, "equal": 14}
+    assert document["tensors"]["by_kind"]["moving statistic"] == {"compared": 8, "equal": 0}
+    assert document["first_resumed_step"] == 0
+    assert document["eval_loss"]["resumed"] > 2 * document["eval_loss"]["control"]
+
+
+def test_polyak_puts_shadows_into_weights(default_report: Report) -> None:
+    each = case(default_report, "bn-polyak × ema")
+    assert causes(each) == [("shadows-in-weights", None, 14), ("shadows-lost", "not applied at load", 14)]
+    assert each.document()["tensors"]["by_kind"]["moving statistic"] == {"compared": 8, "equal": 8}
+
+
+def test_statistics_move_in_the_control_and_the_restart_is_poisoned(default_report: Report) -> None:
+    each = case(default_report, "bn-nn × saver")
+    assert each.comparison is not None
+    assert each.comparison.never_moved == ()
+    boundary = each.comparison.at("boundary")
+    assert boundary.query("kind != 'hyperparameter'")["poisoned"].all()
+    assert boundary["kind"].value_counts().to_dict() == {
+        "weight": 14,
+        "moving statistic": 8,
+        "slot": 30,
+        "counter": 1,
+        "hyperparameter": 3,
+    }
+
+
+def test_only_the_job_on_layers_sees_keras_2(default_report: Report) -> None:
+    seen = {
+        each.name: each.resumed.facts.environment["TF_USE_LEGACY_KERAS"]
+        for each in default_report.cases
+        if each.resumed is not None
+    }
+    assert seen == {name: "1" if name.startswith("bn-layers") else "0" for name in OUTCOMES}
+
+
+def test_the_crash_image_is_what_was_restored(default_report: Report, default_folder: Path) -> None:
+    image = default_folder / "bn-nn" / "crash-image@110"
+    assert sorted(each.name for each in image.iterdir()) == [
+        "checkpoint",
+        "model.ckpt-110.data-00000-of-00001",
+        "model.ckpt-110.index",
+        "model.ckpt-88.data-00000-of-00001",  # an earlier save: what came back may be of that
+        "model.ckpt-88.index",
+    ]
+    assert str(default_folder) not in (image / "checkpoint").read_text()
+
+
+@pytest.fixture(scope="module")
+def defects() -> dict[str, Case]:
+    """Defects planted in the TF1 graph job, and the restores and options that the default cases leave out."""
+    report = verify([f"{PLANTED / 'tf1_jobs.py'}:{name}" for name in ("InitialisedAfter", "SavedTrainable", "NoUpdates")])
+    return {each.name.rpartition(":")[2]: each for each in report.cases}
+
+
+def test_initialiser_after_the_restore(defects: dict[str, Case]) -> None:
+    each = defects["InitialisedAfter × saver"]
+    assert each.outcome == "diverged"
+    assert causes(each) == [("initialised-again", "overwritten after load", 53)]
+
+
+def test_saver_over_the_trainable_variables_at_save(defects: dict[str, Case]) -> None:
+    each = defects["SavedTrainable × trainable"]
+    assert [stage for _, stage, _ in causes(each)] == ["omitted at save"] * 3
+    refused = defects["SavedTrainable × saver"]
+    assert (refused.outcome, causes(refused)) == ("refused", [("keys-not-in-checkpoint", None, 39)])
+
+
+def test_updates_that_are_never_run(defects: dict[str, Case]) -> None:
+    each = defects["NoUpdates × saver"]
+    assert each.outcome == "recovered"
+    assert causes(each) == [("statistics-never-move", "never live", 8)]
+
+
+def test_other_restores_and_options(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "mine.npz", x=rng.integers(0, 255, (60, 7, 6, 3), np.uint8), y=rng.integers(0, 4, 60))
+    options = {"dataset": str(tmp_path / "mine.npz"), "batch_size": 8, "update": "fused", "num_updates": False, "seed": 3}
+    report = verify("bn-polyak", ["ema-none", "trainable"], options=options, steps=9)
+    assert [each.outcome for each in report.cases] == ["recovered", "diverged"]
+    assert report.cases[0].document()["boundary_step"] == 4
+    plain = verify("plain", options={"batch_size": 16}, steps=6, boundary=1)
+    assert [(each.restore, each.outcome) for each in plain.cases] == [("saver", "recovered"), ("trainable", "diverged")]
+    assert not math.isnan(plain.cases[0].document()["eval_loss"]["control"])
+
+
+def test_folders_of_jobs_do_not_meet(tmp_path: Path) -> None:
+    names = ["bn-nn", "a/train.py:Job", "b/train.py:Job", "train:Job"]
+    assert [folder.name for folder in _folders(tmp_path, names).values()] == [
+        "bn-nn",
+        "train-Job",
+        "train-Job~2",
+        "train-Job~3",
+    ]
+
+
+def test_plan() -> None:
+    assert [f"{each.job} × {each.restore}" for each in plan([], [], None)] == list(OUTCOMES)
+    assert plan(["bn-nn"], ["ema"], "recovered") == [Request("bn-nn", "ema", "recovered")]
+    assert plan(["a.py:B"], [], None) == [Request("a.py:B", None, "recovered")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"job": "bn-n"}, "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain."),
+        (
+            {"job": "plain", "restore": "ema"},
+            "There is no restore of plain called 'ema'. Known: saver, trainable.",
+        ),
+        (
+            {"job": "plain", "restore": "saver", "expect": "recover"},
+            "There is no outcome to expect called 'recover'. Did you mean recovered? Known: diverged, recovered, refused.",
+        ),
+        (
+            {"expect": "recovered"},
+            "An expected outcome is for cases asked for by name: name the job and the restore.",
+        ),
+        ({"job": "plain", "timeout": 0}, "The timeout must be above 0 seconds, not 0."),
+        (
+            {"job": "plain", "boundary": 154},
+            "The boundary lies outside the run: it is step 154, the run has 154 steps. Choose a boundary from 1 to 153.",
+        ),
+        (
+            {"job": "plain", "options": {"batch_size": 2000}},
+            "batch_size=2000 is larger than the training part of the dataset, 1438 images.",
+        ),
+        ({"job": "x.py:J", "options": {"seed": 1}}, "Options are for the shipped jobs; x.py:J takes none."),
+        ({"job": "no/such.py:J"}, "There is no file no/such.py to take a job from."),
+    ],
+)
+def test_wrong_requests(arguments: dict[str, object], text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        verify(**arguments)
+    assert str(caught.value) == text
+
+
+def test_a_framework_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["ckptcheck.pipeline"], "_modules", lambda names: ["no_such_framework"])
+    with pytest.raises(NotVerifiedError) as caught:
+        verify("plain")
+    assert str(caught.value) == (
+        f"no_such_framework could not be imported by {sys.executable}: ModuleNotFoundError: No module named "
+        "'no_such_framework'. Install what the job needs in this environment."
+    )
+
+
+@pytest.mark.parametrize("job", ["bn-nn", "bn-layers", "bn-polyak"])
+def test_the_checkpoints_that_are_left_behind(job: str, default_report: Report, default_folder: Path) -> None:
+    """Read without TensorFlow: the live state bit for bit, of the kinds that the job tells, and nothing to find."""
+    (image,) = default_folder.glob(f"{job}/crash-image@*")
+    checkpoint = open_checkpoint(image)
+    assert checkpoint.chosen == f"{image / 'checkpoint'} names {checkpoint.path.name}"
+    (number,) = re.findall(r"@(\d+)", image.name)
+    live = read_snapshot(default_folder / job / "control" / f"boundary-{number}.npz")
+    saved = {key: live[key] for key in checkpoint.entries}
+    assert {key: entry.kind for key, entry in checkpoint.entries.items()} == {key: each.kind for key, each in saved.items()}
+    for key, each in saved.items():
+        assert checkpoint.value(checkpoint.entries[key]).tobytes() == each.value.tobytes()
+    assert fsck(image.parent).findings == ()
+    assert diff(image, image).same
