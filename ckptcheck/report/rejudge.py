@@ -12,7 +12,9 @@ from ckptcheck.errors import UsageError, unknown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report.judge import Evidence, Question, judge, judge_pair, report
 from ckptcheck.report.report import Report
-from ckptcheck.run import run
+from ckptcheck.run.folder import FORMAT_VERSION, check_format, read
+from ckptcheck.run.run import Run
+from ckptcheck.run.snapshots import boundary_point
 from ckptcheck.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ RUNS = "runs"
 def write_questions(top: Path, requests: "Iterable[Request]", runs: "Mapping[str, _JobRun]") -> None:
     """Write beside the runs of a verification what was asked of them, so that it can be asked again."""
     document = {
-        "format_version": run.FORMAT_VERSION,
+        "format_version": FORMAT_VERSION,
         "jobs": {
             name: {
                 "folder": found.folder.name,
@@ -68,7 +70,7 @@ def judge_folder(
     top = top / RUNS if (top / RUNS / QUESTIONS).is_file() else top
     try:
         document = json.loads((top / QUESTIONS).read_text(encoding="utf-8"))
-        run.check_format(document["format_version"])
+        check_format(document["format_version"])
         jobs = {
             name: Evidence(top / each["folder"], each["trouble"], each["repeats"], each["noise_asked"])
             for name, each in document["jobs"].items()
@@ -118,7 +120,7 @@ def compare_runs(
     if not come_back.steps:
         raise UsageError(f"The run in {resumed} recorded no step after its restore: there is nothing to compare.")
     boundary = come_back.facts.schedule.boundary
-    if not (whole.folder / f"{run.boundary_point(boundary)}.npz").is_file():
+    if boundary_point(boundary) not in whole.snapshots:
         raise UsageError(
             f"The resumed run begins after {boundary} steps, but the control in {control} recorded its state after "
             f"{_listed(whole.facts.schedule.boundaries)}. Record it where the checkpoint is saved."
@@ -128,9 +130,9 @@ def compare_runs(
     return report([judge_pair(question, whole.at(boundary), come_back, terms)])
 
 
-def _check_lengths(control: run.Run, resumed: run.Run, boundary: int) -> None:
+def _check_lengths(control: Run, resumed: Run, boundary: int) -> None:
     """Refuse runs that do not end at the same step."""
-    ours, theirs = len([step for step in control.steps if step >= boundary]), len(resumed.steps)
+    ours, theirs = len([step for step in control.steps if step.number >= boundary]), len(resumed.steps)
     if not ours:
         raise UsageError(
             f"The control in {control.folder} ends after {boundary} steps, where the resumed run begins. Let it go on."
@@ -146,9 +148,9 @@ def _listed(boundaries: Sequence[int]) -> str:
     return ", ".join(map(str, boundaries)) + " steps" if boundaries else "no step at all"
 
 
-def _read(folder: Path) -> run.Run:
+def _read(folder: Path) -> Run:
     try:
-        found = run.read(folder)
+        found = read(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         what: Any = "it has no run.json, which is written when a run ends" if isinstance(error, OSError) else error
         raise UsageError(f"{folder} holds no recorded run: {what}.") from error

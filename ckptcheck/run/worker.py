@@ -23,10 +23,14 @@ from ckptcheck.job.schedule import BOUNDARY_EPOCHS, Boundaries, Schedule, make_s
 from ckptcheck.job.seeds import POISON
 from ckptcheck.jobs import options as job_options
 from ckptcheck.kinds import Kind
-from ckptcheck.run import environment, run
+from ckptcheck.run import environment
 from ckptcheck.run import python_state as remembered
 from ckptcheck.run.digests import digest
 from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
+from ckptcheck.run.folder import SAME_HASH, Recorder, control_of, crash_image_of, number, resumed_of, unsaved_of
+from ckptcheck.run.heartbeat import Heartbeat
+from ckptcheck.run.run import Facts, Failure
+from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
 
 Say = Callable[..., None]
 
@@ -80,15 +84,15 @@ class Task:
     def run_folder(self) -> Path:
         """Where the process records."""
         if self.unsaved:
-            return run.unsaved_of(Path(self.folder))
+            return unsaved_of(Path(self.folder))
         if self.restore is None:
-            return run.control_of(Path(self.folder), self.repeat)
-        return run.resumed_of(Path(self.folder), self.restore, self.boundary, trial=self.trial)
+            return control_of(Path(self.folder), self.repeat)
+        return resumed_of(Path(self.folder), self.restore, self.boundary, trial=self.trial)
 
     @property
     def hash_seed(self) -> str:
         """PYTHONHASHSEED of the process."""
-        return CONTROL_HASH_SEED if self.restore is None or self.trial == run.SAME_HASH else RESUMED_HASH_SEED
+        return CONTROL_HASH_SEED if self.restore is None or self.trial == SAME_HASH else RESUMED_HASH_SEED
 
 
 def make_job(name: str, given: Mapping[str, str]) -> tuple[Any, int]:
@@ -170,7 +174,7 @@ def _check_job(job: Any, name: str) -> None:
 def _check_restores(restores: Sequence[str]) -> None:
     if isinstance(restores, str):
         raise UsageError(f"The restores of a job are a sequence of names, not the text {restores!r}: write ({restores!r},).")
-    folders = [run.resumed_of(Path(), restore, 1) for restore in restores]
+    folders = [resumed_of(Path(), restore, 1) for restore in restores]
     if len(set(folders)) < len(folders):
         raise UsageError(f"The restores {', '.join(restores)} need names that differ in letters, digits, dots or dashes.")
     if not restores:
@@ -184,7 +188,7 @@ def _role(task: Task) -> str:
 
 
 def _recorded(job: Any, seed: int, schedule: Schedule, task: Task, say: Say, hash_seed: str) -> None:
-    facts = run.Facts(
+    facts = Facts(
         role=_role(task),
         job=task.job,
         restore=task.restore,
@@ -196,7 +200,7 @@ def _recorded(job: Any, seed: int, schedule: Schedule, task: Task, say: Say, has
         framework=getattr(job, "framework", ""),
         repeat=task.repeat,
     )
-    recorder = run.Recorder(task.run_folder, facts)
+    recorder = Recorder(task.run_folder, facts)
     execution = _Execution(job, recorder, schedule, task, say)
     try:
         execution.carry_out()
@@ -224,7 +228,7 @@ class _Execution:
     It is the `Loop` of a job that runs its training loop itself; for any other it makes the steps.
     """
 
-    def __init__(self, job: Any, recorder: run.Recorder, schedule: Schedule, task: Task, say: Say) -> None:
+    def __init__(self, job: Any, recorder: Recorder, schedule: Schedule, task: Task, say: Say) -> None:
         self.job = job
         self.recorder = recorder
         self.facts = recorder.facts
@@ -246,7 +250,7 @@ class _Execution:
         self._names: set[str] = set()  # and at the boundary
         self._asked: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None
         self._opened = contextlib.ExitStack()
-        self._beat = run.Heartbeat(lambda count: say("step", done=count))
+        self._beat = Heartbeat(lambda count: say("step", done=count))
 
     def carry_out(self) -> None:
         """Carry out the whole run."""
@@ -306,7 +310,7 @@ class _Execution:
         if self.done == self.end:
             if self.saves:
                 self._evaluate()
-                self._snapshot("final")
+                self._snapshot(FINAL)
             if self.task.repeat:  # in the very end: it may draw from what the run draws from
                 self.facts.evaluated_twice = [self.facts.evaluations[-1][1], self._evaluated()]
             if _loops(self.job):
@@ -326,10 +330,10 @@ class _Execution:
         self._saved = self.done
         self.during = "run"
 
-    def failure(self, error: Exception) -> run.Failure:
+    def failure(self, error: Exception) -> Failure:
         """Lay an exception where it belongs."""
         cause = error.error if isinstance(error, RestoreRefusedError) else error
-        return run.Failure(
+        return Failure(
             self.during, type(cause).__name__, str(cause).strip(), self.step, _place(error).removeprefix(" at ") or None
         )
 
@@ -337,7 +341,7 @@ class _Execution:
         if self.restore is None:
             self.folder.mkdir()  # a loop of its own may save whenever it likes
         self.job.build(self.facts.seed)
-        self._built = set(self._snapshot("initial"))
+        self._built = set(self._snapshot(INITIAL))
 
     def _begin(self) -> None:
         """Do what is due before the first step of the process."""
@@ -351,13 +355,13 @@ class _Execution:
             return
         self._saved = 0
         if _loops(self.job):
-            self._snapshot("initial")  # some variables are made only when the loop begins
+            self._snapshot(INITIAL)  # some variables are made only when the loop begins
 
     def _at_boundary_of_control(self) -> None:
         self.may_save()
         if not (self.task.repeat or self.task.unsaved):
             # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
-            image = run.crash_image_of(Path(self.task.folder), self.done)
+            image = crash_image_of(Path(self.task.folder), self.done)
             shutil.copytree(self.folder, image, ignore_dangling_symlinks=True)
         following = self._next_step()
         if following != self.done:
@@ -368,7 +372,7 @@ class _Execution:
     def _at_earlier_save(self) -> None:
         """Save once before the first boundary: a restore that finds the wrong checkpoint needs one to find."""
         self.may_save()
-        self._snapshot(run.boundary_point(self.done))
+        self._snapshot(boundary_point(self.done))
         if self.schedule.evaluates_at(self.done):
             self._evaluate()
 
@@ -382,8 +386,8 @@ class _Execution:
     def _restore(self, restore: str) -> None:
         self.during = "restore"
         # Each run has a copy of its own, to save into or to mend as it likes.
-        shutil.copytree(run.crash_image_of(Path(self.task.folder), self.schedule.boundary), self.folder)
-        pointer = lead_to_copy(self.folder, run.control_of(Path(self.task.folder)) / "checkpoints")
+        shutil.copytree(crash_image_of(Path(self.task.folder), self.schedule.boundary), self.folder)
+        pointer = lead_to_copy(self.folder, control_of(Path(self.task.folder)) / "checkpoints")
         if pointer is not None:
             raise NotVerifiedError(
                 f"its checkpoint ({pointer.name}) names the folder it was saved to by an absolute path, and so would be "
@@ -404,7 +408,7 @@ class _Execution:
             self.facts.values = None if restored.values is None else list(restored.values)
 
     def _check_opened(self, opened: dict[str, bool]) -> None:
-        began = (run.control_of(Path(self.task.folder)) / "initial.npz").stat().st_mtime
+        began = (control_of(Path(self.task.folder)) / f"{INITIAL}.npz").stat().st_mtime
         outside = written_since(opened, began, but=[self.task.run_folder])
         if outside:
             raise NotVerifiedError(
@@ -419,7 +423,7 @@ class _Execution:
         self.facts.held = None if held is None else list(held)
 
     def _at_boundary(self) -> None:
-        before = self._snapshot(run.boundary_point(self.done))
+        before = self._snapshot(boundary_point(self.done))
         self._names = set(before)
         self._evaluate()
         after = self._digests()
@@ -436,7 +440,7 @@ class _Execution:
         if not getattr(self.job, "defers", False) or (self.restore is not None and self.done - 1 != self.schedule.boundary):
             return
         if self.restore is None or set(self._state()) - self._names:
-            self._snapshot(run.after_point(self.done - 1))
+            self._snapshot(after_point(self.done - 1))
 
     def _snapshot(self, point: str) -> dict[str, str]:
         """Record the state at a point; return the digest of each tensor."""
@@ -470,10 +474,10 @@ class _Execution:
         """
         self.during = "evaluate"
         if self.done not in self.schedule.boundaries:
-            return run.number(self.job.evaluate(), "evaluation loss")
+            return number(self.job.evaluate(), "evaluation loss")
         generators = random.getstate(), np.random.get_state()
         before = remembered.attributes(self.job)
-        found = run.number(self.job.evaluate(), "evaluation loss")
+        found = number(self.job.evaluate(), "evaluation loss")
         random.setstate(generators[0])
         np.random.set_state(generators[1])
         remembered.put_back(self.job, before)

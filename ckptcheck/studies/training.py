@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Job, Score
 from ckptcheck.run import environment
-from ckptcheck.run.run import Heartbeat
+from ckptcheck.run.heartbeat import Heartbeat
 from ckptcheck.run.worker import Say, make_job, told
 
 # What a run's numbers depend on: these packages, and these sources of ours.
