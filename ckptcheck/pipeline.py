@@ -25,7 +25,7 @@ from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.run.dask import Place, opened
 from ckptcheck.run.dispatch import Group, Needs
 from ckptcheck.run.dispatch import run as run_groups
-from ckptcheck.run.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
+from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
 from ckptcheck.run.worker_pool import Event
 from ckptcheck.tolerance import Tolerance
 

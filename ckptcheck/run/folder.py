@@ -39,11 +39,6 @@ def unsaved_of(job_folder: Path) -> Path:
     return job_folder / "unsaved"
 
 
-# What a restore is tried again with, of the control's: its hash seed, or what its objects remembered at the boundary.
-SAME_HASH = "same-hash"
-REMEMBERED = "remembered"
-
-
 def resumed_of(job_folder: Path, restore: str, boundary: int, *, trial: str = "") -> Path:
     """Return the folder of the run that came back by a restore from the checkpoint of a boundary, or of a trial of it."""
     name = re.sub(r"[^\w.-]", "-", restore)

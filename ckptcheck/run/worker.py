@@ -9,9 +9,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from ckptcheck import jobs
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.job.loading import load
 from ckptcheck.job.protocol import Restored, RestoreRefusedError, Step, Tensor
-from ckptcheck.job.schedule import BOUNDARY_EPOCHS, Boundaries, Schedule, make_schedule
+from ckptcheck.job.schedule import BOUNDARY_EPOCHS, Schedule, make_schedule
 from ckptcheck.job.seeds import POISON
 from ckptcheck.jobs import options as job_options
 from ckptcheck.kinds import Kind
@@ -27,72 +26,16 @@ from ckptcheck.run import environment
 from ckptcheck.run import python_state as remembered
 from ckptcheck.run.digests import digest
 from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
-from ckptcheck.run.folder import SAME_HASH, Recorder, control_of, crash_image_of, number, resumed_of, unsaved_of
+from ckptcheck.run.folder import Recorder, control_of, crash_image_of, number, resumed_of
 from ckptcheck.run.heartbeat import Heartbeat
 from ckptcheck.run.run import Facts, Failure
 from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
+from ckptcheck.run.task import Task
 
 Say = Callable[..., None]
 
 # Full disk, quota, file size limit, memory, open files, read-only: no fault of the job or of the restore.
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE, errno.EROFS)
-
-# Control and resumed must not share the order of their sets.
-CONTROL_HASH_SEED = "1"
-RESUMED_HASH_SEED = "2"
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one process is to do. Without a restore it is the control, which saves and goes on, or a repetition of it.
-
-    `folder` is the job's, where the folders of its runs and its crash images lie. `boundaries` is where to save, as it was
-    asked for, and `boundary` the one of them that the process is resumed from. `unsaved`: a control that never saves.
-    `trial`: what of the control's a restore is tried again with, such as the values of `attributes`.
-    """
-
-    job: str
-    folder: str
-    restore: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    steps: int | None = None
-    boundaries: Boundaries = ()
-    boundary: int = 0
-    repeat: int = 0
-    unsaved: bool = False
-    trial: str = ""
-    attributes: Mapping[str, float] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    entry: ClassVar[str] = __name__
-
-    @property
-    def name(self) -> str:
-        """The process as progress shows it."""
-        if self.restore is not None:
-            again = " again" if self.trial else ""
-            return f"{self.job} × {self.restore}" + (f" @ {self.boundary}" if self.has_several_boundaries else "") + again
-        return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else "")
-
-    @property
-    def has_several_boundaries(self) -> bool:
-        """Whether a run by this restore is one of several, each from its own boundary."""
-        count = self.boundaries if isinstance(self.boundaries, int) else len(self.boundaries)
-        return count > 1
-
-    @property
-    def run_folder(self) -> Path:
-        """Where the process records."""
-        if self.unsaved:
-            return unsaved_of(Path(self.folder))
-        if self.restore is None:
-            return control_of(Path(self.folder), self.repeat)
-        return resumed_of(Path(self.folder), self.restore, self.boundary, trial=self.trial)
-
-    @property
-    def hash_seed(self) -> str:
-        """PYTHONHASHSEED of the process."""
-        return CONTROL_HASH_SEED if self.restore is None or self.trial == SAME_HASH else RESUMED_HASH_SEED
 
 
 def make_job(name: str, given: Mapping[str, str]) -> tuple[Any, int]:

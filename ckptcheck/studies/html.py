@@ -75,7 +75,7 @@ def _comparison(each: Comparison) -> list[Cell]:
 
 
 def _frame(frame: pd.DataFrame, title: str, where: str) -> Table:
-    rows, note = shortened(frame, lambda row: [_cell(value) for value in row], where)
+    rows, note = shortened([row for _, row in frame.iterrows()], lambda row: [_cell(value) for value in row], where)
     return Table(tuple(map(str, frame.columns)), rows, title, note, folded=True)
 
 

@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ckptcheck.diagnosis.catalogue import CAUSES, Cause, Stage
+from ckptcheck.diagnosis.catalogue import CAUSES, remedy
+from ckptcheck.diagnosis.cause import Cause, Stage
 from ckptcheck.errors import unknown
 
 FRAMEWORKS = {
@@ -55,7 +56,7 @@ def _tell(cause: Cause, console: Console) -> None:
 
 
 def _allowance(cause: Cause) -> str:
-    if cause.reach is None:
+    if not cause.acceptable:
         return "It cannot be allowed: after it nothing can be said of the rest of the run."
     return f"Where it is meant: --allow {cause.name}"
 
@@ -71,7 +72,7 @@ def _remedies(cause: Cause) -> dict[str, dict[str, str]]:
 
 
 def _by_stage(cause: Cause, framework: str) -> dict[str, str]:
-    stages = {stage: cause.remedy(stage, framework) for stage in _STAGES}
+    stages = {stage: remedy(cause, stage, framework) for stage in _STAGES}
     if len(set(stages.values())) == 1:
         return {"": stages[None]}
     found: dict[str, list[str]] = {}
@@ -103,7 +104,7 @@ def document(cause: Cause) -> Mapping[str, Any]:
         "summary": cause.summary,
         "signature": cause.signature,
         "remedies": _remedies(cause),
-        "can_be_allowed": cause.reach is not None,
+        "can_be_allowed": cause.acceptable,
         "reported": cause.reported,
     }
 
