@@ -73,7 +73,17 @@ def test_moving_statistics_by_their_last_part() -> None:
 
 # The rules as they stood in three places; what is told of a name must stay what it was.
 PARTS = (
-    *("kernel", "moving_mean", "moving_variance", "StateVar", "seed_generator", "_state_var", "my_state_var", "ema", "average"),
+    *(
+        "kernel",
+        "moving_mean",
+        "moving_variance",
+        "StateVar",
+        "seed_generator",
+        "_state_var",
+        "my_state_var",
+        "ema",
+        "average",
+    ),
     *("emag", "kernel_ema", "kernel_average", "ExponentialMovingAverage", "step", "_step", "global_step", "save_counter"),
     *("iteration", "iterations", "epoch", "learning_rate", "beta", "ema_step", ""),
 )
