@@ -4,7 +4,6 @@ case ─▶ control run ─▶ crash image ─▶ resumed run ─▶ comparison 
 """
 
 import importlib
-import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,14 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ckptcheck import jobs
 from ckptcheck.diagnosis.allowances import parse as parse_allowed
 from ckptcheck.diagnosis.terms import Terms
 from ckptcheck.errors import UsageError, unknown
+from ckptcheck.job.frameworks import preloads
+from ckptcheck.job.options import shown
 from ckptcheck.job.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
-from ckptcheck.jobs.datasets import is_local, load
-from ckptcheck.jobs.options import parse, shown
-from ckptcheck.jobs.recipes import recipes
+from ckptcheck.job.shipped import recipes, registry, shipped
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.run.dask import Place, opened
 from ckptcheck.run.dispatch import Group, Needs
@@ -180,18 +178,18 @@ def plan(names: Sequence[str], restores: Sequence[str], expect: str | None) -> l
         raise unknown("outcome to expect", expect, EXPECTABLE)
     if expect is not None and not (names and restores):
         raise UsageError("An expected outcome is for cases asked for by name: name the job and the restore.")
-    return [request for name in names or jobs.DEFAULT_JOBS for request in _requests(name, restores, expect)]
+    return [request for name in names or registry().default for request in _requests(name, restores, expect)]
 
 
 def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Request]:
     if ":" in name:
         wanted: Sequence[str | None] = restores or [None]
         return [Request(name, restore, expect or RECOVERED) for restore in wanted]
-    shipped = jobs.shipped(name)
+    job = shipped(name)
     for restore in restores:
-        if restore not in shipped.expected:
-            raise unknown(f"restore of {name}", restore, shipped.expected)
-    return [Request(name, each, expect or shipped.expected[each]) for each in restores or shipped.default_restores]
+        if restore not in job.expected:
+            raise unknown(f"restore of {name}", restore, job.expected)
+    return [Request(name, each, expect or job.expected[each]) for each in restores or job.default_restores]
 
 
 def _places(boundary: int | None, boundaries: Boundaries | str | None) -> Boundaries:
@@ -212,9 +210,9 @@ def _check(name: str, options: Mapping[str, str], steps: int | None, boundaries:
         if options:
             raise UsageError(f"Options are for the shipped jobs; {name} takes none.")
         return
-    read = parse(jobs.shipped(name).options, name, options)
-    if hasattr(read, "dataset") and is_local(read.dataset):
-        make_schedule(load(read.dataset).steps_per_epoch(read.batch_size), steps, boundaries)
+    steps_per_epoch = shipped(name).parse(options).steps_per_epoch()
+    if steps_per_epoch is not None:
+        make_schedule(steps_per_epoch, steps, boundaries)
 
 
 @dataclass(frozen=True)
@@ -247,7 +245,7 @@ def _run_all(
         if settings.unsaved or (settings.unsaved is None and ":" in job):
             also.insert(0, replace(control, unsaved=True))
         groups.append(Group(control, tuple(job_run.restores) or None, tuple(also)))
-    needs = Needs(_modules(runs), (CONTROL_HASH_SEED, RESUMED_HASH_SEED), settings.timeout)
+    needs = Needs(preloads(runs), (CONTROL_HASH_SEED, RESUMED_HASH_SEED), settings.timeout)
     top.mkdir(parents=True, exist_ok=True)
     _follow(run_groups(groups, top, needs, place), runs, watch)
     return runs
@@ -295,7 +293,7 @@ def _follow_up(
             groups.append(Group(tasks[0], also=tuple(tasks[1:])))
     if groups:
         seeds = {task.hash_seed for group in groups for task in (group.first, *group.also)}
-        needs = Needs(_modules(runs), tuple(sorted(seeds)), settings.timeout)
+        needs = Needs(preloads(runs), tuple(sorted(seeds)), settings.timeout)
         _follow(run_groups(groups, top, needs, place), runs, watch)
     return bool(groups)
 
@@ -358,19 +356,6 @@ def _folders(top: Path, names: Iterable[str]) -> dict[str, Path]:
     return folders
 
 
-def _modules(names: Iterable[str]) -> tuple[str, ...]:
-    """Return what to import once for all processes. Anything missing here costs time, not truth: a process imports it."""
-    return ("tensorflow",) if any(":" not in name or _mentions_tensorflow(name) for name in names) else ()
-
-
-def _mentions_tensorflow(name: str) -> bool:
-    place = name.rpartition(":")[0]
-    if place.endswith(".py"):
-        path = Path(place)
-        return path.is_file() and "tensorflow" in path.read_text(encoding="utf-8", errors="replace")
-    return importlib.util.find_spec("tensorflow") is not None
-
-
 def _task(job: str, folder: str, settings: _Settings) -> Task:
     """Return what the control is to do; what a resumed run is to do differs in the restore alone."""
     own = ":" in job
@@ -380,7 +365,7 @@ def _task(job: str, folder: str, settings: _Settings) -> Task:
         options=_absolute(settings.options),
         steps=settings.steps,
         boundaries=settings.boundaries,
-        environment={} if own else jobs.shipped(job).environment,
+        environment={} if own else shipped(job).environment,
     )
 
 

@@ -122,9 +122,9 @@ def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
 
 
 def _all_restores(job: str) -> list[str] | None:
-    from ckptcheck import jobs
+    from ckptcheck.job.shipped import shipped
 
-    return None if ":" in job else list(jobs.shipped(job).expected)
+    return None if ":" in job else list(shipped(job).expected)
 
 
 @contextmanager

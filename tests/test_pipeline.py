@@ -217,7 +217,7 @@ def test_wrong_requests(arguments: dict[str, object], text: str) -> None:
 
 
 def test_a_framework_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["ckptcheck.pipeline"], "_modules", lambda names: ["no_such_framework"])
+    monkeypatch.setattr(sys.modules["ckptcheck.pipeline"], "preloads", lambda names: ["no_such_framework"])
     with pytest.raises(NotVerifiedError) as caught:
         verify("plain")
     assert str(caught.value) == (

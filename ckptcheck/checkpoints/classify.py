@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
+from ckptcheck import kinds
 from ckptcheck.checkpoints.checkpoint import Entry
 from ckptcheck.checkpoints.tensor_bundle.object_graph import Tracked
 from ckptcheck.kinds import Kind
@@ -18,7 +19,6 @@ _VARIABLE = "VARIABLE_VALUE"
 # What LossScaleOptimizer of Keras has of its own.
 _LOSS_SCALE = ("dynamic_scale", "step_counter")
 _STEP = re.compile(r"(global_|local_|train_)?step")
-_COUNTERS = re.compile(r"_?((global_|local_)?step|save_counter|iterations?|epoch)")
 
 
 def named(entries: Mapping[str, Entry], tracked: Mapping[str, Tracked]) -> dict[str, Entry]:
@@ -90,7 +90,7 @@ def _of_tracked(entry: Entry, known: Tracked) -> Kind:
     of_optimizer = "_variables" in known.via and "_trainable_variables" not in known.via
     if last in _LOSS_SCALE or known.path.rpartition(".")[2] in _LOSS_SCALE:
         return Kind.LOSS_SCALE
-    if of_optimizer and last not in ("moving_mean", "moving_variance", "learning_rate") and not is_counter(entry):
+    if of_optimizer and last != "learning_rate" and not (kinds.is_moving_statistic(last) or is_counter(entry)):
         return Kind.SLOT
     return by_name(entry, f"{known.path.replace('.', '/')}/{known.variable or known.path.rpartition('.')[2]}")
 
@@ -106,19 +106,5 @@ def _of_saver(entry: Entry, entries: Mapping[str, Entry]) -> Kind:
 
 
 def by_name(entry: Entry, name: str) -> Kind:
-    """Return the kind that the last part of a name tells, and the element type."""
-    last = re.sub(r"_\d+$", "", name.rpartition("/")[2])
-    if last in ("moving_mean", "moving_variance"):
-        return Kind.MOVING_STATISTIC
-    if "seed_generator" in name or "_state_var" in name or last == "StateVar":
-        return Kind.RNG
-    if entry.dtype is None:
-        return Kind.OTHER
-    whole = entry.dtype.kind in "iu"
-    if is_counter(entry) or (not entry.shape and _COUNTERS.fullmatch(last)):
-        return Kind.COUNTER
-    if not entry.shape and last == "learning_rate":
-        return Kind.HYPERPARAMETER
-    if last.startswith(("ema", "average")) or last.endswith(("_ema", "_average")):
-        return Kind.SHADOW
-    return Kind.OTHER if whole or entry.dtype.kind == "b" else Kind.WEIGHT
+    """Return the kind that a name tells of a tensor, and its element type and shape."""
+    return kinds.by_name(name, entry.dtype.kind if entry.dtype is not None else "", not entry.shape)

@@ -220,9 +220,7 @@ def _digests(pair: Pair) -> dict[str, dict[str, str]]:
 
 def report(cases: Sequence[Case]) -> Report:
     """Put cases together, with the environment that their controls share."""
-    environments = [case.control.facts.environment for case in cases if case.control]
+    environments = [case.control.facts.environment for case in cases if case.control] or [environment.fingerprint()]
     # What they do not share is left out, and stands in each `run.json`.
-    shared = (
-        dict(set.intersection(*(set(each.items()) for each in environments))) if environments else environment.fingerprint()
-    )
-    return Report(tuple(cases), dict(sorted(shared.items())))
+    shared = set.intersection(*(set(each.items()) for each in environments))
+    return Report(tuple(cases), dict(sorted(shared)))

@@ -4,40 +4,37 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ckptcheck.diagnosis.allowances import parse
-from ckptcheck.diagnosis.terms import Terms
+from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
-from ckptcheck.report.judge import Evidence, Question, judge, judge_pair, report
+from ckptcheck.report.evidence import Evidence, Pair
+from ckptcheck.report.judge import Question, judge, judge_pair, report
 from ckptcheck.report.report import Report
 from ckptcheck.run.folder import FORMAT_VERSION, check_format, read
 from ckptcheck.run.run import Run
 from ckptcheck.run.snapshots import boundary_point
 from ckptcheck.tolerance import EXACT, Tolerance
 
-if TYPE_CHECKING:
-    from ckptcheck.pipeline import Request, _JobRun
-
 QUESTIONS = "cases.json"
 RUNS = "runs"
 
 
-def write_questions(top: Path, requests: "Iterable[Request]", runs: "Mapping[str, _JobRun]") -> None:
+def write_questions(top: Path, jobs: Mapping[str, Evidence], questions: Sequence[Question]) -> None:
     """Write beside the runs of a verification what was asked of them, so that it can be asked again."""
     document = {
         "format_version": FORMAT_VERSION,
         "jobs": {
             name: {
-                "folder": found.folder.name,
-                "repeats": found.repeats,
-                "noise_asked": found.noise_asked,
-                "trouble": found.trouble,
+                "folder": evidence.folder.name,
+                "repeats": evidence.repeats,
+                "noise_asked": evidence.noise_asked,
+                "trouble": dict(evidence.trouble),
             }
-            for name, found in runs.items()
+            for name, evidence in jobs.items()
         },
-        "cases": [asdict(question) for request in requests for question in runs[request.job].questions(request)],
+        "cases": [asdict(question) for question in questions],
     }
     (top / QUESTIONS).write_text(json.dumps(document, indent=1), encoding="utf-8")
 
@@ -127,7 +124,7 @@ def compare_runs(
         )
     _check_lengths(whole, come_back, boundary)
     question = Question(come_back.facts.job, come_back.facts.restore or Path(resumed).name, expect)
-    return report([judge_pair(question, whole.at(boundary), come_back, terms)])
+    return report([judge_pair(question, Pair(whole.at(boundary), come_back), terms)])
 
 
 def _check_lengths(control: Run, resumed: Run, boundary: int) -> None:

@@ -31,13 +31,8 @@ def _tensor(row: TensorComparison) -> Mapping[str, Any]:
     columns: dict[str, Any] = {}
     for name, value in vars(row).items():
         if name == "origin":
-            origin = {
-                "equals": value.what,
-                "equals_name": value.name,
-                "equals_value": value.value,
-                "equals_older": value.older,
-            }
-            columns |= origin
+            columns |= {"equals": value.what, "equals_name": value.name}
+            columns |= {"equals_value": value.value, "equals_older": value.older}
         else:
             columns[name] = value.value if name == "kind" else value
     return columns

@@ -29,7 +29,9 @@ def _of_case(case: Case) -> Iterator[str]:
 
 def _of_evaluation(case: Case) -> Iterator[str]:
     if case.comparison is not None and not case.comparison.evaluations:
-        yield "no evaluation loss was recorded by both runs: state that only evaluation reads is compared by its tensors alone."
+        yield (
+            "no evaluation loss was recorded by both runs: state that only evaluation reads is compared by its tensors alone."
+        )
 
 
 def _of_hash_seed(case: Case) -> Iterator[str]:
@@ -46,7 +48,10 @@ def _of_hash_seed(case: Case) -> Iterator[str]:
 def _of_names(case: Case) -> Iterator[str]:
     renamed = case.comparison.renamed if case.comparison else {}
     for ours, theirs in list(renamed.items())[:1]:
-        yield f"{len(renamed)} tensors have other names in the resumed run ({theirs} for {ours}); they are compared as the same."
+        yield (
+            f"{len(renamed)} tensors have other names in the resumed run ({theirs} for {ours}); they are compared as the "
+            "same."
+        )
 
 
 def _of_saving(case: Case) -> Iterator[str]:

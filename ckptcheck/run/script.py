@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ckptcheck.errors import UsageError
+from ckptcheck.job import frameworks
 from ckptcheck.job.protocol import Step, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
@@ -141,6 +142,5 @@ def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[R
 
 
 def _of_objects(objects: Sequence[Any]) -> Callable[[], Mapping[str, Any]]:
-    from ckptcheck.adapters.tf_variables import state_of
-
+    state_of = frameworks.state_of()
     return lambda: state_of(objects)

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ckptcheck import jobs
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
-from ckptcheck.job.loading import load
+from ckptcheck.job.loading import loops
 from ckptcheck.job.protocol import Restored, RestoreRefusedError, Step, Tensor
 from ckptcheck.job.schedule import BOUNDARY_EPOCHS, Schedule, make_schedule
 from ckptcheck.job.seeds import POISON
-from ckptcheck.jobs import options as job_options
+from ckptcheck.job.shipped import make_job
 from ckptcheck.kinds import Kind
 from ckptcheck.run import environment
 from ckptcheck.run import python_state as remembered
@@ -36,17 +35,6 @@ Say = Callable[..., None]
 
 # Full disk, quota, file size limit, memory, open files, read-only: no fault of the job or of the restore.
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE, errno.EROFS)
-
-
-def make_job(name: str, given: Mapping[str, str]) -> tuple[Any, int]:
-    """Return the job of that name, shipped or a user's own, and the seed of its initial values."""
-    if ":" in name:
-        job = load(name)()
-        _check_job(job, name)
-        return job, 0
-    shipped = jobs.shipped(name)
-    options = job_options.parse(shipped.options, name, given)
-    return load(shipped.target)(options), options.seed
 
 
 def main(task: Task, say: Say) -> int:
@@ -91,27 +79,6 @@ def _carry_out(task: Task, say: Say, hash_seed: str) -> None:
     if task.restore is not None and task.restore not in job.restores:
         raise UsageError(f"{task.job} has no restore {task.restore}.")  # the parent has been told, and says so better
     _recorded(job, seed, schedule, task, say, hash_seed)
-
-
-METHODS = ("build", "next_step", "evaluate", "state", "save", "restore")
-
-
-def _loops(job: Any) -> bool:
-    """Return whether a job runs its training loop itself, see `ckptcheck.job.LoopingJob`."""
-    return hasattr(job, "run") and not hasattr(job, "train")
-
-
-def _check_job(job: Any, name: str) -> None:
-    missing = [each for each in (*METHODS, "run" if _loops(job) else "train") if not callable(getattr(job, each, None))]
-    missing += [each for each in ("restores", "steps_per_epoch") if not hasattr(job, each)]
-    if missing:
-        raise UsageError(
-            f"{name} gives an object of type {type(job).__name__}, which is no job: it has no {', '.join(missing)}. "
-            "See ckptcheck.job.Job, or take one of the classes in ckptcheck.adapters as a base."
-        )
-    length = job.steps_per_epoch
-    if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
-        raise UsageError(f"steps_per_epoch of {name} is {length!r}: it must be a whole number of at least 1.")
 
 
 def _check_restores(restores: Sequence[str]) -> None:
@@ -201,7 +168,7 @@ class _Execution:
         with self._opened:
             if self.restore is not None:
                 self._restore(self.restore)
-            self._looped(self.job.run) if _loops(self.job) else self._steps()
+            self._looped(self.job.run) if loops(self.job) else self._steps()
         if callable(self._asked) and self.facts.asked is not None:
             # What came to be only after the restore is asked for, too.
             self.facts.asked |= {name: key for name, key in self._asked().items() if name not in self._built}
@@ -256,7 +223,7 @@ class _Execution:
                 self._snapshot(FINAL)
             if self.task.repeat:  # in the very end: it may draw from what the run draws from
                 self.facts.evaluated_twice = [self.facts.evaluations[-1][1], self._evaluated()]
-            if _loops(self.job):
+            if loops(self.job):
                 raise _EndOfRunError
         self.during = "run"
 
@@ -297,7 +264,7 @@ class _Execution:
             self._at_boundary()
             return
         self._saved = 0
-        if _loops(self.job):
+        if loops(self.job):
             self._snapshot(INITIAL)  # some variables are made only when the loop begins
 
     def _at_boundary_of_control(self) -> None:

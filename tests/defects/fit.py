@@ -343,8 +343,8 @@ class ScaleBegunAgain(Fit):
         tf.train.CheckpointManager(self.checkpoint(), str(folder), max_to_keep=None).save(checkpoint_number=step)
 
     def restore(self, folder, restore):
+        from ckptcheck.adapters.tensorflow.variables import names_of
         from ckptcheck.adapters.tf2 import restore_checkpoint
-        from ckptcheck.adapters.tf_variables import names_of
 
         self.live.optimizer.build(self.live.trainable_variables)
         prefix = tf.train.latest_checkpoint(str(folder))

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tf1 import GraphJob, Network
-from ckptcheck.adapters.tf_contents import contents
 from ckptcheck.job import POISON, Restored, RestoreRefusedError, Step
 from ckptcheck.jobs.datasets import load
 

@@ -12,13 +12,8 @@ from rich.text import Text
 from ckptcheck.diagnosis.catalogue import CAUSES, remedy
 from ckptcheck.diagnosis.cause import Cause, Stage
 from ckptcheck.errors import unknown
+from ckptcheck.job.frameworks import styles
 
-FRAMEWORKS = {
-    "tf1": "a TensorFlow 1 graph",
-    "tf2": "a loop with tf.train.Checkpoint",
-    "keras": "Keras' fit",
-    "": "another framework",
-}
 # What a cause is lost at decides its remedy; None: where that is not known.
 _STAGES = (Stage.OMITTED_AT_SAVE, Stage.NOT_APPLIED_AT_LOAD, Stage.OVERWRITTEN_AFTER_LOAD, None)
 
@@ -64,7 +59,7 @@ def _allowance(cause: Cause) -> str:
 def _remedies(cause: Cause) -> dict[str, dict[str, str]]:
     """Return the remedies by a heading and by the stage; frameworks with the same ones share a heading."""
     found: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    for framework, name in FRAMEWORKS.items():
+    for framework, name in {**styles(), "": "another framework"}.items():
         found.setdefault(tuple(_by_stage(cause, framework).items()), []).append(name)
     if len(found) == 1:
         return {"What to do": dict(next(iter(found)))}

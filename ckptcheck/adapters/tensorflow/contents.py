@@ -1,4 +1,4 @@
-"""What a TensorFlow checkpoint holds, whoever saved it."""
+"""What a checkpoint of TensorFlow holds, whoever saved it."""
 
 from typing import Any
 
