@@ -27,7 +27,8 @@ class Framework:
     `styles` are the kinds of jobs it has, each with what people call it; `packages` those whose versions decide numbers, and
     `switches` the environment variables that do. `module` is what all of it loads: a fork server imports it once, and the
     source of a job that needs it says its name. `op_determinism` (a function: is it on?) and `state_of` (a function: the live
-    state of objects of the framework) are named as `ckptcheck.job.load` takes them, and loaded when they are asked for.
+    state of objects of the framework) are named as `ckptcheck.job.load` takes them, and loaded when they are asked for; so are
+    `remedies` (a mapping: what to do about causes of the catalogue).
     """
 
     name: str
@@ -37,6 +38,7 @@ class Framework:
     module: str
     op_determinism: str
     state_of: str
+    remedies: str
 
     @property
     def is_loaded(self) -> bool:

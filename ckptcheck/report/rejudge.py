@@ -1,7 +1,7 @@
 """Runs that lie on disk are judged anew, without training: those of a verification, or two that somebody recorded."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any

@@ -49,8 +49,7 @@ def _of_names(case: Case) -> Iterator[str]:
     renamed = case.comparison.renamed if case.comparison else {}
     for ours, theirs in list(renamed.items())[:1]:
         yield (
-            f"{len(renamed)} tensors have other names in the resumed run ({theirs} for {ours}); they are compared as the "
-            "same."
+            f"{len(renamed)} tensors have other names in the resumed run ({theirs} for {ours}); they are compared as the same."
         )
 
 

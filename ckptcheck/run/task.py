@@ -51,6 +51,11 @@ class Task:
         return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else "")
 
     @property
+    def is_control(self) -> bool:
+        """Whether it is the control that the others are resumed from, and no repetition of it."""
+        return self.restore is None and not (self.repeat or self.unsaved)
+
+    @property
     def has_several_boundaries(self) -> bool:
         """Whether a run by this restore is one of several, each from its own boundary."""
         count = self.boundaries if isinstance(self.boundaries, int) else len(self.boundaries)

@@ -18,4 +18,5 @@ FRAMEWORK = Framework(
     module="tensorflow",
     op_determinism="ckptcheck.adapters.tensorflow._internals:has_deterministic_ops",
     state_of="ckptcheck.adapters.tensorflow.variables:state_of",
+    remedies="ckptcheck.adapters.tensorflow.remedies:REMEDIES",
 )

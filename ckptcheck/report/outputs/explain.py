@@ -42,8 +42,8 @@ def _tell(cause: Cause, console: Console) -> None:
     console.print(Padding(Text.assemble(("How it shows: ", "bold"), cause.signature), (0, 0, 1, 2)))
     for heading, remedies in _remedies(cause).items():
         console.print(Padding(Text(heading, style="bold"), (0, 0, 0, 2)))
-        for stage, remedy in remedies.items():
-            text = Text.assemble((f"{stage}: ", "magenta"), remedy) if stage else Text(remedy)
+        for stage, what in remedies.items():
+            text = Text.assemble((f"{stage}: ", "magenta"), what) if stage else Text(what)
             console.print(Padding(text, (0, 0, 0, 4)))
     console.print(Padding(Text(_allowance(cause)), (1, 0, 0, 2)))
     # Not wrapped: an address is copied.
@@ -71,9 +71,9 @@ def _by_stage(cause: Cause, framework: str) -> dict[str, str]:
     if len(set(stages.values())) == 1:
         return {"": stages[None]}
     found: dict[str, list[str]] = {}
-    for stage, remedy in stages.items():
+    for stage, what in stages.items():
         if stage is not None:
-            found.setdefault(remedy, []).append(stage.value)
+            found.setdefault(what, []).append(stage.value)
     if framework == "tf1" and not stages[None].startswith(stages[Stage.OMITTED_AT_SAVE]):
         found[stages[None]] = ["seen by its effect alone"]  # else it is the others put together
     return {", ".join(names): remedy for remedy, names in found.items()}
