@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from ckptcheck import Case, Report, UsageError, verify
-from ckptcheck.diagnosis.diagnose import why_nothing_compared
+from ckptcheck.report.validity import why_nothing_compared
 from tests.conftest import toy
 from tests.planted import toy_jobs
+from tests.rows import at_boundary
 
 OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
 
@@ -200,10 +201,9 @@ def test_what_a_program_remembers_is_put_in_to_see_whether_that_is_it(cases: dic
 
 def test_last_bit_is_measured(cases: dict[str, Case]) -> None:
     case = cases["LastBit"]
-    assert case.comparison is not None
-    row = case.comparison.at("boundary").set_index("name").loc["v"]
-    assert (row["differing"], row["elements"], row["equal"]) == (1, 4, False)
-    assert 0 < row["max_abs_diff"] < 1e-15
+    row = at_boundary(case)["v"]
+    assert (row.differing, row.elements, row.equal) == (1, 4, False)
+    assert 0 < row.max_abs_diff < 1e-15
 
 
 def test_what_was_not_shown_does_not_count_as_compared(cases: dict[str, Case]) -> None:
@@ -217,9 +217,9 @@ def test_fewer_steps_than_the_control_are_no_recovery(cases: dict[str, Case]) ->
     comparison = cases["Clean"].comparison
     assert comparison is not None
     assert why_nothing_compared(comparison) is None
-    shorter = replace(comparison, losses=comparison.losses[:-1])
+    shorter = replace(comparison, steps=comparison.steps[:-1])
     assert why_nothing_compared(shorter) == "Only 11 of the control's 12 steps after the boundary were compared."
-    assert why_nothing_compared(replace(comparison, losses=comparison.losses[:0])) == (
+    assert why_nothing_compared(replace(comparison, steps=comparison.steps[:0])) == (
         "No training step was compared: the resumed run executed none."
     )
     assert why_nothing_compared(replace(comparison, evaluations=comparison.evaluations[:0])) == "No evaluation was compared."

@@ -3,17 +3,18 @@
 import math
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ckptcheck import Case, NotVerifiedError, Report, UsageError, verify
+from ckptcheck import Case, Kind, NotVerifiedError, Report, UsageError, verify
 from ckptcheck.checkpoints import open_checkpoint
 from ckptcheck.filetools.diff import diff
 from ckptcheck.filetools.fsck import fsck
-from ckptcheck.pipeline import Request, _folders, plan
-from ckptcheck.run.run import read_snapshot
+from ckptcheck.job.plan import Request, folders, plan
+from ckptcheck.run.snapshots import read_snapshot
 from tests.conftest import PLANTED
 
 OUTCOMES = {
@@ -95,9 +96,9 @@ def test_statistics_move_in_the_control_and_the_restart_is_poisoned(default_repo
     each = case(default_report, "bn-nn × saver")
     assert each.comparison is not None
     assert each.comparison.never_moved == ()
-    boundary = each.comparison.at("boundary")
-    assert boundary.query("kind != 'hyperparameter'")["poisoned"].all()
-    assert boundary["kind"].value_counts().to_dict() == {
+    boundary = each.comparison.boundary
+    assert all(row.poisoned for row in boundary if row.kind is not Kind.HYPERPARAMETER)
+    assert Counter(row.kind.value for row in boundary) == {
         "weight": 14,
         "moving statistic": 8,
         "slot": 30,
@@ -167,7 +168,7 @@ def test_other_restores_and_options(tmp_path: Path) -> None:
 
 def test_folders_of_jobs_do_not_meet(tmp_path: Path) -> None:
     names = ["bn-nn", "a/train.py:Job", "b/train.py:Job", "train:Job"]
-    assert [folder.name for folder in _folders(tmp_path, names).values()] == [
+    assert [folder.name for folder in folders(tmp_path, names).values()] == [
         "bn-nn",
         "train-Job",
         "train-Job~2",
