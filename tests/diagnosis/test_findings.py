@@ -75,9 +75,18 @@ def test_stage_at_which_a_tensor_was_lost(mean: np.ndarray, facts: dict[str, Any
     assert stage_of_all(rows) is stage
 
 
-@pytest.mark.parametrize(("held", "stage"), [(["new"], Stage.NOT_APPLIED_AT_LOAD), ([], Stage.OMITTED_AT_SAVE), (None, None)])
-def test_stage_of_what_was_made_anew(held: list[str] | None, stage: Stage | None) -> None:
-    made = late(Kind.SLOT, STRANGE, held=held)
+@pytest.mark.parametrize(
+    ("facts", "stage"),
+    [
+        ({"held": ["new"]}, Stage.NOT_APPLIED_AT_LOAD),
+        ({"held": ["new"], "asked": {"new": "new"}}, Stage.NOT_APPLIED_AT_LOAD),
+        ({"held": []}, Stage.OMITTED_AT_SAVE),
+        ({"held": None, "values": None}, None),
+        ({"held": None, "values": []}, Stage.OMITTED_AT_SAVE),  # by its value
+    ],
+)
+def test_stage_of_what_was_made_anew(facts: dict[str, Any], stage: Stage | None) -> None:
+    made = late(Kind.SLOT, STRANGE, **facts)
     assert [(row.name, row.late, row.origin.what) for row in made.open] == [("new", True, "anew")]
     assert stage_of_all(made.open) is stage
 
