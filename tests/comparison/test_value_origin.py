@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ckptcheck.comparison.rename_matching import match
 from ckptcheck.comparison.value_origin import Origin, OriginLookup
 from ckptcheck.job import Kind, Tensor
 from ckptcheck.job.schedule import Schedule
@@ -102,22 +101,3 @@ def test_whole_numbers_through_float32(tmp_path: Path) -> None:
     run = recorded(tmp_path / "run", {"initial": {}, "boundary-9": {}}, [])
     control, resumed = np.array([2**24 + 1]), np.array([2**24])
     assert OriginLookup(run, run).of("n", Tensor(Kind.COUNTER, control), Tensor(Kind.COUNTER, resumed)).name == "float32"
-
-
-def tensors(**values: np.ndarray) -> dict[str, Tensor]:
-    return {name: Tensor(Kind.WEIGHT, value) for name, value in values.items()}
-
-
-def test_renamed_tensors_are_matched_by_value_then_by_order() -> None:
-    control = tensors(a=np.array([1.0, 2.0]), b=np.array([3.0, 4.0]), c=np.zeros(2), d=np.ones((2, 2)))
-    resumed = tensors(x=np.array([3.0, 4.0]), y=np.array([1.0, 2.0]), z=np.zeros(2), d=np.ones((2, 2)))
-    assert match([control], [resumed]) == {"x": "b", "y": "a", "z": "c"}
-    resumed = tensors(x=np.array([9.0, 9.0]), y=np.array([1.0, 2.0]), z=np.array([8.0, 8.0]), d=np.ones((2, 2)))
-    assert match([control], [resumed]) == {"y": "a", "x": "b", "z": "c"}
-
-
-def test_what_is_there_once_more_or_of_another_shape_is_not_matched() -> None:
-    control = tensors(a=np.zeros(2))
-    assert match([control], [tensors(x=np.zeros(2), y=np.zeros(2))]) == {}
-    assert match([control], [tensors(x=np.zeros(3))]) == {}
-    assert match([control], [tensors(x=np.zeros(2, np.float32))]) == {}
