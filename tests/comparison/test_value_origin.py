@@ -1,5 +1,6 @@
 """What a resumed value equals instead: every word is planted once, and nothing is guessed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 from ckptcheck.comparison.value_origin import Origin, OriginLookup
 from ckptcheck.job import Kind, Tensor
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.run.folder import Recorder, read
 from ckptcheck.run.run import Facts, Run
 
 DRAW = np.random.default_rng(0)
@@ -33,20 +33,16 @@ STATES = {
 KINDS = {"w": Kind.WEIGHT, "v": Kind.WEIGHT, "w/average": Kind.SHADOW, "scale": Kind.OTHER, "ones": Kind.OTHER}
 
 
-def recorded(folder: Path, states: dict[str, dict[str, np.ndarray]], saved: list[int]) -> Run:
-    folder.mkdir()
-    recorder = Recorder(folder, Facts("control", "job", None, 0, Schedule(20, 9, 10), saved=saved))
-    for point, state in states.items():
-        recorder.snapshot(point, {name: Tensor(KINDS[name], value) for name, value in state.items()})
-    recorder.close()
-    return read(folder)
+def holding(states: dict[str, dict[str, np.ndarray]], saved: Sequence[int] = ()) -> Run:
+    """Return a run with these values at these points."""
+    snapshots = {point: {name: Tensor(KINDS[name], value) for name, value in state.items()} for point, state in states.items()}
+    return Run(Path(), Facts("control", "job", None, 0, Schedule(20, 9, 10), saved=list(saved)), (), snapshots)
 
 
 @pytest.fixture
-def lookup(tmp_path: Path) -> OriginLookup:
-    control = recorded(tmp_path / "control", STATES, [4, 9])
+def lookup() -> OriginLookup:
     fresh = {name: value + 10 for name, value in STATES["initial"].items()}
-    return OriginLookup(control, recorded(tmp_path / "resumed", {"initial": fresh, "boundary-9": STATES["boundary-9"]}, []))
+    return OriginLookup(holding(STATES, [4, 9]), holding({"initial": fresh, "boundary-9": STATES["boundary-9"]}))
 
 
 def found(lookup: OriginLookup, name: str, value: np.ndarray) -> Origin:
@@ -84,12 +80,12 @@ def test_words(
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_rounded_or_cut_to_a_narrower_dtype(tmp_path: Path, dtype: str) -> None:
+def test_rounded_or_cut_to_a_narrower_dtype(dtype: str) -> None:
     import ml_dtypes
 
     narrow = np.dtype(getattr(ml_dtypes, dtype, dtype))
     wide = DRAW.normal(size=50)
-    run = recorded(tmp_path / "run", {"initial": {}, "boundary-9": {}}, [])
+    run = holding({"initial": {}, "boundary-9": {}})
     rounded = wide.astype(narrow)
     cut = np.where(np.abs(rounded.astype("float64")) > np.abs(wide), np.nextafter(rounded, narrow.type(0)), rounded)
     for value in (rounded, cut):
@@ -97,7 +93,7 @@ def test_rounded_or_cut_to_a_narrower_dtype(tmp_path: Path, dtype: str) -> None:
         assert (instead.what, instead.name) == ("narrower", dtype)
 
 
-def test_whole_numbers_through_float32(tmp_path: Path) -> None:
-    run = recorded(tmp_path / "run", {"initial": {}, "boundary-9": {}}, [])
+def test_whole_numbers_through_float32() -> None:
+    run = holding({"initial": {}, "boundary-9": {}})
     control, resumed = np.array([2**24 + 1]), np.array([2**24])
     assert OriginLookup(run, run).of("n", Tensor(Kind.COUNTER, control), Tensor(Kind.COUNTER, resumed)).name == "float32"
