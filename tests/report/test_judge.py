@@ -1,0 +1,420 @@
+"""The verdict on a pair of runs: every outcome, and every branch that leads to it."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ckptcheck.comparison.noise_floor import NoiseFloor
+from ckptcheck.diagnosis.allowances import STRICT, Terms, parse
+from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.job.protocol import Tensor
+from ckptcheck.kinds import Kind
+from ckptcheck.report.case import Case, RestoreError
+from ckptcheck.report.evidence import Pair
+from ckptcheck.report.judge import (
+    Question,
+    Verdict,
+    experiments_for,
+    is_clear,
+    judge_pair,
+    needs_repeat,
+    report,
+    verdict_on,
+)
+from ckptcheck.run.digests import snapshot_digest
+from ckptcheck.run.run import RECORDED, Failure, Run
+from ckptcheck.run.task import REMEMBERED, SAME_HASH
+from ckptcheck.tolerance import Tolerance
+from tests.builder import AFTER, STEPS, Values, changed, control, cut, fresh, resumed, value
+
+CONTROL = control()
+RESUMED = resumed(CONTROL)
+ZEROS = np.zeros((2, 3), np.float32)
+QUESTION = Question("job", "all", "recovered")
+SLOTS_LOST = changed(RESUMED, boundary={"w/momentum": ZEROS}, losses={6: 0.5})
+HIDDEN = changed(RESUMED, losses={6: 0.5})
+
+
+def verdict(
+    run: Run = RESUMED, *allowed: str, control: Run = CONTROL, tolerance: Tolerance | None = None, **pair: Any
+) -> Verdict:
+    return verdict_on(Pair(control, run, **pair), Terms(tolerance or Tolerance(), parse(allowed)))
+
+
+def case(run: Run = RESUMED, *allowed: str, question: Question = QUESTION, **pair: Any) -> Case:
+    return judge_pair(question, Pair(CONTROL, run, **pair), Terms(allowed=parse(allowed)))
+
+
+def causes(judged: Verdict | Case) -> list[str]:
+    return [each.cause for each in judged.diagnoses]
+
+
+# --- Outcomes -----------------------------------------------------------------------------------------------------------
+
+
+def test_recovered() -> None:
+    said = verdict()
+    assert said.outcome == "recovered"
+    assert (said.reason, said.error, said.diagnoses, said.accepted, said.not_needed) == (None, None, (), (), ())
+    assert said.comparison is not None
+    assert said.comparison.exact
+
+
+def test_recovered_with_a_fault_of_the_control() -> None:
+    still: Values = {"mean": ZEROS}
+    dead = changed(CONTROL, boundary=still, final=still)
+    said = verdict(resumed(dead), control=dead)
+    assert (said.outcome, causes(said)) == ("recovered", ["statistics-never-move"])
+
+
+def test_diverged() -> None:
+    said = verdict(SLOTS_LOST)
+    assert (said.outcome, causes(said), said.reason) == ("diverged", ["slots-lost"], None)
+
+
+def test_diverged_by_raising() -> None:
+    said = verdict(changed(cut(RESUMED, 1), failure=Failure("train", "ValueError", "no slot", 6)))
+    assert (said.outcome, causes(said), said.comparison) == ("diverged", ["resumed-run-raised"], None)
+    # Where the build is done and a step was made, building is no excuse.
+    assert verdict(changed(RESUMED, failure=Failure("state", "ValueError", "…"))).outcome == "diverged"
+
+
+def test_refused() -> None:
+    run = changed(
+        RESUMED,
+        failure=Failure("restore", "NotFoundError", "Key a not found\nmore"),
+        first_step=None,
+        asked={"w": "a", "v": "b"},
+        held=["b"],
+    )
+    said = verdict(run)
+    assert (said.outcome, causes(said), said.comparison) == ("refused", ["keys-not-in-checkpoint"], None)
+    assert said.error == RestoreError("NotFoundError", "Key a not found\nmore", ("a",))
+
+
+@pytest.mark.parametrize("during", ["build", "state"])
+def test_inconclusive_before_the_restore(during: str) -> None:
+    said = verdict(changed(RESUMED, failure=Failure(during, "ValueError", "no data.", place="job.py:3"), first_step=None))
+    assert (said.outcome, said.diagnoses, said.comparison) == ("inconclusive", (), None)
+    assert said.reason == f"The resumed run did not get to its restore: {during} raised ValueError: no data (job.py:3)."
+
+
+def test_inconclusive_where_runs_cannot_be_compared() -> None:
+    said = verdict(changed(RESUMED, hash_seed="1", failure=Failure("restore", "ValueError", "…")))
+    assert (said.outcome, said.comparison) == ("inconclusive", None)
+    assert said.reason == "The resumed run had the control's hash seed, PYTHONHASHSEED=1; it needs another one."
+
+
+def test_inconclusive_where_nothing_was_compared() -> None:
+    said = verdict(cut(RESUMED, 2))
+    assert (said.outcome, said.comparison) == ("inconclusive", None)
+    assert said.reason == "Only 2 of the control's 3 steps after the boundary were compared."
+
+
+def test_a_script_need_not_evaluate() -> None:
+    silent = changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8)))
+    assert verdict(silent).reason == "No evaluation was compared."
+    assert verdict(silent, control=changed(CONTROL, role=RECORDED)).outcome == "recovered"
+
+
+def test_within_a_tolerance() -> None:
+    off = changed(RESUMED, losses={6: 2 / 7 * 1.001})
+    assert verdict(off).outcome == "diverged"
+    within = verdict(off, tolerance=Tolerance(rtol=0.01))
+    assert (within.outcome, within.diagnoses) == ("recovered", ())
+    assert within.comparison is not None
+    assert not within.comparison.exact
+
+
+def test_nan_on_request() -> None:
+    nan = changed(CONTROL, losses={6: math.nan})
+    assert verdict(resumed(nan), control=nan).reason == (
+        "The control's training loss is nan at step 6: there is no run to go on with."
+    )
+    assert verdict(resumed(nan), control=nan, tolerance=Tolerance(equal_nan=True)).outcome == "recovered"
+
+
+# --- Noise --------------------------------------------------------------------------------------------------------------
+
+# The job varies by itself: half as much as HIDDEN is off.
+NOISE = NoiseFloor(1, losses=(0.0, 0.1, 0.1), first_difference="the training loss of step 6 is 0.3, not 0.2")
+NONE = NoiseFloor(1)
+VARIES = "When the control is run again, the training loss of step 6 is 0.3, not 0.2."
+
+
+@pytest.mark.parametrize("noise", [None, NONE])
+def test_a_job_that_reproduces_itself_has_no_excuse(noise: NoiseFloor | None) -> None:
+    said = verdict(HIDDEN, noise=noise, noise_asked=True)
+    assert (said.outcome, causes(said)) == ("diverged", ["unexplained"])
+
+
+def test_an_equal_run_needs_no_noise() -> None:
+    said = verdict(noise=NOISE)
+    assert (said.outcome, said.diagnoses) == ("recovered", ())
+
+
+def test_noise_that_nobody_asked_for_decides_nothing() -> None:
+    said = verdict(HIDDEN, noise=NOISE)
+    assert (said.outcome, causes(said)) == ("inconclusive", ["noise"])
+    assert said.reason == (
+        "At the boundary every tensor is equal; what comes after it can only be judged against the job's own noise."
+    )
+    assert said.diagnoses[0].sentence == VARIES
+    assert said.comparison is not None
+    assert not said.comparison.equal  # what is shown is the strict comparison
+
+
+def test_batches_that_no_seed_decides() -> None:
+    said = verdict(HIDDEN, noise=replace(NOISE, batches_differ=True), noise_asked=True)
+    assert (said.outcome, causes(said)) == ("inconclusive", ["noise"])
+    assert said.reason is not None
+    assert said.reason.startswith("The job draws its batches in an order that no seed decides")
+
+
+def test_within_the_noise() -> None:
+    said = verdict(HIDDEN, noise=NOISE, noise_asked=True)
+    assert (said.outcome, said.diagnoses, said.reason) == ("recovered", (), None)
+    assert said.comparison is not None
+    assert said.comparison.equal
+    assert not said.comparison.exact
+
+
+def test_beyond_the_noise() -> None:
+    said = verdict(changed(RESUMED, losses={6: 0.75}), noise=NOISE, noise_asked=True)
+    assert (said.outcome, causes(said)) == ("diverged", ["unexplained"])
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_was_lost_at_the_boundary_is_no_noise(asked: bool) -> None:
+    said = verdict(SLOTS_LOST, noise=NOISE, noise_asked=asked)
+    assert (said.outcome, causes(said), said.reason) == ("diverged", ["slots-lost", "noise"], None)
+    assert said.diagnoses[1].sentence == VARIES
+
+
+def test_what_was_lost_at_the_boundary_is_judged_without_what_no_seed_decides() -> None:
+    other = changed(SLOTS_LOST, batches={5: "own"})
+    assert causes(verdict(other)) == ["slots-lost", "batches-differ"]
+    assert causes(verdict(other, noise=replace(NOISE, batches_differ=True))) == ["slots-lost", "noise"]
+
+
+# --- Saving that changes the run -----------------------------------------------------------------------------------------
+
+PARTED = "the batch of step 4 is another one"
+
+
+@pytest.mark.parametrize(
+    ("noise", "found"), [(None, []), (NONE, ["saving-changes-the-run"]), (replace(NONE, first_difference="…"), [])]
+)
+def test_saving_that_changes_the_run(noise: NoiseFloor | None, found: list[str]) -> None:
+    said = verdict(noise=noise, parted_without_saves=PARTED)
+    assert (said.outcome, causes(said)) == ("recovered", found)
+
+
+def test_saving_that_changes_the_run_is_told_in_a_sentence() -> None:
+    judged = case(noise=NONE, parted_without_saves=PARTED)
+    assert judged.diagnoses[0].sentence == (
+        f"A control that never saves is another run: {PARTED}. No restore is at fault: each save changes what is trained."
+    )
+    # Then it is a diagnosis, and no open question.
+    assert judged.parted_without_saves is None
+    assert case(parted_without_saves=PARTED).parted_without_saves == PARTED
+
+
+def test_it_is_told_after_what_the_restore_did() -> None:
+    said = verdict(SLOTS_LOST, noise=NONE, parted_without_saves=PARTED)
+    assert causes(said) == ["slots-lost", "saving-changes-the-run"]
+
+
+# --- What is accepted, and experiments -----------------------------------------------------------------------------------
+
+WAITING = {"initial": {"plateau.wait": 0.0}, "boundary-5": {"plateau.wait": 2.0}}
+WAITED = changed(CONTROL, attributes=WAITING)
+FORGOT = changed(resumed(WAITED), attributes={"boundary-5": {"plateau.wait": 0.0}}, rates={6: 0.05, 7: 0.05}, losses={7: 0.5})
+UNORDERED = changed(RESUMED, batches={step: f"own-{step}" for step in AFTER})
+
+
+def test_an_experiment_says_what_it_is() -> None:
+    said = verdict(UNORDERED, experiments={SAME_HASH: RESUMED})
+    assert (said.outcome, causes(said)) == ("diverged", ["depends-on-hash-order"])
+    again = verdict(FORGOT, control=WAITED, experiments={REMEMBERED: resumed(WAITED)})
+    assert (again.outcome, causes(again)) == ("diverged", ["python-state-lost"])
+
+
+def test_accepted_and_settled_by_an_experiment() -> None:
+    """A loss is off before what is accepted acts; the experiment shows that it recovers with that made good."""
+    early = changed(FORGOT, losses={5: 0.5})
+    assert verdict(early, "python-state-lost", control=WAITED).outcome == "diverged"
+    said = verdict(early, "python-state-lost", control=WAITED, experiments={REMEMBERED: resumed(WAITED)})
+    assert (said.outcome, causes(said)) == ("recovered", [])
+    assert [each.cause for each in said.accepted] == ["python-state-lost"]
+
+
+def test_accepted_and_not_settled() -> None:
+    early = changed(FORGOT, losses={5: 0.5})
+    with_it = changed(resumed(WAITED), losses={5: 0.5})
+    said = verdict(early, "python-state-lost", control=WAITED, experiments={REMEMBERED: with_it})
+    assert (said.outcome, causes(said)) == ("diverged", ["unexplained"])
+    assert [each.cause for each in said.accepted] == ["python-state-lost"]
+
+
+def test_faults_of_the_control_are_told_whatever_is_accepted() -> None:
+    still: Values = {"mean": ZEROS}
+    dead = changed(CONTROL, boundary=still, final=still)
+    said = verdict(changed(resumed(dead), boundary={"w/momentum": ZEROS}), "slots-lost", control=dead)
+    assert (said.outcome, causes(said)) == ("recovered", ["statistics-never-move"])
+
+
+def test_what_is_accepted_and_does_not_come_about_is_not_needed() -> None:
+    said = verdict(SLOTS_LOST, "slots-lost", "rounding", "v/*")
+    assert (said.outcome, said.not_needed) == ("recovered", ("rounding", "v/*"))
+
+
+def test_what_is_accepted_makes_no_exact_run_of_another() -> None:
+    judged = case(SLOTS_LOST, "slots-lost")
+    assert (judged.outcome, judged.told_outcome) == ("recovered", "recovered, as allowed")
+
+
+END: Values = {"new": Tensor(Kind.SLOT, ZEROS)}
+LATE_CONTROL = changed(CONTROL, boundary=END, after={"new": Tensor(Kind.SLOT, value("new", 6))}, final=END)
+LATE = changed(RESUMED, after={"new": Tensor(Kind.SLOT, value("new", 7))}, final=END, batches={5: "own"})
+
+
+def test_late_tensors_that_cannot_be_judged() -> None:
+    said = verdict(changed(LATE, asked=None), "batches-differ", control=LATE_CONTROL)
+    assert (said.outcome, [each.cause for each in said.accepted]) == ("inconclusive", ["batches-differ"])
+    assert said.reason is not None
+    assert said.reason.startswith(
+        "new came to be in the first step after the restore, which what is allowed made another one."
+    )
+    assert said.comparison is not None
+    # Where the keys are known they are judged; and where nothing is allowed the case has diverged in any case.
+    known = changed(LATE, asked={"new": "new"}, held=["new"])
+    assert verdict(known, "batches-differ", control=LATE_CONTROL).outcome == "recovered"
+    assert verdict(changed(LATE, asked=None), control=LATE_CONTROL).outcome == "diverged"
+
+
+# --- The case -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_case_has_its_evidence() -> None:
+    judged = judge_pair(Question("job", "all", "diverged", 5), Pair(CONTROL, SLOTS_LOST, noise=NONE, noise_trouble="…"))
+    assert (judged.name, judged.expected, judged.outcome, judged.as_expected) == (
+        "job × all @ 5",
+        "diverged",
+        "diverged",
+        True,
+    )
+    assert judged.control is CONTROL
+    assert judged.resumed is SLOTS_LOST
+    assert judged.noise is NONE
+    assert judged.reason == "…"  # what kept the noise from being measured
+    assert judged.digests == {
+        "boundary": {"control": snapshot_digest(CONTROL.boundary), "resumed": snapshot_digest(SLOTS_LOST.boundary)},
+        "final": {"control": snapshot_digest(CONTROL.final), "resumed": snapshot_digest(SLOTS_LOST.final)},
+    }
+    assert judged.digests["final"]["control"] == judged.digests["final"]["resumed"]
+
+
+def test_a_case_in_which_nothing_was_compared_says_nothing_of_what_else_was_run() -> None:
+    judged = case(cut(RESUMED, 2), noise=NOISE, noise_trouble="…", parted_without_saves=PARTED)
+    assert judged.reason == "Only 2 of the control's 3 steps after the boundary were compared."
+    assert (judged.comparison, judged.noise, judged.digests, judged.parted_without_saves) == (None, None, {}, None)
+
+
+def test_the_tolerance_stands_in_the_case() -> None:
+    assert judge_pair(QUESTION, Pair(CONTROL, RESUMED), Terms(Tolerance(rtol=0.5))).tolerance == Tolerance(rtol=0.5)
+    assert judge_pair(QUESTION, Pair(CONTROL, RESUMED), STRICT).tolerance == Tolerance()
+
+
+def test_remedies_are_those_of_the_framework() -> None:
+    lost = changed(SLOTS_LOST, held=["w"])
+    general = case(lost).diagnoses[0]
+    keras = judge_pair(QUESTION, Pair(changed(CONTROL, framework="keras"), lost)).diagnoses[0]
+    assert general.remedy == "Save them with the checkpoint, and fill them from it in the restore."
+    assert keras.remedy.startswith("Load the whole model (keras.models.load_model), or make the slots before load_weights")
+    assert (keras.cause, keras.stage, keras.sentence) == (general.cause, general.stage, general.sentence)
+
+
+def test_what_the_restore_does_not_cover() -> None:
+    several = control({"rate": Kind.HYPERPARAMETER, "accuracy": Kind.METRIC, "wait": Kind.PYTHON, "idle": Kind.RNG})
+    several = changed(several, boundary={"idle": several.initial["idle"]}, final={"idle": several.initial["idle"]})
+    run = changed(resumed(several), asked={"w": "w", "step": "step"})
+    # Left out are what a program sets or remembers, and a generator from which nothing is drawn.
+    assert judge_pair(QUESTION, Pair(several, run)).not_covered == ("w/momentum", "mean", "w/average", "rng")
+    assert judge_pair(QUESTION, Pair(several, changed(run, asked=None))).not_covered == ()
+
+
+def test_a_refused_restore_covers_nothing() -> None:
+    judged = case(changed(RESUMED, failure=Failure("restore", "ValueError", "…"), asked={}))
+    assert (judged.outcome, judged.not_covered) == ("refused", ())
+    assert case(changed(RESUMED, asked={})).not_covered == tuple(CONTROL.boundary)
+
+
+# --- What else could be run ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("run", "pair", "needed"),
+    [
+        (RESUMED, {}, False),
+        (HIDDEN, {}, True),
+        (HIDDEN, {"noise": NOISE}, False),
+        (SLOTS_LOST, {}, False),  # what was lost at the boundary is no noise
+        (RESUMED, {"parted_without_saves": PARTED}, True),
+        (RESUMED, {"parted_without_saves": PARTED, "noise": NONE}, False),
+        (cut(RESUMED, 2), {}, False),
+        (changed(RESUMED, failure=Failure("train", "ValueError", "…")), {}, False),
+    ],
+)
+def test_whether_a_repetition_can_tell_more(run: Run, pair: dict[str, Any], needed: bool) -> None:
+    assert needs_repeat(case(run, **pair)) is needed
+
+
+def test_experiments_for_a_case() -> None:
+    assert experiments_for(case(UNORDERED)) == {SAME_HASH: {}}
+    forgot = judge_pair(QUESTION, Pair(WAITED, FORGOT))
+    assert experiments_for(forgot) == {REMEMBERED: {"plateau.wait": 2.0}}
+    assert experiments_for(case(SLOTS_LOST)) == {}
+    # What is expected to diverge needs no explanation; what did not diverge has none.
+    assert experiments_for(case(UNORDERED, question=Question("job", "all", "diverged"))) == {}
+    assert experiments_for(case(UNORDERED, "batches-differ")) == {}
+    assert experiments_for(case(changed(RESUMED, failure=Failure("train", "ValueError", "…")))) == {}
+
+
+@pytest.mark.parametrize(
+    ("run", "clear"), [(RESUMED, True), (SLOTS_LOST, True), (HIDDEN, False), (UNORDERED, False), (cut(RESUMED, 1), True)]
+)
+def test_whether_a_case_is_clear(run: Run, clear: bool) -> None:
+    assert is_clear(case(run)) is clear
+
+
+def test_a_case_with_experiments_needed_alone_is_not_clear() -> None:
+    boundary: Values = {"w": fresh("w"), "more": Tensor(Kind.OTHER, ZEROS)}
+    judged = case(changed(RESUMED, boundary=boundary, final={"more": Tensor(Kind.OTHER, ZEROS)}))
+    assert (causes(judged), needs_repeat(judged), is_clear(judged)) == (["tensors-missing", "weights-lost"], False, False)
+
+
+# --- The report ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_environment_that_controls_share() -> None:
+    other = changed(CONTROL, environment={"python": "3.12.1", "numpy": "2.0", "cores": "2"})
+    again = changed(CONTROL, environment={"python": "3.12.1", "numpy": "2.1", "cores": "2"})
+    cases = [judge_pair(QUESTION, Pair(each, changed(RESUMED, environment=each.facts.environment))) for each in (other, again)]
+    assert list(report(cases).environment.items()) == [("cores", "2"), ("python", "3.12.1")]
+    assert report(cases).cases == tuple(cases)
+    assert report(cases[:1]).environment == {"cores": "2", "numpy": "2.0", "python": "3.12.1"}
+
+
+def test_without_a_control_the_environment_is_that_of_this_process() -> None:
+    assert "python" in report([]).environment
+    assert "python" in report([Case("job", "all", "recovered", "inconclusive")]).environment
+
+
+def test_a_diagnosis_of_a_pattern_is_of_the_restore() -> None:
+    said = verdict(changed(SLOTS_LOST, final={"w": value("w", STEPS) + np.float32(1)}), "w/mom*")
+    assert said.accepted == (Diagnosis("w/mom*", None, "1 tensor of that name differs at the boundary.", "", ("w/momentum",)),)
+    assert said.outcome == "recovered"

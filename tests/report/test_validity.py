@@ -1,0 +1,170 @@
+"""Why nothing can be said of a case: each reason, as a whole sentence."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from ckptcheck.comparison.compare import compare
+from ckptcheck.comparison.noise_floor import NoiseFloor
+from ckptcheck.report.validity import why_noise_decides, why_not_comparable, why_nothing_compared, why_unjudged
+from ckptcheck.run.run import RECORDED, Run
+from tests.builder import changed, control, cut, resumed
+
+CONTROL = control()
+RESUMED = resumed(CONTROL)
+SCRIPT = changed(CONTROL, role=RECORDED)
+NAMES = list(CONTROL.boundary)
+
+
+def test_a_clean_pair_can_be_judged() -> None:
+    assert why_not_comparable(CONTROL, RESUMED) is None
+    assert why_nothing_compared(compare(CONTROL, RESUMED)) is None
+    assert why_noise_decides(NoiseFloor(1), asked=True) is None
+
+
+# --- Two runs that cannot be compared -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("control", "resumed", "reason"),
+    [
+        (
+            CONTROL,
+            changed(RESUMED, process=1, started=1.0),
+            "Control and resumed run are one process: nothing was restored in a fresh one.",
+        ),
+        (
+            CONTROL,
+            changed(RESUMED, hash_seed="1"),
+            "The resumed run had the control's hash seed, PYTHONHASHSEED=1; it needs another one.",
+        ),
+        (
+            CONTROL,
+            changed(RESUMED, environment={"python": "3.13.0", "numpy": "2.1.0"}),
+            "The two runs had different environments: numpy is unknown in the control and 2.1.0 in the resumed run; python is 3.12.1 in the control and 3.13.0 in the resumed run.",
+        ),
+        (
+            changed(CONTROL, losses={2: math.nan}),
+            RESUMED,
+            "The control's training loss is nan at step 2: there is no run to go on with.",
+        ),
+        (
+            changed(CONTROL, losses={7: -math.inf}),
+            RESUMED,
+            "The control's training loss is -inf at step 7: there is no run to go on with.",
+        ),
+        (
+            changed(CONTROL, evaluations={6: math.inf}),
+            RESUMED,
+            "The control's evaluation loss is inf after 6 steps: there is no run to go on with.",
+        ),
+    ],
+)
+def test_runs_that_cannot_be_compared(control: Run, resumed: Run, reason: str) -> None:
+    assert why_not_comparable(control, resumed) == reason
+
+
+@pytest.mark.parametrize(
+    ("control", "resumed"),
+    [
+        (CONTROL, changed(RESUMED, process=1)),  # numbers of processes come again
+        (changed(CONTROL, hash_seed="random"), changed(RESUMED, hash_seed="random")),
+        (SCRIPT, changed(RESUMED, role=RECORDED, hash_seed="1")),  # then a warning says so
+        (CONTROL, changed(RESUMED, losses={6: math.nan})),  # that is what is to be found out
+    ],
+)
+def test_runs_that_can_be_compared(control: Run, resumed: Run) -> None:
+    assert why_not_comparable(control, resumed) is None
+
+
+def test_a_control_that_ends_in_nan_can_be_judged_on_request() -> None:
+    nan = changed(CONTROL, losses={2: math.nan}, evaluations={6: math.nan})
+    assert why_not_comparable(nan, RESUMED, equal_nan=True) is None
+
+
+# --- A comparison that proves nothing -----------------------------------------------------------------------------------
+
+GONE = dict.fromkeys(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("control", "resumed", "reason"),
+    [
+        (
+            changed(CONTROL, boundary=GONE),
+            changed(RESUMED, boundary=GONE),
+            "No state tensor was compared: the job showed none.",
+        ),
+        (
+            changed(CONTROL, final=GONE),
+            changed(RESUMED, final=GONE),
+            "No state tensor was compared after the last step: the job showed none there.",
+        ),
+        (
+            changed(CONTROL, final={"w": None, "mean": None}),
+            changed(RESUMED, final={"w": None, "mean": None}),
+            "2 state tensors were not shown after the last step, mean for one.",
+        ),
+        (CONTROL, cut(RESUMED, 0), "No training step was compared: the resumed run executed none."),
+        (CONTROL, cut(RESUMED, 2), "Only 2 of the control's 3 steps after the boundary were compared."),
+        (CONTROL, changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8))), "No evaluation was compared."),
+        (
+            CONTROL,
+            changed(RESUMED, initial={name: tensor.value for name, tensor in CONTROL.boundary.items()}),
+            "Nothing shows that the restore did anything: before it, every tensor of the new process was already equal to the control's at the boundary.",
+        ),
+    ],
+)
+def test_comparisons_that_prove_nothing(control: Run, resumed: Run, reason: str) -> None:
+    assert why_nothing_compared(compare(control, resumed)) == reason
+
+
+def test_a_script_need_not_evaluate() -> None:
+    comparison = replace(compare(CONTROL, RESUMED), evaluations=())
+    assert why_nothing_compared(comparison) == "No evaluation was compared."
+    assert why_nothing_compared(comparison, may_lack_evaluation=True) is None
+
+
+def test_one_tensor_is_enough_to_show_a_restore() -> None:
+    as_it_will_be = {name: tensor.value for name, tensor in CONTROL.boundary.items() if name != "step"}
+    assert why_nothing_compared(compare(CONTROL, changed(RESUMED, initial=as_it_will_be))) is None
+
+
+def test_a_tensor_that_one_run_shows_in_the_end_was_shown() -> None:
+    assert why_nothing_compared(compare(CONTROL, changed(RESUMED, final={"w": None}))) is None
+
+
+# --- Noise, and tensors that cannot be judged ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("noise", "asked", "reason"),
+    [
+        (
+            NoiseFloor(1, batches_differ=True),
+            True,
+            "The job draws its batches in an order that no seed decides, so which batch comes next cannot be judged.",
+        ),
+        (
+            NoiseFloor(1, batches_differ=True),
+            False,
+            "The job draws its batches in an order that no seed decides, so which batch comes next cannot be judged.",
+        ),
+        (
+            NoiseFloor(1),
+            False,
+            "At the boundary every tensor is equal; what comes after it can only be judged against the job's own noise.",
+        ),
+        (NoiseFloor(1, draws_differ=True, hyperparameters_differ=True), True, None),
+    ],
+)
+def test_whether_noise_decides(noise: NoiseFloor, asked: bool, reason: str | None) -> None:
+    assert why_noise_decides(noise, asked=asked) == reason
+
+
+@pytest.mark.parametrize(("names", "which"), [(["a"], "a"), (["a", "b"], "a and 1 more"), (["a", "b", "c"], "a and 2 more")])
+def test_tensors_that_cannot_be_judged(names: list[str], which: str) -> None:
+    assert why_unjudged(names) == (
+        f"{which} came to be in the first step after the restore, which what is allowed made another one. Whether the restore filled them cannot be told: let the job show which keys its restore asks for (Restored), or make them before it."
+    )
