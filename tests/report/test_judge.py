@@ -283,7 +283,7 @@ LATE = changed(RESUMED, after={"new": Tensor(Kind.SLOT, value("new", 7))}, final
 
 
 def test_late_tensors_that_cannot_be_judged() -> None:
-    said = verdict(changed(LATE, asked=None), "batches-differ", control=LATE_CONTROL)
+    said = verdict(changed(LATE, asked=None, held=None, values=None), "batches-differ", control=LATE_CONTROL)
     assert (said.outcome, [each.cause for each in said.accepted]) == ("inconclusive", ["batches-differ"])
     assert said.reason is not None
     assert said.reason.startswith(
@@ -293,7 +293,7 @@ def test_late_tensors_that_cannot_be_judged() -> None:
     # Where the keys are known they are judged; and where nothing is allowed the case has diverged in any case.
     known = changed(LATE, asked={"new": "new"}, held=["new"])
     assert verdict(known, "batches-differ", control=LATE_CONTROL).outcome == "recovered"
-    assert verdict(changed(LATE, asked=None), control=LATE_CONTROL).outcome == "diverged"
+    assert verdict(changed(LATE, asked=None, held=None, values=None), control=LATE_CONTROL).outcome == "diverged"
 
 
 # --- The case -----------------------------------------------------------------------------------------------------------
