@@ -1,0 +1,132 @@
+"""What a verdict does not say: each warning's whole text."""
+
+from dataclasses import replace
+
+import pytest
+
+from ckptcheck.comparison.noise_floor import NoiseFloor
+from ckptcheck.diagnosis.allowances import Terms, parse
+from ckptcheck.kinds import Kind
+from ckptcheck.report.case import Case
+from ckptcheck.report.evidence import Pair
+from ckptcheck.report.judge import Question, judge_pair
+from ckptcheck.report.warnings import of_cases
+from ckptcheck.run.run import RECORDED, Failure, Run
+from tests.builder import Values, changed, control, cut, renamed, resumed, value
+
+CONTROL = control()
+RESUMED = resumed(CONTROL)
+SCRIPT = changed(CONTROL, role=RECORDED)
+
+
+def case(control: Run = CONTROL, run: Run = RESUMED, *allowed: str, noise: NoiseFloor | None = None, **pair: str) -> Case:
+    parted = pair.get("parted")
+    return judge_pair(
+        Question("job", "all", "recovered"),
+        Pair(control, run, noise=noise, parted_without_saves=parted),
+        Terms(allowed=parse(allowed)),
+    )
+
+
+def warned(*cases: Case) -> list[str]:
+    return [text.removeprefix("job × all: ") for text in of_cases(cases)]
+
+
+def test_a_clean_case_has_none() -> None:
+    assert of_cases([case()]) == []
+    assert of_cases([]) == []
+
+
+def test_no_evaluation() -> None:
+    silent = changed(RESUMED, role=RECORDED, hash_seed="2", evaluations=dict.fromkeys((5, 6, 8)))
+    assert of_cases([case(SCRIPT, silent)]) == [
+        "job × all: no evaluation loss was recorded by both runs: state that only evaluation reads is compared by its tensors alone."
+    ]
+
+
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_a_script_with_one_hash_seed(seed: str) -> None:
+    assert warned(case(changed(SCRIPT, hash_seed=seed), changed(RESUMED, role=RECORDED, hash_seed=seed))) == [
+        f"both runs had PYTHONHASHSEED={seed}, so what depends on the order of sets would not show. Set it to another value for the resumed run."
+    ]
+
+
+def test_scripts_with_random_or_other_hash_seeds() -> None:
+    random = changed(SCRIPT, hash_seed="random"), changed(RESUMED, hash_seed="random")
+    assert warned(case(*random), case(SCRIPT, RESUMED)) == []
+
+
+def test_other_names() -> None:
+    assert warned(case(run=changed(renamed(RESUMED, {"w": "v", "mean": "layer/mean"}), asked=None))) == [
+        "2 tensors have other names in the resumed run (v for w); they are compared as the same."
+    ]
+
+
+def test_saving_that_cannot_be_told() -> None:
+    noise = NoiseFloor(1, first_difference="…")
+    parted = "the batch of step 4 is another one"
+    assert warned(case(noise=noise, parted=parted)) == [
+        f"whether saving changes the run cannot be told: without saves, {parted}, but the job does not reproduce itself with them either."
+    ]
+    assert warned(case(noise=NoiseFloor(1), parted=parted)) == []  # that is a diagnosis
+    assert warned(case(parted=parted)) == []  # nobody knows yet
+
+
+def test_an_evaluation_that_changes_state() -> None:
+    assert warned(case(changed(CONTROL, changed_by_evaluation=["mean", "rng"]))) == [
+        "the evaluation changes mean, rng, and with it the training after the boundary, where a training run may not evaluate."
+    ]
+
+
+def test_what_nothing_shows() -> None:
+    as_begun: Values = {"w": value("w", 5), "mean": value("mean", 5)}
+    run = changed(RESUMED, initial=as_begun, asked=None)
+    assert warned(case(run=run)) == [
+        "2 of 6 tensors have at the boundary the value they start with, so nothing shows that they come back: w, mean. Try another --boundary."
+    ]
+    # Whoever asks for a tensor is believed; and a case that diverged says nothing of what came back.
+    assert warned(case(run=changed(run, asked=RESUMED.facts.asked))) == []
+    assert warned(case(run=changed(run, losses={6: 0.5}))) == []
+
+
+def test_what_is_no_sign_of_anything() -> None:
+    several = control({"rate": Kind.HYPERPARAMETER, "accuracy": Kind.METRIC, "idle": Kind.RNG, "drawn": Kind.RNG})
+    idle: Values = {"idle": several.initial["idle"]}
+    several = changed(several, boundary=idle, final=idle)
+    begun = {name: several.boundary[name] for name in ("rate", "accuracy", "idle", "drawn")}
+    run = changed(resumed(several), initial=begun, asked=None)
+    assert warned(case(several, run)) == [
+        "1 of 10 tensors have at the boundary the value they start with, so nothing shows that they come back: drawn. Try another --boundary."
+    ]
+
+
+def test_what_the_restore_does_not_cover() -> None:
+    covers = changed(RESUMED, asked={"w": "w"})
+    assert warned(case(run=covers)) == [
+        "the restore does not cover 5 of 6 tensors, which keep their initial values: w/momentum, mean, w/average, step and 1 more."
+    ]
+    refused = changed(covers, failure=Failure("restore", "ValueError", "…"))
+    assert warned(case(run=refused)) == []
+
+
+def test_what_is_allowed_and_was_not_found() -> None:
+    assert of_cases([case(CONTROL, RESUMED, "rounding", "v/*")]) == [
+        "rounding is allowed, and nothing of that kind was found.",
+        "v/* is allowed, and nothing of that kind was found.",
+    ]
+    # In one of the cases it was, or the other has not been compared.
+    lost = changed(RESUMED, boundary={"w/momentum": CONTROL.initial["w/momentum"]})
+    both = [case(CONTROL, lost, "slots-lost", "v/*"), case(CONTROL, RESUMED, "slots-lost", "v/*")]
+    assert of_cases(both) == ["v/* is allowed, and nothing of that kind was found."]
+    uncompared = case(CONTROL, cut(RESUMED, 2), "slots-lost")
+    assert of_cases([uncompared]) == []
+
+
+def test_what_holds_at_every_boundary_is_said_once() -> None:
+    covers = case(run=changed(RESUMED, asked={"w": "w"}))
+    other = replace(covers, boundary=3)
+    assert len(of_cases([covers, other, replace(covers, restore="ema")])) == 2
+
+
+def test_a_case_without_runs_has_none() -> None:
+    assert of_cases([Case("job", "all", "recovered", "inconclusive")]) == []
