@@ -104,7 +104,7 @@ def test_columns() -> None:
 def test_a_row_of_a_tensor() -> None:
     table = tensors([case(FULL)])
     rows = table[table["point"] == "boundary"].set_index("name")
-    assert rows.loc["w", ["kind", "equals", "equals_name", "asked", "held", "saved_so"]].tolist() == [
+    assert list(rows.loc["w", ["kind", "equals", "equals_name", "asked", "held", "saved_so"]]) == [
         "weight",
         "factor",
         "",
@@ -113,8 +113,8 @@ def test_a_row_of_a_tensor() -> None:
         False,
     ]
     assert rows.loc["w", "equals_value"] == pytest.approx(0.5)
-    assert rows.loc["mean", ["kind", "equals", "equals_older"]].tolist() == ["moving statistic", "older", 3.0]
-    assert rows.loc["step", ["control_number", "resumed_number", "equals", "saved_so"]].tolist() == ["5", "5", "", None]
+    assert list(rows.loc["mean", ["kind", "equals", "equals_older"]]) == ["moving statistic", "older", 3.0]
+    assert list(rows.loc["step", ["control_number", "resumed_number", "equals", "saved_so"]]) == ["5", "5", "", None]
     assert len(table) == 12
 
 
