@@ -101,7 +101,8 @@ class Checkpoint(ABC):
 
     `path` is the prefix or the file, `format` says in words what it is, `files` what it is made of; `chosen` says how it was
     found where a folder was given; `promised` are keys of variables that its object graph names and that it does not hold;
-    `graph` is the entry of that graph, which is no tensor of the program.
+    `graph` is the entry of that graph, which is no tensor of the program; `by_variables_name`: a restore asks for variables by
+    their names alone, for nothing else is known of them.
     """
 
     path: Path
@@ -111,6 +112,7 @@ class Checkpoint(ABC):
     chosen: str = ""
     promised: tuple[str, ...] = ()
     graph: Entry | None = None
+    by_variables_name: bool = False
 
     @property
     def size(self) -> int:

@@ -12,7 +12,6 @@ from typing import Any
 
 from ckptcheck.checkpoints import Checkpoint, Entry
 from ckptcheck.checkpoints.classify import AVERAGE
-from ckptcheck.checkpoints.tensor_bundle.bundle import SAVER
 from ckptcheck.filetools.tables import PLURALS
 from ckptcheck.kinds import Kind
 
@@ -69,7 +68,7 @@ def _listed(words: list[str]) -> str:
 
 def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
     """Say what `Saver()`, `ema.variables_to_restore()` and a restore of trainable variables would meet."""
-    if checkpoint.format != SAVER:
+    if not checkpoint.by_variables_name:
         return
     entries = checkpoint.entries
     lost = tuple(_statistics_that_are_gone(entries))

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ckptcheck.checkpoints import DamagedError, state_file
-from ckptcheck.checkpoints.find import has_index
 from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX
-from ckptcheck.filetools.findings import LOOK, WRONG, Finding
+from ckptcheck.checkpoints.tensor_bundle.format import has_index
+from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
 from ckptcheck.filetools.tables import counted
 
 _NOTHING_FOUND = "tf.train.latest_checkpoint finds nothing: a job that restores where it can begins anew, without an error"

@@ -7,13 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ckptcheck.arrays import may_be_nan, nan_and_infinite
-from ckptcheck.checkpoints import Checkpoint, DamagedError, Entry
+from ckptcheck.checkpoints import Checkpoint, DamagedError, Entry, Format, Location
 from ckptcheck.checkpoints.classify import is_step
 from ckptcheck.checkpoints.errors import NotReadableError, TooShortError
-from ckptcheck.checkpoints.find import DATA, Found, opened
-from ckptcheck.checkpoints.tensor_bundle.bundle import open_bundle
-from ckptcheck.checkpoints.tensor_bundle.table import check_unread
-from ckptcheck.filetools.findings import LOOK, UNKNOWN, WRONG, Finding, some
+from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding, some
 from ckptcheck.filetools.fsck_state import number
 from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.progress import Progress
@@ -29,7 +26,7 @@ class Checked:
     """A checkpoint that was checked, how much of it was read, and what was found."""
 
     path: Path
-    is_keras: bool
+    format: Format
     findings: tuple[Finding, ...]
     tensors: int = 0
     bytes: int = 0
@@ -49,37 +46,27 @@ class _Seen:
     inf: list[str] = field(default_factory=list)
 
 
-def check_tensors(found: Found, progress: Progress) -> Checked:
+def check_tensors(location: Location, progress: Progress) -> Checked:
     """Check a checkpoint; whatever cannot be read is a finding."""
+    path, format_ = location.path, location.format
     try:
-        checkpoint, of_graph = (opened(found), None) if found.is_keras else _bundle(found)
+        checkpoint, of_graph = format_.open_to_check(path)
     except DamagedError as error:
-        return Checked(found.path, found.is_keras, (_unreadable(found, error),))
+        return Checked(path, format_, (_unreadable(location, error),))
     lost = [file for file in checkpoint.files if not file.is_file()]
     gone = frozenset(lost)
-    entries = [each for each in checkpoint.entries.values() if not any(piece.file in gone for piece in each.pieces)]
+    entries = [entry for entry in checkpoint.entries.values() if not any(piece.file in gone for piece in entry.pieces)]
     seen = _read(checkpoint, entries, progress)
     findings = [
         *_missing(checkpoint, lost),
         *_damaged(seen.damaged, len(entries)),
         *_graph(of_graph, seen.damaged, lost),
         *_not_finite(checkpoint, seen),
-        *_strangers(checkpoint),
+        *_strangers(checkpoint, format_),
     ]
     if not lost and not seen.damaged:
         findings += [*_surplus(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
-    return Checked(found.path, found.is_keras, tuple(findings), len(checkpoint.entries), sum(each.bytes for each in entries))
-
-
-def _bundle(found: Found) -> tuple[Checkpoint, DamagedError | None]:
-    """Open a bundle, with names for people unless what tells them, the object graph, is damaged; return that error, too."""
-    of_graph = None
-    try:
-        checkpoint = open_bundle(found.path)
-    except DamagedError as error:
-        checkpoint, of_graph = open_bundle(found.path, named=False), error
-    check_unread(checkpoint.files[0])
-    return checkpoint, of_graph
+    return Checked(path, format_, tuple(findings), len(checkpoint.entries), sum(entry.bytes for entry in entries))
 
 
 # --- Values ----------------------------------------------------------------------------------------------------------
@@ -156,12 +143,12 @@ def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
 # --- Files -----------------------------------------------------------------------------------------------------------
 
 
-def _unreadable(found: Found, error: DamagedError) -> Finding:
+def _unreadable(location: Location, error: DamagedError) -> Finding:
     if isinstance(error, NotReadableError):
         return Finding(
             UNKNOWN, _sentence(error), _where(error), "not known: it cannot be read here", "see what has written it"
         )
-    files = f"{found.path.name}{'' if found.is_keras else '.*'}"
+    files = location.format.glob(location.path)
     return Finding(WRONG, _sentence(error), _where(error), _RAISES, f"delete {files}, and {_GO_BACK}")
 
 
@@ -245,11 +232,10 @@ def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
             )
 
 
-def _strangers(checkpoint: Checkpoint) -> Iterator[Finding]:
+def _strangers(checkpoint: Checkpoint, format_: Format) -> Iterator[Finding]:
     """Look for data files of the same prefix that the index does not count."""
     own = frozenset(checkpoint.files)
-    names = (each for each in checkpoint.path.parent.iterdir() if each not in own)
-    strangers = [each for each in names if (found := DATA.fullmatch(each.name)) and found["prefix"] == checkpoint.path.name]
+    strangers = [file for file in format_.files(checkpoint.path) if file not in own]
     if strangers:
         yield Finding(
             LOOK,

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ckptcheck.filetools.findings import LOOK, UNKNOWN, WRONG
 from ckptcheck.filetools.fsck import Check
+from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG
 from ckptcheck.filetools.tables import counted, size
 
 _TITLES = {WRONG: "A restore would fail, or be wrong:", UNKNOWN: "Could not be checked:", LOOK: "Deserves a look:"}

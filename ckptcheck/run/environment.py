@@ -6,6 +6,8 @@ import platform
 import sys
 from collections.abc import Mapping
 
+from ckptcheck.cores import cores
+
 # Read by TensorFlow, oneDNN, OpenMP or OpenBLAS; each can change the last bits of a result.
 NUMERIC_SWITCHES = (
     "TF_ENABLE_ONEDNN_OPTS",
@@ -31,13 +33,6 @@ def fingerprint() -> dict[str, str]:
     found |= {name: _version(name) for name in PACKAGES}
     found |= {name: os.environ.get(name, "unset") for name in NUMERIC_SWITCHES}
     return found
-
-
-def cores() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def mismatches(control: Mapping[str, str], resumed: Mapping[str, str]) -> list[str]:

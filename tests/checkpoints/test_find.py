@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from ckptcheck import UsageError
-from ckptcheck.checkpoints import DamagedError, Found, find, state_file
+from ckptcheck.checkpoints import DamagedError, Location, find, state_file
 from ckptcheck.checkpoints.find import by_number
+from ckptcheck.checkpoints.keras.format import ARCHIVE, HDF5
+from ckptcheck.checkpoints.tensor_bundle.format import TENSOR_BUNDLE
 from tests.checkpoints.bundles import write, write_state
 
 TENSORS = {"x": np.zeros(2)}
@@ -28,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_prefix_and_its_files(name: str, folder: Path) -> None:
     (folder / "model.ckpt-10.meta").touch()
     found = find(folder / name)
-    assert (found.path, found.chosen, found.is_keras) == (folder / "model.ckpt-10", "", False)
+    assert found == Location(folder / "model.ckpt-10", TENSOR_BUNDLE)
 
 
 @pytest.mark.parametrize("name", ["", "checkpoint"])
@@ -63,7 +65,8 @@ def test_a_folder_of_the_same_name(folder: Path) -> None:
     """The state file names a prefix; and so does who names it."""
     write(folder / "model.ckpt-9" / "other-1", {"x": np.ones(2)})
     assert find(folder).path == folder / "model.ckpt-9"
-    assert find(folder / "model.ckpt-9") == Found(folder / "model.ckpt-9", f"there is a folder {folder / 'model.ckpt-9'}, too")
+    chosen = f"there is a folder {folder / 'model.ckpt-9'}, too"
+    assert find(folder / "model.ckpt-9") == Location(folder / "model.ckpt-9", TENSOR_BUNDLE, chosen)
 
 
 def test_a_state_file_names_nothing_but_a_prefix(folder: Path) -> None:
@@ -93,9 +96,9 @@ def test_a_saved_model(tmp_path: Path) -> None:
 
 
 def test_a_file_of_keras(tmp_path: Path) -> None:
-    for name in ("model.keras", "model.weights.h5"):
+    for name, format_ in (("model.keras", ARCHIVE), ("model.weights.h5", HDF5)):
         (tmp_path / name).touch()
-        assert find(tmp_path / name).is_keras
+        assert find(tmp_path / name) == Location(tmp_path / name, format_)
 
 
 def test_what_is_no_checkpoint(folder: Path) -> None:

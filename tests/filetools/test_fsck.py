@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ckptcheck import UsageError
-from ckptcheck.filetools.findings import LOOK, UNKNOWN, WRONG, Finding
 from ckptcheck.filetools.fsck import Check, fsck
+from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding
 from ckptcheck.filetools.fsck_text import text
 from tests.checkpoints.bundles import Row, Value, changed, header, index, rows_and_data, sealed, write, write_state
 

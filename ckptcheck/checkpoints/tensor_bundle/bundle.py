@@ -109,7 +109,8 @@ def open_bundle(prefix: Path, chosen: str = "", *, named: bool = True) -> Tensor
         if name not in slices
         for key in [name.decode("utf-8", "surrogateescape")]
     }
-    bundle = TensorBundle(prefix, TRACKED if object_graph.KEY in entries else SAVER, (index, *files), entries, chosen)
+    by_name = object_graph.KEY not in entries
+    bundle = TensorBundle(prefix, SAVER if by_name else TRACKED, (index, *files), entries, chosen, by_variables_name=by_name)
     if not named:
         return bundle
     graph = entries.pop(object_graph.KEY, None)
