@@ -13,9 +13,9 @@ from ckptcheck import Tolerance, UsageError
 from ckptcheck.checkpoints import CHUNK, DamagedError
 from ckptcheck.checkpoints.reader import checksum, joined
 from ckptcheck.filetools import parallel as side_by_side
-from ckptcheck.filetools.diff import Difference, Pair, diff
+from ckptcheck.filetools.diff import CheckpointDiff, TensorDiff, diff
 from ckptcheck.filetools.tolerances import tolerances
-from ckptcheck.filetools.ulp import steps
+from ckptcheck.filetools.value_diff import ulps
 from ckptcheck.job import Kind
 from tests.checkpoints import bundles
 from tests.checkpoints.bundles import Value, write, write_sliced
@@ -34,11 +34,11 @@ TENSORS: dict[str, Value] = {
 }
 
 
-def between(folder: Path, a: dict[str, Value], b: dict[str, Value], **options: Any) -> Difference:
+def between(folder: Path, a: dict[str, Value], b: dict[str, Value], **options: Any) -> CheckpointDiff:
     return diff(write(folder / "a", a), write(folder / "b", b), **options)
 
 
-def one(folder: Path, a: Value, b: Value, **options: Any) -> Pair:
+def one(folder: Path, a: Value, b: Value, **options: Any) -> TensorDiff:
     """Compare two checkpoints of one tensor that differs, or is the same within a tolerance."""
     (pair,) = between(folder, {"x": a}, {"x": b}, **options).pairs
     return pair
@@ -54,7 +54,7 @@ def test_one_number(tmp_path: Path) -> None:
     a = np.array([[1.0, -4.0], [2.0, 0.5]], "float32")
     b = a.copy()
     b[1, 0] = np.nextafter(np.float32(2), np.float32(3))
-    found = one(tmp_path, a, b).apart
+    found = one(tmp_path, a, b).difference
     assert found is not None
     assert (found.differing, found.absolute, found.at, found.ulp, found.scale, found.nan) == (1, 2.0**-22, (1, 0), 1, 4.0, 0)
     assert (found.relative, found.share) == (2.0**-23, 2.0**-24)
@@ -65,7 +65,7 @@ def test_one_number_anywhere_in_a_large_tensor(place: int, tmp_path: Path) -> No
     a = np.ones((1000, 1000), "float32")
     b = a.copy()
     b.reshape(-1)[place] = 3
-    found = one(tmp_path, a, b).apart
+    found = one(tmp_path, a, b).difference
     assert found is not None
     assert (found.differing, found.absolute, found.at) == (1, 2.0, (place // 1000, place % 1000))
 
@@ -79,7 +79,7 @@ def test_on_several_cores_as_on_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(side_by_side, "WORTH_IT", math.inf)
     alone = between(tmp_path, a, b)
     assert found.to_dict() == alone.to_dict()
-    assert [(pair.a.name, pair.apart and pair.apart.at) for pair in found.different] == [
+    assert [(pair.a.name, pair.difference and pair.difference.at) for pair in found.different] == [
         ("t8", (8, 8)),
         ("t7", (7, 7)),
         ("t3", (3, 3)),
@@ -110,7 +110,7 @@ def test_every_type(name: str, tmp_path: Path) -> None:
     a = np.array([0, 1, 1, 1], dtype)
     b = np.array([0, 1, 0, 1], dtype)
     assert one(tmp_path, a, a).what == "same"
-    found = one(tmp_path, a, b).apart
+    found = one(tmp_path, a, b).difference
     assert found is not None
     assert (found.differing, found.absolute, found.relative, found.at, found.scale) == (1, 1, 1, (2,), 1)
     assert (found.ulp is None) == ("float" not in name)
@@ -119,16 +119,16 @@ def test_every_type(name: str, tmp_path: Path) -> None:
 def test_whole_numbers_are_exact(tmp_path: Path) -> None:
     """Two counters that are one number as float64."""
     high = np.array([2**63 - 1, -(2**63)])
-    found = one(tmp_path, high, np.array([2**63 - 2, 2**63 - 1])).apart
+    found = one(tmp_path, high, np.array([2**63 - 2, 2**63 - 1])).difference
     assert found is not None
     assert (found.differing, found.absolute, found.at) == (2, 2**64 - 1, (1,))
-    found = one(tmp_path, high, np.array([2**63 - 2, -(2**63)])).apart
+    found = one(tmp_path, high, np.array([2**63 - 2, -(2**63)])).difference
     assert found is not None
     assert (found.differing, found.absolute) == (1, 1)
 
 
 def test_minus_zero_is_another_number(tmp_path: Path) -> None:
-    found = one(tmp_path, np.zeros(2, "float32"), np.array([0.0, -0.0], "float32")).apart
+    found = one(tmp_path, np.zeros(2, "float32"), np.array([0.0, -0.0], "float32")).difference
     assert found is not None
     assert (found.differing, found.absolute, found.relative, found.ulp, found.at, found.share) == (1, 0.0, 0.0, 1, (1,), 0.0)
 
@@ -140,7 +140,7 @@ def nan(bits: int) -> np.float32:
 def test_nan_is_not_equal_unless_asked_for(tmp_path: Path) -> None:
     a, b = (np.array([1, nan(bits), np.inf], "float32") for bits in (0x7FC00000, 0x7FC00001))
     for same_bits in (a, b):
-        found = one(tmp_path, a, same_bits).apart
+        found = one(tmp_path, a, same_bits).difference
         assert found is not None
         assert (found.differing, found.nan, found.at) == (1, 1, (1,))
         assert math.isnan(found.absolute or 0)
@@ -161,7 +161,7 @@ def test_nan_of_complex_numbers(tmp_path: Path) -> None:
 def test_infinity(tmp_path: Path) -> None:
     a, b = np.array([1, np.inf, 5], "float32"), np.array([1, -np.inf, 6], "float32")
     assert one(tmp_path, a, a).what == "same"
-    found = one(tmp_path, a, b).apart
+    found = one(tmp_path, a, b).difference
     assert found is not None
     assert (found.differing, found.absolute, found.at, found.nan, found.relative, found.ulp) == (
         2,
@@ -171,7 +171,7 @@ def test_infinity(tmp_path: Path) -> None:
         0.2,
         2**21,
     )
-    assert one(tmp_path, a, b, tolerance=Tolerance(rtol=0.9, atol=100)).apart is not None
+    assert one(tmp_path, a, b, tolerance=Tolerance(rtol=0.9, atol=100)).difference is not None
 
 
 def test_tolerances(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_tolerances(tmp_path: Path) -> None:
 
 
 def test_what_is_within_the_tolerance_does_not_count(tmp_path: Path) -> None:
-    found = one(tmp_path, np.array([1.0, 1.0, 1.0]), np.array([1.01, 1.2, 1.0]), tolerance=Tolerance(atol=0.1)).apart
+    found = one(tmp_path, np.array([1.0, 1.0, 1.0]), np.array([1.01, 1.2, 1.0]), tolerance=Tolerance(atol=0.1)).difference
     assert found is not None
     assert (found.differing, found.at) == (1, (1,))
 
@@ -223,7 +223,7 @@ def test_names_types_and_shapes(tmp_path: Path) -> None:
 
 
 def test_text(tmp_path: Path) -> None:
-    found = one(tmp_path, [b"one", b"two"], [b"one", b"too"]).apart
+    found = one(tmp_path, [b"one", b"two"], [b"one", b"too"]).difference
     assert found is not None
     assert (found.differing, found.absolute, found.at) == (1, None, (1,))
 
@@ -259,14 +259,18 @@ def test_tensors_in_each_others_place(tmp_path: Path) -> None:
     }
     b: dict[str, Value] = a | {"mean": a["variance"], "variance": a["mean"], "other": a["ones"]}
     found = between(tmp_path, a, b)
-    assert {pair.a.name: pair.instead for pair in found.different} == {"mean": "variance", "variance": "mean", "other": ""}
+    assert {pair.a.name: pair.value_origin for pair in found.different} == {
+        "mean": "variance",
+        "variance": "mean",
+        "other": "",
+    }
 
 
 def test_a_value_of_what_has_not_changed(tmp_path: Path) -> None:
     """A restore that put the averages into the weights: the averages are the same in both."""
     a: dict[str, Value] = {"w": drawn(5), "w/ExponentialMovingAverage": drawn(5, seed=1)}
     found = between(tmp_path, a, a | {"w": a["w/ExponentialMovingAverage"]})
-    assert [(pair.a.name, pair.instead) for pair in found.different] == [("w", "w/ExponentialMovingAverage")]
+    assert [(pair.a.name, pair.value_origin) for pair in found.different] == [("w", "w/ExponentialMovingAverage")]
 
 
 GRID = drawn(6, 8)
@@ -285,8 +289,8 @@ def test_partitioned_variables(left: str, right: str, tmp_path: Path) -> None:
     a = write_sliced(tmp_path / "a", "x", GRID, CUTS[left])
     assert diff(a, write_sliced(tmp_path / "same", "x", GRID, CUTS[right])).same
     (pair,) = diff(a, write_sliced(tmp_path / "b", "x", changed, CUTS[right])).different
-    assert pair.apart is not None
-    assert (pair.apart.differing, pair.apart.at) == (1, (4, 5))
+    assert pair.difference is not None
+    assert (pair.difference.differing, pair.difference.at) == (1, (4, 5))
     assert diff(a, write(tmp_path / "in one", {"x": GRID})).same
     assert diff(write(tmp_path / "in one", {"x": changed}), a).exit_code == 1
 
@@ -296,8 +300,8 @@ def test_grids_that_begin_alike_and_are_cut_otherwise(tmp_path: Path) -> None:
     left = write_sliced(tmp_path / "a", "x", a, [((0, 1), (0, 1)), ((0, 2), (1, 1)), ((1, 1), (0, 1))])
     right = write_sliced(tmp_path / "b", "x", b, [((0, 1), (0, 1)), ((0, 1), (1, 1)), ((1, 1), (0, 2))])
     (pair,) = diff(left, right).different
-    assert pair.apart is not None
-    assert (pair.apart.differing, pair.apart.absolute, pair.apart.at) == (1, 95, (1, 1))
+    assert pair.difference is not None
+    assert (pair.difference.differing, pair.difference.absolute, pair.difference.at) == (1, 95, (1, 1))
 
 
 def test_the_other_byte_order_is_no_difference(tmp_path: Path) -> None:
@@ -362,12 +366,12 @@ def test_json(tmp_path: Path) -> None:
 
 def test_ulp() -> None:
     values = np.array([-math.inf, -1.0, -0.0, 0.0, 5e-324, 1.0])
-    assert steps(values[2:3], values[3:4]) == 1
-    assert steps(values[3:4], values[4:5]) == 1
-    assert steps(values[1:2], np.nextafter(values[1:2], 0)) == 1
+    assert ulps(values[2:3], values[3:4]) == 1
+    assert ulps(values[3:4], values[4:5]) == 1
+    assert ulps(values[1:2], np.nextafter(values[1:2], 0)) == 1
     small = np.arange(16, dtype="uint8").view(ml_dtypes.float4_e2m1fn)
-    assert steps(small[:-1], small[1:]).tolist()[:7] == [1] * 7
-    assert steps(small[15:], small[7:8]).tolist() == [15]
+    assert ulps(small[:-1], small[1:]).tolist()[:7] == [1] * 7
+    assert ulps(small[15:], small[7:8]).tolist() == [15]
 
 
 def test_joined_checksums() -> None:
