@@ -76,7 +76,9 @@ class Entry:
         firsts = [_row(piece, self.shape) for piece in self.pieces]
         if None in firsts:
             return None
-        return tuple(piece for _, piece in sorted(zip(firsts, self.pieces, strict=True), key=lambda each: each[0] or 0))
+        return tuple(
+            piece for _, piece in sorted(zip(firsts, self.pieces, strict=True), key=lambda numbered: numbered[0] or 0)
+        )
 
     @property
     def shown(self) -> str:
@@ -188,7 +190,7 @@ class Checkpoint(ABC):
             texts[:] = self.texts(entry)
             return texts.reshape(entry.shape)
         try:
-            found = np.empty(entry.shape, entry.dtype.newbyteorder("="))
+            whole = np.empty(entry.shape, entry.dtype.newbyteorder("="))
         except MemoryError:
             file = entry.pieces[0].file
             raise NotReadableError(f"its {entry.bytes:,} bytes do not fit memory", file, tensor=entry.key) from None
@@ -199,5 +201,5 @@ class Checkpoint(ABC):
                 flat[at : at + len(part)] = part
                 at += len(part)
             where = tuple(slice(start, start + size) for start, size in zip(piece.start, piece.shape, strict=True))
-            found[where] = flat.reshape(piece.shape)
-        return found
+            whole[where] = flat.reshape(piece.shape)
+        return whole

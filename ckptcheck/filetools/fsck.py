@@ -30,7 +30,7 @@ class Check:
 
     def exit_code(self, strict: bool = False) -> int:
         """1: a restore would fail or be wrong (with `strict`: or anything deserves a look); else 3: not known; else 0."""
-        grades = {each.grade for each in self.findings}
+        grades = {finding.grade for finding in self.findings}
         if WRONG in grades or (strict and LOOK in grades):
             return 1
         return 3 if UNKNOWN in grades else 0
@@ -39,11 +39,11 @@ class Check:
         """Return what `--json` prints."""
         return {
             "path": str(self.path),
-            "whole": not any(each.grade in (WRONG, UNKNOWN) for each in self.findings),
-            "checkpoints": [str(each) for each in self.checkpoints],
+            "whole": not any(finding.grade in (WRONG, UNKNOWN) for finding in self.findings),
+            "checkpoints": [str(checkpoint) for checkpoint in self.checkpoints],
             "tensors": self.tensors,
             "bytes": self.bytes,
-            "findings": [asdict(each) for each in self.findings],
+            "findings": [asdict(finding) for finding in self.findings],
             "notes": list(self.notes),
         }
 

@@ -34,7 +34,7 @@ class Checked:
     @property
     def is_whole(self) -> bool:
         """Whether it can be restored."""
-        return not any(each.grade in (WRONG, UNKNOWN) for each in self.findings)
+        return not any(finding.grade in (WRONG, UNKNOWN) for finding in self.findings)
 
 
 @dataclass
@@ -74,11 +74,11 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
 
 def _read(checkpoint: Checkpoint, entries: Sequence[Entry], progress: Progress) -> _Seen:
     seen = _Seen()
-    for entry, found in over(entries, lambda entry: _look(checkpoint, entry, progress), lambda entry: entry.bytes, progress):
-        if isinstance(found, DamagedError):
-            seen.damaged.append(found)
+    for entry, outcome in over(entries, lambda entry: _look(checkpoint, entry, progress), lambda entry: entry.bytes, progress):
+        if isinstance(outcome, DamagedError):
+            seen.damaged.append(outcome)
             continue
-        nan, inf = found
+        nan, inf = outcome
         if nan:
             seen.nan.append(f"{entry.shown} ({nan:,} of {entry.elements:,})")
         if inf:
@@ -127,13 +127,13 @@ def _not_finite(checkpoint: Checkpoint, seen: _Seen) -> Iterator[Finding]:
 
 def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Compare the number in the name with the counters in the tensors."""
-    told = number(checkpoint.path.name)
-    steps = {each.shown: int(checkpoint.value(each)) for each in checkpoint.entries.values() if is_step(each)}
-    if told is not None and steps and told not in steps.values():
+    named = number(checkpoint.path.name)
+    steps = {entry.shown: int(checkpoint.value(entry)) for entry in checkpoint.entries.values() if is_step(entry)}
+    if named is not None and steps and named not in steps.values():
         held = some([f"{name} is {value:,}" for name, value in steps.items()])
         yield Finding(
             LOOK,
-            f"The name says {told:,}, but no step in it does: {held}",
+            f"The name says {named:,}, but no step in it does: {held}",
             str(checkpoint.path),
             "what takes the step from the name goes on with another one than the state's",
             "take the step from the restored state; see whether files were renamed",
@@ -162,21 +162,21 @@ def _where(error: DamagedError) -> str:
 
 
 def _missing(checkpoint: Checkpoint, files: Sequence[Path]) -> Iterator[Finding]:
-    lost = sum(any(piece.file in files for piece in each.pieces) for each in checkpoint.entries.values())
+    lost = sum(any(piece.file in files for piece in entry.pieces) for entry in checkpoint.entries.values())
     if files:
         what = "The file is" if len(files) == 1 else f"{len(files):,} files are"
         yield Finding(
             WRONG,
             f"{what} missing, and {counted(lost, 'tensor')} with {'it' if len(files) == 1 else 'them'}",
-            some([str(each) for each in files]),
+            some([str(file) for file in files]),
             f"{_RAISES}; TensorFlow's message blames the names of variables",
             f"copy what is missing from where the checkpoint was made, or {_GO_BACK}",
         )
 
 
 def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
-    short = [each for each in damaged if isinstance(each, TooShortError)]
-    others = [each for each in damaged if not isinstance(each, TooShortError)]
+    short = [error for error in damaged if isinstance(error, TooShortError)]
+    others = [error for error in damaged if not isinstance(error, TooShortError)]
     if short:
         yield Finding(
             WRONG,
@@ -205,12 +205,12 @@ def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
 
 def _graph(error: DamagedError | None, damaged: Sequence[DamagedError], lost: Sequence[Path]) -> Iterator[Finding]:
     """Tell of an object graph that has its checksum and is none; one without is told among the tensors."""
-    if error is not None and error.file not in lost and not any(each.tensor == error.tensor for each in damaged):
+    if error is not None and error.file not in lost and error.tensor not in [other.tensor for other in damaged]:
         yield Finding(WRONG, _sentence(error), _where(error), _RAISES, _GO_BACK)
 
 
 def _names(errors: Sequence[DamagedError]) -> str:
-    return some([each.tensor or "?" for each in errors])
+    return some([error.tensor or "?" for error in errors])
 
 
 def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
