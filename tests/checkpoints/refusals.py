@@ -10,7 +10,7 @@ from ckptcheck.arrays import Array
 from ckptcheck.checkpoints import DamagedError, open_checkpoint
 from tests.checkpoints.bundles import rows_and_data
 
-TENSOR = {"weight": np.arange(6, dtype="float32").reshape(2, 3)}
+TENSOR: dict[str, Array] = {"weight": np.arange(6, dtype="float32").reshape(2, 3)}
 
 
 def read(prefix: Path) -> dict[str, Array]:

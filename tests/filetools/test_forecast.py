@@ -5,7 +5,8 @@ from pathlib import Path
 from ckptcheck.filetools import inspect
 from ckptcheck.filetools.forecast import Meeting
 from tests.checkpoints.bundles import Value, write
-from tests.filetools.saved import SAVED, drawn
+from tests.filetools.differing import drawn
+from tests.filetools.saved import SAVED
 
 
 def meetings(folder: Path, tensors: dict[str, Value]) -> tuple[Meeting, ...]:

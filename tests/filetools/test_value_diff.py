@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -80,7 +81,7 @@ def test_minus_zero_is_another_number(tmp_path: Path) -> None:
     assert (found.differing, found.absolute, found.relative, found.ulp, found.at, found.share) == (1, 0.0, 0.0, 1, (1,), 0.0)
 
 
-def nan(bits: int) -> np.float32:
+def nan(bits: int) -> Any:
     return np.array([bits], "uint32").view("float32")[0]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ckptcheck.checkpoints.errors import DamagedError
 
-_CHILD = Path(__file__).with_name("hdf5_child.py")
+CHILD = Path(__file__).with_name("hdf5_child.py")
 
 # Seconds for an answer; more is a loop in what is damaged. It takes some milliseconds, and a slow disk at times some seconds.
 PATIENCE = 60.0
@@ -35,7 +35,7 @@ class Hdf5:
     def __init__(self, path: Path, start: int, size: int) -> None:
         self._path = path
         self._lock = threading.Lock()
-        command = [sys.executable, str(_CHILD), str(path), str(start), str(size)]
+        command = [sys.executable, str(CHILD), str(path), str(start), str(size)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
         self._end = weakref.finalize(self, _end, self._process)

@@ -14,7 +14,7 @@ from ckptcheck.checkpoints import DamagedError, open_checkpoint
 KERNEL = np.arange(6, dtype="float32").reshape(2, 3)
 
 
-def weights(path: Path, fill: Callable[[h5py.File], None] | None = None) -> Path:
+def weights(path: Path, fill: Callable[[h5py.File], object] | None = None) -> Path:
     """Write what a model with a dense layer and batch norm leaves, under an attribute of its own."""
     with h5py.File(path, "w") as file:
         dense = file.create_group("layers/dense/vars")
@@ -32,13 +32,11 @@ def weights(path: Path, fill: Callable[[h5py.File], None] | None = None) -> Path
     return path
 
 
-def archive(path: Path, config: object = None, compression: int = zipfile.ZIP_STORED, **others: bytes) -> Path:
+def archive(path: Path, config: object = None, compression: int = zipfile.ZIP_STORED) -> Path:
     inside = weights(path.with_suffix(".h5"))
     with zipfile.ZipFile(path, "w", compression) as file:
         file.writestr("config.json", json.dumps(config or {}))
         file.writestr("model.weights.h5", inside.read_bytes())
-        for name, content in others.items():
-            file.writestr(name, content)
     inside.unlink()
     return path
 

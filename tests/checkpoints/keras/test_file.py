@@ -55,5 +55,7 @@ def test_a_config_of_any_size_is_not_read(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_an_archive_with_two_of_a_name(tmp_path: Path) -> None:
-    path = archive(tmp_path / "model.keras", **{"model.weights.h5": b""})
+    path = archive(tmp_path / "model.keras")
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("model.weights.h5", b"")
     assert refusal(path) == "F: it holds model.weights.h5 twice."

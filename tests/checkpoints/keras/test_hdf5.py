@@ -97,7 +97,7 @@ REFUSED: dict[str, tuple[Callable[[h5py.File], object], str]] = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_keras_does_not_write(what: str, tmp_path: Path) -> None:
     fill, sentence = REFUSED[what]
-    path = weights(tmp_path / "odd.h5", lambda file: fill(file) and None)
+    path = weights(tmp_path / "odd.h5", fill)
     with pytest.raises(NotReadableError):
         open_checkpoint(path)
     assert refusal(path) == sentence
@@ -105,7 +105,7 @@ def test_what_keras_does_not_write(what: str, tmp_path: Path) -> None:
 
 def test_a_shape_without_values(tmp_path: Path) -> None:
     """HDF5 makes up what was never written: a file of some kB that would fill any memory."""
-    path = weights(tmp_path / "huge.h5", lambda file: file.create_dataset("x", (1 << 40,), "f4") and None)
+    path = weights(tmp_path / "huge.h5", lambda file: file.create_dataset("x", (1 << 40,), "f4"))
     assert "bytes from byte 0 on should be there" in refusal(path)
 
 
@@ -121,14 +121,14 @@ def test_no_hdf5(tmp_path: Path) -> None:
 def test_a_crash_of_hdf5_is_no_crash_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, child = weights(tmp_path / "model.weights.h5"), tmp_path / "child.py"
     child.write_text("import os; os.abort()")
-    monkeypatch.setattr(hdf5, "_CHILD", child)
+    monkeypatch.setattr(hdf5, "CHILD", child)
     assert refusal(path) == "F: HDF5 crashed reading it (status -6): it is corrupt."
 
 
 def test_a_loop_in_hdf5_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, child = weights(tmp_path / "model.weights.h5"), tmp_path / "child.py"
     child.write_text("import time; time.sleep(100)")
-    monkeypatch.setattr(hdf5, "_CHILD", child)
+    monkeypatch.setattr(hdf5, "CHILD", child)
     monkeypatch.setattr(hdf5, "PATIENCE", 0.2)
     assert refusal(path) == "F: HDF5 has not read it within 0.2 s: it is corrupt."
 

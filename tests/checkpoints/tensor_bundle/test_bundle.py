@@ -12,13 +12,13 @@ from tests.checkpoints.refusals import ROW, TENSOR, read, refusal
 
 
 def test_what_is_whole_is_read(tmp_path: Path) -> None:
-    tensors = TENSOR | {"texts": [b"one", b""], "small": np.array([1, -2], ml_dtypes.int4), "step": np.array(7)}
-    found = read(write(tmp_path / "whole", tensors))
+    small = np.array([1, -2], ml_dtypes.int4)
+    found = read(write(tmp_path / "whole", {**TENSOR, "texts": [b"one", b""], "small": small, "step": np.array(7)}))
     assert found["weight"].tolist() == TENSOR["weight"].tolist()
-    assert (found["texts"].tolist(), found["small"].tolist(), found["step"]) == ([b"one", b""], [1, -2], 7)
+    assert (found["texts"].tolist(), found["small"].tolist(), found["step"].tolist()) == ([b"one", b""], [1, -2], 7)
 
 
-ENTRIES = {
+ENTRIES: dict[str, tuple[Row | bytes, str]] = {
     "another shape": (
         changed(ROW, shape=[3, 3]),
         "P.index, tensor weight: 24 bytes are not the size of float32 of shape [3, 3].",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ckptcheck.checkpoints import open_checkpoint
-from tests.checkpoints.bundles import field, write
+from tests.checkpoints.bundles import Value, field, write
 from tests.checkpoints.refusals import refusal
 
 
@@ -24,7 +24,7 @@ def held(key: bytes) -> bytes:
 
 
 def with_graph(prefix: Path, *nodes: bytes) -> Path:
-    tensors = {"_CHECKPOINTABLE_OBJECT_GRAPH": graph(*nodes), "k": np.zeros(2)}
+    tensors: dict[str, Value] = {"_CHECKPOINTABLE_OBJECT_GRAPH": graph(*nodes), "k": np.zeros(2)}
     return write(prefix, tensors)
 
 
