@@ -1,7 +1,9 @@
 """Which checkpoint a path stands for: each format is asked for its files, its prefixes, and what it has in a folder."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from ckptcheck.checkpoints import formats
@@ -33,11 +35,10 @@ def find(path: Path) -> Location:
     """
     if is_state_file(path):
         return _in_folder(path.parent)
-    location = _of_file(path) or next(filter(None, (each.at(path) for each in formats.FORMATS)), None)
-    if location is not None:
-        return location
-    if path.is_dir():
-        return _in_folder(path)
+    of_file = (each.of_file(path) for each in formats.FORMATS if path.is_file())
+    location = _first(chain(of_file, (each.at(path) for each in formats.FORMATS)))
+    if location is not None or path.is_dir():
+        return location or _in_folder(path)
     raise UsageError(_refusal(path) if path.is_file() else _absence(path))
 
 
@@ -46,11 +47,8 @@ def is_state_file(path: Path) -> bool:
     return any(path.name == each.state_file for each in formats.FORMATS) and path.is_file()
 
 
-def _of_file(path: Path) -> Location | None:
-    if not path.is_file():
-        return None
-    of_formats = ((each.of_file(path), each) for each in formats.FORMATS)
-    return next((Location(checkpoint, format_) for checkpoint, format_ in of_formats if checkpoint is not None), None)
+def _first(answers: Iterable[Location | None]) -> Location | None:
+    return next(filter(None, answers), None)
 
 
 def _refusal(file: Path) -> str:
@@ -78,7 +76,7 @@ def by_number(path: Path | str) -> tuple[object, ...]:
 
 
 def _in_folder(folder: Path) -> Location:
-    named = next(filter(None, (each.named_in(folder) for each in formats.FORMATS)), None)
+    named = _first(each.named_in(folder) for each in formats.FORMATS)
     if named is not None:
         return named
     known = checkpoints_in(folder)
@@ -88,7 +86,7 @@ def _in_folder(folder: Path) -> Location:
         more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
         names = ", ".join(location.path.name for location in known[:_MOST_NAMED]) + more
         raise UsageError(f"{folder} holds {len(known)} checkpoints and no state file that names one: {names}. Name it.")
-    exported = next(filter(None, (each.exported_in(folder) for each in formats.FORMATS)), None)
+    exported = _first(each.exported_in(folder) for each in formats.FORMATS)
     if exported is None:
         raise UsageError(f"{folder} holds no checkpoint.{_near(folder / '*', DEEP)}")
     return exported

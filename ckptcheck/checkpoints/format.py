@@ -33,9 +33,9 @@ class Format:
         """Return whether a file of such a name has to do with checkpoints of this format."""
         return name.endswith(self.endings)
 
-    def of_file(self, file: Path) -> Path | None:
+    def of_file(self, file: Path) -> "Location | None":
         """Return the checkpoint that a file is a part of; None: of none of this format."""
-        return file if self.recognises(file.name) else None
+        return Location(file, self) if self.recognises(file.name) else None
 
     def at(self, path: Path) -> "Location | None":
         """Return the checkpoint that a path stands for which is no file of one: a prefix, or a folder."""

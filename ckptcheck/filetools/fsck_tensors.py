@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
 
 def _read(checkpoint: Checkpoint, entries: Sequence[Entry], progress: Progress) -> _Seen:
     seen = _Seen()
-    for entry, outcome in over(entries, lambda entry: _look(checkpoint, entry, progress), lambda entry: entry.bytes, progress):
+    for entry, outcome in over(entries, lambda entry: _look(checkpoint, entry, progress), attrgetter("bytes"), progress):
         if isinstance(outcome, DamagedError):
             seen.damaged.append(outcome)
             continue

@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,6 @@ def inspect(path: Path | str, match: str = "*", *, progress: Progress | None = N
         raise UsageError(f"None of the {len(entries):,} tensors of {checkpoint.path} matches {match!r}.")
     wanted.sort(key=lambda entry: by_number(entry.name))
     progress = progress or Progress()
-    progress.expect(sum(map(_size, wanted)))
-    tensors = tuple(over(wanted, lambda entry: statistics(checkpoint, entry, progress), _size, progress))
+    progress.expect(sum(entry.bytes for entry in wanted))
+    tensors = tuple(over(wanted, lambda entry: statistics(checkpoint, entry, progress), attrgetter("bytes"), progress))
     return Inspection(checkpoint, tensors, tuple(meetings(checkpoint)))
-
-
-def _size(entry: Entry) -> int:
-    return entry.bytes

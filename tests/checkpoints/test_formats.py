@@ -42,7 +42,7 @@ def test_each_recognises_its_own_files_and_no_other(folder: Path) -> None:
     for name, (checkpoint, own) in OWN.items():
         for each in formats.FORMATS:
             assert each.recognises(name) == (each is own)
-            assert each.of_file(folder / name) == (folder / checkpoint if each is own else None)
+            assert each.of_file(folder / name) == (Location(folder / checkpoint, own) if each is own else None)
 
 
 def test_each_lists_and_opens_its_own_checkpoints(folder: Path) -> None:

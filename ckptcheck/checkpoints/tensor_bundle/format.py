@@ -46,12 +46,12 @@ class _TensorBundles(Format):
     def recognises(self, name: str) -> bool:
         return name.endswith(INDEX) or name == self.state_file or _prefix(name) is not None
 
-    def of_file(self, file: Path) -> Path | None:
+    def of_file(self, file: Path) -> Location | None:
         prefix = _prefix(file.name)
         if prefix is not None:
-            return file.with_name(prefix)
+            return Location(file.with_name(prefix), self)
         is_part = file.suffix == INDEX or (file.suffix == META and has_index(file.with_suffix("")))
-        return file.with_suffix("") if is_part else None
+        return Location(file.with_suffix(""), self) if is_part else None
 
     def at(self, path: Path) -> Location | None:
         if has_index(path):
