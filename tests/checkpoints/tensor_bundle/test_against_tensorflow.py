@@ -10,14 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ckptcheck.arrays import Array
 from ckptcheck.checkpoints import Checkpoint, open_checkpoint
 from ckptcheck.checkpoints.tensor_bundle import bundle as tensor_bundle
-from ckptcheck.checkpoints.tensor_bundle.messages import Extent, slice_key
-from ckptcheck.job import Kind
+from ckptcheck.kinds import Kind
 from tests import damage
 from tests.checkpoints import bundles
 
 tf = pytest.importorskip("tensorflow")
+
 keras = pytest.importorskip("keras")
 
 TYPES = [
@@ -40,11 +41,13 @@ TYPES = [
         )
     ),
 ]
+
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
+
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
-def values(dtype: np.dtype, shape: tuple[int, ...], seed: int) -> np.ndarray:
+def values(dtype: np.dtype, shape: tuple[int, ...], seed: int) -> Array:
     """Return any bits that a type has."""
     drawn = np.random.default_rng(seed).integers(0, 256, int(np.prod(shape)) * dtype.itemsize, np.uint8)
     if dtype.kind == "b" or "int2" in dtype.name or "int4" in dtype.name or "float4" in dtype.name:
@@ -52,7 +55,7 @@ def values(dtype: np.dtype, shape: tuple[int, ...], seed: int) -> np.ndarray:
     return drawn.view(dtype).reshape(shape)
 
 
-def save(prefix: Path, tensors: dict[str, np.ndarray], slices: dict[str, str] | None = None) -> None:
+def save(prefix: Path, tensors: dict[str, Array], slices: dict[str, str] | None = None) -> None:
     names = list(tensors)
     given = [(slices or {}).get(name, "") for name in names]
     tf.raw_ops.SaveV2(
@@ -63,7 +66,7 @@ def save(prefix: Path, tensors: dict[str, np.ndarray], slices: dict[str, str] | 
     )
 
 
-def as_tensorflow_reads(prefix: Path, name: str) -> np.ndarray:
+def as_tensorflow_reads(prefix: Path, name: str) -> Array:
     return np.asarray(tf.train.load_checkpoint(str(prefix)).get_tensor(name))
 
 
@@ -210,11 +213,3 @@ def test_a_reader_that_trusts_files_is_caught(tmp_path: Path, monkeypatch: pytes
     some = damage.damages(path.parent, other.parent, every=19)
     with pytest.raises(AssertionError, match="other values"):
         [damage.outcome(path.parent, path, each, truth) for each in some]
-
-
-def test_keys_of_slices_keep_their_order() -> None:
-    """As in ordered_code_test.cc: numbers are encoded so that their bytes have their order."""
-    starts = [-(2**62), -(2**40), -65, -64, -1, 0, 1, 63, 64, 8191, 8192, 2**34, 2**62]
-    keys = [slice_key(b"v", (Extent(start, 1),)) for start in starts]
-    assert keys == sorted(keys)
-    assert slice_key(b"a\x00b\xff", ()) == b"\x00a\x00\xffb\xff\x00\x00\x01\x00"
