@@ -4,10 +4,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 from bokeh.embed import components
 from bokeh.models import CustomJS, HoverTool, LogScale, Range1d
 from bokeh.plotting import figure
@@ -16,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 # A table of more rows makes the browser slow; whoever needs them all has the CSV file.
 MOST_ROWS = 500
+Row = TypeVar("Row")
 DASHES = {"-": "solid", "--": "dashed", "-.": "dotdash", ":": "dotted"}
 
 
@@ -109,10 +109,10 @@ def rendered(page: Page) -> str:
     )
 
 
-def shortened(frame: pd.DataFrame, write: Callable[[Any], Sequence[Cell]], where: str) -> tuple[list[Sequence[Cell]], str]:
-    """Return the first rows of a frame as cells, and a note on where the others are, if there are any."""
-    rows = [write(row) for _, row in frame.head(MOST_ROWS).iterrows()]
-    return rows, f"The first {MOST_ROWS} of {len(frame)} rows; all of them are in {where}." if len(frame) > MOST_ROWS else ""
+def shortened(rows: Sequence[Row], write: Callable[[Row], Sequence[Cell]], where: str) -> tuple[list[Sequence[Cell]], str]:
+    """Return the first rows as cells, and a note on where the others are, if there are any."""
+    note = f"The first {MOST_ROWS} of {len(rows)} rows; all of them are in {where}." if len(rows) > MOST_ROWS else ""
+    return [write(row) for row in rows[:MOST_ROWS]], note
 
 
 def number(value: float, write: Callable[[float], str] = lambda value: f"{value:.6g}") -> Cell:

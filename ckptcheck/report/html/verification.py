@@ -89,7 +89,7 @@ def _tensors(case: Case) -> Table:
     """Show every tensor at the boundary, those that differ first."""
     assert case.comparison is not None
     found = case.comparison.at("boundary").sort_values("equal", kind="stable")
-    rows, note = shortened(found, _tensor, "tensors.csv")
+    rows, note = shortened([row for _, row in found.iterrows()], _tensor, "tensors.csv")
     heads = (
         "tensor",
         "kind",
@@ -123,7 +123,7 @@ def _whether(equal: Any) -> Cell:
 
 def _losses(case: Case) -> Table:
     assert case.comparison is not None
-    rows, note = shortened(case.comparison.losses, _loss, "losses.csv")
+    rows, note = shortened([row for _, row in case.comparison.losses.iterrows()], _loss, "losses.csv")
     heads = ("step", "training loss", "control’s", "difference", "equal", "batch equal")
     return Table(heads, rows, "Training losses after the boundary", note, folded=True)
 
