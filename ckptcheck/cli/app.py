@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from importlib.metadata import version as installed
 from typing import Annotated, NoReturn
 
 import typer
@@ -46,6 +45,8 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     if version:
+        from importlib.metadata import version as installed  # takes its time, and no other command needs it
+
         print(f"ckptcheck {installed('ckptcheck')}")
         raise typer.Exit
 
