@@ -9,7 +9,7 @@ import numpy as np
 from ckptcheck.report.outputs.figure import STYLES, save_figure
 from ckptcheck.studies import words
 from ckptcheck.studies.humps import Floats
-from ckptcheck.studies.result import Study
+from ckptcheck.studies.summary import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +32,7 @@ PANELS = (
 def plot_study(study: Study) -> "Figure":
     """Draw a study: few variants over one another, many side by side."""
     figure = _overlaid(study) if len(study.variants) <= MOST_OVERLAID else _side_by_side(study)
-    recipe = study.trained[0].run.recipe
-    what = f"{recipe.options['dataset']}, {words.counted(study.seeds, 'seed')}: median, band from lowest to highest"
+    what = f"{study.dataset}, {words.counted(study.seeds, 'seed')}: median, band from lowest to highest"
     figure.suptitle(f"{study.definition.question}\n{what}", fontsize=12)
     return figure
 
@@ -67,11 +66,11 @@ def _side_by_side(study: Study) -> "Figure":
     rows = -(-len(study.variants) // COLUMNS)
     figure = Figure(figsize=(10.6, 1.1 + 2.1 * rows), layout="constrained")
     axes = list(figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat)
-    names = {variant.name for variant in study.variants}
+    against = dict(study.pairs)
     colour, _ = LINES[0]
     for axis, variant in zip(axes, study.variants, strict=False):
-        if variant.against in names:
-            _band(axis, curves_of(study, variant.against, "validation_loss"), REFERENCE, "--", variant.against)
+        if other := against.get(variant.name):
+            _band(axis, curves_of(study, other, "validation_loss"), REFERENCE, "--", other)
         _band(axis, curves_of(study, variant.name, "validation_loss"), colour, "-", variant.name)
         axis.set_title(textwrap.fill(variant.text, 56), fontsize=8, loc="left")
         axis.legend(fontsize=8, loc="upper right")

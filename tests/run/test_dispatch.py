@@ -18,7 +18,7 @@ from ckptcheck.run import dask as executors
 from ckptcheck.run.dask import Place, opened
 from ckptcheck.run.worker_pool import Event
 from ckptcheck.studies import training
-from tests.cli.test_cli import run
+from tests.commands import run
 from tests.conftest import PLANTED, toy
 
 SHORT: dict[str, Any] = {"steps": 21, "boundary": 9}

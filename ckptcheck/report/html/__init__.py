@@ -10,7 +10,6 @@ from ckptcheck.errors import UsageError
 
 if TYPE_CHECKING:
     from ckptcheck.report.report import Report
-    from ckptcheck.studies.result import Study
 
 
 def require() -> None:
@@ -29,10 +28,3 @@ def report_page(report: "Report") -> str:
     from ckptcheck.report.html import verification
 
     return verification.page(report)
-
-
-def study_page(study: "Study") -> str:
-    """Return a study as an HTML page."""
-    from ckptcheck.studies import html as study_module
-
-    return study_module.page(study)

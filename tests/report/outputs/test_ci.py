@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from ckptcheck import Case, Report
 from ckptcheck.comparison.compare import Comparison
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.report.outputs import github as annotations
+from ckptcheck.report.outputs import github_annotations as annotations
 from ckptcheck.report.outputs import junit, markdown
 from ckptcheck.report.report import story
 

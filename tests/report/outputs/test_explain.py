@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
 from ckptcheck.diagnosis.catalogue import CAUSES, Cause, Stage
 from ckptcheck.report.outputs.explain import to_markdown
+from tests.commands import Done, call
 from tests.conftest import ROOT
 
 # The codes of the project's collection of real reports, and what they are called here.
@@ -55,9 +54,8 @@ CODES = {
 }
 
 
-def explained(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "ckptcheck", "explain", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def explained(*arguments: str) -> Done:
+    return call("explain", *arguments, cwd=ROOT)
 
 
 def test_every_code_has_a_cause() -> None:
