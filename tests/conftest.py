@@ -8,14 +8,12 @@ import pytest
 
 from ckptcheck import Report, verify
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
-PLANTED = HERE / "planted"
-TOYS = PLANTED / "toy_jobs.py"
+pytest.register_assert_rewrite("tests.planted_jobs")  # it asserts, and so stands above its import
 
+from tests.planted_jobs import PLANTED as PLANTED  # noqa: E402
+from tests.planted_jobs import toy as toy  # noqa: E402
 
-def toy(name: str) -> str:
-    return f"{TOYS}:{name}"
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def test_what_a_job_prints_does_not_spoil_the_document(tmp_path: Path) -> None:
     document = json.loads(done.stdout)
     assert document["verdict"] == "pass"
     assert document == json.loads((tmp_path / "ckptcheck-out" / "report.json").read_text())
-    folder = tmp_path / "ckptcheck-out" / "runs" / "toy_jobs-Prints"
+    folder = tmp_path / "ckptcheck-out" / "runs" / "clean-Prints"
     assert "a line that must not spoil standard output" in (folder / "control" / "output.txt").read_text()
 
 
