@@ -73,7 +73,7 @@ def test_failures_tell_the_whole_story(first: tuple[Path, subprocess.CompletedPr
 def test_controls_are_shared(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = first
     jobs = sorted(each.name.rpartition("-")[0] for each in (folder / "kept").iterdir() if each.is_dir())
-    assert jobs == ["toy-jobs-py-Clean", "clean-py-TwoWays"]
+    assert jobs == ["base-py-Clean", "clean-py-TwoWays"]
 
 
 def test_kept_runs_are_not_run_again(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
