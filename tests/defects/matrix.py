@@ -8,7 +8,7 @@ import numpy as np
 
 from ckptcheck import Case, Tolerance, judge_folder, verify
 
-from .expected import Planted
+from .planted import Planted
 
 Told = tuple[tuple[str, str | None], ...]
 
