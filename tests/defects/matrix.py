@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ckptcheck import Case, Tolerance, judge_folder, verify
 
-from .expected import Planted
+from .planted import Planted
 
 Told = tuple[tuple[str, str | None], ...]
 
