@@ -106,7 +106,9 @@ def test_a_restore_tells_what_it_asked_for(restore: str, step: int, tmp_path: Pa
     state = job.state()
     assert job.next_step() == step
     assert isinstance(restored.asked, dict)
-    assert all(key == name and state[name].value == control[name].value for name, key in restored.asked.items() if name != "table")
+    assert all(
+        key == name and state[name].value == control[name].value for name, key in restored.asked.items() if name != "table"
+    )
     assert set(restored.held or ()) == {name for name in control if name != "Momentum/momentum"}
     assert len(restored.values or ()) == len(restored.held or ())
     assert job.graph.finalized

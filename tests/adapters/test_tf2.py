@@ -73,7 +73,7 @@ def test_a_restore_tells_the_key_of_each_tensor(tmp_path: Path) -> None:
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="^the folder holds no checkpoint that its state file leads to$"):
+    with pytest.raises(FileNotFoundError, match=r"^the folder holds no checkpoint that its state file leads to$"):
         restore_checkpoint(built().checkpoint, None)
 
 
@@ -81,7 +81,7 @@ def test_which_step_comes_next() -> None:
     job = built()
     del job.step
     assert job.next_step() == 0  # the optimizer's
-    job.another = keras.optimizers.SGD()
+    job.another = keras.optimizers.SGD()  # type: ignore[attr-defined]
     with pytest.raises(TypeError, match="which step comes next"):
         job.next_step()
 
@@ -91,5 +91,5 @@ def test_what_setup_must_return() -> None:
         def setup(self) -> tf.train.Checkpoint:
             return {"weight": 1}
 
-    with pytest.raises(TypeError, match="^setup returned dict; it must return the tf.train.Checkpoint$"):
+    with pytest.raises(TypeError, match=r"^setup returned dict; it must return the tf\.train\.Checkpoint$"):
         Wrong().build(0)

@@ -19,7 +19,11 @@ def kinds_of(*objects: Any) -> dict[str, Kind]:
 
 def a_model(**settings: Any) -> Any:
     keras.backend.clear_session()
-    layers = [keras.layers.Dense(2, name="dense"), keras.layers.BatchNormalization(name="norm"), keras.layers.Dropout(0.5, name="drop")]
+    layers = [
+        keras.layers.Dense(2, name="dense"),
+        keras.layers.BatchNormalization(name="norm"),
+        keras.layers.Dropout(0.5, name="drop"),
+    ]
     model = keras.Sequential([keras.Input((3,)), *layers])
     model.compile(keras.optimizers.SGD(0.5, name="sgd", **settings), "mse")
     model.optimizer.build(model.trainable_variables)
@@ -63,7 +67,7 @@ def test_averages_accumulators_and_what_wraps_an_optimizer() -> None:
 
 
 def test_variables_of_other_objects() -> None:
-    class Module(tf.Module):
+    class Module(tf.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.weight = tf.Variable([1.0], name="weight")
@@ -75,7 +79,7 @@ def test_variables_of_other_objects() -> None:
     metric = keras.metrics.Mean(name="loss")
     assert kinds_of(metric) == {"metrics/loss/total": Kind.METRIC, "metrics/loss/count": Kind.METRIC}
     assert kinds_of(keras.layers.Dense(1, name="head")) == {}
-    with pytest.raises(TypeError, match="^str has no variables: give models, optimizers, variables or generators$"):
+    with pytest.raises(TypeError, match=r"^str has no variables: give models, optimizers, variables or generators$"):
         state_of(["model"])
 
 

@@ -250,7 +250,7 @@ def test_a_process_that_hangs_is_ended_and_the_others_go_on(tmp_path: Path) -> N
 def test_jobs_lists_every_job_restore_and_option(tmp_path: Path) -> None:
     from dataclasses import fields
 
-    from ckptcheck.jobs import JOBS
+    from ckptcheck.jobs.registry import JOBS
 
     listed = run("jobs", cwd=tmp_path).stdout
     for job in JOBS.values():

@@ -125,7 +125,9 @@ def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Framewor
     frameworks.cache_clear()
     yield next(framework for framework in frameworks() if framework.name == "madeup")
     frameworks.cache_clear()
-    for module in [name for name in sys.modules if name.startswith(("ckptcheck.adapters.madeup", "ckptcheck.adapters.zcommon"))]:
+    for module in [
+        name for name in sys.modules if name.startswith(("ckptcheck.adapters.madeup", "ckptcheck.adapters.zcommon"))
+    ]:
         del sys.modules[module]
 
 
