@@ -115,6 +115,7 @@ def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
     """Return the folder with the runs of a job; run them if no other test has."""
     from filelock import FileLock
 
+    from ckptcheck.job.shipped import shipped
     from ckptcheck.pipeline import verify
     from ckptcheck.report.rejudge import QUESTIONS
 
@@ -126,11 +127,6 @@ def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
     top.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / QUESTIONS).is_file():
-            verify(job, _all_restores(job), folder=folder, **asked)
+            every_restore = None if ":" in job else list(shipped(job).expected)
+            verify(job, every_restore, folder=folder, **asked)
     return folder
-
-
-def _all_restores(job: str) -> list[str] | None:
-    from ckptcheck.job.shipped import shipped
-
-    return None if ":" in job else list(shipped(job).expected)

@@ -5,10 +5,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from filelock import FileLock
+from xdist.scheduler import LoadScopeScheduling
 
 from ckptcheck import Report, verify
 
@@ -22,17 +23,25 @@ ROOT = Path(__file__).parent.parent
 Made = TypeVar("Made")
 
 
-@pytest.hookimpl(tryfirst=True)
+# Its tests share no fixture, and are many and long: they come last, each on whichever core is free.
+EACH_ALONE = "tests/test_readme_commands.py"
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # of a package without types
+    """Keeps the tests of a file on one core, where its fixtures are made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return nodeid if path == EACH_ALONE else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one core, where its fixtures are made once; those that share nothing come last, on any."""
-    for item in items:
-        if not is_alone(item):
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
-    items.sort(key=is_alone)
-
-
-def is_alone(item: pytest.Item) -> bool:
-    return item.get_closest_marker("alone") is not None
+    items.sort(key=lambda item: item.nodeid.startswith(EACH_ALONE))
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def test_the_numbers_of_the_studies_are_those_of_the_kept_data() -> None:
 
 
 def test_every_option_outcome_and_restore_is_named() -> None:
-    from ckptcheck.jobs import JOBS
+    from ckptcheck.jobs.registry import JOBS
 
     for word in [
         "--set",

@@ -26,9 +26,6 @@ from tests.documents import (
     shown_by,
 )
 
-# They share nothing, and take a while: each is run where a core is free.
-pytestmark = pytest.mark.alone
-
 # The same command, for a minute rather than a quarter of an hour: the last value of an option counts.
 SHORTENED = " --seeds 1 --epochs 1"
 

@@ -3,26 +3,18 @@
 import contextlib
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ckptcheck.report.report import Report
+    from ckptcheck.studies.summary import Study
 
-class Result(Protocol):
-    """What a command comes to: a report or a study."""
-
-    def warnings(self) -> list[str]:
-        """Return what a reader must know beside the result."""
-
-    def to_json(self) -> str:
-        """Return the result as one JSON document."""
+Result = TypeVar("Result", "Report", "Study")
 
 
-AnyResult = TypeVar("AnyResult", bound=Result)
-
-
-def print_result(result: AnyResult, json: bool, show: "Callable[[AnyResult, Console], None]", where: str = "") -> None:
+def print_result(result: Result, json: bool, show: "Callable[[Result, Console], None]", where: str = "") -> None:
     """Print a result as JSON, or as `show` does, and where the rest of it is."""
     from rich.console import Console  # takes its time, and `--help` needs none
 

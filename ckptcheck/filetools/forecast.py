@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ckptcheck.checkpoints import Checkpoint, Entry
-from ckptcheck.checkpoints.classify import AVERAGE
+from ckptcheck.checkpoints.tensor_bundle.classify import AVERAGE
 from ckptcheck.filetools.tables import PLURALS
 from ckptcheck.kinds import Kind
 

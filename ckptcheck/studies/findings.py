@@ -37,19 +37,14 @@ def warnings(study: Result) -> list[str]:
 
 
 def _wordings(study: Result) -> list[Wording]:
-    accuracies: list[Wording] = [
-        (reaching(each), f"Epochs to a validation accuracy of {100 * each:.4g} %", "fewer", "more")
-        for each in study.accuracies[-1:]  # the table has the others
-    ]
+    end = f"Validation accuracy after {words.counted(study.epoch_count, 'epoch')}, in %"
     return [
         ("largest_rise", "Largest rise of the validation loss above its minimum, in %", "smaller", "larger"),
-        *accuracies,
-        (
-            "final_validation_accuracy",
-            f"Validation accuracy after {words.counted(study.epoch_count, 'epoch')}, in %",
-            "lower",
-            "higher",
+        *(
+            (reaching(accuracy), f"Epochs to a validation accuracy of {100 * accuracy:.4g} %", "fewer", "more")
+            for accuracy in study.accuracies[-1:]  # the table has the others
         ),
+        ("final_validation_accuracy", end, "lower", "higher"),
     ]
 
 

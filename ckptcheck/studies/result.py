@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -104,10 +105,10 @@ class Result:
     def measures(self) -> Mapping[str, Callable[[Trained], float]]:
         """What is measured of every run, by name."""
         return {
-            **{reaching(accuracy): _epochs_to(accuracy) for accuracy in self.accuracies},
+            **{reaching(accuracy): partial(Trained.epochs_to, accuracy=accuracy) for accuracy in self.accuracies},
             "final_validation_accuracy": lambda each: each.curves.validation_accuracy[-1],
             "final_validation_loss": lambda each: each.curves.validation_loss[-1],
-            "largest_rise": lambda each: each.largest_rise,
+            "largest_rise": attrgetter("largest_rise"),
         }
 
     def spread(self, variant: str, measure: str) -> Spread:
@@ -148,25 +149,25 @@ class Result:
         """Return one row for each run: what is measured of it, its humps, a digest of its training losses, its seconds."""
         return pd.DataFrame([self._row(each) for each in self.trained])
 
-    def _row(self, each: Trained) -> dict[str, Any]:
+    def _row(self, trained: Trained) -> dict[str, Any]:
         return {
-            "variant": each.variant.name,
-            "seed": each.seed,
-            **{name: measure(each) for name, measure in self.measures.items()},
-            "humps": len(each.humps),
-            "rises_without_return": len(each.rises) - len(each.humps),
-            "training": digest(np.array(each.curves.train_loss)),
-            "seconds": round(each.run.seconds, 2),
+            "variant": trained.variant.name,
+            "seed": trained.seed,
+            **{name: measure(trained) for name, measure in self.measures.items()},
+            "humps": len(trained.humps),
+            "rises_without_return": len(trained.rises) - len(trained.humps),
+            "training": digest(np.array(trained.curves.train_loss)),
+            "seconds": round(trained.run.seconds, 2),
         }
 
     def humps(self) -> pd.DataFrame:
         """Return one row for each rise that is high enough for a hump."""
-        found = [
+        rises = [
             {"variant": each.variant.name, "seed": each.seed, **asdict(rise), "train_rise": each.train_rise(rise)}
             for each in self.trained
             for rise in each.rises
         ]
-        return pd.DataFrame(found, columns=["variant", "seed", "start", "length", "size", "returned", "train_rise"])
+        return pd.DataFrame(rises, columns=["variant", "seed", "start", "length", "size", "returned", "train_rise"])
 
 
 def reaching(accuracy: float) -> str:
@@ -174,13 +175,6 @@ def reaching(accuracy: float) -> str:
     return f"epochs_to_{accuracy:g}"
 
 
-def _epochs_to(accuracy: float) -> Callable[[Trained], float]:
-    return lambda each: each.epochs_to(accuracy)
-
-
 def _curves(each: Trained) -> pd.DataFrame:
-    frame = pd.DataFrame(asdict(each.curves))
-    frame.insert(0, "variant", each.variant.name)
-    frame.insert(1, "seed", each.seed)
-    frame.insert(2, "epoch", range(1, len(frame) + 1))
-    return frame
+    epochs = range(1, each.run.recipe.epochs + 1)
+    return pd.DataFrame({"variant": each.variant.name, "seed": each.seed, "epoch": epochs, **asdict(each.curves)})

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,19 +106,82 @@ def test_bad_requests_are_refused_before_anything_starts(arguments: dict[str, An
     assert (str(raised.value), events) == (message, [])
 
 
+# Four runs, two at a time.
+STUDY = ["study", "bn-apis", "--seeds", "2", "--epochs", "3", "--out", "out", "--accuracy", "0.2"]
+ALL = {f"{variant} seed {seed}" for variant in ("bn-nn", "bn-layers") for seed in (0, 1)}
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A study in whose middle somebody pressed Ctrl-C: what it left, and which runs had finished."""
+
+    folder: Path
+    code: int
+    errors: str
+    processes: list[str]
+    finished: set[str]
+
+
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a study that was run from the command line."""
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    """A study that was stopped when its first run was done."""
     folder = tmp_path_factory.mktemp("study")
-    done = run("study", "bn-apis", "--seeds", "1", "--epochs", "3", "--out", "out", "--accuracy", "0.2", cwd=folder)
+    with subprocess.Popen(
+        [*CKPTCHECK, *STUDY],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=default_sigint,
+    ) as process:
+        until = time.monotonic() + 60
+        while not list(folder.glob("out/kept/*/run.json")) and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    left = [each for each in children() if str(folder).encode() in Path(f"/proc/{each}/cmdline").read_bytes()]
+    names = [path.parent.name for path in folder.glob("out/kept/*/run.json")]
+    finished = {re.sub(r"-seed(\d+)-\w+$", r" seed \1", name) for name in names}
+    return Stopped(folder, process.returncode, errors, left, finished)
+
+
+def children() -> list[str]:
+    return [each.name for each in Path("/proc").iterdir() if each.name.isdecimal() and os.access(each / "cmdline", os.R_OK)]
+
+
+@pytest.fixture(scope="module")
+def gone_on(stopped: Stopped) -> list[str]:
+    """What the same command tells on standard error when it is given again."""
+    done = run(*STUDY, cwd=stopped.folder)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[0] == "ckptcheck: starting; TensorFlow takes some seconds to import …"
-    assert sorted(done.stderr.splitlines()[1:]) in (
-        ["ckptcheck: bn-layers seed 0 done (1 of 2)", "ckptcheck: bn-nn seed 0 done (2 of 2)"],
-        ["ckptcheck: bn-layers seed 0 done (2 of 2)", "ckptcheck: bn-nn seed 0 done (1 of 2)"],
+    return done.stderr.splitlines()
+
+
+@pytest.fixture(scope="module")
+def kept(stopped: Stopped, gone_on: list[str]) -> Path:
+    """The folder of a study whose runs were all kept."""
+    done = call(*STUDY, "--seeds", "1", cwd=stopped.folder)
+    assert (done.returncode, done.stderr) == (0, "ckptcheck: 2 runs are kept from before\n")
+    (stopped.folder / "printed.txt").write_text(done.stdout)
+    return stopped.folder
+
+
+def test_a_stopped_study_goes_on(stopped: Stopped, gone_on: list[str]) -> None:
+    """What had finished is kept, the others are trained by the same command, and nobody is left."""
+    assert stopped.code == 3
+    assert stopped.errors.splitlines()[-1] == (
+        "ckptcheck: Interrupted: the runs that had finished are kept, and the same command goes on with the others. "
+        "No process was left behind."
     )
-    (folder / "printed.txt").write_text(done.stdout)
-    return folder
+    assert stopped.processes == []
+    count = len(stopped.finished)
+    assert 0 < count < 4
+    assert gone_on[0] == f"ckptcheck: {'1 run is' if count == 1 else f'{count} runs are'} kept from before"
+    assert gone_on[1] == "ckptcheck: starting; TensorFlow takes some seconds to import …"
+    done = re.findall(r"ckptcheck: (.*) done \((\d) of (\d)\)\n", "\n".join([*gone_on[2:], ""]))
+    assert {name for name, _, _ in done} == ALL - stopped.finished
+    assert [numbers for _, *numbers in done] == [[str(index), str(4 - count)] for index in range(1, 5 - count)]
+    assert len(gone_on) == 2 + len(done)
 
 
 def test_what_is_printed(kept: Path) -> None:
@@ -153,17 +218,13 @@ def test_what_is_left(kept: Path) -> None:
     assert [variant["options"]["decay"] for variant in document["variants"]] == ["0.99", "0.99"]
 
 
-def names_of(events: list[Event], kind: str) -> list[str]:
-    return sorted(event.name for event in events if event.kind == kind)
-
-
 def test_nothing_is_trained_twice(kept: Path) -> None:
     events: list[Event] = []
-    again = study("bn-apis", seeds=1, epochs=3, folder=kept / "out" / "kept", watch=events.append)
-    assert {event.kind for event in events} == {"kept"}
+    one = study("bn-apis", seeds=1, epochs=3, folder=kept / "out" / "kept", watch=events.append)
     more = study("bn-apis", seeds=2, epochs=3, folder=kept / "out" / "kept", watch=events.append)
-    assert names_of(events, "started") == ["bn-layers seed 1", "bn-nn seed 1"]
-    assert more.of("bn-nn")[0].curves == again.of("bn-nn")[0].curves
+    assert {event.kind for event in events} == {"kept"}
+    assert len(events) == 2 + 4
+    assert more.of("bn-nn")[0].curves == one.of("bn-nn")[0].curves
     assert more.of("bn-nn")[0].curves != more.of("bn-nn")[1].curves
 
 
@@ -171,41 +232,6 @@ def test_what_is_said_of_kept_runs(kept: Path, tmp_path: Path) -> None:
     shutil.copytree(kept / "out", tmp_path / "out")
     done = call("study", "bn-apis", "bn-nn", "--seeds", "1", "--epochs", "3", "--out", "out", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "ckptcheck: 1 run is kept from before\n")
-
-
-def test_a_stopped_study_goes_on(kept: Path, tmp_path: Path) -> None:
-    """Ctrl-C when the first run is done: it is kept, the others are trained by the same command, and nobody is left.
-
-    A run is the same wherever, and after whatever, it is made.
-    """
-    command = [*CKPTCHECK, "study", "bn-apis", "bn-nn", "--seeds", "3", "--epochs", "3"]
-    runs = tmp_path / "ckptcheck-study" / "kept"
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint
-    ) as process:
-        until = time.monotonic() + 60
-        while not list(runs.glob("*/run.json")) and time.monotonic() < until:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 3
-    assert errors.splitlines()[-1] == (
-        "ckptcheck: Interrupted: the runs that had finished are kept, and the same command goes on with the others. "
-        "No process was left behind."
-    )
-    assert not any(str(tmp_path).encode() in Path(f"/proc/{each}/cmdline").read_bytes() for each in children())
-    finished = {path.parent.name for path in runs.glob("*/run.json")}
-    assert 0 < len(finished) < 3
-    events: list[Event] = []
-    found = study("bn-apis", "bn-nn", seeds=3, epochs=3, folder=runs, watch=events.append)
-    assert len(names_of(events, "started")) == 3 - len(finished)
-    assert finished < {path.parent.name for path in runs.glob("*/run.json")}
-    again = study("bn-apis", seeds=1, epochs=3, folder=kept / "out" / "kept")
-    assert found.of("bn-nn")[0].curves == again.of("bn-nn")[0].curves
-
-
-def children() -> list[str]:
-    return [each.name for each in Path("/proc").iterdir() if each.name.isdecimal() and os.access(each / "cmdline", os.R_OK)]
 
 
 def test_a_verification_does_not_take_the_place_of_kept_runs(kept: Path, tmp_path: Path) -> None:
@@ -232,9 +258,15 @@ def test_a_run_that_does_not_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         study("bn-apis", "bn-nn", seeds=1, epochs=1, options={"dataset": data, "batch_size": 8}, watch=remove)
 
 
-def test_like_layers_is_like_layers() -> None:
-    """The four differences are all there is but for rounding: the same validation losses within 3 %, and the same training."""
+def test_like_layers_is_like_layers(kept: Path) -> None:
+    """The four differences are all there is but for rounding: the same validation losses within 3 %, and the same training.
+
+    And a run is the same wherever it is made: here it only goes on for longer.
+    """
     found = study("bn-ablation", ["like-layers", "bn-layers"], seeds=1, epochs=6)
     (one,), (other,) = found.of("like-layers"), found.of("bn-layers")
     assert np.allclose(one.curves.train_loss, other.curves.train_loss, rtol=0.03)
     assert np.allclose(one.curves.validation_loss, other.curves.validation_loss, rtol=0.03)
+    (shorter,) = study("bn-apis", "bn-layers", seeds=1, epochs=3, folder=kept / "out" / "kept").trained
+    for curve, values in asdict(shorter.curves).items():
+        assert getattr(other.curves, curve)[:3] == values

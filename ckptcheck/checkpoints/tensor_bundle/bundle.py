@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ckptcheck.checkpoints import classify as kinds
 from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.reader import Bytes, File, checksum, masked
-from ckptcheck.checkpoints.tensor_bundle import object_graph
+from ckptcheck.checkpoints.tensor_bundle import classify, object_graph
 from ckptcheck.checkpoints.tensor_bundle.dtypes import VARIANT, Type, type_of
 from ckptcheck.checkpoints.tensor_bundle.messages import WHOLE, BundleEntry, Extent, Header, entry, header, slice_key
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
@@ -125,7 +124,7 @@ def open_bundle(prefix: Path, chosen: str = "", *, named: bool = True) -> Tensor
     graph = entries.pop(object_graph.KEY, None)
     tracked = {} if graph is None else _tracked(bundle, graph)
     promised = tuple(key for key in tracked if key.endswith(object_graph.VALUE) and key not in entries)
-    return replace(bundle, entries=kinds.named(entries, tracked), promised=promised, graph=graph)
+    return replace(bundle, entries=classify.named(entries, tracked), promised=promised, graph=graph)
 
 
 def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tracked]:

@@ -121,8 +121,8 @@ def test_a_drag_zooms(browser: Any, default_report: Report, tmp_path: Path) -> N
     )
     actions = ActionBuilder(browser)
     pointer, across = actions.pointer_action, int(top + height / 3)
-    pointer.move_to_location(int(left + width / 2), across).pointer_down()
-    pointer.move_to_location(int(left + 0.65 * width), across).pointer_up()
+    pointer.move_to_location(int(left + width / 2), across).pointer_down()  # type: ignore[no-untyped-call]
+    pointer.move_to_location(int(left + 0.65 * width), across).pointer_up()  # type: ignore[no-untyped-call]
     actions.perform()
     start, end, *_ = ranges(browser, "bn-nn")
     assert 60 < start < end < 120
