@@ -6,7 +6,6 @@ recovers owes that to our evaluation at the boundary, which no training makes th
 """
 
 import math
-
 from collections.abc import Mapping, Sequence
 
 from ckptcheck.comparison.comparison import Comparison
