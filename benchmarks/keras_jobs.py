@@ -17,7 +17,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ckptcheck.adapters.keras import FitJob, _Watch
+from ckptcheck.adapters.keras import FitJob
+from ckptcheck.adapters.tensorflow.watch import Watch
 from ckptcheck.job import Step
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.run.run import Facts, Heartbeat, Recorder
@@ -129,7 +130,7 @@ def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, floa
     job.steps_per_epoch = BLOCK
     job.build(0)
     loop = _Loop(folder)
-    watch = _Watch(loop, job)
+    watch = Watch(loop, job)
 
     def epoch(model: Any, callbacks: list[Any]) -> float:
         started = time.perf_counter()

@@ -16,10 +16,10 @@ from .job.protocol import Step as Step
 from .job.protocol import Tensor as Tensor
 from .kinds import Kind as Kind
 from .pipeline import verify as verify
+from .report.case import Case as Case
 from .report.outputs.figure import plot as plot
 from .report.rejudge import compare_runs as compare_runs
 from .report.rejudge import judge_folder as judge_folder
-from .report.report import Case as Case
 from .report.report import Report as Report
 from .run.script import record as record
 from .studies.plot import plot_study as plot_study

@@ -3,74 +3,28 @@
 case ─▶ control run ─▶ crash image ─▶ resumed run ─▶ comparison ─▶ diagnoses ─▶ report
 """
 
-import importlib
-import importlib.util
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ckptcheck import jobs
-from ckptcheck.diagnosis.allowances import parse as parse_allowed
-from ckptcheck.diagnosis.terms import Terms
-from ckptcheck.errors import UsageError, unknown
-from ckptcheck.job.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
-from ckptcheck.jobs.datasets import is_local, load
-from ckptcheck.jobs.options import parse, shown
-from ckptcheck.jobs.recipes import recipes
-from ckptcheck.outcomes import EXPECTABLE, RECOVERED
-from ckptcheck.run.dask import Place, opened
-from ckptcheck.run.dispatch import Group, Needs
-from ckptcheck.run.dispatch import run as run_groups
-from ckptcheck.run.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
-from ckptcheck.run.worker_pool import Event
+from ckptcheck.diagnosis.allowances import Terms, parse
+from ckptcheck.job.options import shown
+from ckptcheck.job.plan import Request, Settings, named, places, plan
+from ckptcheck.job.schedule import Boundaries
+from ckptcheck.report.case import Case
+from ckptcheck.report.evidence import Evidence
+from ckptcheck.report.judge import Question, experiments_for, is_clear, judge, needs_repeat, report
+from ckptcheck.report.rejudge import write_questions
+from ckptcheck.report.report import Report
+from ckptcheck.run.dask import opened
+from ckptcheck.run.job_runs import JobRuns, Verification, Watch
+from ckptcheck.run.task import Task
 from ckptcheck.tolerance import Tolerance
-
-if TYPE_CHECKING:
-    from ckptcheck.report.judge import Evidence, Question
-    from ckptcheck.report.report import Case, Report
-
-TIMEOUT = 300.0
-Watch = Callable[[Event], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """One case as asked for: a job by name, a restore by name (None: each that the job has), the expected outcome."""
-
-    job: str
-    restore: str | None
-    expected: str
-
-
-@dataclass
-class _JobRun:
-    """What became of the control of a job and of its resumed runs, while they go on."""
-
-    folder: Path
-    restores: list[str]
-    boundaries: list[int] = field(default_factory=list)
-    repeats: int = 0
-    noise_asked: bool = False
-    trouble: dict[str, str] = field(default_factory=dict)
-
-    def evidence(self) -> "Evidence":
-        """Return what there is to judge."""
-        from ckptcheck.report.judge import Evidence
-
-        return Evidence(self.folder, self.trouble, self.repeats, self.noise_asked)
-
-    def questions(self, request: Request) -> "list[Question]":
-        """Return the cases that a request makes: one for each restore and boundary."""
-        from ckptcheck.report.judge import Question
-
-        # A job of a user's own that failed before it could name its restores still makes one case.
-        restores = [request.restore] if request.restore else self.restores or ["(any)"]
-        boundaries = self.boundaries if len(self.boundaries) > 1 else [None]
-        return [Question(request.job, restore, request.expected, each) for restore in restores for each in boundaries]
 
 
 def verify(
@@ -86,14 +40,14 @@ def verify(
     repeat: int | None = None,
     unsaved: bool | None = None,
     allow: Sequence[str] = (),
-    timeout: float = TIMEOUT,
+    timeout: float = Settings.timeout,
     rtol: float = 0.0,
     atol: float = 0.0,
     equal_nan: bool = False,
     folder: Path | str | None = None,
     executor: Executor | str | None = None,
     watch: Watch | None = None,
-) -> "Report":
+) -> Report:
     """Train each job, save in mid-run, restore in new processes, train on, and compare with the run that went on.
 
     Args:
@@ -131,259 +85,83 @@ def verify(
         NotVerifiedError: the framework cannot be imported, a dataset cannot be had, or the executor cannot be reached.
     """
     texts = {name: value if isinstance(value, str) else shown(value) for name, value in (options or {}).items()}
-    named = [*_names(job), *(recipes(suite) if suite is not None else ())]
-    requests = plan(named, _names(restore), expect)
-    places = _places(boundary, boundaries)
-    for name in dict.fromkeys(request.job for request in requests):
-        _check(name, texts, steps, places)
-    if timeout <= 0:
-        raise UsageError(f"The timeout must be above 0 seconds, not {timeout:g}.")
-    if repeat is not None and repeat < 0:
-        raise UsageError(f"A control is repeated 0 times or more, not {repeat}.")
-    terms = Terms(Tolerance(rtol, atol, equal_nan), parse_allowed(allow))
-    temporary = tempfile.mkdtemp(prefix="ckptcheck-") if folder is None else None
-    top = Path(temporary or folder or "").resolve()
+    requests = plan(named(job, suite), named(restore), expect)
+    settings = Settings(texts, steps, places(boundary, boundaries), repeat, unsaved, timeout)
+    settings.check(dict.fromkeys(request.job for request in requests))
+    terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
+    with _kept_or_temporary(folder) as top, opened(executor) as place:
+        verification = Verification(top, settings, place, watch or (lambda event: None))
+        runs = verification.run(requests)
+        cases = _judged(requests, runs, terms)
+        more = _what_tells_more(cases, runs, verification)
+        if more:
+            verification.run_more(more, runs)
+            cases = _judged(requests, runs, terms, known=cases)
+        questions = [question for request in requests for question in _questions(request, runs[request.job])]
+        write_questions(top, {name: _evidence(each) for name, each in runs.items()}, questions)
+    return report(cases)
+
+
+@contextmanager
+def _kept_or_temporary(folder: Path | str | None) -> Iterator[Path]:
+    """Yield the folder of the runs; one that was made is gone where the verification breaks: half of the runs are no good."""
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="ckptcheck-", ignore_cleanup_errors=True) as temporary:
+            yield Path(temporary).resolve()
+        return
+    top = Path(folder).resolve()
     made = not top.exists()
     try:
-        settings = _Settings(texts, steps, places, repeat or 0, timeout, unsaved)
-        hear = watch or (lambda event: None)
-        with opened(executor) as place:
-            runs = _run_all(requests, top, settings, place, hear)
-            from ckptcheck.report import judge
-            from ckptcheck.report import rejudge as recorded  # loaded by now, see _follow
-
-            cases = _judged(requests, runs, terms)
-            if _follow_up(cases, runs, top, settings, place, hear, may_repeat=repeat is None):
-                cases = _judged(requests, runs, terms, known=cases)
-        recorded.write_questions(top, requests, runs)
-        return judge.report(cases)
+        yield top
     except BaseException:
         if made:
-            shutil.rmtree(top, ignore_errors=True)  # half of the runs are good for nothing
+            shutil.rmtree(top, ignore_errors=True)
         raise
-    finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _names(given: str | Sequence[str] | None) -> list[str]:
-    return [] if given is None else [given] if isinstance(given, str) else list(dict.fromkeys(given))
+def _evidence(runs: JobRuns) -> Evidence:
+    return Evidence(runs.folder, runs.trouble, runs.repeats, runs.noise_asked)
 
 
-def plan(names: Sequence[str], restores: Sequence[str], expect: str | None) -> list[Request]:
-    """Return the cases asked for.
-
-    Raises:
-        UsageError: an unknown job or restore, or an expectation for cases that were not named.
-    """
-    if expect is not None and expect not in EXPECTABLE:
-        raise unknown("outcome to expect", expect, EXPECTABLE)
-    if expect is not None and not (names and restores):
-        raise UsageError("An expected outcome is for cases asked for by name: name the job and the restore.")
-    return [request for name in names or jobs.DEFAULT_JOBS for request in _requests(name, restores, expect)]
+def _questions(request: Request, runs: JobRuns) -> list[Question]:
+    """Return the cases that a request makes: one for each restore and boundary."""
+    # A job of a user's own that failed before it could name its restores still makes one case.
+    restores = [request.restore] if request.restore else runs.restores or ["(any)"]
+    boundaries = runs.boundaries if len(runs.boundaries) > 1 else [None]
+    return [Question(request.job, restore, request.expected, each) for restore in restores for each in boundaries]
 
 
-def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Request]:
-    if ":" in name:
-        wanted: Sequence[str | None] = restores or [None]
-        return [Request(name, restore, expect or RECOVERED) for restore in wanted]
-    shipped = jobs.shipped(name)
-    for restore in restores:
-        if restore not in shipped.expected:
-            raise unknown(f"restore of {name}", restore, shipped.expected)
-    return [Request(name, each, expect or shipped.expected[each]) for each in restores or shipped.default_restores]
-
-
-def _places(boundary: int | None, boundaries: Boundaries | str | None) -> Boundaries:
-    if boundary is not None and boundaries is not None:
-        raise UsageError("Give one boundary or several boundaries, not both.")
-    if isinstance(boundaries, str):
-        return parse_boundaries(boundaries)
-    return (boundary,) if boundary is not None else () if boundaries is None else boundaries
-
-
-def _check(name: str, options: Mapping[str, str], steps: int | None, boundaries: Boundaries) -> None:
-    """Refuse now what a process would refuse only after the framework's import."""
-    if steps is not None and not isinstance(boundaries, int):
-        for boundary in boundaries:
-            if isinstance(boundary, int):
-                Schedule(steps, boundary, 1)
-    if ":" in name:
-        if options:
-            raise UsageError(f"Options are for the shipped jobs; {name} takes none.")
-        return
-    read = parse(jobs.shipped(name).options, name, options)
-    if hasattr(read, "dataset") and is_local(read.dataset):
-        make_schedule(load(read.dataset).steps_per_epoch(read.batch_size), steps, boundaries)
-
-
-@dataclass(frozen=True)
-class _Settings:
-    options: Mapping[str, str]
-    steps: int | None
-    boundaries: Boundaries
-    repeats: int
-    timeout: float
-    unsaved: bool | None = None
-
-
-def _run_all(
-    requests: Sequence[Request], top: Path, settings: _Settings, place: Place | None, watch: Watch
-) -> dict[str, _JobRun]:
-    """Run every control, and every resumed run as soon as its control has left a crash image."""
-    runs = {
-        job: _JobRun(
-            folder,
-            [each.restore for each in requests if each.job == job and each.restore],
-            repeats=settings.repeats,
-            noise_asked=settings.repeats > 0,
-        )
-        for job, folder in _folders(top, dict.fromkeys(request.job for request in requests)).items()
-    }
-    groups = []
-    for job, job_run in runs.items():
-        control = _task(job, job_run.folder.name, settings)
-        also = [replace(control, repeat=number) for number in range(1, settings.repeats + 1)]
-        if settings.unsaved or (settings.unsaved is None and ":" in job):
-            also.insert(0, replace(control, unsaved=True))
-        groups.append(Group(control, tuple(job_run.restores) or None, tuple(also)))
-    needs = Needs(_modules(runs), (CONTROL_HASH_SEED, RESUMED_HASH_SEED), settings.timeout)
-    top.mkdir(parents=True, exist_ok=True)
-    _follow(run_groups(groups, top, needs, place), runs, watch)
-    return runs
-
-
-def _follow_up(
-    cases: "Sequence[Case]",
-    runs: dict[str, _JobRun],
-    top: Path,
-    settings: _Settings,
-    place: Place | None,
-    watch: Watch,
-    *,
-    may_repeat: bool,
-) -> bool:
-    """Run what may tell more of cases that are not clear: a control once more, trials of a restore.
-
-    Returns whether there was anything to run.
-    """
-    from ckptcheck.diagnosis import experiments as trials
-    from ckptcheck.report import judge
-
-    groups = []
-    for job, found in runs.items():
-        control = _task(job, found.folder.name, settings)
-        mine = [case for case in cases if case.job == job]
-        tasks = []
-        if may_repeat and any(judge.needs_repeat(case) for case in mine):
-            found.repeats = 1
-            tasks.append(replace(control, repeat=1))
-        if place is None:  # elsewhere the crash image is no longer at hand
-            tasks += [
-                replace(
-                    control,
-                    restore=case.restore,
-                    boundary=case.resumed.facts.schedule.boundary,
-                    trial=trial,
-                    attributes=attributes,
-                )
-                for case in mine
-                if case.resumed is not None
-                for trial, attributes in trials.needed(case).items()
-            ]
-        if tasks:
-            groups.append(Group(tasks[0], also=tuple(tasks[1:])))
-    if groups:
-        seeds = {task.hash_seed for group in groups for task in (group.first, *group.also)}
-        needs = Needs(_modules(runs), tuple(sorted(seeds)), settings.timeout)
-        _follow(run_groups(groups, top, needs, place), runs, watch)
-    return bool(groups)
-
-
-def _follow(events: Iterable[Event], runs: Mapping[str, _JobRun], watch: Watch) -> None:
-    for event in events:
-        # pandas and what stands on it are not needed before the processes have ended, which are only starting now.
-        importlib.import_module("ckptcheck.report.judge")
-        _note(runs[event.task.job], event)
-        watch(event)
-
-
-def _judged(
-    requests: Sequence[Request],
-    runs: Mapping[str, _JobRun],
-    terms: Terms,
-    known: "Sequence[Case]" = (),
-) -> "list[Case]":
+def _judged(requests: Sequence[Request], runs: Mapping[str, JobRuns], terms: Terms, known: Sequence[Case] = ()) -> list[Case]:
     """Judge every case; one that is known already is judged anew only where something was run since that can tell more."""
-    from ckptcheck.report import judge
-
-    evidence = {job: found.evidence() for job, found in runs.items()}
-    asked = [(request.job, question) for request in requests for question in runs[request.job].questions(request)]
-    before = {(case.job, case.restore, case.boundary): case for case in known}
-
-    def judged(job: str, question: "Question") -> "Case":
-        case = before.get((question.job, question.restore, question.boundary))
-        if case is not None and judge.is_clear(case) and (case.noise is not None or not runs[job].repeats):
-            return case
-        return judge.judge(question, evidence[job], terms)
-
-    return [judged(job, question) for job, question in asked]
+    evidence = {job: _evidence(each) for job, each in runs.items()}
+    clear = {
+        (case.job, case.restore, case.boundary): case
+        for case in known
+        if is_clear(case) and (case.noise is not None or not runs[case.job].repeats)
+    }
+    return [
+        clear.get((question.job, question.restore, question.boundary)) or judge(question, evidence[question.job], terms)
+        for request in requests
+        for question in _questions(request, runs[request.job])
+    ]
 
 
-def _note(job_run: _JobRun, event: Event) -> None:
-    if event.kind == "usage":
-        raise UsageError(event.facts["text"])
-    if event.kind == "described" and event.task.restore is None and not (event.task.repeat or event.task.unsaved):
-        job_run.boundaries = list(event.facts["boundaries"])
-        known = event.facts["restores"]
-        for each in job_run.restores:
-            if each not in known:
-                raise unknown("restore of this job", each, known)
-        job_run.restores = job_run.restores or list(known)
-    if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
-        job_run.trouble.setdefault(event.task.run_folder.name, event.facts.get("text") or event.facts["trouble"])
+def _what_tells_more(cases: Sequence[Case], runs: Mapping[str, JobRuns], verification: Verification) -> dict[str, list[Task]]:
+    """Return what to run to tell more of cases that are not clear, by job: a control once more, experiments with a restore."""
+    more: dict[str, list[Task]] = {}
+    for case in cases:
+        control = runs[case.job].control
+        tasks = more.setdefault(case.job, [])
+        if verification.settings.repeats is None and needs_repeat(case) and not runs[case.job].repeats:
+            runs[case.job].repeats = 1
+            tasks.insert(0, replace(control, repeat=1))
+        if verification.place is None:  # elsewhere the crash image is no longer at hand
+            tasks += _experiments(case, control)
+    return {job: tasks for job, tasks in more.items() if tasks}
 
 
-def _folders(top: Path, names: Iterable[str]) -> dict[str, Path]:
-    """Return a folder for each job, named as the job as far as a folder can be."""
-    folders: dict[str, Path] = {}
-    for name in names:
-        place, _, attribute = name.rpartition(":")
-        readable = f"{Path(place).stem}-{attribute}" if place else name.replace("/", "-")
-        number, free = 1, readable
-        while top / free in folders.values():
-            number += 1
-            free = f"{readable}~{number}"
-        folders[name] = top / free
-    return folders
-
-
-def _modules(names: Iterable[str]) -> tuple[str, ...]:
-    """Return what to import once for all processes. Anything missing here costs time, not truth: a process imports it."""
-    return ("tensorflow",) if any(":" not in name or _mentions_tensorflow(name) for name in names) else ()
-
-
-def _mentions_tensorflow(name: str) -> bool:
-    place = name.rpartition(":")[0]
-    if place.endswith(".py"):
-        path = Path(place)
-        return path.is_file() and "tensorflow" in path.read_text(encoding="utf-8", errors="replace")
-    return importlib.util.find_spec("tensorflow") is not None
-
-
-def _task(job: str, folder: str, settings: _Settings) -> Task:
-    """Return what the control is to do; what a resumed run is to do differs in the restore alone."""
-    own = ":" in job
-    return Task(
-        job=job,
-        folder=folder,
-        options=_absolute(settings.options),
-        steps=settings.steps,
-        boundaries=settings.boundaries,
-        environment={} if own else jobs.shipped(job).environment,
-    )
-
-
-def _absolute(options: Mapping[str, str]) -> Mapping[str, str]:
-    dataset = options.get("dataset", "")
-    return {**options, "dataset": str(Path(dataset).resolve())} if dataset.endswith(".npz") else options
+def _experiments(case: Case, control: Task) -> list[Task]:
+    if case.resumed is None:
+        return []
+    resumed = replace(control, restore=case.restore, boundary=case.resumed.facts.schedule.boundary)
+    return [replace(resumed, trial=name, attributes=attributes) for name, attributes in experiments_for(case).items()]

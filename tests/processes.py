@@ -1,8 +1,8 @@
-"""What tests do to the processes that they start."""
+"""What processes that tests start are given."""
 
 import signal
 
 
 def default_sigint() -> None:
-    """Hear SIGINT in a process to be started, even where this one was started to ignore it (`preexec_fn`)."""
+    """Let Ctrl-C end a process (`preexec_fn`), even where pytest was started with it ignored, as by `nohup … &`."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

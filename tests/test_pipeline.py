@@ -1,20 +1,21 @@
 """The default cases on TensorFlow, in fresh processes: what the README promises, bit for bit."""
 
-import math
+import os
 import re
+import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from ckptcheck import Case, NotVerifiedError, Report, UsageError, verify
+from ckptcheck import Case, Kind, NotVerifiedError, Report, UsageError, verify
 from ckptcheck.checkpoints import open_checkpoint
 from ckptcheck.filetools.diff import diff
 from ckptcheck.filetools.fsck import fsck
-from ckptcheck.pipeline import Request, _folders, plan
-from ckptcheck.run.run import read_snapshot
-from tests.conftest import PLANTED
+from ckptcheck.job.plan import Request, plan
+from ckptcheck.run.snapshots import read_snapshot
+from tests.planted_jobs import PLANTED, SHORT, toy
 
 OUTCOMES = {
     "bn-nn × saver": "recovered",
@@ -95,9 +96,9 @@ def test_statistics_move_in_the_control_and_the_restart_is_poisoned(default_repo
     each = case(default_report, "bn-nn × saver")
     assert each.comparison is not None
     assert each.comparison.never_moved == ()
-    boundary = each.comparison.at("boundary")
-    assert boundary.query("kind != 'hyperparameter'")["poisoned"].all()
-    assert boundary["kind"].value_counts().to_dict() == {
+    boundary = each.comparison.boundary
+    assert all(row.poisoned for row in boundary if row.kind is not Kind.HYPERPARAMETER)
+    assert Counter(row.kind.value for row in boundary) == {
         "weight": 14,
         "moving statistic": 8,
         "slot": 30,
@@ -153,26 +154,16 @@ def test_updates_that_are_never_run(defects: dict[str, Case]) -> None:
     assert causes(each) == [("statistics-never-move", "never live", 8)]
 
 
-def test_other_restores_and_options(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    np.savez(tmp_path / "mine.npz", x=rng.integers(0, 255, (60, 7, 6, 3), np.uint8), y=rng.integers(0, 4, 60))
-    options = {"dataset": str(tmp_path / "mine.npz"), "batch_size": 8, "update": "fused", "num_updates": False, "seed": 3}
-    report = verify("bn-polyak", ["ema-none", "trainable"], options=options, steps=9)
-    assert [each.outcome for each in report.cases] == ["recovered", "diverged"]
-    assert report.cases[0].document()["boundary_step"] == 4
-    plain = verify("plain", options={"batch_size": 16}, steps=6, boundary=1)
-    assert [(each.restore, each.outcome) for each in plain.cases] == [("saver", "recovered"), ("trainable", "diverged")]
-    assert not math.isnan(plain.cases[0].document()["eval_loss"]["control"])
-
-
 def test_folders_of_jobs_do_not_meet(tmp_path: Path) -> None:
-    names = ["bn-nn", "a/train.py:Job", "b/train.py:Job", "train:Job"]
-    assert [folder.name for folder in _folders(tmp_path, names).values()] == [
-        "bn-nn",
-        "train-Job",
-        "train-Job~2",
-        "train-Job~3",
-    ]
+    names = [f"{tmp_path / place}:Clean" for place in ("a/train.py", "b/train.py", "c/train.py")]
+    for name in names:
+        place = Path(name.partition(":")[0])
+        place.parent.mkdir()
+        shutil.copy(PLANTED / "base.py", place)
+        shutil.copy(PLANTED / "planting.py", place.parent)
+    report = verify([*names, toy("TwoWays")], folder=tmp_path / "runs", **SHORT)
+    folders = [case.control.folder.parent.name for case in report.cases if case.control is not None]
+    assert folders == ["train-Clean", "train-Clean~2", "train-Clean~3", "clean-TwoWays", "clean-TwoWays"]
 
 
 def test_plan() -> None:
@@ -216,13 +207,14 @@ def test_wrong_requests(arguments: dict[str, object], text: str) -> None:
     assert str(caught.value) == text
 
 
-def test_a_framework_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["ckptcheck.pipeline"], "_modules", lambda names: ["no_such_framework"])
+def test_a_framework_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorflow'\")")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     with pytest.raises(NotVerifiedError) as caught:
         verify("plain")
     assert str(caught.value) == (
-        f"no_such_framework could not be imported by {sys.executable}: ModuleNotFoundError: No module named "
-        "'no_such_framework'. Install what the job needs in this environment."
+        f"tensorflow could not be imported by {sys.executable}: ModuleNotFoundError: No module named 'tensorflow'. "
+        "Install what the job needs in this environment."
     )
 
 

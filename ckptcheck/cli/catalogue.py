@@ -40,11 +40,10 @@ def explain(
 def list_jobs() -> None:
     """List the jobs that ship with the tool, and the recipes of the report cards: restores, expected outcomes, options."""
     # Imported here so that `--help` need not wait for NumPy.
-    from ckptcheck.jobs import JOBS
-    from ckptcheck.jobs.options import shown
-    from ckptcheck.jobs.recipes import SUITES
+    from ckptcheck.job.options import shown
+    from ckptcheck.job.shipped import registry
 
-    for job in JOBS.values():
+    for job in registry().jobs.values():
         print(f"{job.name}\n  {job.summary}\n  restores (expected outcome):")
         for restore, outcome in job.expected.items():
             print(f"    {restore:<10} {outcome}")
@@ -52,7 +51,7 @@ def list_jobs() -> None:
         for option in fields(job.options):
             print(f"    {option.name + '=' + shown(option.default):<24} {option.metadata['text']}")
         print()
-    for suite, recipes in SUITES.items():
+    for suite, recipes in registry().suites.items():
         print(f"recipes of the report card {suite} (verify --suite {suite}, or by name):")
         for recipe in recipes:
             outcomes = ", ".join(f"{restore} {outcome}" for restore, outcome in recipe.expected.items())

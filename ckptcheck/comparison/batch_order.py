@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ckptcheck.run.run import Run
+from ckptcheck.run.run import Run, StepRecord
 
 SAME = "same"
 BY_STEP = "by step"  # what belongs to the step number, which is another one
@@ -17,7 +17,7 @@ STRANGE = "strange"  # none of the examples is the control's
 
 
 @dataclass(frozen=True)
-class Path:
+class DataPath:
     """What became of the batches, or of the draws, of a resumed run.
 
     `step` is the control's step at which they part; `source` the control's step whose batch the resumed run had there;
@@ -35,48 +35,50 @@ class Path:
 Digests = Sequence[str | None]
 
 
-def batches(control: Run, resumed: Run) -> Path:
+def batches(control: Run, resumed: Run) -> DataPath:
     """Say which batches a resumed run read."""
-    return _path(control, resumed, control.batches, resumed.batches, with_examples=True)
+    return _path(control, resumed, *([step.batch for step in run.steps] for run in (control, resumed)), with_examples=True)
 
 
-def draws(control: Run, resumed: Run) -> tuple[Path, ...]:
+def draws(control: Run, resumed: Run) -> tuple[DataPath, ...]:
     """Say which random numbers a resumed run drew, for each array of them that is shown in a step: a generator each."""
-    count = max((len(each) for each in (*control.draws, *resumed.draws) if each is not None), default=0)
+    count = max((len(step.draws) for step in (*control.steps, *resumed.steps) if step.draws is not None), default=0)
     return tuple(
-        _path(control, resumed, _each(control.draws, place), _each(resumed.draws, place), with_examples=False)
-        for place in range(count)
+        _path(control, resumed, _drawn(control, place), _drawn(resumed, place), with_examples=False) for place in range(count)
     )
 
 
-def _each(shown: Sequence[Sequence[str] | None], place: int) -> Digests:
-    return [each[place] if each is not None and place < len(each) else None for each in shown]
+def _drawn(run: Run, place: int) -> Digests:
+    """Return what was drawn from one generator at each step."""
+    draws = [step.draws or () for step in run.steps]
+    return [digests[place] if place < len(digests) else None for digests in draws]
 
 
-def _path(control: Run, resumed: Run, ours: Digests, theirs: Digests, *, with_examples: bool) -> Path:
+def _path(control: Run, resumed: Run, ours: Digests, theirs: Digests, *, with_examples: bool) -> DataPath:
     start, count = control.position, min(len(ours) - control.position, len(theirs))
     parted = [index for index in range(count) if ours[start + index] != theirs[index]]
     if not parted:
-        return Path()
+        return DataPath()
     first = parted[0]
     if _is_by_step(control, resumed, ours, theirs, first):
-        return Path(BY_STEP, control.steps[start + first])
+        return DataPath(BY_STEP, control.steps[start + first].number)
     source = _source(ours, theirs, start + first, first, control.facts.schedule.steps_per_epoch)
     if source is not None:
         what = _named(start + first, source, control.facts.schedule.steps_per_epoch, at_once=first == 0)
-        return Path(what, control.steps[start + first], control.steps[source])
+        return DataPath(what, control.steps[start + first].number, control.steps[source].number)
     if with_examples:
         return _by_examples(control, resumed, first)
-    return Path(OTHER, control.steps[start + first])
+    return DataPath(OTHER, control.steps[start + first].number)
 
 
 def _is_by_step(control: Run, resumed: Run, ours: Digests, theirs: Digests, first: int) -> bool:
     """Return whether each step had what the control had at the step of that number, and the numbers are others."""
-    if resumed.steps[first] == control.steps[control.position + first]:
+    if resumed.steps[first].number == control.steps[control.position + first].number:
         return False
-    known = dict(zip(control.steps, ours, strict=True))
-    both = [(known[step], found) for step, found in zip(resumed.steps, theirs, strict=True) if step in known]
-    return bool(both) and all(left == right for left, right in both)
+    known = {step.number: digest for step, digest in zip(control.steps, ours, strict=True)}
+    pairs = zip(resumed.steps, theirs, strict=True)
+    same = [known[step.number] == digest for step, digest in pairs if step.number in known]
+    return bool(same) and all(same)
 
 
 def _source(ours: Digests, theirs: Digests, at: int, first: int, epoch: int) -> int | None:
@@ -103,21 +105,23 @@ def _named(at: int, source: int, epoch: int, *, at_once: bool) -> str:
     return RESTARTED if at_once and source in (0, at - at % epoch) else SHIFTED
 
 
-def _by_examples(control: Run, resumed: Run, first: int) -> Path:
+def _by_examples(control: Run, resumed: Run, first: int) -> DataPath:
     """Tell by the examples of the rest of the epoch what other batches these are."""
-    at = control.position + first
-    step = control.steps[at]
-    length = control.facts.schedule.steps_per_epoch - at % control.facts.schedule.steps_per_epoch
-    ours, theirs = control.examples[at : at + length], resumed.examples[first : first + length]
-    read = Counter(example for each in theirs[: len(ours)] for example in each or ())
-    wanted = Counter(example for each in ours[: len(theirs)] for example in each or ())
-    known = {example for each in control.examples for example in each or ()}
+    at, epoch = control.position + first, control.facts.schedule.steps_per_epoch
+    step, length = control.steps[at].number, epoch - at % epoch
+    ours, theirs = control.steps[at : at + length], resumed.steps[first : first + length]
+    wanted, read = _examples(ours[: len(theirs)]), _examples(theirs[: len(ours)])
+    known = _examples(control.steps)
     if not read or not wanted:
-        return Path(OTHER, step)
+        return DataPath(OTHER, step)
     if not any(example in known for example in read):
-        return Path(STRANGE, step)
+        return DataPath(STRANGE, step)
     if read == wanted:
-        return Path(ORDER, step)
+        return DataPath(ORDER, step)
     if all(example in known for example in read):
-        return Path(EXAMPLES, step, lost=(wanted - read).total(), repeated=(read - wanted).total())
-    return Path(OTHER, step)
+        return DataPath(EXAMPLES, step, lost=(wanted - read).total(), repeated=(read - wanted).total())
+    return DataPath(OTHER, step)
+
+
+def _examples(steps: Sequence[StepRecord]) -> Counter[str]:
+    return Counter(example for step in steps for example in step.examples or ())

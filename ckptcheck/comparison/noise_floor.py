@@ -5,17 +5,15 @@ Only what comes after it can differ for no fault of the restore.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from ckptcheck.arrays import largest_difference, same
-from ckptcheck.comparison.batch_order import Path
-from ckptcheck.comparison.compare import Comparison, points
 from ckptcheck.comparison.rename_matching import match
-from ckptcheck.run.run import Run
+from ckptcheck.run.run import Run, StepRecord
 
 # A few repetitions show less than the largest difference there can be.
 MARGIN = 3.0
@@ -25,7 +23,7 @@ ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Noise:
+class NoiseFloor:
     """The largest absolute differences between any two of a job's control runs, after the boundary.
 
     `first_difference` says where two of them part first, anywhere in the run; None: they are equal, bit for bit.
@@ -54,25 +52,48 @@ class Noise:
         """Return the noise as JSON has it."""
         return {name: value for name, value in asdict(self).items() if name not in ("losses", "evaluations")}
 
+    def of_tensor(self, name: str) -> float:
+        """Return how far apart a tensor may be in the end."""
+        return MARGIN * self.final.get(name, 0.0)
 
-def measure(control: Run, repeats: Sequence[Run]) -> Noise:
+    def of_rate(self) -> float:
+        """Return how far apart learning rates may be; below 0 where they do not vary."""
+        return MARGIN * self.rates or -1.0
+
+    def of_loss(self, index: int, control: float) -> float:
+        """Return how far apart the training loss may be, `index` steps after the boundary.
+
+        The first one is computed from one state in both runs: only its rounding may differ, unless that makes it vary.
+        """
+        if index == 0 and not self.step_varies:
+            return ROUNDING * abs(control)
+        return MARGIN * self.losses[index] if index < len(self.losses) else 0.0
+
+    def of_evaluation(self, steps_done: int, control: float, *, at_boundary: bool) -> float:
+        """Return how far apart an evaluation loss may be; the one at the boundary is computed from one state, too."""
+        if at_boundary and not self.evaluation_varies:
+            return ROUNDING * abs(control)
+        return MARGIN * self.evaluations.get(steps_done, 0.0)
+
+
+def measure(control: Run, repeats: Sequence[Run]) -> NoiseFloor:
     """Measure the noise of a job from its control and repetitions of it; all have the same schedule."""
-    repeats = [repeat.renamed(names) if (names := match(points(control), points(repeat))) else repeat for repeat in repeats]
+    repeats = [repeat.renamed(match(control.compared, repeat.compared)) for repeat in repeats]
     runs = [control, *repeats]
     losses = _spread([run.losses for run in runs])
     evaluations = _evaluations(runs)
     boundary = control.facts.schedule.boundary
     after = losses[control.position :]
-    return Noise(
+    return NoiseFloor(
         repeats=len(repeats),
         training_loss=max(after, default=0.0),
-        evaluation_loss=max((apart for done, apart in evaluations.items() if done >= boundary), default=0.0),
+        evaluation_loss=max((spread for done, spread in evaluations.items() if done >= boundary), default=0.0),
         final={name: _tensor_spread(name, runs) for name in control.final},
-        batches_differ=any(run.batches != control.batches for run in repeats),
-        draws_differ=any(run.draws != control.draws for run in repeats),
-        hyperparameters_differ=any(repr(run.hyperparameters) != repr(control.hyperparameters) for run in repeats),
-        rates=max(_spread([[np.nan if rate is None else rate for rate in run.rates] for run in runs]), default=0.0),
-        first_difference=next((found for run in repeats for found in _differences(control, run)), None),
+        batches_differ=any(_column(run, "batch") != _column(control, "batch") for run in repeats),
+        draws_differ=any(_column(run, "draws") != _column(control, "draws") for run in repeats),
+        hyperparameters_differ=any(_column(run, "hyperparameters") != _column(control, "hyperparameters") for run in repeats),
+        rates=max(_spread([[np.nan if rate is None else rate for rate in _rates(run)] for run in runs]), default=0.0),
+        first_difference=next((difference for run in repeats for difference in _differences(control, run)), None),
         losses=tuple(after),
         evaluations=evaluations,
         step_varies=bool(losses) and losses[0] > 0,
@@ -80,58 +101,28 @@ def measure(control: Run, repeats: Sequence[Run]) -> Noise:
     )
 
 
-def within(comparison: Comparison, noise: Noise) -> Comparison:
-    """Return a comparison with what is after the boundary equal where it is no further apart than the job's noise.
-
-    Tensors at the boundary are not touched, nor is what can be no noise: the first training loss and the evaluation at the
-    boundary are computed from one state in both runs. Only where that makes them vary by itself, or by its rounding, may
-    they. Random numbers, rates and hyperparameters that vary from control to control say nothing, and are left out.
-    """
-    tensors, losses, evaluations = comparison.tensors.copy(), comparison.losses.copy(), comparison.evaluations.copy()
-    allowed = np.array([MARGIN * noise.final.get(name, 0.0) for name in tensors["name"]])
-    tensors["equal"] |= ((tensors["point"] == "final") | tensors["late"]) & (tensors["max_abs_diff"] <= allowed)
-    floors = [MARGIN * each for each in noise.losses[: len(losses)]]
-    rounding = ROUNDING * losses["control_loss"].abs()
-    if floors and not noise.step_varies:
-        floors[0] = rounding.iloc[0]
-    losses["equal"] |= losses["diff"].abs() <= floors
-    at_boundary = evaluations["steps_done"] == comparison.first_step[0]
-    floor = MARGIN * np.array([noise.evaluations.get(done, 0.0) for done in evaluations["steps_done"]])
-    if not noise.evaluation_varies:
-        floor = np.where(at_boundary, ROUNDING * evaluations["control_loss"].abs(), floor)
-    evaluations["equal"] |= evaluations["diff"].abs() <= floor
-    found = replace(comparison, tensors=tensors, losses=losses, evaluations=evaluations)
-    return without_seeds(found, noise)
+def _column(run: Run, name: str) -> list[str]:
+    """Return what each step shows, as texts: NaN is equal to itself there."""
+    return [repr(getattr(step, name)) for step in run.steps]
 
 
-def without_seeds(comparison: Comparison, noise: Noise) -> Comparison:
-    """Leave out of a comparison what varies from control to control: no seed decides it."""
-    losses = comparison.losses.copy()
-    if noise.draws_differ:
-        losses["draws_equal"], comparison = True, replace(comparison, draws=())
-    if noise.hyperparameters_differ:
-        losses["hyperparameters_equal"], comparison = True, replace(comparison, hyperparameter=None)
-    if noise.rates:
-        apart = (losses["resumed_rate"].astype(float) - losses["control_rate"].astype(float)).abs()
-        losses["rate_equal"] |= apart <= MARGIN * noise.rates
-    if noise.batches_differ:
-        losses["batch_equal"], comparison = True, replace(comparison, batches=Path())
-    return replace(comparison, losses=losses)
+def _rates(run: Run) -> list[float | None]:
+    return [step.rate for step in run.steps]
 
 
 def _spread(rows: Sequence[Sequence[float]]) -> list[float]:
     """Return the largest difference between two rows at each place or before it; NaN in all of them is none."""
     length = min(map(len, rows))
-    apart = np.ptp(np.array([row[:length] for row in rows], np.float64), axis=0) if length else np.zeros(0)
-    found: list[float] = np.maximum.accumulate(np.nan_to_num(apart, nan=0.0)).tolist()
-    return found
+    spread = np.ptp(np.array([row[:length] for row in rows], np.float64), axis=0) if length else np.zeros(0)
+    largest: list[float] = np.maximum.accumulate(np.nan_to_num(spread, nan=0.0)).tolist()
+    return largest
 
 
 def _evaluations(runs: Sequence[Run]) -> dict[int, float]:
     """Return how far evaluation losses are apart, by steps done."""
     places = [done for done, _ in runs[0].facts.evaluations]
-    apart = _spread([[loss for _, loss in run.facts.evaluations] for run in runs])
-    return dict(zip(places, apart, strict=False))
+    spread = _spread([[loss for _, loss in run.facts.evaluations] for run in runs])
+    return dict(zip(places, spread, strict=False))
 
 
 def _tensor_spread(name: str, runs: Sequence[Run]) -> float:
@@ -145,11 +136,11 @@ def without_saves(control: Run, unsaved: Run) -> str | None:
     """Say where a control parts from one that saves nothing and ends earlier; None: nowhere."""
     # At the last save, the last place that both have.
     names = match([control.snapshot_at(step) for step in control.facts.saved[-1:]], [unsaved.boundary])
-    return next(_without_saves(control, unsaved.renamed(names) if names else unsaved), None)
+    return next(_without_saves(control, unsaved.renamed(names)), None)
 
 
 def _without_saves(control: Run, unsaved: Run) -> Iterator[str]:
-    yield from _apart(control, unsaved)
+    yield from _course_differences(control, unsaved)
     for step in sorted(control.facts.saved):
         ours, theirs = control.snapshot_at(step), unsaved.snapshot_at(step)
         for name, tensor in ours.items():
@@ -162,26 +153,33 @@ def _differences(control: Run, repeat: Run) -> Iterator[str]:
     if len(control.steps) != len(repeat.steps):
         yield "it has another number of steps"
         return
-    yield from _apart(control, repeat)
+    yield from _course_differences(control, repeat)
     for name, tensor in control.final.items():
         if name not in repeat.final or not same(tensor.value, repeat.final[name].value, equal_nan=True):
             yield f"the final value of {name} is another one"
 
 
-def _apart(control: Run, repeat: Run) -> Iterator[str]:
+def _course_differences(control: Run, repeat: Run) -> Iterator[str]:
     """Say where two runs part in the steps that both have: batches before the losses that follow from them."""
-    both = zip(control.batches, repeat.batches, control.losses, repeat.losses, strict=False)
-    for step, (batch, other_batch, loss, other_loss) in enumerate(both):
-        if batch != other_batch:
-            yield f"the batch of step {step} is another one"
-        elif not same(np.array(loss), np.array(other_loss), equal_nan=True):
-            yield f"the training loss of step {step} is {other_loss!r}, not {loss!r}"
-        elif control.draws[step] != repeat.draws[step]:
-            yield f"the random numbers of step {step} are others"
-        elif repr(control.hyperparameters[step]) != repr(repeat.hyperparameters[step]):
-            yield f"the hyperparameters of step {step} are others"
-    for (done, loss), (_, other_loss) in zip(control.facts.evaluations, repeat.facts.evaluations, strict=False):
-        if not same(np.array(loss), np.array(other_loss), equal_nan=True):
-            yield f"the evaluation loss after {done} steps is {other_loss!r}, not {loss!r}"
-    if repr(control.rates[: len(repeat.rates)]) != repr(repeat.rates):
+    for step, (ours, theirs) in enumerate(zip(control.steps, repeat.steps, strict=False)):
+        yield from _step_difference(step, ours, theirs)
+    for (done, loss), (_, other) in zip(control.facts.evaluations, repeat.facts.evaluations, strict=False):
+        if not _same_loss(loss, other):
+            yield f"the evaluation loss after {done} steps is {other!r}, not {loss!r}"
+    if repr(_rates(control)[: len(repeat.steps)]) != repr(_rates(repeat)):
         yield "its learning rates are others"
+
+
+def _step_difference(step: int, control: StepRecord, repeat: StepRecord) -> Iterator[str]:
+    if control.batch != repeat.batch:
+        yield f"the batch of step {step} is another one"
+    elif not _same_loss(control.loss, repeat.loss):
+        yield f"the training loss of step {step} is {repeat.loss!r}, not {control.loss!r}"
+    elif control.draws != repeat.draws:
+        yield f"the random numbers of step {step} are others"
+    elif repr(control.hyperparameters) != repr(repeat.hyperparameters):
+        yield f"the hyperparameters of step {step} are others"
+
+
+def _same_loss(control: float, repeat: float) -> bool:
+    return same(np.array(control), np.array(repeat), equal_nan=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.run.digests import digest
-from ckptcheck.run.run import Snapshot
+from ckptcheck.run.snapshots import Snapshot
 
 
 def match(control: Sequence[Snapshot], resumed: Sequence[Snapshot]) -> Mapping[str, str]:

@@ -40,7 +40,7 @@ _NARROWER = {
 
 
 @dataclass(frozen=True)
-class Instead:
+class Origin:
     """What a value equals: one of the words above, or nothing known.
 
     `name` is the other tensor, or the narrower dtype; `value` the factor. `older` has the number of steps done at the latest
@@ -53,7 +53,7 @@ class Instead:
     older: int | None = None
 
 
-class Lookup:
+class OriginLookup:
     """Knows the values that a resumed tensor may have come by."""
 
     def __init__(self, control: Run, resumed: Run) -> None:
@@ -65,28 +65,28 @@ class Lookup:
             if tensor.value.size > 1:
                 self._others.setdefault(digest(tensor.value), []).append(name)
 
-    def of(self, name: str, control: Tensor | None, resumed: Tensor) -> Instead:
+    def of(self, name: str, control: Tensor | None, resumed: Tensor) -> Origin:
         """Say what the resumed value of a tensor equals; `control` is the value it should have."""
-        found = next(self._found(name, control, resumed), Instead())
+        found = next(self._found(name, control, resumed), Origin())
         return replace(found, older=next(self._saved_before(name, resumed.value), None))
 
     def _saved_before(self, name: str, value: Array) -> Iterator[int]:
         return (step for step, snapshot in self._older if name in snapshot and same(snapshot[name].value, value))
 
-    def _found(self, name: str, control: Tensor | None, resumed: Tensor) -> Iterator[Instead]:
+    def _found(self, name: str, control: Tensor | None, resumed: Tensor) -> Iterator[Origin]:
         value = resumed.value
         for word, snapshot in self._started_as:
             if name in snapshot and same(snapshot[name].value, value):
-                yield Instead(word)
+                yield Origin(word)
         if value.size and not np.ascontiguousarray(value).reshape(-1).view(np.uint8).any():
-            yield Instead(ZERO)
+            yield Origin(ZERO)
         others = [each for each in self._others.get(digest(value), ()) if each != name]
         if not is_telling(value):  # one number all over may be many a tensor's, unless the two have changed places
             others = [each for each in others if self._has_value_of(each, control)]
         if others:
-            yield Instead(TENSOR, min(others, key=lambda each: self._distance(self._control[each].kind, resumed.kind)))
+            yield Origin(TENSOR, min(others, key=lambda each: self._distance(self._control[each].kind, resumed.kind)))
         for _ in self._saved_before(name, value):
-            yield Instead(OLDER)
+            yield Origin(OLDER)
         if control is not None and (control.value.dtype, control.value.shape) == (value.dtype, value.shape):
             yield from _arithmetic(control.value, value)
 
@@ -104,22 +104,22 @@ class Lookup:
         return 0 if partners else 1 if kind is own else 2
 
 
-def _arithmetic(control: Array, resumed: Array) -> Iterator[Instead]:
+def _arithmetic(control: Array, resumed: Array) -> Iterator[Origin]:
     for narrower in _NARROWER.get(control.dtype.name, ()):
         if _is_rounded_to(narrower, control, resumed):
-            yield Instead(NARROWER, narrower)
+            yield Origin(NARROWER, narrower)
     if not is_inexact(control.dtype) or not np.isfinite(control).all() or not np.isfinite(resumed).all():
         return
     left, right = as_float(control), as_float(resumed)
     largest = float(np.max(np.abs(left), initial=0.0))
     unit = float(_resolution(control.dtype)) * largest
     if float(np.max(np.abs(left - right), initial=0.0)) <= LAST_PLACES * unit:
-        yield Instead(ROUNDING)
+        yield Origin(ROUNDING)
     squared = float(np.vdot(left, left).real)
     if squared and control.size > 1 and is_telling(control):
         factor = float(np.vdot(left, right).real) / squared
         if factor and float(np.max(np.abs(left * factor - right))) <= LAST_PLACES * unit * max(1.0, abs(factor)):
-            yield Instead(FACTOR, value=factor)
+            yield Origin(FACTOR, value=factor)
 
 
 def _is_rounded_to(narrower: str, control: Array, resumed: Array) -> bool:

@@ -1,21 +1,22 @@
-"""Expected differences: what somebody changes on purpose when a run is resumed, by cause or by the names of tensors."""
+"""Accepted differences: what somebody changes on purpose when a run is resumed, by cause or by the names of tensors.
 
-from collections.abc import Iterable, Sequence
+A case passes with what is accepted exactly when every difference is accepted or follows from what is. Two things make sure of
+that. What the rules take for a consequence of an accepted cause is looked for once more without it; and no loss may differ
+before anything accepted starts to act.
+"""
+
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from functools import reduce
 
-from ckptcheck.comparison.compare import Comparison
-from ckptcheck.diagnosis.catalogue import (
-    CAUSES,
-    EVALUATION_ONLY,
-    EVERYTHING,
-    FROM_THE_FIRST_STEP,
-    FROM_THE_FIRST_UPDATE,
-    Reach,
-)
-from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.comparison.comparison import Comparison
+from ckptcheck.diagnosis.catalogue import CAUSES
+from ckptcheck.diagnosis.cause import AT_ONCE, NEVER, Diagnosis, Start, names_of
+from ckptcheck.diagnosis.findings import STARTS, Findings
+from ckptcheck.diagnosis.rules import RULES, apply, steps
 from ckptcheck.errors import UsageError, unknown
-from ckptcheck.kinds import Kind
+from ckptcheck.tolerance import EXACT, Tolerance
 
 # What makes a text a pattern of tensor names, and not the name of a cause.
 _MARKS = "*?[/"
@@ -28,17 +29,16 @@ class Allowed:
     causes: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
 
-    def matches(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Return the names that each pattern matches."""
-        names = list(names)
-        return {pattern: [name for name in names if fnmatchcase(name, pattern)] for pattern in self.patterns}
 
-    def part(self, found: Sequence[Diagnosis]) -> tuple[list[Diagnosis], list[Diagnosis]]:
-        """Return the diagnoses that are allowed, and the others."""
-        return [each for each in found if each.cause in self.causes], [each for each in found if each.cause not in self.causes]
+@dataclass(frozen=True)
+class Terms:
+    """What counts as recovered: how far apart equal values may be, and which differences are expected."""
+
+    tolerance: Tolerance = EXACT
+    allowed: Allowed = Allowed()
 
 
-NOTHING = Allowed()
+STRICT = Terms()
 
 
 def parse(texts: Sequence[str]) -> Allowed:
@@ -50,45 +50,44 @@ def parse(texts: Sequence[str]) -> Allowed:
     causes, patterns = [], []
     for text in [texts] if isinstance(texts, str) else texts:
         if text in CAUSES:
-            if CAUSES[text].reach is None:
+            if not CAUSES[text].acceptable:
                 raise UsageError(f"{text} cannot be allowed: after it nothing can be said of the rest of the run.")
             causes.append(text)
         elif any(mark in text for mark in _MARKS):
             patterns.append(text)
         else:
-            known = unknown("cause to allow", text, [name for name, cause in CAUSES.items() if cause.reach is not None])
-            raise UsageError(f"{known} For tensors, give a pattern of their names, such as '*{text}'.")
+            error = unknown("cause to allow", text, [name for name, cause in CAUSES.items() if cause.acceptable])
+            raise UsageError(f"{error} For tensors, give a pattern of their names, such as '*{text}'.")
     return Allowed(tuple(dict.fromkeys(causes)), tuple(dict.fromkeys(patterns)))
 
 
-# What a tensor of a kind can change of a run; those of the other kinds can change everything.
-_OF_KIND = {
-    Kind.METRIC: frozenset[Reach](),  # an epoch reports it, nothing reads it
-    Kind.RNG: FROM_THE_FIRST_STEP,
-    Kind.HYPERPARAMETER: FROM_THE_FIRST_STEP,
-    Kind.PYTHON: FROM_THE_FIRST_STEP,
-    Kind.COUNTER: FROM_THE_FIRST_STEP,
-    Kind.SLOT: FROM_THE_FIRST_UPDATE,
-    Kind.ACCUMULATOR: FROM_THE_FIRST_UPDATE,
-    Kind.LOSS_SCALE: FROM_THE_FIRST_UPDATE,
-    Kind.SHADOW: EVALUATION_ONLY,
-}
+def by_pattern(comparison: Comparison) -> list[Diagnosis]:
+    """Return what stands in the report for tensors that may differ by their names."""
+    return [_of_pattern(pattern, names) for pattern, names in comparison.left_out.items() if names]
 
 
-def of_pattern(pattern: str, names: Sequence[str]) -> Diagnosis:
-    """Return what stands in the report for tensors that may differ."""
+def _of_pattern(pattern: str, names: Sequence[str]) -> Diagnosis:
     what = "1 tensor of that name differs" if len(names) == 1 else f"{len(names)} tensors of that name differ"
     return Diagnosis(pattern, None, f"{what} at the boundary.", "", tuple(names))
 
 
-def reach(allowed: Sequence[Diagnosis], comparison: Comparison) -> frozenset[Reach]:
-    """Return what the differences that are allowed can change: by their cause, or by the kinds of the tensors."""
-    boundary = comparison.at("boundary")
-    kinds = dict(zip(boundary["name"], boundary["kind"], strict=True))
-    found: set[Reach] = set()
-    for each in allowed:
-        if each.cause in CAUSES:
-            found |= CAUSES[each.cause].reach or EVERYTHING
-        else:
-            found |= {part for name in each.tensors for part in _OF_KIND.get(Kind(kinds[name]), EVERYTHING)}
-    return frozenset(found)
+def beyond(comparison: Comparison, accepted: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """Return the differences that do not follow from what is accepted."""
+    passed_over = frozenset(name for diagnosis in accepted for name in diagnosis.tensors)
+    alone = apply(RULES, Findings(comparison, passed_over=passed_over)).found
+    others = [diagnosis for diagnosis in alone if diagnosis.cause not in names_of(accepted)]
+    return others or list(steps.beyond(comparison, start_of(accepted, comparison), _loss_within(accepted)))
+
+
+def _loss_within(accepted: Sequence[Diagnosis]) -> float:
+    """Return how far what is accepted can move a loss that is computed before any update, relative to it."""
+    return max((CAUSES[each.cause].loss_within if each.cause in CAUSES else math.inf for each in accepted), default=0.0)
+
+
+def start_of(accepted: Sequence[Diagnosis], comparison: Comparison) -> Start:
+    """Return where the first of what is accepted starts to act: by its cause, or by the kinds of its tensors."""
+    kinds = {row.name: row.kind for row in comparison.boundary}
+    starts = [CAUSES[each.cause].starts_at for each in accepted if each.cause in CAUSES]
+    by_name = [name for each in accepted if each.cause not in CAUSES for name in each.tensors]
+    starts += [STARTS.get(kinds[name], AT_ONCE) for name in by_name]
+    return reduce(Start.or_earlier, starts, NEVER)

@@ -1,10 +1,99 @@
-"""A cause of the catalogue with its evidence in one case."""
+"""What a cause is, and a diagnosis: an entry of the catalogue with its evidence in one case."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
 
-from ckptcheck.diagnosis.catalogue import CAUSES, Stage
+
+class Stage(str, Enum):
+    """Where on its way a tensor was lost."""
+
+    OMITTED_AT_SAVE = "omitted at save"
+    NOT_APPLIED_AT_LOAD = "not applied at load"
+    OVERWRITTEN_AFTER_LOAD = "overwritten after load"
+    NEVER_LIVE = "never live"
+
+
+class Severity(str, Enum):
+    """What a cause does to the training that follows."""
+
+    BREAKS_TRAINING = "breaks training"
+    CHANGES_TRAJECTORY = "changes the trajectory"
+    COSMETIC = "cosmetic"
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where something starts to act: the first training loss and the first evaluation loss that it can change.
+
+    Both in steps after the boundary. The evaluation at the boundary comes before any update, and so does the loss of the step
+    after it; an evaluation after one step has seen one update.
+    """
+
+    loss: float
+    evaluation: float
+
+    def or_earlier(self, other: "Start") -> "Start":
+        """Return where either of two starts to act."""
+        return Start(min(self.loss, other.loss), min(self.evaluation, other.evaluation))
+
+
+AT_ONCE = Start(0, 0)
+FIRST_STEP = Start(0, 1)
+FIRST_UPDATE = Start(1, 1)  # an optimizer acts after a step's loss
+EVALUATION = Start(1, 0)
+NEVER = Start(math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to do, and in which cases: frameworks, stages (None: not known), restores being judged. Empty: in all of them."""
+
+    text: str
+    frameworks: tuple[str, ...] = ()
+    stages: tuple[Stage | None, ...] = ()
+    restores: tuple[str, ...] = ()
+
+    def fits(self, framework: str, stage: Stage | None, restore: str | None) -> bool:
+        """Return whether it is meant for a case."""
+        return (
+            (not self.frameworks or framework in self.frameworks)
+            and (not self.stages or stage in self.stages)
+            and (not self.restores or restore in self.restores)
+        )
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One entry of the catalogue: everything that is special about a cause is declared here.
+
+    `summary` says in one sentence what it is, `signature` how it shows, `reported` where somebody met it. `sentence` tells one
+    case of it; its fields in braces are filled in by the diagnosis. `remedies` are for any framework, the first that fits;
+    those of a framework, which come before them, are declared in its folder.
+    """
+
+    name: str
+    summary: str
+    sentence: str
+    signature: str
+    reported: str
+    severity: Severity
+    remedies: tuple[Remedy, ...]
+    # What it can change of a resumed run, and how far it can move a loss, relative to it.
+    starts_at: Start = AT_ONCE
+    loss_within: float = math.inf
+    # Whether it can be accepted. After some of them nothing can be said of the rest of the run.
+    acceptable: bool = True
+    # Whether it is a fault of the control, whatever the restore: the run has recovered all the same.
+    about_the_control: bool = False
+    # Whether it says which data were read: other data by chance are no help.
+    about_the_data: bool = False
+    # Experiments that may show that something else is behind it, and the one that shows this cause itself.
+    settled_by: tuple[str, ...] = ()
+    shown_by: str | None = None
+    # The recipe of a report card that shows how it is fixed.
+    recipe: str | None = None
 
 
 @dataclass(frozen=True)
@@ -18,8 +107,6 @@ class Diagnosis:
     tensors: tuple[str, ...] = ()
 
 
-def diagnosis(cause: str, tensors: Sequence[str] = (), stage: Stage | None = None, **fields: Any) -> Diagnosis:
-    """Fill in a cause of the catalogue."""
-    entry = CAUSES[cause]
-    sentence = entry.sentence.format(**fields)
-    return Diagnosis(cause, stage.value if stage else None, sentence, entry.remedy(stage), tuple(tensors))
+def names_of(diagnoses: Sequence[Diagnosis]) -> set[str]:
+    """Return the causes that are named."""
+    return {diagnosis.cause for diagnosis in diagnoses}

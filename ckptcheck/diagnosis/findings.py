@@ -1,130 +1,156 @@
-"""What a comparison shows, as the looks for causes ask for it; what one of them has explained, the next does not see."""
+"""What a comparison shows, as the rules ask for it; what one of them has explained, the next does not see."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
-import pandas as pd
-
-from ckptcheck.comparison.compare import Comparison
+from ckptcheck.comparison.comparison import Comparison, TensorComparison
 from ckptcheck.comparison.value_origin import ANEW, FRESH, INITIAL, OWN
-from ckptcheck.diagnosis.catalogue import Stage
-from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.diagnosis.catalogue import CAUSES
+from ckptcheck.diagnosis.cause import AT_ONCE, EVALUATION, FIRST_STEP, FIRST_UPDATE, NEVER, Diagnosis, Stage, Start, names_of
 from ckptcheck.kinds import Kind
+
+# Kinds whose loss spares the loss of the first step, and the slots that are made in it.
+_ACTS_AFTER_THE_FIRST_STEP = (Kind.SLOT, Kind.COUNTER, Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)
+
+# Where tensors of a kind start to act; those of the other kinds act at once.
+STARTS = {
+    Kind.METRIC: NEVER,  # an epoch reports it, nothing reads it
+    Kind.RNG: FIRST_STEP,
+    Kind.HYPERPARAMETER: FIRST_STEP,
+    Kind.PYTHON: FIRST_STEP,
+    Kind.COUNTER: FIRST_STEP,
+    Kind.SLOT: FIRST_UPDATE,
+    Kind.ACCUMULATOR: FIRST_UPDATE,
+    Kind.LOSS_SCALE: FIRST_UPDATE,
+    Kind.SHADOW: EVALUATION,
+}
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Findings:
     """A comparison, and what has been found in it so far."""
 
     comparison: Comparison
     found: tuple[Diagnosis, ...] = ()
-    # Names of tensors that somebody allowed to differ, by a cause: what else that cause may explain is asked for all the same.
+    # Tensors that an accepted cause is about: what else that cause may explain is asked for all the same.
     passed_over: frozenset[str] = frozenset()
 
-    def and_found(self, more: tuple[Diagnosis, ...]) -> "Evidence":
-        """Return the same evidence for who looks next."""
+    def and_found(self, more: Iterable[Diagnosis]) -> "Findings":
+        """Return the same findings, with more, for the next rule."""
+        more = tuple(more)
         return replace(self, found=(*self.found, *more)) if more else self
 
     def has(self, *causes: str) -> bool:
         """Return whether one of these causes has been found."""
-        return any(each.cause in causes for each in self.found)
+        unknown = set(causes) - set(CAUSES)
+        if unknown:
+            raise KeyError(f"no such cause: {', '.join(sorted(unknown))}")
+        return bool(names_of(self.found) & set(causes))
 
     @cached_property
-    def boundary(self) -> pd.DataFrame:
+    def boundary(self) -> tuple[TensorComparison, ...]:
         """Every tensor at the boundary."""
-        return self.comparison.at("boundary")
+        return self.comparison.boundary
 
     @cached_property
-    def explained(self) -> set[str]:
+    def explained(self) -> frozenset[str]:
         """The names of the tensors that something found so far is about."""
-        return {name for each in self.found for name in each.tensors} | self.passed_over
+        return self.passed_over.union(*(diagnosis.tensors for diagnosis in self.found))
 
     @cached_property
-    def open(self) -> pd.DataFrame:
+    def open(self) -> tuple[TensorComparison, ...]:
         """The tensors that differ at the boundary and that nothing found so far explains."""
-        return self.boundary[~self.boundary["equal"].astype(bool) & ~self.boundary["name"].isin(self.explained)]
+        return tuple(row for row in self.boundary if not row.equal and row.name not in self.explained)
 
-    def of_kind(self, *kinds: Kind) -> pd.DataFrame:
+    def of_kind(self, *kinds: Kind) -> list[TensorComparison]:
         """Return all tensors of some kinds, equal or not."""
-        return self.boundary[self.boundary["kind"].isin([kind.value for kind in kinds])]
+        return [row for row in self.boundary if row.kind in kinds]
 
-    def open_of(self, *kinds: Kind) -> pd.DataFrame:
+    def open_of(self, *kinds: Kind) -> list[TensorComparison]:
         """Return the tensors of some kinds that differ and are not explained, but those of another dtype or shape."""
-        rows = self.open[self.open["kind"].isin([kind.value for kind in kinds])]
-        return rows[~apart(rows)]
+        return [row for row in self.open if row.kind in kinds and row.same_form]
+
+    @cached_property
+    def poisoned(self) -> list[TensorComparison]:
+        """The tensors that can show that the restore did something."""
+        return [row for row in self.boundary if row.poisoned]
 
     @cached_property
     def nothing_left(self) -> bool:
         """Whether no tensor that shows a restore shows one: at its initial value, or overwritten by an initialiser."""
-        moved = self.boundary.query("poisoned")
-        if len(moved) and all(moved["saved_so"]) and all(moved["asked"]):
+        moved = self.poisoned
+        if moved and all(row.saved_so and row.asked for row in moved):
             return False  # what was saved came back, and it was another state that was saved
-        initial = moved["equals"].isin([INITIAL, FRESH])
-        overwritten = stage_of_all(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not moved["equal"].any() and initial.any()
-        return bool(initial.all() or overwritten)
+        initial = [row.origin.what in (INITIAL, FRESH) for row in moved]
+        overwritten = (
+            stage_of_all(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not any(row.equal for row in moved) and any(initial)
+        )
+        return all(initial) or overwritten
 
-    def are_own(self, rows: pd.DataFrame) -> "pd.Series[bool]":
-        """Return which tensors have a value of the new process's own.
+    def is_own(self, row: TensorComparison) -> bool:
+        """Return whether a tensor has a value of the new process's own.
 
         What is made only in the first step, and compared after it, may differ for what that step was made with: it is its own
         where the restore did not ask for it, or the checkpoint does not hold it, or else that step was the control's.
         """
-        return rows["equals"].isin(OWN) & ((rows["equals"] != ANEW) | _is_lost(rows) | (not self.first_step_was_another))
+        if row.origin.what not in OWN:
+            return False
+        return row.origin.what != ANEW or row.asked is False or row.held is False or not self.first_step_was_another
 
     @cached_property
     def first_step_was_another(self) -> bool:
         """Whether the first step was made with anything else than the control's, apart from what the optimizer holds."""
-        harmless = self.boundary["late"] | self.boundary["kind"].isin(
-            [kind.value for kind in (Kind.SLOT, Kind.COUNTER, Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)]
-        )
+        left_out = {name for names in self.comparison.left_out.values() for name in names}
         # The rate is left out: slots of most optimizers do not depend on it, and it follows a counter lost with them.
-        step = self.comparison.losses[["batch_equal", "draws_equal"]].iloc[:1]
-        equal = self.boundary["equal"] & ~self.boundary["name"].isin(self.comparison.allowed)
-        return not (equal | harmless).all() or not step.all(axis=None)
+        same_inputs = all(step.batch_equal and step.draws_equal for step in self.comparison.steps[:1])
+        return not same_inputs or any(
+            not (row.equal and row.name not in left_out) and not row.late and row.kind not in _ACTS_AFTER_THE_FIRST_STEP
+            for row in self.boundary
+        )
 
     @property
     def counters_equal(self) -> bool:
         """Whether every counter came back."""
-        return bool(self.of_kind(Kind.COUNTER)["equal"].all())
+        return all(row.equal for row in self.of_kind(Kind.COUNTER))
 
     @cached_property
     def steps_off(self) -> set[int]:
         """By how many steps the resumed run may count otherwise: what each counter that differs says, and the first step."""
         control, resumed = self.comparison.first_step
         first = 0 if resumed is None else resumed - control
-        return {first, *(off for off in counted_off(self.of_kind(Kind.COUNTER)) if off is not None)} - {0}
+        return {first, *(off for row in self.of_kind(Kind.COUNTER) if (off := counted_off(row)) is not None)} - {0}
 
     @property
-    def earliest(self) -> tuple[int, int]:
-        """The first training loss that what was seen may have made another one, and the first evaluation loss, each by the
-        number of steps done after the boundary: 0 and 0 where the state there was another one already.
-        """
-        boundary, losses = self.boundary, self.comparison.losses
-        control, resumed = self.comparison.first_step
-        if control != resumed or not (boundary["identical"] | boundary["late"]).all():
-            return 0, 0
-        # The loss of a step is computed before its update, on which the rate acts.
-        at_once = losses[["batch_equal", "draws_equal", "hyperparameters_equal"]].all(axis=1)
-        places = [(place, place + 1) for place in _positions(~at_once)]
-        places += [(place + 1, place + 1) for place in _positions(~losses["rate_equal"].astype(bool))]
-        never = len(losses) + 1
-        places += [(0, 1)] if self.has("mode-differs") else []
-        places += [(never, 0)] if self.has("batches-differ") else []  # what is held out may be of other data, too
-        places += [(never, 1)] if self.has("statistics-restarted") else []
-        late = boundary[boundary["late"] & ~boundary["identical"].astype(bool)]
-        after_it = late["kind"].isin([kind.value for kind in (Kind.SLOT, Kind.ACCUMULATOR, Kind.COUNTER, Kind.METRIC)])
-        # Slots act on the update; a weight has acted before it came to be compared.
-        places += [(1, 1) if each else (0, 0) for each in after_it]
-        return min((each for each, _ in places), default=never), min((each for _, each in places), default=never)
+    def earliest(self) -> Start:
+        """The first training loss and the first evaluation loss that what was seen may have changed."""
+        comparison = self.comparison
+        control, resumed = comparison.first_step
+        if control != resumed or not all(row.identical or row.late for row in self.boundary):
+            return AT_ONCE
+        starts = [NEVER]
+        for place, step in enumerate(comparison.steps):
+            if not (step.batch_equal and step.draws_equal and step.hyperparameters_equal):
+                starts.append(Start(place, place + 1))
+            if not step.rate_equal:  # the loss of a step is computed before its update, on which the rate acts
+                starts.append(Start(place + 1, place + 1))
+        starts += [FIRST_STEP] if self.has("mode-differs") else []
+        starts += [Start(math.inf, 0)] if self.has("batches-differ") else []  # what is held out may be of other data, too
+        starts += [Start(math.inf, 1)] if self.has("statistics-restarted") else []
+        starts += [_start_of_late(row) for row in self.boundary if row.late and not row.identical]
+        return Start(min(start.loss for start in starts), min(start.evaluation for start in starts))
 
 
-def counted_off(counters: pd.DataFrame) -> list[int | None]:
-    """Return by how many steps each counter of the resumed run is off; None where it is no single number."""
-    pairs = [(as_number(row["control_number"]), as_number(row["resumed_number"])) for _, row in counters.iterrows()]
-    return [None if ours is None or theirs is None else round(theirs - ours) for ours, theirs in pairs]
+def _start_of_late(row: TensorComparison) -> Start:
+    """Return where a tensor acts that was made in the first step: a weight has acted before it came to be compared."""
+    return FIRST_UPDATE if row.kind in (Kind.SLOT, Kind.ACCUMULATOR, Kind.COUNTER, Kind.METRIC) else AT_ONCE
+
+
+def counted_off(row: TensorComparison) -> int | None:
+    """Return by how many steps a counter of the resumed run is off; None where it is no single number."""
+    control, resumed = as_number(row.control_number), as_number(row.resumed_number)
+    return None if control is None or resumed is None else round(resumed - control)
 
 
 def as_number(text: str) -> float | None:
@@ -136,56 +162,43 @@ def as_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def values(row: Any) -> str:
+def both_values(row: TensorComparison) -> str:
     """Say what a tensor is in both runs; one that is no single number by its norm."""
-    shown = [row[f"{side}_number"] or f"of norm {row[f'{side}_norm']:.9g}" for side in ("resumed", "control")]
-    return f"{row['name']} is {shown[0]}, the control's {shown[1]}"
+    resumed = row.resumed_number or f"of norm {row.resumed_norm:.9g}"
+    control = row.control_number or f"of norm {row.control_norm:.9g}"
+    return f"{row.name} is {resumed}, the control's {control}"
 
 
-def _positions(wanted: "pd.Series[bool]") -> list[int]:
-    return [place for place, each in enumerate(wanted) if each]
+def names(rows: Iterable[TensorComparison]) -> list[str]:
+    """Return the names of tensors."""
+    return [row.name for row in rows]
 
 
-def _is_lost(rows: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which tensors a restore cannot have filled: it did not ask for them, or the checkpoint does not hold them."""
-    lost = [_is_no(asked) or _is_no(held) for asked, held in zip(rows["asked"], rows["held"], strict=True)]
-    return pd.Series(lost, index=rows.index, dtype=bool)
-
-
-def _is_no(known: bool | None) -> bool:
-    return known is not None and not known
-
-
-def apart(rows: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which tensors only one of the two processes holds, or has with another dtype or shape."""
-    return (rows["control_dtype"] != rows["resumed_dtype"]) | (rows["control_shape"] != rows["resumed_shape"])
-
-
-def by_stage(rows: pd.DataFrame) -> Iterator[tuple[Stage | None, pd.DataFrame]]:
+def by_stage(rows: Sequence[TensorComparison]) -> Iterator[tuple[Stage | None, list[TensorComparison]]]:
     """Yield the tensors that were lost at each stage."""
-    stages = [_stage(row) for _, row in rows.iterrows()]
+    stages = [_stage(row) for row in rows]
     for stage in dict.fromkeys(stages):
-        yield stage, rows[[each is stage for each in stages]]
+        yield stage, [row for row, its in zip(rows, stages, strict=True) if its is stage]
 
 
-def stage_of_all(rows: pd.DataFrame) -> Stage | None:
+def stage_of_all(rows: Iterable[TensorComparison]) -> Stage | None:
     """Return the stage of all rows, or None where they differ."""
-    found = {_stage(row) for _, row in rows.iterrows()}
-    return found.pop() if len(found) == 1 else None
+    stages = {_stage(row) for row in rows}
+    return stages.pop() if len(stages) == 1 else None
 
 
-def _stage(row: Any) -> Stage | None:
-    if row["held"] is None:
+def _stage(row: TensorComparison) -> Stage | None:
+    if row.held is None:
         return None
-    if not row["held"]:
+    if not row.held:
         return Stage.OMITTED_AT_SAVE
-    if row["equals"] == ANEW:  # whatever it was to be filled from, it has not been
+    if row.origin.what == ANEW:  # whatever it was to be filled from, it has not been
         return Stage.NOT_APPLIED_AT_LOAD
-    if row["asked"] is None:
+    if row.asked is None:
         return None
-    if not row["asked"]:
+    if not row.asked:
         return Stage.NOT_APPLIED_AT_LOAD
-    if row["equals"] in (*OWN, ""):
+    if row.origin.what in (*OWN, ""):
         # A key tells nothing of its value: what was saved may have been another one already.
-        return {True: Stage.OMITTED_AT_SAVE, False: Stage.OVERWRITTEN_AFTER_LOAD}.get(row["saved_so"])
+        return {True: Stage.OMITTED_AT_SAVE, False: Stage.OVERWRITTEN_AFTER_LOAD, None: None}[row.saved_so]
     return Stage.OVERWRITTEN_AFTER_LOAD

@@ -1,4 +1,4 @@
-"""How a job is found by name: `package.module:name` or `path/to/file.py:name`."""
+"""How a job is found by name, `package.module:name` or `path/to/file.py:name`, and whether what is found is one."""
 
 import importlib
 import importlib.util
@@ -6,7 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ckptcheck.errors import UsageError
+
+# Every job has them; beside them `train`, or `run` where it has a loop of its own.
+METHODS = ("build", "next_step", "evaluate", "state", "save", "restore")
 
 
 def load(target: str) -> Any:
@@ -47,3 +52,27 @@ def _from_name(place: str) -> Any:
         if error.name and (place == error.name or place.startswith(error.name + ".")):
             raise UsageError(f"There is no module {place} to take a job from.") from None
         raise
+
+
+def loops(job: Any) -> bool:
+    """Return whether a job runs its training loop itself, see `ckptcheck.job.LoopingJob`."""
+    return hasattr(job, "run") and not hasattr(job, "train")
+
+
+def check(job: Any, name: str) -> None:
+    """Refuse what is no job.
+
+    Raises:
+        UsageError: a method or an attribute of a job is not there, or its epochs have no length.
+    """
+    methods = (*METHODS, "run" if loops(job) else "train")
+    missing = [method for method in methods if not callable(getattr(job, method, None))]
+    missing += [attribute for attribute in ("restores", "steps_per_epoch") if not hasattr(job, attribute)]
+    if missing:
+        raise UsageError(
+            f"{name} gives an object of type {type(job).__name__}, which is no job: it has no {', '.join(missing)}. "
+            "See ckptcheck.job.Job, or take one of the classes in ckptcheck.adapters as a base."
+        )
+    length = job.steps_per_epoch
+    if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
+        raise UsageError(f"steps_per_epoch of {name} is {length!r}: it must be a whole number of at least 1.")

@@ -1,6 +1,5 @@
 """Images to train on: the digits that ship with the tool, Keras' datasets, or a user's own `.npz` file."""
 
-import fcntl
 import importlib
 import tempfile
 import zipfile
@@ -86,11 +85,13 @@ def _shipped_file() -> Path:
 
 
 def _fetch(name: str) -> tuple[Array, Array]:
+    # Not at the top: whoever trains on other images need not wait for it.
+    from filelock import FileLock
+
     module = importlib.import_module(f"keras.datasets.{name}")
     try:
         # Runs start side by side: the first fetches, the others find what it has fetched.
-        with (Path(tempfile.gettempdir()) / f"ckptcheck-{name}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(Path(tempfile.gettempdir()) / f"ckptcheck-{name}.lock"):
             (train_x, train_y), (test_x, test_y) = module.load_data()
     except Exception as error:
         raise NotVerifiedError(

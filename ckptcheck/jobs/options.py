@@ -1,10 +1,10 @@
-"""The options of the shipped jobs: their names, defaults and checks. What `--set KEY=VALUE` can set."""
+"""The options of the shipped jobs: their names, defaults and checks."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from ckptcheck.errors import UsageError, unknown
+from ckptcheck.job.options import JobOptions, option
+from ckptcheck.jobs import datasets
 
 
 def _number(given: str) -> float:
@@ -28,7 +28,7 @@ def _positive(given: str) -> float:
     return value
 
 
-def whole(given: str) -> int:
+def _whole(given: str) -> int:
     """Read a whole number, as a seed is."""
     if not given.isdecimal() or int(given) >= 2**31:
         raise ValueError("must be a whole number from 0 to 2147483647")
@@ -36,7 +36,7 @@ def whole(given: str) -> int:
 
 
 def _count(given: str) -> int:
-    value = whole(given)
+    value = _whole(given)
     if value < 1:
         raise ValueError("must be a whole number of at least 1")
     return value
@@ -63,19 +63,18 @@ def _text(given: str) -> str:
     return given
 
 
-def option(default: Any, parse: Callable[[str], Any], text: str) -> Any:
-    """Declare an option: its default, how its value is read (ValueError: what it must be), and what it does."""
-    return field(default=default, metadata={"parse": parse, "text": text})
-
-
 @dataclass(frozen=True)
-class Options:
-    """Options of every shipped job."""
+class Options(JobOptions):
+    """Options of every job that trains on images."""
 
     dataset: str = option("digits", _text, "digits, mnist, fashion_mnist, cifar10, or FILE.npz with arrays x and y")
-    seed: int = option(0, whole, "seed of the initial weights and of the batches")
+    seed: int = option(0, _whole, "seed of the initial weights and of the batches")
     batch_size: int = option(32, _count, "images in a training batch")
     learning_rate: float = option(1e-3, _positive, "learning rate of Adam")
+
+    def steps_per_epoch(self) -> int | None:
+        """Return the number of whole batches in the training part of the dataset; None where it has to be fetched."""
+        return datasets.load(self.dataset).steps_per_epoch(self.batch_size) if datasets.is_local(self.dataset) else None
 
 
 @dataclass(frozen=True)
@@ -114,27 +113,8 @@ class EmaOptions(BatchNormOptions):
     )
 
 
-AnyOptions = TypeVar("AnyOptions", bound=Options)
+@dataclass(frozen=True)
+class RecipeOptions(JobOptions):
+    """What can be set of a recipe."""
 
-
-def parse(kind: type[AnyOptions], job: str, given: Mapping[str, str]) -> AnyOptions:
-    """Read option values given as text.
-
-    Raises:
-        UsageError: the job has no such option, or the value is not one of it.
-    """
-    known: dict[str, Field[Any]] = {each.name: each for each in fields(kind)}
-    values = {}
-    for name, text in given.items():
-        if name not in known:
-            raise unknown(f"option of {job}", name, known)
-        try:
-            values[name] = known[name].metadata["parse"](text)
-        except ValueError as error:
-            raise UsageError(f"The option {name} of {job} {error}, not {text!r}.") from None
-    return kind(**values)
-
-
-def shown(value: Any) -> str:
-    """Write an option's value as `--set` takes it."""
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    seed: int = option(0, _whole, "seed of the initial weights")

@@ -1,41 +1,40 @@
 """Runs that lie on disk are judged anew, without training: those of a verification, or two that somebody recorded."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ckptcheck.diagnosis.allowances import parse
-from ckptcheck.diagnosis.terms import Terms
+from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
-from ckptcheck.report.judge import Evidence, Question, judge, judge_pair, report
+from ckptcheck.report.evidence import Evidence, Pair
+from ckptcheck.report.judge import Question, judge, judge_pair, report
 from ckptcheck.report.report import Report
-from ckptcheck.run import run
+from ckptcheck.run.folder import FORMAT_VERSION, check_format, read
+from ckptcheck.run.run import Run
+from ckptcheck.run.snapshots import boundary_point
 from ckptcheck.tolerance import EXACT, Tolerance
-
-if TYPE_CHECKING:
-    from ckptcheck.pipeline import Request, _JobRun
 
 QUESTIONS = "cases.json"
 RUNS = "runs"
 
 
-def write_questions(top: Path, requests: "Iterable[Request]", runs: "Mapping[str, _JobRun]") -> None:
+def write_questions(top: Path, jobs: Mapping[str, Evidence], questions: Sequence[Question]) -> None:
     """Write beside the runs of a verification what was asked of them, so that it can be asked again."""
     document = {
-        "format_version": run.FORMAT_VERSION,
+        "format_version": FORMAT_VERSION,
         "jobs": {
             name: {
-                "folder": found.folder.name,
-                "repeats": found.repeats,
-                "noise_asked": found.noise_asked,
-                "trouble": found.trouble,
+                "folder": evidence.folder.name,
+                "repeats": evidence.repeats,
+                "noise_asked": evidence.noise_asked,
+                "trouble": dict(evidence.trouble),
             }
-            for name, found in runs.items()
+            for name, evidence in jobs.items()
         },
-        "cases": [asdict(question) for request in requests for question in runs[request.job].questions(request)],
+        "cases": [asdict(question) for question in questions],
     }
     (top / QUESTIONS).write_text(json.dumps(document, indent=1), encoding="utf-8")
 
@@ -68,7 +67,7 @@ def judge_folder(
     top = top / RUNS if (top / RUNS / QUESTIONS).is_file() else top
     try:
         document = json.loads((top / QUESTIONS).read_text(encoding="utf-8"))
-        run.check_format(document["format_version"])
+        check_format(document["format_version"])
         jobs = {
             name: Evidence(top / each["folder"], each["trouble"], each["repeats"], each["noise_asked"])
             for name, each in document["jobs"].items()
@@ -118,19 +117,19 @@ def compare_runs(
     if not come_back.steps:
         raise UsageError(f"The run in {resumed} recorded no step after its restore: there is nothing to compare.")
     boundary = come_back.facts.schedule.boundary
-    if not (whole.folder / f"{run.boundary_point(boundary)}.npz").is_file():
+    if boundary_point(boundary) not in whole.snapshots:
         raise UsageError(
             f"The resumed run begins after {boundary} steps, but the control in {control} recorded its state after "
             f"{_listed(whole.facts.schedule.boundaries)}. Record it where the checkpoint is saved."
         )
     _check_lengths(whole, come_back, boundary)
     question = Question(come_back.facts.job, come_back.facts.restore or Path(resumed).name, expect)
-    return report([judge_pair(question, whole.at(boundary), come_back, terms)])
+    return report([judge_pair(question, Pair(whole.at(boundary), come_back), terms)])
 
 
-def _check_lengths(control: run.Run, resumed: run.Run, boundary: int) -> None:
+def _check_lengths(control: Run, resumed: Run, boundary: int) -> None:
     """Refuse runs that do not end at the same step."""
-    ours, theirs = len([step for step in control.steps if step >= boundary]), len(resumed.steps)
+    ours, theirs = len([step for step in control.steps if step.number >= boundary]), len(resumed.steps)
     if not ours:
         raise UsageError(
             f"The control in {control.folder} ends after {boundary} steps, where the resumed run begins. Let it go on."
@@ -146,9 +145,9 @@ def _listed(boundaries: Sequence[int]) -> str:
     return ", ".join(map(str, boundaries)) + " steps" if boundaries else "no step at all"
 
 
-def _read(folder: Path) -> run.Run:
+def _read(folder: Path) -> Run:
     try:
-        found = run.read(folder)
+        found = read(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         what: Any = "it has no run.json, which is written when a run ends" if isinstance(error, OSError) else error
         raise UsageError(f"{folder} holds no recorded run: {what}.") from error

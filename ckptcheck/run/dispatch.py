@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ckptcheck.cores import cores
 from ckptcheck.errors import NotVerifiedError, UsageError
-from ckptcheck.run import environment
 from ckptcheck.run.dask import Place
 from ckptcheck.run.worker_pool import Event, Workers
 
@@ -62,7 +62,7 @@ def run(groups: Sequence[Group], top: Path, needs: Needs, place: Place | None = 
         NotVerifiedError: the framework cannot be imported, or the executor's machines cannot be reached.
     """
     if place is None:
-        return _here(groups, top, needs, environment.cores())
+        return _here(groups, top, needs, cores())
     return _elsewhere(groups, top, needs, place)
 
 

@@ -3,41 +3,28 @@
 import importlib.metadata
 import os
 import platform
-import sys
 from collections.abc import Mapping
 
-# Read by TensorFlow, oneDNN, OpenMP or OpenBLAS; each can change the last bits of a result.
-NUMERIC_SWITCHES = (
-    "TF_ENABLE_ONEDNN_OPTS",
-    "TF_DETERMINISTIC_OPS",
-    "TF_USE_LEGACY_KERAS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-    "XLA_FLAGS",
-)
-PACKAGES = ("numpy", "tensorflow", "keras", "tf-keras")
+from ckptcheck.cores import cores
+from ckptcheck.job.frameworks import frameworks, has_deterministic_ops
+
+PACKAGES = ("numpy",)
+# Read by OpenMP or OpenBLAS; each can change the last bits of a result.
+SWITCHES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def fingerprint() -> dict[str, str]:
     """Describe this process: Python, machine, cores, package versions, determinism, numeric switches."""
-    found = {
+    packages = [*PACKAGES, *(package for framework in frameworks() for package in framework.packages)]
+    switches = [*SWITCHES, *(switch for framework in frameworks() for switch in framework.switches)]
+    return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": str(cores()),
-        "op determinism": _op_determinism(),
+        "op determinism": "on" if has_deterministic_ops() else "off",
+        **{package: _version(package) for package in packages},
+        **{switch: os.environ.get(switch, "unset") for switch in switches},
     }
-    found |= {name: _version(name) for name in PACKAGES}
-    found |= {name: os.environ.get(name, "unset") for name in NUMERIC_SWITCHES}
-    return found
-
-
-def cores() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def mismatches(control: Mapping[str, str], resumed: Mapping[str, str]) -> list[str]:
@@ -54,9 +41,3 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "absent"
-
-
-def _op_determinism() -> str:
-    # TensorFlow has no public question for this, only the switch itself. Only asked where the job loaded TensorFlow.
-    config = sys.modules.get("tensorflow.python.framework.config")
-    return "off" if config is None or not config.is_op_determinism_enabled() else "on"

@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 
 from ckptcheck.errors import UsageError
+from ckptcheck.job import frameworks
 from ckptcheck.job.protocol import Step, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
-from ckptcheck.run import environment, run
+from ckptcheck.run import environment
 from ckptcheck.run.digests import snapshot_digest
+from ckptcheck.run.folder import Recorder, number
+from ckptcheck.run.run import RECORDED, Facts, Failure
+from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
 
 # What gives the live state: a function that returns arrays, or tensors with their kind, by name; or objects of a framework.
 State = Callable[[], Mapping[str, Any]] | Sequence[Any]
@@ -27,8 +31,8 @@ class Recording:
 
     def __init__(self, folder: Path, state: State, name: str) -> None:
         self._state = state if callable(state) else _of_objects(state)
-        facts = run.Facts(
-            role=run.RECORDED,
+        facts = Facts(
+            role=RECORDED,
             job=name,
             restore=None,
             seed=0,
@@ -37,11 +41,11 @@ class Recording:
             process=os.getpid(),
             started=time.time(),
         )
-        self._recorder = run.Recorder(folder, facts)
+        self._recorder = Recorder(folder, facts)
         self._facts = facts
         self._boundaries: list[int] = []
         self._next = 0
-        self._snapshot("initial")
+        self._snapshot(INITIAL)
 
     def boundary(self, step: int) -> None:
         """Record the live state: after a checkpoint of `step` steps was saved, or, in a resumed run, restored.
@@ -52,12 +56,12 @@ class Recording:
             self._next = step
             self._facts.first_step = step
             # What was taken as the initial state may already be the restored one: then nothing is known of it.
-            if self._snapshot(run.boundary_point(step)) == self._initial:
-                self._recorder.snapshot("initial", {})
+            if self._snapshot(boundary_point(step)) == self._initial:
+                self._recorder.snapshot(INITIAL, {})
         elif step != self._next:
             raise UsageError(f"The boundary is said to be after {step} steps, but {self._next} steps have been recorded.")
         elif step:
-            self._snapshot(run.boundary_point(step))
+            self._snapshot(boundary_point(step))
         if step:
             self._boundaries.append(step)
 
@@ -67,12 +71,12 @@ class Recording:
             self._facts.first_step = self._next
         self._recorder.step(self._next, Step(loss, batch, learning_rate))
         if self._next in self._boundaries:
-            self._snapshot(run.after_point(self._next))  # some variables are made, and restored, only in this step
+            self._snapshot(after_point(self._next))  # some variables are made, and restored, only in this step
         self._next += 1
 
     def evaluation(self, loss: Any) -> None:
         """Record an evaluation loss of the state as it is. Worth doing right after a restore: it shows what training hides."""
-        self._facts.evaluations.append((self._next, run.number(loss, "evaluation loss")))
+        self._facts.evaluations.append((self._next, number(loss, "evaluation loss")))
 
     @property
     def generators(self) -> dict[str, Tensor]:
@@ -90,13 +94,13 @@ class Recording:
         }
         self._recorder.snapshot(point, state)
         found = snapshot_digest(state)
-        if point == "initial":
+        if point == INITIAL:
             self._initial = found
         return found
 
-    def _end(self, failure: run.Failure | None) -> None:
+    def _end(self, failure: Failure | None) -> None:
         if failure is None:
-            self._snapshot("final")
+            self._snapshot(FINAL)
             steps = max(self._next, 2)
             inside = tuple(each for each in self._boundaries if each < steps)
             self._facts.schedule = Schedule(steps, min(inside, default=1), max(1, steps), inside)
@@ -132,12 +136,11 @@ def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[R
     except BaseException as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{Path(place.filename).name}:{place.lineno}"
-        recording._end(run.Failure("run", type(error).__name__, str(error), None, text))
+        recording._end(Failure("run", type(error).__name__, str(error), None, text))
         raise
     recording._end(None)
 
 
 def _of_objects(objects: Sequence[Any]) -> Callable[[], Mapping[str, Any]]:
-    from ckptcheck.adapters.tf_variables import state_of
-
+    state_of = frameworks.state_of()
     return lambda: state_of(objects)

@@ -9,97 +9,32 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from ckptcheck import jobs
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
-from ckptcheck.job.loading import load
+from ckptcheck.job.loading import loops
 from ckptcheck.job.protocol import Restored, RestoreRefusedError, Step, Tensor
-from ckptcheck.job.schedule import BOUNDARY_EPOCHS, Boundaries, Schedule, make_schedule
+from ckptcheck.job.schedule import BOUNDARY_EPOCHS, Schedule, make_schedule
 from ckptcheck.job.seeds import POISON
-from ckptcheck.jobs import options as job_options
+from ckptcheck.job.shipped import make_job
 from ckptcheck.kinds import Kind
-from ckptcheck.run import environment, run
+from ckptcheck.run import environment
 from ckptcheck.run import python_state as remembered
 from ckptcheck.run.digests import digest
 from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
+from ckptcheck.run.folder import Recorder, control_of, crash_image_of, number, resumed_of
+from ckptcheck.run.heartbeat import Heartbeat
+from ckptcheck.run.run import Facts, Failure
+from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
+from ckptcheck.run.task import Task
 
 Say = Callable[..., None]
 
 # Full disk, quota, file size limit, memory, open files, read-only: no fault of the job or of the restore.
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE, errno.EROFS)
-
-# Control and resumed must not share the order of their sets.
-CONTROL_HASH_SEED = "1"
-RESUMED_HASH_SEED = "2"
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one process is to do. Without a restore it is the control, which saves and goes on, or a repetition of it.
-
-    `folder` is the job's, where the folders of its runs and its crash images lie. `boundaries` is where to save, as it was
-    asked for, and `boundary` the one of them that the process is resumed from. `unsaved`: a control that never saves.
-    `trial`: what of the control's a restore is tried again with, such as the values of `attributes`.
-    """
-
-    job: str
-    folder: str
-    restore: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    steps: int | None = None
-    boundaries: Boundaries = ()
-    boundary: int = 0
-    repeat: int = 0
-    unsaved: bool = False
-    trial: str = ""
-    attributes: Mapping[str, float] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    entry: ClassVar[str] = __name__
-
-    @property
-    def name(self) -> str:
-        """The process as progress shows it."""
-        if self.restore is not None:
-            again = " again" if self.trial else ""
-            return f"{self.job} × {self.restore}" + (f" @ {self.boundary}" if self.has_several_boundaries else "") + again
-        return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else "")
-
-    @property
-    def has_several_boundaries(self) -> bool:
-        """Whether a run by this restore is one of several, each from its own boundary."""
-        count = self.boundaries if isinstance(self.boundaries, int) else len(self.boundaries)
-        return count > 1
-
-    @property
-    def run_folder(self) -> Path:
-        """Where the process records."""
-        if self.unsaved:
-            return run.unsaved_of(Path(self.folder))
-        if self.restore is None:
-            return run.control_of(Path(self.folder), self.repeat)
-        return run.resumed_of(Path(self.folder), self.restore, self.boundary, trial=self.trial)
-
-    @property
-    def hash_seed(self) -> str:
-        """PYTHONHASHSEED of the process."""
-        return CONTROL_HASH_SEED if self.restore is None or self.trial == run.SAME_HASH else RESUMED_HASH_SEED
-
-
-def make_job(name: str, given: Mapping[str, str]) -> tuple[Any, int]:
-    """Return the job of that name, shipped or a user's own, and the seed of its initial values."""
-    if ":" in name:
-        job = load(name)()
-        _check_job(job, name)
-        return job, 0
-    shipped = jobs.shipped(name)
-    options = job_options.parse(shipped.options, name, given)
-    return load(shipped.target)(options), options.seed
 
 
 def main(task: Task, say: Say) -> int:
@@ -146,31 +81,10 @@ def _carry_out(task: Task, say: Say, hash_seed: str) -> None:
     _recorded(job, seed, schedule, task, say, hash_seed)
 
 
-METHODS = ("build", "next_step", "evaluate", "state", "save", "restore")
-
-
-def _loops(job: Any) -> bool:
-    """Return whether a job runs its training loop itself, see `ckptcheck.job.LoopingJob`."""
-    return hasattr(job, "run") and not hasattr(job, "train")
-
-
-def _check_job(job: Any, name: str) -> None:
-    missing = [each for each in (*METHODS, "run" if _loops(job) else "train") if not callable(getattr(job, each, None))]
-    missing += [each for each in ("restores", "steps_per_epoch") if not hasattr(job, each)]
-    if missing:
-        raise UsageError(
-            f"{name} gives an object of type {type(job).__name__}, which is no job: it has no {', '.join(missing)}. "
-            "See ckptcheck.job.Job, or take one of the classes in ckptcheck.adapters as a base."
-        )
-    length = job.steps_per_epoch
-    if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
-        raise UsageError(f"steps_per_epoch of {name} is {length!r}: it must be a whole number of at least 1.")
-
-
 def _check_restores(restores: Sequence[str]) -> None:
     if isinstance(restores, str):
         raise UsageError(f"The restores of a job are a sequence of names, not the text {restores!r}: write ({restores!r},).")
-    folders = [run.resumed_of(Path(), restore, 1) for restore in restores]
+    folders = [resumed_of(Path(), restore, 1) for restore in restores]
     if len(set(folders)) < len(folders):
         raise UsageError(f"The restores {', '.join(restores)} need names that differ in letters, digits, dots or dashes.")
     if not restores:
@@ -184,7 +98,7 @@ def _role(task: Task) -> str:
 
 
 def _recorded(job: Any, seed: int, schedule: Schedule, task: Task, say: Say, hash_seed: str) -> None:
-    facts = run.Facts(
+    facts = Facts(
         role=_role(task),
         job=task.job,
         restore=task.restore,
@@ -196,7 +110,7 @@ def _recorded(job: Any, seed: int, schedule: Schedule, task: Task, say: Say, has
         framework=getattr(job, "framework", ""),
         repeat=task.repeat,
     )
-    recorder = run.Recorder(task.run_folder, facts)
+    recorder = Recorder(task.run_folder, facts)
     execution = _Execution(job, recorder, schedule, task, say)
     try:
         execution.carry_out()
@@ -224,7 +138,7 @@ class _Execution:
     It is the `Loop` of a job that runs its training loop itself; for any other it makes the steps.
     """
 
-    def __init__(self, job: Any, recorder: run.Recorder, schedule: Schedule, task: Task, say: Say) -> None:
+    def __init__(self, job: Any, recorder: Recorder, schedule: Schedule, task: Task, say: Say) -> None:
         self.job = job
         self.recorder = recorder
         self.facts = recorder.facts
@@ -246,7 +160,7 @@ class _Execution:
         self._names: set[str] = set()  # and at the boundary
         self._asked: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None
         self._opened = contextlib.ExitStack()
-        self._beat = run.Heartbeat(lambda count: say("step", done=count))
+        self._beat = Heartbeat(lambda count: say("step", done=count))
 
     def carry_out(self) -> None:
         """Carry out the whole run."""
@@ -254,7 +168,7 @@ class _Execution:
         with self._opened:
             if self.restore is not None:
                 self._restore(self.restore)
-            self._looped(self.job.run) if _loops(self.job) else self._steps()
+            self._looped(self.job.run) if loops(self.job) else self._steps()
         if callable(self._asked) and self.facts.asked is not None:
             # What came to be only after the restore is asked for, too.
             self.facts.asked |= {name: key for name, key in self._asked().items() if name not in self._built}
@@ -306,10 +220,10 @@ class _Execution:
         if self.done == self.end:
             if self.saves:
                 self._evaluate()
-                self._snapshot("final")
+                self._snapshot(FINAL)
             if self.task.repeat:  # in the very end: it may draw from what the run draws from
                 self.facts.evaluated_twice = [self.facts.evaluations[-1][1], self._evaluated()]
-            if _loops(self.job):
+            if loops(self.job):
                 raise _EndOfRunError
         self.during = "run"
 
@@ -326,10 +240,10 @@ class _Execution:
         self._saved = self.done
         self.during = "run"
 
-    def failure(self, error: Exception) -> run.Failure:
+    def failure(self, error: Exception) -> Failure:
         """Lay an exception where it belongs."""
         cause = error.error if isinstance(error, RestoreRefusedError) else error
-        return run.Failure(
+        return Failure(
             self.during, type(cause).__name__, str(cause).strip(), self.step, _place(error).removeprefix(" at ") or None
         )
 
@@ -337,7 +251,7 @@ class _Execution:
         if self.restore is None:
             self.folder.mkdir()  # a loop of its own may save whenever it likes
         self.job.build(self.facts.seed)
-        self._built = set(self._snapshot("initial"))
+        self._built = set(self._snapshot(INITIAL))
 
     def _begin(self) -> None:
         """Do what is due before the first step of the process."""
@@ -350,14 +264,14 @@ class _Execution:
             self._at_boundary()
             return
         self._saved = 0
-        if _loops(self.job):
-            self._snapshot("initial")  # some variables are made only when the loop begins
+        if loops(self.job):
+            self._snapshot(INITIAL)  # some variables are made only when the loop begins
 
     def _at_boundary_of_control(self) -> None:
         self.may_save()
         if not (self.task.repeat or self.task.unsaved):
             # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
-            image = run.crash_image_of(Path(self.task.folder), self.done)
+            image = crash_image_of(Path(self.task.folder), self.done)
             shutil.copytree(self.folder, image, ignore_dangling_symlinks=True)
         following = self._next_step()
         if following != self.done:
@@ -368,7 +282,7 @@ class _Execution:
     def _at_earlier_save(self) -> None:
         """Save once before the first boundary: a restore that finds the wrong checkpoint needs one to find."""
         self.may_save()
-        self._snapshot(run.boundary_point(self.done))
+        self._snapshot(boundary_point(self.done))
         if self.schedule.evaluates_at(self.done):
             self._evaluate()
 
@@ -382,8 +296,8 @@ class _Execution:
     def _restore(self, restore: str) -> None:
         self.during = "restore"
         # Each run has a copy of its own, to save into or to mend as it likes.
-        shutil.copytree(run.crash_image_of(Path(self.task.folder), self.schedule.boundary), self.folder)
-        pointer = lead_to_copy(self.folder, run.control_of(Path(self.task.folder)) / "checkpoints")
+        shutil.copytree(crash_image_of(Path(self.task.folder), self.schedule.boundary), self.folder)
+        pointer = lead_to_copy(self.folder, control_of(Path(self.task.folder)) / "checkpoints")
         if pointer is not None:
             raise NotVerifiedError(
                 f"its checkpoint ({pointer.name}) names the folder it was saved to by an absolute path, and so would be "
@@ -404,7 +318,7 @@ class _Execution:
             self.facts.values = None if restored.values is None else list(restored.values)
 
     def _check_opened(self, opened: dict[str, bool]) -> None:
-        began = (run.control_of(Path(self.task.folder)) / "initial.npz").stat().st_mtime
+        began = (control_of(Path(self.task.folder)) / f"{INITIAL}.npz").stat().st_mtime
         outside = written_since(opened, began, but=[self.task.run_folder])
         if outside:
             raise NotVerifiedError(
@@ -419,7 +333,7 @@ class _Execution:
         self.facts.held = None if held is None else list(held)
 
     def _at_boundary(self) -> None:
-        before = self._snapshot(run.boundary_point(self.done))
+        before = self._snapshot(boundary_point(self.done))
         self._names = set(before)
         self._evaluate()
         after = self._digests()
@@ -436,7 +350,7 @@ class _Execution:
         if not getattr(self.job, "defers", False) or (self.restore is not None and self.done - 1 != self.schedule.boundary):
             return
         if self.restore is None or set(self._state()) - self._names:
-            self._snapshot(run.after_point(self.done - 1))
+            self._snapshot(after_point(self.done - 1))
 
     def _snapshot(self, point: str) -> dict[str, str]:
         """Record the state at a point; return the digest of each tensor."""
@@ -470,10 +384,10 @@ class _Execution:
         """
         self.during = "evaluate"
         if self.done not in self.schedule.boundaries:
-            return run.number(self.job.evaluate(), "evaluation loss")
+            return number(self.job.evaluate(), "evaluation loss")
         generators = random.getstate(), np.random.get_state()
         before = remembered.attributes(self.job)
-        found = run.number(self.job.evaluate(), "evaluation loss")
+        found = number(self.job.evaluate(), "evaluation loss")
         random.setstate(generators[0])
         np.random.set_state(generators[1])
         remembered.put_back(self.job, before)

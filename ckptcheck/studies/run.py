@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ckptcheck import jobs
 from ckptcheck.errors import NotVerifiedError, UsageError
-from ckptcheck.jobs.datasets import is_local, load
-from ckptcheck.jobs.options import parse, shown
+from ckptcheck.job.frameworks import preloads
+from ckptcheck.job.options import shown
+from ckptcheck.job.shipped import shipped
 from ckptcheck.run.dask import Place, opened
 from ckptcheck.run.dispatch import Group, Needs
 from ckptcheck.run.dispatch import run as run_groups
@@ -122,16 +122,15 @@ def plan(asked: Definition, chosen: Sequence[Variant], seeds: int, epochs: int, 
 def _recipe(
     job: str, given: Mapping[str, str], epochs: int, versions: Mapping[str, str], summed: dict[str, str | None]
 ) -> Recipe:
-    read = parse(jobs.shipped(job).options, job, given)
+    read = shipped(job).parse(given)
     if read.dataset not in summed:
-        summed[read.dataset] = _digest(read.dataset, read.batch_size)
+        read.steps_per_epoch()  # a look whether it can be trained on
+        summed[read.dataset] = _digest(read.dataset)
     return Recipe(job, {key: shown(value) for key, value in asdict(read).items()}, epochs, versions, summed[read.dataset])
 
 
-def _digest(dataset: str, batch_size: int) -> str | None:
-    """Return the digest of a dataset that is a file, after a look whether it can be trained on."""
-    if is_local(dataset):
-        load(dataset).steps_per_epoch(batch_size)
+def _digest(dataset: str) -> str | None:
+    """Return the digest of a dataset that is a file."""
     if not dataset.endswith(".npz"):
         return None
     return hashlib.sha256(Path(dataset).read_bytes()).hexdigest()
@@ -165,7 +164,8 @@ def _train(planned: Sequence[Planned], top: Path, timeout: float, place: Place |
 
 def _train_groups(groups: Sequence[Group], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:
     trouble: dict[str, str] = {}
-    for event in run_groups(groups, top, Needs(("tensorflow",), (Task.hash_seed,), timeout), place):
+    jobs = [group.first.recipe["job"] for group in groups]
+    for event in run_groups(groups, top, Needs(preloads(jobs), (Task.hash_seed,), timeout), place):
         if event.kind == "usage":
             raise UsageError(event.facts["text"])
         if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
@@ -180,5 +180,5 @@ def _train_groups(groups: Sequence[Group], top: Path, timeout: float, place: Pla
 
 
 def _task(variant: Variant, seed: int, recipe: Recipe) -> Task:
-    environment = jobs.shipped(variant.job).environment
+    environment = shipped(variant.job).environment
     return Task(f"{variant.name} seed {seed}", folder_of(recipe), asdict(recipe), environment)

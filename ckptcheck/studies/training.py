@@ -13,13 +13,14 @@ from typing import Any, ClassVar, Protocol
 
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Job, Score
+from ckptcheck.job.shipped import make_job
 from ckptcheck.run import environment
-from ckptcheck.run.run import Heartbeat
-from ckptcheck.run.worker import Say, make_job, told
+from ckptcheck.run.heartbeat import Heartbeat
+from ckptcheck.run.worker import Say, told
 
 # What a run's numbers depend on: these packages, and these sources of ours.
 PACKAGES = ("tensorflow", "tf-keras", "numpy")
-SOURCES = ("datasets.py", "adapters/tf1.py", "jobs/*.py", "studies/training.py")
+SOURCES = ("adapters/tensorflow/graph.py", "jobs/*.py", "studies/training.py")
 
 FORMAT_VERSION = 1
 RECORD = "run.json"

@@ -6,6 +6,7 @@ import pytest
 
 from ckptcheck import Case, Report, verify
 from tests.conftest import PLANTED
+from tests.rows import at_boundary
 
 JOBS = PLANTED / "keras_jobs.py"
 FINE = ("Unbuilt", "OwnTrainStep", "TwoInputs", "Eager", "MixedPrecision", "Text", "MakesMetrics")
@@ -74,9 +75,7 @@ def test_variables_beside_the_model_are_seen(cases: dict[str, Case]) -> None:
 
 
 def test_names_are_those_of_the_layers(cases: dict[str, Case]) -> None:
-    comparison = cases["TwoInputs × keras"].comparison
-    assert comparison is not None
-    names = list(comparison.at("boundary")["name"])
+    names = list(at_boundary(cases["TwoInputs × keras"]))
     assert names[:4] == ["difference/kernel", "difference/bias", "sum/kernel", "sum/bias"]
     optimizer = {"3.12": "rmsprop"}.get(version("keras")[:4], "rm_sprop")  # what Keras calls it
     assert {f"{optimizer}/iteration", f"{optimizer}/learning_rate", f"{optimizer}/sum/kernel/velocity"} < set(names)

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
-from ckptcheck.jobs import JOBS
+from ckptcheck.jobs.registry import JOBS
 from tests.commands import call
 
 

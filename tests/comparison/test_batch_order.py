@@ -1,16 +1,18 @@
 """How what was read stands to what should have been read."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ckptcheck.comparison.batch_order import Path as Story
+from ckptcheck.comparison.batch_order import DataPath as Story
 from ckptcheck.comparison.batch_order import batches, draws
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.run.digests import MOST_EXAMPLES, fingerprints, split
-from ckptcheck.run.run import Facts, Run
+from ckptcheck.run.run import Facts, Run, StepRecord
 
 # Four steps an epoch, each epoch in an order of its own.
 EPOCHS = ["abcd", "efgh", "ijkl", "mnop"]
@@ -19,10 +21,18 @@ READ = "".join(EPOCHS)
 
 def run(read: str, first: int, boundary: int, examples: list[str] | None = None) -> Run:
     facts = Facts("control", "job", None, 0, Schedule(16, boundary, 4), first_step=first)
-    shown = tuple(tuple(each) for each in examples) if examples else (None,) * len(read)
-    steps = tuple(range(first, first + len(read)))
-    nothing = (None,) * len(read)
-    return Run(Path(), facts, steps, (0.0,) * len(read), nothing, tuple(read), shown, nothing, nothing)
+    shown = [tuple(each) for each in examples] if examples else [None] * len(read)
+    steps = [StepRecord(first + index, 0.0, batch=batch, examples=shown[index]) for index, batch in enumerate(read)]
+    return Run(Path(), facts, tuple(steps), {})
+
+
+def shown(whole: Run, **columns: Sequence[Any]) -> Run:
+    """Return a run whose steps show other things."""
+    steps = [
+        dataclasses.replace(step, **{name: values[index] for name, values in columns.items()})
+        for index, step in enumerate(whole.steps)
+    ]
+    return dataclasses.replace(whole, steps=tuple(steps))
 
 
 @pytest.mark.parametrize(
@@ -66,8 +76,8 @@ def test_stories_of_examples(examples: list[str], story: Story) -> None:
 
 
 def test_nothing_shown() -> None:
-    silent = dataclasses.replace(run(READ, 0, 10), batches=(None,) * 16)
-    assert batches(silent, dataclasses.replace(run("klmnop", 10, 10), batches=(None,) * 6)) == Story()
+    silent = shown(run(READ, 0, 10), batch=[None] * 16)
+    assert batches(silent, shown(run("klmnop", 10, 10), batch=[None] * 6)) == Story()
     assert batches(silent, run("klmnop", 10, 10)).what == "other"
 
 
@@ -93,10 +103,10 @@ def test_large_examples_are_looked_at_in_part() -> None:
 
 
 def test_each_generator_has_a_story_of_its_own() -> None:
-    def drawn(*generators: str) -> tuple[tuple[str, ...], ...]:
-        return tuple(zip(*generators, strict=True))
+    def drawn(*generators: str) -> list[tuple[str, ...]]:
+        return list(zip(*generators, strict=True))
 
-    control = dataclasses.replace(run(READ, 0, 10), draws=drawn(READ, READ, READ))
-    resumed = dataclasses.replace(run("klmnop", 10, 10), draws=drawn("klmnop", "abcdef", "uvwxyz"))
+    control = shown(run(READ, 0, 10), draws=drawn(READ, READ, READ))
+    resumed = shown(run("klmnop", 10, 10), draws=drawn("klmnop", "abcdef", "uvwxyz"))
     assert draws(control, resumed) == (Story(), Story("restarted", 10, 0), Story("other", 10))
-    assert draws(dataclasses.replace(control, draws=(None,) * 16), dataclasses.replace(resumed, draws=(None,) * 6)) == ()
+    assert draws(shown(control, draws=[None] * 16), shown(resumed, draws=[None] * 6)) == ()

@@ -1,11 +1,11 @@
 """Jobs that do not reproduce themselves: what is noise, and what is still a loss."""
 
-import numpy as np
 import pytest
 
 from ckptcheck import Case, UsageError, verify
 from ckptcheck.comparison.noise_floor import MARGIN
 from tests.conftest import toy
+from tests.rows import at_boundary
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,8 @@ def test_within_the_noise_is_recovered(cases: dict[str, Case]) -> None:
     assert case.noise.repeats == 4
     assert 0 < case.noise.training_loss < 1e-6
     assert not case.comparison.exact
-    assert case.comparison.at("boundary")["identical"].all()
-    apart = np.abs(case.comparison.losses["diff"]).max()
+    assert all(row.identical for row in case.comparison.boundary)
+    apart = max(abs(row.diff) for row in case.comparison.steps)
     assert 0 < apart <= MARGIN * case.noise.training_loss
     document = case.document()
     assert document["noise"]["training_loss"] == case.noise.training_loss
@@ -67,9 +67,8 @@ def test_tolerance_is_what_somebody_asks_for() -> None:
         verify(toy("Rounds"), steps=21, boundary=9, **asked).cases[0] for asked in ({}, {"rtol": 1e-5, "atol": 1e-7})
     )
     assert (exact.outcome, within.outcome) == ("diverged", "recovered")
-    assert within.comparison is not None
-    row = within.comparison.at("boundary").set_index("name").loc["v"]
-    assert (row["equal"], row["identical"]) == (True, False)
+    row = at_boundary(within)["v"]
+    assert (row.equal, row.identical) == (True, False)
     assert within.document()["tolerance"] == {"rtol": 1e-5, "atol": 1e-7, "equal_nan": False}
     # Whole numbers have none: a lost step stays one.
     assert verify(toy("StepLost"), steps=21, boundary=9, rtol=0.9, atol=100).cases[0].outcome == "diverged"

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from ckptcheck.comparison.rename_matching import match
-from ckptcheck.comparison.value_origin import Instead, Lookup
+from ckptcheck.comparison.value_origin import Origin, OriginLookup
 from ckptcheck.job import Kind, Tensor
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.run.run import Facts, Recorder, Run, read
+from ckptcheck.run.folder import Recorder, read
+from ckptcheck.run.run import Facts, Run
 
 DRAW = np.random.default_rng(0)
 WEIGHT = DRAW.normal(size=(3, 4)).astype("float32")
@@ -43,13 +44,13 @@ def recorded(folder: Path, states: dict[str, dict[str, np.ndarray]], saved: list
 
 
 @pytest.fixture
-def lookup(tmp_path: Path) -> Lookup:
+def lookup(tmp_path: Path) -> OriginLookup:
     control = recorded(tmp_path / "control", STATES, [4, 9])
     fresh = {name: value + 10 for name, value in STATES["initial"].items()}
-    return Lookup(control, recorded(tmp_path / "resumed", {"initial": fresh, "boundary-9": STATES["boundary-9"]}, []))
+    return OriginLookup(control, recorded(tmp_path / "resumed", {"initial": fresh, "boundary-9": STATES["boundary-9"]}, []))
 
 
-def found(lookup: Lookup, name: str, value: np.ndarray) -> Instead:
+def found(lookup: OriginLookup, name: str, value: np.ndarray) -> Origin:
     return lookup.of(name, Tensor(KINDS[name], STATES["boundary-9"][name]), Tensor(KINDS[name], value))
 
 
@@ -75,7 +76,7 @@ def found(lookup: Lookup, name: str, value: np.ndarray) -> Instead:
     ],
 )
 def test_words(
-    lookup: Lookup, name: str, value: np.ndarray, what: str, other: str, number: float | None, older: int | None
+    lookup: OriginLookup, name: str, value: np.ndarray, what: str, other: str, number: float | None, older: int | None
 ) -> None:
     instead = found(lookup, name, value)
     assert (instead.what, instead.name, instead.older) == (what, other, older)
@@ -93,14 +94,14 @@ def test_rounded_or_cut_to_a_narrower_dtype(tmp_path: Path, dtype: str) -> None:
     rounded = wide.astype(narrow)
     cut = np.where(np.abs(rounded.astype("float64")) > np.abs(wide), np.nextafter(rounded, narrow.type(0)), rounded)
     for value in (rounded, cut):
-        instead = Lookup(run, run).of("x", Tensor(Kind.WEIGHT, wide), Tensor(Kind.WEIGHT, value.astype("float64")))
+        instead = OriginLookup(run, run).of("x", Tensor(Kind.WEIGHT, wide), Tensor(Kind.WEIGHT, value.astype("float64")))
         assert (instead.what, instead.name) == ("narrower", dtype)
 
 
 def test_whole_numbers_through_float32(tmp_path: Path) -> None:
     run = recorded(tmp_path / "run", {"initial": {}, "boundary-9": {}}, [])
     control, resumed = np.array([2**24 + 1]), np.array([2**24])
-    assert Lookup(run, run).of("n", Tensor(Kind.COUNTER, control), Tensor(Kind.COUNTER, resumed)).name == "float32"
+    assert OriginLookup(run, run).of("n", Tensor(Kind.COUNTER, control), Tensor(Kind.COUNTER, resumed)).name == "float32"
 
 
 def tensors(**values: np.ndarray) -> dict[str, Tensor]:

@@ -1,11 +1,17 @@
-"""Defects planted in jobs that call `fit` of Keras on images of digits: what files do not hold, and what is done beside them."""
+"""Defects planted in jobs that call `fit` of Keras on images of digits: what files do not hold, and what is done beside them.
 
+This job, and what it must show, was written by somebody who knew the sentences of the catalogue and none of the code that looks
+for causes: it shows whether causes follow from evidence, and not from what the other jobs happen to be like.
+"""
+
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ways import OMITTED, RESTARTED, SLOTS_AND_STEP, Way, clean, defect, pair
 
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.jobs.datasets import load
@@ -43,12 +49,16 @@ VARIANTS = (
 
 class Fit(FitJob):
     steps_per_epoch = STEPS
-    restores = ("keras",)
+    ways: Mapping[str, Way] = {}
     dense = keras.layers.Dense
     exchanged = False
 
     def __init__(self, variant=0):
         self.variant = VARIANTS[variant]
+
+    @property
+    def restores(self):
+        return tuple(self.ways)
 
     def model(self, **named):
         first, norm, left, right, head = self.variant["names"]
@@ -203,32 +213,29 @@ def frozen(job):
     job.live.get_layer(job.variant["names"][0]).trainable = False
 
 
-TABLE = {
-    "whole": (whole,),
-    "built-weights": (built,),
-    "renamed-layers": (renamed,),
-    "fresh-weights": (fresh,),
-    "compiling-again": (whole, compiling_again),
-    "other-rate": (whole, other_rate),
-    "other-setting": (other_setting,),
-    "wrong-epoch": (whole, wrong_epoch),
-    "frozen": (whole, frozen),
-    "branches-exchanged": (branches_exchanged,),
-    "skip-mismatch": (skip_mismatch,),
-    "one-layer-by-hand": (one_layer_by_hand,),
-    "half": (half,),
-    "torn": (torn,),
-    "last-by-name": (last_by_name,),
-    "half-and-wrong-epoch": (half, wrong_epoch),
-    "other-setting-and-frozen": (other_setting, frozen),
-    "one-layer-by-hand-and-other-rate": (one_layer_by_hand, other_rate),
-}
-
-
 class Files(Fit):
     """One control, and files that are read in many ways."""
 
-    restores = tuple(TABLE)
+    ways = {
+        "whole": clean(whole),
+        "built-weights": clean(built),
+        "renamed-layers": clean(renamed),
+        "fresh-weights": defect(SLOTS_AND_STEP, fresh),
+        "compiling-again": defect(SLOTS_AND_STEP, whole, compiling_again),
+        "other-rate": defect([("learning-rate-differs", None)], whole, other_rate),
+        "other-setting": defect([("hyperparameters-differ", None)], other_setting),
+        "wrong-epoch": defect([("wrong-first-step", None)], whole, wrong_epoch),
+        "frozen": defect([("mode-differs", None)], whole, frozen),
+        "branches-exchanged": defect([("weights-swapped", None)], branches_exchanged),
+        "skip-mismatch": defect([("weights-lost", None)], skip_mismatch),
+        "one-layer-by-hand": defect([("weights-lost", None)], one_layer_by_hand),
+        "half": defect([("precision-lost", None)], half),
+        "torn": defect([("checkpoint-damaged", None)], torn),
+        "last-by-name": defect([("older-checkpoint", None)], last_by_name),
+        "half-and-wrong-epoch": pair(half, wrong_epoch),
+        "other-setting-and-frozen": pair(other_setting, frozen),
+        "one-layer-by-hand-and-other-rate": pair(one_layer_by_hand, other_rate),
+    }
 
     def save(self, folder, step):
         self.live.save(folder / f"model-{step}.keras")
@@ -240,7 +247,7 @@ class Files(Fit):
         (folder / "torn" / f"model-{step}.keras").write_bytes(data[: len(data) // 2])
 
     def restore(self, folder, restore):
-        read, *after = TABLE[restore]
+        read, *after = self.ways[restore].how
         restored = read(self, Path(folder))
         for change in after:
             change(self)
@@ -253,7 +260,11 @@ class Files(Fit):
 class Dropout(Fit):
     """The state of a seed generator is in no file: a model that is loaded draws another seed, the same model begins again."""
 
-    restores = ("keras", "weights-built", "checkpoint")
+    ways = {
+        "keras": defect(RESTARTED),
+        "weights-built": defect(RESTARTED),
+        "checkpoint": defect(RESTARTED),
+    }
     seed = None
 
     def between(self, net):
@@ -269,6 +280,12 @@ class Dropout(Fit):
 
 class SeededDropout(Dropout):
     """With a seed of its own it begins again, whichever way it is restored."""
+
+    ways = {
+        "keras": defect(RESTARTED),
+        "weights-built": defect(RESTARTED),
+        "checkpoint": defect(RESTARTED),
+    }
 
     seed = 3
 
@@ -289,6 +306,8 @@ class Centre(keras.layers.Layer):
 class UnknownToKeras(Fit):
     """A non-trainable weight of a layer of one's own is in no file."""
 
+    ways = {"keras": defect([("state-lost", OMITTED)])}
+
     def between(self, net):
         return Centre(name="centre")(net)
 
@@ -296,7 +315,7 @@ class UnknownToKeras(Fit):
 class MidEpoch(Fit):
     """A backup in the middle of an epoch, which is then begun again."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("wrong-first-step", None)])}
     boundary_epochs = 2.5
 
     def callbacks_for(self, restore):
@@ -306,7 +325,7 @@ class MidEpoch(Fit):
 class SwapFirst(Fit):
     """The backup is made while the averages are in the weights."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("shadows-in-weights", None)])}
 
     def optimizer(self, **named):
         return super().optimizer(use_ema=True, ema_momentum=0.9, **named)
@@ -317,6 +336,8 @@ class SwapFirst(Fit):
 
 class Plateau(Fit):
     """A callback waits, and forgets for how long."""
+
+    ways = {"keras": defect([("python-state-lost", None)])}
 
     def optimizer(self, **named):
         return self.variant["optimizer"](0.01, **named)  # a callback changes no schedule
@@ -338,6 +359,8 @@ class Ramp(keras.callbacks.Callback):
 class CountsSteps(Plateau):
     """A callback of one's own counts, and what it counts is in no file."""
 
+    ways = {"keras": defect([("python-state-lost", None)])}
+
     def callbacks(self):
         return [Ramp()]
 
@@ -345,7 +368,7 @@ class CountsSteps(Plateau):
 class Reshuffled(Fit):
     """tf.data shuffles with a seed: a new order in each epoch, and the first one again after a restart."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("data-order", None)])}
 
     def fit(self, model, callbacks, initial_epoch):
         pairs = tf.data.Dataset.from_tensor_slices(self.images()).shuffle(BATCH * STEPS, seed=1).batch(BATCH)
@@ -354,6 +377,8 @@ class Reshuffled(Fit):
 
 class LabelsBySet(Fit):
     """Classes are numbered in the order of a set."""
+
+    ways = {"keras": defect([("depends-on-hash-order", None)])}
 
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -365,7 +390,10 @@ class LabelsBySet(Fit):
 class HalfPrecision(Fit):
     """Mixed precision: the optimizer inside is kept, and compiling puts a new loss scale around it."""
 
-    restores = ("keras", "compiled-with-inner")
+    ways = {
+        "keras": clean(),
+        "compiled-with-inner": defect([("loss-scale-lost", None)]),
+    }
 
     def model(self):
         keras.mixed_precision.set_global_policy("mixed_float16")
@@ -388,7 +416,7 @@ class HalfPrecision(Fit):
 class DropoutAndSteps(SeededDropout, CountsSteps):
     """Two that have nothing to do with each other."""
 
-    restores = ("keras",)
+    ways = {"keras": pair(causes=[("generators-restarted", OMITTED), ("python-state-lost", None)])}
 
 
 # `files.py:Files_1` is the job `Files` in the second variant.

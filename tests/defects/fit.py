@@ -1,12 +1,13 @@
 """Defects planted in jobs that call `fit` of Keras: what its files do not hold, and what is done around its callbacks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ways import OMITTED, RESTARTED, SLOTS_AND_STEP, Way, clean, defect, pair
 
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.job import Restored
@@ -47,10 +48,14 @@ def data():
 
 class Fit(FitJob):
     steps_per_epoch = STEPS
-    restores: Sequence[str] = ("keras",)
+    ways: Mapping[str, Way] = {}
 
     def __init__(self, variant=0):
         self.variant = VARIANTS[variant]
+
+    @property
+    def restores(self):
+        return tuple(self.ways)
 
     def layers(self):
         first, norm, _ = self.variant["names"]
@@ -175,41 +180,33 @@ def both(one, other):
     return restore
 
 
-TABLE = {
-    "fresh-weights": fresh_weights,
-    "compiling-again": compiling_again,
-    "other-rate": other_rate,
-    "other-setting": other_setting,
-    "wrong-epoch": wrong_epoch,
-    "frozen": frozen,
-    "one-layer-left-out": one_layer_left_out,
-    "through-float16": through_float16,
-    "truncated": truncated,
-}
-TOGETHER = {
-    "through-float16-and-other-rate": both(through_float16, other_rate),
-    "other-setting-and-wrong-epoch": both(other_setting, wrong_epoch),
-}
-
-
 class ByHand(Fit):
     """Files of Keras, restored in ways that lose something."""
 
     ways = {
-        "whole": whole,
-        "built-weights": built_weights,
-        "renamed-layers": renamed_layers,
-        **TABLE,
-        **TOGETHER,
+        "whole": clean(whole),
+        "built-weights": clean(built_weights),
+        "renamed-layers": clean(renamed_layers),
+        "fresh-weights": defect(SLOTS_AND_STEP, fresh_weights),
+        "compiling-again": defect(SLOTS_AND_STEP, compiling_again),
+        "other-rate": defect([("learning-rate-differs", None)], other_rate),
+        "other-setting": defect([("hyperparameters-differ", None)], other_setting),
+        "wrong-epoch": defect([("wrong-first-step", None)], wrong_epoch),
+        "frozen": defect([("mode-differs", None)], frozen),
+        "one-layer-left-out": defect([("weights-lost", None)], one_layer_left_out),
+        "through-float16": defect([("precision-lost", None)], through_float16),
+        "truncated": defect([("checkpoint-damaged", None)], truncated),
+        "through-float16-and-other-rate": pair(both(through_float16, other_rate)),
+        "other-setting-and-wrong-epoch": pair(both(other_setting, wrong_epoch)),
     }
-    restores = tuple(ways)
 
     def save(self, folder, step):
         self.live.save(folder / f"model-{step}.keras")
         self.live.save_weights(folder / f"model-{step}.weights.h5")
 
     def restore(self, folder, restore):
-        return self.ways[restore](self, Path(folder))
+        (restoring,) = self.ways[restore].how
+        return restoring(self, Path(folder))
 
 
 # --- Jobs that lose something by how they are made -------------------------------------------------------------------------
@@ -218,7 +215,10 @@ class ByHand(Fit):
 class WithDropout(Fit):
     """The state of a seed generator is in no file: another model has another seed, the same one begins again."""
 
-    restores = ("keras", "checkpoint")
+    ways = {
+        "keras": defect([("generators-reseeded", OMITTED)]),
+        "checkpoint": defect(RESTARTED),
+    }
 
     def layers(self):
         return [*super().layers(), keras.layers.Dropout(0.3)]
@@ -240,6 +240,8 @@ class Scale(keras.layers.Layer):
 class StateOfItsOwn(Fit):
     """A layer holds a variable that Keras does not know of."""
 
+    ways = {"keras": defect([("state-lost", None)])}
+
     def layers(self):
         return [*super().layers(), Scale(name="scale")]
 
@@ -247,7 +249,7 @@ class StateOfItsOwn(Fit):
 class MidEpoch(Fit):
     """A backup in the middle of an epoch, which is then begun again."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("wrong-first-step", None)])}
     boundary_epochs = 2.4
 
     def callbacks_for(self, restore):
@@ -257,7 +259,7 @@ class MidEpoch(Fit):
 class SwapFirst(Fit):
     """The backup is made while the averages are in the weights."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("shadows-in-weights", None)])}
 
     def optimizer(self, **named):
         return super().optimizer(use_ema=True, ema_momentum=0.9, **named)
@@ -269,6 +271,8 @@ class SwapFirst(Fit):
 class SwapLast(SwapFirst):
     """The backup is right, and each swap rounds the weights of the control: it adds and subtracts."""
 
+    ways = {"backup": defect([("rounding", None)], clean={"rtol": 0.001, "atol": 1e-05})}
+
     def fit(self, model, callbacks, initial_epoch):
         x, y = data()
         given = [*callbacks[:-1], *self.callbacks(), callbacks[-1]]
@@ -277,6 +281,8 @@ class SwapLast(SwapFirst):
 
 class Plateau(Fit):
     """A callback waits, and forgets for how long."""
+
+    ways = {"keras": defect([("python-state-lost", None)])}
 
     def callbacks(self):
         return [keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=2, min_delta=10.0)]
@@ -295,6 +301,8 @@ class Warm(keras.callbacks.Callback):
 class CountsItself(Fit):
     """A callback of one's own counts, and what it counts is in no file."""
 
+    ways = {"keras": defect([("python-state-lost", None)])}
+
     def callbacks(self):
         return [Warm()]
 
@@ -302,7 +310,7 @@ class CountsItself(Fit):
 class Reshuffled(Fit):
     """tf.data shuffles with a seed: a new order in each epoch, and the first one again after a restart."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("data-order", None)])}
 
     def fit(self, model, callbacks, initial_epoch):
         pairs = tf.data.Dataset.from_tensor_slices(data()).shuffle(BATCH * STEPS, seed=1).batch(BATCH)
@@ -311,6 +319,8 @@ class Reshuffled(Fit):
 
 class LabelsBySet(Fit):
     """Classes are numbered in the order of a set."""
+
+    ways = {"keras": defect([("depends-on-hash-order", None)])}
 
     names = ("setosa", "versicolor", "virginica")
 
@@ -324,7 +334,7 @@ class LabelsBySet(Fit):
 class ScaleBegunAgain(Fit):
     """Mixed precision: the optimizer inside is restored, and the loss scale around it is made anew."""
 
-    restores = ("inner-optimizer",)
+    ways = {"inner-optimizer": defect([("loss-scale-lost", OMITTED)])}
 
     def model(self):
         keras.mixed_precision.set_global_policy("mixed_float16")
@@ -343,8 +353,8 @@ class ScaleBegunAgain(Fit):
         tf.train.CheckpointManager(self.checkpoint(), str(folder), max_to_keep=None).save(checkpoint_number=step)
 
     def restore(self, folder, restore):
+        from ckptcheck.adapters.tensorflow.variables import names_of
         from ckptcheck.adapters.tf2 import restore_checkpoint
-        from ckptcheck.adapters.tf_variables import names_of
 
         self.live.optimizer.build(self.live.trainable_variables)
         prefix = tf.train.latest_checkpoint(str(folder))
@@ -356,7 +366,7 @@ class ScaleBegunAgain(Fit):
 class TwoReplicas(Fit):
     """Each replica has moving statistics of its own, one of them is saved."""
 
-    restores = ("weights-built",)
+    ways = {"weights-built": defect([("replicas-lost", None)])}
     synchronized = False
 
     def layers(self):
@@ -381,11 +391,15 @@ class TwoReplicas(Fit):
 class TwoReplicasTogether(TwoReplicas):
     """Clean: the statistics are taken over both replicas."""
 
+    ways = {"weights-built": clean()}
+
     synchronized = True
 
 
 class BestOnly(Fit):
     """ModelCheckpoint(save_best_only=True) forgets what the best was, and overwrites it with the next."""
+
+    ways = {"keras": defect([("python-state-lost", None)])}
 
     def callbacks(self):
         return [keras.callbacks.ModelCheckpoint(str(self.folder / "best.keras"), monitor="loss", save_best_only=True)]
@@ -393,6 +407,8 @@ class BestOnly(Fit):
 
 class DropoutAndPlateau(Plateau):
     """Two that have nothing to do with each other."""
+
+    ways = {"keras": pair(causes=[("generators-reseeded", OMITTED), ("python-state-lost", None)])}
 
     def layers(self):
         return [*super().layers(), keras.layers.Dropout(0.3)]

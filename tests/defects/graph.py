@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from ways import NEVER, NOT_APPLIED, OMITTED, ONLY_TRAINABLES, OVERWRITTEN, clean, defect, pair
 
+from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tf1 import GraphJob, Network
-from ckptcheck.adapters.tf_contents import contents
 from ckptcheck.job import POISON, Restored, RestoreRefusedError, Step
 
 tf1 = tf.compat.v1
@@ -55,7 +56,7 @@ class Graph(GraphJob):
         super().build(seed)
         self.graph._unsafe_unfinalize()
         with self.graph.as_default():
-            places = dict.fromkeys(place for place, *_ in self.table.values())
+            places = dict.fromkeys(place for place, *_ in (way.how for way in self.ways.values()))
             self.savers = {place: tf1.train.Saver(self.in_place(place), save_relative_paths=True) for place in places}
         self.graph.finalize()
 
@@ -127,7 +128,7 @@ class Graph(GraphJob):
 
     @property
     def restores(self):
-        return tuple(self.table)
+        return tuple(self.ways)
 
     def save(self, folder, step):
         for place, saver in self.savers.items():
@@ -136,7 +137,7 @@ class Graph(GraphJob):
                 saver.save(self.session, str(folder / place / "model.ckpt"), step, write_meta_graph=False)
 
     def restore(self, folder, restore):
-        place, asking, *changes = self.table[restore]
+        place, asking, *changes = self.ways[restore].how
         self.place = Path(folder) / place
         self.graph._unsafe_unfinalize()
         with self.graph.as_default():
@@ -256,38 +257,33 @@ def other_rate(job):
 
 BEFORE = (losing_the_state_file, truncating)
 
-# restore → (folder of the checkpoint, what is asked for, *changes). What must be found stands in expected.py.
-TABLE = {
-    "saver-over-trainable": ("trainable", what_is_there),
-    "statistics-not-saved": ("without-statistics", what_is_there),
-    "statistics-not-asked-for": ("whole", no_statistics),
-    "statistics-initialised": ("whole", what_is_there, initialising_statistics),
-    "averages-as-weights": ("whole", averages),
-    "averages-not-saved": ("without-shadows", averages),
-    "shadows-not-saved": ("without-shadows", what_is_there),
-    "slots-not-saved": ("without-slots", what_is_there),
-    "step-not-saved": ("without-step", what_is_there),
-    "another-name": ("whole", another_name),
-    "other-shape": ("whole", another_shape),
-    "weights-by-position": ("whole", weights_by_position),
-    "slots-by-position": ("whole", slots_by_position),
-    "initialised-after": ("whole", what_is_there, initialising),
-    "state-file-lost": ("whole", what_is_there, losing_the_state_file),
-    "truncated": ("whole", what_is_there, truncating),
-    "older": ("whole", what_is_there, older_but_for_the_step),
-    "other-rate": ("whole", what_is_there, other_rate),
+# restore → what it must show, the folder of the checkpoint, what is asked for, *changes.
+Graph.ways = {
+    "whole": clean("whole", what_is_there),
+    "saver-over-trainable": defect(ONLY_TRAINABLES, "trainable", what_is_there),
+    "statistics-not-saved": defect([("moving-statistics-lost", OMITTED)], "without-statistics", what_is_there),
+    "statistics-not-asked-for": defect([("moving-statistics-lost", NOT_APPLIED)], "whole", no_statistics),
+    "statistics-initialised": defect(
+        [("moving-statistics-lost", OVERWRITTEN)], "whole", what_is_there, initialising_statistics
+    ),
+    "averages-as-weights": defect([("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)], "whole", averages),
+    "averages-not-saved": defect([("shadows-not-in-checkpoint", None)], "without-shadows", averages),
+    "shadows-not-saved": defect([("shadows-lost", OMITTED)], "without-shadows", what_is_there),
+    "slots-not-saved": defect([("slots-lost", OMITTED)], "without-slots", what_is_there),
+    "step-not-saved": defect([("step-lost", OMITTED)], "without-step", what_is_there),
+    "another-name": defect([("keys-not-in-checkpoint", None)], "whole", another_name),
+    "other-shape": defect([("resumed-run-raised", None)], "whole", another_shape),
+    "weights-by-position": defect([("weights-swapped", None)], "whole", weights_by_position),
+    "slots-by-position": defect([("slots-swapped", None)], "whole", slots_by_position),
+    "initialised-after": defect([("initialised-again", OVERWRITTEN)], "whole", what_is_there, initialising),
+    "state-file-lost": defect([("nothing-restored", None)], "whole", what_is_there, losing_the_state_file),
+    "truncated": defect([("checkpoint-damaged", None)], "whole", what_is_there, truncating),
+    "older": defect([("older-checkpoint", None)], "whole", what_is_there, older_but_for_the_step),
+    "other-rate": defect([("learning-rate-differs", None)], "whole", what_is_there, other_rate),
+    "statistics-not-asked-for-and-other-rate": pair("whole", no_statistics, other_rate),
+    "slots-by-position-and-statistics-initialised": pair("whole", slots_by_position, initialising_statistics),
+    "shadows-not-saved-and-other-rate": pair("without-shadows", what_is_there, other_rate),
 }
-TOGETHER = {
-    "statistics-not-asked-for-and-other-rate": ("whole", no_statistics, other_rate),
-    "slots-by-position-and-statistics-initialised": ("whole", slots_by_position, initialising_statistics),
-    "shadows-not-saved-and-other-rate": ("without-shadows", what_is_there, other_rate),
-}
-Graph.table = {
-    "whole": ("whole", what_is_there),
-    **TABLE,
-    **TOGETHER,
-}
-ONE = {"whole": ("whole", what_is_there)}
 
 
 # --- Defects of how the job is made, each a job of its own -------------------------------------------------------------------
@@ -296,7 +292,7 @@ ONE = {"whole": ("whole", what_is_there)}
 class NoUpdates(Graph):
     """The update ops of the moving averages are never run."""
 
-    table = ONE
+    ways = {"whole": defect([("statistics-never-move", NEVER)], "whole", what_is_there)}
 
     def updates(self):
         return []
@@ -305,7 +301,7 @@ class NoUpdates(Graph):
 class CountsItself(Graph):
     """The learning rate is decayed by the program."""
 
-    table = ONE
+    ways = {"whole": defect([("python-state-lost", None)], "whole", what_is_there)}
     decayed = 0.1
 
     def __init__(self, variant=0):
@@ -324,7 +320,7 @@ class CountsItself(Graph):
 class Stream(Graph):
     """The mask is drawn from a stream with a seed of its own, which begins again in a new session."""
 
-    table = ONE
+    ways = {"whole": defect([("generators-restarted", None)], "whole", what_is_there)}
 
     def random(self, step, shape):
         return 1 + 0.2 * tf1.random_normal(shape, seed=self.seed_of_mask())
@@ -341,6 +337,8 @@ class Stream(Graph):
 class StreamSeededFromOutside(Stream):
     """The same, with another seed in each process."""
 
+    ways = {"whole": defect([("generators-reseeded", None)], "whole", what_is_there)}
+
     def seed_of_mask(self):
         return 6 if self.restarted else 5
 
@@ -348,7 +346,7 @@ class StreamSeededFromOutside(Stream):
 class FeaturesBySet(Graph):
     """Columns come in the order of a set."""
 
-    table = ONE
+    ways = {"whole": defect([("depends-on-hash-order", None)], "whole", what_is_there)}
     names = tuple("abcdefghij")
 
     def batch(self, step):
@@ -359,7 +357,7 @@ class FeaturesBySet(Graph):
 class OtherSettings(Graph):
     """The optimizer is made with another setting when the script is started again."""
 
-    table = ONE
+    ways = {"whole": defect([("hyperparameters-differ", OMITTED)], "whole", what_is_there)}
 
     def other_settings(self):
         return self.restarted
@@ -368,7 +366,7 @@ class OtherSettings(Graph):
 class TrainableCollection(Graph):
     """Clean: the Saver is over the trainable variables, and all that is needed was put into that collection."""
 
-    table = {"trainable": ("trainable", what_is_there)}
+    ways = {"trainable": clean("trainable", what_is_there)}
 
     def network(self):
         made = super().network()
@@ -382,7 +380,7 @@ class TrainableCollection(Graph):
 class Recomputed(Graph):
     """Clean: the step is not saved, and put back from the name of the checkpoint."""
 
-    table = {"without-step": ("without-step", what_is_there)}
+    ways = {"without-step": clean("without-step", what_is_there)}
 
     def restore(self, folder, restore):
         restored = super().restore(folder, restore)
@@ -395,7 +393,7 @@ class Recomputed(Graph):
 class AtTheEndOfAnEpoch(Graph):
     """Clean: saved exactly between two epochs."""
 
-    table = ONE
+    ways = {"whole": clean("whole", what_is_there)}
     boundary_epochs = 2.0
 
 

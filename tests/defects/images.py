@@ -2,6 +2,9 @@
 
 Two kernels of one shape have no name, as in many a script of that time; the dropout masks come from a generator of NumPy that
 is saved beside the checkpoint.
+
+This job, and what it must show, was written by somebody who knew the sentences of the catalogue and none of the code that looks
+for causes: it shows whether causes follow from evidence, and not from what the other jobs happen to be like.
 """
 
 import json
@@ -10,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from ways import NEVER, NOT_APPLIED, OMITTED, ONLY_TRAINABLES, OVERWRITTEN, clean, defect, pair
 
+from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tf1 import GraphJob, Network
-from ckptcheck.adapters.tf_contents import contents
 from ckptcheck.job import POISON, Restored, RestoreRefusedError, Step
 from ckptcheck.jobs.datasets import load
 
@@ -53,7 +57,7 @@ VARIANTS = (
 
 
 class Images(GraphJob):
-    """One control for all restores of `table`: where from, what is asked for, and what is done after it."""
+    """One control for all restores of `ways`: where from, what is asked for, and what is done after it."""
 
     steps_per_epoch = STEPS
 
@@ -164,11 +168,11 @@ class Images(GraphJob):
 
     @property
     def restores(self):
-        return tuple(self.table)
+        return tuple(self.ways)
 
     def places(self):
         """The folders that a save writes: those that some restore reads."""
-        return dict.fromkeys(place for place, *_ in self.table.values())
+        return dict.fromkeys(place for place, *_ in (way.how for way in self.ways.values()))
 
     def held_in(self, place):
         """What is saved into a folder."""
@@ -195,7 +199,7 @@ class Images(GraphJob):
         (folder / "masks.json").write_text(json.dumps(self.masks.bit_generator.state))
 
     def restore(self, folder, restore):
-        place, asking, *after = self.table[restore]
+        place, asking, *after = self.ways[restore].how
         self.folder = Path(folder) / place
         self.masks.bit_generator.state = json.loads((Path(folder) / "masks.json").read_text())
         self.prefix = tf1.train.latest_checkpoint(str(self.folder))
@@ -309,33 +313,32 @@ def step_and_masks_recomputed(job):
 
 # --- One control, many restores ---------------------------------------------------------------------------------------------
 
-WHOLE = {"whole": ("whole", all_of_it)}
-
-Images.table = {
-    **WHOLE,
-    "recomputed": ("without-step", what_is_there, step_and_masks_recomputed),
-    "saver-over-trainables": ("trainable", what_is_there),
-    "statistics-not-saved": ("without-statistics", what_is_there),
-    "statistics-not-asked-for": ("whole", all_but_statistics),
-    "statistics-initialised": ("whole", all_of_it, initialise_statistics),
-    "averages-for-training": ("whole", averages),
-    "averages-not-saved": ("without-shadows", averages),
-    "shadows-not-saved": ("without-shadows", what_is_there),
-    "slots-not-saved": ("without-slots", what_is_there),
-    "slots-exchanged": ("whole", slots_in_another_order),
-    "step-not-saved": ("without-step", what_is_there),
-    "renamed": ("whole", after_renaming),
-    "initialised-after": ("whole", all_of_it, initialise_all),
-    "state-file-missing": ("without-state-file", all_of_it),
-    "older": ("whole", all_of_it, older_weights),
-    "torn": ("torn", all_of_it),
-    "other-rate": ("whole", all_of_it, other_rate),
-    "masks-restart": ("whole", all_of_it, masks_restart),
-    "masks-reseeded": ("whole", all_of_it, masks_reseeded),
-    "statistics-not-asked-for-and-masks-restart": ("whole", all_but_statistics, masks_restart),
-    "slots-exchanged-and-other-rate": ("whole", slots_in_another_order, other_rate),
-    "shadows-not-saved-and-masks-reseeded": ("without-shadows", what_is_there, masks_reseeded),
-    "averages-for-training-and-statistics-initialised": ("whole", averages, initialise_statistics),
+# restore → what it must show, the folder of the checkpoint, what is asked for, *changes.
+Images.ways = {
+    "whole": clean("whole", all_of_it),
+    "recomputed": clean("without-step", what_is_there, step_and_masks_recomputed),
+    "saver-over-trainables": defect(ONLY_TRAINABLES, "trainable", what_is_there),
+    "statistics-not-saved": defect([("moving-statistics-lost", OMITTED)], "without-statistics", what_is_there),
+    "statistics-not-asked-for": defect([("moving-statistics-lost", NOT_APPLIED)], "whole", all_but_statistics),
+    "statistics-initialised": defect([("moving-statistics-lost", OVERWRITTEN)], "whole", all_of_it, initialise_statistics),
+    "averages-for-training": defect([("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)], "whole", averages),
+    "averages-not-saved": defect([("shadows-not-in-checkpoint", None)], "without-shadows", averages),
+    "shadows-not-saved": defect([("shadows-lost", OMITTED)], "without-shadows", what_is_there),
+    "slots-not-saved": defect([("slots-lost", OMITTED)], "without-slots", what_is_there),
+    "slots-exchanged": defect([("slots-swapped", None)], "whole", slots_in_another_order),
+    "step-not-saved": defect([("step-lost", OMITTED)], "without-step", what_is_there),
+    "renamed": defect([("keys-not-in-checkpoint", None)], "whole", after_renaming),
+    "initialised-after": defect([("initialised-again", OVERWRITTEN)], "whole", all_of_it, initialise_all),
+    "state-file-missing": defect([("nothing-restored", None)], "without-state-file", all_of_it),
+    "older": defect([("older-checkpoint", None)], "whole", all_of_it, older_weights),
+    "torn": defect([("checkpoint-damaged", None)], "torn", all_of_it),
+    "other-rate": defect([("learning-rate-differs", None)], "whole", all_of_it, other_rate),
+    "masks-restart": defect([("generators-restarted", None)], "whole", all_of_it, masks_restart),
+    "masks-reseeded": defect([("generators-reseeded", None)], "whole", all_of_it, masks_reseeded),
+    "statistics-not-asked-for-and-masks-restart": pair("whole", all_but_statistics, masks_restart),
+    "slots-exchanged-and-other-rate": pair("whole", slots_in_another_order, other_rate),
+    "shadows-not-saved-and-masks-reseeded": pair("without-shadows", what_is_there, masks_reseeded),
+    "averages-for-training-and-statistics-initialised": pair("whole", averages, initialise_statistics),
 }
 
 
@@ -345,7 +348,7 @@ Images.table = {
 class NoUpdates(Images):
     """The update ops of the moving statistics are never run."""
 
-    table = WHOLE
+    ways = {"whole": defect([("statistics-never-move", NEVER)], "whole", all_of_it)}
 
     def updates(self):
         return []
@@ -354,7 +357,7 @@ class NoUpdates(Images):
 class NeverAveraged(Images):
     """The averages of the weights are made, and their op is never run."""
 
-    table = WHOLE
+    ways = {"whole": defect([("shadows-never-move", NEVER)], "whole", all_of_it)}
 
     def train_op(self, update, averaged):
         return update
@@ -363,7 +366,7 @@ class NeverAveraged(Images):
 class SwapsForSaving(Images):
     """The averages are put into the weights for the save, and stay there."""
 
-    table = WHOLE
+    ways = {"whole": defect([("saving-changes-the-run", None)], "whole", all_of_it)}
 
     def collect(self):
         self.swap = [tf1.assign(each, self.ema.average(each)) for each in tf1.trainable_variables()]
@@ -376,7 +379,7 @@ class SwapsForSaving(Images):
 class Decays(Images):
     """The program lowers the learning rate itself, step by step."""
 
-    table = WHOLE
+    ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
     def train(self, step):
         done = super().train(step)
@@ -387,7 +390,7 @@ class Decays(Images):
 class CountsEpochs(Images):
     """The program counts its epochs, and the learning rate follows the count."""
 
-    table = WHOLE
+    ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
     def __init__(self, variant=0):
         super().__init__(variant)
@@ -403,7 +406,7 @@ class CountsEpochs(Images):
 class WaitsForLoss(Images):
     """A plateau by hand: the rate is cut where the loss has not fallen for some steps; best loss, patience and cuts are not saved."""
 
-    table = WHOLE
+    ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
     def __init__(self, variant=0):
         super().__init__(variant)
@@ -422,7 +425,7 @@ class WaitsForLoss(Images):
 class ByOpSeed(Images):
     """Dropout by an op with a seed of its own, which begins again in each session."""
 
-    table = WHOLE
+    ways = {"whole": defect([("generators-restarted", None)], "whole", all_of_it)}
 
     def dropout(self, step, shape):
         draw = tf1.random_uniform(shape, seed=self.seed_of_op())
@@ -438,6 +441,8 @@ class ByOpSeed(Images):
 class ByClock(ByOpSeed):
     """The same, with a seed that the clock gives."""
 
+    ways = {"whole": defect([("generators-reseeded", None)], "whole", all_of_it)}
+
     def seed_of_op(self):
         return 1732406400 if self.restarted else 1732400000
 
@@ -445,7 +450,7 @@ class ByClock(ByOpSeed):
 class Renamed(Images):
     """A layer has another name in the script of today."""
 
-    table = WHOLE
+    ways = {"whole": defect([("keys-not-in-checkpoint", None)], "whole", all_of_it)}
 
     def build(self, seed):
         if seed >= POISON:
@@ -460,7 +465,7 @@ class InAnotherOrder(Images):
     The state is named after where a kernel is used, not after the name that TensorFlow gives it.
     """
 
-    table = WHOLE
+    ways = {"whole": defect([("weights-swapped", None)], "whole", all_of_it)}
 
     def unnamed(self, shape):
         one, two = super().unnamed(shape)
@@ -482,7 +487,7 @@ class InAnotherOrder(Images):
 class LabelsBySet(Images):
     """Classes are numbered in the order of a set."""
 
-    table = WHOLE
+    ways = {"whole": defect([("depends-on-hash-order", None)], "whole", all_of_it)}
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
     def labels(self, labels):
@@ -493,7 +498,7 @@ class LabelsBySet(Images):
 class TrainableCollection(Images):
     """Clean: a Saver over the trainable variables, and what else is needed was put into that collection."""
 
-    table = {"trainable": ("trainable", what_is_there)}
+    ways = {"trainable": clean("trainable", what_is_there)}
 
     def collect(self):
         known = {variable.op.name for variable in tf1.trainable_variables()}
@@ -505,7 +510,7 @@ class TrainableCollection(Images):
 class MasksByStep(Images):
     """Clean: the mask follows from the global step, so that no generator is to be saved."""
 
-    table = WHOLE
+    ways = {"whole": clean("whole", all_of_it)}
 
     def dropout(self, step, shape):
         draw = tf.random.stateless_uniform(shape, [7, tf.cast(step, tf.int32)])

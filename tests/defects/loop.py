@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from ways import NEVER, NOT_APPLIED, OMITTED, OVERWRITTEN, RESTARTED, clean, defect, pair
 
 from ckptcheck import Step
 from ckptcheck.adapters.tf2 import CheckpointJob
@@ -143,16 +144,16 @@ class Loop(CheckpointJob):
 
     @property
     def restores(self):
-        return tuple(self.table)
+        return tuple(self.ways)
 
     def save(self, folder, step):
-        for without in dict.fromkeys(tuple(sorted(each[0])) for each in self.table.values()):
+        for without in dict.fromkeys(tuple(sorted(way.how[0])) for way in self.ways.values()):
             checkpoint = self.checkpoint_of(self.parts(), without)
             place = folder / ("-".join(without) or "whole")
             tf.train.CheckpointManager(checkpoint, str(place), max_to_keep=None).save(checkpoint_number=step)
 
     def restore(self, folder, restore):
-        without, *changes = self.table[restore]
+        without, *changes = self.ways[restore].how
         self.place = Path(folder) / ("-".join(sorted(without)) or "whole")
         if changes and changes[0] is in_the_wrong_folder:
             return None
@@ -306,66 +307,57 @@ def refusing(job):
 BEFORE = (not_asking_for_statistics, truncating_the_data)
 
 
-# restore → (what is left out of the checkpoint, *changes). What must be found stands in expected.py.
-TABLE = {
-    "optimizer-left-out": (("slots", "iterations", "accumulators"),),
-    "slots-left-out": (("slots",),),
-    "iterations-left-out": (("iterations",),),
-    "step-left-out": (("step",),),
-    "accumulators-left-out": (("accumulators",),),
-    "statistics-left-out": (("statistics",),),
-    "statistics-not-asked-for": ((), not_asking_for_statistics),
-    "statistics-initialised": ((), initialising_statistics),
-    "shadows-left-out": (("shadows",),),
-    "shadows-from-weights": (("shadows",), averages_from_weights),
-    "weights-from-shadows": ((), weights_from_averages),
-    "weights-left-out": (("weights",),),
-    "dropout-seed-left-out": (("seed",),),
-    "generator-left-out": (("generator",),),
-    "generator-reseeded": ((), reseeding),
-    "iterator-left-out": (("iterator",),),
-    "batch-taken": ((), taking_a_batch),
-    "first-order-again": ((), first_order_again),
-    "buffer-lost": ((), without_the_buffer),
-    "nan-in-a-slot": ((), nan_in_a_slot),
-    "through-bfloat16": ((), through_bfloat16),
-    "decayed": ((), decaying),
-    "weights-exchanged": ((), exchanging_weights),
-    "slots-exchanged": ((), exchanging_slots),
-    "extra-left-out": (("extra",),),
-    "other-setting": ((), other_setting),
-    "other-rate": ((), other_rate),
-    "statistics-exchanged": ((), exchanging_statistics),
-    "other-data": ((), other_data),
-    "hidden-penalty": ((), hidden_penalty),
-    "older-weights": ((), older_weights),
-    "wrong-folder": ((), in_the_wrong_folder),
-    "evaluation-mode": ((), evaluation_mode),
-    "frozen-layer": ((), freezing),
-    "raises": ((), raising),
-    "other-dtype": ((), other_dtype),
-    "refuses": ((), refusing),
-    "truncated": ((), truncating_the_data),
-}
-TOGETHER = (
-    ("statistics-left-out", "iterator-left-out"),
-    ("slots-exchanged", "dropout-seed-left-out"),
-    ("through-bfloat16", "batch-taken"),
-    ("shadows-left-out", "iterations-left-out"),
-    ("generator-reseeded", "accumulators-left-out"),
-    ("step-left-out", "batch-taken"),
-    ("other-setting", "statistics-initialised"),
-)
-
-
-def together(one, other):
-    return ((*one[0], *other[0]), *one[1:], *other[1:])
-
-
-Loop.table = {
-    "whole": ((),),
-    **TABLE,
-    **{f"{one}-and-{other}": together(TABLE[one], TABLE[other]) for one, other in TOGETHER},
+# restore → what it must show, what is left out of the checkpoint, *changes.
+Loop.ways = {
+    "whole": clean(()),
+    "optimizer-left-out": defect(
+        [("slots-lost", OMITTED), ("accumulators-lost", OMITTED), ("step-lost", OMITTED)],
+        ("slots", "iterations", "accumulators"),
+    ),
+    "slots-left-out": defect([("slots-lost", OMITTED)], ("slots",)),
+    "iterations-left-out": defect([("step-lost", OMITTED)], ("iterations",)),
+    "step-left-out": defect([("step-lost", OMITTED)], ("step",)),
+    "accumulators-left-out": defect([("accumulators-lost", OMITTED)], ("accumulators",)),
+    "statistics-left-out": defect([("moving-statistics-lost", OMITTED)], ("statistics",)),
+    "statistics-not-asked-for": defect([("moving-statistics-lost", NOT_APPLIED)], (), not_asking_for_statistics),
+    "statistics-initialised": defect([("moving-statistics-lost", OVERWRITTEN)], (), initialising_statistics),
+    "shadows-left-out": defect([("shadows-lost", OMITTED)], ("shadows",)),
+    "shadows-from-weights": defect([("shadows-lost", OMITTED)], ("shadows",), averages_from_weights),
+    "weights-from-shadows": defect([("shadows-in-weights", None)], (), weights_from_averages),
+    "weights-left-out": defect([("weights-lost", OMITTED)], ("weights",)),
+    "dropout-seed-left-out": defect(RESTARTED, ("seed",)),
+    "generator-left-out": defect(RESTARTED, ("generator",)),
+    "generator-reseeded": defect([("generators-reseeded", OVERWRITTEN)], (), reseeding),
+    "iterator-left-out": defect([("data-restarted", None)], ("iterator",)),
+    "batch-taken": defect([("data-shifted", None)], (), taking_a_batch),
+    "first-order-again": defect([("data-order", None)], (), first_order_again),
+    "buffer-lost": defect([("examples-lost", None)], (), without_the_buffer),
+    "nan-in-a-slot": defect([("not-finite", OVERWRITTEN)], (), nan_in_a_slot),
+    "through-bfloat16": defect([("precision-lost", OVERWRITTEN)], (), through_bfloat16),
+    "decayed": defect([("weights-scaled", OVERWRITTEN)], (), decaying),
+    "weights-exchanged": defect([("weights-swapped", None)], (), exchanging_weights),
+    "slots-exchanged": defect([("slots-swapped", None)], (), exchanging_slots),
+    "extra-left-out": defect([("state-lost", OMITTED)], ("extra",)),
+    "other-setting": defect([("hyperparameters-differ", OMITTED)], (), other_setting),
+    "other-rate": defect([("learning-rate-differs", None)], (), other_rate, clean={"allow": ["learning-rate-differs"]}),
+    "statistics-exchanged": defect([("tensors-swapped", None)], (), exchanging_statistics),
+    "other-data": defect([("batches-differ", None)], (), other_data),
+    "hidden-penalty": defect([("unexplained", None)], (), hidden_penalty),
+    "older-weights": defect([("older-checkpoint", None)], (), older_weights),
+    "wrong-folder": defect([("nothing-restored", None)], (), in_the_wrong_folder),
+    "evaluation-mode": defect([("mode-differs", None)], (), evaluation_mode),
+    "frozen-layer": defect([("mode-differs", None)], (), freezing),
+    "raises": defect([("resumed-run-raised", None)], (), raising),
+    "other-dtype": defect([("tensors-missing", None)], (), other_dtype),
+    "refuses": defect([("restore-raised", None)], (), refusing),
+    "truncated": defect([("checkpoint-damaged", None)], (), truncating_the_data),
+    "statistics-left-out-and-iterator-left-out": pair(("statistics", "iterator")),
+    "slots-exchanged-and-dropout-seed-left-out": pair(("seed",), exchanging_slots),
+    "through-bfloat16-and-batch-taken": pair((), through_bfloat16, taking_a_batch),
+    "shadows-left-out-and-iterations-left-out": pair(("shadows", "iterations")),
+    "generator-reseeded-and-accumulators-left-out": pair(("accumulators",), reseeding),
+    "step-left-out-and-batch-taken": pair(("step",), taking_a_batch),
+    "other-setting-and-statistics-initialised": pair((), other_setting, initialising_statistics),
 }
 
 
@@ -375,7 +367,7 @@ Loop.table = {
 class NeverInTraining(Loop):
     """The model is called in evaluation mode all the time: no moving statistic ever moves."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("statistics-never-move", NEVER)], ())}
 
     def setup(self):
         checkpoint = super().setup()
@@ -386,7 +378,7 @@ class NeverInTraining(Loop):
 class NeverAveraged(Loop):
     """The averages are made, and never applied."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("shadows-never-move", NEVER)], ())}
 
     def average(self):
         pass
@@ -395,7 +387,7 @@ class NeverAveraged(Loop):
 class SavesAverages(Loop):
     """The averages are put into the weights for the save, and stay there."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("saving-changes-the-run", None)], ())}
 
     def save(self, folder, step):
         weights_from_averages(self)
@@ -405,7 +397,7 @@ class SavesAverages(Loop):
 class SavingDraws(Loop):
     """The save draws from the generator that training draws from."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("saving-changes-the-run", None)], ())}
 
     def save(self, folder, step):
         self.generator.normal((2,))
@@ -415,7 +407,7 @@ class SavingDraws(Loop):
 class LayersInList(Loop):
     """tf.train.Checkpoint(model=…) does not see the layers that a Keras model keeps in a list."""
 
-    table = {"in-list": ((),)}
+    ways = {"in-list": defect([("moving-statistics-lost", OMITTED), ("weights-lost", OMITTED)], ())}
 
     def make_model(self):
         inner = super().make_model()
@@ -443,7 +435,7 @@ class LayersInList(Loop):
 class CountsItself(Loop):
     """The learning rate falls with a count that is an attribute of the program."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("python-state-lost", None)], ())}
 
     def setup(self):
         self.count = 0
@@ -457,7 +449,7 @@ class CountsItself(Loop):
 class FirstUpdateCopies(Loop):
     """The mean of the inputs is copied in the first update, and averaged in all later ones: a flag says which one it is."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("statistics-restarted", None)], ())}
 
     def setup(self):
         self.initialised = False
@@ -481,7 +473,7 @@ class FirstUpdateCopies(Loop):
 class LabelsBySet(Loop):
     """Classes are numbered in the order of a set."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("depends-on-hash-order", None)], ())}
     names = ("cat", "dog", "horse", "heron", "newt", "toad")[:CLASSES]
 
     def encoded(self):
@@ -492,7 +484,7 @@ class LabelsBySet(Loop):
 class Unseeded(Loop):
     """The order of the data is drawn from what no seed decides: the control is another run each time."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("noise", None)], ())}
 
     def train(self, step):
         order = np.random.default_rng().permutation(BATCH * STEPS)
@@ -505,7 +497,7 @@ class Unseeded(Loop):
 class Jitters(Loop):
     """Clean: operations run in no fixed order, as on many a device, and weights differ in their last bits each time."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": clean((), repeat=3)}
 
     def train(self, step):
         done = super().train(step)
@@ -517,7 +509,7 @@ class Jitters(Loop):
 class Deferred(Loop):
     """Clean: the optimizer's slots are made, and restored, in the first step."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": clean(())}
 
     def setup(self):
         checkpoint = super().setup()
@@ -533,7 +525,7 @@ class Deferred(Loop):
 class Renamed(Loop):
     """Clean: the resumed process gives other names to its layers, which an object-based checkpoint does not mind."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": clean(())}
 
     def build(self, seed):
         if seed:
@@ -544,7 +536,7 @@ class Renamed(Loop):
 class AtTheEndOfAnEpoch(Loop):
     """Clean: saved exactly between two epochs."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": clean(())}
     boundary_epochs = 2.0
 
 

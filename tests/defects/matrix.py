@@ -1,39 +1,38 @@
 """The matrix: each planted defect by what people look at, and by ckptcheck. Needs no TensorFlow of its own."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ckptcheck import Case, Tolerance, judge_folder, verify
 
-from .expected import Planted
+from .planted import Planted
 
 Told = tuple[tuple[str, str | None], ...]
 
 
 def first_loss(case: Case) -> bool:
     """Whether the first resumed loss is more than 10 % off the control's of that step."""
-    losses = case.comparison.losses
-    return bool(np.abs(losses["diff"].iloc[0]) > 0.1 * np.abs(losses["control_loss"].iloc[0]))
+    first = case.comparison.steps[0]
+    return abs(first.diff) > 0.1 * abs(first.control_loss)
 
 
 def from_the_middle(case: Case) -> bool:
     """Whether a loss is more than 5 % off from the middle of the resumed run on: Megatron's rule."""
-    losses = case.comparison.losses
-    rows = losses[len(losses) // 2 :]
-    return bool((rows["diff"].abs() > 0.05 * rows["control_loss"].abs()).any() or rows["resumed_loss"].isna().any())
+    steps = case.comparison.steps
+    later = steps[len(steps) // 2 :]
+    return any(abs(step.diff) > 0.05 * abs(step.control_loss) or math.isnan(step.resumed_loss) for step in later)
 
 
 def every_loss(case: Case) -> bool:
     """Whether a training loss differs in a bit."""
-    return not case.comparison.losses["identical"].all()
+    return not all(step.identical for step in case.comparison.steps)
 
 
 def every_loss_and_evaluation(case: Case) -> bool:
     """Whether a training loss or an evaluation differs in a bit."""
-    return every_loss(case) or not case.comparison.evaluations["identical"].all()
+    return every_loss(case) or not all(row.identical for row in case.comparison.evaluations)
 
 
 METHODS: Mapping[str, Callable[[Case], bool]] = {

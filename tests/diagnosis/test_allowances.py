@@ -58,7 +58,7 @@ def test_what_an_allowed_cause_cannot_have_done_is_no_consequence() -> None:
     (case,) = allowed("LosesSlotsAndHidesInEvaluation", "slots-lost").cases
     assert (case.outcome, causes(case)) == ("diverged", ["unexplained"])
     assert case.diagnoses[0].sentence.startswith(
-        "Unexplained: what is allowed does not reach so far, but the evaluation loss at the boundary is "
+        "Unexplained: what is allowed does not reach so far, but the evaluation loss after 9 steps is "
     )
     # What a tensor can reach is told by its kind.
     (case,) = allowed("LosesSlotsAndHidesInEvaluation", "w/momentum*").cases

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ckptcheck import Case, Report, UsageError, judge_folder, verify
-from ckptcheck.jobs.recipes import RECIPES, SUITES, recipes
+from ckptcheck import Case, Kind, Report, UsageError, judge_folder, verify
+from ckptcheck.job.shipped import recipes
+from ckptcheck.jobs.recipes.suites import SUITES
+from ckptcheck.jobs.registry import REGISTRY
 from tests.conftest import ROOT
+from tests.rows import at_boundary
 
 OMITTED = "omitted at save"
 # case → [(cause, stage), …]; a case that is not here diverges in nothing.
@@ -48,7 +51,7 @@ LOST: Mapping[str, list[tuple[str, str | None]]] = {
 keras = pytest.mark.cards
 CASES = [
     pytest.param(f"{recipe.name} × {restore}", marks=[keras] if recipe.name.startswith("keras/") else [])
-    for recipe in RECIPES.values()
+    for recipe in REGISTRY.recipes.values()
     for restore in recipe.expected
 ]
 
@@ -98,40 +101,33 @@ def test_outcome_cause_and_stage(name: str, cards: Cards) -> None:
     if case.outcome == "recovered":
         assert case.comparison is not None
         assert case.comparison.exact
-        assert len(case.comparison.at("boundary")) > 20
+        assert len(case.comparison.boundary) > 20
 
 
 @keras
 def test_both_replicas_are_looked_at(cards: Cards) -> None:
-    comparison = cards.case("keras/two-replicas × checkpoint").comparison
-    assert comparison is not None
-    rows = comparison.at("boundary").set_index("name")
-    means = rows.loc[[f"batch_normalization/moving_mean, replica {number}" for number in (0, 1)]]
-    assert means["equal"].tolist() == [True, False]
-    assert means["control_norm"].nunique() == 2
-    assert means["resumed_norm"].nunique() == 1  # replica 0's on both
-    shared = cards.case("keras/two-replicas-synchronized × checkpoint").comparison
-    assert shared is not None
-    both = shared.at("boundary").query("name.str.startswith('batch_normalization/moving_mean')")
-    assert both["control_norm"].nunique() == 1
+    rows = at_boundary(cards.case("keras/two-replicas × checkpoint"))
+    means = [rows[f"batch_normalization/moving_mean, replica {number}"] for number in (0, 1)]
+    assert [row.equal for row in means] == [True, False]
+    assert len({row.control_norm for row in means}) == 2
+    assert len({row.resumed_norm for row in means}) == 1  # replica 0's on both
+    shared = at_boundary(cards.case("keras/two-replicas-synchronized × checkpoint"))
+    assert len({row.control_norm for name, row in shared.items() if name.startswith("batch_normalization/moving_mean")}) == 1
 
 
 @keras
 def test_batches_are_known_by_their_bytes(cards: Cards) -> None:
     (found,) = cards.case("keras/tf-data × backup").diagnoses
     assert found.sentence == ("From step 16 on the resumed run reads the batches of epoch 0, step 0 of the control for one.")
-    comparison = cards.case("keras/tf-data × backup").comparison
-    assert comparison is not None
-    assert comparison.at("boundary").query("kind != 'metric'")["equal"].all()
+    rows = at_boundary(cards.case("keras/tf-data × backup"))
+    assert all(row.equal for row in rows.values() if row.kind is not Kind.METRIC)
 
 
 def test_what_comes_to_be_in_the_first_step_is_compared_after_it(cards: Cards) -> None:
-    comparison = cards.case("tf2/loop × all").comparison
-    assert comparison is not None
-    late = comparison.at("boundary").query("late")
-    assert set(late["kind"]) == {"slot"}
+    late = [row for row in at_boundary(cards.case("tf2/loop × all")).values() if row.late]
+    assert {row.kind for row in late} == {Kind.SLOT}
     assert len(late) == 12
-    assert late["equal"].all()
+    assert all(row.equal for row in late)
 
 
 @keras
@@ -144,7 +140,7 @@ def test_remedies_are_those_of_the_framework(cards: Cards) -> None:
 
 def test_the_readme_has_the_card(cards: Cards) -> None:
     readme = (ROOT / "README.md").read_text()
-    for recipe in RECIPES.values():
+    for recipe in REGISTRY.recipes.values():
         outcomes = ", ".join(f"`{restore}` {outcome}" for restore, outcome in recipe.expected.items())
         assert f"| `{recipe.name}` | {recipe.summary} | {outcomes} |" in readme
     versions = cards["tf2"].environment

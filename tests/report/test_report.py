@@ -6,7 +6,7 @@ from string import Formatter
 import pytest
 
 from ckptcheck import Case, Report, verify
-from ckptcheck.diagnosis.cause import diagnosis
+from ckptcheck.diagnosis.catalogue import diagnosis
 from tests.conftest import toy
 
 

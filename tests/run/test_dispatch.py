@@ -1,6 +1,7 @@
 """The seam to other machines: what runs there comes back as if it had run here."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def test_every_restore_of_a_job_comes_back(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         report = verify(toy("TwoWays"), executor=pool, folder=tmp_path / "runs", **SHORT)
     assert [case.restore for case in report.cases] == ["all", "weights"]
-    folder = tmp_path / "runs" / "toy_jobs-TwoWays"
+    folder = tmp_path / "runs" / "clean-TwoWays"
     kept = {"control", "unsaved", "crash-image@9", "resumed-all@9", "resumed-weights@9"}
     assert {path.name for path in folder.iterdir()} == kept
 
@@ -137,11 +138,12 @@ def address(cluster: Any) -> str:
 
 def test_verify_on_a_cluster(address: str, tmp_path: Path) -> None:
     """From a directory that the workers do not start in: a job's relative path is that of whoever asks."""
-    (tmp_path / "toys.py").write_text((PLANTED / "toy_jobs.py").read_text())
+    for name in ("base.py", "planting.py", "tensors.py", "clean.py"):
+        shutil.copy(PLANTED / name, tmp_path)
     command = [
         "verify",
-        "toys.py:Clean",
-        "toys.py:StepLost",
+        "base.py:Clean",
+        "tensors.py:StepLost",
         "--expect",
         "recovered",
         "--restore",
@@ -153,11 +155,11 @@ def test_verify_on_a_cluster(address: str, tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     cases = json.loads(done.stdout)["cases"]
     assert [(case["job"], case["outcome"]) for case in cases] == [
-        ("toys.py:Clean", "recovered"),
-        ("toys.py:StepLost", "diverged"),
+        ("base.py:Clean", "recovered"),
+        ("tensors.py:StepLost", "diverged"),
     ]
     each = ("control", "control unsaved", "× all")
-    finished = [f"toys.py:{job} {what}" for job in ("Clean", "StepLost") for what in each]
+    finished = [f"{job} {what}" for job in ("base.py:Clean", "tensors.py:StepLost") for what in each]
     assert sorted(done.stderr.splitlines()[1:7]) == [f"ckptcheck: {name} done" for name in finished]
 
 

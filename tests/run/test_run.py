@@ -11,15 +11,9 @@ from ckptcheck import Kind, NotVerifiedError, Step, Tensor
 from ckptcheck.arrays import same
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.run.digests import digest, snapshot_digest
-from ckptcheck.run.run import (
-    MOST_PENDING,
-    Facts,
-    Failure,
-    Recorder,
-    read,
-    read_snapshot,
-    write_snapshot,
-)
+from ckptcheck.run.folder import MOST_PENDING, Recorder, read
+from ckptcheck.run.run import Facts, Failure
+from ckptcheck.run.snapshots import read_snapshot, write_snapshot
 
 STATE = {
     "a/b": Tensor(Kind.WEIGHT, np.arange(6, dtype=np.float32).reshape(2, 3)),
@@ -60,9 +54,9 @@ def test_run_comes_back(tmp_path: Path) -> None:
     recorder.close()
     run = read(tmp_path)
     assert repr(run.losses) == repr(tuple(float(loss) for loss in losses))
-    assert run.steps == (0, 1, 2, 3, 4, 5)
-    assert run.rates == (None, 0.5, 0.5, 0.5, 0.5, 0.5)
-    assert run.batches[1] == digest(np.full(3, 1))
+    assert [step.number for step in run.steps] == [0, 1, 2, 3, 4, 5]
+    assert [step.rate for step in run.steps] == [None, 0.5, 0.5, 0.5, 0.5, 0.5]
+    assert run.steps[1].batch == digest(np.full(3, 1))
     assert run.facts == recorder.facts
 
 
@@ -81,7 +75,7 @@ def test_a_batch_in_a_buffer_that_is_used_again(tmp_path: Path) -> None:
         buffer[:] = index
         recorder.step(index, Step(0.0, [buffer]))
     recorder.close()
-    assert read(tmp_path).batches == tuple(digest(np.full(3, float(index))) for index in range(3))
+    assert [step.batch for step in read(tmp_path).steps] == [digest(np.full(3, float(index))) for index in range(3)]
 
 
 def test_steps_do_not_pile_up(tmp_path: Path) -> None:

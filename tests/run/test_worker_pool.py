@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from ckptcheck.run.worker import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
+from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, Task
 from ckptcheck.run.worker_pool import Event, Workers
 from tests.conftest import toy
 

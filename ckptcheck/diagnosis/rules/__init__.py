@@ -1,18 +1,19 @@
-"""Looks for causes: each is a small function over the evidence that yields what it finds, and nothing where it finds nothing.
+"""The rules: each is a small function over the findings that yields the causes it sees, and nothing where it sees none.
 
-They are asked in the order of LOOKS, that of decision: the checkpoint as a whole, tensors by kind, then steps. What one of
-them has explained the next ones do not see, so that consequences are not reported, and independent causes are.
+They are asked in the order of RULES, that of decision: the checkpoint as a whole, tensors by kind, then steps. What one of
+them has explained the next ones do not see, so that consequences are not reported, and independent causes are. A new rule is a
+function in the file of what it looks at, and an entry here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.diagnosis.findings import Evidence
+from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import checkpoint, data, steps, tensors
 
-Look = Callable[[Evidence], Iterator[Diagnosis]]
+Rule = Callable[[Findings], Iterator[Diagnosis]]
 
-LOOKS: tuple[Look, ...] = (
+RULES: tuple[Rule, ...] = (
     checkpoint.nothing_restored,
     tensors.not_finite,
     tensors.missing,
@@ -32,7 +33,7 @@ LOOKS: tuple[Look, ...] = (
     tensors.loss_scale,
     tensors.lost_accumulators,
     tensors.generators,
-    tensors.remembered,
+    tensors.python_state,
     tensors.lost_others,
     steps.lost,
     steps.first,
@@ -46,6 +47,13 @@ LOOKS: tuple[Look, ...] = (
     steps.too_early,
 )
 # What an epoch reports of itself changes with whatever else is lost: it is a loss of its own only where it is the only one.
-LAST: tuple[Look, ...] = (tensors.lost_metrics, steps.unexplained)
+LAST: tuple[Rule, ...] = (tensors.lost_metrics, steps.unexplained)
 # The control itself, whatever the restore does.
-OF_THE_CONTROL: tuple[Look, ...] = (tensors.dead_statistics, tensors.dead_shadows)
+OF_THE_CONTROL: tuple[Rule, ...] = (tensors.dead_statistics, tensors.dead_shadows)
+
+
+def apply(rules: Sequence[Rule], findings: Findings) -> Findings:
+    """Return the findings with what each rule sees that the ones before it have left."""
+    for rule in rules:
+        findings = findings.and_found(rule(findings))
+    return findings

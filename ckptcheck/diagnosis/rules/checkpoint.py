@@ -3,26 +3,26 @@
 from collections.abc import Iterator
 
 from ckptcheck.comparison.value_origin import FRESH, INITIAL, OLDER
-from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
-from ckptcheck.diagnosis.findings import Evidence, stage_of_all
+from ckptcheck.diagnosis.catalogue import diagnosis
+from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.diagnosis.findings import Findings, names, stage_of_all
 
 
-def nothing_restored(evidence: Evidence) -> Iterator[Diagnosis]:
+def nothing_restored(findings: Findings) -> Iterator[Diagnosis]:
     """No tensor shows a restore. Then nothing else says more."""
-    if not evidence.nothing_left:
+    if not findings.nothing_left:
         return
-    moved = evidence.boundary.query("poisoned")
-    initial = int(moved["equals"].isin([INITIAL, FRESH]).sum())
+    moved = findings.poisoned
+    initial = sum(row.origin.what in (INITIAL, FRESH) for row in moved)
     # What no restore could have shown is not back either.
-    names = [*moved["name"], *(name for name in evidence.open["name"] if name not in set(moved["name"]))]
+    lost = dict.fromkeys([*names(moved), *names(findings.open)])
     cause = "nothing-restored" if initial == len(moved) else "initialised-again"
-    yield diagnosis(cause, names, stage_of_all(moved), count=len(moved), initial=initial)
+    yield diagnosis(cause, list(lost), stage_of_all(moved), count=len(moved), initial=initial)
 
 
-def older(evidence: Evidence) -> Iterator[Diagnosis]:
+def older(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that are the control's at an earlier save; others that may be go with them."""
-    rows = evidence.open
-    for step in rows["equals_older"][rows["equals"] == OLDER].unique():
-        found = rows[rows["equals_older"] == step]
-        total = len(evidence.boundary)
-        yield diagnosis("older-checkpoint", list(found["name"]), count=len(found), total=total, older=int(step))
+    rows, total = findings.open, len(findings.boundary)
+    for step in dict.fromkeys(row.origin.older for row in rows if row.origin.what == OLDER):
+        restored = [row for row in rows if row.origin.older == step]
+        yield diagnosis("older-checkpoint", names(restored), count=len(restored), total=total, older=step)

@@ -2,32 +2,33 @@
 
 from collections.abc import Iterator
 
-from ckptcheck.comparison import batch_order as sequences
-from ckptcheck.comparison.batch_order import Path
-from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
-from ckptcheck.diagnosis.findings import Evidence
+from ckptcheck.comparison import batch_order
+from ckptcheck.comparison.batch_order import DataPath
+from ckptcheck.diagnosis.catalogue import diagnosis
+from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.diagnosis.findings import Findings
 
 
-def batches(evidence: Evidence) -> Iterator[Diagnosis]:
+def batches(findings: Findings) -> Iterator[Diagnosis]:
     """Other batches, where they do not follow from another step number."""
-    path = evidence.comparison.batches
-    if path.what in (sequences.SAME, sequences.BY_STEP) or evidence.nothing_left:
+    path = findings.comparison.batches
+    if path.what in (batch_order.SAME, batch_order.BY_STEP) or findings.nothing_left:
         return
-    epoch = evidence.comparison.steps_per_epoch
-    if path.what == sequences.RESTARTED:
+    epoch = findings.comparison.steps_per_epoch
+    if path.what == batch_order.RESTARTED:
         yield diagnosis("data-restarted", step=path.step, source=path.source)
-    elif path.what == sequences.SHIFTED:
+    elif path.what == batch_order.SHIFTED:
         yield diagnosis("data-shifted", step=path.step, source=path.source, off=_off(path))
-    elif path.what == sequences.ORDER:
+    elif path.what == batch_order.ORDER:
         yield diagnosis("data-order", step=path.step, order=_order(path, epoch))
-    elif path.what == sequences.EXAMPLES:
+    elif path.what == batch_order.EXAMPLES:
         yield diagnosis("examples-lost", step=path.step, lost=path.lost, repeated=path.repeated)
     else:
-        strange = ", made of examples that the control never reads" if path.what == sequences.STRANGE else ""
-        yield diagnosis("batches-differ", step=path.step, position=strange + _process_generators(evidence))
+        strange = ", made of examples that the control never reads" if path.what == batch_order.STRANGE else ""
+        yield diagnosis("batches-differ", step=path.step, position=strange + _process_generators(findings))
 
 
-def _off(path: Path) -> str:
+def _off(path: DataPath) -> str:
     assert path.source is not None
     assert path.step is not None
     steps = path.source - path.step
@@ -35,15 +36,15 @@ def _off(path: Path) -> str:
     return f"{steps} {one} left out" if steps > 0 else f"{-steps} {one} read again"
 
 
-def _order(path: Path, epoch: int) -> str:
+def _order(path: DataPath, epoch: int) -> str:
     if path.source is None:
         return "the examples of the rest of the epoch in another order"
     return f"the batches of epoch {path.source // epoch}, step {path.source} of the control for one"
 
 
-def _process_generators(evidence: Evidence) -> str:
+def _process_generators(findings: Findings) -> str:
     """Say which global generators are in another state: they may be what decides."""
-    names = evidence.comparison.generators
+    names = findings.comparison.generators
     return (
         f". The control draws from {' and '.join(names)}, whose state is in no checkpoint and another one here"
         if names
@@ -51,13 +52,14 @@ def _process_generators(evidence: Evidence) -> str:
     )
 
 
-def draws(evidence: Evidence) -> Iterator[Diagnosis]:
+def draws(findings: Findings) -> Iterator[Diagnosis]:
     """Other random numbers, of generators that are no state that one could see."""
-    if evidence.has("generators-restarted", "generators-reseeded") or evidence.nothing_left:
+    if findings.has("generators-restarted", "generators-reseeded") or findings.nothing_left:
         return
-    paths = evidence.comparison.draws
-    other = [path for path in paths if path.what not in (sequences.SAME, sequences.BY_STEP)]
-    restarted, reseeded = [each for each in other if each.source is not None], [each for each in other if each.source is None]
+    paths = findings.comparison.draws
+    other = [path for path in paths if path.what not in (batch_order.SAME, batch_order.BY_STEP)]
+    restarted = [path for path in other if path.source is not None]
+    reseeded = [path for path in other if path.source is None]
     if restarted:
         path = restarted[0]
         where = f"drew at step {path.step} what the control drew at step {path.source}"

@@ -1,48 +1,46 @@
 """Steps: which one comes first, the learning rate and what else they are made with, and what stands still in them."""
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
-import pandas as pd
-
-from ckptcheck.diagnosis.catalogue import Reach
-from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
-from ckptcheck.diagnosis.findings import Evidence, apart, as_number, by_stage, counted_off, values
+from ckptcheck.comparison.comparison import Comparison, EvaluationComparison, StepComparison, TensorComparison
+from ckptcheck.diagnosis.catalogue import diagnosis
+from ckptcheck.diagnosis.cause import NEVER, Diagnosis, Start
+from ckptcheck.diagnosis.findings import Findings, as_number, both_values, by_stage, counted_off, names
 from ckptcheck.kinds import Kind
 
 # Kinds that training in another mode leaves where they are.
 MOVED_BY_TRAINING = (Kind.WEIGHT, Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.SLOT, Kind.RNG)
 
 
-def lost(evidence: Evidence) -> Iterator[Diagnosis]:
+def lost(findings: Findings) -> Iterator[Diagnosis]:
     """Counters that count otherwise."""
-    for stage, rows in by_stage(evidence.open_of(Kind.COUNTER)):
-        control, resumed = _counted(rows.iloc[0], evidence)
-        yield diagnosis("step-lost", list(rows["name"]), stage, control=control, resumed=resumed)
+    for stage, rows in by_stage(findings.open_of(Kind.COUNTER)):
+        control, resumed = _counted(rows[0], findings)
+        yield diagnosis("step-lost", names(rows), stage, control=control, resumed=resumed)
 
 
-def _counted(row: Any, evidence: Evidence) -> tuple[int | str, int | str | None]:
+def _counted(row: TensorComparison, findings: Findings) -> tuple[int | str, int | str | None]:
     """Return what a counter counted in the control and in the resumed run; of one that is no number, their first steps."""
-    if row["control_number"] and row["resumed_number"]:
-        return row["control_number"], row["resumed_number"]
-    return evidence.comparison.first_step
+    if row.control_number and row.resumed_number:
+        return row.control_number, row.resumed_number
+    return findings.comparison.first_step
 
 
-def first(evidence: Evidence) -> Iterator[Diagnosis]:
+def first(findings: Findings) -> Iterator[Diagnosis]:
     """Another first step, where it is not that of a counter that was lost."""
-    control, resumed = evidence.comparison.first_step
-    follows = resumed is not None and _lost_by(evidence, resumed - control)
-    if control != resumed and not follows and not evidence.nothing_left:
+    control, resumed = findings.comparison.first_step
+    follows = resumed is not None and _lost_by(findings, resumed - control)
+    if control != resumed and not follows and not findings.nothing_left:
         what = "no step was made" if resumed is None else _again(control, resumed)
         yield diagnosis("wrong-first-step", control=control, resumed=resumed, what=what)
 
 
-def _lost_by(evidence: Evidence, steps: int) -> bool:
+def _lost_by(findings: Findings, steps: int) -> bool:
     """Return whether a counter that something found so far is about is off by so many steps; one that is no number may be."""
-    counters = evidence.of_kind(Kind.COUNTER)
-    found = counters[counters["name"].isin([name for each in evidence.found for name in each.tensors])]
-    return any(off is None or off == steps for off in counted_off(found))
+    concerned = {name for found in findings.found for name in found.tensors}
+    counters = [row for row in findings.of_kind(Kind.COUNTER) if row.name in concerned]
+    return any(counted_off(row) in (None, steps) for row in counters)
 
 
 def _again(control: int, resumed: int) -> str:
@@ -51,53 +49,55 @@ def _again(control: int, resumed: int) -> str:
     return f"{steps} made again" if resumed < control else f"{steps} left out"
 
 
-def learning_rate(evidence: Evidence) -> Iterator[Diagnosis]:
-    """Another learning rate, where it does not follow from a counter that was lost."""
-    losses = evidence.comparison.losses
-    rows = losses[~losses["rate_equal"].astype(bool)]
-    if rows.empty or evidence.nothing_left or _follows_counter(evidence):
+def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
+    """Another learning rate, where it does not follow from a counter that was lost.
+
+    What a callback remembers decides it, too; where that is accepted, this is asked for by itself.
+    """
+    step = next((step for step in findings.comparison.steps if not step.rate_equal), None)
+    if step is None or findings.nothing_left or _follows_counter(findings) or findings.has("python-state-lost"):
         return
-    row = rows.iloc[0]
-    control, resumed, step = row["control_rate"], row["resumed_rate"], int(row["control_step"])
-    if evidence.has("python-state-lost"):
-        return  # what a callback remembers decides it; where that is allowed, this is asked for by itself
-    held = list(_holding_the_rate(evidence)["name"])
-    yield diagnosis("learning-rate-differs", held, control=control, resumed=resumed, step=step, beside=_beside(evidence))
+    yield diagnosis(
+        "learning-rate-differs",
+        names(_holding_the_rate(findings)),
+        control=step.control_rate,
+        resumed=step.resumed_rate,
+        step=step.control_step,
+        beside=_beside(findings),
+    )
 
 
-def _holding_the_rate(evidence: Evidence) -> pd.DataFrame:
+def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
     """Return the setting that is the learning rate of the first step, in both runs: it is the same thing.
 
     Of several with this value nobody can tell which is the rate.
     """
-    rows, first = evidence.open_of(Kind.HYPERPARAMETER), evidence.comparison.losses.iloc[0]
-    rates = [(side, first[f"{side}_rate"]) for side in ("control", "resumed")]
-    is_rate = [
-        all(rate is not None and as_number(row[f"{side}_number"]) == rate for side, rate in rates)
-        for _, row in rows.iterrows()
-    ]
-    found: pd.DataFrame = rows[pd.Series(is_rate, index=rows.index, dtype=bool)]
-    return found if len(found) == 1 else found[:0]
+    step = findings.comparison.steps[0]
+    if step.control_rate is None or step.resumed_rate is None:
+        return []
+    rates = step.control_rate, step.resumed_rate
+    rows = findings.open_of(Kind.HYPERPARAMETER)
+    holding = [row for row in rows if (as_number(row.control_number), as_number(row.resumed_number)) == rates]
+    return holding if len(holding) == 1 else []
 
 
-def _follows_counter(evidence: Evidence) -> bool:
+def _follows_counter(findings: Findings) -> bool:
     """Return whether the rates are the control's from another step on, and a counter, or the first step, is as far off."""
-    boundary = evidence.comparison.first_step[0]
-    return any(boundary + off in evidence.comparison.rates_from for off in evidence.steps_off)
+    boundary = findings.comparison.first_step[0]
+    return any(boundary + off in findings.comparison.rates_from for off in findings.steps_off)
 
 
-def hyperparameters(evidence: Evidence) -> Iterator[Diagnosis]:
+def hyperparameters(findings: Findings) -> Iterator[Diagnosis]:
     """Settings that are others, as state or in a step."""
-    rows = evidence.open_of(Kind.HYPERPARAMETER).drop(_holding_the_rate(evidence).index)
-    for stage, found in by_stage(rows):
-        row = found.iloc[0]
-        example = values(row)
-        yield diagnosis("hyperparameters-differ", list(found["name"]), stage, count=len(found), example=example)
-    step = evidence.comparison.hyperparameter
-    follows = not evidence.counters_equal and evidence.has("step-lost", "older-checkpoint")
-    if step is not None and rows.empty and not follows and not evidence.nothing_left:
-        number, name, control, resumed = step
-        example = f"{name} is {_shown(resumed)}, the control's {_shown(control)}, first at step {number}"
+    rate = _holding_the_rate(findings)
+    settings = [row for row in findings.open_of(Kind.HYPERPARAMETER) if row not in rate]
+    for stage, rows in by_stage(settings):
+        yield diagnosis("hyperparameters-differ", names(rows), stage, count=len(rows), example=both_values(rows[0]))
+    step = findings.comparison.hyperparameter
+    follows = not findings.counters_equal and findings.has("step-lost", "older-checkpoint")
+    if step is not None and not settings and not follows and not findings.nothing_left:
+        control, resumed = _shown(step.control), _shown(step.resumed)
+        example = f"{step.name} is {resumed}, the control's {control}, first at step {step.step}"
         yield diagnosis("hyperparameters-differ", count=1, example=example)
 
 
@@ -105,130 +105,112 @@ def _shown(value: float | None) -> str:
     return "not shown" if value is None else f"{value:.9g}"
 
 
-def mode(evidence: Evidence) -> Iterator[Diagnosis]:
+def mode(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that stand still after the restart and move in the control."""
-    rows = evidence.of_kind(*MOVED_BY_TRAINING)
     # What was lost may stand still for that: a generator that nobody draws from, a weight that no update moves by a bit.
-    rows = rows[~rows["name"].isin(evidence.explained)]
-    rows = rows[~apart(rows)]
-    still = rows[rows["control_moves"].astype(bool) & ~rows["resumed_moves"].astype(bool)]
+    rows = [row for row in findings.of_kind(*MOVED_BY_TRAINING) if row.name not in findings.explained and row.same_form]
+    still = [row for row in rows if row.control_moves and not row.resumed_moves]
     # Updates that a loss scale or a count of gradients puts off, or that a rate of 0 makes nothing of, move nothing either.
-    no_update = evidence.has("loss-scale-lost", "accumulators-lost") or (evidence.comparison.losses["resumed_rate"] == 0).any()
-    if still.empty or evidence.nothing_left or no_update:
+    no_rate = any(step.resumed_rate == 0 for step in findings.comparison.steps)
+    if not still or findings.nothing_left or no_rate or findings.has("loss-scale-lost", "accumulators-lost"):
         return
-    weights = still[still["kind"] == Kind.WEIGHT.value]
     what = (
         "layers are frozen (trainable=False), or their update is not run"
-        if len(weights)
+        if any(row.kind is Kind.WEIGHT for row in still)
         else "the model is in evaluation mode (training=False), or their update is not run"
     )
-    yield diagnosis("mode-differs", list(still["name"]), count=len(still), total=len(rows), what=what)
+    yield diagnosis("mode-differs", names(still), count=len(still), total=len(rows), what=what)
 
 
-def statistics_restarted(evidence: Evidence) -> Iterator[Diagnosis]:
+def statistics_restarted(findings: Findings) -> Iterator[Diagnosis]:
     """Moving statistics that came back and are others at the end, though all that was trained is the same."""
-    comparison = evidence.comparison
-    final = comparison.at("final").set_index("name")
-    weights = final[final["kind"] == Kind.WEIGHT.value]
-    if not (comparison.losses["equal"].all() and comparison.losses["batch_equal"].all() and weights["equal"].all()):
+    comparison = findings.comparison
+    final = {row.name: row for row in comparison.final}
+    weights_equal = all(row.equal for row in final.values() if row.kind is Kind.WEIGHT)
+    if not weights_equal or not all(step.equal and step.batch_equal for step in comparison.steps):
         return
-    statistics = evidence.of_kind(Kind.MOVING_STATISTIC)
-    came_back = statistics[statistics["equal"].astype(bool) & ~statistics["name"].isin(evidence.explained)]
-    parted = [name for name in came_back["name"] if name in final.index and not final.loc[name, "equal"]]
+    statistics = findings.of_kind(Kind.MOVING_STATISTIC)
+    came_back = [row.name for row in statistics if row.equal and row.name not in findings.explained]
+    parted = [name for name in came_back if name in final and not final[name].equal]
     if parted:
-        yield diagnosis("statistics-restarted", parted, count=len(parted), total=len(statistics), beside=_beside(evidence))
+        yield diagnosis("statistics-restarted", parted, count=len(parted), total=len(statistics), beside=_beside(findings))
 
 
-def _beside(evidence: Evidence) -> str:
-    found = [
-        f"{name} is {theirs:g}, the control's {ours:g}"
-        for name, (ours, theirs) in list(evidence.comparison.attributes.items())[:3]
-    ]
-    return f" ({'; '.join(found)})" if found else ""
+def _beside(findings: Findings) -> str:
+    attributes = list(findings.comparison.attributes.items())[:3]
+    values = [f"{name} is {resumed:g}, the control's {control:g}" for name, (control, resumed) in attributes]
+    return f" ({'; '.join(values)})" if values else ""
 
 
-# What is rounded may change the loss of a step or an evaluation by so much of it: rounding as such, and to a narrower dtype.
-_ROUNDED = {"rounding": 1e-3, "precision-lost": 0.1}
-
-
-def beyond(evidence: Evidence, allowed: Sequence[Diagnosis], reach: frozenset[Reach]) -> Iterator[Diagnosis]:
-    """Differences that what was found, and allowed, cannot have made."""
-    comparison = evidence.comparison
-    most = max((_ROUNDED.get(each.cause, math.inf) for each in allowed), default=0.0)
-    for part, table, what in (
-        (Reach.EVALUATION, comparison.evaluations[:1], "the evaluation loss at the boundary"),
-        (Reach.FIRST_LOSS, comparison.losses[:1], "the training loss of the first step"),
-        (Reach.LATER, comparison.evaluations[1:], "the evaluation loss after {} steps"),
-        (Reach.LATER, comparison.losses[1:], "the training loss of step {}"),
-    ):
-        limit = 0.0 if part not in reach else math.inf if part is Reach.LATER else most
-        if math.isinf(limit):
-            continue
-        rows = table[~table["equal"].astype(bool)]
-        rows = rows[~(rows["diff"].abs() <= limit * rows["control_loss"].abs())] if limit else rows
-        if len(rows):
-            example = f"what is allowed does not reach so far, but {_told(rows.iloc[0], what)}"
-            yield diagnosis("unexplained", example=example)
-            return
-    names = _parted(comparison.at("final"))
-    if names and Reach.LATER not in reach:
-        example = f"what is allowed does not reach so far, but {len(names)} tensors of the final state are others"
-        yield diagnosis("unexplained", names, example=example)
-
-
-def too_early(evidence: Evidence) -> Iterator[Diagnosis]:
+def too_early(findings: Findings) -> Iterator[Diagnosis]:
     """A loss that is another one before anything that was found can have made it so."""
-    comparison = evidence.comparison
-    if not evidence.found or evidence.nothing_left:
+    if not findings.found or findings.nothing_left:
         return
-    first_loss, first_evaluation = evidence.earliest
-    before = comparison.evaluations["steps_done"] < comparison.first_step[0] + first_evaluation
-    parted = _first_apart(comparison.evaluations[before], comparison.losses[:first_loss])
-    if parted is not None:
-        example = f"the {parted}, and nothing that was found begins so early{_hints(evidence)}"
+    difference = first_difference(findings.comparison, findings.earliest)
+    if difference is not None:
+        example = f"the {difference}, and nothing that was found begins so early{_hints(findings)}"
         yield diagnosis("unexplained", example=example)
 
 
-def unexplained(evidence: Evidence) -> Iterator[Diagnosis]:
+def beyond(comparison: Comparison, start: Start, loss_within: float) -> Iterator[Diagnosis]:
+    """Differences that what is accepted cannot have made: it starts to act later, or moves no loss so far."""
+    difference = first_difference(comparison, start, loss_within)
+    if difference is not None:
+        yield diagnosis("unexplained", example=f"what is allowed does not reach so far, but the {difference}")
+        return
+    parted = [row.name for row in comparison.final if not row.equal]
+    if parted and start == NEVER:
+        example = f"what is allowed does not reach so far, but {len(parted)} tensors of the final state are others"
+        yield diagnosis("unexplained", parted, example=example)
+
+
+def unexplained(findings: Findings) -> Iterator[Diagnosis]:
     """Nothing was found, and still the runs part: say where."""
-    comparison = evidence.comparison
-    if comparison.equal or evidence.found:
+    comparison = findings.comparison
+    if comparison.equal or findings.found:
         return
-    hints = _hints(evidence)
-    parted = _first_apart(comparison.evaluations, comparison.losses)
-    if parted is not None:
-        example = f"every tensor, batch and learning rate before it is equal, but the {parted}{hints}"
+    hints = _hints(findings)
+    difference = first_difference(comparison, NEVER)
+    if difference is not None:
+        example = f"every tensor, batch and learning rate before it is equal, but the {difference}{hints}"
         yield diagnosis("unexplained", example=example)
         return
-    names = _parted(comparison.at("final"))
-    example = f"all losses are equal, but {len(names)} tensors of the final state are not{hints}"
-    yield diagnosis("unexplained", names, example=example)
+    parted = [row.name for row in comparison.final if not row.equal]
+    example = f"all losses are equal, but {len(parted)} tensors of the final state are not{hints}"
+    yield diagnosis("unexplained", parted, example=example)
 
 
-def _first_apart(evaluations: pd.DataFrame, losses: pd.DataFrame) -> str | None:
-    """Say where losses part first; None: nowhere."""
-    for table, what in ((evaluations, "evaluation loss after {} steps"), (losses, "training loss of step {}")):
-        rows = table[~table["equal"].astype(bool)]
-        if len(rows):
-            return _told(rows.iloc[0], what)
+def first_difference(comparison: Comparison, start: Start, loss_within: float = math.inf) -> str | None:
+    """Say which loss differs before something that starts to act at `start` can have changed it; None: none does.
+
+    The evaluation at the boundary and the loss after it, which are computed before any update, differ, too, where they are
+    further apart than `loss_within`, relative to the control's.
+    """
+    boundary = comparison.first_step[0]
+    for evaluation in comparison.evaluations:
+        done = evaluation.steps_done - boundary
+        if not evaluation.equal and (done < start.evaluation or (done == 0 and _is_far(evaluation, loss_within))):
+            return _both_losses(f"evaluation loss after {evaluation.steps_done} steps", evaluation)
+    for place, step in enumerate(comparison.steps):
+        if not step.equal and (place < start.loss or (place == 0 and _is_far(step, loss_within))):
+            return _both_losses(f"training loss of step {step.control_step}", step)
     return None
 
 
-def _told(row: Any, what: str) -> str:
-    """Say what a loss is in both runs; its place, which comes first in the table, is put into `what`."""
-    place = what.format(int(row.iloc[0]))
-    return f"{place} is {float(row['resumed_loss'])!r}, the control's is {float(row['control_loss'])!r}"
+def _is_far(row: StepComparison | EvaluationComparison, within: float) -> bool:
+    return not math.isinf(within) and not abs(row.diff) <= within * abs(row.control_loss)
 
 
-def _parted(rows: pd.DataFrame) -> list[str]:
-    return list(rows["name"][~rows["equal"].astype(bool)])
+def _both_losses(what: str, row: StepComparison | EvaluationComparison) -> str:
+    return f"{what} is {row.resumed_loss!r}, the control's is {row.control_loss!r}"
 
 
-def _hints(evidence: Evidence) -> str:
+def _hints(findings: Findings) -> str:
     """Say what else is another one that may, or may not, have to do with it."""
-    found = [f"{name} is in another state" for name in evidence.comparison.generators]
-    for ours, theirs in list(evidence.comparison.renamed.items())[:1]:
-        count = len(evidence.comparison.renamed)
-        found.append(f"{count} tensors have other names, and were matched by their values ({theirs} for {ours})")
-    found += [f"{name} is {theirs:g} and not {ours:g}" for name, (ours, theirs) in evidence.comparison.attributes.items()]
-    return f". Also, outside of the compared state, {'; '.join(found[:4])}" if found else ""
+    comparison = findings.comparison
+    hints = [f"{name} is in another state" for name in comparison.generators]
+    for control, resumed in list(comparison.renamed.items())[:1]:
+        count = len(comparison.renamed)
+        hints.append(f"{count} tensors have other names, and were matched by their values ({resumed} for {control})")
+    hints += [f"{name} is {resumed:g} and not {control:g}" for name, (control, resumed) in comparison.attributes.items()]
+    return f". Also, outside of the compared state, {'; '.join(hints[:4])}" if hints else ""

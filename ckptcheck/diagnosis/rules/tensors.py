@@ -1,16 +1,18 @@
 """Tensors at the boundary, by kind and by what they equal instead."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from statistics import median
 
-import pandas as pd
-
+from ckptcheck.comparison.comparison import TensorComparison
 from ckptcheck.comparison.value_origin import ANEW, FACTOR, FRESH, INITIAL, NARROWER, ROUNDING, TENSOR, ZERO
-from ckptcheck.diagnosis.catalogue import Stage
-from ckptcheck.diagnosis.cause import Diagnosis, diagnosis
-from ckptcheck.diagnosis.findings import Evidence, apart, by_stage, values
+from ckptcheck.diagnosis.catalogue import diagnosis
+from ckptcheck.diagnosis.cause import Diagnosis, Stage
+from ckptcheck.diagnosis.findings import Findings, both_values, by_stage, names
 from ckptcheck.kinds import Kind
 
-Look = Callable[[Evidence], Iterator[Diagnosis]]
+Rule = Callable[[Findings], Iterator[Diagnosis]]
+Rows = Sequence[TensorComparison]
 
 # What a value that is the new process's own is called, by what it equals.
 WHERE = {
@@ -23,67 +25,63 @@ WHERE = {
 # What two factors may differ by and still be one, relative to it.
 SAME_FACTOR = 1e-6
 
-
 # What nobody computes with: the best loss that a callback has seen is infinite before it has seen one.
-_MAY_BE_INFINITE = [Kind.PYTHON.value, Kind.METRIC.value, Kind.HYPERPARAMETER.value]
+_MAY_BE_INFINITE = (Kind.PYTHON, Kind.METRIC, Kind.HYPERPARAMETER)
 
 
-def not_finite(evidence: Evidence) -> Iterator[Diagnosis]:
+def _equal_to(origin: str, rows: Rows) -> list[TensorComparison]:
+    return [row for row in rows if row.origin.what == origin]
+
+
+def not_finite(findings: Findings) -> Iterator[Diagnosis]:
     """NaN or infinity where something was restored."""
-    found = evidence.open[~evidence.open["kind"].isin(_MAY_BE_INFINITE)]
-    for stage, rows in by_stage(found[found["not_finite"] > 0]):
-        first = rows.iloc[0]
-        example = f"{first['name']} has {first['not_finite']} of {first['elements']}"
-        yield diagnosis("not-finite", list(rows["name"]), stage, count=len(rows), example=example)
+    rows = [row for row in findings.open if row.not_finite and row.kind not in _MAY_BE_INFINITE]
+    for stage, lost in by_stage(rows):
+        example = f"{lost[0].name} has {lost[0].not_finite} of {lost[0].elements}"
+        yield diagnosis("not-finite", names(lost), stage, count=len(lost), example=example)
 
 
-def missing(evidence: Evidence) -> Iterator[Diagnosis]:
+def missing(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that only one of the two processes holds, or has with another dtype or shape."""
-    rows = evidence.open[apart(evidence.open)]
-    if len(rows):
-        first = rows.iloc[0]
-        control, resumed = (
-            f"{first[f'{side}_dtype']} {first[f'{side}_shape']}".strip() or "absent" for side in ("control", "resumed")
-        )
-        example = f"{first['name']} is {control} in the control and {resumed} in the resumed run"
-        yield diagnosis("tensors-missing", list(rows["name"]), example=example)
+    rows = [row for row in findings.open if not row.same_form]
+    if rows:
+        first = rows[0]
+        control = f"{first.control_dtype} {first.control_shape}".strip() or "absent"
+        resumed = f"{first.resumed_dtype} {first.resumed_shape}".strip() or "absent"
+        example = f"{first.name} is {control} in the control and {resumed} in the resumed run"
+        yield diagnosis("tensors-missing", names(rows), example=example)
 
 
-def replicas(evidence: Evidence) -> Iterator[Diagnosis]:
+def replicas(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors of a replica that have the value of replica 0's."""
-    rows = evidence.open_of(Kind.MOVING_STATISTIC)
-    first = rows["name"].str.replace(r", replica \d+$", ", replica 0", regex=True)
-    found = rows[(rows["equals"] == TENSOR) & (rows["equals_name"] == first)]
-    if len(found):
-        total = int(evidence.boundary["name"].str.contains(", replica ").sum())
-        yield diagnosis("replicas-lost", list(found["name"]), count=len(found), total=total)
+    rows = _equal_to(TENSOR, findings.open_of(Kind.MOVING_STATISTIC))
+    lost = [row for row in rows if row.origin.name == re.sub(r", replica \d+$", ", replica 0", row.name)]
+    if lost:
+        total = sum(", replica " in row.name for row in findings.boundary)
+        yield diagnosis("replicas-lost", names(lost), count=len(lost), total=total)
 
 
-def shadows_in_weights(evidence: Evidence) -> Iterator[Diagnosis]:
+def shadows_in_weights(findings: Findings) -> Iterator[Diagnosis]:
     """Weights that have the value of a shadow variable; where the two changed places, shadows that have those weights'."""
-    shadows = set(evidence.of_kind(Kind.SHADOW)["name"])
-    weights = evidence.open_of(Kind.WEIGHT)
-    found = weights[(weights["equals"] == TENSOR) & weights["equals_name"].isin(shadows)]
-    if len(found):
-        total = len(evidence.of_kind(Kind.WEIGHT))
-        back = evidence.open_of(Kind.SHADOW)
-        back = back[back["equals"] == TENSOR]
-        exchanged = [*found["name"], *back["name"][back["equals_name"].isin(set(found["name"]))]]
-        yield diagnosis("shadows-in-weights", exchanged, count=len(found), total=total)
+    shadows = set(names(findings.of_kind(Kind.SHADOW)))
+    weights = [row for row in _equal_to(TENSOR, findings.open_of(Kind.WEIGHT)) if row.origin.name in shadows]
+    if weights:
+        total, swapped = len(findings.of_kind(Kind.WEIGHT)), set(names(weights))
+        back = [row for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW)) if row.origin.name in swapped]
+        yield diagnosis("shadows-in-weights", names([*weights, *back]), count=len(weights), total=total)
 
 
-def _lost(cause: str, *kinds: Kind) -> Look:
-    """Make the look for tensors of some kinds that have a value of the new process's own."""
+def _lost(cause: str, *kinds: Kind) -> Rule:
+    """Make the rule for tensors of some kinds that have a value of the new process's own."""
 
-    def look(evidence: Evidence) -> Iterator[Diagnosis]:
-        rows = evidence.open_of(*kinds)
-        for stage, lost in by_stage(rows[evidence.are_own(rows)]):
-            what = set(lost["equals"])
-            where = next(text for word, text in WHERE.items() if word in what)
-            total = len(evidence.of_kind(*kinds))
-            yield diagnosis(cause, list(lost["name"]), stage, count=len(lost), total=total, where=where)
+    def rule(findings: Findings) -> Iterator[Diagnosis]:
+        total = len(findings.of_kind(*kinds))
+        for stage, lost in by_stage([row for row in findings.open_of(*kinds) if findings.is_own(row)]):
+            origins = {row.origin.what for row in lost}
+            where = next(text for origin, text in WHERE.items() if origin in origins)
+            yield diagnosis(cause, names(lost), stage, count=len(lost), total=total, where=where)
 
-    return look
+    return rule
 
 
 lost_statistics = _lost("moving-statistics-lost", Kind.MOVING_STATISTIC)
@@ -92,36 +90,31 @@ lost_slots = _lost("slots-lost", Kind.SLOT)
 lost_accumulators = _lost("accumulators-lost", Kind.ACCUMULATOR)
 lost_others = _lost("state-lost", Kind.OTHER)
 lost_metrics = _lost("state-lost", Kind.METRIC)
+_own_shadows = _lost("shadows-lost", Kind.SHADOW)
 
 
-def lost_shadows(evidence: Evidence) -> Iterator[Diagnosis]:
+def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
     """Shadow variables that begin anew: from initial values, or from the weights as they came back."""
-    yield from _lost("shadows-lost", Kind.SHADOW)(evidence)
-    weights = set(evidence.of_kind(Kind.WEIGHT)["name"])
-    rows = evidence.open_of(Kind.SHADOW)
-    rows = rows[(rows["equals"] == TENSOR) & rows["equals_name"].isin(weights)]
+    yield from _own_shadows(findings)
+    weights, total = set(names(findings.of_kind(Kind.WEIGHT))), len(findings.of_kind(Kind.SHADOW))
+    rows = [row for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW)) if row.origin.name in weights]
     for stage, lost in by_stage(rows):
-        total = len(evidence.of_kind(Kind.SHADOW))
         where = "the weights as they came back"
-        yield diagnosis("shadows-lost", list(lost["name"]), stage, count=len(lost), total=total, where=where)
+        yield diagnosis("shadows-lost", names(lost), stage, count=len(lost), total=total, where=where)
 
 
-def _swapped(cause: str, *kinds: Kind) -> Look:
-    """Make the look for tensors of some kinds that have the value of another tensor."""
+def _swapped(cause: str, *kinds: Kind) -> Rule:
+    """Make the rule for tensors of some kinds that have the value of another tensor."""
 
-    def look(evidence: Evidence) -> Iterator[Diagnosis]:
-        rows = evidence.open_of(*kinds) if kinds else evidence.open[~apart(evidence.open)]
-        found = rows[rows["equals"] == TENSOR]
-        if len(found):
-            first = found.iloc[0]
-            example = f"{first['name']} has the value of {first['equals_name']}"
-            names = list(found["name"])
+    def rule(findings: Findings) -> Iterator[Diagnosis]:
+        rows = _equal_to(TENSOR, findings.open_of(*(kinds or Kind)))
+        if rows:
+            example = f"{rows[0].name} has the value of {rows[0].origin.name}"
             # What belongs to exchanged weights, their slots and averages, is exchanged with them.
-            along = evidence.open_of(Kind.SLOT, Kind.SHADOW) if Kind.WEIGHT in kinds else found[:0]
-            names += list(along["name"][along["equals"] == TENSOR])
-            yield diagnosis(cause, names, count=len(names), example=example)
+            along = _equal_to(TENSOR, findings.open_of(Kind.SLOT, Kind.SHADOW)) if Kind.WEIGHT in kinds else []
+            yield diagnosis(cause, names([*rows, *along]), count=len(rows) + len(along), example=example)
 
-    return look
+    return rule
 
 
 swapped_weights = _swapped("weights-swapped", Kind.WEIGHT)
@@ -129,95 +122,93 @@ swapped_slots = _swapped("slots-swapped", Kind.SLOT)
 swapped = _swapped("tensors-swapped")
 
 
-def scaled(evidence: Evidence) -> Iterator[Diagnosis]:
+def scaled(findings: Findings) -> Iterator[Diagnosis]:
     """Weights that are the control's times one factor."""
-    rows = evidence.open_of(Kind.WEIGHT)
-    rows = rows[rows["equals"] == FACTOR]
-    if len(rows):
-        factor = float(rows["equals_value"].median())
-        found = rows[(rows["equals_value"] - factor).abs() <= SAME_FACTOR * abs(factor)]
-        total = len(evidence.of_kind(Kind.WEIGHT))
-        for stage, alike in by_stage(found):
-            yield diagnosis("weights-scaled", list(alike["name"]), stage, count=len(alike), total=total, factor=factor)
+    rows = _equal_to(FACTOR, findings.open_of(Kind.WEIGHT))
+    if rows:
+        factor = median(row.origin.value for row in rows)
+        alike = [row for row in rows if abs(row.origin.value - factor) <= SAME_FACTOR * abs(factor)]
+        total = len(findings.of_kind(Kind.WEIGHT))
+        for stage, lost in by_stage(alike):
+            yield diagnosis("weights-scaled", names(lost), stage, count=len(lost), total=total, factor=factor)
 
 
-def narrower(evidence: Evidence) -> Iterator[Diagnosis]:
+def narrower(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that were rounded to a narrower dtype."""
-    rows = evidence.open
-    rows = rows[rows["equals"] == NARROWER]
-    for stage, found in by_stage(rows):
-        names = " and ".join(dict.fromkeys(found["equals_name"]))
-        amount = float(found["max_abs_diff"].max())
-        total = len(evidence.boundary)
-        yield diagnosis("precision-lost", list(found["name"]), stage, count=len(found), total=total, dtype=names, apart=amount)
+    total = len(findings.boundary)
+    for stage, lost in by_stage(_equal_to(NARROWER, findings.open)):
+        dtypes = " and ".join(dict.fromkeys(row.origin.name for row in lost))
+        largest = max(row.max_abs_diff for row in lost)
+        yield diagnosis("precision-lost", names(lost), stage, count=len(lost), total=total, dtype=dtypes, apart=largest)
 
 
-def rounding(evidence: Evidence) -> Iterator[Diagnosis]:
+def rounding(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that differ by the rounding of an operation or two; a setting does not come by rounding."""
-    rows = evidence.open
-    rows = rows[rows["equals"] == ROUNDING]
-    found = rows[~rows["kind"].isin([Kind.HYPERPARAMETER.value, Kind.METRIC.value])]
-    if len(found):  # at whichever stage: nothing was lost
-        total, amount = len(evidence.boundary), float(found["max_abs_diff"].max())
-        yield diagnosis("rounding", list(found["name"]), count=len(found), total=total, apart=amount)
+    rows = [row for row in _equal_to(ROUNDING, findings.open) if row.kind not in (Kind.HYPERPARAMETER, Kind.METRIC)]
+    if rows:  # at whichever stage: nothing was lost
+        total, largest = len(findings.boundary), max(row.max_abs_diff for row in rows)
+        yield diagnosis("rounding", names(rows), count=len(rows), total=total, apart=largest)
 
 
-def loss_scale(evidence: Evidence) -> Iterator[Diagnosis]:
+def loss_scale(findings: Findings) -> Iterator[Diagnosis]:
     """The loss scale, whatever it is instead."""
-    for stage, found in by_stage(evidence.open_of(Kind.LOSS_SCALE)):
-        yield diagnosis("loss-scale-lost", list(found["name"]), stage, example=_values(found))
+    for stage, rows in by_stage(findings.open_of(Kind.LOSS_SCALE)):
+        yield diagnosis("loss-scale-lost", names(rows), stage, example=_values(rows))
 
 
-def remembered(evidence: Evidence) -> Iterator[Diagnosis]:
+def python_state(findings: Findings) -> Iterator[Diagnosis]:
     """What objects of the program remember, whatever it is instead: they are no part of a checkpoint."""
-    found = evidence.open_of(Kind.PYTHON)
-    if len(found):
-        yield diagnosis("python-state-lost", list(found["name"]), example=_values(found))
+    rows = findings.open_of(Kind.PYTHON)
+    if rows:
+        yield diagnosis("python-state-lost", names(rows), example=_values(rows))
 
 
-def _values(rows: pd.DataFrame) -> str:
+def _values(rows: Rows) -> str:
     """Say what the first tensors are in both runs."""
-    told = [values(row) for _, row in rows[:3].iterrows()]
-    return "; ".join(told) + (f"; and {len(rows) - 3} more" if len(rows) > 3 else "")
+    return "; ".join(map(both_values, rows[:3])) + (f"; and {len(rows) - 3} more" if len(rows) > 3 else "")
 
 
-def generators(evidence: Evidence) -> Iterator[Diagnosis]:
+def generators(findings: Findings) -> Iterator[Diagnosis]:
     """Random generators in another state: their first one, or one that nobody has had."""
-    rows = evidence.open_of(Kind.RNG)
-    total = len(evidence.of_kind(Kind.RNG))
-    for cause, where, found in (
-        ("generators-restarted", "are where they began", rows[rows["equals"] == INITIAL]),
-        ("generators-reseeded", "are in a state that is none of the control's at its saves", rows[rows["equals"] != INITIAL]),
+    rows, total = findings.open_of(Kind.RNG), len(findings.of_kind(Kind.RNG))
+    restarted = _equal_to(INITIAL, rows)
+    for cause, where, group in (
+        ("generators-restarted", "are where they began", restarted),
+        (
+            "generators-reseeded",
+            "are in a state that is none of the control's at its saves",
+            [row for row in rows if row not in restarted],
+        ),
     ):
-        for stage, lost in by_stage(found):
-            yield diagnosis(cause, list(lost["name"]), stage, count=len(lost), total=total, where=where)
+        for stage, lost in by_stage(group):
+            yield diagnosis(cause, names(lost), stage, count=len(lost), total=total, where=where)
 
 
-def leftover(evidence: Evidence) -> Iterator[Diagnosis]:
+def leftover(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that differ at the boundary and equal nothing known."""
-    rows = evidence.open[~apart(evidence.open) & (evidence.open["kind"] != Kind.METRIC.value)]
-    if evidence.first_step_was_another:
-        rows = rows[rows["equals"] != ANEW]  # that step made them others, or nobody can tell
+    rows = [row for row in findings.open if row.same_form and row.kind is not Kind.METRIC]
+    if findings.first_step_was_another:
+        rows = [row for row in rows if row.origin.what != ANEW]  # that step made them others, or nobody can tell
     for stage, lost in by_stage(rows):
-        first = lost.iloc[0]
+        first = lost[0]
         example = (
-            f"{len(lost)} tensors differ at the boundary and equal nothing known; {first['name']} differs in "
-            f"{first['differing']} of {first['elements']} elements, by {first['max_abs_diff']:.3g} at most"
+            f"{len(lost)} tensors differ at the boundary and equal nothing known; {first.name} differs in "
+            f"{first.differing} of {first.elements} elements, by {first.max_abs_diff:.3g} at most"
         )
-        yield diagnosis("unexplained", list(lost["name"]), stage, example=example)
+        yield diagnosis("unexplained", names(lost), stage, example=example)
 
 
-def dead_statistics(evidence: Evidence) -> Iterator[Diagnosis]:
+def dead_statistics(findings: Findings) -> Iterator[Diagnosis]:
     """Moving statistics of the control that never change."""
-    statistics = evidence.of_kind(Kind.MOVING_STATISTIC)
-    dead = [name for name in statistics["name"] if name in evidence.comparison.never_moved]
+    statistics = names(findings.of_kind(Kind.MOVING_STATISTIC))
+    dead = [name for name in statistics if name in findings.comparison.never_moved]
     if dead:
         yield diagnosis("statistics-never-move", dead, Stage.NEVER_LIVE, count=len(dead), total=len(statistics))
 
 
-def dead_shadows(evidence: Evidence) -> Iterator[Diagnosis]:
+def dead_shadows(findings: Findings) -> Iterator[Diagnosis]:
     """Shadow variables of the control that never change, though weights do."""
-    shadows, never = evidence.of_kind(Kind.SHADOW), set(evidence.comparison.never_moved)
-    dead = [name for name in shadows["name"] if name in never]
-    if dead and not set(evidence.of_kind(Kind.WEIGHT)["name"]) <= never:
+    shadows, never = names(findings.of_kind(Kind.SHADOW)), set(findings.comparison.never_moved)
+    dead = [name for name in shadows if name in never]
+    if dead and not set(names(findings.of_kind(Kind.WEIGHT))) <= never:
         yield diagnosis("shadows-never-move", dead, Stage.NEVER_LIVE, count=len(dead), total=len(shadows))

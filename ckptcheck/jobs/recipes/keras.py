@@ -11,7 +11,7 @@ import tensorflow as tf
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.job.protocol import Restored
 from ckptcheck.jobs.datasets import load
-from ckptcheck.jobs.recipes import RecipeOptions
+from ckptcheck.jobs.options import RecipeOptions
 
 BATCH, STEPS, EPOCHS = 32, 8, 4
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ckptcheck.adapters.tf2 import CheckpointJob
 from ckptcheck.job.protocol import Restored, Step
 from ckptcheck.jobs.datasets import load
-from ckptcheck.jobs.recipes import RecipeOptions
+from ckptcheck.jobs.options import RecipeOptions
 
 BATCH, STEPS = 32, 8
 

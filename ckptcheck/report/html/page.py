@@ -13,9 +13,10 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+Row = TypeVar("Row")
+
 # A table of more rows makes the browser slow; whoever needs them all has the CSV file.
 MOST_ROWS = 500
-Row = TypeVar("Row")
 DASHES = {"-": "solid", "--": "dashed", "-.": "dotdash", ":": "dotted"}
 
 

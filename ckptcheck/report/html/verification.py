@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from bokeh.models import Range1d
 from bokeh.models.annotations import Span
 
+from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
+from ckptcheck.diagnosis import cause
 from ckptcheck.outcomes import PASS, RECOVERED
+from ckptcheck.report.case import Case
 from ckptcheck.report.html.page import (
     DASHES,
     Cell,
@@ -26,7 +28,8 @@ from ckptcheck.report.html.page import (
 )
 from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Style, laned
 from ckptcheck.report.outputs.terminal import VERDICTS
-from ckptcheck.report.report import Case, Report, measured
+from ckptcheck.report.report import Report
+from ckptcheck.report.sentences import heading, measured
 from ckptcheck.run.run import Run
 
 STEPS = "training steps done"
@@ -57,12 +60,12 @@ def _row(case: Case) -> list[Cell]:
     if case.comparison is None or case.boundary_eval is None:
         return [*names, *[Cell("–")] * 4]
     control, resumed = case.boundary_eval
-    boundary = case.comparison.at("boundary")
-    return [*names, _equal(boundary), number(resumed), number(control), _equal(case.comparison.losses)]
+    tensors, losses = ([row.equal for row in rows] for rows in (case.comparison.boundary, case.comparison.steps))
+    return [*names, _equal(tensors), number(resumed), number(control), _equal(losses)]
 
 
-def _equal(rows: pd.DataFrame) -> Cell:
-    equal = int(rows["equal"].sum())
+def _equal(rows: Sequence[bool]) -> Cell:
+    equal = sum(rows)
     return Cell(f"{equal} of {len(rows)}", equal / len(rows) if len(rows) else None)
 
 
@@ -75,21 +78,19 @@ def _case(case: Case) -> Section:
         texts=[*([case.reason] if case.reason else []), *measure],
         quotes=error,
         diagnoses=[_diagnosis(each) for each in case.diagnoses],
-        tables=[] if case.comparison is None else [_tensors(case), _losses(case)],
+        tables=[] if case.comparison is None else [_tensors(case.comparison), _losses(case.comparison)],
         tone="" if case.as_expected else "bad",
     )
 
 
-def _diagnosis(each: Any) -> Diagnosis:
-    cause = f"{each.cause} ({each.stage})" if each.stage else each.cause
-    return Diagnosis(cause, each.sentence, each.remedy, each.tensors)
+def _diagnosis(each: cause.Diagnosis) -> Diagnosis:
+    return Diagnosis(heading(each), each.sentence, each.remedy, each.tensors)
 
 
-def _tensors(case: Case) -> Table:
+def _tensors(comparison: Comparison) -> Table:
     """Show every tensor at the boundary, those that differ first."""
-    assert case.comparison is not None
-    found = case.comparison.at("boundary").sort_values("equal", kind="stable")
-    rows, note = shortened([row for _, row in found.iterrows()], _tensor, "tensors.csv")
+    differing_first = sorted(comparison.boundary, key=lambda row: row.equal)
+    rows, note = shortened(differing_first, _tensor, "tensors.csv")
     heads = (
         "tensor",
         "kind",
@@ -104,33 +105,30 @@ def _tensors(case: Case) -> Table:
     return Table(heads, rows, "Tensors at the boundary, before any update", note, folded=True)
 
 
-def _tensor(row: Any) -> list[Cell]:
-    instead = " ".join(str(row[each]) for each in ("equals", "equals_name") if not pd.isna(row[each]) and row[each])
+def _tensor(row: TensorComparison) -> list[Cell]:
     return [
-        Cell(str(row["name"])),
-        Cell(str(row["kind"])),
-        Cell(str(row["control_shape"])),
-        _whether(row["equal"]),
-        number(row["differing"]),
-        *(number(row[each]) for each in ("max_abs_diff", "resumed_norm", "control_norm")),
-        Cell(instead),
+        Cell(row.name),
+        Cell(row.kind.value),
+        Cell(row.control_shape),
+        _whether(row.equal),
+        *map(number, (row.differing, row.max_abs_diff, row.resumed_norm, row.control_norm)),
+        Cell(f"{row.origin.what} {row.origin.name}".strip()),
     ]
 
 
-def _whether(equal: Any) -> Cell:
+def _whether(equal: bool) -> Cell:
     return Cell("yes", tone="good") if equal else Cell("no", tone="bad")
 
 
-def _losses(case: Case) -> Table:
-    assert case.comparison is not None
-    rows, note = shortened([row for _, row in case.comparison.losses.iterrows()], _loss, "losses.csv")
+def _losses(comparison: Comparison) -> Table:
+    rows, note = shortened(comparison.steps, _loss, "losses.csv")
     heads = ("step", "training loss", "control’s", "difference", "equal", "batch equal")
     return Table(heads, rows, "Training losses after the boundary", note, folded=True)
 
 
-def _loss(row: Any) -> list[Cell]:
-    losses = [number(row[each], repr) for each in ("resumed_loss", "control_loss")]
-    return [number(row["control_step"]), *losses, number(row["diff"]), _whether(row["equal"]), _whether(row["batch_equal"])]
+def _loss(row: StepComparison) -> list[Cell]:
+    losses = number(row.resumed_loss, repr), number(row.control_loss, repr)
+    return [number(row.control_step), *losses, number(row.diff), _whether(row.equal), _whether(row.batch_equal)]
 
 
 def _curves(job: str, cases: Sequence[Case]) -> Section:
@@ -187,7 +185,7 @@ def _apart(range_: Range1d, styled: Styled) -> Any:
     made.y_range = Range1d(start=EXACT_LANE / 8, end=100)
     for case, (colour, _, _) in styled:
         if case.comparison is not None and case.control is not None:
-            apart = np.abs(case.comparison.losses["diff"].to_numpy(float))
+            apart = np.abs([row.diff for row in case.comparison.steps])
             steps = case.comparison.first_step[0] + 1 + np.arange(len(apart))
             made.scatter(steps, laned(apart), color=colour, size=7 if case.outcome == RECOVERED else 5, name=case.label)
     return finished(made, follows=False)

@@ -9,16 +9,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ckptcheck.diagnosis.catalogue import CAUSES, Cause, Stage
+from ckptcheck.diagnosis.catalogue import CAUSES, remedy
+from ckptcheck.diagnosis.cause import Cause, Stage
 from ckptcheck.errors import unknown
+from ckptcheck.job.frameworks import styles
 from ckptcheck.report.outputs.console import print_trimmed
 
-FRAMEWORKS = {
-    "tf1": "a TensorFlow 1 graph",
-    "tf2": "a loop with tf.train.Checkpoint",
-    "keras": "Keras' fit",
-    "": "another framework",
-}
 # What a cause is lost at decides its remedy; None: where that is not known.
 _STAGES = (Stage.OMITTED_AT_SAVE, Stage.NOT_APPLIED_AT_LOAD, Stage.OVERWRITTEN_AFTER_LOAD, None)
 
@@ -47,14 +43,14 @@ def _story(cause: Cause) -> Iterator[RenderableType]:
     yield Padding(Text.assemble(("How it shows: ", "bold"), cause.signature), (0, 0, 1, 2))
     for heading, remedies in _remedies(cause).items():
         yield Padding(Text(heading, style="bold"), (0, 0, 0, 2))
-        for stage, remedy in remedies.items():
-            text = Text.assemble((f"{stage}: ", "magenta"), remedy) if stage else Text(remedy)
+        for stage, what in remedies.items():
+            text = Text.assemble((f"{stage}: ", "magenta"), what) if stage else Text(what)
             yield Padding(text, (0, 0, 0, 4))
     yield Padding(Text(_allowance(cause)), (1, 0, 0, 2))
 
 
 def _allowance(cause: Cause) -> str:
-    if cause.reach is None:
+    if not cause.acceptable:
         return "It cannot be allowed: after it nothing can be said of the rest of the run."
     return f"Where it is meant: --allow {cause.name}"
 
@@ -62,7 +58,7 @@ def _allowance(cause: Cause) -> str:
 def _remedies(cause: Cause) -> dict[str, dict[str, str]]:
     """Return the remedies by a heading and by the stage; frameworks with the same ones share a heading."""
     found: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    for framework, name in FRAMEWORKS.items():
+    for framework, name in {**styles(), "": "another framework"}.items():
         found.setdefault(tuple(_by_stage(cause, framework).items()), []).append(name)
     if len(found) == 1:
         return {"What to do": dict(next(iter(found)))}
@@ -70,13 +66,13 @@ def _remedies(cause: Cause) -> dict[str, dict[str, str]]:
 
 
 def _by_stage(cause: Cause, framework: str) -> dict[str, str]:
-    stages = {stage: cause.remedy(stage, framework) for stage in _STAGES}
+    stages = {stage: remedy(cause, stage, framework) for stage in _STAGES}
     if len(set(stages.values())) == 1:
         return {"": stages[None]}
     found: dict[str, list[str]] = {}
-    for stage, remedy in stages.items():
+    for stage, what in stages.items():
         if stage is not None:
-            found.setdefault(remedy, []).append(stage.value)
+            found.setdefault(what, []).append(stage.value)
     if framework == "tf1" and not stages[None].startswith(stages[Stage.OMITTED_AT_SAVE]):
         found[stages[None]] = ["seen by its effect alone"]  # else it is the others put together
     return {", ".join(names): remedy for remedy, names in found.items()}
@@ -100,7 +96,7 @@ def document(cause: Cause) -> Mapping[str, Any]:
         "summary": cause.summary,
         "signature": cause.signature,
         "remedies": _remedies(cause),
-        "can_be_allowed": cause.reach is not None,
+        "can_be_allowed": cause.acceptable,
         "reported": cause.reported,
     }
 

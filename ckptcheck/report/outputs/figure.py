@@ -10,7 +10,8 @@ from ckptcheck.arrays import Array
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import RECOVERED
-from ckptcheck.report.report import Case, Report
+from ckptcheck.report.case import Case
+from ckptcheck.report.report import Report
 from ckptcheck.run.run import Run
 
 if TYPE_CHECKING:
@@ -160,13 +161,13 @@ def _draw_difference(axis: "Axes", control: Run, shown: Shown) -> None:
     for case, (colour, _, marker) in shown:
         if case.comparison is None:
             continue
-        apart = np.abs(case.comparison.losses["diff"].to_numpy(float))
+        apart = np.abs([row.diff for row in case.comparison.steps])
         largest = max(largest, float(np.nanmax(apart, initial=0)))
         steps = case.comparison.first_step[0] + 1 + np.arange(len(apart))
         axis.plot(steps, laned(apart), color=colour, linestyle="none", marker=marker, markersize=3.5)
         evaluated = case.comparison.evaluations
-        apart = laned(np.abs(evaluated["diff"].to_numpy(float)))
-        done = evaluated["steps_done"].to_numpy()
+        apart = laned(np.abs([row.diff for row in evaluated]))
+        done = [row.steps_done for row in evaluated]
         axis.plot(done, apart, color=colour, linestyle="none", marker=marker, markersize=9, fillstyle="none")
     axis.set_yscale("log")
     axis.set_ylim(EXACT_LANE / 8, largest * 30)

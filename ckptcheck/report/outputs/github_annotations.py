@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from ckptcheck.report.report import Report, story
-from ckptcheck.report.sentences import NOTHING, headline, is_wrong, warnings_of
+from ckptcheck.report.report import Report
+from ckptcheck.report.sentences import NOTHING, headline, story
+from ckptcheck.report.warnings import of_cases
 from ckptcheck.text_safety import clipped, in_one_line, legible
 
 # Of each level GitHub shows the first ten annotations of a step, and leaves the rest in the log.
@@ -17,10 +18,10 @@ def of_report(report: Report) -> list[str]:
 
     Where GitHub would not show them all, the last one that it shows names those that it does not.
     """
-    errors = [(headline(case), story(case)) for case in report.cases if is_wrong(case)]
+    errors = [(headline(case), story(case)) for case in report.cases if case.is_wrong]
     if not report.cases:
         errors = [("ckptcheck: inconclusive", NOTHING)]
-    warnings = [(case.name, text) for case in report.cases for text in warnings_of(case)]
+    warnings = [(case.name, text) for case in report.cases for text in of_cases([case])]
     return [*_commands("error", errors), *_commands("warning", warnings)]
 
 

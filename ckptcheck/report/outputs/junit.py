@@ -5,8 +5,10 @@ import io
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
 from ckptcheck.outcomes import INCONCLUSIVE
-from ckptcheck.report.report import Case, Report, story
-from ckptcheck.report.sentences import NOTHING, headline, is_wrong, warnings_of
+from ckptcheck.report.case import Case
+from ckptcheck.report.report import Report
+from ckptcheck.report.sentences import NOTHING, headline, story
+from ckptcheck.report.warnings import of_cases
 from ckptcheck.text_safety import in_one_line, legible
 
 NAME = "ckptcheck"
@@ -35,14 +37,14 @@ def of_error(sentence: str, kind: str) -> str:
 def _test(case: Case) -> TestCase:
     test = TestCase(name=in_one_line(case.label), classname=in_one_line(case.job))
     told = legible(story(case))
-    if is_wrong(case):
+    if case.is_wrong:
         made = Error if case.outcome == INCONCLUSIVE else Failure
         result = made(headline(case), case.outcome)
         result.text = told
         test.result = result
     else:
         test.system_out = told
-    warnings = warnings_of(case)
+    warnings = of_cases([case])
     if warnings:
         test.system_err = legible("\n".join(warnings))
     return test

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import INCONCLUSIVE
-from ckptcheck.report.outputs.terminal import numbers
-from ckptcheck.report.report import Case, Report, measured, some
-from ckptcheck.report.sentences import NOTHING, headline, is_wrong, warnings_of
+from ckptcheck.report.case import Case
+from ckptcheck.report.report import Report
+from ckptcheck.report.sentences import NOTHING, headline, measured, numbers, some
+from ckptcheck.report.warnings import of_cases
 from ckptcheck.text_safety import clipped, in_one_line, legible
 
 # GitHub shows no summary of more than 1 MiB. These are bytes, and leave room for what else a step has to say.
@@ -48,7 +49,7 @@ def _counted(report: Report) -> str:
     if not report.cases:
         return NOTHING
     inconclusive = sum(case.outcome == INCONCLUSIVE for case in report.cases)
-    wrong = sum(is_wrong(case) for case in report.cases) - inconclusive
+    wrong = sum(case.is_wrong for case in report.cases) - inconclusive
     total = len(report.cases)
     parts = [f"{total - wrong - inconclusive} of {total} cases did what was expected"]
     if wrong:
@@ -59,21 +60,21 @@ def _counted(report: Report) -> str:
 
 
 def _table(cases: Sequence[Case]) -> list[str]:
-    rows, missing = _fitting([_row(case) for case in cases], [is_wrong(case) for case in cases], MOST_OF_TABLE)
+    rows, missing = _fitting([_row(case) for case in cases], [case.is_wrong for case in cases], MOST_OF_TABLE)
     lines = ["| " + " | ".join(_HEADS) + " |", "|" + "|".join(_RULES) + "|", *rows]
     return ["\n".join(lines), *_left_out(missing, len(cases), "cases")]
 
 
 def _row(case: Case) -> str:
     outcome = _cell(case.told_outcome)
-    if is_wrong(case):
+    if case.is_wrong:
         outcome = f"**{outcome}**, expected {_cell(case.expected)}"
     return "| " + " | ".join([_cell(case.job), _cell(case.label), outcome, *numbers(case)]) + " |"
 
 
 def _details(cases: Sequence[Case]) -> list[str]:
     told = [(case, block) for case in cases if (block := _detail(case))]
-    kept, missing = _fitting([block for _, block in told], [is_wrong(case) for case, _ in told], MOST_OF_DETAILS)
+    kept, missing = _fitting([block for _, block in told], [case.is_wrong for case, _ in told], MOST_OF_DETAILS)
     return [*kept, *_left_out(missing, len(told), "cases with details")]
 
 
@@ -81,13 +82,13 @@ def _detail(case: Case) -> str:
     """Return what there is to unfold of a case; one that did what was expected stays folded."""
     lines = [f"<p>{_html(case.reason)}</p>"] if case.reason else []
     # Where no diagnosis says what is wrong, as with a case that recovered unexpectedly, the numbers do.
-    if case.comparison is not None and (case.diagnoses or case.allowed or is_wrong(case)):
+    if case.comparison is not None and (case.diagnoses or case.allowed or case.is_wrong):
         lines.append(f"<p>{_html(measured(case.comparison))}</p>")
     lines += [_diagnosis(each) for each in case.diagnoses]
     lines += [f"<p>allowed: <b>{_html(each.cause)}</b><br>{_html(each.sentence)}</p>" for each in case.allowed]
     if not lines:
         return ""
-    opened = " open" if is_wrong(case) else ""
+    opened = " open" if case.is_wrong else ""
     head = f"<details{opened}><summary>{_html(headline(case), MOST_OF_NAME)}</summary>"
     return "\n".join([head, *lines, "</details>"])
 
@@ -101,7 +102,7 @@ def _diagnosis(each: Diagnosis) -> str:
 
 
 def _warnings(cases: Sequence[Case]) -> list[str]:
-    items = [f"<li>{_html(text)}</li>" for case in cases for text in warnings_of(case)]
+    items = [f"<li>{_html(text)}</li>" for case in cases for text in of_cases([case])]
     if not items:
         return []
     kept, missing = _fitting(items, [False] * len(items), MOST_OF_WARNINGS)

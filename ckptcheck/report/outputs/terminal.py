@@ -1,18 +1,18 @@
 """The report as a person reads it on a terminal: a table by case, the moving statistics, then what was lost and why."""
 
-from typing import Any
-
-import pandas as pd
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ckptcheck.comparison.compare import Comparison
+from ckptcheck.comparison.comparison import TensorComparison, moving_statistics
 from ckptcheck.comparison.noise_floor import MARGIN
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
-from ckptcheck.report.report import Case, Report, moving_statistics, some
+from ckptcheck.report.case import Case
+from ckptcheck.report.outputs.console import print_trimmed
+from ckptcheck.report.report import Report
+from ckptcheck.report.sentences import heading, numbers, some
 
 COLOURS = {RECOVERED: "green", DIVERGED: "magenta", REFUSED: "magenta", INCONCLUSIVE: "yellow"}
 VERDICTS = {
@@ -33,18 +33,10 @@ MEANINGS = {
 
 def show(report: Report, console: Console) -> None:
     """Print a report as wide as the console."""
-    with console.capture() as captured:
-        console.print()
-        console.print(_overview(report))
-        console.print(_meanings(report))
-        for table in _statistics(report):
-            console.print(table)
-        for cases in _alike(report):
-            console.print(_story(cases))
-        colour, sentence = VERDICTS[report.verdict]
-        console.print(Text(sentence, style=f"bold {colour}"))
-    # Tables are padded to their width; nobody wants that in a file.
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+    colour, sentence = VERDICTS[report.verdict]
+    stories = map(_story, _alike(report))
+    verdict = Text(sentence, style=f"bold {colour}")
+    print_trimmed(console, "", _overview(report), _meanings(report), *_statistics(report), *stories, verdict)
 
 
 def _overview(report: Report) -> RenderableType:
@@ -70,27 +62,6 @@ def _short_names(report: Report) -> dict[str, str]:
     names = list(dict.fromkeys(case.job for case in report.cases))
     last = {name: name.rpartition(":")[2] for name in names}
     return {name: last[name] if list(last.values()).count(last[name]) == 1 else name for name in names}
-
-
-def numbers(case: Case) -> tuple[str, str, str]:
-    """Return the numbers of a case: tensors equal, evaluation losses, training losses equal; a dash where there are none."""
-    comparison = case.comparison
-    if comparison is None:
-        return "–", "–", "–"
-    boundary, losses = comparison.at("boundary"), comparison.losses
-    return (
-        f"{int(boundary['equal'].sum())}/{len(boundary)}",
-        _evaluation(comparison),
-        f"{int(losses['equal'].sum())}/{len(losses)}",
-    )
-
-
-def _evaluation(comparison: Comparison) -> str:
-    if comparison.evaluations.empty:
-        return "–"
-    first = comparison.evaluations.iloc[0]
-    sign = "=" if first["identical"] else "≈" if first["equal"] else "≠"
-    return f"{first['resumed_loss']:.4g} {sign} {first['control_loss']:.4g}"
 
 
 def _meanings(report: Report) -> RenderableType:
@@ -153,37 +124,37 @@ def _statistics(report: Report) -> list[RenderableType]:
     for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job and case.comparison is not None]
         rows = [(case.label, moving_statistics(case.comparison)) for case in cases if case.comparison is not None]
-        rows = [(restore, frame) for restore, frame in rows if len(frame)]
+        rows = [(restore, statistics) for restore, statistics in rows if statistics]
         if rows:
             tables.append(Padding(_statistics_of(_short_names(report)[job], rows), (0, 0, 1, 0)))
     return tables
 
 
-def _statistics_of(job: str, rows: list[tuple[str, pd.DataFrame]]) -> RenderableType:
-    exact = [restore for restore, frame in rows if frame["equal"].all()]
+def _statistics_of(job: str, rows: list[tuple[str, list[TensorComparison]]]) -> RenderableType:
+    exact = [restore for restore, statistics in rows if all(row.equal for row in statistics)]
     if len(rows) > MOST_COLUMNS and exact:
         # What came back needs no columns of numbers.
         names = dict.fromkeys(restore.partition(" @ ")[0] for restore in exact) if len(exact) == len(rows) else exact
         text = Text(f"{job}: all {len(rows[0][1])} moving means and variances came back with {', '.join(names)}.")
-        rest = [(restore, frame) for restore, frame in rows if restore not in exact]
+        rest = [(restore, statistics) for restore, statistics in rows if restore not in exact]
         return Group(text, _statistics_of(job, rest)) if rest else text
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("", overflow="fold")
     table.add_column("control", justify="right", no_wrap=True)
     for restore, _ in rows:
         table.add_column(restore, justify="right", no_wrap=True)
-    frames = [frame.set_index("name") for _, frame in rows]
-    for name in frames[0].index:
-        cells = [_statistic(frame.loc[name]) if name in frame.index else Text("gone", style="magenta") for frame in frames]
-        table.add_row(name, f"{frames[0].loc[name, 'control_norm']:.4g}", *cells)
+    by_name = [{row.name: row for row in statistics} for _, statistics in rows]
+    for name, row in by_name[0].items():
+        table.add_row(name, f"{row.control_norm:.4g}", *(_statistic(restored.get(name)) for restored in by_name))
     return Group(Text(f"{job}: norms of the moving means and variances right after the restore", style="bold"), table)
 
 
-def _statistic(row: Any) -> Text:
-    norm, apart, equal = row["resumed_norm"], row["max_abs_diff"], row["equal"]
-    if equal:
-        return Text(f"= {norm:.4g}")
-    return Text(f"{norm:.4g}, off by {apart:.3g}", style="magenta")
+def _statistic(row: TensorComparison | None) -> Text:
+    if row is None:
+        return Text("gone", style="magenta")
+    if row.equal:
+        return Text(f"= {row.resumed_norm:.4g}")
+    return Text(f"{row.resumed_norm:.4g}, off by {row.max_abs_diff:.3g}", style="magenta")
 
 
 def _alike(report: Report) -> list[list[Case]]:
@@ -218,8 +189,7 @@ def _allowed_difference(each: Diagnosis) -> RenderableType:
 
 
 def _diagnosis(each: Diagnosis) -> RenderableType:
-    stage = f" ({each.stage})" if each.stage else ""
-    text = Text.assemble((f"{each.cause}{stage}\n", "magenta"), each.sentence, "\n", ("→ ", "bold"), each.remedy)
+    text = Text.assemble((f"{heading(each)}\n", "magenta"), each.sentence, "\n", ("→ ", "bold"), each.remedy)
     if each.tensors:
         text.append(f"\n{some(each.tensors, 3)}", style="dim")
     return text

@@ -1,0 +1,1 @@
+"""TensorFlow and Keras: their objects turned into what `ckptcheck.job` asks for. This file loads neither."""

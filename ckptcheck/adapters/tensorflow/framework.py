@@ -1,0 +1,22 @@
+"""What the tool knows of TensorFlow, and Keras on it, without loading them."""
+
+from ckptcheck.job.frameworks import Framework
+
+FRAMEWORK = Framework(
+    name="tensorflow",
+    styles={"tf1": "a TensorFlow 1 graph", "tf2": "a loop with tf.train.Checkpoint", "keras": "Keras' fit"},
+    packages=("tensorflow", "keras", "tf-keras"),
+    # Read by TensorFlow, oneDNN or XLA; each can change the last bits of a result.
+    switches=(
+        "TF_ENABLE_ONEDNN_OPTS",
+        "TF_DETERMINISTIC_OPS",
+        "TF_USE_LEGACY_KERAS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "XLA_FLAGS",
+    ),
+    module="tensorflow",
+    op_determinism="ckptcheck.adapters.tensorflow._internals:has_deterministic_ops",
+    state_of="ckptcheck.adapters.tensorflow.variables:state_of",
+    remedies="ckptcheck.adapters.tensorflow.remedies:REMEDIES",
+)

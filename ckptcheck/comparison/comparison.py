@@ -1,0 +1,176 @@
+"""What a comparison is: control and resumed side by side, as frozen rows. It holds no opinion."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ckptcheck.comparison.batch_order import DataPath
+from ckptcheck.comparison.value_origin import Origin
+from ckptcheck.kinds import Kind
+
+BOUNDARY, FINAL = "boundary", "final"
+
+
+@dataclass(frozen=True)
+class TensorComparison:
+    """One state tensor at one point, in the control and in the resumed run.
+
+    Dtype and shape are empty texts where a process does not hold the tensor; `control_number` and `resumed_number` are the
+    value of a single number as Python writes it, else empty.
+    """
+
+    point: str  # boundary or final
+    name: str
+    kind: Kind
+    control_dtype: str
+    resumed_dtype: str
+    control_shape: str
+    resumed_shape: str
+    equal: bool
+    identical: bool
+    late: bool  # whether it came to be in the first step after the boundary, and is compared after that step
+    elements: int
+    differing: int  # elements whose bits differ; all of them where dtype or shape differ
+    max_abs_diff: float
+    control_norm: float  # Euclidean, over all elements, in float64
+    resumed_norm: float
+    control_number: str
+    resumed_number: str
+    not_finite: int  # elements of the resumed value that are NaN or infinite
+    origin: Origin  # what a differing resumed value equals instead
+    asked: bool | None  # whether the restore asked for it; None where the adapter does not know
+    held: bool | None  # whether the checkpoint holds its key, or else its value; None where neither can be known
+    saved_so: bool | None  # whether the checkpoint holds another value than the control's; None where its values are unknown
+    poisoned: bool  # whether the value before the restore differed from the control's at the boundary
+    control_moves: bool  # whether its value changes between the boundary and the end
+    resumed_moves: bool
+
+    @property
+    def same_form(self) -> bool:
+        """Whether both processes hold it, with one dtype and shape."""
+        return (self.control_dtype, self.control_shape) == (self.resumed_dtype, self.resumed_shape)
+
+
+@dataclass(frozen=True)
+class StepComparison:
+    """One training step after the boundary: the first executed one of the resumed run beside the control's next, and so on.
+
+    Batches are digests; batch and rate are None where the job does not show them.
+    """
+
+    control_step: int
+    resumed_step: int
+    control_loss: float
+    resumed_loss: float
+    diff: float
+    equal: bool
+    identical: bool
+    control_batch: str | None
+    resumed_batch: str | None
+    batch_equal: bool
+    control_rate: float | None
+    resumed_rate: float | None
+    rate_equal: bool
+    draws_equal: bool
+    hyperparameters_equal: bool
+
+    @property
+    def inputs_equal(self) -> bool:
+        """Whether all that the step was made with is equal, but for the state."""
+        return self.batch_equal and self.rate_equal and self.draws_equal and self.hyperparameters_equal
+
+
+@dataclass(frozen=True)
+class EvaluationComparison:
+    """One evaluation from the boundary on."""
+
+    steps_done: int
+    control_loss: float
+    resumed_loss: float
+    diff: float
+    equal: bool
+    identical: bool
+
+
+@dataclass(frozen=True)
+class HyperparameterDifference:
+    """The first hyperparameter of a step that differs."""
+
+    step: int
+    name: str
+    control: float | None
+    resumed: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Control and resumed side by side: a row per tensor and point, per step after the boundary, and per evaluation."""
+
+    tensors: tuple[TensorComparison, ...]
+    steps: tuple[StepComparison, ...]
+    evaluations: tuple[EvaluationComparison, ...]
+    first_step: tuple[int, int | None]
+    # Steps of the control after the boundary; as many were to be compared.
+    steps_after: int
+    # Tensors of the control that had the same value at every point of its run.
+    never_moved: tuple[str, ...]
+    # What became of the batches and of the draws.
+    batches: DataPath = field(default_factory=DataPath)
+    draws: tuple[DataPath, ...] = ()
+    hyperparameter: HyperparameterDifference | None = None
+    # What explains differences and is none by itself: scalars that objects of the program remember and that moved in the
+    # control, by name: the control's and the resumed run's value at the boundary; and global generators of the process.
+    attributes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    generators: tuple[str, ...] = ()
+    # The names that the resumed run has for tensors of the control, by the control's.
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    # Tensors that differ at the boundary and count as equal, by the pattern of names that leaves them out.
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    steps_per_epoch: int = 1
+    # The places in the control from which the resumed run's learning rates are its, where they vary: another than `position`.
+    rates_from: tuple[int, ...] = ()
+
+    @property
+    def boundary(self) -> tuple[TensorComparison, ...]:
+        """The tensors at the boundary."""
+        return tuple(row for row in self.tensors if row.point == BOUNDARY)
+
+    @property
+    def final(self) -> tuple[TensorComparison, ...]:
+        """The tensors after the last step."""
+        return tuple(row for row in self.tensors if row.point == FINAL)
+
+    @property
+    def evaluation(self) -> EvaluationComparison | None:
+        """The first evaluation that both runs made: at the boundary, before any update."""
+        return self.evaluations[0] if self.evaluations else None
+
+    @property
+    def exact(self) -> bool:
+        """Whether everything that was compared is identical, bit for bit."""
+        rows: Sequence[TensorComparison | StepComparison | EvaluationComparison]
+        rows = [*self.tensors, *self.steps, *self.evaluations]
+        return all(row.identical for row in rows) and self._same_course
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything that was compared is equal, within what was asked for."""
+        rows: Sequence[TensorComparison | StepComparison | EvaluationComparison]
+        rows = [*self.tensors, *self.steps, *self.evaluations]
+        return all(row.equal for row in rows) and self._same_course
+
+    @property
+    def _same_course(self) -> bool:
+        return self.first_step[0] == self.first_step[1] and all(step.inputs_equal for step in self.steps)
+
+    @property
+    def equal_at_boundary(self) -> bool:
+        """Whether every tensor at the boundary is equal, and the first step is the control's next one.
+
+        Tensors that came to be in the first step are not at the boundary: that step may have changed them.
+        """
+        return self.first_step[0] == self.first_step[1] and all(row.equal or row.late for row in self.boundary)
+
+
+def moving_statistics(comparison: Comparison) -> list[TensorComparison]:
+    """Return the moving means and variances at the boundary."""
+    return [row for row in comparison.boundary if row.kind is Kind.MOVING_STATISTIC]

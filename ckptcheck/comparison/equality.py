@@ -1,0 +1,39 @@
+"""What counts as equal: bit for bit, unless more was asked for or the job does not reproduce itself."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from ckptcheck.arrays import same
+from ckptcheck.comparison.noise_floor import NoiseFloor
+from ckptcheck.tolerance import EXACT, Tolerance
+
+
+@dataclass(frozen=True)
+class Equality:
+    """What counts as equal.
+
+    `noise`, where it is given, is left out of what follows the boundary; `left_out` are patterns of names (`dense/*`, as a
+    shell has them) of tensors that may differ at the boundary.
+    """
+
+    tolerance: Tolerance = EXACT
+    noise: NoiseFloor | None = None
+    left_out: tuple[str, ...] = ()
+
+    def matches(self, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the names that each pattern leaves out."""
+        names = tuple(names)
+        return {pattern: tuple(name for name in names if fnmatchcase(name, pattern)) for pattern in self.left_out}
+
+    def of_settings(self, control: float | None, resumed: float | None) -> bool:
+        """Return whether a learning rate or a hyperparameter is equal; None: not shown."""
+        if control is None or resumed is None:
+            return control is resumed
+        ours, theirs = np.array(control), np.array(resumed)
+        return same(ours, theirs, equal_nan=True) or self.tolerance.allows(ours, theirs)
+
+
+STRICT = Equality()

@@ -1,0 +1,89 @@
+"""The frameworks that jobs run on: what there is to know of each before it is loaded, and without loading it.
+
+A framework is a folder in `ckptcheck.adapters` with a module `framework`, which declares it. They are looked for by name:
+nothing here waits for a framework, or breaks with it.
+"""
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ckptcheck.job.loading import load
+from ckptcheck.job.shipped import shipped
+
+ADAPTERS = "ckptcheck.adapters"
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A framework as its adapter declares it.
+
+    `styles` are the kinds of jobs it has, each with what people call it; `packages` those whose versions decide numbers, and
+    `switches` the environment variables that do. `module` is what all of it loads: a fork server imports it once, and the
+    source of a job that needs it says its name. `op_determinism` (a function: is it on?) and `state_of` (a function: the live
+    state of objects of the framework) are named as `ckptcheck.job.load` takes them, and loaded when they are asked for; so are
+    `remedies` (a mapping: what to do about causes of the catalogue).
+    """
+
+    name: str
+    styles: Mapping[str, str]
+    packages: Sequence[str]
+    switches: Sequence[str]
+    module: str
+    op_determinism: str
+    state_of: str
+    remedies: str
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether this process has loaded it."""
+        return self.module in sys.modules
+
+    def is_mentioned_by(self, target: str) -> bool:
+        """Return whether a job of a user's own seems to need it: a file says its name; a module, where it is installed."""
+        place = target.rpartition(":")[0]
+        if place.endswith(".py"):
+            path = Path(place)
+            return path.is_file() and self.module in path.read_text(encoding="utf-8", errors="replace")
+        return importlib.util.find_spec(self.module) is not None
+
+
+@cache
+def frameworks() -> tuple[Framework, ...]:
+    """Return every framework that has an adapter, in the order of the folders' names."""
+    folders = importlib.import_module(ADAPTERS).__path__
+    modules = [f"{folder.name}.framework" for folder in pkgutil.iter_modules(folders, f"{ADAPTERS}.") if folder.ispkg]
+    return tuple(importlib.import_module(module).FRAMEWORK for module in modules if importlib.util.find_spec(module))
+
+
+def styles() -> dict[str, str]:
+    """Return the styles of jobs of all frameworks, with what people call them."""
+    return {style: heading for framework in frameworks() for style, heading in framework.styles.items()}
+
+
+def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
+    """Return what to import once for all processes of some jobs. What is missing costs time, not truth: they import it."""
+    names = tuple(jobs)
+    return tuple(each.module for each in frameworks() if any(_needs(name, each) for name in names))
+
+
+def _needs(job: str, framework: Framework) -> bool:
+    return framework.is_mentioned_by(job) if ":" in job else framework.name == shipped(job).framework
+
+
+def has_deterministic_ops() -> bool:
+    """Return whether a framework of this process was told to compute the same result each time."""
+    return any(load(framework.op_determinism)() for framework in frameworks() if framework.is_loaded)
+
+
+def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:
+    """Return the function that gives the live state of objects: that of the framework that is loaded, else of the first."""
+    framework = next((each for each in frameworks() if each.is_loaded), frameworks()[0])
+    function: Callable[[Sequence[Any]], Mapping[str, Any]] = load(framework.state_of)
+    return function

@@ -1,0 +1,48 @@
+"""The options of a shipped job: fields of a dataclass that say how they are read and what they do. `--set KEY=VALUE`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from ckptcheck.errors import UsageError, unknown
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What every class of options offers to whoever plans a run."""
+
+    def steps_per_epoch(self) -> int | None:
+        """Return the number of training steps in an epoch; None where options do not tell it, or data would be fetched.
+
+        Raises:
+            UsageError: a job cannot be trained with these options.
+        """
+        return None
+
+
+def option(default: Any, parse: Callable[[str], Any], text: str) -> Any:
+    """Declare an option: its default, how its value is read (ValueError: what it must be), and what it does."""
+    return field(default=default, metadata={"parse": parse, "text": text})
+
+
+def parse(kind: type[Any], job: str, given: Mapping[str, str]) -> Any:
+    """Read option values given as text.
+
+    Raises:
+        UsageError: the job has no such option, or the value is not one of it.
+    """
+    known: dict[str, Field[Any]] = {each.name: each for each in fields(kind)}
+    values = {}
+    for name, text in given.items():
+        if name not in known:
+            raise unknown(f"option of {job}", name, known)
+        try:
+            values[name] = known[name].metadata["parse"](text)
+        except ValueError as error:
+            raise UsageError(f"The option {name} of {job} {error}, not {text!r}.") from None
+    return kind(**values)
+
+
+def shown(value: Any) -> str:
+    """Write an option's value as `--set` takes it."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,47 @@
+"""The shipped jobs: where each is, and what it is expected to do. Importing this loads no framework."""
+
+from collections.abc import Mapping
+
+from ckptcheck.job.shipped import Registry, ShippedJob
+from ckptcheck.jobs.options import EmaOptions, LayersOptions, Options
+from ckptcheck.jobs.recipes.suites import SUITES
+
+_SHIPPED = (
+    ShippedJob(
+        "bn-nn",
+        "ckptcheck.jobs.bn_nn:BatchNormNN",
+        "The article's batch norm: tf.nn.moments, EMA.apply([mean, variance]), tf.nn.batch_normalization.",
+        EmaOptions,
+        {"saver": "recovered", "ema": "refused", "trainable": "diverged", "ema-none": "recovered"},
+        ("saver", "ema"),
+    ),
+    ShippedJob(
+        "bn-layers",
+        "ckptcheck.jobs.bn_layers:BatchNormLayers",
+        "The same network with tf.layers.batch_normalization; UPDATE_OPS are control dependencies of the train op.",
+        LayersOptions,
+        {"saver": "recovered", "trainable": "diverged"},
+        ("saver", "trainable"),
+        # tf.layers needs Keras 2 (tf-keras); TensorFlow reads this when tf.layers is first used.
+        {"TF_USE_LEGACY_KERAS": "1"},
+    ),
+    ShippedJob(
+        "bn-polyak",
+        "ckptcheck.jobs.bn_polyak:BatchNormPolyak",
+        "bn-nn with the EMA over the trainable variables too: where ema.variables_to_restore() is meant to be used.",
+        EmaOptions,
+        {"saver": "recovered", "ema": "diverged", "trainable": "diverged", "ema-none": "recovered"},
+        ("saver", "ema"),
+    ),
+    ShippedJob(
+        "plain",
+        "ckptcheck.jobs.no_norm:Plain",
+        "The same network without batch norm: the article's baseline.",
+        Options,
+        {"saver": "recovered", "trainable": "diverged"},
+        ("saver", "trainable"),
+    ),
+)
+JOBS: Mapping[str, ShippedJob] = {job.name: job for job in _SHIPPED}
+DEFAULT_JOBS = ("bn-nn", "bn-layers", "bn-polyak")
+REGISTRY = Registry(JOBS, DEFAULT_JOBS, SUITES)

@@ -1,0 +1,176 @@
+"""One judged case, as a value."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ckptcheck.comparison.comparison import Comparison, TensorComparison, moving_statistics
+from ckptcheck.comparison.noise_floor import NoiseFloor
+from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.kinds import Kind
+from ckptcheck.outcomes import INCONCLUSIVE, RECOVERED
+from ckptcheck.run.run import Run
+from ckptcheck.tolerance import EXACT, Tolerance
+
+
+@dataclass(frozen=True)
+class RestoreError:
+    """What a refused restore raised, and the keys it asked for that the checkpoint does not hold."""
+
+    type: str
+    message: str
+    missing_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One job with one restore: the outcome expected and found, and the evidence.
+
+    `control`, `resumed` and `comparison` are None where there was no such run or nothing to compare; `reason` says why a
+    case is inconclusive.
+    """
+
+    job: str
+    restore: str
+    expected: str
+    outcome: str
+    diagnoses: tuple[Diagnosis, ...] = ()
+    reason: str | None = None
+    error: RestoreError | None = None
+    control: Run | None = field(default=None, repr=False)
+    resumed: Run | None = field(default=None, repr=False)
+    comparison: Comparison | None = field(default=None, repr=False)
+    digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    # The state tensors that the restore does not ask for, and that so keep their initial values.
+    not_covered: tuple[str, ...] = ()
+    # The boundary it is resumed from, where its job is resumed from several; None: from the only one.
+    boundary: int | None = None
+    tolerance: Tolerance = EXACT
+    # How far the job is from reproducing itself; None: its control was not run again.
+    noise: NoiseFloor | None = None
+    # Differences that somebody expects, and what was asked for and did not come about.
+    allowed: tuple[Diagnosis, ...] = ()
+    not_needed: tuple[str, ...] = ()
+    # Where a control that never saves parts from this one, while nobody knows yet whether the job reproduces itself.
+    parted_without_saves: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The case as people write it: `bn-nn × saver`; with several boundaries `bn-nn × saver @ 110`."""
+        return f"{self.job} × {self.label}"
+
+    @property
+    def label(self) -> str:
+        """The case among those of its job: `saver`; with several boundaries `saver @ 110`."""
+        return self.restore if self.boundary is None else f"{self.restore} @ {self.boundary}"
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the outcome is the expected one."""
+        return self.outcome == self.expected
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it keeps the verdict from being a pass."""
+        return not self.as_expected or self.outcome == INCONCLUSIVE
+
+    @property
+    def told_outcome(self) -> str:
+        """The outcome as it is shown: what recovered for what is allowed is never shown as if it were exact."""
+        return f"{self.outcome}, as allowed" if self.allowed and self.outcome == RECOVERED else self.outcome
+
+    @property
+    def not_shown(self) -> tuple[str, ...]:
+        """The tensors of a recovered case that nobody asked for and that were at the boundary what they start as.
+
+        Left out are hyperparameters, which a program sets, and the metrics of an epoch that has just begun.
+        """
+        if self.outcome != RECOVERED or self.comparison is None:
+            return ()
+        never_moved = self.comparison.never_moved
+        return tuple(
+            row.name
+            for row in self.comparison.boundary
+            if not (row.poisoned or row.asked)
+            and row.kind not in (Kind.HYPERPARAMETER, Kind.METRIC)
+            # What a generator has drawn it counts: where it stands still, nothing was drawn.
+            and not (row.kind is Kind.RNG and row.name in never_moved)
+        )
+
+    @property
+    def boundary_eval(self) -> tuple[float, float] | None:
+        """The evaluation losses of control and resumed run at the boundary, before any update."""
+        evaluation = self.comparison.evaluation if self.comparison else None
+        return None if evaluation is None else (evaluation.control_loss, evaluation.resumed_loss)
+
+    def document(self) -> dict[str, Any]:
+        """Return the case as plain values, as they stand in `report.json`."""
+        schedule = self.control.facts.schedule if self.control else None
+        return {
+            "job": self.job,
+            "restore": self.restore,
+            "expected": self.expected,
+            "outcome": self.outcome,
+            "as_expected": self.as_expected,
+            "reason": self.reason,
+            "boundary_step": schedule.boundary if schedule else None,
+            "steps": schedule.steps if schedule else None,
+            "first_resumed_step": self.resumed.facts.first_step if self.resumed else None,
+            **(_NOTHING_COMPARED if self.comparison is None else _counts(self.comparison)),
+            "tolerance": asdict(self.tolerance),
+            "noise": self.noise.document() if self.noise else None,
+            "digests": {point: dict(pair) for point, pair in self.digests.items()},
+            "not_covered": list(self.not_covered),
+            "diagnoses": [asdict(each) for each in self.diagnoses],
+            "allowed": [asdict(each) for each in self.allowed],
+            "error": asdict(self.error) if self.error else None,
+        }
+
+
+_NONE = {"compared": 0, "equal": 0}
+_NOTHING_COMPARED: Mapping[str, Any] = {
+    "tensors": _NONE | {"by_kind": {}},
+    "final_tensors": _NONE,
+    "moving_statistics": [],
+    "train_loss": _NONE | {"first_difference": None, "max_abs_diff": None},
+    "batches": _NONE,
+    "learning_rate": _NONE,
+    "eval_loss": None,
+    "evaluations": _NONE,
+}
+
+
+def _counts(comparison: Comparison) -> dict[str, Any]:
+    boundary, steps, evaluation = comparison.boundary, comparison.steps, comparison.evaluation
+    by_kind = {kind: _share(row.equal for row in boundary if row.kind is kind) for kind in Kind}
+    differing = [step.control_step for step in steps if not step.equal]
+    batches = [step.batch_equal for step in steps if step.control_batch is not None or step.resumed_batch is not None]
+    rates = [step.rate_equal for step in steps if step.control_rate is not None or step.resumed_rate is not None]
+    return {
+        "tensors": _share(row.equal for row in boundary)
+        | {"by_kind": {kind.value: share for kind, share in sorted(by_kind.items()) if share["compared"]}},
+        "final_tensors": _share(row.equal for row in comparison.final),
+        "moving_statistics": [_statistic(row) for row in moving_statistics(comparison)],
+        "train_loss": _share(step.equal for step in steps)
+        | {"first_difference": differing[0] if differing else None, "max_abs_diff": _largest(step.diff for step in steps)},
+        "batches": _share(batches),
+        "learning_rate": _share(rates),
+        "eval_loss": None if evaluation is None else {"control": evaluation.control_loss, "resumed": evaluation.resumed_loss},
+        "evaluations": _share(row.equal for row in comparison.evaluations),
+    }
+
+
+def _share(equal: Iterable[bool]) -> dict[str, Any]:
+    equal = list(equal)
+    return {"compared": len(equal), "equal": sum(equal)}
+
+
+def _statistic(row: TensorComparison) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("name", "equal", "control_norm", "resumed_norm", "max_abs_diff")}
+
+
+def _largest(differences: Iterable[float]) -> float:
+    """Return the largest absolute difference, NaN left out unless there is nothing else."""
+    absolute = [abs(each) for each in differences]
+    return max((each for each in absolute if not math.isnan(each)), default=math.nan)

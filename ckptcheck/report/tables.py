@@ -1,0 +1,51 @@
+"""The tables of a report as data frames: the one place where rows leave the program as pandas has them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from ckptcheck.comparison.comparison import Comparison, TensorComparison
+from ckptcheck.report.case import Case
+
+Rows = Iterable[Mapping[str, Any]]
+
+
+def losses(cases: Sequence[Case]) -> pd.DataFrame:
+    """Return every training step after the boundary, control beside resumed."""
+    return _stacked(cases, lambda comparison: map(asdict, comparison.steps))
+
+
+def evaluations(cases: Sequence[Case]) -> pd.DataFrame:
+    """Return every evaluation from the boundary on, control beside resumed."""
+    return _stacked(cases, lambda comparison: map(asdict, comparison.evaluations))
+
+
+def tensors(cases: Sequence[Case]) -> pd.DataFrame:
+    """Return every compared tensor, at boundary and end, control beside resumed."""
+    return _stacked(cases, lambda comparison: map(_tensor, comparison.tensors))
+
+
+def _tensor(row: TensorComparison) -> Mapping[str, Any]:
+    columns: dict[str, Any] = {}
+    for name, value in vars(row).items():
+        if name == "origin":
+            columns |= {"equals": value.what, "equals_name": value.name}
+            columns |= {"equals_value": value.value, "equals_older": value.older}
+        else:
+            columns[name] = value.value if name == "kind" else value
+    return columns
+
+
+def _stacked(cases: Sequence[Case], rows_of: Callable[[Comparison], Rows]) -> pd.DataFrame:
+    tables = []
+    for case in cases:
+        rows = [] if case.comparison is None else list(rows_of(case.comparison))
+        if rows:
+            tables.append(pd.DataFrame([{"job": case.job, "restore": case.restore, **row} for row in rows]))
+    if not tables:
+        return pd.DataFrame(columns=["job", "restore"])
+    # A column that one case knows nothing of must not decide its type for the others; pandas 2 warns of that.
+    known = [rows.dropna(axis="columns", how="all") for rows in tables]
+    return pd.concat(known, ignore_index=True).reindex(columns=tables[0].columns)

@@ -1,0 +1,116 @@
+"""Snapshots: every live state tensor by name at one point of a run, and the file that holds one."""
+
+import json
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ckptcheck.arrays import Array
+from ckptcheck.job.protocol import Tensor
+from ckptcheck.kinds import Kind
+
+MANIFEST = "manifest"
+
+Snapshot = Mapping[str, Tensor]
+
+# The points that each run has, beside its boundaries.
+INITIAL, FINAL = "initial", "final"
+
+
+def boundary_point(boundary: int) -> str:
+    """Return the name of the snapshot right before step `boundary`, at a save."""
+    return f"boundary-{boundary}"
+
+
+def after_point(boundary: int) -> str:
+    """Return the name of the snapshot right after step `boundary`."""
+    return f"after-{boundary}"
+
+
+class StoredSnapshots(Mapping[str, Snapshot]):
+    """The snapshots in a run's folder by their points, each read when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[str, Snapshot] = {}
+
+    def __getitem__(self, point: str) -> Snapshot:
+        if point not in self._read:
+            self._read[point] = read_snapshot(self._path(point))
+        return self._read[point]
+
+    def __contains__(self, point: object) -> bool:
+        return self._path(str(point)).exists()
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.stem for path in sorted(self._folder.glob("*.npz")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _path(self, point: str) -> Path:
+        return self._folder / f"{point}.npz"
+
+
+def write_snapshot(path: Path, state: Snapshot) -> None:
+    """Write a snapshot as raw bytes with a manifest, so that every dtype comes back as it was.
+
+    Raises:
+        TypeError: a tensor cannot be compared by its bytes: its elements are not of fixed size, are structured, have
+            padding, or have a mask beside them; or its name is no text.
+    """
+    for name, tensor in state.items():
+        if not isinstance(name, str):
+            raise TypeError(f"the state tensor {name!r} has a name that is no text")
+        if _has_more_than_bytes(tensor.value):
+            raise TypeError(f"the state tensor {name} has dtype {tensor.value.dtype}, which cannot be recorded")
+    manifest = [
+        {"name": name, "kind": tensor.kind.value, "dtype": _dtype_name(tensor.value.dtype), "shape": tensor.value.shape}
+        for name, tensor in state.items()
+    ]
+    raw = {str(index): _bytes(tensor.value) for index, tensor in enumerate(state.values())}
+    np.savez(path, allow_pickle=False, **{MANIFEST: np.array(json.dumps(manifest))}, **raw)
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """Read what `write_snapshot` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        manifest = json.loads(str(file[MANIFEST]))
+    with zipfile.ZipFile(path) as archive:
+        return {entry["name"]: _tensor(entry, archive.read(f"{index}.npy")) for index, entry in enumerate(manifest)}
+
+
+def _tensor(entry: dict[str, Any], stored: bytes) -> Tensor:
+    """Return a tensor from the end of its file, which is its bytes: NumPy takes longer to read what stands before them."""
+    dtype, shape = _dtype(entry["dtype"]), tuple(entry["shape"])
+    size = dtype.itemsize * math.prod(shape)
+    value = np.frombuffer(stored, np.uint8, size, len(stored) - size).view(dtype).reshape(shape)
+    return Tensor(Kind(entry["kind"]), value)
+
+
+def _has_more_than_bytes(value: Array) -> bool:
+    dtype = value.dtype
+    return bool(dtype.hasobject or dtype.names or dtype.char in "gG" or isinstance(value, np.ma.MaskedArray))
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    # `str` knows byte order and length, but calls bfloat16 and the float8s V2 and V1.
+    return dtype.name if dtype.kind == "V" and dtype.type is not np.void else dtype.str
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes  # bfloat16 and the float8s, known to numpy only through this package; comes with TensorFlow
+
+        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return found
+
+
+def _bytes(value: Array) -> Array:
+    return np.frombuffer(np.ascontiguousarray(value).tobytes(), dtype=np.uint8)

@@ -1,0 +1,76 @@
+"""What one process of a verification is to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from ckptcheck.job.schedule import Boundaries
+from ckptcheck.run.folder import control_of, resumed_of, unsaved_of
+
+# What a restore is tried again with, of the control's: its hash seed, or what its objects remembered at the boundary.
+SAME_HASH = "same-hash"
+REMEMBERED = "remembered"
+EXPERIMENTS = (SAME_HASH, REMEMBERED)
+
+# Control and resumed must not share the order of their sets.
+CONTROL_HASH_SEED = "1"
+RESUMED_HASH_SEED = "2"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one process is to do. Without a restore it is the control, which saves and goes on, or a repetition of it.
+
+    `folder` is the job's, where the folders of its runs and its crash images lie. `boundaries` is where to save, as it was
+    asked for, and `boundary` the one of them that the process is resumed from. `unsaved`: a control that never saves.
+    `trial`: what of the control's a restore is tried again with, such as the values of `attributes`.
+    """
+
+    job: str
+    folder: str
+    restore: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    steps: int | None = None
+    boundaries: Boundaries = ()
+    boundary: int = 0
+    repeat: int = 0
+    unsaved: bool = False
+    trial: str = ""
+    attributes: Mapping[str, float] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    entry: ClassVar[str] = "ckptcheck.run.worker"
+
+    @property
+    def name(self) -> str:
+        """The process as progress shows it."""
+        if self.restore is not None:
+            again = " again" if self.trial else ""
+            return f"{self.job} × {self.restore}" + (f" @ {self.boundary}" if self.has_several_boundaries else "") + again
+        return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else "")
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is the control that the others are resumed from, and no repetition of it."""
+        return self.restore is None and not (self.repeat or self.unsaved)
+
+    @property
+    def has_several_boundaries(self) -> bool:
+        """Whether a run by this restore is one of several, each from its own boundary."""
+        count = self.boundaries if isinstance(self.boundaries, int) else len(self.boundaries)
+        return count > 1
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the process records."""
+        if self.unsaved:
+            return unsaved_of(Path(self.folder))
+        if self.restore is None:
+            return control_of(Path(self.folder), self.repeat)
+        return resumed_of(Path(self.folder), self.restore, self.boundary, trial=self.trial)
+
+    @property
+    def hash_seed(self) -> str:
+        """PYTHONHASHSEED of the process."""
+        return CONTROL_HASH_SEED if self.restore is None or self.trial == SAME_HASH else RESUMED_HASH_SEED
