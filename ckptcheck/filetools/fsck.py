@@ -10,7 +10,7 @@ from ckptcheck.checkpoints import Location, find, formats
 from ckptcheck.checkpoints.find import checkpoints_in, is_state_file
 from ckptcheck.errors import UsageError
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding
-from ckptcheck.filetools.fsck_leftovers import Folder, is_temporary
+from ckptcheck.filetools.fsck_leftovers import check_leftovers, is_of_checkpoints, is_temporary
 from ckptcheck.filetools.fsck_state import check_state
 from ckptcheck.filetools.fsck_tensors import Checked, check_tensors
 from ckptcheck.filetools.progress import Progress
@@ -71,24 +71,24 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
     location = find(path)
     progress.expect(_size([location]))
     checked = check_tensors(location, progress)
-    leftovers = tuple(Folder.of(location.path.parent).leftovers(location.path.name))
+    leftovers = check_leftovers(location.path.parent, location.path.name)
     return _result(path, [checked], (*checked.findings, *leftovers))
 
 
 def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     """Check all that is in some folders."""
-    folders = [folder for folder in map(Folder.of, paths) if not folder.is_empty]
+    folders = [folder for folder in paths if any(map(is_of_checkpoints, folder.iterdir()))]
     if not folders:
         raise UsageError(f"{path} holds no checkpoint, and nothing that was to become one.")
-    inside = {folder.path: checkpoints_in(folder.path) for folder in folders}
+    inside = {folder: checkpoints_in(folder) for folder in folders}
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
     findings: list[Finding] = []
-    for folder in folders:
-        own = [check_tensors(location, progress) for location in inside[folder.path]]
+    for folder, locations in inside.items():
+        own = [check_tensors(location, progress) for location in locations]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
-        findings += folder.leftovers()
-        findings += check_state(folder.path, [each.path for each in own if each.is_whole and each.format.state_file])
+        findings += check_leftovers(folder)
+        findings += check_state(folder, [each.path for each in own if each.is_whole and each.format.state_file])
         checked += own
     return _result(path, checked, findings)
 

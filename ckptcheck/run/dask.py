@@ -58,7 +58,7 @@ def check_address(address: str) -> str:
 def _dask(address: str) -> Iterator[Place]:
     host_and_port = check_address(address)
     try:
-        import distributed
+        import distributed  # an extra
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{address} needs the package {error.name}, which is not installed: pip install 'ckptcheck[dask]'."

@@ -1,4 +1,7 @@
-"""The figure of a study: curves with the median and a band over the seeds, readable in grey."""
+"""The figure of a study: curves with the median and a band over the seeds, readable in grey.
+
+matplotlib is imported when something is drawn: it takes its time.
+"""
 
 import textwrap
 from pathlib import Path

@@ -3,6 +3,7 @@
 import itertools
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -45,13 +46,13 @@ VARIANTS = (
 class Graph(GraphJob):
     steps_per_epoch = STEPS
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         self.variant = VARIANTS[variant]
         self.factor = 1.0
 
     # --- The job -----------------------------------------------------------------------------------------------------
 
-    def build(self, seed):
+    def build(self, seed: int) -> None:
         self.restarted = seed >= POISON
         super().build(seed)
         self.graph._unsafe_unfinalize()
@@ -60,7 +61,7 @@ class Graph(GraphJob):
             self.savers = {place: tf1.train.Saver(self.in_place(place), save_relative_paths=True) for place in places}
         self.graph.finalize()
 
-    def network(self):
+    def network(self) -> Any:
         first, twin, last = self.variant["names"]
         self.x = tf1.placeholder(tf.float32, [None, FEATURES])
         self.y = tf1.placeholder(tf.int64, [None])
@@ -83,12 +84,12 @@ class Graph(GraphJob):
         self.shadows = [self.ema.average(each) for each in weights]
         return Network(loss, train_op, step, optimizer, self.rate_fed, loss, ema=self.ema)
 
-    def dense(self, rows, units, name):
+    def dense(self, rows: Any, units: int, name: str) -> Any:
         with tf1.variable_scope(name):
             kernel = tf1.get_variable("kernel", [rows.shape[-1], units], initializer=tf1.glorot_uniform_initializer(seed=1))
             return tf.matmul(rows, kernel) + tf1.get_variable("bias", [units], initializer=tf1.zeros_initializer())
 
-    def normalised(self, net):
+    def normalised(self, net: Any) -> Any:
         shape = [net.shape[-1]]
         mean, variance = tf.nn.moments(net, 0)
         self.mean = tf1.get_variable("norm/moving_mean", shape, initializer=tf1.zeros_initializer(), trainable=False)
@@ -100,43 +101,43 @@ class Graph(GraphJob):
         mean, variance = tf.cond(self.training, lambda: (mean, variance), lambda: (self.mean + 0.0, self.variance + 0.0))
         return tf.nn.batch_normalization(net, mean, variance, None, None, 1e-3)
 
-    def updates(self):
+    def updates(self) -> Any:
         return self.moved
 
-    def other_settings(self):
+    def other_settings(self) -> Any:
         return False
 
-    def random(self, step, shape):
+    def random(self, step: int, shape: Any) -> Any:
         return 1 + 0.2 * tf.random.stateless_normal(shape, [7, tf.cast(step, tf.int32)])
 
-    def batch(self, step):
+    def batch(self, step: int) -> Any:
         draw = np.random.default_rng((11, step))
         x = draw.normal(size=(BATCH, FEATURES)).astype("float32")
         return x, (x.sum(1) > 0).astype("int64") + (x[:, 0] > 1)
 
-    def rate(self, step):
+    def rate(self, step: int) -> float:
         return self.variant["rate"](step) * self.factor
 
-    def train_feed(self, batch, step):
+    def train_feed(self, batch: Any, step: int) -> Any:
         return {self.x: batch[0], self.y: batch[1], self.training: True, self.rate_fed: self.rate(step)}
 
-    def validation_feed(self):
+    def validation_feed(self) -> Any:
         x, y = self.batch(1000)
         return {self.x: x, self.y: y, self.training: False, self.rate_fed: 0.0}
 
     # --- Checkpoints ---------------------------------------------------------------------------------------------------
 
     @property
-    def restores(self):
+    def restores(self) -> tuple[str, ...]:
         return tuple(self.ways)
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         for place, saver in self.savers.items():
             (folder / place).mkdir(exist_ok=True)
             with self.graph.as_default():
                 saver.save(self.session, str(folder / place / "model.ckpt"), step, write_meta_graph=False)
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         place, asking, *changes = self.ways[restore].how
         self.place = Path(folder) / place
         self.graph._unsafe_unfinalize()
@@ -159,14 +160,14 @@ class Graph(GraphJob):
                     change(self)
         return Restored(asked, held, values)
 
-    def everything(self):
+    def everything(self) -> Any:
         return {variable.op.name: variable for variable in tf1.global_variables()}
 
-    def without(self, *variables):
+    def without(self, *variables: Any) -> Any:
         names = {variable.op.name for variable in variables}
         return {name: variable for name, variable in self.everything().items() if name not in names}
 
-    def in_place(self, place):
+    def in_place(self, place: str) -> Any:
         """What is saved into a folder."""
         if place == "trainable":
             return {variable.op.name: variable for variable in tf1.trainable_variables()}
@@ -182,35 +183,35 @@ class Graph(GraphJob):
 # --- What is asked for ------------------------------------------------------------------------------------------------------
 
 
-def what_is_there(job, place):
+def what_is_there(job: Any, place: str) -> Any:
     return job.in_place(place)
 
 
-def no_statistics(job, place):
+def no_statistics(job: Any, place: str) -> Any:
     return job.without(job.mean, job.variance)
 
 
-def averages(job, place):
+def averages(job: Any, place: str) -> Any:
     return job.ema.variables_to_restore()
 
 
-def another_name(job, place):
+def another_name(job: Any, place: str) -> Any:
     wanted = job.everything()
     name = job.mean.op.name
     return {f"{name}_1" if key == name else key: variable for key, variable in wanted.items()}
 
 
-def another_shape(job, place):
+def another_shape(job: Any, place: str) -> Any:
     """A kernel is asked for under the name of one of another shape."""
     first, _, last = (f"{name}/kernel" for name in job.variant["names"])
     return _exchanged(job.everything(), first, last)
 
 
-def _exchanged(wanted, one, other):
+def _exchanged(wanted: Any, one: Any, other: Any) -> Any:
     return wanted | {one: wanted[other], other: wanted[one]}
 
 
-def weights_by_position(job, place):
+def weights_by_position(job: Any, place: str) -> Any:
     """Two kernels of one shape, and what belongs to them, change places."""
     wanted = job.everything()
     alike = [each for each in tf1.trainable_variables() if each.shape == [job.variant["units"]]]
@@ -220,7 +221,7 @@ def weights_by_position(job, place):
     return wanted
 
 
-def slots_by_position(job, place):
+def slots_by_position(job: Any, place: str) -> Any:
     slots = [each for each in job.net.optimizer.variables() if each.shape.rank == 1]
     alike = next(pair for pair in itertools.combinations(slots, 2) if pair[0].shape == pair[1].shape)
     return _exchanged(job.everything(), *(each.op.name for each in alike))
@@ -229,29 +230,29 @@ def slots_by_position(job, place):
 # --- What is done before or after it ----------------------------------------------------------------------------------------
 
 
-def losing_the_state_file(job):
+def losing_the_state_file(job: Any) -> None:
     (job.place / "checkpoint").unlink()
 
 
-def truncating(job):
+def truncating(job: Any) -> None:
     for each in job.place.glob("*.data-*"):
         each.write_bytes(each.read_bytes()[:-40])
 
 
-def initialising(job):
+def initialising(job: Any) -> None:
     job.session.run(tf1.global_variables_initializer())
 
 
-def initialising_statistics(job):
+def initialising_statistics(job: Any) -> None:
     job.session.run(tf1.variables_initializer([job.mean, job.variance]))
 
 
-def older_but_for_the_step(job):
+def older_but_for_the_step(job: Any) -> None:
     older = sorted(job.place.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))[0]
     tf1.train.Saver(job.without(job.net.global_step)).restore(job.session, str(older.with_suffix("")))
 
 
-def other_rate(job):
+def other_rate(job: Any) -> None:
     job.factor = 0.5
 
 
@@ -294,7 +295,7 @@ class NoUpdates(Graph):
 
     ways = {"whole": defect([("statistics-never-move", NEVER)], "whole", what_is_there)}
 
-    def updates(self):
+    def updates(self) -> Any:
         return []
 
 
@@ -304,14 +305,14 @@ class CountsItself(Graph):
     ways = {"whole": defect([("python-state-lost", None)], "whole", what_is_there)}
     decayed = 0.1
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         super().__init__(variant)
         self.current = 0.1
 
-    def rate(self, step):
+    def rate(self, step: int) -> float:
         return self.current
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         done = super().train(step)
         self.current *= 0.95
         return done
@@ -322,13 +323,13 @@ class Stream(Graph):
 
     ways = {"whole": defect([("generators-restarted", None)], "whole", what_is_there)}
 
-    def random(self, step, shape):
+    def random(self, step: int, shape: Any) -> Any:
         return 1 + 0.2 * tf1.random_normal(shape, seed=self.seed_of_mask())
 
-    def seed_of_mask(self):
+    def seed_of_mask(self) -> Any:
         return 5
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         batch = self.batch(step)
         loss, mask, _ = self.session.run([self.net.loss, self.mask, self.net.train_op], self.train_feed(batch, step))
         return Step(float(loss), batch, self.rate(step), draws=[mask])
@@ -339,7 +340,7 @@ class StreamSeededFromOutside(Stream):
 
     ways = {"whole": defect([("generators-reseeded", None)], "whole", what_is_there)}
 
-    def seed_of_mask(self):
+    def seed_of_mask(self) -> Any:
         return 6 if self.restarted else 5
 
 
@@ -349,7 +350,7 @@ class FeaturesBySet(Graph):
     ways = {"whole": defect([("depends-on-hash-order", None)], "whole", what_is_there)}
     names = tuple("abcdefghij")
 
-    def batch(self, step):
+    def batch(self, step: int) -> Any:
         x, y = super().batch(step)
         return np.ascontiguousarray(x[:, [self.names.index(name) for name in set(self.names)]]), y
 
@@ -359,7 +360,7 @@ class OtherSettings(Graph):
 
     ways = {"whole": defect([("hyperparameters-differ", OMITTED)], "whole", what_is_there)}
 
-    def other_settings(self):
+    def other_settings(self) -> Any:
         return self.restarted
 
 
@@ -368,7 +369,7 @@ class TrainableCollection(Graph):
 
     ways = {"trainable": clean("trainable", what_is_there)}
 
-    def network(self):
+    def network(self) -> Any:
         made = super().network()
         known = {variable.op.name for variable in tf1.trainable_variables()}
         for variable in tf1.global_variables():
@@ -382,7 +383,7 @@ class Recomputed(Graph):
 
     ways = {"without-step": clean("without-step", what_is_there)}
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         restored = super().restore(folder, restore)
         prefix = tf1.train.latest_checkpoint(str(self.place))
         with self.graph.as_default():

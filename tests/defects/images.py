@@ -10,6 +10,7 @@ for causes: it shows whether causes follow from evidence, and not from what the 
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -61,7 +62,7 @@ class Images(GraphJob):
 
     steps_per_epoch = STEPS
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         self.variant = VARIANTS[variant]
         self.factor = 1.0  # of the learning rate
         self.digits = load("digits")
@@ -69,11 +70,11 @@ class Images(GraphJob):
 
     # --- The job -----------------------------------------------------------------------------------------------------
 
-    def build(self, seed):
+    def build(self, seed: int) -> None:
         self.restarted = seed >= POISON
         super().build(seed)
 
-    def network(self):
+    def network(self) -> Any:
         first, norm, middle, last = self.variant["names"]
         channels, units = self.variant["channels"], self.variant["units"]
         self.x = tf1.placeholder(tf.float32, [None, 8, 8, 1])
@@ -104,7 +105,7 @@ class Images(GraphJob):
         self.savers = {place: tf1.train.Saver(self.held_in(place), save_relative_paths=True) for place in self.places()}
         return Network(loss, self.train_op(update, averaged), step, optimizer, rate, loss, ema=self.ema)
 
-    def normalised(self, net, name):
+    def normalised(self, net: Any, name: str) -> Any:
         shape = [net.shape[-1]]
         mean, variance = tf.nn.moments(net, list(range(len(net.shape) - 1)))
         self.mean = tf1.get_variable(f"{name}/moving_mean", shape, initializer=tf1.zeros_initializer(), trainable=False)
@@ -119,47 +120,47 @@ class Images(GraphJob):
         variance = tf.where(self.training, variance, self.variance)
         return tf.nn.batch_normalization(net, mean, variance, beta, gamma, 1e-3)
 
-    def unnamed(self, shape):
+    def unnamed(self, shape: Any) -> Any:
         """Two kernels that are told apart by the order they are made in: `Variable` and `Variable_1`."""
         return [tf1.Variable(tf1.glorot_uniform_initializer(seed)(shape)) for seed in (4, 5)]
 
-    def dropout(self, step, shape):
+    def dropout(self, step: int, shape: Any) -> Any:
         return tf1.placeholder(tf.float32, [None, shape[1]])
 
-    def updates(self):
+    def updates(self) -> Any:
         return self.moved
 
-    def train_op(self, update, averaged):
+    def train_op(self, update: Any, averaged: Any) -> Any:
         return averaged
 
-    def collect(self):
+    def collect(self) -> None:
         pass
 
-    def batch(self, step):
+    def batch(self, step: int) -> Any:
         epoch, place = divmod(step, STEPS)
         order = np.random.default_rng((11, epoch)).permutation(BATCH * STEPS)
         rows = order[place * BATCH : (place + 1) * BATCH]
         return self.digits.train_images[rows], self.labels(self.digits.train_labels[rows])
 
-    def labels(self, labels):
+    def labels(self, labels: Any) -> Any:
         return labels
 
-    def new_mask(self):
+    def new_mask(self) -> Any:
         return (self.masks.random((BATCH, self.variant["units"])) < 0.8).astype("float32") / 0.8
 
-    def train_feed(self, batch, step):
+    def train_feed(self, batch: Any, step: int) -> Any:
         return {self.x: batch[0], self.y: batch[1], self.training: True, self.factor_fed: self.factor}
 
-    def masks_fed(self):
+    def masks_fed(self) -> Any:
         return {self.mask: self.new_mask()}
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         batch = self.batch(step)
         wanted = [self.net.loss, self.net.learning_rate, self.mask, self.net.train_op]
         loss, rate, mask, _ = self.session.run(wanted, self.train_feed(batch, step) | self.masks_fed())
         return Step(float(loss), batch, float(rate), draws=[mask])
 
-    def validation_feed(self):
+    def validation_feed(self) -> Any:
         x, y = self.digits.validation_images[:64], self.labels(self.digits.validation_labels[:64])
         mask = np.ones((len(x), self.variant["units"]), "float32")
         return {self.x: x, self.y: y, self.training: False, self.factor_fed: 0.0, self.mask: mask}
@@ -167,14 +168,14 @@ class Images(GraphJob):
     # --- Checkpoints -------------------------------------------------------------------------------------------------
 
     @property
-    def restores(self):
+    def restores(self) -> tuple[str, ...]:
         return tuple(self.ways)
 
-    def places(self):
+    def places(self) -> Any:
         """The folders that a save writes: those that some restore reads."""
         return dict.fromkeys(place for place, *_ in (way.how for way in self.ways.values()))
 
-    def held_in(self, place):
+    def held_in(self, place: str) -> Any:
         """What is saved into a folder."""
         if place == "trainable":
             return tf1.trainable_variables()
@@ -186,7 +187,7 @@ class Images(GraphJob):
         }
         return list(but(all_variables(), *left_out.get(place, [])).values())
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         for place, saver in self.savers.items():
             (folder / place).mkdir(exist_ok=True)
             with self.graph.as_default():
@@ -198,7 +199,7 @@ class Images(GraphJob):
                 (folder / place / "checkpoint").unlink()
         (folder / "masks.json").write_text(json.dumps(self.masks.bit_generator.state))
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         place, asking, *after = self.ways[restore].how
         self.folder = Path(folder) / place
         self.masks.bit_generator.state = json.loads((Path(folder) / "masks.json").read_text())
@@ -219,20 +220,20 @@ class Images(GraphJob):
         return Restored(asked, held, values)
 
 
-def weight(name, shape):
+def weight(name: str, shape: Any) -> Any:
     return tf1.get_variable(name, shape, initializer=tf1.glorot_uniform_initializer(seed=len(name)))
 
 
-def dense(rows, units, name):
+def dense(rows: Any, units: int, name: str) -> Any:
     bias = tf1.get_variable(f"{name}/bias", [units], initializer=tf1.zeros_initializer())
     return rows @ weight(f"{name}/kernel", [rows.shape[-1], units]) + bias
 
 
-def all_variables():
+def all_variables() -> Any:
     return {variable.op.name: variable for variable in tf1.global_variables()}
 
 
-def but(wanted, *variables):
+def but(wanted: Any, *variables: Any) -> Any:
     names = {variable.op.name for variable in variables}
     return {name: variable for name, variable in wanted.items() if name not in names}
 
@@ -240,29 +241,29 @@ def but(wanted, *variables):
 # --- What is asked for: a map from checkpoint key to variable ---------------------------------------------------------------
 
 
-def all_of_it(job):
+def all_of_it(job: Any) -> Any:
     return all_variables()
 
 
-def what_is_there(job):
+def what_is_there(job: Any) -> Any:
     return {variable.op.name: variable for variable in job.held_in(job.folder.name)}
 
 
-def all_but_statistics(job):
+def all_but_statistics(job: Any) -> Any:
     return but(all_variables(), job.mean, job.variance)
 
 
-def averages(job):
+def averages(job: Any) -> Any:
     return job.ema.variables_to_restore()
 
 
-def after_renaming(job):
+def after_renaming(job: Any) -> Any:
     """A map by hand, in which one kernel has a name that it never had."""
     old, new = f"{job.variant['names'][2]}/kernel", "renamed/kernel"
     return {new if key == old else key: variable for key, variable in all_variables().items()}
 
 
-def slots_in_another_order(job):
+def slots_in_another_order(job: Any) -> Any:
     """The optimizer was given two weights of one shape the other way round."""
     wanted = all_variables()
     for name in job.optimizer.get_slot_names():
@@ -274,15 +275,15 @@ def slots_in_another_order(job):
 # --- What is done after it --------------------------------------------------------------------------------------------------
 
 
-def initialise_all(job):
+def initialise_all(job: Any) -> None:
     job.session.run(tf1.global_variables_initializer())
 
 
-def initialise_statistics(job):
+def initialise_statistics(job: Any) -> None:
     job.session.run(tf1.variables_initializer([job.mean, job.variance]))
 
 
-def older_weights(job):
+def older_weights(job: Any) -> None:
     """All is taken from an older checkpoint, and the step assigned from the newest."""
     step = job.next_step()
     older = min(job.folder.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))
@@ -290,19 +291,19 @@ def older_weights(job):
     job.step.load(step, job.session)
 
 
-def other_rate(job):
+def other_rate(job: Any) -> None:
     job.factor = 0.3
 
 
-def masks_restart(job):
+def masks_restart(job: Any) -> None:
     job.masks = np.random.default_rng(3)
 
 
-def masks_reseeded(job):
+def masks_reseeded(job: Any) -> None:
     job.masks = np.random.default_rng(1732406400)  # what the clock said
 
 
-def step_and_masks_recomputed(job):
+def step_and_masks_recomputed(job: Any) -> None:
     """Clean: the step is in the name of the checkpoint, and the masks of the steps before it are drawn again."""
     step = int(job.prefix.rpartition("-")[2])
     job.step.load(step, job.session)
@@ -350,7 +351,7 @@ class NoUpdates(Images):
 
     ways = {"whole": defect([("statistics-never-move", NEVER)], "whole", all_of_it)}
 
-    def updates(self):
+    def updates(self) -> Any:
         return []
 
 
@@ -359,7 +360,7 @@ class NeverAveraged(Images):
 
     ways = {"whole": defect([("shadows-never-move", NEVER)], "whole", all_of_it)}
 
-    def train_op(self, update, averaged):
+    def train_op(self, update: Any, averaged: Any) -> Any:
         return update
 
 
@@ -368,10 +369,10 @@ class SwapsForSaving(Images):
 
     ways = {"whole": defect([("saving-changes-the-run", None)], "whole", all_of_it)}
 
-    def collect(self):
+    def collect(self) -> None:
         self.swap = [tf1.assign(each, self.ema.average(each)) for each in tf1.trainable_variables()]
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         self.session.run(self.swap)
         super().save(folder, step)
 
@@ -381,7 +382,7 @@ class Decays(Images):
 
     ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         done = super().train(step)
         self.factor *= 0.95
         return done
@@ -392,11 +393,11 @@ class CountsEpochs(Images):
 
     ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         super().__init__(variant)
         self.epochs = 0
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         self.factor = 0.5**self.epochs
         done = super().train(step)
         self.epochs += (step + 1) % STEPS == 0
@@ -408,11 +409,11 @@ class WaitsForLoss(Images):
 
     ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         super().__init__(variant)
         self.best, self.waited, self.cuts = 1e9, 0, 0
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         self.factor = 0.5**self.cuts
         done = super().train(step)
         fell = done.loss < self.best - 0.2
@@ -427,14 +428,14 @@ class ByOpSeed(Images):
 
     ways = {"whole": defect([("generators-restarted", None)], "whole", all_of_it)}
 
-    def dropout(self, step, shape):
+    def dropout(self, step: int, shape: Any) -> Any:
         draw = tf1.random_uniform(shape, seed=self.seed_of_op())
         return tf1.placeholder_with_default(tf.cast(draw < 0.8, tf.float32) / 0.8, [None, shape[1]])
 
-    def seed_of_op(self):
+    def seed_of_op(self) -> Any:
         return 9
 
-    def masks_fed(self):
+    def masks_fed(self) -> Any:
         return {}
 
 
@@ -443,7 +444,7 @@ class ByClock(ByOpSeed):
 
     ways = {"whole": defect([("generators-reseeded", None)], "whole", all_of_it)}
 
-    def seed_of_op(self):
+    def seed_of_op(self) -> Any:
         return 1732406400 if self.restarted else 1732400000
 
 
@@ -452,7 +453,7 @@ class Renamed(Images):
 
     ways = {"whole": defect([("keys-not-in-checkpoint", None)], "whole", all_of_it)}
 
-    def build(self, seed):
+    def build(self, seed: int) -> None:
         if seed >= POISON:
             first, norm, _, last = self.variant["names"]
             self.variant = self.variant | {"names": (first, norm, "renamed", last)}
@@ -467,19 +468,19 @@ class InAnotherOrder(Images):
 
     ways = {"whole": defect([("weights-swapped", None)], "whole", all_of_it)}
 
-    def unnamed(self, shape):
+    def unnamed(self, shape: Any) -> Any:
         one, two = super().unnamed(shape)
         return (two, one) if self.restarted else (one, two)
 
-    def by_use(self, named):
+    def by_use(self, named: Any) -> Any:
         use = {self.one.op.name: "one", self.two.op.name: "two"}
         parts = ((name.partition("/"), value) for name, value in named.items())
         return {use.get(first, first) + slash + rest: value for (first, slash, rest), value in parts}
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         return self.by_use(super().state())
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         restored = super().restore(folder, restore)
         return Restored(self.by_use(restored.asked), restored.held, restored.values)
 
@@ -490,7 +491,7 @@ class LabelsBySet(Images):
     ways = {"whole": defect([("depends-on-hash-order", None)], "whole", all_of_it)}
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-    def labels(self, labels):
+    def labels(self, labels: Any) -> Any:
         numbers = {name: number for number, name in enumerate(set(self.names))}
         return np.array([numbers[self.names[each]] for each in labels])
 
@@ -500,7 +501,7 @@ class TrainableCollection(Images):
 
     ways = {"trainable": clean("trainable", what_is_there)}
 
-    def collect(self):
+    def collect(self) -> None:
         known = {variable.op.name for variable in tf1.trainable_variables()}
         for name, variable in all_variables().items():
             if name not in known:
@@ -512,11 +513,11 @@ class MasksByStep(Images):
 
     ways = {"whole": clean("whole", all_of_it)}
 
-    def dropout(self, step, shape):
+    def dropout(self, step: int, shape: Any) -> Any:
         draw = tf.random.stateless_uniform(shape, [7, tf.cast(step, tf.int32)])
         return tf1.placeholder_with_default(tf.cast(draw < 0.8, tf.float32) / 0.8, [None, shape[1]])
 
-    def masks_fed(self):
+    def masks_fed(self) -> Any:
         return {}
 
 

@@ -7,6 +7,7 @@ share one control, which saves all these checkpoints.
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -48,12 +49,12 @@ VARIANTS = (
 class Loop(CheckpointJob):
     steps_per_epoch = STEPS
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         self.variant = VARIANTS[variant]
 
     # --- The job -----------------------------------------------------------------------------------------------------
 
-    def make_model(self):
+    def make_model(self) -> Any:
         first, norm, drop, mid, last = self.variant["names"]
         units = self.variant["units"]
         self.norm, self.drop = keras.layers.BatchNormalization(momentum=0.9, name=norm), keras.layers.Dropout(0.2, name=drop)
@@ -62,7 +63,7 @@ class Loop(CheckpointJob):
         twin = keras.layers.Dense(units, "tanh", name=f"{mid}_twin")  # a weight of the shape of another one
         return keras.Sequential([keras.Input((FEATURES,)), *hidden, twin, keras.layers.Dense(CLASSES, name=last)])
 
-    def setup(self):
+    def setup(self) -> Any:
         draw = np.random.default_rng(3)
         self.x = draw.normal(size=(BATCH * STEPS, FEATURES)).astype("float32")
         self.y = draw.integers(0, CLASSES, BATCH * STEPS)
@@ -78,17 +79,17 @@ class Loop(CheckpointJob):
         self.function = self.update  # a few steps are made sooner than a graph of them
         return self.checkpoint_of(self.parts())
 
-    def data(self, skipped=0):
+    def data(self, skipped: Any = 0) -> Any:
         pairs = tf.data.Dataset.from_tensor_slices((self.x, self.encoded()))
         return pairs.skip(skipped).shuffle(BATCH * STEPS, seed=1).batch(BATCH).repeat()
 
-    def encoded(self):
+    def encoded(self) -> Any:
         return self.y
 
-    def weights(self):
+    def weights(self) -> Any:
         return list(self.model.trainable_variables)
 
-    def update(self, x, y, training):
+    def update(self, x: Any, y: Any, training: bool) -> Any:
         with tf.GradientTape() as tape:
             outputs = self.model(x + self.generator.normal(tf.shape(x), stddev=0.1), training=training)
             loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True))
@@ -97,11 +98,11 @@ class Loop(CheckpointJob):
         self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss
 
-    def average(self):
+    def average(self) -> None:
         for shadow, weight in zip(self.shadows, self.averaged, strict=True):
             shadow.assign(0.9 * shadow + 0.1 * weight.value)
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         x, y = next(self.iterator)
         rate = self.rate(step)
         self.optimizer.learning_rate.assign(rate)
@@ -111,17 +112,17 @@ class Loop(CheckpointJob):
         self.step.assign_add(1)
         return Step(float(loss), [x.numpy(), y.numpy()], float(self.optimizer.learning_rate))
 
-    def rate(self, step):
+    def rate(self, step: int) -> float:
         return self.variant["rate"](step) * self.factor
 
-    def evaluate(self):
+    def evaluate(self) -> float:
         outputs = self.model(self.x, training=False)
         loss = keras.losses.sparse_categorical_crossentropy(self.encoded(), outputs, from_logits=True)
         return float(np.mean(loss)) + 1e-3 * float(sum(np.abs(each).sum() for each in self.shadows))
 
     # --- Checkpoints ---------------------------------------------------------------------------------------------------
 
-    def parts(self):
+    def parts(self) -> Any:
         accumulators = [each.value for each in self.optimizer._accumulated_gradients]
         known = {id(each) for each in (*accumulators, self.optimizer._iterations.value, self.optimizer._learning_rate.value)}
         return {
@@ -139,20 +140,20 @@ class Loop(CheckpointJob):
             "iterator": self.iterator,
         }
 
-    def checkpoint_of(self, parts, without=()):
+    def checkpoint_of(self, parts: Any, without: Any = ()) -> Any:
         return tf.train.Checkpoint(**{name: part for name, part in parts.items() if name not in without})
 
     @property
-    def restores(self):
+    def restores(self) -> tuple[str, ...]:
         return tuple(self.ways)
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         for without in dict.fromkeys(tuple(sorted(way.how[0])) for way in self.ways.values()):
             checkpoint = self.checkpoint_of(self.parts(), without)
             place = folder / ("-".join(without) or "whole")
             tf.train.CheckpointManager(checkpoint, str(place), max_to_keep=None).save(checkpoint_number=step)
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         without, *changes = self.ways[restore].how
         self.place = Path(folder) / ("-".join(sorted(without)) or "whole")
         if changes and changes[0] is in_the_wrong_folder:
@@ -172,135 +173,135 @@ class Loop(CheckpointJob):
 # --- What is done to the job before or after it is restored ---------------------------------------------------------------
 
 
-def in_the_wrong_folder(job):
+def in_the_wrong_folder(job: Any) -> None:
     raise AssertionError("latest_checkpoint returned None there, and nobody asked")
 
 
-def not_asking_for_statistics(job):
+def not_asking_for_statistics(job: Any) -> None:
     job.checkpoint = job.checkpoint_of(job.parts(), ("statistics",))
 
 
-def truncating_the_data(job):
+def truncating_the_data(job: Any) -> None:
     for each in job.place.glob("*.data-*"):
         each.write_bytes(each.read_bytes()[: each.stat().st_size // 2])
 
 
-def initialising_statistics(job):
+def initialising_statistics(job: Any) -> None:
     job.norm.moving_mean.assign(tf.zeros_like(job.norm.moving_mean.value))
     job.norm.moving_variance.assign(tf.ones_like(job.norm.moving_variance.value))
 
 
-def averages_from_weights(job):
+def averages_from_weights(job: Any) -> None:
     for shadow, weight in zip(job.shadows, job.weights(), strict=True):
         shadow.assign(weight.value)
 
 
-def weights_from_averages(job):
+def weights_from_averages(job: Any) -> None:
     for shadow, weight in zip(job.shadows, job.weights(), strict=True):
         weight.assign(shadow)
 
 
-def reseeding(job):
+def reseeding(job: Any) -> None:
     job.generator.reset_from_seed(time.time_ns() % 10**9)
 
 
-def taking_a_batch(job):
+def taking_a_batch(job: Any) -> None:
     next(job.iterator)
 
 
-def first_order_again(job):
+def first_order_again(job: Any) -> None:
     job.iterator = iter(job.data())
     for _ in range(int(job.step) % STEPS):
         next(job.iterator)
 
 
-def without_the_buffer(job):
+def without_the_buffer(job: Any) -> None:
     job.iterator = iter(job.data(skipped=int(job.step) % STEPS * BATCH))
 
 
-def nan_in_a_slot(job):
+def nan_in_a_slot(job: Any) -> None:
     slot = next(each for each in reversed(job.parts()["slots"]) if each.shape.rank == 2)
     slot.assign(tf.tensor_scatter_nd_update(slot, [[0, 0]], [np.nan]))
 
 
-def through_bfloat16(job):
+def through_bfloat16(job: Any) -> None:
     for weight in job.weights():
         weight.assign(tf.cast(tf.cast(weight.value, tf.bfloat16), tf.float32))
 
 
-def decaying(job):
+def decaying(job: Any) -> None:
     for weight in job.weights():
         weight.assign(0.99 * weight.value)
 
 
-def exchange(one, other):
+def exchange(one: Any, other: Any) -> None:
     kept = np.array(one)
     one.assign(other)
     other.assign(kept)
 
 
-def exchanging_weights(job):
+def exchanging_weights(job: Any) -> None:
     exchange(*[each.value for each in job.model.trainable_variables if each.shape == job.mid.kernel.shape][:2])
 
 
-def exchanging_slots(job):
+def exchanging_slots(job: Any) -> None:
     slots = job.parts()["slots"]
     shapes = [tuple(each.shape) for each in slots]
     alike = next(shape for shape in shapes if len(shape) == 2 and shapes.count(shape) > 1)
     exchange(*[each for each in slots if tuple(each.shape) == alike][:2])
 
 
-def exchanging_statistics(job):
+def exchanging_statistics(job: Any) -> None:
     exchange(job.norm.moving_mean.value, job.norm.moving_variance.value)
 
 
-def other_data(job):
+def other_data(job: Any) -> None:
     job.x = np.random.default_rng(77).normal(size=job.x.shape).astype("float32")
     job.iterator = iter(job.data())
 
 
-def hidden_penalty(job):
+def hidden_penalty(job: Any) -> None:
     """What is added to the loss is a number in the program that nobody sees."""
     job.penalty = 1e-3
 
 
-def other_setting(job):
+def other_setting(job: Any) -> None:
     name, value = job.variant["setting"]
     setattr(job.optimizer, name, value)
 
 
-def other_rate(job):
+def other_rate(job: Any) -> None:
     job.factor = 0.5
 
 
-def older_weights(job):
+def older_weights(job: Any) -> None:
     older = sorted(job.place.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))[0]
     names = ("weights", "statistics", "slots", "accumulators", "shadows", "extra")
     checkpoint = tf.train.Checkpoint(**{name: job.parts()[name] for name in names})
     checkpoint.restore(str(older.with_suffix(""))).expect_partial()
 
 
-def evaluation_mode(job):
+def evaluation_mode(job: Any) -> None:
     job.training = False
 
 
-def freezing(job):
+def freezing(job: Any) -> None:
     job.mid.trainable = False
 
 
-def raising(job):
-    def update(*arguments, **named):
+def raising(job: Any) -> None:
+    def update(*arguments: Any, **named: Any) -> None:
         raise RuntimeError("no more of this")
 
     job.function = update
 
 
-def other_dtype(job):
+def other_dtype(job: Any) -> None:
     job.extra = tf.Variable(tf.cast(job.extra, tf.float64), trainable=False, name="extra")
     job.checkpoint.extra = None
 
 
-def refusing(job):
+def refusing(job: Any) -> None:
     raise ValueError("this checkpoint is of version 1, this program reads version 2")
 
 
@@ -369,7 +370,7 @@ class NeverInTraining(Loop):
 
     ways = {"whole": defect([("statistics-never-move", NEVER)], ())}
 
-    def setup(self):
+    def setup(self) -> Any:
         checkpoint = super().setup()
         self.training = False
         return checkpoint
@@ -380,7 +381,7 @@ class NeverAveraged(Loop):
 
     ways = {"whole": defect([("shadows-never-move", NEVER)], ())}
 
-    def average(self):
+    def average(self) -> None:
         pass
 
 
@@ -389,7 +390,7 @@ class SavesAverages(Loop):
 
     ways = {"whole": defect([("saving-changes-the-run", None)], ())}
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         weights_from_averages(self)
         super().save(folder, step)
 
@@ -399,7 +400,7 @@ class SavingDraws(Loop):
 
     ways = {"whole": defect([("saving-changes-the-run", None)], ())}
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         self.generator.normal((2,))
         super().save(folder, step)
 
@@ -409,15 +410,15 @@ class LayersInList(Loop):
 
     ways = {"in-list": defect([("moving-statistics-lost", OMITTED), ("weights-lost", OMITTED)], ())}
 
-    def make_model(self):
+    def make_model(self) -> Any:
         inner = super().make_model()
 
         class Blocks(keras.Model):
-            def __init__(self):
+            def __init__(self) -> None:
                 super().__init__()
                 self.blocks = list(inner.layers)
 
-            def call(self, x, training=False):
+            def call(self, x: Any, training: bool = False) -> Any:
                 for block in self.blocks:
                     x = block(x, training=training) if "training" in block._call_signature.parameters else block(x)
                 return x
@@ -426,7 +427,7 @@ class LayersInList(Loop):
         model(tf.zeros((1, FEATURES)))
         return model
 
-    def parts(self):
+    def parts(self) -> Any:
         parts = super().parts()
         del parts["weights"], parts["statistics"]
         return parts | {"model": self.model}
@@ -437,11 +438,11 @@ class CountsItself(Loop):
 
     ways = {"whole": defect([("python-state-lost", None)], ())}
 
-    def setup(self):
+    def setup(self) -> Any:
         self.count = 0
         return super().setup()
 
-    def rate(self, step):
+    def rate(self, step: int) -> float:
         self.count += 1
         return 0.05 * 0.95**self.count
 
@@ -451,22 +452,22 @@ class FirstUpdateCopies(Loop):
 
     ways = {"whole": defect([("statistics-restarted", None)], ())}
 
-    def setup(self):
+    def setup(self) -> Any:
         self.initialised = False
         self.mean = tf.Variable(tf.zeros(FEATURES), trainable=False, name="inputs/moving_mean")
         return super().setup()
 
-    def parts(self):
+    def parts(self) -> Any:
         return super().parts() | {"mean": self.mean}
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         done = super().train(step)
         batch = done.batch[0].mean(axis=0)
         self.mean.assign(0.9 * self.mean + 0.1 * batch if self.initialised else batch)
         self.initialised = True
         return done
 
-    def evaluate(self):
+    def evaluate(self) -> float:
         return super().evaluate() + float(np.abs(self.mean).sum())
 
 
@@ -476,7 +477,7 @@ class LabelsBySet(Loop):
     ways = {"whole": defect([("depends-on-hash-order", None)], ())}
     names = ("cat", "dog", "horse", "heron", "newt", "toad")[:CLASSES]
 
-    def encoded(self):
+    def encoded(self) -> Any:
         numbers = {name: number for number, name in enumerate(set(self.names))}
         return np.array([numbers[self.names[each]] for each in self.y])
 
@@ -486,7 +487,7 @@ class Unseeded(Loop):
 
     ways = {"whole": defect([("noise", None)], ())}
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         order = np.random.default_rng().permutation(BATCH * STEPS)
         x, y = self.x[order[:BATCH]], self.encoded()[order[:BATCH]]
         loss = self.function(x, y, training=self.training)
@@ -499,7 +500,7 @@ class Jitters(Loop):
 
     ways = {"whole": clean((), repeat=3)}
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         done = super().train(step)
         noise = np.random.default_rng().normal(size=self.first.kernel.shape)
         self.first.kernel.assign(self.first.kernel.value * (1 + 1e-7 * noise))
@@ -511,13 +512,13 @@ class Deferred(Loop):
 
     ways = {"whole": clean(())}
 
-    def setup(self):
+    def setup(self) -> Any:
         checkpoint = super().setup()
         self.optimizer = self.variant["optimizer"]()
         self.optimizer.learning_rate.assign(self.rate(0))
         return self.checkpoint_of(self.parts()) if checkpoint else None
 
-    def parts(self):
+    def parts(self) -> Any:
         objects = {"model": self.model, "optimizer": self.optimizer, "seed": self.drop.seed_generator.state.value}
         return objects | {name: getattr(self, name) for name in ("shadows", "generator", "step", "extra", "iterator")}
 
@@ -527,7 +528,7 @@ class Renamed(Loop):
 
     ways = {"whole": clean(())}
 
-    def build(self, seed):
+    def build(self, seed: int) -> None:
         if seed:
             self.variant = self.variant | {"names": tuple(f"new_{name}" for name in self.variant["names"])}
         super().build(seed)

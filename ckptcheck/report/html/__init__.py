@@ -1,6 +1,6 @@
 """One self-contained HTML file: curves that can be zoomed, tables that sort, every diagnosis with its evidence.
 
-Needs the extra `html` (Bokeh draws the curves, Jinja2 fills in the page).
+Needs the extra `html` (Bokeh draws the curves, Jinja2 fills in the page), which is imported when a page is made.
 """
 
 import importlib
