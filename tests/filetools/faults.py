@@ -9,12 +9,7 @@ import numpy as np
 
 from ckptcheck.filetools import Finding, fsck
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG
-from tests.checkpoints.bundles import (
-    Value,
-    sealed,
-    write,
-    write_state,
-)
+from tests.checkpoints.bundles import Value, sealed, write, write_state
 
 NOTHING_FOUND = "tf.train.latest_checkpoint finds nothing: a job that restores where it can begins anew, without an error"
 

@@ -8,10 +8,7 @@ import pytest
 
 from ckptcheck.filetools import Finding, fsck
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG
-from tests.checkpoints.bundles import (
-    write,
-    write_state,
-)
+from tests.checkpoints.bundles import write, write_state
 from tests.filetools.faults import PLANTED, a_byte_changed, found_in, state_file_of_an_older_step, tensors
 
 

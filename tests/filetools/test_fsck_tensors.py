@@ -6,17 +6,7 @@ import numpy as np
 import pytest
 
 from ckptcheck.filetools.fsck_findings import WRONG
-from tests.checkpoints.bundles import (
-    Row,
-    Value,
-    changed,
-    field,
-    header,
-    index,
-    rows_and_data,
-    write,
-    write_state,
-)
+from tests.checkpoints.bundles import Row, Value, changed, field, header, index, rows_and_data, write, write_state
 from tests.filetools.faults import found_in, index_of, tensors
 
 

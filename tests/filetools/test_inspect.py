@@ -11,9 +11,7 @@ import pytest
 from ckptcheck import UsageError
 from ckptcheck.filetools import Inspection, inspect
 from ckptcheck.kinds import Kind
-from tests.checkpoints.bundles import (
-    write,
-)
+from tests.checkpoints.bundles import write
 from tests.filetools.saved import SAVED
 
 
