@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -200,7 +201,7 @@ def test_plan() -> None:
         ({"job": "no/such.py:J"}, "There is no file no/such.py to take a job from."),
     ],
 )
-def test_wrong_requests(arguments: dict[str, object], text: str) -> None:
+def test_wrong_requests(arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(UsageError) as caught:
         verify(**arguments)
     assert str(caught.value) == text

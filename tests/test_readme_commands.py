@@ -42,8 +42,11 @@ def first_line(block: Block) -> str:
     return block.lines[0]
 
 
-# Long ones first, so that the last cores to be free are free at once.
-@pytest.mark.parametrize("block", sorted(COMMANDS, key=lambda block: -len(block.lines)), ids=first_line)
+# So that the last cores to be free are free at once.
+LONG_FIRST = sorted(COMMANDS, key=lambda block: -len(block.lines))
+
+
+@pytest.mark.parametrize("block", LONG_FIRST, ids=first_line)
 def test_commands(block: Block, tmp_path: Path) -> None:
     printed = ""
     for command in [line for line in block.lines if line not in RUN_BY_CI]:

@@ -7,33 +7,40 @@ from pathlib import Path
 import numpy as np
 
 from ckptcheck import Case, Tolerance, judge_folder, verify
+from ckptcheck.comparison.compare import Comparison
 
 from .planted import Planted
 
 Told = tuple[tuple[str, str | None], ...]
 
 
+def compared(case: Case) -> Comparison:
+    """Return the comparison of a case that has one."""
+    assert case.comparison is not None
+    return case.comparison
+
+
 def first_loss(case: Case) -> bool:
     """Whether the first resumed loss is more than 10 % off the control's of that step."""
-    losses = case.comparison.losses
+    losses = compared(case).losses
     return bool(np.abs(losses["diff"].iloc[0]) > 0.1 * np.abs(losses["control_loss"].iloc[0]))
 
 
 def from_the_middle(case: Case) -> bool:
     """Whether a loss is more than 5 % off from the middle of the resumed run on: Megatron's rule."""
-    losses = case.comparison.losses
+    losses = compared(case).losses
     rows = losses[len(losses) // 2 :]
     return bool((rows["diff"].abs() > 0.05 * rows["control_loss"].abs()).any() or rows["resumed_loss"].isna().any())
 
 
 def every_loss(case: Case) -> bool:
     """Whether a training loss differs in a bit."""
-    return not case.comparison.losses["identical"].all()
+    return not compared(case).losses["identical"].all()
 
 
 def every_loss_and_evaluation(case: Case) -> bool:
     """Whether a training loss or an evaluation differs in a bit."""
-    return every_loss(case) or not case.comparison.evaluations["identical"].all()
+    return every_loss(case) or not compared(case).evaluations["identical"].all()
 
 
 METHODS: Mapping[str, Callable[[Case], bool]] = {

@@ -1,5 +1,6 @@
 """Keras jobs that are odd, and some that are wrong in themselves: what is odd or wrong is the name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ckptcheck import Step
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.adapters.tf2 import CheckpointJob
 
@@ -15,7 +17,7 @@ Y = X.sum(1, keepdims=True)
 
 
 class Small(FitJob):
-    restores = ("keras",)
+    restores: Sequence[str] = ("keras",)
     steps_per_epoch = 5
 
     def model(self) -> Any:
@@ -238,10 +240,10 @@ class NoCheckpoint(CheckpointJob):
     def setup(self) -> Any:
         return {"model": keras.Sequential([keras.layers.Dense(1)])}
 
-    def train(self, step: int) -> None:
+    def train(self, step: int) -> Step:
         raise AssertionError
 
-    def evaluate(self) -> None:
+    def evaluate(self) -> float:
         raise AssertionError
 
 
@@ -252,8 +254,8 @@ class WhichStep(CheckpointJob):
         self.model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
         return tf.train.Checkpoint(model=self.model)
 
-    def train(self, step: int) -> None:
+    def train(self, step: int) -> Step:
         raise AssertionError
 
-    def evaluate(self) -> None:
+    def evaluate(self) -> float:
         raise AssertionError

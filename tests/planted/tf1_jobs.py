@@ -1,5 +1,6 @@
 """Defects planted in the shipped TF1 graph job."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ tf1 = tf.compat.v1
 
 
 class Short(BatchNormNN):
-    restores = ("saver",)
+    restores: Sequence[str] = ("saver",)
 
     def __init__(self) -> None:
         super().__init__(EmaOptions(batch_size=128))
