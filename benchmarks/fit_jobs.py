@@ -21,7 +21,9 @@ from ckptcheck.adapters.keras import FitJob
 from ckptcheck.adapters.tensorflow.watch import Watch
 from ckptcheck.job import Step
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.run.run import Facts, Heartbeat, Recorder
+from ckptcheck.run.folder import Recorder
+from ckptcheck.run.heartbeat import Heartbeat
+from ckptcheck.run.run import Facts
 
 STEPS = 15  # in an epoch of the verified job
 BLOCK = 60  # steps in a timed epoch
@@ -130,11 +132,7 @@ def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, floa
     job.steps_per_epoch = BLOCK
     job.build(0)
     loop = _Loop(folder)
-<<<<<<< HEAD:benchmarks/keras_jobs.py
-    watch = Watch(loop, job)
-=======
     watch = Watch(loop, job)  # type: ignore[arg-type]  # counts steps, and nothing else of a loop
->>>>>>> tests:benchmarks/fit_jobs.py
 
     def epoch(model: Any, callbacks: list[Any]) -> float:
         started = time.perf_counter()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ckptcheck.jobs import recipes
+from ckptcheck.job.shipped import registry
 from tests.clusters import address_of, local_cluster
 from tests.documents import (
     BLOCKS,
@@ -107,7 +107,7 @@ def test_every_block_is_run() -> None:
     commands = [line for block in SHELL for line in block.lines]
     assert set(commands) >= RUN_BY_CI
     assert all(part in CI for command in RUN_BY_CI for part in command.split(" && "))
-    run_by_recipes = {f"python -m ckptcheck verify --suite {suite}" for suite in recipes.SUITES}
+    run_by_recipes = {f"python -m ckptcheck verify --suite {suite}" for suite in registry().suites}
     assert {line for block in SUITES for line in block.lines} <= run_by_recipes
     assert all(any(name in command for command in commands) for name in FILES)
     shown = [text for block in SHELL for text in shown_by(block)]

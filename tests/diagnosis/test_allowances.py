@@ -4,7 +4,7 @@ import pytest
 
 from ckptcheck import Case, Report, UsageError, verify
 from ckptcheck.diagnosis.allowances import parse
-from ckptcheck.report.report import story
+from ckptcheck.report.sentences import story
 from tests.conftest import toy
 
 

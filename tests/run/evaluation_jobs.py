@@ -100,4 +100,3 @@ class CountsAndSaves(Counts):
     def restore(self, folder: Path, restore: str) -> Any:
         self.count = int((folder / "count.txt").read_text())
         return super().restore(folder, restore)
-
