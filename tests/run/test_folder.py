@@ -29,9 +29,9 @@ def test_a_run_comes_back(tmp_path: Path) -> None:
             attributes_changed_by_evaluation=changed,
         ),
     )
-    losses = [np.float32(0.1), math.nan, math.inf, -math.inf, float(np.float32(0.3)), 5e-324]
+    losses: list[Any] = [np.float32(0.1), math.nan, math.inf, -math.inf, float(np.float32(0.3)), 5e-324]
     for index, loss in enumerate(losses):
-        recorder.step(index, Step(float(loss), [np.full(3, index)], 0.5 if index else None))
+        recorder.step(index, Step(loss, [np.full(3, index)], 0.5 if index else None))
     recorder.close()
     run = read(tmp_path)
     assert repr(run.losses) == repr(tuple(float(loss) for loss in losses))

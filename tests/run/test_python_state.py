@@ -100,7 +100,9 @@ def test_what_is_put_in_has_the_type_it_had() -> None:
 def test_what_is_declared_is_compared() -> None:
     job = Decides()
     assert attribute_tensors(Job()) == {}
-    assert {name: (tensor.kind, tensor.value.dtype.name, tensor.value) for name, tensor in attribute_tensors(job).items()} == {
+    assert {
+        name: (tensor.kind, tensor.value.dtype.name, float(tensor.value)) for name, tensor in attribute_tensors(job).items()
+    } == {
         "callbacks/Callback/best": (Kind.PYTHON, "float64", 0.5),
         "rate": (Kind.PYTHON, "float64", 0.5),
         "gone": (Kind.PYTHON, "float64", np.inf),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ckptcheck import Kind, Tensor
-from ckptcheck.arrays import same
+from ckptcheck.arrays import Array, same
 from ckptcheck.run.snapshots import StoredSnapshots, read_snapshot, write_snapshot
 
 STATE = {
@@ -41,9 +41,7 @@ def test_a_snapshot_comes_back(tmp_path: Path) -> None:
         (np.zeros(2, np.longdouble), np.dtype(np.longdouble).name),
     ],
 )
-def test_what_is_more_than_its_bytes_is_refused(
-    value: "np.ndarray[tuple[int, ...], np.dtype[object]]", dtype: str, tmp_path: Path
-) -> None:
+def test_what_is_more_than_its_bytes_is_refused(value: Array, dtype: str, tmp_path: Path) -> None:
     with pytest.raises(TypeError) as caught:
         write_snapshot(tmp_path / "s.npz", {"words": Tensor(Kind.OTHER, value)})
     assert str(caught.value) == f"the state tensor words has dtype {dtype}, which cannot be recorded"

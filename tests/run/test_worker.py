@@ -4,6 +4,7 @@ import errno
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def carried_out(task: Task) -> tuple[int, Emitted]:
 
 
 def control(name: str, folder: Path, **changes: Any) -> Task:
-    return Task(**{"job": toy(name), "folder": str(folder), "steps": 12, "boundaries": (6,)} | changes)
+    return replace(Task(toy(name), str(folder), steps=12, boundaries=(6,)), **changes)
 
 
 def resumed(name: str, folder: Path, restore: str = "all") -> Task:
