@@ -18,15 +18,15 @@ LARGEST_POINTER = 1 << 16
 OF_THE_SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev")))
 
 # Of each file, whether it was opened for reading first: what was written first is the restore's own, an unpacked copy.
-_listening: dict[str, bool] | None = None
+_collecting: dict[str, bool] | None = None
 
 
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "open" or _listening is None:
+def _on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "open" or _collecting is None:
         return
     path, mode, flags = arguments
     if isinstance(path, str | bytes | os.PathLike):
-        _listening.setdefault(os.path.abspath(os.fsdecode(path)), _reads(mode, flags))  # noqa: PTH100  # called often
+        _collecting.setdefault(os.path.abspath(os.fsdecode(path)), _reads(mode, flags))  # noqa: PTH100  # called often
 
 
 def _reads(mode: str | None, flags: int) -> bool:
@@ -37,16 +37,16 @@ def _reads(mode: str | None, flags: int) -> bool:
 def opened_files() -> Iterator[dict[str, bool]]:
     """Collect the absolute paths of the files that are opened meanwhile, and whether each was opened for reading first.
 
-    The audit hook cannot be taken back: it stays, and hears nothing more.
+    The audit hook cannot be taken back: it stays, and collects nothing more.
     """
-    global _listening
+    global _collecting
     opened: dict[str, bool] = {}
-    _listening = opened
-    sys.addaudithook(_hear)
+    _collecting = opened
+    sys.addaudithook(_on_audit_event)
     try:
         yield opened
     finally:
-        _listening = None
+        _collecting = None
 
 
 def written_since(opened: Mapping[str, bool], since: float, but: list[Path]) -> list[Path]:

@@ -6,8 +6,9 @@ training, such as a counter of calls or a time. What a job declares to change it
 
 import contextlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -36,14 +37,10 @@ class _Attribute:
     name: str
     value: Any
 
-    @property
-    def is_number(self) -> bool:
-        return _is_number(self.value)
-
 
 def attribute_values(job: Any) -> dict[str, float]:
     """Return the numbers that a job and its objects have as public attributes, by name."""
-    return dict(_numbers(_attributes(job))[:MOST])
+    return _numbers(_attributes(job))
 
 
 def attribute_tensors(job: Any) -> dict[str, Tensor]:
@@ -58,14 +55,14 @@ def changed_attributes(job: Any, before: Mapping[str, float]) -> dict[str, Chang
 
     Those of models, layers and whatever else a framework made are left out: they say what has been built.
     """
-    after = dict(_numbers([attribute for attribute in _attributes(job) if not _is_of_framework(attribute.owner)])[:MOST])
+    after = _numbers(attribute for attribute in _attributes(job) if not _is_of_framework(attribute.owner))
     return {name: (before.get(name), value) for name, value in after.items() if repr(before.get(name)) != repr(value)}
 
 
 def put(job: Any, values: Mapping[str, float]) -> None:
     """Give attributes, by the names that `attribute_values` gives them, other values; of the type they have."""
     for attribute in _attributes(job) if values else []:
-        if attribute.path in values and attribute.is_number:
+        if attribute.path in values and _is_number(attribute.value):
             # An object that forbids it, such as a frozen dataclass, keeps its own.
             with contextlib.suppress(AttributeError, TypeError, ValueError, OverflowError):
                 setattr(attribute.owner, attribute.name, type(attribute.value)(values[attribute.path]))
@@ -109,13 +106,13 @@ def _walk(thing: Any, place: str, depth: int) -> Iterator[_Attribute]:
                 yield from _walk(inner, f"{place}{key}.", depth - 1)
 
 
-def _numbers(attributes: list[_Attribute]) -> list[tuple[str, float]]:
+def _numbers(attributes: Iterable[_Attribute]) -> dict[str, float]:
     numbers: dict[str, float] = {}
     for attribute in attributes:
         with contextlib.suppress(TypeError, ValueError, OverflowError):  # such as a set of bits, or a length of time
-            if attribute.is_number:
+            if _is_number(attribute.value):
                 numbers[attribute.path] = float(attribute.value)
-    return list(numbers.items())
+    return dict(islice(numbers.items(), MOST))
 
 
 def _public(thing: Any) -> list[tuple[str, Any]]:
