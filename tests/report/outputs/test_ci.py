@@ -11,7 +11,7 @@ from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.outputs import github_annotations as annotations
 from ckptcheck.report.outputs import junit, markdown
-from ckptcheck.report.report import story
+from ckptcheck.report.sentences import story
 from tests.rows import evaluation, step, tensor
 
 LOST = Diagnosis("state-lost", "omitted at save", "1 of 2 tensors is zero.", "Save every variable.", ("weights",))
