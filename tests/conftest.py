@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 from filelock import FileLock
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from ckptcheck import Report, verify
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -201,7 +202,7 @@ def test_plan() -> None:
         ({"job": "no/such.py:J"}, "There is no file no/such.py to take a job from."),
     ],
 )
-def test_wrong_requests(arguments: dict[str, object], text: str) -> None:
+def test_wrong_requests(arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(UsageError) as caught:
         verify(**arguments)
     assert str(caught.value) == text

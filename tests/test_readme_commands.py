@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ckptcheck.jobs import recipes
+from ckptcheck.job.shipped import registry
+from tests.clusters import address_of, local_cluster
 from tests.documents import (
     BLOCKS,
     CI,
@@ -42,8 +43,11 @@ def first_line(block: Block) -> str:
     return block.lines[0]
 
 
-# Long ones first, so that the last cores to be free are free at once.
-@pytest.mark.parametrize("block", sorted(COMMANDS, key=lambda block: -len(block.lines)), ids=first_line)
+# So that the last cores to be free are free at once.
+LONG_FIRST = sorted(COMMANDS, key=lambda block: -len(block.lines))
+
+
+@pytest.mark.parametrize("block", LONG_FIRST, ids=first_line)
 def test_commands(block: Block, tmp_path: Path) -> None:
     printed = ""
     for command in [line for line in block.lines if line not in RUN_BY_CI]:
@@ -83,11 +87,9 @@ def test_workflow(block: Block, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", CLUSTERS, ids=first_line)
 def test_on_a_cluster(block: Block, tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
     (command,) = block.lines
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
-        address = str(cluster.scheduler_address).replace("tcp://", "dask://")
-        done = shell(command.replace("dask://localhost:8786", address), tmp_path)
+    with local_cluster() as cluster:
+        done = shell(command.replace("dask://localhost:8786", address_of(cluster)), tmp_path)
     assert done.returncode == 0, done.stderr
     assert "PASS: each case did what was expected of it." in done.stdout
 
@@ -105,7 +107,7 @@ def test_every_block_is_run() -> None:
     commands = [line for block in SHELL for line in block.lines]
     assert set(commands) >= RUN_BY_CI
     assert all(part in CI for command in RUN_BY_CI for part in command.split(" && "))
-    run_by_recipes = {f"python -m ckptcheck verify --suite {suite}" for suite in recipes.SUITES}
+    run_by_recipes = {f"python -m ckptcheck verify --suite {suite}" for suite in registry().suites}
     assert {line for block in SUITES for line in block.lines} <= run_by_recipes
     assert all(any(name in command for command in commands) for name in FILES)
     shown = [text for block in SHELL for text in shown_by(block)]

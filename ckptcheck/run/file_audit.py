@@ -6,7 +6,7 @@ that the checkpoint itself is searched for the path of the folder it was saved t
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,26 +40,26 @@ def opened_files() -> Iterator[dict[str, bool]]:
     The audit hook cannot be taken back: it stays, and hears nothing more.
     """
     global _listening
-    found: dict[str, bool] = {}
-    _listening = found
+    opened: dict[str, bool] = {}
+    _listening = opened
     sys.addaudithook(_hear)
     try:
-        yield found
+        yield opened
     finally:
         _listening = None
 
 
-def written_since(opened: dict[str, bool], since: float, but: list[Path]) -> list[Path]:
+def written_since(opened: Mapping[str, bool], since: float, but: list[Path]) -> list[Path]:
     """Return the files that were read, were written at `since` (seconds) or later, and lie in none of the folders `but`."""
     spared = [*(folder.resolve() for folder in but), *OF_THE_SYSTEM]
-    found = []
+    written = []
     for path in (Path(name) for name, reads in sorted(opened.items()) if reads):
         real = path.resolve()
         if "__pycache__" in real.parts or any(real.is_relative_to(folder) for folder in spared):
             continue
         if real.is_file() and real.stat().st_mtime >= since:
-            found.append(real)
-    return found
+            written.append(real)
+    return written
 
 
 def lead_to_copy(copy: Path, original: Path) -> Path | None:

@@ -20,7 +20,7 @@ from ckptcheck.jobs.datasets import load
 BATCH, STEPS, CLASSES, EPOCHS = 16, 8, 10, 4
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("conv", "norm", "left", "right", "head"),
         "convolution": True,
@@ -58,7 +58,7 @@ class Fit(FitJob):
         self.variant = VARIANTS[variant]
 
     @property
-    def restores(self) -> tuple[str, ...]:
+    def restores(self) -> tuple[str, ...]:  # type: ignore[override]  # of a base that has an attribute
         return tuple(self.ways)
 
     def model(self, **named: Any) -> Any:
@@ -266,7 +266,7 @@ class Dropout(Fit):
         "weights-built": defect(RESTARTED),
         "checkpoint": defect(RESTARTED),
     }
-    seed = None
+    seed: int | None = None
 
     def between(self, net: Any) -> Any:
         return keras.layers.Dropout(0.3, seed=self.seed)(net)
@@ -396,9 +396,9 @@ class HalfPrecision(Fit):
         "compiled-with-inner": defect([("loss-scale-lost", None)]),
     }
 
-    def model(self) -> Any:
+    def model(self, **named: Any) -> Any:
         keras.mixed_precision.set_global_policy("mixed_float16")
-        return super().model()
+        return super().model(**named)
 
     def optimizer(self, **named: Any) -> Any:
         return self.scaled(super().optimizer(**named))

@@ -16,7 +16,7 @@ from ckptcheck.job import Restored
 BATCH, STEPS, FEATURES, CLASSES, EPOCHS = 16, 5, 10, 3, 4
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("hidden", "norm", "head"),
         "units": 6,
@@ -55,7 +55,7 @@ class Fit(FitJob):
         self.variant = VARIANTS[variant]
 
     @property
-    def restores(self) -> tuple[str, ...]:
+    def restores(self) -> tuple[str, ...]:  # type: ignore[override]  # of a base that has an attribute
         return tuple(self.ways)
 
     def layers(self) -> Any:

@@ -1,13 +1,14 @@
 """Defects planted in a TensorFlow 1 graph: which variables a Saver saves, which it asks for, and what is run after it."""
 
 import itertools
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from ways import NEVER, NOT_APPLIED, OMITTED, ONLY_TRAINABLES, OVERWRITTEN, clean, defect, pair
+from ways import NEVER, NOT_APPLIED, OMITTED, ONLY_TRAINABLES, OVERWRITTEN, Way, clean, defect, pair
 
 from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tf1 import GraphJob, Network
@@ -18,7 +19,7 @@ tf1 = tf.compat.v1
 BATCH, STEPS, FEATURES, CLASSES = 16, 6, 10, 3
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("first", "twin", "last"),
         "units": 6,
@@ -44,6 +45,7 @@ VARIANTS = (
 
 
 class Graph(GraphJob):
+    ways: Mapping[str, Way]
     steps_per_epoch = STEPS
 
     def __init__(self, variant: int = 0) -> None:

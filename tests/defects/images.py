@@ -8,13 +8,14 @@ for causes: it shows whether causes follow from evidence, and not from what the 
 """
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from ways import NEVER, NOT_APPLIED, OMITTED, ONLY_TRAINABLES, OVERWRITTEN, clean, defect, pair
+from ways import NEVER, NOT_APPLIED, OMITTED, ONLY_TRAINABLES, OVERWRITTEN, Way, clean, defect, pair
 
 from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tf1 import GraphJob, Network
@@ -26,7 +27,7 @@ tf1 = tf.compat.v1
 BATCH, STEPS, CLASSES = 16, 6, 10
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("conv", "norm", "hidden", "scores"),
         "convolution": True,
@@ -60,6 +61,7 @@ VARIANTS = (
 class Images(GraphJob):
     """One control for all restores of `ways`: where from, what is asked for, and what is done after it."""
 
+    ways: Mapping[str, Way]
     steps_per_epoch = STEPS
 
     def __init__(self, variant: int = 0) -> None:

@@ -5,6 +5,7 @@ share one control, which saves all these checkpoints.
 """
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from ways import NEVER, NOT_APPLIED, OMITTED, OVERWRITTEN, RESTARTED, clean, defect, pair
+from ways import NEVER, NOT_APPLIED, OMITTED, OVERWRITTEN, RESTARTED, Way, clean, defect, pair
 
 from ckptcheck import Step
 from ckptcheck.adapters.tf2 import CheckpointJob
@@ -21,7 +22,7 @@ from ckptcheck.job import Restored
 BATCH, STEPS, FEATURES, CLASSES = 16, 6, 12, 3
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("hidden", "norm", "drop", "mid", "out"),
         "units": 8,
@@ -47,6 +48,7 @@ VARIANTS = (
 
 
 class Loop(CheckpointJob):
+    ways: Mapping[str, Way]
     steps_per_epoch = STEPS
 
     def __init__(self, variant: int = 0) -> None:
@@ -144,7 +146,7 @@ class Loop(CheckpointJob):
         return tf.train.Checkpoint(**{name: part for name, part in parts.items() if name not in without})
 
     @property
-    def restores(self) -> tuple[str, ...]:
+    def restores(self) -> tuple[str, ...]:  # type: ignore[override]  # of a base that has an attribute
         return tuple(self.ways)
 
     def save(self, folder: Path, step: int) -> None:
@@ -164,6 +166,7 @@ class Loop(CheckpointJob):
         if before != [not_asking_for_statistics]:
             self.checkpoint = self.checkpoint_of(self.parts(), without)
         restored = super().restore(self.place, restore)
+        assert restored is not None
         for change in changes:
             if change not in before:
                 change(self)
@@ -461,7 +464,7 @@ class FirstUpdateCopies(Loop):
         return super().parts() | {"mean": self.mean}
 
     def train(self, step: int) -> Step:
-        done = super().train(step)
+        done: Any = super().train(step)
         batch = done.batch[0].mean(axis=0)
         self.mean.assign(0.9 * self.mean + 0.1 * batch if self.initialised else batch)
         self.initialised = True

@@ -4,7 +4,7 @@ import pytest
 
 from ckptcheck import Case, Report, UsageError, verify
 from ckptcheck.diagnosis.allowances import parse
-from ckptcheck.report.report import story
+from ckptcheck.report.sentences import story
 from tests.conftest import toy
 
 
@@ -36,7 +36,9 @@ def test_no_output_shows_it_as_an_exact_recovery() -> None:
     assert story(report.cases[0]).splitlines()[0].endswith("OtherRate × all: recovered, as allowed (expected: recovered)")
     assert "| all | recovered, as allowed | 6/6 |" in markdown.of_report(report)
     assert "OtherRate × all: recovered, as allowed, as expected" in report_page(report)
-    assert "all: recovered, as allowed" in [each.get_text() for each in plot(report).axes[0].get_legend().get_texts()]
+    legend = plot(report).axes[0].get_legend()
+    assert legend is not None
+    assert "all: recovered, as allowed" in [text.get_text() for text in legend.get_texts()]
 
 
 def test_tensors_by_their_names() -> None:

@@ -50,7 +50,7 @@ class Clean:
         return int(self.live["step"])
 
     def batch(self, step: int) -> Array:
-        return np.random.default_rng((7, step)).normal(size=(8, 4)) + SHIFT
+        return np.asarray(np.random.default_rng((7, step)).normal(size=(8, 4)) + SHIFT)
 
     def rate(self, step: int) -> float:
         return 0.01
@@ -81,7 +81,8 @@ class Clean:
         return list(self.live)
 
     def save(self, folder: Path, step: int) -> None:
-        np.savez(folder / "state.npz", **{name.replace("/", "|"): self.live[name] for name in self.saved()})
+        held: dict[str, Any] = {name.replace("/", "|"): self.live[name] for name in self.saved()}
+        np.savez(folder / "state.npz", **held)
 
     def wanted(self, held: Iterable[str]) -> dict[str, str]:
         return {name: name for name in held}
@@ -145,3 +146,4 @@ class CreatesLate(Clean):
         late = self.live.pop("w/momentum")
         if not self.forgets:
             self.waiting = late
+        return None

@@ -55,11 +55,12 @@ class LossInPlace(Clean):
 
     def build(self, seed: int) -> None:
         super().build(seed)
-        self.reported, self.used = np.zeros(()), np.zeros(())
+        self.reported: Any = np.zeros(())
+        self.used: Any = np.zeros(())
 
     def train(self, step: int) -> Step:
         done = super().train(step)
-        self.reported[...], self.used[...] = done.loss, done.learning_rate * (1 + step)
+        self.reported[...], self.used[...] = done.loss, self.rate(step) * (1 + step)
         return Step(self.reported, done.batch, self.used)
 
 
@@ -85,7 +86,8 @@ class BatchIsAnArray(Clean):
 
     def train(self, step: int) -> Step:
         done = super().train(step)
-        return Step(done.loss, done.batch[0], done.learning_rate)
+        batch: Any = self.batch(step)
+        return Step(done.loss, batch, done.learning_rate)
 
 
 @planted(recovered=[])

@@ -19,4 +19,5 @@ class EncodedBySet(Clean):
 
     def batch(self, step: int) -> Array:
         columns = {name: index for index, name in enumerate({"height", "width", "depth", "weight", "age"})}
-        return super().batch(step) * (1 + np.array([columns[name] for name in ("height", "width", "depth", "weight")]))
+        order = [columns[name] for name in ("height", "width", "depth", "weight")]
+        return np.asarray(super().batch(step) * (1 + np.array(order)))

@@ -1,5 +1,7 @@
 """Random numbers that the resumed run draws otherwise than the control."""
 
+from typing import Any
+
 import numpy as np
 from base import Clean
 from planting import planted
@@ -40,7 +42,7 @@ class TwoGenerators(DrawsAgain):
         self.other = np.random.default_rng(9)
 
     def train(self, step: int) -> Step:
-        done = super().train(step)
+        done: Any = super().train(step)
         follows = np.random.default_rng((1, step)).normal(size=3)
         return Step(done.loss, done.batch, done.learning_rate, draws=[*done.draws, follows, self.other.normal(size=3)])
 

@@ -16,7 +16,7 @@ from ckptcheck import Kind, Restored, Step, Tensor
 class Kinds(Clean):
     """Shows tensors beside those of `Clean`, each of the kind that `kinds` says."""
 
-    kinds = ()
+    kinds: tuple[tuple[str, Kind], ...] = ()
 
     def state(self) -> dict[str, Any]:
         kinds = KINDS | dict(self.kinds)
@@ -265,7 +265,7 @@ class EvaluationDraws(Clean):
     def restore(self, folder: Path, restore: str) -> Restored | None:
         restored = super().restore(folder, restore)
         with np.load(folder / "generator.npz") as file:
-            np.random.set_state(("MT19937", file["keys"], int(file["place"])))
+            np.random.set_state(("MT19937", file["keys"], int(file["place"]), 0, 0.0))
         return restored
 
     def train(self, step: int) -> Step:
@@ -302,7 +302,7 @@ class BatchByName(Clean):
 
     def train(self, step: int) -> Step:
         done = super().train(step)
-        return Step(done.loss, {"x": done.batch[0], "ids": np.arange(8) + step + (1 if self.resumed else 0)})
+        return Step(done.loss, {"x": self.batch(step), "ids": np.arange(8) + step + (1 if self.resumed else 0)})
 
 
 @planted(diverged=[("generators-reseeded", None)])

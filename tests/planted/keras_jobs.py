@@ -53,7 +53,7 @@ class OwnTrainStep(Small):
     restores: Sequence[str] = ("backup", "weights-built")
 
     def model(self) -> Any:
-        class Own(keras.Model):  # type: ignore[misc]
+        class Own(keras.Model):
             def __init__(self) -> None:
                 super().__init__()
                 self.dense = keras.layers.Dense(1)

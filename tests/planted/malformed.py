@@ -7,14 +7,15 @@ import numpy as np
 from base import Clean
 from planting import planted
 
-from ckptcheck import Kind, Restored, Step, Tensor
+from ckptcheck import Kind, Step, Tensor
 
 
 @planted(inconclusive="The control did not finish: train, step 5, raised TypeError: the loss is 'much', which is no number.")
 class LossIsText(Clean):
     def train(self, step: int) -> Step:
         done = super().train(step)
-        return Step("much" if step == 5 else done.loss, done.batch)
+        loss: Any = "much" if step == 5 else done.loss
+        return Step(loss, done.batch)
 
 
 @planted(
@@ -31,7 +32,7 @@ class BatchOfObjects(Clean):
     "argument must be a string or a real number, not 'NoneType'."
 )
 class EvaluatesToNothing(Clean):
-    def evaluate(self) -> float:
+    def evaluate(self) -> Any:
         return None
 
 
@@ -48,7 +49,7 @@ class HasAMask(Clean):
     inconclusive="The control did not finish: state raised TypeError: the state tensor ('w', 0) has a name that is no text."
 )
 class NameIsNoText(Clean):
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Any:
         return {("w", 0): Tensor(Kind.WEIGHT, self.live["w"].copy())}
 
 
@@ -66,7 +67,7 @@ class NoJob:
     def build(self, seed: int) -> None:
         pass
 
-    def train(self, step: int) -> Step:
+    def train(self, step: int) -> None:
         pass
 
 
@@ -87,15 +88,15 @@ class RestoresAlike(Clean):
 
 
 class ReturnsADictionary(Clean):
-    def restore(self, folder: Path, restore: str) -> Restored | None:
+    def restore(self, folder: Path, restore: str) -> Any:
         return {"asked": None, "step": super().restore(folder, restore)}
 
 
 class ReturnsALoss(Clean):
-    def train(self, step: int) -> Step:
+    def train(self, step: int) -> Any:
         return super().train(step).loss
 
 
 class StateIsAList(Clean):
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Any:
         return list(self.live.values())

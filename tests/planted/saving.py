@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from base import Array, Clean
@@ -28,7 +29,8 @@ class OlderCheckpoint(Clean):
 
     def save(self, folder: Path, step: int) -> None:
         super().save(folder, step)
-        np.savez(folder / f"{step}.npz", **{name.replace("/", "|"): value for name, value in self.live.items()})
+        held: dict[str, Any] = {name.replace("/", "|"): value for name, value in self.live.items()}
+        np.savez(folder / f"{step}.npz", **held)
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
         restored = super().restore(folder, restore)
@@ -85,7 +87,7 @@ class UnpacksTheCheckpoint(Clean):
         Path("/proc/self/status").read_text()
         with tempfile.TemporaryDirectory() as unpacked:
             (Path(unpacked) / "state.npz").write_bytes((folder / "state.npz").read_bytes())
-            return super().restore(unpacked, restore)
+            return super().restore(Path(unpacked), restore)
 
 
 @planted(

@@ -1,6 +1,7 @@
 """What a step does, and which one is the first: counters, rates, settings, losses and evaluations."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from base import Clean, Loops
@@ -19,7 +20,7 @@ class RepeatedStep(Clean):
 
 @planted(diverged=[("resumed-run-raised", None)])
 class HalfAStep(Clean):
-    def next_step(self) -> int:
+    def next_step(self) -> Any:
         return super().next_step() + (0.5 if self.resumed else 0)
 
 

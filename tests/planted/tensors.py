@@ -9,7 +9,7 @@ from base import KINDS, Clean, CreatesLate, Loops
 from clean import Renamed
 from planting import NEVER_LIVE, NOT_APPLIED, OMITTED, OVERWRITTEN, planted
 
-from ckptcheck import Kind, Restored, Step, Tensor
+from ckptcheck import Kind, Step, Tensor
 
 NOTHING_POISONED = (
     "Nothing shows that the restore did anything: before it, every tensor of the new process was already "
@@ -21,7 +21,7 @@ NOTHING_POISONED = (
 class NoRestore(Clean):
     """The restore returns without doing anything."""
 
-    def restore(self, folder: Path, restore: str) -> Restored | None:
+    def restore(self, folder: Path, restore: str) -> None:
         self.resumed = True
 
 
@@ -32,7 +32,7 @@ class FromScratch(Clean):
     def build(self, seed: int) -> None:
         super().build(0)
 
-    def restore(self, folder: Path, restore: str) -> Restored | None:
+    def restore(self, folder: Path, restore: str) -> None:
         self.resumed = True
 
 
@@ -211,7 +211,7 @@ class Accumulates(Clean):
             self.live["sum"] = np.zeros(4)
         return done
 
-    def restore(self, folder: Path, restore: str) -> Restored | None:
+    def restore(self, folder: Path, restore: str) -> None:
         super().restore(folder, restore)
 
 
@@ -302,6 +302,6 @@ class ConstantNaN(Clean):
     def state(self) -> dict[str, Any]:
         return {"mask": Tensor(Kind.OTHER, np.array([np.nan, 1.0]))}
 
-    def restore(self, folder: Path, restore: str) -> Restored | None:
+    def restore(self, folder: Path, restore: str) -> None:
         for step in range(9):
             self.train(step)

@@ -2,6 +2,7 @@
 
 import json
 from string import Formatter
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from ckptcheck.diagnosis.catalogue import diagnosis
 from tests.conftest import toy
 
 
-def case(outcome: str, expected: str = "recovered", **facts: object) -> Case:
+def case(outcome: str, expected: str = "recovered", **facts: Any) -> Case:
     return Case("job", "saver", expected, outcome, **facts)
 
 
@@ -84,7 +85,9 @@ def test_every_cause_has_its_sentences() -> None:
     from ckptcheck.diagnosis.catalogue import CAUSES, remedy
 
     for name, cause in CAUSES.items():
-        fields = {field: 1.0 if spec else "something" for _, field, spec, _ in Formatter().parse(cause.sentence) if field}
+        fields: dict[str, Any] = {
+            field: 1.0 if spec else "something" for _, field, spec, _ in Formatter().parse(cause.sentence) if field
+        }
         filled = diagnosis(name, **fields)
         assert "{" not in filled.sentence
         assert filled.sentence.endswith((".", "something"))

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -26,7 +27,7 @@ STATE = {
 }
 
 
-def facts(**changes: object) -> Facts:
+def facts(**changes: Any) -> Facts:
     return Facts(**({"role": "control", "job": "j", "restore": None, "seed": 0, "schedule": Schedule(4, 2, 2)} | changes))
 
 
@@ -48,7 +49,7 @@ def test_snapshot_refuses_objects(tmp_path: Path) -> None:
 
 def test_run_comes_back(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, facts(evaluations=[(2, 0.1)], failure=Failure("train", "E", "text", 3), held=["k"]))
-    losses = [np.float32(0.1), math.nan, math.inf, -math.inf, float(np.float32(0.3)), 5e-324]
+    losses: list[Any] = [np.float32(0.1), math.nan, math.inf, -math.inf, float(np.float32(0.3)), 5e-324]
     for index, loss in enumerate(losses):
         recorder.step(index, Step(loss, [np.full(3, index)], 0.5 if index else None))
     recorder.close()
@@ -93,7 +94,7 @@ def test_steps_do_not_pile_up(tmp_path: Path) -> None:
 def test_digest_sees_bytes_shape_and_dtype() -> None:
     array = np.arange(6, dtype=np.int32)
     assert digest(array) == digest(array.copy())
-    others = [array[::-1], array.reshape(2, 3), array.astype(np.int64), array.view(np.uint32)]
+    others: list[np.ndarray[Any, Any]] = [array[::-1], array.reshape(2, 3), array.astype(np.int64), array.view(np.uint32)]
     assert len({digest(each) for each in [array, *others]}) == 5
     assert digest(np.asfortranarray(np.eye(3)[:2])) == digest(np.eye(3)[:2])
 

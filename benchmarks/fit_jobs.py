@@ -1,6 +1,6 @@
 """The Keras jobs that are timed: one that is verified, and three networks whose steps in `fit` are recorded.
 
-    python benchmarks/keras_jobs.py PAIRS    seconds of epochs in fit, {network: [[recorded, bare], …]}
+    python benchmarks/fit_jobs.py PAIRS    seconds of epochs in fit, {network: [[recorded, bare], …]}
 
 An epoch of the bare model and one of the same model under watch follow one another, in alternating order.
 """
@@ -21,7 +21,9 @@ from ckptcheck.adapters.keras import FitJob
 from ckptcheck.adapters.tensorflow.watch import Watch
 from ckptcheck.job import Step
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.run.run import Facts, Heartbeat, Recorder
+from ckptcheck.run.folder import Recorder
+from ckptcheck.run.heartbeat import Heartbeat
+from ckptcheck.run.run import Facts
 
 STEPS = 15  # in an epoch of the verified job
 BLOCK = 60  # steps in a timed epoch
@@ -130,7 +132,7 @@ def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, floa
     job.steps_per_epoch = BLOCK
     job.build(0)
     loop = _Loop(folder)
-    watch = Watch(loop, job)
+    watch = Watch(loop, job)  # type: ignore[arg-type]  # counts steps, and nothing else of a loop
 
     def epoch(model: Any, callbacks: list[Any]) -> float:
         started = time.perf_counter()

@@ -1,0 +1,86 @@
+"""A planted fault: two runs, what must be said of them, and a twin nearby of which it must not be said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from ckptcheck.comparison.compare import compare
+from ckptcheck.diagnosis.cause import Diagnosis, Stage
+from ckptcheck.diagnosis.diagnose import diagnose
+from ckptcheck.diagnosis.findings import Findings
+from ckptcheck.diagnosis.rules import LAST, OF_THE_CONTROL, RULES, Rule, apply
+from ckptcheck.run.run import Run
+
+IN_ORDER = (*RULES, *LAST, *OF_THE_CONTROL)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A control, and the run that is resumed from it."""
+
+    control: Run
+    resumed: Run
+
+
+@dataclass(frozen=True)
+class Said:
+    """What must be said: a cause, its whole sentence, the tensors in their order, and the stage where it is known."""
+
+    cause: str
+    sentence: str
+    tensors: tuple[str, ...] = ()
+    stage: Stage | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What one rule must catch, in `runs`, and must not see in `twin`.
+
+    `beside` are the causes that are diagnosed with it, those of other rules; `twin_shows` what is diagnosed of the twin.
+    """
+
+    name: str
+    rule: Rule
+    runs: Pair
+    said: tuple[Said, ...]
+    twin: Pair
+    beside: tuple[str, ...] = ()
+    twin_shows: tuple[str, ...] = field(default=())
+
+
+def cases(faults: Sequence[Fault]) -> pytest.MarkDecorator:
+    """Return the mark of a test that takes each fault by itself."""
+    return pytest.mark.parametrize("fault", faults, ids=[fault.name for fault in faults])
+
+
+def said(diagnosis: Diagnosis) -> Said:
+    """Return a diagnosis as a test states it."""
+    stage = Stage(diagnosis.stage) if diagnosis.stage else None
+    return Said(diagnosis.cause, diagnosis.sentence, diagnosis.tensors, stage)
+
+
+def by_rule(rule: Rule, pair: Pair) -> tuple[Said, ...]:
+    """Return what a rule says, once the rules before it have explained what they can."""
+    before = IN_ORDER[: IN_ORDER.index(rule)]
+    findings = apply(before, Findings(compare(pair.control, pair.resumed)))
+    return tuple(map(said, rule(findings)))
+
+
+def diagnosed(pair: Pair) -> list[Said]:
+    """Return all that is said of two runs."""
+    return [said(each) for each in diagnose(compare(pair.control, pair.resumed))]
+
+
+def assert_caught(fault: Fault) -> None:
+    """See that the rule, and nothing but what is stated beside it, speaks of the planted fault."""
+    assert by_rule(fault.rule, fault.runs) == fault.said
+    everything = diagnosed(fault.runs)
+    assert {each.cause for each in everything} == {*(each.cause for each in fault.said), *fault.beside}
+    assert all(each in everything for each in fault.said)
+
+
+def assert_silent_on_twin(fault: Fault) -> None:
+    """See that the rule says nothing of the twin, and that what is diagnosed of it is what is stated."""
+    assert by_rule(fault.rule, fault.twin) == ()
+    assert tuple(each.cause for each in diagnosed(fault.twin)) == fault.twin_shows

@@ -1,0 +1,243 @@
+"""What was read, and drawn, in the steps after the boundary."""
+
+from collections.abc import Mapping, Sequence
+
+from ckptcheck.diagnosis.rules import data
+from ckptcheck.run.run import Run
+from tests.builder import AFTER, begun_at, changed, control, fresh, resumed, value
+from tests.diagnosis.rules.fault import Fault, Pair, Said, assert_caught, assert_silent_on_twin, by_rule, cases
+
+CONTROL = control()
+RESUMED = resumed(CONTROL)
+
+
+def reads(*batches: int | str, run: Run = RESUMED) -> Run:
+    """Return a resumed run that reads the control's batches of these steps, or others."""
+    named = (f"batch-{batch}" if isinstance(batch, int) else batch for batch in batches)
+    return changed(run, batches=dict(zip(AFTER, named, strict=True)))
+
+
+def draws(*drawn: Sequence[int | str], run: Run = RESUMED) -> Run:
+    """Return a resumed run that draws, in each step, from each generator, what the control drew at these steps."""
+    named = [tuple(f"draw-{each}" if isinstance(each, int) else each for each in step) for step in drawn]
+    return changed(run, draws=dict(zip(AFTER, named, strict=True)))
+
+
+# Each example has a letter; the control reads two in each step, the same six in each epoch.
+EXAMPLES = dict(enumerate([("a", "b"), ("c", "d"), ("e", "f")] * 3))
+SHOWN = changed(control(), examples=EXAMPLES)
+
+
+def shows(examples: Mapping[int, tuple[str, ...]]) -> Pair:
+    """Return a pair whose resumed run makes batches of its own of these examples."""
+    read = reads("own-1", "own-2", "own-3", run=resumed(SHOWN))
+    return Pair(SHOWN, changed(read, examples=examples))
+
+
+TWICE = changed(control(), draws={step: (f"draw-{step}", f"other-{step}") for step in range(8)})
+GLOBAL = {"initial": {"numpy's generator": "a"}, "boundary-5": {"numpy's generator": "b"}}
+
+FAULTS = (
+    Fault(
+        "the epoch begins again",
+        data.batches,
+        Pair(CONTROL, reads(3, 4, 5)),
+        (
+            Said(
+                "data-restarted",
+                "From step 5 on the resumed run reads the control's batches from step 3 on: the data begin again.",
+            ),
+        ),
+        twin=Pair(CONTROL, reads(5, 6, 7)),
+    ),
+    Fault(
+        "the run begins again",
+        data.batches,
+        Pair(CONTROL, reads(0, 1, 2)),
+        (
+            Said(
+                "data-restarted",
+                "From step 5 on the resumed run reads the control's batches from step 0 on: the data begin again.",
+            ),
+        ),
+        # The step number is another one, too, and each step reads its own batch: then the counter is to blame.
+        twin=Pair(CONTROL, begun_at(changed(reads(0, 1, 2), boundary={"step": 0}), 0)),
+        twin_shows=("step-lost",),
+    ),
+    Fault(
+        "a batch is left out",
+        data.batches,
+        Pair(CONTROL, reads(6, 7, "batch-8")),
+        (
+            Said(
+                "data-shifted",
+                "From step 5 on the resumed run reads the control's batches from step 6 on: 1 step is left out.",
+            ),
+        ),
+        twin=Pair(CONTROL, reads(5, 6, 7)),
+    ),
+    Fault(
+        "a batch is read again",
+        data.batches,
+        Pair(CONTROL, reads(4, 5, 6)),
+        (
+            Said(
+                "data-shifted",
+                "From step 5 on the resumed run reads the control's batches from step 4 on: 1 step is read again.",
+            ),
+        ),
+        # Begun one step earlier, with the batch of that step: no fault of the data.
+        twin=Pair(CONTROL, begun_at(changed(reads(4, 5, 6), boundary={"step": 4}), 4)),
+        twin_shows=("step-lost",),
+    ),
+    Fault(
+        "two batches are read again, from the next epoch on",
+        data.batches,
+        Pair(CONTROL, reads(5, 4, 5)),
+        (
+            Said(
+                "data-shifted",
+                "From step 6 on the resumed run reads the control's batches from step 4 on: 2 steps are read again.",
+            ),
+        ),
+        twin=Pair(CONTROL, RESUMED),
+    ),
+    Fault(
+        "the order of an earlier epoch",
+        data.batches,
+        Pair(CONTROL, reads(5, 0, 1)),
+        (
+            Said(
+                "data-order",
+                "From step 6 on the resumed run reads the batches of epoch 0, step 0 of the control for one.",
+            ),
+        ),
+        twin=Pair(CONTROL, RESUMED),
+    ),
+    Fault(
+        "another order of the same examples",
+        data.batches,
+        shows({5: ("f", "e"), 6: ("a", "b"), 7: ("c", "d")}),
+        (
+            Said(
+                "data-order",
+                "From step 5 on the resumed run reads the examples of the rest of the epoch in another order.",
+            ),
+        ),
+        twin=Pair(SHOWN, resumed(SHOWN)),
+    ),
+    Fault(
+        "examples of a shuffle buffer",
+        data.batches,
+        shows({5: ("a", "f"), 6: ("a", "b"), 7: ("c", "d")}),
+        (
+            Said(
+                "examples-lost",
+                "From step 5 to the end of the epoch 1 examples are not read that the control reads, and 1 are read instead that are not due.",
+            ),
+        ),
+        twin=Pair(SHOWN, resumed(SHOWN)),
+    ),
+    Fault(
+        "examples that the control never reads",
+        data.batches,
+        shows({5: ("x", "y"), 6: ("a", "b"), 7: ("c", "d")}),
+        (
+            Said(
+                "batches-differ",
+                "The resumed run read other batches than the control, first at step 5, made of examples that the control never reads.",
+            ),
+        ),
+        twin=Pair(SHOWN, resumed(SHOWN)),
+    ),
+    Fault(
+        "batches that nothing explains",
+        data.batches,
+        Pair(CONTROL, reads(5, "own-1", "own-2")),
+        (Said("batches-differ", "The resumed run read other batches than the control, first at step 6."),),
+        # A job that shows no batch.
+        twin=Pair(
+            (silent := changed(CONTROL, batches=dict.fromkeys(range(8)))),
+            resumed(silent),
+        ),
+    ),
+    Fault(
+        "batches by a generator of the process",
+        data.batches,
+        Pair(
+            changed(CONTROL, generators=GLOBAL),
+            changed(reads("own-0", "own-1", "own-2"), generators={"boundary-5": {"numpy's generator": "c"}}),
+        ),
+        (
+            Said(
+                "batches-differ",
+                "The resumed run read other batches than the control, first at step 5. The control draws from numpy's generator, whose state is in no checkpoint and another one here.",
+            ),
+        ),
+        twin=Pair(
+            changed(CONTROL, generators=GLOBAL), changed(RESUMED, generators={"boundary-5": {"numpy's generator": "c"}})
+        ),
+    ),
+    Fault(
+        "a hidden generator begins again",
+        data.draws,
+        Pair(CONTROL, draws([0], [1], [2])),
+        (
+            Said(
+                "generators-restarted",
+                "1 of 1 random generators drew at step 5 what the control drew at step 0: what is drawn after the restart, such as the masks of Dropout, was drawn before.",
+            ),
+        ),
+        # A generator that one can see was lost: what it draws follows from that.
+        twin=Pair(CONTROL, changed(draws([0], [1], [2]), boundary={"rng": value("rng", 0)})),
+        twin_shows=("generators-restarted",),
+    ),
+    Fault(
+        "a hidden generator was seeded again",
+        data.draws,
+        Pair(CONTROL, draws(["own-0"], ["own-1"], ["own-2"])),
+        (
+            Said(
+                "generators-reseeded",
+                "1 of 1 random generators drew at step 5 what the control never draws: what is drawn after the restart, such as the masks of Dropout, is nothing that would have been drawn.",
+            ),
+        ),
+        twin=Pair(CONTROL, changed(draws(["own-0"], ["own-1"], ["own-2"]), boundary={"rng": fresh("rng")})),
+        twin_shows=("generators-reseeded",),
+    ),
+    Fault(
+        "two hidden generators, one of each sort",
+        data.draws,
+        Pair(TWICE, draws([0, "own-0"], [1, "own-1"], [2, "own-2"], run=resumed(TWICE))),
+        (
+            Said(
+                "generators-restarted",
+                "1 of 2 random generators drew at step 5 what the control drew at step 0: what is drawn after the restart, such as the masks of Dropout, was drawn before.",
+            ),
+            Said(
+                "generators-reseeded",
+                "1 of 2 random generators drew at step 5 what the control never draws: what is drawn after the restart, such as the masks of Dropout, is nothing that would have been drawn.",
+            ),
+        ),
+        # The draws of the step's number, where the number is another one.
+        twin=Pair(CONTROL, begun_at(changed(draws([0], [1], [2], run=reads(0, 1, 2)), boundary={"step": 0}), 0)),
+        twin_shows=("step-lost",),
+    ),
+)
+
+
+@cases(FAULTS)
+def test_fault_is_caught(fault: Fault) -> None:
+    assert_caught(fault)
+
+
+@cases(FAULTS)
+def test_twin_does_not_alarm(fault: Fault) -> None:
+    assert_silent_on_twin(fault)
+
+
+def test_where_nothing_came_back_the_data_say_no_more() -> None:
+    began = {name: tensor.value for name, tensor in RESUMED.initial.items()}
+    begun = changed(draws([0], [1], [2], run=reads(3, 4, 5)), boundary=began)
+    assert by_rule(data.batches, Pair(CONTROL, begun)) == ()
+    assert by_rule(data.draws, Pair(CONTROL, begun)) == ()

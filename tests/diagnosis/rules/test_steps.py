@@ -1,0 +1,383 @@
+"""Which step comes first, what steps are made with, what stands still in them; and where nothing of that is known."""
+
+import numpy as np
+
+from ckptcheck.diagnosis.cause import Stage
+from ckptcheck.diagnosis.rules import steps
+from ckptcheck.job.protocol import Tensor
+from ckptcheck.kinds import Kind
+from ckptcheck.run.run import Run
+from tests.builder import (
+    AFTER,
+    BOUNDARY,
+    STEPS,
+    begun_at,
+    changed,
+    control,
+    cut,
+    fresh,
+    renamed,
+    resumed,
+    value,
+)
+from tests.diagnosis.rules.fault import Fault, Pair, Said, assert_caught, assert_silent_on_twin, by_rule, cases
+
+CONTROL = control()
+RESUMED = resumed(CONTROL)
+CLEAN = Pair(CONTROL, RESUMED)
+FINAL_MEAN = value("mean", STEPS) + np.float32(1)
+HALVED = dict.fromkeys(AFTER, 0.05)
+
+# A schedule halves the rate after each step.
+SCHEDULED = changed(CONTROL, rates={step: 0.5**step for step in range(STEPS)})
+SETTING = control({"rate": Kind.HYPERPARAMETER})
+WAITING = {"initial": {"plateau.wait": 0.0}, "boundary-5": {"plateau.wait": 2.0}}
+FORGOTTEN = {"boundary-5": {"plateau.wait": 0.0}}
+GLOBAL = {"initial": {"numpy's generator": "a"}, "boundary-5": {"numpy's generator": "b"}}
+RESEEDED = {"boundary-5": {"numpy's generator": "c"}}
+
+
+def counts_from(step: int, run: Run = RESUMED) -> Run:
+    """Return a resumed run that begins with another step, with the batches and draws of its numbers."""
+    own = range(step, step + len(run.steps))
+    begun = begun_at(changed(run, boundary={"step": step}), step)
+    return changed(
+        begun,
+        batches={each: f"batch-{each}" for each in own},
+        draws={each: (f"draw-{each}",) for each in own},
+    )
+
+
+def stands_still(*names: str, run: Run = RESUMED) -> Run:
+    """Return a resumed run in which some tensors end as they began."""
+    return changed(run, final={name: run.boundary[name] for name in names})
+
+
+KEY = {"counter": Tensor(Kind.COUNTER, np.array([2, 1]))}
+
+FAULTS = (
+    Fault(
+        "the counter begins again",
+        steps.lost,
+        Pair(CONTROL, changed(counts_from(0), asked={name: name for name in CONTROL.boundary if name != "step"})),
+        (
+            Said(
+                "step-lost",
+                "The step counter is at 0, the control's at 5: batches, schedules and warm-ups start there again.",
+                ("step",),
+                Stage.NOT_APPLIED_AT_LOAD,
+            ),
+        ),
+        twin=CLEAN,
+    ),
+    Fault(
+        "a counter that is no single number",
+        steps.lost,
+        Pair(
+            changed(CONTROL, initial=KEY, boundary={"counter": Tensor(Kind.COUNTER, np.array([2, 5]))}, final=KEY),
+            begun_at(
+                changed(RESUMED, initial=KEY, boundary={"counter": Tensor(Kind.COUNTER, np.array([2, 3]))}, final=KEY), 3
+            ),
+        ),
+        (
+            Said(
+                "step-lost",
+                "The step counter is at 3, the control's at 5: batches, schedules and warm-ups start there again.",
+                ("counter",),
+                Stage.OMITTED_AT_SAVE,
+            ),
+        ),
+        twin=CLEAN,
+    ),
+    Fault(
+        "a step is made again",
+        steps.first,
+        Pair(CONTROL, begun_at(RESUMED, 4)),
+        (
+            Said(
+                "wrong-first-step",
+                "The resumed run began with step 4, the control's next step is 5, and no counter that was lost says so: 1 step is made again.",
+            ),
+        ),
+        # It follows from the counter.
+        twin=Pair(CONTROL, counts_from(4)),
+        twin_shows=("step-lost",),
+    ),
+    Fault(
+        "two steps are left out",
+        steps.first,
+        Pair(CONTROL, begun_at(RESUMED, 7)),
+        (
+            Said(
+                "wrong-first-step",
+                "The resumed run began with step 7, the control's next step is 5, and no counter that was lost says so: 2 steps are left out.",
+            ),
+        ),
+        # A counter that is off by one more does not say so.
+        twin=CLEAN,
+    ),
+    Fault(
+        "a counter that was lost, and says another step",
+        steps.first,
+        Pair(CONTROL, begun_at(changed(RESUMED, boundary={"step": 0}), 4)),
+        (
+            Said(
+                "wrong-first-step",
+                "The resumed run began with step 4, the control's next step is 5, and no counter that was lost says so: 1 step is made again.",
+            ),
+        ),
+        twin=Pair(CONTROL, counts_from(0)),
+        beside=("step-lost",),
+        twin_shows=("step-lost",),
+    ),
+    Fault(
+        "another learning rate",
+        steps.learning_rate,
+        Pair(CONTROL, changed(RESUMED, rates={6: 0.05, 7: 0.05})),
+        (Said("learning-rate-differs", "The learning rate is 0.05, the control's is 0.1, first at step 6."),),
+        twin=Pair((unknown := changed(CONTROL, rates=dict.fromkeys(range(STEPS)))), resumed(unknown)),
+    ),
+    Fault(
+        "the schedule begins again",
+        steps.learning_rate,
+        Pair(SCHEDULED, changed(resumed(SCHEDULED), rates={5: 1.0, 6: 0.5, 7: 0.25})),
+        (Said("learning-rate-differs", "The learning rate is 1.0, the control's is 0.03125, first at step 5."),),
+        # It follows from the counter, which begins again, too.
+        twin=Pair(SCHEDULED, changed(counts_from(0, resumed(SCHEDULED)), rates={0: 1.0, 1: 0.5, 2: 0.25})),
+        twin_shows=("step-lost",),
+    ),
+    Fault(
+        "a callback that forgets what it waited for",
+        steps.learning_rate,
+        Pair(changed(CONTROL, attributes=WAITING), changed(RESUMED, attributes=FORGOTTEN, rates=HALVED)),
+        (
+            Said(
+                "learning-rate-differs",
+                "The learning rate is 0.05, the control's is 0.1, first at step 5 (plateau.wait is 0, the control's 2).",
+            ),
+        ),
+        # What was not forgotten explains nothing, and where no rate differs there is nothing to explain.
+        twin=Pair(changed(CONTROL, attributes=WAITING), changed(RESUMED, attributes=FORGOTTEN)),
+    ),
+    Fault(
+        "the setting that is the learning rate",
+        steps.learning_rate,
+        Pair(
+            changed(SETTING, rates=dict.fromkeys(range(STEPS), 0.25)),
+            changed(resumed(SETTING), boundary={"rate": 0.5}, rates=dict.fromkeys(AFTER, 0.5)),
+        ),
+        (Said("learning-rate-differs", "The learning rate is 0.5, the control's is 0.25, first at step 5.", ("rate",)),),
+        # Of two settings with these values nobody can tell which is the rate; both are named as settings beside it.
+        twin=Pair(SETTING, resumed(SETTING)),
+    ),
+    Fault(
+        "what a callback holds as state is lost, and with it the rate",
+        steps.hyperparameters,
+        Pair(SETTING, changed(resumed(SETTING), boundary={"rate": 0.5})),
+        (
+            Said(
+                "hyperparameters-differ",
+                "1 hyperparameters are others than the control's: rate is 0.5, the control's 0.25.",
+                ("rate",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=Pair(
+            changed(SETTING, rates=dict.fromkeys(range(STEPS), 0.25)),
+            changed(resumed(SETTING), boundary={"rate": 0.5}, rates=dict.fromkeys(AFTER, 0.5)),
+        ),
+        twin_shows=("learning-rate-differs",),
+    ),
+    Fault(
+        "a setting of a step",
+        steps.hyperparameters,
+        Pair(CONTROL, changed(RESUMED, hyperparameters={6: {"decay": 0.02}})),
+        (
+            Said(
+                "hyperparameters-differ",
+                "1 hyperparameters are others than the control's: decay is 0.02, the control's 0.01, first at step 6.",
+            ),
+        ),
+        # It follows from a counter that was lost.
+        twin=Pair(CONTROL, changed(counts_from(0), hyperparameters={0: {"decay": 0.02}})),
+        twin_shows=("step-lost",),
+    ),
+    Fault(
+        "a setting that only one of the runs shows",
+        steps.hyperparameters,
+        Pair(CONTROL, changed(RESUMED, hyperparameters={5: {"decay": 0.01, "clip": 1.0}})),
+        (
+            Said(
+                "hyperparameters-differ",
+                "1 hyperparameters are others than the control's: clip is 1, the control's not shown, first at step 5.",
+            ),
+        ),
+        twin=CLEAN,
+    ),
+    Fault(
+        "frozen weights",
+        steps.mode,
+        Pair(CONTROL, stands_still("w")),
+        (
+            Said(
+                "mode-differs",
+                "1 of 5 tensors stand still in the resumed run that move in the control: layers are frozen (trainable=False), or their update is not run.",
+                ("w",),
+            ),
+        ),
+        # They stand still in the control, too.
+        twin=Pair(
+            (frozen := changed(CONTROL, final={"w": CONTROL.boundary["w"]})),
+            resumed(frozen),
+        ),
+    ),
+    Fault(
+        "evaluation mode",
+        steps.mode,
+        Pair(CONTROL, stands_still("mean", "rng")),
+        (
+            Said(
+                "mode-differs",
+                "2 of 5 tensors stand still in the resumed run that move in the control: the model is in evaluation mode (training=False), or their update is not run.",
+                ("mean", "rng"),
+            ),
+        ),
+        # A generator that was lost may stand still for that.
+        twin=Pair(CONTROL, changed(stands_still("rng"), boundary={"rng": fresh("rng")}, final={"rng": fresh("rng")})),
+        twin_shows=("generators-reseeded",),
+    ),
+    Fault(
+        "statistics stand still, though their rate is known",
+        steps.mode,
+        Pair(CONTROL, stands_still("mean")),
+        (
+            Said(
+                "mode-differs",
+                "1 of 5 tensors stand still in the resumed run that move in the control: the model is in evaluation mode (training=False), or their update is not run.",
+                ("mean",),
+            ),
+        ),
+        # A rate of 0 moves nothing either.
+        twin=Pair(CONTROL, changed(stands_still("w"), rates={5: 0.0})),
+        twin_shows=("learning-rate-differs",),
+    ),
+    Fault(
+        "statistics whose update begins anew",
+        steps.statistics_restarted,
+        Pair(
+            changed(CONTROL, attributes=WAITING),
+            changed(RESUMED, final={"mean": FINAL_MEAN}, attributes=FORGOTTEN),
+        ),
+        (
+            Said(
+                "statistics-restarted",
+                "1 of 1 moving means and variances are the control's at the boundary and not at the end, though every loss and weight is: their update is another one after the restart (plateau.wait is 0, the control's 2).",
+                ("mean",),
+            ),
+        ),
+        # Weights are others, too: then the statistics follow from them.
+        twin=Pair(CONTROL, changed(RESUMED, final={"mean": FINAL_MEAN, "w": FINAL_MEAN})),
+        twin_shows=("unexplained",),
+    ),
+    Fault(
+        "statistics whose update begins anew, and a loss that is another one",
+        steps.statistics_restarted,
+        Pair(CONTROL, changed(RESUMED, final={"mean": FINAL_MEAN}, evaluations={STEPS: 0.5})),
+        (
+            Said(
+                "statistics-restarted",
+                "1 of 1 moving means and variances are the control's at the boundary and not at the end, though every loss and weight is: their update is another one after the restart.",
+                ("mean",),
+            ),
+        ),
+        twin=Pair(CONTROL, changed(RESUMED, final={"mean": FINAL_MEAN}, losses={7: 0.5})),
+        twin_shows=("unexplained",),
+    ),
+    Fault(
+        "a loss before anything that was found acts",
+        steps.too_early,
+        Pair(CONTROL, changed(RESUMED, losses={5: 0.5}, rates={6: 0.05})),
+        (
+            Said(
+                "unexplained",
+                "Unexplained: the training loss of step 5 is 0.5, the control's is 0.3333333333333333, and nothing that was found begins so early.",
+            ),
+        ),
+        # The rate of a step acts on the loss of the next one.
+        twin=Pair(CONTROL, changed(RESUMED, losses={7: 0.5}, rates={6: 0.05})),
+        beside=("learning-rate-differs",),
+        twin_shows=("learning-rate-differs",),
+    ),
+    Fault(
+        "an evaluation before anything that was found acts",
+        steps.too_early,
+        Pair(
+            changed(CONTROL, generators=GLOBAL),
+            changed(RESUMED, evaluations={BOUNDARY: 0.5}, rates={5: 0.05}, generators=RESEEDED),
+        ),
+        (
+            Said(
+                "unexplained",
+                "Unexplained: the evaluation loss after 5 steps is 0.5, the control's is 0.2, and nothing that was found begins so early. Also, outside of the compared state, numpy's generator is in another state.",
+            ),
+        ),
+        twin=Pair(CONTROL, changed(RESUMED, evaluations={6: 0.5}, rates={5: 0.05})),
+        beside=("learning-rate-differs",),
+        twin_shows=("learning-rate-differs",),
+    ),
+    Fault(
+        "a loss that nothing explains",
+        steps.unexplained,
+        Pair(CONTROL, changed(RESUMED, losses={6: 0.5})),
+        (
+            Said(
+                "unexplained",
+                "Unexplained: every tensor, batch and learning rate before it is equal, but the training loss of step 6 is 0.5, the control's is 0.2857142857142857.",
+            ),
+        ),
+        twin=CLEAN,
+    ),
+    Fault(
+        "a state that nothing explains, with all that may have to do with it",
+        steps.unexplained,
+        Pair(
+            changed(CONTROL, generators=GLOBAL, attributes=WAITING),
+            changed(
+                renamed(RESUMED, {"w": "v"}),
+                final={"w/average": fresh("w/average")},
+                generators=RESEEDED,
+                attributes=FORGOTTEN,
+            ),
+        ),
+        (
+            Said(
+                "unexplained",
+                "Unexplained: all losses are equal, but 1 tensors of the final state are not. Also, outside of the compared state, numpy's generator is in another state; 1 tensors have other names, and were matched by their values (v for w); plateau.wait is 0 and not 2.",
+                ("w/average",),
+            ),
+        ),
+        twin=Pair(
+            changed(CONTROL, generators=GLOBAL, attributes=WAITING),
+            changed(renamed(RESUMED, {"w": "v"}), generators=RESEEDED, attributes=FORGOTTEN),
+        ),
+    ),
+)
+
+
+@cases(FAULTS)
+def test_fault_is_caught(fault: Fault) -> None:
+    assert_caught(fault)
+
+
+@cases(FAULTS)
+def test_twin_does_not_alarm(fault: Fault) -> None:
+    assert_silent_on_twin(fault)
+
+
+def test_no_step_at_all() -> None:
+    assert by_rule(steps.first, Pair(CONTROL, changed(cut(RESUMED, 0), first_step=None))) == (
+        Said(
+            "wrong-first-step",
+            "The resumed run began with step None, the control's next step is 5, and no counter that was lost says so: no step was made.",
+        ),
+    )

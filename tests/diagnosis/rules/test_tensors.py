@@ -1,0 +1,574 @@
+"""Tensors at the boundary, by kind and by what they equal instead."""
+
+import math
+
+import numpy as np
+
+from ckptcheck.arrays import Array
+from ckptcheck.diagnosis.cause import Stage
+from ckptcheck.diagnosis.rules import tensors
+from ckptcheck.job.protocol import Tensor
+from ckptcheck.kinds import Kind
+from ckptcheck.run.run import Run
+from tests.builder import BOUNDARY, EARLIER, Values, changed, control, fresh, resumed, value
+from tests.diagnosis.rules.fault import Fault, Pair, Said, assert_caught, assert_silent_on_twin, cases
+
+CONTROL = control()
+RESUMED = resumed(CONTROL)
+CLEAN = Pair(CONTROL, RESUMED)
+ALSO = {
+    "v": Kind.WEIGHT,
+    "v/momentum": Kind.SLOT,
+    "sum": Kind.ACCUMULATOR,
+    "scale": Kind.LOSS_SCALE,
+    "patience": Kind.PYTHON,
+    "accuracy": Kind.METRIC,
+    "table": Kind.OTHER,
+}
+FULL = control(ALSO)
+FULLY = resumed(FULL)
+W, MEAN = value("w", BOUNDARY), value("mean", BOUNDARY)
+HALF = W.astype(np.float16).astype(np.float32)
+UP_W = np.nextafter(W, np.float32(9))
+ZEROS = np.zeros((2, 3), np.float32)
+
+
+def at(boundary: Values) -> Pair:
+    """Return the pair whose resumed run has other tensors at the boundary."""
+    return Pair(CONTROL, changed(RESUMED, boundary=boundary))
+
+
+def full(boundary: Values) -> Pair:
+    """Return the same of runs that hold a tensor of each kind."""
+    return Pair(FULL, changed(FULLY, boundary=boundary))
+
+
+def apart(control: Array, resumed: Array) -> float:
+    return float(np.abs(control.astype(np.float64) - resumed).max())
+
+
+def alike(run: Run, boundary: Values | None = None, final: Values | None = None) -> Pair:
+    """Return the pair in which both runs have other tensors."""
+    return Pair(changed(run, boundary=boundary, final=final), changed(resumed(run), boundary=boundary, final=final))
+
+
+def not_held(pair: Pair, name: str) -> Pair:
+    return Pair(pair.control, changed(pair.resumed, held=[each for each in pair.control.boundary if each != name]))
+
+
+def not_asked(pair: Pair, name: str) -> Pair:
+    return Pair(pair.control, changed(pair.resumed, asked={each: each for each in pair.control.boundary if each != name}))
+
+
+def lost(name: str, rule: tensors.Rule, cause: str, sentence: str, value: Array) -> Fault:
+    """Return the fault of one tensor that was saved and asked for, and has a value of its process's own all the same."""
+    at_initial = {name: FULLY.initial[name]}
+    return Fault(
+        f"lost {name}",
+        rule,
+        full({name: value}),
+        (Said(cause, sentence, (name,), Stage.OVERWRITTEN_AFTER_LOAD),),
+        # In both runs at that value: then it is what the restore had to bring back.
+        twin=alike(FULL, boundary=at_initial),
+    )
+
+
+BN = "Evaluation normalises with them, so it is wrong from the restart on; the training loss does not show it, because training normalises with the batch."
+REPLICAS = {"mean, replica 0": Kind.MOVING_STATISTIC, "mean, replica 1": Kind.MOVING_STATISTIC}
+REPLICATED = control(REPLICAS)
+STILL: Values = {"w/average": value("w/average", 0)}
+STOPPED: Values = {**STILL, "w": value("w", 0)}
+
+FAULTS = (
+    Fault(
+        "NaN in a weight",
+        tensors.not_finite,
+        at({"w": np.where(np.eye(2, 3), np.nan, W)}),
+        (
+            Said(
+                "not-finite",
+                "1 restored tensors hold values that are not finite: w has 2 of 6.",
+                ("w",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        # The best loss that a callback has seen is infinite before it has seen one.
+        twin=full({"patience": math.inf}),
+        twin_shows=("python-state-lost",),
+    ),
+    Fault(
+        "infinity in a slot that was not saved",
+        tensors.not_finite,
+        not_held(at({"w/momentum": ZEROS + np.float32(np.inf)}), "w/momentum"),
+        (
+            Said(
+                "not-finite",
+                "1 restored tensors hold values that are not finite: w/momentum has 6 of 6.",
+                ("w/momentum",),
+                Stage.OMITTED_AT_SAVE,
+            ),
+        ),
+        # The control's own infinity is what has to come back.
+        twin=alike(CONTROL, boundary={"w/momentum": ZEROS + np.float32(np.inf)}),
+    ),
+    Fault(
+        "absent in the resumed run",
+        tensors.missing,
+        Pair(CONTROL, changed(RESUMED, boundary={"mean": None})),
+        (
+            Said(
+                "tensors-missing",
+                "The two processes do not hold the same state: mean is float32 (2, 3) in the control and absent in the resumed run.",
+                ("mean",),
+            ),
+        ),
+        twin=alike(CONTROL, boundary={"mean": None}),
+    ),
+    Fault(
+        "absent in the control",
+        tensors.missing,
+        Pair(changed(CONTROL, boundary={"mean": None}), RESUMED),
+        (
+            Said(
+                "tensors-missing",
+                "The two processes do not hold the same state: mean is absent in the control and float32 (2, 3) in the resumed run.",
+                ("mean",),
+            ),
+        ),
+        # Under another name it is the same tensor.
+        twin=Pair(
+            CONTROL,
+            changed(
+                RESUMED,
+                boundary={"mean": None, "average": Tensor(Kind.MOVING_STATISTIC, MEAN)},
+                final={"mean": None, "average": CONTROL.final["mean"]},
+            ),
+        ),
+    ),
+    Fault(
+        "another dtype and another shape",
+        tensors.missing,
+        Pair(
+            CONTROL,
+            changed(RESUMED, boundary={"w": W.astype(np.float64), "mean": MEAN.reshape(3, 2)}),
+        ),
+        (
+            Said(
+                "tensors-missing",
+                "The two processes do not hold the same state: w is float32 (2, 3) in the control and float64 (2, 3) in the resumed run.",
+                ("w", "mean"),
+            ),
+        ),
+        twin=alike(CONTROL, boundary={"w": W.astype(np.float64)}),
+    ),
+    Fault(
+        "statistics of a replica that was not saved",
+        tensors.replicas,
+        Pair(
+            REPLICATED,
+            changed(resumed(REPLICATED), boundary={"mean, replica 1": REPLICATED.boundary["mean, replica 0"]}),
+        ),
+        (
+            Said(
+                "replicas-lost",
+                "1 of 2 moving means and variances of replicas are not the control's: each replica has its own, and they came back as those of replica 0, the only ones in the checkpoint.",
+                ("mean, replica 1",),
+            ),
+        ),
+        # With the value of another layer's statistics they are exchanged, not those of replica 0.
+        twin=Pair(REPLICATED, changed(resumed(REPLICATED), boundary={"mean, replica 1": REPLICATED.boundary["mean"].value})),
+        twin_shows=("tensors-swapped",),
+    ),
+    Fault(
+        "averages in the weights",
+        tensors.shadows_in_weights,
+        at({"w": value("w/average", BOUNDARY)}),
+        (
+            Said(
+                "shadows-in-weights",
+                "1 of 1 weights came back as their moving averages: the shadow variables were put into the weights. That is meant for evaluation; training goes on from other weights.",
+                ("w",),
+            ),
+        ),
+        twin=full({"w": value("v", BOUNDARY)}),
+        twin_shows=("weights-swapped",),
+    ),
+    Fault(
+        "averages and weights exchanged",
+        tensors.shadows_in_weights,
+        at({"w": value("w/average", BOUNDARY), "w/average": W}),
+        (
+            Said(
+                "shadows-in-weights",
+                "1 of 1 weights came back as their moving averages: the shadow variables were put into the weights. That is meant for evaluation; training goes on from other weights.",
+                ("w", "w/average"),
+            ),
+        ),
+        # An average that is equal to its weight in the control, too, is no exchange.
+        twin=alike(CONTROL, boundary={"w/average": W}),
+    ),
+    lost(
+        "mean",
+        tensors.lost_statistics,
+        "moving-statistics-lost",
+        f"1 of 1 moving means and variances are at their initial values. {BN}",
+        ZEROS,
+    ),
+    Fault(
+        "statistics that were not saved",
+        tensors.lost_statistics,
+        not_held(at({"mean": ZEROS}), "mean"),
+        (
+            Said(
+                "moving-statistics-lost",
+                f"1 of 1 moving means and variances are at their initial values. {BN}",
+                ("mean",),
+                Stage.OMITTED_AT_SAVE,
+            ),
+        ),
+        twin=not_held(CLEAN, "mean"),
+    ),
+    Fault(
+        "statistics that the restore leaves out",
+        tensors.lost_statistics,
+        not_asked(at({"mean": ZEROS}), "mean"),
+        (
+            Said(
+                "moving-statistics-lost",
+                f"1 of 1 moving means and variances are at their initial values. {BN}",
+                ("mean",),
+                Stage.NOT_APPLIED_AT_LOAD,
+            ),
+        ),
+        twin=not_asked(CLEAN, "mean"),
+    ),
+    Fault(
+        "two statistics, lost at two stages",
+        tensors.lost_statistics,
+        not_held(
+            Pair(
+                control({"variance": Kind.MOVING_STATISTIC}),
+                changed(resumed(control({"variance": Kind.MOVING_STATISTIC})), boundary={"mean": ZEROS, "variance": ZEROS}),
+            ),
+            "variance",
+        ),
+        (
+            Said(
+                "moving-statistics-lost",
+                f"1 of 2 moving means and variances are at their initial values. {BN}",
+                ("mean",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+            Said(
+                "moving-statistics-lost",
+                f"1 of 2 moving means and variances are at their initial values. {BN}",
+                ("variance",),
+                Stage.OMITTED_AT_SAVE,
+            ),
+        ),
+        twin=CLEAN,
+    ),
+    lost(
+        "w/average",
+        tensors.lost_shadows,
+        "shadows-lost",
+        "1 of 1 shadow variables (moving averages of weights) are at their initial values: the averages start anew. No training loss shows it.",
+        fresh("w/average"),
+    ),
+    Fault(
+        "averages that begin at the weights",
+        tensors.lost_shadows,
+        at({"w/average": W}),
+        (
+            Said(
+                "shadows-lost",
+                "1 of 1 shadow variables (moving averages of weights) are the weights as they came back: the averages start anew. No training loss shows it.",
+                ("w/average",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=at({"w/average": MEAN}),
+        twin_shows=("tensors-swapped",),
+    ),
+    Fault(
+        "two weights exchanged, and their slots with them",
+        tensors.swapped_weights,
+        full(
+            {
+                "w": value("v", BOUNDARY),
+                "v": W,
+                "w/momentum": value("v/momentum", BOUNDARY, Kind.SLOT),
+                "v/momentum": value("w/momentum", BOUNDARY),
+            }
+        ),
+        (
+            Said(
+                "weights-swapped",
+                "4 tensors came back with the value of another one: w has the value of v.",
+                ("w", "v", "w/momentum", "v/momentum"),
+            ),
+        ),
+        twin=alike(FULL, boundary={"v": W}),
+    ),
+    Fault(
+        "two slots exchanged",
+        tensors.swapped_slots,
+        full({"w/momentum": value("v/momentum", BOUNDARY, Kind.SLOT), "v/momentum": value("w/momentum", BOUNDARY)}),
+        (
+            Said(
+                "slots-swapped",
+                "2 optimizer slots came back with the value of another one: w/momentum has the value of v/momentum.",
+                ("w/momentum", "v/momentum"),
+            ),
+        ),
+        twin=full({"w/momentum": ZEROS}),
+        twin_shows=("slots-lost",),
+    ),
+    Fault(
+        "a statistic with the value of a table",
+        tensors.swapped,
+        full({"mean": value("table", BOUNDARY)}),
+        (
+            Said(
+                "tensors-swapped",
+                "1 tensors came back with the value of another one: mean has the value of table.",
+                ("mean",),
+            ),
+        ),
+        # One number all over may be many a tensor's.
+        twin=Pair(
+            changed(FULL, boundary={"table": ZEROS + 7}), changed(FULLY, boundary={"table": ZEROS + 7, "mean": ZEROS + 7})
+        ),
+        twin_shows=("unexplained",),
+    ),
+    lost(
+        "w",
+        tensors.lost_weights,
+        "weights-lost",
+        "1 of 2 weights are at their initial values: what they had learnt is lost.",
+        fresh("w"),
+    ),
+    Fault(
+        "a weight that is zero",
+        tensors.lost_weights,
+        full({"w": ZEROS}),
+        (
+            Said(
+                "weights-lost",
+                "1 of 2 weights are zero: what they had learnt is lost.",
+                ("w",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=full({"w": ZEROS + 1}),
+        twin_shows=("unexplained",),
+    ),
+    Fault(
+        "weights that were decayed",
+        tensors.scaled,
+        full({"w": W * np.float32(0.5), "v": value("v", BOUNDARY) * np.float32(0.5)}),
+        (
+            Said(
+                "weights-scaled",
+                "2 of 2 weights are the checkpoint's times 0.5: something in the restore took a step of the optimizer, or applied weight decay.",
+                ("w", "v"),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        # Each element by a factor of its own: no decay does that.
+        twin=at({"w": W * np.arange(1, 7, dtype=np.float32).reshape(2, 3)}),
+        twin_shows=("unexplained",),
+    ),
+    Fault(
+        "rounded to half precision",
+        tensors.narrower,
+        at({"w": HALF}),
+        (
+            Said(
+                "precision-lost",
+                f"1 of 6 tensors came back rounded to float16: off by {apart(W, HALF):.3g} at most.",
+                ("w",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=alike(CONTROL, boundary={"w": HALF}),
+    ),
+    Fault(
+        "computed once more, in another order",
+        tensors.rounding,
+        at({"w": UP_W, "mean": np.nextafter(MEAN, np.float32(0))}),
+        (
+            Said(
+                "rounding",
+                f"2 of 6 tensors differ in their last bits alone, by {apart(UP_W, W):.3g} at most: something was computed once more, or in another order. It is no loss of state, but the run does not go on bit for bit.",
+                ("w", "mean"),
+            ),
+        ),
+        twin=at({"w": W + np.float32(1e-4)}),
+        twin_shows=("unexplained",),
+    ),
+    lost(
+        "w/momentum",
+        tensors.lost_slots,
+        "slots-lost",
+        "1 of 2 optimizer slots are at their initial values. An optimizer acts after a step's loss, so this by itself spares the first resumed loss and changes all later ones.",
+        ZEROS,
+    ),
+    Fault(
+        "the loss scale is another one",
+        tensors.loss_scale,
+        not_held(full({"scale": 4096.0}), "scale"),
+        (
+            Said(
+                "loss-scale-lost",
+                "The loss scale starts anew: scale is 4096.0, the control's 32768.0.",
+                ("scale",),
+                Stage.OMITTED_AT_SAVE,
+            ),
+        ),
+        twin=not_held(Pair(FULL, FULLY), "scale"),
+    ),
+    lost(
+        "sum",
+        tensors.lost_accumulators,
+        "accumulators-lost",
+        "1 of 1 accumulators of gradients are at their initial values: it was saved between two updates, and the gradients of the steps since the last one are lost.",
+        ZEROS,
+    ),
+    Fault(
+        "a generator where it began",
+        tensors.generators,
+        not_asked(at({"rng": value("rng", 0)}), "rng"),
+        (
+            Said(
+                "generators-restarted",
+                "1 of 1 random generators are where they began: what is drawn after the restart, such as the masks of Dropout, was drawn before.",
+                ("rng",),
+                Stage.NOT_APPLIED_AT_LOAD,
+            ),
+        ),
+        # Nothing was drawn from it.
+        twin=alike(CONTROL, boundary={"rng": value("rng", 0)}),
+    ),
+    Fault(
+        "a generator that was seeded again",
+        tensors.generators,
+        at({"rng": fresh("rng")}),
+        (
+            Said(
+                "generators-reseeded",
+                "1 of 1 random generators are in a state that is none of the control's at its saves: what is drawn after the restart, such as the masks of Dropout, is nothing that would have been drawn.",
+                ("rng",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=at({"rng": value("rng", EARLIER)}),
+        twin_shows=("older-checkpoint",),
+    ),
+    Fault(
+        "what a callback remembers",
+        tensors.python_state,
+        full({"patience": 1.0}),
+        (
+            Said(
+                "python-state-lost",
+                "What the program remembers outside of variables did not come back: patience is 1.0, the control's 5.0.",
+                ("patience",),
+            ),
+        ),
+        twin=full({"patience": 5.0}),
+    ),
+    Fault(
+        "what five callbacks remember",
+        tensors.python_state,
+        Pair(
+            (many := control(dict.fromkeys("abcde", Kind.PYTHON))),
+            changed(resumed(many), boundary=dict.fromkeys("abcde", 1.5)),
+        ),
+        (
+            Said(
+                "python-state-lost",
+                "What the program remembers outside of variables did not come back: a is 1.5, the control's 5.0; b is 1.5, the control's 5.0; c is 1.5, the control's 5.0; and 2 more.",
+                tuple("abcde"),
+            ),
+        ),
+        twin=Pair(many, resumed(many)),
+    ),
+    lost(
+        "table",
+        tensors.lost_others,
+        "state-lost",
+        "1 of 1 other state tensors are at their initial values.",
+        value("table", 0),
+    ),
+    Fault(
+        "equal to nothing known",
+        tensors.leftover,
+        at({"w": W + 1, "mean": MEAN + np.eye(2, 3, dtype=np.float32)}),
+        (
+            Said(
+                "unexplained",
+                f"Unexplained: 2 tensors differ at the boundary and equal nothing known; w differs in 6 of 6 elements, by {apart(W, W + 1):.3g} at most.",
+                ("w", "mean"),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        # A metric is what an epoch reports of itself, and counts only where nothing else is lost.
+        twin=full({"accuracy": 0.5}),
+        twin_shows=("unexplained",),
+    ),
+    Fault(
+        "the metrics of an epoch",
+        tensors.lost_metrics,
+        full({"accuracy": 0.0}),
+        (
+            Said(
+                "state-lost",
+                "1 of 1 other state tensors are at their initial values.",
+                ("accuracy",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=alike(FULL, boundary={"accuracy": 0.0}),
+    ),
+    Fault(
+        "statistics that the control never moves",
+        tensors.dead_statistics,
+        alike(CONTROL, boundary={"mean": ZEROS}, final={"mean": ZEROS}),
+        (
+            Said(
+                "statistics-never-move",
+                "In the control itself 1 of 1 moving means and variances never changed: the update of the moving averages is not run. This is no fault of the restore; evaluation is wrong with or without a restart.",
+                ("mean",),
+                Stage.NEVER_LIVE,
+            ),
+        ),
+        # Another value in the end is movement enough.
+        twin=alike(CONTROL, boundary={"mean": ZEROS}),
+    ),
+    Fault(
+        "averages that the control never moves",
+        tensors.dead_shadows,
+        alike(CONTROL, boundary=STILL, final=STILL),
+        (
+            Said(
+                "shadows-never-move",
+                "In the control itself 1 of 1 shadow variables never changed, though weights did: the moving average is not applied. This is no fault of the restore; what is evaluated with them is as old as they are.",
+                ("w/average",),
+                Stage.NEVER_LIVE,
+            ),
+        ),
+        # Where no weight moves either, they have nothing to follow.
+        twin=alike(CONTROL, boundary=STOPPED, final=STOPPED),
+    ),
+)
+
+
+@cases(FAULTS)
+def test_fault_is_caught(fault: Fault) -> None:
+    assert_caught(fault)
+
+
+@cases(FAULTS)
+def test_twin_does_not_alarm(fault: Fault) -> None:
+    assert_silent_on_twin(fault)

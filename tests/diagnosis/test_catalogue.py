@@ -1,0 +1,230 @@
+"""The catalogue: every entry is whole, and whoever names a cause names one that there is."""
+
+import ast
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import ckptcheck
+from ckptcheck.diagnosis.catalogue import CAUSES, diagnosis, remedy
+from ckptcheck.diagnosis.cause import Cause, Diagnosis, Remedy, Severity, Stage, Start, names_of
+from ckptcheck.diagnosis.remedies import remedies_of
+from ckptcheck.job.frameworks import frameworks, styles
+from ckptcheck.job.loading import load
+from ckptcheck.jobs.recipes.suites import SUITES
+from ckptcheck.jobs.registry import JOBS
+from ckptcheck.run.task import EXPERIMENTS
+
+PACKAGE = Path(ckptcheck.__file__).parent
+EVERY = pytest.mark.parametrize("cause", CAUSES.values(), ids=list(CAUSES))
+STAGES: tuple[Stage | None, ...] = (None, *Stage)
+RECIPES = {recipe.name for suite in SUITES.values() for recipe in suite}
+
+# Words in one with a dash that are no causes.
+OTHER_WORDS = {"bit-equal", "aria-sort"}
+
+
+@EVERY
+def test_texts_are_whole(cause: Cause) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)+|noise|rounding|unexplained", cause.name)
+    assert cause.summary.endswith(".")
+    assert cause.signature.endswith(".")
+    assert re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+", cause.reported)
+    assert cause.severity in Severity
+
+
+@EVERY
+def test_sentence_can_be_filled_in(cause: Cause) -> None:
+    fields = {field: 1.5 if spec else "something" for _, field, spec, _ in Formatter().parse(cause.sentence) if field}
+    filled = diagnosis(cause.name, ["w"], Stage.OMITTED_AT_SAVE, **fields)
+    assert filled.sentence.endswith((".", "something"))
+    assert "{" not in filled.sentence
+    assert (filled.cause, filled.stage, filled.tensors) == (cause.name, "omitted at save", ("w",))
+    assert filled.remedy == remedy(cause, Stage.OMITTED_AT_SAVE)
+
+
+@EVERY
+def test_what_else_is_declared_of_it_exists(cause: Cause) -> None:
+    assert cause.recipe is None or cause.recipe in RECIPES
+    assert set(cause.settled_by) <= set(EXPERIMENTS)
+    assert cause.shown_by in (None, *EXPERIMENTS)
+    assert isinstance(cause.starts_at, Start)
+    assert 0 <= cause.loss_within <= math.inf
+    # What shows the cause itself is no way to settle that it is another one.
+    assert cause.shown_by not in cause.settled_by
+
+
+@EVERY
+@pytest.mark.parametrize("framework", ["", *styles()])
+def test_there_is_something_to_do_at_every_stage(cause: Cause, framework: str) -> None:
+    texts = [remedy(cause, stage, framework, restore) for stage in STAGES for restore in (None, "saver", "ema")]
+    assert all(text.endswith(".") and text.strip() == text for text in texts)
+
+
+def test_special_fields() -> None:
+    """What each field says of causes; whoever changes one of these sees what it means."""
+    assert {name for name, cause in CAUSES.items() if cause.about_the_control} == {
+        "noise",
+        "saving-changes-the-run",
+        "statistics-never-move",
+        "shadows-never-move",
+    }
+    assert {name for name, cause in CAUSES.items() if cause.about_the_data} == {
+        "data-shifted",
+        "data-order",
+        "examples-lost",
+        "batches-differ",
+    }
+    assert {name: cause.shown_by for name, cause in CAUSES.items() if cause.shown_by} == {
+        "python-state-lost": "remembered",
+        "depends-on-hash-order": "same-hash",
+    }
+    assert {name: cause.loss_within for name, cause in CAUSES.items() if cause.loss_within < math.inf} == {
+        "precision-lost": 0.1,
+        "rounding": 1e-3,
+    }
+
+
+# --- Remedies -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("meant", "framework", "stage", "restore", "fits"),
+    [
+        (Remedy("…"), "", None, None, True),
+        (Remedy("…"), "tf1", Stage.OMITTED_AT_SAVE, "saver", True),
+        (Remedy("…", frameworks=("tf1",)), "tf1", None, None, True),
+        (Remedy("…", frameworks=("tf1",)), "keras", None, None, False),
+        (Remedy("…", stages=(Stage.OMITTED_AT_SAVE, None)), "", None, None, True),
+        (Remedy("…", stages=(Stage.OMITTED_AT_SAVE,)), "", None, None, False),
+        (Remedy("…", restores=("ema",)), "", None, "ema", True),
+        (Remedy("…", restores=("ema",)), "", None, "saver", False),
+        (Remedy("…", restores=("ema",)), "", None, None, False),
+    ],
+)
+def test_for_which_cases_a_remedy_is(
+    meant: Remedy, framework: str, stage: Stage | None, restore: str | None, fits: bool
+) -> None:
+    assert meant.fits(framework, stage, restore) is fits
+
+
+def test_remedies_for_some_restores_are_for_these_alone() -> None:
+    for cause in CAUSES.values():
+        others = {remedy(cause, stage, name, "no such restore") for stage in STAGES for name in ("", *styles())}
+        declared = (*remedies_of(cause.name), *cause.remedies)
+        assert not others & {each.text for each in declared if each.restores}
+
+
+def test_the_first_remedy_that_fits_is_chosen() -> None:
+    first, second, third = (
+        Remedy("Of the restore ema.", restores=("ema",)),
+        Remedy("Of a loop.", frameworks=("tf2",)),
+        Remedy("Of all."),
+    )
+    cause = replace(CAUSES["rounding"], remedies=(first, second, third))
+    assert remedy(cause, None, "tf2", "ema") == first.text
+    assert remedy(cause, None, "tf2", "saver") == second.text
+    assert remedy(cause, None, "tf1", "saver") == third.text
+    assert remedy(cause, None) == third.text
+
+
+def test_a_remedy_of_a_framework_comes_before_the_catalogues() -> None:
+    slots = CAUSES["slots-lost"]
+    general = remedy(slots, Stage.OMITTED_AT_SAVE)
+    assert general == "Save them with the checkpoint, and fill them from it in the restore."
+    assert {remedy(slots, Stage.OMITTED_AT_SAVE, style) for style in styles()}.isdisjoint({general})
+
+
+def test_frameworks_speak_of_causes_that_exist() -> None:
+    for framework in frameworks():
+        declared = load(framework.remedies)
+        assert set(declared) <= set(CAUSES)
+        meant = [each for remedies in declared.values() for each in remedies]
+        assert {name for each in meant for name in each.frameworks} <= set(framework.styles)
+
+
+# --- Names that stand in the package -------------------------------------------------------------------------------------
+
+
+def _sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(path for folder in folders for path in (PACKAGE / folder).rglob("*.py")):
+        yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield each.value
+
+
+def _named(tree: ast.Module) -> Iterator[str]:
+    """Yield the literals that are used as causes: given to `diagnosis` and `has`, compared with `.cause` or `names_of`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called == "has":
+                yield from (text for each in node.args for text in _texts(each))
+            elif called in ("diagnosis", "Diagnosis", "_lost", "_swapped"):
+                yield from (text for each in node.args[:1] for text in _texts(each))
+        elif isinstance(node, ast.Compare | ast.BinOp) and _speaks_of_causes(node):
+            sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else [node.left, node.right]
+            yield from (text for side in sides if not isinstance(side, ast.Call) for text in _texts(side))
+
+
+def _speaks_of_causes(node: ast.AST) -> bool:
+    return any(
+        (isinstance(each, ast.Attribute) and each.attr in ("cause", "causes"))
+        or (isinstance(each, ast.Name) and each.id in ("CAUSES", "names_of"))
+        for each in ast.walk(node)
+    )
+
+
+def test_every_cause_that_is_named_exists() -> None:
+    named = {(path.relative_to(PACKAGE).as_posix(), name) for path, tree in _sources(".") for name in _named(tree)}
+    assert {(path, name) for path, name in named if name not in CAUSES} == set()
+    # That the scan sees what it is to see: each of these forms stands in the package.
+    assert ("diagnosis/findings.py", "mode-differs") in named  # has(…)
+    assert ("diagnosis/refusals.py", "restore-raised") in named  # diagnosis(…)
+    assert ("diagnosis/rules/tensors.py", "slots-lost") in named  # _lost(…)
+    assert ("diagnosis/experiments.py", "learning-rate-differs") in named  # {…} & names_of(…)
+
+
+def test_words_with_dashes_are_causes() -> None:
+    words = {
+        text for _, tree in _sources("diagnosis", "report") for text in _texts(tree) if re.fullmatch(r"[a-z]+(-[a-z]+)+", text)
+    }
+    assert words - OTHER_WORDS - set(CAUSES) == set()
+
+
+def test_the_scan_sees_a_typo() -> None:
+    tree = ast.parse(
+        'findings.has("no-such-1")\n'
+        'diagnosis("no-such-2", names(rows))\n'
+        'case.cause == "no-such-3"\n'
+        'each.cause in ("no-such-4", "slots-lost")\n'
+        '{"no-such-5"} & names_of(found)\n'
+        'diagnosis("no-such-6" if moved else "slots-lost")\n'
+    )
+    assert set(_named(tree)) - set(CAUSES) == {f"no-such-{number}" for number in range(1, 7)}
+
+
+def test_every_cause_is_used() -> None:
+    used = {text for _, tree in _sources("diagnosis/rules", "report") for text in _texts(tree)}
+    used |= {text for path, tree in _sources("diagnosis") if path.name != "catalogue.py" for text in _texts(tree)}
+    assert set(CAUSES) - used == set()
+
+
+def test_names_of() -> None:
+    assert names_of([Diagnosis("a", None, "", ""), Diagnosis("a", None, "", ""), Diagnosis("dense/*", None, "", "")]) == {
+        "a",
+        "dense/*",
+    }
+
+
+def test_shipped_jobs_are_no_recipes() -> None:
+    assert not RECIPES & set(JOBS)
