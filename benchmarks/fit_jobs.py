@@ -93,7 +93,7 @@ NETWORKS = {"dense": dense, "convolution": convolution, "recurrent": recurrent}
 
 
 class _Loop:
-    """What `ckptcheck.run.worker` does between the boundaries."""
+    """What `ckptcheck.run.execution` does between the boundaries."""
 
     folder, restore = Path(), None
 

@@ -66,7 +66,7 @@ def paired_blocks(pairs: int) -> list[tuple[float, float]]:
 
 
 def _record(job: "BatchNormNN", schedule: Schedule, recorder: Recorder, beat: Heartbeat, first: int) -> None:
-    """Execute a block as `ckptcheck.run.worker` does. Whether to evaluate is part of it, evaluating is not."""
+    """Execute a block as `ckptcheck.run.execution` does. Whether to evaluate is part of it, evaluating is not."""
     for done, index in enumerate(range(first, first + BLOCK), first + 1):
         recorder.step(index, job.train(index))
         beat(done)
