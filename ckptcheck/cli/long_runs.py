@@ -19,8 +19,12 @@ def interruptible(sentence: str) -> Iterator[None]:
         raise NotVerifiedError(sentence) from None
 
 
+# What draws, and what makes tables.
+_NEEDED_IN_THE_END = ("matplotlib.backends.backend_agg", "pandas")
+
+
 def prepare_drawing(html: Path | None) -> None:
     """Load what draws while the processes are at work, and refuse `--html` now if what it needs is not installed."""
-    threading.Thread(target=importlib.import_module, args=("matplotlib.backends.backend_agg",), daemon=True).start()
+    threading.Thread(target=lambda: [*map(importlib.import_module, _NEEDED_IN_THE_END)], daemon=True).start()
     if html is not None:
         require()

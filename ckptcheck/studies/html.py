@@ -54,7 +54,7 @@ def _variants(study: Study) -> Table:
 def _variant(study: Study, variant: Variant) -> list[Cell]:
     spreads = [(study.spread(variant.name, measure), measure) for measure in study.measures]
     humps = sum(bool(run.humps) for run in study.of(variant.name))
-    cells = [Cell(words.spread(found, measure), number(found.median).value) for found, measure in spreads]
+    cells = [Cell(words.spread(spread, measure), number(spread.median).value) for spread, measure in spreads]
     return [Cell(variant.name), *cells, Cell(f"{humps} of {study.seeds}", humps), Cell(variant.text)]
 
 

@@ -105,11 +105,11 @@ def _scale(axis: "Axes", curve: str) -> None:
 
 def _mark_humps(axis: "Axes", study: Study) -> None:
     """Mark where humps begin and how long they are, a row for each variant, below the curves."""
-    found = [(row, each) for row, variant in enumerate(study.variants) for each in study.of(variant.name) if each.humps]
-    for row, each in found:
+    rows = [(row, run) for row, variant in enumerate(study.variants) for run in study.of(variant.name) if run.humps]
+    for row, run in rows:
         colour, _ = LINES[row]
         height = 0.03 + 0.03 * row
-        for hump in each.humps:
+        for hump in run.humps:
             axis.plot(
                 [hump.start, hump.start + hump.length - 1],
                 [height, height],
@@ -118,5 +118,5 @@ def _mark_humps(axis: "Axes", study: Study) -> None:
                 linewidth=4,
                 alpha=0.6,
             )
-    if found:
+    if rows:
         axis.text(0.01, 0.03 + 0.03 * len(study.variants), "bars: humps", transform=axis.transAxes, fontsize=8)

@@ -142,8 +142,8 @@ class Result:
     def bands(self) -> pd.DataFrame:
         """Return the curves over the seeds: one row for each variant and epoch, with median, min and max of each curve."""
         grouped = self.epochs().drop(columns="seed").groupby(["variant", "epoch"], sort=False)
-        found = pd.concat({what: grouped.agg(what) for what in ("median", "min", "max")}, axis=1)
-        return found.set_axis(found.columns.map("_".join), axis=1).reset_index()
+        bands = pd.concat({what: grouped.agg(what) for what in ("median", "min", "max")}, axis=1)
+        return bands.set_axis(bands.columns.map("_".join), axis=1).reset_index()
 
     def runs(self) -> pd.DataFrame:
         """Return one row for each run: what is measured of it, its humps, a digest of its training losses, its seconds."""

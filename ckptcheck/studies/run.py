@@ -143,10 +143,10 @@ def folder_of(recipe: Recipe) -> str:
 
 
 def _kept(recipe: Recipe, top: Path) -> TrainingRun:
-    found = training.read(top / folder_of(recipe))
-    if found is None:
+    run = training.read(top / folder_of(recipe))
+    if run is None:
         raise NotVerifiedError(f"The run {folder_of(recipe)} left no record.")
-    return found
+    return run
 
 
 def _train(planned: Sequence[Planned], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:

@@ -138,9 +138,9 @@ def _epoch(job: Scored, number: int, beat: Heartbeat) -> tuple[float, float, flo
     return loss, accuracy, validation.loss, validation.accuracy
 
 
-def write(found: TrainingRun, folder: Path) -> None:
+def write(run: TrainingRun, folder: Path) -> None:
     """Keep a run: its record is there whole or not at all."""
-    text = json.dumps({"format_version": FORMAT_VERSION} | asdict(found), indent=1)
+    text = json.dumps({"format_version": FORMAT_VERSION} | asdict(run), indent=1)
     partial = folder / f"{RECORD}.partial"
     partial.write_text(text, encoding="utf-8")
     partial.replace(folder / RECORD)
@@ -154,11 +154,11 @@ def read(folder: Path) -> TrainingRun | None:
     """
     path = folder / RECORD
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        version = found.pop("format_version")
-        curves = {name: tuple(values) for name, values in found.pop("curves").items()}
+        record = json.loads(path.read_text(encoding="utf-8"))
+        version = record.pop("format_version")
+        curves = {name: tuple(values) for name, values in record.pop("curves").items()}
         if version == FORMAT_VERSION:
-            return TrainingRun(recipe=Recipe(**found.pop("recipe")), curves=Curves(**curves), **found)
+            return TrainingRun(recipe=Recipe(**record.pop("recipe")), curves=Curves(**curves), **record)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

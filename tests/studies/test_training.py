@@ -8,6 +8,12 @@ from ckptcheck import NotVerifiedError
 from ckptcheck.studies import training
 
 
+def test_what_a_run_depends_on_is_there() -> None:
+    """A pattern that matches no file would leave its sources out of the digest by which kept runs are told apart."""
+    package = Path(training.__file__).parents[1]
+    assert all(list(package.glob(pattern)) for pattern in training.SOURCES)
+
+
 def test_a_damaged_record(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text('{"format_version": 1, "curves"')

@@ -30,9 +30,9 @@ def of_error(sentence: str) -> list[str]:
     return _commands("error", [("ckptcheck: not verified", sentence)])
 
 
-def _commands(level: str, told: Sequence[tuple[str, str]]) -> list[str]:
+def _commands(level: str, annotations: Sequence[tuple[str, str]]) -> list[str]:
     """Return a command for each title and message."""
-    shown = list(told)
+    shown = list(annotations)
     if len(shown) > MOST_SHOWN:
         rest = shown[MOST_SHOWN - 1 :]
         shown.insert(MOST_SHOWN - 1, (f"ckptcheck: {len(rest)} more {level}s", _names([title for title, _ in rest])))

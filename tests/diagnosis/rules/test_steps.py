@@ -1,8 +1,11 @@
 """Which step comes first, what steps are made with, what stands still in them; and where nothing of that is known."""
 
+import math
+
 import numpy as np
 
-from ckptcheck.diagnosis.cause import Stage
+from ckptcheck.comparison.compare import compare
+from ckptcheck.diagnosis.cause import AT_ONCE, NEVER, Stage, Start
 from ckptcheck.diagnosis.rules import steps
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
@@ -381,3 +384,31 @@ def test_no_step_at_all() -> None:
             "The resumed run began with step None, the control's next step is 5, and no counter that was lost says so: no step was made.",
         ),
     )
+
+
+def beyond(run: Run, start: Start, loss_within: float = math.inf) -> list[str]:
+    return [each.sentence for each in steps.beyond(compare(CONTROL, run), start, loss_within)]
+
+
+TOO_FAR = "Unexplained: what is allowed does not reach so far, but"
+
+
+def test_what_an_accepted_cause_cannot_have_done() -> None:
+    run = changed(RESUMED, losses={6: 0.5}, final={"w": FINAL_MEAN, "mean": FINAL_MEAN})
+    assert beyond(run, Start(1, 1)) == []
+    assert beyond(run, Start(2, 2)) == [f"{TOO_FAR} the training loss of step 6 is 0.5, the control's is 0.2857142857142857."]
+    ends = changed(RESUMED, final={"w": FINAL_MEAN, "mean": FINAL_MEAN})
+    assert beyond(ends, Start(2, 2)) == []
+    assert beyond(ends, NEVER) == [f"{TOO_FAR} 2 tensors of the final state are others."]
+    assert beyond(RESUMED, NEVER) == []
+
+
+def test_what_is_computed_before_any_update_moves_so_far() -> None:
+    off = changed(RESUMED, losses={5: CONTROL.losses[5] * 1.25}, evaluations={BOUNDARY: 0.25})
+    assert beyond(off, AT_ONCE) == []
+    assert beyond(off, AT_ONCE, 0.3) == []
+    assert beyond(off, AT_ONCE, 0.2) == [f"{TOO_FAR} the evaluation loss after 5 steps is 0.25, the control's is 0.2."]
+    first = changed(RESUMED, losses={5: math.nan, 6: 9.0}, evaluations={6: 9.0})
+    assert beyond(first, AT_ONCE, 0.2) == [
+        f"{TOO_FAR} the training loss of step 5 is nan, the control's is 0.3333333333333333."
+    ]

@@ -1,0 +1,142 @@
+"""An exception of the restore, or of the run behind it, becomes a diagnosis."""
+
+import numpy as np
+import pytest
+
+from ckptcheck.diagnosis.refusals import first_sentence, missing_keys, of_raising, of_refusal
+from ckptcheck.job.protocol import Tensor
+from ckptcheck.kinds import Kind
+from ckptcheck.run.run import Failure, Run
+from tests.builder import changed, control, resumed
+
+CONTROL = control({"v": Kind.WEIGHT})
+RESUMED = resumed(CONTROL)
+NOT_FOUND = Failure("restore", "NotFoundError", "Key w/ExponentialMovingAverage not found in checkpoint\n\t [[node save]]")
+
+
+def asked(keys: dict[str, str], *, held: tuple[str, ...] = ("w", "v", "mean")) -> Run:
+    return changed(RESUMED, asked=keys, held=list(held))
+
+
+def test_missing_keys() -> None:
+    assert missing_keys(RESUMED) == []
+    assert missing_keys(asked({"w": "w", "mean": "layer/mean", "v": "a/v"})) == ["a/v", "layer/mean"]
+    assert missing_keys(changed(RESUMED, asked=None)) == []
+    assert missing_keys(changed(RESUMED, held=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("type", "message"),
+    [
+        ("DataLossError", "Checksum does not match"),
+        ("OutOfRangeError", "Read less bytes than requested"),
+        ("BadZipFile", "File is not a zip file"),
+        ("EOFError", "Ran out of input"),
+        ("UnpicklingError", "pickle data was truncated"),
+        ("JSONDecodeError", "Expecting value: line 1 column 1 (char 0)"),
+        ("OSError", "Unable to open file (truncated file: eof = 96)"),
+        ("OSError", "Unable to open file (File signature not found)"),
+        ("ValueError", "zlib: the stream is CORRUPT"),
+    ],
+)
+def test_a_damaged_file(type: str, message: str) -> None:
+    # Whatever keys are missing.
+    found = of_refusal(Failure("restore", type, message), CONTROL, asked({"w": "gone"}))
+    assert (found.cause, found.stage, found.tensors) == ("checkpoint-damaged", None, ())
+    assert found.sentence == f"The checkpoint cannot be read: {type}: {message}"
+
+
+def test_no_key_is_missing() -> None:
+    found = of_refusal(Failure("restore", "ValueError", "shapes differ\n(more)"), CONTROL, RESUMED)
+    assert (found.cause, found.sentence) == ("restore-raised", "The restore raised ValueError: shapes differ")
+
+
+def test_keys_are_missing() -> None:
+    found = of_refusal(NOT_FOUND, CONTROL, asked({"w": "w", "mean": "layer/mean", "v": "layer/v"}))
+    assert (found.cause, found.tensors) == ("keys-not-in-checkpoint", ("layer/mean", "layer/v"))
+    assert found.sentence == "The restore asked for 2 keys that the checkpoint does not hold, layer/mean for one."
+
+
+AVERAGES = {"w": "w/EMA", "v": "v/EMA"}
+SHADOWS = "ema.variables_to_restore() maps every trainable variable to its shadow, whether or not the moving average was ever applied to it; "
+
+
+def test_shadows_that_never_were() -> None:
+    found = of_refusal(NOT_FOUND, CONTROL, asked(AVERAGES))
+    assert (found.cause, found.tensors) == ("shadows-not-in-checkpoint", ("v/EMA", "w/EMA"))
+    assert found.sentence == (
+        "The restore asked for 2 shadow variables that the checkpoint does not hold, v/EMA for one. "
+        f"{SHADOWS}here it was applied to the batch means and variances alone, so these shadows have never existed."
+    )
+
+
+def test_shadows_that_never_were_without_batch_norm() -> None:
+    plain = changed(CONTROL, boundary={"mean": None})
+    assert of_refusal(NOT_FOUND, plain, asked(AVERAGES)).sentence.endswith(
+        "here it was applied to other variables, so these shadows have never existed."
+    )
+
+
+def test_shadows_that_the_save_left_out() -> None:
+    live = changed(CONTROL, boundary={"w/EMA": Tensor(Kind.SHADOW, np.ones(3))})
+    found = of_refusal(NOT_FOUND, live, asked({"w": "w/EMA", "v": "v"}))
+    assert (found.cause, found.tensors) == ("shadows-not-in-checkpoint", ("w/EMA",))
+    assert found.sentence.endswith("here they are live in the run that saved, but the save left them out.")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"w": "w/EMA", "v": "v"},  # one weight of two: a layer may have been renamed
+        {"w": "w/EMA", "v": "v/average"},  # in two ways
+        {"w": "first", "v": "second"},  # not made of the weight's name
+        {"mean": "mean/EMA", "w": "w", "v": "v"},  # no weight
+        {"w": "w/EMA", "v": "v/EMA", "step": "counter"},  # another key is missing, too
+        {"w": "w", "v": "v", "step": "step"},  # under its own name
+    ],
+)
+def test_keys_that_are_no_shadows(keys: dict[str, str]) -> None:
+    assert of_refusal(NOT_FOUND, CONTROL, asked(keys)).cause == "keys-not-in-checkpoint"
+
+
+def test_one_weight_is_enough_where_there_is_one() -> None:
+    assert of_refusal(NOT_FOUND, control(), asked({"w": "w/EMA", "step": "step"}, held=("step",))).cause == (
+        "shadows-not-in-checkpoint"
+    )
+
+
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        (
+            Failure("train", "ValueError", "no slot", 5, "job.py:12"),
+            "The restore went through, but the resumed run raised in train, step 5: ValueError: no slot (job.py:12)",
+        ),
+        (
+            Failure("evaluate", "KeyError", "'mean'"),
+            "The restore went through, but the resumed run raised in evaluate: KeyError: 'mean'",
+        ),
+        (
+            Failure("train", "ValueError", "", 0),
+            "The restore went through, but the resumed run raised in train, step 0: ValueError: (no text)",
+        ),
+    ],
+)
+def test_a_run_that_raises(failure: Failure, sentence: str) -> None:
+    found = of_raising(failure)
+    assert (found.cause, found.sentence, found.stage, found.tensors) == ("resumed-run-raised", sentence, None, ())
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("one\ntwo", "one"),
+        ("\n  one  \ntwo", "one  "),
+        ("", "(no text)"),
+        (" \n ", "(no text)"),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 197 + "..."),
+    ],
+)
+def test_first_sentence(message: str, line: str) -> None:
+    assert first_sentence(message) == line
