@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 import by_hand
 
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.run.fork_server import say
-from ckptcheck.run.run import Facts, Heartbeat, Recorder
+from ckptcheck.run.folder import Recorder
+from ckptcheck.run.fork_server import write_event
+from ckptcheck.run.heartbeat import Heartbeat
+from ckptcheck.run.run import Facts
 
 if TYPE_CHECKING:
     from ckptcheck.jobs.bn_nn import BatchNormNN
@@ -44,7 +46,7 @@ def paired_blocks(pairs: int) -> list[tuple[float, float]]:
     losses: list[float] = []
     with tempfile.TemporaryDirectory(prefix="ckptcheck-benchmark-") as folder, Path(os.devnull).open("wb") as nowhere:
         recorder = Recorder(Path(folder), Facts("control", "bn-nn", None, by_hand.SEED, schedule))
-        beat = Heartbeat(lambda count: say(nowhere.fileno(), 1, "step", done=count))
+        beat = Heartbeat(lambda count: write_event(nowhere.fileno(), 1, "step", done=count))
         gc.collect()
         gc.freeze()  # as the tool's processes do; bare blocks must not pay for the garbage of recorded ones
 
@@ -64,7 +66,7 @@ def paired_blocks(pairs: int) -> list[tuple[float, float]]:
 
 
 def _record(job: "BatchNormNN", schedule: Schedule, recorder: Recorder, beat: Heartbeat, first: int) -> None:
-    """Execute a block as `ckptcheck.run.worker` does. Whether to evaluate is part of it, evaluating is not."""
+    """Execute a block as `ckptcheck.run.execution` does. Whether to evaluate is part of it, evaluating is not."""
     for done, index in enumerate(range(first, first + BLOCK), first + 1):
         recorder.step(index, job.train(index))
         beat(done)

@@ -11,13 +11,15 @@ import numpy as np
 import tensorflow as tf
 from side_by_side import HERE
 
-sys.path.insert(0, str(HERE.parent / "tests"))
-from bundles import write_sparse
+from ckptcheck.arrays import Array
+
+sys.path.insert(0, str(HERE.parent))  # the tests are no part of the installed package
+from tests.checkpoints.bundles import write_sparse
 
 SPARSE = 8 * 10**9  # bytes in one tensor, of which none is written
 
 
-def save(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
+def save(prefix: Path, tensors: Mapping[str, Array]) -> None:
     values = [tf.constant(each) for each in tensors.values()]
     tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=list(tensors), shape_and_slices=[""] * len(values), tensors=values)
 

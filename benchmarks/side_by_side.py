@@ -14,8 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ckptcheck.cores import cores
 from ckptcheck.errors import CkptcheckError
-from ckptcheck.run.environment import cores
 
 HERE = Path(__file__).resolve().parent
 TIMEOUT = 900.0

@@ -8,7 +8,7 @@
 3. recorded step against a bare one: blocks of training steps in one process, with the tool's recording and without it.
 4. one further restore against doing it bare, plus 0.3 s: a further restore of bn-nn from the start of its process to the
    end of it, over the same done in a process that has TensorFlow imported, plus 0.3 s.
-5. a Keras job against one import: wall time of `ckptcheck verify benchmarks/keras_jobs.py:Sixty --steps 60`, two restores,
+5. a Keras job against one import: wall time of `ckptcheck verify benchmarks/fit_jobs.py:Sixty --steps 60`, two restores,
    over that of the import.
 6. recorded `fit` against a bare one, on three networks: epochs of two equal models, one of them under watch.
 7. comparing two recorded runs against 0.8 s: wall time of `ckptcheck compare`, start-up included.
@@ -63,7 +63,7 @@ def one_import(folder: Path, repeat: int) -> Pair:
 
 
 def keras_job(folder: Path, repeat: int) -> Pair:
-    job = f"{HERE / 'keras_jobs.py'}:Sixty"
+    job = f"{HERE / 'fit_jobs.py'}:Sixty"
     return side_by_side(
         lambda: timed("-m", "ckptcheck", "verify", job, "--steps", "60", "--out", folder / "keras"),
         lambda: timed("-c", "import tensorflow"),
@@ -121,7 +121,7 @@ def measure(repeats: int) -> Found:
     tell(f"{PAIRS_A_REPEAT * repeats} pairs of blocks: {STEP}")
     found[STEP] = steps(PAIRS_A_REPEAT * repeats)
     tell(f"{PAIRS_A_REPEAT * repeats} pairs of epochs of each network: recorded fit against a bare one")
-    for network, pairs in last_line(python(HERE / "keras_jobs.py", str(PAIRS_A_REPEAT * repeats))).items():
+    for network, pairs in last_line(python(HERE / "fit_jobs.py", str(PAIRS_A_REPEAT * repeats))).items():
         found[FIT + network] = [(recorded, bare) for recorded, bare in pairs]
     return found
 

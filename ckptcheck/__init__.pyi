@@ -23,6 +23,6 @@ from .report.rejudge import judge_folder as judge_folder
 from .report.report import Report as Report
 from .run.script import record as record
 from .studies.plot import plot_study as plot_study
-from .studies.result import Study as Study
 from .studies.run import study as study
+from .studies.summary import Study as Study
 from .tolerance import Tolerance as Tolerance

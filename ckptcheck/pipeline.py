@@ -23,7 +23,7 @@ from ckptcheck.report.rejudge import write_questions
 from ckptcheck.report.report import Report
 from ckptcheck.run.dask import opened
 from ckptcheck.run.job_runs import JobRuns, Verification, Watch
-from ckptcheck.run.task import Task
+from ckptcheck.run.task import UNEVALUATED, Task
 from ckptcheck.tolerance import Tolerance
 
 
@@ -156,12 +156,15 @@ def _what_tells_more(cases: Sequence[Case], runs: Mapping[str, JobRuns], verific
             runs[case.job].repeats = 1
             tasks.insert(0, replace(control, repeat=1))
         if verification.place is None:  # elsewhere the crash image is no longer at hand
-            tasks += _experiments(case, control)
+            tasks += [task for task in _experiments(case, control) if task not in tasks]  # cases may share a control
     return {job: tasks for job, tasks in more.items() if tasks}
 
 
 def _experiments(case: Case, control: Task) -> list[Task]:
     if case.resumed is None:
         return []
-    resumed = replace(control, restore=case.restore, boundary=case.resumed.facts.schedule.boundary)
-    return [replace(resumed, trial=name, attributes=attributes) for name, attributes in experiments_for(case).items()]
+    wanted = experiments_for(case)
+    control = replace(control, boundary=case.resumed.facts.schedule.boundary)
+    resumed = replace(control, restore=case.restore)
+    tasks = [replace(resumed, trial=name, attributes=attributes) for name, attributes in wanted.items()]
+    return [*tasks, replace(control, trial=UNEVALUATED)] if UNEVALUATED in wanted else tasks

@@ -3,13 +3,10 @@
 Importing this loads nothing heavy: TensorFlow is imported by the processes that need it, pandas when a job is verified.
 """
 
-import fcntl
 import hashlib
 import inspect
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +16,8 @@ if TYPE_CHECKING:
     from ckptcheck.report.report import Report
 
 VerifyRecovery = Callable[..., "Report"]
+
+# Every pytest session imports this file; what it needs to verify is imported where that is done.
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,7 +51,6 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
     `ckptcheck.verify`. It returns the report, or fails the test and says what was lost. Tests of one job share its control:
     the first of them runs it with all restores that the job has.
     """
-    config = request.config
 
     def verify_recovery(
         job: Any,
@@ -66,38 +64,46 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
         **asked: Any,
     ) -> "Report":
         __tracebackhide__ = True
-        from ckptcheck.errors import CkptcheckError
-        from ckptcheck.report.rejudge import judge_folder
-        from ckptcheck.tolerance import Tolerance
-
-        wanted = (restore,) if isinstance(restore, str) else tuple(restore)
-        report, wrong = None, ""
-        try:
-            runs = _runs_of(_target(job), _defaults(config) | asked, _ckptcheck_folder)
-            report = judge_folder(runs, wanted, expect=expect, tolerance=Tolerance(rtol, atol, equal_nan), allow=allow)
-            report.assert_as_expected()
-        except CkptcheckError as error:
-            wrong = f"ckptcheck could not verify {_target(job)}: {error}"
-        except AssertionError as error:
-            wrong = f"{error}\n\nRuns: {runs}"
-        if report is None or wrong:  # outside of the handlers: a chain of exceptions tells nobody more
-            pytest.fail(wrong, pytrace=False)
-        return report
+        restores = [restore] if isinstance(restore, str) else restore
+        judging = {"expect": expect, "allow": allow, "tolerance": (rtol, atol, equal_nan)}
+        return _verified(_target(job), restores, asked, judging, request.config, _ckptcheck_folder)
 
     return verify_recovery
 
 
+def _verified(
+    job: str,
+    restores: Sequence[str],
+    asked: Mapping[str, Any],
+    judging: Mapping[str, Any],
+    config: pytest.Config,
+    top: Path,
+) -> "Report":
+    """Return the report on a job, or fail the test: without a chain of exceptions, which tells nobody more."""
+    __tracebackhide__ = True
+    from ckptcheck.errors import CkptcheckError
+    from ckptcheck.report.rejudge import judge_folder
+    from ckptcheck.tolerance import Tolerance
+
+    try:
+        runs = _runs_of(job, {**_defaults(config), **asked}, top)
+        report = judge_folder(runs, restores, **{**judging, "tolerance": Tolerance(*judging["tolerance"])})
+        report.assert_as_expected()
+    except CkptcheckError as error:
+        raise pytest.fail.Exception(f"ckptcheck could not verify {job}: {error}", pytrace=False) from None
+    except AssertionError as error:
+        raise pytest.fail.Exception(f"{error}\n\nRuns: {runs}", pytrace=False) from None
+    return report
+
+
 def _defaults(config: pytest.Config) -> dict[str, Any]:
+    """Return what the options of the session ask of every job."""
     from ckptcheck.job.schedule import parse_boundaries
 
-    boundaries = config.getoption("--ckptcheck-boundaries")
-    given = {
-        "boundaries": None if boundaries is None else parse_boundaries(boundaries),
-        "repeat": config.getoption("--ckptcheck-repeat"),
-    }
-    return {"timeout": config.getoption("--ckptcheck-timeout")} | {
-        name: value for name, value in given.items() if value is not None
-    }
+    given = {name: config.getoption(f"--ckptcheck-{name}") for name in ("boundaries", "repeat", "timeout")}
+    if given["boundaries"] is not None:
+        given["boundaries"] = parse_boundaries(given["boundaries"])
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _target(job: Any) -> str:
@@ -107,30 +113,20 @@ def _target(job: Any) -> str:
 
 def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
     """Return the folder with the runs of a job; run them if no other test has."""
+    from filelock import FileLock
+
+    from ckptcheck.job.shipped import shipped
     from ckptcheck.pipeline import verify
     from ckptcheck.report.rejudge import QUESTIONS
 
     if asked.get("boundary") is not None:
         asked = {name: value for name, value in asked.items() if name != "boundaries"}
-    key = hashlib.sha256(json.dumps([job, os.getcwd(), asked], sort_keys=True, default=repr).encode()).hexdigest()[:12]  # noqa: PTH109
-    readable = "".join(each if each.isalnum() else "-" for each in job.rpartition("/")[2])
-    folder = top / f"{readable}-{key}"
-    with _only_one(folder):
+    request = json.dumps([job, str(Path.cwd()), asked], sort_keys=True, default=repr)
+    readable = "".join(letter if letter.isalnum() else "-" for letter in job.rpartition("/")[2])
+    folder = top / f"{readable}-{hashlib.sha256(request.encode()).hexdigest()[:12]}"
+    top.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
         if not (folder / QUESTIONS).is_file():
-            verify(job, _all_restores(job), folder=folder, **asked)
+            every_restore = None if ":" in job else list(shipped(job).expected)
+            verify(job, every_restore, folder=folder, **asked)
     return folder
-
-
-def _all_restores(job: str) -> list[str] | None:
-    from ckptcheck.job.shipped import shipped
-
-    return None if ":" in job else list(shipped(job).expected)
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder's making."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

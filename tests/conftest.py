@@ -1,37 +1,86 @@
-"""Shared controls: the default verification is run once for all tests that look at it."""
+"""What tests share: the planted jobs by name, and the default verification, which is run once for all tests that look at it."""
 
+import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
+from filelock import FileLock
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from ckptcheck import Report, verify
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
-PLANTED = HERE / "planted"
-TOYS = PLANTED / "toy_jobs.py"
+pytest.register_assert_rewrite("tests.planted_jobs")  # it asserts, and so stands above its import
+
+from tests.planted_jobs import PLANTED as PLANTED  # noqa: E402
+from tests.planted_jobs import toy as toy  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+
+Made = TypeVar("Made")
 
 
-def toy(name: str) -> str:
-    return f"{TOYS}:{name}"
+# Its tests share no fixture, and are many and long: they come last, each on whichever core is free.
+EACH_ALONE = "tests/test_readme_commands.py"
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # of a package without types
+    """Keeps the tests of a file on one core, where its fixtures are made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return nodeid if path == EACH_ALONE else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.nodeid.startswith(EACH_ALONE))
 
 
 @pytest.fixture(scope="session")
-def default_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("default") / "runs"
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that the processes of a run of the suite have in common."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def once(folder: Path, make: Callable[[], Made]) -> Made:
+    """Return what is made by whichever process comes first; the others wait for it."""
+    folder.mkdir(exist_ok=True)
+    kept = folder / "made.pickle"
+    with FileLock(folder / "lock"):
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(make()))
+    made: Made = pickle.loads(kept.read_bytes())
+    return made
 
 
 @pytest.fixture(scope="session")
-def default_command(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
+def default_folder(shared: Path) -> Path:
+    return shared / "default" / "runs"
+
+
+@pytest.fixture(scope="session")
+def default_command(shared: Path) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
     """The README's first command: the folder it was given in, and what it printed."""
-    folder = tmp_path_factory.mktemp("command")
-    command = [sys.executable, "-m", "ckptcheck", "verify"]
-    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    folder, command = shared / "command", [sys.executable, "-m", "ckptcheck", "verify"]
+    folder.mkdir(exist_ok=True)
+    return folder, once(
+        shared / "default-command",
+        lambda: subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False),
+    )
 
 
 @pytest.fixture(scope="session")
-def default_report(default_folder: Path) -> Report:
+def default_report(shared: Path, default_folder: Path) -> Report:
     """The six default cases, trained and restored in fresh processes on TensorFlow."""
-    return verify(folder=default_folder)
+    return once(shared / "default", lambda: verify(folder=default_folder))

@@ -72,7 +72,9 @@ def test_the_figure_and_the_page_have_all_of_them(report: Report) -> None:
     from ckptcheck import plot
     from ckptcheck.report.html import report_page
 
-    labels = [text.get_text() for axes in plot(report).axes[:1] for text in axes.get_legend().get_texts()]
+    legend = plot(report).axes[0].get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels == [
         "control, never interrupted",
         *(f"{label}: {outcome}" for label, outcome in outcomes(report, "TwoWays").items()),

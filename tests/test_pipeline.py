@@ -1,21 +1,22 @@
 """The default cases on TensorFlow, in fresh processes: what the README promises, bit for bit."""
 
-import math
+import os
 import re
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
 from ckptcheck import Case, Kind, NotVerifiedError, Report, UsageError, verify
 from ckptcheck.checkpoints import open_checkpoint
 from ckptcheck.filetools.diff import diff
 from ckptcheck.filetools.fsck import fsck
-from ckptcheck.job.plan import Request, folders, plan
+from ckptcheck.job.plan import Request, plan
 from ckptcheck.run.snapshots import read_snapshot
-from tests.conftest import PLANTED
+from tests.planted_jobs import PLANTED, SHORT, toy
 
 OUTCOMES = {
     "bn-nn × saver": "recovered",
@@ -154,26 +155,16 @@ def test_updates_that_are_never_run(defects: dict[str, Case]) -> None:
     assert causes(each) == [("statistics-never-move", "never live", 8)]
 
 
-def test_other_restores_and_options(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    np.savez(tmp_path / "mine.npz", x=rng.integers(0, 255, (60, 7, 6, 3), np.uint8), y=rng.integers(0, 4, 60))
-    options = {"dataset": str(tmp_path / "mine.npz"), "batch_size": 8, "update": "fused", "num_updates": False, "seed": 3}
-    report = verify("bn-polyak", ["ema-none", "trainable"], options=options, steps=9)
-    assert [each.outcome for each in report.cases] == ["recovered", "diverged"]
-    assert report.cases[0].document()["boundary_step"] == 4
-    plain = verify("plain", options={"batch_size": 16}, steps=6, boundary=1)
-    assert [(each.restore, each.outcome) for each in plain.cases] == [("saver", "recovered"), ("trainable", "diverged")]
-    assert not math.isnan(plain.cases[0].document()["eval_loss"]["control"])
-
-
 def test_folders_of_jobs_do_not_meet(tmp_path: Path) -> None:
-    names = ["bn-nn", "a/train.py:Job", "b/train.py:Job", "train:Job"]
-    assert [folder.name for folder in folders(tmp_path, names).values()] == [
-        "bn-nn",
-        "train-Job",
-        "train-Job~2",
-        "train-Job~3",
-    ]
+    names = [f"{tmp_path / place}:Clean" for place in ("a/train.py", "b/train.py", "c/train.py")]
+    for name in names:
+        place = Path(name.partition(":")[0])
+        place.parent.mkdir()
+        shutil.copy(PLANTED / "base.py", place)
+        shutil.copy(PLANTED / "planting.py", place.parent)
+    report = verify([*names, toy("TwoWays")], folder=tmp_path / "runs", **SHORT)
+    folders = [case.control.folder.parent.name for case in report.cases if case.control is not None]
+    assert folders == ["train-Clean", "train-Clean~2", "train-Clean~3", "clean-TwoWays", "clean-TwoWays"]
 
 
 def test_plan() -> None:
@@ -211,19 +202,20 @@ def test_plan() -> None:
         ({"job": "no/such.py:J"}, "There is no file no/such.py to take a job from."),
     ],
 )
-def test_wrong_requests(arguments: dict[str, object], text: str) -> None:
+def test_wrong_requests(arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(UsageError) as caught:
         verify(**arguments)
     assert str(caught.value) == text
 
 
-def test_a_framework_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["ckptcheck.pipeline"], "preloads", lambda names: ["no_such_framework"])
+def test_a_framework_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorflow'\")")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     with pytest.raises(NotVerifiedError) as caught:
         verify("plain")
     assert str(caught.value) == (
-        f"no_such_framework could not be imported by {sys.executable}: ModuleNotFoundError: No module named "
-        "'no_such_framework'. Install what the job needs in this environment."
+        f"tensorflow could not be imported by {sys.executable}: ModuleNotFoundError: No module named 'tensorflow'. "
+        "Install what the job needs in this environment."
     )
 
 

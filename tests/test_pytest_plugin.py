@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TOYS
+from tests.planted_jobs import PLANTED, toy
+
+TWO_WAYS, NOPE = toy("TwoWays"), toy("Nope")
 
 TESTS = f'''
-JOB = "{TOYS}:TwoWays"
+JOB = "{TWO_WAYS}"
 
 def test_recovers(verify_recovery):
     report = verify_recovery(JOB, "all", steps=21, boundary=9)
@@ -22,20 +24,20 @@ def test_forgets_as_expected(verify_recovery):
     verify_recovery(JOB, "weights", expect="diverged", steps=21, boundary=9)
 
 def test_no_such_job(verify_recovery):
-    verify_recovery("{TOYS}:Nope")
+    verify_recovery("{NOPE}")
 
 def test_no_such_restore(verify_recovery):
     verify_recovery(JOB, "weight", steps=21, boundary=9)
 
 def test_a_class(verify_recovery):
-    from toy_jobs import Clean
+    from base import Clean
     verify_recovery(Clean, steps=21)
 '''
 
 
 def session(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_resume.py").write_text(TESTS)
-    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {TOYS.parent}\n")
+    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {PLANTED}\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
@@ -50,11 +52,11 @@ def test_failures_tell_the_whole_story(first: tuple[Path, subprocess.CompletedPr
     folder, done = first
     assert done.returncode == 1
     assert "3 failed, 3 passed" in done.stdout
-    (runs,) = (folder / "kept").glob("toy-jobs-py-TwoWays-*[!k]")
+    (runs,) = (folder / "kept").glob("clean-py-TwoWays-*[!k]")
     story = done.stdout.partition("test_forgets _")[2].partition("\n")[2].partition("____")[0]
     assert story == (
         "1 of 1 cases did not do what was expected.\n\n"
-        f"{TOYS}:TwoWays × weights: diverged (expected: recovered)\n"
+        f"{TWO_WAYS} × weights: diverged (expected: recovered)\n"
         "  At the boundary 5 of 6 tensors are bit-equal and the evaluation loss is 0.252231 (control 0.252231); after it 1 of 12 "
         "training losses are bit-equal.\n"
         "  slots-lost (not applied at load): 1 of 1 optimizer slots are at their initial values. An optimizer acts after a step's "
@@ -63,7 +65,7 @@ def test_failures_tell_the_whole_story(first: tuple[Path, subprocess.CompletedPr
         "    Tensors: w/momentum\n\n"
         f"Runs: {runs}\n"
     ).replace("0.252231", story.partition("loss is ")[2].partition(" ")[0])
-    assert f"ckptcheck could not verify {TOYS}:Nope: {TOYS} has nothing called 'Nope'.\n" in done.stdout
+    assert f"ckptcheck could not verify {NOPE}: {PLANTED / 'base.py'} has nothing called 'Nope'.\n" in done.stdout
     assert "There is no restore among these runs called 'weight'. Did you mean weights? Known: all, weights.\n" in done.stdout
     assert "During handling" not in done.stdout
 
@@ -71,7 +73,7 @@ def test_failures_tell_the_whole_story(first: tuple[Path, subprocess.CompletedPr
 def test_controls_are_shared(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = first
     jobs = sorted(each.name.rpartition("-")[0] for each in (folder / "kept").iterdir() if each.is_dir())
-    assert jobs == ["toy-jobs-py-Clean", "toy-jobs-py-TwoWays"]
+    assert jobs == ["base-py-Clean", "clean-py-TwoWays"]
 
 
 def test_kept_runs_are_not_run_again(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

@@ -76,7 +76,9 @@ class Entry:
         firsts = [_row(piece, self.shape) for piece in self.pieces]
         if None in firsts:
             return None
-        return tuple(piece for _, piece in sorted(zip(firsts, self.pieces, strict=True), key=lambda each: each[0] or 0))
+        return tuple(
+            piece for _, piece in sorted(zip(firsts, self.pieces, strict=True), key=lambda numbered: numbered[0] or 0)
+        )
 
     @property
     def shown(self) -> str:
@@ -101,7 +103,8 @@ class Checkpoint(ABC):
 
     `path` is the prefix or the file, `format` says in words what it is, `files` what it is made of; `chosen` says how it was
     found where a folder was given; `promised` are keys of variables that its object graph names and that it does not hold;
-    `graph` is the entry of that graph, which is no tensor of the program.
+    `graph` is the entry of that graph, which is no tensor of the program; `by_variables_name`: a restore asks for variables by
+    their names alone, for nothing else is known of them.
     """
 
     path: Path
@@ -111,6 +114,7 @@ class Checkpoint(ABC):
     chosen: str = ""
     promised: tuple[str, ...] = ()
     graph: Entry | None = None
+    by_variables_name: bool = False
 
     @property
     def size(self) -> int:
@@ -186,7 +190,7 @@ class Checkpoint(ABC):
             texts[:] = self.texts(entry)
             return texts.reshape(entry.shape)
         try:
-            found = np.empty(entry.shape, entry.dtype.newbyteorder("="))
+            whole = np.empty(entry.shape, entry.dtype.newbyteorder("="))
         except MemoryError:
             file = entry.pieces[0].file
             raise NotReadableError(f"its {entry.bytes:,} bytes do not fit memory", file, tensor=entry.key) from None
@@ -197,5 +201,5 @@ class Checkpoint(ABC):
                 flat[at : at + len(part)] = part
                 at += len(part)
             where = tuple(slice(start, start + size) for start, size in zip(piece.start, piece.shape, strict=True))
-            found[where] = flat.reshape(piece.shape)
-        return found
+            whole[where] = flat.reshape(piece.shape)
+        return whole

@@ -1,53 +1,12 @@
 """Which kind a tensor of a checkpoint is, as far as names can tell: a file says what it is called, not what it is for."""
 
 import re
-from collections import Counter
-from collections.abc import Mapping
 
 from ckptcheck import kinds
 from ckptcheck.checkpoints.checkpoint import Entry
-from ckptcheck.checkpoints.tensor_bundle.object_graph import Tracked
 from ckptcheck.kinds import Kind
 
-AVERAGE = "/ExponentialMovingAverage"
-_SLOT = ".OPTIMIZER_SLOT"
-_ATTRIBUTES = ".ATTRIBUTES"
-_PRIVATE = re.compile(r"_|layer(_with_weights)?-\d+")
-_PRIVATE_ITEM = re.compile(r"_\w+\[")
-_BETA_POWER = re.compile(r"beta[12]_power(_\d+)?")
-_VARIABLE = "VARIABLE_VALUE"
-# What LossScaleOptimizer of Keras has of its own.
-_LOSS_SCALE = ("dynamic_scale", "step_counter")
 _STEP = re.compile(r"(global_|local_|train_)?step")
-
-
-def named(entries: Mapping[str, Entry], tracked: Mapping[str, Tracked]) -> dict[str, Entry]:
-    """Return the tensors of a bundle with names for people, and with kinds.
-
-    Args:
-        entries: all of them, by key.
-        tracked: what the object graph tells of each key, where there is one.
-    """
-    if not tracked:
-        return {key: _renamed(entry, entry.name, _of_saver(entry, entries)) for key, entry in entries.items()}
-    known = {key: each for key in entries if (each := tracked.get(key) or _of_its_object(key, tracked))}
-    names = Counter(each.variable for each in known.values() if _is_made_up(each.path))
-    found = {}
-    for key, entry in entries.items():
-        if key not in known:
-            found[key] = _renamed(entry, entry.name, _of_saver(entry, entries))
-        else:
-            each = known[key]
-            name = each.variable if names[each.variable] == 1 and _is_made_up(each.path) else each.path
-            if each.attribute != _VARIABLE:
-                name = f"{name} ({each.attribute.lower().replace('_', ' ')})"
-            found[key] = _renamed(entry, name or key, _of_tracked(entry, each))
-    return found
-
-
-def _renamed(entry: Entry, name: str, kind: Kind) -> Entry:
-    # What dataclasses.replace does, in a quarter of the time: there are checkpoints with ten thousands of tensors.
-    return Entry(entry.key, name, kind, entry.type, entry.dtype, entry.shape, entry.pieces)
 
 
 def is_step(entry: Entry) -> bool:
@@ -58,51 +17,6 @@ def is_step(entry: Entry) -> bool:
 def is_counter(entry: Entry) -> bool:
     """Return whether a tensor is a single whole number."""
     return entry.dtype is not None and entry.dtype.kind in "iu" and not entry.shape
-
-
-def _of_its_object(key: str, tracked: Mapping[str, Tracked]) -> Tracked | None:
-    """Return what is known of a value whose object has written it under another key, as iterators do."""
-    place, _, attribute = key.rpartition("/")
-    paths = (each.path for other, each in tracked.items() if other.rpartition("/")[0] == place)
-    path = next(paths, None) if place.endswith(_ATTRIBUTES) else None
-    return None if path is None else Tracked(path, attribute, "", frozenset())
-
-
-def _is_made_up(path: str) -> bool:
-    """Return whether no person wrote a path, for it leads through what is private to a library.
-
-    That a layer keeps its own variable in a private attribute is no reason to call it otherwise.
-    """
-    *above, last = path.split(".")
-    return any(_PRIVATE.match(each) for each in above) or bool(_PRIVATE_ITEM.match(last))
-
-
-def _of_tracked(entry: Entry, known: Tracked) -> Kind:
-    if known.attribute != _VARIABLE:
-        return Kind.OTHER
-    if _SLOT in entry.key:
-        return Kind.SLOT
-    if "_model_variables_moving_average" in known.via:
-        return Kind.SHADOW
-    if "_accumulated_gradients" in known.via:
-        return Kind.ACCUMULATOR
-    last = known.variable.rpartition("/")[2]
-    of_optimizer = "_variables" in known.via and "_trainable_variables" not in known.via
-    if last in _LOSS_SCALE or known.path.rpartition(".")[2] in _LOSS_SCALE:
-        return Kind.LOSS_SCALE
-    if of_optimizer and last != "learning_rate" and not (kinds.is_moving_statistic(last) or is_counter(entry)):
-        return Kind.SLOT
-    return by_name(entry, f"{known.path.replace('.', '/')}/{known.variable or known.path.rpartition('.')[2]}")
-
-
-def _of_saver(entry: Entry, entries: Mapping[str, Entry]) -> Kind:
-    if AVERAGE in entry.key:
-        # Averages are kept of variables, and of what is computed: there is no variable of that name then.
-        return Kind.SHADOW if entry.key.partition(AVERAGE)[0] in entries else Kind.MOVING_STATISTIC
-    above = entry.key.rpartition("/")[0]
-    if (above in entries and entries[above].shape == entry.shape) or _BETA_POWER.fullmatch(entry.key.rpartition("/")[2]):
-        return Kind.SLOT
-    return by_name(entry, entry.key)
 
 
 def by_name(entry: Entry, name: str) -> Kind:

@@ -39,13 +39,13 @@ def _behind(size: int) -> tuple[int, ...]:
     """Return what each bit of a checksum becomes when so many zero bytes follow: a checksum is linear over its bits."""
     none = google_crc32c.extend(0, b"\0")
     shift = tuple(google_crc32c.extend(1 << bit, b"\0") ^ none for bit in range(32))  # by one byte
-    found = tuple(1 << bit for bit in range(32))
+    images = tuple(1 << bit for bit in range(32))
     while size:
         if size & 1:
-            found = tuple(_sum_of(shift, each) for each in found)
-        shift = tuple(_sum_of(shift, each) for each in shift)
+            images = tuple(_sum_of(shift, image) for image in images)
+        shift = tuple(_sum_of(shift, image) for image in shift)
         size >>= 1
-    return found
+    return images
 
 
 def _sum_of(images: Sequence[int], checksum: int) -> int:
@@ -72,7 +72,7 @@ class File:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             status = os.fstat(self._descriptor)
         except OSError as error:
-            raise DamagedError(_reason(error), path) from None
+            raise DamagedError(reason(error), path) from None
         if not stat.S_ISREG(status.st_mode):
             raise DamagedError(f"it cannot be read: it is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}", path)
         self.size = status.st_size
@@ -88,9 +88,9 @@ class File:
             TooShortError: the file ends before them.
         """
         self.must_hold(offset, size, tensor)
-        found = bytearray(size)
-        self._fill(memoryview(found), offset, tensor)
-        return bytes(found)
+        content = bytearray(size)
+        self._fill(memoryview(content), offset, tensor)
+        return bytes(content)
 
     def _fill(self, part: memoryview, offset: int, tensor: str | None) -> None:
         """Read until a part is full: one call may not give all, and a file can have been cut off meanwhile."""
@@ -99,7 +99,7 @@ class File:
             try:
                 count = os.preadv(self._descriptor, [part[got:]], offset + got)
             except OSError as error:
-                raise DamagedError(_reason(error), self.path, offset + got, tensor) from None
+                raise DamagedError(reason(error), self.path, offset + got, tensor) from None
             if not count:
                 raise TooShortError("the file became shorter while it was read", self.path, offset + got, tensor)
             got += count
@@ -133,6 +133,8 @@ class File:
             )
 
 
-def _reason(error: OSError) -> str:
-    reason = (error.strerror or str(error)).lower()
-    return "the file is missing" if isinstance(error, FileNotFoundError) else f"it cannot be read: {reason}"
+def reason(error: OSError) -> str:
+    """Return why the system cannot read a file, in words."""
+    if isinstance(error, FileNotFoundError):
+        return "the file is missing"
+    return f"it cannot be read: {(error.strerror or str(error)).lower()}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptcheck.checkpoints.errors import DamagedError
+from ckptcheck.checkpoints.reader import reason
 
 NAME = "checkpoint"
 # No state file is so large, and nobody keeps so many checkpoints that one could be.
@@ -51,7 +52,7 @@ def read(folder: Path) -> State | None:
             raise DamagedError(f"it has {file.stat().st_size:,} bytes, too many for a state file", file)
         text = file.read_text("utf-8", "surrogateescape")
     except OSError as error:
-        raise DamagedError(f"it cannot be read: {(error.strerror or str(error)).lower()}", file) from None
+        raise DamagedError(reason(error), file) from None
     fields = list(_fields(text, file))
     newest = [value for name, value in fields if name == _NEWEST and value]
     if not newest:
@@ -67,19 +68,19 @@ def _fields(text: str, file: Path) -> Iterator[tuple[str, str]]:
         at = between.end() if between else at
         if at == len(text):
             return
-        found = _FIELD.match(text, at)
-        if found is None or found[1] not in _KNOWN:
+        field = _FIELD.match(text, at)
+        if field is None or field[1] not in _KNOWN:
             line = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0]
             raise DamagedError(f"line {text.count(chr(10), 0, at) + 1} is no line of a state file: {line[:60]!r}", file)
         # Strings side by side are one.
-        yield found[1], "".join(_unescaped(each[1:-1]) for each in re.findall(_STRING, found[2] or ""))
-        at = found.end()
+        yield field[1], "".join(_unescaped(string[1:-1]) for string in re.findall(_STRING, field[2] or ""))
+        at = field.end()
 
 
 def _unescaped(text: str) -> str:
-    def one(found: re.Match[bytes]) -> bytes:
-        if found[1]:
-            return bytes([int(found[1], 8) & 0xFF])
-        return bytes([int(found[2], 16)]) if found[2] else _LETTERS.get(found[3], found[3])
+    def meant(escape: re.Match[bytes]) -> bytes:
+        if escape[1]:
+            return bytes([int(escape[1], 8) & 0xFF])
+        return bytes([int(escape[2], 16)]) if escape[2] else _LETTERS.get(escape[3], escape[3])
 
-    return _ESCAPE.sub(one, text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+    return _ESCAPE.sub(meant, text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")

@@ -1,4 +1,7 @@
-"""The commands for checkpoint files: parse, call, print. None of them imports TensorFlow."""
+"""The commands for checkpoint files: parse, call, print. None of them imports TensorFlow.
+
+Each loads what it needs when it is given, so that `--help` and the other commands need not wait for NumPy.
+"""
 
 import contextlib
 import sys
@@ -43,18 +46,18 @@ def inspect(
     json: Json = False,
 ) -> None:
     """Say what is in a checkpoint: a row a tensor, by kind, and what restores would meet. Needs no TensorFlow."""
-    from ckptcheck.filetools import inspect as inspection
-    from ckptcheck.filetools import inspect_text as inspection_text
-    from ckptcheck.filetools import wording
+    from ckptcheck.filetools.inspect import inspect
+    from ckptcheck.filetools.inspect_text import text
+    from ckptcheck.filetools.tables import width
 
     if csv and json:
         raise UsageError("--csv and --json are two outputs; choose one.")
     with _reading() as progress:
-        found = inspection.inspect(checkpoint, match, progress=progress)
+        inspection = inspect(checkpoint, match, progress=progress)
     if csv or json:
-        _print((found.to_csv() if csv else found.to_json()).splitlines())
+        _print((inspection.to_csv() if csv else inspection.to_json()).splitlines())
     else:
-        _print(inspection_text.text(found, wording.width()))
+        _print(text(inspection, width()))
 
 
 def diff(
@@ -66,16 +69,16 @@ def diff(
     json: Json = False,
 ) -> None:
     """Say how two checkpoints differ: names, types, shapes, values, the worst first. Needs no TensorFlow."""
-    from ckptcheck.filetools import diff as difference
-    from ckptcheck.filetools import diff_text as difference_text
-    from ckptcheck.filetools import wording
+    from ckptcheck.filetools.diff import diff
+    from ckptcheck.filetools.diff_text import text
+    from ckptcheck.filetools.tables import width
     from ckptcheck.filetools.tolerances import tolerances
 
     overall, by_kind = tolerances(rtol or [], atol or [], equal_nan)
     with _reading() as progress:
-        found = difference.diff(a, b, tolerance=overall, by_kind=by_kind, progress=progress)
-    _print(found.to_json().splitlines() if json else difference_text.text(found, wording.width()))
-    raise typer.Exit(found.exit_code)
+        difference = diff(a, b, tolerance=overall, by_kind=by_kind, progress=progress)
+    _print(difference.to_json().splitlines() if json else text(difference, width()))
+    raise typer.Exit(difference.exit_code)
 
 
 def fsck(
@@ -84,13 +87,13 @@ def fsck(
     json: Json = False,
 ) -> None:
     """Say whether checkpoints are whole, and whether a restore would take the right one. Needs no TensorFlow."""
-    from ckptcheck.filetools import fsck as checking
-    from ckptcheck.filetools import fsck_text as check_text
+    from ckptcheck.filetools.fsck import fsck
+    from ckptcheck.filetools.fsck_text import text
 
     with _reading() as progress:
-        found = checking.fsck(path, progress=progress)
-    _print(found.to_json().splitlines() if json else check_text.text(found, strict))
-    raise typer.Exit(found.exit_code(strict))
+        check = fsck(path, progress=progress)
+    _print(check.to_json().splitlines() if json else text(check, strict))
+    raise typer.Exit(check.exit_code(strict))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,5 @@
 """How far each process is, on standard error: live bars on a terminal, a line per finished process elsewhere."""
 
-from types import TracebackType
-
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
@@ -25,7 +23,6 @@ class ProgressView:
         self._troubled: set[str] = set()
         self._start: TaskID | None = None
         self._all: TaskID | None = None
-        self._begun = False
         self._kept = 0
         self._submitted = 0
         self._done = 0
@@ -44,9 +41,9 @@ class ProgressView:
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._progress.stop()
-        if not self._begun:
+        if not self._submitted:
             self._tell_kept()
 
     def __call__(self, event: Event) -> None:
@@ -66,13 +63,13 @@ class ProgressView:
 
     def _has_been_submitted(self) -> None:
         self._submitted += 1
-        if not self._begun:
-            self._begun = True
-            self._tell_kept()
-            if self._console.is_terminal:
-                self._start = self._progress.add_task(STARTING, total=None)
-            else:
-                self._console.print(f"ckptcheck: {STARTING} …", highlight=False)
+        if self._submitted > 1:
+            return
+        self._tell_kept()
+        if self._console.is_terminal:
+            self._start = self._progress.add_task(STARTING, total=None)
+        else:
+            self._console.print(f"ckptcheck: {STARTING} …", highlight=False)
 
     def _tell_kept(self) -> None:
         if self._kept:

@@ -640,10 +640,14 @@ _CATALOGUE = (
 CAUSES: Mapping[str, Cause] = {cause.name: cause for cause in _CATALOGUE}
 
 
+def remedies_for(cause: Cause) -> tuple[Remedy, ...]:
+    """Return what to do about a cause: what frameworks declare, then what holds for any; the first that fits is meant."""
+    return (*remedies_of(cause.name), *cause.remedies)
+
+
 def remedy(cause: Cause, stage: Stage | None, framework: str = "", restore: str | None = None) -> str:
-    """Return what to do when the tensors of a job on `framework` were lost at `stage` by `restore`; the first that fits."""
-    candidates: Sequence[Remedy] = (*remedies_of(cause.name), *cause.remedies)
-    return next(each.text for each in candidates if each.fits(framework, stage, restore))
+    """Return what to do when the tensors of a job on `framework` were lost at `stage` by `restore`."""
+    return next(each.text for each in remedies_for(cause) if each.fits(framework, stage, restore))
 
 
 def diagnosis(cause: str, tensors: Sequence[str] = (), stage: Stage | None = None, **fields: Any) -> Diagnosis:

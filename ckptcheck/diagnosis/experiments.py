@@ -1,15 +1,20 @@
 """Experiments: a restore is tried again with one thing of the control's, to see whether the two runs are apart by that.
 
 What the cases show may come of the order of a set, or of what objects of the program remember; only an experiment can tell.
-Which causes an experiment may settle, and which cause it shows, stands in the catalogue.
+Which causes an experiment may settle, and which cause it shows, stands in the catalogue. Another one tells whether a run that
+recovers owes that to our evaluation at the boundary, which no training makes there.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.diagnosis.catalogue import CAUSES, diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis, names_of
 from ckptcheck.diagnosis.diagnose import diagnose, is_of_restore
+from ckptcheck.run.python_state import Change
+from ckptcheck.run.run import Run
+from ckptcheck.run.snapshots import boundary_point
 from ckptcheck.run.task import REMEMBERED, SAME_HASH
 
 
@@ -21,6 +26,35 @@ def needed(diagnoses: Sequence[Diagnosis], comparison: Comparison) -> dict[str, 
     if REMEMBERED in experiments and attributes:
         wanted[REMEMBERED] = attributes
     return wanted
+
+
+def made_good_by_evaluation(control: Run, resumed: Run) -> list[str]:
+    """Return the attributes that were others in the two runs, and that our evaluation at the boundary changed otherwise.
+
+    What it changes equally, such as a counter of its calls, it leaves as far apart as it was.
+    """
+    point = boundary_point(resumed.facts.schedule.boundary)
+    ours, theirs = (run.facts.attributes_changed_by_evaluation.get(point, {}) for run in (control, resumed))
+    still_ours, still_theirs = (_unchanged(run.facts.attributes.get(point, {})) for run in (control, resumed))
+    return [
+        name
+        for name in sorted({*ours, *theirs})
+        if not _changes_alike(ours.get(name, still_ours.get(name)), theirs.get(name, still_theirs.get(name)))
+    ]
+
+
+def _unchanged(values: Mapping[str, float]) -> dict[str, Change]:
+    return {name: (value, value) for name, value in values.items()}
+
+
+def _changes_alike(control: Change | None, resumed: Change | None) -> bool:
+    """Return whether two runs had one value before, or whether it was changed by the same amount."""
+    (ours, ours_after), (theirs, theirs_after) = control or (None, None), resumed or (None, None)
+    if repr(ours) == repr(theirs):
+        return True
+    if ours is None or theirs is None or ours_after is None or theirs_after is None:
+        return False
+    return math.isclose(ours_after - ours, theirs_after - theirs)
 
 
 def explained(found: list[Diagnosis], comparison: Comparison, tried: Mapping[str, Comparison]) -> list[Diagnosis]:

@@ -1,19 +1,20 @@
 """`diff`: how two checkpoints differ, tensor by tensor, as a value."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ckptcheck.checkpoints import Checkpoint, Entry, open_checkpoint
 from ckptcheck.checkpoints.find import by_number
-from ckptcheck.filetools.equality import equal
+from ckptcheck.filetools.equality import Pair, equal
 from ckptcheck.filetools.json_numbers import or_text
 from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.progress import Progress
 from ckptcheck.filetools.same_value import Renamed, origins, renamed
-from ckptcheck.filetools.value_diff import Apart, apart, rank
+from ckptcheck.filetools.value_diff import ValueDifference, rank, value_difference
 from ckptcheck.kinds import Kind
 from ckptcheck.tolerance import EXACT, Tolerance
 
@@ -23,22 +24,22 @@ WORDS = ("same", "different", "renamed", "only in A", "only in B")
 
 
 @dataclass(frozen=True)
-class Pair:
+class TensorDiff:
     """A tensor that both checkpoints have.
 
-    `what` says in what it differs: `same` (in nothing), `value`, `shape` or `dtype`. `instead` is the name of another tensor
-    that has in A the value that this one has in B.
+    `what` says in what it differs: `same` (in nothing), `value`, `shape` or `dtype`. `value_origin` is the name of another
+    tensor that has in A the value that this one has in B.
     """
 
     a: Entry
     b: Entry
     what: str
-    apart: Apart | None = None
-    instead: str = ""
+    difference: ValueDifference | None = None
+    value_origin: str = ""
 
 
 @dataclass(frozen=True)
-class Difference:
+class CheckpointDiff:
     """How two checkpoints differ: tensors that only one has, those under another name, and those that both have.
 
     `tolerance` is what was asked for: of all tensors (None), and of kinds.
@@ -49,7 +50,7 @@ class Difference:
     only_a: tuple[Entry, ...]
     only_b: tuple[Entry, ...]
     renamed: tuple[Renamed, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[TensorDiff, ...]
     tolerance: Mapping[Kind | None, Tolerance] = field(default_factory=dict)
 
     @property
@@ -58,8 +59,8 @@ class Difference:
         return not (self.only_a or self.only_b or self.renamed or self.different)
 
     @property
-    def different(self) -> list[Pair]:
-        """The tensors of one name that differ, the worst first: other types and shapes, NaN, then by `Apart.share`."""
+    def different(self) -> list[TensorDiff]:
+        """The tensors of one name that differ, the worst first: other types and shapes, NaN, then by `share`."""
         return sorted((pair for pair in self.pairs if pair.what != SAME), key=_badness)
 
     @property
@@ -69,12 +70,12 @@ class Difference:
 
     def of_kinds(self) -> dict[Kind, dict[str, int]]:
         """Return how many tensors of each kind are the same, differ, have another name, or are in one of them only."""
-        told = [(pair.a.kind, "same" if pair.what == SAME else "different") for pair in self.pairs]
-        told += [(each.a.kind, "renamed") for each in self.renamed]
-        told += [(each.kind, "only in A") for each in self.only_a] + [(each.kind, "only in B") for each in self.only_b]
-        return {
-            kind: {word: told.count((kind, word)) for word in WORDS} for kind in Kind if any(each is kind for each, _ in told)
-        }
+        words = [(pair.a.kind, "same" if pair.what == SAME else "different") for pair in self.pairs]
+        words += [(pair.a.kind, "renamed") for pair in self.renamed]
+        words += [(entry.kind, "only in A") for entry in self.only_a] + [(entry.kind, "only in B") for entry in self.only_b]
+        counts = Counter(words)
+        present = {kind for kind, _ in words}
+        return {kind: {word: counts[kind, word] for word in WORDS} for kind in Kind if kind in present}
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints; NaN and infinity stand as text."""
@@ -82,18 +83,15 @@ class Difference:
             "same": self.same,
             "a": {"checkpoint": str(self.a.path), "format": self.a.format, "chosen": self.a.chosen},
             "b": {"checkpoint": str(self.b.path), "format": self.b.format, "chosen": self.b.chosen},
-            "tolerance": {
-                "all" if kind is None else kind.value: {"rtol": each.rtol, "atol": each.atol, "equal_nan": each.equal_nan}
-                for kind, each in self.tolerance.items()
-            },
+            "tolerance": {"all" if kind is None else kind.value: asdict(own) for kind, own in self.tolerance.items()},
             "kinds": {
                 kind.value: {word.replace(" ", "_").lower(): count for word, count in counts.items()}
                 for kind, counts in self.of_kinds().items()
             },
-            "only_in_a": [_told(each) for each in self.only_a],
-            "only_in_b": [_told(each) for each in self.only_b],
-            "renamed": [{"a": each.a.shown, "b": each.b.shown} for each in self.renamed],
-            "different": [_told_pair(each) for each in self.different],
+            "only_in_a": [_entry_dict(entry) for entry in self.only_a],
+            "only_in_b": [_entry_dict(entry) for entry in self.only_b],
+            "renamed": [{"a": pair.a.shown, "b": pair.b.shown} for pair in self.renamed],
+            "different": [_pair_dict(pair) for pair in self.different],
         }
 
     def to_json(self) -> str:
@@ -101,32 +99,34 @@ class Difference:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _entry_dict(entry: Entry) -> dict[str, Any]:
     return {"name": entry.shown, "kind": entry.kind.value, "dtype": entry.type, "shape": list(entry.shape)}
 
 
-def _told_pair(pair: Pair) -> dict[str, Any]:
-    found = _told(pair.a) | {"differs_in": pair.what}
-    if pair.apart is None:
-        return found | {"b": {"dtype": pair.b.type, "shape": list(pair.b.shape)}}
-    return found | {
+def _pair_dict(pair: TensorDiff) -> dict[str, Any]:
+    common = _entry_dict(pair.a) | {"differs_in": pair.what}
+    difference = pair.difference
+    if difference is None:
+        return common | {"b": {"dtype": pair.b.type, "shape": list(pair.b.shape)}}
+    return common | {
         "elements": pair.a.elements,
-        "differing": pair.apart.differing,
-        "absolute": or_text(pair.apart.absolute),
-        "absolute_of_largest": or_text(pair.apart.share),
-        "relative": or_text(pair.apart.relative),
-        "ulp": pair.apart.ulp,
-        "at": None if pair.apart.at is None else list(pair.apart.at),
-        "nan": pair.apart.nan,
-        "has_the_value_of": pair.instead or None,
+        "differing": difference.differing,
+        "absolute": or_text(difference.absolute),
+        "absolute_of_largest": or_text(difference.share),
+        "relative": or_text(difference.relative),
+        "ulp": difference.ulp,
+        "at": None if difference.at is None else list(difference.at),
+        "nan": difference.nan,
+        "has_the_value_of": pair.value_origin or None,
     }
 
 
-def _badness(pair: Pair) -> tuple[object, ...]:
-    if pair.apart is None:
+def _badness(pair: TensorDiff) -> tuple[object, ...]:
+    difference = pair.difference
+    if difference is None:
         return (0, pair.what, pair.a.shown)
-    grade, _ = rank(pair.apart.absolute)
-    return (1, -grade, -(pair.apart.share or 0.0), -pair.apart.differing, pair.a.shown)
+    grade, _ = rank(difference.absolute)
+    return (1, -grade, -(difference.share or 0.0), -difference.differing, pair.a.shown)
 
 
 def diff(
@@ -136,7 +136,7 @@ def diff(
     tolerance: Tolerance = EXACT,
     by_kind: Mapping[Kind, Tolerance] | None = None,
     progress: Progress | None = None,
-) -> Difference:
+) -> CheckpointDiff:
     """Compare two checkpoints by the keys of their tensors.
 
     Args:
@@ -158,37 +158,39 @@ def diff(
     only_b = sorted((entry for key, entry in right.entries.items() if key not in left.entries), key=_order)
     pairs = _pairs(left, right, lambda entry: tolerances.get(entry.kind, tolerance), progress or Progress())
     moved = tuple(renamed(left, right, only_a, only_b))
-    gone_a, gone_b = {each.a.key for each in moved}, {each.b.key for each in moved}
-    return Difference(
+    moved_a, moved_b = {pair.a.key for pair in moved}, {pair.b.key for pair in moved}
+    return CheckpointDiff(
         left,
         right,
-        tuple(each for each in only_a if each.key not in gone_a),
-        tuple(each for each in only_b if each.key not in gone_b),
+        tuple(entry for entry in only_a if entry.key not in moved_a),
+        tuple(entry for entry in only_b if entry.key not in moved_b),
         moved,
         tuple(pairs),
         tolerances,
     )
 
 
-def _pairs(a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance], progress: Progress) -> list[Pair]:
+def _pairs(a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance], progress: Progress) -> list[TensorDiff]:
     """Compare the tensors that both have."""
     both = [(entry, b.entries[key]) for key, entry in a.entries.items() if key in b.entries]
     alike = [(left, right) for left, right in both if not _unlike(left, right)]
     same = equal(a, b, alike, lambda entry: tolerance(entry).equal_nan, progress)
     others = [(left, right) for left, right in alike if left.key not in same]
     progress.expect(sum(map(_size, others)))
-    differ = {}
-    for (left, _), found in over(others, lambda pair: apart(a, b, *pair, tolerance(pair[0]), progress), _size, progress):
-        if found.differing:
-            differ[left.key] = found
-    instead = origins(a, b, [(left, right) for left, right in others if left.key in differ])
+
+    def compare(pair: Pair) -> ValueDifference:
+        return value_difference(a, b, *pair, tolerance(pair[0]), progress)
+
+    compared = over(others, compare, _size, progress)
+    differences = {left.key: difference for (left, _), difference in compared if difference.differing}
+    value_origins = origins(a, b, [(left, right) for left, right in others if left.key in differences])
     return [
-        Pair(
+        TensorDiff(
             left,
             right,
-            _unlike(left, right) or (VALUE if left.key in differ else SAME),
-            differ.get(left.key),
-            instead.get(left.key, ""),
+            _unlike(left, right) or (VALUE if left.key in differences else SAME),
+            differences.get(left.key),
+            value_origins.get(left.key, ""),
         )
         for left, right in both
     ]
@@ -198,7 +200,7 @@ def _order(entry: Entry) -> tuple[object, ...]:
     return by_number(entry.name)
 
 
-def _size(pair: tuple[Entry, Entry]) -> int:
+def _size(pair: Pair) -> int:
     return pair[0].bytes + pair[1].bytes
 
 

@@ -4,53 +4,52 @@ import math
 from collections.abc import Iterator, Sequence
 
 from ckptcheck.checkpoints import Entry
-from ckptcheck.filetools.diff import VALUE, WORDS, Difference, Pair
-from ckptcheck.filetools.tables import PLURALS, columns, counted, shaped
-from ckptcheck.filetools.wording import heading, number
+from ckptcheck.filetools.diff import VALUE, WORDS, CheckpointDiff, TensorDiff
+from ckptcheck.filetools.tables import PLURALS, columns, counted, heading, number, shaped
 
 _COLUMNS = ("name", "kind", "differ", "absolute", "at", "of largest", "relative", "ULP")
 
 
-def text(found: Difference, wide: int | None) -> Iterator[str]:
+def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
     """Yield the lines; `wide`: see `columns`."""
-    yield from heading(found.a, "A  ")
-    yield from heading(found.b, "B  ")
+    yield from heading(diff.a, "A  ")
+    yield from heading(diff.b, "B  ")
     yield ""
-    yield _verdict(found)
-    yield from _tolerance(found)
-    if found.same:
+    yield _verdict(diff)
+    yield from _tolerance(diff)
+    if diff.same:
         return
-    yield from _only("A", found.only_a, wide)
-    yield from _only("B", found.only_b, wide)
-    if found.renamed:
+    yield from _only("A", diff.only_a, wide)
+    yield from _only("B", diff.only_b, wide)
+    if diff.renamed:
         yield ""
         yield "the same value under another name:"
-        yield from columns(("A", "B"), [[each.a.shown, each.b.shown] for each in found.renamed], 2, wide)
-    yield from _unlike([pair for pair in found.different if pair.what != VALUE], wide)
-    yield from _values([pair for pair in found.different if pair.what == VALUE], wide)
+        yield from columns(("A", "B"), [[pair.a.shown, pair.b.shown] for pair in diff.renamed], 2, wide)
+    yield from _unlike([pair for pair in diff.different if pair.what != VALUE], wide)
+    yield from _values([pair for pair in diff.different if pair.what == VALUE], wide)
     yield ""
-    rows = [[PLURALS[kind], *(f"{counts[word]:,}" for word in WORDS)] for kind, counts in found.of_kinds().items()]
+    rows = [[PLURALS[kind], *(f"{counts[word]:,}" for word in WORDS)] for kind, counts in diff.of_kinds().items()]
     yield from columns(("by kind", *WORDS), rows, 1, wide)
 
 
-def _verdict(found: Difference) -> str:
-    if found.same:
-        return f"Same: {counted(len(found.pairs), 'tensor')}."
+def _verdict(diff: CheckpointDiff) -> str:
+    if diff.same:
+        return f"Same: {counted(len(diff.pairs), 'tensor')}."
     parts = [
-        (len(found.different), f"{len(found.different):,} of {counted(len(found.pairs), 'tensor')} that both have"),
-        (len(found.renamed), f"{counted(len(found.renamed), 'tensor')} under another name"),
-        (len(found.only_a), f"{counted(len(found.only_a), 'tensor')} only in A"),
-        (len(found.only_b), f"{counted(len(found.only_b), 'tensor')} only in B"),
+        (len(diff.different), f"{len(diff.different):,} of {counted(len(diff.pairs), 'tensor')} that both have"),
+        (len(diff.renamed), f"{counted(len(diff.renamed), 'tensor')} under another name"),
+        (len(diff.only_a), f"{counted(len(diff.only_a), 'tensor')} only in A"),
+        (len(diff.only_b), f"{counted(len(diff.only_b), 'tensor')} only in B"),
     ]
-    return f"Different: {', '.join(told for count, told in parts if count)}."
+    return f"Different: {', '.join(part for count, part in parts if count)}."
 
 
-def _tolerance(found: Difference) -> Iterator[str]:
+def _tolerance(diff: CheckpointDiff) -> Iterator[str]:
     """Say what was tolerated."""
     asked = [
-        f"{'all' if kind is None else PLURALS[kind]} {each.text}{' NaN=NaN' if each.equal_nan else ''}".replace("  ", " ")
-        for kind, each in found.tolerance.items()
-        if each.text or each.equal_nan
+        f"{'all' if kind is None else PLURALS[kind]} {own.text}{' NaN=NaN' if own.equal_nan else ''}".replace("  ", " ")
+        for kind, own in diff.tolerance.items()
+        if own.text or own.equal_nan
     ]
     if asked:
         yield f"Values count as equal within: {'; '.join(asked)}."
@@ -60,11 +59,11 @@ def _only(letter: str, entries: Sequence[Entry], wide: int | None) -> Iterator[s
     if entries:
         yield ""
         yield f"only in {letter}:"
-        rows = [[each.shown, each.kind.value, shaped(each.type, each.shape)] for each in entries]
+        rows = [[entry.shown, entry.kind.value, shaped(entry.type, entry.shape)] for entry in entries]
         yield from columns(("name", "kind", "type"), rows, 3, wide)
 
 
-def _unlike(pairs: Sequence[Pair], wide: int | None) -> Iterator[str]:
+def _unlike(pairs: Sequence[TensorDiff], wide: int | None) -> Iterator[str]:
     if pairs:
         yield ""
         yield "another type or shape:"
@@ -72,7 +71,7 @@ def _unlike(pairs: Sequence[Pair], wide: int | None) -> Iterator[str]:
         yield from columns(("name", "A", "B"), rows, 3, wide)
 
 
-def _values(pairs: Sequence[Pair], wide: int | None) -> Iterator[str]:
+def _values(pairs: Sequence[TensorDiff], wide: int | None) -> Iterator[str]:
     if not pairs:
         return
     yield ""
@@ -80,18 +79,19 @@ def _values(pairs: Sequence[Pair], wide: int | None) -> Iterator[str]:
     yield "in A; relative to A's number at the same place; in units in the last place (ULP):"
     yield from columns(_COLUMNS, [_row(pair) for pair in pairs], 2, wide)
     for pair in pairs:
-        if pair.instead:
-            yield f"{pair.a.shown} has in B the value that {pair.instead} has in A."
+        if pair.value_origin:
+            yield f"{pair.a.shown} has in B the value that {pair.value_origin} has in A."
 
 
-def _row(pair: Pair) -> list[str]:
-    found = pair.apart
-    assert found is not None
-    where = f"[{','.join(map(str, found.at))}]" if found.at else ""
-    absolute = f"{found.nan:,} NaN" if found.nan else number(found.absolute).replace("inf", "∞") or "–"
-    ulp = "" if found.ulp is None else f"{found.ulp:,}" if found.ulp < 10**7 else f"{found.ulp:.1e}"
-    differ = f"{found.differing:,}/{pair.a.elements:,}"
-    return [pair.a.shown, pair.a.kind.value, differ, absolute, where, _share(found.share), _share(found.relative), ulp]
+def _row(pair: TensorDiff) -> list[str]:
+    difference = pair.difference
+    assert difference is not None
+    where = f"[{','.join(map(str, difference.at))}]" if difference.at else ""
+    absolute = f"{difference.nan:,} NaN" if difference.nan else number(difference.absolute).replace("inf", "∞") or "–"
+    ulp = "" if difference.ulp is None else f"{difference.ulp:,}" if difference.ulp < 10**7 else f"{difference.ulp:.1e}"
+    differ = f"{difference.differing:,}/{pair.a.elements:,}"
+    shares = [_share(difference.share), _share(difference.relative)]
+    return [pair.a.shown, pair.a.kind.value, differ, absolute, where, *shares, ulp]
 
 
 def _share(value: float | None) -> str:

@@ -48,18 +48,18 @@ def equal(
     pairs = [pair for pair in pairs if _is_comparable(*pair)]
     spans = [span for pair in pairs for span in _spans(pair)]
     progress.expect(sum(map(_size, spans)))
-    found = {left.key for left, _ in pairs}
+    equal_keys = {left.key for left, _ in pairs}
     sums: dict[int, int] = {}  # of pieces, by their identity
     for span, sum_ in over(spans, lambda span: _compare(a, b, span, equal_nan(span.pair[0]), progress), _size, progress):
         if sum_ is None:
-            found.discard(span.pair[0].key)
+            equal_keys.discard(span.pair[0].key)
             continue
         for piece in (id(span.of_a), id(span.of_b)):
             sums[piece] = joined(sums[piece], sum_, span.a.size) if piece in sums else sum_
     for left, right in pairs:
-        if left.key in found and any(_is_wrong(piece, sums) for piece in (*left.pieces, *right.pieces)):
-            found.discard(left.key)
-    return frozenset(found)
+        if left.key in equal_keys and any(_is_wrong(piece, sums) for piece in (*left.pieces, *right.pieces)):
+            equal_keys.discard(left.key)
+    return frozenset(equal_keys)
 
 
 def _size(span: _Span) -> int:
@@ -121,13 +121,13 @@ def _compare(a: Checkpoint, b: Checkpoint, span: _Span, equal_nan: bool, progres
     dtype = left.dtype
     assert dtype is not None
     has_nan = _has_nan if not equal_nan and may_be_nan(dtype) else lambda values: False
-    found = 0
+    sum_ = 0
     for one, two in in_step(a.chunks(left, span.a, verify=False), b.chunks(right, span.b, verify=False)):
         if not _same(one, two) or has_nan(one.view(dtype)):
             return None
-        found = checksum(one, found)
+        sum_ = checksum(one, sum_)
         progress.advance(2 * len(one))
-    return found
+    return sum_
 
 
 def _has_nan(values: Array) -> bool:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ckptcheck.checkpoints import Checkpoint, Entry
-from ckptcheck.checkpoints.classify import AVERAGE
-from ckptcheck.checkpoints.tensor_bundle.bundle import SAVER
+from ckptcheck.checkpoints.tensor_bundle.classify import AVERAGE
 from ckptcheck.filetools.tables import PLURALS
 from ckptcheck.kinds import Kind
 
@@ -46,8 +45,8 @@ class Meeting:
             weights = f"{self.averaged:,} weight{'s' * (self.averaged > 1)}"
             return f"would put averages into {weights}; their own values and the shadows are left out"
         if self.left_out:
-            told = [f"{count:,} {kind.value if count == 1 else PLURALS[kind]}" for kind, count in self.left_out]
-            return f"would leave out {_listed(told)}"
+            counts = [f"{count:,} {kind.value if count == 1 else PLURALS[kind]}" for kind, count in self.left_out]
+            return f"would leave out {_listed(counts)}"
         return "would restore every tensor of it"
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def _listed(words: list[str]) -> str:
 
 def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
     """Say what `Saver()`, `ema.variables_to_restore()` and a restore of trainable variables would meet."""
-    if checkpoint.format != SAVER:
+    if not checkpoint.by_variables_name:
         return
     entries = checkpoint.entries
     lost = tuple(_statistics_that_are_gone(entries))
@@ -90,9 +89,9 @@ def _statistics_that_are_gone(entries: Mapping[str, Entry]) -> Iterator[str]:
 
     That is what a Saver of trainable variables leaves behind.
     """
-    scopes = dict.fromkeys(found["scope"] for key in entries if (found := _BATCH_NORM.fullmatch(key)))
+    scopes = dict.fromkeys(layer["scope"] for key in entries if (layer := _BATCH_NORM.fullmatch(key)))
     statistics = [key for key, entry in entries.items() if entry.kind is Kind.MOVING_STATISTIC]
     if statistics:
         return
     for scope in scopes:
-        yield from (f"{scope}{each}" for each in _STATISTICS)
+        yield from (f"{scope}{name}" for name in _STATISTICS)

@@ -1,16 +1,16 @@
 """`fsck`: whether checkpoints are whole, and whether a restore would take the one that it should."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.checkpoints import state_file
-from ckptcheck.checkpoints.find import Found, checkpoints_in, files_of, find
+from ckptcheck.checkpoints import Location, find, formats
+from ckptcheck.checkpoints.find import checkpoints_in, is_state_file
 from ckptcheck.errors import UsageError
-from ckptcheck.filetools.findings import LOOK, UNKNOWN, WRONG, Finding
-from ckptcheck.filetools.fsck_leftovers import Folder, is_temporary
+from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding
+from ckptcheck.filetools.fsck_leftovers import check_leftovers, is_of_checkpoints, is_temporary
 from ckptcheck.filetools.fsck_state import check_state
 from ckptcheck.filetools.fsck_tensors import Checked, check_tensors
 from ckptcheck.filetools.progress import Progress
@@ -30,7 +30,7 @@ class Check:
 
     def exit_code(self, strict: bool = False) -> int:
         """1: a restore would fail or be wrong (with `strict`: or anything deserves a look); else 3: not known; else 0."""
-        grades = {each.grade for each in self.findings}
+        grades = {finding.grade for finding in self.findings}
         if WRONG in grades or (strict and LOOK in grades):
             return 1
         return 3 if UNKNOWN in grades else 0
@@ -39,11 +39,11 @@ class Check:
         """Return what `--json` prints."""
         return {
             "path": str(self.path),
-            "whole": not any(each.grade in (WRONG, UNKNOWN) for each in self.findings),
-            "checkpoints": [str(each) for each in self.checkpoints],
+            "whole": not any(finding.grade in (WRONG, UNKNOWN) for finding in self.findings),
+            "checkpoints": [str(checkpoint) for checkpoint in self.checkpoints],
             "tensors": self.tensors,
             "bytes": self.bytes,
-            "findings": [asdict(each) for each in self.findings],
+            "findings": [asdict(finding) for finding in self.findings],
             "notes": list(self.notes),
         }
 
@@ -63,47 +63,48 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
         UsageError: there is nothing to check.
     """
     path, progress = Path(path), progress or Progress()
-    if path.name == state_file.NAME and path.is_file():
+    if is_state_file(path):
         return _check(path, [path.parent], progress)
     if path.is_dir():
-        inside = sorted(each for each in path.rglob("*") if each.is_dir())
-        return _check(path, [each for each in (path, *inside) if not is_temporary(each)], progress)
-    found = find(path)
-    progress.expect(_size([found]))
-    checked = check_tensors(found, progress)
-    leftovers = tuple(Folder.of(found.path.parent).leftovers(found.path.name))
+        inside = sorted(folder for folder in path.rglob("*") if folder.is_dir())
+        return _check(path, [folder for folder in (path, *inside) if not is_temporary(folder)], progress)
+    location = find(path)
+    progress.expect(_size([location]))
+    checked = check_tensors(location, progress)
+    leftovers = check_leftovers(location.path.parent, location.path.name)
     return _result(path, [checked], (*checked.findings, *leftovers))
 
 
 def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     """Check all that is in some folders."""
-    folders = [each for each in map(Folder.of, paths) if not each.is_empty]
+    folders = [folder for folder in paths if any(map(is_of_checkpoints, folder.iterdir()))]
     if not folders:
         raise UsageError(f"{path} holds no checkpoint, and nothing that was to become one.")
-    inside = {folder.path: checkpoints_in(folder.path) for folder in folders}
+    inside = {folder: checkpoints_in(folder) for folder in folders}
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
     findings: list[Finding] = []
-    for folder in folders:
-        own = [check_tensors(each, progress) for each in inside[folder.path]]
-        findings += [finding for each in own for finding in each.findings]
-        findings += folder.leftovers()
-        findings += check_state(folder.path, [each.path for each in own if each.is_whole and not each.is_keras])
+    for folder, locations in inside.items():
+        own = [check_tensors(location, progress) for location in locations]
+        findings += [finding for checkpoint in own for finding in checkpoint.findings]
+        findings += check_leftovers(folder)
+        findings += check_state(folder, [each.path for each in own if each.is_whole and each.format.state_file])
         checked += own
     return _result(path, checked, findings)
 
 
-def _size(checkpoints: Sequence[Found]) -> int:
-    return sum(file.stat().st_size for each in checkpoints for file in files_of(each))
+def _size(locations: Sequence[Location]) -> int:
+    return sum(file.stat().st_size for each in locations for file in each.format.files(each.path))
 
 
 def _result(path: Path, checked: Sequence[Checked], findings: Sequence[Finding]) -> Check:
     tensors, size = sum(each.tensors for each in checked), sum(each.bytes for each in checked)
-    return Check(path, tuple(each.path for each in checked), tensors, size, tuple(findings), _notes(checked))
+    return Check(path, tuple(each.path for each in checked), tensors, size, tuple(findings), tuple(_notes(checked)))
 
 
-def _notes(checked: Sequence[Checked]) -> tuple[str, ...]:
-    weights = sum(each.is_keras and each.path.suffix != ".keras" for each in checked)
-    if not weights:
-        return ()
-    return (f"HDF5 has no checksums: of {counted(weights, 'file')} of weights it was seen that they can be read, no more.",)
+def _notes(checked: Sequence[Checked]) -> Iterator[str]:
+    for unsure in formats.FORMATS:
+        count = 0 if unsure.has_checksums else sum(each.format is unsure for each in checked)
+        if count:
+            of_files = f"of {counted(count, 'file')} of weights it was seen that they can be read, no more"
+            yield f"{unsure.name} has no checksums: {of_files}."

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ckptcheck.checkpoints import DamagedError, state_file
-from ckptcheck.checkpoints.find import has_index
 from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX
-from ckptcheck.filetools.findings import LOOK, WRONG, Finding
+from ckptcheck.checkpoints.tensor_bundle.format import has_index
+from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
 from ckptcheck.filetools.tables import counted
 
 _NOTHING_FOUND = "tf.train.latest_checkpoint finds nothing: a job that restores where it can begins anew, without an error"
@@ -18,8 +18,8 @@ _NUMBERED = re.compile(r"(?P<name>.*?)-(?P<number>\d+)")
 
 def number(name: str) -> int | None:
     """Return the number behind the name of a checkpoint, if it has one."""
-    found = _NUMBERED.fullmatch(name)
-    return int(found["number"]) if found else None
+    numbered = _NUMBERED.fullmatch(name)
+    return int(numbered["number"]) if numbered else None
 
 
 def check_state(folder: Path, whole: Sequence[Path]) -> Iterator[Finding]:
@@ -97,21 +97,21 @@ def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iter
 
 def _kept(state: state_file.State) -> Iterator[Finding]:
     """Look for checkpoints that a state file lists, and that are gone."""
-    gone = [each for each in dict.fromkeys(state.kept) if each != state.newest and not has_index(state.resolve(each))]
-    for each in gone:
+    gone = [name for name in dict.fromkeys(state.kept) if name != state.newest and not has_index(state.resolve(name))]
+    for name in gone:
         yield Finding(
             LOOK,
-            f"It lists {each}, which is not there",
+            f"It lists {name}, which is not there",
             str(state.file),
             "none, as long as nobody asks for it; CheckpointManager counts it among those it keeps",
-            f"take the line out: all_model_checkpoint_paths: {json.dumps(each)}",
+            f"take the line out: all_model_checkpoint_paths: {json.dumps(name)}",
         )
 
 
 def _family(name: str) -> str:
     """Return the name of a checkpoint without its number."""
-    found = _NUMBERED.fullmatch(name)
-    return found["name"] if found else name
+    numbered = _NUMBERED.fullmatch(name)
+    return numbered["name"] if numbered else name
 
 
 def _written(prefix: Path) -> int:
@@ -120,10 +120,11 @@ def _written(prefix: Path) -> int:
 
 def _newest(whole: Sequence[Path], like: str) -> Path | None:
     """Return the newest of the checkpoints of a name; where there is none, of those that were written last."""
-    family = _family(like) if any(_family(each.name) == _family(like) for each in whole) else None
+    family = _family(like) if any(_family(prefix.name) == _family(like) for prefix in whole) else None
     if family is None and whole:
         family = _family(max(whole, key=_written).name)
-    return max((each for each in whole if _family(each.name) == family), key=lambda each: number(each.name) or 0, default=None)
+    alike = (prefix for prefix in whole if _family(prefix.name) == family)
+    return max(alike, key=lambda prefix: number(prefix.name) or 0, default=None)
 
 
 def _newest_line(whole: Sequence[Path], like: str = "") -> str:

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 
 from ckptcheck.arrays import may_be_nan, nan_and_infinite
-from ckptcheck.checkpoints import Checkpoint, DamagedError, Entry
+from ckptcheck.checkpoints import Checkpoint, DamagedError, Entry, Format, Location
 from ckptcheck.checkpoints.classify import is_step
 from ckptcheck.checkpoints.errors import NotReadableError, TooShortError
-from ckptcheck.checkpoints.find import DATA, Found, opened
-from ckptcheck.checkpoints.tensor_bundle.bundle import open_bundle
-from ckptcheck.checkpoints.tensor_bundle.table import check_unread
-from ckptcheck.filetools.findings import LOOK, UNKNOWN, WRONG, Finding, some
+from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding, some
 from ckptcheck.filetools.fsck_state import number
 from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.progress import Progress
@@ -29,7 +27,7 @@ class Checked:
     """A checkpoint that was checked, how much of it was read, and what was found."""
 
     path: Path
-    is_keras: bool
+    format: Format
     findings: tuple[Finding, ...]
     tensors: int = 0
     bytes: int = 0
@@ -37,7 +35,7 @@ class Checked:
     @property
     def is_whole(self) -> bool:
         """Whether it can be restored."""
-        return not any(each.grade in (WRONG, UNKNOWN) for each in self.findings)
+        return not any(finding.grade in (WRONG, UNKNOWN) for finding in self.findings)
 
 
 @dataclass
@@ -49,37 +47,27 @@ class _Seen:
     inf: list[str] = field(default_factory=list)
 
 
-def check_tensors(found: Found, progress: Progress) -> Checked:
+def check_tensors(location: Location, progress: Progress) -> Checked:
     """Check a checkpoint; whatever cannot be read is a finding."""
+    path, format_ = location.path, location.format
     try:
-        checkpoint, of_graph = (opened(found), None) if found.is_keras else _bundle(found)
+        checkpoint, of_graph = format_.open_to_check(path)
     except DamagedError as error:
-        return Checked(found.path, found.is_keras, (_unreadable(found, error),))
+        return Checked(path, format_, (_unreadable(location, error),))
     lost = [file for file in checkpoint.files if not file.is_file()]
     gone = frozenset(lost)
-    entries = [each for each in checkpoint.entries.values() if not any(piece.file in gone for piece in each.pieces)]
+    entries = [entry for entry in checkpoint.entries.values() if not any(piece.file in gone for piece in entry.pieces)]
     seen = _read(checkpoint, entries, progress)
     findings = [
         *_missing(checkpoint, lost),
         *_damaged(seen.damaged, len(entries)),
         *_graph(of_graph, seen.damaged, lost),
         *_not_finite(checkpoint, seen),
-        *_strangers(checkpoint),
+        *_strangers(checkpoint, format_),
     ]
     if not lost and not seen.damaged:
         findings += [*_surplus(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
-    return Checked(found.path, found.is_keras, tuple(findings), len(checkpoint.entries), sum(each.bytes for each in entries))
-
-
-def _bundle(found: Found) -> tuple[Checkpoint, DamagedError | None]:
-    """Open a bundle, with names for people unless what tells them, the object graph, is damaged; return that error, too."""
-    of_graph = None
-    try:
-        checkpoint = open_bundle(found.path)
-    except DamagedError as error:
-        checkpoint, of_graph = open_bundle(found.path, named=False), error
-    check_unread(checkpoint.files[0])
-    return checkpoint, of_graph
+    return Checked(path, format_, tuple(findings), len(checkpoint.entries), sum(entry.bytes for entry in entries))
 
 
 # --- Values ----------------------------------------------------------------------------------------------------------
@@ -87,11 +75,11 @@ def _bundle(found: Found) -> tuple[Checkpoint, DamagedError | None]:
 
 def _read(checkpoint: Checkpoint, entries: Sequence[Entry], progress: Progress) -> _Seen:
     seen = _Seen()
-    for entry, found in over(entries, lambda entry: _look(checkpoint, entry, progress), lambda entry: entry.bytes, progress):
-        if isinstance(found, DamagedError):
-            seen.damaged.append(found)
+    for entry, outcome in over(entries, lambda entry: _look(checkpoint, entry, progress), attrgetter("bytes"), progress):
+        if isinstance(outcome, DamagedError):
+            seen.damaged.append(outcome)
             continue
-        nan, inf = found
+        nan, inf = outcome
         if nan:
             seen.nan.append(f"{entry.shown} ({nan:,} of {entry.elements:,})")
         if inf:
@@ -140,13 +128,13 @@ def _not_finite(checkpoint: Checkpoint, seen: _Seen) -> Iterator[Finding]:
 
 def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Compare the number in the name with the counters in the tensors."""
-    told = number(checkpoint.path.name)
-    steps = {each.shown: int(checkpoint.value(each)) for each in checkpoint.entries.values() if is_step(each)}
-    if told is not None and steps and told not in steps.values():
+    named = number(checkpoint.path.name)
+    steps = {entry.shown: int(checkpoint.value(entry)) for entry in checkpoint.entries.values() if is_step(entry)}
+    if named is not None and steps and named not in steps.values():
         held = some([f"{name} is {value:,}" for name, value in steps.items()])
         yield Finding(
             LOOK,
-            f"The name says {told:,}, but no step in it does: {held}",
+            f"The name says {named:,}, but no step in it does: {held}",
             str(checkpoint.path),
             "what takes the step from the name goes on with another one than the state's",
             "take the step from the restored state; see whether files were renamed",
@@ -156,12 +144,12 @@ def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
 # --- Files -----------------------------------------------------------------------------------------------------------
 
 
-def _unreadable(found: Found, error: DamagedError) -> Finding:
+def _unreadable(location: Location, error: DamagedError) -> Finding:
     if isinstance(error, NotReadableError):
         return Finding(
             UNKNOWN, _sentence(error), _where(error), "not known: it cannot be read here", "see what has written it"
         )
-    files = f"{found.path.name}{'' if found.is_keras else '.*'}"
+    files = location.format.glob(location.path)
     return Finding(WRONG, _sentence(error), _where(error), _RAISES, f"delete {files}, and {_GO_BACK}")
 
 
@@ -175,21 +163,21 @@ def _where(error: DamagedError) -> str:
 
 
 def _missing(checkpoint: Checkpoint, files: Sequence[Path]) -> Iterator[Finding]:
-    lost = sum(any(piece.file in files for piece in each.pieces) for each in checkpoint.entries.values())
+    lost = sum(any(piece.file in files for piece in entry.pieces) for entry in checkpoint.entries.values())
     if files:
         what = "The file is" if len(files) == 1 else f"{len(files):,} files are"
         yield Finding(
             WRONG,
             f"{what} missing, and {counted(lost, 'tensor')} with {'it' if len(files) == 1 else 'them'}",
-            some([str(each) for each in files]),
+            some([str(file) for file in files]),
             f"{_RAISES}; TensorFlow's message blames the names of variables",
             f"copy what is missing from where the checkpoint was made, or {_GO_BACK}",
         )
 
 
 def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
-    short = [each for each in damaged if isinstance(each, TooShortError)]
-    others = [each for each in damaged if not isinstance(each, TooShortError)]
+    short = [error for error in damaged if isinstance(error, TooShortError)]
+    others = [error for error in damaged if not isinstance(error, TooShortError)]
     if short:
         yield Finding(
             WRONG,
@@ -218,12 +206,12 @@ def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
 
 def _graph(error: DamagedError | None, damaged: Sequence[DamagedError], lost: Sequence[Path]) -> Iterator[Finding]:
     """Tell of an object graph that has its checksum and is none; one without is told among the tensors."""
-    if error is not None and error.file not in lost and not any(each.tensor == error.tensor for each in damaged):
+    if error is not None and error.file not in lost and error.tensor not in [other.tensor for other in damaged]:
         yield Finding(WRONG, _sentence(error), _where(error), _RAISES, _GO_BACK)
 
 
 def _names(errors: Sequence[DamagedError]) -> str:
-    return some([each.tensor or "?" for each in errors])
+    return some([error.tensor or "?" for error in errors])
 
 
 def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
@@ -245,11 +233,10 @@ def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
             )
 
 
-def _strangers(checkpoint: Checkpoint) -> Iterator[Finding]:
+def _strangers(checkpoint: Checkpoint, format_: Format) -> Iterator[Finding]:
     """Look for data files of the same prefix that the index does not count."""
     own = frozenset(checkpoint.files)
-    names = (each for each in checkpoint.path.parent.iterdir() if each not in own)
-    strangers = [each for each in names if (found := DATA.fullmatch(each.name)) and found["prefix"] == checkpoint.path.name]
+    strangers = [file for file in format_.files(checkpoint.path) if file not in own]
     if strangers:
         yield Finding(
             LOOK,

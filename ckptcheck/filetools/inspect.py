@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Inspection:
     def of_kinds(self) -> dict[Kind, list[tuple[Entry, Statistics]]]:
         """Return the tensors by kind, in the order of `Kind`."""
         rows = {kind: [row for row in self.tensors if row[0].kind is kind] for kind in Kind}
-        return {kind: found for kind, found in rows.items() if found}
+        return {kind: of_kind for kind, of_kind in rows.items() if of_kind}
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints; infinity, where a statistic is beyond float64, stands as text."""
@@ -38,13 +39,13 @@ class Inspection:
             "checkpoint": str(self.checkpoint.path),
             "format": self.checkpoint.format,
             "chosen": self.checkpoint.chosen,
-            "files": [str(each) for each in self.checkpoint.files],
+            "files": [str(file) for file in self.checkpoint.files],
             "kinds": {
                 kind.value: {"tensors": len(rows), "bytes": sum(entry.bytes for entry, _ in rows)}
                 for kind, rows in self.of_kinds().items()
             },
-            "restores": [each.to_dict() for each in self.meetings],
-            "tensors": [_row(*each) for each in self.tensors],
+            "restores": [meeting.to_dict() for meeting in self.meetings],
+            "tensors": [_row(entry, numbers) for entry, numbers in self.tensors],
         }
 
     def to_json(self) -> str:
@@ -54,20 +55,22 @@ class Inspection:
     def to_csv(self) -> str:
         """Return the tensors as CSV, with a header; a shape stands as 3x3x16."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, [*_COLUMNS, *(each.name for each in fields(Statistics))], lineterminator="\n")
+        names = [*_COLUMNS, *(field.name for field in fields(Statistics))]
+        writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({**_row(*each), "shape": "x".join(map(str, each[0].shape))} for each in self.tensors)
+        for entry, numbers in self.tensors:
+            writer.writerow({**_row(entry, numbers), "shape": "x".join(map(str, entry.shape))})
         return text.getvalue()
 
 
 _COLUMNS = ("name", "key", "kind", "dtype", "shape", "bytes")
 
 
-def _row(entry: Entry, found: Statistics) -> dict[str, Any]:
+def _row(entry: Entry, of_values: Statistics) -> dict[str, Any]:
     """Return a tensor as JSON has it."""
     key = entry.key.encode("utf-8", "backslashreplace").decode()
     values = (entry.shown, key, entry.kind.value, entry.type, list(entry.shape), entry.bytes)
-    numbers = {name: or_text(value) for name, value in asdict(found).items()}
+    numbers = {name: or_text(value) for name, value in asdict(of_values).items()}
     return dict(zip(_COLUMNS, values, strict=True)) | numbers
 
 
@@ -84,15 +87,12 @@ def inspect(path: Path | str, match: str = "*", *, progress: Progress | None = N
         DamagedError: it cannot be read.
     """
     checkpoint = open_checkpoint(path)
-    wanted = [each for each in checkpoint.entries.values() if fnmatchcase(each.name, match) or fnmatchcase(each.key, match)]
+    entries = checkpoint.entries.values()
+    wanted = [entry for entry in entries if fnmatchcase(entry.name, match) or fnmatchcase(entry.key, match)]
     if not wanted and match != "*":
-        raise UsageError(f"None of the {len(checkpoint.entries):,} tensors of {checkpoint.path} matches {match!r}.")
-    wanted.sort(key=lambda each: by_number(each.name))
+        raise UsageError(f"None of the {len(entries):,} tensors of {checkpoint.path} matches {match!r}.")
+    wanted.sort(key=lambda entry: by_number(entry.name))
     progress = progress or Progress()
-    progress.expect(sum(map(_size, wanted)))
-    found = tuple(over(wanted, lambda each: statistics(checkpoint, each, progress), _size, progress))
-    return Inspection(checkpoint, found, tuple(meetings(checkpoint)))
-
-
-def _size(entry: Entry) -> int:
-    return entry.bytes
+    progress.expect(sum(entry.bytes for entry in wanted))
+    tensors = tuple(over(wanted, lambda entry: statistics(checkpoint, entry, progress), attrgetter("bytes"), progress))
+    return Inspection(checkpoint, tensors, tuple(meetings(checkpoint)))

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from ckptcheck.cores import cores
 from ckptcheck.filetools.progress import Progress
-from ckptcheck.run import environment
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,13 +34,13 @@ def over(
     if sum(map(size, items)) < WORTH_IT:
         yield from ((item, work(item)) for item in items)
         return
-    cores = min(MOST, environment.cores())
+    threads = min(MOST, cores())
     waiting: deque[tuple[list[Item], Future[list[Result]]]] = deque()
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for task in _tasks(items, size):
                 waiting.append((task, pool.submit(lambda task: [work(item) for item in task], task)))
-                if len(waiting) > AHEAD * cores:
+                if len(waiting) > AHEAD * threads:
                     yield from _done(*waiting.popleft())
             while waiting:
                 yield from _done(*waiting.popleft())

@@ -39,23 +39,23 @@ def renamed(a: Checkpoint, b: Checkpoint, only_a: Sequence[Entry], only_b: Seque
 def origins(a: Checkpoint, b: Checkpoint, differing: Sequence[tuple[Entry, Entry]]) -> Mapping[str, str]:
     """Return, for tensors that differ, the name of another one that has in A the value that they have in B, by key."""
     others = _by_mark(a, a.entries.values(), [right for _, right in differing])
-    found = {}
+    names = {}
     for left, right in differing:
         alike = others.get(_mark(b, right), ()) if _tells(b, right) else ()
-        origin = next((each for each in alike if each.key != left.key and _is_value(a, each, b, right)), None)
+        origin = next((other for other in alike if other.key != left.key and _is_value(a, other, b, right)), None)
         if origin is not None:
-            found[left.key] = origin.shown
-    return found
+            names[left.key] = origin.shown
+    return names
 
 
 def _by_mark(checkpoint: Checkpoint, entries: Iterable[Entry], like: Iterable[Entry]) -> dict[Mark, list[Entry]]:
     """Return those of some tensors whose values tell, and are of a type and shape that others have."""
-    wanted = {(each.type, each.shape) for each in like}
-    found: dict[Mark, list[Entry]] = defaultdict(list)
-    for each in entries:
-        if (each.type, each.shape) in wanted and _tells(checkpoint, each):
-            found[_mark(checkpoint, each)].append(each)
-    return found
+    wanted = {(entry.type, entry.shape) for entry in like}
+    marked: dict[Mark, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if (entry.type, entry.shape) in wanted and _tells(checkpoint, entry):
+            marked[_mark(checkpoint, entry)].append(entry)
+    return marked
 
 
 def _mark(checkpoint: Checkpoint, entry: Entry) -> Mark:
@@ -69,10 +69,10 @@ def _checksum(checkpoint: Checkpoint, entry: Entry) -> int:
         return known
     if entry.dtype is None:
         return hash(tuple(checkpoint.texts(entry)))
-    found = 0
+    sum_ = 0
     for part in checkpoint.flat(entry):
-        found = checksum(part.view(np.uint8), found)
-    return masked(found)
+        sum_ = checksum(part.view(np.uint8), sum_)
+    return masked(sum_)
 
 
 def _tells(checkpoint: Checkpoint, entry: Entry) -> bool:

@@ -54,10 +54,10 @@ def of_chunks(chunks: Iterable[Array]) -> Statistics:
     Means and squares are summed up in float64 and joined by the formula of Chan, Golub and LeVeque (1979), so that a large
     mean does not drown a small deviation.
     """
-    found = _Sums()
+    sums = _Sums()
     for chunk in chunks:
-        found.add(chunk)
-    return found.statistics()
+        sums.add(chunk)
+    return sums.statistics()
 
 
 class _Sums:

@@ -1,7 +1,13 @@
-"""Tables of text, a line a row, as many as there are tensors: aligned, never folded, so that they can be searched by line."""
+"""What the texts of `inspect`, `diff` and `fsck` share: tables, headings, and how numbers are written.
 
+A table has a line for a row, as many as there are tensors: aligned, never folded, so that it can be searched by line.
+"""
+
+import shutil
+import sys
 from collections.abc import Sequence
 
+from ckptcheck.checkpoints import Checkpoint
 from ckptcheck.kinds import Kind
 
 GAP = "  "
@@ -12,18 +18,30 @@ PLURALS = {
 }
 
 
-def columns(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, width: int | None) -> list[str]:
+def width() -> int | None:
+    """Return how wide a line may be: that of the terminal; None where nobody looks at one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def heading(checkpoint: Checkpoint, letter: str = "") -> list[str]:
+    """Say which checkpoint is meant, what it is, and how it was found."""
+    files, tensors = counted(len(checkpoint.files), "file"), counted(len(checkpoint.entries), "tensor")
+    first = f"{letter}{checkpoint.path}: {checkpoint.format}, {tensors}, {size(checkpoint.size)} in {files}"
+    return [first, *([f"{' ' * len(letter)}({checkpoint.chosen})"] if checkpoint.chosen else [])]
+
+
+def columns(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, wide: int | None) -> list[str]:
     """Return a table as lines.
 
     Args:
         headers: the names of the columns.
         rows: the cells, as many in each row as there are headers.
         left: how many of the first columns are text, and aligned to the left; the others are numbers.
-        width: of the terminal. Where a line would be longer, the numbers stand on a line of their own below the text. None:
+        wide: how wide a line may be. Where one would be longer, the numbers stand on a line of their own below the text. None:
             lines have no end.
     """
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
-    if width is None or sum(widths) + len(GAP) * (len(widths) - 1) <= width:
+    if wide is None or sum(widths) + len(GAP) * (len(widths) - 1) <= wide:
         return [_line(cells, widths, left) for cells in (headers, *rows)]
     text, numbers = widths[:left], widths[left:]
     lines = []
@@ -56,3 +74,10 @@ def counted(count: int, what: str) -> str:
 def shaped(type_: str, shape: Sequence[int]) -> str:
     """Return an element type and a shape in one word, as float32[3,3,16]; a scalar has no brackets."""
     return f"{type_}[{','.join(map(str, shape))}]" if shape else type_
+
+
+def number(value: float | None) -> str:
+    """Return a number as it stands in a table: whole ones of up to nine digits as they are, others to three."""
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) and abs(value) < 10**9 else f"{value:.3g}"

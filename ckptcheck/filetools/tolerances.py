@@ -38,7 +38,7 @@ def _read(name: str, text: str) -> tuple[Kind | None, float]:
         raise UsageError(f"--{name} takes a number, or a kind and a number such as slot=1e-6, not {text!r}.") from None
     if not equals:
         return None, number
-    known = {each.value.replace(" ", "-"): each for each in Kind}
+    known = {member.value.replace(" ", "-"): member for member in Kind}
     wanted = kind.strip().replace(" ", "-").replace("_", "-")
     if wanted not in known:
         raise unknown("kind of tensors", kind, known)

@@ -1,21 +1,22 @@
-"""How far two values of one tensor are apart: how many elements, by how much, and where."""
+"""How two values of one tensor differ: in how many elements, by how much, and where."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from ckptcheck.arrays import Array, as_float, differing, is_inexact, is_number, may_be_nan
 from ckptcheck.checkpoints import Checkpoint, Entry
 from ckptcheck.filetools.progress import Progress
-from ckptcheck.filetools.ulp import steps
 from ckptcheck.tolerance import Tolerance
 
 
 @dataclass(frozen=True)
-class Apart:
-    """How far two values of one tensor are apart.
+class ValueDifference:
+    """How two values of one tensor differ.
 
     `differing` is the number of elements that count as different. Over all elements that are not equal bit for bit,
     `absolute`, `relative` and `ulp` are the largest difference as a number (exact of whole numbers, else float64; NaN where
@@ -40,8 +41,10 @@ class Apart:
         return self.absolute / self.scale if self.scale else math.inf
 
 
-def apart(a: Checkpoint, b: Checkpoint, left: Entry, right: Entry, tolerance: Tolerance, progress: Progress) -> Apart:
-    """Say how far the values of a tensor in two checkpoints are apart, of one type and shape in both.
+def value_difference(
+    a: Checkpoint, b: Checkpoint, left: Entry, right: Entry, tolerance: Tolerance, progress: Progress
+) -> ValueDifference:
+    """Say how the values of a tensor in two checkpoints differ, of one type and shape in both.
 
     Raises:
         DamagedError: a value cannot be read, or does not have its checksum.
@@ -49,16 +52,16 @@ def apart(a: Checkpoint, b: Checkpoint, left: Entry, right: Entry, tolerance: To
     if left.dtype is None:
         texts = zip(a.texts(left), b.texts(right), strict=True)
         unequal = [at for at, (text, its) in enumerate(texts) if text != its]
-        return Apart(len(unequal), at=index(unequal[0], left.shape)) if unequal else Apart()
-    found = Apart()
-    if left.rows is None and left.cut == right.cut:  # both in the same way, and not by rows
-        for mine, other in zip(left.pieces, right.pieces, strict=True):
-            part = _of_rows(in_step(a.arrays(left, mine), b.arrays(right, other)), mine.shape, tolerance, progress)
-            if part.at is not None:
-                part = replace(part, at=tuple(own + first for own, first in zip(part.at, mine.start, strict=True)))
-            found = joined(found, part)
-        return found
-    return _of_rows(in_step(a.flat(left), b.flat(right)), left.shape, tolerance, progress)
+        return ValueDifference(len(unequal), at=index(unequal[0], left.shape)) if unequal else ValueDifference()
+    if left.rows is not None or left.cut != right.cut:
+        return _of_rows(in_step(a.flat(left), b.flat(right)), left.shape, tolerance, progress)
+    total = ValueDifference()
+    for mine, other in zip(left.pieces, right.pieces, strict=True):  # both are cut in the same way, and not by rows
+        part = _of_rows(in_step(a.arrays(left, mine), b.arrays(right, other)), mine.shape, tolerance, progress)
+        if part.at is not None:
+            part = replace(part, at=tuple(own + first for own, first in zip(part.at, mine.start, strict=True)))
+        total = joined(total, part)
+    return total
 
 
 def in_step(left: Iterator[Array], right: Iterator[Array]) -> Iterator[tuple[Array, Array]]:
@@ -76,46 +79,49 @@ def in_step(left: Iterator[Array], right: Iterator[Array]) -> Iterator[tuple[Arr
         mine, other = mine[count:], other[count:]
 
 
-def _of_rows(parts: Iterator[tuple[Array, Array]], shape: tuple[int, ...], tolerance: Tolerance, progress: Progress) -> Apart:
-    """Say how far two rows of elements are apart that are an array of some shape."""
-    found, before = Apart(), 0
+def _of_rows(
+    parts: Iterator[tuple[Array, Array]], shape: tuple[int, ...], tolerance: Tolerance, progress: Progress
+) -> ValueDifference:
+    """Say how two rows of elements differ that are an array of some shape."""
+    total, before = ValueDifference(), 0
     for left, right in parts:
         part = of_arrays(left, right, tolerance)
         if part.at is not None:
             part = replace(part, at=index(before + part.at[0], shape))
-        found = joined(found, part)
+        total = joined(total, part)
         before += len(left)
         progress.advance(2 * left.nbytes)
-    return found
+    return total
 
 
-def of_arrays(left: Array, right: Array, tolerance: Tolerance) -> Apart:
-    """Say how far two rows of elements are apart; `at` is the number of one."""
+def of_arrays(left: Array, right: Array, tolerance: Tolerance) -> ValueDifference:
+    """Say how two rows of elements differ; `at` is the number of one."""
     left, right = _native(left), _native(right)
     scale = _scale(left)
     unequal = differing(left, right, tolerance.equal_nan)
     count = int(np.count_nonzero(unequal))
     if not count:
-        return Apart(scale=scale)
+        return ValueDifference(scale=scale)
     if count < len(left):
         where = np.flatnonzero(unequal)
         left, right = left[where], right[where]
     else:
         where = np.arange(count)
     if not is_number(left.dtype):
-        return Apart(count, at=(int(where[0]),), scale=scale)
-    found = _of_different(left, right, tolerance)
-    at = found.at and (int(where[found.at[0]]),)
-    return replace(found, at=at, scale=scale)
+        return ValueDifference(count, at=(int(where[0]),), scale=scale)
+    difference = _of_rounded(left, right, tolerance) if may_be_nan(left.dtype) else _of_whole(left, right)
+    return replace(difference, at=difference.at and (int(where[difference.at[0]]),), scale=scale)
 
 
-def _of_different(left: Array, right: Array, tolerance: Tolerance) -> Apart:
-    """Say how far rows are apart of which no element is the same."""
-    if not may_be_nan(left.dtype):
-        larger, smaller = np.maximum(left, right), np.minimum(left, right)
-        distance = larger.astype(np.uint64) - smaller.astype(np.uint64)
-        worst = int(distance.argmax())
-        return Apart(len(left), int(distance[worst]), _largest_share(distance.astype(np.float64), left), None, (worst,))
+def _of_whole(left: Array, right: Array) -> ValueDifference:
+    """Say how rows of whole numbers differ of which no element is the same."""
+    distance = np.maximum(left, right).astype(np.uint64) - np.minimum(left, right).astype(np.uint64)
+    worst = int(distance.argmax())
+    return ValueDifference(len(left), int(distance[worst]), _largest_share(distance.astype(np.float64), left), None, (worst,))
+
+
+def _of_rounded(left: Array, right: Array, tolerance: Tolerance) -> ValueDifference:
+    """Say how rows differ of numbers that can be NaN or infinite, and of which no element is the same."""
     with np.errstate(all="ignore"):
         one, other = as_float(left), as_float(right)
         distance = np.abs(other - one)
@@ -135,8 +141,30 @@ def _of_different(left: Array, right: Array, tolerance: Tolerance) -> Apart:
         most = math.nan if nan else math.inf
         left, right, distance = left[finite], right[finite], distance[finite]
     share = _largest_share(distance, left) if len(left) else None
-    ulp = int(steps(left, right).max()) if len(left) and left.dtype.kind != "c" else None
-    return Apart(outside, most, share, ulp, (worst,), nan=nan)
+    ulp = int(ulps(left, right).max()) if len(left) and left.dtype.kind != "c" else None
+    return ValueDifference(outside, most, share, ulp, (worst,), nan=nan)
+
+
+def ulps(left: Array, right: Array) -> "np.ndarray[Any, np.dtype[np.unsignedinteger[Any]]]":
+    """Return how many units in the last place lie between two arrays: steps from each number to the next of its type.
+
+    The bits of floating-point numbers, read as whole numbers, have the numbers' order: Bruce Dawson, "Comparing Floating Point
+    Numbers, 2012 Edition". From −0 to +0 it is a step.
+    """
+    one, other = _ordered(left), _ordered(right)
+    return np.maximum(one, other) - np.minimum(one, other)
+
+
+def _ordered(values: Array) -> Array:
+    """Return whole numbers of the same width, in the order of the values: from the largest negative one to the largest."""
+    size = values.dtype.itemsize
+    spare = 8 * size - int(ml_dtypes.finfo(values.dtype).bits)  # of types below a byte, which have one each
+    bits = np.ascontiguousarray(values).view(f"u{size}")
+    bits = bits << spare if spare else bits
+    # All bits of negative numbers are turned over, of others the sign alone.
+    turned = (bits.view(f"i{size}") >> (8 * size - 1)).view(bits.dtype) | bits.dtype.type(1 << (8 * size - 1))
+    ordered: Array = bits ^ turned
+    return ordered >> spare if spare else ordered
 
 
 def _largest_share(distance: Array, of: Array) -> float:
@@ -164,29 +192,24 @@ def _scale(values: Array) -> float:
     return float(sizes[np.isfinite(sizes)].max(initial=0.0))
 
 
-def joined(one: Apart, other: Apart) -> Apart:
+def joined(one: ValueDifference, other: ValueDifference) -> ValueDifference:
     """Return what holds of two parts of a tensor together."""
-    worse = other if _worse(other.absolute, one.absolute) or one.at is None else one
-    shares = [each.relative for each in (one, other) if each.relative is not None]
-    ulps = [each.ulp for each in (one, other) if each.ulp is not None]
-    return Apart(
+    worse = other if rank(other.absolute) > rank(one.absolute) or one.at is None else one
+    shares = [part.relative for part in (one, other) if part.relative is not None]
+    steps = [part.ulp for part in (one, other) if part.ulp is not None]
+    return ValueDifference(
         one.differing + other.differing,
         worse.absolute,
         max(shares, default=None),
-        max(ulps, default=None),
+        max(steps, default=None),
         worse.at,
         max(one.scale, other.scale),
         one.nan + other.nan,
     )
 
 
-def _worse(one: float | None, other: float | None) -> bool:
-    """Return whether a difference is worse than another one: NaN is worst, none at all least."""
-    return rank(one) > rank(other)
-
-
 def rank(difference: float | None) -> tuple[int, float]:
-    """Return a key that sorts differences, the worst last."""
+    """Return a key that sorts differences, the worst last: NaN is worst, none at all least."""
     if difference is None:
         return (0, 0.0)
     return (2, 0.0) if math.isnan(difference) else (1, difference)
@@ -194,8 +217,8 @@ def rank(difference: float | None) -> tuple[int, float]:
 
 def index(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the place in an array of some shape of an element, by its number."""
-    found = []
+    place = []
     for size in reversed(shape):
         flat, at = divmod(flat, size)
-        found.append(at)
-    return tuple(reversed(found))
+        place.append(at)
+    return tuple(reversed(place))

@@ -112,9 +112,9 @@ class _Trained(Protocol):
     def evaluate(self) -> float:
         """Return the validation loss of the live state, without changing that state, or a random generator's.
 
-        Python's and NumPy's global generators, and numbers that are attributes of the job, are put back after the evaluation
-        at the boundary. What else it changes and is not in `state`, a generator of another kind or a cached array, could hide
-        that it was lost.
+        Python's and NumPy's global generators are put back after the evaluation at the boundary. Where it changes public
+        attributes that are numbers otherwise than in the control, the restore is tried again without it. What else it changes
+        and is not in `state`, a generator of another kind or a cached array, could hide that it was lost.
         """
 
     def state(self) -> Mapping[str, Tensor]:
@@ -140,8 +140,9 @@ class Job(_Trained, Protocol):
 
     One object lives in one process; `build` is called once, before anything else. Some attributes may be there:
     `boundary_epochs`, the number of epochs after which the job is saved by default (2.5); `defers`, true where some
-    variables come to be, and are restored, only in the first step after a restore; and a method `remembers` that returns
-    objects by name whose public attributes may explain a difference, such as callbacks.
+    variables come to be, and are restored, only in the first step after a restore; a method `remembers` that returns
+    objects by name whose public attributes may explain a difference, such as callbacks; and a method `decisive` that returns
+    those attributes that change the training by themselves, `{"tensor name": "object.attribute"}`: they are compared.
     """
 
     def train(self, step: int) -> Step:

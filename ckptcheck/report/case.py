@@ -47,6 +47,8 @@ class Case:
     # The boundary it is resumed from, where its job is resumed from several; None: from the only one.
     boundary: int | None = None
     tolerance: Tolerance = EXACT
+    # Whether both runs were made once more without our evaluation at the boundary.
+    unevaluated: bool = False
     # How far the job is from reproducing itself; None: its control was not run again.
     noise: NoiseFloor | None = None
     # Differences that somebody expects, and what was asked for and did not come about.

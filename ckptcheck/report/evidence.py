@@ -1,7 +1,7 @@
 """What the processes of one job left behind, as it is judged: its runs, and what kept some of them from finishing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from ckptcheck.comparison.noise_floor import NoiseFloor, measure, without_saves
 from ckptcheck.diagnosis.refusals import first_sentence
 from ckptcheck.report.validity import NO_CHECKPOINT
 from ckptcheck.run import environment
-from ckptcheck.run.folder import control_of, crash_image_of, read, resumed_of, unsaved_of
+from ckptcheck.run.folder import control_of, crash_image_of, read, resumed_of, unevaluated_of, unsaved_of
 from ckptcheck.run.run import Failure, Run
-from ckptcheck.run.task import EXPERIMENTS
+from ckptcheck.run.task import REMEMBERED, SAME_HASH, UNEVALUATED
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Evidence:
     def resumed(self, restore: str, boundary: int, experiment: str = "") -> tuple[Run | None, str | None]:
         """Return a resumed run, or an experiment with it, and what kept it from its end."""
         return _read(resumed_of(self.folder, restore, boundary, trial=experiment), self.trouble)
+
+    def unevaluated_control(self, boundary: int) -> tuple[Run | None, str | None]:
+        """Return the control that was not evaluated at a boundary, and what kept it from its end."""
+        return self._kept(unevaluated_of(self.folder, boundary))
 
     @cached_property
     def parted_without_saves(self) -> str | None:
@@ -66,7 +70,8 @@ class Evidence:
 class Pair:
     """All that there is to judge of one case: both runs, and what else was run to tell more of them.
 
-    `experiments` are runs by the same restore with one thing of the control's; `noise` is None where the control was not run
+    `experiments` are runs by the same restore with one thing of the control's, and `unevaluated` is the same pair without our
+    evaluation at the boundary; `noise` is None where the control was not run
     again, and `noise_trouble` says what kept it from its end; `parted_without_saves` is where the control parts from one that
     never saves.
     """
@@ -74,6 +79,7 @@ class Pair:
     control: Run
     resumed: Run
     experiments: Mapping[str, Run] = field(default_factory=dict)
+    unevaluated: "Pair | None" = None
     noise: NoiseFloor | None = None
     noise_trouble: str | None = None
     noise_asked: bool = False
@@ -101,8 +107,8 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
     if resumed is None or trouble:
         return Missing(f"The resumed run did not finish: {sentence(trouble)}", control)
     noise, noise_trouble = evidence.noise(control)
-    tried = {name: evidence.resumed(restore, boundary, name)[0] for name in EXPERIMENTS}
-    return Pair(
+    tried = {name: evidence.resumed(restore, boundary, name)[0] for name in (SAME_HASH, REMEMBERED)}
+    pair = Pair(
         control,
         resumed,
         experiments={name: run for name, run in tried.items() if run is not None and run.facts.failure is None},
@@ -111,6 +117,15 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
         noise_asked=evidence.noise_asked,
         parted_without_saves=evidence.parted_without_saves,
     )
+    return replace(pair, unevaluated=_unevaluated(pair, evidence, restore, boundary))
+
+
+def _unevaluated(pair: Pair, evidence: Evidence, restore: str, boundary: int) -> Pair | None:
+    control, trouble_of_control = evidence.unevaluated_control(boundary)
+    resumed, trouble = evidence.resumed(restore, boundary, UNEVALUATED)
+    if control is None or resumed is None or trouble_of_control or trouble:
+        return None
+    return replace(pair, control=control.at(boundary), resumed=resumed, experiments={})
 
 
 def _read(folder: Path, trouble: Mapping[str, str]) -> tuple[Run | None, str | None]:

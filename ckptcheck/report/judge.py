@@ -23,6 +23,7 @@ from ckptcheck.report.validity import why_noise_decides, why_not_comparable, why
 from ckptcheck.run import environment
 from ckptcheck.run.digests import snapshot_digest
 from ckptcheck.run.run import RECORDED, Failure, Run
+from ckptcheck.run.task import UNEVALUATED
 
 # What may have gone wrong before a resumed run had anything to do with the checkpoint.
 BEFORE_THE_RESTORE = ("build", "state")
@@ -64,7 +65,7 @@ def judge(question: Question, evidence: Evidence, terms: Terms = STRICT) -> Case
 
 def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
     """Judge two runs, whatever made them."""
-    verdict = verdict_on(pair, terms)
+    pair, verdict = _without_our_help(pair, verdict_on(pair, terms), terms)
     # Where nothing was compared, nothing is said of what else was run.
     compared = verdict.comparison is not None
     return replace(
@@ -78,6 +79,7 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
         comparison=verdict.comparison,
         digests=_digests(pair) if compared else {},
         not_covered=() if verdict.outcome == REFUSED else _not_covered(pair.control, pair.resumed),
+        unevaluated=pair.unevaluated is not None,
         noise=pair.noise if compared else None,
         allowed=verdict.accepted,
         not_needed=verdict.not_needed,
@@ -93,6 +95,24 @@ def _unjudged(question: Question, terms: Terms) -> Case:
         INCONCLUSIVE,
         tolerance=terms.tolerance,
         boundary=question.boundary,
+    )
+
+
+def _without_our_help(pair: Pair, verdict: Verdict, terms: Terms) -> tuple[Pair, Verdict]:
+    """Judge a pair that recovers by what it does without our evaluation at the boundary, which may have made a loss good."""
+    changed = experiments.made_good_by_evaluation(pair.control, pair.resumed)
+    if verdict.outcome != RECOVERED or not changed:
+        return pair, verdict
+    if pair.unevaluated is None:
+        return pair, replace(verdict, outcome=INCONCLUSIVE, reason=_why_evaluation_decides(changed))
+    alone = verdict_on(pair.unevaluated, terms)
+    return (pair, verdict) if alone.outcome == RECOVERED else (replace(pair.unevaluated, unevaluated=pair.unevaluated), alone)
+
+
+def _why_evaluation_decides(changed: Sequence[str]) -> str:
+    return (
+        f"The evaluation at the boundary changed {changed[0]}, which was another one than the control's before it, and so may "
+        "have made good what was lost; the runs without that evaluation are not there."
     )
 
 
@@ -165,7 +185,8 @@ def needs_repeat(case: Case) -> bool:
     if case.noise is not None:
         return False
     equal_at_boundary = case.comparison is not None and case.comparison.equal_at_boundary
-    return bool(case.parted_without_saves) or (case.outcome == DIVERGED and equal_at_boundary)
+    may_diverge = case.outcome == DIVERGED or _needs_unevaluated(case)
+    return bool(case.parted_without_saves) or (may_diverge and equal_at_boundary)
 
 
 def is_clear(case: Case) -> bool:
@@ -175,9 +196,20 @@ def is_clear(case: Case) -> bool:
 
 def experiments_for(case: Case) -> dict[str, Mapping[str, float]]:
     """Return the experiments that may say more of a case, and the attributes to put in, with the control's values."""
-    if case.outcome != DIVERGED or case.expected == DIVERGED or case.comparison is None:
+    if _needs_unevaluated(case):
+        return {UNEVALUATED: {}}
+    if case.outcome != DIVERGED or case.expected == DIVERGED or case.comparison is None or case.unevaluated:
         return {}
     return experiments.needed(case.diagnoses, case.comparison)
+
+
+def _needs_unevaluated(case: Case) -> bool:
+    """Return whether a run that recovers may owe that to our evaluation at the boundary."""
+    if case.outcome not in (RECOVERED, INCONCLUSIVE) or case.unevaluated or case.comparison is None:
+        return False
+    assert case.control is not None
+    assert case.resumed is not None
+    return bool(experiments.made_good_by_evaluation(case.control, case.resumed))
 
 
 def _saving(pair: Pair) -> list[Diagnosis]:

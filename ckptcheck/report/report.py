@@ -1,4 +1,7 @@
-"""The verdict as a value: what each case did, whether that was expected, and the same as JSON or as an assertion."""
+"""The verdict as a value: what each case did, whether that was expected, and the same as JSON or as an assertion.
+
+pandas, which takes its time to import, is for those who ask for a table.
+"""
 
 import json
 import math
@@ -75,8 +78,6 @@ class Report:
     def warnings(self) -> list[str]:
         """Return a sentence for each restore that leaves state out, and for what else a verdict does not say."""
         return warnings.of_cases(self.cases)
-
-    # pandas, which takes its time to import, is for those who ask for a table.
 
     def losses(self) -> "pd.DataFrame":
         """Return every training step after the boundary, of all cases, control beside resumed."""

@@ -48,17 +48,17 @@ def opened(executor: Executor | str | None) -> Iterator[Place | None]:
 
 def check_address(address: str) -> str:
     """Return HOST:PORT of an address dask://HOST:PORT."""
-    found = re.fullmatch(r"dask://((?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d+)", address)
-    if not found:
+    match = re.fullmatch(r"dask://((?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d+)", address)
+    if not match:
         raise UsageError(f"An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not {address!r}.")
-    return found[1]
+    return match[1]
 
 
 @contextmanager
 def _dask(address: str) -> Iterator[Place]:
     host_and_port = check_address(address)
     try:
-        import distributed
+        import distributed  # an extra: not everybody has it
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{address} needs the package {error.name}, which is not installed: pip install 'ckptcheck[dask]'."

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ckptcheck.cores import cores
 from ckptcheck.errors import NotVerifiedError, UsageError
-from ckptcheck.run import environment
 from ckptcheck.run.dask import Place
 from ckptcheck.run.worker_pool import Event, Workers
 
@@ -32,7 +32,7 @@ class Group:
     """Processes that share a folder: a control and the runs resumed from it, or one training run.
 
     `first` is the task to begin with, its folder relative to wherever the group is run. Each of `restores` (None: each that
-    the job says it has) is a task like the first, submitted when the first has said that it is past its boundary, and again
+    the job says it has) is a task like the first, submitted when the first has emitted that it is past its boundary, and again
     for each further boundary. `also` are tasks that wait for nothing.
     """
 
@@ -56,13 +56,13 @@ class Needs:
 
 
 def run(groups: Sequence[Group], top: Path, needs: Needs, place: Place | None = None) -> Iterator[Event]:
-    """Run all groups below the folder `top`, side by side; yield what their processes say.
+    """Run all groups below the folder `top`, side by side; yield what their processes emit.
 
     Raises:
         NotVerifiedError: the framework cannot be imported, or the executor's machines cannot be reached.
     """
     if place is None:
-        return _here(groups, top, needs, environment.cores())
+        return _here(groups, top, needs, cores())
     return _elsewhere(groups, top, needs, place)
 
 
@@ -71,8 +71,8 @@ def _here(groups: Sequence[Group], top: Path, needs: Needs, cores: int) -> Itera
     directory = Path(needs.directory) if Path(needs.directory).is_dir() else top
     with Workers(needs.modules, needs.hash_seeds, cores, needs.timeout, logs=top, directory=directory) as workers:
         for group in groups:
-            for each in (group.first, *group.also):
-                task = replace(each, folder=str(top / each.folder))
+            for relative in (group.first, *group.also):
+                task = replace(relative, folder=str(top / relative.folder))
                 workers.submit(task)
                 yield Event(task, "submitted", {})
         for event in workers.events():
@@ -91,7 +91,9 @@ def _elsewhere(groups: Sequence[Group], top: Path, needs: Needs, place: Place) -
             yield Event(group.first, "submitted", {})
         while waiting:
             ended, _ = wait(waiting, timeout=PATIENCE, return_when=FIRST_COMPLETED)
-            for future in [each for each in waiting if each in ended]:  # in the order in which they were submitted
+            for future in [
+                handed_out for handed_out in waiting if handed_out in ended
+            ]:  # in the order in which they were submitted
                 yield from _brought_back(future, waiting.pop(future), top)
             if not ended:
                 place.check()
@@ -101,15 +103,15 @@ def _elsewhere(groups: Sequence[Group], top: Path, needs: Needs, place: Place) -
 
 
 def run_alone(group: Group, needs: Needs) -> tuple[list[Event], bytes]:
-    """Run one group where this is called, on one core; return what was said and, as a tar archive, what was recorded."""
+    """Run one group where this is called, on one core; return its events and, as a tar archive, what was recorded."""
     top = Path(tempfile.mkdtemp(prefix="ckptcheck-"))
     try:
-        said = [event for event in _here([group], top, needs, cores=1) if event.kind not in ("submitted", "step")]
+        events = [event for event in _here([group], top, needs, cores=1) if event.kind not in ("submitted", "step")]
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             # A link may lead anywhere; the crash image holds what it led to.
-            archive.add(top / group.first.folder, group.first.folder, filter=lambda each: None if each.issym() else each)
-        return said, packed.getvalue()
+            archive.add(top / group.first.folder, group.first.folder, filter=lambda member: None if member.issym() else member)
+        return events, packed.getvalue()
     finally:
         shutil.rmtree(top, ignore_errors=True)
 
@@ -119,13 +121,13 @@ def _put(source: Path, target: Path) -> None:
     if not target.exists():
         source.replace(target)
         return
-    for each in source.iterdir():
-        each.replace(target / each.name)
+    for path in source.iterdir():
+        path.replace(target / path.name)
 
 
 def _brought_back(future: "Future[tuple[list[Event], bytes]]", group: Group, top: Path) -> Iterator[Event]:
     try:
-        said, packed = future.result()
+        events, packed = future.result()
     except UsageError:
         raise
     except NotVerifiedError as error:  # of this one machine; what the others bring back is kept
@@ -142,4 +144,4 @@ def _brought_back(future: "Future[tuple[list[Event], bytes]]", group: Group, top
     with tempfile.TemporaryDirectory(dir=top) as unpacked, tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(unpacked, filter="data")
         _put(Path(unpacked) / group.first.folder, top / group.first.folder)
-    yield from said
+    yield from events

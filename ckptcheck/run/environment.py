@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Mapping
 
+from ckptcheck.cores import cores
 from ckptcheck.job.frameworks import frameworks, has_deterministic_ops
 
 PACKAGES = ("numpy",)
@@ -24,13 +25,6 @@ def fingerprint() -> dict[str, str]:
         **{package: _version(package) for package in packages},
         **{switch: os.environ.get(switch, "unset") for switch in switches},
     }
-
-
-def cores() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def mismatches(control: Mapping[str, str], resumed: Mapping[str, str]) -> list[str]:

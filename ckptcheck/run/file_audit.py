@@ -6,7 +6,7 @@ that the checkpoint itself is searched for the path of the folder it was saved t
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,15 @@ LARGEST_POINTER = 1 << 16
 OF_THE_SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev")))
 
 # Of each file, whether it was opened for reading first: what was written first is the restore's own, an unpacked copy.
-_listening: dict[str, bool] | None = None
+_collecting: dict[str, bool] | None = None
 
 
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "open" or _listening is None:
+def _on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "open" or _collecting is None:
         return
     path, mode, flags = arguments
     if isinstance(path, str | bytes | os.PathLike):
-        _listening.setdefault(os.path.abspath(os.fsdecode(path)), _reads(mode, flags))  # noqa: PTH100  # called often
+        _collecting.setdefault(os.path.abspath(os.fsdecode(path)), _reads(mode, flags))  # noqa: PTH100  # called often
 
 
 def _reads(mode: str | None, flags: int) -> bool:
@@ -37,29 +37,29 @@ def _reads(mode: str | None, flags: int) -> bool:
 def opened_files() -> Iterator[dict[str, bool]]:
     """Collect the absolute paths of the files that are opened meanwhile, and whether each was opened for reading first.
 
-    The audit hook cannot be taken back: it stays, and hears nothing more.
+    The audit hook cannot be taken back: it stays, and collects nothing more.
     """
-    global _listening
-    found: dict[str, bool] = {}
-    _listening = found
-    sys.addaudithook(_hear)
+    global _collecting
+    opened: dict[str, bool] = {}
+    _collecting = opened
+    sys.addaudithook(_on_audit_event)
     try:
-        yield found
+        yield opened
     finally:
-        _listening = None
+        _collecting = None
 
 
-def written_since(opened: dict[str, bool], since: float, but: list[Path]) -> list[Path]:
+def written_since(opened: Mapping[str, bool], since: float, but: list[Path]) -> list[Path]:
     """Return the files that were read, were written at `since` (seconds) or later, and lie in none of the folders `but`."""
     spared = [*(folder.resolve() for folder in but), *OF_THE_SYSTEM]
-    found = []
+    written = []
     for path in (Path(name) for name, reads in sorted(opened.items()) if reads):
         real = path.resolve()
         if "__pycache__" in real.parts or any(real.is_relative_to(folder) for folder in spared):
             continue
         if real.is_file() and real.stat().st_mtime >= since:
-            found.append(real)
-    return found
+            written.append(real)
+    return written
 
 
 def lead_to_copy(copy: Path, original: Path) -> Path | None:

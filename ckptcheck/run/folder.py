@@ -34,6 +34,11 @@ def control_of(job_folder: Path, repeat: int = 0) -> Path:
     return job_folder / (f"repeat-{repeat}" if repeat else "control")
 
 
+def unevaluated_of(job_folder: Path, boundary: int) -> Path:
+    """Return the folder of a job's control that was not evaluated at a boundary."""
+    return job_folder / f"unevaluated@{boundary}"
+
+
 def unsaved_of(job_folder: Path) -> Path:
     """Return the folder of a job's control that never saves."""
     return job_folder / "unsaved"
@@ -66,7 +71,7 @@ class Recorder:
     def step(self, index: int, step: Step) -> None:
         """Record one training step. Its batch is digested now, while the processor has it at hand; lines are written later."""
         rate = None if step.learning_rate is None else number(step.learning_rate, "learning rate")
-        arrays = [] if step.batch is None else [_array(each) for each in _shown(step.batch)]
+        arrays = [] if step.batch is None else [_array(value) for value in _shown(step.batch)]
         batch = digest(*arrays) if arrays else None  # no array: not shown
         self._pending.append((index, number(step.loss, "loss"), rate, batch, _further(step, arrays)))
         if len(self._pending) >= MOST_PENDING:
@@ -74,7 +79,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Write the steps that are waiting."""
-        self._lines.writelines(_line(*each) for each in self._pending)
+        self._lines.writelines(_line(*step) for step in self._pending)
         self._lines.flush()
         self._pending.clear()
 
@@ -133,16 +138,16 @@ def _array(value: Any) -> Array:
 
 def _further(step: Step, arrays: Sequence[Array]) -> str:
     """Return what only some jobs show of a step, as the end of its line."""
-    found = ""
+    further = ""
     examples = fingerprints(arrays)
     if examples:
-        found += f', "examples": "{examples}"'
+        further += f', "examples": "{examples}"'
     if step.draws is not None:
-        found += f', "draws": {json.dumps([digest(_array(each)) for each in _shown(step.draws)])}'
+        further += f', "draws": {json.dumps([digest(_array(draw)) for draw in _shown(step.draws)])}'
     if step.hyperparameters:
         values = {name: number(value, f"hyperparameter {name}") for name, value in step.hyperparameters.items()}
-        found += f', "hyperparameters": {json.dumps(values)}'
-    return found
+        further += f', "hyperparameters": {json.dumps(values)}'
+    return further
 
 
 def _line(index: int, loss: float, rate: float | None, batch: str | None, further: str) -> str:
@@ -182,14 +187,18 @@ def _record(line: Mapping[str, Any]) -> StepRecord:
     )
 
 
-def _facts(found: dict[str, Any]) -> Facts:
-    check_format(found.pop("format_version", None))
-    schedule = found["schedule"]
-    found["schedule"] = Schedule(**schedule | {"boundaries": tuple(schedule["boundaries"])})
-    found["evaluations"] = [(done, loss) for done, loss in found["evaluations"]]
-    if found["failure"] is not None:
-        found["failure"] = Failure(**found["failure"])
-    return Facts(**found)
+def _facts(document: dict[str, Any]) -> Facts:
+    check_format(document.pop("format_version", None))
+    schedule = document["schedule"]
+    document["schedule"] = Schedule(**schedule | {"boundaries": tuple(schedule["boundaries"])})
+    document["evaluations"] = [(done, loss) for done, loss in document["evaluations"]]
+    document["attributes_changed_by_evaluation"] = {
+        point: {name: tuple(change) for name, change in changes.items()}
+        for point, changes in document.get("attributes_changed_by_evaluation", {}).items()
+    }
+    if document["failure"] is not None:
+        document["failure"] = Failure(**document["failure"])
+    return Facts(**document)
 
 
 def check_format(version: Any) -> None:

@@ -1,7 +1,7 @@
 """A process that imports the framework once and forks a fresh process for each task.
 
 Started as `python -m ckptcheck.run.fork_server MODULE …` with the modules to import. It reads one JSON task per line on
-standard input and writes JSON events, one per line, on standard output: `ready`, `started`, what the workers say, and
+standard input and writes JSON events, one per line, on standard output: `ready`, `started`, what the workers emit, and
 `ended` with their exit status. It never uses what it imported, so a forked process is a new one in every way that matters,
 but starts in milliseconds. When standard input ends, whatever is still running is killed: nothing survives the parent.
 """
@@ -26,7 +26,7 @@ LONGEST_LINE = 4096
 LONGEST_TEXT = 2000
 
 
-def say(pipe: int, worker: int, event: str, **facts: Any) -> None:
+def write_event(pipe: int, worker: int, event: str, **facts: Any) -> None:
     """Write one event. A text that would not fit into one line is cut."""
     facts = {key: value[:LONGEST_TEXT] if isinstance(value, str) else value for key, value in facts.items()}
     line = json.dumps({"worker": worker, "event": event, **facts}) + "\n"
@@ -51,7 +51,7 @@ def main(modules: Sequence[str]) -> None:
     # What was imported stays: a worker's garbage collector need not look through TensorFlow's million objects again.
     gc.collect()
     gc.freeze()
-    say(pipe, 0, "ready", seconds=time.monotonic() - started)
+    write_event(pipe, 0, "ready", seconds=time.monotonic() - started)
     _serve(pipe, wake)
 
 
@@ -64,13 +64,13 @@ def _serve(pipe: int, wake: int) -> None:
             os.read(wake, 4096)
             _reap(pipe, workers)
         if 0 in readable:
-            got = os.read(0, 65536)
-            if not got:
+            received = os.read(0, 65536)
+            if not received:
                 os.killpg(0, signal.SIGKILL)  # this process leads the group of all it started
-            *lines, pending = (pending + got).split(b"\n")
+            *lines, pending = (pending + received).split(b"\n")
             for line in lines:
-                order = json.loads(line)
-                workers[_fork(pipe, order)] = order["worker"]
+                request = json.loads(line)
+                workers[_fork(pipe, request)] = request["worker"]
 
 
 def _reap(pipe: int, workers: dict[int, int]) -> None:
@@ -78,31 +78,31 @@ def _reap(pipe: int, workers: dict[int, int]) -> None:
         process, status = os.waitpid(-1, os.WNOHANG)
         if process == 0:
             return
-        say(pipe, workers.pop(process), "ended", status=os.waitstatus_to_exitcode(status))
+        write_event(pipe, workers.pop(process), "ended", status=os.waitstatus_to_exitcode(status))
 
 
-def _fork(pipe: int, order: dict[str, Any]) -> int:
+def _fork(pipe: int, request: dict[str, Any]) -> int:
     with warnings.catch_warnings():
         # Python 3.12 warns of threads at a fork. The only other thread is OpenBLAS', which is made for it (pthread_atfork).
         warnings.simplefilter("ignore", DeprecationWarning)
         process = os.fork()
     if process:
-        say(pipe, order["worker"], "started", process=process)
+        write_event(pipe, request["worker"], "started", process=process)
         return process
-    os._exit(_work(pipe, order))
+    os._exit(_work(pipe, request))
 
 
-def _work(pipe: int, order: dict[str, Any]) -> int:
+def _work(pipe: int, request: dict[str, Any]) -> int:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _redirect(order["output"])
-    entry = importlib.import_module(order["entry"])
+    _redirect(request["output"])
+    entry = importlib.import_module(request["entry"])
     status = 3
     try:
-        task = entry.Task(**order["task"])
-        status = entry.main(task, lambda event, **facts: say(pipe, order["worker"], event, **facts))
+        task = entry.Task(**request["task"])
+        status = entry.main(task, lambda event, **facts: write_event(pipe, request["worker"], event, **facts))
     except BaseException as error:  # also SystemExit: a job that leaves must not look like one that finished
-        say(pipe, order["worker"], "trouble", text=f"it left by {type(error).__name__}: {error}")
+        write_event(pipe, request["worker"], "trouble", text=f"it left by {type(error).__name__}: {error}")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable
 
+# Tells the parent of a process what happens in it: the kind of event, and its facts.
+Emit = Callable[..., None]
+
 
 class Heartbeat:
     """Calls `beat` at most ten times a second, so that progress costs nothing."""

@@ -53,6 +53,8 @@ class Facts:
     evaluated_twice: list[float] = field(default_factory=list)
     # State tensors that the evaluation at the boundary changed. They are recorded, and compared, as they were before it.
     changed_by_evaluation: list[str] = field(default_factory=list)
+    # Attributes that the evaluation at a boundary changed, by snapshot and name: before it (None: not there) and after it.
+    attributes_changed_by_evaluation: dict[str, dict[str, tuple[float | None, float]]] = field(default_factory=dict)
     failure: Failure | None = None
     finished: bool = False
 

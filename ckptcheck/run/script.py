@@ -89,20 +89,20 @@ class Recording:
 
     def _snapshot(self, point: str) -> str:
         state = {
-            name: each if isinstance(each, Tensor) else Tensor(Kind.OTHER, np.array(each))
-            for name, each in self._state().items()
+            name: value if isinstance(value, Tensor) else Tensor(Kind.OTHER, np.array(value))
+            for name, value in self._state().items()
         }
         self._recorder.snapshot(point, state)
-        found = snapshot_digest(state)
+        digest = snapshot_digest(state)
         if point == INITIAL:
-            self._initial = found
-        return found
+            self._initial = digest
+        return digest
 
     def _end(self, failure: Failure | None) -> None:
         if failure is None:
             self._snapshot(FINAL)
             steps = max(self._next, 2)
-            inside = tuple(each for each in self._boundaries if each < steps)
+            inside = tuple(boundary for boundary in self._boundaries if boundary < steps)
             self._facts.schedule = Schedule(steps, min(inside, default=1), max(1, steps), inside)
             self._facts.finished = True
         self._facts.failure = failure

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from ckptcheck.job.schedule import Boundaries
-from ckptcheck.run.folder import control_of, resumed_of, unsaved_of
+from ckptcheck.run.folder import control_of, resumed_of, unevaluated_of, unsaved_of
 
 # What a restore is tried again with, of the control's: its hash seed, or what its objects remembered at the boundary.
 SAME_HASH = "same-hash"
 REMEMBERED = "remembered"
-EXPERIMENTS = (SAME_HASH, REMEMBERED)
+# And without our evaluation at the boundary, which may have made good what was lost.
+UNEVALUATED = "unevaluated"
+EXPERIMENTS = (SAME_HASH, REMEMBERED, UNEVALUATED)
 
 # Control and resumed must not share the order of their sets.
 CONTROL_HASH_SEED = "1"
@@ -24,7 +26,8 @@ class Task:
 
     `folder` is the job's, where the folders of its runs and its crash images lie. `boundaries` is where to save, as it was
     asked for, and `boundary` the one of them that the process is resumed from. `unsaved`: a control that never saves.
-    `trial`: what of the control's a restore is tried again with, such as the values of `attributes`.
+    `trial`: what of the control's a restore is tried again with, such as the values of `attributes`, or without; a control
+    is run again only without the evaluation at `boundary`.
     """
 
     job: str
@@ -48,12 +51,14 @@ class Task:
         if self.restore is not None:
             again = " again" if self.trial else ""
             return f"{self.job} × {self.restore}" + (f" @ {self.boundary}" if self.has_several_boundaries else "") + again
+        if self.trial:
+            return f"{self.job} control @ {self.boundary} again"
         return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else "")
 
     @property
     def is_control(self) -> bool:
         """Whether it is the control that the others are resumed from, and no repetition of it."""
-        return self.restore is None and not (self.repeat or self.unsaved)
+        return self.restore is None and not (self.repeat or self.unsaved or self.trial)
 
     @property
     def has_several_boundaries(self) -> bool:
@@ -66,6 +71,8 @@ class Task:
         """Where the process records."""
         if self.unsaved:
             return unsaved_of(Path(self.folder))
+        if self.restore is None and self.trial:
+            return unevaluated_of(Path(self.folder), self.boundary)
         if self.restore is None:
             return control_of(Path(self.folder), self.repeat)
         return resumed_of(Path(self.folder), self.restore, self.boundary, trial=self.trial)

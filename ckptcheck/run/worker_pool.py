@@ -1,4 +1,4 @@
-"""The parent's side of the processes: start servers, hand out tasks as cores come free, hear what becomes of them."""
+"""The parent's side of the processes: start servers, hand out tasks as cores come free, receive what becomes of them."""
 
 import contextlib
 import json
@@ -46,7 +46,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Event:
-    """What the process of a task said; `facts` depend on the kind of event."""
+    """What the process of a task emitted; `facts` depend on the kind of event."""
 
     task: Any  # a Task, of a type that whoever submitted it knows
     kind: str
@@ -63,7 +63,7 @@ class _Worker:
     task: Task
     number: int
     process: int | None = None
-    heard: float = 0.0
+    last_sign: float = 0.0  # of life
     timed_out: bool = False
 
 
@@ -89,7 +89,8 @@ class _Server:
                 start_new_session=True,
             )
 
-    def order(self, worker: _Worker) -> None:
+    def assign(self, worker: _Worker) -> None:
+        """Have the server start a process for the task of a worker."""
         task = worker.task
         output = str(task.run_folder / "output.txt")
         line = {"worker": worker.number, "output": output, "entry": task.entry, "task": asdict(task)}
@@ -102,10 +103,10 @@ class _Server:
     def lines(self) -> list[dict[str, Any]] | None:
         """Return the events that have arrived, or None when the server is gone."""
         assert self.process.stdout is not None
-        got = os.read(self.process.stdout.fileno(), 65536)
-        if not got:
+        received = os.read(self.process.stdout.fileno(), 65536)
+        if not received:
             return None
-        *lines, self.unread = (self.unread + got).split(b"\n")
+        *lines, self.unread = (self.unread + received).split(b"\n")
         return [json.loads(line) for line in lines]
 
     def kill(self) -> None:
@@ -118,7 +119,8 @@ class _Server:
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
+        """Return the last line that the server printed."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
@@ -177,7 +179,7 @@ class Workers:
         self._queue.append(_Worker(task, self._count))
 
     def events(self) -> Iterator[Event]:
-        """Yield what workers say until all submitted tasks have ended; tasks may be submitted meanwhile.
+        """Yield what workers emit until all submitted tasks have ended; tasks may be submitted meanwhile.
 
         Each task ends with one event `ended`, whose fact `trouble` is None or says why nothing can be said of the run.
 
@@ -187,7 +189,7 @@ class Workers:
         while self._queue or any(server.active for server in self._servers.values()):
             yield from self._hand_out()
             for key, _ in self._selector.select(timeout=0.2):
-                yield from self._heard(key.data)
+                yield from self._received(key.data)
             self._end_the_silent()
 
     def _server_of(self, worker: _Worker) -> _Server:
@@ -201,13 +203,13 @@ class Workers:
             if server.lost is not None:
                 yield _not_started(worker, server.lost)
             elif server.ready:
-                worker.heard = time.monotonic()
-                server.order(worker)
+                worker.last_sign = time.monotonic()
+                server.assign(worker)
             else:
                 waiting.append(worker)
         self._queue.extendleft(reversed(waiting))
 
-    def _heard(self, server: _Server) -> Iterator[Event]:
+    def _received(self, server: _Server) -> Iterator[Event]:
         lines = server.lines()
         if lines is None:
             yield from self._lost(server)
@@ -218,12 +220,12 @@ class Workers:
                 server.ready = True
                 continue
             worker = server.active[number]
-            worker.heard = time.monotonic()
+            worker.last_sign = time.monotonic()
             if kind == "started":
                 worker.process = line["process"]
             if kind == "ended":
                 del server.active[number]
-                line["trouble"] = self._why(worker, line["status"])
+                line["trouble"] = self._trouble(worker, line["status"])
             yield Event(worker.task, kind, line)
 
     def _lost(self, server: _Server) -> Iterator[Event]:
@@ -231,7 +233,7 @@ class Workers:
         server.lost = server.process.wait()
         if not server.ready:
             raise NotVerifiedError(
-                f"{self._imported} could not be imported by {sys.executable}: {server.last_words()}. "
+                f"{self._imported} could not be imported by {sys.executable}: {server.last_line()}. "
                 "Install what the job needs in this environment."
             )
         lost = [*server.active.values(), *(worker for worker in self._queue if self._server_of(worker) is server)]
@@ -247,11 +249,11 @@ class Workers:
             if not server.ready and now - server.started > START_TIMEOUT:
                 raise NotVerifiedError(f"{self._imported} took more than {START_TIMEOUT:g} s to import.")
             for worker in server.active.values():
-                if worker.process and not worker.timed_out and now - worker.heard > self._timeout:
+                if worker.process and not worker.timed_out and now - worker.last_sign > self._timeout:
                     worker.timed_out = True
                     os.kill(worker.process, signal.SIGKILL)
 
-    def _why(self, worker: _Worker, status: int) -> str | None:
+    def _trouble(self, worker: _Worker, status: int) -> str | None:
         if worker.timed_out:
             return f"it gave no sign of life for {self._timeout:g} s and was ended (--timeout)"
         return _status(status) if status < 0 else None

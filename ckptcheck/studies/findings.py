@@ -1,11 +1,13 @@
 """What a study's data supports, and no more, in sentences. Every number in them is one of the study's tables."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ckptcheck.studies import words
 from ckptcheck.studies.humps import RISE, WINDOW
-from ckptcheck.studies.result import LEVEL, Comparison, Study, reaching, sign_test
+from ckptcheck.studies.paired_test import LEVEL, PairedTest, seeds_needed
+from ckptcheck.studies.result import Result, reaching
 
 FEW = 3  # variants of which each is worth a mention
 
@@ -13,30 +15,40 @@ FEW = 3  # variants of which each is worth a mention
 Wording = tuple[str, str, str, str]
 
 
-def findings(study: Study) -> list[str]:
+def findings(study: Result) -> list[str]:
     """Return the findings of a study, the humps first."""
     compared = [text for wording in _wordings(study) for text in _of_measure(study, wording)]
     return [_humps(study), *_in_training(study), *_same_training(study), *compared, *_too_few(study)]
 
 
-def _wordings(study: Study) -> list[Wording]:
-    accuracies: list[Wording] = [
-        (reaching(each), f"Epochs to a validation accuracy of {100 * each:.4g} %", "fewer", "more")
-        for each in study.accuracies[-1:]  # the table has the others
-    ]
+def warnings(study: Result) -> list[str]:
+    """Return a sentence for what a reader must know of the runs themselves."""
+    # Within a job: some jobs need a setting of their own.
+    pairs = {(each.run.recipe.job, tuple(sorted(each.run.environment.items()))) for each in study.trained}
+    machines = max(Counter(job for job, _ in pairs).values())
+    broken = [each for each in study.trained if len(each.finite_losses) < study.epoch_count]
+    sentences = []
+    if machines > 1:
+        sentences.append(f"The runs were made in {machines} different environments; each run keeps its own.")
+    if broken:
+        names = ", ".join(f"{each.variant.name} seed {each.seed}" for each in broken[:3])
+        sentences.append(f"The loss of {len(broken)} of {len(study.trained)} runs became NaN or infinite, {names} among them.")
+    return sentences
+
+
+def _wordings(study: Result) -> list[Wording]:
+    end = f"Validation accuracy after {words.counted(study.epoch_count, 'epoch')}, in %"
     return [
         ("largest_rise", "Largest rise of the validation loss above its minimum, in %", "smaller", "larger"),
-        *accuracies,
-        (
-            "final_validation_accuracy",
-            f"Validation accuracy after {words.counted(study.epoch_count, 'epoch')}, in %",
-            "lower",
-            "higher",
+        *(
+            (reaching(accuracy), f"Epochs to a validation accuracy of {100 * accuracy:.4g} %", "fewer", "more")
+            for accuracy in study.accuracies[-1:]  # the table has the others
         ),
+        ("final_validation_accuracy", end, "lower", "higher"),
     ]
 
 
-def _humps(study: Study) -> str:
+def _humps(study: Result) -> str:
     """Say how many runs have a hump, of which variants."""
     counts = {each.name: sum(bool(run.humps) for run in study.of(each.name)) for each in study.variants}
     unfinished = sum(len(run.rises) > len(run.humps) for run in study.trained)
@@ -46,14 +58,14 @@ def _humps(study: Study) -> str:
     )
     total = sum(counts.values())
     if study.epoch_count < WINDOW:
-        found = f"Runs of {words.counted(study.epoch_count, 'epoch')} are too short to show one."
+        sentence = f"Runs of {words.counted(study.epoch_count, 'epoch')} are too short to show one."
     elif total == 0:
-        found = f"None of the {len(study.trained)} runs has one."
+        sentence = f"None of the {len(study.trained)} runs has one."
     else:
-        found = f"{total} of {len(study.trained)} runs have one: {_by_variant(counts, study.seeds)}."
+        sentence = f"{total} of {len(study.trained)} runs have one: {_by_variant(counts, study.seeds)}."
     if unfinished:
-        found += f" In {unfinished} the loss was still up when training ended; that is not counted."
-    return f"{what} {found}"
+        sentence += f" In {unfinished} the loss was still up when training ended; that is not counted."
+    return f"{what} {sentence}"
 
 
 def _by_variant(counts: Mapping[str, int], seeds: int) -> str:
@@ -62,15 +74,15 @@ def _by_variant(counts: Mapping[str, int], seeds: int) -> str:
     return f"from {min(counts.values())} to {max(counts.values())} of {seeds} of a variant"
 
 
-def _in_training(study: Study) -> list[str]:
+def _in_training(study: Result) -> list[str]:
     """Say whether the humps are in the training loss too."""
-    found = [(run, hump) for run in study.trained for hump in run.humps]
-    if not found:
+    humps = [(run, hump) for run in study.trained for hump in run.humps]
+    if not humps:
         return []
-    of_training = [run for run, hump in found if run.train_rise(hump) > RISE]
+    of_training = [run for run, hump in humps if run.train_rise(hump) > RISE]
     trainings = len({(run.seed, run.curves.train_loss) for run in of_training})
     seeds = len({run.seed for run in of_training})
-    sentence = f"In {len(of_training)} of {len(found)} humps the training loss rises at the same time by more than {RISE:.0%}."
+    sentence = f"In {len(of_training)} of {len(humps)} humps the training loss rises at the same time by more than {RISE:.0%}."
     if not of_training:
         return [sentence]
     return [
@@ -79,19 +91,18 @@ def _in_training(study: Study) -> list[str]:
     ]
 
 
-def _same_training(study: Study) -> list[str]:
+def _same_training(study: Result) -> list[str]:
     """Say which variants train alike to the last bit: what sets them apart is in the moving averages alone."""
-    names = [variant.name for variant in study.variants]
     sentences = []
-    for against in dict.fromkeys(each.against for each in study.variants if each.against in names):
-        others = [each.name for each in study.variants if each.against == against]
-        same = [name for name in others if study.same_training(name, str(against)) == study.seeds]
+    for against in dict.fromkeys(against for _, against in study.pairs):
+        others = [name for name, other in study.pairs if other == against]
+        same = [name for name in others if study.same_training(name, against) == study.seeds]
         if same:
             sentence = (
                 f"Training losses bit-equal to those of {against}, in every seed: {', '.join(same)}. What sets these "
                 "apart lies in the moving averages alone, and cannot make a hump of the training."
             )
-            disagree = _disagreeing(study, [str(against), *same])
+            disagree = _disagreeing(study, [against, *same])
             if disagree:
                 sentence += (
                     f" In {disagree} of {words.counted(study.seeds, 'seed')} the validation loss of some of them rises as "
@@ -101,47 +112,44 @@ def _same_training(study: Study) -> list[str]:
     return sentences
 
 
-def _disagreeing(study: Study, names: Sequence[str]) -> int:
+def _disagreeing(study: Result, names: Sequence[str]) -> int:
     """Return in how many seeds some of these variants have a rise as high as a hump, returned or not, and others have none."""
     by_seed = zip(*(study.of(name) for name in names), strict=True)
     return sum(len({bool(run.rises) for run in runs}) > 1 for runs in by_seed)
 
 
-def _of_measure(study: Study, wording: Wording) -> list[str]:
+def _of_measure(study: Result, wording: Wording) -> list[str]:
     """Say, for each variant that others are compared with, which of them differ from it by one measure."""
     measure, what, less, more = wording
-    found = [each for each in study.comparisons if each.measure == measure]
+    tests = [test for test in study.comparisons if test.measure == measure]
     return [
         f"{what}: {against} {words.spread(study.spread(against, measure), measure)}. "
-        + _differing([each for each in found if each.against == against], measure, less, more)
-        for against in dict.fromkeys(each.against for each in found)
+        + _differing([test for test in tests if test.against == against], measure, less, more)
+        for against in dict.fromkeys(test.against for test in tests)
         if not math.isnan(study.spread(against, measure).median)
     ]
 
 
-def _differing(compared: Sequence[Comparison], measure: str, less: str, more: str) -> str:
-    told = [_told(each, measure, less, more) for each in compared if each.supported]
-    rest = [each for each in compared if not each.supported]
+def _differing(tests: Sequence[PairedTest], measure: str, less: str, more: str) -> str:
+    clauses = [_difference(test, measure, less, more) for test in tests if test.supported]
+    rest = [test.variant for test in tests if not test.supported]
     if rest:
-        told.append("no difference is supported for " + ", ".join(each.variant for each in rest))
-    text = "; ".join(told)
-    return f"{text.replace('no', 'No', 1) if told[0].startswith('no difference') else text}."
+        clauses.append(f"{'no' if clauses else 'No'} difference is supported for {', '.join(rest)}")
+    return f"{'; '.join(clauses)}."
 
 
-def _told(each: Comparison, measure: str, less: str, more: str) -> str:
-    seeds = each.lower + each.equal + each.higher
-    word, count = (less, each.lower) if each.lower > each.higher else (more, each.higher)
-    return f"{each.variant} {words.spread(each.of_variant, measure)}, {word} in {count} of {seeds} seeds"
+def _difference(test: PairedTest, measure: str, less: str, more: str) -> str:
+    seeds = test.lower + test.equal + test.higher
+    word, count = (less, test.lower) if test.lower > test.higher else (more, test.higher)
+    return f"{test.variant} {words.spread(test.of_variant, measure)}, {word} in {count} of {seeds} seeds"
 
 
-def _too_few(study: Study) -> list[str]:
+def _too_few(study: Result) -> list[str]:
     """Say so where no outcome whatever could have supported a difference."""
-    if not study.comparisons:
+    count = len(study.pairs)
+    if not count:
         return []
-    count = sum(each.measure == study.comparisons[0].measure for each in study.comparisons)
-    needed = 1
-    while sign_test(0, needed) >= LEVEL / count:
-        needed += 1
+    needed = seeds_needed(count)
     if study.seeds >= needed:
         return [
             f"Supported: by a sign test over the {study.seeds} seeds, p below {LEVEL:g} divided by "

@@ -24,20 +24,17 @@ from ckptcheck.report.html.page import (
 )
 from ckptcheck.studies import words
 from ckptcheck.studies.catalogue import Variant
+from ckptcheck.studies.paired_test import PairedTest
 from ckptcheck.studies.plot import LINES, MOST_OVERLAID, PANELS, REFERENCE, curves_of
-from ckptcheck.studies.result import Comparison, Study
+from ckptcheck.studies.summary import Study
 
 EPOCHS = "epochs"
 FIRST_EPOCHS = 20
 
 
-def page(study: Study) -> str:
+def study_page(study: Study) -> str:
     """Return a study as one HTML file."""
-    recipe = study.trained[0].run.recipe
-    what = (
-        f"{recipe.options['dataset']}, {words.counted(study.epoch_count, 'epoch')}, "
-        f"{words.counted(study.seeds, 'seed')}. Curves are medians over the seeds, with a band from the lowest to the highest."
-    )
+    what = f"{words.extent(study)}. Curves are medians over the seeds, with a band from the lowest to the highest."
     sections = [
         Section("Findings", texts=[*study.warnings(), *study.findings()]),
         Section("Variants", texts=[what], tables=[_variants(study)]),
@@ -57,7 +54,7 @@ def _variants(study: Study) -> Table:
 def _variant(study: Study, variant: Variant) -> list[Cell]:
     spreads = [(study.spread(variant.name, measure), measure) for measure in study.measures]
     humps = sum(bool(run.humps) for run in study.of(variant.name))
-    cells = [Cell(words.spread(found, measure), number(found.median).value) for found, measure in spreads]
+    cells = [Cell(words.spread(spread, measure), number(spread.median).value) for spread, measure in spreads]
     return [Cell(variant.name), *cells, Cell(f"{humps} of {study.seeds}", humps), Cell(variant.text)]
 
 
@@ -67,15 +64,15 @@ def _comparisons(study: Study) -> Table:
     return Table(heads, [_comparison(each) for each in study.comparisons], title)
 
 
-def _comparison(each: Comparison) -> list[Cell]:
-    spreads = [Cell(words.spread(one, each.measure), number(one.median).value) for one in (each.of_variant, each.of_against)]
-    counts = [number(each.lower), number(each.equal), number(each.higher), number(each.p, lambda p: f"{p:.2g}")]
-    supported = Cell("yes", tone="good") if each.supported else Cell("no")
-    return [Cell(words.label(each.measure)), Cell(each.variant), Cell(each.against), *spreads, *counts, supported]
+def _comparison(test: PairedTest) -> list[Cell]:
+    spreads = [Cell(words.spread(one, test.measure), number(one.median).value) for one in (test.of_variant, test.of_against)]
+    counts = [number(test.lower), number(test.equal), number(test.higher), number(test.p, lambda p: f"{p:.2g}")]
+    supported = Cell("yes", tone="good") if test.supported else Cell("no")
+    return [Cell(words.label(test.measure)), Cell(test.variant), Cell(test.against), *spreads, *counts, supported]
 
 
 def _frame(frame: pd.DataFrame, title: str, where: str) -> Table:
-    rows, note = shortened([row for _, row in frame.iterrows()], lambda row: [_cell(value) for value in row], where)
+    rows, note = shortened(list(frame.itertuples(index=False)), lambda row: [_cell(value) for value in row], where)
     return Table(tuple(map(str, frame.columns)), rows, title, note, folded=True)
 
 
@@ -92,11 +89,11 @@ def _curves(study: Study) -> list[Section]:
     if len(study.variants) <= MOST_OVERLAID:
         colours = [(each.name, colour, DASHES[style]) for each, (colour, style) in zip(study.variants, LINES, strict=False)]
         return [_section(study, "Curves", [axis for axis, _ in PANELS], colours)]
-    names = {variant.name for variant in study.variants}
+    against = dict(study.pairs)
     own, _ = LINES[0]
     sections = []
     for variant in study.variants:
-        other = [(variant.against, REFERENCE, "dashed")] if variant.against in names and variant.against else []
+        other = [(against[variant.name], REFERENCE, "dashed")] if variant.name in against else []
         panels = ["train_loss", "validation_loss"]
         sections.append(_section(study, f"{variant.name}: {variant.text}", panels, [*other, (variant.name, own, "solid")]))
     return sections

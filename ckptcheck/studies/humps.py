@@ -53,14 +53,14 @@ def rises_of(losses: Sequence[float]) -> Floats:
 
 def humps_of(losses: Sequence[float]) -> list[Hump]:
     """Return the rises of a validation loss by epoch that are higher than `RISE`, in order."""
-    found: list[Hump] = []
+    humps: list[Hump] = []
     above = rises_of(losses)
     at = 0
     while at < len(above):
         if above[at] > RISE:
             length = next((n for n, rise in enumerate(above[at:]) if rise < END), len(above) - at)
-            found.append(Hump(at + 1 + WINDOW // 2, length, float(above[at : at + length].max()), at + length < len(above)))
+            humps.append(Hump(at + 1 + WINDOW // 2, length, float(above[at : at + length].max()), at + length < len(above)))
             at += length
         else:
             at += 1
-    return found
+    return humps

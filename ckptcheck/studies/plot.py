@@ -1,4 +1,7 @@
-"""The figure of a study: curves with the median and a band over the seeds, readable in grey."""
+"""The figure of a study: curves with the median and a band over the seeds, readable in grey.
+
+matplotlib is imported when something is drawn: it takes its time.
+"""
 
 import textwrap
 from pathlib import Path
@@ -9,7 +12,7 @@ import numpy as np
 from ckptcheck.report.outputs.figure import STYLES, save_figure
 from ckptcheck.studies import words
 from ckptcheck.studies.humps import Floats
-from ckptcheck.studies.result import Study
+from ckptcheck.studies.summary import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +35,7 @@ PANELS = (
 def plot_study(study: Study) -> "Figure":
     """Draw a study: few variants over one another, many side by side."""
     figure = _overlaid(study) if len(study.variants) <= MOST_OVERLAID else _side_by_side(study)
-    recipe = study.trained[0].run.recipe
-    what = f"{recipe.options['dataset']}, {words.counted(study.seeds, 'seed')}: median, band from lowest to highest"
+    what = f"{study.dataset}, {words.counted(study.seeds, 'seed')}: median, band from lowest to highest"
     figure.suptitle(f"{study.definition.question}\n{what}", fontsize=12)
     return figure
 
@@ -67,11 +69,11 @@ def _side_by_side(study: Study) -> "Figure":
     rows = -(-len(study.variants) // COLUMNS)
     figure = Figure(figsize=(10.6, 1.1 + 2.1 * rows), layout="constrained")
     axes = list(figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat)
-    names = {variant.name for variant in study.variants}
+    against = dict(study.pairs)
     colour, _ = LINES[0]
     for axis, variant in zip(axes, study.variants, strict=False):
-        if variant.against in names:
-            _band(axis, curves_of(study, variant.against, "validation_loss"), REFERENCE, "--", variant.against)
+        if other := against.get(variant.name):
+            _band(axis, curves_of(study, other, "validation_loss"), REFERENCE, "--", other)
         _band(axis, curves_of(study, variant.name, "validation_loss"), colour, "-", variant.name)
         axis.set_title(textwrap.fill(variant.text, 56), fontsize=8, loc="left")
         axis.legend(fontsize=8, loc="upper right")
@@ -103,11 +105,11 @@ def _scale(axis: "Axes", curve: str) -> None:
 
 def _mark_humps(axis: "Axes", study: Study) -> None:
     """Mark where humps begin and how long they are, a row for each variant, below the curves."""
-    found = [(row, each) for row, variant in enumerate(study.variants) for each in study.of(variant.name) if each.humps]
-    for row, each in found:
+    rows = [(row, run) for row, variant in enumerate(study.variants) for run in study.of(variant.name) if run.humps]
+    for row, run in rows:
         colour, _ = LINES[row]
         height = 0.03 + 0.03 * row
-        for hump in each.humps:
+        for hump in run.humps:
             axis.plot(
                 [hump.start, hump.start + hump.length - 1],
                 [height, height],
@@ -116,5 +118,5 @@ def _mark_humps(axis: "Axes", study: Study) -> None:
                 linewidth=4,
                 alpha=0.6,
             )
-    if found:
+    if rows:
         axis.text(0.01, 0.03 + 0.03 * len(study.variants), "bars: humps", transform=axis.transAxes, fontsize=8)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.job.frameworks import preloads
@@ -23,10 +23,9 @@ from ckptcheck.run.dispatch import run as run_groups
 from ckptcheck.run.worker_pool import Event
 from ckptcheck.studies import training
 from ckptcheck.studies.catalogue import Definition, Variant, definition, options_of
+from ckptcheck.studies.result import Trained
+from ckptcheck.studies.summary import Study
 from ckptcheck.studies.training import Recipe, Task, TrainingRun
-
-if TYPE_CHECKING:
-    from ckptcheck.studies.result import Study
 
 SEEDS = 5
 ACCURACIES = (0.95, 0.98)
@@ -48,7 +47,7 @@ def study(
     folder: Path | str | None = None,
     executor: Executor | str | None = None,
     watch: Watch | None = None,
-) -> "Study":
+) -> Study:
     """Train the variants of a study with several seeds, side by side, and put their curves together.
 
     Args:
@@ -79,8 +78,6 @@ def study(
         with opened(executor) as place:
             top.mkdir(parents=True, exist_ok=True)
             _train(planned, top, timeout, place, watch or (lambda event: None))
-        from ckptcheck.studies.result import Study, Trained
-
         trained = [Trained(variant, seed, _kept(recipe, top)) for variant, seed, recipe in planned]
         return Study(asked, tuple(accuracies), tuple(trained))
     finally:
@@ -146,10 +143,10 @@ def folder_of(recipe: Recipe) -> str:
 
 
 def _kept(recipe: Recipe, top: Path) -> TrainingRun:
-    found = training.read(top / folder_of(recipe))
-    if found is None:
+    run = training.read(top / folder_of(recipe))
+    if run is None:
         raise NotVerifiedError(f"The run {folder_of(recipe)} left no record.")
-    return found
+    return run
 
 
 def _train(planned: Sequence[Planned], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:

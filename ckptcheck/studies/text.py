@@ -7,27 +7,25 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ckptcheck.report.outputs.console import print_trimmed
 from ckptcheck.studies import words
 from ckptcheck.studies.catalogue import Variant
-from ckptcheck.studies.result import Spread, Study, reaching
+from ckptcheck.studies.paired_test import Spread
+from ckptcheck.studies.result import reaching
+from ckptcheck.studies.summary import Study
 
 
 def show(study: Study, console: Console) -> None:
     """Print a study as wide as the console."""
-    recipe = study.trained[0].run.recipe
-    with console.capture() as captured:
-        console.print()
-        console.print(Text(study.definition.question, style="bold"))
-        console.print(
-            f"{recipe.options['dataset']}, {words.counted(study.epoch_count, 'epoch')}, "
-            f"{words.counted(study.seeds, 'seed')}: median (range); ∞: never reached"
-        )
-        console.print()
-        console.print(_fitting(study, console))
-        console.print(_legend(study))
-        for finding in study.findings():
-            console.print(Padding(Text(finding), (0, 0, 1, 0)))
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+    print_trimmed(
+        console,
+        Text(),
+        Text(study.definition.question, style="bold"),
+        Text(f"{words.extent(study)}: median (range); ∞: never reached\n"),
+        _fitting(study, console),
+        _legend(study),
+        *(Padding(Text(finding), (0, 0, 1, 0)) for finding in study.findings()),
+    )
 
 
 def _fitting(study: Study, console: Console) -> RenderableType:
@@ -59,8 +57,8 @@ def _cells(study: Study, variant: Variant, with_range: bool) -> list[str]:
     ]
 
 
-def _written(found: Spread, measure: str, with_range: bool) -> str:
-    return words.spread(found, measure) if with_range else words.number(found.median, measure)
+def _written(values: Spread, measure: str, with_range: bool) -> str:
+    return words.spread(values, measure) if with_range else words.number(values.median, measure)
 
 
 def _legend(study: Study) -> RenderableType:

@@ -15,8 +15,8 @@ from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Job, Score
 from ckptcheck.job.shipped import make_job
 from ckptcheck.run import environment
-from ckptcheck.run.heartbeat import Heartbeat
-from ckptcheck.run.worker import Say, told
+from ckptcheck.run.heartbeat import Emit, Heartbeat
+from ckptcheck.run.worker import exit_status
 
 # What a run's numbers depend on: these packages, and these sources of ours.
 PACKAGES = ("tensorflow", "tf-keras", "numpy")
@@ -89,10 +89,10 @@ class Task:
         return Path(self.folder)
 
 
-def main(task: Task, say: Say) -> int:
-    """Carry out a task. `say` tells the parent how far it is. Returns the exit status of the process."""
+def main(task: Task, emit: Emit) -> int:
+    """Carry out a task. `emit` tells the parent how far it is. Returns the exit status of the process."""
     os.environ.update(task.environment)
-    return told(lambda: _train(task, Recipe(**task.recipe), say), say)
+    return exit_status(lambda: _train(task, Recipe(**task.recipe), emit), emit)
 
 
 def versions() -> dict[str, str]:
@@ -113,13 +113,13 @@ def _check_versions(wanted: Mapping[str, str]) -> None:
             )
 
 
-def _train(task: Task, recipe: Recipe, say: Say) -> None:
+def _train(task: Task, recipe: Recipe, emit: Emit) -> None:
     _check_versions(recipe.versions)
     job, seed = make_job(recipe.job, recipe.options)
-    say("described", steps=recipe.epochs * job.steps_per_epoch, first=0)
+    emit("described", steps=recipe.epochs * job.steps_per_epoch, first=0)
     started = time.perf_counter()
     job.build(seed)
-    beat = Heartbeat(lambda done: say("step", done=done))
+    beat = Heartbeat(lambda done: emit("step", done=done))
     epochs = [_epoch(job, number, beat) for number in range(recipe.epochs)]
     seconds = time.perf_counter() - started
     curves = Curves(*zip(*epochs, strict=True))
@@ -138,9 +138,9 @@ def _epoch(job: Scored, number: int, beat: Heartbeat) -> tuple[float, float, flo
     return loss, accuracy, validation.loss, validation.accuracy
 
 
-def write(found: TrainingRun, folder: Path) -> None:
+def write(run: TrainingRun, folder: Path) -> None:
     """Keep a run: its record is there whole or not at all."""
-    text = json.dumps({"format_version": FORMAT_VERSION} | asdict(found), indent=1)
+    text = json.dumps({"format_version": FORMAT_VERSION} | asdict(run), indent=1)
     partial = folder / f"{RECORD}.partial"
     partial.write_text(text, encoding="utf-8")
     partial.replace(folder / RECORD)
@@ -154,11 +154,11 @@ def read(folder: Path) -> TrainingRun | None:
     """
     path = folder / RECORD
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        version = found.pop("format_version")
-        curves = {name: tuple(values) for name, values in found.pop("curves").items()}
+        record = json.loads(path.read_text(encoding="utf-8"))
+        version = record.pop("format_version")
+        curves = {name: tuple(values) for name, values in record.pop("curves").items()}
         if version == FORMAT_VERSION:
-            return TrainingRun(recipe=Recipe(**found.pop("recipe")), curves=Curves(**curves), **found)
+            return TrainingRun(recipe=Recipe(**record.pop("recipe")), curves=Curves(**curves), **record)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -2,7 +2,8 @@
 
 import math
 
-from ckptcheck.studies.result import Spread
+from ckptcheck.studies.paired_test import Spread
+from ckptcheck.studies.result import Result
 
 
 def epochs(value: float) -> str:
@@ -33,9 +34,9 @@ def number(value: float, measure: str) -> str:
     return "–" if math.isnan(value) else WRITERS.get(measure, epochs)(value)
 
 
-def spread(found: Spread, measure: str) -> str:
+def spread(values: Spread, measure: str) -> str:
     """Write median and range: `10 (9–11)`; only the median where there is no range."""
-    median, low, high = (number(value, measure) for value in (found.median, found.low, found.high))
+    median, low, high = (number(value, measure) for value in (values.median, values.low, values.high))
     return median if low == high else f"{median} ({low}–{high})"
 
 
@@ -55,3 +56,8 @@ def label(measure: str) -> str:
 def counted(count: int, what: str) -> str:
     """Write a number of things: `1 seed`, `5 seeds`."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def extent(study: Result) -> str:
+    """Write what a study trained on, and how much: `digits, 100 epochs, 5 seeds`."""
+    return f"{study.dataset}, {counted(study.epoch_count, 'epoch')}, {counted(study.seeds, 'seed')}"

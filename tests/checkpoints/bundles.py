@@ -1,4 +1,4 @@
-"""Bundles written without TensorFlow, whole or forged; test_bundle.py shows that TensorFlow reads them."""
+"""Bundles written without TensorFlow, whole or forged; test_against_tensorflow.py shows that TensorFlow reads them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,9 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
+from ckptcheck.arrays import Array
 from ckptcheck.checkpoints.reader import checksum, joined, masked
+from ckptcheck.checkpoints.tensor_bundle.messages import Extent, slice_key
 
 # Numbers of types.proto, by NumPy's names.
 NUMBERS = {
@@ -34,7 +36,7 @@ NUMBERS = {
 STRING = 7
 MAGIC = 0xDB4775248B80FB57
 
-Value = np.ndarray | list[bytes]
+Value = Array | list[bytes]
 
 
 @dataclass(frozen=True)
@@ -89,20 +91,32 @@ def table(rows: Sequence[tuple[bytes, bytes]], at_once: int = 10) -> bytes:
     for first in range(0, len(rows), at_once):
         part = rows[first : first + at_once]
         content = block(part)
-        places.append((part[-1][0], varint(len(found)) + varint(len(content))))
+        places.append((part[-1][0], place(len(found), len(content))))
         found += sealed(content)
-    handles = b""
+    handles = []
     for content in (block([]), block(places)):
-        handles += varint(len(found)) + varint(len(content))
+        handles.append(place(len(found), len(content)))
         found += sealed(content)
-    return found + handles.ljust(40, b"\0") + MAGIC.to_bytes(8, "little")
+    return found + footer(*handles)
+
+
+def place(offset: int, size: int) -> bytes:
+    return varint(offset) + varint(size)
+
+
+def footer(meta: bytes, blocks: bytes) -> bytes:
+    return (meta + blocks).ljust(40, b"\0") + MAGIC.to_bytes(8, "little")
+
+
+# An index file of one block, which is compressed.
+COMPRESSED = sealed(block([]), 1) + footer(place(0, 8), place(0, 8))
 
 
 def header(shards: int = 1, big_endian: bool = False) -> bytes:
     return field(1, shards) + (field(2, 1) if big_endian else b"")
 
 
-def index(entries: Mapping[str | bytes, Row | bytes], head: bytes | None = None) -> bytes:
+def index(entries: Mapping[str, Row | bytes] | Mapping[bytes, Row | bytes], head: bytes | None = None) -> bytes:
     """Return an index file."""
     rows = [
         (key.encode() if isinstance(key, str) else key, each if isinstance(each, bytes) else each.message())
@@ -138,9 +152,10 @@ def rows_and_data(tensors: Mapping[str, Value]) -> tuple[dict[str, Row], bytes]:
 def write(prefix: Path, tensors: Mapping[str, Value], **forged: Row | bytes) -> Path:
     """Write a bundle of one data file; `forged` are entries instead of the right ones."""
     rows, data = rows_and_data(tensors)
+    entries: dict[str, Row | bytes] = {**rows, **forged}
     prefix.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{prefix}.data-00000-of-00001").write_bytes(data)
-    Path(f"{prefix}.index").write_bytes(index({**rows, **forged}))
+    Path(f"{prefix}.index").write_bytes(index(entries))
     return prefix
 
 
@@ -149,10 +164,8 @@ def write_state(folder: Path, newest: str, *kept: str) -> None:
     (folder / "checkpoint").write_text("\n".join(lines) + "\n")
 
 
-def sliced(name: str, value: np.ndarray, cuts: Sequence[tuple[tuple[int, int], ...]]) -> tuple[dict[bytes, Row], bytes]:
+def sliced(name: str, value: Array, cuts: Sequence[tuple[tuple[int, int], ...]]) -> tuple[dict[bytes, Row], bytes]:
     """Lay a partitioned variable out: the entry of the whole, one for each slice (start and length by dimension), and the data."""
-    from ckptcheck.checkpoints.tensor_bundle.messages import Extent, slice_key
-
     number, data = NUMBERS[value.dtype.name], b""
     rows = {name.encode(): Row(number, value.shape, slices=cuts)}
     for cut in cuts:
@@ -163,7 +176,7 @@ def sliced(name: str, value: np.ndarray, cuts: Sequence[tuple[tuple[int, int], .
     return rows, data
 
 
-def write_sliced(prefix: Path, name: str, value: np.ndarray, cuts: Sequence[tuple[tuple[int, int], ...]]) -> Path:
+def write_sliced(prefix: Path, name: str, value: Array, cuts: Sequence[tuple[tuple[int, int], ...]]) -> Path:
     rows, data = sliced(name, value, cuts)
     Path(f"{prefix}.data-00000-of-00001").write_bytes(data)
     Path(f"{prefix}.index").write_bytes(index(rows))

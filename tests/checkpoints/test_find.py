@@ -1,4 +1,4 @@
-"""Which checkpoint a path stands for, and what a state file says."""
+"""Which checkpoint a path stands for."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from ckptcheck import UsageError
-from ckptcheck.checkpoints import DamagedError, Found, find, state_file
+from ckptcheck.checkpoints import DamagedError, Location, find
 from ckptcheck.checkpoints.find import by_number
+from ckptcheck.checkpoints.keras.format import ARCHIVE, HDF5
+from ckptcheck.checkpoints.tensor_bundle.format import TENSOR_BUNDLE
 from tests.checkpoints.bundles import write, write_state
 
 TENSORS = {"x": np.zeros(2)}
@@ -28,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_prefix_and_its_files(name: str, folder: Path) -> None:
     (folder / "model.ckpt-10.meta").touch()
     found = find(folder / name)
-    assert (found.path, found.chosen, found.is_keras) == (folder / "model.ckpt-10", "", False)
+    assert found == Location(folder / "model.ckpt-10", TENSOR_BUNDLE)
 
 
 @pytest.mark.parametrize("name", ["", "checkpoint"])
@@ -63,7 +65,8 @@ def test_a_folder_of_the_same_name(folder: Path) -> None:
     """The state file names a prefix; and so does who names it."""
     write(folder / "model.ckpt-9" / "other-1", {"x": np.ones(2)})
     assert find(folder).path == folder / "model.ckpt-9"
-    assert find(folder / "model.ckpt-9") == Found(folder / "model.ckpt-9", f"there is a folder {folder / 'model.ckpt-9'}, too")
+    chosen = f"there is a folder {folder / 'model.ckpt-9'}, too"
+    assert find(folder / "model.ckpt-9") == Location(folder / "model.ckpt-9", TENSOR_BUNDLE, chosen)
 
 
 def test_a_state_file_names_nothing_but_a_prefix(folder: Path) -> None:
@@ -93,9 +96,9 @@ def test_a_saved_model(tmp_path: Path) -> None:
 
 
 def test_a_file_of_keras(tmp_path: Path) -> None:
-    for name in ("model.keras", "model.weights.h5"):
+    for name, format_ in (("model.keras", ARCHIVE), ("model.weights.h5", HDF5)):
         (tmp_path / name).touch()
-        assert find(tmp_path / name).is_keras
+        assert find(tmp_path / name) == Location(tmp_path / name, format_)
 
 
 def test_what_is_no_checkpoint(folder: Path) -> None:
@@ -126,65 +129,6 @@ def test_a_checkpoint_of_the_first_kind(folder: Path) -> None:
     (folder / "model.ckpt-9.index").rename(folder / "old.ckpt")
     with pytest.raises(UsageError, match=r"old\.ckpt is a checkpoint of the first kind \(V1\)"):
         find(folder / "old.ckpt")
-
-
-def state(folder: Path, text: str | bytes) -> state_file.State:
-    (folder / "checkpoint").write_bytes(text if isinstance(text, bytes) else text.encode())
-    found = state_file.read(folder)
-    assert found is not None
-    return found
-
-
-def test_a_state_file(tmp_path: Path) -> None:
-    found = state(
-        tmp_path,
-        '# said so\nmodel_checkpoint_path: "m-\\303\\274-2\\"x\\""\r\nall_model_checkpoint_paths: \'m-1\'\n\n'
-        'all_model_checkpoint_paths: "m-\\x32"\nall_model_checkpoint_timestamps: 1.5\nlast_preserved_timestamp: 1e9\n',
-    )
-    assert (found.newest, found.kept) == ('m-ü-2"x"', ("m-1", "m-2"))
-    assert found.resolve("m-1") == tmp_path / "m-1"
-    assert found.resolve("/m-1") == Path("/m-1")
-    assert state(tmp_path, 'model_checkpoint_path: "a" all_model_checkpoint_paths: "a"').kept == ("a",)
-    assert state(tmp_path, 'model_checkpoint_path: "a" # said so\n').newest == "a"
-    assert state(tmp_path, 'model_checkpoint_path: "ck" "pt-1";').newest == "ckpt-1"
-    assert state(tmp_path, b'model_checkpoint_path: "\xff"').newest == "\udcff"
-
-
-TORN = {
-    "with a mark": (
-        '\ufeffmodel_checkpoint_path: "a"',
-        "line 1 is no line of a state file: '\\ufeffmodel_checkpoint_path: \"a\"'",
-    ),
-    "with more than there is": ('model_checkpoint_path: "a"\nother: 1', "line 2 is no line of a state file: 'other: 1'"),
-    "empty": ("", "it names no checkpoint: it is empty, or its writing was interrupted"),
-    "cut off": ('model_checkpoint_path: "mod', "line 1 is no line of a state file: 'model_checkpoint_path: \"mod'"),
-    "of another kind": ("\0\1\2", "line 1 is no line of a state file: '\\x00\\x01\\x02'"),
-    "without the newest": (
-        'all_model_checkpoint_paths: "a"',
-        "it names no checkpoint: it is empty, or its writing was interrupted",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", TORN)
-def test_a_torn_state_file(what: str, tmp_path: Path) -> None:
-    text, sentence = TORN[what]
-    with pytest.raises(DamagedError) as caught:
-        state(tmp_path, text)
-    assert str(caught.value) == f"{tmp_path / 'checkpoint'}: {sentence}."
-
-
-def test_no_state_file(tmp_path: Path) -> None:
-    assert state_file.read(tmp_path) is None
-    (tmp_path / "checkpoint").mkdir()  # as Keras' callbacks make one of this name
-    assert state_file.read(tmp_path) is None
-
-
-def test_a_state_file_of_any_size_is_not_read(tmp_path: Path) -> None:
-    with (tmp_path / "checkpoint").open("wb") as file:
-        file.truncate(1 << 40)
-    with pytest.raises(DamagedError, match="too many for a state file"):
-        state_file.read(tmp_path)
 
 
 def test_order_by_number() -> None:

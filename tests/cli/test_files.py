@@ -14,8 +14,8 @@ import pytest
 
 from ckptcheck import cli
 from ckptcheck.checkpoints import CHUNK
-from ckptcheck.filetools.tables import columns, size
 from tests.checkpoints.bundles import Value, write, write_sparse, write_state
+from tests.processes import default_sigint
 
 SAVED: dict[str, Value] = {
     "bn/gamma": np.array([1.0, 1.5], "float32"),
@@ -189,34 +189,6 @@ def test_names_do_not_move_the_cursor(folder: Path, capsys: pytest.CaptureFixtur
         assert "new line" not in out.splitlines()
 
 
-def test_in_a_narrow_terminal_numbers_stand_below() -> None:
-    rows = [["conv1/kernel", "float32[3,3]", "1", "22"], ["b", "float32", "333", "4"]]
-    assert columns(("name", "type", "bytes", "max"), rows, 2, 32) == [
-        "name  type",
-        "    bytes  max",
-        "conv1/kernel  float32[3,3]",
-        "        1   22",
-        "b  float32",
-        "      333    4",
-    ]
-    assert columns(("name", "type", "bytes", "max"), rows, 2, 38)[1] == "conv1/kernel  float32[3,3]      1   22"
-
-
-def test_sizes() -> None:
-    counts = (0, 999, 1000, 9_940, 9_960, 999_499, 999_500, 123_456_789, 5_000_000_000_000)
-    assert [size(each) for each in counts] == [
-        "0 B",
-        "999 B",
-        "1.0 kB",
-        "9.9 kB",
-        "10 kB",
-        "999 kB",
-        "1.0 MB",
-        "123 MB",
-        "5,000 GB",
-    ]
-
-
 RUN = "import sys; from ckptcheck.cli import main; sys.argv[1:] = {arguments!r}\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
 
 
@@ -234,9 +206,8 @@ def on_a_terminal(arguments: list[str], interrupt: bool = False, before: Sequenc
     """Give a command whose standard error is a terminal, maybe Ctrl-C once it shows progress; return exit code and outputs."""
     ours, theirs = os.openpty()
     command = [*before, sys.executable, "-c", AT_ONCE, *arguments]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=theirs, env=os.environ | {"TERM": "xterm", "COLUMNS": "80"}
-    )
+    terminal = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=terminal, preexec_fn=default_sigint)
     os.close(theirs)
     shown = b""
     with contextlib.suppress(OSError):  # the terminal ends with the process

@@ -5,8 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .expected import VARIANTS, Planted, planted
 from .matrix import Row, run, run_some, table, wrong
+from .planted import VARIANTS, Planted, planted
 
 
 def main() -> int:

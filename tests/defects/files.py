@@ -1,11 +1,18 @@
-"""Defects planted in jobs that call `fit` of Keras on images of digits: what files do not hold, and what is done beside them."""
+"""Defects planted in jobs that call `fit` of Keras on images of digits: what files do not hold, and what is done beside them.
 
+This job, and what it must show, was written by somebody who knew the sentences of the catalogue and none of the code that looks
+for causes: it shows whether causes follow from evidence, and not from what the other jobs happen to be like.
+"""
+
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ways import OMITTED, RESTARTED, SLOTS_AND_STEP, Way, clean, defect, pair
 
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.jobs.datasets import load
@@ -13,7 +20,7 @@ from ckptcheck.jobs.datasets import load
 BATCH, STEPS, CLASSES, EPOCHS = 16, 8, 10, 4
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("conv", "norm", "left", "right", "head"),
         "convolution": True,
@@ -43,14 +50,18 @@ VARIANTS = (
 
 class Fit(FitJob):
     steps_per_epoch = STEPS
-    restores = ("keras",)
+    ways: Mapping[str, Way] = {}
     dense = keras.layers.Dense
     exchanged = False
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         self.variant = VARIANTS[variant]
 
-    def model(self, **named):
+    @property
+    def restores(self) -> tuple[str, ...]:  # type: ignore[override]  # of a base that has an attribute
+        return tuple(self.ways)
+
+    def model(self, **named: Any) -> Any:
         first, norm, left, right, head = self.variant["names"]
         units = self.variant["units"]
         image = keras.Input((8, 8, 1))
@@ -68,40 +79,40 @@ class Fit(FitJob):
         net = keras.layers.Add()(branches[::-1] if self.exchanged else branches)
         return self.compiled(keras.Model(image, self.dense(CLASSES, name=head, dtype="float32")(net)), **named)
 
-    def norm(self, **named):
+    def norm(self, **named: Any) -> Any:
         return keras.layers.BatchNormalization(momentum=0.9, **named)
 
-    def between(self, net):
+    def between(self, net: Any) -> Any:
         return net
 
-    def optimizer(self, **named):
+    def optimizer(self, **named: Any) -> Any:
         return self.variant["optimizer"](self.variant["rate"](1.0), **named)
 
-    def compiled(self, model, **named):
+    def compiled(self, model: Any, **named: Any) -> Any:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(self.optimizer(**named), loss, metrics=["accuracy"])
         return model
 
-    def images(self):
+    def images(self) -> Any:
         digits = load("digits")
         return digits.train_images[: BATCH * STEPS], self.labels(digits.train_labels[: BATCH * STEPS])
 
-    def labels(self, labels):
+    def labels(self, labels: Any) -> Any:
         return labels
 
-    def validation(self):
+    def validation(self) -> Any:
         digits = load("digits")
         return digits.validation_images[:64], self.labels(digits.validation_labels[:64])
 
-    def callbacks(self):
+    def callbacks(self) -> Any:
         return []
 
-    def fit(self, model, callbacks, initial_epoch):
+    def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         x, y = self.images()
         given = {"callbacks": [*self.callbacks(), *callbacks], "initial_epoch": initial_epoch, "epochs": EPOCHS}
         model.fit(x, y, batch_size=BATCH, shuffle=False, **given)
 
-    def replace(self, **named):
+    def replace(self, **named: Any) -> None:
         """Make the model anew, as a script does that is started again."""
         self.replace_model(lambda: self.model(**named))
 
@@ -109,33 +120,33 @@ class Fit(FitJob):
 # --- How the files are read -------------------------------------------------------------------------------------------------
 
 
-def whole(job, folder):
+def whole(job: Any, folder: Path) -> Any:
     return FitJob.restore(job, folder, "keras")
 
 
-def fresh(job, folder):
+def fresh(job: Any, folder: Path) -> Any:
     """The optimizer has no slots yet, and gets none."""
     return FitJob.restore(job, folder, "weights")
 
 
-def built(job, folder):
+def built(job: Any, folder: Path) -> Any:
     job.live.optimizer.build(job.live.trainable_variables)
     return FitJob.restore(job, folder, "weights")
 
 
-def renamed(job, folder):
+def renamed(job: Any, folder: Path) -> Any:
     """Clean: layers have other names, and files of weights do not hold their names."""
     job.variant = job.variant | {"names": tuple(f"new_{name}" for name in job.variant["names"])}
     job.replace()
     return built(job, folder)
 
 
-def other_setting(job, folder):
+def other_setting(job: Any, folder: Path) -> Any:
     job.replace(**job.variant["other"])
     return built(job, folder)
 
 
-def branches_exchanged(job, folder):
+def branches_exchanged(job: Any, folder: Path) -> Any:
     """Two layers of one class and shape come in another order in the model: files of weights number them."""
     job.exchanged = True
     job.replace()
@@ -146,7 +157,7 @@ class Head(keras.layers.Dense):
     """A class of one's own in the place of the one that was saved."""
 
 
-def skip_mismatch(job, folder):
+def skip_mismatch(job: Any, folder: Path) -> Any:
     """What is not in the file under the same class is skipped, with a warning."""
     job.dense = Head
     job.replace()
@@ -155,7 +166,7 @@ def skip_mismatch(job, folder):
     return built(job, folder)
 
 
-def one_layer_by_hand(job, folder):
+def one_layer_by_hand(job: Any, folder: Path) -> Any:
     """Layer by layer, and one is forgotten."""
     layer = job.live.get_layer(job.variant["names"][2])
     kept = layer.get_weights()
@@ -164,7 +175,7 @@ def one_layer_by_hand(job, folder):
     return restored
 
 
-def half(job, folder):
+def half(job: Any, folder: Path) -> Any:
     """The weights come from a file that holds them in half precision."""
     restored = built(job, folder)
     newest = max(folder.glob("half-*.npz"), key=lambda each: int(each.stem.rpartition("-")[2]))
@@ -173,11 +184,11 @@ def half(job, folder):
     return restored
 
 
-def torn(job, folder):
+def torn(job: Any, folder: Path) -> Any:
     return FitJob.restore(job, folder / "torn", "keras")
 
 
-def last_by_name(job, folder):
+def last_by_name(job: Any, folder: Path) -> Any:
     """`model-8` comes after `model-16` in the order of text; the epoch is said by whoever starts the job again."""
     restored = whole(job, folder)
     job.load_model(sorted(folder.glob("model-*.keras"))[-1])
@@ -187,50 +198,47 @@ def last_by_name(job, folder):
 # --- What is done after it --------------------------------------------------------------------------------------------------
 
 
-def compiling_again(job):
+def compiling_again(job: Any) -> None:
     job.compiled(job.live)
 
 
-def other_rate(job):
+def other_rate(job: Any) -> None:
     job.live.optimizer.learning_rate = job.variant["rate"](0.3)
 
 
-def wrong_epoch(job):
+def wrong_epoch(job: Any) -> None:
     job.initial_epoch -= 1
 
 
-def frozen(job):
+def frozen(job: Any) -> None:
     job.live.get_layer(job.variant["names"][0]).trainable = False
-
-
-TABLE = {
-    "whole": (whole,),
-    "built-weights": (built,),
-    "renamed-layers": (renamed,),
-    "fresh-weights": (fresh,),
-    "compiling-again": (whole, compiling_again),
-    "other-rate": (whole, other_rate),
-    "other-setting": (other_setting,),
-    "wrong-epoch": (whole, wrong_epoch),
-    "frozen": (whole, frozen),
-    "branches-exchanged": (branches_exchanged,),
-    "skip-mismatch": (skip_mismatch,),
-    "one-layer-by-hand": (one_layer_by_hand,),
-    "half": (half,),
-    "torn": (torn,),
-    "last-by-name": (last_by_name,),
-    "half-and-wrong-epoch": (half, wrong_epoch),
-    "other-setting-and-frozen": (other_setting, frozen),
-    "one-layer-by-hand-and-other-rate": (one_layer_by_hand, other_rate),
-}
 
 
 class Files(Fit):
     """One control, and files that are read in many ways."""
 
-    restores = tuple(TABLE)
+    ways = {
+        "whole": clean(whole),
+        "built-weights": clean(built),
+        "renamed-layers": clean(renamed),
+        "fresh-weights": defect(SLOTS_AND_STEP, fresh),
+        "compiling-again": defect(SLOTS_AND_STEP, whole, compiling_again),
+        "other-rate": defect([("learning-rate-differs", None)], whole, other_rate),
+        "other-setting": defect([("hyperparameters-differ", None)], other_setting),
+        "wrong-epoch": defect([("wrong-first-step", None)], whole, wrong_epoch),
+        "frozen": defect([("mode-differs", None)], whole, frozen),
+        "branches-exchanged": defect([("weights-swapped", None)], branches_exchanged),
+        "skip-mismatch": defect([("weights-lost", None)], skip_mismatch),
+        "one-layer-by-hand": defect([("weights-lost", None)], one_layer_by_hand),
+        "half": defect([("precision-lost", None)], half),
+        "torn": defect([("checkpoint-damaged", None)], torn),
+        "last-by-name": defect([("older-checkpoint", None)], last_by_name),
+        "half-and-wrong-epoch": pair(half, wrong_epoch),
+        "other-setting-and-frozen": pair(other_setting, frozen),
+        "one-layer-by-hand-and-other-rate": pair(one_layer_by_hand, other_rate),
+    }
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         self.live.save(folder / f"model-{step}.keras")
         self.live.save_weights(folder / f"model-{step}.weights.h5")
         halves = [np.array(each).astype("float16") for each in self.live.trainable_variables]
@@ -239,8 +247,8 @@ class Files(Fit):
         data = (folder / f"model-{step}.keras").read_bytes()
         (folder / "torn" / f"model-{step}.keras").write_bytes(data[: len(data) // 2])
 
-    def restore(self, folder, restore):
-        read, *after = TABLE[restore]
+    def restore(self, folder: Path, restore: str) -> Any:
+        read, *after = self.ways[restore].how
         restored = read(self, Path(folder))
         for change in after:
             change(self)
@@ -253,22 +261,32 @@ class Files(Fit):
 class Dropout(Fit):
     """The state of a seed generator is in no file: a model that is loaded draws another seed, the same model begins again."""
 
-    restores = ("keras", "weights-built", "checkpoint")
-    seed = None
+    ways = {
+        "keras": defect(RESTARTED),
+        "weights-built": defect(RESTARTED),
+        "checkpoint": defect(RESTARTED),
+    }
+    seed: int | None = None
 
-    def between(self, net):
+    def between(self, net: Any) -> Any:
         return keras.layers.Dropout(0.3, seed=self.seed)(net)
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         super().save(folder, step)
         self.live.save_weights(folder / f"model-{step}.weights.h5")
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         return built(self, folder) if restore == "weights-built" else super().restore(folder, restore)
 
 
 class SeededDropout(Dropout):
     """With a seed of its own it begins again, whichever way it is restored."""
+
+    ways = {
+        "keras": defect(RESTARTED),
+        "weights-built": defect(RESTARTED),
+        "checkpoint": defect(RESTARTED),
+    }
 
     seed = 3
 
@@ -277,10 +295,10 @@ class SeededDropout(Dropout):
 class Centre(keras.layers.Layer):
     """Subtracts the mean that it has seen, which is a variable that Keras does not know of."""
 
-    def build(self, shape):
+    def build(self, shape: Any) -> None:
         self.seen = tf.Variable(tf.zeros(shape[1:]), trainable=False, name="seen")
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Any:
         if training:
             self.seen.assign(0.9 * self.seen + 0.1 * tf.reduce_mean(inputs, 0))
         return inputs - self.seen
@@ -289,39 +307,43 @@ class Centre(keras.layers.Layer):
 class UnknownToKeras(Fit):
     """A non-trainable weight of a layer of one's own is in no file."""
 
-    def between(self, net):
+    ways = {"keras": defect([("state-lost", OMITTED)])}
+
+    def between(self, net: Any) -> Any:
         return Centre(name="centre")(net)
 
 
 class MidEpoch(Fit):
     """A backup in the middle of an epoch, which is then begun again."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("wrong-first-step", None)])}
     boundary_epochs = 2.5
 
-    def callbacks_for(self, restore):
+    def callbacks_for(self, restore: str) -> Any:
         return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"), save_freq=STEPS // 2)]
 
 
 class SwapFirst(Fit):
     """The backup is made while the averages are in the weights."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("shadows-in-weights", None)])}
 
-    def optimizer(self, **named):
+    def optimizer(self, **named: Any) -> Any:
         return super().optimizer(use_ema=True, ema_momentum=0.9, **named)
 
-    def callbacks(self):
+    def callbacks(self) -> Any:
         return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
 
 
 class Plateau(Fit):
     """A callback waits, and forgets for how long."""
 
-    def optimizer(self, **named):
+    ways = {"keras": defect([("python-state-lost", None)])}
+
+    def optimizer(self, **named: Any) -> Any:
         return self.variant["optimizer"](0.01, **named)  # a callback changes no schedule
 
-    def callbacks(self):
+    def callbacks(self) -> Any:
         return [keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=2, min_delta=10.0)]
 
 
@@ -330,7 +352,7 @@ class Ramp(keras.callbacks.Callback):
 
     seen = 0
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: Any, logs: Any = None) -> None:
         self.seen += 1
         self.model.optimizer.learning_rate.assign(0.02 * min(1.0, self.seen / 25))
 
@@ -338,16 +360,18 @@ class Ramp(keras.callbacks.Callback):
 class CountsSteps(Plateau):
     """A callback of one's own counts, and what it counts is in no file."""
 
-    def callbacks(self):
+    ways = {"keras": defect([("python-state-lost", None)])}
+
+    def callbacks(self) -> Any:
         return [Ramp()]
 
 
 class Reshuffled(Fit):
     """tf.data shuffles with a seed: a new order in each epoch, and the first one again after a restart."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("data-order", None)])}
 
-    def fit(self, model, callbacks, initial_epoch):
+    def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         pairs = tf.data.Dataset.from_tensor_slices(self.images()).shuffle(BATCH * STEPS, seed=1).batch(BATCH)
         model.fit(pairs, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
 
@@ -355,9 +379,11 @@ class Reshuffled(Fit):
 class LabelsBySet(Fit):
     """Classes are numbered in the order of a set."""
 
+    ways = {"keras": defect([("depends-on-hash-order", None)])}
+
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-    def labels(self, labels):
+    def labels(self, labels: Any) -> Any:
         numbers = {name: number for number, name in enumerate(set(self.names))}
         return np.array([numbers[self.names[each]] for each in labels])
 
@@ -365,19 +391,22 @@ class LabelsBySet(Fit):
 class HalfPrecision(Fit):
     """Mixed precision: the optimizer inside is kept, and compiling puts a new loss scale around it."""
 
-    restores = ("keras", "compiled-with-inner")
+    ways = {
+        "keras": clean(),
+        "compiled-with-inner": defect([("loss-scale-lost", None)]),
+    }
 
-    def model(self):
+    def model(self, **named: Any) -> Any:
         keras.mixed_precision.set_global_policy("mixed_float16")
-        return super().model()
+        return super().model(**named)
 
-    def optimizer(self, **named):
+    def optimizer(self, **named: Any) -> Any:
         return self.scaled(super().optimizer(**named))
 
-    def scaled(self, optimizer):
+    def scaled(self, optimizer: Any) -> Any:
         return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0, dynamic_growth_steps=3)
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         restored = super().restore(folder, "keras")
         if restore == "compiled-with-inner":
             optimizer = self.scaled(self.live.optimizer.inner_optimizer)
@@ -388,7 +417,7 @@ class HalfPrecision(Fit):
 class DropoutAndSteps(SeededDropout, CountsSteps):
     """Two that have nothing to do with each other."""
 
-    restores = ("keras",)
+    ways = {"keras": pair(causes=[("generators-restarted", OMITTED), ("python-state-lost", None)])}
 
 
 # `files.py:Files_1` is the job `Files` in the second variant.

@@ -1,12 +1,14 @@
 """Defects planted in jobs that call `fit` of Keras: what its files do not hold, and what is done around its callbacks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ways import OMITTED, RESTARTED, SLOTS_AND_STEP, Way, clean, defect, pair
 
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.job import Restored
@@ -14,7 +16,7 @@ from ckptcheck.job import Restored
 BATCH, STEPS, FEATURES, CLASSES, EPOCHS = 16, 5, 10, 3, 4
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("hidden", "norm", "head"),
         "units": 6,
@@ -39,7 +41,7 @@ VARIANTS = (
 )
 
 
-def data():
+def data() -> Any:
     draw = np.random.default_rng(4)
     x = draw.normal(size=(BATCH * STEPS, FEATURES)).astype("float32")
     return x, (x.sum(1) > 0).astype("int64") + (x[:, 0] > 1)
@@ -47,35 +49,39 @@ def data():
 
 class Fit(FitJob):
     steps_per_epoch = STEPS
-    restores: Sequence[str] = ("keras",)
+    ways: Mapping[str, Way] = {}
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         self.variant = VARIANTS[variant]
 
-    def layers(self):
+    @property
+    def restores(self) -> tuple[str, ...]:  # type: ignore[override]  # of a base that has an attribute
+        return tuple(self.ways)
+
+    def layers(self) -> Any:
         first, norm, _ = self.variant["names"]
         hidden = keras.layers.Dense(self.variant["units"], self.variant["activation"], name=first)
         return [hidden, keras.layers.BatchNormalization(momentum=0.9, name=norm)]
 
-    def optimizer(self, **named):
+    def optimizer(self, **named: Any) -> Any:
         return self.variant["optimizer"](**named)
 
-    def compiled(self, model, **named):
+    def compiled(self, model: Any, **named: Any) -> Any:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(self.optimizer(**named), loss, metrics=["accuracy"])
         return model
 
-    def model(self):
+    def model(self) -> Any:
         last = keras.layers.Dense(CLASSES, name=self.variant["names"][2])
         return self.compiled(keras.Sequential([keras.Input((FEATURES,)), *self.layers(), last]))
 
-    def validation(self):
+    def validation(self) -> Any:
         return data()
 
-    def callbacks(self):
+    def callbacks(self) -> Any:
         return []
 
-    def fit(self, model, callbacks, initial_epoch):
+    def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         x, y = data()
         given = [*self.callbacks(), *callbacks]
         model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=given)
@@ -84,61 +90,61 @@ class Fit(FitJob):
 # --- Restores that lose something, one control for all of them ---------------------------------------------------------
 
 
-def _keras(job, folder):
+def _keras(job: Any, folder: Path) -> Any:
     return FitJob.restore(job, folder, "keras")
 
 
-def whole(job, folder):
+def whole(job: Any, folder: Path) -> Any:
     return _keras(job, folder)
 
 
-def fresh_weights(job, folder):
+def fresh_weights(job: Any, folder: Path) -> Any:
     return FitJob.restore(job, folder, "weights")
 
 
-def built_weights(job, folder):
+def built_weights(job: Any, folder: Path) -> Any:
     job.live.optimizer.build(job.live.trainable_variables)
     return FitJob.restore(job, folder, "weights")
 
 
-def renamed_layers(job, folder):
+def renamed_layers(job: Any, folder: Path) -> Any:
     job.variant = job.variant | {"names": tuple(f"new_{name}" for name in job.variant["names"])}
     job.replace_model(job.model)
     return built_weights(job, folder)
 
 
-def compiling_again(job, folder):
+def compiling_again(job: Any, folder: Path) -> Any:
     restored = _keras(job, folder)
     job.compiled(job.live)
     return restored
 
 
-def other_rate(job, folder):
+def other_rate(job: Any, folder: Path) -> Any:
     restored = _keras(job, folder)
     job.live.optimizer.learning_rate.assign(0.5 * job.live.optimizer.learning_rate)
     return restored
 
 
-def other_setting(job, folder):
+def other_setting(job: Any, folder: Path) -> Any:
     restored = _keras(job, folder)
     for name, value in job.variant["setting"].items():
         setattr(job.live.optimizer, name, value)
     return restored
 
 
-def wrong_epoch(job, folder):
+def wrong_epoch(job: Any, folder: Path) -> Any:
     restored = _keras(job, folder)
     job.initial_epoch -= 1
     return restored
 
 
-def frozen(job, folder):
+def frozen(job: Any, folder: Path) -> Any:
     restored = _keras(job, folder)
     job.live.get_layer(job.variant["names"][0]).trainable = False
     return restored
 
 
-def one_layer_left_out(job, folder):
+def one_layer_left_out(job: Any, folder: Path) -> Any:
     """By hand, layer by layer, and one is forgotten."""
     kept = [np.array(each) for each in job.live.layers[-1].weights]
     restored = built_weights(job, folder)
@@ -147,23 +153,23 @@ def one_layer_left_out(job, folder):
     return restored
 
 
-def through_float16(job, folder):
+def through_float16(job: Any, folder: Path) -> Any:
     restored = _keras(job, folder)
     for variable in job.live.trainable_variables:
         variable.assign(np.array(variable).astype("float16").astype("float32"))
     return restored
 
 
-def truncated(job, folder):
+def truncated(job: Any, folder: Path) -> Any:
     for each in folder.glob("*.keras"):
         each.write_bytes(each.read_bytes()[:-200])
     return _keras(job, folder)
 
 
-def both(one, other):
+def both(one: Any, other: Any) -> Any:
     """One after the other: the second works on what the first has restored."""
 
-    def restore(job, folder):
+    def restore(job: Any, folder: Path) -> Any:
         restored = one(job, folder)
         loaded = job.load_model
         job.load_model = lambda path: None
@@ -175,41 +181,33 @@ def both(one, other):
     return restore
 
 
-TABLE = {
-    "fresh-weights": fresh_weights,
-    "compiling-again": compiling_again,
-    "other-rate": other_rate,
-    "other-setting": other_setting,
-    "wrong-epoch": wrong_epoch,
-    "frozen": frozen,
-    "one-layer-left-out": one_layer_left_out,
-    "through-float16": through_float16,
-    "truncated": truncated,
-}
-TOGETHER = {
-    "through-float16-and-other-rate": both(through_float16, other_rate),
-    "other-setting-and-wrong-epoch": both(other_setting, wrong_epoch),
-}
-
-
 class ByHand(Fit):
     """Files of Keras, restored in ways that lose something."""
 
     ways = {
-        "whole": whole,
-        "built-weights": built_weights,
-        "renamed-layers": renamed_layers,
-        **TABLE,
-        **TOGETHER,
+        "whole": clean(whole),
+        "built-weights": clean(built_weights),
+        "renamed-layers": clean(renamed_layers),
+        "fresh-weights": defect(SLOTS_AND_STEP, fresh_weights),
+        "compiling-again": defect(SLOTS_AND_STEP, compiling_again),
+        "other-rate": defect([("learning-rate-differs", None)], other_rate),
+        "other-setting": defect([("hyperparameters-differ", None)], other_setting),
+        "wrong-epoch": defect([("wrong-first-step", None)], wrong_epoch),
+        "frozen": defect([("mode-differs", None)], frozen),
+        "one-layer-left-out": defect([("weights-lost", None)], one_layer_left_out),
+        "through-float16": defect([("precision-lost", None)], through_float16),
+        "truncated": defect([("checkpoint-damaged", None)], truncated),
+        "through-float16-and-other-rate": pair(both(through_float16, other_rate)),
+        "other-setting-and-wrong-epoch": pair(both(other_setting, wrong_epoch)),
     }
-    restores = tuple(ways)
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         self.live.save(folder / f"model-{step}.keras")
         self.live.save_weights(folder / f"model-{step}.weights.h5")
 
-    def restore(self, folder, restore):
-        return self.ways[restore](self, Path(folder))
+    def restore(self, folder: Path, restore: str) -> Any:
+        (restoring,) = self.ways[restore].how
+        return restoring(self, Path(folder))
 
 
 # --- Jobs that lose something by how they are made -------------------------------------------------------------------------
@@ -218,9 +216,12 @@ class ByHand(Fit):
 class WithDropout(Fit):
     """The state of a seed generator is in no file: another model has another seed, the same one begins again."""
 
-    restores = ("keras", "checkpoint")
+    ways = {
+        "keras": defect([("generators-reseeded", OMITTED)]),
+        "checkpoint": defect(RESTARTED),
+    }
 
-    def layers(self):
+    def layers(self) -> Any:
         return [*super().layers(), keras.layers.Dropout(0.3)]
 
 
@@ -228,10 +229,10 @@ class WithDropout(Fit):
 class Scale(keras.layers.Layer):
     """Divides by the largest value that it has seen, and does not save it."""
 
-    def build(self, shape):
+    def build(self, shape: Any) -> None:
         self.largest = tf.Variable(1.0, trainable=False, name="largest")
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Any:
         if training:
             self.largest.assign(tf.maximum(self.largest, tf.reduce_max(tf.abs(inputs))))
         return inputs / self.largest
@@ -240,36 +241,40 @@ class Scale(keras.layers.Layer):
 class StateOfItsOwn(Fit):
     """A layer holds a variable that Keras does not know of."""
 
-    def layers(self):
+    ways = {"keras": defect([("state-lost", None)])}
+
+    def layers(self) -> Any:
         return [*super().layers(), Scale(name="scale")]
 
 
 class MidEpoch(Fit):
     """A backup in the middle of an epoch, which is then begun again."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("wrong-first-step", None)])}
     boundary_epochs = 2.4
 
-    def callbacks_for(self, restore):
+    def callbacks_for(self, restore: str) -> Any:
         return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"), save_freq=2)]
 
 
 class SwapFirst(Fit):
     """The backup is made while the averages are in the weights."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("shadows-in-weights", None)])}
 
-    def optimizer(self, **named):
+    def optimizer(self, **named: Any) -> Any:
         return super().optimizer(use_ema=True, ema_momentum=0.9, **named)
 
-    def callbacks(self):
+    def callbacks(self) -> Any:
         return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
 
 
 class SwapLast(SwapFirst):
     """The backup is right, and each swap rounds the weights of the control: it adds and subtracts."""
 
-    def fit(self, model, callbacks, initial_epoch):
+    ways = {"backup": defect([("rounding", None)], clean={"rtol": 0.001, "atol": 1e-05})}
+
+    def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         x, y = data()
         given = [*callbacks[:-1], *self.callbacks(), callbacks[-1]]
         model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=given)
@@ -278,7 +283,9 @@ class SwapLast(SwapFirst):
 class Plateau(Fit):
     """A callback waits, and forgets for how long."""
 
-    def callbacks(self):
+    ways = {"keras": defect([("python-state-lost", None)])}
+
+    def callbacks(self) -> Any:
         return [keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=2, min_delta=10.0)]
 
 
@@ -287,7 +294,7 @@ class Warm(keras.callbacks.Callback):
 
     seen = 0
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: Any, logs: Any = None) -> None:
         self.seen += 1
         self.model.optimizer.learning_rate.assign(1e-3 * self.seen)
 
@@ -295,16 +302,18 @@ class Warm(keras.callbacks.Callback):
 class CountsItself(Fit):
     """A callback of one's own counts, and what it counts is in no file."""
 
-    def callbacks(self):
+    ways = {"keras": defect([("python-state-lost", None)])}
+
+    def callbacks(self) -> Any:
         return [Warm()]
 
 
 class Reshuffled(Fit):
     """tf.data shuffles with a seed: a new order in each epoch, and the first one again after a restart."""
 
-    restores = ("backup",)
+    ways = {"backup": defect([("data-order", None)])}
 
-    def fit(self, model, callbacks, initial_epoch):
+    def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         pairs = tf.data.Dataset.from_tensor_slices(data()).shuffle(BATCH * STEPS, seed=1).batch(BATCH)
         model.fit(pairs, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
 
@@ -312,9 +321,11 @@ class Reshuffled(Fit):
 class LabelsBySet(Fit):
     """Classes are numbered in the order of a set."""
 
+    ways = {"keras": defect([("depends-on-hash-order", None)])}
+
     names = ("setosa", "versicolor", "virginica")
 
-    def fit(self, model, callbacks, initial_epoch):
+    def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         x, y = data()
         numbers = {name: number for number, name in enumerate(set(self.names))}
         y = np.array([numbers[self.names[each]] for each in y])
@@ -324,9 +335,9 @@ class LabelsBySet(Fit):
 class ScaleBegunAgain(Fit):
     """Mixed precision: the optimizer inside is restored, and the loss scale around it is made anew."""
 
-    restores = ("inner-optimizer",)
+    ways = {"inner-optimizer": defect([("loss-scale-lost", OMITTED)])}
 
-    def model(self):
+    def model(self) -> Any:
         keras.mixed_precision.set_global_policy("mixed_float16")
         made = super().model()
         made.compile(
@@ -334,15 +345,15 @@ class ScaleBegunAgain(Fit):
         )
         return made
 
-    def checkpoint(self):
+    def checkpoint(self) -> Any:
         # Not the model, which would lead to the optimizer that it was compiled with.
         variables = [each.value for each in self.live.variables]
         return tf.train.Checkpoint(variables=variables, optimizer=self.live.optimizer.inner_optimizer)
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         tf.train.CheckpointManager(self.checkpoint(), str(folder), max_to_keep=None).save(checkpoint_number=step)
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         from ckptcheck.adapters.tensorflow.variables import names_of
         from ckptcheck.adapters.tf2 import restore_checkpoint
 
@@ -356,24 +367,24 @@ class ScaleBegunAgain(Fit):
 class TwoReplicas(Fit):
     """Each replica has moving statistics of its own, one of them is saved."""
 
-    restores = ("weights-built",)
+    ways = {"weights-built": defect([("replicas-lost", None)])}
     synchronized = False
 
-    def layers(self):
+    def layers(self) -> Any:
         first, norm, _ = self.variant["names"]
         hidden = keras.layers.Dense(self.variant["units"], name=first)
         return [hidden, keras.layers.BatchNormalization(name=norm, synchronized=self.synchronized)]
 
-    def model(self):
+    def model(self) -> Any:
         processor = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
         with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
             return super().model()
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         self.live.save_weights(folder / f"model-{step}.weights.h5")
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         with self.live.distribute_strategy.scope():
             return built_weights(self, folder)
 
@@ -381,20 +392,26 @@ class TwoReplicas(Fit):
 class TwoReplicasTogether(TwoReplicas):
     """Clean: the statistics are taken over both replicas."""
 
+    ways = {"weights-built": clean()}
+
     synchronized = True
 
 
 class BestOnly(Fit):
     """ModelCheckpoint(save_best_only=True) forgets what the best was, and overwrites it with the next."""
 
-    def callbacks(self):
+    ways = {"keras": defect([("python-state-lost", None)])}
+
+    def callbacks(self) -> Any:
         return [keras.callbacks.ModelCheckpoint(str(self.folder / "best.keras"), monitor="loss", save_best_only=True)]
 
 
 class DropoutAndPlateau(Plateau):
     """Two that have nothing to do with each other."""
 
-    def layers(self):
+    ways = {"keras": pair(causes=[("generators-reseeded", OMITTED), ("python-state-lost", None)])}
+
+    def layers(self) -> Any:
         return [*super().layers(), keras.layers.Dropout(0.3)]
 
 

@@ -1,11 +1,14 @@
 """Defects planted in a TensorFlow 1 graph: which variables a Saver saves, which it asks for, and what is run after it."""
 
 import itertools
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from ways import NEVER, NOT_APPLIED, OMITTED, ONLY_TRAINABLES, OVERWRITTEN, Way, clean, defect, pair
 
 from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tf1 import GraphJob, Network
@@ -16,7 +19,7 @@ tf1 = tf.compat.v1
 BATCH, STEPS, FEATURES, CLASSES = 16, 6, 10, 3
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("first", "twin", "last"),
         "units": 6,
@@ -42,24 +45,25 @@ VARIANTS = (
 
 
 class Graph(GraphJob):
+    ways: Mapping[str, Way]
     steps_per_epoch = STEPS
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         self.variant = VARIANTS[variant]
         self.factor = 1.0
 
     # --- The job -----------------------------------------------------------------------------------------------------
 
-    def build(self, seed):
+    def build(self, seed: int) -> None:
         self.restarted = seed >= POISON
         super().build(seed)
         self.graph._unsafe_unfinalize()
         with self.graph.as_default():
-            places = dict.fromkeys(place for place, *_ in self.table.values())
+            places = dict.fromkeys(place for place, *_ in (way.how for way in self.ways.values()))
             self.savers = {place: tf1.train.Saver(self.in_place(place), save_relative_paths=True) for place in places}
         self.graph.finalize()
 
-    def network(self):
+    def network(self) -> Any:
         first, twin, last = self.variant["names"]
         self.x = tf1.placeholder(tf.float32, [None, FEATURES])
         self.y = tf1.placeholder(tf.int64, [None])
@@ -82,12 +86,12 @@ class Graph(GraphJob):
         self.shadows = [self.ema.average(each) for each in weights]
         return Network(loss, train_op, step, optimizer, self.rate_fed, loss, ema=self.ema)
 
-    def dense(self, rows, units, name):
+    def dense(self, rows: Any, units: int, name: str) -> Any:
         with tf1.variable_scope(name):
             kernel = tf1.get_variable("kernel", [rows.shape[-1], units], initializer=tf1.glorot_uniform_initializer(seed=1))
             return tf.matmul(rows, kernel) + tf1.get_variable("bias", [units], initializer=tf1.zeros_initializer())
 
-    def normalised(self, net):
+    def normalised(self, net: Any) -> Any:
         shape = [net.shape[-1]]
         mean, variance = tf.nn.moments(net, 0)
         self.mean = tf1.get_variable("norm/moving_mean", shape, initializer=tf1.zeros_initializer(), trainable=False)
@@ -99,44 +103,44 @@ class Graph(GraphJob):
         mean, variance = tf.cond(self.training, lambda: (mean, variance), lambda: (self.mean + 0.0, self.variance + 0.0))
         return tf.nn.batch_normalization(net, mean, variance, None, None, 1e-3)
 
-    def updates(self):
+    def updates(self) -> Any:
         return self.moved
 
-    def other_settings(self):
+    def other_settings(self) -> Any:
         return False
 
-    def random(self, step, shape):
+    def random(self, step: int, shape: Any) -> Any:
         return 1 + 0.2 * tf.random.stateless_normal(shape, [7, tf.cast(step, tf.int32)])
 
-    def batch(self, step):
+    def batch(self, step: int) -> Any:
         draw = np.random.default_rng((11, step))
         x = draw.normal(size=(BATCH, FEATURES)).astype("float32")
         return x, (x.sum(1) > 0).astype("int64") + (x[:, 0] > 1)
 
-    def rate(self, step):
+    def rate(self, step: int) -> float:
         return self.variant["rate"](step) * self.factor
 
-    def train_feed(self, batch, step):
+    def train_feed(self, batch: Any, step: int) -> Any:
         return {self.x: batch[0], self.y: batch[1], self.training: True, self.rate_fed: self.rate(step)}
 
-    def validation_feed(self):
+    def validation_feed(self) -> Any:
         x, y = self.batch(1000)
         return {self.x: x, self.y: y, self.training: False, self.rate_fed: 0.0}
 
     # --- Checkpoints ---------------------------------------------------------------------------------------------------
 
     @property
-    def restores(self):
-        return tuple(self.table)
+    def restores(self) -> tuple[str, ...]:
+        return tuple(self.ways)
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         for place, saver in self.savers.items():
             (folder / place).mkdir(exist_ok=True)
             with self.graph.as_default():
                 saver.save(self.session, str(folder / place / "model.ckpt"), step, write_meta_graph=False)
 
-    def restore(self, folder, restore):
-        place, asking, *changes = self.table[restore]
+    def restore(self, folder: Path, restore: str) -> Any:
+        place, asking, *changes = self.ways[restore].how
         self.place = Path(folder) / place
         self.graph._unsafe_unfinalize()
         with self.graph.as_default():
@@ -158,14 +162,14 @@ class Graph(GraphJob):
                     change(self)
         return Restored(asked, held, values)
 
-    def everything(self):
+    def everything(self) -> Any:
         return {variable.op.name: variable for variable in tf1.global_variables()}
 
-    def without(self, *variables):
+    def without(self, *variables: Any) -> Any:
         names = {variable.op.name for variable in variables}
         return {name: variable for name, variable in self.everything().items() if name not in names}
 
-    def in_place(self, place):
+    def in_place(self, place: str) -> Any:
         """What is saved into a folder."""
         if place == "trainable":
             return {variable.op.name: variable for variable in tf1.trainable_variables()}
@@ -181,35 +185,35 @@ class Graph(GraphJob):
 # --- What is asked for ------------------------------------------------------------------------------------------------------
 
 
-def what_is_there(job, place):
+def what_is_there(job: Any, place: str) -> Any:
     return job.in_place(place)
 
 
-def no_statistics(job, place):
+def no_statistics(job: Any, place: str) -> Any:
     return job.without(job.mean, job.variance)
 
 
-def averages(job, place):
+def averages(job: Any, place: str) -> Any:
     return job.ema.variables_to_restore()
 
 
-def another_name(job, place):
+def another_name(job: Any, place: str) -> Any:
     wanted = job.everything()
     name = job.mean.op.name
     return {f"{name}_1" if key == name else key: variable for key, variable in wanted.items()}
 
 
-def another_shape(job, place):
+def another_shape(job: Any, place: str) -> Any:
     """A kernel is asked for under the name of one of another shape."""
     first, _, last = (f"{name}/kernel" for name in job.variant["names"])
     return _exchanged(job.everything(), first, last)
 
 
-def _exchanged(wanted, one, other):
+def _exchanged(wanted: Any, one: Any, other: Any) -> Any:
     return wanted | {one: wanted[other], other: wanted[one]}
 
 
-def weights_by_position(job, place):
+def weights_by_position(job: Any, place: str) -> Any:
     """Two kernels of one shape, and what belongs to them, change places."""
     wanted = job.everything()
     alike = [each for each in tf1.trainable_variables() if each.shape == [job.variant["units"]]]
@@ -219,7 +223,7 @@ def weights_by_position(job, place):
     return wanted
 
 
-def slots_by_position(job, place):
+def slots_by_position(job: Any, place: str) -> Any:
     slots = [each for each in job.net.optimizer.variables() if each.shape.rank == 1]
     alike = next(pair for pair in itertools.combinations(slots, 2) if pair[0].shape == pair[1].shape)
     return _exchanged(job.everything(), *(each.op.name for each in alike))
@@ -228,66 +232,61 @@ def slots_by_position(job, place):
 # --- What is done before or after it ----------------------------------------------------------------------------------------
 
 
-def losing_the_state_file(job):
+def losing_the_state_file(job: Any) -> None:
     (job.place / "checkpoint").unlink()
 
 
-def truncating(job):
+def truncating(job: Any) -> None:
     for each in job.place.glob("*.data-*"):
         each.write_bytes(each.read_bytes()[:-40])
 
 
-def initialising(job):
+def initialising(job: Any) -> None:
     job.session.run(tf1.global_variables_initializer())
 
 
-def initialising_statistics(job):
+def initialising_statistics(job: Any) -> None:
     job.session.run(tf1.variables_initializer([job.mean, job.variance]))
 
 
-def older_but_for_the_step(job):
+def older_but_for_the_step(job: Any) -> None:
     older = sorted(job.place.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))[0]
     tf1.train.Saver(job.without(job.net.global_step)).restore(job.session, str(older.with_suffix("")))
 
 
-def other_rate(job):
+def other_rate(job: Any) -> None:
     job.factor = 0.5
 
 
 BEFORE = (losing_the_state_file, truncating)
 
-# restore → (folder of the checkpoint, what is asked for, *changes). What must be found stands in expected.py.
-TABLE = {
-    "saver-over-trainable": ("trainable", what_is_there),
-    "statistics-not-saved": ("without-statistics", what_is_there),
-    "statistics-not-asked-for": ("whole", no_statistics),
-    "statistics-initialised": ("whole", what_is_there, initialising_statistics),
-    "averages-as-weights": ("whole", averages),
-    "averages-not-saved": ("without-shadows", averages),
-    "shadows-not-saved": ("without-shadows", what_is_there),
-    "slots-not-saved": ("without-slots", what_is_there),
-    "step-not-saved": ("without-step", what_is_there),
-    "another-name": ("whole", another_name),
-    "other-shape": ("whole", another_shape),
-    "weights-by-position": ("whole", weights_by_position),
-    "slots-by-position": ("whole", slots_by_position),
-    "initialised-after": ("whole", what_is_there, initialising),
-    "state-file-lost": ("whole", what_is_there, losing_the_state_file),
-    "truncated": ("whole", what_is_there, truncating),
-    "older": ("whole", what_is_there, older_but_for_the_step),
-    "other-rate": ("whole", what_is_there, other_rate),
+# restore → what it must show, the folder of the checkpoint, what is asked for, *changes.
+Graph.ways = {
+    "whole": clean("whole", what_is_there),
+    "saver-over-trainable": defect(ONLY_TRAINABLES, "trainable", what_is_there),
+    "statistics-not-saved": defect([("moving-statistics-lost", OMITTED)], "without-statistics", what_is_there),
+    "statistics-not-asked-for": defect([("moving-statistics-lost", NOT_APPLIED)], "whole", no_statistics),
+    "statistics-initialised": defect(
+        [("moving-statistics-lost", OVERWRITTEN)], "whole", what_is_there, initialising_statistics
+    ),
+    "averages-as-weights": defect([("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)], "whole", averages),
+    "averages-not-saved": defect([("shadows-not-in-checkpoint", None)], "without-shadows", averages),
+    "shadows-not-saved": defect([("shadows-lost", OMITTED)], "without-shadows", what_is_there),
+    "slots-not-saved": defect([("slots-lost", OMITTED)], "without-slots", what_is_there),
+    "step-not-saved": defect([("step-lost", OMITTED)], "without-step", what_is_there),
+    "another-name": defect([("keys-not-in-checkpoint", None)], "whole", another_name),
+    "other-shape": defect([("resumed-run-raised", None)], "whole", another_shape),
+    "weights-by-position": defect([("weights-swapped", None)], "whole", weights_by_position),
+    "slots-by-position": defect([("slots-swapped", None)], "whole", slots_by_position),
+    "initialised-after": defect([("initialised-again", OVERWRITTEN)], "whole", what_is_there, initialising),
+    "state-file-lost": defect([("nothing-restored", None)], "whole", what_is_there, losing_the_state_file),
+    "truncated": defect([("checkpoint-damaged", None)], "whole", what_is_there, truncating),
+    "older": defect([("older-checkpoint", None)], "whole", what_is_there, older_but_for_the_step),
+    "other-rate": defect([("learning-rate-differs", None)], "whole", what_is_there, other_rate),
+    "statistics-not-asked-for-and-other-rate": pair("whole", no_statistics, other_rate),
+    "slots-by-position-and-statistics-initialised": pair("whole", slots_by_position, initialising_statistics),
+    "shadows-not-saved-and-other-rate": pair("without-shadows", what_is_there, other_rate),
 }
-TOGETHER = {
-    "statistics-not-asked-for-and-other-rate": ("whole", no_statistics, other_rate),
-    "slots-by-position-and-statistics-initialised": ("whole", slots_by_position, initialising_statistics),
-    "shadows-not-saved-and-other-rate": ("without-shadows", what_is_there, other_rate),
-}
-Graph.table = {
-    "whole": ("whole", what_is_there),
-    **TABLE,
-    **TOGETHER,
-}
-ONE = {"whole": ("whole", what_is_there)}
 
 
 # --- Defects of how the job is made, each a job of its own -------------------------------------------------------------------
@@ -296,26 +295,26 @@ ONE = {"whole": ("whole", what_is_there)}
 class NoUpdates(Graph):
     """The update ops of the moving averages are never run."""
 
-    table = ONE
+    ways = {"whole": defect([("statistics-never-move", NEVER)], "whole", what_is_there)}
 
-    def updates(self):
+    def updates(self) -> Any:
         return []
 
 
 class CountsItself(Graph):
     """The learning rate is decayed by the program."""
 
-    table = ONE
+    ways = {"whole": defect([("python-state-lost", None)], "whole", what_is_there)}
     decayed = 0.1
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         super().__init__(variant)
         self.current = 0.1
 
-    def rate(self, step):
+    def rate(self, step: int) -> float:
         return self.current
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         done = super().train(step)
         self.current *= 0.95
         return done
@@ -324,15 +323,15 @@ class CountsItself(Graph):
 class Stream(Graph):
     """The mask is drawn from a stream with a seed of its own, which begins again in a new session."""
 
-    table = ONE
+    ways = {"whole": defect([("generators-restarted", None)], "whole", what_is_there)}
 
-    def random(self, step, shape):
+    def random(self, step: int, shape: Any) -> Any:
         return 1 + 0.2 * tf1.random_normal(shape, seed=self.seed_of_mask())
 
-    def seed_of_mask(self):
+    def seed_of_mask(self) -> Any:
         return 5
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         batch = self.batch(step)
         loss, mask, _ = self.session.run([self.net.loss, self.mask, self.net.train_op], self.train_feed(batch, step))
         return Step(float(loss), batch, self.rate(step), draws=[mask])
@@ -341,17 +340,19 @@ class Stream(Graph):
 class StreamSeededFromOutside(Stream):
     """The same, with another seed in each process."""
 
-    def seed_of_mask(self):
+    ways = {"whole": defect([("generators-reseeded", None)], "whole", what_is_there)}
+
+    def seed_of_mask(self) -> Any:
         return 6 if self.restarted else 5
 
 
 class FeaturesBySet(Graph):
     """Columns come in the order of a set."""
 
-    table = ONE
+    ways = {"whole": defect([("depends-on-hash-order", None)], "whole", what_is_there)}
     names = tuple("abcdefghij")
 
-    def batch(self, step):
+    def batch(self, step: int) -> Any:
         x, y = super().batch(step)
         return np.ascontiguousarray(x[:, [self.names.index(name) for name in set(self.names)]]), y
 
@@ -359,18 +360,18 @@ class FeaturesBySet(Graph):
 class OtherSettings(Graph):
     """The optimizer is made with another setting when the script is started again."""
 
-    table = ONE
+    ways = {"whole": defect([("hyperparameters-differ", OMITTED)], "whole", what_is_there)}
 
-    def other_settings(self):
+    def other_settings(self) -> Any:
         return self.restarted
 
 
 class TrainableCollection(Graph):
     """Clean: the Saver is over the trainable variables, and all that is needed was put into that collection."""
 
-    table = {"trainable": ("trainable", what_is_there)}
+    ways = {"trainable": clean("trainable", what_is_there)}
 
-    def network(self):
+    def network(self) -> Any:
         made = super().network()
         known = {variable.op.name for variable in tf1.trainable_variables()}
         for variable in tf1.global_variables():
@@ -382,9 +383,9 @@ class TrainableCollection(Graph):
 class Recomputed(Graph):
     """Clean: the step is not saved, and put back from the name of the checkpoint."""
 
-    table = {"without-step": ("without-step", what_is_there)}
+    ways = {"without-step": clean("without-step", what_is_there)}
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         restored = super().restore(folder, restore)
         prefix = tf1.train.latest_checkpoint(str(self.place))
         with self.graph.as_default():
@@ -395,7 +396,7 @@ class Recomputed(Graph):
 class AtTheEndOfAnEpoch(Graph):
     """Clean: saved exactly between two epochs."""
 
-    table = ONE
+    ways = {"whole": clean("whole", what_is_there)}
     boundary_epochs = 2.0
 
 

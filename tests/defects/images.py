@@ -2,14 +2,20 @@
 
 Two kernels of one shape have no name, as in many a script of that time; the dropout masks come from a generator of NumPy that
 is saved beside the checkpoint.
+
+This job, and what it must show, was written by somebody who knew the sentences of the catalogue and none of the code that looks
+for causes: it shows whether causes follow from evidence, and not from what the other jobs happen to be like.
 """
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from ways import NEVER, NOT_APPLIED, OMITTED, ONLY_TRAINABLES, OVERWRITTEN, Way, clean, defect, pair
 
 from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tf1 import GraphJob, Network
@@ -21,7 +27,7 @@ tf1 = tf.compat.v1
 BATCH, STEPS, CLASSES = 16, 6, 10
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("conv", "norm", "hidden", "scores"),
         "convolution": True,
@@ -53,11 +59,12 @@ VARIANTS = (
 
 
 class Images(GraphJob):
-    """One control for all restores of `table`: where from, what is asked for, and what is done after it."""
+    """One control for all restores of `ways`: where from, what is asked for, and what is done after it."""
 
+    ways: Mapping[str, Way]
     steps_per_epoch = STEPS
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         self.variant = VARIANTS[variant]
         self.factor = 1.0  # of the learning rate
         self.digits = load("digits")
@@ -65,11 +72,11 @@ class Images(GraphJob):
 
     # --- The job -----------------------------------------------------------------------------------------------------
 
-    def build(self, seed):
+    def build(self, seed: int) -> None:
         self.restarted = seed >= POISON
         super().build(seed)
 
-    def network(self):
+    def network(self) -> Any:
         first, norm, middle, last = self.variant["names"]
         channels, units = self.variant["channels"], self.variant["units"]
         self.x = tf1.placeholder(tf.float32, [None, 8, 8, 1])
@@ -100,7 +107,7 @@ class Images(GraphJob):
         self.savers = {place: tf1.train.Saver(self.held_in(place), save_relative_paths=True) for place in self.places()}
         return Network(loss, self.train_op(update, averaged), step, optimizer, rate, loss, ema=self.ema)
 
-    def normalised(self, net, name):
+    def normalised(self, net: Any, name: str) -> Any:
         shape = [net.shape[-1]]
         mean, variance = tf.nn.moments(net, list(range(len(net.shape) - 1)))
         self.mean = tf1.get_variable(f"{name}/moving_mean", shape, initializer=tf1.zeros_initializer(), trainable=False)
@@ -115,47 +122,47 @@ class Images(GraphJob):
         variance = tf.where(self.training, variance, self.variance)
         return tf.nn.batch_normalization(net, mean, variance, beta, gamma, 1e-3)
 
-    def unnamed(self, shape):
+    def unnamed(self, shape: Any) -> Any:
         """Two kernels that are told apart by the order they are made in: `Variable` and `Variable_1`."""
         return [tf1.Variable(tf1.glorot_uniform_initializer(seed)(shape)) for seed in (4, 5)]
 
-    def dropout(self, step, shape):
+    def dropout(self, step: int, shape: Any) -> Any:
         return tf1.placeholder(tf.float32, [None, shape[1]])
 
-    def updates(self):
+    def updates(self) -> Any:
         return self.moved
 
-    def train_op(self, update, averaged):
+    def train_op(self, update: Any, averaged: Any) -> Any:
         return averaged
 
-    def collect(self):
+    def collect(self) -> None:
         pass
 
-    def batch(self, step):
+    def batch(self, step: int) -> Any:
         epoch, place = divmod(step, STEPS)
         order = np.random.default_rng((11, epoch)).permutation(BATCH * STEPS)
         rows = order[place * BATCH : (place + 1) * BATCH]
         return self.digits.train_images[rows], self.labels(self.digits.train_labels[rows])
 
-    def labels(self, labels):
+    def labels(self, labels: Any) -> Any:
         return labels
 
-    def new_mask(self):
+    def new_mask(self) -> Any:
         return (self.masks.random((BATCH, self.variant["units"])) < 0.8).astype("float32") / 0.8
 
-    def train_feed(self, batch, step):
+    def train_feed(self, batch: Any, step: int) -> Any:
         return {self.x: batch[0], self.y: batch[1], self.training: True, self.factor_fed: self.factor}
 
-    def masks_fed(self):
+    def masks_fed(self) -> Any:
         return {self.mask: self.new_mask()}
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         batch = self.batch(step)
         wanted = [self.net.loss, self.net.learning_rate, self.mask, self.net.train_op]
         loss, rate, mask, _ = self.session.run(wanted, self.train_feed(batch, step) | self.masks_fed())
         return Step(float(loss), batch, float(rate), draws=[mask])
 
-    def validation_feed(self):
+    def validation_feed(self) -> Any:
         x, y = self.digits.validation_images[:64], self.labels(self.digits.validation_labels[:64])
         mask = np.ones((len(x), self.variant["units"]), "float32")
         return {self.x: x, self.y: y, self.training: False, self.factor_fed: 0.0, self.mask: mask}
@@ -163,14 +170,14 @@ class Images(GraphJob):
     # --- Checkpoints -------------------------------------------------------------------------------------------------
 
     @property
-    def restores(self):
-        return tuple(self.table)
+    def restores(self) -> tuple[str, ...]:
+        return tuple(self.ways)
 
-    def places(self):
+    def places(self) -> Any:
         """The folders that a save writes: those that some restore reads."""
-        return dict.fromkeys(place for place, *_ in self.table.values())
+        return dict.fromkeys(place for place, *_ in (way.how for way in self.ways.values()))
 
-    def held_in(self, place):
+    def held_in(self, place: str) -> Any:
         """What is saved into a folder."""
         if place == "trainable":
             return tf1.trainable_variables()
@@ -182,7 +189,7 @@ class Images(GraphJob):
         }
         return list(but(all_variables(), *left_out.get(place, [])).values())
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         for place, saver in self.savers.items():
             (folder / place).mkdir(exist_ok=True)
             with self.graph.as_default():
@@ -194,8 +201,8 @@ class Images(GraphJob):
                 (folder / place / "checkpoint").unlink()
         (folder / "masks.json").write_text(json.dumps(self.masks.bit_generator.state))
 
-    def restore(self, folder, restore):
-        place, asking, *after = self.table[restore]
+    def restore(self, folder: Path, restore: str) -> Any:
+        place, asking, *after = self.ways[restore].how
         self.folder = Path(folder) / place
         self.masks.bit_generator.state = json.loads((Path(folder) / "masks.json").read_text())
         self.prefix = tf1.train.latest_checkpoint(str(self.folder))
@@ -215,20 +222,20 @@ class Images(GraphJob):
         return Restored(asked, held, values)
 
 
-def weight(name, shape):
+def weight(name: str, shape: Any) -> Any:
     return tf1.get_variable(name, shape, initializer=tf1.glorot_uniform_initializer(seed=len(name)))
 
 
-def dense(rows, units, name):
+def dense(rows: Any, units: int, name: str) -> Any:
     bias = tf1.get_variable(f"{name}/bias", [units], initializer=tf1.zeros_initializer())
     return rows @ weight(f"{name}/kernel", [rows.shape[-1], units]) + bias
 
 
-def all_variables():
+def all_variables() -> Any:
     return {variable.op.name: variable for variable in tf1.global_variables()}
 
 
-def but(wanted, *variables):
+def but(wanted: Any, *variables: Any) -> Any:
     names = {variable.op.name for variable in variables}
     return {name: variable for name, variable in wanted.items() if name not in names}
 
@@ -236,29 +243,29 @@ def but(wanted, *variables):
 # --- What is asked for: a map from checkpoint key to variable ---------------------------------------------------------------
 
 
-def all_of_it(job):
+def all_of_it(job: Any) -> Any:
     return all_variables()
 
 
-def what_is_there(job):
+def what_is_there(job: Any) -> Any:
     return {variable.op.name: variable for variable in job.held_in(job.folder.name)}
 
 
-def all_but_statistics(job):
+def all_but_statistics(job: Any) -> Any:
     return but(all_variables(), job.mean, job.variance)
 
 
-def averages(job):
+def averages(job: Any) -> Any:
     return job.ema.variables_to_restore()
 
 
-def after_renaming(job):
+def after_renaming(job: Any) -> Any:
     """A map by hand, in which one kernel has a name that it never had."""
     old, new = f"{job.variant['names'][2]}/kernel", "renamed/kernel"
     return {new if key == old else key: variable for key, variable in all_variables().items()}
 
 
-def slots_in_another_order(job):
+def slots_in_another_order(job: Any) -> Any:
     """The optimizer was given two weights of one shape the other way round."""
     wanted = all_variables()
     for name in job.optimizer.get_slot_names():
@@ -270,15 +277,15 @@ def slots_in_another_order(job):
 # --- What is done after it --------------------------------------------------------------------------------------------------
 
 
-def initialise_all(job):
+def initialise_all(job: Any) -> None:
     job.session.run(tf1.global_variables_initializer())
 
 
-def initialise_statistics(job):
+def initialise_statistics(job: Any) -> None:
     job.session.run(tf1.variables_initializer([job.mean, job.variance]))
 
 
-def older_weights(job):
+def older_weights(job: Any) -> None:
     """All is taken from an older checkpoint, and the step assigned from the newest."""
     step = job.next_step()
     older = min(job.folder.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))
@@ -286,19 +293,19 @@ def older_weights(job):
     job.step.load(step, job.session)
 
 
-def other_rate(job):
+def other_rate(job: Any) -> None:
     job.factor = 0.3
 
 
-def masks_restart(job):
+def masks_restart(job: Any) -> None:
     job.masks = np.random.default_rng(3)
 
 
-def masks_reseeded(job):
+def masks_reseeded(job: Any) -> None:
     job.masks = np.random.default_rng(1732406400)  # what the clock said
 
 
-def step_and_masks_recomputed(job):
+def step_and_masks_recomputed(job: Any) -> None:
     """Clean: the step is in the name of the checkpoint, and the masks of the steps before it are drawn again."""
     step = int(job.prefix.rpartition("-")[2])
     job.step.load(step, job.session)
@@ -309,33 +316,32 @@ def step_and_masks_recomputed(job):
 
 # --- One control, many restores ---------------------------------------------------------------------------------------------
 
-WHOLE = {"whole": ("whole", all_of_it)}
-
-Images.table = {
-    **WHOLE,
-    "recomputed": ("without-step", what_is_there, step_and_masks_recomputed),
-    "saver-over-trainables": ("trainable", what_is_there),
-    "statistics-not-saved": ("without-statistics", what_is_there),
-    "statistics-not-asked-for": ("whole", all_but_statistics),
-    "statistics-initialised": ("whole", all_of_it, initialise_statistics),
-    "averages-for-training": ("whole", averages),
-    "averages-not-saved": ("without-shadows", averages),
-    "shadows-not-saved": ("without-shadows", what_is_there),
-    "slots-not-saved": ("without-slots", what_is_there),
-    "slots-exchanged": ("whole", slots_in_another_order),
-    "step-not-saved": ("without-step", what_is_there),
-    "renamed": ("whole", after_renaming),
-    "initialised-after": ("whole", all_of_it, initialise_all),
-    "state-file-missing": ("without-state-file", all_of_it),
-    "older": ("whole", all_of_it, older_weights),
-    "torn": ("torn", all_of_it),
-    "other-rate": ("whole", all_of_it, other_rate),
-    "masks-restart": ("whole", all_of_it, masks_restart),
-    "masks-reseeded": ("whole", all_of_it, masks_reseeded),
-    "statistics-not-asked-for-and-masks-restart": ("whole", all_but_statistics, masks_restart),
-    "slots-exchanged-and-other-rate": ("whole", slots_in_another_order, other_rate),
-    "shadows-not-saved-and-masks-reseeded": ("without-shadows", what_is_there, masks_reseeded),
-    "averages-for-training-and-statistics-initialised": ("whole", averages, initialise_statistics),
+# restore → what it must show, the folder of the checkpoint, what is asked for, *changes.
+Images.ways = {
+    "whole": clean("whole", all_of_it),
+    "recomputed": clean("without-step", what_is_there, step_and_masks_recomputed),
+    "saver-over-trainables": defect(ONLY_TRAINABLES, "trainable", what_is_there),
+    "statistics-not-saved": defect([("moving-statistics-lost", OMITTED)], "without-statistics", what_is_there),
+    "statistics-not-asked-for": defect([("moving-statistics-lost", NOT_APPLIED)], "whole", all_but_statistics),
+    "statistics-initialised": defect([("moving-statistics-lost", OVERWRITTEN)], "whole", all_of_it, initialise_statistics),
+    "averages-for-training": defect([("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)], "whole", averages),
+    "averages-not-saved": defect([("shadows-not-in-checkpoint", None)], "without-shadows", averages),
+    "shadows-not-saved": defect([("shadows-lost", OMITTED)], "without-shadows", what_is_there),
+    "slots-not-saved": defect([("slots-lost", OMITTED)], "without-slots", what_is_there),
+    "slots-exchanged": defect([("slots-swapped", None)], "whole", slots_in_another_order),
+    "step-not-saved": defect([("step-lost", OMITTED)], "without-step", what_is_there),
+    "renamed": defect([("keys-not-in-checkpoint", None)], "whole", after_renaming),
+    "initialised-after": defect([("initialised-again", OVERWRITTEN)], "whole", all_of_it, initialise_all),
+    "state-file-missing": defect([("nothing-restored", None)], "without-state-file", all_of_it),
+    "older": defect([("older-checkpoint", None)], "whole", all_of_it, older_weights),
+    "torn": defect([("checkpoint-damaged", None)], "torn", all_of_it),
+    "other-rate": defect([("learning-rate-differs", None)], "whole", all_of_it, other_rate),
+    "masks-restart": defect([("generators-restarted", None)], "whole", all_of_it, masks_restart),
+    "masks-reseeded": defect([("generators-reseeded", None)], "whole", all_of_it, masks_reseeded),
+    "statistics-not-asked-for-and-masks-restart": pair("whole", all_but_statistics, masks_restart),
+    "slots-exchanged-and-other-rate": pair("whole", slots_in_another_order, other_rate),
+    "shadows-not-saved-and-masks-reseeded": pair("without-shadows", what_is_there, masks_reseeded),
+    "averages-for-training-and-statistics-initialised": pair("whole", averages, initialise_statistics),
 }
 
 
@@ -345,30 +351,30 @@ Images.table = {
 class NoUpdates(Images):
     """The update ops of the moving statistics are never run."""
 
-    table = WHOLE
+    ways = {"whole": defect([("statistics-never-move", NEVER)], "whole", all_of_it)}
 
-    def updates(self):
+    def updates(self) -> Any:
         return []
 
 
 class NeverAveraged(Images):
     """The averages of the weights are made, and their op is never run."""
 
-    table = WHOLE
+    ways = {"whole": defect([("shadows-never-move", NEVER)], "whole", all_of_it)}
 
-    def train_op(self, update, averaged):
+    def train_op(self, update: Any, averaged: Any) -> Any:
         return update
 
 
 class SwapsForSaving(Images):
     """The averages are put into the weights for the save, and stay there."""
 
-    table = WHOLE
+    ways = {"whole": defect([("saving-changes-the-run", None)], "whole", all_of_it)}
 
-    def collect(self):
+    def collect(self) -> None:
         self.swap = [tf1.assign(each, self.ema.average(each)) for each in tf1.trainable_variables()]
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         self.session.run(self.swap)
         super().save(folder, step)
 
@@ -376,9 +382,9 @@ class SwapsForSaving(Images):
 class Decays(Images):
     """The program lowers the learning rate itself, step by step."""
 
-    table = WHOLE
+    ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         done = super().train(step)
         self.factor *= 0.95
         return done
@@ -387,13 +393,13 @@ class Decays(Images):
 class CountsEpochs(Images):
     """The program counts its epochs, and the learning rate follows the count."""
 
-    table = WHOLE
+    ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         super().__init__(variant)
         self.epochs = 0
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         self.factor = 0.5**self.epochs
         done = super().train(step)
         self.epochs += (step + 1) % STEPS == 0
@@ -403,13 +409,13 @@ class CountsEpochs(Images):
 class WaitsForLoss(Images):
     """A plateau by hand: the rate is cut where the loss has not fallen for some steps; best loss, patience and cuts are not saved."""
 
-    table = WHOLE
+    ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         super().__init__(variant)
         self.best, self.waited, self.cuts = 1e9, 0, 0
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         self.factor = 0.5**self.cuts
         done = super().train(step)
         fell = done.loss < self.best - 0.2
@@ -422,32 +428,34 @@ class WaitsForLoss(Images):
 class ByOpSeed(Images):
     """Dropout by an op with a seed of its own, which begins again in each session."""
 
-    table = WHOLE
+    ways = {"whole": defect([("generators-restarted", None)], "whole", all_of_it)}
 
-    def dropout(self, step, shape):
+    def dropout(self, step: int, shape: Any) -> Any:
         draw = tf1.random_uniform(shape, seed=self.seed_of_op())
         return tf1.placeholder_with_default(tf.cast(draw < 0.8, tf.float32) / 0.8, [None, shape[1]])
 
-    def seed_of_op(self):
+    def seed_of_op(self) -> Any:
         return 9
 
-    def masks_fed(self):
+    def masks_fed(self) -> Any:
         return {}
 
 
 class ByClock(ByOpSeed):
     """The same, with a seed that the clock gives."""
 
-    def seed_of_op(self):
+    ways = {"whole": defect([("generators-reseeded", None)], "whole", all_of_it)}
+
+    def seed_of_op(self) -> Any:
         return 1732406400 if self.restarted else 1732400000
 
 
 class Renamed(Images):
     """A layer has another name in the script of today."""
 
-    table = WHOLE
+    ways = {"whole": defect([("keys-not-in-checkpoint", None)], "whole", all_of_it)}
 
-    def build(self, seed):
+    def build(self, seed: int) -> None:
         if seed >= POISON:
             first, norm, _, last = self.variant["names"]
             self.variant = self.variant | {"names": (first, norm, "renamed", last)}
@@ -460,21 +468,21 @@ class InAnotherOrder(Images):
     The state is named after where a kernel is used, not after the name that TensorFlow gives it.
     """
 
-    table = WHOLE
+    ways = {"whole": defect([("weights-swapped", None)], "whole", all_of_it)}
 
-    def unnamed(self, shape):
+    def unnamed(self, shape: Any) -> Any:
         one, two = super().unnamed(shape)
         return (two, one) if self.restarted else (one, two)
 
-    def by_use(self, named):
+    def by_use(self, named: Any) -> Any:
         use = {self.one.op.name: "one", self.two.op.name: "two"}
         parts = ((name.partition("/"), value) for name, value in named.items())
         return {use.get(first, first) + slash + rest: value for (first, slash, rest), value in parts}
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         return self.by_use(super().state())
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Any:
         restored = super().restore(folder, restore)
         return Restored(self.by_use(restored.asked), restored.held, restored.values)
 
@@ -482,10 +490,10 @@ class InAnotherOrder(Images):
 class LabelsBySet(Images):
     """Classes are numbered in the order of a set."""
 
-    table = WHOLE
+    ways = {"whole": defect([("depends-on-hash-order", None)], "whole", all_of_it)}
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-    def labels(self, labels):
+    def labels(self, labels: Any) -> Any:
         numbers = {name: number for number, name in enumerate(set(self.names))}
         return np.array([numbers[self.names[each]] for each in labels])
 
@@ -493,9 +501,9 @@ class LabelsBySet(Images):
 class TrainableCollection(Images):
     """Clean: a Saver over the trainable variables, and what else is needed was put into that collection."""
 
-    table = {"trainable": ("trainable", what_is_there)}
+    ways = {"trainable": clean("trainable", what_is_there)}
 
-    def collect(self):
+    def collect(self) -> None:
         known = {variable.op.name for variable in tf1.trainable_variables()}
         for name, variable in all_variables().items():
             if name not in known:
@@ -505,13 +513,13 @@ class TrainableCollection(Images):
 class MasksByStep(Images):
     """Clean: the mask follows from the global step, so that no generator is to be saved."""
 
-    table = WHOLE
+    ways = {"whole": clean("whole", all_of_it)}
 
-    def dropout(self, step, shape):
+    def dropout(self, step: int, shape: Any) -> Any:
         draw = tf.random.stateless_uniform(shape, [7, tf.cast(step, tf.int32)])
         return tf1.placeholder_with_default(tf.cast(draw < 0.8, tf.float32) / 0.8, [None, shape[1]])
 
-    def masks_fed(self):
+    def masks_fed(self) -> Any:
         return {}
 
 

@@ -5,12 +5,15 @@ share one control, which saves all these checkpoints.
 """
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ways import NEVER, NOT_APPLIED, OMITTED, OVERWRITTEN, RESTARTED, Way, clean, defect, pair
 
 from ckptcheck import Step
 from ckptcheck.adapters.tf2 import CheckpointJob
@@ -19,7 +22,7 @@ from ckptcheck.job import Restored
 BATCH, STEPS, FEATURES, CLASSES = 16, 6, 12, 3
 
 # Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
-VARIANTS = (
+VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("hidden", "norm", "drop", "mid", "out"),
         "units": 8,
@@ -45,14 +48,15 @@ VARIANTS = (
 
 
 class Loop(CheckpointJob):
+    ways: Mapping[str, Way]
     steps_per_epoch = STEPS
 
-    def __init__(self, variant=0):
+    def __init__(self, variant: int = 0) -> None:
         self.variant = VARIANTS[variant]
 
     # --- The job -----------------------------------------------------------------------------------------------------
 
-    def make_model(self):
+    def make_model(self) -> Any:
         first, norm, drop, mid, last = self.variant["names"]
         units = self.variant["units"]
         self.norm, self.drop = keras.layers.BatchNormalization(momentum=0.9, name=norm), keras.layers.Dropout(0.2, name=drop)
@@ -61,7 +65,7 @@ class Loop(CheckpointJob):
         twin = keras.layers.Dense(units, "tanh", name=f"{mid}_twin")  # a weight of the shape of another one
         return keras.Sequential([keras.Input((FEATURES,)), *hidden, twin, keras.layers.Dense(CLASSES, name=last)])
 
-    def setup(self):
+    def setup(self) -> Any:
         draw = np.random.default_rng(3)
         self.x = draw.normal(size=(BATCH * STEPS, FEATURES)).astype("float32")
         self.y = draw.integers(0, CLASSES, BATCH * STEPS)
@@ -77,17 +81,17 @@ class Loop(CheckpointJob):
         self.function = self.update  # a few steps are made sooner than a graph of them
         return self.checkpoint_of(self.parts())
 
-    def data(self, skipped=0):
+    def data(self, skipped: Any = 0) -> Any:
         pairs = tf.data.Dataset.from_tensor_slices((self.x, self.encoded()))
         return pairs.skip(skipped).shuffle(BATCH * STEPS, seed=1).batch(BATCH).repeat()
 
-    def encoded(self):
+    def encoded(self) -> Any:
         return self.y
 
-    def weights(self):
+    def weights(self) -> Any:
         return list(self.model.trainable_variables)
 
-    def update(self, x, y, training):
+    def update(self, x: Any, y: Any, training: bool) -> Any:
         with tf.GradientTape() as tape:
             outputs = self.model(x + self.generator.normal(tf.shape(x), stddev=0.1), training=training)
             loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True))
@@ -96,11 +100,11 @@ class Loop(CheckpointJob):
         self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss
 
-    def average(self):
+    def average(self) -> None:
         for shadow, weight in zip(self.shadows, self.averaged, strict=True):
             shadow.assign(0.9 * shadow + 0.1 * weight.value)
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         x, y = next(self.iterator)
         rate = self.rate(step)
         self.optimizer.learning_rate.assign(rate)
@@ -110,17 +114,17 @@ class Loop(CheckpointJob):
         self.step.assign_add(1)
         return Step(float(loss), [x.numpy(), y.numpy()], float(self.optimizer.learning_rate))
 
-    def rate(self, step):
+    def rate(self, step: int) -> float:
         return self.variant["rate"](step) * self.factor
 
-    def evaluate(self):
+    def evaluate(self) -> float:
         outputs = self.model(self.x, training=False)
         loss = keras.losses.sparse_categorical_crossentropy(self.encoded(), outputs, from_logits=True)
         return float(np.mean(loss)) + 1e-3 * float(sum(np.abs(each).sum() for each in self.shadows))
 
     # --- Checkpoints ---------------------------------------------------------------------------------------------------
 
-    def parts(self):
+    def parts(self) -> Any:
         accumulators = [each.value for each in self.optimizer._accumulated_gradients]
         known = {id(each) for each in (*accumulators, self.optimizer._iterations.value, self.optimizer._learning_rate.value)}
         return {
@@ -138,21 +142,21 @@ class Loop(CheckpointJob):
             "iterator": self.iterator,
         }
 
-    def checkpoint_of(self, parts, without=()):
+    def checkpoint_of(self, parts: Any, without: Any = ()) -> Any:
         return tf.train.Checkpoint(**{name: part for name, part in parts.items() if name not in without})
 
     @property
-    def restores(self):
-        return tuple(self.table)
+    def restores(self) -> tuple[str, ...]:  # type: ignore[override]  # of a base that has an attribute
+        return tuple(self.ways)
 
-    def save(self, folder, step):
-        for without in dict.fromkeys(tuple(sorted(each[0])) for each in self.table.values()):
+    def save(self, folder: Path, step: int) -> None:
+        for without in dict.fromkeys(tuple(sorted(way.how[0])) for way in self.ways.values()):
             checkpoint = self.checkpoint_of(self.parts(), without)
             place = folder / ("-".join(without) or "whole")
             tf.train.CheckpointManager(checkpoint, str(place), max_to_keep=None).save(checkpoint_number=step)
 
-    def restore(self, folder, restore):
-        without, *changes = self.table[restore]
+    def restore(self, folder: Path, restore: str) -> Any:
+        without, *changes = self.ways[restore].how
         self.place = Path(folder) / ("-".join(sorted(without)) or "whole")
         if changes and changes[0] is in_the_wrong_folder:
             return None
@@ -162,6 +166,7 @@ class Loop(CheckpointJob):
         if before != [not_asking_for_statistics]:
             self.checkpoint = self.checkpoint_of(self.parts(), without)
         restored = super().restore(self.place, restore)
+        assert restored is not None
         for change in changes:
             if change not in before:
                 change(self)
@@ -171,201 +176,192 @@ class Loop(CheckpointJob):
 # --- What is done to the job before or after it is restored ---------------------------------------------------------------
 
 
-def in_the_wrong_folder(job):
+def in_the_wrong_folder(job: Any) -> None:
     raise AssertionError("latest_checkpoint returned None there, and nobody asked")
 
 
-def not_asking_for_statistics(job):
+def not_asking_for_statistics(job: Any) -> None:
     job.checkpoint = job.checkpoint_of(job.parts(), ("statistics",))
 
 
-def truncating_the_data(job):
+def truncating_the_data(job: Any) -> None:
     for each in job.place.glob("*.data-*"):
         each.write_bytes(each.read_bytes()[: each.stat().st_size // 2])
 
 
-def initialising_statistics(job):
+def initialising_statistics(job: Any) -> None:
     job.norm.moving_mean.assign(tf.zeros_like(job.norm.moving_mean.value))
     job.norm.moving_variance.assign(tf.ones_like(job.norm.moving_variance.value))
 
 
-def averages_from_weights(job):
+def averages_from_weights(job: Any) -> None:
     for shadow, weight in zip(job.shadows, job.weights(), strict=True):
         shadow.assign(weight.value)
 
 
-def weights_from_averages(job):
+def weights_from_averages(job: Any) -> None:
     for shadow, weight in zip(job.shadows, job.weights(), strict=True):
         weight.assign(shadow)
 
 
-def reseeding(job):
+def reseeding(job: Any) -> None:
     job.generator.reset_from_seed(time.time_ns() % 10**9)
 
 
-def taking_a_batch(job):
+def taking_a_batch(job: Any) -> None:
     next(job.iterator)
 
 
-def first_order_again(job):
+def first_order_again(job: Any) -> None:
     job.iterator = iter(job.data())
     for _ in range(int(job.step) % STEPS):
         next(job.iterator)
 
 
-def without_the_buffer(job):
+def without_the_buffer(job: Any) -> None:
     job.iterator = iter(job.data(skipped=int(job.step) % STEPS * BATCH))
 
 
-def nan_in_a_slot(job):
+def nan_in_a_slot(job: Any) -> None:
     slot = next(each for each in reversed(job.parts()["slots"]) if each.shape.rank == 2)
     slot.assign(tf.tensor_scatter_nd_update(slot, [[0, 0]], [np.nan]))
 
 
-def through_bfloat16(job):
+def through_bfloat16(job: Any) -> None:
     for weight in job.weights():
         weight.assign(tf.cast(tf.cast(weight.value, tf.bfloat16), tf.float32))
 
 
-def decaying(job):
+def decaying(job: Any) -> None:
     for weight in job.weights():
         weight.assign(0.99 * weight.value)
 
 
-def exchange(one, other):
+def exchange(one: Any, other: Any) -> None:
     kept = np.array(one)
     one.assign(other)
     other.assign(kept)
 
 
-def exchanging_weights(job):
+def exchanging_weights(job: Any) -> None:
     exchange(*[each.value for each in job.model.trainable_variables if each.shape == job.mid.kernel.shape][:2])
 
 
-def exchanging_slots(job):
+def exchanging_slots(job: Any) -> None:
     slots = job.parts()["slots"]
     shapes = [tuple(each.shape) for each in slots]
     alike = next(shape for shape in shapes if len(shape) == 2 and shapes.count(shape) > 1)
     exchange(*[each for each in slots if tuple(each.shape) == alike][:2])
 
 
-def exchanging_statistics(job):
+def exchanging_statistics(job: Any) -> None:
     exchange(job.norm.moving_mean.value, job.norm.moving_variance.value)
 
 
-def other_data(job):
+def other_data(job: Any) -> None:
     job.x = np.random.default_rng(77).normal(size=job.x.shape).astype("float32")
     job.iterator = iter(job.data())
 
 
-def hidden_penalty(job):
+def hidden_penalty(job: Any) -> None:
     """What is added to the loss is a number in the program that nobody sees."""
     job.penalty = 1e-3
 
 
-def other_setting(job):
+def other_setting(job: Any) -> None:
     name, value = job.variant["setting"]
     setattr(job.optimizer, name, value)
 
 
-def other_rate(job):
+def other_rate(job: Any) -> None:
     job.factor = 0.5
 
 
-def older_weights(job):
+def older_weights(job: Any) -> None:
     older = sorted(job.place.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))[0]
     names = ("weights", "statistics", "slots", "accumulators", "shadows", "extra")
     checkpoint = tf.train.Checkpoint(**{name: job.parts()[name] for name in names})
     checkpoint.restore(str(older.with_suffix(""))).expect_partial()
 
 
-def evaluation_mode(job):
+def evaluation_mode(job: Any) -> None:
     job.training = False
 
 
-def freezing(job):
+def freezing(job: Any) -> None:
     job.mid.trainable = False
 
 
-def raising(job):
-    def update(*arguments, **named):
+def raising(job: Any) -> None:
+    def update(*arguments: Any, **named: Any) -> None:
         raise RuntimeError("no more of this")
 
     job.function = update
 
 
-def other_dtype(job):
+def other_dtype(job: Any) -> None:
     job.extra = tf.Variable(tf.cast(job.extra, tf.float64), trainable=False, name="extra")
     job.checkpoint.extra = None
 
 
-def refusing(job):
+def refusing(job: Any) -> None:
     raise ValueError("this checkpoint is of version 1, this program reads version 2")
 
 
 BEFORE = (not_asking_for_statistics, truncating_the_data)
 
 
-# restore → (what is left out of the checkpoint, *changes). What must be found stands in expected.py.
-TABLE = {
-    "optimizer-left-out": (("slots", "iterations", "accumulators"),),
-    "slots-left-out": (("slots",),),
-    "iterations-left-out": (("iterations",),),
-    "step-left-out": (("step",),),
-    "accumulators-left-out": (("accumulators",),),
-    "statistics-left-out": (("statistics",),),
-    "statistics-not-asked-for": ((), not_asking_for_statistics),
-    "statistics-initialised": ((), initialising_statistics),
-    "shadows-left-out": (("shadows",),),
-    "shadows-from-weights": (("shadows",), averages_from_weights),
-    "weights-from-shadows": ((), weights_from_averages),
-    "weights-left-out": (("weights",),),
-    "dropout-seed-left-out": (("seed",),),
-    "generator-left-out": (("generator",),),
-    "generator-reseeded": ((), reseeding),
-    "iterator-left-out": (("iterator",),),
-    "batch-taken": ((), taking_a_batch),
-    "first-order-again": ((), first_order_again),
-    "buffer-lost": ((), without_the_buffer),
-    "nan-in-a-slot": ((), nan_in_a_slot),
-    "through-bfloat16": ((), through_bfloat16),
-    "decayed": ((), decaying),
-    "weights-exchanged": ((), exchanging_weights),
-    "slots-exchanged": ((), exchanging_slots),
-    "extra-left-out": (("extra",),),
-    "other-setting": ((), other_setting),
-    "other-rate": ((), other_rate),
-    "statistics-exchanged": ((), exchanging_statistics),
-    "other-data": ((), other_data),
-    "hidden-penalty": ((), hidden_penalty),
-    "older-weights": ((), older_weights),
-    "wrong-folder": ((), in_the_wrong_folder),
-    "evaluation-mode": ((), evaluation_mode),
-    "frozen-layer": ((), freezing),
-    "raises": ((), raising),
-    "other-dtype": ((), other_dtype),
-    "refuses": ((), refusing),
-    "truncated": ((), truncating_the_data),
-}
-TOGETHER = (
-    ("statistics-left-out", "iterator-left-out"),
-    ("slots-exchanged", "dropout-seed-left-out"),
-    ("through-bfloat16", "batch-taken"),
-    ("shadows-left-out", "iterations-left-out"),
-    ("generator-reseeded", "accumulators-left-out"),
-    ("step-left-out", "batch-taken"),
-    ("other-setting", "statistics-initialised"),
-)
-
-
-def together(one, other):
-    return ((*one[0], *other[0]), *one[1:], *other[1:])
-
-
-Loop.table = {
-    "whole": ((),),
-    **TABLE,
-    **{f"{one}-and-{other}": together(TABLE[one], TABLE[other]) for one, other in TOGETHER},
+# restore → what it must show, what is left out of the checkpoint, *changes.
+Loop.ways = {
+    "whole": clean(()),
+    "optimizer-left-out": defect(
+        [("slots-lost", OMITTED), ("accumulators-lost", OMITTED), ("step-lost", OMITTED)],
+        ("slots", "iterations", "accumulators"),
+    ),
+    "slots-left-out": defect([("slots-lost", OMITTED)], ("slots",)),
+    "iterations-left-out": defect([("step-lost", OMITTED)], ("iterations",)),
+    "step-left-out": defect([("step-lost", OMITTED)], ("step",)),
+    "accumulators-left-out": defect([("accumulators-lost", OMITTED)], ("accumulators",)),
+    "statistics-left-out": defect([("moving-statistics-lost", OMITTED)], ("statistics",)),
+    "statistics-not-asked-for": defect([("moving-statistics-lost", NOT_APPLIED)], (), not_asking_for_statistics),
+    "statistics-initialised": defect([("moving-statistics-lost", OVERWRITTEN)], (), initialising_statistics),
+    "shadows-left-out": defect([("shadows-lost", OMITTED)], ("shadows",)),
+    "shadows-from-weights": defect([("shadows-lost", OMITTED)], ("shadows",), averages_from_weights),
+    "weights-from-shadows": defect([("shadows-in-weights", None)], (), weights_from_averages),
+    "weights-left-out": defect([("weights-lost", OMITTED)], ("weights",)),
+    "dropout-seed-left-out": defect(RESTARTED, ("seed",)),
+    "generator-left-out": defect(RESTARTED, ("generator",)),
+    "generator-reseeded": defect([("generators-reseeded", OVERWRITTEN)], (), reseeding),
+    "iterator-left-out": defect([("data-restarted", None)], ("iterator",)),
+    "batch-taken": defect([("data-shifted", None)], (), taking_a_batch),
+    "first-order-again": defect([("data-order", None)], (), first_order_again),
+    "buffer-lost": defect([("examples-lost", None)], (), without_the_buffer),
+    "nan-in-a-slot": defect([("not-finite", OVERWRITTEN)], (), nan_in_a_slot),
+    "through-bfloat16": defect([("precision-lost", OVERWRITTEN)], (), through_bfloat16),
+    "decayed": defect([("weights-scaled", OVERWRITTEN)], (), decaying),
+    "weights-exchanged": defect([("weights-swapped", None)], (), exchanging_weights),
+    "slots-exchanged": defect([("slots-swapped", None)], (), exchanging_slots),
+    "extra-left-out": defect([("state-lost", OMITTED)], ("extra",)),
+    "other-setting": defect([("hyperparameters-differ", OMITTED)], (), other_setting),
+    "other-rate": defect([("learning-rate-differs", None)], (), other_rate, clean={"allow": ["learning-rate-differs"]}),
+    "statistics-exchanged": defect([("tensors-swapped", None)], (), exchanging_statistics),
+    "other-data": defect([("batches-differ", None)], (), other_data),
+    "hidden-penalty": defect([("unexplained", None)], (), hidden_penalty),
+    "older-weights": defect([("older-checkpoint", None)], (), older_weights),
+    "wrong-folder": defect([("nothing-restored", None)], (), in_the_wrong_folder),
+    "evaluation-mode": defect([("mode-differs", None)], (), evaluation_mode),
+    "frozen-layer": defect([("mode-differs", None)], (), freezing),
+    "raises": defect([("resumed-run-raised", None)], (), raising),
+    "other-dtype": defect([("tensors-missing", None)], (), other_dtype),
+    "refuses": defect([("restore-raised", None)], (), refusing),
+    "truncated": defect([("checkpoint-damaged", None)], (), truncating_the_data),
+    "statistics-left-out-and-iterator-left-out": pair(("statistics", "iterator")),
+    "slots-exchanged-and-dropout-seed-left-out": pair(("seed",), exchanging_slots),
+    "through-bfloat16-and-batch-taken": pair((), through_bfloat16, taking_a_batch),
+    "shadows-left-out-and-iterations-left-out": pair(("shadows", "iterations")),
+    "generator-reseeded-and-accumulators-left-out": pair(("accumulators",), reseeding),
+    "step-left-out-and-batch-taken": pair(("step",), taking_a_batch),
+    "other-setting-and-statistics-initialised": pair((), other_setting, initialising_statistics),
 }
 
 
@@ -375,9 +371,9 @@ Loop.table = {
 class NeverInTraining(Loop):
     """The model is called in evaluation mode all the time: no moving statistic ever moves."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("statistics-never-move", NEVER)], ())}
 
-    def setup(self):
+    def setup(self) -> Any:
         checkpoint = super().setup()
         self.training = False
         return checkpoint
@@ -386,18 +382,18 @@ class NeverInTraining(Loop):
 class NeverAveraged(Loop):
     """The averages are made, and never applied."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("shadows-never-move", NEVER)], ())}
 
-    def average(self):
+    def average(self) -> None:
         pass
 
 
 class SavesAverages(Loop):
     """The averages are put into the weights for the save, and stay there."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("saving-changes-the-run", None)], ())}
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         weights_from_averages(self)
         super().save(folder, step)
 
@@ -405,9 +401,9 @@ class SavesAverages(Loop):
 class SavingDraws(Loop):
     """The save draws from the generator that training draws from."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("saving-changes-the-run", None)], ())}
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         self.generator.normal((2,))
         super().save(folder, step)
 
@@ -415,17 +411,17 @@ class SavingDraws(Loop):
 class LayersInList(Loop):
     """tf.train.Checkpoint(model=…) does not see the layers that a Keras model keeps in a list."""
 
-    table = {"in-list": ((),)}
+    ways = {"in-list": defect([("moving-statistics-lost", OMITTED), ("weights-lost", OMITTED)], ())}
 
-    def make_model(self):
+    def make_model(self) -> Any:
         inner = super().make_model()
 
         class Blocks(keras.Model):
-            def __init__(self):
+            def __init__(self) -> None:
                 super().__init__()
                 self.blocks = list(inner.layers)
 
-            def call(self, x, training=False):
+            def call(self, x: Any, training: bool = False) -> Any:
                 for block in self.blocks:
                     x = block(x, training=training) if "training" in block._call_signature.parameters else block(x)
                 return x
@@ -434,7 +430,7 @@ class LayersInList(Loop):
         model(tf.zeros((1, FEATURES)))
         return model
 
-    def parts(self):
+    def parts(self) -> Any:
         parts = super().parts()
         del parts["weights"], parts["statistics"]
         return parts | {"model": self.model}
@@ -443,13 +439,13 @@ class LayersInList(Loop):
 class CountsItself(Loop):
     """The learning rate falls with a count that is an attribute of the program."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("python-state-lost", None)], ())}
 
-    def setup(self):
+    def setup(self) -> Any:
         self.count = 0
         return super().setup()
 
-    def rate(self, step):
+    def rate(self, step: int) -> float:
         self.count += 1
         return 0.05 * 0.95**self.count
 
@@ -457,34 +453,34 @@ class CountsItself(Loop):
 class FirstUpdateCopies(Loop):
     """The mean of the inputs is copied in the first update, and averaged in all later ones: a flag says which one it is."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("statistics-restarted", None)], ())}
 
-    def setup(self):
+    def setup(self) -> Any:
         self.initialised = False
         self.mean = tf.Variable(tf.zeros(FEATURES), trainable=False, name="inputs/moving_mean")
         return super().setup()
 
-    def parts(self):
+    def parts(self) -> Any:
         return super().parts() | {"mean": self.mean}
 
-    def train(self, step):
-        done = super().train(step)
+    def train(self, step: int) -> Step:
+        done: Any = super().train(step)
         batch = done.batch[0].mean(axis=0)
         self.mean.assign(0.9 * self.mean + 0.1 * batch if self.initialised else batch)
         self.initialised = True
         return done
 
-    def evaluate(self):
+    def evaluate(self) -> float:
         return super().evaluate() + float(np.abs(self.mean).sum())
 
 
 class LabelsBySet(Loop):
     """Classes are numbered in the order of a set."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("depends-on-hash-order", None)], ())}
     names = ("cat", "dog", "horse", "heron", "newt", "toad")[:CLASSES]
 
-    def encoded(self):
+    def encoded(self) -> Any:
         numbers = {name: number for number, name in enumerate(set(self.names))}
         return np.array([numbers[self.names[each]] for each in self.y])
 
@@ -492,9 +488,9 @@ class LabelsBySet(Loop):
 class Unseeded(Loop):
     """The order of the data is drawn from what no seed decides: the control is another run each time."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": defect([("noise", None)], ())}
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         order = np.random.default_rng().permutation(BATCH * STEPS)
         x, y = self.x[order[:BATCH]], self.encoded()[order[:BATCH]]
         loss = self.function(x, y, training=self.training)
@@ -505,9 +501,9 @@ class Unseeded(Loop):
 class Jitters(Loop):
     """Clean: operations run in no fixed order, as on many a device, and weights differ in their last bits each time."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": clean((), repeat=3)}
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         done = super().train(step)
         noise = np.random.default_rng().normal(size=self.first.kernel.shape)
         self.first.kernel.assign(self.first.kernel.value * (1 + 1e-7 * noise))
@@ -517,15 +513,15 @@ class Jitters(Loop):
 class Deferred(Loop):
     """Clean: the optimizer's slots are made, and restored, in the first step."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": clean(())}
 
-    def setup(self):
+    def setup(self) -> Any:
         checkpoint = super().setup()
         self.optimizer = self.variant["optimizer"]()
         self.optimizer.learning_rate.assign(self.rate(0))
         return self.checkpoint_of(self.parts()) if checkpoint else None
 
-    def parts(self):
+    def parts(self) -> Any:
         objects = {"model": self.model, "optimizer": self.optimizer, "seed": self.drop.seed_generator.state.value}
         return objects | {name: getattr(self, name) for name in ("shadows", "generator", "step", "extra", "iterator")}
 
@@ -533,9 +529,9 @@ class Deferred(Loop):
 class Renamed(Loop):
     """Clean: the resumed process gives other names to its layers, which an object-based checkpoint does not mind."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": clean(())}
 
-    def build(self, seed):
+    def build(self, seed: int) -> None:
         if seed:
             self.variant = self.variant | {"names": tuple(f"new_{name}" for name in self.variant["names"])}
         super().build(seed)
@@ -544,7 +540,7 @@ class Renamed(Loop):
 class AtTheEndOfAnEpoch(Loop):
     """Clean: saved exactly between two epochs."""
 
-    table = {"whole": ((),)}
+    ways = {"whole": clean(())}
     boundary_epochs = 2.0
 
 

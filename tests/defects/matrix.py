@@ -6,33 +6,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptcheck import Case, Tolerance, judge_folder, verify
+from ckptcheck.comparison.comparison import Comparison
 
-from .expected import Planted
+from .planted import Planted
 
 Told = tuple[tuple[str, str | None], ...]
 
 
+def compared(case: Case) -> Comparison:
+    """Return the comparison of a case that has one."""
+    assert case.comparison is not None
+    return case.comparison
+
+
 def first_loss(case: Case) -> bool:
     """Whether the first resumed loss is more than 10 % off the control's of that step."""
-    first = case.comparison.steps[0]
+    first = compared(case).steps[0]
     return abs(first.diff) > 0.1 * abs(first.control_loss)
 
 
 def from_the_middle(case: Case) -> bool:
     """Whether a loss is more than 5 % off from the middle of the resumed run on: Megatron's rule."""
-    steps = case.comparison.steps
+    steps = compared(case).steps
     later = steps[len(steps) // 2 :]
     return any(abs(step.diff) > 0.05 * abs(step.control_loss) or math.isnan(step.resumed_loss) for step in later)
 
 
 def every_loss(case: Case) -> bool:
     """Whether a training loss differs in a bit."""
-    return not all(step.identical for step in case.comparison.steps)
+    return not all(step.identical for step in compared(case).steps)
 
 
 def every_loss_and_evaluation(case: Case) -> bool:
     """Whether a training loss or an evaluation differs in a bit."""
-    return every_loss(case) or not all(row.identical for row in case.comparison.evaluations)
+    return every_loss(case) or not all(row.identical for row in compared(case).evaluations)
 
 
 METHODS: Mapping[str, Callable[[Case], bool]] = {

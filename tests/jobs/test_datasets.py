@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 
 from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.jobs.datasets import load
@@ -122,3 +123,20 @@ def test_a_dataset_that_needs_the_network(monkeypatch: pytest.MonkeyPatch) -> No
         "The dataset mnist could not be fetched by keras.datasets, which needs the network once: URL fetch failure: no route "
         "to host. Use dataset=digits, which ships with ckptcheck, or dataset=FILE.npz."
     )
+
+
+def test_one_process_fetches_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes while a dataset is fetched waits, and finds what was fetched."""
+
+    class Fetched:
+        @staticmethod
+        def load_data() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+            with pytest.raises(Timeout):
+                FileLock(tmp_path / "ckptcheck-mnist.lock").acquire(timeout=0)
+            return (X, Y), (X, Y)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("importlib.import_module", lambda name: Fetched)
+    data = load("mnist")
+    assert (len(data.train_images), len(data.validation_images)) == (19, 5)
+    FileLock(tmp_path / "ckptcheck-mnist.lock").acquire(timeout=0)  # free again

@@ -1,10 +1,18 @@
 """Options of the shipped jobs: what is wrong is said with the value and what it must be."""
 
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from ckptcheck.errors import UsageError
-from ckptcheck.jobs import JOBS, EmaOptions, Options
-from ckptcheck.jobs.options import parse, shown
+from ckptcheck.job.options import parse, shown
+from ckptcheck.job.shipped import ShippedJob
+from ckptcheck.jobs.options import EmaOptions, Options, RecipeOptions
+from ckptcheck.jobs.registry import REGISTRY
+
+ALL = [*REGISTRY.jobs.values(), *REGISTRY.recipes.values()]
 
 
 def test_values_are_read() -> None:
@@ -13,13 +21,12 @@ def test_values_are_read() -> None:
     assert read == EmaOptions(num_updates=False, update="fused", decay=0.5, batch_size=8, dataset="x.npz")
 
 
-@pytest.mark.parametrize("job", JOBS.values(), ids=lambda job: job.name)
-def test_defaults_survive_being_shown(job: object) -> None:
-    from dataclasses import fields
-
+@pytest.mark.parametrize("job", ALL, ids=lambda job: job.name)
+def test_defaults_survive_being_shown(job: ShippedJob) -> None:
     defaults = job.options()
-    texts = {each.name: shown(getattr(defaults, each.name)) for each in fields(defaults)}
+    texts = {option.name: shown(getattr(defaults, option.name)) for option in fields(defaults)}
     assert parse(job.options, job.name, texts) == defaults
+    assert job.parse(texts) == defaults
 
 
 @pytest.mark.parametrize(
@@ -49,3 +56,18 @@ def test_unknown_option_names_the_nearest() -> None:
         "There is no option of plain called 'batchsize'. Did you mean batch_size? "
         "Known: batch_size, dataset, learning_rate, seed."
     )
+
+
+def test_length_of_an_epoch_where_it_can_be_told(tmp_path: Path) -> None:
+    assert Options().steps_per_epoch() == 44
+    assert Options(batch_size=100).steps_per_epoch() == 14
+    np.savez(tmp_path / "mine.npz", x=np.zeros((20, 4, 4), np.uint8), y=np.arange(20) % 2)
+    assert Options(dataset=str(tmp_path / "mine.npz"), batch_size=8).steps_per_epoch() == 2
+    assert Options(dataset="mnist").steps_per_epoch() is None  # it would have to be fetched
+    assert RecipeOptions().steps_per_epoch() is None
+
+
+def test_a_batch_that_is_too_large() -> None:
+    with pytest.raises(UsageError) as caught:
+        Options(batch_size=2000).steps_per_epoch()
+    assert str(caught.value) == "batch_size=2000 is larger than the training part of the dataset, 1438 images."

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from ckptcheck import Case, Kind, Report, UsageError, judge_folder, verify
-from ckptcheck.jobs.recipes import RECIPES, SUITES, recipes
+from ckptcheck.job.shipped import recipes
+from ckptcheck.jobs.recipes.suites import SUITES
+from ckptcheck.jobs.registry import REGISTRY
 from tests.conftest import ROOT
 from tests.rows import at_boundary
 
@@ -49,7 +51,7 @@ LOST: Mapping[str, list[tuple[str, str | None]]] = {
 keras = pytest.mark.cards
 CASES = [
     pytest.param(f"{recipe.name} × {restore}", marks=[keras] if recipe.name.startswith("keras/") else [])
-    for recipe in RECIPES.values()
+    for recipe in REGISTRY.recipes.values()
     for restore in recipe.expected
 ]
 
@@ -138,7 +140,7 @@ def test_remedies_are_those_of_the_framework(cards: Cards) -> None:
 
 def test_the_readme_has_the_card(cards: Cards) -> None:
     readme = (ROOT / "README.md").read_text()
-    for recipe in RECIPES.values():
+    for recipe in REGISTRY.recipes.values():
         outcomes = ", ".join(f"`{restore}` {outcome}" for restore, outcome in recipe.expected.items())
         assert f"| `{recipe.name}` | {recipe.summary} | {outcomes} |" in readme
     versions = cards["tf2"].environment

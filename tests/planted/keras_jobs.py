@@ -1,32 +1,37 @@
 """Keras jobs that are odd, and some that are wrong in themselves: what is odd or wrong is the name."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.adapters.tf2 import CheckpointJob
+from ckptcheck.job import Restored, Step
 
 X = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
 Y = X.sum(1, keepdims=True)
 
 
 class Small(FitJob):
-    restores = ("keras",)
+    restores: Sequence[str] = ("keras",)
     steps_per_epoch = 5
 
-    def model(self):
+    def model(self) -> Any:
         model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
         model.compile("adam", "mse")
         return model
 
-    def validation(self):
+    def validation(self) -> Any:
         return X[:8], Y[:8]
 
-    def arguments(self):
+    def arguments(self) -> Mapping[str, Any]:
         return {"batch_size": 8, "shuffle": False, "epochs": 4}
 
-    def fit(self, model, callbacks, initial_epoch):
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         model.fit(X, Y, callbacks=callbacks, initial_epoch=initial_epoch, **self.arguments())
 
 
@@ -36,27 +41,27 @@ class Small(FitJob):
 class Unbuilt(Small):
     """No input shape: every variable is made by fit."""
 
-    restores = ("keras", "checkpoint")
+    restores: Sequence[str] = ("keras", "checkpoint")
 
-    def model(self):
+    def model(self) -> Any:
         model = keras.Sequential([keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
         model.compile("adam", "mse")
         return model
 
 
 class OwnTrainStep(Small):
-    restores = ("backup", "weights-built")
+    restores: Sequence[str] = ("backup", "weights-built")
 
-    def model(self):
+    def model(self) -> Any:
         class Own(keras.Model):
-            def __init__(self):
+            def __init__(self) -> None:
                 super().__init__()
                 self.dense = keras.layers.Dense(1)
 
-            def call(self, x):
+            def call(self, x: Any) -> Any:
                 return self.dense(x)
 
-            def train_step(self, data):
+            def train_step(self, data: Any) -> Any:
                 x, y = data
                 with tf.GradientTape() as tape:
                     loss = self.compute_loss(x, y, self(x))
@@ -69,10 +74,10 @@ class OwnTrainStep(Small):
         model.compile("sgd", "mse")
         return model
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         self.live.save_weights(folder / "all.weights.h5")
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Restored | None:
         if restore == "backup":
             return super().restore(folder, restore)
         self.live.optimizer.build(self.live.trainable_variables)
@@ -84,7 +89,7 @@ class OwnTrainStep(Small):
 class TwoInputs(Small):
     """Two inputs, two outputs, weights of samples, and what fit validates with."""
 
-    def model(self):
+    def model(self) -> Any:
         left, right = keras.Input((3,), name="left"), keras.Input((3,), name="right")
         both = keras.layers.Concatenate()([left, right])
         outputs = {name: keras.layers.Dense(1, name=name)(both) for name in ("sum", "difference")}
@@ -92,17 +97,17 @@ class TwoInputs(Small):
         model.compile("rmsprop", {"sum": "mse", "difference": "mae"})
         return model
 
-    def validation(self):
+    def validation(self) -> Any:
         return None
 
-    def fit(self, model, callbacks, initial_epoch):
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         x = {"left": X[:, :3], "right": X[:, 3:]}
         y = {"sum": Y, "difference": X[:, :1] - X[:, 1:2]}
         model.fit(x, y, callbacks=callbacks, initial_epoch=initial_epoch, validation_data=(x, y), **self.arguments())
 
 
 class Eager(Small):
-    def model(self):
+    def model(self) -> Any:
         model = super().model()
         model.compile("adam", "mse", run_eagerly=True)
         return model
@@ -111,12 +116,12 @@ class Eager(Small):
 class MixedPrecision(Small):
     """A policy that the program has set, an optimizer that wraps another, and batches of which nobody knows how many there are."""
 
-    def model(self):
+    def model(self) -> Any:
         keras.mixed_precision.set_global_policy("mixed_float16")
         return super().model()
 
-    def fit(self, model, callbacks, initial_epoch):
-        def batches():
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        def batches() -> Iterator[Any]:
             for first in range(0, 40, 8):
                 yield X[first : first + 8], Y[first : first + 8]
 
@@ -128,9 +133,9 @@ class MixedPrecision(Small):
 class Attention(Small):
     """Layers inside of layers, one of them with a generator that no file holds; a metric with a state of its own."""
 
-    restores = ("keras", "backup")
+    restores: Sequence[str] = ("keras", "backup")
 
-    def model(self):
+    def model(self) -> Any:
         tokens = keras.Input((6,))
         pairs = keras.layers.Reshape((3, 2))(tokens)
         seen = keras.layers.MultiHeadAttention(2, 2, dropout=0.1)(pairs, pairs)
@@ -142,30 +147,30 @@ class Attention(Small):
 class Text(Small):
     """Batches of text."""
 
-    restores = ("weights",)
+    restores: Sequence[str] = ("weights",)
 
-    def model(self):
+    def model(self) -> Any:
         words = keras.layers.TextVectorization(output_sequence_length=3, vocabulary=["a", "b", "c"])
         hidden = [words, keras.layers.Embedding(6, 3), keras.layers.Flatten(), keras.layers.Dense(1)]
         model = keras.Sequential([keras.Input((1,), dtype="string"), *hidden])
         model.compile("sgd", "mse")
         return model
 
-    def data(self):
+    def data(self) -> Any:
         return tf.data.Dataset.from_tensor_slices((np.array([["a b"], ["c"], ["b c a"], [""]] * 10), Y)).batch(8)
 
-    def validation(self):
+    def validation(self) -> Any:
         return self.data()
 
-    def fit(self, model, callbacks, initial_epoch):
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         model.fit(self.data(), epochs=4, callbacks=callbacks, initial_epoch=initial_epoch)
 
 
 class MakesMetrics(Small):
     """A callback makes variables at the end of each epoch, and lets go of them."""
 
-    def fit(self, model, callbacks, initial_epoch):
-        def score(epoch, logs):
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        def score(epoch: int, logs: Any) -> None:
             metric = keras.metrics.Mean()
             metric.update_state(epoch)
             metric.itself = metric  # only the garbage collector will take it away
@@ -176,12 +181,12 @@ class MakesMetrics(Small):
 class SecondModel(Small):
     """Variables beside the model are looked at, too: here an average of the weights that nothing saves."""
 
-    def model(self):
+    def model(self) -> Any:
         model = super().model()
         self.average = tf.Variable(tf.zeros((6, 4)), trainable=False, name="kernel_average")
         return model
 
-    def fit(self, model, callbacks, initial_epoch):
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         kept = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda batch, logs: self.average.assign(0.9 * self.average + 0.1 * self.live.layers[0].kernel)
         )
@@ -204,53 +209,53 @@ class FewerStepsThanSaid(MixedPrecision):
 
 
 class NotCompiled(Small):
-    def model(self):
+    def model(self) -> Any:
         return keras.Sequential([keras.layers.Dense(1)])
 
 
 class TwoStepsAtOnce(Small):
-    def model(self):
+    def model(self) -> Any:
         model = super().model()
         model.compile("adam", "mse", steps_per_execution=2)
         return model
 
 
 class NothingToValidateWith(Small):
-    def validation(self):
+    def validation(self) -> Any:
         return None
 
 
 class TooFewEpochs(Small):
-    def arguments(self):
-        return super().arguments() | {"epochs": 2}
+    def arguments(self) -> Mapping[str, Any]:
+        return {**super().arguments(), "epochs": 2}
 
 
 class NoSuchWay(Small):
-    restores = ("telepathy", "keras")
+    restores: Sequence[str] = ("telepathy", "keras")
 
 
 class NoCheckpoint(CheckpointJob):
     steps_per_epoch = 5
 
-    def setup(self):
+    def setup(self) -> Any:
         return {"model": keras.Sequential([keras.layers.Dense(1)])}
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         raise AssertionError
 
-    def evaluate(self):
+    def evaluate(self) -> float:
         raise AssertionError
 
 
 class WhichStep(CheckpointJob):
     steps_per_epoch = 5
 
-    def setup(self):
+    def setup(self) -> Any:
         self.model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
         return tf.train.Checkpoint(model=self.model)
 
-    def train(self, step):
+    def train(self, step: int) -> Step:
         raise AssertionError
 
-    def evaluate(self):
+    def evaluate(self) -> float:
         raise AssertionError

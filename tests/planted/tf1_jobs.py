@@ -1,7 +1,12 @@
 """Defects planted in the shipped TF1 graph job."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import tensorflow as tf
 
+from ckptcheck.job import Restored
 from ckptcheck.jobs.bn_nn import BatchNormNN
 from ckptcheck.jobs.options import EmaOptions
 
@@ -9,16 +14,18 @@ tf1 = tf.compat.v1
 
 
 class Short(BatchNormNN):
-    restores = ("saver",)
+    @property
+    def restores(self) -> Sequence[str]:
+        return ("saver",)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(EmaOptions(batch_size=128))
 
 
 class InitialisedAfter(Short):
     """The initialiser is run after the restore."""
 
-    def restore(self, folder, restore):
+    def restore(self, folder: Path, restore: str) -> Restored:
         restored = super().restore(folder, restore)
         self.session.run(self.initialise)
         return restored
@@ -27,9 +34,11 @@ class InitialisedAfter(Short):
 class SavedTrainable(Short):
     """Saved with a Saver over the trainable variables."""
 
-    restores = ("saver", "trainable")
+    @property
+    def restores(self) -> Sequence[str]:
+        return ("saver", "trainable")
 
-    def save(self, folder, step):
+    def save(self, folder: Path, step: int) -> None:
         self.graph._unsafe_unfinalize()
         with self.graph.as_default():
             saver = tf1.train.Saver(tf1.trainable_variables(), save_relative_paths=True)
@@ -39,5 +48,5 @@ class SavedTrainable(Short):
 class NoUpdates(Short):
     """The update op of the moving averages is made but never run."""
 
-    def updates(self):
+    def updates(self) -> Any:
         return None

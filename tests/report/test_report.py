@@ -2,15 +2,16 @@
 
 import json
 from string import Formatter
+from typing import Any
 
 import pytest
 
 from ckptcheck import Case, Report, verify
-from ckptcheck.diagnosis.cause import diagnosis
+from ckptcheck.diagnosis.catalogue import diagnosis
 from tests.conftest import toy
 
 
-def case(outcome: str, expected: str = "recovered", **facts: object) -> Case:
+def case(outcome: str, expected: str = "recovered", **facts: Any) -> Case:
     return Case("job", "saver", expected, outcome, **facts)
 
 
@@ -81,14 +82,16 @@ def test_json_is_strict_where_numbers_are_not() -> None:
 
 
 def test_every_cause_has_its_sentences() -> None:
-    from ckptcheck.diagnosis.catalogue import CAUSES
+    from ckptcheck.diagnosis.catalogue import CAUSES, remedy
 
     for name, cause in CAUSES.items():
-        fields = {field: 1.0 if spec else "something" for _, field, spec, _ in Formatter().parse(cause.sentence) if field}
+        fields: dict[str, Any] = {
+            field: 1.0 if spec else "something" for _, field, spec, _ in Formatter().parse(cause.sentence) if field
+        }
         filled = diagnosis(name, **fields)
         assert "{" not in filled.sentence
         assert filled.sentence.endswith((".", "something"))
-        assert cause.remedy(None).endswith(".")
+        assert remedy(cause, None).endswith(".")
 
 
 def test_document_has_the_promised_keys(default_report: Report) -> None:

@@ -1,18 +1,28 @@
-"""What a program remembers outside of its variables: read, and put back for a trial."""
+"""What a program remembers outside of its variables: seen by one walk, compared where it is declared, put in for a trial."""
 
+import random
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ckptcheck.run.python_state import attributes, put
+from ckptcheck.kinds import Kind
+from ckptcheck.run.python_state import (
+    attribute_tensors,
+    attribute_values,
+    changed_attributes,
+    generator_digests,
+    generators_kept,
+    put,
+)
 
 
 class Inner:
     patience = 3  # of the class
 
     def __init__(self) -> None:
-        self.best, self.wait, self._hidden, self.name = 0.5, 2, 7, "inner"
+        self.best: float | None = 0.5
+        self.wait, self._hidden, self.name = 2, 7, "inner"
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,18 @@ class Job:
 
     def remembers(self) -> dict[str, Any]:
         return {"Callback": self.of_fit}
+
+
+class Decides(Job):
+    """Says which attributes change its training."""
+
+    def decisive(self) -> dict[str, str]:
+        return {"callbacks/Callback/best": "Callback.best", "rate": "rate", "gone": "Callback.gone"}
+
+
+class RaisesWhenAsked(Job):
+    def remembers(self) -> dict[str, Any]:
+        raise RuntimeError("not yet")
 
 
 SEEN = {
@@ -57,13 +79,61 @@ SEEN = {
 
 
 def test_numbers_are_seen_by_name() -> None:
-    assert attributes(Job()) == SEEN
+    assert attribute_values(Job()) == SEEN
+
+
+def test_a_job_that_does_not_say_what_it_remembers() -> None:
+    seen = attribute_values(RaisesWhenAsked())
+    assert seen == {name: value for name, value in SEEN.items() if not name.startswith("Callback.")}
 
 
 def test_what_is_put_in_has_the_type_it_had() -> None:
     job = Job()
     others = {name: value + 1 for name, value in SEEN.items()}
-    put(job, others | {"of_fit.wait": 9.0, "Callback.wait": 9.0, "gone": 1.0})
-    assert attributes(job) == others | {"of_fit.wait": 9.0, "Callback.wait": 9.0, "done": 1.0, "frozen.size": 3.0}
+    put(job, others | {"of_fit.wait": 9.0, "Callback.wait": 9.0, "text": 1.0, "gone": 1.0})
+    assert attribute_values(job) == others | {"of_fit.wait": 9.0, "Callback.wait": 9.0, "done": 1.0, "frozen.size": 3.0}
     kept = (job.epoch, job.done, job.rate, job.callbacks[0].wait, job.of_fit.wait)
-    assert [type(each) for each in kept] == [int, bool, np.float32, int, int]
+    assert [type(value) for value in kept] == [int, bool, np.float32, int, int]
+    assert job.text == "text"
+
+
+def test_what_is_declared_is_compared() -> None:
+    job = Decides()
+    assert attribute_tensors(Job()) == {}
+    assert {
+        name: (tensor.kind, tensor.value.dtype.name, float(tensor.value)) for name, tensor in attribute_tensors(job).items()
+    } == {
+        "callbacks/Callback/best": (Kind.PYTHON, "float64", 0.5),
+        "rate": (Kind.PYTHON, "float64", 0.5),
+        "gone": (Kind.PYTHON, "float64", np.inf),
+    }
+    job.of_fit.best = None
+    assert attribute_tensors(job)["callbacks/Callback/best"].value == np.inf
+
+
+class OfFramework(Inner):
+    """As if a framework had made it: its numbers say what has been built."""
+
+    __module__ = "keras.src.layers"
+
+
+def test_what_changed_is_told_with_both_values() -> None:
+    job = Job()
+    made: Any = job.callbacks
+    made.append(OfFramework())
+    before = attribute_values(job)
+    assert changed_attributes(job, before) == {}
+    job.epoch, job.rate, job.callbacks[0].wait, made[1].wait = 5, np.float32("nan"), 9, 9
+    job.callbacks[0].__dict__["found"] = 1.5
+    changed = changed_attributes(job, before)
+    assert repr(changed.pop("rate")) == "(0.5, nan)"
+    assert changed == {"epoch": (4.0, 5.0), "callbacks[0].wait": (2.0, 9.0), "callbacks[0].found": (None, 1.5)}
+
+
+def test_generators_of_the_process_are_put_back() -> None:
+    before = generator_digests()
+    with generators_kept():
+        random.random()
+        np.random.rand()
+        assert not set(before.items()) & set(generator_digests().items())
+    assert generator_digests() == before

@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,10 +153,14 @@ def test_runs_that_cannot_be_compared(
     assert str(caught.value) == text
 
 
+def state_of(value: np.ndarray[Any, Any]) -> dict[str, Tensor]:
+    return {"w": Tensor(Kind.WEIGHT, value)}
+
+
 def test_one_process_proves_nothing(tmp_path: Path) -> None:
     for name in ("control", "resumed"):
         value = np.arange(3.0)
-        with record(tmp_path / name, lambda value=value: {"w": Tensor(Kind.WEIGHT, value)}) as run:
+        with record(tmp_path / name, partial(state_of, value)) as run:
             run.boundary(2 * (name == "resumed"))
             for step in range(2 * (name == "resumed"), 4):
                 value += 1

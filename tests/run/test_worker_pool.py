@@ -63,10 +63,10 @@ def test_a_task_for_a_server_that_was_lost_before(tmp_path: Path) -> None:
             if event.kind == "started" and len(events) == 1:
                 server = workers._servers[RESUMED_HASH_SEED]
                 while not server.ready:
-                    list(workers._heard(server))
+                    list(workers._received(server))
                 server.process.kill()
                 server.process.wait()
-                list(workers._heard(server))
+                list(workers._received(server))
                 workers.submit(other)
     assert ended(events)["Prints"] is None
     assert "was lost (it was killed by SIGKILL" in str(ended(events)["Clean"])

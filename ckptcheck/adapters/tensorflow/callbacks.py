@@ -4,10 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
-
-from ckptcheck.job.protocol import Tensor
-from ckptcheck.kinds import Kind
 
 # Callbacks that change the training by what they remember, and the attributes that they remember it in.
 REMEMBERED = {
@@ -17,16 +13,15 @@ REMEMBERED = {
 }
 
 
-def remembered(callbacks: Sequence[Any]) -> dict[str, Tensor]:
-    """Return what callbacks remember that change the training by it, by the name of the class that it is known of."""
+def decisive(callbacks: Sequence[Any]) -> dict[str, str]:
+    """Return the attributes of callbacks that change the training, as `Class.attribute`, by the names they are compared under.
+
+    These have the name of the class that it is known of; callbacks themselves have the names of their own classes.
+    """
     return {
-        f"callbacks/{kind.__name__}/{name}": Tensor(Kind.PYTHON, np.array(_number(getattr(callback, name, None))))
+        f"callbacks/{kind.__name__}/{name}": f"{type(callback).__name__}.{name}"
         for callback in callbacks
         for kind, names in REMEMBERED.items()
         if isinstance(callback, kind)
         for name in names
     }
-
-
-def _number(value: Any) -> float:
-    return np.inf if value is None else float(value)  # None: nothing was seen yet that could be best

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals
-from ckptcheck.adapters.tensorflow.callbacks import remembered
+from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.checkpoint import restore_checkpoint
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.keras_file import values_in
@@ -127,11 +127,15 @@ class FitJob(ABC):
 
     def state(self) -> Mapping[str, Tensor]:
         """Return every variable of the model, its metrics and its optimizer, and all others made since the build."""
-        return state_of([self.live], self._created.variables()) | remembered(self._callbacks)
+        return state_of([self.live], self._created.variables())
 
     def remembers(self) -> Mapping[str, Any]:
         """Return the callbacks of `fit` by the names of their classes."""
         return {type(callback).__name__: callback for callback in self._callbacks}
+
+    def decisive(self) -> Mapping[str, str]:
+        """Return what callbacks of `fit` remember that changes the training."""
+        return decisive(self._callbacks)
 
     def save(self, folder: Path, step: int) -> None:
         """Save in each way that is no callback's."""

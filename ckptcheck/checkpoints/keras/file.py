@@ -50,12 +50,12 @@ class KerasFile(Checkpoint):
 
     def texts(self, entry: Entry) -> list[bytes]:
         """Return the elements of a tensor of text."""
-        found, content, at = [], self._read(entry.key, None), 0
+        texts, content, at = [], self._read(entry.key, None), 0
         while at < len(content):
             first = at + 8
             at = first + int.from_bytes(content[at:first], "little")
-            found.append(content[first:at])
-        return found
+            texts.append(content[first:at])
+        return texts
 
     def _read(self, key: str, where: Where | None) -> bytes:
         assert self._hdf5 is not None
@@ -72,21 +72,20 @@ def open_archive(path: Path) -> KerasFile:
     try:
         with zipfile.ZipFile(path) as archive:
             members: dict[str, zipfile.ZipInfo] = {}
-            for each in archive.infolist():
-                _must_be_plain(file, each, members)
-                members[each.filename] = each
+            for member in archive.infolist():
+                _must_be_plain(file, member, members)
+                members[member.filename] = member
             broken = archive.testzip()
             if broken is not None:
                 raise DamagedError(f"{broken} in it does not have its checksum: it is corrupt", path)
             if _MEMBER not in members:
-                held = ", ".join(shown(each) for each in members)
+                held = ", ".join(shown(name) for name in members)
                 raise DamagedError(f"it holds no {_MEMBER}, only {held or 'nothing'}", path)
-            config = members.get(_CONFIG)
-            told = None if config is None else _json(archive, config, path)
+            config = _json(archive, members[_CONFIG], path) if _CONFIG in members else None
             weights = members[_MEMBER]
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError, ValueError) as error:
         raise DamagedError(f"it is no whole zip file: {error}", path) from None
-    return _opened(path, ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), told)
+    return _opened(path, ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), config)
 
 
 def _must_be_plain(file: File, member: zipfile.ZipInfo, before: Container[str]) -> None:
@@ -128,20 +127,20 @@ def _start_of(file: File, member: zipfile.ZipInfo) -> int:
 
 
 def _opened(path: Path, format_: str, hdf5: Hdf5, config: Any) -> KerasFile:
-    raw = {key: _entry(path, key, each) for key, each in hdf5.data.items()}
+    raw = {key: _entry(path, key, described) for key, described in hdf5.data.items()}
     kinds = keras_kinds.kinds(raw, hdf5.names, config)
-    entries = {key: replace(each, kind=kinds[key]) for key, each in sorted(raw.items())}
+    entries = {key: replace(described, kind=kinds[key]) for key, described in sorted(raw.items())}
     return KerasFile(path, format_, (path,), entries, _hdf5=hdf5)
 
 
-def _entry(path: Path, key: str, found: Mapping[str, Any]) -> Entry:
-    if "refused" in found:
-        raise NotReadableError(found["refused"], path, tensor=key)
-    shape = tuple(found["shape"])
+def _entry(path: Path, key: str, described: Mapping[str, Any]) -> Entry:
+    if "refused" in described:
+        raise NotReadableError(described["refused"], path, tensor=key)
+    shape = tuple(described["shape"])
     start = (0,) * len(shape)
-    if found["dtype"] == "string":
+    if described["dtype"] == "string":
         return Entry(key, key, Kind.OTHER, "string", None, shape, (Piece(start, shape, path, None, 0),))
-    dtype = np.dtype(ml_dtypes.bfloat16 if found["dtype"] == "bfloat16" else found["dtype"])
+    dtype = np.dtype(ml_dtypes.bfloat16 if described["dtype"] == "bfloat16" else described["dtype"])
     piece = Piece(start, shape, path, None, prod(shape) * dtype.itemsize)
     return Entry(key, key, Kind.OTHER, dtype.name, dtype, shape, (piece,))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ckptcheck.checkpoints.errors import DamagedError
 
-_CHILD = Path(__file__).with_name("hdf5_child.py")
+CHILD = Path(__file__).with_name("hdf5_child.py")
 
 # Seconds for an answer; more is a loop in what is damaged. It takes some milliseconds, and a slow disk at times some seconds.
 PATIENCE = 60.0
@@ -35,12 +35,12 @@ class Hdf5:
     def __init__(self, path: Path, start: int, size: int) -> None:
         self._path = path
         self._lock = threading.Lock()
-        command = [sys.executable, str(_CHILD), str(path), str(start), str(size)]
+        command = [sys.executable, str(CHILD), str(path), str(start), str(size)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
         self._end = weakref.finalize(self, _end, self._process)
-        found = json.loads(self._answer(None))
-        self.data, self.names = found["data"], found["names"]
+        described = json.loads(self._answer(None))
+        self.data, self.names = described["data"], described["names"]
 
     def read(self, key: str, where: Where | None) -> bytes:
         """Return the bytes of a part of an array; None: of text, each element with its length before it in 8 bytes.
@@ -67,18 +67,18 @@ class Hdf5:
     def _receive(self, size: int, key: str | None) -> bytes:
         stdout = self._process.stdout
         assert stdout is not None
-        found = bytearray()
+        content = bytearray()
         with selectors.DefaultSelector() as waiting:
             waiting.register(stdout, selectors.EVENT_READ)
-            while len(found) < size:
+            while len(content) < size:
                 if not waiting.select(PATIENCE):
                     self._end()
                     raise DamagedError(f"HDF5 has not read it within {PATIENCE:g} s: it is corrupt", self._path, tensor=key)
-                part = stdout.read(size - len(found))
+                part = stdout.read(size - len(content))
                 if not part:
                     raise self._lost(key)
-                found += part
-        return bytes(found)
+                content += part
+        return bytes(content)
 
     def _lost(self, key: str | None) -> DamagedError:
         self._end()

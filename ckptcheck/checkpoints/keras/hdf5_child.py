@@ -52,10 +52,10 @@ class Window(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Read, up to the end of the part."""
         size = max(0, min(len(buffer), self._size - self._at))
-        found = os.pread(self._file.fileno(), size, self._start + self._at)
-        buffer[: len(found)] = found
-        self._at += len(found)
-        return len(found)
+        content = os.pread(self._file.fileno(), size, self._start + self._at)
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
 
 
 def main() -> None:
@@ -102,16 +102,16 @@ def _described(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             names[path] = _text(group.attrs.get("name"))
         for name in group:
             key = f"{path}/{name}".removeprefix("/")
-            link, each = group.get(name, getlink=True), None
+            link, member = group.get(name, getlink=True), None
             if isinstance(link, h5py.HardLink):
-                each = group[name]
-            if isinstance(each, h5py.Dataset):
-                data[key] = each
-            elif isinstance(each, h5py.Group) and each not in (*above, group) and len(above) < MOST_GROUPS:
-                waiting.append((key, each, (*above, group)))
+                member = group[name]
+            if isinstance(member, h5py.Dataset):
+                data[key] = member
+            elif isinstance(member, h5py.Group) and member not in (*above, group) and len(above) < MOST_GROUPS:
+                waiting.append((key, member, (*above, group)))
             else:
                 refused[key] = {"refused": "it leads elsewhere, as nothing in a file of Keras does"}
-    return {"names": names, "data": refused | {key: _shape(each) for key, each in data.items()}}, data
+    return {"names": names, "data": refused | {key: _shape(member) for key, member in data.items()}}, data
 
 
 def _text(attribute: Any) -> str:
@@ -141,8 +141,8 @@ def _value(data: Any, where: Any) -> bytes:
     """Return a part of a value; of text its elements, the length of each before it."""
     if where is None:
         texts = np.asarray(data[()]).reshape(-1).tolist()
-        found = [each if isinstance(each, bytes) else str(each).encode() for each in texts]
-        return b"".join(len(each).to_bytes(8, "little") + each for each in found)
+        encoded = [each if isinstance(each, bytes) else str(each).encode() for each in texts]
+        return b"".join(len(each).to_bytes(8, "little") + each for each in encoded)
     part = data[tuple(slice(*each) if isinstance(each, list) else each for each in where)]
     return np.ascontiguousarray(part).tobytes()
 

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ckptcheck.checkpoints import classify as kinds
 from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.reader import Bytes, File, checksum, masked
-from ckptcheck.checkpoints.tensor_bundle import object_graph
+from ckptcheck.checkpoints.tensor_bundle import classify, object_graph
 from ckptcheck.checkpoints.tensor_bundle.dtypes import VARIANT, Type, type_of
 from ckptcheck.checkpoints.tensor_bundle.messages import WHOLE, BundleEntry, Extent, Header, entry, header, slice_key
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
@@ -44,12 +43,12 @@ class TensorBundle(Checkpoint):
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield a piece's bytes, see `Checkpoint.chunks`."""
         assert piece.offset is not None
-        found = 0
+        computed = 0
         for chunk in self._file(piece.file).chunks(piece.offset, piece.size, entry.key):
             if verify:
-                found = checksum(chunk, found)
+                computed = checksum(chunk, computed)
             yield chunk
-        if verify and masked(found) != piece.checksum:
+        if verify and masked(computed) != piece.checksum:
             raise _wrong(entry, piece)
 
     def must_hold(self, entry: Entry) -> None:
@@ -64,12 +63,12 @@ class TensorBundle(Checkpoint):
         assert piece.offset is not None
         data = self._file(piece.file).read(piece.offset, piece.size, entry.key)
         try:
-            found, computed = (_variants if entry.type == VARIANT.name else _strings)(data, entry.elements)
+            texts, computed = (_variants if entry.type == VARIANT.name else _strings)(data, entry.elements)
         except MalformedError as error:
             raise DamagedError(str(error), piece.file, piece.offset, entry.key) from None
         if masked(computed) != piece.checksum:
             raise _wrong(entry, piece)
-        return found
+        return texts
 
     def _file(self, path: Path) -> File:
         if path not in self._open:
@@ -86,6 +85,16 @@ def _wrong(entry: Entry, piece: Piece) -> DamagedError:
     )
 
 
+@dataclass(frozen=True)
+class _Index:
+    """What an index file holds: entries of tensors and slices by key, and the data files that they are in."""
+
+    path: Path
+    big_endian: bool
+    files: tuple[Path, ...]
+    entries: Mapping[bytes, BundleEntry]
+
+
 def open_bundle(prefix: Path, chosen: str = "", *, named: bool = True) -> TensorBundle:
     """Open the bundle of a prefix.
 
@@ -98,24 +107,24 @@ def open_bundle(prefix: Path, chosen: str = "", *, named: bool = True) -> Tensor
     Raises:
         DamagedError: its index is missing, torn, corrupt, or forged, or its object graph is.
     """
-    index = Path(f"{prefix}{INDEX}")
-    found, raw = _read(index)
-    files = tuple(data_file(prefix, shard, found.shards) for shard in range(found.shards))
-    slices = {slice_key(key, extents) for key, each in raw.items() for extents in each.slices}
-    slices &= raw.keys()
+    index = _read(prefix)
+    slices = {slice_key(key, extents) for key, raw in index.entries.items() for extents in raw.slices}
     entries = {
-        key: _entry(key, value, raw, files, index, found.big_endian)
-        for name, value in raw.items()
+        key: _entry(key, raw, index)
+        for name, raw in index.entries.items()
         if name not in slices
         for key in [name.decode("utf-8", "surrogateescape")]
     }
-    bundle = TensorBundle(prefix, TRACKED if object_graph.KEY in entries else SAVER, (index, *files), entries, chosen)
+    by_name = object_graph.KEY not in entries
+    bundle = TensorBundle(
+        prefix, SAVER if by_name else TRACKED, (index.path, *index.files), entries, chosen, by_variables_name=by_name
+    )
     if not named:
         return bundle
     graph = entries.pop(object_graph.KEY, None)
     tracked = {} if graph is None else _tracked(bundle, graph)
     promised = tuple(key for key in tracked if key.endswith(object_graph.VALUE) and key not in entries)
-    return replace(bundle, entries=kinds.named(entries, tracked), promised=promised, graph=graph)
+    return replace(bundle, entries=classify.named(entries, tracked), promised=promised, graph=graph)
 
 
 def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tracked]:
@@ -132,37 +141,37 @@ def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tr
         raise DamagedError(f"the object graph is malformed: {error}", piece.file, piece.offset, graph.key) from None
 
 
-def _read(index: Path) -> tuple[Header, dict[bytes, BundleEntry]]:
-    """Read an index file."""
-    found: Header | None = None
+def _read(prefix: Path) -> _Index:
+    """Read the index file of a prefix."""
+    path = Path(f"{prefix}{INDEX}")
+    head: Header | None = None
     entries: dict[bytes, BundleEntry] = {}
-    for key, value in rows(index):
+    for key, value in rows(path):
         try:
             if key:
                 entries[key] = entry(value)
             else:
-                found = header(value)
+                head = header(value)
         except MalformedError as error:
             whose = key.decode("utf-8", "surrogateescape") or "(header)"
-            raise DamagedError(f"its entry is malformed: {error}", index, tensor=whose) from None
-    if found is None:
-        raise DamagedError("it has no header: it is the index of something else", index)
-    return found, entries
+            raise DamagedError(f"its entry is malformed: {error}", path, tensor=whose) from None
+    if head is None:
+        raise DamagedError("it has no header: it is the index of something else", path)
+    files = tuple(data_file(prefix, shard, head.shards) for shard in range(head.shards))
+    return _Index(path, head.big_endian, files, entries)
 
 
-def _entry(
-    key: str, raw: BundleEntry, slices: Mapping[bytes, BundleEntry], files: tuple[Path, ...], index: Path, big_endian: bool
-) -> Entry:
+def _entry(key: str, raw: BundleEntry, index: _Index) -> Entry:
     type_ = type_of(raw.dtype)
     if type_ is None:
-        raise DamagedError(f"its element type is number {raw.dtype}, which is none that is known", index, tensor=key)
+        raise DamagedError(f"its element type is number {raw.dtype}, which is none that is known", index.path, tensor=key)
     if raw.slices:
-        pieces = tuple(_slice(key, raw, type_, extents, slices, files, index) for extents in raw.slices)
+        pieces = tuple(_slice(key, raw, type_, extents, index) for extents in raw.slices)
         if not _are_whole(pieces, raw.shape):
-            raise DamagedError("its slices are not the whole of it, each element once", index, tensor=key)
+            raise DamagedError("its slices are not the whole of it, each element once", index.path, tensor=key)
     else:
-        pieces = (_piece(key, raw, type_, (0,) * len(raw.shape), files, index),)
-    dtype = type_.numpy.newbyteorder(">") if type_.numpy is not None and big_endian else type_.numpy
+        pieces = (_piece(key, raw, type_, (0,) * len(raw.shape), index),)
+    dtype = type_.numpy.newbyteorder(">") if type_.numpy is not None and index.big_endian else type_.numpy
     return Entry(key, key, Kind.OTHER, type_.name, dtype, raw.shape, pieces)
 
 
@@ -174,9 +183,9 @@ def _are_whole(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> bool:
     if sum(prod(piece.shape) for piece in pieces) != prod(shape):
         return False
     open_: list[Piece] = []
-    for piece in sorted((each for each in pieces if prod(each.shape)), key=lambda each: each.start):
-        open_ = [each for each in open_ if not shape or each.start[0] + each.shape[0] > piece.start[0]]
-        if any(_overlap(each, piece) for each in open_):
+    for piece in sorted((part for part in pieces if prod(part.shape)), key=lambda part: part.start):
+        open_ = [other for other in open_ if not shape or other.start[0] + other.shape[0] > piece.start[0]]
+        if any(_overlap(other, piece) for other in open_):
             return False
         open_.append(piece)
     return True
@@ -187,42 +196,35 @@ def _overlap(one: Piece, other: Piece) -> bool:
     return all(first < its + its_size and its < first + size for first, size, its, its_size in sides)
 
 
-def _piece(key: str, raw: BundleEntry, type_: Type, start: tuple[int, ...], files: tuple[Path, ...], index: Path) -> Piece:
-    if raw.shard >= len(files):
-        raise DamagedError(f"its data file is number {raw.shard} of {len(files)}", index, tensor=key)
-    if type_.numpy is not None and raw.size != prod(raw.shape) * type_.numpy.itemsize:
+def _piece(key: str, raw: BundleEntry, type_: Type, start: tuple[int, ...], index: _Index) -> Piece:
+    count, size = prod(raw.shape), f"{raw.size:,} bytes"
+    if raw.shard >= len(index.files):
+        raise DamagedError(f"its data file is number {raw.shard} of {len(index.files)}", index.path, tensor=key)
+    if type_.numpy is not None and raw.size != count * type_.numpy.itemsize:
         shape = list(raw.shape)
-        raise DamagedError(f"{raw.size:,} bytes are not the size of {type_.name} of shape {shape}", index, tensor=key)
-    if type_.numpy is None and prod(raw.shape) > raw.size:  # each element has one byte at least, for its length
-        raise DamagedError(f"{raw.size:,} bytes cannot be {prod(raw.shape):,} elements of {type_.name}", index, tensor=key)
-    if type_.numpy is None and prod(raw.shape) > MOST_TEXTS:
-        raise NotReadableError(f"{prod(raw.shape):,} elements of {type_.name} are more than fit memory", index, tensor=key)
-    return Piece(start, raw.shape, files[raw.shard], raw.offset, raw.size, raw.checksum)
+        raise DamagedError(f"{size} are not the size of {type_.name} of shape {shape}", index.path, tensor=key)
+    if type_.numpy is None and count > raw.size:  # each element has one byte at least, for its length
+        raise DamagedError(f"{size} cannot be {count:,} elements of {type_.name}", index.path, tensor=key)
+    if type_.numpy is None and count > MOST_TEXTS:
+        raise NotReadableError(f"{count:,} elements of {type_.name} are more than fit memory", index.path, tensor=key)
+    return Piece(start, raw.shape, index.files[raw.shard], raw.offset, raw.size, raw.checksum)
 
 
-def _slice(
-    key: str,
-    raw: BundleEntry,
-    type_: Type,
-    extents: tuple[Extent, ...],
-    slices: Mapping[bytes, BundleEntry],
-    files: tuple[Path, ...],
-    index: Path,
-) -> Piece:
+def _slice(key: str, whole: BundleEntry, type_: Type, extents: tuple[Extent, ...], index: _Index) -> Piece:
     """Return a slice of a partitioned variable."""
-    found = slices.get(slice_key(key.encode("utf-8", "surrogateescape"), extents))
+    raw = index.entries.get(slice_key(key.encode("utf-8", "surrogateescape"), extents))
     if not extents:  # all of it
-        extents = (Extent(0, WHOLE),) * len(raw.shape)
-    whole = zip(extents, raw.shape, strict=False)
-    shape = tuple(size if extent.length == WHOLE else extent.length for extent, size in whole)
+        extents = (Extent(0, WHOLE),) * len(whole.shape)
+    sides = zip(extents, whole.shape, strict=False)
+    shape = tuple(size if extent.length == WHOLE else extent.length for extent, size in sides)
     start = tuple(extent.start for extent in extents)
-    fits = len(extents) == len(raw.shape) and all(
-        first >= 0 and own >= 0 and first + own <= size for first, own, size in zip(start, shape, raw.shape, strict=True)
+    fits = len(extents) == len(whole.shape) and all(
+        first >= 0 and own >= 0 and first + own <= size for first, own, size in zip(start, shape, whole.shape, strict=True)
     )
-    if found is None or not fits or found.shape != shape or found.dtype != raw.dtype or type_.numpy is None:
-        told = ", ".join(f"{extent.start}+{extent.length}" for extent in extents)
-        raise DamagedError(f"its slice ({told}) is missing, or does not fit it", index, tensor=key)
-    return _piece(key, found, type_, start, files, index)
+    if raw is None or not fits or raw.shape != shape or raw.dtype != whole.dtype or type_.numpy is None:
+        place = ", ".join(f"{extent.start}+{extent.length}" for extent in extents)
+        raise DamagedError(f"its slice ({place}) is missing, or does not fit it", index.path, tensor=key)
+    return _piece(key, raw, type_, start, index)
 
 
 def _strings(data: bytes, count: int) -> tuple[list[bytes], int]:
@@ -252,13 +254,13 @@ def _variants(data: bytes, count: int) -> tuple[list[bytes], int]:
     Of each stand its length, its bytes, and a checksum of all so far. What is summed up are the length as 8 bytes, the bytes,
     and that checksum.
     """
-    found, at, computed = [], 0, 0
+    elements, at, computed = [], 0, 0
     for _ in range(count):
         length, at = varint(data, at)
         end = at + length
         if end + 4 > len(data):
             raise MalformedError("an element reaches beyond its end")
-        found.append(data[at:end])
+        elements.append(data[at:end])
         computed = checksum(data[at:end], checksum(length.to_bytes(8, "little"), computed))
         if masked(computed) != int.from_bytes(data[end : end + 4], "little"):
             raise MalformedError("an element does not have its checksum")
@@ -266,4 +268,4 @@ def _variants(data: bytes, count: int) -> tuple[list[bytes], int]:
         at = end + 4
     if at != len(data):
         raise MalformedError("it has more bytes than its elements")
-    return found, computed
+    return elements, computed

@@ -22,8 +22,8 @@ def _of(*names: str) -> list[Type]:
     return [Type(name, np.dtype(getattr(ml_dtypes, name, None) or name)) for name in names]
 
 
-def _quantised(name: str, numpy: str) -> Type:
-    return Type(name, np.dtype(numpy))
+def _quantised(*names: str) -> list[Type]:
+    return [Type(name, np.dtype(name.removeprefix("q"))) for name in names]
 
 
 # Number 0 stands for no type at all. Elements below a byte have one each.
@@ -32,9 +32,9 @@ _BY_NUMBER: tuple[Type | None, ...] = (
     *_of("float32", "float64", "int32", "uint8", "int16", "int8"),
     STRING,
     *_of("complex64", "int64", "bool"),
-    *(_quantised("qint8", "int8"), _quantised("quint8", "uint8"), _quantised("qint32", "int32")),
+    *_quantised("qint8", "quint8", "qint32"),
     *_of("bfloat16"),
-    *(_quantised("qint16", "int16"), _quantised("quint16", "uint16")),
+    *_quantised("qint16", "quint16"),
     *_of("uint16", "complex128", "float16"),
     *(RESOURCE, VARIANT),
     *_of("uint32", "uint64"),

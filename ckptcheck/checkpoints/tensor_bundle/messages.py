@@ -70,7 +70,7 @@ def entry(message: bytes) -> BundleEntry:
         if field == 2:
             shape = _shape(content(value))
         elif field == 7:
-            slices.append(tuple(_extent(content(each)) for which, each in fields(content(value)) if which == 1))
+            slices.append(tuple(_extent(content(extent)) for which, extent in fields(content(value)) if which == 1))
         elif field < 7:
             numbers[field] = number(value)
     _, dtype, _, shard, offset, size, checksum = numbers
@@ -85,9 +85,9 @@ def _shape(message: bytes) -> tuple[int, ...]:
     for field, value in fields(message):
         if field == 2:
             size = 0
-            for inside, each in fields(content(value)):
+            for inside, number_ in fields(content(value)):
                 if inside == 1:
-                    size = signed(each)
+                    size = signed(number_)
             sizes.append(size)
         elif field == 3 and number(value):
             raise MalformedError("a shape is unknown")
@@ -113,8 +113,8 @@ def slice_key(name: bytes, extents: tuple[Extent, ...]) -> bytes:
     `tensorflow/core/lib/strings/ordered_code.cc` for text and numbers in it.
     """
     text = b"".join(_ESCAPED.get(byte, bytes([byte])) for byte in name)
-    found = b"\x00" + text + b"\x00\x01" + _unsigned(len(extents))
-    return found + b"".join(_ordered(each.start) + _ordered(each.length) for each in extents)
+    start = b"\x00" + text + b"\x00\x01" + _unsigned(len(extents))
+    return start + b"".join(_ordered(extent.start) + _ordered(extent.length) for extent in extents)
 
 
 def _unsigned(value: int) -> bytes:

@@ -52,18 +52,18 @@ def tracked(message: bytes) -> dict[str, Tracked]:
     Raises:
         MalformedError: it is no object graph.
     """
-    nodes = [_node(content(each)) for field_, each in fields(message) if field_ == 1]
+    nodes = [_node(content(node)) for field_, node in fields(message) if field_ == 1]
     came, via = _came(nodes), _via(nodes)
     slots = {slot: (weight, at, name) for at, node in enumerate(nodes) for weight, name, slot in node.slots}
-    found = {}
+    by_key = {}
     for at, node in enumerate(nodes):
         for attribute, variable, key in node.holds:
             path = _path(came, at)
             if at not in came and at in slots:
                 weight, optimizer, name = slots[at]
                 path = f"{_path(came, weight)} ({_path(came, optimizer)}: {name})"
-            found[key] = Tracked(path, attribute, variable, via[at])
-    return found
+            by_key[key] = Tracked(path, attribute, variable, via[at])
+    return by_key
 
 
 def _node(message: bytes) -> _Node:
@@ -85,12 +85,12 @@ def _values(message: bytes) -> dict[int, int | bytes]:
     return dict(fields(message))
 
 
-def _text(found: Mapping[int, int | bytes], which: int) -> str:
-    return content(found.get(which, b"")).decode("utf-8", "surrogateescape")
+def _text(values: Mapping[int, int | bytes], which: int) -> str:
+    return content(values.get(which, b"")).decode("utf-8", "surrogateescape")
 
 
-def _number(found: Mapping[int, int | bytes], which: int) -> int:
-    return number(found.get(which, 0))
+def _number(values: Mapping[int, int | bytes], which: int) -> int:
+    return number(values.get(which, 0))
 
 
 def _came(nodes: list[_Node]) -> dict[int, tuple[int, str]]:
@@ -117,8 +117,8 @@ def _path(came: Mapping[int, tuple[int, str]], at: int) -> str:
     while at and at in came and len(names) < _LONGEST:
         at, name = came[at]
         names.append(name[-_LONGEST:])
-    found = "".join(f"[{name}]" if name.isdecimal() else f".{name}" for name in reversed(names))
-    return found.removeprefix(".")[-_LONGEST:]
+    path = "".join(f"[{name}]" if name.isdecimal() else f".{name}" for name in reversed(names))
+    return path.removeprefix(".")[-_LONGEST:]
 
 
 def _via(nodes: list[_Node]) -> list[frozenset[str]]:

@@ -79,8 +79,8 @@ def number(value: int | bytes) -> int:
 
 def signed(value: int | bytes) -> int:
     """Return the value of a field that is an int64."""
-    found = number(value)
-    return found - (1 << 64) if found >= 1 << 63 else found
+    unsigned = number(value)
+    return unsigned - (1 << 64) if unsigned >= 1 << 63 else unsigned
 
 
 def content(value: int | bytes) -> bytes:

@@ -1,6 +1,6 @@
 """One self-contained HTML file: curves that can be zoomed, tables that sort, every diagnosis with its evidence.
 
-Needs the extra `html` (Bokeh draws the curves, Jinja2 fills in the page).
+Needs the extra `html` (Bokeh draws the curves, Jinja2 fills in the page), which is imported when a page is made.
 """
 
 import importlib
@@ -10,7 +10,6 @@ from ckptcheck.errors import UsageError
 
 if TYPE_CHECKING:
     from ckptcheck.report.report import Report
-    from ckptcheck.studies.result import Study
 
 
 def require() -> None:
@@ -29,10 +28,3 @@ def report_page(report: "Report") -> str:
     from ckptcheck.report.html import verification
 
     return verification.page(report)
-
-
-def study_page(study: "Study") -> str:
-    """Return a study as an HTML page."""
-    from ckptcheck.studies import html as study_module
-
-    return study_module.page(study)

@@ -112,8 +112,8 @@ def rendered(page: Page) -> str:
 
 def shortened(rows: Sequence[Row], write: Callable[[Row], Sequence[Cell]], where: str) -> tuple[list[Sequence[Cell]], str]:
     """Return the first rows as cells, and a note on where the others are, if there are any."""
-    cells = [write(row) for row in rows[:MOST_ROWS]]
-    return cells, f"The first {MOST_ROWS} of {len(rows)} rows; all of them are in {where}." if len(rows) > MOST_ROWS else ""
+    note = f"The first {MOST_ROWS} of {len(rows)} rows; all of them are in {where}." if len(rows) > MOST_ROWS else ""
+    return [write(row) for row in rows[:MOST_ROWS]], note
 
 
 def number(value: float, write: Callable[[float], str] = lambda value: f"{value:.6g}") -> Cell:

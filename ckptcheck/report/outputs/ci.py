@@ -5,13 +5,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ckptcheck.errors import CkptcheckError
+from ckptcheck.report.outputs import github_annotations, junit, markdown
 from ckptcheck.report.outputs.folder import single_file
-
-if TYPE_CHECKING:
-    from ckptcheck.report.report import Report
+from ckptcheck.report.report import Report
 
 # Set by GitHub: the file whose text is shown on the page of the job, and whether this is a job at all.
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -19,57 +17,39 @@ ON_GITHUB = "GITHUB_ACTIONS"
 
 
 @contextmanager
-def ci_outputs(junit: Path | None, markdown: Path | None) -> Iterator[Callable[["Report"], None]]:
+def ci_outputs(junit_file: Path | None, markdown_file: Path | None) -> Iterator[Callable[[Report], None]]:
     """Yield what writes a report for CI servers; write what went wrong instead where an exception passes.
 
     Args:
-        junit: file for JUnit XML.
-        markdown: file for Markdown, which is appended to the summary of a GitHub job, too, where this is one.
+        junit_file: file for JUnit XML.
+        markdown_file: file for Markdown, which is appended to the summary of a GitHub job, too, where this is one.
 
     Raises:
         UsageError: a file cannot be written; found out before anything else is done.
     """
-    with single_file(junit) as write_junit, single_file(markdown) as write_markdown:
+    with single_file(junit_file) as write_junit, single_file(markdown_file) as write_markdown:
 
-        def tell(report: "Report") -> None:
-            from ckptcheck.report.outputs import github as annotations
-            from ckptcheck.report.outputs import markdown as in_markdown
-
-            if junit is not None:
-                from ckptcheck.report.outputs import junit as in_junit
-
-                write_junit(in_junit.of_report(report))
-            if markdown is not None:
-                text = in_markdown.of_report(report)
-                write_markdown(text)
-                _append_to_summary(text)
-            _annotate(annotations.of_report(report))
+        def tell(report: Report) -> None:
+            if junit_file is not None:
+                write_junit(junit.of_report(report))
+            if markdown_file is not None:
+                _tell_in_markdown(markdown.of_report(report), write_markdown)
+            _annotate(github_annotations.of_report(report))
 
         try:
             yield tell
         except Exception as error:
-            _tell_error(error, write_junit if junit else None, write_markdown if markdown else None)
+            sentence = str(error) if isinstance(error, CkptcheckError) else f"{type(error).__name__}: {error}"
+            if junit_file is not None:
+                write_junit(junit.of_error(sentence, type(error).__name__))
+            if markdown_file is not None:
+                _tell_in_markdown(markdown.of_error(sentence), write_markdown)
+            _annotate(github_annotations.of_error(sentence))
             raise
 
 
-def _tell_error(
-    error: Exception, write_junit: Callable[[str], None] | None, write_markdown: Callable[[str], None] | None
-) -> None:
-    from ckptcheck.report.outputs import github as annotations
-    from ckptcheck.report.outputs import markdown as in_markdown
-
-    sentence = str(error) if isinstance(error, CkptcheckError) else f"{type(error).__name__}: {error}"
-    if write_junit:
-        from ckptcheck.report.outputs import junit as in_junit
-
-        write_junit(in_junit.of_error(sentence, type(error).__name__))
-    if write_markdown:
-        write_markdown(in_markdown.of_error(sentence))
-        _append_to_summary(in_markdown.of_error(sentence))
-    _annotate(annotations.of_error(sentence))
-
-
-def _append_to_summary(text: str) -> None:
+def _tell_in_markdown(text: str, write: Callable[[str], None]) -> None:
+    write(text)
     summary = os.environ.get(SUMMARY)
     if summary:
         with Path(summary).open("a", encoding="utf-8") as file:

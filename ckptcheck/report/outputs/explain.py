@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +13,7 @@ from ckptcheck.diagnosis.catalogue import CAUSES, remedy
 from ckptcheck.diagnosis.cause import Cause, Stage
 from ckptcheck.errors import unknown
 from ckptcheck.job.frameworks import styles
+from ckptcheck.report.outputs.console import print_trimmed
 
 # What a cause is lost at decides its remedy; None: where that is not known.
 _STAGES = (Stage.OMITTED_AT_SAVE, Stage.NOT_APPLIED_AT_LOAD, Stage.OVERWRITTEN_AFTER_LOAD, None)
@@ -31,23 +32,21 @@ def find(name: str) -> Cause:
 
 def show(cause: Cause, console: Console) -> None:
     """Print what a cause is, how it shows, and what to do about it."""
-    with console.capture() as captured:
-        _tell(cause, console)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+    print_trimmed(console, *_story(cause))
+    # Not wrapped: an address is copied.
+    print(f"  A report of it: {cause.reported}", file=console.file)
 
 
-def _tell(cause: Cause, console: Console) -> None:
-    console.print(Text(cause.name, style="bold"))
-    console.print(Padding(Text(cause.summary), (0, 0, 1, 2)))
-    console.print(Padding(Text.assemble(("How it shows: ", "bold"), cause.signature), (0, 0, 1, 2)))
+def _story(cause: Cause) -> Iterator[RenderableType]:
+    yield Text(cause.name, style="bold")
+    yield Padding(Text(cause.summary), (0, 0, 1, 2))
+    yield Padding(Text.assemble(("How it shows: ", "bold"), cause.signature), (0, 0, 1, 2))
     for heading, remedies in _remedies(cause).items():
-        console.print(Padding(Text(heading, style="bold"), (0, 0, 0, 2)))
+        yield Padding(Text(heading, style="bold"), (0, 0, 0, 2))
         for stage, what in remedies.items():
             text = Text.assemble((f"{stage}: ", "magenta"), what) if stage else Text(what)
-            console.print(Padding(text, (0, 0, 0, 4)))
-    console.print(Padding(Text(_allowance(cause)), (1, 0, 0, 2)))
-    # Not wrapped: an address is copied.
-    console.print(Text(f"  A report of it: {cause.reported}"), soft_wrap=True)
+            yield Padding(text, (0, 0, 0, 4))
+    yield Padding(Text(_allowance(cause)), (1, 0, 0, 2))
 
 
 def _allowance(cause: Cause) -> str:
@@ -86,9 +85,7 @@ def overview(console: Console) -> None:
     table.add_column()
     for cause in CAUSES.values():
         table.add_row(cause.name, cause.summary)
-    with console.capture() as captured:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+    print_trimmed(console, table)
     print("\nckptcheck explain CAUSE says how it shows, and what to do.", file=console.file)
 
 

@@ -1,4 +1,7 @@
-"""The overlaid curves: control and every resumed run across the boundary, their difference, and the moving statistics."""
+"""The overlaid curves: control and every resumed run across the boundary, their difference, and the moving statistics.
+
+matplotlib is imported when something is drawn: it takes its time.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,31 +1,22 @@
 """Output folders and files: one process at a time, and results that are there whole or not at all."""
 
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from ckptcheck.errors import NotVerifiedError, UsageError
-from ckptcheck.studies.catalogue import STUDIES
-
-if TYPE_CHECKING:
-    from ckptcheck.report.report import Report
-    from ckptcheck.studies.result import Study
+from ckptcheck.report.outputs import figure
+from ckptcheck.report.report import Report
 
 LOCK = ".ckptcheck"
 PARTIAL = ".partial"
 # In the order in which they are put into place; a folder with a report.json has all of them.
 CONTENTS = ("runs", "losses.csv", "tensors.csv", "evaluations.csv", "curves.png", "curves.svg", "report.json")
-
-
-# A study's output folder: the runs that are kept for all studies, and a folder for each of them. No name is one of a
-# verification's, which would replace it.
-KEPT = "kept"
-STUDY_CONTENTS = (KEPT, *STUDIES)
 
 
 @contextmanager
@@ -43,65 +34,60 @@ def output_folder(folder: Path, contents: Sequence[str] = CONTENTS) -> Iterator[
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_strangers(folder, contents)
-        lock = (folder / LOCK).open("a+", encoding="utf-8")
+        lock = _locked(folder)
     except OSError as error:
         raise UsageError(f"The output folder {folder} cannot be written: {error.strerror}.") from error
-    with lock:
-        _hold(lock.fileno(), folder)
-        partial = folder / PARTIAL
-        try:
-            shutil.rmtree(partial, ignore_errors=True)  # what a killed verification left
-            partial.mkdir()
-            yield partial
-        except OSError as error:
-            raise NotVerifiedError(f"The report could not be written to {folder}: {error.strerror or error}.") from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-            if made and {each.name for each in folder.iterdir()} == {LOCK}:
-                shutil.rmtree(folder, ignore_errors=True)
+    partial = folder / PARTIAL
+    try:
+        shutil.rmtree(partial, ignore_errors=True)  # what a killed verification left
+        partial.mkdir()
+        yield partial
+    except OSError as error:
+        raise NotVerifiedError(f"The report could not be written to {folder}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        if made and [entry.name for entry in folder.iterdir()] == [LOCK]:
+            shutil.rmtree(folder, ignore_errors=True)
+        _release(lock, folder)
 
 
 def _refuse_strangers(folder: Path, contents: Sequence[str]) -> None:
-    strangers = sorted(each.name for each in folder.iterdir() if each.name not in (*contents, LOCK, PARTIAL))
-    if strangers or (any(folder.iterdir()) and not (folder / LOCK).exists()):
-        found = strangers or sorted(each.name for each in folder.iterdir())
+    names = sorted(entry.name for entry in folder.iterdir())
+    strangers = [name for name in names if name not in (*contents, LOCK, PARTIAL)]
+    if strangers or (names and LOCK not in names):
         raise UsageError(
-            f"The output folder {folder} holds something else ({', '.join(found[:3])}): nothing was written. "
+            f"The output folder {folder} holds something else ({', '.join((strangers or names)[:3])}): nothing was written. "
             "Name a folder that is empty, is not there yet, or holds earlier results of the same command."
         )
 
 
-def _hold(lock: int, folder: Path) -> None:
+def _locked(folder: Path) -> FileLock:
+    lock = FileLock(folder / LOCK)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        lock.acquire(blocking=False)
+    except Timeout:
         raise UsageError(
             f"Another ckptcheck is writing to {folder}. Wait for it, or name another folder with --out."
         ) from None
+    return lock
 
 
-def write(report: "Report", partial: Path, draw: Callable[["Report", Path], None]) -> None:
+def _release(lock: FileLock, folder: Path) -> None:
+    lock.release()
+    if folder.exists():
+        (folder / LOCK).touch()  # It marks the folder as ours, and some versions of filelock take it away.
+
+
+def write(report: Report, partial: Path) -> None:
     """Write all files of a report into `partial`, then put them into place, the report itself last."""
-    for name in ("losses", "tensors", "evaluations"):
-        getattr(report, name)().to_csv(partial / f"{name}.csv", index=False)
-    draw(report, partial)
+    for name, table in (("losses", report.losses()), ("tensors", report.tensors()), ("evaluations", report.evaluations())):
+        table.to_csv(partial / f"{name}.csv", index=False)
+    figure.save(report, partial)
     (partial / "report.json").write_text(report.to_json() + "\n", encoding="utf-8")
     folder = partial.parent
     (folder / "report.json").unlink(missing_ok=True)
     for name in CONTENTS:
-        _replace(partial / name, folder / name)
-
-
-def write_study(study: "Study", partial: Path, draw: Callable[["Study", Path], None]) -> None:
-    """Write all files of a study into `partial`, then put them into place as its folder."""
-    made = partial / study.definition.name
-    made.mkdir()
-    for name in ("epochs", "runs", "humps"):
-        getattr(study, name)().to_csv(made / f"{name}.csv", index=False)
-    study.bands().to_csv(made / "bands.csv", index=False, float_format="%.5g")  # to be drawn, and kept: small
-    draw(study, made)
-    (made / "summary.json").write_text(study.to_json() + "\n", encoding="utf-8")
-    _replace(made, partial.parent / made.name)
+        replace(partial / name, folder / name)
 
 
 @contextmanager
@@ -135,7 +121,8 @@ def single_file(path: Path | None) -> Iterator[Callable[[str], None]]:
         partial.unlink(missing_ok=True)
 
 
-def _replace(source: Path, target: Path) -> None:
+def replace(source: Path, target: Path) -> None:
+    """Put a file or a folder, where there is one, in the place of an earlier one."""
     if target.is_dir():
         shutil.rmtree(target)
     if source.exists():

@@ -36,14 +36,14 @@ def of_error(sentence: str, kind: str) -> str:
 
 def _test(case: Case) -> TestCase:
     test = TestCase(name=in_one_line(case.label), classname=in_one_line(case.job))
-    told = legible(story(case))
+    text = legible(story(case))
     if case.is_wrong:
         made = Error if case.outcome == INCONCLUSIVE else Failure
         result = made(headline(case), case.outcome)
-        result.text = told
+        result.text = text
         test.result = result
     else:
-        test.system_out = told
+        test.system_out = text
     warnings = of_cases([case])
     if warnings:
         test.system_err = legible("\n".join(warnings))

@@ -35,8 +35,8 @@ def of_report(report: Report) -> str:
         parts += _details(report.cases)
         parts += _warnings(report.cases)
     if report.environment:
-        told = "; ".join(f"{name}: {value}" for name, value in report.environment.items())
-        parts.append(f"<details><summary>Environment</summary>{_html(told, MOST_OF_ENVIRONMENT)}</details>")
+        environment = "; ".join(f"{name}: {value}" for name, value in report.environment.items())
+        parts.append(f"<details><summary>Environment</summary>{_html(environment, MOST_OF_ENVIRONMENT)}</details>")
     return "\n\n".join(parts) + "\n"
 
 
@@ -73,9 +73,9 @@ def _row(case: Case) -> str:
 
 
 def _details(cases: Sequence[Case]) -> list[str]:
-    told = [(case, block) for case in cases if (block := _detail(case))]
-    kept, missing = _fitting([block for _, block in told], [case.is_wrong for case, _ in told], MOST_OF_DETAILS)
-    return [*kept, *_left_out(missing, len(told), "cases with details")]
+    blocks = [(case, block) for case in cases if (block := _detail(case))]
+    kept, missing = _fitting([block for _, block in blocks], [case.is_wrong for case, _ in blocks], MOST_OF_DETAILS)
+    return [*kept, *_left_out(missing, len(blocks), "cases with details")]
 
 
 def _detail(case: Case) -> str:

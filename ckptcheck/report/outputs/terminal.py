@@ -10,6 +10,7 @@ from ckptcheck.comparison.noise_floor import MARGIN
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
 from ckptcheck.report.case import Case
+from ckptcheck.report.outputs.console import print_trimmed
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import heading, numbers, some
 
@@ -32,18 +33,10 @@ MEANINGS = {
 
 def show(report: Report, console: Console) -> None:
     """Print a report as wide as the console."""
-    with console.capture() as captured:
-        console.print()
-        console.print(_overview(report))
-        console.print(_meanings(report))
-        for table in _statistics(report):
-            console.print(table)
-        for cases in _alike(report):
-            console.print(_story(cases))
-        colour, sentence = VERDICTS[report.verdict]
-        console.print(Text(sentence, style=f"bold {colour}"))
-    # Tables are padded to their width; nobody wants that in a file.
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)
+    colour, sentence = VERDICTS[report.verdict]
+    stories = map(_story, _alike(report))
+    verdict = Text(sentence, style=f"bold {colour}")
+    print_trimmed(console, "", _overview(report), _meanings(report), *_statistics(report), *stories, verdict)
 
 
 def _overview(report: Report) -> RenderableType:

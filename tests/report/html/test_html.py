@@ -5,16 +5,19 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ckptcheck import Report, UsageError, verify
-from ckptcheck.report.html import report_page, require, study_page
-from tests.cli.test_cli import TOY_RUN, run
+from ckptcheck import Report, Study, UsageError, verify
+from ckptcheck.report.html import report_page, require
+from ckptcheck.studies.catalogue import definition
+from ckptcheck.studies.html import study_page
+from tests.commands import TOY_RUN, call, run
 from tests.conftest import toy
-from tests.studies.test_study import made
+from tests.studies.examples import CALM, FAST, made, trained
 
 CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 # Each of these asks for a connection to somewhere, or for rights that a test has not got.
@@ -118,8 +121,8 @@ def test_a_drag_zooms(browser: Any, default_report: Report, tmp_path: Path) -> N
     )
     actions = ActionBuilder(browser)
     pointer, across = actions.pointer_action, int(top + height / 3)
-    pointer.move_to_location(int(left + width / 2), across).pointer_down()
-    pointer.move_to_location(int(left + 0.65 * width), across).pointer_up()
+    pointer.move_to_location(int(left + width / 2), across).pointer_down()  # type: ignore[no-untyped-call]
+    pointer.move_to_location(int(left + 0.65 * width), across).pointer_up()  # type: ignore[no-untyped-call]
     actions.perform()
     start, end, *_ = ranges(browser, "bn-nn")
     assert 60 < start < end < 120
@@ -143,10 +146,6 @@ def test_study_in_a_browser(browser: Any, tmp_path: Path) -> None:
 
 
 def test_many_variants_have_a_chart_each(browser: Any, tmp_path: Path) -> None:
-    from test_study import CALM, FAST, definition, trained
-
-    from ckptcheck import Study
-
     names = ["bn-nn", "epsilon", "no-warm-up", "fused"]
     runs = tuple(trained(name, 0, CALM, FAST, CALM) for name in names)
     shown(browser, study_page(Study(definition("bn-ablation"), (0.95,), runs)), tmp_path)
@@ -184,8 +183,6 @@ def test_what_a_job_says_is_no_html() -> None:
     page = report_page(verify(toy("Clean"), steps=21, boundary=9))
     case = verify(toy("ControlRaises"), steps=21, boundary=9).cases[0]
     assert "<h2>" in page
-    from dataclasses import replace
-
     hostile = Report((replace(case, reason="<script>alert(1)</script>"),), {})
     assert "<script>alert" not in report_page(hostile)
 
@@ -199,7 +196,7 @@ def test_the_command_writes_it(tmp_path: Path) -> None:
 
 def test_a_verification_that_fails_to_start_leaves_an_earlier_page(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("earlier")
-    done = run("verify", toy("NoSuchJob"), "--html", "report.html", cwd=tmp_path)
+    done = call("verify", toy("NoSuchJob"), "--html", "report.html", cwd=tmp_path)
     assert done.returncode == 2
     assert (tmp_path / "report.html").read_text() == "earlier"
     assert {path.name for path in tmp_path.iterdir()} == {"report.html"}

@@ -3,32 +3,25 @@
 import re
 from xml.etree import ElementTree
 
-import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
 from ckptcheck import Case, Report
-from ckptcheck.comparison.compare import Comparison
+from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.report.outputs import github as annotations
+from ckptcheck.report.outputs import github_annotations as annotations
 from ckptcheck.report.outputs import junit, markdown
-from ckptcheck.report.report import story
+from ckptcheck.report.sentences import story
+from tests.rows import evaluation, step, tensor
 
 LOST = Diagnosis("state-lost", "omitted at save", "1 of 2 tensors is zero.", "Save every variable.", ("weights",))
 HOSTILE = "a|b`c</details><b>&*_x_*\\|[d](e)\r\n\n| f\x1b[31m\x00\ud800 100%,:: $g$"
 
 
 def comparison(equal: bool, poisoned: bool = True) -> Comparison:
-    tensors = pd.DataFrame(
-        {"point": "boundary", "name": ["weights", "step"], "equal": [equal, True], "poisoned": [poisoned, True], "asked": True}
-    )
-    tensors.loc[~tensors["poisoned"], "asked"] = False
-    tensors["kind"], tensors["identical"] = "weight", tensors["equal"]
-    losses = pd.DataFrame({"equal": [equal] * 3, "identical": [equal] * 3})
-    evaluations = pd.DataFrame(
-        {"control_loss": [0.25], "resumed_loss": [0.25 if equal else 2.5], "equal": equal, "identical": equal}
-    )
-    return Comparison(tensors, losses, evaluations, (3, 3), 3, ())
+    tensors = (tensor("weights", equal=equal, identical=equal, poisoned=poisoned, asked=poisoned), tensor("step"))
+    steps = tuple(step(equal=equal, identical=equal) for _ in range(3))
+    return Comparison(tensors, steps, (evaluation(0.25, 0.25 if equal else 2.5),), (3, 3), 3, ())
 
 
 RECOVERED = Case("bn", "saver", "recovered", "recovered", comparison=comparison(True))

@@ -2,13 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
-from ckptcheck.diagnosis.catalogue import CAUSES, Cause, Stage
+from ckptcheck.diagnosis.catalogue import CAUSES, remedies_for, remedy
+from ckptcheck.diagnosis.cause import Cause, Stage
 from ckptcheck.report.outputs.explain import to_markdown
+from tests.commands import Done, call
 from tests.conftest import ROOT
 
 # The codes of the project's collection of real reports, and what they are called here.
@@ -55,9 +55,8 @@ CODES = {
 }
 
 
-def explained(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "ckptcheck", "explain", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def explained(*arguments: str) -> Done:
+    return call("explain", *arguments, cwd=ROOT)
 
 
 def test_every_code_has_a_cause() -> None:
@@ -67,7 +66,7 @@ def test_every_code_has_a_cause() -> None:
 @pytest.mark.parametrize("cause", CAUSES.values(), ids=lambda each: each.name)
 def test_entries_are_whole(cause: Cause) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", cause.name)
-    for text in (cause.summary, cause.sentence, cause.signature, *cause.remedies.values(), *cause.others.values()):
+    for text in (cause.summary, cause.sentence, cause.signature, *(each.text for each in remedies_for(cause))):
         assert text.strip() == text
         assert text.endswith((".", "}"))
         assert "  " not in text
@@ -75,20 +74,20 @@ def test_entries_are_whole(cause: Cause) -> None:
     for framework in ("tf1", "tf2", "keras", ""):
         for stage in (*Stage, None):
             if stage is not Stage.NEVER_LIVE:
-                assert cause.remedy(stage, framework)
+                assert remedy(cause, stage, framework)
 
 
 def test_a_remedy_is_of_its_framework() -> None:
     for cause in CAUSES.values():
         for framework in ("tf2", "keras", ""):
             if cause.name not in ("shadows-not-in-checkpoint", "keys-not-in-checkpoint", "shadows-in-weights"):
-                assert "tf.train.Saver" not in cause.remedy(None, framework), cause.name
+                assert "tf.train.Saver" not in remedy(cause, None, framework), cause.name
 
 
 def test_what_is_overwritten_is_told_so_everywhere() -> None:
     cause = CAUSES["moving-statistics-lost"]
     wanted = "Assign nothing to them after the restore: whatever initialises them must run before it."
-    assert {cause.remedy(Stage.OVERWRITTEN_AFTER_LOAD, framework) for framework in ("tf2", "keras", "")} == {wanted}
+    assert {remedy(cause, Stage.OVERWRITTEN_AFTER_LOAD, framework) for framework in ("tf2", "keras", "")} == {wanted}
 
 
 def test_one_cause() -> None:

@@ -23,7 +23,8 @@ def test_a_drift_of_1e_7_lies_outside_the_lane() -> None:
 def test_default_figure(default_report: Report) -> None:
     figure = plot(default_report)
     assert len(figure.axes) == 12
-    labels = [[text.get_text() for text in axis.get_legend().get_texts()] for axis in figure.axes[:3]]
+    legends = [axis.get_legend() for axis in figure.axes[:3]]
+    labels = [[text.get_text() for text in legend.get_texts()] for legend in legends if legend]
     assert labels == [
         ["control, never interrupted", "saver: recovered", "ema: refused, no curve"],
         ["control, never interrupted", "saver: recovered", "trainable: diverged"],

@@ -1,0 +1,123 @@
+"""Tensor bundles as a format: which files are theirs, and which of them TensorFlow would take. `bundle.py` reads them."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ckptcheck.checkpoints import state_file
+from ckptcheck.checkpoints.checkpoint import Checkpoint
+from ckptcheck.checkpoints.errors import DamagedError
+from ckptcheck.checkpoints.format import Format, Location
+from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX, open_bundle
+from ckptcheck.checkpoints.tensor_bundle.table import check_unread, is_table
+from ckptcheck.text_safety import shown
+
+DATA = re.compile(r"(?P<prefix>.+)\.data-\d{5}-of-\d{5}")
+META = ".meta"  # the graph, which a Saver writes beside a checkpoint
+_SAVED_MODEL = Path("variables", "variables")
+_REMEDY = "Restore it with a Saver and save it anew: what is read here are those of the second kind."
+# How files and folders are called while they are being written. tensor_bundle.cc adds the process and a random number; the
+# state file is written as checkpoint.tmp and a UUID (tensorflow/python/lib/io/file_io.py); sharded savers write into a folder.
+_FILE = re.compile(r".+\.tempstate\d+|checkpoint\.tmp[0-9a-f]{32}")
+_FOLDER = re.compile(r".+_temp(_[0-9a-f]{32})?")
+
+
+def has_index(prefix: Path) -> bool:
+    """Return whether there is an index file of a prefix."""
+    return Path(f"{prefix}{INDEX}").is_file()
+
+
+def _prefix(name: str) -> str | None:
+    """Return the prefix that a data file is of, by its name."""
+    data = DATA.fullmatch(name)
+    return data["prefix"] if data else None
+
+
+def _data_files(prefix: Path) -> Iterator[Path]:
+    if prefix.parent.is_dir():
+        yield from (file for file in prefix.parent.iterdir() if _prefix(file.name) == prefix.name)
+
+
+class _TensorBundles(Format):
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        return (*super().patterns, "*.data-00000-of-00001", self.state_file)
+
+    def recognises(self, name: str) -> bool:
+        return name.endswith(INDEX) or name == self.state_file or _prefix(name) is not None
+
+    def of_file(self, file: Path) -> Location | None:
+        prefix = _prefix(file.name)
+        if prefix is not None:
+            return Location(file.with_name(prefix), self)
+        is_part = file.suffix == INDEX or (file.suffix == META and has_index(file.with_suffix("")))
+        return Location(file.with_suffix(""), self) if is_part else None
+
+    def at(self, path: Path) -> Location | None:
+        if has_index(path):
+            return Location(path, self, f"there is a folder {path}, too" if path.is_dir() else "")
+        is_taken = path.is_file() or path.is_dir()
+        return Location(path, self) if not is_taken and any(_data_files(path)) else None
+
+    def refusal(self, file: Path) -> str:
+        first_kind = f"{file} is a checkpoint of the first kind (V1), from before TensorFlow 0.12."
+        return f"{first_kind} {_REMEDY}" if is_table(file) else ""
+
+    def in_folder(self, folder: Path) -> Iterator[Path]:
+        """Others than TensorFlow call a file an index, too: one without data that does not look like ours is none."""
+        files = [file for file in folder.iterdir() if self.recognises(file.name) and file.is_file()]
+        with_data = {_prefix(file.name) for file in files}
+        indexes = (file for file in files if file.suffix == INDEX)
+        return (file.with_suffix("") for file in indexes if file.stem in with_data or is_table(file))
+
+    def named_in(self, folder: Path) -> Location | None:
+        """Nothing but a prefix will do in a state file."""
+        state = state_file.read(folder)
+        if state is None:
+            return None
+        path, name = state.resolve(state.newest), shown(state.newest)
+        if not has_index(path) and not any(_data_files(path)):
+            what = "is no checkpoint" if path.exists() else "does not exist"
+            raise DamagedError(f"it names {name}, which {what}", state.file)
+        elsewhere = "" if path.parent.resolve() == folder.resolve() else ", which is in another folder"
+        return Location(path, self, f"{state.file} names {name}{elsewhere}")
+
+    def exported_in(self, folder: Path) -> Location | None:
+        path = folder / _SAVED_MODEL
+        return Location(path, self, f"{folder} is a SavedModel") if has_index(path) else None
+
+    def files(self, checkpoint: Path) -> Iterator[Path]:
+        if has_index(checkpoint):
+            yield Path(f"{checkpoint}{INDEX}")
+        yield from _data_files(checkpoint)
+
+    def open(self, checkpoint: Path, chosen: str = "") -> Checkpoint:
+        return open_bundle(checkpoint, chosen)
+
+    def open_to_check(self, checkpoint: Path) -> tuple[Checkpoint, DamagedError | None]:
+        """What names its tensors is the object graph."""
+        of_graph = None
+        try:
+            bundle = open_bundle(checkpoint)
+        except DamagedError as error:
+            bundle, of_graph = open_bundle(checkpoint, named=False), error
+        check_unread(bundle.files[0])
+        return bundle, of_graph
+
+    def is_temporary(self, path: Path) -> bool:
+        if path.is_dir():
+            # Folders of other origin may be called so, too.
+            return bool(_FOLDER.fullmatch(path.name)) and all(part.name.startswith("part-") for part in path.iterdir())
+        return bool(_FILE.fullmatch(path.name))
+
+    def orphans(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        indexed = {name.removesuffix(INDEX) for name in names if name.endswith(INDEX)}
+        parts: dict[str, list[str]] = {}
+        for name in names:
+            prefix = _prefix(name)
+            if prefix is not None and prefix not in indexed:
+                parts.setdefault(prefix, []).append(name)
+        return parts
+
+
+TENSOR_BUNDLE = _TensorBundles("tensor bundle", (INDEX,), open_bundle, is_prefix=True, state_file=state_file.NAME)

@@ -1,0 +1,69 @@
+"""`ckptcheck compare` and `ckptcheck judge`: runs that lie on disk, without training."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from ckptcheck.cli import options
+from ckptcheck.cli.printing import print_result
+
+if TYPE_CHECKING:
+    from ckptcheck.report.report import Report
+
+# The commands import what judges only when they run, so that `--help` need not wait for NumPy.
+
+
+def compare(
+    control: Annotated[Path, typer.Argument(metavar="CONTROL", help="The run that was never interrupted.")],
+    resumed: Annotated[Path, typer.Argument(metavar="RESUMED", help="The run that was restored from its checkpoint.")],
+    rtol: options.Rtol = 0.0,
+    atol: options.Atol = 0.0,
+    equal_nan: options.EqualNan = False,
+    allow: options.Allow = None,
+    expect: options.Expect = None,
+    junit: options.Junit = None,
+    markdown: options.Markdown = None,
+    json: options.Json = False,
+) -> None:
+    """Compare two runs that a script recorded with `ckptcheck.record`. Needs no TensorFlow."""
+    from ckptcheck.report.outputs.ci import ci_outputs
+    from ckptcheck.report.rejudge import compare_runs
+    from ckptcheck.tolerance import Tolerance
+
+    with ci_outputs(junit, markdown) as tell:
+        tolerance = Tolerance(rtol, atol, equal_nan)
+        report = compare_runs(control, resumed, expect=expect or "recovered", tolerance=tolerance, allow=allow or ())
+        tell(report)
+    _leave(report, json)
+
+
+def judge(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `ckptcheck verify --out DIR` left.")],
+    restore: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Judge these restores only.")] = None,
+    rtol: options.Rtol = 0.0,
+    atol: options.Atol = 0.0,
+    equal_nan: options.EqualNan = False,
+    allow: options.Allow = None,
+    expect: options.Expect = None,
+    junit: options.Junit = None,
+    markdown: options.Markdown = None,
+    json: options.Json = False,
+) -> None:
+    """Judge the runs of an earlier verification anew, with another tolerance or expectation, without training."""
+    from ckptcheck.report.outputs.ci import ci_outputs
+    from ckptcheck.report.rejudge import judge_folder
+    from ckptcheck.tolerance import Tolerance
+
+    with ci_outputs(junit, markdown) as tell:
+        tolerance = Tolerance(rtol, atol, equal_nan)
+        report = judge_folder(folder, restore or (), expect=expect, tolerance=tolerance, allow=allow or ())
+        tell(report)
+    _leave(report, json)
+
+
+def _leave(report: "Report", json: bool) -> NoReturn:
+    from ckptcheck.report.outputs import terminal
+
+    print_result(report, json, terminal.show)
+    raise typer.Exit(report.exit_code)

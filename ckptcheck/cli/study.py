@@ -1,0 +1,86 @@
+"""`ckptcheck study`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ckptcheck.cli import options
+from ckptcheck.cli.long_runs import interruptible, prepare_drawing
+from ckptcheck.cli.printing import print_result
+from ckptcheck.studies.catalogue import STUDIES
+
+INTERRUPTED = (
+    "Interrupted: the runs that had finished are kept, and the same command goes on with the others. "
+    "No process was left behind."
+)
+
+
+def study(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The study. Without a name: a list of them.", show_default=False)
+    ] = None,
+    variants: Annotated[
+        list[str] | None, typer.Argument(metavar="[VARIANT]...", help="Those to train. Default: all.", show_default=False)
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Number of seeds: 0, 1, …")] = 5,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Length of a run. Default: 100.")] = None,
+    accuracy: Annotated[
+        list[float] | None,
+        typer.Option(metavar="SHARE", help="Tell after how many epochs it is reached; may be repeated. Default: 0.95, 0.98."),
+    ] = None,
+    set_: options.Settings = None,
+    dataset: options.Dataset = None,
+    timeout: options.Timeout = 300.0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the runs are kept and the results put.")] = Path(
+        "ckptcheck-study"
+    ),
+    html: options.Html = None,
+    executor: options.Address = None,
+    json: Annotated[bool, typer.Option("--json", help="Print summary.json on standard output, and nothing else.")] = False,
+) -> None:
+    """Train variants of batch norm with several seeds, side by side, and compare their curves.
+
+    Finished runs are kept: a stopped study goes on where it was, and with more seeds only the new ones are trained.
+    """
+    if name is None:
+        _list_studies()
+        return
+    # Imported here so that `--help` need not wait for NumPy and the rest.
+    from rich.console import Console
+
+    from ckptcheck.cli.progress import ProgressView
+    from ckptcheck.report.outputs.folder import output_folder, single_file
+    from ckptcheck.studies import run, text
+    from ckptcheck.studies.folder import CONTENTS, KEPT, write
+
+    given = options.job_options(set_, dataset)
+    prepare_drawing(html)
+    with interruptible(INTERRUPTED), single_file(html) as write_html, output_folder(out, CONTENTS) as partial:
+        with ProgressView(Console(stderr=True), counted=True) as watch:
+            result = run.study(
+                name,
+                variants or None,
+                seeds=seeds,
+                epochs=epochs,
+                options=given,
+                accuracies=tuple(sorted(set(accuracy or run.ACCURACIES))),
+                timeout=timeout,
+                folder=out / KEPT,
+                executor=executor,
+                watch=watch,
+            )
+        write(result, partial)
+        if html:
+            from ckptcheck.studies.html import study_page  # needs the packages of an extra
+
+            write_html(study_page(result))
+    print_result(result, json, text.show, f"Curves: {out / name / 'curves.png'}   All numbers: {out / name / 'summary.json'}")
+
+
+def _list_studies() -> None:
+    for definition in STUDIES.values():
+        print(f"{definition.name}\n  {definition.question}\n  variants:")
+        for variant in definition.variants:
+            print(f"    {variant.name:<19} {variant.text}")
+        print()

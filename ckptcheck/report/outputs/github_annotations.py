@@ -1,0 +1,64 @@
+"""The report as workflow commands of GitHub Actions, which become annotations of a run: an error for each case gone wrong."""
+
+from collections.abc import Sequence
+
+from ckptcheck.report.report import Report
+from ckptcheck.report.sentences import NOTHING, headline, story
+from ckptcheck.report.warnings import of_cases
+from ckptcheck.text_safety import clipped, in_one_line, legible
+
+# Of each level GitHub shows the first ten annotations of a step, and leaves the rest in the log.
+MOST_SHOWN = 10
+# GitHub's runner cuts a message after 4,096 characters, the checks API takes titles of 255.
+MOST_OF_MESSAGE, MOST_OF_TITLE = 4000, 255
+
+
+def of_report(report: Report) -> list[str]:
+    """Return a command for each case that keeps the verdict from being a pass, and for each warning; each is one line.
+
+    Where GitHub would not show them all, the last one that it shows names those that it does not.
+    """
+    errors = [(headline(case), story(case)) for case in report.cases if case.is_wrong]
+    if not report.cases:
+        errors = [("ckptcheck: inconclusive", NOTHING)]
+    warnings = [(case.name, text) for case in report.cases for text in of_cases([case])]
+    return [*_commands("error", errors), *_commands("warning", warnings)]
+
+
+def of_error(sentence: str) -> list[str]:
+    """Return the command for a verification that broke."""
+    return _commands("error", [("ckptcheck: not verified", sentence)])
+
+
+def _commands(level: str, annotations: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a command for each title and message."""
+    shown = list(annotations)
+    if len(shown) > MOST_SHOWN:
+        rest = shown[MOST_SHOWN - 1 :]
+        shown.insert(MOST_SHOWN - 1, (f"ckptcheck: {len(rest)} more {level}s", _names([title for title, _ in rest])))
+    return [f"::{level} title={_title(title)}::{_message(message)}" for title, message in shown]
+
+
+def _names(titles: Sequence[str]) -> str:
+    """List the titles in as many lines as GitHub lets a message have, and say how many there are besides."""
+    lines = [f"GitHub shows {MOST_SHOWN} annotations of a kind; the texts of these are in the log:"]
+    left = MOST_OF_MESSAGE - len(lines[0]) - len(f"\nand {len(titles)} more.")
+    for index, title in enumerate(titles):
+        line = clipped(in_one_line(title), MOST_OF_TITLE)
+        left -= len(line) + 1
+        if left < 0:
+            return "\n".join([*lines, f"and {len(titles) - index} more."])
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _message(text: str) -> str:
+    return _escaped(clipped(legible(text), MOST_OF_MESSAGE))
+
+
+def _title(text: str) -> str:
+    return _escaped(clipped(in_one_line(text), MOST_OF_TITLE)).replace(":", "%3A").replace(",", "%2C")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,300 @@
+"""The line of one run: build, maybe restore, step, and at the boundary record, save, evaluate."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.job.loading import loops
+from ckptcheck.job.protocol import Restored, RestoreRefusedError, Step, Tensor
+from ckptcheck.kinds import Kind
+from ckptcheck.run import python_state
+from ckptcheck.run.digests import digest
+from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
+from ckptcheck.run.folder import Recorder, control_of, crash_image_of, number
+from ckptcheck.run.heartbeat import Emit, Heartbeat
+from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
+from ckptcheck.run.task import UNEVALUATED, Task
+
+# The key that each tensor was asked for by, or what returns them once they are known.
+Asked = Mapping[str, str] | Callable[[], Mapping[str, str]] | None
+
+
+class _EndOfRunError(BaseException):
+    """Ends a loop that is not ours. No error of the job: nothing should catch it."""
+
+
+class Execution:
+    """The line of a run, with the place it has reached, so that an exception can be laid where it belongs.
+
+    It is the `Loop` of a job that runs its training loop itself; for any other it makes the steps.
+    """
+
+    def __init__(self, job: Any, recorder: Recorder, task: Task, emit: Emit) -> None:
+        self.job = job
+        self.recorder = recorder
+        self.facts = recorder.facts
+        self.schedule = recorder.facts.schedule
+        self.task = task
+        self.emit = emit
+        self.folder = task.run_folder / "checkpoints"
+        self.restore = task.restore
+        self.during = "build"
+        self.step: int | None = None
+        # Steps of the schedule that are done. The index of a step differs from it where the step was lost.
+        self.start = self.done = 0 if task.restore is None else self.schedule.boundary
+        self.first: int | None = None
+        # A control that never saves need not go on for long after the last save that it leaves out.
+        self.end = self.schedule.boundaries[-1] + 1 if task.unsaved else self.schedule.steps
+        self.saves = not task.unsaved
+        self._saved = self.done
+        self._built: set[str] = set()  # names of what there was before the restore
+        self._names: set[str] = set()  # and at the boundary
+        self._asked: Asked = None
+        self._audit = contextlib.ExitStack()
+        self._opened: Mapping[str, bool] = {}
+        self._beat = Heartbeat(lambda count: emit("step", done=count))
+
+    def carry_out(self) -> None:
+        """Carry out the whole run."""
+        self._build()
+        with self._audit:
+            if self.restore is not None:
+                self._restore(self.restore)
+            self._looped(self.job.run) if loops(self.job) else self._steps()
+        if callable(self._asked) and self.facts.asked is not None:
+            # What came to be only after the restore is asked for, too.
+            self.facts.asked |= {name: key for name, key in self._asked().items() if name not in self._built}
+
+    def before_step(self) -> None:
+        """Do what is due between two steps."""
+        if self.first is None:
+            self.first = self._begin()
+        elif self.done in self.schedule.boundaries:
+            if self.restore is None:
+                self._at_boundary_of_control()
+            else:  # it goes on as its control does, which saves and evaluates here
+                self.may_save()
+                self._evaluate()
+        elif self.done == self.schedule.earlier and self.restore is None:
+            self._at_earlier_save()
+        elif self.schedule.evaluates_at(self.done):
+            self._evaluate()
+        self.during, self.step = "train", self.first + self.done - self.start
+
+    def after_step(self, step: Step) -> None:
+        """Record a step."""
+        assert self.step is not None
+        if not isinstance(step, Step):
+            raise TypeError(f"train returned {type(step).__name__}; it must return ckptcheck.Step(loss, …)")
+        self.recorder.step(self.step, step)
+        self.step = None
+        self.done += 1
+        self._beat(self.done)
+        if self.done - 1 in self.schedule.boundaries:
+            self._created_late()
+        if self.done == self.end:
+            self._finish()
+        self.during = "run"
+
+    def may_save(self) -> None:
+        """Save if that is due and has not been done."""
+        if self.done not in (*self.schedule.boundaries, self.schedule.earlier) or self._saved == self.done or not self.saves:
+            return
+        if self.done == self.schedule.earlier and self.restore is not None:
+            return
+        self.during = "save"
+        self.folder.mkdir(exist_ok=True)
+        self.job.save(self.folder, self.done)
+        self.facts.saved.append(self.done)
+        self._saved = self.done
+        self.during = "run"
+
+    def _build(self) -> None:
+        if self.restore is None:
+            self.folder.mkdir()  # a loop of its own may save whenever it likes
+        self.job.build(self.facts.seed)
+        self._built = set(self._snapshot(INITIAL))
+
+    def _restore(self, restore: str) -> None:
+        self.during = "restore"
+        _copy_crash_image(self.task, self.folder)
+        self._opened = self._audit.enter_context(opened_files())
+        try:
+            restored = self.job.restore(self.folder, restore)
+        except RestoreRefusedError as refusal:
+            self._keys(refusal.asked, refusal.held)
+            raise
+        if restored is not None:
+            _check_restored(restored)
+            self._keys(restored.asked, restored.held)
+            self.facts.values = None if restored.values is None else list(restored.values)
+
+    def _keys(self, asked: Asked, held: Any) -> None:
+        self._asked = asked
+        asked = asked() if callable(asked) else asked
+        self.facts.asked = None if asked is None else dict(asked)
+        self.facts.held = None if held is None else list(held)
+
+    def _steps(self) -> None:
+        while self.done < self.end:
+            self.before_step()
+            assert self.step is not None
+            self.after_step(self.job.train(self.step))
+
+    def _looped(self, loop: Callable[["Execution"], None]) -> None:
+        self.during = "run"
+        with contextlib.suppress(_EndOfRunError):
+            loop(self)
+        if self.done < self.end:
+            raise NotVerifiedError(
+                f"its training loop ended after {self.done} of {self.schedule.steps} steps. Let it train for more epochs, or "
+                "give fewer --steps"
+            )
+
+    def _begin(self) -> int:
+        """Do what is due before the first step of the process; return its index."""
+        first = self.facts.first_step = self._next_step()
+        if self.restore is not None:
+            self._audit.close()  # whatever was to be restored has been
+            _check_opened(self._opened, self.task)
+            python_state.put(self.job, self.task.attributes)
+            self._at_boundary()
+            return first
+        self._saved = 0
+        if loops(self.job):
+            self._snapshot(INITIAL)  # some variables are made only when the loop begins
+        return first
+
+    def _finish(self) -> None:
+        if self.saves:
+            self._evaluate()
+            self._snapshot(FINAL)
+        if self.task.repeat:  # in the very end: it may draw from what the run draws from
+            self.facts.evaluated_twice = [self.facts.evaluations[-1][1], self._loss()]
+        if loops(self.job):
+            raise _EndOfRunError
+
+    def _at_boundary_of_control(self) -> None:
+        self.may_save()
+        if self.task.is_control:
+            # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
+            image = crash_image_of(Path(self.task.folder), self.done)
+            shutil.copytree(self.folder, image, ignore_dangling_symlinks=True)
+        following = self._next_step()
+        if following != self.done:
+            raise NotVerifiedError(f"its next_step says {following} after {self.done} steps; the steps are counted from 0")
+        self._at_boundary()
+        self.emit("boundary", boundary=self.done)
+
+    def _at_earlier_save(self) -> None:
+        """Save once before the first boundary: a restore that finds the wrong checkpoint needs one to find."""
+        self.may_save()
+        self._snapshot(boundary_point(self.done))
+        if self.schedule.evaluates_at(self.done):
+            self._evaluate()
+
+    def _at_boundary(self) -> None:
+        before = self._snapshot(boundary_point(self.done))
+        self._names = set(before)
+        if self.task.trial == UNEVALUATED and self.done == self.task.boundary:
+            return
+        self._evaluate()
+        after = _digests(self._state())
+        changed = [name for name in before if name in after and after[name] != before[name]]
+        if changed and _digests(self._state()) != after:
+            raise NotVerifiedError(
+                f"its state changes by itself: {changed[0]} for one had two values with no step and no evaluation in between. "
+                "A state that reads a clock or draws random numbers cannot be compared"
+            )
+        self.facts.changed_by_evaluation = sorted({*self.facts.changed_by_evaluation, *changed})
+
+    def _created_late(self) -> None:
+        """Record what came to be in the step after the boundary; in a control, what may come to be there when resumed."""
+        if not getattr(self.job, "defers", False) or (self.restore is not None and self.done - 1 != self.schedule.boundary):
+            return
+        if self.restore is None or set(self._state()) - self._names:
+            self._snapshot(after_point(self.done - 1))
+
+    def _next_step(self) -> int:
+        self.during = "next_step"
+        following = self.job.next_step()
+        if int(following) != following:
+            raise ValueError(f"next_step returned {following!r}, which is no step number")
+        return int(following)
+
+    def _snapshot(self, point: str) -> dict[str, str]:
+        """Record the state at a point; return the digest of each tensor."""
+        state = self._state()
+        self.recorder.snapshot(point, state)
+        self.facts.attributes[point] = python_state.attribute_values(self.job)
+        self.facts.generators[point] = python_state.generator_digests()
+        return _digests(state)
+
+    def _state(self) -> dict[str, Tensor]:
+        self.during = "state"
+        return _tensors(self.job.state()) | python_state.attribute_tensors(self.job)
+
+    def _evaluate(self) -> None:
+        self.facts.evaluations.append((self.done, self._loss()))
+
+    def _loss(self) -> float:
+        """Evaluate. A training run does so at the edges of its epochs, and not because it was saved or restored.
+
+        What an evaluation at a boundary does beside it must not heal a run, or harm it, in a control and in every run that
+        comes by there. Generators of the process are put back; what it does to a job's attributes is recorded.
+        """
+        self.during = "evaluate"
+        if self.done not in self.schedule.boundaries:
+            return number(self.job.evaluate(), "evaluation loss")
+        before = python_state.attribute_values(self.job)
+        with python_state.generators_kept():
+            loss = number(self.job.evaluate(), "evaluation loss")
+        changed = python_state.changed_attributes(self.job, before)
+        self.facts.attributes_changed_by_evaluation[boundary_point(self.done)] = changed
+        return loss
+
+
+def _copy_crash_image(task: Task, folder: Path) -> None:
+    """Give a run a copy of its own of what a crash leaves, to save into or to mend as it likes."""
+    shutil.copytree(crash_image_of(Path(task.folder), task.boundary), folder)
+    pointer = lead_to_copy(folder, control_of(Path(task.folder)) / "checkpoints")
+    if pointer is not None:
+        raise NotVerifiedError(
+            f"its checkpoint ({pointer.name}) names the folder it was saved to by an absolute path, and so would be "
+            "restored from there and not from what a crash leaves. Save by paths relative to the folder"
+        )
+
+
+def _check_restored(restored: Any) -> None:
+    if not isinstance(restored, Restored):
+        raise UsageError(
+            f"restore returned {type(restored).__name__}; it returns nothing, or ckptcheck.Restored(asked, held, values)"
+        )
+
+
+def _check_opened(opened: Mapping[str, bool], task: Task) -> None:
+    """Refuse a restore that read what was written during this verification and is no part of its copy."""
+    began = (control_of(Path(task.folder)) / f"{INITIAL}.npz").stat().st_mtime
+    outside = written_since(opened, began, but=[task.run_folder])
+    if outside:
+        raise NotVerifiedError(
+            f"its restore read {outside[0]}, which was written during this verification and is not part of the "
+            "checkpoint: a crash may not leave it as it was read"
+        )
+
+
+def _tensors(state: Any) -> dict[str, Tensor]:
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state returned {type(state).__name__}; it must return tensors by name")
+    return {
+        name: tensor if isinstance(tensor, Tensor) else Tensor(Kind.OTHER, np.array(tensor)) for name, tensor in state.items()
+    }
+
+
+def _digests(state: Mapping[str, Tensor]) -> dict[str, str]:
+    return {name: digest(tensor.value) for name, tensor in state.items()}

@@ -1,0 +1,62 @@
+"""A study as its users have it: what was measured, what that supports, and the summary of both."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from ckptcheck.report.report import finite
+from ckptcheck.studies import findings
+from ckptcheck.studies.catalogue import Variant
+from ckptcheck.studies.humps import END, RISE, WINDOW
+from ckptcheck.studies.result import Result
+
+SCHEMA_VERSION = 1
+
+
+class Study(Result):
+    """What a study found. `trained` has one entry for each variant and seed."""
+
+    def findings(self) -> list[str]:
+        """Return what the data supports, and no more, in sentences."""
+        return findings.findings(self)
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for what a reader must know of the runs themselves."""
+        return findings.warnings(self)
+
+    def document(self) -> dict[str, Any]:
+        """Return the summary as plain values: what `summary.json` holds and `--json` prints."""
+        plain: dict[str, Any] = finite(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "study": self.definition.name,
+                "question": self.definition.question,
+                "dataset": self.dataset,
+                "seeds": self.seeds,
+                "epochs": self.epoch_count,
+                "versions": dict(self.trained[0].run.recipe.versions),
+                "hump": {"window": WINDOW, "rise": RISE, "end": END},
+                "variants": [self._variant(each) for each in self.variants],
+                "comparisons": [asdict(each) for each in self.comparisons],
+                "findings": self.findings(),
+                "warnings": self.warnings(),
+            }
+        )
+        return plain
+
+    def _variant(self, variant: Variant) -> dict[str, Any]:
+        trained, against = self.of(variant.name), dict(self.pairs).get(variant.name)
+        return {
+            "name": variant.name,
+            "text": variant.text,
+            "options": {key: value for key, value in trained[0].run.recipe.options.items() if key != "seed"},
+            **{measure: asdict(self.spread(variant.name, measure)) for measure in self.measures},
+            "humps": [len(each.humps) for each in trained],
+            "rises_without_return": [len(each.rises) - len(each.humps) for each in trained],
+            "against": variant.against,
+            "seeds_with_same_training": None if against is None else self.same_training(variant.name, against),
+        }
+
+    def to_json(self) -> str:
+        """Return the summary as one strict JSON document. NaN and infinities become null."""
+        return json.dumps(self.document(), indent=2, allow_nan=False, ensure_ascii=False)

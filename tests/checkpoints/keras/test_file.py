@@ -1,0 +1,61 @@
+"""Archives of Keras: what is refused, and that nothing in them is run."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ckptcheck.checkpoints import open_checkpoint
+from tests.checkpoints.keras.files import KERNEL, archive, refusal
+
+
+def test_nothing_in_a_config_is_run(tmp_path: Path) -> None:
+    """A Lambda layer with code in it, and a class of a module that would be imported."""
+    ran = tmp_path / "ran"
+    code = {"class_name": "__lambda__", "config": {"code": f"open({str(ran)!r}, 'w')"}}
+    layer = {"module": "antigravity", "class_name": "Lambda", "config": {"name": "x", "function": code}}
+    before = set(sys.modules)
+    open_checkpoint(archive(tmp_path / "model.keras", {"config": {"layers": [layer]}}))
+    assert not ran.exists()
+    assert "antigravity" not in set(sys.modules) - before
+
+
+def test_an_archive_that_is_damaged(tmp_path: Path) -> None:
+    path = archive(tmp_path / "model.keras")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1000])
+    assert refusal(path) == "F: it is no whole zip file: File is not a zip file."
+    at = content.index(KERNEL.tobytes())
+    path.write_bytes(content[:at] + b"\1" + content[at + 1 :])
+    assert refusal(path) == "F: model.weights.h5 in it does not have its checksum: it is corrupt."
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", "{")
+    assert refusal(path) == "F: it holds no model.weights.h5, only config.json."
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", "{")
+        file.writestr("model.weights.h5", b"")
+    assert refusal(path).startswith("F: its config.json is no JSON: ")
+    path.write_bytes(b"")
+    assert refusal(path) == "F: it is no whole zip file: File is not a zip file."
+
+
+def test_an_archive_that_is_compressed(tmp_path: Path) -> None:
+    """It could hold anything, of any size."""
+    path = archive(tmp_path / "model.keras", compression=zipfile.ZIP_DEFLATED)
+    assert refusal(path) == "F: its config.json is compressed, as Keras never does: zip it anew without."
+
+
+def test_a_config_of_any_size_is_not_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as file:
+        file.writestr("config.json", b" " * (1 << 25))
+        file.writestr("model.weights.h5", b"")
+    assert refusal(tmp_path / "model.keras") == "F: its config.json has 33,554,432 bytes, too many for a config."
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_two_of_a_name(tmp_path: Path) -> None:
+    path = archive(tmp_path / "model.keras")
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("model.weights.h5", b"")
+    assert refusal(path) == "F: it holds model.weights.h5 twice."

@@ -1,0 +1,141 @@
+"""HDF5: what is read, what is refused, and that neither a crash of it nor a loop is one of ours."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import ml_dtypes
+import numpy as np
+import pytest
+
+from ckptcheck.checkpoints import open_checkpoint
+from ckptcheck.checkpoints.errors import NotReadableError
+from ckptcheck.checkpoints.keras import hdf5
+from tests.checkpoints.keras.files import KERNEL, refusal, weights
+
+
+def test_types(tmp_path: Path) -> None:
+    values = {
+        "big": np.arange(3, dtype=">f8"),
+        "flags": np.array([True, False]),
+        "complex": np.array([1 + 2j]),
+        "empty": np.zeros((0, 3), "float32"),
+        "long": np.arange(300_000, dtype="int64").reshape(3, 50_000, 2),
+    }
+
+    def fill(file: h5py.File) -> None:
+        for key, each in values.items():
+            file[key] = each
+        file["brain"] = np.array([1.5, -2], ml_dtypes.bfloat16)
+        file["brain"].attrs["dtype"] = "bfloat16"
+        file.create_dataset("texts", data=["one", "", "drei…"], dtype=h5py.string_dtype())
+
+    found = open_checkpoint(weights(tmp_path / "types.weights.h5", fill))
+    for key, each in values.items():
+        assert found.value(found.entries[key]).tolist() == each.tolist(), key
+    assert found.value(found.entries["brain"]).tolist() == [1.5, -2]
+    assert found.value(found.entries["texts"]).tolist() == [b"one", b"", "drei…".encode()]
+
+
+def test_values_in_other_files_are_not_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"\1" * 24)
+
+    def fill(file: h5py.File) -> None:
+        file.create_dataset("stolen", (6,), "float32", external=[(str(secret), 0, 24)])
+
+    path = weights(tmp_path / "external.h5", fill)
+    assert refusal(path) == "F, tensor stolen: its values are in other files, which no file of Keras asks for."
+
+    links = {
+        "elsewhere": h5py.ExternalLink(str(path), "layers"),
+        "around": h5py.SoftLink("/"),
+        "lost": h5py.SoftLink("/nowhere"),
+    }
+    for name, link in links.items():
+        linked = weights(tmp_path / "linked.h5", lambda file, name=name, link=link: file.__setitem__(name, link))  # type: ignore[misc]
+        assert refusal(linked) == f"F, tensor {name}: it leads elsewhere, as nothing in a file of Keras does."
+
+
+def test_one_value_under_two_names_is_two_tensors(tmp_path: Path) -> None:
+    found = open_checkpoint(weights(tmp_path / "two.h5", lambda file: file.__setitem__("again", file["layers/dense/vars/0"])))
+    assert found.value(found.entries["again"]).tolist() == KERNEL.tolist()
+
+
+def test_groups_that_go_round(tmp_path: Path) -> None:
+    path = weights(tmp_path / "round.h5", lambda file: file.__setitem__("layers/up", file["layers"]))
+    assert refusal(path) == "F, tensor layers/up: it leads elsewhere, as nothing in a file of Keras does."
+
+
+def test_groups_without_end(tmp_path: Path) -> None:
+    """Each of 30 groups holds the next one twice: a thousand million ways."""
+
+    def fill(file: h5py.File) -> None:
+        for number in range(30):
+            group, following = file.require_group(f"g{number}"), file.require_group(f"g{number + 1}")
+            group["a"], group["b"] = following, following
+
+    assert (
+        refusal(weights(tmp_path / "many.h5", fill))
+        == "F: it cannot be read as HDF5: it has more groups than any file of Keras."
+    )
+
+
+REFUSED: dict[str, tuple[Callable[[h5py.File], object], str]] = {
+    "records": (
+        lambda file: file.create_dataset("x", data=np.zeros(1, [("a", "f4"), ("b", "f4")])),
+        "F, tensor x: its elements are of the type [('a', '<f4'), ('b', '<f4')], which is none of Keras.",
+    ),
+    "nothing": (lambda file: file.create_dataset("x", data=h5py.Empty("f4")), "F, tensor x: it has no shape."),
+    "huge chunks": (
+        lambda file: file.create_dataset("x", (1 << 40,), "f4", chunks=(1 << 29,)),
+        "F, tensor x: it is written in chunks of [536870912], which no file of Keras is.",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_keras_does_not_write(what: str, tmp_path: Path) -> None:
+    fill, sentence = REFUSED[what]
+    path = weights(tmp_path / "odd.h5", fill)
+    with pytest.raises(NotReadableError):
+        open_checkpoint(path)
+    assert refusal(path) == sentence
+
+
+def test_a_shape_without_values(tmp_path: Path) -> None:
+    """HDF5 makes up what was never written: a file of some kB that would fill any memory."""
+    path = weights(tmp_path / "huge.h5", lambda file: file.create_dataset("x", (1 << 40,), "f4"))
+    assert "bytes from byte 0 on should be there" in refusal(path)
+
+
+def test_no_hdf5(tmp_path: Path) -> None:
+    path = tmp_path / "model.weights.h5"
+    path.write_bytes(b"nothing of the kind")
+    assert refusal(path) == "F: it cannot be read as HDF5: Unable to synchronously open file (file signature not found)."
+    content = weights(path).read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert refusal(path).startswith("F: it cannot be read as HDF5: ")
+
+
+def test_a_crash_of_hdf5_is_no_crash_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, child = weights(tmp_path / "model.weights.h5"), tmp_path / "child.py"
+    child.write_text("import os; os.abort()")
+    monkeypatch.setattr(hdf5, "CHILD", child)
+    assert refusal(path) == "F: HDF5 crashed reading it (status -6): it is corrupt."
+
+
+def test_a_loop_in_hdf5_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, child = weights(tmp_path / "model.weights.h5"), tmp_path / "child.py"
+    child.write_text("import time; time.sleep(100)")
+    monkeypatch.setattr(hdf5, "CHILD", child)
+    monkeypatch.setattr(hdf5, "PATIENCE", 0.2)
+    assert refusal(path) == "F: HDF5 has not read it within 0.2 s: it is corrupt."
+
+
+def test_no_process_is_left(tmp_path: Path) -> None:
+    found = hdf5.Hdf5(weights(tmp_path / "model.weights.h5"), 0, (tmp_path / "model.weights.h5").stat().st_size)
+    process = found._process
+    assert process.poll() is None
+    del found
+    assert process.returncode == -9

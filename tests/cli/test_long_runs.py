@@ -1,0 +1,88 @@
+"""Runs that do not end by themselves: interrupted, killed, or silent, they leave nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.commands import CKPTCHECK, TOY_RUN, run
+from tests.conftest import toy
+from tests.processes import default_sigint
+
+
+def processes_under(folder: Path) -> list[str]:
+    """Return the command lines of living processes whose arguments or open files lead into a folder."""
+    found = []
+    for each in Path("/proc").iterdir():
+        if each.name.isdigit() and int(each.name) != os.getpid():
+            try:
+                links = [str(link.readlink()) for link in [each / "cwd", *(each / "fd").iterdir()]]
+                command = (each / "cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue
+            if any(link.startswith(str(folder)) for link in links):
+                found.append(command)
+    return found
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture
+def slow_verification(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A verification in the middle of its control run."""
+    command = [*CKPTCHECK, "verify", toy("Slow"), "--out", "out", "--steps", "200"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=default_sigint
+    ) as process:
+        try:
+            assert wait_for(lambda: list(tmp_path.glob("out/.partial/runs/*/control/initial.npz")))
+            # Itself, two servers, the control, the one without saves.
+            assert wait_for(lambda: len(processes_under(tmp_path)) == 5), processes_under(tmp_path)
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(number: int, slow_verification: subprocess.Popen[str], tmp_path: Path) -> None:
+    slow_verification.send_signal(number)
+    _, errors = slow_verification.communicate(timeout=20)
+    assert slow_verification.returncode == 3
+    assert errors.splitlines()[-1] == (
+        "ckptcheck: Interrupted: nothing was verified, no report was written, no process was left behind."
+    )
+    assert wait_for(lambda: processes_under(tmp_path) == [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_killed(slow_verification: subprocess.Popen[str], tmp_path: Path) -> None:
+    slow_verification.kill()
+    slow_verification.communicate(timeout=20)
+    assert wait_for(lambda: processes_under(tmp_path) == [])
+    done = run("verify", toy("Clean"), "--out", "out", *TOY_RUN, cwd=tmp_path)
+    assert done.returncode == 0
+    assert not (tmp_path / "out" / ".partial").exists()
+
+
+def test_a_process_that_hangs_is_ended_and_the_others_go_on(tmp_path: Path) -> None:
+    names = [toy("Hangs"), toy("ControlHangs"), toy("Clean")]
+    done = run("verify", *names, "--timeout", "1", "--json", *TOY_RUN, cwd=tmp_path)
+    assert done.returncode == 3
+    silence = "it gave no sign of life for 1 s and was ended (--timeout)."
+    assert [(case["outcome"], case["reason"]) for case in json.loads(done.stdout)["cases"]] == [
+        ("inconclusive", f"The resumed run did not finish: {silence}"),
+        ("inconclusive", f"The control did not finish: {silence}"),
+        ("recovered", None),
+    ]

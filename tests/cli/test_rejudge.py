@@ -1,0 +1,19 @@
+"""`ckptcheck judge`: kept runs, another question."""
+
+from pathlib import Path
+
+from tests.commands import TOY_RUN, call, run
+from tests.conftest import toy
+
+
+def test_judging_kept_runs_anew(tmp_path: Path) -> None:
+    assert run("verify", toy("Rounds"), *TOY_RUN, cwd=tmp_path).returncode == 1
+    assert call("judge", "ckptcheck-out", cwd=tmp_path).returncode == 1
+    done = call("judge", "ckptcheck-out", "--rtol", "1e-5", "--atol", "1e-7", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "recovered: goes on as if nothing had happened, within what is allowed" in done.stdout
+    assert "Equal means within the tolerance asked for: rtol=1e-05 atol=1e-07." in done.stdout
+    assert call("judge", "ckptcheck-out", "--expect", "diverged", "--restore", "all", cwd=tmp_path).returncode == 0
+    nothing = call("judge", ".", cwd=tmp_path)
+    assert nothing.returncode == 2
+    assert "Name the folder that `ckptcheck verify --out` wrote." in nothing.stderr

@@ -1,0 +1,142 @@
+"""`ckptcheck verify` as a user meets it: exit codes, whole messages, and what is on which stream."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from ckptcheck import Report
+from tests.commands import CKPTCHECK, TOY_RUN, call, run
+from tests.conftest import toy
+
+
+def test_default_run(default_command: tuple[Path, subprocess.CompletedProcess[str]], default_report: Report) -> None:
+    """The README's first command; its document equals the one of the library's own run, digests included."""
+    folder, done = default_command
+    assert done.returncode == 0, done.stderr
+    out = folder / "ckptcheck-out"
+    assert json.loads((out / "report.json").read_text()) == default_report.document()
+    assert sorted(each.name for each in out.iterdir()) == [
+        ".ckptcheck",
+        "curves.png",
+        "curves.svg",
+        "evaluations.csv",
+        "losses.csv",
+        "report.json",
+        "runs",
+        "tensors.csv",
+    ]
+    assert "ckptcheck: bn-polyak × ema done" in done.stderr.splitlines()
+    assert [line for line in done.stderr.splitlines() if "warning" in line] == [
+        "ckptcheck: warning: bn-layers × trainable: the restore does not cover 39 of 56 tensors, which keep their initial "
+        "values: conv1/bn/moving_mean, conv1/bn/moving_variance, conv2/bn/moving_mean, conv2/bn/moving_variance and 35 more.",
+        "ckptcheck: warning: bn-polyak × ema: the restore does not cover 14 of 70 tensors, which keep their initial "
+        "values: conv1/kernel/ExponentialMovingAverage, conv1/bn/gamma/ExponentialMovingAverage, "
+        "conv1/bn/beta/ExponentialMovingAverage, conv2/kernel/ExponentialMovingAverage and 10 more.",
+    ]
+
+
+def test_text_report(tmp_path: Path) -> None:
+    done = run("verify", toy("StepLost"), *TOY_RUN, cwd=tmp_path)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert max(len(line) for line in lines if "/" not in line) <= 80
+    assert "diverged: goes on, but as another run" in lines
+    assert "  step-lost (not applied at load)" in lines
+    assert "FAIL: a case did not do what was expected of it." in lines
+    assert lines[-1] == "Curves: ckptcheck-out/curves.png   All numbers: ckptcheck-out/report.json"
+    assert not any(line != line.rstrip() for line in lines)
+
+
+def test_what_a_job_prints_does_not_spoil_the_document(tmp_path: Path) -> None:
+    done = run("verify", toy("Prints"), "--json", *TOY_RUN, cwd=tmp_path)
+    document = json.loads(done.stdout)
+    assert document["verdict"] == "pass"
+    assert document == json.loads((tmp_path / "ckptcheck-out" / "report.json").read_text())
+    (folder,) = (tmp_path / "ckptcheck-out" / "runs").glob("*-Prints")
+    assert "a line that must not spoil standard output" in (folder / "control" / "output.txt").read_text()
+
+
+def test_expectation_is_met(tmp_path: Path) -> None:
+    asked = ["verify", toy("StepLost"), "--restore", "all", *TOY_RUN]
+    assert run(*asked, "--expect", "diverged", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["verify", "bn-n"], "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain."),
+        (["verify", "plain", "--restore", "savr"], "There is no restore of plain called 'savr'. Did you mean saver? Known: saver, trainable."),
+        (["verify", "plain", "--set", "seed"], "--set takes KEY=VALUE, not 'seed'."),
+        (["verify", "plain", "--set", "seed=x"], "The option seed of plain must be a whole number from 0 to 2147483647, not 'x'."),
+        (["verify", "plain", "--set", "dataset=no.npz"], "There is no dataset file no.npz."),
+        (["verify", "plain", "--boundary", "0"], "The boundary lies outside the run: it is step 0, the run has 154 steps. Choose a boundary from 1 to 153."),
+        (["verify", toy("Clean"), "--restore", "al"], "There is no restore of this job called 'al'. Did you mean all? Known: all."),
+        (["verify", toy("Nothing")], f"{toy('Nothing').rpartition(':')[0]} has nothing called 'Nothing'."),
+        (["verfy"], "No such command 'verfy'. Did you mean 'verify'?"),
+    ],
+)  # fmt: skip
+def test_wrong_request(arguments: list[str], text: str, tmp_path: Path) -> None:
+    done = call(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line for line in done.stderr.splitlines() if not line.endswith("…")] == [f"ckptcheck: {text}"]
+    assert list(tmp_path.iterdir()) == []  # nothing is left behind
+
+
+def test_reader_who_closes_the_pipe(tmp_path: Path) -> None:
+    command = " ".join([*CKPTCHECK, "verify", toy("StepLost"), *TOY_RUN])
+    script = f"{command} 2> errors | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+    assert "Traceback" not in (tmp_path / "errors").read_text()
+
+
+def test_several_boundaries(tmp_path: Path) -> None:
+    done = run("verify", toy("Clean"), "--steps", "21", "--boundaries", "1,epoch,last", "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert [each["boundary_step"] for each in json.loads(done.stdout)["cases"]] == [1, 12, 20]
+
+
+def test_what_a_ci_server_gets(tmp_path: Path) -> None:
+    """Of an expectation that is not met."""
+    summary = tmp_path / "summary.md"
+    summary.write_text("# before\n")
+    on_github = os.environ | {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    asked = ["verify", toy("StepLost"), *TOY_RUN, "--junit", "junit.xml", "--markdown", "report.md", "--json"]
+    asked += ["--restore", "all", "--expect", "refused"]
+    done = run(*asked, cwd=tmp_path, env=on_github)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["verdict"] == "fail"
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {
+        "tests": "1",
+        "failures": "1",
+        "errors": "0",
+    }
+    text = (tmp_path / "report.md").read_text()
+    assert text.startswith("## ckptcheck: fail\n")
+    assert summary.read_text() == f"# before\n{text}\n"
+    errors = [line for line in done.stderr.splitlines() if line.startswith("::error ")]
+    assert len(errors) == 1
+    assert "step-lost (not applied at load)" in errors[0]
+
+
+def test_what_a_ci_server_gets_when_nothing_could_be_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    asked = ["verify", "bn-n", "--junit", "junit.xml", "--markdown", "report.md"]
+    done = call(*asked, cwd=tmp_path)
+    sentence = "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain."
+    assert done.returncode == 2
+    assert ElementTree.parse(tmp_path / "junit.xml").getroot()[0].get("errors") == "1"
+    assert sentence in (tmp_path / "report.md").read_text().replace("&#x27;", "'")
+    assert any(line.startswith("::error ") and line.endswith(sentence) for line in done.stderr.splitlines())
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["junit.xml", "report.md"]
+
+
+def test_a_file_for_the_ci_server_that_cannot_be_written(tmp_path: Path) -> None:
+    done = call("verify", toy("Clean"), "--junit", "no/such/folder.xml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "ckptcheck: The file no/such/folder.xml cannot be written: No such file or directory.\n"

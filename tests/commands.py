@@ -1,0 +1,41 @@
+"""The command line for tests: in a process of its own, or here where it starts no processes itself."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from ckptcheck.cli import main
+
+CKPTCHECK = [sys.executable, "-m", "ckptcheck"]
+TOY_RUN = ["--steps", "21", "--boundary", "9"]
+
+Done = subprocess.CompletedProcess[str]
+
+
+def run(*arguments: str, cwd: Path, **options: Any) -> Done:
+    """Give a command in a process of its own."""
+    return subprocess.run([*CKPTCHECK, *arguments], cwd=cwd, capture_output=True, text=True, check=False, **options)
+
+
+def call(*arguments: str, cwd: Path) -> Done:
+    """Give a command that trains nothing in this process: a second less."""
+    before, terminated = Path.cwd(), signal.getsignal(signal.SIGTERM)
+    code: int | str | None = None
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as errors:
+        os.chdir(cwd)
+        try:
+            with mock.patch.object(sys, "argv", ["ckptcheck", *arguments]):
+                main()
+        except SystemExit as leaving:
+            code = leaving.code
+        finally:
+            os.chdir(before)
+            signal.signal(signal.SIGTERM, terminated)
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), errors.getvalue())

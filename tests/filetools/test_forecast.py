@@ -1,0 +1,47 @@
+"""What restores would meet."""
+
+from pathlib import Path
+
+from ckptcheck.filetools import inspect
+from ckptcheck.filetools.forecast import Meeting
+from tests.checkpoints.bundles import Value, write
+from tests.filetools.differing import drawn
+from tests.filetools.saved import SAVED
+
+
+def meetings(folder: Path, tensors: dict[str, Value]) -> tuple[Meeting, ...]:
+    return inspect(write(folder / "model.ckpt", tensors)).meetings
+
+
+def test_what_restores_would_meet(tmp_path: Path) -> None:
+    assert [(each.restore, each.sentence) for each in meetings(tmp_path, SAVED)] == [
+        ("tf.train.Saver()", "would restore every tensor of it"),
+        ("ema.variables_to_restore()", "would raise: bn/beta/ExponentialMovingAverage and 1 more are not in the checkpoint"),
+        (
+            "tf.trainable_variables()",
+            "would leave out 2 weights, 3 moving statistics, 1 shadow, 5 slots, 1 counter, 1 hyperparameter and 1 other",
+        ),
+    ]
+
+
+def test_averages_of_all_weights(tmp_path: Path) -> None:
+    tensors: dict[str, Value] = {name: drawn(3, 3) for name in ("w", "w/ExponentialMovingAverage")}
+    assert [each.sentence for each in meetings(tmp_path, tensors)][1:] == [
+        "would put averages into 1 weight; their own values and the shadows are left out",
+        "would leave out 1 shadow",
+    ]
+
+
+def test_weights_alone(tmp_path: Path) -> None:
+    """What a Saver of trainable variables leaves behind: the moving statistics of the program are not in it."""
+    tensors: dict[str, Value] = {
+        "net/batch_norm/gamma": drawn(3),
+        "net/batch_norm/beta": drawn(3),
+        "LayerNorm/gamma": drawn(3),
+    }
+    assert [each.sentence for each in meetings(tmp_path, tensors)] == [
+        "may raise: net/batch_norm/moving_mean and 1 more are not in the checkpoint",
+        "may raise: LayerNorm/gamma/ExponentialMovingAverage and 2 more are not in the checkpoint",
+        "would restore every tensor of it",
+    ]
+    assert len(meetings(tmp_path, {"w": drawn(2)})[1].missing) == 1

@@ -1,0 +1,17 @@
+"""What interrupted saves have left, and what they have not."""
+
+from pathlib import Path
+
+from tests.checkpoints.bundles import write
+from tests.filetools.faults import found_in, interrupted_saves, tensors
+
+
+def test_a_name_that_begins_alike(folder: Path) -> None:
+    interrupted_saves(folder)
+    write(folder / "model.ckpt-1", tensors(1))
+    assert found_in(folder, folder / "model.ckpt-1") == []
+
+
+def test_an_index_of_something_else(folder: Path) -> None:
+    (folder / "faiss.index").write_bytes(b"IxF2" * 100)
+    assert found_in(folder) == []

@@ -1,0 +1,62 @@
+"""Whether the state file leads a restore to the checkpoint that it should take."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ckptcheck.filetools import Finding, fsck
+from ckptcheck.filetools.fsck_findings import LOOK, WRONG
+from tests.checkpoints.bundles import write, write_state
+from tests.filetools.faults import PLANTED, a_byte_changed, found_in, state_file_of_an_older_step, tensors
+
+
+def test_a_copied_folder_restores_the_original(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    write_state(folder, str(folder / "model.ckpt-10"))
+    assert fsck(folder).findings == ()
+    copy = tmp_path_factory.mktemp("copies") / "copy"
+    shutil.copytree(folder, copy)
+    (finding,) = fsck(copy).findings
+    assert finding == Finding(
+        WRONG,
+        f"It names a checkpoint in another folder: {folder / 'model.ckpt-10'}",
+        str(copy / "checkpoint"),
+        "a restore takes that one, not any of this folder: the folder was copied or moved, its state file was not adapted",
+        'name one of this folder: model_checkpoint_path: "model.ckpt-10"',
+    )
+
+
+def test_the_newest_that_is_whole_counts(folder: Path) -> None:
+    a_byte_changed(folder)
+    write_state(folder, "model.ckpt-5")
+    assert len(found_in(folder)) == 1
+
+
+def test_each_name_has_numbers_of_its_own(folder: Path) -> None:
+    """A checkpoint of another name sorts later, and is no later save."""
+    write(folder / "pretrained", tensors(1))
+    write(folder / "zzz-99", {"x": np.ones(2)})
+    state_file_of_an_older_step(folder)
+    assert found_in(folder) == PLANTED["state file of an older step"][1]
+
+
+def test_training_that_went_back(folder: Path) -> None:
+    """CheckpointManager restored an earlier step and saved: its state file is right, and has a lower number than a file."""
+    write(folder / "model.ckpt-7", tensors(7))
+    write_state(folder, "model.ckpt-7")
+    assert found_in(folder) == [
+        Finding(
+            LOOK,
+            "It names model.ckpt-7, which was written last; model.ckpt-10 is older, and has a higher number",
+            "checkpoint",
+            "a restore takes model.ckpt-7: right where training went back to an earlier step",
+            "delete model.ckpt-10.*, which the next saves come by",
+        )
+    ]
+
+
+def test_a_state_file_that_names_a_folder(folder: Path) -> None:
+    write_state(folder, ".")
+    (finding,) = found_in(folder)
+    assert (finding.grade, finding.effect) == (WRONG, "tf.train.latest_checkpoint returns it, and a restore of it raises")

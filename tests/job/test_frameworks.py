@@ -1,0 +1,159 @@
+"""Frameworks are found by their folders: what the tool knows of each without loading it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ckptcheck.adapters
+from ckptcheck.job import frameworks as known
+from ckptcheck.job.frameworks import Framework, frameworks, preloads, styles
+from ckptcheck.run import environment
+
+
+def test_the_one_that_is_there() -> None:
+    (tensorflow,) = frameworks()
+    assert tensorflow.name == tensorflow.module == "tensorflow"
+    assert styles() == {
+        "tf1": "a TensorFlow 1 graph",
+        "tf2": "a loop with tf.train.Checkpoint",
+        "keras": "Keras' fit",
+    }
+
+
+def test_what_a_run_is_told_to_run_on() -> None:
+    assert sorted(environment.fingerprint()) == [
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "TF_DETERMINISTIC_OPS",
+        "TF_ENABLE_ONEDNN_OPTS",
+        "TF_NUM_INTEROP_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_USE_LEGACY_KERAS",
+        "XLA_FLAGS",
+        "cores",
+        "keras",
+        "numpy",
+        "op determinism",
+        "platform",
+        "python",
+        "tensorflow",
+        "tf-keras",
+    ]
+
+
+def told(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_declaring_loads_nothing() -> None:
+    code = (
+        "from ckptcheck.run import environment; environment.fingerprint()\n"
+        "import sys; print({'tensorflow', 'keras', 'ckptcheck.adapters.tensorflow._internals'} & {*sys.modules})"
+    )
+    assert told(code) == "set()"
+
+
+def test_determinism_is_seen_where_the_framework_is_loaded() -> None:
+    code = (
+        "import tensorflow as tf\n"
+        "from ckptcheck.run.environment import fingerprint\n"
+        "before = fingerprint()['op determinism']\n"
+        "tf.config.experimental.enable_op_determinism()\n"
+        "print(before, fingerprint()['op determinism'])"
+    )
+    assert told(code) == "off on"
+
+
+def test_the_state_of_objects_is_the_frameworks() -> None:
+    assert known.state_of().__module__ == "ckptcheck.adapters.tensorflow.variables"
+
+
+@pytest.mark.parametrize(
+    ("names", "modules"),
+    [
+        ([], ()),
+        (["bn-nn"], ("tensorflow",)),
+        (["keras/plain"], ("tensorflow",)),
+        (["{folder}/mentions.py:Job"], ("tensorflow",)),
+        (["{folder}/does_not.py:Job"], ()),
+        (["{folder}/is_not_there.py:Job"], ()),
+        (["{folder}/does_not.py:Job", "bn-nn"], ("tensorflow",)),
+        (["package.module:Job"], ("tensorflow",)),  # not looked for: finding it could run it
+    ],
+)
+def test_only_what_jobs_need_is_loaded_beforehand(names: list[str], modules: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "mentions.py").write_text("import tensorflow as tf\n")
+    (tmp_path / "does_not.py").write_bytes(b"import numpy  # \xff is no text\n")
+    assert preloads(name.format(folder=tmp_path) for name in names) == modules
+
+
+DECLARATION = """
+from ckptcheck.job.frameworks import Framework
+
+FRAMEWORK = Framework(
+    name="madeup",
+    styles={"loop": "a loop of madeup"},
+    packages=("madeup-core", "pytest"),
+    switches=("MADEUP_THREADS",),
+    module="madeup_core",
+    op_determinism="ckptcheck.adapters.madeup.privates:is_deterministic",
+    state_of="ckptcheck.adapters.madeup.privates:state_of",
+    remedies="ckptcheck.adapters.madeup.privates:REMEDIES",
+)
+"""
+PRIVATES = """
+REMEDIES = {}
+
+
+def is_deterministic():
+    return True
+
+
+def state_of(objects):
+    return {}
+"""
+
+
+@pytest.fixture
+def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Framework]:
+    """A second framework: a folder with a declaration is all that it takes; one without is none."""
+    for folder in ("madeup", "zcommon"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text("")
+    (tmp_path / "madeup" / "framework.py").write_text(DECLARATION)
+    (tmp_path / "madeup" / "privates.py").write_text(PRIVATES)
+    monkeypatch.setattr(ckptcheck.adapters, "__path__", [*ckptcheck.adapters.__path__, str(tmp_path)])
+    frameworks.cache_clear()
+    yield next(framework for framework in frameworks() if framework.name == "madeup")
+    frameworks.cache_clear()
+    for module in [
+        name for name in sys.modules if name.startswith(("ckptcheck.adapters.madeup", "ckptcheck.adapters.zcommon"))
+    ]:
+        del sys.modules[module]
+
+
+def test_a_second_framework_is_a_folder(second: Framework, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [framework.name for framework in frameworks()] == ["tensorflow", "madeup"]
+    assert styles()["loop"] == "a loop of madeup"
+    monkeypatch.setenv("MADEUP_THREADS", "3")
+    fingerprint = environment.fingerprint()
+    assert fingerprint["MADEUP_THREADS"] == "3"
+    assert fingerprint["madeup-core"] == "absent"
+    assert fingerprint["pytest"] == pytest.__version__
+    assert fingerprint["op determinism"] == "off"
+    (tmp_path / "both.py").write_text("import madeup_core, tensorflow\n")
+    (tmp_path / "one.py").write_text("import madeup_core\n")
+    assert preloads([f"{tmp_path}/both.py:Job"]) == ("tensorflow", "madeup_core")
+    assert preloads([f"{tmp_path}/one.py:Job"]) == ("madeup_core",)
+    assert preloads(["bn-nn", "package.module:Job"]) == ("tensorflow",)
+
+
+def test_the_framework_that_is_loaded_is_asked(second: Framework, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setitem(sys.modules, "madeup_core", sys)
+    assert second.is_loaded
+    assert environment.fingerprint()["op determinism"] == "on"
+    assert known.state_of().__module__ == "ckptcheck.adapters.madeup.privates"

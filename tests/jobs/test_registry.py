@@ -1,0 +1,103 @@
+"""What ships: found by name, and without loading a framework."""
+
+import ast
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from ckptcheck.errors import UsageError
+from ckptcheck.job.shipped import ShippedJob, make_job, recipes, registry, shipped
+from ckptcheck.jobs.registry import DEFAULT_JOBS, JOBS, REGISTRY
+from ckptcheck.outcomes import EXPECTABLE
+
+ALL = [*REGISTRY.jobs.values(), *REGISTRY.recipes.values()]
+
+
+def test_the_look_up_finds_this_registry() -> None:
+    assert registry() is REGISTRY
+    assert list(JOBS) == ["bn-nn", "bn-layers", "bn-polyak", "plain"]
+    assert set(DEFAULT_JOBS) < set(JOBS)
+    assert list(REGISTRY.suites) == ["keras", "tf2"]
+
+
+def test_nothing_is_loaded_by_it() -> None:
+    code = "from ckptcheck.job.shipped import registry; registry(); import sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"tensorflow", "keras", "tf_keras", "filelock"} & set(loaded)
+
+
+@pytest.mark.parametrize("job", ALL, ids=lambda job: job.name)
+def test_an_entry_leads_to_a_class(job: ShippedJob) -> None:
+    module, _, name = job.target.partition(":")
+    spec = find_spec(module)
+    assert spec is not None
+    source = Path(spec.origin or "").read_text(encoding="utf-8")
+    assert name in {node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
+
+
+@pytest.mark.parametrize("job", ALL, ids=lambda job: job.name)
+def test_an_entry_is_whole(job: ShippedJob) -> None:
+    assert shipped(job.name) is job
+    assert job.framework == "tensorflow"
+    assert set(job.expected.values()) <= set(EXPECTABLE)
+    assert set(job.default_restores) <= set(job.expected)
+    assert job.environment == {"TF_USE_LEGACY_KERAS": "1" if job.name == "bn-layers" else "0"}
+    assert job.summary.endswith(".")
+
+
+def test_names_of_recipes() -> None:
+    assert recipes("tf2") == [name for name in REGISTRY.recipes if name.startswith("tf2/")]
+    assert {name.partition("/")[0] for name in REGISTRY.recipes} == set(REGISTRY.suites)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("bn-n", "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain."),
+        (
+            "tf2/lop",
+            "There is no job called 'tf2/lop'. Did you mean tf2/loop or tf2/dropout? Known: bn-layers, bn-nn, bn-polyak, keras/dropout, ",
+        ),
+    ],
+)
+def test_a_name_that_is_not_there(name: str, text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        shipped(name)
+    assert str(caught.value).startswith(text)
+
+
+def test_a_suite_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match=r"^There is no suite called 'kers'. Did you mean keras\? Known: keras, tf2\.$"):
+        recipes("kers")
+
+
+class Nothing:
+    """No job."""
+
+
+class Endless(Nothing):
+    restores, steps_per_epoch = ("all",), 0
+
+    def __getattr__(self, name: str) -> object:
+        return print
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "Nothing",
+            "{} gives an object of type Nothing, which is no job: it has no build, next_step, evaluate, state, save, restore, "
+            "train, restores, steps_per_epoch. See ckptcheck.job.Job, or take one of the classes in ckptcheck.adapters as a base.",
+        ),
+        ("Endless", "steps_per_epoch of {} is 0: it must be a whole number of at least 1."),
+    ],
+)
+def test_what_is_no_job(name: str, text: str) -> None:
+    target = f"{__name__}:{name}"
+    with pytest.raises(UsageError) as caught:
+        make_job(target, {})
+    assert str(caught.value) == text.format(target)

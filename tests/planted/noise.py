@@ -1,0 +1,58 @@
+"""Jobs that do not reproduce themselves, whatever becomes of the restore."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from base import Array, Clean
+from planting import JITTERS, NOT_APPLIED, planted
+
+from ckptcheck import Kind, Step, Tensor
+
+
+@planted(inconclusive=JITTERS, noise=True)
+class Jitters(Clean):
+    """Every step is off by a little, as sums on many threads are."""
+
+    def train(self, step: int) -> Step:
+        done = super().train(step)
+        self.live["w"] = self.live["w"] + 1e-9 * np.random.default_rng().normal(size=4)
+        return done
+
+
+@planted(diverged=[("slots-lost", NOT_APPLIED), ("noise", None)])
+class JittersAndLoses(Jitters):
+    """The momentum is lost, too: at the boundary that is no noise."""
+
+    def wanted(self, held: Iterable[str]) -> dict[str, str]:
+        return {name: name for name in held if name != "w/momentum"}
+
+
+@planted(inconclusive=JITTERS, noise=True)
+class JittersAndDrifts(Jitters):
+    """After the restart something outside the tensors makes a difference far above the noise."""
+
+    def train(self, step: int) -> Step:
+        done = super().train(step)
+        if self.resumed:
+            self.live["v"] = self.live["v"] + 1e-3
+        return done
+
+
+@planted(
+    inconclusive="The job draws its batches in an order that no seed decides, so which batch comes next cannot be judged.",
+    noise=True,
+)
+class Unseeded(Clean):
+    def batch(self, step: int) -> Array:
+        return np.random.default_rng().normal(size=(8, 4))
+
+
+@planted(
+    inconclusive="The control did not finish: its state changes by itself: now for one had two values with no step and no "
+    "evaluation in between. A state that reads a clock or draws random numbers cannot be compared."
+)
+class ReadsTheClock(Clean):
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"now": Tensor(Kind.OTHER, np.array(time.perf_counter()))}

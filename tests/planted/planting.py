@@ -1,0 +1,58 @@
+"""What stands above a planted job: what it must show when it is verified, and how.
+
+A worker imports this as its neighbour's neighbour, so it knows nothing of the tests: it leaves a note on the job, which
+`tests/planted_jobs.py` reads.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
+NEVER_LIVE = "never live"
+
+JITTERS = "At the boundary every tensor is equal; what comes after it can only be judged against the job's own noise."
+
+Cause = tuple[str, str | None]
+Planted = TypeVar("Planted", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Shows:
+    """What a planted job must show: the outcome, each cause with its stage, and the reason where there is no verdict.
+
+    `verified` are arguments of `verify` beside 21 steps and a boundary after 9. `{line}` in the reason stands for the line of
+    the job that raises.
+    """
+
+    outcome: str
+    causes: tuple[Cause, ...]
+    reason: str | None
+    verified: dict[str, Any]
+
+
+def planted(
+    *,
+    diverged: Sequence[Cause] | None = None,
+    refused: Sequence[Cause] | None = None,
+    recovered: Sequence[Cause] | None = None,
+    inconclusive: str | None = None,
+    noise: bool = False,
+    **verified: Any,
+) -> Callable[[Planted], Planted]:
+    """Say what a job must show; a job that is verified in several ways has one of these for each.
+
+    `noise`: without a verdict, it is told where the job varies by itself.
+    """
+    by_outcome = {"diverged": diverged, "refused": refused, "recovered": recovered}
+    if inconclusive is not None:
+        by_outcome = {"inconclusive": [("noise", None)] if noise else []}
+    ((outcome, causes),) = ((outcome, causes) for outcome, causes in by_outcome.items() if causes is not None)
+    shows = Shows(outcome, tuple(causes), inconclusive, verified)
+
+    def note(job: Planted) -> Planted:
+        # Of the job's own, not of what it inherits from.
+        job.shows = (shows, *vars(job).get("shows", ()))  # type: ignore[attr-defined]
+        return job
+
+    return note

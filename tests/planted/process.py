@@ -1,0 +1,74 @@
+"""Processes that end, hang, cannot begin, or run elsewhere than the control did."""
+
+import os
+import signal
+import sys
+import time
+
+from base import Clean
+from planting import planted
+
+from ckptcheck import NotVerifiedError, Step
+
+
+@planted(inconclusive="The resumed run did not finish: its process left no record.")
+class LeavesAtOnce(Clean):
+    def after_restore(self) -> None:
+        os._exit(0)
+
+
+@planted(inconclusive="The resumed run did not finish: it left by SystemExit: 0.")
+class Leaves(Clean):
+    def after_restore(self) -> None:
+        sys.exit(0)
+
+
+@planted(
+    inconclusive="The resumed run did not finish: it was killed by SIGKILL; the kernel ends a process in this way when memory "
+    "runs out."
+)
+class Killed(Clean):
+    """Dies in the resumed run as under the kernel's out-of-memory killer."""
+
+    def after_restore(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@planted(inconclusive="The resumed run did not finish: it ran out of memory.")
+class OutOfMemory(Clean):
+    def after_restore(self) -> None:
+        raise MemoryError
+
+
+class Hangs(Clean):
+    def after_restore(self) -> None:
+        time.sleep(600)
+
+
+class ControlHangs(Clean):
+    def train(self, step: int) -> Step:
+        time.sleep(600)
+        raise AssertionError
+
+
+@planted(inconclusive="The control did not finish: The dataset could not be fetched. Use another one.")
+class NeedsTheNetwork(Clean):
+    def __init__(self) -> None:
+        raise NotVerifiedError("The dataset could not be fetched. Use another one.")
+
+
+@planted(inconclusive="The control did not finish: it could not be set up: RuntimeError: no such data at process.py:{line}.")
+class RaisesInInit(Clean):
+    def __init__(self) -> None:
+        raise RuntimeError("no such data")
+
+
+@planted(
+    inconclusive="The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is unset in the control and 0 in the "
+    "resumed run."
+)
+class OtherEnvironment(Clean):
+    """The resumed process runs under another numeric switch."""
+
+    def after_restore(self) -> None:
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"

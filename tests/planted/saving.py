@@ -1,0 +1,177 @@
+"""What the save does to the run, and what the restore reads: files beside the checkpoint, older ones, pointers to elsewhere."""
+
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from base import Array, Clean
+from planting import planted
+
+from ckptcheck import Restored
+
+BESIDE = Path(tempfile.gettempdir()) / "ckptcheck-tests-beside.npz"
+
+
+@planted(refused=[("restore-raised", None)])
+class Missing(Clean):
+    """The restore asks for a key that was never saved."""
+
+    def wanted(self, held: Iterable[str]) -> dict[str, str]:
+        return {name: name for name in held} | {"w": "nowhere"}
+
+
+@planted(diverged=[("older-checkpoint", None)])
+class OlderCheckpoint(Clean):
+    """The weights are taken from the save before the newest, the counter from the newest."""
+
+    def save(self, folder: Path, step: int) -> None:
+        super().save(folder, step)
+        held: dict[str, Any] = {name.replace("/", "|"): value for name, value in self.live.items()}
+        np.savez(folder / f"{step}.npz", **held)
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        restored = super().restore(folder, restore)
+        oldest = min(int(each.stem) for each in folder.glob("[0-9]*.npz"))
+        with np.load(folder / f"{oldest}.npz") as file:
+            self.live |= {name: file[name.replace("/", "|")] for name in self.live if name != "step"}
+        return restored
+
+
+@planted(inconclusive="No checkpoint was seen: the control's save left no file in the folder it was given.")
+class SavesElsewhere(Clean):
+    """Saves to a folder of its own and restores from there: what the tool copied at the boundary is empty."""
+
+    elsewhere = Path(tempfile.gettempdir()) / "ckptcheck-tests-elsewhere"
+
+    def save(self, folder: Path, step: int) -> None:
+        self.elsewhere.mkdir(exist_ok=True)
+        super().save(self.elsewhere, step)
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        return super().restore(self.elsewhere, restore)
+
+
+@planted(recovered=[])
+class PointsToItsFolder(Clean):
+    """Exact; the checkpoint is a pointer to where it was saved, by an absolute path."""
+
+    def save(self, folder: Path, step: int) -> None:
+        super().save(folder, step)
+        (folder / "checkpoint").write_text(str(folder / "state.npz"))
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        return super().restore(Path((folder / "checkpoint").read_text()).parent, restore)
+
+
+@planted(
+    inconclusive="The resumed run did not finish: its checkpoint (checkpoint) names the folder it was saved to by an absolute "
+    "path, and so would be restored from there and not from what a crash leaves. Save by paths relative to the folder."
+)
+class PointsInBinary(PointsToItsFolder):
+    """The same pointer in a file that is no text."""
+
+    def save(self, folder: Path, step: int) -> None:
+        super().save(folder, step)
+        pointer = folder / "checkpoint"
+        pointer.write_bytes(b"\xff" + pointer.read_bytes())
+
+
+@planted(recovered=[])
+class UnpacksTheCheckpoint(Clean):
+    """Exact; the restore reads a copy of its own, and what the system knows of the process."""
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        Path("/proc/self/status").read_text()
+        with tempfile.TemporaryDirectory() as unpacked:
+            (Path(unpacked) / "state.npz").write_bytes((folder / "state.npz").read_bytes())
+            return super().restore(Path(unpacked), restore)
+
+
+@planted(
+    inconclusive=f"The resumed run did not finish: its restore read {BESIDE}, which was written during this "
+    "verification and is not part of the checkpoint: a crash may not leave it as it was read."
+)
+class ReadsBeside(Clean):
+    """The momentum lies outside the checkpoint."""
+
+    def save(self, folder: Path, step: int) -> None:
+        super().save(folder, step)
+        np.savez(BESIDE, momentum=self.live["w/momentum"])
+
+    def saved(self) -> list[str]:
+        return [name for name in self.live if name != "w/momentum"]
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        restored = super().restore(folder, restore)
+        with np.load(BESIDE) as file:
+            self.live["w/momentum"] = file["momentum"]
+        return restored
+
+
+@planted(recovered=[])
+class WritesBeside(Clean):
+    """Exact; its restore writes a log beside the checkpoint, and reads nothing but that."""
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        with (Path(tempfile.gettempdir()) / "ckptcheck-tests.log").open("a") as log:
+            log.write("restored")
+        return super().restore(folder, restore)
+
+
+class MendsTheCheckpoint(Clean):
+    """One restore rewrites the checkpoint that the other reads, which loses the mean."""
+
+    restores = ("mend", "plain")
+
+    def saved(self) -> list[str]:
+        return [name for name in self.live if name != "mean"]
+
+    def save(self, folder: Path, step: int) -> None:
+        super().save(folder, step)
+        np.save(folder / "mean.npy", self.live["mean"])
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        if restore == "mend":
+            with np.load(folder / "state.npz") as file:
+                mended = dict(file) | {"mean": np.load(folder / "mean.npy")}
+            np.savez(folder / "state.npz", **mended)
+        else:
+            time.sleep(0.4)
+        return super().restore(folder, restore)
+
+
+@planted(inconclusive="The control did not finish: it could not write its files: No space left on device.")
+class DiskFull(Clean):
+    def save(self, folder: Path, step: int) -> None:
+        raise OSError(28, "No space left on device")
+
+
+@planted(recovered=[("saving-changes-the-run", None)])
+class SavesAverages(Clean):
+    """The averages are put into the weights for the save, and stay there."""
+
+    def save(self, folder: Path, step: int) -> None:
+        self.live["w"] = self.live["w/average"].copy()
+        super().save(folder, step)
+
+
+@planted(recovered=[("saving-changes-the-run", None)])
+class SavingTakesABatch(Clean):
+    """The save looks at the next batch, and training goes on with the one after it."""
+
+    taken = 0
+
+    def batch(self, step: int) -> Array:
+        return super().batch(step + self.taken)
+
+    def save(self, folder: Path, step: int) -> None:
+        super().save(folder, step)
+        (folder / "taken").write_text(str(self.taken + 1))
+        self.taken += 1
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        self.taken = int((folder / "taken").read_text())
+        return super().restore(folder, restore)

@@ -1,0 +1,112 @@
+"""The jobs of `tests/planted`: where each one stands, what it must show, and what it showed."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+# As the planted jobs themselves do: their folder is on the path, in a worker and in a test.
+from planting import Shows
+
+from ckptcheck import Case, verify
+
+PLANTED = Path(__file__).parent / "planted"
+FILES = [path for path in sorted(PLANTED.glob("*.py")) if "@planted(" in path.read_text()]
+# A run that is saved in its middle, in the middle of an epoch, and in which all that is planted shows.
+SHORT: dict[str, Any] = {"steps": 21, "boundary": 9}
+
+
+def toy(name: str) -> str:
+    """Return the target of a planted job by its name alone; of a name that is nowhere, one in the file of `Clean`."""
+    stands = re.compile(rf"^(class|def) {re.escape(name)}\b", re.MULTILINE)
+    path = next((path for path in FILES if stands.search(path.read_text())), PLANTED / "base.py")
+    return f"{path}:{name}"
+
+
+@dataclass(frozen=True)
+class PlantedJob:
+    """One way to verify a planted job, and what it must show then."""
+
+    name: str
+    job: Any
+    shows: Shows
+
+    @property
+    def id(self) -> str:
+        """The job, and what it is verified with beside the usual."""
+        return "-".join([self.name, *(f"{key}={value}" for key, value in self.shows.verified.items())])
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no verdict, with the line that raises."""
+        return self.shows.reason and self.shows.reason.replace("{line}", str(self._line_of_raise()))
+
+    def _line_of_raise(self) -> int:
+        lines, start = inspect.getsourcelines(self.job)
+        return start + next((index for index, line in enumerate(lines) if "raise " in line), 0)
+
+
+def planted_jobs(*outcomes: str, hiding: bool = False) -> list[PlantedJob]:
+    """Return all that must come to one of some outcomes; `hiding`: of the losses that another one could hide."""
+    modules = [importlib.import_module(path.stem) for path in FILES if (path.stem == "hiding") == hiding]
+    return [each for module in modules for each in _of(module) if each.shows.outcome in outcomes]
+
+
+def _of(module: ModuleType) -> Iterator[PlantedJob]:
+    for name, job in vars(module).items():
+        if getattr(job, "__module__", None) == module.__name__:
+            yield from (PlantedJob(name, job, shows) for shows in vars(job).get("shows", ()))
+
+
+def verified(jobs: Iterable[PlantedJob]) -> dict[str, list[Case]]:
+    """Verify jobs, those with the same settings together; return the cases of each by its id."""
+    groups: dict[str, list[PlantedJob]] = {}
+    for each in jobs:
+        groups.setdefault(repr(each.shows.verified), []).append(each)
+    cases: dict[str, list[Case]] = {}
+    for group in groups.values():
+        settings = {**SHORT, **group[0].shows.verified}
+        if "boundaries" in settings:
+            del settings["boundary"]
+        report = verify([toy(each.name) for each in group], **settings)
+        for each in group:
+            cases[each.id] = [case for case in report.cases if case.job == toy(each.name)]
+    return cases
+
+
+def by_id(jobs: Iterable[PlantedJob]) -> "pytest.MarkDecorator":
+    """Parametrise a test by planted jobs."""
+    return pytest.mark.parametrize("planted", jobs, ids=lambda each: each.id)
+
+
+def causes(case: Case) -> list[tuple[str, str | None]]:
+    """Return what was found, each cause with its stage."""
+    return [(diagnosis.cause, diagnosis.stage) for diagnosis in case.diagnoses]
+
+
+def assert_shown(planted: PlantedJob, cases: Sequence[Case]) -> None:
+    """Assert that each case, one a boundary, shows what is planted, and nothing else."""
+    boundaries = planted.shows.verified.get("boundaries")
+    assert len(cases) == (len(boundaries) if isinstance(boundaries, tuple) else 1)
+    outcome, allowed = planted.shows.outcome, planted.shows.verified.get("allow", [])
+    for case in cases:
+        assert (case.outcome, causes(case)) == (outcome, list(planted.shows.causes))
+        assert [tolerated.cause for tolerated in case.allowed] == allowed
+        assert case.told_outcome == ("recovered, as allowed" if allowed and outcome == "recovered" else outcome)
+        if outcome == "inconclusive":
+            _assert_inconclusive(planted, case)
+
+
+def _assert_inconclusive(planted: PlantedJob, case: Case) -> None:
+    """A job that varies by itself is told where; of all others nothing is known."""
+    assert case.reason == planted.reason
+    assert [diagnosis.sentence for diagnosis in case.diagnoses] == (
+        [f"When the control is run again, {case.noise.first_difference}."] if case.noise else []
+    )
+    assert (case.noise is not None) == (("noise", None) in planted.shows.causes)
