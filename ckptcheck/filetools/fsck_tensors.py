@@ -149,7 +149,7 @@ def _unreadable(location: Location, error: DamagedError) -> Finding:
         return Finding(
             UNKNOWN, _sentence(error), _where(error), "not known: it cannot be read here", "see what has written it"
         )
-    files = location.format.glob(location.path)
+    files = f"{location.path.name}.*" if location.format.is_prefix else location.path.name
     return Finding(WRONG, _sentence(error), _where(error), _RAISES, f"delete {files}, and {_GO_BACK}")
 
 
