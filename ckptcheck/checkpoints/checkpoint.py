@@ -62,9 +62,10 @@ class Entry:
     @property
     def rows(self) -> tuple[Piece, ...] | None:
         """The pieces in the order of the elements, where each is a row of them; None: some are not, as of a grid."""
-        if len(self.pieces) > 1 and not all(_is_row(piece, self.shape) for piece in self.pieces):
-            return None
-        return tuple(sorted(self.pieces, key=attrgetter("start")))
+        if len(self.pieces) == 1:
+            return self.pieces
+        are_rows = all(_is_row(piece, self.shape) for piece in self.pieces)
+        return tuple(sorted(self.pieces, key=attrgetter("start"))) if are_rows else None
 
     @property
     def shown(self) -> str:
