@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,35 +22,25 @@ _MOST_DIMENSIONS, _MOST_ELEMENTS = 64, 1 << 58
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a tensor that is stored in one place.
-
-    `start` is where it begins in the tensor, `shape` how large it is, both by dimension; `file` holds it, `offset` is its
-    first byte there (None: the format keeps it elsewhere), `size` its number of bytes, `checksum` the masked CRC32C of its
-    value.
-    """
+    """A part of a tensor that is stored in one place: `start` and `shape` say which part, by dimension."""
 
     start: tuple[int, ...]
     shape: tuple[int, ...]
     file: Path
-    offset: int | None
-    size: int
-    checksum: int | None = None
+    offset: int | None  # None: the format keeps it elsewhere
+    size: int  # in bytes
+    checksum: int | None = None  # the masked CRC32C of its value
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A tensor of a checkpoint: everything but its value.
+    """A tensor of a checkpoint: everything but its value."""
 
-    `key` is what the file calls it, `name` what to call it: the attribute path that leads to it, or the variable's name.
-    `type` is the element type's name, `dtype` NumPy's, with the byte order of the file (None: elements have no fixed size, as
-    text).
-    """
-
-    key: str
-    name: str
+    key: str  # what the file calls it
+    name: str  # what to call it: the attribute path that leads to it, or the variable's name
     kind: Kind
-    type: str
-    dtype: np.dtype[Any] | None
+    type: str  # the element type's name
+    dtype: np.dtype[Any] | None  # in the byte order of the file; None: elements have no fixed size, as text
     shape: tuple[int, ...]
     pieces: tuple[Piece, ...]
 
@@ -73,12 +64,8 @@ class Entry:
         """The pieces in the order of the elements, where each is a row of them; None: some are not, as of a grid."""
         if len(self.pieces) == 1:
             return self.pieces
-        firsts = [_row(piece, self.shape) for piece in self.pieces]
-        if None in firsts:
-            return None
-        return tuple(
-            piece for _, piece in sorted(zip(firsts, self.pieces, strict=True), key=lambda numbered: numbered[0] or 0)
-        )
+        are_rows = all(_is_row(piece, self.shape) for piece in self.pieces)
+        return tuple(sorted(self.pieces, key=attrgetter("start"))) if are_rows else None
 
     @property
     def shown(self) -> str:
@@ -86,35 +73,27 @@ class Entry:
         return shown(self.name)
 
 
-def _row(piece: Piece, shape: tuple[int, ...]) -> int | None:
-    """Return the number of a piece's first element, if it has all from there to its last one."""
+def _is_row(piece: Piece, shape: tuple[int, ...]) -> bool:
+    """Return whether a piece has all elements from its first to its last one."""
     cut = next((axis for axis, size in enumerate(piece.shape) if size != 1), len(shape))
-    if piece.shape[cut + 1 :] != shape[cut + 1 :]:
-        return None
-    first = 0
-    for start, size in zip(piece.start, shape, strict=True):
-        first = first * size + start
-    return first
+    return piece.shape[cut + 1 :] == shape[cut + 1 :]
 
 
 @dataclass(frozen=True)
 class Checkpoint(ABC):
     """A checkpoint that is open: its tensors in the order of their keys.
 
-    `path` is the prefix or the file, `format` says in words what it is, `files` what it is made of; `chosen` says how it was
-    found where a folder was given; `promised` are keys of variables that its object graph names and that it does not hold;
-    `graph` is the entry of that graph, which is no tensor of the program; `by_variables_name`: a restore asks for variables by
-    their names alone, for nothing else is known of them.
+    What reads a value raises DamagedError where a file is missing, too short, or does not have its checksum.
     """
 
-    path: Path
-    format: str
+    path: Path  # the prefix or the file
+    format: str  # what it is, in words
     files: tuple[Path, ...]
     entries: Mapping[str, Entry]
-    chosen: str = ""
-    promised: tuple[str, ...] = ()
-    graph: Entry | None = None
-    by_variables_name: bool = False
+    chosen: str = ""  # how it was found where a folder was given
+    promised: tuple[str, ...] = ()  # keys of variables that its object graph names and that it does not hold
+    graph: Entry | None = None  # of that graph, which is no tensor of the program
+    by_variables_name: bool = False  # a restore asks for variables by their names, for nothing else is known of them
 
     @property
     def size(self) -> int:
@@ -125,65 +104,35 @@ class Checkpoint(ABC):
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield a piece's bytes as they are stored, in parts of whole elements, each overwritten by the next.
 
-        Args:
-            entry: the tensor.
-            piece: one of its pieces.
-            verify: whether to compare the checksum, behind the last part; what came before is to be trusted only then.
-
-        Raises:
-            DamagedError: the file is missing, too short, or does not have its checksum.
+        With `verify` the checksum is compared, behind the last part; what came before is to be trusted only then.
         """
 
     @abstractmethod
     def must_hold(self, entry: Entry) -> None:
-        """Refuse a tensor that its files do not have, so that no room is made for what is not there.
-
-        Raises:
-            DamagedError: a file is missing, or too short.
-        """
+        """Refuse a tensor that its files do not have, so that no room is made for what is not there."""
 
     @abstractmethod
     def texts(self, entry: Entry) -> list[bytes]:
-        """Return the elements of a tensor that has no `dtype`, in one row.
-
-        Raises:
-            DamagedError: as of `chunks`.
-        """
+        """Return the elements of a tensor that has no `dtype`, in one row."""
 
     def arrays(self, entry: Entry, piece: Piece) -> Iterator[Array]:
-        """Yield a piece's elements in rows, each overwritten by the next.
-
-        Raises:
-            DamagedError: as of `chunks`.
-        """
+        """Yield a piece's elements in rows, each overwritten by the next."""
         assert entry.dtype is not None
         for chunk in self.chunks(entry, piece):
             yield chunk.view(entry.dtype)
 
     def flat(self, entry: Entry) -> Iterator[Array]:
-        """Yield a tensor's elements in rows, in their order, each overwritten by the next.
-
-        A tensor that is cut otherwise than by rows is read as a whole.
-
-        Raises:
-            DamagedError: as of `chunks`.
-        """
-        rows = entry.rows
-        if rows is None:
+        """Yield a tensor's elements in rows, in their order, each overwritten by the next; one that is a grid as a whole."""
+        if entry.rows is None:
             yield self.value(entry).reshape(-1)
-            return
-        for piece in rows:
+        for piece in entry.rows or ():
             yield from self.arrays(entry, piece)
 
     def value(self, entry: Entry) -> Array:
-        """Return the whole value, in this machine's byte order; of text an array of `bytes`.
-
-        Raises:
-            DamagedError: as of `chunks`, or it fits no array.
-        """
+        """Return the whole value, in this machine's byte order; of text an array of `bytes`."""
         self.must_hold(entry)
+        file = entry.pieces[0].file
         if len(entry.shape) > _MOST_DIMENSIONS or prod(size or 1 for size in entry.shape) > _MOST_ELEMENTS:
-            file = entry.pieces[0].file if entry.pieces else self.path
             raise NotReadableError(f"NumPy has no arrays of shape {list(entry.shape)}", file, tensor=entry.key)
         if entry.dtype is None:
             texts = np.empty(entry.elements, object)
@@ -192,11 +141,9 @@ class Checkpoint(ABC):
         try:
             whole = np.empty(entry.shape, entry.dtype.newbyteorder("="))
         except MemoryError:
-            file = entry.pieces[0].file
             raise NotReadableError(f"its {entry.bytes:,} bytes do not fit memory", file, tensor=entry.key) from None
         for piece in entry.pieces:
-            flat = np.empty(prod(piece.shape), entry.dtype)
-            at = 0
+            flat, at = np.empty(prod(piece.shape), entry.dtype), 0
             for part in self.arrays(entry, piece):
                 flat[at : at + len(part)] = part
                 at += len(part)

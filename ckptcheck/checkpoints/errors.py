@@ -10,10 +10,7 @@ _LONGEST = 300
 
 
 class DamagedError(CkptcheckError):
-    """A file of a checkpoint cannot be read as what it is: torn, corrupt, forged, or of another save.
-
-    `file` is the file, `offset` the byte in it where that shows, `tensor` the key whose value it is, each where known.
-    """
+    """A file of a checkpoint cannot be read as what it is: torn, corrupt, forged, or of another save."""
 
     exit_code = 3
 

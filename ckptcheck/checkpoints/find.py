@@ -17,22 +17,12 @@ _MOST_NAMED = 6
 
 
 def open_checkpoint(path: Path | str) -> Checkpoint:
-    """Open the checkpoint that a path stands for.
-
-    Raises:
-        UsageError: the path stands for no checkpoint, or for several.
-        DamagedError: its files are missing, torn, corrupt or forged.
-    """
+    """Open the checkpoint that a path stands for, see `find`; DamagedError: its files are missing, torn, corrupt or forged."""
     return find(Path(path)).open()
 
 
 def find(path: Path) -> Location:
-    """Return the checkpoint that a path stands for.
-
-    Raises:
-        UsageError: there is none, or more than one to choose from.
-        DamagedError: a state file cannot be read.
-    """
+    """Return the checkpoint that a path stands for; UsageError: there is none, or more than one to choose from."""
     if is_state_file(path):
         return _in_folder(path.parent)
     of_file = (each.of_file(path) for each in formats.FORMATS if path.is_file())

@@ -1,7 +1,7 @@
 """What a format of checkpoint files is: the value that finding, opening and checking ask. `formats.py` lists them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ckptcheck.checkpoints.checkpoint import Checkpoint
@@ -10,19 +10,14 @@ from ckptcheck.checkpoints.errors import DamagedError
 
 @dataclass(frozen=True)
 class Format:
-    """A format of checkpoint files. The methods here are those of single files that are known by how their names end.
+    """A format of checkpoint files. The methods here are those of single files that are known by how their names end."""
 
-    `name` is what messages call it; `endings` are those of the file without which there is no checkpoint; `opener` opens one
-    by its path; `has_checksums` tells whether damage to a value shows; `is_prefix`, whether a checkpoint is what the names of
-    several files begin with, and no file itself; `state_file` is what a file is called that names a folder's newest one.
-    """
-
-    name: str
-    endings: tuple[str, ...]
-    opener: Callable[[Path], Checkpoint]
-    has_checksums: bool = True
-    is_prefix: bool = False
-    state_file: str = ""
+    name: str  # what messages call it
+    endings: tuple[str, ...]  # of the file without which there is no checkpoint
+    open: Callable[[Path], Checkpoint]  # raises DamagedError
+    has_checksums: bool = True  # whether damage to a value shows
+    is_prefix: bool = False  # a checkpoint is what the names of several files begin with, and no file itself
+    state_file: str = ""  # what a file is called that names a folder's newest checkpoint
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -38,7 +33,7 @@ class Format:
         return Location(file, self) if self.recognises(file.name) else None
 
     def at(self, path: Path) -> "Location | None":
-        """Return the checkpoint that a path stands for which is no file of one: a prefix, or a folder."""
+        """Return the checkpoint of a path that is no file of one: a prefix, or a folder."""
         return None
 
     def refusal(self, file: Path) -> str:
@@ -50,11 +45,7 @@ class Format:
         return (file for file in folder.iterdir() if file.name.endswith(self.endings) and file.is_file())
 
     def named_in(self, folder: Path) -> "Location | None":
-        """Return the checkpoint that a folder's state file names; None: there is no state file.
-
-        Raises:
-            DamagedError: it cannot be read, or names nothing that is there.
-        """
+        """Return the checkpoint that a folder's state file names; DamagedError: it names nothing that is there."""
         return None
 
     def exported_in(self, folder: Path) -> "Location | None":
@@ -65,24 +56,8 @@ class Format:
         """Yield those files that are there of a checkpoint, by their names."""
         yield checkpoint
 
-    def glob(self, checkpoint: Path) -> str:
-        """Return a pattern of the names of all files of a checkpoint."""
-        return f"{checkpoint.name}.*" if self.is_prefix else checkpoint.name
-
-    def open(self, checkpoint: Path, chosen: str = "") -> Checkpoint:
-        """Open a checkpoint; `chosen` says how it was found.
-
-        Raises:
-            DamagedError: its files are missing, torn, corrupt or forged.
-        """
-        return self.opener(checkpoint)
-
     def open_to_check(self, checkpoint: Path) -> tuple[Checkpoint, DamagedError | None]:
-        """Open a checkpoint even if what names its tensors is damaged, and return that error, too; verify what nobody reads.
-
-        Raises:
-            DamagedError: as of `open`.
-        """
+        """Open a checkpoint even if what names its tensors is damaged, with that error; verify what else nobody reads."""
         return self.open(checkpoint), None
 
     def is_temporary(self, path: Path) -> bool:
@@ -103,5 +78,6 @@ class Location:
     chosen: str = ""
 
     def open(self) -> Checkpoint:
-        """Open it, see `Format.open`."""
-        return self.format.open(self.path, self.chosen)
+        """Open it; a prefix tells how it was found, a file is what was asked for."""
+        checkpoint = self.format.open(self.path)
+        return replace(checkpoint, chosen=self.chosen) if self.format.is_prefix else checkpoint

@@ -58,11 +58,7 @@ def joined(first: int, second: int, size: int) -> int:
 
 
 class File:
-    """A file that is open for reading at any place; closed when nobody holds it any more.
-
-    Raises:
-        DamagedError: the file is not there, or cannot be read.
-    """
+    """A file that is open for reading at any place; closed when nobody holds it any more."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -82,19 +78,14 @@ class File:
             os.close(self._descriptor)
 
     def read(self, offset: int, size: int, tensor: str | None = None) -> bytes:
-        """Return some bytes.
-
-        Raises:
-            TooShortError: the file ends before them.
-        """
+        """Return some bytes; TooShortError: the file ends before the last of them."""
         self.must_hold(offset, size, tensor)
         content = bytearray(size)
         self._fill(memoryview(content), offset, tensor)
         return bytes(content)
 
     def _fill(self, part: memoryview, offset: int, tensor: str | None) -> None:
-        """Read until a part is full: one call may not give all, and a file can have been cut off meanwhile."""
-        got = 0
+        got = 0  # one call may not give all, and the file can have been cut off meanwhile
         while got < len(part):
             try:
                 count = os.preadv(self._descriptor, [part[got:]], offset + got)
@@ -105,11 +96,7 @@ class File:
             got += count
 
     def chunks(self, offset: int, size: int, tensor: str | None = None) -> Iterator[Bytes]:
-        """Yield some bytes in pieces of at most CHUNK, each of them overwritten by the next.
-
-        Raises:
-            TooShortError: the file ends before the last of them.
-        """
+        """Yield what `read` returns in pieces of at most CHUNK, each of them overwritten by the next."""
         self.must_hold(offset, size, tensor)
         buffer = np.empty(min(size, CHUNK), np.uint8)
         while size:
@@ -120,17 +107,10 @@ class File:
             size -= len(part)
 
     def must_hold(self, offset: int, size: int, tensor: str | None = None) -> None:
-        """Refuse to read what a file does not have.
-
-        Raises:
-            TooShortError: the file ends before.
-        """
+        """Refuse to read what a file does not have, with a TooShortError."""
         if offset < 0 or size < 0 or offset + size > self.size:
-            raise TooShortError(
-                f"the file ends at byte {self.size:,}; {size:,} bytes from byte {offset:,} on should be there",
-                self.path,
-                tensor=tensor,
-            )
+            missing = f"{size:,} bytes from byte {offset:,} on should be there"
+            raise TooShortError(f"the file ends at byte {self.size:,}; {missing}", self.path, tensor=tensor)
 
 
 def reason(error: OSError) -> str:

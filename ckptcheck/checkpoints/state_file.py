@@ -39,11 +39,7 @@ class State:
 
 
 def read(folder: Path) -> State | None:
-    """Read the state file of a folder; None: it has none.
-
-    Raises:
-        DamagedError: it is there, and cannot be read.
-    """
+    """Read the state file of a folder; None: it has none; DamagedError: it cannot be read."""
     file = folder / NAME
     try:
         if not file.is_file():
@@ -61,20 +57,20 @@ def read(folder: Path) -> State | None:
 
 
 def _fields(text: str, file: Path) -> Iterator[tuple[str, str]]:
-    """Yield the names and values of a message as text."""
-    at = 0
-    while True:
-        between = _BETWEEN.match(text, at)
-        at = between.end() if between else at
-        if at == len(text):
-            return
+    at = _behind_spaces(text, 0)
+    while at < len(text):
         field = _FIELD.match(text, at)
         if field is None or field[1] not in _KNOWN:
             line = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0]
             raise DamagedError(f"line {text.count(chr(10), 0, at) + 1} is no line of a state file: {line[:60]!r}", file)
         # Strings side by side are one.
         yield field[1], "".join(_unescaped(string[1:-1]) for string in re.findall(_STRING, field[2] or ""))
-        at = field.end()
+        at = _behind_spaces(text, field.end())
+
+
+def _behind_spaces(text: str, at: int) -> int:
+    between = _BETWEEN.match(text, at)
+    return between.end() if between else at
 
 
 def _unescaped(text: str) -> str:

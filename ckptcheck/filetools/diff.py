@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,25 +25,18 @@ WORDS = ("same", "different", "renamed", "only in A", "only in B")
 
 @dataclass(frozen=True)
 class TensorDiff:
-    """A tensor that both checkpoints have.
-
-    `what` says in what it differs: `same` (in nothing), `value`, `shape` or `dtype`. `value_origin` is the name of another
-    tensor that has in A the value that this one has in B.
-    """
+    """A tensor that both checkpoints have."""
 
     a: Entry
     b: Entry
-    what: str
+    what: str  # in what it differs: `same` (in nothing), `value`, `shape` or `dtype`
     difference: ValueDifference | None = None
-    value_origin: str = ""
+    value_origin: str = ""  # the name of another tensor that has in A the value that this one has in B
 
 
 @dataclass(frozen=True)
 class CheckpointDiff:
-    """How two checkpoints differ: tensors that only one has, those under another name, and those that both have.
-
-    `tolerance` is what was asked for: of all tensors (None), and of kinds.
-    """
+    """How two checkpoints differ: tensors that only one has, those under another name, and those that both have."""
 
     a: Checkpoint
     b: Checkpoint
@@ -51,7 +44,7 @@ class CheckpointDiff:
     only_b: tuple[Entry, ...]
     renamed: tuple[Renamed, ...]
     pairs: tuple[TensorDiff, ...]
-    tolerance: Mapping[Kind | None, Tolerance] = field(default_factory=dict)
+    tolerance: Mapping[Kind | None, Tolerance] = field(default_factory=dict)  # of all tensors (None), and of kinds
 
     @property
     def same(self) -> bool:
@@ -154,24 +147,22 @@ def diff(
     tolerances: dict[Kind | None, Tolerance] = {None: tolerance}
     for kind, own in (by_kind or {}).items():
         tolerances[kind] = own
-    only_a = sorted((entry for key, entry in left.entries.items() if key not in right.entries), key=_order)
-    only_b = sorted((entry for key, entry in right.entries.items() if key not in left.entries), key=_order)
+    only_a, only_b = _without(left, right.entries), _without(right, left.entries)
     pairs = _pairs(left, right, lambda entry: tolerances.get(entry.kind, tolerance), progress or Progress())
     moved = tuple(renamed(left, right, only_a, only_b))
     moved_a, moved_b = {pair.a.key for pair in moved}, {pair.b.key for pair in moved}
-    return CheckpointDiff(
-        left,
-        right,
-        tuple(entry for entry in only_a if entry.key not in moved_a),
-        tuple(entry for entry in only_b if entry.key not in moved_b),
-        moved,
-        tuple(pairs),
-        tolerances,
-    )
+    stay_a = tuple(entry for entry in only_a if entry.key not in moved_a)
+    stay_b = tuple(entry for entry in only_b if entry.key not in moved_b)
+    return CheckpointDiff(left, right, stay_a, stay_b, moved, tuple(pairs), tolerances)
+
+
+def _without(checkpoint: Checkpoint, keys: Container[str]) -> list[Entry]:
+    """Return the tensors with other keys, sorted by name."""
+    entries = (entry for key, entry in checkpoint.entries.items() if key not in keys)
+    return sorted(entries, key=lambda entry: by_number(entry.name))
 
 
 def _pairs(a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance], progress: Progress) -> list[TensorDiff]:
-    """Compare the tensors that both have."""
     both = [(entry, b.entries[key]) for key, entry in a.entries.items() if key in b.entries]
     alike = [(left, right) for left, right in both if not _unlike(left, right)]
     same = equal(a, b, alike, lambda entry: tolerance(entry).equal_nan, progress)
@@ -184,20 +175,11 @@ def _pairs(a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance]
     compared = over(others, compare, _size, progress)
     differences = {left.key: difference for (left, _), difference in compared if difference.differing}
     value_origins = origins(a, b, [(left, right) for left, right in others if left.key in differences])
-    return [
-        TensorDiff(
-            left,
-            right,
-            _unlike(left, right) or (VALUE if left.key in differences else SAME),
-            differences.get(left.key),
-            value_origins.get(left.key, ""),
-        )
-        for left, right in both
-    ]
-
-
-def _order(entry: Entry) -> tuple[object, ...]:
-    return by_number(entry.name)
+    diffs = []
+    for left, right in both:
+        what = _unlike(left, right) or (VALUE if left.key in differences else SAME)
+        diffs.append(TensorDiff(left, right, what, differences.get(left.key), value_origins.get(left.key, "")))
+    return diffs
 
 
 def _size(pair: Pair) -> int:
@@ -205,5 +187,4 @@ def _size(pair: Pair) -> int:
 
 
 def _unlike(left: Entry, right: Entry) -> str:
-    """Return whether two tensors have another shape or another element type, in one word."""
     return SHAPE if left.shape != right.shape else DTYPE if left.type != right.type else ""

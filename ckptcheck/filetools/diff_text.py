@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from ckptcheck.checkpoints import Entry
 from ckptcheck.filetools.diff import VALUE, WORDS, CheckpointDiff, TensorDiff
 from ckptcheck.filetools.tables import PLURALS, columns, counted, heading, number, shaped
 
 _COLUMNS = ("name", "kind", "differ", "absolute", "at", "of largest", "relative", "ULP")
+_VALUES = """\
+other values, the worst first. Largest differences: absolute, and where; that as a share of the largest number
+in A; relative to A's number at the same place; in units in the last place (ULP):"""
 
 
 def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
@@ -19,17 +21,29 @@ def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
     yield from _tolerance(diff)
     if diff.same:
         return
-    yield from _only("A", diff.only_a, wide)
-    yield from _only("B", diff.only_b, wide)
-    if diff.renamed:
-        yield ""
-        yield "the same value under another name:"
-        yield from columns(("A", "B"), [[pair.a.shown, pair.b.shown] for pair in diff.renamed], 2, wide)
-    yield from _unlike([pair for pair in diff.different if pair.what != VALUE], wide)
-    yield from _values([pair for pair in diff.different if pair.what == VALUE], wide)
+    for letter, entries in (("A", diff.only_a), ("B", diff.only_b)):
+        rows = [[entry.shown, entry.kind.value, shaped(entry.type, entry.shape)] for entry in entries]
+        yield from _section(f"only in {letter}:", ("name", "kind", "type"), rows, 3, wide)
+    names = [[pair.a.shown, pair.b.shown] for pair in diff.renamed]
+    yield from _section("the same value under another name:", ("A", "B"), names, 2, wide)
+    unlike = [pair for pair in diff.different if pair.what != VALUE]
+    types = [[pair.a.shown, *(shaped(entry.type, entry.shape) for entry in (pair.a, pair.b))] for pair in unlike]
+    yield from _section("another type or shape:", ("name", "A", "B"), types, 3, wide)
+    values = [pair for pair in diff.different if pair.what == VALUE]
+    yield from _section(_VALUES, _COLUMNS, [_row(pair) for pair in values], 2, wide)
+    for pair in values:
+        if pair.value_origin:
+            yield f"{pair.a.shown} has in B the value that {pair.value_origin} has in A."
     yield ""
     rows = [[PLURALS[kind], *(f"{counts[word]:,}" for word in WORDS)] for kind, counts in diff.of_kinds().items()]
     yield from columns(("by kind", *WORDS), rows, 1, wide)
+
+
+def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, wide: int | None) -> Iterator[str]:
+    if rows:
+        yield ""
+        yield from title.splitlines()
+        yield from columns(headers, rows, left, wide)
 
 
 def _verdict(diff: CheckpointDiff) -> str:
@@ -45,7 +59,6 @@ def _verdict(diff: CheckpointDiff) -> str:
 
 
 def _tolerance(diff: CheckpointDiff) -> Iterator[str]:
-    """Say what was tolerated."""
     asked = [
         f"{'all' if kind is None else PLURALS[kind]} {own.text}{' NaN=NaN' if own.equal_nan else ''}".replace("  ", " ")
         for kind, own in diff.tolerance.items()
@@ -53,34 +66,6 @@ def _tolerance(diff: CheckpointDiff) -> Iterator[str]:
     ]
     if asked:
         yield f"Values count as equal within: {'; '.join(asked)}."
-
-
-def _only(letter: str, entries: Sequence[Entry], wide: int | None) -> Iterator[str]:
-    if entries:
-        yield ""
-        yield f"only in {letter}:"
-        rows = [[entry.shown, entry.kind.value, shaped(entry.type, entry.shape)] for entry in entries]
-        yield from columns(("name", "kind", "type"), rows, 3, wide)
-
-
-def _unlike(pairs: Sequence[TensorDiff], wide: int | None) -> Iterator[str]:
-    if pairs:
-        yield ""
-        yield "another type or shape:"
-        rows = [[pair.a.shown, shaped(pair.a.type, pair.a.shape), shaped(pair.b.type, pair.b.shape)] for pair in pairs]
-        yield from columns(("name", "A", "B"), rows, 3, wide)
-
-
-def _values(pairs: Sequence[TensorDiff], wide: int | None) -> Iterator[str]:
-    if not pairs:
-        return
-    yield ""
-    yield "other values, the worst first. Largest differences: absolute, and where; that as a share of the largest number"
-    yield "in A; relative to A's number at the same place; in units in the last place (ULP):"
-    yield from columns(_COLUMNS, [_row(pair) for pair in pairs], 2, wide)
-    for pair in pairs:
-        if pair.value_origin:
-            yield f"{pair.a.shown} has in B the value that {pair.value_origin} has in A."
 
 
 def _row(pair: TensorDiff) -> list[str]:

@@ -37,13 +37,8 @@ def equal(
 ) -> frozenset[str]:
     """Return the keys in A of the tensors that are equal, hold no NaN that is not to be, and have their checksums.
 
-    Those that are not are to be looked at again: they may differ, be cut into other pieces, or be damaged.
-
-    Args:
-        a, b: two checkpoints.
-        pairs: a tensor of each, of one type and shape.
-        equal_nan: whether NaN is equal to NaN in a tensor.
-        progress: told how many bytes are read.
+    `pairs` are of one type and shape each. Those that are not equal are to be looked at again: they may differ, be cut into
+    other pieces, or be damaged.
     """
     pairs = [pair for pair in pairs if _is_comparable(*pair)]
     spans = [span for pair in pairs for span in _spans(pair)]
@@ -70,27 +65,23 @@ def _is_comparable(left: Entry, right: Entry) -> bool:
     """Return whether the bytes of both have the same meaning, and the same order."""
     if left.dtype is None or left.dtype != right.dtype:
         return False
-    if len(left.pieces) == len(right.pieces) == 1:
+    if len(left.pieces) == len(right.pieces) == 1 or left.cut == right.cut:
         return True
-    if left.rows is None or right.rows is None:
-        return left.cut == right.cut
     in_files = all(piece.offset is not None for piece in (*left.pieces, *right.pieces))
-    return in_files or left.cut == right.cut
+    return in_files and left.rows is not None and right.rows is not None
 
 
 def _spans(pair: Pair) -> Iterator[_Span]:
     """Cut two tensors into parts that are in one piece of either."""
     left, right = pair
-    mine, other = left.rows, right.rows
-    if mine is None or other is None:
+    if left.rows is not None and right.rows is not None:
+        yield from _of_pieces(pair, left.rows, right.rows)
+    else:
         for one, two in zip(left.pieces, right.pieces, strict=True):
             yield from _of_pieces(pair, [one], [two])
-    else:
-        yield from _of_pieces(pair, mine, other)
 
 
 def _of_pieces(pair: Pair, left: Sequence[Piece], right: Sequence[Piece]) -> Iterator[_Span]:
-    """Cut rows of pieces that hold the same elements."""
     mine, other = [piece for piece in left if piece.size], [piece for piece in right if piece.size]
     at_a = at_b = 0
     while mine and other:

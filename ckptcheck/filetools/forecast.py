@@ -16,23 +16,17 @@ from ckptcheck.filetools.tables import PLURALS
 from ckptcheck.kinds import Kind
 
 _BATCH_NORM = re.compile(r"(?P<scope>(.*/)?[^/]*(batch_?norm|bn)[^/]*/)(gamma|beta)", re.IGNORECASE)
-_STATISTICS = ("moving_mean", "moving_variance")
 
 
 @dataclass(frozen=True)
 class Meeting:
-    """What a way to restore would meet.
-
-    `missing` are keys that it would ask for and not find, so that it raises; `left_out` is what it would not restore, by kind;
-    `averaged` is the number of weights that would get their averages; `sure` is whether the checkpoint alone tells, or a guess
-    at the program is in it.
-    """
+    """What a way to restore would meet."""
 
     restore: str
-    missing: tuple[str, ...] = ()
-    left_out: tuple[tuple[Kind, int], ...] = ()
-    averaged: int = 0
-    sure: bool = True
+    missing: tuple[str, ...] = ()  # keys that it would ask for and not find, so that it raises
+    left_out: tuple[tuple[Kind, int], ...] = ()  # what it would not restore, by kind
+    averaged: int = 0  # the number of weights that would get their averages
+    sure: bool = True  # the checkpoint alone tells; else a guess at the program is in it
 
     @property
     def sentence(self) -> str:
@@ -51,14 +45,8 @@ class Meeting:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        left_out = {kind.value: count for kind, count in self.left_out}
-        return {
-            "restore": self.restore,
-            "sure": self.sure,
-            "missing": list(self.missing),
-            "left_out": left_out,
-            "averaged": self.averaged,
-        }
+        asked = {"restore": self.restore, "sure": self.sure, "missing": list(self.missing)}
+        return asked | {"left_out": {kind.value: count for kind, count in self.left_out}, "averaged": self.averaged}
 
 
 def _listed(words: list[str]) -> str:
@@ -89,9 +77,7 @@ def _statistics_that_are_gone(entries: Mapping[str, Entry]) -> Iterator[str]:
 
     That is what a Saver of trainable variables leaves behind.
     """
-    scopes = dict.fromkeys(layer["scope"] for key in entries if (layer := _BATCH_NORM.fullmatch(key)))
-    statistics = [key for key, entry in entries.items() if entry.kind is Kind.MOVING_STATISTIC]
-    if statistics:
+    if any(entry.kind is Kind.MOVING_STATISTIC for entry in entries.values()):
         return
-    for scope in scopes:
-        yield from (f"{scope}{name}" for name in _STATISTICS)
+    for scope in dict.fromkeys(layer["scope"] for key in entries if (layer := _BATCH_NORM.fullmatch(key))):
+        yield from (f"{scope}moving_mean", f"{scope}moving_variance")

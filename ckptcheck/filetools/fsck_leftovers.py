@@ -27,19 +27,11 @@ def check_leftovers(folder: Path, prefix: str | None = None) -> Iterator[Finding
     for name in names:
         of_prefix = prefix is None or name.startswith((f"{prefix}.", f"{prefix}_temp"))
         if of_prefix and is_temporary(folder / name):
-            yield Finding(
-                LOOK,
-                "A save was interrupted before its files had their names",
-                str(folder / name),
-                "none: no restore reads it",
-                "delete it when no process is saving there",
-            )
+            what = "A save was interrupted before its files had their names"
+            remedy = "delete it when no process is saving there"
+            yield Finding(LOOK, what, str(folder / name), "none: no restore reads it", remedy)
     for orphaned, parts in (item for each in formats.FORMATS for item in each.orphans(names).items()):
         if prefix in (None, orphaned):
-            yield Finding(
-                LOOK,
-                f"{counted(len(parts), 'data file')} without an index: {_INTERRUPTED}",
-                str(folder / parts[0]),
-                f"{orphaned} cannot be restored",
-                f"delete {orphaned}.data-*, or copy its index too",
-            )
+            what = f"{counted(len(parts), 'data file')} without an index: {_INTERRUPTED}"
+            remedy = f"delete {orphaned}.data-*, or copy its index too"
+            yield Finding(LOOK, what, str(folder / parts[0]), f"{orphaned} cannot be restored", remedy)

@@ -34,11 +34,8 @@ def check_state(folder: Path, whole: Sequence[Path]) -> Iterator[Finding]:
         yield from _target(state, whole)
         yield from _kept(state)
     elif whole and folder.name != "variables":  # that of a SavedModel has none
-        what, remedy = (
-            f"There is no state file beside {counted(len(whole), 'checkpoint')}",
-            f"write one: {_newest_line(whole)}",
-        )
-        yield Finding(LOOK, what, str(folder / state_file.NAME), _NOTHING_FOUND, remedy)
+        what = f"There is no state file beside {counted(len(whole), 'checkpoint')}"
+        yield Finding(LOOK, what, str(folder / state_file.NAME), _NOTHING_FOUND, f"write one: {_newest_line(whole)}")
 
 
 def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]:
@@ -48,13 +45,10 @@ def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]
     if not has_index(target):
         yield _nowhere(state, target, elsewhere, whole)
     elif elsewhere:
-        yield Finding(
-            WRONG,
-            f"It names a checkpoint in another folder: {state.newest}",
-            str(state.file),
-            "a restore takes that one, not any of this folder: the folder was copied or moved, its state file was not adapted",
-            f"name one of this folder: {_newest_line(whole, target.name)}",
-        )
+        what, moved = f"It names a checkpoint in another folder: {state.newest}", "the folder was copied or moved"
+        effect = f"a restore takes that one, not any of this folder: {moved}, its state file was not adapted"
+        remedy = f"name one of this folder: {_newest_line(whole, target.name)}"
+        yield Finding(WRONG, what, str(state.file), effect, remedy)
     else:
         yield from _newer(state, target, whole)
 
@@ -71,47 +65,35 @@ def _nowhere(state: state_file.State, target: Path, elsewhere: bool, whole: Sequ
 def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iterator[Finding]:
     """Look for a checkpoint of the same name and a higher number: saved later, or left from before training went back."""
     newest = _newest(whole, target.name)
-    if (
-        newest is None
-        or _family(newest.name) != _family(target.name)
-        or (number(newest.name) or 0) <= (number(target.name) or 0)
-    ):
+    if newest is None or _family(newest.name) != _family(target.name) or _order(newest) <= _order(target):
         return
     if _written(newest) < _written(target):
-        yield Finding(
-            LOOK,
-            f"It names {target.name}, which was written last; {newest.name} is older, and has a higher number",
-            str(state.file),
-            f"a restore takes {target.name}: right where training went back to an earlier step",
-            f"delete {newest.name}.*, which the next saves come by",
-        )
+        what = f"It names {target.name}, which was written last; {newest.name} is older, and has a higher number"
+        effect = f"a restore takes {target.name}: right where training went back to an earlier step"
+        yield Finding(LOOK, what, str(state.file), effect, f"delete {newest.name}.*, which the next saves come by")
         return
-    yield Finding(
-        WRONG,
-        f"It names {target.name}, and {newest.name} is there and whole",
-        str(state.file),
-        f"a restore takes {target.name}, an older one: the state file is not of the last save",
-        f"name the newest: {_newest_line(whole, target.name)}",
-    )
+    what = f"It names {target.name}, and {newest.name} is there and whole"
+    effect = f"a restore takes {target.name}, an older one: the state file is not of the last save"
+    yield Finding(WRONG, what, str(state.file), effect, f"name the newest: {_newest_line(whole, target.name)}")
 
 
 def _kept(state: state_file.State) -> Iterator[Finding]:
     """Look for checkpoints that a state file lists, and that are gone."""
-    gone = [name for name in dict.fromkeys(state.kept) if name != state.newest and not has_index(state.resolve(name))]
-    for name in gone:
-        yield Finding(
-            LOOK,
-            f"It lists {name}, which is not there",
-            str(state.file),
-            "none, as long as nobody asks for it; CheckpointManager counts it among those it keeps",
-            f"take the line out: all_model_checkpoint_paths: {json.dumps(name)}",
-        )
+    effect = "none, as long as nobody asks for it; CheckpointManager counts it among those it keeps"
+    for name in dict.fromkeys(state.kept):
+        if name != state.newest and not has_index(state.resolve(name)):
+            remedy = f"take the line out: all_model_checkpoint_paths: {json.dumps(name)}"
+            yield Finding(LOOK, f"It lists {name}, which is not there", str(state.file), effect, remedy)
 
 
 def _family(name: str) -> str:
     """Return the name of a checkpoint without its number."""
     numbered = _NUMBERED.fullmatch(name)
     return numbered["name"] if numbered else name
+
+
+def _order(prefix: Path) -> int:
+    return number(prefix.name) or 0
 
 
 def _written(prefix: Path) -> int:
@@ -123,8 +105,7 @@ def _newest(whole: Sequence[Path], like: str) -> Path | None:
     family = _family(like) if any(_family(prefix.name) == _family(like) for prefix in whole) else None
     if family is None and whole:
         family = _family(max(whole, key=_written).name)
-    alike = (prefix for prefix in whole if _family(prefix.name) == family)
-    return max(alike, key=lambda prefix: number(prefix.name) or 0, default=None)
+    return max((prefix for prefix in whole if _family(prefix.name) == family), key=_order, default=None)
 
 
 def _newest_line(whole: Sequence[Path], like: str = "") -> str:

@@ -1,7 +1,7 @@
 """Whether a checkpoint is whole: every checksum, every size, and what the values say of themselves."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -38,15 +38,6 @@ class Checked:
         return not any(finding.grade in (WRONG, UNKNOWN) for finding in self.findings)
 
 
-@dataclass
-class _Seen:
-    """What reading all tensors showed."""
-
-    damaged: list[DamagedError] = field(default_factory=list)
-    nan: list[str] = field(default_factory=list)
-    inf: list[str] = field(default_factory=list)
-
-
 def check_tensors(location: Location, progress: Progress) -> Checked:
     """Check a checkpoint; whatever cannot be read is a finding."""
     path, format_ = location.path, location.format
@@ -57,15 +48,15 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
     lost = [file for file in checkpoint.files if not file.is_file()]
     gone = frozenset(lost)
     entries = [entry for entry in checkpoint.entries.values() if not any(piece.file in gone for piece in entry.pieces)]
-    seen = _read(checkpoint, entries, progress)
+    damaged, nan, inf = _read(checkpoint, entries, progress)
     findings = [
         *_missing(checkpoint, lost),
-        *_damaged(seen.damaged, len(entries)),
-        *_graph(of_graph, seen.damaged, lost),
-        *_not_finite(checkpoint, seen),
+        *_damaged(damaged, len(entries)),
+        *_graph(of_graph, damaged, lost),
+        *_not_finite(path, nan, inf),
         *_strangers(checkpoint, format_),
     ]
-    if not lost and not seen.damaged:
+    if not lost and not damaged:
         findings += [*_surplus(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
     return Checked(path, format_, tuple(findings), len(checkpoint.entries), sum(entry.bytes for entry in entries))
 
@@ -73,18 +64,20 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
 # --- Values ----------------------------------------------------------------------------------------------------------
 
 
-def _read(checkpoint: Checkpoint, entries: Sequence[Entry], progress: Progress) -> _Seen:
-    seen = _Seen()
+def _read(
+    checkpoint: Checkpoint, entries: Sequence[Entry], progress: Progress
+) -> tuple[list[DamagedError], list[str], list[str]]:
+    """Return what is damaged, and the names of the tensors in which something is NaN, and infinite."""
+    damaged: list[DamagedError] = []
+    names: tuple[list[str], list[str]] = ([], [])
     for entry, outcome in over(entries, lambda entry: _look(checkpoint, entry, progress), attrgetter("bytes"), progress):
         if isinstance(outcome, DamagedError):
-            seen.damaged.append(outcome)
+            damaged.append(outcome)
             continue
-        nan, inf = outcome
-        if nan:
-            seen.nan.append(f"{entry.shown} ({nan:,} of {entry.elements:,})")
-        if inf:
-            seen.inf.append(f"{entry.shown} ({inf:,} of {entry.elements:,})")
-    return seen
+        for named, count in zip(names, outcome, strict=True):
+            if count:
+                named.append(f"{entry.shown} ({count:,} of {entry.elements:,})")
+    return damaged, *names
 
 
 def _look(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> "tuple[int, int] | DamagedError":
@@ -107,23 +100,16 @@ def _look(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> "tuple[in
     return nan, inf
 
 
-def _not_finite(checkpoint: Checkpoint, seen: _Seen) -> Iterator[Finding]:
-    if seen.nan:
-        yield Finding(
-            WRONG,
-            f"NaN in {counted(len(seen.nan), 'tensor')}: {some(seen.nan)}",
-            str(checkpoint.path),
-            "a restore goes through, and what is computed from these tensors is NaN",
-            "go back to a checkpoint from before; check tensors before a save (tf.debugging.check_numerics)",
-        )
-    if seen.inf:
-        yield Finding(
-            LOOK,
-            f"Infinite values in {counted(len(seen.inf), 'tensor')}: {some(seen.inf)}",
-            str(checkpoint.path),
-            "a restore goes through; whether infinity is meant there (a mask, a best loss so far) no file tells",
-            "see that it is meant",
-        )
+def _not_finite(path: Path, nan: Sequence[str], inf: Sequence[str]) -> Iterator[Finding]:
+    if nan:
+        what = f"NaN in {counted(len(nan), 'tensor')}: {some(nan)}"
+        effect = "a restore goes through, and what is computed from these tensors is NaN"
+        remedy = "go back to a checkpoint from before; check tensors before a save (tf.debugging.check_numerics)"
+        yield Finding(WRONG, what, str(path), effect, remedy)
+    if inf:
+        what = f"Infinite values in {counted(len(inf), 'tensor')}: {some(inf)}"
+        effect = "a restore goes through; whether infinity is meant there (a mask, a best loss so far) no file tells"
+        yield Finding(LOOK, what, str(path), effect, "see that it is meant")
 
 
 def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
@@ -132,13 +118,10 @@ def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
     steps = {entry.shown: int(checkpoint.value(entry)) for entry in checkpoint.entries.values() if is_step(entry)}
     if named is not None and steps and named not in steps.values():
         held = some([f"{name} is {value:,}" for name, value in steps.items()])
-        yield Finding(
-            LOOK,
-            f"The name says {named:,}, but no step in it does: {held}",
-            str(checkpoint.path),
-            "what takes the step from the name goes on with another one than the state's",
-            "take the step from the restored state; see whether files were renamed",
-        )
+        what = f"The name says {named:,}, but no step in it does: {held}"
+        effect = "what takes the step from the name goes on with another one than the state's"
+        remedy = "take the step from the restored state; see whether files were renamed"
+        yield Finding(LOOK, what, str(checkpoint.path), effect, remedy)
 
 
 # --- Files -----------------------------------------------------------------------------------------------------------
@@ -146,57 +129,42 @@ def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
 
 def _unreadable(location: Location, error: DamagedError) -> Finding:
     if isinstance(error, NotReadableError):
-        return Finding(
-            UNKNOWN, _sentence(error), _where(error), "not known: it cannot be read here", "see what has written it"
-        )
-    files = location.format.glob(location.path)
-    return Finding(WRONG, _sentence(error), _where(error), _RAISES, f"delete {files}, and {_GO_BACK}")
+        return _of_error(UNKNOWN, error, "not known: it cannot be read here", "see what has written it")
+    files = f"{location.path.name}.*" if location.format.is_prefix else location.path.name
+    return _of_error(WRONG, error, _RAISES, f"delete {files}, and {_GO_BACK}")
 
 
-def _sentence(error: DamagedError) -> str:
-    return f"{error.what[:1].upper()}{error.what[1:]}"
-
-
-def _where(error: DamagedError) -> str:
+def _of_error(grade: str, error: DamagedError, effect: str, remedy: str) -> Finding:
     at = "" if error.offset is None else f", byte {error.offset:,}"
-    return f"{error.file}{at}" + ("" if error.tensor is None else f", {error.tensor}")
+    where = f"{error.file}{at}" + ("" if error.tensor is None else f", {error.tensor}")
+    return Finding(grade, f"{error.what[:1].upper()}{error.what[1:]}", where, effect, remedy)
 
 
 def _missing(checkpoint: Checkpoint, files: Sequence[Path]) -> Iterator[Finding]:
     lost = sum(any(piece.file in files for piece in entry.pieces) for entry in checkpoint.entries.values())
     if files:
-        what = "The file is" if len(files) == 1 else f"{len(files):,} files are"
-        yield Finding(
-            WRONG,
-            f"{what} missing, and {counted(lost, 'tensor')} with {'it' if len(files) == 1 else 'them'}",
-            some([str(file) for file in files]),
-            f"{_RAISES}; TensorFlow's message blames the names of variables",
-            f"copy what is missing from where the checkpoint was made, or {_GO_BACK}",
-        )
+        subject, them = ("The file is", "it") if len(files) == 1 else (f"{len(files):,} files are", "them")
+        what, where = f"{subject} missing, and {counted(lost, 'tensor')} with {them}", some([str(file) for file in files])
+        effect = f"{_RAISES}; TensorFlow's message blames the names of variables"
+        remedy = f"copy what is missing from where the checkpoint was made, or {_GO_BACK}"
+        yield Finding(WRONG, what, where, effect, remedy)
 
 
 def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
     short = [error for error in damaged if isinstance(error, TooShortError)]
     others = [error for error in damaged if not isinstance(error, TooShortError)]
     if short:
-        yield Finding(
-            WRONG,
-            f"The file is too short: {counted(len(short), 'tensor')} reach beyond its end ({_names(short)})",
-            str(short[0].file),
-            _RAISES,
-            f"its writing or copying was interrupted: copy it again, or {_GO_BACK}",
-        )
+        what = f"The file is too short: {counted(len(short), 'tensor')} reach beyond its end ({_names(short)})"
+        remedy = f"its writing or copying was interrupted: copy it again, or {_GO_BACK}"
+        yield Finding(WRONG, what, str(short[0].file), _RAISES, remedy)
     # A flipped bit damages one tensor; data of another save fit in size, and in what never changes.
     if len(others) > 1 and 2 * len(others) > count:
-        yield Finding(
-            WRONG,
-            f"Index and data are of different saves, or the data are corrupt throughout: {len(others):,} of {count:,} tensors "
-            f"do not have their checksums ({_names(others)})",
-            str(others[0].file),
-            _RAISES,
-            "a save under a prefix that was there already was interrupted: restore an older checkpoint, and let each save "
-            "have a prefix of its own (global_step=…, CheckpointManager)",
-        )
+        unlike = f"{len(others):,} of {count:,} tensors do not have their checksums ({_names(others)})"
+        what = f"Index and data are of different saves, or the data are corrupt throughout: {unlike}"
+        interrupted = "a save under a prefix that was there already was interrupted"
+        own = "let each save have a prefix of its own (global_step=…, CheckpointManager)"
+        remedy = f"{interrupted}: restore an older checkpoint, and {own}"
+        yield Finding(WRONG, what, str(others[0].file), _RAISES, remedy)
     elif others:
         first = others[0]
         place = "" if first.offset is None else f", from byte {first.offset:,}"
@@ -207,7 +175,7 @@ def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
 def _graph(error: DamagedError | None, damaged: Sequence[DamagedError], lost: Sequence[Path]) -> Iterator[Finding]:
     """Tell of an object graph that has its checksum and is none; one without is told among the tensors."""
     if error is not None and error.file not in lost and error.tensor not in [other.tensor for other in damaged]:
-        yield Finding(WRONG, _sentence(error), _where(error), _RAISES, _GO_BACK)
+        yield _of_error(WRONG, error, _RAISES, _GO_BACK)
 
 
 def _names(errors: Sequence[DamagedError]) -> str:
@@ -215,7 +183,6 @@ def _names(errors: Sequence[DamagedError]) -> str:
 
 
 def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
-    """Look for bytes behind the last tensor."""
     ends: dict[Path, int] = {}
     for entry in (*checkpoint.entries.values(), *([checkpoint.graph] if checkpoint.graph else [])):
         for piece in entry.pieces:
@@ -224,37 +191,22 @@ def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
     for file, end in ends.items():
         surplus = file.stat().st_size - end
         if surplus > 0:
-            yield Finding(
-                LOOK,
-                f"{counted(surplus, 'byte')} behind the last tensor",
-                str(file),
-                "none: no restore reads them",
-                "see where the file comes from: it is longer than its index says",
-            )
+            what = f"{counted(surplus, 'byte')} behind the last tensor"
+            remedy = "see where the file comes from: it is longer than its index says"
+            yield Finding(LOOK, what, str(file), "none: no restore reads them", remedy)
 
 
 def _strangers(checkpoint: Checkpoint, format_: Format) -> Iterator[Finding]:
-    """Look for data files of the same prefix that the index does not count."""
     own = frozenset(checkpoint.files)
-    strangers = [file for file in format_.files(checkpoint.path) if file not in own]
+    strangers = [str(file) for file in format_.files(checkpoint.path) if file not in own]
     if strangers:
-        yield Finding(
-            LOOK,
-            f"{counted(len(strangers), 'data file')} of this prefix that its index does not count",
-            some(sorted(map(str, strangers))),
-            "none: no restore reads them",
-            "an earlier save in more or fewer files has left them: delete them",
-        )
+        what = f"{counted(len(strangers), 'data file')} of this prefix that its index does not count"
+        remedy = "an earlier save in more or fewer files has left them: delete them"
+        yield Finding(LOOK, what, some(sorted(strangers)), "none: no restore reads them", remedy)
 
 
 def _promised(checkpoint: Checkpoint) -> Iterator[Finding]:
-    """Look for tensors that the object graph names and that are not there."""
     gone = [shown(key) for key in checkpoint.promised]
     if gone:
-        yield Finding(
-            WRONG,
-            f"The object graph names {counted(len(gone), 'tensor')} that the checkpoint does not hold: {some(gone)}",
-            str(checkpoint.files[0]),
-            f"{_RAISES} where the program has such a variable",
-            _GO_BACK,
-        )
+        what = f"The object graph names {counted(len(gone), 'tensor')} that the checkpoint does not hold: {some(gone)}"
+        yield Finding(WRONG, what, str(checkpoint.files[0]), f"{_RAISES} where the program has such a variable", _GO_BACK)

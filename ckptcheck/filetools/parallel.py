@@ -25,11 +25,8 @@ def over(
 ) -> Iterator[tuple[Item, Result]]:
     """Yield each item and what work made of it, in their order.
 
-    Args:
-        items: what to work on.
-        work: called with each, maybe from other threads, some items ahead of what has been yielded.
-        size: how many bytes it reads for an item.
-        progress: told by work, chunk by chunk, what is read; so that it can be stopped, as by Ctrl-C.
+    Work may be in other threads, some items ahead of what has been yielded. It reads `size` bytes of an item, and tells
+    `progress` of each chunk, so that it can be stopped, as by Ctrl-C.
     """
     if sum(map(size, items)) < WORTH_IT:
         yield from ((item, work(item)) for item in items)

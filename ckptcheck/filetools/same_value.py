@@ -6,6 +6,7 @@ A value tells only where it is hardly there by chance: single whole numbers, and
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -59,20 +60,13 @@ def _by_mark(checkpoint: Checkpoint, entries: Iterable[Entry], like: Iterable[En
 
 
 def _mark(checkpoint: Checkpoint, entry: Entry) -> Mark:
-    return entry.type, entry.shape, _checksum(checkpoint, entry)
-
-
-def _checksum(checkpoint: Checkpoint, entry: Entry) -> int:
-    """Return the masked checksum of a value: the one that is known, or computed."""
     known = entry.pieces[0].checksum
     if len(entry.pieces) == 1 and known is not None:
-        return known
+        return entry.type, entry.shape, known
     if entry.dtype is None:
-        return hash(tuple(checkpoint.texts(entry)))
-    sum_ = 0
-    for part in checkpoint.flat(entry):
-        sum_ = checksum(part.view(np.uint8), sum_)
-    return masked(sum_)
+        return entry.type, entry.shape, hash(tuple(checkpoint.texts(entry)))
+    parts = (part.view(np.uint8) for part in checkpoint.flat(entry))
+    return entry.type, entry.shape, masked(reduce(lambda before, part: checksum(part, before), parts, 0))
 
 
 def _tells(checkpoint: Checkpoint, entry: Entry) -> bool:
@@ -92,7 +86,6 @@ def _tells(checkpoint: Checkpoint, entry: Entry) -> bool:
 
 
 def _is_value(a: Checkpoint, left: Entry, b: Checkpoint, right: Entry) -> bool:
-    """Return whether a tensor of A has the value of one of B."""
     if left.dtype is None:
         return a.texts(left) == b.texts(right)
     return bool(equal(a, b, [(left, right)], lambda _: True, Progress()))

@@ -29,11 +29,7 @@ class Statistics:
 
 
 def statistics(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> Statistics:
-    """Read a tensor, and say what its values are like.
-
-    Raises:
-        DamagedError: it cannot be read, or does not have its checksum.
-    """
+    """Read a tensor, and say what its values are like."""
     if entry.dtype is None:
         checkpoint.texts(entry)  # for its checksum
         progress.advance(entry.bytes)
@@ -70,14 +66,10 @@ class _Sums:
         self.greatest: float | None = None
 
     def add(self, chunk: Array) -> None:
-        """Take some more elements."""
         values = self._finite(chunk)
-        if not values.size:
-            return
         self.zeros += int(values.size - np.count_nonzero(values))
-        if values.dtype.kind == "c":
-            return
-        self._add_numbers(values)
+        if values.size and values.dtype.kind != "c":
+            self._add_numbers(values)
 
     def _finite(self, chunk: Array) -> Array:
         """Return those elements that are finite, and count the others."""
@@ -106,7 +98,6 @@ class _Sums:
         self.count = total
 
     def statistics(self) -> Statistics:
-        """Return what they are like."""
         if not self.count:
             return Statistics(zeros=self.zeros, nan=self.nan, inf=self.inf)
         std = math.sqrt(self.squares / self.count)

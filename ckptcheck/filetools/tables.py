@@ -31,23 +31,16 @@ def heading(checkpoint: Checkpoint, letter: str = "") -> list[str]:
 
 
 def columns(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, wide: int | None) -> list[str]:
-    """Return a table as lines.
+    """Return a table as lines: first so many columns of text, aligned to the `left`, then columns of numbers.
 
-    Args:
-        headers: the names of the columns.
-        rows: the cells, as many in each row as there are headers.
-        left: how many of the first columns are text, and aligned to the left; the others are numbers.
-        wide: how wide a line may be. Where one would be longer, the numbers stand on a line of their own below the text. None:
-            lines have no end.
+    Where a line would be longer than `wide`, the numbers stand on a line of their own below the text; None: lines have no end.
     """
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
     if wide is None or sum(widths) + len(GAP) * (len(widths) - 1) <= wide:
         return [_line(cells, widths, left) for cells in (headers, *rows)]
-    text, numbers = widths[:left], widths[left:]
     lines = []
     for cells in (headers, *rows):
-        lines.append(_line(cells[:left], [0] * len(text), left))
-        lines.append("    " + _line(cells[left:], numbers, 0))
+        lines += [_line(cells[:left], [0] * left, left), "    " + _line(cells[left:], widths[left:], 0)]
     return lines
 
 

@@ -9,11 +9,7 @@ from ckptcheck.tolerance import EXACT, Tolerance
 
 
 def tolerances(rtol: Sequence[str], atol: Sequence[str], equal_nan: bool) -> tuple[Tolerance, Mapping[Kind, Tolerance]]:
-    """Read texts as `1e-6` and `slot=1e-6`; what is not said of a kind is that of all.
-
-    Raises:
-        UsageError: a text is no number, or there is no such kind.
-    """
+    """Read texts as `1e-6` and `slot=1e-6`; what is not said of a kind is that of all."""
     overall = replace(EXACT, equal_nan=equal_nan)
     given = [(name, *_read(name, text)) for name, texts in (("rtol", rtol), ("atol", atol)) for text in texts]
     for name, kind, value in given:

@@ -16,22 +16,19 @@ from ckptcheck.tolerance import Tolerance
 
 @dataclass(frozen=True)
 class ValueDifference:
-    """How two values of one tensor differ.
+    """How two values of one tensor differ: the largest differences are over all elements that are not equal bit for bit.
 
-    `differing` is the number of elements that count as different. Over all elements that are not equal bit for bit,
-    `absolute`, `relative` and `ulp` are the largest difference as a number (exact of whole numbers, else float64; NaN where
-    one side is NaN, infinite where one is), as a share of A's number, and in units in the last place; None: there is none of
-    that type. `at` is where the largest absolute one is, the first of them. `scale` is the largest finite magnitude in A,
-    `nan` the number of elements that are NaN on one side or both.
+    They are None where there are none of that type. As a number a difference is exact of whole numbers, else float64: NaN
+    where one side is NaN, infinite where one is.
     """
 
-    differing: int = 0
-    absolute: float | int | None = None
-    relative: float | None = None
-    ulp: int | None = None
-    at: tuple[int, ...] | None = None
-    scale: float = 0.0
-    nan: int = 0
+    differing: int = 0  # the number of elements that count as different
+    absolute: float | int | None = None  # the largest difference, as a number
+    relative: float | None = None  # as a share of A's number
+    ulp: int | None = None  # in units in the last place
+    at: tuple[int, ...] | None = None  # where the largest absolute one is, the first of them
+    scale: float = 0.0  # the largest finite magnitude in A
+    nan: int = 0  # the number of elements that are NaN on one side or both
 
     @property
     def share(self) -> float | None:
@@ -44,11 +41,7 @@ class ValueDifference:
 def value_difference(
     a: Checkpoint, b: Checkpoint, left: Entry, right: Entry, tolerance: Tolerance, progress: Progress
 ) -> ValueDifference:
-    """Say how the values of a tensor in two checkpoints differ, of one type and shape in both.
-
-    Raises:
-        DamagedError: a value cannot be read, or does not have its checksum.
-    """
+    """Say how the values of a tensor in two checkpoints differ, of one type and shape in both."""
     if left.dtype is None:
         texts = zip(a.texts(left), b.texts(right), strict=True)
         unequal = [at for at, (text, its) in enumerate(texts) if text != its]
@@ -82,7 +75,6 @@ def in_step(left: Iterator[Array], right: Iterator[Array]) -> Iterator[tuple[Arr
 def _of_rows(
     parts: Iterator[tuple[Array, Array]], shape: tuple[int, ...], tolerance: Tolerance, progress: Progress
 ) -> ValueDifference:
-    """Say how two rows of elements differ that are an array of some shape."""
     total, before = ValueDifference(), 0
     for left, right in parts:
         part = of_arrays(left, right, tolerance)

@@ -18,13 +18,7 @@ _BATCH_NORM = "BatchNormalization"
 
 
 def kinds(entries: Mapping[str, Entry], names: Mapping[str, str], config: Any) -> dict[str, Kind]:
-    """Return the kind of each variable.
-
-    Args:
-        entries: the variables by key.
-        names: of groups of variables, the name of their layer.
-        config: of the model, as JSON has it; None: the file has none.
-    """
+    """Return the kind of each variable; `names` are those of groups' layers, `config` is the model's, None: there is none."""
     parts = list(_parts(config))
     layers = {each["config"]["name"]: each["class_name"] for each in parts if isinstance(each["config"].get("name"), str)}
     found = {key: _of_layer(each, entries, names, layers) for key, each in entries.items() if not key.startswith(_OPTIMIZER)}
@@ -84,7 +78,6 @@ def _of_number(entry: Entry) -> Kind:
 
 
 def _are_of(keys: Sequence[str], entries: Mapping[str, Entry], weights: Sequence[Entry]) -> bool:
-    """Return whether variables have the shapes of all weights."""
     return Counter(entries[key].shape for key in keys) == Counter(each.shape for each in weights)
 
 

@@ -38,14 +38,14 @@ class KerasFile(Checkpoint):
     _hdf5: Hdf5 | None = field(default=None, compare=False)
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
-        """Yield a tensor's bytes, see `Checkpoint.chunks`."""
+        """Yield a tensor's bytes."""
         assert entry.dtype is not None
         self.must_hold(entry)  # of what was never written HDF5 makes up as much as is asked for
         for where in _slabs(entry.shape, max(1, CHUNK // entry.dtype.itemsize)):
             yield np.frombuffer(self._read(entry.key, where), np.uint8)
 
     def must_hold(self, entry: Entry) -> None:
-        """Refuse a tensor that is larger than the file, see `Checkpoint.must_hold`: nothing is compressed."""
+        """Refuse a tensor that is larger than the file: nothing is compressed."""
         File(self.path).must_hold(0, entry.bytes, entry.key)
 
     def texts(self, entry: Entry) -> list[bytes]:
@@ -63,11 +63,7 @@ class KerasFile(Checkpoint):
 
 
 def open_archive(path: Path) -> KerasFile:
-    """Open a `.keras` file, verifying the checksum of all it holds.
-
-    Raises:
-        DamagedError: it is torn or corrupt, or holds no weights.
-    """
+    """Open a `.keras` file, verifying the checksum of all it holds."""
     file = File(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -99,11 +95,7 @@ def _must_be_plain(file: File, member: zipfile.ZipInfo, before: Container[str]) 
 
 
 def open_weights(path: Path) -> KerasFile:
-    """Open a `.weights.h5` file.
-
-    Raises:
-        DamagedError: it is torn or corrupt.
-    """
+    """Open a `.weights.h5` file."""
     hdf5 = Hdf5(path, 0, File(path).size)
     return _opened(path, LEGACY if any(key.startswith(_OLD) for key in hdf5.data) else WEIGHTS, hdf5, None)
 

@@ -9,24 +9,17 @@ from ckptcheck.checkpoints.checkpoint import Checkpoint
 from ckptcheck.checkpoints.format import Format
 
 
-def _archive(path: Path) -> Checkpoint:
-    from ckptcheck.checkpoints.keras.file import open_archive  # see above
+def _open(path: Path) -> Checkpoint:
+    from ckptcheck.checkpoints.keras import file  # see above
 
-    return open_archive(path)
-
-
-def _weights(path: Path) -> Checkpoint:
-    from ckptcheck.checkpoints.keras.file import open_weights  # see above
-
-    return open_weights(path)
+    return file.open_archive(path) if path.name.endswith(".keras") else file.open_weights(path)
 
 
 class _Hdf5(Format):
     def refusal(self, file: Path) -> str:
-        if file.name.endswith(".weights.json"):
-            return f"{file} is the list of a sharded file of Keras; give one of its .weights.h5 files."
-        return ""
+        sharded = f"{file} is the list of a sharded file of Keras; give one of its .weights.h5 files."
+        return sharded if file.name.endswith(".weights.json") else ""
 
 
-ARCHIVE = Format("Keras archive", (".keras",), _archive)
-HDF5 = _Hdf5("HDF5", (".h5", ".hdf5"), _weights, has_checksums=False)
+ARCHIVE = Format("Keras archive", (".keras",), _open)
+HDF5 = _Hdf5("HDF5", (".h5", ".hdf5"), _open, has_checksums=False)

@@ -23,11 +23,7 @@ Where = Sequence[int | Sequence[int]]
 
 
 class Hdf5:
-    """An HDF5 file that is open; `data` has type and shape of each data set, `names` the attribute `name` of groups.
-
-    Raises:
-        DamagedError: it is no HDF5 file, or a damaged one.
-    """
+    """An HDF5 file that is open; `data` has type and shape of each data set, `names` the attribute `name` of groups."""
 
     data: Mapping[str, Mapping[str, Any]]
     names: Mapping[str, str]
@@ -43,11 +39,7 @@ class Hdf5:
         self.data, self.names = described["data"], described["names"]
 
     def read(self, key: str, where: Where | None) -> bytes:
-        """Return the bytes of a part of an array; None: of text, each element with its length before it in 8 bytes.
-
-        Raises:
-            DamagedError: it cannot be read.
-        """
+        """Return the bytes of a part of an array; None: of text, each element with its length before it in 8 bytes."""
         with self._lock:
             try:
                 assert self._process.stdin is not None
@@ -61,8 +53,7 @@ class Hdf5:
         content = self._receive(int.from_bytes(head[1:], "little"), key)
         if head[:1] == b"+":
             return content
-        what = content.decode(errors="replace")
-        raise DamagedError(f"it cannot be read as HDF5: {what}", self._path, tensor=key)
+        raise DamagedError(f"it cannot be read as HDF5: {content.decode(errors='replace')}", self._path, tensor=key)
 
     def _receive(self, size: int, key: str | None) -> bytes:
         stdout = self._process.stdout
@@ -87,7 +78,6 @@ class Hdf5:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process; it holds nothing that could be lost."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with contextlib.suppress(OSError):

@@ -7,17 +7,15 @@ variable has an entry with slices, and one more for each slice.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import prod
 from pathlib import Path
-
-import numpy as np
 
 from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.reader import Bytes, File, checksum, masked
 from ckptcheck.checkpoints.tensor_bundle import classify, object_graph
-from ckptcheck.checkpoints.tensor_bundle.dtypes import VARIANT, Type, type_of
+from ckptcheck.checkpoints.tensor_bundle.dtypes import BY_NUMBER, VARIANT, Type
 from ckptcheck.checkpoints.tensor_bundle.messages import WHOLE, BundleEntry, Extent, Header, entry, header, slice_key
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
 from ckptcheck.checkpoints.tensor_bundle.table import rows
@@ -26,12 +24,6 @@ from ckptcheck.kinds import Kind
 INDEX = ".index"
 # Elements without a size of their own are read all at once; no vocabulary has so many.
 MOST_TEXTS = 1 << 23
-SAVER, TRACKED = "TensorFlow, tf.train.Saver", "TensorFlow, tf.train.Checkpoint"
-
-
-def data_file(prefix: Path, shard: int, shards: int) -> Path:
-    """Return the path of one of the data files."""
-    return Path(f"{prefix}.data-{shard:05d}-of-{shards:05d}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,7 @@ class TensorBundle(Checkpoint):
     _open: dict[Path, File] = field(default_factory=dict, compare=False)
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
-        """Yield a piece's bytes, see `Checkpoint.chunks`."""
+        """Yield a piece's bytes."""
         assert piece.offset is not None
         computed = 0
         for chunk in self._file(piece.file).chunks(piece.offset, piece.size, entry.key):
@@ -52,18 +44,18 @@ class TensorBundle(Checkpoint):
             raise _wrong(entry, piece)
 
     def must_hold(self, entry: Entry) -> None:
-        """Refuse a tensor that its files do not have, see `Checkpoint.must_hold`."""
+        """Refuse a tensor that its files do not have."""
         for piece in entry.pieces:
             assert piece.offset is not None
             self._file(piece.file).must_hold(piece.offset, piece.size, entry.key)
 
     def texts(self, entry: Entry) -> list[bytes]:
-        """Return the elements of a tensor of text, or of objects: see `Checkpoint.texts`."""
+        """Return the elements of a tensor of text, or of objects."""
         (piece,) = entry.pieces
         assert piece.offset is not None
         data = self._file(piece.file).read(piece.offset, piece.size, entry.key)
         try:
-            texts, computed = (_variants if entry.type == VARIANT.name else _strings)(data, entry.elements)
+            texts, computed = (_variants if entry.type == VARIANT else _strings)(data, entry.elements)
         except MalformedError as error:
             raise DamagedError(str(error), piece.file, piece.offset, entry.key) from None
         if masked(computed) != piece.checksum:
@@ -77,12 +69,8 @@ class TensorBundle(Checkpoint):
 
 
 def _wrong(entry: Entry, piece: Piece) -> DamagedError:
-    return DamagedError(
-        f"its {piece.size:,} bytes do not have the checksum that the index holds: the data are corrupt, or of another save",
-        piece.file,
-        piece.offset,
-        entry.key,
-    )
+    what = f"its {piece.size:,} bytes do not have the checksum that the index holds: the data are corrupt, or of another save"
+    return DamagedError(what, piece.file, piece.offset, entry.key)
 
 
 @dataclass(frozen=True)
@@ -95,17 +83,11 @@ class _Index:
     entries: Mapping[bytes, BundleEntry]
 
 
-def open_bundle(prefix: Path, chosen: str = "", *, named: bool = True) -> TensorBundle:
-    """Open the bundle of a prefix.
+def open_bundle(prefix: Path, *, named: bool = True) -> TensorBundle:
+    """Open the bundle whose files' names all begin with a prefix.
 
-    Args:
-        prefix: what all its files' names begin with.
-        chosen: how it was found.
-        named: whether to read names and kinds from the object graph, which then is no entry. It is in a data file,
-            and all that is looked at there.
-
-    Raises:
-        DamagedError: its index is missing, torn, corrupt, or forged, or its object graph is.
+    With `named` names and kinds are read from the object graph, which then is no entry. It is in a data file, and all that is
+    looked at there.
     """
     index = _read(prefix)
     slices = {slice_key(key, extents) for key, raw in index.entries.items() for extents in raw.slices}
@@ -116,9 +98,8 @@ def open_bundle(prefix: Path, chosen: str = "", *, named: bool = True) -> Tensor
         for key in [name.decode("utf-8", "surrogateescape")]
     }
     by_name = object_graph.KEY not in entries
-    bundle = TensorBundle(
-        prefix, SAVER if by_name else TRACKED, (index.path, *index.files), entries, chosen, by_variables_name=by_name
-    )
+    format_ = "TensorFlow, tf.train.Saver" if by_name else "TensorFlow, tf.train.Checkpoint"
+    bundle = TensorBundle(prefix, format_, (index.path, *index.files), entries, by_variables_name=by_name)
     if not named:
         return bundle
     graph = entries.pop(object_graph.KEY, None)
@@ -134,15 +115,14 @@ def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tr
         return {}
     if graph.dtype is not None:
         raise DamagedError(f"the object graph is {graph.type}, and no text", piece.file, piece.offset, graph.key)
-    texts = bundle.texts(graph)
+    message = b"".join(bundle.texts(graph))
     try:
-        return object_graph.tracked(b"".join(texts))
+        return object_graph.tracked(message)
     except MalformedError as error:
         raise DamagedError(f"the object graph is malformed: {error}", piece.file, piece.offset, graph.key) from None
 
 
 def _read(prefix: Path) -> _Index:
-    """Read the index file of a prefix."""
     path = Path(f"{prefix}{INDEX}")
     head: Header | None = None
     entries: dict[bytes, BundleEntry] = {}
@@ -157,12 +137,12 @@ def _read(prefix: Path) -> _Index:
             raise DamagedError(f"its entry is malformed: {error}", path, tensor=whose) from None
     if head is None:
         raise DamagedError("it has no header: it is the index of something else", path)
-    files = tuple(data_file(prefix, shard, head.shards) for shard in range(head.shards))
+    files = tuple(Path(f"{prefix}.data-{shard:05d}-of-{head.shards:05d}") for shard in range(head.shards))
     return _Index(path, head.big_endian, files, entries)
 
 
 def _entry(key: str, raw: BundleEntry, index: _Index) -> Entry:
-    type_ = type_of(raw.dtype)
+    type_ = BY_NUMBER.get(raw.dtype)
     if type_ is None:
         raise DamagedError(f"its element type is number {raw.dtype}, which is none that is known", index.path, tensor=key)
     if raw.slices:
@@ -211,7 +191,6 @@ def _piece(key: str, raw: BundleEntry, type_: Type, start: tuple[int, ...], inde
 
 
 def _slice(key: str, whole: BundleEntry, type_: Type, extents: tuple[Extent, ...], index: _Index) -> Piece:
-    """Return a slice of a partitioned variable."""
     raw = index.entries.get(slice_key(key.encode("utf-8", "surrogateescape"), extents))
     if not extents:  # all of it
         extents = (Extent(0, WHOLE),) * len(whole.shape)
@@ -240,12 +219,11 @@ def _strings(data: bytes, count: int) -> tuple[list[bytes], int]:
     if at + 4 + sum(lengths) != len(data):
         raise MalformedError("the lengths of its elements do not add up to its size")
     summed = b"".join(length.to_bytes(4 if length < 1 << 32 else 8, "little") for length in lengths)
-    computed = checksum(data[at : at + 4], checksum(summed))
-    if masked(checksum(summed)) != int.from_bytes(data[at : at + 4], "little"):
+    computed = checksum(summed)
+    if masked(computed) != int.from_bytes(data[at : at + 4], "little"):
         raise MalformedError("the lengths of its elements do not have their checksum")
-    computed = checksum(data[at + 4 :], computed)
-    ends = np.cumsum([at + 4, *lengths]).tolist()
-    return [data[first:last] for first, last in pairwise(ends)], computed
+    ends = accumulate(lengths, initial=at + 4)
+    return [data[first:last] for first, last in pairwise(ends)], checksum(data[at:], computed)
 
 
 def _variants(data: bytes, count: int) -> tuple[list[bytes], int]:

@@ -15,34 +15,21 @@ class Type:
     numpy: np.dtype[Any] | None
 
 
-STRING, RESOURCE, VARIANT = Type("string", None), Type("resource", None), Type("variant", None)
+VARIANT = "variant"
+
+# In the order of their numbers from 1 on; 0 stands for no type at all.
+_NAMES = f"""
+    float32 float64 int32 uint8 int16 int8 string complex64 int64 bool qint8 quint8 qint32 bfloat16 qint16 quint16 uint16
+    complex128 float16 resource {VARIANT} uint32 uint64 float8_e5m2 float8_e4m3fn float8_e4m3fnuz float8_e4m3b11fnuz
+    float8_e5m2fnuz int4 uint4 int2 uint2 float4_e2m1fn
+"""
 
 
-def _of(*names: str) -> list[Type]:
-    return [Type(name, np.dtype(getattr(ml_dtypes, name, None) or name)) for name in names]
+def _type(name: str) -> Type:
+    if name in ("string", "resource", VARIANT):
+        return Type(name, None)
+    # Elements below a byte have one each; quantised ones are stored as whole numbers.
+    return Type(name, np.dtype(getattr(ml_dtypes, name, None) or name.removeprefix("q")))
 
 
-def _quantised(*names: str) -> list[Type]:
-    return [Type(name, np.dtype(name.removeprefix("q"))) for name in names]
-
-
-# Number 0 stands for no type at all. Elements below a byte have one each.
-_BY_NUMBER: tuple[Type | None, ...] = (
-    None,
-    *_of("float32", "float64", "int32", "uint8", "int16", "int8"),
-    STRING,
-    *_of("complex64", "int64", "bool"),
-    *_quantised("qint8", "quint8", "qint32"),
-    *_of("bfloat16"),
-    *_quantised("qint16", "quint16"),
-    *_of("uint16", "complex128", "float16"),
-    *(RESOURCE, VARIANT),
-    *_of("uint32", "uint64"),
-    *_of("float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz", "float8_e5m2fnuz"),
-    *_of("int4", "uint4", "int2", "uint2", "float4_e2m1fn"),
-)
-
-
-def type_of(number: int) -> Type | None:
-    """Return the type of a number, or None where there is no such type."""
-    return _BY_NUMBER[number] if 0 <= number < len(_BY_NUMBER) else None
+BY_NUMBER = dict(enumerate(map(_type, _NAMES.split()), start=1))

@@ -28,7 +28,6 @@ def has_index(prefix: Path) -> bool:
 
 
 def _prefix(name: str) -> str | None:
-    """Return the prefix that a data file is of, by its name."""
     data = DATA.fullmatch(name)
     return data["prefix"] if data else None
 
@@ -47,8 +46,7 @@ class _TensorBundles(Format):
         return name.endswith(INDEX) or name == self.state_file or _prefix(name) is not None
 
     def of_file(self, file: Path) -> Location | None:
-        prefix = _prefix(file.name)
-        if prefix is not None:
+        if prefix := _prefix(file.name):
             return Location(file.with_name(prefix), self)
         is_part = file.suffix == INDEX or (file.suffix == META and has_index(file.with_suffix("")))
         return Location(file.with_suffix(""), self) if is_part else None
@@ -71,12 +69,11 @@ class _TensorBundles(Format):
         return (file.with_suffix("") for file in indexes if file.stem in with_data or is_table(file))
 
     def named_in(self, folder: Path) -> Location | None:
-        """Nothing but a prefix will do in a state file."""
         state = state_file.read(folder)
         if state is None:
             return None
         path, name = state.resolve(state.newest), shown(state.newest)
-        if not has_index(path) and not any(_data_files(path)):
+        if not has_index(path) and not any(_data_files(path)):  # nothing but a prefix will do
             what = "is no checkpoint" if path.exists() else "does not exist"
             raise DamagedError(f"it names {name}, which {what}", state.file)
         elsewhere = "" if path.parent.resolve() == folder.resolve() else ", which is in another folder"
@@ -91,11 +88,7 @@ class _TensorBundles(Format):
             yield Path(f"{checkpoint}{INDEX}")
         yield from _data_files(checkpoint)
 
-    def open(self, checkpoint: Path, chosen: str = "") -> Checkpoint:
-        return open_bundle(checkpoint, chosen)
-
     def open_to_check(self, checkpoint: Path) -> tuple[Checkpoint, DamagedError | None]:
-        """What names its tensors is the object graph."""
         of_graph = None
         try:
             bundle = open_bundle(checkpoint)
@@ -114,8 +107,7 @@ class _TensorBundles(Format):
         indexed = {name.removesuffix(INDEX) for name in names if name.endswith(INDEX)}
         parts: dict[str, list[str]] = {}
         for name in names:
-            prefix = _prefix(name)
-            if prefix is not None and prefix not in indexed:
+            if (prefix := _prefix(name)) and prefix not in indexed:
                 parts.setdefault(prefix, []).append(name)
         return parts
 

@@ -41,28 +41,16 @@ class BundleEntry:
 
 
 def header(message: bytes) -> Header:
-    """Read a header.
-
-    Raises:
-        MalformedError: it is none.
-    """
-    shards = endianness = 0
-    for field, value in fields(message):
-        if field == 1:
-            shards = signed(value)
-        elif field == 2:
-            endianness = number(value)
+    """Read a header."""
+    values = dict(fields(message))
+    shards, endianness = signed(values.get(1, 0)), number(values.get(2, 0))
     if not 0 < shards <= 99_999 or endianness > 1:
         raise MalformedError(f"it tells of {shards} data files, of byte order {endianness}")
     return Header(shards, bool(endianness))
 
 
 def entry(message: bytes) -> BundleEntry:
-    """Read an entry.
-
-    Raises:
-        MalformedError: it is none.
-    """
+    """Read an entry."""
     numbers = [0] * 7
     shape: tuple[int, ...] = ()
     slices = []
@@ -84,11 +72,7 @@ def _shape(message: bytes) -> tuple[int, ...]:
     sizes = []
     for field, value in fields(message):
         if field == 2:
-            size = 0
-            for inside, number_ in fields(content(value)):
-                if inside == 1:
-                    size = signed(number_)
-            sizes.append(size)
+            sizes.append(signed(dict(fields(content(value))).get(1, 0)))
         elif field == 3 and number(value):
             raise MalformedError("a shape is unknown")
     if any(size < 0 for size in sizes) or len(sizes) > 254:
@@ -97,13 +81,8 @@ def _shape(message: bytes) -> tuple[int, ...]:
 
 
 def _extent(message: bytes) -> Extent:
-    start, length = 0, WHOLE
-    for field, value in fields(message):
-        if field == 1:
-            start = signed(value)
-        elif field == 2:
-            length = signed(value)
-    return Extent(start, length)
+    values = dict(fields(message))
+    return Extent(signed(values.get(1, 0)), signed(values.get(2, WHOLE)))
 
 
 def slice_key(name: bytes, extents: tuple[Extent, ...]) -> bytes:

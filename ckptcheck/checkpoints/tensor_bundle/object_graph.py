@@ -26,17 +26,12 @@ _LONGEST = 1000
 
 @dataclass(frozen=True)
 class Tracked:
-    """What the graph tells of a key.
+    """What the graph tells of a key."""
 
-    `path` is the attribute path a person would write (`model.first.kernel`, `blocks[0].bias`) of what holds it as `attribute`:
-    `VARIABLE_VALUE` of a variable. `variable` is the variable's own name, which may be empty; `via` are those private
-    attributes of optimizers on any edge that leads to it, or to the object that holds it.
-    """
-
-    path: str
-    attribute: str
-    variable: str
-    via: frozenset[str]
+    path: str  # of what holds it, as a person would write it: `model.first.kernel`, `blocks[0].bias`
+    attribute: str  # as what that holds it: `VARIABLE_VALUE` of a variable
+    variable: str  # the variable's own name, which may be empty
+    via: frozenset[str]  # private attributes of optimizers on any edge that leads to it, or to what holds it
 
 
 @dataclass
@@ -47,11 +42,7 @@ class _Node:
 
 
 def tracked(message: bytes) -> dict[str, Tracked]:
-    """Return what a graph tells of each key in it.
-
-    Raises:
-        MalformedError: it is no object graph.
-    """
+    """Return what a graph tells of each key in it; MalformedError: it is no object graph."""
     nodes = [_node(content(node)) for field_, node in fields(message) if field_ == 1]
     came, via = _came(nodes), _via(nodes)
     slots = {slot: (weight, at, name) for at, node in enumerate(nodes) for weight, name, slot in node.slots}
@@ -70,19 +61,15 @@ def _node(message: bytes) -> _Node:
     node = _Node()
     for field_, value in fields(message):
         if field_ == 1:
-            child = _values(content(value))
+            child = dict(fields(content(value)))
             node.children.append((_text(child, 2), _number(child, 1)))
         elif field_ == 2:
-            held = _values(content(value))
+            held = dict(fields(content(value)))
             node.holds.append((_text(held, 1), _text(held, 2), _text(held, 3)))
         elif field_ == 3:
-            slot = _values(content(value))
+            slot = dict(fields(content(value)))
             node.slots.append((_number(slot, 1), _text(slot, 2), _number(slot, 3)))
     return node
-
-
-def _values(message: bytes) -> dict[int, int | bytes]:
-    return dict(fields(message))
 
 
 def _text(values: Mapping[int, int | bytes], which: int) -> str:

@@ -14,11 +14,7 @@ class MalformedError(ValueError):
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return the number that begins at a place, and the place behind it: 7 bits a byte, the lowest first.
-
-    Raises:
-        MalformedError: it does not end, or does not fit 64 bits.
-    """
+    """Return the number that begins at a place, and the place behind it: 7 bits a byte, the lowest first."""
     value = shift = 0
     while True:
         if at >= len(data) or shift > 63:
@@ -34,11 +30,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield each field of a message, its number and its value: a number, or the bytes of text or of a message.
-
-    Raises:
-        MalformedError: it is no message.
-    """
+    """Yield each field of a message, its number and its value: a number, or the bytes of text or of a message."""
     at, end = 0, len(message)
     while at < end:
         # Nearly all tags and many values are one byte.
@@ -67,11 +59,7 @@ def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def number(value: int | bytes) -> int:
-    """Return the value of a field that is a number.
-
-    Raises:
-        MalformedError: it is none.
-    """
+    """Return the value of a field that is a number."""
     if not isinstance(value, int):
         raise MalformedError("a field that is a number holds bytes")
     return value
@@ -84,11 +72,7 @@ def signed(value: int | bytes) -> int:
 
 
 def content(value: int | bytes) -> bytes:
-    """Return the value of a field that is text or a message.
-
-    Raises:
-        MalformedError: it is a number.
-    """
+    """Return the value of a field that is text or a message."""
     if not isinstance(value, bytes):
         raise MalformedError("a field that is text or a message holds a number")
     return value

@@ -22,15 +22,9 @@ LARGEST_BLOCK = 1 << 28
 # A key of 16 stands there whole (the restart interval); what all keys have together is less than so many times the file.
 MOST_SHARED = 32
 
-_COMPRESSIONS = {1: "Snappy"}
-
 
 def rows(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yield every key and value of a table, in the order of the keys, each block verified before its first row.
-
-    Raises:
-        DamagedError: the file is missing, torn or corrupt.
-    """
+    """Yield every key and value of a table, in the order of the keys, each block verified before its first row."""
     file = File(path)
     _, index = _footer(file)
     last, end, length = None, 0, 0
@@ -58,11 +52,7 @@ def is_table(path: Path) -> bool:
 
 
 def check_unread(path: Path) -> None:
-    """Verify what `rows` has no need of: the metaindex block.
-
-    Raises:
-        DamagedError: it is torn or corrupt.
-    """
+    """Verify what `rows` has no need of: the metaindex block."""
     file = File(path)
     meta, _ = _footer(file)
     for _ in _block(file, *meta):
@@ -104,7 +94,7 @@ def _block(file: File, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
     if masked(checksum(data[: size + 1])) != int.from_bytes(data[size + 1 :], "little"):
         raise DamagedError(f"a block of {size:,} bytes does not have its checksum: the index is corrupt", file.path, offset)
     if data[size]:
-        method = _COMPRESSIONS.get(data[size], f"method {data[size]}")
+        method = "Snappy" if data[size] == 1 else f"method {data[size]}"
         raise NotReadableError(f"a block is compressed ({method}), which TensorFlow never writes", file.path, offset)
     try:
         yield from _rows(data[:size])
