@@ -130,7 +130,7 @@ def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, floa
     job.steps_per_epoch = BLOCK
     job.build(0)
     loop = _Loop(folder)
-    watch = Watch(loop, job)
+    watch = Watch(loop, BLOCK, job.stepped)
 
     def epoch(model: Any, callbacks: list[Any]) -> float:
         started = time.perf_counter()

@@ -1,7 +1,7 @@
 """The options of a shipped job: fields of a dataclass that say how they are read and what they do. `--set KEY=VALUE`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ckptcheck.errors import UsageError, unknown
@@ -31,7 +31,7 @@ def parse(kind: type[Any], job: str, given: Mapping[str, str]) -> Any:
     Raises:
         UsageError: the job has no such option, or the value is not one of it.
     """
-    known: dict[str, Field[Any]] = {each.name: each for each in fields(kind)}
+    known = {option.name: option for option in fields(kind)}
     values = {}
     for name, text in given.items():
         if name not in known:

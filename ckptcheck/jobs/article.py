@@ -141,9 +141,4 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
 
     def _feed(self, batch: Sequence[datasets.Array], is_training: bool, step: int) -> Feed:
         images, labels = batch
-        return {
-            self.images: images,
-            self.labels: labels,
-            self.is_training: is_training,
-            self.training_step: step,
-        }
+        return {self.images: images, self.labels: labels, self.is_training: is_training, self.training_step: step}

@@ -16,9 +16,8 @@ import numpy as np
 
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.job.loading import loops
-from ckptcheck.job.protocol import Restored, RestoreRefusedError, Step, Tensor
+from ckptcheck.job.protocol import POISON, Restored, RestoreRefusedError, Step, Tensor
 from ckptcheck.job.schedule import BOUNDARY_EPOCHS, Schedule, make_schedule
-from ckptcheck.job.seeds import POISON
 from ckptcheck.job.shipped import make_job
 from ckptcheck.kinds import Kind
 from ckptcheck.run import environment

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from ckptcheck.adapters.tensorflow.callbacks import remembered
+from ckptcheck.adapters.tensorflow.fit import remembered
 from ckptcheck.kinds import Kind
 
 

@@ -9,10 +9,6 @@ from typing import Any
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 from tensorflow.python.framework import config
 
-# The key under which a checkpoint holds the graph of its objects.
-_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-
-
 # --- TensorFlow. -----------------------------------------------------------------------------------------------------
 
 
@@ -39,7 +35,7 @@ def object_graph(reader: Any) -> Any:
 
     TensorFlow reads it for itself; `CheckpointView` shows its nodes, but not the keys under which their values are held.
     """
-    return trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor(_OBJECT_GRAPH))
+    return trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
 
 
 # --- Keras. ----------------------------------------------------------------------------------------------------------

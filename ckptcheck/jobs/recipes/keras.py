@@ -27,6 +27,7 @@ class Plain(FitJob):
 
     restores: Sequence[str] = ("keras", "weights", "weights-built", "checkpoint", "backup", "model-checkpoint")
     steps_per_epoch = STEPS
+    shuffle = False
 
     def __init__(self, options: RecipeOptions) -> None:
         self.options = options
@@ -52,9 +53,10 @@ class Plain(FitJob):
         return digits.validation_images[:128], digits.validation_labels[:128]
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train in a fixed order."""
+        """Train, in a fixed order unless it is to be shuffled."""
         x, y = images()
-        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=[*callbacks])
+        order = {"batch_size": BATCH, "shuffle": self.shuffle}
+        model.fit(x, y, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks], **order)
 
     def save(self, folder: Path, step: int) -> None:
         """Save in the ways of Keras; `weights-built` is saved as `weights` is."""
@@ -71,7 +73,7 @@ class Plain(FitJob):
         return super().restore(folder, restore)
 
 
-class WithDropout(Plain):
+class Dropout(Plain):
     """A layer that draws random numbers."""
 
     restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup", "checkpoint-with-seeds")
@@ -127,15 +129,11 @@ class ShortEpochs(Plain):
             model.fit(x[part], y[part], batch_size=BATCH, shuffle=False, **arguments)
 
 
-class Shuffled(Plain):
-    """The default of `fit`."""
+class Shuffle(Plain):
+    """The default of `fit`: an order that is drawn in each epoch."""
 
     restores: Sequence[str] = ("backup", "keras")
-
-    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train in an order that is drawn in each epoch."""
-        x, y = images()
-        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
+    shuffle = True
 
 
 class TfData(Plain):
@@ -144,16 +142,11 @@ class TfData(Plain):
     restores: Sequence[str] = ("backup",)
     reshuffles = True
 
-    def data(self) -> Any:
-        """Return the pipeline."""
-        shuffled = tf.data.Dataset.from_tensor_slices(images()).shuffle(
-            BATCH * STEPS, seed=1, reshuffle_each_iteration=self.reshuffles
-        )
-        return shuffled.batch(BATCH).prefetch(2)
-
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         """Train on it."""
-        model.fit(self.data(), epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
+        data = tf.data.Dataset.from_tensor_slices(images())
+        data = data.shuffle(BATCH * STEPS, seed=1, reshuffle_each_iteration=self.reshuffles).batch(BATCH).prefetch(2)
+        model.fit(data, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
 
 
 class TfDataOneOrder(TfData):
@@ -185,7 +178,7 @@ class Ema(Plain):
         return keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.9)
 
 
-class SwapFirst(Ema):
+class EmaSwapFirst(Ema):
     """The averages are swapped in at the end of each epoch, before the backup is made."""
 
     restores: Sequence[str] = ("backup",)
@@ -197,7 +190,7 @@ class SwapFirst(Ema):
         super().fit(model, [*swap, *callbacks] if self.swap_first else [*callbacks[:-1], *swap, callbacks[-1]], initial_epoch)
 
 
-class SwapLast(SwapFirst):
+class EmaSwapLast(EmaSwapFirst):
     """The backup is made of the weights that are trained, but swapping rounds them: Keras adds and subtracts."""
 
     swap_first = False
@@ -227,7 +220,7 @@ class SwapByCopy(keras.callbacks.Callback):  # type: ignore[misc]
         self.swapped = not self.swapped
 
 
-class SwapCopied(Ema):
+class EmaSwapCopied(Ema):
     """The backup comes first, and the swap does not round."""
 
     restores: Sequence[str] = ("backup",)

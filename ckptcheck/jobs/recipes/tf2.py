@@ -14,6 +14,7 @@ from ckptcheck.jobs.datasets import load
 from ckptcheck.jobs.options import RecipeOptions
 
 BATCH, STEPS = 32, 8
+ALL = ("model", "optimizer", "iterator", "step")
 
 
 class Loop(CheckpointJob):
@@ -31,7 +32,7 @@ class Loop(CheckpointJob):
 
     # What is passed to the checkpoint, by the name of the restore: attributes of this job.
     passed: Mapping[str, Sequence[str]] = {
-        "all": ("model", "optimizer", "iterator", "step"),
+        "all": ALL,
         "without-optimizer": ("model", "iterator", "step"),
         "without-iterator": ("model", "optimizer", "step"),
         "without-step": ("model", "optimizer", "iterator"),
@@ -55,33 +56,23 @@ class Loop(CheckpointJob):
         """Make everything. A checkpoint is made for each way to save."""
         digits = load("digits")
         pairs = (digits.train_images[: BATCH * STEPS], digits.train_labels[: BATCH * STEPS])
-        data = tf.data.Dataset.from_tensor_slices(pairs).shuffle(BATCH * STEPS, seed=1).batch(BATCH).repeat()
-        self.iterator = iter(data)
+        self.iterator = iter(tf.data.Dataset.from_tensor_slices(pairs).shuffle(BATCH * STEPS, seed=1).batch(BATCH).repeat())
         self.model = self.make_model()
         self.optimizer = keras.optimizers.Adam(1e-2)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        self.checkpoints = {restore: self.checkpoint_of(restore) for restore in self.passed}
+        self.checkpoints = {
+            restore: tf.train.Checkpoint(**{name: getattr(self, name) for name in names})
+            for restore, names in self.passed.items()
+        }
         self.function = tf.function(self.update)
         return next(iter(self.checkpoints.values()))
-
-    def checkpoint_of(self, restore: str) -> Any:
-        """Return the checkpoint for one way to save."""
-        return tf.train.Checkpoint(**{name: getattr(self, name) for name in self.passed[restore]})
-
-    def predict(self, x: Any, *, training: bool) -> Any:
-        """Return the network's outputs."""
-        return self.model(x, training=training)
-
-    def weights(self) -> list[Any]:
-        """Return what is trained."""
-        return list(self.model.trainable_variables)
 
     def update(self, x: Any, y: Any) -> Any:
         """Take one step; return the loss before it."""
         with tf.GradientTape() as tape:
-            outputs = self.predict(x, training=True)
+            outputs = self.model(x, training=True)
             loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True))
-        weights = self.weights()
+        weights = self.model.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         self.step.assign_add(1)
         return loss
@@ -94,7 +85,7 @@ class Loop(CheckpointJob):
     def evaluate(self) -> float:
         """Return the loss on images that are not trained on."""
         digits = load("digits")
-        outputs = self.predict(digits.validation_images[:128], training=False)
+        outputs = self.model(digits.validation_images[:128], training=False)
         losses = keras.losses.sparse_categorical_crossentropy(digits.validation_labels[:128], outputs, from_logits=True)
         return float(np.mean(losses))
 
@@ -124,10 +115,7 @@ class Attributes(keras.Model):  # type: ignore[misc]
 class Unbuilt(Loop):
     """A model whose variables are made in its first step: what waits for them in a checkpoint does not reach them."""
 
-    passed: Mapping[str, Sequence[str]] = {
-        "not-built": ("model", "optimizer", "iterator", "step"),
-        "built-first": ("model", "optimizer", "iterator", "step"),
-    }
+    passed: Mapping[str, Sequence[str]] = {"not-built": ALL, "built-first": ALL}
 
     def make_model(self) -> Any:
         """Return a model that does not know its input yet."""
@@ -157,10 +145,7 @@ class Blocks(keras.Model):  # type: ignore[misc]
 class LayersInList(Loop):
     """Keras follows the list, TensorFlow's checkpoint does not."""
 
-    passed: Mapping[str, Sequence[str]] = {
-        "in-list": ("model", "optimizer", "iterator", "step"),
-        "passed": ("first", "second", "third", "optimizer", "iterator", "step"),
-    }
+    passed: Mapping[str, Sequence[str]] = {"in-list": ALL, "passed": ("first", "second", "third", *ALL[1:])}
 
     def make_model(self) -> Any:
         """Return the model; keep its layers by themselves, too."""
@@ -173,10 +158,7 @@ class LayersInList(Loop):
 class Ema(Loop):
     """Averages of the weights for evaluation."""
 
-    passed: Mapping[str, Sequence[str]] = {
-        "without-ema": ("model", "optimizer", "iterator", "step"),
-        "with-shadows": ("model", "optimizer", "iterator", "step", "shadows"),
-    }
+    passed: Mapping[str, Sequence[str]] = {"without-ema": ALL, "with-shadows": (*ALL, "shadows")}
 
     def make_model(self) -> Any:
         """Return the model, and average its weights."""
@@ -190,17 +172,14 @@ class Ema(Loop):
     def update(self, x: Any, y: Any) -> Any:
         """Take one step, and average."""
         loss = super().update(x, y)
-        self.ema.apply([weight.value for weight in self.weights()])
+        self.ema.apply([weight.value for weight in self.model.trainable_variables])
         return loss
 
 
-class Noise(Loop):
+class Generator(Loop):
     """Noise is added to the images."""
 
-    passed: Mapping[str, Sequence[str]] = {
-        "without-generator": ("model", "optimizer", "iterator", "step"),
-        "with-generator": ("model", "optimizer", "iterator", "step", "generator"),
-    }
+    passed: Mapping[str, Sequence[str]] = {"without-generator": ALL, "with-generator": (*ALL, "generator")}
 
     def make_model(self) -> Any:
         """Return the model, and make a generator."""
@@ -215,10 +194,7 @@ class Noise(Loop):
 class Dropout(Loop):
     """A layer of Keras that draws random numbers."""
 
-    passed: Mapping[str, Sequence[str]] = {
-        "without-seed": ("model", "optimizer", "iterator", "step"),
-        "with-seed": ("model", "optimizer", "iterator", "step", "seed"),
-    }
+    passed: Mapping[str, Sequence[str]] = {"without-seed": ALL, "with-seed": (*ALL, "seed")}
 
     def layers(self) -> list[Any]:
         """Return the layers, Dropout among them."""
