@@ -12,11 +12,7 @@ from ckptcheck.errors import UsageError
 
 
 def load(target: str) -> Any:
-    """Import what `target` names: `package.module:name` or `path/to/file.py:name`.
-
-    Raises:
-        UsageError: the target has no name, or the file, the module or the name is not there.
-    """
+    """Import what `target` names, or raise `UsageError` where it has no name, or something of it is not there."""
     place, _, name = target.rpartition(":")
     if not place or not name:
         raise UsageError(f"{target!r} names no job: write package.module:name or path/to/file.py:name.")

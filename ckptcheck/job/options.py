@@ -12,11 +12,7 @@ class JobOptions:
     """What every class of options offers to whoever plans a run."""
 
     def steps_per_epoch(self) -> int | None:
-        """Return the number of training steps in an epoch; None where options do not tell it, or data would be fetched.
-
-        Raises:
-            UsageError: a job cannot be trained with these options.
-        """
+        """Return the number of training steps in an epoch; None where options do not tell it, or data would be fetched."""
         return None
 
 
@@ -26,11 +22,7 @@ def option(default: Any, parse: Callable[[str], Any], text: str) -> Any:
 
 
 def parse(kind: type[Any], job: str, given: Mapping[str, str]) -> Any:
-    """Read option values given as text.
-
-    Raises:
-        UsageError: the job has no such option, or the value is not one of it.
-    """
+    """Read option values given as text, or raise `UsageError` for an unknown option or a value that is not one of it."""
     known = {option.name: option for option in fields(kind)}
     values = {}
     for name, text in given.items():

@@ -63,11 +63,7 @@ def is_own(job: str) -> bool:
 
 
 def plan(jobs: Sequence[str], restores: Sequence[str], expect: str | None) -> list[Request]:
-    """Return the cases asked for; without jobs, those that are verified by default.
-
-    Raises:
-        UsageError: an unknown job or restore, or an expectation for cases that were not named.
-    """
+    """Return the cases asked for, or raise `UsageError`; without jobs, those that are verified by default."""
     if expect is not None and expect not in EXPECTABLE:
         raise unknown("outcome to expect", expect, EXPECTABLE)
     if expect is not None and not (jobs and restores):

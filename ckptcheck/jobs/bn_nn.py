@@ -1,9 +1,11 @@
 """`bn-nn`: the article's own batch norm, on `tf.nn` and `tf.train.ExponentialMovingAverage`."""
 
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 
+from ckptcheck.adapters.tf1 import Network
 from ckptcheck.jobs.article import ArticleJob
 from ckptcheck.jobs.options import EmaOptions
 
@@ -56,6 +58,10 @@ class BatchNormNN(ArticleJob[EmaOptions]):
         """Return the train op, which updates the moving averages only where the update is fused."""
         with tf.control_dependencies([self.update_op()] if self.options.update == "fused" else []):
             return optimizer.minimize(loss, global_step)
+
+    def network(self) -> Network:
+        """Return the article's network, with what moves and starts the averages."""
+        return replace(super().network(), update_op=self.updates(), start_op=self.start(), ema=self.ema())
 
     def updates(self) -> Any:
         """Return the update of the moving averages for a `session.run` of its own, unless it is fused."""

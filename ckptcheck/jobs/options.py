@@ -73,15 +73,7 @@ class Options(JobOptions):
 
 
 @dataclass(frozen=True)
-class BatchNormOptions(Options):
-    """Options of the jobs with batch norm."""
-
-    decay: float = option(0.99, _fraction, "decay of the moving averages")
-    epsilon: float = option(1e-5, _positive, "added to the variance before the square root")
-
-
-@dataclass(frozen=True)
-class LayersOptions(BatchNormOptions):
+class LayersOptions(Options):
     """Options of the job on `tf.layers`, with that API's own default for epsilon.
 
     Its moving averages have no warm-up: with the article's decay of 0.99 they are still half at their initial values when
@@ -93,9 +85,11 @@ class LayersOptions(BatchNormOptions):
 
 
 @dataclass(frozen=True)
-class EmaOptions(BatchNormOptions):
+class EmaOptions(Options):
     """Options of the jobs whose moving averages are an `ExponentialMovingAverage`."""
 
+    decay: float = option(0.99, _fraction, "decay of the moving averages")
+    epsilon: float = option(1e-5, _positive, "added to the variance before the square root")
     num_updates: bool = option(True, _switch, "on: the decay starts low, min(decay, (1 + step) / (10 + step)); off: constant")
     update: str = option(
         "separate",

@@ -21,6 +21,11 @@ Feed = dict[Any, Any]
 RESTORES = ("saver", "ema", "trainable", "ema-none")
 RESTORES_WITHOUT_EMA = ("saver", "trainable")
 
+# One thread an operation: sums are taken in one order, whatever number of cores the machine has.
+_CONFIG = tf1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+# Run the graph as it is written: rewriting it takes longer than it saves on networks and runs of this size.
+_CONFIG.graph_options.rewrite_options.disable_meta_optimizer = True
+
 
 @dataclass(frozen=True)
 class Network:
@@ -82,7 +87,7 @@ class GraphJob(ABC):
             self.variables = _by_name(tf1.global_variables())
             self.initialise = tf1.global_variables_initializer()
             self.saver = tf1.train.Saver(save_relative_paths=True)
-        self.session = tf1.Session(graph=self.graph, config=_session_config())
+        self.session = tf1.Session(graph=self.graph, config=_CONFIG)
         self.graph.finalize()
         self.session.run(self.initialise)
         if self.net.start_op is not None:
@@ -195,11 +200,3 @@ def _variables_by_key(network: Network, restore: str) -> dict[str, Any]:
 
 def _by_name(variables: Iterable[Any]) -> dict[str, Any]:
     return {variable.op.name: variable for variable in variables}
-
-
-def _session_config() -> Any:
-    # One thread an operation: sums are taken in one order, whatever number of cores the machine has.
-    config = tf1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
-    # Run the graph as it is written: rewriting it takes longer than it saves on networks and runs of this size.
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
-    return config

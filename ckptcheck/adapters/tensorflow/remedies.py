@@ -153,10 +153,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             KERAS,
         ),
     ),
-    "data-restarted": DATA,
-    "data-order": DATA,
-    "examples-lost": DATA,
-    "batches-differ": DATA,
+    **dict.fromkeys(("data-restarted", "data-order", "examples-lost", "batches-differ"), DATA),
     "mode-differs": (
         Remedy("Set layer.trainable as it was when the checkpoint was saved, before compile.", KERAS),
         Remedy("Call the model with training=True in the training step, and set trainable as it was.", TF2),

@@ -27,14 +27,16 @@ class Plain(FitJob):
 
     restores: Sequence[str] = ("keras", "weights", "weights-built", "checkpoint", "backup", "model-checkpoint")
     steps_per_epoch = STEPS
-    shuffle = False
+    # What recipes below differ in.
+    shuffle = synchronized = False
 
     def __init__(self, options: RecipeOptions) -> None:
         self.options = options
 
     def layers(self) -> list[Any]:
         """Return the hidden layers."""
-        return [keras.layers.Conv2D(8, 3, use_bias=False), keras.layers.BatchNormalization(), keras.layers.ReLU()]
+        norm = keras.layers.BatchNormalization(synchronized=self.synchronized)
+        return [keras.layers.Conv2D(8, 3, use_bias=False), norm, keras.layers.ReLU()]
 
     def optimizer(self) -> Any:
         """Return the optimizer."""
@@ -55,8 +57,9 @@ class Plain(FitJob):
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         """Train, in a fixed order unless it is to be shuffled."""
         x, y = images()
-        order = {"batch_size": BATCH, "shuffle": self.shuffle}
-        model.fit(x, y, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks], **order)
+        model.fit(
+            x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=self.shuffle, initial_epoch=initial_epoch, callbacks=[*callbacks]
+        )
 
     def save(self, folder: Path, step: int) -> None:
         """Save in the ways of Keras; `weights-built` is saved as `weights` is."""
@@ -307,12 +310,6 @@ class TwoReplicas(Plain):
     """Two replicas on two logical devices of the processor."""
 
     restores: Sequence[str] = ("weights-built", "checkpoint")
-    synchronized = False
-
-    def layers(self) -> list[Any]:
-        """Return the hidden layers."""
-        norm = keras.layers.BatchNormalization(synchronized=self.synchronized)
-        return [keras.layers.Conv2D(8, 3, use_bias=False), norm, keras.layers.ReLU()]
 
     def model(self) -> Any:
         """Make the model for two replicas."""
