@@ -34,16 +34,13 @@ class Plain(FitJob):
         self.options = options
 
     def layers(self) -> list[Any]:
-        """Return the hidden layers."""
         norm = keras.layers.BatchNormalization(synchronized=self.synchronized)
         return [keras.layers.Conv2D(8, 3, use_bias=False), norm, keras.layers.ReLU()]
 
     def optimizer(self) -> Any:
-        """Return the optimizer."""
         return keras.optimizers.Adam(1e-2)
 
     def model(self) -> Any:
-        """Return the compiled model."""
         head = [keras.layers.Flatten(), keras.layers.Dense(10)]
         model = keras.Sequential([keras.Input((8, 8, 1)), *self.layers(), *head])
         model.compile(self.optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
@@ -82,7 +79,6 @@ class Dropout(Plain):
     restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup", "checkpoint-with-seeds")
 
     def layers(self) -> list[Any]:
-        """Return the hidden layers, and Dropout."""
         return [*super().layers(), keras.layers.Dropout(0.3)]
 
     def checkpoint_with_seeds(self) -> Any:
@@ -96,7 +92,6 @@ class Dropout(Plain):
         self.checkpoint_with_seeds().write(str(folder / f"with-seeds-{step // STEPS}"))
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
-        """Restore it."""
         if restore != "checkpoint-with-seeds":
             return super().restore(folder, restore)
         self.initial_epoch = max(int(index.stem.rpartition("-")[2]) for index in folder.glob("with-seeds-*.index"))
@@ -111,7 +106,6 @@ class MidEpoch(Plain):
     boundary_epochs = 2.5
 
     def callbacks_for(self, restore: str) -> list[Any]:
-        """Return a callback that saves every four steps."""
         return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"), save_freq=STEPS // 2)]
 
 
@@ -146,7 +140,6 @@ class TfData(Plain):
     reshuffles = True
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train on it."""
         data = tf.data.Dataset.from_tensor_slices(images())
         data = data.shuffle(BATCH * STEPS, seed=1, reshuffle_each_iteration=self.reshuffles).batch(BATCH).prefetch(2)
         model.fit(data, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
@@ -164,7 +157,6 @@ class OrderByEpoch(Plain):
     restores: Sequence[str] = ("keras",)
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Call `fit` for each epoch."""
         data = tf.data.Dataset.from_tensor_slices(images())
         for epoch in range(initial_epoch, EPOCHS):
             shuffled = data.shuffle(BATCH * STEPS, seed=epoch).batch(BATCH)
@@ -177,7 +169,6 @@ class Ema(Plain):
     restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup")
 
     def optimizer(self) -> Any:
-        """Return an optimizer that averages the weights."""
         return keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.9)
 
 
@@ -188,7 +179,6 @@ class EmaSwapFirst(Ema):
     swap_first = True
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train with the callback that swaps, before or after those that save."""
         swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
         super().fit(model, [*swap, *callbacks] if self.swap_first else [*callbacks[:-1], *swap, callbacks[-1]], initial_epoch)
 
@@ -229,7 +219,6 @@ class EmaSwapCopied(Ema):
     restores: Sequence[str] = ("backup",)
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train with the callback that swaps after the backup."""
         super().fit(model, [*callbacks[:-1], SwapByCopy(), callbacks[-1]], initial_epoch)
 
 
@@ -241,11 +230,9 @@ class Plateau(Plain):
     settings: Mapping[str, Any] = {"monitor": "loss", "factor": 0.5, "patience": 2, "min_delta": 10.0}
 
     def plateau(self, model: Any) -> Any:
-        """Return the callback."""
         return keras.callbacks.ReduceLROnPlateau(**self.settings)
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train with it."""
         super().fit(model, [self.plateau(model), *callbacks], initial_epoch)
 
 
@@ -257,13 +244,11 @@ class PlateauInVariables(keras.callbacks.ReduceLROnPlateau):  # type: ignore[mis
         self.kept = kept
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Remember again."""
         super().on_train_begin(logs)
         best, wait, cooldown = np.array(self.kept.memory)
         self.best, self.wait, self.cooldown_counter = float(best), int(wait), int(cooldown)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Note down what is remembered."""
         super().on_epoch_end(epoch, logs)
         self.kept.memory.assign([self.best, self.wait, self.cooldown_counter])
 
@@ -273,12 +258,10 @@ class Memory(keras.layers.Layer):  # type: ignore[misc]
     """A layer that does nothing but hold three numbers."""
 
     def build(self, shape: Any) -> None:
-        """Make the variable."""
         start = keras.initializers.Constant([np.inf, 0, 0])
         self.memory = self.add_weight(shape=(3,), initializer=start, trainable=False, name="memory", dtype="float32")
 
     def call(self, inputs: Any) -> Any:
-        """Pass the inputs on."""
         return inputs
 
 
@@ -288,11 +271,9 @@ class PlateauSaved(Plateau):
     restores: Sequence[str] = ("keras",)
 
     def layers(self) -> list[Any]:
-        """Return the hidden layers, and one that remembers."""
         return [*super().layers(), Memory(name="plateau")]
 
     def plateau(self, model: Any) -> Any:
-        """Return the callback, with the layer that holds what it remembers."""
         return PlateauInVariables(model.get_layer("plateau"), **self.settings)
 
 
@@ -302,7 +283,6 @@ class Schedule(Plain):
     restores: Sequence[str] = ("keras", "weights", "checkpoint")
 
     def optimizer(self) -> Any:
-        """Return an optimizer with a schedule."""
         return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, STEPS * EPOCHS))
 
 
@@ -312,7 +292,6 @@ class TwoReplicas(Plain):
     restores: Sequence[str] = ("weights-built", "checkpoint")
 
     def model(self) -> Any:
-        """Make the model for two replicas."""
         processor = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
         with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():

@@ -39,7 +39,6 @@ class Loop(CheckpointJob):
     }
 
     def layers(self) -> list[Any]:
-        """Return the layers."""
         return [
             keras.layers.Conv2D(8, 3),
             keras.layers.BatchNormalization(),
@@ -49,7 +48,6 @@ class Loop(CheckpointJob):
         ]
 
     def make_model(self) -> Any:
-        """Return the model: what can be called, and what is passed to a checkpoint."""
         return keras.Sequential([keras.Input((8, 8, 1)), *self.layers()])
 
     def setup(self) -> Any:
@@ -78,7 +76,6 @@ class Loop(CheckpointJob):
         return loss
 
     def train(self, step: int) -> Step:
-        """Take a batch from the iterator, and a step."""
         x, y = next(self.iterator)
         return Step(float(self.function(x, y)), [x.numpy(), y.numpy()], float(self.optimizer.learning_rate))
 
@@ -95,7 +92,6 @@ class Loop(CheckpointJob):
             tf.train.CheckpointManager(checkpoint, str(folder / restore), max_to_keep=None).save(checkpoint_number=step)
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
-        """Restore one of them."""
         self.checkpoint = self.checkpoints[restore]
         return super().restore(folder / restore, restore)
 
@@ -108,7 +104,6 @@ class Attributes(keras.Model):  # type: ignore[misc]
         self.convolution, self.norm, self.relu, self.flatten, self.dense = layers
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Call one layer after the other."""
         return self.dense(self.flatten(self.relu(self.norm(self.convolution(x), training=training))))
 
 
@@ -118,7 +113,6 @@ class Unbuilt(Loop):
     passed: Mapping[str, Sequence[str]] = {"not-built": ALL, "built-first": ALL}
 
     def make_model(self) -> Any:
-        """Return a model that does not know its input yet."""
         return Attributes(self.layers())
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
@@ -136,7 +130,6 @@ class Blocks(keras.Model):  # type: ignore[misc]
         self.blocks = list(blocks)
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Call one layer after the other."""
         for block in self.blocks:
             x = block(x, training=training) if isinstance(block, keras.layers.BatchNormalization) else block(x)
         return x
@@ -161,7 +154,6 @@ class Ema(Loop):
     passed: Mapping[str, Sequence[str]] = {"without-ema": ALL, "with-shadows": (*ALL, "shadows")}
 
     def make_model(self) -> Any:
-        """Return the model, and average its weights."""
         model = super().make_model()
         self.ema = tf.train.ExponentialMovingAverage(0.9)
         values = [weight.value for weight in model.trainable_variables]
@@ -170,7 +162,6 @@ class Ema(Loop):
         return model
 
     def update(self, x: Any, y: Any) -> Any:
-        """Take one step, and average."""
         loss = super().update(x, y)
         self.ema.apply([weight.value for weight in self.model.trainable_variables])
         return loss
@@ -182,12 +173,10 @@ class Generator(Loop):
     passed: Mapping[str, Sequence[str]] = {"without-generator": ALL, "with-generator": (*ALL, "generator")}
 
     def make_model(self) -> Any:
-        """Return the model, and make a generator."""
         self.generator = tf.random.Generator.from_seed(1)
         return super().make_model()
 
     def update(self, x: Any, y: Any) -> Any:
-        """Take one step on noisy images."""
         return super().update(x + self.generator.normal(tf.shape(x), stddev=0.1, dtype=x.dtype), y)
 
 
@@ -197,7 +186,6 @@ class Dropout(Loop):
     passed: Mapping[str, Sequence[str]] = {"without-seed": ALL, "with-seed": (*ALL, "seed")}
 
     def layers(self) -> list[Any]:
-        """Return the layers, Dropout among them."""
         self.dropout = keras.layers.Dropout(0.3)
         self.seed = self.dropout.seed_generator.state.value
         return [*super().layers()[:-1], self.dropout, super().layers()[-1]]
