@@ -101,9 +101,13 @@ FRAMEWORK = Framework(
     module="madeup_core",
     op_determinism="ckptcheck.adapters.madeup.privates:is_deterministic",
     state_of="ckptcheck.adapters.madeup.privates:state_of",
+    remedies="ckptcheck.adapters.madeup.privates:REMEDIES",
 )
 """
 PRIVATES = """
+REMEDIES = {}
+
+
 def is_deterministic():
     return True
 

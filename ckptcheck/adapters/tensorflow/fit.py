@@ -97,7 +97,7 @@ class FitJob(ABC):
     def run(self, loop: Loop) -> None:
         """Call `fit` under watch."""
         self.folder = loop.folder
-        self._watch = Watch(loop, self.steps_per_epoch, self.stepped)
+        self._watch = Watch(loop, self.steps_per_epoch, self._created)
         self._notice_arguments()
         # A resumed run has the callback of its own restore alone: another one would restore, too.
         ways = self.restores if loop.restore is None else [loop.restore]
@@ -105,10 +105,6 @@ class FitJob(ABC):
         self._ours = [*saving, self._watch]
         with self._created.watching():
             self.fit(self.live, self._ours, self.initial_epoch)
-
-    def stepped(self) -> None:
-        """Take note that a step was made: what is created from now on is nothing that training began with."""
-        self._created.paused = True
 
     def next_step(self) -> int:
         """Return the position of `fit`: whole epochs, and the batch in the epoch that comes next."""

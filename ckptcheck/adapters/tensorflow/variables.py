@@ -47,11 +47,7 @@ def _settings(objects: Sequence[Any]) -> Iterator[tuple[str, float]]:
 
 
 def poison(variables: Iterable[Any], seed: int) -> None:
-    """Give every trainable variable other values than its own.
-
-    A process that is started again sets the seeds that its program sets, so only its weights may differ from the control's;
-    were they not to differ, a restore that does nothing could look like one that works.
-    """
+    """Give every trainable variable other values than its own, see `ckptcheck.job.protocol.POISON`."""
     draw = np.random.default_rng(seed)
     for variable in variables:
         if variable.trainable and tf.as_dtype(variable.dtype).is_floating:

@@ -1,7 +1,6 @@
 """The callback that tells of the steps of `fit`, and the train step that is made to show what it does."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Loop, Step
 
@@ -17,13 +17,13 @@ SHOWN = "ckptcheck"
 
 
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells a loop of the steps of `fit`: loss, batch and learning rate of each, after `stepped` was called."""
+    """Tells a loop of the steps of `fit`: loss, batch and learning rate of each."""
 
-    def __init__(self, loop: Loop, steps_per_epoch: int, stepped: Callable[[], None]) -> None:
+    def __init__(self, loop: Loop, steps_per_epoch: int, created: Created) -> None:
         super().__init__()
         self._loop = loop
         self._steps_per_epoch = steps_per_epoch
-        self._stepped = stepped
+        self._created = created
         self._shown: Any = None
         self._loss: Any = None
         self.position = 0
@@ -72,7 +72,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             )
         self._announced = False
         self._ended += 1
-        self._stepped()
+        self._created.paused = True  # what is created from now on is nothing that training began with
         if self._shown is None:
             self._loop.after_step(Step(loss=(logs or {}).get("loss", "not shown")))
             return

@@ -90,14 +90,11 @@ TF2 = {
 
 
 def _suite(module: str, recipes: Mapping[str, tuple[str, Mapping[str, str]]]) -> tuple[ShippedJob, ...]:
+    targets = {name: f"ckptcheck.jobs.recipes.{module}:{name.title().replace('-', '')}" for name in recipes}
     return tuple(
-        ShippedJob(f"{module}/{name}", _class(module, name), summary, RecipeOptions, expected, tuple(expected))
+        ShippedJob(f"{module}/{name}", targets[name], summary, RecipeOptions, expected, tuple(expected))
         for name, (summary, expected) in recipes.items()
     )
-
-
-def _class(module: str, name: str) -> str:
-    return f"ckptcheck.jobs.recipes.{module}:{''.join(part.capitalize() for part in name.split('-'))}"
 
 
 SUITES = {"keras": _suite("keras", KERAS), "tf2": _suite("tf2", TF2)}
