@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from ckptcheck.adapters.keras import FitJob
+from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.watch import Watch
 from ckptcheck.job import Step
 from ckptcheck.job.schedule import Schedule
@@ -128,11 +129,8 @@ def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, floa
     draw = np.random.default_rng(0)
     x = draw.normal(size=(shape[0] * BLOCK, *shape[1:])).astype("float32")
     y = draw.integers(0, 10, len(x))
-    job = Sixty()
-    job.steps_per_epoch = BLOCK
-    job.build(0)
     loop = _Loop(folder)
-    watch = Watch(loop, job)  # type: ignore[arg-type]  # counts steps, and nothing else of a loop
+    watch = Watch(loop, BLOCK, Created())  # type: ignore[arg-type]  # counts steps, and nothing else of a loop
 
     def epoch(model: Any, callbacks: list[Any]) -> float:
         started = time.perf_counter()

@@ -1,6 +1,7 @@
 """What a job is, for whoever writes one: its protocols, the values it gives and takes, and when it saves."""
 
 from ckptcheck.job.loading import load as load
+from ckptcheck.job.protocol import POISON as POISON
 from ckptcheck.job.protocol import Job as Job
 from ckptcheck.job.protocol import Loop as Loop
 from ckptcheck.job.protocol import LoopingJob as LoopingJob
@@ -9,5 +10,4 @@ from ckptcheck.job.protocol import RestoreRefusedError as RestoreRefusedError
 from ckptcheck.job.protocol import Score as Score
 from ckptcheck.job.protocol import Step as Step
 from ckptcheck.job.protocol import Tensor as Tensor
-from ckptcheck.job.seeds import POISON as POISON
 from ckptcheck.kinds import Kind as Kind

@@ -1,7 +1,6 @@
-"""The frameworks that jobs run on: what there is to know of each before it is loaded, and without loading it.
+"""The frameworks that jobs run on: what there is to know of each without loading it.
 
-A framework is a folder in `ckptcheck.adapters` with a module `framework`, which declares it. They are looked for by name:
-nothing here waits for a framework, or breaks with it.
+A framework is a folder in `ckptcheck.adapters` with a module `framework`, which declares it; it is looked for by name.
 """
 
 import importlib
@@ -45,9 +44,11 @@ class Framework:
         """Whether this process has loaded it."""
         return self.module in sys.modules
 
-    def is_mentioned_by(self, target: str) -> bool:
-        """Return whether a job of a user's own seems to need it: a file says its name; a module, where it is installed."""
-        place = target.rpartition(":")[0]
+    def is_needed_by(self, job: str) -> bool:
+        """Return whether a job seems to need it. A user's own file says its name; a module may, where it is installed."""
+        if ":" not in job:
+            return shipped(job).framework == self.name
+        place = job.rpartition(":")[0]
         if place.endswith(".py"):
             path = Path(place)
             return path.is_file() and self.module in path.read_text(encoding="utf-8", errors="replace")
@@ -70,11 +71,7 @@ def styles() -> dict[str, str]:
 def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
     """Return what to import once for all processes of some jobs. What is missing costs time, not truth: they import it."""
     names = tuple(jobs)
-    return tuple(each.module for each in frameworks() if any(_needs(name, each) for name in names))
-
-
-def _needs(job: str, framework: Framework) -> bool:
-    return framework.is_mentioned_by(job) if ":" in job else framework.name == shipped(job).framework
+    return tuple(framework.module for framework in frameworks() if any(map(framework.is_needed_by, names)))
 
 
 def has_deterministic_ops() -> bool:
@@ -84,6 +81,6 @@ def has_deterministic_ops() -> bool:
 
 def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:
     """Return the function that gives the live state of objects: that of the framework that is loaded, else of the first."""
-    framework = next((each for each in frameworks() if each.is_loaded), frameworks()[0])
+    framework = next((framework for framework in frameworks() if framework.is_loaded), frameworks()[0])
     function: Callable[[Sequence[Any]], Mapping[str, Any]] = load(framework.state_of)
     return function

@@ -10,16 +10,9 @@ import numpy as np
 
 from ckptcheck.errors import UsageError
 
-# Every job has them; beside them `train`, or `run` where it has a loop of its own.
-METHODS = ("build", "next_step", "evaluate", "state", "save", "restore")
-
 
 def load(target: str) -> Any:
-    """Import what `target` names: `package.module:name` or `path/to/file.py:name`.
-
-    Raises:
-        UsageError: the target has no name, or the file, the module or the name is not there.
-    """
+    """Import what `target` names, or raise `UsageError` where it has no name, or something of it is not there."""
     place, _, name = target.rpartition(":")
     if not place or not name:
         raise UsageError(f"{target!r} names no job: write package.module:name or path/to/file.py:name.")
@@ -33,14 +26,13 @@ def load(target: str) -> Any:
 def _from_file(path: Path) -> Any:
     if not path.is_file():
         raise UsageError(f"There is no file {path} to take a job from.")
-    name = path.stem
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} cannot be imported as Python.")
     module = importlib.util.module_from_spec(spec)
     # A file may import its neighbours, as it does when it is run as a script.
     sys.path.insert(0, str(path.resolve().parent))
-    sys.modules.setdefault(name, module)
+    sys.modules.setdefault(path.stem, module)
     spec.loader.exec_module(module)
     return module
 
@@ -49,7 +41,7 @@ def _from_name(place: str) -> Any:
     try:
         return importlib.import_module(place)
     except ModuleNotFoundError as error:
-        if error.name and (place == error.name or place.startswith(error.name + ".")):
+        if error.name and f"{place}.".startswith(f"{error.name}."):
             raise UsageError(f"There is no module {place} to take a job from.") from None
         raise
 
@@ -60,12 +52,8 @@ def loops(job: Any) -> bool:
 
 
 def check(job: Any, name: str) -> None:
-    """Refuse what is no job.
-
-    Raises:
-        UsageError: a method or an attribute of a job is not there, or its epochs have no length.
-    """
-    methods = (*METHODS, "run" if loops(job) else "train")
+    """Raise `UsageError` where a method or an attribute of a job is not there, or its epochs have no length."""
+    methods = ("build", "next_step", "evaluate", "state", "save", "restore", "run" if loops(job) else "train")
     missing = [method for method in methods if not callable(getattr(job, method, None))]
     missing += [attribute for attribute in ("restores", "steps_per_epoch") if not hasattr(job, attribute)]
     if missing:

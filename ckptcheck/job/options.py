@@ -1,7 +1,7 @@
 """The options of a shipped job: fields of a dataclass that say how they are read and what they do. `--set KEY=VALUE`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ckptcheck.errors import UsageError, unknown
@@ -12,11 +12,7 @@ class JobOptions:
     """What every class of options offers to whoever plans a run."""
 
     def steps_per_epoch(self) -> int | None:
-        """Return the number of training steps in an epoch; None where options do not tell it, or data would be fetched.
-
-        Raises:
-            UsageError: a job cannot be trained with these options.
-        """
+        """Return the number of training steps in an epoch; None where options do not tell it, or data would be fetched."""
         return None
 
 
@@ -26,12 +22,8 @@ def option(default: Any, parse: Callable[[str], Any], text: str) -> Any:
 
 
 def parse(kind: type[Any], job: str, given: Mapping[str, str]) -> Any:
-    """Read option values given as text.
-
-    Raises:
-        UsageError: the job has no such option, or the value is not one of it.
-    """
-    known: dict[str, Field[Any]] = {each.name: each for each in fields(kind)}
+    """Read option values given as text, or raise `UsageError` for an unknown option or a value that is not one of it."""
+    known = {option.name: option for option in fields(kind)}
     values = {}
     for name, text in given.items():
         if name not in known:

@@ -35,11 +35,7 @@ class Settings:
     timeout: float = 300.0
 
     def check(self, jobs: Iterable[str]) -> None:
-        """Refuse now what a process would refuse only after the framework's import.
-
-        Raises:
-            UsageError: an option, a boundary or a number that some job cannot be run with.
-        """
+        """Raise `UsageError` now for what a process would refuse only after the framework's import."""
         for job in jobs:
             self._check_job(job)
         if self.timeout <= 0:
@@ -67,11 +63,7 @@ def is_own(job: str) -> bool:
 
 
 def plan(jobs: Sequence[str], restores: Sequence[str], expect: str | None) -> list[Request]:
-    """Return the cases asked for; without jobs, those that are verified by default.
-
-    Raises:
-        UsageError: an unknown job or restore, or an expectation for cases that were not named.
-    """
+    """Return the cases asked for, or raise `UsageError`; without jobs, those that are verified by default."""
     if expect is not None and expect not in EXPECTABLE:
         raise unknown("outcome to expect", expect, EXPECTABLE)
     if expect is not None and not (jobs and restores):
@@ -97,16 +89,14 @@ def named(given: str | Sequence[str] | None, suite: str | None = None) -> list[s
 
 
 def places(boundary: int | None, boundaries: Boundaries | str | None) -> Boundaries:
-    """Return where to save, given one boundary or several, which may be a text.
-
-    Raises:
-        UsageError: both are given.
-    """
+    """Return where to save, given one boundary or several, which may be a text, but not both."""
     if boundary is not None and boundaries is not None:
         raise UsageError("Give one boundary or several boundaries, not both.")
+    if boundary is not None:
+        return (boundary,)
     if isinstance(boundaries, str):
         return parse_boundaries(boundaries)
-    return (boundary,) if boundary is not None else () if boundaries is None else boundaries
+    return () if boundaries is None else boundaries
 
 
 def folders(top: Path, jobs: Iterable[str]) -> dict[str, Path]:

@@ -1,7 +1,4 @@
-"""What a job is: its protocols, and the values it exchanges with whoever runs it.
-
-This file knows no framework: the adapters turn a framework's objects into what is asked for here.
-"""
+"""What a job is: its protocols, and the values it exchanges with whoever runs it. No framework is known here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from ckptcheck.kinds import Kind
+
+# A resumed process starts from other initial values: a restore that does nothing cannot look like one that works. Its seed is
+# the control's and this. What else a script seeds, it seeds the same when it is started again: `seed % POISON` is that seed.
+POISON = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,7 @@ class _Trained(Protocol):
         """
 
     def state(self) -> Mapping[str, Tensor]:
-        """Return a copy of every live state tensor by name: what the process holds, not what a checkpoint would.
-
-        A value that is no `Tensor` but an array is taken as one of kind `OTHER`.
-        """
+        """Return a copy of every live state tensor by name. A mere array is taken as a `Tensor` of kind `OTHER`."""
 
     def save(self, folder: Path, step: int) -> None:
         """Write a checkpoint of the state after `step` steps into `folder`, by paths relative to it."""
@@ -130,8 +128,7 @@ class _Trained(Protocol):
         """Fill the live state from the newest checkpoint in `folder`.
 
         Raises:
-            RestoreRefusedError: the framework raised, and the adapter can say which keys were asked for. Any other
-                exception is taken as a refusal too, with less to say about it.
+            RestoreRefusedError: the framework raised, and the keys asked for are known. Any other exception is a refusal too.
         """
 
 

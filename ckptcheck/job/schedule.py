@@ -18,9 +18,8 @@ WORDS = ("first", "mid", "epoch", "last")
 class Schedule:
     """When a run saves, evaluates and ends. All in training steps counted from 0.
 
-    The boundary is the number of steps done when the checkpoint is saved; a resumed run's first step has that index. A
-    control may save at several; `boundaries` has all of them, in order. A resumed run knows the others, too: it saves and
-    evaluates where its control does.
+    The boundary is the number of steps done when the checkpoint is saved; a resumed run's first step has that index.
+    `boundaries` are all those of the control, in order: a resumed run saves and evaluates where its control does.
     """
 
     steps: int
@@ -48,10 +47,8 @@ class Schedule:
 
     @property
     def earlier(self) -> int | None:
-        """Number of steps done at one save more, before all boundaries: at the epoch edge before them, else halfway.
-
-        A training run saves many times. With one checkpoint there is none that could be taken for another.
-        """
+        """Number of steps done at one save more, before all boundaries: a checkpoint that could be taken for another."""
+        # At the epoch edge before them, else halfway.
         first = self.boundaries[0]
         edge = (first - 1) // self.steps_per_epoch * self.steps_per_epoch
         return edge or first // 2 or None
@@ -73,29 +70,26 @@ def make_schedule(
     Args:
         steps_per_epoch: length of an epoch in steps.
         steps: length of the run in steps; default: 3.5 epochs, or one more than `usual` where that is more.
-        boundaries: where to save. Empty: after `usual` epochs, or in the middle of the run where `steps` is given.
+        boundaries: where to save. Empty: after `usual` epochs; where `steps` is given, in the middle of the run, or at the
+            epoch edge near it for a job that is saved at such edges.
         usual: the epochs after which this job is saved by default.
 
     Raises:
         UsageError: a boundary lies outside the run, or is no place.
     """
-    given = steps is not None
-    steps = max(2, int(max(EPOCHS, usual + 1) * steps_per_epoch)) if steps is None else steps
-    Schedule(steps, 1, steps_per_epoch)  # what is wrong with the run as a whole is said first
+    length = max(2, int(max(EPOCHS, usual + 1) * steps_per_epoch)) if steps is None else steps
+    Schedule(length, 1, steps_per_epoch)  # what is wrong with the run as a whole is said first
     if isinstance(boundaries, int):
-        found = _spread(boundaries, steps)
+        places = _spread(boundaries, length)
     elif boundaries:
-        found = [_place(each, steps, steps_per_epoch) for each in boundaries]
+        places = [_place(boundary, length, steps_per_epoch) for boundary in boundaries]
+    elif steps is None:
+        places = [max(1, int(usual * steps_per_epoch))]
+    elif usual == int(usual) and steps > steps_per_epoch:
+        places = [_place("epoch", steps, steps_per_epoch)]
     else:
-        found = [_usual(steps, steps_per_epoch, usual) if given else max(1, int(usual * steps_per_epoch))]
-    return Schedule(steps, min(found), steps_per_epoch, tuple(found))
-
-
-def _usual(steps: int, steps_per_epoch: int, usual: float) -> int:
-    """Return the middle of a run of given length; the epoch edge near it for a job that is saved at such edges."""
-    if usual == int(usual) and steps > steps_per_epoch:
-        return _place("epoch", steps, steps_per_epoch)
-    return steps // 2
+        places = [steps // 2]
+    return Schedule(length, min(places), steps_per_epoch, tuple(places))
 
 
 def parse_boundaries(text: str) -> Boundaries:
@@ -124,9 +118,8 @@ def _place(boundary: int | str, steps: int, steps_per_epoch: int) -> int:
         return 1 if boundary == "first" else steps - 1
     # Not the last place there is: steps after the boundary, and an epoch edge among them, show more.
     offset = steps_per_epoch // 2 if boundary == "mid" else 0
-    early = [place for place in range(offset, steps, steps_per_epoch) if 0 < place <= 3 * steps // 4]
-    found = early or [place for place in range(offset, steps, steps_per_epoch) if place > 0]
-    if not found:
-        what = "no epoch edge inside it" if boundary == "epoch" else "no middle of an epoch inside it"
-        raise UsageError(f"The run has {what}: it is {steps} steps long, an epoch {steps_per_epoch}.")
-    return found[-1]
+    places = [place for place in range(offset, steps, steps_per_epoch) if place > 0]
+    if not places:
+        what = "epoch edge" if boundary == "epoch" else "middle of an epoch"
+        raise UsageError(f"The run has no {what} inside it: it is {steps} steps long, an epoch {steps_per_epoch}.")
+    return ([place for place in places if place <= 3 * steps // 4] or places)[-1]

@@ -28,11 +28,7 @@ class ShippedJob:
     framework: str = "tensorflow"
 
     def parse(self, given: Mapping[str, str]) -> Any:
-        """Read option values given as text.
-
-        Raises:
-            UsageError: the job has no such option, or the value is not one of it.
-        """
+        """Read option values given as text, or raise `UsageError`."""
         return parse(self.options, self.name, given)
 
 

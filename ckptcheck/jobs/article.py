@@ -80,24 +80,12 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
     # A method of this name in the jobs with batch norm.
     normalise: Normalise | None = None
 
-    def updates(self) -> Any:
-        """Return the operation that updates the moving averages in a `session.run` of its own, or None."""
-        return None
-
     def minimise(self, optimizer: Any, loss: Any, global_step: Any) -> Any:
         """Return the train op."""
         return optimizer.minimize(loss, global_step)
 
-    def start(self) -> Any:
-        """Return the operation that sets what does not start at its initial value, or None."""
-        return None
-
-    def ema(self) -> Any:
-        """Return the `ExponentialMovingAverage` that restores are made from, or None."""
-        return None
-
     def network(self) -> Network:
-        """Make placeholders, network, loss and train op."""
+        """Make placeholders, network, loss and train op. A subclass adds what else it has."""
         # tf.cond as TensorFlow 1 had it: one graph, no functions, and steps in half the time.
         tf1.disable_control_flow_v2()
         self.images = tf1.placeholder(tf.float32, [None, *self.data.train_images.shape[1:]], "images")
@@ -117,9 +105,6 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
             optimizer=optimizer,
             learning_rate=rate,
             validation_loss=loss,
-            update_op=self.updates(),
-            ema=self.ema(),
-            start_op=self.start(),
             accuracy=tf.reduce_mean(tf.cast(named, tf.float32)),
         )
 
@@ -141,9 +126,4 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
 
     def _feed(self, batch: Sequence[datasets.Array], is_training: bool, step: int) -> Feed:
         images, labels = batch
-        return {
-            self.images: images,
-            self.labels: labels,
-            self.is_training: is_training,
-            self.training_step: step,
-        }
+        return {self.images: images, self.labels: labels, self.is_training: is_training, self.training_step: step}

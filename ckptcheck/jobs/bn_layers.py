@@ -1,6 +1,5 @@
 """`bn-layers`: the article's second batch norm, on `tf.layers.batch_normalization`."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -18,19 +17,12 @@ class BatchNormLayers(ArticleJob[LayersOptions]):
     Needs tf-keras, and TF_USE_LEGACY_KERAS=1 in the environment before `tf.layers` is first used.
     """
 
-    @property
-    def restores(self) -> Sequence[str]:
-        """The restores that need no `ExponentialMovingAverage`."""
-        return RESTORES_WITHOUT_EMA
+    restores = RESTORES_WITHOUT_EMA
 
     def normalise(self, net: Any, name: str, is_convolution: bool) -> Any:
         """Normalise over all axes but the last."""
         return tf1.layers.batch_normalization(
-            net,
-            momentum=self.options.decay,
-            epsilon=self.options.epsilon,
-            training=self.is_training,
-            name=f"{name}/bn",
+            net, momentum=self.options.decay, epsilon=self.options.epsilon, training=self.is_training, name=f"{name}/bn"
         )
 
     def minimise(self, optimizer: Any, loss: Any, global_step: Any) -> Any:

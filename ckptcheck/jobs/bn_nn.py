@@ -1,9 +1,11 @@
 """`bn-nn`: the article's own batch norm, on `tf.nn` and `tf.train.ExponentialMovingAverage`."""
 
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 
+from ckptcheck.adapters.tf1 import Network
 from ckptcheck.jobs.article import ArticleJob
 from ckptcheck.jobs.options import EmaOptions
 
@@ -31,9 +33,7 @@ class BatchNormNN(ArticleJob[EmaOptions]):
             average.apply([mean, variance])  # makes the variables; the operation that is run is made in `update_op`
             self.averages.append((average, [mean, variance]))
             used_mean, used_variance = tf1.cond(
-                self.is_training,
-                lambda: (mean, variance),
-                lambda: (average.average(mean), average.average(variance)),
+                self.is_training, lambda: (mean, variance), lambda: (average.average(mean), average.average(variance))
             )
             gamma = tf1.get_variable(f"{name}/bn/gamma", [net.shape[-1]], initializer=tf1.ones_initializer())
             beta = tf1.get_variable(f"{name}/bn/beta", [net.shape[-1]], initializer=tf1.zeros_initializer())
@@ -51,14 +51,17 @@ class BatchNormNN(ArticleJob[EmaOptions]):
         taken behind layers that are normalised by the very averages being updated. Left to chance, as in the article, some
         reads come before and some after the update, and two runs of one seed differ in their last digits.
         """
-        taken = [tensor for _, tensors in self.averages for tensor in tensors]
-        with tf.control_dependencies(taken):
+        with tf.control_dependencies([tensor for _, tensors in self.averages for tensor in tensors]):
             return tf.group(*(average.apply(tensors) for average, tensors in self.averages))
 
     def minimise(self, optimizer: Any, loss: Any, global_step: Any) -> Any:
         """Return the train op, which updates the moving averages only where the update is fused."""
         with tf.control_dependencies([self.update_op()] if self.options.update == "fused" else []):
             return optimizer.minimize(loss, global_step)
+
+    def network(self) -> Network:
+        """Return the article's network, with what moves and starts the averages."""
+        return replace(super().network(), update_op=self.updates(), start_op=self.start(), ema=self.ema())
 
     def updates(self) -> Any:
         """Return the update of the moving averages for a `session.run` of its own, unless it is fused."""

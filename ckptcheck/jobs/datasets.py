@@ -14,6 +14,7 @@ from ckptcheck.errors import NotVerifiedError, UsageError
 
 Array = np.ndarray[Any, Any]
 
+# They are fetched, and TensorFlow is needed to read them.
 KERAS_NAMES = ("mnist", "fashion_mnist", "cifar10")
 VALIDATION_SHARE = 0.2
 SMALLEST_SIDE = 4  # the article's network halves the image twice
@@ -32,12 +33,10 @@ class Dataset:
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Return the number of whole batches in the training part."""
-        steps = len(self.train_images) // batch_size
-        if steps == 0:
-            raise UsageError(
-                f"batch_size={batch_size} is larger than the training part of the dataset, {len(self.train_images)} images."
-            )
-        return steps
+        count = len(self.train_images)
+        if count < batch_size:
+            raise UsageError(f"batch_size={batch_size} is larger than the training part of the dataset, {count} images.")
+        return count // batch_size
 
     def batch(self, step: int, batch_size: int, seed: int) -> tuple[Array, Array]:
         """Return the images and labels of training step `step`: a function of (seed, step) alone."""
@@ -52,11 +51,6 @@ def _epoch_order(count: int, seed: int, epoch: int) -> Array:
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
-def is_local(name: str) -> bool:
-    """Return whether the dataset can be read without the network and without TensorFlow."""
-    return name not in KERAS_NAMES
-
-
 def load(name: str) -> Dataset:
     """Load a dataset by name (`digits`, `mnist`, `fashion_mnist`, `cifar10`) or from an `.npz` file with `x` and `y`.
 
@@ -64,12 +58,10 @@ def load(name: str) -> Dataset:
         UsageError: there is no such dataset, or the file is not what is asked for; the text says which part is wrong.
         NotVerifiedError: a dataset that has to be fetched could not be.
     """
-    if name == "digits":
-        return _split(*_read(_shipped_file()))
     if name in KERAS_NAMES:
         return _split(*_fetch(name))
-    if name.endswith(".npz"):
-        return _split(*_read(Path(name)))
+    if name == "digits" or name.endswith(".npz"):
+        return _split(*_read(_shipped_file() if name == "digits" else Path(name)))
     raise UsageError(
         f"There is no dataset called {name!r}. Known: digits, {', '.join(KERAS_NAMES)}, or the path of an .npz file "
         "with the arrays x and y."
@@ -106,27 +98,18 @@ def _read(path: Path) -> tuple[Array, Array]:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             missing = {"x", "y"} - set(file.files)
             if missing:
-                raise UsageError(
-                    f"The dataset {path} lacks the array {' and '.join(sorted(missing))}; it holds {_listed(file.files)}."
-                )
+                lacking, held = " and ".join(sorted(missing)), ", ".join(sorted(file.files)) or "no array"
+                raise UsageError(f"The dataset {path} lacks the array {lacking}; it holds {held}.")
             images, labels = file["x"], file["y"]
     except FileNotFoundError:
         raise UsageError(f"There is no dataset file {path}.") from None
+    except UsageError:
+        raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        if isinstance(error, UsageError):
-            raise
         raise UsageError(f"The dataset {path} cannot be read as an .npz file of plain arrays: {error}.") from error
-    return _checked(path, images, labels)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(sorted(names)) if names else "no array"
-
-
-def _checked(path: Path, images: Array, labels: Array) -> tuple[Array, Array]:
-    for wrong in (_wrong_images(images), _wrong_labels(images, labels)):
-        if wrong:
-            raise UsageError(f"The dataset {path} cannot be used: {wrong}")
+    wrong = _wrong_images(images) or _wrong_labels(images, labels)
+    if wrong:
+        raise UsageError(f"The dataset {path} cannot be used: {wrong}")
     return images, labels
 
 
@@ -165,6 +148,5 @@ def _split(images: Array, labels: Array) -> Dataset:
     order = np.random.default_rng(SPLIT_SEED).permutation(len(pixels))
     pixels, numbers = pixels[order], labels[order].astype(np.int64)
     validation = max(1, round(len(pixels) * VALIDATION_SHARE))
-    return Dataset(
-        pixels[validation:], numbers[validation:], pixels[:validation], numbers[:validation], int(numbers.max()) + 1
-    )
+    classes = int(numbers.max()) + 1
+    return Dataset(pixels[validation:], numbers[validation:], pixels[:validation], numbers[:validation], classes)

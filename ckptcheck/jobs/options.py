@@ -1,5 +1,6 @@
 """The options of the shipped jobs: their names, defaults and checks."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -7,29 +8,21 @@ from ckptcheck.job.options import JobOptions, option
 from ckptcheck.jobs import datasets
 
 
-def _number(given: str) -> float:
+def _positive(given: str, end: float = math.inf, what: str = "finite number above 0") -> float:
     try:
-        return float(given)
+        value = float(given)
     except ValueError:
         raise ValueError("must be a number") from None
+    if not 0 < value < end:
+        raise ValueError(f"must be a {what}")
+    return value
 
 
 def _fraction(given: str) -> float:
-    value = _number(given)
-    if not 0 < value < 1:
-        raise ValueError("must be a number above 0 and below 1")
-    return value
-
-
-def _positive(given: str) -> float:
-    value = _number(given)
-    if not 0 < value < float("inf"):
-        raise ValueError("must be a finite number above 0")
-    return value
+    return _positive(given, 1, "number above 0 and below 1")
 
 
 def _whole(given: str) -> int:
-    """Read a whole number, as a seed is."""
     if not given.isdecimal() or int(given) >= 2**31:
         raise ValueError("must be a whole number from 0 to 2147483647")
     return int(given)
@@ -74,19 +67,13 @@ class Options(JobOptions):
 
     def steps_per_epoch(self) -> int | None:
         """Return the number of whole batches in the training part of the dataset; None where it has to be fetched."""
-        return datasets.load(self.dataset).steps_per_epoch(self.batch_size) if datasets.is_local(self.dataset) else None
+        if self.dataset in datasets.KERAS_NAMES:
+            return None
+        return datasets.load(self.dataset).steps_per_epoch(self.batch_size)
 
 
 @dataclass(frozen=True)
-class BatchNormOptions(Options):
-    """Options of the jobs with batch norm."""
-
-    decay: float = option(0.99, _fraction, "decay of the moving averages")
-    epsilon: float = option(1e-5, _positive, "added to the variance before the square root")
-
-
-@dataclass(frozen=True)
-class LayersOptions(BatchNormOptions):
+class LayersOptions(Options):
     """Options of the job on `tf.layers`, with that API's own default for epsilon.
 
     Its moving averages have no warm-up: with the article's decay of 0.99 they are still half at their initial values when
@@ -98,9 +85,11 @@ class LayersOptions(BatchNormOptions):
 
 
 @dataclass(frozen=True)
-class EmaOptions(BatchNormOptions):
+class EmaOptions(Options):
     """Options of the jobs whose moving averages are an `ExponentialMovingAverage`."""
 
+    decay: float = option(0.99, _fraction, "decay of the moving averages")
+    epsilon: float = option(1e-5, _positive, "added to the variance before the square root")
     num_updates: bool = option(True, _switch, "on: the decay starts low, min(decay, (1 + step) / (10 + step)); off: constant")
     update: str = option(
         "separate",

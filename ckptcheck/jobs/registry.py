@@ -1,7 +1,5 @@
 """The shipped jobs: where each is, and what it is expected to do. Importing this loads no framework."""
 
-from collections.abc import Mapping
-
 from ckptcheck.job.shipped import Registry, ShippedJob
 from ckptcheck.jobs.options import EmaOptions, LayersOptions, Options
 from ckptcheck.jobs.recipes.suites import SUITES
@@ -42,6 +40,6 @@ _SHIPPED = (
         ("saver", "trainable"),
     ),
 )
-JOBS: Mapping[str, ShippedJob] = {job.name: job for job in _SHIPPED}
+JOBS = {job.name: job for job in _SHIPPED}
 DEFAULT_JOBS = ("bn-nn", "bn-layers", "bn-polyak")
 REGISTRY = Registry(JOBS, DEFAULT_JOBS, SUITES)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
-from ckptcheck.job.protocol import RestoreRefusedError
+from ckptcheck.job.protocol import POISON, RestoreRefusedError
 from ckptcheck.job.schedule import BOUNDARY_EPOCHS, make_schedule
-from ckptcheck.job.seeds import POISON
 from ckptcheck.job.shipped import make_job
 from ckptcheck.run import environment
 from ckptcheck.run.execution import Execution

@@ -1,6 +1,7 @@
 """Every private name of TensorFlow and Keras that is used here: what they offer no public question for.
 
-Each stands in a function of its own and has a test that fails where the name goes away, or means something else.
+Each stands in a function of its own, first TensorFlow's, then Keras', and has a test that fails where the name goes away, or
+means something else.
 """
 
 from collections.abc import Iterator
@@ -8,12 +9,6 @@ from typing import Any
 
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 from tensorflow.python.framework import config
-
-# The key under which a checkpoint holds the graph of its objects.
-_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-
-
-# --- TensorFlow. -----------------------------------------------------------------------------------------------------
 
 
 def has_deterministic_ops() -> bool:
@@ -39,10 +34,7 @@ def object_graph(reader: Any) -> Any:
 
     TensorFlow reads it for itself; `CheckpointView` shows its nodes, but not the keys under which their values are held.
     """
-    return trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor(_OBJECT_GRAPH))
-
-
-# --- Keras. ----------------------------------------------------------------------------------------------------------
+    return trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
 
 
 def restart_layer_names() -> None:

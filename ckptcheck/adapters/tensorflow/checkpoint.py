@@ -1,7 +1,7 @@
 """TensorFlow 2 training loops of one's own, saved by `tf.train.Checkpoint`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,10 @@ from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.variables import SEED, inner, names_of, poison, state_of
 from ckptcheck.job.protocol import Restored, Step, Tensor
+
+# What has variables, among the attributes of a job.
+_OF_KERAS = (keras.Layer, keras.optimizers.Optimizer, keras.metrics.Metric, keras.random.SeedGenerator)
+_HOLDERS = (*_OF_KERAS, tf.random.Generator, tf.Variable, tf.Module)
 
 
 class CheckpointJob(ABC):
@@ -59,14 +63,21 @@ class CheckpointJob(ABC):
         """Return the value of the attribute `step`, or the number of steps that the optimizer has made."""
         if hasattr(self, "step"):
             return int(self.step)
-        optimizers = [thing for thing in _objects(vars(self)) if isinstance(thing, keras.optimizers.Optimizer)]
+        optimizers = [thing for thing in self._objects() if isinstance(thing, keras.optimizers.Optimizer)]
         if len(optimizers) != 1:
             raise TypeError("which step comes next? Keep a counter in the attribute `step`, or override next_step")
         return int(optimizers[0].iterations)
 
     def state(self) -> Mapping[str, Tensor]:
         """Return every variable of the job's objects, and all others created since the build."""
-        return state_of(list(_objects(vars(self))), self._created.variables())
+        return state_of(self._objects(), self._created.variables())
+
+    def _objects(self) -> list[Any]:
+        """Return what has variables among the attributes, in lists and dictionaries too."""
+        things = (
+            tf.nest.flatten(value) if isinstance(value, list | tuple | dict) else [value] for value in vars(self).values()
+        )
+        return [thing for several in things for thing in several if isinstance(thing, _HOLDERS)]
 
     def save(self, folder: Path, step: int) -> None:
         """Save with a `tf.train.CheckpointManager`."""
@@ -76,11 +87,7 @@ class CheckpointJob(ABC):
         """Restore the newest checkpoint."""
         with self._created.watching():
             held, keys, values = restore_checkpoint(self.checkpoint, tf.train.latest_checkpoint(str(folder)))
-
-        def asked() -> Mapping[str, str]:
-            return keys(names_of(list(_objects(vars(self))), self._created.variables()))
-
-        return Restored(asked, held, values)
+        return Restored(lambda: keys(names_of(self._objects(), self._created.variables())), held, values)
 
     def _first_train(self, step: int) -> Step:
         with self._created.watching():
@@ -117,22 +124,3 @@ def restore_checkpoint(checkpoint: Any, prefix: str | None) -> tuple[list[str], 
 
     held, values = contents(reader)
     return held, keys, values
-
-
-# What has variables, among the attributes of a job.
-_HOLDERS = (
-    keras.Layer,
-    keras.optimizers.Optimizer,
-    keras.metrics.Metric,
-    keras.random.SeedGenerator,
-    tf.random.Generator,
-    tf.Variable,
-    tf.Module,
-)
-
-
-def _objects(attributes: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield what has variables among the attributes of a job, in lists and dictionaries too."""
-    for value in attributes.values():
-        things = tf.nest.flatten(value) if isinstance(value, list | tuple | dict) else [value]
-        yield from (thing for thing in things if isinstance(thing, _HOLDERS))

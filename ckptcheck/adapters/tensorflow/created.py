@@ -18,7 +18,7 @@ class Created:
     """
 
     def __init__(self) -> None:
-        self._found: list[weakref.ref[Any]] = []
+        self._references: list[weakref.ref[Any]] = []
         self.paused = False
 
     @contextmanager
@@ -28,7 +28,7 @@ class Created:
         def create(next_creator: Any, **arguments: Any) -> Any:
             variable = next_creator(**arguments)
             if not self.paused and not _is_no_state(arguments.get("name")):
-                self._found.append(weakref.ref(variable))
+                self._references.append(weakref.ref(variable))
             return variable
 
         with tf.variable_creator_scope(create):
@@ -36,19 +36,17 @@ class Created:
 
     def forget(self, identities: Container[int]) -> None:
         """Take no more note of some variables, given by their identity."""
-        self._found = [each for each in self._found if (variable := each()) is not None and id(variable) not in identities]
+        self._references = [weakref.ref(variable) for variable in self.variables() if id(variable) not in identities]
 
     def variables(self) -> list[Any]:
         """Return those that are still there, in the order in which they were created."""
-        found = (each() for each in self._found)
-        return [each for each in found if each is not None]
+        return [variable for reference in self._references if (variable := reference()) is not None]
 
 
 def _is_no_state(name: str | None) -> bool:
-    """Return whether it is no part of training that is making a variable.
+    """Return whether what is making a variable is no part of training.
 
-    That is a metric of Keras, of which a model that is loaded makes some that it never uses, or a checkpoint, which counts how
-    often it was saved.
+    That is a metric (a model that is loaded makes some that it never uses), or a checkpoint, which counts its saves.
     """
     makers = (keras.metrics.Metric, tf.train.Checkpoint) if name == "save_counter" else keras.metrics.Metric
     frame: Any = sys._getframe(2)

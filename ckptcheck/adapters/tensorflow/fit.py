@@ -16,8 +16,8 @@ import tensorflow as tf
 from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.checkpoint import restore_checkpoint
+from ckptcheck.adapters.tensorflow.contents import values_in
 from ckptcheck.adapters.tensorflow.created import Created
-from ckptcheck.adapters.tensorflow.keras_file import values_in
 from ckptcheck.adapters.tensorflow.variables import SEED, names_of, poison, state_of
 from ckptcheck.adapters.tensorflow.watch import Watch
 from ckptcheck.errors import NotVerifiedError
@@ -90,18 +90,14 @@ class FitJob(ABC):
     def run(self, loop: Loop) -> None:
         """Call `fit` under watch."""
         self.folder = loop.folder
-        self._watch = Watch(loop, self)
-        self._notice_arguments(self.live)
+        self._watch = Watch(loop, self.steps_per_epoch, self._created)
+        self._notice_arguments()
         # A resumed run has the callback of its own restore alone: another one would restore, too.
         ways = self.restores if loop.restore is None else [loop.restore]
         saving = [callback for way in ways for callback in self.callbacks_for(way)] if loop.saves else []
         self._ours = [*saving, self._watch]
         with self._created.watching():
             self.fit(self.live, self._ours, self.initial_epoch)
-
-    def stepped(self) -> None:
-        """Take note that a step was made: what is created from now on is nothing that training began with."""
-        self._created.paused = True
 
     def next_step(self) -> int:
         """Return the position of `fit`: whole epochs, and the batch in the epoch that comes next."""
@@ -114,14 +110,13 @@ class FitJob(ABC):
         data = self._validation if data is None else data
         if data is None:
             raise NotVerifiedError("it shows no validation data: give `validation_data` to fit, or override `validation`")
-        metrics = [variable for metric in self.live.metrics for variable in metric.variables]
-        kept = [np.array(variable) for variable in metrics]
+        kept = [(variable, np.array(variable)) for metric in self.live.metrics for variable in metric.variables]
         arguments = data if isinstance(data, tuple | list) else (data,)
         paused, self._created.paused = self._created.paused, True
         scores = self.live.evaluate(*arguments[:2], verbose=0, return_dict=True)
         self._created.paused = paused
         self.live.reset_metrics()  # those, too, that were made only now
-        for variable, value in zip(metrics, kept, strict=True):
+        for variable, value in kept:
             variable.assign(value)
         return float(scores["loss"])
 
@@ -139,9 +134,13 @@ class FitJob(ABC):
 
     def save(self, folder: Path, step: int) -> None:
         """Save in each way that is no callback's."""
-        for restore in self.restores:
-            if restore in SAVERS:
-                SAVERS[restore](self.live, folder, step)
+        if "keras" in self.restores:
+            self.live.save(folder / f"model-{step}.keras")
+        if "weights" in self.restores:
+            self.live.save_weights(folder / f"model-{step}.weights.h5")
+        if "checkpoint" in self.restores:
+            manager = tf.train.CheckpointManager(self._checkpoint(), str(folder / "checkpoint"), max_to_keep=None)
+            manager.save(checkpoint_number=step)
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
         """Restore in the named way, and go on with the epoch that the checkpoint is of."""
@@ -152,18 +151,23 @@ class FitJob(ABC):
         if restore == "weights":
             path, self.initial_epoch = self._newest(folder, ".weights.h5")
             self.live.load_weights(path)
-        elif restore in ("keras", "model-checkpoint"):
-            newest = self._newest(folder, ".keras") if restore == "keras" else _newest_by_epoch(folder / restore)
-            path, self.initial_epoch = newest
+        elif restore == "keras":
+            path, self.initial_epoch = self._newest(folder, ".keras")
+            self.load_model(path)
+        elif restore == "model-checkpoint":
+            path = max((folder / restore).glob("*.keras"), key=lambda file: int(file.stem))
+            self.initial_epoch = int(path.stem)
             self.load_model(path)
         else:
             raise NotImplementedError(f"override restore to say how {restore!r} is restored")
         return Restored(values=values_in(path))
 
+    def _checkpoint(self) -> Any:
+        return tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer)
+
     def _restore_checkpoint(self, folder: Path) -> Restored:
-        checkpoint = tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer)
         prefix = tf.train.latest_checkpoint(str(folder))
-        held, keys, values = restore_checkpoint(checkpoint, prefix)
+        held, keys, values = restore_checkpoint(self._checkpoint(), prefix)
         self.initial_epoch = int(str(prefix).rsplit("-", 1)[-1]) // self.steps_per_epoch
         return Restored(lambda: keys(names_of([self.live], self._created.variables())), held, values)
 
@@ -200,9 +204,9 @@ class FitJob(ABC):
             return [keras.callbacks.ModelCheckpoint(str(self.folder / "model-checkpoint" / "{epoch}.keras"))]
         return []
 
-    def _notice_arguments(self, model: Any) -> None:
+    def _notice_arguments(self) -> None:
         """Take note of the callbacks and the validation data that `fit` is called with."""
-        original = model.fit
+        original = self.live.fit
         signature = inspect.signature(original)
 
         def fit(*positional: Any, **named: Any) -> Any:
@@ -213,30 +217,8 @@ class FitJob(ABC):
             self._callbacks = [callback for callback in theirs if not any(callback is ours for ours in self._ours)]
             return original(*positional, **{"verbose": 0} | named if "verbose" not in given else named)
 
-        model.fit = fit
+        self.live.fit = fit
 
 
-def _newest_by_epoch(folder: Path) -> tuple[Path, int]:
-    """Return the newest file that is named after its epoch, as `callbacks_for` asks of `ModelCheckpoint`."""
-    path = max(folder.glob("*.keras"), key=lambda file: int(file.stem))
-    return path, int(path.stem)
-
-
-def _save_keras(model: Any, folder: Path, step: int) -> None:
-    model.save(folder / f"model-{step}.keras")
-
-
-def _save_weights(model: Any, folder: Path, step: int) -> None:
-    model.save_weights(folder / f"model-{step}.weights.h5")
-
-
-def _save_checkpoint(model: Any, folder: Path, step: int) -> None:
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
-    tf.train.CheckpointManager(checkpoint, str(folder / "checkpoint"), max_to_keep=None).save(checkpoint_number=step)
-
-
-SAVERS: dict[str, Callable[[Any, Path, int], None]] = {
-    "keras": _save_keras,
-    "weights": _save_weights,
-    "checkpoint": _save_checkpoint,
-}
+def _number(value: Any) -> float:
+    return np.inf if value is None else float(value)  # None: nothing was seen yet that could be best

@@ -1,7 +1,7 @@
 """TensorFlow 1 graphs: a `Session`, a `Saver`, and `ema.variables_to_restore()` behind the `Job` protocol."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,20 @@ import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.contents import contents
-from ckptcheck.job.protocol import Restored, RestoreRefusedError, Score, Step, Tensor
-from ckptcheck.job.seeds import POISON
+from ckptcheck.job.protocol import POISON, Restored, RestoreRefusedError, Score, Step, Tensor
 from ckptcheck.kinds import Kind, is_moving_statistic
 
 tf1 = tf.compat.v1
 
 Feed = dict[Any, Any]
+
+RESTORES = ("saver", "ema", "trainable", "ema-none")
+RESTORES_WITHOUT_EMA = ("saver", "trainable")
+
+# One thread an operation: sums are taken in one order, whatever number of cores the machine has.
+_CONFIG = tf1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+# Run the graph as it is written: rewriting it takes longer than it saves on networks and runs of this size.
+_CONFIG.graph_options.rewrite_options.disable_meta_optimizer = True
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,10 @@ class GraphJob(ABC):
         with self.graph.as_default():
             tf1.set_random_seed(seed % POISON)
             self.net = self.network()
-            self.variables: dict[str, Any] = {variable.op.name: variable for variable in tf1.global_variables()}
+            self.variables = _by_name(tf1.global_variables())
             self.initialise = tf1.global_variables_initializer()
             self.saver = tf1.train.Saver(save_relative_paths=True)
-        self.session = tf1.Session(graph=self.graph, config=_session_config())
+        self.session = tf1.Session(graph=self.graph, config=_CONFIG)
         self.graph.finalize()
         self.session.run(self.initialise)
         if self.net.start_op is not None:
@@ -94,7 +101,7 @@ class GraphJob(ABC):
         """Give every trainable variable other values than a script has that is started again."""
         draw = np.random.default_rng(seed)
         with self.graph.as_default():
-            trainable = {variable.op.name: variable for variable in tf1.trainable_variables()}
+            trainable = _by_name(tf1.trainable_variables())
             for name, value in self.session.run(trainable).items():
                 if value.dtype.kind == "f":
                     trainable[name].load((value + draw.normal(size=value.shape)).astype(value.dtype), self.session)
@@ -134,15 +141,11 @@ class GraphJob(ABC):
     def state(self) -> Mapping[str, Tensor]:
         """Return every global variable of the graph, and the numbers that the optimizer was made with."""
         values = self.session.run(self.variables)
-        tensors = {name: Tensor(self._kinds[name], np.asarray(value)) for name, value in values.items()}
-        return {**tensors, **self._settings}
-
-    @property
-    def _settings(self) -> Mapping[str, Tensor]:
-        return {
+        settings = {
             f"{self.net.optimizer.get_name()}/{name}": Tensor(Kind.HYPERPARAMETER, np.array(value))
             for name, value in _internals.settings(self.net.optimizer)
         }
+        return {name: Tensor(self._kinds[name], np.asarray(value)) for name, value in values.items()} | settings
 
     def save(self, folder: Path, step: int) -> None:
         """Save with a plain `Saver`: every global variable."""
@@ -157,7 +160,7 @@ class GraphJob(ABC):
         # Restore operations are added to a graph that training keeps finalized.
         _internals.unfinalize(self.graph)
         with self.graph.as_default():
-            key_to_variable = _MAPS[restore](self.net)
+            key_to_variable = _variables_by_key(self.net, restore)
             saver = self.saver if restore == "saver" else tf1.train.Saver(key_to_variable)
             asked = {variable.op.name: key for key, variable in key_to_variable.items()}
             held, values = contents(tf.train.load_checkpoint(prefix))
@@ -170,11 +173,10 @@ class GraphJob(ABC):
 
     def _classify(self) -> dict[str, Kind]:
         with self.graph.as_default():  # the optimizer shows only the variables of the default graph
-            slots = {variable.op.name for variable in self.net.optimizer.variables()}
-            weights = {variable.op.name for variable in tf1.trainable_variables()}
+            slots, weights = _by_name(self.net.optimizer.variables()), _by_name(tf1.trainable_variables())
         return {name: self._kind(name, slots, weights) for name in self.variables}
 
-    def _kind(self, name: str, slots: set[str], weights: set[str]) -> Kind:
+    def _kind(self, name: str, slots: Container[str], weights: Container[str]) -> Kind:
         if name in slots:
             return Kind.SLOT
         if name == self.net.global_step.op.name:
@@ -187,38 +189,14 @@ class GraphJob(ABC):
         return Kind.WEIGHT if name in weights else Kind.OTHER
 
 
-def _all_variables(_: Network) -> dict[str, Any]:
-    return {variable.op.name: variable for variable in tf1.global_variables()}
+def _variables_by_key(network: Network, restore: str) -> dict[str, Any]:
+    """Return what a restore gives to `Saver`."""
+    if restore == "ema":
+        return dict(network.ema.variables_to_restore())
+    if restore == "ema-none":
+        return dict(network.ema.variables_to_restore(moving_avg_variables=[]))
+    return _by_name({"saver": tf1.global_variables, "trainable": tf1.trainable_variables}[restore]())
 
 
-def _averages(network: Network) -> dict[str, Any]:
-    averages: dict[str, Any] = network.ema.variables_to_restore()
-    return averages
-
-
-def _trainable(_: Network) -> dict[str, Any]:
-    return {variable.op.name: variable for variable in tf1.trainable_variables()}
-
-
-def _no_averages(network: Network) -> dict[str, Any]:
-    averages: dict[str, Any] = network.ema.variables_to_restore(moving_avg_variables=[])
-    return averages
-
-
-# A restore is a map from checkpoint key to variable: what `Saver` is given.
-_MAPS: dict[str, Callable[[Network], dict[str, Any]]] = {
-    "saver": _all_variables,
-    "ema": _averages,
-    "trainable": _trainable,
-    "ema-none": _no_averages,
-}
-RESTORES = tuple(_MAPS)
-RESTORES_WITHOUT_EMA = ("saver", "trainable")
-
-
-def _session_config() -> Any:
-    # One thread an operation: sums are taken in one order, whatever number of cores the machine has.
-    config = tf1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
-    # Run the graph as it is written: rewriting it takes longer than it saves on networks and runs of this size.
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
-    return config
+def _by_name(variables: Iterable[Any]) -> dict[str, Any]:
+    return {variable.op.name: variable for variable in variables}

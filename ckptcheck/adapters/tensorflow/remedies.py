@@ -79,9 +79,9 @@ DATA = (
 
 
 REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
-    "statistics-never-move": (
-        Remedy("Call the model with training=True in the training step; see that no layer is frozen.", KERAS),
-        Remedy("Call the model with training=True in the training step; see that no layer is frozen.", TF2),
+    "statistics-never-move": tuple(
+        Remedy("Call the model with training=True in the training step; see that no layer is frozen.", framework)
+        for framework in (KERAS, TF2)
     ),
     "moving-statistics-lost": (
         *_in_graphs("Save every variable: tf.train.Saver() instead of a Saver over tf.trainable_variables()."),
@@ -89,10 +89,8 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     "shadows-in-weights": (
         Remedy(
-            (
-                "Save while the weights are in their place: a callback that saves must come before SwapEMAWeights in the "
-                "list, or SwapEMAWeights must not swap at the end of an epoch."
-            ),
+            "Save while the weights are in their place: a callback that saves must come before SwapEMAWeights in the "
+            "list, or SwapEMAWeights must not swap at the end of an epoch.",
             KERAS,
         ),
         Remedy("Save while the weights are in their place, not while their averages are swapped in.", TF2),
@@ -100,17 +98,12 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     "shadows-lost": (
         *_in_graphs(
             "Save every variable, the shadows included: tf.train.Saver().",
-            (
-                "To train on, restore with tf.train.Saver(): ema.variables_to_restore() fills the weights from the shadows "
-                "and leaves the shadows themselves out."
-            ),
+            "To train on, restore with tf.train.Saver(): ema.variables_to_restore() fills the weights from the shadows "
+            "and leaves the shadows themselves out.",
         ),
         *TRACKED_OR_WHOLE,
     ),
-    "weights-lost": (
-        *_in_graphs("Save every variable: tf.train.Saver()."),
-        *TRACKED_OR_WHOLE,
-    ),
+    "weights-lost": (*_in_graphs("Save every variable: tf.train.Saver()."), *TRACKED_OR_WHOLE),
     "slots-lost": (
         *_in_graphs("Save the optimizer's variables too: make the Saver after the optimizer, over all global variables."),
         _in_fit(
@@ -129,20 +122,15 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         *_in_graphs("Save the accumulators, too, or save right after an update only."),
         _in_loops("Pass the accumulators to tf.train.Checkpoint(…), or save right after an update only."),
     ),
-    "generators-restarted": (
-        *_in_graphs("Save the state of every random generator.", unknown=HIDDEN_GENERATOR),
-        *GENERATORS,
-    ),
+    "generators-restarted": (*_in_graphs("Save the state of every random generator.", unknown=HIDDEN_GENERATOR), *GENERATORS),
     "generators-reseeded": (
         *_in_graphs("Save the state of every random generator, and seed none after the restore.", unknown=HIDDEN_GENERATOR),
         *GENERATORS,
     ),
     "python-state-lost": (
         Remedy(
-            (
-                "Callbacks forget: keep what they remember in variables of the model (a subclass that assigns them), or use a "
-                "schedule that follows from the optimizer's iterations."
-            ),
+            "Callbacks forget: keep what they remember in variables of the model (a subclass that assigns them), or use a "
+            "schedule that follows from the optimizer's iterations.",
             KERAS,
         ),
     ),
@@ -160,17 +148,12 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     "wrong-first-step": (
         Remedy(
-            (
-                "fit begins an epoch with its first step, whatever was saved in the middle of it. Save at the end of epochs "
-                "only, and make them short: steps_per_epoch sets their length."
-            ),
+            "fit begins an epoch with its first step, whatever was saved in the middle of it. Save at the end of epochs "
+            "only, and make them short: steps_per_epoch sets their length.",
             KERAS,
         ),
     ),
-    "data-restarted": (*DATA,),
-    "data-order": (*DATA,),
-    "examples-lost": (*DATA,),
-    "batches-differ": (*DATA,),
+    **dict.fromkeys(("data-restarted", "data-order", "examples-lost", "batches-differ"), DATA),
     "mode-differs": (
         Remedy("Set layer.trainable as it was when the checkpoint was saved, before compile.", KERAS),
         Remedy("Call the model with training=True in the training step, and set trainable as it was.", TF2),

@@ -47,11 +47,7 @@ def _settings(objects: Sequence[Any]) -> Iterator[tuple[str, float]]:
 
 
 def poison(variables: Iterable[Any], seed: int) -> None:
-    """Give every trainable variable other values than its own.
-
-    A process that is started again sets the seeds that its program sets, so only its weights may differ from the control's;
-    were they not to differ, a restore that does nothing could look like one that works.
-    """
+    """Give every trainable variable other values than its own, see `ckptcheck.job.protocol.POISON`."""
     draw = np.random.default_rng(seed)
     for variable in variables:
         if variable.trainable and tf.as_dtype(variable.dtype).is_floating:
@@ -102,7 +98,8 @@ def _variables_of(thing: Any) -> Iterator[Named]:
 
 
 def _of_variable(variable: Any) -> Named:
-    return _name(variable), _kind(_name(variable), variable), variable
+    name = str(variable.path) if isinstance(variable, keras.Variable) else str(variable.name).removesuffix(":0")
+    return name, _kind(name, variable), variable
 
 
 def _of_model(model: Any, place: str) -> Iterator[Named]:
@@ -133,8 +130,8 @@ def _of_layer(layer: Any, place: str) -> Iterator[Named]:
             yield from _of_layer(part, f"{place}{part.name}/")
 
 
-def _of_metric(metric: Any) -> Iterator[Named]:
-    yield from ((f"metrics/{metric.name}/{variable.name}", Kind.METRIC, variable) for variable in metric.variables)
+def _of_metric(metric: Any) -> list[Named]:
+    return [(f"metrics/{metric.name}/{variable.name}", Kind.METRIC, variable) for variable in metric.variables]
 
 
 def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[Named]:
@@ -148,26 +145,17 @@ def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[Named]:
     for variable in optimizer.variables:
         prefix = next((prefix for prefix in weights if variable.name.startswith(prefix)), None)
         name = variable.name if prefix is None else f"{weights[prefix]}/{variable.name.removeprefix(prefix)}"
-        kind = kinds.get(id(variable))
-        if kind is None:
-            kind = _kind_of_own(inside, variable) if prefix is None else Kind.SLOT
-        yield f"{inside.name}/{name}", kind, variable
+        is_count = prefix is None and _is_whole(variable) and _is_single(variable)
+        yield f"{inside.name}/{name}", kinds.get(id(variable), Kind.COUNTER if is_count else Kind.SLOT), variable
 
 
 def _kinds_by_identity(optimizer: Any, inside: Any) -> dict[int, Kind]:
-    """Return the kinds of what an optimizer, and one that wraps it, hold beside slots."""
-    kinds: dict[int, Kind] = {}
+    """Return the kinds of what an optimizer, and one that wraps it, hold beside slots and counters."""
+    kinds = {id(_internals.rate_variable_of(inside)): Kind.HYPERPARAMETER}
     if inside is not optimizer:
         kinds |= {id(getattr(optimizer, name, None)): Kind.LOSS_SCALE for name in ("step_counter", "dynamic_scale")}
     kinds |= {id(variable): Kind.ACCUMULATOR for variable in _internals.accumulators_of(inside)}
     return kinds | {id(variable): Kind.SHADOW for variable in _internals.averages_of(inside)}
-
-
-def _kind_of_own(optimizer: Any, variable: Any) -> Kind:
-    """Return the kind of a variable that an optimizer has for itself, and not for a weight."""
-    if variable is _internals.rate_variable_of(optimizer):
-        return Kind.HYPERPARAMETER
-    return Kind.COUNTER if _is_whole(variable) and _is_single(variable) else Kind.SLOT
 
 
 def _kind(name: str, variable: Any) -> Kind:
@@ -185,10 +173,6 @@ def _is_single(variable: Any) -> bool:
 def inner(variable: Any) -> Any:
     """Return TensorFlow's variable of a variable of Keras."""
     return variable.value if isinstance(variable, keras.Variable) else variable
-
-
-def _name(variable: Any) -> str:
-    return str(variable.path) if isinstance(variable, keras.Variable) else str(variable.name).removesuffix(":0")
 
 
 def _taken(name: str, taken: set[str]) -> str:

@@ -1,13 +1,14 @@
 """The callback that tells of the steps of `fit`, and the train step that is made to show what it does."""
 
 import math
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Loop, Step
 
@@ -15,22 +16,14 @@ from ckptcheck.job.protocol import Loop, Step
 SHOWN = "ckptcheck"
 
 
-class Watched(Protocol):
-    """The job whose `fit` is watched."""
-
-    steps_per_epoch: int
-
-    def stepped(self) -> None:
-        """Take note that a step was made."""
-
-
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]
     """Tells a loop of the steps of `fit`: loss, batch and learning rate of each."""
 
-    def __init__(self, loop: Loop, job: Watched) -> None:
+    def __init__(self, loop: Loop, steps_per_epoch: int, created: Created) -> None:
         super().__init__()
         self._loop = loop
-        self._job = job
+        self._steps_per_epoch = steps_per_epoch
+        self._created = created
         self._shown: Any = None
         self._loss: Any = None
         self.position = 0
@@ -47,9 +40,9 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 "steps_per_execution=1"
             )
         steps = self.params.get("steps")
-        if steps is not None and steps != self._job.steps_per_epoch:
+        if steps is not None and steps != self._steps_per_epoch:
             raise NotVerifiedError(
-                f"its steps_per_epoch is {self._job.steps_per_epoch}, but an epoch of its fit has {steps} batches. "
+                f"its steps_per_epoch is {self._steps_per_epoch}, but an epoch of its fit has {steps} batches. "
                 f"Write steps_per_epoch = {steps}"
             )
         optimizer = model.optimizer
@@ -65,34 +58,33 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Tell that a step comes."""
-        if self._ended == self._job.steps_per_epoch:
+        if self._ended == self._steps_per_epoch:
             return  # of data whose length is not known Keras asks for one batch more
         self._announced = True
-        self.position = self._epoch * self._job.steps_per_epoch + batch
+        self.position = self._epoch * self._steps_per_epoch + batch
         self._loop.before_step()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Tell what the step did."""
         if not self._announced:
             raise NotVerifiedError(
-                f"its steps_per_epoch is {self._job.steps_per_epoch}, but an epoch of its fit has more batches than that"
+                f"its steps_per_epoch is {self._steps_per_epoch}, but an epoch of its fit has more batches than that"
             )
         self._announced = False
         self._ended += 1
-        self._job.stepped()
+        self._created.paused = True  # what is created from now on is nothing that training began with
         if self._shown is None:
             self._loop.after_step(Step(loss=(logs or {}).get("loss", "not shown")))
             return
         numbers, *data = self._shown
         loss, rate = numbers.numpy().tolist()
-        arrays = [_as_array(tensor) for tensor in data]
-        self._loop.after_step(Step(loss, arrays, learning_rate=None if math.isnan(rate) else rate))
+        self._loop.after_step(Step(loss, list(map(_as_array, data)), learning_rate=None if math.isnan(rate) else rate))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Tell that this is where people save."""
-        if self._ended != self._job.steps_per_epoch:
+        if self._ended != self._steps_per_epoch:
             raise NotVerifiedError(
-                f"its steps_per_epoch is {self._job.steps_per_epoch}, but epoch {epoch} of its fit had {self._ended} batches"
+                f"its steps_per_epoch is {self._steps_per_epoch}, but epoch {epoch} of its fit had {self._ended} batches"
             )
         self._loop.may_save()
 

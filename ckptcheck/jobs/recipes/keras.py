@@ -27,20 +27,20 @@ class Plain(FitJob):
 
     restores: Sequence[str] = ("keras", "weights", "weights-built", "checkpoint", "backup", "model-checkpoint")
     steps_per_epoch = STEPS
+    # What recipes below differ in.
+    shuffle = synchronized = False
 
     def __init__(self, options: RecipeOptions) -> None:
         self.options = options
 
     def layers(self) -> list[Any]:
-        """Return the hidden layers."""
-        return [keras.layers.Conv2D(8, 3, use_bias=False), keras.layers.BatchNormalization(), keras.layers.ReLU()]
+        norm = keras.layers.BatchNormalization(synchronized=self.synchronized)
+        return [keras.layers.Conv2D(8, 3, use_bias=False), norm, keras.layers.ReLU()]
 
     def optimizer(self) -> Any:
-        """Return the optimizer."""
         return keras.optimizers.Adam(1e-2)
 
     def model(self) -> Any:
-        """Return the compiled model."""
         head = [keras.layers.Flatten(), keras.layers.Dense(10)]
         model = keras.Sequential([keras.Input((8, 8, 1)), *self.layers(), *head])
         model.compile(self.optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
@@ -52,9 +52,11 @@ class Plain(FitJob):
         return digits.validation_images[:128], digits.validation_labels[:128]
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train in a fixed order."""
+        """Train, in a fixed order unless it is to be shuffled."""
         x, y = images()
-        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=[*callbacks])
+        model.fit(
+            x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=self.shuffle, initial_epoch=initial_epoch, callbacks=[*callbacks]
+        )
 
     def save(self, folder: Path, step: int) -> None:
         """Save in the ways of Keras; `weights-built` is saved as `weights` is."""
@@ -71,13 +73,12 @@ class Plain(FitJob):
         return super().restore(folder, restore)
 
 
-class WithDropout(Plain):
+class Dropout(Plain):
     """A layer that draws random numbers."""
 
     restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup", "checkpoint-with-seeds")
 
     def layers(self) -> list[Any]:
-        """Return the hidden layers, and Dropout."""
         return [*super().layers(), keras.layers.Dropout(0.3)]
 
     def checkpoint_with_seeds(self) -> Any:
@@ -91,7 +92,6 @@ class WithDropout(Plain):
         self.checkpoint_with_seeds().write(str(folder / f"with-seeds-{step // STEPS}"))
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
-        """Restore it."""
         if restore != "checkpoint-with-seeds":
             return super().restore(folder, restore)
         self.initial_epoch = max(int(index.stem.rpartition("-")[2]) for index in folder.glob("with-seeds-*.index"))
@@ -106,7 +106,6 @@ class MidEpoch(Plain):
     boundary_epochs = 2.5
 
     def callbacks_for(self, restore: str) -> list[Any]:
-        """Return a callback that saves every four steps."""
         return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"), save_freq=STEPS // 2)]
 
 
@@ -127,15 +126,11 @@ class ShortEpochs(Plain):
             model.fit(x[part], y[part], batch_size=BATCH, shuffle=False, **arguments)
 
 
-class Shuffled(Plain):
-    """The default of `fit`."""
+class Shuffle(Plain):
+    """The default of `fit`: an order that is drawn in each epoch."""
 
     restores: Sequence[str] = ("backup", "keras")
-
-    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train in an order that is drawn in each epoch."""
-        x, y = images()
-        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
+    shuffle = True
 
 
 class TfData(Plain):
@@ -144,16 +139,10 @@ class TfData(Plain):
     restores: Sequence[str] = ("backup",)
     reshuffles = True
 
-    def data(self) -> Any:
-        """Return the pipeline."""
-        shuffled = tf.data.Dataset.from_tensor_slices(images()).shuffle(
-            BATCH * STEPS, seed=1, reshuffle_each_iteration=self.reshuffles
-        )
-        return shuffled.batch(BATCH).prefetch(2)
-
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train on it."""
-        model.fit(self.data(), epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
+        data = tf.data.Dataset.from_tensor_slices(images())
+        data = data.shuffle(BATCH * STEPS, seed=1, reshuffle_each_iteration=self.reshuffles).batch(BATCH).prefetch(2)
+        model.fit(data, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
 
 
 class TfDataOneOrder(TfData):
@@ -168,7 +157,6 @@ class OrderByEpoch(Plain):
     restores: Sequence[str] = ("keras",)
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Call `fit` for each epoch."""
         data = tf.data.Dataset.from_tensor_slices(images())
         for epoch in range(initial_epoch, EPOCHS):
             shuffled = data.shuffle(BATCH * STEPS, seed=epoch).batch(BATCH)
@@ -181,23 +169,21 @@ class Ema(Plain):
     restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup")
 
     def optimizer(self) -> Any:
-        """Return an optimizer that averages the weights."""
         return keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.9)
 
 
-class SwapFirst(Ema):
+class EmaSwapFirst(Ema):
     """The averages are swapped in at the end of each epoch, before the backup is made."""
 
     restores: Sequence[str] = ("backup",)
     swap_first = True
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train with the callback that swaps, before or after those that save."""
         swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
         super().fit(model, [*swap, *callbacks] if self.swap_first else [*callbacks[:-1], *swap, callbacks[-1]], initial_epoch)
 
 
-class SwapLast(SwapFirst):
+class EmaSwapLast(EmaSwapFirst):
     """The backup is made of the weights that are trained, but swapping rounds them: Keras adds and subtracts."""
 
     swap_first = False
@@ -227,13 +213,12 @@ class SwapByCopy(keras.callbacks.Callback):  # type: ignore[misc]
         self.swapped = not self.swapped
 
 
-class SwapCopied(Ema):
+class EmaSwapCopied(Ema):
     """The backup comes first, and the swap does not round."""
 
     restores: Sequence[str] = ("backup",)
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train with the callback that swaps after the backup."""
         super().fit(model, [*callbacks[:-1], SwapByCopy(), callbacks[-1]], initial_epoch)
 
 
@@ -245,11 +230,9 @@ class Plateau(Plain):
     settings: Mapping[str, Any] = {"monitor": "loss", "factor": 0.5, "patience": 2, "min_delta": 10.0}
 
     def plateau(self, model: Any) -> Any:
-        """Return the callback."""
         return keras.callbacks.ReduceLROnPlateau(**self.settings)
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train with it."""
         super().fit(model, [self.plateau(model), *callbacks], initial_epoch)
 
 
@@ -261,13 +244,11 @@ class PlateauInVariables(keras.callbacks.ReduceLROnPlateau):  # type: ignore[mis
         self.kept = kept
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Remember again."""
         super().on_train_begin(logs)
         best, wait, cooldown = np.array(self.kept.memory)
         self.best, self.wait, self.cooldown_counter = float(best), int(wait), int(cooldown)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Note down what is remembered."""
         super().on_epoch_end(epoch, logs)
         self.kept.memory.assign([self.best, self.wait, self.cooldown_counter])
 
@@ -277,12 +258,10 @@ class Memory(keras.layers.Layer):  # type: ignore[misc]
     """A layer that does nothing but hold three numbers."""
 
     def build(self, shape: Any) -> None:
-        """Make the variable."""
         start = keras.initializers.Constant([np.inf, 0, 0])
         self.memory = self.add_weight(shape=(3,), initializer=start, trainable=False, name="memory", dtype="float32")
 
     def call(self, inputs: Any) -> Any:
-        """Pass the inputs on."""
         return inputs
 
 
@@ -292,11 +271,9 @@ class PlateauSaved(Plateau):
     restores: Sequence[str] = ("keras",)
 
     def layers(self) -> list[Any]:
-        """Return the hidden layers, and one that remembers."""
         return [*super().layers(), Memory(name="plateau")]
 
     def plateau(self, model: Any) -> Any:
-        """Return the callback, with the layer that holds what it remembers."""
         return PlateauInVariables(model.get_layer("plateau"), **self.settings)
 
 
@@ -306,7 +283,6 @@ class Schedule(Plain):
     restores: Sequence[str] = ("keras", "weights", "checkpoint")
 
     def optimizer(self) -> Any:
-        """Return an optimizer with a schedule."""
         return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, STEPS * EPOCHS))
 
 
@@ -314,15 +290,8 @@ class TwoReplicas(Plain):
     """Two replicas on two logical devices of the processor."""
 
     restores: Sequence[str] = ("weights-built", "checkpoint")
-    synchronized = False
-
-    def layers(self) -> list[Any]:
-        """Return the hidden layers."""
-        norm = keras.layers.BatchNormalization(synchronized=self.synchronized)
-        return [keras.layers.Conv2D(8, 3, use_bias=False), norm, keras.layers.ReLU()]
 
     def model(self) -> Any:
-        """Make the model for two replicas."""
         processor = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
         with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():

@@ -14,6 +14,7 @@ from ckptcheck.jobs.datasets import load
 from ckptcheck.jobs.options import RecipeOptions
 
 BATCH, STEPS = 32, 8
+ALL = ("model", "optimizer", "iterator", "step")
 
 
 class Loop(CheckpointJob):
@@ -31,14 +32,13 @@ class Loop(CheckpointJob):
 
     # What is passed to the checkpoint, by the name of the restore: attributes of this job.
     passed: Mapping[str, Sequence[str]] = {
-        "all": ("model", "optimizer", "iterator", "step"),
+        "all": ALL,
         "without-optimizer": ("model", "iterator", "step"),
         "without-iterator": ("model", "optimizer", "step"),
         "without-step": ("model", "optimizer", "iterator"),
     }
 
     def layers(self) -> list[Any]:
-        """Return the layers."""
         return [
             keras.layers.Conv2D(8, 3),
             keras.layers.BatchNormalization(),
@@ -48,53 +48,41 @@ class Loop(CheckpointJob):
         ]
 
     def make_model(self) -> Any:
-        """Return the model: what can be called, and what is passed to a checkpoint."""
         return keras.Sequential([keras.Input((8, 8, 1)), *self.layers()])
 
     def setup(self) -> Any:
         """Make everything. A checkpoint is made for each way to save."""
         digits = load("digits")
         pairs = (digits.train_images[: BATCH * STEPS], digits.train_labels[: BATCH * STEPS])
-        data = tf.data.Dataset.from_tensor_slices(pairs).shuffle(BATCH * STEPS, seed=1).batch(BATCH).repeat()
-        self.iterator = iter(data)
+        self.iterator = iter(tf.data.Dataset.from_tensor_slices(pairs).shuffle(BATCH * STEPS, seed=1).batch(BATCH).repeat())
         self.model = self.make_model()
         self.optimizer = keras.optimizers.Adam(1e-2)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        self.checkpoints = {restore: self.checkpoint_of(restore) for restore in self.passed}
+        self.checkpoints = {
+            restore: tf.train.Checkpoint(**{name: getattr(self, name) for name in names})
+            for restore, names in self.passed.items()
+        }
         self.function = tf.function(self.update)
         return next(iter(self.checkpoints.values()))
-
-    def checkpoint_of(self, restore: str) -> Any:
-        """Return the checkpoint for one way to save."""
-        return tf.train.Checkpoint(**{name: getattr(self, name) for name in self.passed[restore]})
-
-    def predict(self, x: Any, *, training: bool) -> Any:
-        """Return the network's outputs."""
-        return self.model(x, training=training)
-
-    def weights(self) -> list[Any]:
-        """Return what is trained."""
-        return list(self.model.trainable_variables)
 
     def update(self, x: Any, y: Any) -> Any:
         """Take one step; return the loss before it."""
         with tf.GradientTape() as tape:
-            outputs = self.predict(x, training=True)
+            outputs = self.model(x, training=True)
             loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True))
-        weights = self.weights()
+        weights = self.model.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         self.step.assign_add(1)
         return loss
 
     def train(self, step: int) -> Step:
-        """Take a batch from the iterator, and a step."""
         x, y = next(self.iterator)
         return Step(float(self.function(x, y)), [x.numpy(), y.numpy()], float(self.optimizer.learning_rate))
 
     def evaluate(self) -> float:
         """Return the loss on images that are not trained on."""
         digits = load("digits")
-        outputs = self.predict(digits.validation_images[:128], training=False)
+        outputs = self.model(digits.validation_images[:128], training=False)
         losses = keras.losses.sparse_categorical_crossentropy(digits.validation_labels[:128], outputs, from_logits=True)
         return float(np.mean(losses))
 
@@ -104,7 +92,6 @@ class Loop(CheckpointJob):
             tf.train.CheckpointManager(checkpoint, str(folder / restore), max_to_keep=None).save(checkpoint_number=step)
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
-        """Restore one of them."""
         self.checkpoint = self.checkpoints[restore]
         return super().restore(folder / restore, restore)
 
@@ -117,20 +104,15 @@ class Attributes(keras.Model):  # type: ignore[misc]
         self.convolution, self.norm, self.relu, self.flatten, self.dense = layers
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Call one layer after the other."""
         return self.dense(self.flatten(self.relu(self.norm(self.convolution(x), training=training))))
 
 
 class Unbuilt(Loop):
     """A model whose variables are made in its first step: what waits for them in a checkpoint does not reach them."""
 
-    passed: Mapping[str, Sequence[str]] = {
-        "not-built": ("model", "optimizer", "iterator", "step"),
-        "built-first": ("model", "optimizer", "iterator", "step"),
-    }
+    passed: Mapping[str, Sequence[str]] = {"not-built": ALL, "built-first": ALL}
 
     def make_model(self) -> Any:
-        """Return a model that does not know its input yet."""
         return Attributes(self.layers())
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
@@ -148,7 +130,6 @@ class Blocks(keras.Model):  # type: ignore[misc]
         self.blocks = list(blocks)
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Call one layer after the other."""
         for block in self.blocks:
             x = block(x, training=training) if isinstance(block, keras.layers.BatchNormalization) else block(x)
         return x
@@ -157,10 +138,7 @@ class Blocks(keras.Model):  # type: ignore[misc]
 class LayersInList(Loop):
     """Keras follows the list, TensorFlow's checkpoint does not."""
 
-    passed: Mapping[str, Sequence[str]] = {
-        "in-list": ("model", "optimizer", "iterator", "step"),
-        "passed": ("first", "second", "third", "optimizer", "iterator", "step"),
-    }
+    passed: Mapping[str, Sequence[str]] = {"in-list": ALL, "passed": ("first", "second", "third", *ALL[1:])}
 
     def make_model(self) -> Any:
         """Return the model; keep its layers by themselves, too."""
@@ -173,13 +151,9 @@ class LayersInList(Loop):
 class Ema(Loop):
     """Averages of the weights for evaluation."""
 
-    passed: Mapping[str, Sequence[str]] = {
-        "without-ema": ("model", "optimizer", "iterator", "step"),
-        "with-shadows": ("model", "optimizer", "iterator", "step", "shadows"),
-    }
+    passed: Mapping[str, Sequence[str]] = {"without-ema": ALL, "with-shadows": (*ALL, "shadows")}
 
     def make_model(self) -> Any:
-        """Return the model, and average its weights."""
         model = super().make_model()
         self.ema = tf.train.ExponentialMovingAverage(0.9)
         values = [weight.value for weight in model.trainable_variables]
@@ -188,40 +162,30 @@ class Ema(Loop):
         return model
 
     def update(self, x: Any, y: Any) -> Any:
-        """Take one step, and average."""
         loss = super().update(x, y)
-        self.ema.apply([weight.value for weight in self.weights()])
+        self.ema.apply([weight.value for weight in self.model.trainable_variables])
         return loss
 
 
-class Noise(Loop):
+class Generator(Loop):
     """Noise is added to the images."""
 
-    passed: Mapping[str, Sequence[str]] = {
-        "without-generator": ("model", "optimizer", "iterator", "step"),
-        "with-generator": ("model", "optimizer", "iterator", "step", "generator"),
-    }
+    passed: Mapping[str, Sequence[str]] = {"without-generator": ALL, "with-generator": (*ALL, "generator")}
 
     def make_model(self) -> Any:
-        """Return the model, and make a generator."""
         self.generator = tf.random.Generator.from_seed(1)
         return super().make_model()
 
     def update(self, x: Any, y: Any) -> Any:
-        """Take one step on noisy images."""
         return super().update(x + self.generator.normal(tf.shape(x), stddev=0.1, dtype=x.dtype), y)
 
 
 class Dropout(Loop):
     """A layer of Keras that draws random numbers."""
 
-    passed: Mapping[str, Sequence[str]] = {
-        "without-seed": ("model", "optimizer", "iterator", "step"),
-        "with-seed": ("model", "optimizer", "iterator", "step", "seed"),
-    }
+    passed: Mapping[str, Sequence[str]] = {"without-seed": ALL, "with-seed": (*ALL, "seed")}
 
     def layers(self) -> list[Any]:
-        """Return the layers, Dropout among them."""
         self.dropout = keras.layers.Dropout(0.3)
         self.seed = self.dropout.seed_generator.state.value
         return [*super().layers()[:-1], self.dropout, super().layers()[-1]]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from ckptcheck.adapters.tensorflow.keras_file import values_in
+from ckptcheck.adapters.tensorflow.contents import values_in
 from ckptcheck.checkpoints import open_checkpoint
 from ckptcheck.run.digests import digest
 
