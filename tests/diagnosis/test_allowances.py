@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ckptcheck import Case, Report, UsageError, plot, verify
+from ckptcheck import Case, Report, UsageError, verify
 from ckptcheck.comparison.compare import compare
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.equality import Equality
@@ -16,9 +16,7 @@ from ckptcheck.diagnosis.diagnose import diagnose, unjudged
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.report.evidence import Pair
-from ckptcheck.report.html import report_page
 from ckptcheck.report.judge import Verdict, verdict_on
-from ckptcheck.report.outputs import markdown
 from ckptcheck.report.sentences import story
 from ckptcheck.run.run import Run
 from tests.builder import BOUNDARY, STEPS, Values, changed, control, fresh, resumed, value
@@ -250,6 +248,11 @@ def test_a_cause_that_is_allowed_is_shown() -> None:
 
 
 def test_no_output_shows_it_as_an_exact_recovery() -> None:
+    # These load bokeh and matplotlib, which the other tests of this file do without.
+    from ckptcheck import plot
+    from ckptcheck.report.html import report_page
+    from ckptcheck.report.outputs import markdown
+
     report = allowed("OtherRate", "learning-rate-differs")
     assert story(report.cases[0]).splitlines()[0].endswith("OtherRate × all: recovered, as allowed (expected: recovered)")
     assert "| all | recovered, as allowed | 6/6 |" in markdown.of_report(report)

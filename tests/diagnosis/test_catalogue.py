@@ -5,6 +5,8 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
+from itertools import product
 from pathlib import Path
 from string import Formatter
 
@@ -60,9 +62,9 @@ def test_what_else_is_declared_of_it_exists(cause: Cause) -> None:
 
 
 @EVERY
-@pytest.mark.parametrize("framework", ["", *styles()])
-def test_there_is_something_to_do_at_every_stage(cause: Cause, framework: str) -> None:
-    texts = [remedy(cause, stage, framework, restore) for stage in STAGES for restore in (None, "saver", "ema")]
+def test_there_is_something_to_do_at_every_stage(cause: Cause) -> None:
+    cases = product(STAGES, ("", *styles()), (None, "saver", "ema"))
+    texts = {remedy(cause, stage, framework, restore) for stage, framework, restore in cases}
     assert all(text.endswith(".") and text.strip() == text for text in texts)
 
 
@@ -153,7 +155,12 @@ def test_frameworks_speak_of_causes_that_exist() -> None:
 
 def _sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
     for path in sorted(path for folder in folders for path in (PACKAGE / folder).rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+        yield path, _parsed(path)
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
