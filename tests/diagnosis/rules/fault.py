@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pytest
 
 from ckptcheck.comparison.compare import compare
+from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.diagnosis.cause import Diagnosis, Stage
 from ckptcheck.diagnosis.diagnose import diagnose
 from ckptcheck.diagnosis.findings import Findings
@@ -21,6 +23,11 @@ class Pair:
 
     control: Run
     resumed: Run
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """The two runs, compared bit for bit."""
+        return compare(self.control, self.resumed)
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,13 @@ def said(diagnosis: Diagnosis) -> Said:
 def by_rule(rule: Rule, pair: Pair) -> tuple[Said, ...]:
     """Return what a rule says, once the rules before it have explained what they can."""
     before = IN_ORDER[: IN_ORDER.index(rule)]
-    findings = apply(before, Findings(compare(pair.control, pair.resumed)))
+    findings = apply(before, Findings(pair.comparison))
     return tuple(map(said, rule(findings)))
 
 
 def diagnosed(pair: Pair) -> list[Said]:
     """Return all that is said of two runs."""
-    return [said(each) for each in diagnose(compare(pair.control, pair.resumed))]
+    return [said(each) for each in diagnose(pair.comparison)]
 
 
 def assert_caught(fault: Fault) -> None:

@@ -1,6 +1,5 @@
 """The checkpoint as a whole."""
 
-from ckptcheck.comparison.compare import compare
 from ckptcheck.diagnosis.cause import Stage
 from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import checkpoint
@@ -123,6 +122,6 @@ def test_what_no_restore_could_show_is_not_back_either() -> None:
         CONTROL,
         changed(RESUMED, initial={"w": value("w", BOUNDARY)}, boundary={**BEGUN, "w": fresh("w")}, asked={}),
     )
-    (found,) = checkpoint.nothing_restored(Findings(compare(pair.control, pair.resumed)))
+    (found,) = checkpoint.nothing_restored(Findings(pair.comparison))
     assert found.sentence.startswith("Nothing came back: all 5 tensors ")
     assert found.tensors == ("w/momentum", "mean", "w/average", "step", "rng", "w")

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from ckptcheck.comparison.compare import compare
 from ckptcheck.diagnosis.cause import AT_ONCE, NEVER, Stage, Start
@@ -23,7 +24,7 @@ from tests.builder import (
     resumed,
     value,
 )
-from tests.diagnosis.rules.fault import Fault, Pair, Said, assert_caught, assert_silent_on_twin, by_rule, cases
+from tests.diagnosis.rules.fault import Fault, Pair, Said, assert_caught, assert_silent_on_twin, by_rule, cases, diagnosed
 
 CONTROL = control()
 RESUMED = resumed(CONTROL)
@@ -116,8 +117,8 @@ FAULTS = (
                 "The resumed run began with step 7, the control's next step is 5, and no counter that was lost says so: 2 steps are left out.",
             ),
         ),
-        # A counter that is off by one more does not say so.
-        twin=CLEAN,
+        twin=Pair(CONTROL, counts_from(7)),
+        twin_shows=("step-lost",),
     ),
     Fault(
         "a counter that was lost, and says another step",
@@ -159,7 +160,7 @@ FAULTS = (
                 "The learning rate is 0.05, the control's is 0.1, first at step 5 (plateau.wait is 0, the control's 2).",
             ),
         ),
-        # What was not forgotten explains nothing, and where no rate differs there is nothing to explain.
+        # Where no rate differs there is nothing to explain.
         twin=Pair(changed(CONTROL, attributes=WAITING), changed(RESUMED, attributes=FORGOTTEN)),
     ),
     Fault(
@@ -170,11 +171,10 @@ FAULTS = (
             changed(resumed(SETTING), boundary={"rate": 0.5}, rates=dict.fromkeys(AFTER, 0.5)),
         ),
         (Said("learning-rate-differs", "The learning rate is 0.5, the control's is 0.25, first at step 5.", ("rate",)),),
-        # Of two settings with these values nobody can tell which is the rate; both are named as settings beside it.
         twin=Pair(SETTING, resumed(SETTING)),
     ),
     Fault(
-        "what a callback holds as state is lost, and with it the rate",
+        "a setting that is state",
         steps.hyperparameters,
         Pair(SETTING, changed(resumed(SETTING), boundary={"rate": 0.5})),
         (
@@ -250,7 +250,7 @@ FAULTS = (
         twin_shows=("generators-reseeded",),
     ),
     Fault(
-        "statistics stand still, though their rate is known",
+        "statistics that stand still",
         steps.mode,
         Pair(CONTROL, stands_still("mean")),
         (
@@ -412,3 +412,22 @@ def test_what_is_computed_before_any_update_moves_so_far() -> None:
     assert beyond(first, AT_ONCE, 0.2) == [
         f"{TOO_FAR} the training loss of step 5 is nan, the control's is 0.3333333333333333."
     ]
+
+
+def test_of_two_settings_with_the_rates_values_nobody_can_tell_which_it_is() -> None:
+    two = changed(
+        control({"rate": Kind.HYPERPARAMETER, "decay": Kind.HYPERPARAMETER}), rates=dict.fromkeys(range(STEPS), 0.25)
+    )
+    run = changed(resumed(two), boundary={"rate": 0.5, "decay": 0.5}, rates=dict.fromkeys(AFTER, 0.5))
+    assert [(each.cause, each.tensors) for each in diagnosed(Pair(two, run))] == [
+        ("learning-rate-differs", ()),
+        ("hyperparameters-differ", ("rate", "decay")),
+    ]
+
+
+@pytest.mark.parametrize("cause", ["loss-scale-lost", "accumulators-lost"])
+def test_what_puts_updates_off_lets_tensors_stand_still(cause: str) -> None:
+    kind = Kind.LOSS_SCALE if cause == "loss-scale-lost" else Kind.ACCUMULATOR
+    ours = control({"held back": kind})
+    run = changed(stands_still("w", run=resumed(ours)), boundary={"held back": ours.initial["held back"]})
+    assert [each.cause for each in diagnosed(Pair(ours, run))] == [cause]
