@@ -34,9 +34,8 @@ def add_to(app: typer.Typer) -> None:
     """Give the commands to the command line."""
     app.command(epilog=f"Exit codes: 0; {EXIT_CODES}")(inspect)
     app.command(epilog=f"Exit codes: 0 the same; 1 different; {EXIT_CODES}")(diff)
-    app.command(epilog=f"Exit codes: 0 whole; 1 a restore would fail, or be wrong; {EXIT_CODES.replace('read', 'checked')}")(
-        fsck
-    )
+    checked = EXIT_CODES.replace("read", "checked")
+    app.command(epilog=f"Exit codes: 0 whole; 1 a restore would fail, or be wrong; {checked}")(fsck)
 
 
 def inspect(

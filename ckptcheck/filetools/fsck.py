@@ -39,7 +39,7 @@ class Check:
         """Return what `--json` prints."""
         return {
             "path": str(self.path),
-            "whole": not any(finding.grade in (WRONG, UNKNOWN) for finding in self.findings),
+            "whole": self.exit_code() == 0,
             "checkpoints": [str(checkpoint) for checkpoint in self.checkpoints],
             "tensors": self.tensors,
             "bytes": self.bytes,

@@ -179,9 +179,7 @@ def _scale(values: Array) -> float:
     with np.errstate(all="ignore"):
         sizes = np.abs(as_float(values))
         most = float(sizes.max(initial=0.0))
-    if math.isfinite(most):
-        return most
-    return float(sizes[np.isfinite(sizes)].max(initial=0.0))
+    return most if math.isfinite(most) else float(sizes[np.isfinite(sizes)].max(initial=0.0))
 
 
 def joined(one: ValueDifference, other: ValueDifference) -> ValueDifference:
