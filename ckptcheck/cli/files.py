@@ -34,9 +34,8 @@ def add_to(app: typer.Typer) -> None:
     """Give the commands to the command line."""
     app.command(epilog=f"Exit codes: 0; {EXIT_CODES}")(inspect)
     app.command(epilog=f"Exit codes: 0 the same; 1 different; {EXIT_CODES}")(diff)
-    app.command(epilog=f"Exit codes: 0 whole; 1 a restore would fail, or be wrong; {EXIT_CODES.replace('read', 'checked')}")(
-        fsck
-    )
+    checked = EXIT_CODES.replace("read", "checked")
+    app.command(epilog=f"Exit codes: 0 whole; 1 a restore would fail, or be wrong; {checked}")(fsck)
 
 
 def inspect(
@@ -97,18 +96,15 @@ def fsck(
 
 
 @contextlib.contextmanager
-def _reading() -> "Iterator[Progress | None]":
+def _reading() -> "Iterator[Progress]":
     """Read as fast as may be, and show on a terminal how much has been read."""
     from ckptcheck.filetools.allocator import for_one_read
-    from ckptcheck.filetools.progress import on_terminal
+    from ckptcheck.filetools.progress import Progress, on_terminal
 
     for_one_read()
     try:
-        if sys.stderr.isatty():
-            with on_terminal() as progress:
-                yield progress
-        else:
-            yield None
+        with on_terminal() if sys.stderr.isatty() else contextlib.nullcontext(Progress()) as progress:
+            yield progress
     except KeyboardInterrupt:
         raise NotVerifiedError(INTERRUPTED) from None
 

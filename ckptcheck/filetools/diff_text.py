@@ -49,13 +49,11 @@ def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], 
 def _verdict(diff: CheckpointDiff) -> str:
     if diff.same:
         return f"Same: {counted(len(diff.pairs), 'tensor')}."
-    parts = [
-        (len(diff.different), f"{len(diff.different):,} of {counted(len(diff.pairs), 'tensor')} that both have"),
-        (len(diff.renamed), f"{counted(len(diff.renamed), 'tensor')} under another name"),
-        (len(diff.only_a), f"{counted(len(diff.only_a), 'tensor')} only in A"),
-        (len(diff.only_b), f"{counted(len(diff.only_b), 'tensor')} only in B"),
-    ]
-    return f"Different: {', '.join(part for count, part in parts if count)}."
+    places = ((diff.renamed, "under another name"), (diff.only_a, "only in A"), (diff.only_b, "only in B"))
+    parts = [f"{counted(len(tensors), 'tensor')} {where}" for tensors, where in places if tensors]
+    if diff.different:
+        parts.insert(0, f"{len(diff.different):,} of {counted(len(diff.pairs), 'tensor')} that both have")
+    return f"Different: {', '.join(parts)}."
 
 
 def _tolerance(diff: CheckpointDiff) -> Iterator[str]:

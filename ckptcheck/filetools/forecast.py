@@ -40,18 +40,14 @@ class Meeting:
             return f"would put averages into {weights}; their own values and the shadows are left out"
         if self.left_out:
             counts = [f"{count:,} {kind.value if count == 1 else PLURALS[kind]}" for kind, count in self.left_out]
-            return f"would leave out {_listed(counts)}"
+            *first, last = counts
+            return f"would leave out {', '.join(first)} and {last}" if first else f"would leave out {last}"
         return "would restore every tensor of it"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         asked = {"restore": self.restore, "sure": self.sure, "missing": list(self.missing)}
         return asked | {"left_out": {kind.value: count for kind, count in self.left_out}, "averaged": self.averaged}
-
-
-def _listed(words: list[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:

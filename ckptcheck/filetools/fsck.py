@@ -39,7 +39,7 @@ class Check:
         """Return what `--json` prints."""
         return {
             "path": str(self.path),
-            "whole": not any(finding.grade in (WRONG, UNKNOWN) for finding in self.findings),
+            "whole": self.exit_code() == 0,
             "checkpoints": [str(checkpoint) for checkpoint in self.checkpoints],
             "tensors": self.tensors,
             "bytes": self.bytes,
@@ -76,7 +76,6 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
 
 
 def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
-    """Check all that is in some folders."""
     folders = [folder for folder in paths if any(map(is_of_checkpoints, folder.iterdir()))]
     if not folders:
         raise UsageError(f"{path} holds no checkpoint, and nothing that was to become one.")

@@ -39,7 +39,6 @@ def check_state(folder: Path, whole: Sequence[Path]) -> Iterator[Finding]:
 
 
 def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]:
-    """Check which checkpoint a state file leads to."""
     target, folder = state.resolve(state.newest), state.file.parent
     elsewhere = target.parent.resolve() != folder.resolve()
     if not has_index(target):
@@ -78,7 +77,6 @@ def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iter
 
 
 def _kept(state: state_file.State) -> Iterator[Finding]:
-    """Look for checkpoints that a state file lists, and that are gone."""
     effect = "none, as long as nobody asks for it; CheckpointManager counts it among those it keeps"
     for name in dict.fromkeys(state.kept):
         if name != state.newest and not has_index(state.resolve(name)):
@@ -87,7 +85,6 @@ def _kept(state: state_file.State) -> Iterator[Finding]:
 
 
 def _family(name: str) -> str:
-    """Return the name of a checkpoint without its number."""
     numbered = _NUMBERED.fullmatch(name)
     return numbered["name"] if numbered else name
 

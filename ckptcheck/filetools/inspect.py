@@ -67,7 +67,6 @@ _COLUMNS = ("name", "key", "kind", "dtype", "shape", "bytes")
 
 
 def _row(entry: Entry, of_values: Statistics) -> dict[str, Any]:
-    """Return a tensor as JSON has it."""
     key = entry.key.encode("utf-8", "backslashreplace").decode()
     values = (entry.shown, key, entry.kind.value, entry.type, list(entry.shape), entry.bytes)
     numbers = {name: or_text(value) for name, value in asdict(of_values).items()}

@@ -32,20 +32,20 @@ def over(
         yield from ((item, work(item)) for item in items)
         return
     threads = min(MOST, cores())
-    waiting: deque[tuple[list[Item], Future[list[Result]]]] = deque()
+    waiting: deque[Future[list[tuple[Item, Result]]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for task in _tasks(items, size):
-                waiting.append((task, pool.submit(lambda task: [work(item) for item in task], task)))
+                waiting.append(pool.submit(lambda task: [(item, work(item)) for item in task], task))
                 if len(waiting) > AHEAD * threads:
-                    yield from _done(*waiting.popleft())
+                    yield from waiting.popleft().result()
             while waiting:
-                yield from _done(*waiting.popleft())
+                yield from waiting.popleft().result()
         except BaseException:
             progress.stop()
             raise
         finally:
-            for _, future in waiting:
+            for future in waiting:
                 future.cancel()
 
 
@@ -59,7 +59,3 @@ def _tasks(items: Sequence[Item], size: Callable[[Item], int]) -> Iterator[list[
             task, total = [], 0
     if task:
         yield task
-
-
-def _done(task: list[Item], future: "Future[list[Result]]") -> Iterator[tuple[Item, Result]]:
-    yield from zip(task, future.result(), strict=True)

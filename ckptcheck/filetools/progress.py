@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,11 +19,7 @@ class Progress:
         """Take note that so many bytes more are to be read."""
 
     def advance(self, size: int) -> None:
-        """Take note that so many bytes have been read.
-
-        Raises:
-            StoppedError: nobody wants to know any more.
-        """
+        """Take note that so many bytes have been read; StoppedError: nobody wants to know any more."""
         if self.is_stopped:
             raise StoppedError
 
@@ -57,15 +52,10 @@ class _Bar(Progress):
             self._done += size
             if time.monotonic() > self._due:
                 self._due = time.monotonic() + INTERVAL
-                self._show()
-
-    def _show(self) -> None:
-        if self._bars is None:
-            self._bars = _started()
-        self._bars.update(self._bars.task_ids[0], total=self._total, completed=self._done)
+                self._bars = self._bars or _started()
+                self._bars.update(self._bars.task_ids[0], total=self._total, completed=self._done)
 
     def close(self) -> None:
-        """Take it from the terminal."""
         if self._bars is not None:
             self._bars.stop()
 
@@ -83,11 +73,6 @@ def _started() -> "Bars":
     return bars
 
 
-@contextmanager
-def on_terminal() -> Iterator[Progress]:
+def on_terminal() -> AbstractContextManager[Progress]:
     """Give a progress that is shown on standard error."""
-    bar = _Bar()
-    try:
-        yield bar
-    finally:
-        bar.close()
+    return closing(_Bar())

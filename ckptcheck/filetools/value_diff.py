@@ -179,25 +179,16 @@ def _scale(values: Array) -> float:
     with np.errstate(all="ignore"):
         sizes = np.abs(as_float(values))
         most = float(sizes.max(initial=0.0))
-    if math.isfinite(most):
-        return most
-    return float(sizes[np.isfinite(sizes)].max(initial=0.0))
+    return most if math.isfinite(most) else float(sizes[np.isfinite(sizes)].max(initial=0.0))
 
 
 def joined(one: ValueDifference, other: ValueDifference) -> ValueDifference:
     """Return what holds of two parts of a tensor together."""
     worse = other if rank(other.absolute) > rank(one.absolute) or one.at is None else one
-    shares = [part.relative for part in (one, other) if part.relative is not None]
-    steps = [part.ulp for part in (one, other) if part.ulp is not None]
-    return ValueDifference(
-        one.differing + other.differing,
-        worse.absolute,
-        max(shares, default=None),
-        max(steps, default=None),
-        worse.at,
-        max(one.scale, other.scale),
-        one.nan + other.nan,
-    )
+    share = max((part.relative for part in (one, other) if part.relative is not None), default=None)
+    ulp = max((part.ulp for part in (one, other) if part.ulp is not None), default=None)
+    differing, scale, nan = one.differing + other.differing, max(one.scale, other.scale), one.nan + other.nan
+    return ValueDifference(differing, worse.absolute, share, ulp, worse.at, scale, nan)
 
 
 def rank(difference: float | None) -> tuple[int, float]:

@@ -35,14 +35,14 @@ _LARGEST_CONFIG = 1 << 24
 class KerasFile(Checkpoint):
     """A file of Keras 3. HDF5 has no checksum of values; those of a zip file have been verified when it was opened."""
 
-    _hdf5: Hdf5 | None = field(default=None, compare=False)
+    _hdf5: Hdf5 = field(kw_only=True, compare=False)
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield a tensor's bytes."""
         assert entry.dtype is not None
         self.must_hold(entry)  # of what was never written HDF5 makes up as much as is asked for
         for where in _slabs(entry.shape, max(1, CHUNK // entry.dtype.itemsize)):
-            yield np.frombuffer(self._read(entry.key, where), np.uint8)
+            yield np.frombuffer(self._hdf5.read(entry.key, where), np.uint8)
 
     def must_hold(self, entry: Entry) -> None:
         """Refuse a tensor that is larger than the file: nothing is compressed."""
@@ -50,16 +50,12 @@ class KerasFile(Checkpoint):
 
     def texts(self, entry: Entry) -> list[bytes]:
         """Return the elements of a tensor of text."""
-        texts, content, at = [], self._read(entry.key, None), 0
+        texts, content, at = [], self._hdf5.read(entry.key, None), 0
         while at < len(content):
             first = at + 8
             at = first + int.from_bytes(content[at:first], "little")
             texts.append(content[first:at])
         return texts
-
-    def _read(self, key: str, where: Where | None) -> bytes:
-        assert self._hdf5 is not None
-        return self._hdf5.read(key, where)
 
 
 def open_archive(path: Path) -> KerasFile:

@@ -31,8 +31,7 @@ class Hdf5:
     def __init__(self, path: Path, start: int, size: int) -> None:
         self._path = path
         self._lock = threading.Lock()
-        command = [sys.executable, str(CHILD), str(path), str(start), str(size)]
-        pipe = subprocess.PIPE
+        command, pipe = [sys.executable, str(CHILD), str(path), str(start), str(size)], subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
         self._end = weakref.finalize(self, _end, self._process)
         described = json.loads(self._answer(None))

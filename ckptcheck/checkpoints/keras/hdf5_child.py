@@ -29,7 +29,7 @@ TYPES = [
 ]
 
 
-class Window(io.RawIOBase):
+class _Window(io.RawIOBase):
     """A part of a file, as a file of its own."""
 
     def __init__(self, path: str, start: int, size: int) -> None:
@@ -37,20 +37,16 @@ class Window(io.RawIOBase):
         self._start, self._size, self._at = start, size, 0
 
     def readable(self) -> bool:
-        """It is."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move, as in any file."""
         self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read, up to the end of the part."""
         size = max(0, min(len(buffer), self._size - self._at))
         content = os.pread(self._file.fileno(), size, self._start + self._at)
         buffer[: len(content)] = content
@@ -61,9 +57,9 @@ class Window(io.RawIOBase):
 def main() -> None:
     """Answer until there are no more questions."""
     _limit()
-    path, start, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    path, start, size = sys.argv[1:]
     try:
-        file = h5py.File(Window(path, start, size), "r")
+        file = h5py.File(_Window(path, int(start), int(size)), "r")
         described, data = _described(file)
     except Exception as error:
         _answer(b"-", _told(error))
@@ -102,9 +98,7 @@ def _described(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             names[path] = _text(group.attrs.get("name"))
         for name in group:
             key = f"{path}/{name}".removeprefix("/")
-            link, member = group.get(name, getlink=True), None
-            if isinstance(link, h5py.HardLink):
-                member = group[name]
+            member = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
             if isinstance(member, h5py.Dataset):
                 data[key] = member
             elif isinstance(member, h5py.Group) and member not in (*above, group) and len(above) < MOST_GROUPS:

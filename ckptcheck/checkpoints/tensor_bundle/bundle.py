@@ -16,7 +16,7 @@ from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.reader import Bytes, File, checksum, masked
 from ckptcheck.checkpoints.tensor_bundle import classify, object_graph
 from ckptcheck.checkpoints.tensor_bundle.dtypes import BY_NUMBER, VARIANT, Type
-from ckptcheck.checkpoints.tensor_bundle.messages import WHOLE, BundleEntry, Extent, Header, entry, header, slice_key
+from ckptcheck.checkpoints.tensor_bundle.messages import WHOLE, BundleEntry, Extent, entry, header, slice_key
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
 from ckptcheck.checkpoints.tensor_bundle.table import rows
 from ckptcheck.kinds import Kind
@@ -124,7 +124,7 @@ def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tr
 
 def _read(prefix: Path) -> _Index:
     path = Path(f"{prefix}{INDEX}")
-    head: Header | None = None
+    head: tuple[int, bool] | None = None
     entries: dict[bytes, BundleEntry] = {}
     for key, value in rows(path):
         try:
@@ -137,8 +137,9 @@ def _read(prefix: Path) -> _Index:
             raise DamagedError(f"its entry is malformed: {error}", path, tensor=whose) from None
     if head is None:
         raise DamagedError("it has no header: it is the index of something else", path)
-    files = tuple(Path(f"{prefix}.data-{shard:05d}-of-{head.shards:05d}") for shard in range(head.shards))
-    return _Index(path, head.big_endian, files, entries)
+    shards, big_endian = head
+    files = tuple(Path(f"{prefix}.data-{shard:05d}-of-{shards:05d}") for shard in range(shards))
+    return _Index(path, big_endian, files, entries)
 
 
 def _entry(key: str, raw: BundleEntry, index: _Index) -> Entry:

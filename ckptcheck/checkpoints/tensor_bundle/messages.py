@@ -12,14 +12,6 @@ _ESCAPED = {0x00: b"\x00\xff", 0xFF: b"\xff\x00"}
 
 
 @dataclass(frozen=True)
-class Header:
-    """How many data files there are, and in which byte order numbers stand."""
-
-    shards: int
-    big_endian: bool
-
-
-@dataclass(frozen=True)
 class Extent:
     """Which part of a dimension a slice has: from where on, and how much; WHOLE: all of it."""
 
@@ -40,13 +32,13 @@ class BundleEntry:
     slices: tuple[tuple[Extent, ...], ...]
 
 
-def header(message: bytes) -> Header:
-    """Read a header."""
+def header(message: bytes) -> tuple[int, bool]:
+    """Read a header: how many data files there are, and whether numbers are big-endian."""
     values = dict(fields(message))
     shards, endianness = signed(values.get(1, 0)), number(values.get(2, 0))
     if not 0 < shards <= 99_999 or endianness > 1:
         raise MalformedError(f"it tells of {shards} data files, of byte order {endianness}")
-    return Header(shards, bool(endianness))
+    return shards, bool(endianness)
 
 
 def entry(message: bytes) -> BundleEntry:

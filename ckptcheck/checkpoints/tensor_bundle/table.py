@@ -87,7 +87,6 @@ def _handle(file: File, value: bytes) -> tuple[int, int]:
 
 
 def _block(file: File, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the rows of a block, when its checksum is right."""
     if size > LARGEST_BLOCK or offset + size + TRAILER > file.size - FOOTER:
         raise DamagedError(f"a block of {size:,} bytes at byte {offset:,} does not fit the file", file.path)
     data = file.read(offset, size + TRAILER)
