@@ -52,10 +52,18 @@ class PlantedJob:
         return start + next((index for index, line in enumerate(lines) if "raise " in line), 0)
 
 
+def every_job() -> list[PlantedJob]:
+    """Return every planted job, once for each way in which it is verified."""
+    return [each for path in FILES for each in _of(importlib.import_module(path.stem))]
+
+
 def planted_jobs(*outcomes: str, hiding: bool = False) -> list[PlantedJob]:
     """Return all that must come to one of some outcomes; `hiding`: of the losses that another one could hide."""
-    modules = [importlib.import_module(path.stem) for path in FILES if (path.stem == "hiding") == hiding]
-    return [each for module in modules for each in _of(module) if each.shows.outcome in outcomes]
+    return [
+        each
+        for each in every_job()
+        if each.shows.outcome in outcomes and (Path(inspect.getfile(each.job)).stem == "hiding") == hiding
+    ]
 
 
 def _of(module: ModuleType) -> Iterator[PlantedJob]:

@@ -14,12 +14,12 @@ from ckptcheck.run import environment
 
 
 def test_the_one_that_is_there() -> None:
-    (tensorflow,) = frameworks()
-    assert tensorflow.name == tensorflow.module == "tensorflow"
-    assert styles() == {
-        "tf1": "a TensorFlow 1 graph",
-        "tf2": "a loop with tf.train.Checkpoint",
-        "keras": "Keras' fit",
+    tensorflow = next(framework for framework in frameworks() if framework.name == "tensorflow")
+    assert tensorflow.module == "tensorflow"
+    assert styles().items() >= {
+        ("tf1", "a TensorFlow 1 graph"),
+        ("tf2", "a loop with tf.train.Checkpoint"),
+        ("keras", "Keras' fit"),
     }
 
 
@@ -136,7 +136,7 @@ def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Framewor
 
 
 def test_a_second_framework_is_a_folder(second: Framework, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [framework.name for framework in frameworks()] == ["tensorflow", "madeup"]
+    assert {"tensorflow", "madeup"} <= {framework.name for framework in frameworks()}
     assert styles()["loop"] == "a loop of madeup"
     monkeypatch.setenv("MADEUP_THREADS", "3")
     fingerprint = environment.fingerprint()
