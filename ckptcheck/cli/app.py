@@ -41,9 +41,7 @@ app.command("jobs")(list_jobs)
 
 
 @app.callback(invoke_without_command=True)
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-) -> None:
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
     if version:
         from importlib.metadata import version as installed  # takes its time, and no other command needs it
 
@@ -53,7 +51,7 @@ def _version(
 
 def main() -> None:
     """Run the command line; errors of ours become one sentence and their exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _hear_ctrl_c()
     try:
         status = app(standalone_mode=False)
@@ -66,10 +64,6 @@ def main() -> None:
             _leave(error.format_message(), 2)
         raise
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _terminated(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _hear_ctrl_c() -> None:

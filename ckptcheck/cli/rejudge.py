@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import typer
+from typer import Argument, Exit, Option
 
 from ckptcheck.cli import options
 from ckptcheck.cli.printing import print_result
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def compare(
-    control: Annotated[Path, typer.Argument(metavar="CONTROL", help="The run that was never interrupted.")],
-    resumed: Annotated[Path, typer.Argument(metavar="RESUMED", help="The run that was restored from its checkpoint.")],
+    control: Annotated[Path, Argument(metavar="CONTROL", help="The run that was never interrupted.")],
+    resumed: Annotated[Path, Argument(metavar="RESUMED", help="The run that was restored from its checkpoint.")],
     rtol: options.Rtol = 0.0,
     atol: options.Atol = 0.0,
     equal_nan: options.EqualNan = False,
@@ -39,8 +39,8 @@ def compare(
 
 
 def judge(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `ckptcheck verify --out DIR` left.")],
-    restore: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Judge these restores only.")] = None,
+    folder: Annotated[Path, Argument(metavar="DIR", help="What `ckptcheck verify --out DIR` left.")],
+    restore: Annotated[list[str] | None, Option(metavar="NAME", help="Judge these restores only.")] = None,
     rtol: options.Rtol = 0.0,
     atol: options.Atol = 0.0,
     equal_nan: options.EqualNan = False,
@@ -66,4 +66,4 @@ def _leave(report: "Report", json: bool) -> NoReturn:
     from ckptcheck.report.outputs import terminal
 
     print_result(report, json, terminal.show)
-    raise typer.Exit(report.exit_code)
+    raise Exit(report.exit_code)

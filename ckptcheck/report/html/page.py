@@ -13,6 +13,8 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ckptcheck.diagnosis.cause import Diagnosis
+
 Row = TypeVar("Row")
 
 # A table of more rows makes the browser slow; whoever needs them all has the CSV file.
@@ -41,31 +43,12 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Zoom:
-    """A button that shows the curves of a chart from one x to another."""
-
-    text: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
 class Chart:
-    """Curves over one another, all with the same x axis, and buttons that zoom it."""
+    """Curves over one another, all with the same x axis, and buttons that zoom it: text, first and last x shown."""
 
     name: str
     figures: Sequence[Any]
-    zooms: Sequence[Zoom] = ()
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """A cause with its evidence, as texts."""
-
-    cause: str
-    sentence: str
-    remedy: str
-    tensors: Sequence[str] = ()
+    zooms: Sequence[tuple[str, float, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -76,32 +59,26 @@ class Section:
     texts: Sequence[str] = ()
     # What somebody else has to say, as it was said: (title, text), folded.
     quotes: Sequence[tuple[str, str]] = ()
-    diagnoses: Sequence[Diagnosis] = ()
+    # Each under a heading.
+    diagnoses: Sequence[tuple[str, Diagnosis]] = ()
     charts: Sequence[Chart] = ()
     tables: Sequence[Table] = ()
     tone: str = ""
 
 
-@dataclass(frozen=True)
-class Page:
-    """A whole page. `verdict` is its first sentence, in a tone: good, bad or none."""
-
-    title: str
-    verdict: str
-    tone: str
-    sections: Sequence[Section]
-    environment: Mapping[str, str]
-
-
-def rendered(page: Page) -> str:
-    """Return a page as one HTML file that needs nothing else."""
-    charts = [chart for section in page.sections for chart in section.charts]
-    drawn = {f"{chart.name} {index}": each for chart in charts for index, each in enumerate(chart.figures)}
+def rendered(title: str, verdict: str, sections: Sequence[Section], environment: Mapping[str, str], tone: str = "") -> str:
+    """Return a page as one HTML file that needs nothing else; the tone of its verdict is good, bad or none."""
+    charts = [chart for section in sections for chart in section.charts]
+    drawn = {f"{chart.name} {index}": made for chart in charts for index, made in enumerate(chart.figures)}
     script, places = components(drawn) if drawn else ("", {})
     template = Environment(loader=PackageLoader("ckptcheck.report.html", "."), autoescape=True, undefined=StrictUndefined)
     template.trim_blocks = template.lstrip_blocks = True
     return template.get_template("page.html").render(
-        page=page,
+        title=title,
+        verdict=verdict,
+        tone=tone,
+        sections=sections,
+        environment=environment,
         places=places,
         script=script,
         # Bokeh's own code, whole, so that the file works without the network.
@@ -116,7 +93,7 @@ def shortened(rows: Sequence[Row], write: Callable[[Row], Sequence[Cell]], where
     return [write(row) for row in rows[:MOST_ROWS]], note
 
 
-def number(value: float, write: Callable[[float], str] = lambda value: f"{value:.6g}") -> Cell:
+def number(value: float, write: Callable[[float], str] = "{:.6g}".format) -> Cell:
     """Return a cell that is sorted as a number. What is no number comes last."""
     return Cell(write(value), None if math.isnan(value) else min(max(value, -1e300), 1e300))
 

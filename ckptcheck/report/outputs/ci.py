@@ -20,12 +20,7 @@ ON_GITHUB = "GITHUB_ACTIONS"
 def ci_outputs(junit_file: Path | None, markdown_file: Path | None) -> Iterator[Callable[[Report], None]]:
     """Yield what writes a report for CI servers; write what went wrong instead where an exception passes.
 
-    Args:
-        junit_file: file for JUnit XML.
-        markdown_file: file for Markdown, which is appended to the summary of a GitHub job, too, where this is one.
-
-    Raises:
-        UsageError: a file cannot be written; found out before anything else is done.
+    Raises `UsageError` before anything else is done if a file cannot be written.
     """
     with single_file(junit_file) as write_junit, single_file(markdown_file) as write_markdown:
 
@@ -50,8 +45,7 @@ def ci_outputs(junit_file: Path | None, markdown_file: Path | None) -> Iterator[
 
 def _tell_in_markdown(text: str, write: Callable[[str], None]) -> None:
     write(text)
-    summary = os.environ.get(SUMMARY)
-    if summary:
+    if summary := os.environ.get(SUMMARY):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(text + "\n")
 
