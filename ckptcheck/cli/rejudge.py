@@ -1,5 +1,7 @@
 """`ckptcheck compare` and `ckptcheck judge`: runs that lie on disk, without training."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -27,15 +29,10 @@ def compare(
     json: options.Json = False,
 ) -> None:
     """Compare two runs that a script recorded with `ckptcheck.record`. Needs no TensorFlow."""
-    from ckptcheck.report.outputs.ci import ci_outputs
     from ckptcheck.report.rejudge import compare_runs
-    from ckptcheck.tolerance import Tolerance
 
-    with ci_outputs(junit, markdown) as tell:
-        tolerance = Tolerance(rtol, atol, equal_nan)
-        report = compare_runs(control, resumed, expect=expect or "recovered", tolerance=tolerance, allow=allow or ())
-        tell(report)
-    _leave(report, json)
+    judged = partial(compare_runs, control, resumed, expect=expect or "recovered", allow=allow or ())
+    _tell(judged, (rtol, atol, equal_nan), junit, markdown, json)
 
 
 def judge(
@@ -51,19 +48,21 @@ def judge(
     json: options.Json = False,
 ) -> None:
     """Judge the runs of an earlier verification anew, with another tolerance or expectation, without training."""
-    from ckptcheck.report.outputs.ci import ci_outputs
     from ckptcheck.report.rejudge import judge_folder
+
+    judged = partial(judge_folder, folder, restore or (), expect=expect, allow=allow or ())
+    _tell(judged, (rtol, atol, equal_nan), junit, markdown, json)
+
+
+def _tell(
+    make: "Callable[..., Report]", tolerance: tuple[float, float, bool], junit: Path | None, markdown: Path | None, json: bool
+) -> NoReturn:
+    from ckptcheck.report.outputs import terminal
+    from ckptcheck.report.outputs.ci import ci_outputs
     from ckptcheck.tolerance import Tolerance
 
     with ci_outputs(junit, markdown) as tell:
-        tolerance = Tolerance(rtol, atol, equal_nan)
-        report = judge_folder(folder, restore or (), expect=expect, tolerance=tolerance, allow=allow or ())
+        report = make(tolerance=Tolerance(*tolerance))
         tell(report)
-    _leave(report, json)
-
-
-def _leave(report: "Report", json: bool) -> NoReturn:
-    from ckptcheck.report.outputs import terminal
-
     print_result(report, json, terminal.show)
     raise Exit(report.exit_code)

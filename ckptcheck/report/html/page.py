@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -119,27 +120,7 @@ def axes(label: str, x_range: Range1d, x_label: str, *, logarithmic: bool = True
 
 
 # Whoever zooms in on some steps wants to see them in full height. Bokeh's own automatic ranges do not follow a zoom.
-FOLLOW = """
-let low = Infinity, high = -Infinity;
-for (const source of sources) {
-  const xs = source.data.x;
-  for (const name of Object.keys(source.data).filter(name => name.startsWith("y"))) {
-    const ys = source.data[name];
-    for (let at = 0; at < xs.length; at++) {
-      // A line leads on to the points just outside.
-      const seen = (at + 1 < xs.length ? xs[at + 1] : xs[at]) >= x.start && (at > 0 ? xs[at - 1] : xs[at]) <= x.end;
-      if (seen && Number.isFinite(ys[at]) && !(logarithmic && ys[at] <= 0)) {
-        low = Math.min(low, ys[at]);
-        high = Math.max(high, ys[at]);
-      }
-    }
-  }
-}
-if (low <= high) {
-  const room = logarithmic ? Math.max(1.05, (high / low) ** 0.06) : Math.max(1e-9, 0.06 * (high - low));
-  y.setv(logarithmic ? {start: low / room, end: high * room} : {start: low - room, end: high + room});
-}
-"""
+FOLLOW = Path(__file__).with_name("follow.js").read_text(encoding="utf-8")
 
 
 def finished(made: Any, *, follows: bool = True) -> Any:

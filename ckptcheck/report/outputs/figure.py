@@ -180,8 +180,16 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
             continue
         drawn.append(control)
         size = 7 if case.outcome == RECOVERED else 4
-        look = {"color": colour, "linestyle": "none", "fillstyle": "none"}
-        axis.plot(control, resumed, marker=marker, markersize=size, label=case.label, **look)
+        axis.plot(
+            control,
+            resumed,
+            color=colour,
+            linestyle="none",
+            marker=marker,
+            markersize=size,
+            fillstyle="none",
+            label=case.label,
+        )
     if not drawn:
         axis.set_axis_off()
         axis.text(0.5, 0.5, "no moving statistic was restored", ha="center", va="center", transform=axis.transAxes)
