@@ -136,9 +136,11 @@ def _kept(recipe: Recipe, top: Path) -> TrainingRun:
 
 
 def _train(planned: Sequence[Planned], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:
-    tasks = {folder_of(recipe): _task(variant, seed, recipe) for variant, seed, recipe in planned}
+    # Variants that come to the same recipe are trained once.
+    by_folder = {folder_of(recipe): (variant, seed, recipe) for variant, seed, recipe in planned}
     groups = []
-    for folder, task in tasks.items():
+    for folder, (variant, seed, recipe) in by_folder.items():
+        task = Task(f"{variant.name} seed {seed}", folder, asdict(recipe), shipped(variant.job).environment)
         if training.read(top / folder) is None:
             shutil.rmtree(top / folder, ignore_errors=True)  # what a stopped study left of a run
             groups.append(Group(task))
@@ -163,8 +165,3 @@ def _train_groups(groups: Sequence[Group], top: Path, timeout: float, place: Pla
             f"{len(trouble)} of {len(groups)} runs did not finish, {first} for one: {why.rstrip('.')}. "
             "Those that finished are kept; the same command trains the others."
         )
-
-
-def _task(variant: Variant, seed: int, recipe: Recipe) -> Task:
-    environment = shipped(variant.job).environment
-    return Task(f"{variant.name} seed {seed}", folder_of(recipe), asdict(recipe), environment)
