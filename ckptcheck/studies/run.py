@@ -29,9 +29,7 @@ from ckptcheck.studies.result import Trained
 from ckptcheck.studies.summary import Study
 from ckptcheck.studies.training import Recipe, Task, TrainingRun
 
-SEEDS = 5
 ACCURACIES = (0.95, 0.98)
-TIMEOUT = 300.0
 MOST_SEEDS = 1000
 Watch = Callable[[Event], None]
 Planned = tuple[Variant, int, Recipe]
@@ -41,11 +39,11 @@ def study(
     name: str,
     variants: str | Sequence[str] | None = None,
     *,
-    seeds: int = SEEDS,
+    seeds: int = 5,
     epochs: int | None = None,
     options: Mapping[str, Any] | None = None,
     accuracies: Sequence[float] = ACCURACIES,
-    timeout: float = TIMEOUT,
+    timeout: float = 300.0,
     folder: Path | str | None = None,
     executor: Executor | str | None = None,
     watch: Watch | None = None,

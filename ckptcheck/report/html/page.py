@@ -49,7 +49,7 @@ class Chart:
 
     name: str
     figures: Sequence[Any]
-    zooms: Sequence[tuple[str, float, float]] = ()
+    zooms: Sequence[tuple[str, float, float]]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ matplotlib is imported when something is drawn: it takes its time.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,10 +44,7 @@ LANE_EDGE = 1e-10
 
 
 def plot(report: Report) -> "Figure":
-    """Draw one column per job: losses, their difference from the control, and the moving statistics at the boundary.
-
-    Many jobs are drawn in several rows of columns.
-    """
+    """Draw a column for each job: losses, their difference from the control, and the moving statistics at the boundary."""
     from matplotlib.figure import Figure
 
     jobs = list(dict.fromkeys(case.job for case in report.cases if case.control))
@@ -111,8 +108,7 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
     start = _first_shown(control.facts.schedule)
     steps = list(range(start + 1, len(control.losses) + 1))
     training.plot(steps, control.losses[start:], color=CONTROL, linewidth=6, label="control, never interrupted")
-    done, losses = _evaluated(control, start)
-    validation.plot(done, losses, color=CONTROL, linewidth=6, marker="o", markersize=9)
+    validation.plot(*_evaluated(control, start), color=CONTROL, linewidth=6, marker="o", markersize=9)
     for case, (colour, style, marker) in shown:
         label = f"{case.label}: {case.told_outcome}"
         if case.comparison is None or case.resumed is None:
@@ -121,8 +117,8 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
         begun = case.resumed.facts.schedule.boundary
         steps = [begun + index + 1 for index in range(len(case.resumed.losses))]
         training.plot(steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label)
-        after, evaluated = _evaluated(case.resumed)
-        validation.plot(after, evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)
+        evaluated = _evaluated(case.resumed)
+        validation.plot(*evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)
     from matplotlib.ticker import LogLocator, NullFormatter
 
     for axis in (training, validation):
@@ -179,17 +175,8 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
         if control.size == 0 or control.shape != resumed.shape:
             continue
         drawn.append(control)
-        size = 7 if case.outcome == RECOVERED else 4
-        axis.plot(
-            control,
-            resumed,
-            color=colour,
-            linestyle="none",
-            marker=marker,
-            markersize=size,
-            fillstyle="none",
-            label=case.label,
-        )
+        look: dict[str, Any] = {"markersize": 7 if case.outcome == RECOVERED else 4, "fillstyle": "none", "label": case.label}
+        axis.plot(control, resumed, color=colour, linestyle="none", marker=marker, **look)
     if not drawn:
         axis.set_axis_off()
         axis.text(0.5, 0.5, "no moving statistic was restored", ha="center", va="center", transform=axis.transAxes)
