@@ -52,7 +52,9 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 def main() -> None:
     """Run the command line; errors of ours become one sentence and their exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _hear_ctrl_c()
+    # A shell or a script may have handed us SIGINT ignored; Ctrl-C is to be heard all the same, but not in the background.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and _in_foreground():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = app(standalone_mode=False)
     except CkptcheckError as error:
@@ -64,12 +66,6 @@ def main() -> None:
             _leave(error.format_message(), 2)
         raise
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _hear_ctrl_c() -> None:
-    """Let Ctrl-C reach the tool where a shell or a script handed it SIGINT ignored, unless it is in the background."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and _in_foreground():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _in_foreground() -> bool:

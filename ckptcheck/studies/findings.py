@@ -98,19 +98,15 @@ def _same_training(study: Result) -> list[str]:
                 f"Training losses bit-equal to those of {against}, in every seed: {', '.join(same)}. What sets these "
                 "apart lies in the moving averages alone, and cannot make a hump of the training."
             )
-            if disagree := _disagreeing(study, [against, *same]):
+            # Seeds in which some have a rise as high as a hump, returned or not, and others have none.
+            by_seed = zip(*(study.of(name) for name in (against, *same)), strict=True)
+            if disagree := sum(len({bool(run.rises) for run in runs}) > 1 for runs in by_seed):
                 sentence += (
                     f" In {disagree} of {words.counted(study.seeds, 'seed')} the validation loss of some of them rises as "
                     "high as a hump, and that of others does not: there the averages decide."
                 )
             sentences.append(sentence)
     return sentences
-
-
-def _disagreeing(study: Result, names: Sequence[str]) -> int:
-    """Return in how many seeds some of these variants have a rise as high as a hump, returned or not, and others have none."""
-    by_seed = zip(*(study.of(name) for name in names), strict=True)
-    return sum(len({bool(run.rises) for run in runs}) > 1 for runs in by_seed)
 
 
 def _of_measure(study: Result, wording: Wording) -> list[str]:

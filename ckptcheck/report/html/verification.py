@@ -26,16 +26,13 @@ def page(report: Report) -> str:
     """Return a report as one HTML file."""
     _, verdict = VERDICTS[report.verdict]
     tone = "good" if report.verdict == PASS else "bad"
-    sections = [Section("Cases", texts=report.warnings(), tables=[_overview(report)])]
+    heads = ("job", "restore", "outcome", "expected", "tensors equal", "evaluation loss", "control’s", "training losses equal")
+    overview = Table(heads, [_row(case) for case in report.cases])
+    sections = [Section("Cases", texts=report.warnings(), tables=[overview])]
     for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job]
         sections += [_curves(job, cases), *map(_case, cases)]
     return rendered("ckptcheck: verification of recovery", verdict, sections, report.environment, tone)
-
-
-def _overview(report: Report) -> Table:
-    heads = ("job", "restore", "outcome", "expected", "tensors equal", "evaluation loss", "control’s", "training losses equal")
-    return Table(heads, [_row(case) for case in report.cases])
 
 
 def _row(case: Case) -> list[Cell]:

@@ -98,12 +98,8 @@ def to_markdown() -> str:
     """Return the catalogue as a Markdown table."""
     rows = ["| cause | what it is | how it shows | met |", "|---|---|---|---|"]
     for cause in CAUSES.values():
-        address = cause.reported
-        rows.append(f"| `{cause.name}` | {cause.summary} | {cause.signature} | [{_short(address)}]({address}) |")
+        # A thread as people name it.
+        *_, repository, _, number = cause.reported.split("/")
+        thread = f"[{repository}#{number}]({cause.reported})"
+        rows.append(f"| `{cause.name}` | {cause.summary} | {cause.signature} | {thread} |")
     return "\n".join(rows)
-
-
-def _short(address: str) -> str:
-    """Return a thread as people name it: `repository#number`."""
-    *_, repository, _, number = address.split("/")
-    return f"{repository}#{number}"

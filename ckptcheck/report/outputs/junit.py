@@ -16,11 +16,8 @@ NAME = "ckptcheck"
 
 
 def of_report(report: Report) -> str:
-    """Return a report as a JUnit XML document.
-
-    A case that did not do what was expected is a failure, an inconclusive one an error. A report without cases is an error
-    too: a list of no tests would look like a pass.
-    """
+    """Return a JUnit XML document: a case that did not do what was expected is a failure, an inconclusive one an error."""
+    # A report without cases is an error, too: a list of no tests would look like a pass.
     tests = [_test(case) for case in report.cases] or [_error(NOTHING, INCONCLUSIVE)]
     return _document(tests, report.environment)
 
