@@ -1,6 +1,7 @@
 """The pytest plugin: a fixture that verifies a job and fails with the whole diagnosis.
 
-Importing this loads nothing heavy: TensorFlow is imported by the processes that need it, pandas when a job is verified.
+Every pytest session imports this, so it loads nothing heavy: TensorFlow is imported by the processes that need it, what
+verifies a job when one is verified.
 """
 
 import hashlib
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from ckptcheck.report.report import Report
 
 VerifyRecovery = Callable[..., "Report"]
-
-# Every pytest session imports this file; what it needs to verify is imported where that is done.
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
+from itertools import product
 from operator import attrgetter
 from typing import Any
 
@@ -119,11 +120,11 @@ class Result:
     @cached_property
     def comparisons(self) -> tuple[PairedTest, ...]:
         """Every variant that the study compares with another, by every measure."""
-        return tuple(self._compared(measure, *pair) for measure in self.measures for pair in self.pairs)
-
-    def _compared(self, measure: str, variant: str, against: str) -> PairedTest:
-        values, others = ([self.measures[measure](run) for run in self.of(name)] for name in (variant, against))
-        return paired_test(measure, variant, against, values, others, len(self.pairs))
+        tests = []
+        for (measure, of_run), (variant, against) in product(self.measures.items(), self.pairs):
+            values, others = ([of_run(run) for run in self.of(name)] for name in (variant, against))
+            tests.append(paired_test(measure, variant, against, values, others, len(self.pairs)))
+        return tuple(tests)
 
     def same_training(self, variant: str, against: str) -> int:
         """Return in how many seeds two variants have the same training losses, bit for bit."""

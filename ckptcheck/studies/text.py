@@ -16,15 +16,10 @@ from ckptcheck.studies.summary import Study
 
 def show(study: Study, console: Console) -> None:
     """Print a study as wide as the console."""
-    print_trimmed(
-        console,
-        Text(),
-        Text(study.definition.question, style="bold"),
-        Text(f"{words.extent(study)}: median (range); ∞: never reached\n"),
-        _fitting(study, console),
-        _legend(study),
-        *(Padding(Text(finding), (0, 0, 1, 0)) for finding in study.findings()),
-    )
+    question = Text(study.definition.question, style="bold")
+    extent = Text(f"{words.extent(study)}: median (range); ∞: never reached\n")
+    findings = (Padding(Text(finding), (0, 0, 1, 0)) for finding in study.findings())
+    print_trimmed(console, Text(), question, extent, _fitting(study, console), _legend(study), *findings)
 
 
 def _fitting(study: Study, console: Console) -> RenderableType:

@@ -108,9 +108,8 @@ def _check_versions(wanted: Mapping[str, str]) -> None:
     here = versions()
     for name, asked in wanted.items():
         if here.get(name) != asked:
-            raise NotVerifiedError(
-                f"its machine has {name} {here.get(name)}, whoever asked for the run has {asked}: install the same there"
-            )
+            text = f"its machine has {name} {here.get(name)}, whoever asked for the run has {asked}: install the same there"
+            raise NotVerifiedError(text)
 
 
 def _train(task: Task, recipe: Recipe, emit: Emit) -> None:
@@ -156,7 +155,6 @@ def read(folder: Path) -> TrainingRun | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotVerifiedError(
-            f"The kept run {path} is damaged ({error}). Remove its folder, and it is trained again."
-        ) from error
+        text = f"The kept run {path} is damaged ({error}). Remove its folder, and it is trained again."
+        raise NotVerifiedError(text) from error
     raise NotVerifiedError(f"The kept run {path} has format {version}; this ckptcheck reads format {FORMAT_VERSION}.")

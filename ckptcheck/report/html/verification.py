@@ -74,14 +74,9 @@ def _tensors(comparison: Comparison) -> Table:
 
 
 def _tensor(row: TensorComparison) -> list[Cell]:
-    return [
-        Cell(row.name),
-        Cell(row.kind.value),
-        Cell(row.control_shape),
-        _whether(row.equal),
-        *map(number, (row.differing, row.max_abs_diff, row.resumed_norm, row.control_norm)),
-        Cell(f"{row.origin.what} {row.origin.name}".strip()),
-    ]
+    texts = [Cell(text) for text in (row.name, row.kind.value, row.control_shape)]
+    numbers = [number(value) for value in (row.differing, row.max_abs_diff, row.resumed_norm, row.control_norm)]
+    return [*texts, _whether(row.equal), *numbers, Cell(f"{row.origin.what} {row.origin.name}".strip())]
 
 
 def _whether(equal: bool) -> Cell:

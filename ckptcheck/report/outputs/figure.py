@@ -21,18 +21,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Dark enough and different enough in lightness to be told apart in grey; each has a line style of its own too.
+# Dark enough and different enough in lightness to be told apart in grey; each has a line style and a marker of its own too.
+COLOURS = ("#0b3c8c", "#e07b00", "#7a1fa2", "#2e7d32", "#c2185b", "#00838f", "#5d4037", "#827717")
 Style = tuple[str, str, str]
-STYLES: tuple[Style, ...] = (
-    ("#0b3c8c", "--", "o"),
-    ("#e07b00", "-.", "s"),
-    ("#7a1fa2", ":", "^"),
-    ("#2e7d32", "-", "D"),
-    ("#c2185b", "--", "v"),
-    ("#00838f", "-.", "P"),
-    ("#5d4037", ":", "X"),
-    ("#827717", "-", "*"),
-)
+STYLES: tuple[Style, ...] = tuple(zip(COLOURS, ("--", "-.", ":", "-") * 2, "os^DvPX*", strict=True))
 Shown = Sequence[tuple[Case, Style]]
 CONTROL = "#b5b5b5"
 LABELS = ("training loss", "validation loss", "|resumed − control|\nof the losses", "restored moving statistic")

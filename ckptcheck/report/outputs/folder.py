@@ -32,9 +32,8 @@ def output_folder(folder: Path, contents: Sequence[str] = CONTENTS) -> Iterator[
         _refuse_strangers(folder, contents)
         lock.acquire(blocking=False)
     except Timeout:
-        raise UsageError(
-            f"Another ckptcheck is writing to {folder}. Wait for it, or name another folder with --out."
-        ) from None
+        text = f"Another ckptcheck is writing to {folder}. Wait for it, or name another folder with --out."
+        raise UsageError(text) from None
     except OSError as error:
         raise UsageError(f"The output folder {folder} cannot be written: {error.strerror}.") from error
     partial = folder / PARTIAL
