@@ -53,7 +53,7 @@ def _changed(name: str, text: str, changed: Mapping[str, str], against: str = "b
 def _without(name: str, text: str, kept: Mapping[str, str]) -> Variant:
     """Return the variant that is like tf.layers but for one difference."""
     changed = {key: value for key, value in LIKE_LAYERS.items() if key not in kept}
-    return Variant(name, "bn-nn", text, changed=changed, against="like-layers")
+    return _changed(name, text, changed, "like-layers")
 
 
 _BN_NN = Variant("bn-nn", "bn-nn", "tf.nn, as in the article: epsilon 1e-5, warm-up, start at 0, second pass, decay 0.99")

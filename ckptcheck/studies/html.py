@@ -8,7 +8,7 @@ import pandas as pd
 from bokeh.models import Range1d
 from bokeh.models.annotations import Legend
 
-from ckptcheck.report.html.page import DASHES, Cell, Chart, Section, Table, axes, finished, number, rendered, shortened
+from ckptcheck.report.html.page import DASHES, Cell, Section, Table, axes, finished, number, rendered, shortened
 from ckptcheck.studies import words
 from ckptcheck.studies.catalogue import Variant
 from ckptcheck.studies.paired_test import PairedTest
@@ -89,7 +89,7 @@ def _section(study: Study, title: str, panels: Sequence[str], drawn: Sequence[tu
     range_ = Range1d(start=1, end=epochs, bounds=(1, epochs), name=name)
     figures = [_panel(study, panel, range_, drawn) for panel in panels]
     zooms = [("First epochs", 1, min(FIRST_EPOCHS, epochs)), ("Whole run", 1, epochs)]
-    return Section(title, charts=[Chart(name, figures, zooms)])
+    return Section(title, figures=figures, axis=name, zooms=zooms)
 
 
 def _panel(study: Study, panel: str, range_: Range1d, drawn: Sequence[tuple[str, str, str]]) -> Any:

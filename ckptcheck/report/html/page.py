@@ -44,15 +44,6 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Chart:
-    """Curves over one another, all with the same x axis, and buttons that zoom it: text, first and last x shown."""
-
-    name: str
-    figures: Sequence[Any]
-    zooms: Sequence[tuple[str, float, float]]
-
-
-@dataclass(frozen=True)
 class Section:
     """A part of a page under a title of its own."""
 
@@ -62,15 +53,17 @@ class Section:
     quotes: Sequence[tuple[str, str]] = ()
     # Each under a heading.
     diagnoses: Sequence[tuple[str, Diagnosis]] = ()
-    charts: Sequence[Chart] = ()
+    # Curves over one another, the name of the x axis they share, and buttons that zoom it: text, first and last x shown.
+    figures: Sequence[Any] = ()
+    axis: str = ""
+    zooms: Sequence[tuple[str, float, float]] = ()
     tables: Sequence[Table] = ()
     tone: str = ""
 
 
 def rendered(title: str, verdict: str, sections: Sequence[Section], environment: Mapping[str, str], tone: str = "") -> str:
     """Return a page as one HTML file that needs nothing else; the tone of its verdict is good, bad or none."""
-    charts = [chart for section in sections for chart in section.charts]
-    drawn = {f"{chart.name} {index}": made for chart in charts for index, made in enumerate(chart.figures)}
+    drawn = {f"{section.axis} {index}": made for section in sections for index, made in enumerate(section.figures)}
     script, places = components(drawn) if drawn else ("", {})
     template = Environment(loader=PackageLoader("ckptcheck.report.html", "."), autoescape=True, undefined=StrictUndefined)
     template.trim_blocks = template.lstrip_blocks = True

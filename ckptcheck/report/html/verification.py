@@ -10,7 +10,7 @@ from bokeh.models.annotations import Span
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
 from ckptcheck.outcomes import PASS, RECOVERED
 from ckptcheck.report.case import Case
-from ckptcheck.report.html.page import DASHES, Cell, Chart, Section, Table, axes, finished, number, rendered, shortened
+from ckptcheck.report.html.page import DASHES, Cell, Section, Table, axes, finished, number, rendered, shortened
 from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Shown, laned
 from ckptcheck.report.outputs.terminal import VERDICTS
 from ckptcheck.report.report import Report
@@ -110,7 +110,7 @@ def _curves(job: str, cases: Sequence[Case]) -> Section:
     zooms = [around, ("After the boundary", boundary, steps + 1), ("Whole run", 0, steps + 1)]
     places = ", ".join(map(str, schedule.boundaries))
     saved = f"Saved after step {places} of {schedule.steps}, at the vertical line; restored there in new processes."
-    return Section(job, texts=[saved], charts=[Chart(job, figures, zooms)])
+    return Section(job, texts=[saved], figures=figures, axis=job, zooms=zooms)
 
 
 def _losses_drawn(range_: Range1d, control: Run, shown: Shown) -> Any:
