@@ -31,8 +31,8 @@ def compare(
     """Compare two runs that a script recorded with `ckptcheck.record`. Needs no TensorFlow."""
     from ckptcheck.report.rejudge import compare_runs
 
-    judged = partial(compare_runs, control, resumed, expect=expect or "recovered", allow=allow or ())
-    _tell(judged, (rtol, atol, equal_nan), junit, markdown, json)
+    make = partial(compare_runs, control, resumed, expect=expect or "recovered", allow=allow or ())
+    _report(make, (rtol, atol, equal_nan), junit, markdown, json)
 
 
 def judge(
@@ -50,11 +50,11 @@ def judge(
     """Judge the runs of an earlier verification anew, with another tolerance or expectation, without training."""
     from ckptcheck.report.rejudge import judge_folder
 
-    judged = partial(judge_folder, folder, restore or (), expect=expect, allow=allow or ())
-    _tell(judged, (rtol, atol, equal_nan), junit, markdown, json)
+    make = partial(judge_folder, folder, restore or (), expect=expect, allow=allow or ())
+    _report(make, (rtol, atol, equal_nan), junit, markdown, json)
 
 
-def _tell(
+def _report(
     make: "Callable[..., Report]", tolerance: tuple[float, float, bool], junit: Path | None, markdown: Path | None, json: bool
 ) -> NoReturn:
     from ckptcheck.report.outputs import terminal

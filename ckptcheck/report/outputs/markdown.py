@@ -55,7 +55,7 @@ def _counted(report: Report) -> str:
 
 
 def _table(cases: Sequence[Case]) -> list[str]:
-    rows, left_out = _fitting([_row(case) for case in cases], [case.is_wrong for case in cases], MOST_OF_TABLE, "cases")
+    rows, left_out = _fitting([(_row(case), case.is_wrong) for case in cases], MOST_OF_TABLE, "cases")
     return ["\n".join([_HEADS, _RULES, *rows]), *left_out]
 
 
@@ -67,9 +67,8 @@ def _row(case: Case) -> str:
 
 
 def _details(cases: Sequence[Case]) -> list[str]:
-    blocks = [(case, block) for case in cases if (block := _detail(case))]
-    urgent = [case.is_wrong for case, _ in blocks]
-    kept, left_out = _fitting([block for _, block in blocks], urgent, MOST_OF_DETAILS, "cases with details")
+    blocks = [(block, case.is_wrong) for case in cases if (block := _detail(case))]
+    kept, left_out = _fitting(blocks, MOST_OF_DETAILS, "cases with details")
     return [*kept, *left_out]
 
 
@@ -97,25 +96,25 @@ def _diagnosis(each: Diagnosis) -> str:
 
 
 def _warnings(cases: Sequence[Case]) -> list[str]:
-    items = [f"<li>{_html(text)}</li>" for case in cases for text in of_cases([case])]
+    items = [(f"<li>{_html(text)}</li>", False) for case in cases for text in of_cases([case])]
     if not items:
         return []
-    kept, left_out = _fitting(items, [False] * len(items), MOST_OF_WARNINGS, "warnings")
+    kept, left_out = _fitting(items, MOST_OF_WARNINGS, "warnings")
     return ["\n".join(["<p><b>Warnings</b></p>", "<ul>", *kept, "</ul>"]), *left_out]
 
 
-def _fitting(parts: Sequence[str], urgent: Sequence[bool], most: int, what: str) -> tuple[list[str], list[str]]:
+def _fitting(parts: Sequence[tuple[str, bool]], most: int, what: str) -> tuple[list[str], list[str]]:
     """Return, in their order, the parts that fit into so many bytes, urgent ones first; and a sentence if any do not."""
     kept = []
-    for index in sorted(range(len(parts)), key=lambda index: not urgent[index]):
+    for index in sorted(range(len(parts)), key=lambda index: not parts[index][1]):
         # Two line breaks at most stand between one part and the next.
-        size = len(parts[index].encode()) + 2
+        size = len(parts[index][0].encode()) + 2
         if size <= most:
             most -= size
             kept.append(index)
     missing = len(parts) - len(kept)
     left_out = f"GitHub shows no summary of more than 1 MiB, so {missing} of {len(parts)} {what} are left out."
-    return [parts[index] for index in sorted(kept)], [left_out] if missing else []
+    return [parts[index][0] for index in sorted(kept)], [left_out] if missing else []
 
 
 def _cell(text: str) -> str:
