@@ -1,6 +1,7 @@
 """The pytest plugin: a fixture that verifies a job and fails with the whole diagnosis.
 
-Importing this loads nothing heavy: TensorFlow is imported by the processes that need it, pandas when a job is verified.
+Every pytest session imports this, so it loads nothing heavy: TensorFlow is imported by the processes that need it, what
+verifies a job when one is verified.
 """
 
 import hashlib
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from ckptcheck.report.report import Report
 
 VerifyRecovery = Callable[..., "Report"]
-
-# Every pytest session imports this file; what it needs to verify is imported where that is done.
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,36 +63,25 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
         **asked: Any,
     ) -> "Report":
         __tracebackhide__ = True
+        from ckptcheck.errors import CkptcheckError
+        from ckptcheck.report.rejudge import judge_folder
+        from ckptcheck.tolerance import Tolerance
+
+        # A class is named by its file.
+        target = job if isinstance(job, str) else f"{inspect.getfile(job)}:{job.__qualname__}"
         restores = [restore] if isinstance(restore, str) else restore
-        judging = {"expect": expect, "allow": allow, "tolerance": (rtol, atol, equal_nan)}
-        return _verified(_target(job), restores, asked, judging, request.config, _ckptcheck_folder)
+        # A chain of exceptions would tell nobody more.
+        try:
+            runs = _runs_of(target, {**_defaults(request.config), **asked}, _ckptcheck_folder)
+            report = judge_folder(runs, restores, expect=expect, allow=allow, tolerance=Tolerance(rtol, atol, equal_nan))
+            report.assert_as_expected()
+        except CkptcheckError as error:
+            raise pytest.fail.Exception(f"ckptcheck could not verify {target}: {error}", pytrace=False) from None
+        except AssertionError as error:
+            raise pytest.fail.Exception(f"{error}\n\nRuns: {runs}", pytrace=False) from None
+        return report
 
     return verify_recovery
-
-
-def _verified(
-    job: str,
-    restores: Sequence[str],
-    asked: Mapping[str, Any],
-    judging: Mapping[str, Any],
-    config: pytest.Config,
-    top: Path,
-) -> "Report":
-    """Return the report on a job, or fail the test: without a chain of exceptions, which tells nobody more."""
-    __tracebackhide__ = True
-    from ckptcheck.errors import CkptcheckError
-    from ckptcheck.report.rejudge import judge_folder
-    from ckptcheck.tolerance import Tolerance
-
-    try:
-        runs = _runs_of(job, {**_defaults(config), **asked}, top)
-        report = judge_folder(runs, restores, **{**judging, "tolerance": Tolerance(*judging["tolerance"])})
-        report.assert_as_expected()
-    except CkptcheckError as error:
-        raise pytest.fail.Exception(f"ckptcheck could not verify {job}: {error}", pytrace=False) from None
-    except AssertionError as error:
-        raise pytest.fail.Exception(f"{error}\n\nRuns: {runs}", pytrace=False) from None
-    return report
 
 
 def _defaults(config: pytest.Config) -> dict[str, Any]:
@@ -104,11 +92,6 @@ def _defaults(config: pytest.Config) -> dict[str, Any]:
     if given["boundaries"] is not None:
         given["boundaries"] = parse_boundaries(given["boundaries"])
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _target(job: Any) -> str:
-    """Return what names a job: a class is named by its file."""
-    return job if isinstance(job, str) else f"{inspect.getfile(job)}:{job.__qualname__}"
 
 
 def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:

@@ -41,9 +41,7 @@ app.command("jobs")(list_jobs)
 
 
 @app.callback(invoke_without_command=True)
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-) -> None:
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
     if version:
         from importlib.metadata import version as installed  # takes its time, and no other command needs it
 
@@ -53,8 +51,10 @@ def _version(
 
 def main() -> None:
     """Run the command line; errors of ours become one sentence and their exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
-    _hear_ctrl_c()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell or a script may have handed us SIGINT ignored; Ctrl-C is to be heard all the same, but not in the background.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and _in_foreground():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = app(standalone_mode=False)
     except CkptcheckError as error:
@@ -66,16 +66,6 @@ def main() -> None:
             _leave(error.format_message(), 2)
         raise
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _terminated(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _hear_ctrl_c() -> None:
-    """Let Ctrl-C reach the tool where a shell or a script handed it SIGINT ignored, unless it is in the background."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and _in_foreground():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _in_foreground() -> bool:

@@ -4,17 +4,17 @@ import contextlib
 from dataclasses import fields
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from ckptcheck.errors import UsageError
 
 
 def explain(
     cause: Annotated[
-        str | None, typer.Argument(metavar="[CAUSE]", help="A cause by its name. Without: all of them.", show_default=False)
+        str | None, Argument(metavar="[CAUSE]", help="A cause by its name. Without: all of them.", show_default=False)
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print all of them as a Markdown table.")] = False,
+    json: Annotated[bool, Option("--json", help="Print JSON on standard output, and nothing else.")] = False,
+    markdown: Annotated[bool, Option("--markdown", help="Print all of them as a Markdown table.")] = False,
 ) -> None:
     """Explain what can be lost: what it is, how it shows, what to do about it, and who met it."""
     # Imported here so that `--help` need not wait for NumPy.
@@ -30,7 +30,7 @@ def explain(
         if markdown:
             print(to_markdown(), flush=True)
         elif json:
-            print(to_json(CAUSES if chosen is None else {chosen.name: chosen}), flush=True)
+            print(to_json(CAUSES.values() if chosen is None else [chosen]), flush=True)
         elif chosen is None:
             overview(Console(highlight=False))
         else:

@@ -19,12 +19,9 @@ def interruptible(sentence: str) -> Iterator[None]:
         raise NotVerifiedError(sentence) from None
 
 
-# What draws, and what makes tables.
-_NEEDED_IN_THE_END = ("matplotlib.backends.backend_agg", "pandas")
-
-
 def prepare_drawing(html: Path | None) -> None:
     """Load what draws while the processes are at work, and refuse `--html` now if what it needs is not installed."""
-    threading.Thread(target=lambda: [*map(importlib.import_module, _NEEDED_IN_THE_END)], daemon=True).start()
+    needed = ("matplotlib.backends.backend_agg", "pandas")
+    threading.Thread(target=lambda: [*map(importlib.import_module, needed)], daemon=True).start()
     if html is not None:
         require()

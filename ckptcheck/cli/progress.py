@@ -23,19 +23,10 @@ class ProgressView:
         self._troubled: set[str] = set()
         self._start: TaskID | None = None
         self._all: TaskID | None = None
-        self._kept = 0
-        self._submitted = 0
-        self._done = 0
-        self._progress = Progress(
-            SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._kept = self._submitted = self._done = 0
+        what = SpinnerColumn(finished_text="✓"), TextColumn("{task.description}")
+        how_far = BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn()
+        self._progress = Progress(*what, *how_far, console=console, transient=True, disable=not console.is_terminal)
 
     def __enter__(self) -> "ProgressView":
         self._progress.start()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from ckptcheck.cli import options
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
@@ -14,30 +14,29 @@ INTERRUPTED = (
     "Interrupted: the runs that had finished are kept, and the same command goes on with the others. "
     "No process was left behind."
 )
+OUT = Path("ckptcheck-study")
 
 
 def study(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The study. Without a name: a list of them.", show_default=False)
+        str | None, Argument(metavar="[NAME]", help="The study. Without a name: a list of them.", show_default=False)
     ] = None,
     variants: Annotated[
-        list[str] | None, typer.Argument(metavar="[VARIANT]...", help="Those to train. Default: all.", show_default=False)
+        list[str] | None, Argument(metavar="[VARIANT]...", help="Those to train. Default: all.", show_default=False)
     ] = None,
-    seeds: Annotated[int, typer.Option(metavar="N", help="Number of seeds: 0, 1, …")] = 5,
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Length of a run. Default: 100.")] = None,
+    seeds: Annotated[int, Option(metavar="N", help="Number of seeds: 0, 1, …")] = 5,
+    epochs: Annotated[int | None, Option(metavar="N", help="Length of a run. Default: 100.")] = None,
     accuracy: Annotated[
         list[float] | None,
-        typer.Option(metavar="SHARE", help="Tell after how many epochs it is reached; may be repeated. Default: 0.95, 0.98."),
+        Option(metavar="SHARE", help="Tell after how many epochs it is reached; may be repeated. Default: 0.95, 0.98."),
     ] = None,
     set_: options.Settings = None,
     dataset: options.Dataset = None,
     timeout: options.Timeout = 300.0,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the runs are kept and the results put.")] = Path(
-        "ckptcheck-study"
-    ),
+    out: Annotated[Path, Option(metavar="DIR", help="Where the runs are kept and the results put.")] = OUT,
     html: options.Html = None,
     executor: options.Address = None,
-    json: Annotated[bool, typer.Option("--json", help="Print summary.json on standard output, and nothing else.")] = False,
+    json: Annotated[bool, Option("--json", help="Print summary.json on standard output, and nothing else.")] = False,
 ) -> None:
     """Train variants of batch norm with several seeds, side by side, and compare their curves.
 

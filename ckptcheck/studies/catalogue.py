@@ -1,7 +1,7 @@
 """What each study asks, and the variants it trains to find out. A new study is a new entry here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ckptcheck.errors import UsageError, unknown
 
@@ -37,8 +37,6 @@ class Definition:
         return tuple(variant for variant in self.variants if not names or variant.name in names)
 
 
-# The default of tf.layers.batch_normalization, and the article's own: bn-layers has another where it is verified.
-LAYERS_DECAY = {"decay": "0.99"}
 # What can be set in which the article's batch norm differs from that of tf.layers. What is left is the fused kernel of
 # tf.layers, which rounds otherwise, and averages an unbiased variance, n / (n - 1), behind convolutions.
 EPSILON = {"epsilon": "0.001"}
@@ -55,25 +53,23 @@ def _changed(name: str, text: str, changed: Mapping[str, str], against: str = "b
 def _without(name: str, text: str, kept: Mapping[str, str]) -> Variant:
     """Return the variant that is like tf.layers but for one difference."""
     changed = {key: value for key, value in LIKE_LAYERS.items() if key not in kept}
-    return Variant(name, "bn-nn", text, changed=changed, against="like-layers")
+    return _changed(name, text, changed, "like-layers")
 
 
 _BN_NN = Variant("bn-nn", "bn-nn", "tf.nn, as in the article: epsilon 1e-5, warm-up, start at 0, second pass, decay 0.99")
-_BN_LAYERS = Variant("bn-layers", "bn-layers", "tf.layers with its defaults: epsilon 1e-3, decay 0.99", LAYERS_DECAY)
+# The default of tf.layers.batch_normalization, and the article's own: bn-layers has another where it is verified.
+_BN_LAYERS = Variant("bn-layers", "bn-layers", "tf.layers with its defaults: epsilon 1e-3, decay 0.99", {"decay": "0.99"})
 
 _STUDIES = (
     Definition(
         "convergence",
         "Does batch norm make the network converge faster, and to a better accuracy?",
-        (
-            Variant("plain", "plain", "no batch norm"),
-            Variant("bn-nn", "bn-nn", _BN_NN.text, against="plain"),
-        ),
+        (Variant("plain", "plain", "no batch norm"), replace(_BN_NN, against="plain")),
     ),
     Definition(
         "bn-apis",
         "Do tf.nn and tf.layers train alike, and does tf.layers go through a hump?",
-        (_BN_NN, Variant("bn-layers", "bn-layers", _BN_LAYERS.text, LAYERS_DECAY, against="bn-nn")),
+        (_BN_NN, replace(_BN_LAYERS, against="bn-nn")),
     ),
     Definition(
         "bn-ablation",
@@ -87,7 +83,7 @@ _STUDIES = (
             _changed("decay-0.9", "decay 0.9, not 0.99", {"decay": "0.9"}),
             _changed("decay-0.999", "decay 0.999, not 0.99", {"decay": "0.999"}),
             _changed("like-layers", "all four: epsilon, no warm-up, start at 1, fused", LIKE_LAYERS),
-            Variant("bn-layers", "bn-layers", _BN_LAYERS.text, LAYERS_DECAY, against="like-layers"),
+            replace(_BN_LAYERS, against="like-layers"),
             _without("layers-epsilon", "like-layers, but epsilon 1e-5", EPSILON),
             _without("layers-warm-up", "like-layers, but with warm-up", NO_WARM_UP),
             _without("layers-start", "like-layers, but the moving variances start at 0", START),
@@ -102,18 +98,13 @@ STUDIES: Mapping[str, Definition] = {study.name: study for study in _STUDIES}
 
 def definition(name: str) -> Definition:
     """Return the study of that name, or raise `UsageError` with the nearest names."""
-    try:
-        return STUDIES[name]
-    except KeyError:
-        raise unknown("study", name, STUDIES) from None
+    if name not in STUDIES:
+        raise unknown("study", name, STUDIES)
+    return STUDIES[name]
 
 
 def options_of(variant: Variant, given: Mapping[str, str], study: Definition) -> dict[str, str]:
-    """Return the options a variant is trained with: where it stands, then what is given, then what makes it a variant.
-
-    Raises:
-        UsageError: what is given is what the study itself changes.
-    """
+    """Return the options a variant is trained with: where it stands, then what is given, then what makes it a variant."""
     if "seed" in given:
         raise UsageError("A study sets the seeds itself: say how many with --seeds.")
     for each in study.variants:

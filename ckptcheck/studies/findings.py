@@ -24,14 +24,14 @@ def findings(study: Result) -> list[str]:
 def warnings(study: Result) -> list[str]:
     """Return a sentence for what a reader must know of the runs themselves."""
     # Within a job: some jobs need a setting of their own.
-    pairs = {(each.run.recipe.job, tuple(sorted(each.run.environment.items()))) for each in study.trained}
+    pairs = {(run.run.recipe.job, tuple(sorted(run.run.environment.items()))) for run in study.trained}
     machines = max(Counter(job for job, _ in pairs).values())
-    broken = [each for each in study.trained if len(each.finite_losses) < study.epoch_count]
+    broken = [f"{run.variant.name} seed {run.seed}" for run in study.trained if len(run.finite_losses) < study.epoch_count]
     sentences = []
     if machines > 1:
         sentences.append(f"The runs were made in {machines} different environments; each run keeps its own.")
     if broken:
-        names = ", ".join(f"{each.variant.name} seed {each.seed}" for each in broken[:3])
+        names = ", ".join(broken[:3])
         sentences.append(f"The loss of {len(broken)} of {len(study.trained)} runs became NaN or infinite, {names} among them.")
     return sentences
 
@@ -52,10 +52,7 @@ def _humps(study: Result) -> str:
     """Say how many runs have a hump, of which variants."""
     counts = {each.name: sum(bool(run.humps) for run in study.of(each.name)) for each in study.variants}
     unfinished = sum(len(run.rises) > len(run.humps) for run in study.trained)
-    what = (
-        f"A hump is a rise of the validation loss (mean of {WINDOW} epochs) by more than {RISE:.0%} of its minimum so far, "
-        "and back."
-    )
+    what = f"A hump is a rise of the validation loss (mean of {WINDOW} epochs) by more than {RISE:.0%} of its minimum so far"
     total = sum(counts.values())
     if study.epoch_count < WINDOW:
         sentence = f"Runs of {words.counted(study.epoch_count, 'epoch')} are too short to show one."
@@ -65,7 +62,7 @@ def _humps(study: Result) -> str:
         sentence = f"{total} of {len(study.trained)} runs have one: {_by_variant(counts, study.seeds)}."
     if unfinished:
         sentence += f" In {unfinished} the loss was still up when training ended; that is not counted."
-    return f"{what} {sentence}"
+    return f"{what}, and back. {sentence}"
 
 
 def _by_variant(counts: Mapping[str, int], seeds: int) -> str:
@@ -80,15 +77,14 @@ def _in_training(study: Result) -> list[str]:
     if not humps:
         return []
     of_training = [run for run, hump in humps if run.train_rise(hump) > RISE]
-    trainings = len({(run.seed, run.curves.train_loss) for run in of_training})
-    seeds = len({run.seed for run in of_training})
     sentence = f"In {len(of_training)} of {len(humps)} humps the training loss rises at the same time by more than {RISE:.0%}."
-    if not of_training:
-        return [sentence]
-    return [
-        f"{sentence} Training reads no moving average, so such a hump is the training's own. They come from "
-        f"{words.counted(trainings, 'different training')}, of {words.counted(seeds, 'seed')}."
-    ]
+    if of_training:
+        trainings = words.counted(len({(run.seed, run.curves.train_loss) for run in of_training}), "different training")
+        seeds = words.counted(len({run.seed for run in of_training}), "seed")
+        sentence += (
+            f" Training reads no moving average, so such a hump is the training's own. They come from {trainings}, of {seeds}."
+        )
+    return [sentence]
 
 
 def _same_training(study: Result) -> list[str]:
@@ -102,8 +98,9 @@ def _same_training(study: Result) -> list[str]:
                 f"Training losses bit-equal to those of {against}, in every seed: {', '.join(same)}. What sets these "
                 "apart lies in the moving averages alone, and cannot make a hump of the training."
             )
-            disagree = _disagreeing(study, [against, *same])
-            if disagree:
+            # Seeds in which some have a rise as high as a hump, returned or not, and others have none.
+            by_seed = zip(*(study.of(name) for name in (against, *same)), strict=True)
+            if disagree := sum(len({bool(run.rises) for run in runs}) > 1 for runs in by_seed):
                 sentence += (
                     f" In {disagree} of {words.counted(study.seeds, 'seed')} the validation loss of some of them rises as "
                     "high as a hump, and that of others does not: there the averages decide."
@@ -112,51 +109,40 @@ def _same_training(study: Result) -> list[str]:
     return sentences
 
 
-def _disagreeing(study: Result, names: Sequence[str]) -> int:
-    """Return in how many seeds some of these variants have a rise as high as a hump, returned or not, and others have none."""
-    by_seed = zip(*(study.of(name) for name in names), strict=True)
-    return sum(len({bool(run.rises) for run in runs}) > 1 for runs in by_seed)
-
-
 def _of_measure(study: Result, wording: Wording) -> list[str]:
     """Say, for each variant that others are compared with, which of them differ from it by one measure."""
     measure, what, less, more = wording
     tests = [test for test in study.comparisons if test.measure == measure]
     return [
         f"{what}: {against} {words.spread(study.spread(against, measure), measure)}. "
-        + _differing([test for test in tests if test.against == against], measure, less, more)
+        + _differing([test for test in tests if test.against == against], less, more)
         for against in dict.fromkeys(test.against for test in tests)
         if not math.isnan(study.spread(against, measure).median)
     ]
 
 
-def _differing(tests: Sequence[PairedTest], measure: str, less: str, more: str) -> str:
-    clauses = [_difference(test, measure, less, more) for test in tests if test.supported]
-    rest = [test.variant for test in tests if not test.supported]
-    if rest:
+def _differing(tests: Sequence[PairedTest], less: str, more: str) -> str:
+    clauses = [_difference(test, less, more) for test in tests if test.supported]
+    if rest := [test.variant for test in tests if not test.supported]:
         clauses.append(f"{'no' if clauses else 'No'} difference is supported for {', '.join(rest)}")
     return f"{'; '.join(clauses)}."
 
 
-def _difference(test: PairedTest, measure: str, less: str, more: str) -> str:
+def _difference(test: PairedTest, less: str, more: str) -> str:
     seeds = test.lower + test.equal + test.higher
     word, count = (less, test.lower) if test.lower > test.higher else (more, test.higher)
-    return f"{test.variant} {words.spread(test.of_variant, measure)}, {word} in {count} of {seeds} seeds"
+    return f"{test.variant} {words.spread(test.of_variant, test.measure)}, {word} in {count} of {seeds} seeds"
 
 
 def _too_few(study: Result) -> list[str]:
     """Say so where no outcome whatever could have supported a difference."""
-    count = len(study.pairs)
-    if not count:
+    if not study.pairs:
         return []
-    needed = seeds_needed(count)
-    if study.seeds >= needed:
-        return [
-            f"Supported: by a sign test over the {study.seeds} seeds, p below {LEVEL:g} divided by "
-            f"{words.counted(count, 'comparison')} of a measure. Median and range over the seeds."
-        ]
-    return [
-        f"With {words.counted(study.seeds, 'seed')} no difference can be supported: the sign test, with "
-        f"{words.counted(count, 'comparison')} of a measure, needs at least {needed} seeds (--seeds {needed}). "
-        "Median and range over the seeds."
-    ]
+    needed, compared = seeds_needed(len(study.pairs)), f"{words.counted(len(study.pairs), 'comparison')} of a measure"
+    sentence = (
+        f"Supported: by a sign test over the {study.seeds} seeds, p below {LEVEL:g} divided by {compared}."
+        if study.seeds >= needed
+        else f"With {words.counted(study.seeds, 'seed')} no difference can be supported: the sign test, with {compared}, "
+        f"needs at least {needed} seeds (--seeds {needed})."
+    )
+    return [f"{sentence} Median and range over the seeds."]

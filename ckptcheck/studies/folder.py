@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from ckptcheck.report.outputs.figure import save_figure
 from ckptcheck.report.outputs.folder import replace
 from ckptcheck.studies.catalogue import STUDIES
-from ckptcheck.studies.plot import save
+from ckptcheck.studies.plot import plot_study
 from ckptcheck.studies.summary import Study
 
 KEPT = "kept"
@@ -19,6 +20,6 @@ def write(study: Study, partial: Path) -> None:
     for name, table in (("epochs", study.epochs()), ("runs", study.runs()), ("humps", study.humps())):
         table.to_csv(made / f"{name}.csv", index=False)
     study.bands().to_csv(made / "bands.csv", index=False, float_format="%.5g")  # to be drawn, and kept: small
-    save(study, made)
+    save_figure(plot_study(study), made)
     (made / "summary.json").write_text(study.to_json() + "\n", encoding="utf-8")
     replace(made, partial.parent / made.name)

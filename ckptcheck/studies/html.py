@@ -8,27 +8,13 @@ import pandas as pd
 from bokeh.models import Range1d
 from bokeh.models.annotations import Legend
 
-from ckptcheck.report.html.page import (
-    DASHES,
-    Cell,
-    Chart,
-    Page,
-    Section,
-    Table,
-    Zoom,
-    axes,
-    finished,
-    number,
-    rendered,
-    shortened,
-)
+from ckptcheck.report.html.page import DASHES, Cell, Section, Table, axes, finished, number, rendered, shortened
 from ckptcheck.studies import words
 from ckptcheck.studies.catalogue import Variant
 from ckptcheck.studies.paired_test import PairedTest
 from ckptcheck.studies.plot import LINES, MOST_OVERLAID, PANELS, REFERENCE, curves_of
 from ckptcheck.studies.summary import Study
 
-EPOCHS = "epochs"
 FIRST_EPOCHS = 20
 
 
@@ -42,8 +28,8 @@ def study_page(study: Study) -> str:
         Section("Evidence", tables=[_comparisons(study), _frame(study.humps(), "Humps", "humps.csv")]),
         Section("Runs", tables=[_frame(study.runs(), "Every run", "runs.csv")]),
     ]
-    environment = study.trained[0].run.environment
-    return rendered(Page(f"ckptcheck: study {study.definition.name}", study.definition.question, "", sections, environment))
+    asked, environment = study.definition, study.trained[0].run.environment
+    return rendered(f"ckptcheck: study {asked.name}", asked.question, sections, environment)
 
 
 def _variants(study: Study) -> Table:
@@ -66,7 +52,7 @@ def _comparisons(study: Study) -> Table:
 
 def _comparison(test: PairedTest) -> list[Cell]:
     spreads = [Cell(words.spread(one, test.measure), number(one.median).value) for one in (test.of_variant, test.of_against)]
-    counts = [number(test.lower), number(test.equal), number(test.higher), number(test.p, lambda p: f"{p:.2g}")]
+    counts = [number(test.lower), number(test.equal), number(test.higher), number(test.p, "{:.2g}".format)]
     supported = Cell("yes", tone="good") if test.supported else Cell("no")
     return [Cell(words.label(test.measure)), Cell(test.variant), Cell(test.against), *spreads, *counts, supported]
 
@@ -79,9 +65,7 @@ def _frame(frame: pd.DataFrame, title: str, where: str) -> Table:
 def _cell(value: Any) -> Cell:
     if isinstance(value, bool | np.bool_):
         return Cell("yes" if value else "no")
-    if isinstance(value, str):
-        return Cell(value)
-    return number(float(value))
+    return Cell(value) if isinstance(value, str) else number(float(value))
 
 
 def _curves(study: Study) -> list[Section]:
@@ -93,9 +77,9 @@ def _curves(study: Study) -> list[Section]:
     own, _ = LINES[0]
     sections = []
     for variant in study.variants:
-        other = [(against[variant.name], REFERENCE, "dashed")] if variant.name in against else []
-        panels = ["train_loss", "validation_loss"]
-        sections.append(_section(study, f"{variant.name}: {variant.text}", panels, [*other, (variant.name, own, "solid")]))
+        drawn = [(against[variant.name], REFERENCE, "dashed")] if variant.name in against else []
+        drawn.append((variant.name, own, "solid"))
+        sections.append(_section(study, f"{variant.name}: {variant.text}", ["train_loss", "validation_loss"], drawn))
     return sections
 
 
@@ -104,12 +88,12 @@ def _section(study: Study, title: str, panels: Sequence[str], drawn: Sequence[tu
     epochs = study.epoch_count
     range_ = Range1d(start=1, end=epochs, bounds=(1, epochs), name=name)
     figures = [_panel(study, panel, range_, drawn) for panel in panels]
-    zooms = [Zoom("First epochs", 1, min(FIRST_EPOCHS, epochs)), Zoom("Whole run", 1, epochs)]
-    return Section(title, charts=[Chart(name, figures, zooms)])
+    zooms = [("First epochs", 1, min(FIRST_EPOCHS, epochs)), ("Whole run", 1, epochs)]
+    return Section(title, figures=figures, axis=name, zooms=zooms)
 
 
 def _panel(study: Study, panel: str, range_: Range1d, drawn: Sequence[tuple[str, str, str]]) -> Any:
-    made = axes(dict(PANELS)[panel], range_, EPOCHS, logarithmic=panel.endswith("loss"), height=240)
+    made = axes(dict(PANELS)[panel], range_, "epochs", logarithmic=panel.endswith("loss"), height=240)
     made.add_layout(Legend(location="bottom_right" if panel.endswith("accuracy") else "top_right"))
     for name, colour, dash in drawn:
         curves = curves_of(study, name, panel)

@@ -47,15 +47,13 @@ def rises_of(losses: Sequence[float]) -> Floats:
     values = smoothed(losses)
     lowest = np.minimum.accumulate(values)
     above = values - lowest
-    relative: Floats = np.divide(above, lowest, out=np.where(above > 0, np.inf, 0.0), where=lowest > 0)
-    return relative
+    return np.divide(above, lowest, out=np.where(above > 0, np.inf, 0.0), where=lowest > 0)
 
 
 def humps_of(losses: Sequence[float]) -> list[Hump]:
     """Return the rises of a validation loss by epoch that are higher than `RISE`, in order."""
     humps: list[Hump] = []
-    above = rises_of(losses)
-    at = 0
+    above, at = rises_of(losses), 0
     while at < len(above):
         if above[at] > RISE:
             length = next((n for n, rise in enumerate(above[at:]) if rise < END), len(above) - at)

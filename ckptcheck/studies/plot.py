@@ -4,12 +4,11 @@ matplotlib is imported when something is drawn: it takes its time.
 """
 
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ckptcheck.report.outputs.figure import STYLES, save_figure
+from ckptcheck.report.outputs.figure import STYLES
 from ckptcheck.studies import words
 from ckptcheck.studies.humps import Floats
 from ckptcheck.studies.summary import Study
@@ -38,11 +37,6 @@ def plot_study(study: Study) -> "Figure":
     what = f"{study.dataset}, {words.counted(study.seeds, 'seed')}: median, band from lowest to highest"
     figure.suptitle(f"{study.definition.question}\n{what}", fontsize=12)
     return figure
-
-
-def save(study: Study, folder: Path) -> None:
-    """Write `curves.png` and `curves.svg`."""
-    save_figure(plot_study(study), folder)
 
 
 def _overlaid(study: Study) -> "Figure":
@@ -105,18 +99,13 @@ def _scale(axis: "Axes", curve: str) -> None:
 
 def _mark_humps(axis: "Axes", study: Study) -> None:
     """Mark where humps begin and how long they are, a row for each variant, below the curves."""
+    below = axis.get_xaxis_transform()
     rows = [(row, run) for row, variant in enumerate(study.variants) for run in study.of(variant.name) if run.humps]
     for row, run in rows:
         colour, _ = LINES[row]
         height = 0.03 + 0.03 * row
         for hump in run.humps:
-            axis.plot(
-                [hump.start, hump.start + hump.length - 1],
-                [height, height],
-                transform=axis.get_xaxis_transform(),
-                color=colour,
-                linewidth=4,
-                alpha=0.6,
-            )
+            epochs = [hump.start, hump.start + hump.length - 1]
+            axis.plot(epochs, [height, height], transform=below, color=colour, linewidth=4, alpha=0.6)
     if rows:
         axis.text(0.01, 0.03 + 0.03 * len(study.variants), "bars: humps", transform=axis.transAxes, fontsize=8)

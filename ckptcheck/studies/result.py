@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
+from itertools import product
 from operator import attrgetter
 from typing import Any
 
@@ -47,26 +48,21 @@ class Trained:
         return [rise for rise in self.rises if rise.returned]
 
     def train_rise(self, hump: Hump) -> float:
-        """Return the largest rise of the smoothed training loss in the epochs of a hump and in the half window before it.
-
-        Training normalises by the batch and reads no moving average: what rises there too is not the averages' doing.
-        """
+        """Return the largest rise of the smoothed training loss in the epochs of a hump and in the half window before it."""
+        # Training normalises by the batch and reads no moving average: what rises there too is not the averages' doing.
         half = WINDOW // 2
         first = hump.start - 1 - half  # the window whose middle is the first epoch of the hump
         return float(rises_of(self.curves.train_loss)[max(0, first - half) : first + hump.length].max())
 
     @cached_property
     def largest_rise(self) -> float:
-        """The largest rise of the smoothed validation loss above its running minimum, as a share of that minimum.
-
-        NaN where the run is shorter than a window.
-        """
+        """The largest rise of the smoothed validation loss, as `Hump.size`; NaN where the run is shorter than a window."""
         return float(rises_of(self.finite_losses).max()) if len(self.finite_losses) >= WINDOW else math.nan
 
     def epochs_to(self, accuracy: float) -> float:
         """Return the first epoch after which the validation accuracy is as high as that; infinity if it never is."""
-        reached = (epoch for epoch, each in enumerate(self.curves.validation_accuracy, start=1) if each >= accuracy)
-        return next(reached, math.inf)
+        epochs = enumerate(self.curves.validation_accuracy, start=1)
+        return next((epoch for epoch, reached in epochs if reached >= accuracy), math.inf)
 
 
 @dataclass(frozen=True)
@@ -124,11 +120,11 @@ class Result:
     @cached_property
     def comparisons(self) -> tuple[PairedTest, ...]:
         """Every variant that the study compares with another, by every measure."""
-        return tuple(self._compared(measure, *pair) for measure in self.measures for pair in self.pairs)
-
-    def _compared(self, measure: str, variant: str, against: str) -> PairedTest:
-        values, others = ([self.measures[measure](run) for run in self.of(name)] for name in (variant, against))
-        return paired_test(measure, variant, against, values, others, len(self.pairs))
+        tests = []
+        for (measure, of_run), (variant, against) in product(self.measures.items(), self.pairs):
+            values, others = ([of_run(run) for run in self.of(name)] for name in (variant, against))
+            tests.append(paired_test(measure, variant, against, values, others, len(self.pairs)))
+        return tuple(tests)
 
     def same_training(self, variant: str, against: str) -> int:
         """Return in how many seeds two variants have the same training losses, bit for bit."""
@@ -137,7 +133,11 @@ class Result:
 
     def epochs(self) -> pd.DataFrame:
         """Return the curves: one row for each run and epoch."""
-        return pd.concat([_curves(each) for each in self.trained], ignore_index=True)
+        frames = []
+        for each in self.trained:
+            keys = {"variant": each.variant.name, "seed": each.seed, "epoch": range(1, self.epoch_count + 1)}
+            frames.append(pd.DataFrame(keys | asdict(each.curves)))
+        return pd.concat(frames, ignore_index=True)
 
     def bands(self) -> pd.DataFrame:
         """Return the curves over the seeds: one row for each variant and epoch, with median, min and max of each curve."""
@@ -173,8 +173,3 @@ class Result:
 def reaching(accuracy: float) -> str:
     """Return the name of the measure: epochs to a validation accuracy."""
     return f"epochs_to_{accuracy:g}"
-
-
-def _curves(each: Trained) -> pd.DataFrame:
-    epochs = range(1, each.run.recipe.epochs + 1)
-    return pd.DataFrame({"variant": each.variant.name, "seed": each.seed, "epoch": epochs, **asdict(each.curves)})

@@ -6,11 +6,13 @@ variants × seeds ─▶ recipes ─▶ kept runs, and those that are still to b
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ckptcheck.errors import NotVerifiedError, UsageError
@@ -27,9 +29,7 @@ from ckptcheck.studies.result import Trained
 from ckptcheck.studies.summary import Study
 from ckptcheck.studies.training import Recipe, Task, TrainingRun
 
-SEEDS = 5
 ACCURACIES = (0.95, 0.98)
-TIMEOUT = 300.0
 MOST_SEEDS = 1000
 Watch = Callable[[Event], None]
 Planned = tuple[Variant, int, Recipe]
@@ -39,11 +39,11 @@ def study(
     name: str,
     variants: str | Sequence[str] | None = None,
     *,
-    seeds: int = SEEDS,
+    seeds: int = 5,
     epochs: int | None = None,
     options: Mapping[str, Any] | None = None,
     accuracies: Sequence[float] = ACCURACIES,
-    timeout: float = TIMEOUT,
+    timeout: float = 300.0,
     folder: Path | str | None = None,
     executor: Executor | str | None = None,
     watch: Watch | None = None,
@@ -72,17 +72,15 @@ def study(
     texts = {key: value if isinstance(value, str) else shown(value) for key, value in (options or {}).items()}
     _check(seeds, epochs, accuracies, timeout)
     planned = plan(asked, chosen, seeds, epochs or asked.epochs, texts)
-    temporary = tempfile.mkdtemp(prefix="ckptcheck-") if folder is None else None
-    try:
-        top = Path(temporary or folder or "").resolve()
+    with (
+        TemporaryDirectory(prefix="ckptcheck-", ignore_cleanup_errors=True) if folder is None else nullcontext(folder) as kept
+    ):
+        top = Path(kept).resolve()
         with opened(executor) as place:
             top.mkdir(parents=True, exist_ok=True)
             _train(planned, top, timeout, place, watch or (lambda event: None))
         trained = [Trained(variant, seed, _kept(recipe, top)) for variant, seed, recipe in planned]
         return Study(asked, tuple(accuracies), tuple(trained))
-    finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _check(seeds: int, epochs: int | None, accuracies: Sequence[float], timeout: float) -> None:
@@ -98,25 +96,17 @@ def _check(seeds: int, epochs: int | None, accuracies: Sequence[float], timeout:
 
 
 def plan(asked: Definition, chosen: Sequence[Variant], seeds: int, epochs: int, options: Mapping[str, str]) -> list[Planned]:
-    """Return the recipe of each variant with each seed, seed by seed: a study that is stopped has whole seeds.
-
-    Raises:
-        UsageError: an option is unknown, has a bad value, or is what the study changes; or the dataset cannot be used.
-    """
+    """Return the recipe of each variant with each seed, seed by seed: a study that is stopped has whole seeds."""
     dataset = options.get("dataset", "")
     if dataset.endswith(".npz"):
         options = {**options, "dataset": str(Path(dataset).resolve())}
     versions = training.versions()
     summed: dict[str, str | None] = {}
-    return [
-        (
-            variant,
-            seed,
-            _recipe(variant.job, options_of(variant, options, asked) | {"seed": str(seed)}, epochs, versions, summed),
-        )
-        for seed in range(seeds)
-        for variant in chosen
-    ]
+    planned = []
+    for seed, variant in product(range(seeds), chosen):
+        given = options_of(variant, options, asked) | {"seed": str(seed)}
+        planned.append((variant, seed, _recipe(variant.job, given, epochs, versions, summed)))
+    return planned
 
 
 def _recipe(
@@ -125,15 +115,9 @@ def _recipe(
     read = shipped(job).parse(given)
     if read.dataset not in summed:
         read.steps_per_epoch()  # a look whether it can be trained on
-        summed[read.dataset] = _digest(read.dataset)
+        is_file = read.dataset.endswith(".npz")
+        summed[read.dataset] = hashlib.sha256(Path(read.dataset).read_bytes()).hexdigest() if is_file else None
     return Recipe(job, {key: shown(value) for key, value in asdict(read).items()}, epochs, versions, summed[read.dataset])
-
-
-def _digest(dataset: str) -> str | None:
-    """Return the digest of a dataset that is a file."""
-    if not dataset.endswith(".npz"):
-        return None
-    return hashlib.sha256(Path(dataset).read_bytes()).hexdigest()
 
 
 def folder_of(recipe: Recipe) -> str:
@@ -150,9 +134,11 @@ def _kept(recipe: Recipe, top: Path) -> TrainingRun:
 
 
 def _train(planned: Sequence[Planned], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:
-    tasks = {folder_of(recipe): _task(variant, seed, recipe) for variant, seed, recipe in planned}
+    # Variants that come to the same recipe are trained once.
+    by_folder = {folder_of(recipe): (variant, seed, recipe) for variant, seed, recipe in planned}
     groups = []
-    for folder, task in tasks.items():
+    for folder, (variant, seed, recipe) in by_folder.items():
+        task = Task(f"{variant.name} seed {seed}", folder, asdict(recipe), shipped(variant.job).environment)
         if training.read(top / folder) is None:
             shutil.rmtree(top / folder, ignore_errors=True)  # what a stopped study left of a run
             groups.append(Group(task))
@@ -177,8 +163,3 @@ def _train_groups(groups: Sequence[Group], top: Path, timeout: float, place: Pla
             f"{len(trouble)} of {len(groups)} runs did not finish, {first} for one: {why.rstrip('.')}. "
             "Those that finished are kept; the same command trains the others."
         )
-
-
-def _task(variant: Variant, seed: int, recipe: Recipe) -> Task:
-    environment = shipped(variant.job).environment
-    return Task(f"{variant.name} seed {seed}", folder_of(recipe), asdict(recipe), environment)

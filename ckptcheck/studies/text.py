@@ -4,28 +4,22 @@ import math
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from ckptcheck.report.outputs.console import print_trimmed
+from ckptcheck.report.outputs.console import numeric, print_trimmed, unruled
 from ckptcheck.studies import words
 from ckptcheck.studies.catalogue import Variant
-from ckptcheck.studies.paired_test import Spread
 from ckptcheck.studies.result import reaching
 from ckptcheck.studies.summary import Study
 
 
 def show(study: Study, console: Console) -> None:
     """Print a study as wide as the console."""
-    print_trimmed(
-        console,
-        Text(),
-        Text(study.definition.question, style="bold"),
-        Text(f"{words.extent(study)}: median (range); ∞: never reached\n"),
-        _fitting(study, console),
-        _legend(study),
-        *(Padding(Text(finding), (0, 0, 1, 0)) for finding in study.findings()),
-    )
+    question = Text(study.definition.question, style="bold")
+    extent = Text(f"{words.extent(study)}: median (range); ∞: never reached\n")
+    findings = (Padding(Text(finding), (0, 0, 1, 0)) for finding in study.findings())
+    print_trimmed(console, Text(), question, extent, _fitting(study, console), _legend(study), *findings)
 
 
 def _fitting(study: Study, console: Console) -> RenderableType:
@@ -37,34 +31,27 @@ def _fitting(study: Study, console: Console) -> RenderableType:
 
 
 def _table(study: Study, with_range: bool) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("variant", no_wrap=True)
-    for accuracy in study.accuracies:
-        table.add_column(f"epochs to\n{100 * accuracy:.4g} %", justify="right", no_wrap=True)
-    for head in ("final\naccuracy, %", "largest\nrise, %", "runs with\na hump"):
-        table.add_column(head, justify="right", no_wrap=True)
+    reached = [f"epochs to\n{100 * accuracy:.4g} %" for accuracy in study.accuracies]
+    heads = (*reached, "final\naccuracy, %", "largest\nrise, %", "runs with\na hump")
+    table = unruled(Column("variant", no_wrap=True), *map(numeric, heads))
     for variant in study.variants:
         table.add_row(variant.name, *_cells(study, variant, with_range))
     return table
 
 
 def _cells(study: Study, variant: Variant, with_range: bool) -> list[str]:
-    measures = [*(reaching(accuracy) for accuracy in study.accuracies), "final_validation_accuracy", "largest_rise"]
-    runs = study.of(variant.name)
-    return [
-        *(_written(study.spread(variant.name, measure), measure, with_range) for measure in measures),
-        "–" if any(math.isnan(run.largest_rise) for run in runs) else f"{sum(bool(run.humps) for run in runs)}/{len(runs)}",
+    measures = [*map(reaching, study.accuracies), "final_validation_accuracy", "largest_rise"]
+    spreads = [(study.spread(variant.name, measure), measure) for measure in measures]
+    cells = [
+        words.spread(values, measure) if with_range else words.number(values.median, measure) for values, measure in spreads
     ]
-
-
-def _written(values: Spread, measure: str, with_range: bool) -> str:
-    return words.spread(values, measure) if with_range else words.number(values.median, measure)
+    runs = study.of(variant.name)
+    too_short = any(math.isnan(run.largest_rise) for run in runs)
+    return [*cells, "–" if too_short else f"{sum(bool(run.humps) for run in runs)}/{len(runs)}"]
 
 
 def _legend(study: Study) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False, style="dim")
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    table = unruled(Column(no_wrap=True), Column(overflow="fold"), show_header=False, style="dim")
     for variant in study.variants:
         table.add_row(variant.name, variant.text)
     return Padding(table, (1, 0))

@@ -108,9 +108,8 @@ def _check_versions(wanted: Mapping[str, str]) -> None:
     here = versions()
     for name, asked in wanted.items():
         if here.get(name) != asked:
-            raise NotVerifiedError(
-                f"its machine has {name} {here.get(name)}, whoever asked for the run has {asked}: install the same there"
-            )
+            text = f"its machine has {name} {here.get(name)}, whoever asked for the run has {asked}: install the same there"
+            raise NotVerifiedError(text)
 
 
 def _train(task: Task, recipe: Recipe, emit: Emit) -> None:
@@ -127,31 +126,25 @@ def _train(task: Task, recipe: Recipe, emit: Emit) -> None:
 
 
 def _epoch(job: Scored, number: int, beat: Heartbeat) -> tuple[float, float, float, float]:
-    steps = range(number * job.steps_per_epoch, (number + 1) * job.steps_per_epoch)
     scores = []
-    for step in steps:
+    for step in range(number * job.steps_per_epoch, (number + 1) * job.steps_per_epoch):
         scores.append(job.train_scored(step))
         beat(step + 1)
     validation = job.evaluate_scored()
-    loss = math.fsum(score.loss for score in scores) / len(steps)
-    accuracy = math.fsum(score.accuracy for score in scores) / len(steps)
+    loss = math.fsum(score.loss for score in scores) / len(scores)
+    accuracy = math.fsum(score.accuracy for score in scores) / len(scores)
     return loss, accuracy, validation.loss, validation.accuracy
 
 
 def write(run: TrainingRun, folder: Path) -> None:
     """Keep a run: its record is there whole or not at all."""
-    text = json.dumps({"format_version": FORMAT_VERSION} | asdict(run), indent=1)
     partial = folder / f"{RECORD}.partial"
-    partial.write_text(text, encoding="utf-8")
+    partial.write_text(json.dumps({"format_version": FORMAT_VERSION} | asdict(run), indent=1), encoding="utf-8")
     partial.replace(folder / RECORD)
 
 
 def read(folder: Path) -> TrainingRun | None:
-    """Read a kept run; None if it was not finished.
-
-    Raises:
-        NotVerifiedError: the record was damaged, or written by a version with another format.
-    """
+    """Read a kept run; None if it was not finished."""
     path = folder / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -162,7 +155,6 @@ def read(folder: Path) -> TrainingRun | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotVerifiedError(
-            f"The kept run {path} is damaged ({error}). Remove its folder, and it is trained again."
-        ) from error
+        text = f"The kept run {path} is damaged ({error}). Remove its folder, and it is trained again."
+        raise NotVerifiedError(text) from error
     raise NotVerifiedError(f"The kept run {path} has format {version}; this ckptcheck reads format {FORMAT_VERSION}.")

@@ -6,32 +6,17 @@ from ckptcheck.studies.paired_test import Spread
 from ckptcheck.studies.result import Result
 
 
-def epochs(value: float) -> str:
-    """Write a number of epochs; infinity is one that was never reached."""
-    return "∞" if math.isinf(value) else f"{value:g}"
-
-
-def percent(value: float) -> str:
-    """Write a share: 0.9917 is 99.2 %. The unit is left to the reader's place."""
-    return "100" if value == 1 else f"{100 * value:.1f}"
-
-
-def share(value: float) -> str:
-    """Write a rise: 0.583 is 58 %. The unit is left to the reader's place."""
-    return "∞" if math.isinf(value) else f"{100 * value:.0f}"
-
-
-def loss(value: float) -> str:
-    """Write a loss with three digits."""
-    return f"{value:.3g}"
-
-
-WRITERS = {"final_validation_accuracy": percent, "final_validation_loss": loss, "largest_rise": share}
-
-
 def number(value: float, measure: str) -> str:
-    """Write one value of a measure."""
-    return "–" if math.isnan(value) else WRITERS.get(measure, epochs)(value)
+    """Write one value of a measure, shares in % and without a unit: `99.2` (an accuracy), `58` (a rise), `∞` (never)."""
+    if math.isnan(value):
+        return "–"
+    if measure == "final_validation_accuracy":
+        return "100" if value == 1 else f"{100 * value:.1f}"
+    if measure == "final_validation_loss":
+        return f"{value:.3g}"
+    if math.isinf(value):
+        return "∞"
+    return f"{100 * value:.0f}" if measure == "largest_rise" else f"{value:g}"
 
 
 def spread(values: Spread, measure: str) -> str:

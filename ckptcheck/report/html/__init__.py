@@ -18,9 +18,8 @@ def require() -> None:
         try:
             importlib.import_module(package)
         except ModuleNotFoundError as error:
-            raise UsageError(
-                f"--html needs the package {error.name}, which is not installed: pip install 'ckptcheck[html]'."
-            ) from None
+            text = f"--html needs the package {error.name}, which is not installed: pip install 'ckptcheck[html]'."
+            raise UsageError(text) from None
 
 
 def report_page(report: "Report") -> str:

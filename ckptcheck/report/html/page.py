@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,6 +13,8 @@ from bokeh.models import CustomJS, HoverTool, LogScale, Range1d
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ckptcheck.diagnosis.cause import Diagnosis
 
 Row = TypeVar("Row")
 
@@ -41,34 +44,6 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Zoom:
-    """A button that shows the curves of a chart from one x to another."""
-
-    text: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Curves over one another, all with the same x axis, and buttons that zoom it."""
-
-    name: str
-    figures: Sequence[Any]
-    zooms: Sequence[Zoom] = ()
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """A cause with its evidence, as texts."""
-
-    cause: str
-    sentence: str
-    remedy: str
-    tensors: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
 class Section:
     """A part of a page under a title of its own."""
 
@@ -76,32 +51,28 @@ class Section:
     texts: Sequence[str] = ()
     # What somebody else has to say, as it was said: (title, text), folded.
     quotes: Sequence[tuple[str, str]] = ()
-    diagnoses: Sequence[Diagnosis] = ()
-    charts: Sequence[Chart] = ()
+    # Each under a heading.
+    diagnoses: Sequence[tuple[str, Diagnosis]] = ()
+    # Curves over one another, the name of the x axis they share, and buttons that zoom it: text, first and last x shown.
+    figures: Sequence[Any] = ()
+    axis: str = ""
+    zooms: Sequence[tuple[str, float, float]] = ()
     tables: Sequence[Table] = ()
     tone: str = ""
 
 
-@dataclass(frozen=True)
-class Page:
-    """A whole page. `verdict` is its first sentence, in a tone: good, bad or none."""
-
-    title: str
-    verdict: str
-    tone: str
-    sections: Sequence[Section]
-    environment: Mapping[str, str]
-
-
-def rendered(page: Page) -> str:
-    """Return a page as one HTML file that needs nothing else."""
-    charts = [chart for section in page.sections for chart in section.charts]
-    drawn = {f"{chart.name} {index}": each for chart in charts for index, each in enumerate(chart.figures)}
+def rendered(title: str, verdict: str, sections: Sequence[Section], environment: Mapping[str, str], tone: str = "") -> str:
+    """Return a page as one HTML file that needs nothing else; the tone of its verdict is good, bad or none."""
+    drawn = {f"{section.axis} {index}": made for section in sections for index, made in enumerate(section.figures)}
     script, places = components(drawn) if drawn else ("", {})
     template = Environment(loader=PackageLoader("ckptcheck.report.html", "."), autoescape=True, undefined=StrictUndefined)
     template.trim_blocks = template.lstrip_blocks = True
     return template.get_template("page.html").render(
-        page=page,
+        title=title,
+        verdict=verdict,
+        tone=tone,
+        sections=sections,
+        environment=environment,
         places=places,
         script=script,
         # Bokeh's own code, whole, so that the file works without the network.
@@ -116,7 +87,7 @@ def shortened(rows: Sequence[Row], write: Callable[[Row], Sequence[Cell]], where
     return [write(row) for row in rows[:MOST_ROWS]], note
 
 
-def number(value: float, write: Callable[[float], str] = lambda value: f"{value:.6g}") -> Cell:
+def number(value: float, write: Callable[[float], str] = "{:.6g}".format) -> Cell:
     """Return a cell that is sorted as a number. What is no number comes last."""
     return Cell(write(value), None if math.isnan(value) else min(max(value, -1e300), 1e300))
 
@@ -142,27 +113,7 @@ def axes(label: str, x_range: Range1d, x_label: str, *, logarithmic: bool = True
 
 
 # Whoever zooms in on some steps wants to see them in full height. Bokeh's own automatic ranges do not follow a zoom.
-FOLLOW = """
-let low = Infinity, high = -Infinity;
-for (const source of sources) {
-  const xs = source.data.x;
-  for (const name of Object.keys(source.data).filter(name => name.startsWith("y"))) {
-    const ys = source.data[name];
-    for (let at = 0; at < xs.length; at++) {
-      // A line leads on to the points just outside.
-      const seen = (at + 1 < xs.length ? xs[at + 1] : xs[at]) >= x.start && (at > 0 ? xs[at - 1] : xs[at]) <= x.end;
-      if (seen && Number.isFinite(ys[at]) && !(logarithmic && ys[at] <= 0)) {
-        low = Math.min(low, ys[at]);
-        high = Math.max(high, ys[at]);
-      }
-    }
-  }
-}
-if (low <= high) {
-  const room = logarithmic ? Math.max(1.05, (high / low) ** 0.06) : Math.max(1e-9, 0.06 * (high - low));
-  y.setv(logarithmic ? {start: low / room, end: high * room} : {start: low - room, end: high + room});
-}
-"""
+FOLLOW = Path(__file__).with_name("follow.js").read_text(encoding="utf-8")
 
 
 def finished(made: Any, *, follows: bool = True) -> Any:

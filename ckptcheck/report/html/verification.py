@@ -8,25 +8,10 @@ from bokeh.models import Range1d
 from bokeh.models.annotations import Span
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
-from ckptcheck.diagnosis import cause
 from ckptcheck.outcomes import PASS, RECOVERED
 from ckptcheck.report.case import Case
-from ckptcheck.report.html.page import (
-    DASHES,
-    Cell,
-    Chart,
-    Diagnosis,
-    Page,
-    Section,
-    Table,
-    Zoom,
-    axes,
-    finished,
-    number,
-    rendered,
-    shortened,
-)
-from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Style, laned
+from ckptcheck.report.html.page import DASHES, Cell, Section, Table, axes, finished, number, rendered, shortened
+from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Shown, laned
 from ckptcheck.report.outputs.terminal import VERDICTS
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import heading, measured
@@ -41,17 +26,13 @@ def page(report: Report) -> str:
     """Return a report as one HTML file."""
     _, verdict = VERDICTS[report.verdict]
     tone = "good" if report.verdict == PASS else "bad"
-    jobs = list(dict.fromkeys(case.job for case in report.cases))
-    sections = [Section("Cases", texts=report.warnings(), tables=[_overview(report)])]
-    for job in jobs:
+    heads = ("job", "restore", "outcome", "expected", "tensors equal", "evaluation loss", "control’s", "training losses equal")
+    overview = Table(heads, [_row(case) for case in report.cases])
+    sections = [Section("Cases", texts=report.warnings(), tables=[overview])]
+    for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job]
         sections += [_curves(job, cases), *map(_case, cases)]
-    return rendered(Page("ckptcheck: verification of recovery", verdict, tone, sections, report.environment))
-
-
-def _overview(report: Report) -> Table:
-    heads = ("job", "restore", "outcome", "expected", "tensors equal", "evaluation loss", "control’s", "training losses equal")
-    return Table(heads, [_row(case) for case in report.cases])
+    return rendered("ckptcheck: verification of recovery", verdict, sections, report.environment, tone)
 
 
 def _row(case: Case) -> list[Cell]:
@@ -70,50 +51,32 @@ def _equal(rows: Sequence[bool]) -> Cell:
 
 
 def _case(case: Case) -> Section:
-    error = [(f"What the restore raised: {case.error.type}", case.error.message)] if case.error else []
+    reason = [case.reason] if case.reason else []
     measure = [measured(case.comparison)] if case.comparison is not None else []
     expected = "as expected" if case.as_expected else f"not {case.expected}, as was expected"
     return Section(
         f"{case.name}: {case.told_outcome}, {expected}",
-        texts=[*([case.reason] if case.reason else []), *measure],
-        quotes=error,
-        diagnoses=[_diagnosis(each) for each in case.diagnoses],
+        texts=[*reason, *measure],
+        quotes=[(f"What the restore raised: {case.error.type}", case.error.message)] if case.error else [],
+        diagnoses=[(heading(diagnosis), diagnosis) for diagnosis in case.diagnoses],
         tables=[] if case.comparison is None else [_tensors(case.comparison), _losses(case.comparison)],
         tone="" if case.as_expected else "bad",
     )
-
-
-def _diagnosis(each: cause.Diagnosis) -> Diagnosis:
-    return Diagnosis(heading(each), each.sentence, each.remedy, each.tensors)
 
 
 def _tensors(comparison: Comparison) -> Table:
     """Show every tensor at the boundary, those that differ first."""
     differing_first = sorted(comparison.boundary, key=lambda row: row.equal)
     rows, note = shortened(differing_first, _tensor, "tensors.csv")
-    heads = (
-        "tensor",
-        "kind",
-        "shape",
-        "equal",
-        "elements that differ",
-        "largest difference",
-        "norm",
-        "control’s",
-        "equals instead",
-    )
+    numbers = ("elements that differ", "largest difference", "norm", "control’s")
+    heads = ("tensor", "kind", "shape", "equal", *numbers, "equals instead")
     return Table(heads, rows, "Tensors at the boundary, before any update", note, folded=True)
 
 
 def _tensor(row: TensorComparison) -> list[Cell]:
-    return [
-        Cell(row.name),
-        Cell(row.kind.value),
-        Cell(row.control_shape),
-        _whether(row.equal),
-        *map(number, (row.differing, row.max_abs_diff, row.resumed_norm, row.control_norm)),
-        Cell(f"{row.origin.what} {row.origin.name}".strip()),
-    ]
+    texts = [Cell(text) for text in (row.name, row.kind.value, row.control_shape)]
+    numbers = [number(value) for value in (row.differing, row.max_abs_diff, row.resumed_norm, row.control_norm)]
+    return [*texts, _whether(row.equal), *numbers, Cell(f"{row.origin.what} {row.origin.name}".strip())]
 
 
 def _whether(equal: bool) -> Cell:
@@ -135,29 +98,26 @@ def _curves(job: str, cases: Sequence[Case]) -> Section:
     control = next((case.control for case in cases if case.control), None)
     if control is None or not control.losses:
         return Section(job, texts=["No control run finished: there is nothing to draw."])
-    boundary, steps = control.facts.schedule.boundary, len(control.losses)
+    schedule, steps = control.facts.schedule, len(control.losses)
+    boundary = schedule.boundary
     range_ = Range1d(start=0, end=steps + 1, bounds=(0, steps + 1), name=job)
-    styled = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
-    figures = [_losses_drawn(range_, control, styled), _evaluations_drawn(range_, control, styled), _apart(range_, styled)]
-    for each in figures:
-        for place in control.facts.schedule.boundaries:
-            each.add_layout(Span(location=place, dimension="height", line_color="black"))
-    around = Zoom("Zoom to the boundary", max(0, boundary - AROUND), min(steps + 1, boundary + AROUND))
-    zooms = [around, Zoom("After the boundary", boundary, steps + 1), Zoom("Whole run", 0, steps + 1)]
-    whole = control.facts.schedule.steps
-    places = ", ".join(map(str, control.facts.schedule.boundaries))
-    saved = f"Saved after step {places} of {whole}, at the vertical line; restored there in new processes."
-    return Section(job, texts=[saved], charts=[Chart(job, figures, zooms)])
+    shown = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
+    figures = [_losses_drawn(range_, control, shown), _evaluations_drawn(range_, control, shown), _apart(range_, shown)]
+    for drawn in figures:
+        for place in schedule.boundaries:
+            drawn.add_layout(Span(location=place, dimension="height", line_color="black"))
+    around = ("Zoom to the boundary", max(0, boundary - AROUND), min(steps + 1, boundary + AROUND))
+    zooms = [around, ("After the boundary", boundary, steps + 1), ("Whole run", 0, steps + 1)]
+    places = ", ".join(map(str, schedule.boundaries))
+    saved = f"Saved after step {places} of {schedule.steps}, at the vertical line; restored there in new processes."
+    return Section(job, texts=[saved], figures=figures, axis=job, zooms=zooms)
 
 
-Styled = Sequence[tuple[Case, Style]]
-
-
-def _losses_drawn(range_: Range1d, control: Run, styled: Styled) -> Any:
+def _losses_drawn(range_: Range1d, control: Run, shown: Shown) -> Any:
     made = axes("training loss", range_, STEPS)
     steps = np.arange(1, len(control.losses) + 1)
     made.line(steps, np.array(control.losses), color=CONTROL, line_width=6, legend_label="control", name="control")
-    for case, (colour, style, _) in styled:
+    for case, (colour, style, _) in shown:
         if case.comparison is not None and case.resumed is not None:
             after = case.comparison.first_step[0] + 1 + np.arange(len(case.resumed.losses))
             told = {"legend_label": f"{case.label}: {case.told_outcome}", "name": case.label}
@@ -165,11 +125,11 @@ def _losses_drawn(range_: Range1d, control: Run, styled: Styled) -> Any:
     return finished(made)
 
 
-def _evaluations_drawn(range_: Range1d, control: Run, styled: Styled) -> Any:
+def _evaluations_drawn(range_: Range1d, control: Run, shown: Shown) -> Any:
     made = axes("validation loss", range_, STEPS, height=220)
     done, losses = np.array(control.facts.evaluations, float).reshape(-1, 2).T
     made.line(done, losses, color=CONTROL, line_width=6, name="control")
-    for case, (colour, style, _) in styled:
+    for case, (colour, style, _) in shown:
         if case.comparison is not None and case.resumed is not None:
             done, losses = np.array(case.resumed.facts.evaluations, float).reshape(-1, 2).T
             made.line(done, losses, color=colour, line_dash=DASHES[style], line_width=2, name=case.label)
@@ -177,13 +137,13 @@ def _evaluations_drawn(range_: Range1d, control: Run, styled: Styled) -> Any:
     return finished(made)
 
 
-def _apart(range_: Range1d, styled: Styled) -> Any:
+def _apart(range_: Range1d, shown: Shown) -> Any:
     """Draw how far each restore is from the control, with a lane of its own for what is exactly equal."""
     made = axes("|resumed − control|", range_, STEPS, height=200)
     made.yaxis.ticker = [EXACT_LANE, 1e-7, 1e-3, 10]
     made.yaxis.major_label_overrides = {EXACT_LANE: "exact (0)", 1e-7: "1e-7", 1e-3: "1e-3", 10: "10"}
     made.y_range = Range1d(start=EXACT_LANE / 8, end=100)
-    for case, (colour, _, _) in styled:
+    for case, (colour, _, _) in shown:
         if case.comparison is not None and case.control is not None:
             apart = np.abs([row.diff for row in case.comparison.steps])
             steps = case.comparison.first_step[0] + 1 + np.arange(len(apart))

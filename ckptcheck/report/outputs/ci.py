@@ -11,21 +11,12 @@ from ckptcheck.report.outputs import github_annotations, junit, markdown
 from ckptcheck.report.outputs.folder import single_file
 from ckptcheck.report.report import Report
 
-# Set by GitHub: the file whose text is shown on the page of the job, and whether this is a job at all.
-SUMMARY = "GITHUB_STEP_SUMMARY"
-ON_GITHUB = "GITHUB_ACTIONS"
-
 
 @contextmanager
 def ci_outputs(junit_file: Path | None, markdown_file: Path | None) -> Iterator[Callable[[Report], None]]:
     """Yield what writes a report for CI servers; write what went wrong instead where an exception passes.
 
-    Args:
-        junit_file: file for JUnit XML.
-        markdown_file: file for Markdown, which is appended to the summary of a GitHub job, too, where this is one.
-
-    Raises:
-        UsageError: a file cannot be written; found out before anything else is done.
+    Raises `UsageError` before anything else is done if a file cannot be written.
     """
     with single_file(junit_file) as write_junit, single_file(markdown_file) as write_markdown:
 
@@ -50,13 +41,13 @@ def ci_outputs(junit_file: Path | None, markdown_file: Path | None) -> Iterator[
 
 def _tell_in_markdown(text: str, write: Callable[[str], None]) -> None:
     write(text)
-    summary = os.environ.get(SUMMARY)
-    if summary:
+    # Set by GitHub: the file whose text is shown on the page of the job.
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(text + "\n")
 
 
 def _annotate(commands: Sequence[str]) -> None:
     # On standard error: standard output may be one JSON document.
-    if os.environ.get(ON_GITHUB) == "true":
+    if os.environ.get("GITHUB_ACTIONS") == "true":
         print(*commands, sep="\n", file=sys.stderr, flush=True)

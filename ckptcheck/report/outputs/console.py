@@ -1,6 +1,19 @@
 """How outputs are printed for a person."""
 
+from typing import Any
+
 from rich.console import Console, RenderableType
+from rich.table import Column, Table
+
+
+def unruled(*columns: Column, **options: Any) -> Table:
+    """Return an empty table without lines."""
+    return Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", **options)
+
+
+def numeric(head: str) -> Column:
+    """Return a column of numbers."""
+    return Column(head, justify="right", no_wrap=True)
 
 
 def print_trimmed(console: Console, *renderables: RenderableType) -> None:

@@ -5,7 +5,7 @@ matplotlib is imported when something is drawn: it takes its time.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,20 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Dark enough and different enough in lightness to be told apart in grey; each has a line style of its own too.
+# Dark enough and different enough in lightness to be told apart in grey; each has a line style and a marker of its own too.
+COLOURS = ("#0b3c8c", "#e07b00", "#7a1fa2", "#2e7d32", "#c2185b", "#00838f", "#5d4037", "#827717")
 Style = tuple[str, str, str]
-STYLES: tuple[Style, ...] = (
-    ("#0b3c8c", "--", "o"),
-    ("#e07b00", "-.", "s"),
-    ("#7a1fa2", ":", "^"),
-    ("#2e7d32", "-", "D"),
-    ("#c2185b", "--", "v"),
-    ("#00838f", "-.", "P"),
-    ("#5d4037", ":", "X"),
-    ("#827717", "-", "*"),
-)
+STYLES: tuple[Style, ...] = tuple(zip(COLOURS, ("--", "-.", ":", "-") * 2, "os^DvPX*", strict=True))
 Shown = Sequence[tuple[Case, Style]]
 CONTROL = "#b5b5b5"
+LABELS = ("training loss", "validation loss", "|resumed − control|\nof the losses", "restored moving statistic")
 # Differences are drawn on a logarithmic scale; an exact match, which has no logarithm, has a lane of its own below it.
 EXACT_LANE = 1e-11
 # Jobs side by side, and the height of a row of them in inches.
@@ -43,13 +36,10 @@ LANE_EDGE = 1e-10
 
 
 def plot(report: Report) -> "Figure":
-    """Draw one column per job: losses, their difference from the control, and the moving statistics at the boundary.
-
-    Many jobs are drawn in several rows of columns.
-    """
+    """Draw a column for each job: losses, their difference from the control, and the moving statistics at the boundary."""
     from matplotlib.figure import Figure
 
-    jobs = [job for job in dict.fromkeys(case.job for case in report.cases) if _control(report, job) is not None]
+    jobs = list(dict.fromkeys(case.job for case in report.cases if case.control))
     columns = min(len(jobs), MOST_COLUMNS)
     rows = -(-len(jobs) // MOST_COLUMNS)
     width, height = max(5.2 * columns, 6.4), ROW * max(1, rows)
@@ -64,17 +54,11 @@ def plot(report: Report) -> "Figure":
         grid = figure.add_gridspec(4, columns, height_ratios=(3, 2.2, 1.5, 2.4), hspace=0.27, wspace=0.2, **sides)
         drawn = jobs[row * MOST_COLUMNS : (row + 1) * MOST_COLUMNS]
         lines = [[figure.add_subplot(grid[line, column]) for column in range(len(drawn))] for line in range(4)]
-        for column, job in enumerate(drawn):
-            axes = [line[column] for line in lines]
-            _draw_job(axes, job, [case for case in report.cases if case.job == job], column == 0)
+        for job, *axes in zip(drawn, *lines, strict=True):
+            _draw_job(axes, job, [case for case in report.cases if case.job == job], job == drawn[0])
     title = "Does training go on as if nothing had happened? Control against each restore"
     figure.suptitle(title, fontsize=13 if columns > 1 else 9.5, y=1 - 0.02 * ROW / height)
     return figure
-
-
-def save(report: Report, folder: Path) -> None:
-    """Write `curves.png` and `curves.svg`."""
-    save_figure(plot(report), folder)
 
 
 def save_figure(figure: "Figure", folder: Path) -> None:
@@ -86,30 +70,24 @@ def save_figure(figure: "Figure", folder: Path) -> None:
         figure.savefig(folder / "curves.svg", metadata={"Date": None})
 
 
-def _control(report: Report, job: str) -> Run | None:
-    return next((case.control for case in report.cases if case.job == job and case.control), None)
-
-
 def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled: bool) -> None:
     training, validation, difference, statistics = axes
     control = next(case.control for case in cases if case.control)
     shown = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
     _draw_curves(training, validation, control, shown)
     training.set_title(job if ":" not in job else job.rpartition("/")[2], fontweight="bold", loc="left")
-    _draw_difference(difference, control, shown)
+    _draw_difference(difference, shown)
     _draw_statistics(statistics, shown)
-    for each in (training, validation, difference):
-        each.set_xlim(_first_shown(control.facts.schedule), control.facts.schedule.steps + 1)
-    for each in (training, validation):
-        each.tick_params(labelbottom=False)
+    for axis in (training, validation, difference):
+        for boundary in control.facts.schedule.boundaries:
+            axis.axvline(boundary, color="black", linewidth=0.8)
+        axis.grid(alpha=0.25)
+        axis.set_xlim(_first_shown(control.facts.schedule), control.facts.schedule.steps + 1)
+        axis.tick_params(labelbottom=axis is difference)
     difference.set_xlabel("training steps done")
     if labelled:
-        for each, text in zip(
-            axes,
-            ("training loss", "validation loss", "|resumed − control|\nof the losses", "restored moving statistic"),
-            strict=True,
-        ):
-            each.set_ylabel(text)
+        for axis, label in zip(axes, LABELS, strict=True):
+            axis.set_ylabel(label)
 
 
 def _first_shown(schedule: Schedule) -> int:
@@ -122,19 +100,17 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
     start = _first_shown(control.facts.schedule)
     steps = list(range(start + 1, len(control.losses) + 1))
     training.plot(steps, control.losses[start:], color=CONTROL, linewidth=6, label="control, never interrupted")
-    done, losses = _evaluated(control, start)
-    validation.plot(done, losses, color=CONTROL, linewidth=6, marker="o", markersize=9)
+    validation.plot(*_evaluated(control, start), color=CONTROL, linewidth=6, marker="o", markersize=9)
     for case, (colour, style, marker) in shown:
+        label = f"{case.label}: {case.told_outcome}"
         if case.comparison is None or case.resumed is None:
-            label = f"{case.label}: {case.told_outcome}, no curve"
-            training.plot([], [], color=colour, linestyle="none", marker="x", label=label)
+            training.plot([], [], color=colour, linestyle="none", marker="x", label=f"{label}, no curve")
             continue
         begun = case.resumed.facts.schedule.boundary
         steps = [begun + index + 1 for index in range(len(case.resumed.losses))]
-        label = f"{case.label}: {case.told_outcome}"
         training.plot(steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label)
-        after, evaluated = _evaluated(case.resumed)
-        validation.plot(after, evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)
+        evaluated = _evaluated(case.resumed)
+        validation.plot(*evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)
     from matplotlib.ticker import LogLocator, NullFormatter
 
     for axis in (training, validation):
@@ -143,9 +119,6 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
-        for each in control.facts.schedule.boundaries:
-            axis.axvline(each, color="black", linewidth=0.8)
-        axis.grid(alpha=0.25)
     here = validation.get_xaxis_transform()
     left = boundary - start < (len(control.losses) - start) / 3  # no room there
     text = " saved here, and restored" if left else "saved here, and restored "
@@ -155,30 +128,26 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
 
 def _evaluated(run: Run, start: int = 0) -> tuple[list[int], list[float]]:
     """Return the steps done at each evaluation from `start` on, and the losses."""
-    found = [each for each in run.facts.evaluations if each[0] >= start]
-    return [done for done, _ in found], [loss for _, loss in found]
+    shown = [(done, loss) for done, loss in run.facts.evaluations if done >= start]
+    return [done for done, _ in shown], [loss for _, loss in shown]
 
 
-def _draw_difference(axis: "Axes", control: Run, shown: Shown) -> None:
+def _draw_difference(axis: "Axes", shown: Shown) -> None:
     largest = 1.0
     for case, (colour, _, marker) in shown:
         if case.comparison is None:
             continue
-        apart = np.abs([row.diff for row in case.comparison.steps])
+        steps, evaluations = case.comparison.steps, case.comparison.evaluations
+        apart, evaluated = (np.abs([row.diff for row in rows]) for rows in (steps, evaluations))
         largest = max(largest, float(np.nanmax(apart, initial=0)))
-        steps = case.comparison.first_step[0] + 1 + np.arange(len(apart))
-        axis.plot(steps, laned(apart), color=colour, linestyle="none", marker=marker, markersize=3.5)
-        evaluated = case.comparison.evaluations
-        apart = laned(np.abs([row.diff for row in evaluated]))
-        done = [row.steps_done for row in evaluated]
-        axis.plot(done, apart, color=colour, linestyle="none", marker=marker, markersize=9, fillstyle="none")
+        after = case.comparison.first_step[0] + 1 + np.arange(len(apart))
+        axis.plot(after, laned(apart), color=colour, linestyle="none", marker=marker, markersize=3.5)
+        done = [row.steps_done for row in evaluations]
+        axis.plot(done, laned(evaluated), color=colour, linestyle="none", marker=marker, markersize=9, fillstyle="none")
     axis.set_yscale("log")
     axis.set_ylim(EXACT_LANE / 8, largest * 30)
     axis.axhspan(EXACT_LANE / 8, LANE_EDGE, color="#dff0d8", zorder=0)
     axis.set_yticks([EXACT_LANE, 1e-7, 1e-3, 1e1], ["exact (0)", "1e-7", "1e-3", "10"])
-    for each in control.facts.schedule.boundaries:
-        axis.axvline(each, color="black", linewidth=0.8)
-    axis.grid(alpha=0.25)
     axis.text(0.01, 0.95, "dots: training; open: validation", transform=axis.transAxes, va="top", fontsize=8)
 
 
@@ -198,27 +167,19 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
         if control.size == 0 or control.shape != resumed.shape:
             continue
         drawn.append(control)
-        axis.plot(
-            control,
-            resumed,
-            color=colour,
-            linestyle="none",
-            marker=marker,
-            markersize=7 if case.outcome == RECOVERED else 4,
-            fillstyle="none",
-            label=case.label,
-        )
+        look: dict[str, Any] = {"markersize": 7 if case.outcome == RECOVERED else 4, "fillstyle": "none", "label": case.label}
+        axis.plot(control, resumed, color=colour, linestyle="none", marker=marker, **look)
     if not drawn:
         axis.set_axis_off()
         axis.text(0.5, 0.5, "no moving statistic was restored", ha="center", va="center", transform=axis.transAxes)
         return
-    low, high = min(float(each.min()) for each in drawn), max(float(each.max()) for each in drawn)
+    low, high = min(float(values.min()) for values in drawn), max(float(values.max()) for values in drawn)
     axis.plot([low, high], [low, high], color=CONTROL, linewidth=5, zorder=0, label="equal")
     # Means are near 0, some variances are large: both are to be seen.
     axis.set_xscale("symlog", linthresh=0.1)
     axis.set_yscale("symlog", linthresh=0.1)
-    for each in (axis.xaxis, axis.yaxis):
-        each.set_major_formatter("{x:g}")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_major_formatter("{x:g}")
     axis.set_xlabel("the control's, element by element")
     axis.legend(fontsize=8, loc="upper left")
     axis.grid(alpha=0.25)

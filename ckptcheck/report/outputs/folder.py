@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ckptcheck.errors import NotVerifiedError, UsageError
-from ckptcheck.report.outputs import figure
+from ckptcheck.report.outputs.figure import plot, save_figure
 from ckptcheck.report.report import Report
 
 LOCK = ".ckptcheck"
@@ -23,18 +23,17 @@ CONTENTS = ("runs", "losses.csv", "tensors.csv", "evaluations.csv", "curves.png"
 def output_folder(folder: Path, contents: Sequence[str] = CONTENTS) -> Iterator[Path]:
     """Hold an output folder; yield the folder inside it where work in progress lies, which is gone in the end.
 
-    Args:
-        folder: the output folder; made where it is not there.
-        contents: the names it may hold.
-
-    Raises:
-        UsageError: the folder cannot be written, is no folder, holds something else, or is held by another process.
+    Raises `UsageError` where it cannot be written, holds other names than `contents`, or is held by another process.
     """
     made = not folder.exists()
+    lock = FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_strangers(folder, contents)
-        lock = _locked(folder)
+        lock.acquire(blocking=False)
+    except Timeout:
+        text = f"Another ckptcheck is writing to {folder}. Wait for it, or name another folder with --out."
+        raise UsageError(text) from None
     except OSError as error:
         raise UsageError(f"The output folder {folder} cannot be written: {error.strerror}.") from error
     partial = folder / PARTIAL
@@ -48,7 +47,9 @@ def output_folder(folder: Path, contents: Sequence[str] = CONTENTS) -> Iterator[
         shutil.rmtree(partial, ignore_errors=True)
         if made and [entry.name for entry in folder.iterdir()] == [LOCK]:
             shutil.rmtree(folder, ignore_errors=True)
-        _release(lock, folder)
+        lock.release()
+        if folder.exists():
+            (folder / LOCK).touch()  # It marks the folder as ours, and some versions of filelock take it away.
 
 
 def _refuse_strangers(folder: Path, contents: Sequence[str]) -> None:
@@ -61,28 +62,11 @@ def _refuse_strangers(folder: Path, contents: Sequence[str]) -> None:
         )
 
 
-def _locked(folder: Path) -> FileLock:
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise UsageError(
-            f"Another ckptcheck is writing to {folder}. Wait for it, or name another folder with --out."
-        ) from None
-    return lock
-
-
-def _release(lock: FileLock, folder: Path) -> None:
-    lock.release()
-    if folder.exists():
-        (folder / LOCK).touch()  # It marks the folder as ours, and some versions of filelock take it away.
-
-
 def write(report: Report, partial: Path) -> None:
     """Write all files of a report into `partial`, then put them into place, the report itself last."""
     for name, table in (("losses", report.losses()), ("tensors", report.tensors()), ("evaluations", report.evaluations())):
         table.to_csv(partial / f"{name}.csv", index=False)
-    figure.save(report, partial)
+    save_figure(plot(report), partial)
     (partial / "report.json").write_text(report.to_json() + "\n", encoding="utf-8")
     folder = partial.parent
     (folder / "report.json").unlink(missing_ok=True)
@@ -92,10 +76,9 @@ def write(report: Report, partial: Path) -> None:
 
 @contextmanager
 def single_file(path: Path | None) -> Iterator[Callable[[str], None]]:
-    """Yield what writes a text into `path`, whole or not at all. Does nothing where there is no path.
+    """Yield what writes a text into `path`, whole or not at all; nothing is done where there is no path.
 
-    Raises:
-        UsageError: the file cannot be written; found out before anything else is done.
+    Raises `UsageError` before anything else is done if the file cannot be written.
     """
     if path is None:
         yield lambda text: None

@@ -36,7 +36,7 @@ def _commands(level: str, annotations: Sequence[tuple[str, str]]) -> list[str]:
     if len(shown) > MOST_SHOWN:
         rest = shown[MOST_SHOWN - 1 :]
         shown.insert(MOST_SHOWN - 1, (f"ckptcheck: {len(rest)} more {level}s", _names([title for title, _ in rest])))
-    return [f"::{level} title={_title(title)}::{_message(message)}" for title, message in shown]
+    return [f"::{level} title={_title(title)}::{_escaped(clipped(legible(text), MOST_OF_MESSAGE))}" for title, text in shown]
 
 
 def _names(titles: Sequence[str]) -> str:
@@ -50,10 +50,6 @@ def _names(titles: Sequence[str]) -> str:
             return "\n".join([*lines, f"and {len(titles) - index} more."])
         lines.append(line)
     return "\n".join(lines)
-
-
-def _message(text: str) -> str:
-    return _escaped(clipped(legible(text), MOST_OF_MESSAGE))
 
 
 def _title(text: str) -> str:

@@ -1,6 +1,7 @@
 """The report as JUnit XML, which CI servers show as a list of tests: a test for each case."""
 
 import io
+from collections.abc import Mapping
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
@@ -15,37 +16,27 @@ NAME = "ckptcheck"
 
 
 def of_report(report: Report) -> str:
-    """Return a report as a JUnit XML document.
-
-    A case that did not do what was expected is a failure, an inconclusive one an error. A report without cases is an error
-    too: a list of no tests would look like a pass.
-    """
-    suite = TestSuite(NAME)
-    for name, value in report.environment.items():
-        suite.add_property(legible(name), legible(value))
-    suite.add_testcases([_test(case) for case in report.cases] or [_error(NOTHING, INCONCLUSIVE)])
-    return _document(suite)
+    """Return a JUnit XML document: a case that did not do what was expected is a failure, an inconclusive one an error."""
+    # A report without cases is an error, too: a list of no tests would look like a pass.
+    tests = [_test(case) for case in report.cases] or [_error(NOTHING, INCONCLUSIVE)]
+    return _document(tests, report.environment)
 
 
 def of_error(sentence: str, kind: str) -> str:
     """Return a JUnit XML document for a verification that broke; `kind` becomes the type of the error."""
-    suite = TestSuite(NAME)
-    suite.add_testcases([_error(sentence, kind)])
-    return _document(suite)
+    return _document([_error(sentence, kind)], {})
 
 
 def _test(case: Case) -> TestCase:
     test = TestCase(name=in_one_line(case.label), classname=in_one_line(case.job))
     text = legible(story(case))
     if case.is_wrong:
-        made = Error if case.outcome == INCONCLUSIVE else Failure
-        result = made(headline(case), case.outcome)
+        result = (Error if case.outcome == INCONCLUSIVE else Failure)(headline(case), case.outcome)
         result.text = text
         test.result = result
     else:
         test.system_out = text
-    warnings = of_cases([case])
-    if warnings:
+    if warnings := of_cases([case]):
         test.system_err = legible("\n".join(warnings))
     return test
 
@@ -58,7 +49,11 @@ def _error(sentence: str, kind: str) -> TestCase:
     return test
 
 
-def _document(suite: TestSuite) -> str:
+def _document(tests: list[TestCase], environment: Mapping[str, str]) -> str:
+    suite = TestSuite(NAME)
+    for name, value in environment.items():
+        suite.add_property(legible(name), legible(value))
+    suite.add_testcases(tests)
     document = JUnitXml()
     document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call]  # junitparser's own lack

@@ -22,8 +22,8 @@ MOST_OF_TABLE, MOST_OF_DETAILS, MOST_OF_WARNINGS = 350_000, 400_000, 100_000
 MOST_OF_TEXT, MOST_OF_ENVIRONMENT, MOST_OF_NAME = 4_000, 8_000, 300
 MOST_TENSORS = 20
 
-_HEADS = ("job", "restore", "outcome", "tensors equal", "evaluation loss: resumed, control", "training losses equal")
-_RULES = ("---", "---", "---", "--:", "--:", "--:")
+_HEADS = "| job | restore | outcome | tensors equal | evaluation loss: resumed, control | training losses equal |"
+_RULES = "|---|---|---|--:|--:|--:|"
 _MARKS = re.compile(r"([\\`*_~\[\]$])")
 
 
@@ -31,9 +31,7 @@ def of_report(report: Report) -> str:
     """Return a report as Markdown. What GitHub would not show is left out, and a sentence says how much that is."""
     parts = [f"## ckptcheck: {report.verdict}", _counted(report)]
     if report.cases:
-        parts += _table(report.cases)
-        parts += _details(report.cases)
-        parts += _warnings(report.cases)
+        parts += [*_table(report.cases), *_details(report.cases), *_warnings(report.cases)]
     if report.environment:
         environment = "; ".join(f"{name}: {value}" for name, value in report.environment.items())
         parts.append(f"<details><summary>Environment</summary>{_html(environment, MOST_OF_ENVIRONMENT)}</details>")
@@ -51,18 +49,14 @@ def _counted(report: Report) -> str:
     inconclusive = sum(case.outcome == INCONCLUSIVE for case in report.cases)
     wrong = sum(case.is_wrong for case in report.cases) - inconclusive
     total = len(report.cases)
-    parts = [f"{total - wrong - inconclusive} of {total} cases did what was expected"]
-    if wrong:
-        parts.append(f"{wrong} did not")
-    if inconclusive:
-        parts.append(f"{inconclusive} could not be judged")
-    return ", ".join(parts) + "."
+    others = {"did not": wrong, "could not be judged": inconclusive}
+    parts = [f"{count} {what}" for what, count in others.items() if count]
+    return ", ".join([f"{total - wrong - inconclusive} of {total} cases did what was expected", *parts]) + "."
 
 
 def _table(cases: Sequence[Case]) -> list[str]:
-    rows, missing = _fitting([_row(case) for case in cases], [case.is_wrong for case in cases], MOST_OF_TABLE)
-    lines = ["| " + " | ".join(_HEADS) + " |", "|" + "|".join(_RULES) + "|", *rows]
-    return ["\n".join(lines), *_left_out(missing, len(cases), "cases")]
+    rows, left_out = _fitting([(_row(case), case.is_wrong) for case in cases], MOST_OF_TABLE, "cases")
+    return ["\n".join([_HEADS, _RULES, *rows]), *left_out]
 
 
 def _row(case: Case) -> str:
@@ -73,9 +67,9 @@ def _row(case: Case) -> str:
 
 
 def _details(cases: Sequence[Case]) -> list[str]:
-    blocks = [(case, block) for case in cases if (block := _detail(case))]
-    kept, missing = _fitting([block for _, block in blocks], [case.is_wrong for case, _ in blocks], MOST_OF_DETAILS)
-    return [*kept, *_left_out(missing, len(blocks), "cases with details")]
+    blocks = [(block, case.is_wrong) for case in cases if (block := _detail(case))]
+    kept, left_out = _fitting(blocks, MOST_OF_DETAILS, "cases with details")
+    return [*kept, *left_out]
 
 
 def _detail(case: Case) -> str:
@@ -102,29 +96,25 @@ def _diagnosis(each: Diagnosis) -> str:
 
 
 def _warnings(cases: Sequence[Case]) -> list[str]:
-    items = [f"<li>{_html(text)}</li>" for case in cases for text in of_cases([case])]
+    items = [(f"<li>{_html(text)}</li>", False) for case in cases for text in of_cases([case])]
     if not items:
         return []
-    kept, missing = _fitting(items, [False] * len(items), MOST_OF_WARNINGS)
-    listed = "\n".join(["<p><b>Warnings</b></p>", "<ul>", *kept, "</ul>"])
-    return [listed, *_left_out(missing, len(items), "warnings")]
+    kept, left_out = _fitting(items, MOST_OF_WARNINGS, "warnings")
+    return ["\n".join(["<p><b>Warnings</b></p>", "<ul>", *kept, "</ul>"]), *left_out]
 
 
-def _fitting(parts: Sequence[str], urgent: Sequence[bool], most: int) -> tuple[list[str], int]:
-    """Return, in their order, the parts that fit into so many bytes, urgent ones first; and how many do not fit."""
+def _fitting(parts: Sequence[tuple[str, bool]], most: int, what: str) -> tuple[list[str], list[str]]:
+    """Return, in their order, the parts that fit into so many bytes, urgent ones first; and a sentence if any do not."""
     kept = []
-    for index in sorted(range(len(parts)), key=lambda each: not urgent[each]):
+    for index in sorted(range(len(parts)), key=lambda index: not parts[index][1]):
         # Two line breaks at most stand between one part and the next.
-        size = len(parts[index].encode()) + 2
+        size = len(parts[index][0].encode()) + 2
         if size <= most:
             most -= size
             kept.append(index)
-    return [parts[index] for index in sorted(kept)], len(parts) - len(kept)
-
-
-def _left_out(missing: int, total: int, what: str) -> list[str]:
-    """Return a sentence for what did not fit, if anything did not."""
-    return [f"GitHub shows no summary of more than 1 MiB, so {missing} of {total} {what} are left out."] if missing else []
+    missing = len(parts) - len(kept)
+    left_out = f"GitHub shows no summary of more than 1 MiB, so {missing} of {len(parts)} {what} are left out."
+    return [parts[index][0] for index in sorted(kept)], [left_out] if missing else []
 
 
 def _cell(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from ckptcheck.comparison.comparison import TensorComparison, moving_statistics
@@ -10,7 +10,7 @@ from ckptcheck.comparison.noise_floor import MARGIN
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
 from ckptcheck.report.case import Case
-from ckptcheck.report.outputs.console import print_trimmed
+from ckptcheck.report.outputs.console import numeric, print_trimmed, unruled
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import heading, numbers, some
 
@@ -40,12 +40,8 @@ def show(report: Report, console: Console) -> None:
 
 
 def _overview(report: Report) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("job", "restore", "outcome"):
-        table.add_column(column, overflow="fold")
-    table.add_column("tensors\nequal", justify="right", no_wrap=True)
-    table.add_column("evaluation loss\nresumed, control", justify="right", no_wrap=True)
-    table.add_column("training\nlosses equal", justify="right", no_wrap=True)
+    names = [Column(head, overflow="fold") for head in ("job", "restore", "outcome")]
+    table = unruled(*names, *map(numeric, ("tensors\nequal", "evaluation loss\nresumed, control", "training\nlosses equal")))
     short = _short_names(report)
     for case in report.cases:
         table.add_row(short[case.job], case.label, _outcome(case), *numbers(case))
@@ -65,8 +61,8 @@ def _short_names(report: Report) -> dict[str, str]:
 
 
 def _meanings(report: Report) -> RenderableType:
-    found = [outcome for outcome in MEANINGS if any(case.outcome == outcome for case in report.cases)]
-    lines = [f"{outcome}: {MEANINGS[outcome]}" for outcome in found]
+    outcomes = {case.outcome for case in report.cases}
+    lines = [f"{outcome}: {meaning}" for outcome, meaning in MEANINGS.items() if outcome in outcomes]
     recovered = [case for case in report.cases if case.comparison and case.outcome == RECOVERED]
     if any(case.allowed for case in recovered):
         lines[0] += "; as allowed: but for what is expected to differ, and what follows from it"
@@ -78,22 +74,18 @@ def _meanings(report: Report) -> RenderableType:
     control = next((case.control for case in report.cases if case.control), None)
     if control:
         schedule = control.facts.schedule
-        lines += _allowed(report)
-        saved = ", ".join(map(str, schedule.boundaries))
-        lines.append(
-            f"Saved after step {saved} of {schedule.steps}. Tensors and evaluation loss are compared there, "
-            "before any update; training losses from there to the end."
-        )
-    recommended = Text(f"\n{_advice(report)}", style="green") if _advice(report) else Text()
+        saved = f"Saved after step {', '.join(map(str, schedule.boundaries))} of {schedule.steps}. "
+        compared = "Tensors and evaluation loss are compared there, before any update; training losses from there to the end."
+        lines += [*_allowed(report), saved + compared]
+    advice = _advice(report)
+    recommended = Text(f"\n{advice}", style="green") if advice else Text()
     return Padding(Text("\n".join(lines), style="dim").append_text(recommended), (1, 0))
 
 
 def _allowed(report: Report) -> list[str]:
     """Say what counted as equal that is not identical, where anything did."""
-    lines = []
     tolerances = dict.fromkeys(case.tolerance.text for case in report.cases if case.tolerance.text)
-    if tolerances:
-        lines.append(f"Equal means within the tolerance asked for: {', '.join(tolerances)}.")
+    lines = [f"Equal means within the tolerance asked for: {', '.join(tolerances)}."] if tolerances else []
     for case in report.cases:
         noise = case.noise
         if noise and noise.first_difference and case.outcome in (RECOVERED, DIVERGED):
@@ -118,19 +110,21 @@ def _advice(report: Report) -> str:
     return f"To train on, restore {', '.join(use)}." if use else ""
 
 
+# A restore and the moving statistics after it.
+Restored = tuple[str, list[TensorComparison]]
+
+
 def _statistics(report: Report) -> list[RenderableType]:
     """One table a job: the control's moving means and variances, and what each restore made of them."""
-    tables: list[RenderableType] = []
-    for job in dict.fromkeys(case.job for case in report.cases):
-        cases = [case for case in report.cases if case.job == job and case.comparison is not None]
-        rows = [(case.label, moving_statistics(case.comparison)) for case in cases if case.comparison is not None]
-        rows = [(restore, statistics) for restore, statistics in rows if statistics]
-        if rows:
-            tables.append(Padding(_statistics_of(_short_names(report)[job], rows), (0, 0, 1, 0)))
-    return tables
+    by_job: dict[str, list[Restored]] = {}
+    for case in report.cases:
+        if case.comparison is not None and (statistics := moving_statistics(case.comparison)):
+            by_job.setdefault(case.job, []).append((case.label, statistics))
+    short = _short_names(report)
+    return [Padding(_statistics_of(short[job], rows), (0, 0, 1, 0)) for job, rows in by_job.items()]
 
 
-def _statistics_of(job: str, rows: list[tuple[str, list[TensorComparison]]]) -> RenderableType:
+def _statistics_of(job: str, rows: list[Restored]) -> RenderableType:
     exact = [restore for restore, statistics in rows if all(row.equal for row in statistics)]
     if len(rows) > MOST_COLUMNS and exact:
         # What came back needs no columns of numbers.
@@ -138,11 +132,7 @@ def _statistics_of(job: str, rows: list[tuple[str, list[TensorComparison]]]) -> 
         text = Text(f"{job}: all {len(rows[0][1])} moving means and variances came back with {', '.join(names)}.")
         rest = [(restore, statistics) for restore, statistics in rows if restore not in exact]
         return Group(text, _statistics_of(job, rest)) if rest else text
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("", overflow="fold")
-    table.add_column("control", justify="right", no_wrap=True)
-    for restore, _ in rows:
-        table.add_column(restore, justify="right", no_wrap=True)
+    table = unruled(Column(overflow="fold"), *map(numeric, ("control", *(restore for restore, _ in rows))))
     by_name = [{row.name: row for row in statistics} for _, statistics in rows]
     for name, row in by_name[0].items():
         table.add_row(name, f"{row.control_norm:.4g}", *(_statistic(restored.get(name)) for restored in by_name))
@@ -171,25 +161,19 @@ def _story(cases: list[Case]) -> RenderableType:
     case = cases[0]
     name = f"{case.job} × {', '.join(each.label for each in cases)}"
     head = Text.assemble((name, "bold"), ": ", (case.told_outcome, COLOURS[case.outcome]))
-    parts: list[RenderableType] = [head]
-    if case.reason:
-        parts.append(Padding(Text(case.reason), (0, 0, 0, 2)))
-    for each in case.diagnoses:
-        parts.append(Padding(_diagnosis(each), (0, 0, 0, 2)))
-    for each in case.allowed:
-        parts.append(Padding(_allowed_difference(each), (0, 0, 0, 2)))
-    return Padding(Group(*parts), (0, 0, 1, 0))
+    reason = [Text(case.reason)] if case.reason else []
+    parts = [*reason, *map(_diagnosis, case.diagnoses), *map(_allowed_difference, case.allowed)]
+    return Padding(Group(head, *(Padding(part, (0, 0, 0, 2)) for part in parts)), (0, 0, 1, 0))
 
 
-def _allowed_difference(each: Diagnosis) -> RenderableType:
-    text = Text.assemble(("allowed: ", "green"), (each.cause, "magenta"), f"\n{each.sentence}")
-    if each.tensors:
-        text.append(f"\n{some(each.tensors, 3)}", style="dim")
-    return text
+def _allowed_difference(each: Diagnosis) -> Text:
+    return Text.assemble(("allowed: ", "green"), (each.cause, "magenta"), f"\n{each.sentence}", _tensors(each))
 
 
-def _diagnosis(each: Diagnosis) -> RenderableType:
-    text = Text.assemble((f"{heading(each)}\n", "magenta"), each.sentence, "\n", ("→ ", "bold"), each.remedy)
-    if each.tensors:
-        text.append(f"\n{some(each.tensors, 3)}", style="dim")
-    return text
+def _diagnosis(each: Diagnosis) -> Text:
+    head = (f"{heading(each)}\n", "magenta")
+    return Text.assemble(head, each.sentence, "\n", ("→ ", "bold"), each.remedy, _tensors(each))
+
+
+def _tensors(each: Diagnosis) -> tuple[str, str]:
+    return (f"\n{some(each.tensors, 3)}" if each.tensors else "", "dim")
