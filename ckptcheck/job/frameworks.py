@@ -16,8 +16,6 @@ from typing import Any
 from ckptcheck.job.loading import load
 from ckptcheck.job.shipped import shipped
 
-ADAPTERS = "ckptcheck.adapters"
-
 
 @dataclass(frozen=True)
 class Framework:
@@ -58,8 +56,9 @@ class Framework:
 @cache
 def frameworks() -> tuple[Framework, ...]:
     """Return every framework that has an adapter, in the order of the folders' names."""
-    folders = importlib.import_module(ADAPTERS).__path__
-    modules = [f"{folder.name}.framework" for folder in pkgutil.iter_modules(folders, f"{ADAPTERS}.") if folder.ispkg]
+    adapters = importlib.import_module("ckptcheck.adapters")  # by name: the line knows no adapter
+    folders = pkgutil.iter_modules(adapters.__path__, f"{adapters.__name__}.")
+    modules = [f"{folder.name}.framework" for folder in folders if folder.ispkg]
     return tuple(importlib.import_module(module).FRAMEWORK for module in modules if importlib.util.find_spec(module))
 
 

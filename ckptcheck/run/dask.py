@@ -17,26 +17,17 @@ CONNECT_TIMEOUT = 10.0  # seconds
 WITHOUT_WORKERS = 30.0
 
 
-def _nothing() -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Place:
     """An executor, and a way to ask whether it still has machines: `check` raises NotVerifiedError if it has not."""
 
     executor: Executor
-    check: Callable[[], None] = _nothing
+    check: Callable[[], None] = lambda: None
 
 
 @contextmanager
 def opened(executor: Executor | str | None) -> Iterator[Place | None]:
-    """Yield the place that is meant: None is this machine, a text is the address of a cluster.
-
-    Raises:
-        UsageError: the address is none, or the package for it is not installed.
-        NotVerifiedError: there is no cluster at the address, or it has no workers.
-    """
+    """Yield the place that is meant: None is this machine, a text is the address of a cluster."""
     if executor is None:
         yield None
     elif isinstance(executor, str):
@@ -81,27 +72,26 @@ def _dask(address: str) -> Iterator[Place]:
     try:
         with contextlib.closing(client):
             # Not pure: every run is a fresh one, whatever the cluster has computed before.
-            yield Place(client.get_executor(pure=False), _Watch(client, host_and_port))
+            yield Place(client.get_executor(pure=False), _watch(client, host_and_port))
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 
 
-class _Watch:
-    """Asks a Dask client whether its cluster is still there."""
+def _watch(client: Any, address: str) -> Callable[[], None]:
+    """Return what asks a Dask client whether its cluster is still there."""
+    with_workers = time.monotonic()
 
-    def __init__(self, client: Any, address: str) -> None:
-        self._client = client
-        self._address = address
-        self._with_workers = time.monotonic()
-
-    def __call__(self) -> None:
-        if self._client.status == "closed":
-            raise NotVerifiedError(f"The Dask scheduler at {self._address} no longer answers.")
-        if self._client.status != "running" or self._client.scheduler_info(n_workers=-1)["workers"]:
-            self._with_workers = time.monotonic()
-        elif time.monotonic() - self._with_workers > WITHOUT_WORKERS:
+    def check() -> None:
+        nonlocal with_workers
+        if client.status == "closed":
+            raise NotVerifiedError(f"The Dask scheduler at {address} no longer answers.")
+        if client.status != "running" or client.scheduler_info(n_workers=-1)["workers"]:
+            with_workers = time.monotonic()
+        elif time.monotonic() - with_workers > WITHOUT_WORKERS:
             raise NotVerifiedError(
-                f"The Dask cluster at {self._address} has had no workers for {WITHOUT_WORKERS:g} s. "
-                f"Start some with `dask worker {self._address}`."
+                f"The Dask cluster at {address} has had no workers for {WITHOUT_WORKERS:g} s. "
+                f"Start some with `dask worker {address}`."
             )
+
+    return check

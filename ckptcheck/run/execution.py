@@ -6,18 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.job.loading import loops
 from ckptcheck.job.protocol import Restored, RestoreRefusedError, Step, Tensor
-from ckptcheck.kinds import Kind
 from ckptcheck.run import python_state
 from ckptcheck.run.digests import digest
 from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
 from ckptcheck.run.folder import Recorder, control_of, crash_image_of, number
 from ckptcheck.run.heartbeat import Emit, Heartbeat
-from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
+from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, as_tensors, boundary_point
 from ckptcheck.run.task import UNEVALUATED, Task
 
 # The key that each tensor was asked for by, or what returns them once they are known.
@@ -74,13 +71,12 @@ class Execution:
         """Do what is due between two steps."""
         if self.first is None:
             self.first = self._begin()
-        elif self.done in self.schedule.boundaries:
-            if self.restore is None:
-                self._at_boundary_of_control()
-            else:  # it goes on as its control does, which saves and evaluates here
-                self.may_save()
-                self._evaluate()
-        elif self.done == self.schedule.earlier and self.restore is None:
+        elif self.restore is None and self.done in self.schedule.boundaries:
+            self._at_boundary_of_control()
+        elif self.done in self.schedule.boundaries:  # it goes on as its control does, which saves and evaluates here
+            self.may_save()
+            self._evaluate()
+        elif self.restore is None and self.done == self.schedule.earlier:
             self._at_earlier_save()
         elif self.schedule.evaluates_at(self.done):
             self._evaluate()
@@ -103,9 +99,8 @@ class Execution:
 
     def may_save(self) -> None:
         """Save if that is due and has not been done."""
-        if self.done not in (*self.schedule.boundaries, self.schedule.earlier) or self._saved == self.done or not self.saves:
-            return
-        if self.done == self.schedule.earlier and self.restore is not None:
+        is_due = self.done in self.schedule.boundaries or (self.done == self.schedule.earlier and self.restore is None)
+        if not is_due or self._saved == self.done or not self.saves:
             return
         self.during = "save"
         self.folder.mkdir(exist_ok=True)
@@ -130,7 +125,9 @@ class Execution:
             self._keys(refusal.asked, refusal.held)
             raise
         if restored is not None:
-            _check_restored(restored)
+            if not isinstance(restored, Restored):
+                what = "it returns nothing, or ckptcheck.Restored(asked, held, values)"
+                raise UsageError(f"restore returned {type(restored).__name__}; {what}")
             self._keys(restored.asked, restored.held)
             self.facts.values = None if restored.values is None else list(restored.values)
 
@@ -164,9 +161,7 @@ class Execution:
             _check_opened(self._opened, self.task)
             python_state.put(self.job, self.task.attributes)
             self._at_boundary()
-            return first
-        self._saved = 0
-        if loops(self.job):
+        elif loops(self.job):
             self._snapshot(INITIAL)  # some variables are made only when the loop begins
         return first
 
@@ -237,7 +232,10 @@ class Execution:
 
     def _state(self) -> dict[str, Tensor]:
         self.during = "state"
-        return _tensors(self.job.state()) | python_state.attribute_tensors(self.job)
+        state = self.job.state()
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state returned {type(state).__name__}; it must return tensors by name")
+        return as_tensors(state) | python_state.attribute_tensors(self.job)
 
     def _evaluate(self) -> None:
         self.facts.evaluations.append((self.done, self._loss()))
@@ -270,13 +268,6 @@ def _copy_crash_image(task: Task, folder: Path) -> None:
         )
 
 
-def _check_restored(restored: Any) -> None:
-    if not isinstance(restored, Restored):
-        raise UsageError(
-            f"restore returned {type(restored).__name__}; it returns nothing, or ckptcheck.Restored(asked, held, values)"
-        )
-
-
 def _check_opened(opened: Mapping[str, bool], task: Task) -> None:
     """Refuse a restore that read what was written during this verification and is no part of its copy."""
     began = (control_of(Path(task.folder)) / f"{INITIAL}.npz").stat().st_mtime
@@ -286,14 +277,6 @@ def _check_opened(opened: Mapping[str, bool], task: Task) -> None:
             f"its restore read {outside[0]}, which was written during this verification and is not part of the "
             "checkpoint: a crash may not leave it as it was read"
         )
-
-
-def _tensors(state: Any) -> dict[str, Tensor]:
-    if not isinstance(state, Mapping):
-        raise TypeError(f"state returned {type(state).__name__}; it must return tensors by name")
-    return {
-        name: tensor if isinstance(tensor, Tensor) else Tensor(Kind.OTHER, np.array(tensor)) for name, tensor in state.items()
-    }
 
 
 def _digests(state: Mapping[str, Tensor]) -> dict[str, str]:

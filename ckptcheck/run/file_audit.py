@@ -26,11 +26,8 @@ def _on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
         return
     path, mode, flags = arguments
     if isinstance(path, str | bytes | os.PathLike):
-        _collecting.setdefault(os.path.abspath(os.fsdecode(path)), _reads(mode, flags))  # noqa: PTH100  # called often
-
-
-def _reads(mode: str | None, flags: int) -> bool:
-    return flags & os.O_ACCMODE != os.O_WRONLY if mode is None else "r" in mode or "+" in mode
+        reads = flags & os.O_ACCMODE != os.O_WRONLY if mode is None else "r" in mode or "+" in mode
+        _collecting.setdefault(os.path.abspath(os.fsdecode(path)), reads)  # noqa: PTH100  # called often
 
 
 @contextmanager
@@ -52,14 +49,9 @@ def opened_files() -> Iterator[dict[str, bool]]:
 def written_since(opened: Mapping[str, bool], since: float, but: list[Path]) -> list[Path]:
     """Return the files that were read, were written at `since` (seconds) or later, and lie in none of the folders `but`."""
     spared = [*(folder.resolve() for folder in but), *OF_THE_SYSTEM]
-    written = []
-    for path in (Path(name) for name, reads in sorted(opened.items()) if reads):
-        real = path.resolve()
-        if "__pycache__" in real.parts or any(real.is_relative_to(folder) for folder in spared):
-            continue
-        if real.is_file() and real.stat().st_mtime >= since:
-            written.append(real)
-    return written
+    read = [Path(name).resolve() for name, reads in sorted(opened.items()) if reads]
+    candidates = [path for path in read if "__pycache__" not in path.parts and not any(map(path.is_relative_to, spared))]
+    return [path for path in candidates if path.is_file() and path.stat().st_mtime >= since]
 
 
 def lead_to_copy(copy: Path, original: Path) -> Path | None:

@@ -33,11 +33,7 @@ class JobRuns:
     trouble: dict[str, str] = field(default_factory=dict)
 
     def note(self, event: Event) -> None:
-        """Take note of what a process said.
-
-        Raises:
-            UsageError: the process found the request to be wrong.
-        """
+        """Take note of what a process said, or raise what it said of a wrong request."""
         if event.kind == "usage":
             raise UsageError(event.facts["text"])
         if event.kind == "described" and event.task.is_control:
@@ -62,10 +58,9 @@ class Verification:
 
     def run(self, requests: Sequence[Request]) -> dict[str, JobRuns]:
         """Run every control, and every resumed run; return what became of them, by job."""
-        runs = {job: self._job_runs(job, folder, requests) for job, folder in self._folders(requests).items()}
-        groups = [
-            Group(each.control, tuple(each.restores) or None, tuple(self._beside(each.control))) for each in runs.values()
-        ]
+        jobs = folders(self.top, dict.fromkeys(request.job for request in requests))
+        runs = {job: self._job_runs(job, folder, requests) for job, folder in jobs.items()}
+        groups = [Group(job.control, tuple(job.restores) or None, tuple(self._beside(job.control))) for job in runs.values()]
         self.top.mkdir(parents=True, exist_ok=True)
         self._follow(groups, (CONTROL_HASH_SEED, RESUMED_HASH_SEED), runs)
         return runs
@@ -76,24 +71,14 @@ class Verification:
         seeds = sorted({task.hash_seed for of_job in tasks.values() for task in of_job})
         self._follow(groups, seeds, runs)
 
-    def _folders(self, requests: Sequence[Request]) -> dict[str, Path]:
-        return folders(self.top, dict.fromkeys(request.job for request in requests))
-
     def _job_runs(self, job: str, folder: Path, requests: Sequence[Request]) -> JobRuns:
         restores = [request.restore for request in requests if request.job == job and request.restore]
-        repeats = self.settings.repeats or 0
-        return JobRuns(self._control(job, folder.name), folder, restores, repeats, noise_asked=repeats > 0)
-
-    def _control(self, job: str, folder: str) -> Task:
-        """Return what the control is to do; what a resumed run is to do differs in the restore alone."""
-        return Task(
-            job=job,
-            folder=folder,
-            options=_absolute(self.settings.options),
-            steps=self.settings.steps,
-            boundaries=self.settings.boundaries,
-            environment={} if is_own(job) else shipped(job).environment,
+        asked, environment = self.settings, {} if is_own(job) else shipped(job).environment
+        # What a resumed run is to do differs in the restore alone.
+        control = Task(
+            job, folder.name, None, _absolute(asked.options), asked.steps, asked.boundaries, environment=environment
         )
+        return JobRuns(control, folder, restores, asked.repeats or 0, noise_asked=bool(asked.repeats))
 
     def _beside(self, control: Task) -> Iterable[Task]:
         """Yield the controls that are run beside the control: one that never saves, and repetitions."""

@@ -47,7 +47,9 @@ def attribute_tensors(job: Any) -> dict[str, Tensor]:
     """Return what a job declares to change its training, of all that is remembered, as tensors by their names."""
     declared: Mapping[str, str] = job.decisive() if hasattr(job, "decisive") else {}
     remembered = {attribute.path: attribute.value for attribute in _attributes(job)} if declared else {}
-    return {name: Tensor(Kind.PYTHON, np.array(_or_infinite(remembered.get(path)))) for name, path in declared.items()}
+    values = {name: remembered.get(path) for name, path in declared.items()}
+    # None: nothing was seen yet that could be best.
+    return {name: Tensor(Kind.PYTHON, np.array(np.inf if it is None else float(it))) for name, it in values.items()}
 
 
 def changed_attributes(job: Any, before: Mapping[str, float]) -> dict[str, Change]:
@@ -124,10 +126,6 @@ def _public(thing: Any) -> list[tuple[str, Any]]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, bool | int | float | np.number)
-
-
-def _or_infinite(value: Any) -> float:
-    return np.inf if value is None else float(value)  # None: nothing was seen yet that could be best
 
 
 def _is_of_framework(thing: Any) -> bool:

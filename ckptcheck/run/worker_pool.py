@@ -1,6 +1,7 @@
 """The parent's side of the processes: start servers, hand out tasks as cores come free, receive what becomes of them."""
 
 import contextlib
+import itertools
 import json
 import os
 import selectors
@@ -12,12 +13,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, Protocol
 
 from ckptcheck.errors import NotVerifiedError
 
-HERE = Path()
 START_TIMEOUT = 300.0  # seconds for an import, whatever a user thinks of the time between two steps
 
 
@@ -91,8 +90,7 @@ class _Server:
 
     def assign(self, worker: _Worker) -> None:
         """Have the server start a process for the task of a worker."""
-        task = worker.task
-        output = str(task.run_folder / "output.txt")
+        task, output = worker.task, str(worker.task.run_folder / "output.txt")
         line = {"worker": worker.number, "output": output, "entry": task.entry, "task": asdict(task)}
         assert self.process.stdin is not None
         self.active[worker.number] = worker
@@ -125,6 +123,7 @@ class _Server:
         return lines[-1] if lines else "it said nothing"
 
 
+@dataclass
 class Workers:
     """Runs tasks in fresh processes, at most `cores` at a time, in the order in which they were submitted.
 
@@ -132,42 +131,32 @@ class Workers:
     manager; on leaving it, no process is left.
     """
 
-    def __init__(
-        self,
-        modules: Sequence[str],
-        hash_seeds: Sequence[str],
-        cores: int,
-        timeout: float,
-        logs: Path,
-        directory: Path = HERE,
-    ) -> None:
-        self._modules = modules
-        self._hash_seeds = hash_seeds
-        self._imported = " and ".join(modules) or "ckptcheck"
-        self._cores = cores
-        self._timeout = timeout
-        self._logs = logs
-        self._directory = directory
+    modules: Sequence[str]
+    hash_seeds: Sequence[str]
+    cores: int
+    timeout: float
+    logs: Path
+    directory: Path = Path()
+
+    def __post_init__(self) -> None:
+        self._imported = " and ".join(self.modules) or "ckptcheck"
         self._queue: deque[_Worker] = deque()
-        self._count = 0
+        self._numbers = itertools.count(1)
 
     def __enter__(self) -> "Workers":
         self._selector = selectors.DefaultSelector()
         self._servers: dict[str, _Server] = {}
         try:
-            for seed in self._hash_seeds:
-                server = _Server(seed, self._modules, self._logs / f"server-{seed}.txt", self._directory)
+            for seed in self.hash_seeds:
+                server = _Server(seed, self.modules, self.logs / f"server-{seed}.txt", self.directory)
                 self._servers[seed] = server
                 self._selector.register(server.process.stdout, selectors.EVENT_READ, server)  # type: ignore[arg-type]
         except BaseException:
-            self._kill()
+            self.__exit__()
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._kill()
-
-    def _kill(self) -> None:
+    def __exit__(self, *_: object) -> None:
         for server in self._servers.values():
             server.kill()
         self._selector.close()
@@ -175,16 +164,13 @@ class Workers:
     def submit(self, task: Task) -> None:
         """Queue a task. Its folder is made here."""
         task.run_folder.mkdir(parents=True)
-        self._count += 1
-        self._queue.append(_Worker(task, self._count))
+        self._queue.append(_Worker(task, next(self._numbers)))
 
     def events(self) -> Iterator[Event]:
         """Yield what workers emit until all submitted tasks have ended; tasks may be submitted meanwhile.
 
         Each task ends with one event `ended`, whose fact `trouble` is None or says why nothing can be said of the run.
-
-        Raises:
-            NotVerifiedError: the framework cannot be imported, or not within the timeout.
+        Raises `NotVerifiedError` where the framework cannot be imported, or not in time.
         """
         while self._queue or any(server.active for server in self._servers.values()):
             yield from self._hand_out()
@@ -197,7 +183,7 @@ class Workers:
 
     def _hand_out(self) -> Iterator[Event]:
         waiting: deque[_Worker] = deque()
-        while self._queue and sum(len(server.active) for server in self._servers.values()) < self._cores:
+        while self._queue and sum(len(server.active) for server in self._servers.values()) < self.cores:
             worker = self._queue.popleft()
             server = self._server_of(worker)
             if server.lost is not None:
@@ -236,8 +222,7 @@ class Workers:
                 f"{self._imported} could not be imported by {sys.executable}: {server.last_line()}. "
                 "Install what the job needs in this environment."
             )
-        lost = [*server.active.values(), *(worker for worker in self._queue if self._server_of(worker) is server)]
-        self._queue = deque(worker for worker in self._queue if self._server_of(worker) is not server)
+        lost = list(server.active.values())
         server.active.clear()
         self._selector.unregister(server.process.stdout)  # type: ignore[arg-type]
         for worker in lost:
@@ -249,13 +234,13 @@ class Workers:
             if not server.ready and now - server.started > START_TIMEOUT:
                 raise NotVerifiedError(f"{self._imported} took more than {START_TIMEOUT:g} s to import.")
             for worker in server.active.values():
-                if worker.process and not worker.timed_out and now - worker.last_sign > self._timeout:
+                if worker.process and not worker.timed_out and now - worker.last_sign > self.timeout:
                     worker.timed_out = True
                     os.kill(worker.process, signal.SIGKILL)
 
     def _trouble(self, worker: _Worker, status: int) -> str | None:
         if worker.timed_out:
-            return f"it gave no sign of life for {self._timeout:g} s and was ended (--timeout)"
+            return f"it gave no sign of life for {self.timeout:g} s and was ended (--timeout)"
         return _status(status) if status < 0 else None
 
 
