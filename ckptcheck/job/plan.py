@@ -36,6 +36,10 @@ class Settings:
 
     def check(self, jobs: Iterable[str]) -> None:
         """Raise `UsageError` now for what a process would refuse only after the framework's import."""
+        if self.steps is not None and not isinstance(self.boundaries, int):
+            for boundary in self.boundaries:
+                if isinstance(boundary, int):
+                    Schedule(self.steps, boundary, 1)
         for job in jobs:
             self._check_job(job)
         if self.timeout <= 0:
@@ -44,16 +48,10 @@ class Settings:
             raise UsageError(f"A control is repeated 0 times or more, not {self.repeats}.")
 
     def _check_job(self, job: str) -> None:
-        if self.steps is not None and not isinstance(self.boundaries, int):
-            for boundary in self.boundaries:
-                if isinstance(boundary, int):
-                    Schedule(self.steps, boundary, 1)
         if is_own(job):
             if self.options:
                 raise UsageError(f"Options are for the shipped jobs; {job} takes none.")
-            return
-        steps_per_epoch = shipped(job).parse(self.options).steps_per_epoch()
-        if steps_per_epoch is not None:
+        elif (steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()) is not None:
             make_schedule(steps_per_epoch, self.steps, self.boundaries)
 
 

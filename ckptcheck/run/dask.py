@@ -37,17 +37,12 @@ def opened(executor: Executor | str | None) -> Iterator[Place | None]:
         yield Place(executor)
 
 
-def check_address(address: str) -> str:
-    """Return HOST:PORT of an address dask://HOST:PORT."""
+@contextmanager
+def _dask(address: str) -> Iterator[Place]:
     match = re.fullmatch(r"dask://((?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d+)", address)
     if not match:
         raise UsageError(f"An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not {address!r}.")
-    return match[1]
-
-
-@contextmanager
-def _dask(address: str) -> Iterator[Place]:
-    host_and_port = check_address(address)
+    host = match[1]  # and its port
     try:
         import distributed  # an extra: not everybody has it
     except ModuleNotFoundError as error:
@@ -60,19 +55,16 @@ def _dask(address: str) -> Iterator[Place]:
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        client: Any = distributed.Client(  # type: ignore[no-untyped-call]
-            f"tcp://{host_and_port}", timeout=CONNECT_TIMEOUT, set_as_default=False
-        )
+        client: Any = distributed.Client(f"tcp://{host}", timeout=CONNECT_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError) as error:
+        why = str(error).splitlines()[0]
         raise NotVerifiedError(
-            f"No Dask scheduler answers at {host_and_port}: {str(error).splitlines()[0]}. Is it running, and is this its "
-            "address?"
+            f"No Dask scheduler answers at {host}: {why}. Is it running, and is this its address?"
         ) from error
-
     try:
         with contextlib.closing(client):
             # Not pure: every run is a fresh one, whatever the cluster has computed before.
-            yield Place(client.get_executor(pure=False), _watch(client, host_and_port))
+            yield Place(client.get_executor(pure=False), _watch(client, host))
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -67,7 +67,7 @@ class Verification:
 
     def run_more(self, tasks: Mapping[str, Sequence[Task]], runs: Mapping[str, JobRuns]) -> None:
         """Run further tasks, by job."""
-        groups = [Group(first, also=tuple(also)) for first, *also in tasks.values() if first]
+        groups = [Group(first, also=tuple(also)) for first, *also in tasks.values()]
         seeds = sorted({task.hash_seed for of_job in tasks.values() for task in of_job})
         self._follow(groups, seeds, runs)
 

@@ -134,10 +134,6 @@ def _is_of_framework(thing: Any) -> bool:
 
 def _inside(name: str, value: Any) -> list[tuple[str, Any]]:
     """Return the objects of the user's own that a value is, or holds."""
-    if isinstance(value, list | tuple):
-        held = [(f"{name}[{index}]", inner) for index, inner in enumerate(value[:20])]
-    elif isinstance(value, dict):
-        held = [(f"{name}[{key!r}]", inner) for key, inner in list(value.items())[:20]]
-    else:
-        held = [(name, value)]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else None
+    held = [(name, value)] if items is None else [(f"{name}[{key!r}]", inner) for key, inner in islice(items, 20)]
     return [(key, inner) for key, inner in held if type(inner).__module__.split(".")[0] not in _LIBRARIES]

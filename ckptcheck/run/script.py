@@ -38,7 +38,7 @@ class Recording:
         self._recorder = Recorder(folder, self._facts)
         self._boundaries: list[int] = []
         self._next = 0
-        self._snapshot(INITIAL)
+        self._initial = self._snapshot(INITIAL)
 
     def boundary(self, step: int) -> None:
         """Record the live state: after a checkpoint of `step` steps was saved, or, in a resumed run, restored.
@@ -81,19 +81,17 @@ class Recording:
         }
 
     def _snapshot(self, point: str) -> str:
+        """Record the state at a point; return its digest."""
         state = as_tensors(self._state())
         self._recorder.snapshot(point, state)
-        digest = snapshot_digest(state)
-        if point == INITIAL:
-            self._initial = digest
-        return digest
+        return snapshot_digest(state)
 
     def _end(self, failure: Failure | None) -> None:
         if failure is None:
             self._snapshot(FINAL)
             steps = max(self._next, 2)
             inside = tuple(boundary for boundary in self._boundaries if boundary < steps)
-            self._facts.schedule = Schedule(steps, min(inside, default=1), max(1, steps), inside)
+            self._facts.schedule = Schedule(steps, min(inside, default=1), steps, inside)
             self._facts.finished = True
         self._facts.failure = failure
         self._facts.environment = environment.fingerprint()

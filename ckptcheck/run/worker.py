@@ -57,13 +57,12 @@ def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
     _check_restores(job.restores)
     usual = getattr(job, "boundary_epochs", BOUNDARY_EPOCHS)
     schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundaries, usual)
+    first = 0
     if task.restore is not None:
-        schedule = schedule.at(task.boundary)
-    first = 0 if task.restore is None else schedule.boundary
+        schedule, first, seed = schedule.at(task.boundary), task.boundary, seed + POISON
     emit("described", restores=list(job.restores), steps=schedule.steps, first=first, boundaries=list(schedule.boundaries))
     if task.restore is not None and task.restore not in job.restores:
         raise UsageError(f"{task.job} has no restore {task.restore}.")  # the parent has been told, and says so better
-    seed = seed if task.restore is None else seed + POISON
     facts = Facts(_role(task), task.job, task.restore, seed, schedule, repeat=task.repeat, hash_seed=hash_seed)
     facts.framework = getattr(job, "framework", "")
     facts.process, facts.started = os.getpid(), time.time()

@@ -112,8 +112,7 @@ class _Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
+        for pipe in filter(None, (self.process.stdin, self.process.stdout)):
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
 
