@@ -21,18 +21,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Settings:
-    """How jobs are run: option values of shipped jobs, length, where to save, what else to run, and for how long to wait.
-
-    `repeats` is how often each control is run again, None: where that can tell more. `unsaved`: whether a control that never
-    saves is run, too; None: for jobs of a user's own. `timeout` in seconds.
-    """
+    """How jobs are run: option values of shipped jobs, length, where to save, what else to run, and for how long to wait."""
 
     options: Mapping[str, str] = field(default_factory=dict)
     steps: int | None = None
     boundaries: Boundaries = ()
-    repeats: int | None = None
-    unsaved: bool | None = None
-    timeout: float = 300.0
+    repeats: int | None = None  # how often each control is run again; None: where that can tell more
+    unsaved: bool | None = None  # whether a control that never saves is run, too; None: for jobs of a user's own
+    timeout: float = 300.0  # seconds
 
     def check(self, jobs: Iterable[str]) -> None:
         """Raise `UsageError` now for what a process would refuse only after the framework's import."""
@@ -41,18 +37,15 @@ class Settings:
                 if isinstance(boundary, int):
                     Schedule(self.steps, boundary, 1)
         for job in jobs:
-            self._check_job(job)
+            if is_own(job):
+                if self.options:
+                    raise UsageError(f"Options are for the shipped jobs; {job} takes none.")
+            elif (steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()) is not None:
+                make_schedule(steps_per_epoch, self.steps, self.boundaries)
         if self.timeout <= 0:
             raise UsageError(f"The timeout must be above 0 seconds, not {self.timeout:g}.")
         if self.repeats is not None and self.repeats < 0:
             raise UsageError(f"A control is repeated 0 times or more, not {self.repeats}.")
-
-    def _check_job(self, job: str) -> None:
-        if is_own(job):
-            if self.options:
-                raise UsageError(f"Options are for the shipped jobs; {job} takes none.")
-        elif (steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()) is not None:
-            make_schedule(steps_per_epoch, self.steps, self.boundaries)
 
 
 def is_own(job: str) -> bool:

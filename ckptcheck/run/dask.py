@@ -50,9 +50,8 @@ def _dask(address: str) -> Iterator[Place]:
             f"{address} needs the package {error.name}, which is not installed: pip install 'ckptcheck[dask]'."
         ) from None
     # What it logs of lost connections, with tracebacks, is said here in a sentence. Its client has a level of its own.
-    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
+    levels = {logger: logger.level for logger in map(logging.getLogger, ("distributed", "distributed.client"))}
+    for logger in levels:
         logger.setLevel(logging.CRITICAL)
     try:
         client: Any = distributed.Client(f"tcp://{host}", timeout=CONNECT_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
@@ -66,7 +65,7 @@ def _dask(address: str) -> Iterator[Place]:
             # Not pure: every run is a fresh one, whatever the cluster has computed before.
             yield Place(client.get_executor(pure=False), _watch(client, host))
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in levels.items():
             logger.setLevel(level)
 
 

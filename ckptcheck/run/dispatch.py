@@ -19,22 +19,16 @@ from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.run.dask import Place
 from ckptcheck.run.worker_pool import Event, Workers
 
-# How often an executor is asked whether it is still there, in seconds.
-PATIENCE = 1.0
-
 
 @dataclass(frozen=True)
 class Group:
-    """Processes that share a folder: a control and the runs resumed from it, or one training run.
+    """Processes that share a folder: a control and the runs resumed from it, or one training run."""
 
-    `first` is the task to begin with, its folder relative to wherever the group is run. Each of `restores` (None: each that
-    the job says it has) is a task like the first, submitted when the first has emitted that it is past its boundary, and again
-    for each further boundary. `also` are tasks that wait for nothing.
-    """
-
-    first: Any  # a ckptcheck.run.worker_pool.Task
+    first: Any  # the ckptcheck.run.worker_pool.Task to begin with, its folder relative to wherever the group is run
+    # Each (None: each that the job says it has) is a task like the first, submitted when the first has emitted that it is past
+    # its boundary, and again for each further boundary.
     restores: tuple[str, ...] | None = ()
-    also: tuple[Any, ...] = ()
+    also: tuple[Any, ...] = ()  # tasks that wait for nothing
 
 
 @dataclass(frozen=True)
@@ -79,7 +73,8 @@ def _elsewhere(groups: Sequence[Group], top: Path, needs: Needs, place: Place) -
         for group in waiting.values():
             yield Event(group.first, "submitted", {})
         while waiting:
-            ended, _ = wait(waiting, timeout=PATIENCE, return_when=FIRST_COMPLETED)
+            # After a second in which nothing came back, the executor is asked whether it is still there.
+            ended, _ = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
             for future in [future for future in waiting if future in ended]:  # as they were submitted
                 yield from _brought_back(future, waiting.pop(future), top)
             if not ended:

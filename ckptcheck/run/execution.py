@@ -73,13 +73,15 @@ class Execution:
             self.first = self._begin()
         elif self.restore is None and self.done in self.schedule.boundaries:
             self._at_boundary_of_control()
-        elif self.done in self.schedule.boundaries:  # it goes on as its control does, which saves and evaluates here
-            self.may_save()
-            self._evaluate()
-        elif self.restore is None and self.done == self.schedule.earlier:
-            self._at_earlier_save()
-        elif self.schedule.evaluates_at(self.done):
-            self._evaluate()
+        else:
+            if self.done in self.schedule.boundaries:  # a resumed run saves and evaluates where its control does
+                self.may_save()
+            elif self.restore is None and self.done == self.schedule.earlier:
+                # A save before the first boundary: a restore that finds the wrong checkpoint needs one to find.
+                self.may_save()
+                self._snapshot(boundary_point(self.done))
+            if self.schedule.evaluates_at(self.done):
+                self._evaluate()
         self.during, self.step = "train", self.first + self.done - self.start
 
     def after_step(self, step: Step) -> None:
@@ -185,13 +187,6 @@ class Execution:
             raise NotVerifiedError(f"its next_step says {following} after {self.done} steps; the steps are counted from 0")
         self._at_boundary()
         self.emit("boundary", boundary=self.done)
-
-    def _at_earlier_save(self) -> None:
-        """Save once before the first boundary: a restore that finds the wrong checkpoint needs one to find."""
-        self.may_save()
-        self._snapshot(boundary_point(self.done))
-        if self.schedule.evaluates_at(self.done):
-            self._evaluate()
 
     def _at_boundary(self) -> None:
         before = self._snapshot(boundary_point(self.done))

@@ -14,9 +14,6 @@ from typing import Any
 # Pointers to a checkpoint are small; tensors need not be searched.
 LARGEST_POINTER = 1 << 16
 
-# Files that the system makes when they are read, always new.
-OF_THE_SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev")))
-
 # Of each file, whether it was opened for reading first: what was written first is the restore's own, an unpacked copy.
 _collecting: dict[str, bool] | None = None
 
@@ -48,7 +45,8 @@ def opened_files() -> Iterator[dict[str, bool]]:
 
 def written_since(opened: Mapping[str, bool], since: float, but: list[Path]) -> list[Path]:
     """Return the files that were read, were written at `since` (seconds) or later, and lie in none of the folders `but`."""
-    spared = [*(folder.resolve() for folder in but), *OF_THE_SYSTEM]
+    # The system makes some files when they are read: they are always new.
+    spared = [*(folder.resolve() for folder in but), *map(Path, ("/proc", "/sys", "/dev"))]
     read = [Path(name).resolve() for name, reads in sorted(opened.items()) if reads]
     candidates = [path for path in read if "__pycache__" not in path.parts and not any(map(path.is_relative_to, spared))]
     return [path for path in candidates if path.is_file() and path.stat().st_mtime >= since]

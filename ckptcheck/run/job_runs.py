@@ -19,10 +19,7 @@ Watch = Callable[[Event], None]
 
 @dataclass
 class JobRuns:
-    """What became of the control of a job and of its resumed runs, while they go on.
-
-    `trouble` says what kept which of them, by its folder's name, from finishing.
-    """
+    """What became of the control of a job and of its resumed runs, while they go on."""
 
     control: Task
     folder: Path
@@ -30,7 +27,7 @@ class JobRuns:
     repeats: int = 0
     noise_asked: bool = False
     boundaries: list[int] = field(default_factory=list)
-    trouble: dict[str, str] = field(default_factory=dict)
+    trouble: dict[str, str] = field(default_factory=dict)  # what kept which of them, by its folder's name, from finishing
 
     def note(self, event: Event) -> None:
         """Take note of what a process said, or raise what it said of a wrong request."""

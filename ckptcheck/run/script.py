@@ -46,8 +46,7 @@ class Recording:
         Call it before the next step. A run that was restored calls it before its first one.
         """
         if self._facts.first_step is None and step:
-            self._next = step
-            self._facts.first_step = step
+            self._next = self._facts.first_step = step
             # What was taken as the initial state may already be the restored one: then nothing is known of it.
             if self._snapshot(boundary_point(step)) == self._initial:
                 self._recorder.snapshot(INITIAL, {})

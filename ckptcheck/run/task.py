@@ -22,23 +22,19 @@ RESUMED_HASH_SEED = "2"
 
 @dataclass(frozen=True)
 class Task:
-    """What one process is to do. Without a restore it is the control, which saves and goes on, or a repetition of it.
-
-    `folder` is the job's, where the folders of its runs and its crash images lie. `boundaries` is where to save, as it was
-    asked for, and `boundary` the one of them that the process is resumed from. `unsaved`: a control that never saves.
-    `trial`: what of the control's a restore is tried again with, such as the values of `attributes`, or without; a control
-    is run again only without the evaluation at `boundary`.
-    """
+    """What one process is to do. Without a restore it is the control, which saves and goes on, or a repetition of it."""
 
     job: str
-    folder: str
+    folder: str  # the job's, where the folders of its runs and its crash images lie
     restore: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     steps: int | None = None
-    boundaries: Boundaries = ()
-    boundary: int = 0
+    boundaries: Boundaries = ()  # where to save, as it was asked for
+    boundary: int = 0  # the one of them that the process is resumed from
     repeat: int = 0
-    unsaved: bool = False
+    unsaved: bool = False  # a control that never saves
+    # What of the control's a restore is tried again with, such as the values of `attributes`, or without; a control is run
+    # again only without the evaluation at `boundary`.
     trial: str = ""
     attributes: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -116,11 +115,6 @@ class _Server:
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
 
-    def last_line(self) -> str:
-        """Return the last line that the server printed."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
-
 
 @dataclass
 class Workers:
@@ -139,7 +133,7 @@ class Workers:
 
     def __post_init__(self) -> None:
         self._imported = " and ".join(self.modules) or "ckptcheck"
-        self._queue: deque[_Worker] = deque()
+        self._queue: list[_Worker] = []
         self._numbers = itertools.count(1)
 
     def __enter__(self) -> "Workers":
@@ -177,22 +171,18 @@ class Workers:
                 yield from self._received(key.data)
             self._end_the_silent()
 
-    def _server_of(self, worker: _Worker) -> _Server:
-        return self._servers[worker.task.hash_seed]
-
     def _hand_out(self) -> Iterator[Event]:
-        waiting: deque[_Worker] = deque()
-        while self._queue and sum(len(server.active) for server in self._servers.values()) < self.cores:
-            worker = self._queue.popleft()
-            server = self._server_of(worker)
+        for worker in list(self._queue):
+            if sum(len(server.active) for server in self._servers.values()) >= self.cores:
+                return
+            server = self._servers[worker.task.hash_seed]
             if server.lost is not None:
+                self._queue.remove(worker)
                 yield _not_started(worker, server.lost)
             elif server.ready:
+                self._queue.remove(worker)
                 worker.last_sign = time.monotonic()
                 server.assign(worker)
-            else:
-                waiting.append(worker)
-        self._queue.extendleft(reversed(waiting))
 
     def _received(self, server: _Server) -> Iterator[Event]:
         lines = server.lines()
@@ -217,8 +207,10 @@ class Workers:
         """The server has died: so have its workers, and nothing more can be started there."""
         server.lost = server.process.wait()
         if not server.ready:
+            printed = server.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            last = printed[-1] if printed else "it said nothing"
             raise NotVerifiedError(
-                f"{self._imported} could not be imported by {sys.executable}: {server.last_line()}. "
+                f"{self._imported} could not be imported by {sys.executable}: {last}. "
                 "Install what the job needs in this environment."
             )
         lost = list(server.active.values())
