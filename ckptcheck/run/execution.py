@@ -58,7 +58,10 @@ class Execution:
 
     def carry_out(self) -> None:
         """Carry out the whole run."""
-        self._build()
+        if self.restore is None:
+            self.folder.mkdir()  # a loop of its own may save whenever it likes
+        self.job.build(self.facts.seed)
+        self._built = set(self._snapshot(INITIAL))
         with self._audit:
             if self.restore is not None:
                 self._restore(self.restore)
@@ -110,12 +113,6 @@ class Execution:
         self.facts.saved.append(self.done)
         self._saved = self.done
         self.during = "run"
-
-    def _build(self) -> None:
-        if self.restore is None:
-            self.folder.mkdir()  # a loop of its own may save whenever it likes
-        self.job.build(self.facts.seed)
-        self._built = set(self._snapshot(INITIAL))
 
     def _restore(self, restore: str) -> None:
         self.during = "restore"
