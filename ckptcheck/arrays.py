@@ -10,17 +10,16 @@ Array = np.ndarray[Any, Any]
 
 def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
     """Return a boolean array of the elements' shape: where two arrays of one dtype and shape differ in any bit."""
-    left, right = _bits(control), _bits(resumed)
-    unequal = left != right
-    found: Array = (unequal.any(axis=-1) if unequal.shape[-1] > 1 else unequal).reshape(control.shape)
     if control.dtype.kind == "c":  # a NaN in one part says nothing of the other
         left, right = (np.stack([array.real, array.imag], axis=-1) for array in (control, resumed))
-        apart: Array = np.asarray(differing(left, right, equal_nan).any(axis=-1))
-        return apart
+        return np.asarray(differing(left, right, equal_nan).any(axis=-1))
+    left, right = _bits(control), _bits(resumed)
+    unequal = left != right
+    differs: Array = (unequal.any(axis=-1) if unequal.shape[-1] > 1 else unequal).reshape(control.shape)
     if is_inexact(control.dtype):
         left_nan, right_nan = np.isnan(control), np.isnan(resumed)
-        found = found & ~(left_nan & right_nan) if equal_nan else found | left_nan | right_nan
-    return found
+        differs = differs & ~(left_nan & right_nan) if equal_nan else differs | left_nan | right_nan
+    return differs
 
 
 def _bits(value: Array) -> Array:
@@ -32,9 +31,8 @@ def _bits(value: Array) -> Array:
 
 def same(control: Array, resumed: Array, equal_nan: bool = False) -> bool:
     """Return whether two arrays are equal bit for bit, dtype and shape included."""
-    if control.dtype != resumed.dtype or control.shape != resumed.shape:
-        return False
-    return not differing(control, resumed, equal_nan).any()
+    is_comparable = control.dtype == resumed.dtype and control.shape == resumed.shape
+    return is_comparable and not differing(control, resumed, equal_nan).any()
 
 
 def is_telling(value: Array) -> bool:
@@ -68,9 +66,7 @@ def nan_and_infinite(value: Array, finite: Array) -> tuple[int, int]:
 
 def count_not_finite(value: Array) -> int:
     """Return the number of elements that are NaN or infinite."""
-    if not may_be_nan(value.dtype):
-        return 0
-    return int(value.size - np.isfinite(value).sum())
+    return int(value.size - np.isfinite(value).sum()) if may_be_nan(value.dtype) else 0
 
 
 def is_number(dtype: np.dtype[Any]) -> bool:

@@ -92,13 +92,18 @@ def verify(
     with _kept_or_temporary(folder) as top, opened(executor) as place:
         verification = Verification(top, settings, place, watch or (lambda event: None))
         runs = verification.run(requests)
-        cases = _judged(requests, runs, terms)
+        questions = [question for request in requests for question in _questions(request, runs[request.job])]
+        evidence = _evidence(runs)
+        cases = [judge(question, evidence[question.job], terms) for question in questions]
         more = _what_tells_more(cases, runs, verification)
         if more:
             verification.run_more(more, runs)
-            cases = _judged(requests, runs, terms, known=cases)
-        questions = [question for request in requests for question in _questions(request, runs[request.job])]
-        write_questions(top, {name: _evidence(each) for name, each in runs.items()}, questions)
+            evidence = _evidence(runs)
+            cases = [
+                case if _is_settled(case, runs[case.job]) else judge(question, evidence[question.job], terms)
+                for question, case in zip(questions, cases, strict=True)
+            ]
+        write_questions(top, evidence, questions)
     return report(cases)
 
 
@@ -119,8 +124,8 @@ def _kept_or_temporary(folder: Path | str | None) -> Iterator[Path]:
         raise
 
 
-def _evidence(runs: JobRuns) -> Evidence:
-    return Evidence(runs.folder, runs.trouble, runs.repeats, runs.noise_asked)
+def _evidence(runs: Mapping[str, JobRuns]) -> dict[str, Evidence]:
+    return {name: Evidence(job.folder, job.trouble, job.repeats, job.noise_asked) for name, job in runs.items()}
 
 
 def _questions(request: Request, runs: JobRuns) -> list[Question]:
@@ -131,19 +136,9 @@ def _questions(request: Request, runs: JobRuns) -> list[Question]:
     return [Question(request.job, restore, request.expected, each) for restore in restores for each in boundaries]
 
 
-def _judged(requests: Sequence[Request], runs: Mapping[str, JobRuns], terms: Terms, known: Sequence[Case] = ()) -> list[Case]:
-    """Judge every case; one that is known already is judged anew only where something was run since that can tell more."""
-    evidence = {job: _evidence(each) for job, each in runs.items()}
-    clear = {
-        (case.job, case.restore, case.boundary): case
-        for case in known
-        if is_clear(case) and (case.noise is not None or not runs[case.job].repeats)
-    }
-    return [
-        clear.get((question.job, question.restore, question.boundary)) or judge(question, evidence[question.job], terms)
-        for request in requests
-        for question in _questions(request, runs[request.job])
-    ]
+def _is_settled(case: Case, runs: JobRuns) -> bool:
+    """Return whether nothing was run since the case was judged that can tell more of it."""
+    return is_clear(case) and (case.noise is not None or not runs.repeats)
 
 
 def _what_tells_more(cases: Sequence[Case], runs: Mapping[str, JobRuns], verification: Verification) -> dict[str, list[Task]]:

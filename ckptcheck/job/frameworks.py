@@ -16,28 +16,19 @@ from typing import Any
 from ckptcheck.job.loading import load
 from ckptcheck.job.shipped import shipped
 
-ADAPTERS = "ckptcheck.adapters"
-
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework as its adapter declares it.
-
-    `styles` are the kinds of jobs it has, each with what people call it; `packages` those whose versions decide numbers, and
-    `switches` the environment variables that do. `module` is what all of it loads: a fork server imports it once, and the
-    source of a job that needs it says its name. `op_determinism` (a function: is it on?) and `state_of` (a function: the live
-    state of objects of the framework) are named as `ckptcheck.job.load` takes them, and loaded when they are asked for; so are
-    `remedies` (a mapping: what to do about causes of the catalogue).
-    """
+    """A framework as its adapter declares it. What is loaded when asked for has a name as `ckptcheck.job.load` takes it."""
 
     name: str
-    styles: Mapping[str, str]
-    packages: Sequence[str]
-    switches: Sequence[str]
-    module: str
-    op_determinism: str
-    state_of: str
-    remedies: str
+    styles: Mapping[str, str]  # the kinds of jobs it has, each with what people call it
+    packages: Sequence[str]  # those whose versions decide numbers
+    switches: Sequence[str]  # the environment variables that do
+    module: str  # what all of it loads: a fork server imports it once, and the source of a job that needs it says its name
+    op_determinism: str  # names a function: is it on?
+    state_of: str  # names a function: the live state of objects of the framework
+    remedies: str  # names a mapping: what to do about causes of the catalogue
 
     @property
     def is_loaded(self) -> bool:
@@ -58,8 +49,9 @@ class Framework:
 @cache
 def frameworks() -> tuple[Framework, ...]:
     """Return every framework that has an adapter, in the order of the folders' names."""
-    folders = importlib.import_module(ADAPTERS).__path__
-    modules = [f"{folder.name}.framework" for folder in pkgutil.iter_modules(folders, f"{ADAPTERS}.") if folder.ispkg]
+    adapters = importlib.import_module("ckptcheck.adapters")  # by name: the line knows no adapter
+    folders = pkgutil.iter_modules(adapters.__path__, f"{adapters.__name__}.")
+    modules = [f"{folder.name}.framework" for folder in folders if folder.ispkg]
     return tuple(importlib.import_module(module).FRAMEWORK for module in modules if importlib.util.find_spec(module))
 
 

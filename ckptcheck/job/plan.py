@@ -21,40 +21,31 @@ class Request:
 
 @dataclass(frozen=True)
 class Settings:
-    """How jobs are run: option values of shipped jobs, length, where to save, what else to run, and for how long to wait.
-
-    `repeats` is how often each control is run again, None: where that can tell more. `unsaved`: whether a control that never
-    saves is run, too; None: for jobs of a user's own. `timeout` in seconds.
-    """
+    """How jobs are run: option values of shipped jobs, length, where to save, what else to run, and for how long to wait."""
 
     options: Mapping[str, str] = field(default_factory=dict)
     steps: int | None = None
     boundaries: Boundaries = ()
-    repeats: int | None = None
-    unsaved: bool | None = None
-    timeout: float = 300.0
+    repeats: int | None = None  # how often each control is run again; None: where that can tell more
+    unsaved: bool | None = None  # whether a control that never saves is run, too; None: for jobs of a user's own
+    timeout: float = 300.0  # seconds
 
     def check(self, jobs: Iterable[str]) -> None:
         """Raise `UsageError` now for what a process would refuse only after the framework's import."""
-        for job in jobs:
-            self._check_job(job)
-        if self.timeout <= 0:
-            raise UsageError(f"The timeout must be above 0 seconds, not {self.timeout:g}.")
-        if self.repeats is not None and self.repeats < 0:
-            raise UsageError(f"A control is repeated 0 times or more, not {self.repeats}.")
-
-    def _check_job(self, job: str) -> None:
         if self.steps is not None and not isinstance(self.boundaries, int):
             for boundary in self.boundaries:
                 if isinstance(boundary, int):
                     Schedule(self.steps, boundary, 1)
-        if is_own(job):
-            if self.options:
-                raise UsageError(f"Options are for the shipped jobs; {job} takes none.")
-            return
-        steps_per_epoch = shipped(job).parse(self.options).steps_per_epoch()
-        if steps_per_epoch is not None:
-            make_schedule(steps_per_epoch, self.steps, self.boundaries)
+        for job in jobs:
+            if is_own(job):
+                if self.options:
+                    raise UsageError(f"Options are for the shipped jobs; {job} takes none.")
+            elif (steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()) is not None:
+                make_schedule(steps_per_epoch, self.steps, self.boundaries)
+        if self.timeout <= 0:
+            raise UsageError(f"The timeout must be above 0 seconds, not {self.timeout:g}.")
+        if self.repeats is not None and self.repeats < 0:
+            raise UsageError(f"A control is repeated 0 times or more, not {self.repeats}.")
 
 
 def is_own(job: str) -> bool:

@@ -73,9 +73,6 @@ def make_schedule(
         boundaries: where to save. Empty: after `usual` epochs; where `steps` is given, in the middle of the run, or at the
             epoch edge near it for a job that is saved at such edges.
         usual: the epochs after which this job is saved by default.
-
-    Raises:
-        UsageError: a boundary lies outside the run, or is no place.
     """
     length = max(2, int(max(EPOCHS, usual + 1) * steps_per_epoch)) if steps is None else steps
     Schedule(length, 1, steps_per_epoch)  # what is wrong with the run as a whole is said first

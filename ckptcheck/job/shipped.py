@@ -9,8 +9,6 @@ from ckptcheck.errors import unknown
 from ckptcheck.job.loading import check, load
 from ckptcheck.job.options import parse
 
-REGISTRY = "ckptcheck.jobs.registry:REGISTRY"
-
 
 @dataclass(frozen=True)
 class ShippedJob:
@@ -49,7 +47,7 @@ class Registry:
 @cache
 def registry() -> Registry:
     """Return all that ships. It loads no framework."""
-    whole: Registry = load(REGISTRY)
+    whole: Registry = load("ckptcheck.jobs.registry:REGISTRY")
     return whole
 
 

@@ -17,26 +17,17 @@ CONNECT_TIMEOUT = 10.0  # seconds
 WITHOUT_WORKERS = 30.0
 
 
-def _nothing() -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Place:
     """An executor, and a way to ask whether it still has machines: `check` raises NotVerifiedError if it has not."""
 
     executor: Executor
-    check: Callable[[], None] = _nothing
+    check: Callable[[], None] = lambda: None
 
 
 @contextmanager
 def opened(executor: Executor | str | None) -> Iterator[Place | None]:
-    """Yield the place that is meant: None is this machine, a text is the address of a cluster.
-
-    Raises:
-        UsageError: the address is none, or the package for it is not installed.
-        NotVerifiedError: there is no cluster at the address, or it has no workers.
-    """
+    """Yield the place that is meant: None is this machine, a text is the address of a cluster."""
     if executor is None:
         yield None
     elif isinstance(executor, str):
@@ -46,17 +37,12 @@ def opened(executor: Executor | str | None) -> Iterator[Place | None]:
         yield Place(executor)
 
 
-def check_address(address: str) -> str:
-    """Return HOST:PORT of an address dask://HOST:PORT."""
+@contextmanager
+def _dask(address: str) -> Iterator[Place]:
     match = re.fullmatch(r"dask://((?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d+)", address)
     if not match:
         raise UsageError(f"An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not {address!r}.")
-    return match[1]
-
-
-@contextmanager
-def _dask(address: str) -> Iterator[Place]:
-    host_and_port = check_address(address)
+    host = match[1]  # and its port
     try:
         import distributed  # an extra: not everybody has it
     except ModuleNotFoundError as error:
@@ -64,44 +50,39 @@ def _dask(address: str) -> Iterator[Place]:
             f"{address} needs the package {error.name}, which is not installed: pip install 'ckptcheck[dask]'."
         ) from None
     # What it logs of lost connections, with tracebacks, is said here in a sentence. Its client has a level of its own.
-    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
+    levels = {logger: logger.level for logger in map(logging.getLogger, ("distributed", "distributed.client"))}
+    for logger in levels:
         logger.setLevel(logging.CRITICAL)
     try:
-        client: Any = distributed.Client(  # type: ignore[no-untyped-call]
-            f"tcp://{host_and_port}", timeout=CONNECT_TIMEOUT, set_as_default=False
-        )
+        client: Any = distributed.Client(f"tcp://{host}", timeout=CONNECT_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError) as error:
+        why = str(error).splitlines()[0]
         raise NotVerifiedError(
-            f"No Dask scheduler answers at {host_and_port}: {str(error).splitlines()[0]}. Is it running, and is this its "
-            "address?"
+            f"No Dask scheduler answers at {host}: {why}. Is it running, and is this its address?"
         ) from error
-
     try:
         with contextlib.closing(client):
             # Not pure: every run is a fresh one, whatever the cluster has computed before.
-            yield Place(client.get_executor(pure=False), _Watch(client, host_and_port))
+            yield Place(client.get_executor(pure=False), _watch(client, host))
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in levels.items():
             logger.setLevel(level)
 
 
-class _Watch:
-    """Asks a Dask client whether its cluster is still there."""
+def _watch(client: Any, address: str) -> Callable[[], None]:
+    """Return what asks a Dask client whether its cluster is still there."""
+    with_workers = time.monotonic()
 
-    def __init__(self, client: Any, address: str) -> None:
-        self._client = client
-        self._address = address
-        self._with_workers = time.monotonic()
-
-    def __call__(self) -> None:
-        if self._client.status == "closed":
-            raise NotVerifiedError(f"The Dask scheduler at {self._address} no longer answers.")
-        if self._client.status != "running" or self._client.scheduler_info(n_workers=-1)["workers"]:
-            self._with_workers = time.monotonic()
-        elif time.monotonic() - self._with_workers > WITHOUT_WORKERS:
+    def check() -> None:
+        nonlocal with_workers
+        if client.status == "closed":
+            raise NotVerifiedError(f"The Dask scheduler at {address} no longer answers.")
+        if client.status != "running" or client.scheduler_info(n_workers=-1)["workers"]:
+            with_workers = time.monotonic()
+        elif time.monotonic() - with_workers > WITHOUT_WORKERS:
             raise NotVerifiedError(
-                f"The Dask cluster at {self._address} has had no workers for {WITHOUT_WORKERS:g} s. "
-                f"Start some with `dask worker {self._address}`."
+                f"The Dask cluster at {address} has had no workers for {WITHOUT_WORKERS:g} s. "
+                f"Start some with `dask worker {address}`."
             )
+
+    return check

@@ -30,18 +30,15 @@ def digest(*arrays: Array) -> str:
     summed = xxhash.xxh3_128()
     for array in arrays:
         summed.update(_header(array.dtype, array.shape))
-        summed.update(array.data if _is_plain(array) else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        # As it lies in memory, where that can be; ml_dtypes, of kind V, have no buffer of their own.
+        is_plain = array.flags.c_contiguous and array.dtype.kind in "biufc"
+        summed.update(array.data if is_plain else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return summed.hexdigest()
 
 
 @lru_cache(maxsize=256)
 def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     return f"{dtype.str}{shape}".encode()
-
-
-def _is_plain(array: Array) -> bool:
-    """Return whether an array can be digested as it lies in memory; ml_dtypes, of kind V, have no buffer of their own."""
-    return array.flags.c_contiguous and array.dtype.kind in "biufc"
 
 
 def snapshot_digest(state: Mapping[str, Tensor]) -> str:

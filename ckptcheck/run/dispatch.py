@@ -6,7 +6,6 @@ run and sends back what they recorded, so that nothing need be shared but the in
 
 import io
 import os
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,50 +19,34 @@ from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.run.dask import Place
 from ckptcheck.run.worker_pool import Event, Workers
 
-LOST = "the executor has it no longer: its machines, or the connection to them, were lost"
-NEEDED_THERE = "its machines need ckptcheck installed, and memory for one run on each of their threads"
-
-# How often an executor is asked whether it is still there, in seconds.
-PATIENCE = 1.0
-
 
 @dataclass(frozen=True)
 class Group:
-    """Processes that share a folder: a control and the runs resumed from it, or one training run.
+    """Processes that share a folder: a control and the runs resumed from it, or one training run."""
 
-    `first` is the task to begin with, its folder relative to wherever the group is run. Each of `restores` (None: each that
-    the job says it has) is a task like the first, submitted when the first has emitted that it is past its boundary, and again
-    for each further boundary. `also` are tasks that wait for nothing.
-    """
-
-    first: Any  # a ckptcheck.run.worker_pool.Task
+    first: Any  # the ckptcheck.run.worker_pool.Task to begin with, its folder relative to wherever the group is run
+    # Each (None: each that the job says it has) is a task like the first, submitted when the first has emitted that it is past
+    # its boundary, and again for each further boundary.
     restores: tuple[str, ...] | None = ()
-    also: tuple[Any, ...] = ()
+    also: tuple[Any, ...] = ()  # tasks that wait for nothing
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What the processes of all groups need.
+    """What the processes of all groups need."""
 
-    Modules that are imported before they start; their hash seeds; the seconds after which one that gives no sign of life
-    is ended; and the directory that paths are relative to, which an executor's machines may have too.
-    """
-
-    modules: tuple[str, ...]
+    modules: tuple[str, ...]  # imported before they start
     hash_seeds: tuple[str, ...]
-    timeout: float
-    directory: str = field(default_factory=os.getcwd)
+    timeout: float  # the seconds after which one that gives no sign of life is ended
+    directory: str = field(default_factory=os.getcwd)  # that paths are relative to; an executor's machines may have it too
 
 
 def run(groups: Sequence[Group], top: Path, needs: Needs, place: Place | None = None) -> Iterator[Event]:
     """Run all groups below the folder `top`, side by side; yield what their processes emit.
 
-    Raises:
-        NotVerifiedError: the framework cannot be imported, or the executor's machines cannot be reached.
+    Raises `NotVerifiedError` where the framework cannot be imported, or the executor's machines cannot be reached.
     """
-    if place is None:
-        return _here(groups, top, needs, cores())
-    return _elsewhere(groups, top, needs, place)
+    return _here(groups, top, needs, cores()) if place is None else _elsewhere(groups, top, needs, place)
 
 
 def _here(groups: Sequence[Group], top: Path, needs: Needs, cores: int) -> Iterator[Event]:
@@ -90,10 +73,9 @@ def _elsewhere(groups: Sequence[Group], top: Path, needs: Needs, place: Place) -
         for group in waiting.values():
             yield Event(group.first, "submitted", {})
         while waiting:
-            ended, _ = wait(waiting, timeout=PATIENCE, return_when=FIRST_COMPLETED)
-            for future in [
-                handed_out for handed_out in waiting if handed_out in ended
-            ]:  # in the order in which they were submitted
+            # After a second in which nothing came back, the executor is asked whether it is still there.
+            ended, _ = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
+            for future in [future for future in waiting if future in ended]:  # as they were submitted
                 yield from _brought_back(future, waiting.pop(future), top)
             if not ended:
                 place.check()
@@ -104,16 +86,13 @@ def _elsewhere(groups: Sequence[Group], top: Path, needs: Needs, place: Place) -
 
 def run_alone(group: Group, needs: Needs) -> tuple[list[Event], bytes]:
     """Run one group where this is called, on one core; return its events and, as a tar archive, what was recorded."""
-    top = Path(tempfile.mkdtemp(prefix="ckptcheck-"))
-    try:
+    with tempfile.TemporaryDirectory(prefix="ckptcheck-", ignore_cleanup_errors=True) as temporary:
+        top, packed, folder = Path(temporary), io.BytesIO(), group.first.folder
         events = [event for event in _here([group], top, needs, cores=1) if event.kind not in ("submitted", "step")]
-        packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             # A link may lead anywhere; the crash image holds what it led to.
-            archive.add(top / group.first.folder, group.first.folder, filter=lambda member: None if member.issym() else member)
+            archive.add(top / folder, folder, filter=lambda member: None if member.issym() else member)
         return events, packed.getvalue()
-    finally:
-        shutil.rmtree(top, ignore_errors=True)
 
 
 def _put(source: Path, target: Path) -> None:
@@ -125,20 +104,22 @@ def _put(source: Path, target: Path) -> None:
         path.replace(target / path.name)
 
 
+def _trouble(error: Exception) -> str:
+    if isinstance(error, NotVerifiedError):  # of this one machine; what the others bring back is kept
+        return str(error)
+    if isinstance(error, CancelledError):
+        return "the executor has it no longer: its machines, or the connection to them, were lost"
+    needed = "its machines need ckptcheck installed, and memory for one run on each of their threads"
+    return f"the executor could not run it ({type(error).__name__}: {error}); {needed}"
+
+
 def _brought_back(future: "Future[tuple[list[Event], bytes]]", group: Group, top: Path) -> Iterator[Event]:
     try:
         events, packed = future.result()
     except UsageError:
         raise
-    except NotVerifiedError as error:  # of this one machine; what the others bring back is kept
-        yield Event(group.first, "ended", {"status": error.exit_code, "trouble": str(error)})
-        return
-    except CancelledError:
-        yield Event(group.first, "ended", {"status": 3, "trouble": LOST})
-        return
     except Exception as error:
-        text = f"the executor could not run it ({type(error).__name__}: {error}); {NEEDED_THERE}"
-        yield Event(group.first, "ended", {"status": 3, "trouble": text})
+        yield Event(group.first, "ended", {"status": 3, "trouble": _trouble(error)})
         return
     # A run is there whole or not at all.
     with tempfile.TemporaryDirectory(dir=top) as unpacked, tarfile.open(fileobj=io.BytesIO(packed)) as archive:

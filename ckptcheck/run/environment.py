@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from ckptcheck.cores import cores
 from ckptcheck.job.frameworks import frameworks, has_deterministic_ops
 
-PACKAGES = ("numpy",)
-# Read by OpenMP or OpenBLAS; each can change the last bits of a result.
-SWITCHES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
 
 def fingerprint() -> dict[str, str]:
     """Describe this process: Python, machine, cores, package versions, determinism, numeric switches."""
-    packages = [*PACKAGES, *(package for framework in frameworks() for package in framework.packages)]
-    switches = [*SWITCHES, *(switch for framework in frameworks() for switch in framework.switches)]
+    packages = ["numpy", *(package for framework in frameworks() for package in framework.packages)]
+    # Those of OpenMP and OpenBLAS can change the last bits of a result, as a framework's own can.
+    own = [switch for framework in frameworks() for switch in framework.switches]
+    switches = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", *own]
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -6,18 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.job.loading import loops
 from ckptcheck.job.protocol import Restored, RestoreRefusedError, Step, Tensor
-from ckptcheck.kinds import Kind
 from ckptcheck.run import python_state
 from ckptcheck.run.digests import digest
 from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
 from ckptcheck.run.folder import Recorder, control_of, crash_image_of, number
 from ckptcheck.run.heartbeat import Emit, Heartbeat
-from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
+from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, as_tensors, boundary_point
 from ckptcheck.run.task import UNEVALUATED, Task
 
 # The key that each tensor was asked for by, or what returns them once they are known.
@@ -61,7 +58,10 @@ class Execution:
 
     def carry_out(self) -> None:
         """Carry out the whole run."""
-        self._build()
+        if self.restore is None:
+            self.folder.mkdir()  # a loop of its own may save whenever it likes
+        self.job.build(self.facts.seed)
+        self._built = set(self._snapshot(INITIAL))
         with self._audit:
             if self.restore is not None:
                 self._restore(self.restore)
@@ -74,16 +74,17 @@ class Execution:
         """Do what is due between two steps."""
         if self.first is None:
             self.first = self._begin()
-        elif self.done in self.schedule.boundaries:
-            if self.restore is None:
-                self._at_boundary_of_control()
-            else:  # it goes on as its control does, which saves and evaluates here
+        elif self.restore is None and self.done in self.schedule.boundaries:
+            self._at_boundary_of_control()
+        else:
+            if self.done in self.schedule.boundaries:  # a resumed run saves and evaluates where its control does
                 self.may_save()
+            elif self.restore is None and self.done == self.schedule.earlier:
+                # A save before the first boundary: a restore that finds the wrong checkpoint needs one to find.
+                self.may_save()
+                self._snapshot(boundary_point(self.done))
+            if self.schedule.evaluates_at(self.done):
                 self._evaluate()
-        elif self.done == self.schedule.earlier and self.restore is None:
-            self._at_earlier_save()
-        elif self.schedule.evaluates_at(self.done):
-            self._evaluate()
         self.during, self.step = "train", self.first + self.done - self.start
 
     def after_step(self, step: Step) -> None:
@@ -103,9 +104,8 @@ class Execution:
 
     def may_save(self) -> None:
         """Save if that is due and has not been done."""
-        if self.done not in (*self.schedule.boundaries, self.schedule.earlier) or self._saved == self.done or not self.saves:
-            return
-        if self.done == self.schedule.earlier and self.restore is not None:
+        is_due = self.done in self.schedule.boundaries or (self.done == self.schedule.earlier and self.restore is None)
+        if not is_due or self._saved == self.done or not self.saves:
             return
         self.during = "save"
         self.folder.mkdir(exist_ok=True)
@@ -113,12 +113,6 @@ class Execution:
         self.facts.saved.append(self.done)
         self._saved = self.done
         self.during = "run"
-
-    def _build(self) -> None:
-        if self.restore is None:
-            self.folder.mkdir()  # a loop of its own may save whenever it likes
-        self.job.build(self.facts.seed)
-        self._built = set(self._snapshot(INITIAL))
 
     def _restore(self, restore: str) -> None:
         self.during = "restore"
@@ -130,7 +124,9 @@ class Execution:
             self._keys(refusal.asked, refusal.held)
             raise
         if restored is not None:
-            _check_restored(restored)
+            if not isinstance(restored, Restored):
+                what = "it returns nothing, or ckptcheck.Restored(asked, held, values)"
+                raise UsageError(f"restore returned {type(restored).__name__}; {what}")
             self._keys(restored.asked, restored.held)
             self.facts.values = None if restored.values is None else list(restored.values)
 
@@ -164,9 +160,7 @@ class Execution:
             _check_opened(self._opened, self.task)
             python_state.put(self.job, self.task.attributes)
             self._at_boundary()
-            return first
-        self._saved = 0
-        if loops(self.job):
+        elif loops(self.job):
             self._snapshot(INITIAL)  # some variables are made only when the loop begins
         return first
 
@@ -190,13 +184,6 @@ class Execution:
             raise NotVerifiedError(f"its next_step says {following} after {self.done} steps; the steps are counted from 0")
         self._at_boundary()
         self.emit("boundary", boundary=self.done)
-
-    def _at_earlier_save(self) -> None:
-        """Save once before the first boundary: a restore that finds the wrong checkpoint needs one to find."""
-        self.may_save()
-        self._snapshot(boundary_point(self.done))
-        if self.schedule.evaluates_at(self.done):
-            self._evaluate()
 
     def _at_boundary(self) -> None:
         before = self._snapshot(boundary_point(self.done))
@@ -237,7 +224,10 @@ class Execution:
 
     def _state(self) -> dict[str, Tensor]:
         self.during = "state"
-        return _tensors(self.job.state()) | python_state.attribute_tensors(self.job)
+        state = self.job.state()
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state returned {type(state).__name__}; it must return tensors by name")
+        return as_tensors(state) | python_state.attribute_tensors(self.job)
 
     def _evaluate(self) -> None:
         self.facts.evaluations.append((self.done, self._loss()))
@@ -270,13 +260,6 @@ def _copy_crash_image(task: Task, folder: Path) -> None:
         )
 
 
-def _check_restored(restored: Any) -> None:
-    if not isinstance(restored, Restored):
-        raise UsageError(
-            f"restore returned {type(restored).__name__}; it returns nothing, or ckptcheck.Restored(asked, held, values)"
-        )
-
-
 def _check_opened(opened: Mapping[str, bool], task: Task) -> None:
     """Refuse a restore that read what was written during this verification and is no part of its copy."""
     began = (control_of(Path(task.folder)) / f"{INITIAL}.npz").stat().st_mtime
@@ -286,14 +269,6 @@ def _check_opened(opened: Mapping[str, bool], task: Task) -> None:
             f"its restore read {outside[0]}, which was written during this verification and is not part of the "
             "checkpoint: a crash may not leave it as it was read"
         )
-
-
-def _tensors(state: Any) -> dict[str, Tensor]:
-    if not isinstance(state, Mapping):
-        raise TypeError(f"state returned {type(state).__name__}; it must return tensors by name")
-    return {
-        name: tensor if isinstance(tensor, Tensor) else Tensor(Kind.OTHER, np.array(tensor)) for name, tensor in state.items()
-    }
 
 
 def _digests(state: Mapping[str, Tensor]) -> dict[str, str]:

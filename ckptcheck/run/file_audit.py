@@ -14,9 +14,6 @@ from typing import Any
 # Pointers to a checkpoint are small; tensors need not be searched.
 LARGEST_POINTER = 1 << 16
 
-# Files that the system makes when they are read, always new.
-OF_THE_SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev")))
-
 # Of each file, whether it was opened for reading first: what was written first is the restore's own, an unpacked copy.
 _collecting: dict[str, bool] | None = None
 
@@ -26,11 +23,8 @@ def _on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
         return
     path, mode, flags = arguments
     if isinstance(path, str | bytes | os.PathLike):
-        _collecting.setdefault(os.path.abspath(os.fsdecode(path)), _reads(mode, flags))  # noqa: PTH100  # called often
-
-
-def _reads(mode: str | None, flags: int) -> bool:
-    return flags & os.O_ACCMODE != os.O_WRONLY if mode is None else "r" in mode or "+" in mode
+        reads = flags & os.O_ACCMODE != os.O_WRONLY if mode is None else "r" in mode or "+" in mode
+        _collecting.setdefault(os.path.abspath(os.fsdecode(path)), reads)  # noqa: PTH100  # called often
 
 
 @contextmanager
@@ -51,15 +45,11 @@ def opened_files() -> Iterator[dict[str, bool]]:
 
 def written_since(opened: Mapping[str, bool], since: float, but: list[Path]) -> list[Path]:
     """Return the files that were read, were written at `since` (seconds) or later, and lie in none of the folders `but`."""
-    spared = [*(folder.resolve() for folder in but), *OF_THE_SYSTEM]
-    written = []
-    for path in (Path(name) for name, reads in sorted(opened.items()) if reads):
-        real = path.resolve()
-        if "__pycache__" in real.parts or any(real.is_relative_to(folder) for folder in spared):
-            continue
-        if real.is_file() and real.stat().st_mtime >= since:
-            written.append(real)
-    return written
+    # The system makes some files when they are read: they are always new.
+    spared = [*(folder.resolve() for folder in but), *map(Path, ("/proc", "/sys", "/dev"))]
+    read = [Path(name).resolve() for name, reads in sorted(opened.items()) if reads]
+    candidates = [path for path in read if "__pycache__" not in path.parts and not any(map(path.is_relative_to, spared))]
+    return [path for path in candidates if path.is_file() and path.stat().st_mtime >= since]
 
 
 def lead_to_copy(copy: Path, original: Path) -> Path | None:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from ckptcheck.run.run import Facts, Failure, Run, StepRecord
 from ckptcheck.run.snapshots import Snapshot, StoredSnapshots, write_snapshot
 
 FORMAT_VERSION = 4
+MOST_PENDING = 64  # steps that are kept before they are written
 
 
 def control_of(job_folder: Path, repeat: int = 0) -> Path:
@@ -55,17 +56,13 @@ def crash_image_of(job_folder: Path, boundary: int) -> Path:
     return job_folder / f"crash-image@{boundary}"
 
 
-# The most steps that are kept before they are written.
-MOST_PENDING = 64
-
-
 class Recorder:
     """Writes a run's folder while the run goes on. What a process had recorded when it died stays readable."""
 
     def __init__(self, folder: Path, facts: Facts) -> None:
         self.folder = folder
         self.facts = facts
-        self._lines: TextIO = (folder / "steps.jsonl").open("w", encoding="utf-8")
+        self._lines = (folder / "steps.jsonl").open("w", encoding="utf-8")
         self._pending: list[tuple[int, float, float | None, str | None, str]] = []
 
     def step(self, index: int, step: Step) -> None:
@@ -98,11 +95,7 @@ class Recorder:
 
 
 def number(value: Any, what: str) -> float:
-    """Return a loss or a rate as a float.
-
-    Raises:
-        TypeError: it is no number.
-    """
+    """Return a loss or a rate as a float; a `TypeError` where it is no number."""
     if isinstance(value, str | bytes | bool):
         raise TypeError(f"the {what} is {value!r}, which is no number")
     try:
@@ -112,11 +105,7 @@ def number(value: Any, what: str) -> float:
 
 
 def _shown(arrays: Any) -> Sequence[Any]:
-    """Return what a step shows as a sequence of arrays, those of a dictionary in the order of its keys.
-
-    Raises:
-        TypeError: it is neither.
-    """
+    """Return what a step shows as a sequence of arrays, those of a dictionary in the order of its keys."""
     if isinstance(arrays, Mapping):
         return [arrays[key] for key in sorted(arrays, key=str)]
     if isinstance(arrays, str | bytes) or not hasattr(arrays, "__iter__"):
@@ -125,11 +114,6 @@ def _shown(arrays: Any) -> Sequence[Any]:
 
 
 def _array(value: Any) -> Array:
-    """Return what a batch holds as an array.
-
-    Raises:
-        TypeError: its elements have no bytes of their own to be compared.
-    """
     array = np.asarray(value)
     if array.dtype.hasobject:
         raise TypeError(f"a batch holds an array of Python objects ({type(value).__name__}), which cannot be recorded")
@@ -138,10 +122,8 @@ def _array(value: Any) -> Array:
 
 def _further(step: Step, arrays: Sequence[Array]) -> str:
     """Return what only some jobs show of a step, as the end of its line."""
-    further = ""
     examples = fingerprints(arrays)
-    if examples:
-        further += f', "examples": "{examples}"'
+    further = f', "examples": "{examples}"' if examples else ""
     if step.draws is not None:
         further += f', "draws": {json.dumps([digest(_array(draw)) for draw in _shown(step.draws)])}'
     if step.hyperparameters:
@@ -163,12 +145,7 @@ def _json_float(value: float) -> str:
 
 
 def read(folder: Path) -> Run:
-    """Read a run's folder.
-
-    Raises:
-        FileNotFoundError: the process wrote no `run.json`, because it died before its end.
-        NotVerifiedError: the run was recorded by a version that writes another format.
-    """
+    """Read a run's folder; a `FileNotFoundError` where the process wrote no `run.json`, because it died before its end."""
     facts = _facts(json.loads((folder / "run.json").read_text(encoding="utf-8")))
     with (folder / "steps.jsonl").open(encoding="utf-8") as lines:
         steps = [json.loads(line) for line in lines]
@@ -176,15 +153,10 @@ def read(folder: Path) -> Run:
 
 
 def _record(line: Mapping[str, Any]) -> StepRecord:
-    return StepRecord(
-        number=line["step"],
-        loss=line["loss"],
-        rate=line["learning_rate"],
-        batch=line["batch"],
-        examples=split(line["examples"]) if "examples" in line else None,
-        draws=tuple(line["draws"]) if "draws" in line else None,
-        hyperparameters=line.get("hyperparameters"),
-    )
+    examples = split(line["examples"]) if "examples" in line else None
+    draws = tuple(line["draws"]) if "draws" in line else None
+    rate, further = line["learning_rate"], line.get("hyperparameters")
+    return StepRecord(line["step"], line["loss"], rate, line["batch"], examples, draws, further)
 
 
 def _facts(document: dict[str, Any]) -> Facts:
@@ -202,10 +174,6 @@ def _facts(document: dict[str, Any]) -> Facts:
 
 
 def check_format(version: Any) -> None:
-    """Refuse what another version recorded.
-
-    Raises:
-        NotVerifiedError: it is in another format.
-    """
+    """Refuse what another version recorded."""
     if version != FORMAT_VERSION:
         raise NotVerifiedError(f"The run was recorded in format {version}; this ckptcheck reads format {FORMAT_VERSION}.")

@@ -44,10 +44,8 @@ def main(modules: Sequence[str]) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken)
     started = time.monotonic()
-    for module in modules:
+    for module in (*modules, *ENTRIES):
         importlib.import_module(module)
-    for entry in ENTRIES:
-        importlib.import_module(entry)
     # What was imported stays: a worker's garbage collector need not look through TensorFlow's million objects again.
     gc.collect()
     gc.freeze()

@@ -19,10 +19,7 @@ Watch = Callable[[Event], None]
 
 @dataclass
 class JobRuns:
-    """What became of the control of a job and of its resumed runs, while they go on.
-
-    `trouble` says what kept which of them, by its folder's name, from finishing.
-    """
+    """What became of the control of a job and of its resumed runs, while they go on."""
 
     control: Task
     folder: Path
@@ -30,14 +27,10 @@ class JobRuns:
     repeats: int = 0
     noise_asked: bool = False
     boundaries: list[int] = field(default_factory=list)
-    trouble: dict[str, str] = field(default_factory=dict)
+    trouble: dict[str, str] = field(default_factory=dict)  # what kept which of them, by its folder's name, from finishing
 
     def note(self, event: Event) -> None:
-        """Take note of what a process said.
-
-        Raises:
-            UsageError: the process found the request to be wrong.
-        """
+        """Take note of what a process said, or raise what it said of a wrong request."""
         if event.kind == "usage":
             raise UsageError(event.facts["text"])
         if event.kind == "described" and event.task.is_control:
@@ -62,38 +55,27 @@ class Verification:
 
     def run(self, requests: Sequence[Request]) -> dict[str, JobRuns]:
         """Run every control, and every resumed run; return what became of them, by job."""
-        runs = {job: self._job_runs(job, folder, requests) for job, folder in self._folders(requests).items()}
-        groups = [
-            Group(each.control, tuple(each.restores) or None, tuple(self._beside(each.control))) for each in runs.values()
-        ]
+        jobs = folders(self.top, dict.fromkeys(request.job for request in requests))
+        runs = {job: self._job_runs(job, folder, requests) for job, folder in jobs.items()}
+        groups = [Group(job.control, tuple(job.restores) or None, tuple(self._beside(job.control))) for job in runs.values()]
         self.top.mkdir(parents=True, exist_ok=True)
         self._follow(groups, (CONTROL_HASH_SEED, RESUMED_HASH_SEED), runs)
         return runs
 
     def run_more(self, tasks: Mapping[str, Sequence[Task]], runs: Mapping[str, JobRuns]) -> None:
         """Run further tasks, by job."""
-        groups = [Group(first, also=tuple(also)) for first, *also in tasks.values() if first]
+        groups = [Group(first, also=tuple(also)) for first, *also in tasks.values()]
         seeds = sorted({task.hash_seed for of_job in tasks.values() for task in of_job})
         self._follow(groups, seeds, runs)
 
-    def _folders(self, requests: Sequence[Request]) -> dict[str, Path]:
-        return folders(self.top, dict.fromkeys(request.job for request in requests))
-
     def _job_runs(self, job: str, folder: Path, requests: Sequence[Request]) -> JobRuns:
         restores = [request.restore for request in requests if request.job == job and request.restore]
-        repeats = self.settings.repeats or 0
-        return JobRuns(self._control(job, folder.name), folder, restores, repeats, noise_asked=repeats > 0)
-
-    def _control(self, job: str, folder: str) -> Task:
-        """Return what the control is to do; what a resumed run is to do differs in the restore alone."""
-        return Task(
-            job=job,
-            folder=folder,
-            options=_absolute(self.settings.options),
-            steps=self.settings.steps,
-            boundaries=self.settings.boundaries,
-            environment={} if is_own(job) else shipped(job).environment,
+        asked, environment = self.settings, {} if is_own(job) else shipped(job).environment
+        # What a resumed run is to do differs in the restore alone.
+        control = Task(
+            job, folder.name, None, _absolute(asked.options), asked.steps, asked.boundaries, environment=environment
         )
+        return JobRuns(control, folder, restores, asked.repeats or 0, noise_asked=bool(asked.repeats))
 
     def _beside(self, control: Task) -> Iterable[Task]:
         """Yield the controls that are run beside the control: one that never saves, and repetitions."""

@@ -47,7 +47,9 @@ def attribute_tensors(job: Any) -> dict[str, Tensor]:
     """Return what a job declares to change its training, of all that is remembered, as tensors by their names."""
     declared: Mapping[str, str] = job.decisive() if hasattr(job, "decisive") else {}
     remembered = {attribute.path: attribute.value for attribute in _attributes(job)} if declared else {}
-    return {name: Tensor(Kind.PYTHON, np.array(_or_infinite(remembered.get(path)))) for name, path in declared.items()}
+    values = {name: remembered.get(path) for name, path in declared.items()}
+    # None: nothing was seen yet that could be best.
+    return {name: Tensor(Kind.PYTHON, np.array(np.inf if it is None else float(it))) for name, it in values.items()}
 
 
 def changed_attributes(job: Any, before: Mapping[str, float]) -> dict[str, Change]:
@@ -126,20 +128,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, bool | int | float | np.number)
 
 
-def _or_infinite(value: Any) -> float:
-    return np.inf if value is None else float(value)  # None: nothing was seen yet that could be best
-
-
 def _is_of_framework(thing: Any) -> bool:
     return any(base.__module__.split(".")[0] in _FRAMEWORKS for base in type(thing).__mro__)
 
 
 def _inside(name: str, value: Any) -> list[tuple[str, Any]]:
     """Return the objects of the user's own that a value is, or holds."""
-    if isinstance(value, list | tuple):
-        held = [(f"{name}[{index}]", inner) for index, inner in enumerate(value[:20])]
-    elif isinstance(value, dict):
-        held = [(f"{name}[{key!r}]", inner) for key, inner in list(value.items())[:20]]
-    else:
-        held = [(name, value)]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else None
+    held = [(name, value)] if items is None else [(f"{name}[{key!r}]", inner) for key, inner in islice(items, 20)]
     return [(key, inner) for key, inner in held if type(inner).__module__.split(".")[0] not in _LIBRARIES]

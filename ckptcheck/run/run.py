@@ -61,18 +61,14 @@ class Facts:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What one training step did. None: not shown by the job.
-
-    `batch` is a digest of its arrays, `examples` has the fingerprint of each example in it, `draws` a digest of each array of
-    random numbers that it drew.
-    """
+    """What one training step did. None: not shown by the job."""
 
     number: int
     loss: float
     rate: float | None = None
-    batch: str | None = None
-    examples: tuple[str, ...] | None = None
-    draws: tuple[str, ...] | None = None
+    batch: str | None = None  # a digest of its arrays
+    examples: tuple[str, ...] | None = None  # the fingerprint of each example in it
+    draws: tuple[str, ...] | None = None  # a digest of each array of random numbers that it drew
     hyperparameters: Mapping[str, float] | None = None
 
 

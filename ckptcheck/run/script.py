@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ckptcheck.run import environment
 from ckptcheck.run.digests import snapshot_digest
 from ckptcheck.run.folder import Recorder, number
 from ckptcheck.run.run import RECORDED, Facts, Failure
-from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
+from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, as_tensors, boundary_point
 
 # What gives the live state: a function that returns arrays, or tensors with their kind, by name; or objects of a framework.
 State = Callable[[], Mapping[str, Any]] | Sequence[Any]
@@ -30,22 +31,14 @@ class Recording:
     """What a script tells of its run. Made by `record`."""
 
     def __init__(self, folder: Path, state: State, name: str) -> None:
-        self._state = state if callable(state) else _of_objects(state)
-        facts = Facts(
-            role=RECORDED,
-            job=name,
-            restore=None,
-            seed=0,
-            schedule=Schedule(2, 1, 1),  # filled in when the run has ended
-            hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
-            process=os.getpid(),
-            started=time.time(),
-        )
-        self._recorder = Recorder(folder, facts)
-        self._facts = facts
+        self._state = state if callable(state) else partial(frameworks.state_of(), state)
+        self._facts = Facts(RECORDED, name, None, 0, Schedule(2, 1, 1))  # the schedule is known when the run has ended
+        self._facts.hash_seed = os.environ.get("PYTHONHASHSEED", "random")
+        self._facts.process, self._facts.started = os.getpid(), time.time()
+        self._recorder = Recorder(folder, self._facts)
         self._boundaries: list[int] = []
         self._next = 0
-        self._snapshot(INITIAL)
+        self._initial = self._snapshot(INITIAL)
 
     def boundary(self, step: int) -> None:
         """Record the live state: after a checkpoint of `step` steps was saved, or, in a resumed run, restored.
@@ -53,8 +46,7 @@ class Recording:
         Call it before the next step. A run that was restored calls it before its first one.
         """
         if self._facts.first_step is None and step:
-            self._next = step
-            self._facts.first_step = step
+            self._next = self._facts.first_step = step
             # What was taken as the initial state may already be the restored one: then nothing is known of it.
             if self._snapshot(boundary_point(step)) == self._initial:
                 self._recorder.snapshot(INITIAL, {})
@@ -88,22 +80,17 @@ class Recording:
         }
 
     def _snapshot(self, point: str) -> str:
-        state = {
-            name: value if isinstance(value, Tensor) else Tensor(Kind.OTHER, np.array(value))
-            for name, value in self._state().items()
-        }
+        """Record the state at a point; return its digest."""
+        state = as_tensors(self._state())
         self._recorder.snapshot(point, state)
-        digest = snapshot_digest(state)
-        if point == INITIAL:
-            self._initial = digest
-        return digest
+        return snapshot_digest(state)
 
     def _end(self, failure: Failure | None) -> None:
         if failure is None:
             self._snapshot(FINAL)
             steps = max(self._next, 2)
             inside = tuple(boundary for boundary in self._boundaries if boundary < steps)
-            self._facts.schedule = Schedule(steps, min(inside, default=1), max(1, steps), inside)
+            self._facts.schedule = Schedule(steps, min(inside, default=1), steps, inside)
             self._facts.finished = True
         self._facts.failure = failure
         self._facts.environment = environment.fingerprint()
@@ -119,9 +106,6 @@ def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[R
         state: the live state. Either a function that returns arrays, or `Tensor`s with their kind, by name, or TensorFlow
             objects that have variables: models, optimizers, variables, generators.
         name: what the job is called in the comparison.
-
-    Raises:
-        UsageError: the folder holds something, or cannot be written.
     """
     folder = Path(folder)
     try:
@@ -139,8 +123,3 @@ def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[R
         recording._end(Failure("run", type(error).__name__, str(error), None, text))
         raise
     recording._end(None)
-
-
-def _of_objects(objects: Sequence[Any]) -> Callable[[], Mapping[str, Any]]:
-    state_of = frameworks.state_of()
-    return lambda: state_of(objects)

@@ -9,11 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
-
-MANIFEST = "manifest"
 
 Snapshot = Mapping[str, Tensor]
 
@@ -29,6 +26,11 @@ def boundary_point(boundary: int) -> str:
 def after_point(boundary: int) -> str:
     """Return the name of the snapshot right after step `boundary`."""
     return f"after-{boundary}"
+
+
+def as_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return a state whose mere arrays are tensors, too."""
+    return {name: value if isinstance(value, Tensor) else Tensor(Kind.OTHER, np.array(value)) for name, value in state.items()}
 
 
 class StoredSnapshots(Mapping[str, Snapshot]):
@@ -59,27 +61,30 @@ class StoredSnapshots(Mapping[str, Snapshot]):
 def write_snapshot(path: Path, state: Snapshot) -> None:
     """Write a snapshot as raw bytes with a manifest, so that every dtype comes back as it was.
 
-    Raises:
-        TypeError: a tensor cannot be compared by its bytes: its elements are not of fixed size, are structured, have
-            padding, or have a mask beside them; or its name is no text.
+    A tensor that cannot be compared by its bytes is a `TypeError`: its elements are not of fixed size, are structured, have
+    padding, or have a mask beside them.
     """
     for name, tensor in state.items():
+        dtype = tensor.value.dtype
         if not isinstance(name, str):
             raise TypeError(f"the state tensor {name!r} has a name that is no text")
-        if _has_more_than_bytes(tensor.value):
-            raise TypeError(f"the state tensor {name} has dtype {tensor.value.dtype}, which cannot be recorded")
+        if dtype.hasobject or dtype.names or dtype.char in "gG" or isinstance(tensor.value, np.ma.MaskedArray):
+            raise TypeError(f"the state tensor {name} has dtype {dtype}, which cannot be recorded")
     manifest = [
         {"name": name, "kind": tensor.kind.value, "dtype": _dtype_name(tensor.value.dtype), "shape": tensor.value.shape}
         for name, tensor in state.items()
     ]
-    raw = {str(index): _bytes(tensor.value) for index, tensor in enumerate(state.values())}
-    np.savez(path, allow_pickle=False, **{MANIFEST: np.array(json.dumps(manifest))}, **raw)
+    raw = {
+        str(index): np.frombuffer(np.ascontiguousarray(tensor.value).tobytes(), dtype=np.uint8)
+        for index, tensor in enumerate(state.values())
+    }
+    np.savez(path, allow_pickle=False, manifest=np.array(json.dumps(manifest)), **raw)
 
 
 def read_snapshot(path: Path) -> Snapshot:
     """Read what `write_snapshot` wrote."""
     with np.load(path, allow_pickle=False) as file:
-        manifest = json.loads(str(file[MANIFEST]))
+        manifest = json.loads(str(file["manifest"]))
     with zipfile.ZipFile(path) as archive:
         return {entry["name"]: _tensor(entry, archive.read(f"{index}.npy")) for index, entry in enumerate(manifest)}
 
@@ -90,11 +95,6 @@ def _tensor(entry: dict[str, Any], stored: bytes) -> Tensor:
     size = dtype.itemsize * math.prod(shape)
     value = np.frombuffer(stored, np.uint8, size, len(stored) - size).view(dtype).reshape(shape)
     return Tensor(Kind(entry["kind"]), value)
-
-
-def _has_more_than_bytes(value: Array) -> bool:
-    dtype = value.dtype
-    return bool(dtype.hasobject or dtype.names or dtype.char in "gG" or isinstance(value, np.ma.MaskedArray))
 
 
 def _dtype_name(dtype: np.dtype[Any]) -> str:
@@ -108,9 +108,5 @@ def _dtype(name: str) -> np.dtype[Any]:
     except TypeError:
         import ml_dtypes  # bfloat16 and the float8s, known to numpy only through this package; comes with TensorFlow
 
-        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
-        return found
-
-
-def _bytes(value: Array) -> Array:
-    return np.frombuffer(np.ascontiguousarray(value).tobytes(), dtype=np.uint8)
+        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return dtype

@@ -22,23 +22,19 @@ RESUMED_HASH_SEED = "2"
 
 @dataclass(frozen=True)
 class Task:
-    """What one process is to do. Without a restore it is the control, which saves and goes on, or a repetition of it.
-
-    `folder` is the job's, where the folders of its runs and its crash images lie. `boundaries` is where to save, as it was
-    asked for, and `boundary` the one of them that the process is resumed from. `unsaved`: a control that never saves.
-    `trial`: what of the control's a restore is tried again with, such as the values of `attributes`, or without; a control
-    is run again only without the evaluation at `boundary`.
-    """
+    """What one process is to do. Without a restore it is the control, which saves and goes on, or a repetition of it."""
 
     job: str
-    folder: str
+    folder: str  # the job's, where the folders of its runs and its crash images lie
     restore: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     steps: int | None = None
-    boundaries: Boundaries = ()
-    boundary: int = 0
+    boundaries: Boundaries = ()  # where to save, as it was asked for
+    boundary: int = 0  # the one of them that the process is resumed from
     repeat: int = 0
-    unsaved: bool = False
+    unsaved: bool = False  # a control that never saves
+    # What of the control's a restore is tried again with, such as the values of `attributes`, or without; a control is run
+    # again only without the evaluation at `boundary`.
     trial: str = ""
     attributes: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -49,8 +45,9 @@ class Task:
     def name(self) -> str:
         """The process as progress shows it."""
         if self.restore is not None:
-            again = " again" if self.trial else ""
-            return f"{self.job} × {self.restore}" + (f" @ {self.boundary}" if self.has_several_boundaries else "") + again
+            count = self.boundaries if isinstance(self.boundaries, int) else len(self.boundaries)
+            place = f" @ {self.boundary}" if count > 1 else ""  # one of several runs by this restore
+            return f"{self.job} × {self.restore}{place}{' again' if self.trial else ''}"
         if self.trial:
             return f"{self.job} control @ {self.boundary} again"
         return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else "")
@@ -61,21 +58,14 @@ class Task:
         return self.restore is None and not (self.repeat or self.unsaved or self.trial)
 
     @property
-    def has_several_boundaries(self) -> bool:
-        """Whether a run by this restore is one of several, each from its own boundary."""
-        count = self.boundaries if isinstance(self.boundaries, int) else len(self.boundaries)
-        return count > 1
-
-    @property
     def run_folder(self) -> Path:
         """Where the process records."""
+        job = Path(self.folder)
         if self.unsaved:
-            return unsaved_of(Path(self.folder))
-        if self.restore is None and self.trial:
-            return unevaluated_of(Path(self.folder), self.boundary)
-        if self.restore is None:
-            return control_of(Path(self.folder), self.repeat)
-        return resumed_of(Path(self.folder), self.restore, self.boundary, trial=self.trial)
+            return unsaved_of(job)
+        if self.restore is not None:
+            return resumed_of(job, self.restore, self.boundary, trial=self.trial)
+        return unevaluated_of(job, self.boundary) if self.trial else control_of(job, self.repeat)
 
     @property
     def hash_seed(self) -> str:

@@ -38,12 +38,9 @@ def exit_status(work: Callable[[], None], emit: Emit) -> int:
     """Do the work of a process; emit what goes wrong in it. Returns the exit status of the process."""
     try:
         work()
-    except UsageError as error:
-        emit("usage", text=str(error))
-        return 2
     except CkptcheckError as error:
-        emit("trouble", text=str(error))
-        return 3
+        emit("usage" if isinstance(error, UsageError) else "trouble", text=str(error))
+        return error.exit_code
     except MemoryError:
         emit("trouble", text="it ran out of memory")
         return 3
@@ -60,24 +57,15 @@ def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
     _check_restores(job.restores)
     usual = getattr(job, "boundary_epochs", BOUNDARY_EPOCHS)
     schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundaries, usual)
+    first = 0
     if task.restore is not None:
-        schedule = schedule.at(task.boundary)
-    first = 0 if task.restore is None else schedule.boundary
+        schedule, first, seed = schedule.at(task.boundary), task.boundary, seed + POISON
     emit("described", restores=list(job.restores), steps=schedule.steps, first=first, boundaries=list(schedule.boundaries))
     if task.restore is not None and task.restore not in job.restores:
         raise UsageError(f"{task.job} has no restore {task.restore}.")  # the parent has been told, and says so better
-    facts = Facts(
-        role=_role(task),
-        job=task.job,
-        restore=task.restore,
-        seed=seed if task.restore is None else seed + POISON,
-        schedule=schedule,
-        hash_seed=hash_seed,
-        process=os.getpid(),
-        started=time.time(),
-        framework=getattr(job, "framework", ""),
-        repeat=task.repeat,
-    )
+    facts = Facts(_role(task), task.job, task.restore, seed, schedule, repeat=task.repeat, hash_seed=hash_seed)
+    facts.framework = getattr(job, "framework", "")
+    facts.process, facts.started = os.getpid(), time.time()
     _record(job, facts, task, emit)
 
 
@@ -111,16 +99,12 @@ def _record(job: Any, facts: Facts, task: Task, emit: Emit) -> None:
         if trouble:
             raise NotVerifiedError(trouble) from error
         traceback.print_exc()
-        facts.failure = _failure(error, execution.during, execution.step)
+        cause = error.error if isinstance(error, RestoreRefusedError) else error
+        place = _place(error).removeprefix(" at ") or None
+        facts.failure = Failure(execution.during, type(cause).__name__, str(cause).strip(), execution.step, place)
     finally:
         facts.environment = environment.fingerprint()
         recorder.close()
-
-
-def _failure(error: Exception, during: str, step: int | None) -> Failure:
-    """Lay an exception where it belongs."""
-    cause = error.error if isinstance(error, RestoreRefusedError) else error
-    return Failure(during, type(cause).__name__, str(cause).strip(), step, _place(error).removeprefix(" at ") or None)
 
 
 def _trouble_of_machine(error: Exception) -> str | None:
@@ -135,9 +119,7 @@ def _trouble_of_machine(error: Exception) -> str | None:
 def _place(error: BaseException) -> str:
     """Return ` at file:line`, the last place outside this package and outside installed packages, if there is one."""
     here = str(Path(__file__).parents[1])
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((here, sys.prefix, sys.base_prefix, "<"))
-    ]
-    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith((here, sys.prefix, sys.base_prefix, "<")):
+            return f" at {Path(frame.filename).name}:{frame.lineno}"
+    return ""

@@ -1,6 +1,7 @@
 """The parent's side of the processes: start servers, hand out tasks as cores come free, receive what becomes of them."""
 
 import contextlib
+import itertools
 import json
 import os
 import selectors
@@ -8,16 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, Protocol
 
 from ckptcheck.errors import NotVerifiedError
 
-HERE = Path()
 START_TIMEOUT = 300.0  # seconds for an import, whatever a user thinks of the time between two steps
 
 
@@ -91,8 +89,7 @@ class _Server:
 
     def assign(self, worker: _Worker) -> None:
         """Have the server start a process for the task of a worker."""
-        task = worker.task
-        output = str(task.run_folder / "output.txt")
+        task, output = worker.task, str(worker.task.run_folder / "output.txt")
         line = {"worker": worker.number, "output": output, "entry": task.entry, "task": asdict(task)}
         assert self.process.stdin is not None
         self.active[worker.number] = worker
@@ -111,20 +108,12 @@ class _Server:
 
     def kill(self) -> None:
         """End the server and everything it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-
-    def last_line(self) -> str:
-        """Return the last line that the server printed."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        with contextlib.suppress(BrokenPipeError), self.process:  # which waits for it, and closes the pipes
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
+@dataclass
 class Workers:
     """Runs tasks in fresh processes, at most `cores` at a time, in the order in which they were submitted.
 
@@ -132,42 +121,32 @@ class Workers:
     manager; on leaving it, no process is left.
     """
 
-    def __init__(
-        self,
-        modules: Sequence[str],
-        hash_seeds: Sequence[str],
-        cores: int,
-        timeout: float,
-        logs: Path,
-        directory: Path = HERE,
-    ) -> None:
-        self._modules = modules
-        self._hash_seeds = hash_seeds
-        self._imported = " and ".join(modules) or "ckptcheck"
-        self._cores = cores
-        self._timeout = timeout
-        self._logs = logs
-        self._directory = directory
-        self._queue: deque[_Worker] = deque()
-        self._count = 0
+    modules: Sequence[str]
+    hash_seeds: Sequence[str]
+    cores: int
+    timeout: float
+    logs: Path
+    directory: Path = Path()
+
+    def __post_init__(self) -> None:
+        self._imported = " and ".join(self.modules) or "ckptcheck"
+        self._queue: list[_Worker] = []
+        self._numbers = itertools.count(1)
 
     def __enter__(self) -> "Workers":
         self._selector = selectors.DefaultSelector()
         self._servers: dict[str, _Server] = {}
         try:
-            for seed in self._hash_seeds:
-                server = _Server(seed, self._modules, self._logs / f"server-{seed}.txt", self._directory)
+            for seed in self.hash_seeds:
+                server = _Server(seed, self.modules, self.logs / f"server-{seed}.txt", self.directory)
                 self._servers[seed] = server
                 self._selector.register(server.process.stdout, selectors.EVENT_READ, server)  # type: ignore[arg-type]
         except BaseException:
-            self._kill()
+            self.__exit__()
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._kill()
-
-    def _kill(self) -> None:
+    def __exit__(self, *_: object) -> None:
         for server in self._servers.values():
             server.kill()
         self._selector.close()
@@ -175,16 +154,13 @@ class Workers:
     def submit(self, task: Task) -> None:
         """Queue a task. Its folder is made here."""
         task.run_folder.mkdir(parents=True)
-        self._count += 1
-        self._queue.append(_Worker(task, self._count))
+        self._queue.append(_Worker(task, next(self._numbers)))
 
     def events(self) -> Iterator[Event]:
         """Yield what workers emit until all submitted tasks have ended; tasks may be submitted meanwhile.
 
         Each task ends with one event `ended`, whose fact `trouble` is None or says why nothing can be said of the run.
-
-        Raises:
-            NotVerifiedError: the framework cannot be imported, or not within the timeout.
+        Raises `NotVerifiedError` where the framework cannot be imported, or not in time.
         """
         while self._queue or any(server.active for server in self._servers.values()):
             yield from self._hand_out()
@@ -192,22 +168,18 @@ class Workers:
                 yield from self._received(key.data)
             self._end_the_silent()
 
-    def _server_of(self, worker: _Worker) -> _Server:
-        return self._servers[worker.task.hash_seed]
-
     def _hand_out(self) -> Iterator[Event]:
-        waiting: deque[_Worker] = deque()
-        while self._queue and sum(len(server.active) for server in self._servers.values()) < self._cores:
-            worker = self._queue.popleft()
-            server = self._server_of(worker)
+        for worker in list(self._queue):
+            if sum(len(server.active) for server in self._servers.values()) >= self.cores:
+                return
+            server = self._servers[worker.task.hash_seed]
             if server.lost is not None:
+                self._queue.remove(worker)
                 yield _not_started(worker, server.lost)
             elif server.ready:
+                self._queue.remove(worker)
                 worker.last_sign = time.monotonic()
                 server.assign(worker)
-            else:
-                waiting.append(worker)
-        self._queue.extendleft(reversed(waiting))
 
     def _received(self, server: _Server) -> Iterator[Event]:
         lines = server.lines()
@@ -232,12 +204,13 @@ class Workers:
         """The server has died: so have its workers, and nothing more can be started there."""
         server.lost = server.process.wait()
         if not server.ready:
+            printed = server.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            last = printed[-1] if printed else "it said nothing"
             raise NotVerifiedError(
-                f"{self._imported} could not be imported by {sys.executable}: {server.last_line()}. "
+                f"{self._imported} could not be imported by {sys.executable}: {last}. "
                 "Install what the job needs in this environment."
             )
-        lost = [*server.active.values(), *(worker for worker in self._queue if self._server_of(worker) is server)]
-        self._queue = deque(worker for worker in self._queue if self._server_of(worker) is not server)
+        lost = list(server.active.values())
         server.active.clear()
         self._selector.unregister(server.process.stdout)  # type: ignore[arg-type]
         for worker in lost:
@@ -249,13 +222,13 @@ class Workers:
             if not server.ready and now - server.started > START_TIMEOUT:
                 raise NotVerifiedError(f"{self._imported} took more than {START_TIMEOUT:g} s to import.")
             for worker in server.active.values():
-                if worker.process and not worker.timed_out and now - worker.last_sign > self._timeout:
+                if worker.process and not worker.timed_out and now - worker.last_sign > self.timeout:
                     worker.timed_out = True
                     os.kill(worker.process, signal.SIGKILL)
 
     def _trouble(self, worker: _Worker, status: int) -> str | None:
         if worker.timed_out:
-            return f"it gave no sign of life for {self._timeout:g} s and was ended (--timeout)"
+            return f"it gave no sign of life for {self.timeout:g} s and was ended (--timeout)"
         return _status(status) if status < 0 else None
 
 
