@@ -64,22 +64,34 @@ class Remedy:
         )
 
 
+# For state that is lost on its way through the checkpoint, whatever saves and restores it.
+_STATE_LOST = (
+    Remedy("Save them with the checkpoint, and fill them from it in the restore.", stages=(Stage.OMITTED_AT_SAVE,)),
+    Remedy("The checkpoint holds them: fill them from it in the restore.", stages=(Stage.NOT_APPLIED_AT_LOAD,)),
+    Remedy(
+        "Assign nothing to them after the restore: whatever initialises them must run before it.",
+        stages=(Stage.OVERWRITTEN_AFTER_LOAD,),
+    ),
+    Remedy("Save them with the checkpoint, fill them from it in the restore, and assign nothing to them after it."),
+)
+
+
 @dataclass(frozen=True)
 class Cause:
     """One entry of the catalogue: everything that is special about a cause is declared here.
 
     `summary` says in one sentence what it is, `signature` how it shows, `reported` where somebody met it. `sentence` tells one
-    case of it; its fields in braces are filled in by the diagnosis. `remedies` are for any framework, the first that fits;
-    those of a framework, which come before them, are declared in its folder.
+    case of it; its fields in braces are filled in by the diagnosis.
     """
 
+    severity: Severity
     name: str
     summary: str
     sentence: str
     signature: str
     reported: str
-    severity: Severity
-    remedies: tuple[Remedy, ...]
+    # What to do, whatever the framework and the stage; empty: what is done about any state that is lost on its way.
+    do: str = ""
     # What it can change of a resumed run, and how far it can move a loss, relative to it.
     starts_at: Start = AT_ONCE
     loss_within: float = math.inf
@@ -94,6 +106,11 @@ class Cause:
     shown_by: str | None = None
     # The recipe of a report card that shows how it is fixed.
     recipe: str | None = None
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """What to do in any framework; remedies of a framework, which come before these, are declared in its folder."""
+        return (Remedy(self.do),) if self.do else _STATE_LOST
 
 
 @dataclass(frozen=True)
