@@ -65,7 +65,7 @@ class Remedy:
 
 
 # For state that is lost on its way through the checkpoint, whatever saves and restores it.
-_STATE_LOST = (
+STATE_LOST = (
     Remedy("Save them with the checkpoint, and fill them from it in the restore.", stages=(Stage.OMITTED_AT_SAVE,)),
     Remedy("The checkpoint holds them: fill them from it in the restore.", stages=(Stage.NOT_APPLIED_AT_LOAD,)),
     Remedy(
@@ -90,8 +90,8 @@ class Cause:
     sentence: str
     signature: str
     reported: str
-    # What to do, whatever the framework and the stage; empty: what is done about any state that is lost on its way.
-    do: str = ""
+    # What to do in any framework: one text, or several, of which the first that fits is meant.
+    do: str | tuple[Remedy, ...] = STATE_LOST
     # What it can change of a resumed run, and how far it can move a loss, relative to it.
     starts_at: Start = AT_ONCE
     loss_within: float = math.inf
@@ -110,7 +110,7 @@ class Cause:
     @property
     def remedies(self) -> tuple[Remedy, ...]:
         """What to do in any framework; remedies of a framework, which come before these, are declared in its folder."""
-        return (Remedy(self.do),) if self.do else _STATE_LOST
+        return (Remedy(self.do),) if isinstance(self.do, str) else self.do
 
 
 @dataclass(frozen=True)
