@@ -1,6 +1,6 @@
 """What a comparison is: control and resumed side by side, as frozen rows. It holds no opinion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ckptcheck.comparison.batch_order import DataPath
@@ -147,16 +147,16 @@ class Comparison:
     @property
     def exact(self) -> bool:
         """Whether everything that was compared is identical, bit for bit."""
-        rows: Sequence[TensorComparison | StepComparison | EvaluationComparison]
-        rows = [*self.tensors, *self.steps, *self.evaluations]
-        return all(row.identical for row in rows) and self._same_course
+        return all(row.identical for row in self._rows) and self._same_course
 
     @property
     def equal(self) -> bool:
         """Whether everything that was compared is equal, within what was asked for."""
-        rows: Sequence[TensorComparison | StepComparison | EvaluationComparison]
-        rows = [*self.tensors, *self.steps, *self.evaluations]
-        return all(row.equal for row in rows) and self._same_course
+        return all(row.equal for row in self._rows) and self._same_course
+
+    @property
+    def _rows(self) -> tuple[TensorComparison | StepComparison | EvaluationComparison, ...]:
+        return (*self.tensors, *self.steps, *self.evaluations)
 
     @property
     def _same_course(self) -> bool:
