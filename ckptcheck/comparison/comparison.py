@@ -159,8 +159,13 @@ class Comparison:
         return (*self.tensors, *self.steps, *self.evaluations)
 
     @property
+    def same_first_step(self) -> bool:
+        """Whether the resumed run begins with the control's next step."""
+        return self.first_step[0] == self.first_step[1]
+
+    @property
     def _same_course(self) -> bool:
-        return self.first_step[0] == self.first_step[1] and all(step.inputs_equal for step in self.steps)
+        return self.same_first_step and all(step.inputs_equal for step in self.steps)
 
     @property
     def equal_at_boundary(self) -> bool:
@@ -168,7 +173,7 @@ class Comparison:
 
         Tensors that came to be in the first step are not at the boundary: that step may have changed them.
         """
-        return self.first_step[0] == self.first_step[1] and all(row.equal or row.late for row in self.boundary)
+        return self.same_first_step and all(row.equal or row.late for row in self.boundary)
 
 
 def moving_statistics(comparison: Comparison) -> list[TensorComparison]:

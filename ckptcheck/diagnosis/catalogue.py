@@ -1,6 +1,7 @@
 """The catalogue: what can be lost, as a sentence, how it shows, a real report of it, what it does, and what to do about it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from ckptcheck.run.task import REMEMBERED, SAME_HASH
 
 INITIALISED_AFTER = "Run the initialiser before the restore, never after it, and assign nothing to these variables in between."
 
-# Each entry says by its first word how severe the cause is.
+# By its first word an entry says how severe the cause is.
 _breaks_training = partial(Cause, Severity.BREAKS_TRAINING)
 _changes_trajectory = partial(Cause, Severity.CHANGES_TRAJECTORY)
 _cosmetic = partial(Cause, Severity.COSMETIC)
@@ -25,10 +26,9 @@ def _pull(thread: str) -> str:
     return f"https://github.com/{thread.replace('#', '/pull/')}"
 
 
-_CATALOGUE = (
+_CATALOGUE = {
     # --- The control itself --------------------------------------------------------------------------------------------
-    _changes_trajectory(
-        "noise",
+    "noise": _changes_trajectory(
         "The job does not reproduce itself: its control, run again, is another run.",
         sentence="When the control is run again, {first}.",
         signature="Two controls differ; every tensor at the boundary is equal.",
@@ -38,8 +38,7 @@ _CATALOGUE = (
         acceptable=False,
         about_the_control=True,
     ),
-    _changes_trajectory(
-        "saving-changes-the-run",
+    "saving-changes-the-run": _changes_trajectory(
         "The run goes on otherwise after a save than it would have without it.",
         sentence="A control that never saves is another run: {first}. No restore is at fault: each save changes what is "
         "trained.",
@@ -50,8 +49,7 @@ _CATALOGUE = (
         acceptable=False,
         about_the_control=True,
     ),
-    _breaks_training(
-        "statistics-never-move",
+    "statistics-never-move": _breaks_training(
         "Moving means and variances of batch norm are never updated, in the control as well.",
         sentence="In the control itself {count} of {total} moving means and variances never changed: the update of the "
         "moving averages is not run. This is no fault of the restore; evaluation is wrong with or without a restart.",
@@ -61,8 +59,7 @@ _CATALOGUE = (
         acceptable=False,
         about_the_control=True,
     ),
-    _breaks_training(
-        "shadows-never-move",
+    "shadows-never-move": _breaks_training(
         "Moving averages of weights are made but never updated, in the control as well.",
         sentence="In the control itself {count} of {total} shadow variables never changed, though weights did: the moving "
         "average is not applied. This is no fault of the restore; what is evaluated with them is as old as they are.",
@@ -73,8 +70,7 @@ _CATALOGUE = (
         about_the_control=True,
     ),
     # --- The restore, or the run behind it, raises ---------------------------------------------------------------------
-    _breaks_training(
-        "shadows-not-in-checkpoint",
+    "shadows-not-in-checkpoint": _breaks_training(
         "The restore asks for moving averages of weights that were never made, or never saved.",
         sentence="The restore asked for {count} shadow variables that the checkpoint does not hold, {example} for one. "
         "ema.variables_to_restore() maps every trainable variable to its shadow, whether or not the moving average was ever "
@@ -84,8 +80,7 @@ _CATALOGUE = (
         do="Use tf.train.Saver(): it saves and restores every global variable, the moving means and variances included.",
         acceptable=False,
     ),
-    _breaks_training(
-        "keys-not-in-checkpoint",
+    "keys-not-in-checkpoint": _breaks_training(
         "The restore asks for keys that the checkpoint does not hold.",
         sentence="The restore asked for {count} keys that the checkpoint does not hold, {example} for one.",
         signature="The restore raises: a key is missing from the checkpoint.",
@@ -93,8 +88,7 @@ _CATALOGUE = (
         do="Save and restore the same variables under the same names, with tf.train.Saver() on both sides.",
         acceptable=False,
     ),
-    _breaks_training(
-        "checkpoint-damaged",
+    "checkpoint-damaged": _breaks_training(
         "A file of the checkpoint is incomplete or corrupt.",
         sentence="The checkpoint cannot be read: {type}: {message}",
         signature="The restore raises an error of reading: data loss, out of range, a bad zip file, a truncated file.",
@@ -103,8 +97,7 @@ _CATALOGUE = (
         "back to that one.",
         acceptable=False,
     ),
-    _breaks_training(
-        "restore-raised",
+    "restore-raised": _breaks_training(
         "The restore raises an exception.",
         sentence="The restore raised {type}: {message}",
         signature="The restore raises, and neither missing keys nor damaged files say why.",
@@ -112,8 +105,7 @@ _CATALOGUE = (
         do="Make the restore work on a fresh process that has only built the job; its output.txt has the traceback.",
         acceptable=False,
     ),
-    _breaks_training(
-        "resumed-run-raised",
+    "resumed-run-raised": _breaks_training(
         "The restore goes through, and the run behind it raises.",
         sentence="The restore went through, but the resumed run raised in {during}{step}: {type}: {message}",
         signature="An exception in the resumed run, after its restore; the control has none there.",
@@ -122,8 +114,7 @@ _CATALOGUE = (
         acceptable=False,
     ),
     # --- The checkpoint as a whole -------------------------------------------------------------------------------------
-    _breaks_training(
-        "nothing-restored",
+    "nothing-restored": _breaks_training(
         "No checkpoint was restored, and nobody said so: the run starts over.",
         sentence="Nothing came back: all {count} tensors that training had changed are at initial values.",
         signature="Every tensor has an initial value. With fixed seeds each loss equals the control's of that step number.",
@@ -132,8 +123,7 @@ _CATALOGUE = (
         "variables after it.",
         acceptable=False,
     ),
-    _breaks_training(
-        "initialised-again",
+    "initialised-again": _breaks_training(
         "An initialiser ran after the restore.",
         sentence="The restore filled {count} tensors, and none of them kept its value: {initial} are at their initial "
         "values, the others hold new ones. An initialiser ran after the restore.",
@@ -142,8 +132,7 @@ _CATALOGUE = (
         do=INITIALISED_AFTER,
         acceptable=False,
     ),
-    _breaks_training(
-        "older-checkpoint",
+    "older-checkpoint": _breaks_training(
         "An older checkpoint than the newest was restored.",
         sentence="{count} of {total} tensors have the values that they had when {older} steps were done: they come from an "
         "earlier save.",
@@ -152,16 +141,14 @@ _CATALOGUE = (
         do="Take the path that the framework's state file names (tf.train.latest_checkpoint, manager.latest_checkpoint), and "
         "the step from the restored state, never from another file's name; sort by number, not by text.",
     ),
-    _breaks_training(
-        "not-finite",
+    "not-finite": _breaks_training(
         "A restored tensor holds NaN or infinity.",
         sentence="{count} restored tensors hold values that are not finite: {example}.",
         signature="NaN or infinity at the boundary. In a slot of the optimizer the first loss is equal, and the next one NaN.",
         reported=_issue("Rayhane-mamah/Tacotron-2#60"),
         do="Check that tensors are finite before a save (tf.debugging.check_numerics), and go back to a checkpoint that is.",
     ),
-    _changes_trajectory(
-        "precision-lost",
+    "precision-lost": _changes_trajectory(
         "Values were rounded to a narrower dtype on their way through the checkpoint.",
         sentence="{count} of {total} tensors came back rounded to {dtype}: off by {apart:.3g} at most.",
         signature="Each restored value is one of the narrower dtype, next to the control's; all losses are a little off.",
@@ -169,8 +156,7 @@ _CATALOGUE = (
         do="Save and restore in the dtype that is trained in; in mixed precision that of the master weights, float32.",
         loss_within=0.1,
     ),
-    _cosmetic(
-        "rounding",
+    "rounding": _cosmetic(
         "Values differ by the rounding of an operation or two.",
         sentence="{count} of {total} tensors differ in their last bits alone, by {apart:.3g} at most: something was computed "
         "once more, or in another order. It is no loss of state, but the run does not go on bit for bit.",
@@ -182,8 +168,7 @@ _CATALOGUE = (
         recipe="keras/ema-swap-copied",
     ),
     # --- Tensors, by kind ----------------------------------------------------------------------------------------------
-    _breaks_training(
-        "tensors-missing",
+    "tensors-missing": _breaks_training(
         "The new process has other tensors than the control: not the same ones, or of another dtype or shape.",
         sentence="The two processes do not hold the same state: {example}.",
         signature="A tensor is there in one process only, or has another dtype or shape.",
@@ -191,8 +176,7 @@ _CATALOGUE = (
         do="Build the same variables, with the same dtype and shape, before the restore.",
         settled_by=(SAME_HASH,),
     ),
-    _breaks_training(
-        "moving-statistics-lost",
+    "moving-statistics-lost": _breaks_training(
         "Moving means and variances of batch norm did not come back.",
         sentence="{count} of {total} moving means and variances are {where}. Evaluation normalises with them, so it is wrong "
         "from the restart on; the training loss does not show it, because training normalises with the batch.",
@@ -200,8 +184,7 @@ _CATALOGUE = (
         reported=_issue("tensorflow/skflow#117"),
         starts_at=EVALUATION,
     ),
-    _breaks_training(
-        "statistics-restarted",
+    "statistics-restarted": _breaks_training(
         "Moving statistics came back, but their update begins anew.",
         sentence="{count} of {total} moving means and variances are the control's at the boundary and not at the end, though "
         "every loss and weight is: their update is another one after the restart{beside}.",
@@ -211,8 +194,7 @@ _CATALOGUE = (
         "with the statistics.",
         starts_at=EVALUATION,
     ),
-    _breaks_training(
-        "replicas-lost",
+    "replicas-lost": _breaks_training(
         "Each replica has its own moving statistics, and those of one were saved.",
         sentence="{count} of {total} moving means and variances of replicas are not the control's: each replica has its own, "
         "and they came back as those of replica 0, the only ones in the checkpoint.",
@@ -223,8 +205,7 @@ _CATALOGUE = (
         starts_at=EVALUATION,
         recipe="keras/two-replicas-synchronized",
     ),
-    _breaks_training(
-        "shadows-in-weights",
+    "shadows-in-weights": _breaks_training(
         "Moving averages of the weights came back as the weights.",
         sentence="{count} of {total} weights came back as their moving averages: the shadow variables were put into the "
         "weights. That is meant for evaluation; training goes on from other weights.",
@@ -233,8 +214,7 @@ _CATALOGUE = (
         do="To train on, restore with tf.train.Saver(); keep ema.variables_to_restore() for evaluation.",
         recipe="keras/ema-swap-copied",
     ),
-    _breaks_training(
-        "shadows-lost",
+    "shadows-lost": _breaks_training(
         "Moving averages of the weights did not come back.",
         sentence="{count} of {total} shadow variables (moving averages of weights) are {where}: the averages start anew. No "
         "training loss shows it.",
@@ -243,16 +223,14 @@ _CATALOGUE = (
         starts_at=EVALUATION,
         recipe="tf2/ema",
     ),
-    _breaks_training(
-        "weights-lost",
+    "weights-lost": _breaks_training(
         "Weights did not come back: not saved because nothing leads to them, or left out at the load without an error.",
         sentence="{count} of {total} weights are {where}: what they had learnt is lost.",
         signature="Some weights have initial values; the first loss is off.",
         reported=_issue("keras-team/keras#18398"),
         recipe="tf2/layers-in-list",
     ),
-    _breaks_training(
-        "weights-scaled",
+    "weights-scaled": _breaks_training(
         "Weights came back times a number: the restore made a step.",
         sentence="{count} of {total} weights are the checkpoint's times {factor:.9g}: something in the restore took a step "
         "of the optimizer, or applied weight decay.",
@@ -260,8 +238,7 @@ _CATALOGUE = (
         reported=_pull("pytorch/pytorch#125708"),
         do="Take no step and apply no decay while restoring: make the optimizer's variables with optimizer.build(weights).",
     ),
-    _breaks_training(
-        "weights-swapped",
+    "weights-swapped": _breaks_training(
         "Weights of one shape came back under each other's names.",
         sentence="{count} tensors came back with the value of another one: {example}.",
         signature="A weight equals the control's value of another weight.",
@@ -269,8 +246,7 @@ _CATALOGUE = (
         do="Give variables names of their own and restore by name; order of creation is no name.",
         settled_by=(SAME_HASH,),
     ),
-    _breaks_training(
-        "slots-swapped",
+    "slots-swapped": _breaks_training(
         "Slots of the optimizer came back for other weights.",
         sentence="{count} optimizer slots came back with the value of another one: {example}.",
         signature="A slot equals the control's value of another slot; the first loss is equal, the next one is not.",
@@ -279,8 +255,7 @@ _CATALOGUE = (
         starts_at=FIRST_UPDATE,
         settled_by=(SAME_HASH,),
     ),
-    _breaks_training(
-        "tensors-swapped",
+    "tensors-swapped": _breaks_training(
         "Tensors came back with the values of others.",
         sentence="{count} tensors came back with the value of another one: {example}.",
         signature="A tensor equals the control's value of another one.",
@@ -288,8 +263,7 @@ _CATALOGUE = (
         do="Give variables names of their own and restore by name; order of creation is no name.",
         settled_by=(SAME_HASH,),
     ),
-    _changes_trajectory(
-        "slots-lost",
+    "slots-lost": _changes_trajectory(
         "Slots of the optimizer (momentum, second moments) did not come back.",
         sentence="{count} of {total} optimizer slots are {where}. An optimizer acts after a step's loss, so this by itself "
         "spares the first resumed loss and changes all later ones.",
@@ -298,16 +272,14 @@ _CATALOGUE = (
         starts_at=FIRST_UPDATE,
         recipe="keras/plain",
     ),
-    _changes_trajectory(
-        "loss-scale-lost",
+    "loss-scale-lost": _changes_trajectory(
         "The loss scale of mixed precision, or its count of good steps, did not come back.",
         sentence="The loss scale starts anew: {example}.",
         signature="The first loss is equal; the scale, and with it the steps that are skipped, are not.",
         reported=_issue("facebookresearch/metaseq#3"),
         starts_at=FIRST_UPDATE,
     ),
-    _changes_trajectory(
-        "accumulators-lost",
+    "accumulators-lost": _changes_trajectory(
         "Gradients that were being accumulated when the checkpoint was saved are gone.",
         sentence="{count} of {total} accumulators of gradients are {where}: it was saved between two updates, and the "
         "gradients of the steps since the last one are lost.",
@@ -315,8 +287,7 @@ _CATALOGUE = (
         reported=_issue("huggingface/transformers#22143"),
         starts_at=FIRST_UPDATE,
     ),
-    _changes_trajectory(
-        "hyperparameters-differ",
+    "hyperparameters-differ": _changes_trajectory(
         "A hyperparameter is another one after the restart: it came from the program, not from the checkpoint.",
         sentence="{count} hyperparameters are others than the control's: {example}.",
         signature="A hyperparameter differs at the boundary, or in a step; the first loss is equal.",
@@ -325,8 +296,7 @@ _CATALOGUE = (
         starts_at=FIRST_UPDATE,
         settled_by=(REMEMBERED,),
     ),
-    _changes_trajectory(
-        "generators-restarted",
+    "generators-restarted": _changes_trajectory(
         "A random generator begins anew: its numbers are drawn a second time.",
         sentence="{count} of {total} random generators {where}: what is drawn after the restart, such as the masks of "
         "Dropout, was drawn before.",
@@ -335,8 +305,7 @@ _CATALOGUE = (
         starts_at=FIRST_STEP,
         recipe="keras/dropout",
     ),
-    _changes_trajectory(
-        "generators-reseeded",
+    "generators-reseeded": _changes_trajectory(
         "A random generator is neither continued nor begun anew: it was seeded from outside.",
         sentence="{count} of {total} random generators {where}: what is drawn after the restart, such as the masks of "
         "Dropout, is nothing that would have been drawn.",
@@ -344,8 +313,7 @@ _CATALOGUE = (
         reported=_issue("ecmwf/anemoi-core#2"),
         starts_at=FIRST_STEP,
     ),
-    _changes_trajectory(
-        "python-state-lost",
+    "python-state-lost": _changes_trajectory(
         "What objects of the program remember, such as a counter or a callback, is in no file.",
         sentence="What the program remembers outside of variables did not come back: {example}.",
         signature="What is computed from it differs, such as the learning rate; with the control's numbers put in, it does "
@@ -356,15 +324,13 @@ _CATALOGUE = (
         shown_by=REMEMBERED,
         recipe="keras/plateau-saved",
     ),
-    _changes_trajectory(
-        "state-lost",
+    "state-lost": _changes_trajectory(
         "Another state tensor did not come back.",
         sentence="{count} of {total} other state tensors are {where}.",
         signature="It depends on what reads it.",
         reported=_pull("AI-Hypercomputer/maxtext#4343"),
     ),
-    _changes_trajectory(
-        "step-lost",
+    "step-lost": _changes_trajectory(
         "A step counter did not come back.",
         sentence="The step counter is at {resumed}, the control's at {control}: batches, schedules and warm-ups start there "
         "again.",
@@ -372,8 +338,7 @@ _CATALOGUE = (
         reported=_issue("wizyoung/YOLOv3_TensorFlow#94"),
     ),
     # --- Steps: data, draws, rates -------------------------------------------------------------------------------------
-    _changes_trajectory(
-        "wrong-first-step",
+    "wrong-first-step": _changes_trajectory(
         "The resumed run begins with another step than the control's next one.",
         sentence="The resumed run began with step {resumed}, the control's next step is {control}, and no counter that was "
         "lost says so: {what}.",
@@ -381,8 +346,7 @@ _CATALOGUE = (
         reported=_issue("Lightning-AI/pytorch-lightning#850"),
         do="Take the number of the next step from the restored state.",
     ),
-    _changes_trajectory(
-        "data-restarted",
+    "data-restarted": _changes_trajectory(
         "The data are read from their beginning again.",
         sentence="From step {step} on the resumed run reads the control's batches from step {source} on: the data begin "
         "again.",
@@ -392,8 +356,7 @@ _CATALOGUE = (
         starts_at=FIRST_STEP,
         recipe="keras/short-epochs",
     ),
-    _changes_trajectory(
-        "data-shifted",
+    "data-shifted": _changes_trajectory(
         "The data are the control's, some steps off.",
         sentence="From step {step} on the resumed run reads the control's batches from step {source} on: {off}.",
         signature="Each batch is the control's of another step, always as far off.",
@@ -403,8 +366,7 @@ _CATALOGUE = (
         about_the_data=True,
         settled_by=(SAME_HASH,),
     ),
-    _changes_trajectory(
-        "data-order",
+    "data-order": _changes_trajectory(
         "The data come in another order: that of an earlier epoch, or a new one.",
         sentence="From step {step} on the resumed run reads {order}.",
         signature="The position in the epoch is right, the permutation is not; or it parts only at the next epoch.",
@@ -415,8 +377,7 @@ _CATALOGUE = (
         settled_by=(SAME_HASH,),
         recipe="keras/order-by-epoch",
     ),
-    _changes_trajectory(
-        "examples-lost",
+    "examples-lost": _changes_trajectory(
         "Examples are left out, others are read twice: what was in a shuffle buffer is gone.",
         sentence="From step {step} to the end of the epoch {lost} examples are not read that the control reads, and "
         "{repeated} are read instead that are not due.",
@@ -427,8 +388,7 @@ _CATALOGUE = (
         about_the_data=True,
         settled_by=(SAME_HASH,),
     ),
-    _breaks_training(
-        "depends-on-hash-order",
+    "depends-on-hash-order": _breaks_training(
         "What is computed depends on the order of a set or on hash(), which is another one in each process.",
         sentence="With the control's PYTHONHASHSEED the same restore {recovers}; with another one, as each new process has, "
         "it does not: something is encoded, numbered or ordered by a set or by hash(), such as a vocabulary or a label map.",
@@ -438,8 +398,7 @@ _CATALOGUE = (
         acceptable=False,
         shown_by=SAME_HASH,
     ),
-    _changes_trajectory(
-        "batches-differ",
+    "batches-differ": _changes_trajectory(
         "The data are others, and nothing that the control read says which.",
         sentence="The resumed run read other batches than the control, first at step {step}{position}.",
         signature="Batches differ that are no other batches of the control.",
@@ -449,8 +408,7 @@ _CATALOGUE = (
         about_the_data=True,
         settled_by=(SAME_HASH,),
     ),
-    _breaks_training(
-        "mode-differs",
+    "mode-differs": _breaks_training(
         "The resumed run trains in another mode: in evaluation mode, or with frozen layers.",
         sentence="{count} of {total} tensors stand still in the resumed run that move in the control: {what}.",
         signature="Tensors that the control's training moves do not move at all.",
@@ -458,8 +416,7 @@ _CATALOGUE = (
         do="Put the model back into training mode after the restore, and set trainable as it was before it.",
         starts_at=FIRST_STEP,
     ),
-    _changes_trajectory(
-        "learning-rate-differs",
+    "learning-rate-differs": _changes_trajectory(
         "The learning rate is another one: the position in its schedule is kept outside of the checkpoint.",
         sentence="The learning rate is {resumed}, the control's is {control}, first at step {step}{beside}.",
         signature="The rate differs at once, or at the next change of the schedule; the loss of that step is still equal.",
@@ -468,8 +425,7 @@ _CATALOGUE = (
         starts_at=FIRST_UPDATE,
         settled_by=(REMEMBERED,),
     ),
-    _breaks_training(
-        "unexplained",
+    "unexplained": _breaks_training(
         "The runs part, and nothing that was recorded says why.",
         sentence="Unexplained: {example}.",
         signature="Everything that is compared before it is equal.",
@@ -478,8 +434,8 @@ _CATALOGUE = (
         acceptable=False,
         settled_by=(SAME_HASH, REMEMBERED),
     ),
-)
-CAUSES: Mapping[str, Cause] = {cause.name: cause for cause in _CATALOGUE}
+}
+CAUSES: Mapping[str, Cause] = {name: replace(cause, name=name) for name, cause in _CATALOGUE.items()}
 
 
 def remedies_for(cause: Cause) -> tuple[Remedy, ...]:

@@ -1,9 +1,11 @@
 """What a cause is, and a diagnosis: an entry of the catalogue with its evidence in one case."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+
+from ckptcheck.kinds import Kind
 
 
 class Stage(str, Enum):
@@ -34,16 +36,31 @@ class Start:
     loss: float
     evaluation: float
 
-    def or_earlier(self, other: "Start") -> "Start":
-        """Return where either of two starts to act."""
-        return Start(min(self.loss, other.loss), min(self.evaluation, other.evaluation))
-
 
 AT_ONCE = Start(0, 0)
 FIRST_STEP = Start(0, 1)
 FIRST_UPDATE = Start(1, 1)  # an optimizer acts after a step's loss
 EVALUATION = Start(1, 0)
 NEVER = Start(math.inf, math.inf)
+
+# Where tensors of a kind start to act; those of the other kinds act at once.
+STARTS = {
+    Kind.METRIC: NEVER,  # an epoch reports it, nothing reads it
+    Kind.RNG: FIRST_STEP,
+    Kind.HYPERPARAMETER: FIRST_STEP,
+    Kind.PYTHON: FIRST_STEP,
+    Kind.COUNTER: FIRST_STEP,
+    Kind.SLOT: FIRST_UPDATE,
+    Kind.ACCUMULATOR: FIRST_UPDATE,
+    Kind.LOSS_SCALE: FIRST_UPDATE,
+    Kind.SHADOW: EVALUATION,
+}
+
+
+def earliest(starts: Iterable[Start]) -> Start:
+    """Return where the first of several things starts to act."""
+    starts = [NEVER, *starts]
+    return Start(min(start.loss for start in starts), min(start.evaluation for start in starts))
 
 
 @dataclass(frozen=True)
@@ -57,11 +74,8 @@ class Remedy:
 
     def fits(self, framework: str, stage: Stage | None, restore: str | None) -> bool:
         """Return whether it is meant for a case."""
-        return (
-            (not self.frameworks or framework in self.frameworks)
-            and (not self.stages or stage in self.stages)
-            and (not self.restores or restore in self.restores)
-        )
+        asked = (self.frameworks, framework), (self.stages, stage), (self.restores, restore)
+        return all(not meant or value in meant for meant, value in asked)
 
 
 # For state that is lost on its way through the checkpoint, whatever saves and restores it.
@@ -85,7 +99,6 @@ class Cause:
     """
 
     severity: Severity
-    name: str
     summary: str
     sentence: str
     signature: str
@@ -106,6 +119,8 @@ class Cause:
     shown_by: str | None = None
     # The recipe of a report card that shows how it is fixed.
     recipe: str | None = None
+    # Its key in the catalogue.
+    name: str = ""
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
@@ -124,6 +139,6 @@ class Diagnosis:
     tensors: tuple[str, ...] = ()
 
 
-def names_of(diagnoses: Sequence[Diagnosis]) -> set[str]:
+def names_of(diagnoses: Iterable[Diagnosis]) -> set[str]:
     """Return the causes that are named."""
     return {diagnosis.cause for diagnosis in diagnoses}

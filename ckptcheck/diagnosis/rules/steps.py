@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ckptcheck.comparison.comparison import Comparison, EvaluationComparison, StepComparison, TensorComparison
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import NEVER, Diagnosis, Start
-from ckptcheck.diagnosis.findings import Findings, as_number, both_values, by_stage, counted_off, names
+from ckptcheck.diagnosis.findings import Findings, as_number, attributes, both_values, by_stage, counted_off, names, off_by
 from ckptcheck.kinds import Kind
 
 # Kinds that training in another mode leaves where they are.
@@ -32,7 +32,7 @@ def first(findings: Findings) -> Iterator[Diagnosis]:
     control, resumed = findings.comparison.first_step
     follows = resumed is not None and _lost_by(findings, resumed - control)
     if control != resumed and not follows and not findings.nothing_left:
-        what = "no step was made" if resumed is None else _again(control, resumed)
+        what = "no step was made" if resumed is None else off_by(resumed - control, "made again")
         yield diagnosis("wrong-first-step", control=control, resumed=resumed, what=what)
 
 
@@ -41,12 +41,6 @@ def _lost_by(findings: Findings, steps: int) -> bool:
     concerned = {name for found in findings.found for name in found.tensors}
     counters = [row for row in findings.of_kind(Kind.COUNTER) if row.name in concerned]
     return any(counted_off(row) in (None, steps) for row in counters)
-
-
-def _again(control: int, resumed: int) -> str:
-    count = abs(control - resumed)
-    steps = "1 step is" if count == 1 else f"{count} steps are"
-    return f"{steps} made again" if resumed < control else f"{steps} left out"
 
 
 def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
@@ -137,8 +131,7 @@ def statistics_restarted(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _beside(findings: Findings) -> str:
-    attributes = list(findings.comparison.attributes.items())[:3]
-    values = [f"{name} is {resumed:g}, the control's {control:g}" for name, (control, resumed) in attributes]
+    values = attributes(findings.comparison)[:3]
     return f" ({'; '.join(values)})" if values else ""
 
 
