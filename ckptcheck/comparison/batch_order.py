@@ -49,7 +49,6 @@ def draws(control: Run, resumed: Run) -> tuple[DataPath, ...]:
 
 
 def _drawn(run: Run, place: int) -> Digests:
-    """Return what was drawn from one generator at each step."""
     draws = [step.draws or () for step in run.steps]
     return [digests[place] if place < len(digests) else None for digests in draws]
 

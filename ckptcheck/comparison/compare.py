@@ -7,6 +7,7 @@ Equal means the same, unless somebody asked for a tolerance, or the job was foun
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,15 +32,18 @@ from ckptcheck.kinds import Kind
 from ckptcheck.run.digests import digest
 from ckptcheck.run.run import Run, StepRecord
 from ckptcheck.run.snapshots import Snapshot, boundary_point
+from ckptcheck.tolerance import Tolerance
 
 
 def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparison:
     """Compare a resumed run with its control, at the boundary and from there to the end."""
     names = match(control.compared, resumed.compared)
     resumed = resumed.renamed(names)
-    schedule, noise, pairs = control.facts.schedule, equality.noise, _boundary_pairs(control, resumed)
+    schedule, noise = control.facts.schedule, equality.noise
+    pairs = _boundary_pairs(control, resumed, equality.tolerance)
     # What was lost at the boundary is no noise; then only what no seed decides is left out of what follows it.
-    floor = noise if noise and _are_equal(pairs, control, resumed, equality) else None
+    came_back = resumed.facts.first_step == schedule.boundary and all(pair.late or pair.values.equal for pair in pairs)
+    floor = noise if came_back else None
     tensors, left_out = _tensors(pairs, control, resumed, equality, floor)
     steps = list(zip(control.steps[control.position :], resumed.steps, strict=False))
     settings = (difference for step in steps for difference in _other_settings(*step, equality))
@@ -66,6 +70,14 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
 
 
 @dataclass(frozen=True)
+class _Values:
+    differing: int
+    max_abs_diff: float
+    identical: bool
+    equal: bool
+
+
+@dataclass(frozen=True)
 class _Pair:
     """A tensor's value in the control and in the resumed run; None: that process does not hold it."""
 
@@ -73,6 +85,7 @@ class _Pair:
     name: str
     control: Tensor | None
     resumed: Tensor | None
+    tolerance: Tolerance
     late: bool = False
 
     @property
@@ -81,68 +94,50 @@ class _Pair:
         assert tensor is not None
         return tensor
 
+    @cached_property
+    def values(self) -> _Values:
+        if self.control is None or self.resumed is None or _form(self.control) != _form(self.resumed):
+            return _Values(self.known.value.size, math.nan, identical=False, equal=False)
+        ours, theirs = self.control.value, self.resumed.value
+        count = int(differing(ours, theirs, self.tolerance.equal_nan).sum())
+        equal = count == 0 or self.tolerance.allows(ours, theirs)
+        return _Values(count, largest_difference(ours, theirs), identical=count == 0, equal=equal)
+
 
 def _form(tensor: Tensor) -> tuple[Any, ...]:
     return tensor.value.dtype, tensor.value.shape
 
 
-def _tensors(
-    at_boundary: Sequence[_Pair], control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None
-) -> tuple[tuple[TensorComparison, ...], Mapping[str, tuple[str, ...]]]:
-    """Compare all tensors at boundary and end; return the names, too, that patterns leave out."""
-    lookup, at_end = OriginLookup(control, resumed), _pairs(FINAL, control.final, resumed.final)
-    rows = [_row(pair, control, resumed, equality, floor, lookup) for pair in (*at_boundary, *at_end)]
-    left_out = equality.matches(row.name for row in rows if row.point == BOUNDARY and not row.equal)
-    names = {name for matched in left_out.values() for name in matched}
-    return tuple(replace(row, equal=True) if row.name in names else row for row in rows), left_out
-
-
-def _boundary_pairs(control: Run, resumed: Run) -> list[_Pair]:
+def _boundary_pairs(control: Run, resumed: Run, tolerance: Tolerance) -> list[_Pair]:
     """Pair the tensors at the boundary; those that the resumed run makes only in its first step as they are after it."""
-    pairs = _pairs(BOUNDARY, control.boundary, resumed.boundary)
+    pairs = _pairs(BOUNDARY, control.boundary, resumed.boundary, tolerance)
     ours, theirs = control.after_boundary or {}, resumed.after_boundary or {}
     return [
-        _Pair(BOUNDARY, pair.name, ours[pair.name], theirs[pair.name], late=True)
+        replace(pair, control=ours[pair.name], resumed=theirs[pair.name], late=True)
         if pair.resumed is None and pair.name in ours and pair.name in theirs
         else pair
         for pair in pairs
     ]
 
 
-def _pairs(point: str, control: Snapshot, resumed: Snapshot) -> list[_Pair]:
-    return [_Pair(point, name, control.get(name), resumed.get(name)) for name in dict.fromkeys([*control, *resumed])]
+def _pairs(point: str, control: Snapshot, resumed: Snapshot, tolerance: Tolerance) -> list[_Pair]:
+    names = dict.fromkeys([*control, *resumed])
+    return [_Pair(point, name, control.get(name), resumed.get(name), tolerance) for name in names]
 
 
-def _are_equal(pairs: Sequence[_Pair], control: Run, resumed: Run, equality: Equality) -> bool:
-    """Return whether the resumed run is its control's equal at the boundary, whatever the noise."""
-    if resumed.facts.first_step != control.facts.schedule.boundary:
-        return False
-    return all(pair.late or _values(pair, equality).equal for pair in pairs)
+def _tensors(
+    at_boundary: Sequence[_Pair], control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None
+) -> tuple[tuple[TensorComparison, ...], Mapping[str, tuple[str, ...]]]:
+    """Compare all tensors at boundary and end; return the names, too, that patterns leave out."""
+    lookup, at_end = OriginLookup(control, resumed), _pairs(FINAL, control.final, resumed.final, equality.tolerance)
+    rows = [_row(pair, control, resumed, floor, lookup) for pair in (*at_boundary, *at_end)]
+    left_out = equality.matches(row.name for row in rows if row.point == BOUNDARY and not row.equal)
+    names = {name for matched in left_out.values() for name in matched}
+    return tuple(replace(row, equal=True) if row.name in names else row for row in rows), left_out
 
 
-@dataclass(frozen=True)
-class _Values:
-    differing: int
-    max_abs_diff: float
-    identical: bool
-    equal: bool
-
-
-def _values(pair: _Pair, equality: Equality) -> _Values:
-    """Compare both values of one tensor."""
-    control, resumed = pair.control, pair.resumed
-    if control is None or resumed is None or _form(control) != _form(resumed):
-        return _Values(pair.known.value.size, math.nan, identical=False, equal=False)
-    ours, theirs = control.value, resumed.value
-    count = int(differing(ours, theirs, equality.tolerance.equal_nan).sum())
-    equal = count == 0 or equality.tolerance.allows(ours, theirs)
-    return _Values(count, largest_difference(ours, theirs), identical=count == 0, equal=equal)
-
-
-def _row(
-    pair: _Pair, control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None, lookup: OriginLookup
-) -> TensorComparison:
-    name, values = pair.name, _values(pair, equality)
+def _row(pair: _Pair, control: Run, resumed: Run, floor: NoiseFloor | None, lookup: OriginLookup) -> TensorComparison:
+    name, values = pair.name, pair.values
     # At the end nothing is looked up: what a value is there tells of the steps before it, too.
     is_lost = pair.point == BOUNDARY and not values.equal and pair.resumed is not None
     asked, held, saved_so = _keys(name, control.boundary.get(name) if is_lost else None, resumed, lookup)
@@ -182,7 +177,6 @@ def _origin(pair: _Pair, lookup: OriginLookup) -> Origin:
 
 
 def _moves(name: str, run: Run) -> bool:
-    """Return whether a tensor changes between the boundary and the end."""
     start, end = run.boundary.get(name), run.final.get(name)
     return start is None or end is None or not same(start.value, end.value, equal_nan=True)
 
@@ -280,7 +274,6 @@ def _losses(control: float, resumed: float, equality: Equality, floor: float | N
 
 
 def _other_settings(control: StepRecord, resumed: StepRecord, equality: Equality) -> Iterator[HyperparameterDifference]:
-    """Yield the hyperparameters of a step that differ."""
     ours, theirs = control.hyperparameters or {}, resumed.hyperparameters or {}
     for name in dict.fromkeys([*ours, *theirs]):
         if not equality.of_settings(ours.get(name), theirs.get(name)):

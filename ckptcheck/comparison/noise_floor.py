@@ -119,7 +119,6 @@ def _spread(rows: Sequence[Sequence[float]]) -> list[float]:
 
 
 def _evaluations(runs: Sequence[Run]) -> dict[int, float]:
-    """Return how far evaluation losses are apart, by steps done."""
     places = [done for done, _ in runs[0].facts.evaluations]
     spread = _spread([[loss for _, loss in run.facts.evaluations] for run in runs])
     return dict(zip(places, spread, strict=False))
@@ -146,7 +145,6 @@ def without_saves(control: Run, unsaved: Run) -> str | None:
 
 
 def _others(control: Snapshot, repeat: Snapshot) -> Iterator[str]:
-    """Yield the names of the control's tensors that are absent or others."""
     for name, tensor in control.items():
         if name not in repeat or not same(tensor.value, repeat[name].value, equal_nan=True):
             yield name

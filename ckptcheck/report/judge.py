@@ -60,7 +60,8 @@ def judge(question: Question, evidence: Evidence, terms: Terms = STRICT) -> Case
     pair = gather(evidence, question.restore, question.boundary)
     if isinstance(pair, Pair):
         return judge_pair(question, pair, terms)
-    return replace(_unjudged(question, terms), reason=pair.reason, control=pair.control)
+    case = Case(**vars(question), outcome=INCONCLUSIVE, tolerance=terms.tolerance)
+    return replace(case, reason=pair.reason, control=pair.control)
 
 
 def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
@@ -68,9 +69,10 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
     pair, verdict = _without_our_help(pair, verdict_on(pair, terms), terms)
     # Where nothing was compared, nothing is said of what else was run.
     compared = verdict.comparison is not None
-    return replace(
-        _unjudged(question, terms),
+    return Case(
+        **vars(question),
         outcome=verdict.outcome,
+        tolerance=terms.tolerance,
         diagnoses=tuple(with_remedies(verdict.diagnoses, pair.control.facts.framework, question.restore)),
         reason=verdict.reason or (pair.noise_trouble if compared else None),
         error=verdict.error,
@@ -85,10 +87,6 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
         not_needed=verdict.not_needed,
         parted_without_saves=pair.parted_without_saves if compared and not _saving(pair) else None,
     )
-
-
-def _unjudged(question: Question, terms: Terms) -> Case:
-    return Case(**vars(question), outcome=INCONCLUSIVE, tolerance=terms.tolerance)
 
 
 def _without_our_help(pair: Pair, verdict: Verdict, terms: Terms) -> tuple[Pair, Verdict]:

@@ -83,7 +83,6 @@ def judge_folder(
 
 
 def _terms(expect: str | None, tolerance: Tolerance, allow: Sequence[str]) -> Terms:
-    """Return what counts as recovered, where what is expected can be."""
     if expect is not None and expect not in EXPECTABLE:
         raise unknown("outcome to expect", expect, EXPECTABLE)
     return Terms(tolerance, parse(allow))
@@ -125,7 +124,6 @@ def compare_runs(
 
 
 def _check_lengths(control: Run, resumed: Run, boundary: int) -> None:
-    """Refuse runs that do not end at the same step."""
     ours, theirs = len([step for step in control.steps if step.number >= boundary]), len(resumed.steps)
     if not ours:
         raise UsageError(

@@ -41,7 +41,6 @@ def _order(path: DataPath, epoch: int) -> str:
 
 
 def _process_generators(findings: Findings) -> str:
-    """Say which global generators are in another state: they may be what decides."""
     names = findings.comparison.generators
     whose = f"The control draws from {' and '.join(names)}, whose state is in no checkpoint and another one here"
     return f". {whose}" if names else ""
