@@ -49,26 +49,24 @@ def draws(control: Run, resumed: Run) -> tuple[DataPath, ...]:
 
 
 def _drawn(run: Run, place: int) -> Digests:
-    """Return what was drawn from one generator at each step."""
     draws = [step.draws or () for step in run.steps]
     return [digests[place] if place < len(digests) else None for digests in draws]
 
 
 def _path(control: Run, resumed: Run, ours: Digests, theirs: Digests, *, with_examples: bool) -> DataPath:
-    start, count = control.position, min(len(ours) - control.position, len(theirs))
-    parted = [index for index in range(count) if ours[start + index] != theirs[index]]
-    if not parted:
+    start, epoch = control.position, control.facts.schedule.steps_per_epoch
+    pairs = zip(ours[start:], theirs, strict=False)
+    first = next((place for place, (wanted, read) in enumerate(pairs) if wanted != read), None)
+    if first is None:
         return DataPath()
-    first = parted[0]
+    at = start + first
+    step = control.steps[at].number
     if _is_by_step(control, resumed, ours, theirs, first):
-        return DataPath(BY_STEP, control.steps[start + first].number)
-    source = _source(ours, theirs, start + first, first, control.facts.schedule.steps_per_epoch)
+        return DataPath(BY_STEP, step)
+    source = _source(ours, theirs, at, first, epoch)
     if source is not None:
-        what = _named(start + first, source, control.facts.schedule.steps_per_epoch, at_once=first == 0)
-        return DataPath(what, control.steps[start + first].number, control.steps[source].number)
-    if with_examples:
-        return _by_examples(control, resumed, first)
-    return DataPath(OTHER, control.steps[start + first].number)
+        return DataPath(_named(at, source, epoch, at_once=first == 0), step, control.steps[source].number)
+    return _by_examples(control, resumed, first) if with_examples else DataPath(OTHER, step)
 
 
 def _is_by_step(control: Run, resumed: Run, ours: Digests, theirs: Digests, first: int) -> bool:
@@ -85,12 +83,11 @@ def _source(ours: Digests, theirs: Digests, at: int, first: int, epoch: int) -> 
     """Return the place in the control from which the resumed run went on, instead of place `at`."""
     if theirs[first] is None:
         return None
-    found = [place for place, each in enumerate(ours) if each == theirs[first] and place != at]
-    found = [place for place in found if _goes_on(ours, theirs, place, at, first, epoch)]
+    places = [place for place, digest in enumerate(ours) if digest == theirs[first] and place != at]
+    places = [place for place in places if _goes_on(ours, theirs, place, at, first, epoch)]
     # The beginning of an epoch, or its own place in another one, are no chance; else the nearest.
-    return min(
-        found, key=lambda place: (place not in (0, at - at % epoch), (place - at) % epoch != 0, abs(place - at)), default=None
-    )
+    starts = (0, at - at % epoch)
+    return min(places, key=lambda place: (place not in starts, (place - at) % epoch != 0, abs(place - at)), default=None)
 
 
 def _goes_on(ours: Digests, theirs: Digests, place: int, at: int, first: int, epoch: int) -> bool:

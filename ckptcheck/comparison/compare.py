@@ -7,13 +7,13 @@ Equal means the same, unless somebody asked for a tolerance, or the job was foun
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ckptcheck.arrays import count_not_finite, differing, is_telling, largest_difference, norm, same
 from ckptcheck.comparison import batch_order
-from ckptcheck.comparison.batch_order import DataPath
 from ckptcheck.comparison.comparison import (
     BOUNDARY,
     FINAL,
@@ -32,88 +32,41 @@ from ckptcheck.kinds import Kind
 from ckptcheck.run.digests import digest
 from ckptcheck.run.run import Run, StepRecord
 from ckptcheck.run.snapshots import Snapshot, boundary_point
+from ckptcheck.tolerance import Tolerance
 
 
 def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparison:
     """Compare a resumed run with its control, at the boundary and from there to the end."""
     names = match(control.compared, resumed.compared)
     resumed = resumed.renamed(names)
-    pairs, noise = _boundary_pairs(control, resumed), equality.noise
+    schedule, noise = control.facts.schedule, equality.noise
+    pairs = _boundary_pairs(control, resumed, equality.tolerance)
     # What was lost at the boundary is no noise; then only what no seed decides is left out of what follows it.
-    floor = noise if noise and _are_equal(pairs, control, resumed, equality) else None
+    came_back = resumed.facts.first_step == schedule.boundary and all(pair.late or pair.values.equal for pair in pairs)
+    floor = noise if came_back else None
     tensors, left_out = _tensors(pairs, control, resumed, equality, floor)
+    steps = list(zip(control.steps[control.position :], resumed.steps, strict=False))
+    settings = (difference for step in steps for difference in _other_settings(*step, equality))
     return Comparison(
         tensors=tensors,
-        steps=tuple(_steps(control, resumed, equality, floor)),
+        steps=tuple(_step(index, *step, equality, floor) for index, step in enumerate(steps)),
         evaluations=tuple(_evaluations(control, resumed, equality, floor)),
-        first_step=(control.facts.schedule.boundary, resumed.facts.first_step),
+        first_step=(schedule.boundary, resumed.facts.first_step),
         steps_after=len(control.steps) - control.position,
         never_moved=_never_moved(control),
-        batches=DataPath() if noise and noise.batches_differ else batch_order.batches(control, resumed),
+        batches=batch_order.DataPath() if noise and noise.batches_differ else batch_order.batches(control, resumed),
         draws=() if noise and noise.draws_differ else batch_order.draws(control, resumed),
-        hyperparameter=None
-        if noise and noise.hyperparameters_differ
-        else next(_hyperparameters(control, resumed, equality), None),
-        attributes=_attributes(control, resumed),
-        generators=_generators(control, resumed),
+        hyperparameter=None if noise and noise.hyperparameters_differ else next(settings, None),
+        attributes=_moved_and_other(control.facts.attributes, resumed.facts.attributes, schedule.boundary),
+        generators=tuple(_moved_and_other(control.facts.generators, resumed.facts.generators, schedule.boundary)),
         renamed={ours: theirs for theirs, ours in names.items()},
         left_out=left_out,
-        steps_per_epoch=control.facts.schedule.steps_per_epoch,
+        steps_per_epoch=schedule.steps_per_epoch,
         rates_from=_rates_from(control, resumed),
     )
 
 
 # --- Tensors ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """A tensor's value in the control and in the resumed run; None: that process does not hold it."""
-
-    point: str
-    name: str
-    control: Tensor | None
-    resumed: Tensor | None
-    late: bool = False
-
-
-def _tensors(
-    at_boundary: Sequence[_Pair], control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None
-) -> tuple[tuple[TensorComparison, ...], Mapping[str, tuple[str, ...]]]:
-    """Compare all tensors at boundary and end; return the names, too, that patterns leave out."""
-    lookup = OriginLookup(control, resumed)
-    pairs = [*at_boundary, *_pairs(FINAL, control.final, resumed.final)]
-    rows = [_row(pair, control, resumed, equality, floor, lookup) for pair in pairs]
-    left_out = equality.matches(row.name for row in rows if row.point == BOUNDARY and not row.equal)
-    names = {name for matched in left_out.values() for name in matched}
-    return tuple(replace(row, equal=True) if row.name in names else row for row in rows), left_out
-
-
-def _boundary_pairs(control: Run, resumed: Run) -> list[_Pair]:
-    """Pair the tensors at the boundary.
-
-    Those that the resumed run makes, and restores, only in its first step are taken as they are after that step.
-    """
-    pairs = _pairs(BOUNDARY, control.boundary, resumed.boundary)
-    ours, theirs = control.after_boundary or {}, resumed.after_boundary or {}
-    return [
-        _Pair(BOUNDARY, pair.name, ours[pair.name], theirs[pair.name], late=True)
-        if pair.resumed is None and pair.name in ours and pair.name in theirs
-        else pair
-        for pair in pairs
-    ]
-
-
-def _pairs(point: str, control: Snapshot, resumed: Snapshot) -> list[_Pair]:
-    names = dict.fromkeys([*control, *resumed])
-    return [_Pair(point, name, control.get(name), resumed.get(name)) for name in names]
-
-
-def _are_equal(pairs: Sequence[_Pair], control: Run, resumed: Run, equality: Equality) -> bool:
-    """Return whether the resumed run is its control's equal at the boundary, whatever the noise."""
-    if resumed.facts.first_step != control.facts.schedule.boundary:
-        return False
-    return all(pair.late or _values(pair, equality).equal for pair in pairs)
 
 
 @dataclass(frozen=True)
@@ -124,45 +77,83 @@ class _Values:
     equal: bool
 
 
-def _values(pair: _Pair, equality: Equality) -> _Values:
-    """Compare both values of one tensor."""
-    control, resumed = pair.control, pair.resumed
-    if control is None or resumed is None or _form(control) != _form(resumed):
-        known = control or resumed
-        assert known is not None
-        return _Values(known.value.size, math.nan, identical=False, equal=False)
-    ours, theirs = control.value, resumed.value
-    count = int(differing(ours, theirs, equality.tolerance.equal_nan).sum())
-    equal = count == 0 or equality.tolerance.allows(ours, theirs)
-    return _Values(count, largest_difference(ours, theirs), identical=count == 0, equal=equal)
+@dataclass(frozen=True)
+class _Pair:
+    """A tensor's value in the control and in the resumed run; None: that process does not hold it."""
+
+    point: str
+    name: str
+    control: Tensor | None
+    resumed: Tensor | None
+    tolerance: Tolerance
+    late: bool = False
+
+    @property
+    def known(self) -> Tensor:
+        tensor = self.control or self.resumed
+        assert tensor is not None
+        return tensor
+
+    @cached_property
+    def values(self) -> _Values:
+        if self.control is None or self.resumed is None or _form(self.control) != _form(self.resumed):
+            return _Values(self.known.value.size, math.nan, identical=False, equal=False)
+        ours, theirs = self.control.value, self.resumed.value
+        count = int(differing(ours, theirs, self.tolerance.equal_nan).sum())
+        equal = count == 0 or self.tolerance.allows(ours, theirs)
+        return _Values(count, largest_difference(ours, theirs), identical=count == 0, equal=equal)
 
 
 def _form(tensor: Tensor) -> tuple[Any, ...]:
     return tensor.value.dtype, tensor.value.shape
 
 
-def _row(
-    pair: _Pair, control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None, lookup: OriginLookup
-) -> TensorComparison:
-    name, known = pair.name, pair.control or pair.resumed
-    assert known is not None
-    values = _values(pair, equality)
+def _boundary_pairs(control: Run, resumed: Run, tolerance: Tolerance) -> list[_Pair]:
+    """Pair the tensors at the boundary; those that the resumed run makes only in its first step as they are after it."""
+    pairs = _pairs(BOUNDARY, control.boundary, resumed.boundary, tolerance)
+    ours, theirs = control.after_boundary or {}, resumed.after_boundary or {}
+    return [
+        replace(pair, control=ours[pair.name], resumed=theirs[pair.name], late=True)
+        if pair.resumed is None and pair.name in ours and pair.name in theirs
+        else pair
+        for pair in pairs
+    ]
+
+
+def _pairs(point: str, control: Snapshot, resumed: Snapshot, tolerance: Tolerance) -> list[_Pair]:
+    names = dict.fromkeys([*control, *resumed])
+    return [_Pair(point, name, control.get(name), resumed.get(name), tolerance) for name in names]
+
+
+def _tensors(
+    at_boundary: Sequence[_Pair], control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None
+) -> tuple[tuple[TensorComparison, ...], Mapping[str, tuple[str, ...]]]:
+    """Compare all tensors at boundary and end; return the names, too, that patterns leave out."""
+    lookup, at_end = OriginLookup(control, resumed), _pairs(FINAL, control.final, resumed.final, equality.tolerance)
+    rows = [_row(pair, control, resumed, floor, lookup) for pair in (*at_boundary, *at_end)]
+    left_out = equality.matches(row.name for row in rows if row.point == BOUNDARY and not row.equal)
+    names = {name for matched in left_out.values() for name in matched}
+    return tuple(replace(row, equal=True) if row.name in names else row for row in rows), left_out
+
+
+def _row(pair: _Pair, control: Run, resumed: Run, floor: NoiseFloor | None, lookup: OriginLookup) -> TensorComparison:
+    name, values = pair.name, pair.values
     # At the end nothing is looked up: what a value is there tells of the steps before it, too.
     is_lost = pair.point == BOUNDARY and not values.equal and pair.resumed is not None
     asked, held, saved_so = _keys(name, control.boundary.get(name) if is_lost else None, resumed, lookup)
-    may_vary = floor is not None and (pair.late or pair.point == FINAL)
+    may_vary = pair.late or pair.point == FINAL
     return TensorComparison(
         point=pair.point,
         name=name,
-        kind=known.kind,
+        kind=pair.known.kind,
         control_dtype=_dtype(pair.control),
         resumed_dtype=_dtype(pair.resumed),
         control_shape=_shape(pair.control),
         resumed_shape=_shape(pair.resumed),
-        equal=values.equal or bool(floor and may_vary and values.max_abs_diff <= floor.of_tensor(name)),
+        equal=values.equal or (floor is not None and may_vary and values.max_abs_diff <= floor.of_tensor(name)),
         identical=values.identical,
         late=pair.late,
-        elements=known.value.size,
+        elements=pair.known.value.size,
         differing=values.differing,
         max_abs_diff=values.max_abs_diff,
         control_norm=norm(pair.control.value) if pair.control else math.nan,
@@ -186,7 +177,6 @@ def _origin(pair: _Pair, lookup: OriginLookup) -> Origin:
 
 
 def _moves(name: str, run: Run) -> bool:
-    """Return whether a tensor changes between the boundary and the end."""
     start, end = run.boundary.get(name), run.final.get(name)
     return start is None or end is None or not same(start.value, end.value, equal_nan=True)
 
@@ -256,52 +246,34 @@ def _never_moved(control: Run) -> tuple[str, ...]:
 # --- Steps and evaluations ----------------------------------------------------------------------------------------------
 
 
-def _steps(control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None) -> Iterator[StepComparison]:
+def _step(
+    index: int, control: StepRecord, resumed: StepRecord, equality: Equality, floor: NoiseFloor | None
+) -> StepComparison:
     noise = equality.noise
-    for index, (ours, theirs) in enumerate(zip(control.steps[control.position :], resumed.steps, strict=False)):
-        losses = _losses(ours.loss, theirs.loss, equality, floor.of_loss(index, ours.loss) if floor else None)
-        yield StepComparison(
-            ours.number,
-            theirs.number,
-            **losses,
-            control_batch=ours.batch,
-            resumed_batch=theirs.batch,
-            batch_equal=bool(noise and noise.batches_differ) or ours.batch == theirs.batch,
-            control_rate=ours.rate,
-            resumed_rate=theirs.rate,
-            rate_equal=equality.of_settings(ours.rate, theirs.rate) or _is_rate_noise(ours, theirs, noise),
-            draws_equal=bool(noise and noise.draws_differ) or ours.draws == theirs.draws,
-            hyperparameters_equal=bool(noise and noise.hyperparameters_differ)
-            or next(_other_settings(ours, theirs, equality), None) is None,
-        )
-
-
-def _is_rate_noise(control: StepRecord, resumed: StepRecord, noise: NoiseFloor | None) -> bool:
-    if noise is None or control.rate is None or resumed.rate is None:
-        return False
-    return abs(resumed.rate - control.rate) <= noise.of_rate()
+    return StepComparison(
+        control.number,
+        resumed.number,
+        **_losses(control.loss, resumed.loss, equality, floor.of_loss(index, control.loss) if floor else None),
+        control_batch=control.batch,
+        resumed_batch=resumed.batch,
+        batch_equal=bool(noise and noise.batches_differ) or control.batch == resumed.batch,
+        control_rate=control.rate,
+        resumed_rate=resumed.rate,
+        rate_equal=equality.of_rates(control.rate, resumed.rate),
+        draws_equal=bool(noise and noise.draws_differ) or control.draws == resumed.draws,
+        hyperparameters_equal=bool(noise and noise.hyperparameters_differ)
+        or next(_other_settings(control, resumed, equality), None) is None,
+    )
 
 
 def _losses(control: float, resumed: float, equality: Equality, floor: float | None) -> dict[str, Any]:
-    ours, theirs = np.array(control), np.array(resumed)
+    ours, theirs, diff = np.array(control), np.array(resumed), resumed - control
     identical = same(ours, theirs, equality.tolerance.equal_nan)
-    diff = resumed - control
-    return {
-        "control_loss": control,
-        "resumed_loss": resumed,
-        "diff": diff,
-        "equal": identical or equality.tolerance.allows(ours, theirs) or (floor is not None and abs(diff) <= floor),
-        "identical": identical,
-    }
-
-
-def _hyperparameters(control: Run, resumed: Run, equality: Equality) -> Iterator[HyperparameterDifference]:
-    for ours, theirs in zip(control.steps[control.position :], resumed.steps, strict=False):
-        yield from _other_settings(ours, theirs, equality)
+    equal = identical or equality.tolerance.allows(ours, theirs) or (floor is not None and abs(diff) <= floor)
+    return {"control_loss": control, "resumed_loss": resumed, "diff": diff, "equal": equal, "identical": identical}
 
 
 def _other_settings(control: StepRecord, resumed: StepRecord, equality: Equality) -> Iterator[HyperparameterDifference]:
-    """Yield the hyperparameters of a step that differ."""
     ours, theirs = control.hyperparameters or {}, resumed.hyperparameters or {}
     for name in dict.fromkeys([*ours, *theirs]):
         if not equality.of_settings(ours.get(name), theirs.get(name)):
@@ -335,22 +307,11 @@ def _evaluations(control: Run, resumed: Run, equality: Equality, floor: NoiseFlo
 # --- What explains differences, and is none by itself ---------------------------------------------------------------------
 
 
-def _attributes(control: Run, resumed: Run) -> Mapping[str, tuple[float, float]]:
-    """Return what objects of the program remember that moved in the control, and that the resumed run remembers otherwise."""
-    return _moved_and_other(control.facts.attributes, resumed.facts.attributes, control.facts.schedule.boundary)
-
-
-def _generators(control: Run, resumed: Run) -> tuple[str, ...]:
-    """Return the global generators that the control drew from and that are in another state in the resumed run."""
-    return tuple(_moved_and_other(control.facts.generators, resumed.facts.generators, control.facts.schedule.boundary))
-
-
 def _moved_and_other(
     control: Mapping[str, Mapping[str, Any]], resumed: Mapping[str, Mapping[str, Any]], boundary: int
 ) -> dict[str, tuple[Any, Any]]:
     """Return both values at the boundary, by name, of what differs there and was not the same at all points of the control."""
-    point = boundary_point(boundary)
-    ours, theirs = control.get(point, {}), resumed.get(point, {})
+    ours, theirs = (values.get(boundary_point(boundary), {}) for values in (control, resumed))
     return {
         name: (value, theirs[name])
         for name, value in ours.items()

@@ -1,6 +1,6 @@
 """What a comparison is: control and resumed side by side, as frozen rows. It holds no opinion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ckptcheck.comparison.batch_order import DataPath
@@ -147,20 +147,25 @@ class Comparison:
     @property
     def exact(self) -> bool:
         """Whether everything that was compared is identical, bit for bit."""
-        rows: Sequence[TensorComparison | StepComparison | EvaluationComparison]
-        rows = [*self.tensors, *self.steps, *self.evaluations]
-        return all(row.identical for row in rows) and self._same_course
+        return all(row.identical for row in self._rows) and self._same_course
 
     @property
     def equal(self) -> bool:
         """Whether everything that was compared is equal, within what was asked for."""
-        rows: Sequence[TensorComparison | StepComparison | EvaluationComparison]
-        rows = [*self.tensors, *self.steps, *self.evaluations]
-        return all(row.equal for row in rows) and self._same_course
+        return all(row.equal for row in self._rows) and self._same_course
+
+    @property
+    def _rows(self) -> tuple[TensorComparison | StepComparison | EvaluationComparison, ...]:
+        return (*self.tensors, *self.steps, *self.evaluations)
+
+    @property
+    def same_first_step(self) -> bool:
+        """Whether the resumed run begins with the control's next step."""
+        return self.first_step[0] == self.first_step[1]
 
     @property
     def _same_course(self) -> bool:
-        return self.first_step[0] == self.first_step[1] and all(step.inputs_equal for step in self.steps)
+        return self.same_first_step and all(step.inputs_equal for step in self.steps)
 
     @property
     def equal_at_boundary(self) -> bool:
@@ -168,7 +173,7 @@ class Comparison:
 
         Tensors that came to be in the first step are not at the boundary: that step may have changed them.
         """
-        return self.first_step[0] == self.first_step[1] and all(row.equal or row.late for row in self.boundary)
+        return self.same_first_step and all(row.equal or row.late for row in self.boundary)
 
 
 def moving_statistics(comparison: Comparison) -> list[TensorComparison]:

@@ -29,11 +29,17 @@ class Equality:
         return {pattern: tuple(name for name in names if fnmatchcase(name, pattern)) for pattern in self.left_out}
 
     def of_settings(self, control: float | None, resumed: float | None) -> bool:
-        """Return whether a learning rate or a hyperparameter is equal; None: not shown."""
+        """Return whether a hyperparameter is equal; None: not shown."""
         if control is None or resumed is None:
             return control is resumed
         ours, theirs = np.array(control), np.array(resumed)
         return same(ours, theirs, equal_nan=True) or self.tolerance.allows(ours, theirs)
+
+    def of_rates(self, control: float | None, resumed: float | None) -> bool:
+        """Return whether a learning rate is equal, or no further off than the job's own rates are apart."""
+        if control is None or resumed is None or self.noise is None:
+            return self.of_settings(control, resumed)
+        return self.of_settings(control, resumed) or abs(resumed - control) <= self.noise.of_rate()
 
 
 STRICT = Equality()

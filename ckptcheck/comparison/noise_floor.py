@@ -6,7 +6,7 @@ Only what comes after it can differ for no fault of the restore.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from ckptcheck.arrays import largest_difference, same
 from ckptcheck.comparison.rename_matching import match
 from ckptcheck.run.run import Run, StepRecord
+from ckptcheck.run.snapshots import Snapshot
 
 # A few repetitions show less than the largest difference there can be.
 MARGIN = 3.0
@@ -79,20 +80,19 @@ class NoiseFloor:
 def measure(control: Run, repeats: Sequence[Run]) -> NoiseFloor:
     """Measure the noise of a job from its control and repetitions of it; all have the same schedule."""
     repeats = [repeat.renamed(match(control.compared, repeat.compared)) for repeat in repeats]
-    runs = [control, *repeats]
-    losses = _spread([run.losses for run in runs])
-    evaluations = _evaluations(runs)
-    boundary = control.facts.schedule.boundary
+    runs, boundary = [control, *repeats], control.facts.schedule.boundary
+    losses, evaluations = _spread([run.losses for run in runs]), _evaluations(runs)
+    rates = _spread([[np.nan if rate is None else rate for rate in _rates(run)] for run in runs])
     after = losses[control.position :]
     return NoiseFloor(
         repeats=len(repeats),
         training_loss=max(after, default=0.0),
         evaluation_loss=max((spread for done, spread in evaluations.items() if done >= boundary), default=0.0),
         final={name: _tensor_spread(name, runs) for name in control.final},
-        batches_differ=any(_column(run, "batch") != _column(control, "batch") for run in repeats),
-        draws_differ=any(_column(run, "draws") != _column(control, "draws") for run in repeats),
-        hyperparameters_differ=any(_column(run, "hyperparameters") != _column(control, "hyperparameters") for run in repeats),
-        rates=max(_spread([[np.nan if rate is None else rate for rate in _rates(run)] for run in runs]), default=0.0),
+        batches_differ=_is_another("batch", runs),
+        draws_differ=_is_another("draws", runs),
+        hyperparameters_differ=_is_another("hyperparameters", runs),
+        rates=max(rates, default=0.0),
         first_difference=next((difference for run in repeats for difference in _differences(control, run)), None),
         losses=tuple(after),
         evaluations=evaluations,
@@ -101,9 +101,9 @@ def measure(control: Run, repeats: Sequence[Run]) -> NoiseFloor:
     )
 
 
-def _column(run: Run, name: str) -> list[str]:
-    """Return what each step shows, as texts: NaN is equal to itself there."""
-    return [repr(getattr(step, name)) for step in run.steps]
+def _is_another(column: str, runs: Sequence[Run]) -> bool:
+    """Return whether steps show something else in one of the runs: as texts, in which NaN is equal to itself."""
+    return len({repr([getattr(step, column) for step in run.steps]) for run in runs}) > 1
 
 
 def _rates(run: Run) -> list[float | None]:
@@ -119,7 +119,6 @@ def _spread(rows: Sequence[Sequence[float]]) -> list[float]:
 
 
 def _evaluations(runs: Sequence[Run]) -> dict[int, float]:
-    """Return how far evaluation losses are apart, by steps done."""
     places = [done for done, _ in runs[0].facts.evaluations]
     spread = _spread([[loss for _, loss in run.facts.evaluations] for run in runs])
     return dict(zip(places, spread, strict=False))
@@ -136,16 +135,19 @@ def without_saves(control: Run, unsaved: Run) -> str | None:
     """Say where a control parts from one that saves nothing and ends earlier; None: nowhere."""
     # At the last save, the last place that both have.
     names = match([control.snapshot_at(step) for step in control.facts.saved[-1:]], [unsaved.boundary])
-    return next(_without_saves(control, unsaved.renamed(names)), None)
+    unsaved = unsaved.renamed(names)
+    at_saves = (
+        f"after {step} steps {name} is another one"
+        for step in sorted(control.facts.saved)
+        for name in _others(control.snapshot_at(step), unsaved.snapshot_at(step))
+    )
+    return next(chain(_course_differences(control, unsaved), at_saves), None)
 
 
-def _without_saves(control: Run, unsaved: Run) -> Iterator[str]:
-    yield from _course_differences(control, unsaved)
-    for step in sorted(control.facts.saved):
-        ours, theirs = control.snapshot_at(step), unsaved.snapshot_at(step)
-        for name, tensor in ours.items():
-            if name not in theirs or not same(tensor.value, theirs[name].value, equal_nan=True):
-                yield f"after {step} steps {name} is another one"
+def _others(control: Snapshot, repeat: Snapshot) -> Iterator[str]:
+    for name, tensor in control.items():
+        if name not in repeat or not same(tensor.value, repeat[name].value, equal_nan=True):
+            yield name
 
 
 def _differences(control: Run, repeat: Run) -> Iterator[str]:
@@ -154,9 +156,8 @@ def _differences(control: Run, repeat: Run) -> Iterator[str]:
         yield "it has another number of steps"
         return
     yield from _course_differences(control, repeat)
-    for name, tensor in control.final.items():
-        if name not in repeat.final or not same(tensor.value, repeat.final[name].value, equal_nan=True):
-            yield f"the final value of {name} is another one"
+    for name in _others(control.final, repeat.final):
+        yield f"the final value of {name} is another one"
 
 
 def _course_differences(control: Run, repeat: Run) -> Iterator[str]:

@@ -67,24 +67,24 @@ class OriginLookup:
 
     def of(self, name: str, control: Tensor | None, resumed: Tensor) -> Origin:
         """Say what the resumed value of a tensor equals; `control` is the value it should have."""
-        found = next(self._found(name, control, resumed), Origin())
-        return replace(found, older=next(self._saved_before(name, resumed.value), None))
+        origin = next(self._origins(name, control, resumed), Origin())
+        return replace(origin, older=next(self._saved_before(name, resumed.value), None))
 
     def _saved_before(self, name: str, value: Array) -> Iterator[int]:
         return (step for step, snapshot in self._older if name in snapshot and same(snapshot[name].value, value))
 
-    def _found(self, name: str, control: Tensor | None, resumed: Tensor) -> Iterator[Origin]:
+    def _origins(self, name: str, control: Tensor | None, resumed: Tensor) -> Iterator[Origin]:
         value = resumed.value
         for word, snapshot in self._started_as:
             if name in snapshot and same(snapshot[name].value, value):
                 yield Origin(word)
         if value.size and not np.ascontiguousarray(value).reshape(-1).view(np.uint8).any():
             yield Origin(ZERO)
-        others = [each for each in self._others.get(digest(value), ()) if each != name]
+        others = [other for other in self._others.get(digest(value), ()) if other != name]
         if not is_telling(value):  # one number all over may be many a tensor's, unless the two have changed places
-            others = [each for each in others if self._has_value_of(each, control)]
+            others = [other for other in others if self._has_value_of(other, control)]
         if others:
-            yield Origin(TENSOR, min(others, key=lambda each: self._distance(self._control[each].kind, resumed.kind)))
+            yield Origin(TENSOR, min(others, key=lambda other: _distance(self._control[other].kind, resumed.kind)))
         for _ in self._saved_before(name, value):
             yield Origin(OLDER)
         if control is not None and (control.value.dtype, control.value.shape) == (value.dtype, value.shape):
@@ -97,11 +97,11 @@ class OriginLookup:
     def _has_value_of(self, name: str, control: Tensor | None) -> bool:
         return control is not None and name in self._resumed and same(self._resumed[name].value, control.value)
 
-    @staticmethod
-    def _distance(kind: Kind, own: Kind) -> int:
-        """Return how far-fetched it is that a tensor got the value of one of that kind."""
-        partners = {kind, own} == {Kind.WEIGHT, Kind.SHADOW}
-        return 0 if partners else 1 if kind is own else 2
+
+def _distance(kind: Kind, own: Kind) -> int:
+    """Return how far-fetched it is that a tensor got the value of one of that kind."""
+    partners = {kind, own} == {Kind.WEIGHT, Kind.SHADOW}
+    return 0 if partners else 1 if kind is own else 2
 
 
 def _arithmetic(control: Array, resumed: Array) -> Iterator[Origin]:
@@ -111,8 +111,7 @@ def _arithmetic(control: Array, resumed: Array) -> Iterator[Origin]:
     if not is_inexact(control.dtype) or not np.isfinite(control).all() or not np.isfinite(resumed).all():
         return
     left, right = as_float(control), as_float(resumed)
-    largest = float(np.max(np.abs(left), initial=0.0))
-    unit = float(_resolution(control.dtype)) * largest
+    unit = _resolution(control.dtype) * float(np.max(np.abs(left), initial=0.0))
     if float(np.max(np.abs(left - right), initial=0.0)) <= LAST_PLACES * unit:
         yield Origin(ROUNDING)
     squared = float(np.vdot(left, left).real)
@@ -124,7 +123,7 @@ def _arithmetic(control: Array, resumed: Array) -> Iterator[Origin]:
 
 def _is_rounded_to(narrower: str, control: Array, resumed: Array) -> bool:
     """Return whether the resumed value is one of the narrower dtype, and next to the control's."""
-    dtype = _named(narrower)
+    dtype = _dtype(narrower)
     with np.errstate(over="ignore", invalid="ignore"):
         if not same(resumed.astype(dtype).astype(resumed.dtype), resumed):
             return False
@@ -133,13 +132,13 @@ def _is_rounded_to(narrower: str, control: Array, resumed: Array) -> bool:
         return bool((np.abs(left - right) <= allowed).all())
 
 
-def _named(name: str) -> np.dtype[Any]:
+def _dtype(name: str) -> np.dtype[Any]:
     if name == "bfloat16":
         import ml_dtypes  # comes with TensorFlow
 
         name = ml_dtypes.bfloat16
-    found: np.dtype[Any] = np.dtype(name)
-    return found
+    dtype: np.dtype[Any] = np.dtype(name)
+    return dtype
 
 
 def _resolution(dtype: np.dtype[Any]) -> float:

@@ -8,18 +8,14 @@ before anything accepted starts to act.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.diagnosis.catalogue import CAUSES
-from ckptcheck.diagnosis.cause import AT_ONCE, NEVER, Diagnosis, Start, names_of
-from ckptcheck.diagnosis.findings import STARTS, Findings
+from ckptcheck.diagnosis.cause import AT_ONCE, STARTS, Diagnosis, Start, earliest, names_of
+from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import RULES, apply, steps
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.tolerance import EXACT, Tolerance
-
-# What makes a text a pattern of tensor names, and not the name of a cause.
-_MARKS = "*?[/"
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ def parse(texts: Sequence[str]) -> Allowed:
             if not CAUSES[text].acceptable:
                 raise UsageError(f"{text} cannot be allowed: after it nothing can be said of the rest of the run.")
             causes.append(text)
-        elif any(mark in text for mark in _MARKS):
+        elif any(mark in text for mark in "*?[/"):
             patterns.append(text)
         else:
             error = unknown("cause to allow", text, [name for name, cause in CAUSES.items() if cause.acceptable])
@@ -76,18 +72,16 @@ def beyond(comparison: Comparison, accepted: Sequence[Diagnosis]) -> list[Diagno
     passed_over = frozenset(name for diagnosis in accepted for name in diagnosis.tensors)
     alone = apply(RULES, Findings(comparison, passed_over=passed_over)).found
     others = [diagnosis for diagnosis in alone if diagnosis.cause not in names_of(accepted)]
-    return others or list(steps.beyond(comparison, start_of(accepted, comparison), _loss_within(accepted)))
-
-
-def _loss_within(accepted: Sequence[Diagnosis]) -> float:
-    """Return how far what is accepted can move a loss that is computed before any update, relative to it."""
-    return max((CAUSES[each.cause].loss_within if each.cause in CAUSES else math.inf for each in accepted), default=0.0)
+    # How far what is accepted can move a loss that is computed before any update, relative to it.
+    reach = [CAUSES[cause].loss_within if cause in CAUSES else math.inf for cause in names_of(accepted)]
+    return others or list(steps.beyond(comparison, start_of(accepted, comparison), max(reach, default=0.0)))
 
 
 def start_of(accepted: Sequence[Diagnosis], comparison: Comparison) -> Start:
     """Return where the first of what is accepted starts to act: by its cause, or by the kinds of its tensors."""
     kinds = {row.name: row.kind for row in comparison.boundary}
-    starts = [CAUSES[each.cause].starts_at for each in accepted if each.cause in CAUSES]
-    by_name = [name for each in accepted if each.cause not in CAUSES for name in each.tensors]
-    starts += [STARTS.get(kinds[name], AT_ONCE) for name in by_name]
-    return reduce(Start.or_earlier, starts, NEVER)
+    starts: list[Start] = []
+    for diagnosis in accepted:
+        cause = CAUSES.get(diagnosis.cause)
+        starts += [cause.starts_at] if cause else [STARTS.get(kinds[name], AT_ONCE) for name in diagnosis.tensors]
+    return earliest(starts)

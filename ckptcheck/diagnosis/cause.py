@@ -1,9 +1,11 @@
 """What a cause is, and a diagnosis: an entry of the catalogue with its evidence in one case."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+
+from ckptcheck.kinds import Kind
 
 
 class Stage(str, Enum):
@@ -34,16 +36,31 @@ class Start:
     loss: float
     evaluation: float
 
-    def or_earlier(self, other: "Start") -> "Start":
-        """Return where either of two starts to act."""
-        return Start(min(self.loss, other.loss), min(self.evaluation, other.evaluation))
-
 
 AT_ONCE = Start(0, 0)
 FIRST_STEP = Start(0, 1)
 FIRST_UPDATE = Start(1, 1)  # an optimizer acts after a step's loss
 EVALUATION = Start(1, 0)
 NEVER = Start(math.inf, math.inf)
+
+# Where tensors of a kind start to act; those of the other kinds act at once.
+STARTS = {
+    Kind.METRIC: NEVER,  # an epoch reports it, nothing reads it
+    Kind.RNG: FIRST_STEP,
+    Kind.HYPERPARAMETER: FIRST_STEP,
+    Kind.PYTHON: FIRST_STEP,
+    Kind.COUNTER: FIRST_STEP,
+    Kind.SLOT: FIRST_UPDATE,
+    Kind.ACCUMULATOR: FIRST_UPDATE,
+    Kind.LOSS_SCALE: FIRST_UPDATE,
+    Kind.SHADOW: EVALUATION,
+}
+
+
+def earliest(starts: Iterable[Start]) -> Start:
+    """Return where the first of several things starts to act."""
+    starts = [NEVER, *starts]
+    return Start(min(start.loss for start in starts), min(start.evaluation for start in starts))
 
 
 @dataclass(frozen=True)
@@ -57,11 +74,20 @@ class Remedy:
 
     def fits(self, framework: str, stage: Stage | None, restore: str | None) -> bool:
         """Return whether it is meant for a case."""
-        return (
-            (not self.frameworks or framework in self.frameworks)
-            and (not self.stages or stage in self.stages)
-            and (not self.restores or restore in self.restores)
-        )
+        asked = (self.frameworks, framework), (self.stages, stage), (self.restores, restore)
+        return all(not meant or value in meant for meant, value in asked)
+
+
+# For state that is lost on its way through the checkpoint, whatever saves and restores it.
+STATE_LOST = (
+    Remedy("Save them with the checkpoint, and fill them from it in the restore.", stages=(Stage.OMITTED_AT_SAVE,)),
+    Remedy("The checkpoint holds them: fill them from it in the restore.", stages=(Stage.NOT_APPLIED_AT_LOAD,)),
+    Remedy(
+        "Assign nothing to them after the restore: whatever initialises them must run before it.",
+        stages=(Stage.OVERWRITTEN_AFTER_LOAD,),
+    ),
+    Remedy("Save them with the checkpoint, fill them from it in the restore, and assign nothing to them after it."),
+)
 
 
 @dataclass(frozen=True)
@@ -69,17 +95,16 @@ class Cause:
     """One entry of the catalogue: everything that is special about a cause is declared here.
 
     `summary` says in one sentence what it is, `signature` how it shows, `reported` where somebody met it. `sentence` tells one
-    case of it; its fields in braces are filled in by the diagnosis. `remedies` are for any framework, the first that fits;
-    those of a framework, which come before them, are declared in its folder.
+    case of it; its fields in braces are filled in by the diagnosis.
     """
 
-    name: str
+    severity: Severity
     summary: str
     sentence: str
     signature: str
     reported: str
-    severity: Severity
-    remedies: tuple[Remedy, ...]
+    # What to do in any framework: one text, or several, of which the first that fits is meant.
+    do: str | tuple[Remedy, ...] = STATE_LOST
     # What it can change of a resumed run, and how far it can move a loss, relative to it.
     starts_at: Start = AT_ONCE
     loss_within: float = math.inf
@@ -94,6 +119,13 @@ class Cause:
     shown_by: str | None = None
     # The recipe of a report card that shows how it is fixed.
     recipe: str | None = None
+    # Its key in the catalogue.
+    name: str = ""
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """What to do in any framework; remedies of a framework, which come before these, are declared in its folder."""
+        return (Remedy(self.do),) if isinstance(self.do, str) else self.do
 
 
 @dataclass(frozen=True)
@@ -107,6 +139,6 @@ class Diagnosis:
     tensors: tuple[str, ...] = ()
 
 
-def names_of(diagnoses: Sequence[Diagnosis]) -> set[str]:
+def names_of(diagnoses: Iterable[Diagnosis]) -> set[str]:
     """Return the causes that are named."""
     return {diagnosis.cause for diagnosis in diagnoses}

@@ -12,6 +12,7 @@ from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.diagnosis.catalogue import CAUSES, diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis, names_of
 from ckptcheck.diagnosis.diagnose import diagnose, is_of_restore
+from ckptcheck.diagnosis.findings import attributes, some
 from ckptcheck.run.python_state import Change
 from ckptcheck.run.run import Run
 from ckptcheck.run.snapshots import boundary_point
@@ -22,9 +23,8 @@ def needed(diagnoses: Sequence[Diagnosis], comparison: Comparison) -> dict[str, 
     """Return the experiments that may say more: their names, and the attributes to put in, with the control's values."""
     experiments = {name for cause in names_of(diagnoses) & set(CAUSES) for name in CAUSES[cause].settled_by}
     wanted: dict[str, Mapping[str, float]] = {SAME_HASH: {}} if SAME_HASH in experiments else {}
-    attributes = {name: control for name, (control, _) in comparison.attributes.items()}
-    if REMEMBERED in experiments and attributes:
-        wanted[REMEMBERED] = attributes
+    if REMEMBERED in experiments and comparison.attributes:
+        wanted[REMEMBERED] = {name: control for name, (control, _) in comparison.attributes.items()}
     return wanted
 
 
@@ -35,12 +35,9 @@ def made_good_by_evaluation(control: Run, resumed: Run) -> list[str]:
     """
     point = boundary_point(resumed.facts.schedule.boundary)
     ours, theirs = (run.facts.attributes_changed_by_evaluation.get(point, {}) for run in (control, resumed))
-    still_ours, still_theirs = (_unchanged(run.facts.attributes.get(point, {})) for run in (control, resumed))
-    return [
-        name
-        for name in sorted({*ours, *theirs})
-        if not _changes_alike(ours.get(name, still_ours.get(name)), theirs.get(name, still_theirs.get(name)))
-    ]
+    all_ours, all_theirs = (_unchanged(run.facts.attributes.get(point, {})) for run in (control, resumed))
+    all_ours, all_theirs = all_ours | ours, all_theirs | theirs
+    return [name for name in sorted({*ours, *theirs}) if not _changes_alike(all_ours.get(name), all_theirs.get(name))]
 
 
 def _unchanged(values: Mapping[str, float]) -> dict[str, Change]:
@@ -58,13 +55,7 @@ def _changes_alike(control: Change | None, resumed: Change | None) -> bool:
 
 
 def explained(found: list[Diagnosis], comparison: Comparison, tried: Mapping[str, Comparison]) -> list[Diagnosis]:
-    """Put what experiments show in the place of what they explain.
-
-    Args:
-        found: what the case's comparison shows.
-        comparison: that comparison.
-        tried: the comparison of the control and each experiment, by its name.
-    """
+    """Put what experiments show, by their comparisons with the control, in the place of what they explain."""
     if SAME_HASH in tried:
         found = _by_hash(found, tried[SAME_HASH])
     if REMEMBERED in tried:
@@ -91,7 +82,7 @@ def _by_attributes(found: list[Diagnosis], comparison: Comparison, tried: Compar
         gone |= {"learning-rate-differs"} & names_of(found)
     if not gone:
         return found
-    example = f"{_values(comparison.attributes)}. With the control's values put in, the resumed run {_effect(gone, tried)}"
+    example = f"{some(attributes(comparison), 4)}. With the control's values put in, the resumed run {_effect(gone, tried)}"
     return [diagnosis("python-state-lost", example=example), *_left(found, gone, tried)]
 
 
@@ -121,11 +112,6 @@ def _rates_settle(comparison: Comparison, tried: Comparison) -> bool:
     """
     with_it, without = ([step.rate_equal for step in each.steps[1:]] for each in (tried, comparison))
     return len(with_it) > 0 and all(with_it) and not all(without)
-
-
-def _values(attributes: Mapping[str, tuple[float, float]]) -> str:
-    values = [f"{name} is {resumed:g}, the control's {control:g}" for name, (control, resumed) in attributes.items()]
-    return "; ".join(values[:4]) + (f"; and {len(values) - 4} more" if len(values) > 4 else "")
 
 
 def _effect(gone: set[str], tried: Comparison) -> str:

@@ -1,31 +1,18 @@
 """What a comparison shows, as the rules ask for it; what one of them has explained, the next does not see."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ckptcheck.comparison.comparison import Comparison, TensorComparison
 from ckptcheck.comparison.value_origin import ANEW, FRESH, INITIAL, OWN
 from ckptcheck.diagnosis.catalogue import CAUSES
-from ckptcheck.diagnosis.cause import AT_ONCE, EVALUATION, FIRST_STEP, FIRST_UPDATE, NEVER, Diagnosis, Stage, Start, names_of
+from ckptcheck.diagnosis.cause import AT_ONCE, FIRST_STEP, FIRST_UPDATE, Diagnosis, Stage, Start, earliest, names_of
 from ckptcheck.kinds import Kind
 
 # Kinds whose loss spares the loss of the first step, and the slots that are made in it.
 _ACTS_AFTER_THE_FIRST_STEP = (Kind.SLOT, Kind.COUNTER, Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)
-
-# Where tensors of a kind start to act; those of the other kinds act at once.
-STARTS = {
-    Kind.METRIC: NEVER,  # an epoch reports it, nothing reads it
-    Kind.RNG: FIRST_STEP,
-    Kind.HYPERPARAMETER: FIRST_STEP,
-    Kind.PYTHON: FIRST_STEP,
-    Kind.COUNTER: FIRST_STEP,
-    Kind.SLOT: FIRST_UPDATE,
-    Kind.ACCUMULATOR: FIRST_UPDATE,
-    Kind.LOSS_SCALE: FIRST_UPDATE,
-    Kind.SHADOW: EVALUATION,
-}
 
 
 @dataclass(frozen=True)
@@ -84,10 +71,8 @@ class Findings:
         if moved and all(row.saved_so and row.asked for row in moved):
             return False  # what was saved came back, and it was another state that was saved
         initial = [row.origin.what in (INITIAL, FRESH) for row in moved]
-        overwritten = (
-            stage_of_all(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not any(row.equal for row in moved) and any(initial)
-        )
-        return all(initial) or overwritten
+        overwritten = stage_of_all(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not any(row.equal for row in moved)
+        return all(initial) or (overwritten and any(initial))
 
     def is_own(self, row: TensorComparison) -> bool:
         """Return whether a tensor has a value of the new process's own.
@@ -126,10 +111,9 @@ class Findings:
     def earliest(self) -> Start:
         """The first training loss and the first evaluation loss that what was seen may have changed."""
         comparison = self.comparison
-        control, resumed = comparison.first_step
-        if control != resumed or not all(row.identical or row.late for row in self.boundary):
+        if not comparison.same_first_step or not all(row.identical or row.late for row in self.boundary):
             return AT_ONCE
-        starts = [NEVER]
+        starts: list[Start] = []
         for place, step in enumerate(comparison.steps):
             if not (step.batch_equal and step.draws_equal and step.hyperparameters_equal):
                 starts.append(Start(place, place + 1))
@@ -139,7 +123,10 @@ class Findings:
         starts += [Start(math.inf, 0)] if self.has("batches-differ") else []  # what is held out may be of other data, too
         starts += [Start(math.inf, 1)] if self.has("statistics-restarted") else []
         starts += [_start_of_late(row) for row in self.boundary if row.late and not row.identical]
-        return Start(min(start.loss for start in starts), min(start.evaluation for start in starts))
+        return earliest(starts)
+
+
+Rule = Callable[[Findings], Iterator[Diagnosis]]
 
 
 def _start_of_late(row: TensorComparison) -> Start:
@@ -167,6 +154,22 @@ def both_values(row: TensorComparison) -> str:
     resumed = row.resumed_number or f"of norm {row.resumed_norm:.9g}"
     control = row.control_number or f"of norm {row.control_norm:.9g}"
     return f"{row.name} is {resumed}, the control's {control}"
+
+
+def attributes(comparison: Comparison) -> list[str]:
+    """Say of each number that the program remembers otherwise what it is in both runs."""
+    return [f"{name} is {resumed:g}, the control's {control:g}" for name, (control, resumed) in comparison.attributes.items()]
+
+
+def some(values: Sequence[str], most: int) -> str:
+    """List the first values, and say how many more there are."""
+    return "; ".join(values[:most]) + (f"; and {len(values) - most} more" if len(values) > most else "")
+
+
+def off_by(steps: int, again: str) -> str:
+    """Say of how many steps the resumed run is ahead, or behind: those are made, or read, again."""
+    count = "1 step is" if abs(steps) == 1 else f"{abs(steps)} steps are"
+    return f"{count} {'left out' if steps > 0 else again}"
 
 
 def names(rows: Iterable[TensorComparison]) -> list[str]:

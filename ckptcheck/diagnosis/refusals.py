@@ -59,7 +59,6 @@ def _shadows(asked: Mapping[str, str], missing: Sequence[str], live: Snapshot) -
 
 
 def _is_of_reading(failure: Failure) -> bool:
-    """Return whether an exception tells of a damaged file."""
     return failure.type in _ERRORS_OF_READING or any(words in failure.message.lower() for words in _WORDS_OF_READING)
 
 

@@ -25,11 +25,7 @@ class RestoreError:
 
 @dataclass(frozen=True)
 class Case:
-    """One job with one restore: the outcome expected and found, and the evidence.
-
-    `control`, `resumed` and `comparison` are None where there was no such run or nothing to compare; `reason` says why a
-    case is inconclusive.
-    """
+    """One job with one restore: the outcome expected and found, the `reason` if it is inconclusive, and the evidence."""
 
     job: str
     restore: str
@@ -104,7 +100,7 @@ class Case:
     def boundary_eval(self) -> tuple[float, float] | None:
         """The evaluation losses of control and resumed run at the boundary, before any update."""
         evaluation = self.comparison.evaluation if self.comparison else None
-        return None if evaluation is None else (evaluation.control_loss, evaluation.resumed_loss)
+        return (evaluation.control_loss, evaluation.resumed_loss) if evaluation else None
 
     def document(self) -> dict[str, Any]:
         """Return the case as plain values, as they stand in `report.json`."""
@@ -119,7 +115,7 @@ class Case:
             "boundary_step": schedule.boundary if schedule else None,
             "steps": schedule.steps if schedule else None,
             "first_resumed_step": self.resumed.facts.first_step if self.resumed else None,
-            **(_NOTHING_COMPARED if self.comparison is None else _counts(self.comparison)),
+            **_counts(self.comparison),
             "tolerance": asdict(self.tolerance),
             "noise": self.noise.document() if self.noise else None,
             "digests": {point: dict(pair) for point, pair in self.digests.items()},
@@ -130,36 +126,29 @@ class Case:
         }
 
 
-_NONE = {"compared": 0, "equal": 0}
-_NOTHING_COMPARED: Mapping[str, Any] = {
-    "tensors": _NONE | {"by_kind": {}},
-    "final_tensors": _NONE,
-    "moving_statistics": [],
-    "train_loss": _NONE | {"first_difference": None, "max_abs_diff": None},
-    "batches": _NONE,
-    "learning_rate": _NONE,
-    "eval_loss": None,
-    "evaluations": _NONE,
-}
-
-
-def _counts(comparison: Comparison) -> dict[str, Any]:
-    boundary, steps, evaluation = comparison.boundary, comparison.steps, comparison.evaluation
-    by_kind = {kind: _share(row.equal for row in boundary if row.kind is kind) for kind in Kind}
-    differing = [step.control_step for step in steps if not step.equal]
-    batches = [step.batch_equal for step in steps if step.control_batch is not None or step.resumed_batch is not None]
-    rates = [step.rate_equal for step in steps if step.control_rate is not None or step.resumed_rate is not None]
+def _counts(comparison: Comparison | None) -> dict[str, Any]:
+    """Return how much was compared, and how much of it was equal; nothing where there is no comparison."""
+    boundary, final = (comparison.boundary, comparison.final) if comparison else ((), ())
+    steps, evaluations = (comparison.steps, comparison.evaluations) if comparison else ((), ())
+    by_kind = {kind: _share(row.equal for row in boundary if row.kind is kind) for kind in sorted(Kind)}
     return {
         "tensors": _share(row.equal for row in boundary)
-        | {"by_kind": {kind.value: share for kind, share in sorted(by_kind.items()) if share["compared"]}},
-        "final_tensors": _share(row.equal for row in comparison.final),
-        "moving_statistics": [_statistic(row) for row in moving_statistics(comparison)],
+        | {"by_kind": {kind.value: share for kind, share in by_kind.items() if share["compared"]}},
+        "final_tensors": _share(row.equal for row in final),
+        "moving_statistics": [_statistic(row) for row in moving_statistics(comparison)] if comparison else [],
         "train_loss": _share(step.equal for step in steps)
-        | {"first_difference": differing[0] if differing else None, "max_abs_diff": _largest(step.diff for step in steps)},
-        "batches": _share(batches),
-        "learning_rate": _share(rates),
-        "eval_loss": None if evaluation is None else {"control": evaluation.control_loss, "resumed": evaluation.resumed_loss},
-        "evaluations": _share(row.equal for row in comparison.evaluations),
+        | {
+            "first_difference": next((step.control_step for step in steps if not step.equal), None),
+            "max_abs_diff": _largest(step.diff for step in steps) if steps else None,
+        },
+        "batches": _share(
+            step.batch_equal for step in steps if step.control_batch is not None or step.resumed_batch is not None
+        ),
+        "learning_rate": _share(
+            step.rate_equal for step in steps if step.control_rate is not None or step.resumed_rate is not None
+        ),
+        "eval_loss": {"control": evaluations[0].control_loss, "resumed": evaluations[0].resumed_loss} if evaluations else None,
+        "evaluations": _share(row.equal for row in evaluations),
     }
 
 
@@ -174,5 +163,4 @@ def _statistic(row: TensorComparison) -> dict[str, Any]:
 
 def _largest(differences: Iterable[float]) -> float:
     """Return the largest absolute difference, NaN left out unless there is nothing else."""
-    absolute = [abs(each) for each in differences]
-    return max((each for each in absolute if not math.isnan(each)), default=math.nan)
+    return max((abs(difference) for difference in differences if not math.isnan(difference)), default=math.nan)

@@ -13,6 +13,9 @@ from ckptcheck.run.folder import control_of, crash_image_of, read, resumed_of, u
 from ckptcheck.run.run import Failure, Run
 from ckptcheck.run.task import REMEMBERED, SAME_HASH, UNEVALUATED
 
+# A run, if there is one, and what kept it from its end.
+_RunOrTrouble = tuple[Run | None, str | None]
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -26,17 +29,17 @@ class Evidence:
     repeats: int = 0
     noise_asked: bool = False
     # Runs that several cases look at: what they hold is read once.
-    _runs: dict[str, tuple[Run | None, str | None]] = field(default_factory=dict, repr=False, compare=False)
+    _runs: dict[str, _RunOrTrouble] = field(default_factory=dict, repr=False, compare=False)
 
-    def control(self, repeat: int = 0) -> tuple[Run | None, str | None]:
+    def control(self, repeat: int = 0) -> _RunOrTrouble:
         """Return the control, or a repetition of it, and what kept it from its end."""
         return self._kept(control_of(self.folder, repeat))
 
-    def resumed(self, restore: str, boundary: int, experiment: str = "") -> tuple[Run | None, str | None]:
+    def resumed(self, restore: str, boundary: int, experiment: str = "") -> _RunOrTrouble:
         """Return a resumed run, or an experiment with it, and what kept it from its end."""
         return _read(resumed_of(self.folder, restore, boundary, trial=experiment), self.trouble)
 
-    def unevaluated_control(self, boundary: int) -> tuple[Run | None, str | None]:
+    def unevaluated_control(self, boundary: int) -> _RunOrTrouble:
         """Return the control that was not evaluated at a boundary, and what kept it from its end."""
         return self._kept(unevaluated_of(self.folder, boundary))
 
@@ -60,7 +63,7 @@ class Evidence:
             runs.append(run)
         return (measure(control, runs), None) if runs else (None, None)
 
-    def _kept(self, folder: Path) -> tuple[Run | None, str | None]:
+    def _kept(self, folder: Path) -> _RunOrTrouble:
         if folder.name not in self._runs:
             self._runs[folder.name] = _read(folder, self.trouble)
         return self._runs[folder.name]
@@ -71,9 +74,8 @@ class Pair:
     """All that there is to judge of one case: both runs, and what else was run to tell more of them.
 
     `experiments` are runs by the same restore with one thing of the control's, and `unevaluated` is the same pair without our
-    evaluation at the boundary; `noise` is None where the control was not run
-    again, and `noise_trouble` says what kept it from its end; `parted_without_saves` is where the control parts from one that
-    never saves.
+    evaluation at the boundary; `noise` is None where the control was not run again, and `noise_trouble` says what kept it from
+    its end; `parted_without_saves` is where the control parts from one that never saves.
     """
 
     control: Run
@@ -128,7 +130,7 @@ def _unevaluated(pair: Pair, evidence: Evidence, restore: str, boundary: int) ->
     return replace(pair, control=control.at(boundary), resumed=resumed, experiments={})
 
 
-def _read(folder: Path, trouble: Mapping[str, str]) -> tuple[Run | None, str | None]:
+def _read(folder: Path, trouble: Mapping[str, str]) -> _RunOrTrouble:
     """Read a run; say what kept it from its end, for a control including an exception of the job."""
     if folder.name in trouble:
         return None, trouble[folder.name]

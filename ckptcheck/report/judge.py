@@ -17,7 +17,7 @@ from ckptcheck.diagnosis.refusals import missing_keys, of_raising, of_refusal
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.case import Case, RestoreError
-from ckptcheck.report.evidence import Evidence, Missing, Pair, gather, of_failure
+from ckptcheck.report.evidence import Evidence, Pair, gather, of_failure
 from ckptcheck.report.report import Report
 from ckptcheck.report.validity import why_noise_decides, why_not_comparable, why_nothing_compared, why_unjudged
 from ckptcheck.run import environment
@@ -58,9 +58,10 @@ class Verdict:
 def judge(question: Question, evidence: Evidence, terms: Terms = STRICT) -> Case:
     """Judge one case."""
     pair = gather(evidence, question.restore, question.boundary)
-    if isinstance(pair, Missing):
-        return replace(_unjudged(question, terms), reason=pair.reason, control=pair.control)
-    return judge_pair(question, pair, terms)
+    if isinstance(pair, Pair):
+        return judge_pair(question, pair, terms)
+    case = Case(**vars(question), outcome=INCONCLUSIVE, tolerance=terms.tolerance)
+    return replace(case, reason=pair.reason, control=pair.control)
 
 
 def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
@@ -68,9 +69,10 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
     pair, verdict = _without_our_help(pair, verdict_on(pair, terms), terms)
     # Where nothing was compared, nothing is said of what else was run.
     compared = verdict.comparison is not None
-    return replace(
-        _unjudged(question, terms),
+    return Case(
+        **vars(question),
         outcome=verdict.outcome,
+        tolerance=terms.tolerance,
         diagnoses=tuple(with_remedies(verdict.diagnoses, pair.control.facts.framework, question.restore)),
         reason=verdict.reason or (pair.noise_trouble if compared else None),
         error=verdict.error,
@@ -84,17 +86,6 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
         allowed=verdict.accepted,
         not_needed=verdict.not_needed,
         parted_without_saves=pair.parted_without_saves if compared and not _saving(pair) else None,
-    )
-
-
-def _unjudged(question: Question, terms: Terms) -> Case:
-    return Case(
-        question.job,
-        question.restore,
-        question.expected,
-        INCONCLUSIVE,
-        tolerance=terms.tolerance,
-        boundary=question.boundary,
     )
 
 
@@ -129,20 +120,14 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
     if reason:
         return Verdict(INCONCLUSIVE, reason)
     if noise is None or noise.first_difference is None or strict.equal:
-        return _on_comparison(pair, _with(strict, pair, terms, None), terms, _saving(pair))
+        return _on_comparison(pair, terms, strict, None, _saving(pair))
+    varies = diagnosis("noise", first=noise.first_difference)
     if not strict.equal_at_boundary:
-        return _on_comparison(pair, _with(strict, pair, terms, noise), terms, [_varies(noise)])
+        return _on_comparison(pair, terms, strict, noise, [varies])
     reason = why_noise_decides(noise, asked=pair.noise_asked)
     if reason:
-        return Verdict(INCONCLUSIVE, reason, strict, diagnoses=(_varies(noise),))
-    return _on_comparison(pair, _with(strict, pair, terms, noise), terms, [])
-
-
-def _with(strict: Comparison, pair: Pair, terms: Terms, noise: NoiseFloor | None) -> Comparison:
-    """Return the comparison with what is accepted by its name, and the noise, left out."""
-    if noise is None and not terms.allowed.patterns:
-        return strict
-    return compare(pair.control, pair.resumed, Equality(terms.tolerance, noise, terms.allowed.patterns))
+        return Verdict(INCONCLUSIVE, reason, strict, diagnoses=(varies,))
+    return _on_comparison(pair, terms, strict, noise, [])
 
 
 def _on_failure(pair: Pair, failure: Failure) -> Verdict:
@@ -154,14 +139,17 @@ def _on_failure(pair: Pair, failure: Failure) -> Verdict:
     return Verdict(DIVERGED, diagnoses=(of_raising(failure),))
 
 
-def _on_comparison(pair: Pair, comparison: Comparison, terms: Terms, of_control: Sequence[Diagnosis]) -> Verdict:
-    """Diagnose a comparison, leave out what is accepted, and say what is left."""
+def _on_comparison(
+    pair: Pair, terms: Terms, strict: Comparison, noise: NoiseFloor | None, of_control: Sequence[Diagnosis]
+) -> Verdict:
+    """Leave noise out, and what is accepted by its name or its cause; diagnose what is left."""
+    relaxed = Equality(terms.tolerance, noise, terms.allowed.patterns)
+    comparison = compare(pair.control, pair.resumed, relaxed) if noise or terms.allowed.patterns else strict
     tried = {name: compare(pair.control, run, Equality(terms.tolerance)) for name, run in pair.experiments.items()}
     diagnoses = experiments.explained(diagnose(comparison), comparison, tried)
-    by_name = by_pattern(comparison)
     by_cause = [each for each in diagnoses if each.cause in terms.allowed.causes]
     others = [each for each in diagnoses if each.cause not in terms.allowed.causes]
-    accepted = [*by_name, *by_cause]
+    accepted = (*by_pattern(comparison), *by_cause)
     if experiments.settles(by_cause, tried):
         # The run recovers with what is accepted made good: only what is the control's own is left.
         others = [each for each in others if not is_of_restore(each)]
@@ -169,13 +157,13 @@ def _on_comparison(pair: Pair, comparison: Comparison, terms: Terms, of_control:
         others = [*beyond(comparison, accepted), *others]
     covered = bool(accepted) and not any(map(is_of_restore, others))
     if covered and (late := unjudged(comparison)):
-        return Verdict(INCONCLUSIVE, why_unjudged(late), comparison, accepted=tuple(accepted))
+        return Verdict(INCONCLUSIVE, why_unjudged(late), comparison, accepted=accepted)
     met = names_of(accepted)
     return Verdict(
         RECOVERED if comparison.equal or covered else DIVERGED,
         comparison=comparison,
         diagnoses=(*others, *of_control),
-        accepted=tuple(accepted),
+        accepted=accepted,
         not_needed=tuple(text for text in (*terms.allowed.causes, *terms.allowed.patterns) if text not in met),
     )
 
@@ -207,9 +195,7 @@ def _needs_unevaluated(case: Case) -> bool:
     """Return whether a run that recovers may owe that to our evaluation at the boundary."""
     if case.outcome not in (RECOVERED, INCONCLUSIVE) or case.unevaluated or case.comparison is None:
         return False
-    assert case.control is not None
-    assert case.resumed is not None
-    return bool(experiments.made_good_by_evaluation(case.control, case.resumed))
+    return bool(case.control and case.resumed and experiments.made_good_by_evaluation(case.control, case.resumed))
 
 
 def _saving(pair: Pair) -> list[Diagnosis]:
@@ -218,10 +204,6 @@ def _saving(pair: Pair) -> list[Diagnosis]:
     if first is None or noise is None or noise.first_difference is not None:
         return []
     return [diagnosis("saving-changes-the-run", first=first)]
-
-
-def _varies(noise: NoiseFloor) -> Diagnosis:
-    return diagnosis("noise", first=noise.first_difference)
 
 
 def _not_covered(control: Run, resumed: Run) -> tuple[str, ...]:
@@ -243,10 +225,10 @@ def _is_idle_generator(name: str, control: Run) -> bool:
 
 
 def _digests(pair: Pair) -> dict[str, dict[str, str]]:
-    control, resumed = pair.control, pair.resumed
+    runs = {"control": pair.control, "resumed": pair.resumed}
     return {
-        "boundary": {"control": snapshot_digest(control.boundary), "resumed": snapshot_digest(resumed.boundary)},
-        "final": {"control": snapshot_digest(control.final), "resumed": snapshot_digest(resumed.final)},
+        "boundary": {which: snapshot_digest(run.boundary) for which, run in runs.items()},
+        "final": {which: snapshot_digest(run.final) for which, run in runs.items()},
     }
 
 
@@ -254,5 +236,5 @@ def report(cases: Sequence[Case]) -> Report:
     """Put cases together, with the environment that their controls share."""
     environments = [case.control.facts.environment for case in cases if case.control] or [environment.fingerprint()]
     # What they do not share is left out, and stands in each `run.json`.
-    shared = set.intersection(*(set(each.items()) for each in environments))
+    shared = set.intersection(*(set(facts.items()) for facts in environments))
     return Report(tuple(cases), dict(sorted(shared)))

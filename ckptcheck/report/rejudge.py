@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,15 @@ def write_questions(top: Path, jobs: Mapping[str, Evidence], questions: Sequence
     """Write beside the runs of a verification what was asked of them, so that it can be asked again."""
     document = {
         "format_version": FORMAT_VERSION,
-        "jobs": {
-            name: {
-                "folder": evidence.folder.name,
-                "repeats": evidence.repeats,
-                "noise_asked": evidence.noise_asked,
-                "trouble": dict(evidence.trouble),
-            }
-            for name, evidence in jobs.items()
-        },
+        "jobs": {name: _document(evidence) for name, evidence in jobs.items()},
         "cases": [asdict(question) for question in questions],
     }
     (top / QUESTIONS).write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+def _document(evidence: Evidence) -> dict[str, Any]:
+    document = {"folder": evidence.folder.name, "repeats": evidence.repeats, "noise_asked": evidence.noise_asked}
+    return document | {"trouble": dict(evidence.trouble)}
 
 
 def judge_folder(
@@ -60,34 +57,35 @@ def judge_folder(
         UsageError: the folder holds no runs, or not of that restore; or what is to be allowed is no cause.
         NotVerifiedError: the runs were recorded by a version that writes another format.
     """
-    if expect is not None and expect not in EXPECTABLE:
-        raise unknown("outcome to expect", expect, EXPECTABLE)
-    terms = Terms(tolerance, parse(allow))
+    terms = _terms(expect, tolerance, allow)
     top = Path(folder)
     top = top / RUNS if (top / RUNS / QUESTIONS).is_file() else top
     try:
         document = json.loads((top / QUESTIONS).read_text(encoding="utf-8"))
         check_format(document["format_version"])
         jobs = {
-            name: Evidence(top / each["folder"], each["trouble"], each["repeats"], each["noise_asked"])
-            for name, each in document["jobs"].items()
+            name: Evidence(top / facts["folder"], facts["trouble"], facts["repeats"], facts["noise_asked"])
+            for name, facts in document["jobs"].items()
         }
-        questions = [Question(**each) for each in document["cases"]]
+        questions = [Question(**facts) for facts in document["cases"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{folder} holds no runs of a verification ({type(error).__name__}: {error}). Name the folder that "
             "`ckptcheck verify --out` wrote."
         ) from error
     known = {question.restore for question in questions}
-    for each in restore:
-        if each not in known:
-            raise unknown("restore among these runs", each, known)
+    for name in restore:
+        if name not in known:
+            raise unknown("restore among these runs", name, known)
     wanted = [question for question in questions if not restore or question.restore in restore]
-    return report([judge(_expecting(question, expect), jobs[question.job], terms) for question in wanted])
+    wanted = [replace(question, expected=expect or question.expected) for question in wanted]
+    return report([judge(question, jobs[question.job], terms) for question in wanted])
 
 
-def _expecting(question: Question, expect: str | None) -> Question:
-    return question if expect is None else Question(question.job, question.restore, expect, question.boundary)
+def _terms(expect: str | None, tolerance: Tolerance, allow: Sequence[str]) -> Terms:
+    if expect is not None and expect not in EXPECTABLE:
+        raise unknown("outcome to expect", expect, EXPECTABLE)
+    return Terms(tolerance, parse(allow))
 
 
 def compare_runs(
@@ -110,9 +108,7 @@ def compare_runs(
         UsageError: a folder holds no run, or the control recorded no state at the step that the resumed run begins with.
         NotVerifiedError: a run was recorded by a version that writes another format.
     """
-    if expect not in EXPECTABLE:
-        raise unknown("outcome to expect", expect, EXPECTABLE)
-    terms = Terms(tolerance, parse(allow))
+    terms = _terms(expect, tolerance, allow)
     whole, come_back = (_read(Path(each)) for each in (control, resumed))
     if not come_back.steps:
         raise UsageError(f"The run in {resumed} recorded no step after its restore: there is nothing to compare.")
@@ -128,7 +124,6 @@ def compare_runs(
 
 
 def _check_lengths(control: Run, resumed: Run, boundary: int) -> None:
-    """Refuse runs that do not end at the same step."""
     ours, theirs = len([step for step in control.steps if step.number >= boundary]), len(resumed.steps)
     if not ours:
         raise UsageError(
@@ -147,14 +142,14 @@ def _listed(boundaries: Sequence[int]) -> str:
 
 def _read(folder: Path) -> Run:
     try:
-        found = read(folder)
+        run = read(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        what: Any = "it has no run.json, which is written when a run ends" if isinstance(error, OSError) else error
+        what = "it has no run.json, which is written when a run ends" if isinstance(error, OSError) else str(error)
         raise UsageError(f"{folder} holds no recorded run: {what}.") from error
-    if not found.facts.finished:
-        failure = found.facts.failure
-        told = f"{failure.type}: {failure.message}" if failure else "it stopped before its end"
-        raise UsageError(f"The run in {folder} did not finish ({told}): there is nothing to compare.")
-    if found.facts.role == "unsaved":
+    if not run.facts.finished:
+        failure = run.facts.failure
+        why = f"{failure.type}: {failure.message}" if failure else "it stopped before its end"
+        raise UsageError(f"The run in {folder} did not finish ({why}): there is nothing to compare.")
+    if run.facts.role == "unsaved":
         raise UsageError(f"The run in {folder} is a control that ended after its last boundary: there is nothing to compare.")
-    return found
+    return run

@@ -1,7 +1,4 @@
-"""The verdict as a value: what each case did, whether that was expected, and the same as JSON or as an assertion.
-
-pandas, which takes its time to import, is for those who ask for a table.
-"""
+"""The verdict as a value: what each case did, whether that was expected, and the same as JSON, tables or an assertion."""
 
 import json
 import math
@@ -10,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
-from ckptcheck.report import warnings
+from ckptcheck.report import tables, warnings
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import NOTHING, story
 
@@ -61,14 +58,12 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """Return the report as plain values: what `report.json` holds and `--json` prints."""
-        document: dict[str, Any] = finite(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "verdict": self.verdict,
-                "environment": dict(self.environment),
-                "cases": [case.document() for case in self.cases],
-            }
-        )
+        document: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "verdict": self.verdict,
+            "environment": dict(self.environment),
+            "cases": [finite(case.document()) for case in self.cases],
+        }
         return document
 
     def to_json(self) -> str:
@@ -81,20 +76,14 @@ class Report:
 
     def losses(self) -> "pd.DataFrame":
         """Return every training step after the boundary, of all cases, control beside resumed."""
-        from ckptcheck.report import tables
-
         return tables.losses(self.cases)
 
     def tensors(self) -> "pd.DataFrame":
         """Return every compared tensor, at boundary and end, of all cases, control beside resumed."""
-        from ckptcheck.report import tables
-
         return tables.tensors(self.cases)
 
     def evaluations(self) -> "pd.DataFrame":
         """Return every evaluation from the boundary on, of all cases, control beside resumed."""
-        from ckptcheck.report import tables
-
         return tables.evaluations(self.cases)
 
 

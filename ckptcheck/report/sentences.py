@@ -44,28 +44,23 @@ def some(names: Sequence[str], most: int = 4) -> str:
 def measured(comparison: Comparison) -> str:
     """Say in one sentence how much was compared and how much of it was equal."""
     boundary, steps, evaluation = comparison.boundary, comparison.steps, comparison.evaluation
-    evaluated = (
-        ""
-        if evaluation is None
-        else f" and the evaluation loss is {evaluation.resumed_loss:.6g} (control {evaluation.control_loss:.6g})"
-    )
+    evaluated = ""
+    if evaluation:
+        evaluated = f" and the evaluation loss is {evaluation.resumed_loss:.6g} (control {evaluation.control_loss:.6g})"
     rows: list[TensorComparison | StepComparison] = [*boundary, *steps]
     equal = "bit-equal" if all(row.identical == row.equal for row in rows) else "equal, within what is allowed"
-    tensors, losses = sum(row.equal for row in boundary), sum(row.equal for row in steps)
-    return (
-        f"At the boundary {tensors} of {len(boundary)} tensors are {equal}{evaluated}; after it {losses} of {len(steps)} "
-        f"training losses are {equal}."
-    )
+    tensors = f"{sum(row.equal for row in boundary)} of {len(boundary)} tensors are {equal}"
+    losses = f"{sum(row.equal for row in steps)} of {len(steps)} training losses are {equal}"
+    return f"At the boundary {tensors}{evaluated}; after it {losses}."
 
 
 def numbers(case: Case) -> tuple[str, str, str]:
     """Return the numbers of a case: tensors equal, evaluation losses, training losses equal; a dash where there are none."""
-    comparison = case.comparison
-    if comparison is None:
+    if case.comparison is None:
         return "–", "–", "–"
-    boundary, steps = comparison.boundary, comparison.steps
+    boundary, steps = case.comparison.boundary, case.comparison.steps
     tensors, losses = sum(row.equal for row in boundary), sum(row.equal for row in steps)
-    return f"{tensors}/{len(boundary)}", _evaluation(comparison), f"{losses}/{len(steps)}"
+    return f"{tensors}/{len(boundary)}", _evaluation(case.comparison), f"{losses}/{len(steps)}"
 
 
 def _evaluation(comparison: Comparison) -> str:

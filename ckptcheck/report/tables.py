@@ -1,28 +1,30 @@
-"""The tables of a report as data frames: the one place where rows leave the program as pandas has them."""
+"""The tables of a report as data frames: the one place where rows leave the program as pandas has them.
+
+pandas takes its time to import, so that is for those who ask for a table.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ckptcheck.comparison.comparison import Comparison, TensorComparison
 from ckptcheck.report.case import Case
 
-Rows = Iterable[Mapping[str, Any]]
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def losses(cases: Sequence[Case]) -> pd.DataFrame:
+def losses(cases: Sequence[Case]) -> "pd.DataFrame":
     """Return every training step after the boundary, control beside resumed."""
     return _stacked(cases, lambda comparison: map(asdict, comparison.steps))
 
 
-def evaluations(cases: Sequence[Case]) -> pd.DataFrame:
+def evaluations(cases: Sequence[Case]) -> "pd.DataFrame":
     """Return every evaluation from the boundary on, control beside resumed."""
     return _stacked(cases, lambda comparison: map(asdict, comparison.evaluations))
 
 
-def tensors(cases: Sequence[Case]) -> pd.DataFrame:
+def tensors(cases: Sequence[Case]) -> "pd.DataFrame":
     """Return every compared tensor, at boundary and end, control beside resumed."""
     return _stacked(cases, lambda comparison: map(_tensor, comparison.tensors))
 
@@ -38,12 +40,16 @@ def _tensor(row: TensorComparison) -> Mapping[str, Any]:
     return columns
 
 
-def _stacked(cases: Sequence[Case], rows_of: Callable[[Comparison], Rows]) -> pd.DataFrame:
+def _stacked(cases: Sequence[Case], rows_of: Callable[[Comparison], Iterable[Mapping[str, Any]]]) -> "pd.DataFrame":
+    import pandas as pd  # see above
+
     tables = []
     for case in cases:
-        rows = [] if case.comparison is None else list(rows_of(case.comparison))
+        rows = (
+            [{"job": case.job, "restore": case.restore, **row} for row in rows_of(case.comparison)] if case.comparison else []
+        )
         if rows:
-            tables.append(pd.DataFrame([{"job": case.job, "restore": case.restore, **row} for row in rows]))
+            tables.append(pd.DataFrame(rows))
     if not tables:
         return pd.DataFrame(columns=["job", "restore"])
     # A column that one case knows nothing of must not decide its type for the others; pandas 2 warns of that.

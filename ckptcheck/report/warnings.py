@@ -8,23 +8,15 @@ from ckptcheck.run.run import RECORDED
 
 
 def of_cases(cases: Sequence[Case]) -> list[str]:
-    """Return the warnings of all cases; what holds at every boundary is said once."""
-    warnings = dict.fromkeys(f"{case.job} × {case.restore}: {text}" for case in cases for text in _of_case(case))
-    return [*warnings, *(f"{text} is allowed, and nothing of that kind was found." for text in _not_needed(cases))]
+    """Return the warnings of all cases; what holds at every boundary, and what came about in no case, is said once."""
+    kinds = (_of_evaluation, _of_hash_seed, _of_names, _of_saving, _of_coverage)
+    texts = (f"{case.job} × {case.restore}: {text}" for case in cases for kind in kinds for text in kind(case))
+    return [*dict.fromkeys(texts), *(f"{text} is allowed, and nothing of that kind was found." for text in _not_needed(cases))]
 
 
 def _not_needed(cases: Sequence[Case]) -> list[str]:
-    """Return what is allowed and came about in no case."""
     compared = [case.not_needed for case in cases if case.comparison is not None]
-    return [text for text in (compared[0] if compared else ()) if all(text in each for each in compared)]
-
-
-def _of_case(case: Case) -> Iterator[str]:
-    yield from _of_evaluation(case)
-    yield from _of_hash_seed(case)
-    yield from _of_names(case)
-    yield from _of_saving(case)
-    yield from _of_coverage(case)
+    return [text for text in (compared[0] if compared else ()) if all(text in others for others in compared)]
 
 
 def _of_evaluation(case: Case) -> Iterator[str]:

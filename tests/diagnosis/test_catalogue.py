@@ -128,7 +128,7 @@ def test_the_first_remedy_that_fits_is_chosen() -> None:
         Remedy("Of a loop.", frameworks=("tf2",)),
         Remedy("Of all."),
     )
-    cause = replace(CAUSES["rounding"], remedies=(first, second, third))
+    cause = replace(CAUSES["rounding"], do=(first, second, third))
     assert remedy(cause, None, "tf2", "ema") == first.text
     assert remedy(cause, None, "tf2", "saver") == second.text
     assert remedy(cause, None, "tf1", "saver") == third.text

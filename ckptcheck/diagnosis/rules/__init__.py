@@ -5,13 +5,11 @@ them has explained the next ones do not see, so that consequences are not report
 function in the file of what it looks at, and an entry here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
-from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.diagnosis.findings import Findings
+from ckptcheck.diagnosis.findings import Rule as Rule
 from ckptcheck.diagnosis.rules import checkpoint, data, steps, tensors
-
-Rule = Callable[[Findings], Iterator[Diagnosis]]
 
 RULES: tuple[Rule, ...] = (
     checkpoint.nothing_restored,

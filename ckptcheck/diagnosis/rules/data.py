@@ -6,7 +6,7 @@ from ckptcheck.comparison import batch_order
 from ckptcheck.comparison.batch_order import DataPath
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.diagnosis.findings import Findings
+from ckptcheck.diagnosis.findings import Findings, off_by
 
 
 def batches(findings: Findings) -> Iterator[Diagnosis]:
@@ -31,9 +31,7 @@ def batches(findings: Findings) -> Iterator[Diagnosis]:
 def _off(path: DataPath) -> str:
     assert path.source is not None
     assert path.step is not None
-    steps = path.source - path.step
-    one = "step is" if abs(steps) == 1 else "steps are"
-    return f"{steps} {one} left out" if steps > 0 else f"{-steps} {one} read again"
+    return off_by(path.source - path.step, "read again")
 
 
 def _order(path: DataPath, epoch: int) -> str:
@@ -43,27 +41,22 @@ def _order(path: DataPath, epoch: int) -> str:
 
 
 def _process_generators(findings: Findings) -> str:
-    """Say which global generators are in another state: they may be what decides."""
     names = findings.comparison.generators
-    return (
-        f". The control draws from {' and '.join(names)}, whose state is in no checkpoint and another one here"
-        if names
-        else ""
-    )
+    whose = f"The control draws from {' and '.join(names)}, whose state is in no checkpoint and another one here"
+    return f". {whose}" if names else ""
 
 
 def draws(findings: Findings) -> Iterator[Diagnosis]:
     """Other random numbers, of generators that are no state that one could see."""
     if findings.has("generators-restarted", "generators-reseeded") or findings.nothing_left:
         return
-    paths = findings.comparison.draws
-    other = [path for path in paths if path.what not in (batch_order.SAME, batch_order.BY_STEP)]
+    total = len(findings.comparison.draws)
+    other = [path for path in findings.comparison.draws if path.what not in (batch_order.SAME, batch_order.BY_STEP)]
     restarted = [path for path in other if path.source is not None]
     reseeded = [path for path in other if path.source is None]
     if restarted:
-        path = restarted[0]
-        where = f"drew at step {path.step} what the control drew at step {path.source}"
-        yield diagnosis("generators-restarted", count=len(restarted), total=len(paths), where=where)
+        where = f"drew at step {restarted[0].step} what the control drew at step {restarted[0].source}"
+        yield diagnosis("generators-restarted", count=len(restarted), total=total, where=where)
     if reseeded:
         where = f"drew at step {reseeded[0].step} what the control never draws"
-        yield diagnosis("generators-reseeded", count=len(reseeded), total=len(paths), where=where)
+        yield diagnosis("generators-reseeded", count=len(reseeded), total=total, where=where)

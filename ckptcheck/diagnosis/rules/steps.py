@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from ckptcheck.comparison.comparison import Comparison, EvaluationComparison, StepComparison, TensorComparison
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import NEVER, Diagnosis, Start
-from ckptcheck.diagnosis.findings import Findings, as_number, both_values, by_stage, counted_off, names
+from ckptcheck.diagnosis.findings import Findings, as_number, attributes, both_values, by_stage, counted_off, names, off_by
 from ckptcheck.kinds import Kind
 
 # Kinds that training in another mode leaves where they are.
@@ -32,7 +33,7 @@ def first(findings: Findings) -> Iterator[Diagnosis]:
     control, resumed = findings.comparison.first_step
     follows = resumed is not None and _lost_by(findings, resumed - control)
     if control != resumed and not follows and not findings.nothing_left:
-        what = "no step was made" if resumed is None else _again(control, resumed)
+        what = "no step was made" if resumed is None else off_by(resumed - control, "made again")
         yield diagnosis("wrong-first-step", control=control, resumed=resumed, what=what)
 
 
@@ -43,12 +44,6 @@ def _lost_by(findings: Findings, steps: int) -> bool:
     return any(counted_off(row) in (None, steps) for row in counters)
 
 
-def _again(control: int, resumed: int) -> str:
-    count = abs(control - resumed)
-    steps = "1 step is" if count == 1 else f"{count} steps are"
-    return f"{steps} made again" if resumed < control else f"{steps} left out"
-
-
 def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
     """Another learning rate, where it does not follow from a counter that was lost.
 
@@ -57,14 +52,9 @@ def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
     step = next((step for step in findings.comparison.steps if not step.rate_equal), None)
     if step is None or findings.nothing_left or _follows_counter(findings) or findings.has("python-state-lost"):
         return
-    yield diagnosis(
-        "learning-rate-differs",
-        names(_holding_the_rate(findings)),
-        control=step.control_rate,
-        resumed=step.resumed_rate,
-        step=step.control_step,
-        beside=_beside(findings),
-    )
+    rates: dict[str, Any] = {"control": step.control_rate, "resumed": step.resumed_rate}
+    holding = names(_holding_the_rate(findings))
+    yield diagnosis("learning-rate-differs", holding, **rates, step=step.control_step, beside=_beside(findings))
 
 
 def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
@@ -114,11 +104,9 @@ def mode(findings: Findings) -> Iterator[Diagnosis]:
     no_rate = any(step.resumed_rate == 0 for step in findings.comparison.steps)
     if not still or findings.nothing_left or no_rate or findings.has("loss-scale-lost", "accumulators-lost"):
         return
-    what = (
-        "layers are frozen (trainable=False), or their update is not run"
-        if any(row.kind is Kind.WEIGHT for row in still)
-        else "the model is in evaluation mode (training=False), or their update is not run"
-    )
+    frozen = any(row.kind is Kind.WEIGHT for row in still)
+    why = "layers are frozen (trainable=False)" if frozen else "the model is in evaluation mode (training=False)"
+    what = f"{why}, or their update is not run"
     yield diagnosis("mode-differs", names(still), count=len(still), total=len(rows), what=what)
 
 
@@ -137,29 +125,24 @@ def statistics_restarted(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _beside(findings: Findings) -> str:
-    attributes = list(findings.comparison.attributes.items())[:3]
-    values = [f"{name} is {resumed:g}, the control's {control:g}" for name, (control, resumed) in attributes]
+    values = attributes(findings.comparison)[:3]
     return f" ({'; '.join(values)})" if values else ""
 
 
 def too_early(findings: Findings) -> Iterator[Diagnosis]:
     """A loss that is another one before anything that was found can have made it so."""
-    if not findings.found or findings.nothing_left:
-        return
     difference = first_difference(findings.comparison, findings.earliest)
-    if difference is not None:
+    if findings.found and not findings.nothing_left and difference is not None:
         example = f"the {difference}, and nothing that was found begins so early{_hints(findings)}"
         yield diagnosis("unexplained", example=example)
 
 
 def beyond(comparison: Comparison, start: Start, loss_within: float) -> Iterator[Diagnosis]:
     """Differences that what is accepted cannot have made: it starts to act later, or moves no loss so far."""
-    difference = first_difference(comparison, start, loss_within)
+    difference, parted = first_difference(comparison, start, loss_within), _parted(comparison)
     if difference is not None:
         yield diagnosis("unexplained", example=f"what is allowed does not reach so far, but the {difference}")
-        return
-    parted = [row.name for row in comparison.final if not row.equal]
-    if parted and start == NEVER:
+    elif parted and start == NEVER:
         example = f"what is allowed does not reach so far, but {len(parted)} tensors of the final state are others"
         yield diagnosis("unexplained", parted, example=example)
 
@@ -169,15 +152,17 @@ def unexplained(findings: Findings) -> Iterator[Diagnosis]:
     comparison = findings.comparison
     if comparison.equal or findings.found:
         return
-    hints = _hints(findings)
-    difference = first_difference(comparison, NEVER)
+    difference, parted, hints = first_difference(comparison, NEVER), _parted(comparison), _hints(findings)
     if difference is not None:
         example = f"every tensor, batch and learning rate before it is equal, but the {difference}{hints}"
         yield diagnosis("unexplained", example=example)
-        return
-    parted = [row.name for row in comparison.final if not row.equal]
-    example = f"all losses are equal, but {len(parted)} tensors of the final state are not{hints}"
-    yield diagnosis("unexplained", parted, example=example)
+    else:
+        example = f"all losses are equal, but {len(parted)} tensors of the final state are not{hints}"
+        yield diagnosis("unexplained", parted, example=example)
+
+
+def _parted(comparison: Comparison) -> list[str]:
+    return names(row for row in comparison.final if not row.equal)
 
 
 def first_difference(comparison: Comparison, start: Start, loss_within: float = math.inf) -> str | None:

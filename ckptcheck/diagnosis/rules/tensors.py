@@ -1,17 +1,16 @@
 """Tensors at the boundary, by kind and by what they equal instead."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from ckptcheck.comparison.comparison import TensorComparison
 from ckptcheck.comparison.value_origin import ANEW, FACTOR, FRESH, INITIAL, NARROWER, ROUNDING, TENSOR, ZERO
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis, Stage
-from ckptcheck.diagnosis.findings import Findings, both_values, by_stage, names
+from ckptcheck.diagnosis.findings import Findings, Rule, both_values, by_stage, names, some
 from ckptcheck.kinds import Kind
 
-Rule = Callable[[Findings], Iterator[Diagnosis]]
 Rows = Sequence[TensorComparison]
 
 # What a value that is the new process's own is called, by what it equals.
@@ -153,35 +152,26 @@ def rounding(findings: Findings) -> Iterator[Diagnosis]:
 def loss_scale(findings: Findings) -> Iterator[Diagnosis]:
     """The loss scale, whatever it is instead."""
     for stage, rows in by_stage(findings.open_of(Kind.LOSS_SCALE)):
-        yield diagnosis("loss-scale-lost", names(rows), stage, example=_values(rows))
+        yield diagnosis("loss-scale-lost", names(rows), stage, example=some(list(map(both_values, rows)), 3))
 
 
 def python_state(findings: Findings) -> Iterator[Diagnosis]:
     """What objects of the program remember, whatever it is instead: they are no part of a checkpoint."""
     rows = findings.open_of(Kind.PYTHON)
     if rows:
-        yield diagnosis("python-state-lost", names(rows), example=_values(rows))
-
-
-def _values(rows: Rows) -> str:
-    """Say what the first tensors are in both runs."""
-    return "; ".join(map(both_values, rows[:3])) + (f"; and {len(rows) - 3} more" if len(rows) > 3 else "")
+        yield diagnosis("python-state-lost", names(rows), example=some(list(map(both_values, rows)), 3))
 
 
 def generators(findings: Findings) -> Iterator[Diagnosis]:
     """Random generators in another state: their first one, or one that nobody has had."""
     rows, total = findings.open_of(Kind.RNG), len(findings.of_kind(Kind.RNG))
     restarted = _equal_to(INITIAL, rows)
-    for cause, where, group in (
-        ("generators-restarted", "are where they began", restarted),
-        (
-            "generators-reseeded",
-            "are in a state that is none of the control's at its saves",
-            [row for row in rows if row not in restarted],
-        ),
-    ):
-        for stage, lost in by_stage(group):
-            yield diagnosis(cause, names(lost), stage, count=len(lost), total=total, where=where)
+    for stage, lost in by_stage(restarted):
+        where = "are where they began"
+        yield diagnosis("generators-restarted", names(lost), stage, count=len(lost), total=total, where=where)
+    for stage, lost in by_stage([row for row in rows if row not in restarted]):
+        where = "are in a state that is none of the control's at its saves"
+        yield diagnosis("generators-reseeded", names(lost), stage, count=len(lost), total=total, where=where)
 
 
 def leftover(findings: Findings) -> Iterator[Diagnosis]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ckptcheck.arrays import Array
 from ckptcheck.diagnosis.cause import Stage
-from ckptcheck.diagnosis.rules import tensors
+from ckptcheck.diagnosis.rules import Rule, tensors
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Run
@@ -60,7 +60,7 @@ def not_asked(pair: Pair, name: str) -> Pair:
     return Pair(pair.control, changed(pair.resumed, asked={each: each for each in pair.control.boundary if each != name}))
 
 
-def lost(name: str, rule: tensors.Rule, cause: str, sentence: str, value: Array) -> Fault:
+def lost(name: str, rule: Rule, cause: str, sentence: str, value: Array) -> Fault:
     """Return the fault of one tensor that was saved and asked for, and has a value of its process's own all the same."""
     at_initial = {name: FULLY.initial[name]}
     return Fault(
