@@ -13,7 +13,7 @@ FIRST = "python -m ckptcheck verify"
 RUN_BY_CI = {
     f"pip install -e . && {FIRST}",
     "pip install -e '.[test]' && python -m pytest",
-    "ruff check . && ruff format --check . && mypy",
+    "ruff check . && ruff format --check . && mypy && lint-imports",
     "python -m tests.defects",
     "python -m tests.damage",
 }

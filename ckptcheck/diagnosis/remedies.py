@@ -10,5 +10,5 @@ from ckptcheck.job.loading import load
 @cache
 def remedies_of(cause: str) -> tuple[Remedy, ...]:
     """Return what frameworks say should be done about a cause; the first that fits is meant."""
-    declared = [load(framework.remedies) for framework in frameworks()]
+    declared = [load(framework.remedies) for framework in frameworks() if framework.remedies]
     return tuple(remedy for by_cause in declared for remedy in by_cause.get(cause, ()))

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ckptcheck.errors import UsageError
 from ckptcheck.job.loading import load
 from ckptcheck.job.shipped import shipped
 
@@ -26,9 +27,9 @@ class Framework:
     packages: Sequence[str]  # those whose versions decide numbers
     switches: Sequence[str]  # the environment variables that do
     module: str  # what all of it loads: a fork server imports it once, and the source of a job that needs it says its name
-    op_determinism: str  # names a function: is it on?
-    state_of: str  # names a function: the live state of objects of the framework
-    remedies: str  # names a mapping: what to do about causes of the catalogue
+    op_determinism: str | None = None  # names a function: is it on?
+    state_of: str | None = None  # names a function: the live state of objects of the framework
+    remedies: str | None = None  # names a mapping: what to do about causes of the catalogue
 
     @property
     def is_loaded(self) -> bool:
@@ -68,11 +69,17 @@ def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
 
 def has_deterministic_ops() -> bool:
     """Return whether a framework of this process was told to compute the same result each time."""
-    return any(load(framework.op_determinism)() for framework in frameworks() if framework.is_loaded)
+    return any(load(each.op_determinism)() for each in frameworks() if each.is_loaded and each.op_determinism)
 
 
 def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:
-    """Return the function that gives the live state of objects: that of the framework that is loaded, else of the first."""
-    framework = next((framework for framework in frameworks() if framework.is_loaded), frameworks()[0])
-    function: Callable[[Sequence[Any]], Mapping[str, Any]] = load(framework.state_of)
-    return function
+    """Return the function that gives the live state of objects: that of the framework that is loaded.
+
+    Raises:
+        UsageError: none is whose objects they could be.
+    """
+    for framework in frameworks():
+        if framework.is_loaded and framework.state_of:
+            function: Callable[[Sequence[Any]], Mapping[str, Any]] = load(framework.state_of)
+            return function
+    raise UsageError("No framework is loaded whose objects could be the state: give a function that returns arrays by name.")

@@ -113,7 +113,7 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
     pair = Pair(
         control,
         resumed,
-        experiments={name: run for name, run in tried.items() if run is not None and run.facts.failure is None},
+        experiments={name: run for name, run in tried.items() if run is not None and run.facts.finished},
         noise=noise,
         noise_trouble=noise_trouble,
         noise_asked=evidence.noise_asked,

@@ -80,7 +80,7 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
         resumed=pair.resumed,
         comparison=verdict.comparison,
         digests=_digests(pair) if compared else {},
-        not_covered=() if verdict.outcome == REFUSED else _not_covered(pair.control, pair.resumed),
+        not_covered=() if verdict.outcome == REFUSED else _not_covered(pair.control, pair.resumed, verdict.comparison),
         unevaluated=pair.unevaluated is not None,
         noise=pair.noise if compared else None,
         allowed=verdict.accepted,
@@ -206,15 +206,18 @@ def _saving(pair: Pair) -> list[Diagnosis]:
     return [diagnosis("saving-changes-the-run", first=first)]
 
 
-def _not_covered(control: Run, resumed: Run) -> tuple[str, ...]:
+def _not_covered(control: Run, resumed: Run, comparison: Comparison | None) -> tuple[str, ...]:
     """Return the state tensors that the restore does not ask for, and that so keep their initial values."""
     asked = resumed.facts.asked
     if asked is None:
         return ()
+    renamed = comparison.renamed if comparison else {}
     return tuple(
         name
         for name, tensor in control.boundary.items()
-        if name not in asked and tensor.kind not in _SET_BY_THE_PROGRAM and not _is_idle_generator(name, control)
+        if renamed.get(name, name) not in asked
+        and tensor.kind not in _SET_BY_THE_PROGRAM
+        and not _is_idle_generator(name, control)
     )
 
 

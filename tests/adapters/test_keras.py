@@ -27,7 +27,7 @@ ALL = [*FINE, "Attention", "SecondModel", "NoSuchWay", *(name.partition(" ")[0] 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return verify([f"{JOBS}:{name}" for name in ALL])
+    return verify([f"{JOBS}:{name}" for name in ALL], unsaved=False)
 
 
 @pytest.fixture(scope="module")

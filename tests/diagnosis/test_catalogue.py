@@ -144,7 +144,7 @@ def test_a_remedy_of_a_framework_comes_before_the_catalogues() -> None:
 
 def test_frameworks_speak_of_causes_that_exist() -> None:
     for framework in frameworks():
-        declared = load(framework.remedies)
+        declared = load(str(framework.remedies))
         assert set(declared) <= set(CAUSES)
         meant = [each for remedies in declared.values() for each in remedies]
         assert {name for each in meant for name in each.frameworks} <= set(framework.styles)

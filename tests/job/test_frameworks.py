@@ -68,7 +68,13 @@ def test_determinism_is_seen_where_the_framework_is_loaded() -> None:
 
 
 def test_the_state_of_objects_is_the_frameworks() -> None:
-    assert known.state_of().__module__ == "ckptcheck.adapters.tensorflow.variables"
+    code = "from ckptcheck.job.frameworks import state_of; print(state_of().__module__)"
+    assert told(f"import tensorflow; {code}") == "ckptcheck.adapters.tensorflow.variables"
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert raised.value.stderr.endswith(
+        "No framework is loaded whose objects could be the state: give a function that returns arrays by name.\n"
+    )
 
 
 @pytest.mark.parametrize(

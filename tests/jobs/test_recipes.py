@@ -47,13 +47,9 @@ LOST: Mapping[str, list[tuple[str, str | None]]] = {
     "tf2/generator × without-generator": [("generators-restarted", OMITTED)],
     "tf2/dropout × without-seed": [("generators-restarted", OMITTED)],
 }
-# The card of Keras takes minutes: `python -m pytest -m cards` runs what needs it, as .ci/run does.
-keras = pytest.mark.cards
-CASES = [
-    pytest.param(f"{recipe.name} × {restore}", marks=[keras] if recipe.name.startswith("keras/") else [])
-    for recipe in REGISTRY.recipes.values()
-    for restore in recipe.expected
-]
+# The cards take minutes: `python -m pytest -m cards` runs what needs them, as .ci/run does.
+needs_cards = pytest.mark.cards
+CASES = [f"{recipe.name} × {restore}" for recipe in REGISTRY.recipes.values() for restore in recipe.expected]
 
 
 class Cards(dict[str, Report]):
@@ -85,12 +81,14 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Cards:
     return Cards(tmp_path_factory.mktemp("suites"))
 
 
-@pytest.mark.parametrize("suite", ["tf2", pytest.param("keras", marks=keras)])
+@needs_cards
+@pytest.mark.parametrize("suite", ["tf2", "keras"])
 def test_the_cards_are_what_they_promise(suite: str, cards: Cards) -> None:
     assert cards[suite].verdict == "pass"
     assert sum(len(recipe) for recipe in SUITES.values()) >= 16
 
 
+@needs_cards
 @pytest.mark.parametrize("name", CASES)
 def test_outcome_cause_and_stage(name: str, cards: Cards) -> None:
     case = cards.case(name)
@@ -104,7 +102,7 @@ def test_outcome_cause_and_stage(name: str, cards: Cards) -> None:
         assert len(case.comparison.boundary) > 20
 
 
-@keras
+@needs_cards
 def test_both_replicas_are_looked_at(cards: Cards) -> None:
     rows = at_boundary(cards.case("keras/two-replicas × checkpoint"))
     means = [rows[f"batch_normalization/moving_mean, replica {number}"] for number in (0, 1)]
@@ -115,7 +113,7 @@ def test_both_replicas_are_looked_at(cards: Cards) -> None:
     assert len({row.control_norm for name, row in shared.items() if name.startswith("batch_normalization/moving_mean")}) == 1
 
 
-@keras
+@needs_cards
 def test_batches_are_known_by_their_bytes(cards: Cards) -> None:
     (found,) = cards.case("keras/tf-data × backup").diagnoses
     assert found.sentence == ("From step 16 on the resumed run reads the batches of epoch 0, step 0 of the control for one.")
@@ -123,6 +121,7 @@ def test_batches_are_known_by_their_bytes(cards: Cards) -> None:
     assert all(row.equal for row in rows.values() if row.kind is not Kind.METRIC)
 
 
+@needs_cards
 def test_what_comes_to_be_in_the_first_step_is_compared_after_it(cards: Cards) -> None:
     late = [row for row in at_boundary(cards.case("tf2/loop × all")).values() if row.late]
     assert {row.kind for row in late} == {Kind.SLOT}
@@ -130,7 +129,7 @@ def test_what_comes_to_be_in_the_first_step_is_compared_after_it(cards: Cards) -
     assert all(row.equal for row in late)
 
 
-@keras
+@needs_cards
 def test_remedies_are_those_of_the_framework(cards: Cards) -> None:
     for suite in SUITES:
         for case in cards[suite].cases:

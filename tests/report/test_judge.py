@@ -347,7 +347,6 @@ def test_what_the_restore_does_not_cover() -> None:
     assert judge_pair(QUESTION, Pair(several, changed(run, asked=None))).not_covered == ()
 
 
-@pytest.mark.xfail(strict=True, reason="the names that the resumed run has are looked up among the control's")
 def test_what_has_another_name_is_covered_all_the_same() -> None:
     judged = case(renamed(RESUMED, {"w": "v"}))
     assert (judged.outcome, judged.not_covered) == ("recovered", ())

@@ -161,6 +161,7 @@ def tracked(folder: Path) -> Checkpoint:
     """Save what people save: a model with batch norm and Dropout (whose seed TensorFlow leaves out), an optimizer with averages, a step, batches, a list."""
     keras.utils.set_random_seed(0)
     layers = [keras.layers.Dense(3, name="hidden"), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    keras.utils.clear_session()  # layers are numbered by process
     model = keras.Sequential([keras.Input((2,)), *layers])
     optimizer = keras.optimizers.Adam(use_ema=True)
     optimizer.build(model.trainable_variables)
