@@ -87,7 +87,7 @@ def test_what_several_cases_look_at_is_read_once(folder: Path) -> None:
 
 def test_experiments(folder: Path) -> None:
     record(resumed_of(folder, "all", BOUNDARY, trial=SAME_HASH), RESUMED)
-    failed = changed(RESUMED, failure=Failure("train", "ValueError", "…"))
+    failed = changed(RESUMED, failure=Failure("train", "ValueError", "…"), finished=False)
     record(resumed_of(folder, "all", BOUNDARY, trial=REMEMBERED), failed)
     assert list(pair(Evidence(folder, {})).experiments) == [SAME_HASH]
     lost = resumed_of(folder, "all", BOUNDARY, trial=SAME_HASH).name
