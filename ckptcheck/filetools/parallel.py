@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from ckptcheck.cores import cores
@@ -18,6 +18,8 @@ MOST = 4
 TASK = 1 << 20
 # How many tasks a thread may be ahead of what has been yielded.
 AHEAD = 4
+# Seconds. A signal that comes right before a wait for a lock is heard only when that ends, so no wait is without an end.
+LONGEST_WAIT = 0.2
 
 
 def over(
@@ -38,15 +40,21 @@ def over(
             for task in _tasks(items, size):
                 waiting.append(pool.submit(lambda task: [(item, work(item)) for item in task], task))
                 if len(waiting) > AHEAD * threads:
-                    yield from waiting.popleft().result()
+                    yield from _result(waiting.popleft())
             while waiting:
-                yield from waiting.popleft().result()
+                yield from _result(waiting.popleft())
         except BaseException:
             progress.stop()
             raise
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _result(future: Future[Result]) -> Result:
+    while not future.done():
+        wait([future], LONGEST_WAIT)
+    return future.result()
 
 
 def _tasks(items: Sequence[Item], size: Callable[[Item], int]) -> Iterator[list[Item]]:

@@ -137,6 +137,7 @@ def test_remedies_are_those_of_the_framework(cards: Cards) -> None:
     assert "model.optimizer.build(model.trainable_variables)" in cards.case("keras/plain × weights").diagnoses[0].remedy
 
 
+@needs_cards
 def test_the_readme_has_the_card(cards: Cards) -> None:
     readme = (ROOT / "README.md").read_text()
     for recipe in REGISTRY.recipes.values():
