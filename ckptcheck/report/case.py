@@ -145,11 +145,15 @@ def _counts(comparison: Comparison | None) -> dict[str, Any]:
             step.batch_equal for step in steps if step.control_batch is not None or step.resumed_batch is not None
         ),
         "learning_rate": _share(
-            step.rate_equal for step in steps if step.control_rate is not None or step.resumed_rate is not None
+            step.rate_equal for step in steps if _is_shown(step.control_rate) or _is_shown(step.resumed_rate)
         ),
         "eval_loss": {"control": evaluations[0].control_loss, "resumed": evaluations[0].resumed_loss} if evaluations else None,
         "evaluations": _share(row.equal for row in evaluations),
     }
+
+
+def _is_shown(rate: float | None) -> bool:
+    return rate is not None and not math.isnan(rate)
 
 
 def _share(equal: Iterable[bool]) -> dict[str, Any]:

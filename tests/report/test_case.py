@@ -193,9 +193,10 @@ def test_what_is_counted(changes: dict[str, Any], part: str, numbers: dict[str, 
 
 
 def test_what_neither_run_shows_is_not_counted() -> None:
-    silent = changed(CONTROL, batches=dict.fromkeys(range(8)), rates=dict.fromkeys(range(8)))
-    document = case(resumed(silent), control=silent).document()
-    assert document["batches"] == document["learning_rate"] == {"compared": 0, "equal": 0}
+    for no_rate in (None, math.nan):
+        silent = changed(CONTROL, batches=dict.fromkeys(range(8)), rates=dict.fromkeys(range(8), no_rate))
+        document = case(resumed(silent), control=silent).document()
+        assert document["batches"] == document["learning_rate"] == {"compared": 0, "equal": 0}
 
 
 @pytest.mark.parametrize(
