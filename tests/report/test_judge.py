@@ -352,6 +352,12 @@ def test_what_has_another_name_is_covered_all_the_same() -> None:
     assert (judged.outcome, judged.not_covered) == ("recovered", ())
 
 
+def test_a_restore_may_call_what_has_another_name_as_the_control_does() -> None:
+    asked = dict(RESUMED.facts.asked or {})
+    judged = case(changed(renamed(RESUMED, {"w": "v"}), asked=asked))
+    assert (judged.outcome, judged.not_covered) == ("recovered", ())
+
+
 def test_a_refused_restore_covers_nothing() -> None:
     judged = case(changed(RESUMED, failure=Failure("restore", "ValueError", "…"), asked={}))
     assert (judged.outcome, judged.not_covered) == ("refused", ())
