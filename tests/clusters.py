@@ -1,8 +1,10 @@
 """A Dask cluster on this machine."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -17,7 +19,9 @@ def local_cluster(workers: int = 2) -> Iterator[Any]:
     distributed = pytest.importorskip("distributed")
     import dask  # an extra
 
-    with dask.config.set(PATIENT):
+    # Before Dask starts its workers it sets OMP_NUM_THREADS and the like, in this process, too, and leaves them set: later runs
+    # of the same process would have another environment than a user's.
+    with dask.config.set(PATIENT), mock.patch.dict(os.environ):
         named = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
         with distributed.LocalCluster(n_workers=workers, **named) as cluster:
             yield cluster
