@@ -88,3 +88,14 @@ def may_be_nan(dtype: np.dtype[Any]) -> bool:
 def as_float(value: Array) -> Array:
     """Return an array's elements in one row, as float64; complex ones as they are."""
     return (value if value.dtype.kind == "c" else value.astype(np.float64)).reshape(-1)
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    """Return the dtype of that name, those of ml_dtypes included."""
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes  # bfloat16 and the float8s, known to NumPy only through this package, which takes its time
+
+        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return dtype

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.diagnosis.allowances import Terms, parse
-from ckptcheck.job.options import shown
+from ckptcheck.job.options import as_texts
 from ckptcheck.job.plan import Request, Settings, named, places, plan
 from ckptcheck.job.schedule import Boundaries
 from ckptcheck.report.case import Case
@@ -84,9 +84,8 @@ def verify(
         UsageError: the request is wrong; the text says which part.
         NotVerifiedError: the framework cannot be imported, a dataset cannot be had, or the executor cannot be reached.
     """
-    texts = {name: value if isinstance(value, str) else shown(value) for name, value in (options or {}).items()}
     requests = plan(named(job, suite), named(restore), expect)
-    settings = Settings(texts, steps, places(boundary, boundaries), repeat, unsaved, timeout)
+    settings = Settings(as_texts(options), steps, places(boundary, boundaries), repeat, unsaved, timeout)
     settings.check(dict.fromkeys(request.job for request in requests))
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     with _kept_or_temporary(folder) as top, opened(executor) as place:

@@ -98,6 +98,7 @@ def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
     """Return the folder with the runs of a job; run them if no other test has."""
     from filelock import FileLock
 
+    from ckptcheck.job.loading import is_own
     from ckptcheck.job.shipped import shipped
     from ckptcheck.pipeline import verify
     from ckptcheck.report.rejudge import QUESTIONS
@@ -110,6 +111,6 @@ def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
     top.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / QUESTIONS).is_file():
-            every_restore = None if ":" in job else list(shipped(job).expected)
+            every_restore = None if is_own(job) else list(shipped(job).expected)
             verify(job, every_restore, folder=folder, **asked)
     return folder

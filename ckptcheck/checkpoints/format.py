@@ -57,7 +57,7 @@ class Format:
         yield checkpoint
 
     def open_to_check(self, checkpoint: Path) -> tuple[Checkpoint, DamagedError | None]:
-        """Open a checkpoint even if what names its tensors is damaged, with that error; verify what else nobody reads."""
+        """Open a checkpoint even if the names of its tensors are damaged; return that error, too, and check unread bytes."""
         return self.open(checkpoint), None
 
     def is_temporary(self, path: Path) -> bool:

@@ -58,7 +58,7 @@ def joined(first: int, second: int, size: int) -> int:
 
 
 class File:
-    """A file that is open for reading at any place; closed when nobody holds it any more."""
+    """A file that is open for reading at any place; closed when it is no longer used."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -12,7 +12,7 @@ from ckptcheck.report.html import require
 
 @contextmanager
 def interruptible(sentence: str) -> Iterator[None]:
-    """Say what became of the work when somebody presses Ctrl-C."""
+    """Say what became of the work after Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """Two runs become one comparison.
 
 Identical means identical bit for bit: dtype, shape and every byte. 0.0 and -0.0 differ. NaN equals NaN only on request.
-Equal means the same, unless somebody asked for a tolerance, or the job was found not to reproduce itself.
+Equal means identical, unless a tolerance was asked for or the job does not reproduce itself.
 """
 
 import math
@@ -182,7 +182,7 @@ def _moves(name: str, run: Run) -> bool:
 
 
 def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:
-    """Return whether a tensor can show that the restore did something: whether it was another one before.
+    """Return whether a tensor can show that the restore did something: whether its value differed before.
 
     One that did not exist before cannot have had the control's value but by the restore, if that is not its initial one; of
     one that neither process began with, a value that no initialiser gives says as much.

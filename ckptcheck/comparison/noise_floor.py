@@ -32,7 +32,7 @@ class NoiseFloor:
     used other hyperparameters at some step; `rates` is how far their learning rates are apart.
     `losses` is how far training losses are apart at each step after the boundary or before it, `evaluations` the same of
     evaluation losses by steps done. `step_varies`, `evaluation_varies`: whether a training loss, an evaluation loss, is
-    another one even if it is computed from the same state.
+    different even if it is computed from the same state.
     """
 
     repeats: int

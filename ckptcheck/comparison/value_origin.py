@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ckptcheck.arrays import Array, as_float, is_inexact, is_telling, same
+from ckptcheck.arrays import Array, as_float, dtype_of, is_inexact, is_telling, same
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.digests import digest
@@ -123,22 +123,13 @@ def _arithmetic(control: Array, resumed: Array) -> Iterator[Origin]:
 
 def _is_rounded_to(narrower: str, control: Array, resumed: Array) -> bool:
     """Return whether the resumed value is one of the narrower dtype, and next to the control's."""
-    dtype = _dtype(narrower)
+    dtype = dtype_of(narrower)
     with np.errstate(over="ignore", invalid="ignore"):
         if not same(resumed.astype(dtype).astype(resumed.dtype), resumed):
             return False
         left, right = as_float(control), as_float(resumed)
         allowed = _resolution(dtype) * np.abs(left) + _smallest(dtype)
         return bool((np.abs(left - right) <= allowed).all())
-
-
-def _dtype(name: str) -> np.dtype[Any]:
-    if name == "bfloat16":
-        import ml_dtypes  # comes with TensorFlow
-
-        name = ml_dtypes.bfloat16
-    dtype: np.dtype[Any] = np.dtype(name)
-    return dtype
 
 
 def _resolution(dtype: np.dtype[Any]) -> float:

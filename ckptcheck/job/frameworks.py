@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.errors import UsageError
-from ckptcheck.job.loading import load
+from ckptcheck.job.loading import is_own, load
 from ckptcheck.job.shipped import shipped
 
 
@@ -38,7 +38,7 @@ class Framework:
 
     def is_needed_by(self, job: str) -> bool:
         """Return whether a job seems to need it. A user's own file says its name; a module may, where it is installed."""
-        if ":" not in job:
+        if not is_own(job):
             return shipped(job).framework == self.name
         place = job.rpartition(":")[0]
         if place.endswith(".py"):

@@ -11,6 +11,11 @@ import numpy as np
 from ckptcheck.errors import UsageError
 
 
+def is_own(job: str) -> bool:
+    """Return whether a job is a user's own, named by its module or its file."""
+    return ":" in job
+
+
 def load(target: str) -> Any:
     """Import what `target` names, or raise `UsageError` where it has no name, or something of it is not there."""
     place, _, name = target.rpartition(":")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from ckptcheck.errors import UsageError, unknown
@@ -38,3 +39,14 @@ def parse(kind: type[Any], job: str, given: Mapping[str, str]) -> Any:
 def shown(value: Any) -> str:
     """Write an option's value as `--set` takes it."""
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+def as_texts(options: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return option values as the command line takes them."""
+    return {name: value if isinstance(value, str) else shown(value) for name, value in (options or {}).items()}
+
+
+def absolute(options: Mapping[str, str]) -> dict[str, str]:
+    """Return options with the path of a dataset that any process understands, wherever it runs."""
+    dataset = options.get("dataset", "")
+    return {**options, "dataset": str(Path(dataset).resolve())} if dataset.endswith(".npz") else dict(options)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ckptcheck.errors import UsageError, unknown
+from ckptcheck.job.loading import is_own
 from ckptcheck.job.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
 from ckptcheck.job.shipped import recipes, registry, shipped
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
@@ -46,11 +47,6 @@ class Settings:
             raise UsageError(f"The timeout must be above 0 seconds, not {self.timeout:g}.")
         if self.repeats is not None and self.repeats < 0:
             raise UsageError(f"A control is repeated 0 times or more, not {self.repeats}.")
-
-
-def is_own(job: str) -> bool:
-    """Return whether a job is a user's own, named by its module or its file."""
-    return ":" in job
 
 
 def plan(jobs: Sequence[str], restores: Sequence[str], expect: str | None) -> list[Request]:

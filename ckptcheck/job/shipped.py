@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from ckptcheck.errors import unknown
-from ckptcheck.job.loading import check, load
+from ckptcheck.job.loading import check, is_own, load
 from ckptcheck.job.options import parse
 
 
@@ -70,7 +70,7 @@ def recipes(suite: str) -> list[str]:
 
 def make_job(name: str, given: Mapping[str, str]) -> tuple[Any, int]:
     """Return the job of that name, shipped or a user's own, and the seed of its initial values."""
-    if ":" in name:
+    if is_own(name):
         job = load(name)()
         check(job, name)
         return job, 0

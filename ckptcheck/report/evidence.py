@@ -11,7 +11,7 @@ from ckptcheck.report.validity import NO_CHECKPOINT
 from ckptcheck.run import environment
 from ckptcheck.run.folder import control_of, crash_image_of, read, resumed_of, unevaluated_of, unsaved_of
 from ckptcheck.run.run import Failure, Run
-from ckptcheck.run.task import REMEMBERED, SAME_HASH, UNEVALUATED
+from ckptcheck.run.task import EXPERIMENTS, UNEVALUATED
 
 # A run, if there is one, and what kept it from its end.
 _RunOrTrouble = tuple[Run | None, str | None]
@@ -109,7 +109,7 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
     if resumed is None or trouble:
         return Missing(f"The resumed run did not finish: {sentence(trouble)}", control)
     noise, noise_trouble = evidence.noise(control)
-    tried = {name: evidence.resumed(restore, boundary, name)[0] for name in (SAME_HASH, REMEMBERED)}
+    tried = {name: evidence.resumed(restore, boundary, name)[0] for name in EXPERIMENTS}
     pair = Pair(
         control,
         resumed,

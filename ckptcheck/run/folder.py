@@ -88,10 +88,14 @@ class Recorder:
         """Write what is still in memory."""
         self.flush()
         self._lines.close()
-        text = json.dumps({"format_version": FORMAT_VERSION} | asdict(self.facts), indent=1)
-        partial = self.folder / "run.json.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(self.folder / "run.json")
+        write_whole(self.folder / "run.json", {"format_version": FORMAT_VERSION} | asdict(self.facts))
+
+
+def write_whole(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON document that is there whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    partial.replace(path)
 
 
 def number(value: Any, what: str) -> float:

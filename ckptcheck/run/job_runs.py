@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job.frameworks import preloads
-from ckptcheck.job.plan import Request, Settings, folders, is_own
+from ckptcheck.job.loading import is_own
+from ckptcheck.job.options import absolute
+from ckptcheck.job.plan import Request, Settings, folders
 from ckptcheck.job.shipped import shipped
 from ckptcheck.run import dispatch
 from ckptcheck.run.dask import Place
@@ -72,9 +74,7 @@ class Verification:
         restores = [request.restore for request in requests if request.job == job and request.restore]
         asked, environment = self.settings, {} if is_own(job) else shipped(job).environment
         # What a resumed run is to do differs in the restore alone.
-        control = Task(
-            job, folder.name, None, _absolute(asked.options), asked.steps, asked.boundaries, environment=environment
-        )
+        control = Task(job, folder.name, None, absolute(asked.options), asked.steps, asked.boundaries, environment=environment)
         return JobRuns(control, folder, restores, asked.repeats or 0, noise_asked=bool(asked.repeats))
 
     def _beside(self, control: Task) -> Iterable[Task]:
@@ -88,8 +88,3 @@ class Verification:
         for event in dispatch.run(groups, self.top, needs, self.place):
             runs[event.task.job].note(event)
             self.watch(event)
-
-
-def _absolute(options: Mapping[str, str]) -> Mapping[str, str]:
-    dataset = options.get("dataset", "")
-    return {**options, "dataset": str(Path(dataset).resolve())} if dataset.endswith(".npz") else options

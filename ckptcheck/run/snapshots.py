@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ckptcheck.arrays import dtype_of
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 
@@ -91,7 +92,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def _tensor(entry: dict[str, Any], stored: bytes) -> Tensor:
     """Return a tensor from the end of its file, which is its bytes: NumPy takes longer to read what stands before them."""
-    dtype, shape = _dtype(entry["dtype"]), tuple(entry["shape"])
+    dtype, shape = dtype_of(entry["dtype"]), tuple(entry["shape"])
     size = dtype.itemsize * math.prod(shape)
     value = np.frombuffer(stored, np.uint8, size, len(stored) - size).view(dtype).reshape(shape)
     return Tensor(Kind(entry["kind"]), value)
@@ -100,13 +101,3 @@ def _tensor(entry: dict[str, Any], stored: bytes) -> Tensor:
 def _dtype_name(dtype: np.dtype[Any]) -> str:
     # `str` knows byte order and length, but calls bfloat16 and the float8s V2 and V1.
     return dtype.name if dtype.kind == "V" and dtype.type is not np.void else dtype.str
-
-
-def _dtype(name: str) -> np.dtype[Any]:
-    try:
-        return np.dtype(name)
-    except TypeError:
-        import ml_dtypes  # bfloat16 and the float8s, known to numpy only through this package; comes with TensorFlow
-
-        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
-        return dtype

@@ -13,7 +13,7 @@ SAME_HASH = "same-hash"
 REMEMBERED = "remembered"
 # And without our evaluation at the boundary, which may have made good what was lost.
 UNEVALUATED = "unevaluated"
-EXPERIMENTS = (SAME_HASH, REMEMBERED, UNEVALUATED)
+EXPERIMENTS = (SAME_HASH, REMEMBERED)  # those with a thing of the control's
 
 # Control and resumed must not share the order of their sets.
 CONTROL_HASH_SEED = "1"

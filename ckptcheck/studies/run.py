@@ -17,7 +17,7 @@ from typing import Any
 
 from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.job.frameworks import preloads
-from ckptcheck.job.options import shown
+from ckptcheck.job.options import absolute, as_texts, shown
 from ckptcheck.job.shipped import shipped
 from ckptcheck.run.dask import Place, opened
 from ckptcheck.run.dispatch import Group, Needs
@@ -69,9 +69,8 @@ def study(
     """
     asked = definition(name)
     chosen = asked.chosen((variants,) if isinstance(variants, str) else tuple(variants or ()))
-    texts = {key: value if isinstance(value, str) else shown(value) for key, value in (options or {}).items()}
     _check(seeds, epochs, accuracies, timeout)
-    planned = plan(asked, chosen, seeds, epochs or asked.epochs, texts)
+    planned = plan(asked, chosen, seeds, epochs or asked.epochs, as_texts(options))
     with (
         TemporaryDirectory(prefix="ckptcheck-", ignore_cleanup_errors=True) if folder is None else nullcontext(folder) as kept
     ):
@@ -97,9 +96,7 @@ def _check(seeds: int, epochs: int | None, accuracies: Sequence[float], timeout:
 
 def plan(asked: Definition, chosen: Sequence[Variant], seeds: int, epochs: int, options: Mapping[str, str]) -> list[Planned]:
     """Return the recipe of each variant with each seed, seed by seed: a study that is stopped has whole seeds."""
-    dataset = options.get("dataset", "")
-    if dataset.endswith(".npz"):
-        options = {**options, "dataset": str(Path(dataset).resolve())}
+    options = absolute(options)
     versions = training.versions()
     summed: dict[str, str | None] = {}
     planned = []

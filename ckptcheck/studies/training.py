@@ -15,6 +15,7 @@ from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Job, Score
 from ckptcheck.job.shipped import make_job
 from ckptcheck.run import environment
+from ckptcheck.run.folder import write_whole
 from ckptcheck.run.heartbeat import Emit, Heartbeat
 from ckptcheck.run.worker import exit_status
 
@@ -138,9 +139,7 @@ def _epoch(job: Scored, number: int, beat: Heartbeat) -> tuple[float, float, flo
 
 def write(run: TrainingRun, folder: Path) -> None:
     """Keep a run: its record is there whole or not at all."""
-    partial = folder / f"{RECORD}.partial"
-    partial.write_text(json.dumps({"format_version": FORMAT_VERSION} | asdict(run), indent=1), encoding="utf-8")
-    partial.replace(folder / RECORD)
+    write_whole(folder / RECORD, {"format_version": FORMAT_VERSION} | asdict(run))
 
 
 def read(folder: Path) -> TrainingRun | None:

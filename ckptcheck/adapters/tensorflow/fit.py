@@ -92,7 +92,7 @@ class FitJob(ABC):
         self.folder = loop.folder
         self._watch = Watch(loop, self.steps_per_epoch, self._created)
         self._notice_arguments()
-        # A resumed run has the callback of its own restore alone: another one would restore, too.
+        # A resumed run has only the callback of its own restore: the other callbacks would restore, too.
         ways = self.restores if loop.restore is None else [loop.restore]
         saving = [callback for way in ways for callback in self.callbacks_for(way)] if loop.saves else []
         self._ours = [*saving, self._watch]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ckptcheck.arrays import Array
+from ckptcheck.job.loading import is_own
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import RECOVERED
@@ -75,7 +76,7 @@ def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled:
     control = next(case.control for case in cases if case.control)
     shown = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
     _draw_curves(training, validation, control, shown)
-    training.set_title(job if ":" not in job else job.rpartition("/")[2], fontweight="bold", loc="left")
+    training.set_title(job.rpartition("/")[2] if is_own(job) else job, fontweight="bold", loc="left")
     _draw_difference(difference, shown)
     _draw_statistics(statistics, shown)
     for axis in (training, validation, difference):
