@@ -39,7 +39,9 @@ def make_job(seed: int) -> tuple["BatchNormNN", Schedule]:
     return job, schedule
 
 
-def train_on(job: "BatchNormNN", schedule: Schedule, first: int, until: int) -> tuple[list[float], list[float]]:
+def train_on(
+    job: "BatchNormNN", schedule: Schedule, first: int, until: int
+) -> tuple[list[float], list[float]]:
     """Execute steps `first` to `until` - 1. Return training losses and the evaluation losses at epoch edges and at the end."""
     losses, evaluations = [], []
     for step in range(first, until):
@@ -50,7 +52,9 @@ def train_on(job: "BatchNormNN", schedule: Schedule, first: int, until: int) -> 
 
 
 def write_state(job: "BatchNormNN", path: Path) -> None:
-    np.savez(path, allow_pickle=False, **{name: tensor.value for name, tensor in job.state().items()})
+    np.savez(
+        path, allow_pickle=False, **{name: tensor.value for name, tensor in job.state().items()}
+    )
 
 
 def write_result(folder: Path, role: str, **result: Any) -> None:
@@ -81,19 +85,36 @@ def finish(job: "BatchNormNN", schedule: Schedule, first: int, folder: Path, rol
     at_boundary = job.evaluate()
     losses, evaluations = train_on(job, schedule, first, first + schedule.steps_after)
     write_state(job, folder / f"{role}-final.npz")
-    write_result(folder, role, first=first, losses=losses, evaluations=[at_boundary, *evaluations], error=None)
+    write_result(
+        folder,
+        role,
+        first=first,
+        losses=losses,
+        evaluations=[at_boundary, *evaluations],
+        error=None,
+    )
 
 
 def same_state(folder: Path, role: str, point: str) -> bool:
-    with np.load(folder / f"control-{point}.npz") as ours, np.load(folder / f"{role}-{point}.npz") as theirs:
-        return set(ours.files) == set(theirs.files) and all(np.array_equal(ours[name], theirs[name]) for name in ours.files)
+    with (
+        np.load(folder / f"control-{point}.npz") as ours,
+        np.load(folder / f"{role}-{point}.npz") as theirs,
+    ):
+        return set(ours.files) == set(theirs.files) and all(
+            np.array_equal(ours[name], theirs[name]) for name in ours.files
+        )
 
 
 def outcome(folder: Path, role: str) -> str:
-    ours, theirs = (json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("control", role))
+    ours, theirs = (
+        json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("control", role)
+    )
     if theirs["error"]:
         return str(theirs["error"])
-    same = ours == theirs and all(same_state(folder, role, point) for point in ("boundary", "final"))
+    same = ours == theirs and all(
+        same_state(folder, role, point) for point in ("boundary", "final")
+    )
     return "recovered" if same else "diverged"
 
 
@@ -112,4 +133,6 @@ if __name__ == "__main__":
         sys.exit(f"usage: {Path(__file__).name} FOLDER   (a folder that does not exist yet)")
     if len(sys.argv) == 2:
         sys.exit(main(Path(sys.argv[1])))
-    control(Path(sys.argv[1])) if sys.argv[2] == "control" else resumed(Path(sys.argv[1]), sys.argv[2])
+    control(Path(sys.argv[1])) if sys.argv[2] == "control" else resumed(
+        Path(sys.argv[1]), sys.argv[2]
+    )

@@ -71,18 +71,28 @@ def measure(repeats: int) -> Found:
 
 
 def one_round(folder: Path, repeat: int) -> list[tuple[str, tuple[float, float]]]:
-    a, b, c, many, more, few, fewer = (str(folder / each) for each in ("a", "b", "c", "many", "more", "few", "fewer"))
+    a, b, c, many, more, few, fewer = (
+        str(folder / each) for each in ("a", "b", "c", "many", "more", "few", "fewer")
+    )
     loop, checksum = [str(HERE / "diff_by_hand.py")], ["-c", CHECKSUM, f"{a}.data-00000-of-00001"]
     found = [
-        ("diff of 1 GB / a loop in TensorFlow", side_by_side(tool("diff", a, b), command([*loop, a, b]), repeat)),
+        (
+            "diff of 1 GB / a loop in TensorFlow",
+            side_by_side(tool("diff", a, b), command([*loop, a, b]), repeat),
+        ),
         ("diff of 1 GB / cmp", side_by_side(tool("diff", a, b), shell(CMP.format(a, b)), repeat)),
         ("fsck of 1 GB / cat", side_by_side(tool("fsck", a), shell(CAT.format(a)), repeat)),
         (
             "fsck of 1 GB, without start-up / cat",
-            side_by_side(lambda: tool("fsck", a)() - tool("fsck", few)(), shell(CAT.format(a)), repeat),
+            side_by_side(
+                lambda: tool("fsck", a)() - tool("fsck", few)(), shell(CAT.format(a)), repeat
+            ),
         ),
         ("fsck of 1 GB / its checksum", side_by_side(tool("fsck", a), command(checksum), repeat)),
-        ("diff of 1 GB that differs / the loop", side_by_side(tool("diff", a, c, status=1), command([*loop, a, c]), repeat)),
+        (
+            "diff of 1 GB that differs / the loop",
+            side_by_side(tool("diff", a, c, status=1), command([*loop, a, c]), repeat),
+        ),
         ("12,000 tensors: inspect / 1.5 s", (tool("inspect", many)(), 1.5)),
         ("12,000 tensors: diff / 1.5 s", (tool("diff", many, more)(), 1.5)),
         ("20 tensors: inspect / 0.4 s", (tool("inspect", few)(), 0.4)),
@@ -121,11 +131,15 @@ def run(arguments: list[str], status: int = 0) -> tuple[float, float]:
     """Return how long a process took, and the most memory that it had."""
     started = time.perf_counter()
     nowhere = subprocess.DEVNULL
-    process = subprocess.Popen(arguments, stdin=nowhere, stdout=nowhere, stderr=nowhere, env=COMPILED)
+    process = subprocess.Popen(
+        arguments, stdin=nowhere, stdout=nowhere, stderr=nowhere, env=COMPILED
+    )
     _, left, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     if os.waitstatus_to_exitcode(left) != status:
-        raise NotMeasuredError(f"{' '.join(arguments)} left with status {os.waitstatus_to_exitcode(left)}")
+        raise NotMeasuredError(
+            f"{' '.join(arguments)} left with status {os.waitstatus_to_exitcode(left)}"
+        )
     return seconds, peak(used)
 
 

@@ -54,7 +54,9 @@ class Sixty(FitJob):
     def data(self) -> tuple[Any, Any]:
         """Return images and classes."""
         draw = np.random.default_rng(0)
-        return draw.normal(size=(32 * STEPS, 16, 16, 1)).astype("float32"), draw.integers(0, 10, 32 * STEPS)
+        return draw.normal(size=(32 * STEPS, 16, 16, 1)).astype("float32"), draw.integers(
+            0, 10, 32 * STEPS
+        )
 
     def validation(self) -> Any:
         """Return the same."""
@@ -67,7 +69,11 @@ class Sixty(FitJob):
 
 
 def dense() -> tuple[Any, tuple[int, ...]]:
-    layers = [keras.layers.Dense(512, "relu"), keras.layers.Dense(512, "relu"), keras.layers.Dense(10)]
+    layers = [
+        keras.layers.Dense(512, "relu"),
+        keras.layers.Dense(512, "relu"),
+        keras.layers.Dense(10),
+    ]
     return keras.Sequential([keras.Input((784,)), *layers]), (64, 784)
 
 
@@ -87,7 +93,9 @@ def convolution() -> tuple[Any, tuple[int, ...]]:
 
 
 def recurrent() -> tuple[Any, tuple[int, ...]]:
-    return keras.Sequential([keras.Input((24, 32)), keras.layers.LSTM(64), keras.layers.Dense(10)]), (32, 24, 32)
+    return keras.Sequential(
+        [keras.Input((24, 32)), keras.layers.LSTM(64), keras.layers.Dense(10)]
+    ), (32, 24, 32)
 
 
 NETWORKS = {"dense": dense, "convolution": convolution, "recurrent": recurrent}
@@ -134,7 +142,9 @@ def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, floa
 
     def epoch(model: Any, callbacks: list[Any]) -> float:
         started = time.perf_counter()
-        model.fit(x, y, batch_size=shape[0], epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+        model.fit(
+            x, y, batch_size=shape[0], epochs=1, shuffle=False, verbose=0, callbacks=callbacks
+        )
         return time.perf_counter() - started
 
     bare, watched = models

@@ -44,7 +44,10 @@ def paired_blocks(pairs: int) -> list[tuple[float, float]]:
     """Time pairs of blocks of the same steps, bare and recorded; which of the two comes first alternates."""
     job, schedule = by_hand.make_job(by_hand.SEED)
     losses: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="ckptcheck-benchmark-") as folder, Path(os.devnull).open("wb") as nowhere:
+    with (
+        tempfile.TemporaryDirectory(prefix="ckptcheck-benchmark-") as folder,
+        Path(os.devnull).open("wb") as nowhere,
+    ):
         recorder = Recorder(Path(folder), Facts("control", "bn-nn", None, by_hand.SEED, schedule))
         beat = Heartbeat(lambda count: write_event(nowhere.fileno(), 1, "step", done=count))
         gc.collect()
@@ -65,7 +68,9 @@ def paired_blocks(pairs: int) -> list[tuple[float, float]]:
     return found
 
 
-def _record(job: "BatchNormNN", schedule: Schedule, recorder: Recorder, beat: Heartbeat, first: int) -> None:
+def _record(
+    job: "BatchNormNN", schedule: Schedule, recorder: Recorder, beat: Heartbeat, first: int
+) -> None:
     """Execute a block as `ckptcheck.run.execution` does. Whether to evaluate is part of it, evaluating is not."""
     for done, index in enumerate(range(first, first + BLOCK), first + 1):
         recorder.step(index, job.train(index))
@@ -73,7 +78,9 @@ def _record(job: "BatchNormNN", schedule: Schedule, recorder: Recorder, beat: He
         schedule.evaluates_at(done)
 
 
-def _pair(bare: Callable[[int], None], recorded: Callable[[int], None], index: int) -> tuple[float, float]:
+def _pair(
+    bare: Callable[[int], None], recorded: Callable[[int], None], index: int
+) -> tuple[float, float]:
     first = index * BLOCK
     if index % 2:
         late = _seconds(recorded, first)
@@ -91,7 +98,11 @@ def main(what: str, argument: str) -> None:
     """Import TensorFlow, measure, print."""
     import tensorflow  # noqa: F401  # before any clock starts
 
-    print(json.dumps(further_restore(Path(argument)) if what == "restore" else paired_blocks(int(argument))))
+    print(
+        json.dumps(
+            further_restore(Path(argument)) if what == "restore" else paired_blocks(int(argument))
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -21,16 +21,27 @@ SPARSE = 8 * 10**9  # bytes in one tensor, of which none is written
 
 def save(prefix: Path, tensors: Mapping[str, Array]) -> None:
     values = [tf.constant(each) for each in tensors.values()]
-    tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=list(tensors), shape_and_slices=[""] * len(values), tensors=values)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(tensors),
+        shape_and_slices=[""] * len(values),
+        tensors=values,
+    )
 
 
 def main() -> None:
     folder, draw = Path(sys.argv[1]), np.random.default_rng(0)
-    large = {f"layer_{number}/kernel": draw.standard_normal((2500, 1000), np.float32) for number in range(100)}
+    large = {
+        f"layer_{number}/kernel": draw.standard_normal((2500, 1000), np.float32)
+        for number in range(100)
+    }
     save(folder / "a", large)
     save(folder / "b", large)
     save(folder / "c", {name: value * np.float32(1.001) for name, value in large.items()})
-    small = {f"block_{number:05d}/dense/kernel": draw.standard_normal((8, 8), np.float32) for number in range(12_000)}
+    small = {
+        f"block_{number:05d}/dense/kernel": draw.standard_normal((8, 8), np.float32)
+        for number in range(12_000)
+    }
     save(folder / "many", small)
     save(folder / "more", small)
     save(folder / "few", dict(list(small.items())[:20]))

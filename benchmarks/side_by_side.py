@@ -33,7 +33,14 @@ class NotMeasuredError(Exception):
 def python(*arguments: str | Path) -> str:
     """Run Python in a process of its own and return what it printed; its warnings and logs are kept from our output."""
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
     if done.returncode != 0:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
         raise NotMeasuredError(f"{' '.join(command)} left with status {done.returncode}:\n{last}")
@@ -73,7 +80,10 @@ def ratio(pair: Pair) -> float:
 def results(found: Found, bars: Mapping[str, float]) -> dict[str, dict[str, Any]]:
     """Return the ratio of each bar, the bar, and whether it is met."""
     ratios = {name: statistics.median(map(ratio, found[name])) for name in bars}
-    return {name: {"ratio": ratios[name], "bar": bar, "met": ratios[name] <= bar} for name, bar in bars.items()}
+    return {
+        name: {"ratio": ratios[name], "bar": bar, "met": ratios[name] <= bar}
+        for name, bar in bars.items()
+    }
 
 
 def table(found: Found, bars: Mapping[str, float]) -> str:
@@ -87,20 +97,34 @@ def table(found: Found, bars: Mapping[str, float]) -> str:
             f"{name:<{width}} {result['ratio']:6.3f} {result['bar']:6.2f}  {'met' if result['met'] else 'NOT':<3}"
             f"  {low:6.3f}–{high:.3f}  {tool:9.3f}  {other:9.3f}"
         )
-    lines.append(f"{cores()} cores, TensorFlow {version('tensorflow')}, Python {sys.version.split()[0]}")
+    lines.append(
+        f"{cores()} cores, TensorFlow {version('tensorflow')}, Python {sys.version.split()[0]}"
+    )
     return "\n".join(lines)
 
 
 def middle_half(ratios: Sequence[float]) -> tuple[float, float]:
-    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else [ratios[0]] * 3
+    low, _, high = (
+        statistics.quantiles(ratios, n=4, method="inclusive")
+        if len(ratios) > 1
+        else [ratios[0]] * 3
+    )
     return low, high
 
 
-def main(description: str, bars: Mapping[str, float], measure: Callable[[int], Found], repeats: int) -> int:
+def main(
+    description: str, bars: Mapping[str, float], measure: Callable[[int], Found], repeats: int
+) -> int:
     """Measure, print, and return the exit code: 0 whether the bars are met or not, 1 when something could not be measured."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=repeats, metavar="N", help=f"how often (default: {repeats})")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=repeats, metavar="N", help=f"how often (default: {repeats})"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, and nothing else"
+    )
     arguments = parser.parse_args()
     if arguments.repeats < 1:
         parser.error("there must be at least 1 repeat")

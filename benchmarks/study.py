@@ -18,7 +18,19 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from side_by_side import HERE, Found, NotMeasuredError, Pair, last_line, main, ratio, side_by_side, tell, timed, timed_output
+from side_by_side import (
+    HERE,
+    Found,
+    NotMeasuredError,
+    Pair,
+    last_line,
+    main,
+    ratio,
+    side_by_side,
+    tell,
+    timed,
+    timed_output,
+)
 
 LOOP = "200 epochs against the bare loop"
 CORES = "two cores against one"
@@ -28,7 +40,19 @@ EPOCHS = 200
 
 def against_the_loop(folder: Path, repeat: int) -> Pair:
     out = folder / "loop"
-    command = ("-m", "ckptcheck", "study", "convergence", "bn-nn", "--seeds", "1", "--epochs", str(EPOCHS), "--out", out)
+    command = (
+        "-m",
+        "ckptcheck",
+        "study",
+        "convergence",
+        "bn-nn",
+        "--seeds",
+        "1",
+        "--epochs",
+        str(EPOCHS),
+        "--out",
+        out,
+    )
     by_hand: list[float] = []
 
     def loop() -> float:
@@ -40,13 +64,17 @@ def against_the_loop(folder: Path, repeat: int) -> Pair:
     with (out / "convergence" / "epochs.csv").open(encoding="utf-8") as rows:
         of_study = [float(row["validation_loss"]) for row in csv.DictReader(rows)]
     if of_study != by_hand:
-        raise NotMeasuredError("The study and the loop by hand did not come to the same validation losses.")
+        raise NotMeasuredError(
+            "The study and the loop by hand did not come to the same validation losses."
+        )
     return pair
 
 
 def on(cores: Sequence[int], out: Path) -> float:
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)  # children inherit it, and the tool starts as many processes as it has cores
+    os.sched_setaffinity(
+        0, cores
+    )  # children inherit it, and the tool starts as many processes as it has cores
     try:
         return timed("-m", "ckptcheck", "study", "bn-apis", "--out", out)
     finally:
@@ -55,7 +83,9 @@ def on(cores: Sequence[int], out: Path) -> float:
 
 def two_cores(folder: Path, repeat: int) -> Pair:
     first, second, *_ = sorted(os.sched_getaffinity(0))
-    return side_by_side(lambda: on((first, second), folder / "two"), lambda: on((first,), folder / "one"), repeat)
+    return side_by_side(
+        lambda: on((first, second), folder / "two"), lambda: on((first,), folder / "one"), repeat
+    )
 
 
 def measure(repeats: int) -> Found:
@@ -65,7 +95,18 @@ def measure(repeats: int) -> Found:
     found: Found = {name: [] for name in BARS}
     with tempfile.TemporaryDirectory(prefix="ckptcheck-benchmark-") as top:
         tell("reading everything into the page cache")
-        timed("-m", "ckptcheck", "study", "bn-apis", "--seeds", "1", "--epochs", "1", "--out", Path(top) / "unmeasured")
+        timed(
+            "-m",
+            "ckptcheck",
+            "study",
+            "bn-apis",
+            "--seeds",
+            "1",
+            "--epochs",
+            "1",
+            "--out",
+            Path(top) / "unmeasured",
+        )
         for repeat in range(repeats):
             for name, one in ((LOOP, against_the_loop), (CORES, two_cores)):
                 found[name].append(one(Path(tempfile.mkdtemp(dir=top)), repeat))

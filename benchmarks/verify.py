@@ -23,7 +23,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from side_by_side import HERE, Found, NotMeasuredError, Pair, last_line, main, python, ratio, side_by_side, tell, timed
+from side_by_side import (
+    HERE,
+    Found,
+    NotMeasuredError,
+    Pair,
+    last_line,
+    main,
+    python,
+    ratio,
+    side_by_side,
+    tell,
+    timed,
+)
 
 from ckptcheck.pipeline import verify
 from ckptcheck.run.worker_pool import Event
@@ -88,8 +100,12 @@ def further_restore(folder: Path, repeat: int) -> Pair:
     report = verify("bn-nn", ["saver", "ema-none"], folder=folder / "runs", watch=watch)
     outcomes = [case.outcome for case in report.cases]
     if outcomes != ["recovered", "recovered"]:
-        raise NotMeasuredError(f"bn-nn with saver and ema-none should recover; it is {' and '.join(outcomes)}.")
-    bare = last_line(python(HERE / "inside.py", "restore", folder / "runs" / "bn-nn" / "crash-image@110"))
+        raise NotMeasuredError(
+            f"bn-nn with saver and ema-none should recover; it is {' and '.join(outcomes)}."
+        )
+    bare = last_line(
+        python(HERE / "inside.py", "restore", folder / "runs" / "bn-nn" / "crash-image@110")
+    )
     return heard["ended"] - heard["started"], bare + ALLOWANCE
 
 
@@ -120,8 +136,12 @@ def measure(repeats: int) -> Found:
                 tell(f"repeat {repeat + 1} of {repeats}: {name}: {ratio(found[name][-1]):.3f}")
     tell(f"{PAIRS_A_REPEAT * repeats} pairs of blocks: {STEP}")
     found[STEP] = steps(PAIRS_A_REPEAT * repeats)
-    tell(f"{PAIRS_A_REPEAT * repeats} pairs of epochs of each network: recorded fit against a bare one")
-    for network, pairs in last_line(python(HERE / "fit_jobs.py", str(PAIRS_A_REPEAT * repeats))).items():
+    tell(
+        f"{PAIRS_A_REPEAT * repeats} pairs of epochs of each network: recorded fit against a bare one"
+    )
+    for network, pairs in last_line(
+        python(HERE / "fit_jobs.py", str(PAIRS_A_REPEAT * repeats))
+    ).items():
         found[FIT + network] = [(recorded, bare) for recorded, bare in pairs]
     return found
 

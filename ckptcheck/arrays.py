@@ -15,7 +15,9 @@ def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
         return np.asarray(differing(left, right, equal_nan).any(axis=-1))
     left, right = _bits(control), _bits(resumed)
     unequal = left != right
-    differs: Array = (unequal.any(axis=-1) if unequal.shape[-1] > 1 else unequal).reshape(control.shape)
+    differs: Array = (unequal.any(axis=-1) if unequal.shape[-1] > 1 else unequal).reshape(
+        control.shape
+    )
     if is_inexact(control.dtype):
         left_nan, right_nan = np.isnan(control), np.isnan(resumed)
         differs = differs & ~(left_nan & right_nan) if equal_nan else differs | left_nan | right_nan

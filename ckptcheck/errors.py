@@ -30,4 +30,6 @@ def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
     names = sorted(known)
     near = difflib.get_close_matches(given, names, n=2, cutoff=0.6)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return UsageError(f"There is no {what} called {given!r}.{hint} Known: {', '.join(names) or 'none'}.")
+    return UsageError(
+        f"There is no {what} called {given!r}.{hint} Known: {', '.join(names) or 'none'}."
+    )

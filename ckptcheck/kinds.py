@@ -15,8 +15,12 @@ class Kind(str, Enum):
     RNG = "rng"
     ACCUMULATOR = "accumulator"
     METRIC = "metric"  # what an epoch reports of itself, not what it trains on
-    HYPERPARAMETER = "hyperparameter"  # set by the program, and by schedules and callbacks: a learning rate
-    LOSS_SCALE = "loss scale"  # of training in mixed precision, and the count of good steps beside it
+    HYPERPARAMETER = (
+        "hyperparameter"  # set by the program, and by schedules and callbacks: a learning rate
+    )
+    LOSS_SCALE = (
+        "loss scale"  # of training in mixed precision, and the count of good steps beside it
+    )
     PYTHON = "python attribute"  # what an object of the program remembers, such as a callback, outside of any variable
     OTHER = "other"
 
@@ -38,7 +42,11 @@ def by_name(name: str, letter: str, is_single: bool, is_trained: bool | None = N
     last = _last(name) if is_trained is not None else _NUMBER.sub("", _last(name))
     if is_moving_statistic(last):
         return Kind.MOVING_STATISTIC
-    if last == "StateVar" or "seed_generator" in name or (is_trained is None and "_state_var" in name):
+    if (
+        last == "StateVar"
+        or "seed_generator" in name
+        or (is_trained is None and "_state_var" in name)
+    ):
         return Kind.RNG
     is_count = letter in ("i", "u") and is_single
     if is_trained is None:

@@ -85,13 +85,17 @@ def verify(
         NotVerifiedError: the framework cannot be imported, a dataset cannot be had, or the executor cannot be reached.
     """
     requests = plan(named(job, suite), named(restore), expect)
-    settings = Settings(as_texts(options), steps, places(boundary, boundaries), repeat, unsaved, timeout)
+    settings = Settings(
+        as_texts(options), steps, places(boundary, boundaries), repeat, unsaved, timeout
+    )
     settings.check(dict.fromkeys(request.job for request in requests))
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     with _kept_or_temporary(folder) as top, opened(executor) as place:
         verification = Verification(top, settings, place, watch or (lambda event: None))
         runs = verification.run(requests)
-        questions = [question for request in requests for question in _questions(request, runs[request.job])]
+        questions = [
+            question for request in requests for question in _questions(request, runs[request.job])
+        ]
         evidence = _evidence(runs)
         cases = [judge(question, evidence[question.job], terms) for question in questions]
         more = _what_tells_more(cases, runs, verification)
@@ -99,7 +103,9 @@ def verify(
             verification.run_more(more, runs)
             evidence = _evidence(runs)
             cases = [
-                case if _is_settled(case, runs[case.job]) else judge(question, evidence[question.job], terms)
+                case
+                if _is_settled(case, runs[case.job])
+                else judge(question, evidence[question.job], terms)
                 for question, case in zip(questions, cases, strict=True)
             ]
         write_questions(top, evidence, questions)
@@ -110,7 +116,9 @@ def verify(
 def _kept_or_temporary(folder: Path | str | None) -> Iterator[Path]:
     """Yield the folder of the runs; one that was made is gone where the verification breaks: half of the runs are no good."""
     if folder is None:
-        with tempfile.TemporaryDirectory(prefix="ckptcheck-", ignore_cleanup_errors=True) as temporary:
+        with tempfile.TemporaryDirectory(
+            prefix="ckptcheck-", ignore_cleanup_errors=True
+        ) as temporary:
             yield Path(temporary).resolve()
         return
     top = Path(folder).resolve()
@@ -124,7 +132,10 @@ def _kept_or_temporary(folder: Path | str | None) -> Iterator[Path]:
 
 
 def _evidence(runs: Mapping[str, JobRuns]) -> dict[str, Evidence]:
-    return {name: Evidence(job.folder, job.trouble, job.repeats, job.noise_asked) for name, job in runs.items()}
+    return {
+        name: Evidence(job.folder, job.trouble, job.repeats, job.noise_asked)
+        for name, job in runs.items()
+    }
 
 
 def _questions(request: Request, runs: JobRuns) -> list[Question]:
@@ -132,7 +143,11 @@ def _questions(request: Request, runs: JobRuns) -> list[Question]:
     # A job of a user's own that failed before it could name its restores still makes one case.
     restores = [request.restore] if request.restore else runs.restores or ["(any)"]
     boundaries = runs.boundaries if len(runs.boundaries) > 1 else [None]
-    return [Question(request.job, restore, request.expected, each) for restore in restores for each in boundaries]
+    return [
+        Question(request.job, restore, request.expected, each)
+        for restore in restores
+        for each in boundaries
+    ]
 
 
 def _is_settled(case: Case, runs: JobRuns) -> bool:
@@ -140,17 +155,25 @@ def _is_settled(case: Case, runs: JobRuns) -> bool:
     return is_clear(case) and (case.noise is not None or not runs.repeats)
 
 
-def _what_tells_more(cases: Sequence[Case], runs: Mapping[str, JobRuns], verification: Verification) -> dict[str, list[Task]]:
+def _what_tells_more(
+    cases: Sequence[Case], runs: Mapping[str, JobRuns], verification: Verification
+) -> dict[str, list[Task]]:
     """Return what to run to tell more of cases that are not clear, by job: a control once more, experiments with a restore."""
     more: dict[str, list[Task]] = {}
     for case in cases:
         control = runs[case.job].control
         tasks = more.setdefault(case.job, [])
-        if verification.settings.repeats is None and needs_repeat(case) and not runs[case.job].repeats:
+        if (
+            verification.settings.repeats is None
+            and needs_repeat(case)
+            and not runs[case.job].repeats
+        ):
             runs[case.job].repeats = 1
             tasks.insert(0, replace(control, repeat=1))
         if verification.place is None:  # elsewhere the crash image is no longer at hand
-            tasks += [task for task in _experiments(case, control) if task not in tasks]  # cases may share a control
+            tasks += [
+                task for task in _experiments(case, control) if task not in tasks
+            ]  # cases may share a control
     return {job: tasks for job, tasks in more.items() if tasks}
 
 
@@ -160,5 +183,7 @@ def _experiments(case: Case, control: Task) -> list[Task]:
     wanted = experiments_for(case)
     control = replace(control, boundary=case.resumed.facts.schedule.boundary)
     resumed = replace(control, restore=case.restore)
-    tasks = [replace(resumed, trial=name, attributes=attributes) for name, attributes in wanted.items()]
+    tasks = [
+        replace(resumed, trial=name, attributes=attributes) for name, attributes in wanted.items()
+    ]
     return [*tasks, replace(control, trial=UNEVALUATED)] if UNEVALUATED in wanted else tasks

@@ -22,16 +22,33 @@ VerifyRecovery = Callable[..., "Report"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("ckptcheck", "recovery of training jobs from their checkpoints")
-    group.addoption("--ckptcheck-out", metavar="DIR", help="keep the runs of every verified job in this folder")
-    group.addoption("--ckptcheck-boundaries", metavar="LIST", help="save and resume at several: 1,mid,epoch,last; or a count")
-    group.addoption("--ckptcheck-repeat", type=int, metavar="N", help="measure the noise of each job by N repetitions")
     group.addoption(
-        "--ckptcheck-timeout", type=float, default=300.0, metavar="SECONDS", help="end a run that is silent for so long"
+        "--ckptcheck-out", metavar="DIR", help="keep the runs of every verified job in this folder"
+    )
+    group.addoption(
+        "--ckptcheck-boundaries",
+        metavar="LIST",
+        help="save and resume at several: 1,mid,epoch,last; or a count",
+    )
+    group.addoption(
+        "--ckptcheck-repeat",
+        type=int,
+        metavar="N",
+        help="measure the noise of each job by N repetitions",
+    )
+    group.addoption(
+        "--ckptcheck-timeout",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="end a run that is silent for so long",
     )
 
 
 @pytest.fixture(scope="session")
-def _ckptcheck_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _ckptcheck_folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Return the folder in which the runs of this session are shared, with the other workers of pytest-xdist too."""
     kept = request.config.getoption("--ckptcheck-out")
     if kept:
@@ -73,10 +90,18 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
         # A chain of exceptions would tell nobody more.
         try:
             runs = _runs_of(target, {**_defaults(request.config), **asked}, _ckptcheck_folder)
-            report = judge_folder(runs, restores, expect=expect, allow=allow, tolerance=Tolerance(rtol, atol, equal_nan))
+            report = judge_folder(
+                runs,
+                restores,
+                expect=expect,
+                allow=allow,
+                tolerance=Tolerance(rtol, atol, equal_nan),
+            )
             report.assert_as_expected()
         except CkptcheckError as error:
-            raise pytest.fail.Exception(f"ckptcheck could not verify {target}: {error}", pytrace=False) from None
+            raise pytest.fail.Exception(
+                f"ckptcheck could not verify {target}: {error}", pytrace=False
+            ) from None
         except AssertionError as error:
             raise pytest.fail.Exception(f"{error}\n\nRuns: {runs}", pytrace=False) from None
         return report
@@ -88,7 +113,10 @@ def _defaults(config: pytest.Config) -> dict[str, Any]:
     """Return what the options of the session ask of every job."""
     from ckptcheck.job.schedule import parse_boundaries
 
-    given = {name: config.getoption(f"--ckptcheck-{name}") for name in ("boundaries", "repeat", "timeout")}
+    given = {
+        name: config.getoption(f"--ckptcheck-{name}")
+        for name in ("boundaries", "repeat", "timeout")
+    }
     if given["boundaries"] is not None:
         given["boundaries"] = parse_boundaries(given["boundaries"])
     return {name: value for name, value in given.items() if value is not None}

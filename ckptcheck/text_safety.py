@@ -26,4 +26,7 @@ def shown(text: str) -> str:
     """Return a text as it can be printed in a line: whatever would move the cursor, or is no text, is escaped."""
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape", "replace").decode() for each in text)
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "replace").decode()
+        for each in text
+    )

@@ -30,7 +30,11 @@ class Tolerance:
     @property
     def text(self) -> str:
         """The tolerance as one asks for it; empty where nothing was asked for."""
-        return " ".join(f"{name}={value:g}" for name, value in (("rtol", self.rtol), ("atol", self.atol)) if value)
+        return " ".join(
+            f"{name}={value:g}"
+            for name, value in (("rtol", self.rtol), ("atol", self.atol))
+            if value
+        )
 
     def allows(self, control: Array, resumed: Array) -> bool:
         """Return whether two arrays of one dtype and shape are equal within the tolerance."""
@@ -38,7 +42,11 @@ class Tolerance:
             return False
         left, right = as_float(control), as_float(resumed)
         with np.errstate(invalid="ignore", over="ignore"):
-            return bool(np.isclose(right, left, rtol=self.rtol, atol=self.atol, equal_nan=self.equal_nan).all())
+            return bool(
+                np.isclose(
+                    right, left, rtol=self.rtol, atol=self.atol, equal_nan=self.equal_nan
+                ).all()
+            )
 
 
 EXACT = Tolerance()

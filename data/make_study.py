@@ -21,13 +21,18 @@ KEPT = {
 SEEDS = "12"
 COLOURS = 128  # enough for a figure, and a third of its bytes
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
 parser.add_argument("--out", type=Path, default=Path("ckptcheck-study"))
 out = parser.parse_args().out
 target = Path(__file__).parent / "study"
 target.mkdir(exist_ok=True)
 for study, tables in KEPT.items():
-    subprocess.run([sys.executable, "-m", "ckptcheck", "study", study, "--seeds", SEEDS, "--out", out], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "ckptcheck", "study", study, "--seeds", SEEDS, "--out", out],
+        check=True,
+    )
     for table in tables:
         shutil.copy(out / study / f"{table}.csv", target / f"{study}-{table}.csv")
     with Image.open(out / study / "curves.png") as figure:

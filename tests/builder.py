@@ -63,9 +63,15 @@ def fresh(name: str, kind: Kind = Kind.WEIGHT) -> Array:
 def control(also: Mapping[str, Kind] | None = None) -> Run:
     """Return the control, with further tensors of some kinds."""
     kinds = KINDS | dict(also or {})
-    points = {INITIAL: 0, boundary_point(EARLIER): EARLIER, boundary_point(BOUNDARY): BOUNDARY, FINAL: STEPS}
+    points = {
+        INITIAL: 0,
+        boundary_point(EARLIER): EARLIER,
+        boundary_point(BOUNDARY): BOUNDARY,
+        FINAL: STEPS,
+    }
     snapshots = {
-        point: {name: Tensor(kind, value(name, done, kind)) for name, kind in kinds.items()} for point, done in points.items()
+        point: {name: Tensor(kind, value(name, done, kind)) for name, kind in kinds.items()}
+        for point, done in points.items()
     }
     facts = Facts(
         role="control",
@@ -117,7 +123,11 @@ def resumed(control: Run) -> Run:
         name: Tensor(tensor.kind, fresh(name, tensor.kind)) if tensor.kind in own else tensor
         for name, tensor in control.initial.items()
     }
-    kept = {point: state for point, state in control.snapshots.items() if point != boundary_point(EARLIER)}
+    kept = {
+        point: state
+        for point, state in control.snapshots.items()
+        if point != boundary_point(EARLIER)
+    }
     return Run(Path("resumed"), facts, control.steps[BOUNDARY:], kept | {INITIAL: initial})
 
 
@@ -148,7 +158,12 @@ def changed(
     for point, values in tensors.items():
         if values is not None:
             snapshots[point] = _with(snapshots.get(point, {}), values)
-    columns: dict[str, Mapping[int, Any] | None] = {"loss": losses, "batch": batches, "examples": examples, "rate": rates}
+    columns: dict[str, Mapping[int, Any] | None] = {
+        "loss": losses,
+        "batch": batches,
+        "examples": examples,
+        "rate": rates,
+    }
     columns |= {"draws": draws, "hyperparameters": hyperparameters}
     known = dict(run.facts.evaluations) | dict(evaluations or {})
     facts["evaluations"] = [(done, loss) for done, loss in known.items() if loss is not None]
@@ -161,19 +176,35 @@ def changed(
 
 
 def _with(state: Snapshot, values: Values) -> Snapshot:
-    merged = {**state, **{name: _tensor(state.get(name), each) for name, each in values.items() if each is not None}}
-    return {name: tensor for name, tensor in merged.items() if name not in values or values[name] is not None}
+    merged = {
+        **state,
+        **{
+            name: _tensor(state.get(name), each)
+            for name, each in values.items()
+            if each is not None
+        },
+    }
+    return {
+        name: tensor
+        for name, tensor in merged.items()
+        if name not in values or values[name] is not None
+    }
 
 
 def _tensor(known: Tensor | None, new: Array | float | Tensor | None) -> Tensor:
     if isinstance(new, Tensor):
         return new
     kind = known.kind if known else Kind.OTHER
-    return Tensor(kind, new if isinstance(new, np.ndarray) else np.array(new, known.value.dtype if known else None))
+    return Tensor(
+        kind,
+        new if isinstance(new, np.ndarray) else np.array(new, known.value.dtype if known else None),
+    )
 
 
 def _other(step: StepRecord, columns: Mapping[str, Mapping[int, Any] | None]) -> StepRecord:
-    return replace(step, **{name: by[step.number] for name, by in columns.items() if by and step.number in by})
+    return replace(
+        step, **{name: by[step.number] for name, by in columns.items() if by and step.number in by}
+    )
 
 
 def begun_at(run: Run, number: int) -> Run:
@@ -190,8 +221,11 @@ def cut(run: Run, steps: int) -> Run:
 def renamed(run: Run, names: Mapping[str, str]) -> Run:
     """Return a run that has tensors under other names, in its process and in its checkpoint."""
     snapshots = {
-        point: {names.get(name, name): tensor for name, tensor in state.items()} for point, state in run.snapshots.items()
+        point: {names.get(name, name): tensor for name, tensor in state.items()}
+        for point, state in run.snapshots.items()
     }
-    asked = {names.get(name, name): names.get(key, key) for name, key in (run.facts.asked or {}).items()}
+    asked = {
+        names.get(name, name): names.get(key, key) for name, key in (run.facts.asked or {}).items()
+    }
     held = [names.get(key, key) for key in run.facts.held or ()]
     return replace(run, facts=replace(run.facts, asked=asked, held=held), snapshots=snapshots)

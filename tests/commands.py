@@ -20,7 +20,9 @@ Done = subprocess.CompletedProcess[str]
 
 def run(*arguments: str, cwd: Path, **options: Any) -> Done:
     """Give a command in a process of its own."""
-    return subprocess.run([*CKPTCHECK, *arguments], cwd=cwd, capture_output=True, text=True, check=False, **options)
+    return subprocess.run(
+        [*CKPTCHECK, *arguments], cwd=cwd, capture_output=True, text=True, check=False, **options
+    )
 
 
 def call(*arguments: str, cwd: Path) -> Done:

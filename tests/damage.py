@@ -57,7 +57,11 @@ def _in_files(files: list[Path]) -> Iterator[Damage]:
         content, name = path.read_bytes(), path.name
         for at, byte in enumerate(content):
             for turned in (*(1 << bit for bit in range(8)), 0xFF):
-                yield Damage(f"byte {at} ^ {turned:#04x}", name, content[:at] + bytes([byte ^ turned]) + content[at + 1 :])
+                yield Damage(
+                    f"byte {at} ^ {turned:#04x}",
+                    name,
+                    content[:at] + bytes([byte ^ turned]) + content[at + 1 :],
+                )
         for length in range(len(content)):
             yield Damage(f"cut off at {length}", name, content[:length])
 
@@ -67,12 +71,18 @@ def values(path: Path) -> Values:
     checkpoint = open_checkpoint(path)
     found = {}
     for key, entry in checkpoint.entries.items():
-        content = b"\0".join(checkpoint.texts(entry)) if entry.dtype is None else checkpoint.value(entry).tobytes()
+        content = (
+            b"\0".join(checkpoint.texts(entry))
+            if entry.dtype is None
+            else checkpoint.value(entry).tobytes()
+        )
         found[key] = (entry.type, entry.shape, content)
     return found
 
 
-def outcome(folder: Path, path: Path, damage: Damage, truth: Values, *, trusted: bool = True) -> str:
+def outcome(
+    folder: Path, path: Path, damage: Damage, truth: Values, *, trusted: bool = True
+) -> str:
     """Damage a checkpoint, read it, mend it, and return what came of it.
 
     Args:
@@ -90,7 +100,9 @@ def outcome(folder: Path, path: Path, damage: Damage, truth: Values, *, trusted:
         if trusted and found is not None:
             assert found == truth, f"{damage.file}, {damage.what}: other values"
         # Data whose index is gone are what an interrupted save leaves, and no checkpoint.
-        wrong = fsck(folder).exit_code(strict=damage.content is None) if any(folder.iterdir()) else 1
+        wrong = (
+            fsck(folder).exit_code(strict=damage.content is None) if any(folder.iterdir()) else 1
+        )
         assert found is not None or wrong, f"{damage.file}, {damage.what}: fsck finds nothing"
         assert time.monotonic() - started < SLOW, f"{damage.file}, {damage.what}: slow"
         return REFUSED if found is None else RIGHT if found == truth else "not known: no checksums"
@@ -103,7 +115,9 @@ def _read(folder: Path, path: Path, damage: Damage) -> Values | None:
         return values(path)
     except DamagedError as error:
         if error.file.parent != folder or str(error.file) not in str(error):
-            raise AssertionError(f"{damage.file}, {damage.what}: {error} does not tell the file") from error
+            raise AssertionError(
+                f"{damage.file}, {damage.what}: {error} does not tell the file"
+            ) from error
         return None
     except UsageError:
         assert damage.content is None, f"{damage.file}, {damage.what}: not found"
@@ -116,7 +130,9 @@ def _read(folder: Path, path: Path, damage: Damage) -> Values | None:
 def save(kind: str, folder: Path, step: int) -> Path:
     """Save a small checkpoint with TensorFlow or Keras, and return what to open."""
     folder.mkdir(parents=True)
-    return {"saver": _saver, "tracked": _tracked, "keras": _keras, "weights": _keras}[kind](folder, step, kind)
+    return {"saver": _saver, "tracked": _tracked, "keras": _keras, "weights": _keras}[kind](
+        folder, step, kind
+    )
 
 
 def _saver(folder: Path, step: int, kind: str) -> Path:
@@ -133,10 +149,17 @@ def _saver(folder: Path, step: int, kind: str) -> Path:
     ]
     halves = [tf.fill([2, 3], float(step)), tf.fill([1, 3], -1.0)]
     _save(parts[0], ["range", "text", "small"], ["", "", ""], first)
-    _save(parts[1], ["cut", "cut", "step"], ["3 3 0,2:-", "3 3 2,1:-", ""], [*halves, tf.constant(np.int64(step))])
+    _save(
+        parts[1],
+        ["cut", "cut", "step"],
+        ["3 3 0,2:-", "3 3 2,1:-", ""],
+        [*halves, tf.constant(np.int64(step))],
+    )
     whole = folder / "model.ckpt"
     tf.raw_ops.MergeV2Checkpoints(
-        checkpoint_prefixes=[str(each) for each in parts], destination_prefix=str(whole), delete_old_dirs=False
+        checkpoint_prefixes=[str(each) for each in parts],
+        destination_prefix=str(whole),
+        delete_old_dirs=False,
     )
     return whole
 
@@ -144,7 +167,9 @@ def _saver(folder: Path, step: int, kind: str) -> Path:
 def _save(prefix: Path, names: list[str], slices: list[str], tensors: list[object]) -> None:
     import tensorflow as tf
 
-    tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=names, shape_and_slices=slices, tensors=tensors)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix), tensor_names=names, shape_and_slices=slices, tensors=tensors
+    )
 
 
 def _tracked(folder: Path, step: int, kind: str) -> Path:
@@ -153,7 +178,9 @@ def _tracked(folder: Path, step: int, kind: str) -> Path:
 
     batches = iter(tf.data.Dataset.range(3 + step))
     next(batches)
-    checkpoint = tf.train.Checkpoint(layer=tf.Module(), weight=tf.Variable([1.0 * step, 2.0]), batches=batches)
+    checkpoint = tf.train.Checkpoint(
+        layer=tf.Module(), weight=tf.Variable([1.0 * step, 2.0]), batches=batches
+    )
     checkpoint.layer.bias = tf.Variable([float("nan")])
     return Path(checkpoint.write(str(folder / "ckpt")))
 
@@ -179,9 +206,16 @@ def main() -> int:
             kind: [save(kind, root / kind / str(step), step) for step in (1, 2)]
             for kind in ("saver", "tracked", "keras", "weights")
         }
-        pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
+        pages = (
+            int(Path("/proc/self/statm").read_text().split()[0])
+            if Path("/proc/self/statm").exists()
+            else 0
+        )
         if pages:
-            resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGESIZE") + MEMORY, resource.RLIM_INFINITY))
+            resource.setrlimit(
+                resource.RLIMIT_AS,
+                (pages * os.sysconf("SC_PAGESIZE") + MEMORY, resource.RLIM_INFINITY),
+            )
         for kind, (path, other) in made.items():
             found = Counter[str]()
             truth = values(path)
@@ -190,7 +224,10 @@ def main() -> int:
                     found[outcome(path.parent, path, damage, truth, trusted=kind != "weights")] += 1
                 except Exception as error:
                     failed += 1
-                    print(f"FAILED {kind}: {damage.file}, {damage.what}: {type(error).__name__}: {error}", flush=True)
+                    print(
+                        f"FAILED {kind}: {damage.file}, {damage.what}: {type(error).__name__}: {error}",
+                        flush=True,
+                    )
             print(
                 f"{kind:<8} {sum(found.values()):,}: {', '.join(f'{count:,} {what}' for what, count in found.items())}",
                 flush=True,

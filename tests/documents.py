@@ -38,7 +38,10 @@ class Block:
 
 
 # A script stands under its name: "This is `fit.py`".
-_BLOCK = re.compile(r"(?:This is `(?P<file>\w+\.py)`[^`]*)?^```(?P<kind>\w+)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"(?:This is `(?P<file>\w+\.py)`[^`]*)?^```(?P<kind>\w+)\n(?P<text>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
 
 BLOCKS = [Block(each["kind"], each["text"], each["file"]) for each in _BLOCK.finditer(README)]
 SHELL = [block for block in BLOCKS if block.kind == "sh"]
@@ -46,9 +49,15 @@ FILES = {block.file: block.text for block in BLOCKS if block.file}
 PYTHON = [block for block in BLOCKS if block.kind == "python" and not block.file]
 WORKFLOWS = [block for block in BLOCKS if block.kind == "yaml"]
 
-SUITES = [block for block in SHELL if block.asks_for("--suite")]  # run by jobs/test_recipes.py, by these very commands
+SUITES = [
+    block for block in SHELL if block.asks_for("--suite")
+]  # run by jobs/test_recipes.py, by these very commands
 CLUSTERS = [block for block in SHELL if block.asks_for("--executor")]
-COMMANDS = [block for block in SHELL if not set(block.lines) <= RUN_BY_CI and block not in [*SUITES, *CLUSTERS]]
+COMMANDS = [
+    block
+    for block in SHELL
+    if not set(block.lines) <= RUN_BY_CI and block not in [*SUITES, *CLUSTERS]
+]
 
 
 def shown_by(command: Block) -> list[str]:

@@ -40,7 +40,9 @@ class PlantedJob:
     @property
     def id(self) -> str:
         """The job, and what it is verified with beside the usual."""
-        return "-".join([self.name, *(f"{key}={value}" for key, value in self.shows.verified.items())])
+        return "-".join(
+            [self.name, *(f"{key}={value}" for key, value in self.shows.verified.items())]
+        )
 
     @property
     def reason(self) -> str | None:
@@ -62,7 +64,8 @@ def planted_jobs(*outcomes: str, hiding: bool = False) -> list[PlantedJob]:
     return [
         each
         for each in every_job()
-        if each.shows.outcome in outcomes and (Path(inspect.getfile(each.job)).stem == "hiding") == hiding
+        if each.shows.outcome in outcomes
+        and (Path(inspect.getfile(each.job)).stem == "hiding") == hiding
     ]
 
 
@@ -106,7 +109,9 @@ def assert_shown(planted: PlantedJob, cases: Sequence[Case]) -> None:
     for case in cases:
         assert (case.outcome, causes(case)) == (outcome, list(planted.shows.causes))
         assert [tolerated.cause for tolerated in case.allowed] == allowed
-        assert case.told_outcome == ("recovered, as allowed" if allowed and outcome == "recovered" else outcome)
+        assert case.told_outcome == (
+            "recovered, as allowed" if allowed and outcome == "recovered" else outcome
+        )
         if outcome == "inconclusive":
             _assert_inconclusive(planted, case)
 

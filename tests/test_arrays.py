@@ -17,7 +17,10 @@ def flipped(array: np.ndarray, element: int = 0) -> np.ndarray:
     return other
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "bool", "complex64", "float16", ml_dtypes.bfloat16])
+@pytest.mark.parametrize(
+    "dtype",
+    ["float32", "float64", "int64", "uint8", "bool", "complex64", "float16", ml_dtypes.bfloat16],
+)
 def test_every_dtype_is_equal_to_itself_and_not_to_a_flipped_bit(dtype: str) -> None:
     array = np.array([1, 0, 1, 1]).astype(dtype).reshape(2, 2)
     assert same(array, array.copy())

@@ -12,7 +12,10 @@ from tests.conftest import toy
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     folder = tmp_path_factory.mktemp("boundaries") / "runs"
     return verify(
-        [toy("TwoWays"), toy("Accumulates"), toy("Loops")], steps=21, boundaries=("first", 9, "epoch", "last"), folder=folder
+        [toy("TwoWays"), toy("Accumulates"), toy("Loops")],
+        steps=21,
+        boundaries=("first", 9, "epoch", "last"),
+        folder=folder,
     )
 
 
@@ -26,7 +29,9 @@ def test_each_restore_from_each_boundary(report: Report) -> None:
         for restore, outcome in (("all", "recovered"), ("weights", "diverged"))
         for boundary in (1, 9, 12, 20)
     }
-    assert outcomes(report, "Loops") == dict.fromkeys((f"all @ {boundary}" for boundary in (1, 9, 12, 20)), "recovered")
+    assert outcomes(report, "Loops") == dict.fromkeys(
+        (f"all @ {boundary}" for boundary in (1, 9, 12, 20)), "recovered"
+    )
 
 
 def test_what_only_some_boundaries_show(report: Report) -> None:
@@ -40,9 +45,15 @@ def test_what_only_some_boundaries_show(report: Report) -> None:
 
 
 def test_as_many_steps_as_are_left_are_compared(report: Report) -> None:
-    compared = {case.label: case.document()["train_loss"]["compared"] for case in report.cases if case.job == toy("TwoWays")}
+    compared = {
+        case.label: case.document()["train_loss"]["compared"]
+        for case in report.cases
+        if case.job == toy("TwoWays")
+    }
     assert compared == {
-        f"{restore} @ {boundary}": 21 - boundary for restore in ("all", "weights") for boundary in (1, 9, 12, 20)
+        f"{restore} @ {boundary}": 21 - boundary
+        for restore in ("all", "weights")
+        for boundary in (1, 9, 12, 20)
     }
     for case in report.cases:
         assert case.resumed is not None

@@ -22,11 +22,15 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, bool]
     for (module, job), variant in HERE.items():
         mine = [each for each in PLANTED if (each.module, each.job) == (module, job)]
         found += run(mine, variant, tmp_path_factory.mktemp(job))
-    return {(row.planted.module, row.planted.restore, bool(row.planted.settings)): row for row in found}
+    return {
+        (row.planted.module, row.planted.restore, bool(row.planted.settings)): row for row in found
+    }
 
 
 @pytest.mark.parametrize("each", PLANTED, ids=lambda each: f"{each.job}-{each.restore}-{each.what}")
-def test_every_cause_and_stage_is_named_and_no_other(each: Planted, rows: dict[tuple[str, str, bool], Row]) -> None:
+def test_every_cause_and_stage_is_named_and_no_other(
+    each: Planted, rows: dict[tuple[str, str, bool], Row]
+) -> None:
     row = rows[each.module, each.restore, bool(each.settings)]
     assert sorted(map(str, row.found)) == sorted(map(str, each.causes))
     assert row.detected == (each.what != "clean")
@@ -65,7 +69,10 @@ def test_a_wrong_row_is_told() -> None:
         Planted("loop.py", "Loop", "y", "clean"),
     )
     seen = (False, False, False, False)
-    missed, alarmed = Row(defect, 0, "recovered", (), seen), Row(clean, 0, "diverged", (("rounding", None),), seen)
+    missed, alarmed = (
+        Row(defect, 0, "recovered", (), seen),
+        Row(clean, 0, "diverged", (("rounding", None),), seen),
+    )
     assert wrong([missed, alarmed]) == [
         "loop.py:Loop_0 × x: recovered, told [], planted [('slots-lost', None)]",
         "loop.py:Loop_0 × y: diverged, told [('rounding', None)], planted []",

@@ -54,7 +54,11 @@ def test_functions_have_few_parameters() -> None:
 def test_private_names_stay_in_their_file(module: Path) -> None:
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ckptcheck"):
-            private = [alias.name for alias in node.names if alias.name.startswith("_") and alias.name != "_internals"]
+            private = [
+                alias.name
+                for alias in node.names
+                if alias.name.startswith("_") and alias.name != "_internals"
+            ]
             assert not private, f"{name_of(module)} imports {private} of {node.module}"
 
 
@@ -63,24 +67,32 @@ def test_imports_inside_functions_say_why(module: Path) -> None:
     """A comment on the line, or above the imports it is about; or one for the whole module, as its docstring may be."""
     lines = module.read_text(encoding="utf-8").splitlines()
     tree = ast.parse("\n".join(lines))
-    if "import" in (ast.get_docstring(tree) or "") or any(line.startswith("#") and "import" in line for line in lines):
+    if "import" in (ast.get_docstring(tree) or "") or any(
+        line.startswith("#") and "import" in line for line in lines
+    ):
         return
     for node in ast.walk(tree):
         if isinstance(node, Function):
             for each in ast.walk(node):
                 if isinstance(each, ast.Import | ast.ImportFrom):
-                    assert is_explained(lines, each.lineno - 1), f"{name_of(module)}:{each.lineno}: {lines[each.lineno - 1]}"
+                    assert is_explained(lines, each.lineno - 1), (
+                        f"{name_of(module)}:{each.lineno}: {lines[each.lineno - 1]}"
+                    )
 
 
 def is_explained(lines: list[str], place: int) -> bool:
     if "#" in lines[place]:
         return True
     above = place - 1
-    while above >= 0 and (not lines[above].strip() or lines[above].strip().startswith(("import ", "from "))):
+    while above >= 0 and (
+        not lines[above].strip() or lines[above].strip().startswith(("import ", "from "))
+    ):
         above -= 1
     return lines[above].strip().startswith("#") or "#" in lines[above + 1]
 
 
-@pytest.mark.parametrize("folder", sorted({module.parent for module in MODULES}), ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "folder", sorted({module.parent for module in MODULES}), ids=lambda folder: folder.name
+)
 def test_a_folder_says_what_is_in_it(folder: Path) -> None:
     assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))

@@ -13,7 +13,13 @@ LIVE = [
     ("dense/table", "f", False, False, Kind.OTHER),
     ("norm/moving_mean", "f", False, False, Kind.MOVING_STATISTIC),
     ("norm/moving_variance", "f", False, True, Kind.MOVING_STATISTIC),
-    ("norm/moving_mean_1", "f", False, False, Kind.OTHER),  # a name that the program itself has given
+    (
+        "norm/moving_mean_1",
+        "f",
+        False,
+        False,
+        Kind.OTHER,
+    ),  # a name that the program itself has given
     ("norm/moving_mean_1", "f", False, True, Kind.WEIGHT),
     ("StateVar", "i", False, False, Kind.RNG),
     ("dropout/seed_generator/state", "u", False, False, Kind.RNG),
@@ -49,13 +55,25 @@ IN_FILES = [
     ("adam/learning_rate", "f", True, Kind.HYPERPARAMETER),
     ("adam/learning_rate", "f", False, Kind.WEIGHT),
     ("average_7", "f", False, Kind.SHADOW),
-    ("ema_step", "i", True, Kind.COUNTER),  # what a file holds of a single whole number is taken for a count first
-    ("kernel/ExponentialMovingAverage", "f", False, Kind.WEIGHT),  # whose average it is, is known by the other keys
+    (
+        "ema_step",
+        "i",
+        True,
+        Kind.COUNTER,
+    ),  # what a file holds of a single whole number is taken for a count first
+    (
+        "kernel/ExponentialMovingAverage",
+        "f",
+        False,
+        Kind.WEIGHT,
+    ),  # whose average it is, is known by the other keys
 ]
 
 
 @pytest.mark.parametrize(("name", "letter", "is_single", "is_trained", "kind"), LIVE)
-def test_of_a_live_variable(name: str, letter: str, is_single: bool, is_trained: bool, kind: Kind) -> None:
+def test_of_a_live_variable(
+    name: str, letter: str, is_single: bool, is_trained: bool, kind: Kind
+) -> None:
     assert by_name(name, letter, is_single, is_trained) == kind
 
 
@@ -84,12 +102,23 @@ PARTS = (
         "ema",
         "average",
     ),
-    *("emag", "kernel_ema", "kernel_average", "ExponentialMovingAverage", "step", "_step", "global_step", "save_counter"),
+    *(
+        "emag",
+        "kernel_ema",
+        "kernel_average",
+        "ExponentialMovingAverage",
+        "step",
+        "_step",
+        "global_step",
+        "save_counter",
+    ),
     *("iteration", "iterations", "epoch", "learning_rate", "beta", "ema_step", ""),
 )
 NAMES = [
     f"{first}{second}{number}"
-    for first, second, number in itertools.product(("", *(f"{part}/" for part in PARTS)), PARTS, ("", "_1", "_23"))
+    for first, second, number in itertools.product(
+        ("", *(f"{part}/" for part in PARTS)), PARTS, ("", "_1", "_23")
+    )
 ]
 
 
@@ -99,7 +128,11 @@ def live_before(name: str, letter: str, is_single: bool, is_trained: bool) -> Ki
         return Kind.MOVING_STATISTIC
     if last == "StateVar" or "seed_generator" in name:
         return Kind.RNG
-    if "ExponentialMovingAverage" in name or last.startswith(("ema", "average")) or last.endswith(("_ema", "_average")):
+    if (
+        "ExponentialMovingAverage" in name
+        or last.startswith(("ema", "average"))
+        or last.endswith(("_ema", "_average"))
+    ):
         return Kind.SHADOW
     if is_trained:
         return Kind.WEIGHT

@@ -41,7 +41,9 @@ def test_outcomes(default_report: Report) -> None:
     assert default_report.verdict == "pass"
 
 
-@pytest.mark.parametrize("name", [name for name, outcome in OUTCOMES.items() if outcome == "recovered"])
+@pytest.mark.parametrize(
+    "name", [name for name, outcome in OUTCOMES.items() if outcome == "recovered"]
+)
 def test_recovered_is_bit_equal_everywhere(name: str, default_report: Report) -> None:
     each = case(default_report, name)
     document = each.document()
@@ -49,7 +51,12 @@ def test_recovered_is_bit_equal_everywhere(name: str, default_report: Report) ->
     assert each.comparison.exact
     assert document["tensors"]["compared"] == document["tensors"]["equal"] >= 53
     assert document["final_tensors"]["compared"] == document["final_tensors"]["equal"] >= 53
-    assert document["train_loss"] == {"compared": 44, "equal": 44, "first_difference": None, "max_abs_diff": 0.0}
+    assert document["train_loss"] == {
+        "compared": 44,
+        "equal": 44,
+        "first_difference": None,
+        "max_abs_diff": 0.0,
+    }
     assert document["batches"] == document["learning_rate"] == {"compared": 44, "equal": 44}
     assert document["evaluations"] == {"compared": 3, "equal": 3}  # boundary, epoch edge, end
     assert document["eval_loss"]["control"] == document["eval_loss"]["resumed"]
@@ -89,7 +96,10 @@ def test_trainable_loses_statistics_slots_and_step(default_report: Report) -> No
 
 def test_polyak_puts_shadows_into_weights(default_report: Report) -> None:
     each = case(default_report, "bn-polyak × ema")
-    assert causes(each) == [("shadows-in-weights", None, 14), ("shadows-lost", "not applied at load", 14)]
+    assert causes(each) == [
+        ("shadows-in-weights", None, 14),
+        ("shadows-lost", "not applied at load", 14),
+    ]
     assert each.document()["tensors"]["by_kind"]["moving statistic"] == {"compared": 8, "equal": 8}
 
 
@@ -132,7 +142,12 @@ def test_the_crash_image_is_what_was_restored(default_report: Report, default_fo
 @pytest.fixture(scope="module")
 def defects() -> dict[str, Case]:
     """Defects planted in the TF1 graph job, and the restores and options that the default cases leave out."""
-    report = verify([f"{PLANTED / 'tf1_jobs.py'}:{name}" for name in ("InitialisedAfter", "SavedTrainable", "NoUpdates")])
+    report = verify(
+        [
+            f"{PLANTED / 'tf1_jobs.py'}:{name}"
+            for name in ("InitialisedAfter", "SavedTrainable", "NoUpdates")
+        ]
+    )
     return {each.name.rpartition(":")[2]: each for each in report.cases}
 
 
@@ -164,7 +179,13 @@ def test_folders_of_jobs_do_not_meet(tmp_path: Path) -> None:
         shutil.copy(PLANTED / "planting.py", place.parent)
     report = verify([*names, toy("TwoWays")], folder=tmp_path / "runs", **SHORT)
     folders = [case.control.folder.parent.name for case in report.cases if case.control is not None]
-    assert folders == ["train-Clean", "train-Clean~2", "train-Clean~3", "clean-TwoWays", "clean-TwoWays"]
+    assert folders == [
+        "train-Clean",
+        "train-Clean~2",
+        "train-Clean~3",
+        "clean-TwoWays",
+        "clean-TwoWays",
+    ]
 
 
 def test_plan() -> None:
@@ -176,7 +197,10 @@ def test_plan() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"job": "bn-n"}, "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain."),
+        (
+            {"job": "bn-n"},
+            "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain.",
+        ),
         (
             {"job": "plain", "restore": "ema"},
             "There is no restore of plain called 'ema'. Known: saver, trainable.",
@@ -198,7 +222,10 @@ def test_plan() -> None:
             {"job": "plain", "options": {"batch_size": 2000}},
             "batch_size=2000 is larger than the training part of the dataset, 1438 images.",
         ),
-        ({"job": "x.py:J", "options": {"seed": 1}}, "Options are for the shipped jobs; x.py:J takes none."),
+        (
+            {"job": "x.py:J", "options": {"seed": 1}},
+            "Options are for the shipped jobs; x.py:J takes none.",
+        ),
         ({"job": "no/such.py:J"}, "There is no file no/such.py to take a job from."),
     ],
 )
@@ -209,7 +236,9 @@ def test_wrong_requests(arguments: dict[str, Any], text: str) -> None:
 
 
 def test_a_framework_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError(\"No module named 'tensorflow'\")")
+    (tmp_path / "tensorflow.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'tensorflow'\")"
+    )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     with pytest.raises(NotVerifiedError) as caught:
         verify("plain")
@@ -220,7 +249,9 @@ def test_a_framework_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("job", ["bn-nn", "bn-layers", "bn-polyak"])
-def test_the_checkpoints_that_are_left_behind(job: str, default_report: Report, default_folder: Path) -> None:
+def test_the_checkpoints_that_are_left_behind(
+    job: str, default_report: Report, default_folder: Path
+) -> None:
     """Read without TensorFlow: the live state bit for bit, of the kinds that the job tells, and nothing to find."""
     (image,) = default_folder.glob(f"{job}/crash-image@*")
     checkpoint = open_checkpoint(image)
@@ -228,7 +259,9 @@ def test_the_checkpoints_that_are_left_behind(job: str, default_report: Report, 
     (number,) = re.findall(r"@(\d+)", image.name)
     live = read_snapshot(default_folder / job / "control" / f"boundary-{number}.npz")
     saved = {key: live[key] for key in checkpoint.entries}
-    assert {key: entry.kind for key, entry in checkpoint.entries.items()} == {key: each.kind for key, each in saved.items()}
+    assert {key: entry.kind for key, entry in checkpoint.entries.items()} == {
+        key: each.kind for key, each in saved.items()
+    }
     for key, each in saved.items():
         assert checkpoint.value(checkpoint.entries[key]).tobytes() == each.value.tobytes()
     assert fsck(image.parent).findings == ()

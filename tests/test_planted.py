@@ -69,7 +69,9 @@ def test_scratch_looks_perfect_by_step_number(cases: dict[str, Case]) -> None:
     assert case.resumed.facts.first_step == 0
 
 
-def test_what_a_program_remembers_is_put_in_to_see_whether_that_is_it(cases: dict[str, Case]) -> None:
+def test_what_a_program_remembers_is_put_in_to_see_whether_that_is_it(
+    cases: dict[str, Case],
+) -> None:
     def sentence(name: str) -> str:
         return cases[name].diagnoses[0].sentence
 
@@ -106,11 +108,17 @@ def test_fewer_steps_than_the_control_are_no_recovery(cases: dict[str, Case]) ->
     assert comparison is not None
     assert why_nothing_compared(comparison) is None
     shorter = replace(comparison, steps=comparison.steps[:-1])
-    assert why_nothing_compared(shorter) == "Only 11 of the control's 12 steps after the boundary were compared."
+    assert (
+        why_nothing_compared(shorter)
+        == "Only 11 of the control's 12 steps after the boundary were compared."
+    )
     assert why_nothing_compared(replace(comparison, steps=comparison.steps[:0])) == (
         "No training step was compared: the resumed run executed none."
     )
-    assert why_nothing_compared(replace(comparison, evaluations=comparison.evaluations[:0])) == "No evaluation was compared."
+    assert (
+        why_nothing_compared(replace(comparison, evaluations=comparison.evaluations[:0]))
+        == "No evaluation was compared."
+    )
 
 
 def test_the_resumed_process_is_another_one(cases: dict[str, Case]) -> None:
@@ -149,15 +157,24 @@ def test_an_evaluation_that_changes_state_is_told(cases: dict[str, Case]) -> Non
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("RestoresIsAText", "The restores of a job are a sequence of names, not the text 'all': write ('all',)."),
+        (
+            "RestoresIsAText",
+            "The restores of a job are a sequence of names, not the text 'all': write ('all',).",
+        ),
         (
             "NoJob",
             f"{toy('NoJob')} gives an object of type NoJob, which is no job: it has no next_step, evaluate, state, save, restore, "
             "steps_per_epoch. See ckptcheck.job.Job, or take one of the classes in ckptcheck.adapters as a base.",
         ),
-        ("EpochOfNothing", f"steps_per_epoch of {toy('EpochOfNothing')} is 0: it must be a whole number of at least 1."),
+        (
+            "EpochOfNothing",
+            f"steps_per_epoch of {toy('EpochOfNothing')} is 0: it must be a whole number of at least 1.",
+        ),
         ("NoRestores", "The job names no restore: there is nothing to verify."),
-        ("RestoresAlike", "The restores all a, all-a need names that differ in letters, digits, dots or dashes."),
+        (
+            "RestoresAlike",
+            "The restores all a, all-a need names that differ in letters, digits, dots or dashes.",
+        ),
     ],
 )
 def test_names_of_restores_that_cannot_be(name: str, message: str) -> None:
@@ -168,6 +185,10 @@ def test_names_of_restores_that_cannot_be(name: str, message: str) -> None:
 
 def test_a_report_outlives_its_runs() -> None:
     """The runs are gone when `verify` returns; whatever a case came to, the report can still be written."""
-    report = verify([toy(name) for name in ("TurnsNaN", "RaisesInTrain", "Missing", "Killed")], steps=21, boundary=9)
+    report = verify(
+        [toy(name) for name in ("TurnsNaN", "RaisesInTrain", "Missing", "Killed")],
+        steps=21,
+        boundary=9,
+    )
     assert len(report.document()["cases"]) == 4
     assert report.warnings() == []

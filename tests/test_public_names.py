@@ -49,17 +49,25 @@ def test_public_names() -> None:
 
 def loaded_by(code: str) -> set[str]:
     command = f"{code}\nimport sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", command], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", command], check=True, capture_output=True, text=True
+    )
     return {name.partition(".")[0] for name in done.stdout.split()}
 
 
 HEAVY = {"tensorflow", "keras", "tf_keras", "matplotlib", "bokeh", "distributed"}
 # Where the frameworks, figures and pages are at home.
-HOMES = re.compile(r"ckptcheck\.(adapters|jobs\.(article|bn_\w+|no_norm|recipes\.\w+)|.*\bhtml|.*\bplot|.*\bfigure)\b")
+HOMES = re.compile(
+    r"ckptcheck\.(adapters|jobs\.(article|bn_\w+|no_norm|recipes\.\w+)|.*\bhtml|.*\bplot|.*\bfigure)\b"
+)
 
 
 def test_the_core_never_loads_tensorflow() -> None:
-    modules = [name for _, name, _ in pkgutil.walk_packages(ckptcheck.__path__, "ckptcheck.") if not HOMES.match(name)]
+    modules = [
+        name
+        for _, name, _ in pkgutil.walk_packages(ckptcheck.__path__, "ckptcheck.")
+        if not HOMES.match(name)
+    ]
     core = [name for name in modules if not name.endswith("__main__")]
     assert len(core) > 50
     assert not loaded_by("\n".join(f"import {name}" for name in core)) & HEAVY

@@ -43,12 +43,16 @@ def session(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def first(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("plugin")
     return folder, session(folder, "--ckptcheck-out", str(folder / "kept"))
 
 
-def test_failures_tell_the_whole_story(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_failures_tell_the_whole_story(
+    first: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     folder, done = first
     assert done.returncode == 1
     assert "3 failed, 3 passed" in done.stdout
@@ -65,14 +69,22 @@ def test_failures_tell_the_whole_story(first: tuple[Path, subprocess.CompletedPr
         "    Tensors: w/momentum\n\n"
         f"Runs: {runs}\n"
     ).replace("0.252231", story.partition("loss is ")[2].partition(" ")[0])
-    assert f"ckptcheck could not verify {NOPE}: {PLANTED / 'base.py'} has nothing called 'Nope'.\n" in done.stdout
-    assert "There is no restore among these runs called 'weight'. Did you mean weights? Known: all, weights.\n" in done.stdout
+    assert (
+        f"ckptcheck could not verify {NOPE}: {PLANTED / 'base.py'} has nothing called 'Nope'.\n"
+        in done.stdout
+    )
+    assert (
+        "There is no restore among these runs called 'weight'. Did you mean weights? Known: all, weights.\n"
+        in done.stdout
+    )
     assert "During handling" not in done.stdout
 
 
 def test_controls_are_shared(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = first
-    jobs = sorted(each.name.rpartition("-")[0] for each in (folder / "kept").iterdir() if each.is_dir())
+    jobs = sorted(
+        each.name.rpartition("-")[0] for each in (folder / "kept").iterdir() if each.is_dir()
+    )
     assert jobs == ["base-py-Clean", "clean-py-TwoWays"]
 
 
@@ -84,13 +96,20 @@ def test_kept_runs_are_not_run_again(first: tuple[Path, subprocess.CompletedProc
 
     runs = written()
     again = session(folder, "--ckptcheck-out", str(folder / "kept"))
-    assert again.stdout.splitlines()[-1].partition(" in ")[0] == before.stdout.splitlines()[-1].partition(" in ")[0]
+    assert (
+        again.stdout.splitlines()[-1].partition(" in ")[0]
+        == before.stdout.splitlines()[-1].partition(" in ")[0]
+    )
     assert written() == runs
-    assert len(runs) == 7  # TwoWays: its control, the one without saves, two restores; Clean: the same with one
+    assert (
+        len(runs) == 7
+    )  # TwoWays: its control, the one without saves, two restores; Clean: the same with one
 
 
 def test_under_xdist(tmp_path: Path) -> None:
-    done = session(tmp_path, "-n", "2", "--ckptcheck-boundaries", "first,9", "-k", "class or forgets")
+    done = session(
+        tmp_path, "-n", "2", "--ckptcheck-boundaries", "first,9", "-k", "class or forgets"
+    )
     assert "1 failed, 2 passed" in done.stdout, done.stdout
 
 
@@ -103,5 +122,7 @@ def test_nothing_heavy_where_it_is_not_used(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert (
         "--ckptcheck-repeat"
-        in subprocess.run([*command, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        in subprocess.run(
+            [*command, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
     )

@@ -21,7 +21,10 @@ def kept(study: str, table: str) -> pd.DataFrame:
 def test_the_numbers_of_the_studies_are_those_of_the_kept_data() -> None:
     runs = kept("convergence", "runs").pivot(index="seed", columns="variant")
     to_98: Any = runs["epochs_to_0.98"].median()
-    ends, plain = runs["final_validation_accuracy"], kept("convergence", "runs").query("variant == 'plain'")
+    ends, plain = (
+        runs["final_validation_accuracy"],
+        kept("convergence", "runs").query("variant == 'plain'"),
+    )
     apis = kept("bn-apis", "runs").query("humps > 0").groupby("variant")["seed"].agg(list)
     ablation, humps = kept("bn-ablation", "runs"), kept("bn-ablation", "humps").query("returned")
     of_training = humps.query("train_rise > 0.5").merge(ablation[["variant", "seed", "training"]])

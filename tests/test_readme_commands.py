@@ -36,7 +36,9 @@ def shell(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     for name, text in FILES.items():
         (folder / name).write_text(text)
     command = re.sub(r"(^|&& )python ", rf"\g<1>{sys.executable} ", command)
-    return subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, shell=True, cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 def first_line(block: Block) -> str:
@@ -46,7 +48,10 @@ def first_line(block: Block) -> str:
 # So that the last cores to be free are free at once.
 LONG_FIRST = sorted(COMMANDS, key=lambda block: -len(block.lines))
 # Studies take their time: `python -m pytest -m cards` runs them, as .ci/run does.
-MARKED = [pytest.param(each, marks=[pytest.mark.cards] * any(" study " in line for line in each.lines)) for each in LONG_FIRST]
+MARKED = [
+    pytest.param(each, marks=[pytest.mark.cards] * any(" study " in line for line in each.lines))
+    for each in LONG_FIRST
+]
 
 
 @pytest.mark.parametrize("block", MARKED, ids=first_line)
@@ -72,8 +77,12 @@ def of_a_copy(folder: Path, original: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("block", [block for block in SHELL if FIRST in block.lines[0].split(" && ")], ids=first_line)
-def test_the_first_command(block: Block, default_command: "tuple[Path, subprocess.CompletedProcess[str]]") -> None:
+@pytest.mark.parametrize(
+    "block", [block for block in SHELL if FIRST in block.lines[0].split(" && ")], ids=first_line
+)
+def test_the_first_command(
+    block: Block, default_command: "tuple[Path, subprocess.CompletedProcess[str]]"
+) -> None:
     for shown in shown_by(block):
         assert masked(shown) in masked(default_command[1].stdout)
 

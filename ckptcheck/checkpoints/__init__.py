@@ -11,4 +11,14 @@ from ckptcheck.checkpoints.find import find, open_checkpoint
 from ckptcheck.checkpoints.format import Format, Location
 from ckptcheck.checkpoints.reader import CHUNK
 
-__all__ = ["CHUNK", "Checkpoint", "DamagedError", "Entry", "Format", "Location", "Piece", "find", "open_checkpoint"]
+__all__ = [
+    "CHUNK",
+    "Checkpoint",
+    "DamagedError",
+    "Entry",
+    "Format",
+    "Location",
+    "Piece",
+    "find",
+    "open_checkpoint",
+]

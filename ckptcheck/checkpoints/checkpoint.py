@@ -40,7 +40,9 @@ class Entry:
     name: str  # what to call it: the attribute path that leads to it, or the variable's name
     kind: Kind
     type: str  # the element type's name
-    dtype: np.dtype[Any] | None  # in the byte order of the file; None: elements have no fixed size, as text
+    dtype: (
+        np.dtype[Any] | None
+    )  # in the byte order of the file; None: elements have no fixed size, as text
     shape: tuple[int, ...]
     pieces: tuple[Piece, ...]
 
@@ -91,9 +93,13 @@ class Checkpoint(ABC):
     files: tuple[Path, ...]
     entries: Mapping[str, Entry]
     chosen: str = ""  # how it was found where a folder was given
-    promised: tuple[str, ...] = ()  # keys of variables that its object graph names and that it does not hold
+    promised: tuple[
+        str, ...
+    ] = ()  # keys of variables that its object graph names and that it does not hold
     graph: Entry | None = None  # of that graph, which is no tensor of the program
-    by_variables_name: bool = False  # a restore asks for variables by their names, for nothing else is known of them
+    by_variables_name: bool = (
+        False  # a restore asks for variables by their names, for nothing else is known of them
+    )
 
     @property
     def size(self) -> int:
@@ -132,8 +138,13 @@ class Checkpoint(ABC):
         """Return the whole value, in this machine's byte order; of text an array of `bytes`."""
         self.must_hold(entry)
         file = entry.pieces[0].file
-        if len(entry.shape) > _MOST_DIMENSIONS or prod(size or 1 for size in entry.shape) > _MOST_ELEMENTS:
-            raise NotReadableError(f"NumPy has no arrays of shape {list(entry.shape)}", file, tensor=entry.key)
+        if (
+            len(entry.shape) > _MOST_DIMENSIONS
+            or prod(size or 1 for size in entry.shape) > _MOST_ELEMENTS
+        ):
+            raise NotReadableError(
+                f"NumPy has no arrays of shape {list(entry.shape)}", file, tensor=entry.key
+            )
         if entry.dtype is None:
             texts = np.empty(entry.elements, object)
             texts[:] = self.texts(entry)
@@ -141,12 +152,17 @@ class Checkpoint(ABC):
         try:
             whole = np.empty(entry.shape, entry.dtype.newbyteorder("="))
         except MemoryError:
-            raise NotReadableError(f"its {entry.bytes:,} bytes do not fit memory", file, tensor=entry.key) from None
+            raise NotReadableError(
+                f"its {entry.bytes:,} bytes do not fit memory", file, tensor=entry.key
+            ) from None
         for piece in entry.pieces:
             flat, at = np.empty(prod(piece.shape), entry.dtype), 0
             for part in self.arrays(entry, piece):
                 flat[at : at + len(part)] = part
                 at += len(part)
-            where = tuple(slice(start, start + size) for start, size in zip(piece.start, piece.shape, strict=True))
+            where = tuple(
+                slice(start, start + size)
+                for start, size in zip(piece.start, piece.shape, strict=True)
+            )
             whole[where] = flat.reshape(piece.shape)
         return whole

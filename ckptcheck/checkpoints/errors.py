@@ -14,7 +14,9 @@ class DamagedError(CkptcheckError):
 
     exit_code = 3
 
-    def __init__(self, what: str, file: Path, offset: int | None = None, tensor: str | None = None) -> None:
+    def __init__(
+        self, what: str, file: Path, offset: int | None = None, tensor: str | None = None
+    ) -> None:
         self.what, self.file, self.offset, self.tensor = what, file, offset, tensor
         at = "" if offset is None else f", byte {offset:,}"
         whose = "" if tensor is None else f", tensor {clipped(shown(tensor), _LONGEST)}"

@@ -48,13 +48,20 @@ def _refusal(file: Path) -> str:
 
 
 def _absence(path: Path) -> str:
-    missing = [f"{path.name}{ending}" for each in formats.FORMATS if each.is_prefix for ending in each.endings]
+    missing = [
+        f"{path.name}{ending}"
+        for each in formats.FORMATS
+        if each.is_prefix
+        for ending in each.endings
+    ]
     return f"There is no checkpoint at {path}: no such file or folder, and no {' or '.join(missing)}.{_near(path)}"
 
 
 def checkpoints_in(folder: Path) -> list[Location]:
     """Return the checkpoints of a folder, not of those in it."""
-    locations = [Location(path, each) for each in formats.FORMATS for path in each.in_folder(folder)]
+    locations = [
+        Location(path, each) for each in formats.FORMATS for path in each.in_folder(folder)
+    ]
     return sorted(locations, key=lambda location: by_number(location.path))
 
 
@@ -62,7 +69,9 @@ def by_number(path: Path | str) -> tuple[object, ...]:
     """Return a key that sorts names by the numbers in them."""
     # Texts and numbers take turns in it, so that like is compared with like; a longer number is a larger one.
     parts = enumerate(re.split(r"([0-9]+)", str(path)))
-    return tuple((len(digits := part.lstrip("0")), digits) if at % 2 else part for at, part in parts)
+    return tuple(
+        (len(digits := part.lstrip("0")), digits) if at % 2 else part for at, part in parts
+    )
 
 
 def _in_folder(folder: Path) -> Location:
@@ -75,7 +84,9 @@ def _in_folder(folder: Path) -> Location:
     if known:
         more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
         names = ", ".join(location.path.name for location in known[:_MOST_NAMED]) + more
-        raise UsageError(f"{folder} holds {len(known)} checkpoints and no state file that names one: {names}. Name it.")
+        raise UsageError(
+            f"{folder} holds {len(known)} checkpoints and no state file that names one: {names}. Name it."
+        )
     exported = _first(each.exported_in(folder) for each in formats.FORMATS)
     if exported is None:
         raise UsageError(f"{folder} holds no checkpoint.{_near(folder / '*', DEEP)}")
@@ -90,6 +101,14 @@ def _near(path: Path, deep: int = 1) -> str:
     known = [location.path.name for location in checkpoints_in(folder)]
     endings = [ending for each in formats.FORMATS for ending in each.endings]
     patterns = ["*/" * depth + f"*{ending}" for depth in range(1, deep + 1) for ending in endings]
-    inside = {str(file.parent.relative_to(folder)) for pattern in patterns for file in folder.glob(pattern)}
+    inside = {
+        str(file.parent.relative_to(folder))
+        for pattern in patterns
+        for file in folder.glob(pattern)
+    }
     known += [f"{name}/" for name in sorted(inside, key=by_number)]
-    return f" There are: {', '.join(known[:_MOST_NAMED])}{', …' if len(known) > _MOST_NAMED else ''}." if known else ""
+    return (
+        f" There are: {', '.join(known[:_MOST_NAMED])}{', …' if len(known) > _MOST_NAMED else ''}."
+        if known
+        else ""
+    )

@@ -16,7 +16,9 @@ class Format:
     endings: tuple[str, ...]  # of the file without which there is no checkpoint
     open: Callable[[Path], Checkpoint]  # raises DamagedError
     has_checksums: bool = True  # whether damage to a value shows
-    is_prefix: bool = False  # a checkpoint is what the names of several files begin with, and no file itself
+    is_prefix: bool = (
+        False  # a checkpoint is what the names of several files begin with, and no file itself
+    )
     state_file: str = ""  # what a file is called that names a folder's newest checkpoint
 
     @property
@@ -42,7 +44,9 @@ class Format:
 
     def in_folder(self, folder: Path) -> Iterator[Path]:
         """Yield the checkpoints of a folder, not of those in it."""
-        return (file for file in folder.iterdir() if file.name.endswith(self.endings) and file.is_file())
+        return (
+            file for file in folder.iterdir() if file.name.endswith(self.endings) and file.is_file()
+        )
 
     def named_in(self, folder: Path) -> "Location | None":
         """Return the checkpoint that a folder's state file names; DamagedError: it names nothing that is there."""

@@ -70,7 +70,10 @@ class File:
         except OSError as error:
             raise DamagedError(reason(error), path) from None
         if not stat.S_ISREG(status.st_mode):
-            raise DamagedError(f"it cannot be read: it is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}", path)
+            raise DamagedError(
+                f"it cannot be read: it is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}",
+                path,
+            )
         self.size = status.st_size
 
     def __del__(self) -> None:
@@ -92,7 +95,9 @@ class File:
             except OSError as error:
                 raise DamagedError(reason(error), self.path, offset + got, tensor) from None
             if not count:
-                raise TooShortError("the file became shorter while it was read", self.path, offset + got, tensor)
+                raise TooShortError(
+                    "the file became shorter while it was read", self.path, offset + got, tensor
+                )
             got += count
 
     def chunks(self, offset: int, size: int, tensor: str | None = None) -> Iterator[Bytes]:
@@ -110,7 +115,9 @@ class File:
         """Refuse to read what a file does not have, with a TooShortError."""
         if offset < 0 or size < 0 or offset + size > self.size:
             missing = f"{size:,} bytes from byte {offset:,} on should be there"
-            raise TooShortError(f"the file ends at byte {self.size:,}; {missing}", self.path, tensor=tensor)
+            raise TooShortError(
+                f"the file ends at byte {self.size:,}; {missing}", self.path, tensor=tensor
+            )
 
 
 def reason(error: OSError) -> str:

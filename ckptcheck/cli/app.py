@@ -19,9 +19,7 @@ EXIT_CODES = (
     "Exit codes: 0 each case did what was expected; 1 a case did not; 2 the request itself is wrong; "
     "3 it could not be verified."
 )
-STUDY_EXIT_CODES = (
-    "Exit codes: 0 the study is done; 2 the request itself is wrong; 3 a run did not finish; those that did are kept."
-)
+STUDY_EXIT_CODES = "Exit codes: 0 the study is done; 2 the request itself is wrong; 3 a run did not finish; those that did are kept."
 
 app = typer.Typer(
     add_completion=False,
@@ -41,11 +39,15 @@ app.command("jobs")(list_jobs)
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+def _version(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.")
+    ] = False,
+) -> None:
     if version:
-        from importlib.metadata import version as installed  # takes its time, and no other command needs it
+        from importlib import metadata  # slow to import, and no other command needs it
 
-        print(f"ckptcheck {installed('ckptcheck')}")
+        print(f"ckptcheck {metadata.version('ckptcheck')}")
         raise typer.Exit
 
 
@@ -62,7 +64,9 @@ def main() -> None:
     except KeyboardInterrupt:
         _leave(INTERRUPTED, 3)
     except Exception as error:
-        if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # click's own: wrong usage
+        if hasattr(error, "exit_code") and hasattr(
+            error, "format_message"
+        ):  # click's own: wrong usage
             _leave(error.format_message(), 2)
         raise
     sys.exit(status if isinstance(status, int) else 0)

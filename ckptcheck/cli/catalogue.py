@@ -11,10 +11,17 @@ from ckptcheck.errors import UsageError
 
 def explain(
     cause: Annotated[
-        str | None, Argument(metavar="[CAUSE]", help="A cause by its name. Without: all of them.", show_default=False)
+        str | None,
+        Argument(
+            metavar="[CAUSE]", help="A cause by its name. Without: all of them.", show_default=False
+        ),
     ] = None,
-    json: Annotated[bool, Option("--json", help="Print JSON on standard output, and nothing else.")] = False,
-    markdown: Annotated[bool, Option("--markdown", help="Print all of them as a Markdown table.")] = False,
+    json: Annotated[
+        bool, Option("--json", help="Print JSON on standard output, and nothing else.")
+    ] = False,
+    markdown: Annotated[
+        bool, Option("--markdown", help="Print all of them as a Markdown table.")
+    ] = False,
 ) -> None:
     """Explain what can be lost: what it is, how it shows, what to do about it, and who met it."""
     # Imported here so that `--help` need not wait for NumPy.
@@ -54,6 +61,8 @@ def list_jobs() -> None:
     for suite, recipes in registry().suites.items():
         print(f"recipes of the report card {suite} (verify --suite {suite}, or by name):")
         for recipe in recipes:
-            outcomes = ", ".join(f"{restore} {outcome}" for restore, outcome in recipe.expected.items())
+            outcomes = ", ".join(
+                f"{restore} {outcome}" for restore, outcome in recipe.expected.items()
+            )
             print(f"  {recipe.name}\n    {recipe.summary}\n    {outcomes}")
         print()

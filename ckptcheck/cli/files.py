@@ -21,13 +21,22 @@ EXIT_CODES = "2 the request itself is wrong; 3 a checkpoint cannot be read."
 INTERRUPTED = "Interrupted: not everything was read, so nothing is said of it."
 
 Checkpoint = Annotated[
-    Path, typer.Argument(metavar="CKPT", help="A prefix, a file of a checkpoint, or a folder: its state file decides.")
+    Path,
+    typer.Argument(
+        metavar="CKPT",
+        help="A prefix, a file of a checkpoint, or a folder: its state file decides.",
+    ),
 ]
 Tolerances = Annotated[
     list[str] | None,
-    typer.Option(metavar="X|KIND=X", help="Tolerate so much, of all floats or of a kind (slot=1e-6); may be repeated."),
+    typer.Option(
+        metavar="X|KIND=X",
+        help="Tolerate so much, of all floats or of a kind (slot=1e-6); may be repeated.",
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,7 +50,9 @@ def add_to(app: typer.Typer) -> None:
 def inspect(
     checkpoint: Checkpoint,
     match: Annotated[str, typer.Option(metavar="GLOB", help="Only tensors of such names.")] = "*",
-    csv: Annotated[bool, typer.Option("--csv", help="Print the tensors as CSV, and nothing else.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print the tensors as CSV, and nothing else.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Say what is in a checkpoint: a row a tensor, by kind, and what restores would meet. Needs no TensorFlow."""
@@ -64,7 +75,9 @@ def diff(
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
     rtol: Tolerances = None,
     atol: Tolerances = None,
-    equal_nan: Annotated[bool, typer.Option("--equal-nan", help="Count NaN as equal to NaN.")] = False,
+    equal_nan: Annotated[
+        bool, typer.Option("--equal-nan", help="Count NaN as equal to NaN.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Say how two checkpoints differ: names, types, shapes, values, the worst first. Needs no TensorFlow."""
@@ -81,8 +94,15 @@ def diff(
 
 
 def fsck(
-    path: Annotated[Path, typer.Argument(metavar="DIR|CKPT", help="A folder with all that is in it, or one checkpoint.")],
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for what only deserves a look, too.")] = False,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|CKPT", help="A folder with all that is in it, or one checkpoint."
+        ),
+    ],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 for what only deserves a look, too.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Say whether checkpoints are whole, and whether a restore would take the right one. Needs no TensorFlow."""
@@ -103,7 +123,9 @@ def _reading() -> "Iterator[Progress]":
 
     for_one_read()
     try:
-        with on_terminal() if sys.stderr.isatty() else contextlib.nullcontext(Progress()) as progress:
+        with (
+            on_terminal() if sys.stderr.isatty() else contextlib.nullcontext(Progress()) as progress
+        ):
             yield progress
     except KeyboardInterrupt:
         raise NotVerifiedError(INTERRUPTED) from None

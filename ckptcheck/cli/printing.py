@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result", "Report", "Study")
 
 
-def print_result(result: Result, json: bool, show: "Callable[[Result, Console], None]", where: str = "") -> None:
+def print_result(
+    result: Result, json: bool, show: "Callable[[Result, Console], None]", where: str = ""
+) -> None:
     """Print a result as JSON, or as `show` does, and where the rest of it is."""
     from rich.console import Console  # takes its time, and `--help` needs none
 

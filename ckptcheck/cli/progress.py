@@ -1,7 +1,15 @@
 """How far each process is, on standard error: live bars on a terminal, a line per finished process elsewhere."""
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from ckptcheck.run.worker_pool import Event
 
@@ -26,7 +34,9 @@ class ProgressView:
         self._kept = self._submitted = self._done = 0
         what = SpinnerColumn(finished_text="✓"), TextColumn("{task.description}")
         how_far = BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn()
-        self._progress = Progress(*what, *how_far, console=console, transient=True, disable=not console.is_terminal)
+        self._progress = Progress(
+            *what, *how_far, console=console, transient=True, disable=not console.is_terminal
+        )
 
     def __enter__(self) -> "ProgressView":
         self._progress.start()
@@ -72,9 +82,13 @@ class ProgressView:
             self._progress.remove_task(self._start)
             self._start = None
             if self._counted:
-                self._all = self._progress.add_task(ALL, total=self._submitted, completed=self._done)
+                self._all = self._progress.add_task(
+                    ALL, total=self._submitted, completed=self._done
+                )
         total = self._totals[event.name] = event.facts["steps"]
-        self._bars[event.name] = self._progress.add_task(event.name, total=total, completed=event.facts["first"])
+        self._bars[event.name] = self._progress.add_task(
+            event.name, total=total, completed=event.facts["first"]
+        )
 
     def _ended(self, event: Event) -> None:
         self._done += 1

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 
 def compare(
-    control: Annotated[Path, Argument(metavar="CONTROL", help="The run that was never interrupted.")],
-    resumed: Annotated[Path, Argument(metavar="RESUMED", help="The run that was restored from its checkpoint.")],
+    control: Annotated[
+        Path, Argument(metavar="CONTROL", help="The run that was never interrupted.")
+    ],
+    resumed: Annotated[
+        Path, Argument(metavar="RESUMED", help="The run that was restored from its checkpoint.")
+    ],
     rtol: options.Rtol = 0.0,
     atol: options.Atol = 0.0,
     equal_nan: options.EqualNan = False,
@@ -36,8 +40,12 @@ def compare(
 
 
 def judge(
-    folder: Annotated[Path, Argument(metavar="DIR", help="What `ckptcheck verify --out DIR` left.")],
-    restore: Annotated[list[str] | None, Option(metavar="NAME", help="Judge these restores only.")] = None,
+    folder: Annotated[
+        Path, Argument(metavar="DIR", help="What `ckptcheck verify --out DIR` left.")
+    ],
+    restore: Annotated[
+        list[str] | None, Option(metavar="NAME", help="Judge these restores only.")
+    ] = None,
     rtol: options.Rtol = 0.0,
     atol: options.Atol = 0.0,
     equal_nan: options.EqualNan = False,
@@ -55,7 +63,11 @@ def judge(
 
 
 def _report(
-    make: "Callable[..., Report]", tolerance: tuple[float, float, bool], junit: Path | None, markdown: Path | None, json: bool
+    make: "Callable[..., Report]",
+    tolerance: tuple[float, float, bool],
+    junit: Path | None,
+    markdown: Path | None,
+    json: bool,
 ) -> NoReturn:
     from ckptcheck.report.outputs import terminal
     from ckptcheck.report.outputs.ci import ci_outputs

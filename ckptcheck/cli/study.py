@@ -19,24 +19,37 @@ OUT = Path("ckptcheck-study")
 
 def study(
     name: Annotated[
-        str | None, Argument(metavar="[NAME]", help="The study. Without a name: a list of them.", show_default=False)
+        str | None,
+        Argument(
+            metavar="[NAME]", help="The study. Without a name: a list of them.", show_default=False
+        ),
     ] = None,
     variants: Annotated[
-        list[str] | None, Argument(metavar="[VARIANT]...", help="Those to train. Default: all.", show_default=False)
+        list[str] | None,
+        Argument(metavar="[VARIANT]...", help="Those to train. Default: all.", show_default=False),
     ] = None,
     seeds: Annotated[int, Option(metavar="N", help="Number of seeds: 0, 1, …")] = 5,
-    epochs: Annotated[int | None, Option(metavar="N", help="Length of a run. Default: 100.")] = None,
+    epochs: Annotated[
+        int | None, Option(metavar="N", help="Length of a run. Default: 100.")
+    ] = None,
     accuracy: Annotated[
         list[float] | None,
-        Option(metavar="SHARE", help="Tell after how many epochs it is reached; may be repeated. Default: 0.95, 0.98."),
+        Option(
+            metavar="SHARE",
+            help="Tell after how many epochs it is reached; may be repeated. Default: 0.95, 0.98.",
+        ),
     ] = None,
     set_: options.Settings = None,
     dataset: options.Dataset = None,
     timeout: options.Timeout = 300.0,
-    out: Annotated[Path, Option(metavar="DIR", help="Where the runs are kept and the results put.")] = OUT,
+    out: Annotated[
+        Path, Option(metavar="DIR", help="Where the runs are kept and the results put.")
+    ] = OUT,
     html: options.Html = None,
     executor: options.Address = None,
-    json: Annotated[bool, Option("--json", help="Print summary.json on standard output, and nothing else.")] = False,
+    json: Annotated[
+        bool, Option("--json", help="Print summary.json on standard output, and nothing else.")
+    ] = False,
 ) -> None:
     """Train variants of batch norm with several seeds, side by side, and compare their curves.
 
@@ -55,7 +68,11 @@ def study(
 
     given = options.job_options(set_, dataset)
     prepare_drawing(html)
-    with interruptible(INTERRUPTED), single_file(html) as write_html, output_folder(out, CONTENTS) as partial:
+    with (
+        interruptible(INTERRUPTED),
+        single_file(html) as write_html,
+        output_folder(out, CONTENTS) as partial,
+    ):
         with ProgressView(Console(stderr=True), counted=True) as watch:
             result = run.study(
                 name,
@@ -74,7 +91,12 @@ def study(
             from ckptcheck.studies.html import study_page  # needs the packages of an extra
 
             write_html(study_page(result))
-    print_result(result, json, text.show, f"Curves: {out / name / 'curves.png'}   All numbers: {out / name / 'summary.json'}")
+    print_result(
+        result,
+        json,
+        text.show,
+        f"Curves: {out / name / 'curves.png'}   All numbers: {out / name / 'summary.json'}",
+    )
 
 
 def _list_studies() -> None:

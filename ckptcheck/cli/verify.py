@@ -9,7 +9,9 @@ from ckptcheck.cli import options
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.printing import print_result
 
-INTERRUPTED = "Interrupted: nothing was verified, no report was written, no process was left behind."
+INTERRUPTED = (
+    "Interrupted: nothing was verified, no report was written, no process was left behind."
+)
 OUT = Path("ckptcheck-out")
 
 
@@ -23,21 +25,36 @@ def verify(
         ),
     ] = None,
     restore: Annotated[
-        list[str] | None, Option(metavar="NAME", help="A way to read the checkpoint back; may be repeated.")
+        list[str] | None,
+        Option(metavar="NAME", help="A way to read the checkpoint back; may be repeated."),
     ] = None,
-    suite: Annotated[str | None, Option(metavar="NAME", help="Every recipe of a report card: keras or tf2.")] = None,
+    suite: Annotated[
+        str | None, Option(metavar="NAME", help="Every recipe of a report card: keras or tf2.")
+    ] = None,
     set_: options.Settings = None,
     expect: Annotated[
-        str | None, Option(metavar="OUTCOME", help="Expect recovered, diverged or refused of the named cases.")
+        str | None,
+        Option(metavar="OUTCOME", help="Expect recovered, diverged or refused of the named cases."),
     ] = None,
-    steps: Annotated[int | None, Option(help="Length of the control run. Default: 3.5 epochs.")] = None,
-    boundary: Annotated[int | None, Option(help="Steps done when the checkpoint is saved. Default: in mid-epoch.")] = None,
+    steps: Annotated[
+        int | None, Option(help="Length of the control run. Default: 3.5 epochs.")
+    ] = None,
+    boundary: Annotated[
+        int | None, Option(help="Steps done when the checkpoint is saved. Default: in mid-epoch.")
+    ] = None,
     boundaries: Annotated[
         str | None,
-        Option(metavar="LIST", help="Save, and resume, at several: 1,mid,epoch,last; or a count, spread over the run."),
+        Option(
+            metavar="LIST",
+            help="Save, and resume, at several: 1,mid,epoch,last; or a count, spread over the run.",
+        ),
     ] = None,
     repeat: Annotated[
-        int | None, Option(metavar="N", help="Run the control N times more; judge what follows a boundary against its noise.")
+        int | None,
+        Option(
+            metavar="N",
+            help="Run the control N times more; judge what follows a boundary against its noise.",
+        ),
     ] = None,
     unsaved: Annotated[
         bool | None,
@@ -53,12 +70,16 @@ def verify(
     atol: options.Atol = 0.0,
     equal_nan: options.EqualNan = False,
     allow: options.Allow = None,
-    out: Annotated[Path, Option(metavar="DIR", help="Where report, tables, figure and runs are put.")] = OUT,
+    out: Annotated[
+        Path, Option(metavar="DIR", help="Where report, tables, figure and runs are put.")
+    ] = OUT,
     html: options.Html = None,
     junit: options.Junit = None,
     markdown: options.Markdown = None,
     executor: options.Address = None,
-    json: Annotated[bool, Option("--json", help="Print report.json on standard output, and nothing else.")] = False,
+    json: Annotated[
+        bool, Option("--json", help="Print report.json on standard output, and nothing else.")
+    ] = False,
 ) -> None:
     """Train, save in mid-run, restore in new processes, train on; compare with the run that was never interrupted.
 
@@ -103,5 +124,10 @@ def verify(
             if html:
                 write_html(report_page(report))
         tell(report)
-    print_result(report, json, terminal.show, f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}")
+    print_result(
+        report,
+        json,
+        terminal.show,
+        f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}",
+    )
     raise Exit(report.exit_code)

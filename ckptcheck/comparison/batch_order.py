@@ -37,14 +37,23 @@ Digests = Sequence[str | None]
 
 def batches(control: Run, resumed: Run) -> DataPath:
     """Say which batches a resumed run read."""
-    return _path(control, resumed, *([step.batch for step in run.steps] for run in (control, resumed)), with_examples=True)
+    return _path(
+        control,
+        resumed,
+        *([step.batch for step in run.steps] for run in (control, resumed)),
+        with_examples=True,
+    )
 
 
 def draws(control: Run, resumed: Run) -> tuple[DataPath, ...]:
     """Say which random numbers a resumed run drew, for each array of them that is shown in a step: a generator each."""
-    count = max((len(step.draws) for step in (*control.steps, *resumed.steps) if step.draws is not None), default=0)
+    count = max(
+        (len(step.draws) for step in (*control.steps, *resumed.steps) if step.draws is not None),
+        default=0,
+    )
     return tuple(
-        _path(control, resumed, _drawn(control, place), _drawn(resumed, place), with_examples=False) for place in range(count)
+        _path(control, resumed, _drawn(control, place), _drawn(resumed, place), with_examples=False)
+        for place in range(count)
     )
 
 
@@ -53,7 +62,9 @@ def _drawn(run: Run, place: int) -> Digests:
     return [digests[place] if place < len(digests) else None for digests in draws]
 
 
-def _path(control: Run, resumed: Run, ours: Digests, theirs: Digests, *, with_examples: bool) -> DataPath:
+def _path(
+    control: Run, resumed: Run, ours: Digests, theirs: Digests, *, with_examples: bool
+) -> DataPath:
     start, epoch = control.position, control.facts.schedule.steps_per_epoch
     pairs = zip(ours[start:], theirs, strict=False)
     first = next((place for place, (wanted, read) in enumerate(pairs) if wanted != read), None)
@@ -65,7 +76,9 @@ def _path(control: Run, resumed: Run, ours: Digests, theirs: Digests, *, with_ex
         return DataPath(BY_STEP, step)
     source = _source(ours, theirs, at, first, epoch)
     if source is not None:
-        return DataPath(_named(at, source, epoch, at_once=first == 0), step, control.steps[source].number)
+        return DataPath(
+            _named(at, source, epoch, at_once=first == 0), step, control.steps[source].number
+        )
     return _by_examples(control, resumed, first) if with_examples else DataPath(OTHER, step)
 
 
@@ -87,7 +100,11 @@ def _source(ours: Digests, theirs: Digests, at: int, first: int, epoch: int) -> 
     places = [place for place in places if _goes_on(ours, theirs, place, at, first, epoch)]
     # The beginning of an epoch, or its own place in another one, are no chance; else the nearest.
     starts = (0, at - at % epoch)
-    return min(places, key=lambda place: (place not in starts, (place - at) % epoch != 0, abs(place - at)), default=None)
+    return min(
+        places,
+        key=lambda place: (place not in starts, (place - at) % epoch != 0, abs(place - at)),
+        default=None,
+    )
 
 
 def _goes_on(ours: Digests, theirs: Digests, place: int, at: int, first: int, epoch: int) -> bool:
@@ -116,7 +133,9 @@ def _by_examples(control: Run, resumed: Run, first: int) -> DataPath:
     if read == wanted:
         return DataPath(ORDER, step)
     if all(example in known for example in read):
-        return DataPath(EXAMPLES, step, lost=(wanted - read).total(), repeated=(read - wanted).total())
+        return DataPath(
+            EXAMPLES, step, lost=(wanted - read).total(), repeated=(read - wanted).total()
+        )
     return DataPath(OTHER, step)
 
 

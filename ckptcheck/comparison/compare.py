@@ -42,7 +42,9 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
     schedule, noise = control.facts.schedule, equality.noise
     pairs = _boundary_pairs(control, resumed, equality.tolerance)
     # What was lost at the boundary is no noise; then only what no seed decides is left out of what follows it.
-    came_back = resumed.facts.first_step == schedule.boundary and all(pair.late or pair.values.equal for pair in pairs)
+    came_back = resumed.facts.first_step == schedule.boundary and all(
+        pair.late or pair.values.equal for pair in pairs
+    )
     floor = noise if came_back else None
     tensors, left_out = _tensors(pairs, control, resumed, equality, floor)
     steps = list(zip(control.steps[control.position :], resumed.steps, strict=False))
@@ -54,11 +56,17 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         first_step=(schedule.boundary, resumed.facts.first_step),
         steps_after=len(control.steps) - control.position,
         never_moved=_never_moved(control),
-        batches=batch_order.DataPath() if noise and noise.batches_differ else batch_order.batches(control, resumed),
+        batches=batch_order.DataPath()
+        if noise and noise.batches_differ
+        else batch_order.batches(control, resumed),
         draws=() if noise and noise.draws_differ else batch_order.draws(control, resumed),
         hyperparameter=None if noise and noise.hyperparameters_differ else next(settings, None),
-        attributes=_moved_and_other(control.facts.attributes, resumed.facts.attributes, schedule.boundary),
-        generators=tuple(_moved_and_other(control.facts.generators, resumed.facts.generators, schedule.boundary)),
+        attributes=_moved_and_other(
+            control.facts.attributes, resumed.facts.attributes, schedule.boundary
+        ),
+        generators=tuple(
+            _moved_and_other(control.facts.generators, resumed.facts.generators, schedule.boundary)
+        ),
         renamed={ours: theirs for theirs, ours in names.items()},
         left_out=left_out,
         steps_per_epoch=schedule.steps_per_epoch,
@@ -96,7 +104,11 @@ class _Pair:
 
     @cached_property
     def values(self) -> _Values:
-        if self.control is None or self.resumed is None or _form(self.control) != _form(self.resumed):
+        if (
+            self.control is None
+            or self.resumed is None
+            or _form(self.control) != _form(self.resumed)
+        ):
             return _Values(self.known.value.size, math.nan, identical=False, equal=False)
         ours, theirs = self.control.value, self.resumed.value
         count = int(differing(ours, theirs, self.tolerance.equal_nan).sum())
@@ -126,21 +138,32 @@ def _pairs(point: str, control: Snapshot, resumed: Snapshot, tolerance: Toleranc
 
 
 def _tensors(
-    at_boundary: Sequence[_Pair], control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None
+    at_boundary: Sequence[_Pair],
+    control: Run,
+    resumed: Run,
+    equality: Equality,
+    floor: NoiseFloor | None,
 ) -> tuple[tuple[TensorComparison, ...], Mapping[str, tuple[str, ...]]]:
     """Compare all tensors at boundary and end; return the names, too, that patterns leave out."""
-    lookup, at_end = OriginLookup(control, resumed), _pairs(FINAL, control.final, resumed.final, equality.tolerance)
+    lookup, at_end = (
+        OriginLookup(control, resumed),
+        _pairs(FINAL, control.final, resumed.final, equality.tolerance),
+    )
     rows = [_row(pair, control, resumed, floor, lookup) for pair in (*at_boundary, *at_end)]
     left_out = equality.matches(row.name for row in rows if row.point == BOUNDARY and not row.equal)
     names = {name for matched in left_out.values() for name in matched}
     return tuple(replace(row, equal=True) if row.name in names else row for row in rows), left_out
 
 
-def _row(pair: _Pair, control: Run, resumed: Run, floor: NoiseFloor | None, lookup: OriginLookup) -> TensorComparison:
+def _row(
+    pair: _Pair, control: Run, resumed: Run, floor: NoiseFloor | None, lookup: OriginLookup
+) -> TensorComparison:
     name, values = pair.name, pair.values
     # At the end nothing is looked up: what a value is there tells of the steps before it, too.
     is_lost = pair.point == BOUNDARY and not values.equal and pair.resumed is not None
-    asked, held, saved_so = _keys(name, control.boundary.get(name) if is_lost else None, resumed, lookup)
+    asked, held, saved_so = _keys(
+        name, control.boundary.get(name) if is_lost else None, resumed, lookup
+    )
     may_vary = pair.late or pair.point == FINAL
     return TensorComparison(
         point=pair.point,
@@ -150,7 +173,8 @@ def _row(pair: _Pair, control: Run, resumed: Run, floor: NoiseFloor | None, look
         resumed_dtype=_dtype(pair.resumed),
         control_shape=_shape(pair.control),
         resumed_shape=_shape(pair.resumed),
-        equal=values.equal or (floor is not None and may_vary and values.max_abs_diff <= floor.of_tensor(name)),
+        equal=values.equal
+        or (floor is not None and may_vary and values.max_abs_diff <= floor.of_tensor(name)),
         identical=values.identical,
         late=pair.late,
         elements=pair.known.value.size,
@@ -197,7 +221,9 @@ def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:
     return not same(wanted.value, before.value, equal_nan=True)
 
 
-def _keys(name: str, lost: Tensor | None, resumed: Run, lookup: OriginLookup) -> tuple[bool | None, bool | None, bool | None]:
+def _keys(
+    name: str, lost: Tensor | None, resumed: Run, lookup: OriginLookup
+) -> tuple[bool | None, bool | None, bool | None]:
     """Say whether the restore asked for a tensor, whether the checkpoint holds it, and whether with another value.
 
     It is held by its key, or else, where the resumed run has a value of its own making instead of it, by the value that was
@@ -239,7 +265,10 @@ def _never_moved(control: Run) -> tuple[str, ...]:
         name
         for name, tensor in control.initial.items()
         if tensor.kind is not Kind.HYPERPARAMETER  # they need not
-        and all(name in state and same(tensor.value, state[name].value, equal_nan=True) for state in later)
+        and all(
+            name in state and same(tensor.value, state[name].value, equal_nan=True)
+            for state in later
+        )
     )
 
 
@@ -247,13 +276,22 @@ def _never_moved(control: Run) -> tuple[str, ...]:
 
 
 def _step(
-    index: int, control: StepRecord, resumed: StepRecord, equality: Equality, floor: NoiseFloor | None
+    index: int,
+    control: StepRecord,
+    resumed: StepRecord,
+    equality: Equality,
+    floor: NoiseFloor | None,
 ) -> StepComparison:
     noise = equality.noise
     return StepComparison(
         control.number,
         resumed.number,
-        **_losses(control.loss, resumed.loss, equality, floor.of_loss(index, control.loss) if floor else None),
+        **_losses(
+            control.loss,
+            resumed.loss,
+            equality,
+            floor.of_loss(index, control.loss) if floor else None,
+        ),
         control_batch=control.batch,
         resumed_batch=resumed.batch,
         batch_equal=bool(noise and noise.batches_differ) or control.batch == resumed.batch,
@@ -266,14 +304,28 @@ def _step(
     )
 
 
-def _losses(control: float, resumed: float, equality: Equality, floor: float | None) -> dict[str, Any]:
+def _losses(
+    control: float, resumed: float, equality: Equality, floor: float | None
+) -> dict[str, Any]:
     ours, theirs, diff = np.array(control), np.array(resumed), resumed - control
     identical = same(ours, theirs, equality.tolerance.equal_nan)
-    equal = identical or equality.tolerance.allows(ours, theirs) or (floor is not None and abs(diff) <= floor)
-    return {"control_loss": control, "resumed_loss": resumed, "diff": diff, "equal": equal, "identical": identical}
+    equal = (
+        identical
+        or equality.tolerance.allows(ours, theirs)
+        or (floor is not None and abs(diff) <= floor)
+    )
+    return {
+        "control_loss": control,
+        "resumed_loss": resumed,
+        "diff": diff,
+        "equal": equal,
+        "identical": identical,
+    }
 
 
-def _other_settings(control: StepRecord, resumed: StepRecord, equality: Equality) -> Iterator[HyperparameterDifference]:
+def _other_settings(
+    control: StepRecord, resumed: StepRecord, equality: Equality
+) -> Iterator[HyperparameterDifference]:
     ours, theirs = control.hyperparameters or {}, resumed.hyperparameters or {}
     for name in dict.fromkeys([*ours, *theirs]):
         if not equality.of_settings(ours.get(name), theirs.get(name)):
@@ -288,11 +340,14 @@ def _rates_from(control: Run, resumed: Run) -> tuple[int, ...]:
     return tuple(
         place
         for place in range(len(ours))
-        if place != control.position and ours[place : place + whole] == theirs[: len(ours) - place][:whole]
+        if place != control.position
+        and ours[place : place + whole] == theirs[: len(ours) - place][:whole]
     )
 
 
-def _evaluations(control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None) -> Iterator[EvaluationComparison]:
+def _evaluations(
+    control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None
+) -> Iterator[EvaluationComparison]:
     """Compare the evaluations that both runs made from the boundary on; of several after one step, in their order."""
     boundary = control.facts.schedule.boundary
     waiting: dict[int, list[float]] = {}
@@ -300,20 +355,28 @@ def _evaluations(control: Run, resumed: Run, equality: Equality, floor: NoiseFlo
         waiting.setdefault(done, []).append(loss)
     for done, loss in control.facts.evaluations:
         if done >= boundary and waiting.get(done):
-            allowed = floor.of_evaluation(done, loss, at_boundary=done == boundary) if floor else None
-            yield EvaluationComparison(done, **_losses(loss, waiting[done].pop(0), equality, allowed))
+            allowed = (
+                floor.of_evaluation(done, loss, at_boundary=done == boundary) if floor else None
+            )
+            yield EvaluationComparison(
+                done, **_losses(loss, waiting[done].pop(0), equality, allowed)
+            )
 
 
 # --- What explains differences, and is none by itself ---------------------------------------------------------------------
 
 
 def _moved_and_other(
-    control: Mapping[str, Mapping[str, Any]], resumed: Mapping[str, Mapping[str, Any]], boundary: int
+    control: Mapping[str, Mapping[str, Any]],
+    resumed: Mapping[str, Mapping[str, Any]],
+    boundary: int,
 ) -> dict[str, tuple[Any, Any]]:
     """Return both values at the boundary, by name, of what differs there and was not the same at all points of the control."""
     ours, theirs = (values.get(boundary_point(boundary), {}) for values in (control, resumed))
     return {
         name: (value, theirs[name])
         for name, value in ours.items()
-        if name in theirs and theirs[name] != value and len({seen[name] for seen in control.values() if name in seen}) > 1
+        if name in theirs
+        and theirs[name] != value
+        and len({seen[name] for seen in control.values() if name in seen}) > 1
     }

@@ -38,9 +38,15 @@ class TensorComparison:
     not_finite: int  # elements of the resumed value that are NaN or infinite
     origin: Origin  # what a differing resumed value equals instead
     asked: bool | None  # whether the restore asked for it; None where the adapter does not know
-    held: bool | None  # whether the checkpoint holds its key, or else its value; None where neither can be known
-    saved_so: bool | None  # whether the checkpoint holds another value than the control's; None where its values are unknown
-    poisoned: bool  # whether the value before the restore differed from the control's at the boundary
+    held: (
+        bool | None
+    )  # whether the checkpoint holds its key, or else its value; None where neither can be known
+    saved_so: (
+        bool | None
+    )  # whether the checkpoint holds another value than the control's; None where its values are unknown
+    poisoned: (
+        bool  # whether the value before the restore differed from the control's at the boundary
+    )
     control_moves: bool  # whether its value changes between the boundary and the end
     resumed_moves: bool
 
@@ -76,7 +82,9 @@ class StepComparison:
     @property
     def inputs_equal(self) -> bool:
         """Whether all that the step was made with is equal, but for the state."""
-        return self.batch_equal and self.rate_equal and self.draws_equal and self.hyperparameters_equal
+        return (
+            self.batch_equal and self.rate_equal and self.draws_equal and self.hyperparameters_equal
+        )
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,10 @@ class Equality:
     def matches(self, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         """Return the names that each pattern leaves out."""
         names = tuple(names)
-        return {pattern: tuple(name for name in names if fnmatchcase(name, pattern)) for pattern in self.left_out}
+        return {
+            pattern: tuple(name for name in names if fnmatchcase(name, pattern))
+            for pattern in self.left_out
+        }
 
     def of_settings(self, control: float | None, resumed: float | None) -> bool:
         """Return whether a hyperparameter is equal; None: not shown."""

@@ -51,7 +51,11 @@ class NoiseFloor:
 
     def document(self) -> dict[str, Any]:
         """Return the noise as JSON has it."""
-        return {name: value for name, value in asdict(self).items() if name not in ("losses", "evaluations")}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ("losses", "evaluations")
+        }
 
     def of_tensor(self, name: str) -> float:
         """Return how far apart a tensor may be in the end."""
@@ -87,13 +91,17 @@ def measure(control: Run, repeats: Sequence[Run]) -> NoiseFloor:
     return NoiseFloor(
         repeats=len(repeats),
         training_loss=max(after, default=0.0),
-        evaluation_loss=max((spread for done, spread in evaluations.items() if done >= boundary), default=0.0),
+        evaluation_loss=max(
+            (spread for done, spread in evaluations.items() if done >= boundary), default=0.0
+        ),
         final={name: _tensor_spread(name, runs) for name in control.final},
         batches_differ=_is_another("batch", runs),
         draws_differ=_is_another("draws", runs),
         hyperparameters_differ=_is_another("hyperparameters", runs),
         rates=max(rates, default=0.0),
-        first_difference=next((difference for run in repeats for difference in _differences(control, run)), None),
+        first_difference=next(
+            (difference for run in repeats for difference in _differences(control, run)), None
+        ),
         losses=tuple(after),
         evaluations=evaluations,
         step_varies=bool(losses) and losses[0] > 0,
@@ -113,7 +121,11 @@ def _rates(run: Run) -> list[float | None]:
 def _spread(rows: Sequence[Sequence[float]]) -> list[float]:
     """Return the largest difference between two rows at each place or before it; NaN in all of them is none."""
     length = min(map(len, rows))
-    spread = np.ptp(np.array([row[:length] for row in rows], np.float64), axis=0) if length else np.zeros(0)
+    spread = (
+        np.ptp(np.array([row[:length] for row in rows], np.float64), axis=0)
+        if length
+        else np.zeros(0)
+    )
     largest: list[float] = np.maximum.accumulate(np.nan_to_num(spread, nan=0.0)).tolist()
     return largest
 
@@ -126,15 +138,23 @@ def _evaluations(runs: Sequence[Run]) -> dict[int, float]:
 
 def _tensor_spread(name: str, runs: Sequence[Run]) -> float:
     """Return how far apart the final values of a tensor are; what one of the runs does not have allows nothing."""
-    if any(name not in run.final or run.final[name].value.shape != runs[0].final[name].value.shape for run in runs):
+    if any(
+        name not in run.final or run.final[name].value.shape != runs[0].final[name].value.shape
+        for run in runs
+    ):
         return 0.0
-    return max(largest_difference(one.final[name].value, other.final[name].value) for one, other in combinations(runs, 2))
+    return max(
+        largest_difference(one.final[name].value, other.final[name].value)
+        for one, other in combinations(runs, 2)
+    )
 
 
 def without_saves(control: Run, unsaved: Run) -> str | None:
     """Say where a control parts from one that saves nothing and ends earlier; None: nowhere."""
     # At the last save, the last place that both have.
-    names = match([control.snapshot_at(step) for step in control.facts.saved[-1:]], [unsaved.boundary])
+    names = match(
+        [control.snapshot_at(step) for step in control.facts.saved[-1:]], [unsaved.boundary]
+    )
     unsaved = unsaved.renamed(names)
     at_saves = (
         f"after {step} steps {name} is another one"
@@ -164,7 +184,9 @@ def _course_differences(control: Run, repeat: Run) -> Iterator[str]:
     """Say where two runs part in the steps that both have: batches before the losses that follow from them."""
     for step, (ours, theirs) in enumerate(zip(control.steps, repeat.steps, strict=False)):
         yield from _step_difference(step, ours, theirs)
-    for (done, loss), (_, other) in zip(control.facts.evaluations, repeat.facts.evaluations, strict=False):
+    for (done, loss), (_, other) in zip(
+        control.facts.evaluations, repeat.facts.evaluations, strict=False
+    ):
         if not _same_loss(loss, other):
             yield f"the evaluation loss after {done} steps is {other!r}, not {loss!r}"
     if repr(_rates(control)[: len(repeat.steps)]) != repr(_rates(repeat)):

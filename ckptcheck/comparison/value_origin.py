@@ -71,7 +71,11 @@ class OriginLookup:
         return replace(origin, older=next(self._saved_before(name, resumed.value), None))
 
     def _saved_before(self, name: str, value: Array) -> Iterator[int]:
-        return (step for step, snapshot in self._older if name in snapshot and same(snapshot[name].value, value))
+        return (
+            step
+            for step, snapshot in self._older
+            if name in snapshot and same(snapshot[name].value, value)
+        )
 
     def _origins(self, name: str, control: Tensor | None, resumed: Tensor) -> Iterator[Origin]:
         value = resumed.value
@@ -81,13 +85,21 @@ class OriginLookup:
         if value.size and not np.ascontiguousarray(value).reshape(-1).view(np.uint8).any():
             yield Origin(ZERO)
         others = [other for other in self._others.get(digest(value), ()) if other != name]
-        if not is_telling(value):  # one number all over may be many a tensor's, unless the two have changed places
+        if not is_telling(
+            value
+        ):  # one number all over may be many a tensor's, unless the two have changed places
             others = [other for other in others if self._has_value_of(other, control)]
         if others:
-            yield Origin(TENSOR, min(others, key=lambda other: _distance(self._control[other].kind, resumed.kind)))
+            yield Origin(
+                TENSOR,
+                min(others, key=lambda other: _distance(self._control[other].kind, resumed.kind)),
+            )
         for _ in self._saved_before(name, value):
             yield Origin(OLDER)
-        if control is not None and (control.value.dtype, control.value.shape) == (value.dtype, value.shape):
+        if control is not None and (control.value.dtype, control.value.shape) == (
+            value.dtype,
+            value.shape,
+        ):
             yield from _arithmetic(control.value, value)
 
     def is_one_of_its_kind(self, value: Array) -> bool:
@@ -95,7 +107,11 @@ class OriginLookup:
         return value.size > 1 and is_telling(value) and len(self._others.get(digest(value), ())) < 2
 
     def _has_value_of(self, name: str, control: Tensor | None) -> bool:
-        return control is not None and name in self._resumed and same(self._resumed[name].value, control.value)
+        return (
+            control is not None
+            and name in self._resumed
+            and same(self._resumed[name].value, control.value)
+        )
 
 
 def _distance(kind: Kind, own: Kind) -> int:
@@ -108,7 +124,11 @@ def _arithmetic(control: Array, resumed: Array) -> Iterator[Origin]:
     for narrower in _NARROWER.get(control.dtype.name, ()):
         if _is_rounded_to(narrower, control, resumed):
             yield Origin(NARROWER, narrower)
-    if not is_inexact(control.dtype) or not np.isfinite(control).all() or not np.isfinite(resumed).all():
+    if (
+        not is_inexact(control.dtype)
+        or not np.isfinite(control).all()
+        or not np.isfinite(resumed).all()
+    ):
         return
     left, right = as_float(control), as_float(resumed)
     unit = _resolution(control.dtype) * float(np.max(np.abs(left), initial=0.0))
@@ -117,7 +137,9 @@ def _arithmetic(control: Array, resumed: Array) -> Iterator[Origin]:
     squared = float(np.vdot(left, left).real)
     if squared and control.size > 1 and is_telling(control):
         factor = float(np.vdot(left, right).real) / squared
-        if factor and float(np.max(np.abs(left * factor - right))) <= LAST_PLACES * unit * max(1.0, abs(factor)):
+        if factor and float(np.max(np.abs(left * factor - right))) <= LAST_PLACES * unit * max(
+            1.0, abs(factor)
+        ):
             yield Origin(FACTOR, value=factor)
 
 

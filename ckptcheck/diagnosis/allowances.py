@@ -47,13 +47,19 @@ def parse(texts: Sequence[str]) -> Allowed:
     for text in [texts] if isinstance(texts, str) else texts:
         if text in CAUSES:
             if not CAUSES[text].acceptable:
-                raise UsageError(f"{text} cannot be allowed: after it nothing can be said of the rest of the run.")
+                raise UsageError(
+                    f"{text} cannot be allowed: after it nothing can be said of the rest of the run."
+                )
             causes.append(text)
         elif any(mark in text for mark in "*?[/"):
             patterns.append(text)
         else:
-            error = unknown("cause to allow", text, [name for name, cause in CAUSES.items() if cause.acceptable])
-            raise UsageError(f"{error} For tensors, give a pattern of their names, such as '*{text}'.")
+            error = unknown(
+                "cause to allow", text, [name for name, cause in CAUSES.items() if cause.acceptable]
+            )
+            raise UsageError(
+                f"{error} For tensors, give a pattern of their names, such as '*{text}'."
+            )
     return Allowed(tuple(dict.fromkeys(causes)), tuple(dict.fromkeys(patterns)))
 
 
@@ -63,7 +69,11 @@ def by_pattern(comparison: Comparison) -> list[Diagnosis]:
 
 
 def _of_pattern(pattern: str, names: Sequence[str]) -> Diagnosis:
-    what = "1 tensor of that name differs" if len(names) == 1 else f"{len(names)} tensors of that name differ"
+    what = (
+        "1 tensor of that name differs"
+        if len(names) == 1
+        else f"{len(names)} tensors of that name differ"
+    )
     return Diagnosis(pattern, None, f"{what} at the boundary.", "", tuple(names))
 
 
@@ -73,8 +83,12 @@ def beyond(comparison: Comparison, accepted: Sequence[Diagnosis]) -> list[Diagno
     alone = apply(RULES, Findings(comparison, passed_over=passed_over)).found
     others = [diagnosis for diagnosis in alone if diagnosis.cause not in names_of(accepted)]
     # How far what is accepted can move a loss that is computed before any update, relative to it.
-    reach = [CAUSES[cause].loss_within if cause in CAUSES else math.inf for cause in names_of(accepted)]
-    return others or list(steps.beyond(comparison, start_of(accepted, comparison), max(reach, default=0.0)))
+    reach = [
+        CAUSES[cause].loss_within if cause in CAUSES else math.inf for cause in names_of(accepted)
+    ]
+    return others or list(
+        steps.beyond(comparison, start_of(accepted, comparison), max(reach, default=0.0))
+    )
 
 
 def start_of(accepted: Sequence[Diagnosis], comparison: Comparison) -> Start:
@@ -83,5 +97,9 @@ def start_of(accepted: Sequence[Diagnosis], comparison: Comparison) -> Start:
     starts: list[Start] = []
     for diagnosis in accepted:
         cause = CAUSES.get(diagnosis.cause)
-        starts += [cause.starts_at] if cause else [STARTS.get(kinds[name], AT_ONCE) for name in diagnosis.tensors]
+        starts += (
+            [cause.starts_at]
+            if cause
+            else [STARTS.get(kinds[name], AT_ONCE) for name in diagnosis.tensors]
+        )
     return earliest(starts)

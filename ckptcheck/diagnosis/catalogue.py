@@ -5,7 +5,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ckptcheck.diagnosis.cause import EVALUATION, FIRST_STEP, FIRST_UPDATE, Cause, Diagnosis, Remedy, Severity, Stage
+from ckptcheck.diagnosis.cause import (
+    EVALUATION,
+    FIRST_STEP,
+    FIRST_UPDATE,
+    Cause,
+    Diagnosis,
+    Remedy,
+    Severity,
+    Stage,
+)
 from ckptcheck.diagnosis.remedies import remedies_of
 from ckptcheck.run.task import REMEMBERED, SAME_HASH
 
@@ -435,7 +444,9 @@ _CATALOGUE = {
         settled_by=(SAME_HASH, REMEMBERED),
     ),
 }
-CAUSES: Mapping[str, Cause] = {name: replace(cause, name=name) for name, cause in _CATALOGUE.items()}
+CAUSES: Mapping[str, Cause] = {
+    name: replace(cause, name=name) for name, cause in _CATALOGUE.items()
+}
 
 
 def remedies_for(cause: Cause) -> tuple[Remedy, ...]:
@@ -443,13 +454,19 @@ def remedies_for(cause: Cause) -> tuple[Remedy, ...]:
     return (*remedies_of(cause.name), *cause.remedies)
 
 
-def remedy(cause: Cause, stage: Stage | None, framework: str = "", restore: str | None = None) -> str:
+def remedy(
+    cause: Cause, stage: Stage | None, framework: str = "", restore: str | None = None
+) -> str:
     """Return what to do when the tensors of a job on `framework` were lost at `stage` by `restore`."""
     return next(each.text for each in remedies_for(cause) if each.fits(framework, stage, restore))
 
 
-def diagnosis(cause: str, tensors: Sequence[str] = (), stage: Stage | None = None, **fields: Any) -> Diagnosis:
+def diagnosis(
+    cause: str, tensors: Sequence[str] = (), stage: Stage | None = None, **fields: Any
+) -> Diagnosis:
     """Fill in a cause of the catalogue."""
     entry = CAUSES[cause]
     sentence = entry.sentence.format(**fields)
-    return Diagnosis(cause, stage.value if stage else None, sentence, remedy(entry, stage), tuple(tensors))
+    return Diagnosis(
+        cause, stage.value if stage else None, sentence, remedy(entry, stage), tuple(tensors)
+    )

@@ -80,13 +80,21 @@ class Remedy:
 
 # For state that is lost on its way through the checkpoint, whatever saves and restores it.
 STATE_LOST = (
-    Remedy("Save them with the checkpoint, and fill them from it in the restore.", stages=(Stage.OMITTED_AT_SAVE,)),
-    Remedy("The checkpoint holds them: fill them from it in the restore.", stages=(Stage.NOT_APPLIED_AT_LOAD,)),
+    Remedy(
+        "Save them with the checkpoint, and fill them from it in the restore.",
+        stages=(Stage.OMITTED_AT_SAVE,),
+    ),
+    Remedy(
+        "The checkpoint holds them: fill them from it in the restore.",
+        stages=(Stage.NOT_APPLIED_AT_LOAD,),
+    ),
     Remedy(
         "Assign nothing to them after the restore: whatever initialises them must run before it.",
         stages=(Stage.OVERWRITTEN_AFTER_LOAD,),
     ),
-    Remedy("Save them with the checkpoint, fill them from it in the restore, and assign nothing to them after it."),
+    Remedy(
+        "Save them with the checkpoint, fill them from it in the restore, and assign nothing to them after it."
+    ),
 )
 
 

@@ -35,9 +35,16 @@ def is_of_restore(found: Diagnosis) -> bool:
     return found.cause not in CAUSES or not CAUSES[found.cause].about_the_control
 
 
-def with_remedies(diagnoses: Sequence[Diagnosis], framework: str, restore: str | None) -> list[Diagnosis]:
+def with_remedies(
+    diagnoses: Sequence[Diagnosis], framework: str, restore: str | None
+) -> list[Diagnosis]:
     """Return diagnoses with the remedies for a framework and the restore that is judged."""
     return [
-        replace(each, remedy=remedy(CAUSES[each.cause], Stage(each.stage) if each.stage else None, framework, restore))
+        replace(
+            each,
+            remedy=remedy(
+                CAUSES[each.cause], Stage(each.stage) if each.stage else None, framework, restore
+            ),
+        )
         for each in diagnoses
     ]

@@ -19,9 +19,13 @@ from ckptcheck.run.snapshots import boundary_point
 from ckptcheck.run.task import REMEMBERED, SAME_HASH
 
 
-def needed(diagnoses: Sequence[Diagnosis], comparison: Comparison) -> dict[str, Mapping[str, float]]:
+def needed(
+    diagnoses: Sequence[Diagnosis], comparison: Comparison
+) -> dict[str, Mapping[str, float]]:
     """Return the experiments that may say more: their names, and the attributes to put in, with the control's values."""
-    experiments = {name for cause in names_of(diagnoses) & set(CAUSES) for name in CAUSES[cause].settled_by}
+    experiments = {
+        name for cause in names_of(diagnoses) & set(CAUSES) for name in CAUSES[cause].settled_by
+    }
     wanted: dict[str, Mapping[str, float]] = {SAME_HASH: {}} if SAME_HASH in experiments else {}
     if REMEMBERED in experiments and comparison.attributes:
         wanted[REMEMBERED] = {name: control for name, (control, _) in comparison.attributes.items()}
@@ -34,10 +38,18 @@ def made_good_by_evaluation(control: Run, resumed: Run) -> list[str]:
     What it changes equally, such as a counter of its calls, it leaves as far apart as it was.
     """
     point = boundary_point(resumed.facts.schedule.boundary)
-    ours, theirs = (run.facts.attributes_changed_by_evaluation.get(point, {}) for run in (control, resumed))
-    all_ours, all_theirs = (_unchanged(run.facts.attributes.get(point, {})) for run in (control, resumed))
+    ours, theirs = (
+        run.facts.attributes_changed_by_evaluation.get(point, {}) for run in (control, resumed)
+    )
+    all_ours, all_theirs = (
+        _unchanged(run.facts.attributes.get(point, {})) for run in (control, resumed)
+    )
     all_ours, all_theirs = all_ours | ours, all_theirs | theirs
-    return [name for name in sorted({*ours, *theirs}) if not _changes_alike(all_ours.get(name), all_theirs.get(name))]
+    return [
+        name
+        for name in sorted({*ours, *theirs})
+        if not _changes_alike(all_ours.get(name), all_theirs.get(name))
+    ]
 
 
 def _unchanged(values: Mapping[str, float]) -> dict[str, Change]:
@@ -54,7 +66,9 @@ def _changes_alike(control: Change | None, resumed: Change | None) -> bool:
     return math.isclose(ours_after - ours, theirs_after - theirs)
 
 
-def explained(found: list[Diagnosis], comparison: Comparison, tried: Mapping[str, Comparison]) -> list[Diagnosis]:
+def explained(
+    found: list[Diagnosis], comparison: Comparison, tried: Mapping[str, Comparison]
+) -> list[Diagnosis]:
     """Put what experiments show, by their comparisons with the control, in the place of what they explain."""
     if SAME_HASH in tried:
         found = _by_hash(found, tried[SAME_HASH])
@@ -73,10 +87,15 @@ def _by_hash(found: list[Diagnosis], tried: Comparison) -> list[Diagnosis]:
     gone = {cause for cause in _gone(found, tried, SAME_HASH) if _is_made_good(cause, tried)}
     if not gone:
         return found
-    return [diagnosis("depends-on-hash-order", recovers=_effect(gone, tried)), *_left(found, gone, tried)]
+    return [
+        diagnosis("depends-on-hash-order", recovers=_effect(gone, tried)),
+        *_left(found, gone, tried),
+    ]
 
 
-def _by_attributes(found: list[Diagnosis], comparison: Comparison, tried: Comparison) -> list[Diagnosis]:
+def _by_attributes(
+    found: list[Diagnosis], comparison: Comparison, tried: Comparison
+) -> list[Diagnosis]:
     gone = _gone(found, tried, REMEMBERED)
     if _rates_settle(comparison, tried):
         gone |= {"learning-rate-differs"} & names_of(found)
@@ -102,7 +121,9 @@ def _is_made_good(cause: str, tried: Comparison) -> bool:
 
 def _left(found: list[Diagnosis], gone: set[str], tried: Comparison) -> list[Diagnosis]:
     """Return what is not explained; where the run recovers, that is what the control does by itself, and nothing else."""
-    return [each for each in found if not is_of_restore(each) or not (tried.equal or each.cause in gone)]
+    return [
+        each for each in found if not is_of_restore(each) or not (tried.equal or each.cause in gone)
+    ]
 
 
 def _rates_settle(comparison: Comparison, tried: Comparison) -> bool:
@@ -110,7 +131,9 @@ def _rates_settle(comparison: Comparison, tried: Comparison) -> bool:
 
     For its first step a callback may have set the rate before anything could be put in.
     """
-    with_it, without = ([step.rate_equal for step in each.steps[1:]] for each in (tried, comparison))
+    with_it, without = (
+        [step.rate_equal for step in each.steps[1:]] for each in (tried, comparison)
+    )
     return len(with_it) > 0 and all(with_it) and not all(without)
 
 

@@ -8,11 +8,26 @@ from functools import cached_property
 from ckptcheck.comparison.comparison import Comparison, TensorComparison
 from ckptcheck.comparison.value_origin import ANEW, FRESH, INITIAL, OWN
 from ckptcheck.diagnosis.catalogue import CAUSES
-from ckptcheck.diagnosis.cause import AT_ONCE, FIRST_STEP, FIRST_UPDATE, Diagnosis, Stage, Start, earliest, names_of
+from ckptcheck.diagnosis.cause import (
+    AT_ONCE,
+    FIRST_STEP,
+    FIRST_UPDATE,
+    Diagnosis,
+    Stage,
+    Start,
+    earliest,
+    names_of,
+)
 from ckptcheck.kinds import Kind
 
 # Kinds whose loss spares the loss of the first step, and the slots that are made in it.
-_ACTS_AFTER_THE_FIRST_STEP = (Kind.SLOT, Kind.COUNTER, Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)
+_ACTS_AFTER_THE_FIRST_STEP = (
+    Kind.SLOT,
+    Kind.COUNTER,
+    Kind.METRIC,
+    Kind.HYPERPARAMETER,
+    Kind.PYTHON,
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,9 @@ class Findings:
     @cached_property
     def open(self) -> tuple[TensorComparison, ...]:
         """The tensors that differ at the boundary and that nothing found so far explains."""
-        return tuple(row for row in self.boundary if not row.equal and row.name not in self.explained)
+        return tuple(
+            row for row in self.boundary if not row.equal and row.name not in self.explained
+        )
 
     def of_kind(self, *kinds: Kind) -> list[TensorComparison]:
         """Return all tensors of some kinds, equal or not."""
@@ -71,7 +88,9 @@ class Findings:
         if moved and all(row.saved_so and row.asked for row in moved):
             return False  # what was saved came back, and it was another state that was saved
         initial = [row.origin.what in (INITIAL, FRESH) for row in moved]
-        overwritten = stage_of_all(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not any(row.equal for row in moved)
+        overwritten = stage_of_all(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not any(
+            row.equal for row in moved
+        )
         return all(initial) or (overwritten and any(initial))
 
     def is_own(self, row: TensorComparison) -> bool:
@@ -82,16 +101,25 @@ class Findings:
         """
         if row.origin.what not in OWN:
             return False
-        return row.origin.what != ANEW or row.asked is False or row.held is False or not self.first_step_was_another
+        return (
+            row.origin.what != ANEW
+            or row.asked is False
+            or row.held is False
+            or not self.first_step_was_another
+        )
 
     @cached_property
     def first_step_was_another(self) -> bool:
         """Whether the first step was made with anything else than the control's, apart from what the optimizer holds."""
         left_out = {name for names in self.comparison.left_out.values() for name in names}
         # The rate is left out: slots of most optimizers do not depend on it, and it follows a counter lost with them.
-        same_inputs = all(step.batch_equal and step.draws_equal for step in self.comparison.steps[:1])
+        same_inputs = all(
+            step.batch_equal and step.draws_equal for step in self.comparison.steps[:1]
+        )
         return not same_inputs or any(
-            not (row.equal and row.name not in left_out) and not row.late and row.kind not in _ACTS_AFTER_THE_FIRST_STEP
+            not (row.equal and row.name not in left_out)
+            and not row.late
+            and row.kind not in _ACTS_AFTER_THE_FIRST_STEP
             for row in self.boundary
         )
 
@@ -105,22 +133,31 @@ class Findings:
         """By how many steps the resumed run may count otherwise: what each counter that differs says, and the first step."""
         control, resumed = self.comparison.first_step
         first = 0 if resumed is None else resumed - control
-        return {first, *(off for row in self.of_kind(Kind.COUNTER) if (off := counted_off(row)) is not None)} - {0}
+        return {
+            first,
+            *(off for row in self.of_kind(Kind.COUNTER) if (off := counted_off(row)) is not None),
+        } - {0}
 
     @property
     def earliest(self) -> Start:
         """The first training loss and the first evaluation loss that what was seen may have changed."""
         comparison = self.comparison
-        if not comparison.same_first_step or not all(row.identical or row.late for row in self.boundary):
+        if not comparison.same_first_step or not all(
+            row.identical or row.late for row in self.boundary
+        ):
             return AT_ONCE
         starts: list[Start] = []
         for place, step in enumerate(comparison.steps):
             if not (step.batch_equal and step.draws_equal and step.hyperparameters_equal):
                 starts.append(Start(place, place + 1))
-            if not step.rate_equal:  # the loss of a step is computed before its update, on which the rate acts
+            if (
+                not step.rate_equal
+            ):  # the loss of a step is computed before its update, on which the rate acts
                 starts.append(Start(place + 1, place + 1))
         starts += [FIRST_STEP] if self.has("mode-differs") else []
-        starts += [Start(math.inf, 0)] if self.has("batches-differ") else []  # what is held out may be of other data, too
+        starts += (
+            [Start(math.inf, 0)] if self.has("batches-differ") else []
+        )  # what is held out may be of other data, too
         starts += [Start(math.inf, 1)] if self.has("statistics-restarted") else []
         starts += [_start_of_late(row) for row in self.boundary if row.late and not row.identical]
         return earliest(starts)
@@ -131,7 +168,11 @@ Rule = Callable[[Findings], Iterator[Diagnosis]]
 
 def _start_of_late(row: TensorComparison) -> Start:
     """Return where a tensor acts that was made in the first step: a weight has acted before it came to be compared."""
-    return FIRST_UPDATE if row.kind in (Kind.SLOT, Kind.ACCUMULATOR, Kind.COUNTER, Kind.METRIC) else AT_ONCE
+    return (
+        FIRST_UPDATE
+        if row.kind in (Kind.SLOT, Kind.ACCUMULATOR, Kind.COUNTER, Kind.METRIC)
+        else AT_ONCE
+    )
 
 
 def counted_off(row: TensorComparison) -> int | None:
@@ -158,12 +199,17 @@ def both_values(row: TensorComparison) -> str:
 
 def attributes(comparison: Comparison) -> list[str]:
     """Say of each number that the program remembers otherwise what it is in both runs."""
-    return [f"{name} is {resumed:g}, the control's {control:g}" for name, (control, resumed) in comparison.attributes.items()]
+    return [
+        f"{name} is {resumed:g}, the control's {control:g}"
+        for name, (control, resumed) in comparison.attributes.items()
+    ]
 
 
 def some(values: Sequence[str], most: int) -> str:
     """List the first values, and say how many more there are."""
-    return "; ".join(values[:most]) + (f"; and {len(values) - most} more" if len(values) > most else "")
+    return "; ".join(values[:most]) + (
+        f"; and {len(values) - most} more" if len(values) > most else ""
+    )
 
 
 def off_by(steps: int, again: str) -> str:
@@ -177,7 +223,9 @@ def names(rows: Iterable[TensorComparison]) -> list[str]:
     return [row.name for row in rows]
 
 
-def by_stage(rows: Sequence[TensorComparison]) -> Iterator[tuple[Stage | None, list[TensorComparison]]]:
+def by_stage(
+    rows: Sequence[TensorComparison],
+) -> Iterator[tuple[Stage | None, list[TensorComparison]]]:
     """Yield the tensors that were lost at each stage."""
     stages = [_stage(row) for row in rows]
     for stage in dict.fromkeys(stages):
@@ -203,5 +251,7 @@ def _stage(row: TensorComparison) -> Stage | None:
         return Stage.NOT_APPLIED_AT_LOAD
     if row.origin.what in (*OWN, ""):
         # A key tells nothing of its value: what was saved may have been another one already.
-        return {True: Stage.OMITTED_AT_SAVE, False: Stage.OVERWRITTEN_AFTER_LOAD, None: None}[row.saved_so]
+        return {True: Stage.OMITTED_AT_SAVE, False: Stage.OVERWRITTEN_AFTER_LOAD, None: None}[
+            row.saved_so
+        ]
     return Stage.OVERWRITTEN_AFTER_LOAD

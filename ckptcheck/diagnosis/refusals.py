@@ -9,7 +9,14 @@ from ckptcheck.run.run import Failure, Run
 from ckptcheck.run.snapshots import Snapshot
 
 # What is raised by a file that is there and cannot be read: of TensorFlow (OutOfRange is its end of file), of Python, of HDF5.
-_ERRORS_OF_READING = ("DataLossError", "OutOfRangeError", "BadZipFile", "EOFError", "UnpicklingError", "JSONDecodeError")
+_ERRORS_OF_READING = (
+    "DataLossError",
+    "OutOfRangeError",
+    "BadZipFile",
+    "EOFError",
+    "UnpicklingError",
+    "JSONDecodeError",
+)
 _WORDS_OF_READING = (
     "truncated file",
     "file signature not found",
@@ -24,14 +31,20 @@ def of_refusal(failure: Failure, control: Run, resumed: Run) -> Diagnosis:
     """Say why a restore raised, from the keys it asked for and the keys the checkpoint holds."""
     missing = missing_keys(resumed)
     if _is_of_reading(failure):
-        return diagnosis("checkpoint-damaged", type=failure.type, message=first_sentence(failure.message))
+        return diagnosis(
+            "checkpoint-damaged", type=failure.type, message=first_sentence(failure.message)
+        )
     if not missing:
-        return diagnosis("restore-raised", type=failure.type, message=first_sentence(failure.message))
+        return diagnosis(
+            "restore-raised", type=failure.type, message=first_sentence(failure.message)
+        )
     shadows = _shadows(resumed.facts.asked or {}, missing, control.boundary)
     if len(shadows) < len(missing):
         return diagnosis("keys-not-in-checkpoint", missing, count=len(missing), example=missing[0])
     why = _why_no_shadows(shadows, control.boundary)
-    return diagnosis("shadows-not-in-checkpoint", missing, count=len(missing), example=missing[0], why=why)
+    return diagnosis(
+        "shadows-not-in-checkpoint", missing, count=len(missing), example=missing[0], why=why
+    )
 
 
 def _why_no_shadows(shadows: Sequence[str], live: Snapshot) -> str:
@@ -59,7 +72,9 @@ def _shadows(asked: Mapping[str, str], missing: Sequence[str], live: Snapshot) -
 
 
 def _is_of_reading(failure: Failure) -> bool:
-    return failure.type in _ERRORS_OF_READING or any(words in failure.message.lower() for words in _WORDS_OF_READING)
+    return failure.type in _ERRORS_OF_READING or any(
+        words in failure.message.lower() for words in _WORDS_OF_READING
+    )
 
 
 def missing_keys(resumed: Run) -> list[str]:
@@ -74,7 +89,9 @@ def of_raising(failure: Failure) -> Diagnosis:
     step = f", step {failure.step}" if failure.step is not None else ""
     place = f" ({failure.place})" if failure.place else ""
     message = first_sentence(failure.message) + place
-    return diagnosis("resumed-run-raised", during=failure.during, step=step, type=failure.type, message=message)
+    return diagnosis(
+        "resumed-run-raised", during=failure.during, step=step, type=failure.type, message=message
+    )
 
 
 def first_sentence(message: str) -> str:

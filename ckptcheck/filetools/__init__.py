@@ -9,4 +9,13 @@ from ckptcheck.filetools.fsck import Check, fsck
 from ckptcheck.filetools.fsck_findings import Finding
 from ckptcheck.filetools.inspect import Inspection, inspect
 
-__all__ = ["Check", "CheckpointDiff", "Finding", "Inspection", "TensorDiff", "diff", "fsck", "inspect"]
+__all__ = [
+    "Check",
+    "CheckpointDiff",
+    "Finding",
+    "Inspection",
+    "TensorDiff",
+    "diff",
+    "fsck",
+    "inspect",
+]

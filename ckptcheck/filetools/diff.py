@@ -31,7 +31,9 @@ class TensorDiff:
     b: Entry
     what: str  # in what it differs: `same` (in nothing), `value`, `shape` or `dtype`
     difference: ValueDifference | None = None
-    value_origin: str = ""  # the name of another tensor that has in A the value that this one has in B
+    value_origin: str = (
+        ""  # the name of another tensor that has in A the value that this one has in B
+    )
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class CheckpointDiff:
     only_b: tuple[Entry, ...]
     renamed: tuple[Renamed, ...]
     pairs: tuple[TensorDiff, ...]
-    tolerance: Mapping[Kind | None, Tolerance] = field(default_factory=dict)  # of all tensors (None), and of kinds
+    tolerance: Mapping[Kind | None, Tolerance] = field(
+        default_factory=dict
+    )  # of all tensors (None), and of kinds
 
     @property
     def same(self) -> bool:
@@ -65,10 +69,14 @@ class CheckpointDiff:
         """Return how many tensors of each kind are the same, differ, have another name, or are in one of them only."""
         words = [(pair.a.kind, "same" if pair.what == SAME else "different") for pair in self.pairs]
         words += [(pair.a.kind, "renamed") for pair in self.renamed]
-        words += [(entry.kind, "only in A") for entry in self.only_a] + [(entry.kind, "only in B") for entry in self.only_b]
+        words += [(entry.kind, "only in A") for entry in self.only_a] + [
+            (entry.kind, "only in B") for entry in self.only_b
+        ]
         counts = Counter(words)
         present = {kind for kind, _ in words}
-        return {kind: {word: counts[kind, word] for word in WORDS} for kind in Kind if kind in present}
+        return {
+            kind: {word: counts[kind, word] for word in WORDS} for kind in Kind if kind in present
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints; NaN and infinity stand as text."""
@@ -76,9 +84,14 @@ class CheckpointDiff:
             "same": self.same,
             "a": {"checkpoint": str(self.a.path), "format": self.a.format, "chosen": self.a.chosen},
             "b": {"checkpoint": str(self.b.path), "format": self.b.format, "chosen": self.b.chosen},
-            "tolerance": {"all" if kind is None else kind.value: asdict(own) for kind, own in self.tolerance.items()},
+            "tolerance": {
+                "all" if kind is None else kind.value: asdict(own)
+                for kind, own in self.tolerance.items()
+            },
             "kinds": {
-                kind.value: {word.replace(" ", "_").lower(): count for word, count in counts.items()}
+                kind.value: {
+                    word.replace(" ", "_").lower(): count for word, count in counts.items()
+                }
                 for kind, counts in self.of_kinds().items()
             },
             "only_in_a": [_entry_dict(entry) for entry in self.only_a],
@@ -93,7 +106,12 @@ class CheckpointDiff:
 
 
 def _entry_dict(entry: Entry) -> dict[str, Any]:
-    return {"name": entry.shown, "kind": entry.kind.value, "dtype": entry.type, "shape": list(entry.shape)}
+    return {
+        "name": entry.shown,
+        "kind": entry.kind.value,
+        "dtype": entry.type,
+        "shape": list(entry.shape),
+    }
 
 
 def _pair_dict(pair: TensorDiff) -> dict[str, Any]:
@@ -148,7 +166,9 @@ def diff(
     for kind, own in (by_kind or {}).items():
         tolerances[kind] = own
     only_a, only_b = _without(left, right.entries), _without(right, left.entries)
-    pairs = _pairs(left, right, lambda entry: tolerances.get(entry.kind, tolerance), progress or Progress())
+    pairs = _pairs(
+        left, right, lambda entry: tolerances.get(entry.kind, tolerance), progress or Progress()
+    )
     moved = tuple(renamed(left, right, only_a, only_b))
     moved_a, moved_b = {pair.a.key for pair in moved}, {pair.b.key for pair in moved}
     stay_a = tuple(entry for entry in only_a if entry.key not in moved_a)
@@ -162,7 +182,9 @@ def _without(checkpoint: Checkpoint, keys: Container[str]) -> list[Entry]:
     return sorted(entries, key=lambda entry: by_number(entry.name))
 
 
-def _pairs(a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance], progress: Progress) -> list[TensorDiff]:
+def _pairs(
+    a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance], progress: Progress
+) -> list[TensorDiff]:
     both = [(entry, b.entries[key]) for key, entry in a.entries.items() if key in b.entries]
     alike = [(left, right) for left, right in both if not _unlike(left, right)]
     same = equal(a, b, alike, lambda entry: tolerance(entry).equal_nan, progress)
@@ -173,12 +195,20 @@ def _pairs(a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance]
         return value_difference(a, b, *pair, tolerance(pair[0]), progress)
 
     compared = over(others, compare, _size, progress)
-    differences = {left.key: difference for (left, _), difference in compared if difference.differing}
-    value_origins = origins(a, b, [(left, right) for left, right in others if left.key in differences])
+    differences = {
+        left.key: difference for (left, _), difference in compared if difference.differing
+    }
+    value_origins = origins(
+        a, b, [(left, right) for left, right in others if left.key in differences]
+    )
     diffs = []
     for left, right in both:
         what = _unlike(left, right) or (VALUE if left.key in differences else SAME)
-        diffs.append(TensorDiff(left, right, what, differences.get(left.key), value_origins.get(left.key, "")))
+        diffs.append(
+            TensorDiff(
+                left, right, what, differences.get(left.key), value_origins.get(left.key, "")
+            )
+        )
     return diffs
 
 

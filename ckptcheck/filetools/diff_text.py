@@ -22,12 +22,17 @@ def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
     if diff.same:
         return
     for letter, entries in (("A", diff.only_a), ("B", diff.only_b)):
-        rows = [[entry.shown, entry.kind.value, shaped(entry.type, entry.shape)] for entry in entries]
+        rows = [
+            [entry.shown, entry.kind.value, shaped(entry.type, entry.shape)] for entry in entries
+        ]
         yield from _section(f"only in {letter}:", ("name", "kind", "type"), rows, 3, wide)
     names = [[pair.a.shown, pair.b.shown] for pair in diff.renamed]
     yield from _section("the same value under another name:", ("A", "B"), names, 2, wide)
     unlike = [pair for pair in diff.different if pair.what != VALUE]
-    types = [[pair.a.shown, *(shaped(entry.type, entry.shape) for entry in (pair.a, pair.b))] for pair in unlike]
+    types = [
+        [pair.a.shown, *(shaped(entry.type, entry.shape) for entry in (pair.a, pair.b))]
+        for pair in unlike
+    ]
     yield from _section("another type or shape:", ("name", "A", "B"), types, 3, wide)
     values = [pair for pair in diff.different if pair.what == VALUE]
     yield from _section(_VALUES, _COLUMNS, [_row(pair) for pair in values], 2, wide)
@@ -35,11 +40,16 @@ def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
         if pair.value_origin:
             yield f"{pair.a.shown} has in B the value that {pair.value_origin} has in A."
     yield ""
-    rows = [[PLURALS[kind], *(f"{counts[word]:,}" for word in WORDS)] for kind, counts in diff.of_kinds().items()]
+    rows = [
+        [PLURALS[kind], *(f"{counts[word]:,}" for word in WORDS)]
+        for kind, counts in diff.of_kinds().items()
+    ]
     yield from columns(("by kind", *WORDS), rows, 1, wide)
 
 
-def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, wide: int | None) -> Iterator[str]:
+def _section(
+    title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, wide: int | None
+) -> Iterator[str]:
     if rows:
         yield ""
         yield from title.splitlines()
@@ -49,16 +59,24 @@ def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], 
 def _verdict(diff: CheckpointDiff) -> str:
     if diff.same:
         return f"Same: {counted(len(diff.pairs), 'tensor')}."
-    places = ((diff.renamed, "under another name"), (diff.only_a, "only in A"), (diff.only_b, "only in B"))
+    places = (
+        (diff.renamed, "under another name"),
+        (diff.only_a, "only in A"),
+        (diff.only_b, "only in B"),
+    )
     parts = [f"{counted(len(tensors), 'tensor')} {where}" for tensors, where in places if tensors]
     if diff.different:
-        parts.insert(0, f"{len(diff.different):,} of {counted(len(diff.pairs), 'tensor')} that both have")
+        parts.insert(
+            0, f"{len(diff.different):,} of {counted(len(diff.pairs), 'tensor')} that both have"
+        )
     return f"Different: {', '.join(parts)}."
 
 
 def _tolerance(diff: CheckpointDiff) -> Iterator[str]:
     asked = [
-        f"{'all' if kind is None else PLURALS[kind]} {own.text}{' NaN=NaN' if own.equal_nan else ''}".replace("  ", " ")
+        f"{'all' if kind is None else PLURALS[kind]} {own.text}{' NaN=NaN' if own.equal_nan else ''}".replace(
+            "  ", " "
+        )
         for kind, own in diff.tolerance.items()
         if own.text or own.equal_nan
     ]
@@ -70,12 +88,24 @@ def _row(pair: TensorDiff) -> list[str]:
     difference = pair.difference
     assert difference is not None
     where = f"[{','.join(map(str, difference.at))}]" if difference.at else ""
-    absolute = f"{difference.nan:,} NaN" if difference.nan else number(difference.absolute).replace("inf", "∞") or "–"
-    ulp = "" if difference.ulp is None else f"{difference.ulp:,}" if difference.ulp < 10**7 else f"{difference.ulp:.1e}"
+    absolute = (
+        f"{difference.nan:,} NaN"
+        if difference.nan
+        else number(difference.absolute).replace("inf", "∞") or "–"
+    )
+    ulp = (
+        ""
+        if difference.ulp is None
+        else f"{difference.ulp:,}"
+        if difference.ulp < 10**7
+        else f"{difference.ulp:.1e}"
+    )
     differ = f"{difference.differing:,}/{pair.a.elements:,}"
     shares = [_share(difference.share), _share(difference.relative)]
     return [pair.a.shown, pair.a.kind.value, differ, absolute, where, *shares, ulp]
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else "∞" if math.isinf(value) else f"{value:.2g}"
+    return (
+        "" if value is None or math.isnan(value) else "∞" if math.isinf(value) else f"{value:.2g}"
+    )

@@ -33,7 +33,11 @@ class _Span:
 
 
 def equal(
-    a: Checkpoint, b: Checkpoint, pairs: Sequence[Pair], equal_nan: Callable[[Entry], bool], progress: Progress
+    a: Checkpoint,
+    b: Checkpoint,
+    pairs: Sequence[Pair],
+    equal_nan: Callable[[Entry], bool],
+    progress: Progress,
 ) -> frozenset[str]:
     """Return the keys in A of the tensors that are equal, hold no NaN that is not to be, and have their checksums.
 
@@ -45,14 +49,18 @@ def equal(
     progress.expect(sum(map(_size, spans)))
     equal_keys = {left.key for left, _ in pairs}
     sums: dict[int, int] = {}  # of pieces, by their identity
-    for span, sum_ in over(spans, lambda span: _compare(a, b, span, equal_nan(span.pair[0]), progress), _size, progress):
+    for span, sum_ in over(
+        spans, lambda span: _compare(a, b, span, equal_nan(span.pair[0]), progress), _size, progress
+    ):
         if sum_ is None:
             equal_keys.discard(span.pair[0].key)
             continue
         for piece in (id(span.of_a), id(span.of_b)):
             sums[piece] = joined(sums[piece], sum_, span.a.size) if piece in sums else sum_
     for left, right in pairs:
-        if left.key in equal_keys and any(_is_wrong(piece, sums) for piece in (*left.pieces, *right.pieces)):
+        if left.key in equal_keys and any(
+            _is_wrong(piece, sums) for piece in (*left.pieces, *right.pieces)
+        ):
             equal_keys.discard(left.key)
     return frozenset(equal_keys)
 
@@ -104,16 +112,24 @@ def _part(piece: Piece, at: int, size: int) -> Piece:
     return replace(piece, offset=piece.offset + at, size=size)
 
 
-def _compare(a: Checkpoint, b: Checkpoint, span: _Span, equal_nan: bool, progress: Progress) -> int | None:
+def _compare(
+    a: Checkpoint, b: Checkpoint, span: _Span, equal_nan: bool, progress: Progress
+) -> int | None:
     """Return the checksum of both parts; None: they differ, or hold a NaN that is not to be equal to itself."""
     left, right = span.pair
-    if span.of_a.size == span.of_b.size and None not in (sums := {span.of_a.checksum, span.of_b.checksum}) and len(sums) > 1:
+    if (
+        span.of_a.size == span.of_b.size
+        and None not in (sums := {span.of_a.checksum, span.of_b.checksum})
+        and len(sums) > 1
+    ):
         return None
     dtype = left.dtype
     assert dtype is not None
     has_nan = _has_nan if not equal_nan and may_be_nan(dtype) else lambda values: False
     sum_ = 0
-    for one, two in in_step(a.chunks(left, span.a, verify=False), b.chunks(right, span.b, verify=False)):
+    for one, two in in_step(
+        a.chunks(left, span.a, verify=False), b.chunks(right, span.b, verify=False)
+    ):
         if not _same(one, two) or has_nan(one.view(dtype)):
             return None
         sum_ = checksum(one, sum_)
@@ -123,7 +139,9 @@ def _compare(a: Checkpoint, b: Checkpoint, span: _Span, equal_nan: bool, progres
 
 def _has_nan(values: Array) -> bool:
     # The least of some numbers is NaN if one of them is: half the time of looking at each.
-    return bool(np.isnan(values.min() if values.dtype.kind == "f" and values.size else values).any())
+    return bool(
+        np.isnan(values.min() if values.dtype.kind == "f" and values.size else values).any()
+    )
 
 
 def _same(left: Bytes, right: Bytes) -> bool:

@@ -37,17 +37,29 @@ class Meeting:
             return f"{'would raise' if self.sure else 'may raise'}: {self.missing[0]}{more} {verb} not in the checkpoint"
         if self.averaged:
             weights = f"{self.averaged:,} weight{'s' * (self.averaged > 1)}"
-            return f"would put averages into {weights}; their own values and the shadows are left out"
+            return (
+                f"would put averages into {weights}; their own values and the shadows are left out"
+            )
         if self.left_out:
-            counts = [f"{count:,} {kind.value if count == 1 else PLURALS[kind]}" for kind, count in self.left_out]
+            counts = [
+                f"{count:,} {kind.value if count == 1 else PLURALS[kind]}"
+                for kind, count in self.left_out
+            ]
             *first, last = counts
-            return f"would leave out {', '.join(first)} and {last}" if first else f"would leave out {last}"
+            return (
+                f"would leave out {', '.join(first)} and {last}"
+                if first
+                else f"would leave out {last}"
+            )
         return "would restore every tensor of it"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         asked = {"restore": self.restore, "sure": self.sure, "missing": list(self.missing)}
-        return asked | {"left_out": {kind.value: count for kind, count in self.left_out}, "averaged": self.averaged}
+        return asked | {
+            "left_out": {kind.value: count for kind, count in self.left_out},
+            "averaged": self.averaged,
+        }
 
 
 def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
@@ -62,10 +74,20 @@ def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
     trained = [key for key in weights if key in owners] or weights
     missing = tuple(f"{key}{AVERAGE}" for key in trained if f"{key}{AVERAGE}" not in entries)
     sure = trained is not weights
-    yield Meeting("ema.variables_to_restore()", missing, averaged=len(trained) - len(missing), sure=sure or not missing)
+    yield Meeting(
+        "ema.variables_to_restore()",
+        missing,
+        averaged=len(trained) - len(missing),
+        sure=sure or not missing,
+    )
     restored = set(trained)
     others = Counter(entry.kind for key, entry in entries.items() if key not in restored)
-    yield Meeting("tf.trainable_variables()", (), tuple((kind, others[kind]) for kind in Kind if others[kind]), sure=sure)
+    yield Meeting(
+        "tf.trainable_variables()",
+        (),
+        tuple((kind, others[kind]) for kind in Kind if others[kind]),
+        sure=sure,
+    )
 
 
 def _statistics_that_are_gone(entries: Mapping[str, Entry]) -> Iterator[str]:
@@ -75,5 +97,7 @@ def _statistics_that_are_gone(entries: Mapping[str, Entry]) -> Iterator[str]:
     """
     if any(entry.kind is Kind.MOVING_STATISTIC for entry in entries.values()):
         return
-    for scope in dict.fromkeys(layer["scope"] for key in entries if (layer := _BATCH_NORM.fullmatch(key))):
+    for scope in dict.fromkeys(
+        layer["scope"] for key in entries if (layer := _BATCH_NORM.fullmatch(key))
+    ):
         yield from (f"{scope}moving_mean", f"{scope}moving_variance")

@@ -67,7 +67,9 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
         return _check(path, [path.parent], progress)
     if path.is_dir():
         inside = sorted(folder for folder in path.rglob("*") if folder.is_dir())
-        return _check(path, [folder for folder in (path, *inside) if not is_temporary(folder)], progress)
+        return _check(
+            path, [folder for folder in (path, *inside) if not is_temporary(folder)], progress
+        )
     location = find(path)
     progress.expect(_size([location]))
     checked = check_tensors(location, progress)
@@ -87,7 +89,9 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
         own = [check_tensors(location, progress) for location in locations]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
         findings += check_leftovers(folder)
-        findings += check_state(folder, [each.path for each in own if each.is_whole and each.format.state_file])
+        findings += check_state(
+            folder, [each.path for each in own if each.is_whole and each.format.state_file]
+        )
         checked += own
     return _result(path, checked, findings)
 
@@ -98,12 +102,21 @@ def _size(locations: Sequence[Location]) -> int:
 
 def _result(path: Path, checked: Sequence[Checked], findings: Sequence[Finding]) -> Check:
     tensors, size = sum(each.tensors for each in checked), sum(each.bytes for each in checked)
-    return Check(path, tuple(each.path for each in checked), tensors, size, tuple(findings), tuple(_notes(checked)))
+    return Check(
+        path,
+        tuple(each.path for each in checked),
+        tensors,
+        size,
+        tuple(findings),
+        tuple(_notes(checked)),
+    )
 
 
 def _notes(checked: Sequence[Checked]) -> Iterator[str]:
     for unsure in formats.FORMATS:
         count = 0 if unsure.has_checksums else sum(each.format is unsure for each in checked)
         if count:
-            of_files = f"of {counted(count, 'file')} of weights it was seen that they can be read, no more"
+            of_files = (
+                f"of {counted(count, 'file')} of weights it was seen that they can be read, no more"
+            )
             yield f"{unsure.name} has no checksums: {of_files}."

@@ -30,8 +30,12 @@ def check_leftovers(folder: Path, prefix: str | None = None) -> Iterator[Finding
             what = "A save was interrupted before its files had their names"
             remedy = "delete it when no process is saving there"
             yield Finding(LOOK, what, str(folder / name), "none: no restore reads it", remedy)
-    for orphaned, parts in (item for each in formats.FORMATS for item in each.orphans(names).items()):
+    for orphaned, parts in (
+        item for each in formats.FORMATS for item in each.orphans(names).items()
+    ):
         if prefix in (None, orphaned):
             what = f"{counted(len(parts), 'data file')} without an index: {_INTERRUPTED}"
             remedy = f"delete {orphaned}.data-*, or copy its index too"
-            yield Finding(LOOK, what, str(folder / parts[0]), f"{orphaned} cannot be restored", remedy)
+            yield Finding(
+                LOOK, what, str(folder / parts[0]), f"{orphaned} cannot be restored", remedy
+            )

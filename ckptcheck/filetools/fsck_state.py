@@ -27,7 +27,10 @@ def check_state(folder: Path, whole: Sequence[Path]) -> Iterator[Finding]:
     try:
         state = state_file.read(folder)
     except DamagedError as error:
-        what, remedy = f"The state file cannot be read: {error.what}", f"write it anew: {_newest_line(whole)}"
+        what, remedy = (
+            f"The state file cannot be read: {error.what}",
+            f"write it anew: {_newest_line(whole)}",
+        )
         yield Finding(WRONG, what, str(error.file), _NOTHING_FOUND, remedy)
         return
     if state is not None:
@@ -35,7 +38,13 @@ def check_state(folder: Path, whole: Sequence[Path]) -> Iterator[Finding]:
         yield from _kept(state)
     elif whole and folder.name != "variables":  # that of a SavedModel has none
         what = f"There is no state file beside {counted(len(whole), 'checkpoint')}"
-        yield Finding(LOOK, what, str(folder / state_file.NAME), _NOTHING_FOUND, f"write one: {_newest_line(whole)}")
+        yield Finding(
+            LOOK,
+            what,
+            str(folder / state_file.NAME),
+            _NOTHING_FOUND,
+            f"write one: {_newest_line(whole)}",
+        )
 
 
 def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]:
@@ -44,7 +53,10 @@ def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]
     if not has_index(target):
         yield _nowhere(state, target, elsewhere, whole)
     elif elsewhere:
-        what, moved = f"It names a checkpoint in another folder: {state.newest}", "the folder was copied or moved"
+        what, moved = (
+            f"It names a checkpoint in another folder: {state.newest}",
+            "the folder was copied or moved",
+        )
         effect = f"a restore takes that one, not any of this folder: {moved}, its state file was not adapted"
         remedy = f"name one of this folder: {_newest_line(whole, target.name)}"
         yield Finding(WRONG, what, str(state.file), effect, remedy)
@@ -52,28 +64,52 @@ def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]
         yield from _newer(state, target, whole)
 
 
-def _nowhere(state: state_file.State, target: Path, elsewhere: bool, whole: Sequence[Path]) -> Finding:
+def _nowhere(
+    state: state_file.State, target: Path, elsewhere: bool, whole: Sequence[Path]
+) -> Finding:
     here = elsewhere and has_index(state.file.parent / target.name)
     also = ", though there is one of that name here" if here else ""
     # TensorFlow takes whatever is called so for a checkpoint of the first kind.
-    effect = "tf.train.latest_checkpoint returns it, and a restore of it raises" if target.exists() else _NOTHING_FOUND
+    effect = (
+        "tf.train.latest_checkpoint returns it, and a restore of it raises"
+        if target.exists()
+        else _NOTHING_FOUND
+    )
     remedy = f"name one that is there: {_newest_line(whole, target.name)}"
-    return Finding(WRONG, f"It names a checkpoint that does not exist: {state.newest}{also}", str(state.file), effect, remedy)
+    return Finding(
+        WRONG,
+        f"It names a checkpoint that does not exist: {state.newest}{also}",
+        str(state.file),
+        effect,
+        remedy,
+    )
 
 
 def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iterator[Finding]:
     """Look for a checkpoint of the same name and a higher number: saved later, or left from before training went back."""
     newest = _newest(whole, target.name)
-    if newest is None or _family(newest.name) != _family(target.name) or _order(newest) <= _order(target):
+    if (
+        newest is None
+        or _family(newest.name) != _family(target.name)
+        or _order(newest) <= _order(target)
+    ):
         return
     if _written(newest) < _written(target):
         what = f"It names {target.name}, which was written last; {newest.name} is older, and has a higher number"
         effect = f"a restore takes {target.name}: right where training went back to an earlier step"
-        yield Finding(LOOK, what, str(state.file), effect, f"delete {newest.name}.*, which the next saves come by")
+        yield Finding(
+            LOOK,
+            what,
+            str(state.file),
+            effect,
+            f"delete {newest.name}.*, which the next saves come by",
+        )
         return
     what = f"It names {target.name}, and {newest.name} is there and whole"
     effect = f"a restore takes {target.name}, an older one: the state file is not of the last save"
-    yield Finding(WRONG, what, str(state.file), effect, f"name the newest: {_newest_line(whole, target.name)}")
+    yield Finding(
+        WRONG, what, str(state.file), effect, f"name the newest: {_newest_line(whole, target.name)}"
+    )
 
 
 def _kept(state: state_file.State) -> Iterator[Finding]:
@@ -81,7 +117,9 @@ def _kept(state: state_file.State) -> Iterator[Finding]:
     for name in dict.fromkeys(state.kept):
         if name != state.newest and not has_index(state.resolve(name)):
             remedy = f"take the line out: all_model_checkpoint_paths: {json.dumps(name)}"
-            yield Finding(LOOK, f"It lists {name}, which is not there", str(state.file), effect, remedy)
+            yield Finding(
+                LOOK, f"It lists {name}, which is not there", str(state.file), effect, remedy
+            )
 
 
 def _family(name: str) -> str:
@@ -99,12 +137,20 @@ def _written(prefix: Path) -> int:
 
 def _newest(whole: Sequence[Path], like: str) -> Path | None:
     """Return the newest of the checkpoints of a name; where there is none, of those that were written last."""
-    family = _family(like) if any(_family(prefix.name) == _family(like) for prefix in whole) else None
+    family = (
+        _family(like) if any(_family(prefix.name) == _family(like) for prefix in whole) else None
+    )
     if family is None and whole:
         family = _family(max(whole, key=_written).name)
-    return max((prefix for prefix in whole if _family(prefix.name) == family), key=_order, default=None)
+    return max(
+        (prefix for prefix in whole if _family(prefix.name) == family), key=_order, default=None
+    )
 
 
 def _newest_line(whole: Sequence[Path], like: str = "") -> str:
     newest = _newest(whole, like)
-    return "there is none that is whole" if newest is None else f"model_checkpoint_path: {json.dumps(newest.name)}"
+    return (
+        "there is none that is whole"
+        if newest is None
+        else f"model_checkpoint_path: {json.dumps(newest.name)}"
+    )

@@ -47,7 +47,11 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
         return Checked(path, format_, (_unreadable(location, error),))
     lost = [file for file in checkpoint.files if not file.is_file()]
     gone = frozenset(lost)
-    entries = [entry for entry in checkpoint.entries.values() if not any(piece.file in gone for piece in entry.pieces)]
+    entries = [
+        entry
+        for entry in checkpoint.entries.values()
+        if not any(piece.file in gone for piece in entry.pieces)
+    ]
     damaged, nan, inf = _read(checkpoint, entries, progress)
     findings = [
         *_missing(checkpoint, lost),
@@ -58,7 +62,13 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
     ]
     if not lost and not damaged:
         findings += [*_surplus(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
-    return Checked(path, format_, tuple(findings), len(checkpoint.entries), sum(entry.bytes for entry in entries))
+    return Checked(
+        path,
+        format_,
+        tuple(findings),
+        len(checkpoint.entries),
+        sum(entry.bytes for entry in entries),
+    )
 
 
 # --- Values ----------------------------------------------------------------------------------------------------------
@@ -70,7 +80,9 @@ def _read(
     """Return what is damaged, and the names of the tensors in which something is NaN, and infinite."""
     damaged: list[DamagedError] = []
     names: tuple[list[str], list[str]] = ([], [])
-    for entry, outcome in over(entries, lambda entry: _look(checkpoint, entry, progress), attrgetter("bytes"), progress):
+    for entry, outcome in over(
+        entries, lambda entry: _look(checkpoint, entry, progress), attrgetter("bytes"), progress
+    ):
         if isinstance(outcome, DamagedError):
             damaged.append(outcome)
             continue
@@ -80,7 +92,9 @@ def _read(
     return damaged, *names
 
 
-def _look(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> "tuple[int, int] | DamagedError":
+def _look(
+    checkpoint: Checkpoint, entry: Entry, progress: Progress
+) -> "tuple[int, int] | DamagedError":
     """Read a tensor, which verifies it, and count its elements that are NaN, and infinite."""
     nan = inf = 0
     try:
@@ -115,7 +129,11 @@ def _not_finite(path: Path, nan: Sequence[str], inf: Sequence[str]) -> Iterator[
 def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
     """Compare the number in the name with the counters in the tensors."""
     named = number(checkpoint.path.name)
-    steps = {entry.shown: int(checkpoint.value(entry)) for entry in checkpoint.entries.values() if is_step(entry)}
+    steps = {
+        entry.shown: int(checkpoint.value(entry))
+        for entry in checkpoint.entries.values()
+        if is_step(entry)
+    }
     if named is not None and steps and named not in steps.values():
         held = some([f"{name} is {value:,}" for name, value in steps.items()])
         what = f"The name says {named:,}, but no step in it does: {held}"
@@ -129,7 +147,9 @@ def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
 
 def _unreadable(location: Location, error: DamagedError) -> Finding:
     if isinstance(error, NotReadableError):
-        return _of_error(UNKNOWN, error, "not known: it cannot be read here", "see what has written it")
+        return _of_error(
+            UNKNOWN, error, "not known: it cannot be read here", "see what has written it"
+        )
     files = f"{location.path.name}.*" if location.format.is_prefix else location.path.name
     return _of_error(WRONG, error, _RAISES, f"delete {files}, and {_GO_BACK}")
 
@@ -141,10 +161,17 @@ def _of_error(grade: str, error: DamagedError, effect: str, remedy: str) -> Find
 
 
 def _missing(checkpoint: Checkpoint, files: Sequence[Path]) -> Iterator[Finding]:
-    lost = sum(any(piece.file in files for piece in entry.pieces) for entry in checkpoint.entries.values())
+    lost = sum(
+        any(piece.file in files for piece in entry.pieces) for entry in checkpoint.entries.values()
+    )
     if files:
-        subject, them = ("The file is", "it") if len(files) == 1 else (f"{len(files):,} files are", "them")
-        what, where = f"{subject} missing, and {counted(lost, 'tensor')} with {them}", some([str(file) for file in files])
+        subject, them = (
+            ("The file is", "it") if len(files) == 1 else (f"{len(files):,} files are", "them")
+        )
+        what, where = (
+            f"{subject} missing, and {counted(lost, 'tensor')} with {them}",
+            some([str(file) for file in files]),
+        )
         effect = f"{_RAISES}; TensorFlow's message blames the names of variables"
         remedy = f"copy what is missing from where the checkpoint was made, or {_GO_BACK}"
         yield Finding(WRONG, what, where, effect, remedy)
@@ -159,8 +186,12 @@ def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
         yield Finding(WRONG, what, str(short[0].file), _RAISES, remedy)
     # A flipped bit damages one tensor; data of another save fit in size, and in what never changes.
     if len(others) > 1 and 2 * len(others) > count:
-        unlike = f"{len(others):,} of {count:,} tensors do not have their checksums ({_names(others)})"
-        what = f"Index and data are of different saves, or the data are corrupt throughout: {unlike}"
+        unlike = (
+            f"{len(others):,} of {count:,} tensors do not have their checksums ({_names(others)})"
+        )
+        what = (
+            f"Index and data are of different saves, or the data are corrupt throughout: {unlike}"
+        )
         interrupted = "a save under a prefix that was there already was interrupted"
         own = "let each save have a prefix of its own (global_step=…, CheckpointManager)"
         remedy = f"{interrupted}: restore an older checkpoint, and {own}"
@@ -168,13 +199,23 @@ def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
     elif others:
         first = others[0]
         place = "" if first.offset is None else f", from byte {first.offset:,}"
-        what = f"{counted(len(others), 'tensor')} cannot be trusted ({_names(others)}): {first.what}"
-        yield Finding(WRONG, what, f"{first.file}{place}", _RAISES, f"copy the file again, or {_GO_BACK}")
+        what = (
+            f"{counted(len(others), 'tensor')} cannot be trusted ({_names(others)}): {first.what}"
+        )
+        yield Finding(
+            WRONG, what, f"{first.file}{place}", _RAISES, f"copy the file again, or {_GO_BACK}"
+        )
 
 
-def _graph(error: DamagedError | None, damaged: Sequence[DamagedError], lost: Sequence[Path]) -> Iterator[Finding]:
+def _graph(
+    error: DamagedError | None, damaged: Sequence[DamagedError], lost: Sequence[Path]
+) -> Iterator[Finding]:
     """Tell of an object graph that has its checksum and is none; one without is told among the tensors."""
-    if error is not None and error.file not in lost and error.tensor not in [other.tensor for other in damaged]:
+    if (
+        error is not None
+        and error.file not in lost
+        and error.tensor not in [other.tensor for other in damaged]
+    ):
         yield _of_error(WRONG, error, _RAISES, _GO_BACK)
 
 
@@ -200,7 +241,9 @@ def _strangers(checkpoint: Checkpoint, format_: Format) -> Iterator[Finding]:
     own = frozenset(checkpoint.files)
     strangers = [str(file) for file in format_.files(checkpoint.path) if file not in own]
     if strangers:
-        what = f"{counted(len(strangers), 'data file')} of this prefix that its index does not count"
+        what = (
+            f"{counted(len(strangers), 'data file')} of this prefix that its index does not count"
+        )
         remedy = "an earlier save in more or fewer files has left them: delete them"
         yield Finding(LOOK, what, some(sorted(strangers)), "none: no restore reads them", remedy)
 
@@ -209,4 +252,10 @@ def _promised(checkpoint: Checkpoint) -> Iterator[Finding]:
     gone = [shown(key) for key in checkpoint.promised]
     if gone:
         what = f"The object graph names {counted(len(gone), 'tensor')} that the checkpoint does not hold: {some(gone)}"
-        yield Finding(WRONG, what, str(checkpoint.files[0]), f"{_RAISES} where the program has such a variable", _GO_BACK)
+        yield Finding(
+            WRONG,
+            what,
+            str(checkpoint.files[0]),
+            f"{_RAISES} where the program has such a variable",
+            _GO_BACK,
+        )

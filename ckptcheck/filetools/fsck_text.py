@@ -6,7 +6,11 @@ from ckptcheck.filetools.fsck import Check
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG
 from ckptcheck.filetools.tables import counted, size
 
-_TITLES = {WRONG: "A restore would fail, or be wrong:", UNKNOWN: "Could not be checked:", LOOK: "Deserves a look:"}
+_TITLES = {
+    WRONG: "A restore would fail, or be wrong:",
+    UNKNOWN: "Could not be checked:",
+    LOOK: "Deserves a look:",
+}
 
 
 def text(check: Check, strict: bool) -> Iterator[str]:
@@ -33,5 +37,9 @@ def _verdict(check: Check, strict: bool) -> str:
     looks = f"{counted(grades.count(LOOK), 'thing')} to look at"
     if set(grades) == {LOOK} and not strict:
         return f"Whole, with {looks}"
-    counts = {WRONG: counted(grades.count(WRONG), "fault"), UNKNOWN: f"{grades.count(UNKNOWN):,} not known", LOOK: looks}
+    counts = {
+        WRONG: counted(grades.count(WRONG), "fault"),
+        UNKNOWN: f"{grades.count(UNKNOWN):,} not known",
+        LOOK: looks,
+    }
     return " and ".join(counts[grade] for grade in _TITLES if grade in grades)

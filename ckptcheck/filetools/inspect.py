@@ -87,11 +87,24 @@ def inspect(path: Path | str, match: str = "*", *, progress: Progress | None = N
     """
     checkpoint = open_checkpoint(path)
     entries = checkpoint.entries.values()
-    wanted = [entry for entry in entries if fnmatchcase(entry.name, match) or fnmatchcase(entry.key, match)]
+    wanted = [
+        entry
+        for entry in entries
+        if fnmatchcase(entry.name, match) or fnmatchcase(entry.key, match)
+    ]
     if not wanted and match != "*":
-        raise UsageError(f"None of the {len(entries):,} tensors of {checkpoint.path} matches {match!r}.")
+        raise UsageError(
+            f"None of the {len(entries):,} tensors of {checkpoint.path} matches {match!r}."
+        )
     wanted.sort(key=lambda entry: by_number(entry.name))
     progress = progress or Progress()
     progress.expect(sum(entry.bytes for entry in wanted))
-    tensors = tuple(over(wanted, lambda entry: statistics(checkpoint, entry, progress), attrgetter("bytes"), progress))
+    tensors = tuple(
+        over(
+            wanted,
+            lambda entry: statistics(checkpoint, entry, progress),
+            attrgetter("bytes"),
+            progress,
+        )
+    )
     return Inspection(checkpoint, tensors, tuple(meetings(checkpoint)))

@@ -23,7 +23,10 @@ LONGEST_WAIT = 0.2
 
 
 def over(
-    items: Sequence[Item], work: Callable[[Item], Result], size: Callable[[Item], int], progress: Progress
+    items: Sequence[Item],
+    work: Callable[[Item], Result],
+    size: Callable[[Item], int],
+    progress: Progress,
 ) -> Iterator[tuple[Item, Result]]:
     """Yield each item and what work made of it, in their order.
 
@@ -38,7 +41,9 @@ def over(
     with ThreadPoolExecutor(threads) as pool:
         try:
             for task in _tasks(items, size):
-                waiting.append(pool.submit(lambda task: [(item, work(item)) for item in task], task))
+                waiting.append(
+                    pool.submit(lambda task: [(item, work(item)) for item in task], task)
+                )
                 if len(waiting) > AHEAD * threads:
                     yield from _result(waiting.popleft())
             while waiting:

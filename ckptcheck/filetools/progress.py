@@ -61,13 +61,18 @@ class _Bar(Progress):
 
 
 def _started() -> "Bars":
-    # Rich takes its time to load; most reads are over before.
+    # Rich is slow to import, and most reads finish before a bar is due.
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
 
-    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    bars = Bars(*columns, console=Console(stderr=True), transient=True)
+    columns = (
+        progress.TextColumn("reading"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    bars = progress.Progress(*columns, console=Console(stderr=True), transient=True)
     bars.add_task("reading", total=None)
     bars.start()
     return bars

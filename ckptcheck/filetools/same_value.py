@@ -28,7 +28,9 @@ class Renamed:
     b: Entry
 
 
-def renamed(a: Checkpoint, b: Checkpoint, only_a: Sequence[Entry], only_b: Sequence[Entry]) -> Iterator[Renamed]:
+def renamed(
+    a: Checkpoint, b: Checkpoint, only_a: Sequence[Entry], only_b: Sequence[Entry]
+) -> Iterator[Renamed]:
     """Pair tensors that only one checkpoint has with those of the same value in the other, in the order of their keys."""
     left, right = _by_mark(a, only_a, only_b), _by_mark(b, only_b, only_a)
     for mark, ones in left.items():
@@ -37,19 +39,26 @@ def renamed(a: Checkpoint, b: Checkpoint, only_a: Sequence[Entry], only_b: Seque
                 yield Renamed(one, other)
 
 
-def origins(a: Checkpoint, b: Checkpoint, differing: Sequence[tuple[Entry, Entry]]) -> Mapping[str, str]:
+def origins(
+    a: Checkpoint, b: Checkpoint, differing: Sequence[tuple[Entry, Entry]]
+) -> Mapping[str, str]:
     """Return, for tensors that differ, the name of another one that has in A the value that they have in B, by key."""
     others = _by_mark(a, a.entries.values(), [right for _, right in differing])
     names = {}
     for left, right in differing:
         alike = others.get(_mark(b, right), ()) if _tells(b, right) else ()
-        origin = next((other for other in alike if other.key != left.key and _is_value(a, other, b, right)), None)
+        origin = next(
+            (other for other in alike if other.key != left.key and _is_value(a, other, b, right)),
+            None,
+        )
         if origin is not None:
             names[left.key] = origin.shown
     return names
 
 
-def _by_mark(checkpoint: Checkpoint, entries: Iterable[Entry], like: Iterable[Entry]) -> dict[Mark, list[Entry]]:
+def _by_mark(
+    checkpoint: Checkpoint, entries: Iterable[Entry], like: Iterable[Entry]
+) -> dict[Mark, list[Entry]]:
     """Return those of some tensors whose values tell, and are of a type and shape that others have."""
     wanted = {(entry.type, entry.shape) for entry in like}
     marked: dict[Mark, list[Entry]] = defaultdict(list)
@@ -66,7 +75,11 @@ def _mark(checkpoint: Checkpoint, entry: Entry) -> Mark:
     if entry.dtype is None:
         return entry.type, entry.shape, hash(tuple(checkpoint.texts(entry)))
     parts = (part.view(np.uint8) for part in checkpoint.flat(entry))
-    return entry.type, entry.shape, masked(reduce(lambda before, part: checksum(part, before), parts, 0))
+    return (
+        entry.type,
+        entry.shape,
+        masked(reduce(lambda before, part: checksum(part, before), parts, 0)),
+    )
 
 
 def _tells(checkpoint: Checkpoint, entry: Entry) -> bool:

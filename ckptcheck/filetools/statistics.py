@@ -93,7 +93,9 @@ class _Sums:
             own = float(numbers.mean())
             numbers -= own
             step, total = own - self.mean, self.count + values.size
-            self.squares += float(np.dot(numbers, numbers)) + step * step * (self.count * values.size / total)
+            self.squares += float(np.dot(numbers, numbers)) + step * step * (
+                self.count * values.size / total
+            )
             self.mean += step * (values.size / total)
         self.count = total
 

@@ -13,7 +13,9 @@ from ckptcheck.kinds import Kind
 GAP = "  "
 
 PLURALS = {
-    kind: {Kind.OTHER: "others", Kind.RNG: "random generators", Kind.PYTHON: "attributes"}.get(kind, f"{kind.value}s")
+    kind: {Kind.OTHER: "others", Kind.RNG: "random generators", Kind.PYTHON: "attributes"}.get(
+        kind, f"{kind.value}s"
+    )
     for kind in Kind
 }
 
@@ -25,12 +27,17 @@ def width() -> int | None:
 
 def heading(checkpoint: Checkpoint, letter: str = "") -> list[str]:
     """Say which checkpoint is meant, what it is, and how it was found."""
-    files, tensors = counted(len(checkpoint.files), "file"), counted(len(checkpoint.entries), "tensor")
+    files, tensors = (
+        counted(len(checkpoint.files), "file"),
+        counted(len(checkpoint.entries), "tensor"),
+    )
     first = f"{letter}{checkpoint.path}: {checkpoint.format}, {tensors}, {size(checkpoint.size)} in {files}"
     return [first, *([f"{' ' * len(letter)}({checkpoint.chosen})"] if checkpoint.chosen else [])]
 
 
-def columns(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, wide: int | None) -> list[str]:
+def columns(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, wide: int | None
+) -> list[str]:
     """Return a table as lines: first so many columns of text, aligned to the `left`, then columns of numbers.
 
     Where a line would be longer than `wide`, the numbers stand on a line of their own below the text; None: lines have no end.
@@ -40,13 +47,18 @@ def columns(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, wi
         return [_line(cells, widths, left) for cells in (headers, *rows)]
     lines = []
     for cells in (headers, *rows):
-        lines += [_line(cells[:left], [0] * left, left), "    " + _line(cells[left:], widths[left:], 0)]
+        lines += [
+            _line(cells[:left], [0] * left, left),
+            "    " + _line(cells[left:], widths[left:], 0),
+        ]
     return lines
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
     sized = enumerate(zip(cells, widths, strict=True))
-    return GAP.join(cell.ljust(width) if at < left else cell.rjust(width) for at, (cell, width) in sized).rstrip()
+    return GAP.join(
+        cell.ljust(width) if at < left else cell.rjust(width) for at, (cell, width) in sized
+    ).rstrip()
 
 
 def size(count: int) -> str:

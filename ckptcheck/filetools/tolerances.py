@@ -8,10 +8,16 @@ from ckptcheck.kinds import Kind
 from ckptcheck.tolerance import EXACT, Tolerance
 
 
-def tolerances(rtol: Sequence[str], atol: Sequence[str], equal_nan: bool) -> tuple[Tolerance, Mapping[Kind, Tolerance]]:
+def tolerances(
+    rtol: Sequence[str], atol: Sequence[str], equal_nan: bool
+) -> tuple[Tolerance, Mapping[Kind, Tolerance]]:
     """Read texts as `1e-6` and `slot=1e-6`; what is not said of a kind is that of all."""
     overall = replace(EXACT, equal_nan=equal_nan)
-    given = [(name, *_read(name, text)) for name, texts in (("rtol", rtol), ("atol", atol)) for text in texts]
+    given = [
+        (name, *_read(name, text))
+        for name, texts in (("rtol", rtol), ("atol", atol))
+        for text in texts
+    ]
     for name, kind, value in given:
         if kind is None:
             overall = _with(overall, name, value)
@@ -31,7 +37,9 @@ def _read(name: str, text: str) -> tuple[Kind | None, float]:
     try:
         number = float(value)
     except ValueError:
-        raise UsageError(f"--{name} takes a number, or a kind and a number such as slot=1e-6, not {text!r}.") from None
+        raise UsageError(
+            f"--{name} takes a number, or a kind and a number such as slot=1e-6, not {text!r}."
+        ) from None
     if not equals:
         return None, number
     known = {member.value.replace(" ", "-"): member for member in Kind}

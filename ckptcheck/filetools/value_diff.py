@@ -39,20 +39,35 @@ class ValueDifference:
 
 
 def value_difference(
-    a: Checkpoint, b: Checkpoint, left: Entry, right: Entry, tolerance: Tolerance, progress: Progress
+    a: Checkpoint,
+    b: Checkpoint,
+    left: Entry,
+    right: Entry,
+    tolerance: Tolerance,
+    progress: Progress,
 ) -> ValueDifference:
     """Say how the values of a tensor in two checkpoints differ, of one type and shape in both."""
     if left.dtype is None:
         texts = zip(a.texts(left), b.texts(right), strict=True)
         unequal = [at for at, (text, its) in enumerate(texts) if text != its]
-        return ValueDifference(len(unequal), at=index(unequal[0], left.shape)) if unequal else ValueDifference()
+        return (
+            ValueDifference(len(unequal), at=index(unequal[0], left.shape))
+            if unequal
+            else ValueDifference()
+        )
     if left.rows is not None or left.cut != right.cut:
         return _of_rows(in_step(a.flat(left), b.flat(right)), left.shape, tolerance, progress)
     total = ValueDifference()
-    for mine, other in zip(left.pieces, right.pieces, strict=True):  # both are cut in the same way, and not by rows
-        part = _of_rows(in_step(a.arrays(left, mine), b.arrays(right, other)), mine.shape, tolerance, progress)
+    for mine, other in zip(
+        left.pieces, right.pieces, strict=True
+    ):  # both are cut in the same way, and not by rows
+        part = _of_rows(
+            in_step(a.arrays(left, mine), b.arrays(right, other)), mine.shape, tolerance, progress
+        )
         if part.at is not None:
-            part = replace(part, at=tuple(own + first for own, first in zip(part.at, mine.start, strict=True)))
+            part = replace(
+                part, at=tuple(own + first for own, first in zip(part.at, mine.start, strict=True))
+            )
         total = joined(total, part)
     return total
 
@@ -73,7 +88,10 @@ def in_step(left: Iterator[Array], right: Iterator[Array]) -> Iterator[tuple[Arr
 
 
 def _of_rows(
-    parts: Iterator[tuple[Array, Array]], shape: tuple[int, ...], tolerance: Tolerance, progress: Progress
+    parts: Iterator[tuple[Array, Array]],
+    shape: tuple[int, ...],
+    tolerance: Tolerance,
+    progress: Progress,
 ) -> ValueDifference:
     total, before = ValueDifference(), 0
     for left, right in parts:
@@ -101,7 +119,9 @@ def of_arrays(left: Array, right: Array, tolerance: Tolerance) -> ValueDifferenc
         where = np.arange(count)
     if not is_number(left.dtype):
         return ValueDifference(count, at=(int(where[0]),), scale=scale)
-    difference = _of_rounded(left, right, tolerance) if may_be_nan(left.dtype) else _of_whole(left, right)
+    difference = (
+        _of_rounded(left, right, tolerance) if may_be_nan(left.dtype) else _of_whole(left, right)
+    )
     return replace(difference, at=difference.at and (int(where[difference.at[0]]),), scale=scale)
 
 
@@ -109,7 +129,13 @@ def _of_whole(left: Array, right: Array) -> ValueDifference:
     """Say how rows of whole numbers differ of which no element is the same."""
     distance = np.maximum(left, right).astype(np.uint64) - np.minimum(left, right).astype(np.uint64)
     worst = int(distance.argmax())
-    return ValueDifference(len(left), int(distance[worst]), _largest_share(distance.astype(np.float64), left), None, (worst,))
+    return ValueDifference(
+        len(left),
+        int(distance[worst]),
+        _largest_share(distance.astype(np.float64), left),
+        None,
+        (worst,),
+    )
 
 
 def _of_rounded(left: Array, right: Array, tolerance: Tolerance) -> ValueDifference:
@@ -150,11 +176,15 @@ def ulps(left: Array, right: Array) -> "np.ndarray[Any, np.dtype[np.unsignedinte
 def _ordered(values: Array) -> Array:
     """Return whole numbers of the same width, in the order of the values: from the largest negative one to the largest."""
     size = values.dtype.itemsize
-    spare = 8 * size - int(ml_dtypes.finfo(values.dtype).bits)  # of types below a byte, which have one each
+    spare = 8 * size - int(
+        ml_dtypes.finfo(values.dtype).bits
+    )  # of types below a byte, which have one each
     bits = np.ascontiguousarray(values).view(f"u{size}")
     bits = bits << spare if spare else bits
     # All bits of negative numbers are turned over, of others the sign alone.
-    turned = (bits.view(f"i{size}") >> (8 * size - 1)).view(bits.dtype) | bits.dtype.type(1 << (8 * size - 1))
+    turned = (bits.view(f"i{size}") >> (8 * size - 1)).view(bits.dtype) | bits.dtype.type(
+        1 << (8 * size - 1)
+    )
     ordered: Array = bits ^ turned
     return ordered >> spare if spare else ordered
 
@@ -187,7 +217,11 @@ def joined(one: ValueDifference, other: ValueDifference) -> ValueDifference:
     worse = other if rank(other.absolute) > rank(one.absolute) or one.at is None else one
     share = max((part.relative for part in (one, other) if part.relative is not None), default=None)
     ulp = max((part.ulp for part in (one, other) if part.ulp is not None), default=None)
-    differing, scale, nan = one.differing + other.differing, max(one.scale, other.scale), one.nan + other.nan
+    differing, scale, nan = (
+        one.differing + other.differing,
+        max(one.scale, other.scale),
+        one.nan + other.nan,
+    )
     return ValueDifference(differing, worse.absolute, share, ulp, worse.at, scale, nan)
 
 

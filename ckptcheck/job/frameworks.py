@@ -43,7 +43,9 @@ class Framework:
         place = job.rpartition(":")[0]
         if place.endswith(".py"):
             path = Path(place)
-            return path.is_file() and self.module in path.read_text(encoding="utf-8", errors="replace")
+            return path.is_file() and self.module in path.read_text(
+                encoding="utf-8", errors="replace"
+            )
         return importlib.util.find_spec(self.module) is not None
 
 
@@ -53,23 +55,35 @@ def frameworks() -> tuple[Framework, ...]:
     adapters = importlib.import_module("ckptcheck.adapters")  # by name: the line knows no adapter
     folders = pkgutil.iter_modules(adapters.__path__, f"{adapters.__name__}.")
     modules = [f"{folder.name}.framework" for folder in folders if folder.ispkg]
-    return tuple(importlib.import_module(module).FRAMEWORK for module in modules if importlib.util.find_spec(module))
+    return tuple(
+        importlib.import_module(module).FRAMEWORK
+        for module in modules
+        if importlib.util.find_spec(module)
+    )
 
 
 def styles() -> dict[str, str]:
     """Return the styles of jobs of all frameworks, with what people call them."""
-    return {style: heading for framework in frameworks() for style, heading in framework.styles.items()}
+    return {
+        style: heading for framework in frameworks() for style, heading in framework.styles.items()
+    }
 
 
 def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
     """Return what to import once for all processes of some jobs. What is missing costs time, not truth: they import it."""
     names = tuple(jobs)
-    return tuple(framework.module for framework in frameworks() if any(map(framework.is_needed_by, names)))
+    return tuple(
+        framework.module for framework in frameworks() if any(map(framework.is_needed_by, names))
+    )
 
 
 def has_deterministic_ops() -> bool:
     """Return whether a framework of this process was told to compute the same result each time."""
-    return any(load(each.op_determinism)() for each in frameworks() if each.is_loaded and each.op_determinism)
+    return any(
+        load(each.op_determinism)()
+        for each in frameworks()
+        if each.is_loaded and each.op_determinism
+    )
 
 
 def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:
@@ -82,4 +96,6 @@ def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:
         if framework.is_loaded and framework.state_of:
             function: Callable[[Sequence[Any]], Mapping[str, Any]] = load(framework.state_of)
             return function
-    raise UsageError("No framework is loaded whose objects could be the state: give a function that returns arrays by name.")
+    raise UsageError(
+        "No framework is loaded whose objects could be the state: give a function that returns arrays by name."
+    )

@@ -20,7 +20,9 @@ def load(target: str) -> Any:
     """Import what `target` names, or raise `UsageError` where it has no name, or something of it is not there."""
     place, _, name = target.rpartition(":")
     if not place or not name:
-        raise UsageError(f"{target!r} names no job: write package.module:name or path/to/file.py:name.")
+        raise UsageError(
+            f"{target!r} names no job: write package.module:name or path/to/file.py:name."
+        )
     module = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
     try:
         return getattr(module, name)
@@ -58,9 +60,19 @@ def loops(job: Any) -> bool:
 
 def check(job: Any, name: str) -> None:
     """Raise `UsageError` where a method or an attribute of a job is not there, or its epochs have no length."""
-    methods = ("build", "next_step", "evaluate", "state", "save", "restore", "run" if loops(job) else "train")
+    methods = (
+        "build",
+        "next_step",
+        "evaluate",
+        "state",
+        "save",
+        "restore",
+        "run" if loops(job) else "train",
+    )
     missing = [method for method in methods if not callable(getattr(job, method, None))]
-    missing += [attribute for attribute in ("restores", "steps_per_epoch") if not hasattr(job, attribute)]
+    missing += [
+        attribute for attribute in ("restores", "steps_per_epoch") if not hasattr(job, attribute)
+    ]
     if missing:
         raise UsageError(
             f"{name} gives an object of type {type(job).__name__}, which is no job: it has no {', '.join(missing)}. "
@@ -68,4 +80,6 @@ def check(job: Any, name: str) -> None:
         )
     length = job.steps_per_epoch
     if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
-        raise UsageError(f"steps_per_epoch of {name} is {length!r}: it must be a whole number of at least 1.")
+        raise UsageError(
+            f"steps_per_epoch of {name} is {length!r}: it must be a whole number of at least 1."
+        )

@@ -43,10 +43,17 @@ def shown(value: Any) -> str:
 
 def as_texts(options: Mapping[str, Any] | None) -> dict[str, str]:
     """Return option values as the command line takes them."""
-    return {name: value if isinstance(value, str) else shown(value) for name, value in (options or {}).items()}
+    return {
+        name: value if isinstance(value, str) else shown(value)
+        for name, value in (options or {}).items()
+    }
 
 
 def absolute(options: Mapping[str, str]) -> dict[str, str]:
     """Return options with the path of a dataset that any process understands, wherever it runs."""
     dataset = options.get("dataset", "")
-    return {**options, "dataset": str(Path(dataset).resolve())} if dataset.endswith(".npz") else dict(options)
+    return (
+        {**options, "dataset": str(Path(dataset).resolve())}
+        if dataset.endswith(".npz")
+        else dict(options)
+    )

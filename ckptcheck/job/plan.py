@@ -27,8 +27,12 @@ class Settings:
     options: Mapping[str, str] = field(default_factory=dict)
     steps: int | None = None
     boundaries: Boundaries = ()
-    repeats: int | None = None  # how often each control is run again; None: where that can tell more
-    unsaved: bool | None = None  # whether a control that never saves is run, too; None: for jobs of a user's own
+    repeats: int | None = (
+        None  # how often each control is run again; None: where that can tell more
+    )
+    unsaved: bool | None = (
+        None  # whether a control that never saves is run, too; None: for jobs of a user's own
+    )
     timeout: float = 300.0  # seconds
 
     def check(self, jobs: Iterable[str]) -> None:
@@ -41,7 +45,9 @@ class Settings:
             if is_own(job):
                 if self.options:
                     raise UsageError(f"Options are for the shipped jobs; {job} takes none.")
-            elif (steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()) is not None:
+            elif (
+                steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()
+            ) is not None:
                 make_schedule(steps_per_epoch, self.steps, self.boundaries)
         if self.timeout <= 0:
             raise UsageError(f"The timeout must be above 0 seconds, not {self.timeout:g}.")
@@ -54,8 +60,14 @@ def plan(jobs: Sequence[str], restores: Sequence[str], expect: str | None) -> li
     if expect is not None and expect not in EXPECTABLE:
         raise unknown("outcome to expect", expect, EXPECTABLE)
     if expect is not None and not (jobs and restores):
-        raise UsageError("An expected outcome is for cases asked for by name: name the job and the restore.")
-    return [request for job in jobs or registry().default for request in _requests(job, restores, expect)]
+        raise UsageError(
+            "An expected outcome is for cases asked for by name: name the job and the restore."
+        )
+    return [
+        request
+        for job in jobs or registry().default
+        for request in _requests(job, restores, expect)
+    ]
 
 
 def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Request]:
@@ -66,12 +78,17 @@ def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Re
     for restore in restores:
         if restore not in job.expected:
             raise unknown(f"restore of {name}", restore, job.expected)
-    return [Request(name, restore, expect or job.expected[restore]) for restore in restores or job.default_restores]
+    return [
+        Request(name, restore, expect or job.expected[restore])
+        for restore in restores or job.default_restores
+    ]
 
 
 def named(given: str | Sequence[str] | None, suite: str | None = None) -> list[str]:
     """Return one name or several as a list, each once, with the recipes of a suite behind them."""
-    names = [] if given is None else [given] if isinstance(given, str) else list(dict.fromkeys(given))
+    names = (
+        [] if given is None else [given] if isinstance(given, str) else list(dict.fromkeys(given))
+    )
     return names if suite is None else [*names, *recipes(suite)]
 
 

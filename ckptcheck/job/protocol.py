@@ -64,7 +64,13 @@ class Restored:
 class RestoreRefusedError(Exception):
     """A restore raised. Carries what the adapter could work out about the keys it asked for."""
 
-    def __init__(self, error: Exception, *, asked: Mapping[str, str] | None = None, held: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        error: Exception,
+        *,
+        asked: Mapping[str, str] | None = None,
+        held: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(str(error))
         self.error = error
         self.asked = asked

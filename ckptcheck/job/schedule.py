@@ -31,7 +31,9 @@ class Schedule:
         if self.steps_per_epoch < 1:
             raise UsageError(f"An epoch must have at least one step, not {self.steps_per_epoch}.")
         if self.steps < 2:
-            raise UsageError(f"A run must have at least 2 steps, one on each side of the boundary, not {self.steps}.")
+            raise UsageError(
+                f"A run must have at least 2 steps, one on each side of the boundary, not {self.steps}."
+            )
         object.__setattr__(self, "boundaries", tuple(sorted({*self.boundaries, self.boundary})))
         for boundary in self.boundaries:
             if not 0 < boundary < self.steps:
@@ -63,7 +65,10 @@ class Schedule:
 
 
 def make_schedule(
-    steps_per_epoch: int, steps: int | None = None, boundaries: Boundaries = (), usual: float = BOUNDARY_EPOCHS
+    steps_per_epoch: int,
+    steps: int | None = None,
+    boundaries: Boundaries = (),
+    usual: float = BOUNDARY_EPOCHS,
 ) -> Schedule:
     """Return the asked-for schedule; what was not asked for follows from the length of an epoch or of the run.
 
@@ -95,14 +100,18 @@ def parse_boundaries(text: str) -> Boundaries:
     if len(parts) == 1 and parts[0].isdecimal():
         return int(parts[0])
     if not parts:
-        raise UsageError(f"--boundaries takes a count, or steps and words such as 1,mid,epoch,last, not {text!r}.")
+        raise UsageError(
+            f"--boundaries takes a count, or steps and words such as 1,mid,epoch,last, not {text!r}."
+        )
     return tuple(int(part) if part.lstrip("-").isdecimal() else part for part in parts)
 
 
 def _spread(count: int, steps: int) -> list[int]:
     """Return as many boundaries, evenly spread, the first and the last possible one among them."""
     if not 1 <= count < steps:
-        raise UsageError(f"A run of {steps} steps has room for 1 to {steps - 1} boundaries, not {count}.")
+        raise UsageError(
+            f"A run of {steps} steps has room for 1 to {steps - 1} boundaries, not {count}."
+        )
     return [1 + round(index * (steps - 2) / max(1, count - 1)) for index in range(count)]
 
 
@@ -110,7 +119,9 @@ def _place(boundary: int | str, steps: int, steps_per_epoch: int) -> int:
     if isinstance(boundary, int):
         return boundary
     if boundary not in WORDS:
-        raise UsageError(f"A boundary is a number of steps or one of {', '.join(WORDS)}, not {boundary!r}.")
+        raise UsageError(
+            f"A boundary is a number of steps or one of {', '.join(WORDS)}, not {boundary!r}."
+        )
     if boundary in ("first", "last"):
         return 1 if boundary == "first" else steps - 1
     # Not the last place there is: steps after the boundary, and an epoch edge among them, show more.
@@ -118,5 +129,7 @@ def _place(boundary: int | str, steps: int, steps_per_epoch: int) -> int:
     places = [place for place in range(offset, steps, steps_per_epoch) if place > 0]
     if not places:
         what = "epoch edge" if boundary == "epoch" else "middle of an epoch"
-        raise UsageError(f"The run has no {what} inside it: it is {steps} steps long, an epoch {steps_per_epoch}.")
+        raise UsageError(
+            f"The run has no {what} inside it: it is {steps} steps long, an epoch {steps_per_epoch}."
+        )
     return ([place for place in places if place <= 3 * steps // 4] or places)[-1]

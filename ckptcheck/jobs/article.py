@@ -22,7 +22,9 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 def convolution(images: Any, channels: int, name: str, bias: bool) -> Any:
     """A 3×3 convolution with stride 1 and SAME padding. (n, h, w, c) → (n, h, w, channels)."""
     with tf1.variable_scope(name):
-        kernel = tf1.get_variable("kernel", [3, 3, images.shape[-1], channels], initializer=_glorot(name))
+        kernel = tf1.get_variable(
+            "kernel", [3, 3, images.shape[-1], channels], initializer=_glorot(name)
+        )
         return _biased(tf.nn.conv2d(images, kernel, strides=1, padding="SAME"), bias)
 
 
@@ -40,7 +42,11 @@ def _glorot(name: str) -> Any:
 
 
 def _biased(net: Any, bias: bool) -> Any:
-    return net + tf1.get_variable("bias", [net.shape[-1]], initializer=tf1.zeros_initializer()) if bias else net
+    return (
+        net + tf1.get_variable("bias", [net.shape[-1]], initializer=tf1.zeros_initializer())
+        if bias
+        else net
+    )
 
 
 def logits(images: Any, classes: int, normalise: Normalise | None) -> Any:
@@ -88,7 +94,9 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
         """Make placeholders, network, loss and train op. A subclass adds what else it has."""
         # tf.cond as TensorFlow 1 had it: one graph, no functions, and steps in half the time.
         tf1.disable_control_flow_v2()
-        self.images = tf1.placeholder(tf.float32, [None, *self.data.train_images.shape[1:]], "images")
+        self.images = tf1.placeholder(
+            tf.float32, [None, *self.data.train_images.shape[1:]], "images"
+        )
         self.labels = tf1.placeholder(tf.int64, [None], "labels")
         self.is_training = tf1.placeholder(tf.bool, [], "is_training")
         self.training_step = tf1.placeholder(tf.int64, [], "training_step")
@@ -126,4 +134,9 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
 
     def _feed(self, batch: Sequence[datasets.Array], is_training: bool, step: int) -> Feed:
         images, labels = batch
-        return {self.images: images, self.labels: labels, self.is_training: is_training, self.training_step: step}
+        return {
+            self.images: images,
+            self.labels: labels,
+            self.is_training: is_training,
+            self.training_step: step,
+        }

@@ -22,7 +22,11 @@ class BatchNormLayers(ArticleJob[LayersOptions]):
     def normalise(self, net: Any, name: str, is_convolution: bool) -> Any:
         """Normalise over all axes but the last."""
         return tf1.layers.batch_normalization(
-            net, momentum=self.options.decay, epsilon=self.options.epsilon, training=self.is_training, name=f"{name}/bn"
+            net,
+            momentum=self.options.decay,
+            epsilon=self.options.epsilon,
+            training=self.is_training,
+            name=f"{name}/bn",
         )
 
     def minimise(self, optimizer: Any, loss: Any, global_step: Any) -> Any:

@@ -30,14 +30,24 @@ class BatchNormNN(ArticleJob[EmaOptions]):
             # An average is named after its tensor.
             mean, variance = tf.identity(mean, "mean"), tf.identity(variance, "variance")
             average = self.new_ema()
-            average.apply([mean, variance])  # makes the variables; the operation that is run is made in `update_op`
+            average.apply(
+                [mean, variance]
+            )  # makes the variables; the operation that is run is made in `update_op`
             self.averages.append((average, [mean, variance]))
             used_mean, used_variance = tf1.cond(
-                self.is_training, lambda: (mean, variance), lambda: (average.average(mean), average.average(variance))
+                self.is_training,
+                lambda: (mean, variance),
+                lambda: (average.average(mean), average.average(variance)),
             )
-            gamma = tf1.get_variable(f"{name}/bn/gamma", [net.shape[-1]], initializer=tf1.ones_initializer())
-            beta = tf1.get_variable(f"{name}/bn/beta", [net.shape[-1]], initializer=tf1.zeros_initializer())
-            return tf.nn.batch_normalization(net, used_mean, used_variance, beta, gamma, self.options.epsilon)
+            gamma = tf1.get_variable(
+                f"{name}/bn/gamma", [net.shape[-1]], initializer=tf1.ones_initializer()
+            )
+            beta = tf1.get_variable(
+                f"{name}/bn/beta", [net.shape[-1]], initializer=tf1.zeros_initializer()
+            )
+            return tf.nn.batch_normalization(
+                net, used_mean, used_variance, beta, gamma, self.options.epsilon
+            )
 
     def new_ema(self) -> Any:
         """Return an EMA with the decay of the options; `num_updates` keeps the decay low in the first steps."""
@@ -51,7 +61,9 @@ class BatchNormNN(ArticleJob[EmaOptions]):
         taken behind layers that are normalised by the very averages being updated. Left to chance, as in the article, some
         reads come before and some after the update, and two runs of one seed differ in their last digits.
         """
-        with tf.control_dependencies([tensor for _, tensors in self.averages for tensor in tensors]):
+        with tf.control_dependencies(
+            [tensor for _, tensors in self.averages for tensor in tensors]
+        ):
             return tf.group(*(average.apply(tensors) for average, tensors in self.averages))
 
     def minimise(self, optimizer: Any, loss: Any, global_step: Any) -> Any:
@@ -61,7 +73,9 @@ class BatchNormNN(ArticleJob[EmaOptions]):
 
     def network(self) -> Network:
         """Return the article's network, with what moves and starts the averages."""
-        return replace(super().network(), update_op=self.updates(), start_op=self.start(), ema=self.ema())
+        return replace(
+            super().network(), update_op=self.updates(), start_op=self.start(), ema=self.ema()
+        )
 
     def updates(self) -> Any:
         """Return the update of the moving averages for a `session.run` of its own, unless it is fused."""

@@ -35,7 +35,9 @@ class Dataset:
         """Return the number of whole batches in the training part."""
         count = len(self.train_images)
         if count < batch_size:
-            raise UsageError(f"batch_size={batch_size} is larger than the training part of the dataset, {count} images.")
+            raise UsageError(
+                f"batch_size={batch_size} is larger than the training part of the dataset, {count} images."
+            )
         return count // batch_size
 
     def batch(self, step: int, batch_size: int, seed: int) -> tuple[Array, Array]:
@@ -73,7 +75,9 @@ def _shipped_file() -> Path:
     for folder in (package / "data", package.parent / "data"):  # in a wheel, in a checkout
         if (folder / "digits.npz").is_file():
             return folder / "digits.npz"
-    raise NotVerifiedError(f"This installation of ckptcheck is incomplete: digits.npz is missing beside {package}.")
+    raise NotVerifiedError(
+        f"This installation of ckptcheck is incomplete: digits.npz is missing beside {package}."
+    )
 
 
 def _fetch(name: str) -> tuple[Array, Array]:
@@ -98,7 +102,10 @@ def _read(path: Path) -> tuple[Array, Array]:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             missing = {"x", "y"} - set(file.files)
             if missing:
-                lacking, held = " and ".join(sorted(missing)), ", ".join(sorted(file.files)) or "no array"
+                lacking, held = (
+                    " and ".join(sorted(missing)),
+                    ", ".join(sorted(file.files)) or "no array",
+                )
                 raise UsageError(f"The dataset {path} lacks the array {lacking}; it holds {held}.")
             images, labels = file["x"], file["y"]
     except FileNotFoundError:
@@ -106,7 +113,9 @@ def _read(path: Path) -> tuple[Array, Array]:
     except UsageError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise UsageError(f"The dataset {path} cannot be read as an .npz file of plain arrays: {error}.") from error
+        raise UsageError(
+            f"The dataset {path} cannot be read as an .npz file of plain arrays: {error}."
+        ) from error
     wrong = _wrong_images(images) or _wrong_labels(images, labels)
     if wrong:
         raise UsageError(f"The dataset {path} cannot be used: {wrong}")
@@ -149,4 +158,10 @@ def _split(images: Array, labels: Array) -> Dataset:
     pixels, numbers = pixels[order], labels[order].astype(np.int64)
     validation = max(1, round(len(pixels) * VALIDATION_SHARE))
     classes = int(numbers.max()) + 1
-    return Dataset(pixels[validation:], numbers[validation:], pixels[:validation], numbers[:validation], classes)
+    return Dataset(
+        pixels[validation:],
+        numbers[validation:],
+        pixels[:validation],
+        numbers[:validation],
+        classes,
+    )

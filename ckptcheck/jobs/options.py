@@ -60,7 +60,9 @@ def _text(given: str) -> str:
 class Options(JobOptions):
     """Options of every job that trains on images."""
 
-    dataset: str = option("digits", _text, "digits, mnist, fashion_mnist, cifar10, or FILE.npz with arrays x and y")
+    dataset: str = option(
+        "digits", _text, "digits, mnist, fashion_mnist, cifar10, or FILE.npz with arrays x and y"
+    )
     seed: int = option(0, _whole, "seed of the initial weights and of the batches")
     batch_size: int = option(32, _count, "images in a training batch")
     learning_rate: float = option(1e-3, _positive, "learning rate of Adam")
@@ -90,7 +92,11 @@ class EmaOptions(Options):
 
     decay: float = option(0.99, _fraction, "decay of the moving averages")
     epsilon: float = option(1e-5, _positive, "added to the variance before the square root")
-    num_updates: bool = option(True, _switch, "on: the decay starts low, min(decay, (1 + step) / (10 + step)); off: constant")
+    num_updates: bool = option(
+        True,
+        _switch,
+        "on: the decay starts low, min(decay, (1 + step) / (10 + step)); off: constant",
+    )
     update: str = option(
         "separate",
         _one_of("separate", "fused"),
@@ -98,7 +104,9 @@ class EmaOptions(Options):
         "fused: by control dependencies of the train op",
     )
     start: str = option(
-        "zero", _one_of("zero", "unit"), "zero: the moving variances start at 0, as an EMA of a tensor does; unit: at 1"
+        "zero",
+        _one_of("zero", "unit"),
+        "zero: the moving variances start at 0, as an EMA of a tensor does; unit: at 1",
     )
 
 

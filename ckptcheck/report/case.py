@@ -76,7 +76,11 @@ class Case:
     @property
     def told_outcome(self) -> str:
         """The outcome as it is shown: what recovered for what is allowed is never shown as if it were exact."""
-        return f"{self.outcome}, as allowed" if self.allowed and self.outcome == RECOVERED else self.outcome
+        return (
+            f"{self.outcome}, as allowed"
+            if self.allowed and self.outcome == RECOVERED
+            else self.outcome
+        )
 
     @property
     def not_shown(self) -> tuple[str, ...]:
@@ -130,24 +134,37 @@ def _counts(comparison: Comparison | None) -> dict[str, Any]:
     """Return how much was compared, and how much of it was equal; nothing where there is no comparison."""
     boundary, final = (comparison.boundary, comparison.final) if comparison else ((), ())
     steps, evaluations = (comparison.steps, comparison.evaluations) if comparison else ((), ())
-    by_kind = {kind: _share(row.equal for row in boundary if row.kind is kind) for kind in sorted(Kind)}
+    by_kind = {
+        kind: _share(row.equal for row in boundary if row.kind is kind) for kind in sorted(Kind)
+    }
     return {
         "tensors": _share(row.equal for row in boundary)
         | {"by_kind": {kind.value: share for kind, share in by_kind.items() if share["compared"]}},
         "final_tensors": _share(row.equal for row in final),
-        "moving_statistics": [_statistic(row) for row in moving_statistics(comparison)] if comparison else [],
+        "moving_statistics": [_statistic(row) for row in moving_statistics(comparison)]
+        if comparison
+        else [],
         "train_loss": _share(step.equal for step in steps)
         | {
             "first_difference": next((step.control_step for step in steps if not step.equal), None),
             "max_abs_diff": _largest(step.diff for step in steps) if steps else None,
         },
         "batches": _share(
-            step.batch_equal for step in steps if step.control_batch is not None or step.resumed_batch is not None
+            step.batch_equal
+            for step in steps
+            if step.control_batch is not None or step.resumed_batch is not None
         ),
         "learning_rate": _share(
-            step.rate_equal for step in steps if _is_shown(step.control_rate) or _is_shown(step.resumed_rate)
+            step.rate_equal
+            for step in steps
+            if _is_shown(step.control_rate) or _is_shown(step.resumed_rate)
         ),
-        "eval_loss": {"control": evaluations[0].control_loss, "resumed": evaluations[0].resumed_loss} if evaluations else None,
+        "eval_loss": {
+            "control": evaluations[0].control_loss,
+            "resumed": evaluations[0].resumed_loss,
+        }
+        if evaluations
+        else None,
         "evaluations": _share(row.equal for row in evaluations),
     }
 
@@ -162,9 +179,15 @@ def _share(equal: Iterable[bool]) -> dict[str, Any]:
 
 
 def _statistic(row: TensorComparison) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in ("name", "equal", "control_norm", "resumed_norm", "max_abs_diff")}
+    return {
+        name: getattr(row, name)
+        for name in ("name", "equal", "control_norm", "resumed_norm", "max_abs_diff")
+    }
 
 
 def _largest(differences: Iterable[float]) -> float:
     """Return the largest absolute difference, NaN left out unless there is nothing else."""
-    return max((abs(difference) for difference in differences if not math.isnan(difference)), default=math.nan)
+    return max(
+        (abs(difference) for difference in differences if not math.isnan(difference)),
+        default=math.nan,
+    )

@@ -9,7 +9,14 @@ from ckptcheck.comparison.noise_floor import NoiseFloor, measure, without_saves
 from ckptcheck.diagnosis.refusals import first_sentence
 from ckptcheck.report.validity import NO_CHECKPOINT
 from ckptcheck.run import environment
-from ckptcheck.run.folder import control_of, crash_image_of, read, resumed_of, unevaluated_of, unsaved_of
+from ckptcheck.run.folder import (
+    control_of,
+    crash_image_of,
+    read,
+    resumed_of,
+    unevaluated_of,
+    unsaved_of,
+)
 from ckptcheck.run.run import Failure, Run
 from ckptcheck.run.task import EXPERIMENTS, UNEVALUATED
 
@@ -48,7 +55,11 @@ class Evidence:
         """Where the control parts from one that never saves; None: nowhere, or there is none."""
         control, _ = self.control()
         unsaved, trouble = self._kept(unsaved_of(self.folder))
-        return None if control is None or unsaved is None or trouble else without_saves(control, unsaved)
+        return (
+            None
+            if control is None or unsaved is None or trouble
+            else without_saves(control, unsaved)
+        )
 
     def noise(self, control: Run) -> tuple[NoiseFloor | None, str | None]:
         """Return the noise of the job, or what kept a repetition of its control from finishing."""
@@ -59,7 +70,10 @@ class Evidence:
                 return None, f"The control could not be repeated: {sentence(trouble)}"
             mismatches = environment.mismatches(control.facts.environment, run.facts.environment)
             if mismatches:
-                return None, f"The control was repeated in another environment: {'; '.join(mismatches)}."
+                return (
+                    None,
+                    f"The control was repeated in another environment: {'; '.join(mismatches)}.",
+                )
             runs.append(run)
         return (measure(control, runs), None) if runs else (None, None)
 
@@ -113,7 +127,9 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
     pair = Pair(
         control,
         resumed,
-        experiments={name: run for name, run in tried.items() if run is not None and run.facts.finished},
+        experiments={
+            name: run for name, run in tried.items() if run is not None and run.facts.finished
+        },
         noise=noise,
         noise_trouble=noise_trouble,
         noise_asked=evidence.noise_asked,
@@ -141,7 +157,10 @@ def _read(folder: Path, trouble: Mapping[str, str]) -> _RunOrTrouble:
     failure = run.facts.failure
     if run.facts.restore is None and failure is not None:
         return None, of_failure(failure)
-    return run, None if run.facts.finished or failure else "its process stopped before the last step"
+    return (
+        run,
+        None if run.facts.finished or failure else "its process stopped before the last step",
+    )
 
 
 def of_failure(failure: Failure) -> str:

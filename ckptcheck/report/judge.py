@@ -19,7 +19,12 @@ from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.case import Case, RestoreError
 from ckptcheck.report.evidence import Evidence, Pair, gather, of_failure
 from ckptcheck.report.report import Report
-from ckptcheck.report.validity import why_noise_decides, why_not_comparable, why_nothing_compared, why_unjudged
+from ckptcheck.report.validity import (
+    why_noise_decides,
+    why_not_comparable,
+    why_nothing_compared,
+    why_unjudged,
+)
 from ckptcheck.run import environment
 from ckptcheck.run.digests import snapshot_digest
 from ckptcheck.run.run import RECORDED, Failure, Run
@@ -73,14 +78,18 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
         **vars(question),
         outcome=verdict.outcome,
         tolerance=terms.tolerance,
-        diagnoses=tuple(with_remedies(verdict.diagnoses, pair.control.facts.framework, question.restore)),
+        diagnoses=tuple(
+            with_remedies(verdict.diagnoses, pair.control.facts.framework, question.restore)
+        ),
         reason=verdict.reason or (pair.noise_trouble if compared else None),
         error=verdict.error,
         control=pair.control,
         resumed=pair.resumed,
         comparison=verdict.comparison,
         digests=_digests(pair) if compared else {},
-        not_covered=() if verdict.outcome == REFUSED else _not_covered(pair.control, pair.resumed, verdict.comparison),
+        not_covered=()
+        if verdict.outcome == REFUSED
+        else _not_covered(pair.control, pair.resumed, verdict.comparison),
         unevaluated=pair.unevaluated is not None,
         noise=pair.noise if compared else None,
         allowed=verdict.accepted,
@@ -97,7 +106,11 @@ def _without_our_help(pair: Pair, verdict: Verdict, terms: Terms) -> tuple[Pair,
     if pair.unevaluated is None:
         return pair, replace(verdict, outcome=INCONCLUSIVE, reason=_why_evaluation_decides(changed))
     alone = verdict_on(pair.unevaluated, terms)
-    return (pair, verdict) if alone.outcome == RECOVERED else (replace(pair.unevaluated, unevaluated=pair.unevaluated), alone)
+    return (
+        (pair, verdict)
+        if alone.outcome == RECOVERED
+        else (replace(pair.unevaluated, unevaluated=pair.unevaluated), alone)
+    )
 
 
 def _why_evaluation_decides(changed: Sequence[str]) -> str:
@@ -133,19 +146,32 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
 def _on_failure(pair: Pair, failure: Failure) -> Verdict:
     if failure.during == "restore":
         error = RestoreError(failure.type, failure.message, tuple(missing_keys(pair.resumed)))
-        return Verdict(REFUSED, diagnoses=(of_refusal(failure, pair.control, pair.resumed),), error=error)
+        return Verdict(
+            REFUSED, diagnoses=(of_refusal(failure, pair.control, pair.resumed),), error=error
+        )
     if failure.during in BEFORE_THE_RESTORE and pair.resumed.facts.first_step is None:
-        return Verdict(INCONCLUSIVE, f"The resumed run did not get to its restore: {of_failure(failure)}.")
+        return Verdict(
+            INCONCLUSIVE, f"The resumed run did not get to its restore: {of_failure(failure)}."
+        )
     return Verdict(DIVERGED, diagnoses=(of_raising(failure),))
 
 
 def _on_comparison(
-    pair: Pair, terms: Terms, strict: Comparison, noise: NoiseFloor | None, of_control: Sequence[Diagnosis]
+    pair: Pair,
+    terms: Terms,
+    strict: Comparison,
+    noise: NoiseFloor | None,
+    of_control: Sequence[Diagnosis],
 ) -> Verdict:
     """Leave noise out, and what is accepted by its name or its cause; diagnose what is left."""
     relaxed = Equality(terms.tolerance, noise, terms.allowed.patterns)
-    comparison = compare(pair.control, pair.resumed, relaxed) if noise or terms.allowed.patterns else strict
-    tried = {name: compare(pair.control, run, Equality(terms.tolerance)) for name, run in pair.experiments.items()}
+    comparison = (
+        compare(pair.control, pair.resumed, relaxed) if noise or terms.allowed.patterns else strict
+    )
+    tried = {
+        name: compare(pair.control, run, Equality(terms.tolerance))
+        for name, run in pair.experiments.items()
+    }
     diagnoses = experiments.explained(diagnose(comparison), comparison, tried)
     by_cause = [each for each in diagnoses if each.cause in terms.allowed.causes]
     others = [each for each in diagnoses if each.cause not in terms.allowed.causes]
@@ -164,7 +190,9 @@ def _on_comparison(
         comparison=comparison,
         diagnoses=(*others, *of_control),
         accepted=accepted,
-        not_needed=tuple(text for text in (*terms.allowed.causes, *terms.allowed.patterns) if text not in met),
+        not_needed=tuple(
+            text for text in (*terms.allowed.causes, *terms.allowed.patterns) if text not in met
+        ),
     )
 
 
@@ -186,7 +214,12 @@ def experiments_for(case: Case) -> dict[str, Mapping[str, float]]:
     """Return the experiments that may say more of a case, and the attributes to put in, with the control's values."""
     if _needs_unevaluated(case):
         return {UNEVALUATED: {}}
-    if case.outcome != DIVERGED or case.expected == DIVERGED or case.comparison is None or case.unevaluated:
+    if (
+        case.outcome != DIVERGED
+        or case.expected == DIVERGED
+        or case.comparison is None
+        or case.unevaluated
+    ):
         return {}
     return experiments.needed(case.diagnoses, case.comparison)
 
@@ -195,7 +228,11 @@ def _needs_unevaluated(case: Case) -> bool:
     """Return whether a run that recovers may owe that to our evaluation at the boundary."""
     if case.outcome not in (RECOVERED, INCONCLUSIVE) or case.unevaluated or case.comparison is None:
         return False
-    return bool(case.control and case.resumed and experiments.made_good_by_evaluation(case.control, case.resumed))
+    return bool(
+        case.control
+        and case.resumed
+        and experiments.made_good_by_evaluation(case.control, case.resumed)
+    )
 
 
 def _saving(pair: Pair) -> list[Diagnosis]:
@@ -215,7 +252,9 @@ def _not_covered(control: Run, resumed: Run, comparison: Comparison | None) -> t
     return tuple(
         name
         for name, tensor in control.boundary.items()
-        if asked.keys().isdisjoint({name, renamed.get(name, name)})  # a restore may call it by either name
+        if asked.keys().isdisjoint(
+            {name, renamed.get(name, name)}
+        )  # a restore may call it by either name
         and tensor.kind not in _SET_BY_THE_PROGRAM
         and not _is_idle_generator(name, control)
     )
@@ -224,7 +263,12 @@ def _not_covered(control: Run, resumed: Run, comparison: Comparison | None) -> t
 def _is_idle_generator(name: str, control: Run) -> bool:
     """Return whether a tensor is a generator from which nothing was drawn."""
     first, last = control.initial.get(name), control.final.get(name)
-    return first is not None and first.kind is Kind.RNG and last is not None and same(first.value, last.value)
+    return (
+        first is not None
+        and first.kind is Kind.RNG
+        and last is not None
+        and same(first.value, last.value)
+    )
 
 
 def _digests(pair: Pair) -> dict[str, dict[str, str]]:
@@ -237,7 +281,9 @@ def _digests(pair: Pair) -> dict[str, dict[str, str]]:
 
 def report(cases: Sequence[Case]) -> Report:
     """Put cases together, with the environment that their controls share."""
-    environments = [case.control.facts.environment for case in cases if case.control] or [environment.fingerprint()]
+    environments = [case.control.facts.environment for case in cases if case.control] or [
+        environment.fingerprint()
+    ]
     # What they do not share is left out, and stands in each `run.json`.
     shared = set.intersection(*(set(facts.items()) for facts in environments))
     return Report(tuple(cases), dict(sorted(shared)))

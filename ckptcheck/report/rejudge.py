@@ -32,7 +32,11 @@ def write_questions(top: Path, jobs: Mapping[str, Evidence], questions: Sequence
 
 
 def _document(evidence: Evidence) -> dict[str, Any]:
-    document = {"folder": evidence.folder.name, "repeats": evidence.repeats, "noise_asked": evidence.noise_asked}
+    document = {
+        "folder": evidence.folder.name,
+        "repeats": evidence.repeats,
+        "noise_asked": evidence.noise_asked,
+    }
     return document | {"trouble": dict(evidence.trouble)}
 
 
@@ -64,7 +68,9 @@ def judge_folder(
         document = json.loads((top / QUESTIONS).read_text(encoding="utf-8"))
         check_format(document["format_version"])
         jobs = {
-            name: Evidence(top / facts["folder"], facts["trouble"], facts["repeats"], facts["noise_asked"])
+            name: Evidence(
+                top / facts["folder"], facts["trouble"], facts["repeats"], facts["noise_asked"]
+            )
             for name, facts in document["jobs"].items()
         }
         questions = [Question(**facts) for facts in document["cases"]]
@@ -111,7 +117,9 @@ def compare_runs(
     terms = _terms(expect, tolerance, allow)
     whole, come_back = (_read(Path(each)) for each in (control, resumed))
     if not come_back.steps:
-        raise UsageError(f"The run in {resumed} recorded no step after its restore: there is nothing to compare.")
+        raise UsageError(
+            f"The run in {resumed} recorded no step after its restore: there is nothing to compare."
+        )
     boundary = come_back.facts.schedule.boundary
     if boundary_point(boundary) not in whole.snapshots:
         raise UsageError(
@@ -124,7 +132,10 @@ def compare_runs(
 
 
 def _check_lengths(control: Run, resumed: Run, boundary: int) -> None:
-    ours, theirs = len([step for step in control.steps if step.number >= boundary]), len(resumed.steps)
+    ours, theirs = (
+        len([step for step in control.steps if step.number >= boundary]),
+        len(resumed.steps),
+    )
     if not ours:
         raise UsageError(
             f"The control in {control.folder} ends after {boundary} steps, where the resumed run begins. Let it go on."
@@ -144,12 +155,20 @@ def _read(folder: Path) -> Run:
     try:
         run = read(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        what = "it has no run.json, which is written when a run ends" if isinstance(error, OSError) else str(error)
+        what = (
+            "it has no run.json, which is written when a run ends"
+            if isinstance(error, OSError)
+            else str(error)
+        )
         raise UsageError(f"{folder} holds no recorded run: {what}.") from error
     if not run.facts.finished:
         failure = run.facts.failure
         why = f"{failure.type}: {failure.message}" if failure else "it stopped before its end"
-        raise UsageError(f"The run in {folder} did not finish ({why}): there is nothing to compare.")
+        raise UsageError(
+            f"The run in {folder} did not finish ({why}): there is nothing to compare."
+        )
     if run.facts.role == "unsaved":
-        raise UsageError(f"The run in {folder} is a control that ended after its last boundary: there is nothing to compare.")
+        raise UsageError(
+            f"The run in {folder} is a control that ended after its last boundary: there is nothing to compare."
+        )
     return run

@@ -46,7 +46,9 @@ class Report:
     def assert_as_expected(self) -> None:
         """Raise an AssertionError, with the whole story in its text, unless every case had its expected outcome."""
         __tracebackhide__ = True
-        self._assert([case for case in self.cases if not case.as_expected], "did not do what was expected")
+        self._assert(
+            [case for case in self.cases if not case.as_expected], "did not do what was expected"
+        )
 
     def _assert(self, wrong: list[Case], what: str) -> None:
         __tracebackhide__ = True

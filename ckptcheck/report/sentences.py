@@ -48,7 +48,11 @@ def measured(comparison: Comparison) -> str:
     if evaluation:
         evaluated = f" and the evaluation loss is {evaluation.resumed_loss:.6g} (control {evaluation.control_loss:.6g})"
     rows: list[TensorComparison | StepComparison] = [*boundary, *steps]
-    equal = "bit-equal" if all(row.identical == row.equal for row in rows) else "equal, within what is allowed"
+    equal = (
+        "bit-equal"
+        if all(row.identical == row.equal for row in rows)
+        else "equal, within what is allowed"
+    )
     tensors = f"{sum(row.equal for row in boundary)} of {len(boundary)} tensors are {equal}"
     losses = f"{sum(row.equal for row in steps)} of {len(steps)} training losses are {equal}"
     return f"At the boundary {tensors}{evaluated}; after it {losses}."

@@ -40,13 +40,17 @@ def _tensor(row: TensorComparison) -> Mapping[str, Any]:
     return columns
 
 
-def _stacked(cases: Sequence[Case], rows_of: Callable[[Comparison], Iterable[Mapping[str, Any]]]) -> "pd.DataFrame":
+def _stacked(
+    cases: Sequence[Case], rows_of: Callable[[Comparison], Iterable[Mapping[str, Any]]]
+) -> "pd.DataFrame":
     import pandas as pd  # see above
 
     tables = []
     for case in cases:
         rows = (
-            [{"job": case.job, "restore": case.restore, **row} for row in rows_of(case.comparison)] if case.comparison else []
+            [{"job": case.job, "restore": case.restore, **row} for row in rows_of(case.comparison)]
+            if case.comparison
+            else []
         )
         if rows:
             tables.append(pd.DataFrame(rows))

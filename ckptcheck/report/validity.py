@@ -7,12 +7,17 @@ from ckptcheck.comparison.noise_floor import NoiseFloor
 from ckptcheck.run import environment
 from ckptcheck.run.run import RECORDED, Run
 
-NO_CHECKPOINT = "No checkpoint was seen: the control's save left no file in the folder it was given."
+NO_CHECKPOINT = (
+    "No checkpoint was seen: the control's save left no file in the folder it was given."
+)
 
 
 def why_not_comparable(control: Run, resumed: Run, *, equal_nan: bool = False) -> str | None:
     """Return why nothing can be said of two finished runs, or None."""
-    if (control.facts.process, control.facts.started) == (resumed.facts.process, resumed.facts.started):
+    if (control.facts.process, control.facts.started) == (
+        resumed.facts.process,
+        resumed.facts.started,
+    ):
         return "Control and resumed run are one process: nothing was restored in a fresh one."
     recorded = control.facts.role == RECORDED  # then a warning says so
     if control.facts.hash_seed == resumed.facts.hash_seed != "random" and not recorded:
@@ -33,7 +38,9 @@ def _not_finite(control: Run) -> str | None:
     return None
 
 
-def why_nothing_compared(comparison: Comparison, *, may_lack_evaluation: bool = False) -> str | None:
+def why_nothing_compared(
+    comparison: Comparison, *, may_lack_evaluation: bool = False
+) -> str | None:
     """Return why a comparison proves nothing, or None. A script that records itself need not evaluate."""
     boundary, steps = comparison.boundary, comparison.steps
     final = {row.name for row in comparison.final}

@@ -10,13 +10,25 @@ from ckptcheck.run.run import RECORDED
 def of_cases(cases: Sequence[Case]) -> list[str]:
     """Return the warnings of all cases; what holds at every boundary, and what came about in no case, is said once."""
     kinds = (_of_evaluation, _of_hash_seed, _of_names, _of_saving, _of_coverage)
-    texts = (f"{case.job} × {case.restore}: {text}" for case in cases for kind in kinds for text in kind(case))
-    return [*dict.fromkeys(texts), *(f"{text} is allowed, and nothing of that kind was found." for text in _not_needed(cases))]
+    texts = (
+        f"{case.job} × {case.restore}: {text}"
+        for case in cases
+        for kind in kinds
+        for text in kind(case)
+    )
+    return [
+        *dict.fromkeys(texts),
+        *(f"{text} is allowed, and nothing of that kind was found." for text in _not_needed(cases)),
+    ]
 
 
 def _not_needed(cases: Sequence[Case]) -> list[str]:
     compared = [case.not_needed for case in cases if case.comparison is not None]
-    return [text for text in (compared[0] if compared else ()) if all(text in others for others in compared)]
+    return [
+        text
+        for text in (compared[0] if compared else ())
+        if all(text in others for others in compared)
+    ]
 
 
 def _of_evaluation(case: Case) -> Iterator[str]:

@@ -41,7 +41,9 @@ def opened(executor: Executor | str | None) -> Iterator[Place | None]:
 def _dask(address: str) -> Iterator[Place]:
     match = re.fullmatch(r"dask://((?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d+)", address)
     if not match:
-        raise UsageError(f"An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not {address!r}.")
+        raise UsageError(
+            f"An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not {address!r}."
+        )
     host = match[1]  # and its port
     try:
         import distributed  # an extra: not everybody has it
@@ -50,11 +52,16 @@ def _dask(address: str) -> Iterator[Place]:
             f"{address} needs the package {error.name}, which is not installed: pip install 'ckptcheck[dask]'."
         ) from None
     # What it logs of lost connections, with tracebacks, is said here in a sentence. Its client has a level of its own.
-    levels = {logger: logger.level for logger in map(logging.getLogger, ("distributed", "distributed.client"))}
+    levels = {
+        logger: logger.level
+        for logger in map(logging.getLogger, ("distributed", "distributed.client"))
+    }
     for logger in levels:
         logger.setLevel(logging.CRITICAL)
     try:
-        client: Any = distributed.Client(f"tcp://{host}", timeout=CONNECT_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
+        client: Any = distributed.Client(
+            f"tcp://{host}", timeout=CONNECT_TIMEOUT, set_as_default=False
+        )  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError) as error:
         why = str(error).splitlines()[0]
         raise NotVerifiedError(

@@ -19,7 +19,9 @@ ELEMENTS = 64
 MOST_EXAMPLES = 4096
 WIDTH = 8  # hexadecimal digits of a fingerprint
 
-_FACTORS = np.random.default_rng(2).integers(0, 2**31, 16 * ELEMENTS, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+_FACTORS = np.random.default_rng(2).integers(0, 2**31, 16 * ELEMENTS, dtype=np.uint32) * np.uint32(
+    2
+) + np.uint32(1)
 
 
 def digest(*arrays: Array) -> str:
@@ -32,7 +34,9 @@ def digest(*arrays: Array) -> str:
         summed.update(_header(array.dtype, array.shape))
         # As it lies in memory, where that can be; ml_dtypes, of kind V, have no buffer of their own.
         is_plain = array.flags.c_contiguous and array.dtype.kind in "biufc"
-        summed.update(array.data if is_plain else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        summed.update(
+            array.data if is_plain else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        )
     return summed.hexdigest()
 
 

@@ -68,7 +68,9 @@ class Execution:
             self._looped(self.job.run) if loops(self.job) else self._steps()
         if callable(self._asked) and self.facts.asked is not None:
             # What came to be only after the restore is asked for, too.
-            self.facts.asked |= {name: key for name, key in self._asked().items() if name not in self._built}
+            self.facts.asked |= {
+                name: key for name, key in self._asked().items() if name not in self._built
+            }
 
     def before_step(self) -> None:
         """Do what is due between two steps."""
@@ -77,7 +79,9 @@ class Execution:
         elif self.restore is None and self.done in self.schedule.boundaries:
             self._at_boundary_of_control()
         else:
-            if self.done in self.schedule.boundaries:  # a resumed run saves and evaluates where its control does
+            if (
+                self.done in self.schedule.boundaries
+            ):  # a resumed run saves and evaluates where its control does
                 self.may_save()
             elif self.restore is None and self.done == self.schedule.earlier:
                 # A save before the first boundary: a restore that finds the wrong checkpoint needs one to find.
@@ -91,7 +95,9 @@ class Execution:
         """Record a step."""
         assert self.step is not None
         if not isinstance(step, Step):
-            raise TypeError(f"train returned {type(step).__name__}; it must return ckptcheck.Step(loss, …)")
+            raise TypeError(
+                f"train returned {type(step).__name__}; it must return ckptcheck.Step(loss, …)"
+            )
         self.recorder.step(self.step, step)
         self.step = None
         self.done += 1
@@ -104,7 +110,9 @@ class Execution:
 
     def may_save(self) -> None:
         """Save if that is due and has not been done."""
-        is_due = self.done in self.schedule.boundaries or (self.done == self.schedule.earlier and self.restore is None)
+        is_due = self.done in self.schedule.boundaries or (
+            self.done == self.schedule.earlier and self.restore is None
+        )
         if not is_due or self._saved == self.done or not self.saves:
             return
         self.during = "save"
@@ -181,7 +189,9 @@ class Execution:
             shutil.copytree(self.folder, image, ignore_dangling_symlinks=True)
         following = self._next_step()
         if following != self.done:
-            raise NotVerifiedError(f"its next_step says {following} after {self.done} steps; the steps are counted from 0")
+            raise NotVerifiedError(
+                f"its next_step says {following} after {self.done} steps; the steps are counted from 0"
+            )
         self._at_boundary()
         self.emit("boundary", boundary=self.done)
 
@@ -202,7 +212,9 @@ class Execution:
 
     def _created_late(self) -> None:
         """Record what came to be in the step after the boundary; in a control, what may come to be there when resumed."""
-        if not getattr(self.job, "defers", False) or (self.restore is not None and self.done - 1 != self.schedule.boundary):
+        if not getattr(self.job, "defers", False) or (
+            self.restore is not None and self.done - 1 != self.schedule.boundary
+        ):
             return
         if self.restore is None or set(self._state()) - self._names:
             self._snapshot(after_point(self.done - 1))
@@ -226,7 +238,9 @@ class Execution:
         self.during = "state"
         state = self.job.state()
         if not isinstance(state, Mapping):
-            raise TypeError(f"state returned {type(state).__name__}; it must return tensors by name")
+            raise TypeError(
+                f"state returned {type(state).__name__}; it must return tensors by name"
+            )
         return as_tensors(state) | python_state.attribute_tensors(self.job)
 
     def _evaluate(self) -> None:

@@ -48,7 +48,11 @@ def written_since(opened: Mapping[str, bool], since: float, but: list[Path]) -> 
     # The system makes some files when they are read: they are always new.
     spared = [*(folder.resolve() for folder in but), *map(Path, ("/proc", "/sys", "/dev"))]
     read = [Path(name).resolve() for name, reads in sorted(opened.items()) if reads]
-    candidates = [path for path in read if "__pycache__" not in path.parts and not any(map(path.is_relative_to, spared))]
+    candidates = [
+        path
+        for path in read
+        if "__pycache__" not in path.parts and not any(map(path.is_relative_to, spared))
+    ]
     return [path for path in candidates if path.is_file() and path.stat().st_mtime >= since]
 
 
@@ -60,7 +64,11 @@ def lead_to_copy(copy: Path, original: Path) -> Path | None:
     """
     old, new = os.fsencode(original.resolve()), os.fsencode(copy.resolve())
     for file in sorted(copy.rglob("*")):
-        if not file.is_file() or file.stat().st_size > LARGEST_POINTER or old not in (content := file.read_bytes()):
+        if (
+            not file.is_file()
+            or file.stat().st_size > LARGEST_POINTER
+            or old not in (content := file.read_bytes())
+        ):
             continue
         try:
             content.decode()

@@ -70,7 +70,9 @@ class Recorder:
         rate = None if step.learning_rate is None else number(step.learning_rate, "learning rate")
         arrays = [] if step.batch is None else [_array(value) for value in _shown(step.batch)]
         batch = digest(*arrays) if arrays else None  # no array: not shown
-        self._pending.append((index, number(step.loss, "loss"), rate, batch, _further(step, arrays)))
+        self._pending.append(
+            (index, number(step.loss, "loss"), rate, batch, _further(step, arrays))
+        )
         if len(self._pending) >= MOST_PENDING:
             self.flush()
 
@@ -88,7 +90,9 @@ class Recorder:
         """Write what is still in memory."""
         self.flush()
         self._lines.close()
-        write_whole(self.folder / "run.json", {"format_version": FORMAT_VERSION} | asdict(self.facts))
+        write_whole(
+            self.folder / "run.json", {"format_version": FORMAT_VERSION} | asdict(self.facts)
+        )
 
 
 def write_whole(path: Path, document: Mapping[str, Any]) -> None:
@@ -113,14 +117,18 @@ def _shown(arrays: Any) -> Sequence[Any]:
     if isinstance(arrays, Mapping):
         return [arrays[key] for key in sorted(arrays, key=str)]
     if isinstance(arrays, str | bytes) or not hasattr(arrays, "__iter__"):
-        raise TypeError(f"a step shows {type(arrays).__name__} as its batch or its draws; it must be a sequence of arrays")
+        raise TypeError(
+            f"a step shows {type(arrays).__name__} as its batch or its draws; it must be a sequence of arrays"
+        )
     return list(arrays)
 
 
 def _array(value: Any) -> Array:
     array = np.asarray(value)
     if array.dtype.hasobject:
-        raise TypeError(f"a batch holds an array of Python objects ({type(value).__name__}), which cannot be recorded")
+        raise TypeError(
+            f"a batch holds an array of Python objects ({type(value).__name__}), which cannot be recorded"
+        )
     return array
 
 
@@ -131,7 +139,10 @@ def _further(step: Step, arrays: Sequence[Array]) -> str:
     if step.draws is not None:
         further += f', "draws": {json.dumps([digest(_array(draw)) for draw in _shown(step.draws)])}'
     if step.hyperparameters:
-        values = {name: number(value, f"hyperparameter {name}") for name, value in step.hyperparameters.items()}
+        values = {
+            name: number(value, f"hyperparameter {name}")
+            for name, value in step.hyperparameters.items()
+        }
         further += f', "hyperparameters": {json.dumps(values)}'
     return further
 
@@ -145,7 +156,9 @@ def _line(index: int, loss: float, rate: float | None, batch: str | None, furthe
 
 def _json_float(value: float) -> str:
     # Python's reader takes NaN, Infinity and -Infinity; repr is exact for every other float.
-    return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text := repr(float(value)), text)
+    return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(
+        text := repr(float(value)), text
+    )
 
 
 def read(folder: Path) -> Run:
@@ -180,4 +193,6 @@ def _facts(document: dict[str, Any]) -> Facts:
 def check_format(version: Any) -> None:
     """Refuse what another version recorded."""
     if version != FORMAT_VERSION:
-        raise NotVerifiedError(f"The run was recorded in format {version}; this ckptcheck reads format {FORMAT_VERSION}.")
+        raise NotVerifiedError(
+            f"The run was recorded in format {version}; this ckptcheck reads format {FORMAT_VERSION}."
+        )

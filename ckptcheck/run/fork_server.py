@@ -28,10 +28,18 @@ LONGEST_TEXT = 2000
 
 def write_event(pipe: int, worker: int, event: str, **facts: Any) -> None:
     """Write one event. A text that would not fit into one line is cut."""
-    facts = {key: value[:LONGEST_TEXT] if isinstance(value, str) else value for key, value in facts.items()}
+    facts = {
+        key: value[:LONGEST_TEXT] if isinstance(value, str) else value
+        for key, value in facts.items()
+    }
     line = json.dumps({"worker": worker, "event": event, **facts}) + "\n"
     if len(line) > LONGEST_LINE:
-        line = json.dumps({"worker": worker, "event": "trouble", "text": f"its event {event} was too long"}) + "\n"
+        line = (
+            json.dumps(
+                {"worker": worker, "event": "trouble", "text": f"its event {event} was too long"}
+            )
+            + "\n"
+        )
     os.write(pipe, line.encode())
 
 
@@ -98,9 +106,15 @@ def _work(pipe: int, request: dict[str, Any]) -> int:
     status = 3
     try:
         task = entry.Task(**request["task"])
-        status = entry.main(task, lambda event, **facts: write_event(pipe, request["worker"], event, **facts))
-    except BaseException as error:  # also SystemExit: a job that leaves must not look like one that finished
-        write_event(pipe, request["worker"], "trouble", text=f"it left by {type(error).__name__}: {error}")
+        status = entry.main(
+            task, lambda event, **facts: write_event(pipe, request["worker"], event, **facts)
+        )
+    except (
+        BaseException
+    ) as error:  # also SystemExit: a job that leaves must not look like one that finished
+        write_event(
+            pipe, request["worker"], "trouble", text=f"it left by {type(error).__name__}: {error}"
+        )
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -29,7 +29,9 @@ class JobRuns:
     repeats: int = 0
     noise_asked: bool = False
     boundaries: list[int] = field(default_factory=list)
-    trouble: dict[str, str] = field(default_factory=dict)  # what kept which of them, by its folder's name, from finishing
+    trouble: dict[str, str] = field(
+        default_factory=dict
+    )  # what kept which of them, by its folder's name, from finishing
 
     def note(self, event: Event) -> None:
         """Take note of what a process said, or raise what it said of a wrong request."""
@@ -43,7 +45,9 @@ class JobRuns:
                     raise unknown("restore of this job", restore, known)
             self.restores = self.restores or list(known)
         if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
-            self.trouble.setdefault(event.task.run_folder.name, event.facts.get("text") or event.facts["trouble"])
+            self.trouble.setdefault(
+                event.task.run_folder.name, event.facts.get("text") or event.facts["trouble"]
+            )
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,10 @@ class Verification:
         """Run every control, and every resumed run; return what became of them, by job."""
         jobs = folders(self.top, dict.fromkeys(request.job for request in requests))
         runs = {job: self._job_runs(job, folder, requests) for job, folder in jobs.items()}
-        groups = [Group(job.control, tuple(job.restores) or None, tuple(self._beside(job.control))) for job in runs.values()]
+        groups = [
+            Group(job.control, tuple(job.restores) or None, tuple(self._beside(job.control)))
+            for job in runs.values()
+        ]
         self.top.mkdir(parents=True, exist_ok=True)
         self._follow(groups, (CONTROL_HASH_SEED, RESUMED_HASH_SEED), runs)
         return runs
@@ -71,19 +78,35 @@ class Verification:
         self._follow(groups, seeds, runs)
 
     def _job_runs(self, job: str, folder: Path, requests: Sequence[Request]) -> JobRuns:
-        restores = [request.restore for request in requests if request.job == job and request.restore]
+        restores = [
+            request.restore for request in requests if request.job == job and request.restore
+        ]
         asked, environment = self.settings, {} if is_own(job) else shipped(job).environment
         # What a resumed run is to do differs in the restore alone.
-        control = Task(job, folder.name, None, absolute(asked.options), asked.steps, asked.boundaries, environment=environment)
-        return JobRuns(control, folder, restores, asked.repeats or 0, noise_asked=bool(asked.repeats))
+        control = Task(
+            job,
+            folder.name,
+            None,
+            absolute(asked.options),
+            asked.steps,
+            asked.boundaries,
+            environment=environment,
+        )
+        return JobRuns(
+            control, folder, restores, asked.repeats or 0, noise_asked=bool(asked.repeats)
+        )
 
     def _beside(self, control: Task) -> Iterable[Task]:
         """Yield the controls that are run beside the control: one that never saves, and repetitions."""
         if self.settings.unsaved or (self.settings.unsaved is None and is_own(control.job)):
             yield replace(control, unsaved=True)
-        yield from (replace(control, repeat=number) for number in range(1, (self.settings.repeats or 0) + 1))
+        yield from (
+            replace(control, repeat=number) for number in range(1, (self.settings.repeats or 0) + 1)
+        )
 
-    def _follow(self, groups: Sequence[Group], hash_seeds: Sequence[str], runs: Mapping[str, JobRuns]) -> None:
+    def _follow(
+        self, groups: Sequence[Group], hash_seeds: Sequence[str], runs: Mapping[str, JobRuns]
+    ) -> None:
         needs = Needs(preloads(runs), tuple(hash_seeds), self.settings.timeout)
         for event in dispatch.run(groups, self.top, needs, self.place):
             runs[event.task.job].note(event)

@@ -46,10 +46,15 @@ def attribute_values(job: Any) -> dict[str, float]:
 def attribute_tensors(job: Any) -> dict[str, Tensor]:
     """Return what a job declares to change its training, of all that is remembered, as tensors by their names."""
     declared: Mapping[str, str] = job.decisive() if hasattr(job, "decisive") else {}
-    remembered = {attribute.path: attribute.value for attribute in _attributes(job)} if declared else {}
+    remembered = (
+        {attribute.path: attribute.value for attribute in _attributes(job)} if declared else {}
+    )
     values = {name: remembered.get(path) for name, path in declared.items()}
     # None: nothing was seen yet that could be best.
-    return {name: Tensor(Kind.PYTHON, np.array(np.inf if it is None else float(it))) for name, it in values.items()}
+    return {
+        name: Tensor(Kind.PYTHON, np.array(np.inf if it is None else float(it)))
+        for name, it in values.items()
+    }
 
 
 def changed_attributes(job: Any, before: Mapping[str, float]) -> dict[str, Change]:
@@ -57,8 +62,14 @@ def changed_attributes(job: Any, before: Mapping[str, float]) -> dict[str, Chang
 
     Those of models, layers and whatever else a framework made are left out: they say what has been built.
     """
-    after = _numbers(attribute for attribute in _attributes(job) if not _is_of_framework(attribute.owner))
-    return {name: (before.get(name), value) for name, value in after.items() if repr(before.get(name)) != repr(value)}
+    after = _numbers(
+        attribute for attribute in _attributes(job) if not _is_of_framework(attribute.owner)
+    )
+    return {
+        name: (before.get(name), value)
+        for name, value in after.items()
+        if repr(before.get(name)) != repr(value)
+    }
 
 
 def put(job: Any, values: Mapping[str, float]) -> None:
@@ -67,7 +78,9 @@ def put(job: Any, values: Mapping[str, float]) -> None:
         if attribute.path in values and _is_number(attribute.value):
             # An object that forbids it, such as a frozen dataclass, keeps its own.
             with contextlib.suppress(AttributeError, TypeError, ValueError, OverflowError):
-                setattr(attribute.owner, attribute.name, type(attribute.value)(values[attribute.path]))
+                setattr(
+                    attribute.owner, attribute.name, type(attribute.value)(values[attribute.path])
+                )
 
 
 def generator_digests() -> dict[str, str]:
@@ -75,7 +88,9 @@ def generator_digests() -> dict[str, str]:
     state: Any = np.random.get_state(legacy=True)
     return {
         "random": xxhash.xxh3_128(repr(random.getstate()).encode()).hexdigest(),
-        "numpy.random": xxhash.xxh3_128(np.asarray(state[1]).tobytes() + str(state[2:]).encode()).hexdigest(),
+        "numpy.random": xxhash.xxh3_128(
+            np.asarray(state[1]).tobytes() + str(state[2:]).encode()
+        ).hexdigest(),
     }
 
 
@@ -111,7 +126,9 @@ def _walk(thing: Any, place: str, depth: int) -> Iterator[_Attribute]:
 def _numbers(attributes: Iterable[_Attribute]) -> dict[str, float]:
     numbers: dict[str, float] = {}
     for attribute in attributes:
-        with contextlib.suppress(TypeError, ValueError, OverflowError):  # such as a set of bits, or a length of time
+        with contextlib.suppress(
+            TypeError, ValueError, OverflowError
+        ):  # such as a set of bits, or a length of time
             if _is_number(attribute.value):
                 numbers[attribute.path] = float(attribute.value)
     return dict(islice(numbers.items(), MOST))
@@ -119,7 +136,12 @@ def _numbers(attributes: Iterable[_Attribute]) -> dict[str, float]:
 
 def _public(thing: Any) -> list[tuple[str, Any]]:
     """Return what is no secret of an object: its attributes, and the numbers of its class that it has not changed yet."""
-    held = {name: value for base in reversed(type(thing).__mro__) for name, value in vars(base).items() if _is_number(value)}
+    held = {
+        name: value
+        for base in reversed(type(thing).__mro__)
+        for name, value in vars(base).items()
+        if _is_number(value)
+    }
     held |= getattr(thing, "__dict__", {})
     return [(name, value) for name, value in held.items() if not name.startswith("_")]
 
@@ -134,6 +156,20 @@ def _is_of_framework(thing: Any) -> bool:
 
 def _inside(name: str, value: Any) -> list[tuple[str, Any]]:
     """Return the objects of the user's own that a value is, or holds."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else None
-    held = [(name, value)] if items is None else [(f"{name}[{key!r}]", inner) for key, inner in islice(items, 20)]
-    return [(key, inner) for key, inner in held if type(inner).__module__.split(".")[0] not in _LIBRARIES]
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list | tuple)
+        else None
+    )
+    held = (
+        [(name, value)]
+        if items is None
+        else [(f"{name}[{key!r}]", inner) for key, inner in islice(items, 20)]
+    )
+    return [
+        (key, inner)
+        for key, inner in held
+        if type(inner).__module__.split(".")[0] not in _LIBRARIES
+    ]

@@ -54,7 +54,9 @@ class Facts:
     # State tensors that the evaluation at the boundary changed. They are recorded, and compared, as they were before it.
     changed_by_evaluation: list[str] = field(default_factory=list)
     # Attributes that the evaluation at a boundary changed, by snapshot and name: before it (None: not there) and after it.
-    attributes_changed_by_evaluation: dict[str, dict[str, tuple[float | None, float]]] = field(default_factory=dict)
+    attributes_changed_by_evaluation: dict[str, dict[str, tuple[float | None, float]]] = field(
+        default_factory=dict
+    )
     failure: Failure | None = None
     finished: bool = False
 
@@ -119,7 +121,10 @@ class Run:
         """The saves before the boundary at which the state was recorded, by steps done, the latest first."""
         boundary = self.facts.schedule.boundary
         saves = {*self.facts.saved, *self.facts.schedule.boundaries}
-        return sorted((save for save in saves if save < boundary and boundary_point(save) in self.snapshots), reverse=True)
+        return sorted(
+            (save for save in saves if save < boundary and boundary_point(save) in self.snapshots),
+            reverse=True,
+        )
 
     @cached_property
     def position(self) -> int:
@@ -133,8 +138,12 @@ class Run:
     def renamed(self, names: Mapping[str, str]) -> "Run":
         """Return the run with some tensors under the names that the control has for them."""
         asked = self.facts.asked
-        called = asked if asked is None else {names.get(name, name): key for name, key in asked.items()}
-        return replace(self, names=names, facts=replace(self.facts, asked=called)) if names else self
+        called = (
+            asked if asked is None else {names.get(name, name): key for name, key in asked.items()}
+        )
+        return (
+            replace(self, names=names, facts=replace(self.facts, asked=called)) if names else self
+        )
 
     def at(self, boundary: int) -> "Run":
         """Return a control as a run sees it that is resumed from that boundary."""
@@ -142,4 +151,8 @@ class Run:
 
     def _snapshot(self, point: str) -> Snapshot:
         stored = self.snapshots[point]
-        return {self.names.get(name, name): tensor for name, tensor in stored.items()} if self.names else stored
+        return (
+            {self.names.get(name, name): tensor for name, tensor in stored.items()}
+            if self.names
+            else stored
+        )

@@ -32,7 +32,9 @@ class Recording:
 
     def __init__(self, folder: Path, state: State, name: str) -> None:
         self._state = state if callable(state) else partial(frameworks.state_of(), state)
-        self._facts = Facts(RECORDED, name, None, 0, Schedule(2, 1, 1))  # the schedule is known when the run has ended
+        self._facts = Facts(
+            RECORDED, name, None, 0, Schedule(2, 1, 1)
+        )  # the schedule is known when the run has ended
         self._facts.hash_seed = os.environ.get("PYTHONHASHSEED", "random")
         self._facts.process, self._facts.started = os.getpid(), time.time()
         self._recorder = Recorder(folder, self._facts)
@@ -51,19 +53,28 @@ class Recording:
             if self._snapshot(boundary_point(step)) == self._initial:
                 self._recorder.snapshot(INITIAL, {})
         elif step != self._next:
-            raise UsageError(f"The boundary is said to be after {step} steps, but {self._next} steps have been recorded.")
+            raise UsageError(
+                f"The boundary is said to be after {step} steps, but {self._next} steps have been recorded."
+            )
         elif step:
             self._snapshot(boundary_point(step))
         if step:
             self._boundaries.append(step)
 
-    def step(self, loss: Any, batch: Sequence[Any] | Mapping[str, Any] | None = None, learning_rate: Any = None) -> None:
+    def step(
+        self,
+        loss: Any,
+        batch: Sequence[Any] | Mapping[str, Any] | None = None,
+        learning_rate: Any = None,
+    ) -> None:
         """Record a training step: its loss before the update, the arrays of its batch, the rate its update used."""
         if self._facts.first_step is None:
             self._facts.first_step = self._next
         self._recorder.step(self._next, Step(loss, batch, learning_rate))
         if self._next in self._boundaries:
-            self._snapshot(after_point(self._next))  # some variables are made, and restored, only in this step
+            self._snapshot(
+                after_point(self._next)
+            )  # some variables are made, and restored, only in this step
         self._next += 1
 
     def evaluation(self, loss: Any) -> None:
@@ -76,7 +87,10 @@ class Recording:
         numpy_state: Any = np.random.get_state(legacy=True)
         return {
             "random": Tensor(Kind.RNG, np.array(random.getstate()[1], np.uint64)),
-            "numpy.random": Tensor(Kind.RNG, np.append(np.asarray(numpy_state[1], np.uint64), np.uint64(numpy_state[2]))),
+            "numpy.random": Tensor(
+                Kind.RNG,
+                np.append(np.asarray(numpy_state[1], np.uint64), np.uint64(numpy_state[2])),
+            ),
         }
 
     def _snapshot(self, point: str) -> str:
@@ -111,7 +125,9 @@ def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[R
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise UsageError(f"The folder {folder} is not empty: a run needs one of its own. Remove it, or name another one.")
+            raise UsageError(
+                f"The folder {folder} is not empty: a run needs one of its own. Remove it, or name another one."
+            )
     except OSError as error:
         raise UsageError(f"The folder {folder} cannot be written: {error.strerror}.") from error
     recording = Recording(folder, state, name)

@@ -31,7 +31,10 @@ def after_point(boundary: int) -> str:
 
 def as_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return a state whose mere arrays are tensors, too."""
-    return {name: value if isinstance(value, Tensor) else Tensor(Kind.OTHER, np.array(value)) for name, value in state.items()}
+    return {
+        name: value if isinstance(value, Tensor) else Tensor(Kind.OTHER, np.array(value))
+        for name, value in state.items()
+    }
 
 
 class StoredSnapshots(Mapping[str, Snapshot]):
@@ -69,10 +72,20 @@ def write_snapshot(path: Path, state: Snapshot) -> None:
         dtype = tensor.value.dtype
         if not isinstance(name, str):
             raise TypeError(f"the state tensor {name!r} has a name that is no text")
-        if dtype.hasobject or dtype.names or dtype.char in "gG" or isinstance(tensor.value, np.ma.MaskedArray):
+        if (
+            dtype.hasobject
+            or dtype.names
+            or dtype.char in "gG"
+            or isinstance(tensor.value, np.ma.MaskedArray)
+        ):
             raise TypeError(f"the state tensor {name} has dtype {dtype}, which cannot be recorded")
     manifest = [
-        {"name": name, "kind": tensor.kind.value, "dtype": _dtype_name(tensor.value.dtype), "shape": tensor.value.shape}
+        {
+            "name": name,
+            "kind": tensor.kind.value,
+            "dtype": _dtype_name(tensor.value.dtype),
+            "shape": tensor.value.shape,
+        }
         for name, tensor in state.items()
     ]
     raw = {
@@ -87,7 +100,10 @@ def read_snapshot(path: Path) -> Snapshot:
     with np.load(path, allow_pickle=False) as file:
         manifest = json.loads(str(file["manifest"]))
     with zipfile.ZipFile(path) as archive:
-        return {entry["name"]: _tensor(entry, archive.read(f"{index}.npy")) for index, entry in enumerate(manifest)}
+        return {
+            entry["name"]: _tensor(entry, archive.read(f"{index}.npy"))
+            for index, entry in enumerate(manifest)
+        }
 
 
 def _tensor(entry: dict[str, Any], stored: bytes) -> Tensor:

@@ -46,11 +46,15 @@ class Task:
         """The process as progress shows it."""
         if self.restore is not None:
             count = self.boundaries if isinstance(self.boundaries, int) else len(self.boundaries)
-            place = f" @ {self.boundary}" if count > 1 else ""  # one of several runs by this restore
+            place = (
+                f" @ {self.boundary}" if count > 1 else ""
+            )  # one of several runs by this restore
             return f"{self.job} × {self.restore}{place}{' again' if self.trial else ''}"
         if self.trial:
             return f"{self.job} control @ {self.boundary} again"
-        return f"{self.job} control" + (f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else "")
+        return f"{self.job} control" + (
+            f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else ""
+        )
 
     @property
     def is_control(self) -> bool:
@@ -70,4 +74,8 @@ class Task:
     @property
     def hash_seed(self) -> str:
         """PYTHONHASHSEED of the process."""
-        return CONTROL_HASH_SEED if self.restore is None or self.trial == SAME_HASH else RESUMED_HASH_SEED
+        return (
+            CONTROL_HASH_SEED
+            if self.restore is None or self.trial == SAME_HASH
+            else RESUMED_HASH_SEED
+        )

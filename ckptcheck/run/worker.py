@@ -29,7 +29,9 @@ def main(task: Task, emit: Emit) -> int:
 
     Everything that went wrong in the job is recorded in the run's folder; what is wrong with the request is emitted.
     """
-    hash_seed = os.environ.get("PYTHONHASHSEED", "random")  # what it is now: a job may write another into the environment
+    hash_seed = os.environ.get(
+        "PYTHONHASHSEED", "random"
+    )  # what it is now: a job may write another into the environment
     os.environ.update(task.environment)
     return exit_status(lambda: _carry_out(task, emit, hash_seed), emit)
 
@@ -60,10 +62,20 @@ def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
     first = 0
     if task.restore is not None:
         schedule, first, seed = schedule.at(task.boundary), task.boundary, seed + POISON
-    emit("described", restores=list(job.restores), steps=schedule.steps, first=first, boundaries=list(schedule.boundaries))
+    emit(
+        "described",
+        restores=list(job.restores),
+        steps=schedule.steps,
+        first=first,
+        boundaries=list(schedule.boundaries),
+    )
     if task.restore is not None and task.restore not in job.restores:
-        raise UsageError(f"{task.job} has no restore {task.restore}.")  # the parent has been told, and says so better
-    facts = Facts(_role(task), task.job, task.restore, seed, schedule, repeat=task.repeat, hash_seed=hash_seed)
+        raise UsageError(
+            f"{task.job} has no restore {task.restore}."
+        )  # the parent has been told, and says so better
+    facts = Facts(
+        _role(task), task.job, task.restore, seed, schedule, repeat=task.repeat, hash_seed=hash_seed
+    )
     facts.framework = getattr(job, "framework", "")
     facts.process, facts.started = os.getpid(), time.time()
     _record(job, facts, task, emit)
@@ -71,10 +83,14 @@ def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
 
 def _check_restores(restores: Sequence[str]) -> None:
     if isinstance(restores, str):
-        raise UsageError(f"The restores of a job are a sequence of names, not the text {restores!r}: write ({restores!r},).")
+        raise UsageError(
+            f"The restores of a job are a sequence of names, not the text {restores!r}: write ({restores!r},)."
+        )
     folders = [resumed_of(Path(), restore, 1) for restore in restores]
     if len(set(folders)) < len(folders):
-        raise UsageError(f"The restores {', '.join(restores)} need names that differ in letters, digits, dots or dashes.")
+        raise UsageError(
+            f"The restores {', '.join(restores)} need names that differ in letters, digits, dots or dashes."
+        )
     if not restores:
         raise UsageError("The job names no restore: there is nothing to verify.")
 
@@ -101,7 +117,9 @@ def _record(job: Any, facts: Facts, task: Task, emit: Emit) -> None:
         traceback.print_exc()
         cause = error.error if isinstance(error, RestoreRefusedError) else error
         place = _place(error).removeprefix(" at ") or None
-        facts.failure = Failure(execution.during, type(cause).__name__, str(cause).strip(), execution.step, place)
+        facts.failure = Failure(
+            execution.during, type(cause).__name__, str(cause).strip(), execution.step, place
+        )
     finally:
         facts.environment = environment.fingerprint()
         recorder.close()
@@ -111,7 +129,9 @@ def _trouble_of_machine(error: Exception) -> str | None:
     """Return what an exception says of the machine, if it speaks of the machine and not of the job."""
     for code in MACHINE_ERRORS:
         # TensorFlow puts what the operating system said into the text of its own exceptions.
-        if getattr(error, "errno", None) == code or (not isinstance(error, OSError) and os.strerror(code) in str(error)):
+        if getattr(error, "errno", None) == code or (
+            not isinstance(error, OSError) and os.strerror(code) in str(error)
+        ):
             return f"it could not write its files: {os.strerror(code)}"
     return None
 

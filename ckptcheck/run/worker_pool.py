@@ -90,10 +90,17 @@ class _Server:
     def assign(self, worker: _Worker) -> None:
         """Have the server start a process for the task of a worker."""
         task, output = worker.task, str(worker.task.run_folder / "output.txt")
-        line = {"worker": worker.number, "output": output, "entry": task.entry, "task": asdict(task)}
+        line = {
+            "worker": worker.number,
+            "output": output,
+            "entry": task.entry,
+            "task": asdict(task),
+        }
         assert self.process.stdin is not None
         self.active[worker.number] = worker
-        with contextlib.suppress(BrokenPipeError):  # a server that has just died is noticed by its silence, see _lost
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # a server that has just died is noticed by its silence, see _lost
             self.process.stdin.write(json.dumps(line).encode() + b"\n")
             self.process.stdin.flush()
 
@@ -108,7 +115,10 @@ class _Server:
 
     def kill(self) -> None:
         """End the server and everything it started."""
-        with contextlib.suppress(BrokenPipeError), self.process:  # which waits for it, and closes the pipes
+        with (
+            contextlib.suppress(BrokenPipeError),
+            self.process,
+        ):  # which waits for it, and closes the pipes
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -138,7 +148,9 @@ class Workers:
         self._servers: dict[str, _Server] = {}
         try:
             for seed in self.hash_seeds:
-                server = _Server(seed, self.modules, self.logs / f"server-{seed}.txt", self.directory)
+                server = _Server(
+                    seed, self.modules, self.logs / f"server-{seed}.txt", self.directory
+                )
                 self._servers[seed] = server
                 self._selector.register(server.process.stdout, selectors.EVENT_READ, server)  # type: ignore[arg-type]
         except BaseException:
@@ -220,9 +232,15 @@ class Workers:
         now = time.monotonic()
         for server in self._servers.values():
             if not server.ready and now - server.started > START_TIMEOUT:
-                raise NotVerifiedError(f"{self._imported} took more than {START_TIMEOUT:g} s to import.")
+                raise NotVerifiedError(
+                    f"{self._imported} took more than {START_TIMEOUT:g} s to import."
+                )
             for worker in server.active.values():
-                if worker.process and not worker.timed_out and now - worker.last_sign > self.timeout:
+                if (
+                    worker.process
+                    and not worker.timed_out
+                    and now - worker.last_sign > self.timeout
+                ):
                     worker.timed_out = True
                     os.kill(worker.process, signal.SIGKILL)
 
@@ -241,5 +259,9 @@ def _status(status: int) -> str:
     if status >= 0:
         return f"it exited with status {status}"
     name = signal.Signals(-status).name
-    hint = "; the kernel ends a process in this way when memory runs out" if -status == signal.SIGKILL else ""
+    hint = (
+        "; the kernel ends a process in this way when memory runs out"
+        if -status == signal.SIGKILL
+        else ""
+    )
     return f"it was killed by {name}{hint}"

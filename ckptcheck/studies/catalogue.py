@@ -56,9 +56,18 @@ def _without(name: str, text: str, kept: Mapping[str, str]) -> Variant:
     return _changed(name, text, changed, "like-layers")
 
 
-_BN_NN = Variant("bn-nn", "bn-nn", "tf.nn, as in the article: epsilon 1e-5, warm-up, start at 0, second pass, decay 0.99")
+_BN_NN = Variant(
+    "bn-nn",
+    "bn-nn",
+    "tf.nn, as in the article: epsilon 1e-5, warm-up, start at 0, second pass, decay 0.99",
+)
 # The default of tf.layers.batch_normalization, and the article's own: bn-layers has another where it is verified.
-_BN_LAYERS = Variant("bn-layers", "bn-layers", "tf.layers with its defaults: epsilon 1e-3, decay 0.99", {"decay": "0.99"})
+_BN_LAYERS = Variant(
+    "bn-layers",
+    "bn-layers",
+    "tf.layers with its defaults: epsilon 1e-3, decay 0.99",
+    {"decay": "0.99"},
+)
 
 _STUDIES = (
     Definition(
@@ -79,17 +88,33 @@ _STUDIES = (
             _changed("epsilon", "epsilon 1e-3, not 1e-5", EPSILON),
             _changed("no-warm-up", "the decay is constant: no num_updates", NO_WARM_UP),
             _changed("start-unit", "the moving variances start at 1, not 0", START),
-            _changed("fused", "the averages are updated in the training step, not in a second pass", FUSED),
+            _changed(
+                "fused",
+                "the averages are updated in the training step, not in a second pass",
+                FUSED,
+            ),
             _changed("decay-0.9", "decay 0.9, not 0.99", {"decay": "0.9"}),
             _changed("decay-0.999", "decay 0.999, not 0.99", {"decay": "0.999"}),
-            _changed("like-layers", "all four: epsilon, no warm-up, start at 1, fused", LIKE_LAYERS),
+            _changed(
+                "like-layers", "all four: epsilon, no warm-up, start at 1, fused", LIKE_LAYERS
+            ),
             replace(_BN_LAYERS, against="like-layers"),
             _without("layers-epsilon", "like-layers, but epsilon 1e-5", EPSILON),
             _without("layers-warm-up", "like-layers, but with warm-up", NO_WARM_UP),
             _without("layers-start", "like-layers, but the moving variances start at 0", START),
             _without("layers-two-pass", "like-layers, but updated in a second pass", FUSED),
-            _changed("layers-0.9", "like-layers, but decay 0.9", LIKE_LAYERS | {"decay": "0.9"}, "like-layers"),
-            _changed("layers-0.999", "like-layers, but decay 0.999", LIKE_LAYERS | {"decay": "0.999"}, "like-layers"),
+            _changed(
+                "layers-0.9",
+                "like-layers, but decay 0.9",
+                LIKE_LAYERS | {"decay": "0.9"},
+                "like-layers",
+            ),
+            _changed(
+                "layers-0.999",
+                "like-layers, but decay 0.999",
+                LIKE_LAYERS | {"decay": "0.999"},
+                "like-layers",
+            ),
         ),
     ),
 )
@@ -110,5 +135,7 @@ def options_of(variant: Variant, given: Mapping[str, str], study: Definition) ->
     for each in study.variants:
         for name in each.changed:
             if name in given:
-                raise UsageError(f"The study {study.name} itself changes {name} (in {each.name}), so it cannot be set.")
+                raise UsageError(
+                    f"The study {study.name} itself changes {name} (in {each.name}), so it cannot be set."
+                )
     return {**variant.options, **given, **variant.changed}

@@ -18,30 +18,56 @@ Wording = tuple[str, str, str, str]
 def findings(study: Result) -> list[str]:
     """Return the findings of a study, the humps first."""
     compared = [text for wording in _wordings(study) for text in _of_measure(study, wording)]
-    return [_humps(study), *_in_training(study), *_same_training(study), *compared, *_too_few(study)]
+    return [
+        _humps(study),
+        *_in_training(study),
+        *_same_training(study),
+        *compared,
+        *_too_few(study),
+    ]
 
 
 def warnings(study: Result) -> list[str]:
     """Return a sentence for what a reader must know of the runs themselves."""
     # Within a job: some jobs need a setting of their own.
-    pairs = {(run.run.recipe.job, tuple(sorted(run.run.environment.items()))) for run in study.trained}
+    pairs = {
+        (run.run.recipe.job, tuple(sorted(run.run.environment.items()))) for run in study.trained
+    }
     machines = max(Counter(job for job, _ in pairs).values())
-    broken = [f"{run.variant.name} seed {run.seed}" for run in study.trained if len(run.finite_losses) < study.epoch_count]
+    broken = [
+        f"{run.variant.name} seed {run.seed}"
+        for run in study.trained
+        if len(run.finite_losses) < study.epoch_count
+    ]
     sentences = []
     if machines > 1:
-        sentences.append(f"The runs were made in {machines} different environments; each run keeps its own.")
+        sentences.append(
+            f"The runs were made in {machines} different environments; each run keeps its own."
+        )
     if broken:
         names = ", ".join(broken[:3])
-        sentences.append(f"The loss of {len(broken)} of {len(study.trained)} runs became NaN or infinite, {names} among them.")
+        sentences.append(
+            f"The loss of {len(broken)} of {len(study.trained)} runs became NaN or infinite, {names} among them."
+        )
     return sentences
 
 
 def _wordings(study: Result) -> list[Wording]:
     end = f"Validation accuracy after {words.counted(study.epoch_count, 'epoch')}, in %"
     return [
-        ("largest_rise", "Largest rise of the validation loss above its minimum, in %", "smaller", "larger"),
+        (
+            "largest_rise",
+            "Largest rise of the validation loss above its minimum, in %",
+            "smaller",
+            "larger",
+        ),
         *(
-            (reaching(accuracy), f"Epochs to a validation accuracy of {100 * accuracy:.4g} %", "fewer", "more")
+            (
+                reaching(accuracy),
+                f"Epochs to a validation accuracy of {100 * accuracy:.4g} %",
+                "fewer",
+                "more",
+            )
             for accuracy in study.accuracies[-1:]  # the table has the others
         ),
         ("final_validation_accuracy", end, "lower", "higher"),
@@ -50,7 +76,9 @@ def _wordings(study: Result) -> list[Wording]:
 
 def _humps(study: Result) -> str:
     """Say how many runs have a hump, of which variants."""
-    counts = {each.name: sum(bool(run.humps) for run in study.of(each.name)) for each in study.variants}
+    counts = {
+        each.name: sum(bool(run.humps) for run in study.of(each.name)) for each in study.variants
+    }
     unfinished = sum(len(run.rises) > len(run.humps) for run in study.trained)
     what = f"A hump is a rise of the validation loss (mean of {WINDOW} epochs) by more than {RISE:.0%} of its minimum so far"
     total = sum(counts.values())
@@ -59,9 +87,13 @@ def _humps(study: Result) -> str:
     elif total == 0:
         sentence = f"None of the {len(study.trained)} runs has one."
     else:
-        sentence = f"{total} of {len(study.trained)} runs have one: {_by_variant(counts, study.seeds)}."
+        sentence = (
+            f"{total} of {len(study.trained)} runs have one: {_by_variant(counts, study.seeds)}."
+        )
     if unfinished:
-        sentence += f" In {unfinished} the loss was still up when training ended; that is not counted."
+        sentence += (
+            f" In {unfinished} the loss was still up when training ended; that is not counted."
+        )
     return f"{what}, and back. {sentence}"
 
 
@@ -79,11 +111,11 @@ def _in_training(study: Result) -> list[str]:
     of_training = [run for run, hump in humps if run.train_rise(hump) > RISE]
     sentence = f"In {len(of_training)} of {len(humps)} humps the training loss rises at the same time by more than {RISE:.0%}."
     if of_training:
-        trainings = words.counted(len({(run.seed, run.curves.train_loss) for run in of_training}), "different training")
-        seeds = words.counted(len({run.seed for run in of_training}), "seed")
-        sentence += (
-            f" Training reads no moving average, so such a hump is the training's own. They come from {trainings}, of {seeds}."
+        trainings = words.counted(
+            len({(run.seed, run.curves.train_loss) for run in of_training}), "different training"
         )
+        seeds = words.counted(len({run.seed for run in of_training}), "seed")
+        sentence += f" Training reads no moving average, so such a hump is the training's own. They come from {trainings}, of {seeds}."
     return [sentence]
 
 
@@ -138,7 +170,10 @@ def _too_few(study: Result) -> list[str]:
     """Say so where no outcome whatever could have supported a difference."""
     if not study.pairs:
         return []
-    needed, compared = seeds_needed(len(study.pairs)), f"{words.counted(len(study.pairs), 'comparison')} of a measure"
+    needed, compared = (
+        seeds_needed(len(study.pairs)),
+        f"{words.counted(len(study.pairs), 'comparison')} of a measure",
+    )
     sentence = (
         f"Supported: by a sign test over the {study.seeds} seeds, p below {LEVEL:g} divided by {compared}."
         if study.seeds >= needed

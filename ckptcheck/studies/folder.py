@@ -17,9 +17,15 @@ def write(study: Study, partial: Path) -> None:
     """Write all files of a study into `partial`, then put them into place as its folder."""
     made = partial / study.definition.name
     made.mkdir()
-    for name, table in (("epochs", study.epochs()), ("runs", study.runs()), ("humps", study.humps())):
+    for name, table in (
+        ("epochs", study.epochs()),
+        ("runs", study.runs()),
+        ("humps", study.humps()),
+    ):
         table.to_csv(made / f"{name}.csv", index=False)
-    study.bands().to_csv(made / "bands.csv", index=False, float_format="%.5g")  # to be drawn, and kept: small
+    study.bands().to_csv(
+        made / "bands.csv", index=False, float_format="%.5g"
+    )  # to be drawn, and kept: small
     save_figure(plot_study(study), made)
     (made / "summary.json").write_text(study.to_json() + "\n", encoding="utf-8")
     replace(made, partial.parent / made.name)

@@ -8,7 +8,17 @@ import pandas as pd
 from bokeh.models import Range1d
 from bokeh.models.annotations import Legend
 
-from ckptcheck.report.html.page import DASHES, Cell, Section, Table, axes, finished, number, rendered, shortened
+from ckptcheck.report.html.page import (
+    DASHES,
+    Cell,
+    Section,
+    Table,
+    axes,
+    finished,
+    number,
+    rendered,
+    shortened,
+)
 from ckptcheck.studies import words
 from ckptcheck.studies.catalogue import Variant
 from ckptcheck.studies.paired_test import PairedTest
@@ -25,7 +35,9 @@ def study_page(study: Study) -> str:
         Section("Findings", texts=[*study.warnings(), *study.findings()]),
         Section("Variants", texts=[what], tables=[_variants(study)]),
         *_curves(study),
-        Section("Evidence", tables=[_comparisons(study), _frame(study.humps(), "Humps", "humps.csv")]),
+        Section(
+            "Evidence", tables=[_comparisons(study), _frame(study.humps(), "Humps", "humps.csv")]
+        ),
         Section("Runs", tables=[_frame(study.runs(), "Every run", "runs.csv")]),
     ]
     asked, environment = study.definition, study.trained[0].run.environment
@@ -40,25 +52,63 @@ def _variants(study: Study) -> Table:
 def _variant(study: Study, variant: Variant) -> list[Cell]:
     spreads = [(study.spread(variant.name, measure), measure) for measure in study.measures]
     humps = sum(bool(run.humps) for run in study.of(variant.name))
-    cells = [Cell(words.spread(spread, measure), number(spread.median).value) for spread, measure in spreads]
-    return [Cell(variant.name), *cells, Cell(f"{humps} of {study.seeds}", humps), Cell(variant.text)]
+    cells = [
+        Cell(words.spread(spread, measure), number(spread.median).value)
+        for spread, measure in spreads
+    ]
+    return [
+        Cell(variant.name),
+        *cells,
+        Cell(f"{humps} of {study.seeds}", humps),
+        Cell(variant.text),
+    ]
 
 
 def _comparisons(study: Study) -> Table:
-    heads = ("measure", "variant", "against", "median (range)", "against’s", "lower", "equal", "higher", "p", "supported")
-    title = "Each variant against another, seed by seed: in how many seeds it is lower, equal, higher"
+    heads = (
+        "measure",
+        "variant",
+        "against",
+        "median (range)",
+        "against’s",
+        "lower",
+        "equal",
+        "higher",
+        "p",
+        "supported",
+    )
+    title = (
+        "Each variant against another, seed by seed: in how many seeds it is lower, equal, higher"
+    )
     return Table(heads, [_comparison(each) for each in study.comparisons], title)
 
 
 def _comparison(test: PairedTest) -> list[Cell]:
-    spreads = [Cell(words.spread(one, test.measure), number(one.median).value) for one in (test.of_variant, test.of_against)]
-    counts = [number(test.lower), number(test.equal), number(test.higher), number(test.p, "{:.2g}".format)]
+    spreads = [
+        Cell(words.spread(one, test.measure), number(one.median).value)
+        for one in (test.of_variant, test.of_against)
+    ]
+    counts = [
+        number(test.lower),
+        number(test.equal),
+        number(test.higher),
+        number(test.p, "{:.2g}".format),
+    ]
     supported = Cell("yes", tone="good") if test.supported else Cell("no")
-    return [Cell(words.label(test.measure)), Cell(test.variant), Cell(test.against), *spreads, *counts, supported]
+    return [
+        Cell(words.label(test.measure)),
+        Cell(test.variant),
+        Cell(test.against),
+        *spreads,
+        *counts,
+        supported,
+    ]
 
 
 def _frame(frame: pd.DataFrame, title: str, where: str) -> Table:
-    rows, note = shortened(list(frame.itertuples(index=False)), lambda row: [_cell(value) for value in row], where)
+    rows, note = shortened(
+        list(frame.itertuples(index=False)), lambda row: [_cell(value) for value in row], where
+    )
     return Table(tuple(map(str, frame.columns)), rows, title, note, folded=True)
 
 
@@ -71,7 +121,10 @@ def _cell(value: Any) -> Cell:
 def _curves(study: Study) -> list[Section]:
     """Return the curves of all variants over one another, or of each with the one it is compared with."""
     if len(study.variants) <= MOST_OVERLAID:
-        colours = [(each.name, colour, DASHES[style]) for each, (colour, style) in zip(study.variants, LINES, strict=False)]
+        colours = [
+            (each.name, colour, DASHES[style])
+            for each, (colour, style) in zip(study.variants, LINES, strict=False)
+        ]
         return [_section(study, "Curves", [axis for axis, _ in PANELS], colours)]
     against = dict(study.pairs)
     own, _ = LINES[0]
@@ -79,11 +132,17 @@ def _curves(study: Study) -> list[Section]:
     for variant in study.variants:
         drawn = [(against[variant.name], REFERENCE, "dashed")] if variant.name in against else []
         drawn.append((variant.name, own, "solid"))
-        sections.append(_section(study, f"{variant.name}: {variant.text}", ["train_loss", "validation_loss"], drawn))
+        sections.append(
+            _section(
+                study, f"{variant.name}: {variant.text}", ["train_loss", "validation_loss"], drawn
+            )
+        )
     return sections
 
 
-def _section(study: Study, title: str, panels: Sequence[str], drawn: Sequence[tuple[str, str, str]]) -> Section:
+def _section(
+    study: Study, title: str, panels: Sequence[str], drawn: Sequence[tuple[str, str, str]]
+) -> Section:
     name = f"curves of {title.partition(':')[0]}"
     epochs = study.epoch_count
     range_ = Range1d(start=1, end=epochs, bounds=(1, epochs), name=name)
@@ -93,11 +152,23 @@ def _section(study: Study, title: str, panels: Sequence[str], drawn: Sequence[tu
 
 
 def _panel(study: Study, panel: str, range_: Range1d, drawn: Sequence[tuple[str, str, str]]) -> Any:
-    made = axes(dict(PANELS)[panel], range_, "epochs", logarithmic=panel.endswith("loss"), height=240)
+    made = axes(
+        dict(PANELS)[panel], range_, "epochs", logarithmic=panel.endswith("loss"), height=240
+    )
     made.add_layout(Legend(location="bottom_right" if panel.endswith("accuracy") else "top_right"))
     for name, colour, dash in drawn:
         curves = curves_of(study, name, panel)
         epochs = np.arange(1, curves.shape[1] + 1)
-        made.varea(epochs, curves.min(0), curves.max(0), color=colour, alpha=0.18, legend_label=name)
-        made.line(epochs, np.median(curves, 0), color=colour, line_dash=dash, line_width=2, legend_label=name, name=name)
+        made.varea(
+            epochs, curves.min(0), curves.max(0), color=colour, alpha=0.18, legend_label=name
+        )
+        made.line(
+            epochs,
+            np.median(curves, 0),
+            color=colour,
+            line_dash=dash,
+            line_width=2,
+            legend_label=name,
+            name=name,
+        )
     return finished(made)

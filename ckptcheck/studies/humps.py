@@ -57,7 +57,14 @@ def humps_of(losses: Sequence[float]) -> list[Hump]:
     while at < len(above):
         if above[at] > RISE:
             length = next((n for n, rise in enumerate(above[at:]) if rise < END), len(above) - at)
-            humps.append(Hump(at + 1 + WINDOW // 2, length, float(above[at : at + length].max()), at + length < len(above)))
+            humps.append(
+                Hump(
+                    at + 1 + WINDOW // 2,
+                    length,
+                    float(above[at : at + length].max()),
+                    at + length < len(above),
+                )
+            )
             at += length
         else:
             at += 1

@@ -47,20 +47,40 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def paired_test(
-    measure: str, variant: str, against: str, values: Sequence[float], others: Sequence[float], count: int
+    measure: str,
+    variant: str,
+    against: str,
+    values: Sequence[float],
+    others: Sequence[float],
+    count: int,
 ) -> PairedTest:
     """Compare the values of a variant with those of another, both by seed; the measure has `count` such comparisons."""
     pairs = list(zip(values, others, strict=True))
-    lower, higher = sum(one < other for one, other in pairs), sum(one > other for one, other in pairs)
+    lower, higher = (
+        sum(one < other for one, other in pairs),
+        sum(one > other for one, other in pairs),
+    )
     p = sign_test(lower, higher)
     spreads = spread(values), spread(others)
-    return PairedTest(measure, variant, against, *spreads, lower, len(pairs) - lower - higher, higher, p, p < LEVEL / count)
+    return PairedTest(
+        measure,
+        variant,
+        against,
+        *spreads,
+        lower,
+        len(pairs) - lower - higher,
+        higher,
+        p,
+        p < LEVEL / count,
+    )
 
 
 def sign_test(lower: int, higher: int) -> float:
     """Return the p-value of the two-sided sign test: of a fair coin that falls `lower` and `higher` times on its two sides."""
     tosses = lower + higher
-    as_lopsided: int = sum(math.comb(tosses, heads) for heads in range(max(lower, higher), tosses + 1))
+    as_lopsided: int = sum(
+        math.comb(tosses, heads) for heads in range(max(lower, higher), tosses + 1)
+    )
     return float(min(1.0, 2 * as_lopsided / 2**tosses))
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 MOST_OVERLAID = 3
 COLUMNS = 3
 # Dark and light, and each with a line style of its own: to be told apart in grey too.
-LINES = tuple((colour, style) for (colour, _, _), style in zip(STYLES, ("-", "--", ":"), strict=False))
+LINES = tuple(
+    (colour, style) for (colour, _, _), style in zip(STYLES, ("-", "--", ":"), strict=False)
+)
 REFERENCE = "#8a8a8a"  # the colour of the variant that another is compared with
 PANELS = (
     ("train_loss", "training loss"),
@@ -87,7 +89,9 @@ def curves_of(study: Study, variant: str, curve: str) -> Floats:
 def _band(axis: "Axes", curves: Floats, colour: str, style: str, label: str) -> None:
     epochs = np.arange(1, curves.shape[1] + 1)
     axis.fill_between(epochs, curves.min(0), curves.max(0), color=colour, alpha=0.18, linewidth=0)
-    axis.plot(epochs, np.median(curves, 0), color=colour, linestyle=style, linewidth=1.6, label=label)
+    axis.plot(
+        epochs, np.median(curves, 0), color=colour, linestyle=style, linewidth=1.6, label=label
+    )
 
 
 def _scale(axis: "Axes", curve: str) -> None:
@@ -100,12 +104,25 @@ def _scale(axis: "Axes", curve: str) -> None:
 def _mark_humps(axis: "Axes", study: Study) -> None:
     """Mark where humps begin and how long they are, a row for each variant, below the curves."""
     below = axis.get_xaxis_transform()
-    rows = [(row, run) for row, variant in enumerate(study.variants) for run in study.of(variant.name) if run.humps]
+    rows = [
+        (row, run)
+        for row, variant in enumerate(study.variants)
+        for run in study.of(variant.name)
+        if run.humps
+    ]
     for row, run in rows:
         colour, _ = LINES[row]
         height = 0.03 + 0.03 * row
         for hump in run.humps:
             epochs = [hump.start, hump.start + hump.length - 1]
-            axis.plot(epochs, [height, height], transform=below, color=colour, linewidth=4, alpha=0.6)
+            axis.plot(
+                epochs, [height, height], transform=below, color=colour, linewidth=4, alpha=0.6
+            )
     if rows:
-        axis.text(0.01, 0.03 + 0.03 * len(study.variants), "bars: humps", transform=axis.transAxes, fontsize=8)
+        axis.text(
+            0.01,
+            0.03 + 0.03 * len(study.variants),
+            "bars: humps",
+            transform=axis.transAxes,
+            fontsize=8,
+        )

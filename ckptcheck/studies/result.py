@@ -35,7 +35,9 @@ class Trained:
     def finite_losses(self) -> tuple[float, ...]:
         """The validation losses up to the first that is NaN or infinite."""
         losses = self.curves.validation_loss
-        return losses[: next((at for at, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))]
+        return losses[
+            : next((at for at, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))
+        ]
 
     @cached_property
     def rises(self) -> list[Hump]:
@@ -52,12 +54,18 @@ class Trained:
         # Training normalises by the batch and reads no moving average: what rises there too is not the averages' doing.
         half = WINDOW // 2
         first = hump.start - 1 - half  # the window whose middle is the first epoch of the hump
-        return float(rises_of(self.curves.train_loss)[max(0, first - half) : first + hump.length].max())
+        return float(
+            rises_of(self.curves.train_loss)[max(0, first - half) : first + hump.length].max()
+        )
 
     @cached_property
     def largest_rise(self) -> float:
         """The largest rise of the smoothed validation loss, as `Hump.size`; NaN where the run is shorter than a window."""
-        return float(rises_of(self.finite_losses).max()) if len(self.finite_losses) >= WINDOW else math.nan
+        return (
+            float(rises_of(self.finite_losses).max())
+            if len(self.finite_losses) >= WINDOW
+            else math.nan
+        )
 
     def epochs_to(self, accuracy: float) -> float:
         """Return the first epoch after which the validation accuracy is as high as that; infinity if it never is."""
@@ -95,13 +103,19 @@ class Result:
 
     def of(self, variant: str) -> list[Trained]:
         """Return the runs of a variant, by seed."""
-        return sorted((each for each in self.trained if each.variant.name == variant), key=lambda each: each.seed)
+        return sorted(
+            (each for each in self.trained if each.variant.name == variant),
+            key=lambda each: each.seed,
+        )
 
     @cached_property
     def measures(self) -> Mapping[str, Callable[[Trained], float]]:
         """What is measured of every run, by name."""
         return {
-            **{reaching(accuracy): partial(Trained.epochs_to, accuracy=accuracy) for accuracy in self.accuracies},
+            **{
+                reaching(accuracy): partial(Trained.epochs_to, accuracy=accuracy)
+                for accuracy in self.accuracies
+            },
             "final_validation_accuracy": lambda each: each.curves.validation_accuracy[-1],
             "final_validation_loss": lambda each: each.curves.validation_loss[-1],
             "largest_rise": attrgetter("largest_rise"),
@@ -115,7 +129,11 @@ class Result:
     def pairs(self) -> list[tuple[str, str]]:
         """Each variant and the one it is compared with, where both were trained."""
         names = {variant.name for variant in self.variants}
-        return [(each.name, each.against) for each in self.variants if each.against and each.against in names]
+        return [
+            (each.name, each.against)
+            for each in self.variants
+            if each.against and each.against in names
+        ]
 
     @cached_property
     def comparisons(self) -> tuple[PairedTest, ...]:
@@ -135,7 +153,11 @@ class Result:
         """Return the curves: one row for each run and epoch."""
         frames = []
         for each in self.trained:
-            keys = {"variant": each.variant.name, "seed": each.seed, "epoch": range(1, self.epoch_count + 1)}
+            keys = {
+                "variant": each.variant.name,
+                "seed": each.seed,
+                "epoch": range(1, self.epoch_count + 1),
+            }
             frames.append(pd.DataFrame(keys | asdict(each.curves)))
         return pd.concat(frames, ignore_index=True)
 
@@ -163,11 +185,18 @@ class Result:
     def humps(self) -> pd.DataFrame:
         """Return one row for each rise that is high enough for a hump."""
         rises = [
-            {"variant": each.variant.name, "seed": each.seed, **asdict(rise), "train_rise": each.train_rise(rise)}
+            {
+                "variant": each.variant.name,
+                "seed": each.seed,
+                **asdict(rise),
+                "train_rise": each.train_rise(rise),
+            }
             for each in self.trained
             for rise in each.rises
         ]
-        return pd.DataFrame(rises, columns=["variant", "seed", "start", "length", "size", "returned", "train_rise"])
+        return pd.DataFrame(
+            rises, columns=["variant", "seed", "start", "length", "size", "returned", "train_rise"]
+        )
 
 
 def reaching(accuracy: float) -> str:

@@ -72,7 +72,9 @@ def study(
     _check(seeds, epochs, accuracies, timeout)
     planned = plan(asked, chosen, seeds, epochs or asked.epochs, as_texts(options))
     with (
-        TemporaryDirectory(prefix="ckptcheck-", ignore_cleanup_errors=True) if folder is None else nullcontext(folder) as kept
+        TemporaryDirectory(prefix="ckptcheck-", ignore_cleanup_errors=True)
+        if folder is None
+        else nullcontext(folder) as kept
     ):
         top = Path(kept).resolve()
         with opened(executor) as place:
@@ -89,12 +91,20 @@ def _check(seeds: int, epochs: int | None, accuracies: Sequence[float], timeout:
         raise UsageError(f"A run must have at least 1 epoch, not {epochs}.")
     for accuracy in accuracies:
         if not 0 < accuracy <= 1:
-            raise UsageError(f"A validation accuracy to reach must be above 0 and at most 1, not {accuracy:g}.")
+            raise UsageError(
+                f"A validation accuracy to reach must be above 0 and at most 1, not {accuracy:g}."
+            )
     if timeout <= 0:
         raise UsageError(f"The timeout must be above 0 seconds, not {timeout:g}.")
 
 
-def plan(asked: Definition, chosen: Sequence[Variant], seeds: int, epochs: int, options: Mapping[str, str]) -> list[Planned]:
+def plan(
+    asked: Definition,
+    chosen: Sequence[Variant],
+    seeds: int,
+    epochs: int,
+    options: Mapping[str, str],
+) -> list[Planned]:
     """Return the recipe of each variant with each seed, seed by seed: a study that is stopped has whole seeds."""
     options = absolute(options)
     versions = training.versions()
@@ -107,14 +117,26 @@ def plan(asked: Definition, chosen: Sequence[Variant], seeds: int, epochs: int, 
 
 
 def _recipe(
-    job: str, given: Mapping[str, str], epochs: int, versions: Mapping[str, str], summed: dict[str, str | None]
+    job: str,
+    given: Mapping[str, str],
+    epochs: int,
+    versions: Mapping[str, str],
+    summed: dict[str, str | None],
 ) -> Recipe:
     read = shipped(job).parse(given)
     if read.dataset not in summed:
         read.steps_per_epoch()  # a look whether it can be trained on
         is_file = read.dataset.endswith(".npz")
-        summed[read.dataset] = hashlib.sha256(Path(read.dataset).read_bytes()).hexdigest() if is_file else None
-    return Recipe(job, {key: shown(value) for key, value in asdict(read).items()}, epochs, versions, summed[read.dataset])
+        summed[read.dataset] = (
+            hashlib.sha256(Path(read.dataset).read_bytes()).hexdigest() if is_file else None
+        )
+    return Recipe(
+        job,
+        {key: shown(value) for key, value in asdict(read).items()},
+        epochs,
+        versions,
+        summed[read.dataset],
+    )
 
 
 def folder_of(recipe: Recipe) -> str:
@@ -130,12 +152,16 @@ def _kept(recipe: Recipe, top: Path) -> TrainingRun:
     return run
 
 
-def _train(planned: Sequence[Planned], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:
+def _train(
+    planned: Sequence[Planned], top: Path, timeout: float, place: Place | None, watch: Watch
+) -> None:
     # Variants that come to the same recipe are trained once.
     by_folder = {folder_of(recipe): (variant, seed, recipe) for variant, seed, recipe in planned}
     groups = []
     for folder, (variant, seed, recipe) in by_folder.items():
-        task = Task(f"{variant.name} seed {seed}", folder, asdict(recipe), shipped(variant.job).environment)
+        task = Task(
+            f"{variant.name} seed {seed}", folder, asdict(recipe), shipped(variant.job).environment
+        )
         if training.read(top / folder) is None:
             shutil.rmtree(top / folder, ignore_errors=True)  # what a stopped study left of a run
             groups.append(Group(task))
@@ -145,7 +171,9 @@ def _train(planned: Sequence[Planned], top: Path, timeout: float, place: Place |
         _train_groups(groups, top, timeout, place, watch)
 
 
-def _train_groups(groups: Sequence[Group], top: Path, timeout: float, place: Place | None, watch: Watch) -> None:
+def _train_groups(
+    groups: Sequence[Group], top: Path, timeout: float, place: Place | None, watch: Watch
+) -> None:
     trouble: dict[str, str] = {}
     jobs = [group.first.recipe["job"] for group in groups]
     for event in run_groups(groups, top, Needs(preloads(jobs), (Task.hash_seed,), timeout), place):

@@ -49,12 +49,16 @@ class Study(Result):
         return {
             "name": variant.name,
             "text": variant.text,
-            "options": {key: value for key, value in trained[0].run.recipe.options.items() if key != "seed"},
+            "options": {
+                key: value for key, value in trained[0].run.recipe.options.items() if key != "seed"
+            },
             **{measure: asdict(self.spread(variant.name, measure)) for measure in self.measures},
             "humps": [len(each.humps) for each in trained],
             "rises_without_return": [len(each.rises) - len(each.humps) for each in trained],
             "against": variant.against,
-            "seeds_with_same_training": None if against is None else self.same_training(variant.name, against),
+            "seeds_with_same_training": None
+            if against is None
+            else self.same_training(variant.name, against),
         }
 
     def to_json(self) -> str:

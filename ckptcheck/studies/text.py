@@ -19,15 +19,23 @@ def show(study: Study, console: Console) -> None:
     question = Text(study.definition.question, style="bold")
     extent = Text(f"{words.extent(study)}: median (range); ∞: never reached\n")
     findings = (Padding(Text(finding), (0, 0, 1, 0)) for finding in study.findings())
-    print_trimmed(console, Text(), question, extent, _fitting(study, console), _legend(study), *findings)
+    print_trimmed(
+        console, Text(), question, extent, _fitting(study, console), _legend(study), *findings
+    )
 
 
 def _fitting(study: Study, console: Console) -> RenderableType:
     """Return the table with medians and ranges, or where the console is too narrow for that, with medians alone."""
     table = _table(study, with_range=True)
-    if console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width:
+    if (
+        console.measure(table, options=console.options.update(width=10_000)).maximum
+        <= console.width
+    ):
         return table
-    return Group(_table(study, with_range=False), Text("(medians; the ranges need a wider terminal)", style="dim"))
+    return Group(
+        _table(study, with_range=False),
+        Text("(medians; the ranges need a wider terminal)", style="dim"),
+    )
 
 
 def _table(study: Study, with_range: bool) -> Table:
@@ -43,7 +51,8 @@ def _cells(study: Study, variant: Variant, with_range: bool) -> list[str]:
     measures = [*map(reaching, study.accuracies), "final_validation_accuracy", "largest_rise"]
     spreads = [(study.spread(variant.name, measure), measure) for measure in measures]
     cells = [
-        words.spread(values, measure) if with_range else words.number(values.median, measure) for values, measure in spreads
+        words.spread(values, measure) if with_range else words.number(values.median, measure)
+        for values, measure in spreads
     ]
     runs = study.of(variant.name)
     too_short = any(math.isnan(run.largest_rise) for run in runs)

@@ -150,10 +150,16 @@ def read(folder: Path) -> TrainingRun | None:
         version = record.pop("format_version")
         curves = {name: tuple(values) for name, values in record.pop("curves").items()}
         if version == FORMAT_VERSION:
-            return TrainingRun(recipe=Recipe(**record.pop("recipe")), curves=Curves(**curves), **record)
+            return TrainingRun(
+                recipe=Recipe(**record.pop("recipe")), curves=Curves(**curves), **record
+            )
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        text = f"The kept run {path} is damaged ({error}). Remove its folder, and it is trained again."
+        text = (
+            f"The kept run {path} is damaged ({error}). Remove its folder, and it is trained again."
+        )
         raise NotVerifiedError(text) from error
-    raise NotVerifiedError(f"The kept run {path} has format {version}; this ckptcheck reads format {FORMAT_VERSION}.")
+    raise NotVerifiedError(
+        f"The kept run {path} has format {version}; this ckptcheck reads format {FORMAT_VERSION}."
+    )

@@ -21,7 +21,9 @@ def number(value: float, measure: str) -> str:
 
 def spread(values: Spread, measure: str) -> str:
     """Write median and range: `10 (9–11)`; only the median where there is no range."""
-    median, low, high = (number(value, measure) for value in (values.median, values.low, values.high))
+    median, low, high = (
+        number(value, measure) for value in (values.median, values.low, values.high)
+    )
     return median if low == high else f"{median} ({low}–{high})"
 
 

@@ -42,7 +42,12 @@ def test_settings_of_an_optimizer_of_tensorflow_1() -> None:
         optimizer = tf1.train.AdamOptimizer(0.25, beta1=0.5, beta2=0.75, epsilon=0.125)
         weight = tf1.get_variable("weight", [2])
         optimizer.minimize(tf.reduce_sum(weight))
-    assert dict(_internals.settings(optimizer)) == {"lr": 0.25, "beta1": 0.5, "beta2": 0.75, "epsilon": 0.125}
+    assert dict(_internals.settings(optimizer)) == {
+        "lr": 0.25,
+        "beta1": 0.5,
+        "beta2": 0.75,
+        "epsilon": 0.125,
+    }
 
 
 def test_object_graph_has_the_key_of_each_value(tmp_path: Path) -> None:
@@ -92,7 +97,9 @@ def test_own_seed_generators(attention: Any) -> None:
 
 
 def test_inner_layers(attention: Any) -> None:
-    names = {layer.name for layer in _internals.inner_layers(attention) if isinstance(layer, keras.Layer)}
+    names = {
+        layer.name for layer in _internals.inner_layers(attention) if isinstance(layer, keras.Layer)
+    }
     assert {"query", "key", "value", "attention_output"} < names
 
 
@@ -104,12 +111,17 @@ def test_all_layers_at_any_depth(attention: Any) -> None:
     assert attention in layers
     assert "query" in [layer.name for layer in layers]
     assert all(layer.built for layer in layers)
-    assert not all(layer.built for layer in _internals.all_layers(keras.Sequential([keras.layers.Dense(1)])))
+    assert not all(
+        layer.built for layer in _internals.all_layers(keras.Sequential([keras.layers.Dense(1)]))
+    )
 
 
 def built(**settings: Any) -> tuple[Any, list[Any]]:
     """Return an optimizer that was built, and the weights that it was built for."""
-    weights = [keras.Variable(np.ones(3), name="first"), keras.Variable(np.ones((2, 2)), name="second")]
+    weights = [
+        keras.Variable(np.ones(3), name="first"),
+        keras.Variable(np.ones((2, 2)), name="second"),
+    ]
     optimizer = keras.optimizers.Adam(0.5, **settings)
     optimizer.build(weights)
     return optimizer, weights
@@ -117,7 +129,9 @@ def built(**settings: Any) -> tuple[Any, list[Any]]:
 
 def test_weights_of_an_optimizer() -> None:
     optimizer, weights = built()
-    assert [id(weight) for weight in _internals.weights_of(optimizer)] == [id(weight) for weight in weights]
+    assert [id(weight) for weight in _internals.weights_of(optimizer)] == [
+        id(weight) for weight in weights
+    ]
     assert _internals.weights_of(keras.optimizers.Adam()) == []
 
 
@@ -129,7 +143,9 @@ def test_averages_of_an_optimizer() -> None:
         optimizer.apply([np.zeros(weight.shape, "float32") for weight in weights])
     averages = _internals.averages_of(optimizer)
     assert [average.shape for average in averages] == [(3,), (2, 2)]
-    assert {id(average) for average in averages} < {id(variable) for variable in optimizer.variables}
+    assert {id(average) for average in averages} < {
+        id(variable) for variable in optimizer.variables
+    }
     assert [average.numpy().tolist() for average in averages] == [[2, 2, 2], [[2, 2], [2, 2]]]
     assert _internals.averages_of(built()[0]) == []
 
@@ -160,7 +176,11 @@ SHOWN = {"recipes/keras.py": {"_trainable_variables", "_model_variables_moving_a
 def privates_in(path: Path) -> Iterator[str]:
     """Yield the private attributes of other objects than `self` and Python's own, and the private modules, that a file uses."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr.startswith("_")
+            and not node.attr.startswith("__")
+        ):
             if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "sys")):
                 yield node.attr
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PRIVATE_MODULES):
@@ -168,16 +188,24 @@ def privates_in(path: Path) -> Iterator[str]:
 
 
 def test_privates_stand_in_one_file() -> None:
-    files = [path for folder in ("adapters", "jobs") for path in (ROOT / "ckptcheck" / folder).rglob("*.py")]
+    files = [
+        path
+        for folder in ("adapters", "jobs")
+        for path in (ROOT / "ckptcheck" / folder).rglob("*.py")
+    ]
     assert len(files) > 20
     for path in files:
         if path.name != "_internals.py":
-            expected = next((names for end, names in SHOWN.items() if str(path).endswith(end)), set())
+            expected = next(
+                (names for end, names in SHOWN.items() if str(path).endswith(end)), set()
+            )
             assert set(privates_in(path)) == expected, path
 
 
 def test_each_has_a_test() -> None:
-    source = (ROOT / "ckptcheck" / "adapters" / "tensorflow" / "_internals.py").read_text(encoding="utf-8")
+    source = (ROOT / "ckptcheck" / "adapters" / "tensorflow" / "_internals.py").read_text(
+        encoding="utf-8"
+    )
     functions = {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
     assert len(functions) > 10
     here = Path(__file__).read_text(encoding="utf-8")

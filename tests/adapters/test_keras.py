@@ -46,7 +46,9 @@ def test_odd_jobs_recover(name: str, cases: dict[str, Case]) -> None:
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_jobs_are_told(name: str, cases: dict[str, Case]) -> None:
     reason = cases[name].reason or ""
-    assert reason.partition(" (keras_jobs.py")[0].rstrip(".") == f"The control did not finish: {WRONG[name]}".rstrip(".")
+    assert reason.partition(" (keras_jobs.py")[0].rstrip(
+        "."
+    ) == f"The control did not finish: {WRONG[name]}".rstrip(".")
 
 
 def test_a_way_to_restore_that_nobody_wrote(cases: dict[str, Case]) -> None:
@@ -71,11 +73,17 @@ def test_layers_inside_of_layers(cases: dict[str, Case]) -> None:
 def test_variables_beside_the_model_are_seen(cases: dict[str, Case]) -> None:
     case = cases["SecondModel × keras"]
     assert case.outcome == "diverged"
-    assert [(each.cause, each.tensors) for each in case.diagnoses] == [("shadows-lost", ("kernel_average",))]
+    assert [(each.cause, each.tensors) for each in case.diagnoses] == [
+        ("shadows-lost", ("kernel_average",))
+    ]
 
 
 def test_names_are_those_of_the_layers(cases: dict[str, Case]) -> None:
     names = list(at_boundary(cases["TwoInputs × keras"]))
     assert names[:4] == ["difference/kernel", "difference/bias", "sum/kernel", "sum/bias"]
     optimizer = {"3.12": "rmsprop"}.get(version("keras")[:4], "rm_sprop")  # what Keras calls it
-    assert {f"{optimizer}/iteration", f"{optimizer}/learning_rate", f"{optimizer}/sum/kernel/velocity"} < set(names)
+    assert {
+        f"{optimizer}/iteration",
+        f"{optimizer}/learning_rate",
+        f"{optimizer}/sum/kernel/velocity",
+    } < set(names)

@@ -23,7 +23,9 @@ class Line(GraphJob):
     def network(self) -> Network:
         self.x = tf1.placeholder(tf.float32, [None])
         weight = tf1.get_variable("line/kernel", [], initializer=tf1.random_normal_initializer())
-        tf1.get_variable("line/moving_mean", [], initializer=tf1.zeros_initializer(), trainable=False)
+        tf1.get_variable(
+            "line/moving_mean", [], initializer=tf1.zeros_initializer(), trainable=False
+        )
         tf1.get_variable("table", [2], initializer=tf1.ones_initializer(), trainable=False)
         loss = tf.reduce_mean((weight * self.x - 2 * self.x) ** 2)
         step = tf1.train.create_global_step()
@@ -107,7 +109,9 @@ def test_a_restore_tells_what_it_asked_for(restore: str, step: int, tmp_path: Pa
     assert job.next_step() == step
     assert isinstance(restored.asked, dict)
     assert all(
-        key == name and state[name].value == control[name].value for name, key in restored.asked.items() if name != "table"
+        key == name and state[name].value == control[name].value
+        for name, key in restored.asked.items()
+        if name != "table"
     )
     assert set(restored.held or ()) == {name for name in control if name != "Momentum/momentum"}
     assert len(restored.values or ()) == len(restored.held or ())

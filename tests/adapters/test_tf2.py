@@ -40,11 +40,22 @@ def built(seed: int = 0) -> Line:
 
 def test_the_state_is_every_variable_of_its_objects() -> None:
     job = built()
-    kinds = {name: tensor.kind for name, tensor in job.state().items() if tensor.kind is not Kind.HYPERPARAMETER}
-    before = {"weight": Kind.WEIGHT, "step": Kind.COUNTER, "more_0": Kind.WEIGHT, "more_1": Kind.WEIGHT}
+    kinds = {
+        name: tensor.kind
+        for name, tensor in job.state().items()
+        if tensor.kind is not Kind.HYPERPARAMETER
+    }
+    before = {
+        "weight": Kind.WEIGHT,
+        "step": Kind.COUNTER,
+        "more_0": Kind.WEIGHT,
+        "more_1": Kind.WEIGHT,
+    }
     assert kinds == before | {"sgd/iteration": Kind.COUNTER}
     job.train(0)
-    assert {name for name in job.state() if name not in kinds and name.endswith("weight/momentum")} == {"sgd/weight/momentum"}
+    assert {
+        name for name in job.state() if name not in kinds and name.endswith("weight/momentum")
+    } == {"sgd/weight/momentum"}
     assert job.next_step() == 1
 
 
@@ -73,7 +84,9 @@ def test_a_restore_tells_the_key_of_each_tensor(tmp_path: Path) -> None:
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"^the folder holds no checkpoint that its state file leads to$"):
+    with pytest.raises(
+        FileNotFoundError, match=r"^the folder holds no checkpoint that its state file leads to$"
+    ):
         restore_checkpoint(built().checkpoint, None)
 
 
@@ -91,5 +104,7 @@ def test_what_setup_must_return() -> None:
         def setup(self) -> tf.train.Checkpoint:
             return {"weight": 1}
 
-    with pytest.raises(TypeError, match=r"^setup returned dict; it must return the tf\.train\.Checkpoint$"):
+    with pytest.raises(
+        TypeError, match=r"^setup returned dict; it must return the tf\.train\.Checkpoint$"
+    ):
         Wrong().build(0)

@@ -48,21 +48,35 @@ def of_optimizer(kinds: dict[str, Kind]) -> dict[str, Kind]:
 
 def test_a_compiled_model() -> None:
     kinds = kinds_of(a_model(momentum=0.5))
-    assert {name: kind for name, kind in kinds.items() if not name.startswith(("sgd/", "metrics/"))} == NETWORK
+    assert {
+        name: kind for name, kind in kinds.items() if not name.startswith(("sgd/", "metrics/"))
+    } == NETWORK
     slots = {f"sgd/{name}/momentum": Kind.SLOT for name in TRAINED}
-    own = {"sgd/iteration": Kind.COUNTER, "sgd/learning_rate": Kind.HYPERPARAMETER, "sgd/momentum": Kind.HYPERPARAMETER}
+    own = {
+        "sgd/iteration": Kind.COUNTER,
+        "sgd/learning_rate": Kind.HYPERPARAMETER,
+        "sgd/momentum": Kind.HYPERPARAMETER,
+    }
     assert of_optimizer(kinds).items() >= (slots | own).items()
-    assert {kind for name, kind in of_optimizer(kinds).items() if name not in slots | own} == {Kind.HYPERPARAMETER}
+    assert {kind for name, kind in of_optimizer(kinds).items() if name not in slots | own} == {
+        Kind.HYPERPARAMETER
+    }
 
 
 def test_averages_accumulators_and_what_wraps_an_optimizer() -> None:
     kinds = of_optimizer(kinds_of(a_model(use_ema=True, gradient_accumulation_steps=2)))
     for name in TRAINED:
-        assert [kind for slot, kind in kinds.items() if slot.startswith(f"sgd/{name}/")] == [Kind.SHADOW, Kind.ACCUMULATOR]
+        assert [kind for slot, kind in kinds.items() if slot.startswith(f"sgd/{name}/")] == [
+            Kind.SHADOW,
+            Kind.ACCUMULATOR,
+        ]
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5, name="sgd"))
     scaled.build([keras.Variable(np.ones(2), name="weight")])
     kinds = kinds_of(scaled)
-    assert [name for name, kind in kinds.items() if kind == Kind.LOSS_SCALE] == ["sgd/step_counter", "sgd/dynamic_scale"]
+    assert [name for name, kind in kinds.items() if kind == Kind.LOSS_SCALE] == [
+        "sgd/step_counter",
+        "sgd/dynamic_scale",
+    ]
     assert kinds["sgd/iteration"] == Kind.COUNTER
 
 
@@ -77,9 +91,14 @@ def test_variables_of_other_objects() -> None:
     assert kinds_of(tf.random.Generator.from_seed(1)) == {"generator": Kind.RNG}
     assert kinds_of(keras.random.SeedGenerator(1, name="noise")) == {"noise/state": Kind.RNG}
     metric = keras.metrics.Mean(name="loss")
-    assert kinds_of(metric) == {"metrics/loss/total": Kind.METRIC, "metrics/loss/count": Kind.METRIC}
+    assert kinds_of(metric) == {
+        "metrics/loss/total": Kind.METRIC,
+        "metrics/loss/count": Kind.METRIC,
+    }
     assert kinds_of(keras.layers.Dense(1, name="head")) == {}
-    with pytest.raises(TypeError, match=r"^str has no variables: give models, optimizers, variables or generators$"):
+    with pytest.raises(
+        TypeError, match=r"^str has no variables: give models, optimizers, variables or generators$"
+    ):
         state_of(["model"])
 
 

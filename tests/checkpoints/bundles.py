@@ -54,9 +54,19 @@ class Row:
     def message(self) -> bytes:
         """Return it as a BundleEntryProto."""
         dimensions = b"".join(field(2, field(1, size)) for size in self.shape)
-        slices = b"".join(field(7, b"".join(field(1, field(1, a) + field(2, b)) for a, b in each)) for each in self.slices)
+        slices = b"".join(
+            field(7, b"".join(field(1, field(1, a) + field(2, b)) for a, b in each))
+            for each in self.slices
+        )
         numbers = field(3, self.shard) + field(4, self.offset) + field(5, self.size)
-        return field(1, self.dtype) + field(2, dimensions) + numbers + b"\x35" + self.checksum.to_bytes(4, "little") + slices
+        return (
+            field(1, self.dtype)
+            + field(2, dimensions)
+            + numbers
+            + b"\x35"
+            + self.checksum.to_bytes(4, "little")
+            + slices
+        )
 
 
 def varint(value: int) -> bytes:
@@ -76,7 +86,9 @@ def field(number: int, value: int | bytes) -> bytes:
 
 def block(rows: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Return a block without its trailer: no key shares anything with the one before it."""
-    body = b"".join(varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in rows)
+    body = b"".join(
+        varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in rows
+    )
     return body + bytes(4) + (1).to_bytes(4, "little")
 
 
@@ -116,10 +128,15 @@ def header(shards: int = 1, big_endian: bool = False) -> bytes:
     return field(1, shards) + (field(2, 1) if big_endian else b"")
 
 
-def index(entries: Mapping[str, Row | bytes] | Mapping[bytes, Row | bytes], head: bytes | None = None) -> bytes:
+def index(
+    entries: Mapping[str, Row | bytes] | Mapping[bytes, Row | bytes], head: bytes | None = None
+) -> bytes:
     """Return an index file."""
     rows = [
-        (key.encode() if isinstance(key, str) else key, each if isinstance(each, bytes) else each.message())
+        (
+            key.encode() if isinstance(key, str) else key,
+            each if isinstance(each, bytes) else each.message(),
+        )
         for key, each in entries.items()
     ]
     return table([(b"", header() if head is None else head), *sorted(rows)])
@@ -144,7 +161,14 @@ def rows_and_data(tensors: Mapping[str, Value]) -> tuple[dict[str, Row], bytes]:
             rows[name] = Row(STRING, [len(value)], 0, len(data), len(content), masked(sum_))
         else:
             content = np.ascontiguousarray(value).tobytes()
-            rows[name] = Row(NUMBERS[value.dtype.name], value.shape, 0, len(data), len(content), masked(checksum(content)))
+            rows[name] = Row(
+                NUMBERS[value.dtype.name],
+                value.shape,
+                0,
+                len(data),
+                len(content),
+                masked(checksum(content)),
+            )
         data += content
     return rows, data
 
@@ -160,23 +184,34 @@ def write(prefix: Path, tensors: Mapping[str, Value], **forged: Row | bytes) -> 
 
 
 def write_state(folder: Path, newest: str, *kept: str) -> None:
-    lines = [f'model_checkpoint_path: "{newest}"', *(f'all_model_checkpoint_paths: "{each}"' for each in kept or [newest])]
+    lines = [
+        f'model_checkpoint_path: "{newest}"',
+        *(f'all_model_checkpoint_paths: "{each}"' for each in kept or [newest]),
+    ]
     (folder / "checkpoint").write_text("\n".join(lines) + "\n")
 
 
-def sliced(name: str, value: Array, cuts: Sequence[tuple[tuple[int, int], ...]]) -> tuple[dict[bytes, Row], bytes]:
+def sliced(
+    name: str, value: Array, cuts: Sequence[tuple[tuple[int, int], ...]]
+) -> tuple[dict[bytes, Row], bytes]:
     """Lay a partitioned variable out: the entry of the whole, one for each slice (start and length by dimension), and the data."""
     number, data = NUMBERS[value.dtype.name], b""
     rows = {name.encode(): Row(number, value.shape, slices=cuts)}
     for cut in cuts:
-        content = np.ascontiguousarray(value[tuple(slice(start, start + length) for start, length in cut)])
+        content = np.ascontiguousarray(
+            value[tuple(slice(start, start + length) for start, length in cut)]
+        )
         key = slice_key(name.encode(), tuple(Extent(*each) for each in cut))
-        rows[key] = Row(number, content.shape, 0, len(data), content.nbytes, masked(checksum(content.tobytes())))
+        rows[key] = Row(
+            number, content.shape, 0, len(data), content.nbytes, masked(checksum(content.tobytes()))
+        )
         data += content.tobytes()
     return rows, data
 
 
-def write_sliced(prefix: Path, name: str, value: Array, cuts: Sequence[tuple[tuple[int, int], ...]]) -> Path:
+def write_sliced(
+    prefix: Path, name: str, value: Array, cuts: Sequence[tuple[tuple[int, int], ...]]
+) -> Path:
     rows, data = sliced(name, value, cuts)
     Path(f"{prefix}.data-00000-of-00001").write_bytes(data)
     Path(f"{prefix}.index").write_bytes(index(rows))
@@ -190,7 +225,9 @@ def write_sparse(prefix: Path, size: int) -> Path:
     for _ in range(size // chunk):
         whole = joined(whole, one, chunk)
     whole = joined(whole, checksum(bytes(size % chunk)), size % chunk)
-    Path(f"{prefix}.index").write_bytes(index({"zeros": Row(1, [size // 4], size=size, checksum=masked(whole))}))
+    Path(f"{prefix}.index").write_bytes(
+        index({"zeros": Row(1, [size // 4], size=size, checksum=masked(whole))})
+    )
     with Path(f"{prefix}.data-00000-of-00001").open("wb") as file:
         file.truncate(size)
     return prefix

@@ -12,7 +12,9 @@ from tests.checkpoints.refusals import ROW, TENSOR, read, refusal
 
 
 def test_a_long_name_is_cut_in_a_sentence(tmp_path: Path) -> None:
-    assert len(refusal(write(tmp_path / "long", {}, **{"x" * 100_000: changed(ROW, dtype=0)}))) < 500
+    assert (
+        len(refusal(write(tmp_path / "long", {}, **{"x" * 100_000: changed(ROW, dtype=0)}))) < 500
+    )
 
 
 def test_errors_tell_what_can_be_read_and_what_is_short(tmp_path: Path) -> None:
@@ -25,8 +27,13 @@ def test_errors_tell_what_can_be_read_and_what_is_short(tmp_path: Path) -> None:
 
 
 def test_names_that_would_move_the_cursor_are_escaped(tmp_path: Path) -> None:
-    prefix = write(tmp_path / "odd", {"a\x1b[2Jb\nc": np.zeros(2, "float32"), "ü": np.zeros(1, "int8")})
-    assert [each.shown for each in open_checkpoint(prefix).entries.values()] == ["a\\x1b[2Jb\\nc", "ü"]
+    prefix = write(
+        tmp_path / "odd", {"a\x1b[2Jb\nc": np.zeros(2, "float32"), "ü": np.zeros(1, "int8")}
+    )
+    assert [each.shown for each in open_checkpoint(prefix).entries.values()] == [
+        "a\\x1b[2Jb\\nc",
+        "ü",
+    ]
     data = Path(f"{prefix}.data-00000-of-00001")
     data.write_bytes(b"\1" * 9)
     assert "tensor a\\x1b[2Jb\\nc: its 8 bytes" in refusal(prefix)

@@ -25,7 +25,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", ["model.ckpt-10", "model.ckpt-10.index", "model.ckpt-10.data-00000-of-00001", "model.ckpt-10.meta"]
+    "name",
+    [
+        "model.ckpt-10",
+        "model.ckpt-10.index",
+        "model.ckpt-10.data-00000-of-00001",
+        "model.ckpt-10.meta",
+    ],
 )
 def test_a_prefix_and_its_files(name: str, folder: Path) -> None:
     (folder / "model.ckpt-10.meta").touch()
@@ -36,10 +42,15 @@ def test_a_prefix_and_its_files(name: str, folder: Path) -> None:
 @pytest.mark.parametrize("name", ["", "checkpoint"])
 def test_in_a_folder_the_state_file_decides(name: str, folder: Path) -> None:
     found = find(folder / name)
-    assert (found.path, found.chosen) == (folder / "model.ckpt-9", f"{folder / 'checkpoint'} names model.ckpt-9")
+    assert (found.path, found.chosen) == (
+        folder / "model.ckpt-9",
+        f"{folder / 'checkpoint'} names model.ckpt-9",
+    )
 
 
-def test_a_state_file_that_names_another_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_state_file_that_names_another_folder(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     other = tmp_path_factory.mktemp("other")
     write(other / "model.ckpt-9", TENSORS)
     write_state(folder, str(other / "model.ckpt-9"))
@@ -51,7 +62,10 @@ def test_a_state_file_that_names_nothing_there(folder: Path) -> None:
     write_state(folder, "model.ckpt-8")
     with pytest.raises(DamagedError) as caught:
         find(folder)
-    assert str(caught.value) == f"{folder / 'checkpoint'}: it names model.ckpt-8, which does not exist."
+    assert (
+        str(caught.value)
+        == f"{folder / 'checkpoint'}: it names model.ckpt-8, which does not exist."
+    )
 
 
 def test_a_state_file_that_names_its_folder_or_itself(folder: Path) -> None:
@@ -71,7 +85,9 @@ def test_a_folder_of_the_same_name(folder: Path) -> None:
 
 def test_a_state_file_names_nothing_but_a_prefix(folder: Path) -> None:
     write_state(folder, "model.ckpt-9.index")
-    with pytest.raises(DamagedError, match=r"it names model\.ckpt-9\.index, which is no checkpoint\.$"):
+    with pytest.raises(
+        DamagedError, match=r"it names model\.ckpt-9\.index, which is no checkpoint\.$"
+    ):
         find(folder)
 
 
@@ -109,7 +125,9 @@ def test_what_is_no_checkpoint(folder: Path) -> None:
         "There are: model.ckpt-9, model.ckpt-10."
     )
     (folder / "notes.txt").write_text("no checkpoint")
-    with pytest.raises(UsageError, match=r"notes\.txt is no file of a checkpoint that is known here: \*\.index, "):
+    with pytest.raises(
+        UsageError, match=r"notes\.txt is no file of a checkpoint that is known here: \*\.index, "
+    ):
         find(folder / "notes.txt")
     (folder / "empty").mkdir()
     with pytest.raises(UsageError, match="empty holds no checkpoint"):
@@ -117,9 +135,14 @@ def test_what_is_no_checkpoint(folder: Path) -> None:
     write(folder / "empty" / "runs" / "some" / "image" / "model.ckpt-1", TENSORS)
     with pytest.raises(UsageError) as caught:
         find(folder / "empty")
-    assert str(caught.value) == f"{folder / 'empty'} holds no checkpoint. There are: runs/some/image/."
+    assert (
+        str(caught.value) == f"{folder / 'empty'} holds no checkpoint. There are: runs/some/image/."
+    )
     (folder / "model.weights.json").touch()
-    with pytest.raises(UsageError, match=r"is the list of a sharded file of Keras; give one of its \.weights\.h5 files\."):
+    with pytest.raises(
+        UsageError,
+        match=r"is the list of a sharded file of Keras; give one of its \.weights\.h5 files\.",
+    ):
         find(folder / "model.weights.json")
     with pytest.raises(UsageError, match="There is no checkpoint at"):
         find(folder / "nowhere" / "model.ckpt")

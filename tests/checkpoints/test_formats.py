@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from ckptcheck import UsageError
-from ckptcheck.checkpoints import Checkpoint, Entry, Format, Location, Piece, find, formats, open_checkpoint
+from ckptcheck.checkpoints import (
+    Checkpoint,
+    Entry,
+    Format,
+    Location,
+    Piece,
+    find,
+    formats,
+    open_checkpoint,
+)
 from ckptcheck.checkpoints.find import checkpoints_in
 from ckptcheck.checkpoints.keras.format import ARCHIVE, HDF5
 from ckptcheck.checkpoints.reader import Bytes, File
@@ -42,7 +51,9 @@ def test_each_recognises_its_own_files_and_no_other(folder: Path) -> None:
     for name, (checkpoint, own) in OWN.items():
         for each in formats.FORMATS:
             assert each.recognises(name) == (each is own)
-            assert each.of_file(folder / name) == (Location(folder / checkpoint, own) if each is own else None)
+            assert each.of_file(folder / name) == (
+                Location(folder / checkpoint, own) if each is own else None
+            )
 
 
 def test_each_lists_and_opens_its_own_checkpoints(folder: Path) -> None:
@@ -71,7 +82,9 @@ class Raw(Checkpoint):
 def open_raw(path: Path) -> Checkpoint:
     size = File(path).size
     shape = (size // 4,)
-    entry = Entry("x", "x", Kind.WEIGHT, "float32", VALUE.dtype, shape, (Piece((0,), shape, path, 0, size),))
+    entry = Entry(
+        "x", "x", Kind.WEIGHT, "float32", VALUE.dtype, shape, (Piece((0,), shape, path, 0, size),)
+    )
     return Raw(path, "raw numbers", (path,), {"x": entry})
 
 
@@ -84,8 +97,12 @@ def test_one_more_is_used_by_all_that_ask(folder: Path, monkeypatch: pytest.Monk
     raw = Format("raw", (".raw",), open_raw, has_checksums=False)
     monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, raw))
     assert find(path) == Location(path, raw)
-    assert find(path.parent) == Location(path, raw, f"{path.parent} holds no other, and no state file")
-    assert open_checkpoint(path).value(open_checkpoint(path).entries["x"]).tolist() == VALUE.tolist()
+    assert find(path.parent) == Location(
+        path, raw, f"{path.parent} holds no other, and no state file"
+    )
+    assert (
+        open_checkpoint(path).value(open_checkpoint(path).entries["x"]).tolist() == VALUE.tolist()
+    )
     ((entry, statistics),) = inspect(path).tensors
     assert (entry.name, statistics.max) == ("x", 3.0)
     assert diff(path, folder / "model.ckpt-10").same
@@ -94,5 +111,7 @@ def test_one_more_is_used_by_all_that_ask(folder: Path, monkeypatch: pytest.Monk
     note = "raw has no checksums: of 1 file of weights it was seen that they can be read, no more."
     assert check.notes == (note,)
     (folder / "notes.txt").touch()
-    with pytest.raises(UsageError, match=r"is no file of a checkpoint that is known here: .*, \*\.raw\.$"):
+    with pytest.raises(
+        UsageError, match=r"is no file of a checkpoint that is known here: .*, \*\.raw\.$"
+    ):
         find(folder / "notes.txt")

@@ -23,7 +23,9 @@ def test_a_state_file(tmp_path: Path) -> None:
     assert (found.newest, found.kept) == ('m-ü-2"x"', ("m-1", "m-2"))
     assert found.resolve("m-1") == tmp_path / "m-1"
     assert found.resolve("/m-1") == Path("/m-1")
-    assert state(tmp_path, 'model_checkpoint_path: "a" all_model_checkpoint_paths: "a"').kept == ("a",)
+    assert state(tmp_path, 'model_checkpoint_path: "a" all_model_checkpoint_paths: "a"').kept == (
+        "a",
+    )
     assert state(tmp_path, 'model_checkpoint_path: "a" # said so\n').newest == "a"
     assert state(tmp_path, 'model_checkpoint_path: "ck" "pt-1";').newest == "ckpt-1"
     assert state(tmp_path, b'model_checkpoint_path: "\xff"').newest == "\udcff"
@@ -34,9 +36,15 @@ TORN = {
         '\ufeffmodel_checkpoint_path: "a"',
         "line 1 is no line of a state file: '\\ufeffmodel_checkpoint_path: \"a\"'",
     ),
-    "with more than there is": ('model_checkpoint_path: "a"\nother: 1', "line 2 is no line of a state file: 'other: 1'"),
+    "with more than there is": (
+        'model_checkpoint_path: "a"\nother: 1',
+        "line 2 is no line of a state file: 'other: 1'",
+    ),
     "empty": ("", "it names no checkpoint: it is empty, or its writing was interrupted"),
-    "cut off": ('model_checkpoint_path: "mod', "line 1 is no line of a state file: 'model_checkpoint_path: \"mod'"),
+    "cut off": (
+        'model_checkpoint_path: "mod',
+        "line 1 is no line of a state file: 'model_checkpoint_path: \"mod'",
+    ),
     "of another kind": ("\0\1\2", "line 1 is no line of a state file: '\\x00\\x01\\x02'"),
     "without the newest": (
         'all_model_checkpoint_paths: "a"',

@@ -16,20 +16,27 @@ from tests.conftest import toy
 def test_value_that_is_no_number(tmp_path: Path) -> None:
     done = call("verify", "--steps", "many", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("ckptcheck: Invalid value for '--steps': ")  # the rest is the library's
+    assert done.stderr.startswith(
+        "ckptcheck: Invalid value for '--steps': "
+    )  # the rest is the library's
 
 
 def test_help_names_the_exit_codes(tmp_path: Path) -> None:
     for arguments in (["--help"], ["verify", "--help"]):
         text = " ".join(call(*arguments, cwd=tmp_path).stdout.split())
-        assert "0 each case did what was expected; 1 a case did not; 2 the request itself is wrong; 3 it could" in text
+        assert (
+            "0 each case did what was expected; 1 a case did not; 2 the request itself is wrong; 3 it could"
+            in text
+        )
 
 
 def test_version(tmp_path: Path) -> None:
     assert call("--version", cwd=tmp_path).stdout == "ckptcheck 0.1.0\n"
 
 
-def shown_on_a_terminal(command: Sequence[str], folder: Path, press_ctrl_c_at: bytes | None = None) -> tuple[int, str]:
+def shown_on_a_terminal(
+    command: Sequence[str], folder: Path, press_ctrl_c_at: bytes | None = None
+) -> tuple[int, str]:
     """Give a command that ignores SIGINT at a terminal of its own; return its exit code and what the terminal shows."""
     ours, theirs = os.openpty()
 
@@ -38,7 +45,13 @@ def shown_on_a_terminal(command: Sequence[str], folder: Path, press_ctrl_c_at: b
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     with subprocess.Popen(
-        command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=take_the_terminal
+        command,
+        cwd=folder,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=take_the_terminal,
     ) as process:
         os.close(theirs)
         shown = b""

@@ -29,7 +29,9 @@ SAVED: dict[str, Value] = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write(Path("model.ckpt-10"), SAVED)
-    write(Path("other.ckpt-10"), SAVED | {"bn/gamma": np.array([1.0, 1.75], "float32"), "new": [b"x"]})
+    write(
+        Path("other.ckpt-10"), SAVED | {"bn/gamma": np.array([1.0, 1.75], "float32"), "new": [b"x"]}
+    )
     write_state(tmp_path, "model.ckpt-10")
     return tmp_path
 
@@ -84,7 +86,9 @@ def test_inspect_some(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "bn/moving_mean,bn/moving_mean,moving statistic,float32,2,8,-0.5,2.0,0.75,1.25,0,0,0",
         ],
     )
-    told = json.loads(said(capsys, "inspect", "model.ckpt-10", "--match", "*/moving_*", "--json")[1])
+    told = json.loads(
+        said(capsys, "inspect", "model.ckpt-10", "--match", "*/moving_*", "--json")[1]
+    )
     assert [each["mean"] for each in told["tensors"]] == [0.75]
 
 
@@ -123,7 +127,10 @@ def test_diff(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "",
     )
     code, out, _ = said(capsys, "diff", "model.ckpt-10", "other.ckpt-10", "--json")
-    assert (code, json.loads(out)["only_in_b"]) == (1, [{"name": "new", "kind": "other", "dtype": "string", "shape": [1]}])
+    assert (code, json.loads(out)["only_in_b"]) == (
+        1,
+        [{"name": "new", "kind": "other", "dtype": "string", "shape": [1]}],
+    )
 
 
 FAULTS = """\
@@ -148,7 +155,10 @@ def test_fsck(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "fsck", ".") == (0, "Whole: 2 checkpoints, 9 tensors, 70 B read.\n", "")
     Path("model.ckpt-20.index.tempstate7").touch()
     code, out, _ = said(capsys, "fsck", ".")
-    assert (code, out.splitlines()[-1]) == (0, "Whole, with 1 thing to look at: 2 checkpoints, 9 tensors, 70 B read.")
+    assert (code, out.splitlines()[-1]) == (
+        0,
+        "Whole, with 1 thing to look at: 2 checkpoints, 9 tensors, 70 B read.",
+    )
     assert said(capsys, "fsck", ".", "--strict")[0] == 1
     data = Path("model.ckpt-10.data-00000-of-00001")
     data.write_bytes(b"\1" + data.read_bytes()[1:])
@@ -169,7 +179,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
-def test_what_is_wrong(arguments: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_wrong(
+    arguments: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     if "torn" in arguments:
         Path("torn.index").write_bytes(b"abc")
     code, sentence = WRONG[arguments]
@@ -193,21 +205,32 @@ RUN = "import sys; from ckptcheck.cli import main; sys.argv[1:] = {arguments!r}\
 
 
 @pytest.mark.parametrize(
-    "arguments", [["inspect", "."], ["diff", ".", "other.ckpt-10"], ["fsck", "."]], ids=lambda each: each[0]
+    "arguments",
+    [["inspect", "."], ["diff", ".", "other.ckpt-10"], ["fsck", "."]],
+    ids=lambda each: each[0],
 )
 def test_tensorflow_is_never_loaded(arguments: list[str], folder: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", RUN.format(arguments=arguments)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN.format(arguments=arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
     assert "numpy" in loaded
     assert not loaded & {"tensorflow", "keras", "pandas", "matplotlib", "h5py"}
 
 
-def on_a_terminal(arguments: list[str], interrupt: bool = False, before: Sequence[str] = ()) -> tuple[int, str, str]:
+def on_a_terminal(
+    arguments: list[str], interrupt: bool = False, before: Sequence[str] = ()
+) -> tuple[int, str, str]:
     """Give a command whose standard error is a terminal, maybe Ctrl-C once it shows progress; return exit code and outputs."""
     ours, theirs = os.openpty()
     command = [*before, sys.executable, "-c", AT_ONCE, *arguments]
     terminal = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=terminal, preexec_fn=default_sigint)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=theirs, env=terminal, preexec_fn=default_sigint
+    )
     os.close(theirs)
     shown = b""
     with contextlib.suppress(OSError):  # the terminal ends with the process
@@ -248,12 +271,17 @@ def test_ctrl_c_in_a_large_tensor(tmp_path: Path) -> None:
     prefix = write_sparse(tmp_path / "zeros", 10**11)
     code, out, shown = on_a_terminal(["fsck", str(prefix)], interrupt=True)
     assert (code, out) == (3, "")
-    assert shown.splitlines()[-1].endswith("ckptcheck: Interrupted: not everything was read, so nothing is said of it.")
+    assert shown.splitlines()[-1].endswith(
+        "ckptcheck: Interrupted: not everything was read, so nothing is said of it."
+    )
 
 
 def test_a_reader_who_has_seen_enough(folder: Path) -> None:
     command = f"{sys.executable} -m ckptcheck diff model.ckpt-10 other.ckpt-10"
     done = subprocess.run(
-        ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False
+        ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.stdout, done.stderr) == ("1\n", "")

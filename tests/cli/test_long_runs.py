@@ -44,7 +44,12 @@ def slow_verification(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A verification in the middle of its control run."""
     command = [*CKPTCHECK, "verify", toy("Slow"), "--out", "out", "--steps", "200"]
     with subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=default_sigint
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=default_sigint,
     ) as process:
         try:
             assert wait_for(lambda: list(tmp_path.glob("out/.partial/runs/*/control/initial.npz")))

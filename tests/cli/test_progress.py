@@ -13,7 +13,13 @@ from tests.conftest import toy
 def test_live_progress_on_a_terminal(tmp_path: Path) -> None:
     terminal, end = pty.openpty()
     command = [*CKPTCHECK, "verify", toy("Slow"), "--steps", "6"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=end, env=os.environ | {"TERM": "xterm"}):
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=end,
+        env=os.environ | {"TERM": "xterm"},
+    ):
         os.close(end)
         seen = b""
         with contextlib.suppress(OSError):  # the terminal is gone when the process is

@@ -13,7 +13,12 @@ def test_judging_kept_runs_anew(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "recovered: goes on as if nothing had happened, within what is allowed" in done.stdout
     assert "Equal means within the tolerance asked for: rtol=1e-05 atol=1e-07." in done.stdout
-    assert call("judge", "ckptcheck-out", "--expect", "diverged", "--restore", "all", cwd=tmp_path).returncode == 0
+    assert (
+        call(
+            "judge", "ckptcheck-out", "--expect", "diverged", "--restore", "all", cwd=tmp_path
+        ).returncode
+        == 0
+    )
     nothing = call("judge", ".", cwd=tmp_path)
     assert nothing.returncode == 2
     assert "Name the folder that `ckptcheck verify --out` wrote." in nothing.stderr

@@ -18,12 +18,24 @@ def test_the_list_of_studies(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["bn-apis", "--dataset", "digits", "--set", "dataset=mnist"], 2, "dataset is given twice: digits and mnist."),
+        (
+            ["bn-apis", "--dataset", "digits", "--set", "dataset=mnist"],
+            2,
+            "dataset is given twice: digits and mnist.",
+        ),
         (["bn-apis", "--dataset", "cifar"], 2, "There is no dataset called 'cifar'."),
         (["bn-apis", "--executor", "nowhere"], 2, "An executor is given as dask://HOST:PORT,"),
         (["bn-apis", "--html", "."], 2, "The file . cannot be written: Is a directory."),
-        (["bn-apis", "--html", "no/where.html"], 2, "The file no/where.html cannot be written: No such file or directory."),
-        (["bn-apis", "--out", "/proc/nowhere"], 2, "The output folder /proc/nowhere cannot be written:"),
+        (
+            ["bn-apis", "--html", "no/where.html"],
+            2,
+            "The file no/where.html cannot be written: No such file or directory.",
+        ),
+        (
+            ["bn-apis", "--out", "/proc/nowhere"],
+            2,
+            "The output folder /proc/nowhere cannot be written:",
+        ),
     ],
 )
 def test_bad_commands(arguments: list[str], code: int, message: str, tmp_path: Path) -> None:

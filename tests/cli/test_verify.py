@@ -13,7 +13,9 @@ from tests.commands import CKPTCHECK, TOY_RUN, call, run
 from tests.conftest import toy
 
 
-def test_default_run(default_command: tuple[Path, subprocess.CompletedProcess[str]], default_report: Report) -> None:
+def test_default_run(
+    default_command: tuple[Path, subprocess.CompletedProcess[str]], default_report: Report
+) -> None:
     """The README's first command; its document equals the one of the library's own run, digests included."""
     folder, done = default_command
     assert done.returncode == 0, done.stderr
@@ -57,7 +59,10 @@ def test_what_a_job_prints_does_not_spoil_the_document(tmp_path: Path) -> None:
     assert document["verdict"] == "pass"
     assert document == json.loads((tmp_path / "ckptcheck-out" / "report.json").read_text())
     (folder,) = (tmp_path / "ckptcheck-out" / "runs").glob("*-Prints")
-    assert "a line that must not spoil standard output" in (folder / "control" / "output.txt").read_text()
+    assert (
+        "a line that must not spoil standard output"
+        in (folder / "control" / "output.txt").read_text()
+    )
 
 
 def test_expectation_is_met(tmp_path: Path) -> None:
@@ -82,20 +87,33 @@ def test_expectation_is_met(tmp_path: Path) -> None:
 def test_wrong_request(arguments: list[str], text: str, tmp_path: Path) -> None:
     done = call(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert [line for line in done.stderr.splitlines() if not line.endswith("…")] == [f"ckptcheck: {text}"]
+    assert [line for line in done.stderr.splitlines() if not line.endswith("…")] == [
+        f"ckptcheck: {text}"
+    ]
     assert list(tmp_path.iterdir()) == []  # nothing is left behind
 
 
 def test_reader_who_closes_the_pipe(tmp_path: Path) -> None:
     command = " ".join([*CKPTCHECK, "verify", toy("StepLost"), *TOY_RUN])
     script = f"{command} 2> errors | true; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "1\n"
     assert "Traceback" not in (tmp_path / "errors").read_text()
 
 
 def test_several_boundaries(tmp_path: Path) -> None:
-    done = run("verify", toy("Clean"), "--steps", "21", "--boundaries", "1,epoch,last", "--json", cwd=tmp_path)
+    done = run(
+        "verify",
+        toy("Clean"),
+        "--steps",
+        "21",
+        "--boundaries",
+        "1,epoch,last",
+        "--json",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0
     assert [each["boundary_step"] for each in json.loads(done.stdout)["cases"]] == [1, 12, 20]
 
@@ -105,7 +123,16 @@ def test_what_a_ci_server_gets(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("# before\n")
     on_github = os.environ | {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
-    asked = ["verify", toy("StepLost"), *TOY_RUN, "--junit", "junit.xml", "--markdown", "report.md", "--json"]
+    asked = [
+        "verify",
+        toy("StepLost"),
+        *TOY_RUN,
+        "--junit",
+        "junit.xml",
+        "--markdown",
+        "report.md",
+        "--json",
+    ]
     asked += ["--restore", "all", "--expect", "refused"]
     done = run(*asked, cwd=tmp_path, env=on_github)
     assert done.returncode == 1
@@ -124,7 +151,9 @@ def test_what_a_ci_server_gets(tmp_path: Path) -> None:
     assert "step-lost (not applied at load)" in errors[0]
 
 
-def test_what_a_ci_server_gets_when_nothing_could_be_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_ci_server_gets_when_nothing_could_be_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     asked = ["verify", "bn-n", "--junit", "junit.xml", "--markdown", "report.md"]
     done = call(*asked, cwd=tmp_path)
@@ -132,11 +161,16 @@ def test_what_a_ci_server_gets_when_nothing_could_be_verified(tmp_path: Path, mo
     assert done.returncode == 2
     assert ElementTree.parse(tmp_path / "junit.xml").getroot()[0].get("errors") == "1"
     assert sentence in (tmp_path / "report.md").read_text().replace("&#x27;", "'")
-    assert any(line.startswith("::error ") and line.endswith(sentence) for line in done.stderr.splitlines())
+    assert any(
+        line.startswith("::error ") and line.endswith(sentence) for line in done.stderr.splitlines()
+    )
     assert sorted(each.name for each in tmp_path.iterdir()) == ["junit.xml", "report.md"]
 
 
 def test_a_file_for_the_ci_server_that_cannot_be_written(tmp_path: Path) -> None:
     done = call("verify", toy("Clean"), "--junit", "no/such/folder.xml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "ckptcheck: The file no/such/folder.xml cannot be written: No such file or directory.\n"
+    assert (
+        done.stderr
+        == "ckptcheck: The file no/such/folder.xml cannot be written: No such file or directory.\n"
+    )

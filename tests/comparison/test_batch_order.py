@@ -22,7 +22,10 @@ READ = "".join(EPOCHS)
 def run(read: str, first: int, boundary: int, examples: list[str] | None = None) -> Run:
     facts = Facts("control", "job", None, 0, Schedule(16, boundary, 4), first_step=first)
     shown = [tuple(each) for each in examples] if examples else [None] * len(read)
-    steps = [StepRecord(first + index, 0.0, batch=batch, examples=shown[index]) for index, batch in enumerate(read)]
+    steps = [
+        StepRecord(first + index, 0.0, batch=batch, examples=shown[index])
+        for index, batch in enumerate(read)
+    ]
     return Run(Path(), facts, tuple(steps), {})
 
 
@@ -81,13 +84,17 @@ def test_nothing_shown() -> None:
     assert batches(silent, run("klmnop", 10, 10)).what == "other"
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "int8", "complex128", "S7"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "float16", "int64", "int8", "complex128", "S7"]
+)
 def test_fingerprints_are_of_examples(dtype: str) -> None:
     rows = np.arange(24).reshape(6, 4).astype(dtype)
     whole = split(fingerprints([rows, np.arange(6)]))
     assert len(set(whole)) == 6
     order = [3, 1, 5, 0, 2, 4]
-    assert split(fingerprints([rows[order], np.arange(6)[order]])) == tuple(whole[each] for each in order)
+    assert split(fingerprints([rows[order], np.arange(6)[order]])) == tuple(
+        whole[each] for each in order
+    )
     assert fingerprints([rows, np.arange(6)[::-1]]) != fingerprints([rows, np.arange(6)])
 
 

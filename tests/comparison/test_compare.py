@@ -25,7 +25,20 @@ from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Run
 from ckptcheck.tolerance import Tolerance
-from tests.builder import AFTER, BOUNDARY, STEPS, Values, begun_at, changed, control, cut, fresh, renamed, resumed, value
+from tests.builder import (
+    AFTER,
+    BOUNDARY,
+    STEPS,
+    Values,
+    begun_at,
+    changed,
+    control,
+    cut,
+    fresh,
+    renamed,
+    resumed,
+    value,
+)
 
 CONTROL = control()
 RESUMED = resumed(CONTROL)
@@ -57,11 +70,20 @@ def test_a_clean_run_is_equal() -> None:
     assert [(each.point, each.name) for each in comparison.tensors] == [
         (point, name) for point in (AT_BOUNDARY, FINAL) for name in CONTROL.boundary
     ]
-    assert (comparison.first_step, comparison.steps_after, comparison.steps_per_epoch) == ((5, 5), 3, 3)
+    assert (comparison.first_step, comparison.steps_after, comparison.steps_per_epoch) == (
+        (5, 5),
+        3,
+        3,
+    )
     assert comparison.never_moved == ()
     assert (comparison.batches, comparison.draws) == (DataPath(), (DataPath(),))
     assert comparison.hyperparameter is None
-    assert (comparison.attributes, comparison.generators, comparison.renamed, comparison.left_out) == ({}, (), {}, {})
+    assert (
+        comparison.attributes,
+        comparison.generators,
+        comparison.renamed,
+        comparison.left_out,
+    ) == ({}, (), {}, {})
 
 
 def test_columns_of_a_tensor_that_is_equal() -> None:
@@ -135,7 +157,9 @@ def test_a_single_number_is_written_as_python_does(single: np.ndarray, text: str
 def test_text_has_no_norm() -> None:
     words: Values = {"vocabulary": Tensor(Kind.OTHER, np.array(["a", "b"]))}
     others: Values = {"vocabulary": Tensor(Kind.OTHER, np.array(["a", "c"]))}
-    found = row(of(changed(RESUMED, boundary=others), changed(CONTROL, boundary=words)), "vocabulary")
+    found = row(
+        of(changed(RESUMED, boundary=others), changed(CONTROL, boundary=words)), "vocabulary"
+    )
     assert (found.control_dtype, found.differing, found.not_finite) == ("str32", 1, 0)
     assert all(map(math.isnan, (found.control_norm, found.resumed_norm, found.max_abs_diff)))
 
@@ -166,9 +190,18 @@ def test_absent_tensors() -> None:
         (W.astype(">f4"), "float32 in the other byte order", "(2, 3)"),
     ],
 )
-def test_another_dtype_or_shape_is_another_tensor(other: np.ndarray, dtype: str, shape: str) -> None:
-    found = row(of(changed(RESUMED, boundary={"w": other}), tolerance=Tolerance(rtol=0.9, atol=100)), "w")
-    assert (found.resumed_dtype, found.resumed_shape, found.equal, found.same_form) == (dtype, shape, False, False)
+def test_another_dtype_or_shape_is_another_tensor(
+    other: np.ndarray, dtype: str, shape: str
+) -> None:
+    found = row(
+        of(changed(RESUMED, boundary={"w": other}), tolerance=Tolerance(rtol=0.9, atol=100)), "w"
+    )
+    assert (found.resumed_dtype, found.resumed_shape, found.equal, found.same_form) == (
+        dtype,
+        shape,
+        False,
+        False,
+    )
     assert found.differing == 6
     assert math.isnan(found.max_abs_diff)
 
@@ -176,13 +209,20 @@ def test_another_dtype_or_shape_is_another_tensor(other: np.ndarray, dtype: str,
 def test_zeros_of_another_sign_differ() -> None:
     ours, theirs = ZEROS + 1, ZEROS + 1
     ours[0, 0], theirs[0, 0] = 0.0, -0.0
-    found = row(of(changed(RESUMED, boundary={"w": theirs}), changed(CONTROL, boundary={"w": ours})), "w")
+    found = row(
+        of(changed(RESUMED, boundary={"w": theirs}), changed(CONTROL, boundary={"w": ours})), "w"
+    )
     assert (found.equal, found.differing, found.max_abs_diff) == (False, 1, 0.0)
 
 
 def test_columns_of_a_step() -> None:
     other = changed(
-        RESUMED, losses={6: 0.5}, batches={6: "own"}, rates={6: 0.05}, draws={6: ("own",)}, hyperparameters={6: {"decay": 0.5}}
+        RESUMED,
+        losses={6: 0.5},
+        batches={6: "own"},
+        rates={6: 0.05},
+        draws={6: ("own",)},
+        hyperparameters={6: {"decay": 0.5}},
     )
     steps = of(other).steps
     assert [each.inputs_equal for each in steps] == [True, False, True]
@@ -224,7 +264,11 @@ def test_columns_of_a_step() -> None:
 
 def test_steps_are_compared_in_their_order_not_by_their_numbers() -> None:
     comparison = of(begun_at(RESUMED, 4))
-    assert [(each.control_step, each.resumed_step) for each in comparison.steps] == [(5, 4), (6, 5), (7, 6)]
+    assert [(each.control_step, each.resumed_step) for each in comparison.steps] == [
+        (5, 4),
+        (6, 5),
+        (7, 6),
+    ]
     assert comparison.first_step == (5, 4)
     assert not comparison.equal
     assert not comparison.equal_at_boundary
@@ -237,18 +281,29 @@ def test_as_many_steps_as_both_made() -> None:
 
 def test_columns_of_an_evaluation() -> None:
     comparison = of(changed(RESUMED, evaluations={6: 0.5}))
-    assert comparison.evaluations[1] == EvaluationComparison(6, 1 / 6, 0.5, 0.5 - 1 / 6, equal=False, identical=False)
-    assert [(each.steps_done, each.equal) for each in comparison.evaluations] == [(5, True), (6, False), (8, True)]
+    assert comparison.evaluations[1] == EvaluationComparison(
+        6, 1 / 6, 0.5, 0.5 - 1 / 6, equal=False, identical=False
+    )
+    assert [(each.steps_done, each.equal) for each in comparison.evaluations] == [
+        (5, True),
+        (6, False),
+        (8, True),
+    ]
     assert comparison.evaluation == comparison.evaluations[0]
 
 
 def test_evaluations_that_both_made() -> None:
-    assert [each.steps_done for each in of(changed(RESUMED, evaluations={6: None})).evaluations] == [5, 8]
+    assert [
+        each.steps_done for each in of(changed(RESUMED, evaluations={6: None})).evaluations
+    ] == [5, 8]
     # Several after one step are compared in their order.
     twice, thrice = changed(CONTROL), changed(RESUMED)
     twice.facts.evaluations[:] = [(5, 0.1), (5, 0.2)]
     thrice.facts.evaluations[:] = [(5, 0.1), (5, 0.3), (5, 0.4)]
-    assert [(each.control_loss, each.resumed_loss) for each in of(thrice, twice).evaluations] == [(0.1, 0.1), (0.2, 0.3)]
+    assert [(each.control_loss, each.resumed_loss) for each in of(thrice, twice).evaluations] == [
+        (0.1, 0.1),
+        (0.2, 0.3),
+    ]
     assert of(changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8)))).evaluation is None
 
 
@@ -291,7 +346,9 @@ def test_nothing_is_looked_up_at_the_end() -> None:
         ({"asked": None, "held": None, "values": []}, (None, False, True)),
     ],
 )
-def test_keys_of_a_tensor_that_was_lost(facts: dict[str, Any], keys: tuple[bool | None, ...]) -> None:
+def test_keys_of_a_tensor_that_was_lost(
+    facts: dict[str, Any], keys: tuple[bool | None, ...]
+) -> None:
     found = row(of(changed(RESUMED, boundary={"mean": ZEROS}, **facts)), "mean")
     assert (found.asked, found.held, found.saved_so) == keys
 
@@ -303,7 +360,9 @@ def test_a_value_that_several_tensors_have_tells_nothing() -> None:
 
 
 def test_what_can_show_a_restore() -> None:
-    def is_poisoned(initial: Values, boundary: Values | None = None, ours: Values | None = None) -> bool:
+    def is_poisoned(
+        initial: Values, boundary: Values | None = None, ours: Values | None = None
+    ) -> bool:
         control = changed(CONTROL, initial=ours, boundary=boundary)
         return row(of(changed(RESUMED, initial=initial, boundary=boundary), control), "w").poisoned
 
@@ -336,18 +395,24 @@ def test_what_never_moved_in_the_control() -> None:
     settings = control({"rate": Kind.HYPERPARAMETER})
     assert of(resumed(settings), settings).never_moved == ()
     nan: Values = {"mean": ZEROS + np.float32(np.nan)}
-    assert of(RESUMED, changed(CONTROL, initial=nan, boundary=nan, final=nan)).never_moved == ("mean",)
+    assert of(RESUMED, changed(CONTROL, initial=nan, boundary=nan, final=nan)).never_moved == (
+        "mean",
+    )
 
 
 # --- Tensors that come to be in the first step ---------------------------------------------------------------------------
 
 LATE_CONTROL = changed(
-    CONTROL, boundary={"new": Tensor(Kind.SLOT, value("new", 5))}, after={"new": Tensor(Kind.SLOT, value("new", 6))}
+    CONTROL,
+    boundary={"new": Tensor(Kind.SLOT, value("new", 5))},
+    after={"new": Tensor(Kind.SLOT, value("new", 6))},
 )
 
 
 def test_late_tensors_are_compared_after_the_step() -> None:
-    comparison = of(changed(RESUMED, after={"new": Tensor(Kind.SLOT, value("new", 6))}), LATE_CONTROL)
+    comparison = of(
+        changed(RESUMED, after={"new": Tensor(Kind.SLOT, value("new", 6))}), LATE_CONTROL
+    )
     assert (row(comparison, "new").late, row(comparison, "new").equal) == (True, True)
     assert [each.name for each in comparison.boundary if each.late] == ["new"]
     other = of(changed(RESUMED, after={"new": Tensor(Kind.SLOT, ZEROS)}), LATE_CONTROL)
@@ -378,10 +443,14 @@ def test_late_tensors_are_what_noise_is_left_out_of() -> None:
 
 
 def test_patterns_leave_out_what_differs_at_the_boundary() -> None:
-    other = changed(RESUMED, boundary={"w": ZEROS, "w/momentum": ZEROS}, final={"w": ZEROS, "w/momentum": ZEROS})
+    other = changed(
+        RESUMED, boundary={"w": ZEROS, "w/momentum": ZEROS}, final={"w": ZEROS, "w/momentum": ZEROS}
+    )
     comparison = of(other, left_out=("w", "w/*", "v*"))
     assert comparison.left_out == {"w": ("w",), "w/*": ("w/momentum",), "v*": ()}
-    assert unequal(comparison) == []  # what is matched at the boundary counts as equal in the end, too
+    assert (
+        unequal(comparison) == []
+    )  # what is matched at the boundary counts as equal in the end, too
     assert not comparison.exact
     assert not row(comparison, "w", FINAL).identical
     # The value is still known for what it is.
@@ -395,12 +464,20 @@ def test_patterns_leave_out_nothing_that_is_equal_at_the_boundary() -> None:
 
 
 def test_patterns_are_those_of_a_shell() -> None:
-    other = changed(RESUMED, boundary={name: CONTROL.boundary[name].value + 1 for name in ("w", "mean", "step")})
-    assert of(other, left_out=("[wm]*", "STEP", "ste?")).left_out == {"[wm]*": ("w", "mean"), "STEP": (), "ste?": ("step",)}
+    other = changed(
+        RESUMED, boundary={name: CONTROL.boundary[name].value + 1 for name in ("w", "mean", "step")}
+    )
+    assert of(other, left_out=("[wm]*", "STEP", "ste?")).left_out == {
+        "[wm]*": ("w", "mean"),
+        "STEP": (),
+        "ste?": ("step",),
+    }
 
 
 def test_absent_tensors_can_be_left_out() -> None:
-    comparison = of(changed(RESUMED, boundary={"mean": None}, final={"mean": None}), left_out=("mean",))
+    comparison = of(
+        changed(RESUMED, boundary={"mean": None}, final={"mean": None}), left_out=("mean",)
+    )
     assert comparison.equal
 
 
@@ -413,7 +490,12 @@ NOISE = NoiseFloor(
     losses=(0.0, 0.1, 0.1),
     evaluations={5: 0.0, 6: 0.1, 8: 0.1},
 )
-AFTER_NOISE = changed(RESUMED, losses={6: 2 / 7 + 0.29}, evaluations={6: 1 / 6 + 0.29}, final={"w": value("w", STEPS) + 2})
+AFTER_NOISE = changed(
+    RESUMED,
+    losses={6: 2 / 7 + 0.29},
+    evaluations={6: 1 / 6 + 0.29},
+    final={"w": value("w", STEPS) + 2},
+)
 
 
 def test_noise_is_left_out_of_what_follows_the_boundary() -> None:
@@ -440,7 +522,11 @@ def test_what_is_beyond_the_noise_is_none(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "lost",
-    [changed(AFTER_NOISE, boundary={"step": 4}), changed(AFTER_NOISE, boundary={"w": None}), begun_at(AFTER_NOISE, 4)],
+    [
+        changed(AFTER_NOISE, boundary={"step": 4}),
+        changed(AFTER_NOISE, boundary={"w": None}),
+        begun_at(AFTER_NOISE, 4),
+    ],
 )
 def test_what_was_lost_at_the_boundary_is_no_noise(lost: Run) -> None:
     comparison = of(lost, noise=NOISE)
@@ -450,7 +536,10 @@ def test_what_was_lost_at_the_boundary_is_no_noise(lost: Run) -> None:
 
 
 def test_tensors_at_the_boundary_are_compared_exactly() -> None:
-    assert unequal(of(changed(AFTER_NOISE, boundary={"w": UP}), noise=NOISE)) == [(AT_BOUNDARY, "w"), (FINAL, "w")]
+    assert unequal(of(changed(AFTER_NOISE, boundary={"w": UP}), noise=NOISE)) == [
+        (AT_BOUNDARY, "w"),
+        (FINAL, "w"),
+    ]
 
 
 def test_rounding_of_what_is_computed_from_one_state() -> None:
@@ -459,13 +548,28 @@ def test_rounding_of_what_is_computed_from_one_state() -> None:
 
 
 def test_what_no_seed_decides_is_not_compared() -> None:
-    other = changed(RESUMED, batches={5: "own"}, draws={6: ("own",)}, hyperparameters={7: {"decay": 9.0}}, rates={7: 0.11})
+    other = changed(
+        RESUMED,
+        batches={5: "own"},
+        draws={6: ("own",)},
+        hyperparameters={7: {"decay": 9.0}},
+        rates={7: 0.11},
+    )
     noise = NoiseFloor(
-        1, batches_differ=True, draws_differ=True, hyperparameters_differ=True, rates=0.01, first_difference="…"
+        1,
+        batches_differ=True,
+        draws_differ=True,
+        hyperparameters_differ=True,
+        rates=0.01,
+        first_difference="…",
     )
     comparison = of(other, noise=noise)
     assert all(step.inputs_equal for step in comparison.steps)
-    assert (comparison.batches, comparison.draws, comparison.hyperparameter) == (DataPath(), (), None)
+    assert (comparison.batches, comparison.draws, comparison.hyperparameter) == (
+        DataPath(),
+        (),
+        None,
+    )
     # Each by itself.
     assert not of(other, noise=NoiseFloor(1, batches_differ=True)).steps[1].draws_equal
     assert not of(other, noise=NoiseFloor(1, draws_differ=True)).steps[0].batch_equal
@@ -498,7 +602,12 @@ def test_within_the_tolerance() -> None:
     assert comparison.equal
     assert not comparison.exact
     found = row(comparison, "w")
-    assert (found.equal, found.identical, found.differing, found.origin) == (True, False, 6, Origin())
+    assert (found.equal, found.identical, found.differing, found.origin) == (
+        True,
+        False,
+        6,
+        Origin(),
+    )
     assert comparison.hyperparameter is None
     assert not of(other).equal
     assert not of(other, tolerance=Tolerance(rtol=0.001)).equal
@@ -506,7 +615,9 @@ def test_within_the_tolerance() -> None:
 
 def test_whole_numbers_have_no_tolerance() -> None:
     wide = Tolerance(rtol=0.99, atol=1000)
-    assert unequal(of(changed(RESUMED, boundary={"step": 4, "rng": fresh("rng")}), tolerance=wide)) == [
+    assert unequal(
+        of(changed(RESUMED, boundary={"step": 4, "rng": fresh("rng")}), tolerance=wide)
+    ) == [
         (AT_BOUNDARY, "step"),
         (AT_BOUNDARY, "rng"),
     ]
@@ -519,7 +630,11 @@ def test_nan_is_equal_to_nan_on_request() -> None:
     strict, asked = of(theirs, ours), of(theirs, ours, tolerance=Tolerance(equal_nan=True))
     assert (row(strict, "w").equal, row(strict, "w").differing) == (False, 6)
     assert (strict.steps[1].equal, strict.evaluations[1].equal) == (False, False)
-    assert (row(asked, "w").equal, row(asked, "w").identical, row(asked, "w").differing) == (True, True, 0)
+    assert (row(asked, "w").equal, row(asked, "w").identical, row(asked, "w").differing) == (
+        True,
+        True,
+        0,
+    )
     assert asked.exact
     # A number instead of a NaN is none.
     assert not of(changed(theirs, losses={6: 1.0}), ours, tolerance=Tolerance(equal_nan=True)).equal
@@ -548,8 +663,15 @@ def test_the_first_hyperparameter_that_differs() -> None:
     comparison = of(other)
     assert comparison.hyperparameter == HyperparameterDifference(6, "clip", None, 1.0)
     assert [step.hyperparameters_equal for step in comparison.steps] == [True, False, False]
-    assert of(changed(RESUMED, hyperparameters={5: None})).hyperparameter == HyperparameterDifference(5, "decay", 0.01, None)
-    assert of(changed(RESUMED, hyperparameters={5: {}}), changed(CONTROL, hyperparameters={5: None})).hyperparameter is None
+    assert of(
+        changed(RESUMED, hyperparameters={5: None})
+    ).hyperparameter == HyperparameterDifference(5, "decay", 0.01, None)
+    assert (
+        of(
+            changed(RESUMED, hyperparameters={5: {}}), changed(CONTROL, hyperparameters={5: None})
+        ).hyperparameter
+        is None
+    )
 
 
 def test_the_place_from_which_the_rates_are_the_controls() -> None:
@@ -578,7 +700,13 @@ def test_attributes_that_moved_and_are_others() -> None:
 
 
 def test_generators_that_moved_and_are_others() -> None:
-    ours = changed(CONTROL, generators={"initial": {"numpy": "a", "python": "a"}, "boundary-5": {"numpy": "b", "python": "a"}})
+    ours = changed(
+        CONTROL,
+        generators={
+            "initial": {"numpy": "a", "python": "a"},
+            "boundary-5": {"numpy": "b", "python": "a"},
+        },
+    )
     theirs = changed(RESUMED, generators={"boundary-5": {"numpy": "c", "python": "c"}})
     assert of(theirs, ours).generators == ("numpy",)
     assert of(theirs, ours).equal
@@ -586,7 +714,9 @@ def test_generators_that_moved_and_are_others() -> None:
 
 
 def test_batches_and_draws() -> None:
-    other = changed(RESUMED, batches={step: f"batch-{step - 5}" for step in AFTER}, draws={7: ("own",)})
+    other = changed(
+        RESUMED, batches={step: f"batch-{step - 5}" for step in AFTER}, draws={7: ("own",)}
+    )
     comparison = of(other)
     assert comparison.batches == DataPath("restarted", 5, 0)
     assert comparison.draws == (DataPath("other", 7),)
@@ -595,7 +725,10 @@ def test_batches_and_draws() -> None:
 def test_a_boundary_among_several() -> None:
     facts = replace(RESUMED.at(3).facts, first_step=3)
     earlier = replace(
-        RESUMED, facts=facts, steps=CONTROL.steps[3:], snapshots={**RESUMED.snapshots, "boundary-3": CONTROL.snapshot_at(3)}
+        RESUMED,
+        facts=facts,
+        steps=CONTROL.steps[3:],
+        snapshots={**RESUMED.snapshots, "boundary-3": CONTROL.snapshot_at(3)},
     )
     comparison = compare(CONTROL.at(3), earlier)
     assert comparison.exact

@@ -24,8 +24,18 @@ def of(**changes: object) -> Comparison:
         (CLEAN, True, True, True),
         (of(tensors=(replace(TENSOR, equal=False, identical=False),)), False, False, False),
         (of(tensors=(replace(TENSOR, identical=False),)), False, True, True),
-        (of(tensors=(replace(TENSOR, equal=False, identical=False, late=True),)), False, False, True),
-        (of(tensors=(replace(TENSOR, equal=False, identical=False, point="final"),)), False, False, True),
+        (
+            of(tensors=(replace(TENSOR, equal=False, identical=False, late=True),)),
+            False,
+            False,
+            True,
+        ),
+        (
+            of(tensors=(replace(TENSOR, equal=False, identical=False, point="final"),)),
+            False,
+            False,
+            True,
+        ),
         (of(steps=(replace(STEP, equal=False, identical=False),)), False, False, True),
         (of(steps=(replace(STEP, identical=False),)), False, True, True),
         (of(steps=(replace(STEP, batch_equal=False),)), False, False, True),
@@ -37,11 +47,22 @@ def of(**changes: object) -> Comparison:
         (of(first_step=(5, 4)), False, False, False),
         (of(first_step=(5, None)), False, False, False),
         # What explains differences is none.
-        (of(attributes={"wait": (1.0, 2.0)}, generators=("numpy",), renamed={"w": "v"}), True, True, True),
+        (
+            of(attributes={"wait": (1.0, 2.0)}, generators=("numpy",), renamed={"w": "v"}),
+            True,
+            True,
+            True,
+        ),
     ],
 )
-def test_as_a_whole(comparison: Comparison, exact: bool, equal: bool, equal_at_boundary: bool) -> None:
-    assert (comparison.exact, comparison.equal, comparison.equal_at_boundary) == (exact, equal, equal_at_boundary)
+def test_as_a_whole(
+    comparison: Comparison, exact: bool, equal: bool, equal_at_boundary: bool
+) -> None:
+    assert (comparison.exact, comparison.equal, comparison.equal_at_boundary) == (
+        exact,
+        equal,
+        equal_at_boundary,
+    )
 
 
 def test_tensors_by_their_point() -> None:

@@ -28,7 +28,9 @@ WIDE = Equality(Tolerance(rtol=0.01))
         (WIDE, 0.1, math.nan, False),
     ],
 )
-def test_settings(equality: Equality, control: float | None, resumed: float | None, equal: bool) -> None:
+def test_settings(
+    equality: Equality, control: float | None, resumed: float | None, equal: bool
+) -> None:
     assert equality.of_settings(control, resumed) is equal
 
 

@@ -43,30 +43,46 @@ def test_how_far_losses_are_apart() -> None:
 
 
 def test_how_far_evaluation_losses_are_apart() -> None:
-    noise = measure(CONTROL, [changed(CONTROL, evaluations={EARLIER: 1 / 3 + 0.125, 6: 1 / 6 + 0.5})])
+    noise = measure(
+        CONTROL, [changed(CONTROL, evaluations={EARLIER: 1 / 3 + 0.125, 6: 1 / 6 + 0.5})]
+    )
     assert noise.evaluations == pytest.approx({3: 0.125, 5: 0.125, 6: 0.5, 8: 0.5})
     assert noise.evaluation_loss == pytest.approx(0.5)
     # What comes before the boundary is no part of it, but says how far they may be apart after it.
-    before = measure(changed(CONTROL, evaluations={BOUNDARY: None, 6: None, STEPS: None}), [CONTROL])
+    before = measure(
+        changed(CONTROL, evaluations={BOUNDARY: None, 6: None, STEPS: None}), [CONTROL]
+    )
     assert before.evaluation_loss == 0.0
     twice = [0.5, math.nextafter(0.5, 1)]
     assert measure(CONTROL, [changed(CONTROL, evaluated_twice=twice)]).evaluation_varies
-    assert not measure(CONTROL, [changed(CONTROL, evaluated_twice=[math.nan, math.nan])]).evaluation_varies
+    assert not measure(
+        CONTROL, [changed(CONTROL, evaluated_twice=[math.nan, math.nan])]
+    ).evaluation_varies
 
 
 def test_how_far_final_tensors_are_apart() -> None:
     up, down = value("w", STEPS) + np.float32(0.5), value("w", STEPS) - np.float32(0.25)
-    noise = measure(CONTROL, [changed(CONTROL, final={"w": up}), changed(CONTROL, final={"w": down})])
+    noise = measure(
+        CONTROL, [changed(CONTROL, final={"w": up}), changed(CONTROL, final={"w": down})]
+    )
     assert noise.final == pytest.approx(dict.fromkeys(CONTROL.final, 0.0) | {"w": 0.75})
     # What one of them does not have, or has in another shape, allows nothing.
-    gone = measure(CONTROL, [changed(CONTROL, final={"w": up}), changed(CONTROL, final={"w": None, "mean": ZEROS[:1]})])
+    gone = measure(
+        CONTROL,
+        [changed(CONTROL, final={"w": up}), changed(CONTROL, final={"w": None, "mean": ZEROS[:1]})],
+    )
     assert (gone.final["w"], gone.final["mean"]) == (0.0, 0.0)
 
 
 def test_nan_in_all_of_them_is_no_difference() -> None:
     nan = changed(CONTROL, losses={6: math.nan}, evaluations={6: math.nan}, rates={6: math.nan})
     noise = measure(nan, [nan])
-    assert (noise.first_difference, noise.training_loss, noise.evaluation_loss, noise.rates) == (None, 0.0, 0.0, 0.0)
+    assert (noise.first_difference, noise.training_loss, noise.evaluation_loss, noise.rates) == (
+        None,
+        0.0,
+        0.0,
+        0.0,
+    )
 
 
 def test_renamed_tensors_are_the_same() -> None:
@@ -95,15 +111,30 @@ def test_what_else_differs(changes: dict[str, Any], flags: tuple[bool, bool, boo
     [
         (CONTROL, None),
         (cut(CONTROL, 7), "it has another number of steps"),
-        (changed(CONTROL, batches={2: "other"}, losses={2: 9.0}), "the batch of step 2 is another one"),
-        (changed(CONTROL, losses={1: 9.0}, draws={1: ("other",)}), "the training loss of step 1 is 9.0, not 1.0"),
+        (
+            changed(CONTROL, batches={2: "other"}, losses={2: 9.0}),
+            "the batch of step 2 is another one",
+        ),
+        (
+            changed(CONTROL, losses={1: 9.0}, draws={1: ("other",)}),
+            "the training loss of step 1 is 9.0, not 1.0",
+        ),
         (changed(CONTROL, draws={1: ("other",)}), "the random numbers of step 1 are others"),
-        (changed(CONTROL, hyperparameters={4: {"decay": 1.0}}), "the hyperparameters of step 4 are others"),
-        (changed(CONTROL, evaluations={6: 0.5}), f"the evaluation loss after 6 steps is 0.5, not {1 / 6!r}"),
+        (
+            changed(CONTROL, hyperparameters={4: {"decay": 1.0}}),
+            "the hyperparameters of step 4 are others",
+        ),
+        (
+            changed(CONTROL, evaluations={6: 0.5}),
+            f"the evaluation loss after 6 steps is 0.5, not {1 / 6!r}",
+        ),
         (changed(CONTROL, rates={6: 0.5}, final={"w": ZEROS}), "its learning rates are others"),
         (changed(CONTROL, final={"w": ZEROS}), "the final value of w is another one"),
         (changed(CONTROL, final={"mean": None}), "the final value of mean is another one"),
-        (changed(CONTROL, boundary={"w": ZEROS}), None),  # whatever became of it, no loss and no value in the end shows it
+        (
+            changed(CONTROL, boundary={"w": ZEROS}),
+            None,
+        ),  # whatever became of it, no loss and no value in the end shows it
     ],
 )
 def test_where_two_controls_part_first(repeat: Run, first: str | None) -> None:
@@ -113,7 +144,9 @@ def test_where_two_controls_part_first(repeat: Run, first: str | None) -> None:
 
 # --- What it allows -----------------------------------------------------------------------------------------------------
 
-NOISE = NoiseFloor(1, final={"w": 0.5}, rates=0.25, losses=(0.0, 0.5, 1.0), evaluations={5: 0.5, 6: 1.0})
+NOISE = NoiseFloor(
+    1, final={"w": 0.5}, rates=0.25, losses=(0.0, 0.5, 1.0), evaluations={5: 0.5, 6: 1.0}
+)
 
 
 def test_of_tensor() -> None:
@@ -171,7 +204,10 @@ def unsaved(boundary: Values | None = None, **changes: Any) -> Run:
         (unsaved(losses={4: 9.0}), "the training loss of step 4 is 9.0, not 0.4"),
         (unsaved(losses={6: 9.0}), None),  # it has ended by then
         (unsaved(rates={4: 0.5}), "its learning rates are others"),
-        (unsaved(evaluations={EARLIER: 0.5}), f"the evaluation loss after 3 steps is 0.5, not {1 / 3!r}"),
+        (
+            unsaved(evaluations={EARLIER: 0.5}),
+            f"the evaluation loss after 3 steps is 0.5, not {1 / 3!r}",
+        ),
         (unsaved({"w": ZEROS}), "after 5 steps w is another one"),
         (unsaved({"w": None}), "after 5 steps w is another one"),
         (renamed(unsaved(), {"w": "v"}), None),
@@ -183,8 +219,14 @@ def test_where_a_control_parts_from_one_that_never_saves(run: Run, first: str | 
 
 def test_the_first_save_shows_it_first() -> None:
     other = unsaved({"w": ZEROS})
-    snapshots = {**other.snapshots, "boundary-3": {**other.snapshot_at(EARLIER), "mean": other.initial["mean"]}}
-    assert without_saves(CONTROL, replace(other, snapshots=snapshots)) == "after 3 steps mean is another one"
+    snapshots = {
+        **other.snapshots,
+        "boundary-3": {**other.snapshot_at(EARLIER), "mean": other.initial["mean"]},
+    }
+    assert (
+        without_saves(CONTROL, replace(other, snapshots=snapshots))
+        == "after 3 steps mean is another one"
+    )
 
 
 # --- In processes -------------------------------------------------------------------------------------------------------
@@ -192,7 +234,14 @@ def test_the_first_save_shows_it_first() -> None:
 
 @pytest.fixture(scope="module")
 def cases() -> dict[str, Case]:
-    names = ["Clean", "Jitters", "JittersAndLoses", "JittersAndDrifts", "Unseeded", "HiddenInLastLoss"]
+    names = [
+        "Clean",
+        "Jitters",
+        "JittersAndLoses",
+        "JittersAndDrifts",
+        "Unseeded",
+        "HiddenInLastLoss",
+    ]
     report = verify([toy(name) for name in names], steps=21, boundary=9, repeat=4)
     return dict(zip(names, report.cases, strict=True))
 
@@ -238,7 +287,9 @@ def test_a_job_that_reproduces_itself_has_none(cases: dict[str, Case]) -> None:
 
 
 def test_the_control_is_repeated_only_where_that_can_tell() -> None:
-    report = verify([toy(name) for name in ("Clean", "SlotsLost", "HiddenInLastLoss")], steps=21, boundary=9)
+    report = verify(
+        [toy(name) for name in ("Clean", "SlotsLost", "HiddenInLastLoss")], steps=21, boundary=9
+    )
     assert [case.noise is not None for case in report.cases] == [False, False, True]
     (case,) = verify(toy("HiddenInLastLoss"), steps=21, boundary=9, repeat=0).cases
     assert (case.outcome, case.noise) == ("diverged", None)
@@ -252,15 +303,27 @@ def test_tolerance_is_what_somebody_asks_for() -> None:
     assert (row.equal, row.identical) == (True, False)
     assert within.document()["tolerance"] == {"rtol": 1e-5, "atol": 1e-7, "equal_nan": False}
     # Whole numbers have none: a lost step stays one.
-    assert verify(toy("StepLost"), steps=21, boundary=9, rtol=0.9, atol=100).cases[0].outcome == "diverged"
+    assert (
+        verify(toy("StepLost"), steps=21, boundary=9, rtol=0.9, atol=100).cases[0].outcome
+        == "diverged"
+    )
 
 
 @pytest.mark.parametrize(
     ("asked", "text"),
     [
-        ({"rtol": -1}, "A tolerance is not negative, and rtol is below 1; asked for were rtol=-1 and atol=0."),
-        ({"rtol": 1.0}, "A tolerance is not negative, and rtol is below 1; asked for were rtol=1 and atol=0."),
-        ({"atol": float("nan")}, "A tolerance is not negative, and rtol is below 1; asked for were rtol=0 and atol=nan."),
+        (
+            {"rtol": -1},
+            "A tolerance is not negative, and rtol is below 1; asked for were rtol=-1 and atol=0.",
+        ),
+        (
+            {"rtol": 1.0},
+            "A tolerance is not negative, and rtol is below 1; asked for were rtol=1 and atol=0.",
+        ),
+        (
+            {"atol": float("nan")},
+            "A tolerance is not negative, and rtol is below 1; asked for were rtol=0 and atol=nan.",
+        ),
         ({"repeat": -1}, "A control is repeated 0 times or more, not -1."),
     ],
 )

@@ -47,7 +47,9 @@ def test_each_group_by_itself() -> None:
 
 def test_the_first_value_that_a_tensor_has_counts() -> None:
     """What comes to be in the first step is known by its value after it."""
-    assert match([tensors(a=ONE), tensors(a=TWO, b=ZEROS)], [tensors(x=ONE), tensors(x=ZEROS, y=ZEROS)]) == {
+    assert match(
+        [tensors(a=ONE), tensors(a=TWO, b=ZEROS)], [tensors(x=ONE), tensors(x=ZEROS, y=ZEROS)]
+    ) == {
         "x": "a",
         "y": "b",
     }

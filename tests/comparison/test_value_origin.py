@@ -21,7 +21,13 @@ STATES = {
         "scale": np.array(1.0),
         "ones": np.ones(3),
     },
-    "boundary-4": {"w": WEIGHT + 1, "v": WEIGHT + 4, "w/average": WEIGHT / 2, "scale": np.array(1.5), "ones": np.ones(3)},
+    "boundary-4": {
+        "w": WEIGHT + 1,
+        "v": WEIGHT + 4,
+        "w/average": WEIGHT / 2,
+        "scale": np.array(1.5),
+        "ones": np.ones(3),
+    },
     "boundary-9": {
         "w": WEIGHT,
         "v": WEIGHT[::-1] * 2,
@@ -30,23 +36,41 @@ STATES = {
         "ones": np.full(3, 7.0),
     },
 }
-KINDS = {"w": Kind.WEIGHT, "v": Kind.WEIGHT, "w/average": Kind.SHADOW, "scale": Kind.OTHER, "ones": Kind.OTHER}
+KINDS = {
+    "w": Kind.WEIGHT,
+    "v": Kind.WEIGHT,
+    "w/average": Kind.SHADOW,
+    "scale": Kind.OTHER,
+    "ones": Kind.OTHER,
+}
 
 
 def holding(states: dict[str, dict[str, np.ndarray]], saved: Sequence[int] = ()) -> Run:
     """Return a run with these values at these points."""
-    snapshots = {point: {name: Tensor(KINDS[name], value) for name, value in state.items()} for point, state in states.items()}
-    return Run(Path(), Facts("control", "job", None, 0, Schedule(20, 9, 10), saved=list(saved)), (), snapshots)
+    snapshots = {
+        point: {name: Tensor(KINDS[name], value) for name, value in state.items()}
+        for point, state in states.items()
+    }
+    return Run(
+        Path(),
+        Facts("control", "job", None, 0, Schedule(20, 9, 10), saved=list(saved)),
+        (),
+        snapshots,
+    )
 
 
 @pytest.fixture
 def lookup() -> OriginLookup:
     fresh = {name: value + 10 for name, value in STATES["initial"].items()}
-    return OriginLookup(holding(STATES, [4, 9]), holding({"initial": fresh, "boundary-9": STATES["boundary-9"]}))
+    return OriginLookup(
+        holding(STATES, [4, 9]), holding({"initial": fresh, "boundary-9": STATES["boundary-9"]})
+    )
 
 
 def found(lookup: OriginLookup, name: str, value: np.ndarray) -> Origin:
-    return lookup.of(name, Tensor(KINDS[name], STATES["boundary-9"][name]), Tensor(KINDS[name], value))
+    return lookup.of(
+        name, Tensor(KINDS[name], STATES["boundary-9"][name]), Tensor(KINDS[name], value)
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +95,13 @@ def found(lookup: OriginLookup, name: str, value: np.ndarray) -> Origin:
     ],
 )
 def test_words(
-    lookup: OriginLookup, name: str, value: np.ndarray, what: str, other: str, number: float | None, older: int | None
+    lookup: OriginLookup,
+    name: str,
+    value: np.ndarray,
+    what: str,
+    other: str,
+    number: float | None,
+    older: int | None,
 ) -> None:
     instead = found(lookup, name, value)
     assert (instead.what, instead.name, instead.older) == (what, other, older)
@@ -87,13 +117,24 @@ def test_rounded_or_cut_to_a_narrower_dtype(dtype: str) -> None:
     wide = DRAW.normal(size=50)
     run = holding({"initial": {}, "boundary-9": {}})
     rounded = wide.astype(narrow)
-    cut = np.where(np.abs(rounded.astype("float64")) > np.abs(wide), np.nextafter(rounded, narrow.type(0)), rounded)
+    cut = np.where(
+        np.abs(rounded.astype("float64")) > np.abs(wide),
+        np.nextafter(rounded, narrow.type(0)),
+        rounded,
+    )
     for value in (rounded, cut):
-        instead = OriginLookup(run, run).of("x", Tensor(Kind.WEIGHT, wide), Tensor(Kind.WEIGHT, value.astype("float64")))
+        instead = OriginLookup(run, run).of(
+            "x", Tensor(Kind.WEIGHT, wide), Tensor(Kind.WEIGHT, value.astype("float64"))
+        )
         assert (instead.what, instead.name) == ("narrower", dtype)
 
 
 def test_whole_numbers_through_float32() -> None:
     run = holding({"initial": {}, "boundary-9": {}})
     control, resumed = np.array([2**24 + 1]), np.array([2**24])
-    assert OriginLookup(run, run).of("n", Tensor(Kind.COUNTER, control), Tensor(Kind.COUNTER, resumed)).name == "float32"
+    assert (
+        OriginLookup(run, run)
+        .of("n", Tensor(Kind.COUNTER, control), Tensor(Kind.COUNTER, resumed))
+        .name
+        == "float32"
+    )

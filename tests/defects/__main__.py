@@ -13,10 +13,17 @@ def main() -> int:
     """Plant, verify, print. Returns 0 if everything is as it must be, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.defects", description=__doc__)
     parser.add_argument(
-        "--variant", type=int, action="append", choices=VARIANTS, help="names, shapes, optimizers; default: all"
+        "--variant",
+        type=int,
+        action="append",
+        choices=VARIANTS,
+        help="names, shapes, optimizers; default: all",
     )
     parser.add_argument(
-        "--clean", type=int, metavar="N", help="verify every clean case N times instead, and count false alarms"
+        "--clean",
+        type=int,
+        metavar="N",
+        help="verify every clean case N times instead, and count false alarms",
     )
     given = parser.parse_args()
     variants = given.variant or list(VARIANTS)

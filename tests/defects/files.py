@@ -33,17 +33,25 @@ VARIANTS: tuple[dict[str, Any], ...] = (
         "names": ("d1", "bn_d1", "tanh_branch", "relu_branch", "logits"),
         "convolution": False,
         "units": 9,
-        "optimizer": lambda rate, **named: keras.optimizers.SGD(rate, nesterov=True, **({"momentum": 0.9} | named)),
+        "optimizer": lambda rate, **named: keras.optimizers.SGD(
+            rate, nesterov=True, **({"momentum": 0.9} | named)
+        ),
         "other": {"momentum": 0.2},
-        "rate": lambda factor: keras.optimizers.schedules.CosineDecay(0.05 * factor, STEPS * EPOCHS),
+        "rate": lambda factor: keras.optimizers.schedules.CosineDecay(
+            0.05 * factor, STEPS * EPOCHS
+        ),
     },
     {
         "names": ("Stem", "Standard", "A", "B", "Softmax"),
         "convolution": True,
         "units": 7,
-        "optimizer": lambda rate, **named: keras.optimizers.RMSprop(rate, centered=True, **({"rho": 0.9} | named)),
+        "optimizer": lambda rate, **named: keras.optimizers.RMSprop(
+            rate, centered=True, **({"rho": 0.9} | named)
+        ),
         "other": {"rho": 0.6},
-        "rate": lambda factor: keras.optimizers.schedules.PiecewiseConstantDecay([19], [0.01 * factor, 0.002 * factor]),
+        "rate": lambda factor: keras.optimizers.schedules.PiecewiseConstantDecay(
+            [19], [0.01 * factor, 0.002 * factor]
+        ),
     },
 )
 
@@ -77,7 +85,9 @@ class Fit(FitJob):
             keras.layers.Dense(units, "relu", name=right)(net),
         ]
         net = keras.layers.Add()(branches[::-1] if self.exchanged else branches)
-        return self.compiled(keras.Model(image, self.dense(CLASSES, name=head, dtype="float32")(net)), **named)
+        return self.compiled(
+            keras.Model(image, self.dense(CLASSES, name=head, dtype="float32")(net)), **named
+        )
 
     def norm(self, **named: Any) -> Any:
         return keras.layers.BatchNormalization(momentum=0.9, **named)
@@ -95,7 +105,9 @@ class Fit(FitJob):
 
     def images(self) -> Any:
         digits = load("digits")
-        return digits.train_images[: BATCH * STEPS], self.labels(digits.train_labels[: BATCH * STEPS])
+        return digits.train_images[: BATCH * STEPS], self.labels(
+            digits.train_labels[: BATCH * STEPS]
+        )
 
     def labels(self, labels: Any) -> Any:
         return labels
@@ -109,7 +121,11 @@ class Fit(FitJob):
 
     def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         x, y = self.images()
-        given = {"callbacks": [*self.callbacks(), *callbacks], "initial_epoch": initial_epoch, "epochs": EPOCHS}
+        given = {
+            "callbacks": [*self.callbacks(), *callbacks],
+            "initial_epoch": initial_epoch,
+            "epochs": EPOCHS,
+        }
         model.fit(x, y, batch_size=BATCH, shuffle=False, **given)
 
     def replace(self, **named: Any) -> None:
@@ -276,7 +292,9 @@ class Dropout(Fit):
         self.live.save_weights(folder / f"model-{step}.weights.h5")
 
     def restore(self, folder: Path, restore: str) -> Any:
-        return built(self, folder) if restore == "weights-built" else super().restore(folder, restore)
+        return (
+            built(self, folder) if restore == "weights-built" else super().restore(folder, restore)
+        )
 
 
 class SeededDropout(Dropout):
@@ -344,7 +362,11 @@ class Plateau(Fit):
         return self.variant["optimizer"](0.01, **named)  # a callback changes no schedule
 
     def callbacks(self) -> Any:
-        return [keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=2, min_delta=10.0)]
+        return [
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="loss", factor=0.5, patience=2, min_delta=10.0
+            )
+        ]
 
 
 class Ramp(keras.callbacks.Callback):
@@ -372,7 +394,11 @@ class Reshuffled(Fit):
     ways = {"backup": defect([("data-order", None)])}
 
     def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
-        pairs = tf.data.Dataset.from_tensor_slices(self.images()).shuffle(BATCH * STEPS, seed=1).batch(BATCH)
+        pairs = (
+            tf.data.Dataset.from_tensor_slices(self.images())
+            .shuffle(BATCH * STEPS, seed=1)
+            .batch(BATCH)
+        )
         model.fit(pairs, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
 
 
@@ -404,7 +430,9 @@ class HalfPrecision(Fit):
         return self.scaled(super().optimizer(**named))
 
     def scaled(self, optimizer: Any) -> Any:
-        return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0, dynamic_growth_steps=3)
+        return keras.optimizers.LossScaleOptimizer(
+            optimizer, initial_scale=64.0, dynamic_growth_steps=3
+        )
 
     def restore(self, folder: Path, restore: str) -> Any:
         restored = super().restore(folder, "keras")
@@ -421,7 +449,11 @@ class DropoutAndSteps(SeededDropout, CountsSteps):
 
 
 # `files.py:Files_1` is the job `Files` in the second variant.
-JOBS = [name for name, each in list(globals().items()) if isinstance(each, type) and issubclass(each, Fit)]
+JOBS = [
+    name
+    for name, each in list(globals().items())
+    if isinstance(each, type) and issubclass(each, Fit)
+]
 for _name in JOBS:
     for _number in range(len(VARIANTS)):
         globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)

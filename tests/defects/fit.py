@@ -27,7 +27,9 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("dense_a", "z", "q7"),
         "units": 9,
-        "optimizer": lambda rate=0.05, **named: keras.optimizers.SGD(rate, **({"momentum": 0.9} | named)),
+        "optimizer": lambda rate=0.05, **named: keras.optimizers.SGD(
+            rate, **({"momentum": 0.9} | named)
+        ),
         "setting": {"momentum": 0.2},
         "activation": "tanh",
     },
@@ -84,7 +86,15 @@ class Fit(FitJob):
     def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         x, y = data()
         given = [*self.callbacks(), *callbacks]
-        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=given)
+        model.fit(
+            x,
+            y,
+            batch_size=BATCH,
+            epochs=EPOCHS,
+            shuffle=False,
+            initial_epoch=initial_epoch,
+            callbacks=given,
+        )
 
 
 # --- Restores that lose something, one control for all of them ---------------------------------------------------------
@@ -277,7 +287,15 @@ class SwapLast(SwapFirst):
     def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         x, y = data()
         given = [*callbacks[:-1], *self.callbacks(), callbacks[-1]]
-        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=given)
+        model.fit(
+            x,
+            y,
+            batch_size=BATCH,
+            epochs=EPOCHS,
+            shuffle=False,
+            initial_epoch=initial_epoch,
+            callbacks=given,
+        )
 
 
 class Plateau(Fit):
@@ -286,7 +304,11 @@ class Plateau(Fit):
     ways = {"keras": defect([("python-state-lost", None)])}
 
     def callbacks(self) -> Any:
-        return [keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=2, min_delta=10.0)]
+        return [
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="loss", factor=0.5, patience=2, min_delta=10.0
+            )
+        ]
 
 
 class Warm(keras.callbacks.Callback):
@@ -314,7 +336,9 @@ class Reshuffled(Fit):
     ways = {"backup": defect([("data-order", None)])}
 
     def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
-        pairs = tf.data.Dataset.from_tensor_slices(data()).shuffle(BATCH * STEPS, seed=1).batch(BATCH)
+        pairs = (
+            tf.data.Dataset.from_tensor_slices(data()).shuffle(BATCH * STEPS, seed=1).batch(BATCH)
+        )
         model.fit(pairs, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
 
 
@@ -329,7 +353,15 @@ class LabelsBySet(Fit):
         x, y = data()
         numbers = {name: number for number, name in enumerate(set(self.names))}
         y = np.array([numbers[self.names[each]] for each in y])
-        model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, initial_epoch=initial_epoch, callbacks=[*callbacks])
+        model.fit(
+            x,
+            y,
+            batch_size=BATCH,
+            epochs=EPOCHS,
+            shuffle=False,
+            initial_epoch=initial_epoch,
+            callbacks=[*callbacks],
+        )
 
 
 class ScaleBegunAgain(Fit):
@@ -341,17 +373,24 @@ class ScaleBegunAgain(Fit):
         keras.mixed_precision.set_global_policy("mixed_float16")
         made = super().model()
         made.compile(
-            keras.optimizers.LossScaleOptimizer(self.optimizer(), initial_scale=64.0, dynamic_growth_steps=3), made.loss
+            keras.optimizers.LossScaleOptimizer(
+                self.optimizer(), initial_scale=64.0, dynamic_growth_steps=3
+            ),
+            made.loss,
         )
         return made
 
     def checkpoint(self) -> Any:
         # Not the model, which would lead to the optimizer that it was compiled with.
         variables = [each.value for each in self.live.variables]
-        return tf.train.Checkpoint(variables=variables, optimizer=self.live.optimizer.inner_optimizer)
+        return tf.train.Checkpoint(
+            variables=variables, optimizer=self.live.optimizer.inner_optimizer
+        )
 
     def save(self, folder: Path, step: int) -> None:
-        tf.train.CheckpointManager(self.checkpoint(), str(folder), max_to_keep=None).save(checkpoint_number=step)
+        tf.train.CheckpointManager(self.checkpoint(), str(folder), max_to_keep=None).save(
+            checkpoint_number=step
+        )
 
     def restore(self, folder: Path, restore: str) -> Any:
         from ckptcheck.adapters.tensorflow.variables import names_of
@@ -361,7 +400,9 @@ class ScaleBegunAgain(Fit):
         prefix = tf.train.latest_checkpoint(str(folder))
         held, keys, values = restore_checkpoint(self.checkpoint(), prefix)
         self.initial_epoch = int(prefix.rpartition("-")[2]) // STEPS
-        return Restored(lambda: keys(names_of([self.live], self._created.variables())), held, values)
+        return Restored(
+            lambda: keys(names_of([self.live], self._created.variables())), held, values
+        )
 
 
 class TwoReplicas(Fit):
@@ -377,7 +418,9 @@ class TwoReplicas(Fit):
 
     def model(self) -> Any:
         processor = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+        tf.config.set_logical_device_configuration(
+            processor, [tf.config.LogicalDeviceConfiguration()] * 2
+        )
         with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
             return super().model()
 
@@ -403,7 +446,11 @@ class BestOnly(Fit):
     ways = {"keras": defect([("python-state-lost", None)])}
 
     def callbacks(self) -> Any:
-        return [keras.callbacks.ModelCheckpoint(str(self.folder / "best.keras"), monitor="loss", save_best_only=True)]
+        return [
+            keras.callbacks.ModelCheckpoint(
+                str(self.folder / "best.keras"), monitor="loss", save_best_only=True
+            )
+        ]
 
 
 class DropoutAndPlateau(Plateau):
@@ -416,7 +463,11 @@ class DropoutAndPlateau(Plateau):
 
 
 # `fit.py:ByHand_1` is the job `ByHand` in the second variant.
-JOBS = [name for name, each in list(globals().items()) if isinstance(each, type) and issubclass(each, Fit)]
+JOBS = [
+    name
+    for name, each in list(globals().items())
+    if isinstance(each, type) and issubclass(each, Fit)
+]
 for _name in JOBS:
     for _number in range(len(VARIANTS)):
         globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)

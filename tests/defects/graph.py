@@ -37,7 +37,9 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("Encoder_1", "Encoder_2", "Softmax"),
         "units": 7,
-        "optimizer": lambda rate, setting: tf1.train.RMSPropOptimizer(rate, decay=setting, momentum=0.5),
+        "optimizer": lambda rate, setting: tf1.train.RMSPropOptimizer(
+            rate, decay=setting, momentum=0.5
+        ),
         "settings": (0.9, 0.6),
         "rate": lambda step: 0.005 * (1 + np.cos(step / 21 * np.pi)),
     },
@@ -60,7 +62,10 @@ class Graph(GraphJob):
         self.graph._unsafe_unfinalize()
         with self.graph.as_default():
             places = dict.fromkeys(place for place, *_ in (way.how for way in self.ways.values()))
-            self.savers = {place: tf1.train.Saver(self.in_place(place), save_relative_paths=True) for place in places}
+            self.savers = {
+                place: tf1.train.Saver(self.in_place(place), save_relative_paths=True)
+                for place in places
+            }
         self.graph.finalize()
 
     def network(self) -> Any:
@@ -76,7 +81,9 @@ class Graph(GraphJob):
         net = tf.cond(self.training, lambda: net * self.mask, lambda: net)
         scores = self.dense(tf.tanh(self.dense(net, units, twin)), CLASSES, last)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(self.y, scores))
-        optimizer = self.variant["optimizer"](self.rate_fed, self.variant["settings"][self.other_settings()])
+        optimizer = self.variant["optimizer"](
+            self.rate_fed, self.variant["settings"][self.other_settings()]
+        )
         weights = tf1.trainable_variables()
         self.ema = tf1.train.ExponentialMovingAverage(0.9)
         with tf1.control_dependencies(self.updates()):
@@ -88,19 +95,31 @@ class Graph(GraphJob):
 
     def dense(self, rows: Any, units: int, name: str) -> Any:
         with tf1.variable_scope(name):
-            kernel = tf1.get_variable("kernel", [rows.shape[-1], units], initializer=tf1.glorot_uniform_initializer(seed=1))
-            return tf.matmul(rows, kernel) + tf1.get_variable("bias", [units], initializer=tf1.zeros_initializer())
+            kernel = tf1.get_variable(
+                "kernel",
+                [rows.shape[-1], units],
+                initializer=tf1.glorot_uniform_initializer(seed=1),
+            )
+            return tf.matmul(rows, kernel) + tf1.get_variable(
+                "bias", [units], initializer=tf1.zeros_initializer()
+            )
 
     def normalised(self, net: Any) -> Any:
         shape = [net.shape[-1]]
         mean, variance = tf.nn.moments(net, 0)
-        self.mean = tf1.get_variable("norm/moving_mean", shape, initializer=tf1.zeros_initializer(), trainable=False)
-        self.variance = tf1.get_variable("norm/moving_variance", shape, initializer=tf1.ones_initializer(), trainable=False)
+        self.mean = tf1.get_variable(
+            "norm/moving_mean", shape, initializer=tf1.zeros_initializer(), trainable=False
+        )
+        self.variance = tf1.get_variable(
+            "norm/moving_variance", shape, initializer=tf1.ones_initializer(), trainable=False
+        )
         self.moved = [
             tf1.assign(self.mean, 0.9 * self.mean + 0.1 * mean),
             tf1.assign(self.variance, 0.9 * self.variance + 0.1 * variance),
         ]
-        mean, variance = tf.cond(self.training, lambda: (mean, variance), lambda: (self.mean + 0.0, self.variance + 0.0))
+        mean, variance = tf.cond(
+            self.training, lambda: (mean, variance), lambda: (self.mean + 0.0, self.variance + 0.0)
+        )
         return tf.nn.batch_normalization(net, mean, variance, None, None, 1e-3)
 
     def updates(self) -> Any:
@@ -121,7 +140,12 @@ class Graph(GraphJob):
         return self.variant["rate"](step) * self.factor
 
     def train_feed(self, batch: Any, step: int) -> Any:
-        return {self.x: batch[0], self.y: batch[1], self.training: True, self.rate_fed: self.rate(step)}
+        return {
+            self.x: batch[0],
+            self.y: batch[1],
+            self.training: True,
+            self.rate_fed: self.rate(step),
+        }
 
     def validation_feed(self) -> Any:
         x, y = self.batch(1000)
@@ -137,7 +161,9 @@ class Graph(GraphJob):
         for place, saver in self.savers.items():
             (folder / place).mkdir(exist_ok=True)
             with self.graph.as_default():
-                saver.save(self.session, str(folder / place / "model.ckpt"), step, write_meta_graph=False)
+                saver.save(
+                    self.session, str(folder / place / "model.ckpt"), step, write_meta_graph=False
+                )
 
     def restore(self, folder: Path, restore: str) -> Any:
         place, asking, *changes = self.ways[restore].how
@@ -225,7 +251,9 @@ def weights_by_position(job: Any, place: str) -> Any:
 
 def slots_by_position(job: Any, place: str) -> Any:
     slots = [each for each in job.net.optimizer.variables() if each.shape.rank == 1]
-    alike = next(pair for pair in itertools.combinations(slots, 2) if pair[0].shape == pair[1].shape)
+    alike = next(
+        pair for pair in itertools.combinations(slots, 2) if pair[0].shape == pair[1].shape
+    )
     return _exchanged(job.everything(), *(each.op.name for each in alike))
 
 
@@ -251,7 +279,9 @@ def initialising_statistics(job: Any) -> None:
 
 def older_but_for_the_step(job: Any) -> None:
     older = sorted(job.place.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))[0]
-    tf1.train.Saver(job.without(job.net.global_step)).restore(job.session, str(older.with_suffix("")))
+    tf1.train.Saver(job.without(job.net.global_step)).restore(
+        job.session, str(older.with_suffix(""))
+    )
 
 
 def other_rate(job: Any) -> None:
@@ -264,13 +294,21 @@ BEFORE = (losing_the_state_file, truncating)
 Graph.ways = {
     "whole": clean("whole", what_is_there),
     "saver-over-trainable": defect(ONLY_TRAINABLES, "trainable", what_is_there),
-    "statistics-not-saved": defect([("moving-statistics-lost", OMITTED)], "without-statistics", what_is_there),
-    "statistics-not-asked-for": defect([("moving-statistics-lost", NOT_APPLIED)], "whole", no_statistics),
+    "statistics-not-saved": defect(
+        [("moving-statistics-lost", OMITTED)], "without-statistics", what_is_there
+    ),
+    "statistics-not-asked-for": defect(
+        [("moving-statistics-lost", NOT_APPLIED)], "whole", no_statistics
+    ),
     "statistics-initialised": defect(
         [("moving-statistics-lost", OVERWRITTEN)], "whole", what_is_there, initialising_statistics
     ),
-    "averages-as-weights": defect([("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)], "whole", averages),
-    "averages-not-saved": defect([("shadows-not-in-checkpoint", None)], "without-shadows", averages),
+    "averages-as-weights": defect(
+        [("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)], "whole", averages
+    ),
+    "averages-not-saved": defect(
+        [("shadows-not-in-checkpoint", None)], "without-shadows", averages
+    ),
     "shadows-not-saved": defect([("shadows-lost", OMITTED)], "without-shadows", what_is_there),
     "slots-not-saved": defect([("slots-lost", OMITTED)], "without-slots", what_is_there),
     "step-not-saved": defect([("step-lost", OMITTED)], "without-step", what_is_there),
@@ -278,13 +316,19 @@ Graph.ways = {
     "other-shape": defect([("resumed-run-raised", None)], "whole", another_shape),
     "weights-by-position": defect([("weights-swapped", None)], "whole", weights_by_position),
     "slots-by-position": defect([("slots-swapped", None)], "whole", slots_by_position),
-    "initialised-after": defect([("initialised-again", OVERWRITTEN)], "whole", what_is_there, initialising),
-    "state-file-lost": defect([("nothing-restored", None)], "whole", what_is_there, losing_the_state_file),
+    "initialised-after": defect(
+        [("initialised-again", OVERWRITTEN)], "whole", what_is_there, initialising
+    ),
+    "state-file-lost": defect(
+        [("nothing-restored", None)], "whole", what_is_there, losing_the_state_file
+    ),
     "truncated": defect([("checkpoint-damaged", None)], "whole", what_is_there, truncating),
     "older": defect([("older-checkpoint", None)], "whole", what_is_there, older_but_for_the_step),
     "other-rate": defect([("learning-rate-differs", None)], "whole", what_is_there, other_rate),
     "statistics-not-asked-for-and-other-rate": pair("whole", no_statistics, other_rate),
-    "slots-by-position-and-statistics-initialised": pair("whole", slots_by_position, initialising_statistics),
+    "slots-by-position-and-statistics-initialised": pair(
+        "whole", slots_by_position, initialising_statistics
+    ),
     "shadows-not-saved-and-other-rate": pair("without-shadows", what_is_there, other_rate),
 }
 
@@ -333,7 +377,9 @@ class Stream(Graph):
 
     def train(self, step: int) -> Step:
         batch = self.batch(step)
-        loss, mask, _ = self.session.run([self.net.loss, self.mask, self.net.train_op], self.train_feed(batch, step))
+        loss, mask, _ = self.session.run(
+            [self.net.loss, self.mask, self.net.train_op], self.train_feed(batch, step)
+        )
         return Step(float(loss), batch, self.rate(step), draws=[mask])
 
 
@@ -401,7 +447,11 @@ class AtTheEndOfAnEpoch(Graph):
 
 
 # `graph.py:Graph_1` is the job `Graph` in the second variant.
-JOBS = [name for name, each in list(globals().items()) if isinstance(each, type) and issubclass(each, Graph)]
+JOBS = [
+    name
+    for name, each in list(globals().items())
+    if isinstance(each, type) and issubclass(each, Graph)
+]
 for _name in JOBS:
     for _number in range(len(VARIANTS)):
         globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)

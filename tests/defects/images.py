@@ -93,7 +93,9 @@ class Images(GraphJob):
         self.mask = self.dropout(step, [BATCH, units])
         self.one, self.two = self.unnamed([units, units])
         net = tf.tanh(tf.tanh(net * self.mask @ self.one) @ self.two)
-        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(self.y, dense(net, CLASSES, last)))
+        loss = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(self.y, dense(net, CLASSES, last))
+        )
         rate = self.variant["rate"](step) * self.factor_fed
         optimizer = self.variant["optimizer"](rate)
         weights = tf1.trainable_variables()
@@ -104,14 +106,23 @@ class Images(GraphJob):
             averaged = self.ema.apply(weights)
         self.step, self.optimizer = step, optimizer
         self.collect()
-        self.savers = {place: tf1.train.Saver(self.held_in(place), save_relative_paths=True) for place in self.places()}
-        return Network(loss, self.train_op(update, averaged), step, optimizer, rate, loss, ema=self.ema)
+        self.savers = {
+            place: tf1.train.Saver(self.held_in(place), save_relative_paths=True)
+            for place in self.places()
+        }
+        return Network(
+            loss, self.train_op(update, averaged), step, optimizer, rate, loss, ema=self.ema
+        )
 
     def normalised(self, net: Any, name: str) -> Any:
         shape = [net.shape[-1]]
         mean, variance = tf.nn.moments(net, list(range(len(net.shape) - 1)))
-        self.mean = tf1.get_variable(f"{name}/moving_mean", shape, initializer=tf1.zeros_initializer(), trainable=False)
-        self.variance = tf1.get_variable(f"{name}/moving_variance", shape, initializer=tf1.ones_initializer(), trainable=False)
+        self.mean = tf1.get_variable(
+            f"{name}/moving_mean", shape, initializer=tf1.zeros_initializer(), trainable=False
+        )
+        self.variance = tf1.get_variable(
+            f"{name}/moving_variance", shape, initializer=tf1.ones_initializer(), trainable=False
+        )
         self.moved = [
             tf1.assign(self.mean, 0.9 * self.mean + 0.1 * mean),
             tf1.assign(self.variance, 0.9 * self.variance + 0.1 * variance),
@@ -151,7 +162,12 @@ class Images(GraphJob):
         return (self.masks.random((BATCH, self.variant["units"])) < 0.8).astype("float32") / 0.8
 
     def train_feed(self, batch: Any, step: int) -> Any:
-        return {self.x: batch[0], self.y: batch[1], self.training: True, self.factor_fed: self.factor}
+        return {
+            self.x: batch[0],
+            self.y: batch[1],
+            self.training: True,
+            self.factor_fed: self.factor,
+        }
 
     def masks_fed(self) -> Any:
         return {self.mask: self.new_mask()}
@@ -159,7 +175,9 @@ class Images(GraphJob):
     def train(self, step: int) -> Step:
         batch = self.batch(step)
         wanted = [self.net.loss, self.net.learning_rate, self.mask, self.net.train_op]
-        loss, rate, mask, _ = self.session.run(wanted, self.train_feed(batch, step) | self.masks_fed())
+        loss, rate, mask, _ = self.session.run(
+            wanted, self.train_feed(batch, step) | self.masks_fed()
+        )
         return Step(float(loss), batch, float(rate), draws=[mask])
 
     def validation_feed(self) -> Any:
@@ -193,7 +211,9 @@ class Images(GraphJob):
         for place, saver in self.savers.items():
             (folder / place).mkdir(exist_ok=True)
             with self.graph.as_default():
-                written = saver.save(self.session, str(folder / place / "model.ckpt"), step, write_meta_graph=False)
+                written = saver.save(
+                    self.session, str(folder / place / "model.ckpt"), step, write_meta_graph=False
+                )
             if place == "torn":
                 data = Path(f"{written}.data-00000-of-00001")
                 data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
@@ -321,17 +341,29 @@ Images.ways = {
     "whole": clean("whole", all_of_it),
     "recomputed": clean("without-step", what_is_there, step_and_masks_recomputed),
     "saver-over-trainables": defect(ONLY_TRAINABLES, "trainable", what_is_there),
-    "statistics-not-saved": defect([("moving-statistics-lost", OMITTED)], "without-statistics", what_is_there),
-    "statistics-not-asked-for": defect([("moving-statistics-lost", NOT_APPLIED)], "whole", all_but_statistics),
-    "statistics-initialised": defect([("moving-statistics-lost", OVERWRITTEN)], "whole", all_of_it, initialise_statistics),
-    "averages-for-training": defect([("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)], "whole", averages),
-    "averages-not-saved": defect([("shadows-not-in-checkpoint", None)], "without-shadows", averages),
+    "statistics-not-saved": defect(
+        [("moving-statistics-lost", OMITTED)], "without-statistics", what_is_there
+    ),
+    "statistics-not-asked-for": defect(
+        [("moving-statistics-lost", NOT_APPLIED)], "whole", all_but_statistics
+    ),
+    "statistics-initialised": defect(
+        [("moving-statistics-lost", OVERWRITTEN)], "whole", all_of_it, initialise_statistics
+    ),
+    "averages-for-training": defect(
+        [("shadows-in-weights", None), ("shadows-lost", NOT_APPLIED)], "whole", averages
+    ),
+    "averages-not-saved": defect(
+        [("shadows-not-in-checkpoint", None)], "without-shadows", averages
+    ),
     "shadows-not-saved": defect([("shadows-lost", OMITTED)], "without-shadows", what_is_there),
     "slots-not-saved": defect([("slots-lost", OMITTED)], "without-slots", what_is_there),
     "slots-exchanged": defect([("slots-swapped", None)], "whole", slots_in_another_order),
     "step-not-saved": defect([("step-lost", OMITTED)], "without-step", what_is_there),
     "renamed": defect([("keys-not-in-checkpoint", None)], "whole", after_renaming),
-    "initialised-after": defect([("initialised-again", OVERWRITTEN)], "whole", all_of_it, initialise_all),
+    "initialised-after": defect(
+        [("initialised-again", OVERWRITTEN)], "whole", all_of_it, initialise_all
+    ),
     "state-file-missing": defect([("nothing-restored", None)], "without-state-file", all_of_it),
     "older": defect([("older-checkpoint", None)], "whole", all_of_it, older_weights),
     "torn": defect([("checkpoint-damaged", None)], "torn", all_of_it),
@@ -341,7 +373,9 @@ Images.ways = {
     "statistics-not-asked-for-and-masks-restart": pair("whole", all_but_statistics, masks_restart),
     "slots-exchanged-and-other-rate": pair("whole", slots_in_another_order, other_rate),
     "shadows-not-saved-and-masks-reseeded": pair("without-shadows", what_is_there, masks_reseeded),
-    "averages-for-training-and-statistics-initialised": pair("whole", averages, initialise_statistics),
+    "averages-for-training-and-statistics-initialised": pair(
+        "whole", averages, initialise_statistics
+    ),
 }
 
 
@@ -477,7 +511,9 @@ class InAnotherOrder(Images):
     def by_use(self, named: Any) -> Any:
         use = {self.one.op.name: "one", self.two.op.name: "two"}
         parts = ((name.partition("/"), value) for name, value in named.items())
-        return {use.get(first, first) + slash + rest: value for (first, slash, rest), value in parts}
+        return {
+            use.get(first, first) + slash + rest: value for (first, slash, rest), value in parts
+        }
 
     def state(self) -> dict[str, Any]:
         return self.by_use(super().state())
@@ -524,7 +560,11 @@ class MasksByStep(Images):
 
 
 # `images.py:Images_1` is the job `Images` in the second variant.
-JOBS = [name for name, each in list(globals().items()) if isinstance(each, type) and issubclass(each, Images)]
+JOBS = [
+    name
+    for name, each in list(globals().items())
+    if isinstance(each, type) and issubclass(each, Images)
+]
 for _name in JOBS:
     for _number in range(len(VARIANTS)):
         globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)

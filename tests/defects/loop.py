@@ -33,14 +33,18 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("a", "z_9", "noise", "q", "logits"),
         "units": 5,
-        "optimizer": lambda: keras.optimizers.SGD(momentum=0.9, nesterov=True, gradient_accumulation_steps=2),
+        "optimizer": lambda: keras.optimizers.SGD(
+            momentum=0.9, nesterov=True, gradient_accumulation_steps=2
+        ),
         "setting": ("momentum", 0.4),
         "rate": lambda step: 0.1 if step < 17 else 0.02,
     },
     {
         "names": ("Encoder", "Standardise", "Mask", "Bridge", "Head"),
         "units": 7,
-        "optimizer": lambda: keras.optimizers.RMSprop(momentum=0.5, rho=0.8, gradient_accumulation_steps=2),
+        "optimizer": lambda: keras.optimizers.RMSprop(
+            momentum=0.5, rho=0.8, gradient_accumulation_steps=2
+        ),
         "setting": ("rho", 0.99),
         "rate": lambda step: 0.004 * (1 + np.cos(step / 21 * np.pi)),
     },
@@ -59,11 +63,21 @@ class Loop(CheckpointJob):
     def make_model(self) -> Any:
         first, norm, drop, mid, last = self.variant["names"]
         units = self.variant["units"]
-        self.norm, self.drop = keras.layers.BatchNormalization(momentum=0.9, name=norm), keras.layers.Dropout(0.2, name=drop)
-        self.first, self.mid = keras.layers.Dense(units, name=first), keras.layers.Dense(units, name=mid)
+        self.norm, self.drop = (
+            keras.layers.BatchNormalization(momentum=0.9, name=norm),
+            keras.layers.Dropout(0.2, name=drop),
+        )
+        self.first, self.mid = (
+            keras.layers.Dense(units, name=first),
+            keras.layers.Dense(units, name=mid),
+        )
         hidden = [self.first, self.norm, keras.layers.Activation("tanh"), self.drop, self.mid]
-        twin = keras.layers.Dense(units, "tanh", name=f"{mid}_twin")  # a weight of the shape of another one
-        return keras.Sequential([keras.Input((FEATURES,)), *hidden, twin, keras.layers.Dense(CLASSES, name=last)])
+        twin = keras.layers.Dense(
+            units, "tanh", name=f"{mid}_twin"
+        )  # a weight of the shape of another one
+        return keras.Sequential(
+            [keras.Input((FEATURES,)), *hidden, twin, keras.layers.Dense(CLASSES, name=last)]
+        )
 
     def setup(self) -> Any:
         draw = np.random.default_rng(3)
@@ -72,7 +86,10 @@ class Loop(CheckpointJob):
         self.model = self.make_model()
         self.optimizer = self.variant["optimizer"]()
         self.optimizer.build(self.model.trainable_variables)
-        self.shadows = [tf.Variable(each.value, name=f"{each.path}_average", trainable=False) for each in self.weights()]
+        self.shadows = [
+            tf.Variable(each.value, name=f"{each.path}_average", trainable=False)
+            for each in self.weights()
+        ]
         self.generator = tf.random.Generator.from_seed(5)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.extra = tf.Variable(tf.zeros(3), trainable=False, name="extra")
@@ -93,8 +110,12 @@ class Loop(CheckpointJob):
 
     def update(self, x: Any, y: Any, training: bool) -> Any:
         with tf.GradientTape() as tape:
-            outputs = self.model(x + self.generator.normal(tf.shape(x), stddev=0.1), training=training)
-            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True))
+            outputs = self.model(
+                x + self.generator.normal(tf.shape(x), stddev=0.1), training=training
+            )
+            loss = tf.reduce_mean(
+                keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True)
+            )
             loss += self.penalty * tf.reduce_sum(self.first.kernel**2)
         weights = self.weights()
         self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
@@ -119,18 +140,29 @@ class Loop(CheckpointJob):
 
     def evaluate(self) -> float:
         outputs = self.model(self.x, training=False)
-        loss = keras.losses.sparse_categorical_crossentropy(self.encoded(), outputs, from_logits=True)
+        loss = keras.losses.sparse_categorical_crossentropy(
+            self.encoded(), outputs, from_logits=True
+        )
         return float(np.mean(loss)) + 1e-3 * float(sum(np.abs(each).sum() for each in self.shadows))
 
     # --- Checkpoints ---------------------------------------------------------------------------------------------------
 
     def parts(self) -> Any:
         accumulators = [each.value for each in self.optimizer._accumulated_gradients]
-        known = {id(each) for each in (*accumulators, self.optimizer._iterations.value, self.optimizer._learning_rate.value)}
+        known = {
+            id(each)
+            for each in (
+                *accumulators,
+                self.optimizer._iterations.value,
+                self.optimizer._learning_rate.value,
+            )
+        }
         return {
             "weights": [each.value for each in self.model.trainable_variables],
             "statistics": [self.norm.moving_mean.value, self.norm.moving_variance.value],
-            "slots": [each.value for each in self.optimizer.variables if id(each.value) not in known],
+            "slots": [
+                each.value for each in self.optimizer.variables if id(each.value) not in known
+            ],
             "iterations": self.optimizer._iterations.value,
             "rate": self.optimizer._learning_rate.value,
             "accumulators": accumulators,
@@ -143,7 +175,9 @@ class Loop(CheckpointJob):
         }
 
     def checkpoint_of(self, parts: Any, without: Any = ()) -> Any:
-        return tf.train.Checkpoint(**{name: part for name, part in parts.items() if name not in without})
+        return tf.train.Checkpoint(
+            **{name: part for name, part in parts.items() if name not in without}
+        )
 
     @property
     def restores(self) -> tuple[str, ...]:  # type: ignore[override]  # of a base that has an attribute
@@ -153,7 +187,9 @@ class Loop(CheckpointJob):
         for without in dict.fromkeys(tuple(sorted(way.how[0])) for way in self.ways.values()):
             checkpoint = self.checkpoint_of(self.parts(), without)
             place = folder / ("-".join(without) or "whole")
-            tf.train.CheckpointManager(checkpoint, str(place), max_to_keep=None).save(checkpoint_number=step)
+            tf.train.CheckpointManager(checkpoint, str(place), max_to_keep=None).save(
+                checkpoint_number=step
+            )
 
     def restore(self, folder: Path, restore: str) -> Any:
         without, *changes = self.ways[restore].how
@@ -244,7 +280,13 @@ def exchange(one: Any, other: Any) -> None:
 
 
 def exchanging_weights(job: Any) -> None:
-    exchange(*[each.value for each in job.model.trainable_variables if each.shape == job.mid.kernel.shape][:2])
+    exchange(
+        *[
+            each.value
+            for each in job.model.trainable_variables
+            if each.shape == job.mid.kernel.shape
+        ][:2]
+    )
 
 
 def exchanging_slots(job: Any) -> None:
@@ -323,10 +365,16 @@ Loop.ways = {
     "step-left-out": defect([("step-lost", OMITTED)], ("step",)),
     "accumulators-left-out": defect([("accumulators-lost", OMITTED)], ("accumulators",)),
     "statistics-left-out": defect([("moving-statistics-lost", OMITTED)], ("statistics",)),
-    "statistics-not-asked-for": defect([("moving-statistics-lost", NOT_APPLIED)], (), not_asking_for_statistics),
-    "statistics-initialised": defect([("moving-statistics-lost", OVERWRITTEN)], (), initialising_statistics),
+    "statistics-not-asked-for": defect(
+        [("moving-statistics-lost", NOT_APPLIED)], (), not_asking_for_statistics
+    ),
+    "statistics-initialised": defect(
+        [("moving-statistics-lost", OVERWRITTEN)], (), initialising_statistics
+    ),
     "shadows-left-out": defect([("shadows-lost", OMITTED)], ("shadows",)),
-    "shadows-from-weights": defect([("shadows-lost", OMITTED)], ("shadows",), averages_from_weights),
+    "shadows-from-weights": defect(
+        [("shadows-lost", OMITTED)], ("shadows",), averages_from_weights
+    ),
     "weights-from-shadows": defect([("shadows-in-weights", None)], (), weights_from_averages),
     "weights-left-out": defect([("weights-lost", OMITTED)], ("weights",)),
     "dropout-seed-left-out": defect(RESTARTED, ("seed",)),
@@ -343,7 +391,12 @@ Loop.ways = {
     "slots-exchanged": defect([("slots-swapped", None)], (), exchanging_slots),
     "extra-left-out": defect([("state-lost", OMITTED)], ("extra",)),
     "other-setting": defect([("hyperparameters-differ", OMITTED)], (), other_setting),
-    "other-rate": defect([("learning-rate-differs", None)], (), other_rate, clean={"allow": ["learning-rate-differs"]}),
+    "other-rate": defect(
+        [("learning-rate-differs", None)],
+        (),
+        other_rate,
+        clean={"allow": ["learning-rate-differs"]},
+    ),
     "statistics-exchanged": defect([("tensors-swapped", None)], (), exchanging_statistics),
     "other-data": defect([("batches-differ", None)], (), other_data),
     "hidden-penalty": defect([("unexplained", None)], (), hidden_penalty),
@@ -423,7 +476,11 @@ class LayersInList(Loop):
 
             def call(self, x: Any, training: bool = False) -> Any:
                 for block in self.blocks:
-                    x = block(x, training=training) if "training" in block._call_signature.parameters else block(x)
+                    x = (
+                        block(x, training=training)
+                        if "training" in block._call_signature.parameters
+                        else block(x)
+                    )
                 return x
 
         model = Blocks()
@@ -522,8 +579,15 @@ class Deferred(Loop):
         return self.checkpoint_of(self.parts()) if checkpoint else None
 
     def parts(self) -> Any:
-        objects = {"model": self.model, "optimizer": self.optimizer, "seed": self.drop.seed_generator.state.value}
-        return objects | {name: getattr(self, name) for name in ("shadows", "generator", "step", "extra", "iterator")}
+        objects = {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "seed": self.drop.seed_generator.state.value,
+        }
+        return objects | {
+            name: getattr(self, name)
+            for name in ("shadows", "generator", "step", "extra", "iterator")
+        }
 
 
 class Renamed(Loop):
@@ -533,7 +597,9 @@ class Renamed(Loop):
 
     def build(self, seed: int) -> None:
         if seed:
-            self.variant = self.variant | {"names": tuple(f"new_{name}" for name in self.variant["names"])}
+            self.variant = self.variant | {
+                "names": tuple(f"new_{name}" for name in self.variant["names"])
+            }
         super().build(seed)
 
 
@@ -545,7 +611,11 @@ class AtTheEndOfAnEpoch(Loop):
 
 
 # `loop.py:Loop_1` is the job `Loop` in the second variant.
-JOBS = [name for name, each in list(globals().items()) if isinstance(each, type) and issubclass(each, Loop)]
+JOBS = [
+    name
+    for name, each in list(globals().items())
+    if isinstance(each, type) and issubclass(each, Loop)
+]
 for _name in JOBS:
     for _number in range(len(VARIANTS)):
         globals()[f"{_name}_{_number}"] = partial(globals()[_name], _number)

@@ -29,7 +29,10 @@ def from_the_middle(case: Case) -> bool:
     """Whether a loss is more than 5 % off from the middle of the resumed run on: Megatron's rule."""
     steps = compared(case).steps
     later = steps[len(steps) // 2 :]
-    return any(abs(step.diff) > 0.05 * abs(step.control_loss) or math.isnan(step.resumed_loss) for step in later)
+    return any(
+        abs(step.diff) > 0.05 * abs(step.control_loss) or math.isnan(step.resumed_loss)
+        for step in later
+    )
 
 
 def every_loss(case: Case) -> bool:
@@ -68,7 +71,9 @@ class Row:
     @property
     def right_cause(self) -> bool:
         """Whether it names every cause, and no other."""
-        return sorted(cause for cause, _ in self.found) == sorted(cause for cause, _ in self.planted.causes)
+        return sorted(cause for cause, _ in self.found) == sorted(
+            cause for cause, _ in self.planted.causes
+        )
 
     @property
     def right_stage(self) -> bool:
@@ -98,10 +103,16 @@ def run_some(planted: Sequence[Planted], variant: int, folder: Path) -> list[Row
         if not each.settings.get("repeat"):
             restores.setdefault(each.target(variant), []).append(each.restore)
     for number, wanted in enumerate({tuple(dict.fromkeys(each)) for each in restores.values()}):
-        targets = [target for target, each in restores.items() if tuple(dict.fromkeys(each)) == wanted]
+        targets = [
+            target for target, each in restores.items() if tuple(dict.fromkeys(each)) == wanted
+        ]
         place = folder / str(number)
         cases = by_restore(verify(targets, wanted, folder=place).cases)
-        rows += [_told(each, variant, folder, place, cases) for each in planted if each.target(variant) in targets]
+        rows += [
+            _told(each, variant, folder, place, cases)
+            for each in planted
+            if each.target(variant) in targets
+        ]
     repeated = [each for each in planted if each.settings.get("repeat")]
     return rows + [_told(each, variant, folder, folder, {}) for each in repeated]
 
@@ -111,14 +122,18 @@ def by_restore(cases: Iterable[Case]) -> dict[tuple[str, str], Case]:
     return {(case.job, case.restore): case for case in cases}
 
 
-def _told(planted: Planted, variant: int, folder: Path, runs: Path, cases: Mapping[tuple[str, str], Case]) -> Row:
+def _told(
+    planted: Planted, variant: int, folder: Path, runs: Path, cases: Mapping[tuple[str, str], Case]
+) -> Row:
     """Take the case of what is planted, judge its runs as a clean case asks for, or make others where it asks for repetitions."""
     target, settings = planted.target(variant), dict(planted.settings)
     if not settings:
         return _row(planted, variant, cases[target, planted.restore])
     if "repeat" in settings:
         place = folder / f"{planted.job}-repeated"
-        return _row(planted, variant, verify(target, planted.restore, folder=place, **settings).cases[0])
+        return _row(
+            planted, variant, verify(target, planted.restore, folder=place, **settings).cases[0]
+        )
     allow = settings.pop("allow", ())
     report = judge_folder(runs, [planted.restore], tolerance=Tolerance(**settings), allow=allow)
     return _row(planted, variant, by_restore(report.cases)[target, planted.restore])
@@ -153,13 +168,21 @@ def table(rows: Sequence[Row]) -> str:
     alarms = [str(sum(column)) for column in zip(*(row.by_method for row in clean), strict=True)]
     if clean:
         told = [str(sum(row.detected for row in clean)), "", ""]
-        lines.append("| " + " | ".join(["false alarms in clean cases", str(len(clean)), *alarms, *told]) + " |")
+        lines.append(
+            "| "
+            + " | ".join(["false alarms in clean cases", str(len(clean)), *alarms, *told])
+            + " |"
+        )
     return "\n".join(lines)
 
 
 def _line(name: str, rows: Sequence[Row]) -> str:
     seen = [str(sum(column)) for column in zip(*(row.by_method for row in rows), strict=True)]
-    told = [sum(row.detected for row in rows), sum(row.right_cause for row in rows), sum(row.right_stage for row in rows)]
+    told = [
+        sum(row.detected for row in rows),
+        sum(row.right_cause for row in rows),
+        sum(row.right_stage for row in rows),
+    ]
     return "| " + " | ".join([name, str(len(rows)), *seen, *map(str, told)]) + " |"
 
 

@@ -35,13 +35,20 @@ class Planted:
 
 def planted() -> list[Planted]:
     """Return all that is planted."""
-    return [each for module in MODULES for job, table in tables(module).items() for each in _of_job(module, job, table)]
+    return [
+        each
+        for module in MODULES
+        for job, table in tables(module).items()
+        for each in _of_job(module, job, table)
+    ]
 
 
 def _of_job(module: str, job: str, table: Mapping[str, Way]) -> Iterator[Planted]:
     for restore, way in table.items():
         if way.what != "clean":
-            yield Planted(module, job, restore, way.what, tuple(way.causes or _of_both(restore, table)))
+            yield Planted(
+                module, job, restore, way.what, tuple(way.causes or _of_both(restore, table))
+            )
         if way.clean is not None:
             yield Planted(module, job, restore, "clean", (), way.clean)
 
@@ -54,16 +61,26 @@ def _of_both(restore: str, table: Mapping[str, Way]) -> ways.Causes:
 def tables(module: str) -> dict[str, Mapping[str, Way]]:
     """Return the restores of each job of a module: what is assigned to `ways` in its class, or to `ways` of it."""
     tree = ast.parse((HERE / module).read_text())
-    return {job: _evaluated(value) for job, value in _assigned(tree) if not (isinstance(value, ast.Dict) and not value.keys)}
+    return {
+        job: _evaluated(value)
+        for job, value in _assigned(tree)
+        if not (isinstance(value, ast.Dict) and not value.keys)
+    }
 
 
 def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             yield from (
-                (node.name, line.value) for line in node.body if isinstance(line, ast.Assign) and _is_ways(line.targets[0])
+                (node.name, line.value)
+                for line in node.body
+                if isinstance(line, ast.Assign) and _is_ways(line.targets[0])
             )
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute) and node.targets[0].attr == "ways":
+        elif (
+            isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Attribute)
+            and node.targets[0].attr == "ways"
+        ):
             yield ast.unparse(node.targets[0].value), node.value
 
 

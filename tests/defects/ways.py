@@ -7,7 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-OMITTED, NOT_APPLIED, OVERWRITTEN, NEVER = "omitted at save", "not applied at load", "overwritten after load", "never live"
+OMITTED, NOT_APPLIED, OVERWRITTEN, NEVER = (
+    "omitted at save",
+    "not applied at load",
+    "overwritten after load",
+    "never live",
+)
 
 Causes = Sequence[tuple[str, str | None]]
 

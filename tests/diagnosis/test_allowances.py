@@ -11,7 +11,15 @@ from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.equality import Equality
 from ckptcheck.diagnosis.allowances import Allowed, Terms, beyond, by_pattern, parse, start_of
 from ckptcheck.diagnosis.catalogue import CAUSES
-from ckptcheck.diagnosis.cause import AT_ONCE, EVALUATION, FIRST_STEP, FIRST_UPDATE, NEVER, Diagnosis, Start
+from ckptcheck.diagnosis.cause import (
+    AT_ONCE,
+    EVALUATION,
+    FIRST_STEP,
+    FIRST_UPDATE,
+    NEVER,
+    Diagnosis,
+    Start,
+)
 from ckptcheck.diagnosis.diagnose import diagnose, unjudged
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
@@ -22,7 +30,14 @@ from ckptcheck.run.run import Run
 from tests.builder import BOUNDARY, STEPS, Values, changed, control, fresh, resumed, value
 from tests.conftest import toy
 
-CONTROL = control({"accuracy": Kind.METRIC, "sum": Kind.ACCUMULATOR, "scale": Kind.LOSS_SCALE, "rate": Kind.HYPERPARAMETER})
+CONTROL = control(
+    {
+        "accuracy": Kind.METRIC,
+        "sum": Kind.ACCUMULATOR,
+        "scale": Kind.LOSS_SCALE,
+        "rate": Kind.HYPERPARAMETER,
+    }
+)
 RESUMED = resumed(CONTROL)
 ZEROS = np.zeros((2, 3), np.float32)
 
@@ -37,7 +52,9 @@ def verdict(run: Run, *texts: str) -> Verdict:
 
 def summary(verdict: Verdict) -> tuple[str, list[str], list[str], tuple[str, ...]]:
     """Return the outcome, the causes that are found, those that are accepted, and what was not needed."""
-    found, accepted = ([each.cause for each in named] for named in (verdict.diagnoses, verdict.accepted))
+    found, accepted = (
+        [each.cause for each in named] for named in (verdict.diagnoses, verdict.accepted)
+    )
     return verdict.outcome, found, accepted, verdict.not_needed
 
 
@@ -45,9 +62,9 @@ def summary(verdict: Verdict) -> tuple[str, list[str], list[str], tuple[str, ...
 
 
 def test_causes_and_patterns_are_told_apart() -> None:
-    assert parse(["slots-lost", "dense/*", "rounding", "slots-lost", "w?", "[ab]", "w/momentum"]) == Allowed(
-        ("slots-lost", "rounding"), ("dense/*", "w?", "[ab]", "w/momentum")
-    )
+    assert parse(
+        ["slots-lost", "dense/*", "rounding", "slots-lost", "w?", "[ab]", "w/momentum"]
+    ) == Allowed(("slots-lost", "rounding"), ("dense/*", "w?", "[ab]", "w/momentum"))
     assert parse("slots-lost") == Allowed(("slots-lost",))
     assert parse([]) == Allowed()
 
@@ -56,7 +73,10 @@ def test_causes_and_patterns_are_told_apart() -> None:
 def test_what_is_always_a_fault(cause: str) -> None:
     with pytest.raises(UsageError) as raised:
         parse([cause])
-    assert str(raised.value) == f"{cause} cannot be allowed: after it nothing can be said of the rest of the run."
+    assert (
+        str(raised.value)
+        == f"{cause} cannot be allowed: after it nothing can be said of the rest of the run."
+    )
 
 
 def test_what_is_neither_cause_nor_pattern() -> None:
@@ -71,16 +91,32 @@ def test_what_is_neither_cause_nor_pattern() -> None:
 
 
 def test_an_accepted_cause_covers_what_follows_from_it() -> None:
-    run = changed(RESUMED, boundary={"w/momentum": ZEROS}, losses={6: 0.5, 7: 0.5}, evaluations={6: 0.5}, final={"w": ZEROS})
+    run = changed(
+        RESUMED,
+        boundary={"w/momentum": ZEROS},
+        losses={6: 0.5, 7: 0.5},
+        evaluations={6: 0.5},
+        final={"w": ZEROS},
+    )
     assert summary(verdict(run)) == ("diverged", ["slots-lost"], [], ())
     assert summary(verdict(run, "slots-lost")) == ("recovered", [], ["slots-lost"], ())
-    assert summary(verdict(run, "slots-lost", "rounding", "v/*")) == ("recovered", [], ["slots-lost"], ("rounding", "v/*"))
+    assert summary(verdict(run, "slots-lost", "rounding", "v/*")) == (
+        "recovered",
+        [],
+        ["slots-lost"],
+        ("rounding", "v/*"),
+    )
 
 
 def test_another_cause_is_found_beside_it() -> None:
     run = changed(RESUMED, boundary={"w/momentum": ZEROS, "w": fresh("w")})
     assert summary(verdict(run, "slots-lost")) == ("diverged", ["weights-lost"], ["slots-lost"], ())
-    assert summary(verdict(run, "slots-lost", "weights-lost")) == ("recovered", [], ["weights-lost", "slots-lost"], ())
+    assert summary(verdict(run, "slots-lost", "weights-lost")) == (
+        "recovered",
+        [],
+        ["weights-lost", "slots-lost"],
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +132,10 @@ def test_it_hides_nothing_earlier_than_it_can_act(
     run = changed(RESUMED, boundary={"w/momentum": ZEROS}, losses=losses, evaluations=evaluations)
     said = verdict(run, "slots-lost")
     assert summary(said) == ("diverged", ["unexplained"], ["slots-lost"], ())
-    assert said.diagnoses[0].sentence == f"Unexplained: what is allowed does not reach so far, but the {sentence}"
+    assert (
+        said.diagnoses[0].sentence
+        == f"Unexplained: what is allowed does not reach so far, but the {sentence}"
+    )
 
 
 def test_what_its_consequences_would_hide_is_asked_for_by_itself() -> None:
@@ -109,10 +148,16 @@ def test_what_its_consequences_would_hide_is_asked_for_by_itself() -> None:
     assert [each.cause for each in beyond(comparison, accepted)] == ["learning-rate-differs"]
 
 
-def rounded(loss: float, cause: str = "rounding") -> tuple[str, list[str], list[str], tuple[str, ...]]:
+def rounded(
+    loss: float, cause: str = "rounding"
+) -> tuple[str, list[str], list[str], tuple[str, ...]]:
     """Return what is said of a run whose weights are rounded and whose first loss is off by a factor."""
     w = CONTROL.boundary["w"].value
-    other = np.nextafter(w, np.float32(9)) if cause == "rounding" else w.astype(np.float16).astype(np.float32)
+    other = (
+        np.nextafter(w, np.float32(9))
+        if cause == "rounding"
+        else w.astype(np.float16).astype(np.float32)
+    )
     run = changed(RESUMED, boundary={"w": other}, losses={5: loss * CONTROL.losses[5]})
     return summary(verdict(run, cause))
 
@@ -128,13 +173,19 @@ def rounded(loss: float, cause: str = "rounding") -> tuple[str, list[str], list[
         (math.inf, "precision-lost", False),
     ],
 )
-def test_rounding_moves_a_loss_so_far_and_no_farther(loss: float, cause: str, is_covered: bool) -> None:
+def test_rounding_moves_a_loss_so_far_and_no_farther(
+    loss: float, cause: str, is_covered: bool
+) -> None:
     found = [] if is_covered else ["unexplained"]
     assert rounded(loss, cause) == ("recovered" if is_covered else "diverged", found, [cause], ())
 
 
 def test_later_losses_have_seen_an_update() -> None:
-    run = changed(RESUMED, boundary={"w": np.nextafter(CONTROL.boundary["w"].value, np.float32(9))}, losses={6: 0.5})
+    run = changed(
+        RESUMED,
+        boundary={"w": np.nextafter(CONTROL.boundary["w"].value, np.float32(9))},
+        losses={6: 0.5},
+    )
     assert summary(verdict(run, "rounding")) == ("recovered", [], ["rounding"], ())
 
 
@@ -142,13 +193,23 @@ def test_later_losses_have_seen_an_update() -> None:
 
 
 def test_tensors_that_may_differ_by_their_names() -> None:
-    run = changed(RESUMED, boundary={"w/momentum": ZEROS, "sum": ZEROS + 9}, losses={6: 0.5}, final={"w": ZEROS})
+    run = changed(
+        RESUMED,
+        boundary={"w/momentum": ZEROS, "sum": ZEROS + 9},
+        losses={6: 0.5},
+        final={"w": ZEROS},
+    )
     said = verdict(run, "w/mom*", "sum*", "v/*")
     assert summary(said) == ("recovered", [], ["w/mom*", "sum*"], ("v/*",))
-    assert [each.sentence for each in said.accepted] == ["1 tensor of that name differs at the boundary."] * 2
+    assert [each.sentence for each in said.accepted] == [
+        "1 tensor of that name differs at the boundary."
+    ] * 2
     assert [each.tensors for each in said.accepted] == [("w/momentum",), ("sum",)]
     (both,) = by_pattern(compared(run, "*m*"))
-    assert (both.sentence, both.tensors) == ("2 tensors of that name differ at the boundary.", ("w/momentum", "sum"))
+    assert (both.sentence, both.tensors) == (
+        "2 tensors of that name differ at the boundary.",
+        ("w/momentum", "sum"),
+    )
     assert (both.stage, both.remedy) == (None, "")
 
 
@@ -168,15 +229,22 @@ STARTS = {
 
 @pytest.mark.parametrize(("name", "start"), STARTS.items())
 def test_where_a_tensor_acts_is_told_by_its_kind(name: str, start: Start) -> None:
-    accepted = by_pattern(compared(changed(RESUMED, boundary={name: CONTROL.boundary[name].value + 1}), f"{name}*"))
+    accepted = by_pattern(
+        compared(changed(RESUMED, boundary={name: CONTROL.boundary[name].value + 1}), f"{name}*")
+    )
     assert start_of(accepted, compared(RESUMED)) == start
 
 
 def test_the_first_of_several_decides() -> None:
     slots = Diagnosis("slots-lost", None, "", "")
     assert start_of([slots], compared(RESUMED)) == FIRST_UPDATE
-    assert start_of([slots, Diagnosis("accuracy*", None, "", "", ("accuracy",))], compared(RESUMED)) == FIRST_UPDATE
-    assert start_of([slots, Diagnosis("w/average*", None, "", "", ("w/average",))], compared(RESUMED)) == Start(1, 0)
+    assert (
+        start_of([slots, Diagnosis("accuracy*", None, "", "", ("accuracy",))], compared(RESUMED))
+        == FIRST_UPDATE
+    )
+    assert start_of(
+        [slots, Diagnosis("w/average*", None, "", "", ("w/average",))], compared(RESUMED)
+    ) == Start(1, 0)
     assert start_of([], compared(RESUMED)) == NEVER
 
 
@@ -194,7 +262,10 @@ def test_what_nothing_reads_explains_nothing(changes: dict[str, Values], covered
     ours = changed(CONTROL, final={"accuracy": 0.75})
     run = changed(resumed(ours), boundary={"accuracy": 0.25}, **changes)  # type: ignore[arg-type]
     said = verdict_on(Pair(ours, run), Terms(allowed=parse(["accuracy*"])))
-    assert (said.outcome, [each.cause for each in said.accepted]) == ("recovered" if covered else "diverged", ["accuracy*"])
+    assert (said.outcome, [each.cause for each in said.accepted]) == (
+        "recovered" if covered else "diverged",
+        ["accuracy*"],
+    )
     assert [each.cause for each in said.diagnoses] == ([] if covered else ["unexplained"])
 
 
@@ -205,19 +276,35 @@ def test_a_pattern_hides_nothing_earlier_than_its_tensors_can_act() -> None:
 
 def test_what_is_allowed_and_what_is_not() -> None:
     run = changed(RESUMED, boundary={"w/momentum": ZEROS, "mean": ZEROS})
-    assert summary(verdict(run, "w/mom*")) == ("diverged", ["moving-statistics-lost"], ["w/mom*"], ())
+    assert summary(verdict(run, "w/mom*")) == (
+        "diverged",
+        ["moving-statistics-lost"],
+        ["w/mom*"],
+        (),
+    )
 
 
 def test_what_did_not_come_about() -> None:
-    assert summary(verdict(RESUMED, "rounding", "w/*")) == ("recovered", [], [], ("rounding", "w/*"))
+    assert summary(verdict(RESUMED, "rounding", "w/*")) == (
+        "recovered",
+        [],
+        [],
+        ("rounding", "w/*"),
+    )
 
 
 # --- Tensors that are made in the first step -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("asked", "names"), [(None, ["new"]), ({"new": "new"}, []), ({}, [])])
-def test_what_an_allowed_step_may_have_changed_cannot_be_told(asked: dict[str, str] | None, names: list[str]) -> None:
-    ours = changed(CONTROL, boundary={"new": Tensor(Kind.SLOT, ZEROS)}, after={"new": Tensor(Kind.SLOT, value("new", 6))})
+def test_what_an_allowed_step_may_have_changed_cannot_be_told(
+    asked: dict[str, str] | None, names: list[str]
+) -> None:
+    ours = changed(
+        CONTROL,
+        boundary={"new": Tensor(Kind.SLOT, ZEROS)},
+        after={"new": Tensor(Kind.SLOT, value("new", 6))},
+    )
     after: Values = {"new": Tensor(Kind.SLOT, value("new", 9))}
     run = changed(RESUMED, after=after, batches={5: "another"}, asked=asked)
     assert unjudged(compare(ours, run)) == names
@@ -239,9 +326,14 @@ def causes(case: Case) -> list[str]:
 def test_a_cause_that_is_allowed_is_shown() -> None:
     report = allowed("OtherRate", "learning-rate-differs")
     (case,) = report.cases
-    assert (case.outcome, causes(case), [each.cause for each in case.allowed]) == ("recovered", [], ["learning-rate-differs"])
-    assert "allowed: learning-rate-differs: The learning rate is 0.01, the control's is 0.001, first at step 19." in story(
-        case
+    assert (case.outcome, causes(case), [each.cause for each in case.allowed]) == (
+        "recovered",
+        [],
+        ["learning-rate-differs"],
+    )
+    assert (
+        "allowed: learning-rate-differs: The learning rate is 0.01, the control's is 0.001, first at step 19."
+        in story(case)
     )
     assert report.document()["cases"][0]["allowed"][0]["cause"] == "learning-rate-differs"
     assert report.warnings() == []
@@ -254,7 +346,11 @@ def test_no_output_shows_it_as_an_exact_recovery() -> None:
     from ckptcheck.report.outputs import markdown
 
     report = allowed("OtherRate", "learning-rate-differs")
-    assert story(report.cases[0]).splitlines()[0].endswith("OtherRate × all: recovered, as allowed (expected: recovered)")
+    assert (
+        story(report.cases[0])
+        .splitlines()[0]
+        .endswith("OtherRate × all: recovered, as allowed (expected: recovered)")
+    )
     assert "| all | recovered, as allowed | 6/6 |" in markdown.of_report(report)
     assert "OtherRate × all: recovered, as allowed, as expected" in report_page(report)
     legend = plot(report).axes[0].get_legend()
@@ -264,7 +360,10 @@ def test_no_output_shows_it_as_an_exact_recovery() -> None:
 
 def test_tensors_by_their_names() -> None:
     (case,) = allowed("SlotsLost", "w/mom*").cases
-    assert (case.outcome, [each.tensors for each in case.allowed]) == ("recovered", [("w/momentum",)])
+    assert (case.outcome, [each.tensors for each in case.allowed]) == (
+        "recovered",
+        [("w/momentum",)],
+    )
 
 
 def test_what_is_not_allowed_is_found_beside_it() -> None:

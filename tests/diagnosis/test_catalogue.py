@@ -42,7 +42,11 @@ def test_texts_are_whole(cause: Cause) -> None:
 
 @EVERY
 def test_sentence_can_be_filled_in(cause: Cause) -> None:
-    fields = {field: 1.5 if spec else "something" for _, field, spec, _ in Formatter().parse(cause.sentence) if field}
+    fields = {
+        field: 1.5 if spec else "something"
+        for _, field, spec, _ in Formatter().parse(cause.sentence)
+        if field
+    }
     filled = diagnosis(cause.name, ["w"], Stage.OMITTED_AT_SAVE, **fields)
     assert filled.sentence.endswith((".", "something"))
     assert "{" not in filled.sentence
@@ -86,7 +90,9 @@ def test_special_fields() -> None:
         "python-state-lost": "remembered",
         "depends-on-hash-order": "same-hash",
     }
-    assert {name: cause.loss_within for name, cause in CAUSES.items() if cause.loss_within < math.inf} == {
+    assert {
+        name: cause.loss_within for name, cause in CAUSES.items() if cause.loss_within < math.inf
+    } == {
         "precision-lost": 0.1,
         "rounding": 1e-3,
     }
@@ -117,7 +123,11 @@ def test_for_which_cases_a_remedy_is(
 
 def test_remedies_for_some_restores_are_for_these_alone() -> None:
     for cause in CAUSES.values():
-        others = {remedy(cause, stage, name, "no such restore") for stage in STAGES for name in ("", *styles())}
+        others = {
+            remedy(cause, stage, name, "no such restore")
+            for stage in STAGES
+            for name in ("", *styles())
+        }
         declared = (*remedies_of(cause.name), *cause.remedies)
         assert not others & {each.text for each in declared if each.restores}
 
@@ -173,14 +183,24 @@ def _named(tree: ast.Module) -> Iterator[str]:
     """Yield the literals that are used as causes: given to `diagnosis` and `has`, compared with `.cause` or `names_of`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            called = (
+                node.func.attr
+                if isinstance(node.func, ast.Attribute)
+                else getattr(node.func, "id", "")
+            )
             if called == "has":
                 yield from (text for each in node.args for text in _texts(each))
             elif called in ("diagnosis", "Diagnosis", "_lost", "_swapped"):
                 yield from (text for each in node.args[:1] for text in _texts(each))
         elif isinstance(node, ast.Compare | ast.BinOp) and _speaks_of_causes(node):
-            sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else [node.left, node.right]
-            yield from (text for side in sides if not isinstance(side, ast.Call) for text in _texts(side))
+            sides = (
+                [node.left, *node.comparators]
+                if isinstance(node, ast.Compare)
+                else [node.left, node.right]
+            )
+            yield from (
+                text for side in sides if not isinstance(side, ast.Call) for text in _texts(side)
+            )
 
 
 def _speaks_of_causes(node: ast.AST) -> bool:
@@ -192,7 +212,11 @@ def _speaks_of_causes(node: ast.AST) -> bool:
 
 
 def test_every_cause_that_is_named_exists() -> None:
-    named = {(path.relative_to(PACKAGE).as_posix(), name) for path, tree in _sources(".") for name in _named(tree)}
+    named = {
+        (path.relative_to(PACKAGE).as_posix(), name)
+        for path, tree in _sources(".")
+        for name in _named(tree)
+    }
     assert {(path, name) for path, name in named if name not in CAUSES} == set()
     # That the scan sees what it is to see: each of these forms stands in the package.
     assert ("diagnosis/findings.py", "mode-differs") in named  # has(…)
@@ -203,7 +227,10 @@ def test_every_cause_that_is_named_exists() -> None:
 
 def test_words_with_dashes_are_causes() -> None:
     words = {
-        text for _, tree in _sources("diagnosis", "report") for text in _texts(tree) if re.fullmatch(r"[a-z]+(-[a-z]+)+", text)
+        text
+        for _, tree in _sources("diagnosis", "report")
+        for text in _texts(tree)
+        if re.fullmatch(r"[a-z]+(-[a-z]+)+", text)
     }
     assert words - OTHER_WORDS - set(CAUSES) == set()
 
@@ -222,12 +249,23 @@ def test_the_scan_sees_a_typo() -> None:
 
 def test_every_cause_is_used() -> None:
     used = {text for _, tree in _sources("diagnosis/rules", "report") for text in _texts(tree)}
-    used |= {text for path, tree in _sources("diagnosis") if path.name != "catalogue.py" for text in _texts(tree)}
+    used |= {
+        text
+        for path, tree in _sources("diagnosis")
+        if path.name != "catalogue.py"
+        for text in _texts(tree)
+    }
     assert set(CAUSES) - used == set()
 
 
 def test_names_of() -> None:
-    assert names_of([Diagnosis("a", None, "", ""), Diagnosis("a", None, "", ""), Diagnosis("dense/*", None, "", "")]) == {
+    assert names_of(
+        [
+            Diagnosis("a", None, "", ""),
+            Diagnosis("a", None, "", ""),
+            Diagnosis("dense/*", None, "", ""),
+        ]
+    ) == {
         "a",
         "dense/*",
     }

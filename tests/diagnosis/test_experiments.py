@@ -36,7 +36,9 @@ def of(run: Run) -> tuple[list[Diagnosis], Comparison]:
 def told(run: Run, tried: dict[str, Run]) -> list[tuple[str, str]]:
     """Return what is said of a run, causes and sentences, after experiments with it."""
     found, comparison = of(run)
-    after = explained(found, comparison, {name: compare(CONTROL, each) for name, each in tried.items()})
+    after = explained(
+        found, comparison, {name: compare(CONTROL, each) for name, each in tried.items()}
+    )
     return [(each.cause, each.sentence) for each in after]
 
 
@@ -62,7 +64,10 @@ def test_needed_is_what_the_catalogue_says(cause: str, experiments: list[str]) -
 
 def test_needed_has_the_controls_values() -> None:
     forgot = compare(CONTROL, changed(RESUMED, attributes=FORGOTTEN))
-    assert needed(named("unexplained"), forgot) == {SAME_HASH: {}, REMEMBERED: {"plateau.wait": 2.0}}
+    assert needed(named("unexplained"), forgot) == {
+        SAME_HASH: {},
+        REMEMBERED: {"plateau.wait": 2.0},
+    }
 
 
 def test_where_nothing_was_forgotten_there_is_nothing_to_put_in() -> None:
@@ -85,29 +90,43 @@ BY_HASH = "with another one, as each new process has, it does not: something is 
 
 def test_it_recovers_with_the_controls_hash_seed() -> None:
     assert told(OTHER_BATCHES, {SAME_HASH: RESUMED}) == [
-        ("depends-on-hash-order", f"With the control's PYTHONHASHSEED the same restore recovers; {BY_HASH}")
+        (
+            "depends-on-hash-order",
+            f"With the control's PYTHONHASHSEED the same restore recovers; {BY_HASH}",
+        )
     ]
 
 
 def test_what_has_no_reason_is_gone_only_where_nothing_differs() -> None:
     run = changed(RESUMED, losses={6: 0.5})
     assert told(run, {SAME_HASH: RESUMED}) == [
-        ("depends-on-hash-order", f"With the control's PYTHONHASHSEED the same restore recovers; {BY_HASH}")
+        (
+            "depends-on-hash-order",
+            f"With the control's PYTHONHASHSEED the same restore recovers; {BY_HASH}",
+        )
     ]
-    assert [cause for cause, _ in told(run, {SAME_HASH: changed(RESUMED, batches={6: "own"})})] == ["unexplained"]
+    assert [cause for cause, _ in told(run, {SAME_HASH: changed(RESUMED, batches={6: "own"})})] == [
+        "unexplained"
+    ]
 
 
 def test_what_stays_is_told_beside_it() -> None:
     lost = changed(OTHER_BATCHES, boundary={"w/momentum": ZEROS})
     after = told(lost, {SAME_HASH: changed(RESUMED, boundary={"w/momentum": ZEROS})})
     assert [cause for cause, _ in after] == ["depends-on-hash-order", "slots-lost"]
-    assert after[0][1] == f"With the control's PYTHONHASHSEED the same restore shows no batches-differ; {BY_HASH}"
+    assert (
+        after[0][1]
+        == f"With the control's PYTHONHASHSEED the same restore shows no batches-differ; {BY_HASH}"
+    )
 
 
 def test_other_data_by_chance_are_no_help() -> None:
     """With the same hash seed the data are others still, of another sort: that settles nothing."""
     assert [
-        cause for cause, _ in told(OTHER_BATCHES, {SAME_HASH: changed(RESUMED, batches={5: "batch-6", 6: "batch-7"})})
+        cause
+        for cause, _ in told(
+            OTHER_BATCHES, {SAME_HASH: changed(RESUMED, batches={5: "batch-6", 6: "batch-7"})}
+        )
     ] == ["batches-differ"]
 
 
@@ -117,7 +136,9 @@ def test_a_lost_tensor_is_not_of_the_hash() -> None:
 
 
 def test_an_experiment_that_shows_the_same_changes_nothing() -> None:
-    assert [cause for cause, _ in told(OTHER_BATCHES, {SAME_HASH: OTHER_BATCHES})] == ["batches-differ"]
+    assert [cause for cause, _ in told(OTHER_BATCHES, {SAME_HASH: OTHER_BATCHES})] == [
+        "batches-differ"
+    ]
 
 
 def test_faults_of_the_control_stay() -> None:
@@ -146,7 +167,9 @@ def test_it_recovers_with_what_the_control_remembers() -> None:
 def test_rates_from_the_second_step_on_are_enough() -> None:
     """For its first step a callback may have set the rate before anything could be put in."""
     with_it = changed(RESUMED, rates={5: 0.05}, losses={7: 0.5})
-    without = changed(RESUMED, rates=dict.fromkeys(AFTER, 0.05), losses={7: 0.5}, attributes=FORGOTTEN)
+    without = changed(
+        RESUMED, rates=dict.fromkeys(AFTER, 0.05), losses={7: 0.5}, attributes=FORGOTTEN
+    )
     assert told(without, {REMEMBERED: with_it}) == [
         (
             "python-state-lost",
@@ -162,20 +185,29 @@ def test_more_than_four_attributes_are_counted() -> None:
     names = [f"callback.{letter}" for letter in "abcdef"]
     waiting = {"initial": dict.fromkeys(names, 0.0), "boundary-5": dict.fromkeys(names, 2.0)}
     ours = changed(CONTROL, attributes=waiting)
-    comparison = compare(ours, changed(OTHER_RATES, attributes={"boundary-5": dict.fromkeys(names, 0.0)}))
+    comparison = compare(
+        ours, changed(OTHER_RATES, attributes={"boundary-5": dict.fromkeys(names, 0.0)})
+    )
     (found,) = explained(diagnose(comparison), comparison, {REMEMBERED: EQUAL})
-    assert "callback.d is 0, the control's 2; and 2 more. With the control's values" in found.sentence
+    assert (
+        "callback.d is 0, the control's 2; and 2 more. With the control's values" in found.sentence
+    )
 
 
 def test_what_nothing_remembers_explains() -> None:
-    assert [cause for cause, _ in told(OTHER_RATES, {REMEMBERED: OTHER_RATES})] == ["learning-rate-differs"]
+    assert [cause for cause, _ in told(OTHER_RATES, {REMEMBERED: OTHER_RATES})] == [
+        "learning-rate-differs"
+    ]
     assert [cause for cause, _ in told(OTHER_BATCHES, {REMEMBERED: RESUMED})] == ["batches-differ"]
 
 
 def test_both_experiments() -> None:
     both = changed(OTHER_RATES, batches={step: f"own-{step}" for step in AFTER})
     tried = {SAME_HASH: OTHER_RATES, REMEMBERED: OTHER_BATCHES}
-    assert [cause for cause, _ in told(both, tried)] == ["python-state-lost", "depends-on-hash-order"]
+    assert [cause for cause, _ in told(both, tried)] == [
+        "python-state-lost",
+        "depends-on-hash-order",
+    ]
 
 
 def test_without_experiments_nothing_changes() -> None:
@@ -195,7 +227,11 @@ def test_without_experiments_nothing_changes() -> None:
         ("depends-on-hash-order", {SAME_HASH: EQUAL}, True),
         ("slots-lost", {SAME_HASH: EQUAL, REMEMBERED: EQUAL}, False),
         ("w/*", {SAME_HASH: EQUAL, REMEMBERED: EQUAL}, False),
-        ("python-state-lost", {REMEMBERED: compare(CONTROL, changed(RESUMED, losses={7: 0.5}))}, False),
+        (
+            "python-state-lost",
+            {REMEMBERED: compare(CONTROL, changed(RESUMED, losses={7: 0.5}))},
+            False,
+        ),
     ],
 )
 def test_settles(accepted: str, tried: dict[str, Comparison], settled: bool) -> None:

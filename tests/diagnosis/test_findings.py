@@ -8,8 +8,24 @@ import pytest
 
 from ckptcheck.comparison.compare import compare
 from ckptcheck.comparison.equality import Equality
-from ckptcheck.diagnosis.cause import AT_ONCE, FIRST_STEP, FIRST_UPDATE, NEVER, Diagnosis, Stage, Start
-from ckptcheck.diagnosis.findings import Findings, as_number, both_values, by_stage, counted_off, names, stage_of_all
+from ckptcheck.diagnosis.cause import (
+    AT_ONCE,
+    FIRST_STEP,
+    FIRST_UPDATE,
+    NEVER,
+    Diagnosis,
+    Stage,
+    Start,
+)
+from ckptcheck.diagnosis.findings import (
+    Findings,
+    as_number,
+    both_values,
+    by_stage,
+    counted_off,
+    names,
+    stage_of_all,
+)
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Run
@@ -32,7 +48,11 @@ def with_cause(findings: Findings, cause: str, *tensors: str) -> Findings:
 
 def late(kind: Kind, at: np.ndarray, **facts: Any) -> Findings:
     """Return the findings where a tensor comes to be in the first step, and is another one after it."""
-    ours = changed(CONTROL, after={"new": Tensor(kind, value("new", 6))}, boundary={"new": Tensor(kind, value("new", 5))})
+    ours = changed(
+        CONTROL,
+        after={"new": Tensor(kind, value("new", 6))},
+        boundary={"new": Tensor(kind, value("new", 5))},
+    )
     theirs = changed(RESUMED, after={"new": Tensor(kind, at)}, **facts)
     return findings(theirs, ours)
 
@@ -62,14 +82,20 @@ WITHOUT = [name for name in HELD if name != "mean"]
         (SWAPPED, {}, Stage.OVERWRITTEN_AFTER_LOAD),
         (SWAPPED, {"values": []}, Stage.OVERWRITTEN_AFTER_LOAD),
         # Held under another key than its name, or, where neither key is known, by its value.
-        (MEAN, {"held": [*WITHOUT, "layer/mean"], "asked": {**ASKED, "mean": "layer/mean"}}, Stage.OVERWRITTEN_AFTER_LOAD),
+        (
+            MEAN,
+            {"held": [*WITHOUT, "layer/mean"], "asked": {**ASKED, "mean": "layer/mean"}},
+            Stage.OVERWRITTEN_AFTER_LOAD,
+        ),
         (MEAN, {"held": WITHOUT, "asked": {}}, Stage.NOT_APPLIED_AT_LOAD),
         (MEAN, {"held": WITHOUT, "asked": {}, "values": []}, Stage.OMITTED_AT_SAVE),
         (MEAN, {"held": None, "asked": {}}, Stage.NOT_APPLIED_AT_LOAD),
         (MEAN, {"held": None, "asked": {}, "values": []}, Stage.OMITTED_AT_SAVE),
     ],
 )
-def test_stage_at_which_a_tensor_was_lost(mean: np.ndarray, facts: dict[str, Any], stage: Stage | None) -> None:
+def test_stage_at_which_a_tensor_was_lost(
+    mean: np.ndarray, facts: dict[str, Any], stage: Stage | None
+) -> None:
     rows = findings(changed(RESUMED, boundary={"mean": mean}, **facts)).open
     assert [(found, names(lost)) for found, lost in by_stage(rows)] == [(stage, ["mean"])]
     assert stage_of_all(rows) is stage
@@ -92,7 +118,11 @@ def test_stage_of_what_was_made_anew(facts: dict[str, Any], stage: Stage | None)
 
 
 def test_stages_in_the_order_of_their_tensors() -> None:
-    run = changed(RESUMED, boundary={"w": fresh("w"), "mean": ZEROS, "w/momentum": ZEROS}, held=["w", "w/momentum"])
+    run = changed(
+        RESUMED,
+        boundary={"w": fresh("w"), "mean": ZEROS, "w/momentum": ZEROS},
+        held=["w", "w/momentum"],
+    )
     rows = findings(run).open
     assert [(stage, names(lost)) for stage, lost in by_stage(rows)] == [
         (Stage.OVERWRITTEN_AFTER_LOAD, ["w", "w/momentum"]),
@@ -107,14 +137,27 @@ def test_stages_in_the_order_of_their_tensors() -> None:
 
 
 def test_what_was_found_is_no_longer_open() -> None:
-    run = changed(RESUMED, boundary={"w": fresh("w"), "mean": ZEROS, "w/momentum": value("w/momentum", 5).reshape(3, 2)})
+    run = changed(
+        RESUMED,
+        boundary={
+            "w": fresh("w"),
+            "mean": ZEROS,
+            "w/momentum": value("w/momentum", 5).reshape(3, 2),
+        },
+    )
     seen = findings(run)
     assert names(seen.open) == ["w", "w/momentum", "mean"]
-    assert names(seen.open_of(*Kind)) == ["w", "mean"]  # what has another shape is no value of its kind
+    assert names(seen.open_of(*Kind)) == [
+        "w",
+        "mean",
+    ]  # what has another shape is no value of its kind
     assert names(seen.of_kind(Kind.WEIGHT, Kind.COUNTER)) == ["w", "step"]
     after = with_cause(seen, "weights-lost", "w")
     assert (names(after.open), after.explained) == (["w/momentum", "mean"], frozenset({"w"}))
-    assert names(Findings(seen.comparison, passed_over=frozenset(["mean"])).open) == ["w", "w/momentum"]
+    assert names(Findings(seen.comparison, passed_over=frozenset(["mean"])).open) == [
+        "w",
+        "w/momentum",
+    ]
     assert seen.and_found([]) is seen
 
 
@@ -141,7 +184,12 @@ BEGUN: Values = {name: tensor.value for name, tensor in RESUMED.initial.items()}
         (changed(RESUMED, boundary={**BEGUN, "w": STRANGE}), True),
         (changed(RESUMED, boundary={**BEGUN, "w": STRANGE}, asked={}), False),
         # All of them: nothing says initialiser.
-        (changed(RESUMED, boundary=dict.fromkeys(("w", "w/momentum", "mean", "w/average"), STRANGE)), False),
+        (
+            changed(
+                RESUMED, boundary=dict.fromkeys(("w", "w/momentum", "mean", "w/average"), STRANGE)
+            ),
+            False,
+        ),
         # These values were saved, and came back.
         (changed(RESUMED, boundary=BEGUN, values=[]), False),
         (changed(RESUMED, boundary=BEGUN, values=[], asked={}), True),
@@ -152,7 +200,9 @@ def test_nothing_left(run: Run, nothing_left: bool) -> None:
 
 
 def test_what_shows_no_restore_counts_for_nothing() -> None:
-    same = changed(RESUMED, initial={"w": value("w", BOUNDARY)}, boundary={**BEGUN, "w": value("w", BOUNDARY)})
+    same = changed(
+        RESUMED, initial={"w": value("w", BOUNDARY)}, boundary={**BEGUN, "w": value("w", BOUNDARY)}
+    )
     seen = findings(same)
     assert names(seen.poisoned) == ["w/momentum", "mean", "w/average", "step", "rng"]
     assert seen.nothing_left
@@ -186,9 +236,17 @@ def test_is_own(boundary: Values, is_own: bool) -> None:
         ("another", {"asked": {"new": "new"}, "held": []}, True),
     ],
 )
-def test_is_own_of_what_is_made_in_the_first_step(first_batch: str, facts: dict[str, Any], is_own: bool) -> None:
-    ours = changed(CONTROL, boundary={"new": Tensor(Kind.SLOT, ZEROS)}, after={"new": Tensor(Kind.SLOT, value("new", 6))})
-    theirs = changed(RESUMED, after={"new": Tensor(Kind.SLOT, STRANGE)}, batches={5: first_batch}, **facts)
+def test_is_own_of_what_is_made_in_the_first_step(
+    first_batch: str, facts: dict[str, Any], is_own: bool
+) -> None:
+    ours = changed(
+        CONTROL,
+        boundary={"new": Tensor(Kind.SLOT, ZEROS)},
+        after={"new": Tensor(Kind.SLOT, value("new", 6))},
+    )
+    theirs = changed(
+        RESUMED, after={"new": Tensor(Kind.SLOT, STRANGE)}, batches={5: first_batch}, **facts
+    )
     seen = findings(theirs, ours)
     assert [seen.is_own(row) for row in seen.open] == [is_own]
 
@@ -202,8 +260,16 @@ def test_is_own_of_what_is_made_in_the_first_step(first_batch: str, facts: dict[
         (changed(RESUMED, draws={5: ("another",)}), (), True),
         (changed(RESUMED, rates={5: 0.5}, hyperparameters={5: {"decay": 9.0}}), (), False),
         (changed(RESUMED, boundary={"w": STRANGE}), (), True),
-        (changed(RESUMED, boundary={"w": STRANGE}), ("w",), True),  # that it is allowed makes it no other step
-        (changed(RESUMED, boundary={"w/momentum": STRANGE, "step": 1}), (), False),  # they act after its loss
+        (
+            changed(RESUMED, boundary={"w": STRANGE}),
+            ("w",),
+            True,
+        ),  # that it is allowed makes it no other step
+        (
+            changed(RESUMED, boundary={"w/momentum": STRANGE, "step": 1}),
+            (),
+            False,
+        ),  # they act after its loss
         (changed(RESUMED, boundary={"rng": fresh("rng")}), (), True),
     ],
 )
@@ -282,14 +348,24 @@ def test_a_counter_that_is_no_single_number_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("", None), ("5", 5.0), ("-0.5", -0.5), ("True", None), ("nan", None), ("inf", None), ("1e3", 1000.0)],
+    [
+        ("", None),
+        ("5", 5.0),
+        ("-0.5", -0.5),
+        ("True", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e3", 1000.0),
+    ],
 )
 def test_as_number(text: str, number: float | None) -> None:
     assert as_number(text) == number
 
 
 def test_both_values() -> None:
-    rows = {row.name: row for row in findings(changed(RESUMED, boundary={"step": 2, "w": STRANGE})).open}
+    rows = {
+        row.name: row for row in findings(changed(RESUMED, boundary={"step": 2, "w": STRANGE})).open
+    }
     assert both_values(rows["step"]) == "step is 2, the control's 5"
     norm = np.linalg.norm(value("w", BOUNDARY).astype(np.float64))
     assert both_values(rows["w"]) == f"w is of norm 22.0454077, the control's of norm {norm:.9g}"

@@ -11,7 +11,11 @@ from tests.builder import changed, control, resumed
 
 CONTROL = control({"v": Kind.WEIGHT})
 RESUMED = resumed(CONTROL)
-NOT_FOUND = Failure("restore", "NotFoundError", "Key w/ExponentialMovingAverage not found in checkpoint\n\t [[node save]]")
+NOT_FOUND = Failure(
+    "restore",
+    "NotFoundError",
+    "Key w/ExponentialMovingAverage not found in checkpoint\n\t [[node save]]",
+)
 
 
 def asked(keys: dict[str, str], *, held: tuple[str, ...] = ("w", "v", "mean")) -> Run:
@@ -20,7 +24,10 @@ def asked(keys: dict[str, str], *, held: tuple[str, ...] = ("w", "v", "mean")) -
 
 def test_missing_keys() -> None:
     assert missing_keys(RESUMED) == []
-    assert missing_keys(asked({"w": "w", "mean": "layer/mean", "v": "a/v"})) == ["a/v", "layer/mean"]
+    assert missing_keys(asked({"w": "w", "mean": "layer/mean", "v": "a/v"})) == [
+        "a/v",
+        "layer/mean",
+    ]
     assert missing_keys(changed(RESUMED, asked=None)) == []
     assert missing_keys(changed(RESUMED, held=None)) == []
 
@@ -48,13 +55,19 @@ def test_a_damaged_file(type: str, message: str) -> None:
 
 def test_no_key_is_missing() -> None:
     found = of_refusal(Failure("restore", "ValueError", "shapes differ\n(more)"), CONTROL, RESUMED)
-    assert (found.cause, found.sentence) == ("restore-raised", "The restore raised ValueError: shapes differ")
+    assert (found.cause, found.sentence) == (
+        "restore-raised",
+        "The restore raised ValueError: shapes differ",
+    )
 
 
 def test_keys_are_missing() -> None:
     found = of_refusal(NOT_FOUND, CONTROL, asked({"w": "w", "mean": "layer/mean", "v": "layer/v"}))
     assert (found.cause, found.tensors) == ("keys-not-in-checkpoint", ("layer/mean", "layer/v"))
-    assert found.sentence == "The restore asked for 2 keys that the checkpoint does not hold, layer/mean for one."
+    assert (
+        found.sentence
+        == "The restore asked for 2 keys that the checkpoint does not hold, layer/mean for one."
+    )
 
 
 AVERAGES = {"w": "w/EMA", "v": "v/EMA"}
@@ -81,7 +94,9 @@ def test_shadows_that_the_save_left_out() -> None:
     live = changed(CONTROL, boundary={"w/EMA": Tensor(Kind.SHADOW, np.ones(3))})
     found = of_refusal(NOT_FOUND, live, asked({"w": "w/EMA", "v": "v"}))
     assert (found.cause, found.tensors) == ("shadows-not-in-checkpoint", ("w/EMA",))
-    assert found.sentence.endswith("here they are live in the run that saved, but the save left them out.")
+    assert found.sentence.endswith(
+        "here they are live in the run that saved, but the save left them out."
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,9 +115,9 @@ def test_keys_that_are_no_shadows(keys: dict[str, str]) -> None:
 
 
 def test_one_weight_is_enough_where_there_is_one() -> None:
-    assert of_refusal(NOT_FOUND, control(), asked({"w": "w/EMA", "step": "step"}, held=("step",))).cause == (
-        "shadows-not-in-checkpoint"
-    )
+    assert of_refusal(
+        NOT_FOUND, control(), asked({"w": "w/EMA", "step": "step"}, held=("step",))
+    ).cause == ("shadows-not-in-checkpoint")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +139,12 @@ def test_one_weight_is_enough_where_there_is_one() -> None:
 )
 def test_a_run_that_raises(failure: Failure, sentence: str) -> None:
     found = of_raising(failure)
-    assert (found.cause, found.sentence, found.stage, found.tensors) == ("resumed-run-raised", sentence, None, ())
+    assert (found.cause, found.sentence, found.stage, found.tensors) == (
+        "resumed-run-raised",
+        sentence,
+        None,
+        (),
+    )
 
 
 @pytest.mark.parametrize(

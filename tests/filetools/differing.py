@@ -24,7 +24,9 @@ TENSORS: dict[str, Value] = {
 }
 
 
-def between(folder: Path, a: Mapping[str, Value], b: Mapping[str, Value], **options: Any) -> CheckpointDiff:
+def between(
+    folder: Path, a: Mapping[str, Value], b: Mapping[str, Value], **options: Any
+) -> CheckpointDiff:
     return diff(write(folder / "a", a), write(folder / "b", b), **options)
 
 
@@ -44,4 +46,10 @@ SQUARES = [((0, 3), (0, 4)), ((0, 3), (4, 4)), ((3, 3), (0, 4)), ((3, 3), (4, 4)
 
 COLUMNS = [((0, 6), (0, 3)), ((0, 6), (3, 5))]
 
-CUTS = {"rows": ROWS, "other rows": OTHER_ROWS, "squares": SQUARES, "columns": COLUMNS, "whole": [((0, 6), (0, 8))]}
+CUTS = {
+    "rows": ROWS,
+    "other rows": OTHER_ROWS,
+    "squares": SQUARES,
+    "columns": COLUMNS,
+    "whole": [((0, 6), (0, 8))],
+}

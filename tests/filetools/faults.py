@@ -16,14 +16,22 @@ NOTHING_FOUND = "tf.train.latest_checkpoint finds nothing: a job that restores w
 
 def tensors(step: int) -> dict[str, Value]:
     drawn = np.random.default_rng(step).normal(size=(3, 4)).astype("float32")
-    return {"bias": drawn[0], "global_step": np.array(step), "kernel": drawn, "vocabulary": [b"a", b"b"]}
+    return {
+        "bias": drawn[0],
+        "global_step": np.array(step),
+        "kernel": drawn,
+        "vocabulary": [b"a", b"b"],
+    }
 
 
 def found_in(folder: Path, path: Path | None = None) -> list[Finding]:
     """Check a folder, or a path in it, and return the findings with places told from the folder on."""
     findings = fsck(path or folder).findings
     return [
-        Finding(*(getattr(each, name).replace(f"{folder}/", "") for name in each.__dataclass_fields__)) for each in findings
+        Finding(
+            *(getattr(each, name).replace(f"{folder}/", "") for name in each.__dataclass_fields__)
+        )
+        for each in findings
     ]
 
 
@@ -210,7 +218,9 @@ def a_block_that_no_restore_reads(folder: Path) -> None:
 
 def interrupted(name: str) -> Finding:
     what = "A save was interrupted before its files had their names"
-    return Finding(LOOK, what, name, "none: no restore reads it", "delete it when no process is saving there")
+    return Finding(
+        LOOK, what, name, "none: no restore reads it", "delete it when no process is saving there"
+    )
 
 
 TEMPORARY = [

@@ -15,15 +15,31 @@ from tests.filetools.differing import TENSORS, between, drawn
 def test_the_same(tmp_path: Path) -> None:
     found = between(tmp_path, TENSORS, TENSORS)
     assert (found.same, found.exit_code, len(found.pairs), found.different) == (True, 0, 5, [])
-    assert found.of_kinds()[Kind.SLOT] == {"same": 1, "different": 0, "renamed": 0, "only in A": 0, "only in B": 0}
+    assert found.of_kinds()[Kind.SLOT] == {
+        "same": 1,
+        "different": 0,
+        "renamed": 0,
+        "only in A": 0,
+        "only in B": 0,
+    }
 
 
 def test_names_types_and_shapes(tmp_path: Path) -> None:
     b = {name: value for name, value in TENSORS.items() if name != "global_step"}
-    b |= {"dense/kernel": drawn(40, 4), "norm/moving_mean": np.zeros(5, "float64"), "new": np.array(1)}
+    b |= {
+        "dense/kernel": drawn(40, 4),
+        "norm/moving_mean": np.zeros(5, "float64"),
+        "new": np.array(1),
+    }
     found = between(tmp_path, TENSORS, b)
-    assert [(pair.a.name, pair.what) for pair in found.different] == [("norm/moving_mean", "dtype"), ("dense/kernel", "shape")]
-    assert [[each.name for each in side] for side in (found.only_a, found.only_b)] == [["global_step"], ["new"]]
+    assert [(pair.a.name, pair.what) for pair in found.different] == [
+        ("norm/moving_mean", "dtype"),
+        ("dense/kernel", "shape"),
+    ]
+    assert [[each.name for each in side] for side in (found.only_a, found.only_b)] == [
+        ["global_step"],
+        ["new"],
+    ]
     assert found.exit_code == 1
 
 
@@ -35,8 +51,16 @@ def test_json(tmp_path: Path) -> None:
         "t": [b"a"],
         "old": drawn(3),
     }
-    b: dict[str, Value] = {"x": np.array([1.0, 2.5]), "y": np.array([1.0]), "z": np.ones(2), "t": [b"b"], "new": drawn(3)}
-    found = json.loads(between(tmp_path, a, b).to_json(), parse_constant=lambda name: pytest.fail(name))
+    b: dict[str, Value] = {
+        "x": np.array([1.0, 2.5]),
+        "y": np.array([1.0]),
+        "z": np.ones(2),
+        "t": [b"b"],
+        "new": drawn(3),
+    }
+    found = json.loads(
+        between(tmp_path, a, b).to_json(), parse_constant=lambda name: pytest.fail(name)
+    )
     assert found["same"] is False
     assert found["renamed"] == [{"a": "old", "b": "new"}]
     assert [each["name"] for each in found["different"]] == ["y", "z", "x", "t"]

@@ -28,18 +28,28 @@ def test_partitioned_variables(left: str, right: str, tmp_path: Path) -> None:
 
 def test_grids_that_begin_alike_and_are_cut_otherwise(tmp_path: Path) -> None:
     a, b = np.array([[1, 2], [3, 4]], "float32"), np.array([[1, 2], [3, 99]], "float32")
-    left = write_sliced(tmp_path / "a", "x", a, [((0, 1), (0, 1)), ((0, 2), (1, 1)), ((1, 1), (0, 1))])
-    right = write_sliced(tmp_path / "b", "x", b, [((0, 1), (0, 1)), ((0, 1), (1, 1)), ((1, 1), (0, 2))])
+    left = write_sliced(
+        tmp_path / "a", "x", a, [((0, 1), (0, 1)), ((0, 2), (1, 1)), ((1, 1), (0, 1))]
+    )
+    right = write_sliced(
+        tmp_path / "b", "x", b, [((0, 1), (0, 1)), ((0, 1), (1, 1)), ((1, 1), (0, 2))]
+    )
     (pair,) = diff(left, right).different
     assert pair.difference is not None
-    assert (pair.difference.differing, pair.difference.absolute, pair.difference.at) == (1, 95, (1, 1))
+    assert (pair.difference.differing, pair.difference.absolute, pair.difference.at) == (
+        1,
+        95,
+        (1, 1),
+    )
 
 
 def test_the_other_byte_order_is_no_difference(tmp_path: Path) -> None:
     swapped = GRID.astype(">f4")
     rows, _ = bundles.rows_and_data({"x": swapped.view("<f4")})
     Path(f"{tmp_path / 'b'}.data-00000-of-00001").write_bytes(swapped.tobytes())
-    Path(f"{tmp_path / 'b'}.index").write_bytes(bundles.index(rows, bundles.header(big_endian=True)))
+    Path(f"{tmp_path / 'b'}.index").write_bytes(
+        bundles.index(rows, bundles.header(big_endian=True))
+    )
     assert diff(write(tmp_path / "a", {"x": GRID}), tmp_path / "b").same
 
 
@@ -50,7 +60,10 @@ def test_what_is_damaged_alike_is_not_the_same(cut: str, tmp_path: Path) -> None
         write_sliced(tmp_path / name, "x", GRID, CUTS[cut])
         data = tmp_path / f"{name}.data-00000-of-00001"
         data.write_bytes(data.read_bytes()[:-1] + b"\7")
-    with pytest.raises(DamagedError, match=r"tensor x: its 1?[0-9]+ bytes do not have the checksum that the index holds"):
+    with pytest.raises(
+        DamagedError,
+        match=r"tensor x: its 1?[0-9]+ bytes do not have the checksum that the index holds",
+    ):
         diff(tmp_path / "a", tmp_path / "b")
 
 
@@ -58,5 +71,8 @@ def test_what_is_damaged_on_one_side_is_no_difference(tmp_path: Path) -> None:
     a, b = write(tmp_path / "a", TENSORS), write(tmp_path / "b", TENSORS)
     data = Path(f"{b}.data-00000-of-00001")
     data.write_bytes(b"\7" + data.read_bytes()[1:])
-    with pytest.raises(DamagedError, match=r"b\.data-00000-of-00001, byte 0, tensor dense/kernel: its 800 bytes do not have"):
+    with pytest.raises(
+        DamagedError,
+        match=r"b\.data-00000-of-00001, byte 0, tensor dense/kernel: its 800 bytes do not have",
+    ):
         diff(a, b)

@@ -16,7 +16,10 @@ def meetings(folder: Path, tensors: dict[str, Value]) -> tuple[Meeting, ...]:
 def test_what_restores_would_meet(tmp_path: Path) -> None:
     assert [(each.restore, each.sentence) for each in meetings(tmp_path, SAVED)] == [
         ("tf.train.Saver()", "would restore every tensor of it"),
-        ("ema.variables_to_restore()", "would raise: bn/beta/ExponentialMovingAverage and 1 more are not in the checkpoint"),
+        (
+            "ema.variables_to_restore()",
+            "would raise: bn/beta/ExponentialMovingAverage and 1 more are not in the checkpoint",
+        ),
         (
             "tf.trainable_variables()",
             "would leave out 2 weights, 3 moving statistics, 1 shadow, 5 slots, 1 counter, 1 hyperparameter and 1 other",

@@ -12,12 +12,25 @@ from ckptcheck.filetools.fsck_findings import UNKNOWN, WRONG
 from ckptcheck.filetools.fsck_text import text
 from tests.checkpoints import bundles
 from tests.checkpoints.bundles import write
-from tests.filetools.faults import PLANTED, a_byte_changed, found_in, index_of, interrupted_saves, state_file_empty, tensors
+from tests.filetools.faults import (
+    PLANTED,
+    a_byte_changed,
+    found_in,
+    index_of,
+    interrupted_saves,
+    state_file_empty,
+    tensors,
+)
 
 
 def test_what_is_whole(folder: Path) -> None:
     found = fsck(folder)
-    assert (found.findings, found.tensors, len(found.checkpoints), found.exit_code(strict=True)) == ((), 8, 2, 0)
+    assert (
+        found.findings,
+        found.tensors,
+        len(found.checkpoints),
+        found.exit_code(strict=True),
+    ) == ((), 8, 2, 0)
     assert found.bytes == 2 * (16 + 8 + 48 + 8)
 
 
@@ -55,11 +68,21 @@ def test_folders_in_folders(folder: Path) -> None:
 def test_what_cannot_be_read_here_is_called_neither_wrong_nor_whole(folder: Path) -> None:
     index_of(folder).write_bytes(bundles.COMPRESSED)
     (finding,) = found_in(folder)
-    assert (finding.grade, finding.what) == (UNKNOWN, "A block is compressed (Snappy), which TensorFlow never writes")
+    assert (finding.grade, finding.what) == (
+        UNKNOWN,
+        "A block is compressed (Snappy), which TensorFlow never writes",
+    )
     check = fsck(folder)
-    assert (check.exit_code(), check.exit_code(strict=True), check.to_dict()["whole"]) == (3, 3, False)
+    assert (check.exit_code(), check.exit_code(strict=True), check.to_dict()["whole"]) == (
+        3,
+        3,
+        False,
+    )
     first, *_, last = text(check, False)
-    assert (first, last) == ("Could not be checked:", "1 not known: 2 checkpoints, 4 tensors, 80 B read.")
+    assert (first, last) == (
+        "Could not be checked:",
+        "1 not known: 2 checkpoints, 4 tensors, 80 B read.",
+    )
 
 
 def test_nothing_to_check(tmp_path: Path) -> None:

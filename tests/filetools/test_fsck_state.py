@@ -9,10 +9,18 @@ import pytest
 from ckptcheck.filetools import Finding, fsck
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG
 from tests.checkpoints.bundles import write, write_state
-from tests.filetools.faults import PLANTED, a_byte_changed, found_in, state_file_of_an_older_step, tensors
+from tests.filetools.faults import (
+    PLANTED,
+    a_byte_changed,
+    found_in,
+    state_file_of_an_older_step,
+    tensors,
+)
 
 
-def test_a_copied_folder_restores_the_original(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_copied_folder_restores_the_original(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     write_state(folder, str(folder / "model.ckpt-10"))
     assert fsck(folder).findings == ()
     copy = tmp_path_factory.mktemp("copies") / "copy"
@@ -59,4 +67,7 @@ def test_training_that_went_back(folder: Path) -> None:
 def test_a_state_file_that_names_a_folder(folder: Path) -> None:
     write_state(folder, ".")
     (finding,) = found_in(folder)
-    assert (finding.grade, finding.effect) == (WRONG, "tf.train.latest_checkpoint returns it, and a restore of it raises")
+    assert (finding.grade, finding.effect) == (
+        WRONG,
+        "tf.train.latest_checkpoint returns it, and a restore of it raises",
+    )

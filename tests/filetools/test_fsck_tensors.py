@@ -6,13 +6,26 @@ import numpy as np
 import pytest
 
 from ckptcheck.filetools.fsck_findings import WRONG
-from tests.checkpoints.bundles import Row, Value, changed, field, header, index, rows_and_data, write, write_state
+from tests.checkpoints.bundles import (
+    Row,
+    Value,
+    changed,
+    field,
+    header,
+    index,
+    rows_and_data,
+    write,
+    write_state,
+)
 from tests.filetools.faults import found_in, index_of, tensors
 
 
 def test_a_number_of_a_save_is_no_step(folder: Path) -> None:
     """CheckpointManager.save(checkpoint_number=10), which is usual; nothing in it counts steps."""
-    write(folder / "model.ckpt-10", {"save_counter": np.array(2), "optimizer/iterations": np.array(99), "x": np.ones(2)})
+    write(
+        folder / "model.ckpt-10",
+        {"save_counter": np.array(2), "optimizer/iterations": np.array(99), "x": np.ones(2)},
+    )
     assert found_in(folder) == []
 
 
@@ -32,19 +45,28 @@ def test_many_files_that_are_missing_are_one_finding(folder: Path) -> None:
 
 
 def test_an_object_graph_that_promises_more(tmp_path: Path) -> None:
-    held = field(2, field(1, b"VARIABLE_VALUE") + field(2, b"w") + field(3, b"w/.ATTRIBUTES/VARIABLE_VALUE"))
+    held = field(
+        2, field(1, b"VARIABLE_VALUE") + field(2, b"w") + field(3, b"w/.ATTRIBUTES/VARIABLE_VALUE")
+    )
     graph = field(1, field(1, field(1, 1) + field(2, b"w"))) + field(1, held)
     write(tmp_path / "ckpt", {"_CHECKPOINTABLE_OBJECT_GRAPH": [graph], "other": np.ones(2)})
     write_state(tmp_path, "ckpt")
     rows, data = rows_and_data({"_CHECKPOINTABLE_OBJECT_GRAPH": [graph], "other": np.ones(2)})
     scalar: Row = changed(rows["_CHECKPOINTABLE_OBJECT_GRAPH"], shape=[])
-    (tmp_path / "ckpt.index").write_bytes(index({**rows, "_CHECKPOINTABLE_OBJECT_GRAPH": scalar}, header()))
+    (tmp_path / "ckpt.index").write_bytes(
+        index({**rows, "_CHECKPOINTABLE_OBJECT_GRAPH": scalar}, header())
+    )
     assert data
     (finding,) = found_in(tmp_path)
-    assert finding.what == "The object graph names 1 tensor that the checkpoint does not hold: w/.ATTRIBUTES/VARIABLE_VALUE"
+    assert (
+        finding.what
+        == "The object graph names 1 tensor that the checkpoint does not hold: w/.ATTRIBUTES/VARIABLE_VALUE"
+    )
 
 
-@pytest.mark.parametrize("graph", [np.ones(2, "float32"), [b"\xff\xff"]], ids=["numbers", "malformed"])
+@pytest.mark.parametrize(
+    "graph", [np.ones(2, "float32"), [b"\xff\xff"]], ids=["numbers", "malformed"]
+)
 def test_an_object_graph_that_is_none(graph: Value, tmp_path: Path) -> None:
     """It has its checksum, and no restore understands it."""
     write(tmp_path / "ckpt", {"_CHECKPOINTABLE_OBJECT_GRAPH": graph, "x": np.ones(2)})

@@ -24,9 +24,19 @@ def test_kinds_of_a_saver_by_names(tmp_path: Path) -> None:
     found = inspect(write(tmp_path / "model.ckpt", SAVED)).of_kinds()
     assert {kind: [entry.name for entry, _ in rows] for kind, rows in found.items()} == {
         Kind.WEIGHT: ["bn/beta", "bn/gamma", "conv/kernel", "layer_9/kernel", "layer_10/kernel"],
-        Kind.MOVING_STATISTIC: ["bn/moments/Squeeze/ExponentialMovingAverage", "bn/moving_mean", "bn/moving_variance"],
+        Kind.MOVING_STATISTIC: [
+            "bn/moments/Squeeze/ExponentialMovingAverage",
+            "bn/moving_mean",
+            "bn/moving_variance",
+        ],
         Kind.SHADOW: ["conv/kernel/ExponentialMovingAverage"],
-        Kind.SLOT: ["beta1_power", "bn/beta/Adam", "bn/gamma/Adam", "conv/kernel/Adam", "conv/kernel/Adam_1"],
+        Kind.SLOT: [
+            "beta1_power",
+            "bn/beta/Adam",
+            "bn/gamma/Adam",
+            "conv/kernel/Adam",
+            "conv/kernel/Adam_1",
+        ],
         Kind.COUNTER: ["global_step"],
         Kind.HYPERPARAMETER: ["learning_rate"],
         Kind.OTHER: ["table"],
@@ -35,8 +45,13 @@ def test_kinds_of_a_saver_by_names(tmp_path: Path) -> None:
 
 def test_match(tmp_path: Path) -> None:
     prefix = write(tmp_path / "model.ckpt", SAVED)
-    assert [entry.name for entry, _ in inspect(prefix, "layer_*").tensors] == ["layer_9/kernel", "layer_10/kernel"]
-    with pytest.raises(UsageError, match=r"^None of the 17 tensors of .*model\.ckpt matches 'nothing\*'\.$"):
+    assert [entry.name for entry, _ in inspect(prefix, "layer_*").tensors] == [
+        "layer_9/kernel",
+        "layer_10/kernel",
+    ]
+    with pytest.raises(
+        UsageError, match=r"^None of the 17 tensors of .*model\.ckpt matches 'nothing\*'\.$"
+    ):
         inspect(prefix, "nothing*")
 
 
@@ -67,7 +82,11 @@ def test_csv_and_json_have_every_tensor(tmp_path: Path) -> None:
         "nan",
         "inf",
     ]
-    assert (rows[8]["name"], rows[8]["shape"], told["tensors"][8]["shape"]) == ("conv/kernel", "3x3", [3, 3])
+    assert (rows[8]["name"], rows[8]["shape"], told["tensors"][8]["shape"]) == (
+        "conv/kernel",
+        "3x3",
+        [3, 3],
+    )
     assert float(rows[8]["mean"]) == told["tensors"][8]["mean"]
     assert told["kinds"]["slot"] == {"tensors": 5, "bytes": 100}
     assert told["restores"][2]["left_out"]["moving statistic"] == 3

@@ -15,7 +15,10 @@ def test_a_tensor_under_another_name(tmp_path: Path) -> None:
         (name, f"model/{name}") for name in sorted(TENSORS) if name != "global_step"
     ]
     # A number tells nothing.
-    assert [[each.name for each in side] for side in (found.only_a, found.only_b)] == [["global_step"], ["model/global_step"]]
+    assert [[each.name for each in side] for side in (found.only_a, found.only_b)] == [
+        ["global_step"],
+        ["model/global_step"],
+    ]
     assert found.exit_code == 1
 
 
@@ -44,7 +47,9 @@ def test_a_value_of_what_has_not_changed(tmp_path: Path) -> None:
     """A restore that put the averages into the weights: the averages are the same in both."""
     a: dict[str, Value] = {"w": drawn(5), "w/ExponentialMovingAverage": drawn(5, seed=1)}
     found = between(tmp_path, a, a | {"w": a["w/ExponentialMovingAverage"]})
-    assert [(pair.a.name, pair.value_origin) for pair in found.different] == [("w", "w/ExponentialMovingAverage")]
+    assert [(pair.a.name, pair.value_origin) for pair in found.different] == [
+        ("w", "w/ExponentialMovingAverage")
+    ]
 
 
 def test_many_tensors_under_other_names(tmp_path: Path) -> None:

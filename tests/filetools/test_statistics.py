@@ -49,11 +49,18 @@ def test_statistics(tmp_path: Path) -> None:
     }
 
 
-@given(arrays.arrays(np.float32, st.integers(1, 50), elements=st.floats(-1e6, 1e6, width=32)), st.integers(1, 20))
+@given(
+    arrays.arrays(np.float32, st.integers(1, 50), elements=st.floats(-1e6, 1e6, width=32)),
+    st.integers(1, 20),
+)
 def test_in_parts_as_in_one(values: Array, size: int) -> None:
     found = of_chunks(values[at : at + size] for at in range(0, len(values), size))
     exact = values.astype("float64")
-    assert (found.min, found.max, found.zeros) == (exact.min(), exact.max(), int((exact == 0).sum()))
+    assert (found.min, found.max, found.zeros) == (
+        exact.min(),
+        exact.max(),
+        int((exact == 0).sum()),
+    )
     assert found.mean == pytest.approx(exact.mean(), rel=1e-12, abs=1e-12 * abs(exact).max())
     assert found.std == pytest.approx(exact.std(), rel=1e-9, abs=1e-12 * abs(exact).max())
 

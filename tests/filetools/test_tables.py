@@ -13,7 +13,10 @@ def test_in_a_narrow_terminal_numbers_stand_below() -> None:
         "b  float32",
         "      333    4",
     ]
-    assert columns(("name", "type", "bytes", "max"), rows, 2, 38)[1] == "conv1/kernel  float32[3,3]      1   22"
+    assert (
+        columns(("name", "type", "bytes", "max"), rows, 2, 38)[1]
+        == "conv1/kernel  float32[3,3]      1   22"
+    )
 
 
 def test_sizes() -> None:

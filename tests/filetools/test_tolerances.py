@@ -12,11 +12,13 @@ from tests.filetools.differing import TENSORS, between
 
 
 def test_tolerances_of_kinds(tmp_path: Path) -> None:
-    b = TENSORS | {name: TENSORS[name] * np.float32(1.001) for name in ("dense/kernel", "dense/kernel/Adam")}  # type: ignore[operator]
+    scaled = ("dense/kernel", "dense/kernel/Adam")
+    b = TENSORS | {name: np.asarray(TENSORS[name]) * np.float32(1.001) for name in scaled}
     overall, by_kind = tolerances(["slot=0.01"], [], False)
-    assert [pair.a.name for pair in between(tmp_path, TENSORS, b, tolerance=overall, by_kind=by_kind).different] == [
-        "dense/kernel"
-    ]
+    assert [
+        pair.a.name
+        for pair in between(tmp_path, TENSORS, b, tolerance=overall, by_kind=by_kind).different
+    ] == ["dense/kernel"]
     overall, by_kind = tolerances(["0.01", "moving-statistic=0"], [], False)
     assert between(tmp_path, TENSORS, b, tolerance=overall, by_kind=by_kind).same
 
@@ -26,9 +28,14 @@ def test_tolerances_that_are_none() -> None:
         Tolerance(1e-3, 0.0, True),
         {Kind.MOVING_STATISTIC: Tolerance(1e-3, 2.0, True)},
     )
-    with pytest.raises(UsageError, match=r"^--rtol takes a number, or a kind and a number such as slot=1e-6, not 'much'\.$"):
+    with pytest.raises(
+        UsageError,
+        match=r"^--rtol takes a number, or a kind and a number such as slot=1e-6, not 'much'\.$",
+    ):
         tolerances(["much"], [], False)
-    with pytest.raises(UsageError, match=r"^There is no kind of tensors called 'slots'\. Did you mean slot\?"):
+    with pytest.raises(
+        UsageError, match=r"^There is no kind of tensors called 'slots'\. Did you mean slot\?"
+    ):
         tolerances(["slots=1"], [], False)
     with pytest.raises(UsageError, match="A tolerance is not negative"):
         tolerances([], ["weight=-1"], False)

@@ -20,7 +20,14 @@ def test_one_number(tmp_path: Path) -> None:
     b[1, 0] = np.nextafter(np.float32(2), np.float32(3))
     found = one(tmp_path, a, b).difference
     assert found is not None
-    assert (found.differing, found.absolute, found.at, found.ulp, found.scale, found.nan) == (1, 2.0**-22, (1, 0), 1, 4.0, 0)
+    assert (found.differing, found.absolute, found.at, found.ulp, found.scale, found.nan) == (
+        1,
+        2.0**-22,
+        (1, 0),
+        1,
+        4.0,
+        0,
+    )
     assert (found.relative, found.share) == (2.0**-23, 2.0**-24)
 
 
@@ -60,7 +67,13 @@ def test_every_type(name: str, tmp_path: Path) -> None:
     assert one(tmp_path, a, a).what == "same"
     found = one(tmp_path, a, b).difference
     assert found is not None
-    assert (found.differing, found.absolute, found.relative, found.at, found.scale) == (1, 1, 1, (2,), 1)
+    assert (found.differing, found.absolute, found.relative, found.at, found.scale) == (
+        1,
+        1,
+        1,
+        (2,),
+        1,
+    )
     assert (found.ulp is None) == ("float" not in name)
 
 
@@ -78,7 +91,14 @@ def test_whole_numbers_are_exact(tmp_path: Path) -> None:
 def test_minus_zero_is_another_number(tmp_path: Path) -> None:
     found = one(tmp_path, np.zeros(2, "float32"), np.array([0.0, -0.0], "float32")).difference
     assert found is not None
-    assert (found.differing, found.absolute, found.relative, found.ulp, found.at, found.share) == (1, 0.0, 0.0, 1, (1,), 0.0)
+    assert (found.differing, found.absolute, found.relative, found.ulp, found.at, found.share) == (
+        1,
+        0.0,
+        0.0,
+        1,
+        (1,),
+        0.0,
+    )
 
 
 def nan(bits: int) -> Any:
@@ -95,7 +115,10 @@ def test_nan_is_not_equal_unless_asked_for(tmp_path: Path) -> None:
         assert one(tmp_path, a, same_bits, tolerance=Tolerance(equal_nan=True)).what == "same"
     c = np.array([1, 2, np.inf], "float32")
     assert one(tmp_path, a, c, tolerance=Tolerance(equal_nan=True)).what == "value"
-    assert one(tmp_path, a, c, tolerance=Tolerance(rtol=0.9, atol=1e30, equal_nan=True)).what == "value"
+    assert (
+        one(tmp_path, a, c, tolerance=Tolerance(rtol=0.9, atol=1e30, equal_nan=True)).what
+        == "value"
+    )
 
 
 def test_nan_of_complex_numbers(tmp_path: Path) -> None:
@@ -133,7 +156,12 @@ def test_tolerances(tmp_path: Path) -> None:
 
 
 def test_what_is_within_the_tolerance_does_not_count(tmp_path: Path) -> None:
-    found = one(tmp_path, np.array([1.0, 1.0, 1.0]), np.array([1.01, 1.2, 1.0]), tolerance=Tolerance(atol=0.1)).difference
+    found = one(
+        tmp_path,
+        np.array([1.0, 1.0, 1.0]),
+        np.array([1.01, 1.2, 1.0]),
+        tolerance=Tolerance(atol=0.1),
+    ).difference
     assert found is not None
     assert (found.differing, found.at) == (1, (1,))
 

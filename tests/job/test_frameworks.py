@@ -45,7 +45,9 @@ def test_what_a_run_is_told_to_run_on() -> None:
 
 
 def told(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def test_declaring_loads_nothing() -> None:
@@ -90,7 +92,9 @@ def test_the_state_of_objects_is_the_frameworks() -> None:
         (["package.module:Job"], ("tensorflow",)),  # not looked for: finding it could run it
     ],
 )
-def test_only_what_jobs_need_is_loaded_beforehand(names: list[str], modules: tuple[str, ...], tmp_path: Path) -> None:
+def test_only_what_jobs_need_is_loaded_beforehand(
+    names: list[str], modules: tuple[str, ...], tmp_path: Path
+) -> None:
     (tmp_path / "mentions.py").write_text("import tensorflow as tf\n")
     (tmp_path / "does_not.py").write_bytes(b"import numpy  # \xff is no text\n")
     assert preloads(name.format(folder=tmp_path) for name in names) == modules
@@ -131,17 +135,23 @@ def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Framewor
         (tmp_path / folder / "__init__.py").write_text("")
     (tmp_path / "madeup" / "framework.py").write_text(DECLARATION)
     (tmp_path / "madeup" / "privates.py").write_text(PRIVATES)
-    monkeypatch.setattr(ckptcheck.adapters, "__path__", [*ckptcheck.adapters.__path__, str(tmp_path)])
+    monkeypatch.setattr(
+        ckptcheck.adapters, "__path__", [*ckptcheck.adapters.__path__, str(tmp_path)]
+    )
     frameworks.cache_clear()
     yield next(framework for framework in frameworks() if framework.name == "madeup")
     frameworks.cache_clear()
     for module in [
-        name for name in sys.modules if name.startswith(("ckptcheck.adapters.madeup", "ckptcheck.adapters.zcommon"))
+        name
+        for name in sys.modules
+        if name.startswith(("ckptcheck.adapters.madeup", "ckptcheck.adapters.zcommon"))
     ]:
         del sys.modules[module]
 
 
-def test_a_second_framework_is_a_folder(second: Framework, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_framework_is_a_folder(
+    second: Framework, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert {"tensorflow", "madeup"} <= {framework.name for framework in frameworks()}
     assert styles()["loop"] == "a loop of madeup"
     monkeypatch.setenv("MADEUP_THREADS", "3")
@@ -157,7 +167,9 @@ def test_a_second_framework_is_a_folder(second: Framework, tmp_path: Path, monke
     assert preloads(["bn-nn", "package.module:Job"]) == ("tensorflow",)
 
 
-def test_the_framework_that_is_loaded_is_asked(second: Framework, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_framework_that_is_loaded_is_asked(
+    second: Framework, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setitem(sys.modules, "madeup_core", sys)
     assert second.is_loaded

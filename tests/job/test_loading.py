@@ -13,14 +13,24 @@ def test_default_boundary_is_in_mid_epoch_with_edges_on_both_sides() -> None:
     schedule = make_schedule(44)
     assert (schedule.steps, schedule.boundary) == (154, 110)
     assert schedule.boundary % 44 not in (0, 43)
-    assert [done for done in range(1, 155) if schedule.evaluates_at(done)] == [44, 88, 110, 132, 154]
+    assert [done for done in range(1, 155) if schedule.evaluates_at(done)] == [
+        44,
+        88,
+        110,
+        132,
+        154,
+    ]
 
 
-@pytest.mark.parametrize(("steps", "boundary"), [(2, None), (40, None), (None, 5), (30, 29), (None, None)])
+@pytest.mark.parametrize(
+    ("steps", "boundary"), [(2, None), (40, None), (None, 5), (30, 29), (None, None)]
+)
 def test_every_boundary_lies_inside(steps: int | None, boundary: int | None) -> None:
     for steps_per_epoch in (1, 2, 7, 1000):
         if boundary is None or steps or steps_per_epoch > 2:
-            schedule = make_schedule(steps_per_epoch, steps, () if boundary is None else (boundary,))
+            schedule = make_schedule(
+                steps_per_epoch, steps, () if boundary is None else (boundary,)
+            )
             assert 0 < schedule.boundary < schedule.steps
 
 
@@ -30,7 +40,10 @@ def test_boundary_outside_the_run() -> None:
     assert str(caught.value) == (
         "The boundary lies outside the run: it is step 20, the run has 20 steps. Choose a boundary from 1 to 19."
     )
-    with pytest.raises(UsageError, match="A run must have at least 2 steps, one on each side of the boundary, not 1"):
+    with pytest.raises(
+        UsageError,
+        match="A run must have at least 2 steps, one on each side of the boundary, not 1",
+    ):
         Schedule(1, 1, 5)
 
 
@@ -63,7 +76,10 @@ def test_jobs_that_are_saved_at_epoch_edges() -> None:
     ("asked", "text"),
     [
         ("", "--boundaries takes a count, or steps and words such as 1,mid,epoch,last, not ''."),
-        ("middle,1", "A boundary is a number of steps or one of first, mid, epoch, last, not 'middle'."),
+        (
+            "middle,1",
+            "A boundary is a number of steps or one of first, mid, epoch, last, not 'middle'.",
+        ),
         ("0", "A run of 154 steps has room for 1 to 153 boundaries, not 0."),
         ("154", "A run of 154 steps has room for 1 to 153 boundaries, not 154."),
         (
@@ -79,7 +95,9 @@ def test_boundaries_that_cannot_be(asked: str, text: str) -> None:
 
 
 def test_a_run_without_an_epoch_edge() -> None:
-    with pytest.raises(UsageError, match="The run has no epoch edge inside it: it is 20 steps long, an epoch 44"):
+    with pytest.raises(
+        UsageError, match="The run has no epoch edge inside it: it is 20 steps long, an epoch 44"
+    ):
         make_schedule(44, 20, ("epoch",))
 
 
@@ -98,7 +116,9 @@ def test_job_that_cannot_be_found(target: str, text: str) -> None:
     assert str(caught.value) == text
 
 
-def test_job_from_a_file_that_imports_its_neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_from_a_file_that_imports_its_neighbour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.path", [*__import__("sys").path])
     (tmp_path / "ckptcheck_neighbour.py").write_text("VALUE = 3\n")
     (tmp_path / "ckptcheck_mine.py").write_text("from ckptcheck_neighbour import VALUE\n")

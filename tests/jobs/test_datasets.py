@@ -17,7 +17,11 @@ def test_digits_are_split_once_and_for_all() -> None:
     data = load("digits")
     assert data.train_images.shape == (1438, 8, 8, 1)
     assert data.validation_images.shape == (359, 8, 8, 1)
-    assert (data.train_images.dtype, data.train_labels.dtype, data.classes) == (np.float32, np.int64, 10)
+    assert (data.train_images.dtype, data.train_labels.dtype, data.classes) == (
+        np.float32,
+        np.int64,
+        10,
+    )
     assert (data.train_images.min(), data.train_images.max()) == (0, 1)
     assert set(np.bincount(data.validation_labels) > 20) == {True}
 
@@ -72,12 +76,27 @@ NOT_FINITE[3, 4, 5] = np.nan
             "x must have the shape (images, height, width) or (images, height, width, channels) with sides of at least 4, "
             "not (12, 2, 8).",
         ),
-        ({"x": NOT_FINITE, "y": Y}, "x holds 1 values that are NaN or infinite, the first at (3, 4, 5)."),
+        (
+            {"x": NOT_FINITE, "y": Y},
+            "x holds 1 values that are NaN or infinite, the first at (3, 4, 5).",
+        ),
         ({"x": X, "y": Y * 1.0}, "y must hold integer class numbers, not float64."),
-        ({"x": X, "y": Y[:5]}, "y must have the shape (12,), one label for each image of x, not (5,)."),
-        ({"x": X[:4], "y": Y[:4]}, "it has 4 images; at least 10 are needed to train and validate."),
-        ({"x": X, "y": Y - 1}, "y must hold class numbers from 0 to less than the number of images, not -1 to 1."),
-        ({"x": X, "y": Y * 10**9}, "y must hold class numbers from 0 to less than the number of images, not 0 to 2000000000."),
+        (
+            {"x": X, "y": Y[:5]},
+            "y must have the shape (12,), one label for each image of x, not (5,).",
+        ),
+        (
+            {"x": X[:4], "y": Y[:4]},
+            "it has 4 images; at least 10 are needed to train and validate.",
+        ),
+        (
+            {"x": X, "y": Y - 1},
+            "y must hold class numbers from 0 to less than the number of images, not -1 to 1.",
+        ),
+        (
+            {"x": X, "y": Y * 10**9},
+            "y must hold class numbers from 0 to less than the number of images, not 0 to 2000000000.",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used(arrays: dict[str, Any], text: str, tmp_path: Path) -> None:
@@ -91,7 +110,9 @@ def test_a_file_that_cannot_be_used(arrays: dict[str, Any], text: str, tmp_path:
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 torn"])
 def test_a_file_that_is_no_npz(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(content)
-    with pytest.raises(UsageError, match=r"bad\.npz cannot be read as an \.npz file of plain arrays: "):
+    with pytest.raises(
+        UsageError, match=r"bad\.npz cannot be read as an \.npz file of plain arrays: "
+    ):
         load(str(tmp_path / "bad.npz"))
 
 
@@ -105,7 +126,8 @@ def test_missing_file_and_unknown_name() -> None:
         load("no/such.npz")
     assert str(caught.value) == "There is no dataset file no/such.npz."
     with pytest.raises(
-        UsageError, match=r"There is no dataset called 'digit'\. Known: digits, mnist, fashion_mnist, cifar10, or"
+        UsageError,
+        match=r"There is no dataset called 'digit'\. Known: digits, mnist, fashion_mnist, cifar10, or",
     ):
         load("digit")
 

@@ -16,9 +16,17 @@ ALL = [*REGISTRY.jobs.values(), *REGISTRY.recipes.values()]
 
 
 def test_values_are_read() -> None:
-    given = {"num_updates": "off", "update": "fused", "decay": "0.5", "batch_size": "8", "dataset": "x.npz"}
+    given = {
+        "num_updates": "off",
+        "update": "fused",
+        "decay": "0.5",
+        "batch_size": "8",
+        "dataset": "x.npz",
+    }
     read = parse(EmaOptions, "bn-nn", given)
-    assert read == EmaOptions(num_updates=False, update="fused", decay=0.5, batch_size=8, dataset="x.npz")
+    assert read == EmaOptions(
+        num_updates=False, update="fused", decay=0.5, batch_size=8, dataset="x.npz"
+    )
 
 
 @pytest.mark.parametrize("job", ALL, ids=lambda job: job.name)
@@ -33,11 +41,27 @@ def test_defaults_survive_being_shown(job: ShippedJob) -> None:
     ("name", "value", "text"),
     [
         ("decay", "1", "The option decay of bn-nn must be a number above 0 and below 1, not '1'."),
-        ("decay", "nan", "The option decay of bn-nn must be a number above 0 and below 1, not 'nan'."),
+        (
+            "decay",
+            "nan",
+            "The option decay of bn-nn must be a number above 0 and below 1, not 'nan'.",
+        ),
         ("epsilon", "tiny", "The option epsilon of bn-nn must be a number, not 'tiny'."),
-        ("learning_rate", "inf", "The option learning_rate of bn-nn must be a finite number above 0, not 'inf'."),
-        ("batch_size", "0", "The option batch_size of bn-nn must be a whole number of at least 1, not '0'."),
-        ("seed", "-1", "The option seed of bn-nn must be a whole number from 0 to 2147483647, not '-1'."),
+        (
+            "learning_rate",
+            "inf",
+            "The option learning_rate of bn-nn must be a finite number above 0, not 'inf'.",
+        ),
+        (
+            "batch_size",
+            "0",
+            "The option batch_size of bn-nn must be a whole number of at least 1, not '0'.",
+        ),
+        (
+            "seed",
+            "-1",
+            "The option seed of bn-nn must be a whole number from 0 to 2147483647, not '-1'.",
+        ),
         ("num_updates", "yes", "The option num_updates of bn-nn must be on or off, not 'yes'."),
         ("update", "both", "The option update of bn-nn must be separate or fused, not 'both'."),
         ("dataset", "", "The option dataset of bn-nn must not be empty, not ''."),
@@ -70,4 +94,7 @@ def test_length_of_an_epoch_where_it_can_be_told(tmp_path: Path) -> None:
 def test_a_batch_that_is_too_large() -> None:
     with pytest.raises(UsageError) as caught:
         Options(batch_size=2000).steps_per_epoch()
-    assert str(caught.value) == "batch_size=2000 is larger than the training part of the dataset, 1438 images."
+    assert (
+        str(caught.value)
+        == "batch_size=2000 is larger than the training part of the dataset, 1438 images."
+    )

@@ -21,7 +21,11 @@ OMITTED = "omitted at save"
 LOST: Mapping[str, list[tuple[str, str | None]]] = {
     "keras/plain × weights": [("slots-lost", None), ("step-lost", None)],
     "keras/dropout × keras": [("generators-reseeded", OMITTED)],
-    "keras/dropout × weights": [("slots-lost", None), ("generators-restarted", OMITTED), ("step-lost", None)],
+    "keras/dropout × weights": [
+        ("slots-lost", None),
+        ("generators-restarted", OMITTED),
+        ("step-lost", None),
+    ],
     "keras/dropout × checkpoint": [("generators-restarted", OMITTED)],
     "keras/dropout × backup": [("generators-restarted", OMITTED)],
     "keras/mid-epoch × backup": [("wrong-first-step", None)],
@@ -42,14 +46,21 @@ LOST: Mapping[str, list[tuple[str, str | None]]] = {
         ("weights-lost", "not applied at load"),
         ("slots-lost", "not applied at load"),
     ],
-    "tf2/layers-in-list × in-list": [("moving-statistics-lost", OMITTED), ("weights-lost", "not applied at load")],
+    "tf2/layers-in-list × in-list": [
+        ("moving-statistics-lost", OMITTED),
+        ("weights-lost", "not applied at load"),
+    ],
     "tf2/ema × without-ema": [("shadows-lost", OMITTED)],
     "tf2/generator × without-generator": [("generators-restarted", OMITTED)],
     "tf2/dropout × without-seed": [("generators-restarted", OMITTED)],
 }
 # The cards take minutes: `python -m pytest -m cards` runs what needs them, as .ci/run does.
 needs_cards = pytest.mark.cards
-CASES = [f"{recipe.name} × {restore}" for recipe in REGISTRY.recipes.values() for restore in recipe.expected]
+CASES = [
+    f"{recipe.name} × {restore}"
+    for recipe in REGISTRY.recipes.values()
+    for restore in recipe.expected
+]
 
 
 class Cards(dict[str, Report]):
@@ -64,7 +75,9 @@ class Cards(dict[str, Report]):
         assert f"\n{command}\n" in (ROOT / "README.md").read_text()
         asked = [sys.executable, *command.split()[1:], "--out", suite]
         for _ in range(2):
-            done = subprocess.run(asked, cwd=self.folder, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                asked, cwd=self.folder, capture_output=True, text=True, check=False
+            )
             # TensorFlow has been seen to die of SIGSEGV under MirroredStrategy, once in many runs: then nothing was verified.
             if not (done.returncode == 3 and "killed by SIGSEGV" in done.stdout):
                 break
@@ -110,13 +123,24 @@ def test_both_replicas_are_looked_at(cards: Cards) -> None:
     assert len({row.control_norm for row in means}) == 2
     assert len({row.resumed_norm for row in means}) == 1  # replica 0's on both
     shared = at_boundary(cards.case("keras/two-replicas-synchronized × checkpoint"))
-    assert len({row.control_norm for name, row in shared.items() if name.startswith("batch_normalization/moving_mean")}) == 1
+    assert (
+        len(
+            {
+                row.control_norm
+                for name, row in shared.items()
+                if name.startswith("batch_normalization/moving_mean")
+            }
+        )
+        == 1
+    )
 
 
 @needs_cards
 def test_batches_are_known_by_their_bytes(cards: Cards) -> None:
     (found,) = cards.case("keras/tf-data × backup").diagnoses
-    assert found.sentence == ("From step 16 on the resumed run reads the batches of epoch 0, step 0 of the control for one.")
+    assert found.sentence == (
+        "From step 16 on the resumed run reads the batches of epoch 0, step 0 of the control for one."
+    )
     rows = at_boundary(cards.case("keras/tf-data × backup"))
     assert all(row.equal for row in rows.values() if row.kind is not Kind.METRIC)
 
@@ -134,14 +158,19 @@ def test_remedies_are_those_of_the_framework(cards: Cards) -> None:
     for suite in SUITES:
         for case in cards[suite].cases:
             assert not any("tf.train.Saver" in each.remedy for each in case.diagnoses), case.name
-    assert "model.optimizer.build(model.trainable_variables)" in cards.case("keras/plain × weights").diagnoses[0].remedy
+    assert (
+        "model.optimizer.build(model.trainable_variables)"
+        in cards.case("keras/plain × weights").diagnoses[0].remedy
+    )
 
 
 @needs_cards
 def test_the_readme_has_the_card(cards: Cards) -> None:
     readme = (ROOT / "README.md").read_text()
     for recipe in REGISTRY.recipes.values():
-        outcomes = ", ".join(f"`{restore}` {outcome}" for restore, outcome in recipe.expected.items())
+        outcomes = ", ".join(
+            f"`{restore}` {outcome}" for restore, outcome in recipe.expected.items()
+        )
         assert f"| `{recipe.name}` | {recipe.summary} | {outcomes} |" in readme
     versions = cards["tf2"].environment
     (told,) = re.findall(r"which is that of\nKeras ([\d., and]+), TensorFlow ([\d.]+):", readme)
@@ -152,11 +181,21 @@ def test_the_readme_has_the_card(cards: Cards) -> None:
 def test_a_changed_outcome_is_a_finding(tmp_path: Path) -> None:
     report = verify("tf2/loop", "all", expect="diverged", folder=tmp_path / "runs")
     assert (report.verdict, report.cases[0].outcome) == ("fail", "recovered")
-    assert json.loads((tmp_path / "runs" / "cases.json").read_text())["cases"][0]["expected"] == "diverged"
+    assert (
+        json.loads((tmp_path / "runs" / "cases.json").read_text())["cases"][0]["expected"]
+        == "diverged"
+    )
 
 
 def test_names() -> None:
-    assert recipes("tf2") == ["tf2/loop", "tf2/unbuilt", "tf2/layers-in-list", "tf2/ema", "tf2/generator", "tf2/dropout"]
+    assert recipes("tf2") == [
+        "tf2/loop",
+        "tf2/unbuilt",
+        "tf2/layers-in-list",
+        "tf2/ema",
+        "tf2/generator",
+        "tf2/dropout",
+    ]
     with pytest.raises(UsageError, match="There is no suite called 'kers'"):
         verify(suite="kers")
     with pytest.raises(UsageError, match="There is no job called 'keras/plian'"):

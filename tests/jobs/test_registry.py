@@ -25,7 +25,9 @@ def test_the_look_up_finds_this_registry() -> None:
 
 def test_nothing_is_loaded_by_it() -> None:
     code = "from ckptcheck.job.shipped import registry; registry(); import sys; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
     assert not {"tensorflow", "keras", "tf_keras", "filelock"} & set(loaded)
 
 
@@ -56,7 +58,10 @@ def test_names_of_recipes() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("bn-n", "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain."),
+        (
+            "bn-n",
+            "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain.",
+        ),
         (
             "tf2/lop",
             "There is no job called 'tf2/lop'. Did you mean tf2/loop or tf2/dropout? Known: bn-layers, bn-nn, bn-polyak, keras/dropout, ",
@@ -70,7 +75,10 @@ def test_a_name_that_is_not_there(name: str, text: str) -> None:
 
 
 def test_a_suite_that_is_not_there() -> None:
-    with pytest.raises(UsageError, match=r"^There is no suite called 'kers'. Did you mean keras\? Known: keras, tf2\.$"):
+    with pytest.raises(
+        UsageError,
+        match=r"^There is no suite called 'kers'. Did you mean keras\? Known: keras, tf2\.$",
+    ):
         recipes("kers")
 
 

@@ -100,7 +100,10 @@ class HasText(Clean):
         self.live["key"] = np.array([bytes(8)], dtype="V8")
 
     def state(self) -> dict[str, Any]:
-        return {name: Tensor(KINDS.get(name, Kind.OTHER), value.copy()) for name, value in self.live.items()}
+        return {
+            name: Tensor(KINDS.get(name, Kind.OTHER), value.copy())
+            for name, value in self.live.items()
+        }
 
 
 @planted(recovered=[])

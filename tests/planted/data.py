@@ -18,6 +18,8 @@ class EncodedBySet(Clean):
     """The columns of the inputs come in the order of a set."""
 
     def batch(self, step: int) -> Array:
-        columns = {name: index for index, name in enumerate({"height", "width", "depth", "weight", "age"})}
+        columns = {
+            name: index for index, name in enumerate({"height", "width", "depth", "weight", "age"})
+        }
         order = [columns[name] for name in ("height", "width", "depth", "weight")]
         return np.asarray(super().batch(step) * (1 + np.array(order)))

@@ -19,7 +19,9 @@ class DrawsAgain(Clean):
 
     def train(self, step: int) -> Step:
         done = super().train(step)
-        return Step(done.loss, done.batch, done.learning_rate, draws=[self.generator.normal(size=3)])
+        return Step(
+            done.loss, done.batch, done.learning_rate, draws=[self.generator.normal(size=3)]
+        )
 
 
 @planted(diverged=[("generators-reseeded", None)])
@@ -44,7 +46,12 @@ class TwoGenerators(DrawsAgain):
     def train(self, step: int) -> Step:
         done: Any = super().train(step)
         follows = np.random.default_rng((1, step)).normal(size=3)
-        return Step(done.loss, done.batch, done.learning_rate, draws=[*done.draws, follows, self.other.normal(size=3)])
+        return Step(
+            done.loss,
+            done.batch,
+            done.learning_rate,
+            draws=[*done.draws, follows, self.other.normal(size=3)],
+        )
 
 
 @planted(diverged=[("unexplained", None)])

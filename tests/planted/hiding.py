@@ -112,7 +112,9 @@ class TwoSettings(Clean):
         return self.value
 
     def state(self) -> dict[str, Any]:
-        return super().state() | {name: Tensor(Kind.HYPERPARAMETER, np.array(self.value)) for name in ("rate", "decay")}
+        return super().state() | {
+            name: Tensor(Kind.HYPERPARAMETER, np.array(self.value)) for name in ("rate", "decay")
+        }
 
 
 @planted(diverged=[("unexplained", None)], allow=["mor*"])
@@ -302,7 +304,10 @@ class BatchByName(Clean):
 
     def train(self, step: int) -> Step:
         done = super().train(step)
-        return Step(done.loss, {"x": self.batch(step), "ids": np.arange(8) + step + (1 if self.resumed else 0)})
+        return Step(
+            done.loss,
+            {"x": self.batch(step), "ids": np.arange(8) + step + (1 if self.resumed else 0)},
+        )
 
 
 @planted(diverged=[("generators-reseeded", None)])
@@ -311,7 +316,9 @@ class DrawsByName(Clean):
 
     def train(self, step: int) -> Step:
         done = super().train(step)
-        return Step(done.loss, done.batch, draws={"mask": np.ones(3) + (1.0 if self.resumed else 0.0)})
+        return Step(
+            done.loss, done.batch, draws={"mask": np.ones(3) + (1.0 if self.resumed else 0.0)}
+        )
 
 
 class Grows(Clean):
@@ -333,7 +340,9 @@ class GrowsAndEvaluation(Grows):
 class GrowsAndFirstLoss(Grows):
     def train(self, step: int) -> Step:
         done = super().train(step)
-        return Step(done.loss * (1.2 if self.resumed and step == 9 else 1.0), done.batch, done.learning_rate)
+        return Step(
+            done.loss * (1.2 if self.resumed and step == 9 else 1.0), done.batch, done.learning_rate
+        )
 
 
 @planted(recovered=[])
@@ -362,7 +371,12 @@ class DrawsUnseeded(Clean):
 
     def train(self, step: int) -> Step:
         done = super().train(step)
-        return Step(done.loss, done.batch, done.learning_rate, draws=[np.random.default_rng().normal(size=4)])
+        return Step(
+            done.loss,
+            done.batch,
+            done.learning_rate,
+            draws=[np.random.default_rng().normal(size=4)],
+        )
 
 
 @planted(inconclusive=JITTERS, noise=True)

@@ -21,7 +21,9 @@ class Small(FitJob):
     steps_per_epoch = 5
 
     def model(self) -> Any:
-        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
+        model = keras.Sequential(
+            [keras.Input((6,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)]
+        )
         model.compile("adam", "mse")
         return model
 
@@ -66,7 +68,9 @@ class OwnTrainStep(Small):
                 with tf.GradientTape() as tape:
                     loss = self.compute_loss(x, y, self(x))
                 gradients = tape.gradient(loss, self.trainable_variables)
-                self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+                self.optimizer.apply_gradients(
+                    zip(gradients, self.trainable_variables, strict=True)
+                )
                 return {"loss": loss}
 
         model = Own()
@@ -103,7 +107,14 @@ class TwoInputs(Small):
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         x = {"left": X[:, :3], "right": X[:, 3:]}
         y = {"sum": Y, "difference": X[:, :1] - X[:, 1:2]}
-        model.fit(x, y, callbacks=callbacks, initial_epoch=initial_epoch, validation_data=(x, y), **self.arguments())
+        model.fit(
+            x,
+            y,
+            callbacks=callbacks,
+            initial_epoch=initial_epoch,
+            validation_data=(x, y),
+            **self.arguments(),
+        )
 
 
 class Eager(Small):
@@ -151,13 +162,20 @@ class Text(Small):
 
     def model(self) -> Any:
         words = keras.layers.TextVectorization(output_sequence_length=3, vocabulary=["a", "b", "c"])
-        hidden = [words, keras.layers.Embedding(6, 3), keras.layers.Flatten(), keras.layers.Dense(1)]
+        hidden = [
+            words,
+            keras.layers.Embedding(6, 3),
+            keras.layers.Flatten(),
+            keras.layers.Dense(1),
+        ]
         model = keras.Sequential([keras.Input((1,), dtype="string"), *hidden])
         model.compile("sgd", "mse")
         return model
 
     def data(self) -> Any:
-        return tf.data.Dataset.from_tensor_slices((np.array([["a b"], ["c"], ["b c a"], [""]] * 10), Y)).batch(8)
+        return tf.data.Dataset.from_tensor_slices(
+            (np.array([["a b"], ["c"], ["b c a"], [""]] * 10), Y)
+        ).batch(8)
 
     def validation(self) -> Any:
         return self.data()
@@ -175,7 +193,9 @@ class MakesMetrics(Small):
             metric.update_state(epoch)
             metric.itself = metric  # only the garbage collector will take it away
 
-        super().fit(model, [keras.callbacks.LambdaCallback(on_epoch_end=score), *callbacks], initial_epoch)
+        super().fit(
+            model, [keras.callbacks.LambdaCallback(on_epoch_end=score), *callbacks], initial_epoch
+        )
 
 
 class SecondModel(Small):
@@ -188,7 +208,9 @@ class SecondModel(Small):
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         kept = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: self.average.assign(0.9 * self.average + 0.1 * self.live.layers[0].kernel)
+            on_train_batch_end=lambda batch, logs: self.average.assign(
+                0.9 * self.average + 0.1 * self.live.layers[0].kernel
+            )
         )
         super().fit(model, [kept, *callbacks], initial_epoch)
 

@@ -10,7 +10,9 @@ from planting import planted
 from ckptcheck import Kind, Step, Tensor
 
 
-@planted(inconclusive="The control did not finish: train, step 5, raised TypeError: the loss is 'much', which is no number.")
+@planted(
+    inconclusive="The control did not finish: train, step 5, raised TypeError: the loss is 'much', which is no number."
+)
 class LossIsText(Clean):
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -42,7 +44,9 @@ class EvaluatesToNothing(Clean):
 )
 class HasAMask(Clean):
     def state(self) -> dict[str, Any]:
-        return super().state() | {"mask": Tensor(Kind.OTHER, np.ma.masked_array([1.0, 2.0], [True, False]))}
+        return super().state() | {
+            "mask": Tensor(Kind.OTHER, np.ma.masked_array([1.0, 2.0], [True, False]))
+        }
 
 
 @planted(
@@ -53,7 +57,9 @@ class NameIsNoText(Clean):
         return {("w", 0): Tensor(Kind.WEIGHT, self.live["w"].copy())}
 
 
-@planted(inconclusive="The control did not finish: its next_step says 10 after 9 steps; the steps are counted from 0.")
+@planted(
+    inconclusive="The control did not finish: its next_step says 10 after 9 steps; the steps are counted from 0."
+)
 class CountsFromOne(Clean):
     def next_step(self) -> int:
         return super().next_step() + 1

@@ -8,7 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-OMITTED, NOT_APPLIED, OVERWRITTEN = "omitted at save", "not applied at load", "overwritten after load"
+OMITTED, NOT_APPLIED, OVERWRITTEN = (
+    "omitted at save",
+    "not applied at load",
+    "overwritten after load",
+)
 NEVER_LIVE = "never live"
 
 JITTERS = "At the boundary every tensor is equal; what comes after it can only be judged against the job's own noise."
@@ -47,7 +51,9 @@ def planted(
     by_outcome = {"diverged": diverged, "refused": refused, "recovered": recovered}
     if inconclusive is not None:
         by_outcome = {"inconclusive": [("noise", None)] if noise else []}
-    ((outcome, causes),) = ((outcome, causes) for outcome, causes in by_outcome.items() if causes is not None)
+    ((outcome, causes),) = (
+        (outcome, causes) for outcome, causes in by_outcome.items() if causes is not None
+    )
     shows = Shows(outcome, tuple(causes), inconclusive, verified)
 
     def note(job: Planted) -> Planted:

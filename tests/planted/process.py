@@ -51,13 +51,17 @@ class ControlHangs(Clean):
         raise AssertionError
 
 
-@planted(inconclusive="The control did not finish: The dataset could not be fetched. Use another one.")
+@planted(
+    inconclusive="The control did not finish: The dataset could not be fetched. Use another one."
+)
 class NeedsTheNetwork(Clean):
     def __init__(self) -> None:
         raise NotVerifiedError("The dataset could not be fetched. Use another one.")
 
 
-@planted(inconclusive="The control did not finish: it could not be set up: RuntimeError: no such data at process.py:{line}.")
+@planted(
+    inconclusive="The control did not finish: it could not be set up: RuntimeError: no such data at process.py:{line}."
+)
 class RaisesInInit(Clean):
     def __init__(self) -> None:
         raise RuntimeError("no such data")

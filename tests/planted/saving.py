@@ -36,11 +36,15 @@ class OlderCheckpoint(Clean):
         restored = super().restore(folder, restore)
         oldest = min(int(each.stem) for each in folder.glob("[0-9]*.npz"))
         with np.load(folder / f"{oldest}.npz") as file:
-            self.live |= {name: file[name.replace("/", "|")] for name in self.live if name != "step"}
+            self.live |= {
+                name: file[name.replace("/", "|")] for name in self.live if name != "step"
+            }
         return restored
 
 
-@planted(inconclusive="No checkpoint was seen: the control's save left no file in the folder it was given.")
+@planted(
+    inconclusive="No checkpoint was seen: the control's save left no file in the folder it was given."
+)
 class SavesElsewhere(Clean):
     """Saves to a folder of its own and restores from there: what the tool copied at the boundary is empty."""
 
@@ -143,7 +147,9 @@ class MendsTheCheckpoint(Clean):
         return super().restore(folder, restore)
 
 
-@planted(inconclusive="The control did not finish: it could not write its files: No space left on device.")
+@planted(
+    inconclusive="The control did not finish: it could not write its files: No space left on device."
+)
 class DiskFull(Clean):
     def save(self, folder: Path, step: int) -> None:
         raise OSError(28, "No space left on device")

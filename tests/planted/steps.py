@@ -68,7 +68,12 @@ class OtherSettings(Clean):
 
     def train(self, step: int) -> Step:
         done = super().train(step)
-        return Step(done.loss, done.batch, done.learning_rate, hyperparameters={"momentum": 0.8 if self.resumed else 0.9})
+        return Step(
+            done.loss,
+            done.batch,
+            done.learning_rate,
+            hyperparameters={"momentum": 0.8 if self.resumed else 0.9},
+        )
 
 
 @planted(diverged=[("unexplained", None)])
@@ -107,7 +112,9 @@ class RaisesInTrain(Clean):
         return super().train(step)
 
 
-@planted(inconclusive="The control did not finish: train, step 5, raised RuntimeError: a bad image (steps.py:{line}).")
+@planted(
+    inconclusive="The control did not finish: train, step 5, raised RuntimeError: a bad image (steps.py:{line})."
+)
 class ControlRaises(Clean):
     def train(self, step: int) -> Step:
         if step == 5:
@@ -115,7 +122,9 @@ class ControlRaises(Clean):
         return super().train(step)
 
 
-@planted(inconclusive="The control did not finish: train, step 0, raised RuntimeError: no more of this (steps.py:{line}).")
+@planted(
+    inconclusive="The control did not finish: train, step 0, raised RuntimeError: no more of this (steps.py:{line})."
+)
 class LoopRaises(Loops):
     def run(self, loop: Loop) -> None:
         loop.before_step()
@@ -130,7 +139,9 @@ class LoopsTooShort(Loops):
     until = 15
 
 
-@planted(inconclusive="The control's training loss is nan at step 4: there is no run to go on with.")
+@planted(
+    inconclusive="The control's training loss is nan at step 4: there is no run to go on with."
+)
 @planted(recovered=[], equal_nan=True, boundary=3)
 class TurnsNaN(Clean):
     def train(self, step: int) -> Step:

@@ -117,7 +117,10 @@ class TensorGone(Clean):
         return super().train(step)
 
     def state(self) -> dict[str, Any]:
-        return {name: Tensor(KINDS.get(name, Kind.SHADOW), value.copy()) for name, value in self.live.items()}
+        return {
+            name: Tensor(KINDS.get(name, Kind.SHADOW), value.copy())
+            for name, value in self.live.items()
+        }
 
 
 @planted(diverged=[("slots-lost", NOT_APPLIED)])
@@ -164,7 +167,10 @@ class HalfNaN(Clean):
         self.live["phase"] = np.array([complex(np.nan, seed + 1)])
 
     def state(self) -> dict[str, Any]:
-        return {name: Tensor(KINDS.get(name, Kind.OTHER), value.copy()) for name, value in self.live.items()}
+        return {
+            name: Tensor(KINDS.get(name, Kind.OTHER), value.copy())
+            for name, value in self.live.items()
+        }
 
     def wanted(self, held: Iterable[str]) -> dict[str, str]:
         return {name: name for name in held if name != "phase"}
@@ -198,7 +204,10 @@ class Accumulates(Clean):
         self.live["sum"] = np.zeros(4)
 
     def state(self) -> dict[str, Any]:
-        return {name: Tensor(KINDS.get(name, Kind.ACCUMULATOR), value.copy()) for name, value in self.live.items()}
+        return {
+            name: Tensor(KINDS.get(name, Kind.ACCUMULATOR), value.copy())
+            for name, value in self.live.items()
+        }
 
     def saved(self) -> list[str]:
         return [name for name in self.live if name != "sum"]
@@ -269,7 +278,9 @@ class NoState(Clean):
         return {}
 
 
-@planted(inconclusive="No state tensor was compared after the last step: the job showed none there.")
+@planted(
+    inconclusive="No state tensor was compared after the last step: the job showed none there."
+)
 class NoStateInTheEnd(Clean):
     def state(self) -> dict[str, Any]:
         return {} if self.live["step"] == 21 else super().state()

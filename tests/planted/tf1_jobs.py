@@ -42,7 +42,9 @@ class SavedTrainable(Short):
         self.graph._unsafe_unfinalize()
         with self.graph.as_default():
             saver = tf1.train.Saver(tf1.trainable_variables(), save_relative_paths=True)
-            saver.save(self.session, str(folder / "model.ckpt"), global_step=step, write_meta_graph=False)
+            saver.save(
+                self.session, str(folder / "model.ckpt"), global_step=step, write_meta_graph=False
+            )
 
 
 class NoUpdates(Short):

@@ -26,8 +26,12 @@ LOST = changed(RESUMED, boundary={"mean": ZEROS}, losses={6: 0.5}, evaluations={
 BARE = Case("job", "all", "recovered", "inconclusive")
 
 
-def case(run: Run = RESUMED, *allowed: str, control: Run = CONTROL, expected: str = "recovered") -> Case:
-    return judge_pair(Question("job", "all", expected), Pair(control, run), Terms(allowed=parse(allowed)))
+def case(
+    run: Run = RESUMED, *allowed: str, control: Run = CONTROL, expected: str = "recovered"
+) -> Case:
+    return judge_pair(
+        Question("job", "all", expected), Pair(control, run), Terms(allowed=parse(allowed))
+    )
 
 
 def test_names() -> None:
@@ -119,7 +123,12 @@ def test_document_of_a_case() -> None:
                 "max_abs_diff": float(np.abs(value("mean", 5)).max()),
             }
         ],
-        "train_loss": {"compared": 3, "equal": 2, "first_difference": 6, "max_abs_diff": 0.5 - 2 / 7},
+        "train_loss": {
+            "compared": 3,
+            "equal": 2,
+            "first_difference": 6,
+            "max_abs_diff": 0.5 - 2 / 7,
+        },
         "batches": {"compared": 3, "equal": 3},
         "learning_rate": {"compared": 3, "equal": 3},
         "eval_loss": {"control": 0.2, "resumed": 0.5},
@@ -144,7 +153,11 @@ def test_document_of_a_case() -> None:
 
 def test_document_where_nothing_was_compared() -> None:
     refused = replace(
-        BARE, outcome="refused", reason="…", error=RestoreError("ValueError", "no", ("a",)), tolerance=Tolerance(rtol=0.5)
+        BARE,
+        outcome="refused",
+        reason="…",
+        error=RestoreError("ValueError", "no", ("a",)),
+        tolerance=Tolerance(rtol=0.5),
     )
     none = {"compared": 0, "equal": 0}
     document = refused.document()
@@ -194,13 +207,16 @@ def test_what_is_counted(changes: dict[str, Any], part: str, numbers: dict[str, 
 
 def test_what_neither_run_shows_is_not_counted() -> None:
     for no_rate in (None, math.nan):
-        silent = changed(CONTROL, batches=dict.fromkeys(range(8)), rates=dict.fromkeys(range(8), no_rate))
+        silent = changed(
+            CONTROL, batches=dict.fromkeys(range(8)), rates=dict.fromkeys(range(8), no_rate)
+        )
         document = case(resumed(silent), control=silent).document()
         assert document["batches"] == document["learning_rate"] == {"compared": 0, "equal": 0}
 
 
 @pytest.mark.parametrize(
-    ("losses", "largest"), [({}, 0.0), ({5: math.nan, 6: 2 / 7 - 0.25}, 0.25), ({5: 1 / 3 + math.inf}, math.inf)]
+    ("losses", "largest"),
+    [({}, 0.0), ({5: math.nan, 6: 2 / 7 - 0.25}, 0.25), ({5: 1 / 3 + math.inf}, math.inf)],
 )
 def test_the_largest_difference_of_losses(losses: dict[int, float], largest: float) -> None:
     document = case(changed(RESUMED, losses=losses)).document()

@@ -21,7 +21,10 @@ def record(folder: Path, run: Run) -> None:
     folder.mkdir(parents=True)
     recorder = Recorder(folder, run.facts)
     for step in run.steps:
-        recorder.step(step.number, Step(step.loss, learning_rate=step.rate, hyperparameters=step.hyperparameters))
+        recorder.step(
+            step.number,
+            Step(step.loss, learning_rate=step.rate, hyperparameters=step.hyperparameters),
+        )
     for point, state in run.snapshots.items():
         recorder.snapshot(point, state)
     recorder.close()
@@ -60,7 +63,12 @@ def test_a_pair(folder: Path) -> None:
     assert found.resumed.facts == RESUMED.facts
     assert found.resumed.losses == RESUMED.losses
     assert list(found.resumed.boundary) == list(RESUMED.boundary)
-    assert (found.experiments, found.noise, found.noise_trouble, found.parted_without_saves) == ({}, None, None, None)
+    assert (found.experiments, found.noise, found.noise_trouble, found.parted_without_saves) == (
+        {},
+        None,
+        None,
+        None,
+    )
     assert not found.noise_asked
     assert pair(Evidence(folder, {}, noise_asked=True)).noise_asked
 
@@ -74,7 +82,9 @@ def test_a_boundary_among_several(folder: Path) -> None:
 
 
 def test_a_resumed_run_that_raised_is_one_to_be_judged(tmp_path: Path, folder: Path) -> None:
-    refused = changed(cut(RESUMED, 0), failure=Failure("restore", "ValueError", "…"), finished=False)
+    refused = changed(
+        cut(RESUMED, 0), failure=Failure("restore", "ValueError", "…"), finished=False
+    )
     record(resumed_of(folder, "ema", BOUNDARY), refused)
     assert pair(Evidence(folder, {}), "ema").resumed.facts.failure == refused.facts.failure
 
@@ -98,7 +108,9 @@ def test_experiments(folder: Path) -> None:
 
 
 def test_no_control(tmp_path: Path) -> None:
-    assert missing(Evidence(tmp_path, {})) == Missing("The control did not finish: its process left no record.")
+    assert missing(Evidence(tmp_path, {})) == Missing(
+        "The control did not finish: its process left no record."
+    )
 
 
 def test_trouble_with_the_control(folder: Path) -> None:
@@ -107,7 +119,11 @@ def test_trouble_with_the_control(folder: Path) -> None:
 
 
 def test_a_control_that_raised(tmp_path: Path) -> None:
-    failed = changed(cut(CONTROL, 2), failure=Failure("train", "ValueError", "no data.\nmore", 2, "job.py:7"), finished=False)
+    failed = changed(
+        cut(CONTROL, 2),
+        failure=Failure("train", "ValueError", "no data.\nmore", 2, "job.py:7"),
+        finished=False,
+    )
     record(control_of(tmp_path), failed)
     assert missing(Evidence(tmp_path, {})) == Missing(
         "The control did not finish: train, step 2, raised ValueError: no data (job.py:7)."
@@ -145,7 +161,9 @@ def test_trouble_with_the_resumed_run(folder: Path) -> None:
 def test_a_resumed_run_that_stopped(folder: Path) -> None:
     record(resumed_of(folder, "ema", BOUNDARY), changed(RESUMED, finished=False))
     found = missing(Evidence(folder, {}), "ema")
-    assert found.reason == "The resumed run did not finish: its process stopped before the last step."
+    assert (
+        found.reason == "The resumed run did not finish: its process stopped before the last step."
+    )
 
 
 # --- Repetitions, and a control that never saves -------------------------------------------------------------------------
@@ -156,7 +174,10 @@ def test_repetitions(folder: Path) -> None:
     record(control_of(folder, 2), changed(CONTROL, repeat=2, losses={6: 0.5}))
     noise = pair(Evidence(folder, {}, repeats=2)).noise
     assert noise is not None
-    assert (noise.repeats, noise.first_difference) == (2, f"the training loss of step 6 is 0.5, not {2 / 7!r}")
+    assert (noise.repeats, noise.first_difference) == (
+        2,
+        f"the training loss of step 6 is 0.5, not {2 / 7!r}",
+    )
     # As many as were asked for.
     one = pair(Evidence(folder, {}, repeats=1)).noise
     assert one is not None
@@ -165,7 +186,10 @@ def test_repetitions(folder: Path) -> None:
 
 def test_a_repetition_that_failed(folder: Path) -> None:
     found = pair(Evidence(folder, {}, repeats=1))
-    assert (found.noise, found.noise_trouble) == (None, "The control could not be repeated: its process left no record.")
+    assert (found.noise, found.noise_trouble) == (
+        None,
+        "The control could not be repeated: its process left no record.",
+    )
     killed = pair(Evidence(folder, {"repeat-1": "it was killed by SIGKILL"}, repeats=1))
     assert killed.noise_trouble == "The control could not be repeated: it was killed by SIGKILL."
 
@@ -181,8 +205,13 @@ def test_a_repetition_in_another_environment(folder: Path) -> None:
 
 def test_a_control_that_never_saves(folder: Path) -> None:
     record(unsaved_of(folder), cut(changed(CONTROL, saved=[], losses={4: 0.5}), BOUNDARY))
-    assert pair(Evidence(folder, {})).parted_without_saves == "the training loss of step 4 is 0.5, not 0.4"
-    assert pair(Evidence(folder, {"unsaved": "it was killed by SIGKILL"})).parted_without_saves is None
+    assert (
+        pair(Evidence(folder, {})).parted_without_saves
+        == "the training loss of step 4 is 0.5, not 0.4"
+    )
+    assert (
+        pair(Evidence(folder, {"unsaved": "it was killed by SIGKILL"})).parted_without_saves is None
+    )
 
 
 def test_a_control_that_never_saves_and_is_the_same(folder: Path) -> None:
@@ -209,7 +238,12 @@ def test_of_failure(failure: Failure, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "whole"), [("it was killed", "it was killed."), ("it was killed.", "it was killed."), (None, "nobody knows why.")]
+    ("text", "whole"),
+    [
+        ("it was killed", "it was killed."),
+        ("it was killed.", "it was killed."),
+        (None, "nobody knows why."),
+    ],
 )
 def test_sentence(text: str | None, whole: str) -> None:
     assert sentence(text) == whole

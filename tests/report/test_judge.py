@@ -28,7 +28,18 @@ from ckptcheck.run.digests import snapshot_digest
 from ckptcheck.run.run import RECORDED, Failure, Run
 from ckptcheck.run.task import REMEMBERED, SAME_HASH
 from ckptcheck.tolerance import Tolerance
-from tests.builder import AFTER, STEPS, Values, changed, control, cut, fresh, renamed, resumed, value
+from tests.builder import (
+    AFTER,
+    STEPS,
+    Values,
+    changed,
+    control,
+    cut,
+    fresh,
+    renamed,
+    resumed,
+    value,
+)
 
 CONTROL = control()
 RESUMED = resumed(CONTROL)
@@ -39,7 +50,11 @@ HIDDEN = changed(RESUMED, losses={6: 0.5})
 
 
 def verdict(
-    run: Run = RESUMED, *allowed: str, control: Run = CONTROL, tolerance: Tolerance | None = None, **pair: Any
+    run: Run = RESUMED,
+    *allowed: str,
+    control: Run = CONTROL,
+    tolerance: Tolerance | None = None,
+    **pair: Any,
 ) -> Verdict:
     return verdict_on(Pair(control, run, **pair), Terms(tolerance or Tolerance(), parse(allowed)))
 
@@ -58,7 +73,13 @@ def causes(judged: Verdict | Case) -> list[str]:
 def test_recovered() -> None:
     said = verdict()
     assert said.outcome == "recovered"
-    assert (said.reason, said.error, said.diagnoses, said.accepted, said.not_needed) == (None, None, (), (), ())
+    assert (said.reason, said.error, said.diagnoses, said.accepted, said.not_needed) == (
+        None,
+        None,
+        (),
+        (),
+        (),
+    )
     assert said.comparison is not None
     assert said.comparison.exact
 
@@ -77,9 +98,15 @@ def test_diverged() -> None:
 
 def test_diverged_by_raising() -> None:
     said = verdict(changed(cut(RESUMED, 1), failure=Failure("train", "ValueError", "no slot", 6)))
-    assert (said.outcome, causes(said), said.comparison) == ("diverged", ["resumed-run-raised"], None)
+    assert (said.outcome, causes(said), said.comparison) == (
+        "diverged",
+        ["resumed-run-raised"],
+        None,
+    )
     # Where the build is done and a step was made, building is no excuse.
-    assert verdict(changed(RESUMED, failure=Failure("state", "ValueError", "…"))).outcome == "diverged"
+    assert (
+        verdict(changed(RESUMED, failure=Failure("state", "ValueError", "…"))).outcome == "diverged"
+    )
 
 
 def test_refused() -> None:
@@ -91,21 +118,37 @@ def test_refused() -> None:
         held=["b"],
     )
     said = verdict(run)
-    assert (said.outcome, causes(said), said.comparison) == ("refused", ["keys-not-in-checkpoint"], None)
+    assert (said.outcome, causes(said), said.comparison) == (
+        "refused",
+        ["keys-not-in-checkpoint"],
+        None,
+    )
     assert said.error == RestoreError("NotFoundError", "Key a not found\nmore", ("a",))
 
 
 @pytest.mark.parametrize("during", ["build", "state"])
 def test_inconclusive_before_the_restore(during: str) -> None:
-    said = verdict(changed(RESUMED, failure=Failure(during, "ValueError", "no data.", place="job.py:3"), first_step=None))
+    said = verdict(
+        changed(
+            RESUMED,
+            failure=Failure(during, "ValueError", "no data.", place="job.py:3"),
+            first_step=None,
+        )
+    )
     assert (said.outcome, said.diagnoses, said.comparison) == ("inconclusive", (), None)
-    assert said.reason == f"The resumed run did not get to its restore: {during} raised ValueError: no data (job.py:3)."
+    assert (
+        said.reason
+        == f"The resumed run did not get to its restore: {during} raised ValueError: no data (job.py:3)."
+    )
 
 
 def test_inconclusive_where_runs_cannot_be_compared() -> None:
     said = verdict(changed(RESUMED, hash_seed="1", failure=Failure("restore", "ValueError", "…")))
     assert (said.outcome, said.comparison) == ("inconclusive", None)
-    assert said.reason == "The resumed run had the control's hash seed, PYTHONHASHSEED=1; it needs another one."
+    assert (
+        said.reason
+        == "The resumed run had the control's hash seed, PYTHONHASHSEED=1; it needs another one."
+    )
 
 
 def test_inconclusive_where_nothing_was_compared() -> None:
@@ -134,13 +177,18 @@ def test_nan_on_request() -> None:
     assert verdict(resumed(nan), control=nan).reason == (
         "The control's training loss is nan at step 6: there is no run to go on with."
     )
-    assert verdict(resumed(nan), control=nan, tolerance=Tolerance(equal_nan=True)).outcome == "recovered"
+    assert (
+        verdict(resumed(nan), control=nan, tolerance=Tolerance(equal_nan=True)).outcome
+        == "recovered"
+    )
 
 
 # --- Noise --------------------------------------------------------------------------------------------------------------
 
 # The job varies by itself: half as much as HIDDEN is off.
-NOISE = NoiseFloor(1, losses=(0.0, 0.1, 0.1), first_difference="the training loss of step 6 is 0.3, not 0.2")
+NOISE = NoiseFloor(
+    1, losses=(0.0, 0.1, 0.1), first_difference="the training loss of step 6 is 0.3, not 0.2"
+)
 NONE = NoiseFloor(1)
 VARIES = "When the control is run again, the training loss of step 6 is 0.3, not 0.2."
 
@@ -197,7 +245,10 @@ def test_what_was_lost_at_the_boundary_is_no_noise(asked: bool) -> None:
 def test_what_was_lost_at_the_boundary_is_judged_without_what_no_seed_decides() -> None:
     other = changed(SLOTS_LOST, batches={5: "own"})
     assert causes(verdict(other)) == ["slots-lost", "batches-differ"]
-    assert causes(verdict(other, noise=replace(NOISE, batches_differ=True))) == ["slots-lost", "noise"]
+    assert causes(verdict(other, noise=replace(NOISE, batches_differ=True))) == [
+        "slots-lost",
+        "noise",
+    ]
 
 
 # --- Saving that changes the run -----------------------------------------------------------------------------------------
@@ -206,7 +257,8 @@ PARTED = "the batch of step 4 is another one"
 
 
 @pytest.mark.parametrize(
-    ("noise", "found"), [(None, []), (NONE, ["saving-changes-the-run"]), (replace(NONE, first_difference="…"), [])]
+    ("noise", "found"),
+    [(None, []), (NONE, ["saving-changes-the-run"]), (replace(NONE, first_difference="…"), [])],
 )
 def test_saving_that_changes_the_run(noise: NoiseFloor | None, found: list[str]) -> None:
     said = verdict(noise=noise, parted_without_saves=PARTED)
@@ -232,7 +284,12 @@ def test_it_is_told_after_what_the_restore_did() -> None:
 
 WAITING = {"initial": {"plateau.wait": 0.0}, "boundary-5": {"plateau.wait": 2.0}}
 WAITED = changed(CONTROL, attributes=WAITING)
-FORGOT = changed(resumed(WAITED), attributes={"boundary-5": {"plateau.wait": 0.0}}, rates={6: 0.05, 7: 0.05}, losses={7: 0.5})
+FORGOT = changed(
+    resumed(WAITED),
+    attributes={"boundary-5": {"plateau.wait": 0.0}},
+    rates={6: 0.05, 7: 0.05},
+    losses={7: 0.5},
+)
 UNORDERED = changed(RESUMED, batches={step: f"own-{step}" for step in AFTER})
 
 
@@ -247,7 +304,9 @@ def test_accepted_and_settled_by_an_experiment() -> None:
     """A loss is off before what is accepted acts; the experiment shows that it recovers with that made good."""
     early = changed(FORGOT, losses={5: 0.5})
     assert verdict(early, "python-state-lost", control=WAITED).outcome == "diverged"
-    said = verdict(early, "python-state-lost", control=WAITED, experiments={REMEMBERED: resumed(WAITED)})
+    said = verdict(
+        early, "python-state-lost", control=WAITED, experiments={REMEMBERED: resumed(WAITED)}
+    )
     assert (said.outcome, causes(said)) == ("recovered", [])
     assert [each.cause for each in said.accepted] == ["python-state-lost"]
 
@@ -263,7 +322,9 @@ def test_accepted_and_not_settled() -> None:
 def test_faults_of_the_control_are_told_whatever_is_accepted() -> None:
     still: Values = {"mean": ZEROS}
     dead = changed(CONTROL, boundary=still, final=still)
-    said = verdict(changed(resumed(dead), boundary={"w/momentum": ZEROS}), "slots-lost", control=dead)
+    said = verdict(
+        changed(resumed(dead), boundary={"w/momentum": ZEROS}), "slots-lost", control=dead
+    )
     assert (said.outcome, causes(said)) == ("recovered", ["statistics-never-move"])
 
 
@@ -278,13 +339,22 @@ def test_what_is_accepted_makes_no_exact_run_of_another() -> None:
 
 
 END: Values = {"new": Tensor(Kind.SLOT, ZEROS)}
-LATE_CONTROL = changed(CONTROL, boundary=END, after={"new": Tensor(Kind.SLOT, value("new", 6))}, final=END)
-LATE = changed(RESUMED, after={"new": Tensor(Kind.SLOT, value("new", 7))}, final=END, batches={5: "own"})
+LATE_CONTROL = changed(
+    CONTROL, boundary=END, after={"new": Tensor(Kind.SLOT, value("new", 6))}, final=END
+)
+LATE = changed(
+    RESUMED, after={"new": Tensor(Kind.SLOT, value("new", 7))}, final=END, batches={5: "own"}
+)
 
 
 def test_late_tensors_that_cannot_be_judged() -> None:
-    said = verdict(changed(LATE, asked=None, held=None, values=None), "batches-differ", control=LATE_CONTROL)
-    assert (said.outcome, [each.cause for each in said.accepted]) == ("inconclusive", ["batches-differ"])
+    said = verdict(
+        changed(LATE, asked=None, held=None, values=None), "batches-differ", control=LATE_CONTROL
+    )
+    assert (said.outcome, [each.cause for each in said.accepted]) == (
+        "inconclusive",
+        ["batches-differ"],
+    )
     assert said.reason is not None
     assert said.reason.startswith(
         "new came to be in the first step after the restore, which what is allowed made another one."
@@ -293,14 +363,20 @@ def test_late_tensors_that_cannot_be_judged() -> None:
     # Where the keys are known they are judged; and where nothing is allowed the case has diverged in any case.
     known = changed(LATE, asked={"new": "new"}, held=["new"])
     assert verdict(known, "batches-differ", control=LATE_CONTROL).outcome == "recovered"
-    assert verdict(changed(LATE, asked=None, held=None, values=None), control=LATE_CONTROL).outcome == "diverged"
+    assert (
+        verdict(changed(LATE, asked=None, held=None, values=None), control=LATE_CONTROL).outcome
+        == "diverged"
+    )
 
 
 # --- The case -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_case_has_its_evidence() -> None:
-    judged = judge_pair(Question("job", "all", "diverged", 5), Pair(CONTROL, SLOTS_LOST, noise=NONE, noise_trouble="…"))
+    judged = judge_pair(
+        Question("job", "all", "diverged", 5),
+        Pair(CONTROL, SLOTS_LOST, noise=NONE, noise_trouble="…"),
+    )
     assert (judged.name, judged.expected, judged.outcome, judged.as_expected) == (
         "job × all @ 5",
         "diverged",
@@ -312,8 +388,14 @@ def test_a_case_has_its_evidence() -> None:
     assert judged.noise is NONE
     assert judged.reason == "…"  # what kept the noise from being measured
     assert judged.digests == {
-        "boundary": {"control": snapshot_digest(CONTROL.boundary), "resumed": snapshot_digest(SLOTS_LOST.boundary)},
-        "final": {"control": snapshot_digest(CONTROL.final), "resumed": snapshot_digest(SLOTS_LOST.final)},
+        "boundary": {
+            "control": snapshot_digest(CONTROL.boundary),
+            "resumed": snapshot_digest(SLOTS_LOST.boundary),
+        },
+        "final": {
+            "control": snapshot_digest(CONTROL.final),
+            "resumed": snapshot_digest(SLOTS_LOST.final),
+        },
     }
     assert judged.digests["final"]["control"] == judged.digests["final"]["resumed"]
 
@@ -321,11 +403,18 @@ def test_a_case_has_its_evidence() -> None:
 def test_a_case_in_which_nothing_was_compared_says_nothing_of_what_else_was_run() -> None:
     judged = case(cut(RESUMED, 2), noise=NOISE, noise_trouble="…", parted_without_saves=PARTED)
     assert judged.reason == "Only 2 of the control's 3 steps after the boundary were compared."
-    assert (judged.comparison, judged.noise, judged.digests, judged.parted_without_saves) == (None, None, {}, None)
+    assert (judged.comparison, judged.noise, judged.digests, judged.parted_without_saves) == (
+        None,
+        None,
+        {},
+        None,
+    )
 
 
 def test_the_tolerance_stands_in_the_case() -> None:
-    assert judge_pair(QUESTION, Pair(CONTROL, RESUMED), Terms(Tolerance(rtol=0.5))).tolerance == Tolerance(rtol=0.5)
+    assert judge_pair(
+        QUESTION, Pair(CONTROL, RESUMED), Terms(Tolerance(rtol=0.5))
+    ).tolerance == Tolerance(rtol=0.5)
     assert judge_pair(QUESTION, Pair(CONTROL, RESUMED), STRICT).tolerance == Tolerance()
 
 
@@ -334,16 +423,36 @@ def test_remedies_are_those_of_the_framework() -> None:
     general = case(lost).diagnoses[0]
     keras = judge_pair(QUESTION, Pair(changed(CONTROL, framework="keras"), lost)).diagnoses[0]
     assert general.remedy == "Save them with the checkpoint, and fill them from it in the restore."
-    assert keras.remedy.startswith("Load the whole model (keras.models.load_model), or make the slots before load_weights")
-    assert (keras.cause, keras.stage, keras.sentence) == (general.cause, general.stage, general.sentence)
+    assert keras.remedy.startswith(
+        "Load the whole model (keras.models.load_model), or make the slots before load_weights"
+    )
+    assert (keras.cause, keras.stage, keras.sentence) == (
+        general.cause,
+        general.stage,
+        general.sentence,
+    )
 
 
 def test_what_the_restore_does_not_cover() -> None:
-    several = control({"rate": Kind.HYPERPARAMETER, "accuracy": Kind.METRIC, "wait": Kind.PYTHON, "idle": Kind.RNG})
-    several = changed(several, boundary={"idle": several.initial["idle"]}, final={"idle": several.initial["idle"]})
+    several = control(
+        {
+            "rate": Kind.HYPERPARAMETER,
+            "accuracy": Kind.METRIC,
+            "wait": Kind.PYTHON,
+            "idle": Kind.RNG,
+        }
+    )
+    several = changed(
+        several, boundary={"idle": several.initial["idle"]}, final={"idle": several.initial["idle"]}
+    )
     run = changed(resumed(several), asked={"w": "w", "step": "step"})
     # Left out are what a program sets or remembers, and a generator from which nothing is drawn.
-    assert judge_pair(QUESTION, Pair(several, run)).not_covered == ("w/momentum", "mean", "w/average", "rng")
+    assert judge_pair(QUESTION, Pair(several, run)).not_covered == (
+        "w/momentum",
+        "mean",
+        "w/average",
+        "rng",
+    )
     assert judge_pair(QUESTION, Pair(several, changed(run, asked=None))).not_covered == ()
 
 
@@ -392,11 +501,20 @@ def test_experiments_for_a_case() -> None:
     # What is expected to diverge needs no explanation; what did not diverge has none.
     assert experiments_for(case(UNORDERED, question=Question("job", "all", "diverged"))) == {}
     assert experiments_for(case(UNORDERED, "batches-differ")) == {}
-    assert experiments_for(case(changed(RESUMED, failure=Failure("train", "ValueError", "…")))) == {}
+    assert (
+        experiments_for(case(changed(RESUMED, failure=Failure("train", "ValueError", "…")))) == {}
+    )
 
 
 @pytest.mark.parametrize(
-    ("run", "clear"), [(RESUMED, True), (SLOTS_LOST, True), (HIDDEN, False), (UNORDERED, False), (cut(RESUMED, 1), True)]
+    ("run", "clear"),
+    [
+        (RESUMED, True),
+        (SLOTS_LOST, True),
+        (HIDDEN, False),
+        (UNORDERED, False),
+        (cut(RESUMED, 1), True),
+    ],
 )
 def test_whether_a_case_is_clear(run: Run, clear: bool) -> None:
     assert is_clear(case(run)) is clear
@@ -405,7 +523,11 @@ def test_whether_a_case_is_clear(run: Run, clear: bool) -> None:
 def test_a_case_with_experiments_needed_alone_is_not_clear() -> None:
     boundary: Values = {"w": fresh("w"), "more": Tensor(Kind.OTHER, ZEROS)}
     judged = case(changed(RESUMED, boundary=boundary, final={"more": Tensor(Kind.OTHER, ZEROS)}))
-    assert (causes(judged), needs_repeat(judged), is_clear(judged)) == (["tensors-missing", "weights-lost"], False, False)
+    assert (causes(judged), needs_repeat(judged), is_clear(judged)) == (
+        ["tensors-missing", "weights-lost"],
+        False,
+        False,
+    )
 
 
 # --- The report ---------------------------------------------------------------------------------------------------------
@@ -414,7 +536,10 @@ def test_a_case_with_experiments_needed_alone_is_not_clear() -> None:
 def test_the_environment_that_controls_share() -> None:
     other = changed(CONTROL, environment={"python": "3.12.1", "numpy": "2.0", "cores": "2"})
     again = changed(CONTROL, environment={"python": "3.12.1", "numpy": "2.1", "cores": "2"})
-    cases = [judge_pair(QUESTION, Pair(each, changed(RESUMED, environment=each.facts.environment))) for each in (other, again)]
+    cases = [
+        judge_pair(QUESTION, Pair(each, changed(RESUMED, environment=each.facts.environment)))
+        for each in (other, again)
+    ]
     assert list(report(cases).environment.items()) == [("cores", "2"), ("python", "3.12.1")]
     assert report(cases).cases == tuple(cases)
     assert report(cases[:1]).environment == {"cores": "2", "numpy": "2.0", "python": "3.12.1"}
@@ -427,5 +552,9 @@ def test_without_a_control_the_environment_is_that_of_this_process() -> None:
 
 def test_a_diagnosis_of_a_pattern_is_of_the_restore() -> None:
     said = verdict(changed(SLOTS_LOST, final={"w": value("w", STEPS) + np.float32(1)}), "w/mom*")
-    assert said.accepted == (Diagnosis("w/mom*", None, "1 tensor of that name differs at the boundary.", "", ("w/momentum",)),)
+    assert said.accepted == (
+        Diagnosis(
+            "w/mom*", None, "1 tensor of that name differs at the boundary.", "", ("w/momentum",)
+        ),
+    )
     assert said.outcome == "recovered"

@@ -17,7 +17,10 @@ from tests.builder import AFTER, changed, control, resumed
 CONTROL = control()
 RESUMED = resumed(CONTROL)
 LOST = changed(
-    RESUMED, boundary={"mean": np.zeros((2, 3), np.float32)}, evaluations={5: 0.5}, held=["w", "w/momentum", "w/average"]
+    RESUMED,
+    boundary={"mean": np.zeros((2, 3), np.float32)},
+    evaluations={5: 0.5},
+    held=["w", "w/momentum", "w/average"],
 )
 
 
@@ -54,14 +57,22 @@ def test_assertions_pass_and_fail_on_the_right_things() -> None:
         Report((case("refused", "refused"),), {}).assert_recovered()
     with pytest.raises(AssertionError):
         Report((case("recovered", "refused"),), {}).assert_as_expected()
-    with pytest.raises(AssertionError, match=r"^No case was verified, so nothing is known to recover\.$"):
+    with pytest.raises(
+        AssertionError, match=r"^No case was verified, so nothing is known to recover\.$"
+    ):
         Report((), {}).assert_recovered()
 
 
 def test_assertion_of_an_inconclusive_case_says_why() -> None:
     with pytest.raises(AssertionError) as caught:
         Report(
-            (case("inconclusive", reason="The control did not finish: it was killed by SIGKILL."), case("recovered")), {}
+            (
+                case(
+                    "inconclusive", reason="The control did not finish: it was killed by SIGKILL."
+                ),
+                case("recovered"),
+            ),
+            {},
         ).assert_recovered()
     assert str(caught.value) == (
         "1 of 2 cases did not recover.\n\n"
@@ -88,7 +99,9 @@ def test_assertion_stands_by_itself() -> None:
 
 def test_assertion_tells_each_case_that_did_not_do_what_was_expected() -> None:
     with pytest.raises(AssertionError) as caught:
-        Report((case("recovered", "refused"), case("refused", "refused"), case("diverged")), {}).assert_as_expected()
+        Report(
+            (case("recovered", "refused"), case("refused", "refused"), case("diverged")), {}
+        ).assert_as_expected()
     assert str(caught.value) == (
         "2 of 3 cases did not do what was expected.\n\n"
         "job × saver: recovered (expected: refused)\n\n"
@@ -97,11 +110,26 @@ def test_assertion_tells_each_case_that_did_not_do_what_was_expected() -> None:
 
 
 def test_json_is_strict_where_numbers_are_not() -> None:
-    off = judged(changed(RESUMED, boundary={"w": np.full((2, 3), np.nan, np.float32)}, losses=dict.fromkeys(AFTER, math.nan)))
+    off = judged(
+        changed(
+            RESUMED,
+            boundary={"w": np.full((2, 3), np.nan, np.float32)},
+            losses=dict.fromkeys(AFTER, math.nan),
+        )
+    )
     report = Report((off,), {"python": "3.12"})
-    document = json.loads(report.to_json(), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-    assert document == report.document() | {"cases": json.loads(json.dumps(report.document()["cases"]))}
-    assert document["cases"][0]["train_loss"] == {"compared": 3, "equal": 0, "first_difference": 5, "max_abs_diff": None}
+    document = json.loads(
+        report.to_json(), parse_constant=lambda word: pytest.fail(f"{word} is not JSON")
+    )
+    assert document == report.document() | {
+        "cases": json.loads(json.dumps(report.document()["cases"]))
+    }
+    assert document["cases"][0]["train_loss"] == {
+        "compared": 3,
+        "equal": 0,
+        "first_difference": 5,
+        "max_abs_diff": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -125,7 +153,11 @@ def test_document_has_the_promised_keys() -> None:
     refused = judged(changed(RESUMED, failure=failure, asked={"w": "a"}))
     document = json.loads(Report((judged(RESUMED), refused), {"python": "3.12"}).to_json())
     assert list(document) == ["schema_version", "verdict", "environment", "cases"]
-    assert (document["schema_version"], document["verdict"], document["environment"]) == (1, "fail", {"python": "3.12"})
+    assert (document["schema_version"], document["verdict"], document["environment"]) == (
+        1,
+        "fail",
+        {"python": "3.12"},
+    )
     promised = [
         "job",
         "restore",
@@ -149,7 +181,13 @@ def test_document_has_the_promised_keys() -> None:
         "message": "Key a not found",
         "missing_keys": ["a"],
     }
-    assert set(document["cases"][1]["diagnoses"][0]) == {"cause", "stage", "sentence", "remedy", "tensors"}
+    assert set(document["cases"][1]["diagnoses"][0]) == {
+        "cause",
+        "stage",
+        "sentence",
+        "remedy",
+        "tensors",
+    }
 
 
 def test_warnings_are_those_of_its_cases() -> None:

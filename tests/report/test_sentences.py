@@ -22,23 +22,37 @@ RESUMED = resumed(CONTROL)
 ZEROS = np.zeros((2, 3), np.float32)
 LOST = changed(RESUMED, boundary={"mean": ZEROS}, evaluations={5: 0.5})
 SILENT = changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8)))
-BARE = Case("job", "all", "recovered", "inconclusive", reason="The control did not finish: nobody knows why.")
+BARE = Case(
+    "job",
+    "all",
+    "recovered",
+    "inconclusive",
+    reason="The control did not finish: nobody knows why.",
+)
 
 
 def case(run: Run, *allowed: str) -> Case:
-    return judge_pair(Question("job", "all", "recovered"), Pair(CONTROL, run), Terms(allowed=parse(allowed)))
+    return judge_pair(
+        Question("job", "all", "recovered"), Pair(CONTROL, run), Terms(allowed=parse(allowed))
+    )
 
 
 def test_headline() -> None:
     assert headline(case(RESUMED)) == "job × all: recovered"
     assert headline(case(LOST)) == "job × all: diverged, expected recovered"
     assert headline(case(LOST, "moving-statistics-lost")) == "job × all: recovered, as allowed"
-    assert headline(replace(BARE, job="a\nb\x1b", boundary=3)) == "a b� × all @ 3: inconclusive, expected recovered"
+    assert (
+        headline(replace(BARE, job="a\nb\x1b", boundary=3))
+        == "a b� × all @ 3: inconclusive, expected recovered"
+    )
 
 
 def test_heading() -> None:
     assert heading(Diagnosis("slots-lost", None, "", "")) == "slots-lost"
-    assert heading(Diagnosis("slots-lost", "omitted at save", "", "")) == "slots-lost (omitted at save)"
+    assert (
+        heading(Diagnosis("slots-lost", "omitted at save", "", ""))
+        == "slots-lost (omitted at save)"
+    )
 
 
 def test_story_of_a_case_that_diverged() -> None:
@@ -54,22 +68,34 @@ def test_story_of_a_case_that_diverged() -> None:
 def test_story_of_a_case_that_recovered_as_allowed() -> None:
     lines = story(case(LOST, "moving-statistics-lost")).splitlines()
     assert lines[0] == "job × all: recovered, as allowed (expected: recovered)"
-    assert lines[1].startswith("  allowed: moving-statistics-lost: 1 of 1 moving means and variances are at their initial")
+    assert lines[1].startswith(
+        "  allowed: moving-statistics-lost: 1 of 1 moving means and variances are at their initial"
+    )
     assert len(lines) == 3
 
 
 def test_story_without_a_comparison() -> None:
-    assert story(BARE) == ("job × all: inconclusive (expected: recovered)\n  The control did not finish: nobody knows why.")
+    assert story(BARE) == (
+        "job × all: inconclusive (expected: recovered)\n  The control did not finish: nobody knows why."
+    )
 
 
 def test_story_of_a_diagnosis_without_tensors() -> None:
-    told = replace(BARE, reason=None, diagnoses=(Diagnosis("restore-raised", None, "It raised.", "Mend it."),))
+    told = replace(
+        BARE, reason=None, diagnoses=(Diagnosis("restore-raised", None, "It raised.", "Mend it."),)
+    )
     assert story(told).splitlines()[1:] == ["  restore-raised: It raised.", "    Remedy: Mend it."]
 
 
 @pytest.mark.parametrize(
     ("names", "listed"),
-    [("", ""), ("a", "a"), ("abcd", "a, b, c, d"), ("abcde", "a, b, c, d and 1 more"), ("abcdefg", "a, b, c, d and 3 more")],
+    [
+        ("", ""),
+        ("a", "a"),
+        ("abcd", "a, b, c, d"),
+        ("abcde", "a, b, c, d and 1 more"),
+        ("abcdefg", "a, b, c, d and 3 more"),
+    ],
 )
 def test_some(names: str, listed: str) -> None:
     assert some(list(names)) == listed
@@ -86,7 +112,9 @@ def test_what_was_measured() -> None:
     assert measured(compare(CONTROL, SILENT)) == (
         "At the boundary 6 of 6 tensors are bit-equal; after it 3 of 3 training losses are bit-equal."
     )
-    within = compare(CONTROL, changed(RESUMED, losses={6: 2 / 7 * 1.001}), Equality(Tolerance(rtol=0.01)))
+    within = compare(
+        CONTROL, changed(RESUMED, losses={6: 2 / 7 * 1.001}), Equality(Tolerance(rtol=0.01))
+    )
     assert measured(within) == (
         "At the boundary 6 of 6 tensors are equal, within what is allowed and the evaluation loss is 0.2 (control 0.2); after it 3 of 3 training losses are equal, within what is allowed."
     )

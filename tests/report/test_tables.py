@@ -27,7 +27,10 @@ def case(run: Run = RESUMED, job: str = "job", control: Run = CONTROL) -> Case:
 
 def types(table: pd.DataFrame) -> dict[str, str]:
     """Return the type of each column, in their order; texts are called alike by all versions of pandas."""
-    return {str(name): "text" if str(dtype) in ("object", "str") else str(dtype) for name, dtype in table.dtypes.items()}
+    return {
+        str(name): "text" if str(dtype) in ("object", "str") else str(dtype)
+        for name, dtype in table.dtypes.items()
+    }
 
 
 LOSS_TYPES = {
@@ -113,15 +116,28 @@ def test_a_row_of_a_tensor() -> None:
         False,
     ]
     assert rows.loc["w", "equals_value"] == pytest.approx(0.5)
-    assert list(rows.loc["mean", ["kind", "equals", "equals_older"]]) == ["moving statistic", "older", 3.0]
-    assert list(rows.loc["step", ["control_number", "resumed_number", "equals", "saved_so"]]) == ["5", "5", "", None]
+    assert list(rows.loc["mean", ["kind", "equals", "equals_older"]]) == [
+        "moving statistic",
+        "older",
+        3.0,
+    ]
+    assert list(rows.loc["step", ["control_number", "resumed_number", "equals", "saved_so"]]) == [
+        "5",
+        "5",
+        "",
+        None,
+    ]
     assert len(table) == 12
 
 
 def test_a_row_of_a_step_and_of_an_evaluation() -> None:
     off = case(changed(RESUMED, losses={6: 0.5}, evaluations={6: 0.25}))
     assert list(losses([off]).iloc[1][["control_step", "resumed_loss", "equal"]]) == [6, 0.5, False]
-    assert list(evaluations([off]).iloc[1][["steps_done", "resumed_loss", "equal"]]) == [6, 0.25, False]
+    assert list(evaluations([off]).iloc[1][["steps_done", "resumed_loss", "equal"]]) == [
+        6,
+        0.25,
+        False,
+    ]
 
 
 def test_what_is_not_known_is_empty() -> None:
@@ -129,10 +145,18 @@ def test_what_is_not_known_is_empty() -> None:
     unknown = changed(resumed(silent), asked=None, held=None, values=None)
     table = losses([case(unknown, control=silent)])
     assert list(table) == list(LOSS_TYPES)
-    assert table[["control_batch", "resumed_batch", "control_rate", "resumed_rate"]].isna().all(axis=None)
+    assert (
+        table[["control_batch", "resumed_batch", "control_rate", "resumed_rate"]]
+        .isna()
+        .all(axis=None)
+    )
     of_tensors = tensors([case(unknown, control=silent)])
     assert list(of_tensors) == list(TENSOR_TYPES)
-    assert of_tensors[["equals_value", "equals_older", "asked", "held", "saved_so"]].isna().all(axis=None)
+    assert (
+        of_tensors[["equals_value", "equals_older", "asked", "held", "saved_so"]]
+        .isna()
+        .all(axis=None)
+    )
 
 
 def test_cases_stand_below_each_other() -> None:
@@ -158,7 +182,12 @@ def test_absent_tensors_have_no_form() -> None:
     boundary = {"mean": None}
     table = tensors([case(changed(RESUMED, boundary=boundary))])
     row = table[(table["name"] == "mean") & (table["point"] == "boundary")].iloc[0]
-    assert list(row[["control_dtype", "resumed_dtype", "control_shape", "resumed_shape"]]) == ["float32", "", "(2, 3)", ""]
+    assert list(row[["control_dtype", "resumed_dtype", "control_shape", "resumed_shape"]]) == [
+        "float32",
+        "",
+        "(2, 3)",
+        "",
+    ]
     assert math.isnan(row["resumed_norm"])
 
 

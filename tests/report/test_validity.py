@@ -7,7 +7,12 @@ import pytest
 
 from ckptcheck.comparison.compare import compare
 from ckptcheck.comparison.noise_floor import NoiseFloor
-from ckptcheck.report.validity import why_noise_decides, why_not_comparable, why_nothing_compared, why_unjudged
+from ckptcheck.report.validity import (
+    why_noise_decides,
+    why_not_comparable,
+    why_nothing_compared,
+    why_unjudged,
+)
 from ckptcheck.run.run import RECORDED, Run
 from tests.builder import changed, control, cut, resumed
 
@@ -107,11 +112,21 @@ GONE = dict.fromkeys(NAMES)
             "2 state tensors were not shown after the last step, mean for one.",
         ),
         (CONTROL, cut(RESUMED, 0), "No training step was compared: the resumed run executed none."),
-        (CONTROL, cut(RESUMED, 2), "Only 2 of the control's 3 steps after the boundary were compared."),
-        (CONTROL, changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8))), "No evaluation was compared."),
         (
             CONTROL,
-            changed(RESUMED, initial={name: tensor.value for name, tensor in CONTROL.boundary.items()}),
+            cut(RESUMED, 2),
+            "Only 2 of the control's 3 steps after the boundary were compared.",
+        ),
+        (
+            CONTROL,
+            changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8))),
+            "No evaluation was compared.",
+        ),
+        (
+            CONTROL,
+            changed(
+                RESUMED, initial={name: tensor.value for name, tensor in CONTROL.boundary.items()}
+            ),
             "Nothing shows that the restore did anything: before it, every tensor of the new process was already equal to the control's at the boundary.",
         ),
     ],
@@ -127,7 +142,9 @@ def test_a_script_need_not_evaluate() -> None:
 
 
 def test_one_tensor_is_enough_to_show_a_restore() -> None:
-    as_it_will_be = {name: tensor.value for name, tensor in CONTROL.boundary.items() if name != "step"}
+    as_it_will_be = {
+        name: tensor.value for name, tensor in CONTROL.boundary.items() if name != "step"
+    }
     assert why_nothing_compared(compare(CONTROL, changed(RESUMED, initial=as_it_will_be))) is None
 
 
@@ -163,7 +180,10 @@ def test_whether_noise_decides(noise: NoiseFloor, asked: bool, reason: str | Non
     assert why_noise_decides(noise, asked=asked) == reason
 
 
-@pytest.mark.parametrize(("names", "which"), [(["a"], "a"), (["a", "b"], "a and 1 more"), (["a", "b", "c"], "a and 2 more")])
+@pytest.mark.parametrize(
+    ("names", "which"),
+    [(["a"], "a"), (["a", "b"], "a and 1 more"), (["a", "b", "c"], "a and 2 more")],
+)
 def test_tensors_that_cannot_be_judged(names: list[str], which: str) -> None:
     assert why_unjudged(names) == (
         f"{which} came to be in the first step after the restore, which what is allowed made another one. Whether the restore filled them cannot be told: let the job show which keys its restore asks for (Restored), or make them before it."

@@ -19,7 +19,13 @@ RESUMED = resumed(CONTROL)
 SCRIPT = changed(CONTROL, role=RECORDED)
 
 
-def case(control: Run = CONTROL, run: Run = RESUMED, *allowed: str, noise: NoiseFloor | None = None, **pair: str) -> Case:
+def case(
+    control: Run = CONTROL,
+    run: Run = RESUMED,
+    *allowed: str,
+    noise: NoiseFloor | None = None,
+    **pair: str,
+) -> Case:
     parted = pair.get("parted")
     return judge_pair(
         Question("job", "all", "recovered"),
@@ -46,7 +52,9 @@ def test_no_evaluation() -> None:
 
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_a_script_with_one_hash_seed(seed: str) -> None:
-    assert warned(case(changed(SCRIPT, hash_seed=seed), changed(RESUMED, role=RECORDED, hash_seed=seed))) == [
+    assert warned(
+        case(changed(SCRIPT, hash_seed=seed), changed(RESUMED, role=RECORDED, hash_seed=seed))
+    ) == [
         f"both runs had PYTHONHASHSEED={seed}, so what depends on the order of sets would not show. Set it to another value for the resumed run."
     ]
 
@@ -57,9 +65,9 @@ def test_scripts_with_random_or_other_hash_seeds() -> None:
 
 
 def test_other_names() -> None:
-    assert warned(case(run=changed(renamed(RESUMED, {"w": "v", "mean": "layer/mean"}), asked=None))) == [
-        "2 tensors have other names in the resumed run (v for w); they are compared as the same."
-    ]
+    assert warned(
+        case(run=changed(renamed(RESUMED, {"w": "v", "mean": "layer/mean"}), asked=None))
+    ) == ["2 tensors have other names in the resumed run (v for w); they are compared as the same."]
 
 
 def test_saving_that_cannot_be_told() -> None:
@@ -90,7 +98,9 @@ def test_what_nothing_shows() -> None:
 
 
 def test_what_is_no_sign_of_anything() -> None:
-    several = control({"rate": Kind.HYPERPARAMETER, "accuracy": Kind.METRIC, "idle": Kind.RNG, "drawn": Kind.RNG})
+    several = control(
+        {"rate": Kind.HYPERPARAMETER, "accuracy": Kind.METRIC, "idle": Kind.RNG, "drawn": Kind.RNG}
+    )
     idle: Values = {"idle": several.initial["idle"]}
     several = changed(several, boundary=idle, final=idle)
     begun = {name: several.boundary[name] for name in ("rate", "accuracy", "idle", "drawn")}

@@ -55,14 +55,18 @@ def test_verify_on_a_cluster(address: str, tmp_path: Path) -> None:
         ("tensors.py:StepLost", "diverged"),
     ]
     each = ("control", "control unsaved", "× all")
-    finished = [f"{job} {what}" for job in ("base.py:Clean", "tensors.py:StepLost") for what in each]
+    finished = [
+        f"{job} {what}" for job in ("base.py:Clean", "tensors.py:StepLost") for what in each
+    ]
     assert sorted(done.stderr.splitlines()[1:7]) == [f"ckptcheck: {name} done" for name in finished]
 
 
 def test_study_on_a_cluster(address: str, tmp_path: Path) -> None:
     """Two variants on two workers: the runs are those of this machine, to the last bit, and are kept here."""
     events: list[Event] = []
-    there = study("bn-apis", seeds=1, epochs=1, executor=address, folder=tmp_path, watch=events.append)
+    there = study(
+        "bn-apis", seeds=1, epochs=1, executor=address, folder=tmp_path, watch=events.append
+    )
     assert len({event.facts["process"] for event in events if event.kind == "started"}) == 2
     here = study("bn-apis", seeds=1, epochs=1)
     assert there.epochs().equals(here.epochs())
@@ -71,7 +75,9 @@ def test_study_on_a_cluster(address: str, tmp_path: Path) -> None:
 
 def test_a_worker_that_dies(cluster: Any, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that takes its worker with it, wherever it is tried: told, and the cluster goes on."""
-    monkeypatch.setattr(dask, "WITHOUT_WORKERS", 120.0)  # a busy machine takes its time to start others
+    monkeypatch.setattr(
+        dask, "WITHOUT_WORKERS", 120.0
+    )  # a busy machine takes its time to start others
     with opened(address) as place:
         assert place is not None
         future = place.executor.submit(sys.exit, 1)
@@ -93,7 +99,9 @@ def test_a_scheduler_that_dies(tmp_path: Path) -> None:
         "--no-dashboard",
     ]
     where = tmp_path / "scheduler.json"
-    scheduler = subprocess.Popen([*command_of_dask, "--scheduler-file", str(where)], stderr=subprocess.DEVNULL, cwd=tmp_path)
+    scheduler = subprocess.Popen(
+        [*command_of_dask, "--scheduler-file", str(where)], stderr=subprocess.DEVNULL, cwd=tmp_path
+    )
     try:
         host = json.loads(eventually(where.read_text))["address"].removeprefix("tcp://")
         command = ["study", "bn-apis", "--seeds", "1", "--executor", f"dask://{host}"]
@@ -105,7 +113,10 @@ def test_a_scheduler_that_dies(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
         )
         assert client.stderr is not None
-        assert client.stderr.readline() == "ckptcheck: starting; TensorFlow takes some seconds to import …\n"
+        assert (
+            client.stderr.readline()
+            == "ckptcheck: starting; TensorFlow takes some seconds to import …\n"
+        )
         time.sleep(0.5)
     finally:
         scheduler.kill()
@@ -156,7 +167,9 @@ def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("address", ["", "dask://", "dask://host", "tcp://host:1", "dask://host:port", "ray://host:1"])
+@pytest.mark.parametrize(
+    "address", ["", "dask://", "dask://host", "tcp://host:1", "dask://host:port", "ray://host:1"]
+)
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(UsageError) as raised:
         verify(toy("Clean"), executor=address)

@@ -11,7 +11,12 @@ from tests.run.test_snapshots import STATE
 def test_a_digest_sees_bytes_shape_and_dtype() -> None:
     array = np.arange(6, dtype=np.int32)
     assert digest(array) == digest(array.copy())
-    others: list[Array] = [array[::-1], array.reshape(2, 3), array.astype(np.int64), array.view(np.uint32)]
+    others: list[Array] = [
+        array[::-1],
+        array.reshape(2, 3),
+        array.astype(np.int64),
+        array.view(np.uint32),
+    ]
     assert len({digest(other) for other in [array, *others]}) == 5
     assert digest(np.asfortranarray(np.eye(3)[:2])) == digest(np.eye(3)[:2])
 

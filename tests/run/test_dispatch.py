@@ -110,7 +110,12 @@ def test_an_executor_that_is_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_job_is_repeated_where_that_can_tell() -> None:
     with ThreadPoolExecutor(1) as executor:
-        report = verify([toy("HiddenInLastLoss"), toy("Jitters")], steps=21, boundaries=(5, 9), executor=executor)
+        report = verify(
+            [toy("HiddenInLastLoss"), toy("Jitters")],
+            steps=21,
+            boundaries=(5, 9),
+            executor=executor,
+        )
     assert [(case.outcome, case.noise is not None) for case in report.cases] == [
         ("diverged", True),
         ("diverged", True),

@@ -44,7 +44,10 @@ def runs(top: Path, name: str) -> set[str]:
 @pytest.mark.parametrize("name", [name for name in HEALED if HEALED[name]])
 def test_what_the_evaluation_healed_is_lost(name: str, cases: dict[str, Case]) -> None:
     case = cases[name]
-    assert (case.outcome, [diagnosis.cause for diagnosis in case.diagnoses]) == ("diverged", HEALED[name])
+    assert (case.outcome, [diagnosis.cause for diagnosis in case.diagnoses]) == (
+        "diverged",
+        HEALED[name],
+    )
     assert is_clear(case)
 
 
@@ -54,7 +57,9 @@ def test_the_evaluation_that_was_left_out_is_no_difference(cases: dict[str, Case
     assert [row.steps_done for row in comparison.evaluations] == [12, 18, 21]
 
 
-def test_what_the_evaluation_changed_may_matter_to_nobody(cases: dict[str, Case], top: Path) -> None:
+def test_what_the_evaluation_changed_may_matter_to_nobody(
+    cases: dict[str, Case], top: Path
+) -> None:
     case = cases["Notes"]
     assert (case.outcome, case.reason, case.diagnoses) == ("recovered", None, ())
     assert is_clear(case)
@@ -85,7 +90,9 @@ def test_elsewhere_it_is_not_known(cases: dict[str, Case]) -> None:
 
 
 @pytest.mark.parametrize("name", SPARED)
-def test_what_the_evaluation_changes_equally_costs_nothing(name: str, cases: dict[str, Case], top: Path) -> None:
+def test_what_the_evaluation_changes_equally_costs_nothing(
+    name: str, cases: dict[str, Case], top: Path
+) -> None:
     case = cases[name]
     assert (case.outcome, case.diagnoses, case.reason) == ("recovered", (), None)
     assert is_clear(case)
@@ -94,7 +101,9 @@ def test_what_the_evaluation_changes_equally_costs_nothing(name: str, cases: dic
 
 def test_judged_anew_as_before(cases: dict[str, Case], top: Path) -> None:
     anew = {case.job.rpartition(":")[2]: case for case in judge_folder(top).cases}
-    assert {name: case.document() for name, case in anew.items()} == {name: case.document() for name, case in cases.items()}
+    assert {name: case.document() for name, case in anew.items()} == {
+        name: case.document() for name, case in cases.items()
+    }
 
 
 def test_several_restores_share_the_control_that_is_not_evaluated() -> None:
@@ -103,10 +112,14 @@ def test_several_restores_share_the_control_that_is_not_evaluated() -> None:
         f"{JOBS}:Warms",
         steps=21,
         boundaries=(9, 15),
-        watch=lambda event: started.append(event.name.rpartition(":")[2]) if event.kind == "started" else None,
+        watch=lambda event: (
+            started.append(event.name.rpartition(":")[2]) if event.kind == "started" else None
+        ),
     )
     assert [case.outcome for case in report.cases] == ["diverged", "diverged"]
-    assert [case.comparison.evaluations[0].steps_done for case in report.cases if case.comparison] == [12, 18]
+    assert [
+        case.comparison.evaluations[0].steps_done for case in report.cases if case.comparison
+    ] == [12, 18]
     assert sorted(name for name in started if "again" in name) == [
         "Warms control @ 15 again",
         "Warms control @ 9 again",
@@ -130,12 +143,18 @@ def recorded(before: dict[str, float], changed: dict[str, Change]) -> Run:
         (recorded({"a": 1.0}, {}), recorded({"a": 0.0}, {"a": (0.0, 1.0)}), ["a"]),
         (recorded({"a": 3.0}, {"a": (3.0, 0.0)}), recorded({"a": 0.0}, {}), ["a"]),
         (recorded({"a": 3.0}, {"a": (3.0, 4.0)}), recorded({"a": 0.0}, {"a": (0.0, 1.0)}), []),
-        (recorded({"a": 0.3}, {"a": (0.3, 0.3 + 0.1)}), recorded({"a": 0.0}, {"a": (0.0, 0.1)}), []),
+        (
+            recorded({"a": 0.3}, {"a": (0.3, 0.3 + 0.1)}),
+            recorded({"a": 0.0}, {"a": (0.0, 0.1)}),
+            [],
+        ),
         (recorded({"a": 3.0}, {"a": (3.0, 4.0)}), recorded({"a": 3.0}, {"a": (3.0, 9.0)}), []),
         (recorded({}, {"a": (None, 4.0)}), recorded({}, {"a": (None, 5.0)}), []),
         (recorded({"a": 4.0}, {}), recorded({}, {"a": (None, 4.0)}), ["a"]),
         (recorded({}, {}), recorded({}, {"a": (None, 4.0)}), []),
     ],
 )
-def test_which_changes_may_have_made_a_loss_good(control: Run, resumed: Run, named: list[str]) -> None:
+def test_which_changes_may_have_made_a_loss_good(
+    control: Run, resumed: Run, named: list[str]
+) -> None:
     assert made_good_by_evaluation(control, resumed) == named

@@ -81,7 +81,9 @@ class Counts(Clean):
         return super().evaluate()
 
 
-def test_what_an_evaluation_at_a_boundary_does_to_attributes_is_recorded_and_stays(tmp_path: Path) -> None:
+def test_what_an_evaluation_at_a_boundary_does_to_attributes_is_recorded_and_stays(
+    tmp_path: Path,
+) -> None:
     job = Counts()
     run = executed(job, task(tmp_path))
     assert run.facts.attributes_changed_by_evaluation == {"boundary-6": {"count": (1.0, 2.0)}}
@@ -90,7 +92,10 @@ def test_what_an_evaluation_at_a_boundary_does_to_attributes_is_recorded_and_sta
 
 def test_a_run_without_our_evaluation_at_the_boundary(tmp_path: Path) -> None:
     executed(Counts(), task(tmp_path))
-    for trial in (task(tmp_path, trial=UNEVALUATED, boundary=6), resumed(tmp_path, trial=UNEVALUATED)):
+    for trial in (
+        task(tmp_path, trial=UNEVALUATED, boundary=6),
+        resumed(tmp_path, trial=UNEVALUATED),
+    ):
         run = executed(Counts(), trial)
         assert 6 not in [done for done, _ in run.facts.evaluations]
         assert run.facts.attributes_changed_by_evaluation == {}
@@ -121,7 +126,9 @@ class Drifts(Clean):
 
 def test_what_a_restore_returns_is_checked(tmp_path: Path) -> None:
     executed(Clean(), task(tmp_path))
-    with pytest.raises(UsageError, match=r"^restore returned dict; it returns nothing, or ckptcheck\.Restored"):
+    with pytest.raises(
+        UsageError, match=r"^restore returned dict; it returns nothing, or ckptcheck\.Restored"
+    ):
         executed(RestoresNonsense(), resumed(tmp_path))
 
 
@@ -130,9 +137,13 @@ def test_a_restore_that_reads_what_a_crash_may_not_leave(tmp_path: Path) -> None
     read_there = tmp_path / "control" / "checkpoints" / "state.npz"
     with pytest.raises(NotVerifiedError) as caught:
         executed(ReadsElsewhere(), resumed(tmp_path))
-    assert str(caught.value).startswith(f"its restore read {read_there}, which was written during this verification")
+    assert str(caught.value).startswith(
+        f"its restore read {read_there}, which was written during this verification"
+    )
 
 
 def test_a_state_that_changes_by_itself(tmp_path: Path) -> None:
-    with pytest.raises(NotVerifiedError, match=r"^its state changes by itself: looks for one had two values"):
+    with pytest.raises(
+        NotVerifiedError, match=r"^its state changes by itself: looks for one had two values"
+    ):
         executed(Drifts(), task(tmp_path))

@@ -15,13 +15,21 @@ def test_files_are_known_by_whether_they_were_read_first(tmp_path: Path) -> None
         (tmp_path / "appended").open("a").close()
         os.close(os.open(tmp_path / "read", os.O_RDONLY))
     (tmp_path / "written").open("r+").close()
-    of_here = {Path(name).name: reads for name, reads in opened.items() if Path(name).parent == tmp_path}
+    of_here = {
+        Path(name).name: reads for name, reads in opened.items() if Path(name).parent == tmp_path
+    }
     assert of_here == {"read": True, "written": False, "appended": False}
 
 
 def test_what_was_read_and_written_lately(tmp_path: Path) -> None:
     own = tmp_path / "own"
-    for path in (own / "copy", tmp_path / "new", tmp_path / "old", tmp_path / "__pycache__" / "module.pyc", tmp_path / "out"):
+    for path in (
+        own / "copy",
+        tmp_path / "new",
+        tmp_path / "old",
+        tmp_path / "__pycache__" / "module.pyc",
+        tmp_path / "out",
+    ):
         path.parent.mkdir(exist_ok=True)
         path.touch()
     os.utime(tmp_path / "old", (100, 100))

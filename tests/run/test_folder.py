@@ -15,7 +15,18 @@ from ckptcheck.run.run import Facts, Failure
 
 
 def facts(**changes: Any) -> Facts:
-    return Facts(**({"role": "control", "job": "j", "restore": None, "seed": 0, "schedule": Schedule(4, 2, 2)} | changes))
+    return Facts(
+        **(
+            {
+                "role": "control",
+                "job": "j",
+                "restore": None,
+                "seed": 0,
+                "schedule": Schedule(4, 2, 2),
+            }
+            | changes
+        )
+    )
 
 
 def test_a_run_comes_back(tmp_path: Path) -> None:
@@ -29,7 +40,14 @@ def test_a_run_comes_back(tmp_path: Path) -> None:
             attributes_changed_by_evaluation=changed,
         ),
     )
-    losses: list[Any] = [np.float32(0.1), math.nan, math.inf, -math.inf, float(np.float32(0.3)), 5e-324]
+    losses: list[Any] = [
+        np.float32(0.1),
+        math.nan,
+        math.inf,
+        -math.inf,
+        float(np.float32(0.3)),
+        5e-324,
+    ]
     for index, loss in enumerate(losses):
         recorder.step(index, Step(loss, [np.full(3, index)], 0.5 if index else None))
     recorder.close()
@@ -54,7 +72,10 @@ def test_a_run_in_another_format(tmp_path: Path) -> None:
     Recorder(tmp_path, facts()).close()
     file = tmp_path / "run.json"
     file.write_text(file.read_text().replace('"format_version": 4', '"format_version": 5'))
-    with pytest.raises(NotVerifiedError, match=r"^The run was recorded in format 5; this ckptcheck reads format 4\.$"):
+    with pytest.raises(
+        NotVerifiedError,
+        match=r"^The run was recorded in format 5; this ckptcheck reads format 4\.$",
+    ):
         read(tmp_path)
 
 
@@ -65,7 +86,9 @@ def test_a_batch_in_a_buffer_that_is_used_again(tmp_path: Path) -> None:
         buffer[:] = index
         recorder.step(index, Step(0.0, [buffer]))
     recorder.close()
-    assert [step.batch for step in read(tmp_path).steps] == [digest(np.full(3, float(index))) for index in range(3)]
+    assert [step.batch for step in read(tmp_path).steps] == [
+        digest(np.full(3, float(index))) for index in range(3)
+    ]
 
 
 def test_steps_do_not_pile_up(tmp_path: Path) -> None:

@@ -27,7 +27,11 @@ def written(event: str, **facts: Any) -> dict[str, Any]:
 
 def test_an_event_is_a_line() -> None:
     assert written("step", done=5) == {"worker": 3, "event": "step", "done": 5}
-    assert written("trouble", text="x" * 5000) == {"worker": 3, "event": "trouble", "text": "x" * LONGEST_TEXT}
+    assert written("trouble", text="x" * 5000) == {
+        "worker": 3,
+        "event": "trouble",
+        "text": "x" * LONGEST_TEXT,
+    }
     assert written("described", restores=["x" * 5000]) == {
         "worker": 3,
         "event": "trouble",

@@ -91,7 +91,12 @@ def test_what_is_put_in_has_the_type_it_had() -> None:
     job = Job()
     others = {name: value + 1 for name, value in SEEN.items()}
     put(job, others | {"of_fit.wait": 9.0, "Callback.wait": 9.0, "text": 1.0, "gone": 1.0})
-    assert attribute_values(job) == others | {"of_fit.wait": 9.0, "Callback.wait": 9.0, "done": 1.0, "frozen.size": 3.0}
+    assert attribute_values(job) == others | {
+        "of_fit.wait": 9.0,
+        "Callback.wait": 9.0,
+        "done": 1.0,
+        "frozen.size": 3.0,
+    }
     kept = (job.epoch, job.done, job.rate, job.callbacks[0].wait, job.of_fit.wait)
     assert [type(value) for value in kept] == [int, bool, np.float32, int, int]
     assert job.text == "text"
@@ -101,7 +106,8 @@ def test_what_is_declared_is_compared() -> None:
     job = Decides()
     assert attribute_tensors(Job()) == {}
     assert {
-        name: (tensor.kind, tensor.value.dtype.name, float(tensor.value)) for name, tensor in attribute_tensors(job).items()
+        name: (tensor.kind, tensor.value.dtype.name, float(tensor.value))
+        for name, tensor in attribute_tensors(job).items()
     } == {
         "callbacks/Callback/best": (Kind.PYTHON, "float64", 0.5),
         "rate": (Kind.PYTHON, "float64", 0.5),
@@ -127,7 +133,11 @@ def test_what_changed_is_told_with_both_values() -> None:
     job.callbacks[0].__dict__["found"] = 1.5
     changed = changed_attributes(job, before)
     assert repr(changed.pop("rate")) == "(0.5, nan)"
-    assert changed == {"epoch": (4.0, 5.0), "callbacks[0].wait": (2.0, 9.0), "callbacks[0].found": (None, 1.5)}
+    assert changed == {
+        "epoch": (4.0, 5.0),
+        "callbacks[0].wait": (2.0, 9.0),
+        "callbacks[0].found": (None, 1.5),
+    }
 
 
 def test_generators_of_the_process_are_put_back() -> None:

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ckptcheck import Kind, Tensor, Tolerance, UsageError, compare_runs, judge_folder, record, verify
+from ckptcheck import (
+    Kind,
+    Tensor,
+    Tolerance,
+    UsageError,
+    compare_runs,
+    judge_folder,
+    record,
+    verify,
+)
 from tests.conftest import toy
 
 SCRIPT = """
@@ -58,10 +67,25 @@ with ckptcheck.record(folder, lambda: state, name="script") as run:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
-    for mode in ("short", "control", "resumes", "forgets", "skips", "dies", "evaluates", "errs", "longer", "stops"):
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
+    for mode in (
+        "short",
+        "control",
+        "resumes",
+        "forgets",
+        "skips",
+        "dies",
+        "evaluates",
+        "errs",
+        "longer",
+        "stops",
+    ):
+        environment = {
+            name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"
+        }
         command = [sys.executable, "-c", SCRIPT, mode, mode]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+        )
         assert (done.returncode == 0) == (mode != "dies"), done.stderr
     return folder
 
@@ -85,7 +109,9 @@ def test_a_script_that_forgets(recorded: Path) -> None:
     done = compared(recorded, "forgets", "--json")
     assert done.returncode == 1
     (case,) = json.loads(done.stdout)["cases"]
-    assert [(each["cause"], each["tensors"]) for each in case["diagnoses"]] == [("state-lost", ["momentum"])]
+    assert [(each["cause"], each["tensors"]) for each in case["diagnoses"]] == [
+        ("state-lost", ["momentum"])
+    ]
     assert compared(recorded, "forgets", "--expect", "diverged").returncode == 0
 
 
@@ -101,7 +127,10 @@ def test_evaluations_of_one_step_are_compared_in_their_order(recorded: Path) -> 
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 = 1" in done.stdout
     done = compared(recorded, "errs")
-    assert (done.returncode, "evaluation loss after 10 steps is 3.0," in " ".join(done.stdout.split())) == (1, True)
+    assert (
+        done.returncode,
+        "evaluation loss after 10 steps is 3.0," in " ".join(done.stdout.split()),
+    ) == (1, True)
 
 
 def test_one_hash_seed_for_both_is_told(recorded: Path, tmp_path: Path) -> None:
@@ -119,8 +148,12 @@ def test_one_hash_seed_for_both_is_told(recorded: Path, tmp_path: Path) -> None:
 
 def test_comparing_loads_no_tensorflow(recorded: Path) -> None:
     code = "import sys; sys.argv[1:] = ['compare', 'control', 'resumes']\nfrom ckptcheck.cli import main\ntry: main()\nexcept SystemExit: print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=recorded, capture_output=True, text=True, check=True)
-    assert not {"tensorflow", "keras", "matplotlib"} & {name.partition(".")[0] for name in done.stdout.split()}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=recorded, capture_output=True, text=True, check=True
+    )
+    assert not {"tensorflow", "keras", "matplotlib"} & {
+        name.partition(".")[0] for name in done.stdout.split()
+    }
 
 
 @pytest.mark.parametrize(
@@ -169,9 +202,14 @@ def test_one_process_proves_nothing(tmp_path: Path) -> None:
                     run.boundary(2)
     control = json.loads((tmp_path / "control" / "run.json").read_text())
     resumed = json.loads((tmp_path / "resumed" / "run.json").read_text())
-    (tmp_path / "resumed" / "run.json").write_text(json.dumps(resumed | {"started": control["started"]}))
+    (tmp_path / "resumed" / "run.json").write_text(
+        json.dumps(resumed | {"started": control["started"]})
+    )
     (case,) = compare_runs(tmp_path / "control", tmp_path / "resumed").cases
-    assert case.reason == "Control and resumed run are one process: nothing was restored in a fresh one."
+    assert (
+        case.reason
+        == "Control and resumed run are one process: nothing was restored in a fresh one."
+    )
 
 
 def test_a_record_needs_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -179,9 +217,13 @@ def test_a_record_needs_a_folder_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught, record(tmp_path, dict):
         pass
     assert (
-        str(caught.value) == f"The folder {tmp_path} is not empty: a run needs one of its own. Remove it, or name another one."
+        str(caught.value)
+        == f"The folder {tmp_path} is not empty: a run needs one of its own. Remove it, or name another one."
     )
-    with pytest.raises(UsageError, match="cannot be written: Not a directory"), record(tmp_path / "file" / "run", dict):
+    with (
+        pytest.raises(UsageError, match="cannot be written: Not a directory"),
+        record(tmp_path / "file" / "run", dict),
+    ):
         pass
 
 
@@ -190,13 +232,21 @@ def test_a_boundary_where_the_run_is_not(tmp_path: Path) -> None:
         run.step(1.0)
         with pytest.raises(UsageError) as caught:
             run.boundary(5)
-    assert str(caught.value) == "The boundary is said to be after 5 steps, but 1 steps have been recorded."
+    assert (
+        str(caught.value)
+        == "The boundary is said to be after 5 steps, but 1 steps have been recorded."
+    )
 
 
 @pytest.fixture(scope="module")
 def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("verified") / "runs"
-    verify([toy(name) for name in ("TwoWays", "Rounds", "Killed", "HiddenInLastLoss")], steps=21, boundary=9, folder=folder)
+    verify(
+        [toy(name) for name in ("TwoWays", "Rounds", "Killed", "HiddenInLastLoss")],
+        steps=21,
+        boundary=9,
+        folder=folder,
+    )
     return folder
 
 
@@ -215,7 +265,8 @@ def test_judged_anew_as_before(verified: Path) -> None:
 
 def test_judged_anew_with_another_tolerance_and_expectation(verified: Path) -> None:
     outcomes = {
-        case.job.rpartition(":")[2]: case.outcome for case in judge_folder(verified, tolerance=Tolerance(1e-5, 1e-7)).cases
+        case.job.rpartition(":")[2]: case.outcome
+        for case in judge_folder(verified, tolerance=Tolerance(1e-5, 1e-7)).cases
     }
     assert outcomes["Rounds"] == "recovered"
     report = judge_folder(verified, ["weights"], expect="diverged")

@@ -44,7 +44,9 @@ def test_a_snapshot_comes_back(tmp_path: Path) -> None:
 def test_what_is_more_than_its_bytes_is_refused(value: Array, dtype: str, tmp_path: Path) -> None:
     with pytest.raises(TypeError) as caught:
         write_snapshot(tmp_path / "s.npz", {"words": Tensor(Kind.OTHER, value)})
-    assert str(caught.value) == f"the state tensor words has dtype {dtype}, which cannot be recorded"
+    assert (
+        str(caught.value) == f"the state tensor words has dtype {dtype}, which cannot be recorded"
+    )
     assert not (tmp_path / "s.npz").exists()
 
 
@@ -57,6 +59,11 @@ def test_stored_snapshots_are_read_by_their_points(tmp_path: Path) -> None:
     for point in ("initial", "final"):
         write_snapshot(tmp_path / f"{point}.npz", STATE)
     stored = StoredSnapshots(tmp_path)
-    assert (list(stored), len(stored), "final" in stored, "boundary-9" in stored) == (["final", "initial"], 2, True, False)
+    assert (list(stored), len(stored), "final" in stored, "boundary-9" in stored) == (
+        ["final", "initial"],
+        2,
+        True,
+        False,
+    )
     (tmp_path / "final.npz").rename(tmp_path / "moved.npz")
     assert stored["initial"] is stored["initial"]

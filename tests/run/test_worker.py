@@ -88,10 +88,14 @@ def raising(error: BaseException) -> Callable[[], None]:
         (KeyError("k"), 3, "trouble", "it could not be set up: KeyError: 'k' at test_worker.py:{line}"),
     ],
 )  # fmt: skip
-def test_what_goes_wrong_is_emitted_with_an_exit_status(error: BaseException, status: int, event: str, text: str) -> None:
+def test_what_goes_wrong_is_emitted_with_an_exit_status(
+    error: BaseException, status: int, event: str, text: str
+) -> None:
     emitted: Emitted = []
     line = raising.__code__.co_firstlineno + 2
-    assert exit_status(raising(error), lambda kind, **facts: emitted.append((kind, facts))) == status
+    assert (
+        exit_status(raising(error), lambda kind, **facts: emitted.append((kind, facts))) == status
+    )
     assert emitted == [(event, {"text": text.replace("{line}", str(line))})]
 
 

@@ -15,7 +15,11 @@ def task(name: str, folder: Path) -> Task:
 
 
 def ended(events: list[Event]) -> dict[str, str | None]:
-    return {event.task.job.rpartition(":")[2]: event.facts["trouble"] for event in events if event.kind == "ended"}
+    return {
+        event.task.job.rpartition(":")[2]: event.facts["trouble"]
+        for event in events
+        if event.kind == "ended"
+    }
 
 
 def is_gone(process: int) -> bool:
@@ -54,7 +58,9 @@ def test_a_server_that_is_killed(tmp_path: Path) -> None:
 
 def test_a_task_for_a_server_that_was_lost_before(tmp_path: Path) -> None:
     """As the first restore of a job, when the server of the restores has been killed while the control trained."""
-    other = Task(toy("Clean"), str(tmp_path / "Clean"), restore="all", steps=21, boundaries=(9,), boundary=9)
+    other = Task(
+        toy("Clean"), str(tmp_path / "Clean"), restore="all", steps=21, boundaries=(9,), boundary=9
+    )
     with Workers([], [CONTROL_HASH_SEED, RESUMED_HASH_SEED], 1, 60, tmp_path) as workers:
         workers.submit(task("Prints", tmp_path))
         events = []

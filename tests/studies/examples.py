@@ -9,7 +9,11 @@ from ckptcheck.studies.training import Curves, Recipe, TrainingRun
 
 
 def trained(
-    variant: str, seed: int, validation: Sequence[float], accuracy: Sequence[float], train: Sequence[float]
+    variant: str,
+    seed: int,
+    validation: Sequence[float],
+    accuracy: Sequence[float],
+    train: Sequence[float],
 ) -> Trained:
     found = {each.name: each for each in definition("bn-ablation").variants}[variant]
     recipe = Recipe("bn-nn", {"dataset": "digits", "seed": str(seed)}, len(validation), {})
@@ -28,7 +32,13 @@ def made(seeds: int) -> Study:
     for seed in range(seeds):
         runs += [
             trained("bn-nn", seed, CALM, FAST, CALM),
-            trained("epsilon", seed, HUMP if seed == 0 else CALM, FAST, HUMP if seed == 0 else [2.0] * 20),
+            trained(
+                "epsilon",
+                seed,
+                HUMP if seed == 0 else CALM,
+                FAST,
+                HUMP if seed == 0 else [2.0] * 20,
+            ),
             trained("no-warm-up", seed, HUMP, SLOW, CALM),
         ]
     return Study(definition("bn-ablation"), (0.95, 0.98), tuple(runs))

@@ -59,7 +59,11 @@ def test_a_run_that_is_too_short_for_a_hump() -> None:
 
 
 def test_a_rise_without_return_is_no_hump() -> None:
-    found = Study(definition("bn-ablation"), (0.95,), (trained("bn-nn", 0, [1.0] * 10 + [3.0] * 10, FAST, CALM),))
+    found = Study(
+        definition("bn-ablation"),
+        (0.95,),
+        (trained("bn-nn", 0, [1.0] * 10 + [3.0] * 10, FAST, CALM),),
+    )
     assert found.findings()[0].endswith(
         "None of the 1 runs has one. In 1 the loss was still up when training ended; that is not counted."
     )

@@ -49,13 +49,17 @@ def test_no_hump(losses: list[float]) -> None:
 
 
 def test_one_that_never_came_back_says_so() -> None:
-    assert [(hump.start, hump.length, hump.returned) for hump in humps_of([1.0] * 20 + [2.0] * 10)] == [(21, 8, False)]
+    assert [
+        (hump.start, hump.length, hump.returned) for hump in humps_of([1.0] * 20 + [2.0] * 10)
+    ] == [(21, 8, False)]
 
 
 def test_a_wiggle_at_the_threshold_is_one_hump() -> None:
     wiggling = [1.0] * 10 + ([1.7] * 5 + [1.4] * 5) * 2 + [1.0] * 10
     above = rises_of(wiggling)
-    assert ((above[:-1] > RISE) & (above[1:] <= RISE)).sum() > 1  # it does cross the threshold more than once
+    assert (
+        (above[:-1] > RISE) & (above[1:] <= RISE)
+    ).sum() > 1  # it does cross the threshold more than once
     assert len(humps_of(wiggling)) == 1
 
 

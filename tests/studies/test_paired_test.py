@@ -12,7 +12,10 @@ def test_spread() -> None:
     assert spread([3, 1, inf, inf]) == Spread(inf, 1, inf)
 
 
-@pytest.mark.parametrize(("lower", "higher", "p"), [(0, 0, 1), (1, 1, 1), (0, 5, 0.0625), (5, 0, 0.0625), (1, 9, 22 / 1024)])
+@pytest.mark.parametrize(
+    ("lower", "higher", "p"),
+    [(0, 0, 1), (1, 1, 1), (0, 5, 0.0625), (5, 0, 0.0625), (1, 9, 22 / 1024)],
+)
 def test_sign_test(lower: int, higher: int, p: float) -> None:
     assert sign_test(lower, higher) == pytest.approx(p)
 

@@ -30,7 +30,9 @@ def test_every_variant_has_its_own_recipe() -> None:
 
 
 def test_a_recipe_holds_every_option() -> None:
-    (_, _, recipe), *_ = plan(definition("bn-apis"), definition("bn-apis").variants, 1, 2, {"batch_size": "64"})
+    (_, _, recipe), *_ = plan(
+        definition("bn-apis"), definition("bn-apis").variants, 1, 2, {"batch_size": "64"}
+    )
     assert recipe.options == {
         "dataset": "digits",
         "seed": "0",
@@ -47,7 +49,10 @@ def test_a_recipe_holds_every_option() -> None:
 def test_the_ablation_changes_one_thing_at_a_time() -> None:
     """Each variant differs from the one it is compared with in one option; only `like-layers` in all four."""
     asked = definition("bn-ablation")
-    options = {variant.name: dict(recipe.options) for variant, _, recipe in plan(asked, asked.variants, 1, 1, {})}
+    options = {
+        variant.name: dict(recipe.options)
+        for variant, _, recipe in plan(asked, asked.variants, 1, 1, {})
+    }
     for variant in asked.variants:
         if variant.against and variant.job == "bn-nn":
             one, other = options[variant.name], options[variant.against]
@@ -57,7 +62,10 @@ def test_the_ablation_changes_one_thing_at_a_time() -> None:
 
 def test_runs_are_shared_between_studies() -> None:
     folders = {
-        name: {folder_of(recipe) for _, _, recipe in plan(STUDIES[name], STUDIES[name].variants, 1, 100, {})}
+        name: {
+            folder_of(recipe)
+            for _, _, recipe in plan(STUDIES[name], STUDIES[name].variants, 1, 100, {})
+        }
         for name in STUDIES
     }
     assert len(folders["bn-apis"] & folders["bn-ablation"]) == 2
@@ -77,9 +85,15 @@ def test_runs_are_shared_between_studies() -> None:
         ),
         ({"name": "bn-apis", "seeds": 0}, "The number of seeds must be from 1 to 1000, not 0."),
         ({"name": "bn-apis", "epochs": 0}, "A run must have at least 1 epoch, not 0."),
-        ({"name": "bn-apis", "accuracies": [95]}, "A validation accuracy to reach must be above 0 and at most 1, not 95."),
+        (
+            {"name": "bn-apis", "accuracies": [95]},
+            "A validation accuracy to reach must be above 0 and at most 1, not 95.",
+        ),
         ({"name": "bn-apis", "timeout": 0}, "The timeout must be above 0 seconds, not 0."),
-        ({"name": "bn-apis", "options": {"seed": 3}}, "A study sets the seeds itself: say how many with --seeds."),
+        (
+            {"name": "bn-apis", "options": {"seed": 3}},
+            "A study sets the seeds itself: say how many with --seeds.",
+        ),
         (
             {"name": "bn-ablation", "options": {"decay": 0.9}},
             "The study bn-ablation itself changes decay (in decay-0.9), so it cannot be set.",
@@ -92,14 +106,19 @@ def test_runs_are_shared_between_studies() -> None:
             {"name": "bn-apis", "options": {"decay": 2}},
             "The option decay of bn-nn must be a number above 0 and below 1, not '2'.",
         ),
-        ({"name": "bn-apis", "options": {"dataset": "none.npz"}}, f"There is no dataset file {Path.cwd() / 'none.npz'}."),
+        (
+            {"name": "bn-apis", "options": {"dataset": "none.npz"}},
+            f"There is no dataset file {Path.cwd() / 'none.npz'}.",
+        ),
         (
             {"name": "bn-apis", "executor": "localhost:8786"},
             "An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not 'localhost:8786'.",
         ),
     ],
 )
-def test_bad_requests_are_refused_before_anything_starts(arguments: dict[str, Any], message: str) -> None:
+def test_bad_requests_are_refused_before_anything_starts(
+    arguments: dict[str, Any], message: str
+) -> None:
     events: list[Event] = []
     with pytest.raises(UsageError) as raised:
         study(**arguments, watch=events.append)
@@ -139,14 +158,22 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    left = [each for each in children() if str(folder).encode() in Path(f"/proc/{each}/cmdline").read_bytes()]
+    left = [
+        each
+        for each in children()
+        if str(folder).encode() in Path(f"/proc/{each}/cmdline").read_bytes()
+    ]
     names = [path.parent.name for path in folder.glob("out/kept/*/run.json")]
     finished = {re.sub(r"-seed(\d+)-\w+$", r" seed \1", name) for name in names}
     return Stopped(folder, process.returncode, errors, left, finished)
 
 
 def children() -> list[str]:
-    return [each.name for each in Path("/proc").iterdir() if each.name.isdecimal() and os.access(each / "cmdline", os.R_OK)]
+    return [
+        each.name
+        for each in Path("/proc").iterdir()
+        if each.name.isdecimal() and os.access(each / "cmdline", os.R_OK)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +203,16 @@ def test_a_stopped_study_goes_on(stopped: Stopped, gone_on: list[str]) -> None:
     assert stopped.processes == []
     count = len(stopped.finished)
     assert 0 < count < 4
-    assert gone_on[0] == f"ckptcheck: {'1 run is' if count == 1 else f'{count} runs are'} kept from before"
+    assert (
+        gone_on[0]
+        == f"ckptcheck: {'1 run is' if count == 1 else f'{count} runs are'} kept from before"
+    )
     assert gone_on[1] == "ckptcheck: starting; TensorFlow takes some seconds to import …"
     done = re.findall(r"ckptcheck: (.*) done \((\d) of (\d)\)\n", "\n".join([*gone_on[2:], ""]))
     assert {name for name, _, _ in done} == ALL - stopped.finished
-    assert [numbers for _, *numbers in done] == [[str(index), str(4 - count)] for index in range(1, 5 - count)]
+    assert [numbers for _, *numbers in done] == [
+        [str(index), str(4 - count)] for index in range(1, 5 - count)
+    ]
     assert len(gone_on) == 2 + len(done)
 
 
@@ -192,18 +224,33 @@ def test_what_is_printed(kept: Path) -> None:
         "           epochs to        final  largest  runs with\nvariant         20 %  accuracy, %  rise, %     a hump\n",
         "bn-nn      tf.nn, as in the article: epsilon 1e-5, warm-up, start at 0, second",
     )
-    for part in (head, table, legend, "Curves: out/bn-apis/curves.png   All numbers: out/bn-apis/summary.json\n"):
+    for part in (
+        head,
+        table,
+        legend,
+        "Curves: out/bn-apis/curves.png   All numbers: out/bn-apis/summary.json\n",
+    ):
         assert part in printed
     assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_what_is_left(kept: Path) -> None:
     names = {path.name for path in (kept / "out" / "bn-apis").iterdir()}
-    assert names == {"bands.csv", "curves.png", "curves.svg", "epochs.csv", "humps.csv", "runs.csv", "summary.json"}
+    assert names == {
+        "bands.csv",
+        "curves.png",
+        "curves.svg",
+        "epochs.csv",
+        "humps.csv",
+        "runs.csv",
+        "summary.json",
+    }
     assert (
         (kept / "out" / "bn-apis" / "epochs.csv")
         .read_text()
-        .startswith("variant,seed,epoch,train_loss,train_accuracy,validation_loss,validation_accuracy\nbn-nn,0,1,")
+        .startswith(
+            "variant,seed,epoch,train_loss,train_accuracy,validation_loss,validation_accuracy\nbn-nn,0,1,"
+        )
     )
     assert (
         (kept / "out" / "bn-apis" / "runs.csv")
@@ -230,7 +277,9 @@ def test_nothing_is_trained_twice(kept: Path) -> None:
 
 def test_what_is_said_of_kept_runs(kept: Path, tmp_path: Path) -> None:
     shutil.copytree(kept / "out", tmp_path / "out")
-    done = call("study", "bn-apis", "bn-nn", "--seeds", "1", "--epochs", "3", "--out", "out", cwd=tmp_path)
+    done = call(
+        "study", "bn-apis", "bn-nn", "--seeds", "1", "--epochs", "3", "--out", "out", cwd=tmp_path
+    )
     assert (done.returncode, done.stderr) == (0, "ckptcheck: 1 run is kept from before\n")
 
 
@@ -255,7 +304,14 @@ def test_a_run_that_does_not_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         data.unlink(missing_ok=True)
 
     with pytest.raises(UsageError, match="There is no dataset file"):
-        study("bn-apis", "bn-nn", seeds=1, epochs=1, options={"dataset": data, "batch_size": 8}, watch=remove)
+        study(
+            "bn-apis",
+            "bn-nn",
+            seeds=1,
+            epochs=1,
+            options={"dataset": data, "batch_size": 8},
+            watch=remove,
+        )
 
 
 def test_like_layers_is_like_layers(kept: Path) -> None:
@@ -267,6 +323,8 @@ def test_like_layers_is_like_layers(kept: Path) -> None:
     (one,), (other,) = found.of("like-layers"), found.of("bn-layers")
     assert np.allclose(one.curves.train_loss, other.curves.train_loss, rtol=0.03)
     assert np.allclose(one.curves.validation_loss, other.curves.validation_loss, rtol=0.03)
-    (shorter,) = study("bn-apis", "bn-layers", seeds=1, epochs=3, folder=kept / "out" / "kept").trained
+    (shorter,) = study(
+        "bn-apis", "bn-layers", seeds=1, epochs=3, folder=kept / "out" / "kept"
+    ).trained
     for curve, values in asdict(shorter.curves).items():
         assert getattr(other.curves, curve)[:3] == values

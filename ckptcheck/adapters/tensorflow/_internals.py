@@ -25,7 +25,11 @@ def settings(optimizer: Any) -> Iterator[tuple[str, float]]:
     """Yield the numbers that an optimizer of TensorFlow 1 was made with: it keeps them in private attributes alone."""
     for name, value in {name.strip("_"): value for name, value in vars(optimizer).items()}.items():
         # What TensorFlow keeps for itself begins with self, whatever follows.
-        if isinstance(value, int | float) and not isinstance(value, bool) and not name.startswith("self"):
+        if (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and not name.startswith("self")
+        ):
             yield name, float(value)
 
 
@@ -34,7 +38,9 @@ def object_graph(reader: Any) -> Any:
 
     TensorFlow reads it for itself; `CheckpointView` shows its nodes, but not the keys under which their values are held.
     """
-    return trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
+    return trackable_object_graph_pb2.TrackableObjectGraph.FromString(
+        reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
+    )
 
 
 def restart_layer_names() -> None:

@@ -15,7 +15,12 @@ from ckptcheck.adapters.tensorflow.variables import SEED, inner, names_of, poiso
 from ckptcheck.job.protocol import Restored, Step, Tensor
 
 # What has variables, among the attributes of a job.
-_OF_KERAS = (keras.Layer, keras.optimizers.Optimizer, keras.metrics.Metric, keras.random.SeedGenerator)
+_OF_KERAS = (
+    keras.Layer,
+    keras.optimizers.Optimizer,
+    keras.metrics.Metric,
+    keras.random.SeedGenerator,
+)
 _HOLDERS = (*_OF_KERAS, tf.random.Generator, tf.Variable, tf.Module)
 
 
@@ -53,7 +58,9 @@ class CheckpointJob(ABC):
         with self._created.watching():
             self.checkpoint = self.setup()
         if not isinstance(self.checkpoint, tf.train.Checkpoint):
-            raise TypeError(f"setup returned {type(self.checkpoint).__name__}; it must return the tf.train.Checkpoint")
+            raise TypeError(
+                f"setup returned {type(self.checkpoint).__name__}; it must return the tf.train.Checkpoint"
+            )
         if seed != SEED:
             poison(self._created.variables(), seed)
         # Every step is watched until one has been made: variables may be created in it.
@@ -63,9 +70,13 @@ class CheckpointJob(ABC):
         """Return the value of the attribute `step`, or the number of steps that the optimizer has made."""
         if hasattr(self, "step"):
             return int(self.step)
-        optimizers = [thing for thing in self._objects() if isinstance(thing, keras.optimizers.Optimizer)]
+        optimizers = [
+            thing for thing in self._objects() if isinstance(thing, keras.optimizers.Optimizer)
+        ]
         if len(optimizers) != 1:
-            raise TypeError("which step comes next? Keep a counter in the attribute `step`, or override next_step")
+            raise TypeError(
+                "which step comes next? Keep a counter in the attribute `step`, or override next_step"
+            )
         return int(optimizers[0].iterations)
 
     def state(self) -> Mapping[str, Tensor]:
@@ -75,19 +86,26 @@ class CheckpointJob(ABC):
     def _objects(self) -> list[Any]:
         """Return what has variables among the attributes, in lists and dictionaries too."""
         things = (
-            tf.nest.flatten(value) if isinstance(value, list | tuple | dict) else [value] for value in vars(self).values()
+            tf.nest.flatten(value) if isinstance(value, list | tuple | dict) else [value]
+            for value in vars(self).values()
         )
         return [thing for several in things for thing in several if isinstance(thing, _HOLDERS)]
 
     def save(self, folder: Path, step: int) -> None:
         """Save with a `tf.train.CheckpointManager`."""
-        tf.train.CheckpointManager(self.checkpoint, str(folder), max_to_keep=None).save(checkpoint_number=step)
+        tf.train.CheckpointManager(self.checkpoint, str(folder), max_to_keep=None).save(
+            checkpoint_number=step
+        )
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
         """Restore the newest checkpoint."""
         with self._created.watching():
-            held, keys, values = restore_checkpoint(self.checkpoint, tf.train.latest_checkpoint(str(folder)))
-        return Restored(lambda: keys(names_of(self._objects(), self._created.variables())), held, values)
+            held, keys, values = restore_checkpoint(
+                self.checkpoint, tf.train.latest_checkpoint(str(folder))
+            )
+        return Restored(
+            lambda: keys(names_of(self._objects(), self._created.variables())), held, values
+        )
 
     def _first_train(self, step: int) -> Step:
         with self._created.watching():
@@ -114,7 +132,11 @@ def restore_checkpoint(checkpoint: Any, prefix: str | None) -> tuple[list[str], 
 
     def keys(names: Mapping[int, Sequence[str]]) -> dict[str, str]:
         matched = tf.train.CheckpointView(prefix).match(checkpoint)
-        nodes = {id(inner(thing)): node for node, thing in matched.items() if isinstance(thing, tf.Variable | keras.Variable)}
+        nodes = {
+            id(inner(thing)): node
+            for node, thing in matched.items()
+            if isinstance(thing, tf.Variable | keras.Variable)
+        }
         return {
             name: attribute.checkpoint_key
             for identity, node in nodes.items()

@@ -37,7 +37,11 @@ def values_in(path: Path) -> list[str]:
             digests.append(digest(np.asarray(item)))
 
     if path.is_file():
-        source = io.BytesIO(zipfile.ZipFile(path).read("model.weights.h5")) if zipfile.is_zipfile(path) else path
+        source = (
+            io.BytesIO(zipfile.ZipFile(path).read("model.weights.h5"))
+            if zipfile.is_zipfile(path)
+            else path
+        )
         with h5py.File(source, "r") as file:
             file.visititems(take)
     return digests

@@ -36,7 +36,9 @@ class Created:
 
     def forget(self, identities: Container[int]) -> None:
         """Take no more note of some variables, given by their identity."""
-        self._references = [weakref.ref(variable) for variable in self.variables() if id(variable) not in identities]
+        self._references = [
+            weakref.ref(variable) for variable in self.variables() if id(variable) not in identities
+        ]
 
     def variables(self) -> list[Any]:
         """Return those that are still there, in the order in which they were created."""
@@ -48,7 +50,11 @@ def _is_no_state(name: str | None) -> bool:
 
     That is a metric (a model that is loaded makes some that it never uses), or a checkpoint, which counts its saves.
     """
-    makers = (keras.metrics.Metric, tf.train.Checkpoint) if name == "save_counter" else keras.metrics.Metric
+    makers = (
+        (keras.metrics.Metric, tf.train.Checkpoint)
+        if name == "save_counter"
+        else keras.metrics.Metric
+    )
     frame: Any = sys._getframe(2)
     while frame is not None:
         if isinstance(frame.f_locals.get("self"), makers):

@@ -62,7 +62,9 @@ class FitJob(ABC):
     def build(self, seed: int) -> None:
         """Make the model, its initial weights from `seed`."""
         if keras.backend.backend() != "tensorflow":
-            raise NotVerifiedError(f"it runs on Keras' backend {keras.backend.backend()}; this adapter needs tensorflow")
+            raise NotVerifiedError(
+                f"it runs on Keras' backend {keras.backend.backend()}; this adapter needs tensorflow"
+            )
         keras.utils.set_random_seed(SEED)
         self._created = Created()
         self._validation: Any = None
@@ -74,7 +76,9 @@ class FitJob(ABC):
         with self._created.watching():
             self.live = self.model()
         if not isinstance(self.live, keras.Model) or not self.live.compiled:
-            raise TypeError(f"model returned {type(self.live).__name__}; it must return a compiled keras.Model")
+            raise TypeError(
+                f"model returned {type(self.live).__name__}; it must return a compiled keras.Model"
+            )
         if seed != SEED:
             poison(self.live.trainable_variables, seed)
         self._restore, self.restore = self.restore, self._watched_restore  # type: ignore[method-assign]
@@ -94,7 +98,9 @@ class FitJob(ABC):
         self._notice_arguments()
         # A resumed run has only the callback of its own restore: the other callbacks would restore, too.
         ways = self.restores if loop.restore is None else [loop.restore]
-        saving = [callback for way in ways for callback in self.callbacks_for(way)] if loop.saves else []
+        saving = (
+            [callback for way in ways for callback in self.callbacks_for(way)] if loop.saves else []
+        )
         self._ours = [*saving, self._watch]
         with self._created.watching():
             self.fit(self.live, self._ours, self.initial_epoch)
@@ -109,8 +115,14 @@ class FitJob(ABC):
         data = self.validation()
         data = self._validation if data is None else data
         if data is None:
-            raise NotVerifiedError("it shows no validation data: give `validation_data` to fit, or override `validation`")
-        kept = [(variable, np.array(variable)) for metric in self.live.metrics for variable in metric.variables]
+            raise NotVerifiedError(
+                "it shows no validation data: give `validation_data` to fit, or override `validation`"
+            )
+        kept = [
+            (variable, np.array(variable))
+            for metric in self.live.metrics
+            for variable in metric.variables
+        ]
         arguments = data if isinstance(data, tuple | list) else (data,)
         paused, self._created.paused = self._created.paused, True
         scores = self.live.evaluate(*arguments[:2], verbose=0, return_dict=True)
@@ -139,7 +151,9 @@ class FitJob(ABC):
         if "weights" in self.restores:
             self.live.save_weights(folder / f"model-{step}.weights.h5")
         if "checkpoint" in self.restores:
-            manager = tf.train.CheckpointManager(self._checkpoint(), str(folder / "checkpoint"), max_to_keep=None)
+            manager = tf.train.CheckpointManager(
+                self._checkpoint(), str(folder / "checkpoint"), max_to_keep=None
+            )
             manager.save(checkpoint_number=step)
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
@@ -169,7 +183,9 @@ class FitJob(ABC):
         prefix = tf.train.latest_checkpoint(str(folder))
         held, keys, values = restore_checkpoint(self._checkpoint(), prefix)
         self.initial_epoch = int(str(prefix).rsplit("-", 1)[-1]) // self.steps_per_epoch
-        return Restored(lambda: keys(names_of([self.live], self._created.variables())), held, values)
+        return Restored(
+            lambda: keys(names_of([self.live], self._created.variables())), held, values
+        )
 
     def replace_model(self, make: Callable[[], Any]) -> None:
         """Put another model in the place of the one that was built, as in a process that has built none."""
@@ -184,7 +200,9 @@ class FitJob(ABC):
         """Put the model of a file in the place of the one that was built."""
         if path.suffix == ".keras" and path.is_file() and not zipfile.is_zipfile(path):
             # Keras says of it that it was not found.
-            raise zipfile.BadZipFile(f"{path.name} is there, but it is no whole zip file ({path.stat().st_size} bytes)")
+            raise zipfile.BadZipFile(
+                f"{path.name} is there, but it is no whole zip file ({path.stat().st_size} bytes)"
+            )
         self.replace_model(lambda: keras.models.load_model(path))
 
     def _newest(self, folder: Path, ending: str) -> tuple[Path, int]:
@@ -201,7 +219,11 @@ class FitJob(ABC):
             return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"))]
         if restore == "model-checkpoint":
             (self.folder / "model-checkpoint").mkdir(parents=True, exist_ok=True)
-            return [keras.callbacks.ModelCheckpoint(str(self.folder / "model-checkpoint" / "{epoch}.keras"))]
+            return [
+                keras.callbacks.ModelCheckpoint(
+                    str(self.folder / "model-checkpoint" / "{epoch}.keras")
+                )
+            ]
         return []
 
     def _notice_arguments(self) -> None:
@@ -214,11 +236,17 @@ class FitJob(ABC):
             self._validation = given.get("validation_data")
             # Those that save for a restore are there only where that restore is.
             theirs = given.get("callbacks") or ()
-            self._callbacks = [callback for callback in theirs if not any(callback is ours for ours in self._ours)]
-            return original(*positional, **{"verbose": 0} | named if "verbose" not in given else named)
+            self._callbacks = [
+                callback for callback in theirs if not any(callback is ours for ours in self._ours)
+            ]
+            return original(
+                *positional, **{"verbose": 0} | named if "verbose" not in given else named
+            )
 
         self.live.fit = fit
 
 
 def _number(value: Any) -> float:
-    return np.inf if value is None else float(value)  # None: nothing was seen yet that could be best
+    return (
+        np.inf if value is None else float(value)
+    )  # None: nothing was seen yet that could be best

@@ -4,7 +4,11 @@ from ckptcheck.job.frameworks import Framework
 
 FRAMEWORK = Framework(
     name="tensorflow",
-    styles={"tf1": "a TensorFlow 1 graph", "tf2": "a loop with tf.train.Checkpoint", "keras": "Keras' fit"},
+    styles={
+        "tf1": "a TensorFlow 1 graph",
+        "tf2": "a loop with tf.train.Checkpoint",
+        "keras": "Keras' fit",
+    },
     packages=("tensorflow", "keras", "tf-keras"),
     # Read by TensorFlow, oneDNN or XLA; each can change the last bits of a result.
     switches=(

@@ -104,7 +104,9 @@ class GraphJob(ABC):
             trainable = _by_name(tf1.trainable_variables())
             for name, value in self.session.run(trainable).items():
                 if value.dtype.kind == "f":
-                    trainable[name].load((value + draw.normal(size=value.shape)).astype(value.dtype), self.session)
+                    trainable[name].load(
+                        (value + draw.normal(size=value.shape)).astype(value.dtype), self.session
+                    )
 
     def next_step(self) -> int:
         """Return the live value of the global step."""
@@ -113,7 +115,11 @@ class GraphJob(ABC):
     def train(self, step: int) -> Step:
         """Run the train op on the batch of `step`, then the update op where there is one."""
         batch = self.batch(step)
-        fetches = [self.net.loss] if self._learning_rate is not None else [self.net.loss, self.net.learning_rate]
+        fetches = (
+            [self.net.loss]
+            if self._learning_rate is not None
+            else [self.net.loss, self.net.learning_rate]
+        )
         values = self._train(batch, step, fetches)
         rate = self._learning_rate if self._learning_rate is not None else values[1]
         return Step(loss=float(values[0]), batch=batch, learning_rate=float(rate))
@@ -123,8 +129,12 @@ class GraphJob(ABC):
         loss, accuracy = self._train(self.batch(step), step, [self.net.loss, self.net.accuracy])
         return Score(float(loss), float(accuracy))
 
-    def _train(self, batch: Sequence[np.ndarray[Any, Any]], step: int, fetches: list[Any]) -> list[Any]:
-        values: list[Any] = self.session.run([*fetches, self.net.train_op], self.train_feed(batch, step))[:-1]
+    def _train(
+        self, batch: Sequence[np.ndarray[Any, Any]], step: int, fetches: list[Any]
+    ) -> list[Any]:
+        values: list[Any] = self.session.run(
+            [*fetches, self.net.train_op], self.train_feed(batch, step)
+        )[:-1]
         if self.net.update_op is not None:
             self.session.run(self.net.update_op, self.update_feed(batch, step))
         return values
@@ -135,7 +145,9 @@ class GraphJob(ABC):
 
     def evaluate_scored(self) -> Score:
         """Return loss and accuracy on the whole validation set, with the moving averages as statistics."""
-        loss, accuracy = self.session.run([self.net.validation_loss, self.net.accuracy], self.validation_feed())
+        loss, accuracy = self.session.run(
+            [self.net.validation_loss, self.net.accuracy], self.validation_feed()
+        )
         return Score(float(loss), float(accuracy))
 
     def state(self) -> Mapping[str, Tensor]:
@@ -145,12 +157,16 @@ class GraphJob(ABC):
             f"{self.net.optimizer.get_name()}/{name}": Tensor(Kind.HYPERPARAMETER, np.array(value))
             for name, value in _internals.settings(self.net.optimizer)
         }
-        return {name: Tensor(self._kinds[name], np.asarray(value)) for name, value in values.items()} | settings
+        return {
+            name: Tensor(self._kinds[name], np.asarray(value)) for name, value in values.items()
+        } | settings
 
     def save(self, folder: Path, step: int) -> None:
         """Save with a plain `Saver`: every global variable."""
         with self.graph.as_default():
-            self.saver.save(self.session, str(folder / "model.ckpt"), global_step=step, write_meta_graph=False)
+            self.saver.save(
+                self.session, str(folder / "model.ckpt"), global_step=step, write_meta_graph=False
+            )
 
     def restore(self, folder: Path, restore: str) -> Restored:
         """Restore with a `Saver` over the variables that the named restore maps."""
@@ -173,7 +189,10 @@ class GraphJob(ABC):
 
     def _classify(self) -> dict[str, Kind]:
         with self.graph.as_default():  # the optimizer shows only the variables of the default graph
-            slots, weights = _by_name(self.net.optimizer.variables()), _by_name(tf1.trainable_variables())
+            slots, weights = (
+                _by_name(self.net.optimizer.variables()),
+                _by_name(tf1.trainable_variables()),
+            )
         return {name: self._kind(name, slots, weights) for name in self.variables}
 
     def _kind(self, name: str, slots: Container[str], weights: Container[str]) -> Kind:
@@ -183,7 +202,11 @@ class GraphJob(ABC):
             return Kind.COUNTER
         if self.net.ema is not None and name.endswith(f"/{self.net.ema.name}"):
             # An average of a variable is that variable's shadow; an average of any other tensor is a moving statistic.
-            return Kind.SHADOW if name.removesuffix(f"/{self.net.ema.name}") in self.variables else Kind.MOVING_STATISTIC
+            return (
+                Kind.SHADOW
+                if name.removesuffix(f"/{self.net.ema.name}") in self.variables
+                else Kind.MOVING_STATISTIC
+            )
         if is_moving_statistic(name):
             return Kind.MOVING_STATISTIC
         return Kind.WEIGHT if name in weights else Kind.OTHER
@@ -195,7 +218,9 @@ def _variables_by_key(network: Network, restore: str) -> dict[str, Any]:
         return dict(network.ema.variables_to_restore())
     if restore == "ema-none":
         return dict(network.ema.variables_to_restore(moving_avg_variables=[]))
-    return _by_name({"saver": tf1.global_variables, "trainable": tf1.trainable_variables}[restore]())
+    return _by_name(
+        {"saver": tf1.global_variables, "trainable": tf1.trainable_variables}[restore]()
+    )
 
 
 def _by_name(variables: Iterable[Any]) -> dict[str, Any]:

@@ -74,17 +74,25 @@ DATA = (
         "epochs only (short ones, by steps_per_epoch), and let the order of an epoch's batches follow from its number.",
         KERAS,
     ),
-    Remedy("Pass the iterator to tf.train.Checkpoint(…), or make the batch a function of (seed, step).", TF2),
+    Remedy(
+        "Pass the iterator to tf.train.Checkpoint(…), or make the batch a function of (seed, step).",
+        TF2,
+    ),
 )
 
 
 REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     "statistics-never-move": tuple(
-        Remedy("Call the model with training=True in the training step; see that no layer is frozen.", framework)
+        Remedy(
+            "Call the model with training=True in the training step; see that no layer is frozen.",
+            framework,
+        )
         for framework in (KERAS, TF2)
     ),
     "moving-statistics-lost": (
-        *_in_graphs("Save every variable: tf.train.Saver() instead of a Saver over tf.trainable_variables()."),
+        *_in_graphs(
+            "Save every variable: tf.train.Saver() instead of a Saver over tf.trainable_variables()."
+        ),
         *TRACKED_OR_WHOLE,
     ),
     "shadows-in-weights": (
@@ -93,7 +101,10 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             "list, or SwapEMAWeights must not swap at the end of an epoch.",
             KERAS,
         ),
-        Remedy("Save while the weights are in their place, not while their averages are swapped in.", TF2),
+        Remedy(
+            "Save while the weights are in their place, not while their averages are swapped in.",
+            TF2,
+        ),
     ),
     "shadows-lost": (
         *_in_graphs(
@@ -105,26 +116,42 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     "weights-lost": (*_in_graphs("Save every variable: tf.train.Saver()."), *TRACKED_OR_WHOLE),
     "slots-lost": (
-        *_in_graphs("Save the optimizer's variables too: make the Saver after the optimizer, over all global variables."),
+        *_in_graphs(
+            "Save the optimizer's variables too: make the Saver after the optimizer, over all global variables."
+        ),
         _in_fit(
             "Load the whole model (keras.models.load_model), or make the slots before load_weights: "
             "model.optimizer.build(model.trainable_variables). Without them load_weights passes over the optimizer, with "
             "a warning at most."
         ),
-        _in_loops("Pass the optimizer to tf.train.Checkpoint(model=…, optimizer=…), the same object that trains."),
+        _in_loops(
+            "Pass the optimizer to tf.train.Checkpoint(model=…, optimizer=…), the same object that trains."
+        ),
     ),
     "loss-scale-lost": (
         *_in_graphs("Save the variables of the loss scale with the optimizer's."),
-        _in_fit("Load the whole model (keras.models.load_model): the LossScaleOptimizer that is compiled holds the scale."),
-        _in_loops("Pass the LossScaleOptimizer itself to tf.train.Checkpoint(…), not the optimizer inside it."),
+        _in_fit(
+            "Load the whole model (keras.models.load_model): the LossScaleOptimizer that is compiled holds the scale."
+        ),
+        _in_loops(
+            "Pass the LossScaleOptimizer itself to tf.train.Checkpoint(…), not the optimizer inside it."
+        ),
     ),
     "accumulators-lost": (
         *_in_graphs("Save the accumulators, too, or save right after an update only."),
-        _in_loops("Pass the accumulators to tf.train.Checkpoint(…), or save right after an update only."),
+        _in_loops(
+            "Pass the accumulators to tf.train.Checkpoint(…), or save right after an update only."
+        ),
     ),
-    "generators-restarted": (*_in_graphs("Save the state of every random generator.", unknown=HIDDEN_GENERATOR), *GENERATORS),
+    "generators-restarted": (
+        *_in_graphs("Save the state of every random generator.", unknown=HIDDEN_GENERATOR),
+        *GENERATORS,
+    ),
     "generators-reseeded": (
-        *_in_graphs("Save the state of every random generator, and seed none after the restore.", unknown=HIDDEN_GENERATOR),
+        *_in_graphs(
+            "Save the state of every random generator, and seed none after the restore.",
+            unknown=HIDDEN_GENERATOR,
+        ),
         *GENERATORS,
     ),
     "python-state-lost": (
@@ -143,7 +170,9 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
     ),
     "step-lost": (
-        *_in_graphs("Save the global step: tf.train.Saver() takes it, a Saver over the trainable variables does not."),
+        *_in_graphs(
+            "Save the global step: tf.train.Saver() takes it, a Saver over the trainable variables does not."
+        ),
         *TRACKED_OR_WHOLE,
     ),
     "wrong-first-step": (
@@ -155,7 +184,12 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     **dict.fromkeys(("data-restarted", "data-order", "examples-lost", "batches-differ"), DATA),
     "mode-differs": (
-        Remedy("Set layer.trainable as it was when the checkpoint was saved, before compile.", KERAS),
-        Remedy("Call the model with training=True in the training step, and set trainable as it was.", TF2),
+        Remedy(
+            "Set layer.trainable as it was when the checkpoint was saved, before compile.", KERAS
+        ),
+        Remedy(
+            "Call the model with training=True in the training step, and set trainable as it was.",
+            TF2,
+        ),
     ),
 }

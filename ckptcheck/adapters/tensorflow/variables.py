@@ -42,7 +42,9 @@ def _settings(objects: Sequence[Any]) -> Iterator[tuple[str, float]]:
         if isinstance(optimizer, OPTIMIZERS):
             inside = getattr(optimizer, "inner_optimizer", optimizer)
             for name, value in inside.get_config().items():
-                if isinstance(value, int | float) and name != "learning_rate":  # that is a variable, or a schedule
+                if (
+                    isinstance(value, int | float) and name != "learning_rate"
+                ):  # that is a variable, or a schedule
                     yield f"{inside.name}/{name}", float(value)
 
 
@@ -58,7 +60,10 @@ def poison(variables: Iterable[Any], seed: int) -> None:
 def names_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[int, list[str]]:
     """Return the names that `state_of` gives, by the identity of TensorFlow's variable."""
     named = _named(objects, others)
-    return {id(inner(variable)): [part for part, _ in _values(name, variable)] for name, _, variable in named}
+    return {
+        id(inner(variable)): [part for part, _ in _values(name, variable)]
+        for name, _, variable in named
+    }
 
 
 def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[Named]:
@@ -67,10 +72,16 @@ def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[Named]:
     # Slots are named after their weights, whose names are to be known first.
     for thing in sorted(objects, key=lambda thing: isinstance(thing, OPTIMIZERS)):
         names = {identity: name for identity, (name, _, _) in known.items()}
-        for name, kind, variable in _of_optimizer(thing, names) if isinstance(thing, OPTIMIZERS) else _variables_of(thing):
+        for name, kind, variable in (
+            _of_optimizer(thing, names) if isinstance(thing, OPTIMIZERS) else _variables_of(thing)
+        ):
             known.setdefault(id(inner(variable)), (name, kind, variable))
     # A variable of several replicas is made of variables, which are created, too.
-    parts = {id(part) for _, _, variable in known.values() for part in getattr(inner(variable), "values", ())}
+    parts = {
+        id(part)
+        for _, _, variable in known.values()
+        for part in getattr(inner(variable), "values", ())
+    }
     for variable in others:
         if id(variable) not in parts:
             known.setdefault(id(variable), _of_variable(variable))
@@ -92,13 +103,21 @@ def _variables_of(thing: Any) -> Iterator[Named]:
     elif isinstance(thing, tf.Variable | keras.Variable):
         yield _of_variable(thing)
     elif hasattr(thing, "variables"):
-        yield from map(_of_variable, thing.variables() if callable(thing.variables) else thing.variables)
+        yield from map(
+            _of_variable, thing.variables() if callable(thing.variables) else thing.variables
+        )
     else:
-        raise TypeError(f"{type(thing).__name__} has no variables: give models, optimizers, variables or generators")
+        raise TypeError(
+            f"{type(thing).__name__} has no variables: give models, optimizers, variables or generators"
+        )
 
 
 def _of_variable(variable: Any) -> Named:
-    name = str(variable.path) if isinstance(variable, keras.Variable) else str(variable.name).removesuffix(":0")
+    name = (
+        str(variable.path)
+        if isinstance(variable, keras.Variable)
+        else str(variable.name).removesuffix(":0")
+    )
     return name, _kind(name, variable), variable
 
 
@@ -107,13 +126,17 @@ def _of_model(model: Any, place: str) -> Iterator[Named]:
     own = list(_of_layer(model, place))
     seen = {id(inner(variable)) for _, _, variable in own}
     # What else the model tracks in its own way.
-    own += [_of_variable(variable) for variable in model.variables if id(inner(variable)) not in seen]
+    own += [
+        _of_variable(variable) for variable in model.variables if id(inner(variable)) not in seen
+    ]
     yield from own
     if isinstance(model, keras.Model) and model.compiled:
         for metric in model.metrics:
             yield from _of_metric(metric)
         if model.optimizer is not None:
-            yield from _of_optimizer(model.optimizer, {id(inner(variable)): name for name, _, variable in own})
+            yield from _of_optimizer(
+                model.optimizer, {id(inner(variable)): name for name, _, variable in own}
+            )
 
 
 def _of_layer(layer: Any, place: str) -> Iterator[Named]:
@@ -131,7 +154,10 @@ def _of_layer(layer: Any, place: str) -> Iterator[Named]:
 
 
 def _of_metric(metric: Any) -> list[Named]:
-    return [(f"metrics/{metric.name}/{variable.name}", Kind.METRIC, variable) for variable in metric.variables]
+    return [
+        (f"metrics/{metric.name}/{variable.name}", Kind.METRIC, variable)
+        for variable in metric.variables
+    ]
 
 
 def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[Named]:
@@ -140,26 +166,41 @@ def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[Named]:
     kinds = _kinds_by_identity(optimizer, inside)
     weights = {
         f"{weight.path.replace('/', '_')}_": names.get(id(inner(weight)), weight.path)
-        for weight in sorted(_internals.weights_of(inside), key=lambda weight: len(weight.path), reverse=True)
+        for weight in sorted(
+            _internals.weights_of(inside), key=lambda weight: len(weight.path), reverse=True
+        )
     }
     for variable in optimizer.variables:
         prefix = next((prefix for prefix in weights if variable.name.startswith(prefix)), None)
-        name = variable.name if prefix is None else f"{weights[prefix]}/{variable.name.removeprefix(prefix)}"
+        name = (
+            variable.name
+            if prefix is None
+            else f"{weights[prefix]}/{variable.name.removeprefix(prefix)}"
+        )
         is_count = prefix is None and _is_whole(variable) and _is_single(variable)
-        yield f"{inside.name}/{name}", kinds.get(id(variable), Kind.COUNTER if is_count else Kind.SLOT), variable
+        yield (
+            f"{inside.name}/{name}",
+            kinds.get(id(variable), Kind.COUNTER if is_count else Kind.SLOT),
+            variable,
+        )
 
 
 def _kinds_by_identity(optimizer: Any, inside: Any) -> dict[int, Kind]:
     """Return the kinds of what an optimizer, and one that wraps it, hold beside slots and counters."""
     kinds = {id(_internals.rate_variable_of(inside)): Kind.HYPERPARAMETER}
     if inside is not optimizer:
-        kinds |= {id(getattr(optimizer, name, None)): Kind.LOSS_SCALE for name in ("step_counter", "dynamic_scale")}
+        kinds |= {
+            id(getattr(optimizer, name, None)): Kind.LOSS_SCALE
+            for name in ("step_counter", "dynamic_scale")
+        }
     kinds |= {id(variable): Kind.ACCUMULATOR for variable in _internals.accumulators_of(inside)}
     return kinds | {id(variable): Kind.SHADOW for variable in _internals.averages_of(inside)}
 
 
 def _kind(name: str, variable: Any) -> Kind:
-    return by_name(name, "i" if _is_whole(variable) else "f", _is_single(variable), bool(variable.trainable))
+    return by_name(
+        name, "i" if _is_whole(variable) else "f", _is_single(variable), bool(variable.trainable)
+    )
 
 
 def _is_whole(variable: Any) -> bool:

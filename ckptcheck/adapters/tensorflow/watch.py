@@ -46,7 +46,11 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 f"Write steps_per_epoch = {steps}"
             )
         optimizer = model.optimizer
-        if optimizer is not None and not optimizer.built and all(layer.built for layer in _internals.all_layers(model)):
+        if (
+            optimizer is not None
+            and not optimizer.built
+            and all(layer.built for layer in _internals.all_layers(model))
+        ):
             # What the first step would do. Slots that wait for their values from a checkpoint get them here.
             optimizer.build(model.trainable_variables)
         self._show_steps(model)
@@ -72,13 +76,17 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             )
         self._announced = False
         self._ended += 1
-        self._created.paused = True  # what is created from now on is nothing that training began with
+        self._created.paused = (
+            True  # what is created from now on is nothing that training began with
+        )
         if self._shown is None:
             self._loop.after_step(Step(loss=(logs or {}).get("loss", "not shown")))
             return
         numbers, *data = self._shown
         loss, rate = numbers.numpy().tolist()
-        self._loop.after_step(Step(loss, list(map(_as_array, data)), learning_rate=None if math.isnan(rate) else rate))
+        self._loop.after_step(
+            Step(loss, list(map(_as_array, data)), learning_rate=None if math.isnan(rate) else rate)
+        )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Tell that this is where people save."""

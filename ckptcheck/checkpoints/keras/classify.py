@@ -20,8 +20,16 @@ _BATCH_NORM = "BatchNormalization"
 def kinds(entries: Mapping[str, Entry], names: Mapping[str, str], config: Any) -> dict[str, Kind]:
     """Return the kind of each variable; `names` are those of groups' layers, `config` is the model's, None: there is none."""
     parts = list(_parts(config))
-    layers = {each["config"]["name"]: each["class_name"] for each in parts if isinstance(each["config"].get("name"), str)}
-    found = {key: _of_layer(each, entries, names, layers) for key, each in entries.items() if not key.startswith(_OPTIMIZER)}
+    layers = {
+        each["config"]["name"]: each["class_name"]
+        for each in parts
+        if isinstance(each["config"].get("name"), str)
+    }
+    found = {
+        key: _of_layer(each, entries, names, layers)
+        for key, each in entries.items()
+        if not key.startswith(_OPTIMIZER)
+    }
     weights = [entries[key] for key, kind in found.items() if kind is Kind.WEIGHT]
     optimizer = {key: each for key, each in entries.items() if key.startswith(_OPTIMIZER)}
     return found | _of_optimizer(optimizer, weights, [each["config"] for each in parts])
@@ -40,7 +48,9 @@ def _parts(config: Any) -> Iterator[Mapping[str, Any]]:
             waiting += each
 
 
-def _of_layer(entry: Entry, entries: Mapping[str, Entry], names: Mapping[str, str], layers: Mapping[str, str]) -> Kind:
+def _of_layer(
+    entry: Entry, entries: Mapping[str, Entry], names: Mapping[str, str], layers: Mapping[str, str]
+) -> Kind:
     group, _, which = entry.key.rpartition("/")
     if not which.isdecimal():  # before Keras 3 variables have names
         return by_name(entry, entry.key.removesuffix(":0"))
@@ -48,7 +58,9 @@ def _of_layer(entry: Entry, entries: Mapping[str, Entry], names: Mapping[str, st
         return Kind.METRIC
     # A layer that is an attribute has the attribute's name as its group, and its own among the group's attributes.
     layer = names.get(group) or group.removesuffix("/vars").rpartition("/")[2]
-    if layers.get(layer) == _BATCH_NORM or (layer not in layers and layer.startswith("batch_normalization")):
+    if layers.get(layer) == _BATCH_NORM or (
+        layer not in layers and layer.startswith("batch_normalization")
+    ):
         count = sum(each.rpartition("/")[0] == group for each in entries)
         return Kind.MOVING_STATISTIC if int(which) >= count - 2 else Kind.WEIGHT
     return by_name(entry, f"{group}/")
@@ -60,10 +72,22 @@ def _of_optimizer(
     inner = any(key.startswith("optimizer/inner_optimizer/") for key in entries)
     found = {key: _of_number(each) for key, each in entries.items()}
     if inner:
-        found |= {key: Kind.LOSS_SCALE for key in entries if not key.startswith("optimizer/inner_optimizer/")}
-    numbered = sorted((key for key in entries if key.rpartition("/")[2].isdecimal() and found[key] is Kind.SLOT), key=_number)
-    for option, kind in (("use_ema", Kind.SHADOW), ("gradient_accumulation_steps", Kind.ACCUMULATOR)):
-        if any(each.get(option) for each in configs) and _are_of(numbered[: len(weights)], entries, weights):
+        found |= {
+            key: Kind.LOSS_SCALE
+            for key in entries
+            if not key.startswith("optimizer/inner_optimizer/")
+        }
+    numbered = sorted(
+        (key for key in entries if key.rpartition("/")[2].isdecimal() and found[key] is Kind.SLOT),
+        key=_number,
+    )
+    for option, kind in (
+        ("use_ema", Kind.SHADOW),
+        ("gradient_accumulation_steps", Kind.ACCUMULATOR),
+    ):
+        if any(each.get(option) for each in configs) and _are_of(
+            numbered[: len(weights)], entries, weights
+        ):
             found |= dict.fromkeys(numbered[: len(weights)], kind)
             numbered = numbered[len(weights) :]
     return found

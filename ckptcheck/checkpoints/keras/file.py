@@ -24,7 +24,11 @@ from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
 from ckptcheck.kinds import Kind
 from ckptcheck.text_safety import shown
 
-ARCHIVE, WEIGHTS, LEGACY = "Keras 3, model.save", "Keras 3, model.save_weights", "Keras, HDF5 of model.save"
+ARCHIVE, WEIGHTS, LEGACY = (
+    "Keras 3, model.save",
+    "Keras 3, model.save_weights",
+    "Keras, HDF5 of model.save",
+)
 # How all names in the last of them begin.
 _OLD = "model_weights/"
 _MEMBER, _CONFIG = "model.weights.h5", "config.json"
@@ -69,13 +73,23 @@ def open_archive(path: Path) -> KerasFile:
                 members[member.filename] = member
             broken = archive.testzip()
             if broken is not None:
-                raise DamagedError(f"{broken} in it does not have its checksum: it is corrupt", path)
+                raise DamagedError(
+                    f"{broken} in it does not have its checksum: it is corrupt", path
+                )
             if _MEMBER not in members:
                 held = ", ".join(shown(name) for name in members)
                 raise DamagedError(f"it holds no {_MEMBER}, only {held or 'nothing'}", path)
             config = _json(archive, members[_CONFIG], path) if _CONFIG in members else None
             weights = members[_MEMBER]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        zlib.error,
+        OSError,
+        ValueError,
+    ) as error:
         raise DamagedError(f"it is no whole zip file: {error}", path) from None
     return _opened(path, ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), config)
 
@@ -86,19 +100,25 @@ def _must_be_plain(file: File, member: zipfile.ZipInfo, before: Container[str]) 
     if member.filename in before:
         raise DamagedError(f"it holds {name} twice", file.path)
     if member.compress_type != zipfile.ZIP_STORED:
-        raise NotReadableError(f"its {name} is compressed, as Keras never does: zip it anew without", file.path)
+        raise NotReadableError(
+            f"its {name} is compressed, as Keras never does: zip it anew without", file.path
+        )
     file.must_hold(member.header_offset, max(member.compress_size, member.file_size))
 
 
 def open_weights(path: Path) -> KerasFile:
     """Open a `.weights.h5` file."""
     hdf5 = Hdf5(path, 0, File(path).size)
-    return _opened(path, LEGACY if any(key.startswith(_OLD) for key in hdf5.data) else WEIGHTS, hdf5, None)
+    return _opened(
+        path, LEGACY if any(key.startswith(_OLD) for key in hdf5.data) else WEIGHTS, hdf5, None
+    )
 
 
 def _json(archive: zipfile.ZipFile, config: zipfile.ZipInfo, path: Path) -> Any:
     if config.file_size > _LARGEST_CONFIG:
-        raise DamagedError(f"its {_CONFIG} has {config.file_size:,} bytes, too many for a config", path)
+        raise DamagedError(
+            f"its {_CONFIG} has {config.file_size:,} bytes, too many for a config", path
+        )
     try:
         return json.loads(archive.read(config))
     except (ValueError, RecursionError) as error:
@@ -127,7 +147,9 @@ def _entry(path: Path, key: str, described: Mapping[str, Any]) -> Entry:
     shape = tuple(described["shape"])
     start = (0,) * len(shape)
     if described["dtype"] == "string":
-        return Entry(key, key, Kind.OTHER, "string", None, shape, (Piece(start, shape, path, None, 0),))
+        return Entry(
+            key, key, Kind.OTHER, "string", None, shape, (Piece(start, shape, path, None, 0),)
+        )
     dtype = np.dtype(ml_dtypes.bfloat16 if described["dtype"] == "bfloat16" else described["dtype"])
     piece = Piece(start, shape, path, None, prod(shape) * dtype.itemsize)
     return Entry(key, key, Kind.OTHER, dtype.name, dtype, shape, (piece,))
@@ -144,4 +166,6 @@ def _slabs(shape: tuple[int, ...], elements: int) -> Iterator[Where]:
         step = elements // row
         yield from (((at, min(at + step, shape[0])),) for at in range(0, shape[0], step))
     else:
-        yield from ((at, *inside) for at in range(shape[0]) for inside in _slabs(shape[1:], elements))
+        yield from (
+            (at, *inside) for at in range(shape[0]) for inside in _slabs(shape[1:], elements)
+        )

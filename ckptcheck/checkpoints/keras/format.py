@@ -17,7 +17,9 @@ def _open(path: Path) -> Checkpoint:
 
 class _Hdf5(Format):
     def refusal(self, file: Path) -> str:
-        sharded = f"{file} is the list of a sharded file of Keras; give one of its .weights.h5 files."
+        sharded = (
+            f"{file} is the list of a sharded file of Keras; give one of its .weights.h5 files."
+        )
         return sharded if file.name.endswith(".weights.json") else ""
 
 

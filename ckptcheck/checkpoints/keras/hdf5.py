@@ -31,8 +31,13 @@ class Hdf5:
     def __init__(self, path: Path, start: int, size: int) -> None:
         self._path = path
         self._lock = threading.Lock()
-        command, pipe = [sys.executable, str(CHILD), str(path), str(start), str(size)], subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
+        command, pipe = (
+            [sys.executable, str(CHILD), str(path), str(start), str(size)],
+            subprocess.PIPE,
+        )
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0
+        )
         self._end = weakref.finalize(self, _end, self._process)
         described = json.loads(self._answer(None))
         self.data, self.names = described["data"], described["names"]
@@ -52,7 +57,9 @@ class Hdf5:
         content = self._receive(int.from_bytes(head[1:], "little"), key)
         if head[:1] == b"+":
             return content
-        raise DamagedError(f"it cannot be read as HDF5: {content.decode(errors='replace')}", self._path, tensor=key)
+        raise DamagedError(
+            f"it cannot be read as HDF5: {content.decode(errors='replace')}", self._path, tensor=key
+        )
 
     def _receive(self, size: int, key: str | None) -> bytes:
         stdout = self._process.stdout
@@ -63,7 +70,11 @@ class Hdf5:
             while len(content) < size:
                 if not waiting.select(PATIENCE):
                     self._end()
-                    raise DamagedError(f"HDF5 has not read it within {PATIENCE:g} s: it is corrupt", self._path, tensor=key)
+                    raise DamagedError(
+                        f"HDF5 has not read it within {PATIENCE:g} s: it is corrupt",
+                        self._path,
+                        tensor=key,
+                    )
                 part = stdout.read(size - len(content))
                 if not part:
                     raise self._lost(key)
@@ -73,7 +84,9 @@ class Hdf5:
     def _lost(self, key: str | None) -> DamagedError:
         self._end()
         status = self._process.returncode
-        return DamagedError(f"HDF5 crashed reading it (status {status}): it is corrupt", self._path, tensor=key)
+        return DamagedError(
+            f"HDF5 crashed reading it (status {status}): it is corrupt", self._path, tensor=key
+        )
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

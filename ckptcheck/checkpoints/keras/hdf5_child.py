@@ -43,7 +43,9 @@ class _Window(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
+        self._at = max(
+            0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        )
         return self._at
 
     def readinto(self, buffer: Any) -> int:
@@ -98,14 +100,23 @@ def _described(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             names[path] = _text(group.attrs.get("name"))
         for name in group:
             key = f"{path}/{name}".removeprefix("/")
-            member = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+            member = (
+                group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+            )
             if isinstance(member, h5py.Dataset):
                 data[key] = member
-            elif isinstance(member, h5py.Group) and member not in (*above, group) and len(above) < MOST_GROUPS:
+            elif (
+                isinstance(member, h5py.Group)
+                and member not in (*above, group)
+                and len(above) < MOST_GROUPS
+            ):
                 waiting.append((key, member, (*above, group)))
             else:
                 refused[key] = {"refused": "it leads elsewhere, as nothing in a file of Keras does"}
-    return {"names": names, "data": refused | {key: _shape(member) for key, member in data.items()}}, data
+    return {
+        "names": names,
+        "data": refused | {key: _shape(member) for key, member in data.items()},
+    }, data
 
 
 def _text(attribute: Any) -> str:
@@ -121,10 +132,16 @@ def _shape(data: Any) -> dict[str, Any]:
     if data.compression is not None:
         return {"refused": "it is compressed, as nothing in a file of Keras is"}
     if data.chunks is not None and math.prod(data.chunks) * data.dtype.itemsize > MOST_CHUNK:
-        return {"refused": f"it is written in chunks of {list(data.chunks)}, which no file of Keras is"}
+        return {
+            "refused": f"it is written in chunks of {list(data.chunks)}, which no file of Keras is"
+        }
     if h5py.check_string_dtype(data.dtype) is not None:
         return {"dtype": "string", "shape": data.shape}
-    if data.dtype.kind == "V" and data.dtype.itemsize == 2 and _text(data.attrs.get("dtype")) == "bfloat16":
+    if (
+        data.dtype.kind == "V"
+        and data.dtype.itemsize == 2
+        and _text(data.attrs.get("dtype")) == "bfloat16"
+    ):
         return {"dtype": "bfloat16", "shape": data.shape}
     if data.dtype.name not in TYPES:
         return {"refused": f"its elements are of the type {data.dtype}, which is none of Keras"}

@@ -16,7 +16,14 @@ from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.reader import Bytes, File, checksum, masked
 from ckptcheck.checkpoints.tensor_bundle import classify, object_graph
 from ckptcheck.checkpoints.tensor_bundle.dtypes import BY_NUMBER, VARIANT, Type
-from ckptcheck.checkpoints.tensor_bundle.messages import WHOLE, BundleEntry, Extent, entry, header, slice_key
+from ckptcheck.checkpoints.tensor_bundle.messages import (
+    WHOLE,
+    BundleEntry,
+    Extent,
+    entry,
+    header,
+    slice_key,
+)
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
 from ckptcheck.checkpoints.tensor_bundle.table import rows
 from ckptcheck.kinds import Kind
@@ -55,7 +62,9 @@ class TensorBundle(Checkpoint):
         assert piece.offset is not None
         data = self._file(piece.file).read(piece.offset, piece.size, entry.key)
         try:
-            texts, computed = (_variants if entry.type == VARIANT else _strings)(data, entry.elements)
+            texts, computed = (_variants if entry.type == VARIANT else _strings)(
+                data, entry.elements
+            )
         except MalformedError as error:
             raise DamagedError(str(error), piece.file, piece.offset, entry.key) from None
         if masked(computed) != piece.checksum:
@@ -90,7 +99,9 @@ def open_bundle(prefix: Path, *, named: bool = True) -> TensorBundle:
     looked at there.
     """
     index = _read(prefix)
-    slices = {slice_key(key, extents) for key, raw in index.entries.items() for extents in raw.slices}
+    slices = {
+        slice_key(key, extents) for key, raw in index.entries.items() for extents in raw.slices
+    }
     entries = {
         key: _entry(key, raw, index)
         for name, raw in index.entries.items()
@@ -99,12 +110,16 @@ def open_bundle(prefix: Path, *, named: bool = True) -> TensorBundle:
     }
     by_name = object_graph.KEY not in entries
     format_ = "TensorFlow, tf.train.Saver" if by_name else "TensorFlow, tf.train.Checkpoint"
-    bundle = TensorBundle(prefix, format_, (index.path, *index.files), entries, by_variables_name=by_name)
+    bundle = TensorBundle(
+        prefix, format_, (index.path, *index.files), entries, by_variables_name=by_name
+    )
     if not named:
         return bundle
     graph = entries.pop(object_graph.KEY, None)
     tracked = {} if graph is None else _tracked(bundle, graph)
-    promised = tuple(key for key in tracked if key.endswith(object_graph.VALUE) and key not in entries)
+    promised = tuple(
+        key for key in tracked if key.endswith(object_graph.VALUE) and key not in entries
+    )
     return replace(bundle, entries=classify.named(entries, tracked), promised=promised, graph=graph)
 
 
@@ -114,12 +129,16 @@ def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tr
     if not piece.file.exists():
         return {}
     if graph.dtype is not None:
-        raise DamagedError(f"the object graph is {graph.type}, and no text", piece.file, piece.offset, graph.key)
+        raise DamagedError(
+            f"the object graph is {graph.type}, and no text", piece.file, piece.offset, graph.key
+        )
     message = b"".join(bundle.texts(graph))
     try:
         return object_graph.tracked(message)
     except MalformedError as error:
-        raise DamagedError(f"the object graph is malformed: {error}", piece.file, piece.offset, graph.key) from None
+        raise DamagedError(
+            f"the object graph is malformed: {error}", piece.file, piece.offset, graph.key
+        ) from None
 
 
 def _read(prefix: Path) -> _Index:
@@ -145,14 +164,24 @@ def _read(prefix: Path) -> _Index:
 def _entry(key: str, raw: BundleEntry, index: _Index) -> Entry:
     type_ = BY_NUMBER.get(raw.dtype)
     if type_ is None:
-        raise DamagedError(f"its element type is number {raw.dtype}, which is none that is known", index.path, tensor=key)
+        raise DamagedError(
+            f"its element type is number {raw.dtype}, which is none that is known",
+            index.path,
+            tensor=key,
+        )
     if raw.slices:
         pieces = tuple(_slice(key, raw, type_, extents, index) for extents in raw.slices)
         if not _are_whole(pieces, raw.shape):
-            raise DamagedError("its slices are not the whole of it, each element once", index.path, tensor=key)
+            raise DamagedError(
+                "its slices are not the whole of it, each element once", index.path, tensor=key
+            )
     else:
         pieces = (_piece(key, raw, type_, (0,) * len(raw.shape), index),)
-    dtype = type_.numpy.newbyteorder(">") if type_.numpy is not None and index.big_endian else type_.numpy
+    dtype = (
+        type_.numpy.newbyteorder(">")
+        if type_.numpy is not None and index.big_endian
+        else type_.numpy
+    )
     return Entry(key, key, Kind.OTHER, type_.name, dtype, raw.shape, pieces)
 
 
@@ -165,7 +194,11 @@ def _are_whole(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> bool:
         return False
     open_: list[Piece] = []
     for piece in sorted((part for part in pieces if prod(part.shape)), key=lambda part: part.start):
-        open_ = [other for other in open_ if not shape or other.start[0] + other.shape[0] > piece.start[0]]
+        open_ = [
+            other
+            for other in open_
+            if not shape or other.start[0] + other.shape[0] > piece.start[0]
+        ]
         if any(_overlap(other, piece) for other in open_):
             return False
         open_.append(piece)
@@ -174,24 +207,38 @@ def _are_whole(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> bool:
 
 def _overlap(one: Piece, other: Piece) -> bool:
     sides = zip(one.start, one.shape, other.start, other.shape, strict=True)
-    return all(first < its + its_size and its < first + size for first, size, its, its_size in sides)
+    return all(
+        first < its + its_size and its < first + size for first, size, its, its_size in sides
+    )
 
 
 def _piece(key: str, raw: BundleEntry, type_: Type, start: tuple[int, ...], index: _Index) -> Piece:
     count, size = prod(raw.shape), f"{raw.size:,} bytes"
     if raw.shard >= len(index.files):
-        raise DamagedError(f"its data file is number {raw.shard} of {len(index.files)}", index.path, tensor=key)
+        raise DamagedError(
+            f"its data file is number {raw.shard} of {len(index.files)}", index.path, tensor=key
+        )
     if type_.numpy is not None and raw.size != count * type_.numpy.itemsize:
         shape = list(raw.shape)
-        raise DamagedError(f"{size} are not the size of {type_.name} of shape {shape}", index.path, tensor=key)
-    if type_.numpy is None and count > raw.size:  # each element has one byte at least, for its length
-        raise DamagedError(f"{size} cannot be {count:,} elements of {type_.name}", index.path, tensor=key)
+        raise DamagedError(
+            f"{size} are not the size of {type_.name} of shape {shape}", index.path, tensor=key
+        )
+    if (
+        type_.numpy is None and count > raw.size
+    ):  # each element has one byte at least, for its length
+        raise DamagedError(
+            f"{size} cannot be {count:,} elements of {type_.name}", index.path, tensor=key
+        )
     if type_.numpy is None and count > MOST_TEXTS:
-        raise NotReadableError(f"{count:,} elements of {type_.name} are more than fit memory", index.path, tensor=key)
+        raise NotReadableError(
+            f"{count:,} elements of {type_.name} are more than fit memory", index.path, tensor=key
+        )
     return Piece(start, raw.shape, index.files[raw.shard], raw.offset, raw.size, raw.checksum)
 
 
-def _slice(key: str, whole: BundleEntry, type_: Type, extents: tuple[Extent, ...], index: _Index) -> Piece:
+def _slice(
+    key: str, whole: BundleEntry, type_: Type, extents: tuple[Extent, ...], index: _Index
+) -> Piece:
     raw = index.entries.get(slice_key(key.encode("utf-8", "surrogateescape"), extents))
     if not extents:  # all of it
         extents = (Extent(0, WHOLE),) * len(whole.shape)
@@ -199,11 +246,20 @@ def _slice(key: str, whole: BundleEntry, type_: Type, extents: tuple[Extent, ...
     shape = tuple(size if extent.length == WHOLE else extent.length for extent, size in sides)
     start = tuple(extent.start for extent in extents)
     fits = len(extents) == len(whole.shape) and all(
-        first >= 0 and own >= 0 and first + own <= size for first, own, size in zip(start, shape, whole.shape, strict=True)
+        first >= 0 and own >= 0 and first + own <= size
+        for first, own, size in zip(start, shape, whole.shape, strict=True)
     )
-    if raw is None or not fits or raw.shape != shape or raw.dtype != whole.dtype or type_.numpy is None:
+    if (
+        raw is None
+        or not fits
+        or raw.shape != shape
+        or raw.dtype != whole.dtype
+        or type_.numpy is None
+    ):
         place = ", ".join(f"{extent.start}+{extent.length}" for extent in extents)
-        raise DamagedError(f"its slice ({place}) is missing, or does not fit it", index.path, tensor=key)
+        raise DamagedError(
+            f"its slice ({place}) is missing, or does not fit it", index.path, tensor=key
+        )
     return _piece(key, raw, type_, start, index)
 
 

@@ -23,7 +23,9 @@ _LOSS_SCALE = ("dynamic_scale", "step_counter")
 
 def named(entries: Mapping[str, Entry], tracked: Mapping[str, Tracked]) -> dict[str, Entry]:
     """Return the tensors of a bundle with names for people and with kinds; `tracked` is what an object graph tells of keys."""
-    known = {key: each for key in entries if (each := tracked.get(key) or _of_its_object(key, tracked))}
+    known = {
+        key: each for key in entries if (each := tracked.get(key) or _of_its_object(key, tracked))
+    }
     names = Counter(each.variable for each in known.values() if _is_made_up(each.path))
     classified = {}
     for key, entry in entries.items():
@@ -38,7 +40,11 @@ def named(entries: Mapping[str, Entry], tracked: Mapping[str, Tracked]) -> dict[
 
 def _name(known: Tracked, names: Mapping[str, int]) -> str:
     name = known.variable if names[known.variable] == 1 and _is_made_up(known.path) else known.path
-    return name if known.attribute == _VARIABLE else f"{name} ({known.attribute.lower().replace('_', ' ')})"
+    return (
+        name
+        if known.attribute == _VARIABLE
+        else f"{name} ({known.attribute.lower().replace('_', ' ')})"
+    )
 
 
 def _of_its_object(key: str, tracked: Mapping[str, Tracked]) -> Tracked | None:
@@ -71,9 +77,15 @@ def _of_tracked(entry: Entry, known: Tracked) -> Kind:
     of_optimizer = "_variables" in known.via and "_trainable_variables" not in known.via
     if last in _LOSS_SCALE or known.path.rpartition(".")[2] in _LOSS_SCALE:
         return Kind.LOSS_SCALE
-    if of_optimizer and last != "learning_rate" and not (kinds.is_moving_statistic(last) or is_counter(entry)):
+    if (
+        of_optimizer
+        and last != "learning_rate"
+        and not (kinds.is_moving_statistic(last) or is_counter(entry))
+    ):
         return Kind.SLOT
-    return by_name(entry, f"{known.path.replace('.', '/')}/{known.variable or known.path.rpartition('.')[2]}")
+    return by_name(
+        entry, f"{known.path.replace('.', '/')}/{known.variable or known.path.rpartition('.')[2]}"
+    )
 
 
 def _of_saver(entry: Entry, entries: Mapping[str, Entry]) -> Kind:
@@ -81,6 +93,8 @@ def _of_saver(entry: Entry, entries: Mapping[str, Entry]) -> Kind:
         # Averages are kept of variables, and of what is computed: there is no variable of that name then.
         return Kind.SHADOW if entry.key.partition(AVERAGE)[0] in entries else Kind.MOVING_STATISTIC
     above = entry.key.rpartition("/")[0]
-    if (above in entries and entries[above].shape == entry.shape) or _BETA_POWER.fullmatch(entry.key.rpartition("/")[2]):
+    if (above in entries and entries[above].shape == entry.shape) or _BETA_POWER.fullmatch(
+        entry.key.rpartition("/")[2]
+    ):
         return Kind.SLOT
     return by_name(entry, entry.key)

@@ -15,7 +15,9 @@ from ckptcheck.text_safety import shown
 DATA = re.compile(r"(?P<prefix>.+)\.data-\d{5}-of-\d{5}")
 META = ".meta"  # the graph, which a Saver writes beside a checkpoint
 _SAVED_MODEL = Path("variables", "variables")
-_REMEDY = "Restore it with a Saver and save it anew: what is read here are those of the second kind."
+_REMEDY = (
+    "Restore it with a Saver and save it anew: what is read here are those of the second kind."
+)
 # How files and folders are called while they are being written. tensor_bundle.cc adds the process and a random number; the
 # state file is written as checkpoint.tmp and a UUID (tensorflow/python/lib/io/file_io.py); sharded savers write into a folder.
 _FILE = re.compile(r".+\.tempstate\d+|checkpoint\.tmp[0-9a-f]{32}")
@@ -66,7 +68,9 @@ class _TensorBundles(Format):
         files = [file for file in folder.iterdir() if self.recognises(file.name) and file.is_file()]
         with_data = {_prefix(file.name) for file in files}
         indexes = (file for file in files if file.suffix == INDEX)
-        return (file.with_suffix("") for file in indexes if file.stem in with_data or is_table(file))
+        return (
+            file.with_suffix("") for file in indexes if file.stem in with_data or is_table(file)
+        )
 
     def named_in(self, folder: Path) -> Location | None:
         state = state_file.read(folder)
@@ -76,7 +80,9 @@ class _TensorBundles(Format):
         if not has_index(path) and not any(_data_files(path)):  # nothing but a prefix will do
             what = "is no checkpoint" if path.exists() else "does not exist"
             raise DamagedError(f"it names {name}, which {what}", state.file)
-        elsewhere = "" if path.parent.resolve() == folder.resolve() else ", which is in another folder"
+        elsewhere = (
+            "" if path.parent.resolve() == folder.resolve() else ", which is in another folder"
+        )
         return Location(path, self, f"{state.file} names {name}{elsewhere}")
 
     def exported_in(self, folder: Path) -> Location | None:
@@ -100,7 +106,9 @@ class _TensorBundles(Format):
     def is_temporary(self, path: Path) -> bool:
         if path.is_dir():
             # Folders of other origin may be called so, too.
-            return bool(_FOLDER.fullmatch(path.name)) and all(part.name.startswith("part-") for part in path.iterdir())
+            return bool(_FOLDER.fullmatch(path.name)) and all(
+                part.name.startswith("part-") for part in path.iterdir()
+            )
         return bool(_FILE.fullmatch(path.name))
 
     def orphans(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
@@ -112,4 +120,6 @@ class _TensorBundles(Format):
         return parts
 
 
-TENSOR_BUNDLE = _TensorBundles("tensor bundle", (INDEX,), open_bundle, is_prefix=True, state_file=state_file.NAME)
+TENSOR_BUNDLE = _TensorBundles(
+    "tensor bundle", (INDEX,), open_bundle, is_prefix=True, state_file=state_file.NAME
+)

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, content, fields, number, signed
+from ckptcheck.checkpoints.tensor_bundle.protobuf import (
+    MalformedError,
+    content,
+    fields,
+    number,
+    signed,
+)
 
 # An extent of a slice that is the whole of its dimension.
 WHOLE = -1
@@ -50,7 +56,13 @@ def entry(message: bytes) -> BundleEntry:
         if field == 2:
             shape = _shape(content(value))
         elif field == 7:
-            slices.append(tuple(_extent(content(extent)) for which, extent in fields(content(value)) if which == 1))
+            slices.append(
+                tuple(
+                    _extent(content(extent))
+                    for which, extent in fields(content(value))
+                    if which == 1
+                )
+            )
         elif field < 7:
             numbers[field] = number(value)
     _, dtype, _, shard, offset, size, checksum = numbers

@@ -19,7 +19,12 @@ VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _MADE_UP = re.compile(r"layer(_with_weights)?-\d+|keras_api|.*_variables|layers|_.*")
 _FAR = 100
 # Those that tell what a variable is for.
-_TELLING = {"_model_variables_moving_average", "_accumulated_gradients", "_variables", "_trainable_variables"}
+_TELLING = {
+    "_model_variables_moving_average",
+    "_accumulated_gradients",
+    "_variables",
+    "_trainable_variables",
+}
 # Nodes of a path, and characters: what is longer is forged.
 _LONGEST = 1000
 
@@ -28,24 +33,36 @@ _LONGEST = 1000
 class Tracked:
     """What the graph tells of a key."""
 
-    path: str  # of what holds it, as a person would write it: `model.first.kernel`, `blocks[0].bias`
+    path: (
+        str  # of what holds it, as a person would write it: `model.first.kernel`, `blocks[0].bias`
+    )
     attribute: str  # as what that holds it: `VARIABLE_VALUE` of a variable
     variable: str  # the variable's own name, which may be empty
-    via: frozenset[str]  # private attributes of optimizers on any edge that leads to it, or to what holds it
+    via: frozenset[
+        str
+    ]  # private attributes of optimizers on any edge that leads to it, or to what holds it
 
 
 @dataclass
 class _Node:
     children: list[tuple[str, int]] = field(default_factory=list)
-    holds: list[tuple[str, str, str]] = field(default_factory=list)  # attribute, variable's name, key
-    slots: list[tuple[int, str, int]] = field(default_factory=list)  # node of the weight, slot's name, node of the slot
+    holds: list[tuple[str, str, str]] = field(
+        default_factory=list
+    )  # attribute, variable's name, key
+    slots: list[tuple[int, str, int]] = field(
+        default_factory=list
+    )  # node of the weight, slot's name, node of the slot
 
 
 def tracked(message: bytes) -> dict[str, Tracked]:
     """Return what a graph tells of each key in it; MalformedError: it is no object graph."""
     nodes = [_node(content(node)) for field_, node in fields(message) if field_ == 1]
     came, via = _came(nodes), _via(nodes)
-    slots = {slot: (weight, at, name) for at, node in enumerate(nodes) for weight, name, slot in node.slots}
+    slots = {
+        slot: (weight, at, name)
+        for at, node in enumerate(nodes)
+        for weight, name, slot in node.slots
+    }
     by_key = {}
     for at, node in enumerate(nodes):
         for attribute, variable, key in node.holds:
@@ -94,7 +111,9 @@ def _came(nodes: list[_Node]) -> dict[int, tuple[int, str]]:
         came[at] = (before, name)
         for edge, child in nodes[at].children:
             if child not in came:
-                heapq.heappush(waiting, (distance + (_FAR if _MADE_UP.fullmatch(edge) else 1), edge, child, at))
+                heapq.heappush(
+                    waiting, (distance + (_FAR if _MADE_UP.fullmatch(edge) else 1), edge, child, at)
+                )
     return came
 
 

@@ -31,7 +31,9 @@ def rows(path: Path) -> Iterator[tuple[bytes, bytes]]:
     for _, handle in _block(file, *index):
         offset, size = _handle(file, handle)
         if not end <= offset <= index[0] - size - TRAILER:
-            raise DamagedError(f"the block of {size:,} bytes at byte {offset:,} is not where it should be", path)
+            raise DamagedError(
+                f"the block of {size:,} bytes at byte {offset:,} is not where it should be", path
+            )
         end = offset + size + TRAILER
         for key, value in _block(file, offset, size):
             if last is not None and key <= last:
@@ -62,11 +64,18 @@ def check_unread(path: Path) -> None:
 def _footer(file: File) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the places (offset, size) of the metaindex block and of the index block."""
     if file.size < FOOTER:
-        raise DamagedError(f"the file has {file.size} bytes, too few for an index; its writing was interrupted", file.path)
+        raise DamagedError(
+            f"the file has {file.size} bytes, too few for an index; its writing was interrupted",
+            file.path,
+        )
     start = file.size - FOOTER
     footer = file.read(start, FOOTER)
     if int.from_bytes(footer[-8:], "little") != MAGIC:
-        raise DamagedError("the file does not end like an index: it is cut off, or another kind of file", file.path, start)
+        raise DamagedError(
+            "the file does not end like an index: it is cut off, or another kind of file",
+            file.path,
+            start,
+        )
     try:
         numbers, at = [], 0
         for _ in range(4):
@@ -88,13 +97,21 @@ def _handle(file: File, value: bytes) -> tuple[int, int]:
 
 def _block(file: File, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
     if size > LARGEST_BLOCK or offset + size + TRAILER > file.size - FOOTER:
-        raise DamagedError(f"a block of {size:,} bytes at byte {offset:,} does not fit the file", file.path)
+        raise DamagedError(
+            f"a block of {size:,} bytes at byte {offset:,} does not fit the file", file.path
+        )
     data = file.read(offset, size + TRAILER)
     if masked(checksum(data[: size + 1])) != int.from_bytes(data[size + 1 :], "little"):
-        raise DamagedError(f"a block of {size:,} bytes does not have its checksum: the index is corrupt", file.path, offset)
+        raise DamagedError(
+            f"a block of {size:,} bytes does not have its checksum: the index is corrupt",
+            file.path,
+            offset,
+        )
     if data[size]:
         method = "Snappy" if data[size] == 1 else f"method {data[size]}"
-        raise NotReadableError(f"a block is compressed ({method}), which TensorFlow never writes", file.path, offset)
+        raise NotReadableError(
+            f"a block is compressed ({method}), which TensorFlow never writes", file.path, offset
+        )
     try:
         yield from _rows(data[:size])
     except MalformedError as error:

@@ -25,4 +25,6 @@ def older(findings: Findings) -> Iterator[Diagnosis]:
     rows, total = findings.open, len(findings.boundary)
     for step in dict.fromkeys(row.origin.older for row in rows if row.origin.what == OLDER):
         restored = [row for row in rows if row.origin.older == step]
-        yield diagnosis("older-checkpoint", names(restored), count=len(restored), total=total, older=step)
+        yield diagnosis(
+            "older-checkpoint", names(restored), count=len(restored), total=total, older=step
+        )

@@ -24,8 +24,14 @@ def batches(findings: Findings) -> Iterator[Diagnosis]:
     elif path.what == batch_order.EXAMPLES:
         yield diagnosis("examples-lost", step=path.step, lost=path.lost, repeated=path.repeated)
     else:
-        strange = ", made of examples that the control never reads" if path.what == batch_order.STRANGE else ""
-        yield diagnosis("batches-differ", step=path.step, position=strange + _process_generators(findings))
+        strange = (
+            ", made of examples that the control never reads"
+            if path.what == batch_order.STRANGE
+            else ""
+        )
+        yield diagnosis(
+            "batches-differ", step=path.step, position=strange + _process_generators(findings)
+        )
 
 
 def _off(path: DataPath) -> str:
@@ -51,11 +57,17 @@ def draws(findings: Findings) -> Iterator[Diagnosis]:
     if findings.has("generators-restarted", "generators-reseeded") or findings.nothing_left:
         return
     total = len(findings.comparison.draws)
-    other = [path for path in findings.comparison.draws if path.what not in (batch_order.SAME, batch_order.BY_STEP)]
+    other = [
+        path
+        for path in findings.comparison.draws
+        if path.what not in (batch_order.SAME, batch_order.BY_STEP)
+    ]
     restarted = [path for path in other if path.source is not None]
     reseeded = [path for path in other if path.source is None]
     if restarted:
-        where = f"drew at step {restarted[0].step} what the control drew at step {restarted[0].source}"
+        where = (
+            f"drew at step {restarted[0].step} what the control drew at step {restarted[0].source}"
+        )
         yield diagnosis("generators-restarted", count=len(restarted), total=total, where=where)
     if reseeded:
         where = f"drew at step {reseeded[0].step} what the control never draws"

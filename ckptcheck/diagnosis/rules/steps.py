@@ -4,10 +4,24 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from ckptcheck.comparison.comparison import Comparison, EvaluationComparison, StepComparison, TensorComparison
+from ckptcheck.comparison.comparison import (
+    Comparison,
+    EvaluationComparison,
+    StepComparison,
+    TensorComparison,
+)
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import NEVER, Diagnosis, Start
-from ckptcheck.diagnosis.findings import Findings, as_number, attributes, both_values, by_stage, counted_off, names, off_by
+from ckptcheck.diagnosis.findings import (
+    Findings,
+    as_number,
+    attributes,
+    both_values,
+    by_stage,
+    counted_off,
+    names,
+    off_by,
+)
 from ckptcheck.kinds import Kind
 
 # Kinds that training in another mode leaves where they are.
@@ -50,11 +64,18 @@ def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
     What a callback remembers decides it, too; where that is accepted, this is asked for by itself.
     """
     step = next((step for step in findings.comparison.steps if not step.rate_equal), None)
-    if step is None or findings.nothing_left or _follows_counter(findings) or findings.has("python-state-lost"):
+    if (
+        step is None
+        or findings.nothing_left
+        or _follows_counter(findings)
+        or findings.has("python-state-lost")
+    ):
         return
     rates: dict[str, Any] = {"control": step.control_rate, "resumed": step.resumed_rate}
     holding = names(_holding_the_rate(findings))
-    yield diagnosis("learning-rate-differs", holding, **rates, step=step.control_step, beside=_beside(findings))
+    yield diagnosis(
+        "learning-rate-differs", holding, **rates, step=step.control_step, beside=_beside(findings)
+    )
 
 
 def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
@@ -67,7 +88,11 @@ def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
         return []
     rates = step.control_rate, step.resumed_rate
     rows = findings.open_of(Kind.HYPERPARAMETER)
-    holding = [row for row in rows if (as_number(row.control_number), as_number(row.resumed_number)) == rates]
+    holding = [
+        row
+        for row in rows
+        if (as_number(row.control_number), as_number(row.resumed_number)) == rates
+    ]
     return holding if len(holding) == 1 else []
 
 
@@ -82,7 +107,13 @@ def hyperparameters(findings: Findings) -> Iterator[Diagnosis]:
     rate = _holding_the_rate(findings)
     settings = [row for row in findings.open_of(Kind.HYPERPARAMETER) if row not in rate]
     for stage, rows in by_stage(settings):
-        yield diagnosis("hyperparameters-differ", names(rows), stage, count=len(rows), example=both_values(rows[0]))
+        yield diagnosis(
+            "hyperparameters-differ",
+            names(rows),
+            stage,
+            count=len(rows),
+            example=both_values(rows[0]),
+        )
     step = findings.comparison.hyperparameter
     follows = not findings.counters_equal and findings.has("step-lost", "older-checkpoint")
     if step is not None and not settings and not follows and not findings.nothing_left:
@@ -98,14 +129,27 @@ def _shown(value: float | None) -> str:
 def mode(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that stand still after the restart and move in the control."""
     # What was lost may stand still for that: a generator that nobody draws from, a weight that no update moves by a bit.
-    rows = [row for row in findings.of_kind(*MOVED_BY_TRAINING) if row.name not in findings.explained and row.same_form]
+    rows = [
+        row
+        for row in findings.of_kind(*MOVED_BY_TRAINING)
+        if row.name not in findings.explained and row.same_form
+    ]
     still = [row for row in rows if row.control_moves and not row.resumed_moves]
     # Updates that a loss scale or a count of gradients puts off, or that a rate of 0 makes nothing of, move nothing either.
     no_rate = any(step.resumed_rate == 0 for step in findings.comparison.steps)
-    if not still or findings.nothing_left or no_rate or findings.has("loss-scale-lost", "accumulators-lost"):
+    if (
+        not still
+        or findings.nothing_left
+        or no_rate
+        or findings.has("loss-scale-lost", "accumulators-lost")
+    ):
         return
     frozen = any(row.kind is Kind.WEIGHT for row in still)
-    why = "layers are frozen (trainable=False)" if frozen else "the model is in evaluation mode (training=False)"
+    why = (
+        "layers are frozen (trainable=False)"
+        if frozen
+        else "the model is in evaluation mode (training=False)"
+    )
     what = f"{why}, or their update is not run"
     yield diagnosis("mode-differs", names(still), count=len(still), total=len(rows), what=what)
 
@@ -121,7 +165,13 @@ def statistics_restarted(findings: Findings) -> Iterator[Diagnosis]:
     came_back = [row.name for row in statistics if row.equal and row.name not in findings.explained]
     parted = [name for name in came_back if name in final and not final[name].equal]
     if parted:
-        yield diagnosis("statistics-restarted", parted, count=len(parted), total=len(statistics), beside=_beside(findings))
+        yield diagnosis(
+            "statistics-restarted",
+            parted,
+            count=len(parted),
+            total=len(statistics),
+            beside=_beside(findings),
+        )
 
 
 def _beside(findings: Findings) -> str:
@@ -141,7 +191,9 @@ def beyond(comparison: Comparison, start: Start, loss_within: float) -> Iterator
     """Differences that what is accepted cannot have made: it starts to act later, or moves no loss so far."""
     difference, parted = first_difference(comparison, start, loss_within), _parted(comparison)
     if difference is not None:
-        yield diagnosis("unexplained", example=f"what is allowed does not reach so far, but the {difference}")
+        yield diagnosis(
+            "unexplained", example=f"what is allowed does not reach so far, but the {difference}"
+        )
     elif parted and start == NEVER:
         example = f"what is allowed does not reach so far, but {len(parted)} tensors of the final state are others"
         yield diagnosis("unexplained", parted, example=example)
@@ -152,12 +204,20 @@ def unexplained(findings: Findings) -> Iterator[Diagnosis]:
     comparison = findings.comparison
     if comparison.equal or findings.found:
         return
-    difference, parted, hints = first_difference(comparison, NEVER), _parted(comparison), _hints(findings)
+    difference, parted, hints = (
+        first_difference(comparison, NEVER),
+        _parted(comparison),
+        _hints(findings),
+    )
     if difference is not None:
-        example = f"every tensor, batch and learning rate before it is equal, but the {difference}{hints}"
+        example = (
+            f"every tensor, batch and learning rate before it is equal, but the {difference}{hints}"
+        )
         yield diagnosis("unexplained", example=example)
     else:
-        example = f"all losses are equal, but {len(parted)} tensors of the final state are not{hints}"
+        example = (
+            f"all losses are equal, but {len(parted)} tensors of the final state are not{hints}"
+        )
         yield diagnosis("unexplained", parted, example=example)
 
 
@@ -165,7 +225,9 @@ def _parted(comparison: Comparison) -> list[str]:
     return names(row for row in comparison.final if not row.equal)
 
 
-def first_difference(comparison: Comparison, start: Start, loss_within: float = math.inf) -> str | None:
+def first_difference(
+    comparison: Comparison, start: Start, loss_within: float = math.inf
+) -> str | None:
     """Say which loss differs before something that starts to act at `start` can have changed it; None: none does.
 
     The evaluation at the boundary and the loss after it, which are computed before any update, differ, too, where they are
@@ -174,7 +236,9 @@ def first_difference(comparison: Comparison, start: Start, loss_within: float = 
     boundary = comparison.first_step[0]
     for evaluation in comparison.evaluations:
         done = evaluation.steps_done - boundary
-        if not evaluation.equal and (done < start.evaluation or (done == 0 and _is_far(evaluation, loss_within))):
+        if not evaluation.equal and (
+            done < start.evaluation or (done == 0 and _is_far(evaluation, loss_within))
+        ):
             return _both_losses(f"evaluation loss after {evaluation.steps_done} steps", evaluation)
     for place, step in enumerate(comparison.steps):
         if not step.equal and (place < start.loss or (place == 0 and _is_far(step, loss_within))):
@@ -196,6 +260,11 @@ def _hints(findings: Findings) -> str:
     hints = [f"{name} is in another state" for name in comparison.generators]
     for control, resumed in list(comparison.renamed.items())[:1]:
         count = len(comparison.renamed)
-        hints.append(f"{count} tensors have other names, and were matched by their values ({resumed} for {control})")
-    hints += [f"{name} is {resumed:g} and not {control:g}" for name, (control, resumed) in comparison.attributes.items()]
+        hints.append(
+            f"{count} tensors have other names, and were matched by their values ({resumed} for {control})"
+        )
+    hints += [
+        f"{name} is {resumed:g} and not {control:g}"
+        for name, (control, resumed) in comparison.attributes.items()
+    ]
     return f". Also, outside of the compared state, {'; '.join(hints[:4])}" if hints else ""

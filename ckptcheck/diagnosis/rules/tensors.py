@@ -5,7 +5,16 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from ckptcheck.comparison.comparison import TensorComparison
-from ckptcheck.comparison.value_origin import ANEW, FACTOR, FRESH, INITIAL, NARROWER, ROUNDING, TENSOR, ZERO
+from ckptcheck.comparison.value_origin import (
+    ANEW,
+    FACTOR,
+    FRESH,
+    INITIAL,
+    NARROWER,
+    ROUNDING,
+    TENSOR,
+    ZERO,
+)
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis, Stage
 from ckptcheck.diagnosis.findings import Findings, Rule, both_values, by_stage, names, some
@@ -54,7 +63,9 @@ def missing(findings: Findings) -> Iterator[Diagnosis]:
 def replicas(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors of a replica that have the value of replica 0's."""
     rows = _equal_to(TENSOR, findings.open_of(Kind.MOVING_STATISTIC))
-    lost = [row for row in rows if row.origin.name == re.sub(r", replica \d+$", ", replica 0", row.name)]
+    lost = [
+        row for row in rows if row.origin.name == re.sub(r", replica \d+$", ", replica 0", row.name)
+    ]
     if lost:
         total = sum(", replica " in row.name for row in findings.boundary)
         yield diagnosis("replicas-lost", names(lost), count=len(lost), total=total)
@@ -63,11 +74,21 @@ def replicas(findings: Findings) -> Iterator[Diagnosis]:
 def shadows_in_weights(findings: Findings) -> Iterator[Diagnosis]:
     """Weights that have the value of a shadow variable; where the two changed places, shadows that have those weights'."""
     shadows = set(names(findings.of_kind(Kind.SHADOW)))
-    weights = [row for row in _equal_to(TENSOR, findings.open_of(Kind.WEIGHT)) if row.origin.name in shadows]
+    weights = [
+        row
+        for row in _equal_to(TENSOR, findings.open_of(Kind.WEIGHT))
+        if row.origin.name in shadows
+    ]
     if weights:
         total, swapped = len(findings.of_kind(Kind.WEIGHT)), set(names(weights))
-        back = [row for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW)) if row.origin.name in swapped]
-        yield diagnosis("shadows-in-weights", names([*weights, *back]), count=len(weights), total=total)
+        back = [
+            row
+            for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW))
+            if row.origin.name in swapped
+        ]
+        yield diagnosis(
+            "shadows-in-weights", names([*weights, *back]), count=len(weights), total=total
+        )
 
 
 def _lost(cause: str, *kinds: Kind) -> Rule:
@@ -75,7 +96,9 @@ def _lost(cause: str, *kinds: Kind) -> Rule:
 
     def rule(findings: Findings) -> Iterator[Diagnosis]:
         total = len(findings.of_kind(*kinds))
-        for stage, lost in by_stage([row for row in findings.open_of(*kinds) if findings.is_own(row)]):
+        for stage, lost in by_stage(
+            [row for row in findings.open_of(*kinds) if findings.is_own(row)]
+        ):
             origins = {row.origin.what for row in lost}
             where = next(text for origin, text in WHERE.items() if origin in origins)
             yield diagnosis(cause, names(lost), stage, count=len(lost), total=total, where=where)
@@ -96,10 +119,16 @@ def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
     """Shadow variables that begin anew: from initial values, or from the weights as they came back."""
     yield from _own_shadows(findings)
     weights, total = set(names(findings.of_kind(Kind.WEIGHT))), len(findings.of_kind(Kind.SHADOW))
-    rows = [row for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW)) if row.origin.name in weights]
+    rows = [
+        row
+        for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW))
+        if row.origin.name in weights
+    ]
     for stage, lost in by_stage(rows):
         where = "the weights as they came back"
-        yield diagnosis("shadows-lost", names(lost), stage, count=len(lost), total=total, where=where)
+        yield diagnosis(
+            "shadows-lost", names(lost), stage, count=len(lost), total=total, where=where
+        )
 
 
 def _swapped(cause: str, *kinds: Kind) -> Rule:
@@ -110,8 +139,14 @@ def _swapped(cause: str, *kinds: Kind) -> Rule:
         if rows:
             example = f"{rows[0].name} has the value of {rows[0].origin.name}"
             # What belongs to exchanged weights, their slots and averages, is exchanged with them.
-            along = _equal_to(TENSOR, findings.open_of(Kind.SLOT, Kind.SHADOW)) if Kind.WEIGHT in kinds else []
-            yield diagnosis(cause, names([*rows, *along]), count=len(rows) + len(along), example=example)
+            along = (
+                _equal_to(TENSOR, findings.open_of(Kind.SLOT, Kind.SHADOW))
+                if Kind.WEIGHT in kinds
+                else []
+            )
+            yield diagnosis(
+                cause, names([*rows, *along]), count=len(rows) + len(along), example=example
+            )
 
     return rule
 
@@ -129,7 +164,9 @@ def scaled(findings: Findings) -> Iterator[Diagnosis]:
         alike = [row for row in rows if abs(row.origin.value - factor) <= SAME_FACTOR * abs(factor)]
         total = len(findings.of_kind(Kind.WEIGHT))
         for stage, lost in by_stage(alike):
-            yield diagnosis("weights-scaled", names(lost), stage, count=len(lost), total=total, factor=factor)
+            yield diagnosis(
+                "weights-scaled", names(lost), stage, count=len(lost), total=total, factor=factor
+            )
 
 
 def narrower(findings: Findings) -> Iterator[Diagnosis]:
@@ -138,12 +175,24 @@ def narrower(findings: Findings) -> Iterator[Diagnosis]:
     for stage, lost in by_stage(_equal_to(NARROWER, findings.open)):
         dtypes = " and ".join(dict.fromkeys(row.origin.name for row in lost))
         largest = max(row.max_abs_diff for row in lost)
-        yield diagnosis("precision-lost", names(lost), stage, count=len(lost), total=total, dtype=dtypes, apart=largest)
+        yield diagnosis(
+            "precision-lost",
+            names(lost),
+            stage,
+            count=len(lost),
+            total=total,
+            dtype=dtypes,
+            apart=largest,
+        )
 
 
 def rounding(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that differ by the rounding of an operation or two; a setting does not come by rounding."""
-    rows = [row for row in _equal_to(ROUNDING, findings.open) if row.kind not in (Kind.HYPERPARAMETER, Kind.METRIC)]
+    rows = [
+        row
+        for row in _equal_to(ROUNDING, findings.open)
+        if row.kind not in (Kind.HYPERPARAMETER, Kind.METRIC)
+    ]
     if rows:  # at whichever stage: nothing was lost
         total, largest = len(findings.boundary), max(row.max_abs_diff for row in rows)
         yield diagnosis("rounding", names(rows), count=len(rows), total=total, apart=largest)
@@ -152,14 +201,18 @@ def rounding(findings: Findings) -> Iterator[Diagnosis]:
 def loss_scale(findings: Findings) -> Iterator[Diagnosis]:
     """The loss scale, whatever it is instead."""
     for stage, rows in by_stage(findings.open_of(Kind.LOSS_SCALE)):
-        yield diagnosis("loss-scale-lost", names(rows), stage, example=some(list(map(both_values, rows)), 3))
+        yield diagnosis(
+            "loss-scale-lost", names(rows), stage, example=some(list(map(both_values, rows)), 3)
+        )
 
 
 def python_state(findings: Findings) -> Iterator[Diagnosis]:
     """What objects of the program remember, whatever it is instead: they are no part of a checkpoint."""
     rows = findings.open_of(Kind.PYTHON)
     if rows:
-        yield diagnosis("python-state-lost", names(rows), example=some(list(map(both_values, rows)), 3))
+        yield diagnosis(
+            "python-state-lost", names(rows), example=some(list(map(both_values, rows)), 3)
+        )
 
 
 def generators(findings: Findings) -> Iterator[Diagnosis]:
@@ -168,17 +221,23 @@ def generators(findings: Findings) -> Iterator[Diagnosis]:
     restarted = _equal_to(INITIAL, rows)
     for stage, lost in by_stage(restarted):
         where = "are where they began"
-        yield diagnosis("generators-restarted", names(lost), stage, count=len(lost), total=total, where=where)
+        yield diagnosis(
+            "generators-restarted", names(lost), stage, count=len(lost), total=total, where=where
+        )
     for stage, lost in by_stage([row for row in rows if row not in restarted]):
         where = "are in a state that is none of the control's at its saves"
-        yield diagnosis("generators-reseeded", names(lost), stage, count=len(lost), total=total, where=where)
+        yield diagnosis(
+            "generators-reseeded", names(lost), stage, count=len(lost), total=total, where=where
+        )
 
 
 def leftover(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that differ at the boundary and equal nothing known."""
     rows = [row for row in findings.open if row.same_form and row.kind is not Kind.METRIC]
     if findings.first_step_was_another:
-        rows = [row for row in rows if row.origin.what != ANEW]  # that step made them others, or nobody can tell
+        rows = [
+            row for row in rows if row.origin.what != ANEW
+        ]  # that step made them others, or nobody can tell
     for stage, lost in by_stage(rows):
         first = lost[0]
         example = (
@@ -193,7 +252,9 @@ def dead_statistics(findings: Findings) -> Iterator[Diagnosis]:
     statistics = names(findings.of_kind(Kind.MOVING_STATISTIC))
     dead = [name for name in statistics if name in findings.comparison.never_moved]
     if dead:
-        yield diagnosis("statistics-never-move", dead, Stage.NEVER_LIVE, count=len(dead), total=len(statistics))
+        yield diagnosis(
+            "statistics-never-move", dead, Stage.NEVER_LIVE, count=len(dead), total=len(statistics)
+        )
 
 
 def dead_shadows(findings: Findings) -> Iterator[Diagnosis]:
@@ -201,4 +262,6 @@ def dead_shadows(findings: Findings) -> Iterator[Diagnosis]:
     shadows, never = names(findings.of_kind(Kind.SHADOW)), set(findings.comparison.never_moved)
     dead = [name for name in shadows if name in never]
     if dead and not set(names(findings.of_kind(Kind.WEIGHT))) <= never:
-        yield diagnosis("shadows-never-move", dead, Stage.NEVER_LIVE, count=len(dead), total=len(shadows))
+        yield diagnosis(
+            "shadows-never-move", dead, Stage.NEVER_LIVE, count=len(dead), total=len(shadows)
+        )

@@ -25,7 +25,14 @@ def images() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 class Plain(FitJob):
     """Convolution, batch norm, dense layer; Adam."""
 
-    restores: Sequence[str] = ("keras", "weights", "weights-built", "checkpoint", "backup", "model-checkpoint")
+    restores: Sequence[str] = (
+        "keras",
+        "weights",
+        "weights-built",
+        "checkpoint",
+        "backup",
+        "model-checkpoint",
+    )
     steps_per_epoch = STEPS
     # What recipes below differ in.
     shuffle = synchronized = False
@@ -43,7 +50,11 @@ class Plain(FitJob):
     def model(self) -> Any:
         head = [keras.layers.Flatten(), keras.layers.Dense(10)]
         model = keras.Sequential([keras.Input((8, 8, 1)), *self.layers(), *head])
-        model.compile(self.optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        model.compile(
+            self.optimizer(),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
         return model
 
     def validation(self) -> Any:
@@ -55,7 +66,13 @@ class Plain(FitJob):
         """Train, in a fixed order unless it is to be shuffled."""
         x, y = images()
         model.fit(
-            x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=self.shuffle, initial_epoch=initial_epoch, callbacks=[*callbacks]
+            x,
+            y,
+            batch_size=BATCH,
+            epochs=EPOCHS,
+            shuffle=self.shuffle,
+            initial_epoch=initial_epoch,
+            callbacks=[*callbacks],
         )
 
     def save(self, folder: Path, step: int) -> None:
@@ -83,8 +100,14 @@ class Dropout(Plain):
 
     def checkpoint_with_seeds(self) -> Any:
         """Return a checkpoint that holds the states of the generators, too."""
-        seeds = [layer.seed_generator.state for layer in self.live.layers if hasattr(layer, "seed_generator")]
-        return tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer, seeds=[seed.value for seed in seeds])
+        seeds = [
+            layer.seed_generator.state
+            for layer in self.live.layers
+            if hasattr(layer, "seed_generator")
+        ]
+        return tf.train.Checkpoint(
+            model=self.live, optimizer=self.live.optimizer, seeds=[seed.value for seed in seeds]
+        )
 
     def save(self, folder: Path, step: int) -> None:
         """Save that checkpoint beside the others."""
@@ -94,7 +117,9 @@ class Dropout(Plain):
     def restore(self, folder: Path, restore: str) -> Restored | None:
         if restore != "checkpoint-with-seeds":
             return super().restore(folder, restore)
-        self.initial_epoch = max(int(index.stem.rpartition("-")[2]) for index in folder.glob("with-seeds-*.index"))
+        self.initial_epoch = max(
+            int(index.stem.rpartition("-")[2]) for index in folder.glob("with-seeds-*.index")
+        )
         self.checkpoint_with_seeds().read(str(folder / f"with-seeds-{self.initial_epoch}"))
         return None
 
@@ -141,7 +166,11 @@ class TfData(Plain):
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         data = tf.data.Dataset.from_tensor_slices(images())
-        data = data.shuffle(BATCH * STEPS, seed=1, reshuffle_each_iteration=self.reshuffles).batch(BATCH).prefetch(2)
+        data = (
+            data.shuffle(BATCH * STEPS, seed=1, reshuffle_each_iteration=self.reshuffles)
+            .batch(BATCH)
+            .prefetch(2)
+        )
         model.fit(data, epochs=EPOCHS, initial_epoch=initial_epoch, callbacks=[*callbacks])
 
 
@@ -180,7 +209,11 @@ class EmaSwapFirst(Ema):
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
-        super().fit(model, [*swap, *callbacks] if self.swap_first else [*callbacks[:-1], *swap, callbacks[-1]], initial_epoch)
+        super().fit(
+            model,
+            [*swap, *callbacks] if self.swap_first else [*callbacks[:-1], *swap, callbacks[-1]],
+            initial_epoch,
+        )
 
 
 class EmaSwapLast(EmaSwapFirst):
@@ -206,7 +239,9 @@ class SwapByCopy(keras.callbacks.Callback):  # type: ignore[misc]
     def swap(self) -> None:
         """Let weights and averages change places."""
         optimizer = self.model.optimizer
-        for weight, average in zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True):
+        for weight, average in zip(
+            optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
+        ):
             value = np.array(weight)
             weight.assign(average)
             average.assign(value)
@@ -227,7 +262,12 @@ class Plateau(Plain):
 
     restores: Sequence[str] = ("keras", "backup")
     # It shall have waited for an epoch when it is saved, and lower the rate in the next.
-    settings: Mapping[str, Any] = {"monitor": "loss", "factor": 0.5, "patience": 2, "min_delta": 10.0}
+    settings: Mapping[str, Any] = {
+        "monitor": "loss",
+        "factor": 0.5,
+        "patience": 2,
+        "min_delta": 10.0,
+    }
 
     def plateau(self, model: Any) -> Any:
         return keras.callbacks.ReduceLROnPlateau(**self.settings)
@@ -259,7 +299,9 @@ class Memory(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, shape: Any) -> None:
         start = keras.initializers.Constant([np.inf, 0, 0])
-        self.memory = self.add_weight(shape=(3,), initializer=start, trainable=False, name="memory", dtype="float32")
+        self.memory = self.add_weight(
+            shape=(3,), initializer=start, trainable=False, name="memory", dtype="float32"
+        )
 
     def call(self, inputs: Any) -> Any:
         return inputs
@@ -293,7 +335,9 @@ class TwoReplicas(Plain):
 
     def model(self) -> Any:
         processor = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+        tf.config.set_logical_device_configuration(
+            processor, [tf.config.LogicalDeviceConfiguration()] * 2
+        )
         with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
             return super().model()
 

@@ -14,14 +14,27 @@ from ckptcheck.outcomes import RECOVERED as R
 KERAS = {
     "plain": (
         "Convolution, batch norm, Adam; batches in a fixed order. Each way to save at the end of an epoch.",
-        {"keras": R, "weights": D, "weights-built": R, "checkpoint": R, "backup": R, "model-checkpoint": R},
+        {
+            "keras": R,
+            "weights": D,
+            "weights-built": R,
+            "checkpoint": R,
+            "backup": R,
+            "model-checkpoint": R,
+        },
     ),
     "dropout": (
         "The same with Dropout, whose seed state is in none of the formats; mended by saving it in a Checkpoint.",
         {"keras": D, "weights": D, "checkpoint": D, "backup": D, "checkpoint-with-seeds": R},
     ),
-    "mid-epoch": ("BackupAndRestore(save_freq=4): saved in the middle of an epoch, which is then begun again.", {"backup": D}),
-    "short-epochs": ("Mended: epochs of 4 steps, each with the batches of its number, saved at their ends.", {"keras": R}),
+    "mid-epoch": (
+        "BackupAndRestore(save_freq=4): saved in the middle of an epoch, which is then begun again.",
+        {"backup": D},
+    ),
+    "short-epochs": (
+        "Mended: epochs of 4 steps, each with the batches of its number, saved at their ends.",
+        {"keras": R},
+    ),
     "shuffle": (
         "fit(x, y), which shuffles by default; with keras.utils.set_random_seed each epoch has the same order.",
         {"backup": R, "keras": R},
@@ -51,9 +64,18 @@ KERAS = {
         "weights that the control goes on with.",
         {"backup": D},
     ),
-    "ema-swap-copied": ("Mended: the backup first, and a callback of one's own that swaps by copying.", {"backup": R}),
-    "plateau": ("ReduceLROnPlateau: how long it has waited, and for what, is in no file.", {"backup": D, "keras": D}),
-    "plateau-saved": ("Mended: a subclass keeps what it remembers in variables of the model.", {"keras": R}),
+    "ema-swap-copied": (
+        "Mended: the backup first, and a callback of one's own that swaps by copying.",
+        {"backup": R},
+    ),
+    "plateau": (
+        "ReduceLROnPlateau: how long it has waited, and for what, is in no file.",
+        {"backup": D, "keras": D},
+    ),
+    "plateau-saved": (
+        "Mended: a subclass keeps what it remembers in variables of the model.",
+        {"keras": R},
+    ),
     "schedule": (
         "Adam(CosineDecay(…)): the schedule follows from the optimizer's iterations.",
         {"keras": R, "weights": D, "checkpoint": R},
@@ -62,7 +84,10 @@ KERAS = {
         "MirroredStrategy on two devices: each replica has moving means and variances of its own, one of them is saved.",
         {"weights-built": D, "checkpoint": D},
     ),
-    "two-replicas-synchronized": ("Mended: BatchNormalization(synchronized=True).", {"weights-built": R, "checkpoint": R}),
+    "two-replicas-synchronized": (
+        "Mended: BatchNormalization(synchronized=True).",
+        {"weights-built": R, "checkpoint": R},
+    ),
 }
 TF2 = {
     "loop": (
@@ -81,7 +106,10 @@ TF2 = {
         "tf.train.ExponentialMovingAverage cannot be tracked; mended: its shadow variables are passed.",
         {"without-ema": D, "with-shadows": R},
     ),
-    "generator": ("tf.random.Generator beside the checkpoint, and in it.", {"without-generator": D, "with-generator": R}),
+    "generator": (
+        "tf.random.Generator beside the checkpoint, and in it.",
+        {"without-generator": D, "with-generator": R},
+    ),
     "dropout": (
         "Dropout of Keras in a tf.train.Checkpoint(model=…): its seed state is not saved; mended: it is passed.",
         {"without-seed": D, "with-seed": R},
@@ -89,10 +117,16 @@ TF2 = {
 }
 
 
-def _suite(module: str, recipes: Mapping[str, tuple[str, Mapping[str, str]]]) -> tuple[ShippedJob, ...]:
-    targets = {name: f"ckptcheck.jobs.recipes.{module}:{name.title().replace('-', '')}" for name in recipes}
+def _suite(
+    module: str, recipes: Mapping[str, tuple[str, Mapping[str, str]]]
+) -> tuple[ShippedJob, ...]:
+    targets = {
+        name: f"ckptcheck.jobs.recipes.{module}:{name.title().replace('-', '')}" for name in recipes
+    }
     return tuple(
-        ShippedJob(f"{module}/{name}", targets[name], summary, RecipeOptions, expected, tuple(expected))
+        ShippedJob(
+            f"{module}/{name}", targets[name], summary, RecipeOptions, expected, tuple(expected)
+        )
         for name, (summary, expected) in recipes.items()
     )
 

@@ -54,7 +54,12 @@ class Loop(CheckpointJob):
         """Make everything. A checkpoint is made for each way to save."""
         digits = load("digits")
         pairs = (digits.train_images[: BATCH * STEPS], digits.train_labels[: BATCH * STEPS])
-        self.iterator = iter(tf.data.Dataset.from_tensor_slices(pairs).shuffle(BATCH * STEPS, seed=1).batch(BATCH).repeat())
+        self.iterator = iter(
+            tf.data.Dataset.from_tensor_slices(pairs)
+            .shuffle(BATCH * STEPS, seed=1)
+            .batch(BATCH)
+            .repeat()
+        )
         self.model = self.make_model()
         self.optimizer = keras.optimizers.Adam(1e-2)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
@@ -69,7 +74,9 @@ class Loop(CheckpointJob):
         """Take one step; return the loss before it."""
         with tf.GradientTape() as tape:
             outputs = self.model(x, training=True)
-            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True))
+            loss = tf.reduce_mean(
+                keras.losses.sparse_categorical_crossentropy(y, outputs, from_logits=True)
+            )
         weights = self.model.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         self.step.assign_add(1)
@@ -77,19 +84,25 @@ class Loop(CheckpointJob):
 
     def train(self, step: int) -> Step:
         x, y = next(self.iterator)
-        return Step(float(self.function(x, y)), [x.numpy(), y.numpy()], float(self.optimizer.learning_rate))
+        return Step(
+            float(self.function(x, y)), [x.numpy(), y.numpy()], float(self.optimizer.learning_rate)
+        )
 
     def evaluate(self) -> float:
         """Return the loss on images that are not trained on."""
         digits = load("digits")
         outputs = self.model(digits.validation_images[:128], training=False)
-        losses = keras.losses.sparse_categorical_crossentropy(digits.validation_labels[:128], outputs, from_logits=True)
+        losses = keras.losses.sparse_categorical_crossentropy(
+            digits.validation_labels[:128], outputs, from_logits=True
+        )
         return float(np.mean(losses))
 
     def save(self, folder: Path, step: int) -> None:
         """Save each checkpoint into a folder of its own."""
         for restore, checkpoint in self.checkpoints.items():
-            tf.train.CheckpointManager(checkpoint, str(folder / restore), max_to_keep=None).save(checkpoint_number=step)
+            tf.train.CheckpointManager(checkpoint, str(folder / restore), max_to_keep=None).save(
+                checkpoint_number=step
+            )
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
         self.checkpoint = self.checkpoints[restore]
@@ -104,7 +117,9 @@ class Attributes(keras.Model):  # type: ignore[misc]
         self.convolution, self.norm, self.relu, self.flatten, self.dense = layers
 
     def call(self, x: Any, training: bool = False) -> Any:
-        return self.dense(self.flatten(self.relu(self.norm(self.convolution(x), training=training))))
+        return self.dense(
+            self.flatten(self.relu(self.norm(self.convolution(x), training=training)))
+        )
 
 
 class Unbuilt(Loop):
@@ -131,14 +146,21 @@ class Blocks(keras.Model):  # type: ignore[misc]
 
     def call(self, x: Any, training: bool = False) -> Any:
         for block in self.blocks:
-            x = block(x, training=training) if isinstance(block, keras.layers.BatchNormalization) else block(x)
+            x = (
+                block(x, training=training)
+                if isinstance(block, keras.layers.BatchNormalization)
+                else block(x)
+            )
         return x
 
 
 class LayersInList(Loop):
     """Keras follows the list, TensorFlow's checkpoint does not."""
 
-    passed: Mapping[str, Sequence[str]] = {"in-list": ALL, "passed": ("first", "second", "third", *ALL[1:])}
+    passed: Mapping[str, Sequence[str]] = {
+        "in-list": ALL,
+        "passed": ("first", "second", "third", *ALL[1:]),
+    }
 
     def make_model(self) -> Any:
         """Return the model; keep its layers by themselves, too."""
@@ -170,7 +192,10 @@ class Ema(Loop):
 class Generator(Loop):
     """Noise is added to the images."""
 
-    passed: Mapping[str, Sequence[str]] = {"without-generator": ALL, "with-generator": (*ALL, "generator")}
+    passed: Mapping[str, Sequence[str]] = {
+        "without-generator": ALL,
+        "with-generator": (*ALL, "generator"),
+    }
 
     def make_model(self) -> Any:
         self.generator = tf.random.Generator.from_seed(1)

@@ -61,11 +61,25 @@ class Section:
     tone: str = ""
 
 
-def rendered(title: str, verdict: str, sections: Sequence[Section], environment: Mapping[str, str], tone: str = "") -> str:
+def rendered(
+    title: str,
+    verdict: str,
+    sections: Sequence[Section],
+    environment: Mapping[str, str],
+    tone: str = "",
+) -> str:
     """Return a page as one HTML file that needs nothing else; the tone of its verdict is good, bad or none."""
-    drawn = {f"{section.axis} {index}": made for section in sections for index, made in enumerate(section.figures)}
+    drawn = {
+        f"{section.axis} {index}": made
+        for section in sections
+        for index, made in enumerate(section.figures)
+    }
     script, places = components(drawn) if drawn else ("", {})
-    template = Environment(loader=PackageLoader("ckptcheck.report.html", "."), autoescape=True, undefined=StrictUndefined)
+    template = Environment(
+        loader=PackageLoader("ckptcheck.report.html", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
     template.trim_blocks = template.lstrip_blocks = True
     return template.get_template("page.html").render(
         title=title,
@@ -81,9 +95,15 @@ def rendered(title: str, verdict: str, sections: Sequence[Section], environment:
     )
 
 
-def shortened(rows: Sequence[Row], write: Callable[[Row], Sequence[Cell]], where: str) -> tuple[list[Sequence[Cell]], str]:
+def shortened(
+    rows: Sequence[Row], write: Callable[[Row], Sequence[Cell]], where: str
+) -> tuple[list[Sequence[Cell]], str]:
     """Return the first rows as cells, and a note on where the others are, if there are any."""
-    note = f"The first {MOST_ROWS} of {len(rows)} rows; all of them are in {where}." if len(rows) > MOST_ROWS else ""
+    note = (
+        f"The first {MOST_ROWS} of {len(rows)} rows; all of them are in {where}."
+        if len(rows) > MOST_ROWS
+        else ""
+    )
     return [write(row) for row in rows[:MOST_ROWS]], note
 
 
@@ -92,7 +112,9 @@ def number(value: float, write: Callable[[float], str] = "{:.6g}".format) -> Cel
     return Cell(write(value), None if math.isnan(value) else min(max(value, -1e300), 1e300))
 
 
-def axes(label: str, x_range: Range1d, x_label: str, *, logarithmic: bool = True, height: int = 260) -> Any:
+def axes(
+    label: str, x_range: Range1d, x_label: str, *, logarithmic: bool = True, height: int = 260
+) -> Any:
     """Return an empty Bokeh figure; `finished` when it has its curves."""
     made = figure(
         height=height,
@@ -130,12 +152,26 @@ def finished(made: Any, *, follows: bool = True) -> Any:
 def _follow(made: Any) -> None:
     sources = [renderer.data_source for renderer in made.renderers]
     logarithmic = isinstance(made.y_scale, LogScale)
-    values = np.concatenate([np.asarray(s.data[name], float) for s in sources for name in s.data if name.startswith("y")])
+    values = np.concatenate(
+        [
+            np.asarray(s.data[name], float)
+            for s in sources
+            for name in s.data
+            if name.startswith("y")
+        ]
+    )
     shown = values[np.isfinite(values) & ((values > 0) | (not logarithmic))]
     if not len(shown):
         return
     low, high = float(shown.min()), float(shown.max())
-    made.y_range = Range1d(start=low / 1.2, end=high * 1.2) if logarithmic else Range1d(start=low - 0.02, end=high + 0.02)
-    follow = CustomJS(args={"sources": sources, "x": made.x_range, "y": made.y_range, "logarithmic": logarithmic}, code=FOLLOW)
+    made.y_range = (
+        Range1d(start=low / 1.2, end=high * 1.2)
+        if logarithmic
+        else Range1d(start=low - 0.02, end=high + 0.02)
+    )
+    follow = CustomJS(
+        args={"sources": sources, "x": made.x_range, "y": made.y_range, "logarithmic": logarithmic},
+        code=FOLLOW,
+    )
     for end in ("start", "end"):
         made.x_range.js_on_change(end, follow)

@@ -10,7 +10,17 @@ from bokeh.models.annotations import Span
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
 from ckptcheck.outcomes import PASS, RECOVERED
 from ckptcheck.report.case import Case
-from ckptcheck.report.html.page import DASHES, Cell, Section, Table, axes, finished, number, rendered, shortened
+from ckptcheck.report.html.page import (
+    DASHES,
+    Cell,
+    Section,
+    Table,
+    axes,
+    finished,
+    number,
+    rendered,
+    shortened,
+)
 from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Shown, laned
 from ckptcheck.report.outputs.terminal import VERDICTS
 from ckptcheck.report.report import Report
@@ -26,13 +36,24 @@ def page(report: Report) -> str:
     """Return a report as one HTML file."""
     _, verdict = VERDICTS[report.verdict]
     tone = "good" if report.verdict == PASS else "bad"
-    heads = ("job", "restore", "outcome", "expected", "tensors equal", "evaluation loss", "control’s", "training losses equal")
+    heads = (
+        "job",
+        "restore",
+        "outcome",
+        "expected",
+        "tensors equal",
+        "evaluation loss",
+        "control’s",
+        "training losses equal",
+    )
     overview = Table(heads, [_row(case) for case in report.cases])
     sections = [Section("Cases", texts=report.warnings(), tables=[overview])]
     for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job]
         sections += [_curves(job, cases), *map(_case, cases)]
-    return rendered("ckptcheck: verification of recovery", verdict, sections, report.environment, tone)
+    return rendered(
+        "ckptcheck: verification of recovery", verdict, sections, report.environment, tone
+    )
 
 
 def _row(case: Case) -> list[Cell]:
@@ -41,7 +62,9 @@ def _row(case: Case) -> list[Cell]:
     if case.comparison is None or case.boundary_eval is None:
         return [*names, *[Cell("–")] * 4]
     control, resumed = case.boundary_eval
-    tensors, losses = ([row.equal for row in rows] for rows in (case.comparison.boundary, case.comparison.steps))
+    tensors, losses = (
+        [row.equal for row in rows] for rows in (case.comparison.boundary, case.comparison.steps)
+    )
     return [*names, _equal(tensors), number(resumed), number(control), _equal(losses)]
 
 
@@ -57,9 +80,13 @@ def _case(case: Case) -> Section:
     return Section(
         f"{case.name}: {case.told_outcome}, {expected}",
         texts=[*reason, *measure],
-        quotes=[(f"What the restore raised: {case.error.type}", case.error.message)] if case.error else [],
+        quotes=[(f"What the restore raised: {case.error.type}", case.error.message)]
+        if case.error
+        else [],
         diagnoses=[(heading(diagnosis), diagnosis) for diagnosis in case.diagnoses],
-        tables=[] if case.comparison is None else [_tensors(case.comparison), _losses(case.comparison)],
+        tables=[]
+        if case.comparison is None
+        else [_tensors(case.comparison), _losses(case.comparison)],
         tone="" if case.as_expected else "bad",
     )
 
@@ -75,8 +102,16 @@ def _tensors(comparison: Comparison) -> Table:
 
 def _tensor(row: TensorComparison) -> list[Cell]:
     texts = [Cell(text) for text in (row.name, row.kind.value, row.control_shape)]
-    numbers = [number(value) for value in (row.differing, row.max_abs_diff, row.resumed_norm, row.control_norm)]
-    return [*texts, _whether(row.equal), *numbers, Cell(f"{row.origin.what} {row.origin.name}".strip())]
+    numbers = [
+        number(value)
+        for value in (row.differing, row.max_abs_diff, row.resumed_norm, row.control_norm)
+    ]
+    return [
+        *texts,
+        _whether(row.equal),
+        *numbers,
+        Cell(f"{row.origin.what} {row.origin.name}".strip()),
+    ]
 
 
 def _whether(equal: bool) -> Cell:
@@ -91,7 +126,13 @@ def _losses(comparison: Comparison) -> Table:
 
 def _loss(row: StepComparison) -> list[Cell]:
     losses = number(row.resumed_loss, repr), number(row.control_loss, repr)
-    return [number(row.control_step), *losses, number(row.diff), _whether(row.equal), _whether(row.batch_equal)]
+    return [
+        number(row.control_step),
+        *losses,
+        number(row.diff),
+        _whether(row.equal),
+        _whether(row.batch_equal),
+    ]
 
 
 def _curves(job: str, cases: Sequence[Case]) -> Section:
@@ -102,7 +143,11 @@ def _curves(job: str, cases: Sequence[Case]) -> Section:
     boundary = schedule.boundary
     range_ = Range1d(start=0, end=steps + 1, bounds=(0, steps + 1), name=job)
     shown = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
-    figures = [_losses_drawn(range_, control, shown), _evaluations_drawn(range_, control, shown), _apart(range_, shown)]
+    figures = [
+        _losses_drawn(range_, control, shown),
+        _evaluations_drawn(range_, control, shown),
+        _apart(range_, shown),
+    ]
     for drawn in figures:
         for place in schedule.boundaries:
             drawn.add_layout(Span(location=place, dimension="height", line_color="black"))
@@ -116,12 +161,26 @@ def _curves(job: str, cases: Sequence[Case]) -> Section:
 def _losses_drawn(range_: Range1d, control: Run, shown: Shown) -> Any:
     made = axes("training loss", range_, STEPS)
     steps = np.arange(1, len(control.losses) + 1)
-    made.line(steps, np.array(control.losses), color=CONTROL, line_width=6, legend_label="control", name="control")
+    made.line(
+        steps,
+        np.array(control.losses),
+        color=CONTROL,
+        line_width=6,
+        legend_label="control",
+        name="control",
+    )
     for case, (colour, style, _) in shown:
         if case.comparison is not None and case.resumed is not None:
             after = case.comparison.first_step[0] + 1 + np.arange(len(case.resumed.losses))
             told = {"legend_label": f"{case.label}: {case.told_outcome}", "name": case.label}
-            made.line(after, np.array(case.resumed.losses), color=colour, line_dash=DASHES[style], line_width=2, **told)
+            made.line(
+                after,
+                np.array(case.resumed.losses),
+                color=colour,
+                line_dash=DASHES[style],
+                line_width=2,
+                **told,
+            )
     return finished(made)
 
 
@@ -132,7 +191,9 @@ def _evaluations_drawn(range_: Range1d, control: Run, shown: Shown) -> Any:
     for case, (colour, style, _) in shown:
         if case.comparison is not None and case.resumed is not None:
             done, losses = np.array(case.resumed.facts.evaluations, float).reshape(-1, 2).T
-            made.line(done, losses, color=colour, line_dash=DASHES[style], line_width=2, name=case.label)
+            made.line(
+                done, losses, color=colour, line_dash=DASHES[style], line_width=2, name=case.label
+            )
             made.scatter(done, losses, color=colour, size=6, name=case.label)
     return finished(made)
 
@@ -141,11 +202,22 @@ def _apart(range_: Range1d, shown: Shown) -> Any:
     """Draw how far each restore is from the control, with a lane of its own for what is exactly equal."""
     made = axes("|resumed − control|", range_, STEPS, height=200)
     made.yaxis.ticker = [EXACT_LANE, 1e-7, 1e-3, 10]
-    made.yaxis.major_label_overrides = {EXACT_LANE: "exact (0)", 1e-7: "1e-7", 1e-3: "1e-3", 10: "10"}
+    made.yaxis.major_label_overrides = {
+        EXACT_LANE: "exact (0)",
+        1e-7: "1e-7",
+        1e-3: "1e-3",
+        10: "10",
+    }
     made.y_range = Range1d(start=EXACT_LANE / 8, end=100)
     for case, (colour, _, _) in shown:
         if case.comparison is not None and case.control is not None:
             apart = np.abs([row.diff for row in case.comparison.steps])
             steps = case.comparison.first_step[0] + 1 + np.arange(len(apart))
-            made.scatter(steps, laned(apart), color=colour, size=7 if case.outcome == RECOVERED else 5, name=case.label)
+            made.scatter(
+                steps,
+                laned(apart),
+                color=colour,
+                size=7 if case.outcome == RECOVERED else 5,
+                name=case.label,
+            )
     return finished(made, follows=False)

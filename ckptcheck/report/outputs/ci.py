@@ -13,7 +13,9 @@ from ckptcheck.report.report import Report
 
 
 @contextmanager
-def ci_outputs(junit_file: Path | None, markdown_file: Path | None) -> Iterator[Callable[[Report], None]]:
+def ci_outputs(
+    junit_file: Path | None, markdown_file: Path | None
+) -> Iterator[Callable[[Report], None]]:
     """Yield what writes a report for CI servers; write what went wrong instead where an exception passes.
 
     Raises `UsageError` before anything else is done if a file cannot be written.
@@ -30,7 +32,11 @@ def ci_outputs(junit_file: Path | None, markdown_file: Path | None) -> Iterator[
         try:
             yield tell
         except Exception as error:
-            sentence = str(error) if isinstance(error, CkptcheckError) else f"{type(error).__name__}: {error}"
+            sentence = (
+                str(error)
+                if isinstance(error, CkptcheckError)
+                else f"{type(error).__name__}: {error}"
+            )
             if junit_file is not None:
                 write_junit(junit.of_error(sentence, type(error).__name__))
             if markdown_file is not None:

@@ -8,7 +8,9 @@ from rich.table import Column, Table
 
 def unruled(*columns: Column, **options: Any) -> Table:
     """Return an empty table without lines."""
-    return Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", **options)
+    return Table(
+        *columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", **options
+    )
 
 
 def numeric(head: str) -> Column:

@@ -43,7 +43,10 @@ def _story(cause: Cause) -> Iterator[RenderableType]:
             text = Text.assemble((f"{stage}: ", "magenta"), what) if stage else Text(what)
             yield Padding(text, (0, 0, 0, 4))
     never = "It cannot be allowed: after it nothing can be said of the rest of the run."
-    yield Padding(Text(f"Where it is meant: --allow {cause.name}" if cause.acceptable else never), (1, 0, 0, 2))
+    yield Padding(
+        Text(f"Where it is meant: --allow {cause.name}" if cause.acceptable else never),
+        (1, 0, 0, 2),
+    )
 
 
 def _remedies(cause: Cause) -> dict[str, dict[str, str]]:
@@ -53,7 +56,9 @@ def _remedies(cause: Cause) -> dict[str, dict[str, str]]:
         named.setdefault(tuple(_by_stage(cause, framework).items()), []).append(name)
     if len(named) == 1:
         return {"What to do": dict(next(iter(named)))}
-    return {f"What to do, in {' or '.join(names)}": dict(remedies) for remedies, names in named.items()}
+    return {
+        f"What to do, in {' or '.join(names)}": dict(remedies) for remedies, names in named.items()
+    }
 
 
 def _by_stage(cause: Cause, framework: str) -> dict[str, str]:

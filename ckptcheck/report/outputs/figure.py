@@ -28,7 +28,12 @@ Style = tuple[str, str, str]
 STYLES: tuple[Style, ...] = tuple(zip(COLOURS, ("--", "-.", ":", "-") * 2, "os^DvPX*", strict=True))
 Shown = Sequence[tuple[Case, Style]]
 CONTROL = "#b5b5b5"
-LABELS = ("training loss", "validation loss", "|resumed − control|\nof the losses", "restored moving statistic")
+LABELS = (
+    "training loss",
+    "validation loss",
+    "|resumed − control|\nof the losses",
+    "restored moving statistic",
+)
 # Differences are drawn on a logarithmic scale; an exact match, which has no logarithm, has a lane of its own below it.
 EXACT_LANE = 1e-11
 # Jobs side by side, and the height of a row of them in inches.
@@ -52,11 +57,18 @@ def plot(report: Report) -> "Figure":
         # Margins in inches, by hand: to have them worked out costs as much as all of the drawing.
         top, bottom = 1 - ROW * (row + 0.075) / height, 1 - ROW * (row + 0.945) / height
         sides = {"left": 1.15 / width, "right": 1 - 0.15 / width, "top": top, "bottom": bottom}
-        grid = figure.add_gridspec(4, columns, height_ratios=(3, 2.2, 1.5, 2.4), hspace=0.27, wspace=0.2, **sides)
+        grid = figure.add_gridspec(
+            4, columns, height_ratios=(3, 2.2, 1.5, 2.4), hspace=0.27, wspace=0.2, **sides
+        )
         drawn = jobs[row * MOST_COLUMNS : (row + 1) * MOST_COLUMNS]
-        lines = [[figure.add_subplot(grid[line, column]) for column in range(len(drawn))] for line in range(4)]
+        lines = [
+            [figure.add_subplot(grid[line, column]) for column in range(len(drawn))]
+            for line in range(4)
+        ]
         for job, *axes in zip(drawn, *lines, strict=True):
-            _draw_job(axes, job, [case for case in report.cases if case.job == job], job == drawn[0])
+            _draw_job(
+                axes, job, [case for case in report.cases if case.job == job], job == drawn[0]
+            )
     title = "Does training go on as if nothing had happened? Control against each restore"
     figure.suptitle(title, fontsize=13 if columns > 1 else 9.5, y=1 - 0.02 * ROW / height)
     return figure
@@ -76,7 +88,9 @@ def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled:
     control = next(case.control for case in cases if case.control)
     shown = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
     _draw_curves(training, validation, control, shown)
-    training.set_title(job.rpartition("/")[2] if is_own(job) else job, fontweight="bold", loc="left")
+    training.set_title(
+        job.rpartition("/")[2] if is_own(job) else job, fontweight="bold", loc="left"
+    )
     _draw_difference(difference, shown)
     _draw_statistics(statistics, shown)
     for axis in (training, validation, difference):
@@ -100,18 +114,32 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
     boundary = control.facts.schedule.boundary
     start = _first_shown(control.facts.schedule)
     steps = list(range(start + 1, len(control.losses) + 1))
-    training.plot(steps, control.losses[start:], color=CONTROL, linewidth=6, label="control, never interrupted")
-    validation.plot(*_evaluated(control, start), color=CONTROL, linewidth=6, marker="o", markersize=9)
+    training.plot(
+        steps,
+        control.losses[start:],
+        color=CONTROL,
+        linewidth=6,
+        label="control, never interrupted",
+    )
+    validation.plot(
+        *_evaluated(control, start), color=CONTROL, linewidth=6, marker="o", markersize=9
+    )
     for case, (colour, style, marker) in shown:
         label = f"{case.label}: {case.told_outcome}"
         if case.comparison is None or case.resumed is None:
-            training.plot([], [], color=colour, linestyle="none", marker="x", label=f"{label}, no curve")
+            training.plot(
+                [], [], color=colour, linestyle="none", marker="x", label=f"{label}, no curve"
+            )
             continue
         begun = case.resumed.facts.schedule.boundary
         steps = [begun + index + 1 for index in range(len(case.resumed.losses))]
-        training.plot(steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label)
+        training.plot(
+            steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label
+        )
         evaluated = _evaluated(case.resumed)
-        validation.plot(*evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5)
+        validation.plot(
+            *evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5
+        )
     from matplotlib.ticker import LogLocator, NullFormatter
 
     for axis in (training, validation):
@@ -123,7 +151,9 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
     here = validation.get_xaxis_transform()
     left = boundary - start < (len(control.losses) - start) / 3  # no room there
     text = " saved here, and restored" if left else "saved here, and restored "
-    validation.text(boundary, 0.03, text, transform=here, fontsize=8, ha="left" if left else "right")
+    validation.text(
+        boundary, 0.03, text, transform=here, fontsize=8, ha="left" if left else "right"
+    )
     training.legend(fontsize=8, loc="upper right")
 
 
@@ -142,14 +172,31 @@ def _draw_difference(axis: "Axes", shown: Shown) -> None:
         apart, evaluated = (np.abs([row.diff for row in rows]) for rows in (steps, evaluations))
         largest = max(largest, float(np.nanmax(apart, initial=0)))
         after = case.comparison.first_step[0] + 1 + np.arange(len(apart))
-        axis.plot(after, laned(apart), color=colour, linestyle="none", marker=marker, markersize=3.5)
+        axis.plot(
+            after, laned(apart), color=colour, linestyle="none", marker=marker, markersize=3.5
+        )
         done = [row.steps_done for row in evaluations]
-        axis.plot(done, laned(evaluated), color=colour, linestyle="none", marker=marker, markersize=9, fillstyle="none")
+        axis.plot(
+            done,
+            laned(evaluated),
+            color=colour,
+            linestyle="none",
+            marker=marker,
+            markersize=9,
+            fillstyle="none",
+        )
     axis.set_yscale("log")
     axis.set_ylim(EXACT_LANE / 8, largest * 30)
     axis.axhspan(EXACT_LANE / 8, LANE_EDGE, color="#dff0d8", zorder=0)
     axis.set_yticks([EXACT_LANE, 1e-7, 1e-3, 1e1], ["exact (0)", "1e-7", "1e-3", "10"])
-    axis.text(0.01, 0.95, "dots: training; open: validation", transform=axis.transAxes, va="top", fontsize=8)
+    axis.text(
+        0.01,
+        0.95,
+        "dots: training; open: validation",
+        transform=axis.transAxes,
+        va="top",
+        fontsize=8,
+    )
 
 
 def laned(apart: Array) -> Array:
@@ -168,13 +215,27 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
         if control.size == 0 or control.shape != resumed.shape:
             continue
         drawn.append(control)
-        look: dict[str, Any] = {"markersize": 7 if case.outcome == RECOVERED else 4, "fillstyle": "none", "label": case.label}
+        look: dict[str, Any] = {
+            "markersize": 7 if case.outcome == RECOVERED else 4,
+            "fillstyle": "none",
+            "label": case.label,
+        }
         axis.plot(control, resumed, color=colour, linestyle="none", marker=marker, **look)
     if not drawn:
         axis.set_axis_off()
-        axis.text(0.5, 0.5, "no moving statistic was restored", ha="center", va="center", transform=axis.transAxes)
+        axis.text(
+            0.5,
+            0.5,
+            "no moving statistic was restored",
+            ha="center",
+            va="center",
+            transform=axis.transAxes,
+        )
         return
-    low, high = min(float(values.min()) for values in drawn), max(float(values.max()) for values in drawn)
+    low, high = (
+        min(float(values.min()) for values in drawn),
+        max(float(values.max()) for values in drawn),
+    )
     axis.plot([low, high], [low, high], color=CONTROL, linewidth=5, zorder=0, label="equal")
     # Means are near 0, some variances are large: both are to be seen.
     axis.set_xscale("symlog", linthresh=0.1)
@@ -187,5 +248,9 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
 
 
 def _statistics(run: Run) -> Array:
-    values = [tensor.value.ravel() for tensor in run.boundary.values() if tensor.kind is Kind.MOVING_STATISTIC]
+    values = [
+        tensor.value.ravel()
+        for tensor in run.boundary.values()
+        if tensor.kind is Kind.MOVING_STATISTIC
+    ]
     return np.concatenate(values) if values else np.empty(0)

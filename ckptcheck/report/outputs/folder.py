@@ -16,7 +16,15 @@ from ckptcheck.report.report import Report
 LOCK = ".ckptcheck"
 PARTIAL = ".partial"
 # In the order in which they are put into place; a folder with a report.json has all of them.
-CONTENTS = ("runs", "losses.csv", "tensors.csv", "evaluations.csv", "curves.png", "curves.svg", "report.json")
+CONTENTS = (
+    "runs",
+    "losses.csv",
+    "tensors.csv",
+    "evaluations.csv",
+    "curves.png",
+    "curves.svg",
+    "report.json",
+)
 
 
 @contextmanager
@@ -35,21 +43,27 @@ def output_folder(folder: Path, contents: Sequence[str] = CONTENTS) -> Iterator[
         text = f"Another ckptcheck is writing to {folder}. Wait for it, or name another folder with --out."
         raise UsageError(text) from None
     except OSError as error:
-        raise UsageError(f"The output folder {folder} cannot be written: {error.strerror}.") from error
+        raise UsageError(
+            f"The output folder {folder} cannot be written: {error.strerror}."
+        ) from error
     partial = folder / PARTIAL
     try:
         shutil.rmtree(partial, ignore_errors=True)  # what a killed verification left
         partial.mkdir()
         yield partial
     except OSError as error:
-        raise NotVerifiedError(f"The report could not be written to {folder}: {error.strerror or error}.") from error
+        raise NotVerifiedError(
+            f"The report could not be written to {folder}: {error.strerror or error}."
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         if made and [entry.name for entry in folder.iterdir()] == [LOCK]:
             shutil.rmtree(folder, ignore_errors=True)
         lock.release()
         if folder.exists():
-            (folder / LOCK).touch()  # It marks the folder as ours, and some versions of filelock take it away.
+            (
+                folder / LOCK
+            ).touch()  # It marks the folder as ours, and some versions of filelock take it away.
 
 
 def _refuse_strangers(folder: Path, contents: Sequence[str]) -> None:
@@ -64,7 +78,11 @@ def _refuse_strangers(folder: Path, contents: Sequence[str]) -> None:
 
 def write(report: Report, partial: Path) -> None:
     """Write all files of a report into `partial`, then put them into place, the report itself last."""
-    for name, table in (("losses", report.losses()), ("tensors", report.tensors()), ("evaluations", report.evaluations())):
+    for name, table in (
+        ("losses", report.losses()),
+        ("tensors", report.tensors()),
+        ("evaluations", report.evaluations()),
+    ):
         table.to_csv(partial / f"{name}.csv", index=False)
     save_figure(plot(report), partial)
     (partial / "report.json").write_text(report.to_json() + "\n", encoding="utf-8")
@@ -96,7 +114,9 @@ def single_file(path: Path | None) -> Iterator[Callable[[str], None]]:
             partial.write_text(text, encoding="utf-8")
             partial.replace(path)
         except OSError as error:
-            raise NotVerifiedError(f"The file {path} could not be written: {error.strerror or error}.") from error
+            raise NotVerifiedError(
+                f"The file {path} could not be written: {error.strerror or error}."
+            ) from error
 
     try:
         yield write_text

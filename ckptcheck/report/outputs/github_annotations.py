@@ -35,8 +35,14 @@ def _commands(level: str, annotations: Sequence[tuple[str, str]]) -> list[str]:
     shown = list(annotations)
     if len(shown) > MOST_SHOWN:
         rest = shown[MOST_SHOWN - 1 :]
-        shown.insert(MOST_SHOWN - 1, (f"ckptcheck: {len(rest)} more {level}s", _names([title for title, _ in rest])))
-    return [f"::{level} title={_title(title)}::{_escaped(clipped(legible(text), MOST_OF_MESSAGE))}" for title, text in shown]
+        shown.insert(
+            MOST_SHOWN - 1,
+            (f"ckptcheck: {len(rest)} more {level}s", _names([title for title, _ in rest])),
+        )
+    return [
+        f"::{level} title={_title(title)}::{_escaped(clipped(legible(text), MOST_OF_MESSAGE))}"
+        for title, text in shown
+    ]
 
 
 def _names(titles: Sequence[str]) -> str:
@@ -53,7 +59,9 @@ def _names(titles: Sequence[str]) -> str:
 
 
 def _title(text: str) -> str:
-    return _escaped(clipped(in_one_line(text), MOST_OF_TITLE)).replace(":", "%3A").replace(",", "%2C")
+    return (
+        _escaped(clipped(in_one_line(text), MOST_OF_TITLE)).replace(":", "%3A").replace(",", "%2C")
+    )
 
 
 def _escaped(text: str) -> str:

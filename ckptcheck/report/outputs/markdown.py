@@ -34,7 +34,9 @@ def of_report(report: Report) -> str:
         parts += [*_table(report.cases), *_details(report.cases), *_warnings(report.cases)]
     if report.environment:
         environment = "; ".join(f"{name}: {value}" for name, value in report.environment.items())
-        parts.append(f"<details><summary>Environment</summary>{_html(environment, MOST_OF_ENVIRONMENT)}</details>")
+        parts.append(
+            f"<details><summary>Environment</summary>{_html(environment, MOST_OF_ENVIRONMENT)}</details>"
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -51,11 +53,18 @@ def _counted(report: Report) -> str:
     total = len(report.cases)
     others = {"did not": wrong, "could not be judged": inconclusive}
     parts = [f"{count} {what}" for what, count in others.items() if count]
-    return ", ".join([f"{total - wrong - inconclusive} of {total} cases did what was expected", *parts]) + "."
+    return (
+        ", ".join(
+            [f"{total - wrong - inconclusive} of {total} cases did what was expected", *parts]
+        )
+        + "."
+    )
 
 
 def _table(cases: Sequence[Case]) -> list[str]:
-    rows, left_out = _fitting([(_row(case), case.is_wrong) for case in cases], MOST_OF_TABLE, "cases")
+    rows, left_out = _fitting(
+        [(_row(case), case.is_wrong) for case in cases], MOST_OF_TABLE, "cases"
+    )
     return ["\n".join([_HEADS, _RULES, *rows]), *left_out]
 
 
@@ -79,7 +88,10 @@ def _detail(case: Case) -> str:
     if case.comparison is not None and (case.diagnoses or case.allowed or case.is_wrong):
         lines.append(f"<p>{_html(measured(case.comparison))}</p>")
     lines += [_diagnosis(each) for each in case.diagnoses]
-    lines += [f"<p>allowed: <b>{_html(each.cause)}</b><br>{_html(each.sentence)}</p>" for each in case.allowed]
+    lines += [
+        f"<p>allowed: <b>{_html(each.cause)}</b><br>{_html(each.sentence)}</p>"
+        for each in case.allowed
+    ]
     if not lines:
         return ""
     opened = " open" if case.is_wrong else ""
@@ -89,7 +101,11 @@ def _detail(case: Case) -> str:
 
 def _diagnosis(each: Diagnosis) -> str:
     stage = f" ({_html(each.stage)})" if each.stage else ""
-    lines = [f"<b>{_html(each.cause)}</b>{stage}", _html(each.sentence), f"<b>Remedy:</b> {_html(each.remedy)}"]
+    lines = [
+        f"<b>{_html(each.cause)}</b>{stage}",
+        _html(each.sentence),
+        f"<b>Remedy:</b> {_html(each.remedy)}",
+    ]
     if each.tensors:
         lines.append(f"<b>Tensors:</b> <code>{_html(some(each.tensors, MOST_TENSORS))}</code>")
     return f"<p>{'<br>'.join(lines)}</p>"
@@ -103,7 +119,9 @@ def _warnings(cases: Sequence[Case]) -> list[str]:
     return ["\n".join(["<p><b>Warnings</b></p>", "<ul>", *kept, "</ul>"]), *left_out]
 
 
-def _fitting(parts: Sequence[tuple[str, bool]], most: int, what: str) -> tuple[list[str], list[str]]:
+def _fitting(
+    parts: Sequence[tuple[str, bool]], most: int, what: str
+) -> tuple[list[str], list[str]]:
     """Return, in their order, the parts that fit into so many bytes, urgent ones first; and a sentence if any do not."""
     kept = []
     for index in sorted(range(len(parts)), key=lambda index: not parts[index][1]):

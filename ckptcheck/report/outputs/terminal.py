@@ -36,12 +36,20 @@ def show(report: Report, console: Console) -> None:
     colour, sentence = VERDICTS[report.verdict]
     stories = map(_story, _alike(report))
     verdict = Text(sentence, style=f"bold {colour}")
-    print_trimmed(console, "", _overview(report), _meanings(report), *_statistics(report), *stories, verdict)
+    print_trimmed(
+        console, "", _overview(report), _meanings(report), *_statistics(report), *stories, verdict
+    )
 
 
 def _overview(report: Report) -> RenderableType:
     names = [Column(head, overflow="fold") for head in ("job", "restore", "outcome")]
-    table = unruled(*names, *map(numeric, ("tensors\nequal", "evaluation loss\nresumed, control", "training\nlosses equal")))
+    table = unruled(
+        *names,
+        *map(
+            numeric,
+            ("tensors\nequal", "evaluation loss\nresumed, control", "training\nlosses equal"),
+        ),
+    )
     short = _short_names(report)
     for case in report.cases:
         table.add_row(short[case.job], case.label, _outcome(case), *numbers(case))
@@ -57,12 +65,16 @@ def _short_names(report: Report) -> dict[str, str]:
     """Return what to call each job in a table: one of a user's own by its last name, where no other has the same."""
     names = list(dict.fromkeys(case.job for case in report.cases))
     last = {name: name.rpartition(":")[2] for name in names}
-    return {name: last[name] if list(last.values()).count(last[name]) == 1 else name for name in names}
+    return {
+        name: last[name] if list(last.values()).count(last[name]) == 1 else name for name in names
+    }
 
 
 def _meanings(report: Report) -> RenderableType:
     outcomes = {case.outcome for case in report.cases}
-    lines = [f"{outcome}: {meaning}" for outcome, meaning in MEANINGS.items() if outcome in outcomes]
+    lines = [
+        f"{outcome}: {meaning}" for outcome, meaning in MEANINGS.items() if outcome in outcomes
+    ]
     recovered = [case for case in report.cases if case.comparison and case.outcome == RECOVERED]
     if any(case.allowed for case in recovered):
         lines[0] += "; as allowed: but for what is expected to differ, and what follows from it"
@@ -85,7 +97,11 @@ def _meanings(report: Report) -> RenderableType:
 def _allowed(report: Report) -> list[str]:
     """Say what counted as equal that is not identical, where anything did."""
     tolerances = dict.fromkeys(case.tolerance.text for case in report.cases if case.tolerance.text)
-    lines = [f"Equal means within the tolerance asked for: {', '.join(tolerances)}."] if tolerances else []
+    lines = (
+        [f"Equal means within the tolerance asked for: {', '.join(tolerances)}."]
+        if tolerances
+        else []
+    )
     for case in report.cases:
         noise = case.noise
         if noise and noise.first_difference and case.outcome in (RECOVERED, DIVERGED):
@@ -101,7 +117,9 @@ def _allowed(report: Report) -> list[str]:
 def _advice(report: Report) -> str:
     """Say which restores are good for training on: those that recovered from every boundary."""
     failed = {(case.job, case.restore) for case in report.cases if case.outcome != RECOVERED}
-    good = dict.fromkeys((case.job, case.restore) for case in report.cases if (case.job, case.restore) not in failed)
+    good = dict.fromkeys(
+        (case.job, case.restore) for case in report.cases if (case.job, case.restore) not in failed
+    )
     short = _short_names(report)
     use = [
         f"{short[job]} with {' or '.join(restore for each, restore in good if each == job)}"
@@ -128,15 +146,32 @@ def _statistics_of(job: str, rows: list[Restored]) -> RenderableType:
     exact = [restore for restore, statistics in rows if all(row.equal for row in statistics)]
     if len(rows) > MOST_COLUMNS and exact:
         # What came back needs no columns of numbers.
-        names = dict.fromkeys(restore.partition(" @ ")[0] for restore in exact) if len(exact) == len(rows) else exact
-        text = Text(f"{job}: all {len(rows[0][1])} moving means and variances came back with {', '.join(names)}.")
+        names = (
+            dict.fromkeys(restore.partition(" @ ")[0] for restore in exact)
+            if len(exact) == len(rows)
+            else exact
+        )
+        text = Text(
+            f"{job}: all {len(rows[0][1])} moving means and variances came back with {', '.join(names)}."
+        )
         rest = [(restore, statistics) for restore, statistics in rows if restore not in exact]
         return Group(text, _statistics_of(job, rest)) if rest else text
-    table = unruled(Column(overflow="fold"), *map(numeric, ("control", *(restore for restore, _ in rows))))
+    table = unruled(
+        Column(overflow="fold"), *map(numeric, ("control", *(restore for restore, _ in rows)))
+    )
     by_name = [{row.name: row for row in statistics} for _, statistics in rows]
     for name, row in by_name[0].items():
-        table.add_row(name, f"{row.control_norm:.4g}", *(_statistic(restored.get(name)) for restored in by_name))
-    return Group(Text(f"{job}: norms of the moving means and variances right after the restore", style="bold"), table)
+        table.add_row(
+            name,
+            f"{row.control_norm:.4g}",
+            *(_statistic(restored.get(name)) for restored in by_name),
+        )
+    return Group(
+        Text(
+            f"{job}: norms of the moving means and variances right after the restore", style="bold"
+        ),
+        table,
+    )
 
 
 def _statistic(row: TensorComparison | None) -> Text:
@@ -167,7 +202,9 @@ def _story(cases: list[Case]) -> RenderableType:
 
 
 def _allowed_difference(each: Diagnosis) -> Text:
-    return Text.assemble(("allowed: ", "green"), (each.cause, "magenta"), f"\n{each.sentence}", _tensors(each))
+    return Text.assemble(
+        ("allowed: ", "green"), (each.cause, "magenta"), f"\n{each.sentence}", _tensors(each)
+    )
 
 
 def _diagnosis(each: Diagnosis) -> Text:

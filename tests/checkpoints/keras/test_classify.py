@@ -34,9 +34,9 @@ def test_an_archive_tells_batch_norm_by_its_config(tmp_path: Path) -> None:
     layer = {"class_name": "BatchNormalization", "config": {"name": "batch_normalization"}}
     found = open_checkpoint(archive(tmp_path / "model.keras", {"config": {"layers": [layer]}}))
     assert found.format == "Keras 3, model.save"
-    assert [found.entries[f"norm/vars/{number}"].kind for number in range(4)] == [Kind.WEIGHT] * 2 + [
-        Kind.MOVING_STATISTIC
-    ] * 2
+    assert [found.entries[f"norm/vars/{number}"].kind for number in range(4)] == [
+        Kind.WEIGHT
+    ] * 2 + [Kind.MOVING_STATISTIC] * 2
     assert found.value(found.entries["layers/dense/vars/0"]).tolist() == KERNEL.tolist()
 
 
@@ -52,16 +52,29 @@ def test_averages_and_gradients_of_an_optimizer(tmp_path: Path) -> None:
     """Told by the config alone; without one they are slots like others."""
     inside = weights(tmp_path / "model.weights.h5", averages)
     plain = open_checkpoint(inside)
-    assert {plain.entries[f"optimizer/vars/{number}"].kind for number in range(2, 14)} == {Kind.SLOT}
+    assert {plain.entries[f"optimizer/vars/{number}"].kind for number in range(2, 14)} == {
+        Kind.SLOT
+    }
     config = {
-        "compile_config": {"optimizer": {"class_name": "Adam", "config": {"use_ema": True, "gradient_accumulation_steps": 4}}}
+        "compile_config": {
+            "optimizer": {
+                "class_name": "Adam",
+                "config": {"use_ema": True, "gradient_accumulation_steps": 4},
+            }
+        }
     }
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as file:
         file.writestr("config.json", json.dumps(config))
         file.writestr("model.weights.h5", inside.read_bytes())
     found = open_checkpoint(tmp_path / "model.keras")
     kinds = [found.entries[f"optimizer/vars/{number}"].kind for number in range(14)]
-    assert kinds == [Kind.COUNTER, Kind.HYPERPARAMETER, *[Kind.SHADOW] * 4, *[Kind.ACCUMULATOR] * 4, *[Kind.SLOT] * 4]
+    assert kinds == [
+        Kind.COUNTER,
+        Kind.HYPERPARAMETER,
+        *[Kind.SHADOW] * 4,
+        *[Kind.ACCUMULATOR] * 4,
+        *[Kind.SLOT] * 4,
+    ]
 
 
 def test_a_loss_scale(tmp_path: Path) -> None:
@@ -70,8 +83,14 @@ def test_a_loss_scale(tmp_path: Path) -> None:
         file["optimizer/inner_optimizer/vars/2"] = np.zeros(3, "float32")
 
     found = open_checkpoint(weights(tmp_path / "scaled.weights.h5", fill)).entries
-    assert (found["optimizer/vars/0"].kind, found["optimizer/vars/1"].kind) == (Kind.LOSS_SCALE, Kind.LOSS_SCALE)
-    assert (found["optimizer/inner_optimizer/vars/0"].kind, found["optimizer/inner_optimizer/vars/2"].kind) == (
+    assert (found["optimizer/vars/0"].kind, found["optimizer/vars/1"].kind) == (
+        Kind.LOSS_SCALE,
+        Kind.LOSS_SCALE,
+    )
+    assert (
+        found["optimizer/inner_optimizer/vars/0"].kind,
+        found["optimizer/inner_optimizer/vars/2"].kind,
+    ) == (
         Kind.COUNTER,
         Kind.SLOT,
     )

@@ -14,7 +14,11 @@ def test_nothing_in_a_config_is_run(tmp_path: Path) -> None:
     """A Lambda layer with code in it, and a class of a module that would be imported."""
     ran = tmp_path / "ran"
     code = {"class_name": "__lambda__", "config": {"code": f"open({str(ran)!r}, 'w')"}}
-    layer = {"module": "antigravity", "class_name": "Lambda", "config": {"name": "x", "function": code}}
+    layer = {
+        "module": "antigravity",
+        "class_name": "Lambda",
+        "config": {"name": "x", "function": code},
+    }
     before = set(sys.modules)
     open_checkpoint(archive(tmp_path / "model.keras", {"config": {"layers": [layer]}}))
     assert not ran.exists()
@@ -43,14 +47,20 @@ def test_an_archive_that_is_damaged(tmp_path: Path) -> None:
 def test_an_archive_that_is_compressed(tmp_path: Path) -> None:
     """It could hold anything, of any size."""
     path = archive(tmp_path / "model.keras", compression=zipfile.ZIP_DEFLATED)
-    assert refusal(path) == "F: its config.json is compressed, as Keras never does: zip it anew without."
+    assert (
+        refusal(path)
+        == "F: its config.json is compressed, as Keras never does: zip it anew without."
+    )
 
 
 def test_a_config_of_any_size_is_not_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as file:
         file.writestr("config.json", b" " * (1 << 25))
         file.writestr("model.weights.h5", b"")
-    assert refusal(tmp_path / "model.keras") == "F: its config.json has 33,554,432 bytes, too many for a config."
+    assert (
+        refusal(tmp_path / "model.keras")
+        == "F: its config.json has 33,554,432 bytes, too many for a config."
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

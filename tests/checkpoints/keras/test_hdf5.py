@@ -45,7 +45,10 @@ def test_values_in_other_files_are_not_followed(tmp_path: Path) -> None:
         file.create_dataset("stolen", (6,), "float32", external=[(str(secret), 0, 24)])
 
     path = weights(tmp_path / "external.h5", fill)
-    assert refusal(path) == "F, tensor stolen: its values are in other files, which no file of Keras asks for."
+    assert (
+        refusal(path)
+        == "F, tensor stolen: its values are in other files, which no file of Keras asks for."
+    )
 
     links = {
         "elsewhere": h5py.ExternalLink(str(path), "layers"),
@@ -53,18 +56,34 @@ def test_values_in_other_files_are_not_followed(tmp_path: Path) -> None:
         "lost": h5py.SoftLink("/nowhere"),
     }
     for name, link in links.items():
-        linked = weights(tmp_path / "linked.h5", lambda file, name=name, link=link: file.__setitem__(name, link))  # type: ignore[misc]
-        assert refusal(linked) == f"F, tensor {name}: it leads elsewhere, as nothing in a file of Keras does."
+
+        def add(file: h5py.File, name: str = name, link: object = link) -> None:
+            file[name] = link
+
+        linked = weights(tmp_path / "linked.h5", add)
+        assert (
+            refusal(linked)
+            == f"F, tensor {name}: it leads elsewhere, as nothing in a file of Keras does."
+        )
 
 
 def test_one_value_under_two_names_is_two_tensors(tmp_path: Path) -> None:
-    found = open_checkpoint(weights(tmp_path / "two.h5", lambda file: file.__setitem__("again", file["layers/dense/vars/0"])))
+    found = open_checkpoint(
+        weights(
+            tmp_path / "two.h5", lambda file: file.__setitem__("again", file["layers/dense/vars/0"])
+        )
+    )
     assert found.value(found.entries["again"]).tolist() == KERNEL.tolist()
 
 
 def test_groups_that_go_round(tmp_path: Path) -> None:
-    path = weights(tmp_path / "round.h5", lambda file: file.__setitem__("layers/up", file["layers"]))
-    assert refusal(path) == "F, tensor layers/up: it leads elsewhere, as nothing in a file of Keras does."
+    path = weights(
+        tmp_path / "round.h5", lambda file: file.__setitem__("layers/up", file["layers"])
+    )
+    assert (
+        refusal(path)
+        == "F, tensor layers/up: it leads elsewhere, as nothing in a file of Keras does."
+    )
 
 
 def test_groups_without_end(tmp_path: Path) -> None:
@@ -72,7 +91,10 @@ def test_groups_without_end(tmp_path: Path) -> None:
 
     def fill(file: h5py.File) -> None:
         for number in range(30):
-            group, following = file.require_group(f"g{number}"), file.require_group(f"g{number + 1}")
+            group, following = (
+                file.require_group(f"g{number}"),
+                file.require_group(f"g{number + 1}"),
+            )
             group["a"], group["b"] = following, following
 
     assert (
@@ -86,7 +108,10 @@ REFUSED: dict[str, tuple[Callable[[h5py.File], object], str]] = {
         lambda file: file.create_dataset("x", data=np.zeros(1, [("a", "f4"), ("b", "f4")])),
         "F, tensor x: its elements are of the type [('a', '<f4'), ('b', '<f4')], which is none of Keras.",
     ),
-    "nothing": (lambda file: file.create_dataset("x", data=h5py.Empty("f4")), "F, tensor x: it has no shape."),
+    "nothing": (
+        lambda file: file.create_dataset("x", data=h5py.Empty("f4")),
+        "F, tensor x: it has no shape.",
+    ),
     "huge chunks": (
         lambda file: file.create_dataset("x", (1 << 40,), "f4", chunks=(1 << 29,)),
         "F, tensor x: it is written in chunks of [536870912], which no file of Keras is.",
@@ -112,13 +137,18 @@ def test_a_shape_without_values(tmp_path: Path) -> None:
 def test_no_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "model.weights.h5"
     path.write_bytes(b"nothing of the kind")
-    assert refusal(path) == "F: it cannot be read as HDF5: Unable to synchronously open file (file signature not found)."
+    assert (
+        refusal(path)
+        == "F: it cannot be read as HDF5: Unable to synchronously open file (file signature not found)."
+    )
     content = weights(path).read_bytes()
     path.write_bytes(content[: len(content) // 2])
     assert refusal(path).startswith("F: it cannot be read as HDF5: ")
 
 
-def test_a_crash_of_hdf5_is_no_crash_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_of_hdf5_is_no_crash_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, child = weights(tmp_path / "model.weights.h5"), tmp_path / "child.py"
     child.write_text("import os; os.abort()")
     monkeypatch.setattr(hdf5, "CHILD", child)
@@ -134,7 +164,9 @@ def test_a_loop_in_hdf5_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_process_is_left(tmp_path: Path) -> None:
-    found = hdf5.Hdf5(weights(tmp_path / "model.weights.h5"), 0, (tmp_path / "model.weights.h5").stat().st_size)
+    found = hdf5.Hdf5(
+        weights(tmp_path / "model.weights.h5"), 0, (tmp_path / "model.weights.h5").stat().st_size
+    )
     process = found._process
     assert process.poll() is None
     del found

@@ -22,7 +22,10 @@ tf = pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
 
 TYPES = [
-    *(np.dtype(name) for name in ("float16", "float32", "float64", "complex64", "complex128", "bool")),
+    *(
+        np.dtype(name)
+        for name in ("float16", "float32", "float64", "complex64", "complex128", "bool")
+    ),
     *(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64)),
     *(
         np.dtype(getattr(ml_dtypes, name))
@@ -49,7 +52,9 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
 
 def values(dtype: np.dtype, shape: tuple[int, ...], seed: int) -> Array:
     """Return any bits that a type has."""
-    drawn = np.random.default_rng(seed).integers(0, 256, int(np.prod(shape)) * dtype.itemsize, np.uint8)
+    drawn = np.random.default_rng(seed).integers(
+        0, 256, int(np.prod(shape)) * dtype.itemsize, np.uint8
+    )
     if dtype.kind == "b" or "int2" in dtype.name or "int4" in dtype.name or "float4" in dtype.name:
         drawn %= 2
     return drawn.view(dtype).reshape(shape)
@@ -70,12 +75,21 @@ def as_tensorflow_reads(prefix: Path, name: str) -> Array:
     return np.asarray(tf.train.load_checkpoint(str(prefix)).get_tensor(name))
 
 
-tensors = st.dictionaries(NAMES, st.tuples(st.sampled_from(TYPES), SHAPES, st.integers(0, 2**32 - 1)), min_size=1, max_size=6)
+tensors = st.dictionaries(
+    NAMES,
+    st.tuples(st.sampled_from(TYPES), SHAPES, st.integers(0, 2**32 - 1)),
+    min_size=1,
+    max_size=6,
+)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(wanted=tensors)
-def test_every_type_and_shape(wanted: dict[str, tuple[np.dtype, tuple[int, ...], int]], tmp_path: Path) -> None:
+def test_every_type_and_shape(
+    wanted: dict[str, tuple[np.dtype, tuple[int, ...], int]], tmp_path: Path
+) -> None:
     prefix = tmp_path / "any"
     saved = {name: values(*each) for name, each in wanted.items()}
     save(prefix, saved)
@@ -84,24 +98,42 @@ def test_every_type_and_shape(wanted: dict[str, tuple[np.dtype, tuple[int, ...],
     for name, value in saved.items():
         read = found.value(found.entries[name])
         theirs = as_tensorflow_reads(prefix, name)
-        assert (read.dtype, read.shape, read.tobytes()) == (value.dtype, value.shape, value.tobytes())
+        assert (read.dtype, read.shape, read.tobytes()) == (
+            value.dtype,
+            value.shape,
+            value.tobytes(),
+        )
         assert (theirs.shape, theirs.tobytes()) == (value.shape, value.tobytes())
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(texts=st.lists(st.binary(max_size=300), max_size=8))
 def test_text(texts: list[bytes], tmp_path: Path) -> None:
     save(tmp_path / "text", {"texts": np.array(texts, object)})
     found = open_checkpoint(tmp_path / "text")
-    assert found.value(found.entries["texts"]).tolist() == texts == as_tensorflow_reads(tmp_path / "text", "texts").tolist()
+    assert (
+        found.value(found.entries["texts"]).tolist()
+        == texts
+        == as_tensorflow_reads(tmp_path / "text", "texts").tolist()
+    )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(name=NAMES, rows=st.integers(2, 300), columns=st.integers(2, 300), data=st.data())
-def test_slices_are_one_tensor(name: str, rows: int, columns: int, data: st.DataObject, tmp_path: Path) -> None:
+def test_slices_are_one_tensor(
+    name: str, rows: int, columns: int, data: st.DataObject, tmp_path: Path
+) -> None:
     value = values(np.dtype("float32"), (rows, columns), 0)
     row, column = data.draw(st.integers(1, rows - 1)), data.draw(st.integers(1, columns - 1))
-    parts = [(slice(0, row), slice(0, column)), (slice(0, row), slice(column, columns)), (slice(row, rows), slice(0, columns))]
+    parts = [
+        (slice(0, row), slice(0, column)),
+        (slice(0, row), slice(column, columns)),
+        (slice(row, rows), slice(0, columns)),
+    ]
     texts = [f"0,{row}:0,{column}", f"0,{row}:{column},{columns - column}", f"{row},{rows - row}:-"]
     tf.raw_ops.SaveV2(
         prefix=str(tmp_path / "slices"),
@@ -120,7 +152,9 @@ def test_shards(tmp_path: Path) -> None:
     for number, part in enumerate(parts):
         save(part, {f"tensor-{number}": np.full((number + 1, 7), number, "float32")})
     tf.raw_ops.MergeV2Checkpoints(
-        checkpoint_prefixes=[str(each) for each in parts], destination_prefix=str(tmp_path / "whole"), delete_old_dirs=False
+        checkpoint_prefixes=[str(each) for each in parts],
+        destination_prefix=str(tmp_path / "whole"),
+        delete_old_dirs=False,
     )
     found = open_checkpoint(tmp_path / "whole")
     assert [each.name for each in found.files] == [
@@ -146,7 +180,9 @@ def test_an_index_of_many_blocks(tmp_path: Path) -> None:
 def test_what_the_tests_write_is_read_by_tensorflow(tmp_path: Path) -> None:
     """The encoder of bundles.py forges what tests of damage read: whole, it is TensorFlow's format."""
     tensors = {
-        f"t{number}": values(dtype, (2, 3), number) for number, dtype in enumerate(TYPES) if dtype.name in bundles.NUMBERS
+        f"t{number}": values(dtype, (2, 3), number)
+        for number, dtype in enumerate(TYPES)
+        if dtype.name in bundles.NUMBERS
     }
     prefix = bundles.write(tmp_path / "ours", {**tensors, "text": [b"one", b"", b"x" * 300]})
     for name, value in tensors.items():
@@ -154,13 +190,20 @@ def test_what_the_tests_write_is_read_by_tensorflow(tmp_path: Path) -> None:
     assert as_tensorflow_reads(prefix, "text").tolist() == [b"one", b"", b"x" * 300]
     grid = values(np.dtype("float32"), (4, 6), 0)
     cuts = [((0, 4), (0, 2)), ((0, 1), (2, 4)), ((1, 3), (2, 4))]
-    assert as_tensorflow_reads(bundles.write_sliced(tmp_path / "cut", "x", grid, cuts), "x").tobytes() == grid.tobytes()
+    assert (
+        as_tensorflow_reads(bundles.write_sliced(tmp_path / "cut", "x", grid, cuts), "x").tobytes()
+        == grid.tobytes()
+    )
 
 
 def tracked(folder: Path) -> Checkpoint:
     """Save what people save: a model with batch norm and Dropout (whose seed TensorFlow leaves out), an optimizer with averages, a step, batches, a list."""
     keras.utils.set_random_seed(0)
-    layers = [keras.layers.Dense(3, name="hidden"), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    layers = [
+        keras.layers.Dense(3, name="hidden"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.5),
+    ]
     keras.utils.clear_session()  # layers are numbered by process
     model = keras.Sequential([keras.Input((2,)), *layers])
     optimizer = keras.optimizers.Adam(use_ema=True)
@@ -169,7 +212,9 @@ def tracked(folder: Path) -> Checkpoint:
     blocks.all = [tf.Variable([1.0, 2.0]), tf.Variable([3.0, 4.0])]
     batches = iter(tf.data.Dataset.range(5))
     step = tf.Variable(7, dtype=tf.int64)
-    saved = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step, batches=batches, blocks=blocks)
+    saved = tf.train.Checkpoint(
+        model=model, optimizer=optimizer, step=step, batches=batches, blocks=blocks
+    )
     return open_checkpoint(saved.save(str(folder / "ckpt")))
 
 
@@ -191,8 +236,14 @@ def test_names_that_a_person_wrote_and_kinds(tmp_path: Path) -> None:
         "step": Kind.COUNTER,
         "save_counter": Kind.COUNTER,
     }
-    of_optimizer = [(name.rpartition("_")[2], kind) for name, kind in kinds.items() if name.startswith("adam/")]
-    assert Counter(of_optimizer) == {("average", Kind.SHADOW): 4, ("momentum", Kind.SLOT): 4, ("velocity", Kind.SLOT): 4}
+    of_optimizer = [
+        (name.rpartition("_")[2], kind) for name, kind in kinds.items() if name.startswith("adam/")
+    ]
+    assert Counter(of_optimizer) == {
+        ("average", Kind.SHADOW): 4,
+        ("momentum", Kind.SLOT): 4,
+        ("velocity", Kind.SLOT): 4,
+    }
     assert found.promised == ()
 
 
@@ -201,16 +252,25 @@ def test_damage(kind: str, tmp_path: Path) -> None:
     """A sample of `python -m tests.damage`, which tries all."""
     path, other = (damage.save(kind, tmp_path / str(step), step) for step in (1, 2))
     truth = damage.values(path)
-    found = [damage.outcome(path.parent, path, each, truth) for each in damage.damages(path.parent, other.parent, every=19)]
+    found = [
+        damage.outcome(path.parent, path, each, truth)
+        for each in damage.damages(path.parent, other.parent, every=19)
+    ]
     assert len(found) > 200
     assert found.count(damage.REFUSED) > 0.7 * len(found)
 
 
-def test_a_reader_that_trusts_files_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_trusts_files_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without its checksums, the same sample shows other values."""
     path, other = (damage.save("saver", tmp_path / str(step), step) for step in (1, 2))
     truth = damage.values(path)
-    monkeypatch.setattr(tensor_bundle.TensorBundle, "chunks", partialmethod(tensor_bundle.TensorBundle.chunks, verify=False))
+    monkeypatch.setattr(
+        tensor_bundle.TensorBundle,
+        "chunks",
+        partialmethod(tensor_bundle.TensorBundle.chunks, verify=False),
+    )
     some = damage.damages(path.parent, other.parent, every=19)
     with pytest.raises(AssertionError, match="other values"):
         [damage.outcome(path.parent, path, each, truth) for each in some]

@@ -7,15 +7,33 @@ import numpy as np
 import pytest
 
 from tests.checkpoints import bundles
-from tests.checkpoints.bundles import NUMBERS, Row, changed, field, index, rows_and_data, sliced, write
+from tests.checkpoints.bundles import (
+    NUMBERS,
+    Row,
+    changed,
+    field,
+    index,
+    rows_and_data,
+    sliced,
+    write,
+)
 from tests.checkpoints.refusals import ROW, TENSOR, read, refusal
 
 
 def test_what_is_whole_is_read(tmp_path: Path) -> None:
     small = np.array([1, -2], ml_dtypes.int4)
-    found = read(write(tmp_path / "whole", {**TENSOR, "texts": [b"one", b""], "small": small, "step": np.array(7)}))
+    found = read(
+        write(
+            tmp_path / "whole",
+            {**TENSOR, "texts": [b"one", b""], "small": small, "step": np.array(7)},
+        )
+    )
     assert found["weight"].tolist() == TENSOR["weight"].tolist()
-    assert (found["texts"].tolist(), found["small"].tolist(), found["step"].tolist()) == ([b"one", b""], [1, -2], 7)
+    assert (found["texts"].tolist(), found["small"].tolist(), found["step"].tolist()) == (
+        [b"one", b""],
+        [1, -2],
+        7,
+    )
 
 
 ENTRIES: dict[str, tuple[Row | bytes, str]] = {
@@ -56,7 +74,10 @@ ENTRIES: dict[str, tuple[Row | bytes, str]] = {
         changed(ROW, dtype=99),
         "P.index, tensor weight: its element type is number 99, which is none that is known.",
     ),
-    "another data file": (changed(ROW, shard=3), "P.index, tensor weight: its data file is number 3 of 1."),
+    "another data file": (
+        changed(ROW, shard=3),
+        "P.index, tensor weight: its data file is number 3 of 1.",
+    ),
     "a text of its numbers": (
         changed(ROW, dtype=bundles.STRING),
         "P.data-00000-of-00001, byte 0, tensor weight: the lengths of its elements do not add up to its size.",
@@ -65,8 +86,14 @@ ENTRIES: dict[str, tuple[Row | bytes, str]] = {
         changed(ROW, dtype=bundles.STRING, shape=[1 << 50]),
         "P.index, tensor weight: 24 bytes cannot be 1,125,899,906,842,624 elements of string.",
     ),
-    "no message": (b"\xff\xff\xff", "P.index, tensor weight: its entry is malformed: a number does not end."),
-    "a field that is none": (b"\x07", "P.index, tensor weight: its entry is malformed: a field has the number 0."),
+    "no message": (
+        b"\xff\xff\xff",
+        "P.index, tensor weight: its entry is malformed: a number does not end.",
+    ),
+    "a field that is none": (
+        b"\x07",
+        "P.index, tensor weight: its entry is malformed: a field has the number 0.",
+    ),
     "a text where a number is": (
         field(1, b"text"),
         "P.index, tensor weight: its entry is malformed: a field that is a number holds bytes.",
@@ -89,7 +116,10 @@ def test_a_forged_entry(what: str, tmp_path: Path) -> None:
 
 
 HEADS = {
-    "none": (b"", "P.index, tensor (header): its entry is malformed: it tells of 0 data files, of byte order 0."),
+    "none": (
+        b"",
+        "P.index, tensor (header): its entry is malformed: it tells of 0 data files, of byte order 0.",
+    ),
     "no data file": (
         bundles.header(0),
         "P.index, tensor (header): its entry is malformed: it tells of 0 data files, of byte order 0.",
@@ -122,7 +152,10 @@ def test_more_texts_than_fit_memory(tmp_path: Path) -> None:
     prefix = write(tmp_path / "texts", {}, texts=row)
     with Path(f"{prefix}.data-00000-of-00001").open("wb") as file:
         file.truncate(50_000_004)
-    assert refusal(prefix) == "P.index, tensor texts: 50,000,000 elements of string are more than fit memory."
+    assert (
+        refusal(prefix)
+        == "P.index, tensor texts: 50,000,000 elements of string are more than fit memory."
+    )
 
 
 VALUE = np.arange(12, dtype="float32").reshape(4, 3)
@@ -130,18 +163,30 @@ VALUE = np.arange(12, dtype="float32").reshape(4, 3)
 
 def test_slices_that_overlap_and_leave_a_hole(tmp_path: Path) -> None:
     """As many elements as the whole has, but two rows twice and two never."""
-    prefix = bundles.write_sliced(tmp_path / "cut", "cut", VALUE, [((0, 2), (0, 3)), ((0, 2), (0, 3))])
-    assert refusal(prefix) == "P.index, tensor cut: its slices are not the whole of it, each element once."
+    prefix = bundles.write_sliced(
+        tmp_path / "cut", "cut", VALUE, [((0, 2), (0, 3)), ((0, 2), (0, 3))]
+    )
+    assert (
+        refusal(prefix)
+        == "P.index, tensor cut: its slices are not the whole of it, each element once."
+    )
 
 
 def test_slices_that_leave_a_hole(tmp_path: Path) -> None:
-    prefix = bundles.write_sliced(tmp_path / "cut", "cut", VALUE, [((0, 2), (0, 3)), ((3, 1), (0, 3))])
-    assert refusal(prefix) == "P.index, tensor cut: its slices are not the whole of it, each element once."
+    prefix = bundles.write_sliced(
+        tmp_path / "cut", "cut", VALUE, [((0, 2), (0, 3)), ((3, 1), (0, 3))]
+    )
+    assert (
+        refusal(prefix)
+        == "P.index, tensor cut: its slices are not the whole of it, each element once."
+    )
 
 
 def test_slices_of_a_grid_that_overlap(tmp_path: Path) -> None:
     cuts = [((0, 2), (0, 2)), ((1, 2), (1, 2)), ((0, 4), (2, 1))]
-    assert "each element once" in refusal(bundles.write_sliced(tmp_path / "cut", "cut", VALUE, cuts))
+    assert "each element once" in refusal(
+        bundles.write_sliced(tmp_path / "cut", "cut", VALUE, cuts)
+    )
 
 
 def test_a_slice_of_another_type(tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ def with_graph(prefix: Path, *nodes: bytes) -> Path:
 
 
 def test_an_object_graph_that_goes_round(tmp_path: Path) -> None:
-    prefix = with_graph(tmp_path / "round", edge(1, b"a"), edge(0, b"up") + edge(1, b"self") + held(b"k"))
+    prefix = with_graph(
+        tmp_path / "round", edge(1, b"a"), edge(0, b"up") + edge(1, b"self") + held(b"k")
+    )
     assert open_checkpoint(prefix).entries["k"].name == "a"
 
 
@@ -51,9 +53,18 @@ def test_an_object_graph_with_long_names(shape: str, tmp_path: Path) -> None:
     others = range(2, 500)
     first = edge(1, b"x" * 100_000)
     if shape == "star":
-        nodes = [first, b"".join(edge(each, b"c") for each in others), *(held(b"k%d" % each) for each in others)]
+        nodes = [
+            first,
+            b"".join(edge(each, b"c") for each in others),
+            *(held(b"k%d" % each) for each in others),
+        ]
     else:
-        nodes = [first, edge(2, b"y"), *(edge(each + 1, b"z" * 500) + held(b"k%d" % each) for each in others), b""]
+        nodes = [
+            first,
+            edge(2, b"y"),
+            *(edge(each + 1, b"z" * 500) + held(b"k%d" % each) for each in others),
+            b"",
+        ]
     prefix = with_graph(tmp_path / "long", *nodes)
     tracemalloc.start()
     try:

@@ -9,7 +9,10 @@ from tests.checkpoints.bundles import footer, place, sealed, table, write
 from tests.checkpoints.refusals import ROW, TENSOR, refusal
 
 TABLES = {
-    "empty": (b"", "P.index: the file has 0 bytes, too few for an index; its writing was interrupted."),
+    "empty": (
+        b"",
+        "P.index: the file has 0 bytes, too few for an index; its writing was interrupted.",
+    ),
     "of something else": (
         b"x" * 80,
         "P.index, byte 32: the file does not end like an index: it is cut off, or another kind of file.",
@@ -42,7 +45,10 @@ BLOCKS = {
         footer(place(0, 0), place(0, 1 << 40)),
         "a block of 1,099,511,627,776 bytes at byte 0 does not fit the file",
     ),
-    "into the footer": (footer(place(0, 0), place(0, 40)), "a block of 40 bytes at byte 0 does not fit the file"),
+    "into the footer": (
+        footer(place(0, 0), place(0, 40)),
+        "a block of 40 bytes at byte 0 does not fit the file",
+    ),
     "compressed": (
         bundles.COMPRESSED,
         "a block is compressed (Snappy), which TensorFlow never writes",
@@ -76,9 +82,14 @@ def test_a_forged_block(what: str, tmp_path: Path) -> None:
 def test_an_index_that_leads_to_itself_ends(tmp_path: Path) -> None:
     """The index block names itself as the only data block."""
     size = len(bundles.block([(b"", place(0, 19))]))
-    content = sealed(bundles.block([(b"", place(0, size))])) + footer(place(0, size), place(0, size))
+    content = sealed(bundles.block([(b"", place(0, size))])) + footer(
+        place(0, size), place(0, size)
+    )
     Path(f"{tmp_path / 'loop'}.index").write_bytes(content)
-    assert refusal(tmp_path / "loop") == "P.index: the block of 13 bytes at byte 0 is not where it should be."
+    assert (
+        refusal(tmp_path / "loop")
+        == "P.index: the block of 13 bytes at byte 0 is not where it should be."
+    )
 
 
 def test_an_index_that_leads_to_one_block_many_times(tmp_path: Path) -> None:
@@ -87,7 +98,10 @@ def test_an_index_that_leads_to_one_block_many_times(tmp_path: Path) -> None:
     places = bundles.block([(b"%6d" % number, place(0, 8)) for number in range(1000)])
     content = data + sealed(places) + footer(place(0, 8), place(len(data), len(places)))
     Path(f"{tmp_path / 'loop'}.index").write_bytes(content)
-    assert refusal(tmp_path / "loop") == "P.index: the block of 8 bytes at byte 0 is not where it should be."
+    assert (
+        refusal(tmp_path / "loop")
+        == "P.index: the block of 8 bytes at byte 0 is not where it should be."
+    )
 
 
 def test_keys_that_are_longer_than_the_file(tmp_path: Path) -> None:
@@ -102,4 +116,7 @@ def test_keys_that_are_longer_than_the_file(tmp_path: Path) -> None:
     places = bundles.block([(b"y", place(0, len(data) - 5))])
     content = data + sealed(places) + footer(place(0, 8), place(len(data), len(places)))
     Path(f"{tmp_path / 'bomb'}.index").write_bytes(content)
-    assert refusal(tmp_path / "bomb") == "P.index, byte 0: its keys share more than keys of an index do."
+    assert (
+        refusal(tmp_path / "bomb")
+        == "P.index, byte 0: its keys share more than keys of an index do."
+    )

@@ -83,7 +83,10 @@ def assert_caught(fault: Fault) -> None:
     """See that the rule, and nothing but what is stated beside it, speaks of the planted fault."""
     assert by_rule(fault.rule, fault.runs) == fault.said
     everything = diagnosed(fault.runs)
-    assert {each.cause for each in everything} == {*(each.cause for each in fault.said), *fault.beside}
+    assert {each.cause for each in everything} == {
+        *(each.cause for each in fault.said),
+        *fault.beside,
+    }
     assert all(each in everything for each in fault.said)
 
 

@@ -6,7 +6,17 @@ from ckptcheck.comparison.compare import compare
 from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.diagnosis.findings import Findings
-from ckptcheck.diagnosis.rules import LAST, OF_THE_CONTROL, RULES, Rule, apply, checkpoint, data, steps, tensors
+from ckptcheck.diagnosis.rules import (
+    LAST,
+    OF_THE_CONTROL,
+    RULES,
+    Rule,
+    apply,
+    checkpoint,
+    data,
+    steps,
+    tensors,
+)
 from ckptcheck.diagnosis.rules.tensors import lost_weights
 from tests.builder import changed, control, fresh, resumed
 from tests.diagnosis.rules import test_checkpoint, test_data, test_steps, test_tensors
@@ -28,13 +38,19 @@ OF_THE_VERDICT = {"noise", "saving-changes-the-run"}
 
 def test_every_rule_is_asked_once() -> None:
     assert len(set(IN_ORDER)) == len(IN_ORDER) == len(RULES) + len(LAST) + len(OF_THE_CONTROL)
-    defined = {function for module in (checkpoint, data, steps, tensors) for function in _rules_of(module)}
+    defined = {
+        function for module in (checkpoint, data, steps, tensors) for function in _rules_of(module)
+    }
     assert defined == set(IN_ORDER)
 
 
 def _rules_of(module: object) -> list[Rule]:
     """Return the functions of a module that take findings and nothing else; those with an underscore help the others."""
-    functions = [each for name, each in vars(module).items() if inspect.isfunction(each) and not name.startswith("_")]
+    functions = [
+        each
+        for name, each in vars(module).items()
+        if inspect.isfunction(each) and not name.startswith("_")
+    ]
     own = [each for each in functions if each.__module__ == module.__name__]  # type: ignore[attr-defined]
     return [each for each in own if list(inspect.signature(each).parameters) == ["findings"]]
 

@@ -4,7 +4,14 @@ from ckptcheck.diagnosis.cause import Stage
 from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import checkpoint
 from tests.builder import BOUNDARY, EARLIER, changed, control, fresh, resumed, value
-from tests.diagnosis.rules.fault import Fault, Pair, Said, assert_caught, assert_silent_on_twin, cases
+from tests.diagnosis.rules.fault import (
+    Fault,
+    Pair,
+    Said,
+    assert_caught,
+    assert_silent_on_twin,
+    cases,
+)
 
 CONTROL = control()
 RESUMED = resumed(CONTROL)
@@ -26,13 +33,29 @@ FAULTS = (
                 Stage.NOT_APPLIED_AT_LOAD,
             ),
         ),
-        twin=Pair(CONTROL, changed(RESUMED, boundary={**BEGUN, "w": value("w", BOUNDARY)}, asked={"w": "w"})),
-        twin_shows=("moving-statistics-lost", "shadows-lost", "slots-lost", "generators-reseeded", "step-lost"),
+        twin=Pair(
+            CONTROL,
+            changed(RESUMED, boundary={**BEGUN, "w": value("w", BOUNDARY)}, asked={"w": "w"}),
+        ),
+        twin_shows=(
+            "moving-statistics-lost",
+            "shadows-lost",
+            "slots-lost",
+            "generators-reseeded",
+            "step-lost",
+        ),
     ),
     Fault(
         "nothing restored, and the seed is the control's",
         checkpoint.nothing_restored,
-        Pair(CONTROL, changed(RESUMED, initial=(same := {name: value(name, 0) for name in EVERYTHING}), boundary=same)),
+        Pair(
+            CONTROL,
+            changed(
+                RESUMED,
+                initial=(same := {name: value(name, 0) for name in EVERYTHING}),
+                boundary=same,
+            ),
+        ),
         (
             Said(
                 "nothing-restored",
@@ -46,7 +69,12 @@ FAULTS = (
     Fault(
         "initialised again",
         checkpoint.nothing_restored,
-        Pair(CONTROL, changed(RESUMED, boundary={**BEGUN, "w": value("drawn again", 0), "rng": value("drawn", 1)})),
+        Pair(
+            CONTROL,
+            changed(
+                RESUMED, boundary={**BEGUN, "w": value("drawn again", 0), "rng": value("drawn", 1)}
+            ),
+        ),
         (
             Said(
                 "initialised-again",
@@ -87,7 +115,11 @@ FAULTS = (
         checkpoint.older,
         Pair(
             changed(CONTROL, initial={"mean": value("mean", EARLIER)}),
-            changed(RESUMED, initial={"mean": value("mean", EARLIER)}, boundary={"w": OLD["w"], "mean": OLD["mean"]}),
+            changed(
+                RESUMED,
+                initial={"mean": value("mean", EARLIER)},
+                boundary={"w": OLD["w"], "mean": OLD["mean"]},
+            ),
         ),
         (
             Said(
@@ -99,7 +131,9 @@ FAULTS = (
         # By itself such a tensor is at its initial value, and no sign of an older checkpoint.
         twin=Pair(
             changed(CONTROL, initial={"mean": value("mean", EARLIER)}),
-            changed(RESUMED, initial={"mean": value("mean", EARLIER)}, boundary={"mean": OLD["mean"]}),
+            changed(
+                RESUMED, initial={"mean": value("mean", EARLIER)}, boundary={"mean": OLD["mean"]}
+            ),
         ),
         twin_shows=("moving-statistics-lost",),
     ),
@@ -120,7 +154,12 @@ def test_what_no_restore_could_show_is_not_back_either() -> None:
     """A tensor that begins with the control's value at the boundary, and has another one there."""
     pair = Pair(
         CONTROL,
-        changed(RESUMED, initial={"w": value("w", BOUNDARY)}, boundary={**BEGUN, "w": fresh("w")}, asked={}),
+        changed(
+            RESUMED,
+            initial={"w": value("w", BOUNDARY)},
+            boundary={**BEGUN, "w": fresh("w")},
+            asked={},
+        ),
     )
     (found,) = checkpoint.nothing_restored(Findings(pair.comparison))
     assert found.sentence.startswith("Nothing came back: all 5 tensors ")

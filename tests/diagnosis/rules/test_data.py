@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 from ckptcheck.diagnosis.rules import data
 from ckptcheck.run.run import Run
 from tests.builder import AFTER, begun_at, changed, control, fresh, resumed, value
-from tests.diagnosis.rules.fault import Fault, Pair, Said, assert_caught, assert_silent_on_twin, by_rule, cases
+from tests.diagnosis.rules.fault import (
+    Fault,
+    Pair,
+    Said,
+    assert_caught,
+    assert_silent_on_twin,
+    by_rule,
+    cases,
+)
 
 CONTROL = control()
 RESUMED = resumed(CONTROL)
@@ -19,7 +27,9 @@ def reads(*batches: int | str, run: Run = RESUMED) -> Run:
 
 def draws(*drawn: Sequence[int | str], run: Run = RESUMED) -> Run:
     """Return a resumed run that draws, in each step, from each generator, what the control drew at these steps."""
-    named = [tuple(f"draw-{each}" if isinstance(each, int) else each for each in step) for step in drawn]
+    named = [
+        tuple(f"draw-{each}" if isinstance(each, int) else each for each in step) for step in drawn
+    ]
     return changed(run, draws=dict(zip(AFTER, named, strict=True)))
 
 
@@ -154,7 +164,12 @@ FAULTS = (
         "batches that nothing explains",
         data.batches,
         Pair(CONTROL, reads(5, "own-1", "own-2")),
-        (Said("batches-differ", "The resumed run read other batches than the control, first at step 6."),),
+        (
+            Said(
+                "batches-differ",
+                "The resumed run read other batches than the control, first at step 6.",
+            ),
+        ),
         # A job that shows no batch.
         twin=Pair(
             (silent := changed(CONTROL, batches=dict.fromkeys(range(8)))),
@@ -166,7 +181,10 @@ FAULTS = (
         data.batches,
         Pair(
             changed(CONTROL, generators=GLOBAL),
-            changed(reads("own-0", "own-1", "own-2"), generators={"boundary-5": {"numpy's generator": "c"}}),
+            changed(
+                reads("own-0", "own-1", "own-2"),
+                generators={"boundary-5": {"numpy's generator": "c"}},
+            ),
         ),
         (
             Said(
@@ -175,7 +193,8 @@ FAULTS = (
             ),
         ),
         twin=Pair(
-            changed(CONTROL, generators=GLOBAL), changed(RESUMED, generators={"boundary-5": {"numpy's generator": "c"}})
+            changed(CONTROL, generators=GLOBAL),
+            changed(RESUMED, generators={"boundary-5": {"numpy's generator": "c"}}),
         ),
     ),
     Fault(
@@ -202,7 +221,9 @@ FAULTS = (
                 "1 of 1 random generators drew at step 5 what the control never draws: what is drawn after the restart, such as the masks of Dropout, is nothing that would have been drawn.",
             ),
         ),
-        twin=Pair(CONTROL, changed(draws(["own-0"], ["own-1"], ["own-2"]), boundary={"rng": fresh("rng")})),
+        twin=Pair(
+            CONTROL, changed(draws(["own-0"], ["own-1"], ["own-2"]), boundary={"rng": fresh("rng")})
+        ),
         twin_shows=("generators-reseeded",),
     ),
     Fault(
@@ -220,7 +241,10 @@ FAULTS = (
             ),
         ),
         # The draws of the step's number, where the number is another one.
-        twin=Pair(CONTROL, begun_at(changed(draws([0], [1], [2], run=reads(0, 1, 2)), boundary={"step": 0}), 0)),
+        twin=Pair(
+            CONTROL,
+            begun_at(changed(draws([0], [1], [2], run=reads(0, 1, 2)), boundary={"step": 0}), 0),
+        ),
         twin_shows=("step-lost",),
     ),
 )

@@ -24,7 +24,16 @@ from tests.builder import (
     resumed,
     value,
 )
-from tests.diagnosis.rules.fault import Fault, Pair, Said, assert_caught, assert_silent_on_twin, by_rule, cases, diagnosed
+from tests.diagnosis.rules.fault import (
+    Fault,
+    Pair,
+    Said,
+    assert_caught,
+    assert_silent_on_twin,
+    by_rule,
+    cases,
+    diagnosed,
+)
 
 CONTROL = control()
 RESUMED = resumed(CONTROL)
@@ -63,7 +72,12 @@ FAULTS = (
     Fault(
         "the counter begins again",
         steps.lost,
-        Pair(CONTROL, changed(counts_from(0), asked={name: name for name in CONTROL.boundary if name != "step"})),
+        Pair(
+            CONTROL,
+            changed(
+                counts_from(0), asked={name: name for name in CONTROL.boundary if name != "step"}
+            ),
+        ),
         (
             Said(
                 "step-lost",
@@ -78,9 +92,20 @@ FAULTS = (
         "a counter that is no single number",
         steps.lost,
         Pair(
-            changed(CONTROL, initial=KEY, boundary={"counter": Tensor(Kind.COUNTER, np.array([2, 5]))}, final=KEY),
+            changed(
+                CONTROL,
+                initial=KEY,
+                boundary={"counter": Tensor(Kind.COUNTER, np.array([2, 5]))},
+                final=KEY,
+            ),
             begun_at(
-                changed(RESUMED, initial=KEY, boundary={"counter": Tensor(Kind.COUNTER, np.array([2, 3]))}, final=KEY), 3
+                changed(
+                    RESUMED,
+                    initial=KEY,
+                    boundary={"counter": Tensor(Kind.COUNTER, np.array([2, 3]))},
+                    final=KEY,
+                ),
+                3,
             ),
         ),
         (
@@ -138,22 +163,39 @@ FAULTS = (
         "another learning rate",
         steps.learning_rate,
         Pair(CONTROL, changed(RESUMED, rates={6: 0.05, 7: 0.05})),
-        (Said("learning-rate-differs", "The learning rate is 0.05, the control's is 0.1, first at step 6."),),
-        twin=Pair((unknown := changed(CONTROL, rates=dict.fromkeys(range(STEPS)))), resumed(unknown)),
+        (
+            Said(
+                "learning-rate-differs",
+                "The learning rate is 0.05, the control's is 0.1, first at step 6.",
+            ),
+        ),
+        twin=Pair(
+            (unknown := changed(CONTROL, rates=dict.fromkeys(range(STEPS)))), resumed(unknown)
+        ),
     ),
     Fault(
         "the schedule begins again",
         steps.learning_rate,
         Pair(SCHEDULED, changed(resumed(SCHEDULED), rates={5: 1.0, 6: 0.5, 7: 0.25})),
-        (Said("learning-rate-differs", "The learning rate is 1.0, the control's is 0.03125, first at step 5."),),
+        (
+            Said(
+                "learning-rate-differs",
+                "The learning rate is 1.0, the control's is 0.03125, first at step 5.",
+            ),
+        ),
         # It follows from the counter, which begins again, too.
-        twin=Pair(SCHEDULED, changed(counts_from(0, resumed(SCHEDULED)), rates={0: 1.0, 1: 0.5, 2: 0.25})),
+        twin=Pair(
+            SCHEDULED, changed(counts_from(0, resumed(SCHEDULED)), rates={0: 1.0, 1: 0.5, 2: 0.25})
+        ),
         twin_shows=("step-lost",),
     ),
     Fault(
         "a callback that forgets what it waited for",
         steps.learning_rate,
-        Pair(changed(CONTROL, attributes=WAITING), changed(RESUMED, attributes=FORGOTTEN, rates=HALVED)),
+        Pair(
+            changed(CONTROL, attributes=WAITING),
+            changed(RESUMED, attributes=FORGOTTEN, rates=HALVED),
+        ),
         (
             Said(
                 "learning-rate-differs",
@@ -170,7 +212,13 @@ FAULTS = (
             changed(SETTING, rates=dict.fromkeys(range(STEPS), 0.25)),
             changed(resumed(SETTING), boundary={"rate": 0.5}, rates=dict.fromkeys(AFTER, 0.5)),
         ),
-        (Said("learning-rate-differs", "The learning rate is 0.5, the control's is 0.25, first at step 5.", ("rate",)),),
+        (
+            Said(
+                "learning-rate-differs",
+                "The learning rate is 0.5, the control's is 0.25, first at step 5.",
+                ("rate",),
+            ),
+        ),
         twin=Pair(SETTING, resumed(SETTING)),
     ),
     Fault(
@@ -246,7 +294,12 @@ FAULTS = (
             ),
         ),
         # A generator that was lost may stand still for that.
-        twin=Pair(CONTROL, changed(stands_still("rng"), boundary={"rng": fresh("rng")}, final={"rng": fresh("rng")})),
+        twin=Pair(
+            CONTROL,
+            changed(
+                stands_still("rng"), boundary={"rng": fresh("rng")}, final={"rng": fresh("rng")}
+            ),
+        ),
         twin_shows=("generators-reseeded",),
     ),
     Fault(
@@ -396,7 +449,9 @@ TOO_FAR = "Unexplained: what is allowed does not reach so far, but"
 def test_what_an_accepted_cause_cannot_have_done() -> None:
     run = changed(RESUMED, losses={6: 0.5}, final={"w": FINAL_MEAN, "mean": FINAL_MEAN})
     assert beyond(run, Start(1, 1)) == []
-    assert beyond(run, Start(2, 2)) == [f"{TOO_FAR} the training loss of step 6 is 0.5, the control's is 0.2857142857142857."]
+    assert beyond(run, Start(2, 2)) == [
+        f"{TOO_FAR} the training loss of step 6 is 0.5, the control's is 0.2857142857142857."
+    ]
     ends = changed(RESUMED, final={"w": FINAL_MEAN, "mean": FINAL_MEAN})
     assert beyond(ends, Start(2, 2)) == []
     assert beyond(ends, NEVER) == [f"{TOO_FAR} 2 tensors of the final state are others."]
@@ -407,7 +462,9 @@ def test_what_is_computed_before_any_update_moves_so_far() -> None:
     off = changed(RESUMED, losses={5: CONTROL.losses[5] * 1.25}, evaluations={BOUNDARY: 0.25})
     assert beyond(off, AT_ONCE) == []
     assert beyond(off, AT_ONCE, 0.3) == []
-    assert beyond(off, AT_ONCE, 0.2) == [f"{TOO_FAR} the evaluation loss after 5 steps is 0.25, the control's is 0.2."]
+    assert beyond(off, AT_ONCE, 0.2) == [
+        f"{TOO_FAR} the evaluation loss after 5 steps is 0.25, the control's is 0.2."
+    ]
     first = changed(RESUMED, losses={5: math.nan, 6: 9.0}, evaluations={6: 9.0})
     assert beyond(first, AT_ONCE, 0.2) == [
         f"{TOO_FAR} the training loss of step 5 is nan, the control's is 0.3333333333333333."
@@ -416,9 +473,12 @@ def test_what_is_computed_before_any_update_moves_so_far() -> None:
 
 def test_of_two_settings_with_the_rates_values_nobody_can_tell_which_it_is() -> None:
     two = changed(
-        control({"rate": Kind.HYPERPARAMETER, "decay": Kind.HYPERPARAMETER}), rates=dict.fromkeys(range(STEPS), 0.25)
+        control({"rate": Kind.HYPERPARAMETER, "decay": Kind.HYPERPARAMETER}),
+        rates=dict.fromkeys(range(STEPS), 0.25),
     )
-    run = changed(resumed(two), boundary={"rate": 0.5, "decay": 0.5}, rates=dict.fromkeys(AFTER, 0.5))
+    run = changed(
+        resumed(two), boundary={"rate": 0.5, "decay": 0.5}, rates=dict.fromkeys(AFTER, 0.5)
+    )
     assert [(each.cause, each.tensors) for each in diagnosed(Pair(two, run))] == [
         ("learning-rate-differs", ()),
         ("hyperparameters-differ", ("rate", "decay")),
@@ -429,5 +489,7 @@ def test_of_two_settings_with_the_rates_values_nobody_can_tell_which_it_is() -> 
 def test_what_puts_updates_off_lets_tensors_stand_still(cause: str) -> None:
     kind = Kind.LOSS_SCALE if cause == "loss-scale-lost" else Kind.ACCUMULATOR
     ours = control({"held back": kind})
-    run = changed(stands_still("w", run=resumed(ours)), boundary={"held back": ours.initial["held back"]})
+    run = changed(
+        stands_still("w", run=resumed(ours)), boundary={"held back": ours.initial["held back"]}
+    )
     assert [each.cause for each in diagnosed(Pair(ours, run))] == [cause]

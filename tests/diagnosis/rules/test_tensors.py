@@ -11,7 +11,14 @@ from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Run
 from tests.builder import BOUNDARY, EARLIER, Values, changed, control, fresh, resumed, value
-from tests.diagnosis.rules.fault import Fault, Pair, Said, assert_caught, assert_silent_on_twin, cases
+from tests.diagnosis.rules.fault import (
+    Fault,
+    Pair,
+    Said,
+    assert_caught,
+    assert_silent_on_twin,
+    cases,
+)
 
 CONTROL = control()
 RESUMED = resumed(CONTROL)
@@ -49,15 +56,24 @@ def apart(control: Array, resumed: Array) -> float:
 
 def alike(run: Run, boundary: Values | None = None, final: Values | None = None) -> Pair:
     """Return the pair in which both runs have other tensors."""
-    return Pair(changed(run, boundary=boundary, final=final), changed(resumed(run), boundary=boundary, final=final))
+    return Pair(
+        changed(run, boundary=boundary, final=final),
+        changed(resumed(run), boundary=boundary, final=final),
+    )
 
 
 def not_held(pair: Pair, name: str) -> Pair:
-    return Pair(pair.control, changed(pair.resumed, held=[each for each in pair.control.boundary if each != name]))
+    return Pair(
+        pair.control,
+        changed(pair.resumed, held=[each for each in pair.control.boundary if each != name]),
+    )
 
 
 def not_asked(pair: Pair, name: str) -> Pair:
-    return Pair(pair.control, changed(pair.resumed, asked={each: each for each in pair.control.boundary if each != name}))
+    return Pair(
+        pair.control,
+        changed(pair.resumed, asked={each: each for each in pair.control.boundary if each != name}),
+    )
 
 
 def lost(name: str, rule: Rule, cause: str, sentence: str, value: Array) -> Fault:
@@ -166,7 +182,10 @@ FAULTS = (
         tensors.replicas,
         Pair(
             REPLICATED,
-            changed(resumed(REPLICATED), boundary={"mean, replica 1": REPLICATED.boundary["mean, replica 0"]}),
+            changed(
+                resumed(REPLICATED),
+                boundary={"mean, replica 1": REPLICATED.boundary["mean, replica 0"]},
+            ),
         ),
         (
             Said(
@@ -176,7 +195,12 @@ FAULTS = (
             ),
         ),
         # With the value of another layer's statistics they are exchanged, not those of replica 0.
-        twin=Pair(REPLICATED, changed(resumed(REPLICATED), boundary={"mean, replica 1": REPLICATED.boundary["mean"].value})),
+        twin=Pair(
+            REPLICATED,
+            changed(
+                resumed(REPLICATED), boundary={"mean, replica 1": REPLICATED.boundary["mean"].value}
+            ),
+        ),
         twin_shows=("tensors-swapped",),
     ),
     Fault(
@@ -248,7 +272,10 @@ FAULTS = (
         not_held(
             Pair(
                 control({"variance": Kind.MOVING_STATISTIC}),
-                changed(resumed(control({"variance": Kind.MOVING_STATISTIC})), boundary={"mean": ZEROS, "variance": ZEROS}),
+                changed(
+                    resumed(control({"variance": Kind.MOVING_STATISTIC})),
+                    boundary={"mean": ZEROS, "variance": ZEROS},
+                ),
             ),
             "variance",
         ),
@@ -313,7 +340,12 @@ FAULTS = (
     Fault(
         "two slots exchanged",
         tensors.swapped_slots,
-        full({"w/momentum": value("v/momentum", BOUNDARY, Kind.SLOT), "v/momentum": value("w/momentum", BOUNDARY)}),
+        full(
+            {
+                "w/momentum": value("v/momentum", BOUNDARY, Kind.SLOT),
+                "v/momentum": value("w/momentum", BOUNDARY),
+            }
+        ),
         (
             Said(
                 "slots-swapped",
@@ -337,7 +369,8 @@ FAULTS = (
         ),
         # One number all over may be many a tensor's.
         twin=Pair(
-            changed(FULL, boundary={"table": ZEROS + 7}), changed(FULLY, boundary={"table": ZEROS + 7, "mean": ZEROS + 7})
+            changed(FULL, boundary={"table": ZEROS + 7}),
+            changed(FULLY, boundary={"table": ZEROS + 7, "mean": ZEROS + 7}),
         ),
         twin_shows=("unexplained",),
     ),

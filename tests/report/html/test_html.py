@@ -31,8 +31,12 @@ SWITCHES = (
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if not (CHROMIUM and DRIVER):
         if os.environ.get("CI"):
-            pytest.fail("Chromium and ChromeDriver are not installed, so nobody has looked at the HTML report.")
-        pytest.skip("needs Chromium and ChromeDriver (on Debian: apt-get install chromium chromium-driver)")
+            pytest.fail(
+                "Chromium and ChromeDriver are not installed, so nobody has looked at the HTML report."
+            )
+        pytest.skip(
+            "needs Chromium and ChromeDriver (on Debian: apt-get install chromium chromium-driver)"
+        )
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -57,7 +61,11 @@ def shown(browser: Any, page: str, folder: Path) -> Any:
 
 
 def complaints(browser: Any) -> list[str]:
-    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
+    return [
+        entry["message"]
+        for entry in browser.get_log("browser")
+        if entry["level"] in ("WARNING", "SEVERE")
+    ]
 
 
 def ranges(browser: Any, name: str) -> Any:
@@ -83,8 +91,13 @@ def column(browser: Any, index: int, table: str = "table") -> list[str]:
 
 def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_path: Path) -> None:
     shown(browser, report_page(default_report), tmp_path)
-    assert browser.find_element("id", "verdict").text == "PASS: each case did what was expected of it."
-    assert browser.title == "ckptcheck: verification of recovery: PASS: each case did what was expected of it."
+    assert (
+        browser.find_element("id", "verdict").text == "PASS: each case did what was expected of it."
+    )
+    assert (
+        browser.title
+        == "ckptcheck: verification of recovery: PASS: each case did what was expected of it."
+    )
     # The curves are there, and the zoom to the boundary shows the steps around it in full height.
     assert len(browser.find_elements("css selector", "div[data-root-id]")) == 9
     start, end, low, high = ranges(browser, "bn-nn")
@@ -154,7 +167,9 @@ def test_many_variants_have_a_chart_each(browser: Any, tmp_path: Path) -> None:
     assert complaints(browser) == []
 
 
-@pytest.mark.parametrize("name", ["ControlRaises", "TurnsNaN", "Missing", "RaisesInTrain", "OtherDtype", "StepLost"])
+@pytest.mark.parametrize(
+    "name", ["ControlRaises", "TurnsNaN", "Missing", "RaisesInTrain", "OtherDtype", "StepLost"]
+)
 def test_whatever_a_case_came_to(name: str, browser: Any, tmp_path: Path) -> None:
     report = verify(toy(name), steps=21, boundary=9, folder=tmp_path / "runs")
     page = report_page(report)
@@ -173,7 +188,9 @@ def test_a_long_run_has_its_first_rows() -> None:
 
 def test_nothing_is_fetched(default_report: Report) -> None:
     """One file: no script, style, picture or font comes from elsewhere. What stands between script tags is Bokeh's."""
-    page = re.sub(r"(<script[^>]*>).*?</script>", r"\1", report_page(default_report), flags=re.DOTALL)
+    page = re.sub(
+        r"(<script[^>]*>).*?</script>", r"\1", report_page(default_report), flags=re.DOTALL
+    )
     assert not re.search(r"<(?:script|img|iframe|link)[^>]*(?:src|href)=[\"'](?!data:)", page)
     assert "@import" not in page
     assert "url(" not in page
@@ -206,4 +223,7 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bokeh", None)
     with pytest.raises(UsageError) as raised:
         require()
-    assert str(raised.value) == "--html needs the package bokeh, which is not installed: pip install 'ckptcheck[html]'."
+    assert (
+        str(raised.value)
+        == "--html needs the package bokeh, which is not installed: pip install 'ckptcheck[html]'."
+    )

@@ -14,30 +14,52 @@ from ckptcheck.report.outputs import junit, markdown
 from ckptcheck.report.sentences import story
 from tests.rows import evaluation, step, tensor
 
-LOST = Diagnosis("state-lost", "omitted at save", "1 of 2 tensors is zero.", "Save every variable.", ("weights",))
+LOST = Diagnosis(
+    "state-lost", "omitted at save", "1 of 2 tensors is zero.", "Save every variable.", ("weights",)
+)
 HOSTILE = "a|b`c</details><b>&*_x_*\\|[d](e)\r\n\n| f\x1b[31m\x00\ud800 100%,:: $g$"
 
 
 def comparison(equal: bool, poisoned: bool = True) -> Comparison:
-    tensors = (tensor("weights", equal=equal, identical=equal, poisoned=poisoned, asked=poisoned), tensor("step"))
+    tensors = (
+        tensor("weights", equal=equal, identical=equal, poisoned=poisoned, asked=poisoned),
+        tensor("step"),
+    )
     steps = tuple(step(equal=equal, identical=equal) for _ in range(3))
     return Comparison(tensors, steps, (evaluation(0.25, 0.25 if equal else 2.5),), (3, 3), 3, ())
 
 
 RECOVERED = Case("bn", "saver", "recovered", "recovered", comparison=comparison(True))
-REFUSED = Case("bn", "ema", "refused", "refused", (Diagnosis("restore-raised", None, "It raised.", "Mend it."),))
+REFUSED = Case(
+    "bn",
+    "ema",
+    "refused",
+    "refused",
+    (Diagnosis("restore-raised", None, "It raised.", "Mend it."),),
+)
 DIVERGED = Case("bn", "trainable", "recovered", "diverged", (LOST,), comparison=comparison(False))
 UNEXPECTED = Case("bn", "none", "refused", "recovered", comparison=comparison(True))
-INCONCLUSIVE = Case("train.py:Own", "all", "recovered", "inconclusive", reason="The control did not finish: killed.")
+INCONCLUSIVE = Case(
+    "train.py:Own", "all", "recovered", "inconclusive", reason="The control did not finish: killed."
+)
 WARNING = Case("bn", "part", "recovered", "recovered", comparison=comparison(True, poisoned=False))
-ALL = Report((RECOVERED, REFUSED, DIVERGED, UNEXPECTED, INCONCLUSIVE, WARNING), {"python": "3.11.7", "tensorflow": "2.21.0"})
+ALL = Report(
+    (RECOVERED, REFUSED, DIVERGED, UNEXPECTED, INCONCLUSIVE, WARNING),
+    {"python": "3.11.7", "tensorflow": "2.21.0"},
+)
 WARNED = (
     "bn × part: 1 of 2 tensors have at the boundary the value they start with, so nothing shows that they come back: weights. "
     "Try another --boundary."
 )
 HOSTILE_REPORT = Report(
     (
-        Case(HOSTILE, HOSTILE, "recovered", "diverged", (Diagnosis(HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE,)),)),
+        Case(
+            HOSTILE,
+            HOSTILE,
+            "recovered",
+            "diverged",
+            (Diagnosis(HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE,)),),
+        ),
         Case(HOSTILE, "all", "recovered", "inconclusive", reason=HOSTILE),
     ),
     {"XLA_FLAGS": HOSTILE},
@@ -46,18 +68,33 @@ NOTHING = "No case was verified, so nothing is known to recover."
 
 
 def many(count: int, outcome: str = "diverged") -> Report:
-    return Report(tuple(Case(f"job{index}", "all", "recovered", outcome, (LOST,)) for index in range(count)), {})
+    return Report(
+        tuple(Case(f"job{index}", "all", "recovered", outcome, (LOST,)) for index in range(count)),
+        {},
+    )
 
 
 def test_junit_has_a_test_for_each_case() -> None:
     root = ElementTree.fromstring(junit.of_report(ALL))
     suite = root[0]
-    counts = {"name": "ckptcheck", "tests": "6", "failures": "2", "errors": "1", "skipped": "0", "time": "0"}
+    counts = {
+        "name": "ckptcheck",
+        "tests": "6",
+        "failures": "2",
+        "errors": "1",
+        "skipped": "0",
+        "time": "0",
+    }
     assert (root.tag, len(root), suite.tag, suite.attrib) == ("testsuites", 1, "testsuite", counts)
     assert root.attrib["tests"] == "6"
-    assert [tuple(each.attrib.values()) for each in suite.iter("property")] == [("python", "3.11.7"), ("tensorflow", "2.21.0")]
+    assert [tuple(each.attrib.values()) for each in suite.iter("property")] == [
+        ("python", "3.11.7"),
+        ("tensorflow", "2.21.0"),
+    ]
     tests = suite.findall("testcase")
-    assert [(each.get("classname"), each.get("name")) for each in tests] == [(case.job, case.restore) for case in ALL.cases]
+    assert [(each.get("classname"), each.get("name")) for each in tests] == [
+        (case.job, case.restore) for case in ALL.cases
+    ]
     assert [[child.tag for child in each] for each in tests] == [
         ["system-out"],
         ["system-out"],
@@ -78,12 +115,19 @@ def test_junit_has_a_test_for_each_case() -> None:
 def test_junit_of_nothing_and_of_what_broke_is_an_error() -> None:
     for document, sentence, kind in (
         (junit.of_report(Report((), {})), NOTHING, "inconclusive"),
-        (junit.of_error("The disk is full:\n<none> left.", "not verified"), "The disk is full:\n<none> left.", "not verified"),
+        (
+            junit.of_error("The disk is full:\n<none> left.", "not verified"),
+            "The disk is full:\n<none> left.",
+            "not verified",
+        ),
     ):
         suite = ElementTree.fromstring(document)[0]
         assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("1", "1", "0")
         (error,) = suite.iter("error")
-        assert (error.text, error.attrib) == (sentence, {"message": " ".join(sentence.split()), "type": kind})
+        assert (error.text, error.attrib) == (
+            sentence,
+            {"message": " ".join(sentence.split()), "type": kind},
+        )
 
 
 def test_junit_holds_whatever_a_user_writes() -> None:
@@ -91,10 +135,15 @@ def test_junit_holds_whatever_a_user_writes() -> None:
     first = root[0].findall("testcase")[0]
     assert first.get("name") == "a|b`c</details><b>&*_x_*\\|[d](e) | f�[31m�� 100%,:: $g$"
     assert "\n" not in first[0].attrib["message"]
-    every = "".join(map(chr, [*range(0x20), 0x7F, 0x85, 0x2028, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1F600]))
+    every = "".join(
+        map(chr, [*range(0x20), 0x7F, 0x85, 0x2028, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1F600])
+    )
     (error,) = ElementTree.fromstring(junit.of_error(every, every).encode()).iter("error")
     assert error.text is not None
-    assert error.text == "�" * 9 + "\t\n" + "�" * 2 + "\n" + "�" * 18 + "\x7f\x85\u2028" + "�" * 4 + "\U0001f600"
+    assert (
+        error.text
+        == "�" * 9 + "\t\n" + "�" * 2 + "\n" + "�" * 18 + "\x7f\x85\u2028" + "�" * 4 + "\U0001f600"
+    )
 
 
 def test_markdown_tells_everything() -> None:
@@ -144,11 +193,17 @@ def test_markdown_of_nothing_and_of_what_broke() -> None:
         "## ckptcheck: not verified\n\n<p>The disk is full:<br>&lt;none&gt; left.</p>\n"
     )
     passed = Report((RECOVERED, REFUSED), {})
-    assert markdown.of_report(passed).startswith("## ckptcheck: pass\n\n2 of 2 cases did what was expected.\n\n")
+    assert markdown.of_report(passed).startswith(
+        "## ckptcheck: pass\n\n2 of 2 cases did what was expected.\n\n"
+    )
 
 
 def test_markdown_keeps_its_shape_whatever_a_user_writes() -> None:
-    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown.of_report(HOSTILE_REPORT))
+    tokens = (
+        MarkdownIt("commonmark", {"html": True})
+        .enable("table")
+        .parse(markdown.of_report(HOSTILE_REPORT))
+    )
     assert [each.type for each in tokens if each.level == 0 and each.nesting >= 0] == [
         *("heading_open", "paragraph_open", "table_open", "html_block", "html_block", "html_block")
     ]
@@ -161,7 +216,10 @@ def test_markdown_keeps_its_shape_whatever_a_user_writes() -> None:
     for block in blocks:
         assert re.findall("</?details", block) == ["<details", "</details"]
         assert block.count("<b>") == block.count("</b>")
-    assert "<p><b>a|b`c&lt;/details&gt;&lt;b&gt;&amp;*_x_*\\|[d](e)<br>| f�[31m�� 100%,:: $g$</b> (a|b" in blocks[0]
+    assert (
+        "<p><b>a|b`c&lt;/details&gt;&lt;b&gt;&amp;*_x_*\\|[d](e)<br>| f�[31m�� 100%,:: $g$</b> (a|b"
+        in blocks[0]
+    )
 
 
 def test_markdown_is_cut_where_github_would_not_show_it() -> None:
@@ -170,7 +228,10 @@ def test_markdown_is_cut_where_github_would_not_show_it() -> None:
     text = markdown.of_report(Report(cases, {"XLA_FLAGS": "<" * 3_000_000}))
     assert 700_000 < len(text.encode()) < 1_000_000
     rows, details = text.count("\n| job") - 1, text.count("<details><summary>job")
-    assert f"GitHub shows no summary of more than 1 MiB, so {count - rows} of {count + 1} cases are left out.\n" in text
+    assert (
+        f"GitHub shows no summary of more than 1 MiB, so {count - rows} of {count + 1} cases are left out.\n"
+        in text
+    )
     assert f"so {count - details} of {count + 1} cases with details are left out.\n" in text
     # What went wrong stays, even as the last of all.
     assert "| bn | trainable | **diverged**" in text
@@ -196,7 +257,9 @@ def test_annotations_tell_what_went_wrong() -> None:
 
 
 def test_annotation_of_nothing_and_of_what_broke() -> None:
-    assert annotations.of_report(Report((), {})) == [f"::error title=ckptcheck%3A inconclusive::{NOTHING}"]
+    assert annotations.of_report(Report((), {})) == [
+        f"::error title=ckptcheck%3A inconclusive::{NOTHING}"
+    ]
     assert annotations.of_error("100% full:\r\nnothing, at all.") == [
         "::error title=ckptcheck%3A not verified::100%25 full:%0D%0Anothing, at all."
     ]
@@ -205,16 +268,24 @@ def test_annotation_of_nothing_and_of_what_broke() -> None:
 def test_annotations_are_lines_whatever_a_user_writes() -> None:
     first, second = annotations.of_report(HOSTILE_REPORT)
     for line in (first, second):
-        assert re.fullmatch(r"::error title=([^:,%\r\n]|%25|%3A|%2C)+::([^%\r\n]|%25|%0A|%0D)+", line)
+        assert re.fullmatch(
+            r"::error title=([^:,%\r\n]|%25|%3A|%2C)+::([^%\r\n]|%25|%0A|%0D)+", line
+        )
         line.encode()
-    assert first.startswith("::error title=a|b`c</details><b>&*_x_*\\|[d](e) | f�[31m�� 100%25%2C%3A%3A $g$ × a|b")
+    assert first.startswith(
+        "::error title=a|b`c</details><b>&*_x_*\\|[d](e) | f�[31m�� 100%25%2C%3A%3A $g$ × a|b"
+    )
 
 
 @pytest.mark.parametrize(("count", "unnamed"), [(10, 0), (11, 0), (500, 398)])
-def test_the_tenth_annotation_names_those_that_github_does_not_show(count: int, unnamed: int) -> None:
+def test_the_tenth_annotation_names_those_that_github_does_not_show(
+    count: int, unnamed: int
+) -> None:
     lines = annotations.of_report(many(count))
     told = [line for line in lines if "title=job" in line]
-    assert [line.partition("%3A")[0] for line in told] == [f"::error title=job{index} × all" for index in range(count)]
+    assert [line.partition("%3A")[0] for line in told] == [
+        f"::error title=job{index} × all" for index in range(count)
+    ]
     if count == 10:
         assert len(lines) == 10
         return
@@ -225,12 +296,16 @@ def test_the_tenth_annotation_names_those_that_github_does_not_show(count: int, 
     )
     ending = names.pop() if unnamed else None
     assert ending == (f"and {unnamed} more." if unnamed else None)
-    assert names == [f"job{index} × all: diverged, expected recovered" for index in range(9, count - unnamed)]
+    assert names == [
+        f"job{index} × all: diverged, expected recovered" for index in range(9, count - unnamed)
+    ]
     assert len("\n".join([head.partition("::GitHub")[2], *names])) < 4096
 
 
 def test_long_texts_are_cut_as_github_would() -> None:
-    (line,) = annotations.of_report(Report((Case("j" * 300, "all", "recovered", "inconclusive", reason="x" * 9000),), {}))
+    (line,) = annotations.of_report(
+        Report((Case("j" * 300, "all", "recovered", "inconclusive", reason="x" * 9000),), {})
+    )
     title, _, message = line.removeprefix("::error title=").partition("::")
     assert (len(title), len(message.replace("%0A", "\n"))) == (255, 4000)
     assert title.endswith("j…")

@@ -66,7 +66,12 @@ def test_every_code_has_a_cause() -> None:
 @pytest.mark.parametrize("cause", CAUSES.values(), ids=lambda each: each.name)
 def test_entries_are_whole(cause: Cause) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", cause.name)
-    for text in (cause.summary, cause.sentence, cause.signature, *(each.text for each in remedies_for(cause))):
+    for text in (
+        cause.summary,
+        cause.sentence,
+        cause.signature,
+        *(each.text for each in remedies_for(cause)),
+    ):
         assert text.strip() == text
         assert text.endswith((".", "}"))
         assert "  " not in text
@@ -80,14 +85,22 @@ def test_entries_are_whole(cause: Cause) -> None:
 def test_a_remedy_is_of_its_framework() -> None:
     for cause in CAUSES.values():
         for framework in ("tf2", "keras", ""):
-            if cause.name not in ("shadows-not-in-checkpoint", "keys-not-in-checkpoint", "shadows-in-weights"):
+            if cause.name not in (
+                "shadows-not-in-checkpoint",
+                "keys-not-in-checkpoint",
+                "shadows-in-weights",
+            ):
                 assert "tf.train.Saver" not in remedy(cause, None, framework), cause.name
 
 
 def test_what_is_overwritten_is_told_so_everywhere() -> None:
     cause = CAUSES["moving-statistics-lost"]
-    wanted = "Assign nothing to them after the restore: whatever initialises them must run before it."
-    assert {remedy(cause, Stage.OVERWRITTEN_AFTER_LOAD, framework) for framework in ("tf2", "keras", "")} == {wanted}
+    wanted = (
+        "Assign nothing to them after the restore: whatever initialises them must run before it."
+    )
+    assert {
+        remedy(cause, Stage.OVERWRITTEN_AFTER_LOAD, framework) for framework in ("tf2", "keras", "")
+    } == {wanted}
 
 
 def test_one_cause() -> None:
@@ -113,9 +126,9 @@ def test_one_cause() -> None:
 def test_all_causes() -> None:
     done = explained()
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines() if line and not line.startswith(" ")][: len(CAUSES)] == list(
-        CAUSES
-    )
+    assert [
+        line.split()[0] for line in done.stdout.splitlines() if line and not line.startswith(" ")
+    ][: len(CAUSES)] == list(CAUSES)
     assert done.stdout.endswith("\nckptcheck explain CAUSE says how it shows, and what to do.\n")
     assert all(line == line.rstrip() and len(line) <= 80 for line in done.stdout.splitlines())
 
@@ -134,7 +147,10 @@ def test_a_typo() -> None:
         "ckptcheck: There is no cause called 'moving-statistic'. Did you mean moving-statistics-lost? "
     )
     done = explained("noise", "--markdown")
-    assert (done.returncode, done.stderr) == (2, "ckptcheck: --markdown is for the whole catalogue: name no cause.\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "ckptcheck: --markdown is for the whole catalogue: name no cause.\n",
+    )
 
 
 def test_the_readme_has_the_catalogue() -> None:

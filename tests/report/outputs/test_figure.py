@@ -10,7 +10,9 @@ from tests.conftest import toy
 
 def test_exact_match_and_last_bit_lie_apart() -> None:
     report = verify([toy("Clean"), toy("HiddenInLastLoss")], steps=21, boundary=9)
-    clean, drifted = (plot(Report((case,), {})).axes[2].lines[0].get_ydata() for case in report.cases)
+    clean, drifted = (
+        plot(Report((case,), {})).axes[2].lines[0].get_ydata() for case in report.cases
+    )
     assert np.asarray(clean).tolist() == [EXACT_LANE] * 12
     assert np.asarray(drifted).tolist()[:11] == [EXACT_LANE] * 11
     assert np.asarray(drifted)[11] > LANE_EDGE
@@ -40,4 +42,6 @@ def test_what_cannot_be_compared_can_be_drawn(name: str) -> None:
     figure = plot(verify(toy(name), steps=21, boundary=9))
     figure.canvas.draw()
     texts = [text.get_text() for text in figure.texts]
-    assert ("No control run finished: there is nothing to draw." in texts) == (name == "ControlRaises")
+    assert ("No control run finished: there is nothing to draw." in texts) == (
+        name == "ControlRaises"
+    )

@@ -31,7 +31,10 @@ def test_output_folder_that_holds_something_else(tmp_path: Path) -> None:
     )
     assert (tmp_path / "thesis" / "report.json").read_text() == "mine"
     (tmp_path / "thesis" / "chapter.tex").unlink()
-    assert "holds something else (report.json)" in call("verify", toy("Clean"), "--out", "thesis", cwd=tmp_path).stderr
+    assert (
+        "holds something else (report.json)"
+        in call("verify", toy("Clean"), "--out", "thesis", cwd=tmp_path).stderr
+    )
 
 
 def test_output_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -66,5 +69,8 @@ def test_report_that_does_not_fit(tmp_path: Path) -> None:
 
     done = run("verify", toy("Clean"), "--out", "out", *TOY_RUN, cwd=tmp_path, preexec_fn=limit)
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-1] == "ckptcheck: The report could not be written to out: File too large."
+    assert (
+        done.stderr.splitlines()[-1]
+        == "ckptcheck: The report could not be written to out: File too large."
+    )
     assert list(tmp_path.iterdir()) == []
