@@ -235,15 +235,15 @@ def test_wrong_requests(arguments: dict[str, Any], text: str) -> None:
     assert str(caught.value) == text
 
 
-def test_a_framework_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "tensorflow.py").write_text(
-        "raise ModuleNotFoundError(\"No module named 'tensorflow'\")"
-    )
+def test_a_framework_that_cannot_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('libcuda.so.1 is missing')")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     with pytest.raises(NotVerifiedError) as caught:
         verify("plain")
     assert str(caught.value) == (
-        f"tensorflow could not be imported by {sys.executable}: ModuleNotFoundError: No module named 'tensorflow'. "
+        f"tensorflow could not be imported by {sys.executable}: ImportError: libcuda.so.1 is missing. "
         "Install what the job needs in this environment."
     )
 

@@ -70,11 +70,22 @@ def styles() -> dict[str, str]:
 
 
 def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
-    """Return what to import once for all processes of some jobs. What is missing costs time, not truth: they import it."""
+    """Return what to import once for all processes of some jobs, where it is installed."""
     names = tuple(jobs)
     return tuple(
         framework.module for framework in frameworks() if any(map(framework.is_needed_by, names))
     )
+
+
+def how_to_install(module: str) -> str | None:
+    """Return what to install where a module cannot be found that a framework brings, or None where no framework does."""
+    for framework in frameworks():
+        if module.partition(".")[0] in (each.replace("-", "_") for each in framework.packages):
+            return (
+                f"{module} is not installed for {sys.executable}. "
+                f"Install it: pip install 'ckptcheck[{framework.name}]'"
+            )
+    return None
 
 
 def has_deterministic_ops() -> bool:

@@ -20,7 +20,7 @@ def fingerprint() -> dict[str, str]:
         "platform": platform.platform(),
         "cores": str(cores()),
         "op determinism": "on" if has_deterministic_ops() else "off",
-        **{package: _version(package) for package in packages},
+        **{package: version_of(package) for package in packages},
         **{switch: os.environ.get(switch, "unset") for switch in switches},
     }
 
@@ -34,7 +34,8 @@ def mismatches(control: Mapping[str, str], resumed: Mapping[str, str]) -> list[s
     ]
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """Return the installed version of a package, or `absent`."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

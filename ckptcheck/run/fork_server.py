@@ -8,6 +8,7 @@ but starts in milliseconds. When standard input ends, whatever is still running 
 
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import select
@@ -52,7 +53,8 @@ def main(modules: Sequence[str]) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken)
     started = time.monotonic()
-    for module in (*modules, *ENTRIES):
+    # A module that is not installed is missed by the job that imports it, which can say so for itself.
+    for module in (*filter(importlib.util.find_spec, modules), *ENTRIES):
         importlib.import_module(module)
     # What was imported stays: a worker's garbage collector need not look through TensorFlow's million objects again.
     gc.collect()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ckptcheck.errors import UsageError, unknown
+from ckptcheck.errors import NotVerifiedError, UsageError, unknown
 from ckptcheck.job.frameworks import preloads
 from ckptcheck.job.loading import is_own
 from ckptcheck.job.options import absolute
@@ -37,6 +37,8 @@ class JobRuns:
         """Take note of what a process said, or raise what it said of a wrong request."""
         if event.kind == "usage":
             raise UsageError(event.facts["text"])
+        if event.kind == "missing":
+            raise NotVerifiedError(event.facts["text"])
         if event.kind == "described" and event.task.is_control:
             self.boundaries = list(event.facts["boundaries"])
             known = event.facts["restores"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
+from ckptcheck.job.frameworks import how_to_install
 from ckptcheck.job.protocol import POISON, RestoreRefusedError
 from ckptcheck.job.schedule import BOUNDARY_EPOCHS, make_schedule
 from ckptcheck.job.shipped import make_job
@@ -47,6 +48,10 @@ def exit_status(work: Callable[[], None], emit: Emit) -> int:
         emit("trouble", text="it ran out of memory")
         return 3
     except Exception as error:
+        missing = _missing_framework(error)
+        if missing:
+            emit("missing", text=missing)
+            return 3
         traceback.print_exc()
         setup = f"it could not be set up: {type(error).__name__}: {error}{_place(error)}"
         emit("trouble", text=_trouble_of_machine(error) or setup)
@@ -111,6 +116,8 @@ def _record(job: Any, facts: Facts, task: Task, emit: Emit) -> None:
     except (CkptcheckError, MemoryError):
         raise
     except Exception as error:
+        if _missing_framework(error):
+            raise
         trouble = _trouble_of_machine(error)
         if trouble:
             raise NotVerifiedError(trouble) from error
@@ -123,6 +130,11 @@ def _record(job: Any, facts: Facts, task: Task, emit: Emit) -> None:
     finally:
         facts.environment = environment.fingerprint()
         recorder.close()
+
+
+def _missing_framework(error: Exception) -> str | None:
+    """Return how to install the framework that an import did not find, or None for any other error."""
+    return how_to_install(error.name or "") if isinstance(error, ModuleNotFoundError) else None
 
 
 def _trouble_of_machine(error: Exception) -> str | None:

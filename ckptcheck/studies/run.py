@@ -179,6 +179,8 @@ def _train_groups(
     for event in run_groups(groups, top, Needs(preloads(jobs), (Task.hash_seed,), timeout), place):
         if event.kind == "usage":
             raise UsageError(event.facts["text"])
+        if event.kind == "missing":
+            raise NotVerifiedError(event.facts["text"])
         if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
             trouble.setdefault(event.name, event.facts.get("text") or event.facts["trouble"])
         watch(event)

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -102,7 +101,9 @@ def versions() -> dict[str, str]:
     summed = hashlib.sha256()
     for path in sorted(path for pattern in SOURCES for path in ours.glob(pattern)):
         summed.update(path.read_bytes())
-    return {package: version(package) for package in PACKAGES} | {"jobs": summed.hexdigest()[:12]}
+    return {package: environment.version_of(package) for package in PACKAGES} | {
+        "jobs": summed.hexdigest()[:12]
+    }
 
 
 def _check_versions(wanted: Mapping[str, str]) -> None:
