@@ -19,8 +19,6 @@ from tests.checkpoints.keras.files import archive, weights
 from tests.commands import CKPTCHECK, TOY_RUN, Done
 from tests.planted_jobs import toy
 
-pytestmark = pytest.mark.light
-
 HIDING = """
 import importlib.machinery, sys
 

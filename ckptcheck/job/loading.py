@@ -3,10 +3,9 @@
 import importlib
 import importlib.util
 import sys
+from numbers import Integral
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ckptcheck.errors import UsageError
 
@@ -79,7 +78,7 @@ def check(job: Any, name: str) -> None:
             "See ckptcheck.job.Job, or take one of the classes in ckptcheck.adapters as a base."
         )
     length = job.steps_per_epoch
-    if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
+    if isinstance(length, bool) or not isinstance(length, Integral) or length < 1:
         raise UsageError(
             f"steps_per_epoch of {name} is {length!r}: it must be a whole number of at least 1."
         )

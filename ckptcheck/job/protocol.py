@@ -1,13 +1,17 @@
 """What a job is: its protocols, and the values it exchanges with whoever runs it. No framework is known here."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
+if TYPE_CHECKING:
+    # Slow to import; `ckptcheck jobs` imports this file and needs no arrays.
+    import numpy as np
 
-from ckptcheck.kinds import Kind
+    from ckptcheck.kinds import Kind
 
 # A resumed process starts from other initial values: a restore that does nothing cannot look like one that works. Its seed is
 # the control's and this. What else a script seeds, it seeds the same when it is started again: `seed % POISON` is that seed.
