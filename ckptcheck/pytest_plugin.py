@@ -63,9 +63,10 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
 
     Call it with a job (`"train.py:Train"`, `"package.module:Train"` or the class itself), the name
     of a restore, and any of `expect`, `options`, `steps`, `boundary`, `boundaries`, `repeat`,
-    `unsaved`, `timeout`, `rtol`, `atol`, `equal_nan` and `allow`; see `ckptcheck.verify`. It returns
-    the report, or fails the test with the diagnosis. Tests of one job share its control: the first
-    test runs the job with all its restores.
+    `unsaved`, `timeout`, `rtol`, `atol`, `equal_nan` and `allow`; see `ckptcheck.verify`.
+
+    It returns the report, or fails the test with the diagnosis. Tests of one job share its control:
+    the first test runs the job with all its restores.
 
     Example:
         ```python

@@ -96,5 +96,7 @@ def test_the_figure_and_the_page_have_all_of_them(report: Report) -> None:
 
 
 def test_one_or_several_not_both(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Give one boundary or several boundaries, not both"):
+    with pytest.raises(
+        UsageError, match=r"^boundary=3 and boundaries=2 exclude each other\. Give one\.$"
+    ):
         verify(toy("Clean"), boundary=3, boundaries=2)

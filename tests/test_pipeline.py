@@ -211,12 +211,12 @@ def test_plan() -> None:
         ),
         (
             {"expect": "recovered"},
-            "An expected outcome is for cases asked for by name: name the job and the restore.",
+            "The expected outcome 'recovered' needs a job and a restore. Name both.",
         ),
         ({"job": "plain", "timeout": 0}, "The timeout must be above 0 seconds, not 0."),
         (
             {"job": "plain", "boundary": 154},
-            "The boundary lies outside the run: it is step 154, the run has 154 steps. Choose a boundary from 1 to 153.",
+            "The boundary 154 lies outside the run of 154 steps. Choose a boundary from 1 to 153.",
         ),
         (
             {"job": "plain", "options": {"batch_size": 2000}},
@@ -224,9 +224,12 @@ def test_plan() -> None:
         ),
         (
             {"job": "x.py:J", "options": {"seed": 1}},
-            "Options are for the shipped jobs; x.py:J takes none.",
+            "x.py:J takes no options; only shipped jobs do. Remove seed.",
         ),
-        ({"job": "no/such.py:J"}, "There is no file no/such.py to take a job from."),
+        (
+            {"job": "no/such.py:J"},
+            "There is no file no/such.py. A path is relative to the working directory.",
+        ),
     ],
 )
 def test_wrong_requests(arguments: dict[str, Any], text: str) -> None:
@@ -244,7 +247,7 @@ def test_a_framework_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
         verify("plain")
     assert str(caught.value) == (
         f"tensorflow could not be imported by {sys.executable}: ModuleNotFoundError: No module named 'tensorflow'. "
-        "Install what the job needs in this environment."
+        "Install the requirements of the job in this environment."
     )
 
 

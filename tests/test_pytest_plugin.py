@@ -70,7 +70,7 @@ def test_failures_tell_the_whole_story(
         f"Runs: {runs}\n"
     ).replace("0.252231", story.partition("loss is ")[2].partition(" ")[0])
     assert (
-        f"ckptcheck could not verify {NOPE}: {PLANTED / 'base.py'} has nothing called 'Nope'.\n"
+        f"ckptcheck could not verify {NOPE}: {PLANTED / 'base.py'} defines nothing called 'Nope'.\n"
         in done.stdout
     )
     assert (

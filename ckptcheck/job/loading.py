@@ -82,10 +82,10 @@ def check(job: Any, name: str) -> None:
         attribute for attribute in ("restores", "steps_per_epoch") if not hasattr(job, attribute)
     ]
     if missing:
+        made = type(job).__name__
         raise UsageError(
-            f"{name} returns {type(job).__name__}, which is not a job: it lacks "
-            f"{', '.join(missing)}. Implement ckptcheck.job.Job, or derive the class from one in "
-            "ckptcheck.adapters."
+            f"{name} is not a job: {made} lacks {', '.join(missing)}. Implement "
+            f"ckptcheck.job.Job, or derive {made} from a class in ckptcheck.adapters."
         )
     length = job.steps_per_epoch
     if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:

@@ -56,8 +56,8 @@ class Settings:
             if is_own(job):
                 if self.options:
                     raise UsageError(
-                        f"The options {', '.join(self.options)} are for shipped jobs; {job} takes "
-                        "none. Remove them."
+                        f"{job} takes no options; only shipped jobs do. "
+                        f"Remove {', '.join(self.options)}."
                     )
             elif (
                 steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()

@@ -60,7 +60,7 @@ def exit_status(work: Callable[[], None], emit: Emit) -> int:
 
 def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
     job, seed = make_job(task.job, task.options)
-    _check_restores(job.restores)
+    _check_restores(task.job, job.restores)
     usual = getattr(job, "boundary_epochs", BOUNDARY_EPOCHS)
     schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundaries, usual)
     first = 0
@@ -84,22 +84,20 @@ def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
     _record(job, facts, task, emit)
 
 
-def _check_restores(restores: Sequence[str]) -> None:
+def _check_restores(job: str, restores: Sequence[str]) -> None:
     if isinstance(restores, str):
         raise UsageError(
-            f"The restores of the job are the string {restores!r}, not a sequence of names. "
+            f"The restores of {job} are the string {restores!r}, not a sequence of names. "
             f"Write ({restores!r},)."
         )
     folders = [resumed_of(Path(), restore, 1) for restore in restores]
     if len(set(folders)) < len(folders):
         raise UsageError(
-            f"The restores {', '.join(restores)} would share a folder. Choose names that differ in "
-            "letters, digits, dots or dashes."
+            f"The restores {', '.join(restores)} of {job} would share a folder. Choose names that "
+            "differ in letters, digits, dots or dashes."
         )
     if not restores:
-        raise UsageError(
-            f'The restores of the job are empty: {restores!r}. Name at least one, as in ("all",).'
-        )
+        raise UsageError(f"{job} names no restore. Name at least one, as in restores = ('all',).")
 
 
 def _role(task: Task) -> str:

@@ -247,8 +247,8 @@ class Workers:
     def _trouble(self, worker: _Worker, status: int) -> str | None:
         if worker.timed_out:
             return (
-                f"it was silent for {self.timeout:g} s and was killed. Raise --timeout if its steps "
-                "take longer"
+                f"it was silent for {self.timeout:g} s and was killed. Raise --timeout if "
+                "its steps take longer"
             )
         return _status(status) if status < 0 else None
 

@@ -75,7 +75,8 @@ def test_the_state_of_objects_is_the_frameworks() -> None:
     with pytest.raises(subprocess.CalledProcessError) as raised:
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert raised.value.stderr.endswith(
-        "No framework is loaded whose objects could be the state: give a function that returns arrays by name.\n"
+        "The state is a sequence of objects, but this process has loaded no framework that could read them. "
+        "Import the framework first, or pass a function that returns arrays by name.\n"
     )
 
 

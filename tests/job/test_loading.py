@@ -38,7 +38,7 @@ def test_boundary_outside_the_run() -> None:
     with pytest.raises(UsageError) as caught:
         Schedule(20, 20, 5)
     assert str(caught.value) == (
-        "The boundary lies outside the run: it is step 20, the run has 20 steps. Choose a boundary from 1 to 19."
+        "The boundary 20 lies outside the run of 20 steps. Choose a boundary from 1 to 19."
     )
     with pytest.raises(
         UsageError,
@@ -75,16 +75,16 @@ def test_jobs_that_are_saved_at_epoch_edges() -> None:
 @pytest.mark.parametrize(
     ("asked", "text"),
     [
-        ("", "--boundaries takes a count, or steps and words such as 1,mid,epoch,last, not ''."),
+        ("", "The boundaries '' are empty. Give a count, or a list such as 1,mid,epoch,last."),
         (
             "middle,1",
-            "A boundary is a number of steps or one of first, mid, epoch, last, not 'middle'.",
+            "The boundary 'middle' is neither a number of steps nor one of first, mid, epoch, last. Did you mean mid?",
         ),
         ("0", "A run of 154 steps has room for 1 to 153 boundaries, not 0."),
         ("154", "A run of 154 steps has room for 1 to 153 boundaries, not 154."),
         (
             "1,-3",
-            "The boundary lies outside the run: it is step -3, the run has 154 steps. Choose a boundary from 1 to 153.",
+            "The boundary -3 lies outside the run of 154 steps. Choose a boundary from 1 to 153.",
         ),
     ],
 )
@@ -96,7 +96,7 @@ def test_boundaries_that_cannot_be(asked: str, text: str) -> None:
 
 def test_a_run_without_an_epoch_edge() -> None:
     with pytest.raises(
-        UsageError, match="The run has no epoch edge inside it: it is 20 steps long, an epoch 44"
+        UsageError, match=r"^The run of 20 steps contains no epoch edge: an epoch has 44 steps"
     ):
         make_schedule(44, 20, ("epoch",))
 
@@ -104,10 +104,16 @@ def test_a_run_without_an_epoch_edge() -> None:
 @pytest.mark.parametrize(
     ("target", "text"),
     [
-        ("nonsense", "'nonsense' names no job: write package.module:name or path/to/file.py:name."),
-        ("no/such.py:Job", "There is no file no/such.py to take a job from."),
-        ("no_such_module:Job", "There is no module no_such_module to take a job from."),
-        ("ckptcheck.job:Nothing", "ckptcheck.job has nothing called 'Nothing'."),
+        ("nonsense", "'nonsense' names no job. Write package.module:name or path/to/file.py:name."),
+        (
+            "no/such.py:Job",
+            "There is no file no/such.py. A path is relative to the working directory.",
+        ),
+        (
+            "no_such_module:Job",
+            "There is no module no_such_module. Install it, or add its folder to PYTHONPATH.",
+        ),
+        ("ckptcheck.job:Nothing", "ckptcheck.job defines nothing called 'Nothing'."),
     ],
 )
 def test_job_that_cannot_be_found(target: str, text: str) -> None:

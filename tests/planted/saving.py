@@ -71,8 +71,8 @@ class PointsToItsFolder(Clean):
 
 
 @planted(
-    inconclusive="The resumed run did not finish: its checkpoint (checkpoint) names the folder it was saved to by an absolute "
-    "path, and so would be restored from there and not from what a crash leaves. Save by paths relative to the folder."
+    inconclusive="The resumed run did not finish: checkpoint in its checkpoint names the original folder by an absolute path, "
+    "so the restore would read that folder instead of the crash image. Save paths relative to the folder."
 )
 class PointsInBinary(PointsToItsFolder):
     """The same pointer in a file that is no text."""
@@ -96,7 +96,7 @@ class UnpacksTheCheckpoint(Clean):
 
 @planted(
     inconclusive=f"The resumed run did not finish: its restore read {BESIDE}, which was written during this "
-    "verification and is not part of the checkpoint: a crash may not leave it as it was read."
+    "verification but is not part of the checkpoint, so it may not survive a crash. Save it with the checkpoint."
 )
 class ReadsBeside(Clean):
     """The momentum lies outside the checkpoint."""

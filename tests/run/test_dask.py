@@ -124,7 +124,7 @@ def test_a_scheduler_that_dies(tmp_path: Path) -> None:
     printed, errors = client.communicate(timeout=60)
     assert (client.returncode, printed) == (3, "")
     assert errors.splitlines()[-1] == (
-        "ckptcheck: 2 of 2 runs did not finish, bn-nn seed 0 for one: the executor has it no longer: its machines, or the "
+        "ckptcheck: 2 of 2 runs did not finish, bn-nn seed 0 for one: the executor cancelled it: its machines, or the "
         "connection to them, were lost. Those that finished are kept; the same command trains the others."
     )
     assert "Traceback" not in errors
@@ -163,7 +163,7 @@ def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
             verify(toy("Clean"), executor=f"dask://{host}", **SHORT)
     assert str(raised.value) == (
         f"No Dask scheduler answers at {host}: Timed out trying to connect to tcp://{host} after 0.5 s. "
-        "Is it running, and is this its address?"
+        "Check the address, or start the scheduler with `dask scheduler`."
     )
 
 
@@ -174,7 +174,7 @@ def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(UsageError) as raised:
         verify(toy("Clean"), executor=address)
     assert str(raised.value) == (
-        f"An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not {address!r}."
+        f"The executor {address!r} is not the address of a Dask scheduler. Write dask://HOST:PORT."
     )
 
 
@@ -183,5 +183,6 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError) as raised:
         verify(toy("Clean"), executor="dask://localhost:8786")
     assert str(raised.value) == (
-        "dask://localhost:8786 needs the package distributed, which is not installed: pip install 'ckptcheck[dask]'."
+        "The executor dask://localhost:8786 needs the package distributed, which is not installed. "
+        "Run: pip install 'ckptcheck[dask]'"
     )

@@ -43,8 +43,8 @@ class Loses(Executor):
 def test_what_an_executor_loses_is_inconclusive() -> None:
     report = verify([toy("Clean"), toy("StepLost")], executor=Loses(), **SHORT)
     reason = (
-        "The control did not finish: the executor could not run it (ConnectionResetError: the worker is gone); its machines need "
-        "ckptcheck installed, and memory for one run on each of their threads."
+        "The control did not finish: the executor could not run it (ConnectionResetError: the worker is gone). Install "
+        "ckptcheck on its machines, with memory for one run on each of their threads."
     )
     assert [(case.outcome, case.reason) for case in report.cases] == [("inconclusive", reason)] * 2
     assert report.exit_code == 3
@@ -55,7 +55,7 @@ def test_a_study_that_loses_a_run_keeps_the_others(tmp_path: Path) -> None:
         study("bn-apis", seeds=1, epochs=1, executor=Loses(), folder=tmp_path)
     assert str(raised.value) == (
         "2 of 2 runs did not finish, bn-nn seed 0 for one: the executor could not run it (ConnectionResetError: the worker is "
-        "gone); its machines need ckptcheck installed, and memory for one run on each of their threads. "
+        "gone). Install ckptcheck on its machines, with memory for one run on each of their threads. "
         "Those that finished are kept; the same command trains the others."
     )
 

@@ -127,7 +127,7 @@ class Drifts(Clean):
 def test_what_a_restore_returns_is_checked(tmp_path: Path) -> None:
     executed(Clean(), task(tmp_path))
     with pytest.raises(
-        UsageError, match=r"^restore returned dict; it returns nothing, or ckptcheck\.Restored"
+        UsageError, match=r"^restore returned dict\. Return None, or ckptcheck\.Restored"
     ):
         executed(RestoresNonsense(), resumed(tmp_path))
 
@@ -138,12 +138,12 @@ def test_a_restore_that_reads_what_a_crash_may_not_leave(tmp_path: Path) -> None
     with pytest.raises(NotVerifiedError) as caught:
         executed(ReadsElsewhere(), resumed(tmp_path))
     assert str(caught.value).startswith(
-        f"its restore read {read_there}, which was written during this verification"
+        f"its restore read {read_there}, which was written during this verification but is not part of the checkpoint, so"
     )
 
 
 def test_a_state_that_changes_by_itself(tmp_path: Path) -> None:
     with pytest.raises(
-        NotVerifiedError, match=r"^its state changes by itself: looks for one had two values"
+        NotVerifiedError, match=r"^its state changes by itself: two reads of looks differ, "
     ):
         executed(Drifts(), task(tmp_path))

@@ -74,7 +74,7 @@ def test_a_run_in_another_format(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"format_version": 4', '"format_version": 5'))
     with pytest.raises(
         NotVerifiedError,
-        match=r"^The run was recorded in format 5; this ckptcheck reads format 4\.$",
+        match=r"^The run was recorded in format 5, but this version of ckptcheck reads format 4\. Record it again\.$",
     ):
         read(tmp_path)
 
@@ -107,4 +107,4 @@ def test_steps_do_not_pile_up(tmp_path: Path) -> None:
 def test_what_is_no_number(value: object, shown: str) -> None:
     with pytest.raises(TypeError) as caught:
         number(value, "loss")
-    assert str(caught.value) == f"the loss is {shown}, which is no number"
+    assert str(caught.value) == f"the loss is {shown}, which is not a number"

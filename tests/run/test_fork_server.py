@@ -35,7 +35,7 @@ def test_an_event_is_a_line() -> None:
     assert written("described", restores=["x" * 5000]) == {
         "worker": 3,
         "event": "trouble",
-        "text": "its event described was too long",
+        "text": f"its event 'described' is longer than {LONGEST_LINE} bytes",
     }
 
 

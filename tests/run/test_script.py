@@ -218,7 +218,7 @@ def test_a_record_needs_a_folder_of_its_own(tmp_path: Path) -> None:
         pass
     assert (
         str(caught.value)
-        == f"The folder {tmp_path} is not empty: a run needs one of its own. Remove it, or name another one."
+        == f"The folder {tmp_path} is not empty. Choose a new folder for the run, or delete it."
     )
     with (
         pytest.raises(UsageError, match="cannot be written: Not a directory"),
@@ -234,7 +234,7 @@ def test_a_boundary_where_the_run_is_not(tmp_path: Path) -> None:
             run.boundary(5)
     assert (
         str(caught.value)
-        == "The boundary is said to be after 5 steps, but 1 steps have been recorded."
+        == "boundary(5) was called after 1 recorded steps. Pass the number of steps in the checkpoint, and record every step before it."
     )
 
 

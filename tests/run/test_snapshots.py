@@ -51,7 +51,7 @@ def test_what_is_more_than_its_bytes_is_refused(value: Array, dtype: str, tmp_pa
 
 
 def test_a_name_is_a_text(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"^the state tensor 1 has a name that is no text$"):
+    with pytest.raises(TypeError, match=r"^the name 1 of a state tensor is not a string$"):
         write_snapshot(tmp_path / "s.npz", {1: STATE["step"]})  # type: ignore[dict-item]
 
 

@@ -47,7 +47,7 @@ def test_a_server_that_is_killed(tmp_path: Path) -> None:
                 server = os.getpgid(event.facts["process"])
                 os.kill(server, signal.SIGKILL)
     reason = (
-        "the server that starts its process was lost (it was killed by SIGKILL; the kernel ends a process in this way when "
+        "the server that starts its process died (it was killed by SIGKILL; the kernel kills a process this way when "
         "memory runs out)"
     )
     assert ended(events) == {"Slow": reason, "Clean": reason}
@@ -75,7 +75,7 @@ def test_a_task_for_a_server_that_was_lost_before(tmp_path: Path) -> None:
                 list(workers._received(server))
                 workers.submit(other)
     assert ended(events)["Prints"] is None
-    assert "was lost (it was killed by SIGKILL" in str(ended(events)["Clean"])
+    assert "died (it was killed by SIGKILL" in str(ended(events)["Clean"])
 
 
 def test_an_order_to_a_server_that_has_just_died(tmp_path: Path) -> None:
@@ -90,4 +90,4 @@ def test_an_order_to_a_server_that_has_just_died(tmp_path: Path) -> None:
                 server.wait()
                 workers.submit(task("Prints", tmp_path))
     assert set(ended(events)) == {"Clean", "Prints"}
-    assert "was lost" in str(ended(events)["Prints"])
+    assert "died" in str(ended(events)["Prints"])
