@@ -74,7 +74,7 @@ class Settings:
 def plan(jobs: Sequence[str], restores: Sequence[str], expect: str | None) -> list[Request]:
     """Return the requested cases (default: batch-norm jobs), or raise `UsageError`."""
     if expect is not None and expect not in EXPECTABLE:
-        raise unknown("outcome to expect", expect, EXPECTABLE)
+        raise unknown("outcome", expect, EXPECTABLE)
     if expect is not None and not (jobs and restores):
         raise UsageError(f"The expected outcome {expect!r} needs a job and a restore. Name both.")
     return [

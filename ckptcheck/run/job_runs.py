@@ -50,7 +50,7 @@ class JobRuns:
             known = event.facts["restores"]
             for restore in self.restores:
                 if restore not in known:
-                    raise unknown("restore of this job", restore, known)
+                    raise unknown(f"restore of {self.control.job}", restore, known)
             self.restores = self.restores or list(known)
         if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
             self.trouble.setdefault(

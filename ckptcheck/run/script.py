@@ -178,7 +178,9 @@ def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[R
                 f"The folder {folder} is not empty. Choose a new folder for the run, or delete it."
             )
     except OSError as error:
-        raise UsageError(f"The folder {folder} cannot be written: {error.strerror}.") from error
+        raise UsageError(
+            f"The folder {folder} cannot be written: {error.strerror}. Choose a different one."
+        ) from error
     recording = Recording(folder, state, name)
     try:
         yield recording

@@ -137,7 +137,7 @@ def _trouble_of_machine(error: Exception) -> str | None:
         if getattr(error, "errno", None) == code or (
             not isinstance(error, OSError) and os.strerror(code) in str(error)
         ):
-            return f"it could not write its files: {os.strerror(code)}"
+            return f"it reached a limit of the machine: {os.strerror(code)}"
     return None
 
 

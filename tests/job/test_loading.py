@@ -1,4 +1,4 @@
-"""Schedules, and finding a job by name."""
+"""Schedules, and loading a job by name."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ckptcheck.job import load
 from ckptcheck.job.schedule import Schedule, make_schedule, parse_boundaries
 
 
-def test_default_boundary_is_in_mid_epoch_with_edges_on_both_sides() -> None:
+def test_the_default_boundary_is_in_mid_epoch_with_edges_on_both_sides() -> None:
     schedule = make_schedule(44)
     assert (schedule.steps, schedule.boundary) == (154, 110)
     assert schedule.boundary % 44 not in (0, 43)
@@ -34,7 +34,7 @@ def test_every_boundary_lies_inside(steps: int | None, boundary: int | None) -> 
             assert 0 < schedule.boundary < schedule.steps
 
 
-def test_boundary_outside_the_run() -> None:
+def test_a_boundary_outside_the_run() -> None:
     with pytest.raises(UsageError) as caught:
         Schedule(20, 20, 5)
     assert str(caught.value) == (
@@ -66,7 +66,7 @@ def test_many_boundaries(asked: str, boundaries: tuple[int, ...]) -> None:
     assert schedule.at(boundaries[-1]).boundaries == boundaries
 
 
-def test_jobs_that_are_saved_at_epoch_edges() -> None:
+def test_jobs_that_save_at_epoch_edges() -> None:
     assert make_schedule(15, None, (), 2.0).boundaries == (30,)
     assert make_schedule(15, 60, (), 2.0).boundaries == (45,)
     assert make_schedule(15, 14, (), 2.0).boundaries == (7,)
@@ -88,7 +88,7 @@ def test_jobs_that_are_saved_at_epoch_edges() -> None:
         ),
     ],
 )
-def test_boundaries_that_cannot_be(asked: str, text: str) -> None:
+def test_invalid_boundaries(asked: str, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         make_schedule(44, None, parse_boundaries(asked))
     assert str(caught.value) == text
@@ -116,13 +116,13 @@ def test_a_run_without_an_epoch_edge() -> None:
         ("ckptcheck.job:Nothing", "ckptcheck.job defines nothing called 'Nothing'."),
     ],
 )
-def test_job_that_cannot_be_found(target: str, text: str) -> None:
+def test_a_job_that_cannot_be_found(target: str, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         load(target)
     assert str(caught.value) == text
 
 
-def test_job_from_a_file_that_imports_its_neighbour(
+def test_a_job_file_that_imports_its_neighbour(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.path", [*__import__("sys").path])

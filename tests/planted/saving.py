@@ -148,7 +148,7 @@ class MendsTheCheckpoint(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: it could not write its files: No space left on device."
+    inconclusive="The control did not finish: it reached a limit of the machine: No space left on device."
 )
 class DiskFull(Clean):
     def save(self, folder: Path, step: int) -> None:
