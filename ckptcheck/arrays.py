@@ -38,7 +38,7 @@ def same(control: Array, resumed: Array, equal_nan: bool = False) -> bool:
 
 
 def is_telling(value: Array) -> bool:
-    """Return whether an equal value elsewhere is evidence: not constant, and no whole number."""
+    """Return whether an equal value elsewhere is no coincidence: a fraction, or varied elements."""
     if value.size == 1 and value.dtype.kind == "f":
         return not float(value.reshape(-1)[0]).is_integer()
     return bool(value.size > 1 and (value != value.reshape(-1)[0]).any())

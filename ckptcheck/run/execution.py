@@ -207,7 +207,7 @@ class Execution:
         changed = [name for name in before if name in after and after[name] != before[name]]
         if changed and _digests(self._state()) != after:
             raise NotVerifiedError(
-                f"its state changes by itself: two reads of {changed[0]} differ, with no step or "
+                f"its state changes by itself: two reads of {changed[0]!r} differ, with no step or "
                 "evaluation between them. Let state return neither clock readings nor new random "
                 "numbers"
             )
@@ -276,9 +276,9 @@ def _copy_crash_image(task: Task, folder: Path) -> None:
     pointer = lead_to_copy(folder, control_of(Path(task.folder)) / "checkpoints")
     if pointer is not None:
         raise NotVerifiedError(
-            f"{pointer.name} in its checkpoint names the original folder by an absolute path, so "
-            "the restore would read that folder instead of the crash image. Save paths relative to "
-            "the folder"
+            f"its checkpoint file {pointer.name!r} names the original folder by an absolute path, "
+            "so the restore would read that folder instead of the crash image. Save paths "
+            "relative to the folder"
         )
 
 

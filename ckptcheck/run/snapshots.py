@@ -79,7 +79,9 @@ def write_snapshot(path: Path, state: Snapshot) -> None:
             or dtype.char in "gG"
             or isinstance(tensor.value, np.ma.MaskedArray)
         ):
-            raise TypeError(f"the state tensor {name} has dtype {dtype}, which cannot be recorded")
+            raise TypeError(
+                f"the state tensor {name!r} has dtype {dtype}, which cannot be recorded"
+            )
     manifest = [
         {
             "name": name,

@@ -122,6 +122,24 @@ def test_a_job_that_cannot_be_found(target: str, text: str) -> None:
     assert str(caught.value) == text
 
 
+def test_a_misspelt_file_or_name_suggests_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    (tmp_path / "ckptcheck_train.py").write_text("class Train: ...\n")
+    with pytest.raises(UsageError) as caught:
+        load(f"{tmp_path}/ckptcheck_trian.py:Train")
+    assert str(caught.value) == (
+        f"There is no file {tmp_path}/ckptcheck_trian.py. Did you mean ckptcheck_train.py? A path is relative to the working directory."
+    )
+    with pytest.raises(UsageError) as caught:
+        load(f"{tmp_path}/ckptcheck_train.py:Trian")
+    assert (
+        str(caught.value)
+        == f"{tmp_path}/ckptcheck_train.py defines nothing called 'Trian'. Did you mean Train?"
+    )
+
+
 def test_a_job_file_that_imports_its_neighbour(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,7 @@ class EvaluatesToNothing(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: state raised TypeError: the state tensor mask has dtype float64, which cannot be "
+    inconclusive="The control did not finish: state raised TypeError: the state tensor 'mask' has dtype float64, which cannot be "
     "recorded."
 )
 class HasAMask(Clean):

@@ -50,7 +50,7 @@ class Unseeded(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: its state changes by itself: two reads of now differ, with no step or evaluation "
+    inconclusive="The control did not finish: its state changes by itself: two reads of 'now' differ, with no step or evaluation "
     "between them. Let state return neither clock readings nor new random numbers."
 )
 class ReadsTheClock(Clean):

@@ -71,7 +71,7 @@ class PointsToItsFolder(Clean):
 
 
 @planted(
-    inconclusive="The resumed run did not finish: checkpoint in its checkpoint names the original folder by an absolute path, "
+    inconclusive="The resumed run did not finish: its checkpoint file 'checkpoint' names the original folder by an absolute path, "
     "so the restore would read that folder instead of the crash image. Save paths relative to the folder."
 )
 class PointsInBinary(PointsToItsFolder):

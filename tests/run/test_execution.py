@@ -144,6 +144,6 @@ def test_a_restore_that_reads_outside_the_crash_image(tmp_path: Path) -> None:
 
 def test_a_state_that_changes_by_itself(tmp_path: Path) -> None:
     with pytest.raises(
-        NotVerifiedError, match=r"^its state changes by itself: two reads of calls differ, "
+        NotVerifiedError, match=r"^its state changes by itself: two reads of 'calls' differ, "
     ):
         executed(Drifts(), task(tmp_path))

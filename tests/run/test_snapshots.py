@@ -47,7 +47,7 @@ def test_a_value_that_bytes_do_not_capture_is_refused(
     with pytest.raises(TypeError) as caught:
         write_snapshot(tmp_path / "s.npz", {"words": Tensor(Kind.OTHER, value)})
     assert (
-        str(caught.value) == f"the state tensor words has dtype {dtype}, which cannot be recorded"
+        str(caught.value) == f"the state tensor 'words' has dtype {dtype}, which cannot be recorded"
     )
     assert not (tmp_path / "s.npz").exists()
 
