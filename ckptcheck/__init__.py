@@ -1,7 +1,7 @@
-"""ckptcheck: if this training job dies now and is restored from its checkpoint, does it go on as if nothing had happened?
+"""ckptcheck: does a training job restored from its checkpoint continue as if never interrupted?
 
-The public names stand in `__init__.pyi`. Each is loaded when it is first used, so that `ckptcheck --help` need not wait for
-pandas.
+`__init__.pyi` lists the public names. Each is loaded on first use, so that `ckptcheck --help` does
+not wait for pandas.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""ckptcheck: if this training job dies now and is restored from its checkpoint, does it go on as if nothing had happened?"""
+"""ckptcheck: does a training job restored from its checkpoint continue as if never interrupted?"""
 
 from .checkpoints.find import open_checkpoint as open_checkpoint
 from .errors import CkptcheckError as CkptcheckError

@@ -1,4 +1,4 @@
-"""Arrays compared: bit for bit, as numbers, and as evidence."""
+"""Compare arrays: bit for bit, as numbers, and as evidence."""
 
 import math
 from typing import Any
@@ -9,8 +9,8 @@ Array = np.ndarray[Any, Any]
 
 
 def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
-    """Return a boolean array of the elements' shape: where two arrays of one dtype and shape differ in any bit."""
-    if control.dtype.kind == "c":  # a NaN in one part says nothing of the other
+    """Return where two arrays of one dtype and shape differ in any bit, as a boolean array."""
+    if control.dtype.kind == "c":  # a NaN in one part must not hide a difference in the other
         left, right = (np.stack([array.real, array.imag], axis=-1) for array in (control, resumed))
         return np.asarray(differing(left, right, equal_nan).any(axis=-1))
     left, right = _bits(control), _bits(resumed)
@@ -25,7 +25,7 @@ def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
 
 
 def _bits(value: Array) -> Array:
-    """Return the bits of each element, as whole numbers: one, or where none is so wide several, for each row."""
+    """Return the bits of each element as a row of unsigned integers, as few as possible."""
     width = max(1, value.dtype.itemsize)
     unit = next(unit for unit in (8, 4, 2, 1) if width % unit == 0)
     return np.ascontiguousarray(value).reshape(-1).view(f"u{unit}").reshape(-1, width // unit)
@@ -38,22 +38,22 @@ def same(control: Array, resumed: Array, equal_nan: bool = False) -> bool:
 
 
 def is_telling(value: Array) -> bool:
-    """Return whether a value is hardly there by chance: not a whole number, and not one number all over."""
+    """Return whether an equal value elsewhere is no coincidence: a fraction, or varied elements."""
     if value.size == 1 and value.dtype.kind == "f":
         return not float(value.reshape(-1)[0]).is_integer()
     return bool(value.size > 1 and (value != value.reshape(-1)[0]).any())
 
 
 def norm(value: Array) -> float:
-    """Return the Euclidean norm over all elements, in float64; NaN where they are no numbers."""
+    """Return the Euclidean norm of all elements, in float64; NaN where they are not numbers."""
     if not is_number(value.dtype):
         return math.nan
-    with np.errstate(over="ignore"):  # then it is infinite
+    with np.errstate(over="ignore"):  # an overflow gives infinity
         return float(np.linalg.norm(as_float(value)))
 
 
 def largest_difference(control: Array, resumed: Array) -> float:
-    """Return the largest absolute difference between elements of two arrays of one shape; NaN where they are no numbers."""
+    """Return the largest absolute difference of two arrays of one shape; NaN for non-numbers."""
     if not is_number(control.dtype):
         return math.nan
     with np.errstate(invalid="ignore", over="ignore"):
@@ -61,43 +61,44 @@ def largest_difference(control: Array, resumed: Array) -> float:
 
 
 def nan_and_infinite(value: Array, finite: Array) -> tuple[int, int]:
-    """Return the numbers of elements that are NaN, and infinite, of an array and of which of its elements are finite."""
+    """Return how many elements are NaN and how many infinite, given which ones are finite."""
     nan = int(np.count_nonzero(np.isnan(value)))
     return nan, int(value.size - np.count_nonzero(finite)) - nan
 
 
 def count_not_finite(value: Array) -> int:
-    """Return the number of elements that are NaN or infinite."""
+    """Return how many elements are NaN or infinite."""
     return int(value.size - np.isfinite(value).sum()) if may_be_nan(value.dtype) else 0
 
 
 def is_number(dtype: np.dtype[Any]) -> bool:
-    """Return whether elements can be subtracted from each other."""
+    """Return whether elements of a dtype can be subtracted from each other."""
     return dtype.kind in "biufc" or (dtype.kind == "V" and dtype.type is not np.void)
 
 
 def is_inexact(dtype: np.dtype[Any]) -> bool:
-    """Return whether values of a dtype are rounded."""
-    # bfloat16 and the float8s of ml_dtypes are of kind V, as raw bytes are.
+    """Return whether values of a dtype are rounded: floating point."""
+    # bfloat16 and the float8 types of ml_dtypes have kind V, like raw bytes.
     return dtype.kind == "f" or "float" in dtype.name
 
 
 def may_be_nan(dtype: np.dtype[Any]) -> bool:
-    """Return whether elements can be NaN or infinite: rounded numbers, and complex ones."""
+    """Return whether elements of a dtype can be NaN or infinite: floating point or complex."""
     return is_inexact(dtype) or dtype.kind == "c"
 
 
 def as_float(value: Array) -> Array:
-    """Return an array's elements in one row, as float64; complex ones as they are."""
+    """Return an array flattened, as float64; complex elements stay complex."""
     return (value if value.dtype.kind == "c" else value.astype(np.float64)).reshape(-1)
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
-    """Return the dtype of that name, those of ml_dtypes included."""
+    """Return the dtype of that name, including those of ml_dtypes."""
     try:
         return np.dtype(name)
     except TypeError:
-        import ml_dtypes  # bfloat16 and the float8s, known to NumPy only through this package, which takes its time
+        # Teaches NumPy bfloat16 and the float8 types; the import is too slow for the top.
+        import ml_dtypes
 
         dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return dtype

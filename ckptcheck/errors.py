@@ -1,8 +1,8 @@
-"""The errors a user of ckptcheck can meet, each with the exit code it leads to.
+"""The errors that users of ckptcheck see, each with its exit code.
 
 CkptcheckError
  ├── UsageError          the request itself is wrong: exit code 2
- └── NotVerifiedError    the request is right, but nothing could be said: exit code 3
+ └── NotVerifiedError    the request is right, but nothing could be verified: exit code 3
 """
 
 import difflib
@@ -10,7 +10,11 @@ from collections.abc import Iterable
 
 
 class CkptcheckError(Exception):
-    """Base of all errors that ckptcheck raises on purpose; its text is one clear sentence or two."""
+    """Base of all errors that ckptcheck raises on purpose.
+
+    Attributes:
+        exit_code: The exit code of a command that ends with this error.
+    """
 
     exit_code = 3
 
@@ -28,8 +32,13 @@ class NotVerifiedError(CkptcheckError, RuntimeError):
 def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
     """Build the error for a name that is not among `known`, with the nearest names first."""
     names = sorted(known)
-    near = difflib.get_close_matches(given, names, n=2, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return UsageError(
-        f"There is no {what} called {given!r}.{hint} Known: {', '.join(names) or 'none'}."
+        f"There is no {what} called {given!r}.{did_you_mean(given, names)} "
+        f"Known: {', '.join(names) or 'none'}."
     )
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return a question with the known names nearest to a typo, to append; empty if none is."""
+    near = difflib.get_close_matches(given, sorted(known), n=2, cutoff=0.6)
+    return f" Did you mean {' or '.join(near)}?" if near else ""

@@ -1,11 +1,27 @@
-"""The kinds of state: the part that a tensor plays in training, and what its name tells of it."""
+"""The kinds of state: the role of a tensor in training, and how its name shows it."""
 
 import re
 from enum import Enum
 
 
 class Kind(str, Enum):
-    """The part a state tensor plays in training."""
+    """The role of a state tensor in training.
+
+    Attributes:
+        WEIGHT: A trained variable.
+        MOVING_STATISTIC: A moving mean or variance of batch norm.
+        SHADOW: A moving average (EMA) of a weight.
+        SLOT: Optimizer state, such as momentum.
+        COUNTER: A step count.
+        RNG: The state of a random generator.
+        ACCUMULATOR: A sum of gradients over several steps.
+        METRIC: A metric that an epoch reports; training does not read it.
+        HYPERPARAMETER: A number set by the program, a schedule or a callback, such as the
+            learning rate.
+        LOSS_SCALE: The loss scale of mixed-precision training, or its count of finite steps.
+        PYTHON: An attribute of a Python object outside any variable, such as of a callback.
+        OTHER: Anything else.
+    """
 
     WEIGHT = "weight"
     MOVING_STATISTIC = "moving statistic"
@@ -14,14 +30,10 @@ class Kind(str, Enum):
     COUNTER = "counter"
     RNG = "rng"
     ACCUMULATOR = "accumulator"
-    METRIC = "metric"  # what an epoch reports of itself, not what it trains on
-    HYPERPARAMETER = (
-        "hyperparameter"  # set by the program, and by schedules and callbacks: a learning rate
-    )
-    LOSS_SCALE = (
-        "loss scale"  # of training in mixed precision, and the count of good steps beside it
-    )
-    PYTHON = "python attribute"  # what an object of the program remembers, such as a callback, outside of any variable
+    METRIC = "metric"
+    HYPERPARAMETER = "hyperparameter"
+    LOSS_SCALE = "loss scale"
+    PYTHON = "python attribute"
     OTHER = "other"
 
 
@@ -30,15 +42,17 @@ _COUNTER = re.compile(r"_?((global_|local_)?step|save_counter|iterations?|epoch)
 
 
 def by_name(name: str, letter: str, is_single: bool, is_trained: bool | None = None) -> Kind:
-    """Return the kind that a tensor's name tells, the last part of it above all, together with what else is known.
+    """Return the kind of a tensor by its name, above all the last part, and what else is known.
 
     Args:
-        name: its parts are separated by slashes.
-        letter: NumPy's for the kind of its elements, such as `f` and `i`; empty: they have no fixed size, as text.
-        is_single: whether it is a single value.
-        is_trained: of a live variable, whether it is trained; None: a file does not tell.
+        name: The name; slashes separate its parts.
+        letter: NumPy's letter for the kind of its elements, such as `f` or `i`; empty for elements
+            without a fixed size, such as text.
+        is_single: Whether it holds a single value.
+        is_trained: Whether a live variable is trained; None for a tensor in a file, which does not
+            show it.
     """
-    # What a library numbers to keep names apart is still called what it was: in a file that is all there is to go by.
+    # Libraries append numbers to keep names unique; a file shows nothing but the name.
     last = _last(name) if is_trained is not None else _NUMBER.sub("", _last(name))
     if is_moving_statistic(last):
         return Kind.MOVING_STATISTIC
@@ -57,7 +71,7 @@ def by_name(name: str, letter: str, is_single: bool, is_trained: bool | None = N
 
 
 def is_moving_statistic(name: str) -> bool:
-    """Return whether a name is that of a moving mean or variance of batch norm."""
+    """Return whether a tensor of that name is a moving mean or variance of batch norm."""
     return _last(name) in ("moving_mean", "moving_variance")
 
 

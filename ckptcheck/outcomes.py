@@ -1,4 +1,4 @@
-"""The words for what a case did, and for what that means to a verification."""
+"""The outcomes of a case, and the verdicts of a verification with their exit codes."""
 
 RECOVERED, DIVERGED, REFUSED, INCONCLUSIVE = "recovered", "diverged", "refused", "inconclusive"
 EXPECTABLE = (RECOVERED, DIVERGED, REFUSED)

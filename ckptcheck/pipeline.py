@@ -1,4 +1,4 @@
-"""The line itself, from case to report. A reader starts here.
+"""The line from case to report. Start reading here.
 
 case ─▶ control run ─▶ crash image ─▶ resumed run ─▶ comparison ─▶ diagnoses ─▶ report
 """
@@ -48,41 +48,54 @@ def verify(
     executor: Executor | str | None = None,
     watch: Watch | None = None,
 ) -> Report:
-    """Train each job, save in mid-run, restore in new processes, train on, and compare with the run that went on.
+    """Compare a job that was restored from its checkpoint with one that was never interrupted.
+
+    Trains each job in a fresh process, saves in mid-run and trains on: the control. Restores the
+    checkpoint in further fresh processes, trains on, and compares each with the control.
 
     Args:
-        job: names of shipped jobs, or `package.module:name` or `file.py:name` of your own; default: the batch-norm jobs.
-        restore: names of the restores; default: those that the job is usually verified with.
-        suite: `keras` or `tf2`: every recipe of that report card, beside the jobs that are named.
-        options: option values of the shipped jobs by name, as in `ckptcheck jobs`.
-        expect: the outcome to expect of the named cases: `recovered`, `diverged` or `refused`.
-        steps: length of the control run in training steps; default: 3.5 epochs.
-        boundary: number of steps done when the checkpoint is saved; default: in mid-epoch, 2.5 epochs
-            from the start, or the middle of the run where `steps` is given.
-        boundaries: several of them: numbers of steps, and `first`, `mid`, `epoch` (an epoch edge) or `last`, or a text as
-            the command line takes it; or how many, spread over the run. One control saves at all of them, and each restore is
-            tried from each.
-        repeat: how often the control is run again, to measure how far the job is from reproducing itself; losses after the
-            boundary are then judged against that. Default: once, and only where a run is its control's equal at the boundary
-            and another one after it; such a case is inconclusive if the job does not reproduce itself. 0: never.
-        unsaved: whether a control that never saves is run, too, to see whether saving changes the run. Default: for jobs of
-            your own; what is shipped is known to save and do nothing else.
-        allow: differences that are expected: causes of the catalogue that are no fault here, or patterns of tensor names
-            (`dense/*`, as a shell has them).
-        timeout: seconds without a sign of life after which a process is ended and its case inconclusive.
-        rtol, atol: two floating-point values count as equal where |resumed − control| ≤ atol + rtol · |control|.
-        equal_nan: whether NaN counts as equal to NaN.
-        folder: where the runs and the checkpoint are kept, a folder that does not exist yet; default: they are not.
-        executor: a `concurrent.futures.Executor`, or `dask://HOST:PORT`, on whose machines each job is run with its
-            restores; default: processes of this machine.
-        watch: called with each event of each process.
+        job: Names of jobs: a shipped one, or your own as `package.module:name` or `file.py:name`.
+            Default: the batch-norm jobs.
+        restore: Names of restores. Default: the usual ones of each job.
+        suite: Adds every recipe of a report card, `keras` or `tf2`, to the named jobs.
+        options: Option values of shipped jobs by name; `ckptcheck jobs` lists them.
+        expect: The expected outcome of the named cases: `recovered`, `diverged` or `refused`.
+        steps: Length of the control in training steps. Default: 3.5 epochs.
+        boundary: Steps done when the checkpoint is saved. Default: 2.5 epochs, or half of `steps`.
+        boundaries: Several boundaries: numbers of steps, and `first`, `mid`, `epoch` (an epoch
+            edge) or `last`; or how many, spread over the run. A string is parsed as on the command
+            line. One control saves at all of them, and every restore is tried from each.
+        repeat: How often the control runs again. The repetitions measure the noise of the job, and
+            losses after the boundary are judged against it. Default: once, and only for a run that
+            equals its control at the boundary and diverges later; the case is inconclusive if the
+            job is not reproducible. 0: never.
+        unsaved: Whether a control that never saves also runs, to check that saving has no side
+            effects. Default: for your own jobs only.
+        allow: Accepted differences: names of causes, or patterns of tensor names such as `dense/*`.
+        timeout: Seconds of silence after which a process is killed and its case inconclusive.
+        rtol: Relative tolerance. Two floating-point values count as equal if
+            |resumed − control| ≤ atol + rtol · |control|.
+        atol: Absolute tolerance.
+        equal_nan: Whether NaN counts as equal to NaN.
+        folder: A new folder that keeps the runs and the checkpoints. Default: they are deleted.
+        executor: A `concurrent.futures.Executor`, or `dask://HOST:PORT`. Each job runs there with
+            its restores. Default: processes of this machine.
+        watch: A function that is called with each event of each process.
 
     Returns:
-        The report. It raises nothing by itself: see `Report.assert_recovered`.
+        The report. A failed case raises nothing by itself: call `Report.assert_recovered`.
 
     Raises:
-        UsageError: the request is wrong; the text says which part.
-        NotVerifiedError: the framework cannot be imported, a dataset cannot be had, or the executor cannot be reached.
+        UsageError: The request is wrong; the message says which part.
+        NotVerifiedError: A framework cannot be imported, a dataset cannot be loaded, or the
+            executor cannot be reached.
+
+    Example:
+        ```python
+        from ckptcheck import verify
+
+        verify("train.py:Train", boundary=30).assert_recovered()
+        ```
     """
     requests = plan(named(job, suite), named(restore), expect)
     settings = Settings(
@@ -98,7 +111,7 @@ def verify(
         ]
         evidence = _evidence(runs)
         cases = [judge(question, evidence[question.job], terms) for question in questions]
-        more = _what_tells_more(cases, runs, verification)
+        more = _further_tasks(cases, runs, verification)
         if more:
             verification.run_more(more, runs)
             evidence = _evidence(runs)
@@ -114,7 +127,7 @@ def verify(
 
 @contextmanager
 def _kept_or_temporary(folder: Path | str | None) -> Iterator[Path]:
-    """Yield the folder of the runs; one that was made is gone where the verification breaks: half of the runs are no good."""
+    """Yield the folder of the runs; delete a new one if the verification fails half-way."""
     if folder is None:
         with tempfile.TemporaryDirectory(
             prefix="ckptcheck-", ignore_cleanup_errors=True
@@ -122,11 +135,11 @@ def _kept_or_temporary(folder: Path | str | None) -> Iterator[Path]:
             yield Path(temporary).resolve()
         return
     top = Path(folder).resolve()
-    made = not top.exists()
+    is_new = not top.exists()
     try:
         yield top
     except BaseException:
-        if made:
+        if is_new:
             shutil.rmtree(top, ignore_errors=True)
         raise
 
@@ -139,8 +152,8 @@ def _evidence(runs: Mapping[str, JobRuns]) -> dict[str, Evidence]:
 
 
 def _questions(request: Request, runs: JobRuns) -> list[Question]:
-    """Return the cases that a request makes: one for each restore and boundary."""
-    # A job of a user's own that failed before it could name its restores still makes one case.
+    """Return one case for each restore and boundary of a request."""
+    # The user's own job may fail before it names its restores: that still makes one case.
     restores = [request.restore] if request.restore else runs.restores or ["(any)"]
     boundaries = runs.boundaries if len(runs.boundaries) > 1 else [None]
     return [
@@ -151,18 +164,18 @@ def _questions(request: Request, runs: JobRuns) -> list[Question]:
 
 
 def _is_settled(case: Case, runs: JobRuns) -> bool:
-    """Return whether nothing was run since the case was judged that can tell more of it."""
+    """Return whether no later run can change the judgement of a case."""
     return is_clear(case) and (case.noise is not None or not runs.repeats)
 
 
-def _what_tells_more(
+def _further_tasks(
     cases: Sequence[Case], runs: Mapping[str, JobRuns], verification: Verification
 ) -> dict[str, list[Task]]:
-    """Return what to run to tell more of cases that are not clear, by job: a control once more, experiments with a restore."""
-    more: dict[str, list[Task]] = {}
+    """Return the tasks that explain unclear cases, by job: a repetition, and experiments."""
+    further: dict[str, list[Task]] = {}
     for case in cases:
         control = runs[case.job].control
-        tasks = more.setdefault(case.job, [])
+        tasks = further.setdefault(case.job, [])
         if (
             verification.settings.repeats is None
             and needs_repeat(case)
@@ -170,11 +183,10 @@ def _what_tells_more(
         ):
             runs[case.job].repeats = 1
             tasks.insert(0, replace(control, repeat=1))
-        if verification.place is None:  # elsewhere the crash image is no longer at hand
-            tasks += [
-                task for task in _experiments(case, control) if task not in tasks
-            ]  # cases may share a control
-    return {job: tasks for job, tasks in more.items() if tasks}
+        if verification.place is None:  # an executor keeps no crash image for a second run
+            # Cases may share an experiment with the control.
+            tasks += [task for task in _experiments(case, control) if task not in tasks]
+    return {job: tasks for job, tasks in further.items() if tasks}
 
 
 def _experiments(case: Case, control: Task) -> list[Task]:

@@ -1,7 +1,6 @@
 """The pytest plugin: a fixture that verifies a job and fails with the whole diagnosis.
 
-Every pytest session imports this, so it loads nothing heavy: TensorFlow is imported by the processes that need it, what
-verifies a job when one is verified.
+Every pytest session imports this module, so it defers every heavy import to the fixture's call.
 """
 
 import hashlib
@@ -20,28 +19,28 @@ VerifyRecovery = Callable[..., "Report"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options."""
-    group = parser.getgroup("ckptcheck", "recovery of training jobs from their checkpoints")
+    """Add the options of the plugin."""
+    group = parser.getgroup("ckptcheck", "verify that training jobs recover from their checkpoints")
     group.addoption(
-        "--ckptcheck-out", metavar="DIR", help="keep the runs of every verified job in this folder"
+        "--ckptcheck-out", metavar="DIR", help="Keep the runs of every verified job in DIR."
     )
     group.addoption(
         "--ckptcheck-boundaries",
         metavar="LIST",
-        help="save and resume at several: 1,mid,epoch,last; or a count",
+        help="Save and resume at each of these boundaries: 1,mid,epoch,last, or a count.",
     )
     group.addoption(
         "--ckptcheck-repeat",
         type=int,
         metavar="N",
-        help="measure the noise of each job by N repetitions",
+        help="Run each control N more times to measure the noise of the job.",
     )
     group.addoption(
         "--ckptcheck-timeout",
         type=float,
         default=300.0,
         metavar="SECONDS",
-        help="end a run that is silent for so long",
+        help="Kill a process that is silent for SECONDS. Default: 300.",
     )
 
 
@@ -49,12 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _ckptcheck_folder(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Return the folder in which the runs of this session are shared, with the other workers of pytest-xdist too."""
+    """Return the folder of this session's runs, shared by all workers of pytest-xdist."""
     kept = request.config.getoption("--ckptcheck-out")
     if kept:
         return Path(kept).resolve()
     base = tmp_path_factory.getbasetemp()
-    # A worker of xdist has a folder of its own in the session's.
+    # Each worker of xdist has its own folder below the one of the session.
     return (base.parent if hasattr(request.config, "workerinput") else base) / "ckptcheck"
 
 
@@ -62,10 +61,18 @@ def _ckptcheck_folder(
 def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> VerifyRecovery:
     """Verify that a job recovers from its checkpoint.
 
-    Call it with a job (`"train.py:Train"`, `"package.module:Train"`, or the class itself), the name of a restore, and any of
-    `expect`, `options`, `steps`, `boundary`, `boundaries`, `repeat`, `rtol`, `atol`, `equal_nan`, `allow`, see
-    `ckptcheck.verify`. It returns the report, or fails the test and says what was lost. Tests of one job share its control:
-    the first of them runs it with all restores that the job has.
+    Call it with a job (`"train.py:Train"`, `"package.module:Train"` or the class itself), the name
+    of a restore, and any of `expect`, `options`, `steps`, `boundary`, `boundaries`, `repeat`,
+    `unsaved`, `timeout`, `rtol`, `atol`, `equal_nan` and `allow`; see `ckptcheck.verify`.
+
+    It returns the report, or fails the test with the diagnosis. Tests of one job share its control:
+    the first test runs the job with all its restores.
+
+    Example:
+        ```python
+        def test_recovery(verify_recovery):
+            verify_recovery("train.py:Train", "all", boundary=30)
+        ```
     """
 
     def verify_recovery(
@@ -80,14 +87,14 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
         **asked: Any,
     ) -> "Report":
         __tracebackhide__ = True
+        # Imports pandas: only for tests that verify a job.
         from ckptcheck.errors import CkptcheckError
         from ckptcheck.report.rejudge import judge_folder
         from ckptcheck.tolerance import Tolerance
 
-        # A class is named by its file.
         target = job if isinstance(job, str) else f"{inspect.getfile(job)}:{job.__qualname__}"
         restores = [restore] if isinstance(restore, str) else restore
-        # A chain of exceptions would tell nobody more.
+        # The failure shows the message alone, without a chain of exceptions.
         try:
             runs = _runs_of(target, {**_defaults(request.config), **asked}, _ckptcheck_folder)
             report = judge_folder(
@@ -110,7 +117,7 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
 
 
 def _defaults(config: pytest.Config) -> dict[str, Any]:
-    """Return what the options of the session ask of every job."""
+    """Return the arguments of `ckptcheck.verify` that the options of the session set."""
     from ckptcheck.job.schedule import parse_boundaries
 
     given = {
@@ -123,7 +130,7 @@ def _defaults(config: pytest.Config) -> dict[str, Any]:
 
 
 def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
-    """Return the folder with the runs of a job; run them if no other test has."""
+    """Return the folder with the runs of a job; run them if no earlier test has."""
     from filelock import FileLock
 
     from ckptcheck.job.loading import is_own

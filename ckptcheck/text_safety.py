@@ -1,29 +1,29 @@
-"""Text of a user's, or of a file's, made fit for every reader."""
+"""Make text of users and files safe to write and print."""
 
 import re
 
-# A pattern (compiled when it is first used, which takes its time): all but the characters of XML 1.0: control characters,
-# halves of surrogate pairs (which UTF-8 cannot hold either), U+FFFE.
+# All but the characters of XML 1.0: control characters, U+FFFE, and halves of surrogate pairs,
+# which UTF-8 cannot hold either. Compiled on first use, because compiling is slow.
 _ILLEGIBLE = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def legible(text: str) -> str:
-    """Replace each character that XML 1.0 or UTF-8 cannot hold; exceptions may quote anything, colours of a terminal too."""
+    """Replace each character that XML 1.0 or UTF-8 cannot hold, such as a terminal's colours."""
     return re.sub(_ILLEGIBLE, "\N{REPLACEMENT CHARACTER}", text)
 
 
 def in_one_line(text: str) -> str:
-    """Return a text without line breaks, and without what is not legible."""
+    """Return a text in one line, legible."""
     return " ".join(legible(text).split())
 
 
 def clipped(text: str, most: int) -> str:
-    """Cut a text to so many characters, and show that it is cut."""
+    """Shorten a text to at most that many characters, and mark the cut with `…`."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def shown(text: str) -> str:
-    """Return a text as it can be printed in a line: whatever would move the cursor, or is no text, is escaped."""
+    """Return a text with every character that is not printable escaped."""
     if text.isprintable():
         return text
     return "".join(

@@ -1,4 +1,4 @@
-"""How far two values may be apart and still count as equal, where somebody asks for that."""
+"""How far two values may be apart and still count as equal."""
 
 import math
 from dataclasses import dataclass
@@ -11,10 +11,18 @@ from ckptcheck.errors import UsageError
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far two floating-point values may be apart and still count as equal: |resumed − control| ≤ atol + rtol · |control|.
+    """How far two floating-point values may be apart and still count as equal.
 
-    `equal_nan`: whether two NaNs at the same place are equal, whatever their bits. Whole numbers, text and flags have no
-    tolerance.
+    Two values are equal if |resumed − control| ≤ atol + rtol · |control|. Integers, text and
+    booleans have no tolerance.
+
+    Attributes:
+        rtol: The relative tolerance, from 0 to below 1.
+        atol: The absolute tolerance, from 0.
+        equal_nan: Whether two NaNs at the same place are equal, whatever their bits.
+
+    Raises:
+        UsageError: A tolerance is negative or not finite, or `rtol` is 1 or more.
     """
 
     rtol: float = 0.0
@@ -24,12 +32,13 @@ class Tolerance:
     def __post_init__(self) -> None:
         if not (0 <= self.rtol < 1 and 0 <= self.atol < math.inf):
             raise UsageError(
-                f"A tolerance is not negative, and rtol is below 1; asked for were rtol={self.rtol:g} and atol={self.atol:g}."
+                f"rtol={self.rtol:g} and atol={self.atol:g} are not valid tolerances: rtol must be "
+                "at least 0 and below 1, atol at least 0 and finite."
             )
 
     @property
     def text(self) -> str:
-        """The tolerance as one asks for it; empty where nothing was asked for."""
+        """The tolerance as `rtol=… atol=…`; empty where it is exact."""
         return " ".join(
             f"{name}={value:g}"
             for name, value in (("rtol", self.rtol), ("atol", self.atol))

@@ -1,7 +1,7 @@
-"""Small runs in memory, for tests of rules and verdicts: a control of 8 steps, and one that is resumed from it after 5.
+"""Small runs in memory, for tests of rules and verdicts: a control of 8 steps, resumed after 5.
 
-Each tensor of the control has a value of its own after each step, each step a batch and draws of its own, so that whatever a
-resumed run has instead can come from one place only. An epoch has 3 steps; the control saves after 3 and after 5.
+Every value, batch and draw of the control is unique, so that a value in a resumed run can come from
+one place only. An epoch has 3 steps; the control saves after 3 and after 5 steps.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from ckptcheck.run.run import Facts, Run, StepRecord
 from ckptcheck.run.snapshots import FINAL, INITIAL, Snapshot, after_point, boundary_point
 
 EARLIER, BOUNDARY, STEPS = 3, 5, 8
-AFTER = range(BOUNDARY, STEPS)  # the numbers of the steps that a resumed run makes
+AFTER = range(BOUNDARY, STEPS)  # the steps of a resumed run
 
 KINDS = {
     "w": Kind.WEIGHT,
@@ -32,12 +32,12 @@ KINDS = {
 }
 EMPTY_AT_FIRST = (Kind.SLOT, Kind.MOVING_STATISTIC, Kind.ACCUMULATOR)
 
-# What a tensor is to be: an array, a number of the dtype that it has, a tensor of any kind; None: it is not there.
+# New values by name: an array, a number that keeps the dtype, a tensor; None removes the tensor.
 Values = Mapping[str, Array | float | Tensor | None]
 
 
 def value(name: str, done: int, kind: Kind = Kind.WEIGHT) -> Array:
-    """Return what the control holds in a tensor after so many steps."""
+    """Return the control's value of a tensor after `done` steps."""
     kind = KINDS.get(name, kind)
     if kind is Kind.RNG:
         return np.array([40 + len(name), done], np.uint64)
@@ -56,12 +56,12 @@ def value(name: str, done: int, kind: Kind = Kind.WEIGHT) -> Array:
 
 
 def fresh(name: str, kind: Kind = Kind.WEIGHT) -> Array:
-    """Return what the resumed process begins with in a weight, a shadow or a generator: another draw than the control's."""
+    """Return the initial value of a tensor in a resumed process: a different random draw."""
     return value(f"{name}'", 0, KINDS.get(name, kind))
 
 
 def control(also: Mapping[str, Kind] | None = None) -> Run:
-    """Return the control, with further tensors of some kinds."""
+    """Return the control, with additional tensors of the given kinds."""
     kinds = KINDS | dict(also or {})
     points = {
         INITIAL: 0,
@@ -103,7 +103,7 @@ def _step(number: int) -> StepRecord:
 
 
 def resumed(control: Run) -> Run:
-    """Return the run that is resumed from a control, and is its equal from the boundary on."""
+    """Return a run resumed from a control, equal to it from the boundary on."""
     facts = replace(
         control.facts,
         role="resumed",
@@ -147,10 +147,9 @@ def changed(
     evaluations: Mapping[int, float | None] | None = None,
     **facts: Any,
 ) -> Run:
-    """Return a run with other tensors at some points, other steps by their numbers, other evaluations, other facts.
+    """Return a run with changed tensors by point, changed columns by step, evaluations and facts.
 
-    `after` makes the snapshot after the step behind the boundary, which is not recorded otherwise; an evaluation that is None
-    is left out.
+    `after` adds the snapshot after the boundary's step. An evaluation of None is removed.
     """
     at = run.facts.schedule.boundary
     tensors = {INITIAL: initial, boundary_point(at): boundary, after_point(at): after, FINAL: final}
@@ -170,7 +169,7 @@ def changed(
     return replace(
         run,
         facts=replace(run.facts, **facts),
-        steps=tuple(_other(step, columns) for step in run.steps),
+        steps=tuple(_changed_step(step, columns) for step in run.steps),
         snapshots=snapshots,
     )
 
@@ -201,25 +200,25 @@ def _tensor(known: Tensor | None, new: Array | float | Tensor | None) -> Tensor:
     )
 
 
-def _other(step: StepRecord, columns: Mapping[str, Mapping[int, Any] | None]) -> StepRecord:
+def _changed_step(step: StepRecord, columns: Mapping[str, Mapping[int, Any] | None]) -> StepRecord:
     return replace(
         step, **{name: by[step.number] for name, by in columns.items() if by and step.number in by}
     )
 
 
 def begun_at(run: Run, number: int) -> Run:
-    """Return a resumed run whose first step has another number."""
+    """Return a resumed run whose first step has a different number."""
     steps = tuple(replace(step, number=number + place) for place, step in enumerate(run.steps))
     return replace(run, facts=replace(run.facts, first_step=number), steps=steps)
 
 
 def cut(run: Run, steps: int) -> Run:
-    """Return a run that made only its first steps."""
+    """Return a run cut after its first `steps` steps."""
     return replace(run, steps=run.steps[:steps])
 
 
 def renamed(run: Run, names: Mapping[str, str]) -> Run:
-    """Return a run that has tensors under other names, in its process and in its checkpoint."""
+    """Return a run with renamed tensors, in its process and in its checkpoint."""
     snapshots = {
         point: {names.get(name, name): tensor for name, tensor in state.items()}
         for point, state in run.snapshots.items()

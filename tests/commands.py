@@ -1,4 +1,4 @@
-"""The command line for tests: in a process of its own, or here where it starts no processes itself."""
+"""Run commands in tests: in a new process, or in this one where they start no processes."""
 
 import io
 import os
@@ -19,14 +19,14 @@ Done = subprocess.CompletedProcess[str]
 
 
 def run(*arguments: str, cwd: Path, **options: Any) -> Done:
-    """Give a command in a process of its own."""
+    """Run a command in a new process."""
     return subprocess.run(
         [*CKPTCHECK, *arguments], cwd=cwd, capture_output=True, text=True, check=False, **options
     )
 
 
 def call(*arguments: str, cwd: Path) -> Done:
-    """Give a command that trains nothing in this process: a second less."""
+    """Run a command that trains nothing in this process, which saves a second."""
     before, terminated = Path.cwd(), signal.getsignal(signal.SIGTERM)
     code: int | str | None = None
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as errors:

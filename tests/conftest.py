@@ -1,4 +1,4 @@
-"""What tests share: the planted jobs by name, and the default verification, which is run once for all tests that look at it."""
+"""Shared by tests: the planted jobs by name, and the default verification, which runs once."""
 
 import pickle
 import subprocess
@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from ckptcheck import Report, verify
 
-pytest.register_assert_rewrite("tests.planted_jobs")  # it asserts, and so stands above its import
+pytest.register_assert_rewrite("tests.planted_jobs")  # before its import, because it asserts
 
 from tests.planted_jobs import PLANTED as PLANTED  # noqa: E402
 from tests.planted_jobs import toy as toy  # noqa: E402
@@ -23,12 +23,12 @@ ROOT = Path(__file__).parent.parent
 Made = TypeVar("Made")
 
 
-# Its tests share no fixture, and are many and long: they come last, each on whichever core is free.
+# Its many long tests share no fixture: they come last, each on any free core.
 EACH_ALONE = "tests/test_readme_commands.py"
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # of a package without types
-    """Keeps the tests of a file on one core, where its fixtures are made once."""
+    """Keeps the tests of a file on one core, so that its fixtures are made once."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder that the processes of a run of the suite have in common."""
+    """A folder shared by all processes of a test session."""
     own = tmp_path_factory.getbasetemp()
     folder = (own if worker_id == "master" else own.parent) / "shared"
     folder.mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 def once(folder: Path, make: Callable[[], Made]) -> Made:
-    """Return what is made by whichever process comes first; the others wait for it."""
+    """Return what the first process makes; the others wait for it."""
     folder.mkdir(exist_ok=True)
     kept = folder / "made.pickle"
     with FileLock(folder / "lock"):
@@ -71,7 +71,7 @@ def default_folder(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def default_command(shared: Path) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
-    """The README's first command: the folder it was given in, and what it printed."""
+    """The README's first command: its working directory and its output."""
     folder, command = shared / "command", [sys.executable, "-m", "ckptcheck", "verify"]
     folder.mkdir(exist_ok=True)
     return folder, once(

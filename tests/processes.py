@@ -1,8 +1,8 @@
-"""What processes that tests start are given."""
+"""Settings of processes that tests start."""
 
 import signal
 
 
 def default_sigint() -> None:
-    """Let Ctrl-C end a process (`preexec_fn`), even where pytest was started with it ignored, as by `nohup … &`."""
+    """Let Ctrl-C end a process (a `preexec_fn`), even if pytest ignores it, as under `nohup … &`."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

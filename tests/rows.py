@@ -1,4 +1,4 @@
-"""Rows of a comparison as tests look at them, and make them."""
+"""Make and find rows of a comparison."""
 
 from typing import Any
 
@@ -52,17 +52,17 @@ _STEP: dict[str, Any] = {
 
 
 def tensor(name: str, **columns: Any) -> TensorComparison:
-    """Return a tensor that came back, but for what is given."""
+    """Return a restored tensor, except for the given columns."""
     return TensorComparison(name=name, **(_TENSOR | columns))
 
 
 def step(**columns: Any) -> StepComparison:
-    """Return a step that is the control's, but for what is given."""
+    """Return a step equal to the control's, except for the given columns."""
     return StepComparison(**(_STEP | columns))
 
 
 def evaluation(control: float, resumed: float, steps_done: int = 3) -> EvaluationComparison:
-    """Return an evaluation, equal where its losses are."""
+    """Return an evaluation, equal if its losses are."""
     same = control == resumed
     return EvaluationComparison(steps_done, control, resumed, resumed - control, same, same)
 

@@ -1,4 +1,4 @@
-"""Equal means equal bit for bit; every way of not being equal is planted once."""
+"""Equal means equal bit for bit; each kind of difference is planted once."""
 
 import math
 

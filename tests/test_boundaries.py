@@ -1,4 +1,4 @@
-"""Many crash points: one control, a crash image at each, all resumed."""
+"""Several boundaries: one control, a crash image at each, every one resumed."""
 
 from pathlib import Path
 
@@ -34,8 +34,8 @@ def test_each_restore_from_each_boundary(report: Report) -> None:
     )
 
 
-def test_what_only_some_boundaries_show(report: Report) -> None:
-    """A sum is lost that is empty at some steps: there a restore cannot show it."""
+def test_a_loss_that_only_some_boundaries_show(report: Report) -> None:
+    """Loses a sum that is empty at some boundaries, where no restore can show the loss."""
     assert outcomes(report, "Accumulates") == {
         "all @ 1": "diverged",
         "all @ 9": "recovered",
@@ -44,7 +44,7 @@ def test_what_only_some_boundaries_show(report: Report) -> None:
     }
 
 
-def test_as_many_steps_as_are_left_are_compared(report: Report) -> None:
+def test_every_step_after_the_boundary_is_compared(report: Report) -> None:
     compared = {
         case.label: case.document()["train_loss"]["compared"]
         for case in report.cases
@@ -62,7 +62,7 @@ def test_as_many_steps_as_are_left_are_compared(report: Report) -> None:
         assert case.control.facts.schedule.boundaries == (1, 9, 12, 20)
 
 
-def test_one_control_leaves_an_image_at_each(report: Report) -> None:
+def test_one_control_leaves_a_crash_image_at_each_boundary(report: Report) -> None:
     assert report.cases[0].control is not None
     folder = report.cases[0].control.folder.parent
     assert sorted(each.name for each in folder.iterdir() if "resumed" not in each.name) == [
@@ -72,14 +72,14 @@ def test_one_control_leaves_an_image_at_each(report: Report) -> None:
     ]
 
 
-def test_what_holds_at_every_boundary_is_said_once(report: Report) -> None:
+def test_a_warning_of_every_boundary_is_given_once(report: Report) -> None:
     only = Report(tuple(case for case in report.cases if case.job == toy("TwoWays")), {})
     assert only.warnings() == [
         f"{toy('TwoWays')} × weights: the restore does not cover 1 of 6 tensors, which keep their initial values: w/momentum."
     ]
 
 
-def test_the_figure_and_the_page_have_all_of_them(report: Report) -> None:
+def test_the_figure_and_the_page_show_every_boundary(report: Report) -> None:
     from ckptcheck import plot
     from ckptcheck.report.html import report_page
 
@@ -95,6 +95,8 @@ def test_the_figure_and_the_page_have_all_of_them(report: Report) -> None:
     assert "weights @ 12" in page
 
 
-def test_one_or_several_not_both(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Give one boundary or several boundaries, not both"):
+def test_boundary_and_boundaries_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"^boundary=3 and boundaries=2 exclude each other\. Give one\.$"
+    ):
         verify(toy("Clean"), boundary=3, boundaries=2)

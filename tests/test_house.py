@@ -1,4 +1,4 @@
-"""How the package is cut: what no tool checks for us."""
+"""House rules of the package that no tool checks."""
 
 import ast
 import statistics
@@ -64,7 +64,7 @@ def test_private_names_stay_in_their_file(module: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_imports_inside_functions_say_why(module: Path) -> None:
-    """A comment on the line, or above the imports it is about; or one for the whole module, as its docstring may be."""
+    """A comment on the line or above the imports, or one comment or docstring for the module."""
     lines = module.read_text(encoding="utf-8").splitlines()
     tree = ast.parse("\n".join(lines))
     if "import" in (ast.get_docstring(tree) or "") or any(
@@ -94,5 +94,5 @@ def is_explained(lines: list[str], place: int) -> bool:
 @pytest.mark.parametrize(
     "folder", sorted({module.parent for module in MODULES}), ids=lambda folder: folder.name
 )
-def test_a_folder_says_what_is_in_it(folder: Path) -> None:
+def test_a_folder_has_a_docstring(folder: Path) -> None:
     assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Which kind a name tells: of live variables, and of tensors in files."""
+"""The kind that a name shows, of live variables and of tensors in files."""
 
 import itertools
 import re
@@ -19,7 +19,7 @@ LIVE = [
         False,
         False,
         Kind.OTHER,
-    ),  # a name that the program itself has given
+    ),  # a name given by the program
     ("norm/moving_mean_1", "f", False, True, Kind.WEIGHT),
     ("StateVar", "i", False, False, Kind.RNG),
     ("dropout/seed_generator/state", "u", False, False, Kind.RNG),
@@ -60,13 +60,13 @@ IN_FILES = [
         "i",
         True,
         Kind.COUNTER,
-    ),  # what a file holds of a single whole number is taken for a count first
+    ),  # in a file, a single integer counts as a counter first
     (
         "kernel/ExponentialMovingAverage",
         "f",
         False,
         Kind.WEIGHT,
-    ),  # whose average it is, is known by the other keys
+    ),  # other keys show whose average it is
 ]
 
 
@@ -89,7 +89,7 @@ def test_moving_statistics_by_their_last_part() -> None:
     assert not is_moving_statistic("norm/moving_mean_1")
 
 
-# The rules as they stood in three places; what is told of a name must stay what it was.
+# The rules before they were merged; the kind of every name must stay the same.
 PARTS = (
     *(
         "kernel",

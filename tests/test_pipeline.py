@@ -1,4 +1,4 @@
-"""The default cases on TensorFlow, in fresh processes: what the README promises, bit for bit."""
+"""The default cases on TensorFlow, in fresh processes, bit for bit as the README promises."""
 
 import os
 import re
@@ -94,7 +94,7 @@ def test_trainable_loses_statistics_slots_and_step(default_report: Report) -> No
     assert document["eval_loss"]["resumed"] > 2 * document["eval_loss"]["control"]
 
 
-def test_polyak_puts_shadows_into_weights(default_report: Report) -> None:
+def test_polyak_restores_shadows_into_weights(default_report: Report) -> None:
     each = case(default_report, "bn-polyak × ema")
     assert causes(each) == [
         ("shadows-in-weights", None, 14),
@@ -118,7 +118,7 @@ def test_statistics_move_in_the_control_and_the_restart_is_poisoned(default_repo
     }
 
 
-def test_only_the_job_on_layers_sees_keras_2(default_report: Report) -> None:
+def test_only_bn_layers_runs_on_keras_2(default_report: Report) -> None:
     seen = {
         each.name: each.resumed.facts.environment["TF_USE_LEGACY_KERAS"]
         for each in default_report.cases
@@ -127,13 +127,15 @@ def test_only_the_job_on_layers_sees_keras_2(default_report: Report) -> None:
     assert seen == {name: "1" if name.startswith("bn-layers") else "0" for name in OUTCOMES}
 
 
-def test_the_crash_image_is_what_was_restored(default_report: Report, default_folder: Path) -> None:
+def test_the_crash_image_holds_the_restored_checkpoint(
+    default_report: Report, default_folder: Path
+) -> None:
     image = default_folder / "bn-nn" / "crash-image@110"
     assert sorted(each.name for each in image.iterdir()) == [
         "checkpoint",
         "model.ckpt-110.data-00000-of-00001",
         "model.ckpt-110.index",
-        "model.ckpt-88.data-00000-of-00001",  # an earlier save: what came back may be of that
+        "model.ckpt-88.data-00000-of-00001",  # an earlier save, which a restore could confuse
         "model.ckpt-88.index",
     ]
     assert str(default_folder) not in (image / "checkpoint").read_text()
@@ -141,7 +143,7 @@ def test_the_crash_image_is_what_was_restored(default_report: Report, default_fo
 
 @pytest.fixture(scope="module")
 def defects() -> dict[str, Case]:
-    """Defects planted in the TF1 graph job, and the restores and options that the default cases leave out."""
+    """Defects planted in the TF1 graph job."""
     report = verify(
         [
             f"{PLANTED / 'tf1_jobs.py'}:{name}"
@@ -164,13 +166,13 @@ def test_saver_over_the_trainable_variables_at_save(defects: dict[str, Case]) ->
     assert (refused.outcome, causes(refused)) == ("refused", [("keys-not-in-checkpoint", None, 39)])
 
 
-def test_updates_that_are_never_run(defects: dict[str, Case]) -> None:
+def test_updates_that_never_run(defects: dict[str, Case]) -> None:
     each = defects["NoUpdates × saver"]
     assert each.outcome == "recovered"
     assert causes(each) == [("statistics-never-move", "never live", 8)]
 
 
-def test_folders_of_jobs_do_not_meet(tmp_path: Path) -> None:
+def test_jobs_have_distinct_folders(tmp_path: Path) -> None:
     names = [f"{tmp_path / place}:Clean" for place in ("a/train.py", "b/train.py", "c/train.py")]
     for name in names:
         place = Path(name.partition(":")[0])
@@ -207,16 +209,16 @@ def test_plan() -> None:
         ),
         (
             {"job": "plain", "restore": "saver", "expect": "recover"},
-            "There is no outcome to expect called 'recover'. Did you mean recovered? Known: diverged, recovered, refused.",
+            "There is no outcome called 'recover'. Did you mean recovered? Known: diverged, recovered, refused.",
         ),
         (
             {"expect": "recovered"},
-            "An expected outcome is for cases asked for by name: name the job and the restore.",
+            "The expected outcome 'recovered' needs a job and a restore. Name both.",
         ),
         ({"job": "plain", "timeout": 0}, "The timeout must be above 0 seconds, not 0."),
         (
             {"job": "plain", "boundary": 154},
-            "The boundary lies outside the run: it is step 154, the run has 154 steps. Choose a boundary from 1 to 153.",
+            "The boundary 154 lies outside the run of 154 steps. Choose a boundary from 1 to 153.",
         ),
         (
             {"job": "plain", "options": {"batch_size": 2000}},
@@ -224,9 +226,12 @@ def test_plan() -> None:
         ),
         (
             {"job": "x.py:J", "options": {"seed": 1}},
-            "Options are for the shipped jobs; x.py:J takes none.",
+            "x.py:J takes no options; only shipped jobs do. Remove seed.",
         ),
-        ({"job": "no/such.py:J"}, "There is no file no/such.py to take a job from."),
+        (
+            {"job": "no/such.py:J"},
+            "There is no file no/such.py. A path is relative to the working directory.",
+        ),
     ],
 )
 def test_wrong_requests(arguments: dict[str, Any], text: str) -> None:
@@ -244,15 +249,15 @@ def test_a_framework_that_cannot_be_imported(
         verify("plain")
     assert str(caught.value) == (
         f"tensorflow could not be imported by {sys.executable}: ImportError: libcuda.so.1 is missing. "
-        "Install what the job needs in this environment."
+        "Install the requirements of the job in this environment."
     )
 
 
 @pytest.mark.parametrize("job", ["bn-nn", "bn-layers", "bn-polyak"])
-def test_the_checkpoints_that_are_left_behind(
+def test_the_checkpoints_of_crash_images(
     job: str, default_report: Report, default_folder: Path
 ) -> None:
-    """Read without TensorFlow: the live state bit for bit, of the kinds that the job tells, and nothing to find."""
+    """Checkpoints read without TensorFlow equal the live state, kinds included; fsck finds nothing."""
     (image,) = default_folder.glob(f"{job}/crash-image@*")
     checkpoint = open_checkpoint(image)
     assert checkpoint.chosen == f"{image / 'checkpoint'} names {checkpoint.path.name}"

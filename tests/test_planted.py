@@ -159,21 +159,25 @@ def test_an_evaluation_that_changes_state_is_told(cases: dict[str, Case]) -> Non
     [
         (
             "RestoresIsAText",
-            "The restores of a job are a sequence of names, not the text 'all': write ('all',).",
+            f"The restores of {toy('RestoresIsAText')} are the string 'all', not a sequence of names. Write ('all',).",
         ),
         (
             "NoJob",
-            f"{toy('NoJob')} gives an object of type NoJob, which is no job: it has no next_step, evaluate, state, save, restore, "
-            "steps_per_epoch. See ckptcheck.job.Job, or take one of the classes in ckptcheck.adapters as a base.",
+            f"{toy('NoJob')} is not a job: NoJob lacks next_step, evaluate, state, save, restore, steps_per_epoch. "
+            "Implement ckptcheck.job.Job, or derive NoJob from a class in ckptcheck.adapters.",
         ),
         (
             "EpochOfNothing",
-            f"steps_per_epoch of {toy('EpochOfNothing')} is 0: it must be a whole number of at least 1.",
+            f"steps_per_epoch of {toy('EpochOfNothing')} is 0. It must be an integer of at least 1.",
         ),
-        ("NoRestores", "The job names no restore: there is nothing to verify."),
+        (
+            "NoRestores",
+            f"{toy('NoRestores')} names no restore. Name at least one, as in restores = ('all',).",
+        ),
         (
             "RestoresAlike",
-            "The restores all a, all-a need names that differ in letters, digits, dots or dashes.",
+            f"The restores all a, all-a of {toy('RestoresAlike')} would share a folder. Choose names that differ in letters, digits, dots "
+            "or dashes.",
         ),
     ],
 )

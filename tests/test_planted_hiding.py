@@ -80,7 +80,7 @@ def test_what_a_job_returns_is_checked() -> None:
         verify(toy("ReturnsADictionary"), **SHORT)
     assert (
         str(caught.value)
-        == "restore returned dict; it returns nothing, or ckptcheck.Restored(asked, held, values)"
+        == "restore returned dict. Return None, or ckptcheck.Restored(asked, held, values)."
     )
     loss, state = verify([toy("ReturnsALoss"), toy("StateIsAList")], **SHORT).cases
     assert loss.reason is not None

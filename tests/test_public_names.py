@@ -1,4 +1,4 @@
-"""What a user imports, and what that import must not load."""
+"""The public names, and the modules that importing them must not load."""
 
 import pkgutil
 import re
@@ -56,8 +56,8 @@ def loaded_by(code: str) -> set[str]:
 
 
 HEAVY = {"tensorflow", "keras", "tf_keras", "matplotlib", "bokeh", "distributed"}
-# Where the frameworks, figures and pages are at home.
-HOMES = re.compile(
+# Modules that may import frameworks, figures and pages.
+MAY_LOAD_HEAVY = re.compile(
     r"ckptcheck\.(adapters|jobs\.(article|bn_\w+|no_norm|recipes\.\w+)|.*\bhtml|.*\bplot|.*\bfigure)\b"
 )
 
@@ -66,7 +66,7 @@ def test_the_core_never_loads_tensorflow() -> None:
     modules = [
         name
         for _, name, _ in pkgutil.walk_packages(ckptcheck.__path__, "ckptcheck.")
-        if not HOMES.match(name)
+        if not MAY_LOAD_HEAVY.match(name)
     ]
     core = [name for name in modules if not name.endswith("__main__")]
     assert len(core) > 50
@@ -77,5 +77,5 @@ def test_the_command_line_starts_light() -> None:
     assert not loaded_by("import ckptcheck.cli") & (HEAVY | {"numpy", "pandas", "rich.progress"})
 
 
-def test_the_check_itself_bites() -> None:
+def test_the_check_finds_a_heavy_module() -> None:
     assert "matplotlib" in loaded_by("import ckptcheck.cli, matplotlib")

@@ -1,4 +1,4 @@
-"""The plugin in a session of its own: failing tests tell the whole story, tests of one job share its control."""
+"""The plugin in its own session: a failure shows the diagnosis, and tests share a control."""
 
 import subprocess
 import sys
@@ -50,15 +50,15 @@ def first(
     return folder, session(folder, "--ckptcheck-out", str(folder / "kept"))
 
 
-def test_failures_tell_the_whole_story(
+def test_a_failure_shows_the_whole_diagnosis(
     first: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, done = first
     assert done.returncode == 1
     assert "3 failed, 3 passed" in done.stdout
     (runs,) = (folder / "kept").glob("clean-py-TwoWays-*[!k]")
-    story = done.stdout.partition("test_forgets _")[2].partition("\n")[2].partition("____")[0]
-    assert story == (
+    shown = done.stdout.partition("test_forgets _")[2].partition("\n")[2].partition("____")[0]
+    assert shown == (
         "1 of 1 cases did not do what was expected.\n\n"
         f"{TWO_WAYS} × weights: diverged (expected: recovered)\n"
         "  At the boundary 5 of 6 tensors are bit-equal and the evaluation loss is 0.252231 (control 0.252231); after it 1 of 12 "
@@ -68,9 +68,9 @@ def test_failures_tell_the_whole_story(
         "    Remedy: The checkpoint holds them: fill them from it in the restore.\n"
         "    Tensors: w/momentum\n\n"
         f"Runs: {runs}\n"
-    ).replace("0.252231", story.partition("loss is ")[2].partition(" ")[0])
+    ).replace("0.252231", shown.partition("loss is ")[2].partition(" ")[0])
     assert (
-        f"ckptcheck could not verify {NOPE}: {PLANTED / 'base.py'} has nothing called 'Nope'.\n"
+        f"ckptcheck could not verify {NOPE}: {PLANTED / 'base.py'} defines nothing called 'Nope'.\n"
         in done.stdout
     )
     assert (
@@ -113,7 +113,7 @@ def test_under_xdist(tmp_path: Path) -> None:
     assert "1 failed, 2 passed" in done.stdout, done.stdout
 
 
-def test_nothing_heavy_where_it_is_not_used(tmp_path: Path) -> None:
+def test_an_unused_plugin_imports_nothing_heavy(tmp_path: Path) -> None:
     (tmp_path / "test_light.py").write_text(
         "import sys\ndef test_light():\n    assert not {'numpy', 'pandas', 'tensorflow', 'keras'} & set(sys.modules)\n"
     )

@@ -1,4 +1,4 @@
-"""What a job is, for whoever writes one: its protocols, the values it gives and takes, and when it saves."""
+"""What a job is, for the author of one: its protocols, its values, and when it saves."""
 
 from ckptcheck.job.loading import load as load
 from ckptcheck.job.protocol import POISON as POISON

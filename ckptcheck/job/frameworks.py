@@ -1,6 +1,6 @@
-"""The frameworks that jobs run on: what there is to know of each without loading it.
+"""The frameworks that jobs run on, and what is known of each without loading it.
 
-A framework is a folder in `ckptcheck.adapters` with a module `framework`, which declares it; it is looked for by name.
+A framework is a folder in `ckptcheck.adapters` whose module `framework` declares it.
 """
 
 import importlib
@@ -20,24 +20,41 @@ from ckptcheck.job.shipped import shipped
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework as its adapter declares it. What is loaded when asked for has a name as `ckptcheck.job.load` takes it."""
+    """A framework as its adapter declares it.
+
+    The optional fields are targets for `ckptcheck.job.load`, loaded on demand.
+
+    Attributes:
+        name: The name of the framework.
+        styles: The styles of its jobs, each with a heading for people.
+        packages: The packages whose versions affect numeric results.
+        switches: The environment variables that affect numeric results.
+        module: The module that a fork server imports once. The source of a job that needs the
+            framework mentions it.
+        op_determinism: A function that returns whether operations are deterministic.
+        state_of: A function that returns the live state of objects of the framework.
+        remedies: A mapping of causes to remedies for this framework.
+    """
 
     name: str
-    styles: Mapping[str, str]  # the kinds of jobs it has, each with what people call it
-    packages: Sequence[str]  # those whose versions decide numbers
-    switches: Sequence[str]  # the environment variables that do
-    module: str  # what all of it loads: a fork server imports it once, and the source of a job that needs it says its name
-    op_determinism: str | None = None  # names a function: is it on?
-    state_of: str | None = None  # names a function: the live state of objects of the framework
-    remedies: str | None = None  # names a mapping: what to do about causes of the catalogue
+    styles: Mapping[str, str]
+    packages: Sequence[str]
+    switches: Sequence[str]
+    module: str
+    op_determinism: str | None = None
+    state_of: str | None = None
+    remedies: str | None = None
 
     @property
     def is_loaded(self) -> bool:
-        """Whether this process has loaded it."""
+        """Whether this process has loaded the framework."""
         return self.module in sys.modules
 
     def is_needed_by(self, job: str) -> bool:
-        """Return whether a job seems to need it. A user's own file says its name; a module may, where it is installed."""
+        """Return whether a job seems to need the framework.
+
+        A user's file needs it if its source mentions it; a user's module, if it is installed.
+        """
         if not is_own(job):
             return shipped(job).framework == self.name
         place = job.rpartition(":")[0]
@@ -51,8 +68,8 @@ class Framework:
 
 @cache
 def frameworks() -> tuple[Framework, ...]:
-    """Return every framework that has an adapter, in the order of the folders' names."""
-    adapters = importlib.import_module("ckptcheck.adapters")  # by name: the line knows no adapter
+    """Return every framework that has an adapter, in the order of the folder names."""
+    adapters = importlib.import_module("ckptcheck.adapters")  # by name: no import of an edge
     folders = pkgutil.iter_modules(adapters.__path__, f"{adapters.__name__}.")
     modules = [f"{folder.name}.framework" for folder in folders if folder.ispkg]
     return tuple(
@@ -63,14 +80,17 @@ def frameworks() -> tuple[Framework, ...]:
 
 
 def styles() -> dict[str, str]:
-    """Return the styles of jobs of all frameworks, with what people call them."""
+    """Return the styles of jobs of all frameworks, each with its heading."""
     return {
         style: heading for framework in frameworks() for style, heading in framework.styles.items()
     }
 
 
 def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
-    """Return what to import once for all processes of some jobs, where it is installed."""
+    """Return the modules to import once for all processes of some jobs.
+
+    A module that is not installed is left out: the job that needs it reports it.
+    """
     names = tuple(jobs)
     return tuple(
         framework.module for framework in frameworks() if any(map(framework.is_needed_by, names))
@@ -78,7 +98,7 @@ def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
 
 
 def how_to_install(module: str) -> str | None:
-    """Return what to install where a module cannot be found that a framework brings, or None where no framework does."""
+    """Return how to install a missing module, or None where no framework brings it."""
     for framework in frameworks():
         if module.partition(".")[0] in (each.replace("-", "_") for each in framework.packages):
             return (
@@ -89,7 +109,7 @@ def how_to_install(module: str) -> str | None:
 
 
 def has_deterministic_ops() -> bool:
-    """Return whether a framework of this process was told to compute the same result each time."""
+    """Return whether a loaded framework runs with deterministic operations."""
     return any(
         load(each.op_determinism)()
         for each in frameworks()
@@ -98,15 +118,16 @@ def has_deterministic_ops() -> bool:
 
 
 def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:
-    """Return the function that gives the live state of objects: that of the framework that is loaded.
+    """Return the loaded framework's function that reads the live state of its objects.
 
     Raises:
-        UsageError: none is whose objects they could be.
+        UsageError: No framework is loaded.
     """
     for framework in frameworks():
         if framework.is_loaded and framework.state_of:
             function: Callable[[Sequence[Any]], Mapping[str, Any]] = load(framework.state_of)
             return function
     raise UsageError(
-        "No framework is loaded whose objects could be the state: give a function that returns arrays by name."
+        "The state is a sequence of objects, but this process has loaded no framework that could "
+        "read them. Import the framework first, or pass a function that returns arrays by name."
     )

@@ -1,4 +1,4 @@
-"""The options of a shipped job: fields of a dataclass that say how they are read and what they do. `--set KEY=VALUE`."""
+"""Options of a shipped job, set with `--set KEY=VALUE`: dataclass fields that parse themselves."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -10,20 +10,26 @@ from ckptcheck.errors import UsageError, unknown
 
 @dataclass(frozen=True)
 class JobOptions:
-    """What every class of options offers to whoever plans a run."""
+    """Base of the options of all shipped jobs."""
 
     def steps_per_epoch(self) -> int | None:
-        """Return the number of training steps in an epoch; None where options do not tell it, or data would be fetched."""
+        """Return the training steps in an epoch; None where options alone do not decide it."""
         return None
 
 
 def option(default: Any, parse: Callable[[str], Any], text: str) -> Any:
-    """Declare an option: its default, how its value is read (ValueError: what it must be), and what it does."""
+    """Declare an option.
+
+    Args:
+        default: Its default.
+        parse: Reads its value from text; raises `ValueError("must be …")` for a bad one.
+        text: What it does, for `ckptcheck jobs`.
+    """
     return field(default=default, metadata={"parse": parse, "text": text})
 
 
 def parse(kind: type[Any], job: str, given: Mapping[str, str]) -> Any:
-    """Read option values given as text, or raise `UsageError` for an unknown option or a value that is not one of it."""
+    """Read option values from text, or raise `UsageError` for an unknown option or a bad value."""
     known = {option.name: option for option in fields(kind)}
     values = {}
     for name, text in given.items():
@@ -42,7 +48,7 @@ def shown(value: Any) -> str:
 
 
 def as_texts(options: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return option values as the command line takes them."""
+    """Return option values as `--set` takes them."""
     return {
         name: value if isinstance(value, str) else shown(value)
         for name, value in (options or {}).items()
@@ -50,7 +56,7 @@ def as_texts(options: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def absolute(options: Mapping[str, str]) -> dict[str, str]:
-    """Return options with the path of a dataset that any process understands, wherever it runs."""
+    """Return options with an absolute path of the dataset, valid in any working directory."""
     dataset = options.get("dataset", "")
     return (
         {**options, "dataset": str(Path(dataset).resolve())}

@@ -1,4 +1,4 @@
-"""What a verification is asked to do: its cases, where runs are kept, and what is refused before anything starts."""
+"""The request of a verification: its cases and its folders, checked before anything starts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,13 @@ from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 
 @dataclass(frozen=True)
 class Request:
-    """One case as asked for: a job by name, a restore by name (None: each that the job has), the expected outcome."""
+    """A requested case.
+
+    Attributes:
+        job: The name of the job.
+        restore: The name of the restore; None: each restore of the job.
+        expected: The expected outcome.
+    """
 
     job: str
     restore: str | None
@@ -22,21 +28,26 @@ class Request:
 
 @dataclass(frozen=True)
 class Settings:
-    """How jobs are run: option values of shipped jobs, length, where to save, what else to run, and for how long to wait."""
+    """How to run the jobs.
+
+    Attributes:
+        options: Option values of shipped jobs.
+        steps: The length of the control in training steps; None: decided by the schedule.
+        boundaries: Where to save; empty: decided by the schedule.
+        repeats: How often each control runs again; None: once, where that explains more.
+        unsaved: Whether a control that never saves also runs; None: for the user's own jobs.
+        timeout: The seconds of silence after which a process is killed.
+    """
 
     options: Mapping[str, str] = field(default_factory=dict)
     steps: int | None = None
     boundaries: Boundaries = ()
-    repeats: int | None = (
-        None  # how often each control is run again; None: where that can tell more
-    )
-    unsaved: bool | None = (
-        None  # whether a control that never saves is run, too; None: for jobs of a user's own
-    )
-    timeout: float = 300.0  # seconds
+    repeats: int | None = None
+    unsaved: bool | None = None
+    timeout: float = 300.0
 
     def check(self, jobs: Iterable[str]) -> None:
-        """Raise `UsageError` now for what a process would refuse only after the framework's import."""
+        """Raise `UsageError` now for what a process refuses only after the framework's import."""
         if self.steps is not None and not isinstance(self.boundaries, int):
             for boundary in self.boundaries:
                 if isinstance(boundary, int):
@@ -44,7 +55,10 @@ class Settings:
         for job in jobs:
             if is_own(job):
                 if self.options:
-                    raise UsageError(f"Options are for the shipped jobs; {job} takes none.")
+                    raise UsageError(
+                        f"{job} takes no options; only shipped jobs do. "
+                        f"Remove {', '.join(self.options)}."
+                    )
             elif (
                 steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()
             ) is not None:
@@ -52,17 +66,17 @@ class Settings:
         if self.timeout <= 0:
             raise UsageError(f"The timeout must be above 0 seconds, not {self.timeout:g}.")
         if self.repeats is not None and self.repeats < 0:
-            raise UsageError(f"A control is repeated 0 times or more, not {self.repeats}.")
+            raise UsageError(
+                f"The number of repetitions of a control must be 0 or more, not {self.repeats}."
+            )
 
 
 def plan(jobs: Sequence[str], restores: Sequence[str], expect: str | None) -> list[Request]:
-    """Return the cases asked for, or raise `UsageError`; without jobs, those that are verified by default."""
+    """Return the requested cases (default: batch-norm jobs), or raise `UsageError`."""
     if expect is not None and expect not in EXPECTABLE:
-        raise unknown("outcome to expect", expect, EXPECTABLE)
+        raise unknown("outcome", expect, EXPECTABLE)
     if expect is not None and not (jobs and restores):
-        raise UsageError(
-            "An expected outcome is for cases asked for by name: name the job and the restore."
-        )
+        raise UsageError(f"The expected outcome {expect!r} needs a job and a restore. Name both.")
     return [
         request
         for job in jobs or registry().default
@@ -85,7 +99,7 @@ def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Re
 
 
 def named(given: str | Sequence[str] | None, suite: str | None = None) -> list[str]:
-    """Return one name or several as a list, each once, with the recipes of a suite behind them."""
+    """Return one or several names as a list without duplicates, then the recipes of a suite."""
     names = (
         [] if given is None else [given] if isinstance(given, str) else list(dict.fromkeys(given))
     )
@@ -93,9 +107,11 @@ def named(given: str | Sequence[str] | None, suite: str | None = None) -> list[s
 
 
 def places(boundary: int | None, boundaries: Boundaries | str | None) -> Boundaries:
-    """Return where to save, given one boundary or several, which may be a text, but not both."""
+    """Return where to save, given one boundary or several (maybe as text), but not both."""
     if boundary is not None and boundaries is not None:
-        raise UsageError("Give one boundary or several boundaries, not both.")
+        raise UsageError(
+            f"boundary={boundary} and boundaries={boundaries!r} exclude each other. Give one."
+        )
     if boundary is not None:
         return (boundary,)
     if isinstance(boundaries, str):
@@ -104,7 +120,7 @@ def places(boundary: int | None, boundaries: Boundaries | str | None) -> Boundar
 
 
 def folders(top: Path, jobs: Iterable[str]) -> dict[str, Path]:
-    """Return a folder for each job, named as the job as far as a folder can be."""
+    """Return a folder for each job, named after the job."""
     by_job: dict[str, Path] = {}
     for job in jobs:
         place, _, attribute = job.rpartition(":")

@@ -1,4 +1,4 @@
-"""What a job is: its protocols, and the values it exchanges with whoever runs it. No framework is known here."""
+"""What a job is: its protocols, and the values it exchanges with its runner. Knows no framework."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ if TYPE_CHECKING:
 
     from ckptcheck.kinds import Kind
 
-# A resumed process starts from other initial values: a restore that does nothing cannot look like one that works. Its seed is
-# the control's and this. What else a script seeds, it seeds the same when it is started again: `seed % POISON` is that seed.
+# Added to the control's seed in a resumed process, so that a restore that does nothing cannot look
+# like one that works. Whatever a restarted script seeds the same, it seeds with `seed % POISON`.
 POISON = 1_000_003
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One live state tensor: its kind and a copy of its value (any shape, any fixed-size dtype)."""
+    """One live state tensor.
+
+    Attributes:
+        kind: The role of the tensor in training.
+        value: A copy of its value, of any shape and any fixed-size dtype.
+    """
 
     kind: Kind
     value: np.ndarray[Any, Any]
@@ -28,12 +33,21 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Step:
-    """What one training step did.
+    """What one training step did. `None` means unknown.
 
-    `loss` is the training loss of the step, before its update; `batch` holds the arrays that were fed, in a fixed order or by
-    name (only their digest, and a fingerprint of each example, are recorded); `learning_rate` is the rate the update used;
-    `hyperparameters` are further numbers it used, by name; `draws` holds the random numbers it drew, where their generator
-    cannot be shown as state: masks of dropout, noise (only their digest is recorded). None: not known.
+    Attributes:
+        loss: The training loss of the step, before its update.
+        batch: The arrays that the step consumed, in a fixed order or by name. Only their digest and
+            a fingerprint of each example are recorded.
+        learning_rate: The learning rate that the update used.
+        hyperparameters: Further numbers that the update used, by name.
+        draws: The random numbers that the step drew, such as dropout masks or noise, where the
+            state of their generator cannot be read. Only their digest is recorded.
+
+    Example:
+        ```python
+        return Step(loss=0.31, batch=[images, labels], learning_rate=1e-3)
+        ```
     """
 
     loss: float
@@ -45,7 +59,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a network did on some images: mean loss, and the share (0 to 1) whose class it named."""
+    """How well a network classifies some images.
+
+    Attributes:
+        loss: The mean loss.
+        accuracy: The fraction of images classified correctly, from 0 to 1.
+    """
 
     loss: float
     accuracy: float
@@ -53,11 +72,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore touched: the checkpoint key of each live tensor it filled, by tensor name, and all keys there.
+    """What a restore read. An adapter leaves at `None` what it cannot know.
 
-    An adapter that cannot know returns None for the part it does not know. Where some tensors are filled only when they come
-    to be, `asked` is a function that is called in the end. `values` are the digests (`ckptcheck.run.digests`) of every array
-    in the checkpoint: whether a lost value was saved can be known by them where keys cannot be followed.
+    Attributes:
+        asked: The checkpoint key of each live tensor that the restore filled, by tensor name. A
+            function that returns this mapping is called at the end of the run; use one where some
+            tensors are filled only when they are created.
+        held: All keys in the checkpoint.
+        values: The digest (`ckptcheck.run.digests.digest`) of every array in the checkpoint. They
+            show whether a lost value was saved where keys cannot be followed.
     """
 
     asked: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None
@@ -66,7 +89,13 @@ class Restored:
 
 
 class RestoreRefusedError(Exception):
-    """A restore raised. Carries what the adapter could work out about the keys it asked for."""
+    """A restore raised, and the adapter knows which keys it asked for.
+
+    Args:
+        error: The exception of the framework.
+        asked: The checkpoint key of each live tensor, by tensor name.
+        held: All keys in the checkpoint.
+    """
 
     def __init__(
         self,
@@ -82,11 +111,14 @@ class RestoreRefusedError(Exception):
 
 
 class Loop(Protocol):
-    """What a job with a training loop of its own tells of it, see `LoopingJob.run`.
+    """What a `LoopingJob` reports its steps to.
 
-    `folder` is where the run saves, and in a resumed run what it is restored from: a copy of what a crash leaves. `restore`
-    is the restore it was resumed with, None in a control. `saves` is false in a control that is to save nothing, by no
-    callback either: whether saving changes the run is seen by it.
+    Attributes:
+        folder: The folder of checkpoints. A resumed run is restored from it: it holds a copy of
+            the crash image.
+        restore: The name of the restore that a resumed run uses; `None` in a control.
+        saves: False in a control that must write no checkpoint, not even from a callback. That
+            control shows whether saving changes the run.
     """
 
     folder: Path
@@ -94,62 +126,99 @@ class Loop(Protocol):
     saves: bool
 
     def before_step(self) -> None:
-        """Tell that the next thing that happens is a training step. Saves here what is due and has not been saved."""
+        """Report that a training step comes next. Saves here if a save is due and missing."""
 
     def after_step(self, step: Step) -> None:
-        """Tell what the step did. Does not return from the last one: it raises what ends the loop."""
+        """Report what the step did. After the last step it raises, which ends the loop."""
 
     def may_save(self) -> None:
-        """Tell that this is a place where the job saves, such as the end of an epoch: calls its `save` if it is due."""
+        """Report a point where the job saves, such as an epoch end. Calls `save` if one is due."""
 
 
 class _Trained(Protocol):
-    """What every job has, however it is stepped."""
+    """What every job has, whoever runs its training loop."""
 
     @property
     def restores(self) -> Sequence[str]:
-        """Names of the ways to read a checkpoint back, the usual one first: letters, digits, dots, dashes."""
+        """Names of the restores, the usual one first: letters, digits, dots and dashes."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of training steps in an epoch."""
+        """Number of training steps in an epoch, at least 1."""
 
     def build(self, seed: int) -> None:
-        """Make the network and initialise every variable from `seed`. Data order must not depend on `seed`."""
+        """Build the network and initialise every variable from `seed`.
+
+        The order of the data must not depend on `seed`: a resumed process gets a different one.
+        """
 
     def next_step(self) -> int:
-        """Return the index of the step that the live state would execute next, from 0."""
+        """Return the index, from 0, of the step that the live state would execute next."""
 
     def evaluate(self) -> float:
-        """Return the validation loss of the live state, without changing that state, or a random generator's.
+        """Return the validation loss of the live state, without changing any state.
 
-        Python's and NumPy's global generators are put back after the evaluation at the boundary. Where it changes public
-        attributes that are numbers otherwise than in the control, the restore is tried again without it. What else it changes
-        and is not in `state`, a generator of another kind or a cached array, could hide that it was lost.
+        ckptcheck undoes what the evaluation at a boundary does to Python's and NumPy's global
+        generators. If the evaluation changes numeric public attributes differently from the
+        control's, ckptcheck repeats the restore without that evaluation. Any other change outside
+        `state`, such as to a cached array, could hide a loss.
         """
 
     def state(self) -> Mapping[str, Tensor]:
-        """Return a copy of every live state tensor by name. A mere array is taken as a `Tensor` of kind `OTHER`."""
+        """Return a copy of every live state tensor by name.
+
+        A plain array counts as a `Tensor` of kind `Kind.OTHER`.
+        """
 
     def save(self, folder: Path, step: int) -> None:
-        """Write a checkpoint of the state after `step` steps into `folder`, by paths relative to it."""
+        """Write a checkpoint of the state after `step` steps into `folder`.
+
+        Paths inside the checkpoint must be relative to `folder`: ckptcheck restores from a copy.
+        """
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
         """Fill the live state from the newest checkpoint in `folder`.
 
+        Args:
+            folder: The copy of the crash image.
+            restore: One of the names in `restores`.
+
+        Returns:
+            The keys that the restore read, or `None` where they are unknown.
+
         Raises:
-            RestoreRefusedError: the framework raised, and the keys asked for are known. Any other exception is a refusal too.
+            RestoreRefusedError: The framework raised, and the requested keys are known. Any other
+                exception counts as a refusal, too.
         """
 
 
 class Job(_Trained, Protocol):
     """A training run that can be built, stepped, evaluated, saved and restored.
 
-    One object lives in one process; `build` is called once, before anything else. Some attributes may be there:
-    `boundary_epochs`, the number of epochs after which the job is saved by default (2.5); `defers`, true where some
-    variables come to be, and are restored, only in the first step after a restore; a method `remembers` that returns
-    objects by name whose public attributes may explain a difference, such as callbacks; and a method `decisive` that returns
-    those attributes that change the training by themselves, `{"tensor name": "object.attribute"}`: they are compared.
+    One object lives in one process; `build` is called once, before anything else. A job may also
+    have:
+
+    - `boundary_epochs`: the number of epochs after which the job is saved by default (2.5).
+    - `defers`: true where the first step after a restore creates, and restores, some variables.
+    - `remembers()`: returns objects by name, such as callbacks, whose numeric public attributes
+      may explain a difference.
+    - `decisive()`: returns the attributes that by themselves change the training, as
+      `{"tensor name": "object.attribute"}`. They are compared like tensors.
+
+    Example:
+        ```python
+        class Train:
+            restores = ("all",)
+            steps_per_epoch = 10
+
+            def build(self, seed): ...
+            def next_step(self): return self.step
+            def train(self, step): return Step(loss, [inputs, labels], learning_rate)
+            def evaluate(self): return validation_loss
+            def state(self): return {"w": Tensor(Kind.WEIGHT, self.w.copy())}
+            def save(self, folder, step): np.savez(folder / "state.npz", w=self.w, step=step)
+            def restore(self, folder, restore): ...
+        ```
     """
 
     def train(self, step: int) -> Step:
@@ -160,4 +229,7 @@ class LoopingJob(_Trained, Protocol):
     """A job that runs its training loop itself, as `keras.Model.fit` does."""
 
     def run(self, loop: Loop) -> None:
-        """Train from the live state on; call `loop.before_step` and `loop.after_step` around each step."""
+        """Train from the live state on.
+
+        Call `loop.before_step` before and `loop.after_step` after each step.
+        """

@@ -1,25 +1,31 @@
-"""When a run saves, evaluates and ends, and the words people have for where to save."""
+"""When a run saves, evaluates and ends, and the words for where to save."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ckptcheck.errors import UsageError
+from ckptcheck.errors import UsageError, did_you_mean
 
-# Default length of a run and place of the boundary, in epochs: in mid-epoch, epoch edges on both sides.
+# Default length of a run and place of the boundary, in epochs. The boundary is in mid-epoch, with
+# epoch edges on both sides.
 EPOCHS = 3.5
 BOUNDARY_EPOCHS = 2.5
 
-# Where to save: a number of steps, or one of WORDS; or how many such places, spread over the run.
+# Where to save: numbers of steps and words of WORDS, or how many places, spread over the run.
 Boundaries = int | Sequence[int | str]
 WORDS = ("first", "mid", "epoch", "last")
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a run saves, evaluates and ends. All in training steps counted from 0.
+    """When a run saves, evaluates and ends, in training steps.
 
-    The boundary is the number of steps done when the checkpoint is saved; a resumed run's first step has that index.
-    `boundaries` are all those of the control, in order: a resumed run saves and evaluates where its control does.
+    Attributes:
+        steps: The length of the control.
+        boundary: The steps done when the checkpoint is saved, and thus the index, from 0, of a
+            resumed run's first step.
+        steps_per_epoch: The length of an epoch.
+        boundaries: All boundaries of the control, in order. A resumed run saves and evaluates
+            where its control does.
     """
 
     steps: int
@@ -29,38 +35,39 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.steps_per_epoch < 1:
-            raise UsageError(f"An epoch must have at least one step, not {self.steps_per_epoch}.")
+            raise UsageError(f"An epoch must have at least 1 step, not {self.steps_per_epoch}.")
         if self.steps < 2:
             raise UsageError(
-                f"A run must have at least 2 steps, one on each side of the boundary, not {self.steps}."
+                "A run must have at least 2 steps, one on each side of the boundary, "
+                f"not {self.steps}."
             )
         object.__setattr__(self, "boundaries", tuple(sorted({*self.boundaries, self.boundary})))
         for boundary in self.boundaries:
             if not 0 < boundary < self.steps:
                 raise UsageError(
-                    f"The boundary lies outside the run: it is step {boundary}, the run has {self.steps} steps. "
+                    f"The boundary {boundary} lies outside the run of {self.steps} steps. "
                     f"Choose a boundary from 1 to {self.steps - 1}."
                 )
 
     @property
     def steps_after(self) -> int:
-        """Number of steps that a resumed run executes."""
+        """The number of steps that a resumed run executes."""
         return self.steps - self.boundary
 
     @property
     def earlier(self) -> int | None:
-        """Number of steps done at one save more, before all boundaries: a checkpoint that could be taken for another."""
-        # At the epoch edge before them, else halfway.
+        """The steps done at an extra save before all boundaries, which a restore could confuse."""
+        # The last epoch edge before the first boundary, else halfway to it.
         first = self.boundaries[0]
         edge = (first - 1) // self.steps_per_epoch * self.steps_per_epoch
         return edge or first // 2 or None
 
     def evaluates_at(self, done: int) -> bool:
-        """Return whether a run evaluates after `done` steps: at each boundary, at each epoch edge and at the end."""
+        """Return whether a run evaluates after `done` steps: boundary, epoch edge or end."""
         return done == self.steps or done in self.boundaries or done % self.steps_per_epoch == 0
 
     def at(self, boundary: int) -> "Schedule":
-        """Return the same schedule as a run sees it that is resumed from that boundary."""
+        """Return the schedule of a run resumed from that boundary."""
         return replace(self, boundary=boundary)
 
 
@@ -70,17 +77,20 @@ def make_schedule(
     boundaries: Boundaries = (),
     usual: float = BOUNDARY_EPOCHS,
 ) -> Schedule:
-    """Return the asked-for schedule; what was not asked for follows from the length of an epoch or of the run.
+    """Return the requested schedule, completed by defaults.
 
     Args:
-        steps_per_epoch: length of an epoch in steps.
-        steps: length of the run in steps; default: 3.5 epochs, or one more than `usual` where that is more.
-        boundaries: where to save. Empty: after `usual` epochs; where `steps` is given, in the middle of the run, or at the
-            epoch edge near it for a job that is saved at such edges.
-        usual: the epochs after which this job is saved by default.
+        steps_per_epoch: The length of an epoch in steps.
+        steps: The length of the run in steps; default: 3.5 epochs, or `usual` + 1 if that is more.
+        boundaries: Where to save; default: after `usual` epochs. If `steps` is given: in the middle
+            of the run, or at the epoch edge near it for a job that saves at epoch edges.
+        usual: The epochs after which this job is saved by default.
+
+    Raises:
+        UsageError: The run is too short, or a boundary lies outside it.
     """
     length = max(2, int(max(EPOCHS, usual + 1) * steps_per_epoch)) if steps is None else steps
-    Schedule(length, 1, steps_per_epoch)  # what is wrong with the run as a whole is said first
+    Schedule(length, 1, steps_per_epoch)  # reports a bad length before a bad boundary
     if isinstance(boundaries, int):
         places = _spread(boundaries, length)
     elif boundaries:
@@ -95,19 +105,19 @@ def make_schedule(
 
 
 def parse_boundaries(text: str) -> Boundaries:
-    """Read `1,mid,epoch,last`, or a count."""
+    """Parse a list such as `1,mid,epoch,last`, or a count."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if len(parts) == 1 and parts[0].isdecimal():
         return int(parts[0])
     if not parts:
         raise UsageError(
-            f"--boundaries takes a count, or steps and words such as 1,mid,epoch,last, not {text!r}."
+            f"The boundaries {text!r} are empty. Give a count, or a list such as 1,mid,epoch,last."
         )
     return tuple(int(part) if part.lstrip("-").isdecimal() else part for part in parts)
 
 
 def _spread(count: int, steps: int) -> list[int]:
-    """Return as many boundaries, evenly spread, the first and the last possible one among them."""
+    """Return that many evenly spread boundaries, from the first to the last possible one."""
     if not 1 <= count < steps:
         raise UsageError(
             f"A run of {steps} steps has room for 1 to {steps - 1} boundaries, not {count}."
@@ -120,16 +130,18 @@ def _place(boundary: int | str, steps: int, steps_per_epoch: int) -> int:
         return boundary
     if boundary not in WORDS:
         raise UsageError(
-            f"A boundary is a number of steps or one of {', '.join(WORDS)}, not {boundary!r}."
+            f"The boundary {boundary!r} is neither a number of steps nor one of "
+            f"{', '.join(WORDS)}.{did_you_mean(boundary, WORDS)}"
         )
     if boundary in ("first", "last"):
         return 1 if boundary == "first" else steps - 1
-    # Not the last place there is: steps after the boundary, and an epoch edge among them, show more.
+    # Not the last place: the steps and the epoch edge after the boundary must show differences.
     offset = steps_per_epoch // 2 if boundary == "mid" else 0
     places = [place for place in range(offset, steps, steps_per_epoch) if place > 0]
     if not places:
         what = "epoch edge" if boundary == "epoch" else "middle of an epoch"
         raise UsageError(
-            f"The run has no {what} inside it: it is {steps} steps long, an epoch {steps_per_epoch}."
+            f"The run of {steps} steps contains no {what}: an epoch has {steps_per_epoch} steps. "
+            "Choose a number of steps, or a longer run."
         )
     return ([place for place in places if place <= 3 * steps // 4] or places)[-1]

@@ -1,4 +1,4 @@
-"""The jobs that ship with the tool, by name: the look-up. What there is stands in `ckptcheck.jobs`, which is found by name."""
+"""Look up the jobs that ship with the tool by name. `ckptcheck.jobs` declares them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,27 +12,43 @@ from ckptcheck.job.options import parse
 
 @dataclass(frozen=True)
 class ShippedJob:
-    """A job by name: where its class is, its options, and the outcome expected of each of its restores."""
+    """A job that ships with the tool.
+
+    Attributes:
+        name: Its name on the command line.
+        target: Its class, as `ckptcheck.job.load` takes it.
+        summary: What it is, for `ckptcheck jobs`.
+        options: The class of its options.
+        expected: The expected outcome of each of its restores.
+        default_restores: The restores that `verify` uses by default.
+        environment: The environment variables of its processes, whatever the shell sets.
+        framework: The name of its framework.
+    """
 
     name: str
     target: str
     summary: str
     options: type[Any]
     expected: Mapping[str, str]
-    # The restores that `verify` without arguments asks for.
     default_restores: tuple[str, ...]
-    # Whatever the shell says: only the job that needs Keras 2 sees it.
+    # Only the job that needs Keras 2 gets it.
     environment: Mapping[str, str] = field(default_factory=lambda: {"TF_USE_LEGACY_KERAS": "0"})
     framework: str = "tensorflow"
 
     def parse(self, given: Mapping[str, str]) -> Any:
-        """Read option values given as text, or raise `UsageError`."""
+        """Read option values from text, or raise `UsageError`."""
         return parse(self.options, self.name, given)
 
 
 @dataclass(frozen=True)
 class Registry:
-    """All that ships: jobs by name, the names of those verified by default, and recipes by the report card they are on."""
+    """All jobs that ship with the tool.
+
+    Attributes:
+        jobs: The jobs by name.
+        default: The names of the jobs that `verify` uses by default.
+        suites: The recipes of each report card.
+    """
 
     jobs: Mapping[str, ShippedJob]
     default: tuple[str, ...]
@@ -46,13 +62,13 @@ class Registry:
 
 @cache
 def registry() -> Registry:
-    """Return all that ships. It loads no framework."""
+    """Return all shipped jobs, without loading a framework."""
     whole: Registry = load("ckptcheck.jobs.registry:REGISTRY")
     return whole
 
 
 def shipped(name: str) -> ShippedJob:
-    """Return the shipped job, or the recipe, of that name, or raise `UsageError` with the nearest names."""
+    """Return the shipped job or recipe of that name; `UsageError` suggests the nearest names."""
     jobs, recipes = registry().jobs, registry().recipes
     job = jobs.get(name) or recipes.get(name)
     if job is None:
@@ -69,7 +85,7 @@ def recipes(suite: str) -> list[str]:
 
 
 def make_job(name: str, given: Mapping[str, str]) -> tuple[Any, int]:
-    """Return the job of that name, shipped or a user's own, and the seed of its initial values."""
+    """Return the shipped or own job of that name, and the seed of its initial values."""
     if is_own(name):
         job = load(name)()
         check(job, name)

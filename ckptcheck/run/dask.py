@@ -1,4 +1,4 @@
-"""Where else to run: any `concurrent.futures.Executor`, or a Dask cluster by its address."""
+"""Run on any `concurrent.futures.Executor`, or on a Dask cluster by its address."""
 
 import contextlib
 import logging
@@ -13,13 +13,13 @@ from typing import Any
 from ckptcheck.errors import NotVerifiedError, UsageError
 
 CONNECT_TIMEOUT = 10.0  # seconds
-# How long a cluster may be without workers, in seconds: one that grows on demand begins with none.
+# Seconds that a cluster may be without workers: an adaptive cluster starts with none.
 WITHOUT_WORKERS = 30.0
 
 
 @dataclass(frozen=True)
 class Place:
-    """An executor, and a way to ask whether it still has machines: `check` raises NotVerifiedError if it has not."""
+    """An executor, and a `check` that raises `NotVerifiedError` once it has lost its machines."""
 
     executor: Executor
     check: Callable[[], None] = lambda: None
@@ -27,7 +27,7 @@ class Place:
 
 @contextmanager
 def opened(executor: Executor | str | None) -> Iterator[Place | None]:
-    """Yield the place that is meant: None is this machine, a text is the address of a cluster."""
+    """Yield the place to run: None is this machine, a string the address of a cluster."""
     if executor is None:
         yield None
     elif isinstance(executor, str):
@@ -42,16 +42,18 @@ def _dask(address: str) -> Iterator[Place]:
     match = re.fullmatch(r"dask://((?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d+)", address)
     if not match:
         raise UsageError(
-            f"An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not {address!r}."
+            f"The executor {address!r} is not the address of a Dask scheduler. "
+            "Write dask://HOST:PORT."
         )
-    host = match[1]  # and its port
+    host = match[1]  # with its port
     try:
-        import distributed  # an extra: not everybody has it
+        import distributed  # an optional extra
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"{address} needs the package {error.name}, which is not installed: pip install 'ckptcheck[dask]'."
+            f"The executor {address} needs the package {error.name}, which is not installed. "
+            "Run: pip install 'ckptcheck[dask]'"
         ) from None
-    # What it logs of lost connections, with tracebacks, is said here in a sentence. Its client has a level of its own.
+    # Errors here replace Dask's logged tracebacks. Its client has its own log level.
     levels = {
         logger: logger.level
         for logger in map(logging.getLogger, ("distributed", "distributed.client"))
@@ -65,11 +67,12 @@ def _dask(address: str) -> Iterator[Place]:
     except (OSError, TimeoutError) as error:
         why = str(error).splitlines()[0]
         raise NotVerifiedError(
-            f"No Dask scheduler answers at {host}: {why}. Is it running, and is this its address?"
+            f"No Dask scheduler answers at {host}: {why}. Check the address, or start the "
+            "scheduler with `dask scheduler`."
         ) from error
     try:
         with contextlib.closing(client):
-            # Not pure: every run is a fresh one, whatever the cluster has computed before.
+            # Not pure: the cluster must not reuse an earlier result.
             yield Place(client.get_executor(pure=False), _watch(client, host))
     finally:
         for logger, level in levels.items():
@@ -77,7 +80,7 @@ def _dask(address: str) -> Iterator[Place]:
 
 
 def _watch(client: Any, address: str) -> Callable[[], None]:
-    """Return what asks a Dask client whether its cluster is still there."""
+    """Return a check that a Dask client still has its scheduler and workers."""
     with_workers = time.monotonic()
 
     def check() -> None:

@@ -1,7 +1,7 @@
-"""Digests of arrays and snapshots, by which they are the same or not; and fingerprints of the examples of a batch.
+"""Digests of arrays and snapshots, and fingerprints of the examples of a batch.
 
-Whether two batches are the same is known by the digest of all their bytes. By the fingerprints of their examples, those that
-were lost or repeated are seen, wherever they come.
+The digest of all bytes shows whether two batches are equal. The fingerprints show which examples
+were skipped or repeated, in whichever batch they appear.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ import xxhash
 from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import Tensor
 
-# Of each example so many elements are looked at, evenly spread, so that a step takes no part of its time for it.
+# Elements per example that a fingerprint covers, evenly spread, so that its cost stays negligible.
 ELEMENTS = 64
 MOST_EXAMPLES = 4096
 WIDTH = 8  # hexadecimal digits of a fingerprint
@@ -27,12 +27,12 @@ _FACTORS = np.random.default_rng(2).integers(0, 2**31, 16 * ELEMENTS, dtype=np.u
 def digest(*arrays: Array) -> str:
     """Return the XXH3 hash (128 bits, in hexadecimal) of dtype, shape and bytes of the arrays.
 
-    It tells what differs by accident, and takes no part of a step that one could measure; nobody is to be kept from forging.
+    It detects accidental differences at negligible cost; it does not resist forgery.
     """
     summed = xxhash.xxh3_128()
     for array in arrays:
         summed.update(_header(array.dtype, array.shape))
-        # As it lies in memory, where that can be; ml_dtypes, of kind V, have no buffer of their own.
+        # Hash in place where possible: types of ml_dtypes, of kind V, offer no buffer.
         is_plain = array.flags.c_contiguous and array.dtype.kind in "biufc"
         summed.update(
             array.data if is_plain else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
@@ -46,7 +46,7 @@ def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 
 
 def snapshot_digest(state: Mapping[str, Tensor]) -> str:
-    """Return one digest for a whole snapshot, names included, whatever their order."""
+    """Return one digest of a whole snapshot, names included, in any order."""
     summed = xxhash.xxh3_128()
     for name in sorted(state):
         summed.update(f"{name} {digest(state[name].value)}\n".encode())
@@ -54,9 +54,10 @@ def snapshot_digest(state: Mapping[str, Tensor]) -> str:
 
 
 def fingerprints(arrays: Sequence[Array]) -> str:
-    """Return a fingerprint of 32 bits for each example, one behind the other in hexadecimal; empty where there are none.
+    """Return the concatenated fingerprints of the examples, each 32 bits in hexadecimal.
 
-    Examples are what the first axis of the first array counts; further arrays of that length are theirs, too.
+    The first axis of the first array counts the examples; further arrays of that length belong to
+    them. Empty for a batch without examples, or with more than `MOST_EXAMPLES`.
     """
     count = len(arrays[0]) if arrays and arrays[0].ndim else 0
     if not 0 < count <= MOST_EXAMPLES:
@@ -71,12 +72,12 @@ def fingerprints(arrays: Sequence[Array]) -> str:
 
 
 def split(text: str) -> tuple[str, ...]:
-    """Return the fingerprints that `fingerprints` put together."""
+    """Return the single fingerprints of a result of `fingerprints`."""
     return tuple(text[start : start + WIDTH] for start in range(0, len(text), WIDTH))
 
 
 def _words(rows: Array) -> Array:
-    """Return some of the bytes of each row as words of 32 bits."""
+    """Return a sample of each row as words of 32 bits."""
     stride = -(-rows.shape[1] // ELEMENTS)
     raw = np.ascontiguousarray(rows[:, ::stride])
     if raw.dtype.itemsize % 4 == 0:

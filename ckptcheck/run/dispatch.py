@@ -1,7 +1,7 @@
-"""The one seam between what is to be run and where: here, in processes of this machine, or on an executor's machines.
+"""Run groups of processes on this machine or on an executor.
 
-Any `concurrent.futures.Executor` will do. What is handed to it is a whole group, which starts its processes where it is
-run and sends back what they recorded, so that nothing need be shared but the installed package.
+Any `concurrent.futures.Executor` works. It receives whole groups: each starts its processes where
+it runs and sends back their records, so machines share nothing but the installed package.
 """
 
 import io
@@ -22,33 +22,44 @@ from ckptcheck.run.worker_pool import Event, Workers
 
 @dataclass(frozen=True)
 class Group:
-    """Processes that share a folder: a control and the runs resumed from it, or one training run."""
+    """Processes that share a folder: a control and the runs resumed from it, or one training run.
 
-    first: Any  # the ckptcheck.run.worker_pool.Task to begin with, its folder relative to wherever the group is run
-    # Each (None: each that the job says it has) is a task like the first, submitted when the first has emitted that it is past
-    # its boundary, and again for each further boundary.
+    Attributes:
+        first: The `ckptcheck.run.worker_pool.Task` to begin with; its folder is relative.
+        restores: The restores to submit as further tasks each time the first task emits a boundary;
+            None: all that the job describes.
+        also: Tasks that wait for nothing.
+    """
+
+    first: Any
     restores: tuple[str, ...] | None = ()
-    also: tuple[Any, ...] = ()  # tasks that wait for nothing
+    also: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What the processes of all groups need."""
+    """What the processes of all groups need.
 
-    modules: tuple[str, ...]  # imported before they start
+    Attributes:
+        modules: The modules to import before the processes start.
+        hash_seeds: Every value of PYTHONHASHSEED in use.
+        timeout: The seconds of silence after which a process is killed.
+        directory: The working directory, used where the machine has it.
+    """
+
+    modules: tuple[str, ...]
     hash_seeds: tuple[str, ...]
-    timeout: float  # the seconds after which one that gives no sign of life is ended
-    directory: str = field(
-        default_factory=os.getcwd
-    )  # that paths are relative to; an executor's machines may have it too
+    timeout: float
+    directory: str = field(default_factory=os.getcwd)
 
 
 def run(
     groups: Sequence[Group], top: Path, needs: Needs, place: Place | None = None
 ) -> Iterator[Event]:
-    """Run all groups below the folder `top`, side by side; yield what their processes emit.
+    """Run all groups in parallel below the folder `top`; yield the events of their processes.
 
-    Raises `NotVerifiedError` where the framework cannot be imported, or the executor's machines cannot be reached.
+    Raises:
+        NotVerifiedError: The framework cannot be imported, or the executor has lost its machines.
     """
     return (
         _here(groups, top, needs, cores())
@@ -85,12 +96,10 @@ def _elsewhere(groups: Sequence[Group], top: Path, needs: Needs, place: Place) -
         for group in waiting.values():
             yield Event(group.first, "submitted", {})
         while waiting:
-            # After a second in which nothing came back, the executor is asked whether it is still there.
             ended, _ = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
-            for future in [
-                future for future in waiting if future in ended
-            ]:  # as they were submitted
-                yield from _brought_back(future, waiting.pop(future), top)
+            in_order = [future for future in waiting if future in ended]
+            for future in in_order:
+                yield from _unpacked(future, waiting.pop(future), top)
             if not ended:
                 place.check()
     finally:
@@ -99,7 +108,7 @@ def _elsewhere(groups: Sequence[Group], top: Path, needs: Needs, place: Place) -
 
 
 def run_alone(group: Group, needs: Needs) -> tuple[list[Event], bytes]:
-    """Run one group where this is called, on one core; return its events and, as a tar archive, what was recorded."""
+    """Run one group here, on one core; return its events and its records as a tar archive."""
     with tempfile.TemporaryDirectory(prefix="ckptcheck-", ignore_cleanup_errors=True) as temporary:
         top, packed, folder = Path(temporary), io.BytesIO(), group.first.folder
         events = [
@@ -108,15 +117,15 @@ def run_alone(group: Group, needs: Needs) -> tuple[list[Event], bytes]:
             if event.kind not in ("submitted", "step")
         ]
         with tarfile.open(fileobj=packed, mode="w") as archive:
-            # A link may lead anywhere; the crash image holds what it led to.
+            # A link may point anywhere; the crash image holds a copy of its target.
             archive.add(
                 top / folder, folder, filter=lambda member: None if member.issym() else member
             )
         return events, packed.getvalue()
 
 
-def _put(source: Path, target: Path) -> None:
-    """Move a folder into its place; where it is there already, move what it holds to what is there."""
+def _merge(source: Path, target: Path) -> None:
+    """Move a folder to its target, or its contents if the target exists."""
     if not target.exists():
         source.replace(target)
         return
@@ -125,19 +134,15 @@ def _put(source: Path, target: Path) -> None:
 
 
 def _trouble(error: Exception) -> str:
-    if isinstance(
-        error, NotVerifiedError
-    ):  # of this one machine; what the others bring back is kept
+    if isinstance(error, NotVerifiedError):  # of this one machine: the others' records are kept
         return str(error)
     if isinstance(error, CancelledError):
-        return "the executor has it no longer: its machines, or the connection to them, were lost"
-    needed = (
-        "its machines need ckptcheck installed, and memory for one run on each of their threads"
-    )
-    return f"the executor could not run it ({type(error).__name__}: {error}); {needed}"
+        return "the executor cancelled it: its machines, or the connection to them, were lost"
+    needed = "Install ckptcheck on its machines, with memory for one run on each of their threads"
+    return f"the executor could not run it ({type(error).__name__}: {error}). {needed}"
 
 
-def _brought_back(
+def _unpacked(
     future: "Future[tuple[list[Event], bytes]]", group: Group, top: Path
 ) -> Iterator[Event]:
     try:
@@ -147,11 +152,11 @@ def _brought_back(
     except Exception as error:
         yield Event(group.first, "ended", {"status": 3, "trouble": _trouble(error)})
         return
-    # A run is there whole or not at all.
+    # Unpacked beside the target, so that a run is there whole or not at all.
     with (
         tempfile.TemporaryDirectory(dir=top) as unpacked,
         tarfile.open(fileobj=io.BytesIO(packed)) as archive,
     ):
         archive.extractall(unpacked, filter="data")
-        _put(Path(unpacked) / group.first.folder, top / group.first.folder)
+        _merge(Path(unpacked) / group.first.folder, top / group.first.folder)
     yield from events

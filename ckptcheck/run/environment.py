@@ -1,4 +1,7 @@
-"""What a process ran on. Two runs from different environments are not compared: a difference would prove nothing."""
+"""The environment of a process.
+
+Runs from different environments are not compared: a difference would prove nothing.
+"""
 
 import importlib.metadata
 import os
@@ -10,9 +13,9 @@ from ckptcheck.job.frameworks import frameworks, has_deterministic_ops
 
 
 def fingerprint() -> dict[str, str]:
-    """Describe this process: Python, machine, cores, package versions, determinism, numeric switches."""
+    """Return what describes this process: Python, machine, cores, versions and switches."""
     packages = ["numpy", *(package for framework in frameworks() for package in framework.packages)]
-    # Those of OpenMP and OpenBLAS can change the last bits of a result, as a framework's own can.
+    # Switches of OpenMP and OpenBLAS can change the last bits of a result, like a framework's.
     own = [switch for framework in frameworks() for switch in framework.switches]
     switches = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", *own]
     return {
@@ -26,9 +29,10 @@ def fingerprint() -> dict[str, str]:
 
 
 def mismatches(control: Mapping[str, str], resumed: Mapping[str, str]) -> list[str]:
-    """Say what differs between two fingerprints, one sentence part each."""
+    """Return each difference between two fingerprints as a clause."""
     return [
-        f"{name} is {control.get(name, 'unknown')} in the control and {resumed.get(name, 'unknown')} in the resumed run"
+        f"{name} is {control.get(name, 'unknown')} in the control and "
+        f"{resumed.get(name, 'unknown')} in the resumed run"
         for name in sorted({*control, *resumed})
         if control.get(name) != resumed.get(name)
     ]

@@ -1,4 +1,4 @@
-"""The line of one run: build, maybe restore, step, and at the boundary record, save, evaluate."""
+"""The line of one run: build, restore if resumed, step; at the boundary record, save, evaluate."""
 
 import contextlib
 import shutil
@@ -17,18 +17,18 @@ from ckptcheck.run.heartbeat import Emit, Heartbeat
 from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, as_tensors, boundary_point
 from ckptcheck.run.task import UNEVALUATED, Task
 
-# The key that each tensor was asked for by, or what returns them once they are known.
+# The checkpoint key of each tensor, or a function that returns them once they are known.
 Asked = Mapping[str, str] | Callable[[], Mapping[str, str]] | None
 
 
 class _EndOfRunError(BaseException):
-    """Ends a loop that is not ours. No error of the job: nothing should catch it."""
+    """Ends the loop of a `LoopingJob`. A `BaseException`, so that the job does not catch it."""
 
 
 class Execution:
-    """The line of a run, with the place it has reached, so that an exception can be laid where it belongs.
+    """The line of a run, and its current phase, which locates an exception.
 
-    It is the `Loop` of a job that runs its training loop itself; for any other it makes the steps.
+    It is the `Loop` of a `LoopingJob`; for any other job it makes the steps itself.
     """
 
     def __init__(self, job: Any, recorder: Recorder, task: Task, emit: Emit) -> None:
@@ -42,24 +42,24 @@ class Execution:
         self.restore = task.restore
         self.during = "build"
         self.step: int | None = None
-        # Steps of the schedule that are done. The index of a step differs from it where the step was lost.
+        # Steps of the schedule done. Differs from the step index where the restore lost the step.
         self.start = self.done = 0 if task.restore is None else self.schedule.boundary
         self.first: int | None = None
-        # A control that never saves need not go on for long after the last save that it leaves out.
+        # A control that never saves may end right after the last save that it omits.
         self.end = self.schedule.boundaries[-1] + 1 if task.unsaved else self.schedule.steps
         self.saves = not task.unsaved
         self._saved = self.done
-        self._built: set[str] = set()  # names of what there was before the restore
-        self._names: set[str] = set()  # and at the boundary
+        self._built: set[str] = set()  # names of the tensors before the restore
+        self._names: set[str] = set()  # names of the tensors at the boundary
         self._asked: Asked = None
         self._audit = contextlib.ExitStack()
         self._opened: Mapping[str, bool] = {}
         self._beat = Heartbeat(lambda count: emit("step", done=count))
 
     def carry_out(self) -> None:
-        """Carry out the whole run."""
+        """Carry out the run."""
         if self.restore is None:
-            self.folder.mkdir()  # a loop of its own may save whenever it likes
+            self.folder.mkdir()  # a training loop of the job may save at any time
         self.job.build(self.facts.seed)
         self._built = set(self._snapshot(INITIAL))
         with self._audit:
@@ -67,7 +67,7 @@ class Execution:
                 self._restore(self.restore)
             self._looped(self.job.run) if loops(self.job) else self._steps()
         if callable(self._asked) and self.facts.asked is not None:
-            # What came to be only after the restore is asked for, too.
+            # Tensors created after the restore have keys, too.
             self.facts.asked |= {
                 name: key for name, key in self._asked().items() if name not in self._built
             }
@@ -79,12 +79,11 @@ class Execution:
         elif self.restore is None and self.done in self.schedule.boundaries:
             self._at_boundary_of_control()
         else:
-            if (
-                self.done in self.schedule.boundaries
-            ):  # a resumed run saves and evaluates where its control does
+            # A resumed run saves and evaluates where its control does.
+            if self.done in self.schedule.boundaries:
                 self.may_save()
             elif self.restore is None and self.done == self.schedule.earlier:
-                # A save before the first boundary: a restore that finds the wrong checkpoint needs one to find.
+                # An older checkpoint exposes a restore that does not read the newest one.
                 self.may_save()
                 self._snapshot(boundary_point(self.done))
             if self.schedule.evaluates_at(self.done):
@@ -109,7 +108,7 @@ class Execution:
         self.during = "run"
 
     def may_save(self) -> None:
-        """Save if that is due and has not been done."""
+        """Save if a save is due and missing."""
         is_due = self.done in self.schedule.boundaries or (
             self.done == self.schedule.earlier and self.restore is None
         )
@@ -133,8 +132,10 @@ class Execution:
             raise
         if restored is not None:
             if not isinstance(restored, Restored):
-                what = "it returns nothing, or ckptcheck.Restored(asked, held, values)"
-                raise UsageError(f"restore returned {type(restored).__name__}; {what}")
+                raise UsageError(
+                    f"restore returned {type(restored).__name__}. Return None, or "
+                    "ckptcheck.Restored(asked, held, values)."
+                )
             self._keys(restored.asked, restored.held)
             self.facts.values = None if restored.values is None else list(restored.values)
 
@@ -156,27 +157,27 @@ class Execution:
             loop(self)
         if self.done < self.end:
             raise NotVerifiedError(
-                f"its training loop ended after {self.done} of {self.schedule.steps} steps. Let it train for more epochs, or "
-                "give fewer --steps"
+                f"its training loop ended after {self.done} of {self.schedule.steps} steps. Train "
+                "for more epochs, or reduce --steps"
             )
 
     def _begin(self) -> int:
-        """Do what is due before the first step of the process; return its index."""
+        """Do what is due before the first step of the process; return the index of the step."""
         first = self.facts.first_step = self._next_step()
         if self.restore is not None:
-            self._audit.close()  # whatever was to be restored has been
+            self._audit.close()  # the restore is complete
             _check_opened(self._opened, self.task)
             python_state.put(self.job, self.task.attributes)
             self._at_boundary()
         elif loops(self.job):
-            self._snapshot(INITIAL)  # some variables are made only when the loop begins
+            self._snapshot(INITIAL)  # the loop creates some variables when it begins
         return first
 
     def _finish(self) -> None:
         if self.saves:
             self._evaluate()
             self._snapshot(FINAL)
-        if self.task.repeat:  # in the very end: it may draw from what the run draws from
+        if self.task.repeat:  # last, because the evaluation may draw random numbers of the run
             self.facts.evaluated_twice = [self.facts.evaluations[-1][1], self._loss()]
         if loops(self.job):
             raise _EndOfRunError
@@ -184,13 +185,14 @@ class Execution:
     def _at_boundary_of_control(self) -> None:
         self.may_save()
         if self.task.is_control:
-            # A copy: the control may save again, and what is restored is what a process killed here leaves behind.
+            # The control may save again; the copy is what a process killed here leaves behind.
             image = crash_image_of(Path(self.task.folder), self.done)
             shutil.copytree(self.folder, image, ignore_dangling_symlinks=True)
         following = self._next_step()
         if following != self.done:
             raise NotVerifiedError(
-                f"its next_step says {following} after {self.done} steps; the steps are counted from 0"
+                f"its next_step returned {following} after {self.done} steps. Return the index "
+                "of the next step, from 0"
             )
         self._at_boundary()
         self.emit("boundary", boundary=self.done)
@@ -205,13 +207,17 @@ class Execution:
         changed = [name for name in before if name in after and after[name] != before[name]]
         if changed and _digests(self._state()) != after:
             raise NotVerifiedError(
-                f"its state changes by itself: {changed[0]} for one had two values with no step and no evaluation in between. "
-                "A state that reads a clock or draws random numbers cannot be compared"
+                f"its state changes by itself: two reads of {changed[0]!r} differ, with no step or "
+                "evaluation between them. Let state return neither clock readings nor new random "
+                "numbers"
             )
         self.facts.changed_by_evaluation = sorted({*self.facts.changed_by_evaluation, *changed})
 
     def _created_late(self) -> None:
-        """Record what came to be in the step after the boundary; in a control, what may come to be there when resumed."""
+        """Record the state after the boundary's step, if that step creates tensors.
+
+        A control records it always, because a resumed run may create tensors there.
+        """
         if not getattr(self.job, "defers", False) or (
             self.restore is not None and self.done - 1 != self.schedule.boundary
         ):
@@ -223,11 +229,11 @@ class Execution:
         self.during = "next_step"
         following = self.job.next_step()
         if int(following) != following:
-            raise ValueError(f"next_step returned {following!r}, which is no step number")
+            raise ValueError(f"next_step returned {following!r}, which is not an integer")
         return int(following)
 
     def _snapshot(self, point: str) -> dict[str, str]:
-        """Record the state at a point; return the digest of each tensor."""
+        """Record the state at a point; return the digest of each tensor by name."""
         state = self._state()
         self.recorder.snapshot(point, state)
         self.facts.attributes[point] = python_state.attribute_values(self.job)
@@ -247,10 +253,11 @@ class Execution:
         self.facts.evaluations.append((self.done, self._loss()))
 
     def _loss(self) -> float:
-        """Evaluate. A training run does so at the edges of its epochs, and not because it was saved or restored.
+        """Return the evaluation loss.
 
-        What an evaluation at a boundary does beside it must not heal a run, or harm it, in a control and in every run that
-        comes by there. Generators of the process are put back; what it does to a job's attributes is recorded.
+        Only ckptcheck evaluates at a boundary. Undo that evaluation's side effects, so that it can
+        neither hide nor cause a difference: restore the generators of the process, and record the
+        changes to the job's attributes.
         """
         self.during = "evaluate"
         if self.done not in self.schedule.boundaries:
@@ -264,24 +271,25 @@ class Execution:
 
 
 def _copy_crash_image(task: Task, folder: Path) -> None:
-    """Give a run a copy of its own of what a crash leaves, to save into or to mend as it likes."""
+    """Copy the crash image for one run, which may write into its copy."""
     shutil.copytree(crash_image_of(Path(task.folder), task.boundary), folder)
     pointer = lead_to_copy(folder, control_of(Path(task.folder)) / "checkpoints")
     if pointer is not None:
         raise NotVerifiedError(
-            f"its checkpoint ({pointer.name}) names the folder it was saved to by an absolute path, and so would be "
-            "restored from there and not from what a crash leaves. Save by paths relative to the folder"
+            f"its checkpoint file {pointer.name!r} names the original folder by an absolute path, "
+            "so the restore would read that folder instead of the crash image. Save paths "
+            "relative to the folder"
         )
 
 
 def _check_opened(opened: Mapping[str, bool], task: Task) -> None:
-    """Refuse a restore that read what was written during this verification and is no part of its copy."""
+    """Reject a restore that read a file written during this verification outside its own copy."""
     began = (control_of(Path(task.folder)) / f"{INITIAL}.npz").stat().st_mtime
     outside = written_since(opened, began, but=[task.run_folder])
     if outside:
         raise NotVerifiedError(
-            f"its restore read {outside[0]}, which was written during this verification and is not part of the "
-            "checkpoint: a crash may not leave it as it was read"
+            f"its restore read {outside[0]}, which was written during this verification but is not "
+            "part of the checkpoint, so it may not survive a crash. Save it with the checkpoint"
         )
 
 

@@ -1,7 +1,7 @@
-"""Which files a restore opens: one that reads what a crash would not have left proves nothing.
+"""Find which files a restore opens: reading a file that no crash leaves behind proves nothing.
 
-Python's audit events tell of every file that is opened in Python (PEP 578). What a framework opens in C++ is not seen; for
-that the checkpoint itself is searched for the path of the folder it was saved to.
+Python's audit events (PEP 578) report every file that Python opens. They miss files that a
+framework opens in C++; so the checkpoint itself is searched for the path of its original folder.
 """
 
 import os
@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Pointers to a checkpoint are small; tensors need not be searched.
+# Largest size, in bytes, of a file that points to a checkpoint; larger files hold tensors.
 LARGEST_POINTER = 1 << 16
 
-# Of each file, whether it was opened for reading first: what was written first is the restore's own, an unpacked copy.
+# For each file, whether it was first opened for reading: a file first opened for writing is the
+# restore's own, such as an unpacked copy.
 _collecting: dict[str, bool] | None = None
 
 
@@ -29,9 +30,9 @@ def _on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
 
 @contextmanager
 def opened_files() -> Iterator[dict[str, bool]]:
-    """Collect the absolute paths of the files that are opened meanwhile, and whether each was opened for reading first.
+    """Collect the files opened in the block: absolute path, and whether first opened for reading.
 
-    The audit hook cannot be taken back: it stays, and collects nothing more.
+    An audit hook cannot be removed: afterwards it stays, and collects nothing.
     """
     global _collecting
     opened: dict[str, bool] = {}
@@ -44,8 +45,11 @@ def opened_files() -> Iterator[dict[str, bool]]:
 
 
 def written_since(opened: Mapping[str, bool], since: float, but: list[Path]) -> list[Path]:
-    """Return the files that were read, were written at `since` (seconds) or later, and lie in none of the folders `but`."""
-    # The system makes some files when they are read: they are always new.
+    """Return the files that were read although written at `since` (seconds since 1970) or later.
+
+    Files in the folders `but` do not count.
+    """
+    # Virtual files always look new.
     spared = [*(folder.resolve() for folder in but), *map(Path, ("/proc", "/sys", "/dev"))]
     read = [Path(name).resolve() for name, reads in sorted(opened.items()) if reads]
     candidates = [
@@ -57,10 +61,13 @@ def written_since(opened: Mapping[str, bool], since: float, but: list[Path]) -> 
 
 
 def lead_to_copy(copy: Path, original: Path) -> Path | None:
-    """Let the small text files of a copied checkpoint that name its original folder name the copy.
+    """Redirect a copied checkpoint to itself: rewrite the original path in its small text files.
 
-    TensorFlow's state file does, unless it was told to write relative paths: read as it is, it would lead away from what a
-    crash leaves. Returns a file that names the original and cannot be changed, because it is no text; None if there is none.
+    TensorFlow's state file holds absolute paths by default, so a restore of the copy would read the
+    original folder.
+
+    Returns:
+        The first binary file that names the original folder, which cannot be rewritten; or None.
     """
     old, new = os.fsencode(original.resolve()), os.fsencode(copy.resolve())
     for file in sorted(copy.rglob("*")):

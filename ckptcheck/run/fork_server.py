@@ -1,9 +1,11 @@
 """A process that imports the framework once and forks a fresh process for each task.
 
-Started as `python -m ckptcheck.run.fork_server MODULE …` with the modules to import. It reads one JSON task per line on
-standard input and writes JSON events, one per line, on standard output: `ready`, `started`, what the workers emit, and
-`ended` with their exit status. It never uses what it imported, so a forked process is a new one in every way that matters,
-but starts in milliseconds. When standard input ends, whatever is still running is killed: nothing survives the parent.
+Started as `python -m ckptcheck.run.fork_server MODULE …` with the modules to import. It reads one
+JSON task per line from standard input. It writes one JSON event per line to standard output:
+`ready`, `started`, the events of the workers, and `ended` with their exit status.
+
+It never uses what it imported, so a forked process is as good as a new one, but starts in
+milliseconds. When standard input ends, it kills all workers: nothing survives the parent.
 """
 
 import gc
@@ -19,35 +21,31 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-# What may be asked of a process; each has a `Task` and a `main`.
+# The entry points of a process: each module has a `Task` and a `main`.
 ENTRIES = ("ckptcheck.run.worker", "ckptcheck.studies.training")
 
-# A pipe takes a line of up to 4096 bytes whole (PIPE_BUF), so that lines of several workers never mix.
+# A pipe writes up to 4096 bytes (PIPE_BUF) atomically, so that lines of workers never mix.
 LONGEST_LINE = 4096
 LONGEST_TEXT = 2000
 
 
 def write_event(pipe: int, worker: int, event: str, **facts: Any) -> None:
-    """Write one event. A text that would not fit into one line is cut."""
+    """Write one event. A text that is too long for one line is cut."""
     facts = {
         key: value[:LONGEST_TEXT] if isinstance(value, str) else value
         for key, value in facts.items()
     }
     line = json.dumps({"worker": worker, "event": event, **facts}) + "\n"
     if len(line) > LONGEST_LINE:
-        line = (
-            json.dumps(
-                {"worker": worker, "event": "trouble", "text": f"its event {event} was too long"}
-            )
-            + "\n"
-        )
+        text = f"its event {event!r} is longer than {LONGEST_LINE} bytes"
+        line = json.dumps({"worker": worker, "event": "trouble", "text": text}) + "\n"
     os.write(pipe, line.encode())
 
 
 def main(modules: Sequence[str]) -> None:
     """Import `modules`, then fork a worker for each task until standard input ends."""
     pipe = os.dup(1)
-    os.dup2(2, 1)  # what libraries print must not come between the events
+    os.dup2(2, 1)  # output of libraries must not mix with the events
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -56,7 +54,7 @@ def main(modules: Sequence[str]) -> None:
     # A module that is not installed is missed by the job that imports it, which can say so for itself.
     for module in (*filter(importlib.util.find_spec, modules), *ENTRIES):
         importlib.import_module(module)
-    # What was imported stays: a worker's garbage collector need not look through TensorFlow's million objects again.
+    # Spares each worker's garbage collector a scan of TensorFlow's million objects.
     gc.collect()
     gc.freeze()
     write_event(pipe, 0, "ready", seconds=time.monotonic() - started)
@@ -74,7 +72,7 @@ def _serve(pipe: int, wake: int) -> None:
         if 0 in readable:
             received = os.read(0, 65536)
             if not received:
-                os.killpg(0, signal.SIGKILL)  # this process leads the group of all it started
+                os.killpg(0, signal.SIGKILL)  # this process leads the group of its workers
             *lines, pending = (pending + received).split(b"\n")
             for line in lines:
                 request = json.loads(line)
@@ -91,7 +89,7 @@ def _reap(pipe: int, workers: dict[int, int]) -> None:
 
 def _fork(pipe: int, request: dict[str, Any]) -> int:
     with warnings.catch_warnings():
-        # Python 3.12 warns of threads at a fork. The only other thread is OpenBLAS', which is made for it (pthread_atfork).
+        # Python 3.12 warns of threads at a fork. The only one, of OpenBLAS, handles forks.
         warnings.simplefilter("ignore", DeprecationWarning)
         process = os.fork()
     if process:
@@ -111,12 +109,9 @@ def _work(pipe: int, request: dict[str, Any]) -> int:
         status = entry.main(
             task, lambda event, **facts: write_event(pipe, request["worker"], event, **facts)
         )
-    except (
-        BaseException
-    ) as error:  # also SystemExit: a job that leaves must not look like one that finished
-        write_event(
-            pipe, request["worker"], "trouble", text=f"it left by {type(error).__name__}: {error}"
-        )
+    except BaseException as error:  # also SystemExit: a job that exits must not look finished
+        text = f"it exited with {type(error).__name__}: {error}"
+        write_event(pipe, request["worker"], "trouble", text=text)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,21 +1,21 @@
-"""Progress that costs nothing."""
+"""Progress reports at negligible cost."""
 
 import time
 from collections.abc import Callable
 
-# Tells the parent of a process what happens in it: the kind of event, and its facts.
+# Reports an event of a process to its parent: the kind of event, and its facts.
 Emit = Callable[..., None]
 
 
 class Heartbeat:
-    """Calls `beat` at most ten times a second, so that progress costs nothing."""
+    """Calls `beat` at most ten times a second."""
 
     def __init__(self, beat: Callable[[int], None]) -> None:
         self._beat = beat
         self._next = 0.0
 
     def __call__(self, done: int) -> None:
-        """Tell that `done` steps are done, if the last word is old enough."""
+        """Report that `done` steps are done, unless the last report is too recent."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + 0.1

@@ -1,4 +1,4 @@
-"""The runs of a verification: every control, every resumed run as soon as there is a crash image, and later more."""
+"""The runs of a verification: controls, runs resumed from their crash images, and further runs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,17 @@ Watch = Callable[[Event], None]
 
 @dataclass
 class JobRuns:
-    """What became of the control of a job and of its resumed runs, while they go on."""
+    """The runs of one job, updated while they go on.
+
+    Attributes:
+        control: The task of the control.
+        folder: The folder of the job's runs.
+        restores: The requested restores; once the job is described, all of them if none was.
+        repeats: How often the control runs again.
+        noise_asked: Whether the user asked for repetitions.
+        boundaries: The boundaries of the control.
+        trouble: Why a run did not finish, by the name of its folder.
+    """
 
     control: Task
     folder: Path
@@ -29,12 +39,10 @@ class JobRuns:
     repeats: int = 0
     noise_asked: bool = False
     boundaries: list[int] = field(default_factory=list)
-    trouble: dict[str, str] = field(
-        default_factory=dict
-    )  # what kept which of them, by its folder's name, from finishing
+    trouble: dict[str, str] = field(default_factory=dict)
 
     def note(self, event: Event) -> None:
-        """Take note of what a process said, or raise what it said of a wrong request."""
+        """Take note of an event, or raise `UsageError` if it reports a wrong request."""
         if event.kind == "usage":
             raise UsageError(event.facts["text"])
         if event.kind == "missing":
@@ -44,7 +52,7 @@ class JobRuns:
             known = event.facts["restores"]
             for restore in self.restores:
                 if restore not in known:
-                    raise unknown("restore of this job", restore, known)
+                    raise unknown(f"restore of {self.control.job}", restore, known)
             self.restores = self.restores or list(known)
         if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
             self.trouble.setdefault(
@@ -54,7 +62,7 @@ class JobRuns:
 
 @dataclass(frozen=True)
 class Verification:
-    """Where and how the jobs of a verification are run: the folder of all runs, the settings, the machines, who watches."""
+    """How to run the jobs of a verification: top folder, settings, machines, and a watcher."""
 
     top: Path
     settings: Settings
@@ -62,7 +70,7 @@ class Verification:
     watch: Watch
 
     def run(self, requests: Sequence[Request]) -> dict[str, JobRuns]:
-        """Run every control, and every resumed run; return what became of them, by job."""
+        """Run every control and every resumed run; return them by job."""
         jobs = folders(self.top, dict.fromkeys(request.job for request in requests))
         runs = {job: self._job_runs(job, folder, requests) for job, folder in jobs.items()}
         groups = [
@@ -84,7 +92,7 @@ class Verification:
             request.restore for request in requests if request.job == job and request.restore
         ]
         asked, environment = self.settings, {} if is_own(job) else shipped(job).environment
-        # What a resumed run is to do differs in the restore alone.
+        # The task of a resumed run differs in the restore and the boundary alone.
         control = Task(
             job,
             folder.name,
@@ -99,7 +107,7 @@ class Verification:
         )
 
     def _beside(self, control: Task) -> Iterable[Task]:
-        """Yield the controls that are run beside the control: one that never saves, and repetitions."""
+        """Yield the tasks beside the control: one that never saves, and repetitions."""
         if self.settings.unsaved or (self.settings.unsaved is None and is_own(control.job)):
             yield replace(control, unsaved=True)
         yield from (

@@ -1,7 +1,8 @@
-"""What a program remembers outside of its variables, by one walk over a job and the objects that it says it remembers.
+"""State of a program outside its variables: a walk over the attributes of a job and its objects.
 
-Most of it explains what differs and is never compared by itself: attributes may differ for many reasons that change no
-training, such as a counter of calls or a time. What a job declares to change its training is compared, as tensors.
+Most attributes only explain a difference and are never compared by themselves: a call counter or a
+time differs without changing the training. Attributes that a job declares decisive are compared as
+tensors.
 """
 
 import contextlib
@@ -17,16 +18,16 @@ import xxhash
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 
-# Objects inside a job are looked into so deep, and so many numbers are kept of all.
+# The depth of the walk into a job, and the largest number of attributes kept.
 DEPTH = 2
 MOST = 200
 
-# Whose objects know by attributes what has been built of them.
+# The attributes of these packages' objects record what has been built.
 _FRAMEWORKS = ("keras", "tensorflow", "tf_keras")
-# What has variables of its own shows them as state; modules of these have nothing else that a job would remember.
+# Objects of these packages hold nothing that a job remembers, except variables, which are state.
 _LIBRARIES = ("builtins", "numpy", "tensorflow", "tensorboard", "h5py", "pathlib")
 
-# The values of an attribute before and after an evaluation; None: it was not there.
+# The values of an attribute before and after an evaluation; None: it did not exist.
 Change = tuple[float | None, float]
 
 
@@ -39,18 +40,18 @@ class _Attribute:
 
 
 def attribute_values(job: Any) -> dict[str, float]:
-    """Return the numbers that a job and its objects have as public attributes, by name."""
+    """Return the numeric public attributes of a job and its objects, by name."""
     return _numbers(_attributes(job))
 
 
 def attribute_tensors(job: Any) -> dict[str, Tensor]:
-    """Return what a job declares to change its training, of all that is remembered, as tensors by their names."""
+    """Return the attributes that a job declares decisive, as tensors by name."""
     declared: Mapping[str, str] = job.decisive() if hasattr(job, "decisive") else {}
     remembered = (
         {attribute.path: attribute.value for attribute in _attributes(job)} if declared else {}
     )
     values = {name: remembered.get(path) for name, path in declared.items()}
-    # None: nothing was seen yet that could be best.
+    # None: a callback has seen no best value yet.
     return {
         name: Tensor(Kind.PYTHON, np.array(np.inf if it is None else float(it)))
         for name, it in values.items()
@@ -58,9 +59,10 @@ def attribute_tensors(job: Any) -> dict[str, Tensor]:
 
 
 def changed_attributes(job: Any, before: Mapping[str, float]) -> dict[str, Change]:
-    """Return the attributes that have other values than before, with both.
+    """Return the attributes whose values differ from those before, with both values.
 
-    Those of models, layers and whatever else a framework made are left out: they say what has been built.
+    Excludes attributes of models, layers and other objects of a framework, which record what has
+    been built.
     """
     after = _numbers(
         attribute for attribute in _attributes(job) if not _is_of_framework(attribute.owner)
@@ -73,10 +75,10 @@ def changed_attributes(job: Any, before: Mapping[str, float]) -> dict[str, Chang
 
 
 def put(job: Any, values: Mapping[str, float]) -> None:
-    """Give attributes, by the names that `attribute_values` gives them, other values; of the type they have."""
+    """Set attributes, by their names in `attribute_values`; each keeps its type."""
     for attribute in _attributes(job) if values else []:
         if attribute.path in values and _is_number(attribute.value):
-            # An object that forbids it, such as a frozen dataclass, keeps its own.
+            # An object that forbids changes, such as a frozen dataclass, keeps its value.
             with contextlib.suppress(AttributeError, TypeError, ValueError, OverflowError):
                 setattr(
                     attribute.owner, attribute.name, type(attribute.value)(values[attribute.path])
@@ -84,7 +86,7 @@ def put(job: Any, values: Mapping[str, float]) -> None:
 
 
 def generator_digests() -> dict[str, str]:
-    """Return digests of the states of the generators that a whole process shares."""
+    """Return digests of the states of Python's and NumPy's global generators."""
     state: Any = np.random.get_state(legacy=True)
     return {
         "random": xxhash.xxh3_128(repr(random.getstate()).encode()).hexdigest(),
@@ -96,7 +98,7 @@ def generator_digests() -> dict[str, str]:
 
 @contextlib.contextmanager
 def generators_kept() -> Iterator[None]:
-    """Put the generators that a whole process shares back afterwards."""
+    """Restore the states of Python's and NumPy's global generators afterwards."""
     python, legacy = random.getstate(), np.random.get_state()
     yield
     random.setstate(python)
@@ -104,9 +106,9 @@ def generators_kept() -> Iterator[None]:
 
 
 def _attributes(job: Any) -> list[_Attribute]:
-    """Return the public attributes of a job, of the objects in it, and of those that it says it remembers."""
+    """Return the public attributes of a job, its objects, and the objects that it `remembers`."""
     attributes: list[_Attribute] = []
-    # They are hints: an object that does not let itself be looked into must not end a run.
+    # Attributes are hints: an object that raises on access must not end a run.
     with contextlib.suppress(Exception):
         attributes += _walk(job, "", DEPTH)
     with contextlib.suppress(Exception):
@@ -126,16 +128,15 @@ def _walk(thing: Any, place: str, depth: int) -> Iterator[_Attribute]:
 def _numbers(attributes: Iterable[_Attribute]) -> dict[str, float]:
     numbers: dict[str, float] = {}
     for attribute in attributes:
-        with contextlib.suppress(
-            TypeError, ValueError, OverflowError
-        ):  # such as a set of bits, or a length of time
+        # Some NumPy numbers, such as timedelta64, have no float.
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
             if _is_number(attribute.value):
                 numbers[attribute.path] = float(attribute.value)
     return dict(islice(numbers.items(), MOST))
 
 
 def _public(thing: Any) -> list[tuple[str, Any]]:
-    """Return what is no secret of an object: its attributes, and the numbers of its class that it has not changed yet."""
+    """Return the public attributes of an object, and the numeric ones of its class."""
     held = {
         name: value
         for base in reversed(type(thing).__mro__)
@@ -155,7 +156,7 @@ def _is_of_framework(thing: Any) -> bool:
 
 
 def _inside(name: str, value: Any) -> list[tuple[str, Any]]:
-    """Return the objects of the user's own that a value is, or holds."""
+    """Return the objects of the user's code that a value is or holds."""
     items = (
         value.items()
         if isinstance(value, dict)

@@ -1,4 +1,4 @@
-"""What one process recorded, as a value: losses, batches, learning rates, evaluations, snapshots, its environment."""
+"""What one process recorded: losses, batches, learning rates, evaluations, snapshots."""
 
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -9,13 +9,21 @@ from pathlib import Path
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.run.snapshots import FINAL, INITIAL, Snapshot, after_point, boundary_point
 
-# The role of a run that a script recorded of itself.
+# The role of a run that a script records itself.
 RECORDED = "recorded"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An exception that ended a run: where it was (`build`, `restore`, `train`, …), its type and its text."""
+    """An exception that ended a run.
+
+    Attributes:
+        during: The phase of the run: `build`, `restore`, `train`, …
+        type: The type of the exception.
+        message: The text of the exception.
+        step: The step index, in training.
+        place: The line of the user's code, as `file:line`.
+    """
 
     during: str
     type: str
@@ -26,7 +34,7 @@ class Failure:
 
 @dataclass
 class Facts:
-    """What `run.json` holds: everything about a run but its steps and snapshots."""
+    """The content of `run.json`: everything about a run but its steps and snapshots."""
 
     role: str
     job: str
@@ -39,21 +47,22 @@ class Facts:
     values: list[str] | None = None
     evaluations: list[tuple[int, float]] = field(default_factory=list)
     saved: list[int] = field(default_factory=list)  # steps done at each save
-    # What explains differences and is not compared by itself, by snapshot: scalars that objects of the program hold, and
-    # digests of the states of Python's and NumPy's global generators.
+    # By snapshot: numeric attributes of objects, and digests of Python's and NumPy's global
+    # generators. Both explain differences and are not compared by themselves.
     attributes: dict[str, dict[str, float]] = field(default_factory=dict)
     generators: dict[str, dict[str, str]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     hash_seed: str = ""
     process: int = 0
-    started: float = 0.0  # seconds since the epoch: numbers of processes come again
-    framework: str = ""  # tf1, tf2 or keras; empty where it is not known
-    repeat: int = 0  # of a control that was run again, which time this is
-    # The last evaluation loss, and the same computed once more from the same state, in a repeated control.
+    started: float = 0.0  # seconds since 1970, because process ids recur
+    framework: str = ""  # tf1, tf2 or keras; empty where unknown
+    repeat: int = 0  # the number of this repetition of the control, from 1
+    # In a repetition of the control: the last evaluation loss, and a second one of the same state.
     evaluated_twice: list[float] = field(default_factory=list)
-    # State tensors that the evaluation at the boundary changed. They are recorded, and compared, as they were before it.
+    # State tensors that the evaluation at the boundary changed; recorded as they were before it.
     changed_by_evaluation: list[str] = field(default_factory=list)
-    # Attributes that the evaluation at a boundary changed, by snapshot and name: before it (None: not there) and after it.
+    # Attributes that the evaluation at a boundary changed, by snapshot and name: the value before
+    # (None: it did not exist) and after.
     attributes_changed_by_evaluation: dict[str, dict[str, tuple[float | None, float]]] = field(
         default_factory=dict
     )
@@ -63,26 +72,26 @@ class Facts:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What one training step did. None: not shown by the job."""
+    """What one training step did. None: unknown."""
 
     number: int
     loss: float
     rate: float | None = None
     batch: str | None = None  # a digest of its arrays
-    examples: tuple[str, ...] | None = None  # the fingerprint of each example in it
-    draws: tuple[str, ...] | None = None  # a digest of each array of random numbers that it drew
+    examples: tuple[str, ...] | None = None  # the fingerprint of each example in the batch
+    draws: tuple[str, ...] | None = None  # a digest of each array of drawn random numbers
     hyperparameters: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """One recorded run: what is known of it as a whole, its executed steps, and its snapshots by their points."""
+    """One recorded run: its facts, its executed steps, and its snapshots by point."""
 
     folder: Path
     facts: Facts
     steps: tuple[StepRecord, ...]
     snapshots: Mapping[str, Snapshot] = field(repr=False)
-    # What the control calls tensors that have another name in this run.
+    # The control's names of tensors that have a different name in this run.
     names: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -92,12 +101,12 @@ class Run:
 
     @cached_property
     def boundary(self) -> Snapshot:
-        """The state right before the step after the checkpoint."""
+        """The state right before the first step after the checkpoint."""
         return self.snapshot_at(self.facts.schedule.boundary)
 
     @cached_property
     def after_boundary(self) -> Snapshot | None:
-        """The state after the step after the checkpoint; None where it was not recorded."""
+        """The state after the first step after the checkpoint; None where it was not recorded."""
         point = after_point(self.facts.schedule.boundary)
         return self._snapshot(point) if point in self.snapshots else None
 
@@ -118,7 +127,7 @@ class Run:
 
     @property
     def earlier_saves(self) -> list[int]:
-        """The saves before the boundary at which the state was recorded, by steps done, the latest first."""
+        """The recorded saves before the boundary, by steps done, the latest first."""
         boundary = self.facts.schedule.boundary
         saves = {*self.facts.saved, *self.facts.schedule.boundaries}
         return sorted(
@@ -128,25 +137,25 @@ class Run:
 
     @cached_property
     def position(self) -> int:
-        """The number of steps that were recorded before the boundary."""
+        """The number of steps recorded before the boundary."""
         return bisect_left([step.number for step in self.steps], self.facts.schedule.boundary)
 
     def snapshot_at(self, boundary: int) -> Snapshot:
-        """Return the state at a save, by the steps done."""
+        """Return the state at a save, given the steps done."""
         return self._snapshot(boundary_point(boundary))
 
     def renamed(self, names: Mapping[str, str]) -> "Run":
-        """Return the run with some tensors under the names that the control has for them."""
+        """Return the run with tensors under the control's names."""
         asked = self.facts.asked
-        called = (
+        renamed = (
             asked if asked is None else {names.get(name, name): key for name, key in asked.items()}
         )
         return (
-            replace(self, names=names, facts=replace(self.facts, asked=called)) if names else self
+            replace(self, names=names, facts=replace(self.facts, asked=renamed)) if names else self
         )
 
     def at(self, boundary: int) -> "Run":
-        """Return a control as a run sees it that is resumed from that boundary."""
+        """Return a control for the comparison with a run resumed from that boundary."""
         return replace(self, facts=replace(self.facts, schedule=self.facts.schedule.at(boundary)))
 
     def _snapshot(self, point: str) -> Snapshot:

@@ -1,4 +1,4 @@
-"""Three lines in a training script of one's own record what it did; `ckptcheck compare` holds two such runs together."""
+"""Record a run from inside a training script, for `ckptcheck compare`."""
 
 import os
 import random
@@ -23,18 +23,17 @@ from ckptcheck.run.folder import Recorder, number
 from ckptcheck.run.run import RECORDED, Facts, Failure
 from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, as_tensors, boundary_point
 
-# What gives the live state: a function that returns arrays, or tensors with their kind, by name; or objects of a framework.
+# The live state: a function that returns arrays or `Tensor`s by name, or objects of a framework.
 State = Callable[[], Mapping[str, Any]] | Sequence[Any]
 
 
 class Recording:
-    """What a script tells of its run. Made by `record`."""
+    """The recording of a script's run, made by `record`."""
 
     def __init__(self, folder: Path, state: State, name: str) -> None:
         self._state = state if callable(state) else partial(frameworks.state_of(), state)
-        self._facts = Facts(
-            RECORDED, name, None, 0, Schedule(2, 1, 1)
-        )  # the schedule is known when the run has ended
+        # A placeholder: the schedule is known only when the run has ended.
+        self._facts = Facts(RECORDED, name, None, 0, Schedule(2, 1, 1))
         self._facts.hash_seed = os.environ.get("PYTHONHASHSEED", "random")
         self._facts.process, self._facts.started = os.getpid(), time.time()
         self._recorder = Recorder(folder, self._facts)
@@ -43,18 +42,25 @@ class Recording:
         self._initial = self._snapshot(INITIAL)
 
     def boundary(self, step: int) -> None:
-        """Record the live state: after a checkpoint of `step` steps was saved, or, in a resumed run, restored.
+        """Record the live state right after a checkpoint was saved or restored.
 
-        Call it before the next step. A run that was restored calls it before its first one.
+        Call it before the next step; in a restored run, before the first step.
+
+        Args:
+            step: The number of steps in the checkpoint.
+
+        Raises:
+            UsageError: The run has recorded a different number of steps.
         """
         if self._facts.first_step is None and step:
             self._next = self._facts.first_step = step
-            # What was taken as the initial state may already be the restored one: then nothing is known of it.
+            # Equal states: the restore came before `record`, so the initial state is unknown.
             if self._snapshot(boundary_point(step)) == self._initial:
                 self._recorder.snapshot(INITIAL, {})
         elif step != self._next:
             raise UsageError(
-                f"The boundary is said to be after {step} steps, but {self._next} steps have been recorded."
+                f"boundary({step}) was called after {self._next} recorded steps. Pass the number "
+                "of steps in the checkpoint, and record every step before it."
             )
         elif step:
             self._snapshot(boundary_point(step))
@@ -67,23 +73,44 @@ class Recording:
         batch: Sequence[Any] | Mapping[str, Any] | None = None,
         learning_rate: Any = None,
     ) -> None:
-        """Record a training step: its loss before the update, the arrays of its batch, the rate its update used."""
+        """Record a training step.
+
+        Args:
+            loss: The training loss before the update.
+            batch: The arrays that the step consumed, in a fixed order or by name.
+            learning_rate: The learning rate that the update used.
+
+        Raises:
+            TypeError: The loss or the learning rate is not a number, or the batch holds no arrays.
+        """
         if self._facts.first_step is None:
             self._facts.first_step = self._next
         self._recorder.step(self._next, Step(loss, batch, learning_rate))
         if self._next in self._boundaries:
-            self._snapshot(
-                after_point(self._next)
-            )  # some variables are made, and restored, only in this step
+            # This step may create, and restore, some variables.
+            self._snapshot(after_point(self._next))
         self._next += 1
 
     def evaluation(self, loss: Any) -> None:
-        """Record an evaluation loss of the state as it is. Worth doing right after a restore: it shows what training hides."""
+        """Record an evaluation loss of the current state.
+
+        Evaluate right after a save and after its restore: evaluation shows losses of state that
+        training does not read, such as moving averages.
+
+        Args:
+            loss: The evaluation loss.
+
+        Raises:
+            TypeError: The loss is not a number.
+        """
         self._facts.evaluations.append((self._next, number(loss, "evaluation loss")))
 
     @property
     def generators(self) -> dict[str, Tensor]:
-        """The states of Python's and NumPy's global generators, for a run that draws from them and saves them."""
+        """The states of Python's and NumPy's global generators, as tensors by name.
+
+        Add them to the state of a run that draws from these generators and saves them.
+        """
         numpy_state: Any = np.random.get_state(legacy=True)
         return {
             "random": Tensor(Kind.RNG, np.array(random.getstate()[1], np.uint64)),
@@ -94,7 +121,7 @@ class Recording:
         }
 
     def _snapshot(self, point: str) -> str:
-        """Record the state at a point; return its digest."""
+        """Record the state at a point of the run; return its digest."""
         state = as_tensors(self._state())
         self._recorder.snapshot(point, state)
         return snapshot_digest(state)
@@ -113,23 +140,47 @@ class Recording:
 
 @contextmanager
 def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[Recording]:
-    """Record a run of a script of one's own into a folder.
+    """Record the run of a training script into a folder.
+
+    Record the control in one process and the resumed run in a new one; then compare the folders
+    with `ckptcheck.compare_runs` or `ckptcheck compare`.
 
     Args:
-        folder: where to; a folder that does not exist yet, or is empty.
-        state: the live state. Either a function that returns arrays, or `Tensor`s with their kind, by name, or TensorFlow
-            objects that have variables: models, optimizers, variables, generators.
-        name: what the job is called in the comparison.
+        folder: A folder that is new or empty.
+        state: A function that returns the live state, as arrays or `Tensor`s by name; or a
+            sequence of framework objects, such as models, optimizers, variables and generators.
+        name: The name of the job in the comparison.
+
+    Yields:
+        The recording. Call its `step` after each step, and its `boundary` after each save and
+            after the restore.
+
+    Raises:
+        UsageError: The folder is not empty or cannot be written, or no loaded framework can read
+            the objects in `state`.
+
+    Example:
+        ```python
+        with ckptcheck.record("runs/control", lambda: {"w": w}) as run:
+            for step in range(100):
+                loss = train(batches[step])
+                run.step(loss, [batches[step]])
+                if step + 1 == 50:
+                    save(step + 1)
+                    run.boundary(step + 1)
+        ```
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise UsageError(
-                f"The folder {folder} is not empty: a run needs one of its own. Remove it, or name another one."
+                f"The folder {folder} is not empty. Choose a new folder for the run, or delete it."
             )
     except OSError as error:
-        raise UsageError(f"The folder {folder} cannot be written: {error.strerror}.") from error
+        raise UsageError(
+            f"The folder {folder} cannot be written: {error.strerror}. Choose a different one."
+        ) from error
     recording = Recording(folder, state, name)
     try:
         yield recording

@@ -1,4 +1,4 @@
-"""Snapshots: every live state tensor by name at one point of a run, and the file that holds one."""
+"""Snapshots: every live state tensor by name at one point of a run, and their files."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from ckptcheck.kinds import Kind
 
 Snapshot = Mapping[str, Tensor]
 
-# The points that each run has, beside its boundaries.
+# The points of every run, beside its boundaries.
 INITIAL, FINAL = "initial", "final"
 
 
@@ -30,7 +30,7 @@ def after_point(boundary: int) -> str:
 
 
 def as_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return a state whose mere arrays are tensors, too."""
+    """Return a state with plain arrays wrapped as tensors of kind `OTHER`."""
     return {
         name: value if isinstance(value, Tensor) else Tensor(Kind.OTHER, np.array(value))
         for name, value in state.items()
@@ -38,7 +38,7 @@ def as_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 class StoredSnapshots(Mapping[str, Snapshot]):
-    """The snapshots in a run's folder by their points, each read when it is first asked for."""
+    """The snapshots in a run's folder by point, each read on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -63,22 +63,25 @@ class StoredSnapshots(Mapping[str, Snapshot]):
 
 
 def write_snapshot(path: Path, state: Snapshot) -> None:
-    """Write a snapshot as raw bytes with a manifest, so that every dtype comes back as it was.
+    """Write a snapshot as raw bytes with a manifest, which preserves every dtype.
 
-    A tensor that cannot be compared by its bytes is a `TypeError`: its elements are not of fixed size, are structured, have
-    padding, or have a mask beside them.
+    Raises:
+        TypeError: A tensor cannot be compared by its bytes: its elements have no fixed size, are
+            structured, padded or masked.
     """
     for name, tensor in state.items():
         dtype = tensor.value.dtype
         if not isinstance(name, str):
-            raise TypeError(f"the state tensor {name!r} has a name that is no text")
+            raise TypeError(f"the name {name!r} of a state tensor is not a string")
         if (
             dtype.hasobject
             or dtype.names
             or dtype.char in "gG"
             or isinstance(tensor.value, np.ma.MaskedArray)
         ):
-            raise TypeError(f"the state tensor {name} has dtype {dtype}, which cannot be recorded")
+            raise TypeError(
+                f"the state tensor {name!r} has dtype {dtype}, which cannot be recorded"
+            )
     manifest = [
         {
             "name": name,
@@ -96,7 +99,7 @@ def write_snapshot(path: Path, state: Snapshot) -> None:
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Read what `write_snapshot` wrote."""
+    """Read a snapshot that `write_snapshot` wrote."""
     with np.load(path, allow_pickle=False) as file:
         manifest = json.loads(str(file["manifest"]))
     with zipfile.ZipFile(path) as archive:
@@ -107,7 +110,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def _tensor(entry: dict[str, Any], stored: bytes) -> Tensor:
-    """Return a tensor from the end of its file, which is its bytes: NumPy takes longer to read what stands before them."""
+    """Return a tensor from the bytes at the end of its file; NumPy is slow to read the header."""
     dtype, shape = dtype_of(entry["dtype"]), tuple(entry["shape"])
     size = dtype.itemsize * math.prod(shape)
     value = np.frombuffer(stored, np.uint8, size, len(stored) - size).view(dtype).reshape(shape)
@@ -115,5 +118,5 @@ def _tensor(entry: dict[str, Any], stored: bytes) -> Tensor:
 
 
 def _dtype_name(dtype: np.dtype[Any]) -> str:
-    # `str` knows byte order and length, but calls bfloat16 and the float8s V2 and V1.
+    # `str` shows byte order and length, but calls bfloat16 and the float8 types V2 and V1.
     return dtype.name if dtype.kind == "V" and dtype.type is not np.void else dtype.str

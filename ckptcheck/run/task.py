@@ -1,4 +1,4 @@
-"""What one process of a verification is to do."""
+"""The task of one process of a verification."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,33 +8,47 @@ from typing import ClassVar
 from ckptcheck.job.schedule import Boundaries
 from ckptcheck.run.folder import control_of, resumed_of, unevaluated_of, unsaved_of
 
-# What a restore is tried again with, of the control's: its hash seed, or what its objects remembered at the boundary.
+# Experiments: repeat a restore with the control's hash seed, or with the numeric attributes that
+# its objects had at the boundary.
 SAME_HASH = "same-hash"
 REMEMBERED = "remembered"
-# And without our evaluation at the boundary, which may have made good what was lost.
+# Repeat a restore without the evaluation at the boundary, which may have hidden a loss.
 UNEVALUATED = "unevaluated"
-EXPERIMENTS = (SAME_HASH, REMEMBERED)  # those with a thing of the control's
+EXPERIMENTS = (SAME_HASH, REMEMBERED)
 
-# Control and resumed must not share the order of their sets.
+# Different seeds, so that control and resumed run do not share the order of their sets.
 CONTROL_HASH_SEED = "1"
 RESUMED_HASH_SEED = "2"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one process is to do. Without a restore it is the control, which saves and goes on, or a repetition of it."""
+    """The task of one process: a control or its repetition, or, with a restore, a resumed run.
+
+    Attributes:
+        job: The name of the job.
+        folder: The folder of the job's runs and crash images.
+        restore: The restore of a resumed run; None in a control.
+        options: Option values of a shipped job.
+        steps: The requested length of the control in training steps.
+        boundaries: The requested boundaries.
+        boundary: The boundary that a resumed run starts from.
+        repeat: The number of this repetition of the control, from 1; 0: not a repetition.
+        unsaved: Whether this is a control that never saves.
+        trial: The name of an experiment. A control has only `UNEVALUATED`, at `boundary`.
+        attributes: The numeric attributes to set after the restore, in the trial `REMEMBERED`.
+        environment: Environment variables to set.
+    """
 
     job: str
-    folder: str  # the job's, where the folders of its runs and its crash images lie
+    folder: str
     restore: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     steps: int | None = None
-    boundaries: Boundaries = ()  # where to save, as it was asked for
-    boundary: int = 0  # the one of them that the process is resumed from
+    boundaries: Boundaries = ()
+    boundary: int = 0
     repeat: int = 0
-    unsaved: bool = False  # a control that never saves
-    # What of the control's a restore is tried again with, such as the values of `attributes`, or without; a control is run
-    # again only without the evaluation at `boundary`.
+    unsaved: bool = False
     trial: str = ""
     attributes: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -43,12 +57,10 @@ class Task:
 
     @property
     def name(self) -> str:
-        """The process as progress shows it."""
+        """The name of the process in progress reports."""
         if self.restore is not None:
             count = self.boundaries if isinstance(self.boundaries, int) else len(self.boundaries)
-            place = (
-                f" @ {self.boundary}" if count > 1 else ""
-            )  # one of several runs by this restore
+            place = f" @ {self.boundary}" if count > 1 else ""
             return f"{self.job} × {self.restore}{place}{' again' if self.trial else ''}"
         if self.trial:
             return f"{self.job} control @ {self.boundary} again"
@@ -58,12 +70,12 @@ class Task:
 
     @property
     def is_control(self) -> bool:
-        """Whether it is the control that the others are resumed from, and no repetition of it."""
+        """Whether this is the control that runs are resumed from, and not a repetition of it."""
         return self.restore is None and not (self.repeat or self.unsaved or self.trial)
 
     @property
     def run_folder(self) -> Path:
-        """Where the process records."""
+        """The folder of the process's records."""
         job = Path(self.folder)
         if self.unsaved:
             return unsaved_of(job)
@@ -73,7 +85,7 @@ class Task:
 
     @property
     def hash_seed(self) -> str:
-        """PYTHONHASHSEED of the process."""
+        """The PYTHONHASHSEED of the process."""
         return (
             CONTROL_HASH_SEED
             if self.restore is None or self.trial == SAME_HASH

@@ -1,4 +1,4 @@
-"""One fresh process: a `Task` is carried out, and what goes wrong is recorded or emitted. Started by `fork_server`."""
+"""Carry out a `Task` in a fresh process, started by `fork_server`; record or emit its errors."""
 
 import errno
 import os
@@ -21,24 +21,28 @@ from ckptcheck.run.heartbeat import Emit
 from ckptcheck.run.run import Facts, Failure
 from ckptcheck.run.task import Task
 
-# Full disk, quota, file size limit, memory, open files, read-only: no fault of the job or of the restore.
+# Errors of the machine, not of the job or its restore: full disk, quota, file size limit, memory,
+# open files, read-only file system.
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE, errno.EROFS)
 
 
 def main(task: Task, emit: Emit) -> int:
-    """Carry out a task. `emit` tells the parent how far it is. Returns the exit status of the process.
+    """Carry out a task; return the exit status of the process.
 
-    Everything that went wrong in the job is recorded in the run's folder; what is wrong with the request is emitted.
+    Errors of the job are recorded in the run's folder; errors of the request are emitted.
+
+    Args:
+        task: The task.
+        emit: Reports progress and errors to the parent.
     """
-    hash_seed = os.environ.get(
-        "PYTHONHASHSEED", "random"
-    )  # what it is now: a job may write another into the environment
+    # Read now: a job may change the environment.
+    hash_seed = os.environ.get("PYTHONHASHSEED", "random")
     os.environ.update(task.environment)
     return exit_status(lambda: _carry_out(task, emit, hash_seed), emit)
 
 
 def exit_status(work: Callable[[], None], emit: Emit) -> int:
-    """Do the work of a process; emit what goes wrong in it. Returns the exit status of the process."""
+    """Do the work of a process and emit its errors; return the exit status of the process."""
     try:
         work()
     except CkptcheckError as error:
@@ -61,7 +65,7 @@ def exit_status(work: Callable[[], None], emit: Emit) -> int:
 
 def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
     job, seed = make_job(task.job, task.options)
-    _check_restores(job.restores)
+    _check_restores(task.job, job.restores)
     usual = getattr(job, "boundary_epochs", BOUNDARY_EPOCHS)
     schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundaries, usual)
     first = 0
@@ -75,9 +79,8 @@ def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
         boundaries=list(schedule.boundaries),
     )
     if task.restore is not None and task.restore not in job.restores:
-        raise UsageError(
-            f"{task.job} has no restore {task.restore}."
-        )  # the parent has been told, and says so better
+        # The parent knows the restores by now, and reports a better message.
+        raise UsageError(f"{task.job} has no restore {task.restore}.")
     facts = Facts(
         _role(task), task.job, task.restore, seed, schedule, repeat=task.repeat, hash_seed=hash_seed
     )
@@ -86,18 +89,20 @@ def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
     _record(job, facts, task, emit)
 
 
-def _check_restores(restores: Sequence[str]) -> None:
+def _check_restores(job: str, restores: Sequence[str]) -> None:
     if isinstance(restores, str):
         raise UsageError(
-            f"The restores of a job are a sequence of names, not the text {restores!r}: write ({restores!r},)."
+            f"The restores of {job} are the string {restores!r}, not a sequence of names. "
+            f"Write ({restores!r},)."
         )
     folders = [resumed_of(Path(), restore, 1) for restore in restores]
     if len(set(folders)) < len(folders):
         raise UsageError(
-            f"The restores {', '.join(restores)} need names that differ in letters, digits, dots or dashes."
+            f"The restores {', '.join(restores)} of {job} would share a folder. Choose names that "
+            "differ in letters, digits, dots or dashes."
         )
     if not restores:
-        raise UsageError("The job names no restore: there is nothing to verify.")
+        raise UsageError(f"{job} names no restore. Name at least one, as in restores = ('all',).")
 
 
 def _role(task: Task) -> str:
@@ -107,7 +112,7 @@ def _role(task: Task) -> str:
 
 
 def _record(job: Any, facts: Facts, task: Task, emit: Emit) -> None:
-    """Carry out a run, and record it with the exception that ended it, if the job raised one."""
+    """Carry out a run; record it, with the exception of the job that ended it, if any."""
     recorder = Recorder(task.run_folder, facts)
     execution = Execution(job, recorder, task, emit)
     try:
@@ -138,18 +143,18 @@ def _missing_framework(error: Exception) -> str | None:
 
 
 def _trouble_of_machine(error: Exception) -> str | None:
-    """Return what an exception says of the machine, if it speaks of the machine and not of the job."""
+    """Return the error of the machine that an exception reports, or None."""
     for code in MACHINE_ERRORS:
-        # TensorFlow puts what the operating system said into the text of its own exceptions.
+        # TensorFlow quotes errors of the operating system in the text of its own exceptions.
         if getattr(error, "errno", None) == code or (
             not isinstance(error, OSError) and os.strerror(code) in str(error)
         ):
-            return f"it could not write its files: {os.strerror(code)}"
+            return f"it reached a limit of the machine: {os.strerror(code)}"
     return None
 
 
 def _place(error: BaseException) -> str:
-    """Return ` at file:line`, the last place outside this package and outside installed packages, if there is one."""
+    """Return ` at file:line`, the innermost line of the user's code; empty if there is none."""
     here = str(Path(__file__).parents[1])
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith((here, sys.prefix, sys.base_prefix, "<")):

@@ -1,4 +1,4 @@
-"""The parent's side of the processes: start servers, hand out tasks as cores come free, receive what becomes of them."""
+"""The parent of the processes: start servers, hand tasks to free cores, receive events."""
 
 import contextlib
 import itertools
@@ -16,43 +16,43 @@ from typing import Any, ClassVar, Protocol
 
 from ckptcheck.errors import NotVerifiedError
 
-START_TIMEOUT = 300.0  # seconds for an import, whatever a user thinks of the time between two steps
+START_TIMEOUT = 300.0  # seconds for an import, independent of --timeout
 
 
 class Task(Protocol):
-    """What one process is to do: a dataclass of plain values. Its module `entry` has the `main` that carries it out."""
+    """The task of one process: a dataclass of plain values, run by `main` of the module `entry`."""
 
     entry: ClassVar[str]
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def name(self) -> str:
-        """The process as progress shows it."""
+        """The name of the process in progress reports."""
 
     @property
     def folder(self) -> str:
-        """Everything that the process writes lies in there."""
+        """The folder of everything that the process writes."""
 
     @property
     def run_folder(self) -> Path:
-        """Where the process records; made by whoever starts it."""
+        """The folder of the process's records, made before the process starts."""
 
     @property
     def hash_seed(self) -> str:
-        """PYTHONHASHSEED of the process."""
+        """The PYTHONHASHSEED of the process."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """What the process of a task emitted; `facts` depend on the kind of event."""
+    """An event that the process of a task emitted; `facts` depend on its kind."""
 
-    task: Any  # a Task, of a type that whoever submitted it knows
+    task: Any  # a Task of the submitted type
     kind: str
     facts: dict[str, Any]
 
     @property
     def name(self) -> str:
-        """The task's."""
+        """The name of the task."""
         return str(self.task.name)
 
 
@@ -61,7 +61,7 @@ class _Worker:
     task: Task
     number: int
     process: int | None = None
-    last_sign: float = 0.0  # of life
+    last_event: float = 0.0  # when it came, by time.monotonic
     timed_out: bool = False
 
 
@@ -71,7 +71,7 @@ class _Server:
     def __init__(self, hash_seed: str, modules: Sequence[str], log: Path, directory: Path) -> None:
         self.log = log
         self.ready = False
-        self.lost: int | None = None  # the status it died with
+        self.lost: int | None = None  # the exit status of a dead server
         self.started = time.monotonic()
         self.unread = b""
         self.active: dict[int, _Worker] = {}
@@ -83,12 +83,12 @@ class _Server:
                 stderr=errors,
                 env=os.environ | {"PYTHONHASHSEED": hash_seed},
                 cwd=directory,
-                # A session of its own: Ctrl-C reaches only the parent, which then ends the whole group.
+                # A new session: Ctrl-C reaches only the parent, which then kills the whole group.
                 start_new_session=True,
             )
 
     def assign(self, worker: _Worker) -> None:
-        """Have the server start a process for the task of a worker."""
+        """Start a process for the task of a worker."""
         task, output = worker.task, str(worker.task.run_folder / "output.txt")
         line = {
             "worker": worker.number,
@@ -98,14 +98,12 @@ class _Server:
         }
         assert self.process.stdin is not None
         self.active[worker.number] = worker
-        with contextlib.suppress(
-            BrokenPipeError
-        ):  # a server that has just died is noticed by its silence, see _lost
+        with contextlib.suppress(BrokenPipeError):  # a dead server is handled in _lost
             self.process.stdin.write(json.dumps(line).encode() + b"\n")
             self.process.stdin.flush()
 
     def lines(self) -> list[dict[str, Any]] | None:
-        """Return the events that have arrived, or None when the server is gone."""
+        """Return the received events, or None if the server has died."""
         assert self.process.stdout is not None
         received = os.read(self.process.stdout.fileno(), 65536)
         if not received:
@@ -114,21 +112,19 @@ class _Server:
         return [json.loads(line) for line in lines]
 
     def kill(self) -> None:
-        """End the server and everything it started."""
-        with (
-            contextlib.suppress(BrokenPipeError),
-            self.process,
-        ):  # which waits for it, and closes the pipes
+        """Kill the server and all its workers."""
+        # Leaving the block waits for the process and closes its pipes.
+        with contextlib.suppress(BrokenPipeError), self.process:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
 
 @dataclass
 class Workers:
-    """Runs tasks in fresh processes, at most `cores` at a time, in the order in which they were submitted.
+    """Runs tasks in fresh processes, in the order of submission, at most `cores` at a time.
 
-    A forked process has the string hashes of its server, so there is a server for each hash seed. Use as a context
-    manager; on leaving it, no process is left.
+    A forked process inherits the string hashes of its server, so each hash seed has its own
+    server. Use it as a context manager: on exit it kills every process.
     """
 
     modules: Sequence[str]
@@ -164,21 +160,24 @@ class Workers:
         self._selector.close()
 
     def submit(self, task: Task) -> None:
-        """Queue a task. Its folder is made here."""
+        """Queue a task, and make its folder."""
         task.run_folder.mkdir(parents=True)
         self._queue.append(_Worker(task, next(self._numbers)))
 
     def events(self) -> Iterator[Event]:
-        """Yield what workers emit until all submitted tasks have ended; tasks may be submitted meanwhile.
+        """Yield the events of all tasks until all have ended; more may be submitted meanwhile.
 
-        Each task ends with one event `ended`, whose fact `trouble` is None or says why nothing can be said of the run.
-        Raises `NotVerifiedError` where the framework cannot be imported, or not in time.
+        Each task ends with one event `ended`. Its fact `trouble` is None, or says why the run did
+        not finish.
+
+        Raises:
+            NotVerifiedError: A module cannot be imported, or its import takes too long.
         """
         while self._queue or any(server.active for server in self._servers.values()):
             yield from self._hand_out()
             for key, _ in self._selector.select(timeout=0.2):
                 yield from self._received(key.data)
-            self._end_the_silent()
+            self._kill_silent()
 
     def _hand_out(self) -> Iterator[Event]:
         for worker in list(self._queue):
@@ -190,7 +189,7 @@ class Workers:
                 yield _not_started(worker, server.lost)
             elif server.ready:
                 self._queue.remove(worker)
-                worker.last_sign = time.monotonic()
+                worker.last_event = time.monotonic()
                 server.assign(worker)
 
     def _received(self, server: _Server) -> Iterator[Event]:
@@ -204,7 +203,7 @@ class Workers:
                 server.ready = True
                 continue
             worker = server.active[number]
-            worker.last_sign = time.monotonic()
+            worker.last_event = time.monotonic()
             if kind == "started":
                 worker.process = line["process"]
             if kind == "ended":
@@ -213,14 +212,14 @@ class Workers:
             yield Event(worker.task, kind, line)
 
     def _lost(self, server: _Server) -> Iterator[Event]:
-        """The server has died: so have its workers, and nothing more can be started there."""
+        """Handle a dead server, whose workers have died with it."""
         server.lost = server.process.wait()
         if not server.ready:
             printed = server.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            last = printed[-1] if printed else "it said nothing"
+            last = printed[-1] if printed else "it printed nothing"
             raise NotVerifiedError(
                 f"{self._imported} could not be imported by {sys.executable}: {last}. "
-                "Install what the job needs in this environment."
+                "Install the requirements of the job in this environment."
             )
         lost = list(server.active.values())
         server.active.clear()
@@ -228,30 +227,34 @@ class Workers:
         for worker in lost:
             yield _not_started(worker, server.lost)
 
-    def _end_the_silent(self) -> None:
+    def _kill_silent(self) -> None:
         now = time.monotonic()
         for server in self._servers.values():
             if not server.ready and now - server.started > START_TIMEOUT:
                 raise NotVerifiedError(
-                    f"{self._imported} took more than {START_TIMEOUT:g} s to import."
+                    f"{self._imported} took more than {START_TIMEOUT:g} s to import. Try "
+                    "again on an idle machine."
                 )
             for worker in server.active.values():
                 if (
                     worker.process
                     and not worker.timed_out
-                    and now - worker.last_sign > self.timeout
+                    and now - worker.last_event > self.timeout
                 ):
                     worker.timed_out = True
                     os.kill(worker.process, signal.SIGKILL)
 
     def _trouble(self, worker: _Worker, status: int) -> str | None:
         if worker.timed_out:
-            return f"it gave no sign of life for {self.timeout:g} s and was ended (--timeout)"
+            return (
+                f"it was silent for {self.timeout:g} s and was killed. Raise --timeout if "
+                "its steps take longer"
+            )
         return _status(status) if status < 0 else None
 
 
 def _not_started(worker: _Worker, status: int) -> Event:
-    text = f"the server that starts its process was lost ({_status(status)})"
+    text = f"the server that starts its process died ({_status(status)})"
     return Event(worker.task, "ended", {"status": status, "trouble": text})
 
 
@@ -260,7 +263,7 @@ def _status(status: int) -> str:
         return f"it exited with status {status}"
     name = signal.Signals(-status).name
     hint = (
-        "; the kernel ends a process in this way when memory runs out"
+        "; the kernel kills a process this way when memory runs out"
         if -status == signal.SIGKILL
         else ""
     )

@@ -17,7 +17,7 @@ WRONG = {
     "NotCompiled × keras": "build raised TypeError: model returned Sequential; it must return a compiled keras.Model.",
     "TwoStepsAtOnce × keras": "its model runs 2 steps at once, which cannot be told apart: compile it with steps_per_execution=1.",
     "NothingToValidateWith × keras": "it shows no validation data: give `validation_data` to fit, or override `validation`.",
-    "TooFewEpochs × keras": "its training loop ended after 10 of 17 steps. Let it train for more epochs, or give fewer --steps.",
+    "TooFewEpochs × keras": "its training loop ended after 10 of 17 steps. Train for more epochs, or reduce --steps.",
     "NoCheckpoint × checkpoint": "build raised TypeError: setup returned dict; it must return the tf.train.Checkpoint.",
     "WhichStep × checkpoint": "next_step raised TypeError: which step comes next? Keep a counter in the attribute `step`, or override "
     "next_step.",

@@ -24,7 +24,11 @@ def test_the_list_of_studies(tmp_path: Path) -> None:
             "dataset is given twice: digits and mnist.",
         ),
         (["bn-apis", "--dataset", "cifar"], 2, "There is no dataset called 'cifar'."),
-        (["bn-apis", "--executor", "nowhere"], 2, "An executor is given as dask://HOST:PORT,"),
+        (
+            ["bn-apis", "--executor", "nowhere"],
+            2,
+            "The executor 'nowhere' is not the address of a Dask scheduler.",
+        ),
         (["bn-apis", "--html", "."], 2, "The file . cannot be written: Is a directory."),
         (
             ["bn-apis", "--html", "no/where.html"],

@@ -78,9 +78,9 @@ def test_expectation_is_met(tmp_path: Path) -> None:
         (["verify", "plain", "--set", "seed"], "--set takes KEY=VALUE, not 'seed'."),
         (["verify", "plain", "--set", "seed=x"], "The option seed of plain must be a whole number from 0 to 2147483647, not 'x'."),
         (["verify", "plain", "--set", "dataset=no.npz"], "There is no dataset file no.npz."),
-        (["verify", "plain", "--boundary", "0"], "The boundary lies outside the run: it is step 0, the run has 154 steps. Choose a boundary from 1 to 153."),
-        (["verify", toy("Clean"), "--restore", "al"], "There is no restore of this job called 'al'. Did you mean all? Known: all."),
-        (["verify", toy("Nothing")], f"{toy('Nothing').rpartition(':')[0]} has nothing called 'Nothing'."),
+        (["verify", "plain", "--boundary", "0"], "The boundary 0 lies outside the run of 154 steps. Choose a boundary from 1 to 153."),
+        (["verify", toy("Clean"), "--restore", "al"], f"There is no restore of {toy('Clean')} called 'al'. Did you mean all? Known: all."),
+        (["verify", toy("Nothing")], f"{toy('Nothing').rpartition(':')[0]} defines nothing called 'Nothing'."),
         (["verfy"], "No such command 'verfy'. Did you mean 'verify'?"),
     ],
 )  # fmt: skip

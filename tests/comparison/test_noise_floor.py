@@ -314,17 +314,17 @@ def test_tolerance_is_what_somebody_asks_for() -> None:
     [
         (
             {"rtol": -1},
-            "A tolerance is not negative, and rtol is below 1; asked for were rtol=-1 and atol=0.",
+            "rtol=-1 and atol=0 are not valid tolerances: rtol must be at least 0 and below 1, atol at least 0 and finite.",
         ),
         (
             {"rtol": 1.0},
-            "A tolerance is not negative, and rtol is below 1; asked for were rtol=1 and atol=0.",
+            "rtol=1 and atol=0 are not valid tolerances: rtol must be at least 0 and below 1, atol at least 0 and finite.",
         ),
         (
             {"atol": float("nan")},
-            "A tolerance is not negative, and rtol is below 1; asked for were rtol=0 and atol=nan.",
+            "rtol=0 and atol=nan are not valid tolerances: rtol must be at least 0 and below 1, atol at least 0 and finite.",
         ),
-        ({"repeat": -1}, "A control is repeated 0 times or more, not -1."),
+        ({"repeat": -1}, "The number of repetitions of a control must be 0 or more, not -1."),
     ],
 )
 def test_wrong_requests(asked: dict[str, Any], text: str) -> None:

@@ -1,4 +1,4 @@
-"""Frameworks are found by their folders: what the tool knows of each without loading it."""
+"""Frameworks are found by their folders, and described without being loaded."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from ckptcheck.job.frameworks import Framework, frameworks, preloads, styles
 from ckptcheck.run import environment
 
 
-def test_the_one_that_is_there() -> None:
+def test_tensorflow_is_found() -> None:
     tensorflow = next(framework for framework in frameworks() if framework.name == "tensorflow")
     assert tensorflow.module == "tensorflow"
     assert styles().items() >= {
@@ -23,7 +23,7 @@ def test_the_one_that_is_there() -> None:
     }
 
 
-def test_what_a_run_is_told_to_run_on() -> None:
+def test_the_fingerprint_of_the_environment() -> None:
     assert sorted(environment.fingerprint()) == [
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
@@ -44,21 +44,21 @@ def test_what_a_run_is_told_to_run_on() -> None:
     ]
 
 
-def told(code: str) -> str:
+def printed_by(code: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout.strip()
 
 
-def test_declaring_loads_nothing() -> None:
+def test_a_declaration_loads_nothing() -> None:
     code = (
         "from ckptcheck.run import environment; environment.fingerprint()\n"
         "import sys; print({'tensorflow', 'keras', 'ckptcheck.adapters.tensorflow._internals'} & {*sys.modules})"
     )
-    assert told(code) == "set()"
+    assert printed_by(code) == "set()"
 
 
-def test_determinism_is_seen_where_the_framework_is_loaded() -> None:
+def test_determinism_is_read_from_the_loaded_framework() -> None:
     code = (
         "import tensorflow as tf\n"
         "from ckptcheck.run.environment import fingerprint\n"
@@ -66,16 +66,17 @@ def test_determinism_is_seen_where_the_framework_is_loaded() -> None:
         "tf.config.experimental.enable_op_determinism()\n"
         "print(before, fingerprint()['op determinism'])"
     )
-    assert told(code) == "off on"
+    assert printed_by(code) == "off on"
 
 
-def test_the_state_of_objects_is_the_frameworks() -> None:
+def test_the_loaded_framework_reads_the_state_of_objects() -> None:
     code = "from ckptcheck.job.frameworks import state_of; print(state_of().__module__)"
-    assert told(f"import tensorflow; {code}") == "ckptcheck.adapters.tensorflow.variables"
+    assert printed_by(f"import tensorflow; {code}") == "ckptcheck.adapters.tensorflow.variables"
     with pytest.raises(subprocess.CalledProcessError) as raised:
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert raised.value.stderr.endswith(
-        "No framework is loaded whose objects could be the state: give a function that returns arrays by name.\n"
+        "The state is a sequence of objects, but this process has loaded no framework that could read them. "
+        "Import the framework first, or pass a function that returns arrays by name.\n"
     )
 
 
@@ -89,10 +90,10 @@ def test_the_state_of_objects_is_the_frameworks() -> None:
         (["{folder}/does_not.py:Job"], ()),
         (["{folder}/is_not_there.py:Job"], ()),
         (["{folder}/does_not.py:Job", "bn-nn"], ("tensorflow",)),
-        (["package.module:Job"], ("tensorflow",)),  # not looked for: finding it could run it
+        (["package.module:Job"], ("tensorflow",)),  # not inspected: finding it could run it
     ],
 )
-def test_only_what_jobs_need_is_loaded_beforehand(
+def test_only_needed_modules_are_preloaded(
     names: list[str], modules: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "mentions.py").write_text("import tensorflow as tf\n")
@@ -129,7 +130,7 @@ def state_of(objects):
 
 @pytest.fixture
 def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Framework]:
-    """A second framework: a folder with a declaration is all that it takes; one without is none."""
+    """A second framework, which is a folder with a declaration; a folder without one is ignored."""
     for folder in ("madeup", "zcommon"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "__init__.py").write_text("")
@@ -167,9 +168,7 @@ def test_a_second_framework_is_a_folder(
     assert preloads(["bn-nn", "package.module:Job"]) == ("tensorflow",)
 
 
-def test_the_framework_that_is_loaded_is_asked(
-    second: Framework, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_loaded_framework_is_used(second: Framework, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setitem(sys.modules, "madeup_core", sys)
     assert second.is_loaded

@@ -1,4 +1,4 @@
-"""Schedules, and finding a job by name."""
+"""Schedules, and loading a job by name."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ckptcheck.job import load
 from ckptcheck.job.schedule import Schedule, make_schedule, parse_boundaries
 
 
-def test_default_boundary_is_in_mid_epoch_with_edges_on_both_sides() -> None:
+def test_the_default_boundary_is_in_mid_epoch_with_edges_on_both_sides() -> None:
     schedule = make_schedule(44)
     assert (schedule.steps, schedule.boundary) == (154, 110)
     assert schedule.boundary % 44 not in (0, 43)
@@ -34,11 +34,11 @@ def test_every_boundary_lies_inside(steps: int | None, boundary: int | None) -> 
             assert 0 < schedule.boundary < schedule.steps
 
 
-def test_boundary_outside_the_run() -> None:
+def test_a_boundary_outside_the_run() -> None:
     with pytest.raises(UsageError) as caught:
         Schedule(20, 20, 5)
     assert str(caught.value) == (
-        "The boundary lies outside the run: it is step 20, the run has 20 steps. Choose a boundary from 1 to 19."
+        "The boundary 20 lies outside the run of 20 steps. Choose a boundary from 1 to 19."
     )
     with pytest.raises(
         UsageError,
@@ -66,7 +66,7 @@ def test_many_boundaries(asked: str, boundaries: tuple[int, ...]) -> None:
     assert schedule.at(boundaries[-1]).boundaries == boundaries
 
 
-def test_jobs_that_are_saved_at_epoch_edges() -> None:
+def test_jobs_that_save_at_epoch_edges() -> None:
     assert make_schedule(15, None, (), 2.0).boundaries == (30,)
     assert make_schedule(15, 60, (), 2.0).boundaries == (45,)
     assert make_schedule(15, 14, (), 2.0).boundaries == (7,)
@@ -75,20 +75,20 @@ def test_jobs_that_are_saved_at_epoch_edges() -> None:
 @pytest.mark.parametrize(
     ("asked", "text"),
     [
-        ("", "--boundaries takes a count, or steps and words such as 1,mid,epoch,last, not ''."),
+        ("", "The boundaries '' are empty. Give a count, or a list such as 1,mid,epoch,last."),
         (
             "middle,1",
-            "A boundary is a number of steps or one of first, mid, epoch, last, not 'middle'.",
+            "The boundary 'middle' is neither a number of steps nor one of first, mid, epoch, last. Did you mean mid?",
         ),
         ("0", "A run of 154 steps has room for 1 to 153 boundaries, not 0."),
         ("154", "A run of 154 steps has room for 1 to 153 boundaries, not 154."),
         (
             "1,-3",
-            "The boundary lies outside the run: it is step -3, the run has 154 steps. Choose a boundary from 1 to 153.",
+            "The boundary -3 lies outside the run of 154 steps. Choose a boundary from 1 to 153.",
         ),
     ],
 )
-def test_boundaries_that_cannot_be(asked: str, text: str) -> None:
+def test_invalid_boundaries(asked: str, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         make_schedule(44, None, parse_boundaries(asked))
     assert str(caught.value) == text
@@ -96,7 +96,7 @@ def test_boundaries_that_cannot_be(asked: str, text: str) -> None:
 
 def test_a_run_without_an_epoch_edge() -> None:
     with pytest.raises(
-        UsageError, match="The run has no epoch edge inside it: it is 20 steps long, an epoch 44"
+        UsageError, match=r"^The run of 20 steps contains no epoch edge: an epoch has 44 steps"
     ):
         make_schedule(44, 20, ("epoch",))
 
@@ -104,19 +104,43 @@ def test_a_run_without_an_epoch_edge() -> None:
 @pytest.mark.parametrize(
     ("target", "text"),
     [
-        ("nonsense", "'nonsense' names no job: write package.module:name or path/to/file.py:name."),
-        ("no/such.py:Job", "There is no file no/such.py to take a job from."),
-        ("no_such_module:Job", "There is no module no_such_module to take a job from."),
-        ("ckptcheck.job:Nothing", "ckptcheck.job has nothing called 'Nothing'."),
+        ("nonsense", "'nonsense' names no job. Write package.module:name or path/to/file.py:name."),
+        (
+            "no/such.py:Job",
+            "There is no file no/such.py. A path is relative to the working directory.",
+        ),
+        (
+            "no_such_module:Job",
+            "There is no module no_such_module. Install it, or add its folder to PYTHONPATH.",
+        ),
+        ("ckptcheck.job:Nothing", "ckptcheck.job defines nothing called 'Nothing'."),
     ],
 )
-def test_job_that_cannot_be_found(target: str, text: str) -> None:
+def test_a_job_that_cannot_be_found(target: str, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         load(target)
     assert str(caught.value) == text
 
 
-def test_job_from_a_file_that_imports_its_neighbour(
+def test_a_misspelt_file_or_name_suggests_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    (tmp_path / "ckptcheck_train.py").write_text("class Train: ...\n")
+    with pytest.raises(UsageError) as caught:
+        load(f"{tmp_path}/ckptcheck_trian.py:Train")
+    assert str(caught.value) == (
+        f"There is no file {tmp_path}/ckptcheck_trian.py. Did you mean ckptcheck_train.py? A path is relative to the working directory."
+    )
+    with pytest.raises(UsageError) as caught:
+        load(f"{tmp_path}/ckptcheck_train.py:Trian")
+    assert (
+        str(caught.value)
+        == f"{tmp_path}/ckptcheck_train.py defines nothing called 'Trian'. Did you mean Train?"
+    )
+
+
+def test_a_job_file_that_imports_its_neighbour(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.path", [*__import__("sys").path])

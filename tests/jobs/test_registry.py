@@ -98,10 +98,10 @@ class Endless(Nothing):
     [
         (
             "Nothing",
-            "{} gives an object of type Nothing, which is no job: it has no build, next_step, evaluate, state, save, restore, "
-            "train, restores, steps_per_epoch. See ckptcheck.job.Job, or take one of the classes in ckptcheck.adapters as a base.",
+            "{} is not a job: Nothing lacks build, next_step, evaluate, state, save, restore, train, restores, "
+            "steps_per_epoch. Implement ckptcheck.job.Job, or derive Nothing from a class in ckptcheck.adapters.",
         ),
-        ("Endless", "steps_per_epoch of {} is 0: it must be a whole number of at least 1."),
+        ("Endless", "steps_per_epoch of {} is 0. It must be an integer of at least 1."),
     ],
 )
 def test_what_is_no_job(name: str, text: str) -> None:

@@ -11,7 +11,7 @@ from ckptcheck import Kind, Step, Tensor
 
 
 @planted(
-    inconclusive="The control did not finish: train, step 5, raised TypeError: the loss is 'much', which is no number."
+    inconclusive="The control did not finish: train, step 5, raised TypeError: the loss is 'much', which is not a number."
 )
 class LossIsText(Clean):
     def train(self, step: int) -> Step:
@@ -21,8 +21,8 @@ class LossIsText(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: train, step 0, raised TypeError: a batch holds an array of Python objects (ndarray), "
-    "which cannot be recorded."
+    inconclusive="The control did not finish: train, step 0, raised TypeError: a batch holds Python objects (ndarray), which "
+    "cannot be recorded; it must hold arrays of fixed-size elements."
 )
 class BatchOfObjects(Clean):
     def train(self, step: int) -> Step:
@@ -30,7 +30,7 @@ class BatchOfObjects(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: evaluate raised TypeError: the evaluation loss is None, which is no number: float() "
+    inconclusive="The control did not finish: evaluate raised TypeError: the evaluation loss is None, which is not a number: float() "
     "argument must be a string or a real number, not 'NoneType'."
 )
 class EvaluatesToNothing(Clean):
@@ -39,7 +39,7 @@ class EvaluatesToNothing(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: state raised TypeError: the state tensor mask has dtype float64, which cannot be "
+    inconclusive="The control did not finish: state raised TypeError: the state tensor 'mask' has dtype float64, which cannot be "
     "recorded."
 )
 class HasAMask(Clean):
@@ -50,7 +50,7 @@ class HasAMask(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: state raised TypeError: the state tensor ('w', 0) has a name that is no text."
+    inconclusive="The control did not finish: state raised TypeError: the name ('w', 0) of a state tensor is not a string."
 )
 class NameIsNoText(Clean):
     def state(self) -> Any:
@@ -58,7 +58,7 @@ class NameIsNoText(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: its next_step says 10 after 9 steps; the steps are counted from 0."
+    inconclusive="The control did not finish: its next_step returned 10 after 9 steps. Return the index of the next step, from 0."
 )
 class CountsFromOne(Clean):
     def next_step(self) -> int:

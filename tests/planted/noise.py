@@ -50,8 +50,8 @@ class Unseeded(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: its state changes by itself: now for one had two values with no step and no "
-    "evaluation in between. A state that reads a clock or draws random numbers cannot be compared."
+    inconclusive="The control did not finish: its state changes by itself: two reads of 'now' differ, with no step or evaluation "
+    "between them. Let state return neither clock readings nor new random numbers."
 )
 class ReadsTheClock(Clean):
     def state(self) -> dict[str, Any]:

@@ -17,14 +17,14 @@ class LeavesAtOnce(Clean):
         os._exit(0)
 
 
-@planted(inconclusive="The resumed run did not finish: it left by SystemExit: 0.")
+@planted(inconclusive="The resumed run did not finish: it exited with SystemExit: 0.")
 class Leaves(Clean):
     def after_restore(self) -> None:
         sys.exit(0)
 
 
 @planted(
-    inconclusive="The resumed run did not finish: it was killed by SIGKILL; the kernel ends a process in this way when memory "
+    inconclusive="The resumed run did not finish: it was killed by SIGKILL; the kernel kills a process this way when memory "
     "runs out."
 )
 class Killed(Clean):

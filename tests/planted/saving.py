@@ -71,8 +71,8 @@ class PointsToItsFolder(Clean):
 
 
 @planted(
-    inconclusive="The resumed run did not finish: its checkpoint (checkpoint) names the folder it was saved to by an absolute "
-    "path, and so would be restored from there and not from what a crash leaves. Save by paths relative to the folder."
+    inconclusive="The resumed run did not finish: its checkpoint file 'checkpoint' names the original folder by an absolute path, "
+    "so the restore would read that folder instead of the crash image. Save paths relative to the folder."
 )
 class PointsInBinary(PointsToItsFolder):
     """The same pointer in a file that is no text."""
@@ -96,7 +96,7 @@ class UnpacksTheCheckpoint(Clean):
 
 @planted(
     inconclusive=f"The resumed run did not finish: its restore read {BESIDE}, which was written during this "
-    "verification and is not part of the checkpoint: a crash may not leave it as it was read."
+    "verification but is not part of the checkpoint, so it may not survive a crash. Save it with the checkpoint."
 )
 class ReadsBeside(Clean):
     """The momentum lies outside the checkpoint."""
@@ -148,7 +148,7 @@ class MendsTheCheckpoint(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: it could not write its files: No space left on device."
+    inconclusive="The control did not finish: it reached a limit of the machine: No space left on device."
 )
 class DiskFull(Clean):
     def save(self, folder: Path, step: int) -> None:

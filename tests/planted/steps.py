@@ -132,8 +132,8 @@ class LoopRaises(Loops):
 
 
 @planted(
-    inconclusive="The control did not finish: its training loop ended after 15 of 21 steps. Let it train for more epochs, or give "
-    "fewer --steps."
+    inconclusive="The control did not finish: its training loop ended after 15 of 21 steps. Train for more epochs, or reduce "
+    "--steps."
 )
 class LoopsTooShort(Loops):
     until = 15

@@ -1,4 +1,4 @@
-"""Jobs whose evaluation does more than evaluate: it sets numbers that are attributes, and no state."""
+"""Jobs whose evaluation has a side effect: it sets numeric attributes that are not state."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from ckptcheck import Step
 
 
 class Warms(Clean):
-    """Training is another one until the first evaluation, and again after a restore: the evaluation at the boundary heals."""
+    """Trains differently until the first evaluation, so the one at the boundary hides a loss."""
 
     warm = False
 
@@ -27,7 +27,7 @@ class Warms(Clean):
 
 
 class ForgetsWhenItWasEvaluated(Clean):
-    """Training is another one long after an evaluation: that at the boundary makes the control forget as a restore does."""
+    """Trains differently long after an evaluation: the one at the boundary resets the control."""
 
     since = 0
 
@@ -43,7 +43,7 @@ class ForgetsWhenItWasEvaluated(Clean):
 
 
 class MakesItsAttribute(Clean):
-    """Once it is resumed, training needs what an evaluation makes."""
+    """Needs an attribute, made by an evaluation, to train after a restore."""
 
     def evaluate(self) -> float:
         self.latest = super().evaluate()
@@ -55,7 +55,7 @@ class MakesItsAttribute(Clean):
 
 
 class Dies(Warms):
-    """And it dies where it is resumed and was not evaluated."""
+    """Dies in a resumed run without an evaluation."""
 
     def train(self, step: int) -> Step:
         if self.resumed and not self.warm:
@@ -64,7 +64,7 @@ class Dies(Warms):
 
 
 class Notes(Clean):
-    """It notes down its last loss, which nobody reads: only a run without the evaluation can tell."""
+    """Notes its last loss, which nothing reads; only a run without the evaluation shows that."""
 
     latest = 0.0
 
@@ -74,7 +74,7 @@ class Notes(Clean):
 
 
 class Counts(Clean):
-    """It counts its calls, and adds up an amount, which is lost and leaves the runs as far apart as they were."""
+    """Counts its calls and sums an amount: both are lost, and change equally in both runs."""
 
     def __init__(self) -> None:
         self.count, self.level = 0, 0.0
@@ -86,7 +86,7 @@ class Counts(Clean):
 
 
 class CountsAndSaves(Counts):
-    """The count decides what is trained, and comes back."""
+    """Trains by the count of its calls, which it saves and restores."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)

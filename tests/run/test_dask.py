@@ -1,4 +1,4 @@
-"""A Dask cluster by its address: what it runs, and what is said of one that is lost, is empty, or is none."""
+"""A Dask cluster by its address: its runs, and the errors of a lost, empty or missing one."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ def address(cluster: Any) -> str:
 
 
 def test_verify_on_a_cluster(address: str, tmp_path: Path) -> None:
-    """From a directory that the workers do not start in: a job's relative path is that of whoever asks."""
+    """A job's relative path starts at this process's directory, not at the workers'."""
     for name in ("base.py", "planting.py", "tensors.py", "clean.py"):
         shutil.copy(PLANTED / name, tmp_path)
     command = [
@@ -62,7 +62,7 @@ def test_verify_on_a_cluster(address: str, tmp_path: Path) -> None:
 
 
 def test_study_on_a_cluster(address: str, tmp_path: Path) -> None:
-    """Two variants on two workers: the runs are those of this machine, to the last bit, and are kept here."""
+    """Two variants on two workers: equal to runs on this machine bit for bit, and kept here."""
     events: list[Event] = []
     there = study(
         "bn-apis", seeds=1, epochs=1, executor=address, folder=tmp_path, watch=events.append
@@ -74,10 +74,9 @@ def test_study_on_a_cluster(address: str, tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies(cluster: Any, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that takes its worker with it, wherever it is tried: told, and the cluster goes on."""
-    monkeypatch.setattr(
-        dask, "WITHOUT_WORKERS", 120.0
-    )  # a busy machine takes its time to start others
+    """A task that kills every worker it runs on is reported, and the cluster goes on."""
+    # A busy machine is slow to start new workers.
+    monkeypatch.setattr(dask, "WITHOUT_WORKERS", 120.0)
     with opened(address) as place:
         assert place is not None
         future = place.executor.submit(sys.exit, 1)
@@ -87,8 +86,8 @@ def test_a_worker_that_dies(cluster: Any, address: str, monkeypatch: pytest.Monk
 
 
 def test_a_scheduler_that_dies(tmp_path: Path) -> None:
-    """In the middle of a run: one sentence and no traceback, and no process of the run is left."""
-    command_of_dask = [
+    """A scheduler dies in mid-run: one sentence, no traceback."""
+    scheduler_command = [
         sys.executable,
         "-m",
         "distributed.cli.dask_scheduler",
@@ -100,7 +99,9 @@ def test_a_scheduler_that_dies(tmp_path: Path) -> None:
     ]
     where = tmp_path / "scheduler.json"
     scheduler = subprocess.Popen(
-        [*command_of_dask, "--scheduler-file", str(where)], stderr=subprocess.DEVNULL, cwd=tmp_path
+        [*scheduler_command, "--scheduler-file", str(where)],
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
     )
     try:
         host = json.loads(eventually(where.read_text))["address"].removeprefix("tcp://")
@@ -124,7 +125,7 @@ def test_a_scheduler_that_dies(tmp_path: Path) -> None:
     printed, errors = client.communicate(timeout=60)
     assert (client.returncode, printed) == (3, "")
     assert errors.splitlines()[-1] == (
-        "ckptcheck: 2 of 2 runs did not finish, bn-nn seed 0 for one: the executor has it no longer: its machines, or the "
+        "ckptcheck: 2 of 2 runs did not finish, bn-nn seed 0 for one: the executor cancelled it: its machines, or the "
         "connection to them, were lost. Those that finished are kept; the same command trains the others."
     )
     assert "Traceback" not in errors
@@ -154,7 +155,7 @@ def test_a_cluster_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_scheduler_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask, "CONNECT_TIMEOUT", 0.5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -163,18 +164,18 @@ def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
             verify(toy("Clean"), executor=f"dask://{host}", **SHORT)
     assert str(raised.value) == (
         f"No Dask scheduler answers at {host}: Timed out trying to connect to tcp://{host} after 0.5 s. "
-        "Is it running, and is this its address?"
+        "Check the address, or start the scheduler with `dask scheduler`."
     )
 
 
 @pytest.mark.parametrize(
     "address", ["", "dask://", "dask://host", "tcp://host:1", "dask://host:port", "ray://host:1"]
 )
-def test_addresses_that_are_none(address: str) -> None:
+def test_invalid_addresses(address: str) -> None:
     with pytest.raises(UsageError) as raised:
         verify(toy("Clean"), executor=address)
     assert str(raised.value) == (
-        f"An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not {address!r}."
+        f"The executor {address!r} is not the address of a Dask scheduler. Write dask://HOST:PORT."
     )
 
 
@@ -183,5 +184,6 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError) as raised:
         verify(toy("Clean"), executor="dask://localhost:8786")
     assert str(raised.value) == (
-        "dask://localhost:8786 needs the package distributed, which is not installed: pip install 'ckptcheck[dask]'."
+        "The executor dask://localhost:8786 needs the package distributed, which is not installed. "
+        "Run: pip install 'ckptcheck[dask]'"
     )

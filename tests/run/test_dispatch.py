@@ -1,4 +1,4 @@
-"""The seam to other machines: what runs there comes back as if it had run here."""
+"""Runs on an executor give the same records as runs on this machine."""
 
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from importlib.metadata import version
@@ -13,8 +13,8 @@ from ckptcheck.studies import training
 from tests.planted_jobs import SHORT, toy
 
 
-def test_an_executor_gives_what_this_machine_gives() -> None:
-    """A plain thread pool: nothing of it but `submit` is needed."""
+def test_an_executor_gives_the_same_report() -> None:
+    """A plain thread pool: only its `submit` is used."""
     jobs = [toy("Clean"), toy("StepLost"), toy("Missing"), toy("TurnsNaN")]
     with ThreadPoolExecutor(2) as pool:
         there = verify(jobs, executor=pool, **SHORT)
@@ -32,7 +32,7 @@ def test_every_restore_of_a_job_comes_back(tmp_path: Path) -> None:
 
 
 class Loses(Executor):
-    """An executor whose machines die of everything that is handed to them."""
+    """An executor whose machines die of every task."""
 
     def submit(self, function: Any, /, *arguments: Any, **named: Any) -> "Future[Any]":
         future: Future[Any] = Future()
@@ -40,28 +40,28 @@ class Loses(Executor):
         return future
 
 
-def test_what_an_executor_loses_is_inconclusive() -> None:
+def test_a_lost_task_is_inconclusive() -> None:
     report = verify([toy("Clean"), toy("StepLost")], executor=Loses(), **SHORT)
     reason = (
-        "The control did not finish: the executor could not run it (ConnectionResetError: the worker is gone); its machines need "
-        "ckptcheck installed, and memory for one run on each of their threads."
+        "The control did not finish: the executor could not run it (ConnectionResetError: the worker is gone). Install "
+        "ckptcheck on its machines, with memory for one run on each of their threads."
     )
     assert [(case.outcome, case.reason) for case in report.cases] == [("inconclusive", reason)] * 2
     assert report.exit_code == 3
 
 
-def test_a_study_that_loses_a_run_keeps_the_others(tmp_path: Path) -> None:
+def test_a_study_keeps_the_runs_that_finish(tmp_path: Path) -> None:
     with pytest.raises(NotVerifiedError) as raised:
         study("bn-apis", seeds=1, epochs=1, executor=Loses(), folder=tmp_path)
     assert str(raised.value) == (
         "2 of 2 runs did not finish, bn-nn seed 0 for one: the executor could not run it (ConnectionResetError: the worker is "
-        "gone); its machines need ckptcheck installed, and memory for one run on each of their threads. "
+        "gone). Install ckptcheck on its machines, with memory for one run on each of their threads. "
         "Those that finished are kept; the same command trains the others."
     )
 
 
-def test_a_machine_with_other_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if this machine, which asks, had another TensorFlow than that which trains."""
+def test_a_machine_with_different_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine that trains has a different TensorFlow from this one."""
     monkeypatch.setattr(training, "versions", lambda: {"tensorflow": "1.15"})
     with ThreadPoolExecutor(1) as pool, pytest.raises(NotVerifiedError) as raised:
         study("bn-apis", "bn-nn", seeds=1, epochs=1, executor=pool, folder=tmp_path)
@@ -82,7 +82,7 @@ class OneBadMachine(ThreadPoolExecutor):
         return super().submit(function, *arguments, **named)
 
 
-def test_one_bad_machine_does_not_lose_what_the_others_finished() -> None:
+def test_one_bad_machine_does_not_lose_other_runs() -> None:
     with OneBadMachine(1) as pool:
         report = verify([toy("StepLost"), toy("Clean")], executor=pool, **SHORT)
     assert [(case.outcome, case.reason) for case in report.cases] == [
@@ -97,7 +97,7 @@ class NeverDone(Executor):
         return self.future
 
 
-def test_an_executor_that_is_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_executor_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost() -> None:
         raise NotVerifiedError("no longer there")
 
@@ -108,7 +108,7 @@ def test_an_executor_that_is_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
     assert executor.future.cancelled()
 
 
-def test_a_job_is_repeated_where_that_can_tell() -> None:
+def test_a_control_is_repeated_where_that_explains_more() -> None:
     with ThreadPoolExecutor(1) as executor:
         report = verify(
             [toy("HiddenInLastLoss"), toy("Jitters")],

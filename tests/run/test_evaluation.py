@@ -1,4 +1,4 @@
-"""Our evaluation at the boundary, which no training makes there, neither heals a run nor harms it."""
+"""The evaluation at the boundary, which no training makes, neither hides nor causes a difference."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,14 +16,14 @@ from ckptcheck.run.task import UNEVALUATED
 
 JOBS = Path(__file__).with_name("evaluation_jobs.py")
 SHORT: dict[str, Any] = {"steps": 21, "boundary": 9}
-HEALED = {
+HIDDEN = {
     "Warms": ["unexplained"],
     "ForgetsWhenItWasEvaluated": ["unexplained"],
     "MakesItsAttribute": ["resumed-run-raised"],
     "Notes": None,
     "Dies": None,
 }
-SPARED = ("Counts", "CountsAndSaves")
+HARMLESS = ("Counts", "CountsAndSaves")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cases(top: Path) -> dict[str, Case]:
-    report = verify([f"{JOBS}:{name}" for name in (*HEALED, *SPARED)], folder=top, **SHORT)
+    report = verify([f"{JOBS}:{name}" for name in (*HIDDEN, *HARMLESS)], folder=top, **SHORT)
     return {case.job.rpartition(":")[2]: case for case in report.cases}
 
 
@@ -41,25 +41,23 @@ def runs(top: Path, name: str) -> set[str]:
     return {path.name for path in (top / f"evaluation_jobs-{name}").iterdir()}
 
 
-@pytest.mark.parametrize("name", [name for name in HEALED if HEALED[name]])
-def test_what_the_evaluation_healed_is_lost(name: str, cases: dict[str, Case]) -> None:
+@pytest.mark.parametrize("name", [name for name in HIDDEN if HIDDEN[name]])
+def test_a_loss_that_the_evaluation_hides_is_found(name: str, cases: dict[str, Case]) -> None:
     case = cases[name]
     assert (case.outcome, [diagnosis.cause for diagnosis in case.diagnoses]) == (
         "diverged",
-        HEALED[name],
+        HIDDEN[name],
     )
     assert is_clear(case)
 
 
-def test_the_evaluation_that_was_left_out_is_no_difference(cases: dict[str, Case]) -> None:
+def test_the_omitted_evaluation_is_not_a_difference(cases: dict[str, Case]) -> None:
     comparison = cases["Warms"].comparison
     assert comparison is not None
     assert [row.steps_done for row in comparison.evaluations] == [12, 18, 21]
 
 
-def test_what_the_evaluation_changed_may_matter_to_nobody(
-    cases: dict[str, Case], top: Path
-) -> None:
+def test_a_change_that_nothing_reads_is_accepted(cases: dict[str, Case], top: Path) -> None:
     case = cases["Notes"]
     assert (case.outcome, case.reason, case.diagnoses) == ("recovered", None, ())
     assert is_clear(case)
@@ -70,7 +68,7 @@ def test_what_the_evaluation_changed_may_matter_to_nobody(
     assert {"unevaluated@9", "resumed-all@9~unevaluated"} < runs(top, "Notes")
 
 
-def test_nothing_is_known_without_the_experiment(cases: dict[str, Case]) -> None:
+def test_without_the_experiment_the_case_is_inconclusive(cases: dict[str, Case]) -> None:
     case = cases["Dies"]
     assert (case.outcome, case.reason) == (
         "inconclusive",
@@ -81,32 +79,30 @@ def test_nothing_is_known_without_the_experiment(cases: dict[str, Case]) -> None
     assert experiments_for(case) == {UNEVALUATED: {}}
 
 
-def test_elsewhere_it_is_not_known(cases: dict[str, Case]) -> None:
-    """The crash image is no longer at hand."""
+def test_on_an_executor_the_case_is_inconclusive(cases: dict[str, Case]) -> None:
+    """An executor keeps no crash image for the experiment."""
     with ThreadPoolExecutor(1) as pool:
         there, counts = verify([f"{JOBS}:Warms", f"{JOBS}:Counts"], executor=pool, **SHORT).cases
     assert (there.outcome, there.reason) == ("inconclusive", cases["Dies"].reason)
     assert counts.outcome == "recovered"
 
 
-@pytest.mark.parametrize("name", SPARED)
-def test_what_the_evaluation_changes_equally_costs_nothing(
-    name: str, cases: dict[str, Case], top: Path
-) -> None:
+@pytest.mark.parametrize("name", HARMLESS)
+def test_equal_changes_need_no_experiment(name: str, cases: dict[str, Case], top: Path) -> None:
     case = cases[name]
     assert (case.outcome, case.diagnoses, case.reason) == ("recovered", (), None)
     assert is_clear(case)
     assert runs(top, name) == {"control", "unsaved", "crash-image@9", "resumed-all@9"}
 
 
-def test_judged_anew_as_before(cases: dict[str, Case], top: Path) -> None:
+def test_rejudging_gives_the_same_report(cases: dict[str, Case], top: Path) -> None:
     anew = {case.job.rpartition(":")[2]: case for case in judge_folder(top).cases}
     assert {name: case.document() for name, case in anew.items()} == {
         name: case.document() for name, case in cases.items()
     }
 
 
-def test_several_restores_share_the_control_that_is_not_evaluated() -> None:
+def test_each_boundary_has_one_unevaluated_control() -> None:
     started: list[str] = []
     report = verify(
         f"{JOBS}:Warms",
@@ -154,7 +150,5 @@ def recorded(before: dict[str, float], changed: dict[str, Change]) -> Run:
         (recorded({}, {}), recorded({}, {"a": (None, 4.0)}), []),
     ],
 )
-def test_which_changes_may_have_made_a_loss_good(
-    control: Run, resumed: Run, named: list[str]
-) -> None:
+def test_which_changes_may_hide_a_loss(control: Run, resumed: Run, named: list[str]) -> None:
     assert made_good_by_evaluation(control, resumed) == named

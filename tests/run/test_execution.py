@@ -1,4 +1,4 @@
-"""The line of one run, in this process: what is recorded where, and what a run is refused for."""
+"""The line of one run, in this process: where records go, and which runs are rejected."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_points_and_evaluations_of_a_control(tmp_path: Path) -> None:
     assert (tmp_path / "crash-image@6" / "state.npz").is_file()
 
 
-def test_a_resumed_run_goes_on_from_a_copy(tmp_path: Path) -> None:
+def test_a_resumed_run_continues_from_a_copy(tmp_path: Path) -> None:
     control = executed(Clean(), task(tmp_path))
     run = executed(Clean(), resumed(tmp_path), seed=1)
     assert run.losses == control.losses[6:]
@@ -51,7 +51,7 @@ def test_a_resumed_run_goes_on_from_a_copy(tmp_path: Path) -> None:
     assert (tmp_path / "resumed-all@6" / "checkpoints" / "state.npz").is_file()
 
 
-def test_a_job_that_loops_by_itself(tmp_path: Path) -> None:
+def test_a_job_with_its_own_loop(tmp_path: Path) -> None:
     control = executed(Loops(), task(tmp_path))
     assert control.losses == executed(Clean(), task(tmp_path / "other")).losses
     assert executed(Loops(), resumed(tmp_path), seed=1).losses == control.losses[6:]
@@ -81,7 +81,7 @@ class Counts(Clean):
         return super().evaluate()
 
 
-def test_what_an_evaluation_at_a_boundary_does_to_attributes_is_recorded_and_stays(
+def test_changes_of_attributes_by_the_evaluation_are_recorded_and_kept(
     tmp_path: Path,
 ) -> None:
     job = Counts()
@@ -90,7 +90,7 @@ def test_what_an_evaluation_at_a_boundary_does_to_attributes_is_recorded_and_sta
     assert job.count == 4
 
 
-def test_a_run_without_our_evaluation_at_the_boundary(tmp_path: Path) -> None:
+def test_a_run_without_the_evaluation_at_the_boundary(tmp_path: Path) -> None:
     executed(Counts(), task(tmp_path))
     for trial in (
         task(tmp_path, trial=UNEVALUATED, boundary=6),
@@ -108,42 +108,42 @@ class RestoresNonsense(Clean):
 
 
 class ReadsElsewhere(Clean):
-    """Its checkpoint is where the control saved it, too."""
+    """Restores from the folder of the control instead of the crash image."""
 
     def restore(self, folder: Path, restore: str) -> Any:
         return super().restore(folder.parents[1] / "control" / "checkpoints", restore)
 
 
 class Drifts(Clean):
-    """Each look at its state is another one."""
+    """Returns a different state at each read."""
 
-    looks = 0
+    calls = 0
 
     def state(self) -> dict[str, Any]:
-        self.looks += 1
-        return {**super().state(), "looks": self.looks}
+        self.calls += 1
+        return {**super().state(), "calls": self.calls}
 
 
-def test_what_a_restore_returns_is_checked(tmp_path: Path) -> None:
+def test_the_result_of_a_restore_is_checked(tmp_path: Path) -> None:
     executed(Clean(), task(tmp_path))
     with pytest.raises(
-        UsageError, match=r"^restore returned dict; it returns nothing, or ckptcheck\.Restored"
+        UsageError, match=r"^restore returned dict\. Return None, or ckptcheck\.Restored"
     ):
         executed(RestoresNonsense(), resumed(tmp_path))
 
 
-def test_a_restore_that_reads_what_a_crash_may_not_leave(tmp_path: Path) -> None:
+def test_a_restore_that_reads_outside_the_crash_image(tmp_path: Path) -> None:
     executed(Clean(), task(tmp_path))
     read_there = tmp_path / "control" / "checkpoints" / "state.npz"
     with pytest.raises(NotVerifiedError) as caught:
         executed(ReadsElsewhere(), resumed(tmp_path))
     assert str(caught.value).startswith(
-        f"its restore read {read_there}, which was written during this verification"
+        f"its restore read {read_there}, which was written during this verification but is not part of the checkpoint, so"
     )
 
 
 def test_a_state_that_changes_by_itself(tmp_path: Path) -> None:
     with pytest.raises(
-        NotVerifiedError, match=r"^its state changes by itself: looks for one had two values"
+        NotVerifiedError, match=r"^its state changes by itself: two reads of 'calls' differ, "
     ):
         executed(Drifts(), task(tmp_path))

@@ -1,4 +1,4 @@
-"""Which files a restore opens, and what a copied checkpoint leads to."""
+"""Which files a restore opens, and where the pointers of a copied checkpoint lead."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
 
 
-def test_files_are_known_by_whether_they_were_read_first(tmp_path: Path) -> None:
+def test_a_file_is_marked_as_read_if_first_opened_for_reading(tmp_path: Path) -> None:
     (tmp_path / "read").write_text("old")
     with opened_files() as opened:
         (tmp_path / "read").read_text()
@@ -21,7 +21,7 @@ def test_files_are_known_by_whether_they_were_read_first(tmp_path: Path) -> None
     assert of_here == {"read": True, "written": False, "appended": False}
 
 
-def test_what_was_read_and_written_lately(tmp_path: Path) -> None:
+def test_files_read_although_written_lately(tmp_path: Path) -> None:
     own = tmp_path / "own"
     for path in (
         own / "copy",
@@ -40,7 +40,7 @@ def test_what_was_read_and_written_lately(tmp_path: Path) -> None:
     assert written_since(opened, 200, but=[own]) == [tmp_path / "new"]
 
 
-def test_a_copy_leads_to_itself(tmp_path: Path) -> None:
+def test_a_copy_points_to_itself(tmp_path: Path) -> None:
     original, copy = tmp_path / "original", tmp_path / "copy"
     copy.mkdir()
     (copy / "pointer").write_text(f"newest: {original}/state-3")

@@ -1,4 +1,4 @@
-"""What is recorded in a run's folder comes back as it was."""
+"""A run is read back from its folder as it was recorded."""
 
 import math
 from pathlib import Path
@@ -29,7 +29,7 @@ def facts(**changes: Any) -> Facts:
     )
 
 
-def test_a_run_comes_back(tmp_path: Path) -> None:
+def test_a_run_is_read_back_as_recorded(tmp_path: Path) -> None:
     changed = {"boundary-2": {"count": (None, 1.0), "level": (0.0, math.inf)}}
     recorder = Recorder(
         tmp_path,
@@ -59,7 +59,7 @@ def test_a_run_comes_back(tmp_path: Path) -> None:
     assert run.facts == recorder.facts
 
 
-def test_a_run_that_says_nothing_of_attributes_that_changed(tmp_path: Path) -> None:
+def test_a_run_without_the_field_of_changed_attributes(tmp_path: Path) -> None:
     Recorder(tmp_path, facts()).close()
     file = tmp_path / "run.json"
     text = file.read_text()
@@ -68,18 +68,18 @@ def test_a_run_that_says_nothing_of_attributes_that_changed(tmp_path: Path) -> N
     assert read(tmp_path).facts == facts()
 
 
-def test_a_run_in_another_format(tmp_path: Path) -> None:
+def test_a_run_in_a_different_format(tmp_path: Path) -> None:
     Recorder(tmp_path, facts()).close()
     file = tmp_path / "run.json"
     file.write_text(file.read_text().replace('"format_version": 4', '"format_version": 5'))
     with pytest.raises(
         NotVerifiedError,
-        match=r"^The run was recorded in format 5; this ckptcheck reads format 4\.$",
+        match=r"^The run was recorded in format 5, but this version of ckptcheck reads format 4\. Record it again\.$",
     ):
         read(tmp_path)
 
 
-def test_a_batch_in_a_buffer_that_is_used_again(tmp_path: Path) -> None:
+def test_a_batch_in_a_reused_buffer(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, facts())
     buffer = np.zeros(3)
     for index in range(3):
@@ -91,7 +91,7 @@ def test_a_batch_in_a_buffer_that_is_used_again(tmp_path: Path) -> None:
     ]
 
 
-def test_steps_do_not_pile_up(tmp_path: Path) -> None:
+def test_steps_are_written_regularly(tmp_path: Path) -> None:
     def written() -> int:
         return len((tmp_path / "steps.jsonl").read_text().splitlines())
 
@@ -104,7 +104,7 @@ def test_steps_do_not_pile_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("value", "shown"), [("0.5", "'0.5'"), (True, "True"), (b"1", "b'1'")])
-def test_what_is_no_number(value: object, shown: str) -> None:
+def test_a_value_that_is_not_a_number(value: object, shown: str) -> None:
     with pytest.raises(TypeError) as caught:
         number(value, "loss")
-    assert str(caught.value) == f"the loss is {shown}, which is no number"
+    assert str(caught.value) == f"the loss is {shown}, which is not a number"

@@ -1,4 +1,4 @@
-"""The process that forks: one line an event, and a fresh process a task."""
+"""The fork server: one line per event, and a fresh process per task."""
 
 import json
 import os
@@ -35,12 +35,12 @@ def test_an_event_is_a_line() -> None:
     assert written("described", restores=["x" * 5000]) == {
         "worker": 3,
         "event": "trouble",
-        "text": "its event described was too long",
+        "text": f"its event 'described' is longer than {LONGEST_LINE} bytes",
     }
 
 
 def test_a_task_is_carried_out_and_nothing_survives_the_parent(tmp_path: Path) -> None:
-    """Its events come between `started` and `ended`; what it prints does not come between them."""
+    """Its events come between `started` and `ended`, unmixed with its output."""
     task = Task(toy("Prints"), str(tmp_path), steps=12, boundaries=(6,))
     task.run_folder.mkdir()
     output = str(task.run_folder / "output.txt")

@@ -1,4 +1,4 @@
-"""What a program remembers outside of its variables: seen by one walk, compared where it is declared, put in for a trial."""
+"""State outside variables: found by a walk, compared where declared, set for an experiment."""
 
 import random
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Frozen:
 
 
 class Job:
-    """Numbers, objects in lists and dictionaries, an object that forbids changes, and what no number is."""
+    """Holds numbers, nested objects, an object that forbids changes, and other values."""
 
     def __init__(self) -> None:
         self.epoch, self.factor, self.done, self.rate = 4, 0.25, False, np.float32(0.5)
@@ -46,10 +46,14 @@ class Job:
 
 
 class Decides(Job):
-    """Says which attributes change its training."""
+    """Declares the attributes that change its training."""
 
     def decisive(self) -> dict[str, str]:
-        return {"callbacks/Callback/best": "Callback.best", "rate": "rate", "gone": "Callback.gone"}
+        return {
+            "callbacks/Callback/best": "Callback.best",
+            "rate": "rate",
+            "missing": "Callback.missing",
+        }
 
 
 class RaisesWhenAsked(Job):
@@ -78,20 +82,20 @@ SEEN = {
 }
 
 
-def test_numbers_are_seen_by_name() -> None:
+def test_numbers_are_found_by_name() -> None:
     assert attribute_values(Job()) == SEEN
 
 
-def test_a_job_that_does_not_say_what_it_remembers() -> None:
+def test_a_job_whose_remembers_raises() -> None:
     seen = attribute_values(RaisesWhenAsked())
     assert seen == {name: value for name, value in SEEN.items() if not name.startswith("Callback.")}
 
 
-def test_what_is_put_in_has_the_type_it_had() -> None:
+def test_a_set_attribute_keeps_its_type() -> None:
     job = Job()
-    others = {name: value + 1 for name, value in SEEN.items()}
-    put(job, others | {"of_fit.wait": 9.0, "Callback.wait": 9.0, "text": 1.0, "gone": 1.0})
-    assert attribute_values(job) == others | {
+    raised = {name: value + 1 for name, value in SEEN.items()}
+    put(job, raised | {"of_fit.wait": 9.0, "Callback.wait": 9.0, "text": 1.0, "missing": 1.0})
+    assert attribute_values(job) == raised | {
         "of_fit.wait": 9.0,
         "Callback.wait": 9.0,
         "done": 1.0,
@@ -102,7 +106,7 @@ def test_what_is_put_in_has_the_type_it_had() -> None:
     assert job.text == "text"
 
 
-def test_what_is_declared_is_compared() -> None:
+def test_decisive_attributes_become_tensors() -> None:
     job = Decides()
     assert attribute_tensors(Job()) == {}
     assert {
@@ -111,19 +115,19 @@ def test_what_is_declared_is_compared() -> None:
     } == {
         "callbacks/Callback/best": (Kind.PYTHON, "float64", 0.5),
         "rate": (Kind.PYTHON, "float64", 0.5),
-        "gone": (Kind.PYTHON, "float64", np.inf),
+        "missing": (Kind.PYTHON, "float64", np.inf),
     }
     job.of_fit.best = None
     assert attribute_tensors(job)["callbacks/Callback/best"].value == np.inf
 
 
 class OfFramework(Inner):
-    """As if a framework had made it: its numbers say what has been built."""
+    """Poses as an object of a framework, whose numbers record what has been built."""
 
     __module__ = "keras.src.layers"
 
 
-def test_what_changed_is_told_with_both_values() -> None:
+def test_changed_attributes_have_both_values() -> None:
     job = Job()
     made: Any = job.callbacks
     made.append(OfFramework())
@@ -140,7 +144,7 @@ def test_what_changed_is_told_with_both_values() -> None:
     }
 
 
-def test_generators_of_the_process_are_put_back() -> None:
+def test_global_generators_are_restored() -> None:
     before = generator_digests()
     with generators_kept():
         random.random()

@@ -1,4 +1,4 @@
-"""Recording from inside a script, comparing two records, judging kept runs anew."""
+"""Record from inside a script, compare two records, rejudge kept runs."""
 
 import json
 import os
@@ -122,7 +122,7 @@ def test_a_script_that_skips_a_batch(recorded: Path) -> None:
     ]
 
 
-def test_evaluations_of_one_step_are_compared_in_their_order(recorded: Path) -> None:
+def test_evaluations_of_one_step_are_compared_in_order(recorded: Path) -> None:
     done = compared(recorded, "evaluates")
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 = 1" in done.stdout
@@ -133,7 +133,7 @@ def test_evaluations_of_one_step_are_compared_in_their_order(recorded: Path) -> 
     ) == (1, True)
 
 
-def test_one_hash_seed_for_both_is_told(recorded: Path, tmp_path: Path) -> None:
+def test_a_shared_hash_seed_is_reported(recorded: Path, tmp_path: Path) -> None:
     for name in ("control", "resumes"):
         shutil.copytree(recorded / name, tmp_path / name)
         file = tmp_path / name / "run.json"
@@ -146,7 +146,7 @@ def test_one_hash_seed_for_both_is_told(recorded: Path, tmp_path: Path) -> None:
     )
 
 
-def test_comparing_loads_no_tensorflow(recorded: Path) -> None:
+def test_compare_loads_no_tensorflow(recorded: Path) -> None:
     code = "import sys; sys.argv[1:] = ['compare', 'control', 'resumes']\nfrom ckptcheck.cli import main\ntry: main()\nexcept SystemExit: print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=recorded, capture_output=True, text=True, check=True
@@ -212,13 +212,13 @@ def test_one_process_proves_nothing(tmp_path: Path) -> None:
     )
 
 
-def test_a_record_needs_a_folder_of_its_own(tmp_path: Path) -> None:
+def test_a_record_needs_an_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError) as caught, record(tmp_path, dict):
         pass
     assert (
         str(caught.value)
-        == f"The folder {tmp_path} is not empty: a run needs one of its own. Remove it, or name another one."
+        == f"The folder {tmp_path} is not empty. Choose a new folder for the run, or delete it."
     )
     with (
         pytest.raises(UsageError, match="cannot be written: Not a directory"),
@@ -227,14 +227,14 @@ def test_a_record_needs_a_folder_of_its_own(tmp_path: Path) -> None:
         pass
 
 
-def test_a_boundary_where_the_run_is_not(tmp_path: Path) -> None:
+def test_a_boundary_after_a_different_number_of_steps(tmp_path: Path) -> None:
     with record(tmp_path / "run", dict) as run:
         run.step(1.0)
         with pytest.raises(UsageError) as caught:
             run.boundary(5)
     assert (
         str(caught.value)
-        == "The boundary is said to be after 5 steps, but 1 steps have been recorded."
+        == "boundary(5) was called after 1 recorded steps. Pass the number of steps in the checkpoint, and record every step before it."
     )
 
 
@@ -250,7 +250,7 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_judged_anew_as_before(verified: Path) -> None:
+def test_rejudging_gives_the_same_report(verified: Path) -> None:
     report = judge_folder(verified)
     assert [(case.name.rpartition(":")[2], case.outcome) for case in report.cases] == [
         ("TwoWays × all", "recovered"),
@@ -263,7 +263,7 @@ def test_judged_anew_as_before(verified: Path) -> None:
     assert report.verdict == "fail"
 
 
-def test_judged_anew_with_another_tolerance_and_expectation(verified: Path) -> None:
+def test_rejudging_with_a_different_tolerance_and_expectation(verified: Path) -> None:
     outcomes = {
         case.job.rpartition(":")[2]: case.outcome
         for case in judge_folder(verified, tolerance=Tolerance(1e-5, 1e-7)).cases

@@ -1,4 +1,4 @@
-"""A snapshot comes back as it was, or is refused."""
+"""A snapshot is read back unchanged, or refused."""
 
 import math
 from pathlib import Path
@@ -22,7 +22,7 @@ STATE = {
 }
 
 
-def test_a_snapshot_comes_back(tmp_path: Path) -> None:
+def test_a_snapshot_is_read_back_unchanged(tmp_path: Path) -> None:
     write_snapshot(tmp_path / "s.npz", STATE)
     back = read_snapshot(tmp_path / "s.npz")
     assert list(back) == list(STATE)
@@ -41,21 +41,23 @@ def test_a_snapshot_comes_back(tmp_path: Path) -> None:
         (np.zeros(2, np.longdouble), np.dtype(np.longdouble).name),
     ],
 )
-def test_what_is_more_than_its_bytes_is_refused(value: Array, dtype: str, tmp_path: Path) -> None:
+def test_a_value_that_bytes_do_not_capture_is_refused(
+    value: Array, dtype: str, tmp_path: Path
+) -> None:
     with pytest.raises(TypeError) as caught:
         write_snapshot(tmp_path / "s.npz", {"words": Tensor(Kind.OTHER, value)})
     assert (
-        str(caught.value) == f"the state tensor words has dtype {dtype}, which cannot be recorded"
+        str(caught.value) == f"the state tensor 'words' has dtype {dtype}, which cannot be recorded"
     )
     assert not (tmp_path / "s.npz").exists()
 
 
-def test_a_name_is_a_text(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"^the state tensor 1 has a name that is no text$"):
+def test_a_name_must_be_a_string(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"^the name 1 of a state tensor is not a string$"):
         write_snapshot(tmp_path / "s.npz", {1: STATE["step"]})  # type: ignore[dict-item]
 
 
-def test_stored_snapshots_are_read_by_their_points(tmp_path: Path) -> None:
+def test_stored_snapshots_are_read_by_point(tmp_path: Path) -> None:
     for point in ("initial", "final"):
         write_snapshot(tmp_path / f"{point}.npz", STATE)
     stored = StoredSnapshots(tmp_path)

@@ -1,4 +1,4 @@
-"""A task is carried out in this process: what goes wrong with the request is emitted, what goes wrong in the job recorded."""
+"""A task carried out in this process: errors of the request are emitted, the job's recorded."""
 
 import errno
 import os
@@ -35,21 +35,21 @@ def resumed(name: str, folder: Path, restore: str = "all") -> Task:
     return control(name, folder, restore=restore, boundary=6)
 
 
-def test_a_control_and_a_run_that_is_resumed_from_it(tmp_path: Path) -> None:
+def test_a_control_and_its_resumed_run(tmp_path: Path) -> None:
     described = {"restores": ["all"], "steps": 12, "boundaries": [6]}
     assert carried_out(control("Clean", tmp_path)) == (
         0,
         [("described", described | {"first": 0}), ("boundary", {"boundary": 6})],
     )
     assert carried_out(resumed("Clean", tmp_path)) == (0, [("described", described | {"first": 6})])
-    whole, come_back = read(tmp_path / "control"), read(tmp_path / "resumed-all@6")
-    assert (whole.facts.role, come_back.facts.role) == ("control", "resumed")
-    assert whole.facts.seed != come_back.facts.seed
-    assert come_back.losses == whole.losses[6:]
-    assert come_back.facts.finished
+    whole, rest = read(tmp_path / "control"), read(tmp_path / "resumed-all@6")
+    assert (whole.facts.role, rest.facts.role) == ("control", "resumed")
+    assert whole.facts.seed != rest.facts.seed
+    assert rest.losses == whole.losses[6:]
+    assert rest.facts.finished
 
 
-def test_the_request_may_be_wrong(tmp_path: Path) -> None:
+def test_a_wrong_request(tmp_path: Path) -> None:
     assert carried_out(control("NotThere", tmp_path / "a"))[0] == 2
     carried_out(control("Clean", tmp_path / "b"))
     status, emitted = carried_out(resumed("Clean", tmp_path / "b", "some"))
@@ -63,7 +63,7 @@ def failed(name: str, folder: Path) -> Run:
     return read(folder / "resumed-all@6")
 
 
-def test_an_exception_of_the_job_is_laid_where_it_belongs(tmp_path: Path) -> None:
+def test_an_exception_of_the_job_is_located(tmp_path: Path) -> None:
     failure = failed("Missing", tmp_path).facts.failure
     assert failure is not None
     assert (failure.during, failure.step) == ("restore", None)
@@ -83,12 +83,12 @@ def raising(error: BaseException) -> Callable[[], None]:
         (UsageError("no"), 2, "usage", "no"),
         (NotVerifiedError("not now"), 3, "trouble", "not now"),
         (MemoryError(), 3, "trouble", "it ran out of memory"),
-        (OSError(errno.ENOSPC, "full"), 3, "trouble", f"it could not write its files: {os.strerror(errno.ENOSPC)}"),
-        (RuntimeError(f"framework: {os.strerror(errno.EROFS)}"), 3, "trouble", "it could not write its files: Read-only file system"),
+        (OSError(errno.ENOSPC, "full"), 3, "trouble", f"it reached a limit of the machine: {os.strerror(errno.ENOSPC)}"),
+        (RuntimeError(f"framework: {os.strerror(errno.EROFS)}"), 3, "trouble", "it reached a limit of the machine: Read-only file system"),
         (KeyError("k"), 3, "trouble", "it could not be set up: KeyError: 'k' at test_worker.py:{line}"),
     ],
 )  # fmt: skip
-def test_what_goes_wrong_is_emitted_with_an_exit_status(
+def test_an_error_is_emitted_with_an_exit_status(
     error: BaseException, status: int, event: str, text: str
 ) -> None:
     emitted: Emitted = []
@@ -99,5 +99,5 @@ def test_what_goes_wrong_is_emitted_with_an_exit_status(
     assert emitted == [(event, {"text": text.replace("{line}", str(line))})]
 
 
-def test_nothing_goes_wrong() -> None:
+def test_success_emits_nothing() -> None:
     assert exit_status(lambda: None, lambda kind, **facts: pytest.fail(kind)) == 0

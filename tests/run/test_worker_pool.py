@@ -1,4 +1,4 @@
-"""Servers that die: their tasks end with a reason, the others go on, and nobody is left."""
+"""Servers that die: their tasks end with a reason, other tasks go on, and no process is left."""
 
 import os
 import signal
@@ -22,8 +22,8 @@ def ended(events: list[Event]) -> dict[str, str | None]:
     }
 
 
-def is_gone(process: int) -> bool:
-    """Return whether a killed process is gone, or waits for nothing but init: the kernel takes a moment for it."""
+def has_exited(process: int) -> bool:
+    """Return whether a killed process exits, or is a zombie, within 5 seconds."""
     until = time.monotonic() + 5
     stat = Path(f"/proc/{process}/stat")
     while time.monotonic() < until:
@@ -36,7 +36,7 @@ def is_gone(process: int) -> bool:
     return False
 
 
-def test_a_server_that_is_killed(tmp_path: Path) -> None:
+def test_a_killed_server(tmp_path: Path) -> None:
     events = []
     with Workers([], [CONTROL_HASH_SEED], 1, 60, tmp_path) as workers:
         workers.submit(task("Slow", tmp_path))
@@ -47,17 +47,17 @@ def test_a_server_that_is_killed(tmp_path: Path) -> None:
                 server = os.getpgid(event.facts["process"])
                 os.kill(server, signal.SIGKILL)
     reason = (
-        "the server that starts its process was lost (it was killed by SIGKILL; the kernel ends a process in this way when "
+        "the server that starts its process died (it was killed by SIGKILL; the kernel kills a process this way when "
         "memory runs out)"
     )
     assert ended(events) == {"Slow": reason, "Clean": reason}
     assert not Path(f"/proc/{server}").exists()
     process = next(event.facts["process"] for event in events if event.kind == "started")
-    assert is_gone(process)
+    assert has_exited(process)
 
 
-def test_a_task_for_a_server_that_was_lost_before(tmp_path: Path) -> None:
-    """As the first restore of a job, when the server of the restores has been killed while the control trained."""
+def test_a_task_for_a_dead_server(tmp_path: Path) -> None:
+    """The server of the restores is killed while the control trains."""
     other = Task(
         toy("Clean"), str(tmp_path / "Clean"), restore="all", steps=21, boundaries=(9,), boundary=9
     )
@@ -75,10 +75,10 @@ def test_a_task_for_a_server_that_was_lost_before(tmp_path: Path) -> None:
                 list(workers._received(server))
                 workers.submit(other)
     assert ended(events)["Prints"] is None
-    assert "was lost (it was killed by SIGKILL" in str(ended(events)["Clean"])
+    assert "died (it was killed by SIGKILL" in str(ended(events)["Clean"])
 
 
-def test_an_order_to_a_server_that_has_just_died(tmp_path: Path) -> None:
+def test_a_task_for_a_server_that_has_just_died(tmp_path: Path) -> None:
     with Workers([], [CONTROL_HASH_SEED], 2, 60, tmp_path) as workers:
         workers.submit(task("Clean", tmp_path))
         events = []
@@ -90,4 +90,4 @@ def test_an_order_to_a_server_that_has_just_died(tmp_path: Path) -> None:
                 server.wait()
                 workers.submit(task("Prints", tmp_path))
     assert set(ended(events)) == {"Clean", "Prints"}
-    assert "was lost" in str(ended(events)["Prints"])
+    assert "died" in str(ended(events)["Prints"])

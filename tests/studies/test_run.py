@@ -112,7 +112,7 @@ def test_runs_are_shared_between_studies() -> None:
         ),
         (
             {"name": "bn-apis", "executor": "localhost:8786"},
-            "An executor is given as dask://HOST:PORT, the address of a Dask scheduler, not 'localhost:8786'.",
+            "The executor 'localhost:8786' is not the address of a Dask scheduler. Write dask://HOST:PORT.",
         ),
     ],
 )
