@@ -51,7 +51,7 @@ def main(modules: Sequence[str]) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken)
     started = time.monotonic()
-    # A module that is not installed is missed by the job that imports it, which can say so for itself.
+    # A missing module is reported by the job that imports it; other jobs run without it.
     for module in (*filter(importlib.util.find_spec, modules), *ENTRIES):
         importlib.import_module(module)
     # Spares each worker's garbage collector a scan of TensorFlow's million objects.

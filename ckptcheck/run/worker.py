@@ -138,7 +138,7 @@ def _record(job: Any, facts: Facts, task: Task, emit: Emit) -> None:
 
 
 def _missing_framework(error: Exception) -> str | None:
-    """Return how to install the framework that an import did not find, or None for any other error."""
+    """Return how to install the framework that an import misses; None for any other error."""
     return how_to_install(error.name or "") if isinstance(error, ModuleNotFoundError) else None
 
 
