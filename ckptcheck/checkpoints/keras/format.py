@@ -1,6 +1,6 @@
-"""The files of Keras as formats: `.keras` archives, and HDF5.
+"""The formats of Keras: `.keras` archives, and HDF5.
 
-What reads them is loaded only where there is one: its imports take a tenth of the time in which a command starts.
+Their reader is imported on first use: its imports take a tenth of a command's start-up time.
 """
 
 from pathlib import Path
@@ -17,10 +17,9 @@ def _open(path: Path) -> Checkpoint:
 
 class _Hdf5(Format):
     def refusal(self, file: Path) -> str:
-        sharded = (
-            f"{file} is the list of a sharded file of Keras; give one of its .weights.h5 files."
-        )
-        return sharded if file.name.endswith(".weights.json") else ""
+        if not file.name.endswith(".weights.json"):
+            return ""
+        return f"{file} is the index of sharded Keras weights; name one of its .weights.h5 files."
 
 
 ARCHIVE = Format("Keras archive", (".keras",), _open)
