@@ -1,4 +1,4 @@
-"""Every damage of small checkpoints: each bit flipped, each byte inverted, each length cut off, files missing or of another save.
+"""Every damage of small checkpoints: each bit flipped, each byte inverted, each length cut off, files missing or from a different save.
 
     python -m tests.damage
 

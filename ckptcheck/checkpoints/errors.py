@@ -15,12 +15,19 @@ class DamagedError(CkptcheckError):
     exit_code = 3
 
     def __init__(
-        self, what: str, file: Path, offset: int | None = None, tensor: str | None = None
+        self,
+        what: str,
+        file: Path,
+        offset: int | None = None,
+        tensor: str | None = None,
+        remedy: str = "",
     ) -> None:
         self.what, self.file, self.offset, self.tensor = what, file, offset, tensor
+        self.remedy = remedy
         at = "" if offset is None else f", byte {offset:,}"
         of_tensor = "" if tensor is None else f", tensor {clipped(shown(tensor), _LONGEST)}"
-        super().__init__(f"{shown(str(file))}{at}{of_tensor}: {what}.")
+        fix = f"; {remedy}" if remedy else ""
+        super().__init__(f"{shown(str(file))}{at}{of_tensor}: {what}{fix}.")
 
 
 class TooShortError(DamagedError):

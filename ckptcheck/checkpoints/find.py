@@ -46,8 +46,12 @@ def _first(answers: Iterable[Location | None]) -> Location | None:
 
 def _refusal(file: Path) -> str:
     known = ", ".join(pattern for each in formats.FORMATS for pattern in each.patterns)
-    refusals = filter(None, (each.refusal(file) for each in formats.FORMATS))
-    return next(refusals, f"{file} is not a checkpoint file of a supported format: {known}.")
+    try:
+        refusals = [each.refusal(file) for each in formats.FORMATS]
+    except OSError as error:
+        return f"{file} cannot be read: {error.strerror}."
+    unknown = f"{file} is not a checkpoint file of a supported format: {known}."
+    return next(filter(None, refusals), unknown)
 
 
 def _absence(path: Path) -> str:
@@ -96,7 +100,7 @@ def _in_folder(folder: Path) -> Location:
         )
     exported = _first(each.exported_in(folder) for each in formats.FORMATS)
     if exported is None:
-        raise UsageError(f"There is no checkpoint in {folder}.{_near(folder / '*', DEEP)}")
+        raise UsageError(f"The folder {folder} has no checkpoint.{_near(folder / '*', DEEP)}")
     return exported
 
 
@@ -115,4 +119,4 @@ def _near(path: Path, deep: int = 1) -> str:
     }
     known += [f"{name}/" for name in sorted(inside, key=by_number)]
     more = ", …" if len(known) > _MOST_NAMED else ""
-    return f" Checkpoints there: {', '.join(known[:_MOST_NAMED])}{more}." if known else ""
+    return f" Nearby checkpoints: {', '.join(known[:_MOST_NAMED])}{more}." if known else ""

@@ -70,7 +70,7 @@ class File:
             raise DamagedError(reason(error), path) from None
         if not stat.S_ISREG(status.st_mode):
             what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise DamagedError(f"expected a file, found {what}", path)
+            raise DamagedError(f"the file cannot be read: it is {what}", path)
         self.size = status.st_size
 
     def __del__(self) -> None:

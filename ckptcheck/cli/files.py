@@ -34,8 +34,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else
 def _tolerance(differences: str) -> object:
     return typer.Option(
         metavar="X|KIND=X",
-        help=f"Accept {differences} differences up to X between floats, "
-        "or between tensors of a KIND (slot=1e-6). Repeatable.",
+        help=f"Accept {differences} differences up to X in floats, or only in one kind of tensor, "
+        "such as slot=1e-6. Repeatable.",
     )
 
 
@@ -57,7 +57,7 @@ def inspect(
     ] = False,
     json: Json = False,
 ) -> None:
-    """List a checkpoint's tensors, by kind, and predict what restores do. Needs no TensorFlow."""
+    """List a checkpoint's tensors by kind, and predict restores. Works without TensorFlow."""
     from ckptcheck.filetools.inspect import inspect
     from ckptcheck.filetools.inspect_text import text
     from ckptcheck.filetools.tables import width
@@ -86,7 +86,7 @@ def diff(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Compare two checkpoints: names, types, shapes, values; worst first. Needs no TensorFlow."""
+    """Compare two checkpoints: names, types, shapes and values. Works without TensorFlow."""
     from ckptcheck.filetools.diff import diff
     from ckptcheck.filetools.diff_text import text
     from ckptcheck.filetools.tables import width
@@ -109,7 +109,7 @@ def fsck(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on warnings, too.")] = False,
     json: Json = False,
 ) -> None:
-    """Check that checkpoints are whole and restores take the right one. Needs no TensorFlow."""
+    """Check that checkpoints are whole, and restores right. Works without TensorFlow."""
     from ckptcheck.filetools.fsck import fsck
     from ckptcheck.filetools.fsck_text import text
 

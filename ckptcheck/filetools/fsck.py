@@ -80,7 +80,7 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
 def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     folders = [folder for folder in paths if any(map(is_of_checkpoints, folder.iterdir()))]
     if not folders:
-        raise UsageError(f"There is nothing to check in {path}: no checkpoint, no part of one.")
+        raise UsageError(f"The folder {path} has no checkpoint to check, and no part of one.")
     inside = {folder: checkpoints_in(folder) for folder in folders}
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
@@ -116,5 +116,5 @@ def _notes(checked: Sequence[Checked]) -> Iterator[str]:
     for unsure in formats.FORMATS:
         readable = sum(each.format is unsure and each.tensors > 0 for each in checked)
         if readable and not unsure.has_checksums:
-            damage = "damaged values would not show"
-            yield f"{counted(readable, f'{unsure.name} file')} read without checksums: {damage}."
+            files = counted(readable, "file")
+            yield f"{unsure.name} has no checksums: damaged values in {files} go undetected."

@@ -152,9 +152,11 @@ def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
 def _unreadable(location: Location, error: DamagedError) -> Finding:
     if isinstance(error, NotReadableError):
         effect = "unknown: ckptcheck does not support this content"
-        return _of_error(UNKNOWN, error, effect, "check which program wrote the file")
+        remedy = error.remedy or "check which program wrote the file"
+        return _of_error(UNKNOWN, error, effect, remedy)
     files = f"{location.path.name}.*" if location.format.is_prefix else location.path.name
-    return _of_error(WRONG, error, _RAISES, f"copy {files} again, or {_GO_BACK}")
+    remedy = error.remedy or f"copy {files} again, or {_GO_BACK}"
+    return _of_error(WRONG, error, _RAISES, remedy)
 
 
 def _of_error(grade: str, error: DamagedError, effect: str, remedy: str) -> Finding:

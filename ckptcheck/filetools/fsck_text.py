@@ -8,8 +8,8 @@ from ckptcheck.filetools.tables import counted, size
 
 _TITLES = {
     WRONG: "Errors: a restore fails or is wrong.",
-    UNKNOWN: "Not checked: the content is not supported.",
-    LOOK: "Warnings: a restore works, but take a look.",
+    UNKNOWN: "Not checked:",
+    LOOK: "Warnings:",
 }
 
 

@@ -16,7 +16,7 @@ def text(inspection: Inspection, wide: int | None) -> Iterator[str]:
     for kind, rows in inspection.of_kinds().items():
         yield ""
         total = size(sum(entry.bytes for entry, _ in rows))
-        yield f"{PLURALS[kind]} ({len(rows):,}, {total})"
+        yield f"{PLURALS[kind]}: {len(rows):,}, {total}"
         yield from columns(
             _COLUMNS, [_row(entry, statistics) for entry, statistics in rows], 2, wide
         )

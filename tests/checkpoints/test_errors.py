@@ -36,4 +36,4 @@ def test_names_that_would_move_the_cursor_are_escaped(tmp_path: Path) -> None:
     ]
     data = Path(f"{prefix}.data-00000-of-00001")
     data.write_bytes(b"\1" * 9)
-    assert "tensor a\\x1b[2Jb\\nc: its 8 bytes" in refusal(prefix)
+    assert "tensor a\\x1b[2Jb\\nc: the checksum of its 8 bytes" in refusal(prefix)

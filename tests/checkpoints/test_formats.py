@@ -92,13 +92,13 @@ def test_one_more_is_used_by_all_that_ask(folder: Path, monkeypatch: pytest.Monk
     path = folder / "raw" / "model.raw"
     path.parent.mkdir()
     path.write_bytes(VALUE.tobytes())
-    with pytest.raises(UsageError, match=r"is no file of a checkpoint that is known here: .*\."):
+    with pytest.raises(UsageError, match=r"is not a checkpoint file of a supported format: .*\."):
         find(path)
     raw = Format("raw", (".raw",), open_raw, has_checksums=False)
     monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, raw))
     assert find(path) == Location(path, raw)
     assert find(path.parent) == Location(
-        path, raw, f"{path.parent} holds no other, and no state file"
+        path, raw, f"the only checkpoint in {path.parent}; there is no state file"
     )
     assert (
         open_checkpoint(path).value(open_checkpoint(path).entries["x"]).tolist() == VALUE.tolist()
@@ -108,10 +108,10 @@ def test_one_more_is_used_by_all_that_ask(folder: Path, monkeypatch: pytest.Monk
     assert diff(path, folder / "model.ckpt-10").same
     check = fsck(path.parent)
     assert (check.checkpoints, check.tensors, check.findings) == ((path,), 1, ())
-    note = "raw has no checksums: of 1 file of weights it was seen that they can be read, no more."
+    note = "raw has no checksums: damaged values in 1 file go undetected."
     assert check.notes == (note,)
     (folder / "notes.txt").touch()
     with pytest.raises(
-        UsageError, match=r"is no file of a checkpoint that is known here: .*, \*\.raw\.$"
+        UsageError, match=r"is not a checkpoint file of a supported format: .*, \*\.raw\.$"
     ):
         find(folder / "notes.txt")

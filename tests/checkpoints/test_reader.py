@@ -15,7 +15,7 @@ def test_a_file_that_is_missing(tmp_path: Path) -> None:
     Path(f"{prefix}.data-00000-of-00001").unlink()
     assert refusal(prefix) == "P.data-00000-of-00001: the file is missing."
     Path(f"{prefix}.data-00000-of-00001").mkdir()
-    assert refusal(prefix) == "P.data-00000-of-00001: it cannot be read: it is a folder."
+    assert refusal(prefix) == "P.data-00000-of-00001: the file cannot be read: it is a folder."
     Path(f"{prefix}.index").unlink()
     Path(f"{prefix}.data-00000-of-00001").rmdir()
     Path(f"{prefix}.data-00000-of-00001").write_bytes(b"")
@@ -27,7 +27,10 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(tmp_path: Path) -> None:
     prefix = write(tmp_path / "whole", TENSOR)
     Path(f"{prefix}.data-00000-of-00001").unlink()
     os.mkfifo(f"{prefix}.data-00000-of-00001")
-    assert refusal(prefix) == "P.data-00000-of-00001: it cannot be read: it is no file."
+    assert (
+        refusal(prefix)
+        == "P.data-00000-of-00001: the file cannot be read: it is not a regular file."
+    )
 
 
 def test_joined_checksums() -> None:

@@ -34,21 +34,21 @@ def test_a_state_file(tmp_path: Path) -> None:
 TORN = {
     "with a mark": (
         '\ufeffmodel_checkpoint_path: "a"',
-        "line 1 is no line of a state file: '\\ufeffmodel_checkpoint_path: \"a\"'",
+        "line 1 does not belong in a state file: '\\ufeffmodel_checkpoint_path: \"a\"'",
     ),
     "with more than there is": (
         'model_checkpoint_path: "a"\nother: 1',
-        "line 2 is no line of a state file: 'other: 1'",
+        "line 2 does not belong in a state file: 'other: 1'",
     ),
-    "empty": ("", "it names no checkpoint: it is empty, or its writing was interrupted"),
+    "empty": ("", "the state file names no checkpoint: it is empty, or a write was interrupted"),
     "cut off": (
         'model_checkpoint_path: "mod',
-        "line 1 is no line of a state file: 'model_checkpoint_path: \"mod'",
+        "line 1 does not belong in a state file: 'model_checkpoint_path: \"mod'",
     ),
-    "of another kind": ("\0\1\2", "line 1 is no line of a state file: '\\x00\\x01\\x02'"),
+    "of another kind": ("\0\1\2", "line 1 does not belong in a state file: '\\x00\\x01\\x02'"),
     "without the newest": (
         'all_model_checkpoint_paths: "a"',
-        "it names no checkpoint: it is empty, or its writing was interrupted",
+        "the state file names no checkpoint: it is empty, or a write was interrupted",
     ),
 }
 

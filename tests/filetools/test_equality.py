@@ -62,7 +62,7 @@ def test_what_is_damaged_alike_is_not_the_same(cut: str, tmp_path: Path) -> None
         data.write_bytes(data.read_bytes()[:-1] + b"\7")
     with pytest.raises(
         DamagedError,
-        match=r"tensor x: its 1?[0-9]+ bytes do not have the checksum that the index holds",
+        match=r"tensor x: the checksum of its 1?[0-9]+ bytes does not match the index",
     ):
         diff(tmp_path / "a", tmp_path / "b")
 
@@ -73,6 +73,6 @@ def test_what_is_damaged_on_one_side_is_no_difference(tmp_path: Path) -> None:
     data.write_bytes(b"\7" + data.read_bytes()[1:])
     with pytest.raises(
         DamagedError,
-        match=r"b\.data-00000-of-00001, byte 0, tensor dense/kernel: its 800 bytes do not have",
+        match=r"b\.data-00000-of-00001, byte 0, tensor dense/kernel: the checksum of its 800 bytes does not match",
     ):
         diff(a, b)

@@ -80,13 +80,13 @@ def test_what_cannot_be_read_here_is_called_neither_wrong_nor_whole(folder: Path
     )
     first, *_, last = text(check, False)
     assert (first, last) == (
-        "Could not be checked:",
-        "1 not known: 2 checkpoints, 4 tensors, 80 B read.",
+        "Not checked:",
+        "1 not checked: 2 checkpoints, 4 tensors, 80 B read.",
     )
 
 
 def test_nothing_to_check(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no checkpoint, and nothing that was to become one"):
+    with pytest.raises(UsageError, match="has no checkpoint to check, and no part of one"):
         fsck(tmp_path)
     (tmp_path / "model.data-00000-of-00001").touch()
     assert len(fsck(tmp_path).findings) == 1

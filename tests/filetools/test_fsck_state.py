@@ -28,10 +28,10 @@ def test_a_copied_folder_restores_the_original(
     (finding,) = fsck(copy).findings
     assert finding == Finding(
         WRONG,
-        f"It names a checkpoint in another folder: {folder / 'model.ckpt-10'}",
+        f"The state file names a checkpoint in a different folder: {folder / 'model.ckpt-10'}",
         str(copy / "checkpoint"),
-        "a restore takes that one, not any of this folder: the folder was copied or moved, its state file was not adapted",
-        'name one of this folder: model_checkpoint_path: "model.ckpt-10"',
+        "a restore takes that checkpoint, none of this folder: the state file was not updated when the folder was copied or moved",
+        'name a checkpoint of this folder: model_checkpoint_path: "model.ckpt-10"',
     )
 
 
@@ -56,10 +56,10 @@ def test_training_that_went_back(folder: Path) -> None:
     assert found_in(folder) == [
         Finding(
             LOOK,
-            "It names model.ckpt-7, which was written last; model.ckpt-10 is older, and has a higher number",
+            "The state file names model.ckpt-7, the last one written; model.ckpt-10 is older, but has a higher number",
             "checkpoint",
-            "a restore takes model.ckpt-7: right where training went back to an earlier step",
-            "delete model.ckpt-10.*, which the next saves come by",
+            "a restore takes model.ckpt-7: right if training went back to an earlier step",
+            "if training went back, move model.ckpt-10.* away before a save reuses the name",
         )
     ]
 
@@ -69,5 +69,5 @@ def test_a_state_file_that_names_a_folder(folder: Path) -> None:
     (finding,) = found_in(folder)
     assert (finding.grade, finding.effect) == (
         WRONG,
-        "tf.train.latest_checkpoint returns it, and a restore of it raises",
+        "tf.train.latest_checkpoint returns it, and a restore raises",
     )

@@ -39,8 +39,8 @@ def test_many_files_that_are_missing_are_one_finding(folder: Path) -> None:
     index_of(folder).write_bytes(index(rows, header(99_999)))
     findings = found_in(folder)
     assert [each.what for each in findings] == [
-        "99,999 files are missing, and 4 tensors with them",
-        "1 data file of this prefix that its index does not count",
+        "99,999 data files are missing, with 4 tensors",
+        "1 data file of this prefix not listed in its index",
     ]
 
 

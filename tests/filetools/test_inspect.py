@@ -50,7 +50,8 @@ def test_match(tmp_path: Path) -> None:
         "layer_10/kernel",
     ]
     with pytest.raises(
-        UsageError, match=r"^None of the 17 tensors of .*model\.ckpt matches 'nothing\*'\.$"
+        UsageError,
+        match=r"^No tensor in .*model\.ckpt matches 'nothing\*'\. To list all 17, inspect it without --match\.$",
     ):
         inspect(prefix, "nothing*")
 

@@ -30,11 +30,11 @@ def test_tolerances_that_are_none() -> None:
     )
     with pytest.raises(
         UsageError,
-        match=r"^--rtol takes a number, or a kind and a number such as slot=1e-6, not 'much'\.$",
+        match=r"^--rtol 'much' is neither a number, such as 1e-6, nor a kind and a number, such as slot=1e-6\.$",
     ):
         tolerances(["much"], [], False)
     with pytest.raises(
-        UsageError, match=r"^There is no kind of tensors called 'slots'\. Did you mean slot\?"
+        UsageError, match=r"^There is no kind of tensor called 'slots'\. Did you mean slot\?"
     ):
         tolerances(["slots=1"], [], False)
     with pytest.raises(UsageError, match="A tolerance is not negative"):

@@ -93,18 +93,29 @@ def open_archive(path: Path) -> KerasFile:
         OSError,
         ValueError,
     ) as error:
-        raise DamagedError(_not_an_archive(file, error), path) from None
+        raise _not_an_archive(file, error) from None
     return _opened(path, ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), config)
 
 
-def _not_an_archive(file: File, error: Exception) -> str:
-    """Say what a file that `zipfile` cannot read is instead, by its first bytes."""
+def _not_an_archive(file: File, error: Exception) -> DamagedError:
+    """Build the error for a file that `zipfile` cannot read, by its first bytes."""
     head = file.read(0, min(8, file.size))
     if head == _HDF5:
-        return "an HDF5 file, not a .keras archive; rename it to *.h5"
+        what, remedy = "the file is HDF5, not a Keras archive", "rename it to *.h5"
+        return DamagedError(what, file.path, remedy=remedy)
     if head.startswith(_ZIP):
-        return f"the zip archive is truncated or corrupt: {error}"
-    return "not a zip archive, as .keras files are" if head else "the file is empty"
+        return DamagedError(f"the zip archive is truncated or corrupt: {error}", file.path)
+    what = "the file is not a zip archive, as .keras files are" if head else "the file is empty"
+    return DamagedError(what, file.path)
+
+
+def _not_hdf5(file: File, error: DamagedError) -> DamagedError:
+    """Build the error for a file that HDF5 cannot read, by its first bytes."""
+    head = file.read(0, min(8, file.size))
+    if head.startswith(_ZIP):
+        what, remedy = "the file is a zip archive, not HDF5", "rename it to *.keras"
+        return DamagedError(what, file.path, remedy=remedy)
+    return error if head else DamagedError("the file is empty", file.path)
 
 
 def _must_be_plain(file: File, member: zipfile.ZipInfo, before: Container[str]) -> None:
@@ -114,9 +125,9 @@ def _must_be_plain(file: File, member: zipfile.ZipInfo, before: Container[str]) 
         raise DamagedError(f"the archive holds {name} twice", file.path)
     if member.compress_type != zipfile.ZIP_STORED:
         raise NotReadableError(
-            f"{name} in the archive is compressed, which Keras never does: "
-            "zip it again without compression",
+            f"{name} in the archive is compressed, which Keras never does",
             file.path,
+            remedy="zip it again without compression",
         )
     file.must_hold(member.header_offset, max(member.compress_size, member.file_size))
 
@@ -126,10 +137,8 @@ def open_weights(path: Path) -> KerasFile:
     file = File(path)
     try:
         hdf5 = Hdf5(path, 0, file.size)
-    except DamagedError:
-        if file.read(0, min(4, file.size)) == _ZIP:
-            raise DamagedError("a zip archive, not HDF5; rename it to *.keras", path) from None
-        raise
+    except DamagedError as error:
+        raise _not_hdf5(file, error) from None
     is_legacy = any(key.startswith(_OLD) for key in hdf5.data)
     return _opened(path, LEGACY if is_legacy else WEIGHTS, hdf5, None)
 

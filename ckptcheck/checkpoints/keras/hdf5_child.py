@@ -142,7 +142,7 @@ def _shape(data: Any) -> dict[str, Any]:
     ):
         return {"dtype": "bfloat16", "shape": data.shape}
     if data.dtype.name not in TYPES:
-        return {"refused": f"its element type {data.dtype} is not one of Keras"}
+        return {"refused": f"its element type {data.dtype} is not one that Keras writes"}
     return {"dtype": data.dtype.str, "shape": data.shape}
 
 

@@ -157,7 +157,7 @@ def _read(prefix: Path) -> _Index:
             name = key.decode("utf-8", "surrogateescape") or "(header)"
             raise DamagedError(f"its entry is malformed: {error}", path, tensor=name) from None
     if head is None:
-        raise DamagedError("the index has no header: it is not one of TensorFlow", path)
+        raise DamagedError("the index has no header: TensorFlow did not write it", path)
     shards, big_endian = head
     files = tuple(Path(f"{prefix}.data-{shard:05d}-of-{shards:05d}") for shard in range(shards))
     return _Index(path, big_endian, files, entries)

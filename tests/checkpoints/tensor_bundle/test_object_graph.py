@@ -37,13 +37,15 @@ def test_an_object_graph_that_goes_round(tmp_path: Path) -> None:
 
 def test_an_object_graph_that_leads_nowhere(tmp_path: Path) -> None:
     prefix = with_graph(tmp_path / "nowhere", edge(7, b"a"))
-    assert "the object graph is malformed: it leads to node 7 of 1" in refusal(prefix)
+    assert "the object graph is malformed: an edge leads to node 7, but there are 1" in refusal(
+        prefix
+    )
 
 
 def test_an_object_graph_that_is_no_text(tmp_path: Path) -> None:
     prefix = write(tmp_path / "odd", {"_CHECKPOINTABLE_OBJECT_GRAPH": np.zeros(2, "float32")})
     assert refusal(prefix) == (
-        "P.data-00000-of-00001, byte 0, tensor _CHECKPOINTABLE_OBJECT_GRAPH: the object graph is float32, and no text."
+        "P.data-00000-of-00001, byte 0, tensor _CHECKPOINTABLE_OBJECT_GRAPH: the object graph is float32, not text."
     )
 
 
