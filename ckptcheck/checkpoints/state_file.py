@@ -60,7 +60,7 @@ def read(folder: Path) -> State | None:
     newest = [value for name, value in fields if name == _NEWEST and value]
     if not newest:
         raise DamagedError(
-            "the state file names no checkpoint: it is empty, or a write was interrupted", file
+            f"there is no {_NEWEST}; the file is empty, or a write was interrupted", file
         )
     return State(file, newest[-1], tuple(value for name, value in fields if name == _KEPT))
 

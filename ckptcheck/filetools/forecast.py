@@ -61,8 +61,8 @@ def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
     if not checkpoint.by_variables_name:
         return
     entries = checkpoint.entries
-    lost = tuple(_missing_statistics(entries))
-    yield Meeting("tf.train.Saver()", lost, sure=not lost)
+    statistics = tuple(_missing_statistics(entries))
+    yield Meeting("tf.train.Saver()", statistics, sure=not statistics)
     weights = [key for key, entry in entries.items() if entry.kind is Kind.WEIGHT]
     owners = {key.rpartition("/")[0] for key, entry in entries.items() if entry.kind is Kind.SLOT}
     trained = [key for key in weights if key in owners] or weights

@@ -12,8 +12,7 @@ from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
 from ckptcheck.filetools.tables import counted
 
 _NOTHING_FOUND = (
-    "tf.train.latest_checkpoint returns None: a job that resumes if it can starts over, "
-    "without an error"
+    "tf.train.latest_checkpoint returns None, and most jobs then start over without an error"
 )
 # A name with a number, such as model.ckpt-1000: the step, or a count of saves.
 _NUMBERED = re.compile(r"(?P<name>.*?)-(?P<number>\d+)")
@@ -101,7 +100,7 @@ def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iter
 
 
 def _kept(state: state_file.State) -> Iterator[Finding]:
-    effect = "none for the newest checkpoint; CheckpointManager still counts it as kept"
+    effect = "none, unless a restore asks for it; CheckpointManager counts it as kept"
     for name in dict.fromkeys(state.kept):
         if name != state.newest and not has_index(state.resolve(name)):
             what = f"The state file lists {name}, which does not exist"

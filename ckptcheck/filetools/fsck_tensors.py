@@ -45,8 +45,8 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
         checkpoint, of_graph = format_.open_to_check(path)
     except DamagedError as error:
         return Checked(path, format_, (_unreadable(location, error),))
-    lost = [file for file in checkpoint.files if not file.is_file()]
-    absent = frozenset(lost)
+    missing = [file for file in checkpoint.files if not file.is_file()]
+    absent = frozenset(missing)
     entries = [
         entry
         for entry in checkpoint.entries.values()
@@ -54,13 +54,13 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
     ]
     damaged, nan, inf = _read(checkpoint, entries, progress)
     findings = [
-        *_missing(checkpoint, lost),
+        *_missing(checkpoint, missing),
         *_damaged(damaged, len(entries)),
-        *_graph(of_graph, damaged, lost),
+        *_graph(of_graph, damaged, missing),
         *_not_finite(path, nan, inf),
         *_surplus_files(checkpoint, format_),
     ]
-    if not lost and not damaged:
+    if not missing and not damaged:
         findings += [*_surplus_bytes(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
     return Checked(
         path,
@@ -166,12 +166,12 @@ def _of_error(grade: str, error: DamagedError, effect: str, remedy: str) -> Find
 
 
 def _missing(checkpoint: Checkpoint, files: Sequence[Path]) -> Iterator[Finding]:
-    lost = sum(
+    tensors = sum(
         any(piece.file in files for piece in entry.pieces) for entry in checkpoint.entries.values()
     )
     if files:
         subject = "A data file is" if len(files) == 1 else f"{len(files):,} data files are"
-        what = f"{subject} missing, with {counted(lost, 'tensor')}"
+        what = f"{subject} missing, with {counted(tensors, 'tensor')}"
         where = some([str(file) for file in files])
         effect = f"{_RAISES}; TensorFlow's message blames variable names instead"
         remedy = f"copy the missing files from the original folder, or {_GO_BACK}"
@@ -200,18 +200,19 @@ def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
     elif others:
         first = others[0]
         place = "" if first.offset is None else f", from byte {first.offset:,}"
-        what = f"{counted(len(others), 'tensor')} damaged ({_names(others)}): {first.what}"
+        which = "" if len(others) == 1 else "of the first, "
+        what = f"{counted(len(others), 'tensor')} damaged ({_names(others)}): {which}{first.what}"
         remedy = f"copy the file again, or {_GO_BACK}"
         yield Finding(WRONG, what, f"{first.file}{place}", _RAISES, remedy)
 
 
 def _graph(
-    error: DamagedError | None, damaged: Sequence[DamagedError], lost: Sequence[Path]
+    error: DamagedError | None, damaged: Sequence[DamagedError], missing: Sequence[Path]
 ) -> Iterator[Finding]:
     """Report a malformed object graph, unless the damage is reported among the tensors."""
     if (
         error is not None
-        and error.file not in lost
+        and error.file not in missing
         and error.tensor not in [other.tensor for other in damaged]
     ):
         yield _of_error(WRONG, error, _RAISES, _GO_BACK)

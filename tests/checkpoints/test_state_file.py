@@ -40,7 +40,10 @@ TORN = {
         'model_checkpoint_path: "a"\nother: 1',
         "line 2 does not belong in a state file: 'other: 1'",
     ),
-    "empty": ("", "the state file names no checkpoint: it is empty, or a write was interrupted"),
+    "empty": (
+        "",
+        "there is no model_checkpoint_path; the file is empty, or a write was interrupted",
+    ),
     "cut off": (
         'model_checkpoint_path: "mod',
         "line 1 does not belong in a state file: 'model_checkpoint_path: \"mod'",
@@ -48,7 +51,7 @@ TORN = {
     "of another kind": ("\0\1\2", "line 1 does not belong in a state file: '\\x00\\x01\\x02'"),
     "without the newest": (
         'all_model_checkpoint_paths: "a"',
-        "the state file names no checkpoint: it is empty, or a write was interrupted",
+        "there is no model_checkpoint_path; the file is empty, or a write was interrupted",
     ),
 }
 

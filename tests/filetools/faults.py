@@ -11,7 +11,9 @@ from ckptcheck.filetools import Finding, fsck
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG
 from tests.checkpoints.bundles import Value, sealed, write, write_state
 
-NOTHING_FOUND = "tf.train.latest_checkpoint returns None: a job that resumes if it can starts over, without an error"
+NOTHING_FOUND = (
+    "tf.train.latest_checkpoint returns None, and most jobs then start over without an error"
+)
 
 
 def tensors(step: int) -> dict[str, Value]:
@@ -291,7 +293,7 @@ def no_state_file(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "The state file cannot be read: the state file names no checkpoint: it is empty, or a write was interrupted",
+        "The state file cannot be read: there is no model_checkpoint_path; the file is empty, or a write was interrupted",
         "checkpoint",
         NOTHING_FOUND,
         'replace its content: model_checkpoint_path: "model.ckpt-10"',
@@ -345,7 +347,7 @@ def copied_from_what_is_gone(folder: Path) -> None:
         LOOK,
         "The state file lists model.ckpt-1, which does not exist",
         "checkpoint",
-        "none for the newest checkpoint; CheckpointManager still counts it as kept",
+        "none, unless a restore asks for it; CheckpointManager counts it as kept",
         'delete the line all_model_checkpoint_paths: "model.ckpt-1"',
     )
 )

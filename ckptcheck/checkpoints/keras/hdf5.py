@@ -58,7 +58,7 @@ class Hdf5:
         if head[:1] == b"+":
             return content
         raise DamagedError(
-            f"HDF5 cannot read it: {content.decode(errors='replace')}", self._path, tensor=key
+            f"HDF5 cannot read the file: {content.decode(errors='replace')}", self._path, tensor=key
         )
 
     def _receive(self, size: int, key: str | None) -> bytes:

@@ -92,7 +92,7 @@ def test_groups_without_end(tmp_path: Path) -> None:
 
     assert (
         refusal(weights(tmp_path / "many.h5", fill))
-        == "F: HDF5 cannot read it: there are more groups than in any Keras file."
+        == "F: HDF5 cannot read the file: there are more groups than in any Keras file."
     )
 
 
@@ -132,11 +132,11 @@ def test_no_hdf5(tmp_path: Path) -> None:
     path.write_bytes(b"nothing of the kind")
     assert (
         refusal(path)
-        == "F: HDF5 cannot read it: Unable to synchronously open file (file signature not found)."
+        == "F: HDF5 cannot read the file: Unable to synchronously open file (file signature not found)."
     )
     content = weights(path).read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    assert refusal(path).startswith("F: HDF5 cannot read it: ")
+    assert refusal(path).startswith("F: HDF5 cannot read the file: ")
 
 
 def test_a_crash_of_hdf5_is_no_crash_of_ours(
