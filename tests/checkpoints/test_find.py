@@ -1,4 +1,4 @@
-"""Which checkpoint a path stands for."""
+"""Resolving a path to a checkpoint."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ TENSORS = {"x": np.zeros(2)}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two checkpoints, the state file names the older one, for the number decides nothing."""
+    """Two checkpoints; the state file names the older one, since the number does not decide."""
     for step in (9, 10):
         write(tmp_path / f"model.ckpt-{step}", TENSORS)
     write_state(tmp_path, "model.ckpt-9")
@@ -41,7 +41,7 @@ def test_a_prefix_and_its_files(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "checkpoint"])
-def test_in_a_folder_the_state_file_decides(name: str, folder: Path) -> None:
+def test_the_state_file_of_a_folder_decides(name: str, folder: Path) -> None:
     found = find(folder / name)
     assert (found.path, found.chosen) == (
         folder / "model.ckpt-9",
@@ -49,7 +49,7 @@ def test_in_a_folder_the_state_file_decides(name: str, folder: Path) -> None:
     )
 
 
-def test_a_state_file_that_names_another_folder(
+def test_a_state_file_that_names_a_different_folder(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     other = tmp_path_factory.mktemp("other")
@@ -59,7 +59,7 @@ def test_a_state_file_that_names_another_folder(
     assert (find(folder).path, find(folder).chosen) == (other / "model.ckpt-9", chosen)
 
 
-def test_a_state_file_that_names_nothing_there(folder: Path) -> None:
+def test_a_state_file_that_names_a_missing_checkpoint(folder: Path) -> None:
     write_state(folder, "model.ckpt-8")
     with pytest.raises(DamagedError) as caught:
         find(folder)
@@ -77,14 +77,14 @@ def test_a_state_file_that_names_its_folder_or_itself(folder: Path) -> None:
 
 
 def test_a_folder_of_the_same_name(folder: Path) -> None:
-    """The state file names a prefix; and so does who names it."""
+    """A state file names a prefix, not a folder, and so does a path."""
     write(folder / "model.ckpt-9" / "other-1", {"x": np.ones(2)})
     assert find(folder).path == folder / "model.ckpt-9"
     chosen = "not the folder of that name"
     assert find(folder / "model.ckpt-9") == Location(folder / "model.ckpt-9", TENSOR_BUNDLE, chosen)
 
 
-def test_a_state_file_names_nothing_but_a_prefix(folder: Path) -> None:
+def test_a_state_file_names_only_prefixes(folder: Path) -> None:
     write_state(folder, "model.ckpt-9.index")
     with pytest.raises(
         DamagedError,
@@ -113,13 +113,13 @@ def test_a_saved_model(tmp_path: Path) -> None:
     assert find(tmp_path).path == tmp_path / "variables" / "variables"
 
 
-def test_a_file_of_keras(tmp_path: Path) -> None:
+def test_a_keras_file(tmp_path: Path) -> None:
     for name, format_ in (("model.keras", ARCHIVE), ("model.weights.h5", HDF5)):
         (tmp_path / name).touch()
         assert find(tmp_path / name) == Location(tmp_path / name, format_)
 
 
-def test_what_is_no_checkpoint(folder: Path) -> None:
+def test_paths_without_a_checkpoint(folder: Path) -> None:
     with pytest.raises(UsageError) as caught:
         find(folder / "model.ckpt-11")
     assert str(caught.value) == (
@@ -151,7 +151,7 @@ def test_what_is_no_checkpoint(folder: Path) -> None:
         find(folder / "nowhere" / "model.ckpt")
 
 
-def test_a_checkpoint_of_the_first_kind(folder: Path) -> None:
+def test_a_v1_checkpoint(folder: Path) -> None:
     (folder / "model.ckpt-9.index").rename(folder / "old.ckpt")
     with pytest.raises(
         UsageError,
@@ -160,14 +160,14 @@ def test_a_checkpoint_of_the_first_kind(folder: Path) -> None:
         find(folder / "old.ckpt")
 
 
-def test_hdf5_without_its_ending(tmp_path: Path) -> None:
+def test_an_hdf5_file_with_a_different_ending(tmp_path: Path) -> None:
     path = weights(tmp_path / "model.weights.h5").rename(tmp_path / "model")
     with pytest.raises(UsageError) as caught:
         find(path)
     assert str(caught.value) == f"{path} is an HDF5 file; rename it to model.h5."
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "notes").touch()
 
     def refuse(path: Path, *_: object) -> None:

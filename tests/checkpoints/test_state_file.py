@@ -1,4 +1,4 @@
-"""What a state file says."""
+"""Reading state files, well-formed, torn and missing."""
 
 from pathlib import Path
 
@@ -66,11 +66,11 @@ def test_a_torn_state_file(what: str, tmp_path: Path) -> None:
 
 def test_no_state_file(tmp_path: Path) -> None:
     assert state_file.read(tmp_path) is None
-    (tmp_path / "checkpoint").mkdir()  # as Keras' callbacks make one of this name
+    (tmp_path / "checkpoint").mkdir()  # Keras callbacks may create a folder of this name
     assert state_file.read(tmp_path) is None
 
 
-def test_a_state_file_of_any_size_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_state_file_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "checkpoint").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(DamagedError, match="too many for a state file"):

@@ -1,4 +1,4 @@
-"""The commands for checkpoint files: what they print, whole, and how they leave."""
+"""The commands for checkpoint files: their full output and exit codes."""
 
 import contextlib
 import json
@@ -77,7 +77,7 @@ def test_inspect(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "inspect", ".") == (0, INSPECTED, "")
 
 
-def test_inspect_some(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_a_selection(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "inspect", "model.ckpt-10", "--match", "*/moving_*", "--csv")
     assert (code, out.splitlines()) == (
         0,
@@ -86,10 +86,10 @@ def test_inspect_some(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "bn/moving_mean,bn/moving_mean,moving statistic,float32,2,8,-0.5,2.0,0.75,1.25,0,0,0",
         ],
     )
-    told = json.loads(
+    printed = json.loads(
         said(capsys, "inspect", "model.ckpt-10", "--match", "*/moving_*", "--json")[1]
     )
-    assert [each["mean"] for each in told["tensors"]] == [0.75]
+    assert [each["mean"] for each in printed["tensors"]] == [0.75]
 
 
 DIFFERENT = """\
@@ -180,7 +180,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
-def test_what_is_wrong(
+def test_errors(
     arguments: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if "torn" in arguments:
@@ -189,7 +189,9 @@ def test_what_is_wrong(
     assert said(capsys, *arguments) == (code, "", sentence)
 
 
-def test_names_do_not_move_the_cursor(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_names_are_not_printed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(Path("odd\x1b[2J"), {"w\x1b[31m/x": np.ones(2), "w\nnew line": np.ones(2)})
     for arguments in (
         ["inspect", "odd\x1b[2J"],
@@ -225,7 +227,7 @@ def test_tensorflow_is_never_loaded(arguments: list[str], folder: Path) -> None:
 def on_a_terminal(
     arguments: list[str], interrupt: bool = False, before: Sequence[str] = ()
 ) -> tuple[int, str, str]:
-    """Give a command whose standard error is a terminal, maybe Ctrl-C once it shows progress; return exit code and outputs."""
+    """Run a command with a terminal as standard error, and maybe interrupt it once it shows progress; return exit code and outputs."""
     ours, theirs = os.openpty()
     command = [*before, sys.executable, "-c", AT_ONCE, *arguments]
     terminal = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
@@ -234,7 +236,7 @@ def on_a_terminal(
     )
     os.close(theirs)
     shown = b""
-    with contextlib.suppress(OSError):  # the terminal ends with the process
+    with contextlib.suppress(OSError):  # the terminal closes with the process
         while part := os.read(ours, 4096):
             shown += part
             if interrupt and b"reading" in shown:
@@ -247,9 +249,9 @@ def on_a_terminal(
     return process.wait(), out, shown.decode()
 
 
-# Shows progress from the beginning.
+# Shows progress from the start.
 AT_ONCE = "from ckptcheck.filetools import progress; progress.PATIENCE = 0\nfrom ckptcheck.cli import main; main()"
-# A process that is started counts the memory of whoever starts it: this is small.
+# A child's peak memory includes its parent's at the fork: this parent is small.
 MEASURE = """
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
@@ -258,11 +260,11 @@ sys.exit(code)
 """
 
 
-def test_a_long_read_shows_progress_and_takes_little_memory(tmp_path: Path) -> None:
+def test_a_long_read_shows_progress_and_needs_little_memory(tmp_path: Path) -> None:
     prefix = write_sparse(tmp_path / "zeros", 5 * 10**8)
     code, out, shown = on_a_terminal(["fsck", str(prefix)], before=[sys.executable, "-c", MEASURE])
-    told, used = out.splitlines()
-    assert (code, told) == (0, "Whole: 1 checkpoint, 1 tensor, 500 MB read.")
+    printed, used = out.splitlines()
+    assert (code, printed) == (0, "Whole: 1 checkpoint, 1 tensor, 500 MB read.")
     assert "reading" in shown
     assert "/500.0 MB" in shown
     assert int(used) < 100e6 + 2 * CHUNK
@@ -277,7 +279,7 @@ def test_ctrl_c_in_a_large_tensor(tmp_path: Path) -> None:
     )
 
 
-def test_a_reader_who_has_seen_enough(folder: Path) -> None:
+def test_a_pipe_that_is_closed_early(folder: Path) -> None:
     command = f"{sys.executable} -m ckptcheck diff model.ckpt-10 other.ckpt-10"
     done = subprocess.run(
         ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}"],

@@ -1,4 +1,4 @@
-"""Folders with a fault planted, and what `fsck` finds in them."""
+"""Folders with a planted fault, and the findings of `fsck`."""
 
 import math
 import shutil
@@ -27,7 +27,7 @@ def tensors(step: int) -> dict[str, Value]:
 
 
 def found_in(folder: Path, path: Path | None = None) -> list[Finding]:
-    """Check a folder, or a path in it, and return the findings with places told from the folder on."""
+    """Check a folder, or a path in it, and return the findings with paths relative to the folder."""
     findings = fsck(path or folder).findings
     return [
         Finding(
@@ -212,7 +212,7 @@ def data_too_long(folder: Path) -> None:
     )
 )
 def a_block_that_no_restore_reads(folder: Path) -> None:
-    """The metaindex: nobody asks for it, but who knows what else was changed."""
+    """No restore reads the metaindex, but its damage suggests more."""
     content = index_of(folder).read_bytes()
     at = content.rindex(sealed(bytes(4) + (1).to_bytes(4, "little")))
     index_of(folder).write_bytes(content[:at] + b"\1" + content[at + 1 :])
@@ -274,7 +274,7 @@ def interrupted_saves(folder: Path) -> None:
         else:
             (folder / name).touch()
     (folder / "my_temp").mkdir()
-    (folder / "my_temp" / "notes").touch()  # nothing of a save
+    (folder / "my_temp" / "notes").touch()  # not part of a save
 
 
 @planted(

@@ -1,4 +1,4 @@
-"""What restores would meet."""
+"""Predictions of restores."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def meetings(folder: Path, tensors: dict[str, Value]) -> tuple[Meeting, ...]:
     return inspect(write(folder / "model.ckpt", tensors)).meetings
 
 
-def test_what_restores_would_meet(tmp_path: Path) -> None:
+def test_predicted_restores(tmp_path: Path) -> None:
     assert [(each.restore, each.sentence) for each in meetings(tmp_path, SAVED)] == [
         ("tf.train.Saver()", "restores every tensor"),
         (
@@ -36,7 +36,7 @@ def test_averages_of_all_weights(tmp_path: Path) -> None:
 
 
 def test_weights_alone(tmp_path: Path) -> None:
-    """What a Saver of trainable variables leaves behind: the moving statistics of the program are not in it."""
+    """A Saver of trainable variables leaves out the program's moving statistics."""
     tensors: dict[str, Value] = {
         "net/batch_norm/gamma": drawn(3),
         "net/batch_norm/beta": drawn(3),

@@ -1,4 +1,4 @@
-"""Whether the state file leads a restore to the checkpoint that it should take."""
+"""The check that the state file names the checkpoint that a restore should take."""
 
 import shutil
 from pathlib import Path
@@ -35,14 +35,14 @@ def test_a_copied_folder_restores_the_original(
     )
 
 
-def test_the_newest_that_is_whole_counts(folder: Path) -> None:
+def test_only_whole_checkpoints_count_as_newer(folder: Path) -> None:
     a_byte_changed(folder)
     write_state(folder, "model.ckpt-5")
     assert len(found_in(folder)) == 1
 
 
-def test_each_name_has_numbers_of_its_own(folder: Path) -> None:
-    """A checkpoint of another name sorts later, and is no later save."""
+def test_only_numbers_of_one_name_are_compared(folder: Path) -> None:
+    """A checkpoint of a different name may sort later, but is not a later save."""
     write(folder / "pretrained", tensors(1))
     write(folder / "zzz-99", {"x": np.ones(2)})
     state_file_of_an_older_step(folder)
@@ -50,7 +50,7 @@ def test_each_name_has_numbers_of_its_own(folder: Path) -> None:
 
 
 def test_training_that_went_back(folder: Path) -> None:
-    """CheckpointManager restored an earlier step and saved: its state file is right, and has a lower number than a file."""
+    """CheckpointManager restored an earlier step and saved: the state file rightly names the lower number."""
     write(folder / "model.ckpt-7", tensors(7))
     write_state(folder, "model.ckpt-7")
     assert found_in(folder) == [

@@ -1,4 +1,4 @@
-"""Tolerances as the command line takes them."""
+"""Tolerances on the command line."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_tolerances_of_kinds(tmp_path: Path) -> None:
     assert between(tmp_path, TENSORS, b, tolerance=overall, by_kind=by_kind).same
 
 
-def test_tolerances_that_are_none() -> None:
+def test_invalid_tolerances() -> None:
     assert tolerances(["1e-3"], ["moving_statistic=2"], True) == (
         Tolerance(1e-3, 0.0, True),
         {Kind.MOVING_STATISTIC: Tolerance(1e-3, 2.0, True)},

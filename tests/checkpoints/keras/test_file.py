@@ -1,4 +1,4 @@
-"""Archives of Keras: what is refused, and that nothing in them is run."""
+"""Keras archives: refusals, and that nothing in them is executed."""
 
 import sys
 import zipfile
@@ -11,8 +11,8 @@ from ckptcheck.filetools import fsck
 from tests.checkpoints.keras.files import KERNEL, archive, refusal, weights
 
 
-def test_nothing_in_a_config_is_run(tmp_path: Path) -> None:
-    """A Lambda layer with code in it, and a class of a module that would be imported."""
+def test_nothing_in_a_config_is_executed(tmp_path: Path) -> None:
+    """A Lambda layer contains code, and a class would import its module."""
     ran = tmp_path / "ran"
     code = {"class_name": "__lambda__", "config": {"code": f"open({str(ran)!r}, 'w')"}}
     layer = {
@@ -26,7 +26,7 @@ def test_nothing_in_a_config_is_run(tmp_path: Path) -> None:
     assert "antigravity" not in set(sys.modules) - before
 
 
-def test_an_archive_that_is_damaged(tmp_path: Path) -> None:
+def test_a_damaged_archive(tmp_path: Path) -> None:
     path = archive(tmp_path / "model.keras")
     content = path.read_bytes()
     path.write_bytes(content[:-1000])
@@ -50,7 +50,7 @@ def test_an_archive_that_is_damaged(tmp_path: Path) -> None:
     assert refusal(path) == "F: the file is not a zip archive, as .keras files are."
 
 
-def test_a_file_under_the_ending_of_the_other_format(tmp_path: Path) -> None:
+def test_a_file_with_the_ending_of_the_other_format(tmp_path: Path) -> None:
     path = weights(tmp_path / "weights.keras")
     assert refusal(path) == "F: the file is HDF5, not a Keras archive; rename it to *.h5."
     (finding,) = fsck(path).findings
@@ -65,8 +65,8 @@ def test_a_file_under_the_ending_of_the_other_format(tmp_path: Path) -> None:
     assert fsck(path).notes == ()
 
 
-def test_an_archive_that_is_compressed(tmp_path: Path) -> None:
-    """It could hold anything, of any size."""
+def test_a_compressed_archive(tmp_path: Path) -> None:
+    """It could expand to any size."""
     path = archive(tmp_path / "model.keras", compression=zipfile.ZIP_DEFLATED)
     assert (
         refusal(path)
@@ -74,7 +74,7 @@ def test_an_archive_that_is_compressed(tmp_path: Path) -> None:
     )
 
 
-def test_a_config_of_any_size_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_config_is_not_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as file:
         file.writestr("config.json", b" " * (1 << 25))
         file.writestr("model.weights.h5", b"")
@@ -85,7 +85,7 @@ def test_a_config_of_any_size_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_an_archive_with_two_of_a_name(tmp_path: Path) -> None:
+def test_an_archive_with_a_duplicate_name(tmp_path: Path) -> None:
     path = archive(tmp_path / "model.keras")
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("model.weights.h5", b"")

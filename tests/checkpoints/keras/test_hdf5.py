@@ -1,4 +1,4 @@
-"""HDF5: what is read, what is refused, and that neither a crash of it nor a loop is one of ours."""
+"""HDF5 files, read and refused; a crash or endless loop of HDF5 stays in its process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_one_value_under_two_names_is_two_tensors(tmp_path: Path) -> None:
     assert found.value(found.entries["again"]).tolist() == KERNEL.tolist()
 
 
-def test_groups_that_go_round(tmp_path: Path) -> None:
+def test_groups_with_a_cycle(tmp_path: Path) -> None:
     path = weights(
         tmp_path / "round.h5", lambda file: file.__setitem__("layers/up", file["layers"])
     )
@@ -80,7 +80,7 @@ def test_groups_that_go_round(tmp_path: Path) -> None:
 
 
 def test_groups_without_end(tmp_path: Path) -> None:
-    """Each of 30 groups holds the next one twice: a thousand million ways."""
+    """Each of 30 groups contains the next one twice, which makes 2^30 paths."""
 
     def fill(file: h5py.File) -> None:
         for number in range(30):
@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[Callable[[h5py.File], object], str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_keras_does_not_write(what: str, tmp_path: Path) -> None:
+def test_content_that_keras_never_writes(what: str, tmp_path: Path) -> None:
     fill, sentence = REFUSED[what]
     path = weights(tmp_path / "odd.h5", fill)
     with pytest.raises(NotReadableError):
@@ -121,13 +121,13 @@ def test_what_keras_does_not_write(what: str, tmp_path: Path) -> None:
     assert refusal(path) == sentence
 
 
-def test_a_shape_without_values(tmp_path: Path) -> None:
-    """HDF5 makes up what was never written: a file of some kB that would fill any memory."""
+def test_data_that_was_never_written(tmp_path: Path) -> None:
+    """HDF5 fills in unwritten data: a file of a few kB would fill any memory."""
     path = weights(tmp_path / "huge.h5", lambda file: file.create_dataset("x", (1 << 40,), "f4"))
     assert "bytes are expected at byte 0" in refusal(path)
 
 
-def test_no_hdf5(tmp_path: Path) -> None:
+def test_a_file_that_is_not_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "model.weights.h5"
     path.write_bytes(b"nothing of the kind")
     assert (
@@ -139,7 +139,7 @@ def test_no_hdf5(tmp_path: Path) -> None:
     assert refusal(path).startswith("F: HDF5 cannot read the file: ")
 
 
-def test_a_crash_of_hdf5_is_no_crash_of_ours(
+def test_a_crash_of_hdf5_stays_in_its_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, child = weights(tmp_path / "model.weights.h5"), tmp_path / "child.py"
@@ -156,7 +156,7 @@ def test_a_loop_in_hdf5_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert refusal(path) == "F: HDF5 did not finish reading within 0.2 s: the file is corrupt."
 
 
-def test_no_process_is_left(tmp_path: Path) -> None:
+def test_no_process_is_left_behind(tmp_path: Path) -> None:
     found = hdf5.Hdf5(
         weights(tmp_path / "model.weights.h5"), 0, (tmp_path / "model.weights.h5").stat().st_size
     )

@@ -1,4 +1,4 @@
-"""Bundles that are forged: a sentence, never other values, another exception, or much memory."""
+"""Forged bundles lead to a clear refusal, never to wrong values, other exceptions or much memory."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tests.checkpoints.bundles import (
 from tests.checkpoints.refusals import ROW, TENSOR, read, refusal
 
 
-def test_what_is_whole_is_read(tmp_path: Path) -> None:
+def test_an_intact_bundle_is_read(tmp_path: Path) -> None:
     small = np.array([1, -2], ml_dtypes.int4)
     found = read(
         write(
@@ -139,7 +139,7 @@ def test_a_forged_header(what: str, tmp_path: Path) -> None:
     assert refusal(prefix) == sentence
 
 
-def test_numbers_in_the_other_byte_order(tmp_path: Path) -> None:
+def test_values_in_the_opposite_byte_order(tmp_path: Path) -> None:
     prefix, swapped = tmp_path / "big", TENSOR["weight"].astype(">f4")
     rows, _ = rows_and_data({"weight": swapped.view("<f4")})
     Path(f"{prefix}.data-00000-of-00001").write_bytes(swapped.tobytes())
@@ -147,7 +147,7 @@ def test_numbers_in_the_other_byte_order(tmp_path: Path) -> None:
     assert read(prefix)["weight"].tolist() == TENSOR["weight"].tolist()
 
 
-def test_more_texts_than_fit_memory(tmp_path: Path) -> None:
+def test_more_texts_than_fit_in_memory(tmp_path: Path) -> None:
     row = Row(bundles.STRING, [50_000_000], size=50_000_004)
     prefix = write(tmp_path / "texts", {}, texts=row)
     with Path(f"{prefix}.data-00000-of-00001").open("wb") as file:
@@ -161,15 +161,15 @@ def test_more_texts_than_fit_memory(tmp_path: Path) -> None:
 VALUE = np.arange(12, dtype="float32").reshape(4, 3)
 
 
-def test_slices_that_overlap_and_leave_a_hole(tmp_path: Path) -> None:
-    """As many elements as the whole has, but two rows twice and two never."""
+def test_slices_that_overlap_and_leave_a_gap(tmp_path: Path) -> None:
+    """The slices have as many elements as the tensor, but two rows twice and two never."""
     prefix = bundles.write_sliced(
         tmp_path / "cut", "cut", VALUE, [((0, 2), (0, 3)), ((0, 2), (0, 3))]
     )
     assert refusal(prefix) == "P.index, tensor cut: its slices overlap or leave gaps."
 
 
-def test_slices_that_leave_a_hole(tmp_path: Path) -> None:
+def test_slices_that_leave_a_gap(tmp_path: Path) -> None:
     prefix = bundles.write_sliced(
         tmp_path / "cut", "cut", VALUE, [((0, 2), (0, 3)), ((3, 1), (0, 3))]
     )
@@ -183,7 +183,7 @@ def test_slices_of_a_grid_that_overlap(tmp_path: Path) -> None:
     )
 
 
-def test_a_slice_of_another_type(tmp_path: Path) -> None:
+def test_a_slice_of_a_different_type(tmp_path: Path) -> None:
     rows, data = sliced("cut", VALUE, [((0, 2), (0, 3)), ((2, 2), (0, 3))])
     second = max(rows)
     rows[second] = changed(rows[second], dtype=NUMBERS["int32"])

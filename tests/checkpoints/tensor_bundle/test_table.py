@@ -1,4 +1,4 @@
-"""Index files that are forged: tables, and the blocks in them."""
+"""Forged index files: tables and their blocks."""
 
 from pathlib import Path
 
@@ -79,8 +79,8 @@ def test_a_forged_block(what: str, tmp_path: Path) -> None:
     assert sentence in refusal(tmp_path / "forged")
 
 
-def test_an_index_that_leads_to_itself_ends(tmp_path: Path) -> None:
-    """The index block names itself as the only data block."""
+def test_an_index_that_points_to_itself(tmp_path: Path) -> None:
+    """The index block lists itself as the only data block."""
     size = len(bundles.block([(b"", place(0, 19))]))
     content = sealed(bundles.block([(b"", place(0, size))])) + footer(
         place(0, size), place(0, size)
@@ -92,8 +92,8 @@ def test_an_index_that_leads_to_itself_ends(tmp_path: Path) -> None:
     )
 
 
-def test_an_index_that_leads_to_one_block_many_times(tmp_path: Path) -> None:
-    """Each time it would be read, and its checksum computed."""
+def test_an_index_that_points_to_one_block_many_times(tmp_path: Path) -> None:
+    """The block would be read and verified each time."""
     data = sealed(bundles.block([]))
     places = bundles.block([(b"%6d" % number, place(0, 8)) for number in range(1000)])
     content = data + sealed(places) + footer(place(0, 8), place(len(data), len(places)))
@@ -104,8 +104,8 @@ def test_an_index_that_leads_to_one_block_many_times(tmp_path: Path) -> None:
     )
 
 
-def test_keys_that_are_longer_than_the_file(tmp_path: Path) -> None:
-    """Each shares a long prefix with the one before it: a small file, and keys without end."""
+def test_keys_longer_than_the_file(tmp_path: Path) -> None:
+    """Each key shares a long prefix with the one before: a small file holds huge keys."""
     long, body = 20_000, b""
     for number in range(2000):
         tail = b"%05d" % number
