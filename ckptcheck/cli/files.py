@@ -57,7 +57,7 @@ def inspect(
     ] = False,
     json: Json = False,
 ) -> None:
-    """List a checkpoint's tensors by kind, and predict restores. Works without TensorFlow."""
+    """List a checkpoint's tensors by kind, and predict its restores. Works without TensorFlow."""
     from ckptcheck.filetools.inspect import inspect
     from ckptcheck.filetools.inspect_text import text
     from ckptcheck.filetools.tables import width
@@ -109,7 +109,7 @@ def fsck(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on warnings, too.")] = False,
     json: Json = False,
 ) -> None:
-    """Check that checkpoints are whole, and restores right. Works without TensorFlow."""
+    """Check that checkpoints are whole and would restore correctly. Works without TensorFlow."""
     from ckptcheck.filetools.fsck import fsck
     from ckptcheck.filetools.fsck_text import text
 
