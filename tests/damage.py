@@ -1,10 +1,12 @@
-"""Every damage of small checkpoints: each bit flipped, each byte inverted, each length cut off, files missing or of another save.
+"""Every damage of small checkpoints, saved by TensorFlow and Keras.
 
     python -m tests.damage
 
-Each must lead to the right values, or to an error that names a file of the checkpoint; never to other values, another exception,
-a hang, or much memory. `fsck` must not call whole what cannot be read. Of `.weights.h5`, which has no checksums, only that is
-asked, and not of each. The checkpoints are saved by TensorFlow and by Keras.
+Each bit is flipped, each byte inverted, the file truncated at each length, missing, or from a
+different save. Each read must give the right values, or an error that names a file of the
+checkpoint; never wrong values, a different exception, a hang, or much memory. `fsck` must not call
+unreadable files whole. `.weights.h5` has no checksums, so its values may be wrong, and only a sample
+of its damage is tried.
 """
 
 import contextlib
@@ -26,16 +28,16 @@ from ckptcheck.filetools.fsck import fsck
 
 RIGHT, REFUSED = "right values", "refused"
 SLOW = 5.0  # seconds for one read; it takes a millisecond
-# Of the damages of Keras' files, which are larger, one of so many is tried; HDF5 is read by a process started each time.
+# Keras files are larger, and each HDF5 read starts a process: only every so many damages are tried.
 EVERY = {"keras": 13, "weights": 499}
-MEMORY = 1 << 29  # bytes beyond what the process has when it begins
+MEMORY = 1 << 29  # bytes, in addition to those at the start of the process
 
 Values = dict[str, tuple[str, tuple[int, ...], bytes]]
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One file of a checkpoint with another content; None: without it."""
+    """A changed file of a checkpoint; without content, the file is missing."""
 
     what: str
     file: str
@@ -43,7 +45,7 @@ class Damage:
 
 
 def damages(folder: Path, other: Path, every: int = 1) -> Iterator[Damage]:
-    """Yield every damage of the files in a folder, or one of so many; `other` has a later save under the same names."""
+    """Yield every damage of a folder's files, or one of `every`; `other` has a later save under the same names."""
     files = sorted(folder.iterdir())
     yield from islice(_in_files(files), 0, None, every)
     for path in files:
@@ -67,7 +69,7 @@ def _in_files(files: list[Path]) -> Iterator[Damage]:
 
 
 def values(path: Path) -> Values:
-    """Read everything in a checkpoint."""
+    """Read all values of a checkpoint."""
     checkpoint = open_checkpoint(path)
     found = {}
     for key, entry in checkpoint.entries.items():
@@ -83,13 +85,13 @@ def values(path: Path) -> Values:
 def outcome(
     folder: Path, path: Path, damage: Damage, truth: Values, *, trusted: bool = True
 ) -> str:
-    """Damage a checkpoint, read it, mend it, and return what came of it.
+    """Damage a checkpoint, read it, repair it, and return the outcome.
 
     Args:
-        folder, path: its folder, and what to open.
-        damage: what to do to it.
-        truth: its values.
-        trusted: whether other values are a failure, for the format has checksums.
+        folder, path: the checkpoint's folder, and the path to open.
+        damage: the damage to do.
+        truth: the checkpoint's values.
+        trusted: whether wrong values are a failure, because the format has checksums.
     """
     file = folder / damage.file
     whole = file.read_bytes()
@@ -99,7 +101,7 @@ def outcome(
         found = _read(folder, path, damage)
         if trusted and found is not None:
             assert found == truth, f"{damage.file}, {damage.what}: other values"
-        # Data whose index is gone are what an interrupted save leaves, and no checkpoint.
+        # Data without an index are leftovers of an interrupted save, not a checkpoint.
         wrong = (
             fsck(folder).exit_code(strict=damage.content is None) if any(folder.iterdir()) else 1
         )
@@ -116,7 +118,7 @@ def _read(folder: Path, path: Path, damage: Damage) -> Values | None:
     except DamagedError as error:
         if error.file.parent != folder or str(error.file) not in str(error):
             raise AssertionError(
-                f"{damage.file}, {damage.what}: {error} does not tell the file"
+                f"{damage.file}, {damage.what}: {error} does not name the file"
             ) from error
         return None
     except UsageError:
@@ -124,11 +126,11 @@ def _read(folder: Path, path: Path, damage: Damage) -> Values | None:
         return None
 
 
-# --- What is damaged -------------------------------------------------------------------------------------------------
+# --- Checkpoints to damage ------------------------------------------------------------------------
 
 
 def save(kind: str, folder: Path, step: int) -> Path:
-    """Save a small checkpoint with TensorFlow or Keras, and return what to open."""
+    """Save a small checkpoint with TensorFlow or Keras, and return the path to open."""
     folder.mkdir(parents=True)
     return {"saver": _saver, "tracked": _tracked, "keras": _keras, "weights": _keras}[kind](
         folder, step, kind
@@ -136,7 +138,7 @@ def save(kind: str, folder: Path, step: int) -> Path:
 
 
 def _saver(folder: Path, step: int, kind: str) -> Path:
-    """Two data files, text, a partitioned variable, types below a byte."""
+    """Two data files, text, a partitioned variable, types smaller than a byte."""
     import ml_dtypes
     import numpy as np
     import tensorflow as tf

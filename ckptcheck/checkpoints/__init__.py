@@ -1,8 +1,8 @@
-"""Checkpoint files read without the framework that wrote them, for `filetools` and for rules that look into a crash image.
+"""Checkpoint files, read without their frameworks, for `filetools` and for rules on crash images.
 
-`open_checkpoint(path)` finds out what a path stands for and returns a `Checkpoint`: its tensors by key, each read in pieces
-of at most `CHUNK` bytes, whatever its size. Nothing in a file is ever run. A format of files is a `Format`; `formats.FORMATS`
-has all: V2 bundles of `tf.train.Saver` and `tf.train.Checkpoint` (`tensor_bundle/`), files of Keras 3 (`keras/`).
+`open_checkpoint(path)` resolves a path and returns a `Checkpoint`: tensors by key, read in chunks
+of at most `CHUNK` bytes. Nothing in a file is ever executed. `formats.FORMATS` lists all formats:
+V2 bundles of `tf.train.Saver` and `tf.train.Checkpoint` (`tensor_bundle/`), Keras files (`keras/`).
 """
 
 from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece

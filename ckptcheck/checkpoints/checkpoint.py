@@ -1,4 +1,4 @@
-"""What a checkpoint is, whatever its format: tensors by key, each in pieces that are read one chunk at a time."""
+"""A checkpoint of any format: tensors by key, stored in pieces that are read chunk by chunk."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -16,33 +16,32 @@ from ckptcheck.checkpoints.reader import Bytes
 from ckptcheck.kinds import Kind
 from ckptcheck.text_safety import shown
 
-# NumPy's, TensorFlow's are wider: 254 dimensions, and any number of elements where one dimension is 0.
+# NumPy's limits. TensorFlow's are wider: 254 dimensions, any number of elements if one size is 0.
 _MOST_DIMENSIONS, _MOST_ELEMENTS = 64, 1 << 58
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a tensor that is stored in one place: `start` and `shape` say which part, by dimension."""
+    """A contiguously stored part of a tensor; `start` and `shape` locate it, by dimension."""
 
     start: tuple[int, ...]
     shape: tuple[int, ...]
     file: Path
-    offset: int | None  # None: the format keeps it elsewhere
+    offset: int | None  # None: only the format's own reader can locate the bytes
     size: int  # in bytes
-    checksum: int | None = None  # the masked CRC32C of its value
+    checksum: int | None = None  # masked CRC32C of the value
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A tensor of a checkpoint: everything but its value."""
+    """A tensor of a checkpoint, without its value."""
 
-    key: str  # what the file calls it
-    name: str  # what to call it: the attribute path that leads to it, or the variable's name
+    key: str  # the name in the file
+    name: str  # the name for readers: an attribute path or the variable's name
     kind: Kind
-    type: str  # the element type's name
-    dtype: (
-        np.dtype[Any] | None
-    )  # in the byte order of the file; None: elements have no fixed size, as text
+    type: str  # name of the element type
+    # In the file's byte order. None: elements have no fixed size, for example text.
+    dtype: np.dtype[Any] | None
     shape: tuple[int, ...]
     pieces: tuple[Piece, ...]
 
@@ -53,17 +52,17 @@ class Entry:
 
     @property
     def bytes(self) -> int:
-        """The number of bytes that the value has in the checkpoint."""
+        """The number of bytes that the value takes in the checkpoint."""
         return sum(piece.size for piece in self.pieces)
 
     @property
     def cut(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
-        """How it is cut into pieces: where each begins, and how large it is."""
+        """The partition into pieces: start and shape of each."""
         return tuple((piece.start, piece.shape) for piece in self.pieces)
 
     @property
     def rows(self) -> tuple[Piece, ...] | None:
-        """The pieces in the order of the elements, where each is a row of them; None: some are not, as of a grid."""
+        """The pieces in element order, if each is a contiguous run of elements; else None."""
         if len(self.pieces) == 1:
             return self.pieces
         are_rows = all(_is_row(piece, self.shape) for piece in self.pieces)
@@ -71,71 +70,68 @@ class Entry:
 
     @property
     def shown(self) -> str:
-        """The name as it can be printed."""
+        """The name, escaped for printing."""
         return shown(self.name)
 
 
 def _is_row(piece: Piece, shape: tuple[int, ...]) -> bool:
-    """Return whether a piece has all elements from its first to its last one."""
+    """Return whether a piece is a contiguous run of the tensor's elements."""
     cut = next((axis for axis, size in enumerate(piece.shape) if size != 1), len(shape))
     return piece.shape[cut + 1 :] == shape[cut + 1 :]
 
 
 @dataclass(frozen=True)
 class Checkpoint(ABC):
-    """A checkpoint that is open: its tensors in the order of their keys.
+    """An open checkpoint; `entries` are sorted by key.
 
-    What reads a value raises DamagedError where a file is missing, too short, or does not have its checksum.
+    Every method that reads a value raises DamagedError if a file is missing or truncated, or if a
+    checksum does not match.
     """
 
     path: Path  # the prefix or the file
-    format: str  # what it is, in words
+    format: str  # the format's name for readers
     files: tuple[Path, ...]
     entries: Mapping[str, Entry]
-    chosen: str = ""  # how it was found where a folder was given
-    promised: tuple[
-        str, ...
-    ] = ()  # keys of variables that its object graph names and that it does not hold
-    graph: Entry | None = None  # of that graph, which is no tensor of the program
-    by_variables_name: bool = (
-        False  # a restore asks for variables by their names, for nothing else is known of them
-    )
+    chosen: str = ""  # why a folder resolved to this checkpoint
+    promised: tuple[str, ...] = ()  # variable keys in the object graph that have no entry
+    graph: Entry | None = None  # the object graph, which is not a tensor of the program
+    by_variables_name: bool = False  # restores match variables by name: there is no object graph
 
     @property
     def size(self) -> int:
-        """The number of bytes that all values have."""
+        """The total number of bytes of all values."""
         return sum(entry.bytes for entry in self.entries.values())
 
     @abstractmethod
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
-        """Yield a piece's bytes as they are stored, in parts of whole elements, each overwritten by the next.
+        """Yield a piece's stored bytes in chunks of whole elements; each overwrites the one before.
 
-        With `verify` the checksum is compared, behind the last part; what came before is to be trusted only then.
+        With `verify`, compare the checksum after the last chunk: trust no chunk before that.
         """
 
     @abstractmethod
     def must_hold(self, entry: Entry) -> None:
-        """Refuse a tensor that its files do not have, so that no room is made for what is not there."""
+        """Raise if the files are too short for a tensor, before any memory is allocated for it."""
 
     @abstractmethod
     def texts(self, entry: Entry) -> list[bytes]:
-        """Return the elements of a tensor that has no `dtype`, in one row."""
+        """Return the elements of a tensor without a `dtype`, flattened."""
 
     def arrays(self, entry: Entry, piece: Piece) -> Iterator[Array]:
-        """Yield a piece's elements in rows, each overwritten by the next."""
+        """Yield a piece's elements in flat chunks; each chunk overwrites the one before."""
         assert entry.dtype is not None
         for chunk in self.chunks(entry, piece):
             yield chunk.view(entry.dtype)
 
     def flat(self, entry: Entry) -> Iterator[Array]:
-        """Yield a tensor's elements in rows, in their order, each overwritten by the next; one that is a grid as a whole."""
+        """Yield a tensor's elements in order, as `arrays` does; a tensor cut into a grid, whole."""
         if entry.rows is None:
             yield self.value(entry).reshape(-1)
         for piece in entry.rows or ():
             yield from self.arrays(entry, piece)
 
     def value(self, entry: Entry) -> Array:
-        """Return the whole value, in this machine's byte order; of text an array of `bytes`."""
+        """Return the whole value in native byte order; text is an object array of `bytes`."""
         self.must_hold(entry)
         file = entry.pieces[0].file
         if (
@@ -143,7 +139,7 @@ class Checkpoint(ABC):
             or prod(size or 1 for size in entry.shape) > _MOST_ELEMENTS
         ):
             raise NotReadableError(
-                f"NumPy has no arrays of shape {list(entry.shape)}", file, tensor=entry.key
+                f"shape {list(entry.shape)} exceeds NumPy's limits", file, tensor=entry.key
             )
         if entry.dtype is None:
             texts = np.empty(entry.elements, object)
@@ -153,7 +149,7 @@ class Checkpoint(ABC):
             whole = np.empty(entry.shape, entry.dtype.newbyteorder("="))
         except MemoryError:
             raise NotReadableError(
-                f"its {entry.bytes:,} bytes do not fit memory", file, tensor=entry.key
+                f"the tensor's {entry.bytes:,} bytes do not fit in memory", file, tensor=entry.key
             ) from None
         for piece in entry.pieces:
             flat, at = np.empty(prod(piece.shape), entry.dtype), 0

@@ -1,31 +1,38 @@
-"""What is wrong with a checkpoint's files, as an error that names the file, the place in it, and the tensor."""
+"""Errors of checkpoint files; each names the file, the offset and the tensor."""
 
 from pathlib import Path
 
 from ckptcheck.errors import CkptcheckError
 from ckptcheck.text_safety import clipped, shown
 
-# Characters of a name in a sentence; a forged one may have millions.
+# Most characters of a quoted name: a forged file may hold a name of millions.
 _LONGEST = 300
 
 
 class DamagedError(CkptcheckError):
-    """A file of a checkpoint cannot be read as what it is: torn, corrupt, forged, or of another save."""
+    """A checkpoint file is truncated, corrupt, forged, or from a different save."""
 
     exit_code = 3
 
     def __init__(
-        self, what: str, file: Path, offset: int | None = None, tensor: str | None = None
+        self,
+        what: str,
+        file: Path,
+        offset: int | None = None,
+        tensor: str | None = None,
+        remedy: str = "",
     ) -> None:
         self.what, self.file, self.offset, self.tensor = what, file, offset, tensor
+        self.remedy = remedy
         at = "" if offset is None else f", byte {offset:,}"
-        whose = "" if tensor is None else f", tensor {clipped(shown(tensor), _LONGEST)}"
-        super().__init__(f"{shown(str(file))}{at}{whose}: {what}.")
+        of_tensor = "" if tensor is None else f", tensor {clipped(shown(tensor), _LONGEST)}"
+        fix = f"; {remedy}" if remedy else ""
+        super().__init__(f"{shown(str(file))}{at}{of_tensor}: {what}{fix}.")
 
 
 class TooShortError(DamagedError):
-    """A file ends before what should be in it."""
+    """A file ends before the bytes that it should hold."""
 
 
 class NotReadableError(DamagedError):
-    """What the file holds is whole, as far as can be told, but not of a kind that can be read here."""
+    """A file shows no damage, but its content is not supported."""

@@ -1,4 +1,4 @@
-"""Which checkpoint a path stands for: each format is asked for its files, its prefixes, and what it has in a folder."""
+"""Resolve a path to a checkpoint: every format looks for its files, prefixes and folders."""
 
 import re
 from collections.abc import Iterable
@@ -11,18 +11,21 @@ from ckptcheck.checkpoints.checkpoint import Checkpoint
 from ckptcheck.checkpoints.format import Location
 from ckptcheck.errors import UsageError
 
-# How deep a folder without a checkpoint is searched for some to name: as deep as `verify` leaves them.
+# Depth to which an error looks for checkpoints to suggest: as deep as `verify` stores them.
 DEEP = 4
 _MOST_NAMED = 6
 
 
 def open_checkpoint(path: Path | str) -> Checkpoint:
-    """Open the checkpoint that a path stands for, see `find`; DamagedError: its files are missing, torn, corrupt or forged."""
+    """Open the checkpoint at a path, see `find`.
+
+    Raises DamagedError if its files are missing, truncated, corrupt or forged.
+    """
     return find(Path(path)).open()
 
 
 def find(path: Path) -> Location:
-    """Return the checkpoint that a path stands for; UsageError: there is none, or more than one to choose from."""
+    """Return the checkpoint at a path; raise UsageError if there is none, or more than one."""
     if is_state_file(path):
         return _in_folder(path.parent)
     of_file = (each.of_file(path) for each in formats.FORMATS if path.is_file())
@@ -33,7 +36,7 @@ def find(path: Path) -> Location:
 
 
 def is_state_file(path: Path) -> bool:
-    """Return whether a path is a file that names the newest checkpoint of its folder, and stands for that."""
+    """Return whether a path is a state file, which names the newest checkpoint of its folder."""
     return any(path.name == each.state_file for each in formats.FORMATS) and path.is_file()
 
 
@@ -43,8 +46,12 @@ def _first(answers: Iterable[Location | None]) -> Location | None:
 
 def _refusal(file: Path) -> str:
     known = ", ".join(pattern for each in formats.FORMATS for pattern in each.patterns)
-    refusals = filter(None, (each.refusal(file) for each in formats.FORMATS))
-    return next(refusals, f"{file} is no file of a checkpoint that is known here: {known}.")
+    try:
+        refusals = [each.refusal(file) for each in formats.FORMATS]
+    except OSError as error:
+        return f"{file} cannot be read: {error.strerror}."
+    unknown = f"{file} is not a checkpoint file of a supported format: {known}."
+    return next(filter(None, refusals), unknown)
 
 
 def _absence(path: Path) -> str:
@@ -54,11 +61,14 @@ def _absence(path: Path) -> str:
         if each.is_prefix
         for ending in each.endings
     ]
-    return f"There is no checkpoint at {path}: no such file or folder, and no {' or '.join(missing)}.{_near(path)}"
+    return (
+        f"There is no checkpoint at {path}: no file or folder of that name exists, "
+        f"and no {' or '.join(missing)}.{_near(path)}"
+    )
 
 
 def checkpoints_in(folder: Path) -> list[Location]:
-    """Return the checkpoints of a folder, not of those in it."""
+    """Return the checkpoints in a folder, without those in its subfolders."""
     locations = [
         Location(path, each) for each in formats.FORMATS for path in each.in_folder(folder)
     ]
@@ -67,7 +77,7 @@ def checkpoints_in(folder: Path) -> list[Location]:
 
 def by_number(path: Path | str) -> tuple[object, ...]:
     """Return a key that sorts names by the numbers in them."""
-    # Texts and numbers take turns in it, so that like is compared with like; a longer number is a larger one.
+    # Text and numbers alternate, so that each is compared with its like. A longer number is larger.
     parts = enumerate(re.split(r"([0-9]+)", str(path)))
     return tuple(
         (len(digits := part.lstrip("0")), digits) if at % 2 else part for at, part in parts
@@ -80,21 +90,22 @@ def _in_folder(folder: Path) -> Location:
         return named
     known = checkpoints_in(folder)
     if len(known) == 1:
-        return replace(known[0], chosen=f"{folder} holds no other, and no state file")
+        return replace(known[0], chosen=f"the only checkpoint in {folder}; there is no state file")
     if known:
         more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
         names = ", ".join(location.path.name for location in known[:_MOST_NAMED]) + more
         raise UsageError(
-            f"{folder} holds {len(known)} checkpoints and no state file that names one: {names}. Name it."
+            f"{folder} holds {len(known)} checkpoints, and no state file to choose one: {names}. "
+            f"Name one, such as {known[-1].path}."
         )
     exported = _first(each.exported_in(folder) for each in formats.FORMATS)
     if exported is None:
-        raise UsageError(f"{folder} holds no checkpoint.{_near(folder / '*', DEEP)}")
+        raise UsageError(f"The folder {folder} has no checkpoint.{_near(folder / '*', DEEP)}")
     return exported
 
 
 def _near(path: Path, deep: int = 1) -> str:
-    """Say which checkpoints there are where one was looked for, and in so many folders within one another there."""
+    """Return a sentence that lists the checkpoints near a path, down to a depth of subfolders."""
     folder = path.parent
     if not folder.is_dir():
         return ""
@@ -107,8 +118,5 @@ def _near(path: Path, deep: int = 1) -> str:
         for file in folder.glob(pattern)
     }
     known += [f"{name}/" for name in sorted(inside, key=by_number)]
-    return (
-        f" There are: {', '.join(known[:_MOST_NAMED])}{', …' if len(known) > _MOST_NAMED else ''}."
-        if known
-        else ""
-    )
+    more = ", …" if len(known) > _MOST_NAMED else ""
+    return f" Nearby checkpoints: {', '.join(known[:_MOST_NAMED])}{more}." if known else ""

@@ -1,4 +1,4 @@
-"""What a format of checkpoint files is: the value that finding, opening and checking ask. `formats.py` lists them."""
+"""The interface of a checkpoint format: how to find, open and check its files."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,78 +10,76 @@ from ckptcheck.checkpoints.errors import DamagedError
 
 @dataclass(frozen=True)
 class Format:
-    """A format of checkpoint files. The methods here are those of single files that are known by how their names end."""
+    """A checkpoint format; the methods here suit single files, recognised by their endings."""
 
-    name: str  # what messages call it
-    endings: tuple[str, ...]  # of the file without which there is no checkpoint
+    name: str  # the name in messages
+    endings: tuple[str, ...]  # of the file that every checkpoint has
     open: Callable[[Path], Checkpoint]  # raises DamagedError
-    has_checksums: bool = True  # whether damage to a value shows
-    is_prefix: bool = (
-        False  # a checkpoint is what the names of several files begin with, and no file itself
-    )
-    state_file: str = ""  # what a file is called that names a folder's newest checkpoint
+    has_checksums: bool = True  # whether damage to a value is detectable
+    is_prefix: bool = False  # the path is the common prefix of several files, not a file
+    state_file: str = ""  # name of the file that points to a folder's newest checkpoint
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """What its files are called, as messages list them."""
+        """The file name patterns that messages list."""
         return tuple(f"*{ending}" for ending in self.endings)
 
     def recognises(self, name: str) -> bool:
-        """Return whether a file of such a name has to do with checkpoints of this format."""
+        """Return whether a file name belongs to this format."""
         return name.endswith(self.endings)
 
     def of_file(self, file: Path) -> "Location | None":
-        """Return the checkpoint that a file is a part of; None: of none of this format."""
+        """Return the checkpoint that a file is part of; None: of none of this format."""
         return Location(file, self) if self.recognises(file.name) else None
 
     def at(self, path: Path) -> "Location | None":
-        """Return the checkpoint of a path that is no file of one: a prefix, or a folder."""
+        """Return the checkpoint at a path that is not a file: a prefix, or a folder."""
         return None
 
     def refusal(self, file: Path) -> str:
-        """Return why a file that is akin to this format is no checkpoint that can be read; empty: it is not akin."""
+        """Return why a file related to this format cannot be read; empty: it is not related."""
         return ""
 
     def in_folder(self, folder: Path) -> Iterator[Path]:
-        """Yield the checkpoints of a folder, not of those in it."""
+        """Yield the checkpoints in a folder, without those in its subfolders."""
         return (
             file for file in folder.iterdir() if file.name.endswith(self.endings) and file.is_file()
         )
 
     def named_in(self, folder: Path) -> "Location | None":
-        """Return the checkpoint that a folder's state file names; DamagedError: it names nothing that is there."""
+        """Return the checkpoint that a folder's state file names; DamagedError: none there."""
         return None
 
     def exported_in(self, folder: Path) -> "Location | None":
-        """Return the checkpoint that is deeper in a folder, where that is a program's export as a whole."""
+        """Return the checkpoint inside a folder that is an exported program."""
         return None
 
     def files(self, checkpoint: Path) -> Iterator[Path]:
-        """Yield those files that are there of a checkpoint, by their names."""
+        """Yield the existing files of a checkpoint, found by name."""
         yield checkpoint
 
     def open_to_check(self, checkpoint: Path) -> tuple[Checkpoint, DamagedError | None]:
-        """Open a checkpoint even if the names of its tensors are damaged; return that error, too, and check unread bytes."""
+        """Open a checkpoint, and check what no restore reads; also return its graph's error."""
         return self.open(checkpoint), None
 
     def is_temporary(self, path: Path) -> bool:
-        """Return whether a file or folder is one that a save writes before it has its name."""
+        """Return whether a file or folder is a temporary one that a save renames at its end."""
         return False
 
     def orphans(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """Return, by checkpoint, those of a folder's files that are a part of one without the file that makes it one."""
+        """Return, by checkpoint, the files that lack the file without which there is none."""
         return {}
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where a checkpoint is: its prefix, file or folder, and of which format; `chosen` says how it was found, in words."""
+    """The path and format of a checkpoint; `chosen` says why a folder resolved to it."""
 
     path: Path
     format: Format
     chosen: str = ""
 
     def open(self) -> Checkpoint:
-        """Open it; a prefix tells how it was found, a file is what was asked for."""
+        """Open the checkpoint; only a prefix keeps `chosen`: a file was asked for by name."""
         checkpoint = self.format.open(self.path)
         return replace(checkpoint, chosen=self.chosen) if self.format.is_prefix else checkpoint

@@ -1,4 +1,4 @@
-"""The formats that are known. A new one is a file or a folder here, with a `Format` in it, and an entry below."""
+"""The supported formats. To add one, add a module or folder with a `Format`, and list it below."""
 
 from ckptcheck.checkpoints.format import Format
 from ckptcheck.checkpoints.keras.format import ARCHIVE, HDF5

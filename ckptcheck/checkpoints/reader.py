@@ -1,4 +1,4 @@
-"""Bytes of a file, in pieces, and their checksums. A file that ends too early is damaged, never silently short."""
+"""Chunked file reads and CRC32C checksums. A short read is an error, never a shorter result."""
 
 import os
 import stat
@@ -13,30 +13,29 @@ import numpy as np
 
 from ckptcheck.checkpoints.errors import DamagedError, TooShortError
 
-# Big enough that a call costs little beside what it does, small enough that two of them stay in the caches. A multiple of
+# Large enough to amortise a call, small enough that two chunks stay in the caches; a multiple of
 # every element size.
 CHUNK = 1 << 20
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
-# Added to a rotated checksum, so that the checksum of data that holds checksums is not special: see LevelDB's crc32c.h.
+# LevelDB's crc32c.h masks stored checksums, because a CRC of data that contains CRCs is weak.
 _MASK = 0xA282EAD8
 
 
 def masked(checksum: int) -> int:
-    """Return a CRC32C as files hold it."""
+    """Return a CRC32C in the masked form that files store."""
     return (((checksum >> 15) | (checksum << 17)) + _MASK) & 0xFFFFFFFF
 
 
 def checksum(data: bytes | Bytes, before: int = 0) -> int:
-    """Return the CRC32C of some bytes, or of `before`'s bytes and these."""
-    # The library takes whatever has a buffer that stays where it is.
+    """Return the CRC32C of `data`, continued from the checksum `before`."""
     return int(google_crc32c.extend(before, data))
 
 
 @cache
-def _behind(size: int) -> tuple[int, ...]:
-    """Return what each bit of a checksum becomes when so many zero bytes follow: a checksum is linear over its bits."""
+def _shifted(size: int) -> tuple[int, ...]:
+    """Return each checksum bit's image after `size` zero bytes: a CRC is linear over its bits."""
     none = google_crc32c.extend(0, b"\0")
     shift = tuple(google_crc32c.extend(1 << bit, b"\0") ^ none for bit in range(32))  # by one byte
     images = tuple(1 << bit for bit in range(32))
@@ -53,27 +52,25 @@ def _sum_of(images: Sequence[int], checksum: int) -> int:
 
 
 def joined(first: int, second: int, size: int) -> int:
-    """Return the CRC32C of two parts from their own, where the second has `size` bytes: what zlib calls crc32_combine."""
-    return _sum_of(_behind(size), first) ^ second
+    """Combine the CRC32Cs of two parts; the second has `size` bytes (zlib's crc32_combine)."""
+    return _sum_of(_shifted(size), first) ^ second
 
 
 class File:
-    """A file that is open for reading at any place; closed when it is no longer used."""
+    """A file open for reads at any offset; closed with the object."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = -1
         try:
-            # What is no file, such as a pipe, must not make us wait for whoever writes to it.
+            # Opening a named pipe must not wait for its writer.
             self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             status = os.fstat(self._descriptor)
         except OSError as error:
             raise DamagedError(reason(error), path) from None
         if not stat.S_ISREG(status.st_mode):
-            raise DamagedError(
-                f"it cannot be read: it is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}",
-                path,
-            )
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise DamagedError(f"the file cannot be read: it is {what}", path)
         self.size = status.st_size
 
     def __del__(self) -> None:
@@ -81,14 +78,14 @@ class File:
             os.close(self._descriptor)
 
     def read(self, offset: int, size: int, tensor: str | None = None) -> bytes:
-        """Return some bytes; TooShortError: the file ends before the last of them."""
+        """Return `size` bytes; raise TooShortError if the file ends before the last of them."""
         self.must_hold(offset, size, tensor)
         content = bytearray(size)
         self._fill(memoryview(content), offset, tensor)
         return bytes(content)
 
     def _fill(self, part: memoryview, offset: int, tensor: str | None) -> None:
-        got = 0  # one call may not give all, and the file can have been cut off meanwhile
+        got = 0  # a call may return fewer bytes, and the file may shrink meanwhile
         while got < len(part):
             try:
                 count = os.preadv(self._descriptor, [part[got:]], offset + got)
@@ -96,12 +93,12 @@ class File:
                 raise DamagedError(reason(error), self.path, offset + got, tensor) from None
             if not count:
                 raise TooShortError(
-                    "the file became shorter while it was read", self.path, offset + got, tensor
+                    "the file was truncated while it was read", self.path, offset + got, tensor
                 )
             got += count
 
     def chunks(self, offset: int, size: int, tensor: str | None = None) -> Iterator[Bytes]:
-        """Yield what `read` returns in pieces of at most CHUNK, each of them overwritten by the next."""
+        """Yield the bytes in chunks of at most CHUNK; each chunk overwrites the one before."""
         self.must_hold(offset, size, tensor)
         buffer = np.empty(min(size, CHUNK), np.uint8)
         while size:
@@ -112,16 +109,16 @@ class File:
             size -= len(part)
 
     def must_hold(self, offset: int, size: int, tensor: str | None = None) -> None:
-        """Refuse to read what a file does not have, with a TooShortError."""
+        """Raise TooShortError if the file does not hold these bytes."""
         if offset < 0 or size < 0 or offset + size > self.size:
-            missing = f"{size:,} bytes from byte {offset:,} on should be there"
+            expected = f"{size:,} bytes are expected at byte {offset:,}"
             raise TooShortError(
-                f"the file ends at byte {self.size:,}; {missing}", self.path, tensor=tensor
+                f"the file ends at byte {self.size:,}, but {expected}", self.path, tensor=tensor
             )
 
 
 def reason(error: OSError) -> str:
-    """Return why the system cannot read a file, in words."""
+    """Return why the system cannot read a file, for an error message."""
     if isinstance(error, FileNotFoundError):
         return "the file is missing"
-    return f"it cannot be read: {(error.strerror or str(error)).lower()}"
+    return f"the file cannot be read: {(error.strerror or str(error)).lower()}"

@@ -1,6 +1,6 @@
 """The commands for checkpoint files: parse, call, print. None of them imports TensorFlow.
 
-Each loads what it needs when it is given, so that `--help` and the other commands need not wait for NumPy.
+Each imports its tools when it runs, so that `--help` and other commands need not wait for NumPy.
 """
 
 import contextlib
@@ -17,51 +17,53 @@ from ckptcheck.text_safety import shown
 if TYPE_CHECKING:
     from ckptcheck.filetools.progress import Progress
 
-EXIT_CODES = "2 the request itself is wrong; 3 a checkpoint cannot be read."
-INTERRUPTED = "Interrupted: not everything was read, so nothing is said of it."
+EXIT_CODES = "2 invalid request; 3 a checkpoint cannot be read."
+INTERRUPTED = "Interrupted before everything was read: there is no result."
 
 Checkpoint = Annotated[
     Path,
     typer.Argument(
         metavar="CKPT",
-        help="A prefix, a file of a checkpoint, or a folder: its state file decides.",
+        help="A checkpoint's prefix, one of its files, or a folder; "
+        "in a folder, the state file selects the checkpoint.",
     ),
 ]
-Tolerances = Annotated[
-    list[str] | None,
-    typer.Option(
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
+
+
+def _tolerance(differences: str) -> object:
+    return typer.Option(
         metavar="X|KIND=X",
-        help="Tolerate so much, of all floats or of a kind (slot=1e-6); may be repeated.",
-    ),
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")
-]
+        help=f"Accept {differences} differences up to X in floats, or only in one kind of tensor, "
+        "such as slot=1e-6. Repeatable.",
+    )
 
 
 def add_to(app: typer.Typer) -> None:
-    """Give the commands to the command line."""
-    app.command(epilog=f"Exit codes: 0; {EXIT_CODES}")(inspect)
+    """Add the commands to the command line."""
+    app.command(epilog=f"Exit codes: 0 success; {EXIT_CODES}")(inspect)
     app.command(epilog=f"Exit codes: 0 the same; 1 different; {EXIT_CODES}")(diff)
     checked = EXIT_CODES.replace("read", "checked")
-    app.command(epilog=f"Exit codes: 0 whole; 1 a restore would fail, or be wrong; {checked}")(fsck)
+    app.command(epilog=f"Exit codes: 0 whole; 1 a restore fails or is wrong; {checked}")(fsck)
 
 
 def inspect(
     checkpoint: Checkpoint,
-    match: Annotated[str, typer.Option(metavar="GLOB", help="Only tensors of such names.")] = "*",
+    match: Annotated[
+        str, typer.Option(metavar="GLOB", help="Read only tensors whose names match GLOB.")
+    ] = "*",
     csv: Annotated[
         bool, typer.Option("--csv", help="Print the tensors as CSV, and nothing else.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Say what is in a checkpoint: a row a tensor, by kind, and what restores would meet. Needs no TensorFlow."""
+    """List a checkpoint's tensors by kind, and predict its restores. Works without TensorFlow."""
     from ckptcheck.filetools.inspect import inspect
     from ckptcheck.filetools.inspect_text import text
     from ckptcheck.filetools.tables import width
 
     if csv and json:
-        raise UsageError("--csv and --json are two outputs; choose one.")
+        raise UsageError("--csv and --json exclude each other: choose one.")
     with _reading() as progress:
         inspection = inspect(checkpoint, match, progress=progress)
     if csv or json:
@@ -71,16 +73,20 @@ def inspect(
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A checkpoint.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
-    rtol: Tolerances = None,
-    atol: Tolerances = None,
+    a: Annotated[
+        Path, typer.Argument(metavar="A", help="The first checkpoint: a prefix, file or folder.")
+    ],
+    b: Annotated[
+        Path, typer.Argument(metavar="B", help="The second checkpoint: a prefix, file or folder.")
+    ],
+    rtol: Annotated[list[str] | None, _tolerance("relative")] = None,
+    atol: Annotated[list[str] | None, _tolerance("absolute")] = None,
     equal_nan: Annotated[
         bool, typer.Option("--equal-nan", help="Count NaN as equal to NaN.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Say how two checkpoints differ: names, types, shapes, values, the worst first. Needs no TensorFlow."""
+    """Compare two checkpoints: names, types, shapes and values. Works without TensorFlow."""
     from ckptcheck.filetools.diff import diff
     from ckptcheck.filetools.diff_text import text
     from ckptcheck.filetools.tables import width
@@ -97,15 +103,13 @@ def fsck(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR|CKPT", help="A folder with all that is in it, or one checkpoint."
+            metavar="DIR|CKPT", help="A folder, with its subfolders, or a single checkpoint."
         ),
     ],
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 for what only deserves a look, too.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on warnings, too.")] = False,
     json: Json = False,
 ) -> None:
-    """Say whether checkpoints are whole, and whether a restore would take the right one. Needs no TensorFlow."""
+    """Check that checkpoints are whole and would restore correctly. Works without TensorFlow."""
     from ckptcheck.filetools.fsck import fsck
     from ckptcheck.filetools.fsck_text import text
 
@@ -117,7 +121,7 @@ def fsck(
 
 @contextlib.contextmanager
 def _reading() -> "Iterator[Progress]":
-    """Read as fast as may be, and show on a terminal how much has been read."""
+    """Set the process up for fast reads, and show progress on a terminal."""
     from ckptcheck.filetools.allocator import for_one_read
     from ckptcheck.filetools.progress import Progress, on_terminal
 
@@ -132,7 +136,7 @@ def _reading() -> "Iterator[Progress]":
 
 
 def _print(lines: Iterable[str]) -> None:
-    # A reader who has seen enough (`| head`) closes the pipe; the verdict stays what it is.
+    # `| head` closes the pipe early; the exit code must not change.
     with contextlib.suppress(BrokenPipeError):
-        # Names in files may hold anything, such as what moves the cursor.
+        # Names in files may hold control characters.
         print("\n".join(map(shown, lines)), flush=True)

@@ -1,7 +1,8 @@
-"""What can be said of checkpoint files without the framework that wrote them: for people, on the command line and in Python.
+"""Tools for checkpoint files that need no framework, on the command line and in Python.
 
-`inspect` says what is in a checkpoint, `diff` how two differ, `fsck` whether those of a folder can be restored. Each returns a
-value that has its JSON; what the command line prints of it is in the module of the same name with `_text` behind it.
+`inspect` lists the tensors of a checkpoint, `diff` compares two checkpoints, and `fsck` checks that
+those in a folder can be restored. Each returns a value with its JSON; the module `…_text` renders
+its text.
 """
 
 from ckptcheck.filetools.diff import CheckpointDiff, TensorDiff, diff

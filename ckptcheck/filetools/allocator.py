@@ -1,9 +1,8 @@
-"""Memory in a process that reads checkpoints once and ends.
+"""Memory settings for a process that reads checkpoints once and exits.
 
-What comes and goes thousands of times is kept from the system between: arrays of a chunk's elements.
-
-glibc gives memory of such sizes back with each `free`, and the kernel clears it anew with each `malloc`: of a comparison of
-two checkpoints of 1 GB that differ throughout, that was three quarters of the time.
+By default, glibc returns a chunk's arrays to the kernel with each `free`, and the kernel clears
+them again for each `malloc`. That took three quarters of the time of a `diff` of 1 GB that differs
+throughout.
 """
 
 import ctypes
@@ -16,9 +15,9 @@ KEPT = 1 << 24  # bytes
 
 
 def for_one_read() -> None:
-    """Let this process keep up to 16 MiB of memory that was freed (where the C library is glibc), and look for no cycles.
+    """Make glibc keep blocks of up to 16 MiB, and turn garbage collection off.
 
-    What is read is no cycle; looking for them among ten thousands of tensors takes a tenth of the time.
+    Reading makes no reference cycles; a search among 10,000s of tensors takes a tenth of the time.
     """
     gc.disable()
     if not sys.platform.startswith("linux"):

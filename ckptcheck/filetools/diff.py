@@ -1,4 +1,4 @@
-"""`diff`: how two checkpoints differ, tensor by tensor, as a value."""
+"""`diff`: compare two checkpoints, tensor by tensor."""
 
 import json
 from collections import Counter
@@ -19,7 +19,7 @@ from ckptcheck.kinds import Kind
 from ckptcheck.tolerance import EXACT, Tolerance
 
 SAME, VALUE, SHAPE, DTYPE = "same", "value", "shape", "dtype"
-# What can be said of a tensor, for sums by kind.
+# Columns of the counts by kind.
 WORDS = ("same", "different", "renamed", "only in A", "only in B")
 
 
@@ -29,16 +29,14 @@ class TensorDiff:
 
     a: Entry
     b: Entry
-    what: str  # in what it differs: `same` (in nothing), `value`, `shape` or `dtype`
+    what: str  # `same`, or what differs: `value`, `shape` or `dtype`
     difference: ValueDifference | None = None
-    value_origin: str = (
-        ""  # the name of another tensor that has in A the value that this one has in B
-    )
+    value_origin: str = ""  # name of a different tensor, whose value in A this one has in B
 
 
 @dataclass(frozen=True)
 class CheckpointDiff:
-    """How two checkpoints differ: tensors that only one has, those under another name, and those that both have."""
+    """The comparison of two checkpoints: tensors of one alone, renamed ones, and those in both."""
 
     a: Checkpoint
     b: Checkpoint
@@ -46,27 +44,26 @@ class CheckpointDiff:
     only_b: tuple[Entry, ...]
     renamed: tuple[Renamed, ...]
     pairs: tuple[TensorDiff, ...]
-    tolerance: Mapping[Kind | None, Tolerance] = field(
-        default_factory=dict
-    )  # of all tensors (None), and of kinds
+    # by kind; None: the default for all tensors
+    tolerance: Mapping[Kind | None, Tolerance] = field(default_factory=dict)
 
     @property
     def same(self) -> bool:
-        """Whether nothing differs: names, types, shapes, and values, within the tolerance."""
+        """Whether names, types and shapes are equal, and values are within the tolerance."""
         return not (self.only_a or self.only_b or self.renamed or self.different)
 
     @property
     def different(self) -> list[TensorDiff]:
-        """The tensors of one name that differ, the worst first: other types and shapes, NaN, then by `share`."""
+        """The common tensors that differ, worst first: type or shape, then NaN, then `share`."""
         return sorted((pair for pair in self.pairs if pair.what != SAME), key=_badness)
 
     @property
     def exit_code(self) -> int:
-        """0: they are the same; 1: they differ."""
+        """0: the checkpoints are the same; 1: they differ."""
         return 0 if self.same else 1
 
     def of_kinds(self) -> dict[Kind, dict[str, int]]:
-        """Return how many tensors of each kind are the same, differ, have another name, or are in one of them only."""
+        """Return the counts of `WORDS` for each kind of tensor."""
         words = [(pair.a.kind, "same" if pair.what == SAME else "different") for pair in self.pairs]
         words += [(pair.a.kind, "renamed") for pair in self.renamed]
         words += [(entry.kind, "only in A") for entry in self.only_a] + [
@@ -79,7 +76,7 @@ class CheckpointDiff:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `--json` prints; NaN and infinity stand as text."""
+        """Return what `--json` prints; NaN and infinity are strings."""
         return {
             "same": self.same,
             "a": {"checkpoint": str(self.a.path), "format": self.a.format, "chosen": self.a.chosen},
@@ -101,7 +98,7 @@ class CheckpointDiff:
         }
 
     def to_json(self) -> str:
-        """Return the whole as a JSON document."""
+        """Return `to_dict` as a JSON document."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
 
@@ -151,15 +148,15 @@ def diff(
     """Compare two checkpoints by the keys of their tensors.
 
     Args:
-        a, b: a prefix, a file of a checkpoint, or a folder, each.
-        tolerance: how far floating-point values may be apart: |B − A| ≤ atol + rtol · |A|. NaN is equal to NaN only with
-            `equal_nan`.
-        by_kind: other tolerances, for kinds of tensors.
-        progress: told how many bytes are read.
+        a, b: prefixes, checkpoint files, or folders.
+        tolerance: the difference to accept between floats: |B − A| ≤ atol + rtol · |A|. NaN equals
+            NaN only with `equal_nan`.
+        by_kind: tolerances for kinds of tensors, instead of `tolerance`.
+        progress: receives the number of bytes read.
 
     Raises:
         UsageError: there is no such checkpoint.
-        DamagedError: one of them cannot be read, or a tensor that is compared does not have its checksum.
+        DamagedError: a checkpoint cannot be read, or the checksum of a tensor does not match.
     """
     left, right = open_checkpoint(a), open_checkpoint(b)
     tolerances: dict[Kind | None, Tolerance] = {None: tolerance}
@@ -177,7 +174,7 @@ def diff(
 
 
 def _without(checkpoint: Checkpoint, keys: Container[str]) -> list[Entry]:
-    """Return the tensors with other keys, sorted by name."""
+    """Return the tensors whose keys are not in `keys`, sorted by name."""
     entries = (entry for key, entry in checkpoint.entries.items() if key not in keys)
     return sorted(entries, key=lambda entry: by_number(entry.name))
 

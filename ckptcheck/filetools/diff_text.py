@@ -1,4 +1,4 @@
-"""What `diff` prints: the verdict, then every tensor that differs, the worst first, then sums by kind."""
+"""The text of `diff`: the verdict, every tensor that differs, worst first, and counts by kind."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from ckptcheck.filetools.diff import VALUE, WORDS, CheckpointDiff, TensorDiff
 from ckptcheck.filetools.tables import PLURALS, columns, counted, heading, number, shaped
 
-_COLUMNS = ("name", "kind", "differ", "absolute", "at", "of largest", "relative", "ULP")
+_COLUMNS = ("name", "kind", "differ", "|B−A|", "at", "÷ max |A|", "÷ |A|", "ULP")
 _VALUES = """\
-other values, the worst first. Largest differences: absolute, and where; that as a share of the largest number
-in A; relative to A's number at the same place; in units in the last place (ULP):"""
+Different values, worst first. Largest difference over all elements: |B−A|, and
+its index; as a share of the largest |A|; as a share of |A| at the same index;
+in units in the last place (ULP)."""
 
 
 def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
-    """Yield the lines; `wide`: see `columns`."""
+    """Yield the lines; for `wide` see `columns`."""
     yield from heading(diff.a, "A  ")
     yield from heading(diff.b, "B  ")
     yield ""
@@ -25,26 +26,26 @@ def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
         rows = [
             [entry.shown, entry.kind.value, shaped(entry.type, entry.shape)] for entry in entries
         ]
-        yield from _section(f"only in {letter}:", ("name", "kind", "type"), rows, 3, wide)
+        yield from _section(f"Only in {letter}:", ("name", "kind", "type"), rows, 3, wide)
     names = [[pair.a.shown, pair.b.shown] for pair in diff.renamed]
-    yield from _section("the same value under another name:", ("A", "B"), names, 2, wide)
+    yield from _section("Renamed, with the same value:", ("A", "B"), names, 2, wide)
     unlike = [pair for pair in diff.different if pair.what != VALUE]
     types = [
         [pair.a.shown, *(shaped(entry.type, entry.shape) for entry in (pair.a, pair.b))]
         for pair in unlike
     ]
-    yield from _section("another type or shape:", ("name", "A", "B"), types, 3, wide)
+    yield from _section("Different type or shape:", ("name", "A", "B"), types, 3, wide)
     values = [pair for pair in diff.different if pair.what == VALUE]
     yield from _section(_VALUES, _COLUMNS, [_row(pair) for pair in values], 2, wide)
     for pair in values:
         if pair.value_origin:
-            yield f"{pair.a.shown} has in B the value that {pair.value_origin} has in A."
+            yield f"In B, {pair.a.shown} has the value that {pair.value_origin} has in A."
     yield ""
     rows = [
         [PLURALS[kind], *(f"{counts[word]:,}" for word in WORDS)]
         for kind, counts in diff.of_kinds().items()
     ]
-    yield from columns(("by kind", *WORDS), rows, 1, wide)
+    yield from columns(("kind", *WORDS), rows, 1, wide)
 
 
 def _section(
@@ -58,30 +59,32 @@ def _section(
 
 def _verdict(diff: CheckpointDiff) -> str:
     if diff.same:
-        return f"Same: {counted(len(diff.pairs), 'tensor')}."
-    places = (
-        (diff.renamed, "under another name"),
-        (diff.only_a, "only in A"),
-        (diff.only_b, "only in B"),
-    )
-    parts = [f"{counted(len(tensors), 'tensor')} {where}" for tensors, where in places if tensors]
+        return f"Same: {counted(len(diff.pairs), 'tensor')} compared, all equal."
+    places = ((diff.renamed, "renamed"), (diff.only_a, "only in A"), (diff.only_b, "only in B"))
+    parts = [f"{len(tensors):,} {where}" for tensors, where in places if tensors]
     if diff.different:
-        parts.insert(
-            0, f"{len(diff.different):,} of {counted(len(diff.pairs), 'tensor')} that both have"
-        )
+        both = f"{counted(len(diff.pairs), 'tensor')} in both"
+        parts.insert(0, f"{len(diff.different):,} of {both}")
     return f"Different: {', '.join(parts)}."
 
 
 def _tolerance(diff: CheckpointDiff) -> Iterator[str]:
     asked = [
-        f"{'all' if kind is None else PLURALS[kind]} {own.text}{' NaN=NaN' if own.equal_nan else ''}".replace(
-            "  ", " "
+        " ".join(
+            filter(
+                None,
+                [
+                    "all tensors" if kind is None else PLURALS[kind],
+                    own.text,
+                    "NaN=NaN" if own.equal_nan else "",
+                ],
+            )
         )
         for kind, own in diff.tolerance.items()
         if own.text or own.equal_nan
     ]
     if asked:
-        yield f"Values count as equal within: {'; '.join(asked)}."
+        yield f"Tolerance: {'; '.join(asked)}."
 
 
 def _row(pair: TensorDiff) -> list[str]:

@@ -1,6 +1,6 @@
-"""Which tensors are equal in two checkpoints, bit for bit: compared as bytes, on all cores there are.
+"""Bitwise equality of tensors in two checkpoints, compared as bytes on all cores.
 
-Where two pieces are equal, one checksum of them is that of both.
+Equal pieces need only one checksum.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.progress import Progress
 from ckptcheck.filetools.value_diff import in_step
 
-# What one task compares: enough to be worth handing over, little enough that two cores share one large tensor.
+# Bytes of one task: enough to be worth a thread, few enough that two cores share one large tensor.
 SPAN = 32 * CHUNK
 
 Pair = tuple[Entry, Entry]
@@ -23,7 +23,7 @@ Pair = tuple[Entry, Entry]
 
 @dataclass(frozen=True)
 class _Span:
-    """The same elements of a tensor in both checkpoints; `of_a` and `of_b` are the pieces that they are a part of."""
+    """The same elements of a tensor in both checkpoints, and the whole pieces `of_a` and `of_b`."""
 
     pair: Pair
     a: Piece
@@ -39,16 +39,16 @@ def equal(
     equal_nan: Callable[[Entry], bool],
     progress: Progress,
 ) -> frozenset[str]:
-    """Return the keys in A of the tensors that are equal, hold no NaN that is not to be, and have their checksums.
+    """Return the keys in A of the tensors that are bitwise equal, with matching checksums.
 
-    `pairs` are of one type and shape each. Those that are not equal are to be looked at again: they may differ, be cut into
-    other pieces, or be damaged.
+    The two of a pair have one type and shape. A tensor with NaN is equal only with `equal_nan`.
+    Compare the other pairs by value: they may differ, be cut into different pieces, or be damaged.
     """
     pairs = [pair for pair in pairs if _is_comparable(*pair)]
     spans = [span for pair in pairs for span in _spans(pair)]
     progress.expect(sum(map(_size, spans)))
     equal_keys = {left.key for left, _ in pairs}
-    sums: dict[int, int] = {}  # of pieces, by their identity
+    sums: dict[int, int] = {}  # by id of the piece
     for span, sum_ in over(
         spans, lambda span: _compare(a, b, span, equal_nan(span.pair[0]), progress), _size, progress
     ):
@@ -70,7 +70,7 @@ def _size(span: _Span) -> int:
 
 
 def _is_comparable(left: Entry, right: Entry) -> bool:
-    """Return whether the bytes of both have the same meaning, and the same order."""
+    """Return whether both tensors store the same elements in the same byte order and sequence."""
     if left.dtype is None or left.dtype != right.dtype:
         return False
     if len(left.pieces) == len(right.pieces) == 1 or left.cut == right.cut:
@@ -80,7 +80,7 @@ def _is_comparable(left: Entry, right: Entry) -> bool:
 
 
 def _spans(pair: Pair) -> Iterator[_Span]:
-    """Cut two tensors into parts that are in one piece of either."""
+    """Cut two tensors into spans that lie within one piece of each."""
     left, right = pair
     if left.rows is not None and right.rows is not None:
         yield from _of_pieces(pair, left.rows, right.rows)
@@ -115,7 +115,7 @@ def _part(piece: Piece, at: int, size: int) -> Piece:
 def _compare(
     a: Checkpoint, b: Checkpoint, span: _Span, equal_nan: bool, progress: Progress
 ) -> int | None:
-    """Return the checksum of both parts; None: they differ, or hold a NaN that is not to be equal to itself."""
+    """Return the checksum of both parts; None: they differ, or hold NaN without `equal_nan`."""
     left, right = span.pair
     if (
         span.of_a.size == span.of_b.size
@@ -138,7 +138,7 @@ def _compare(
 
 
 def _has_nan(values: Array) -> bool:
-    # The least of some numbers is NaN if one of them is: half the time of looking at each.
+    # The minimum is NaN if any element is: twice as fast as a test of each.
     return bool(
         np.isnan(values.min() if values.dtype.kind == "f" and values.size else values).any()
     )
@@ -146,7 +146,7 @@ def _has_nan(values: Array) -> bool:
 
 def _same(left: Bytes, right: Bytes) -> bool:
     whole = len(left) // 8 * 8
-    # Words of 8 bytes are compared several times as fast as bytes.
+    # Comparing words of 8 bytes is several times as fast as comparing bytes.
     words = np.array_equal(left[:whole].view(np.uint64), right[:whole].view(np.uint64))
     return bool(words and (whole == len(left) or np.array_equal(left[whole:], right[whole:])))
 

@@ -1,7 +1,7 @@
-"""What each way to restore a checkpoint of `tf.train.Saver` would meet in it, as far as names can tell.
+"""What each way to restore a `tf.train.Saver` checkpoint would do, predicted from tensor names.
 
-Which variables a program has is taken from the checkpoint itself, and from what belongs together by its name: those are
-trained that have slots; where none has any, as with plain gradient descent, every weight may be.
+The program's variables are inferred from the checkpoint: variables with slots are trainable. If
+none has slots, as with plain gradient descent, every weight may be trainable.
 """
 
 import re
@@ -20,41 +20,35 @@ _BATCH_NORM = re.compile(r"(?P<scope>(.*/)?[^/]*(batch_?norm|bn)[^/]*/)(gamma|be
 
 @dataclass(frozen=True)
 class Meeting:
-    """What a way to restore would meet."""
+    """The predicted effect of one way to restore."""
 
     restore: str
-    missing: tuple[str, ...] = ()  # keys that it would ask for and not find, so that it raises
-    left_out: tuple[tuple[Kind, int], ...] = ()  # what it would not restore, by kind
-    averaged: int = 0  # the number of weights that would get their averages
-    sure: bool = True  # the checkpoint alone tells; else a guess at the program is in it
+    missing: tuple[str, ...] = ()  # keys that the restore needs and the checkpoint lacks
+    left_out: tuple[tuple[Kind, int], ...] = ()  # counts of tensors not restored, by kind
+    averaged: int = 0  # number of weights that get their averages
+    sure: bool = True  # False: depends on a guess at the program
 
     @property
     def sentence(self) -> str:
-        """What becomes of the restore, in words."""
+        """The effect, for readers."""
         if self.missing:
             more = f" and {len(self.missing) - 1:,} more" if len(self.missing) > 1 else ""
             verb = "are" if more else "is"
-            return f"{'would raise' if self.sure else 'may raise'}: {self.missing[0]}{more} {verb} not in the checkpoint"
+            raises = "raises" if self.sure else "may raise"
+            return f"{raises}: {self.missing[0]}{more} {verb} not in the checkpoint"
         if self.averaged:
             weights = f"{self.averaged:,} weight{'s' * (self.averaged > 1)}"
-            return (
-                f"would put averages into {weights}; their own values and the shadows are left out"
-            )
+            return f"loads averages into {weights}; leaves out the weights' own values and shadows"
         if self.left_out:
-            counts = [
-                f"{count:,} {kind.value if count == 1 else PLURALS[kind]}"
+            *first, last = (
+                f"{count:,} {PLURALS[kind].removesuffix('s' * (count == 1))}"
                 for kind, count in self.left_out
-            ]
-            *first, last = counts
-            return (
-                f"would leave out {', '.join(first)} and {last}"
-                if first
-                else f"would leave out {last}"
             )
-        return "would restore every tensor of it"
+            return f"leaves out {', '.join(first)}{' and ' if first else ''}{last}"
+        return "restores every tensor"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the JSON fields."""
         asked = {"restore": self.restore, "sure": self.sure, "missing": list(self.missing)}
         return asked | {
             "left_out": {kind.value: count for kind, count in self.left_out},
@@ -63,12 +57,12 @@ class Meeting:
 
 
 def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
-    """Say what `Saver()`, `ema.variables_to_restore()` and a restore of trainable variables would meet."""
+    """Predict `Saver()`, `ema.variables_to_restore()` and a restore of trainable variables."""
     if not checkpoint.by_variables_name:
         return
     entries = checkpoint.entries
-    lost = tuple(_statistics_that_are_gone(entries))
-    yield Meeting("tf.train.Saver()", lost, sure=not lost)
+    statistics = tuple(_missing_statistics(entries))
+    yield Meeting("tf.train.Saver()", statistics, sure=not statistics)
     weights = [key for key, entry in entries.items() if entry.kind is Kind.WEIGHT]
     owners = {key.rpartition("/")[0] for key, entry in entries.items() if entry.kind is Kind.SLOT}
     trained = [key for key in weights if key in owners] or weights
@@ -90,10 +84,10 @@ def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
     )
 
 
-def _statistics_that_are_gone(entries: Mapping[str, Entry]) -> Iterator[str]:
-    """Yield the moving statistics of batch norm layers that have a scale or an offset, and no statistics of any kind.
+def _missing_statistics(entries: Mapping[str, Entry]) -> Iterator[str]:
+    """Yield the moving statistics that batch norm layers lack, if there are none at all.
 
-    That is what a Saver of trainable variables leaves behind.
+    A Saver of trainable variables saves only their scales and offsets.
     """
     if any(entry.kind is Kind.MOVING_STATISTIC for entry in entries.values()):
         return

@@ -1,4 +1,4 @@
-"""`fsck`: whether checkpoints are whole, and whether a restore would take the one that it should."""
+"""`fsck`: check that checkpoints are whole, and that a restore takes the right one."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from ckptcheck.filetools.tables import counted
 
 @dataclass(frozen=True)
 class Check:
-    """What was checked, and what was found; `notes` say what could not be checked."""
+    """The checkpoints checked, and the findings; `notes` say what cannot be checked."""
 
     path: Path
     checkpoints: tuple[Path, ...]
@@ -29,7 +29,7 @@ class Check:
     notes: tuple[str, ...] = ()
 
     def exit_code(self, strict: bool = False) -> int:
-        """1: a restore would fail or be wrong (with `strict`: or anything deserves a look); else 3: not known; else 0."""
+        """1: an error, or with `strict` a warning; else 3: something was not checked; else 0."""
         grades = {finding.grade for finding in self.findings}
         if WRONG in grades or (strict and LOOK in grades):
             return 1
@@ -48,16 +48,16 @@ class Check:
         }
 
     def to_json(self) -> str:
-        """Return the whole as a JSON document."""
+        """Return `to_dict` as a JSON document."""
         return json.dumps(self.to_dict(), indent=2)
 
 
 def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
-    """Check a checkpoint, or every checkpoint in a folder and the folders in it, their state files and what lies beside them.
+    """Check a checkpoint, or every checkpoint, state file and leftover below a folder.
 
     Args:
-        path: a folder, the prefix of a checkpoint, or a file of one; a state file stands for its folder.
-        progress: told how many bytes are read.
+        path: a folder, a prefix, or a checkpoint file; a state file stands for its folder.
+        progress: receives the number of bytes read.
 
     Raises:
         UsageError: there is nothing to check.
@@ -80,7 +80,7 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
 def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     folders = [folder for folder in paths if any(map(is_of_checkpoints, folder.iterdir()))]
     if not folders:
-        raise UsageError(f"{path} holds no checkpoint, and nothing that was to become one.")
+        raise UsageError(f"The folder {path} has no checkpoint to check, and no part of one.")
     inside = {folder: checkpoints_in(folder) for folder in folders}
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
@@ -114,9 +114,7 @@ def _result(path: Path, checked: Sequence[Checked], findings: Sequence[Finding])
 
 def _notes(checked: Sequence[Checked]) -> Iterator[str]:
     for unsure in formats.FORMATS:
-        count = 0 if unsure.has_checksums else sum(each.format is unsure for each in checked)
-        if count:
-            of_files = (
-                f"of {counted(count, 'file')} of weights it was seen that they can be read, no more"
-            )
-            yield f"{unsure.name} has no checksums: {of_files}."
+        readable = sum(each.format is unsure and each.tensors > 0 for each in checked)
+        if readable and not unsure.has_checksums:
+            files = counted(readable, "file")
+            yield f"{unsure.name} has no checksums: damaged values in {files} go undetected."

@@ -1,16 +1,16 @@
-"""What `fsck` finds: what is wrong, where, what it would do to a restore, and what to do."""
+"""The findings of `fsck`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A restore fails, or restores something else; nobody here can tell; or nothing is wrong yet.
+# A restore fails or is wrong; the file could not be checked; or a restore is right, as yet.
 WRONG, UNKNOWN, LOOK = "wrong", "unknown", "look"
 _MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found: how grave it is, what it is, where, what it does to a restore, and what to do."""
+    """A finding: its grade, what is wrong, where, its effect on a restore, and the remedy."""
 
     grade: str
     what: str
@@ -20,6 +20,6 @@ class Finding:
 
 
 def some(names: Sequence[str]) -> str:
-    """Return a few of some names, and how many more there are."""
+    """List the first few names, and the number of the rest."""
     more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more

@@ -1,4 +1,4 @@
-"""Whether the state file of a folder leads a restore to the checkpoint that it should take."""
+"""Check that the state file of a folder names the checkpoint that a restore should take."""
 
 import json
 import re
@@ -11,40 +11,35 @@ from ckptcheck.checkpoints.tensor_bundle.format import has_index
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
 from ckptcheck.filetools.tables import counted
 
-_NOTHING_FOUND = "tf.train.latest_checkpoint finds nothing: a job that restores where it can begins anew, without an error"
-# The number behind a name, such as model.ckpt-1000: the step, or how often was saved.
+_NOTHING_FOUND = (
+    "tf.train.latest_checkpoint returns None, and most jobs then start over without an error"
+)
+# A name with a number, such as model.ckpt-1000: the step, or a count of saves.
 _NUMBERED = re.compile(r"(?P<name>.*?)-(?P<number>\d+)")
 
 
 def number(name: str) -> int | None:
-    """Return the number behind the name of a checkpoint, if it has one."""
+    """Return the number at the end of a checkpoint's name, if it has one."""
     numbered = _NUMBERED.fullmatch(name)
     return int(numbered["number"]) if numbered else None
 
 
 def check_state(folder: Path, whole: Sequence[Path]) -> Iterator[Finding]:
-    """Check the state file of a folder; `whole` are the prefixes in it that can be restored."""
+    """Check the state file of a folder; `whole` are its prefixes that can be restored."""
     try:
         state = state_file.read(folder)
     except DamagedError as error:
-        what, remedy = (
-            f"The state file cannot be read: {error.what}",
-            f"write it anew: {_newest_line(whole)}",
-        )
+        what = f"The state file cannot be read: {error.what}"
+        remedy = f"replace its content: {_newest_line(whole)}"
         yield Finding(WRONG, what, str(error.file), _NOTHING_FOUND, remedy)
         return
     if state is not None:
         yield from _target(state, whole)
         yield from _kept(state)
-    elif whole and folder.name != "variables":  # that of a SavedModel has none
-        what = f"There is no state file beside {counted(len(whole), 'checkpoint')}"
-        yield Finding(
-            LOOK,
-            what,
-            str(folder / state_file.NAME),
-            _NOTHING_FOUND,
-            f"write one: {_newest_line(whole)}",
-        )
+    elif whole and folder.name != "variables":  # a SavedModel needs no state file
+        what = f"There is no state file for {counted(len(whole), 'checkpoint')}"
+        remedy = f"create it: {_newest_line(whole)}"
+        yield Finding(LOOK, what, str(folder / state_file.NAME), _NOTHING_FOUND, remedy)
 
 
 def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]:
@@ -53,12 +48,12 @@ def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]
     if not has_index(target):
         yield _nowhere(state, target, elsewhere, whole)
     elif elsewhere:
-        what, moved = (
-            f"It names a checkpoint in another folder: {state.newest}",
-            "the folder was copied or moved",
+        what = f"The state file names a checkpoint in a different folder: {state.newest}"
+        effect = (
+            "a restore takes that checkpoint, none of this folder: "
+            "the state file was not updated when the folder was copied or moved"
         )
-        effect = f"a restore takes that one, not any of this folder: {moved}, its state file was not adapted"
-        remedy = f"name one of this folder: {_newest_line(whole, target.name)}"
+        remedy = f"name a checkpoint of this folder: {_newest_line(whole, target.name)}"
         yield Finding(WRONG, what, str(state.file), effect, remedy)
     else:
         yield from _newer(state, target, whole)
@@ -68,25 +63,20 @@ def _nowhere(
     state: state_file.State, target: Path, elsewhere: bool, whole: Sequence[Path]
 ) -> Finding:
     here = elsewhere and has_index(state.file.parent / target.name)
-    also = ", though there is one of that name here" if here else ""
-    # TensorFlow takes whatever is called so for a checkpoint of the first kind.
+    also = "; this folder has one of that name" if here else ""
+    # TensorFlow takes any existing path for a V1 checkpoint.
     effect = (
-        "tf.train.latest_checkpoint returns it, and a restore of it raises"
+        "tf.train.latest_checkpoint returns it, and a restore raises"
         if target.exists()
         else _NOTHING_FOUND
     )
-    remedy = f"name one that is there: {_newest_line(whole, target.name)}"
-    return Finding(
-        WRONG,
-        f"It names a checkpoint that does not exist: {state.newest}{also}",
-        str(state.file),
-        effect,
-        remedy,
-    )
+    what = f"The state file names a checkpoint that does not exist: {state.newest}{also}"
+    remedy = f"name an existing checkpoint: {_newest_line(whole, target.name)}"
+    return Finding(WRONG, what, str(state.file), effect, remedy)
 
 
 def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iterator[Finding]:
-    """Look for a checkpoint of the same name and a higher number: saved later, or left from before training went back."""
+    """Look for a higher number: a later save, or one from before training went back."""
     newest = _newest(whole, target.name)
     if (
         newest is None
@@ -95,31 +85,27 @@ def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iter
     ):
         return
     if _written(newest) < _written(target):
-        what = f"It names {target.name}, which was written last; {newest.name} is older, and has a higher number"
-        effect = f"a restore takes {target.name}: right where training went back to an earlier step"
-        yield Finding(
-            LOOK,
-            what,
-            str(state.file),
-            effect,
-            f"delete {newest.name}.*, which the next saves come by",
+        what = (
+            f"The state file names {target.name}, the last one written; "
+            f"{newest.name} is older, but has a higher number"
         )
+        effect = f"a restore takes {target.name}: right if training went back to an earlier step"
+        remedy = f"if training went back, move {newest.name}.* away before a save reuses the name"
+        yield Finding(LOOK, what, str(state.file), effect, remedy)
         return
-    what = f"It names {target.name}, and {newest.name} is there and whole"
-    effect = f"a restore takes {target.name}, an older one: the state file is not of the last save"
-    yield Finding(
-        WRONG, what, str(state.file), effect, f"name the newest: {_newest_line(whole, target.name)}"
-    )
+    what = f"The state file names {target.name}, but {newest.name} is newer and whole"
+    effect = f"a restore takes {target.name}: the state file is older than the last save"
+    remedy = f"name the newest checkpoint: {_newest_line(whole, target.name)}"
+    yield Finding(WRONG, what, str(state.file), effect, remedy)
 
 
 def _kept(state: state_file.State) -> Iterator[Finding]:
-    effect = "none, as long as nobody asks for it; CheckpointManager counts it among those it keeps"
+    effect = "none, unless a restore asks for it; CheckpointManager counts it as kept"
     for name in dict.fromkeys(state.kept):
         if name != state.newest and not has_index(state.resolve(name)):
-            remedy = f"take the line out: all_model_checkpoint_paths: {json.dumps(name)}"
-            yield Finding(
-                LOOK, f"It lists {name}, which is not there", str(state.file), effect, remedy
-            )
+            what = f"The state file lists {name}, which does not exist"
+            remedy = f"delete the line all_model_checkpoint_paths: {json.dumps(name)}"
+            yield Finding(LOOK, what, str(state.file), effect, remedy)
 
 
 def _family(name: str) -> str:
@@ -136,7 +122,7 @@ def _written(prefix: Path) -> int:
 
 
 def _newest(whole: Sequence[Path], like: str) -> Path | None:
-    """Return the newest of the checkpoints of a name; where there is none, of those that were written last."""
+    """Return the newest checkpoint named `like`, or if there is none, of the name written last."""
     family = (
         _family(like) if any(_family(prefix.name) == _family(like) for prefix in whole) else None
     )
@@ -150,7 +136,7 @@ def _newest(whole: Sequence[Path], like: str) -> Path | None:
 def _newest_line(whole: Sequence[Path], like: str = "") -> str:
     newest = _newest(whole, like)
     return (
-        "there is none that is whole"
+        "(no checkpoint here is whole)"
         if newest is None
         else f"model_checkpoint_path: {json.dumps(newest.name)}"
     )

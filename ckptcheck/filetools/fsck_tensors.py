@@ -1,4 +1,4 @@
-"""Whether a checkpoint is whole: every checksum, every size, and what the values say of themselves."""
+"""Check that a checkpoint is whole: every checksum, every size, and the plausibility of values."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from ckptcheck.filetools.progress import Progress
 from ckptcheck.filetools.tables import counted
 from ckptcheck.text_safety import shown
 
-_RAISES = "a restore of it raises"
-_GO_BACK = "go back to a checkpoint that is whole"
+_RAISES = "a restore raises"
+_GO_BACK = "restore an older checkpoint that is whole"
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A checkpoint that was checked, how much of it was read, and what was found."""
+    """The result for one checkpoint: the findings, and how much was read."""
 
     path: Path
     format: Format
@@ -34,34 +34,34 @@ class Checked:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it can be restored."""
+        """Whether the checkpoint can be restored."""
         return not any(finding.grade in (WRONG, UNKNOWN) for finding in self.findings)
 
 
 def check_tensors(location: Location, progress: Progress) -> Checked:
-    """Check a checkpoint; whatever cannot be read is a finding."""
+    """Check a checkpoint; anything unreadable is a finding."""
     path, format_ = location.path, location.format
     try:
         checkpoint, of_graph = format_.open_to_check(path)
     except DamagedError as error:
         return Checked(path, format_, (_unreadable(location, error),))
-    lost = [file for file in checkpoint.files if not file.is_file()]
-    gone = frozenset(lost)
+    missing = [file for file in checkpoint.files if not file.is_file()]
+    absent = frozenset(missing)
     entries = [
         entry
         for entry in checkpoint.entries.values()
-        if not any(piece.file in gone for piece in entry.pieces)
+        if not any(piece.file in absent for piece in entry.pieces)
     ]
     damaged, nan, inf = _read(checkpoint, entries, progress)
     findings = [
-        *_missing(checkpoint, lost),
+        *_missing(checkpoint, missing),
         *_damaged(damaged, len(entries)),
-        *_graph(of_graph, damaged, lost),
+        *_graph(of_graph, damaged, missing),
         *_not_finite(path, nan, inf),
-        *_strangers(checkpoint, format_),
+        *_surplus_files(checkpoint, format_),
     ]
-    if not lost and not damaged:
-        findings += [*_surplus(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
+    if not missing and not damaged:
+        findings += [*_surplus_bytes(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
     return Checked(
         path,
         format_,
@@ -71,13 +71,13 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
     )
 
 
-# --- Values ----------------------------------------------------------------------------------------------------------
+# --- Values ---------------------------------------------------------------------------------------
 
 
 def _read(
     checkpoint: Checkpoint, entries: Sequence[Entry], progress: Progress
 ) -> tuple[list[DamagedError], list[str], list[str]]:
-    """Return what is damaged, and the names of the tensors in which something is NaN, and infinite."""
+    """Return the damage, and the names of the tensors with NaN and with infinite elements."""
     damaged: list[DamagedError] = []
     names: tuple[list[str], list[str]] = ([], [])
     for entry, outcome in over(
@@ -95,7 +95,7 @@ def _read(
 def _look(
     checkpoint: Checkpoint, entry: Entry, progress: Progress
 ) -> "tuple[int, int] | DamagedError":
-    """Read a tensor, which verifies it, and count its elements that are NaN, and infinite."""
+    """Read and thereby verify a tensor, and count its NaN and infinite elements."""
     nan = inf = 0
     try:
         if entry.dtype is None:
@@ -117,17 +117,21 @@ def _look(
 def _not_finite(path: Path, nan: Sequence[str], inf: Sequence[str]) -> Iterator[Finding]:
     if nan:
         what = f"NaN in {counted(len(nan), 'tensor')}: {some(nan)}"
-        effect = "a restore goes through, and what is computed from these tensors is NaN"
-        remedy = "go back to a checkpoint from before; check tensors before a save (tf.debugging.check_numerics)"
+        effect = "a restore succeeds, but whatever is computed from these tensors is NaN"
+        remedy = (
+            "restore a checkpoint without NaN; "
+            "check tensors before each save (tf.debugging.check_numerics)"
+        )
         yield Finding(WRONG, what, str(path), effect, remedy)
     if inf:
         what = f"Infinite values in {counted(len(inf), 'tensor')}: {some(inf)}"
-        effect = "a restore goes through; whether infinity is meant there (a mask, a best loss so far) no file tells"
-        yield Finding(LOOK, what, str(path), effect, "see that it is meant")
+        effect = "a restore succeeds; infinity may be intended (a mask, the best loss so far)"
+        remedy = "check that infinity is intended there"
+        yield Finding(LOOK, what, str(path), effect, remedy)
 
 
 def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
-    """Compare the number in the name with the counters in the tensors."""
+    """Compare the number in the name with the steps in the tensors."""
     named = number(checkpoint.path.name)
     steps = {
         entry.shown: int(checkpoint.value(entry))
@@ -136,22 +140,23 @@ def _number(checkpoint: Checkpoint) -> Iterator[Finding]:
     }
     if named is not None and steps and named not in steps.values():
         held = some([f"{name} is {value:,}" for name, value in steps.items()])
-        what = f"The name says {named:,}, but no step in it does: {held}"
-        effect = "what takes the step from the name goes on with another one than the state's"
-        remedy = "take the step from the restored state; see whether files were renamed"
+        what = f"The name says step {named:,}, but the checkpoint's {held}"
+        effect = "code that takes the step from the name continues at the wrong step"
+        remedy = "take the step from the restored state; check whether the files were renamed"
         yield Finding(LOOK, what, str(checkpoint.path), effect, remedy)
 
 
-# --- Files -----------------------------------------------------------------------------------------------------------
+# --- Files ----------------------------------------------------------------------------------------
 
 
 def _unreadable(location: Location, error: DamagedError) -> Finding:
     if isinstance(error, NotReadableError):
-        return _of_error(
-            UNKNOWN, error, "not known: it cannot be read here", "see what has written it"
-        )
+        effect = "unknown: ckptcheck does not support this content"
+        remedy = error.remedy or "check which program wrote the file"
+        return _of_error(UNKNOWN, error, effect, remedy)
     files = f"{location.path.name}.*" if location.format.is_prefix else location.path.name
-    return _of_error(WRONG, error, _RAISES, f"delete {files}, and {_GO_BACK}")
+    remedy = error.remedy or f"copy {files} again, or {_GO_BACK}"
+    return _of_error(WRONG, error, _RAISES, remedy)
 
 
 def _of_error(grade: str, error: DamagedError, effect: str, remedy: str) -> Finding:
@@ -161,19 +166,15 @@ def _of_error(grade: str, error: DamagedError, effect: str, remedy: str) -> Find
 
 
 def _missing(checkpoint: Checkpoint, files: Sequence[Path]) -> Iterator[Finding]:
-    lost = sum(
+    tensors = sum(
         any(piece.file in files for piece in entry.pieces) for entry in checkpoint.entries.values()
     )
     if files:
-        subject, them = (
-            ("The file is", "it") if len(files) == 1 else (f"{len(files):,} files are", "them")
-        )
-        what, where = (
-            f"{subject} missing, and {counted(lost, 'tensor')} with {them}",
-            some([str(file) for file in files]),
-        )
-        effect = f"{_RAISES}; TensorFlow's message blames the names of variables"
-        remedy = f"copy what is missing from where the checkpoint was made, or {_GO_BACK}"
+        subject = "A data file is" if len(files) == 1 else f"{len(files):,} data files are"
+        what = f"{subject} missing, with {counted(tensors, 'tensor')}"
+        where = some([str(file) for file in files])
+        effect = f"{_RAISES}; TensorFlow's message blames variable names instead"
+        remedy = f"copy the missing files from the original folder, or {_GO_BACK}"
         yield Finding(WRONG, what, where, effect, remedy)
 
 
@@ -181,39 +182,37 @@ def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
     short = [error for error in damaged if isinstance(error, TooShortError)]
     others = [error for error in damaged if not isinstance(error, TooShortError)]
     if short:
-        what = f"The file is too short: {counted(len(short), 'tensor')} reach beyond its end ({_names(short)})"
-        remedy = f"its writing or copying was interrupted: copy it again, or {_GO_BACK}"
+        missing = counted(len(short), "tensor")
+        what = f"The file is truncated: {missing} beyond its end ({_names(short)})"
+        remedy = f"a save or copy was interrupted: copy the file again, or {_GO_BACK}"
         yield Finding(WRONG, what, str(short[0].file), _RAISES, remedy)
-    # A flipped bit damages one tensor; data of another save fit in size, and in what never changes.
+    # A flipped bit damages one tensor. Data of a different save match in sizes and constants only.
     if len(others) > 1 and 2 * len(others) > count:
-        unlike = (
-            f"{len(others):,} of {count:,} tensors do not have their checksums ({_names(others)})"
-        )
         what = (
-            f"Index and data are of different saves, or the data are corrupt throughout: {unlike}"
+            "Index and data are from different saves, or the data are corrupt throughout: "
+            f"the checksums of {len(others):,} of {count:,} tensors do not match ({_names(others)})"
         )
-        interrupted = "a save under a prefix that was there already was interrupted"
-        own = "let each save have a prefix of its own (global_step=…, CheckpointManager)"
-        remedy = f"{interrupted}: restore an older checkpoint, and {own}"
+        remedy = (
+            f"{_GO_BACK}; a save that overwrote this prefix was interrupted: "
+            "give each save its own prefix (global_step=…, CheckpointManager)"
+        )
         yield Finding(WRONG, what, str(others[0].file), _RAISES, remedy)
     elif others:
         first = others[0]
         place = "" if first.offset is None else f", from byte {first.offset:,}"
-        what = (
-            f"{counted(len(others), 'tensor')} cannot be trusted ({_names(others)}): {first.what}"
-        )
-        yield Finding(
-            WRONG, what, f"{first.file}{place}", _RAISES, f"copy the file again, or {_GO_BACK}"
-        )
+        which = "" if len(others) == 1 else "of the first, "
+        what = f"{counted(len(others), 'tensor')} damaged ({_names(others)}): {which}{first.what}"
+        remedy = f"copy the file again, or {_GO_BACK}"
+        yield Finding(WRONG, what, f"{first.file}{place}", _RAISES, remedy)
 
 
 def _graph(
-    error: DamagedError | None, damaged: Sequence[DamagedError], lost: Sequence[Path]
+    error: DamagedError | None, damaged: Sequence[DamagedError], missing: Sequence[Path]
 ) -> Iterator[Finding]:
-    """Tell of an object graph that has its checksum and is none; one without is told among the tensors."""
+    """Report a malformed object graph, unless the damage is reported among the tensors."""
     if (
         error is not None
-        and error.file not in lost
+        and error.file not in missing
         and error.tensor not in [other.tensor for other in damaged]
     ):
         yield _of_error(WRONG, error, _RAISES, _GO_BACK)
@@ -223,7 +222,7 @@ def _names(errors: Sequence[DamagedError]) -> str:
     return some([error.tensor or "?" for error in errors])
 
 
-def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
+def _surplus_bytes(checkpoint: Checkpoint) -> Iterator[Finding]:
     ends: dict[Path, int] = {}
     for entry in (*checkpoint.entries.values(), *([checkpoint.graph] if checkpoint.graph else [])):
         for piece in entry.pieces:
@@ -232,30 +231,24 @@ def _surplus(checkpoint: Checkpoint) -> Iterator[Finding]:
     for file, end in ends.items():
         surplus = file.stat().st_size - end
         if surplus > 0:
-            what = f"{counted(surplus, 'byte')} behind the last tensor"
-            remedy = "see where the file comes from: it is longer than its index says"
-            yield Finding(LOOK, what, str(file), "none: no restore reads them", remedy)
+            what = f"{counted(surplus, 'byte')} after the last tensor"
+            remedy = "check where the file comes from: it is longer than its index says"
+            yield Finding(LOOK, what, str(file), "none: restores ignore them", remedy)
 
 
-def _strangers(checkpoint: Checkpoint, format_: Format) -> Iterator[Finding]:
+def _surplus_files(checkpoint: Checkpoint, format_: Format) -> Iterator[Finding]:
     own = frozenset(checkpoint.files)
-    strangers = [str(file) for file in format_.files(checkpoint.path) if file not in own]
-    if strangers:
-        what = (
-            f"{counted(len(strangers), 'data file')} of this prefix that its index does not count"
-        )
-        remedy = "an earlier save in more or fewer files has left them: delete them"
-        yield Finding(LOOK, what, some(sorted(strangers)), "none: no restore reads them", remedy)
+    surplus = [str(file) for file in format_.files(checkpoint.path) if file not in own]
+    if surplus:
+        what = f"{counted(len(surplus), 'data file')} of this prefix not listed in its index"
+        remedy = "leftovers of an earlier save with a different number of files: delete them"
+        yield Finding(LOOK, what, some(sorted(surplus)), "none: restores ignore them", remedy)
 
 
 def _promised(checkpoint: Checkpoint) -> Iterator[Finding]:
-    gone = [shown(key) for key in checkpoint.promised]
-    if gone:
-        what = f"The object graph names {counted(len(gone), 'tensor')} that the checkpoint does not hold: {some(gone)}"
-        yield Finding(
-            WRONG,
-            what,
-            str(checkpoint.files[0]),
-            f"{_RAISES} where the program has such a variable",
-            _GO_BACK,
-        )
+    missing = [shown(key) for key in checkpoint.promised]
+    if missing:
+        named = f"The object graph names {counted(len(missing), 'tensor')}"
+        what = f"{named} that the checkpoint does not hold: {some(missing)}"
+        effect = f"{_RAISES} if the program has such a variable"
+        yield Finding(WRONG, what, str(checkpoint.files[0]), effect, _GO_BACK)

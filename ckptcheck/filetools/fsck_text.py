@@ -1,4 +1,4 @@
-"""What `fsck` prints: every finding, the grave ones first, and what was read."""
+"""The text of `fsck`: every finding, errors first, and the verdict."""
 
 from collections.abc import Iterator
 
@@ -7,39 +7,39 @@ from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG
 from ckptcheck.filetools.tables import counted, size
 
 _TITLES = {
-    WRONG: "A restore would fail, or be wrong:",
-    UNKNOWN: "Could not be checked:",
-    LOOK: "Deserves a look:",
+    WRONG: "Errors: a restore fails or is wrong.",
+    UNKNOWN: "Not checked:",
+    LOOK: "Warnings:",
 }
 
 
 def text(check: Check, strict: bool) -> Iterator[str]:
-    """Yield the lines; `strict`: whether what only deserves a look fails, too."""
+    """Yield the lines; with `strict`, warnings fail, too."""
     for grade, title in _TITLES.items():
         findings = [finding for finding in check.findings if finding.grade == grade]
         if findings:
             yield title
         for finding in findings:
             yield f"  {finding.what}."
-            yield f"    where:     {finding.where}"
-            yield f"    a restore: {finding.effect}"
-            yield f"    → {finding.remedy}"
+            yield f"    where:  {finding.where}"
+            yield f"    effect: {finding.effect}"
+            yield f"    fix:    {finding.remedy}"
             yield ""
     yield from check.notes
-    checked = f"{counted(len(check.checkpoints), 'checkpoint')}, {counted(check.tensors, 'tensor')}, {size(check.bytes)} read"
-    yield f"{_verdict(check, strict)}: {checked}."
+    counts = f"{counted(len(check.checkpoints), 'checkpoint')}, {counted(check.tensors, 'tensor')}"
+    yield f"{_verdict(check, strict)}: {counts}, {size(check.bytes)} read."
 
 
 def _verdict(check: Check, strict: bool) -> str:
     grades = [finding.grade for finding in check.findings]
     if not grades:
         return "Whole"
-    looks = f"{counted(grades.count(LOOK), 'thing')} to look at"
+    warnings = counted(grades.count(LOOK), "warning")
     if set(grades) == {LOOK} and not strict:
-        return f"Whole, with {looks}"
+        return f"Whole, with {warnings}"
     counts = {
-        WRONG: counted(grades.count(WRONG), "fault"),
-        UNKNOWN: f"{grades.count(UNKNOWN):,} not known",
-        LOOK: looks,
+        WRONG: counted(grades.count(WRONG), "error"),
+        UNKNOWN: f"{grades.count(UNKNOWN):,} not checked",
+        LOOK: warnings,
     }
-    return " and ".join(counts[grade] for grade in _TITLES if grade in grades)
+    return ", ".join(counts[grade] for grade in _TITLES if grade in grades)

@@ -1,4 +1,4 @@
-"""`inspect`: what is in a checkpoint, a row a tensor, and what each restore of TensorFlow 1 would meet in it."""
+"""`inspect`: list the tensors of a checkpoint, and predict the restores of TensorFlow 1."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from ckptcheck.kinds import Kind
 
 @dataclass(frozen=True)
 class Inspection:
-    """A checkpoint, the tensors that were asked for with their statistics, and what restores would meet."""
+    """A checkpoint, the selected tensors with their statistics, and the predicted restores."""
 
     checkpoint: Checkpoint
     tensors: tuple[tuple[Entry, Statistics], ...]
@@ -34,7 +34,7 @@ class Inspection:
         return {kind: of_kind for kind, of_kind in rows.items() if of_kind}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `--json` prints; infinity, where a statistic is beyond float64, stands as text."""
+        """Return what `--json` prints; a statistic beyond float64 is the string `inf`."""
         return {
             "checkpoint": str(self.checkpoint.path),
             "format": self.checkpoint.format,
@@ -49,11 +49,11 @@ class Inspection:
         }
 
     def to_json(self) -> str:
-        """Return the whole as a JSON document."""
+        """Return `to_dict` as a JSON document."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def to_csv(self) -> str:
-        """Return the tensors as CSV, with a header; a shape stands as 3x3x16."""
+        """Return the tensors as CSV with a header; a shape is written as 3x3x16."""
         text = io.StringIO()
         names = [*_COLUMNS, *(field.name for field in fields(Statistics))]
         writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -74,16 +74,16 @@ def _row(entry: Entry, of_values: Statistics) -> dict[str, Any]:
 
 
 def inspect(path: Path | str, match: str = "*", *, progress: Progress | None = None) -> Inspection:
-    """Read a checkpoint, and say what is in it.
+    """Read the tensors of a checkpoint and their statistics.
 
     Args:
-        path: a prefix, a file of a checkpoint, or a folder.
-        match: a pattern of names or keys, as a shell has them; the others are not read.
-        progress: told how many bytes are read.
+        path: a prefix, a checkpoint file, or a folder.
+        match: a shell pattern for names or keys; only matching tensors are read.
+        progress: receives the number of bytes read.
 
     Raises:
-        UsageError: there is no checkpoint, or no tensor of such a name.
-        DamagedError: it cannot be read.
+        UsageError: there is no checkpoint, or no tensor matches.
+        DamagedError: the checkpoint cannot be read.
     """
     checkpoint = open_checkpoint(path)
     entries = checkpoint.entries.values()
@@ -94,7 +94,8 @@ def inspect(path: Path | str, match: str = "*", *, progress: Progress | None = N
     ]
     if not wanted and match != "*":
         raise UsageError(
-            f"None of the {len(entries):,} tensors of {checkpoint.path} matches {match!r}."
+            f"No tensor in {checkpoint.path} matches {match!r}. To list all {len(entries):,}, "
+            "inspect it without --match."
         )
     wanted.sort(key=lambda entry: by_number(entry.name))
     progress = progress or Progress()

@@ -1,4 +1,4 @@
-"""What `inspect` prints: a table for each kind, then what restores would meet."""
+"""The text of `inspect`: a table for each kind of tensor, and the predicted restores."""
 
 from collections.abc import Iterator
 
@@ -11,18 +11,19 @@ _COLUMNS = ("name", "type", "bytes", "min", "max", "mean", "std", "zeros", "NaN"
 
 
 def text(inspection: Inspection, wide: int | None) -> Iterator[str]:
-    """Yield the lines; `wide`: see `columns`."""
+    """Yield the lines; for `wide` see `columns`."""
     yield from heading(inspection.checkpoint)
     for kind, rows in inspection.of_kinds().items():
         yield ""
-        yield f"{PLURALS[kind]}: {len(rows):,}, {size(sum(entry.bytes for entry, _ in rows))}"
+        total = size(sum(entry.bytes for entry, _ in rows))
+        yield f"{PLURALS[kind]}: {len(rows):,}, {total}"
         yield from columns(
             _COLUMNS, [_row(entry, statistics) for entry, statistics in rows], 2, wide
         )
     if inspection.meetings:
         widest = max(len(meeting.restore) for meeting in inspection.meetings)
         yield ""
-        yield "What a restore would meet, as far as names tell:"
+        yield "Restores of this checkpoint, predicted from tensor names:"
         yield from (
             f"  {meeting.restore.ljust(widest)}  {meeting.sentence}"
             for meeting in inspection.meetings

@@ -1,4 +1,4 @@
-"""Work over many tensors on the cores there are, its results in order: reading, comparing, summing release Python's lock."""
+"""Work on many tensors in threads, with results in order: file reads and NumPy release the GIL."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -11,14 +11,15 @@ from ckptcheck.filetools.progress import Progress
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Below so many bytes in all, threads cost more than they save; above so many threads, they only wait for memory.
+# Below this many bytes in all, threads cost more than they save.
 WORTH_IT = 1 << 22
+# More threads would only wait for memory.
 MOST = 4
-# So many bytes are one task: small tensors are worked on many at a time.
+# Bytes of a task: small tensors share one.
 TASK = 1 << 20
-# How many tasks a thread may be ahead of what has been yielded.
+# Tasks per thread that may be ahead of what has been yielded.
 AHEAD = 4
-# Seconds. A signal that comes right before a wait for a lock is heard only when that ends, so no wait is without an end.
+# Seconds. A signal just before a lock is handled only after the wait, so every wait is bounded.
 LONGEST_WAIT = 0.2
 
 
@@ -28,10 +29,10 @@ def over(
     size: Callable[[Item], int],
     progress: Progress,
 ) -> Iterator[tuple[Item, Result]]:
-    """Yield each item and what work made of it, in their order.
+    """Yield each item with its result, in order.
 
-    Work may be in other threads, some items ahead of what has been yielded. It reads `size` bytes of an item, and tells
-    `progress` of each chunk, so that it can be stopped, as by Ctrl-C.
+    `work` may run in other threads, some items ahead. It reads `size` bytes of an item, and reports
+    each chunk to `progress`, through which Ctrl-C stops it.
     """
     if sum(map(size, items)) < WORTH_IT:
         yield from ((item, work(item)) for item in items)

@@ -1,4 +1,4 @@
-"""How much of some files has been read: nobody is told, unless somebody shows it."""
+"""Progress of reading files, shown on a terminal if asked for."""
 
 import threading
 import time
@@ -8,34 +8,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
-# Seconds; what is done before is not worth a bar, and nobody sees more of them than that.
+# Seconds before the bar appears, and between its updates.
 PATIENCE, INTERVAL = 0.5, 0.1
 
 
 class Progress:
-    """Told how many bytes are to be read, more than once as more is known, and how many have been; from any thread."""
+    """A counter of bytes to read and bytes read, for any thread; this one shows nothing."""
 
     def expect(self, size: int) -> None:
-        """Take note that so many bytes more are to be read."""
+        """Add to the bytes to read."""
 
     def advance(self, size: int) -> None:
-        """Take note that so many bytes have been read; StoppedError: nobody wants to know any more."""
+        """Add to the bytes read; raise StoppedError after `stop`."""
         if self.is_stopped:
             raise StoppedError
 
     is_stopped = False
 
     def stop(self) -> None:
-        """Let whoever reads, in any thread, leave off."""
+        """Stop every reader, in any thread."""
         self.is_stopped = True
 
 
 class StoppedError(Exception):
-    """Raised where something is read, because what it is read for has come to an end."""
+    """Raised in a reader after `Progress.stop`."""
 
 
 class _Bar(Progress):
-    """Shows it on a terminal, once it takes longer than a moment."""
+    """A progress bar on the terminal, once reading takes longer than PATIENCE."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -79,5 +79,5 @@ def _started() -> "Bars":
 
 
 def on_terminal() -> AbstractContextManager[Progress]:
-    """Give a progress that is shown on standard error."""
+    """Return a progress that is shown on standard error."""
     return closing(_Bar())

@@ -1,6 +1,6 @@
-"""Tensors that have the value of another one: under a new name, or in each other's place.
+"""Tensors that have the value of a different tensor: renamed or swapped ones.
 
-A value tells only where it is hardly there by chance: single whole numbers, and arrays of one number all over, match nothing.
+Only telling values count, which are hardly equal by chance: no single integer, no constant array.
 """
 
 from collections import defaultdict
@@ -16,13 +16,13 @@ from ckptcheck.checkpoints.reader import checksum, masked
 from ckptcheck.filetools.equality import equal
 from ckptcheck.filetools.progress import Progress
 
-# What tensors of one value have in common: element type, shape, checksum.
+# The fingerprint of a value: element type, shape, checksum.
 Mark = tuple[str, tuple[int, ...], int]
 
 
 @dataclass(frozen=True)
 class Renamed:
-    """A tensor of A, and one of B under another name, with the same value."""
+    """A tensor of A, and one of B with a different name and the same value."""
 
     a: Entry
     b: Entry
@@ -31,7 +31,7 @@ class Renamed:
 def renamed(
     a: Checkpoint, b: Checkpoint, only_a: Sequence[Entry], only_b: Sequence[Entry]
 ) -> Iterator[Renamed]:
-    """Pair tensors that only one checkpoint has with those of the same value in the other, in the order of their keys."""
+    """Pair tensors of A alone with those of B alone that have the same value, in key order."""
     left, right = _by_mark(a, only_a, only_b), _by_mark(b, only_b, only_a)
     for mark, ones in left.items():
         for one, other in zip(ones, right.get(mark, ()), strict=False):
@@ -42,7 +42,7 @@ def renamed(
 def origins(
     a: Checkpoint, b: Checkpoint, differing: Sequence[tuple[Entry, Entry]]
 ) -> Mapping[str, str]:
-    """Return, for tensors that differ, the name of another one that has in A the value that they have in B, by key."""
+    """Return, by key, the name of a different tensor in A that has the pair's value in B."""
     others = _by_mark(a, a.entries.values(), [right for _, right in differing])
     names = {}
     for left, right in differing:
@@ -59,7 +59,7 @@ def origins(
 def _by_mark(
     checkpoint: Checkpoint, entries: Iterable[Entry], like: Iterable[Entry]
 ) -> dict[Mark, list[Entry]]:
-    """Return those of some tensors whose values tell, and are of a type and shape that others have."""
+    """Return the telling tensors, by mark, whose type and shape occur in `like`."""
     wanted = {(entry.type, entry.shape) for entry in like}
     marked: dict[Mark, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -83,7 +83,7 @@ def _mark(checkpoint: Checkpoint, entry: Entry) -> Mark:
 
 
 def _tells(checkpoint: Checkpoint, entry: Entry) -> bool:
-    """Return whether a value has more than one number in it, or is one that is not whole."""
+    """Return whether a value has different elements, or is a single one that is not an integer."""
     if entry.dtype is None:
         return len(set(checkpoint.texts(entry))) > 1
     if entry.elements == 1:

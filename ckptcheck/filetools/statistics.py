@@ -1,4 +1,4 @@
-"""What the values of a tensor are like, in one pass over its chunks."""
+"""Statistics of a tensor's values, in one pass over its chunks."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -13,10 +13,10 @@ from ckptcheck.filetools.progress import Progress
 
 @dataclass(frozen=True)
 class Statistics:
-    """Least, greatest, mean and standard deviation (of all elements, not of a sample) of the finite elements.
+    """Minimum, maximum, mean and population standard deviation of the finite elements, and counts.
 
-    They are None where there are none, or no order, as of text and complex numbers. `zeros`, `nan` and `inf` are numbers of
-    elements; None: they cannot be any, or none is a number.
+    The statistics are None if no element is finite, and for text and complex numbers. The counts
+    `zeros`, `nan` and `inf` are None for text.
     """
 
     min: float | None = None
@@ -29,15 +29,15 @@ class Statistics:
 
 
 def statistics(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> Statistics:
-    """Read a tensor, and say what its values are like."""
+    """Read a tensor, and return its statistics."""
     if entry.dtype is None:
-        checkpoint.texts(entry)  # for its checksum
+        checkpoint.texts(entry)  # verifies the checksum
         progress.advance(entry.bytes)
         return Statistics()
-    return of_chunks(_told(checkpoint, entry, progress))
+    return of_chunks(_chunks(checkpoint, entry, progress))
 
 
-def _told(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> Iterator[Array]:
+def _chunks(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> Iterator[Array]:
     for piece in entry.pieces:
         for chunk in checkpoint.arrays(entry, piece):
             yield chunk
@@ -45,10 +45,10 @@ def _told(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> Iterator[
 
 
 def of_chunks(chunks: Iterable[Array]) -> Statistics:
-    """Say what the values of an array are like that comes in parts.
+    """Return the statistics of an array that comes in chunks.
 
-    Means and squares are summed up in float64 and joined by the formula of Chan, Golub and LeVeque (1979), so that a large
-    mean does not drown a small deviation.
+    Means and squares are computed in float64 and merged as by Chan, Golub and LeVeque (1979): a
+    large mean must not swamp a small deviation.
     """
     sums = _Sums()
     for chunk in chunks:
@@ -57,7 +57,7 @@ def of_chunks(chunks: Iterable[Array]) -> Statistics:
 
 
 class _Sums:
-    """What is known of the elements so far."""
+    """Running sums over the elements so far."""
 
     def __init__(self) -> None:
         self.count = self.zeros = self.nan = self.inf = 0
@@ -72,9 +72,9 @@ class _Sums:
             self._add_numbers(values)
 
     def _finite(self, chunk: Array) -> Array:
-        """Return those elements that are finite, and count the others."""
+        """Return the finite elements, and count the rest."""
         if not may_be_nan(chunk.dtype):
-            # Whole numbers below a byte are none that NumPy computes with.
+            # NumPy cannot compute with integers smaller than a byte.
             return chunk.astype(np.int8) if chunk.dtype.kind == "V" else chunk
         finite = np.isfinite(chunk)
         if finite.all():

@@ -1,6 +1,6 @@
-"""What the texts of `inspect`, `diff` and `fsck` share: tables, headings, and how numbers are written.
+"""Tables, headings and numbers in the texts of `inspect`, `diff` and `fsck`.
 
-A table has a line for a row, as many as there are tensors: aligned, never folded, so that it can be searched by line.
+Tables are aligned, and cells are never wrapped, so that output can be searched by line.
 """
 
 import shutil
@@ -13,34 +13,30 @@ from ckptcheck.kinds import Kind
 GAP = "  "
 
 PLURALS = {
-    kind: {Kind.OTHER: "others", Kind.RNG: "random generators", Kind.PYTHON: "attributes"}.get(
-        kind, f"{kind.value}s"
-    )
+    kind: {Kind.OTHER: "other tensors", Kind.RNG: "random states"}.get(kind, f"{kind.value}s")
     for kind in Kind
 }
 
 
 def width() -> int | None:
-    """Return how wide a line may be: that of the terminal; None where nobody looks at one."""
+    """Return the width of the terminal; None: the output is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def heading(checkpoint: Checkpoint, letter: str = "") -> list[str]:
-    """Say which checkpoint is meant, what it is, and how it was found."""
-    files, tensors = (
-        counted(len(checkpoint.files), "file"),
-        counted(len(checkpoint.entries), "tensor"),
-    )
-    first = f"{letter}{checkpoint.path}: {checkpoint.format}, {tensors}, {size(checkpoint.size)} in {files}"
+    """Return lines with a checkpoint's path, format, size, and why a folder resolved to it."""
+    tensors = f"{counted(len(checkpoint.entries), 'tensor')}, {size(checkpoint.size)}"
+    files = counted(len(checkpoint.files), "file")
+    first = f"{letter}{checkpoint.path}: {checkpoint.format}, {tensors} in {files}"
     return [first, *([f"{' ' * len(letter)}({checkpoint.chosen})"] if checkpoint.chosen else [])]
 
 
 def columns(
     headers: Sequence[str], rows: Sequence[Sequence[str]], left: int, wide: int | None
 ) -> list[str]:
-    """Return a table as lines: first so many columns of text, aligned to the `left`, then columns of numbers.
+    """Return a table as lines: `left` columns of text, aligned left, then columns of numbers.
 
-    Where a line would be longer than `wide`, the numbers stand on a line of their own below the text; None: lines have no end.
+    If a line would exceed `wide` characters, the numbers go on a separate line below the text.
     """
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
     if wide is None or sum(widths) + len(GAP) * (len(widths) - 1) <= wide:
@@ -62,7 +58,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes as people read it: of 1,000 bytes is a kB."""
+    """Return a number of bytes for readers, in units of 1,000."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 999.5 or unit == "GB":
@@ -72,17 +68,17 @@ def size(count: int) -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """Return a number of things in words: 1 tensor, 2 tensors."""
+    """Return a count with its noun: 1 tensor, 2 tensors."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def shaped(type_: str, shape: Sequence[int]) -> str:
-    """Return an element type and a shape in one word, as float32[3,3,16]; a scalar has no brackets."""
+    """Return an element type and a shape, such as float32[3,3,16]; a scalar has no brackets."""
     return f"{type_}[{','.join(map(str, shape))}]" if shape else type_
 
 
 def number(value: float | None) -> str:
-    """Return a number as it stands in a table: whole ones of up to nine digits as they are, others to three."""
+    """Return a number for a table: integers of up to nine digits in full, others to three."""
     if value is None:
         return ""
     return str(value) if isinstance(value, int) and abs(value) < 10**9 else f"{value:.3g}"

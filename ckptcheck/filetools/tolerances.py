@@ -1,4 +1,4 @@
-"""The tolerances of `diff` as the command line takes them: a number for all tensors, or one for a kind."""
+"""The tolerances of `diff` on the command line: a number for all tensors, or for a kind."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from ckptcheck.tolerance import EXACT, Tolerance
 def tolerances(
     rtol: Sequence[str], atol: Sequence[str], equal_nan: bool
 ) -> tuple[Tolerance, Mapping[Kind, Tolerance]]:
-    """Read texts as `1e-6` and `slot=1e-6`; what is not said of a kind is that of all."""
+    """Parse `1e-6` and `slot=1e-6`; a kind without its own value has that of all tensors."""
     overall = replace(EXACT, equal_nan=equal_nan)
     given = [
         (name, *_read(name, text))
@@ -38,12 +38,13 @@ def _read(name: str, text: str) -> tuple[Kind | None, float]:
         number = float(value)
     except ValueError:
         raise UsageError(
-            f"--{name} takes a number, or a kind and a number such as slot=1e-6, not {text!r}."
+            f"--{name} {text!r} is neither a number, such as 1e-6, nor a kind and a number, "
+            "such as slot=1e-6."
         ) from None
     if not equals:
         return None, number
     known = {member.value.replace(" ", "-"): member for member in Kind}
     wanted = kind.strip().replace(" ", "-").replace("_", "-")
     if wanted not in known:
-        raise unknown("kind of tensors", kind, known)
+        raise unknown("kind of tensor", kind, known)
     return known[wanted], number

@@ -1,4 +1,4 @@
-"""How two values of one tensor differ: in how many elements, by how much, and where."""
+"""The difference of a tensor's two values: in how many elements, by how much, and where."""
 
 import math
 from collections.abc import Iterator
@@ -16,23 +16,23 @@ from ckptcheck.tolerance import Tolerance
 
 @dataclass(frozen=True)
 class ValueDifference:
-    """How two values of one tensor differ: the largest differences are over all elements that are not equal bit for bit.
+    """The difference of a tensor's two values; maxima are over all elements not bitwise equal.
 
-    They are None where there are none of that type. As a number a difference is exact of whole numbers, else float64: NaN
-    where one side is NaN, infinite where one is.
+    A maximum is None if the element type has no such difference. Integer differences are exact, all
+    others float64: NaN if a side is NaN, infinite if a side is.
     """
 
-    differing: int = 0  # the number of elements that count as different
-    absolute: float | int | None = None  # the largest difference, as a number
-    relative: float | None = None  # as a share of A's number
-    ulp: int | None = None  # in units in the last place
-    at: tuple[int, ...] | None = None  # where the largest absolute one is, the first of them
-    scale: float = 0.0  # the largest finite magnitude in A
-    nan: int = 0  # the number of elements that are NaN on one side or both
+    differing: int = 0  # number of elements outside the tolerance
+    absolute: float | int | None = None  # largest |B − A|
+    relative: float | None = None  # largest |B − A| / |A|
+    ulp: int | None = None  # largest distance in units in the last place
+    at: tuple[int, ...] | None = None  # index of `absolute`, the first of several
+    scale: float = 0.0  # largest finite |A|
+    nan: int = 0  # number of elements that are NaN on either side
 
     @property
     def share(self) -> float | None:
-        """The largest absolute difference as a share of the largest magnitude in A, which elements near zero leave alone."""
+        """`absolute` as a share of `scale`, which elements near zero do not inflate."""
         if self.absolute is None or not self.absolute:
             return self.absolute
         return self.absolute / self.scale if self.scale else math.inf
@@ -46,7 +46,7 @@ def value_difference(
     tolerance: Tolerance,
     progress: Progress,
 ) -> ValueDifference:
-    """Say how the values of a tensor in two checkpoints differ, of one type and shape in both."""
+    """Compare the values of a tensor that has the same type and shape in both checkpoints."""
     if left.dtype is None:
         texts = zip(a.texts(left), b.texts(right), strict=True)
         unequal = [at for at, (text, its) in enumerate(texts) if text != its]
@@ -58,9 +58,7 @@ def value_difference(
     if left.rows is not None or left.cut != right.cut:
         return _of_rows(in_step(a.flat(left), b.flat(right)), left.shape, tolerance, progress)
     total = ValueDifference()
-    for mine, other in zip(
-        left.pieces, right.pieces, strict=True
-    ):  # both are cut in the same way, and not by rows
+    for mine, other in zip(left.pieces, right.pieces, strict=True):  # grids of the same pieces
         part = _of_rows(
             in_step(a.arrays(left, mine), b.arrays(right, other)), mine.shape, tolerance, progress
         )
@@ -73,7 +71,7 @@ def value_difference(
 
 
 def in_step(left: Iterator[Array], right: Iterator[Array]) -> Iterator[tuple[Array, Array]]:
-    """Yield two rows of elements in parts of one length, whatever the parts are in which they come."""
+    """Yield two streams of elements in chunks of equal length."""
     nothing: Array = np.empty(0, np.uint8)
     mine, other = nothing, nothing
     while True:
@@ -81,7 +79,7 @@ def in_step(left: Iterator[Array], right: Iterator[Array]) -> Iterator[tuple[Arr
         other = other if len(other) else next(right, nothing)
         count = min(len(mine), len(other))
         if not count:
-            assert len(mine) == len(other), "two rows of elements of different lengths"
+            assert len(mine) == len(other), "two streams of different lengths"
             return
         yield mine[:count], other[:count]
         mine, other = mine[count:], other[count:]
@@ -105,7 +103,7 @@ def _of_rows(
 
 
 def of_arrays(left: Array, right: Array, tolerance: Tolerance) -> ValueDifference:
-    """Say how two rows of elements differ; `at` is the number of one."""
+    """Compare two flat arrays; `at` is a flat index."""
     left, right = _native(left), _native(right)
     scale = _scale(left)
     unequal = differing(left, right, tolerance.equal_nan)
@@ -126,7 +124,7 @@ def of_arrays(left: Array, right: Array, tolerance: Tolerance) -> ValueDifferenc
 
 
 def _of_whole(left: Array, right: Array) -> ValueDifference:
-    """Say how rows of whole numbers differ of which no element is the same."""
+    """Compare flat arrays of integers without equal elements."""
     distance = np.maximum(left, right).astype(np.uint64) - np.minimum(left, right).astype(np.uint64)
     worst = int(distance.argmax())
     return ValueDifference(
@@ -139,7 +137,7 @@ def _of_whole(left: Array, right: Array) -> ValueDifference:
 
 
 def _of_rounded(left: Array, right: Array, tolerance: Tolerance) -> ValueDifference:
-    """Say how rows differ of numbers that can be NaN or infinite, and of which no element is the same."""
+    """Compare flat arrays of floats or complex numbers without bitwise equal elements."""
     with np.errstate(all="ignore"):
         one, other = as_float(left), as_float(right)
         distance = np.abs(other - one)
@@ -164,41 +162,38 @@ def _of_rounded(left: Array, right: Array, tolerance: Tolerance) -> ValueDiffere
 
 
 def ulps(left: Array, right: Array) -> "np.ndarray[Any, np.dtype[np.unsignedinteger[Any]]]":
-    """Return how many units in the last place lie between two arrays: steps from each number to the next of its type.
+    """Return the elementwise distance in units in the last place; from −0 to +0 it is one.
 
-    The bits of floating-point numbers, read as whole numbers, have the numbers' order: Bruce Dawson, "Comparing Floating Point
-    Numbers, 2012 Edition". From −0 to +0 it is a step.
+    The bits of floats, read as integers, have the floats' order: Bruce Dawson, "Comparing Floating
+    Point Numbers, 2012 Edition".
     """
     one, other = _ordered(left), _ordered(right)
     return np.maximum(one, other) - np.minimum(one, other)
 
 
 def _ordered(values: Array) -> Array:
-    """Return whole numbers of the same width, in the order of the values: from the largest negative one to the largest."""
+    """Map floats to unsigned integers of the same width and order."""
     size = values.dtype.itemsize
-    spare = 8 * size - int(
-        ml_dtypes.finfo(values.dtype).bits
-    )  # of types below a byte, which have one each
+    spare = 8 * size - int(ml_dtypes.finfo(values.dtype).bits)  # types below a byte leave some
     bits = np.ascontiguousarray(values).view(f"u{size}")
     bits = bits << spare if spare else bits
-    # All bits of negative numbers are turned over, of others the sign alone.
-    turned = (bits.view(f"i{size}") >> (8 * size - 1)).view(bits.dtype) | bits.dtype.type(
-        1 << (8 * size - 1)
-    )
-    ordered: Array = bits ^ turned
+    # Negative numbers: invert all bits. Others: the sign only.
+    sign = 8 * size - 1
+    inverted = (bits.view(f"i{size}") >> sign).view(bits.dtype) | bits.dtype.type(1 << sign)
+    ordered: Array = bits ^ inverted
     return ordered >> spare if spare else ordered
 
 
 def _largest_share(distance: Array, of: Array) -> float:
     with np.errstate(all="ignore"):
         shares = distance / np.abs(as_float(of))
-    most = float(np.fmax.reduce(shares))  # 0 of 0, which is −0 beside +0, is NaN, and none
+    most = float(np.fmax.reduce(shares))  # −0 against +0 is 0 / 0, NaN, and counts as 0
     return 0.0 if math.isnan(most) else most
 
 
 def _native(values: Array) -> Array:
-    """Return elements in this machine's byte order, and of types that NumPy computes with."""
-    if values.dtype.kind == "V" and not is_inexact(values.dtype):  # whole numbers below a byte
+    """Return elements in native byte order, of a type that NumPy can compute with."""
+    if values.dtype.kind == "V" and not is_inexact(values.dtype):  # integers below a byte
         return values.astype(np.int8)
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
@@ -213,7 +208,7 @@ def _scale(values: Array) -> float:
 
 
 def joined(one: ValueDifference, other: ValueDifference) -> ValueDifference:
-    """Return what holds of two parts of a tensor together."""
+    """Combine the differences of two parts of a tensor."""
     worse = other if rank(other.absolute) > rank(one.absolute) or one.at is None else one
     share = max((part.relative for part in (one, other) if part.relative is not None), default=None)
     ulp = max((part.ulp for part in (one, other) if part.ulp is not None), default=None)
@@ -226,14 +221,14 @@ def joined(one: ValueDifference, other: ValueDifference) -> ValueDifference:
 
 
 def rank(difference: float | None) -> tuple[int, float]:
-    """Return a key that sorts differences, the worst last: NaN is worst, none at all least."""
+    """Return a sort key for differences: None, then numbers, then NaN."""
     if difference is None:
         return (0, 0.0)
     return (2, 0.0) if math.isnan(difference) else (1, difference)
 
 
 def index(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the place in an array of some shape of an element, by its number."""
+    """Return an element's index in an array of a shape, from its flat index."""
     place = []
     for size in reversed(shape):
         flat, at = divmod(flat, size)

@@ -1,4 +1,4 @@
-"""Bundles written without TensorFlow, whole or forged; test_against_tensorflow.py shows that TensorFlow reads them."""
+"""Bundles written without TensorFlow, intact or forged; test_against_tensorflow.py shows that TensorFlow reads them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from ckptcheck.arrays import Array
 from ckptcheck.checkpoints.reader import checksum, joined, masked
 from ckptcheck.checkpoints.tensor_bundle.messages import Extent, slice_key
 
-# Numbers of types.proto, by NumPy's names.
+# Type numbers of types.proto, by NumPy name.
 NUMBERS = {
     "float32": 1,
     "float64": 2,
@@ -41,7 +41,7 @@ Value = Array | list[bytes]
 
 @dataclass(frozen=True)
 class Row:
-    """An entry of an index, every field of which can be forged."""
+    """An index entry; every field can be forged."""
 
     dtype: int
     shape: Sequence[int]
@@ -52,7 +52,7 @@ class Row:
     slices: Sequence[Sequence[tuple[int, int]]] = ()
 
     def message(self) -> bytes:
-        """Return it as a BundleEntryProto."""
+        """Return the BundleEntryProto."""
         dimensions = b"".join(field(2, field(1, size)) for size in self.shape)
         slices = b"".join(
             field(7, b"".join(field(1, field(1, a) + field(2, b)) for a, b in each))
@@ -85,7 +85,7 @@ def field(number: int, value: int | bytes) -> bytes:
 
 
 def block(rows: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Return a block without its trailer: no key shares anything with the one before it."""
+    """Return a block without its trailer; keys share no prefixes."""
     body = b"".join(
         varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in rows
     )
@@ -98,7 +98,7 @@ def sealed(content: bytes, compression: int = 0) -> bytes:
 
 
 def table(rows: Sequence[tuple[bytes, bytes]], at_once: int = 10) -> bytes:
-    """Return a table of blocks of so many rows."""
+    """Return a table with blocks of `at_once` rows."""
     found, places = b"", []
     for first in range(0, len(rows), at_once):
         part = rows[first : first + at_once]
@@ -120,7 +120,7 @@ def footer(meta: bytes, blocks: bytes) -> bytes:
     return (meta + blocks).ljust(40, b"\0") + MAGIC.to_bytes(8, "little")
 
 
-# An index file of one block, which is compressed.
+# An index file with a single, compressed block.
 COMPRESSED = sealed(block([]), 1) + footer(place(0, 8), place(0, 8))
 
 
@@ -143,7 +143,7 @@ def index(
 
 
 def text_value(texts: Sequence[bytes]) -> tuple[bytes, int]:
-    """Return a tensor of text as it stands in a data file, and its checksum."""
+    """Return a text tensor as stored in a data file, and its checksum."""
     summed = checksum(b"".join(len(each).to_bytes(4, "little") for each in texts))
     sum_bytes = masked(summed).to_bytes(4, "little")
     return b"".join(varint(len(each)) for each in texts) + sum_bytes + b"".join(texts), checksum(
@@ -152,7 +152,7 @@ def text_value(texts: Sequence[bytes]) -> tuple[bytes, int]:
 
 
 def rows_and_data(tensors: Mapping[str, Value]) -> tuple[dict[str, Row], bytes]:
-    """Lay tensors out, one behind the other."""
+    """Lay tensors out one after the other."""
     rows, data = {}, b""
     for name in sorted(tensors, key=str.encode):
         value = tensors[name]
@@ -174,7 +174,7 @@ def rows_and_data(tensors: Mapping[str, Value]) -> tuple[dict[str, Row], bytes]:
 
 
 def write(prefix: Path, tensors: Mapping[str, Value], **forged: Row | bytes) -> Path:
-    """Write a bundle of one data file; `forged` are entries instead of the right ones."""
+    """Write a bundle with one data file; `forged` entries replace the right ones."""
     rows, data = rows_and_data(tensors)
     entries: dict[str, Row | bytes] = {**rows, **forged}
     prefix.parent.mkdir(parents=True, exist_ok=True)
@@ -194,7 +194,7 @@ def write_state(folder: Path, newest: str, *kept: str) -> None:
 def sliced(
     name: str, value: Array, cuts: Sequence[tuple[tuple[int, int], ...]]
 ) -> tuple[dict[bytes, Row], bytes]:
-    """Lay a partitioned variable out: the entry of the whole, one for each slice (start and length by dimension), and the data."""
+    """Lay out a partitioned variable: its entry, one for each slice (start and length by dimension), and the data."""
     number, data = NUMBERS[value.dtype.name], b""
     rows = {name.encode(): Row(number, value.shape, slices=cuts)}
     for cut in cuts:
@@ -219,7 +219,7 @@ def write_sliced(
 
 
 def write_sparse(prefix: Path, size: int) -> Path:
-    """Write a bundle of one tensor of so many zero bytes, of which the disk holds none."""
+    """Write a bundle with one tensor of `size` zero bytes, in a sparse file."""
     chunk = 1 << 20
     one, whole = checksum(bytes(chunk)), 0
     for _ in range(size // chunk):
@@ -237,4 +237,4 @@ def changed(row: Row, **what: object) -> Row:
     return replace(row, **what)  # type: ignore[arg-type]
 
 
-assert ml_dtypes  # gives NumPy the names of bfloat16 and others
+assert ml_dtypes  # registers bfloat16 and other types with NumPy

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole as far as checksums tell, and forged: what reading them comes to."""
+"""Reading forged checkpoints whose checksums match."""
 
 import tracemalloc
 from pathlib import Path
@@ -19,7 +19,7 @@ def read(prefix: Path) -> dict[str, Array]:
 
 
 def refusal(prefix: Path) -> str:
-    """Read a checkpoint that must be refused, with little memory."""
+    """Read a checkpoint that must be refused, with little memory; return the refusal."""
     tracemalloc.start()
     try:
         with pytest.raises(DamagedError) as caught:

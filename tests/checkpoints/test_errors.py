@@ -1,4 +1,4 @@
-"""What errors tell: which kind, and names that can be printed."""
+"""The types of errors, and names that are safe to print."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from tests.checkpoints.bundles import COMPRESSED, changed, write
 from tests.checkpoints.refusals import ROW, TENSOR, read, refusal
 
 
-def test_a_long_name_is_cut_in_a_sentence(tmp_path: Path) -> None:
+def test_a_long_name_is_clipped(tmp_path: Path) -> None:
     assert (
         len(refusal(write(tmp_path / "long", {}, **{"x" * 100_000: changed(ROW, dtype=0)}))) < 500
     )
 
 
-def test_errors_tell_what_can_be_read_and_what_is_short(tmp_path: Path) -> None:
+def test_types_of_errors(tmp_path: Path) -> None:
     prefix = write(tmp_path / "short", TENSOR, weight=changed(ROW, offset=4))
     with pytest.raises(TooShortError):
         read(prefix)
@@ -26,7 +26,7 @@ def test_errors_tell_what_can_be_read_and_what_is_short(tmp_path: Path) -> None:
         read(prefix)
 
 
-def test_names_that_would_move_the_cursor_are_escaped(tmp_path: Path) -> None:
+def test_control_characters_in_names_are_escaped(tmp_path: Path) -> None:
     prefix = write(
         tmp_path / "odd", {"a\x1b[2Jb\nc": np.zeros(2, "float32"), "ü": np.zeros(1, "int8")}
     )
@@ -36,4 +36,4 @@ def test_names_that_would_move_the_cursor_are_escaped(tmp_path: Path) -> None:
     ]
     data = Path(f"{prefix}.data-00000-of-00001")
     data.write_bytes(b"\1" * 9)
-    assert "tensor a\\x1b[2Jb\\nc: its 8 bytes" in refusal(prefix)
+    assert "tensor a\\x1b[2Jb\\nc: the checksum of its 8 bytes" in refusal(prefix)

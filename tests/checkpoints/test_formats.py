@@ -1,4 +1,4 @@
-"""Formats in their registry: each knows its own files, and one more is used by all that ask."""
+"""The registry of formats: each knows its own files, and every tool uses a new one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +46,7 @@ OWN = {
 }
 
 
-def test_each_recognises_its_own_files_and_no_other(folder: Path) -> None:
+def test_each_format_recognises_only_its_own_files(folder: Path) -> None:
     assert sorted(OWN) == sorted(file.name for file in folder.iterdir())
     for name, (checkpoint, own) in OWN.items():
         for each in formats.FORMATS:
@@ -56,7 +56,7 @@ def test_each_recognises_its_own_files_and_no_other(folder: Path) -> None:
             )
 
 
-def test_each_lists_and_opens_its_own_checkpoints(folder: Path) -> None:
+def test_each_format_lists_and_opens_its_checkpoints(folder: Path) -> None:
     own = dict(OWN.values())
     assert checkpoints_in(folder) == [Location(folder / name, own[name]) for name in sorted(own)]
     for location in checkpoints_in(folder):
@@ -67,7 +67,7 @@ def test_each_lists_and_opens_its_own_checkpoints(folder: Path) -> None:
 
 
 class Raw(Checkpoint):
-    """One tensor of float32, and nothing else."""
+    """A file that is a single float32 tensor."""
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         return File(self.path).chunks(0, piece.size, entry.key)
@@ -88,17 +88,17 @@ def open_raw(path: Path) -> Checkpoint:
     return Raw(path, "raw numbers", (path,), {"x": entry})
 
 
-def test_one_more_is_used_by_all_that_ask(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_tool_uses_a_new_format(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder / "raw" / "model.raw"
     path.parent.mkdir()
     path.write_bytes(VALUE.tobytes())
-    with pytest.raises(UsageError, match=r"is no file of a checkpoint that is known here: .*\."):
+    with pytest.raises(UsageError, match=r"is not a checkpoint file of a supported format: .*\."):
         find(path)
     raw = Format("raw", (".raw",), open_raw, has_checksums=False)
     monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, raw))
     assert find(path) == Location(path, raw)
     assert find(path.parent) == Location(
-        path, raw, f"{path.parent} holds no other, and no state file"
+        path, raw, f"the only checkpoint in {path.parent}; there is no state file"
     )
     assert (
         open_checkpoint(path).value(open_checkpoint(path).entries["x"]).tolist() == VALUE.tolist()
@@ -108,10 +108,10 @@ def test_one_more_is_used_by_all_that_ask(folder: Path, monkeypatch: pytest.Monk
     assert diff(path, folder / "model.ckpt-10").same
     check = fsck(path.parent)
     assert (check.checkpoints, check.tensors, check.findings) == ((path,), 1, ())
-    note = "raw has no checksums: of 1 file of weights it was seen that they can be read, no more."
+    note = "raw has no checksums: damaged values in 1 file go undetected."
     assert check.notes == (note,)
     (folder / "notes.txt").touch()
     with pytest.raises(
-        UsageError, match=r"is no file of a checkpoint that is known here: .*, \*\.raw\.$"
+        UsageError, match=r"is not a checkpoint file of a supported format: .*, \*\.raw\.$"
     ):
         find(folder / "notes.txt")

@@ -1,4 +1,4 @@
-"""What a state file says."""
+"""Reading state files, well-formed, torn and missing."""
 
 from pathlib import Path
 
@@ -34,21 +34,24 @@ def test_a_state_file(tmp_path: Path) -> None:
 TORN = {
     "with a mark": (
         '\ufeffmodel_checkpoint_path: "a"',
-        "line 1 is no line of a state file: '\\ufeffmodel_checkpoint_path: \"a\"'",
+        "line 1 does not belong in a state file: '\\ufeffmodel_checkpoint_path: \"a\"'",
     ),
     "with more than there is": (
         'model_checkpoint_path: "a"\nother: 1',
-        "line 2 is no line of a state file: 'other: 1'",
+        "line 2 does not belong in a state file: 'other: 1'",
     ),
-    "empty": ("", "it names no checkpoint: it is empty, or its writing was interrupted"),
+    "empty": (
+        "",
+        "there is no model_checkpoint_path; the file is empty, or a write was interrupted",
+    ),
     "cut off": (
         'model_checkpoint_path: "mod',
-        "line 1 is no line of a state file: 'model_checkpoint_path: \"mod'",
+        "line 1 does not belong in a state file: 'model_checkpoint_path: \"mod'",
     ),
-    "of another kind": ("\0\1\2", "line 1 is no line of a state file: '\\x00\\x01\\x02'"),
+    "of another kind": ("\0\1\2", "line 1 does not belong in a state file: '\\x00\\x01\\x02'"),
     "without the newest": (
         'all_model_checkpoint_paths: "a"',
-        "it names no checkpoint: it is empty, or its writing was interrupted",
+        "there is no model_checkpoint_path; the file is empty, or a write was interrupted",
     ),
 }
 
@@ -63,11 +66,11 @@ def test_a_torn_state_file(what: str, tmp_path: Path) -> None:
 
 def test_no_state_file(tmp_path: Path) -> None:
     assert state_file.read(tmp_path) is None
-    (tmp_path / "checkpoint").mkdir()  # as Keras' callbacks make one of this name
+    (tmp_path / "checkpoint").mkdir()  # Keras callbacks may create a folder of this name
     assert state_file.read(tmp_path) is None
 
 
-def test_a_state_file_of_any_size_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_state_file_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "checkpoint").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(DamagedError, match="too many for a state file"):

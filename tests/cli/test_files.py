@@ -1,4 +1,4 @@
-"""The commands for checkpoint files: what they print, whole, and how they leave."""
+"""The commands for checkpoint files: their full output and exit codes."""
 
 import contextlib
 import json
@@ -48,7 +48,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 INSPECTED = """\
 model.ckpt-10: TensorFlow, tf.train.Saver, 4 tensors, 32 B in 2 files
-(checkpoint names model.ckpt-10)
+(named by checkpoint: model.ckpt-10)
 
 weights: 1, 8 B
 name      type        bytes  min  max  mean   std  zeros  NaN  Inf
@@ -66,10 +66,10 @@ counters: 1, 8 B
 name         type   bytes  min  max  mean  std  zeros  NaN  Inf
 global_step  int64      8   10   10    10    0     0%    0    0
 
-What a restore would meet, as far as names tell:
-  tf.train.Saver()            would restore every tensor of it
-  ema.variables_to_restore()  would raise: bn/gamma/ExponentialMovingAverage is not in the checkpoint
-  tf.trainable_variables()    would leave out 1 moving statistic, 1 slot and 1 counter
+Restores of this checkpoint, predicted from tensor names:
+  tf.train.Saver()            restores every tensor
+  ema.variables_to_restore()  raises: bn/gamma/ExponentialMovingAverage is not in the checkpoint
+  tf.trainable_variables()    leaves out 1 moving statistic, 1 slot and 1 counter
 """
 
 
@@ -77,7 +77,7 @@ def test_inspect(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "inspect", ".") == (0, INSPECTED, "")
 
 
-def test_inspect_some(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_a_selection(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "inspect", "model.ckpt-10", "--match", "*/moving_*", "--csv")
     assert (code, out.splitlines()) == (
         0,
@@ -86,33 +86,34 @@ def test_inspect_some(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "bn/moving_mean,bn/moving_mean,moving statistic,float32,2,8,-0.5,2.0,0.75,1.25,0,0,0",
         ],
     )
-    told = json.loads(
+    printed = json.loads(
         said(capsys, "inspect", "model.ckpt-10", "--match", "*/moving_*", "--json")[1]
     )
-    assert [each["mean"] for each in told["tensors"]] == [0.75]
+    assert [each["mean"] for each in printed["tensors"]] == [0.75]
 
 
 DIFFERENT = """\
 A  model.ckpt-10: TensorFlow, tf.train.Saver, 4 tensors, 32 B in 2 files
 B  other.ckpt-10: TensorFlow, tf.train.Saver, 5 tensors, 38 B in 2 files
 
-Different: 1 of 4 tensors that both have, 1 tensor only in B.
+Different: 1 of 4 tensors in both, 1 only in B.
 
-only in B:
+Only in B:
 name  kind   type
 new   other  string[1]
 
-other values, the worst first. Largest differences: absolute, and where; that as a share of the largest number
-in A; relative to A's number at the same place; in units in the last place (ULP):
-name      kind    differ  absolute   at  of largest  relative        ULP
-bn/gamma  weight     1/2      0.25  [1]        0.17      0.17  2,097,152
+Different values, worst first. Largest difference over all elements: |B−A|, and
+its index; as a share of the largest |A|; as a share of |A| at the same index;
+in units in the last place (ULP).
+name      kind    differ  |B−A|   at  ÷ max |A|  ÷ |A|        ULP
+bn/gamma  weight     1/2   0.25  [1]       0.17   0.17  2,097,152
 
-by kind            same  different  renamed  only in A  only in B
+kind               same  different  renamed  only in A  only in B
 weights               0          1        0          0          0
 moving statistics     1          0        0          0          0
 slots                 1          0        0          0          0
 counters              1          0        0          0          0
-others                0          0        0          0          1
+other tensors         0          0        0          0          1
 """
 
 
@@ -121,9 +122,9 @@ def test_diff(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     same = said(capsys, "diff", ".", "model.ckpt-10", "--rtol", "slot=1e-3", "--equal-nan")
     assert same == (
         0,
-        "A  model.ckpt-10: TensorFlow, tf.train.Saver, 4 tensors, 32 B in 2 files\n   (checkpoint names model.ckpt-10)\n"
-        "B  model.ckpt-10: TensorFlow, tf.train.Saver, 4 tensors, 32 B in 2 files\n\nSame: 4 tensors.\n"
-        "Values count as equal within: all NaN=NaN; slots rtol=0.001 NaN=NaN.\n",
+        "A  model.ckpt-10: TensorFlow, tf.train.Saver, 4 tensors, 32 B in 2 files\n   (named by checkpoint: model.ckpt-10)\n"
+        "B  model.ckpt-10: TensorFlow, tf.train.Saver, 4 tensors, 32 B in 2 files\n\nSame: 4 tensors compared, all equal.\n"
+        "Tolerance: all tensors NaN=NaN; slots rtol=0.001 NaN=NaN.\n",
         "",
     )
     code, out, _ = said(capsys, "diff", "model.ckpt-10", "other.ckpt-10", "--json")
@@ -134,20 +135,20 @@ def test_diff(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 FAULTS = """\
-A restore would fail, or be wrong:
-  1 tensor cannot be trusted (bn/gamma): its 8 bytes do not have the checksum that the index holds: the data are corrupt, \
-or of another save.
-    where:     model.ckpt-10.data-00000-of-00001, from byte 0
-    a restore: a restore of it raises
-    → copy the file again, or go back to a checkpoint that is whole
+Errors: a restore fails or is wrong.
+  1 tensor damaged (bn/gamma): the checksum of its 8 bytes does not match the index: the data are corrupt, \
+or from a different save.
+    where:  model.ckpt-10.data-00000-of-00001, from byte 0
+    effect: a restore raises
+    fix:    copy the file again, or restore an older checkpoint that is whole
 
-Deserves a look:
-  A save was interrupted before its files had their names.
-    where:     model.ckpt-20.index.tempstate7
-    a restore: none: no restore reads it
-    → delete it when no process is saving there
+Warnings:
+  A temporary file of a save that was interrupted.
+    where:  model.ckpt-20.index.tempstate7
+    effect: none: restores ignore it
+    fix:    delete it, unless a process is saving there now
 
-1 fault and 1 thing to look at: 2 checkpoints, 9 tensors, 70 B read.
+1 error, 1 warning: 2 checkpoints, 9 tensors, 70 B read.
 """
 
 
@@ -157,7 +158,7 @@ def test_fsck(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "fsck", ".")
     assert (code, out.splitlines()[-1]) == (
         0,
-        "Whole, with 1 thing to look at: 2 checkpoints, 9 tensors, 70 B read.",
+        "Whole, with 1 warning: 2 checkpoints, 9 tensors, 70 B read.",
     )
     assert said(capsys, "fsck", ".", "--strict")[0] == 1
     data = Path("model.ckpt-10.data-00000-of-00001")
@@ -168,18 +169,18 @@ def test_fsck(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 WRONG = {
-    ("inspect", "nothing"): (2, "ckptcheck: There is no checkpoint at nothing: no such file or folder, and no nothing.index. There are: model.ckpt-10, other.ckpt-10.\n"),
-    ("inspect", ".", "--match", "nothing"): (2, "ckptcheck: None of the 4 tensors of model.ckpt-10 matches 'nothing'.\n"),
-    ("inspect", ".", "--csv", "--json"): (2, "ckptcheck: --csv and --json are two outputs; choose one.\n"),
-    ("diff", ".", ".", "--rtol", "much"): (2, "ckptcheck: --rtol takes a number, or a kind and a number such as slot=1e-6, not 'much'.\n"),
-    ("fsck", "nothing"): (2, "ckptcheck: There is no checkpoint at nothing: no such file or folder, and no nothing.index. There are: model.ckpt-10, other.ckpt-10.\n"),
-    ("inspect", "torn"): (3, "ckptcheck: torn.index: the file has 3 bytes, too few for an index; its writing was interrupted.\n"),
-    ("diff", "torn", "."): (3, "ckptcheck: torn.index: the file has 3 bytes, too few for an index; its writing was interrupted.\n"),
+    ("inspect", "nothing"): (2, "ckptcheck: There is no checkpoint at nothing: no file or folder of that name exists, and no nothing.index. Nearby checkpoints: model.ckpt-10, other.ckpt-10.\n"),
+    ("inspect", ".", "--match", "nothing"): (2, "ckptcheck: No tensor in model.ckpt-10 matches 'nothing'. To list all 4, inspect it without --match.\n"),
+    ("inspect", ".", "--csv", "--json"): (2, "ckptcheck: --csv and --json exclude each other: choose one.\n"),
+    ("diff", ".", ".", "--rtol", "much"): (2, "ckptcheck: --rtol 'much' is neither a number, such as 1e-6, nor a kind and a number, such as slot=1e-6.\n"),
+    ("fsck", "nothing"): (2, "ckptcheck: There is no checkpoint at nothing: no file or folder of that name exists, and no nothing.index. Nearby checkpoints: model.ckpt-10, other.ckpt-10.\n"),
+    ("inspect", "torn"): (3, "ckptcheck: torn.index: the file has 3 bytes, too few for an index: a write was interrupted.\n"),
+    ("diff", "torn", "."): (3, "ckptcheck: torn.index: the file has 3 bytes, too few for an index: a write was interrupted.\n"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
-def test_what_is_wrong(
+def test_errors(
     arguments: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if "torn" in arguments:
@@ -188,7 +189,9 @@ def test_what_is_wrong(
     assert said(capsys, *arguments) == (code, "", sentence)
 
 
-def test_names_do_not_move_the_cursor(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_names_are_not_printed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(Path("odd\x1b[2J"), {"w\x1b[31m/x": np.ones(2), "w\nnew line": np.ones(2)})
     for arguments in (
         ["inspect", "odd\x1b[2J"],
@@ -224,7 +227,7 @@ def test_tensorflow_is_never_loaded(arguments: list[str], folder: Path) -> None:
 def on_a_terminal(
     arguments: list[str], interrupt: bool = False, before: Sequence[str] = ()
 ) -> tuple[int, str, str]:
-    """Give a command whose standard error is a terminal, maybe Ctrl-C once it shows progress; return exit code and outputs."""
+    """Run a command with a terminal as standard error, and maybe interrupt it once it shows progress; return exit code and outputs."""
     ours, theirs = os.openpty()
     command = [*before, sys.executable, "-c", AT_ONCE, *arguments]
     terminal = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
@@ -233,7 +236,7 @@ def on_a_terminal(
     )
     os.close(theirs)
     shown = b""
-    with contextlib.suppress(OSError):  # the terminal ends with the process
+    with contextlib.suppress(OSError):  # the terminal closes with the process
         while part := os.read(ours, 4096):
             shown += part
             if interrupt and b"reading" in shown:
@@ -246,9 +249,9 @@ def on_a_terminal(
     return process.wait(), out, shown.decode()
 
 
-# Shows progress from the beginning.
+# Shows progress from the start.
 AT_ONCE = "from ckptcheck.filetools import progress; progress.PATIENCE = 0\nfrom ckptcheck.cli import main; main()"
-# A process that is started counts the memory of whoever starts it: this is small.
+# A child's peak memory includes its parent's at the fork: this parent is small.
 MEASURE = """
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
@@ -257,11 +260,11 @@ sys.exit(code)
 """
 
 
-def test_a_long_read_shows_progress_and_takes_little_memory(tmp_path: Path) -> None:
+def test_a_long_read_shows_progress_and_needs_little_memory(tmp_path: Path) -> None:
     prefix = write_sparse(tmp_path / "zeros", 5 * 10**8)
     code, out, shown = on_a_terminal(["fsck", str(prefix)], before=[sys.executable, "-c", MEASURE])
-    told, used = out.splitlines()
-    assert (code, told) == (0, "Whole: 1 checkpoint, 1 tensor, 500 MB read.")
+    printed, used = out.splitlines()
+    assert (code, printed) == (0, "Whole: 1 checkpoint, 1 tensor, 500 MB read.")
     assert "reading" in shown
     assert "/500.0 MB" in shown
     assert int(used) < 100e6 + 2 * CHUNK
@@ -272,11 +275,11 @@ def test_ctrl_c_in_a_large_tensor(tmp_path: Path) -> None:
     code, out, shown = on_a_terminal(["fsck", str(prefix)], interrupt=True)
     assert (code, out) == (3, "")
     assert shown.splitlines()[-1].endswith(
-        "ckptcheck: Interrupted: not everything was read, so nothing is said of it."
+        "ckptcheck: Interrupted before everything was read: there is no result."
     )
 
 
-def test_a_reader_who_has_seen_enough(folder: Path) -> None:
+def test_a_pipe_that_is_closed_early(folder: Path) -> None:
     command = f"{sys.executable} -m ckptcheck diff model.ckpt-10 other.ckpt-10"
     done = subprocess.run(
         ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}"],

@@ -1,4 +1,4 @@
-"""A folder that is whole."""
+"""A whole folder."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.filetools.faults import tensors
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two checkpoints of a Saver and their state file."""
+    """Two Saver checkpoints and their state file."""
     for step in (5, 10):
         write(tmp_path / f"model.ckpt-{step}", tensors(step))
     write_state(tmp_path, "model.ckpt-10", "model.ckpt-5", "model.ckpt-10")

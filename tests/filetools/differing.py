@@ -1,4 +1,4 @@
-"""Pairs of checkpoints that differ, and what `diff` says of them."""
+"""Pairs of different checkpoints, and their `diff`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +31,7 @@ def between(
 
 
 def one(folder: Path, a: Value, b: Value, **options: Any) -> TensorDiff:
-    """Compare two checkpoints of one tensor that differs, or is the same within a tolerance."""
+    """Compare two checkpoints with one tensor, and return its difference."""
     (pair,) = between(folder, {"x": a}, {"x": b}, **options).pairs
     return pair
 

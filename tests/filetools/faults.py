@@ -1,4 +1,4 @@
-"""Folders with a fault planted, and what `fsck` finds in them."""
+"""Folders with a planted fault, and the findings of `fsck`."""
 
 import math
 import shutil
@@ -11,7 +11,9 @@ from ckptcheck.filetools import Finding, fsck
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG
 from tests.checkpoints.bundles import Value, sealed, write, write_state
 
-NOTHING_FOUND = "tf.train.latest_checkpoint finds nothing: a job that restores where it can begins anew, without an error"
+NOTHING_FOUND = (
+    "tf.train.latest_checkpoint returns None, and most jobs then start over without an error"
+)
 
 
 def tensors(step: int) -> dict[str, Value]:
@@ -25,7 +27,7 @@ def tensors(step: int) -> dict[str, Value]:
 
 
 def found_in(folder: Path, path: Path | None = None) -> list[Finding]:
-    """Check a folder, or a path in it, and return the findings with places told from the folder on."""
+    """Check a folder, or a path in it, and return the findings with paths relative to the folder."""
     findings = fsck(path or folder).findings
     return [
         Finding(
@@ -56,24 +58,24 @@ def planted(*findings: Finding) -> Callable[[Plant], Plant]:
     return keep
 
 
-GO_BACK = "go back to a checkpoint that is whole"
+GO_BACK = "restore an older checkpoint that is whole"
 
 STALE = Finding(
     WRONG,
-    "It names a checkpoint that does not exist: model.ckpt-10",
+    "The state file names a checkpoint that does not exist: model.ckpt-10",
     "checkpoint",
     NOTHING_FOUND,
-    'name one that is there: model_checkpoint_path: "model.ckpt-5"',
+    'name an existing checkpoint: model_checkpoint_path: "model.ckpt-5"',
 )
 
 
 @planted(
     Finding(
         WRONG,
-        "1 tensor cannot be trusted (kernel): its 48 bytes do not have the checksum that the index holds: "
-        "the data are corrupt, or of another save",
+        "1 tensor damaged (kernel): the checksum of its 48 bytes does not match the index: "
+        "the data are corrupt, or from a different save",
         "model.ckpt-10.data-00000-of-00001, from byte 24",
-        "a restore of it raises",
+        "a restore raises",
         f"copy the file again, or {GO_BACK}",
     )
 )
@@ -86,10 +88,10 @@ def a_byte_changed(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "The file is too short: 2 tensors reach beyond its end (kernel, vocabulary)",
+        "The file is truncated: 2 tensors beyond its end (kernel, vocabulary)",
         "model.ckpt-10.data-00000-of-00001",
-        "a restore of it raises",
-        f"its writing or copying was interrupted: copy it again, or {GO_BACK}",
+        "a restore raises",
+        f"a save or copy was interrupted: copy the file again, or {GO_BACK}",
     )
 )
 def data_cut_off(folder: Path) -> None:
@@ -100,12 +102,12 @@ def data_cut_off(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "Index and data are of different saves, or the data are corrupt throughout: 3 of 4 tensors do not have their checksums "
+        "Index and data are from different saves, or the data are corrupt throughout: the checksums of 3 of 4 tensors do not match "
         "(bias, global_step, kernel)",
         "model.ckpt-10.data-00000-of-00001",
-        "a restore of it raises",
-        "a save under a prefix that was there already was interrupted: restore an older checkpoint, and let each save have a "
-        "prefix of its own (global_step=…, CheckpointManager)",
+        "a restore raises",
+        f"{GO_BACK}; a save that overwrote this prefix was interrupted: give each save its own "
+        "prefix (global_step=…, CheckpointManager)",
     )
 )
 def index_and_data_of_two_saves(folder: Path) -> None:
@@ -115,10 +117,10 @@ def index_and_data_of_two_saves(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "The file is missing, and 4 tensors with it",
+        "A data file is missing, with 4 tensors",
         "model.ckpt-10.data-00000-of-00001",
-        "a restore of it raises; TensorFlow's message blames the names of variables",
-        f"copy what is missing from where the checkpoint was made, or {GO_BACK}",
+        "a restore raises; TensorFlow's message blames variable names instead",
+        f"copy the missing files from the original folder, or {GO_BACK}",
     )
 )
 def data_missing(folder: Path) -> None:
@@ -128,10 +130,10 @@ def data_missing(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "The file does not end like an index: it is cut off, or another kind of file",
+        "The file does not end like an index: it is truncated, or not an index",
         "model.ckpt-10.index, byte 52",
-        "a restore of it raises",
-        f"delete model.ckpt-10.*, and {GO_BACK}",
+        "a restore raises",
+        f"copy model.ckpt-10.* again, or {GO_BACK}",
     )
 )
 def index_torn(folder: Path) -> None:
@@ -141,10 +143,10 @@ def index_torn(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "The file has 0 bytes, too few for an index; its writing was interrupted",
+        "The file has 0 bytes, too few for an index: a write was interrupted",
         "model.ckpt-10.index",
-        "a restore of it raises",
-        f"delete model.ckpt-10.*, and {GO_BACK}",
+        "a restore raises",
+        f"copy model.ckpt-10.* again, or {GO_BACK}",
     )
 )
 def index_empty(folder: Path) -> None:
@@ -156,15 +158,15 @@ def index_empty(folder: Path) -> None:
         WRONG,
         "NaN in 2 tensors: bias (1 of 4), kernel (2 of 12)",
         "model.ckpt-10",
-        "a restore goes through, and what is computed from these tensors is NaN",
-        "go back to a checkpoint from before; check tensors before a save (tf.debugging.check_numerics)",
+        "a restore succeeds, but whatever is computed from these tensors is NaN",
+        "restore a checkpoint without NaN; check tensors before each save (tf.debugging.check_numerics)",
     ),
     Finding(
         LOOK,
         "Infinite values in 1 tensor: kernel (1 of 12)",
         "model.ckpt-10",
-        "a restore goes through; whether infinity is meant there (a mask, a best loss so far) no file tells",
-        "see that it is meant",
+        "a restore succeeds; infinity may be intended (a mask, the best loss so far)",
+        "check that infinity is intended there",
     ),
 )
 def nan_and_infinity(folder: Path) -> None:
@@ -177,10 +179,10 @@ def nan_and_infinity(folder: Path) -> None:
 @planted(
     Finding(
         LOOK,
-        "The name says 10, but no step in it does: global_step is 5",
+        "The name says step 10, but the checkpoint's global_step is 5",
         "model.ckpt-10",
-        "what takes the step from the name goes on with another one than the state's",
-        "take the step from the restored state; see whether files were renamed",
+        "code that takes the step from the name continues at the wrong step",
+        "take the step from the restored state; check whether the files were renamed",
     )
 )
 def renamed(folder: Path) -> None:
@@ -190,10 +192,10 @@ def renamed(folder: Path) -> None:
 @planted(
     Finding(
         LOOK,
-        "3 bytes behind the last tensor",
+        "3 bytes after the last tensor",
         "model.ckpt-10.data-00000-of-00001",
-        "none: no restore reads them",
-        "see where the file comes from: it is longer than its index says",
+        "none: restores ignore them",
+        "check where the file comes from: it is longer than its index says",
     )
 )
 def data_too_long(folder: Path) -> None:
@@ -203,23 +205,27 @@ def data_too_long(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "A block of 8 bytes does not have its checksum: the index is corrupt",
+        "The checksum of a block of 8 bytes does not match: the index is corrupt",
         "model.ckpt-10.index, byte 137",
-        "a restore of it raises",
-        f"delete model.ckpt-10.*, and {GO_BACK}",
+        "a restore raises",
+        f"copy model.ckpt-10.* again, or {GO_BACK}",
     )
 )
 def a_block_that_no_restore_reads(folder: Path) -> None:
-    """The metaindex: nobody asks for it, but who knows what else was changed."""
+    """No restore reads the metaindex, but its damage suggests more."""
     content = index_of(folder).read_bytes()
     at = content.rindex(sealed(bytes(4) + (1).to_bytes(4, "little")))
     index_of(folder).write_bytes(content[:at] + b"\1" + content[at + 1 :])
 
 
 def interrupted(name: str) -> Finding:
-    what = "A save was interrupted before its files had their names"
+    what = "A temporary file of a save that was interrupted"
     return Finding(
-        LOOK, what, name, "none: no restore reads it", "delete it when no process is saving there"
+        LOOK,
+        what,
+        name,
+        "none: restores ignore it",
+        "delete it, unless a process is saving there now",
     )
 
 
@@ -235,10 +241,10 @@ TEMPORARY = [
 @planted(
     Finding(
         LOOK,
-        "1 data file without an index: a save or a deletion was interrupted, or the index was not copied",
+        "1 data file without an index: a save or deletion was interrupted, or the index was not copied",
         "model.ckpt-10.data-00000-of-00001",
         "model.ckpt-10 cannot be restored",
-        "delete model.ckpt-10.data-*, or copy its index too",
+        "copy model.ckpt-10.index too, or delete model.ckpt-10.data-*",
     ),
     STALE,
 )
@@ -249,10 +255,10 @@ def index_missing(folder: Path) -> None:
 @planted(
     Finding(
         LOOK,
-        "1 data file of this prefix that its index does not count",
+        "1 data file of this prefix not listed in its index",
         "model.ckpt-10.data-00000-of-00002",
-        "none: no restore reads them",
-        "an earlier save in more or fewer files has left them: delete them",
+        "none: restores ignore them",
+        "leftovers of an earlier save with a different number of files: delete them",
     )
 )
 def data_of_an_earlier_save(folder: Path) -> None:
@@ -268,16 +274,16 @@ def interrupted_saves(folder: Path) -> None:
         else:
             (folder / name).touch()
     (folder / "my_temp").mkdir()
-    (folder / "my_temp" / "notes").touch()  # nothing of a save
+    (folder / "my_temp" / "notes").touch()  # not part of a save
 
 
 @planted(
     Finding(
         LOOK,
-        "There is no state file beside 2 checkpoints",
+        "There is no state file for 2 checkpoints",
         "checkpoint",
         NOTHING_FOUND,
-        'write one: model_checkpoint_path: "model.ckpt-10"',
+        'create it: model_checkpoint_path: "model.ckpt-10"',
     )
 )
 def no_state_file(folder: Path) -> None:
@@ -287,10 +293,10 @@ def no_state_file(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "The state file cannot be read: it names no checkpoint: it is empty, or its writing was interrupted",
+        "The state file cannot be read: there is no model_checkpoint_path; the file is empty, or a write was interrupted",
         "checkpoint",
         NOTHING_FOUND,
-        'write it anew: model_checkpoint_path: "model.ckpt-10"',
+        'replace its content: model_checkpoint_path: "model.ckpt-10"',
     )
 )
 def state_file_empty(folder: Path) -> None:
@@ -300,10 +306,10 @@ def state_file_empty(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "It names model.ckpt-5, and model.ckpt-10 is there and whole",
+        "The state file names model.ckpt-5, but model.ckpt-10 is newer and whole",
         "checkpoint",
-        "a restore takes model.ckpt-5, an older one: the state file is not of the last save",
-        'name the newest: model_checkpoint_path: "model.ckpt-10"',
+        "a restore takes model.ckpt-5: the state file is older than the last save",
+        'name the newest checkpoint: model_checkpoint_path: "model.ckpt-10"',
     )
 )
 def state_file_of_an_older_step(folder: Path) -> None:
@@ -313,10 +319,10 @@ def state_file_of_an_older_step(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "It names a checkpoint that does not exist: model.ckpt-15",
+        "The state file names a checkpoint that does not exist: model.ckpt-15",
         "checkpoint",
         NOTHING_FOUND,
-        'name one that is there: model_checkpoint_path: "model.ckpt-10"',
+        'name an existing checkpoint: model_checkpoint_path: "model.ckpt-10"',
     )
 )
 def state_file_of_what_is_not_there(folder: Path) -> None:
@@ -326,10 +332,10 @@ def state_file_of_what_is_not_there(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "It names a checkpoint that does not exist: /gone/model.ckpt-10, though there is one of that name here",
+        "The state file names a checkpoint that does not exist: /gone/model.ckpt-10; this folder has one of that name",
         "checkpoint",
         NOTHING_FOUND,
-        'name one that is there: model_checkpoint_path: "model.ckpt-10"',
+        'name an existing checkpoint: model_checkpoint_path: "model.ckpt-10"',
     )
 )
 def copied_from_what_is_gone(folder: Path) -> None:
@@ -339,10 +345,10 @@ def copied_from_what_is_gone(folder: Path) -> None:
 @planted(
     Finding(
         LOOK,
-        "It lists model.ckpt-1, which is not there",
+        "The state file lists model.ckpt-1, which does not exist",
         "checkpoint",
-        "none, as long as nobody asks for it; CheckpointManager counts it among those it keeps",
-        'take the line out: all_model_checkpoint_paths: "model.ckpt-1"',
+        "none, unless a restore asks for it; CheckpointManager counts it as kept",
+        'delete the line all_model_checkpoint_paths: "model.ckpt-1"',
     )
 )
 def state_file_lists_what_is_gone(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A checkpoint as a Saver leaves it, with a tensor of each kind."""
+"""A Saver checkpoint with a tensor of each kind."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How two checkpoints differ, as a whole."""
+"""The difference of two whole checkpoints."""
 
 import json
 import math

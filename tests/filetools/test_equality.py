@@ -1,4 +1,4 @@
-"""Which tensors are equal as bytes: cut in any way, in any byte order, and never what is damaged."""
+"""Bitwise equality of tensors: for any partition and byte order, and never for damaged ones."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_partitioned_variables(left: str, right: str, tmp_path: Path) -> None:
     assert diff(write(tmp_path / "in one", {"x": changed}), a).exit_code == 1
 
 
-def test_grids_that_begin_alike_and_are_cut_otherwise(tmp_path: Path) -> None:
+def test_different_grids_with_the_same_first_piece(tmp_path: Path) -> None:
     a, b = np.array([[1, 2], [3, 4]], "float32"), np.array([[1, 2], [3, 99]], "float32")
     left = write_sliced(
         tmp_path / "a", "x", a, [((0, 1), (0, 1)), ((0, 2), (1, 1)), ((1, 1), (0, 1))]
@@ -43,7 +43,7 @@ def test_grids_that_begin_alike_and_are_cut_otherwise(tmp_path: Path) -> None:
     )
 
 
-def test_the_other_byte_order_is_no_difference(tmp_path: Path) -> None:
+def test_byte_order_is_not_a_difference(tmp_path: Path) -> None:
     swapped = GRID.astype(">f4")
     rows, _ = bundles.rows_and_data({"x": swapped.view("<f4")})
     Path(f"{tmp_path / 'b'}.data-00000-of-00001").write_bytes(swapped.tobytes())
@@ -54,25 +54,25 @@ def test_the_other_byte_order_is_no_difference(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", ["whole", "rows"])
-def test_what_is_damaged_alike_is_not_the_same(cut: str, tmp_path: Path) -> None:
-    """A copy of a corrupt checkpoint: no byte differs, and no value is known."""
+def test_identical_damage_is_not_equality(cut: str, tmp_path: Path) -> None:
+    """In a copy of a corrupt checkpoint no byte differs, but the values are unknown."""
     for name in ("a", "b"):
         write_sliced(tmp_path / name, "x", GRID, CUTS[cut])
         data = tmp_path / f"{name}.data-00000-of-00001"
         data.write_bytes(data.read_bytes()[:-1] + b"\7")
     with pytest.raises(
         DamagedError,
-        match=r"tensor x: its 1?[0-9]+ bytes do not have the checksum that the index holds",
+        match=r"tensor x: the checksum of its 1?[0-9]+ bytes does not match the index",
     ):
         diff(tmp_path / "a", tmp_path / "b")
 
 
-def test_what_is_damaged_on_one_side_is_no_difference(tmp_path: Path) -> None:
+def test_damage_on_one_side_is_an_error_not_a_difference(tmp_path: Path) -> None:
     a, b = write(tmp_path / "a", TENSORS), write(tmp_path / "b", TENSORS)
     data = Path(f"{b}.data-00000-of-00001")
     data.write_bytes(b"\7" + data.read_bytes()[1:])
     with pytest.raises(
         DamagedError,
-        match=r"b\.data-00000-of-00001, byte 0, tensor dense/kernel: its 800 bytes do not have",
+        match=r"b\.data-00000-of-00001, byte 0, tensor dense/kernel: the checksum of its 800 bytes does not match",
     ):
         diff(a, b)

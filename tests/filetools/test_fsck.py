@@ -1,4 +1,4 @@
-"""What `fsck` finds: each fault planted in a folder that is whole without it, and each finding asserted whole."""
+"""The findings of `fsck`: each fault is planted in a whole folder, and each finding asserted in full."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from tests.filetools.faults import (
 )
 
 
-def test_what_is_whole(folder: Path) -> None:
+def test_a_whole_folder(folder: Path) -> None:
     found = fsck(folder)
     assert (
         found.findings,
@@ -44,7 +44,7 @@ def test_planted(what: str, folder: Path) -> None:
     assert check.exit_code(strict=True) == 1
 
 
-def test_of_one_checkpoint_only_its_own(folder: Path) -> None:
+def test_a_single_checkpoint_has_only_its_own_findings(folder: Path) -> None:
     for plant in (a_byte_changed, interrupted_saves, state_file_empty):
         plant(folder)
     assert found_in(folder, folder / "model.ckpt-5") == []
@@ -52,20 +52,20 @@ def test_of_one_checkpoint_only_its_own(folder: Path) -> None:
     assert len(found_in(folder, folder / "checkpoint")) == 7
 
 
-def test_a_bundle_that_is_called_like_a_file_of_keras(folder: Path) -> None:
+def test_a_bundle_named_like_a_keras_file(folder: Path) -> None:
     write(folder / "x.keras", tensors(1))
     assert fsck(folder / "x.keras.index").findings == ()
     assert len(fsck(folder).checkpoints) == 3
 
 
-def test_folders_in_folders(folder: Path) -> None:
+def test_subfolders(folder: Path) -> None:
     shutil.copytree(folder, folder / "deeper" / "still")
     a_byte_changed(folder / "deeper" / "still")
     check = fsck(folder)
     assert (len(check.checkpoints), len(check.findings)) == (4, 1)
 
 
-def test_what_cannot_be_read_here_is_called_neither_wrong_nor_whole(folder: Path) -> None:
+def test_unsupported_content_is_neither_wrong_nor_whole(folder: Path) -> None:
     index_of(folder).write_bytes(bundles.COMPRESSED)
     (finding,) = found_in(folder)
     assert (finding.grade, finding.what) == (
@@ -80,13 +80,13 @@ def test_what_cannot_be_read_here_is_called_neither_wrong_nor_whole(folder: Path
     )
     first, *_, last = text(check, False)
     assert (first, last) == (
-        "Could not be checked:",
-        "1 not known: 2 checkpoints, 4 tensors, 80 B read.",
+        "Not checked:",
+        "1 not checked: 2 checkpoints, 4 tensors, 80 B read.",
     )
 
 
 def test_nothing_to_check(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no checkpoint, and nothing that was to become one"):
+    with pytest.raises(UsageError, match="has no checkpoint to check, and no part of one"):
         fsck(tmp_path)
     (tmp_path / "model.data-00000-of-00001").touch()
     assert len(fsck(tmp_path).findings) == 1
@@ -95,6 +95,6 @@ def test_nothing_to_check(tmp_path: Path) -> None:
 def test_json(folder: Path) -> None:
     a_byte_changed(folder)
     found: Check = fsck(folder)
-    told = json.loads(found.to_json())
-    assert (told["whole"], told["tensors"], len(told["checkpoints"])) == (False, 8, 2)
-    assert list(told["findings"][0]) == ["grade", "what", "where", "effect", "remedy"]
+    document = json.loads(found.to_json())
+    assert (document["whole"], document["tensors"], len(document["checkpoints"])) == (False, 8, 2)
+    assert list(document["findings"][0]) == ["grade", "what", "where", "effect", "remedy"]

@@ -1,4 +1,4 @@
-"""Whether the state file leads a restore to the checkpoint that it should take."""
+"""The check that the state file names the checkpoint that a restore should take."""
 
 import shutil
 from pathlib import Path
@@ -28,21 +28,21 @@ def test_a_copied_folder_restores_the_original(
     (finding,) = fsck(copy).findings
     assert finding == Finding(
         WRONG,
-        f"It names a checkpoint in another folder: {folder / 'model.ckpt-10'}",
+        f"The state file names a checkpoint in a different folder: {folder / 'model.ckpt-10'}",
         str(copy / "checkpoint"),
-        "a restore takes that one, not any of this folder: the folder was copied or moved, its state file was not adapted",
-        'name one of this folder: model_checkpoint_path: "model.ckpt-10"',
+        "a restore takes that checkpoint, none of this folder: the state file was not updated when the folder was copied or moved",
+        'name a checkpoint of this folder: model_checkpoint_path: "model.ckpt-10"',
     )
 
 
-def test_the_newest_that_is_whole_counts(folder: Path) -> None:
+def test_only_whole_checkpoints_count_as_newer(folder: Path) -> None:
     a_byte_changed(folder)
     write_state(folder, "model.ckpt-5")
     assert len(found_in(folder)) == 1
 
 
-def test_each_name_has_numbers_of_its_own(folder: Path) -> None:
-    """A checkpoint of another name sorts later, and is no later save."""
+def test_only_numbers_of_one_name_are_compared(folder: Path) -> None:
+    """A checkpoint of a different name may sort later, but is not a later save."""
     write(folder / "pretrained", tensors(1))
     write(folder / "zzz-99", {"x": np.ones(2)})
     state_file_of_an_older_step(folder)
@@ -50,16 +50,16 @@ def test_each_name_has_numbers_of_its_own(folder: Path) -> None:
 
 
 def test_training_that_went_back(folder: Path) -> None:
-    """CheckpointManager restored an earlier step and saved: its state file is right, and has a lower number than a file."""
+    """CheckpointManager restored an earlier step and saved: the state file rightly names the lower number."""
     write(folder / "model.ckpt-7", tensors(7))
     write_state(folder, "model.ckpt-7")
     assert found_in(folder) == [
         Finding(
             LOOK,
-            "It names model.ckpt-7, which was written last; model.ckpt-10 is older, and has a higher number",
+            "The state file names model.ckpt-7, the last one written; model.ckpt-10 is older, but has a higher number",
             "checkpoint",
-            "a restore takes model.ckpt-7: right where training went back to an earlier step",
-            "delete model.ckpt-10.*, which the next saves come by",
+            "a restore takes model.ckpt-7: right if training went back to an earlier step",
+            "if training went back, move model.ckpt-10.* away before a save reuses the name",
         )
     ]
 
@@ -69,5 +69,5 @@ def test_a_state_file_that_names_a_folder(folder: Path) -> None:
     (finding,) = found_in(folder)
     assert (finding.grade, finding.effect) == (
         WRONG,
-        "tf.train.latest_checkpoint returns it, and a restore of it raises",
+        "tf.train.latest_checkpoint returns it, and a restore raises",
     )

@@ -1,4 +1,4 @@
-"""What is in a checkpoint: tensors by kind, which of them are read, CSV and JSON."""
+"""The contents of a checkpoint: tensors by kind, a selection of them, CSV and JSON."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ def test_statistics_beyond_float64_are_text_in_json(tmp_path: Path) -> None:
     assert json.loads(found.to_json(), parse_constant=pytest.fail)["tensors"][0]["std"] == "inf"
 
 
-def test_kinds_of_a_saver_by_names(tmp_path: Path) -> None:
+def test_kinds_in_a_saver_checkpoint(tmp_path: Path) -> None:
     found = inspect(write(tmp_path / "model.ckpt", SAVED)).of_kinds()
     assert {kind: [entry.name for entry, _ in rows] for kind, rows in found.items()} == {
         Kind.WEIGHT: ["bn/beta", "bn/gamma", "conv/kernel", "layer_9/kernel", "layer_10/kernel"],
@@ -50,12 +50,13 @@ def test_match(tmp_path: Path) -> None:
         "layer_10/kernel",
     ]
     with pytest.raises(
-        UsageError, match=r"^None of the 17 tensors of .*model\.ckpt matches 'nothing\*'\.$"
+        UsageError,
+        match=r"^No tensor in .*model\.ckpt matches 'nothing\*'\. To list all 17, inspect it without --match\.$",
     ):
         inspect(prefix, "nothing*")
 
 
-def test_only_what_matches_is_read(tmp_path: Path) -> None:
+def test_only_matching_tensors_are_read(tmp_path: Path) -> None:
     prefix = write(tmp_path / "model.ckpt", SAVED)
     data = Path(f"{prefix}.data-00000-of-00001")
     data.write_bytes(b"\1" * 4 + data.read_bytes()[4:])
@@ -65,8 +66,8 @@ def test_only_what_matches_is_read(tmp_path: Path) -> None:
 def test_csv_and_json_have_every_tensor(tmp_path: Path) -> None:
     found: Inspection = inspect(write(tmp_path / "model.ckpt", SAVED))
     rows = list(csv.DictReader(io.StringIO(found.to_csv())))
-    told = json.loads(found.to_json())
-    assert [row["name"] for row in rows] == [row["name"] for row in told["tensors"]]
+    document = json.loads(found.to_json())
+    assert [row["name"] for row in rows] == [row["name"] for row in document["tensors"]]
     assert list(rows[0]) == [
         "name",
         "key",
@@ -82,12 +83,12 @@ def test_csv_and_json_have_every_tensor(tmp_path: Path) -> None:
         "nan",
         "inf",
     ]
-    assert (rows[8]["name"], rows[8]["shape"], told["tensors"][8]["shape"]) == (
+    assert (rows[8]["name"], rows[8]["shape"], document["tensors"][8]["shape"]) == (
         "conv/kernel",
         "3x3",
         [3, 3],
     )
-    assert float(rows[8]["mean"]) == told["tensors"][8]["mean"]
-    assert told["kinds"]["slot"] == {"tensors": 5, "bytes": 100}
-    assert told["restores"][2]["left_out"]["moving statistic"] == 3
-    assert told["restores"][1]["sure"] is True
+    assert float(rows[8]["mean"]) == document["tensors"][8]["mean"]
+    assert document["kinds"]["slot"] == {"tensors": 5, "bytes": 100}
+    assert document["restores"][2]["left_out"]["moving statistic"] == 3
+    assert document["restores"][1]["sure"] is True

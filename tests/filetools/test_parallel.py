@@ -1,4 +1,4 @@
-"""On several cores as on one."""
+"""Work on several cores gives the result of one."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What values are like."""
+"""Statistics of values."""
 
 import math
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_statistics(tmp_path: Path) -> None:
     arrays.arrays(np.float32, st.integers(1, 50), elements=st.floats(-1e6, 1e6, width=32)),
     st.integers(1, 20),
 )
-def test_in_parts_as_in_one(values: Array, size: int) -> None:
+def test_chunks_do_not_change_statistics(values: Array, size: int) -> None:
     found = of_chunks(values[at : at + size] for at in range(0, len(values), size))
     exact = values.astype("float64")
     assert (found.min, found.max, found.zeros) == (
@@ -65,7 +65,7 @@ def test_in_parts_as_in_one(values: Array, size: int) -> None:
     assert found.std == pytest.approx(exact.std(), rel=1e-9, abs=1e-12 * abs(exact).max())
 
 
-def test_a_small_deviation_beside_a_large_mean() -> None:
-    """The sum of squares less the square of the sum would be off by more than the deviation."""
+def test_a_small_deviation_from_a_large_mean() -> None:
+    """The mean square minus the squared mean would be off by more than the deviation."""
     values = 1e8 + np.arange(4.0)
     assert of_chunks([values[:1], values[1:]]).std == pytest.approx(math.sqrt(5) / 2, rel=1e-6)

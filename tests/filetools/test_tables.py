@@ -1,9 +1,9 @@
-"""Tables of text, and sizes."""
+"""Text tables and sizes."""
 
 from ckptcheck.filetools.tables import columns, size
 
 
-def test_in_a_narrow_terminal_numbers_stand_below() -> None:
+def test_numbers_go_below_the_text_in_a_narrow_terminal() -> None:
     rows = [["conv1/kernel", "float32[3,3]", "1", "22"], ["b", "float32", "333", "4"]]
     assert columns(("name", "type", "bytes", "max"), rows, 2, 32) == [
         "name  type",

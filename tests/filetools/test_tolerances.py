@@ -1,4 +1,4 @@
-"""Tolerances as the command line takes them."""
+"""Tolerances on the command line."""
 
 from pathlib import Path
 
@@ -23,18 +23,18 @@ def test_tolerances_of_kinds(tmp_path: Path) -> None:
     assert between(tmp_path, TENSORS, b, tolerance=overall, by_kind=by_kind).same
 
 
-def test_tolerances_that_are_none() -> None:
+def test_invalid_tolerances() -> None:
     assert tolerances(["1e-3"], ["moving_statistic=2"], True) == (
         Tolerance(1e-3, 0.0, True),
         {Kind.MOVING_STATISTIC: Tolerance(1e-3, 2.0, True)},
     )
     with pytest.raises(
         UsageError,
-        match=r"^--rtol takes a number, or a kind and a number such as slot=1e-6, not 'much'\.$",
+        match=r"^--rtol 'much' is neither a number, such as 1e-6, nor a kind and a number, such as slot=1e-6\.$",
     ):
         tolerances(["much"], [], False)
     with pytest.raises(
-        UsageError, match=r"^There is no kind of tensors called 'slots'\. Did you mean slot\?"
+        UsageError, match=r"^There is no kind of tensor called 'slots'\. Did you mean slot\?"
     ):
         tolerances(["slots=1"], [], False)
     with pytest.raises(UsageError, match=r"^rtol=0 and atol=-1 are not valid tolerances: "):

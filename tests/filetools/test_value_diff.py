@@ -1,4 +1,4 @@
-"""How far two values are apart: every kind of difference planted, and found as what it is."""
+"""The difference of two values: every kind is planted, and measured."""
 
 import math
 from pathlib import Path
@@ -77,8 +77,8 @@ def test_every_type(name: str, tmp_path: Path) -> None:
     assert (found.ulp is None) == ("float" not in name)
 
 
-def test_whole_numbers_are_exact(tmp_path: Path) -> None:
-    """Two counters that are one number as float64."""
+def test_integers_are_compared_exactly(tmp_path: Path) -> None:
+    """As float64, the two counters would be equal."""
     high = np.array([2**63 - 1, -(2**63)])
     found = one(tmp_path, high, np.array([2**63 - 2, 2**63 - 1])).difference
     assert found is not None
@@ -88,7 +88,7 @@ def test_whole_numbers_are_exact(tmp_path: Path) -> None:
     assert (found.differing, found.absolute) == (1, 1)
 
 
-def test_minus_zero_is_another_number(tmp_path: Path) -> None:
+def test_minus_zero_differs_from_zero(tmp_path: Path) -> None:
     found = one(tmp_path, np.zeros(2, "float32"), np.array([0.0, -0.0], "float32")).difference
     assert found is not None
     assert (found.differing, found.absolute, found.relative, found.ulp, found.at, found.share) == (
@@ -155,7 +155,7 @@ def test_tolerances(tmp_path: Path) -> None:
     assert one(tmp_path, *steps_, tolerance=Tolerance(atol=5)).what == "value"
 
 
-def test_what_is_within_the_tolerance_does_not_count(tmp_path: Path) -> None:
+def test_elements_within_the_tolerance_do_not_count(tmp_path: Path) -> None:
     found = one(
         tmp_path,
         np.array([1.0, 1.0, 1.0]),

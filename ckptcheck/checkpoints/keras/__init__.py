@@ -1,1 +1,1 @@
-"""Files of Keras: `.keras`, `.weights.h5`, HDF5."""
+"""Keras files: `.keras`, `.weights.h5` and legacy HDF5."""

@@ -1,8 +1,8 @@
-"""Which kind a variable in a file of Keras is. The file numbers the variables of layers and optimizers; a config tells more.
+"""The kind of a variable in a Keras file, which only numbers its layers' and optimizer's variables.
 
-Layers create their variables in an order that is part of Keras: batch norm has gamma and beta, each where it is asked for,
-then the moving mean and variance. An optimizer has its count of updates and its learning rate, then the averages of all
-weights (with `use_ema`), then the gradients it accumulates (with `gradient_accumulation_steps`), then its slots.
+Keras fixes the order in which variables are created. Batch norm creates gamma and beta, if enabled,
+then the moving mean and variance. An optimizer creates its iteration count and learning rate, then
+weight averages (`use_ema`), accumulated gradients (`gradient_accumulation_steps`), and its slots.
 """
 
 from collections import Counter
@@ -18,7 +18,10 @@ _BATCH_NORM = "BatchNormalization"
 
 
 def kinds(entries: Mapping[str, Entry], names: Mapping[str, str], config: Any) -> dict[str, Kind]:
-    """Return the kind of each variable; `names` are those of groups' layers, `config` is the model's, None: there is none."""
+    """Return the kind of each variable.
+
+    `names` maps groups to layer names; `config` is the model's, or None.
+    """
     parts = list(_parts(config))
     layers = {
         each["config"]["name"]: each["class_name"]
@@ -36,7 +39,7 @@ def kinds(entries: Mapping[str, Entry], names: Mapping[str, str], config: Any) -
 
 
 def _parts(config: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield every object in a config that has a class and a config of its own."""
+    """Yield every object in a config that has its own class and config."""
     waiting = [config]
     while waiting:
         each = waiting.pop()
@@ -52,11 +55,11 @@ def _of_layer(
     entry: Entry, entries: Mapping[str, Entry], names: Mapping[str, str], layers: Mapping[str, str]
 ) -> Kind:
     group, _, which = entry.key.rpartition("/")
-    if not which.isdecimal():  # before Keras 3 variables have names
+    if not which.isdecimal():  # before Keras 3, files store variable names
         return by_name(entry, entry.key.removesuffix(":0"))
     if "metrics" in entry.key.split("/")[0]:
         return Kind.METRIC
-    # A layer that is an attribute has the attribute's name as its group, and its own among the group's attributes.
+    # The group of a layer may have the name of a model's attribute; an HDF5 attribute has its own.
     layer = names.get(group) or group.removesuffix("/vars").rpartition("/")[2]
     if layers.get(layer) == _BATCH_NORM or (
         layer not in layers and layer.startswith("batch_normalization")
@@ -94,7 +97,7 @@ def _of_optimizer(
 
 
 def _of_number(entry: Entry) -> Kind:
-    """Return the kind of a variable of an optimizer as far as it is told by its shape: single numbers are no slots."""
+    """Return the kind of an optimizer variable, by number and shape; slots are rarely scalars."""
     which = entry.key.rpartition("/")[2]
     if entry.shape or (which.isdecimal() and which not in ("0", "1")):
         return Kind.SLOT

@@ -1,7 +1,7 @@
-"""Files of Keras 3: `.weights.h5`, which is HDF5, and `.keras`, a zip file with one of these in it. Configs are read as data.
+"""Keras 3 files: `.weights.h5`, which is HDF5, and `.keras`, a zip archive that contains one.
 
-Keras gives each layer a group with a group `vars`, whose data sets are the layer's variables in the order of their creation.
-Files of `model.save` to HDF5 from before Keras 3 are read, too.
+A layer's HDF5 group has a subgroup `vars` that holds its variables in the order of creation.
+Configs are parsed as data, never executed. HDF5 files from before Keras 3 are supported, too.
 """
 
 import json
@@ -29,31 +29,32 @@ ARCHIVE, WEIGHTS, LEGACY = (
     "Keras 3, model.save_weights",
     "Keras, HDF5 of model.save",
 )
-# How all names in the last of them begin.
-_OLD = "model_weights/"
+_OLD = "model_weights/"  # start of all names in LEGACY
 _MEMBER, _CONFIG = "model.weights.h5", "config.json"
 _LARGEST_CONFIG = 1 << 24
+# The first bytes of a zip archive and of an HDF5 file.
+_ZIP, _HDF5 = b"PK\3\4", b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
 class KerasFile(Checkpoint):
-    """A file of Keras 3. HDF5 has no checksum of values; those of a zip file have been verified when it was opened."""
+    """A Keras file. HDF5 has no checksums; those of a zip archive are verified on opening."""
 
     _hdf5: Hdf5 = field(kw_only=True, compare=False)
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield a tensor's bytes."""
         assert entry.dtype is not None
-        self.must_hold(entry)  # of what was never written HDF5 makes up as much as is asked for
+        self.must_hold(entry)  # HDF5 fills data that was never written, at any size
         for where in _slabs(entry.shape, max(1, CHUNK // entry.dtype.itemsize)):
             yield np.frombuffer(self._hdf5.read(entry.key, where), np.uint8)
 
     def must_hold(self, entry: Entry) -> None:
-        """Refuse a tensor that is larger than the file: nothing is compressed."""
+        """Raise if a tensor is larger than the file: nothing is compressed."""
         File(self.path).must_hold(0, entry.bytes, entry.key)
 
     def texts(self, entry: Entry) -> list[bytes]:
-        """Return the elements of a tensor of text."""
+        """Return the elements of a text tensor."""
         texts, content, at = [], self._hdf5.read(entry.key, None), 0
         while at < len(content):
             first = at + 8
@@ -63,7 +64,7 @@ class KerasFile(Checkpoint):
 
 
 def open_archive(path: Path) -> KerasFile:
-    """Open a `.keras` file, verifying the checksum of all it holds."""
+    """Open a `.keras` file, and verify all its checksums."""
     file = File(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -73,12 +74,14 @@ def open_archive(path: Path) -> KerasFile:
                 members[member.filename] = member
             broken = archive.testzip()
             if broken is not None:
-                raise DamagedError(
-                    f"{broken} in it does not have its checksum: it is corrupt", path
-                )
+                raise DamagedError(f"the checksum of {broken} in the archive does not match", path)
             if _MEMBER not in members:
                 held = ", ".join(shown(name) for name in members)
-                raise DamagedError(f"it holds no {_MEMBER}, only {held or 'nothing'}", path)
+                raise DamagedError(
+                    f"the zip archive has no {_MEMBER}, only {held or 'nothing'}: "
+                    "it is not a Keras archive",
+                    path,
+                )
             config = _json(archive, members[_CONFIG], path) if _CONFIG in members else None
             weights = members[_MEMBER]
     except (
@@ -90,43 +93,69 @@ def open_archive(path: Path) -> KerasFile:
         OSError,
         ValueError,
     ) as error:
-        raise DamagedError(f"it is no whole zip file: {error}", path) from None
+        raise _not_an_archive(file, error) from None
     return _opened(path, ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), config)
 
 
+def _not_an_archive(file: File, error: Exception) -> DamagedError:
+    """Build the error for a file that `zipfile` cannot read, by its first bytes."""
+    head = file.read(0, min(8, file.size))
+    if head == _HDF5:
+        what, remedy = "the file is HDF5, not a Keras archive", "rename it to *.h5"
+        return DamagedError(what, file.path, remedy=remedy)
+    if head.startswith(_ZIP):
+        return DamagedError(f"the zip archive is truncated or corrupt: {error}", file.path)
+    what = "the file is not a zip archive, as .keras files are" if head else "the file is empty"
+    return DamagedError(what, file.path)
+
+
+def _not_hdf5(file: File, error: DamagedError) -> DamagedError:
+    """Build the error for a file that HDF5 cannot read, by its first bytes."""
+    head = file.read(0, min(8, file.size))
+    if head.startswith(_ZIP):
+        what, remedy = "the file is a zip archive, not HDF5", "rename it to *.keras"
+        return DamagedError(what, file.path, remedy=remedy)
+    return error if head else DamagedError("the file is empty", file.path)
+
+
 def _must_be_plain(file: File, member: zipfile.ZipInfo, before: Container[str]) -> None:
-    """Refuse what Keras does not write, and what would take room that the file has not."""
+    """Refuse a member that Keras never writes, or that claims more bytes than the file has."""
     name = shown(member.filename)
     if member.filename in before:
-        raise DamagedError(f"it holds {name} twice", file.path)
+        raise DamagedError(f"the archive holds {name} twice", file.path)
     if member.compress_type != zipfile.ZIP_STORED:
         raise NotReadableError(
-            f"its {name} is compressed, as Keras never does: zip it anew without", file.path
+            f"{name} in the archive is compressed, which Keras never does",
+            file.path,
+            remedy="zip it again without compression",
         )
     file.must_hold(member.header_offset, max(member.compress_size, member.file_size))
 
 
 def open_weights(path: Path) -> KerasFile:
     """Open a `.weights.h5` file."""
-    hdf5 = Hdf5(path, 0, File(path).size)
-    return _opened(
-        path, LEGACY if any(key.startswith(_OLD) for key in hdf5.data) else WEIGHTS, hdf5, None
-    )
+    file = File(path)
+    try:
+        hdf5 = Hdf5(path, 0, file.size)
+    except DamagedError as error:
+        raise _not_hdf5(file, error) from None
+    is_legacy = any(key.startswith(_OLD) for key in hdf5.data)
+    return _opened(path, LEGACY if is_legacy else WEIGHTS, hdf5, None)
 
 
 def _json(archive: zipfile.ZipFile, config: zipfile.ZipInfo, path: Path) -> Any:
     if config.file_size > _LARGEST_CONFIG:
         raise DamagedError(
-            f"its {_CONFIG} has {config.file_size:,} bytes, too many for a config", path
+            f"{_CONFIG} in the archive has {config.file_size:,} bytes, too many for a config", path
         )
     try:
         return json.loads(archive.read(config))
     except (ValueError, RecursionError) as error:
-        raise DamagedError(f"its {_CONFIG} is no JSON: {error}", path) from None
+        raise DamagedError(f"{_CONFIG} in the archive is not JSON: {error}", path) from None
 
 
 def _start_of(file: File, member: zipfile.ZipInfo) -> int:
-    """Return where the bytes of a member begin: behind its own header, whose last fields tell how long names are."""
+    """Return the offset of a member's bytes, behind its header and the names that follow."""
     head = file.read(member.header_offset, 30)
     lengths = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
     start = member.header_offset + 30 + lengths
@@ -156,7 +185,7 @@ def _entry(path: Path, key: str, described: Mapping[str, Any]) -> Entry:
 
 
 def _slabs(shape: tuple[int, ...], elements: int) -> Iterator[Where]:
-    """Yield places that cut an array into parts of at most so many elements, in the order of its elements."""
+    """Yield the places of an array's parts, of at most `elements` elements, in element order."""
     if prod(shape) <= elements:
         if prod(shape):
             yield ()

@@ -1,6 +1,6 @@
-"""The files of Keras as formats: `.keras` archives, and HDF5.
+"""The formats of Keras: `.keras` archives, and HDF5.
 
-What reads them is loaded only where there is one: its imports take a tenth of the time in which a command starts.
+Their reader is imported on first use: its imports take a tenth of a command's start-up time.
 """
 
 from pathlib import Path
@@ -17,10 +17,13 @@ def _open(path: Path) -> Checkpoint:
 
 class _Hdf5(Format):
     def refusal(self, file: Path) -> str:
-        sharded = (
-            f"{file} is the list of a sharded file of Keras; give one of its .weights.h5 files."
-        )
-        return sharded if file.name.endswith(".weights.json") else ""
+        if file.name.endswith(".weights.json"):
+            return (
+                f"{file} is the index of sharded Keras weights; name one of its .weights.h5 files."
+            )
+        with file.open("rb") as opened:
+            is_hdf5 = opened.read(8) == b"\x89HDF\r\n\x1a\n"
+        return f"{file} is an HDF5 file; rename it to {file.name}.h5." if is_hdf5 else ""
 
 
 ARCHIVE = Format("Keras archive", (".keras",), _open)

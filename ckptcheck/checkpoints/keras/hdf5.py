@@ -1,4 +1,4 @@
-"""HDF5 files, read by a process of their own (`hdf5_child.py`): what libhdf5 makes of a damaged file must not be ours."""
+"""HDF5 files, read in a child process (`hdf5_child.py`): libhdf5 can crash on a damaged file."""
 
 import contextlib
 import json
@@ -15,15 +15,15 @@ from ckptcheck.checkpoints.errors import DamagedError
 
 CHILD = Path(__file__).with_name("hdf5_child.py")
 
-# Seconds for an answer; more is a loop in what is damaged. It takes some milliseconds, and a slow disk at times some seconds.
+# Seconds to wait for an answer: it takes milliseconds, seconds on a slow disk.
 PATIENCE = 60.0
 
-# A part of an array: of each of its first dimensions an index, or where a range of them begins and ends.
+# A part of an array: for each of its first dimensions an index, or the start and end of a range.
 Where = Sequence[int | Sequence[int]]
 
 
 class Hdf5:
-    """An HDF5 file that is open; `data` has type and shape of each data set, `names` the attribute `name` of groups."""
+    """An open HDF5 file: descriptions of its data sets, and the groups' `name` attributes."""
 
     data: Mapping[str, Mapping[str, Any]]
     names: Mapping[str, str]
@@ -43,7 +43,7 @@ class Hdf5:
         self.data, self.names = described["data"], described["names"]
 
     def read(self, key: str, where: Where | None) -> bytes:
-        """Return the bytes of a part of an array; None: of text, each element with its length before it in 8 bytes."""
+        """Return the bytes of a part of an array; None: a whole text array, see `hdf5_child`."""
         with self._lock:
             try:
                 assert self._process.stdin is not None
@@ -58,7 +58,7 @@ class Hdf5:
         if head[:1] == b"+":
             return content
         raise DamagedError(
-            f"it cannot be read as HDF5: {content.decode(errors='replace')}", self._path, tensor=key
+            f"HDF5 cannot read the file: {content.decode(errors='replace')}", self._path, tensor=key
         )
 
     def _receive(self, size: int, key: str | None) -> bytes:
@@ -71,7 +71,7 @@ class Hdf5:
                 if not waiting.select(PATIENCE):
                     self._end()
                     raise DamagedError(
-                        f"HDF5 has not read it within {PATIENCE:g} s: it is corrupt",
+                        f"HDF5 did not finish reading within {PATIENCE:g} s: the file is corrupt",
                         self._path,
                         tensor=key,
                     )
@@ -85,7 +85,9 @@ class Hdf5:
         self._end()
         status = self._process.returncode
         return DamagedError(
-            f"HDF5 crashed reading it (status {status}): it is corrupt", self._path, tensor=key
+            f"HDF5 crashed while reading (exit status {status}): the file is corrupt",
+            self._path,
+            tensor=key,
         )
 
 

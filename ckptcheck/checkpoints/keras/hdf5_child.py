@@ -1,10 +1,10 @@
-"""A process that reads one HDF5 file for another one, because libhdf5 can crash on files that are damaged.
+"""A child process that reads an HDF5 file for its parent: libhdf5 can crash on damaged files.
 
     python hdf5_child.py FILE START SIZE
 
-reads the bytes of a file from START on as an HDF5 file. It answers on standard output, first with what is in the file, then to
-each line on standard input with the value that it asks for, until that ends. An answer is `+` or `-` (an error), the number of
-its bytes in 8, and the bytes. Nothing but h5py is imported, so that it starts at once.
+reads SIZE bytes of FILE from offset START as HDF5. It first describes the content on standard
+output, then answers each line of standard input with the value requested. An answer is `+`, or `-`
+for an error, its size in 8 bytes, and its bytes. Only h5py is imported, for a fast start.
 """
 
 import io
@@ -17,11 +17,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-# Address space: no file of Keras needs so much; what is forged may ask for anything.
+# Address space: more than any Keras file needs. A forged file may ask for any amount.
 MOST_MEMORY = 1 << 33
-# Keras does not write in chunks; each has to fit memory.
+# Keras does not write chunked data; a chunk must fit in memory.
 MOST_CHUNK = 1 << 28
-# Groups in groups.
+# Depth and number of groups.
 MOST_GROUPS, MOST_VISITED = 100, 1 << 15
 TYPES = [
     *("float16", "float32", "float64", "complex64", "complex128", "bool"),
@@ -30,7 +30,7 @@ TYPES = [
 
 
 class _Window(io.RawIOBase):
-    """A part of a file, as a file of its own."""
+    """A byte range of a file, as a file."""
 
     def __init__(self, path: str, start: int, size: int) -> None:
         self._file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115
@@ -57,14 +57,14 @@ class _Window(io.RawIOBase):
 
 
 def main() -> None:
-    """Answer until there are no more questions."""
+    """Describe the file, then answer requests until standard input ends."""
     _limit()
     path, start, size = sys.argv[1:]
     try:
         file = h5py.File(_Window(path, int(start), int(size)), "r")
         described, data = _described(file)
     except Exception as error:
-        _answer(b"-", _told(error))
+        _answer(b"-", _message(error))
         return
     _answer(b"+", json.dumps(described).encode())
     for line in sys.stdin:
@@ -72,7 +72,7 @@ def main() -> None:
         try:
             _answer(b"+", _value(data[question["key"]], question["where"]))
         except Exception as error:
-            _answer(b"-", _told(error))
+            _answer(b"-", _message(error))
 
 
 def _limit() -> None:
@@ -80,12 +80,12 @@ def _limit() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    except (ImportError, ValueError, OSError):  # as on macOS: then there is no limit
+    except (ImportError, ValueError, OSError):  # macOS, for example, has no such limit
         pass
 
 
 def _described(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what is in a file: its data sets, and the names that groups of variables have as an attribute."""
+    """Return a description (types, shapes, names of `vars` groups) and the data sets."""
     data: dict[str, Any] = {}
     names: dict[str, str] = {}
     refused: dict[str, Any] = {}
@@ -94,7 +94,7 @@ def _described(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     while waiting:
         visited += 1
         if visited > MOST_VISITED:
-            raise ValueError("it has more groups than any file of Keras")
+            raise ValueError("there are more groups than in any Keras file")
         path, group, above = waiting.pop()
         if path.rpartition("/")[2] == "vars":
             names[path] = _text(group.attrs.get("name"))
@@ -112,7 +112,7 @@ def _described(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             ):
                 waiting.append((key, member, (*above, group)))
             else:
-                refused[key] = {"refused": "it leads elsewhere, as nothing in a file of Keras does"}
+                refused[key] = {"refused": "it links elsewhere, which Keras never does"}
     return {
         "names": names,
         "data": refused | {key: _shape(member) for key, member in data.items()},
@@ -124,17 +124,15 @@ def _text(attribute: Any) -> str:
 
 
 def _shape(data: Any) -> dict[str, Any]:
-    """Return type and shape of a data set, or why it is not read."""
+    """Return a data set's type and shape, or why it is not supported."""
     if data.external or data.is_virtual:
-        return {"refused": "its values are in other files, which no file of Keras asks for"}
+        return {"refused": "its values are in other files, which Keras never does"}
     if data.shape is None:
         return {"refused": "it has no shape"}
     if data.compression is not None:
-        return {"refused": "it is compressed, as nothing in a file of Keras is"}
+        return {"refused": "it is compressed, which Keras never does"}
     if data.chunks is not None and math.prod(data.chunks) * data.dtype.itemsize > MOST_CHUNK:
-        return {
-            "refused": f"it is written in chunks of {list(data.chunks)}, which no file of Keras is"
-        }
+        return {"refused": f"it is stored in chunks of {list(data.chunks)}, which Keras never does"}
     if h5py.check_string_dtype(data.dtype) is not None:
         return {"dtype": "string", "shape": data.shape}
     if (
@@ -144,12 +142,12 @@ def _shape(data: Any) -> dict[str, Any]:
     ):
         return {"dtype": "bfloat16", "shape": data.shape}
     if data.dtype.name not in TYPES:
-        return {"refused": f"its elements are of the type {data.dtype}, which is none of Keras"}
+        return {"refused": f"its element type {data.dtype} is not one that Keras writes"}
     return {"dtype": data.dtype.str, "shape": data.shape}
 
 
 def _value(data: Any, where: Any) -> bytes:
-    """Return a part of a value; of text its elements, the length of each before it."""
+    """Return the bytes of a part of a value; of text, every element with its length before it."""
     if where is None:
         texts = np.asarray(data[()]).reshape(-1).tolist()
         encoded = [each if isinstance(each, bytes) else str(each).encode() for each in texts]
@@ -158,7 +156,7 @@ def _value(data: Any, where: Any) -> bytes:
     return np.ascontiguousarray(part).tobytes()
 
 
-def _told(error: BaseException) -> bytes:
+def _message(error: BaseException) -> bytes:
     text = str(error).strip().splitlines()
     return (text[0].rstrip(".") if text else type(error).__name__).encode(errors="backslashreplace")
 

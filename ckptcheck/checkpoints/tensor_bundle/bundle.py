@@ -1,8 +1,9 @@
-"""Tensor bundles, the V2 checkpoints of TensorFlow: an index file and data files beside it.
+"""Tensor bundles, the V2 checkpoints of TensorFlow: an index file with data files beside it.
 
-Format: `tensorflow/core/util/tensor_bundle/tensor_bundle.h`. The index is a table (`table.py`) from tensor names to entries
-(`messages.py`); under the empty name it has a header. An entry tells data file, offset, size and checksum. A partitioned
-variable has an entry with slices, and one more for each slice.
+Format: `tensorflow/core/util/tensor_bundle/tensor_bundle.h`. The index is a table (`table.py`)
+that maps tensor names to entries (`messages.py`), and the empty name to a header. An entry holds
+the data file, offset, size and checksum. A partitioned variable has one entry that lists its
+slices, and one entry for each slice.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,7 @@ from ckptcheck.checkpoints.tensor_bundle.table import rows
 from ckptcheck.kinds import Kind
 
 INDEX = ".index"
-# Elements without a size of their own are read all at once; no vocabulary has so many.
+# Elements of variable size are read all at once; no vocabulary has this many.
 MOST_TEXTS = 1 << 23
 
 
@@ -51,13 +52,13 @@ class TensorBundle(Checkpoint):
             raise _wrong(entry, piece)
 
     def must_hold(self, entry: Entry) -> None:
-        """Refuse a tensor that its files do not have."""
+        """Raise if the data files are too short for a tensor."""
         for piece in entry.pieces:
             assert piece.offset is not None
             self._file(piece.file).must_hold(piece.offset, piece.size, entry.key)
 
     def texts(self, entry: Entry) -> list[bytes]:
-        """Return the elements of a tensor of text, or of objects."""
+        """Return the elements of a tensor of text or serialised objects."""
         (piece,) = entry.pieces
         assert piece.offset is not None
         data = self._file(piece.file).read(piece.offset, piece.size, entry.key)
@@ -78,13 +79,14 @@ class TensorBundle(Checkpoint):
 
 
 def _wrong(entry: Entry, piece: Piece) -> DamagedError:
-    what = f"its {piece.size:,} bytes do not have the checksum that the index holds: the data are corrupt, or of another save"
-    return DamagedError(what, piece.file, piece.offset, entry.key)
+    what = f"the checksum of its {piece.size:,} bytes does not match the index"
+    cause = "the data are corrupt, or from a different save"
+    return DamagedError(f"{what}: {cause}", piece.file, piece.offset, entry.key)
 
 
 @dataclass(frozen=True)
 class _Index:
-    """What an index file holds: entries of tensors and slices by key, and the data files that they are in."""
+    """The content of an index file: entries of tensors and slices by key, and their data files."""
 
     path: Path
     big_endian: bool
@@ -93,10 +95,10 @@ class _Index:
 
 
 def open_bundle(prefix: Path, *, named: bool = True) -> TensorBundle:
-    """Open the bundle whose files' names all begin with a prefix.
+    """Open the bundle with a prefix, without reading values.
 
-    With `named` names and kinds are read from the object graph, which then is no entry. It is in a data file, and all that is
-    looked at there.
+    With `named`, take names and kinds from the object graph, which is then not among the entries.
+    Nothing else in the data files is read.
     """
     index = _read(prefix)
     slices = {
@@ -124,13 +126,13 @@ def open_bundle(prefix: Path, *, named: bool = True) -> TensorBundle:
 
 
 def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tracked]:
-    """Return what the object graph says of each key; nothing where its data file is gone: the index stays good to read."""
+    """Return the object graph by key; empty if its data file is missing: the index still opens."""
     piece = graph.pieces[0]
     if not piece.file.exists():
         return {}
     if graph.dtype is not None:
         raise DamagedError(
-            f"the object graph is {graph.type}, and no text", piece.file, piece.offset, graph.key
+            f"the object graph is {graph.type}, not text", piece.file, piece.offset, graph.key
         )
     message = b"".join(bundle.texts(graph))
     try:
@@ -152,10 +154,10 @@ def _read(prefix: Path) -> _Index:
             else:
                 head = header(value)
         except MalformedError as error:
-            whose = key.decode("utf-8", "surrogateescape") or "(header)"
-            raise DamagedError(f"its entry is malformed: {error}", path, tensor=whose) from None
+            name = key.decode("utf-8", "surrogateescape") or "(header)"
+            raise DamagedError(f"its entry is malformed: {error}", path, tensor=name) from None
     if head is None:
-        raise DamagedError("it has no header: it is the index of something else", path)
+        raise DamagedError("the index has no header: TensorFlow did not write it", path)
     shards, big_endian = head
     files = tuple(Path(f"{prefix}.data-{shard:05d}-of-{shards:05d}") for shard in range(shards))
     return _Index(path, big_endian, files, entries)
@@ -165,16 +167,14 @@ def _entry(key: str, raw: BundleEntry, index: _Index) -> Entry:
     type_ = BY_NUMBER.get(raw.dtype)
     if type_ is None:
         raise DamagedError(
-            f"its element type is number {raw.dtype}, which is none that is known",
+            f"its element type, number {raw.dtype}, is unknown",
             index.path,
             tensor=key,
         )
     if raw.slices:
         pieces = tuple(_slice(key, raw, type_, extents, index) for extents in raw.slices)
         if not _are_whole(pieces, raw.shape):
-            raise DamagedError(
-                "its slices are not the whole of it, each element once", index.path, tensor=key
-            )
+            raise DamagedError("its slices overlap or leave gaps", index.path, tensor=key)
     else:
         pieces = (_piece(key, raw, type_, (0,) * len(raw.shape), index),)
     dtype = (
@@ -186,9 +186,9 @@ def _entry(key: str, raw: BundleEntry, index: _Index) -> Entry:
 
 
 def _are_whole(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> bool:
-    """Return whether slices have each element of a tensor, and have it once: as many, and no two of them overlap.
+    """Return whether slices cover each element once: their sizes add up, and none overlap.
 
-    Slices are swept by where they begin in the first dimension; only those that are still there can overlap with the next.
+    The slices are swept in the order of their starts; only open ones can overlap the next.
     """
     if sum(prod(piece.shape) for piece in pieces) != prod(shape):
         return False
@@ -216,22 +216,22 @@ def _piece(key: str, raw: BundleEntry, type_: Type, start: tuple[int, ...], inde
     count, size = prod(raw.shape), f"{raw.size:,} bytes"
     if raw.shard >= len(index.files):
         raise DamagedError(
-            f"its data file is number {raw.shard} of {len(index.files)}", index.path, tensor=key
+            f"its data file has number {raw.shard}, but the index counts {len(index.files)}",
+            index.path,
+            tensor=key,
         )
     if type_.numpy is not None and raw.size != count * type_.numpy.itemsize:
         shape = list(raw.shape)
         raise DamagedError(
-            f"{size} are not the size of {type_.name} of shape {shape}", index.path, tensor=key
+            f"its {size} do not fit {type_.name} of shape {shape}", index.path, tensor=key
         )
-    if (
-        type_.numpy is None and count > raw.size
-    ):  # each element has one byte at least, for its length
+    if type_.numpy is None and count > raw.size:  # each element needs a byte for its length
         raise DamagedError(
-            f"{size} cannot be {count:,} elements of {type_.name}", index.path, tensor=key
+            f"its {size} cannot hold {count:,} elements of {type_.name}", index.path, tensor=key
         )
     if type_.numpy is None and count > MOST_TEXTS:
         raise NotReadableError(
-            f"{count:,} elements of {type_.name} are more than fit memory", index.path, tensor=key
+            f"{count:,} elements of {type_.name} are too many to read", index.path, tensor=key
         )
     return Piece(start, raw.shape, index.files[raw.shard], raw.offset, raw.size, raw.checksum)
 
@@ -240,7 +240,7 @@ def _slice(
     key: str, whole: BundleEntry, type_: Type, extents: tuple[Extent, ...], index: _Index
 ) -> Piece:
     raw = index.entries.get(slice_key(key.encode("utf-8", "surrogateescape"), extents))
-    if not extents:  # all of it
+    if not extents:  # the whole tensor
         extents = (Extent(0, WHOLE),) * len(whole.shape)
     sides = zip(extents, whole.shape, strict=False)
     shape = tuple(size if extent.length == WHOLE else extent.length for extent, size in sides)
@@ -258,16 +258,16 @@ def _slice(
     ):
         place = ", ".join(f"{extent.start}+{extent.length}" for extent in extents)
         raise DamagedError(
-            f"its slice ({place}) is missing, or does not fit it", index.path, tensor=key
+            f"its slice ({place}) is missing or does not fit the tensor", index.path, tensor=key
         )
     return _piece(key, raw, type_, start, index)
 
 
 def _strings(data: bytes, count: int) -> tuple[list[bytes], int]:
-    """Split the value of a tensor of text, and compute its checksum.
+    """Split the value of a text tensor, and compute its checksum.
 
-    It is all lengths, a checksum of them, then all texts. What is summed up are the lengths as 4 bytes (8 where one does not
-    fit), that checksum, and the texts.
+    The value is all lengths, their checksum, then all texts. Its own checksum covers the lengths as
+    4 bytes each (8 if needed), that checksum, and the texts.
     """
     lengths, at = [], 0
     for _ in range(count):
@@ -278,29 +278,29 @@ def _strings(data: bytes, count: int) -> tuple[list[bytes], int]:
     summed = b"".join(length.to_bytes(4 if length < 1 << 32 else 8, "little") for length in lengths)
     computed = checksum(summed)
     if masked(computed) != int.from_bytes(data[at : at + 4], "little"):
-        raise MalformedError("the lengths of its elements do not have their checksum")
+        raise MalformedError("the checksum of the lengths of its elements does not match")
     ends = accumulate(lengths, initial=at + 4)
     return [data[first:last] for first, last in pairwise(ends)], checksum(data[at:], computed)
 
 
 def _variants(data: bytes, count: int) -> tuple[list[bytes], int]:
-    """Split the value of a tensor of serialised objects, such as iterators, and compute its checksum.
+    """Split the value of a tensor of serialised objects (iterators), and compute its checksum.
 
-    Of each stand its length, its bytes, and a checksum of all so far. What is summed up are the length as 8 bytes, the bytes,
-    and that checksum.
+    Each element is its length, its bytes, and a checksum of everything so far. The value's own
+    checksum covers each length as 8 bytes, the bytes, and that checksum.
     """
     elements, at, computed = [], 0, 0
     for _ in range(count):
         length, at = varint(data, at)
         end = at + length
         if end + 4 > len(data):
-            raise MalformedError("an element reaches beyond its end")
+            raise MalformedError("an element extends beyond the value's end")
         elements.append(data[at:end])
         computed = checksum(data[at:end], checksum(length.to_bytes(8, "little"), computed))
         if masked(computed) != int.from_bytes(data[end : end + 4], "little"):
-            raise MalformedError("an element does not have its checksum")
+            raise MalformedError("the checksum of an element does not match")
         computed = checksum(data[end : end + 4], computed)
         at = end + 4
     if at != len(data):
-        raise MalformedError("it has more bytes than its elements")
+        raise MalformedError("it has more bytes than its elements need")
     return elements, computed

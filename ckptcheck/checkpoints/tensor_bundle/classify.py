@@ -1,4 +1,4 @@
-"""What a tensor of a bundle is called, and its kind, as far as keys and the object graph can tell."""
+"""The name and kind of a bundle's tensor, inferred from its key and the object graph."""
 
 import re
 from collections import Counter
@@ -17,12 +17,12 @@ _PRIVATE = re.compile(r"_|layer(_with_weights)?-\d+")
 _PRIVATE_ITEM = re.compile(r"_\w+\[")
 _BETA_POWER = re.compile(r"beta[12]_power(_\d+)?")
 _VARIABLE = "VARIABLE_VALUE"
-# What LossScaleOptimizer of Keras has of its own.
+# The variables of Keras's LossScaleOptimizer.
 _LOSS_SCALE = ("dynamic_scale", "step_counter")
 
 
 def named(entries: Mapping[str, Entry], tracked: Mapping[str, Tracked]) -> dict[str, Entry]:
-    """Return the tensors of a bundle with names for people and with kinds; `tracked` is what an object graph tells of keys."""
+    """Return a bundle's tensors with readable names and kinds; `tracked` is its object graph."""
     known = {
         key: each for key in entries if (each := tracked.get(key) or _of_its_object(key, tracked))
     }
@@ -33,7 +33,7 @@ def named(entries: Mapping[str, Entry], tracked: Mapping[str, Tracked]) -> dict[
             name, kind = _name(known[key], names) or key, _of_tracked(entry, known[key])
         else:
             name, kind = entry.name, _of_saver(entry, entries)
-        # What dataclasses.replace does, in a quarter of the time: there are checkpoints with ten thousands of tensors.
+        # Four times as fast as dataclasses.replace, for checkpoints with 10,000s of tensors.
         classified[key] = Entry(key, name, kind, entry.type, entry.dtype, entry.shape, entry.pieces)
     return classified
 
@@ -48,7 +48,7 @@ def _name(known: Tracked, names: Mapping[str, int]) -> str:
 
 
 def _of_its_object(key: str, tracked: Mapping[str, Tracked]) -> Tracked | None:
-    """Return what is known of a value whose object has written it under another key, as iterators do."""
+    """Return the record of a value that its object saves under a further key, as iterators do."""
     place, _, attribute = key.rpartition("/")
     paths = (each.path for other, each in tracked.items() if other.rpartition("/")[0] == place)
     path = next(paths, None) if place.endswith(_ATTRIBUTES) else None
@@ -56,9 +56,9 @@ def _of_its_object(key: str, tracked: Mapping[str, Tracked]) -> Tracked | None:
 
 
 def _is_made_up(path: str) -> bool:
-    """Return whether no person wrote a path, for it leads through what is private to a library.
+    """Return whether a path leads through a library's private attributes, so that no user wrote it.
 
-    That a layer keeps its own variable in a private attribute is no reason to call it otherwise.
+    The last part may be private: a layer may keep its own variable in a private attribute.
     """
     *above, last = path.split(".")
     return any(_PRIVATE.match(each) for each in above) or bool(_PRIVATE_ITEM.match(last))
@@ -90,7 +90,7 @@ def _of_tracked(entry: Entry, known: Tracked) -> Kind:
 
 def _of_saver(entry: Entry, entries: Mapping[str, Entry]) -> Kind:
     if AVERAGE in entry.key:
-        # Averages are kept of variables, and of what is computed: there is no variable of that name then.
+        # An average of a computed tensor has no variable of its name, one of a variable has.
         return Kind.SHADOW if entry.key.partition(AVERAGE)[0] in entries else Kind.MOVING_STATISTIC
     above = entry.key.rpartition("/")[0]
     if (above in entries and entries[above].shape == entry.shape) or _BETA_POWER.fullmatch(

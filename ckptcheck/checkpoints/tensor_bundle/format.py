@@ -1,4 +1,4 @@
-"""Tensor bundles as a format: which files are theirs, and which of them TensorFlow would take. `bundle.py` reads them."""
+"""The format of tensor bundles: its files, and which of them TensorFlow would restore."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,17 +15,14 @@ from ckptcheck.text_safety import shown
 DATA = re.compile(r"(?P<prefix>.+)\.data-\d{5}-of-\d{5}")
 META = ".meta"  # the graph, which a Saver writes beside a checkpoint
 _SAVED_MODEL = Path("variables", "variables")
-_REMEDY = (
-    "Restore it with a Saver and save it anew: what is read here are those of the second kind."
-)
-# How files and folders are called while they are being written. tensor_bundle.cc adds the process and a random number; the
-# state file is written as checkpoint.tmp and a UUID (tensorflow/python/lib/io/file_io.py); sharded savers write into a folder.
+# Temporary names during a save. tensor_bundle.cc adds the process and a random number; file_io.py
+# (tensorflow/python/lib/io) writes checkpoint.tmp and a UUID; sharded savers write into a folder.
 _FILE = re.compile(r".+\.tempstate\d+|checkpoint\.tmp[0-9a-f]{32}")
 _FOLDER = re.compile(r".+_temp(_[0-9a-f]{32})?")
 
 
 def has_index(prefix: Path) -> bool:
-    """Return whether there is an index file of a prefix."""
+    """Return whether a prefix has an index file."""
     return Path(f"{prefix}{INDEX}").is_file()
 
 
@@ -55,16 +52,21 @@ class _TensorBundles(Format):
 
     def at(self, path: Path) -> Location | None:
         if has_index(path):
-            return Location(path, self, f"there is a folder {path}, too" if path.is_dir() else "")
+            return Location(path, self, "not the folder of that name" if path.is_dir() else "")
         is_taken = path.is_file() or path.is_dir()
         return Location(path, self) if not is_taken and any(_data_files(path)) else None
 
     def refusal(self, file: Path) -> str:
-        first_kind = f"{file} is a checkpoint of the first kind (V1), from before TensorFlow 0.12."
-        return f"{first_kind} {_REMEDY}" if is_table(file) else ""
+        if not is_table(file):
+            return ""
+        return (
+            f"{file} is a V1 checkpoint, which ckptcheck does not read, or a renamed V2 index. "
+            f"Rename a V2 index to {file.name}{INDEX}; restore a V1 checkpoint with "
+            "tf.train.Saver and save it again, which writes V2."
+        )
 
     def in_folder(self, folder: Path) -> Iterator[Path]:
-        """Others than TensorFlow call a file an index, too: one without data that does not look like ours is none."""
+        """Yield the prefixes; an `.index` file without data may be some other program's."""
         files = [file for file in folder.iterdir() if self.recognises(file.name) and file.is_file()]
         with_data = {_prefix(file.name) for file in files}
         indexes = (file for file in files if file.suffix == INDEX)
@@ -77,17 +79,17 @@ class _TensorBundles(Format):
         if state is None:
             return None
         path, name = state.resolve(state.newest), shown(state.newest)
-        if not has_index(path) and not any(_data_files(path)):  # nothing but a prefix will do
-            what = "is no checkpoint" if path.exists() else "does not exist"
-            raise DamagedError(f"it names {name}, which {what}", state.file)
+        if not has_index(path) and not any(_data_files(path)):
+            what = "is not a checkpoint prefix" if path.exists() else "does not exist"
+            raise DamagedError(f"the state file names {name}, which {what}", state.file)
         elsewhere = (
-            "" if path.parent.resolve() == folder.resolve() else ", which is in another folder"
+            "" if path.parent.resolve() == folder.resolve() else ", which is in a different folder"
         )
-        return Location(path, self, f"{state.file} names {name}{elsewhere}")
+        return Location(path, self, f"named by {state.file}: {name}{elsewhere}")
 
     def exported_in(self, folder: Path) -> Location | None:
         path = folder / _SAVED_MODEL
-        return Location(path, self, f"{folder} is a SavedModel") if has_index(path) else None
+        return Location(path, self, "the variables of a SavedModel") if has_index(path) else None
 
     def files(self, checkpoint: Path) -> Iterator[Path]:
         if has_index(checkpoint):
@@ -105,7 +107,7 @@ class _TensorBundles(Format):
 
     def is_temporary(self, path: Path) -> bool:
         if path.is_dir():
-            # Folders of other origin may be called so, too.
+            # An unrelated folder may have such a name.
             return bool(_FOLDER.fullmatch(path.name)) and all(
                 part.name.startswith("part-") for part in path.iterdir()
             )

@@ -1,4 +1,4 @@
-"""The messages of a bundle's index: its header, and entries for tensors (`tensorflow/core/protobuf/tensor_bundle.proto`)."""
+"""The messages of a bundle's index (`tensorflow/core/protobuf/tensor_bundle.proto`)."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +11,7 @@ from ckptcheck.checkpoints.tensor_bundle.protobuf import (
     signed,
 )
 
-# An extent of a slice that is the whole of its dimension.
+# The length of an extent that covers its whole dimension.
 WHOLE = -1
 
 _ESCAPED = {0x00: b"\x00\xff", 0xFF: b"\xff\x00"}
@@ -19,7 +19,7 @@ _ESCAPED = {0x00: b"\x00\xff", 0xFF: b"\xff\x00"}
 
 @dataclass(frozen=True)
 class Extent:
-    """Which part of a dimension a slice has: from where on, and how much; WHOLE: all of it."""
+    """The range that a slice covers in one dimension; WHOLE: all of it."""
 
     start: int
     length: int
@@ -27,7 +27,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class BundleEntry:
-    """A tensor, or a slice of one: its type's number, its shape, and where its bytes are. One with slices has none itself."""
+    """The entry of a tensor or a slice: type, shape, place. A tensor with slices has no bytes."""
 
     dtype: int
     shape: tuple[int, ...]
@@ -39,11 +39,11 @@ class BundleEntry:
 
 
 def header(message: bytes) -> tuple[int, bool]:
-    """Read a header: how many data files there are, and whether numbers are big-endian."""
+    """Read a header: the number of data files, and whether values are big-endian."""
     values = dict(fields(message))
     shards, endianness = signed(values.get(1, 0)), number(values.get(2, 0))
     if not 0 < shards <= 99_999 or endianness > 1:
-        raise MalformedError(f"it tells of {shards} data files, of byte order {endianness}")
+        raise MalformedError(f"it claims {shards} data files and byte order {endianness}")
     return shards, bool(endianness)
 
 
@@ -67,7 +67,7 @@ def entry(message: bytes) -> BundleEntry:
             numbers[field] = number(value)
     _, dtype, _, shard, offset, size, checksum = numbers
     if max(offset, size, shard) >= 1 << 63:
-        raise MalformedError("an offset, a size or the number of a data file is negative")
+        raise MalformedError("an offset, a size or a data file number is negative")
     return BundleEntry(dtype, shape, shard, offset, size, checksum, tuple(slices))
 
 
@@ -78,9 +78,9 @@ def _shape(message: bytes) -> tuple[int, ...]:
         if field == 2:
             sizes.append(signed(dict(fields(content(value))).get(1, 0)))
         elif field == 3 and number(value):
-            raise MalformedError("a shape is unknown")
+            raise MalformedError("the shape is unknown")
     if any(size < 0 for size in sizes) or len(sizes) > 254:
-        raise MalformedError(f"{sizes[:8]} is no shape")
+        raise MalformedError(f"{sizes[:8]} is not a valid shape")
     return tuple(sizes)
 
 
@@ -90,10 +90,10 @@ def _extent(message: bytes) -> Extent:
 
 
 def slice_key(name: bytes, extents: tuple[Extent, ...]) -> bytes:
-    """Return the key under which an index has a slice of a tensor.
+    """Return the index key of a tensor's slice.
 
-    The code keeps the order of what it encodes: `tensorflow/core/util/saved_tensor_slice_util.cc`, and
-    `tensorflow/core/lib/strings/ordered_code.cc` for text and numbers in it.
+    The encoding preserves order: see `tensorflow/core/util/saved_tensor_slice_util.cc`, and
+    `tensorflow/core/lib/strings/ordered_code.cc` for its text and numbers.
     """
     text = b"".join(_ESCAPED.get(byte, bytes([byte])) for byte in name)
     start = b"\x00" + text + b"\x00\x01" + _unsigned(len(extents))
@@ -106,7 +106,7 @@ def _unsigned(value: int) -> bytes:
 
 
 def _ordered(value: int) -> bytes:
-    """Return a signed number: as many leading ones as it has bytes, then its bits, inverted where it is negative."""
+    """Encode a signed number: a leading one for each byte, then its bits, inverted if negative."""
     size = ((~value if value < 0 else value).bit_length() + 7) // 7
     bits = value & ((1 << 8 * size) - 1)
     leading = ((1 << size) - 1) << (7 * size)

@@ -1,7 +1,7 @@
-"""The object graph that `tf.train.Checkpoint` saves beside its tensors: which attributes lead to them.
+"""The object graph that `tf.train.Checkpoint` saves: the attributes that lead to its tensors.
 
-Format: `tensorflow/core/protobuf/trackable_object_graph.proto`. Node 0 is the checkpoint; each node has children by the name
-of an attribute (or a key, or an index), and the keys of what it holds itself.
+Format: `tensorflow/core/protobuf/trackable_object_graph.proto`. Node 0 is the checkpoint. Each
+node names its children by attribute (or key, or index), and lists the keys of its own values.
 """
 
 import heapq
@@ -12,52 +12,45 @@ from dataclasses import dataclass, field
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, content, fields, number
 
 KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
-# How the keys of variables end.
-VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"  # end of all variable keys
 
-# Attributes that no person wrote: those of Keras for all its layers, and private ones. A way around them is preferred.
+# Attributes that no user wrote: Keras's own for all layers, and private ones. Paths avoid them.
 _MADE_UP = re.compile(r"layer(_with_weights)?-\d+|keras_api|.*_variables|layers|_.*")
 _FAR = 100
-# Those that tell what a variable is for.
+# Attributes that reveal a variable's role.
 _TELLING = {
     "_model_variables_moving_average",
     "_accumulated_gradients",
     "_variables",
     "_trainable_variables",
 }
-# Nodes of a path, and characters: what is longer is forged.
+# Most nodes and characters of a path; longer ones are forged.
 _LONGEST = 1000
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """What the graph tells of a key."""
+    """The graph's record of a key."""
 
-    path: (
-        str  # of what holds it, as a person would write it: `model.first.kernel`, `blocks[0].bias`
-    )
-    attribute: str  # as what that holds it: `VARIABLE_VALUE` of a variable
-    variable: str  # the variable's own name, which may be empty
-    via: frozenset[
-        str
-    ]  # private attributes of optimizers on any edge that leads to it, or to what holds it
+    path: str  # of the key's object, as code: `model.first.kernel`, `blocks[0].bias`
+    attribute: str  # of the key in its object: `VARIABLE_VALUE` for a variable
+    variable: str  # the variable's own name, may be empty
+    via: frozenset[str]  # optimizers' private attributes on edges to the object or its parents
 
 
 @dataclass
 class _Node:
     children: list[tuple[str, int]] = field(default_factory=list)
-    holds: list[tuple[str, str, str]] = field(
-        default_factory=list
-    )  # attribute, variable's name, key
-    slots: list[tuple[int, str, int]] = field(
-        default_factory=list
-    )  # node of the weight, slot's name, node of the slot
+    # attribute, variable's name, key
+    holds: list[tuple[str, str, str]] = field(default_factory=list)
+    # node of the weight, slot's name, node of the slot
+    slots: list[tuple[int, str, int]] = field(default_factory=list)
 
 
 def tracked(message: bytes) -> dict[str, Tracked]:
-    """Return what a graph tells of each key in it; MalformedError: it is no object graph."""
+    """Return a graph's record of each key; raise MalformedError if it is not an object graph."""
     nodes = [_node(content(node)) for field_, node in fields(message) if field_ == 1]
-    came, via = _came(nodes), _via(nodes)
+    predecessors, via = _predecessors(nodes), _via(nodes)
     slots = {
         slot: (weight, at, name)
         for at, node in enumerate(nodes)
@@ -66,10 +59,10 @@ def tracked(message: bytes) -> dict[str, Tracked]:
     by_key = {}
     for at, node in enumerate(nodes):
         for attribute, variable, key in node.holds:
-            path = _path(came, at)
-            if at not in came and at in slots:
+            path = _path(predecessors, at)
+            if at not in predecessors and at in slots:
                 weight, optimizer, name = slots[at]
-                path = f"{_path(came, weight)} ({_path(came, optimizer)}: {name})"
+                path = f"{_path(predecessors, weight)} ({_path(predecessors, optimizer)}: {name})"
             by_key[key] = Tracked(path, attribute, variable, via[at])
     return by_key
 
@@ -97,38 +90,38 @@ def _number(values: Mapping[int, int | bytes], which: int) -> int:
     return number(values.get(which, 0))
 
 
-def _came(nodes: list[_Node]) -> dict[int, tuple[int, str]]:
-    """Return, for each node that can be reached, the node before it on the nearest way from the first, and the edge's name."""
-    came: dict[int, tuple[int, str]] = {}
-    # Of ways of one length the first by name is taken.
+def _predecessors(nodes: list[_Node]) -> dict[int, tuple[int, str]]:
+    """Return each reachable node's predecessor on the shortest path from node 0, and the edge."""
+    found: dict[int, tuple[int, str]] = {}
+    # Of paths of equal length, the first by name wins.
     waiting = [(0, "", 0, 0)] if nodes else []
     while waiting:
         distance, name, at, before = heapq.heappop(waiting)
-        if at in came:
+        if at in found:
             continue
         if at >= len(nodes):
-            raise MalformedError(f"it leads to node {at} of {len(nodes)}")
-        came[at] = (before, name)
+            raise MalformedError(f"an edge leads to node {at}, but there are {len(nodes)}")
+        found[at] = (before, name)
         for edge, child in nodes[at].children:
-            if child not in came:
+            if child not in found:
                 heapq.heappush(
                     waiting, (distance + (_FAR if _MADE_UP.fullmatch(edge) else 1), edge, child, at)
                 )
-    return came
+    return found
 
 
-def _path(came: Mapping[int, tuple[int, str]], at: int) -> str:
-    """Return the path to a node as a person would write it; only the end of one that is endless."""
+def _path(predecessors: Mapping[int, tuple[int, str]], at: int) -> str:
+    """Return the path to a node as code; of an overlong one only the end."""
     names: list[str] = []
-    while at and at in came and len(names) < _LONGEST:
-        at, name = came[at]
+    while at and at in predecessors and len(names) < _LONGEST:
+        at, name = predecessors[at]
         names.append(name[-_LONGEST:])
     path = "".join(f"[{name}]" if name.isdecimal() else f".{name}" for name in reversed(names))
     return path.removeprefix(".")[-_LONGEST:]
 
 
 def _via(nodes: list[_Node]) -> list[frozenset[str]]:
-    """Return which telling edges lead to each node, and to where the edges to it begin."""
+    """Return the telling edges that lead to each node or to its parents."""
     into: list[set[str]] = [set() for _ in nodes]
     for node in nodes:
         for name, child in node.children:

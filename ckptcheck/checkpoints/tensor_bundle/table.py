@@ -1,8 +1,8 @@
-"""LevelDB tables, which a bundle's index file is: sorted keys and values in blocks, each with a checksum.
+"""LevelDB tables, the format of a bundle's index: sorted keys and values in checksummed blocks.
 
-The format is that of `tensorflow/core/lib/io/table_format.txt`: data blocks, a block of their last keys and places (the
-index block), and a footer of 48 bytes with the place of that block. A block is followed by a byte that tells its compression
-and by a masked CRC32C of both.
+Format: `tensorflow/core/lib/io/table_format.txt`. Data blocks are followed by the index block,
+which holds their last keys and places, and by a footer of 48 bytes with the place of the index
+block. After each block come a byte for its compression, and a masked CRC32C of both.
 """
 
 import os
@@ -16,15 +16,15 @@ from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48
 TRAILER = 5
-# TensorFlow writes blocks of 256 KiB, a few times that where one value is large; more than this is forged.
+# TensorFlow writes blocks of 256 KiB, several times that for a large value; longer ones are forged.
 LARGEST_BLOCK = 1 << 28
 
-# A key of 16 stands there whole (the restart interval); what all keys have together is less than so many times the file.
+# Most bytes of keys per byte of the file: every 16th key is stored whole (the restart interval).
 MOST_SHARED = 32
 
 
 def rows(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yield every key and value of a table, in the order of the keys, each block verified before its first row."""
+    """Yield every key and value in key order; each block is verified before its first row."""
     file = File(path)
     _, index = _footer(file)
     last, end, length = None, 0, 0
@@ -32,21 +32,21 @@ def rows(path: Path) -> Iterator[tuple[bytes, bytes]]:
         offset, size = _handle(file, handle)
         if not end <= offset <= index[0] - size - TRAILER:
             raise DamagedError(
-                f"the block of {size:,} bytes at byte {offset:,} is not where it should be", path
+                f"a block of {size:,} bytes at byte {offset:,} overlaps its neighbours", path
             )
         end = offset + size + TRAILER
         for key, value in _block(file, offset, size):
             if last is not None and key <= last:
-                raise DamagedError("keys are not in order", path)
+                raise DamagedError("the keys are not in order", path)
             length += len(key)
             if length > MOST_SHARED * file.size:
-                raise DamagedError("its keys share more than keys of an index do", path, offset)
+                raise DamagedError("the keys share longer prefixes than any index", path, offset)
             yield key, value
             last = key
 
 
 def is_table(path: Path) -> bool:
-    """Return whether a file ends like a table."""
+    """Return whether a file ends with a table's magic number."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 8))
@@ -54,7 +54,7 @@ def is_table(path: Path) -> bool:
 
 
 def check_unread(path: Path) -> None:
-    """Verify what `rows` has no need of: the metaindex block."""
+    """Verify the metaindex block, which `rows` does not read."""
     file = File(path)
     meta, _ = _footer(file)
     for _ in _block(file, *meta):
@@ -65,14 +65,14 @@ def _footer(file: File) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the places (offset, size) of the metaindex block and of the index block."""
     if file.size < FOOTER:
         raise DamagedError(
-            f"the file has {file.size} bytes, too few for an index; its writing was interrupted",
+            f"the file has {file.size} bytes, too few for an index: a write was interrupted",
             file.path,
         )
     start = file.size - FOOTER
     footer = file.read(start, FOOTER)
     if int.from_bytes(footer[-8:], "little") != MAGIC:
         raise DamagedError(
-            "the file does not end like an index: it is cut off, or another kind of file",
+            "the file does not end like an index: it is truncated, or not an index",
             file.path,
             start,
         )
@@ -98,12 +98,12 @@ def _handle(file: File, value: bytes) -> tuple[int, int]:
 def _block(file: File, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
     if size > LARGEST_BLOCK or offset + size + TRAILER > file.size - FOOTER:
         raise DamagedError(
-            f"a block of {size:,} bytes at byte {offset:,} does not fit the file", file.path
+            f"a block of {size:,} bytes at byte {offset:,} exceeds the file", file.path
         )
     data = file.read(offset, size + TRAILER)
     if masked(checksum(data[: size + 1])) != int.from_bytes(data[size + 1 :], "little"):
         raise DamagedError(
-            f"a block of {size:,} bytes does not have its checksum: the index is corrupt",
+            f"the checksum of a block of {size:,} bytes does not match: the index is corrupt",
             file.path,
             offset,
         )
@@ -119,19 +119,19 @@ def _block(file: File, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _rows(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the rows of a block: what a key shares with the one before it is left out; at the end stand restart points."""
+    """Yield the rows of a block; each key omits the prefix that it shares with the one before."""
     if len(block) < 4:
         raise MalformedError("it is too short for its number of restart points")
     end = len(block) - 4 - 4 * int.from_bytes(block[-4:], "little")
     if end < 0:
-        raise MalformedError("it has more restart points than bytes")
+        raise MalformedError("its restart points need more bytes than it has")
     at, key = 0, b""
     while at < end:
         shared, at = varint(block, at)
         own, at = varint(block, at)
         length, at = varint(block, at)
         if shared > len(key) or at + own + length > end:
-            raise MalformedError("a row reaches beyond it")
+            raise MalformedError("a row extends beyond its end")
         key = key[:shared] + block[at : at + own]
         at += own
         yield key, block[at : at + length]

@@ -1,4 +1,4 @@
-"""Files of Keras 3, made by h5py and zipfile, and what reading them comes to."""
+"""Keras 3 files, made with h5py and zipfile, and the refusals to read them."""
 
 import json
 import zipfile
@@ -15,7 +15,7 @@ KERNEL = np.arange(6, dtype="float32").reshape(2, 3)
 
 
 def weights(path: Path, fill: Callable[[h5py.File], object] | None = None) -> Path:
-    """Write what a model with a dense layer and batch norm leaves, under an attribute of its own."""
+    """Write the weights of a model with a dense layer, and batch norm as an attribute."""
     with h5py.File(path, "w") as file:
         dense = file.create_group("layers/dense/vars")
         dense.attrs["name"] = "dense"

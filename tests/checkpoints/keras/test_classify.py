@@ -1,4 +1,4 @@
-"""Which kind a variable of a file of Keras is."""
+"""The kinds of variables in Keras files."""
 
 import json
 import zipfile
@@ -30,7 +30,7 @@ def test_weights(tmp_path: Path) -> None:
     assert found.value(found.entries["optimizer/vars/0"]) == 7
 
 
-def test_an_archive_tells_batch_norm_by_its_config(tmp_path: Path) -> None:
+def test_a_config_identifies_batch_norm(tmp_path: Path) -> None:
     layer = {"class_name": "BatchNormalization", "config": {"name": "batch_normalization"}}
     found = open_checkpoint(archive(tmp_path / "model.keras", {"config": {"layers": [layer]}}))
     assert found.format == "Keras 3, model.save"
@@ -41,7 +41,7 @@ def test_an_archive_tells_batch_norm_by_its_config(tmp_path: Path) -> None:
 
 
 def averages(file: h5py.File) -> None:
-    """What Adam with use_ema leaves: averages before the slots."""
+    """Save Adam with use_ema: averages come before the slots."""
     del file["optimizer/vars/2"]
     shapes = [(2, 3), (3,), (3,), (3,)]
     for number, shape in enumerate([*shapes, *shapes, *shapes]):
@@ -49,7 +49,7 @@ def averages(file: h5py.File) -> None:
 
 
 def test_averages_and_gradients_of_an_optimizer(tmp_path: Path) -> None:
-    """Told by the config alone; without one they are slots like others."""
+    """Only a config identifies them; without one, they count as slots."""
     inside = weights(tmp_path / "model.weights.h5", averages)
     plain = open_checkpoint(inside)
     assert {plain.entries[f"optimizer/vars/{number}"].kind for number in range(2, 14)} == {

@@ -1,4 +1,4 @@
-"""Archives of Keras: what is refused, and that nothing in them is run."""
+"""Keras archives: refusals, and that nothing in them is executed."""
 
 import sys
 import zipfile
@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from ckptcheck.checkpoints import open_checkpoint
-from tests.checkpoints.keras.files import KERNEL, archive, refusal
+from ckptcheck.filetools import fsck
+from tests.checkpoints.keras.files import KERNEL, archive, refusal, weights
 
 
-def test_nothing_in_a_config_is_run(tmp_path: Path) -> None:
-    """A Lambda layer with code in it, and a class of a module that would be imported."""
+def test_nothing_in_a_config_is_executed(tmp_path: Path) -> None:
+    """A Lambda layer contains code, and a class would import its module."""
     ran = tmp_path / "ran"
     code = {"class_name": "__lambda__", "config": {"code": f"open({str(ran)!r}, 'w')"}}
     layer = {
@@ -25,47 +26,67 @@ def test_nothing_in_a_config_is_run(tmp_path: Path) -> None:
     assert "antigravity" not in set(sys.modules) - before
 
 
-def test_an_archive_that_is_damaged(tmp_path: Path) -> None:
+def test_a_damaged_archive(tmp_path: Path) -> None:
     path = archive(tmp_path / "model.keras")
     content = path.read_bytes()
     path.write_bytes(content[:-1000])
-    assert refusal(path) == "F: it is no whole zip file: File is not a zip file."
+    assert refusal(path) == "F: the zip archive is truncated or corrupt: File is not a zip file."
     at = content.index(KERNEL.tobytes())
     path.write_bytes(content[:at] + b"\1" + content[at + 1 :])
-    assert refusal(path) == "F: model.weights.h5 in it does not have its checksum: it is corrupt."
+    assert refusal(path) == "F: the checksum of model.weights.h5 in the archive does not match."
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("config.json", "{")
-    assert refusal(path) == "F: it holds no model.weights.h5, only config.json."
+    assert (
+        refusal(path)
+        == "F: the zip archive has no model.weights.h5, only config.json: it is not a Keras archive."
+    )
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("config.json", "{")
         file.writestr("model.weights.h5", b"")
-    assert refusal(path).startswith("F: its config.json is no JSON: ")
+    assert refusal(path).startswith("F: config.json in the archive is not JSON: ")
     path.write_bytes(b"")
-    assert refusal(path) == "F: it is no whole zip file: File is not a zip file."
+    assert refusal(path) == "F: the file is empty."
+    path.write_bytes(b"notes")
+    assert refusal(path) == "F: the file is not a zip archive, as .keras files are."
 
 
-def test_an_archive_that_is_compressed(tmp_path: Path) -> None:
-    """It could hold anything, of any size."""
+def test_a_file_with_the_ending_of_the_other_format(tmp_path: Path) -> None:
+    path = weights(tmp_path / "weights.keras")
+    assert refusal(path) == "F: the file is HDF5, not a Keras archive; rename it to *.h5."
+    (finding,) = fsck(path).findings
+    assert (finding.what, finding.remedy) == (
+        "The file is HDF5, not a Keras archive",
+        "rename it to *.h5",
+    )
+    path = archive(tmp_path / "model.keras").rename(tmp_path / "model.h5")
+    assert refusal(path) == "F: the file is a zip archive, not HDF5; rename it to *.keras."
+    path.write_bytes(b"")
+    assert refusal(path) == "F: the file is empty."
+    assert fsck(path).notes == ()
+
+
+def test_a_compressed_archive(tmp_path: Path) -> None:
+    """It could expand to any size."""
     path = archive(tmp_path / "model.keras", compression=zipfile.ZIP_DEFLATED)
     assert (
         refusal(path)
-        == "F: its config.json is compressed, as Keras never does: zip it anew without."
+        == "F: config.json in the archive is compressed, which Keras never does; zip it again without compression."
     )
 
 
-def test_a_config_of_any_size_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_config_is_not_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as file:
         file.writestr("config.json", b" " * (1 << 25))
         file.writestr("model.weights.h5", b"")
     assert (
         refusal(tmp_path / "model.keras")
-        == "F: its config.json has 33,554,432 bytes, too many for a config."
+        == "F: config.json in the archive has 33,554,432 bytes, too many for a config."
     )
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_an_archive_with_two_of_a_name(tmp_path: Path) -> None:
+def test_an_archive_with_a_duplicate_name(tmp_path: Path) -> None:
     path = archive(tmp_path / "model.keras")
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("model.weights.h5", b"")
-    assert refusal(path) == "F: it holds model.weights.h5 twice."
+    assert refusal(path) == "F: the archive holds model.weights.h5 twice."

@@ -1,4 +1,4 @@
-"""HDF5: what is read, what is refused, and that neither a crash of it nor a loop is one of ours."""
+"""HDF5 files, read and refused; a crash or endless loop of HDF5 stays in its process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -46,8 +46,7 @@ def test_values_in_other_files_are_not_followed(tmp_path: Path) -> None:
 
     path = weights(tmp_path / "external.h5", fill)
     assert (
-        refusal(path)
-        == "F, tensor stolen: its values are in other files, which no file of Keras asks for."
+        refusal(path) == "F, tensor stolen: its values are in other files, which Keras never does."
     )
 
     links = {
@@ -61,10 +60,7 @@ def test_values_in_other_files_are_not_followed(tmp_path: Path) -> None:
             file[name] = link
 
         linked = weights(tmp_path / "linked.h5", add)
-        assert (
-            refusal(linked)
-            == f"F, tensor {name}: it leads elsewhere, as nothing in a file of Keras does."
-        )
+        assert refusal(linked) == f"F, tensor {name}: it links elsewhere, which Keras never does."
 
 
 def test_one_value_under_two_names_is_two_tensors(tmp_path: Path) -> None:
@@ -76,18 +72,15 @@ def test_one_value_under_two_names_is_two_tensors(tmp_path: Path) -> None:
     assert found.value(found.entries["again"]).tolist() == KERNEL.tolist()
 
 
-def test_groups_that_go_round(tmp_path: Path) -> None:
+def test_groups_with_a_cycle(tmp_path: Path) -> None:
     path = weights(
         tmp_path / "round.h5", lambda file: file.__setitem__("layers/up", file["layers"])
     )
-    assert (
-        refusal(path)
-        == "F, tensor layers/up: it leads elsewhere, as nothing in a file of Keras does."
-    )
+    assert refusal(path) == "F, tensor layers/up: it links elsewhere, which Keras never does."
 
 
 def test_groups_without_end(tmp_path: Path) -> None:
-    """Each of 30 groups holds the next one twice: a thousand million ways."""
+    """Each of 30 groups contains the next one twice, which makes 2^30 paths."""
 
     def fill(file: h5py.File) -> None:
         for number in range(30):
@@ -99,14 +92,14 @@ def test_groups_without_end(tmp_path: Path) -> None:
 
     assert (
         refusal(weights(tmp_path / "many.h5", fill))
-        == "F: it cannot be read as HDF5: it has more groups than any file of Keras."
+        == "F: HDF5 cannot read the file: there are more groups than in any Keras file."
     )
 
 
 REFUSED: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "records": (
         lambda file: file.create_dataset("x", data=np.zeros(1, [("a", "f4"), ("b", "f4")])),
-        "F, tensor x: its elements are of the type [('a', '<f4'), ('b', '<f4')], which is none of Keras.",
+        "F, tensor x: its element type [('a', '<f4'), ('b', '<f4')] is not one that Keras writes.",
     ),
     "nothing": (
         lambda file: file.create_dataset("x", data=h5py.Empty("f4")),
@@ -114,13 +107,13 @@ REFUSED: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     ),
     "huge chunks": (
         lambda file: file.create_dataset("x", (1 << 40,), "f4", chunks=(1 << 29,)),
-        "F, tensor x: it is written in chunks of [536870912], which no file of Keras is.",
+        "F, tensor x: it is stored in chunks of [536870912], which Keras never does.",
     ),
 }
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_keras_does_not_write(what: str, tmp_path: Path) -> None:
+def test_content_that_keras_never_writes(what: str, tmp_path: Path) -> None:
     fill, sentence = REFUSED[what]
     path = weights(tmp_path / "odd.h5", fill)
     with pytest.raises(NotReadableError):
@@ -128,31 +121,31 @@ def test_what_keras_does_not_write(what: str, tmp_path: Path) -> None:
     assert refusal(path) == sentence
 
 
-def test_a_shape_without_values(tmp_path: Path) -> None:
-    """HDF5 makes up what was never written: a file of some kB that would fill any memory."""
+def test_data_that_was_never_written(tmp_path: Path) -> None:
+    """HDF5 fills in unwritten data: a file of a few kB would fill any memory."""
     path = weights(tmp_path / "huge.h5", lambda file: file.create_dataset("x", (1 << 40,), "f4"))
-    assert "bytes from byte 0 on should be there" in refusal(path)
+    assert "bytes are expected at byte 0" in refusal(path)
 
 
-def test_no_hdf5(tmp_path: Path) -> None:
+def test_a_file_that_is_not_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "model.weights.h5"
     path.write_bytes(b"nothing of the kind")
     assert (
         refusal(path)
-        == "F: it cannot be read as HDF5: Unable to synchronously open file (file signature not found)."
+        == "F: HDF5 cannot read the file: Unable to synchronously open file (file signature not found)."
     )
     content = weights(path).read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    assert refusal(path).startswith("F: it cannot be read as HDF5: ")
+    assert refusal(path).startswith("F: HDF5 cannot read the file: ")
 
 
-def test_a_crash_of_hdf5_is_no_crash_of_ours(
+def test_a_crash_of_hdf5_stays_in_its_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, child = weights(tmp_path / "model.weights.h5"), tmp_path / "child.py"
     child.write_text("import os; os.abort()")
     monkeypatch.setattr(hdf5, "CHILD", child)
-    assert refusal(path) == "F: HDF5 crashed reading it (status -6): it is corrupt."
+    assert refusal(path) == "F: HDF5 crashed while reading (exit status -6): the file is corrupt."
 
 
 def test_a_loop_in_hdf5_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,10 +153,10 @@ def test_a_loop_in_hdf5_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     child.write_text("import time; time.sleep(100)")
     monkeypatch.setattr(hdf5, "CHILD", child)
     monkeypatch.setattr(hdf5, "PATIENCE", 0.2)
-    assert refusal(path) == "F: HDF5 has not read it within 0.2 s: it is corrupt."
+    assert refusal(path) == "F: HDF5 did not finish reading within 0.2 s: the file is corrupt."
 
 
-def test_no_process_is_left(tmp_path: Path) -> None:
+def test_no_process_is_left_behind(tmp_path: Path) -> None:
     found = hdf5.Hdf5(
         weights(tmp_path / "model.weights.h5"), 0, (tmp_path / "model.weights.h5").stat().st_size
     )

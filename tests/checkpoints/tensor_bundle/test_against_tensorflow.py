@@ -1,4 +1,4 @@
-"""Our reader of checkpoints against TensorFlow's own: whatever TensorFlow saves is read bit for bit."""
+"""The checkpoint reader against TensorFlow's: everything TensorFlow saves is read bit for bit."""
 
 from collections import Counter
 from functools import partialmethod
@@ -51,7 +51,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
 
 
 def values(dtype: np.dtype, shape: tuple[int, ...], seed: int) -> Array:
-    """Return any bits that a type has."""
+    """Return random bits as values of a type."""
     drawn = np.random.default_rng(seed).integers(
         0, 256, int(np.prod(shape)) * dtype.itemsize, np.uint8
     )
@@ -177,8 +177,8 @@ def test_an_index_of_many_blocks(tmp_path: Path) -> None:
     assert [float(found.value(each)) for each in found.entries.values()] == list(range(len(names)))
 
 
-def test_what_the_tests_write_is_read_by_tensorflow(tmp_path: Path) -> None:
-    """The encoder of bundles.py forges what tests of damage read: whole, it is TensorFlow's format."""
+def test_tensorflow_reads_what_the_tests_write(tmp_path: Path) -> None:
+    """Tests of damage forge files with the encoder of bundles.py, which must write TensorFlow's format."""
     tensors = {
         f"t{number}": values(dtype, (2, 3), number)
         for number, dtype in enumerate(TYPES)
@@ -197,14 +197,14 @@ def test_what_the_tests_write_is_read_by_tensorflow(tmp_path: Path) -> None:
 
 
 def tracked(folder: Path) -> Checkpoint:
-    """Save what people save: a model with batch norm and Dropout (whose seed TensorFlow leaves out), an optimizer with averages, a step, batches, a list."""
+    """Save a typical program: a model with batch norm and Dropout (TensorFlow leaves out its seed), an optimizer with averages, a step, batches, a list."""
     keras.utils.set_random_seed(0)
     layers = [
         keras.layers.Dense(3, name="hidden"),
         keras.layers.BatchNormalization(),
         keras.layers.Dropout(0.5),
     ]
-    keras.utils.clear_session()  # layers are numbered by process
+    keras.utils.clear_session()  # layer numbers are global to the process
     model = keras.Sequential([keras.Input((2,)), *layers])
     optimizer = keras.optimizers.Adam(use_ema=True)
     optimizer.build(model.trainable_variables)
@@ -218,7 +218,7 @@ def tracked(folder: Path) -> Checkpoint:
     return open_checkpoint(saved.save(str(folder / "ckpt")))
 
 
-def test_names_that_a_person_wrote_and_kinds(tmp_path: Path) -> None:
+def test_readable_names_and_kinds(tmp_path: Path) -> None:
     found = tracked(tmp_path)
     kinds = {entry.name: entry.kind for entry in found.entries.values()}
     assert {name: kind for name, kind in kinds.items() if not name.startswith("adam/")} == {
@@ -249,7 +249,7 @@ def test_names_that_a_person_wrote_and_kinds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["saver", "tracked"])
 def test_damage(kind: str, tmp_path: Path) -> None:
-    """A sample of `python -m tests.damage`, which tries all."""
+    """A sample of the damage that `python -m tests.damage` tries in full."""
     path, other = (damage.save(kind, tmp_path / str(step), step) for step in (1, 2))
     truth = damage.values(path)
     found = [
@@ -263,7 +263,7 @@ def test_damage(kind: str, tmp_path: Path) -> None:
 def test_a_reader_that_trusts_files_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without its checksums, the same sample shows other values."""
+    """If the reader skips checksums, the same sample yields wrong values."""
     path, other = (damage.save("saver", tmp_path / str(step), step) for step in (1, 2))
     truth = damage.values(path)
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""Object graphs that are forged, and the names that they give."""
+"""Forged object graphs, and the names they give."""
 
 import tracemalloc
 from pathlib import Path
@@ -28,28 +28,30 @@ def with_graph(prefix: Path, *nodes: bytes) -> Path:
     return write(prefix, tensors)
 
 
-def test_an_object_graph_that_goes_round(tmp_path: Path) -> None:
+def test_an_object_graph_with_a_cycle(tmp_path: Path) -> None:
     prefix = with_graph(
         tmp_path / "round", edge(1, b"a"), edge(0, b"up") + edge(1, b"self") + held(b"k")
     )
     assert open_checkpoint(prefix).entries["k"].name == "a"
 
 
-def test_an_object_graph_that_leads_nowhere(tmp_path: Path) -> None:
+def test_an_object_graph_with_a_dangling_edge(tmp_path: Path) -> None:
     prefix = with_graph(tmp_path / "nowhere", edge(7, b"a"))
-    assert "the object graph is malformed: it leads to node 7 of 1" in refusal(prefix)
+    assert "the object graph is malformed: an edge leads to node 7, but there are 1" in refusal(
+        prefix
+    )
 
 
-def test_an_object_graph_that_is_no_text(tmp_path: Path) -> None:
+def test_an_object_graph_that_is_not_text(tmp_path: Path) -> None:
     prefix = write(tmp_path / "odd", {"_CHECKPOINTABLE_OBJECT_GRAPH": np.zeros(2, "float32")})
     assert refusal(prefix) == (
-        "P.data-00000-of-00001, byte 0, tensor _CHECKPOINTABLE_OBJECT_GRAPH: the object graph is float32, and no text."
+        "P.data-00000-of-00001, byte 0, tensor _CHECKPOINTABLE_OBJECT_GRAPH: the object graph is float32, not text."
     )
 
 
 @pytest.mark.parametrize("shape", ["star", "chain"])
 def test_an_object_graph_with_long_names(shape: str, tmp_path: Path) -> None:
-    """A name of 100 kB, before 500 others: paths without end."""
+    """A name of 100 kB leads to 500 others: the paths would be huge."""
     others = range(2, 500)
     first = edge(1, b"x" * 100_000)
     if shape == "star":

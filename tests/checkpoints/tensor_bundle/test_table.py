@@ -1,4 +1,4 @@
-"""Index files that are forged: tables, and the blocks in them."""
+"""Forged index files: tables and their blocks."""
 
 from pathlib import Path
 
@@ -11,23 +11,23 @@ from tests.checkpoints.refusals import ROW, TENSOR, refusal
 TABLES = {
     "empty": (
         b"",
-        "P.index: the file has 0 bytes, too few for an index; its writing was interrupted.",
+        "P.index: the file has 0 bytes, too few for an index: a write was interrupted.",
     ),
     "of something else": (
         b"x" * 80,
-        "P.index, byte 32: the file does not end like an index: it is cut off, or another kind of file.",
+        "P.index, byte 32: the file does not end like an index: it is truncated, or not an index.",
     ),
     "without rows": (
         table([(b"a", ROW.message())]),
-        "P.index: it has no header: it is the index of something else.",
+        "P.index: the index has no header: TensorFlow did not write it.",
     ),
     "out of order": (
         table([(b"", bundles.header()), (b"b", ROW.message()), (b"a", ROW.message())]),
-        "P.index: keys are not in order.",
+        "P.index: the keys are not in order.",
     ),
     "twice the same": (
         table([(b"", bundles.header()), (b"a", ROW.message()), (b"a", ROW.message())]),
-        "P.index: keys are not in order.",
+        "P.index: the keys are not in order.",
     ),
 }
 
@@ -43,11 +43,11 @@ def test_a_forged_table(what: str, tmp_path: Path) -> None:
 BLOCKS = {
     "beyond the file": (
         footer(place(0, 0), place(0, 1 << 40)),
-        "a block of 1,099,511,627,776 bytes at byte 0 does not fit the file",
+        "a block of 1,099,511,627,776 bytes at byte 0 exceeds the file",
     ),
     "into the footer": (
         footer(place(0, 0), place(0, 40)),
-        "a block of 40 bytes at byte 0 does not fit the file",
+        "a block of 40 bytes at byte 0 exceeds the file",
     ),
     "compressed": (
         bundles.COMPRESSED,
@@ -59,11 +59,11 @@ BLOCKS = {
     ),
     "too many restart points": (
         sealed(b"\xff\xff\xff\x7f") + footer(place(0, 4), place(0, 4)),
-        "a block is malformed: it has more restart points than bytes",
+        "a block is malformed: its restart points need more bytes than it has",
     ),
     "sharing more than there is": (
         sealed(b"\x05\x00\x00" + bytes(4)) + footer(place(0, 7), place(0, 7)),
-        "a block is malformed: a row reaches beyond it",
+        "a block is malformed: a row extends beyond its end",
     ),
     "shorter than its end": (
         sealed(b"\x00") + footer(place(0, 1), place(0, 1)),
@@ -79,8 +79,8 @@ def test_a_forged_block(what: str, tmp_path: Path) -> None:
     assert sentence in refusal(tmp_path / "forged")
 
 
-def test_an_index_that_leads_to_itself_ends(tmp_path: Path) -> None:
-    """The index block names itself as the only data block."""
+def test_an_index_that_points_to_itself(tmp_path: Path) -> None:
+    """The index block lists itself as the only data block."""
     size = len(bundles.block([(b"", place(0, 19))]))
     content = sealed(bundles.block([(b"", place(0, size))])) + footer(
         place(0, size), place(0, size)
@@ -88,24 +88,24 @@ def test_an_index_that_leads_to_itself_ends(tmp_path: Path) -> None:
     Path(f"{tmp_path / 'loop'}.index").write_bytes(content)
     assert (
         refusal(tmp_path / "loop")
-        == "P.index: the block of 13 bytes at byte 0 is not where it should be."
+        == "P.index: a block of 13 bytes at byte 0 overlaps its neighbours."
     )
 
 
-def test_an_index_that_leads_to_one_block_many_times(tmp_path: Path) -> None:
-    """Each time it would be read, and its checksum computed."""
+def test_an_index_that_points_to_one_block_many_times(tmp_path: Path) -> None:
+    """The block would be read and verified each time."""
     data = sealed(bundles.block([]))
     places = bundles.block([(b"%6d" % number, place(0, 8)) for number in range(1000)])
     content = data + sealed(places) + footer(place(0, 8), place(len(data), len(places)))
     Path(f"{tmp_path / 'loop'}.index").write_bytes(content)
     assert (
         refusal(tmp_path / "loop")
-        == "P.index: the block of 8 bytes at byte 0 is not where it should be."
+        == "P.index: a block of 8 bytes at byte 0 overlaps its neighbours."
     )
 
 
-def test_keys_that_are_longer_than_the_file(tmp_path: Path) -> None:
-    """Each shares a long prefix with the one before it: a small file, and keys without end."""
+def test_keys_longer_than_the_file(tmp_path: Path) -> None:
+    """Each key shares a long prefix with the one before: a small file holds huge keys."""
     long, body = 20_000, b""
     for number in range(2000):
         tail = b"%05d" % number
@@ -118,5 +118,5 @@ def test_keys_that_are_longer_than_the_file(tmp_path: Path) -> None:
     Path(f"{tmp_path / 'bomb'}.index").write_bytes(content)
     assert (
         refusal(tmp_path / "bomb")
-        == "P.index, byte 0: its keys share more than keys of an index do."
+        == "P.index, byte 0: the keys share longer prefixes than any index."
     )
