@@ -48,9 +48,10 @@ def _biased(net: Any, bias: bool) -> Any:
 
 
 def logits(images: Any, classes: int, normalise: Normalise | None) -> Any:
-    """Three convolutions and two dense layers, each but the last normalised. (n, h, w, c) → (n, classes).
+    """Add three convolutions and two dense layers. (n, h, w, c) → (n, classes).
 
-    A normalised layer has no bias: batch norm would subtract it again, and adds its own beta.
+    All layers but the last are normalised. A normalised layer has no bias: batch norm subtracts it
+    again, and adds its own beta.
     """
     bias = normalise is None
     normalised = normalise or (lambda net, name, is_convolution: net)

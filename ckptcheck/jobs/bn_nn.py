@@ -48,12 +48,12 @@ class BatchNormNN(ArticleJob[EmaOptions]):
             )
 
     def new_ema(self) -> Any:
-        """Return an EMA with the decay of the options; `num_updates` lowers it in the first steps."""
+        """Return an EMA with the options' decay; `num_updates` lowers it in the first steps."""
         updates = self.training_step if self.options.num_updates else None
         return tf1.train.ExponentialMovingAverage(self.options.decay, num_updates=updates)
 
     def update_op(self) -> Any:
-        """Return an operation that updates all moving averages, once every layer's statistics exist.
+        """Return an operation that updates all moving averages after all batch statistics.
 
         In the article's separate session.run, `is_training` is False. A deeper layer's statistics
         then depend on earlier layers' averages, the same that are being updated. The article

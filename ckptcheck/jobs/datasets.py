@@ -45,7 +45,7 @@ class Dataset:
         return count // batch_size
 
     def batch(self, step: int, batch_size: int, seed: int) -> tuple[Array, Array]:
-        """Return the images and labels of training step `step`. They depend on seed and step alone."""
+        """Return images and labels of a training step. They depend on seed and step alone."""
         epoch, position = divmod(step, self.steps_per_epoch(batch_size))
         order = _epoch_order(len(self.train_images), seed, epoch)
         indices = order[position * batch_size : (position + 1) * batch_size]

@@ -1,4 +1,4 @@
-"""The suites: recipes to copy, and the outcome of each of their restores. Imports no framework.
+"""The suites: recipes to copy, and the outcome of each restore. Imports no framework.
 
 The recipe keras/tf-data is the class `TfData` in `keras.py` beside this file, and so on.
 """
@@ -13,7 +13,7 @@ from ckptcheck.outcomes import RECOVERED as R
 # Summary of a recipe, and the outcome of each of its restores.
 KERAS = {
     "plain": (
-        "Convolution, batch norm, Adam; batches in a fixed order. Saved in six ways after an epoch.",
+        "Convolution, batch norm, Adam; batches in a fixed order. Saved in six ways after epochs.",
         {
             "keras": R,
             "weights": D,
