@@ -142,7 +142,7 @@ def _wrong_images(x: Array) -> str | None:
     if not np.isfinite(x).all():
         where = tuple(int(index) for index in np.argwhere(~np.isfinite(x))[0])
         count = int((~np.isfinite(x)).sum())
-        return f"x holds {count} values that are NaN or infinite, the first at {where}."
+        return f"x is NaN or infinite in {count} of {x.size} values, first at {where}."
     return None
 
 

@@ -96,5 +96,5 @@ def test_a_batch_that_is_too_large() -> None:
         Options(batch_size=2000).steps_per_epoch()
     assert (
         str(caught.value)
-        == "batch_size=2000 is larger than the training part of the dataset, 1438 images."
+        == "batch_size=2000 is larger than the training part of the dataset, 1438 images. Set a smaller batch_size."
     )

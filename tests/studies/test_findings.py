@@ -74,7 +74,8 @@ def test_a_rise_without_return_is_no_hump() -> None:
         (trained("bn-nn", 0, [1.0] * 10 + [3.0] * 10, FAST, CALM),),
     )
     assert found.findings()[0] == (
-        "There is no hump in 1 run. In 1 run the loss was still up when training ended; that rise is not counted. " + HUMP_IS
+        "There is no hump in 1 run. In 1 run the loss was still up when training ended; that rise is not counted. "
+        + HUMP_IS
     )
     assert found.runs()[["humps", "rises_without_return"]].values.tolist() == [[0, 1]]
 
