@@ -21,6 +21,7 @@ from ckptcheck.report.html.page import (
 )
 from ckptcheck.studies import words
 from ckptcheck.studies.catalogue import Variant
+from ckptcheck.studies.humps import WINDOW
 from ckptcheck.studies.paired_test import PairedTest
 from ckptcheck.studies.plot import LINES, MOST_OVERLAID, PANELS, REFERENCE, curves_of
 from ckptcheck.studies.summary import Study
@@ -52,17 +53,18 @@ def _variants(study: Study) -> Table:
 
 def _variant(study: Study, variant: Variant) -> list[Cell]:
     spreads = [(study.spread(variant.name, measure), measure) for measure in study.measures]
-    humps = sum(bool(run.humps) for run in study.of(variant.name))
     cells = [
         Cell(words.spread(spread, measure), number(spread.median).value)
         for spread, measure in spreads
     ]
-    return [
-        Cell(variant.name),
-        *cells,
-        Cell(f"{humps} of {study.seeds}", humps),
-        Cell(variant.text),
-    ]
+    return [Cell(variant.name), *cells, _humps(study, variant), Cell(variant.text)]
+
+
+def _humps(study: Study, variant: Variant) -> Cell:
+    if study.epoch_count < WINDOW:
+        return Cell("–")  # too short for a hump
+    humps = sum(bool(run.humps) for run in study.of(variant.name))
+    return Cell(f"{humps} of {study.seeds}", humps)
 
 
 def _comparisons(study: Study) -> Table:
@@ -152,13 +154,16 @@ def _section(
 
 def _panel(study: Study, panel: str, range_: Range1d, drawn: Sequence[tuple[str, str, str]]) -> Any:
     figure = axes(
-        dict(PANELS)[panel], range_, "epochs", logarithmic=panel.endswith("loss"), height=240
+        dict(PANELS)[panel], range_, "epoch", logarithmic=panel.endswith("loss"), height=240
     )
-    location = "bottom_right" if panel.endswith("accuracy") else "top_right"
-    figure.add_layout(Legend(location=location))
+    figure.add_layout(
+        Legend(location="bottom_right" if panel.endswith("accuracy") else "top_right")
+    )
     for name, colour, dash in drawn:
         curves = curves_of(study, name, panel)
         epochs = np.arange(1, curves.shape[1] + 1)
+        if len(epochs) == 1:  # a line needs two points
+            figure.scatter(epochs, np.median(curves, 0), color=colour, legend_label=name)
         figure.varea(
             epochs, curves.min(0), curves.max(0), color=colour, alpha=0.18, legend_label=name
         )

@@ -53,7 +53,7 @@ def _overlaid(study: Study) -> "Figure":
         _scale(axis, curve)
     axes[0, 0].legend(fontsize=9)
     for axis in axes[1]:
-        axis.set_xlabel("epochs")
+        axis.set_xlabel("epoch")
     _mark_humps(axes[1, 0], study)
     return figure
 
@@ -76,7 +76,7 @@ def _side_by_side(study: Study) -> "Figure":
         _scale(axis, "validation_loss")
     for axis in axes[len(study.variants) :]:
         axis.set_axis_off()
-    figure.supxlabel("epochs", fontsize=10)
+    figure.supxlabel("epoch", fontsize=10)
     figure.supylabel("validation loss", fontsize=10)
     return figure
 
@@ -89,9 +89,11 @@ def curves_of(study: Study, variant: str, curve: str) -> Floats:
 def _band(axis: "Axes", curves: Floats, colour: str, style: str, label: str) -> None:
     epochs = np.arange(1, curves.shape[1] + 1)
     axis.fill_between(epochs, curves.min(0), curves.max(0), color=colour, alpha=0.18, linewidth=0)
-    axis.plot(
+    drawn = axis.plot(
         epochs, np.median(curves, 0), color=colour, linestyle=style, linewidth=1.6, label=label
     )
+    if len(epochs) == 1:  # a line needs two points
+        drawn[0].set_marker("o")
 
 
 def _scale(axis: "Axes", curve: str) -> None:
