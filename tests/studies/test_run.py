@@ -302,7 +302,7 @@ def test_a_run_that_does_not_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def remove(event: Event) -> None:
         data.unlink(missing_ok=True)
 
-    with pytest.raises(UsageError, match="The dataset file .* does not exist"):
+    with pytest.raises(UsageError, match=r"The dataset file .* does not exist"):
         study(
             "bn-apis",
             "bn-nn",
