@@ -52,7 +52,7 @@ def _one_of(first: str, second: str) -> Callable[[str], str]:
 
 def _text(text: str) -> str:
     if not text:
-        raise ValueError("must not be empty")
+        raise ValueError("must be a name or a path")
     return text
 
 

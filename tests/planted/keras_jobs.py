@@ -37,7 +37,7 @@ class Small(FitJob):
         model.fit(X, Y, callbacks=callbacks, initial_epoch=initial_epoch, **self.arguments())
 
 
-# --- Unusual, but right ----------------------------------------------------------------------
+# --- Unusual, but right ---
 
 
 class Unbuilt(Small):
@@ -215,7 +215,7 @@ class SecondModel(Small):
         super().fit(model, [kept, *callbacks], initial_epoch)
 
 
-# --- Malformed -------------------------------------------------------------------------------
+# --- Malformed ---
 
 
 class OtherSteps(Small):
