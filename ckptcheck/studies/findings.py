@@ -143,8 +143,8 @@ def _same_training(study: Result) -> list[str]:
             if disagree := sum(len({bool(run.rises) for run in runs}) > 1 for runs in by_seed):
                 sentence += (
                     f" In {disagree} of {words.counted(study.seeds, 'seed')} the validation loss "
-                    "of some of them rises as high as a hump, and that of the rest does not: "
-                    "there, the moving averages decide."
+                    "of only some of them rises as high as a hump: there, the moving averages "
+                    "decide."
                 )
             sentences.append(sentence)
     return sentences

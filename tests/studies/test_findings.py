@@ -18,8 +18,8 @@ def test_findings_of_enough_seeds() -> None:
         "In 1 of 8 humps the training loss rises at the same time by more than 50 %. Training reads no moving average, so "
         "training itself causes such a hump. They come from 1 distinct training curve with 1 seed.",
         "Training losses bitwise identical to those of bn-nn, in every seed: no-warm-up. These variants differ in the moving "
-        "averages alone, which cannot cause a hump in training. In 7 of 7 seeds the validation loss of some of them rises as "
-        "high as a hump, and that of the rest does not: there, the moving averages decide.",
+        "averages alone, which cannot cause a hump in training. In 7 of 7 seeds the validation loss of only some of them "
+        "rises as high as a hump: there, the moving averages decide.",
         "Largest rise of the validation loss above its minimum, in %: bn-nn 0. no-warm-up 200, larger in 7 of 7 seeds; no "
         "difference is supported for epsilon.",
         "Epochs to a validation accuracy of 98 %: bn-nn 3. no-warm-up 11, more in 7 of 7 seeds; no difference is supported for "

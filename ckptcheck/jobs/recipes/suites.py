@@ -13,7 +13,7 @@ from ckptcheck.outcomes import RECOVERED as R
 # Summary of a recipe, and the outcome of each of its restores.
 KERAS = {
     "plain": (
-        "Convolution, batch norm, Adam; batches in a fixed order. Saved in six ways after epochs.",
+        "Convolution, batch norm, Adam; batches in a fixed order. Six ways to save after an epoch.",
         {
             "keras": R,
             "weights": D,
@@ -36,7 +36,8 @@ KERAS = {
         {"keras": R},
     ),
     "shuffle": (
-        "fit(x, y) shuffles by default; keras.utils.set_random_seed gives every epoch one order.",
+        "fit(x, y) shuffles by default; keras.utils.set_random_seed gives every epoch the same "
+        "order.",
         {"backup": R, "keras": R},
     ),
     "tf-data": (
