@@ -1,11 +1,13 @@
-"""What a user would write instead of `ckptcheck verify bn-nn`: three processes, one after the other, and a comparison.
+"""The script that replaces `ckptcheck verify bn-nn`: three processes in turn, and a comparison.
 
     python benchmarks/by_hand.py FOLDER
 
-The parent calls this file again with a role: `control` trains, saves at the boundary and goes on; `saver` and `ema` restore
-what it saved in a new process and train on. The schedule is the tool's default, and so is what is compared: all tensors at
-the boundary and at the end, training losses after the boundary, evaluation losses. Of the tool this takes the shipped job
-and the schedule, nothing else. Left out, in the script's favour: digests of the batches, diagnoses, report and figure.
+The parent calls this file again with a role. `control` trains, saves at the boundary and continues.
+`saver` and `ema` restore its checkpoint in a new process and continue training. Schedule and
+comparison are the tool's default: all tensors at the boundary and at the end, the training losses
+after the boundary, the evaluation losses. The script uses the shipped job and the schedule, and
+nothing else of the tool. Left out, in the script's favour: digests of the batches, diagnoses,
+report and figure.
 Exits with 1 if the outcome is not the known one (saver recovers, ema is refused).
 """
 
@@ -29,7 +31,7 @@ OTHER_SEED = 1
 
 
 def make_job(seed: int) -> tuple["BatchNormNN", Schedule]:
-    """Import TensorFlow with the shipped job, build it, and return it with the tool's default schedule."""
+    """Import TensorFlow, build the shipped job, and return it with the tool's default schedule."""
     from ckptcheck.jobs.bn_nn import BatchNormNN
     from ckptcheck.jobs.options import EmaOptions
 
@@ -42,7 +44,7 @@ def make_job(seed: int) -> tuple["BatchNormNN", Schedule]:
 def train_on(
     job: "BatchNormNN", schedule: Schedule, first: int, until: int
 ) -> tuple[list[float], list[float]]:
-    """Execute steps `first` to `until` - 1. Return training losses and the evaluation losses at epoch edges and at the end."""
+    """Execute steps `first` to `until` - 1. Return training losses and evaluation losses."""
     losses, evaluations = [], []
     for step in range(first, until):
         losses.append(job.train(step).loss)
@@ -80,7 +82,7 @@ def resumed(folder: Path, role: str) -> None:
 
 
 def finish(job: "BatchNormNN", schedule: Schedule, first: int, folder: Path, role: str) -> None:
-    """Go from the boundary to the end; write what is to be compared."""
+    """Train from the boundary to the end; write the states and losses to compare."""
     write_state(job, folder / f"{role}-boundary.npz")
     at_boundary = job.evaluate()
     losses, evaluations = train_on(job, schedule, first, first + schedule.steps_after)
@@ -97,42 +99,43 @@ def finish(job: "BatchNormNN", schedule: Schedule, first: int, folder: Path, rol
 
 def same_state(folder: Path, role: str, point: str) -> bool:
     with (
-        np.load(folder / f"control-{point}.npz") as ours,
-        np.load(folder / f"{role}-{point}.npz") as theirs,
+        np.load(folder / f"control-{point}.npz") as control,
+        np.load(folder / f"{role}-{point}.npz") as resumed,
     ):
-        return set(ours.files) == set(theirs.files) and all(
-            np.array_equal(ours[name], theirs[name]) for name in ours.files
+        return set(control.files) == set(resumed.files) and all(
+            np.array_equal(control[name], resumed[name]) for name in control.files
         )
 
 
 def outcome(folder: Path, role: str) -> str:
-    ours, theirs = (
+    control, resumed = (
         json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         for name in ("control", role)
     )
-    if theirs["error"]:
-        return str(theirs["error"])
-    same = ours == theirs and all(
+    if resumed["error"]:
+        return str(resumed["error"])
+    same = control == resumed and all(
         same_state(folder, role, point) for point in ("boundary", "final")
     )
     return "recovered" if same else "diverged"
 
 
 def main(folder: Path) -> int:
-    """Run the three roles in processes of their own, compare, print a line for each restore."""
+    """Run the three roles in separate processes, compare, print a line for each restore."""
     for role in ROLES:
         subprocess.run([sys.executable, __file__, str(folder), role], check=True)
     outcomes = {role: outcome(folder, role) for role in ROLES[1:]}
-    for role, found in outcomes.items():
-        print(f"{role}: {found}")
+    for role, result in outcomes.items():
+        print(f"{role}: {result}")
     return 0 if outcomes == {"saver": "recovered", "ema": "NotFoundError"} else 1
 
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], *([role] for role in ROLES)):
-        sys.exit(f"usage: {Path(__file__).name} FOLDER   (a folder that does not exist yet)")
+        sys.exit(f"usage: {Path(__file__).name} FOLDER   (FOLDER must not exist yet)")
     if len(sys.argv) == 2:
         sys.exit(main(Path(sys.argv[1])))
-    control(Path(sys.argv[1])) if sys.argv[2] == "control" else resumed(
-        Path(sys.argv[1]), sys.argv[2]
-    )
+    if sys.argv[2] == "control":
+        control(Path(sys.argv[1]))
+    else:
+        resumed(Path(sys.argv[1]), sys.argv[2])

@@ -1,4 +1,4 @@
-"""The loop a user would write to compare two checkpoints with TensorFlow.
+"""The script that a user would write to compare two checkpoints with TensorFlow.
 
 python benchmarks/diff_by_hand.py A B
 """

@@ -1,11 +1,12 @@
-"""How fast and how small `diff`, `fsck` and `inspect` are, side by side with what one would use instead.
+"""Time and memory of `diff`, `fsck` and `inspect`, side by side with their alternatives.
 
     python benchmarks/files.py [--repeats N] [--json]
 
-Makes checkpoints of 1 GB, of 12,000 small tensors and of 20, and a sparse pair of 8 GB, in a temporary folder of some 12 GB of
-which 4 are written. All times are of whole processes, start-up included, with the files in the page cache, and modules
-compiled as by an installation. A ratio is that of the tool to the other; memory is held against its bound: 100 MB and twice a
-chunk; what has a bar in seconds, against that.
+Makes checkpoints of 1 GB, of 12,000 and of 20 small tensors, and a sparse pair of 8 GB. They take
+about 12 GB of a temporary folder, of which 4 GB are written. All times are those of whole
+processes, start-up included, with the files in the page cache, and modules compiled as by an
+installation. A ratio divides the tool's time by that of the alternative, by the bar in seconds,
+or, for memory, by the bound: 100 MB and twice a chunk.
 """
 
 import os
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from side_by_side import HERE, Found, NotMeasuredError, main, python, side_by_side, tell
+from side_by_side import HERE, Measured, NotMeasuredError, main, progress, python, side_by_side
 
 from ckptcheck.checkpoints import CHUNK
 
@@ -40,14 +41,14 @@ BARS = {
     "memory of fsck, sparse 8 GB / bound": 1.0,
 }
 BOUND = 100e6 + 2 * CHUNK
-# The environment may forbid to keep compiled modules; those of an installation are there.
+# The environment may forbid compiled modules; an installation has them.
 MODULES = tempfile.TemporaryDirectory()
 COMPILED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 COMPILED["PYTHONPYCACHEPREFIX"] = MODULES.name
 
 CAT = "cat {0}.data-00000-of-00001 > /dev/null"
 CMP = "cmp {0}.data-00000-of-00001 {1}.data-00000-of-00001"
-# What the library itself needs for the file, read in pieces that stay in a core's cache.
+# The time of the checksum library alone, on pieces that fit into a core's cache.
 CHECKSUM = """
 import google_crc32c, sys
 file, found = open(sys.argv[1], "rb", buffering=0), 0
@@ -56,14 +57,14 @@ while part := file.read(1 << 19):
 """
 
 
-def measure(repeats: int) -> Found:
+def measure(repeats: int) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        tell("making the checkpoints …")
+        progress("making the checkpoints …")
         python(HERE / "make_checkpoints.py", folder)
-        found: Found = {name: [] for name in BARS}
+        found: Measured = {name: [] for name in BARS}
         for repeat in range(repeats + 1):
-            tell(f"repeat {repeat} of {repeats}" if repeat else "warming up …")
+            progress(f"repeat {repeat} of {repeats}" if repeat else "warming up …")
             for name, pair in one_round(folder, repeat):
                 if repeat:
                     found[name].append(pair)
@@ -128,23 +129,24 @@ def memory(*arguments: str, status: int = 0) -> float:
 
 
 def run(arguments: list[str], status: int = 0) -> tuple[float, float]:
-    """Return how long a process took, and the most memory that it had."""
+    """Return the time of a process in seconds, and its peak memory in bytes."""
     started = time.perf_counter()
     nowhere = subprocess.DEVNULL
     process = subprocess.Popen(
         arguments, stdin=nowhere, stdout=nowhere, stderr=nowhere, env=COMPILED
     )
-    _, left, used = os.wait4(process.pid, 0)
+    _, wait_status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
-    if os.waitstatus_to_exitcode(left) != status:
+    code = os.waitstatus_to_exitcode(wait_status)
+    if code != status:
         raise NotMeasuredError(
-            f"{' '.join(arguments)} left with status {os.waitstatus_to_exitcode(left)}"
+            f"{' '.join(arguments)} exited with status {code}, but {status} was expected."
         )
-    return seconds, peak(used)
+    return seconds, peak(usage)
 
 
-def peak(used: resource.struct_rusage) -> float:
-    return used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def peak(usage: resource.struct_rusage) -> float:
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The Keras jobs that are timed: one that is verified, and three networks whose steps in `fit` are recorded.
+"""The timed Keras jobs: one for `verify`, and three networks whose steps in `fit` are recorded.
 
-    python benchmarks/fit_jobs.py PAIRS    seconds of epochs in fit, {network: [[recorded, bare], …]}
+    python benchmarks/fit_jobs.py PAIRS   seconds of epochs in fit, {network: [[recorded, bare], …]}
 
-An epoch of the bare model and one of the same model under watch follow one another, in alternating order.
+A pair is an epoch of the bare model and one of the same model with recording, in alternating order.
 """
 
 import gc
@@ -26,7 +26,7 @@ from ckptcheck.run.folder import Recorder
 from ckptcheck.run.heartbeat import Heartbeat
 from ckptcheck.run.run import Facts
 
-STEPS = 15  # in an epoch of the verified job
+STEPS = 15  # steps in an epoch of the verified job
 BLOCK = 60  # steps in a timed epoch
 
 
@@ -59,11 +59,11 @@ class Sixty(FitJob):
         )
 
     def validation(self) -> Any:
-        """Return the same."""
+        """Return the training data."""
         return self.data()
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train on them."""
+        """Train for five epochs."""
         x, y = self.data()
         model.fit(x, y, batch_size=32, epochs=5, initial_epoch=initial_epoch, callbacks=callbacks)
 
@@ -102,7 +102,7 @@ NETWORKS = {"dense": dense, "convolution": convolution, "recurrent": recurrent}
 
 
 class _Loop:
-    """What `ckptcheck.run.execution` does between the boundaries."""
+    """Does what `ckptcheck.run.execution` does between the boundaries."""
 
     folder, restore = Path(), None
 
@@ -114,21 +114,21 @@ class _Loop:
         self.done = 0
 
     def before_step(self) -> None:
-        """Ask whether anything is due."""
+        """Ask whether an evaluation is due."""
         self.schedule.evaluates_at(self.done)
 
     def after_step(self, step: Step) -> None:
-        """Record."""
+        """Record the step."""
         self.recorder.step(self.done, step)
         self.done += 1
         self.beat(self.done)
 
     def may_save(self) -> None:
-        """Do nothing: the measured epochs have no boundary."""
+        """Do nothing: the timed epochs have no boundary."""
 
 
 def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, float]]:
-    """Time epochs of two models that are the same, one of them under watch."""
+    """Time epochs of two equal models, one of them recorded."""
     models = []
     for _ in range(2):
         model, shape = make()
@@ -138,7 +138,7 @@ def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, floa
     x = draw.normal(size=(shape[0] * BLOCK, *shape[1:])).astype("float32")
     y = draw.integers(0, 10, len(x))
     loop = _Loop(folder)
-    watch = Watch(loop, BLOCK, Created())  # type: ignore[arg-type]  # counts steps, and nothing else of a loop
+    watch = Watch(loop, BLOCK, Created())  # type: ignore[arg-type]  # this loop only counts steps
 
     def epoch(model: Any, callbacks: list[Any]) -> float:
         started = time.perf_counter()
@@ -147,27 +147,27 @@ def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, floa
         )
         return time.perf_counter() - started
 
-    bare, watched = models
+    bare, recorded = models
     for _ in range(2):
-        epoch(bare, []), epoch(watched, [watch])
+        epoch(bare, []), epoch(recorded, [watch])
     gc.collect()
     gc.freeze()
-    found = []
+    timed = []
     for index in range(pairs):
         if index % 2:
             seconds = epoch(bare, [])
-            found.append((epoch(watched, [watch]), seconds))
+            timed.append((epoch(recorded, [watch]), seconds))
         else:
-            found.append((epoch(watched, [watch]), epoch(bare, [])))
+            timed.append((epoch(recorded, [watch]), epoch(bare, [])))
     loop.recorder.close()
-    return found
+    return timed
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="ckptcheck-benchmark-") as top:
-        found = {}
+        seconds = {}
         for name, make in NETWORKS.items():
             folder = Path(top) / name
             folder.mkdir()
-            found[name] = paired_epochs(make, int(sys.argv[1]), folder)
-    print(json.dumps(found))
+            seconds[name] = paired_epochs(make, int(sys.argv[1]), folder)
+    print(json.dumps(seconds))

@@ -1,7 +1,9 @@
-"""What `benchmarks/verify.py` measures inside one process that has imported TensorFlow. Prints one JSON line at the end.
+"""Measure for `benchmarks/verify.py` inside one process that has imported TensorFlow.
 
-python benchmarks/inside.py restore CRASH_IMAGE   seconds of one further restore done bare: build to last step
-python benchmarks/inside.py steps PAIRS           seconds of blocks of steps, [bare, recorded] for each pair
+    python benchmarks/inside.py restore CRASH_IMAGE   seconds of a bare restore, build to last step
+    python benchmarks/inside.py steps PAIRS           seconds of blocks, [bare, recorded] for a pair
+
+Prints one JSON line at the end.
 """
 
 import gc
@@ -25,13 +27,13 @@ from ckptcheck.run.run import Facts
 if TYPE_CHECKING:
     from ckptcheck.jobs.bn_nn import BatchNormNN
 
-# Steps in a block: a block must be longer than the jitter of the machine, and a pair of them shorter than its drift.
+# Steps in a block: a block must outlast the jitter, and a pair must be shorter than the drift.
 BLOCK = 50
 WARM_UP = 100
 
 
 def further_restore(crash_image: Path) -> float:
-    """Build, restore `ema-none`, evaluate at the boundary, go on to the end with the evaluations on the way."""
+    """Build, restore `ema-none`, evaluate at the boundary, and train and evaluate to the end."""
     started = time.perf_counter()
     job, schedule = by_hand.make_job(by_hand.OTHER_SEED)
     job.restore(crash_image, "ema-none")
@@ -41,7 +43,7 @@ def further_restore(crash_image: Path) -> float:
 
 
 def paired_blocks(pairs: int) -> list[tuple[float, float]]:
-    """Time pairs of blocks of the same steps, bare and recorded; which of the two comes first alternates."""
+    """Time pairs of blocks of the same steps, bare and recorded, in alternating order."""
     job, schedule = by_hand.make_job(by_hand.SEED)
     losses: list[float] = []
     with (
@@ -51,7 +53,8 @@ def paired_blocks(pairs: int) -> list[tuple[float, float]]:
         recorder = Recorder(Path(folder), Facts("control", "bn-nn", None, by_hand.SEED, schedule))
         beat = Heartbeat(lambda count: write_event(nowhere.fileno(), 1, "step", done=count))
         gc.collect()
-        gc.freeze()  # as the tool's processes do; bare blocks must not pay for the garbage of recorded ones
+        # As the tool's processes do: bare blocks must not pay for the garbage of recorded ones.
+        gc.freeze()
 
         def bare(first: int) -> None:
             for index in range(first, first + BLOCK):
@@ -63,15 +66,15 @@ def paired_blocks(pairs: int) -> list[tuple[float, float]]:
         bare(0)
         for first in range(0, WARM_UP, BLOCK):
             recorded(first)
-        found = [_pair(bare, recorded, index) for index in range(pairs)]
+        timed = [_pair(bare, recorded, index) for index in range(pairs)]
         recorder.close()
-    return found
+    return timed
 
 
 def _record(
     job: "BatchNormNN", schedule: Schedule, recorder: Recorder, beat: Heartbeat, first: int
 ) -> None:
-    """Execute a block as `ckptcheck.run.execution` does. Whether to evaluate is part of it, evaluating is not."""
+    """Execute a block as `ckptcheck.run.execution` does: it asks when to evaluate, and does not."""
     for done, index in enumerate(range(first, first + BLOCK), first + 1):
         recorder.step(index, job.train(index))
         beat(done)
@@ -83,8 +86,8 @@ def _pair(
 ) -> tuple[float, float]:
     first = index * BLOCK
     if index % 2:
-        late = _seconds(recorded, first)
-        return _seconds(bare, first), late
+        seconds = _seconds(recorded, first)
+        return _seconds(bare, first), seconds
     return _seconds(bare, first), _seconds(recorded, first)
 
 
@@ -96,7 +99,7 @@ def _seconds(block: Callable[[int], None], first: int) -> float:
 
 def main(what: str, argument: str) -> None:
     """Import TensorFlow, measure, print."""
-    import tensorflow  # noqa: F401  # before any clock starts
+    import tensorflow  # noqa: F401  # imported before any timing
 
     print(
         json.dumps(

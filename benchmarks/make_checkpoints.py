@@ -13,10 +13,10 @@ from side_by_side import HERE
 
 from ckptcheck.arrays import Array
 
-sys.path.insert(0, str(HERE.parent))  # the tests are no part of the installed package
+sys.path.insert(0, str(HERE.parent))  # the tests are not installed
 from tests.checkpoints.bundles import write_sparse
 
-SPARSE = 8 * 10**9  # bytes in one tensor, of which none is written
+SPARSE = 8 * 10**9  # bytes in one tensor; none is written
 
 
 def save(prefix: Path, tensors: Mapping[str, Array]) -> None:

@@ -1,4 +1,4 @@
-"""A script that records itself, for timing `ckptcheck compare`: 200 steps, 60 tensors, as the control or resumed at step 100.
+"""A script that records itself, for timing `ckptcheck compare`: 200 steps and 60 tensors.
 
 python benchmarks/recorded.py FOLDER control|resumed
 """

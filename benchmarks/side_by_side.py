@@ -1,6 +1,7 @@
-"""What the benchmarks share: two things timed side by side in one run, their ratios, and a table of them.
+"""Shared by the benchmarks: time two things side by side in one run, and print their ratios.
 
-A ratio is the median over the ratios of repeats whose two sides ran right after one another, in alternating order.
+A ratio is the median over repeats. The two sides of a repeat run right after each other, in
+alternating order.
 """
 
 import argparse
@@ -20,20 +21,20 @@ from ckptcheck.errors import CkptcheckError
 HERE = Path(__file__).resolve().parent
 TIMEOUT = 900.0
 
-# Seconds of the tool, seconds of what it is held against.
+# Seconds of the tool, seconds of its alternative.
 Pair = tuple[float, float]
 Measure = Callable[[], float]
-Found = dict[str, list[Pair]]
+Measured = dict[str, list[Pair]]
 
 
 class NotMeasuredError(Exception):
-    """A process that was to be timed failed, or did not do what it was timed for."""
+    """A timed process failed, or gave a wrong result."""
 
 
 def python(*arguments: str | Path) -> str:
-    """Run Python in a process of its own and return what it printed; its warnings and logs are kept from our output."""
+    """Run Python in a new process and return its standard output; hide its warnings and logs."""
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -41,10 +42,12 @@ def python(*arguments: str | Path) -> str:
         timeout=TIMEOUT,
         check=False,
     )
-    if done.returncode != 0:
-        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-        raise NotMeasuredError(f"{' '.join(command)} left with status {done.returncode}:\n{last}")
-    return done.stdout
+    if result.returncode != 0:
+        last = "\n".join((result.stdout + result.stderr).strip().splitlines()[-15:])
+        raise NotMeasuredError(
+            f"{' '.join(command)} exited with status {result.returncode}:\n{last}"
+        )
+    return result.stdout
 
 
 def timed_output(*arguments: str | Path) -> tuple[float, str]:
@@ -62,14 +65,14 @@ def last_line(printed: str) -> Any:
 
 
 def side_by_side(tool: Measure, other: Measure, repeat: int) -> Pair:
-    """Measure both; which of the two comes first alternates with the repeats."""
+    """Measure both; the order alternates with the repeats."""
     if repeat % 2:
         seconds = other()
         return tool(), seconds
     return tool(), other()
 
 
-def tell(text: str) -> None:
+def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
@@ -77,8 +80,8 @@ def ratio(pair: Pair) -> float:
     return pair[0] / pair[1]
 
 
-def results(found: Found, bars: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-    """Return the ratio of each bar, the bar, and whether it is met."""
+def results(found: Measured, bars: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+    """Return, for each bar: the measured ratio, the bar, and whether it is met."""
     ratios = {name: statistics.median(map(ratio, found[name])) for name in bars}
     return {
         name: {"ratio": ratios[name], "bar": bar, "met": ratios[name] <= bar}
@@ -86,15 +89,16 @@ def results(found: Found, bars: Mapping[str, float]) -> dict[str, dict[str, Any]
     }
 
 
-def table(found: Found, bars: Mapping[str, float]) -> str:
-    """Lay the results out for a reader: with the middle half of the ratios and the median seconds of both sides."""
+def table(found: Measured, bars: Mapping[str, float]) -> str:
+    """Return the results as text, with the middle half of the ratios and the median seconds."""
     width = max(map(len, bars))
     lines = [f"{'':<{width}}  ratio    bar         middle half    tool, s   other, s"]
     for name, result in results(found, bars).items():
         low, high = middle_half([ratio(pair) for pair in found[name]])
         tool, other = (statistics.median(side) for side in zip(*found[name], strict=True))
+        met = "met" if result["met"] else "NOT"
         lines.append(
-            f"{name:<{width}} {result['ratio']:6.3f} {result['bar']:6.2f}  {'met' if result['met'] else 'NOT':<3}"
+            f"{name:<{width}} {result['ratio']:6.3f} {result['bar']:6.2f}  {met}"
             f"  {low:6.3f}–{high:.3f}  {tool:9.3f}  {other:9.3f}"
         )
     lines.append(
@@ -113,25 +117,25 @@ def middle_half(ratios: Sequence[float]) -> tuple[float, float]:
 
 
 def main(
-    description: str, bars: Mapping[str, float], measure: Callable[[int], Found], repeats: int
+    description: str, bars: Mapping[str, float], measure: Callable[[int], Measured], repeats: int
 ) -> int:
-    """Measure, print, and return the exit code: 0 whether the bars are met or not, 1 when something could not be measured."""
+    """Measure, print, and return the exit code: 1 if something could not be measured, else 0."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--repeats", type=int, default=repeats, metavar="N", help=f"how often (default: {repeats})"
+        "--repeats", type=int, default=repeats, metavar="N", help=f"measure N times ({repeats})"
     )
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object, and nothing else"
     )
     arguments = parser.parse_args()
     if arguments.repeats < 1:
-        parser.error("there must be at least 1 repeat")
+        parser.error(f"--repeats must be at least 1, not {arguments.repeats}")
     try:
         found = measure(arguments.repeats)
     except (NotMeasuredError, CkptcheckError, subprocess.TimeoutExpired) as error:
-        tell(f"Not measured: {error}")
+        progress(f"Not measured: {error}")
         return 1
     print(json.dumps(results(found, bars)) if arguments.json else table(found, bars))
     return 0

@@ -1,14 +1,16 @@
-"""What a study costs: two ratios, each of two things measured side by side in one run, and the bar each must not pass.
+"""The cost of a study: two ratios, measured side by side in one run, and their upper bounds.
 
     python benchmarks/study.py [--repeats N] [--json]
 
-1. 200 epochs against the bare loop: wall time of `ckptcheck study convergence bn-nn --seeds 1 --epochs 200`, figure included,
-   over that of `benchmarks/train_by_hand.py 200`. Both import TensorFlow; their validation losses must be the same.
-2. two cores against one: wall time of `ckptcheck study bn-apis` (five seeds, ten runs of 100 epochs) on two cores over that on
-   one. 1.7 times the speed is a ratio of 0.588.
+1. 200 epochs against the bare loop: wall time of `ckptcheck study convergence bn-nn --seeds 1
+   --epochs 200`, figure included, over that of `benchmarks/train_by_hand.py 200`. Both import
+   TensorFlow; their validation losses must be the same.
+2. two cores against one: wall time of `ckptcheck study bn-apis` (five seeds, ten runs of
+   100 epochs) on two cores over that on one. 1.7 times the speed is a ratio of 0.588.
 
-A ratio is the median over repeats. Takes some three minutes a repeat; other load on the machine shows.
-Exits with 0 whether the bars are met or not, with 1 when something could not be measured.
+A ratio is the median over repeats. A repeat takes about three minutes; other load on the machine
+distorts it.
+Exits with 1 if something could not be measured, with 0 otherwise, whether the bars are met or not.
 """
 
 import csv
@@ -20,14 +22,14 @@ from pathlib import Path
 
 from side_by_side import (
     HERE,
-    Found,
+    Measured,
     NotMeasuredError,
     Pair,
     last_line,
     main,
+    progress,
     ratio,
     side_by_side,
-    tell,
     timed,
     timed_output,
 )
@@ -40,19 +42,8 @@ EPOCHS = 200
 
 def against_the_loop(folder: Path, repeat: int) -> Pair:
     out = folder / "loop"
-    command = (
-        "-m",
-        "ckptcheck",
-        "study",
-        "convergence",
-        "bn-nn",
-        "--seeds",
-        "1",
-        "--epochs",
-        str(EPOCHS),
-        "--out",
-        out,
-    )
+    study = ("study", "convergence", "bn-nn", "--seeds", "1", "--epochs", str(EPOCHS))
+    command = ("-m", "ckptcheck", *study, "--out", out)
     by_hand: list[float] = []
 
     def loop() -> float:
@@ -65,16 +56,15 @@ def against_the_loop(folder: Path, repeat: int) -> Pair:
         of_study = [float(row["validation_loss"]) for row in csv.DictReader(rows)]
     if of_study != by_hand:
         raise NotMeasuredError(
-            "The study and the loop by hand did not come to the same validation losses."
+            "The validation losses of the study differ from those of the loop by hand."
         )
     return pair
 
 
 def on(cores: Sequence[int], out: Path) -> float:
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(
-        0, cores
-    )  # children inherit it, and the tool starts as many processes as it has cores
+    # Children inherit the cores, and the tool starts as many processes as it has cores.
+    os.sched_setaffinity(0, cores)
     try:
         return timed("-m", "ckptcheck", "study", "bn-apis", "--out", out)
     finally:
@@ -88,29 +78,20 @@ def two_cores(folder: Path, repeat: int) -> Pair:
     )
 
 
-def measure(repeats: int) -> Found:
-    """Measure everything; say on standard error how far it is."""
-    if len(os.sched_getaffinity(0)) < 2:
-        raise NotMeasuredError("Two cores are needed.")
-    found: Found = {name: [] for name in BARS}
+def measure(repeats: int) -> Measured:
+    """Measure everything; report progress on standard error."""
+    count = len(os.sched_getaffinity(0))
+    if count < 2:
+        raise NotMeasuredError(f"This benchmark needs two cores; the process may use {count}.")
+    found: Measured = {name: [] for name in BARS}
     with tempfile.TemporaryDirectory(prefix="ckptcheck-benchmark-") as top:
-        tell("reading everything into the page cache")
-        timed(
-            "-m",
-            "ckptcheck",
-            "study",
-            "bn-apis",
-            "--seeds",
-            "1",
-            "--epochs",
-            "1",
-            "--out",
-            Path(top) / "unmeasured",
-        )
+        progress("reading everything into the page cache")
+        short = ("study", "bn-apis", "--seeds", "1", "--epochs", "1")
+        timed("-m", "ckptcheck", *short, "--out", Path(top) / "unmeasured")
         for repeat in range(repeats):
             for name, one in ((LOOP, against_the_loop), (CORES, two_cores)):
                 found[name].append(one(Path(tempfile.mkdtemp(dir=top)), repeat))
-                tell(f"repeat {repeat + 1} of {repeats}: {name}: {ratio(found[name][-1]):.3f}")
+                progress(f"repeat {repeat + 1} of {repeats}: {name}: {ratio(found[name][-1]):.3f}")
     return found
 
 

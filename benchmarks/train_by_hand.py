@@ -1,9 +1,10 @@
-"""The bare training loop that a study is held against: bn-nn on digits, seed 0, and the validation loss after each epoch.
+"""The bare training loop to compare a study with: bn-nn on digits, seed 0.
 
     python benchmarks/train_by_hand.py EPOCHS
 
-The graph is the shipped job's; the loop is what one writes: `session.run` of train op and loss, then of the update op.
-Left out, in the script's favour: accuracies, and whatever is done with the losses.
+The graph is the shipped job's. The loop is what a user would write: `session.run` of train op and
+loss, then of the update op; the validation loss after each epoch. Left out, in the script's
+favour: accuracies, and any use of the losses.
 """
 
 import gc

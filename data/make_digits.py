@@ -2,7 +2,7 @@
 
     pip install scikit-learn && python data/make_digits.py
 
-The file is the same, byte for byte, on every run.
+Every run makes the same file, byte for byte.
 """
 
 from pathlib import Path

@@ -1,8 +1,9 @@
-"""Trains the studies that the README and notebooks/study.ipynb show, and keeps what they need of them in data/study.
+"""Train the studies of the README and notebooks/study.ipynb, and copy their results to data/study.
 
     python data/make_study.py [--out DIR]
 
-Some fifteen minutes on two cores; runs that are kept in DIR (default: ckptcheck-study) are not trained again.
+Takes about 15 minutes on two cores. Runs kept in DIR (default: ckptcheck-study) are not trained
+again.
 """
 
 import argparse
@@ -19,7 +20,7 @@ KEPT = {
     "bn-ablation": ("runs", "humps"),
 }
 SEEDS = "12"
-COLOURS = 128  # enough for a figure, and a third of its bytes
+COLOURS = 128  # enough for a figure, at a third of its size
 
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -1,4 +1,4 @@
-"""The jobs of `tests/planted`: where each one stands, what it must show, and what it showed."""
+"""Find the jobs of `tests/planted`, verify them, and assert what they must show."""
 
 import importlib
 import inspect
@@ -11,27 +11,27 @@ from typing import Any
 
 import pytest
 
-# As the planted jobs themselves do: their folder is on the path, in a worker and in a test.
+# The folder of the planted jobs is on the path, in a worker and in a test.
 from planting import Shows
 
 from ckptcheck import Case, verify
 
 PLANTED = Path(__file__).parent / "planted"
 FILES = [path for path in sorted(PLANTED.glob("*.py")) if "@planted(" in path.read_text()]
-# A run that is saved in its middle, in the middle of an epoch, and in which all that is planted shows.
+# A run saved in the middle, within an epoch, in which every planted defect shows.
 SHORT: dict[str, Any] = {"steps": 21, "boundary": 9}
 
 
 def toy(name: str) -> str:
-    """Return the target of a planted job by its name alone; of a name that is nowhere, one in the file of `Clean`."""
-    stands = re.compile(rf"^(class|def) {re.escape(name)}\b", re.MULTILINE)
-    path = next((path for path in FILES if stands.search(path.read_text())), PLANTED / "base.py")
-    return f"{path}:{name}"
+    """Return the target of a planted job by its name; an unknown name gets the file of `Clean`."""
+    definition = re.compile(rf"^(class|def) {re.escape(name)}\b", re.MULTILINE)
+    defining = (path for path in FILES if definition.search(path.read_text()))
+    return f"{next(defining, PLANTED / 'base.py')}:{name}"
 
 
 @dataclass(frozen=True)
 class PlantedJob:
-    """One way to verify a planted job, and what it must show then."""
+    """A planted job with one way to verify it, and what it must show."""
 
     name: str
     job: Any
@@ -39,14 +39,14 @@ class PlantedJob:
 
     @property
     def id(self) -> str:
-        """The job, and what it is verified with beside the usual."""
+        """The name of the job, with the settings that differ from the default."""
         return "-".join(
             [self.name, *(f"{key}={value}" for key, value in self.shows.verified.items())]
         )
 
     @property
     def reason(self) -> str | None:
-        """Why there is no verdict, with the line that raises."""
+        """The reason for no verdict, with the number of the line that raises."""
         return self.shows.reason and self.shows.reason.replace("{line}", str(self._line_of_raise()))
 
     def _line_of_raise(self) -> int:
@@ -55,12 +55,12 @@ class PlantedJob:
 
 
 def every_job() -> list[PlantedJob]:
-    """Return every planted job, once for each way in which it is verified."""
+    """Return every planted job, once for each way to verify it."""
     return [each for path in FILES for each in _of(importlib.import_module(path.stem))]
 
 
 def planted_jobs(*outcomes: str, hiding: bool = False) -> list[PlantedJob]:
-    """Return all that must come to one of some outcomes; `hiding`: of the losses that another one could hide."""
+    """Return the planted jobs with one of these outcomes; `hiding`: those in `hiding.py` only."""
     return [
         each
         for each in every_job()
@@ -76,7 +76,7 @@ def _of(module: ModuleType) -> Iterator[PlantedJob]:
 
 
 def verified(jobs: Iterable[PlantedJob]) -> dict[str, list[Case]]:
-    """Verify jobs, those with the same settings together; return the cases of each by its id."""
+    """Verify jobs, grouped by settings; return the cases of each job by its id."""
     groups: dict[str, list[PlantedJob]] = {}
     for each in jobs:
         groups.setdefault(repr(each.shows.verified), []).append(each)
@@ -97,12 +97,12 @@ def by_id(jobs: Iterable[PlantedJob]) -> "pytest.MarkDecorator":
 
 
 def causes(case: Case) -> list[tuple[str, str | None]]:
-    """Return what was found, each cause with its stage."""
+    """Return the causes of a case, each with its stage."""
     return [(diagnosis.cause, diagnosis.stage) for diagnosis in case.diagnoses]
 
 
 def assert_shown(planted: PlantedJob, cases: Sequence[Case]) -> None:
-    """Assert that each case, one a boundary, shows what is planted, and nothing else."""
+    """Assert that each case, one for each boundary, shows what is planted, and nothing else."""
     boundaries = planted.shows.verified.get("boundaries")
     assert len(cases) == (len(boundaries) if isinstance(boundaries, tuple) else 1)
     outcome, allowed = planted.shows.outcome, planted.shows.verified.get("allow", [])
@@ -117,7 +117,7 @@ def assert_shown(planted: PlantedJob, cases: Sequence[Case]) -> None:
 
 
 def _assert_inconclusive(planted: PlantedJob, case: Case) -> None:
-    """A job that varies by itself is told where; of all others nothing is known."""
+    """The report says where a job varies by itself, and diagnoses nothing else."""
     assert case.reason == planted.reason
     assert [diagnosis.sentence for diagnosis in case.diagnoses] == (
         [f"When the control is run again, {case.noise.first_difference}."] if case.noise else []

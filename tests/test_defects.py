@@ -1,4 +1,4 @@
-"""Planted defects on TensorFlow: one job, one variant of it. `python -m tests.defects` runs all of them, see the README."""
+"""Defects planted on TensorFlow: one job, one variant. `python -m tests.defects` runs all."""
 
 import re
 from collections import Counter
@@ -11,19 +11,19 @@ from tests.defects.matrix import Row, by_cause, run, table, wrong
 from tests.defects.planted import MODULES, Planted, planted, tables
 from tests.planted_jobs import every_job
 
-# A job whose one control serves many defects; .ci/run runs all jobs, in all variants.
+# A job whose single control serves many defects; .ci/run runs all jobs in all variants.
 HERE = {("graph.py", "Graph"): 1}
 PLANTED = [each for each in planted() if (each.module, each.job) in HERE]
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, bool], Row]:
-    found = []
+    rows = []
     for (module, job), variant in HERE.items():
-        mine = [each for each in PLANTED if (each.module, each.job) == (module, job)]
-        found += run(mine, variant, tmp_path_factory.mktemp(job))
+        defects = [each for each in PLANTED if (each.module, each.job) == (module, job)]
+        rows += run(defects, variant, tmp_path_factory.mktemp(job))
     return {
-        (row.planted.module, row.planted.restore, bool(row.planted.settings)): row for row in found
+        (row.planted.module, row.planted.restore, bool(row.planted.settings)): row for row in rows
     }
 
 
@@ -46,7 +46,7 @@ def test_there_are_enough() -> None:
 
 
 def test_every_cause_is_planted() -> None:
-    """In a job on NumPy alone, or on TensorFlow, or in both."""
+    """In a job on NumPy, or on TensorFlow, or in both."""
     on_tensorflow = {cause for each in planted() for cause, _ in each.causes}
     on_numpy = {cause for each in every_job() for cause, _ in each.shows.causes}
     assert on_tensorflow | on_numpy == set(CAUSES)
@@ -58,12 +58,12 @@ def test_the_matrix_counts(rows: dict[tuple[str, str, bool], Row]) -> None:
     total = next(line for line in lines if "all planted" in line).split("|")
     pairs = sum(each.what == "pair" for each in PLANTED)
     assert int(total[2]) == int(total[7]) == int(total[8]) == int(total[9]) == single + pairs
-    # What people look at sees less.
+    # The usual checks find less.
     assert int(total[3]) < int(total[4]) < int(total[5]) < int(total[6]) < int(total[7])
     assert wrong(list(rows.values())) == []
 
 
-def test_a_wrong_row_is_told() -> None:
+def test_a_wrong_row_is_reported() -> None:
     defect, clean = (
         Planted("loop.py", "Loop", "x", "defect", (("slots-lost", None),)),
         Planted("loop.py", "Loop", "y", "clean"),
@@ -74,13 +74,13 @@ def test_a_wrong_row_is_told() -> None:
         Row(clean, 0, "diverged", (("rounding", None),), seen),
     )
     assert wrong([missed, alarmed]) == [
-        "loop.py:Loop_0 × x: recovered, told [], planted [('slots-lost', None)]",
-        "loop.py:Loop_0 × y: diverged, told [('rounding', None)], planted []",
+        "loop.py:Loop_0 × x: recovered, found [], planted [('slots-lost', None)]",
+        "loop.py:Loop_0 × y: diverged, found [('rounding', None)], planted []",
     ]
 
 
 def test_the_readme_has_the_matrix() -> None:
-    """The numbers are those of the last run of the command; the causes and their counts are these."""
+    """Causes and counts must be current; the other numbers come from the command's last run."""
     readme = (ROOT / "README.md").read_text()
     assert "\npython -m tests.defects\n" in readme
     counted = Counter(each.causes[0][0] for each in planted() if each.what == "defect")
@@ -88,8 +88,8 @@ def test_the_readme_has_the_matrix() -> None:
         assert f"\n| `{cause}` | {3 * count} | " in readme
 
 
-def test_every_job_says_what_it_must_show() -> None:
-    """A job without a table of its own would be a case quietly skipped, or counted as its base is."""
+def test_every_job_declares_its_restores() -> None:
+    """A job without a table of its own would be skipped silently, or counted like its base."""
     for module in MODULES:
         source = (ROOT / "tests" / "defects" / module).read_text()
         jobs = re.findall(r"^class (\w+)\((?!keras\.)", source, re.MULTILINE)

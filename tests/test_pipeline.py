@@ -222,7 +222,7 @@ def test_plan() -> None:
         ),
         (
             {"job": "plain", "options": {"batch_size": 2000}},
-            "batch_size=2000 is larger than the training part of the dataset, 1438 images.",
+            "batch_size=2000 is larger than the training part of the dataset, 1438 images. Set a smaller batch_size.",
         ),
         (
             {"job": "x.py:J", "options": {"seed": 1}},

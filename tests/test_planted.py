@@ -1,4 +1,4 @@
-"""Planted defects, each in real fresh processes: every one must stop a PASS, and be called by its name."""
+"""Planted defects in fresh processes: each must stop a PASS, with the right cause."""
 
 from dataclasses import replace
 
@@ -54,14 +54,14 @@ def test_clean_case_does_not_alarm(planted: PlantedJob, shown: dict[str, list[Ca
 
 
 def test_every_job_is_found() -> None:
-    """A planted job that is collected nowhere would be a defect quietly skipped."""
+    """A planted job that no test collects would be skipped silently."""
     written = sum(path.read_text().count("\n@planted(") for path in FILES)
     outcomes = ("diverged", "refused", "inconclusive", "recovered")
     assert len(planted_jobs(*outcomes)) + len(planted_jobs(*outcomes, hiding=True)) == written
 
 
 def test_scratch_looks_perfect_by_step_number(cases: dict[str, Case]) -> None:
-    """The trap that the boundary and the first step index are compared for."""
+    """The reason to compare the boundary and the index of the first step."""
     case = cases["FromScratch"]
     assert case.control is not None
     assert case.resumed is not None
@@ -69,7 +69,7 @@ def test_scratch_looks_perfect_by_step_number(cases: dict[str, Case]) -> None:
     assert case.resumed.facts.first_step == 0
 
 
-def test_what_a_program_remembers_is_put_in_to_see_whether_that_is_it(
+def test_python_state_is_confirmed_by_an_experiment(
     cases: dict[str, Case],
 ) -> None:
     def sentence(name: str) -> str:
@@ -83,7 +83,7 @@ def test_what_a_program_remembers_is_put_in_to_see_whether_that_is_it(
         "What the program remembers outside of variables did not come back: clip.limit is 0.1, the control's 1. With the "
         "control's values put in, the resumed run recovers."
     )
-    # What changes nothing is a hint at most.
+    # An attribute whose value changes nothing is only a hint.
     assert sentence("CountsCalls") == (
         "The learning rate is 0.004, the control's is 0.01, first at step 9 (calls is 0, the control's 9)."
     )
@@ -96,7 +96,7 @@ def test_last_bit_is_measured(cases: dict[str, Case]) -> None:
     assert 0 < row.max_abs_diff < 1e-15
 
 
-def test_what_was_not_shown_does_not_count_as_compared(cases: dict[str, Case]) -> None:
+def test_values_that_a_job_does_not_show_are_not_compared(cases: dict[str, Case]) -> None:
     nothing = {"compared": 0, "equal": 0}
     document = cases["ShowsLess"].document()
     assert (document["batches"], document["learning_rate"]) == (nothing, nothing)
@@ -121,7 +121,7 @@ def test_fewer_steps_than_the_control_are_no_recovery(cases: dict[str, Case]) ->
     )
 
 
-def test_the_resumed_process_is_another_one(cases: dict[str, Case]) -> None:
+def test_the_resumed_process_is_a_new_one(cases: dict[str, Case]) -> None:
     case = cases["Clean"]
     assert case.control is not None
     assert case.resumed is not None
@@ -130,13 +130,13 @@ def test_the_resumed_process_is_another_one(cases: dict[str, Case]) -> None:
     assert case.control.facts.seed != case.resumed.facts.seed
 
 
-def test_a_restore_that_mends_the_checkpoint_does_not_mend_it_for_others() -> None:
-    report = verify(toy("MendsTheCheckpoint"), steps=21, boundary=9)
+def test_a_restore_that_repairs_the_checkpoint_does_not_repair_it_for_others() -> None:
+    report = verify(toy("RepairsTheCheckpoint"), steps=21, boundary=9)
     assert [case.outcome for case in report.cases] == ["recovered", "diverged"]
     assert causes(report.cases[1]) == [("moving-statistics-lost", "omitted at save")]
 
 
-def test_what_is_at_its_initial_value_at_the_boundary_is_told() -> None:
+def test_a_tensor_at_its_initial_value_at_the_boundary_is_reported() -> None:
     report = verify(toy("Accumulates"), steps=21, boundary=9)
     assert [case.outcome for case in report.cases] == ["recovered"]
     assert report.warnings() == [
@@ -147,7 +147,7 @@ def test_what_is_at_its_initial_value_at_the_boundary_is_told() -> None:
     assert case.outcome == "diverged"
 
 
-def test_an_evaluation_that_changes_state_is_told(cases: dict[str, Case]) -> None:
+def test_an_evaluation_that_changes_state_is_reported(cases: dict[str, Case]) -> None:
     assert Report((cases["EvaluationChanges"],), {}).warnings() == [
         f"{toy('EvaluationChanges')} × all: the evaluation changes mean, and with it the training after the boundary, where a "
         "training run may not evaluate."
@@ -181,14 +181,14 @@ def test_an_evaluation_that_changes_state_is_told(cases: dict[str, Case]) -> Non
         ),
     ],
 )
-def test_names_of_restores_that_cannot_be(name: str, message: str) -> None:
+def test_errors_of_malformed_jobs(name: str, message: str) -> None:
     with pytest.raises(UsageError) as raised:
         verify(toy(name), steps=21, boundary=9)
     assert str(raised.value) == message
 
 
 def test_a_report_outlives_its_runs() -> None:
-    """The runs are gone when `verify` returns; whatever a case came to, the report can still be written."""
+    """`verify` deletes its runs before it returns; every report can still be written."""
     report = verify(
         [toy(name) for name in ("TurnsNaN", "RaisesInTrain", "Missing", "Killed")],
         steps=21,

@@ -1,4 +1,4 @@
-"""A loss that another one could hide: every one of them must stop a PASS, and what is right beside them must not."""
+"""Losses that could hide behind others: each must stop a PASS, and right jobs must not."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_nothing_is_hidden(planted: PlantedJob, shown: dict[str, list[Case]]) ->
     assert_shown(planted, shown[planted.id])
 
 
-def test_a_loss_before_what_was_found_has_another_reason() -> None:
+def test_a_loss_before_every_cause_found_is_unexplained() -> None:
     (case,) = verify(toy("NudgedAndBatches"), **SHORT).cases
     assert (case.outcome, causes(case)) == (
         "diverged",
@@ -38,13 +38,13 @@ def test_a_loss_before_what_was_found_has_another_reason() -> None:
     assert "and nothing that was found begins so early" in case.diagnoses[1].sentence
 
 
-def test_judging_anew_says_the_same(tmp_path: Path) -> None:
+def test_judging_again_gives_the_same_result(tmp_path: Path) -> None:
     verify(toy("LateJitters"), folder=tmp_path / "runs", **SHORT)
     (case,) = judge_folder(tmp_path / "runs").cases
     assert (case.told_outcome, causes(case)) == ("inconclusive", [("noise", None)])
 
 
-def test_another_tensors_value_in_the_checkpoint_is_no_sign_of_this_one(
+def test_a_different_tensors_value_in_the_checkpoint_proves_nothing(
     shown: dict[str, list[Case]],
 ) -> None:
     (case,) = shown["CopiesBeforeSaving-unsaved=False"]
@@ -68,14 +68,12 @@ def test_another_tensors_value_in_the_checkpoint_is_no_sign_of_this_one(
         ),
     ],
 )
-def test_numbers_are_told_as_they_are(
-    name: str, sentence: str, shown: dict[str, list[Case]]
-) -> None:
+def test_numbers_are_quoted_exactly(name: str, sentence: str, shown: dict[str, list[Case]]) -> None:
     (case,) = shown[name]
     assert [diagnosis.sentence for diagnosis in case.diagnoses] == [sentence]
 
 
-def test_what_a_job_returns_is_checked() -> None:
+def test_return_values_of_a_job_are_checked() -> None:
     with pytest.raises(UsageError) as caught:
         verify(toy("ReturnsADictionary"), **SHORT)
     assert (

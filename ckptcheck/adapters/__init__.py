@@ -1,4 +1,5 @@
-"""Frameworks: each a folder whose `framework.py` declares it, and the doors that jobs of one's own come in by.
+"""Framework adapters, and the base classes for a job of your own.
 
-`ckptcheck.adapters.tf1`, `ckptcheck.adapters.tf2` and `ckptcheck.adapters.keras` hold what a job is made from.
+Import the base class from `ckptcheck.adapters.keras`, `ckptcheck.adapters.tf2` or
+`ckptcheck.adapters.tf1`. Each framework is a folder whose `framework.py` declares it.
 """

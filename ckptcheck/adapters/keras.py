@@ -1,3 +1,3 @@
-"""Keras 3 jobs that call `fit`: nothing of the loop is rewritten, one callback watches it."""
+"""Base class for Keras 3 jobs that train with `fit`: a callback records the steps."""
 
 from ckptcheck.adapters.tensorflow.fit import FitJob as FitJob

@@ -1,4 +1,4 @@
-"""TensorFlow 1 graphs: a `Session`, a `Saver`, and `ema.variables_to_restore()` behind the `Job` protocol."""
+"""Base class for TensorFlow 1 graphs: `Session`, `Saver` and `ema.variables_to_restore()`."""
 
 from ckptcheck.adapters.tensorflow.graph import RESTORES as RESTORES
 from ckptcheck.adapters.tensorflow.graph import RESTORES_WITHOUT_EMA as RESTORES_WITHOUT_EMA

@@ -1,4 +1,4 @@
-"""`ckptcheck study`."""
+"""The command `ckptcheck study`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +11,8 @@ from ckptcheck.cli.printing import print_result
 from ckptcheck.studies.catalogue import STUDIES
 
 INTERRUPTED = (
-    "Interrupted: the runs that had finished are kept, and the same command goes on with the others. "
-    "No process was left behind."
+    "Interrupted. Finished runs are kept: the same command trains the rest. "
+    "No process is left running."
 )
 OUT = Path("ckptcheck-study")
 
@@ -21,44 +21,48 @@ def study(
     name: Annotated[
         str | None,
         Argument(
-            metavar="[NAME]", help="The study. Without a name: a list of them.", show_default=False
+            metavar="[NAME]", help="The study. Default: list all studies.", show_default=False
         ),
     ] = None,
     variants: Annotated[
         list[str] | None,
-        Argument(metavar="[VARIANT]...", help="Those to train. Default: all.", show_default=False),
+        Argument(
+            metavar="[VARIANT]...", help="Variants to train. Default: all.", show_default=False
+        ),
     ] = None,
-    seeds: Annotated[int, Option(metavar="N", help="Number of seeds: 0, 1, …")] = 5,
+    seeds: Annotated[int, Option(metavar="N", help="Train with N seeds: 0, 1, …")] = 5,
     epochs: Annotated[
-        int | None, Option(metavar="N", help="Length of a run. Default: 100.")
+        int | None, Option(metavar="N", help="Train for N epochs. Default: 100.")
     ] = None,
     accuracy: Annotated[
         list[float] | None,
         Option(
             metavar="SHARE",
-            help="Tell after how many epochs it is reached; may be repeated. Default: 0.95, 0.98.",
+            help="Report the first epoch that reaches this validation accuracy (0 to 1). "
+            "Repeatable. Default: 0.95, 0.98.",
         ),
     ] = None,
     set_: options.Settings = None,
     dataset: options.Dataset = None,
     timeout: options.Timeout = 300.0,
     out: Annotated[
-        Path, Option(metavar="DIR", help="Where the runs are kept and the results put.")
+        Path, Option(metavar="DIR", help="Keep the runs and write the results here.")
     ] = OUT,
     html: options.Html = None,
     executor: options.Address = None,
     json: Annotated[
-        bool, Option("--json", help="Print summary.json on standard output, and nothing else.")
+        bool, Option("--json", help="Print summary.json, and nothing else, on standard output.")
     ] = False,
 ) -> None:
-    """Train variants of batch norm with several seeds, side by side, and compare their curves.
+    """Train variants of batch norm with several seeds, and compare their training curves.
 
-    Finished runs are kept: a stopped study goes on where it was, and with more seeds only the new ones are trained.
+    Finished runs are kept. Run the same command again to finish an interrupted study; more seeds
+    train only the new runs.
     """
     if name is None:
         _list_studies()
         return
-    # Imported here so that `--help` need not wait for NumPy and the rest.
+    # Imported here so that `--help` does not load NumPy and the rest.
     from rich.console import Console
 
     from ckptcheck.cli.progress import ProgressView
@@ -66,7 +70,7 @@ def study(
     from ckptcheck.studies import run, text
     from ckptcheck.studies.folder import CONTENTS, KEPT, write
 
-    given = options.job_options(set_, dataset)
+    settings = options.job_options(set_, dataset)
     prepare_drawing(html)
     with (
         interruptible(INTERRUPTED),
@@ -79,7 +83,7 @@ def study(
                 variants or None,
                 seeds=seeds,
                 epochs=epochs,
-                options=given,
+                options=settings,
                 accuracies=tuple(sorted(set(accuracy or run.ACCURACIES))),
                 timeout=timeout,
                 folder=out / KEPT,
@@ -95,7 +99,7 @@ def study(
         result,
         json,
         text.show,
-        f"Curves: {out / name / 'curves.png'}   All numbers: {out / name / 'summary.json'}",
+        f"Figure: {out / name / 'curves.png'}   Numbers: {out / name / 'summary.json'}",
     )
 
 

@@ -1,1 +1,1 @@
-"""The jobs that ship with the tool: a registry of them, their options and data, the article's networks, and recipes."""
+"""The shipped jobs: their registry, options and data, the article's networks, and the recipes."""

@@ -1,4 +1,4 @@
-"""The article's small AlexNet-like network, without its batch norm: that is what the jobs beside this file differ in."""
+"""The article's small AlexNet-like network. The jobs beside this file add its batch norm."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -14,13 +14,13 @@ from ckptcheck.jobs.options import Options
 
 tf1 = tf.compat.v1
 
-# Takes a layer's output, the layer's name, and whether it is a convolution.
+# Takes a layer's output, the layer's name, and whether the layer is a convolution.
 Normalise = Callable[[Any, str, bool], Any]
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
 def convolution(images: Any, channels: int, name: str, bias: bool) -> Any:
-    """A 3×3 convolution with stride 1 and SAME padding. (n, h, w, c) → (n, h, w, channels)."""
+    """Add a 3×3 convolution, stride 1, SAME padding. (n, h, w, c) → (n, h, w, channels)."""
     with tf1.variable_scope(name):
         kernel = tf1.get_variable(
             "kernel", [3, 3, images.shape[-1], channels], initializer=_glorot(name)
@@ -29,30 +29,29 @@ def convolution(images: Any, channels: int, name: str, bias: bool) -> Any:
 
 
 def dense(rows: Any, units: int, name: str, bias: bool) -> Any:
-    """A fully connected layer. (n, k) → (n, units)."""
+    """Add a fully connected layer. (n, k) → (n, units)."""
     with tf1.variable_scope(name):
         kernel = tf1.get_variable("kernel", [rows.shape[-1], units], initializer=_glorot(name))
         return _biased(tf.matmul(rows, kernel), bias)
 
 
 def _glorot(name: str) -> Any:
-    # A seed of its own for each layer: without one it would depend on the number of operations made before, and two jobs
-    # of one seed would start from different weights.
+    # One seed a layer. Otherwise the seed would depend on the number of operations created before,
+    # and two jobs with the same seed would start from different weights.
     return tf1.glorot_uniform_initializer(seed=zlib.crc32(name.encode()))
 
 
 def _biased(net: Any, bias: bool) -> Any:
-    return (
-        net + tf1.get_variable("bias", [net.shape[-1]], initializer=tf1.zeros_initializer())
-        if bias
-        else net
-    )
+    if not bias:
+        return net
+    return net + tf1.get_variable("bias", [net.shape[-1]], initializer=tf1.zeros_initializer())
 
 
 def logits(images: Any, classes: int, normalise: Normalise | None) -> Any:
-    """Three convolutions and two dense layers, each but the last normalised. (n, h, w, c) → (n, classes).
+    """Add three convolutions and two dense layers. (n, h, w, c) → (n, classes).
 
-    A normalised layer has no bias: batch norm subtracts it again, and its own beta does its work.
+    All layers but the last are normalised. A normalised layer has no bias: batch norm subtracts it
+    again, and adds its own beta.
     """
     bias = normalise is None
     normalised = normalise or (lambda net, name, is_convolution: net)
@@ -68,22 +67,25 @@ def logits(images: Any, classes: int, normalise: Normalise | None) -> Any:
 
 
 class ArticleJob(GraphJob, Generic[AnyOptions]):
-    """The article's network, fed with images. Subclasses say how a layer is normalised and what a training step runs."""
+    """The article's network, fed with images.
+
+    A subclass defines how a layer is normalised and what a training step runs.
+    """
 
     def __init__(self, options: AnyOptions) -> None:
         self.options = options
 
     @cached_property
     def data(self) -> datasets.Dataset:
-        """The images; read when they are first needed."""
+        """The images, read on first use."""
         return datasets.load(self.options.dataset)
 
     @property
-    def steps_per_epoch(self) -> int:  # type: ignore[override]  # read-only here, and that is all a Job asks for
+    def steps_per_epoch(self) -> int:  # type: ignore[override]  # a Job needs it read-only
         """Number of whole batches in the training part of the dataset."""
         return self.data.steps_per_epoch(self.options.batch_size)
 
-    # A method of this name in the jobs with batch norm.
+    # The jobs with batch norm define a method of this name.
     normalise: Normalise | None = None
 
     def minimise(self, optimizer: Any, loss: Any, global_step: Any) -> Any:
@@ -91,8 +93,8 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
         return optimizer.minimize(loss, global_step)
 
     def network(self) -> Network:
-        """Make placeholders, network, loss and train op. A subclass adds what else it has."""
-        # tf.cond as TensorFlow 1 had it: one graph, no functions, and steps in half the time.
+        """Create placeholders, network, loss and train op. A subclass may add operations."""
+        # TensorFlow 1's tf.cond needs no functions, and halves the time of a step.
         tf1.disable_control_flow_v2()
         self.images = tf1.placeholder(
             tf.float32, [None, *self.data.train_images.shape[1:]], "images"
@@ -101,7 +103,7 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
         self.is_training = tf1.placeholder(tf.bool, [], "is_training")
         self.training_step = tf1.placeholder(tf.int64, [], "training_step")
         scores = logits(self.images, self.data.classes, self.normalise)
-        named = tf.equal(tf.argmax(scores, 1), self.labels)
+        correct = tf.equal(tf.argmax(scores, 1), self.labels)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(self.labels, scores))
         global_step = tf1.train.create_global_step()
         rate = tf.constant(self.options.learning_rate, tf.float32, name="learning_rate")
@@ -113,11 +115,11 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
             optimizer=optimizer,
             learning_rate=rate,
             validation_loss=loss,
-            accuracy=tf.reduce_mean(tf.cast(named, tf.float32)),
+            accuracy=tf.reduce_mean(tf.cast(correct, tf.float32)),
         )
 
     def batch(self, step: int) -> Sequence[datasets.Array]:
-        """Return images and labels of a step: a function of (data seed, step)."""
+        """Return images and labels of a step. They depend on seed and step alone."""
         return self.data.batch(step, self.options.batch_size, self.options.seed)
 
     def train_feed(self, batch: Sequence[datasets.Array], step: int) -> Feed:
@@ -125,7 +127,7 @@ class ArticleJob(GraphJob, Generic[AnyOptions]):
         return self._feed(batch, True, step)
 
     def update_feed(self, batch: Sequence[datasets.Array], step: int) -> Feed:
-        """Feed the same batch with `is_training` False, as the article does."""
+        """Feed the same batch with `is_training` False, as in the article."""
         return self._feed(batch, False, step)
 
     def validation_feed(self) -> Feed:

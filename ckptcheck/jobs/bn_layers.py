@@ -12,9 +12,10 @@ tf1 = tf.compat.v1
 
 
 class BatchNormLayers(ArticleJob[LayersOptions]):
-    """Batch norm whose updates wait in the collection UPDATE_OPS until the train op depends on them.
+    """Batch norm whose updates are control dependencies of the train op, from UPDATE_OPS.
 
-    Needs tf-keras, and TF_USE_LEGACY_KERAS=1 in the environment before `tf.layers` is first used.
+    Needs tf-keras, and TF_USE_LEGACY_KERAS=1 in the environment before the first use of
+    `tf.layers`.
     """
 
     restores = RESTORES_WITHOUT_EMA
@@ -30,6 +31,6 @@ class BatchNormLayers(ArticleJob[LayersOptions]):
         )
 
     def minimise(self, optimizer: Any, loss: Any, global_step: Any) -> Any:
-        """Return a train op that updates the moving averages first."""
+        """Return a train op that also updates the moving averages."""
         with tf.control_dependencies(tf1.get_collection(tf1.GraphKeys.UPDATE_OPS)):
             return optimizer.minimize(loss, global_step)

@@ -15,24 +15,22 @@ tf1 = tf.compat.v1
 class BatchNormNN(ArticleJob[EmaOptions]):
     """Batch norm whose moving mean and variance are averages of *tensors*.
 
-    `ema.apply` on tensors makes ordinary global variables, which is why a plain `Saver` restores them.
+    `ema.apply` on tensors creates ordinary global variables, so a plain `Saver` restores them.
     """
 
     def __init__(self, options: EmaOptions) -> None:
         super().__init__(options)
-        # One entry a layer: its EMA, and the batch mean and variance that it averages.
+        # For each layer: its EMA, and the batch mean and variance that the EMA averages.
         self.averages: list[tuple[Any, list[Any]]] = []
 
     def normalise(self, net: Any, name: str, is_convolution: bool) -> Any:
-        """Normalise by the batch in training, by the moving averages otherwise."""
+        """Normalise with batch statistics in training, with the moving averages otherwise."""
         with tf1.name_scope(f"{name}/bn/"):
             mean, variance = tf.nn.moments(net, [0, 1, 2] if is_convolution else [0])
-            # An average is named after its tensor.
+            # Each average is named after its tensor.
             mean, variance = tf.identity(mean, "mean"), tf.identity(variance, "variance")
             average = self.new_ema()
-            average.apply(
-                [mean, variance]
-            )  # makes the variables; the operation that is run is made in `update_op`
+            average.apply([mean, variance])  # creates the variables; see `update_op` for the update
             self.averages.append((average, [mean, variance]))
             used_mean, used_variance = tf1.cond(
                 self.is_training,
@@ -50,16 +48,17 @@ class BatchNormNN(ArticleJob[EmaOptions]):
             )
 
     def new_ema(self) -> Any:
-        """Return an EMA with the decay of the options; `num_updates` keeps the decay low in the first steps."""
+        """Return an EMA with the options' decay; `num_updates` lowers it in the first steps."""
         updates = self.training_step if self.options.num_updates else None
         return tf1.train.ExponentialMovingAverage(self.options.decay, num_updates=updates)
 
     def update_op(self) -> Any:
-        """Return one operation that updates all moving averages, after the statistics of every layer have been taken.
+        """Return an operation that updates all moving averages after all batch statistics.
 
-        The order matters in the article's separate session.run: with `is_training` False, a deeper layer's statistics are
-        taken behind layers that are normalised by the very averages being updated. Left to chance, as in the article, some
-        reads come before and some after the update, and two runs of one seed differ in their last digits.
+        In the article's separate session.run, `is_training` is False. A deeper layer's statistics
+        then depend on earlier layers' averages, the same that are being updated. The article
+        leaves the order open: reads may come before or after the updates, and two runs with the
+        same seed differ in their last digits.
         """
         with tf.control_dependencies(
             [tensor for _, tensors in self.averages for tensor in tensors]
@@ -67,27 +66,27 @@ class BatchNormNN(ArticleJob[EmaOptions]):
             return tf.group(*(average.apply(tensors) for average, tensors in self.averages))
 
     def minimise(self, optimizer: Any, loss: Any, global_step: Any) -> Any:
-        """Return the train op, which updates the moving averages only where the update is fused."""
+        """Return the train op, which also updates the moving averages if `update` is `fused`."""
         with tf.control_dependencies([self.update_op()] if self.options.update == "fused" else []):
             return optimizer.minimize(loss, global_step)
 
     def network(self) -> Network:
-        """Return the article's network, with what moves and starts the averages."""
+        """Return the article's network, with the operations that update and start the averages."""
         return replace(
             super().network(), update_op=self.updates(), start_op=self.start(), ema=self.ema()
         )
 
     def updates(self) -> Any:
-        """Return the update of the moving averages for a `session.run` of its own, unless it is fused."""
+        """Return the update op for a separate `session.run`; None if the update is fused."""
         return self.update_op() if self.options.update == "separate" else None
 
     def start(self) -> Any:
-        """Return the operation that starts the moving variances at one, where that is asked for."""
+        """Return the operation that starts the moving variances at 1; None to start at 0."""
         if self.options.start == "zero":
             return None
         variances = [average.average(variance) for average, (_, variance) in self.averages]
         return tf.group(*(variance.assign(tf.ones_like(variance)) for variance in variances))
 
     def ema(self) -> Any:
-        """Return an EMA like the layers'; `variables_to_restore` depends only on its name and on the variables."""
+        """Return an EMA like the layers': `variables_to_restore` only needs the same name."""
         return self.new_ema()

@@ -1,4 +1,4 @@
-"""`bn-polyak`: `bn-nn` with an `ExponentialMovingAverage` over the trainable variables too (Polyak averaging)."""
+"""`bn-polyak`: `bn-nn` with Polyak averaging, an EMA over the trainable variables."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ tf1 = tf.compat.v1
 class BatchNormPolyak(BatchNormNN):
     """Every weight has a shadow variable, so `ema.variables_to_restore()` finds all its keys.
 
-    It puts the shadows into the weights: right for evaluation, wrong for training on.
+    That mapping fills the weights from their shadows: right for evaluation, wrong for resuming.
     """
 
     def minimise(self, optimizer: Any, loss: Any, global_step: Any) -> Any:

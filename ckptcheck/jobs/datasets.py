@@ -1,4 +1,4 @@
-"""Images to train on: the digits that ship with the tool, Keras' datasets, or a user's own `.npz` file."""
+"""Load images to train on: the shipped digits, a Keras dataset, or an `.npz` file."""
 
 import importlib
 import tempfile
@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.errors import NotVerifiedError, UsageError, unknown
 
 Array = np.ndarray[Any, Any]
 
-# They are fetched, and TensorFlow is needed to read them.
+# Keras downloads these, and needs TensorFlow to read them.
 KERAS_NAMES = ("mnist", "fashion_mnist", "cifar10")
 VALIDATION_SHARE = 0.2
 SMALLEST_SIDE = 4  # the article's network halves the image twice
@@ -23,7 +23,10 @@ SPLIT_SEED = 0
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images as float32 (n, height, width, channels) and labels as int64 (n,), split into training and validation."""
+    """Images and labels, split into training and validation.
+
+    Images are float32 (n, height, width, channels), labels int64 (n,).
+    """
 
     train_images: Array
     train_labels: Array
@@ -36,16 +39,17 @@ class Dataset:
         count = len(self.train_images)
         if count < batch_size:
             raise UsageError(
-                f"batch_size={batch_size} is larger than the training part of the dataset, {count} images."
+                f"batch_size={batch_size} is larger than the training part of the dataset, "
+                f"{count} images. Set a smaller batch_size."
             )
         return count // batch_size
 
     def batch(self, step: int, batch_size: int, seed: int) -> tuple[Array, Array]:
-        """Return the images and labels of training step `step`: a function of (seed, step) alone."""
+        """Return images and labels of a training step. They depend on seed and step alone."""
         epoch, position = divmod(step, self.steps_per_epoch(batch_size))
         order = _epoch_order(len(self.train_images), seed, epoch)
-        chosen = order[position * batch_size : (position + 1) * batch_size]
-        return self.train_images[chosen], self.train_labels[chosen]
+        indices = order[position * batch_size : (position + 1) * batch_size]
+        return self.train_images[indices], self.train_labels[indices]
 
 
 @lru_cache(maxsize=2)
@@ -54,19 +58,23 @@ def _epoch_order(count: int, seed: int, epoch: int) -> Array:
 
 
 def load(name: str) -> Dataset:
-    """Load a dataset by name (`digits`, `mnist`, `fashion_mnist`, `cifar10`) or from an `.npz` file with `x` and `y`.
+    """Load a dataset.
+
+    Args:
+        name: `digits`, `mnist`, `fashion_mnist`, `cifar10`, or the path of an `.npz` file with the
+            arrays `x` and `y`.
 
     Raises:
-        UsageError: there is no such dataset, or the file is not what is asked for; the text says which part is wrong.
-        NotVerifiedError: a dataset that has to be fetched could not be.
+        UsageError: the dataset does not exist, or the file is unusable.
+        NotVerifiedError: the dataset could not be downloaded.
     """
     if name in KERAS_NAMES:
         return _split(*_fetch(name))
     if name == "digits" or name.endswith(".npz"):
         return _split(*_read(_shipped_file() if name == "digits" else Path(name)))
     raise UsageError(
-        f"There is no dataset called {name!r}. Known: digits, {', '.join(KERAS_NAMES)}, or the path of an .npz file "
-        "with the arrays x and y."
+        f"{unknown('dataset', name, ('digits', *KERAS_NAMES))} "
+        "Or give the path of an .npz file with the arrays x and y."
     )
 
 
@@ -76,23 +84,24 @@ def _shipped_file() -> Path:
         if (folder / "digits.npz").is_file():
             return folder / "digits.npz"
     raise NotVerifiedError(
-        f"This installation of ckptcheck is incomplete: digits.npz is missing beside {package}."
+        f"This installation of ckptcheck lacks digits.npz, looked for beside {package}. "
+        "Reinstall ckptcheck."
     )
 
 
 def _fetch(name: str) -> tuple[Array, Array]:
-    # Not at the top: whoever trains on other images need not wait for it.
+    # Imported here: only a download needs it.
     from filelock import FileLock
 
     module = importlib.import_module(f"keras.datasets.{name}")
     try:
-        # Runs start side by side: the first fetches, the others find what it has fetched.
+        # Runs start side by side: one downloads, and the others wait for its files.
         with FileLock(Path(tempfile.gettempdir()) / f"ckptcheck-{name}.lock"):
             (train_x, train_y), (test_x, test_y) = module.load_data()
     except Exception as error:
         raise NotVerifiedError(
-            f"The dataset {name} could not be fetched by keras.datasets, which needs the network once: {error}. "
-            "Use dataset=digits, which ships with ckptcheck, or dataset=FILE.npz."
+            f"keras.datasets could not download the dataset {name}: {error}. Try again with a "
+            "network connection, or set dataset=digits, which needs none, or dataset=FILE.npz."
         ) from error
     return np.concatenate([train_x, test_x]), np.concatenate([train_y, test_y]).reshape(-1)
 
@@ -102,14 +111,14 @@ def _read(path: Path) -> tuple[Array, Array]:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             missing = {"x", "y"} - set(file.files)
             if missing:
-                lacking, held = (
-                    " and ".join(sorted(missing)),
-                    ", ".join(sorted(file.files)) or "no array",
+                lacking = " and ".join(sorted(missing))
+                arrays = ", ".join(sorted(file.files)) or "no array"
+                raise UsageError(
+                    f"The dataset {path} lacks the array {lacking}; it holds {arrays}."
                 )
-                raise UsageError(f"The dataset {path} lacks the array {lacking}; it holds {held}.")
             images, labels = file["x"], file["y"]
     except FileNotFoundError:
-        raise UsageError(f"There is no dataset file {path}.") from None
+        raise UsageError(f"The dataset file {path} does not exist.") from None
     except UsageError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
@@ -127,12 +136,13 @@ def _wrong_images(x: Array) -> str | None:
         return f"x must hold integers or floats, not {x.dtype}."
     if x.ndim not in (3, 4) or min(x.shape[1:3], default=0) < SMALLEST_SIDE or 0 in x.shape:
         return (
-            f"x must have the shape (images, height, width) or (images, height, width, channels) with sides of at least "
-            f"{SMALLEST_SIDE}, not {x.shape}."
+            f"x has the shape {x.shape}; it must be (images, height, width) or (images, height, "
+            f"width, channels), height and width at least {SMALLEST_SIDE} pixels."
         )
     if not np.isfinite(x).all():
         where = tuple(int(index) for index in np.argwhere(~np.isfinite(x))[0])
-        return f"x holds {int((~np.isfinite(x)).sum())} values that are NaN or infinite, the first at {where}."
+        count = int((~np.isfinite(x)).sum())
+        return f"x is NaN or infinite in {count} of {x.size} values, first at {where}."
     return None
 
 
@@ -140,11 +150,14 @@ def _wrong_labels(x: Array, y: Array) -> str | None:
     if y.dtype.kind not in "ui":
         return f"y must hold integer class numbers, not {y.dtype}."
     if y.shape != (len(x),):
-        return f"y must have the shape ({len(x)},), one label for each image of x, not {y.shape}."
+        return f"y has the shape {y.shape}; it must be ({len(x)},), one label for each image of x."
     if len(y) < 10:
-        return f"it has {len(y)} images; at least 10 are needed to train and validate."
+        return f"it has {len(y)} images; training and validation need at least 10."
     if y.min() < 0 or y.max() >= len(y):
-        return f"y must hold class numbers from 0 to less than the number of images, not {y.min()} to {y.max()}."
+        return (
+            "y must hold class numbers from 0 to less than the number of images, "
+            f"not {y.min()} to {y.max()}."
+        )
     return None
 
 
@@ -155,13 +168,12 @@ def _split(images: Array, labels: Array) -> Dataset:
     if pixels.ndim == 3:
         pixels = pixels[..., np.newaxis]
     order = np.random.default_rng(SPLIT_SEED).permutation(len(pixels))
-    pixels, numbers = pixels[order], labels[order].astype(np.int64)
+    pixels, classes = pixels[order], labels[order].astype(np.int64)
     validation = max(1, round(len(pixels) * VALIDATION_SHARE))
-    classes = int(numbers.max()) + 1
     return Dataset(
         pixels[validation:],
-        numbers[validation:],
+        classes[validation:],
         pixels[:validation],
-        numbers[:validation],
-        classes,
+        classes[:validation],
+        classes=int(classes.max()) + 1,
     )

@@ -6,6 +6,6 @@ from ckptcheck.jobs.options import Options
 
 
 class Plain(ArticleJob[Options]):
-    """The baseline: nothing is normalised."""
+    """The article's baseline: no layer is normalised."""
 
     restores = RESTORES_WITHOUT_EMA

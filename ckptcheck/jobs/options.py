@@ -8,9 +8,9 @@ from ckptcheck.job.options import JobOptions, option
 from ckptcheck.jobs import datasets
 
 
-def _positive(given: str, end: float = math.inf, what: str = "finite number above 0") -> float:
+def _positive(text: str, end: float = math.inf, what: str = "finite number above 0") -> float:
     try:
-        value = float(given)
+        value = float(text)
     except ValueError:
         raise ValueError("must be a number") from None
     if not 0 < value < end:
@@ -18,42 +18,42 @@ def _positive(given: str, end: float = math.inf, what: str = "finite number abov
     return value
 
 
-def _fraction(given: str) -> float:
-    return _positive(given, 1, "number above 0 and below 1")
+def _fraction(text: str) -> float:
+    return _positive(text, 1, "number above 0 and below 1")
 
 
-def _whole(given: str) -> int:
-    if not given.isdecimal() or int(given) >= 2**31:
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**31:
         raise ValueError("must be a whole number from 0 to 2147483647")
-    return int(given)
+    return int(text)
 
 
-def _count(given: str) -> int:
-    value = _whole(given)
+def _count(text: str) -> int:
+    value = _whole(text)
     if value < 1:
         raise ValueError("must be a whole number of at least 1")
     return value
 
 
-def _switch(given: str) -> bool:
-    if given.lower() not in ("on", "off", "true", "false"):
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off", "true", "false"):
         raise ValueError("must be on or off")
-    return given.lower() in ("on", "true")
+    return text.lower() in ("on", "true")
 
 
 def _one_of(first: str, second: str) -> Callable[[str], str]:
-    def parse(given: str) -> str:
-        if given not in (first, second):
+    def parse(text: str) -> str:
+        if text not in (first, second):
             raise ValueError(f"must be {first} or {second}")
-        return given
+        return text
 
     return parse
 
 
-def _text(given: str) -> str:
-    if not given:
-        raise ValueError("must not be empty")
-    return given
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError("must be a name or a path")
+    return text
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,10 @@ class Options(JobOptions):
     learning_rate: float = option(1e-3, _positive, "learning rate of Adam")
 
     def steps_per_epoch(self) -> int | None:
-        """Return the number of whole batches in the training part of the dataset; None where it has to be fetched."""
+        """Return the number of whole batches in the training part of the dataset.
+
+        None for a dataset that has to be downloaded.
+        """
         if self.dataset in datasets.KERAS_NAMES:
             return None
         return datasets.load(self.dataset).steps_per_epoch(self.batch_size)
@@ -78,8 +81,8 @@ class Options(JobOptions):
 class LayersOptions(Options):
     """Options of the job on `tf.layers`, with that API's own default for epsilon.
 
-    Its moving averages have no warm-up: with the article's decay of 0.99 they are still half at their initial values when
-    a short run ends, and a network that has learnt evaluates like one that has not.
+    Its moving averages have no warm-up. With the article's decay of 0.99, they are still half their
+    initial values at the end of a short run, and a trained network evaluates like an untrained one.
     """
 
     decay: float = option(0.9, _fraction, "decay of the moving averages")
@@ -100,18 +103,18 @@ class EmaOptions(Options):
     update: str = option(
         "separate",
         _one_of("separate", "fused"),
-        "separate: the moving averages are updated by a session.run of their own, as in the article; "
-        "fused: by control dependencies of the train op",
+        "separate: update the moving averages in a separate session.run, as in the article; "
+        "fused: in control dependencies of the train op",
     )
     start: str = option(
         "zero",
         _one_of("zero", "unit"),
-        "zero: the moving variances start at 0, as an EMA of a tensor does; unit: at 1",
+        "zero: moving variances start at 0, as an EMA of a tensor does; unit: at 1",
     )
 
 
 @dataclass(frozen=True)
 class RecipeOptions(JobOptions):
-    """What can be set of a recipe."""
+    """Options of every recipe."""
 
     seed: int = option(0, _whole, "seed of the initial weights")

@@ -1,4 +1,4 @@
-"""The shipped jobs: where each is, and what it is expected to do. Importing this loads no framework."""
+"""The registry of shipped jobs: target, options and expected outcomes. Imports no framework."""
 
 from ckptcheck.job.shipped import Registry, ShippedJob
 from ckptcheck.jobs.options import EmaOptions, LayersOptions, Options
@@ -8,7 +8,8 @@ _SHIPPED = (
     ShippedJob(
         "bn-nn",
         "ckptcheck.jobs.bn_nn:BatchNormNN",
-        "The article's batch norm: tf.nn.moments, EMA.apply([mean, variance]), tf.nn.batch_normalization.",
+        "The article's batch norm: tf.nn.moments, EMA.apply([mean, variance]), "
+        "tf.nn.batch_normalization.",
         EmaOptions,
         {"saver": "recovered", "ema": "refused", "trainable": "diverged", "ema-none": "recovered"},
         ("saver", "ema"),
@@ -16,17 +17,17 @@ _SHIPPED = (
     ShippedJob(
         "bn-layers",
         "ckptcheck.jobs.bn_layers:BatchNormLayers",
-        "The same network with tf.layers.batch_normalization; UPDATE_OPS are control dependencies of the train op.",
+        "The same network with tf.layers.batch_normalization; the train op depends on UPDATE_OPS.",
         LayersOptions,
         {"saver": "recovered", "trainable": "diverged"},
         ("saver", "trainable"),
-        # tf.layers needs Keras 2 (tf-keras); TensorFlow reads this when tf.layers is first used.
+        # tf.layers needs Keras 2 (tf-keras). TensorFlow reads this on the first use of tf.layers.
         {"TF_USE_LEGACY_KERAS": "1"},
     ),
     ShippedJob(
         "bn-polyak",
         "ckptcheck.jobs.bn_polyak:BatchNormPolyak",
-        "bn-nn with the EMA over the trainable variables too: where ema.variables_to_restore() is meant to be used.",
+        "bn-nn with an EMA over the trainable variables, which ema.variables_to_restore() expects.",
         EmaOptions,
         {"saver": "recovered", "ema": "diverged", "trainable": "diverged", "ema-none": "recovered"},
         ("saver", "ema"),

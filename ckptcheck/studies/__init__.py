@@ -1,1 +1,4 @@
-"""The studies: training curves side by side. What each asks and compares is in `catalogue`; `ckptcheck.study` runs them."""
+"""Studies: training curves of several variants, side by side. `ckptcheck.study` runs one.
+
+`catalogue` defines what each study asks and compares.
+"""

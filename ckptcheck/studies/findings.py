@@ -1,4 +1,4 @@
-"""What a study's data supports, and no more, in sentences. Every number in them is one of the study's tables."""
+"""The findings of a study, in sentences. All numbers in them come from the study's tables."""
 
 import math
 from collections import Counter
@@ -9,9 +9,9 @@ from ckptcheck.studies.humps import RISE, WINDOW
 from ckptcheck.studies.paired_test import LEVEL, PairedTest, seeds_needed
 from ckptcheck.studies.result import Result, reaching
 
-FEW = 3  # variants of which each is worth a mention
+FEW = 3  # up to this many variants are named one by one
 
-# Measure, what it is called, and what a variant is that has less or more of it than the one it is compared with.
+# A measure, its name in sentences, and the words for a lower and for a higher value.
 Wording = tuple[str, str, str, str]
 
 
@@ -23,31 +23,32 @@ def findings(study: Result) -> list[str]:
         *_in_training(study),
         *_same_training(study),
         *compared,
-        *_too_few(study),
+        *_test_used(study),
     ]
 
 
 def warnings(study: Result) -> list[str]:
-    """Return a sentence for what a reader must know of the runs themselves."""
-    # Within a job: some jobs need a setting of their own.
+    """Return a sentence for each reason to doubt the runs themselves."""
+    # Environments are counted for each job: some jobs need a setting of their own.
     pairs = {
         (run.run.recipe.job, tuple(sorted(run.run.environment.items()))) for run in study.trained
     }
-    machines = max(Counter(job for job, _ in pairs).values())
+    environments = max(Counter(job for job, _ in pairs).values())
     broken = [
         f"{run.variant.name} seed {run.seed}"
         for run in study.trained
         if len(run.finite_losses) < study.epoch_count
     ]
     sentences = []
-    if machines > 1:
+    if environments > 1:
         sentences.append(
-            f"The runs were made in {machines} different environments; each run keeps its own."
+            f"The runs come from {environments} different environments; each run records its own."
         )
     if broken:
-        names = ", ".join(broken[:3])
+        names = ", ".join(broken[:FEW]) + (", …" if len(broken) > FEW else "")
         sentences.append(
-            f"The loss of {len(broken)} of {len(study.trained)} runs became NaN or infinite, {names} among them."
+            f"The validation loss became NaN or infinite in {len(broken)} of "
+            f"{len(study.trained)} runs: {names}."
         )
     return sentences
 
@@ -75,74 +76,82 @@ def _wordings(study: Result) -> list[Wording]:
 
 
 def _humps(study: Result) -> str:
-    """Say how many runs have a hump, of which variants."""
+    """Return how many runs have a hump, and of which variants."""
     counts = {
         each.name: sum(bool(run.humps) for run in study.of(each.name)) for each in study.variants
     }
-    unfinished = sum(len(run.rises) > len(run.humps) for run in study.trained)
-    what = f"A hump is a rise of the validation loss (mean of {WINDOW} epochs) by more than {RISE:.0%} of its minimum so far"
-    total = sum(counts.values())
+    total, runs = sum(counts.values()), len(study.trained)
     if study.epoch_count < WINDOW:
-        sentence = f"Runs of {words.counted(study.epoch_count, 'epoch')} are too short to show one."
+        sentence = f"Runs of {words.counted(study.epoch_count, 'epoch')} are too short for a hump."
     elif total == 0:
-        sentence = f"None of the {len(study.trained)} runs has one."
+        sentence = f"There is no hump in {words.counted(runs, 'run')}."
     else:
-        sentence = (
-            f"{total} of {len(study.trained)} runs have one: {_by_variant(counts, study.seeds)}."
-        )
-    if unfinished:
+        verb = "has" if total == 1 else "have"
+        sentence = f"{total} of {runs} runs {verb} a hump: {_by_variant(counts, study.seeds)}."
+    if unfinished := sum(len(run.rises) > len(run.humps) for run in study.trained):
         sentence += (
-            f" In {unfinished} the loss was still up when training ended; that is not counted."
+            f" In {words.counted(unfinished, 'run')} the loss was still up when training ended; "
+            "that rise is not counted."
         )
-    return f"{what}, and back. {sentence}"
+    return (
+        f"{sentence} A hump is a rise of the validation loss (mean of {WINDOW} epochs) by more "
+        f"than {100 * RISE:.0f} % of its running minimum, followed by a return."
+    )
 
 
 def _by_variant(counts: Mapping[str, int], seeds: int) -> str:
     if len(counts) <= FEW:
         return ", ".join(f"{name} {count} of {seeds}" for name, count in counts.items() if count)
-    return f"from {min(counts.values())} to {max(counts.values())} of {seeds} of a variant"
+    return f"{min(counts.values())} to {max(counts.values())} of {seeds} runs of each variant"
 
 
 def _in_training(study: Result) -> list[str]:
-    """Say whether the humps are in the training loss too."""
+    """Return whether the humps are in the training loss too."""
     humps = [(run, hump) for run in study.trained for hump in run.humps]
     if not humps:
         return []
     of_training = [run for run, hump in humps if run.train_rise(hump) > RISE]
-    sentence = f"In {len(of_training)} of {len(humps)} humps the training loss rises at the same time by more than {RISE:.0%}."
+    sentence = (
+        f"In {len(of_training)} of {words.counted(len(humps), 'hump')} the training loss rises at "
+        f"the same time by more than {100 * RISE:.0f} %."
+    )
     if of_training:
-        trainings = words.counted(
-            len({(run.seed, run.curves.train_loss) for run in of_training}), "different training"
+        curves = {(run.seed, run.curves.train_loss) for run in of_training}
+        seeds = {run.seed for run in of_training}
+        sentence += (
+            " Training reads no moving average, so training itself causes such a hump. They come "
+            f"from {words.counted(len(curves), 'distinct training curve')} with "
+            f"{words.counted(len(seeds), 'seed')}."
         )
-        seeds = words.counted(len({run.seed for run in of_training}), "seed")
-        sentence += f" Training reads no moving average, so such a hump is the training's own. They come from {trainings}, of {seeds}."
     return [sentence]
 
 
 def _same_training(study: Result) -> list[str]:
-    """Say which variants train alike to the last bit: what sets them apart is in the moving averages alone."""
+    """Return which variants have bitwise identical training losses: only their averages differ."""
     sentences = []
     for against in dict.fromkeys(against for _, against in study.pairs):
         others = [name for name, other in study.pairs if other == against]
         same = [name for name in others if study.same_training(name, against) == study.seeds]
         if same:
             sentence = (
-                f"Training losses bit-equal to those of {against}, in every seed: {', '.join(same)}. What sets these "
-                "apart lies in the moving averages alone, and cannot make a hump of the training."
+                f"Training losses bitwise identical to those of {against}, in every seed: "
+                f"{', '.join(same)}. These variants differ in the moving averages alone, which "
+                "cannot cause a hump in training."
             )
-            # Seeds in which some have a rise as high as a hump, returned or not, and others have none.
+            # Seeds in which only some variants rise as high as a hump, returned or not.
             by_seed = zip(*(study.of(name) for name in (against, *same)), strict=True)
             if disagree := sum(len({bool(run.rises) for run in runs}) > 1 for runs in by_seed):
                 sentence += (
-                    f" In {disagree} of {words.counted(study.seeds, 'seed')} the validation loss of some of them rises as "
-                    "high as a hump, and that of others does not: there the averages decide."
+                    f" In {disagree} of {words.counted(study.seeds, 'seed')} the validation loss "
+                    "of only some of them rises as high as a hump: there, the moving averages "
+                    "decide."
                 )
             sentences.append(sentence)
     return sentences
 
 
 def _of_measure(study: Result, wording: Wording) -> list[str]:
-    """Say, for each variant that others are compared with, which of them differ from it by one measure."""
+    """Return, for each reference variant, which variants differ from it by one measure."""
     measure, what, less, more = wording
     tests = [test for test in study.comparisons if test.measure == measure]
     return [
@@ -163,21 +172,22 @@ def _differing(tests: Sequence[PairedTest], less: str, more: str) -> str:
 def _difference(test: PairedTest, less: str, more: str) -> str:
     seeds = test.lower + test.equal + test.higher
     word, count = (less, test.lower) if test.lower > test.higher else (more, test.higher)
-    return f"{test.variant} {words.spread(test.of_variant, test.measure)}, {word} in {count} of {seeds} seeds"
+    values = words.spread(test.of_variant, test.measure)
+    return f"{test.variant} {values}, {word} in {count} of {seeds} seeds"
 
 
-def _too_few(study: Result) -> list[str]:
-    """Say so where no outcome whatever could have supported a difference."""
+def _test_used(study: Result) -> list[str]:
+    """Return what makes a difference supported, or that no outcome could with so few seeds."""
     if not study.pairs:
         return []
-    needed, compared = (
-        seeds_needed(len(study.pairs)),
-        f"{words.counted(len(study.pairs), 'comparison')} of a measure",
-    )
+    count, needed = len(study.pairs), seeds_needed(len(study.pairs))
+    comparisons = f"{words.counted(count, 'comparison')} for each measure"
+    seeds = words.counted(study.seeds, "seed")
     sentence = (
-        f"Supported: by a sign test over the {study.seeds} seeds, p below {LEVEL:g} divided by {compared}."
+        f"A difference is supported if a sign test over the {seeds} gives p < {LEVEL:g} / {count} "
+        f"({comparisons})."
         if study.seeds >= needed
-        else f"With {words.counted(study.seeds, 'seed')} no difference can be supported: the sign test, with {compared}, "
+        else f"With {seeds} no difference can be supported: the sign test, with {comparisons}, "
         f"needs at least {needed} seeds (--seeds {needed})."
     )
-    return [f"{sentence} Median and range over the seeds."]
+    return [f"{sentence} Values are medians, with the range over the seeds."]

@@ -1,4 +1,4 @@
-"""The output folder of studies: the runs that are kept for all of them, and a folder for the results of each."""
+"""The output folder of studies: the kept runs, shared by all, and a folder of results for each."""
 
 from pathlib import Path
 
@@ -9,23 +9,22 @@ from ckptcheck.studies.plot import plot_study
 from ckptcheck.studies.summary import Study
 
 KEPT = "kept"
-# No name is one of a verification's, which would replace it.
+# None of these is a name that a verification uses: it would replace the folder.
 CONTENTS = (KEPT, *STUDIES)
 
 
 def write(study: Study, partial: Path) -> None:
-    """Write all files of a study into `partial`, then put them into place as its folder."""
-    made = partial / study.definition.name
-    made.mkdir()
+    """Write all files of a study into `partial`, then move them into place as its folder."""
+    folder = partial / study.definition.name
+    folder.mkdir()
     for name, table in (
         ("epochs", study.epochs()),
         ("runs", study.runs()),
         ("humps", study.humps()),
     ):
-        table.to_csv(made / f"{name}.csv", index=False)
-    study.bands().to_csv(
-        made / "bands.csv", index=False, float_format="%.5g"
-    )  # to be drawn, and kept: small
-    save_figure(plot_study(study), made)
-    (made / "summary.json").write_text(study.to_json() + "\n", encoding="utf-8")
-    replace(made, partial.parent / made.name)
+        table.to_csv(folder / f"{name}.csv", index=False)
+    # Five digits are enough to draw the bands, and keep the file small.
+    study.bands().to_csv(folder / "bands.csv", index=False, float_format="%.5g")
+    save_figure(plot_study(study), folder)
+    (folder / "summary.json").write_text(study.to_json() + "\n", encoding="utf-8")
+    replace(folder, partial.parent / folder.name)

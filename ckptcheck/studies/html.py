@@ -21,6 +21,7 @@ from ckptcheck.report.html.page import (
 )
 from ckptcheck.studies import words
 from ckptcheck.studies.catalogue import Variant
+from ckptcheck.studies.humps import WINDOW
 from ckptcheck.studies.paired_test import PairedTest
 from ckptcheck.studies.plot import LINES, MOST_OVERLAID, PANELS, REFERENCE, curves_of
 from ckptcheck.studies.summary import Study
@@ -30,7 +31,7 @@ FIRST_EPOCHS = 20
 
 def study_page(study: Study) -> str:
     """Return a study as one HTML file."""
-    what = f"{words.extent(study)}. Curves are medians over the seeds, with a band from the lowest to the highest."
+    what = f"{words.extent(study)}. Curves show the median over the seeds; bands show the range."
     sections = [
         Section("Findings", texts=[*study.warnings(), *study.findings()]),
         Section("Variants", texts=[what], tables=[_variants(study)]),
@@ -40,46 +41,46 @@ def study_page(study: Study) -> str:
         ),
         Section("Runs", tables=[_frame(study.runs(), "Every run", "runs.csv")]),
     ]
-    asked, environment = study.definition, study.trained[0].run.environment
-    return rendered(f"ckptcheck: study {asked.name}", asked.question, sections, environment)
+    definition, environment = study.definition, study.trained[0].run.environment
+    title = f"ckptcheck: study {definition.name}"
+    return rendered(title, definition.question, sections, environment)
 
 
 def _variants(study: Study) -> Table:
-    heads = ("variant", *map(words.label, study.measures), "runs with a hump", "what it is")
+    heads = ("variant", *map(words.label, study.measures), "runs with a hump", "description")
     return Table(heads, [_variant(study, variant) for variant in study.variants])
 
 
 def _variant(study: Study, variant: Variant) -> list[Cell]:
     spreads = [(study.spread(variant.name, measure), measure) for measure in study.measures]
-    humps = sum(bool(run.humps) for run in study.of(variant.name))
     cells = [
         Cell(words.spread(spread, measure), number(spread.median).value)
         for spread, measure in spreads
     ]
-    return [
-        Cell(variant.name),
-        *cells,
-        Cell(f"{humps} of {study.seeds}", humps),
-        Cell(variant.text),
-    ]
+    return [Cell(variant.name), *cells, _humps(study, variant), Cell(variant.text)]
+
+
+def _humps(study: Study, variant: Variant) -> Cell:
+    if study.epoch_count < WINDOW:
+        return Cell("–")  # too short for a hump
+    humps = sum(bool(run.humps) for run in study.of(variant.name))
+    return Cell(f"{humps} of {study.seeds}", humps)
 
 
 def _comparisons(study: Study) -> Table:
     heads = (
         "measure",
         "variant",
-        "against",
+        "reference",
         "median (range)",
-        "against’s",
+        "of the reference",
         "lower",
         "equal",
         "higher",
         "p",
         "supported",
     )
-    title = (
-        "Each variant against another, seed by seed: in how many seeds it is lower, equal, higher"
-    )
+    title = "Each variant and its reference: number of seeds in which it is lower, equal or higher"
     return Table(heads, [_comparison(each) for each in study.comparisons], title)
 
 
@@ -119,7 +120,7 @@ def _cell(value: Any) -> Cell:
 
 
 def _curves(study: Study) -> list[Section]:
-    """Return the curves of all variants over one another, or of each with the one it is compared with."""
+    """Return the curves: few variants overlaid, many each in a section, with their references."""
     if len(study.variants) <= MOST_OVERLAID:
         colours = [
             (each.name, colour, DASHES[style])
@@ -144,7 +145,7 @@ def _section(
     study: Study, title: str, panels: Sequence[str], drawn: Sequence[tuple[str, str, str]]
 ) -> Section:
     name = f"curves of {title.partition(':')[0]}"
-    epochs = study.epoch_count
+    epochs = max(2, study.epoch_count)  # an axis of one epoch would have no extent
     range_ = Range1d(start=1, end=epochs, bounds=(1, epochs), name=name)
     figures = [_panel(study, panel, range_, drawn) for panel in panels]
     zooms = [("First epochs", 1, min(FIRST_EPOCHS, epochs)), ("Whole run", 1, epochs)]
@@ -152,17 +153,21 @@ def _section(
 
 
 def _panel(study: Study, panel: str, range_: Range1d, drawn: Sequence[tuple[str, str, str]]) -> Any:
-    made = axes(
-        dict(PANELS)[panel], range_, "epochs", logarithmic=panel.endswith("loss"), height=240
+    figure = axes(
+        dict(PANELS)[panel], range_, "epoch", logarithmic=panel.endswith("loss"), height=240
     )
-    made.add_layout(Legend(location="bottom_right" if panel.endswith("accuracy") else "top_right"))
+    figure.add_layout(
+        Legend(location="bottom_right" if panel.endswith("accuracy") else "top_right")
+    )
     for name, colour, dash in drawn:
         curves = curves_of(study, name, panel)
         epochs = np.arange(1, curves.shape[1] + 1)
-        made.varea(
+        if len(epochs) == 1:  # a line needs two points
+            figure.scatter(epochs, np.median(curves, 0), color=colour, legend_label=name)
+        figure.varea(
             epochs, curves.min(0), curves.max(0), color=colour, alpha=0.18, legend_label=name
         )
-        made.line(
+        figure.line(
             epochs,
             np.median(curves, 0),
             color=colour,
@@ -171,4 +176,4 @@ def _panel(study: Study, panel: str, range_: Range1d, drawn: Sequence[tuple[str,
             legend_label=name,
             name=name,
         )
-    return finished(made)
+    return finished(figure)

@@ -1,4 +1,4 @@
-"""What a hump of a validation loss is: defined here, and nowhere else."""
+"""Find humps: rises of the validation loss from which it returns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# Epochs, centred: noise from one epoch to the next is no hump. A mean, so a single epoch above about 3.5 times the minimum
-# still makes one, which then begins up to two epochs early and is up to four too long.
+# Epochs in a centred mean, which smooths noise between epochs. A single epoch above about 3.5 times
+# the minimum still makes a hump, which begins up to 2 epochs early and is up to 4 epochs too long.
 WINDOW = 5
-RISE = 0.5  # above the running minimum, as a share of it
-END = RISE / 2  # below this it is over: a wiggle at the threshold is not two humps
+RISE = 0.5  # a hump rises above this share of the running minimum
+END = RISE / 2  # and ends below this share, so that noise at the threshold does not split it
 
 Floats = npt.NDArray[np.float64]
 
@@ -19,9 +19,11 @@ Floats = npt.NDArray[np.float64]
 class Hump:
     """A rise of the smoothed validation loss above its running minimum.
 
-    `start` is the first epoch (from 1; the middle of its window) at which the rise is above `RISE`, `length` the number of
-    epochs until it is below `END` again, `size` the largest rise as a share of the running minimum (0.5: half again as
-    high). Where the training ended before the loss came back, `returned` is False: that is a rise, and no hump.
+    Attributes:
+        start: first epoch whose rise is above `RISE`, counted from 1; the middle of its window.
+        length: number of epochs until the rise is below `END` again.
+        size: the largest rise as a share of the running minimum; 0.5 is half again as high.
+        returned: False if training ended before the loss returned; such a rise is no hump.
     """
 
     start: int
@@ -31,7 +33,7 @@ class Hump:
 
 
 def smoothed(losses: Sequence[float]) -> Floats:
-    """Return the moving average over `WINDOW` epochs, one value for each whole window: none for the ends of the run."""
+    """Return the mean of each whole window of `WINDOW` epochs; the ends of the run have none."""
     values = np.asarray(losses, np.float64)
     if len(values) < WINDOW:
         return np.empty(0)
@@ -40,9 +42,9 @@ def smoothed(losses: Sequence[float]) -> Floats:
 
 
 def rises_of(losses: Sequence[float]) -> Floats:
-    """Return, for each window, how far the smoothed loss lies above its running minimum, as a share of that minimum.
+    """Return the rise of the smoothed loss above its running minimum, as a share of that minimum.
 
-    The losses are finite and not negative; where the minimum is 0, any loss above it is an infinite rise.
+    Losses must be finite and not negative. Above a minimum of 0, the rise is infinite.
     """
     values = smoothed(losses)
     lowest = np.minimum.accumulate(values)
@@ -51,18 +53,18 @@ def rises_of(losses: Sequence[float]) -> Floats:
 
 
 def humps_of(losses: Sequence[float]) -> list[Hump]:
-    """Return the rises of a validation loss by epoch that are higher than `RISE`, in order."""
+    """Return the rises above `RISE` of a validation loss by epoch, in order."""
     humps: list[Hump] = []
-    above, at = rises_of(losses), 0
-    while at < len(above):
-        if above[at] > RISE:
-            length = next((n for n, rise in enumerate(above[at:]) if rise < END), len(above) - at)
+    rises, at = rises_of(losses), 0
+    while at < len(rises):
+        if rises[at] > RISE:
+            length = next((n for n, rise in enumerate(rises[at:]) if rise < END), len(rises) - at)
             humps.append(
                 Hump(
-                    at + 1 + WINDOW // 2,
-                    length,
-                    float(above[at : at + length].max()),
-                    at + length < len(above),
+                    start=at + 1 + WINDOW // 2,
+                    length=length,
+                    size=float(rises[at : at + length].max()),
+                    returned=at + length < len(rises),
                 )
             )
             at += length

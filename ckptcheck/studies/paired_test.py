@@ -1,18 +1,17 @@
-"""Whether two variants differ by a measure: the seeds they share are pairs, and a sign test tells chance from difference."""
+"""A paired sign test of two variants, seed by seed: a difference, or chance?"""
 
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A difference between two variants is called supported when chance alone would show the like less often than this,
-# however many comparisons of its measure the study makes (Bonferroni).
+# The significance level, shared by all comparisons of a measure (Bonferroni).
 LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Median and range over the seeds. A run that never reaches an accuracy counts as infinite."""
+    """Median and range over the seeds. A run that never reaches an accuracy is infinite."""
 
     median: float
     low: float
@@ -21,10 +20,19 @@ class Spread:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A variant against another, seed by seed, by one measure: in how many seeds it is lower, equal and higher.
+    """A variant and its reference, compared seed by seed by one measure.
 
-    `p` is that of the two-sided sign test, seeds that are equal left out: how often a fair coin is as lopsided as this.
-    `supported` says whether it is below `LEVEL` over the number of comparisons that the study makes by this measure.
+    Attributes:
+        measure: name of the measure.
+        variant: name of the variant.
+        against: name of the reference.
+        of_variant: the variant's median and range.
+        of_against: the reference's median and range.
+        lower: number of seeds in which the variant's value is lower.
+        equal: number of seeds with equal values.
+        higher: number of seeds in which the variant's value is higher.
+        p: p-value of the two-sided sign test, without the equal seeds.
+        supported: whether `p` is below `LEVEL` divided by the number of comparisons.
     """
 
     measure: str
@@ -40,7 +48,7 @@ class PairedTest:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return median and range; all NaN if one of the values is."""
+    """Return median and range; NaN if any value is NaN."""
     if any(math.isnan(value) for value in values):
         return Spread(math.nan, math.nan, math.nan)
     return Spread(statistics.median(values), min(values), max(values))
@@ -54,38 +62,43 @@ def paired_test(
     others: Sequence[float],
     count: int,
 ) -> PairedTest:
-    """Compare the values of a variant with those of another, both by seed; the measure has `count` such comparisons."""
+    """Compare a variant with its reference.
+
+    Args:
+        measure: name of the measure.
+        variant: name of the variant.
+        against: name of the reference.
+        values: the variant's values, by seed.
+        others: the reference's values, by seed.
+        count: number of comparisons of this measure in the study.
+    """
     pairs = list(zip(values, others, strict=True))
-    lower, higher = (
-        sum(one < other for one, other in pairs),
-        sum(one > other for one, other in pairs),
-    )
+    lower = sum(one < other for one, other in pairs)
+    higher = sum(one > other for one, other in pairs)
     p = sign_test(lower, higher)
-    spreads = spread(values), spread(others)
     return PairedTest(
         measure,
         variant,
         against,
-        *spreads,
-        lower,
-        len(pairs) - lower - higher,
-        higher,
-        p,
-        p < LEVEL / count,
+        of_variant=spread(values),
+        of_against=spread(others),
+        lower=lower,
+        equal=len(pairs) - lower - higher,
+        higher=higher,
+        p=p,
+        supported=p < LEVEL / count,
     )
 
 
 def sign_test(lower: int, higher: int) -> float:
-    """Return the p-value of the two-sided sign test: of a fair coin that falls `lower` and `higher` times on its two sides."""
-    tosses = lower + higher
-    as_lopsided: int = sum(
-        math.comb(tosses, heads) for heads in range(max(lower, higher), tosses + 1)
-    )
-    return float(min(1.0, 2 * as_lopsided / 2**tosses))
+    """Return the p-value of the two-sided sign test."""
+    count = lower + higher
+    outcomes: int = sum(math.comb(count, heads) for heads in range(max(lower, higher), count + 1))
+    return float(min(1.0, 2 * outcomes / 2**count))
 
 
 def seeds_needed(count: int) -> int:
-    """Return how many seeds a difference needs at least to be supported, where a measure has so many comparisons."""
+    """Return the smallest number of seeds that can support one of `count` differences."""
     needed = 1
     while sign_test(0, needed) >= LEVEL / count:
         needed += 1

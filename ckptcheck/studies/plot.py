@@ -1,6 +1,6 @@
-"""The figure of a study: curves with the median and a band over the seeds, readable in grey.
+"""The figure of a study: median curves with bands over the seeds, readable in grey.
 
-matplotlib is imported when something is drawn: it takes its time.
+Functions import matplotlib only when they draw, because the import is slow.
 """
 
 import textwrap
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# More variants than this do not fit on one another: each has a panel of its own, over the one it is compared with.
+# With more variants than this, each has its own panel, with its reference.
 MOST_OVERLAID = 3
 COLUMNS = 3
-# Dark and light, and each with a line style of its own: to be told apart in grey too.
+# Dark and light colours with different line styles, to differ in grey too.
 LINES = tuple(
     (colour, style) for (colour, _, _), style in zip(STYLES, ("-", "--", ":"), strict=False)
 )
-REFERENCE = "#8a8a8a"  # the colour of the variant that another is compared with
+REFERENCE = "#8a8a8a"  # colour of the reference variant
 PANELS = (
     ("train_loss", "training loss"),
     ("train_accuracy", "training accuracy"),
@@ -34,9 +34,9 @@ PANELS = (
 
 
 def plot_study(study: Study) -> "Figure":
-    """Draw a study: few variants over one another, many side by side."""
+    """Draw a study: few variants overlaid, many side by side."""
     figure = _overlaid(study) if len(study.variants) <= MOST_OVERLAID else _side_by_side(study)
-    what = f"{study.dataset}, {words.counted(study.seeds, 'seed')}: median, band from lowest to highest"
+    what = f"{study.dataset}, {words.counted(study.seeds, 'seed')}: median and range"
     figure.suptitle(f"{study.definition.question}\n{what}", fontsize=12)
     return figure
 
@@ -53,13 +53,13 @@ def _overlaid(study: Study) -> "Figure":
         _scale(axis, curve)
     axes[0, 0].legend(fontsize=9)
     for axis in axes[1]:
-        axis.set_xlabel("epochs")
+        axis.set_xlabel("epoch")
     _mark_humps(axes[1, 0], study)
     return figure
 
 
 def _side_by_side(study: Study) -> "Figure":
-    """Draw the validation loss of each variant over that of the variant it is compared with."""
+    """Draw the validation loss of each variant over that of its reference."""
     from matplotlib.figure import Figure
 
     rows = -(-len(study.variants) // COLUMNS)
@@ -76,22 +76,24 @@ def _side_by_side(study: Study) -> "Figure":
         _scale(axis, "validation_loss")
     for axis in axes[len(study.variants) :]:
         axis.set_axis_off()
-    figure.supxlabel("epochs", fontsize=10)
+    figure.supxlabel("epoch", fontsize=10)
     figure.supylabel("validation loss", fontsize=10)
     return figure
 
 
 def curves_of(study: Study, variant: str, curve: str) -> Floats:
-    """Return one row for each seed. (seeds, epochs)"""
+    """Return the curves of a variant, one row for each seed. (seeds, epochs)"""
     return np.array([getattr(each.curves, curve) for each in study.of(variant)], np.float64)
 
 
 def _band(axis: "Axes", curves: Floats, colour: str, style: str, label: str) -> None:
     epochs = np.arange(1, curves.shape[1] + 1)
     axis.fill_between(epochs, curves.min(0), curves.max(0), color=colour, alpha=0.18, linewidth=0)
-    axis.plot(
+    drawn = axis.plot(
         epochs, np.median(curves, 0), color=colour, linestyle=style, linewidth=1.6, label=label
     )
+    if len(epochs) == 1:  # a line needs two points
+        drawn[0].set_marker("o")
 
 
 def _scale(axis: "Axes", curve: str) -> None:
@@ -102,7 +104,7 @@ def _scale(axis: "Axes", curve: str) -> None:
 
 
 def _mark_humps(axis: "Axes", study: Study) -> None:
-    """Mark where humps begin and how long they are, a row for each variant, below the curves."""
+    """Mark the epochs of humps as bars below the curves, a row for each variant."""
     below = axis.get_xaxis_transform()
     rows = [
         (row, run)

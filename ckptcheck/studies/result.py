@@ -1,4 +1,4 @@
-"""The runs of a study as a value, what is measured of them, and the tables made of that."""
+"""The runs of a study, their measures, and the tables made of them."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from ckptcheck.studies.training import Curves, TrainingRun
 
 @dataclass(frozen=True)
 class Trained:
-    """One run of a study: a variant with a seed."""
+    """One finished run of a study: a variant trained with a seed."""
 
     variant: Variant
     seed: int
@@ -28,30 +28,32 @@ class Trained:
 
     @property
     def curves(self) -> Curves:
-        """The run by epoch."""
+        """The curves of the run, by epoch."""
         return self.run.curves
 
     @property
     def finite_losses(self) -> tuple[float, ...]:
         """The validation losses up to the first that is NaN or infinite."""
         losses = self.curves.validation_loss
-        return losses[
-            : next((at for at, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))
-        ]
+        broken = (at for at, loss in enumerate(losses) if not math.isfinite(loss))
+        return losses[: next(broken, len(losses))]
 
     @cached_property
     def rises(self) -> list[Hump]:
-        """Every rise of the validation loss that is high enough for a hump, returned or not."""
+        """Every rise of the validation loss above the threshold of a hump, returned or not."""
         return humps_of(self.finite_losses)
 
     @property
     def humps(self) -> list[Hump]:
-        """The rises from which the loss came back."""
+        """The rises from which the loss returned."""
         return [rise for rise in self.rises if rise.returned]
 
     def train_rise(self, hump: Hump) -> float:
-        """Return the largest rise of the smoothed training loss in the epochs of a hump and in the half window before it."""
-        # Training normalises by the batch and reads no moving average: what rises there too is not the averages' doing.
+        """Return the largest rise of the smoothed training loss during a hump.
+
+        The half window before the hump counts, too. Training normalises with batch statistics, so
+        moving averages cannot cause such a rise.
+        """
         half = WINDOW // 2
         first = hump.start - 1 - half  # the window whose middle is the first epoch of the hump
         return float(
@@ -60,7 +62,10 @@ class Trained:
 
     @cached_property
     def largest_rise(self) -> float:
-        """The largest rise of the smoothed validation loss, as `Hump.size`; NaN where the run is shorter than a window."""
+        """The largest rise of the smoothed validation loss, as `Hump.size`.
+
+        NaN if the run is shorter than a window.
+        """
         return (
             float(rises_of(self.finite_losses).max())
             if len(self.finite_losses) >= WINDOW
@@ -68,14 +73,20 @@ class Trained:
         )
 
     def epochs_to(self, accuracy: float) -> float:
-        """Return the first epoch after which the validation accuracy is as high as that; infinity if it never is."""
+        """Return the first epoch that reaches a validation accuracy; infinity if none does."""
         epochs = enumerate(self.curves.validation_accuracy, start=1)
         return next((epoch for epoch, reached in epochs if reached >= accuracy), math.inf)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a study measured. `trained` has one entry for each variant and seed."""
+    """What a study measured.
+
+    Attributes:
+        definition: the study's question and variants.
+        accuracies: validation accuracies (0 to 1) whose first epoch is measured.
+        trained: one run for each variant and seed.
+    """
 
     definition: Definition
     accuracies: tuple[float, ...]
@@ -98,7 +109,7 @@ class Result:
 
     @property
     def dataset(self) -> str:
-        """The dataset of all runs, by its name or its file."""
+        """The dataset of all runs: its name or file."""
         return self.trained[0].run.recipe.options["dataset"]
 
     def of(self, variant: str) -> list[Trained]:
@@ -110,7 +121,7 @@ class Result:
 
     @cached_property
     def measures(self) -> Mapping[str, Callable[[Trained], float]]:
-        """What is measured of every run, by name."""
+        """The functions that measure a run, by name."""
         return {
             **{
                 reaching(accuracy): partial(Trained.epochs_to, accuracy=accuracy)
@@ -127,7 +138,7 @@ class Result:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Each variant and the one it is compared with, where both were trained."""
+        """Each variant with its reference, where both were trained."""
         names = {variant.name for variant in self.variants}
         return [
             (each.name, each.against)
@@ -137,7 +148,7 @@ class Result:
 
     @cached_property
     def comparisons(self) -> tuple[PairedTest, ...]:
-        """Every variant that the study compares with another, by every measure."""
+        """The comparison of every pair by every measure."""
         tests = []
         for (measure, of_run), (variant, against) in product(self.measures.items(), self.pairs):
             values, others = ([of_run(run) for run in self.of(name)] for name in (variant, against))
@@ -145,7 +156,7 @@ class Result:
         return tuple(tests)
 
     def same_training(self, variant: str, against: str) -> int:
-        """Return in how many seeds two variants have the same training losses, bit for bit."""
+        """Return the number of seeds in which the training losses are bitwise identical."""
         pairs = zip(self.of(variant), self.of(against), strict=True)
         return sum(one.curves.train_loss == other.curves.train_loss for one, other in pairs)
 
@@ -162,13 +173,13 @@ class Result:
         return pd.concat(frames, ignore_index=True)
 
     def bands(self) -> pd.DataFrame:
-        """Return the curves over the seeds: one row for each variant and epoch, with median, min and max of each curve."""
+        """Return median, min and max of the curves over the seeds, by variant and epoch."""
         grouped = self.epochs().drop(columns="seed").groupby(["variant", "epoch"], sort=False)
         bands = pd.concat({what: grouped.agg(what) for what in ("median", "min", "max")}, axis=1)
         return bands.set_axis(bands.columns.map("_".join), axis=1).reset_index()
 
     def runs(self) -> pd.DataFrame:
-        """Return one row for each run: what is measured of it, its humps, a digest of its training losses, its seconds."""
+        """Return one row for each run: measures, humps, digest of the training losses, seconds."""
         return pd.DataFrame([self._row(each) for each in self.trained])
 
     def _row(self, trained: Trained) -> dict[str, Any]:
@@ -183,7 +194,7 @@ class Result:
         }
 
     def humps(self) -> pd.DataFrame:
-        """Return one row for each rise that is high enough for a hump."""
+        """Return one row for each rise above the threshold of a hump."""
         rises = [
             {
                 "variant": each.variant.name,
@@ -200,5 +211,5 @@ class Result:
 
 
 def reaching(accuracy: float) -> str:
-    """Return the name of the measure: epochs to a validation accuracy."""
+    """Return the name of the measure `epochs to a validation accuracy`."""
     return f"epochs_to_{accuracy:g}"

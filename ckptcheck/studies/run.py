@@ -1,6 +1,6 @@
-"""A study from question to result. A reader starts here.
+"""Run a study, from question to result. A reader starts here.
 
-variants × seeds ─▶ recipes ─▶ kept runs, and those that are still to be trained ─▶ the study as a value
+variants × seeds ─▶ recipes ─▶ runs, kept or trained now ─▶ the study as a value
 """
 
 import hashlib
@@ -48,29 +48,44 @@ def study(
     executor: Executor | str | None = None,
     watch: Watch | None = None,
 ) -> Study:
-    """Train the variants of a study with several seeds, side by side, and put their curves together.
+    """Train the variants of a study with several seeds, and compare their training curves.
 
     Args:
         name: `convergence`, `bn-apis` or `bn-ablation`.
-        variants: those of its variants to train; default: all.
-        seeds: number of seeds: each variant is trained with the seeds 0, 1, … A seed decides initial weights and batches,
-            which are the same in all variants.
-        epochs: length of a run; default: the study's.
-        options: option values of the jobs by name, as in `ckptcheck jobs`; not what the study itself changes.
-        accuracies: validation accuracies (0 to 1) of which is told after how many epochs they are reached.
-        timeout: seconds without a sign of life after which a process is ended.
-        folder: where each finished run is kept, to be used again; default: they are not kept.
-        executor: a `concurrent.futures.Executor`, or `dask://HOST:PORT`; default: processes of this machine.
-        watch: called with each event of each process, and with an event `kept` for each run that need not be trained.
+        variants: the variants to train; default: all.
+        seeds: number of seeds. Each variant is trained with the seeds 0, 1, … A seed decides
+            initial weights and batches, which are the same in all variants.
+        epochs: length of a run in epochs; default: the study's.
+        options: option values of the jobs by name, as `ckptcheck jobs` lists them. Options that
+            the study itself changes cannot be set.
+        accuracies: validation accuracies (0 to 1); the study measures the first epoch that
+            reaches each.
+        timeout: seconds after which a silent process is killed.
+        folder: where finished runs are kept and found again; default: runs are not kept.
+        executor: a `concurrent.futures.Executor`, or `dask://HOST:PORT`; default: processes on
+            this machine.
+        watch: called with each event of each process, and with an event `kept` for each run that
+            is kept already.
+
+    Returns:
+        The study: its runs, measures, comparisons and findings.
 
     Raises:
         UsageError: the request is wrong; the text says which part.
-        NotVerifiedError: a run did not finish; those that did are kept.
+        NotVerifiedError: a run did not finish; finished runs are kept.
+
+    Example:
+        ```python
+        study = ckptcheck.study("convergence", seeds=12, folder="runs")
+        for finding in study.findings():
+            print(finding)
+        study.runs().to_csv("runs.csv")
+        ```
     """
-    asked = definition(name)
-    chosen = asked.chosen((variants,) if isinstance(variants, str) else tuple(variants or ()))
+    wanted = definition(name)
+    selected = wanted.chosen((variants,) if isinstance(variants, str) else tuple(variants or ()))
     _check(seeds, epochs, accuracies, timeout)
-    planned = plan(asked, chosen, seeds, epochs or asked.epochs, as_texts(options))
+    planned = plan(wanted, selected, seeds, epochs or wanted.epochs, as_texts(options))
     with (
         TemporaryDirectory(prefix="ckptcheck-", ignore_cleanup_errors=True)
         if folder is None
@@ -81,7 +96,7 @@ def study(
             top.mkdir(parents=True, exist_ok=True)
             _train(planned, top, timeout, place, watch or (lambda event: None))
         trained = [Trained(variant, seed, _kept(recipe, top)) for variant, seed, recipe in planned]
-        return Study(asked, tuple(accuracies), tuple(trained))
+        return Study(wanted, tuple(accuracies), tuple(trained))
 
 
 def _check(seeds: int, epochs: int | None, accuracies: Sequence[float], timeout: float) -> None:
@@ -92,70 +107,74 @@ def _check(seeds: int, epochs: int | None, accuracies: Sequence[float], timeout:
     for accuracy in accuracies:
         if not 0 < accuracy <= 1:
             raise UsageError(
-                f"A validation accuracy to reach must be above 0 and at most 1, not {accuracy:g}."
+                f"A validation accuracy must be above 0 and at most 1, not {accuracy:g}."
             )
     if timeout <= 0:
         raise UsageError(f"The timeout must be above 0 seconds, not {timeout:g}.")
 
 
 def plan(
-    asked: Definition,
-    chosen: Sequence[Variant],
+    definition: Definition,
+    variants: Sequence[Variant],
     seeds: int,
     epochs: int,
     options: Mapping[str, str],
 ) -> list[Planned]:
-    """Return the recipe of each variant with each seed, seed by seed: a study that is stopped has whole seeds."""
+    """Return the recipe of each variant with each seed.
+
+    All variants of a seed come before the next seed, so that a stopped study has whole seeds.
+    """
     options = absolute(options)
     versions = training.versions()
-    summed: dict[str, str | None] = {}
+    digests: dict[str, str | None] = {}
     planned = []
-    for seed, variant in product(range(seeds), chosen):
-        given = options_of(variant, options, asked) | {"seed": str(seed)}
-        planned.append((variant, seed, _recipe(variant.job, given, epochs, versions, summed)))
+    for seed, variant in product(range(seeds), variants):
+        texts = options_of(variant, options, definition) | {"seed": str(seed)}
+        planned.append((variant, seed, _recipe(variant.job, texts, epochs, versions, digests)))
     return planned
 
 
 def _recipe(
     job: str,
-    given: Mapping[str, str],
+    texts: Mapping[str, str],
     epochs: int,
     versions: Mapping[str, str],
-    summed: dict[str, str | None],
+    digests: dict[str, str | None],
 ) -> Recipe:
-    read = shipped(job).parse(given)
-    if read.dataset not in summed:
-        read.steps_per_epoch()  # a look whether it can be trained on
-        is_file = read.dataset.endswith(".npz")
-        summed[read.dataset] = (
-            hashlib.sha256(Path(read.dataset).read_bytes()).hexdigest() if is_file else None
+    options = shipped(job).parse(texts)
+    if options.dataset not in digests:
+        options.steps_per_epoch()  # raises if the dataset is unusable
+        is_file = options.dataset.endswith(".npz")
+        digests[options.dataset] = (
+            hashlib.sha256(Path(options.dataset).read_bytes()).hexdigest() if is_file else None
         )
     return Recipe(
         job,
-        {key: shown(value) for key, value in asdict(read).items()},
+        {key: shown(value) for key, value in asdict(options).items()},
         epochs,
         versions,
-        summed[read.dataset],
+        digests[options.dataset],
     )
 
 
 def folder_of(recipe: Recipe) -> str:
     """Return the name of the folder in which a run of this recipe is kept."""
-    whole = json.dumps(asdict(recipe), sort_keys=True)
-    return f"{recipe.job}-seed{recipe.options['seed']}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
+    text = json.dumps(asdict(recipe), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"{recipe.job}-seed{recipe.options['seed']}-{digest}"
 
 
 def _kept(recipe: Recipe, top: Path) -> TrainingRun:
     run = training.read(top / folder_of(recipe))
     if run is None:
-        raise NotVerifiedError(f"The run {folder_of(recipe)} left no record.")
+        raise NotVerifiedError(f"The run {folder_of(recipe)} finished, but its record is missing.")
     return run
 
 
 def _train(
     planned: Sequence[Planned], top: Path, timeout: float, place: Place | None, watch: Watch
 ) -> None:
-    # Variants that come to the same recipe are trained once.
+    # Variants with the same recipe are trained once.
     by_folder = {folder_of(recipe): (variant, seed, recipe) for variant, seed, recipe in planned}
     groups = []
     for folder, (variant, seed, recipe) in by_folder.items():
@@ -163,7 +182,7 @@ def _train(
             f"{variant.name} seed {seed}", folder, asdict(recipe), shipped(variant.job).environment
         )
         if training.read(top / folder) is None:
-            shutil.rmtree(top / folder, ignore_errors=True)  # what a stopped study left of a run
+            shutil.rmtree(top / folder, ignore_errors=True)  # an unfinished run of a stopped study
             groups.append(Group(task))
         else:
             watch(Event(task, "kept", {}))
@@ -174,7 +193,7 @@ def _train(
 def _train_groups(
     groups: Sequence[Group], top: Path, timeout: float, place: Place | None, watch: Watch
 ) -> None:
-    trouble: dict[str, str] = {}
+    failures: dict[str, str] = {}
     jobs = [group.first.recipe["job"] for group in groups]
     for event in run_groups(groups, top, Needs(preloads(jobs), (Task.hash_seed,), timeout), place):
         if event.kind == "usage":
@@ -182,11 +201,11 @@ def _train_groups(
         if event.kind == "missing":
             raise NotVerifiedError(event.facts["text"])
         if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
-            trouble.setdefault(event.name, event.facts.get("text") or event.facts["trouble"])
+            failures.setdefault(event.name, event.facts.get("text") or event.facts["trouble"])
         watch(event)
-    if trouble:
-        first, why = next(iter(trouble.items()))
+    if failures:
+        first, why = next(iter(failures.items()))
         raise NotVerifiedError(
-            f"{len(trouble)} of {len(groups)} runs did not finish, {first} for one: {why.rstrip('.')}. "
-            "Those that finished are kept; the same command trains the others."
+            f"{len(failures)} of {len(groups)} runs did not finish. The first, {first}: "
+            f"{why.rstrip('.')}. Finished runs are kept; the same command trains the rest."
         )

@@ -1,4 +1,4 @@
-"""A study as its users have it: what was measured, what that supports, and the summary of both."""
+"""`Study`: the result of a study, with its findings, warnings and JSON summary."""
 
 import json
 from dataclasses import asdict
@@ -14,18 +14,18 @@ SCHEMA_VERSION = 1
 
 
 class Study(Result):
-    """What a study found. `trained` has one entry for each variant and seed."""
+    """The result of a study, as `ckptcheck.study` returns it."""
 
     def findings(self) -> list[str]:
-        """Return what the data supports, and no more, in sentences."""
+        """Return what the data supports, in sentences."""
         return findings.findings(self)
 
     def warnings(self) -> list[str]:
-        """Return a sentence for what a reader must know of the runs themselves."""
+        """Return a sentence for each reason to doubt the runs themselves."""
         return findings.warnings(self)
 
     def document(self) -> dict[str, Any]:
-        """Return the summary as plain values: what `summary.json` holds and `--json` prints."""
+        """Return the summary as plain values, as in `summary.json` and `--json`."""
         plain: dict[str, Any] = finite(
             {
                 "schema_version": SCHEMA_VERSION,
@@ -62,5 +62,5 @@ class Study(Result):
         }
 
     def to_json(self) -> str:
-        """Return the summary as one strict JSON document. NaN and infinities become null."""
+        """Return the summary as strict JSON. NaN and infinities become null."""
         return json.dumps(self.document(), indent=2, allow_nan=False, ensure_ascii=False)

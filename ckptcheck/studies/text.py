@@ -1,4 +1,4 @@
-"""A study as a person reads it on a terminal: one table, then what the data supports."""
+"""A study on the terminal: a table, then the findings."""
 
 import math
 
@@ -15,9 +15,9 @@ from ckptcheck.studies.summary import Study
 
 
 def show(study: Study, console: Console) -> None:
-    """Print a study as wide as the console."""
+    """Print a study at the width of the console."""
     question = Text(study.definition.question, style="bold")
-    extent = Text(f"{words.extent(study)}: median (range); ∞: never reached\n")
+    extent = Text(f"{words.extent(study)}; median (range); ∞ = never reached\n")
     findings = (Padding(Text(finding), (0, 0, 1, 0)) for finding in study.findings())
     print_trimmed(
         console, Text(), question, extent, _fitting(study, console), _legend(study), *findings
@@ -25,17 +25,13 @@ def show(study: Study, console: Console) -> None:
 
 
 def _fitting(study: Study, console: Console) -> RenderableType:
-    """Return the table with medians and ranges, or where the console is too narrow for that, with medians alone."""
+    """Return the table with medians and ranges; with medians alone if the console is narrow."""
     table = _table(study, with_range=True)
-    if (
-        console.measure(table, options=console.options.update(width=10_000)).maximum
-        <= console.width
-    ):
+    unlimited = console.options.update(width=10_000)
+    if console.measure(table, options=unlimited).maximum <= console.width:
         return table
-    return Group(
-        _table(study, with_range=False),
-        Text("(medians; the ranges need a wider terminal)", style="dim"),
-    )
+    note = Text("Medians only: the ranges need a wider terminal.", style="dim")
+    return Group(_table(study, with_range=False), note)
 
 
 def _table(study: Study, with_range: bool) -> Table:

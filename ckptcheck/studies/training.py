@@ -1,4 +1,4 @@
-"""One training run of a study: build, train epoch by epoch, keep the curves. Carried out in a fresh process."""
+"""One training run of a study, in a fresh process: build, train by epochs, keep the curves."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from ckptcheck.run.folder import write_whole
 from ckptcheck.run.heartbeat import Emit, Heartbeat
 from ckptcheck.run.worker import exit_status
 
-# What a run's numbers depend on: these packages, and these sources of ours.
+# The numbers of a run depend on these packages, and on these sources of ckptcheck.
 PACKAGES = ("tensorflow", "tf-keras", "numpy")
 SOURCES = ("adapters/tensorflow/graph.py", "jobs/*.py", "studies/training.py")
 
@@ -27,7 +27,7 @@ RECORD = "run.json"
 
 
 class Scored(Job, Protocol):
-    """A job that knows the classes of its images, and how many of them it names."""
+    """A job that can report its accuracy."""
 
     def train_scored(self, step: int) -> Score:
         """Execute a training step; return loss and accuracy of its batch before the update."""
@@ -38,10 +38,14 @@ class Scored(Job, Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what a training run comes to. Two runs of one recipe are the same run.
+    """Everything that determines a training run: runs of the same recipe are identical.
 
-    `options` are the job's, all of them, the seed too; `versions` those of the packages that compute it; `dataset` is the
-    digest of a dataset that is a file.
+    Attributes:
+        job: name of the shipped job.
+        options: all options of the job, with the seed.
+        epochs: length of the run in epochs.
+        versions: versions of the packages and a digest of the sources that compute the run.
+        dataset: SHA-256 of the dataset file; None for a dataset by name.
     """
 
     job: str
@@ -53,7 +57,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Curves:
-    """A training run by epoch: mean over its steps of loss and accuracy, each before the update; validation after it."""
+    """The curves of a training run, one value an epoch.
+
+    Training loss and accuracy are means over the steps, each before its update. Validation follows
+    the epoch. Accuracies are from 0 to 1.
+    """
 
     train_loss: tuple[float, ...]
     train_accuracy: tuple[float, ...]
@@ -63,7 +71,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A finished training run: its recipe, its curves, what it ran on, and how long the training took, in seconds."""
+    """A finished training run: its recipe, curves, environment, and training time in seconds."""
 
     recipe: Recipe
     curves: Curves
@@ -73,7 +81,7 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Task:
-    """What one process is to do: train by a recipe and keep the run in `folder`."""
+    """The work of one process: train by a recipe, and keep the run in `folder`."""
 
     name: str
     folder: str
@@ -85,33 +93,37 @@ class Task:
 
     @property
     def run_folder(self) -> Path:
-        """Where the process records."""
+        """The folder that the process records into."""
         return Path(self.folder)
 
 
 def main(task: Task, emit: Emit) -> int:
-    """Carry out a task. `emit` tells the parent how far it is. Returns the exit status of the process."""
+    """Carry out a task, and report its progress through `emit`. Return the exit status."""
     os.environ.update(task.environment)
     return exit_status(lambda: _train(task, Recipe(**task.recipe), emit), emit)
 
 
 def versions() -> dict[str, str]:
-    """Return what the numbers of a run on this machine depend on: versions of packages, and a digest of our own sources."""
-    ours = Path(__file__).parents[1]
-    summed = hashlib.sha256()
-    for path in sorted(path for pattern in SOURCES for path in ours.glob(pattern)):
-        summed.update(path.read_bytes())
-    return {package: environment.version_of(package) for package in PACKAGES} | {
-        "jobs": summed.hexdigest()[:12]
-    }
+    """Return the installed versions that the numbers of a run depend on.
+
+    The key `jobs` holds a digest of ckptcheck's own sources.
+    """
+    package_folder = Path(__file__).parents[1]
+    sources = hashlib.sha256()
+    for path in sorted(path for pattern in SOURCES for path in package_folder.glob(pattern)):
+        sources.update(path.read_bytes())
+    installed = {package: environment.version_of(package) for package in PACKAGES}
+    return installed | {"jobs": sources.hexdigest()[:12]}
 
 
 def _check_versions(wanted: Mapping[str, str]) -> None:
-    here = versions()
-    for name, asked in wanted.items():
-        if here.get(name) != asked:
-            text = f"its machine has {name} {here.get(name)}, whoever asked for the run has {asked}: install the same there"
-            raise NotVerifiedError(text)
+    installed = versions()
+    for name, version_wanted in wanted.items():
+        if installed.get(name) != version_wanted:
+            raise NotVerifiedError(
+                f"the worker has {name} {installed.get(name)}, but the study was started with "
+                f"{name} {version_wanted}. Install that version on the worker"
+            )
 
 
 def _train(task: Task, recipe: Recipe, emit: Emit) -> None:
@@ -139,12 +151,16 @@ def _epoch(job: Scored, number: int, beat: Heartbeat) -> tuple[float, float, flo
 
 
 def write(run: TrainingRun, folder: Path) -> None:
-    """Keep a run: its record is there whole or not at all."""
+    """Write the record of a run, whole or not at all."""
     write_whole(folder / RECORD, {"format_version": FORMAT_VERSION} | asdict(run))
 
 
 def read(folder: Path) -> TrainingRun | None:
-    """Read a kept run; None if it was not finished."""
+    """Read a kept run; None if there is no finished run.
+
+    Raises:
+        NotVerifiedError: the record is damaged, or has a different format version.
+    """
     path = folder / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -157,10 +173,10 @@ def read(folder: Path) -> TrainingRun | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        text = (
-            f"The kept run {path} is damaged ({error}). Remove its folder, and it is trained again."
-        )
-        raise NotVerifiedError(text) from error
+        raise NotVerifiedError(
+            f"The kept run {path} is damaged ({error}). Delete its folder to train it again."
+        ) from error
     raise NotVerifiedError(
-        f"The kept run {path} has format {version}; this ckptcheck reads format {FORMAT_VERSION}."
+        f"The kept run {path} has format {version}, but this ckptcheck reads format "
+        f"{FORMAT_VERSION}. Delete its folder to train it again."
     )

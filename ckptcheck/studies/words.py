@@ -1,4 +1,4 @@
-"""How numbers of a study are written, wherever they are written."""
+"""The numbers of a study as text, in one notation for all outputs."""
 
 import math
 
@@ -7,7 +7,7 @@ from ckptcheck.studies.result import Result
 
 
 def number(value: float, measure: str) -> str:
-    """Write one value of a measure, shares in % and without a unit: `99.2` (an accuracy), `58` (a rise), `∞` (never)."""
+    """Return a value of a measure as text: `99.2` (accuracy, %), `58` (rise, %), `∞` (never)."""
     if math.isnan(value):
         return "–"
     if measure == "final_validation_accuracy":
@@ -20,7 +20,7 @@ def number(value: float, measure: str) -> str:
 
 
 def spread(values: Spread, measure: str) -> str:
-    """Write median and range: `10 (9–11)`; only the median where there is no range."""
+    """Return median and range as text: `10 (9–11)`; the median alone if all values are equal."""
     median, low, high = (
         number(value, measure) for value in (values.median, values.low, values.high)
     )
@@ -35,16 +35,16 @@ LABELS = {
 
 
 def label(measure: str) -> str:
-    """Write the name of a measure, with its unit."""
+    """Return the name of a measure, with its unit."""
     accuracy = measure.removeprefix("epochs_to_")
     return LABELS.get(measure) or f"epochs to {100 * float(accuracy):.4g} %"
 
 
 def counted(count: int, what: str) -> str:
-    """Write a number of things: `1 seed`, `5 seeds`."""
+    """Return a count with its noun: `1 seed`, `5 seeds`."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def extent(study: Result) -> str:
-    """Write what a study trained on, and how much: `digits, 100 epochs, 5 seeds`."""
+    """Return dataset and size of a study: `digits, 100 epochs, 5 seeds`."""
     return f"{study.dataset}, {counted(study.epoch_count, 'epoch')}, {counted(study.seeds, 'seed')}"

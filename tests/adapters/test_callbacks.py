@@ -1,4 +1,4 @@
-"""What callbacks of Keras remember."""
+"""The state of Keras callbacks that changes the training."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ from ckptcheck.run.python_state import attribute_tensors
 
 
 class Mine(keras.callbacks.EarlyStopping):  # type: ignore[misc]
-    """A subclass is known by the class of Keras that it is of."""
+    """A subclass has the names of its Keras class."""
 
 
 class Job:
-    """As a job that calls `fit` shows its callbacks."""
+    """Shows its callbacks as `FitJob` does."""
 
     def __init__(self, *callbacks: Any) -> None:
         self.callbacks = callbacks
@@ -28,7 +28,7 @@ class Job:
         return decisive(self.callbacks)
 
 
-def test_what_they_remember() -> None:
+def test_decisive_attributes() -> None:
     plateau, stopping = keras.callbacks.ReduceLROnPlateau(), Mine()
     plateau.best, plateau.wait, plateau.cooldown_counter = 0.5, 2, 1
     stopping.best, stopping.wait, stopping.best_epoch, stopping.stopped_epoch = None, 3, 4, 0
@@ -39,7 +39,7 @@ def test_what_they_remember() -> None:
         "callbacks/ReduceLROnPlateau/best": 0.5,
         "callbacks/ReduceLROnPlateau/wait": 2,
         "callbacks/ReduceLROnPlateau/cooldown_counter": 1,
-        "callbacks/EarlyStopping/best": np.inf,  # nothing was seen yet
+        "callbacks/EarlyStopping/best": np.inf,  # None: no best value yet
         "callbacks/EarlyStopping/wait": 3,
         "callbacks/EarlyStopping/best_epoch": 4,
         "callbacks/EarlyStopping/stopped_epoch": 0,

@@ -1,4 +1,4 @@
-"""What a file of Keras holds: the digests of its arrays."""
+"""The array digests of a Keras file."""
 
 from pathlib import Path
 
@@ -40,5 +40,5 @@ def test_our_reader_finds_the_same(which: int, files: list[Path]) -> None:
     assert len(values) > 20
 
 
-def test_a_file_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_digests(tmp_path: Path) -> None:
     assert values_in(tmp_path / "latest.weights.h5") == []

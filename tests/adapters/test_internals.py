@@ -1,4 +1,4 @@
-"""The privates of TensorFlow and Keras that are used: that they are still there, and mean what they meant."""
+"""The private names of TensorFlow and Keras in use: they exist, and mean the same as before."""
 
 import ast
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ def test_deterministic_ops() -> None:
     try:
         assert _internals.has_deterministic_ops()
     finally:
-        config.disable_op_determinism()  # the public switch has one position
+        config.disable_op_determinism()  # the public API can only switch it on
     assert not _internals.has_deterministic_ops()
 
 
-def test_a_graph_that_is_final_takes_operations_again() -> None:
+def test_an_unfinalized_graph_accepts_operations() -> None:
     graph = tf.Graph()
     graph.finalize()
     with graph.as_default(), pytest.raises(RuntimeError, match="finalized"):
@@ -37,7 +37,7 @@ def test_a_graph_that_is_final_takes_operations_again() -> None:
         tf.constant(1)
 
 
-def test_settings_of_an_optimizer_of_tensorflow_1() -> None:
+def test_settings_of_a_tensorflow_1_optimizer() -> None:
     with tf.Graph().as_default():
         optimizer = tf1.train.AdamOptimizer(0.25, beta1=0.5, beta2=0.75, epsilon=0.125)
         weight = tf1.get_variable("weight", [2])
@@ -58,7 +58,7 @@ def test_object_graph_has_the_key_of_each_value(tmp_path: Path) -> None:
     assert [child.local_name for child in graph.nodes[0].children] == ["step", "save_counter"]
 
 
-def test_layer_names_begin_anew_and_policies_stay() -> None:
+def test_layer_names_restart_and_policies_stay() -> None:
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:
         keras.layers.Dense(1)
@@ -78,14 +78,14 @@ def attention() -> Any:
     return layer
 
 
-def test_own_variables_are_in_the_order_of_their_making() -> None:
+def test_own_variables_are_in_order_of_creation() -> None:
     norm = keras.layers.BatchNormalization()
     norm.build((None, 3))
     names = ["gamma", "beta", "moving_mean", "moving_variance"]
     assert [variable.name for variable in _internals.own_variables(norm)] == names
 
 
-def test_own_variables_are_not_those_of_layers_inside(attention: Any) -> None:
+def test_own_variables_leave_out_inner_layers(attention: Any) -> None:
     assert list(_internals.own_variables(attention)) == []
     assert len(attention.variables) > 8
 
@@ -117,7 +117,7 @@ def test_all_layers_at_any_depth(attention: Any) -> None:
 
 
 def built(**settings: Any) -> tuple[Any, list[Any]]:
-    """Return an optimizer that was built, and the weights that it was built for."""
+    """Return a built optimizer and its weights."""
     weights = [
         keras.Variable(np.ones(3), name="first"),
         keras.Variable(np.ones((2, 2)), name="second"),
@@ -137,7 +137,7 @@ def test_weights_of_an_optimizer() -> None:
 
 def test_averages_of_an_optimizer() -> None:
     optimizer, weights = built(use_ema=True, ema_momentum=0.5)
-    for addend in (0, 2):  # the average of a value that was 1 in one step and 3 in the next
+    for addend in (0, 2):  # the average of 1 in one step and 3 in the next
         for weight in weights:
             weight.assign(weight + addend)
         optimizer.apply([np.zeros(weight.shape, "float32") for weight in weights])
@@ -169,12 +169,12 @@ def test_rate_of_an_optimizer() -> None:
 
 
 PRIVATE_MODULES = ("keras.src", "tensorflow.python", "tensorflow.core")
-# A recipe shows what people write: one of them swaps weights and averages by itself.
+# Recipes are users' code: one of them swaps weights and averages.
 SHOWN = {"recipes/keras.py": {"_trainable_variables", "_model_variables_moving_average"}}
 
 
 def privates_in(path: Path) -> Iterator[str]:
-    """Yield the private attributes of other objects than `self` and Python's own, and the private modules, that a file uses."""
+    """Yield the private attributes and modules that a file uses, except those of `self` and `sys`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if (
             isinstance(node, ast.Attribute)
@@ -187,7 +187,7 @@ def privates_in(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-def test_privates_stand_in_one_file() -> None:
+def test_private_names_are_in_one_file() -> None:
     files = [
         path
         for folder in ("adapters", "jobs")

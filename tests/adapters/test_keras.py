@@ -1,4 +1,4 @@
-"""Keras jobs in fresh processes: odd ones that recover, and wrong ones that are told so in a sentence."""
+"""Keras jobs in fresh processes: unusual jobs that recover, and wrong jobs with a clear error."""
 
 from importlib.metadata import version
 
@@ -11,16 +11,18 @@ from tests.rows import at_boundary
 JOBS = PLANTED / "keras_jobs.py"
 FINE = ("Unbuilt", "OwnTrainStep", "TwoInputs", "Eager", "MixedPrecision", "Text", "MakesMetrics")
 WRONG = {
-    "OtherSteps × keras": "its steps_per_epoch is 7, but an epoch of its fit has 5 batches. Write steps_per_epoch = 5.",
-    "MoreStepsThanSaid × keras": "its steps_per_epoch is 4, but an epoch of its fit has more batches than that.",
-    "FewerStepsThanSaid × keras": "its steps_per_epoch is 6, but epoch 0 of its fit had 5 batches.",
-    "NotCompiled × keras": "build raised TypeError: model returned Sequential; it must return a compiled keras.Model.",
-    "TwoStepsAtOnce × keras": "its model runs 2 steps at once, which cannot be told apart: compile it with steps_per_execution=1.",
-    "NothingToValidateWith × keras": "it shows no validation data: give `validation_data` to fit, or override `validation`.",
+    "OtherSteps × keras": "the job's steps_per_epoch is 7, but an epoch of model.fit has 5 batches. Write steps_per_epoch = 5.",
+    "MoreStepsThanSaid × keras": "the job's steps_per_epoch is 4, but an epoch of model.fit has more batches. Correct steps_per_epoch.",
+    "FewerStepsThanSaid × keras": "the job's steps_per_epoch is 6, but epoch 0 of model.fit had 5 batches. Correct steps_per_epoch.",
+    "NotCompiled × keras": "build raised TypeError: model must return a compiled keras.Model, but its Sequential is not compiled. "
+    "Call model.compile before returning it.",
+    "TwoStepsAtOnce × keras": "the model executes 2 steps at once, so single steps cannot be recorded. Compile it with "
+    "steps_per_execution=1.",
+    "NothingToValidateWith × keras": "there is no validation data: pass `validation_data` to model.fit, or override `validation`.",
     "TooFewEpochs × keras": "its training loop ended after 10 of 17 steps. Train for more epochs, or reduce --steps.",
-    "NoCheckpoint × checkpoint": "build raised TypeError: setup returned dict; it must return the tf.train.Checkpoint.",
-    "WhichStep × checkpoint": "next_step raised TypeError: which step comes next? Keep a counter in the attribute `step`, or override "
-    "next_step.",
+    "NoCheckpoint × checkpoint": "build raised TypeError: setup must return a tf.train.Checkpoint, but it returned dict.",
+    "WhichStep × checkpoint": "next_step raised TypeError: the next step is unknown, because the job has 0 optimizers and no attribute `step`. "
+    "Count the steps in `self.step`, or override next_step.",
 }  # fmt: skip
 ALL = [*FINE, "Attention", "SecondModel", "NoSuchWay", *(name.partition(" ")[0] for name in WRONG)]
 
@@ -36,7 +38,7 @@ def cases(report: Report) -> dict[str, Case]:
 
 
 @pytest.mark.parametrize("name", FINE)
-def test_odd_jobs_recover(name: str, cases: dict[str, Case]) -> None:
+def test_unusual_jobs_recover(name: str, cases: dict[str, Case]) -> None:
     found = {case.outcome: case for full, case in cases.items() if full.startswith(f"{name} ×")}
     assert list(found) == ["recovered"], found
     document = found["recovered"].document()
@@ -44,23 +46,23 @@ def test_odd_jobs_recover(name: str, cases: dict[str, Case]) -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_jobs_are_told(name: str, cases: dict[str, Case]) -> None:
+def test_errors_of_wrong_jobs(name: str, cases: dict[str, Case]) -> None:
     reason = cases[name].reason or ""
     assert reason.partition(" (keras_jobs.py")[0].rstrip(
         "."
     ) == f"The control did not finish: {WRONG[name]}".rstrip(".")
 
 
-def test_a_way_to_restore_that_nobody_wrote(cases: dict[str, Case]) -> None:
+def test_a_restore_without_an_implementation(cases: dict[str, Case]) -> None:
     case = cases["NoSuchWay × telepathy"]
     assert (case.outcome, case.diagnoses[0].sentence) == (
         "refused",
-        "The restore raised NotImplementedError: override restore to say how 'telepathy' is restored",
+        "The restore raised NotImplementedError: FitJob has no restore called 'telepathy': override `restore` to implement it",
     )
     assert cases["NoSuchWay × keras"].outcome == "recovered"
 
 
-def test_layers_inside_of_layers(cases: dict[str, Case]) -> None:
+def test_layers_inside_layers(cases: dict[str, Case]) -> None:
     for restore in ("keras", "backup"):
         (found,) = cases[f"Attention × {restore}"].diagnoses
         assert (found.cause, found.stage, found.tensors) == (

@@ -1,4 +1,4 @@
-"""TensorFlow 1 graphs behind the `Job` protocol, in this process; in fresh ones they are the shipped jobs."""
+"""TensorFlow 1 graphs behind the `Job` protocol, in this process. Shipped jobs use fresh ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ tf1 = tf.compat.v1
 
 
 class Line(GraphJob):
-    """A line through points, its slope averaged, beside the mean of what was fed and a table that is not trained."""
+    """A fitted line whose slope and inputs are averaged, and a table that is not trained."""
 
     steps_per_epoch = 4
 
@@ -61,7 +61,7 @@ def built(seed: int = 0) -> Line:
     return job
 
 
-def test_the_part_each_variable_plays() -> None:
+def test_the_kind_of_each_variable() -> None:
     kinds = {name: tensor.kind for name, tensor in built().state().items()}
     assert kinds == {
         "line/kernel": Kind.WEIGHT,
@@ -78,7 +78,7 @@ def test_the_part_each_variable_plays() -> None:
 def test_the_initial_values_follow_from_the_seed() -> None:
     values = [float(built(seed).state()["line/kernel"].value) for seed in (0, 0, 1, POISON)]
     assert values[0] == values[1]
-    assert len(set(values)) == 3  # a process that is started again has others
+    assert len(set(values)) == 3  # a restarted process has different values
 
 
 def test_a_step() -> None:
@@ -101,7 +101,7 @@ def saved(folder: Path) -> Line:
 
 
 @pytest.mark.parametrize(("restore", "step"), [("saver", 3), ("ema-none", 3), ("trainable", 0)])
-def test_a_restore_tells_what_it_asked_for(restore: str, step: int, tmp_path: Path) -> None:
+def test_a_restore_reports_its_keys(restore: str, step: int, tmp_path: Path) -> None:
     control = saved(tmp_path).state()
     job = built(POISON)
     restored = job.restore(tmp_path, restore)
@@ -140,8 +140,11 @@ def test_a_refusal_carries_the_keys(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="holds no checkpoint that its state file leads to"):
+    with pytest.raises(FileNotFoundError) as caught:
         built().restore(tmp_path, "saver")
+    assert str(caught.value) == (
+        f"{tmp_path} holds no checkpoint: its state file `checkpoint` is missing, or names files that do not exist"
+    )
 
 
 def test_names_of_the_restores() -> None:

@@ -1,4 +1,4 @@
-"""Loops of one's own with `tf.train.Checkpoint`, in this process; in fresh ones they are the recipes."""
+"""Custom loops with `tf.train.Checkpoint`, in this process. The recipes use fresh ones."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ckptcheck.kinds import Kind
 
 
 class Line(CheckpointJob):
-    """A weight that is trained, a step counter, a list of two more; slots are made in the first step."""
+    """A trained weight, a step counter, and a list of two variables; the first step creates slots."""
 
     steps_per_epoch = 4
 
@@ -59,12 +59,12 @@ def test_the_state_is_every_variable_of_its_objects() -> None:
     assert job.next_step() == 1
 
 
-def test_a_seed_of_a_process_that_is_started_again() -> None:
+def test_a_resumed_process_has_perturbed_weights() -> None:
     assert built(0).evaluate() == built(0).evaluate() == 1.0
     assert built(5).evaluate() != 1.0
 
 
-def test_a_restore_tells_the_key_of_each_tensor(tmp_path: Path) -> None:
+def test_a_restore_reports_the_key_of_each_tensor(tmp_path: Path) -> None:
     control = built()
     control.train(0)
     control.save(tmp_path, 1)
@@ -84,19 +84,24 @@ def test_a_restore_tells_the_key_of_each_tensor(tmp_path: Path) -> None:
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match=r"^the folder holds no checkpoint that its state file leads to$"
-    ):
+    with pytest.raises(FileNotFoundError) as caught:
         restore_checkpoint(built().checkpoint, None)
+    assert str(caught.value) == (
+        "the folder holds no checkpoint: its state file `checkpoint` is missing, or names files that do not exist"
+    )
 
 
-def test_which_step_comes_next() -> None:
+def test_the_next_step() -> None:
     job = built()
     del job.step
     assert job.next_step() == 0  # the optimizer's
     job.another = keras.optimizers.SGD()  # type: ignore[attr-defined]
-    with pytest.raises(TypeError, match="which step comes next"):
+    with pytest.raises(TypeError) as caught:
         job.next_step()
+    assert str(caught.value) == (
+        "the next step is unknown, because the job has 2 optimizers and no attribute `step`. "
+        "Count the steps in `self.step`, or override next_step"
+    )
 
 
 def test_what_setup_must_return() -> None:
@@ -105,6 +110,6 @@ def test_what_setup_must_return() -> None:
             return {"weight": 1}
 
     with pytest.raises(
-        TypeError, match=r"^setup returned dict; it must return the tf\.train\.Checkpoint$"
+        TypeError, match=r"^setup must return a tf\.train\.Checkpoint, but it returned dict$"
     ):
         Wrong().build(0)

@@ -77,7 +77,7 @@ def test_expectation_is_met(tmp_path: Path) -> None:
         (["verify", "plain", "--restore", "savr"], "There is no restore of plain called 'savr'. Did you mean saver? Known: saver, trainable."),
         (["verify", "plain", "--set", "seed"], "--set takes KEY=VALUE, not 'seed'."),
         (["verify", "plain", "--set", "seed=x"], "The option seed of plain must be a whole number from 0 to 2147483647, not 'x'."),
-        (["verify", "plain", "--set", "dataset=no.npz"], "There is no dataset file no.npz."),
+        (["verify", "plain", "--set", "dataset=no.npz"], "The dataset file no.npz does not exist."),
         (["verify", "plain", "--boundary", "0"], "The boundary 0 lies outside the run of 154 steps. Choose a boundary from 1 to 153."),
         (["verify", toy("Clean"), "--restore", "al"], f"There is no restore of {toy('Clean')} called 'al'. Did you mean all? Known: all."),
         (["verify", toy("Nothing")], f"{toy('Nothing').rpartition(':')[0]} defines nothing called 'Nothing'."),

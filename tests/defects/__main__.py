@@ -1,4 +1,4 @@
-"""Prints the matrix: `python -m tests.defects`, from the top of the repository. See --help."""
+"""Print the defect matrix: run `python -m tests.defects` at the top of the repository."""
 
 import argparse
 import sys
@@ -10,14 +10,14 @@ from .planted import VARIANTS, Planted, planted
 
 
 def main() -> int:
-    """Plant, verify, print. Returns 0 if everything is as it must be, else 1."""
+    """Verify the planted defects, and print the matrix. Return 0 if every row is right, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.defects", description=__doc__)
     parser.add_argument(
         "--variant",
         type=int,
         action="append",
         choices=VARIANTS,
-        help="names, shapes, optimizers; default: all",
+        help="plant this variant of names, shapes and optimizers; repeatable; default: all",
     )
     parser.add_argument(
         "--clean",
@@ -25,9 +25,9 @@ def main() -> int:
         metavar="N",
         help="verify every clean case N times instead, and count false alarms",
     )
-    given = parser.parse_args()
-    variants = given.variant or list(VARIANTS)
-    rows = _repeated(given.clean, variants) if given.clean else _once(planted(), variants)
+    arguments = parser.parse_args()
+    variants = arguments.variant or list(VARIANTS)
+    rows = _repeated(arguments.clean, variants) if arguments.clean else _once(planted(), variants)
     print(table(rows))
     for line in wrong(rows):
         print(line, file=sys.stderr)

@@ -1,7 +1,7 @@
-"""Defects planted in jobs that call `fit` of Keras on images of digits: what files do not hold, and what is done beside them.
+"""Defects planted in Keras `fit` jobs on digits: state that no file holds, and wrong restores.
 
-This job, and what it must show, was written by somebody who knew the sentences of the catalogue and none of the code that looks
-for causes: it shows whether causes follow from evidence, and not from what the other jobs happen to be like.
+The author of these jobs and their expected causes knew the catalogue's sentences, but not the rules
+that find causes. So the jobs test whether causes follow from evidence.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from ckptcheck.jobs.datasets import load
 
 BATCH, STEPS, CLASSES, EPOCHS = 16, 8, 10, 4
 
-# Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
+# Names, shapes, optimizers and schedules vary, so that no diagnosis can depend on one of them.
 VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("conv", "norm", "left", "right", "head"),
@@ -79,7 +79,7 @@ class Fit(FitJob):
             net = keras.layers.Dense(units, name=first)(keras.layers.Flatten()(image))
         net = self.norm(name=norm)(net)
         net = keras.layers.Flatten()(self.between(keras.layers.ReLU()(net)))
-        # Two layers of one shape, which do not do the same.
+        # Two layers of the same shape with different activations.
         branches = [
             keras.layers.Dense(units, "tanh", name=left)(net),
             keras.layers.Dense(units, "relu", name=right)(net),
@@ -129,11 +129,11 @@ class Fit(FitJob):
         model.fit(x, y, batch_size=BATCH, shuffle=False, **given)
 
     def replace(self, **named: Any) -> None:
-        """Make the model anew, as a script does that is started again."""
+        """Create the model again, as a restarted script does."""
         self.replace_model(lambda: self.model(**named))
 
 
-# --- How the files are read -------------------------------------------------------------------------------------------------
+# --- Ways to read the files ---
 
 
 def whole(job: Any, folder: Path) -> Any:
@@ -141,7 +141,7 @@ def whole(job: Any, folder: Path) -> Any:
 
 
 def fresh(job: Any, folder: Path) -> Any:
-    """The optimizer has no slots yet, and gets none."""
+    """The optimizer has no slots yet, so none are restored."""
     return FitJob.restore(job, folder, "weights")
 
 
@@ -151,7 +151,7 @@ def built(job: Any, folder: Path) -> Any:
 
 
 def renamed(job: Any, folder: Path) -> Any:
-    """Clean: layers have other names, and files of weights do not hold their names."""
+    """Clean: layers have different names, which weights files do not hold."""
     job.variant = job.variant | {"names": tuple(f"new_{name}" for name in job.variant["names"])}
     job.replace()
     return built(job, folder)
@@ -163,18 +163,18 @@ def other_setting(job: Any, folder: Path) -> Any:
 
 
 def branches_exchanged(job: Any, folder: Path) -> Any:
-    """Two layers of one class and shape come in another order in the model: files of weights number them."""
+    """Two layers of one class and shape change places: weights files only number them."""
     job.exchanged = True
     job.replace()
     return built(job, folder)
 
 
 class Head(keras.layers.Dense):
-    """A class of one's own in the place of the one that was saved."""
+    """A custom class that replaces the saved one."""
 
 
 def skip_mismatch(job: Any, folder: Path) -> Any:
-    """What is not in the file under the same class is skipped, with a warning."""
+    """Layers whose class differs from the saved one are skipped, with a warning."""
     job.dense = Head
     job.replace()
     loaded = job.live.load_weights
@@ -183,7 +183,7 @@ def skip_mismatch(job: Any, folder: Path) -> Any:
 
 
 def one_layer_by_hand(job: Any, folder: Path) -> Any:
-    """Layer by layer, and one is forgotten."""
+    """Restores layer by layer, and forgets one."""
     layer = job.live.get_layer(job.variant["names"][2])
     kept = layer.get_weights()
     restored = built(job, folder)
@@ -192,7 +192,7 @@ def one_layer_by_hand(job: Any, folder: Path) -> Any:
 
 
 def half(job: Any, folder: Path) -> Any:
-    """The weights come from a file that holds them in half precision."""
+    """Restores the weights from a file in half precision."""
     restored = built(job, folder)
     newest = max(folder.glob("half-*.npz"), key=lambda each: int(each.stem.rpartition("-")[2]))
     for variable, value in zip(job.live.trainable_variables, np.load(newest).values(), strict=True):
@@ -205,13 +205,13 @@ def torn(job: Any, folder: Path) -> Any:
 
 
 def last_by_name(job: Any, folder: Path) -> Any:
-    """`model-8` comes after `model-16` in the order of text; the epoch is said by whoever starts the job again."""
+    """Restores `model-8`, which sorts after `model-16`; the epoch is that of `model-16`."""
     restored = whole(job, folder)
     job.load_model(sorted(folder.glob("model-*.keras"))[-1])
     return restored
 
 
-# --- What is done after it --------------------------------------------------------------------------------------------------
+# --- Changes after the restore ---
 
 
 def compiling_again(job: Any) -> None:
@@ -231,7 +231,7 @@ def frozen(job: Any) -> None:
 
 
 class Files(Fit):
-    """One control, and files that are read in many ways."""
+    """One control, whose files are read in many ways."""
 
     ways = {
         "whole": clean(whole),
@@ -271,11 +271,11 @@ class Files(Fit):
         return restored
 
 
-# --- Jobs that lose something by how they are made --------------------------------------------------------------------------
+# --- Jobs that lose something by design ---
 
 
 class Dropout(Fit):
-    """The state of a seed generator is in no file: a model that is loaded draws another seed, the same model begins again."""
+    """No file holds a seed generator: a loaded model gets a new seed, the same model restarts."""
 
     ways = {
         "keras": defect(RESTARTED),
@@ -298,7 +298,7 @@ class Dropout(Fit):
 
 
 class SeededDropout(Dropout):
-    """With a seed of its own it begins again, whichever way it is restored."""
+    """A generator with a fixed seed restarts, whatever the restore."""
 
     ways = {
         "keras": defect(RESTARTED),
@@ -311,7 +311,7 @@ class SeededDropout(Dropout):
 
 @keras.saving.register_keras_serializable("ckptcheck-keras-fit")
 class Centre(keras.layers.Layer):
-    """Subtracts the mean that it has seen, which is a variable that Keras does not know of."""
+    """Subtracts a running mean, a variable that Keras does not track."""
 
     def build(self, shape: Any) -> None:
         self.seen = tf.Variable(tf.zeros(shape[1:]), trainable=False, name="seen")
@@ -323,7 +323,7 @@ class Centre(keras.layers.Layer):
 
 
 class UnknownToKeras(Fit):
-    """A non-trainable weight of a layer of one's own is in no file."""
+    """A custom layer's non-trainable variable is in no file."""
 
     ways = {"keras": defect([("state-lost", OMITTED)])}
 
@@ -332,7 +332,7 @@ class UnknownToKeras(Fit):
 
 
 class MidEpoch(Fit):
-    """A backup in the middle of an epoch, which is then begun again."""
+    """A backup within an epoch, which then starts again."""
 
     ways = {"backup": defect([("wrong-first-step", None)])}
     boundary_epochs = 2.5
@@ -342,7 +342,7 @@ class MidEpoch(Fit):
 
 
 class SwapFirst(Fit):
-    """The backup is made while the averages are in the weights."""
+    """The backup is written while the averages are swapped into the weights."""
 
     ways = {"backup": defect([("shadows-in-weights", None)])}
 
@@ -354,7 +354,7 @@ class SwapFirst(Fit):
 
 
 class Plateau(Fit):
-    """A callback waits, and forgets for how long."""
+    """A callback loses its waiting time."""
 
     ways = {"keras": defect([("python-state-lost", None)])}
 
@@ -370,7 +370,7 @@ class Plateau(Fit):
 
 
 class Ramp(keras.callbacks.Callback):
-    """Counts its steps, and sets the learning rate by them."""
+    """Counts its steps, and sets the learning rate accordingly."""
 
     seen = 0
 
@@ -380,7 +380,7 @@ class Ramp(keras.callbacks.Callback):
 
 
 class CountsSteps(Plateau):
-    """A callback of one's own counts, and what it counts is in no file."""
+    """A custom callback counts steps, and its count is in no file."""
 
     ways = {"keras": defect([("python-state-lost", None)])}
 
@@ -389,7 +389,7 @@ class CountsSteps(Plateau):
 
 
 class Reshuffled(Fit):
-    """tf.data shuffles with a seed: a new order in each epoch, and the first one again after a restart."""
+    """tf.data shuffles with a seed: a new order in each epoch, and the first again after a restart."""
 
     ways = {"backup": defect([("data-order", None)])}
 
@@ -403,7 +403,7 @@ class Reshuffled(Fit):
 
 
 class LabelsBySet(Fit):
-    """Classes are numbered in the order of a set."""
+    """Numbers the classes in the order of a set."""
 
     ways = {"keras": defect([("depends-on-hash-order", None)])}
 
@@ -415,7 +415,7 @@ class LabelsBySet(Fit):
 
 
 class HalfPrecision(Fit):
-    """Mixed precision: the optimizer inside is kept, and compiling puts a new loss scale around it."""
+    """Mixed precision: compiling wraps the inner optimizer in a new loss scale."""
 
     ways = {
         "keras": clean(),
@@ -443,7 +443,7 @@ class HalfPrecision(Fit):
 
 
 class DropoutAndSteps(SeededDropout, CountsSteps):
-    """Two that have nothing to do with each other."""
+    """Two independent losses."""
 
     ways = {"keras": pair(causes=[("generators-restarted", OMITTED), ("python-state-lost", None)])}
 

@@ -1,4 +1,4 @@
-"""Defects planted in jobs that call `fit` of Keras: what its files do not hold, and what is done around its callbacks."""
+"""Defects planted in Keras `fit` jobs: state that no file holds, and misused callbacks."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -15,7 +15,7 @@ from ckptcheck.job import Restored
 
 BATCH, STEPS, FEATURES, CLASSES, EPOCHS = 16, 5, 10, 3, 4
 
-# Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
+# Names, shapes, optimizers and schedules vary, so that no diagnosis can depend on one of them.
 VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("hidden", "norm", "head"),
@@ -97,7 +97,7 @@ class Fit(FitJob):
         )
 
 
-# --- Restores that lose something, one control for all of them ---------------------------------------------------------
+# --- Restores that lose something, with one control ---
 
 
 def _keras(job: Any, folder: Path) -> Any:
@@ -155,7 +155,7 @@ def frozen(job: Any, folder: Path) -> Any:
 
 
 def one_layer_left_out(job: Any, folder: Path) -> Any:
-    """By hand, layer by layer, and one is forgotten."""
+    """Restores layer by layer, and forgets one."""
     kept = [np.array(each) for each in job.live.layers[-1].weights]
     restored = built_weights(job, folder)
     for variable, value in zip(job.live.layers[-1].weights, kept, strict=True):
@@ -177,7 +177,7 @@ def truncated(job: Any, folder: Path) -> Any:
 
 
 def both(one: Any, other: Any) -> Any:
-    """One after the other: the second works on what the first has restored."""
+    """Applies two changes in turn."""
 
     def restore(job: Any, folder: Path) -> Any:
         restored = one(job, folder)
@@ -192,7 +192,7 @@ def both(one: Any, other: Any) -> Any:
 
 
 class ByHand(Fit):
-    """Files of Keras, restored in ways that lose something."""
+    """Keras files, restored in ways that lose something."""
 
     ways = {
         "whole": clean(whole),
@@ -220,11 +220,11 @@ class ByHand(Fit):
         return restoring(self, Path(folder))
 
 
-# --- Jobs that lose something by how they are made -------------------------------------------------------------------------
+# --- Jobs that lose something by design ---
 
 
 class WithDropout(Fit):
-    """The state of a seed generator is in no file: another model has another seed, the same one begins again."""
+    """No file holds a seed generator: a new model gets a new seed, the same model restarts."""
 
     ways = {
         "keras": defect([("generators-reseeded", OMITTED)]),
@@ -237,7 +237,7 @@ class WithDropout(Fit):
 
 @keras.saving.register_keras_serializable("ckptcheck-defects")
 class Scale(keras.layers.Layer):
-    """Divides by the largest value that it has seen, and does not save it."""
+    """Divides by the largest value so far, which is not saved."""
 
     def build(self, shape: Any) -> None:
         self.largest = tf.Variable(1.0, trainable=False, name="largest")
@@ -249,7 +249,7 @@ class Scale(keras.layers.Layer):
 
 
 class StateOfItsOwn(Fit):
-    """A layer holds a variable that Keras does not know of."""
+    """A layer holds a variable that Keras does not track."""
 
     ways = {"keras": defect([("state-lost", None)])}
 
@@ -258,7 +258,7 @@ class StateOfItsOwn(Fit):
 
 
 class MidEpoch(Fit):
-    """A backup in the middle of an epoch, which is then begun again."""
+    """A backup within an epoch, which then starts again."""
 
     ways = {"backup": defect([("wrong-first-step", None)])}
     boundary_epochs = 2.4
@@ -268,7 +268,7 @@ class MidEpoch(Fit):
 
 
 class SwapFirst(Fit):
-    """The backup is made while the averages are in the weights."""
+    """The backup is written while the averages are swapped into the weights."""
 
     ways = {"backup": defect([("shadows-in-weights", None)])}
 
@@ -280,7 +280,7 @@ class SwapFirst(Fit):
 
 
 class SwapLast(SwapFirst):
-    """The backup is right, and each swap rounds the weights of the control: it adds and subtracts."""
+    """The backup is right, but each swap rounds the control's weights: it adds and subtracts."""
 
     ways = {"backup": defect([("rounding", None)], clean={"rtol": 0.001, "atol": 1e-05})}
 
@@ -299,7 +299,7 @@ class SwapLast(SwapFirst):
 
 
 class Plateau(Fit):
-    """A callback waits, and forgets for how long."""
+    """A callback loses its waiting time."""
 
     ways = {"keras": defect([("python-state-lost", None)])}
 
@@ -312,7 +312,7 @@ class Plateau(Fit):
 
 
 class Warm(keras.callbacks.Callback):
-    """Counts batches, and raises the learning rate with them."""
+    """Counts batches, and raises the learning rate accordingly."""
 
     seen = 0
 
@@ -322,7 +322,7 @@ class Warm(keras.callbacks.Callback):
 
 
 class CountsItself(Fit):
-    """A callback of one's own counts, and what it counts is in no file."""
+    """A custom callback counts batches, and its count is in no file."""
 
     ways = {"keras": defect([("python-state-lost", None)])}
 
@@ -331,7 +331,7 @@ class CountsItself(Fit):
 
 
 class Reshuffled(Fit):
-    """tf.data shuffles with a seed: a new order in each epoch, and the first one again after a restart."""
+    """tf.data shuffles with a seed: a new order in each epoch, and the first again after a restart."""
 
     ways = {"backup": defect([("data-order", None)])}
 
@@ -343,7 +343,7 @@ class Reshuffled(Fit):
 
 
 class LabelsBySet(Fit):
-    """Classes are numbered in the order of a set."""
+    """Numbers the classes in the order of a set."""
 
     ways = {"keras": defect([("depends-on-hash-order", None)])}
 
@@ -365,7 +365,7 @@ class LabelsBySet(Fit):
 
 
 class ScaleBegunAgain(Fit):
-    """Mixed precision: the optimizer inside is restored, and the loss scale around it is made anew."""
+    """Mixed precision: the inner optimizer is restored, and its loss scale is new."""
 
     ways = {"inner-optimizer": defect([("loss-scale-lost", OMITTED)])}
 
@@ -381,7 +381,7 @@ class ScaleBegunAgain(Fit):
         return made
 
     def checkpoint(self) -> Any:
-        # Not the model, which would lead to the optimizer that it was compiled with.
+        # Not the whole model: it would bring its own optimizer.
         variables = [each.value for each in self.live.variables]
         return tf.train.Checkpoint(
             variables=variables, optimizer=self.live.optimizer.inner_optimizer
@@ -406,7 +406,7 @@ class ScaleBegunAgain(Fit):
 
 
 class TwoReplicas(Fit):
-    """Each replica has moving statistics of its own, one of them is saved."""
+    """Each replica has its own moving statistics; one replica's are saved."""
 
     ways = {"weights-built": defect([("replicas-lost", None)])}
     synchronized = False
@@ -433,7 +433,7 @@ class TwoReplicas(Fit):
 
 
 class TwoReplicasTogether(TwoReplicas):
-    """Clean: the statistics are taken over both replicas."""
+    """Clean: the batch statistics are computed over both replicas."""
 
     ways = {"weights-built": clean()}
 
@@ -441,7 +441,7 @@ class TwoReplicasTogether(TwoReplicas):
 
 
 class BestOnly(Fit):
-    """ModelCheckpoint(save_best_only=True) forgets what the best was, and overwrites it with the next."""
+    """ModelCheckpoint(save_best_only=True) loses its best value, and overwrites the best file."""
 
     ways = {"keras": defect([("python-state-lost", None)])}
 
@@ -454,7 +454,7 @@ class BestOnly(Fit):
 
 
 class DropoutAndPlateau(Plateau):
-    """Two that have nothing to do with each other."""
+    """Two independent losses."""
 
     ways = {"keras": pair(causes=[("generators-reseeded", OMITTED), ("python-state-lost", None)])}
 

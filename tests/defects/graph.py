@@ -1,4 +1,4 @@
-"""Defects planted in a TensorFlow 1 graph: which variables a Saver saves, which it asks for, and what is run after it."""
+"""Defects planted in a TensorFlow 1 graph: what a Saver saves and restores, and what runs later."""
 
 import itertools
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ tf1 = tf.compat.v1
 
 BATCH, STEPS, FEATURES, CLASSES = 16, 6, 10, 3
 
-# Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
+# Names, shapes, optimizers and schedules vary, so that no diagnosis can depend on one of them.
 VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("first", "twin", "last"),
@@ -54,7 +54,7 @@ class Graph(GraphJob):
         self.variant = VARIANTS[variant]
         self.factor = 1.0
 
-    # --- The job -----------------------------------------------------------------------------------------------------
+    # --- The job ---
 
     def build(self, seed: int) -> None:
         self.restarted = seed >= POISON
@@ -151,7 +151,7 @@ class Graph(GraphJob):
         x, y = self.batch(1000)
         return {self.x: x, self.y: y, self.training: False, self.rate_fed: 0.0}
 
-    # --- Checkpoints ---------------------------------------------------------------------------------------------------
+    # --- Checkpoints ---
 
     @property
     def restores(self) -> tuple[str, ...]:
@@ -196,7 +196,7 @@ class Graph(GraphJob):
         return {name: variable for name, variable in self.everything().items() if name not in names}
 
     def in_place(self, place: str) -> Any:
-        """What is saved into a folder."""
+        """Return the variables that are saved into a folder."""
         if place == "trainable":
             return {variable.op.name: variable for variable in tf1.trainable_variables()}
         left_out = {
@@ -208,7 +208,7 @@ class Graph(GraphJob):
         return self.without(*left_out.get(place, ()))
 
 
-# --- What is asked for ------------------------------------------------------------------------------------------------------
+# --- Variables to restore ---
 
 
 def what_is_there(job: Any, place: str) -> Any:
@@ -230,7 +230,7 @@ def another_name(job: Any, place: str) -> Any:
 
 
 def another_shape(job: Any, place: str) -> Any:
-    """A kernel is asked for under the name of one of another shape."""
+    """A kernel has the key of a kernel with a different shape."""
     first, _, last = (f"{name}/kernel" for name in job.variant["names"])
     return _exchanged(job.everything(), first, last)
 
@@ -240,7 +240,7 @@ def _exchanged(wanted: Any, one: Any, other: Any) -> Any:
 
 
 def weights_by_position(job: Any, place: str) -> Any:
-    """Two kernels of one shape, and what belongs to them, change places."""
+    """Two kernels of the same shape, with their slots, change places."""
     wanted = job.everything()
     alike = [each for each in tf1.trainable_variables() if each.shape == [job.variant["units"]]]
     one, other = (each.op.name for each in alike[:2])
@@ -257,7 +257,7 @@ def slots_by_position(job: Any, place: str) -> Any:
     return _exchanged(job.everything(), *(each.op.name for each in alike))
 
 
-# --- What is done before or after it ----------------------------------------------------------------------------------------
+# --- Changes before or after the restore ---
 
 
 def losing_the_state_file(job: Any) -> None:
@@ -290,7 +290,7 @@ def other_rate(job: Any) -> None:
 
 BEFORE = (losing_the_state_file, truncating)
 
-# restore → what it must show, the folder of the checkpoint, what is asked for, *changes.
+# restore → expected causes, folder of the checkpoint, variables to restore, *changes.
 Graph.ways = {
     "whole": clean("whole", what_is_there),
     "saver-over-trainable": defect(ONLY_TRAINABLES, "trainable", what_is_there),
@@ -333,11 +333,11 @@ Graph.ways = {
 }
 
 
-# --- Defects of how the job is made, each a job of its own -------------------------------------------------------------------
+# --- Jobs that lose something by design ---
 
 
 class NoUpdates(Graph):
-    """The update ops of the moving averages are never run."""
+    """The update ops of the moving averages never run."""
 
     ways = {"whole": defect([("statistics-never-move", NEVER)], "whole", what_is_there)}
 
@@ -346,7 +346,7 @@ class NoUpdates(Graph):
 
 
 class CountsItself(Graph):
-    """The learning rate is decayed by the program."""
+    """The program itself lowers the learning rate."""
 
     ways = {"whole": defect([("python-state-lost", None)], "whole", what_is_there)}
     decayed = 0.1
@@ -365,7 +365,7 @@ class CountsItself(Graph):
 
 
 class Stream(Graph):
-    """The mask is drawn from a stream with a seed of its own, which begins again in a new session."""
+    """The mask comes from a random op with a fixed seed, which restarts in a new session."""
 
     ways = {"whole": defect([("generators-restarted", None)], "whole", what_is_there)}
 
@@ -384,7 +384,7 @@ class Stream(Graph):
 
 
 class StreamSeededFromOutside(Stream):
-    """The same, with another seed in each process."""
+    """The same, with a different seed in each process."""
 
     ways = {"whole": defect([("generators-reseeded", None)], "whole", what_is_there)}
 
@@ -393,7 +393,7 @@ class StreamSeededFromOutside(Stream):
 
 
 class FeaturesBySet(Graph):
-    """Columns come in the order of a set."""
+    """Columns follow the order of a set."""
 
     ways = {"whole": defect([("depends-on-hash-order", None)], "whole", what_is_there)}
     names = tuple("abcdefghij")
@@ -404,7 +404,7 @@ class FeaturesBySet(Graph):
 
 
 class OtherSettings(Graph):
-    """The optimizer is made with another setting when the script is started again."""
+    """A restarted script creates its optimizer with a different setting."""
 
     ways = {"whole": defect([("hyperparameters-differ", OMITTED)], "whole", what_is_there)}
 
@@ -413,7 +413,7 @@ class OtherSettings(Graph):
 
 
 class TrainableCollection(Graph):
-    """Clean: the Saver is over the trainable variables, and all that is needed was put into that collection."""
+    """Clean: the Saver covers the trainable variables, and that collection holds the whole state."""
 
     ways = {"trainable": clean("trainable", what_is_there)}
 
@@ -427,7 +427,7 @@ class TrainableCollection(Graph):
 
 
 class Recomputed(Graph):
-    """Clean: the step is not saved, and put back from the name of the checkpoint."""
+    """Clean: the step is not saved, but read from the name of the checkpoint."""
 
     ways = {"without-step": clean("without-step", what_is_there)}
 

@@ -1,10 +1,10 @@
-"""Defects planted in a TensorFlow 1 graph on images of digits: convolution or dense layer, batch norm by hand, averages, dropout.
+"""Defects planted in a TensorFlow 1 graph on digits, with batch norm by hand, averages and dropout.
 
-Two kernels of one shape have no name, as in many a script of that time; the dropout masks come from a generator of NumPy that
-is saved beside the checkpoint.
+Two kernels of one shape have no name, as in many scripts of that time. The dropout masks come from
+a NumPy generator that is saved beside the checkpoint.
 
-This job, and what it must show, was written by somebody who knew the sentences of the catalogue and none of the code that looks
-for causes: it shows whether causes follow from evidence, and not from what the other jobs happen to be like.
+The author of these jobs and their expected causes knew the catalogue's sentences, but not the rules
+that find causes. So the jobs test whether causes follow from evidence.
 """
 
 import json
@@ -26,7 +26,7 @@ tf1 = tf.compat.v1
 
 BATCH, STEPS, CLASSES = 16, 6, 10
 
-# Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
+# Names, shapes, optimizers and schedules vary, so that no diagnosis can depend on one of them.
 VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("conv", "norm", "hidden", "scores"),
@@ -59,18 +59,18 @@ VARIANTS: tuple[dict[str, Any], ...] = (
 
 
 class Images(GraphJob):
-    """One control for all restores of `ways`: where from, what is asked for, and what is done after it."""
+    """One control for all restores in `ways`: folder, variables to restore, and later changes."""
 
     ways: Mapping[str, Way]
     steps_per_epoch = STEPS
 
     def __init__(self, variant: int = 0) -> None:
         self.variant = VARIANTS[variant]
-        self.factor = 1.0  # of the learning rate
+        self.factor = 1.0  # multiplies the learning rate
         self.digits = load("digits")
         self.masks = np.random.default_rng(3)
 
-    # --- The job -----------------------------------------------------------------------------------------------------
+    # --- The job ---
 
     def build(self, seed: int) -> None:
         self.restarted = seed >= POISON
@@ -134,7 +134,7 @@ class Images(GraphJob):
         return tf.nn.batch_normalization(net, mean, variance, beta, gamma, 1e-3)
 
     def unnamed(self, shape: Any) -> Any:
-        """Two kernels that are told apart by the order they are made in: `Variable` and `Variable_1`."""
+        """Create two kernels named in order of creation: `Variable` and `Variable_1`."""
         return [tf1.Variable(tf1.glorot_uniform_initializer(seed)(shape)) for seed in (4, 5)]
 
     def dropout(self, step: int, shape: Any) -> Any:
@@ -185,7 +185,7 @@ class Images(GraphJob):
         mask = np.ones((len(x), self.variant["units"]), "float32")
         return {self.x: x, self.y: y, self.training: False, self.factor_fed: 0.0, self.mask: mask}
 
-    # --- Checkpoints -------------------------------------------------------------------------------------------------
+    # --- Checkpoints ---
 
     @property
     def restores(self) -> tuple[str, ...]:
@@ -196,7 +196,7 @@ class Images(GraphJob):
         return dict.fromkeys(place for place, *_ in (way.how for way in self.ways.values()))
 
     def held_in(self, place: str) -> Any:
-        """What is saved into a folder."""
+        """Return the variables that are saved into a folder."""
         if place == "trainable":
             return tf1.trainable_variables()
         left_out = {
@@ -227,7 +227,7 @@ class Images(GraphJob):
         self.masks.bit_generator.state = json.loads((Path(folder) / "masks.json").read_text())
         self.prefix = tf1.train.latest_checkpoint(str(self.folder))
         if self.prefix is None:
-            return None  # tolerated: a new run begins the same way
+            return None  # as in a new run, which also starts without one
         self.graph._unsafe_unfinalize()
         with self.graph.as_default():
             wanted = asking(self)
@@ -260,7 +260,7 @@ def but(wanted: Any, *variables: Any) -> Any:
     return {name: variable for name, variable in wanted.items() if name not in names}
 
 
-# --- What is asked for: a map from checkpoint key to variable ---------------------------------------------------------------
+# --- Variables to restore, by checkpoint key ---
 
 
 def all_of_it(job: Any) -> Any:
@@ -280,13 +280,13 @@ def averages(job: Any) -> Any:
 
 
 def after_renaming(job: Any) -> Any:
-    """A map by hand, in which one kernel has a name that it never had."""
+    """A map by hand, in which one kernel has a key that was never saved."""
     old, new = f"{job.variant['names'][2]}/kernel", "renamed/kernel"
     return {new if key == old else key: variable for key, variable in all_variables().items()}
 
 
 def slots_in_another_order(job: Any) -> Any:
-    """The optimizer was given two weights of one shape the other way round."""
+    """The slots of two weights of the same shape change places."""
     wanted = all_variables()
     for name in job.optimizer.get_slot_names():
         one, two = (job.optimizer.get_slot(each, name) for each in (job.one, job.two))
@@ -294,7 +294,7 @@ def slots_in_another_order(job: Any) -> Any:
     return wanted
 
 
-# --- What is done after it --------------------------------------------------------------------------------------------------
+# --- Changes after the restore ---
 
 
 def initialise_all(job: Any) -> None:
@@ -306,7 +306,7 @@ def initialise_statistics(job: Any) -> None:
 
 
 def older_weights(job: Any) -> None:
-    """All is taken from an older checkpoint, and the step assigned from the newest."""
+    """Restores everything from an older checkpoint, and the step from the newest."""
     step = job.next_step()
     older = min(job.folder.glob("*.index"), key=lambda each: int(each.stem.rpartition("-")[2]))
     tf1.train.Saver().restore(job.session, str(older.with_suffix("")))
@@ -322,11 +322,11 @@ def masks_restart(job: Any) -> None:
 
 
 def masks_reseeded(job: Any) -> None:
-    job.masks = np.random.default_rng(1732406400)  # what the clock said
+    job.masks = np.random.default_rng(1732406400)  # a time stamp
 
 
 def step_and_masks_recomputed(job: Any) -> None:
-    """Clean: the step is in the name of the checkpoint, and the masks of the steps before it are drawn again."""
+    """Clean: reads the step from the checkpoint's name, and draws the earlier masks again."""
     step = int(job.prefix.rpartition("-")[2])
     job.step.load(step, job.session)
     job.masks = np.random.default_rng(3)
@@ -334,9 +334,9 @@ def step_and_masks_recomputed(job: Any) -> None:
         job.new_mask()
 
 
-# --- One control, many restores ---------------------------------------------------------------------------------------------
+# --- One control, many restores ---
 
-# restore → what it must show, the folder of the checkpoint, what is asked for, *changes.
+# restore → expected causes, folder of the checkpoint, variables to restore, *changes.
 Images.ways = {
     "whole": clean("whole", all_of_it),
     "recomputed": clean("without-step", what_is_there, step_and_masks_recomputed),
@@ -379,11 +379,11 @@ Images.ways = {
 }
 
 
-# --- Defects of how the job is made, each a job of its own ------------------------------------------------------------------
+# --- Jobs that lose something by design ---
 
 
 class NoUpdates(Images):
-    """The update ops of the moving statistics are never run."""
+    """The update ops of the moving statistics never run."""
 
     ways = {"whole": defect([("statistics-never-move", NEVER)], "whole", all_of_it)}
 
@@ -392,7 +392,7 @@ class NoUpdates(Images):
 
 
 class NeverAveraged(Images):
-    """The averages of the weights are made, and their op is never run."""
+    """The op that averages the weights never runs."""
 
     ways = {"whole": defect([("shadows-never-move", NEVER)], "whole", all_of_it)}
 
@@ -401,7 +401,7 @@ class NeverAveraged(Images):
 
 
 class SwapsForSaving(Images):
-    """The averages are put into the weights for the save, and stay there."""
+    """The averages are swapped into the weights for the save, and stay there."""
 
     ways = {"whole": defect([("saving-changes-the-run", None)], "whole", all_of_it)}
 
@@ -414,7 +414,7 @@ class SwapsForSaving(Images):
 
 
 class Decays(Images):
-    """The program lowers the learning rate itself, step by step."""
+    """The program itself lowers the learning rate in each step."""
 
     ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
@@ -425,7 +425,7 @@ class Decays(Images):
 
 
 class CountsEpochs(Images):
-    """The program counts its epochs, and the learning rate follows the count."""
+    """The learning rate depends on an epoch count that is an attribute."""
 
     ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
@@ -441,7 +441,7 @@ class CountsEpochs(Images):
 
 
 class WaitsForLoss(Images):
-    """A plateau by hand: the rate is cut where the loss has not fallen for some steps; best loss, patience and cuts are not saved."""
+    """A plateau rule by hand, whose best loss, patience and cuts are not saved."""
 
     ways = {"whole": defect([("python-state-lost", None)], "whole", all_of_it)}
 
@@ -460,7 +460,7 @@ class WaitsForLoss(Images):
 
 
 class ByOpSeed(Images):
-    """Dropout by an op with a seed of its own, which begins again in each session."""
+    """Dropout from an op with a fixed seed, which restarts in each session."""
 
     ways = {"whole": defect([("generators-restarted", None)], "whole", all_of_it)}
 
@@ -476,7 +476,7 @@ class ByOpSeed(Images):
 
 
 class ByClock(ByOpSeed):
-    """The same, with a seed that the clock gives."""
+    """The same, with a seed from the clock."""
 
     ways = {"whole": defect([("generators-reseeded", None)], "whole", all_of_it)}
 
@@ -485,7 +485,7 @@ class ByClock(ByOpSeed):
 
 
 class Renamed(Images):
-    """A layer has another name in the script of today."""
+    """A layer has a different name in the restarted script."""
 
     ways = {"whole": defect([("keys-not-in-checkpoint", None)], "whole", all_of_it)}
 
@@ -497,9 +497,9 @@ class Renamed(Images):
 
 
 class InAnotherOrder(Images):
-    """Two kernels without names are made in another order by the script of today: each gets the other's value.
+    """A restarted script creates two unnamed kernels in a different order: they swap values.
 
-    The state is named after where a kernel is used, not after the name that TensorFlow gives it.
+    The state names a kernel after its use, not after the name that TensorFlow gives it.
     """
 
     ways = {"whole": defect([("weights-swapped", None)], "whole", all_of_it)}
@@ -524,7 +524,7 @@ class InAnotherOrder(Images):
 
 
 class LabelsBySet(Images):
-    """Classes are numbered in the order of a set."""
+    """Numbers the classes in the order of a set."""
 
     ways = {"whole": defect([("depends-on-hash-order", None)], "whole", all_of_it)}
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -535,7 +535,7 @@ class LabelsBySet(Images):
 
 
 class TrainableCollection(Images):
-    """Clean: a Saver over the trainable variables, and what else is needed was put into that collection."""
+    """Clean: the Saver covers the trainable variables, and that collection holds the whole state."""
 
     ways = {"trainable": clean("trainable", what_is_there)}
 
@@ -547,7 +547,7 @@ class TrainableCollection(Images):
 
 
 class MasksByStep(Images):
-    """Clean: the mask follows from the global step, so that no generator is to be saved."""
+    """Clean: the mask depends on the global step, so there is no generator to save."""
 
     ways = {"whole": clean("whole", all_of_it)}
 

@@ -1,7 +1,7 @@
-"""Defects planted in a training loop of one's own that is saved by `tf.train.Checkpoint`.
+"""Defects planted in a custom training loop that is saved with `tf.train.Checkpoint`.
 
-Each restore of `Loop` is a defect: a checkpoint that leaves parts out, and what is done to the job after it was restored. They
-share one control, which saves all these checkpoints.
+Each restore of `Loop` is a defect: a checkpoint without some parts, and changes before or after the
+restore. One control saves all these checkpoints.
 """
 
 import time
@@ -21,7 +21,7 @@ from ckptcheck.job import Restored
 
 BATCH, STEPS, FEATURES, CLASSES = 16, 6, 12, 3
 
-# Names, shapes, optimizers and schedules, so that no diagnosis can rest on one of them.
+# Names, shapes, optimizers and schedules vary, so that no diagnosis can depend on one of them.
 VARIANTS: tuple[dict[str, Any], ...] = (
     {
         "names": ("hidden", "norm", "drop", "mid", "out"),
@@ -58,7 +58,7 @@ class Loop(CheckpointJob):
     def __init__(self, variant: int = 0) -> None:
         self.variant = VARIANTS[variant]
 
-    # --- The job -----------------------------------------------------------------------------------------------------
+    # --- The job ---
 
     def make_model(self) -> Any:
         first, norm, drop, mid, last = self.variant["names"]
@@ -72,9 +72,8 @@ class Loop(CheckpointJob):
             keras.layers.Dense(units, name=mid),
         )
         hidden = [self.first, self.norm, keras.layers.Activation("tanh"), self.drop, self.mid]
-        twin = keras.layers.Dense(
-            units, "tanh", name=f"{mid}_twin"
-        )  # a weight of the shape of another one
+        # A weight with the shape of `mid`'s.
+        twin = keras.layers.Dense(units, "tanh", name=f"{mid}_twin")
         return keras.Sequential(
             [keras.Input((FEATURES,)), *hidden, twin, keras.layers.Dense(CLASSES, name=last)]
         )
@@ -95,7 +94,7 @@ class Loop(CheckpointJob):
         self.extra = tf.Variable(tf.zeros(3), trainable=False, name="extra")
         self.iterator = iter(self.data())
         self.training, self.factor, self.penalty, self.averaged = True, 1.0, 0.0, self.weights()
-        self.function = self.update  # a few steps are made sooner than a graph of them
+        self.function = self.update  # a few eager steps are faster than tracing a graph
         return self.checkpoint_of(self.parts())
 
     def data(self, skipped: Any = 0) -> Any:
@@ -145,7 +144,7 @@ class Loop(CheckpointJob):
         )
         return float(np.mean(loss)) + 1e-3 * float(sum(np.abs(each).sum() for each in self.shadows))
 
-    # --- Checkpoints ---------------------------------------------------------------------------------------------------
+    # --- Checkpoints ---
 
     def parts(self) -> Any:
         accumulators = [each.value for each in self.optimizer._accumulated_gradients]
@@ -209,7 +208,7 @@ class Loop(CheckpointJob):
         return Restored(restored.asked, restored.held, restored.values)
 
 
-# --- What is done to the job before or after it is restored ---------------------------------------------------------------
+# --- Changes before or after the restore ---
 
 
 def in_the_wrong_folder(job: Any) -> None:
@@ -306,7 +305,7 @@ def other_data(job: Any) -> None:
 
 
 def hidden_penalty(job: Any) -> None:
-    """What is added to the loss is a number in the program that nobody sees."""
+    """A hidden number in the program is added to the loss."""
     job.penalty = 1e-3
 
 
@@ -353,7 +352,7 @@ def refusing(job: Any) -> None:
 BEFORE = (not_asking_for_statistics, truncating_the_data)
 
 
-# restore → what it must show, what is left out of the checkpoint, *changes.
+# restore → expected causes, parts left out of the checkpoint, *changes.
 Loop.ways = {
     "whole": clean(()),
     "optimizer-left-out": defect(
@@ -418,11 +417,11 @@ Loop.ways = {
 }
 
 
-# --- Defects of the control, or of how the job is made, each a job of its own --------------------------------------------
+# --- Defects of the control, and jobs that lose something by design
 
 
 class NeverInTraining(Loop):
-    """The model is called in evaluation mode all the time: no moving statistic ever moves."""
+    """The model is always called in evaluation mode: no moving statistic is ever updated."""
 
     ways = {"whole": defect([("statistics-never-move", NEVER)], ())}
 
@@ -433,7 +432,7 @@ class NeverInTraining(Loop):
 
 
 class NeverAveraged(Loop):
-    """The averages are made, and never applied."""
+    """The averages are created, but never updated."""
 
     ways = {"whole": defect([("shadows-never-move", NEVER)], ())}
 
@@ -442,7 +441,7 @@ class NeverAveraged(Loop):
 
 
 class SavesAverages(Loop):
-    """The averages are put into the weights for the save, and stay there."""
+    """The averages are swapped into the weights for the save, and stay there."""
 
     ways = {"whole": defect([("saving-changes-the-run", None)], ())}
 
@@ -452,7 +451,7 @@ class SavesAverages(Loop):
 
 
 class SavingDraws(Loop):
-    """The save draws from the generator that training draws from."""
+    """The save draws from the generator of the training."""
 
     ways = {"whole": defect([("saving-changes-the-run", None)], ())}
 
@@ -462,7 +461,7 @@ class SavingDraws(Loop):
 
 
 class LayersInList(Loop):
-    """tf.train.Checkpoint(model=…) does not see the layers that a Keras model keeps in a list."""
+    """tf.train.Checkpoint(model=…) does not track the layers that a Keras model keeps in a list."""
 
     ways = {"in-list": defect([("moving-statistics-lost", OMITTED), ("weights-lost", OMITTED)], ())}
 
@@ -494,7 +493,7 @@ class LayersInList(Loop):
 
 
 class CountsItself(Loop):
-    """The learning rate falls with a count that is an attribute of the program."""
+    """The learning rate falls with a count that is an attribute."""
 
     ways = {"whole": defect([("python-state-lost", None)], ())}
 
@@ -508,7 +507,7 @@ class CountsItself(Loop):
 
 
 class FirstUpdateCopies(Loop):
-    """The mean of the inputs is copied in the first update, and averaged in all later ones: a flag says which one it is."""
+    """A flag decides whether the mean is copied, in the first update, or averaged, in later ones."""
 
     ways = {"whole": defect([("statistics-restarted", None)], ())}
 
@@ -532,7 +531,7 @@ class FirstUpdateCopies(Loop):
 
 
 class LabelsBySet(Loop):
-    """Classes are numbered in the order of a set."""
+    """Numbers the classes in the order of a set."""
 
     ways = {"whole": defect([("depends-on-hash-order", None)], ())}
     names = ("cat", "dog", "horse", "heron", "newt", "toad")[:CLASSES]
@@ -543,7 +542,7 @@ class LabelsBySet(Loop):
 
 
 class Unseeded(Loop):
-    """The order of the data is drawn from what no seed decides: the control is another run each time."""
+    """The shuffle order has no seed: two uninterrupted runs differ."""
 
     ways = {"whole": defect([("noise", None)], ())}
 
@@ -556,7 +555,7 @@ class Unseeded(Loop):
 
 
 class Jitters(Loop):
-    """Clean: operations run in no fixed order, as on many a device, and weights differ in their last bits each time."""
+    """Clean: operations have no fixed order, so weights differ in their last bits in each run."""
 
     ways = {"whole": clean((), repeat=3)}
 
@@ -568,7 +567,7 @@ class Jitters(Loop):
 
 
 class Deferred(Loop):
-    """Clean: the optimizer's slots are made, and restored, in the first step."""
+    """Clean: the optimizer's slots are created and restored in the first step."""
 
     ways = {"whole": clean(())}
 
@@ -591,7 +590,7 @@ class Deferred(Loop):
 
 
 class Renamed(Loop):
-    """Clean: the resumed process gives other names to its layers, which an object-based checkpoint does not mind."""
+    """Clean: layers have different names in the resumed process, which the checkpoint does not use."""
 
     ways = {"whole": clean(())}
 

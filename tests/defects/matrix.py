@@ -1,4 +1,7 @@
-"""The matrix: each planted defect by what people look at, and by ckptcheck. Needs no TensorFlow of its own."""
+"""The matrix: which planted defects the usual checks find, and which ckptcheck finds.
+
+This file imports no TensorFlow.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +13,7 @@ from ckptcheck.comparison.comparison import Comparison
 
 from .planted import Planted
 
-Told = tuple[tuple[str, str | None], ...]
+Causes = tuple[tuple[str, str | None], ...]
 
 
 def compared(case: Case) -> Comparison:
@@ -20,13 +23,13 @@ def compared(case: Case) -> Comparison:
 
 
 def first_loss(case: Case) -> bool:
-    """Whether the first resumed loss is more than 10 % off the control's of that step."""
+    """Whether the first resumed loss differs from the control's by more than 10 %."""
     first = compared(case).steps[0]
     return abs(first.diff) > 0.1 * abs(first.control_loss)
 
 
 def from_the_middle(case: Case) -> bool:
-    """Whether a loss is more than 5 % off from the middle of the resumed run on: Megatron's rule."""
+    """Whether a loss in the second half differs by more than 5 %: Megatron's rule."""
     steps = compared(case).steps
     later = steps[len(steps) // 2 :]
     return any(
@@ -36,12 +39,12 @@ def from_the_middle(case: Case) -> bool:
 
 
 def every_loss(case: Case) -> bool:
-    """Whether a training loss differs in a bit."""
+    """Whether any training loss is not bitwise identical."""
     return not all(step.identical for step in compared(case).steps)
 
 
 def every_loss_and_evaluation(case: Case) -> bool:
-    """Whether a training loss or an evaluation differs in a bit."""
+    """Whether any training loss or evaluation is not bitwise identical."""
     return every_loss(case) or not all(row.identical for row in compared(case).evaluations)
 
 
@@ -55,34 +58,34 @@ METHODS: Mapping[str, Callable[[Case], bool]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one planted defect, pair or clean case in one variant."""
+    """The result of one planted defect, pair or clean case in one variant."""
 
     planted: Planted
     variant: int
     outcome: str
-    found: Told
+    found: Causes
     by_method: tuple[bool, ...]
 
     @property
     def detected(self) -> bool:
-        """Whether ckptcheck says that something is wrong."""
+        """Whether ckptcheck reports anything wrong."""
         return self.outcome != "recovered" or bool(self.found)
 
     @property
     def right_cause(self) -> bool:
-        """Whether it names every cause, and no other."""
+        """Whether ckptcheck names every planted cause, and no other."""
         return sorted(cause for cause, _ in self.found) == sorted(
             cause for cause, _ in self.planted.causes
         )
 
     @property
     def right_stage(self) -> bool:
-        """Whether it has every stage right, too."""
+        """Whether ckptcheck also names the right stage of every cause."""
         return sorted(map(str, self.found)) == sorted(map(str, self.planted.causes))
 
 
 def run(planted: Sequence[Planted], variant: int, folder: Path) -> list[Row]:
-    """Verify everything that is planted in one variant; each module of jobs is one verification."""
+    """Verify everything planted in one variant, with one verification for each module of jobs."""
     rows: list[Row] = []
     for module in dict.fromkeys(each.module for each in planted):
         here = [each for each in planted if each.module == module]
@@ -90,13 +93,13 @@ def run(planted: Sequence[Planted], variant: int, folder: Path) -> list[Row]:
         cases = by_restore(verify(list(targets), folder=folder / module).cases)
         skipped = set(cases) - {(each.target(variant), each.restore) for each in here}
         if skipped:
-            raise KeyError(f"nothing is expected of {sorted(skipped)}")
-        rows += [_told(each, variant, folder, folder / module, cases) for each in here]
+            raise KeyError(f"no expected causes for {sorted(skipped)}")
+        rows += [_verified(each, variant, folder, folder / module, cases) for each in here]
     return rows
 
 
 def run_some(planted: Sequence[Planted], variant: int, folder: Path) -> list[Row]:
-    """Verify only some restores of their jobs; jobs with the same ones are one verification."""
+    """Verify some restores of their jobs, with one verification for each set of restores."""
     rows: list[Row] = []
     restores: dict[str, list[str]] = {}
     for each in planted:
@@ -109,12 +112,12 @@ def run_some(planted: Sequence[Planted], variant: int, folder: Path) -> list[Row
         place = folder / str(number)
         cases = by_restore(verify(targets, wanted, folder=place).cases)
         rows += [
-            _told(each, variant, folder, place, cases)
+            _verified(each, variant, folder, place, cases)
             for each in planted
             if each.target(variant) in targets
         ]
     repeated = [each for each in planted if each.settings.get("repeat")]
-    return rows + [_told(each, variant, folder, folder, {}) for each in repeated]
+    return rows + [_verified(each, variant, folder, folder, {}) for each in repeated]
 
 
 def by_restore(cases: Iterable[Case]) -> dict[tuple[str, str], Case]:
@@ -122,10 +125,13 @@ def by_restore(cases: Iterable[Case]) -> dict[tuple[str, str], Case]:
     return {(case.job, case.restore): case for case in cases}
 
 
-def _told(
+def _verified(
     planted: Planted, variant: int, folder: Path, runs: Path, cases: Mapping[tuple[str, str], Case]
 ) -> Row:
-    """Take the case of what is planted, judge its runs as a clean case asks for, or make others where it asks for repetitions."""
+    """Take the case of a planted job.
+
+    With settings, judge its runs again; with `repeat` among them, make new runs.
+    """
     target, settings = planted.target(variant), dict(planted.settings)
     if not settings:
         return _row(planted, variant, cases[target, planted.restore])
@@ -141,18 +147,18 @@ def _told(
 
 def _row(planted: Planted, variant: int, case: Case) -> Row:
     found = tuple((each.cause, each.stage) for each in case.diagnoses)
-    # A run that does not come back is seen by everybody.
-    seen = tuple(case.comparison is None or method(case) for method in METHODS.values())
-    return Row(planted, variant, case.outcome, found, seen)
+    # Every method notices a run that does not finish.
+    by_method = tuple(case.comparison is None or method(case) for method in METHODS.values())
+    return Row(planted, variant, case.outcome, found, by_method)
 
 
 def by_cause(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Return the rows of single defects by the first cause that must be named."""
-    found: dict[str, list[Row]] = {}
+    """Return the rows of single defects by their first planted cause."""
+    groups: dict[str, list[Row]] = {}
     for row in rows:
         if row.planted.what == "defect":
-            found.setdefault(row.planted.causes[0][0], []).append(row)
-    return found
+            groups.setdefault(row.planted.causes[0][0], []).append(row)
+    return groups
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -167,29 +173,26 @@ def table(rows: Sequence[Row]) -> str:
     lines += [_line("**all planted defects**", defects)] if defects else []
     alarms = [str(sum(column)) for column in zip(*(row.by_method for row in clean), strict=True)]
     if clean:
-        told = [str(sum(row.detected for row in clean)), "", ""]
-        lines.append(
-            "| "
-            + " | ".join(["false alarms in clean cases", str(len(clean)), *alarms, *told])
-            + " |"
-        )
+        ours = [str(sum(row.detected for row in clean)), "", ""]
+        cells = ["false alarms in clean cases", str(len(clean)), *alarms, *ours]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def _line(name: str, rows: Sequence[Row]) -> str:
-    seen = [str(sum(column)) for column in zip(*(row.by_method for row in rows), strict=True)]
-    told = [
+    by_method = [str(sum(column)) for column in zip(*(row.by_method for row in rows), strict=True)]
+    ours = [
         sum(row.detected for row in rows),
         sum(row.right_cause for row in rows),
         sum(row.right_stage for row in rows),
     ]
-    return "| " + " | ".join([name, str(len(rows)), *seen, *map(str, told)]) + " |"
+    return "| " + " | ".join([name, str(len(rows)), *by_method, *map(str, ours)]) + " |"
 
 
 def wrong(rows: Sequence[Row]) -> list[str]:
-    """Return a line for each row that is not as it must be."""
+    """Return a line for each row whose causes or stages differ from the planted ones."""
     return [
-        f"{row.planted.module}:{row.planted.job}_{row.variant} × {row.planted.restore}: {row.outcome}, told {list(row.found)}, "
+        f"{row.planted.module}:{row.planted.job}_{row.variant} × {row.planted.restore}: {row.outcome}, found {list(row.found)}, "
         f"planted {list(row.planted.causes)}"
         for row in rows
         if not row.right_stage or (row.detected != (row.planted.what != "clean"))

@@ -1,4 +1,4 @@
-"""All that is planted, read from the jobs' files without importing them, which would need TensorFlow."""
+"""Read what is planted from the jobs' files, without importing them: that would need TensorFlow."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -16,9 +16,10 @@ VARIANTS = (0, 1, 2)
 
 @dataclass(frozen=True)
 class Planted:
-    """One defect, pair of defects, or clean case: a job of a module, a restore, and all causes that must be named.
+    """A defect, a pair of defects, or a clean case: a job, a restore, and the expected causes.
 
-    `settings` are what a clean case is verified with: a tolerance, what is allowed, repetitions.
+    `settings` of a clean case are arguments of its verification: a tolerance, accepted causes,
+    repetitions.
     """
 
     module: str
@@ -29,12 +30,12 @@ class Planted:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def target(self, variant: int) -> str:
-        """The job in one of its variants, as `verify` takes it."""
+        """Return the target of a variant of the job, as `verify` takes it."""
         return f"{HERE / self.module}:{self.job}_{variant}"
 
 
 def planted() -> list[Planted]:
-    """Return all that is planted."""
+    """Return everything that is planted."""
     return [
         each
         for module in MODULES
@@ -59,7 +60,7 @@ def _of_both(restore: str, table: Mapping[str, Way]) -> ways.Causes:
 
 
 def tables(module: str) -> dict[str, Mapping[str, Way]]:
-    """Return the restores of each job of a module: what is assigned to `ways` in its class, or to `ways` of it."""
+    """Return the restores of each job of a module, from the assignments to its `ways`."""
     tree = ast.parse((HERE / module).read_text())
     return {
         job: _evaluated(value)
@@ -89,7 +90,7 @@ def _is_ways(target: ast.expr) -> bool:
 
 
 class _Unknown:
-    """Stands for a function of the job's module: it matters only that it is there, and may be called."""
+    """Stands for any function of the job's module; it can be called."""
 
     def __call__(self, *arguments: Any) -> "_Unknown":
         return self

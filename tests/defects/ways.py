@@ -1,6 +1,6 @@
-"""What stands beside each restore of a job: how it is done, and what it must show. A job imports this as its neighbour.
+"""The declaration of a restore: how it works, and what it must show. Jobs import this file.
 
-`planted.py` reads it without importing the job, which would need TensorFlow.
+`planted.py` reads the declarations without importing the jobs: that would need TensorFlow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,10 +28,14 @@ RESTARTED: Causes = [("generators-restarted", OMITTED)]
 
 @dataclass(frozen=True)
 class Way:
-    """One restore of a job: `how`, as the job reads it, and all causes that must be named.
+    """A restore of a job.
 
-    `what`: a defect, a pair of independent defects (without causes of its own, those of the two that its name joins by
-    `-and-`), or clean. `clean`: settings of the verification under which no cause may be named.
+    Attributes:
+        what: `defect`, `pair` (of independent defects) or `clean`.
+        how: how the job carries it out.
+        causes: the expected causes. A pair without any has those of the two defects in its name,
+            which `-and-` joins.
+        clean: settings of a verification in which no cause may be named.
     """
 
     what: str
@@ -41,15 +45,15 @@ class Way:
 
 
 def defect(causes: Causes, *how: Any, clean: Mapping[str, Any] | None = None) -> Way:
-    """A restore that loses something; `clean`: what makes it right, a tolerance or what is allowed."""
+    """Declare a restore that loses something; `clean`: a tolerance or causes that excuse it."""
     return Way("defect", how, causes, clean)
 
 
 def pair(*how: Any, causes: Causes = ()) -> Way:
-    """A restore that loses two things that have nothing to do with each other."""
+    """Declare a restore that loses two independent things."""
     return Way("pair", how, causes)
 
 
 def clean(*how: Any, **settings: Any) -> Way:
-    """A restore that loses nothing."""
+    """Declare a restore that loses nothing."""
     return Way("clean", how, (), settings)

@@ -1,4 +1,4 @@
-"""Datasets: what ships, what a user brings, and what is wrong with it."""
+"""Datasets: the shipped digits, a user's own file, and the errors about it."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ckptcheck.jobs.datasets import load
 X, Y = np.zeros((12, 8, 8), np.uint8), np.arange(12) % 3
 
 
-def test_digits_are_split_once_and_for_all() -> None:
+def test_the_split_of_digits() -> None:
     data = load("digits")
     assert data.train_images.shape == (1438, 8, 8, 1)
     assert data.validation_images.shape == (359, 8, 8, 1)
@@ -32,7 +32,7 @@ def test_a_batch_is_a_function_of_seed_and_step() -> None:
     backwards = [again.batch(step, 32, 0)[0] for step in reversed(range(90))][::-1]
     assert all(np.array_equal(*pair) for pair in zip(forwards, backwards, strict=True))
     assert not np.array_equal(forwards[0], data.batch(0, 32, 1)[0])
-    assert not np.array_equal(forwards[0], forwards[44])  # the next epoch has another order
+    assert not np.array_equal(forwards[0], forwards[44])  # the next epoch has a different order
 
 
 def test_an_epoch_has_every_image_once() -> None:
@@ -48,7 +48,7 @@ def save(folder: Path, **arrays: Any) -> str:
     return str(folder / "mine.npz")
 
 
-def test_a_file_of_ones_own(tmp_path: Path) -> None:
+def test_a_users_own_file(tmp_path: Path) -> None:
     data = load(save(tmp_path, x=np.full((12, 8, 9, 3), 255, np.uint8), y=Y))
     assert data.train_images.shape == (10, 8, 9, 3)
     assert data.validation_images.shape == (2, 8, 9, 3)
@@ -68,26 +68,26 @@ NOT_FINITE[3, 4, 5] = np.nan
         ({"x": X.astype(str), "y": Y}, "x must hold integers or floats, not <U3."),
         (
             {"x": X[0], "y": Y},
-            "x must have the shape (images, height, width) or (images, height, width, channels) with sides of at least 4, "
-            "not (8, 8).",
+            "x has the shape (8, 8); it must be (images, height, width) or (images, height, width, channels), height and width "
+            "at least 4 pixels.",
         ),
         (
             {"x": X[:, :2], "y": Y},
-            "x must have the shape (images, height, width) or (images, height, width, channels) with sides of at least 4, "
-            "not (12, 2, 8).",
+            "x has the shape (12, 2, 8); it must be (images, height, width) or (images, height, width, channels), height and "
+            "width at least 4 pixels.",
         ),
         (
             {"x": NOT_FINITE, "y": Y},
-            "x holds 1 values that are NaN or infinite, the first at (3, 4, 5).",
+            "x is NaN or infinite in 1 of 768 values, first at (3, 4, 5).",
         ),
         ({"x": X, "y": Y * 1.0}, "y must hold integer class numbers, not float64."),
         (
             {"x": X, "y": Y[:5]},
-            "y must have the shape (12,), one label for each image of x, not (5,).",
+            "y has the shape (5,); it must be (12,), one label for each image of x.",
         ),
         (
             {"x": X[:4], "y": Y[:4]},
-            "it has 4 images; at least 10 are needed to train and validate.",
+            "it has 4 images; training and validation need at least 10.",
         ),
         (
             {"x": X, "y": Y - 1},
@@ -103,8 +103,8 @@ def test_a_file_that_cannot_be_used(arrays: dict[str, Any], text: str, tmp_path:
     path = save(tmp_path, **arrays)
     with pytest.raises(UsageError) as caught:
         load(path)
-    whole = text if "{path}" in text else "The dataset {path} cannot be used: " + text
-    assert str(caught.value) == whole.format(path=path)
+    message = text if "{path}" in text else "The dataset {path} cannot be used: " + text
+    assert str(caught.value) == message.format(path=path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 torn"])
@@ -124,15 +124,16 @@ def test_no_code_is_run_from_a_file(tmp_path: Path) -> None:
 def test_missing_file_and_unknown_name() -> None:
     with pytest.raises(UsageError) as caught:
         load("no/such.npz")
-    assert str(caught.value) == "There is no dataset file no/such.npz."
-    with pytest.raises(
-        UsageError,
-        match=r"There is no dataset called 'digit'\. Known: digits, mnist, fashion_mnist, cifar10, or",
-    ):
+    assert str(caught.value) == "The dataset file no/such.npz does not exist."
+    with pytest.raises(UsageError) as caught:
         load("digit")
+    assert str(caught.value) == (
+        "There is no dataset called 'digit'. Did you mean digits? Known: cifar10, digits, fashion_mnist, mnist. "
+        "Or give the path of an .npz file with the arrays x and y."
+    )
 
 
-def test_a_dataset_that_needs_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
     class Offline:
         @staticmethod
         def load_data() -> None:
@@ -142,15 +143,15 @@ def test_a_dataset_that_needs_the_network(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(NotVerifiedError) as caught:
         load("mnist")
     assert str(caught.value) == (
-        "The dataset mnist could not be fetched by keras.datasets, which needs the network once: URL fetch failure: no route "
-        "to host. Use dataset=digits, which ships with ckptcheck, or dataset=FILE.npz."
+        "keras.datasets could not download the dataset mnist: URL fetch failure: no route to host. Try again with a network "
+        "connection, or set dataset=digits, which needs none, or dataset=FILE.npz."
     )
 
 
-def test_one_process_fetches_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever comes while a dataset is fetched waits, and finds what was fetched."""
+def test_one_process_downloads_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that needs a dataset during its download waits, and reads the downloaded files."""
 
-    class Fetched:
+    class Downloaded:
         @staticmethod
         def load_data() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
             with pytest.raises(Timeout):
@@ -158,7 +159,7 @@ def test_one_process_fetches_at_a_time(tmp_path: Path, monkeypatch: pytest.Monke
             return (X, Y), (X, Y)
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("importlib.import_module", lambda name: Fetched)
+    monkeypatch.setattr("importlib.import_module", lambda name: Downloaded)
     data = load("mnist")
     assert (len(data.train_images), len(data.validation_images)) == (19, 5)
     FileLock(tmp_path / "ckptcheck-mnist.lock").acquire(timeout=0)  # free again

@@ -1,4 +1,4 @@
-"""Options of the shipped jobs: what is wrong is said with the value and what it must be."""
+"""Options of the shipped jobs: an error quotes the value, and says what it must be."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_defaults_survive_being_shown(job: ShippedJob) -> None:
         ),
         ("num_updates", "yes", "The option num_updates of bn-nn must be on or off, not 'yes'."),
         ("update", "both", "The option update of bn-nn must be separate or fused, not 'both'."),
-        ("dataset", "", "The option dataset of bn-nn must not be empty, not ''."),
+        ("dataset", "", "The option dataset of bn-nn must be a name or a path, not ''."),
     ],
 )
 def test_wrong_value(name: str, value: str, text: str) -> None:
@@ -82,12 +82,12 @@ def test_unknown_option_names_the_nearest() -> None:
     )
 
 
-def test_length_of_an_epoch_where_it_can_be_told(tmp_path: Path) -> None:
+def test_length_of_an_epoch(tmp_path: Path) -> None:
     assert Options().steps_per_epoch() == 44
     assert Options(batch_size=100).steps_per_epoch() == 14
     np.savez(tmp_path / "mine.npz", x=np.zeros((20, 4, 4), np.uint8), y=np.arange(20) % 2)
     assert Options(dataset=str(tmp_path / "mine.npz"), batch_size=8).steps_per_epoch() == 2
-    assert Options(dataset="mnist").steps_per_epoch() is None  # it would have to be fetched
+    assert Options(dataset="mnist").steps_per_epoch() is None  # a download
     assert RecipeOptions().steps_per_epoch() is None
 
 
@@ -96,5 +96,5 @@ def test_a_batch_that_is_too_large() -> None:
         Options(batch_size=2000).steps_per_epoch()
     assert (
         str(caught.value)
-        == "batch_size=2000 is larger than the training part of the dataset, 1438 images."
+        == "batch_size=2000 is larger than the training part of the dataset, 1438 images. Set a smaller batch_size."
     )

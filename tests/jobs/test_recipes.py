@@ -1,4 +1,4 @@
-"""The report cards on the installed versions: what stock recipes lose, by name, and that their mended twins lose nothing."""
+"""The suites on the installed versions: what common recipes lose, and that fixed ones lose nothing."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.rows import at_boundary
 
 OMITTED = "omitted at save"
-# case → [(cause, stage), …]; a case that is not here diverges in nothing.
+# case → [(cause, stage), …]; a case without an entry recovers.
 LOST: Mapping[str, list[tuple[str, str | None]]] = {
     "keras/plain × weights": [("slots-lost", None), ("step-lost", None)],
     "keras/dropout × keras": [("generators-reseeded", OMITTED)],
@@ -54,7 +54,7 @@ LOST: Mapping[str, list[tuple[str, str | None]]] = {
     "tf2/generator × without-generator": [("generators-restarted", OMITTED)],
     "tf2/dropout × without-seed": [("generators-restarted", OMITTED)],
 }
-# The cards take minutes: `python -m pytest -m cards` runs what needs them, as .ci/run does.
+# The suites take minutes: `python -m pytest -m cards` runs these tests, as .ci/run does.
 needs_cards = pytest.mark.cards
 CASES = [
     f"{recipe.name} × {restore}"
@@ -64,7 +64,7 @@ CASES = [
 
 
 class Cards(dict[str, Report]):
-    """The report of each suite; the README's command makes it when it is first asked for, and it is judged once more."""
+    """The report of each suite, judged again from the runs of the README's command."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -73,12 +73,12 @@ class Cards(dict[str, Report]):
     def __missing__(self, suite: str) -> Report:
         command = f"python -m ckptcheck verify --suite {suite}"
         assert f"\n{command}\n" in (ROOT / "README.md").read_text()
-        asked = [sys.executable, *command.split()[1:], "--out", suite]
+        arguments = [sys.executable, *command.split()[1:], "--out", suite]
         for _ in range(2):
             done = subprocess.run(
-                asked, cwd=self.folder, capture_output=True, text=True, check=False
+                arguments, cwd=self.folder, capture_output=True, text=True, check=False
             )
-            # TensorFlow has been seen to die of SIGSEGV under MirroredStrategy, once in many runs: then nothing was verified.
+            # TensorFlow rarely dies of SIGSEGV under MirroredStrategy: then nothing was verified.
             if not (done.returncode == 3 and "killed by SIGSEGV" in done.stdout):
                 break
         assert done.returncode == 0, done.stdout
@@ -96,7 +96,7 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Cards:
 
 @needs_cards
 @pytest.mark.parametrize("suite", ["tf2", "keras"])
-def test_the_cards_are_what_they_promise(suite: str, cards: Cards) -> None:
+def test_the_suites_pass(suite: str, cards: Cards) -> None:
     assert cards[suite].verdict == "pass"
     assert sum(len(recipe) for recipe in SUITES.values()) >= 16
 
@@ -116,7 +116,7 @@ def test_outcome_cause_and_stage(name: str, cards: Cards) -> None:
 
 
 @needs_cards
-def test_both_replicas_are_looked_at(cards: Cards) -> None:
+def test_both_replicas_are_compared(cards: Cards) -> None:
     rows = at_boundary(cards.case("keras/two-replicas × checkpoint"))
     means = [rows[f"batch_normalization/moving_mean, replica {number}"] for number in (0, 1)]
     assert [row.equal for row in means] == [True, False]
@@ -136,7 +136,7 @@ def test_both_replicas_are_looked_at(cards: Cards) -> None:
 
 
 @needs_cards
-def test_batches_are_known_by_their_bytes(cards: Cards) -> None:
+def test_batches_are_identified_by_their_bytes(cards: Cards) -> None:
     (found,) = cards.case("keras/tf-data × backup").diagnoses
     assert found.sentence == (
         "From step 16 on the resumed run reads the batches of epoch 0, step 0 of the control for one."
@@ -146,7 +146,7 @@ def test_batches_are_known_by_their_bytes(cards: Cards) -> None:
 
 
 @needs_cards
-def test_what_comes_to_be_in_the_first_step_is_compared_after_it(cards: Cards) -> None:
+def test_tensors_created_in_the_first_step_are_compared_after_it(cards: Cards) -> None:
     late = [row for row in at_boundary(cards.case("tf2/loop × all")).values() if row.late]
     assert {row.kind for row in late} == {Kind.SLOT}
     assert len(late) == 12
@@ -154,7 +154,7 @@ def test_what_comes_to_be_in_the_first_step_is_compared_after_it(cards: Cards) -
 
 
 @needs_cards
-def test_remedies_are_those_of_the_framework(cards: Cards) -> None:
+def test_remedies_fit_the_framework(cards: Cards) -> None:
     for suite in SUITES:
         for case in cards[suite].cases:
             assert not any("tf.train.Saver" in each.remedy for each in case.diagnoses), case.name
@@ -173,9 +173,9 @@ def test_the_readme_has_the_card(cards: Cards) -> None:
         )
         assert f"| `{recipe.name}` | {recipe.summary} | {outcomes} |" in readme
     versions = cards["tf2"].environment
-    (told,) = re.findall(r"which is that of\nKeras ([\d., and]+), TensorFlow ([\d.]+):", readme)
-    assert versions["keras"] in told[0]
-    assert versions["tensorflow"] == told[1]
+    (stated,) = re.findall(r"which is that of\nKeras ([\d., and]+), TensorFlow ([\d.]+):", readme)
+    assert versions["keras"] in stated[0]
+    assert versions["tensorflow"] == stated[1]
 
 
 def test_a_changed_outcome_is_a_finding(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What ships: found by name, and without loading a framework."""
+"""The registry: jobs are found by name, without importing a framework."""
 
 import ast
 import subprocess
@@ -23,7 +23,7 @@ def test_the_look_up_finds_this_registry() -> None:
     assert list(REGISTRY.suites) == ["keras", "tf2"]
 
 
-def test_nothing_is_loaded_by_it() -> None:
+def test_the_registry_imports_no_framework() -> None:
     code = "from ckptcheck.job.shipped import registry; registry(); import sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
@@ -68,13 +68,13 @@ def test_names_of_recipes() -> None:
         ),
     ],
 )
-def test_a_name_that_is_not_there(name: str, text: str) -> None:
+def test_an_unknown_job(name: str, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         shipped(name)
     assert str(caught.value).startswith(text)
 
 
-def test_a_suite_that_is_not_there() -> None:
+def test_an_unknown_suite() -> None:
     with pytest.raises(
         UsageError,
         match=r"^There is no suite called 'kers'. Did you mean keras\? Known: keras, tf2\.$",

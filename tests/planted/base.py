@@ -1,7 +1,8 @@
-"""The job that all planted defects are planted in, in numpy alone: `Clean`, and it with a training loop of its own.
+"""The jobs that defects are planted in, on NumPy alone: `Clean`, and `Loops` with its own loop.
 
-It is a linear regression with momentum, a moving mean of the inputs, an average of the weights, and a step counter. A worker
-loads a planted job by the path of its file, whose folder it puts on its path: files here import each other as neighbours.
+`Clean` is a linear regression with momentum, a moving mean of the inputs, an average of the weights
+and a step counter. A worker loads a planted job by the path of its file, and puts the file's folder
+on its path: the files here import each other as neighbours.
 """
 
 from collections.abc import Iterable, Sequence
@@ -103,7 +104,7 @@ class Clean:
 
 @planted(recovered=[])
 class Loops:
-    """Like `Clean`, but nobody tells it when to step. Saves at the end of an epoch, as callbacks do."""
+    """`Clean` with a training loop of its own. Saves at the end of an epoch, as callbacks do."""
 
     restores: Sequence[str] = ("all",)
     steps_per_epoch: int = STEPS_PER_EPOCH
@@ -126,7 +127,7 @@ class Loops:
 
 @planted(recovered=[])
 class CreatesLate(Clean):
-    """The momentum comes to be in the first step, and is filled there from the checkpoint if it was restored."""
+    """The first step creates the momentum, and fills it from the checkpoint after a restore."""
 
     defers = True
     forgets = False

@@ -1,4 +1,4 @@
-"""Jobs that recover, whatever else is unusual about them: none of them may alarm."""
+"""Unusual jobs that recover: none of them may raise an alarm."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from ckptcheck import Kind, Restored, Step, Tensor
 
 
 class TwoWays(Clean):
-    """Exact by one restore; the other leaves the momentum where it was."""
+    """Exact with one restore; the other does not restore the momentum."""
 
     restores = ("all", "weights")
 
@@ -28,7 +28,7 @@ class TwoWays(Clean):
 
 @planted(recovered=[])
 class StateIsPlain(Clean):
-    """Arrays without a kind will do."""
+    """Its state is arrays without a kind."""
 
     def state(self) -> dict[str, Any]:
         return dict(self.live)
@@ -41,7 +41,7 @@ def make_clean() -> Clean:
 
 @planted(recovered=[])
 class ShowsLess(Clean):
-    """Shows neither batch nor learning rate; nothing of them may count as compared. Its restore has an odd name."""
+    """Shows neither batch nor learning rate: neither counts as compared. Its restore has an odd name."""
 
     restores = ("../control",)
 
@@ -51,7 +51,7 @@ class ShowsLess(Clean):
 
 @planted(recovered=[])
 class LossInPlace(Clean):
-    """Exact; every loss and rate is written into the same array."""
+    """Exact; it reuses one array for every loss, and one for every rate."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -73,7 +73,7 @@ class RateIsNaN(Clean):
 
 @planted(recovered=[])
 class EvaluationChanges(Clean):
-    """An evaluation moves the statistics, as one in training mode does."""
+    """An evaluation changes the moving statistics, as one in training mode does."""
 
     def evaluate(self) -> float:
         self.live["mean"] = self.live["mean"] / 2
@@ -82,7 +82,7 @@ class EvaluationChanges(Clean):
 
 @planted(recovered=[])
 class BatchIsAnArray(Clean):
-    """Exact; its batch is one array, not a sequence of them."""
+    """Exact; its batch is a single array, not a sequence."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -92,7 +92,7 @@ class BatchIsAnArray(Clean):
 
 @planted(recovered=[])
 class HasText(Clean):
-    """Exact; some of its state is text, or raw bytes."""
+    """Exact; part of its state is text or raw bytes."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -108,7 +108,7 @@ class HasText(Clean):
 
 @planted(recovered=[])
 class Renamed(Clean):
-    """The resumed process has other names for two of its tensors, and restores them rightly."""
+    """The resumed process has different names for two tensors, and restores both correctly."""
 
     def state(self) -> dict[str, Any]:
         other = {"w/momentum": "u/momentum", "mean": "norm/mean"} if self.renames() else {}
@@ -133,7 +133,7 @@ class Slow(Clean):
 
 @planted(recovered=[])
 class SetsHashSeed(Clean):
-    """Exact; sets the variable, as code that seeds everything does. It has no effect on a process that runs."""
+    """Exact; sets PYTHONHASHSEED, as seeding code does, without effect on the running process."""
 
     def __init__(self) -> None:
         os.environ["PYTHONHASHSEED"] = "42"

@@ -1,4 +1,4 @@
-"""Batches that the resumed run reads otherwise than the control."""
+"""Batches that differ in the resumed run."""
 
 import numpy as np
 from base import Array, Clean
@@ -7,7 +7,7 @@ from planting import planted
 
 @planted(diverged=[("data-shifted", None)])
 class SkippedBatch(Clean):
-    """The resumed run reads the batch of the step after."""
+    """The resumed run reads the next step's batch."""
 
     def batch(self, step: int) -> Array:
         return super().batch(step + 1 if self.resumed else step)
@@ -15,7 +15,7 @@ class SkippedBatch(Clean):
 
 @planted(diverged=[("depends-on-hash-order", None)])
 class EncodedBySet(Clean):
-    """The columns of the inputs come in the order of a set."""
+    """The columns of the inputs follow the order of a set."""
 
     def batch(self, step: int) -> Array:
         columns = {

@@ -1,4 +1,4 @@
-"""Random numbers that the resumed run draws otherwise than the control."""
+"""Random numbers that differ in the resumed run."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ckptcheck import Step
 
 @planted(diverged=[("generators-restarted", None)])
 class DrawsAgain(Clean):
-    """Random numbers are drawn from a generator that nobody can look into, and that begins again."""
+    """Draws from a hidden generator, which restarts."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -26,7 +26,7 @@ class DrawsAgain(Clean):
 
 @planted(diverged=[("generators-reseeded", None)])
 class DrawsAnew(DrawsAgain):
-    """The same with a generator that is seeded from outside after the restore."""
+    """The same with a generator that gets a new seed after the restore."""
 
     def after_restore(self) -> None:
         self.generator = np.random.default_rng(6)
@@ -34,7 +34,7 @@ class DrawsAnew(DrawsAgain):
 
 @planted(diverged=[("generators-restarted", None), ("generators-reseeded", None)])
 class TwoGenerators(DrawsAgain):
-    """Of three generators that nobody can look into one goes on, one begins again, and one is seeded from outside."""
+    """Of three hidden generators one continues, one restarts, and one gets a new seed."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -57,7 +57,7 @@ class TwoGenerators(DrawsAgain):
 @planted(diverged=[("unexplained", None)])
 @planted(diverged=[("unexplained", None)], boundaries="epoch")
 class EvaluationReseeds(Clean):
-    """Its global generator is not saved, and every evaluation seeds it again: at the boundary, that is our evaluation."""
+    """Does not save the global generator; every evaluation reseeds it, also the one at the boundary."""
 
     def build(self, seed: int) -> None:
         super().build(seed)

@@ -1,4 +1,4 @@
-"""One loss hides another: beside what is allowed, below a noise, behind the tool's own evaluation."""
+"""Losses that could hide: beside an accepted difference, below noise, behind the evaluation."""
 
 import os
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from ckptcheck import Kind, Restored, Step, Tensor
 
 
 class Kinds(Clean):
-    """Shows tensors beside those of `Clean`, each of the kind that `kinds` says."""
+    """`Clean` with further tensors, whose kinds are in `kinds`."""
 
     kinds: tuple[tuple[str, Kind], ...] = ()
 
@@ -24,7 +24,7 @@ class Kinds(Clean):
 
 
 class More(Kinds):
-    """Has one tensor more, `more`, of the kind it says, which counts steps and is not saved."""
+    """`Clean` with a tensor `more`, of the kind in `kinds`, which counts steps and is not saved."""
 
     kinds = (("more", Kind.COUNTER),)
 
@@ -42,7 +42,7 @@ class More(Kinds):
 
 @planted(diverged=[("wrong-first-step", None)], allow=["step-lost"])
 class CounterAndFirstStep(More):
-    """A counter that nobody reads is lost; and the first step is made again."""
+    """An unused counter is lost; and the first step is repeated."""
 
     def next_step(self) -> int:
         return super().next_step() - (1 if self.resumed else 0)
@@ -50,7 +50,7 @@ class CounterAndFirstStep(More):
 
 @planted(diverged=[("hyperparameters-differ", None)], allow=["step-lost"])
 class CounterAndHyperparameter(More):
-    """A counter that nobody reads is lost; and a hyperparameter is another one."""
+    """An unused counter is lost; and a hyperparameter differs."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -61,7 +61,7 @@ class CounterAndHyperparameter(More):
 
 @planted(diverged=[("learning-rate-differs", None)], allow=["step-lost"])
 class CounterAndRate(More):
-    """A counter that nobody reads is lost; and the learning rate is another one, which it never was at any step."""
+    """An unused counter is lost; and the learning rate is one that the control never used."""
 
     def rate(self, step: int) -> float:
         return 0.01 * 0.9**step * (0.5 if self.resumed else 1)
@@ -69,7 +69,7 @@ class CounterAndRate(More):
 
 @planted(diverged=[("generators-reseeded", None)], allow=["generators-restarted"])
 class GeneratorAndHiddenGenerator(More):
-    """A generator begins anew; and another one, of which only draws are shown, is seeded otherwise."""
+    """A generator restarts; and a second one, which only shows its draws, gets a new seed."""
 
     kinds = (("more", Kind.RNG),)
 
@@ -89,7 +89,7 @@ class GeneratorAndHiddenGenerator(More):
 
 @planted(diverged=[("learning-rate-differs", None)], allow=["python-state-lost"])
 class CallbackAndRate(More):
-    """What a callback remembers is lost, and has no effect; and the learning rate is another one."""
+    """Unused state of a callback is lost; and the learning rate differs."""
 
     kinds = (("more", Kind.PYTHON),)
 
@@ -99,7 +99,7 @@ class CallbackAndRate(More):
 
 @planted(diverged=[("hyperparameters-differ", OMITTED)], allow=["learning-rate-differs"])
 class TwoSettings(Clean):
-    """The learning rate is another one, and so is a decay that happens to be the same number."""
+    """The learning rate differs, and so does a decay that happens to have the same value."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -119,7 +119,7 @@ class TwoSettings(Clean):
 
 @planted(diverged=[("unexplained", None)], allow=["mor*"])
 class MetricAndEvaluation(More):
-    """A metric is not saved, which nothing reads; and the evaluation is another one."""
+    """An unused metric is not saved; and the evaluation differs."""
 
     kinds = (("more", Kind.METRIC),)
 
@@ -141,7 +141,7 @@ class MetricAndTraining(More):
 
 @planted(diverged=[("unexplained", None)], allow=["rounding"])
 class RoundingAndEvaluation(Clean):
-    """The last bit of a weight is another one; and the evaluation is, by far."""
+    """The last bit of a weight differs; and the evaluation differs by far."""
 
     def after_restore(self) -> None:
         self.live["v"].view(np.uint64)[2] ^= 1
@@ -151,7 +151,7 @@ class RoundingAndEvaluation(Clean):
 
 
 class Nudged(Clean):
-    """Something moves a weight in step 9, and what a step shows is another one from step 18 on."""
+    """A weight changes in step 9, and what a step shows differs from step 18 on."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -195,7 +195,7 @@ class NudgedAndDraws(Nudged):
 @planted(diverged=[("slots-lost", OMITTED), ("generators-restarted", OMITTED)])
 @planted(diverged=[("slots-lost", OMITTED)], allow=["generators-restarted"])
 class LateSlotsAndGenerator(Kinds, CreatesLate):
-    """Slots that come to be in the first step are lost; and so is a generator that this step draws from."""
+    """Slots created in the first step are lost, as is a generator that this step draws from."""
 
     kinds = (("more", Kind.RNG),)
     forgets = True
@@ -233,14 +233,14 @@ class LateSlotsAndGenerator(Kinds, CreatesLate):
     allow=["generators-restarted"],
 )
 class LateSlotsUntold(LateSlotsAndGenerator):
-    """The same, and the restore does not say what it asked for."""
+    """The same, and the restore does not report its keys."""
 
     tells = False
 
 
 @planted(recovered=[], allow=["generators-restarted"])
 class LateSlotsRight(LateSlotsAndGenerator):
-    """The generator is lost, and the slots come back."""
+    """The generator is lost, and the slots are restored."""
 
     forgets = False
 
@@ -248,7 +248,7 @@ class LateSlotsRight(LateSlotsAndGenerator):
 @planted(inconclusive=JITTERS, noise=True)
 @planted(recovered=[], repeat=4)
 class LateJitters(CreatesLate, Jitters):
-    """Slots that come to be in the first step come back, and each step is off by a little."""
+    """Slots created in the first step are restored, and each step adds noise."""
 
 
 @planted(recovered=[], boundaries=(9, 12, 15))
@@ -281,7 +281,7 @@ class EvaluationDraws(Clean):
 
 @planted(diverged=[("unexplained", None)])
 class EvaluationEndsInTraining(Clean):
-    """The restore leaves evaluation mode behind, and an evaluation ends in training mode."""
+    """The restore leaves the job in evaluation mode, and an evaluation sets training mode."""
 
     training = True
 
@@ -300,7 +300,7 @@ class EvaluationEndsInTraining(Clean):
 
 @planted(diverged=[("batches-differ", None)])
 class BatchByName(Clean):
-    """Shows its batch as a dictionary; a part of it belongs to another step."""
+    """Shows its batch as a dictionary; a part of it belongs to a different step."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -312,7 +312,7 @@ class BatchByName(Clean):
 
 @planted(diverged=[("generators-reseeded", None)])
 class DrawsByName(Clean):
-    """Shows its draws as a dictionary, and draws others."""
+    """Shows its draws as a dictionary; they differ in the resumed run."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -322,7 +322,7 @@ class DrawsByName(Clean):
 
 
 class Grows(Clean):
-    """Is off by more and more."""
+    """Adds noise that grows with each step."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -347,7 +347,7 @@ class GrowsAndFirstLoss(Grows):
 
 @planted(recovered=[])
 class OwnNames(Clean):
-    """Calls its tensors otherwise in each process."""
+    """Names its tensors differently in each process."""
 
     def state(self) -> dict[str, Any]:
         return {f"{name}-{os.getpid()}": tensor for name, tensor in super().state().items()}
@@ -355,7 +355,7 @@ class OwnNames(Clean):
 
 @planted(diverged=[("unexplained", None)], repeat=2)
 class OwnNamesAndFinal(OwnNames, Jitters):
-    """The same, is off by a little, and an average is another one in the end."""
+    """The same with noise; and an average differs at the end."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -367,7 +367,7 @@ class OwnNamesAndFinal(OwnNames, Jitters):
 @planted(inconclusive=JITTERS, noise=True)
 @planted(recovered=[], repeat=4)
 class DrawsUnseeded(Clean):
-    """Draws without a seed, to no effect."""
+    """Draws without a seed, and does not use the draws."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -382,7 +382,7 @@ class DrawsUnseeded(Clean):
 @planted(inconclusive=JITTERS, noise=True)
 @planted(recovered=[], repeat=4)
 class RateUnseeded(Jitters):
-    """Its rate follows from a loss that is off by a little."""
+    """Its learning rate depends on a noisy loss."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -392,7 +392,7 @@ class RateUnseeded(Jitters):
 @planted(diverged=[("precision-lost", OVERWRITTEN), ("hyperparameters-differ", None)])
 @planted(recovered=[], rtol=1e-4, atol=1e-5)
 class SettingFromState(Clean):
-    """A hyperparameter follows from a weight that comes back rounded."""
+    """A hyperparameter depends on a weight that the restore rounds."""
 
     def after_restore(self) -> None:
         self.live["v"] = self.live["v"].astype("float32").astype("float64")
@@ -405,7 +405,7 @@ class SettingFromState(Clean):
 
 @planted(diverged=[("slots-lost", NOT_APPLIED), ("noise", None)])
 class UnseededAndSlots(Clean):
-    """Reads its batches in no order, and loses its slots."""
+    """Draws its batches without a seed, and loses its slots."""
 
     def batch(self, step: int) -> Array:
         return np.random.default_rng().normal(size=(8, 4))
@@ -424,7 +424,7 @@ class UnseededAndSlots(Clean):
     ]
 )
 class SavesUntrained(Clean):
-    """What is saved is the state that it began with."""
+    """Saves its initial state."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -444,7 +444,7 @@ class RateIsZero(Clean):
 
 @planted(diverged=[("weights-lost", OMITTED)], unsaved=False)
 class CopiesBeforeSaving(Kinds):
-    """A copy of the weights is made right before each save, and is not saved."""
+    """Copies the weights right before each save, and does not save the copy."""
 
     kinds = (("copy", Kind.WEIGHT),)
 
@@ -462,7 +462,7 @@ class CopiesBeforeSaving(Kinds):
 
 @planted(diverged=[("hyperparameters-differ", OMITTED)])
 class NegativeNumbers(More):
-    """A setting below 0 is lost."""
+    """A negative setting is lost."""
 
     kinds = (("more", Kind.HYPERPARAMETER),)
 
@@ -477,7 +477,7 @@ class NegativeNumbers(More):
 
 @planted(diverged=[("step-lost", OMITTED)])
 class CounterIsNotFinite(More):
-    """A counter in floating point, infinite after its first step, is lost."""
+    """A float counter, infinite after its first step, is lost."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -503,7 +503,7 @@ class SettingIsAFlag(NegativeNumbers):
 
 @planted(recovered=[("statistics-never-move", NEVER_LIVE)], allow=["python-state-lost"])
 class CountsInvisiblyBesideDeadStatistics(Clean):
-    """What the rate follows from is in no file; and the moving statistics are never updated."""
+    """The rate depends on a count that is not saved; and moving statistics are never updated."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -521,7 +521,7 @@ class CountsInvisiblyBesideDeadStatistics(Clean):
 
 @planted(recovered=[])
 class LargeAttribute(Clean):
-    """Has a number that is no float, and callbacks that raise when they are asked for."""
+    """Has a number too large for a float, and a `remembers` that raises."""
 
     seen = 1 << 2000
 

@@ -1,4 +1,4 @@
-"""Keras jobs that are odd, and some that are wrong in themselves: what is odd or wrong is the name."""
+"""Unusual Keras jobs, and malformed ones; the class name says what is unusual or wrong."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,11 +37,11 @@ class Small(FitJob):
         model.fit(X, Y, callbacks=callbacks, initial_epoch=initial_epoch, **self.arguments())
 
 
-# --- Odd, and fine. --------------------------------------------------------------------------------------------------
+# --- Unusual, but right ---
 
 
 class Unbuilt(Small):
-    """No input shape: every variable is made by fit."""
+    """No input shape: `fit` creates every variable."""
 
     restores: Sequence[str] = ("keras", "checkpoint")
 
@@ -91,7 +91,7 @@ class OwnTrainStep(Small):
 
 
 class TwoInputs(Small):
-    """Two inputs, two outputs, weights of samples, and what fit validates with."""
+    """Two inputs and two outputs; validates with the data that `fit` passes."""
 
     def model(self) -> Any:
         left, right = keras.Input((3,), name="left"), keras.Input((3,), name="right")
@@ -125,7 +125,7 @@ class Eager(Small):
 
 
 class MixedPrecision(Small):
-    """A policy that the program has set, an optimizer that wraps another, and batches of which nobody knows how many there are."""
+    """A global policy, a wrapped optimizer, and a dataset of unknown length."""
 
     def model(self) -> Any:
         keras.mixed_precision.set_global_policy("mixed_float16")
@@ -142,7 +142,7 @@ class MixedPrecision(Small):
 
 
 class Attention(Small):
-    """Layers inside of layers, one of them with a generator that no file holds; a metric with a state of its own."""
+    """Nested layers, one with a seed generator that no file holds; a metric with its own state."""
 
     restores: Sequence[str] = ("keras", "backup")
 
@@ -185,13 +185,13 @@ class Text(Small):
 
 
 class MakesMetrics(Small):
-    """A callback makes variables at the end of each epoch, and lets go of them."""
+    """A callback creates variables at the end of each epoch, and drops them."""
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
         def score(epoch: int, logs: Any) -> None:
             metric = keras.metrics.Mean()
             metric.update_state(epoch)
-            metric.itself = metric  # only the garbage collector will take it away
+            metric.itself = metric  # a cycle, which only the garbage collector frees
 
         super().fit(
             model, [keras.callbacks.LambdaCallback(on_epoch_end=score), *callbacks], initial_epoch
@@ -199,7 +199,7 @@ class MakesMetrics(Small):
 
 
 class SecondModel(Small):
-    """Variables beside the model are looked at, too: here an average of the weights that nothing saves."""
+    """A variable outside the model, an average of the weights, is not saved."""
 
     def model(self) -> Any:
         model = super().model()
@@ -215,7 +215,7 @@ class SecondModel(Small):
         super().fit(model, [kept, *callbacks], initial_epoch)
 
 
-# --- Wrong in themselves. --------------------------------------------------------------------------------------------
+# --- Malformed ---
 
 
 class OtherSteps(Small):

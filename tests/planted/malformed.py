@@ -1,4 +1,4 @@
-"""Jobs that are wrong in themselves: what they return is nothing that could be recorded, or no job."""
+"""Malformed jobs: they return values that cannot be recorded, or are no jobs at all."""
 
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class CountsFromOne(Clean):
 
 
 class NoJob:
-    """Has two of the methods."""
+    """Has only two of a job's methods."""
 
     restores = ("all",)
 

@@ -1,4 +1,4 @@
-"""Jobs that do not reproduce themselves, whatever becomes of the restore."""
+"""Jobs that are not reproducible, whatever the restore does."""
 
 import time
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from ckptcheck import Kind, Step, Tensor
 
 @planted(inconclusive=JITTERS, noise=True)
 class Jitters(Clean):
-    """Every step is off by a little, as sums on many threads are."""
+    """Every step adds noise, as sums on many threads do."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -23,7 +23,7 @@ class Jitters(Clean):
 
 @planted(diverged=[("slots-lost", NOT_APPLIED), ("noise", None)])
 class JittersAndLoses(Jitters):
-    """The momentum is lost, too: at the boundary that is no noise."""
+    """The momentum is lost, too: at the boundary, that is not noise."""
 
     def wanted(self, held: Iterable[str]) -> dict[str, str]:
         return {name: name for name in held if name != "w/momentum"}
@@ -31,7 +31,7 @@ class JittersAndLoses(Jitters):
 
 @planted(inconclusive=JITTERS, noise=True)
 class JittersAndDrifts(Jitters):
-    """After the restart something outside the tensors makes a difference far above the noise."""
+    """After the restore, something outside the tensors causes a difference far above the noise."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)

@@ -1,7 +1,7 @@
-"""What stands above a planted job: what it must show when it is verified, and how.
+"""The decorator of a planted job: what a verification must show, and its settings.
 
-A worker imports this as its neighbour's neighbour, so it knows nothing of the tests: it leaves a note on the job, which
-`tests/planted_jobs.py` reads.
+A worker imports this file, so it imports nothing of the tests. It sets an attribute on the job,
+which `tests/planted_jobs.py` reads.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,10 +23,10 @@ Planted = TypeVar("Planted", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Shows:
-    """What a planted job must show: the outcome, each cause with its stage, and the reason where there is no verdict.
+    """What a planted job must show: outcome, causes with stages, and the reason for no verdict.
 
-    `verified` are arguments of `verify` beside 21 steps and a boundary after 9. `{line}` in the reason stands for the line of
-    the job that raises.
+    `verified` holds arguments of `verify` beside the default, 21 steps and a boundary after 9.
+    `{line}` in the reason stands for the line of the job that raises.
     """
 
     outcome: str
@@ -44,9 +44,9 @@ def planted(
     noise: bool = False,
     **verified: Any,
 ) -> Callable[[Planted], Planted]:
-    """Say what a job must show; a job that is verified in several ways has one of these for each.
+    """Declare what a job must show; repeat it for each way to verify the job.
 
-    `noise`: without a verdict, it is told where the job varies by itself.
+    `noise`: the inconclusive report says where the job varies by itself.
     """
     by_outcome = {"diverged": diverged, "refused": refused, "recovered": recovered}
     if inconclusive is not None:
@@ -56,9 +56,9 @@ def planted(
     )
     shows = Shows(outcome, tuple(causes), inconclusive, verified)
 
-    def note(job: Planted) -> Planted:
-        # Of the job's own, not of what it inherits from.
+    def declare(job: Planted) -> Planted:
+        # The job's own declarations, not those of its base.
         job.shows = (shows, *vars(job).get("shows", ()))  # type: ignore[attr-defined]
         return job
 
-    return note
+    return declare

@@ -1,4 +1,4 @@
-"""Processes that end, hang, cannot begin, or run elsewhere than the control did."""
+"""Processes that end, hang, cannot start, or run in a different environment from the control's."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ class Leaves(Clean):
     "runs out."
 )
 class Killed(Clean):
-    """Dies in the resumed run as under the kernel's out-of-memory killer."""
+    """The resumed run is killed, as by the kernel when memory runs out."""
 
     def after_restore(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -72,7 +72,7 @@ class RaisesInInit(Clean):
     "resumed run."
 )
 class OtherEnvironment(Clean):
-    """The resumed process runs under another numeric switch."""
+    """The resumed process runs with a different numeric switch."""
 
     def after_restore(self) -> None:
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"

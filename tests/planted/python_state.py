@@ -1,4 +1,4 @@
-"""What the program around the variables remembers, and forgets when it is started again."""
+"""State in Python attributes, which a restart loses."""
 
 import numpy as np
 from base import Clean
@@ -9,7 +9,7 @@ from ckptcheck import Step
 
 @planted(diverged=[("python-state-lost", None)])
 class CountsItself(Clean):
-    """The learning rate falls with a count of steps that only the process remembers."""
+    """The learning rate falls with a step count that is only an attribute."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -26,7 +26,7 @@ class CountsItself(Clean):
 
 @planted(diverged=[("python-state-lost", None)])
 class WaitsForLoss(Clean):
-    """The rate is halved where the loss has not fallen for some steps; nothing of that is saved."""
+    """The rate is halved when the loss stops falling; the state of that rule is not saved."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -46,7 +46,7 @@ class WaitsForLoss(Clean):
 
 @planted(diverged=[("python-state-lost", None)])
 class RemembersALimit(Clean):
-    """A limit for gradients grows in an object of the program's own."""
+    """A clipping limit grows in an object that is not saved."""
 
     def build(self, seed: int) -> None:
         super().build(seed)

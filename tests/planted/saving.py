@@ -1,4 +1,4 @@
-"""What the save does to the run, and what the restore reads: files beside the checkpoint, older ones, pointers to elsewhere."""
+"""Saves that change the run, and restores that read other files than the checkpoint."""
 
 import tempfile
 import time
@@ -25,7 +25,7 @@ class Missing(Clean):
 
 @planted(diverged=[("older-checkpoint", None)])
 class OlderCheckpoint(Clean):
-    """The weights are taken from the save before the newest, the counter from the newest."""
+    """Restores the weights from an older save, and the counter from the newest."""
 
     def save(self, folder: Path, step: int) -> None:
         super().save(folder, step)
@@ -46,7 +46,7 @@ class OlderCheckpoint(Clean):
     inconclusive="No checkpoint was seen: the control's save left no file in the folder it was given."
 )
 class SavesElsewhere(Clean):
-    """Saves to a folder of its own and restores from there: what the tool copied at the boundary is empty."""
+    """Saves to and restores from a folder of its own: the crash image is empty."""
 
     elsewhere = Path(tempfile.gettempdir()) / "ckptcheck-tests-elsewhere"
 
@@ -60,7 +60,7 @@ class SavesElsewhere(Clean):
 
 @planted(recovered=[])
 class PointsToItsFolder(Clean):
-    """Exact; the checkpoint is a pointer to where it was saved, by an absolute path."""
+    """Exact; the checkpoint holds the absolute path of its folder."""
 
     def save(self, folder: Path, step: int) -> None:
         super().save(folder, step)
@@ -75,7 +75,7 @@ class PointsToItsFolder(Clean):
     "so the restore would read that folder instead of the crash image. Save paths relative to the folder."
 )
 class PointsInBinary(PointsToItsFolder):
-    """The same pointer in a file that is no text."""
+    """The same path in a binary file."""
 
     def save(self, folder: Path, step: int) -> None:
         super().save(folder, step)
@@ -85,7 +85,7 @@ class PointsInBinary(PointsToItsFolder):
 
 @planted(recovered=[])
 class UnpacksTheCheckpoint(Clean):
-    """Exact; the restore reads a copy of its own, and what the system knows of the process."""
+    """Exact; the restore reads a copy that it made itself, and a file in /proc."""
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
         Path("/proc/self/status").read_text()
@@ -99,7 +99,7 @@ class UnpacksTheCheckpoint(Clean):
     "verification but is not part of the checkpoint, so it may not survive a crash. Save it with the checkpoint."
 )
 class ReadsBeside(Clean):
-    """The momentum lies outside the checkpoint."""
+    """The momentum is saved outside the checkpoint."""
 
     def save(self, folder: Path, step: int) -> None:
         super().save(folder, step)
@@ -117,7 +117,7 @@ class ReadsBeside(Clean):
 
 @planted(recovered=[])
 class WritesBeside(Clean):
-    """Exact; its restore writes a log beside the checkpoint, and reads nothing but that."""
+    """Exact; its restore appends to a log outside the checkpoint."""
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
         with (Path(tempfile.gettempdir()) / "ckptcheck-tests.log").open("a") as log:
@@ -125,10 +125,10 @@ class WritesBeside(Clean):
         return super().restore(folder, restore)
 
 
-class MendsTheCheckpoint(Clean):
-    """One restore rewrites the checkpoint that the other reads, which loses the mean."""
+class RepairsTheCheckpoint(Clean):
+    """One restore repairs the checkpoint; the other loses the mean, unless it reads the repaired one."""
 
-    restores = ("mend", "plain")
+    restores = ("repair", "plain")
 
     def saved(self) -> list[str]:
         return [name for name in self.live if name != "mean"]
@@ -138,10 +138,10 @@ class MendsTheCheckpoint(Clean):
         np.save(folder / "mean.npy", self.live["mean"])
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
-        if restore == "mend":
+        if restore == "repair":
             with np.load(folder / "state.npz") as file:
-                mended = dict(file) | {"mean": np.load(folder / "mean.npy")}
-            np.savez(folder / "state.npz", **mended)
+                repaired = dict(file) | {"mean": np.load(folder / "mean.npy")}
+            np.savez(folder / "state.npz", **repaired)
         else:
             time.sleep(0.4)
         return super().restore(folder, restore)
@@ -157,7 +157,7 @@ class DiskFull(Clean):
 
 @planted(recovered=[("saving-changes-the-run", None)])
 class SavesAverages(Clean):
-    """The averages are put into the weights for the save, and stay there."""
+    """The averages are swapped into the weights for the save, and stay there."""
 
     def save(self, folder: Path, step: int) -> None:
         self.live["w"] = self.live["w/average"].copy()
@@ -166,7 +166,7 @@ class SavesAverages(Clean):
 
 @planted(recovered=[("saving-changes-the-run", None)])
 class SavingTakesABatch(Clean):
-    """The save looks at the next batch, and training goes on with the one after it."""
+    """The save consumes a batch, and training continues with the next one."""
 
     taken = 0
 

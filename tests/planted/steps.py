@@ -1,4 +1,4 @@
-"""What a step does, and which one is the first: counters, rates, settings, losses and evaluations."""
+"""Defects of single steps: the first step, rates, settings, losses and evaluations."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from ckptcheck import Loop, Step
 
 @planted(diverged=[("wrong-first-step", None)])
 class RepeatedStep(Clean):
-    """Everything comes back, but the first step is counted one too low."""
+    """Restores everything, but the first step is one too low."""
 
     def next_step(self) -> int:
         return super().next_step() - (1 if self.resumed else 0)
@@ -26,7 +26,7 @@ class HalfAStep(Clean):
 
 @planted(diverged=[("resumed-run-raised", None)])
 class NextStepRaises(Clean):
-    """What the restore left cannot say where it is."""
+    """After the restore, the next step is unknown."""
 
     def next_step(self) -> int:
         if self.resumed:
@@ -36,7 +36,7 @@ class NextStepRaises(Clean):
 
 @planted(diverged=[("learning-rate-differs", None)])
 class OtherRate(Clean):
-    """The learning rate falls late in the run, by a schedule that the resumed process does not know."""
+    """The schedule lowers the rate late in the run, but not in the resumed process."""
 
     def rate(self, step: int) -> float:
         return 0.01 if self.resumed or step < 19 else 0.001
@@ -50,7 +50,7 @@ class OtherSignOfRate(Clean):
 
 @planted(diverged=[("learning-rate-differs", None)])
 class CountsCalls(Clean):
-    """The rate is another one, and a counter that decides nothing begins again: the one is not the other's fault."""
+    """The rate differs, and an unused counter restarts: the counter is not the cause."""
 
     calls = 0
 
@@ -64,7 +64,7 @@ class CountsCalls(Clean):
 
 @planted(diverged=[("hyperparameters-differ", None)])
 class OtherSettings(Clean):
-    """A setting of the update is another one after the restart."""
+    """A setting of the optimizer differs after the restore."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -78,7 +78,7 @@ class OtherSettings(Clean):
 
 @planted(diverged=[("unexplained", None)])
 class HiddenInLastLoss(Clean):
-    """State outside the tensors changes the last training loss only, by one unit in the last place."""
+    """Hidden state changes only the last training loss, by one unit in the last place."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -88,14 +88,14 @@ class HiddenInLastLoss(Clean):
 
 @planted(diverged=[("unexplained", None)])
 class HiddenInEvaluation(Clean):
-    """State outside the tensors changes the evaluation only."""
+    """Hidden state changes only the evaluation."""
 
     def evaluate(self) -> float:
         return super().evaluate() + (1e-12 if self.resumed else 0.0)
 
 
 class LosesSlotsAndHidesInEvaluation(Clean):
-    """The momentum is lost, and something that nobody sees changes the evaluation."""
+    """The momentum is lost, and hidden state changes the evaluation."""
 
     def wanted(self, held: Iterable[str]) -> dict[str, str]:
         return {name: name for name in held if name != "w/momentum"}

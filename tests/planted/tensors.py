@@ -1,4 +1,4 @@
-"""State that comes back otherwise than it was saved, or does not come back."""
+"""State that is not restored, or restored wrongly."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +19,7 @@ NOTHING_POISONED = (
 
 @planted(diverged=[("nothing-restored", None)])
 class NoRestore(Clean):
-    """The restore returns without doing anything."""
+    """The restore does nothing."""
 
     def restore(self, folder: Path, restore: str) -> None:
         self.resumed = True
@@ -27,7 +27,7 @@ class NoRestore(Clean):
 
 @planted(diverged=[("nothing-restored", None)])
 class FromScratch(Clean):
-    """The restore does nothing, and the start is the control's own: by step number every loss is equal."""
+    """The restore does nothing, and the job restarts like the control: losses are equal by step."""
 
     def build(self, seed: int) -> None:
         super().build(0)
@@ -38,7 +38,7 @@ class FromScratch(Clean):
 
 @planted(diverged=[("rounding", None)])
 class LastBit(Clean):
-    """One element of one weight comes back with its last bit changed."""
+    """The restore changes the last bit of one element of a weight."""
 
     def after_restore(self) -> None:
         self.live["v"].view(np.uint64)[2] ^= 1
@@ -100,7 +100,7 @@ class OtherDtype(Clean):
 
 @planted(diverged=[("tensors-missing", None)])
 class OtherByteOrder(Clean):
-    """The restore gives the same bytes in another order: other values."""
+    """The restore keeps the bytes, but changes the byte order, and so the values."""
 
     def after_restore(self) -> None:
         self.live["v"] = self.live["v"].view(self.live["v"].dtype.newbyteorder())
@@ -125,7 +125,7 @@ class TensorGone(Clean):
 
 @planted(diverged=[("slots-lost", NOT_APPLIED)])
 class RenamedAndLost(Renamed):
-    """The same, and one of them is not restored."""
+    """The same, and one renamed tensor is not restored."""
 
     def wanted(self, held: Iterable[str]) -> dict[str, str]:
         return {name: name for name in held if name != "w/momentum"}
@@ -142,7 +142,7 @@ class LoopsAndLoses(Loops):
 
 @planted(diverged=[("precision-lost", OVERWRITTEN)])
 class Rounds(Clean):
-    """What comes back went through single precision."""
+    """The restored weight was rounded to single precision."""
 
     def after_restore(self) -> None:
         self.live["v"] = self.live["v"].astype(np.float32).astype(float)
@@ -150,7 +150,7 @@ class Rounds(Clean):
 
 @planted(diverged=[("weights-scaled", OVERWRITTEN)])
 class DecaysInTheRestore(Clean):
-    """The restore makes a step with weight decay."""
+    """The restore runs an update with weight decay."""
 
     def after_restore(self) -> None:
         for name in ("w", "v"):
@@ -160,7 +160,7 @@ class DecaysInTheRestore(Clean):
 @planted(diverged=[("not-finite", NOT_APPLIED)])
 @planted(diverged=[("not-finite", NOT_APPLIED)], equal_nan=True)
 class HalfNaN(Clean):
-    """Complex numbers with NaN in one part; the restore loses the other."""
+    """Complex numbers with a NaN real part; the restore loses the imaginary part."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -178,7 +178,7 @@ class HalfNaN(Clean):
 
 @planted(diverged=[("loss-scale-lost", NOT_APPLIED)])
 class LossScaleLost(Clean):
-    """The loss scale begins again."""
+    """The loss scale restarts."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -197,7 +197,7 @@ class LossScaleLost(Clean):
 
 
 class Accumulates(Clean):
-    """Gradients of three steps are added up; the sum is not saved. After every third step it is zero, as at the start."""
+    """Does not save the gradient sum of three steps, which is zero after every third step."""
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -226,7 +226,7 @@ class Accumulates(Clean):
 
 @planted(diverged=[("mode-differs", None)])
 class Stops(Clean):
-    """The moving mean is no longer updated in the resumed run."""
+    """The resumed run does not update the moving mean."""
 
     def train(self, step: int) -> Step:
         kept = self.live["mean"]
@@ -238,7 +238,7 @@ class Stops(Clean):
 
 @planted(recovered=[("statistics-never-move", NEVER_LIVE)])
 class DeadStatistics(Clean):
-    """The moving mean is never updated, in the control either: a restore cannot show it."""
+    """The moving mean is never updated, in the control either, so no restore can show it."""
 
     def train(self, step: int) -> Step:
         before = self.live["mean"]
@@ -249,7 +249,7 @@ class DeadStatistics(Clean):
 
 @planted(recovered=[("shadows-never-move", NEVER_LIVE)])
 class NeverAveraged(Clean):
-    """The average of the weights is there, and never updated."""
+    """The average of the weights is never updated."""
 
     def train(self, step: int) -> Step:
         kept = self.live["w/average"]
@@ -260,7 +260,7 @@ class NeverAveraged(Clean):
 
 @planted(diverged=[("statistics-restarted", None)])
 class HiddenInFinalState(Clean):
-    """A tensor differs only in the end, and no loss reads it."""
+    """A tensor differs only at the end, and no loss reads it."""
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -288,7 +288,7 @@ class NoStateInTheEnd(Clean):
 
 @planted(inconclusive="5 state tensors were not shown after the last step, mean for one.")
 class LessInTheEnd(Clean):
-    """A tensor is not shown any more where it differs."""
+    """Tensors are missing from the final state."""
 
     def state(self) -> dict[str, Any]:
         shown = super().state()
@@ -297,7 +297,7 @@ class LessInTheEnd(Clean):
 
 @planted(inconclusive=NOTHING_POISONED)
 class NothingPoisoned(Clean):
-    """A job whose state never differs from the boundary's: nothing shows that the restore did anything."""
+    """Its state is constant, so nothing shows that the restore did anything."""
 
     def state(self) -> dict[str, Any]:
         return {"constant": Tensor(Kind.WEIGHT, np.ones(3))}
@@ -305,7 +305,7 @@ class NothingPoisoned(Clean):
 
 @planted(inconclusive=NOTHING_POISONED, equal_nan=True)
 class ConstantNaN(Clean):
-    """The restore reads nothing: it starts like the control and trains to the boundary. One tensor is NaN throughout."""
+    """The restore trains from the control's start to the boundary. One tensor is always NaN."""
 
     def build(self, seed: int) -> None:
         super().build(0)

@@ -23,7 +23,7 @@ class Short(BatchNormNN):
 
 
 class InitialisedAfter(Short):
-    """The initialiser is run after the restore."""
+    """Runs the initialiser after the restore."""
 
     def restore(self, folder: Path, restore: str) -> Restored:
         restored = super().restore(folder, restore)
@@ -32,7 +32,7 @@ class InitialisedAfter(Short):
 
 
 class SavedTrainable(Short):
-    """Saved with a Saver over the trainable variables."""
+    """Saves with a Saver over the trainable variables."""
 
     @property
     def restores(self) -> Sequence[str]:
@@ -48,7 +48,7 @@ class SavedTrainable(Short):
 
 
 class NoUpdates(Short):
-    """The update op of the moving averages is made but never run."""
+    """Creates the update op of the moving averages, but never runs it."""
 
     def updates(self) -> Any:
         return None

@@ -1,4 +1,4 @@
-"""Studies made by hand: what is said of them is known."""
+"""Studies made by hand, whose findings are known."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,11 @@ FAST, SLOW = [0.5, 0.96, *[0.99] * 18], [0.5] * 10 + [0.99] * 10
 
 
 def made(seeds: int) -> Study:
-    """`epsilon` has a hump of its training in one seed; `no-warm-up` trains alike, is slow, and has a hump all of its own."""
+    """Return a study with known humps.
+
+    `epsilon` has a hump in its training loss with one seed. `no-warm-up` has the training losses of
+    `bn-nn`, converges slowly, and has a hump with every seed.
+    """
     runs = []
     for seed in range(seeds):
         runs += [

@@ -7,7 +7,7 @@ from ckptcheck.studies.humps import END, RISE, WINDOW, Hump, humps_of, rises_of,
 
 
 def bump(height: float, *, at: int = 20, length: int = 6, epochs: int = 40) -> list[float]:
-    """A loss of 1 that is `height` for some epochs, `at` being the first of them (from 1)."""
+    """A loss of 1, raised to `height` for `length` epochs from epoch `at` (from 1)."""
     return [height if at <= epoch < at + length else 1.0 for epoch in range(1, epochs + 1)]
 
 
@@ -48,7 +48,7 @@ def test_no_hump(losses: list[float]) -> None:
     assert humps_of(losses) == []
 
 
-def test_one_that_never_came_back_says_so() -> None:
+def test_a_rise_that_did_not_return() -> None:
     assert [
         (hump.start, hump.length, hump.returned) for hump in humps_of([1.0] * 20 + [2.0] * 10)
     ] == [(21, 8, False)]

@@ -21,5 +21,5 @@ def test_sign_test(lower: int, higher: int, p: float) -> None:
 
 
 def test_seeds_that_are_needed() -> None:
-    """Seven tosses fall alike by chance once in 64 times, which is less than half of 0.05."""
+    """Seven equal signs have p = 1/64, which is below 0.05 / 2."""
     assert [seeds_needed(count) for count in (1, 2)] == [6, 7]

@@ -1,4 +1,4 @@
-"""What is measured of the runs of a study."""
+"""The measures of a study's runs."""
 
 import json
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from ckptcheck import Study
 from ckptcheck.studies.catalogue import definition
+from ckptcheck.studies.html import study_page
 from ckptcheck.studies.plot import plot_study
 from tests.studies.examples import CALM, FAST, trained
 
@@ -21,7 +22,7 @@ def test_a_loss_that_turns_nan() -> None:
         definition("bn-ablation"), (0.95,), (broken, trained("bn-nn", 1, CALM, FAST, CALM))
     )
     assert found.warnings() == [
-        "The loss of 1 of 2 runs became NaN or infinite, bn-nn seed 0 among them."
+        "The validation loss became NaN or infinite in 1 of 2 runs: bn-nn seed 0."
     ]
     assert np.isnan(found.spread("bn-nn", "final_validation_loss").median)
     assert json.loads(found.to_json())["variants"][0]["final_validation_loss"] == {
@@ -30,3 +31,17 @@ def test_a_loss_that_turns_nan() -> None:
         "high": None,
     }
     plot_study(found).canvas.draw()
+
+
+def test_many_broken_losses() -> None:
+    broken = tuple(trained("bn-nn", seed, [float("nan")] * 20, FAST, CALM) for seed in range(5))
+    assert Study(definition("bn-ablation"), (0.95,), broken).warnings() == [
+        "The validation loss became NaN or infinite in 5 of 5 runs: bn-nn seed 0, bn-nn seed 1, bn-nn seed 2, …."
+    ]
+
+
+def test_a_page_of_one_epoch() -> None:
+    one = tuple(trained(name, 0, [1.0], [0.5], [1.0]) for name in ("bn-nn", "epsilon"))
+    assert "Runs of 1 epoch are too short for a hump." in study_page(
+        Study(definition("bn-ablation"), (0.95,), one)
+    )

@@ -1,4 +1,4 @@
-"""What a study plans, trains and keeps. The runs here are short, but real."""
+"""What a study plans, trains and keeps. Its runs are short, but real."""
 
 import json
 import os
@@ -87,16 +87,16 @@ def test_runs_are_shared_between_studies() -> None:
         ({"name": "bn-apis", "epochs": 0}, "A run must have at least 1 epoch, not 0."),
         (
             {"name": "bn-apis", "accuracies": [95]},
-            "A validation accuracy to reach must be above 0 and at most 1, not 95.",
+            "A validation accuracy must be above 0 and at most 1, not 95.",
         ),
         ({"name": "bn-apis", "timeout": 0}, "The timeout must be above 0 seconds, not 0."),
         (
             {"name": "bn-apis", "options": {"seed": 3}},
-            "A study sets the seeds itself: say how many with --seeds.",
+            "The option seed=3 cannot be set: a study uses the seeds 0, 1, … Set their number with --seeds.",
         ),
         (
             {"name": "bn-ablation", "options": {"decay": 0.9}},
-            "The study bn-ablation itself changes decay (in decay-0.9), so it cannot be set.",
+            "The option decay=0.9 cannot be set: the variant decay-0.9 of the study bn-ablation changes it.",
         ),
         (
             {"name": "convergence", "options": {"epsilon": 0.1}},
@@ -108,7 +108,7 @@ def test_runs_are_shared_between_studies() -> None:
         ),
         (
             {"name": "bn-apis", "options": {"dataset": "none.npz"}},
-            f"There is no dataset file {Path.cwd() / 'none.npz'}.",
+            f"The dataset file {Path.cwd() / 'none.npz'} does not exist.",
         ),
         (
             {"name": "bn-apis", "executor": "localhost:8786"},
@@ -132,7 +132,7 @@ ALL = {f"{variant} seed {seed}" for variant in ("bn-nn", "bn-layers") for seed i
 
 @dataclass(frozen=True)
 class Stopped:
-    """A study in whose middle somebody pressed Ctrl-C: what it left, and which runs had finished."""
+    """A study interrupted by Ctrl-C: what it left, and which runs had finished."""
 
     folder: Path
     code: int
@@ -177,50 +177,49 @@ def children() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def gone_on(stopped: Stopped) -> list[str]:
-    """What the same command tells on standard error when it is given again."""
+def continued(stopped: Stopped) -> list[str]:
+    """The lines on standard error when the same command runs again."""
     done = run(*STUDY, cwd=stopped.folder)
     assert done.returncode == 0, done.stderr
     return done.stderr.splitlines()
 
 
 @pytest.fixture(scope="module")
-def kept(stopped: Stopped, gone_on: list[str]) -> Path:
-    """The folder of a study whose runs were all kept."""
+def kept(stopped: Stopped, continued: list[str]) -> Path:
+    """The folder of a study whose runs are all kept."""
     done = call(*STUDY, "--seeds", "1", cwd=stopped.folder)
     assert (done.returncode, done.stderr) == (0, "ckptcheck: 2 runs are kept from before\n")
     (stopped.folder / "printed.txt").write_text(done.stdout)
     return stopped.folder
 
 
-def test_a_stopped_study_goes_on(stopped: Stopped, gone_on: list[str]) -> None:
-    """What had finished is kept, the others are trained by the same command, and nobody is left."""
+def test_a_stopped_study_continues(stopped: Stopped, continued: list[str]) -> None:
+    """Finished runs are kept, the same command trains the rest, and no process is left."""
     assert stopped.code == 3
     assert stopped.errors.splitlines()[-1] == (
-        "ckptcheck: Interrupted: the runs that had finished are kept, and the same command goes on with the others. "
-        "No process was left behind."
+        "ckptcheck: Interrupted. Finished runs are kept: the same command trains the rest. No process is left running."
     )
     assert stopped.processes == []
     count = len(stopped.finished)
     assert 0 < count < 4
     assert (
-        gone_on[0]
+        continued[0]
         == f"ckptcheck: {'1 run is' if count == 1 else f'{count} runs are'} kept from before"
     )
-    assert gone_on[1] == "ckptcheck: starting; TensorFlow takes some seconds to import …"
-    done = re.findall(r"ckptcheck: (.*) done \((\d) of (\d)\)\n", "\n".join([*gone_on[2:], ""]))
+    assert continued[1] == "ckptcheck: starting; TensorFlow takes some seconds to import …"
+    done = re.findall(r"ckptcheck: (.*) done \((\d) of (\d)\)\n", "\n".join([*continued[2:], ""]))
     assert {name for name, _, _ in done} == ALL - stopped.finished
     assert [numbers for _, *numbers in done] == [
         [str(index), str(4 - count)] for index in range(1, 5 - count)
     ]
-    assert len(gone_on) == 2 + len(done)
+    assert len(continued) == 2 + len(done)
 
 
 def test_what_is_printed(kept: Path) -> None:
     printed = (kept / "printed.txt").read_text()
     head, table, legend = (
-        "Do tf.nn and tf.layers train alike, and does tf.layers go through a hump?\n"
-        "digits, 3 epochs, 1 seed: median (range); ∞: never reached\n",
+        "Do tf.nn and tf.layers train alike, and does the loss of tf.layers have a hump?\n"
+        "digits, 3 epochs, 1 seed; median (range); ∞ = never reached\n",
         "           epochs to        final  largest  runs with\nvariant         20 %  accuracy, %  rise, %     a hump\n",
         "bn-nn      tf.nn, as in the article: epsilon 1e-5, warm-up, start at 0, second",
     )
@@ -228,7 +227,7 @@ def test_what_is_printed(kept: Path) -> None:
         head,
         table,
         legend,
-        "Curves: out/bn-apis/curves.png   All numbers: out/bn-apis/summary.json\n",
+        "Figure: out/bn-apis/curves.png   Numbers: out/bn-apis/summary.json\n",
     ):
         assert part in printed
     assert max(map(len, printed.splitlines())) <= 80
@@ -296,14 +295,14 @@ def test_a_verification_does_not_take_the_place_of_kept_runs(kept: Path, tmp_pat
 
 
 def test_a_run_that_does_not_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dataset that goes away after the plan: the run says why, and exits with 3."""
+    """A dataset that is deleted after planning: the error names it."""
     data = tmp_path / "data.npz"
     np.savez(data, x=np.zeros((40, 8, 8), np.uint8), y=np.arange(40) % 4)
 
     def remove(event: Event) -> None:
         data.unlink(missing_ok=True)
 
-    with pytest.raises(UsageError, match="There is no dataset file"):
+    with pytest.raises(UsageError, match=r"The dataset file .* does not exist"):
         study(
             "bn-apis",
             "bn-nn",
@@ -315,9 +314,9 @@ def test_a_run_that_does_not_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_like_layers_is_like_layers(kept: Path) -> None:
-    """The four differences are all there is but for rounding: the same validation losses within 3 %, and the same training.
+    """Four options explain all differences but rounding: losses agree within 3 %.
 
-    And a run is the same wherever it is made: here it only goes on for longer.
+    A longer run begins with the same curves as a shorter one.
     """
     found = study("bn-ablation", ["like-layers", "bn-layers"], seeds=1, epochs=6)
     (one,), (other,) = found.of("like-layers"), found.of("bn-layers")

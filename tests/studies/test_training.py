@@ -9,7 +9,7 @@ from ckptcheck.studies import training
 
 
 def test_what_a_run_depends_on_is_there() -> None:
-    """A pattern that matches no file would leave its sources out of the digest by which kept runs are told apart."""
+    """A pattern that matches no file would silently leave its sources out of the digest."""
     package = Path(training.__file__).parents[1]
     assert all(list(package.glob(pattern)) for pattern in training.SOURCES)
 
@@ -21,8 +21,11 @@ def test_a_damaged_record(tmp_path: Path) -> None:
         training.read(tmp_path)
     assert str(raised.value) == (
         f"The kept run {path} is damaged (Expecting ':' delimiter: line 1 column 31 (char 30)). "
-        "Remove its folder, and it is trained again."
+        "Delete its folder to train it again."
     )
     path.write_text('{"format_version": 99, "curves": {}}')
-    with pytest.raises(NotVerifiedError, match="has format 99; this ckptcheck reads format 1"):
+    with pytest.raises(NotVerifiedError) as raised:
         training.read(tmp_path)
+    assert str(raised.value) == (
+        f"The kept run {path} has format 99, but this ckptcheck reads format 1. Delete its folder to train it again."
+    )

@@ -1,1 +1,1 @@
-"""TensorFlow and Keras: their objects turned into what `ckptcheck.job` asks for. This file loads neither."""
+"""TensorFlow and Keras behind the protocols of `ckptcheck.job`. This file imports neither."""

@@ -1,12 +1,12 @@
-"""What callbacks of Keras remember: it changes the training, and is in no variable."""
+"""State of Keras callbacks that changes the training but lives in no variable."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-# Callbacks that change the training by what they remember, and the attributes that they remember it in.
-REMEMBERED = {
+# The attributes, by callback class, whose values change the training.
+DECISIVE = {
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
     keras.callbacks.EarlyStopping: ("best", "wait", "best_epoch", "stopped_epoch"),
     keras.callbacks.ModelCheckpoint: ("best",),
@@ -14,14 +14,15 @@ REMEMBERED = {
 
 
 def decisive(callbacks: Sequence[Any]) -> dict[str, str]:
-    """Return the attributes of callbacks that change the training, as `Class.attribute`, by the names they are compared under.
+    """Return the callback attributes that change the training, as `Class.attribute`.
 
-    These have the name of the class that it is known of; callbacks themselves have the names of their own classes.
+    The keys are the names under which they are compared. A key names the Keras class, a value
+    the callback's own class, which may be a subclass.
     """
     return {
         f"callbacks/{kind.__name__}/{name}": f"{type(callback).__name__}.{name}"
         for callback in callbacks
-        for kind, names in REMEMBERED.items()
+        for kind, names in DECISIVE.items()
         if isinstance(callback, kind)
         for name in names
     }

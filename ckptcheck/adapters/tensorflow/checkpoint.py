@@ -1,4 +1,4 @@
-"""TensorFlow 2 training loops of one's own, saved by `tf.train.Checkpoint`."""
+"""`CheckpointJob`: custom TensorFlow 2 training loops saved with `tf.train.Checkpoint`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.variables import SEED, inner, names_of, poison, state_of
 from ckptcheck.job.protocol import Restored, Step, Tensor
 
-# What has variables, among the attributes of a job.
+# The types whose instances hold variables, when they are attributes of a job.
 _OF_KERAS = (
     keras.Layer,
     keras.optimizers.Optimizer,
@@ -25,57 +25,105 @@ _HOLDERS = (*_OF_KERAS, tf.random.Generator, tf.Variable, tf.Module)
 
 
 class CheckpointJob(ABC):
-    """A job that trains in a loop of its own and is saved by a `tf.train.Checkpoint`.
+    """A job with a custom training loop, saved with a `tf.train.Checkpoint`.
 
-    A subclass makes its objects in `setup`, keeps them as attributes, and returns the checkpoint. The live state is every
-    variable that was created since, whether or not the checkpoint tracks it. For another way to save or restore override
-    `save` and `restore`.
+    A subclass creates its objects in `setup`, keeps them as attributes, and returns the
+    checkpoint. The live state is every variable created since `setup` began, whether or not the
+    checkpoint tracks it. To save or restore in a different way, override `save` and `restore`.
+
+    Attributes:
+        steps_per_epoch: number of training steps in an epoch.
+        restores: names of the ways to restore a checkpoint; default: `checkpoint`.
+
+    Example:
+        ```python
+        class Loop(CheckpointJob):
+            steps_per_epoch = 10
+
+            def setup(self):
+                self.batches = iter(make_dataset().shuffle(320, seed=1).batch(32).repeat())
+                self.model = make_model()
+                self.optimizer = keras.optimizers.Adam(1e-2)
+                return tf.train.Checkpoint(
+                    model=self.model, optimizer=self.optimizer, batches=self.batches
+                )
+
+            def train(self, step):
+                x, y = next(self.batches)
+                loss = train_step(self.model, self.optimizer, x, y)
+                return Step(loss, batch=[x, y])
+
+            def evaluate(self):
+                return validation_loss(self.model)
+        ```
     """
 
     framework = "tf2"
     restores: Sequence[str] = ("checkpoint",)
     steps_per_epoch: int
-    # Variables that are made in the first step are restored there.
+    # Variables created in the first step are restored there.
     defers = True
 
     @abstractmethod
     def setup(self) -> Any:
-        """Make model, optimizer, data iterator and whatever else training needs; return a `tf.train.Checkpoint`."""
+        """Create the model, the optimizer, the data iterator and whatever else training needs.
+
+        Returns:
+            The `tf.train.Checkpoint` that saves them.
+        """
 
     @abstractmethod
     def train(self, step: int) -> Step:
-        """Execute training step `step`; return its loss, and the arrays of its batch, so that its data are compared."""
+        """Execute training step `step`, counted from 0.
+
+        Returns:
+            A `Step` with the training loss. Give it the arrays of the batch too: without them,
+            batches are not compared.
+        """
 
     @abstractmethod
     def evaluate(self) -> float:
         """Return the validation loss of the live state, without changing that state."""
 
     def build(self, seed: int) -> None:
-        """Set all seeds, and make the objects."""
+        """Set all seeds and create the objects.
+
+        Args:
+            seed: 0 in a control. Any other seed also perturbs the trainable variables, so that
+                a restore that does nothing cannot pass.
+
+        Raises:
+            TypeError: `setup` returned something other than a `tf.train.Checkpoint`.
+        """
         keras.utils.set_random_seed(SEED)
         self._created = Created()
-        self._has_stepped = False
         with self._created.watching():
             self.checkpoint = self.setup()
         if not isinstance(self.checkpoint, tf.train.Checkpoint):
-            raise TypeError(
-                f"setup returned {type(self.checkpoint).__name__}; it must return the tf.train.Checkpoint"
-            )
+            returned = type(self.checkpoint).__name__
+            raise TypeError(f"setup must return a tf.train.Checkpoint, but it returned {returned}")
         if seed != SEED:
             poison(self._created.variables(), seed)
-        # Every step is watched until one has been made: variables may be created in it.
+        # The first step is watched, because it may create variables.
         self._train, self.train = self.train, self._first_train  # type: ignore[method-assign]
 
     def next_step(self) -> int:
-        """Return the value of the attribute `step`, or the number of steps that the optimizer has made."""
+        """Return the index of the next training step, counted from 0.
+
+        That is the value of the attribute `step`, or else the iterations of the only optimizer.
+
+        Raises:
+            TypeError: the job has no attribute `step`, and not exactly one optimizer.
+        """
         if hasattr(self, "step"):
             return int(self.step)
         optimizers = [
-            thing for thing in self._objects() if isinstance(thing, keras.optimizers.Optimizer)
+            item for item in self._objects() if isinstance(item, keras.optimizers.Optimizer)
         ]
         if len(optimizers) != 1:
             raise TypeError(
-                "which step comes next? Keep a counter in the attribute `step`, or override next_step"
+                f"the next step is unknown, because the job has {len(optimizers)} optimizers and no "
+                "attribute `step`. Count the steps in `self.step`, or override next_step"
             )
         return int(optimizers[0].iterations)
 
@@ -84,21 +132,25 @@ class CheckpointJob(ABC):
         return state_of(self._objects(), self._created.variables())
 
     def _objects(self) -> list[Any]:
-        """Return what has variables among the attributes, in lists and dictionaries too."""
-        things = (
+        """Return the attributes that hold variables, also those in lists and dictionaries."""
+        attributes = (
             tf.nest.flatten(value) if isinstance(value, list | tuple | dict) else [value]
             for value in vars(self).values()
         )
-        return [thing for several in things for thing in several if isinstance(thing, _HOLDERS)]
+        return [item for items in attributes for item in items if isinstance(item, _HOLDERS)]
 
     def save(self, folder: Path, step: int) -> None:
-        """Save with a `tf.train.CheckpointManager`."""
+        """Save into `folder` with a `tf.train.CheckpointManager`, numbered by `step`."""
         tf.train.CheckpointManager(self.checkpoint, str(folder), max_to_keep=None).save(
             checkpoint_number=step
         )
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
-        """Restore the newest checkpoint."""
+        """Restore the newest checkpoint in `folder`.
+
+        Raises:
+            FileNotFoundError: `folder` holds no checkpoint.
+        """
         with self._created.watching():
             held, keys, values = restore_checkpoint(
                 self.checkpoint, tf.train.latest_checkpoint(str(folder))
@@ -109,23 +161,34 @@ class CheckpointJob(ABC):
 
     def _first_train(self, step: int) -> Step:
         with self._created.watching():
-            done = self._train(step)
+            result = self._train(step)
         self.train = self._train  # type: ignore[method-assign]
-        return done
+        return result
 
 
-# From names of variables by identity, see `names_of`, to the checkpoint key that each was, or will be, filled from.
+# Takes the variables' names by `id` (see `names_of`); returns the checkpoint key of each name.
 Keys = Callable[[Mapping[int, Sequence[str]]], dict[str, str]]
 
 
 def restore_checkpoint(checkpoint: Any, prefix: str | None) -> tuple[list[str], Keys, list[str]]:
-    """Restore a `tf.train.Checkpoint`; return the keys it holds, what tells which variable had which, and its values' digests.
+    """Restore a `tf.train.Checkpoint`, and report what it holds.
+
+    Args:
+        checkpoint: the `tf.train.Checkpoint` whose objects are filled.
+        prefix: path prefix of the saved checkpoint, as `tf.train.latest_checkpoint` returns it.
+
+    Returns:
+        The keys in the checkpoint; a function that maps variables to the keys they are filled
+        from; the digests of the saved arrays.
 
     Raises:
-        FileNotFoundError: there is no checkpoint: TensorFlow itself would restore nothing, and say nothing.
+        FileNotFoundError: `prefix` is None. TensorFlow itself would silently restore nothing.
     """
     if prefix is None:
-        raise FileNotFoundError("the folder holds no checkpoint that its state file leads to")
+        raise FileNotFoundError(
+            "the folder holds no checkpoint: its state file `checkpoint` is missing, "
+            "or names files that do not exist"
+        )
     checkpoint.restore(prefix)
     reader = tf.train.load_checkpoint(prefix)
     graph = _internals.object_graph(reader)
@@ -133,9 +196,9 @@ def restore_checkpoint(checkpoint: Any, prefix: str | None) -> tuple[list[str], 
     def keys(names: Mapping[int, Sequence[str]]) -> dict[str, str]:
         matched = tf.train.CheckpointView(prefix).match(checkpoint)
         nodes = {
-            id(inner(thing)): node
-            for node, thing in matched.items()
-            if isinstance(thing, tf.Variable | keras.Variable)
+            id(inner(item)): node
+            for node, item in matched.items()
+            if isinstance(item, tf.Variable | keras.Variable)
         }
         return {
             name: attribute.checkpoint_key

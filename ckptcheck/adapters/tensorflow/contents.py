@@ -1,4 +1,4 @@
-"""What a checkpoint of TensorFlow, or a file of Keras, holds, whoever saved it."""
+"""The keys and array digests of a TensorFlow checkpoint or a Keras file."""
 
 import io
 import zipfile
@@ -13,7 +13,9 @@ from ckptcheck.run.digests import digest
 
 
 def contents(reader: Any) -> tuple[list[str], list[str]]:
-    """Return the keys of a checkpoint, and the digests of its arrays: of all but text and serialised objects.
+    """Return the keys of a checkpoint and the digests of its arrays.
+
+    Text and serialised objects have no digest.
 
     Args:
         reader: what `tf.train.load_checkpoint` returns.
@@ -25,14 +27,15 @@ def contents(reader: Any) -> tuple[list[str], list[str]]:
 
 
 def values_in(path: Path) -> list[str]:
-    """Return the digest of every array in a file of Keras: HDF5, or a zip file that holds one; none, where there is no file.
+    """Return the digest of every array in a Keras file: HDF5, or a zip file that holds one.
 
-    `ckptcheck.checkpoints` finds the same, but in a process of its own, in case the file is damaged: thirty times as long. The
-    restore reads the file by the same library in any case.
+    A missing file has no digests. `ckptcheck.checkpoints` reads the same arrays thirty times
+    slower, in a separate process, to survive a damaged file. The restore reads this file
+    with the same library anyway.
     """
     digests: list[str] = []
 
-    def take(_: str, item: Any) -> None:
+    def collect(_: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             digests.append(digest(np.asarray(item)))
 
@@ -43,5 +46,5 @@ def values_in(path: Path) -> list[str]:
             else path
         )
         with h5py.File(source, "r") as file:
-            file.visititems(take)
+            file.visititems(collect)
     return digests

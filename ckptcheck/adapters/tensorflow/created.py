@@ -1,4 +1,4 @@
-"""The variables of TensorFlow that come to be while a job is built, restored and stepped."""
+"""Track the TensorFlow variables that a job creates while it is built, restored and stepped."""
 
 import sys
 import weakref
@@ -11,10 +11,11 @@ import tensorflow as tf
 
 
 class Created:
-    """Every variable that was created while `watching`, and is still there.
+    """Every live variable that was created while `watching`.
 
-    Those of metrics are left out (a model, or a job's attributes, lead to the metrics in use), and counters of saves.
-    `paused` is for what makes variables that are no state: an evaluation, and whatever comes after the first step.
+    Variables of metrics and save counters are left out: the model or the job's attributes lead
+    to the metrics in use. Set `paused` while code creates variables that are no state: during
+    an evaluation, and after the first step.
     """
 
     def __init__(self) -> None:
@@ -23,7 +24,7 @@ class Created:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Notice the variables that are created meanwhile, by whatever library."""
+        """Track the variables that any library creates inside this context."""
 
         def create(next_creator: Any, **arguments: Any) -> Any:
             variable = next_creator(**arguments)
@@ -35,20 +36,20 @@ class Created:
             yield
 
     def forget(self, identities: Container[int]) -> None:
-        """Take no more note of some variables, given by their identity."""
+        """Stop tracking the variables with these `id`s."""
         self._references = [
             weakref.ref(variable) for variable in self.variables() if id(variable) not in identities
         ]
 
     def variables(self) -> list[Any]:
-        """Return those that are still there, in the order in which they were created."""
+        """Return the tracked variables that are still alive, in order of creation."""
         return [variable for reference in self._references if (variable := reference()) is not None]
 
 
 def _is_no_state(name: str | None) -> bool:
-    """Return whether what is making a variable is no part of training.
+    """Return whether the variable being created belongs to a metric or counts saves.
 
-    That is a metric (a model that is loaded makes some that it never uses), or a checkpoint, which counts its saves.
+    Loading a model creates metrics that it never uses; a checkpoint counts its saves.
     """
     makers = (
         (keras.metrics.Metric, tf.train.Checkpoint)

@@ -1,4 +1,4 @@
-"""Keras 3 jobs that call `fit`: nothing of the loop is rewritten, one callback watches it."""
+"""`FitJob`: Keras 3 jobs that train with `fit`. The loop is Keras' own; a callback records it."""
 
 import gc
 import inspect
@@ -27,23 +27,50 @@ from ckptcheck.job.protocol import Loop, Restored, Tensor
 class FitJob(ABC):
     """A job made of a compiled Keras model and a call of its `fit`.
 
-    A subclass gives the model, the call, and the number of batches in an epoch. `restores` names the ways in which it is
-    saved and restored:
+    A subclass provides the model, the call, and the number of batches in an epoch. `restores`
+    names the ways to save and restore it:
 
-    - `keras`: `model.save("….keras")`, `keras.models.load_model`;
-    - `weights`: `model.save_weights("….weights.h5")`, `load_weights` into a new compiled model;
+    - `keras`: `model.save("….keras")` and `keras.models.load_model`;
+    - `weights`: `model.save_weights("….weights.h5")`, and `load_weights` into a new compiled
+      model;
     - `checkpoint`: `tf.train.Checkpoint(model=model, optimizer=model.optimizer)`;
     - `backup`: `keras.callbacks.BackupAndRestore`, once an epoch;
-    - `model-checkpoint`: `keras.callbacks.ModelCheckpoint("….keras")`, `load_model`.
+    - `model-checkpoint`: `keras.callbacks.ModelCheckpoint("….keras")` and `load_model`.
 
-    For another way override `save` and `restore`; callbacks that save by themselves find their folder in `self.folder`, and a
-    restore that makes its model anew gives it to `replace_model`.
+    To save or restore in a different way, override `save` and `restore`. A callback that saves
+    by itself writes into `self.folder`. A restore that creates a new model passes it to
+    `replace_model`.
+
+    Attributes:
+        steps_per_epoch: number of batches in an epoch.
+        restores: names of the ways to restore; default: `keras`, `weights`, `checkpoint` and
+            `backup`.
+        boundary_epochs: number of epochs after which the job is saved; default: 2.0.
+        folder: the folder that this run saves into.
+
+    Example:
+        ```python
+        class Train(FitJob):
+            restores = ("keras", "backup")
+            steps_per_epoch = 10
+
+            def model(self):
+                model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+                model.compile("adam", "mse")
+                return model
+
+            def fit(self, model, callbacks, initial_epoch):
+                model.fit(
+                    x, y, batch_size=32, epochs=5, validation_data=(x_val, y_val),
+                    callbacks=callbacks, initial_epoch=initial_epoch,
+                )
+        ```
     """
 
     restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup")
     framework = "keras"
     boundary_epochs = 2.0
-    # Metrics are made in the first step.
+    # Keras creates metrics in the first step.
     defers = True
     steps_per_epoch: int
 
@@ -53,17 +80,36 @@ class FitJob(ABC):
 
     @abstractmethod
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Call `model.fit`, with these callbacks last among its own, for at least four epochs."""
+        """Call `model.fit` for at least four epochs.
+
+        Args:
+            model: the model to train.
+            callbacks: the callbacks of ckptcheck. Pass them after any of your own.
+            initial_epoch: the epoch to start with, counted from 0. Pass it on to `model.fit`.
+        """
 
     def validation(self) -> Any:
-        """Return what `model.evaluate` takes, a data set or a pair (x, y). Default: the `validation_data` of `fit`."""
+        """Return the data for `model.evaluate`: a dataset, or a pair (x, y).
+
+        Default: the `validation_data` that `fit` passes.
+        """
         return None
 
     def build(self, seed: int) -> None:
-        """Make the model, its initial weights from `seed`."""
+        """Set all seeds and create the model.
+
+        Args:
+            seed: 0 in a control. Any other seed also perturbs the trainable variables, so that
+                a restore that does nothing cannot pass.
+
+        Raises:
+            NotVerifiedError: Keras runs on a backend other than TensorFlow.
+            TypeError: `model` returned something other than a compiled `keras.Model`.
+        """
         if keras.backend.backend() != "tensorflow":
             raise NotVerifiedError(
-                f"it runs on Keras' backend {keras.backend.backend()}; this adapter needs tensorflow"
+                f"Keras runs on the backend {keras.backend.backend()}, but FitJob needs "
+                "tensorflow. Set KERAS_BACKEND=tensorflow"
             )
         keras.utils.set_random_seed(SEED)
         self._created = Created()
@@ -75,48 +121,64 @@ class FitJob(ABC):
         self.initial_epoch = 0
         with self._created.watching():
             self.live = self.model()
-        if not isinstance(self.live, keras.Model) or not self.live.compiled:
+        if not isinstance(self.live, keras.Model):
+            returned = type(self.live).__name__
+            raise TypeError(f"model must return a compiled keras.Model, but it returned {returned}")
+        if not self.live.compiled:
             raise TypeError(
-                f"model returned {type(self.live).__name__}; it must return a compiled keras.Model"
+                f"model must return a compiled keras.Model, but its {type(self.live).__name__} is "
+                "not compiled. Call model.compile before returning it"
             )
         if seed != SEED:
             poison(self.live.trainable_variables, seed)
         self._restore, self.restore = self.restore, self._watched_restore  # type: ignore[method-assign]
 
     def _watched_restore(self, folder: Path, restore: str) -> Restored | None:
-        """Restore, whoever wrote that, and notice what is made in it: the slots of an optimizer that is built there."""
+        """Restore, also by an override, and track the variables that are created meanwhile.
+
+        An optimizer that is built during the restore creates its slots there.
+        """
         with self._created.watching():
             restored = self._restore(folder, restore)
-        # Layers and optimizers lead to each other in circles; those that were replaced would live on in them.
+        # Layers and optimizers form reference cycles, which would keep replaced variables alive.
         gc.collect()
         return restored
 
     def run(self, loop: Loop) -> None:
-        """Call `fit` under watch."""
+        """Call `fit`, and report its steps to `loop`."""
         self.folder = loop.folder
         self._watch = Watch(loop, self.steps_per_epoch, self._created)
-        self._notice_arguments()
-        # A resumed run has only the callback of its own restore: the other callbacks would restore, too.
-        ways = self.restores if loop.restore is None else [loop.restore]
+        self._capture_arguments()
+        # A resumed run gets only the callbacks of its own restore: others would restore, too.
+        restores = self.restores if loop.restore is None else [loop.restore]
         saving = (
-            [callback for way in ways for callback in self.callbacks_for(way)] if loop.saves else []
+            [callback for restore in restores for callback in self.callbacks_for(restore)]
+            if loop.saves
+            else []
         )
         self._ours = [*saving, self._watch]
         with self._created.watching():
             self.fit(self.live, self._ours, self.initial_epoch)
 
     def next_step(self) -> int:
-        """Return the position of `fit`: whole epochs, and the batch in the epoch that comes next."""
+        """Return the index of the next training step, counted from 0 over all epochs."""
         assert self._watch is not None
         return self._watch.position
 
     def evaluate(self) -> float:
-        """Return the loss of `model.evaluate`. The metrics of the epoch in progress are put back after it."""
+        """Return the loss of `model.evaluate`.
+
+        The metrics of the epoch in progress keep their values.
+
+        Raises:
+            NotVerifiedError: there is no validation data.
+        """
         data = self.validation()
         data = self._validation if data is None else data
         if data is None:
             raise NotVerifiedError(
-                "it shows no validation data: give `validation_data` to fit, or override `validation`"
+                "there is no validation data: pass `validation_data` to model.fit, or override "
+                "`validation`"
             )
         kept = [
             (variable, np.array(variable))
@@ -127,25 +189,28 @@ class FitJob(ABC):
         paused, self._created.paused = self._created.paused, True
         scores = self.live.evaluate(*arguments[:2], verbose=0, return_dict=True)
         self._created.paused = paused
-        self.live.reset_metrics()  # those, too, that were made only now
+        self.live.reset_metrics()  # also the metrics that this evaluation created
         for variable, value in kept:
             variable.assign(value)
         return float(scores["loss"])
 
     def state(self) -> Mapping[str, Tensor]:
-        """Return every variable of the model, its metrics and its optimizer, and all others made since the build."""
+        """Return every variable of the model, its metrics and its optimizer.
+
+        Variables created since the build are included, wherever they belong.
+        """
         return state_of([self.live], self._created.variables())
 
     def remembers(self) -> Mapping[str, Any]:
-        """Return the callbacks of `fit` by the names of their classes."""
+        """Return the callbacks that were passed to `model.fit`, by class name."""
         return {type(callback).__name__: callback for callback in self._callbacks}
 
     def decisive(self) -> Mapping[str, str]:
-        """Return what callbacks of `fit` remember that changes the training."""
+        """Return the callback attributes that change the training, as `Class.attribute`."""
         return decisive(self._callbacks)
 
     def save(self, folder: Path, step: int) -> None:
-        """Save in each way that is no callback's."""
+        """Save into `folder` for each restore that no callback saves for."""
         if "keras" in self.restores:
             self.live.save(folder / f"model-{step}.keras")
         if "weights" in self.restores:
@@ -157,10 +222,19 @@ class FitJob(ABC):
             manager.save(checkpoint_number=step)
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
-        """Restore in the named way, and go on with the epoch that the checkpoint is of."""
+        """Restore the newest checkpoint in `folder`, and set the epoch to continue with.
+
+        Args:
+            folder: what the control saved.
+            restore: one of the names in `restores`.
+
+        Raises:
+            FileNotFoundError: `folder` holds no checkpoint for this restore.
+            NotImplementedError: FitJob does not know this restore.
+        """
         if restore == "checkpoint":
             return self._restore_checkpoint(folder / "checkpoint")
-        if restore == "backup":  # by its callback, when `fit` begins
+        if restore == "backup":  # the callback restores when `fit` begins
             return Restored(values=values_in(folder / "backup" / "latest.weights.h5"))
         if restore == "weights":
             path, self.initial_epoch = self._newest(folder, ".weights.h5")
@@ -173,7 +247,9 @@ class FitJob(ABC):
             self.initial_epoch = int(path.stem)
             self.load_model(path)
         else:
-            raise NotImplementedError(f"override restore to say how {restore!r} is restored")
+            raise NotImplementedError(
+                f"FitJob has no restore called {restore!r}: override `restore` to implement it"
+            )
         return Restored(values=values_in(path))
 
     def _checkpoint(self) -> Any:
@@ -188,7 +264,13 @@ class FitJob(ABC):
         )
 
     def replace_model(self, make: Callable[[], Any]) -> None:
-        """Put another model in the place of the one that was built, as in a process that has built none."""
+        """Replace the live model by a new one.
+
+        Seeds and layer names start anew, as in a process that has built no model before.
+
+        Args:
+            make: creates and returns the new, compiled model.
+        """
         self._created.forget(names_of([self.live]))
         self.live = None
         keras.utils.set_random_seed(SEED)
@@ -197,24 +279,31 @@ class FitJob(ABC):
             self.live = make()
 
     def load_model(self, path: Path) -> None:
-        """Put the model of a file in the place of the one that was built."""
+        """Replace the live model by the model in a file.
+
+        Raises:
+            zipfile.BadZipFile: a `.keras` file is truncated or damaged.
+        """
         if path.suffix == ".keras" and path.is_file() and not zipfile.is_zipfile(path):
-            # Keras says of it that it was not found.
+            # Keras would report the file as not found.
             raise zipfile.BadZipFile(
-                f"{path.name} is there, but it is no whole zip file ({path.stat().st_size} bytes)"
+                f"{path.name} exists, but is not a complete zip file ({path.stat().st_size} bytes)"
             )
         self.replace_model(lambda: keras.models.load_model(path))
 
-    def _newest(self, folder: Path, ending: str) -> tuple[Path, int]:
-        """Return the newest file of that ending, and the epoch that comes after it."""
-        names = (re.fullmatch(rf"model-(\d+){ending}", file.name) for file in folder.iterdir())
+    def _newest(self, folder: Path, suffix: str) -> tuple[Path, int]:
+        """Return the newest file with that suffix, and the epoch that follows it."""
+        names = (re.fullmatch(rf"model-(\d+){suffix}", file.name) for file in folder.iterdir())
         steps = [int(name[1]) for name in names if name]
         if not steps:
-            raise FileNotFoundError(f"{folder} holds no model-N{ending}")
-        return folder / f"model-{max(steps)}{ending}", max(steps) // self.steps_per_epoch
+            raise FileNotFoundError(f"{folder} holds no file model-STEP{suffix}")
+        return folder / f"model-{max(steps)}{suffix}", max(steps) // self.steps_per_epoch
 
     def callbacks_for(self, restore: str) -> list[Any]:
-        """Return the callbacks that save, and maybe restore, for one of the restores. They find their folder in `folder`."""
+        """Return the callbacks that save for one of the restores, into `self.folder`.
+
+        A callback such as `BackupAndRestore` restores, too.
+        """
         if restore == "backup":
             return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"))]
         if restore == "model-checkpoint":
@@ -226,27 +315,23 @@ class FitJob(ABC):
             ]
         return []
 
-    def _notice_arguments(self) -> None:
-        """Take note of the callbacks and the validation data that `fit` is called with."""
+    def _capture_arguments(self) -> None:
+        """Capture the callbacks and the validation data that `model.fit` is called with."""
         original = self.live.fit
         signature = inspect.signature(original)
 
         def fit(*positional: Any, **named: Any) -> Any:
-            given = signature.bind(*positional, **named).arguments
-            self._validation = given.get("validation_data")
-            # Those that save for a restore are there only where that restore is.
-            theirs = given.get("callbacks") or ()
+            arguments = signature.bind(*positional, **named).arguments
+            self._validation = arguments.get("validation_data")
+            # Callbacks that save for a restore are absent where that restore is not judged.
+            callbacks = arguments.get("callbacks") or ()
             self._callbacks = [
-                callback for callback in theirs if not any(callback is ours for ours in self._ours)
+                callback
+                for callback in callbacks
+                if not any(callback is ours for ours in self._ours)
             ]
             return original(
-                *positional, **{"verbose": 0} | named if "verbose" not in given else named
+                *positional, **{"verbose": 0} | named if "verbose" not in arguments else named
             )
 
         self.live.fit = fit
-
-
-def _number(value: Any) -> float:
-    return (
-        np.inf if value is None else float(value)
-    )  # None: nothing was seen yet that could be best

@@ -1,4 +1,4 @@
-"""What the tool knows of TensorFlow, and Keras on it, without loading them."""
+"""The declaration of TensorFlow, and of Keras on it. Imports neither."""
 
 from ckptcheck.job.frameworks import Framework
 
@@ -10,7 +10,7 @@ FRAMEWORK = Framework(
         "keras": "Keras' fit",
     },
     packages=("tensorflow", "keras", "tf-keras"),
-    # Read by TensorFlow, oneDNN or XLA; each can change the last bits of a result.
+    # Environment variables of TensorFlow, oneDNN and XLA that can change the last bits of a result.
     switches=(
         "TF_ENABLE_ONEDNN_OPTS",
         "TF_DETERMINISTIC_OPS",

@@ -1,4 +1,4 @@
-"""TensorFlow 2 and Keras 3 variables: which there are, what they are called, and the part each plays in training."""
+"""Find and name the variables of TensorFlow 2 and Keras 3 objects, and classify them by kind."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind, by_name
 
-# What a program sets when it is started, and sets again when it is started again.
+# The seed that a program sets at every start, also after a crash.
 SEED = 0
 
 OPTIMIZERS = (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer)
@@ -23,9 +23,12 @@ def state_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[str, Te
     """Return the value of every variable by name, with its kind.
 
     Args:
-        objects: models, layers, optimizers, metrics, seed generators, `tf.random.Generator`s, `tf.Module`s or variables,
-            whose variables are named after their Keras paths where they have some.
-        others: variables of TensorFlow; those that belong to an object are not taken twice.
+        objects: models, layers, optimizers, metrics, seed generators, `tf.random.Generator`s,
+            `tf.Module`s or variables.
+        others: further TensorFlow variables. Those that belong to an object are ignored.
+
+    Raises:
+        TypeError: an object holds no variables.
     """
     tensors: dict[str, Tensor] = {}
     for name, kind, variable in _named(objects, others):
@@ -36,20 +39,19 @@ def state_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[str, Te
 
 
 def _settings(objects: Sequence[Any]) -> Iterator[tuple[str, float]]:
-    """Yield the numbers that optimizers have been made with, which are no variables: momentum, beta_1, weight_decay, …"""
-    for thing in objects:
-        optimizer = getattr(thing, "optimizer", None) if isinstance(thing, keras.Model) else thing
+    """Yield the numeric settings of optimizers that are not variables: momentum, beta_1, …"""
+    for item in objects:
+        optimizer = getattr(item, "optimizer", None) if isinstance(item, keras.Model) else item
         if isinstance(optimizer, OPTIMIZERS):
-            inside = getattr(optimizer, "inner_optimizer", optimizer)
-            for name, value in inside.get_config().items():
-                if (
-                    isinstance(value, int | float) and name != "learning_rate"
-                ):  # that is a variable, or a schedule
-                    yield f"{inside.name}/{name}", float(value)
+            wrapped = getattr(optimizer, "inner_optimizer", optimizer)
+            for name, value in wrapped.get_config().items():
+                # The learning rate is a variable or a schedule.
+                if isinstance(value, int | float) and name != "learning_rate":
+                    yield f"{wrapped.name}/{name}", float(value)
 
 
 def poison(variables: Iterable[Any], seed: int) -> None:
-    """Give every trainable variable other values than its own, see `ckptcheck.job.protocol.POISON`."""
+    """Add noise to every trainable variable, see `ckptcheck.job.protocol.POISON`."""
     draw = np.random.default_rng(seed)
     for variable in variables:
         if variable.trainable and tf.as_dtype(variable.dtype).is_floating:
@@ -58,7 +60,7 @@ def poison(variables: Iterable[Any], seed: int) -> None:
 
 
 def names_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[int, list[str]]:
-    """Return the names that `state_of` gives, by the identity of TensorFlow's variable."""
+    """Return the names that `state_of` gives, by the `id` of the TensorFlow variable."""
     named = _named(objects, others)
     return {
         id(inner(variable)): [part for part, _ in _values(name, variable)]
@@ -67,16 +69,16 @@ def names_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[int, li
 
 
 def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[Named]:
-    """Return name, kind and variable of each, every one of them once and under a name of its own."""
+    """Return name, kind and variable of every variable, each once and with a unique name."""
     known: dict[int, Named] = {}
-    # Slots are named after their weights, whose names are to be known first.
-    for thing in sorted(objects, key=lambda thing: isinstance(thing, OPTIMIZERS)):
+    # Optimizers come last: slots are named after their weights.
+    for item in sorted(objects, key=lambda item: isinstance(item, OPTIMIZERS)):
         names = {identity: name for identity, (name, _, _) in known.items()}
         for name, kind, variable in (
-            _of_optimizer(thing, names) if isinstance(thing, OPTIMIZERS) else _variables_of(thing)
+            _of_optimizer(item, names) if isinstance(item, OPTIMIZERS) else _variables_of(item)
         ):
             known.setdefault(id(inner(variable)), (name, kind, variable))
-    # A variable of several replicas is made of variables, which are created, too.
+    # A mirrored variable consists of one variable a replica; those were created, too.
     parts = {
         id(part)
         for _, _, variable in known.values()
@@ -85,30 +87,31 @@ def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[Named]:
     for variable in others:
         if id(variable) not in parts:
             known.setdefault(id(variable), _of_variable(variable))
-    taken: set[str] = set()
-    return [(_taken(name, taken), kind, variable) for name, kind, variable in known.values()]
+    used: set[str] = set()
+    return [(_unique(name, used), kind, variable) for name, kind, variable in known.values()]
 
 
-def _variables_of(thing: Any) -> Iterator[Named]:
-    if isinstance(thing, keras.Model):
-        yield from _of_model(thing, "")
-    elif isinstance(thing, keras.Layer):
-        yield from _of_model(thing, f"{thing.name}/")
-    elif isinstance(thing, keras.metrics.Metric):
-        yield from _of_metric(thing)
-    elif isinstance(thing, keras.random.SeedGenerator):
-        yield f"{thing.name}/state", Kind.RNG, thing.state
-    elif isinstance(thing, tf.random.Generator):
-        yield "generator", Kind.RNG, thing.state
-    elif isinstance(thing, tf.Variable | keras.Variable):
-        yield _of_variable(thing)
-    elif hasattr(thing, "variables"):
+def _variables_of(item: Any) -> Iterator[Named]:
+    if isinstance(item, keras.Model):
+        yield from _of_model(item, "")
+    elif isinstance(item, keras.Layer):
+        yield from _of_model(item, f"{item.name}/")
+    elif isinstance(item, keras.metrics.Metric):
+        yield from _of_metric(item)
+    elif isinstance(item, keras.random.SeedGenerator):
+        yield f"{item.name}/state", Kind.RNG, item.state
+    elif isinstance(item, tf.random.Generator):
+        yield "generator", Kind.RNG, item.state
+    elif isinstance(item, tf.Variable | keras.Variable):
+        yield _of_variable(item)
+    elif hasattr(item, "variables"):
         yield from map(
-            _of_variable, thing.variables() if callable(thing.variables) else thing.variables
+            _of_variable, item.variables() if callable(item.variables) else item.variables
         )
     else:
         raise TypeError(
-            f"{type(thing).__name__} has no variables: give models, optimizers, variables or generators"
+            f"{type(item).__name__} holds no variables: pass models, optimizers, variables or "
+            "random generators"
         )
 
 
@@ -121,11 +124,11 @@ def _of_variable(variable: Any) -> Named:
     return name, _kind(name, variable), variable
 
 
-def _of_model(model: Any, place: str) -> Iterator[Named]:
-    """Yield the variables of a model or a layer, and those of what it was compiled with."""
-    own = list(_of_layer(model, place))
+def _of_model(model: Any, prefix: str) -> Iterator[Named]:
+    """Yield the variables of a model or a layer, and of the metrics and optimizer of a model."""
+    own = list(_of_layer(model, prefix))
     seen = {id(inner(variable)) for _, _, variable in own}
-    # What else the model tracks in its own way.
+    # Variables that the model tracks itself, outside of its layers.
     own += [
         _of_variable(variable) for variable in model.variables if id(inner(variable)) not in seen
     ]
@@ -139,18 +142,18 @@ def _of_model(model: Any, place: str) -> Iterator[Named]:
             )
 
 
-def _of_layer(layer: Any, place: str) -> Iterator[Named]:
-    """Yield the variables of a layer and those inside it, named after the layers they are in.
+def _of_layer(layer: Any, prefix: str) -> Iterator[Named]:
+    """Yield the variables of a layer and its inner layers, named after the layers.
 
-    Their Keras paths will not do: they tell in which order a model was built and loaded, too.
+    Keras paths are no use as names: they depend on the order in which a model was built and loaded.
     """
     for variable in _internals.own_variables(layer):
-        yield place + variable.name, _kind(variable.name, variable), variable
+        yield prefix + variable.name, _kind(variable.name, variable), variable
     for generator in _internals.own_seed_generators(layer):
-        yield f"{place}seed_generator", Kind.RNG, generator.state
+        yield f"{prefix}seed_generator", Kind.RNG, generator.state
     for part in _internals.inner_layers(layer):
         if isinstance(part, keras.Layer):
-            yield from _of_layer(part, f"{place}{part.name}/")
+            yield from _of_layer(part, f"{prefix}{part.name}/")
 
 
 def _of_metric(metric: Any) -> list[Named]:
@@ -161,13 +164,18 @@ def _of_metric(metric: Any) -> list[Named]:
 
 
 def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[Named]:
-    """Yield the variables of an optimizer; slots are named after their weights, whose names by identity may be given."""
-    inside = getattr(optimizer, "inner_optimizer", optimizer)
-    kinds = _kinds_by_identity(optimizer, inside)
+    """Yield the variables of an optimizer; slots are named after their weights.
+
+    Args:
+        optimizer: an optimizer, or a `LossScaleOptimizer` that wraps one.
+        names: names of weights by the `id` of the TensorFlow variable; default: the Keras path.
+    """
+    wrapped = getattr(optimizer, "inner_optimizer", optimizer)
+    kinds = _kinds_by_identity(optimizer, wrapped)
     weights = {
         f"{weight.path.replace('/', '_')}_": names.get(id(inner(weight)), weight.path)
         for weight in sorted(
-            _internals.weights_of(inside), key=lambda weight: len(weight.path), reverse=True
+            _internals.weights_of(wrapped), key=lambda weight: len(weight.path), reverse=True
         )
     }
     for variable in optimizer.variables:
@@ -179,22 +187,22 @@ def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[Named]:
         )
         is_count = prefix is None and _is_whole(variable) and _is_single(variable)
         yield (
-            f"{inside.name}/{name}",
+            f"{wrapped.name}/{name}",
             kinds.get(id(variable), Kind.COUNTER if is_count else Kind.SLOT),
             variable,
         )
 
 
-def _kinds_by_identity(optimizer: Any, inside: Any) -> dict[int, Kind]:
-    """Return the kinds of what an optimizer, and one that wraps it, hold beside slots and counters."""
-    kinds = {id(_internals.rate_variable_of(inside)): Kind.HYPERPARAMETER}
-    if inside is not optimizer:
+def _kinds_by_identity(optimizer: Any, wrapped: Any) -> dict[int, Kind]:
+    """Return the kinds of an optimizer's variables that are neither slots nor counters."""
+    kinds = {id(_internals.rate_variable_of(wrapped)): Kind.HYPERPARAMETER}
+    if wrapped is not optimizer:
         kinds |= {
             id(getattr(optimizer, name, None)): Kind.LOSS_SCALE
             for name in ("step_counter", "dynamic_scale")
         }
-    kinds |= {id(variable): Kind.ACCUMULATOR for variable in _internals.accumulators_of(inside)}
-    return kinds | {id(variable): Kind.SHADOW for variable in _internals.averages_of(inside)}
+    kinds |= {id(variable): Kind.ACCUMULATOR for variable in _internals.accumulators_of(wrapped)}
+    return kinds | {id(variable): Kind.SHADOW for variable in _internals.averages_of(wrapped)}
 
 
 def _kind(name: str, variable: Any) -> Kind:
@@ -212,22 +220,22 @@ def _is_single(variable: Any) -> bool:
 
 
 def inner(variable: Any) -> Any:
-    """Return TensorFlow's variable of a variable of Keras."""
+    """Return the TensorFlow variable inside a Keras variable; any other variable as it is."""
     return variable.value if isinstance(variable, keras.Variable) else variable
 
 
-def _taken(name: str, taken: set[str]) -> str:
-    """Take a name, with a number behind it where it is taken: by order of creation, as TensorFlow 1 does."""
-    number, free = 0, name
-    while free in taken:
+def _unique(name: str, used: set[str]) -> str:
+    """Return a unique name, numbered in order of creation as in TensorFlow 1; add it to `used`."""
+    number, unique = 0, name
+    while unique in used:
         number += 1
-        free = f"{name}_{number}"
-    taken.add(free)
-    return free
+        unique = f"{name}_{number}"
+    used.add(unique)
+    return unique
 
 
 def _values(name: str, variable: Any) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
-    """Return the value of a variable; of one that is mirrored, each replica's where they are not the same."""
+    """Yield the value of a variable; of a mirrored variable, the value on each replica."""
     replicas = [np.array(replica.numpy()) for replica in getattr(inner(variable), "values", ())]
     if len(replicas) > 1:
         yield from ((f"{name}, replica {number}", value) for number, value in enumerate(replicas))

@@ -1,4 +1,4 @@
-"""The callback that tells of the steps of `fit`, and the train step that is made to show what it does."""
+"""The callback that reports the steps of `fit`, from a train step that also returns its batch."""
 
 import math
 from typing import Any
@@ -12,12 +12,18 @@ from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Loop, Step
 
-# Where the wrapped train step puts what it did into the logs; taken out again before Keras sees them.
+# The wrapped train step's key in the logs; removed before Keras sees them.
 SHOWN = "ckptcheck"
 
 
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells a loop of the steps of `fit`: loss, batch and learning rate of each."""
+    """Reports each step of `fit` to a `Loop`: loss, batch and learning rate.
+
+    Args:
+        loop: what the steps are reported to.
+        steps_per_epoch: number of batches that the job declares for an epoch.
+        created: the job's tracked variables; tracking pauses after the first step.
+    """
 
     def __init__(self, loop: Loop, steps_per_epoch: int, created: Created) -> None:
         super().__init__()
@@ -28,22 +34,27 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._loss: Any = None
         self.position = 0
         self._epoch = 0
-        self._ended = 0  # batches of this epoch
+        self._ended = 0  # finished batches of this epoch
         self._announced = False
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Have the train step show what it does."""
+        """Check the model's settings, and wrap its train step.
+
+        Raises:
+            NotVerifiedError: the model executes several steps at once, or an epoch has a different
+                number of batches than declared.
+        """
         model = self.model
         if model.steps_per_execution != 1:
             raise NotVerifiedError(
-                f"its model runs {model.steps_per_execution} steps at once, which cannot be told apart: compile it with "
-                "steps_per_execution=1"
+                f"the model executes {model.steps_per_execution} steps at once, so single steps "
+                "cannot be recorded. Compile it with steps_per_execution=1"
             )
         steps = self.params.get("steps")
         if steps is not None and steps != self._steps_per_epoch:
             raise NotVerifiedError(
-                f"its steps_per_epoch is {self._steps_per_epoch}, but an epoch of its fit has {steps} batches. "
-                f"Write steps_per_epoch = {steps}"
+                f"the job's steps_per_epoch is {self._steps_per_epoch}, but an epoch of model.fit "
+                f"has {steps} batches. Write steps_per_epoch = {steps}"
             )
         optimizer = model.optimizer
         if (
@@ -51,34 +62,38 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             and not optimizer.built
             and all(layer.built for layer in _internals.all_layers(model))
         ):
-            # What the first step would do. Slots that wait for their values from a checkpoint get them here.
+            # The first step would do this. A deferred restore fills the slots here.
             optimizer.build(model.trainable_variables)
         self._show_steps(model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Take note of the position."""
+        """Start counting the batches of an epoch."""
         self._epoch = epoch
         self._ended = 0
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Tell that a step comes."""
+        """Report that a step begins."""
         if self._ended == self._steps_per_epoch:
-            return  # of data whose length is not known Keras asks for one batch more
+            return  # Keras asks for one batch more when it does not know the length of the data
         self._announced = True
         self.position = self._epoch * self._steps_per_epoch + batch
         self._loop.before_step()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Tell what the step did."""
+        """Report the finished step.
+
+        Raises:
+            NotVerifiedError: the epoch has more batches than declared.
+        """
         if not self._announced:
             raise NotVerifiedError(
-                f"its steps_per_epoch is {self._steps_per_epoch}, but an epoch of its fit has more batches than that"
+                f"the job's steps_per_epoch is {self._steps_per_epoch}, but an epoch of model.fit "
+                "has more batches. Correct steps_per_epoch"
             )
         self._announced = False
         self._ended += 1
-        self._created.paused = (
-            True  # what is created from now on is nothing that training began with
-        )
+        # Variables created after the first step are no part of the training state.
+        self._created.paused = True
         if self._shown is None:
             self._loop.after_step(Step(loss=(logs or {}).get("loss", "not shown")))
             return
@@ -89,21 +104,26 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Tell that this is where people save."""
+        """Report that the job may save here.
+
+        Raises:
+            NotVerifiedError: the epoch had fewer batches than declared.
+        """
         if self._ended != self._steps_per_epoch:
             raise NotVerifiedError(
-                f"its steps_per_epoch is {self._steps_per_epoch}, but epoch {epoch} of its fit had {self._ended} batches"
+                f"the job's steps_per_epoch is {self._steps_per_epoch}, but epoch {epoch} of "
+                f"model.fit had {self._ended} batches. Correct steps_per_epoch"
             )
         self._loop.may_save()
 
     def _show_steps(self, model: Any) -> None:
-        """Let the train step return its loss, its learning rate and its batch too.
+        """Make the train step also return its loss, its learning rate and its batch.
 
-        They come out of the same graph: what is recorded is what was used, whatever reads ahead. Keras' own `loss` is the
-        mean over the epoch so far.
+        They come from the graph of the step, so a pipeline that reads ahead cannot falsify them.
+        Keras' own `loss` is the mean over the epoch so far.
         """
         if getattr(model.train_function, "__name__", "") == SHOWN:
-            return  # by an earlier call of fit
+            return  # wrapped by an earlier call of fit
         train_step, compute_loss = model.train_step, model.compute_loss
 
         def shown_loss(*arguments: Any, **named: Any) -> Any:
@@ -118,7 +138,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             if not isinstance(logs, dict):
                 return logs
             loss = logs.get("loss", np.nan) if self._loss is None else self._loss
-            # Both in one tensor, wide enough to hold either exactly: every output of the graph costs time.
+            # One float64 tensor holds both exactly: every output of the graph costs time.
             numbers = tf.stack([tf.cast(loss, tf.float64), tf.cast(rate, tf.float64)])
             data = tf.nest.flatten((arguments, named), expand_composites=True)
             return logs | {SHOWN: (numbers, *(item for item in data if tf.is_tensor(item)))}
@@ -137,7 +157,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _as_array(tensor: Any) -> Any:
-    """Return a tensor as an array, without a copy where it has a buffer; text as bytes of one length."""
+    """Return a tensor as an array, without a copy if possible; text as fixed-length bytes."""
     if tensor.dtype == tf.string:
         return np.asarray(tensor.numpy()).astype(np.bytes_)
     try:

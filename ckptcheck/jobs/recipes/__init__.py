@@ -1,1 +1,1 @@
-"""Recipes that people copy, one file for each way to train, and the report cards that they are on."""
+"""Recipes to copy, a file for each way to train, and the suites that list them."""

@@ -1,4 +1,4 @@
-"""Recipes for people who call `fit`. Each is short enough to be read in one sitting, and to be copied."""
+"""Recipes for training with `fit`: short enough to read at once, and to copy."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ class Plain(FitJob):
         "model-checkpoint",
     )
     steps_per_epoch = STEPS
-    # What recipes below differ in.
+    # Recipes below override these.
     shuffle = synchronized = False
 
     def __init__(self, options: RecipeOptions) -> None:
@@ -58,12 +58,12 @@ class Plain(FitJob):
         return model
 
     def validation(self) -> Any:
-        """Return images that are not trained on."""
+        """Return held-out images."""
         digits = load("digits")
         return digits.validation_images[:128], digits.validation_labels[:128]
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Train, in a fixed order unless it is to be shuffled."""
+        """Train, in a fixed order unless `shuffle` is set."""
         x, y = images()
         model.fit(
             x,
@@ -76,13 +76,13 @@ class Plain(FitJob):
         )
 
     def save(self, folder: Path, step: int) -> None:
-        """Save in the ways of Keras; `weights-built` is saved as `weights` is."""
+        """Save in Keras' ways; `weights-built` reads the file of `weights`."""
         super().save(folder, step)
         if "weights" not in self.restores and "weights-built" in self.restores:
             self.live.save_weights(folder / f"model-{step}.weights.h5")
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
-        """Make the optimizer's slots before the weights are loaded, where that is asked for."""
+        """For `weights-built`, create the optimizer's slots before the weights are loaded."""
         if restore == "weights-built":
             with self.live.distribute_strategy.scope():
                 self.live.optimizer.build(self.live.trainable_variables)
@@ -99,7 +99,7 @@ class Dropout(Plain):
         return [*super().layers(), keras.layers.Dropout(0.3)]
 
     def checkpoint_with_seeds(self) -> Any:
-        """Return a checkpoint that holds the states of the generators, too."""
+        """Return a checkpoint that also holds the states of the seed generators."""
         seeds = [
             layer.seed_generator.state
             for layer in self.live.layers
@@ -110,7 +110,7 @@ class Dropout(Plain):
         )
 
     def save(self, folder: Path, step: int) -> None:
-        """Save that checkpoint beside the others."""
+        """Save also the checkpoint with the seeds."""
         super().save(folder, step)
         self.checkpoint_with_seeds().write(str(folder / f"with-seeds-{step // STEPS}"))
 
@@ -125,7 +125,7 @@ class Dropout(Plain):
 
 
 class MidEpoch(Plain):
-    """A backup every four steps, the one that counts in the middle of an epoch."""
+    """A backup every four steps; the restored one is from the middle of an epoch."""
 
     restores: Sequence[str] = ("backup",)
     boundary_epochs = 2.5
@@ -135,14 +135,14 @@ class MidEpoch(Plain):
 
 
 class ShortEpochs(Plain):
-    """What `MidEpoch` wants, mended."""
+    """`MidEpoch`, fixed: epochs are half as long."""
 
     restores: Sequence[str] = ("keras",)
     steps_per_epoch = STEPS // 2
     boundary_epochs = 5.0
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Give each short epoch the batches of its number."""
+        """Choose the batches of each short epoch by its number."""
         x, y = images()
         length = BATCH * self.steps_per_epoch
         for epoch in range(initial_epoch, 2 * EPOCHS):
@@ -152,14 +152,14 @@ class ShortEpochs(Plain):
 
 
 class Shuffle(Plain):
-    """The default of `fit`: an order that is drawn in each epoch."""
+    """The default of `fit`: shuffle in each epoch."""
 
     restores: Sequence[str] = ("backup", "keras")
     shuffle = True
 
 
 class TfData(Plain):
-    """A pipeline of tf.data that shuffles with a seed."""
+    """A tf.data pipeline that shuffles with a seed."""
 
     restores: Sequence[str] = ("backup",)
     reshuffles = True
@@ -181,7 +181,7 @@ class TfDataOneOrder(TfData):
 
 
 class OrderByEpoch(Plain):
-    """Another order in each epoch, which follows from its number."""
+    """A different order in each epoch, which follows from the epoch number."""
 
     restores: Sequence[str] = ("keras",)
 
@@ -193,7 +193,7 @@ class OrderByEpoch(Plain):
 
 
 class Ema(Plain):
-    """Averages of the weights, kept by the optimizer."""
+    """Moving averages of the weights, kept by the optimizer."""
 
     restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup")
 
@@ -217,13 +217,13 @@ class EmaSwapFirst(Ema):
 
 
 class EmaSwapLast(EmaSwapFirst):
-    """The backup is made of the weights that are trained, but swapping rounds them: Keras adds and subtracts."""
+    """The backup holds the trained weights, but swapping rounds them: Keras adds and subtracts."""
 
     swap_first = False
 
 
 class SwapByCopy(keras.callbacks.Callback):  # type: ignore[misc]
-    """Swaps weights and averages between two epochs without rounding them."""
+    """Swaps weights and averages between epochs without rounding them."""
 
     swapped = False
 
@@ -237,7 +237,7 @@ class SwapByCopy(keras.callbacks.Callback):  # type: ignore[misc]
             self.swap()
 
     def swap(self) -> None:
-        """Let weights and averages change places."""
+        """Exchange weights and averages."""
         optimizer = self.model.optimizer
         for weight, average in zip(
             optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
@@ -258,10 +258,10 @@ class EmaSwapCopied(Ema):
 
 
 class Plateau(Plain):
-    """A callback that lowers the learning rate when the loss has not fallen for some epochs."""
+    """A callback that lowers the learning rate when the loss has stopped falling."""
 
     restores: Sequence[str] = ("keras", "backup")
-    # It shall have waited for an epoch when it is saved, and lower the rate in the next.
+    # At the save, it has waited for one epoch; it lowers the rate after the next.
     settings: Mapping[str, Any] = {
         "monitor": "loss",
         "factor": 0.5,
@@ -277,7 +277,7 @@ class Plateau(Plain):
 
 
 class PlateauInVariables(keras.callbacks.ReduceLROnPlateau):  # type: ignore[misc]
-    """Keeps what it remembers in variables that are saved."""
+    """Keeps its state in variables, which are saved."""
 
     def __init__(self, kept: Any, **settings: Any) -> None:
         super().__init__(**settings)
@@ -295,7 +295,7 @@ class PlateauInVariables(keras.callbacks.ReduceLROnPlateau):  # type: ignore[mis
 
 @keras.saving.register_keras_serializable("ckptcheck")
 class Memory(keras.layers.Layer):  # type: ignore[misc]
-    """A layer that does nothing but hold three numbers."""
+    """A layer that only holds three numbers."""
 
     def build(self, shape: Any) -> None:
         start = keras.initializers.Constant([np.inf, 0, 0])
@@ -308,7 +308,7 @@ class Memory(keras.layers.Layer):  # type: ignore[misc]
 
 
 class PlateauSaved(Plateau):
-    """The same callback, which remembers across a restart."""
+    """The same callback, whose state survives a restart."""
 
     restores: Sequence[str] = ("keras",)
 
@@ -320,7 +320,7 @@ class PlateauSaved(Plateau):
 
 
 class Schedule(Plain):
-    """A learning rate that follows from the step."""
+    """A learning-rate schedule, which follows from the step."""
 
     restores: Sequence[str] = ("keras", "weights", "checkpoint")
 
@@ -329,20 +329,20 @@ class Schedule(Plain):
 
 
 class TwoReplicas(Plain):
-    """Two replicas on two logical devices of the processor."""
+    """Two replicas on two logical CPU devices."""
 
     restores: Sequence[str] = ("weights-built", "checkpoint")
 
     def model(self) -> Any:
-        processor = tf.config.list_physical_devices("CPU")[0]
+        cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(
-            processor, [tf.config.LogicalDeviceConfiguration()] * 2
+            cpu, [tf.config.LogicalDeviceConfiguration()] * 2
         )
         with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
             return super().model()
 
 
 class TwoReplicasSynchronized(TwoReplicas):
-    """The statistics are taken over the batches of both replicas."""
+    """The batch statistics are computed over both replicas."""
 
     synchronized = True

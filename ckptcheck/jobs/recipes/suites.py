@@ -1,4 +1,4 @@
-"""The report cards: recipes that people copy, and what each of them does on the installed versions. No framework is loaded.
+"""The suites: recipes to copy, and the outcome of each restore. Imports no framework.
 
 The recipe keras/tf-data is the class `TfData` in `keras.py` beside this file, and so on.
 """
@@ -10,10 +10,10 @@ from ckptcheck.jobs.options import RecipeOptions
 from ckptcheck.outcomes import DIVERGED as D
 from ckptcheck.outcomes import RECOVERED as R
 
-# What a recipe shows, and the outcome of each of its restores.
+# Summary of a recipe, and the outcome of each of its restores.
 KERAS = {
     "plain": (
-        "Convolution, batch norm, Adam; batches in a fixed order. Each way to save at the end of an epoch.",
+        "Convolution, batch norm, Adam; batches in a fixed order. Six ways to save after an epoch.",
         {
             "keras": R,
             "weights": D,
@@ -24,56 +24,59 @@ KERAS = {
         },
     ),
     "dropout": (
-        "The same with Dropout, whose seed state is in none of the formats; mended by saving it in a Checkpoint.",
+        "The same with Dropout, whose seed state is in no format. Fixed: save it in a Checkpoint.",
         {"keras": D, "weights": D, "checkpoint": D, "backup": D, "checkpoint-with-seeds": R},
     ),
     "mid-epoch": (
-        "BackupAndRestore(save_freq=4): saved in the middle of an epoch, which is then begun again.",
+        "BackupAndRestore(save_freq=4): saved within an epoch, which then starts again.",
         {"backup": D},
     ),
     "short-epochs": (
-        "Mended: epochs of 4 steps, each with the batches of its number, saved at their ends.",
+        "Fixed: epochs of 4 steps with batches chosen by epoch number, saved after each epoch.",
         {"keras": R},
     ),
     "shuffle": (
-        "fit(x, y), which shuffles by default; with keras.utils.set_random_seed each epoch has the same order.",
+        "fit(x, y) shuffles by default; keras.utils.set_random_seed gives every epoch the same "
+        "order.",
         {"backup": R, "keras": R},
     ),
     "tf-data": (
-        "fit(dataset.shuffle(…, seed=1)): the seed gives a new order in each epoch, and the first one again after a restart.",
+        "fit(dataset.shuffle(…, seed=1)): a new order in each epoch, and the first again after "
+        "a restart.",
         {"backup": D},
     ),
     "tf-data-one-order": (
-        "Mended: shuffle(…, seed=1, reshuffle_each_iteration=False), one order for all epochs.",
+        "Fixed: shuffle(…, seed=1, reshuffle_each_iteration=False), one order for all epochs.",
         {"backup": R},
     ),
     "order-by-epoch": (
-        "Mended: fit is called for each epoch, with a data set shuffled by the number of the epoch.",
+        "Fixed: a call of fit for each epoch, with a dataset shuffled by the epoch number.",
         {"keras": R},
     ),
     "ema": (
-        "Adam(use_ema=True): the averages are variables of the optimizer.",
+        "Adam(use_ema=True): the moving averages are variables of the optimizer.",
         {"keras": R, "weights": D, "checkpoint": R, "backup": R},
     ),
     "ema-swap-first": (
-        "callbacks=[SwapEMAWeights(swap_on_epoch=True), BackupAndRestore(…)]: the backup holds the averages as weights.",
+        "callbacks=[SwapEMAWeights(swap_on_epoch=True), BackupAndRestore(…)]: the backup holds "
+        "the moving averages as weights.",
         {"backup": D},
     ),
     "ema-swap-last": (
-        "callbacks=[BackupAndRestore(…), SwapEMAWeights(swap_on_epoch=True)]: the backup is right, but each swap rounds the "
-        "weights that the control goes on with.",
+        "callbacks=[BackupAndRestore(…), SwapEMAWeights(swap_on_epoch=True)]: the backup is right, "
+        "but each swap rounds the weights that the control continues with.",
         {"backup": D},
     ),
     "ema-swap-copied": (
-        "Mended: the backup first, and a callback of one's own that swaps by copying.",
+        "Fixed: the backup first, then a custom callback that swaps by copying.",
         {"backup": R},
     ),
     "plateau": (
-        "ReduceLROnPlateau: how long it has waited, and for what, is in no file.",
+        "ReduceLROnPlateau: its best value and its waiting time are in no file.",
         {"backup": D, "keras": D},
     ),
     "plateau-saved": (
-        "Mended: a subclass keeps what it remembers in variables of the model.",
+        "Fixed: a subclass keeps its state in variables of the model.",
         {"keras": R},
     ),
     "schedule": (
@@ -81,37 +84,41 @@ KERAS = {
         {"keras": R, "weights": D, "checkpoint": R},
     ),
     "two-replicas": (
-        "MirroredStrategy on two devices: each replica has moving means and variances of its own, one of them is saved.",
+        "MirroredStrategy on two devices: each replica has its own moving means and variances; "
+        "one replica's are saved.",
         {"weights-built": D, "checkpoint": D},
     ),
     "two-replicas-synchronized": (
-        "Mended: BatchNormalization(synchronized=True).",
+        "Fixed: BatchNormalization(synchronized=True).",
         {"weights-built": R, "checkpoint": R},
     ),
 }
 TF2 = {
     "loop": (
-        "A loop of one's own; what is left out of tf.train.Checkpoint(…) is not there after a restart.",
+        "A custom loop: objects left out of tf.train.Checkpoint(…) are not restored.",
         {"all": R, "without-optimizer": D, "without-iterator": D, "without-step": D},
     ),
     "unbuilt": (
-        "A Keras model that is restored before it is built: its layers are not filled when they are; mended: built first.",
+        "A Keras model restored before it is built: building it does not fill its layers. "
+        "Fixed: build it first.",
         {"not-built": D, "built-first": R},
     ),
     "layers-in-list": (
-        "A keras.Model with its layers in a list: tf.train.Checkpoint(model=…) saves none of them; mended: each is passed.",
+        "A keras.Model with its layers in a list: tf.train.Checkpoint(model=…) saves none of them. "
+        "Fixed: pass each layer.",
         {"in-list": D, "passed": R},
     ),
     "ema": (
-        "tf.train.ExponentialMovingAverage cannot be tracked; mended: its shadow variables are passed.",
+        "tf.train.ExponentialMovingAverage is not trackable. Fixed: pass its shadow variables.",
         {"without-ema": D, "with-shadows": R},
     ),
     "generator": (
-        "tf.random.Generator beside the checkpoint, and in it.",
+        "tf.random.Generator outside the checkpoint. Fixed: pass it.",
         {"without-generator": D, "with-generator": R},
     ),
     "dropout": (
-        "Dropout of Keras in a tf.train.Checkpoint(model=…): its seed state is not saved; mended: it is passed.",
+        "Keras' Dropout in tf.train.Checkpoint(model=…): its seed state is not saved. "
+        "Fixed: pass it.",
         {"without-seed": D, "with-seed": R},
     ),
 }

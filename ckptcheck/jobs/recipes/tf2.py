@@ -1,4 +1,4 @@
-"""Recipes for training loops of one's own, saved by `tf.train.Checkpoint`. Each way to save is a checkpoint of its own."""
+"""Recipes for custom training loops: each way to save is a separate `tf.train.Checkpoint`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,10 +27,10 @@ class Loop(CheckpointJob):
 
     @property
     def restores(self) -> Sequence[str]:  # type: ignore[override]
-        """Return the names of what can be passed to a checkpoint."""
+        """The names of the checkpoints."""
         return tuple(self.passed)
 
-    # What is passed to the checkpoint, by the name of the restore: attributes of this job.
+    # The attributes of this job that are passed to the checkpoint, by restore.
     passed: Mapping[str, Sequence[str]] = {
         "all": ALL,
         "without-optimizer": ("model", "iterator", "step"),
@@ -51,7 +51,7 @@ class Loop(CheckpointJob):
         return keras.Sequential([keras.Input((8, 8, 1)), *self.layers()])
 
     def setup(self) -> Any:
-        """Make everything. A checkpoint is made for each way to save."""
+        """Create the objects, and a checkpoint for each restore."""
         digits = load("digits")
         pairs = (digits.train_images[: BATCH * STEPS], digits.train_labels[: BATCH * STEPS])
         self.iterator = iter(
@@ -71,7 +71,7 @@ class Loop(CheckpointJob):
         return next(iter(self.checkpoints.values()))
 
     def update(self, x: Any, y: Any) -> Any:
-        """Take one step; return the loss before it."""
+        """Execute a training step; return the loss before the update."""
         with tf.GradientTape() as tape:
             outputs = self.model(x, training=True)
             loss = tf.reduce_mean(
@@ -89,7 +89,7 @@ class Loop(CheckpointJob):
         )
 
     def evaluate(self) -> float:
-        """Return the loss on images that are not trained on."""
+        """Return the loss on held-out images."""
         digits = load("digits")
         outputs = self.model(digits.validation_images[:128], training=False)
         losses = keras.losses.sparse_categorical_crossentropy(
@@ -98,7 +98,7 @@ class Loop(CheckpointJob):
         return float(np.mean(losses))
 
     def save(self, folder: Path, step: int) -> None:
-        """Save each checkpoint into a folder of its own."""
+        """Save each checkpoint into its own folder."""
         for restore, checkpoint in self.checkpoints.items():
             tf.train.CheckpointManager(checkpoint, str(folder / restore), max_to_keep=None).save(
                 checkpoint_number=step
@@ -110,7 +110,7 @@ class Loop(CheckpointJob):
 
 
 class Attributes(keras.Model):  # type: ignore[misc]
-    """A model of one's own, its layers in attributes."""
+    """A custom model with its layers in attributes."""
 
     def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Attributes(keras.Model):  # type: ignore[misc]
 
 
 class Unbuilt(Loop):
-    """A model whose variables are made in its first step: what waits for them in a checkpoint does not reach them."""
+    """A model whose variables are created in the first step: the deferred restore misses them."""
 
     passed: Mapping[str, Sequence[str]] = {"not-built": ALL, "built-first": ALL}
 
@@ -131,7 +131,7 @@ class Unbuilt(Loop):
         return Attributes(self.layers())
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
-        """Build the model before the restore, where that is asked for."""
+        """For `built-first`, build the model before the restore."""
         if restore == "built-first":
             self.model(tf.zeros((1, 8, 8, 1)))
         return super().restore(folder, restore)
@@ -155,7 +155,7 @@ class Blocks(keras.Model):  # type: ignore[misc]
 
 
 class LayersInList(Loop):
-    """Keras follows the list, TensorFlow's checkpoint does not."""
+    """Keras tracks layers in a list, `tf.train.Checkpoint` does not."""
 
     passed: Mapping[str, Sequence[str]] = {
         "in-list": ALL,
@@ -163,7 +163,7 @@ class LayersInList(Loop):
     }
 
     def make_model(self) -> Any:
-        """Return the model; keep its layers by themselves, too."""
+        """Return the model; also keep its layers as attributes."""
         model = Blocks(self.layers())
         model(tf.zeros((1, 8, 8, 1)))
         self.first, self.second, self.third = (layer for layer in model.blocks if layer.weights)
@@ -171,7 +171,7 @@ class LayersInList(Loop):
 
 
 class Ema(Loop):
-    """Averages of the weights for evaluation."""
+    """Moving averages of the weights, for evaluation."""
 
     passed: Mapping[str, Sequence[str]] = {"without-ema": ALL, "with-shadows": (*ALL, "shadows")}
 
@@ -190,7 +190,7 @@ class Ema(Loop):
 
 
 class Generator(Loop):
-    """Noise is added to the images."""
+    """Adds noise to the images."""
 
     passed: Mapping[str, Sequence[str]] = {
         "without-generator": ALL,
@@ -206,7 +206,7 @@ class Generator(Loop):
 
 
 class Dropout(Loop):
-    """A layer of Keras that draws random numbers."""
+    """A Keras layer that draws random numbers."""
 
     passed: Mapping[str, Sequence[str]] = {"without-seed": ALL, "with-seed": (*ALL, "seed")}
 
