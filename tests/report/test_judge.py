@@ -424,7 +424,7 @@ def test_remedies_are_those_of_the_framework() -> None:
     keras = judge_pair(QUESTION, Pair(changed(CONTROL, framework="keras"), lost)).diagnoses[0]
     assert general.remedy == "Save the lost tensors in the checkpoint, and restore them from it."
     assert keras.remedy.startswith(
-        "Load the whole model (keras.models.load_model), or make the slots before load_weights"
+        "Load the whole model with keras.models.load_model, or create the slots before load_weights"
     )
     assert (keras.cause, keras.stage, keras.sentence) == (
         general.cause,
