@@ -554,7 +554,11 @@ def test_a_diagnosis_of_a_pattern_is_of_the_restore() -> None:
     said = verdict(changed(SLOTS_LOST, final={"w": value("w", STEPS) + np.float32(1)}), "w/mom*")
     assert said.accepted == (
         Diagnosis(
-            "w/mom*", None, "1 tensor of that name differs at the boundary.", "", ("w/momentum",)
+            "w/mom*",
+            None,
+            "1 tensor matching this pattern differs at the boundary.",
+            "",
+            ("w/momentum",),
         ),
     )
     assert said.outcome == "recovered"
