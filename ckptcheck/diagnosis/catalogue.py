@@ -275,7 +275,7 @@ _CATALOGUE = {
         recipe="keras/two-replicas-synchronized",
     ),
     "shadows-in-weights": _breaks_training(
-        "The weights were restored as their moving averages.",
+        "The weights were replaced by their moving averages.",
         effect="puts averages into the weights",
         sentence="{count} of {total} {total:weight|weights} {count:has the value of its moving "
         "average|have the values of their moving averages}.",
@@ -476,7 +476,7 @@ _CATALOGUE = {
         recipe="keras/short-epochs",
     ),
     "data-shifted": _changes_trajectory(
-        "The batches are the control's, shifted by a constant number of steps.",
+        "Batches are repeated or skipped: the input pipeline resumes at the wrong position.",
         effect="shifts the sequence of batches",
         sentence="From step {step} on, the resumed run reads the control's batches from step "
         "{source} on: {off}.",
@@ -534,7 +534,7 @@ _CATALOGUE = {
         effect="reads different batches",
         sentence="The batches match nothing that the control read, first at step {step}.",
         detail="{why}",
-        signature="Batches differ, and equal no other batches of the control.",
+        signature="Batches differ, and match no other batches of the control.",
         reported=_pull("keras-team/keras#22490"),
         do="Make each batch a function of (seed, step), or save the position of the input pipeline "
         "with the state.",

@@ -145,4 +145,4 @@ def _rates_settle(comparison: Comparison, tried: Comparison) -> bool:
 
 
 def _result(settled: set[str], tried: Comparison) -> str:
-    return "recovers" if tried.equal else f"shows no {' and no '.join(sorted(settled))}"
+    return "recovers" if tried.equal else f"no longer shows {' or '.join(sorted(settled))}"

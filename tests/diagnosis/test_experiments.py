@@ -120,7 +120,7 @@ def test_what_stays_is_told_beside_it() -> None:
     assert [cause for cause, _ in after] == ["depends-on-hash-order", "slots-lost"]
     assert (
         after[0][1]
-        == "With the control's PYTHONHASHSEED, the same restore shows no batches-differ."
+        == "With the control's PYTHONHASHSEED, the same restore no longer shows batches-differ."
     )
 
 
@@ -178,7 +178,7 @@ def test_rates_from_the_second_step_on_are_enough() -> None:
         (
             "python-state-lost",
             "State outside the variables was not restored: plateau.wait is 0 instead of the "
-            "control's 2. With the control's values put in, the resumed run shows no learning-rate-differs.",
+            "control's 2. With the control's values put in, the resumed run no longer shows learning-rate-differs.",
         )
     ]
     # If the first rate alone differs without the experiment, too, it has shown nothing.
