@@ -1,4 +1,4 @@
-"""Experiments: repeat a restore with one thing taken from the control, to see whether it explains.
+"""Experiments: repeat a restore with one thing taken from the control, to find the cause.
 
 A difference may come from the order of a set or from the state of Python objects; only an
 experiment can show it. The catalogue says which causes an experiment may settle, and which cause it

@@ -92,8 +92,8 @@ def test_a_text_that_is_neither_cause_nor_pattern() -> None:
     with pytest.raises(UsageError) as raised:
         parse(["roundin"])
     text = str(raised.value)
-    assert text.startswith("There is no cause to allow called 'roundin'. Did you mean rounding? ")
-    assert text.endswith("For tensors, give a pattern of their names, such as '*roundin'.")
+    assert text.startswith("There is no cause to accept called 'roundin'. Did you mean rounding? ")
+    assert text.endswith("To accept tensors, give a pattern of their names, such as '*roundin'.")
 
 
 @pytest.mark.parametrize(
