@@ -248,7 +248,8 @@ _CATALOGUE = {
         "The moving statistics were restored, but their update starts anew.",
         effect="restarts the update of moving statistics",
         sentence="{count} of {total} {total:moving mean or variance|moving means and variances} "
-        "{count:equals|equal} the control's at the boundary but not at the end.",
+        "{count:equals the control's value|equal the control's values} at the boundary but not at "
+        "the end.",
         detail="Every loss and weight is equal, so the update of the statistics itself differs "
         "after the restart. {beside}",
         signature="Statistics are equal at the boundary, and so are all training losses. "

@@ -333,7 +333,7 @@ FAULTS = (
         (
             Said(
                 "statistics-restarted",
-                "1 of 1 moving mean or variance equals the control's at the boundary but not at the end.",
+                "1 of 1 moving mean or variance equals the control's value at the boundary but not at the end.",
                 ("mean",),
                 detail=f"{RESTARTED} Python state differs, too: plateau.wait is 0 instead of the control's 2.",
             ),
@@ -349,7 +349,7 @@ FAULTS = (
         (
             Said(
                 "statistics-restarted",
-                "1 of 1 moving mean or variance equals the control's at the boundary but not at the end.",
+                "1 of 1 moving mean or variance equals the control's value at the boundary but not at the end.",
                 ("mean",),
                 detail=RESTARTED,
             ),

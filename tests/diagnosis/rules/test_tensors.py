@@ -489,7 +489,7 @@ FAULTS = (
         (
             Said(
                 "generators-reseeded",
-                "1 of 1 random generator has a state of no save.",
+                "1 of 1 random generator has a state that occurs at none of the control's saves.",
                 ("rng",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
