@@ -1,4 +1,4 @@
-"""The catalogue: every entry is whole, and whoever names a cause names one that there is."""
+"""The catalogue: every entry is complete, and every cause named in the package exists."""
 
 import ast
 import math
@@ -27,12 +27,12 @@ EVERY = pytest.mark.parametrize("cause", CAUSES.values(), ids=list(CAUSES))
 STAGES: tuple[Stage | None, ...] = (None, *Stage)
 RECIPES = {recipe.name for suite in SUITES.values() for recipe in suite}
 
-# Words in one with a dash that are no causes.
+# Words with dashes that are not causes.
 OTHER_WORDS = {"bit-equal", "aria-sort"}
 
 
 @EVERY
-def test_texts_are_whole(cause: Cause) -> None:
+def test_texts_are_complete(cause: Cause) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)+|noise|rounding|unexplained", cause.name)
     assert cause.summary.endswith(".")
     assert cause.signature.endswith(".")
@@ -41,39 +41,82 @@ def test_texts_are_whole(cause: Cause) -> None:
 
 
 @EVERY
-def test_sentence_can_be_filled_in(cause: Cause) -> None:
+def test_effect_is_a_predicate(cause: Cause) -> None:
+    """As in "`weights` loses the optimizer state": a verb in the third person comes first."""
+    assert re.fullmatch(r"(is|[a-z]+s)( [a-z0-9'-]+| Python| NaN)+", cause.effect)
+    assert 3 <= len(cause.effect.split()) <= 8
+
+
+def test_no_two_causes_have_the_same_effect() -> None:
+    assert len({cause.effect for cause in CAUSES.values()}) == len(CAUSES)
+
+
+def fields_of(cause: Cause) -> Iterator[tuple[str, str]]:
+    """Yield each field of a cause's templates with its format."""
+    for template in (cause.sentence, cause.detail):
+        yield from (
+            (field, spec or "") for _, field, spec, _ in Formatter().parse(template) if field
+        )
+
+
+def example_of(cause: Cause, count: int) -> Diagnosis:
+    """Fill in a cause with this count wherever it counts something."""
+    counts = {field: count for field, spec in fields_of(cause) if "|" in spec}
     fields = {
-        field: 1.5 if spec else "something"
-        for _, field, spec, _ in Formatter().parse(cause.sentence)
-        if field
+        field: counts.get(field, 1.5 if spec else "something") for field, spec in fields_of(cause)
     }
-    filled = diagnosis(cause.name, ["w"], Stage.OMITTED_AT_SAVE, **fields)
+    return diagnosis(cause.name, ["w"], Stage.OMITTED_AT_SAVE, **fields)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@EVERY
+def test_sentence_can_be_filled_in(cause: Cause, count: int) -> None:
+    filled = example_of(cause, count)
     assert filled.sentence.endswith((".", "something"))
-    assert "{" not in filled.sentence
+    assert not filled.detail or filled.detail.endswith((".", "something"))
+    assert not re.search("[{}|]", filled.sentence + filled.detail)
     assert (filled.cause, filled.stage, filled.tensors) == (cause.name, "omitted at save", ("w",))
     assert filled.remedy == remedy(cause, Stage.OMITTED_AT_SAVE)
+    assert filled.severity == cause.severity.value
 
 
 @EVERY
-def test_what_else_is_declared_of_it_exists(cause: Cause) -> None:
+def test_sentence_states_one_finding_in_short(cause: Cause) -> None:
+    sentence = example_of(cause, 2).sentence
+    assert len(re.findall(r"\.(?: |$)", sentence)) <= 1
+    assert len(sentence.split()) <= 25
+
+
+NOUNS = (
+    "tensors|weights|averages|variances|variables|slots|keys|accumulators|generators|examples|steps"
+)
+
+
+@EVERY
+def test_one_thing_is_not_counted_as_several(cause: Cause) -> None:
+    assert not re.search(rf"\b1 (\w+ ){{,3}}({NOUNS})\b", example_of(cause, 1).sentence)
+
+
+@EVERY
+def test_recipes_and_experiments_exist(cause: Cause) -> None:
     assert cause.recipe is None or cause.recipe in RECIPES
     assert set(cause.settled_by) <= set(EXPERIMENTS)
     assert cause.shown_by in (None, *EXPERIMENTS)
     assert isinstance(cause.starts_at, Start)
     assert 0 <= cause.loss_within <= math.inf
-    # What shows the cause itself is no way to settle that it is another one.
+    # An experiment that shows a cause cannot trace it to a different one.
     assert cause.shown_by not in cause.settled_by
 
 
 @EVERY
-def test_there_is_something_to_do_at_every_stage(cause: Cause) -> None:
+def test_every_stage_has_a_remedy(cause: Cause) -> None:
     cases = product(STAGES, ("", *styles()), (None, "saver", "ema"))
     texts = {remedy(cause, stage, framework, restore) for stage, framework, restore in cases}
     assert all(text.endswith(".") and text.strip() == text for text in texts)
 
 
 def test_special_fields() -> None:
-    """What each field says of causes; whoever changes one of these sees what it means."""
+    """The causes by special field: a change of the catalogue must be intended here, too."""
     assert {name for name, cause in CAUSES.items() if cause.about_the_control} == {
         "noise",
         "saving-changes-the-run",
@@ -98,7 +141,7 @@ def test_special_fields() -> None:
     }
 
 
-# --- Remedies -----------------------------------------------------------------------------------------------------------
+# --- Remedies ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -115,13 +158,13 @@ def test_special_fields() -> None:
         (Remedy("…", restores=("ema",)), "", None, None, False),
     ],
 )
-def test_for_which_cases_a_remedy_is(
+def test_a_remedy_fits_its_cases(
     meant: Remedy, framework: str, stage: Stage | None, restore: str | None, fits: bool
 ) -> None:
     assert meant.fits(framework, stage, restore) is fits
 
 
-def test_remedies_for_some_restores_are_for_these_alone() -> None:
+def test_remedies_limited_to_restores_are_for_these_only() -> None:
     for cause in CAUSES.values():
         others = {
             remedy(cause, stage, name, "no such restore")
@@ -148,11 +191,34 @@ def test_the_first_remedy_that_fits_is_chosen() -> None:
 def test_a_remedy_of_a_framework_comes_before_the_catalogues() -> None:
     slots = CAUSES["slots-lost"]
     general = remedy(slots, Stage.OMITTED_AT_SAVE)
-    assert general == "Save them with the checkpoint, and fill them from it in the restore."
+    assert general == "Save the lost tensors in the checkpoint, and restore them from it."
     assert {remedy(slots, Stage.OMITTED_AT_SAVE, style) for style in styles()}.isdisjoint({general})
 
 
-def test_frameworks_speak_of_causes_that_exist() -> None:
+TAKES_EVERYTHING = [
+    ("tf1", "saver", "Restore with a plain tf.train.Saver()"),
+    ("tf1", "saver", "Restore with tf.train.Saver()"),
+    ("keras", "keras", "load_model,"),
+    ("keras", "model-checkpoint", "load_model,"),
+    ("keras", "keras", "load it with keras.models.load_model"),
+    ("keras", "checkpoint", "in one tf.train.Checkpoint"),
+    ("", "saver", "tf.train.Saver()"),
+]
+
+
+@pytest.mark.parametrize(("framework", "restore", "advice"), TAKES_EVERYTHING)
+def test_no_remedy_recommends_the_restore_that_is_judged(
+    framework: str, restore: str, advice: str
+) -> None:
+    judged = [each for each in CAUSES.values() if each.name != "shadows-not-in-checkpoint"]
+    for cause, stage in product(judged, STAGES):
+        assert advice not in remedy(cause, stage, framework, restore), cause.name
+    if framework:
+        every = {remedy(cause, stage, framework, "another") for cause in judged for stage in STAGES}
+        assert any(advice in text for text in every)
+
+
+def test_frameworks_declare_remedies_for_causes_that_exist() -> None:
     for framework in frameworks():
         declared = load(str(framework.remedies))
         assert set(declared) <= set(CAUSES)
@@ -160,7 +226,7 @@ def test_frameworks_speak_of_causes_that_exist() -> None:
         assert {name for each in meant for name in each.frameworks} <= set(framework.styles)
 
 
-# --- Names that stand in the package -------------------------------------------------------------------------------------
+# --- Causes named in the package --------------------------------------------------------------
 
 
 def _sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
@@ -180,7 +246,7 @@ def _texts(node: ast.AST) -> Iterator[str]:
 
 
 def _named(tree: ast.Module) -> Iterator[str]:
-    """Yield the literals that are used as causes: given to `diagnosis` and `has`, compared with `.cause` or `names_of`."""
+    """Yield literals used as causes: passed to `diagnosis` and `has`, or compared with causes."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = (
@@ -218,7 +284,7 @@ def test_every_cause_that_is_named_exists() -> None:
         for name in _named(tree)
     }
     assert {(path, name) for path, name in named if name not in CAUSES} == set()
-    # That the scan sees what it is to see: each of these forms stands in the package.
+    # The scan sees each form that is in the package.
     assert ("diagnosis/findings.py", "mode-differs") in named  # has(…)
     assert ("diagnosis/refusals.py", "restore-raised") in named  # diagnosis(…)
     assert ("diagnosis/rules/tensors.py", "slots-lost") in named  # _lost(…)
@@ -271,5 +337,5 @@ def test_names_of() -> None:
     }
 
 
-def test_shipped_jobs_are_no_recipes() -> None:
+def test_shipped_jobs_are_not_recipes() -> None:
     assert not RECIPES & set(JOBS)

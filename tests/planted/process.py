@@ -68,8 +68,8 @@ class RaisesInInit(Clean):
 
 
 @planted(
-    inconclusive="The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is unset in the control and 0 in the "
-    "resumed run."
+    inconclusive="The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is 0 "
+    "(control: unset)."
 )
 class OtherEnvironment(Clean):
     """The resumed process runs with a different numeric switch."""

@@ -176,7 +176,7 @@ def test_repetitions(folder: Path) -> None:
     assert noise is not None
     assert (noise.repeats, noise.first_difference) == (
         2,
-        f"the training loss of step 6 is 0.5, not {2 / 7!r}",
+        f"the training loss of step 6 is 0.5 instead of {2 / 7!r}",
     )
     # As many as were asked for.
     one = pair(Evidence(folder, {}, repeats=1)).noise
@@ -199,7 +199,7 @@ def test_a_repetition_in_another_environment(folder: Path) -> None:
     found = pair(Evidence(folder, {}, repeats=1))
     assert (found.noise, found.noise_trouble) == (
         None,
-        "The control was repeated in another environment: python is 3.12.1 in the control and 3.13.0 in the resumed run.",
+        "The control was repeated in another environment: python is 3.13.0 (control: 3.12.1).",
     )
 
 
@@ -207,7 +207,7 @@ def test_a_control_that_never_saves(folder: Path) -> None:
     record(unsaved_of(folder), cut(changed(CONTROL, saved=[], losses={4: 0.5}), BOUNDARY))
     assert (
         pair(Evidence(folder, {})).parted_without_saves
-        == "the training loss of step 4 is 0.5, not 0.4"
+        == "the training loss of step 4 is 0.5 instead of 0.4"
     )
     assert (
         pair(Evidence(folder, {"unsaved": "it was killed by SIGKILL"})).parted_without_saves is None

@@ -1,4 +1,4 @@
-"""What was read, and drawn, in the steps after the boundary."""
+"""The batches and the random numbers of the steps after the boundary."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from ckptcheck.diagnosis.findings import Findings, off_by
 
 
 def batches(findings: Findings) -> Iterator[Diagnosis]:
-    """Other batches, where they do not follow from another step number."""
+    """Different batches that do not follow from a different step number."""
     path = findings.comparison.batches
     if path.what in (batch_order.SAME, batch_order.BY_STEP) or findings.nothing_left:
         return
@@ -24,46 +24,49 @@ def batches(findings: Findings) -> Iterator[Diagnosis]:
     elif path.what == batch_order.EXAMPLES:
         yield diagnosis("examples-lost", step=path.step, lost=path.lost, repeated=path.repeated)
     else:
-        strange = (
-            ", made of examples that the control never reads"
-            if path.what == batch_order.STRANGE
-            else ""
-        )
-        yield diagnosis(
-            "batches-differ", step=path.step, position=strange + _process_generators(findings)
-        )
+        why = [*_strange_examples(path), *_process_generators(findings)]
+        yield diagnosis("batches-differ", step=path.step, why=" ".join(why))
 
 
 def _off(path: DataPath) -> str:
     assert path.source is not None
     assert path.step is not None
-    return off_by(path.source - path.step, "read again")
+    return off_by(path.source - path.step, "batch|batches")
 
 
 def _order(path: DataPath, epoch: int) -> str:
     if path.source is None:
-        return "the examples of the rest of the epoch in another order"
-    return f"the batches of epoch {path.source // epoch}, step {path.source} of the control for one"
+        return "the epoch's remaining examples in a different order"
+    return (
+        f"the control's batches of epoch {path.source // epoch}, beginning with step {path.source}"
+    )
 
 
-def _process_generators(findings: Findings) -> str:
-    names = findings.comparison.generators
-    whose = f"The control draws from {' and '.join(names)}, whose state is in no checkpoint and another one here"
-    return f". {whose}" if names else ""
+def _strange_examples(path: DataPath) -> Iterator[str]:
+    if path.what == batch_order.STRANGE:
+        yield "The control reads none of their examples."
+
+
+def _process_generators(findings: Findings) -> Iterator[str]:
+    if names := findings.comparison.generators:
+        yield (
+            f"The control draws from {' and '.join(names)}, whose state is in no checkpoint and "
+            "differs in the resumed run."
+        )
 
 
 def draws(findings: Findings) -> Iterator[Diagnosis]:
-    """Other random numbers, of generators that are no state that one could see."""
+    """Different random numbers from generators whose state is not visible."""
     if findings.has("generators-restarted", "generators-reseeded") or findings.nothing_left:
         return
     total = len(findings.comparison.draws)
-    other = [
+    differing = [
         path
         for path in findings.comparison.draws
         if path.what not in (batch_order.SAME, batch_order.BY_STEP)
     ]
-    restarted = [path for path in other if path.source is not None]
-    reseeded = [path for path in other if path.source is None]
+    restarted = [path for path in differing if path.source is not None]
+    reseeded = [path for path in differing if path.source is None]
     if restarted:
         where = (
             f"drew at step {restarted[0].step} what the control drew at step {restarted[0].source}"

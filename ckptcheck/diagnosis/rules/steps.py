@@ -1,15 +1,17 @@
-"""Steps: which one comes first, the learning rate and what else they are made with, and what stands still in them."""
+"""Steps: the first one, their learning rates and hyperparameters, and tensors that never change."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ckptcheck.comparison.comparison import (
     Comparison,
     EvaluationComparison,
+    HyperparameterDifference,
     StepComparison,
     TensorComparison,
 )
+from ckptcheck.counts import counted, filled
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import NEVER, Diagnosis, Start
 from ckptcheck.diagnosis.findings import (
@@ -21,47 +23,52 @@ from ckptcheck.diagnosis.findings import (
     counted_off,
     names,
     off_by,
+    some,
 )
 from ckptcheck.kinds import Kind
 
-# Kinds that training in another mode leaves where they are.
+# Kinds that do not change if training runs in a different mode.
 MOVED_BY_TRAINING = (Kind.WEIGHT, Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.SLOT, Kind.RNG)
 
 
 def lost(findings: Findings) -> Iterator[Diagnosis]:
-    """Counters that count otherwise."""
+    """Counters with a different count."""
     for stage, rows in by_stage(findings.open_of(Kind.COUNTER)):
         control, resumed = _counted(rows[0], findings)
         yield diagnosis("step-lost", names(rows), stage, control=control, resumed=resumed)
 
 
 def _counted(row: TensorComparison, findings: Findings) -> tuple[int | str, int | str | None]:
-    """Return what a counter counted in the control and in the resumed run; of one that is no number, their first steps."""
+    """Return both counts of a counter; if it is not a number, the first steps of both runs."""
     if row.control_number and row.resumed_number:
         return row.control_number, row.resumed_number
     return findings.comparison.first_step
 
 
 def first(findings: Findings) -> Iterator[Diagnosis]:
-    """Another first step, where it is not that of a counter that was lost."""
+    """A different first step that does not follow from a lost counter."""
     control, resumed = findings.comparison.first_step
     follows = resumed is not None and _lost_by(findings, resumed - control)
     if control != resumed and not follows and not findings.nothing_left:
-        what = "no step was made" if resumed is None else off_by(resumed - control, "made again")
-        yield diagnosis("wrong-first-step", control=control, resumed=resumed, what=what)
+        what = (
+            "makes no step"
+            if resumed is None
+            else f"starts with step {resumed}: {off_by(resumed - control, 'step|steps')}"
+        )
+        yield diagnosis("wrong-first-step", control=control, what=what)
 
 
 def _lost_by(findings: Findings, steps: int) -> bool:
-    """Return whether a counter that something found so far is about is off by so many steps; one that is no number may be."""
+    """Return whether a counter with a diagnosis is off by that many steps, or is not a number."""
     concerned = {name for found in findings.found for name in found.tensors}
     counters = [row for row in findings.of_kind(Kind.COUNTER) if row.name in concerned]
     return any(counted_off(row) in (None, steps) for row in counters)
 
 
 def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
-    """Another learning rate, where it does not follow from a counter that was lost.
+    """A different learning rate that does not follow from a lost counter or lost Python state.
 
-    What a callback remembers decides it, too; where that is accepted, this is asked for by itself.
+    If the lost Python state is accepted, the rate is diagnosed by itself.
     """
     step = next((step for step in findings.comparison.steps if not step.rate_equal), None)
     if (
@@ -79,9 +86,9 @@ def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
-    """Return the setting that is the learning rate of the first step, in both runs: it is the same thing.
+    """Return the hyperparameter that equals the learning rate of the first step in both runs.
 
-    Of several with this value nobody can tell which is the rate.
+    Of several such hyperparameters, none can be identified as the rate.
     """
     step = findings.comparison.steps[0]
     if step.control_rate is None or step.resumed_rate is None:
@@ -97,13 +104,13 @@ def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
 
 
 def _follows_counter(findings: Findings) -> bool:
-    """Return whether the rates are the control's from another step on, and a counter, or the first step, is as far off."""
+    """Return whether a counter, or the first step, is off by as many steps as the rates."""
     boundary = findings.comparison.first_step[0]
     return any(boundary + off in findings.comparison.rates_from for off in findings.steps_off)
 
 
 def hyperparameters(findings: Findings) -> Iterator[Diagnosis]:
-    """Settings that are others, as state or in a step."""
+    """Different hyperparameters, in the state or in a step."""
     rate = _holding_the_rate(findings)
     settings = [row for row in findings.open_of(Kind.HYPERPARAMETER) if row not in rate]
     for stage, rows in by_stage(settings):
@@ -117,25 +124,29 @@ def hyperparameters(findings: Findings) -> Iterator[Diagnosis]:
     step = findings.comparison.hyperparameter
     follows = not findings.counters_equal and findings.has("step-lost", "older-checkpoint")
     if step is not None and not settings and not follows and not findings.nothing_left:
-        control, resumed = _shown(step.control), _shown(step.resumed)
-        example = f"{step.name} is {resumed}, the control's {control}, first at step {step.step}"
+        example = f"{_both_settings(step)}, first at step {step.step}"
         yield diagnosis("hyperparameters-differ", count=1, example=example)
 
 
-def _shown(value: float | None) -> str:
-    return "not shown" if value is None else f"{value:.9g}"
+def _both_settings(setting: HyperparameterDifference) -> str:
+    name, control, resumed = setting.name, setting.control, setting.resumed
+    if control is None:
+        return f"{name} is {resumed:.9g} in the resumed run and not recorded in the control"
+    if resumed is None:
+        return f"{name} is {control:.9g} in the control and not recorded in the resumed run"
+    return f"{name} is {resumed:.9g} instead of the control's {control:.9g}"
 
 
 def mode(findings: Findings) -> Iterator[Diagnosis]:
-    """Tensors that stand still after the restart and move in the control."""
-    # What was lost may stand still for that: a generator that nobody draws from, a weight that no update moves by a bit.
+    """Tensors that change in the control but not in the resumed run."""
+    # A lost tensor may be constant for that reason, such as a generator that nothing draws from.
     rows = [
         row
         for row in findings.of_kind(*MOVED_BY_TRAINING)
         if row.name not in findings.explained and row.same_form
     ]
     still = [row for row in rows if row.control_moves and not row.resumed_moves]
-    # Updates that a loss scale or a count of gradients puts off, or that a rate of 0 makes nothing of, move nothing either.
+    # Nor does anything change if a loss scale or accumulation delays updates, or if the rate is 0.
     no_rate = any(step.resumed_rate == 0 for step in findings.comparison.steps)
     if (
         not still
@@ -145,93 +156,96 @@ def mode(findings: Findings) -> Iterator[Diagnosis]:
     ):
         return
     frozen = any(row.kind is Kind.WEIGHT for row in still)
-    why = (
+    what = (
         "layers are frozen (trainable=False)"
         if frozen
         else "the model is in evaluation mode (training=False)"
     )
-    what = f"{why}, or their update is not run"
     yield diagnosis("mode-differs", names(still), count=len(still), total=len(rows), what=what)
 
 
 def statistics_restarted(findings: Findings) -> Iterator[Diagnosis]:
-    """Moving statistics that came back and are others at the end, though all that was trained is the same."""
+    """Restored moving statistics that differ at the end, although all weights are equal."""
     comparison = findings.comparison
     final = {row.name: row for row in comparison.final}
     weights_equal = all(row.equal for row in final.values() if row.kind is Kind.WEIGHT)
     if not weights_equal or not all(step.equal and step.batch_equal for step in comparison.steps):
         return
     statistics = findings.of_kind(Kind.MOVING_STATISTIC)
-    came_back = [row.name for row in statistics if row.equal and row.name not in findings.explained]
-    parted = [name for name in came_back if name in final and not final[name].equal]
-    if parted:
+    restored = [row.name for row in statistics if row.equal and row.name not in findings.explained]
+    differing = [name for name in restored if name in final and not final[name].equal]
+    if differing:
         yield diagnosis(
             "statistics-restarted",
-            parted,
-            count=len(parted),
+            differing,
+            count=len(differing),
             total=len(statistics),
             beside=_beside(findings),
         )
 
 
 def _beside(findings: Findings) -> str:
-    values = attributes(findings.comparison)[:3]
-    return f" ({'; '.join(values)})" if values else ""
+    values = attributes(findings.comparison)
+    return f"Python state differs, too: {some(values, 3)}." if values else ""
 
 
 def too_early(findings: Findings) -> Iterator[Diagnosis]:
-    """A loss that is another one before anything that was found can have made it so."""
+    """A loss that differs before any cause found can act."""
     difference = first_difference(findings.comparison, findings.earliest)
     if findings.found and not findings.nothing_left and difference is not None:
-        example = f"the {difference}, and nothing that was found begins so early{_hints(findings)}"
-        yield diagnosis("unexplained", example=example)
+        hints = f"No cause that was found acts this early.{_hints(findings)}"
+        yield diagnosis("unexplained", example=f"Unexplained: the {difference}", hints=hints)
 
 
 def beyond(comparison: Comparison, start: Start, loss_within: float) -> Iterator[Diagnosis]:
-    """Differences that what is accepted cannot have made: it starts to act later, or moves no loss so far."""
-    difference, parted = first_difference(comparison, start, loss_within), _parted(comparison)
+    """Differences that accepted causes cannot explain: they act later, or move no loss so far."""
+    difference = first_difference(comparison, start, loss_within)
+    differing = _differing_at_end(comparison)
+    cannot = "Accepted differences cannot explain this:"
     if difference is not None:
-        yield diagnosis(
-            "unexplained", example=f"what is allowed does not reach so far, but the {difference}"
-        )
-    elif parted and start == NEVER:
-        example = f"what is allowed does not reach so far, but {len(parted)} tensors of the final state are others"
-        yield diagnosis("unexplained", parted, example=example)
+        yield diagnosis("unexplained", example=f"{cannot} the {difference}", hints="")
+    elif differing and start == NEVER:
+        example = f"{cannot} {_at_end(differing)}"
+        yield diagnosis("unexplained", differing, example=example, hints="")
 
 
 def unexplained(findings: Findings) -> Iterator[Diagnosis]:
-    """Nothing was found, and still the runs part: say where."""
+    """The first difference, if the runs diverge and no cause was found."""
     comparison = findings.comparison
     if comparison.equal or findings.found:
         return
-    difference, parted, hints = (
-        first_difference(comparison, NEVER),
-        _parted(comparison),
-        _hints(findings),
-    )
+    difference, hints = first_difference(comparison, NEVER), _hints(findings)
     if difference is not None:
-        example = (
-            f"every tensor, batch and learning rate before it is equal, but the {difference}{hints}"
+        equal = "Every tensor, batch and learning rate before it is equal."
+        yield diagnosis(
+            "unexplained", example=f"Unexplained: the {difference}", hints=equal + hints
         )
-        yield diagnosis("unexplained", example=example)
     else:
-        example = (
-            f"all losses are equal, but {len(parted)} tensors of the final state are not{hints}"
+        differing = _differing_at_end(comparison)
+        example = f"Unexplained: {_at_end(differing)}"
+        yield diagnosis(
+            "unexplained", differing, example=example, hints=f"All losses are equal.{hints}"
         )
-        yield diagnosis("unexplained", parted, example=example)
 
 
-def _parted(comparison: Comparison) -> list[str]:
+def _differing_at_end(comparison: Comparison) -> list[str]:
     return names(row for row in comparison.final if not row.equal)
+
+
+def _at_end(differing: Sequence[str]) -> str:
+    return filled(
+        "{count} {count:tensor|tensors} of the final state {count:differs|differ}",
+        count=len(differing),
+    )
 
 
 def first_difference(
     comparison: Comparison, start: Start, loss_within: float = math.inf
 ) -> str | None:
-    """Say which loss differs before something that starts to act at `start` can have changed it; None: none does.
+    """Name the first loss that differs before `start`, or return None.
 
-    The evaluation at the boundary and the loss after it, which are computed before any update, differ, too, where they are
-    further apart than `loss_within`, relative to the control's.
+    The evaluation at the boundary and the next training loss precede any update. They also count if
+    they differ by more than `loss_within`, relative to the control's.
     """
     boundary = comparison.first_step[0]
     for evaluation in comparison.evaluations:
@@ -239,7 +253,9 @@ def first_difference(
         if not evaluation.equal and (
             done < start.evaluation or (done == 0 and _is_far(evaluation, loss_within))
         ):
-            return _both_losses(f"evaluation loss after {evaluation.steps_done} steps", evaluation)
+            return _both_losses(
+                f"evaluation loss after {counted(evaluation.steps_done, 'step')}", evaluation
+            )
     for place, step in enumerate(comparison.steps):
         if not step.equal and (place < start.loss or (place == 0 and _is_far(step, loss_within))):
             return _both_losses(f"training loss of step {step.control_step}", step)
@@ -251,20 +267,21 @@ def _is_far(row: StepComparison | EvaluationComparison, within: float) -> bool:
 
 
 def _both_losses(what: str, row: StepComparison | EvaluationComparison) -> str:
-    return f"{what} is {row.resumed_loss!r}, the control's is {row.control_loss!r}"
+    return f"{what} is {row.resumed_loss!r} instead of the control's {row.control_loss!r}"
 
 
 def _hints(findings: Findings) -> str:
-    """Say what else is another one that may, or may not, have to do with it."""
+    """Return what else differs, in words; it may or may not matter."""
     comparison = findings.comparison
-    hints = [f"{name} is in another state" for name in comparison.generators]
+    hints = [f"the state of {name}" for name in comparison.generators]
     for control, resumed in list(comparison.renamed.items())[:1]:
-        count = len(comparison.renamed)
-        hints.append(
-            f"{count} tensors have other names, and were matched by their values ({resumed} for {control})"
+        matched = filled(
+            "{count:the name|the names} of {count} {count:tensor|tensors}, matched by value",
+            count=len(comparison.renamed),
         )
+        hints.append(f"{matched} ({resumed} for {control})")
     hints += [
-        f"{name} is {resumed:g} and not {control:g}"
+        f"{name} ({resumed:g} instead of {control:g})"
         for name, (control, resumed) in comparison.attributes.items()
     ]
-    return f". Also, outside of the compared state, {'; '.join(hints[:4])}" if hints else ""
+    return f" Outside the compared state, these differ, too: {some(hints, 4)}." if hints else ""

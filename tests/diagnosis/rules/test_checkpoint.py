@@ -15,7 +15,7 @@ from tests.diagnosis.rules.fault import (
 
 CONTROL = control()
 RESUMED = resumed(CONTROL)
-# What the resumed process begins with.
+# The initial values of the resumed process.
 BEGUN = {name: tensor.value for name, tensor in RESUMED.initial.items()}
 EVERYTHING = ("w", "w/momentum", "mean", "w/average", "step", "rng")
 OLD = {name: value(name, EARLIER) for name in EVERYTHING}
@@ -28,7 +28,7 @@ FAULTS = (
         (
             Said(
                 "nothing-restored",
-                "Nothing came back: all 6 tensors that training had changed are at initial values.",
+                "Nothing was restored: all 6 tensors that training had changed have their initial values.",
                 EVERYTHING,
                 Stage.NOT_APPLIED_AT_LOAD,
             ),
@@ -46,7 +46,7 @@ FAULTS = (
         ),
     ),
     Fault(
-        "nothing restored, and the seed is the control's",
+        "nothing restored, with the control's seed",
         checkpoint.nothing_restored,
         Pair(
             CONTROL,
@@ -59,7 +59,7 @@ FAULTS = (
         (
             Said(
                 "nothing-restored",
-                "Nothing came back: all 6 tensors that training had changed are at initial values.",
+                "Nothing was restored: all 6 tensors that training had changed have their initial values.",
                 EVERYTHING,
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -78,13 +78,12 @@ FAULTS = (
         (
             Said(
                 "initialised-again",
-                "The restore filled 6 tensors, and none of them kept its value: 4 are at their initial values, the others hold "
-                "new ones. An initialiser ran after the restore.",
+                "The restore filled 6 tensors, but an initialiser overwrote them all: 4 with initial values, the rest with new ones.",
                 EVERYTHING,
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
         ),
-        # The same, but the checkpoint holds these very values: it was the save that saved them.
+        # The same, but the checkpoint holds these values: the save is at fault.
         twin=Pair(CONTROL, changed(RESUMED, boundary=BEGUN, values=[])),
         twin_shows=(
             "moving-statistics-lost",
@@ -102,16 +101,16 @@ FAULTS = (
         (
             Said(
                 "older-checkpoint",
-                "6 of 6 tensors have the values that they had when 3 steps were done: they come from an earlier save.",
+                "6 of 6 tensors have their values from an earlier save, after 3 steps.",
                 EVERYTHING,
             ),
         ),
-        # The state of no save: nobody can have restored it.
+        # The state of no save: no restore can give it.
         twin=Pair(CONTROL, changed(RESUMED, boundary={"w": value("w", EARLIER - 1)})),
         twin_shows=("unexplained",),
     ),
     Fault(
-        "older checkpoint, with a tensor that was then what it is initially",
+        "older checkpoint, with a tensor that had its initial value then",
         checkpoint.older,
         Pair(
             changed(CONTROL, initial={"mean": value("mean", EARLIER)}),
@@ -124,11 +123,11 @@ FAULTS = (
         (
             Said(
                 "older-checkpoint",
-                "2 of 6 tensors have the values that they had when 3 steps were done: they come from an earlier save.",
+                "2 of 6 tensors have their values from an earlier save, after 3 steps.",
                 ("w", "mean"),
             ),
         ),
-        # By itself such a tensor is at its initial value, and no sign of an older checkpoint.
+        # Such a tensor alone has its initial value, and is no sign of an older checkpoint.
         twin=Pair(
             changed(CONTROL, initial={"mean": value("mean", EARLIER)}),
             changed(
@@ -150,8 +149,8 @@ def test_twin_does_not_alarm(fault: Fault) -> None:
     assert_silent_on_twin(fault)
 
 
-def test_what_no_restore_could_show_is_not_back_either() -> None:
-    """A tensor that begins with the control's value at the boundary, and has another one there."""
+def test_a_tensor_that_cannot_prove_a_restore_is_lost_too() -> None:
+    """A tensor that starts with the control's boundary value, and differs at the boundary."""
     pair = Pair(
         CONTROL,
         changed(
@@ -162,5 +161,5 @@ def test_what_no_restore_could_show_is_not_back_either() -> None:
         ),
     )
     (found,) = checkpoint.nothing_restored(Findings(pair.comparison))
-    assert found.sentence.startswith("Nothing came back: all 5 tensors ")
+    assert found.sentence.startswith("Nothing was restored: all 5 tensors ")
     assert found.tensors == ("w/momentum", "mean", "w/average", "step", "rng", "w")

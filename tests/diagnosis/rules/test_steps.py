@@ -1,4 +1,4 @@
-"""Which step comes first, what steps are made with, what stands still in them; and where nothing of that is known."""
+"""The first step, rates and hyperparameters, tensors that never change, and unexplained losses."""
 
 import math
 
@@ -51,7 +51,7 @@ RESEEDED = {"boundary-5": {"numpy's generator": "c"}}
 
 
 def counts_from(step: int, run: Run = RESUMED) -> Run:
-    """Return a resumed run that begins with another step, with the batches and draws of its numbers."""
+    """Return a resumed run that starts with a different step, with its batches and draws."""
     own = range(step, step + len(run.steps))
     begun = begun_at(changed(run, boundary={"step": step}), step)
     return changed(
@@ -61,16 +61,20 @@ def counts_from(step: int, run: Run = RESUMED) -> Run:
     )
 
 
-def stands_still(*names: str, run: Run = RESUMED) -> Run:
-    """Return a resumed run in which some tensors end as they began."""
+def constant(*names: str, run: Run = RESUMED) -> Run:
+    """Return a resumed run in which some tensors never change."""
     return changed(run, final={name: run.boundary[name] for name in names})
 
 
+RESTARTED = (
+    "Every loss and weight is equal, so the update of the statistics itself differs after the "
+    "restart."
+)
 KEY = {"counter": Tensor(Kind.COUNTER, np.array([2, 1]))}
 
 FAULTS = (
     Fault(
-        "the counter begins again",
+        "the counter starts again",
         steps.lost,
         Pair(
             CONTROL,
@@ -81,7 +85,7 @@ FAULTS = (
         (
             Said(
                 "step-lost",
-                "The step counter is at 0, the control's at 5: batches, schedules and warm-ups start there again.",
+                "The step counter is 0 instead of the control's 5.",
                 ("step",),
                 Stage.NOT_APPLIED_AT_LOAD,
             ),
@@ -89,7 +93,7 @@ FAULTS = (
         twin=CLEAN,
     ),
     Fault(
-        "a counter that is no single number",
+        "a counter that is not a single number",
         steps.lost,
         Pair(
             changed(
@@ -111,7 +115,7 @@ FAULTS = (
         (
             Said(
                 "step-lost",
-                "The step counter is at 3, the control's at 5: batches, schedules and warm-ups start there again.",
+                "The step counter is 3 instead of the control's 5.",
                 ("counter",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -119,13 +123,13 @@ FAULTS = (
         twin=CLEAN,
     ),
     Fault(
-        "a step is made again",
+        "a repeated step",
         steps.first,
         Pair(CONTROL, begun_at(RESUMED, 4)),
         (
             Said(
                 "wrong-first-step",
-                "The resumed run began with step 4, the control's next step is 5, and no counter that was lost says so: 1 step is made again.",
+                "The control's next step is 5, but the resumed run starts with step 4: 1 step is repeated.",
             ),
         ),
         # It follows from the counter.
@@ -133,26 +137,26 @@ FAULTS = (
         twin_shows=("step-lost",),
     ),
     Fault(
-        "two steps are left out",
+        "two skipped steps",
         steps.first,
         Pair(CONTROL, begun_at(RESUMED, 7)),
         (
             Said(
                 "wrong-first-step",
-                "The resumed run began with step 7, the control's next step is 5, and no counter that was lost says so: 2 steps are left out.",
+                "The control's next step is 5, but the resumed run starts with step 7: 2 steps are skipped.",
             ),
         ),
         twin=Pair(CONTROL, counts_from(7)),
         twin_shows=("step-lost",),
     ),
     Fault(
-        "a counter that was lost, and says another step",
+        "a lost counter with a different number of steps",
         steps.first,
         Pair(CONTROL, begun_at(changed(RESUMED, boundary={"step": 0}), 4)),
         (
             Said(
                 "wrong-first-step",
-                "The resumed run began with step 4, the control's next step is 5, and no counter that was lost says so: 1 step is made again.",
+                "The control's next step is 5, but the resumed run starts with step 4: 1 step is repeated.",
             ),
         ),
         twin=Pair(CONTROL, counts_from(0)),
@@ -160,13 +164,13 @@ FAULTS = (
         twin_shows=("step-lost",),
     ),
     Fault(
-        "another learning rate",
+        "a different learning rate",
         steps.learning_rate,
         Pair(CONTROL, changed(RESUMED, rates={6: 0.05, 7: 0.05})),
         (
             Said(
                 "learning-rate-differs",
-                "The learning rate is 0.05, the control's is 0.1, first at step 6.",
+                "The learning rate is 0.05 instead of the control's 0.1, first at step 6.",
             ),
         ),
         twin=Pair(
@@ -174,23 +178,23 @@ FAULTS = (
         ),
     ),
     Fault(
-        "the schedule begins again",
+        "the schedule starts again",
         steps.learning_rate,
         Pair(SCHEDULED, changed(resumed(SCHEDULED), rates={5: 1.0, 6: 0.5, 7: 0.25})),
         (
             Said(
                 "learning-rate-differs",
-                "The learning rate is 1.0, the control's is 0.03125, first at step 5.",
+                "The learning rate is 1.0 instead of the control's 0.03125, first at step 5.",
             ),
         ),
-        # It follows from the counter, which begins again, too.
+        # It follows from the counter, which starts again, too.
         twin=Pair(
             SCHEDULED, changed(counts_from(0, resumed(SCHEDULED)), rates={0: 1.0, 1: 0.5, 2: 0.25})
         ),
         twin_shows=("step-lost",),
     ),
     Fault(
-        "a callback that forgets what it waited for",
+        "a callback with lost state",
         steps.learning_rate,
         Pair(
             changed(CONTROL, attributes=WAITING),
@@ -199,14 +203,15 @@ FAULTS = (
         (
             Said(
                 "learning-rate-differs",
-                "The learning rate is 0.05, the control's is 0.1, first at step 5 (plateau.wait is 0, the control's 2).",
+                "The learning rate is 0.05 instead of the control's 0.1, first at step 5.",
+                detail="Python state differs, too: plateau.wait is 0 instead of the control's 2.",
             ),
         ),
-        # Where no rate differs there is nothing to explain.
+        # The rates are equal: nothing to explain.
         twin=Pair(changed(CONTROL, attributes=WAITING), changed(RESUMED, attributes=FORGOTTEN)),
     ),
     Fault(
-        "the setting that is the learning rate",
+        "a hyperparameter that is the learning rate",
         steps.learning_rate,
         Pair(
             changed(SETTING, rates=dict.fromkeys(range(STEPS), 0.25)),
@@ -215,20 +220,20 @@ FAULTS = (
         (
             Said(
                 "learning-rate-differs",
-                "The learning rate is 0.5, the control's is 0.25, first at step 5.",
+                "The learning rate is 0.5 instead of the control's 0.25, first at step 5.",
                 ("rate",),
             ),
         ),
         twin=Pair(SETTING, resumed(SETTING)),
     ),
     Fault(
-        "a setting that is state",
+        "a hyperparameter in the state",
         steps.hyperparameters,
         Pair(SETTING, changed(resumed(SETTING), boundary={"rate": 0.5})),
         (
             Said(
                 "hyperparameters-differ",
-                "1 hyperparameters are others than the control's: rate is 0.5, the control's 0.25.",
+                "1 hyperparameter differs from the control's: rate is 0.5 instead of the control's 0.25.",
                 ("rate",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -240,27 +245,27 @@ FAULTS = (
         twin_shows=("learning-rate-differs",),
     ),
     Fault(
-        "a setting of a step",
+        "a hyperparameter of a step",
         steps.hyperparameters,
         Pair(CONTROL, changed(RESUMED, hyperparameters={6: {"decay": 0.02}})),
         (
             Said(
                 "hyperparameters-differ",
-                "1 hyperparameters are others than the control's: decay is 0.02, the control's 0.01, first at step 6.",
+                "1 hyperparameter differs from the control's: decay is 0.02 instead of the control's 0.01, first at step 6.",
             ),
         ),
-        # It follows from a counter that was lost.
+        # It follows from a lost counter.
         twin=Pair(CONTROL, changed(counts_from(0), hyperparameters={0: {"decay": 0.02}})),
         twin_shows=("step-lost",),
     ),
     Fault(
-        "a setting that only one of the runs shows",
+        "a hyperparameter that only one run shows",
         steps.hyperparameters,
         Pair(CONTROL, changed(RESUMED, hyperparameters={5: {"decay": 0.01, "clip": 1.0}})),
         (
             Said(
                 "hyperparameters-differ",
-                "1 hyperparameters are others than the control's: clip is 1, the control's not shown, first at step 5.",
+                "1 hyperparameter differs from the control's: clip is 1 in the resumed run and not recorded in the control, first at step 5.",
             ),
         ),
         twin=CLEAN,
@@ -268,15 +273,16 @@ FAULTS = (
     Fault(
         "frozen weights",
         steps.mode,
-        Pair(CONTROL, stands_still("w")),
+        Pair(CONTROL, constant("w")),
         (
             Said(
                 "mode-differs",
-                "1 of 5 tensors stand still in the resumed run that move in the control: layers are frozen (trainable=False), or their update is not run.",
+                "1 of 5 tensors changes in the control but not in the resumed run.",
                 ("w",),
+                detail="Either layers are frozen (trainable=False), or the update does not run.",
             ),
         ),
-        # They stand still in the control, too.
+        # They do not change in the control either.
         twin=Pair(
             (frozen := changed(CONTROL, final={"w": CONTROL.boundary["w"]})),
             resumed(frozen),
@@ -285,40 +291,40 @@ FAULTS = (
     Fault(
         "evaluation mode",
         steps.mode,
-        Pair(CONTROL, stands_still("mean", "rng")),
+        Pair(CONTROL, constant("mean", "rng")),
         (
             Said(
                 "mode-differs",
-                "2 of 5 tensors stand still in the resumed run that move in the control: the model is in evaluation mode (training=False), or their update is not run.",
+                "2 of 5 tensors change in the control but not in the resumed run.",
                 ("mean", "rng"),
+                detail="Either the model is in evaluation mode (training=False), or the update does not run.",
             ),
         ),
-        # A generator that was lost may stand still for that.
+        # A lost generator may be constant for that reason.
         twin=Pair(
             CONTROL,
-            changed(
-                stands_still("rng"), boundary={"rng": fresh("rng")}, final={"rng": fresh("rng")}
-            ),
+            changed(constant("rng"), boundary={"rng": fresh("rng")}, final={"rng": fresh("rng")}),
         ),
         twin_shows=("generators-reseeded",),
     ),
     Fault(
-        "statistics that stand still",
+        "statistics that never change",
         steps.mode,
-        Pair(CONTROL, stands_still("mean")),
+        Pair(CONTROL, constant("mean")),
         (
             Said(
                 "mode-differs",
-                "1 of 5 tensors stand still in the resumed run that move in the control: the model is in evaluation mode (training=False), or their update is not run.",
+                "1 of 5 tensors changes in the control but not in the resumed run.",
                 ("mean",),
+                detail="Either the model is in evaluation mode (training=False), or the update does not run.",
             ),
         ),
-        # A rate of 0 moves nothing either.
-        twin=Pair(CONTROL, changed(stands_still("w"), rates={5: 0.0})),
+        # A rate of 0 changes nothing either.
+        twin=Pair(CONTROL, changed(constant("w"), rates={5: 0.0})),
         twin_shows=("learning-rate-differs",),
     ),
     Fault(
-        "statistics whose update begins anew",
+        "statistics with a restarted update",
         steps.statistics_restarted,
         Pair(
             changed(CONTROL, attributes=WAITING),
@@ -327,36 +333,39 @@ FAULTS = (
         (
             Said(
                 "statistics-restarted",
-                "1 of 1 moving means and variances are the control's at the boundary and not at the end, though every loss and weight is: their update is another one after the restart (plateau.wait is 0, the control's 2).",
+                "1 of 1 moving mean or variance equals the control's value at the boundary but not at the end.",
                 ("mean",),
+                detail=f"{RESTARTED} Python state differs, too: plateau.wait is 0 instead of the control's 2.",
             ),
         ),
-        # Weights are others, too: then the statistics follow from them.
+        # Weights differ, too: the statistics follow from them.
         twin=Pair(CONTROL, changed(RESUMED, final={"mean": FINAL_MEAN, "w": FINAL_MEAN})),
         twin_shows=("unexplained",),
     ),
     Fault(
-        "statistics whose update begins anew, and a loss that is another one",
+        "statistics with a restarted update, and a different evaluation",
         steps.statistics_restarted,
         Pair(CONTROL, changed(RESUMED, final={"mean": FINAL_MEAN}, evaluations={STEPS: 0.5})),
         (
             Said(
                 "statistics-restarted",
-                "1 of 1 moving means and variances are the control's at the boundary and not at the end, though every loss and weight is: their update is another one after the restart.",
+                "1 of 1 moving mean or variance equals the control's value at the boundary but not at the end.",
                 ("mean",),
+                detail=RESTARTED,
             ),
         ),
         twin=Pair(CONTROL, changed(RESUMED, final={"mean": FINAL_MEAN}, losses={7: 0.5})),
         twin_shows=("unexplained",),
     ),
     Fault(
-        "a loss before anything that was found acts",
+        "a loss before any cause found can act",
         steps.too_early,
         Pair(CONTROL, changed(RESUMED, losses={5: 0.5}, rates={6: 0.05})),
         (
             Said(
                 "unexplained",
-                "Unexplained: the training loss of step 5 is 0.5, the control's is 0.3333333333333333, and nothing that was found begins so early.",
+                "Unexplained: the training loss of step 5 is 0.5 instead of the control's 0.3333333333333333.",
+                detail="No cause that was found acts this early.",
             ),
         ),
         # The rate of a step acts on the loss of the next one.
@@ -365,7 +374,7 @@ FAULTS = (
         twin_shows=("learning-rate-differs",),
     ),
     Fault(
-        "an evaluation before anything that was found acts",
+        "an evaluation before any cause found can act",
         steps.too_early,
         Pair(
             changed(CONTROL, generators=GLOBAL),
@@ -374,7 +383,8 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: the evaluation loss after 5 steps is 0.5, the control's is 0.2, and nothing that was found begins so early. Also, outside of the compared state, numpy's generator is in another state.",
+                "Unexplained: the evaluation loss after 5 steps is 0.5 instead of the control's 0.2.",
+                detail="No cause that was found acts this early. Outside the compared state, these differ, too: the state of numpy's generator.",
             ),
         ),
         twin=Pair(CONTROL, changed(RESUMED, evaluations={6: 0.5}, rates={5: 0.05})),
@@ -382,19 +392,20 @@ FAULTS = (
         twin_shows=("learning-rate-differs",),
     ),
     Fault(
-        "a loss that nothing explains",
+        "an unexplained loss",
         steps.unexplained,
         Pair(CONTROL, changed(RESUMED, losses={6: 0.5})),
         (
             Said(
                 "unexplained",
-                "Unexplained: every tensor, batch and learning rate before it is equal, but the training loss of step 6 is 0.5, the control's is 0.2857142857142857.",
+                "Unexplained: the training loss of step 6 is 0.5 instead of the control's 0.2857142857142857.",
+                detail="Every tensor, batch and learning rate before it is equal.",
             ),
         ),
         twin=CLEAN,
     ),
     Fault(
-        "a state that nothing explains, with all that may have to do with it",
+        "an unexplained final state, with all hints",
         steps.unexplained,
         Pair(
             changed(CONTROL, generators=GLOBAL, attributes=WAITING),
@@ -408,8 +419,9 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: all losses are equal, but 1 tensors of the final state are not. Also, outside of the compared state, numpy's generator is in another state; 1 tensors have other names, and were matched by their values (v for w); plateau.wait is 0 and not 2.",
+                "Unexplained: 1 tensor of the final state differs.",
                 ("w/average",),
+                detail="All losses are equal. Outside the compared state, these differ, too: the state of numpy's generator; the name of 1 tensor, matched by value (v for w); plateau.wait (0 instead of 2).",
             ),
         ),
         twin=Pair(
@@ -434,7 +446,7 @@ def test_no_step_at_all() -> None:
     assert by_rule(steps.first, Pair(CONTROL, changed(cut(RESUMED, 0), first_step=None))) == (
         Said(
             "wrong-first-step",
-            "The resumed run began with step None, the control's next step is 5, and no counter that was lost says so: no step was made.",
+            "The control's next step is 5, but the resumed run makes no step.",
         ),
     )
 
@@ -443,18 +455,18 @@ def beyond(run: Run, start: Start, loss_within: float = math.inf) -> list[str]:
     return [each.sentence for each in steps.beyond(compare(CONTROL, run), start, loss_within)]
 
 
-TOO_FAR = "Unexplained: what is allowed does not reach so far, but"
+TOO_FAR = "Accepted differences cannot explain this:"
 
 
-def test_what_an_accepted_cause_cannot_have_done() -> None:
+def test_differences_that_an_accepted_cause_cannot_explain() -> None:
     run = changed(RESUMED, losses={6: 0.5}, final={"w": FINAL_MEAN, "mean": FINAL_MEAN})
     assert beyond(run, Start(1, 1)) == []
     assert beyond(run, Start(2, 2)) == [
-        f"{TOO_FAR} the training loss of step 6 is 0.5, the control's is 0.2857142857142857."
+        f"{TOO_FAR} the training loss of step 6 is 0.5 instead of the control's 0.2857142857142857."
     ]
     ends = changed(RESUMED, final={"w": FINAL_MEAN, "mean": FINAL_MEAN})
     assert beyond(ends, Start(2, 2)) == []
-    assert beyond(ends, NEVER) == [f"{TOO_FAR} 2 tensors of the final state are others."]
+    assert beyond(ends, NEVER) == [f"{TOO_FAR} 2 tensors of the final state differ."]
     assert beyond(RESUMED, NEVER) == []
 
 
@@ -463,15 +475,15 @@ def test_what_is_computed_before_any_update_moves_so_far() -> None:
     assert beyond(off, AT_ONCE) == []
     assert beyond(off, AT_ONCE, 0.3) == []
     assert beyond(off, AT_ONCE, 0.2) == [
-        f"{TOO_FAR} the evaluation loss after 5 steps is 0.25, the control's is 0.2."
+        f"{TOO_FAR} the evaluation loss after 5 steps is 0.25 instead of the control's 0.2."
     ]
     first = changed(RESUMED, losses={5: math.nan, 6: 9.0}, evaluations={6: 9.0})
     assert beyond(first, AT_ONCE, 0.2) == [
-        f"{TOO_FAR} the training loss of step 5 is nan, the control's is 0.3333333333333333."
+        f"{TOO_FAR} the training loss of step 5 is nan instead of the control's 0.3333333333333333."
     ]
 
 
-def test_of_two_settings_with_the_rates_values_nobody_can_tell_which_it_is() -> None:
+def test_of_two_hyperparameters_with_the_rates_values_neither_is_the_rate() -> None:
     two = changed(
         control({"rate": Kind.HYPERPARAMETER, "decay": Kind.HYPERPARAMETER}),
         rates=dict.fromkeys(range(STEPS), 0.25),
@@ -486,10 +498,10 @@ def test_of_two_settings_with_the_rates_values_nobody_can_tell_which_it_is() -> 
 
 
 @pytest.mark.parametrize("cause", ["loss-scale-lost", "accumulators-lost"])
-def test_what_puts_updates_off_lets_tensors_stand_still(cause: str) -> None:
+def test_delayed_updates_explain_constant_tensors(cause: str) -> None:
     kind = Kind.LOSS_SCALE if cause == "loss-scale-lost" else Kind.ACCUMULATOR
     ours = control({"held back": kind})
     run = changed(
-        stands_still("w", run=resumed(ours)), boundary={"held back": ours.initial["held back"]}
+        constant("w", run=resumed(ours)), boundary={"held back": ours.initial["held back"]}
     )
     assert [each.cause for each in diagnosed(Pair(ours, run))] == [cause]

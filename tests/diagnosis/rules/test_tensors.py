@@ -1,4 +1,4 @@
-"""Tensors at the boundary, by kind and by what they equal instead."""
+"""Tensors at the boundary, by kind and by what they equal instead of the control's value."""
 
 import math
 
@@ -41,12 +41,12 @@ ZEROS = np.zeros((2, 3), np.float32)
 
 
 def at(boundary: Values) -> Pair:
-    """Return the pair whose resumed run has other tensors at the boundary."""
+    """Return a pair whose resumed run has these tensors at the boundary."""
     return Pair(CONTROL, changed(RESUMED, boundary=boundary))
 
 
 def full(boundary: Values) -> Pair:
-    """Return the same of runs that hold a tensor of each kind."""
+    """Return the same for runs with a tensor of each kind."""
     return Pair(FULL, changed(FULLY, boundary=boundary))
 
 
@@ -55,7 +55,7 @@ def apart(control: Array, resumed: Array) -> float:
 
 
 def alike(run: Run, boundary: Values | None = None, final: Values | None = None) -> Pair:
-    """Return the pair in which both runs have other tensors."""
+    """Return a pair in which both runs have these tensors."""
     return Pair(
         changed(run, boundary=boundary, final=final),
         changed(resumed(run), boundary=boundary, final=final),
@@ -77,19 +77,18 @@ def not_asked(pair: Pair, name: str) -> Pair:
 
 
 def lost(name: str, rule: Rule, cause: str, sentence: str, value: Array) -> Fault:
-    """Return the fault of one tensor that was saved and asked for, and has a value of its process's own all the same."""
+    """Return the fault of a saved and restored tensor that has a value of the new process."""
     at_initial = {name: FULLY.initial[name]}
     return Fault(
         f"lost {name}",
         rule,
         full({name: value}),
         (Said(cause, sentence, (name,), Stage.OVERWRITTEN_AFTER_LOAD),),
-        # In both runs at that value: then it is what the restore had to bring back.
+        # Both runs have that value: the restore had to restore it.
         twin=alike(FULL, boundary=at_initial),
     )
 
 
-BN = "Evaluation normalises with them, so it is wrong from the restart on; the training loss does not show it, because training normalises with the batch."
 REPLICAS = {"mean, replica 0": Kind.MOVING_STATISTIC, "mean, replica 1": Kind.MOVING_STATISTIC}
 REPLICATED = control(REPLICAS)
 STILL: Values = {"w/average": value("w/average", 0)}
@@ -103,12 +102,12 @@ FAULTS = (
         (
             Said(
                 "not-finite",
-                "1 restored tensors hold values that are not finite: w has 2 of 6.",
+                "1 restored tensor holds NaN or infinity: w in 2 of 6 elements.",
                 ("w",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
         ),
-        # The best loss that a callback has seen is infinite before it has seen one.
+        # The best loss of a callback is infinite before the first loss.
         twin=full({"patience": math.inf}),
         twin_shows=("python-state-lost",),
     ),
@@ -119,12 +118,12 @@ FAULTS = (
         (
             Said(
                 "not-finite",
-                "1 restored tensors hold values that are not finite: w/momentum has 6 of 6.",
+                "1 restored tensor holds NaN or infinity: w/momentum in 6 of 6 elements.",
                 ("w/momentum",),
                 Stage.OMITTED_AT_SAVE,
             ),
         ),
-        # The control's own infinity is what has to come back.
+        # The control has the same infinity: the restore had to restore it.
         twin=alike(CONTROL, boundary={"w/momentum": ZEROS + np.float32(np.inf)}),
     ),
     Fault(
@@ -134,7 +133,7 @@ FAULTS = (
         (
             Said(
                 "tensors-missing",
-                "The two processes do not hold the same state: mean is float32 (2, 3) in the control and absent in the resumed run.",
+                "1 tensor does not match between the two processes: mean is float32 (2, 3) in the control and absent in the resumed run.",
                 ("mean",),
             ),
         ),
@@ -147,11 +146,11 @@ FAULTS = (
         (
             Said(
                 "tensors-missing",
-                "The two processes do not hold the same state: mean is absent in the control and float32 (2, 3) in the resumed run.",
+                "1 tensor does not match between the two processes: mean is absent in the control and float32 (2, 3) in the resumed run.",
                 ("mean",),
             ),
         ),
-        # Under another name it is the same tensor.
+        # Under a different name it is the same tensor.
         twin=Pair(
             CONTROL,
             changed(
@@ -162,7 +161,7 @@ FAULTS = (
         ),
     ),
     Fault(
-        "another dtype and another shape",
+        "a different dtype and a different shape",
         tensors.missing,
         Pair(
             CONTROL,
@@ -171,7 +170,7 @@ FAULTS = (
         (
             Said(
                 "tensors-missing",
-                "The two processes do not hold the same state: w is float32 (2, 3) in the control and float64 (2, 3) in the resumed run.",
+                "2 tensors do not match between the two processes: w is float32 (2, 3) in the control and float64 (2, 3) in the resumed run.",
                 ("w", "mean"),
             ),
         ),
@@ -190,11 +189,11 @@ FAULTS = (
         (
             Said(
                 "replicas-lost",
-                "1 of 2 moving means and variances of replicas are not the control's: each replica has its own, and they came back as those of replica 0, the only ones in the checkpoint.",
+                "1 of 2 moving means and variances of replicas has the value of replica 0.",
                 ("mean, replica 1",),
             ),
         ),
-        # With the value of another layer's statistics they are exchanged, not those of replica 0.
+        # With the value of a different layer's statistics, tensors are swapped.
         twin=Pair(
             REPLICATED,
             changed(
@@ -210,7 +209,7 @@ FAULTS = (
         (
             Said(
                 "shadows-in-weights",
-                "1 of 1 weights came back as their moving averages: the shadow variables were put into the weights. That is meant for evaluation; training goes on from other weights.",
+                "1 of 1 weight has the value of its moving average.",
                 ("w",),
             ),
         ),
@@ -218,24 +217,24 @@ FAULTS = (
         twin_shows=("weights-swapped",),
     ),
     Fault(
-        "averages and weights exchanged",
+        "averages and weights swapped",
         tensors.shadows_in_weights,
         at({"w": value("w/average", BOUNDARY), "w/average": W}),
         (
             Said(
                 "shadows-in-weights",
-                "1 of 1 weights came back as their moving averages: the shadow variables were put into the weights. That is meant for evaluation; training goes on from other weights.",
+                "1 of 1 weight has the value of its moving average.",
                 ("w", "w/average"),
             ),
         ),
-        # An average that is equal to its weight in the control, too, is no exchange.
+        # The average equals its weight in the control, too: no swap.
         twin=alike(CONTROL, boundary={"w/average": W}),
     ),
     lost(
         "mean",
         tensors.lost_statistics,
         "moving-statistics-lost",
-        f"1 of 1 moving means and variances are at their initial values. {BN}",
+        "1 of 1 moving mean or variance has its initial value.",
         ZEROS,
     ),
     Fault(
@@ -245,7 +244,7 @@ FAULTS = (
         (
             Said(
                 "moving-statistics-lost",
-                f"1 of 1 moving means and variances are at their initial values. {BN}",
+                "1 of 1 moving mean or variance has its initial value.",
                 ("mean",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -259,7 +258,7 @@ FAULTS = (
         (
             Said(
                 "moving-statistics-lost",
-                f"1 of 1 moving means and variances are at their initial values. {BN}",
+                "1 of 1 moving mean or variance has its initial value.",
                 ("mean",),
                 Stage.NOT_APPLIED_AT_LOAD,
             ),
@@ -282,13 +281,13 @@ FAULTS = (
         (
             Said(
                 "moving-statistics-lost",
-                f"1 of 2 moving means and variances are at their initial values. {BN}",
+                "1 of 2 moving means and variances has its initial value.",
                 ("mean",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
             Said(
                 "moving-statistics-lost",
-                f"1 of 2 moving means and variances are at their initial values. {BN}",
+                "1 of 2 moving means and variances has its initial value.",
                 ("variance",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -299,17 +298,17 @@ FAULTS = (
         "w/average",
         tensors.lost_shadows,
         "shadows-lost",
-        "1 of 1 shadow variables (moving averages of weights) are at their initial values: the averages start anew. No training loss shows it.",
+        "1 of 1 shadow variable (moving average of a weight) has its initial value.",
         fresh("w/average"),
     ),
     Fault(
-        "averages that begin at the weights",
+        "averages that start at the weights",
         tensors.lost_shadows,
         at({"w/average": W}),
         (
             Said(
                 "shadows-lost",
-                "1 of 1 shadow variables (moving averages of weights) are the weights as they came back: the averages start anew. No training loss shows it.",
+                "1 of 1 shadow variable (moving average of a weight) equals its weight as restored.",
                 ("w/average",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -318,7 +317,7 @@ FAULTS = (
         twin_shows=("tensors-swapped",),
     ),
     Fault(
-        "two weights exchanged, and their slots with them",
+        "two weights swapped, with their slots",
         tensors.swapped_weights,
         full(
             {
@@ -331,14 +330,14 @@ FAULTS = (
         (
             Said(
                 "weights-swapped",
-                "4 tensors came back with the value of another one: w has the value of v.",
+                "4 tensors have the value of a different tensor: w has the value of v.",
                 ("w", "v", "w/momentum", "v/momentum"),
             ),
         ),
         twin=alike(FULL, boundary={"v": W}),
     ),
     Fault(
-        "two slots exchanged",
+        "two slots swapped",
         tensors.swapped_slots,
         full(
             {
@@ -349,7 +348,7 @@ FAULTS = (
         (
             Said(
                 "slots-swapped",
-                "2 optimizer slots came back with the value of another one: w/momentum has the value of v/momentum.",
+                "2 optimizer slots have the value of a different slot: w/momentum has the value of v/momentum.",
                 ("w/momentum", "v/momentum"),
             ),
         ),
@@ -363,11 +362,11 @@ FAULTS = (
         (
             Said(
                 "tensors-swapped",
-                "1 tensors came back with the value of another one: mean has the value of table.",
+                "1 tensor has the value of a different tensor: mean has the value of table.",
                 ("mean",),
             ),
         ),
-        # One number all over may be many a tensor's.
+        # Many tensors may hold one number throughout.
         twin=Pair(
             changed(FULL, boundary={"table": ZEROS + 7}),
             changed(FULLY, boundary={"table": ZEROS + 7, "mean": ZEROS + 7}),
@@ -378,7 +377,7 @@ FAULTS = (
         "w",
         tensors.lost_weights,
         "weights-lost",
-        "1 of 2 weights are at their initial values: what they had learnt is lost.",
+        "1 of 2 weights has its initial value.",
         fresh("w"),
     ),
     Fault(
@@ -388,7 +387,7 @@ FAULTS = (
         (
             Said(
                 "weights-lost",
-                "1 of 2 weights are zero: what they had learnt is lost.",
+                "1 of 2 weights is zero.",
                 ("w",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -397,18 +396,18 @@ FAULTS = (
         twin_shows=("unexplained",),
     ),
     Fault(
-        "weights that were decayed",
+        "decayed weights",
         tensors.scaled,
         full({"w": W * np.float32(0.5), "v": value("v", BOUNDARY) * np.float32(0.5)}),
         (
             Said(
                 "weights-scaled",
-                "2 of 2 weights are the checkpoint's times 0.5: something in the restore took a step of the optimizer, or applied weight decay.",
+                "2 of 2 weights equal their saved values times 0.5.",
                 ("w", "v"),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
         ),
-        # Each element by a factor of its own: no decay does that.
+        # Each element has a different factor: not a decay.
         twin=at({"w": W * np.arange(1, 7, dtype=np.float32).reshape(2, 3)}),
         twin_shows=("unexplained",),
     ),
@@ -419,7 +418,7 @@ FAULTS = (
         (
             Said(
                 "precision-lost",
-                f"1 of 6 tensors came back rounded to float16: off by {apart(W, HALF):.3g} at most.",
+                f"1 of 6 tensors was rounded to float16, by up to {apart(W, HALF):.3g}.",
                 ("w",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -427,13 +426,13 @@ FAULTS = (
         twin=alike(CONTROL, boundary={"w": HALF}),
     ),
     Fault(
-        "computed once more, in another order",
+        "computed again, in a different order",
         tensors.rounding,
         at({"w": UP_W, "mean": np.nextafter(MEAN, np.float32(0))}),
         (
             Said(
                 "rounding",
-                f"2 of 6 tensors differ in their last bits alone, by {apart(UP_W, W):.3g} at most: something was computed once more, or in another order. It is no loss of state, but the run does not go on bit for bit.",
+                f"2 of 6 tensors differ only in the last bits, by up to {apart(UP_W, W):.3g}.",
                 ("w", "mean"),
             ),
         ),
@@ -444,17 +443,17 @@ FAULTS = (
         "w/momentum",
         tensors.lost_slots,
         "slots-lost",
-        "1 of 2 optimizer slots are at their initial values. An optimizer acts after a step's loss, so this by itself spares the first resumed loss and changes all later ones.",
+        "1 of 2 optimizer slots has its initial value.",
         ZEROS,
     ),
     Fault(
-        "the loss scale is another one",
+        "a different loss scale",
         tensors.loss_scale,
         not_held(full({"scale": 4096.0}), "scale"),
         (
             Said(
                 "loss-scale-lost",
-                "The loss scale starts anew: scale is 4096.0, the control's 32768.0.",
+                "The loss scale starts anew: scale is 4096.0 instead of the control's 32768.0.",
                 ("scale",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -465,32 +464,32 @@ FAULTS = (
         "sum",
         tensors.lost_accumulators,
         "accumulators-lost",
-        "1 of 1 accumulators of gradients are at their initial values: it was saved between two updates, and the gradients of the steps since the last one are lost.",
+        "1 of 1 gradient accumulator has its initial value.",
         ZEROS,
     ),
     Fault(
-        "a generator where it began",
+        "a generator at its start",
         tensors.generators,
         not_asked(at({"rng": value("rng", 0)}), "rng"),
         (
             Said(
                 "generators-restarted",
-                "1 of 1 random generators are where they began: what is drawn after the restart, such as the masks of Dropout, was drawn before.",
+                "1 of 1 random generator is back at its start.",
                 ("rng",),
                 Stage.NOT_APPLIED_AT_LOAD,
             ),
         ),
-        # Nothing was drawn from it.
+        # Nothing was drawn from the generator.
         twin=alike(CONTROL, boundary={"rng": value("rng", 0)}),
     ),
     Fault(
-        "a generator that was seeded again",
+        "a reseeded generator",
         tensors.generators,
         at({"rng": fresh("rng")}),
         (
             Said(
                 "generators-reseeded",
-                "1 of 1 random generators are in a state that is none of the control's at its saves: what is drawn after the restart, such as the masks of Dropout, is nothing that would have been drawn.",
+                "1 of 1 random generator has a state that occurs at none of the control's saves.",
                 ("rng",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -499,20 +498,20 @@ FAULTS = (
         twin_shows=("older-checkpoint",),
     ),
     Fault(
-        "what a callback remembers",
+        "lost state of a callback",
         tensors.python_state,
         full({"patience": 1.0}),
         (
             Said(
                 "python-state-lost",
-                "What the program remembers outside of variables did not come back: patience is 1.0, the control's 5.0.",
+                "State outside the variables was not restored: patience is 1.0 instead of the control's 5.0.",
                 ("patience",),
             ),
         ),
         twin=full({"patience": 5.0}),
     ),
     Fault(
-        "what five callbacks remember",
+        "lost state of five callbacks",
         tensors.python_state,
         Pair(
             (many := control(dict.fromkeys("abcde", Kind.PYTHON))),
@@ -521,7 +520,7 @@ FAULTS = (
         (
             Said(
                 "python-state-lost",
-                "What the program remembers outside of variables did not come back: a is 1.5, the control's 5.0; b is 1.5, the control's 5.0; c is 1.5, the control's 5.0; and 2 more.",
+                "State outside the variables was not restored: a is 1.5 instead of the control's 5.0; b is 1.5 instead of the control's 5.0; and 3 more.",
                 tuple("abcde"),
             ),
         ),
@@ -531,22 +530,23 @@ FAULTS = (
         "table",
         tensors.lost_others,
         "state-lost",
-        "1 of 1 other state tensors are at their initial values.",
+        "1 of 1 other state tensor has its initial value.",
         value("table", 0),
     ),
     Fault(
-        "equal to nothing known",
+        "no known value",
         tensors.leftover,
         at({"w": W + 1, "mean": MEAN + np.eye(2, 3, dtype=np.float32)}),
         (
             Said(
                 "unexplained",
-                f"Unexplained: 2 tensors differ at the boundary and equal nothing known; w differs in 6 of 6 elements, by {apart(W, W + 1):.3g} at most.",
+                "Unexplained: 2 tensors differ at the boundary and match no known value.",
                 ("w", "mean"),
                 Stage.OVERWRITTEN_AFTER_LOAD,
+                f"w differs in 6 of 6 elements, by up to {apart(W, W + 1):.3g}.",
             ),
         ),
-        # A metric is what an epoch reports of itself, and counts only where nothing else is lost.
+        # A metric counts only if nothing else is lost.
         twin=full({"accuracy": 0.5}),
         twin_shows=("unexplained",),
     ),
@@ -557,7 +557,7 @@ FAULTS = (
         (
             Said(
                 "state-lost",
-                "1 of 1 other state tensors are at their initial values.",
+                "1 of 1 other state tensor has its initial value.",
                 ("accuracy",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -565,33 +565,33 @@ FAULTS = (
         twin=alike(FULL, boundary={"accuracy": 0.0}),
     ),
     Fault(
-        "statistics that the control never moves",
+        "statistics that never change in the control",
         tensors.dead_statistics,
         alike(CONTROL, boundary={"mean": ZEROS}, final={"mean": ZEROS}),
         (
             Said(
                 "statistics-never-move",
-                "In the control itself 1 of 1 moving means and variances never changed: the update of the moving averages is not run. This is no fault of the restore; evaluation is wrong with or without a restart.",
+                "In the control itself, 1 of 1 moving mean or variance never changed.",
                 ("mean",),
                 Stage.NEVER_LIVE,
             ),
         ),
-        # Another value in the end is movement enough.
+        # A different final value is enough of a change.
         twin=alike(CONTROL, boundary={"mean": ZEROS}),
     ),
     Fault(
-        "averages that the control never moves",
+        "averages that never change in the control",
         tensors.dead_shadows,
         alike(CONTROL, boundary=STILL, final=STILL),
         (
             Said(
                 "shadows-never-move",
-                "In the control itself 1 of 1 shadow variables never changed, though weights did: the moving average is not applied. This is no fault of the restore; what is evaluated with them is as old as they are.",
+                "In the control itself, 1 of 1 shadow variable never changed, although weights did.",
                 ("w/average",),
                 Stage.NEVER_LIVE,
             ),
         ),
-        # Where no weight moves either, they have nothing to follow.
+        # No weight changes either: the averages have nothing to follow.
         twin=alike(CONTROL, boundary=STOPPED, final=STOPPED),
     ),
 )
