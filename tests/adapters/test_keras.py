@@ -1,10 +1,14 @@
 """Keras jobs in fresh processes: unusual jobs that recover, and wrong jobs with a clear error."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ckptcheck import Case, Report, verify
+from ckptcheck.adapters.keras import FitJob
 from tests.conftest import PLANTED
 from tests.rows import at_boundary
 
@@ -37,6 +41,30 @@ def cases(report: Report) -> dict[str, Case]:
     return {case.name.rpartition(":")[2]: case for case in report.cases}
 
 
+class Nothing(FitJob):
+    steps_per_epoch = 5
+
+    def model(self) -> Any:
+        raise AssertionError
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("restore", "message"),
+    [
+        ("keras", "{} holds no file model-STEP.keras"),
+        ("weights", "{} holds no file model-STEP.weights.h5"),
+        ("model-checkpoint", "{}/model-checkpoint holds no file EPOCH.keras"),
+    ],
+)
+def test_a_folder_without_a_file(restore: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        Nothing().restore(tmp_path, restore)
+    assert str(caught.value) == message.format(tmp_path)
+
+
 @pytest.mark.parametrize("name", FINE)
 def test_unusual_jobs_recover(name: str, cases: dict[str, Case]) -> None:
     found = {case.outcome: case for full, case in cases.items() if full.startswith(f"{name} ×")}
@@ -57,7 +85,8 @@ def test_a_restore_without_an_implementation(cases: dict[str, Case]) -> None:
     case = cases["NoSuchWay × telepathy"]
     assert (case.outcome, case.diagnoses[0].sentence) == (
         "refused",
-        "The restore raised NotImplementedError: FitJob has no restore called 'telepathy': override `restore` to implement it",
+        "The restore raised NotImplementedError: FitJob has no restore called 'telepathy': override `restore` to implement it, "
+        "or use one of keras, weights, checkpoint, backup, model-checkpoint",
     )
     assert cases["NoSuchWay × keras"].outcome == "recovered"
 

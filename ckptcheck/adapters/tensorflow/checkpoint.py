@@ -122,8 +122,8 @@ class CheckpointJob(ABC):
         ]
         if len(optimizers) != 1:
             raise TypeError(
-                f"the next step is unknown, because the job has {len(optimizers)} optimizers and no "
-                "attribute `step`. Count the steps in `self.step`, or override next_step"
+                f"the next step is unknown, because the job has {len(optimizers)} optimizers and "
+                "no attribute `step`. Count the steps in `self.step`, or override next_step"
             )
         return int(optimizers[0].iterations)
 

@@ -23,6 +23,9 @@ from ckptcheck.adapters.tensorflow.watch import Watch
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Loop, Restored, Tensor
 
+# The restores that `FitJob` implements.
+RESTORES = ("keras", "weights", "checkpoint", "backup", "model-checkpoint")
+
 
 class FitJob(ABC):
     """A job made of a compiled Keras model and a call of its `fit`.
@@ -243,12 +246,16 @@ class FitJob(ABC):
             path, self.initial_epoch = self._newest(folder, ".keras")
             self.load_model(path)
         elif restore == "model-checkpoint":
-            path = max((folder / restore).glob("*.keras"), key=lambda file: int(file.stem))
-            self.initial_epoch = int(path.stem)
+            epochs = [int(file.stem) for file in (folder / restore).glob("*.keras")]
+            if not epochs:
+                raise FileNotFoundError(f"{folder / restore} holds no file EPOCH.keras")
+            self.initial_epoch = max(epochs)
+            path = folder / restore / f"{self.initial_epoch}.keras"
             self.load_model(path)
         else:
             raise NotImplementedError(
-                f"FitJob has no restore called {restore!r}: override `restore` to implement it"
+                f"FitJob has no restore called {restore!r}: override `restore` to implement it, "
+                f"or use one of {', '.join(RESTORES)}"
             )
         return Restored(values=values_in(path))
 
