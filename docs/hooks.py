@@ -1,4 +1,4 @@
-"""Generated parts of the documentation: `<!-- generated: NAME -->` in a page is replaced when the site is built."""
+"""Generate parts of the pages: the build replaces each `<!-- generated: NAME -->`."""
 
 import json
 import os

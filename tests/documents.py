@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import ROOT
+ROOT = Path(__file__).parent.parent
 
 PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PATHS}
@@ -58,16 +58,14 @@ class Block:
 
 # A script stands under its name: "This is `fit.py`".
 _BLOCK = re.compile(
-    r"(?:This is `(?P<file>\w+\.py)`[^`]*)?^```(?P<kind>\w+)\n(?P<text>.*?)^```",
+    r"(?:This\s+is\s+`(?P<file>\w+\.py)`[^`]*)?^```(?P<kind>\w+)\n(?P<text>.*?)^```",
     re.MULTILINE | re.DOTALL,
 )
 
 
 def blocks_of(page: str, text: str) -> list[Block]:
     """Return the code blocks of a page."""
-    return [
-        Block(page, each["kind"], each["text"], each["file"]) for each in _BLOCK.finditer(text)
-    ]
+    return [Block(page, each["kind"], each["text"], each["file"]) for each in _BLOCK.finditer(text)]
 
 
 BLOCKS = [block for page, text in PAGES.items() for block in blocks_of(page, text)]
@@ -91,7 +89,9 @@ COMMANDS = list(
     )
 )
 # Each text that ends with the first command.
-FIRSTS = list(dict.fromkeys(each.text for each in SHELL if FIRST in each.text.strip().split(" && ")))
+FIRSTS = list(
+    dict.fromkeys(each.text for each in SHELL if FIRST in each.text.strip().split(" && "))
+)
 
 
 def shown_by(commands: str) -> list[str]:

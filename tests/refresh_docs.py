@@ -1,4 +1,6 @@
-"""Record the outputs that README.md and docs/ show again: `python -m tests.refresh_docs [PAGE …]`.
+"""Record the outputs that README.md, docs/ and notebooks/ show again.
+
+    python -m tests.refresh_docs [PAGE …]
 
 Each output stands after the commands that print it. They are run, and the most similar part of
 what they print takes its place: whole paragraphs, or as many lines as before where a line `…`
@@ -8,21 +10,47 @@ reported and left as it is; the exit code is then 1.
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from tests.conftest import ROOT
-from tests.documents import FIRST, FIRSTS, Block, masked, outputs, printed_by, stretches
+from tests import notebooks
+from tests.documents import (
+    FIRST,
+    FIRSTS,
+    PAGES,
+    ROOT,
+    Block,
+    masked,
+    outputs,
+    printed_by,
+    stretches,
+)
+from tests.notebooks import NOTEBOOKS
 
 # Below this similarity, a part of an output is a different one.
 SIMILAR = 0.5
 
 
-def main(pages: list[str]) -> int:
-    """Run the commands that print something shown, each once, and refresh the pages."""
+def main(names: list[str]) -> int:
+    """Refresh the pages and notebooks of these names; without any: all of them."""
+    pages = [page for page in PAGES if not names or Path(page).name in map(_last, names)]
+    for path in NOTEBOOKS:
+        if not names or path.name in map(_last, names):
+            print(path.name, file=sys.stderr)
+            notebooks.refresh(path)
+    return refresh_pages(pages)
+
+
+def _last(name: str) -> str:
+    return Path(name).name
+
+
+def refresh_pages(pages: Sequence[str]) -> int:
+    """Run the commands that print something shown, each once; return 1 if something was not found."""
     by_command: dict[str, list[Block]] = {}
     for owner, shown in outputs():
-        if not pages or shown.page in pages:
+        if shown.page in pages:
             by_command.setdefault(owner.text, []).append(shown)
     missing = 0
     for commands, blocks in by_command.items():
@@ -40,7 +68,9 @@ def refresh(block: Block, printed: str) -> bool:
     for part, found in zip(old, new, strict=True):
         if found is None:
             print(f"{block.page}: nothing printed is like this:\n{part}", file=sys.stderr)
-    text = "…\n".join(part if found is None else found for part, found in zip(old, new, strict=True))
+    text = "…\n".join(
+        part if found is None else found for part, found in zip(old, new, strict=True)
+    )
     path = ROOT / block.page
     page = path.read_text(encoding="utf-8")
     path.write_text(page.replace(f"```text\n{block.text}```", f"```text\n{text}```"), "utf-8")

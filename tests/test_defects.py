@@ -1,4 +1,4 @@
-"""Planted defects on TensorFlow: one job, one variant of it. `python -m tests.defects` runs all of them, see the README."""
+"""Planted defects on TensorFlow: one job, one variant of it. `python -m tests.defects` runs all of them, see docs/accuracy.md."""
 
 import re
 from collections import Counter
@@ -79,13 +79,13 @@ def test_a_wrong_row_is_told() -> None:
     ]
 
 
-def test_the_readme_has_the_matrix() -> None:
+def test_the_documentation_has_the_matrix() -> None:
     """The numbers are those of the last run of the command; the causes and their counts are these."""
-    readme = (ROOT / "README.md").read_text()
-    assert "\npython -m tests.defects\n" in readme
+    page = (ROOT / "docs" / "accuracy.md").read_text()
+    assert "\npython -m tests.defects\n" in page
     counted = Counter(each.causes[0][0] for each in planted() if each.what == "defect")
     for cause, count in counted.items():
-        assert f"\n| `{cause}` | {3 * count} | " in readme
+        assert f"\n| `{cause}` | {3 * count} | " in page
 
 
 def test_every_job_says_what_it_must_show() -> None:
