@@ -1,28 +1,47 @@
-"""The blocks of the README: what each one is, and which command prints what is shown."""
+"""The pages that people read, README.md and docs/, and the code blocks in them."""
 
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from tests.conftest import ROOT
+ROOT = Path(__file__).parent.parent
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-# The README's first command, without the installation before it.
+PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PATHS}
+README = PAGES["README.md"]
+
+# What CI does, and the chores it is the sum of.
+CI = "".join((ROOT / name).read_text(encoding="utf-8") for name in (".ci/run", "noxfile.py"))
+
+# Its output is that of the fixture `default_command`, with an installation before it or not.
 FIRST = "python -m ckptcheck verify"
-# The commands that .ci/run runs, because they make or check what the tests run in.
+
+# The commands that CI runs, because they make or check what the tests run in.
 RUN_BY_CI = {
-    f"pip install -e . && {FIRST}",
+    f"pip install -e '.[tensorflow]' && {FIRST}",
     "pip install -e '.[test]' && python -m pytest",
+    "pip wheel --no-deps --wheel-dir vendor .",
     "ruff check . && ruff format --check . && mypy && lint-imports",
-    "python -m tests.defects",
+    "mkdocs build --strict",
+    "python -m pytest -m cards",
     "python -m tests.damage",
+    "python -m tests.defects",
 }
+# Those that make something in the checkout of whoever contributes.
+RUN_BY_HAND = {"nox", "pre-commit install"}
+
+# The same study, for a minute rather than a quarter of an hour: the last value of an option counts.
+SHORTENED = " --seeds 1 --epochs 1"
 
 
 @dataclass(frozen=True)
 class Block:
-    """A code block: its language, its lines, and the name of the file that it is, if it is one."""
+    """A code block: its page, its language, its text, and the name of the file that it is, if it is one."""
 
+    page: str
     kind: str
     text: str
     file: str | None
@@ -39,38 +58,89 @@ class Block:
 
 # A script stands under its name: "This is `fit.py`".
 _BLOCK = re.compile(
-    r"(?:This is `(?P<file>\w+\.py)`[^`]*)?^```(?P<kind>\w+)\n(?P<text>.*?)^```",
+    r"(?:This\s+is\s+`(?P<file>\w+\.py)`[^`]*)?^```(?P<kind>\w+)\n(?P<text>.*?)^```",
     re.MULTILINE | re.DOTALL,
 )
 
-BLOCKS = [Block(each["kind"], each["text"], each["file"]) for each in _BLOCK.finditer(README)]
+
+def blocks_of(page: str, text: str) -> list[Block]:
+    """Return the code blocks of a page."""
+    return [Block(page, each["kind"], each["text"], each["file"]) for each in _BLOCK.finditer(text)]
+
+
+BLOCKS = [block for page, text in PAGES.items() for block in blocks_of(page, text)]
 SHELL = [block for block in BLOCKS if block.kind == "sh"]
-FILES = {block.file: block.text for block in BLOCKS if block.file}
+SCRIPTS = [block for block in BLOCKS if block.file]
+FILES = {block.file: block.text for block in SCRIPTS if block.file}
 PYTHON = [block for block in BLOCKS if block.kind == "python" and not block.file]
 WORKFLOWS = [block for block in BLOCKS if block.kind == "yaml"]
 
-SUITES = [
-    block for block in SHELL if block.asks_for("--suite")
-]  # run by jobs/test_recipes.py, by these very commands
+# Run by jobs/test_recipes.py, by these very commands.
+SUITES = [block for block in SHELL if block.asks_for("--suite")]
 CLUSTERS = [block for block in SHELL if block.asks_for("--executor")]
-COMMANDS = [
-    block
-    for block in SHELL
-    if not set(block.lines) <= RUN_BY_CI and block not in [*SUITES, *CLUSTERS]
-]
+
+# Every other text of a shell block, once: pages repeat some.
+COMMANDS = list(
+    dict.fromkeys(
+        block.text
+        for block in SHELL
+        if not set(block.lines) <= {*RUN_BY_CI, *RUN_BY_HAND, FIRST}
+        and block not in [*SUITES, *CLUSTERS]
+    )
+)
+# Each text that ends with the first command.
+FIRSTS = list(
+    dict.fromkeys(each.text for each in SHELL if FIRST in each.text.strip().split(" && "))
+)
 
 
-def shown_by(command: Block) -> list[str]:
-    """Return the outputs that are shown after a command: up to the next one that is run for its output."""
-    owner, shown = None, []
-    for block in BLOCKS:
-        if block in COMMANDS or FIRST in block.text:
-            owner = block
-        elif block.kind == "text" and owner == command:
-            shown.append(block.text)
-    return shown
+def shown_by(commands: str) -> list[str]:
+    """Return the outputs that pages show after these commands, up to the next commands on the page."""
+    return [shown.text for owner, shown in outputs() if owner.text == commands]
+
+
+def outputs() -> Iterator[tuple[Block, Block]]:
+    """Yield every output that is shown, after the commands that print it."""
+    for page in PAGES:
+        owner = None
+        for block in (each for each in BLOCKS if each.page == page):
+            if block.kind == "sh":
+                owner = block
+            elif block.kind == "text":
+                assert owner, f"{page}: no command prints {block.lines[0]!r}"
+                yield owner, block
+
+
+def run(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a folder that has the scripts of the pages."""
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    command = re.sub(r"(^|&& )python ", rf"\g<1>{sys.executable} ", command)
+    return subprocess.run(
+        command, shell=True, cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def printed_by(commands: str, folder: Path) -> str:
+    """Run the commands of a block one after the other; return what they print."""
+    printed = ""
+    for command in commands.splitlines():
+        done = run(command + SHORTENED * (" study " in command), folder)
+        assert done.returncode == ("exit code 1" in command), done.stdout + done.stderr
+        printed += done.stdout
+    return printed
+
+
+def stretches(shown: str) -> list[str]:
+    """Return the parts of an output that is shown: a line that is `…` stands for what is left out."""
+    return re.split(r"^…\n", shown, flags=re.MULTILINE)
 
 
 def masked(text: str) -> str:
-    """Leave out what differs from one processor to another: the numbers, and the spaces that align them."""
+    """Leave out what differs between processors: the numbers, and the spaces that align them."""
     return re.sub(r"\s+", " ", re.sub(r"\d[\d.e+-]*", "#", text)).strip()
+
+
+def is_shown(shown: str, printed: str) -> bool:
+    """Return whether every part of what is shown was printed."""
+    return all(masked(part) in masked(printed) for part in stretches(shown))

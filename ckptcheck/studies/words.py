@@ -40,11 +40,6 @@ def label(measure: str) -> str:
     return LABELS.get(measure) or f"epochs to {100 * float(accuracy):.4g} %"
 
 
-def counted(count: int, what: str) -> str:
-    """Return a count with its noun: `1 seed`, `5 seeds`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def extent(study: Result) -> str:
     """Return dataset and size of a study: `digits, 100 epochs, 5 seeds`."""
     return f"{study.dataset}, {counted(study.epoch_count, 'epoch')}, {counted(study.seeds, 'seed')}"

@@ -1,0 +1,98 @@
+"""Chores: `nox` runs those of every commit, `nox --list` shows all. None needs root.
+
+`.ci/run` is the sum of them.
+"""
+
+import os
+import shlex
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests", "docs", "light"]
+nox.options.reuse_venv = "yes"
+nox.needs_version = ">=2024.10.9"
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+# The oldest Keras that TensorFlow 2.21 accepts, and the newest.
+KERAS = {"oldest": "keras==3.12.*", "newest": "keras"}
+
+# The sessions that need everything share one environment: TensorFlow is large.
+FULL = Path(__file__).parent / ".nox" / "full"
+
+
+def run(session: nox.Session, command: str) -> None:
+    """Run a command in the environment of a session; further arguments of nox go to it."""
+    session.run(*shlex.split(command), *session.posargs)
+
+
+def run_in_full(session: nox.Session, command: str) -> None:
+    """Run a command in the shared environment; make or update that first."""
+    binaries = FULL / "bin"
+    if not binaries.exists():
+        session.run("python", "-m", "venv", str(FULL))
+    session.env["PATH"] = f"{binaries}{os.pathsep}{os.environ['PATH']}"
+    python = str(binaries / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", "-e", ".[test]")
+    program, *arguments = shlex.split(command)
+    session.run(str(binaries / program), *arguments, *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, spelling, and the directions of imports."""
+    session.install("-e", ".", "ruff", "codespell", "import-linter")
+    for command in ("ruff check .", "ruff format --check .", "codespell", "lint-imports"):
+        run(session, command)
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Check types."""
+    run_in_full(session, "mypy")
+
+
+@nox.session(venv_backend="none")
+def tests(session: nox.Session) -> None:
+    """Run the test suite."""
+    run_in_full(session, "python -m pytest")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning fails."""
+    session.install("-e", ".[docs]")
+    run(session, "mkdocs build --strict")
+
+
+@nox.session
+def light(session: nox.Session) -> None:
+    """Test what works without a framework, in an environment that has none."""
+    session.install("-e", ".", "pytest", "pytest-timeout", "pytest-xdist", "filelock")
+    run(session, "python -m pytest -m light")
+
+
+@nox.session(venv_backend="none")
+def cards(session: nox.Session) -> None:
+    """Run the report cards, and the studies of the documentation: minutes."""
+    run_in_full(session, "python -m pytest -m cards")
+
+
+@nox.session(venv_backend="none")
+def damage(session: nox.Session) -> None:
+    """Read every damage of small checkpoints: minutes."""
+    run_in_full(session, "python -m tests.damage")
+
+
+@nox.session(venv_backend="none")
+def defects(session: nox.Session) -> None:
+    """Find every planted defect on TensorFlow: ten minutes."""
+    run_in_full(session, "python -m tests.defects")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("keras", list(KERAS))
+def matrix(session: nox.Session, keras: str) -> None:
+    """Run the test suite on a version of Python and of Keras."""
+    session.install("-e", ".[test]", KERAS[keras])
+    run(session, "python -m pytest")
