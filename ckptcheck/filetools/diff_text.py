@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from ckptcheck.counts import counted
 from ckptcheck.filetools.diff import VALUE, WORDS, CheckpointDiff, TensorDiff
-from ckptcheck.filetools.tables import PLURALS, columns, counted, heading, number, shaped
+from ckptcheck.filetools.tables import PLURALS, columns, heading, number, shaped
 
 _COLUMNS = ("name", "kind", "differ", "|B−A|", "at", "÷ max |A|", "÷ |A|", "ULP")
 _VALUES = """\

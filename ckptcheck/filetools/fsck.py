@@ -8,13 +8,13 @@ from typing import Any
 
 from ckptcheck.checkpoints import Location, find, formats
 from ckptcheck.checkpoints.find import checkpoints_in, is_state_file
+from ckptcheck.counts import counted
 from ckptcheck.errors import UsageError
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding
 from ckptcheck.filetools.fsck_leftovers import check_leftovers, is_of_checkpoints, is_temporary
 from ckptcheck.filetools.fsck_state import check_state
 from ckptcheck.filetools.fsck_tensors import Checked, check_tensors
 from ckptcheck.filetools.progress import Progress
-from ckptcheck.filetools.tables import counted
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ckptcheck.checkpoints import formats
 from ckptcheck.checkpoints.find import by_number
+from ckptcheck.counts import counted
 from ckptcheck.filetools.fsck_findings import LOOK, Finding
-from ckptcheck.filetools.tables import counted
 
 _INTERRUPTED = "a save or deletion was interrupted, or the index was not copied"
 

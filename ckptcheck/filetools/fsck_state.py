@@ -8,8 +8,8 @@ from pathlib import Path
 from ckptcheck.checkpoints import DamagedError, state_file
 from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX
 from ckptcheck.checkpoints.tensor_bundle.format import has_index
+from ckptcheck.counts import counted
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
-from ckptcheck.filetools.tables import counted
 
 _NOTHING_FOUND = (
     "tf.train.latest_checkpoint returns None, and most jobs then start over without an error"

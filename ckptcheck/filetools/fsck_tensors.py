@@ -11,11 +11,11 @@ from ckptcheck.arrays import may_be_nan, nan_and_infinite
 from ckptcheck.checkpoints import Checkpoint, DamagedError, Entry, Format, Location
 from ckptcheck.checkpoints.classify import is_step
 from ckptcheck.checkpoints.errors import NotReadableError, TooShortError
+from ckptcheck.counts import counted
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding, some
 from ckptcheck.filetools.fsck_state import number
 from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.progress import Progress
-from ckptcheck.filetools.tables import counted
 from ckptcheck.text_safety import shown
 
 _RAISES = "a restore raises"

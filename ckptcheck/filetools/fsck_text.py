@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from ckptcheck.counts import counted
 from ckptcheck.filetools.fsck import Check
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG
-from ckptcheck.filetools.tables import counted, size
+from ckptcheck.filetools.tables import size
 
 _TITLES = {
     WRONG: "Errors: a restore fails or is wrong.",

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from ckptcheck.checkpoints import Checkpoint
+from ckptcheck.counts import counted
 from ckptcheck.kinds import Kind
 
 GAP = "  "
@@ -65,11 +66,6 @@ def size(count: int) -> str:
             return f"{value:,.0f} {unit}" if value >= 9.95 or unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     raise AssertionError
-
-
-def counted(count: int, what: str) -> str:
-    """Return a count with its noun: 1 tensor, 2 tensors."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def shaped(type_: str, shape: Sequence[int]) -> str:

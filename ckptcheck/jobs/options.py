@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ckptcheck.job.options import JobOptions, option
-from ckptcheck.jobs import datasets
 
 
 def _positive(text: str, end: float = math.inf, what: str = "finite number above 0") -> float:
@@ -72,6 +71,9 @@ class Options(JobOptions):
 
         None for a dataset that has to be downloaded.
         """
+        # Imports NumPy; listing the options does without.
+        from ckptcheck.jobs import datasets
+
         if self.dataset in datasets.KERAS_NAMES:
             return None
         return datasets.load(self.dataset).steps_per_epoch(self.batch_size)

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ckptcheck.counts import counted
 from ckptcheck.studies import words
 from ckptcheck.studies.humps import RISE, WINDOW
 from ckptcheck.studies.paired_test import LEVEL, PairedTest, seeds_needed
@@ -54,7 +55,7 @@ def warnings(study: Result) -> list[str]:
 
 
 def _wordings(study: Result) -> list[Wording]:
-    end = f"Validation accuracy after {words.counted(study.epoch_count, 'epoch')}, in %"
+    end = f"Validation accuracy after {counted(study.epoch_count, 'epoch')}, in %"
     return [
         (
             "largest_rise",
@@ -82,15 +83,15 @@ def _humps(study: Result) -> str:
     }
     total, runs = sum(counts.values()), len(study.trained)
     if study.epoch_count < WINDOW:
-        sentence = f"Runs of {words.counted(study.epoch_count, 'epoch')} are too short for a hump."
+        sentence = f"Runs of {counted(study.epoch_count, 'epoch')} are too short for a hump."
     elif total == 0:
-        sentence = f"There is no hump in {words.counted(runs, 'run')}."
+        sentence = f"There is no hump in {counted(runs, 'run')}."
     else:
         verb = "has" if total == 1 else "have"
         sentence = f"{total} of {runs} runs {verb} a hump: {_by_variant(counts, study.seeds)}."
     if unfinished := sum(len(run.rises) > len(run.humps) for run in study.trained):
         sentence += (
-            f" In {words.counted(unfinished, 'run')} the loss was still up when training ended; "
+            f" In {counted(unfinished, 'run')} the loss was still up when training ended; "
             "that rise is not counted."
         )
     return (
@@ -112,7 +113,7 @@ def _in_training(study: Result) -> list[str]:
         return []
     of_training = [run for run, hump in humps if run.train_rise(hump) > RISE]
     sentence = (
-        f"In {len(of_training)} of {words.counted(len(humps), 'hump')} the training loss rises at "
+        f"In {len(of_training)} of {counted(len(humps), 'hump')} the training loss rises at "
         f"the same time by more than {100 * RISE:.0f} %."
     )
     if of_training:
@@ -120,8 +121,8 @@ def _in_training(study: Result) -> list[str]:
         seeds = {run.seed for run in of_training}
         sentence += (
             " Training reads no moving average, so training itself causes such a hump. They come "
-            f"from {words.counted(len(curves), 'distinct training curve')} with "
-            f"{words.counted(len(seeds), 'seed')}."
+            f"from {counted(len(curves), 'distinct training curve')} with "
+            f"{counted(len(seeds), 'seed')}."
         )
     return [sentence]
 
@@ -142,7 +143,7 @@ def _same_training(study: Result) -> list[str]:
             by_seed = zip(*(study.of(name) for name in (against, *same)), strict=True)
             if disagree := sum(len({bool(run.rises) for run in runs}) > 1 for runs in by_seed):
                 sentence += (
-                    f" In {disagree} of {words.counted(study.seeds, 'seed')} the validation loss "
+                    f" In {disagree} of {counted(study.seeds, 'seed')} the validation loss "
                     "of only some of them rises as high as a hump: there, the moving averages "
                     "decide."
                 )
@@ -181,8 +182,8 @@ def _test_used(study: Result) -> list[str]:
     if not study.pairs:
         return []
     count, needed = len(study.pairs), seeds_needed(len(study.pairs))
-    comparisons = f"{words.counted(count, 'comparison')} for each measure"
-    seeds = words.counted(study.seeds, "seed")
+    comparisons = f"{counted(count, 'comparison')} for each measure"
+    seeds = counted(study.seeds, "seed")
     sentence = (
         f"A difference is supported if a sign test over the {seeds} gives p < {LEVEL:g} / {count} "
         f"({comparisons})."

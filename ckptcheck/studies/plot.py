@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ckptcheck.counts import counted
 from ckptcheck.report.outputs.figure import STYLES
-from ckptcheck.studies import words
 from ckptcheck.studies.humps import Floats
 from ckptcheck.studies.summary import Study
 
@@ -36,7 +36,7 @@ PANELS = (
 def plot_study(study: Study) -> "Figure":
     """Draw a study: few variants overlaid, many side by side."""
     figure = _overlaid(study) if len(study.variants) <= MOST_OVERLAID else _side_by_side(study)
-    what = f"{study.dataset}, {words.counted(study.seeds, 'seed')}: median and range"
+    what = f"{study.dataset}, {counted(study.seeds, 'seed')}: median and range"
     figure.suptitle(f"{study.definition.question}\n{what}", fontsize=12)
     return figure
 

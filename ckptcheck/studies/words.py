@@ -2,6 +2,7 @@
 
 import math
 
+from ckptcheck.counts import counted
 from ckptcheck.studies.paired_test import Spread
 from ckptcheck.studies.result import Result
 
