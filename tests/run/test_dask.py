@@ -125,8 +125,8 @@ def test_a_scheduler_that_dies(tmp_path: Path) -> None:
     printed, errors = client.communicate(timeout=60)
     assert (client.returncode, printed) == (3, "")
     assert errors.splitlines()[-1] == (
-        "ckptcheck: 2 of 2 runs did not finish, bn-nn seed 0 for one: the executor cancelled it: its machines, or the "
-        "connection to them, were lost. Those that finished are kept; the same command trains the others."
+        "ckptcheck: 2 of 2 runs did not finish. The first, bn-nn seed 0: the executor cancelled it: its machines, or the "
+        "connection to them, were lost. Finished runs are kept; the same command trains the rest."
     )
     assert "Traceback" not in errors
 

@@ -54,9 +54,9 @@ def test_a_study_keeps_the_runs_that_finish(tmp_path: Path) -> None:
     with pytest.raises(NotVerifiedError) as raised:
         study("bn-apis", seeds=1, epochs=1, executor=Loses(), folder=tmp_path)
     assert str(raised.value) == (
-        "2 of 2 runs did not finish, bn-nn seed 0 for one: the executor could not run it (ConnectionResetError: the worker is "
+        "2 of 2 runs did not finish. The first, bn-nn seed 0: the executor could not run it (ConnectionResetError: the worker is "
         "gone). Install ckptcheck on its machines, with memory for one run on each of their threads. "
-        "Those that finished are kept; the same command trains the others."
+        "Finished runs are kept; the same command trains the rest."
     )
 
 
@@ -66,8 +66,9 @@ def test_a_machine_with_different_versions(tmp_path: Path, monkeypatch: pytest.M
     with ThreadPoolExecutor(1) as pool, pytest.raises(NotVerifiedError) as raised:
         study("bn-apis", "bn-nn", seeds=1, epochs=1, executor=pool, folder=tmp_path)
     assert str(raised.value) == (
-        f"1 of 1 runs did not finish, bn-nn seed 0 for one: its machine has tensorflow {version('tensorflow')}, whoever asked for "
-        "the run has 1.15: install the same there. Those that finished are kept; the same command trains the others."
+        f"1 of 1 runs did not finish. The first, bn-nn seed 0: the worker has tensorflow {version('tensorflow')}, but the study "
+        "was started with tensorflow 1.15. Install that version on the worker. Finished runs are kept; the same command trains "
+        "the rest."
     )
 
 

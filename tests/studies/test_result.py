@@ -42,6 +42,7 @@ def test_many_broken_losses() -> None:
 
 def test_a_page_of_one_epoch() -> None:
     one = tuple(trained(name, 0, [1.0], [0.5], [1.0]) for name in ("bn-nn", "epsilon"))
-    assert "Runs of 1 epoch are too short for a hump." in study_page(
-        Study(definition("bn-ablation"), (0.95,), one)
-    )
+    found = Study(definition("bn-ablation"), (0.95,), one)
+    assert "Runs of 1 epoch are too short for a hump." in study_page(found)
+    lines = plot_study(found).axes[0].lines
+    assert [line.get_marker() for line in lines] == ["o", "o"]  # a line needs two points
