@@ -29,7 +29,7 @@ from tests.documents import (
 from tests.notebooks import NOTEBOOKS
 
 # Below this similarity, a part of an output is a different one.
-SIMILAR = 0.5
+SIMILAR = 0.4
 
 
 def main(names: list[str]) -> int:
@@ -51,47 +51,52 @@ def refresh_pages(pages: Sequence[str]) -> int:
     by_command: dict[str, list[Block]] = {}
     for owner, shown in outputs():
         if shown.page in pages:
-            by_command.setdefault(owner.text, []).append(shown)
+            commands = FIRST if owner.text in FIRSTS else owner.text
+            by_command.setdefault(commands, []).append(shown)
     missing = 0
     for commands, blocks in by_command.items():
         print(commands.strip(), file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
-            printed = printed_by(FIRST if commands in FIRSTS else commands, Path(folder))
+            printed = printed_by(commands, Path(folder))
         missing += sum(not refresh(block, printed) for block in blocks)
     return 1 if missing else 0
 
 
-def refresh(block: Block, printed: str) -> bool:
+def refresh(block: Block, printed: list[str]) -> bool:
     """Put what was printed in the place of what a page shows; return whether all of it was found."""
-    old = stretches(block.text)
-    new = [most_similar(part, printed, is_cut=len(old) > 1) for part in old]
-    for part, found in zip(old, new, strict=True):
-        if found is None:
+    parts = stretches(block.text)
+    found = [most_similar(part, printed, is_cut=len(parts) > 1) for part in parts]
+    for part, new in zip(parts, found, strict=True):
+        if new is None:
             print(f"{block.page}: nothing printed is like this:\n{part}", file=sys.stderr)
-    text = "…\n".join(
-        part if found is None else found for part, found in zip(old, new, strict=True)
-    )
+    text = "…\n".join(new or part for part, new in zip(parts, found, strict=True))
     path = ROOT / block.page
     page = path.read_text(encoding="utf-8")
     path.write_text(page.replace(f"```text\n{block.text}```", f"```text\n{text}```"), "utf-8")
-    return None not in new
+    return None not in found
 
 
-def most_similar(part: str, printed: str, is_cut: bool) -> str | None:
+def most_similar(part: str, printed: list[str], is_cut: bool) -> str | None:
     """Return the part of what was printed that is most like a part that is shown."""
     if not part.strip():
         return part
+    candidates = [each for text in printed for each in _candidates(part, text, is_cut)]
+    scored = [(_likeness(part, text), -abs(len(text) - len(part)), text) for text in candidates]
+    likeness, _, best = max(scored, default=(0.0, 0, ""))
+    return best if likeness >= SIMILAR else None
+
+
+def _candidates(part: str, printed: str, is_cut: bool) -> list[str]:
+    """Return whole paragraphs; of a part that was cut, as many lines that begin or end one."""
     lines, size = printed.splitlines(keepends=True), len(part.splitlines())
     filled = [bool(line.strip()) for line in [*lines, ""]]
     starts = [at for at in range(len(lines)) if filled[at] and not filled[at - 1]]
     ends = [at + 1 for at in range(len(lines)) if filled[at] and not filled[at + 1]]
-    # A part that was cut may begin, and end, within a paragraph.
-    cut = [(at, at + size) for at in range(len(lines) - size + 1)] if is_cut else []
-    whole = [(start, end) for start in starts for end in ends if start < end]
-    candidates = ["".join(lines[start:end]) for start, end in cut or whole]
-    scored = [(_likeness(part, text), -abs(len(text) - len(part)), text) for text in candidates]
-    best = max(scored, default=(0.0, 0, ""))
-    return best[2] if best[0] >= SIMILAR else None
+    if is_cut:
+        places = [(at, at + size) for at in starts] + [(at - size, at) for at in ends if at >= size]
+    else:
+        places = [(start, end) for start in starts for end in ends if start < end]
+    return ["".join(lines[start:end]) for start, end in places]
 
 
 def _likeness(one: str, other: str) -> float:

@@ -187,16 +187,16 @@ That is all.
 
 def test_an_output_is_found_again_when_its_words_change() -> None:
     old = "second: weights have gone\n  → Save weights.\n"
-    assert most_similar(old, PRINTED, is_cut=False) == (
+    assert most_similar(old, [PRINTED], is_cut=False) == (
         "second: the weights are gone\n  → Save the weights.\n"
     )
-    assert most_similar("Case    Outcome\nfirst   passed\n", PRINTED, is_cut=False) == (
+    assert most_similar("Case    Outcome\nfirst   passed\n", [PRINTED], is_cut=False) == (
         "Case    Result\nfirst   passed\n"
     )
-    assert most_similar("second: weights have gone\n", PRINTED, is_cut=True) == (
+    assert most_similar("second: weights are gone\n", [PRINTED], is_cut=True) == (
         "second: the weights are gone\n"
     )
-    assert most_similar("Something else entirely.\n", PRINTED, is_cut=False) is None
+    assert most_similar("Something else entirely.\n", [PRINTED], is_cut=False) is None
 
 
 def test_local_tools_are_all_that_a_commit_needs() -> None:

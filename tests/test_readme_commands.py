@@ -46,7 +46,7 @@ MARKED = [
 def test_commands(commands: str, tmp_path: Path) -> None:
     printed = printed_by(commands, tmp_path)
     for shown in shown_by(commands):
-        assert is_shown(shown, printed), printed
+        assert is_shown(shown, printed), "".join(printed)
 
 
 @pytest.mark.parametrize("commands", FIRSTS, ids=first_line)
@@ -54,7 +54,7 @@ def test_the_first_command(
     commands: str, default_command: "tuple[Path, subprocess.CompletedProcess[str]]"
 ) -> None:
     for shown in shown_by(commands):
-        assert is_shown(shown, default_command[1].stdout), default_command[1].stdout
+        assert is_shown(shown, [default_command[1].stdout]), default_command[1].stdout
 
 
 @pytest.mark.parametrize("block", WORKFLOWS, ids=lambda block: block.page)
