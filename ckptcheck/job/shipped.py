@@ -24,6 +24,8 @@ class ShippedJob:
     # Whatever the shell says: only the job that needs Keras 2 sees it.
     environment: Mapping[str, str] = field(default_factory=lambda: {"TF_USE_LEGACY_KERAS": "0"})
     framework: str = "tensorflow"
+    # How prose names its restores: "A plain Saver brings every moving mean and variance back".
+    in_prose: Mapping[str, str] = field(default_factory=dict)
 
     def parse(self, given: Mapping[str, str]) -> Any:
         """Read option values given as text, or raise `UsageError`."""
@@ -58,6 +60,12 @@ def shipped(name: str) -> ShippedJob:
     if job is None:
         raise unknown("job", name, {**jobs, **recipes} if "/" in name else jobs)
     return job
+
+
+def in_prose(job: str) -> Mapping[str, str]:
+    """Return how prose names the restores of a job, by restore; empty for a job that says nothing."""
+    entry = registry().jobs.get(job)
+    return entry.in_prose if entry else {}
 
 
 def recipes(suite: str) -> list[str]:

@@ -188,7 +188,7 @@ def gone_on(stopped: Stopped) -> list[str]:
 def kept(stopped: Stopped, gone_on: list[str]) -> Path:
     """The folder of a study whose runs were all kept."""
     done = call(*STUDY, "--seeds", "1", cwd=stopped.folder)
-    assert (done.returncode, done.stderr) == (0, "ckptcheck: 2 runs are kept from before\n")
+    assert (done.returncode, done.stderr) == (0, "ckptcheck: reusing 2 finished runs\n")
     (stopped.folder / "printed.txt").write_text(done.stdout)
     return stopped.folder
 
@@ -203,10 +203,8 @@ def test_a_stopped_study_goes_on(stopped: Stopped, gone_on: list[str]) -> None:
     assert stopped.processes == []
     count = len(stopped.finished)
     assert 0 < count < 4
-    assert (
-        gone_on[0]
-        == f"ckptcheck: {'1 run is' if count == 1 else f'{count} runs are'} kept from before"
-    )
+    runs = "1 finished run" if count == 1 else f"{count} finished runs"
+    assert gone_on[0] == f"ckptcheck: reusing {runs}"
     assert gone_on[1] == "ckptcheck: starting; TensorFlow takes some seconds to import …"
     done = re.findall(r"ckptcheck: (.*) done \((\d) of (\d)\)\n", "\n".join([*gone_on[2:], ""]))
     assert {name for name, _, _ in done} == ALL - stopped.finished
@@ -280,7 +278,7 @@ def test_what_is_said_of_kept_runs(kept: Path, tmp_path: Path) -> None:
     done = call(
         "study", "bn-apis", "bn-nn", "--seeds", "1", "--epochs", "3", "--out", "out", cwd=tmp_path
     )
-    assert (done.returncode, done.stderr) == (0, "ckptcheck: 1 run is kept from before\n")
+    assert (done.returncode, done.stderr) == (0, "ckptcheck: reusing 1 finished run\n")
 
 
 def test_a_verification_does_not_take_the_place_of_kept_runs(kept: Path, tmp_path: Path) -> None:
