@@ -254,7 +254,11 @@ def _effects(tried: _Tried, refused: str = "") -> str:
         return refused
     found = {each.cause: each for case in failed for each in case.diagnoses if is_of_restore(each)}
     ordered = sorted(found.values(), key=_severity)
+    if refused:  # the most severe effect is enough
+        ordered = [each for each in ordered if _severity(each) == _severity(ordered[0])]
     effects = [CAUSES[each.cause].effect for each in ordered if each.cause in CAUSES]
+    if refused:
+        effects = [each for each in effects if each.split()[0] == effects[0].split()[0]]
     said = _joined(effects) or listed(list(dict.fromkeys(case.outcome for case in failed)))
     if len(failed) == len(tried.cases):
         return said

@@ -36,7 +36,7 @@ def summary(cases: Sequence[Case]) -> list[Text]:
     whole = [text for job, restored in by_job.items() for text in _whole(short[job], restored)]
     rows = [row for restored in by_job.values() for _, each in restored for row in each]
     equal = "bit-equal" if all(row.identical or not row.equal for row in rows) else "equal"
-    lines = [Text(f"Moving means and variances {equal} after the restore: {', '.join(whole)}.")]
+    lines = [Text(f"All moving means and variances are {equal}: {', '.join(whole)}.")]
     changed = [
         Text(f"{short[job]} × {case.label}: {_changed(each)}.", style="magenta")
         for job, restored in by_job.items()
@@ -58,7 +58,7 @@ def _whole(job: str, restored: Sequence[_Restored]) -> Iterator[str]:
         case.label if case.restore in lossy else case.restore for case, _ in equal
     )
     if names:
-        yield f"{job} × {'/'.join(names)} (all {len(equal[0][1])})"
+        yield f"{job} × {'/'.join(names)} ({len(equal[0][1])})"
 
 
 def _changed(rows: Sequence[TensorComparison]) -> str:
@@ -67,7 +67,7 @@ def _changed(rows: Sequence[TensorComparison]) -> str:
     worst = max(differing, key=lambda row: math.inf if _is_missing(row) else row.max_abs_diff)
     count = f"{len(differing)} of {len(rows)} differ"
     if _is_missing(worst):
-        return f"{count}; {worst.name} is missing"
+        return f"{count}, {worst.name} is missing"
     values = (
         f"{worst.max_abs_diff:.3g} (norm {worst.resumed_norm:.4g}, not {worst.control_norm:.4g})"
     )

@@ -29,6 +29,7 @@ from ckptcheck.report.sentences import (
 COLOURS = {RECOVERED: "green", DIVERGED: "magenta", REFUSED: "magenta", INCONCLUSIVE: "yellow"}
 VERDICT_COLOURS = {PASS: "green", FAIL: "red", INCONCLUSIVE: "yellow"}
 UNEXPECTED = "✗"
+COMPARED = "the state is compared there, losses from there on"
 MOST_TENSORS = 3
 MOST_TENSORS_IF_VERBOSE = 20
 MEANINGS = {
@@ -117,16 +118,13 @@ def _places(report: Report) -> list[str]:
         if case.control:
             schedule = case.control.facts.schedule
             steps = listed(list(map(str, schedule.boundaries)))
-            saved = f"aved after step {steps} of {schedule.steps}."
+            saved = f"aved after step {steps} of {schedule.steps}"
             if short[case.job] not in jobs.setdefault(saved, []):
                 jobs[saved].append(short[case.job])
-    compared = (
-        "Compared there: tensors and evaluation loss, before any update; training losses after it."
-    )
     if len(jobs) == 1:
-        return [f"S{next(iter(jobs))} {compared}"]
-    lines = [f"{listed(names)}: s{saved}" for saved, names in jobs.items()]
-    return [*lines, compared] if lines else []
+        return [f"S{next(iter(jobs))}: {COMPARED}."]
+    lines = [f"{listed(names)}: s{saved}." for saved, names in jobs.items()]
+    return [*lines, f"{COMPARED.capitalize()}."] if lines else []
 
 
 def _allowed(report: Report) -> list[str]:
@@ -171,8 +169,10 @@ def _story(cases: Sequence[Case], short: Mapping[str, str], verbose: bool) -> Re
     parts: list[RenderableType] = [Text(case.reason)] if case.reason else []
     parts += [_accepted(each, verbose) for each in case.allowed]
     for remedy, sharing in by_remedy(case.diagnoses).items():
-        named = verbose or not case.as_expected
-        parts += [_diagnosis(each, named, verbose) for each in sharing]
+        if verbose or case.is_wrong:
+            parts += [_diagnosis(each, verbose) for each in sharing]
+        else:
+            parts.append(Text(" ").join(map(_brief, sharing)))
         parts.append(_hanging("→", remedy))
     if options := how_to_accept(case):
         parts.append(_hanging("To accept:", options))
@@ -192,10 +192,13 @@ def _head(cases: Sequence[Case], short: Mapping[str, str]) -> Text:
     return Text.assemble((name, "bold"), ": ", outcome, f", expected {case.expected} ", unexpected)
 
 
-def _diagnosis(each: Diagnosis, named: bool, verbose: bool) -> Text:
+def _brief(each: Diagnosis) -> Text:
+    return Text.assemble((f"{heading(each)}:", "magenta"), f" {each.sentence}")
+
+
+def _diagnosis(each: Diagnosis, verbose: bool) -> Text:
     text = explanation(each) if verbose else each.sentence
-    tensors = _tensors(each, verbose) if named else ("", "")
-    return Text.assemble((f"{heading(each)}\n", "magenta"), text, tensors)
+    return Text.assemble((f"{heading(each)}\n", "magenta"), text, _tensors(each, verbose))
 
 
 def _accepted(each: Diagnosis, verbose: bool) -> Text:
