@@ -120,6 +120,10 @@ def _assert_inconclusive(planted: PlantedJob, case: Case) -> None:
     """A job that varies by itself is told where; of all others nothing is known."""
     assert case.reason == planted.reason
     assert [diagnosis.sentence for diagnosis in case.diagnoses] == (
-        [f"When the control is run again, {case.noise.first_difference}."] if case.noise else []
+        [
+            f"The job is not reproducible: when the control runs again, {case.noise.first_difference}."
+        ]
+        if case.noise
+        else []
     )
     assert (case.noise is not None) == (("noise", None) in planted.shows.causes)

@@ -73,9 +73,13 @@ def test_refusal_names_the_keys(default_report: Report) -> None:
     assert len(each.error.missing_keys) == 14
     assert all(key.endswith("/ExponentialMovingAverage") for key in each.error.missing_keys)
     assert each.diagnoses[0].sentence == (
-        "The restore asked for 14 shadow variables that the checkpoint does not hold, conv1/bn/beta/ExponentialMovingAverage "
-        "for one. ema.variables_to_restore() maps every trainable variable to its shadow, whether or not the moving average "
-        "was ever applied to it; here it was applied to the batch means and variances alone, so these shadows have never existed."
+        "The restore asked for 14 shadow variables that the checkpoint does not hold, such as "
+        "conv1/bn/beta/ExponentialMovingAverage."
+    )
+    assert each.diagnoses[0].detail == (
+        "ema.variables_to_restore() maps every trainable variable to its shadow, even if the "
+        "moving average was never applied to it. Here it was applied to the batch means and "
+        "variances only, so these shadows never existed."
     )
 
 

@@ -73,19 +73,21 @@ def test_what_a_program_remembers_is_put_in_to_see_whether_that_is_it(
     cases: dict[str, Case],
 ) -> None:
     def sentence(name: str) -> str:
-        return cases[name].diagnoses[0].sentence
+        found = cases[name].diagnoses[0]
+        return f"{found.sentence} {found.detail}"
 
     assert sentence("CountsItself") == (
-        "What the program remembers outside of variables did not come back: count is 0, the control's 9. With the control's "
-        "values put in, the resumed run recovers."
+        "State outside the variables was not restored: count is 0 instead of the control's 9. "
+        "With the control's values put in, the resumed run recovers."
     )
     assert sentence("RemembersALimit") == (
-        "What the program remembers outside of variables did not come back: clip.limit is 0.1, the control's 1. With the "
-        "control's values put in, the resumed run recovers."
+        "State outside the variables was not restored: clip.limit is 0.1 instead of the control's "
+        "1. With the control's values put in, the resumed run recovers."
     )
     # What changes nothing is a hint at most.
     assert sentence("CountsCalls") == (
-        "The learning rate is 0.004, the control's is 0.01, first at step 9 (calls is 0, the control's 9)."
+        "The learning rate is 0.004 instead of the control's 0.01, first at step 9. "
+        "Python state differs, too: calls is 0 instead of the control's 9."
     )
 
 

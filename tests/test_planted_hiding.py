@@ -35,7 +35,7 @@ def test_a_loss_before_what_was_found_has_another_reason() -> None:
         "diverged",
         [("data-order", None), ("unexplained", None)],
     )
-    assert "and nothing that was found begins so early" in case.diagnoses[1].sentence
+    assert case.diagnoses[1].detail.startswith("No cause that was found acts this early.")
 
 
 def test_judging_anew_says_the_same(tmp_path: Path) -> None:
@@ -56,15 +56,15 @@ def test_another_tensors_value_in_the_checkpoint_is_no_sign_of_this_one(
     [
         (
             "NegativeNumbers",
-            "1 hyperparameters are others than the control's: more is 0.5, the control's -0.5.",
+            "1 hyperparameter differs from the control's: more is 0.5 instead of the control's -0.5.",
         ),
         (
             "CounterIsNotFinite",
-            "The step counter is at 0.0, the control's at inf: batches, schedules and warm-ups start there again.",
+            "The step counter is 0.0 instead of the control's inf.",
         ),
         (
             "SettingIsAFlag",
-            "1 hyperparameters are others than the control's: more is False, the control's True.",
+            "1 hyperparameter differs from the control's: more is False instead of the control's True.",
         ),
     ],
 )

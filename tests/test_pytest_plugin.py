@@ -63,9 +63,8 @@ def test_failures_tell_the_whole_story(
         f"{TWO_WAYS} × weights: diverged (expected: recovered)\n"
         "  At the boundary 5 of 6 tensors are bit-equal and the evaluation loss is 0.252231 (control 0.252231); after it 1 of 12 "
         "training losses are bit-equal.\n"
-        "  slots-lost (not applied at load): 1 of 1 optimizer slots are at their initial values. An optimizer acts after a step's "
-        "loss, so this by itself spares the first resumed loss and changes all later ones.\n"
-        "    Remedy: The checkpoint holds them: fill them from it in the restore.\n"
+        "  slots-lost (not applied at load): 1 of 1 optimizer slot has its initial value.\n"
+        "    Remedy: Restore the lost tensors too: the checkpoint holds them.\n"
         "    Tensors: w/momentum\n\n"
         f"Runs: {runs}\n"
     ).replace("0.252231", story.partition("loss is ")[2].partition(" ")[0])

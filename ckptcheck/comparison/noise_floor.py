@@ -13,6 +13,7 @@ import numpy as np
 
 from ckptcheck.arrays import largest_difference, same
 from ckptcheck.comparison.rename_matching import match
+from ckptcheck.counts import counted
 from ckptcheck.run.run import Run, StepRecord
 from ckptcheck.run.snapshots import Snapshot
 
@@ -157,7 +158,7 @@ def without_saves(control: Run, unsaved: Run) -> str | None:
     )
     unsaved = unsaved.renamed(names)
     at_saves = (
-        f"after {step} steps {name} is another one"
+        f"{name} differs after {counted(step, 'step')}"
         for step in sorted(control.facts.saved)
         for name in _others(control.snapshot_at(step), unsaved.snapshot_at(step))
     )
@@ -173,11 +174,11 @@ def _others(control: Snapshot, repeat: Snapshot) -> Iterator[str]:
 def _differences(control: Run, repeat: Run) -> Iterator[str]:
     """Say where two whole runs part, earliest first."""
     if len(control.steps) != len(repeat.steps):
-        yield "it has another number of steps"
+        yield "the number of steps differs"
         return
     yield from _course_differences(control, repeat)
     for name in _others(control.final, repeat.final):
-        yield f"the final value of {name} is another one"
+        yield f"the final value of {name} differs"
 
 
 def _course_differences(control: Run, repeat: Run) -> Iterator[str]:
@@ -188,20 +189,21 @@ def _course_differences(control: Run, repeat: Run) -> Iterator[str]:
         control.facts.evaluations, repeat.facts.evaluations, strict=False
     ):
         if not _same_loss(loss, other):
-            yield f"the evaluation loss after {done} steps is {other!r}, not {loss!r}"
+            steps = counted(done, "step")
+            yield f"the evaluation loss after {steps} is {other!r} instead of {loss!r}"
     if repr(_rates(control)[: len(repeat.steps)]) != repr(_rates(repeat)):
-        yield "its learning rates are others"
+        yield "the learning rates differ"
 
 
 def _step_difference(step: int, control: StepRecord, repeat: StepRecord) -> Iterator[str]:
     if control.batch != repeat.batch:
-        yield f"the batch of step {step} is another one"
+        yield f"the batch of step {step} differs"
     elif not _same_loss(control.loss, repeat.loss):
-        yield f"the training loss of step {step} is {repeat.loss!r}, not {control.loss!r}"
+        yield f"the training loss of step {step} is {repeat.loss!r} instead of {control.loss!r}"
     elif control.draws != repeat.draws:
-        yield f"the random numbers of step {step} are others"
+        yield f"the random numbers of step {step} differ"
     elif repr(control.hyperparameters) != repr(repeat.hyperparameters):
-        yield f"the hyperparameters of step {step} are others"
+        yield f"the hyperparameters of step {step} differ"
 
 
 def _same_loss(control: float, repeat: float) -> bool:

@@ -8,8 +8,10 @@ before anything accepted starts to act.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from ckptcheck.comparison.comparison import Comparison
+from ckptcheck.counts import filled
 from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import AT_ONCE, STARTS, Diagnosis, Start, earliest, names_of
 from ckptcheck.diagnosis.findings import Findings
@@ -48,7 +50,8 @@ def parse(texts: Sequence[str]) -> Allowed:
         if text in CAUSES:
             if not CAUSES[text].acceptable:
                 raise UsageError(
-                    f"{text} cannot be allowed: after it nothing can be said of the rest of the run."
+                    f"The cause {text!r} cannot be accepted: the rest of the run would no longer be "
+                    "comparable."
                 )
             causes.append(text)
         elif any(mark in text for mark in "*?[/"):
@@ -63,18 +66,23 @@ def parse(texts: Sequence[str]) -> Allowed:
     return Allowed(tuple(dict.fromkeys(causes)), tuple(dict.fromkeys(patterns)))
 
 
+def acceptance(diagnosis: Diagnosis) -> str:
+    """Return the option that accepts a diagnosis on the command line; empty: none can."""
+    cause = CAUSES.get(diagnosis.cause)
+    return f"--allow {quote(diagnosis.cause)}" if cause is None or cause.acceptable else ""
+
+
 def by_pattern(comparison: Comparison) -> list[Diagnosis]:
     """Return what stands in the report for tensors that may differ by their names."""
     return [_of_pattern(pattern, names) for pattern, names in comparison.left_out.items() if names]
 
 
 def _of_pattern(pattern: str, names: Sequence[str]) -> Diagnosis:
-    what = (
-        "1 tensor of that name differs"
-        if len(names) == 1
-        else f"{len(names)} tensors of that name differ"
+    sentence = filled(
+        "{count} {count:tensor|tensors} of that name {count:differs|differ} at the boundary.",
+        count=len(names),
     )
-    return Diagnosis(pattern, None, f"{what} at the boundary.", "", tuple(names))
+    return Diagnosis(pattern, None, sentence, "", tuple(names))
 
 
 def beyond(comparison: Comparison, accepted: Sequence[Diagnosis]) -> list[Diagnosis]:

@@ -1,10 +1,11 @@
-"""The catalogue: what can be lost, as a sentence, how it shows, a real report of it, what it does, and what to do about it."""
+"""The catalogue of causes: what each is, how it shows, a real report of it, and what to do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from ckptcheck.counts import filled
 from ckptcheck.diagnosis.cause import (
     EVALUATION,
     FIRST_STEP,
@@ -18,16 +19,19 @@ from ckptcheck.diagnosis.cause import (
 from ckptcheck.diagnosis.remedies import remedies_of
 from ckptcheck.run.task import REMEMBERED, SAME_HASH
 
-INITIALISED_AFTER = "Run the initialiser before the restore, never after it, and assign nothing to these variables in between."
+INITIALISED_AFTER = (
+    "Run the initialiser before the restore, never after it. Assign nothing to these variables "
+    "between the restore and the first step."
+)
 
-# By its first word an entry says how severe the cause is.
+# The first word of an entry is the severity of its cause.
 _breaks_training = partial(Cause, Severity.BREAKS_TRAINING)
 _changes_trajectory = partial(Cause, Severity.CHANGES_TRAJECTORY)
 _cosmetic = partial(Cause, Severity.COSMETIC)
 
 
 def _issue(thread: str) -> str:
-    """Return the address of a thread on GitHub, given by repository and number."""
+    """Return the address of a GitHub issue, given as `owner/name#number`."""
     return f"https://github.com/{thread.replace('#', '/issues/')}"
 
 
@@ -36,410 +40,542 @@ def _pull(thread: str) -> str:
 
 
 _CATALOGUE = {
-    # --- The control itself --------------------------------------------------------------------------------------------
+    # --- The control itself -------------------------------------------------------------------
     "noise": _changes_trajectory(
-        "The job does not reproduce itself: its control, run again, is another run.",
-        sentence="When the control is run again, {first}.",
-        signature="Two controls differ; every tensor at the boundary is equal.",
+        "The job is not reproducible: two uninterrupted runs differ.",
+        effect="is not reproducible",
+        sentence="The job is not reproducible: when the control runs again, {first}.",
+        detail="A difference after the boundary may be noise rather than a fault of the restore.",
+        signature="Two controls differ. All tensors at the boundary are equal.",
         reported=_issue("NVIDIA/framework-reproducibility#25"),
-        do="Seed what draws, and make the order of operations fixed (tf.config.experimental.enable_op_determinism()); or "
-        "measure the noise with --repeat N, and losses are judged against it.",
+        do="Seed every random generator, and call tf.config.experimental.enable_op_determinism(). "
+        "Or measure the noise with --repeat N: losses are then judged against it.",
         acceptable=False,
         about_the_control=True,
     ),
     "saving-changes-the-run": _changes_trajectory(
-        "The run goes on otherwise after a save than it would have without it.",
-        sentence="A control that never saves is another run: {first}. No restore is at fault: each save changes what is "
-        "trained.",
-        signature="The control differs from a control without saves, which is otherwise the same, bit for bit.",
+        "Saving changes the training that follows.",
+        effect="trains differently after a save",
+        sentence="Saving changes the training that follows: in a control that never saves, "
+        "{first}.",
+        detail="No restore is at fault.",
+        signature="The control differs from an otherwise identical control that never saves.",
         reported=_pull("harubaru/waifu-diffusion#31"),
-        do="Let the save read and write nothing but files: put back what it swaps (averages into weights), and take no batch "
-        "and no random number from those that training takes.",
+        do="Undo every side effect of the save: put back weights that it swaps for averages, and "
+        "take no batch and no random number that training would take.",
         acceptable=False,
         about_the_control=True,
     ),
     "statistics-never-move": _breaks_training(
-        "Moving means and variances of batch norm are never updated, in the control as well.",
-        sentence="In the control itself {count} of {total} moving means and variances never changed: the update of the "
-        "moving averages is not run. This is no fault of the restore; evaluation is wrong with or without a restart.",
-        signature="Moving statistics of the control have one value from its start to its end.",
+        "The moving means and variances of batch norm are never updated, not even in the control.",
+        effect="does not update the moving means and variances",
+        sentence="In the control itself, {count} of {total} "
+        "{total:moving mean or variance|moving means and variances} never changed.",
+        detail="The update of the moving averages never runs. The restore is not at fault: "
+        "evaluation is wrong with or without a restart.",
+        signature="The control's moving statistics keep one value from start to end.",
         reported=_issue("tensorflow/tensorflow#3926"),
-        do="Run the update op after each train op, or make the train op depend on the collection UPDATE_OPS.",
+        do="Run the update op after each train op, or make the train op depend on the collection "
+        "tf.GraphKeys.UPDATE_OPS.",
         acceptable=False,
         about_the_control=True,
     ),
     "shadows-never-move": _breaks_training(
-        "Moving averages of weights are made but never updated, in the control as well.",
-        sentence="In the control itself {count} of {total} shadow variables never changed, though weights did: the moving "
-        "average is not applied. This is no fault of the restore; what is evaluated with them is as old as they are.",
-        signature="Shadow variables of the control have one value from its start to its end, while weights change.",
+        "The moving averages of the weights are never updated, not even in the control.",
+        effect="does not update the moving averages",
+        sentence="In the control itself, {count} of {total} "
+        "{total:shadow variable|shadow variables} never changed, although weights did.",
+        detail="The moving average is never applied. The restore is not at fault: an evaluation "
+        "with these averages uses outdated weights.",
+        signature="The control's shadow variables keep one value from start to end while its "
+        "weights change.",
         reported=_issue("pytorch/pytorch#84053"),
-        do="Run ema.apply in each training step, after the update of the weights.",
+        do="Run ema.apply(…) in each training step, after the update of the weights.",
         acceptable=False,
         about_the_control=True,
     ),
-    # --- The restore, or the run behind it, raises ---------------------------------------------------------------------
+    # --- The restore, or the run after it, raises ---------------------------------------------
     "shadows-not-in-checkpoint": _breaks_training(
-        "The restore asks for moving averages of weights that were never made, or never saved.",
-        sentence="The restore asked for {count} shadow variables that the checkpoint does not hold, {example} for one. "
-        "ema.variables_to_restore() maps every trainable variable to its shadow, whether or not the moving average was ever "
-        "applied to it; {why}.",
-        signature="The restore raises: keys of averages are missing from the checkpoint.",
+        "The restore asks for moving averages of weights that were never created or never saved.",
+        effect="asks for averages that were never saved",
+        sentence="The restore asked for {count} shadow {count:variable|variables} that the "
+        "checkpoint does not hold{count:: |, such as }{example}.",
+        detail="ema.variables_to_restore() maps every trainable variable to its shadow, even if "
+        "the moving average was never applied to it. {why}.",
+        signature="The restore raises: keys of moving averages are missing from the checkpoint.",
         reported=_issue("tensorflow/tensorflow#11597"),
-        do="Use tf.train.Saver(): it saves and restores every global variable, the moving means and variances included.",
+        do="Restore with tf.train.Saver(): it covers every global variable, the moving means and "
+        "variances included.",
         acceptable=False,
     ),
     "keys-not-in-checkpoint": _breaks_training(
         "The restore asks for keys that the checkpoint does not hold.",
-        sentence="The restore asked for {count} keys that the checkpoint does not hold, {example} for one.",
+        effect="asks for keys missing from the checkpoint",
+        sentence="The restore asked for {count} {count:key|keys} that the checkpoint does not "
+        "hold{count:: |, such as }{example}.",
         signature="The restore raises: a key is missing from the checkpoint.",
         reported=_issue("paarthneekhara/text-to-image#52"),
-        do="Save and restore the same variables under the same names, with tf.train.Saver() on both sides.",
+        do="Save and restore the same variables under the same names: `ckptcheck inspect` lists "
+        "the keys of a checkpoint.",
         acceptable=False,
     ),
     "checkpoint-damaged": _breaks_training(
         "A file of the checkpoint is incomplete or corrupt.",
+        effect="fails to read the checkpoint",
         sentence="The checkpoint cannot be read: {type}: {message}",
-        signature="The restore raises an error of reading: data loss, out of range, a bad zip file, a truncated file.",
+        signature="The restore raises a read error: data loss, out of range, a bad zip file, a "
+        "truncated file.",
         reported=_issue("Lightning-AI/pytorch-lightning#688"),
-        do="Write to a temporary name and rename when all is written, keep the checkpoint before it, and let a restart fall "
-        "back to that one.",
+        do="Write each checkpoint under a temporary name and rename it once it is complete. Keep "
+        "the previous checkpoint, and let a restart fall back to it.",
         acceptable=False,
     ),
     "restore-raised": _breaks_training(
         "The restore raises an exception.",
+        effect="raises an exception",
         sentence="The restore raised {type}: {message}",
-        signature="The restore raises, and neither missing keys nor damaged files say why.",
+        signature="The restore raises, and neither missing keys nor damaged files explain it.",
         reported=_issue("tensorflow/tensorflow#11097"),
-        do="Make the restore work on a fresh process that has only built the job; its output.txt has the traceback.",
+        do="Make the restore work in a fresh process that has only built the job. The traceback is "
+        "in output.txt.",
         acceptable=False,
     ),
     "resumed-run-raised": _breaks_training(
-        "The restore goes through, and the run behind it raises.",
-        sentence="The restore went through, but the resumed run raised in {during}{step}: {type}: {message}",
-        signature="An exception in the resumed run, after its restore; the control has none there.",
+        "The restore succeeds, but the run raises an exception after it.",
+        effect="leaves a run that raises an exception",
+        sentence="The restore succeeded, but the resumed run raised in {during}{step}: {type}: "
+        "{message}",
+        signature="The resumed run raises after its restore, where the control does not.",
         reported=_issue("cchen156/Learning-to-See-in-the-Dark#70"),
-        do="Restore everything that training needs; the run's output.txt has the traceback.",
+        do="Restore everything that training needs. The traceback is in the run's output.txt.",
         acceptable=False,
     ),
-    # --- The checkpoint as a whole -------------------------------------------------------------------------------------
+    # --- The checkpoint as a whole ------------------------------------------------------------
     "nothing-restored": _breaks_training(
-        "No checkpoint was restored, and nobody said so: the run starts over.",
-        sentence="Nothing came back: all {count} tensors that training had changed are at initial values.",
-        signature="Every tensor has an initial value. With fixed seeds each loss equals the control's of that step number.",
+        "Nothing was restored and no error was raised: training starts over.",
+        effect="restores nothing at all",
+        sentence="Nothing was restored: {count:the only tensor|all {count} tensors} that training "
+        "had changed {count:has its initial value|have their initial values}.",
+        signature="Every tensor has its initial value. With fixed seeds, each loss equals the "
+        "control's loss of the same step number.",
         reported=_issue("tensorflow/tensorflow#35148"),
-        do="Check that the restore is called at all, that it finds the checkpoint, and that nothing initialises the "
-        "variables after it.",
+        do="Check that the restore is called, that it finds the checkpoint, and that nothing "
+        "initialises the variables after it.",
         acceptable=False,
     ),
     "initialised-again": _breaks_training(
         "An initialiser ran after the restore.",
-        sentence="The restore filled {count} tensors, and none of them kept its value: {initial} are at their initial "
-        "values, the others hold new ones. An initialiser ran after the restore.",
-        signature="What the restore asked for, and the checkpoint holds, has initial values.",
+        effect="is undone by an initialiser",
+        sentence="The restore filled {count} {count:tensor|tensors}, but an initialiser overwrote them all: "
+        "{initial} with initial values, the rest with new ones.",
+        signature="Tensors that the restore asked for, and that the checkpoint holds, have initial "
+        "values.",
         reported=_issue("deepchem/deepchem#1613"),
         do=INITIALISED_AFTER,
         acceptable=False,
     ),
     "older-checkpoint": _breaks_training(
-        "An older checkpoint than the newest was restored.",
-        sentence="{count} of {total} tensors have the values that they had when {older} steps were done: they come from an "
-        "earlier save.",
-        signature="Tensors equal the control's at an earlier save.",
+        "An older checkpoint was restored instead of the newest one.",
+        effect="restores an older checkpoint",
+        sentence="{count} of {total} {total:tensor|tensors} {count:has its value|have their "
+        "values} from an earlier save, after {older} {older:step|steps}.",
+        signature="Tensors equal the control's values at an earlier save.",
         reported=_pull("google/flax#1200"),
-        do="Take the path that the framework's state file names (tf.train.latest_checkpoint, manager.latest_checkpoint), and "
-        "the step from the restored state, never from another file's name; sort by number, not by text.",
+        do="Restore the path that the framework's state file names: "
+        "tf.train.latest_checkpoint(folder) or manager.latest_checkpoint. Take the step from the "
+        "restored state, not from a file name. Sort file names by number, not by text.",
     ),
     "not-finite": _breaks_training(
         "A restored tensor holds NaN or infinity.",
-        sentence="{count} restored tensors hold values that are not finite: {example}.",
-        signature="NaN or infinity at the boundary. In a slot of the optimizer the first loss is equal, and the next one NaN.",
+        effect="restores NaN or infinity",
+        sentence="{count} restored {count:tensor holds|tensors hold} NaN or infinity: {example}.",
+        signature="NaN or infinity at the boundary. In an optimizer slot, the first loss is equal "
+        "and the next one is NaN.",
         reported=_issue("Rayhane-mamah/Tacotron-2#60"),
-        do="Check that tensors are finite before a save (tf.debugging.check_numerics), and go back to a checkpoint that is.",
+        do="Go back to a checkpoint without NaN or infinity. Check tensors before each save with "
+        "tf.debugging.check_numerics(tensor, message).",
     ),
     "precision-lost": _changes_trajectory(
         "Values were rounded to a narrower dtype on their way through the checkpoint.",
-        sentence="{count} of {total} tensors came back rounded to {dtype}: off by {apart:.3g} at most.",
-        signature="Each restored value is one of the narrower dtype, next to the control's; all losses are a little off.",
+        effect="rounds tensors to a narrower dtype",
+        sentence="{count} of {total} {total:tensor|tensors} {count:was|were} rounded to {dtype}, "
+        "by up to {apart:.3g}.",
+        signature="Each restored value is the control's, rounded to the narrower dtype. All losses "
+        "are slightly off.",
         reported=_issue("TensorAuto/OpenTau#184"),
-        do="Save and restore in the dtype that is trained in; in mixed precision that of the master weights, float32.",
+        do="Save and restore in the dtype that training uses. In mixed precision, save the float32 "
+        "master weights.",
         loss_within=0.1,
     ),
     "rounding": _cosmetic(
-        "Values differ by the rounding of an operation or two.",
-        sentence="{count} of {total} tensors differ in their last bits alone, by {apart:.3g} at most: something was computed "
-        "once more, or in another order. It is no loss of state, but the run does not go on bit for bit.",
-        signature="Differences of a few units in the last place at the boundary.",
+        "Values differ only by the rounding of one or two operations.",
+        effect="changes values by their rounding",
+        sentence="{count} of {total} {total:tensor|tensors} {count:differs|differ} only in the "
+        "last bits, by up to {apart:.3g}.",
+        detail="Something was computed again, or in a different order. No state is lost, but the "
+        "run does not continue bit for bit.",
+        signature="Tensors differ by a few units in the last place at the boundary.",
         reported=_pull("keras-team/keras#18978"),
-        do="Copy values instead of adding and subtracting (SwapEMAWeights swaps by arithmetic); or say how much may differ: "
-        "--rtol, or --allow rounding.",
+        do="Copy values instead of adding and subtracting them, as SwapEMAWeights does. Or accept "
+        "the difference with --rtol or --allow rounding.",
         loss_within=0.001,
         recipe="keras/ema-swap-copied",
     ),
-    # --- Tensors, by kind ----------------------------------------------------------------------------------------------
+    # --- Tensors, by kind ---------------------------------------------------------------------
     "tensors-missing": _breaks_training(
-        "The new process has other tensors than the control: not the same ones, or of another dtype or shape.",
-        sentence="The two processes do not hold the same state: {example}.",
-        signature="A tensor is there in one process only, or has another dtype or shape.",
+        "The resumed process has different tensors from the control: by name, dtype or shape.",
+        effect="restores into different tensors",
+        sentence="{count} {count:tensor does|tensors do} not match between the two processes: "
+        "{example}.",
+        signature="A tensor exists in one process only, or its dtype or shape differs.",
         reported=_issue("tensorflow/tensorflow#34950"),
-        do="Build the same variables, with the same dtype and shape, before the restore.",
+        do="Build the same variables, with the same dtypes and shapes, before the restore.",
         settled_by=(SAME_HASH,),
     ),
     "moving-statistics-lost": _breaks_training(
-        "Moving means and variances of batch norm did not come back.",
-        sentence="{count} of {total} moving means and variances are {where}. Evaluation normalises with them, so it is wrong "
-        "from the restart on; the training loss does not show it, because training normalises with the batch.",
-        signature="The evaluation loss is off at the boundary and heals; no training loss differs.",
+        "The moving means and variances of batch norm were not restored.",
+        effect="loses the moving means and variances",
+        sentence="{count} of {total} {total:moving mean or variance|moving means and variances} "
+        "{where}.",
+        detail="Evaluation normalises with them, so it is wrong from the restart on. The training "
+        "loss does not show it, because training normalises with the batch.",
+        signature="The evaluation loss is off at the boundary and recovers later. All training "
+        "losses are equal.",
         reported=_issue("tensorflow/skflow#117"),
         starts_at=EVALUATION,
     ),
     "statistics-restarted": _breaks_training(
-        "Moving statistics came back, but their update begins anew.",
-        sentence="{count} of {total} moving means and variances are the control's at the boundary and not at the end, though "
-        "every loss and weight is: their update is another one after the restart{beside}.",
-        signature="Statistics equal at the boundary, all training losses equal, statistics and evaluation differ after it.",
+        "The moving statistics were restored, but their update starts anew.",
+        effect="restarts the update of moving statistics",
+        sentence="{count} of {total} {total:moving mean or variance|moving means and variances} "
+        "{count:equals|equal} the control's at the boundary but not at the end.",
+        detail="Every loss and weight is equal, so the update of the statistics itself differs "
+        "after the restart. {beside}",
+        signature="Statistics are equal at the boundary, and so are all training losses. "
+        "Statistics and evaluation differ later.",
         reported=_issue("cweniger/falcon#115"),
-        do="Keep what the update depends on (a flag for the first one, a count, the momentum) in a variable that is saved "
-        "with the statistics.",
+        do="Keep what the update depends on in a saved variable: a flag for the first update, a "
+        "count, or the momentum.",
         starts_at=EVALUATION,
     ),
     "replicas-lost": _breaks_training(
-        "Each replica has its own moving statistics, and those of one were saved.",
-        sentence="{count} of {total} moving means and variances of replicas are not the control's: each replica has its own, "
-        "and they came back as those of replica 0, the only ones in the checkpoint.",
-        signature="Replica 0's statistics are equal; all others have its values.",
+        "Each replica has its own moving statistics, but those of only one were saved.",
+        effect="restores replica 0's statistics to every replica",
+        sentence="{count} of {total} "
+        "{total:moving mean or variance|moving means and variances} of replicas "
+        "{count:has the value|have the values} of replica 0.",
+        detail="Each replica has its own statistics, but the checkpoint holds those of replica 0 "
+        "only.",
+        signature="Replica 0's statistics are equal. All other replicas have its values.",
         reported=_issue("tensorflow/tensorflow#46488"),
-        do="Let the replicas share their statistics: keras.layers.BatchNormalization(synchronized=True) takes them over the "
-        "batches of all replicas.",
+        do="Share the statistics among replicas: "
+        "keras.layers.BatchNormalization(synchronized=True) computes them over the batches of all "
+        "replicas.",
         starts_at=EVALUATION,
         recipe="keras/two-replicas-synchronized",
     ),
     "shadows-in-weights": _breaks_training(
-        "Moving averages of the weights came back as the weights.",
-        sentence="{count} of {total} weights came back as their moving averages: the shadow variables were put into the "
-        "weights. That is meant for evaluation; training goes on from other weights.",
-        signature="Weights equal the control's shadow variables; the first loss is off.",
+        "The weights were restored as their moving averages.",
+        effect="puts averages into the weights",
+        sentence="{count} of {total} {total:weight|weights} {count:has the value of its moving "
+        "average|have the values of their moving averages}.",
+        detail="Averages in place of the weights are meant for evaluation. Training continues from "
+        "different weights.",
+        signature="Weights equal the control's shadow variables. The first loss is off.",
         reported=_pull("atomistic-machine-learning/schnetpack#785"),
-        do="To train on, restore with tf.train.Saver(); keep ema.variables_to_restore() for evaluation.",
+        do=(
+            Remedy(
+                "Save the trained weights, not the averages that are swapped in for evaluation.",
+                restores=("saver",),
+            ),
+            Remedy(
+                "Restore with tf.train.Saver() to continue training. Use "
+                "ema.variables_to_restore() for evaluation only."
+            ),
+        ),
         recipe="keras/ema-swap-copied",
     ),
     "shadows-lost": _breaks_training(
-        "Moving averages of the weights did not come back.",
-        sentence="{count} of {total} shadow variables (moving averages of weights) are {where}: the averages start anew. No "
-        "training loss shows it.",
+        "The moving averages of the weights were not restored.",
+        effect="loses the moving averages of the weights",
+        sentence="{count} of {total} {total:shadow variable (moving average of a weight)|shadow "
+        "variables (moving averages of weights)} {where}.",
+        detail="The averages start anew. No training loss shows it.",
         signature="Only an evaluation with the averages shows it.",
         reported=_issue("m2lines/Samudra#282"),
         starts_at=EVALUATION,
         recipe="tf2/ema",
     ),
     "weights-lost": _breaks_training(
-        "Weights did not come back: not saved because nothing leads to them, or left out at the load without an error.",
-        sentence="{count} of {total} weights are {where}: what they had learnt is lost.",
-        signature="Some weights have initial values; the first loss is off.",
+        "Weights were not restored: the save did not reach them, or the load skipped them without "
+        "an error.",
+        effect="loses trained weights",
+        sentence="{count} of {total} {total:weight|weights} {where}.",
+        detail="Their training so far is lost.",
+        signature="Some weights have initial values. The first loss is off.",
         reported=_issue("keras-team/keras#18398"),
         recipe="tf2/layers-in-list",
     ),
     "weights-scaled": _breaks_training(
-        "Weights came back times a number: the restore made a step.",
-        sentence="{count} of {total} weights are the checkpoint's times {factor:.9g}: something in the restore took a step "
-        "of the optimizer, or applied weight decay.",
-        signature="Weights differ from the control's by a common factor.",
+        "The weights were rescaled: the restore ran an update.",
+        effect="multiplies the weights by a factor",
+        sentence="{count} of {total} {total:weight|weights} {count:equals its saved value|equal "
+        "their saved values} times {factor:.9g}.",
+        detail="The restore ran an optimizer step or applied weight decay.",
+        signature="Weights differ from the control's by one common factor.",
         reported=_pull("pytorch/pytorch#125708"),
-        do="Take no step and apply no decay while restoring: make the optimizer's variables with optimizer.build(weights).",
+        do="Create the optimizer's variables with optimizer.build(weights): run no step and apply "
+        "no weight decay during the restore.",
     ),
     "weights-swapped": _breaks_training(
-        "Weights of one shape came back under each other's names.",
-        sentence="{count} tensors came back with the value of another one: {example}.",
-        signature="A weight equals the control's value of another weight.",
+        "Weights of one shape were restored under each other's names.",
+        effect="swaps weights with each other",
+        sentence="{count} {count:tensor has|tensors have} the value of a different tensor: "
+        "{example}.",
+        signature="A weight equals the control's value of a different weight.",
         reported=_issue("tensorflow/tensorflow#11097"),
-        do="Give variables names of their own and restore by name; order of creation is no name.",
+        do="Give each variable its own name and restore by name: the order of creation is no name.",
         settled_by=(SAME_HASH,),
     ),
     "slots-swapped": _breaks_training(
-        "Slots of the optimizer came back for other weights.",
-        sentence="{count} optimizer slots came back with the value of another one: {example}.",
-        signature="A slot equals the control's value of another slot; the first loss is equal, the next one is not.",
+        "Optimizer slots were restored to the wrong weights.",
+        effect="swaps optimizer slots between weights",
+        sentence="{count} optimizer {count:slot has|slots have} the value of a different slot: "
+        "{example}.",
+        signature="A slot equals the control's value of a different slot. The first loss is equal, "
+        "the next one is not.",
         reported=_issue("pytorch/pytorch#1489"),
-        do="Give the optimizer its weights in one order in every process: a list in a fixed order, never a set.",
+        do="Give the optimizer its weights in the same order in every process: a list in a fixed "
+        "order, never a set.",
         starts_at=FIRST_UPDATE,
         settled_by=(SAME_HASH,),
     ),
     "tensors-swapped": _breaks_training(
-        "Tensors came back with the values of others.",
-        sentence="{count} tensors came back with the value of another one: {example}.",
-        signature="A tensor equals the control's value of another one.",
+        "Tensors were restored with the values of different tensors.",
+        effect="swaps tensors with each other",
+        sentence="{count} {count:tensor has|tensors have} the value of a different tensor: "
+        "{example}.",
+        signature="A tensor equals the control's value of a different tensor.",
         reported=_issue("keras-team/keras#10777"),
-        do="Give variables names of their own and restore by name; order of creation is no name.",
+        do="Give each variable its own name and restore by name: the order of creation is no name.",
         settled_by=(SAME_HASH,),
     ),
     "slots-lost": _changes_trajectory(
-        "Slots of the optimizer (momentum, second moments) did not come back.",
-        sentence="{count} of {total} optimizer slots are {where}. An optimizer acts after a step's loss, so this by itself "
-        "spares the first resumed loss and changes all later ones.",
-        signature="The first loss is equal, all later ones are not.",
+        "The optimizer state (momentum, second moments) was not restored.",
+        effect="loses the optimizer state",
+        sentence="{count} of {total} optimizer {total:slot|slots} {where}.",
+        detail="An optimizer acts after the loss of a step. Lost slots alone leave the first "
+        "resumed loss equal and change every later one.",
+        signature="The first loss is equal, all later losses differ.",
         reported=_issue("tensorflow/tensorflow#44670"),
         starts_at=FIRST_UPDATE,
         recipe="keras/plain",
     ),
     "loss-scale-lost": _changes_trajectory(
-        "The loss scale of mixed precision, or its count of good steps, did not come back.",
+        "The loss scale of mixed precision, or its count of finite steps, was not restored.",
+        effect="loses the loss scale",
         sentence="The loss scale starts anew: {example}.",
-        signature="The first loss is equal; the scale, and with it the steps that are skipped, are not.",
+        signature="The first loss is equal. The scale differs, and with it which steps are "
+        "skipped.",
         reported=_issue("facebookresearch/metaseq#3"),
         starts_at=FIRST_UPDATE,
     ),
     "accumulators-lost": _changes_trajectory(
-        "Gradients that were being accumulated when the checkpoint was saved are gone.",
-        sentence="{count} of {total} accumulators of gradients are {where}: it was saved between two updates, and the "
-        "gradients of the steps since the last one are lost.",
-        signature="Only where it is saved between two updates: the next update is another one.",
+        "Gradients accumulated since the last update were not restored.",
+        effect="loses the accumulated gradients",
+        sentence="{count} of {total} gradient {total:accumulator|accumulators} {where}.",
+        detail="The checkpoint was saved between two updates. The gradients of the steps since the "
+        "last update are lost.",
+        signature="The update after the restart differs, if the save was between two updates.",
         reported=_issue("huggingface/transformers#22143"),
         starts_at=FIRST_UPDATE,
     ),
     "hyperparameters-differ": _changes_trajectory(
-        "A hyperparameter is another one after the restart: it came from the program, not from the checkpoint.",
-        sentence="{count} hyperparameters are others than the control's: {example}.",
-        signature="A hyperparameter differs at the boundary, or in a step; the first loss is equal.",
+        "A hyperparameter differs after the restart: it came from the program, not from the "
+        "checkpoint.",
+        effect="continues with different hyperparameters",
+        sentence="{count} {count:hyperparameter differs|hyperparameters differ} from the "
+        "control's: {example}.",
+        signature="A hyperparameter differs at the boundary or in a step. The first loss is equal.",
         reported=_issue("pytorch/pytorch#65342"),
-        do="Start the resumed run with the settings of the one that saved, or save them and check them on restore.",
+        do="Start the resumed run with the settings of the run that saved. Or save the settings, "
+        "and check them in the restore.",
         starts_at=FIRST_UPDATE,
         settled_by=(REMEMBERED,),
     ),
     "generators-restarted": _changes_trajectory(
-        "A random generator begins anew: its numbers are drawn a second time.",
-        sentence="{count} of {total} random generators {where}: what is drawn after the restart, such as the masks of "
-        "Dropout, was drawn before.",
-        signature="The state of the generator is its first one, or the draws are those of the run's beginning.",
+        "A random generator starts over: it draws the same numbers a second time.",
+        effect="restarts the random generators",
+        sentence="{count} of {total} random {total:generator|generators} {where}.",
+        detail="Random numbers drawn after the restart, such as dropout masks, repeat earlier "
+        "ones.",
+        signature="The generator has its first state, or its draws are those of the run's start.",
         reported=_issue("keras-team/keras#19796"),
         starts_at=FIRST_STEP,
         recipe="keras/dropout",
     ),
     "generators-reseeded": _changes_trajectory(
-        "A random generator is neither continued nor begun anew: it was seeded from outside.",
-        sentence="{count} of {total} random generators {where}: what is drawn after the restart, such as the masks of "
-        "Dropout, is nothing that would have been drawn.",
-        signature="The state of the generator, or what is drawn, is none of the control's.",
+        "A random generator neither continues nor starts over: it has a new seed.",
+        effect="reseeds the random generators",
+        sentence="{count} of {total} random {total:generator|generators} {where}.",
+        detail="Random numbers drawn after the restart, such as dropout masks, come from a "
+        "different random stream.",
+        signature="The generator's state, or what it draws, occurs nowhere in the control.",
         reported=_issue("ecmwf/anemoi-core#2"),
         starts_at=FIRST_STEP,
     ),
     "python-state-lost": _changes_trajectory(
-        "What objects of the program remember, such as a counter or a callback, is in no file.",
-        sentence="What the program remembers outside of variables did not come back: {example}.",
-        signature="What is computed from it differs, such as the learning rate; with the control's numbers put in, it does "
-        "not.",
+        "State of Python objects, such as a counter or a callback, is in no file.",
+        effect="loses the state of Python objects",
+        sentence="State outside the variables was not restored: {example}.",
+        detail="{experiment}",
+        signature="Values computed from this state, such as the learning rate, differ. With the "
+        "control's state put in, they are equal.",
         reported=_issue("keras-team/keras#12803"),
-        do="Keep it in a variable that is saved, or compute it from the restored step.",
+        do="Keep this state in a saved variable, or compute it from the restored step.",
         starts_at=FIRST_UPDATE,
         shown_by=REMEMBERED,
         recipe="keras/plateau-saved",
     ),
     "state-lost": _changes_trajectory(
-        "Another state tensor did not come back.",
-        sentence="{count} of {total} other state tensors are {where}.",
-        signature="It depends on what reads it.",
+        "A state tensor of any other kind was not restored.",
+        effect="loses other state tensors",
+        sentence="{count} of {total} other state {total:tensor|tensors} {where}.",
+        signature="Depends on what reads the tensor.",
         reported=_pull("AI-Hypercomputer/maxtext#4343"),
     ),
     "step-lost": _changes_trajectory(
-        "A step counter did not come back.",
-        sentence="The step counter is at {resumed}, the control's at {control}: batches, schedules and warm-ups start there "
-        "again.",
-        signature="The counter differs at the boundary; the first loss is equal unless the batch follows from the counter.",
+        "The step counter was not restored.",
+        effect="loses the step counter",
+        sentence="The step counter is {resumed} instead of the control's {control}.",
+        detail="Batches, schedules and warm-ups continue from there.",
+        signature="The counter differs at the boundary. The first loss is equal unless the batch "
+        "depends on the counter.",
         reported=_issue("wizyoung/YOLOv3_TensorFlow#94"),
     ),
-    # --- Steps: data, draws, rates -------------------------------------------------------------------------------------
+    # --- Steps: data, draws, rates ------------------------------------------------------------
     "wrong-first-step": _changes_trajectory(
-        "The resumed run begins with another step than the control's next one.",
-        sentence="The resumed run began with step {resumed}, the control's next step is {control}, and no counter that was "
-        "lost says so: {what}.",
-        signature="The first step of the resumed process has another number.",
+        "The resumed run starts with a different step from the control's next one.",
+        effect="resumes at the wrong step",
+        sentence="The control's next step is {control}, but the resumed run {what}.",
+        detail="No lost counter explains it.",
+        signature="The first step of the resumed process has a different number.",
         reported=_issue("Lightning-AI/pytorch-lightning#850"),
         do="Take the number of the next step from the restored state.",
     ),
     "data-restarted": _changes_trajectory(
-        "The data are read from their beginning again.",
-        sentence="From step {step} on the resumed run reads the control's batches from step {source} on: the data begin "
-        "again.",
+        "The input pipeline starts again from its beginning.",
+        effect="restarts the input pipeline",
+        sentence="From step {step} on, the resumed run reads the control's batches from step "
+        "{source} on: the data start again.",
         signature="The first batch is that of the first step of the epoch, or of the run.",
         reported=_issue("tensorflow/tensorflow#24408"),
-        do="Make the batch a function of (seed, step), or save the position of the input pipeline with the state.",
+        do="Make each batch a function of (seed, step), or save the position of the input pipeline "
+        "with the state.",
         starts_at=FIRST_STEP,
         recipe="keras/short-epochs",
     ),
     "data-shifted": _changes_trajectory(
-        "The data are the control's, some steps off.",
-        sentence="From step {step} on the resumed run reads the control's batches from step {source} on: {off}.",
-        signature="Each batch is the control's of another step, always as far off.",
+        "The batches are the control's, shifted by a constant number of steps.",
+        effect="shifts the sequence of batches",
+        sentence="From step {step} on, the resumed run reads the control's batches from step "
+        "{source} on: {off}.",
+        signature="The batches are the control's, shifted by a constant number of steps.",
         reported=_pull("Nerogar/OneTrainer#1465"),
-        do="Take no batch from the pipeline but for a step; skip as many as steps were done, with accumulation in mind.",
+        do="Skip as many batches as the finished steps used, gradient accumulation included. Take "
+        "no other batch from the pipeline outside a training step.",
         starts_at=FIRST_STEP,
         about_the_data=True,
         settled_by=(SAME_HASH,),
     ),
     "data-order": _changes_trajectory(
-        "The data come in another order: that of an earlier epoch, or a new one.",
-        sentence="From step {step} on the resumed run reads {order}.",
-        signature="The position in the epoch is right, the permutation is not; or it parts only at the next epoch.",
+        "The data come in a different order: that of an earlier epoch, or a new one.",
+        effect="changes the shuffle order",
+        sentence="From step {step} on, the resumed run reads {order}.",
+        signature="The position in the epoch is right, but the shuffle order differs: at once, or "
+        "from the next epoch on.",
         reported=_issue("tensorflow/tensorflow#48178"),
-        do="Let the order of an epoch's batches follow from its number (seed + epoch), or save the state of the shuffle.",
+        do="Derive the shuffle order of each epoch from its number (seed + epoch), or save the "
+        "state of the shuffle.",
         starts_at=FIRST_STEP,
         about_the_data=True,
         settled_by=(SAME_HASH,),
         recipe="keras/order-by-epoch",
     ),
     "examples-lost": _changes_trajectory(
-        "Examples are left out, others are read twice: what was in a shuffle buffer is gone.",
-        sentence="From step {step} to the end of the epoch {lost} examples are not read that the control reads, and "
-        "{repeated} are read instead that are not due.",
-        signature="Batches are made of the control's examples, but of others than are due.",
+        "Some examples are skipped and others repeated: the content of a shuffle buffer was lost.",
+        effect="skips some examples and repeats others",
+        sentence="From step {step} to the end of the epoch, {lost} "
+        "{lost:example was|examples were} skipped and {repeated} repeated.",
+        signature="Batches contain the control's examples, but not those due at that step.",
         reported=_issue("huggingface/datasets#7901"),
-        do="Save the state of the pipeline with its buffer, or shuffle indices of the whole epoch by (seed, epoch).",
+        do="Save the state of the pipeline with its buffer, or shuffle the indices of the whole "
+        "epoch by (seed, epoch).",
         starts_at=FIRST_STEP,
         about_the_data=True,
         settled_by=(SAME_HASH,),
     ),
     "depends-on-hash-order": _breaks_training(
-        "What is computed depends on the order of a set or on hash(), which is another one in each process.",
-        sentence="With the control's PYTHONHASHSEED the same restore {recovers}; with another one, as each new process has, "
-        "it does not: something is encoded, numbered or ordered by a set or by hash(), such as a vocabulary or a label map.",
-        signature="It recovers in a process with the same PYTHONHASHSEED and in no other; tensors are equal, inputs are not.",
+        "A result depends on the order of a set or on hash(), which differs in each process.",
+        effect="depends on the hash seed",
+        sentence="With the control's PYTHONHASHSEED, the same restore {recovers}.",
+        detail="A new process has a different hash seed. Something is encoded, numbered or ordered "
+        "by a set or by hash(), such as a vocabulary or a label map.",
+        signature="The restore recovers only in a process with the same PYTHONHASHSEED. Tensors "
+        "are equal, inputs differ.",
         reported=_issue("keras-team/keras#4875"),
-        do="Sort before numbering (sorted(set(…))), and save vocabularies and label maps beside the checkpoint.",
+        do="Sort before numbering, with sorted(set(…)), and save vocabularies and label maps "
+        "beside the checkpoint.",
         acceptable=False,
         shown_by=SAME_HASH,
     ),
     "batches-differ": _changes_trajectory(
-        "The data are others, and nothing that the control read says which.",
-        sentence="The resumed run read other batches than the control, first at step {step}{position}.",
-        signature="Batches differ that are no other batches of the control.",
+        "The batches match nothing that the control read.",
+        effect="reads different batches",
+        sentence="The batches match nothing that the control read, first at step {step}.",
+        detail="{why}",
+        signature="Batches differ, and equal no other batches of the control.",
         reported=_pull("keras-team/keras#22490"),
-        do="Make the batch a function of (seed, step), or save the position of the input pipeline with the state.",
+        do="Make each batch a function of (seed, step), or save the position of the input pipeline "
+        "with the state.",
         starts_at=FIRST_STEP,
         about_the_data=True,
         settled_by=(SAME_HASH,),
     ),
     "mode-differs": _breaks_training(
-        "The resumed run trains in another mode: in evaluation mode, or with frozen layers.",
-        sentence="{count} of {total} tensors stand still in the resumed run that move in the control: {what}.",
-        signature="Tensors that the control's training moves do not move at all.",
+        "The resumed run trains in a different mode: in evaluation mode, or with frozen layers.",
+        effect="continues in a different mode",
+        sentence="{count} of {total} {total:tensor|tensors} {count:changes|change} in the control "
+        "but not in the resumed run.",
+        detail="Either {what}, or the update does not run.",
+        signature="Tensors that the control's training changes do not change at all.",
         reported=_issue("keras-team/keras#12470"),
-        do="Put the model back into training mode after the restore, and set trainable as it was before it.",
+        do="Put the model back into training mode after the restore, and set trainable as it was "
+        "before the save.",
         starts_at=FIRST_STEP,
     ),
     "learning-rate-differs": _changes_trajectory(
-        "The learning rate is another one: the position in its schedule is kept outside of the checkpoint.",
-        sentence="The learning rate is {resumed}, the control's is {control}, first at step {step}{beside}.",
-        signature="The rate differs at once, or at the next change of the schedule; the loss of that step is still equal.",
+        "The learning rate differs: the position in its schedule is kept outside the checkpoint.",
+        effect="continues with a different learning rate",
+        sentence="The learning rate is {resumed} instead of the control's {control}, first at step "
+        "{step}.",
+        detail="{beside}",
+        signature="The rate differs at once, or at the next change of the schedule. The loss of "
+        "that step is still equal.",
         reported=_issue("tensorflow/tensorflow#49208"),
         do="Compute the learning rate from the restored step, or save the state of its schedule.",
         starts_at=FIRST_UPDATE,
         settled_by=(REMEMBERED,),
     ),
     "unexplained": _breaks_training(
-        "The runs part, and nothing that was recorded says why.",
-        sentence="Unexplained: {example}.",
-        signature="Everything that is compared before it is equal.",
+        "The runs diverge, and nothing recorded explains why.",
+        effect="diverges for no recorded reason",
+        sentence="{example}.",
+        detail="{hints}",
+        signature="Everything compared before the first difference is equal.",
         reported=_issue("tensorflow/tensorflow#40342"),
-        do="Look for state outside the compared tensors: random generators, Python attributes, the input pipeline.",
+        do="Look for state outside the compared tensors: random generators, Python attributes, the "
+        "input pipeline.",
         acceptable=False,
         settled_by=(SAME_HASH, REMEMBERED),
     ),
@@ -450,14 +586,14 @@ CAUSES: Mapping[str, Cause] = {
 
 
 def remedies_for(cause: Cause) -> tuple[Remedy, ...]:
-    """Return what to do about a cause: what frameworks declare, then what holds for any; the first that fits is meant."""
+    """Return the remedies of a cause, those of frameworks first; the first that fits is used."""
     return (*remedies_of(cause.name), *cause.remedies)
 
 
 def remedy(
     cause: Cause, stage: Stage | None, framework: str = "", restore: str | None = None
 ) -> str:
-    """Return what to do when the tensors of a job on `framework` were lost at `stage` by `restore`."""
+    """Return what to do when `restore` of a job on `framework` lost tensors at `stage`."""
     return next(each.text for each in remedies_for(cause) if each.fits(framework, stage, restore))
 
 
@@ -466,7 +602,12 @@ def diagnosis(
 ) -> Diagnosis:
     """Fill in a cause of the catalogue."""
     entry = CAUSES[cause]
-    sentence = entry.sentence.format(**fields)
     return Diagnosis(
-        cause, stage.value if stage else None, sentence, remedy(entry, stage), tuple(tensors)
+        cause,
+        stage.value if stage else None,
+        filled(entry.sentence, **fields),
+        remedy(entry, stage),
+        tuple(tensors),
+        filled(entry.detail, **fields).strip(),
+        entry.severity.value,
     )

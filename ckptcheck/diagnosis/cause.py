@@ -78,73 +78,85 @@ class Remedy:
         return all(not meant or value in meant for meant, value in asked)
 
 
-# For state that is lost on its way through the checkpoint, whatever saves and restores it.
+# For state lost on its way through the checkpoint, on any framework.
 STATE_LOST = (
     Remedy(
-        "Save them with the checkpoint, and fill them from it in the restore.",
+        "Save the lost tensors in the checkpoint, and restore them from it.",
         stages=(Stage.OMITTED_AT_SAVE,),
     ),
     Remedy(
-        "The checkpoint holds them: fill them from it in the restore.",
+        "Restore the lost tensors too: the checkpoint holds them.",
         stages=(Stage.NOT_APPLIED_AT_LOAD,),
     ),
     Remedy(
-        "Assign nothing to them after the restore: whatever initialises them must run before it.",
+        "Assign nothing to the lost tensors after the restore: run every initialiser before it.",
         stages=(Stage.OVERWRITTEN_AFTER_LOAD,),
     ),
     Remedy(
-        "Save them with the checkpoint, fill them from it in the restore, and assign nothing to them after it."
+        "Save the lost tensors in the checkpoint, restore them from it, and assign nothing to them "
+        "afterwards."
     ),
 )
 
 
 @dataclass(frozen=True)
 class Cause:
-    """One entry of the catalogue: everything that is special about a cause is declared here.
+    """One entry of the catalogue, with everything that is special about the cause.
 
-    `summary` says in one sentence what it is, `signature` how it shows, `reported` where somebody met it. `sentence` tells one
-    case of it; its fields in braces are filled in by the diagnosis.
+    `summary` says what the cause is; `effect` is a predicate for its restore, or for the job if the
+    cause is about the control: "`weights` loses the optimizer state". `signature` says how the
+    cause shows, `reported` where it was met. A diagnosis fills in `sentence`, the finding with its
+    numbers, and `detail`, the background; see `counts.filled` for the fields in braces.
     """
 
     severity: Severity
     summary: str
+    effect: str
     sentence: str
     signature: str
     reported: str
-    # What to do in any framework: one text, or several, of which the first that fits is meant.
+    detail: str = ""
+    # What to do on any framework: one text, or several remedies of which the first that fits is used.
     do: str | tuple[Remedy, ...] = STATE_LOST
-    # What it can change of a resumed run, and how far it can move a loss, relative to it.
+    # What the cause can change in a resumed run, and how far it can move a loss, relative to it.
     starts_at: Start = AT_ONCE
     loss_within: float = math.inf
-    # Whether it can be accepted. After some of them nothing can be said of the rest of the run.
+    # Whether it can be accepted: after some causes the rest of the run is not comparable.
     acceptable: bool = True
-    # Whether it is a fault of the control, whatever the restore: the run has recovered all the same.
+    # Whether it is a fault of the control, with any restore: the run recovers all the same.
     about_the_control: bool = False
-    # Whether it says which data were read: other data by chance are no help.
+    # Whether it says which data were read.
     about_the_data: bool = False
-    # Experiments that may show that something else is behind it, and the one that shows this cause itself.
+    # Experiments that may trace it to a different cause, and the experiment that shows this cause.
     settled_by: tuple[str, ...] = ()
     shown_by: str | None = None
-    # The recipe of a report card that shows how it is fixed.
+    # The recipe of a report card that shows the fix.
     recipe: str | None = None
     # Its key in the catalogue.
     name: str = ""
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
-        """What to do in any framework; remedies of a framework, which come before these, are declared in its folder."""
+        """The remedies for any framework; those of one framework are in its folder."""
         return (Remedy(self.do),) if isinstance(self.do, str) else self.do
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A cause with its evidence: the stage if it is known, a sentence, the remedy, and the tensors concerned."""
+    """A cause with its evidence in one case.
+
+    `sentence` states the finding with its numbers, `detail` explains it. `stage` is the value of a
+    `Stage` if the stage is known, `severity` that of a `Severity`; both are empty for a pattern of
+    tensor names that is accepted.
+    """
 
     cause: str
     stage: str | None
     sentence: str
     remedy: str
     tensors: tuple[str, ...] = ()
+    detail: str = ""
+    severity: str = ""
 
 
 def names_of(diagnoses: Iterable[Diagnosis]) -> set[str]:

@@ -88,7 +88,7 @@ def _by_hash(found: list[Diagnosis], tried: Comparison) -> list[Diagnosis]:
     if not gone:
         return found
     return [
-        diagnosis("depends-on-hash-order", recovers=_effect(gone, tried)),
+        diagnosis("depends-on-hash-order", recovers=_result(gone, tried)),
         *_left(found, gone, tried),
     ]
 
@@ -101,8 +101,11 @@ def _by_attributes(
         gone |= {"learning-rate-differs"} & names_of(found)
     if not gone:
         return found
-    example = f"{some(attributes(comparison), 4)}. With the control's values put in, the resumed run {_effect(gone, tried)}"
-    return [diagnosis("python-state-lost", example=example), *_left(found, gone, tried)]
+    experiment = f"With the control's values put in, the resumed run {_result(gone, tried)}."
+    lost = diagnosis(
+        "python-state-lost", example=some(attributes(comparison), 2), experiment=experiment
+    )
+    return [lost, *_left(found, gone, tried)]
 
 
 def _gone(found: list[Diagnosis], tried: Comparison, experiment: str) -> set[str]:
@@ -137,5 +140,5 @@ def _rates_settle(comparison: Comparison, tried: Comparison) -> bool:
     return len(with_it) > 0 and all(with_it) and not all(without)
 
 
-def _effect(gone: set[str], tried: Comparison) -> str:
+def _result(gone: set[str], tried: Comparison) -> str:
     return "recovers" if tried.equal else f"shows no {' and no '.join(sorted(gone))}"

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from ckptcheck.comparison.comparison import Comparison, TensorComparison
 from ckptcheck.comparison.value_origin import ANEW, FRESH, INITIAL, OWN
+from ckptcheck.counts import filled
 from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import (
     AT_ONCE,
@@ -192,15 +193,17 @@ def as_number(text: str) -> float | None:
 
 def both_values(row: TensorComparison) -> str:
     """Say what a tensor is in both runs; one that is no single number by its norm."""
-    resumed = row.resumed_number or f"of norm {row.resumed_norm:.9g}"
-    control = row.control_number or f"of norm {row.control_norm:.9g}"
-    return f"{row.name} is {resumed}, the control's {control}"
+    if row.control_number and row.resumed_number:
+        values = f"is {row.resumed_number} instead of the control's {row.control_number}"
+    else:
+        values = f"has norm {row.resumed_norm:.9g} instead of the control's {row.control_norm:.9g}"
+    return f"{row.name} {values}"
 
 
 def attributes(comparison: Comparison) -> list[str]:
     """Say of each number that the program remembers otherwise what it is in both runs."""
     return [
-        f"{name} is {resumed:g}, the control's {control:g}"
+        f"{name} is {resumed:g} instead of the control's {control:g}"
         for name, (control, resumed) in comparison.attributes.items()
     ]
 
@@ -212,10 +215,10 @@ def some(values: Sequence[str], most: int) -> str:
     )
 
 
-def off_by(steps: int, again: str) -> str:
-    """Say of how many steps the resumed run is ahead, or behind: those are made, or read, again."""
-    count = "1 step is" if abs(steps) == 1 else f"{abs(steps)} steps are"
-    return f"{count} {'left out' if steps > 0 else again}"
+def off_by(steps: int, nouns: str) -> str:
+    """Say how many steps, or batches, a resumed run skips or repeats; `nouns`: "step|steps"."""
+    what = "skipped" if steps > 0 else "repeated"
+    return filled(f"{{count}} {{count:{nouns}}} {{count:is|are}} {what}", count=abs(steps))
 
 
 def names(rows: Iterable[TensorComparison]) -> list[str]:

@@ -49,10 +49,10 @@ def of_refusal(failure: Failure, control: Run, resumed: Run) -> Diagnosis:
 
 def _why_no_shadows(shadows: Sequence[str], live: Snapshot) -> str:
     if any(key in live for key in shadows):
-        return "here they are live in the run that saved, but the save left them out"
+        return "Here they are live in the run that saved, but the save left them out"
     statistics = any(tensor.kind is Kind.MOVING_STATISTIC for tensor in live.values())
-    averaged = "the batch means and variances alone" if statistics else "other variables"
-    return f"here it was applied to {averaged}, so these shadows have never existed"
+    averaged = "the batch means and variances only" if statistics else "other variables"
+    return f"Here it was applied to {averaged}, so these shadows never existed"
 
 
 def _shadows(asked: Mapping[str, str], missing: Sequence[str], live: Snapshot) -> list[str]:

@@ -110,27 +110,27 @@ def test_what_else_differs(changes: dict[str, Any], flags: tuple[bool, bool, boo
     ("repeat", "first"),
     [
         (CONTROL, None),
-        (cut(CONTROL, 7), "it has another number of steps"),
+        (cut(CONTROL, 7), "the number of steps differs"),
         (
             changed(CONTROL, batches={2: "other"}, losses={2: 9.0}),
-            "the batch of step 2 is another one",
+            "the batch of step 2 differs",
         ),
         (
             changed(CONTROL, losses={1: 9.0}, draws={1: ("other",)}),
-            "the training loss of step 1 is 9.0, not 1.0",
+            "the training loss of step 1 is 9.0 instead of 1.0",
         ),
-        (changed(CONTROL, draws={1: ("other",)}), "the random numbers of step 1 are others"),
+        (changed(CONTROL, draws={1: ("other",)}), "the random numbers of step 1 differ"),
         (
             changed(CONTROL, hyperparameters={4: {"decay": 1.0}}),
-            "the hyperparameters of step 4 are others",
+            "the hyperparameters of step 4 differ",
         ),
         (
             changed(CONTROL, evaluations={6: 0.5}),
-            f"the evaluation loss after 6 steps is 0.5, not {1 / 6!r}",
+            f"the evaluation loss after 6 steps is 0.5 instead of {1 / 6!r}",
         ),
-        (changed(CONTROL, rates={6: 0.5}, final={"w": ZEROS}), "its learning rates are others"),
-        (changed(CONTROL, final={"w": ZEROS}), "the final value of w is another one"),
-        (changed(CONTROL, final={"mean": None}), "the final value of mean is another one"),
+        (changed(CONTROL, rates={6: 0.5}, final={"w": ZEROS}), "the learning rates differ"),
+        (changed(CONTROL, final={"w": ZEROS}), "the final value of w differs"),
+        (changed(CONTROL, final={"mean": None}), "the final value of mean differs"),
         (
             changed(CONTROL, boundary={"w": ZEROS}),
             None,
@@ -201,15 +201,15 @@ def unsaved(boundary: Values | None = None, **changes: Any) -> Run:
     ("run", "first"),
     [
         (unsaved(), None),
-        (unsaved(losses={4: 9.0}), "the training loss of step 4 is 9.0, not 0.4"),
+        (unsaved(losses={4: 9.0}), "the training loss of step 4 is 9.0 instead of 0.4"),
         (unsaved(losses={6: 9.0}), None),  # it has ended by then
-        (unsaved(rates={4: 0.5}), "its learning rates are others"),
+        (unsaved(rates={4: 0.5}), "the learning rates differ"),
         (
             unsaved(evaluations={EARLIER: 0.5}),
-            f"the evaluation loss after 3 steps is 0.5, not {1 / 3!r}",
+            f"the evaluation loss after 3 steps is 0.5 instead of {1 / 3!r}",
         ),
-        (unsaved({"w": ZEROS}), "after 5 steps w is another one"),
-        (unsaved({"w": None}), "after 5 steps w is another one"),
+        (unsaved({"w": ZEROS}), "w differs after 5 steps"),
+        (unsaved({"w": None}), "w differs after 5 steps"),
         (renamed(unsaved(), {"w": "v"}), None),
     ],
 )
@@ -224,8 +224,7 @@ def test_the_first_save_shows_it_first() -> None:
         "boundary-3": {**other.snapshot_at(EARLIER), "mean": other.initial["mean"]},
     }
     assert (
-        without_saves(CONTROL, replace(other, snapshots=snapshots))
-        == "after 3 steps mean is another one"
+        without_saves(CONTROL, replace(other, snapshots=snapshots)) == "mean differs after 3 steps"
     )
 
 

@@ -9,7 +9,15 @@ from ckptcheck import Case, Report, UsageError, verify
 from ckptcheck.comparison.compare import compare
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.equality import Equality
-from ckptcheck.diagnosis.allowances import Allowed, Terms, beyond, by_pattern, parse, start_of
+from ckptcheck.diagnosis.allowances import (
+    Allowed,
+    Terms,
+    acceptance,
+    beyond,
+    by_pattern,
+    parse,
+    start_of,
+)
 from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import (
     AT_ONCE,
@@ -75,7 +83,7 @@ def test_what_is_always_a_fault(cause: str) -> None:
         parse([cause])
     assert (
         str(raised.value)
-        == f"{cause} cannot be allowed: after it nothing can be said of the rest of the run."
+        == f"The cause {cause!r} cannot be accepted: the rest of the run would no longer be comparable."
     )
 
 
@@ -85,6 +93,26 @@ def test_what_is_neither_cause_nor_pattern() -> None:
     text = str(raised.value)
     assert text.startswith("There is no cause to allow called 'roundin'. Did you mean rounding? ")
     assert text.endswith("For tensors, give a pattern of their names, such as '*roundin'.")
+
+
+@pytest.mark.parametrize(
+    ("cause", "option"),
+    [
+        ("slots-lost", "--allow slots-lost"),
+        ("dense/*", "--allow 'dense/*'"),
+        ("noise", ""),
+        ("unexplained", ""),
+    ],
+)
+def test_what_would_accept_a_diagnosis(cause: str, option: str) -> None:
+    assert acceptance(Diagnosis(cause, None, "", "")) == option
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_the_option_that_accepts_a_cause_is_one_that_is_accepted(cause: str) -> None:
+    option = acceptance(Diagnosis(cause, None, "", ""))
+    assert bool(option) is CAUSES[cause].acceptable
+    assert not option or parse([option.removeprefix("--allow ")]) == Allowed((cause,))
 
 
 # --- Causes -------------------------------------------------------------------------------------------------------------
@@ -122,8 +150,12 @@ def test_another_cause_is_found_beside_it() -> None:
 @pytest.mark.parametrize(
     ("losses", "evaluations", "sentence"),
     [
-        ({5: 0.5}, {}, "training loss of step 5 is 0.5, the control's is 0.3333333333333333."),
-        ({}, {BOUNDARY: 0.5}, "evaluation loss after 5 steps is 0.5, the control's is 0.2."),
+        (
+            {5: 0.5},
+            {},
+            "training loss of step 5 is 0.5 instead of the control's 0.3333333333333333.",
+        ),
+        ({}, {BOUNDARY: 0.5}, "evaluation loss after 5 steps is 0.5 instead of the control's 0.2."),
     ],
 )
 def test_it_hides_nothing_earlier_than_it_can_act(
@@ -132,10 +164,7 @@ def test_it_hides_nothing_earlier_than_it_can_act(
     run = changed(RESUMED, boundary={"w/momentum": ZEROS}, losses=losses, evaluations=evaluations)
     said = verdict(run, "slots-lost")
     assert summary(said) == ("diverged", ["unexplained"], ["slots-lost"], ())
-    assert (
-        said.diagnoses[0].sentence
-        == f"Unexplained: what is allowed does not reach so far, but the {sentence}"
-    )
+    assert said.diagnoses[0].sentence == f"Accepted differences cannot explain this: the {sentence}"
 
 
 def test_what_its_consequences_would_hide_is_asked_for_by_itself() -> None:
@@ -332,7 +361,7 @@ def test_a_cause_that_is_allowed_is_shown() -> None:
         ["learning-rate-differs"],
     )
     assert (
-        "allowed: learning-rate-differs: The learning rate is 0.01, the control's is 0.001, first at step 19."
+        "allowed: learning-rate-differs: The learning rate is 0.01 instead of the control's 0.001, first at step 19."
         in story(case)
     )
     assert report.document()["cases"][0]["allowed"][0]["cause"] == "learning-rate-differs"
@@ -380,7 +409,7 @@ def test_what_an_allowed_cause_cannot_have_done_is_no_consequence() -> None:
     (case,) = allowed("LosesSlotsAndHidesInEvaluation", "slots-lost").cases
     assert (case.outcome, causes(case)) == ("diverged", ["unexplained"])
     assert case.diagnoses[0].sentence.startswith(
-        "Unexplained: what is allowed does not reach so far, but the evaluation loss after 9 steps is "
+        "Accepted differences cannot explain this: the evaluation loss after 9 steps is "
     )
     # What a tensor can reach is told by its kind.
     (case,) = allowed("LosesSlotsAndHidesInEvaluation", "w/momentum*").cases

@@ -41,17 +41,60 @@ def test_texts_are_whole(cause: Cause) -> None:
 
 
 @EVERY
-def test_sentence_can_be_filled_in(cause: Cause) -> None:
+def test_effect_is_a_predicate(cause: Cause) -> None:
+    """As in "`weights` loses the optimizer state": a verb in the third person comes first."""
+    assert re.fullmatch(r"(is|[a-z]+s)( [a-z0-9'-]+| Python| NaN)+", cause.effect)
+    assert 3 <= len(cause.effect.split()) <= 8
+
+
+def test_no_two_causes_have_the_same_effect() -> None:
+    assert len({cause.effect for cause in CAUSES.values()}) == len(CAUSES)
+
+
+def fields_of(cause: Cause) -> Iterator[tuple[str, str]]:
+    """Yield each field of a cause's templates with its format."""
+    for template in (cause.sentence, cause.detail):
+        yield from (
+            (field, spec or "") for _, field, spec, _ in Formatter().parse(template) if field
+        )
+
+
+def example_of(cause: Cause, count: int) -> Diagnosis:
+    """Fill in a cause with this count wherever it counts something."""
+    counts = {field: count for field, spec in fields_of(cause) if "|" in spec}
     fields = {
-        field: 1.5 if spec else "something"
-        for _, field, spec, _ in Formatter().parse(cause.sentence)
-        if field
+        field: counts.get(field, 1.5 if spec else "something") for field, spec in fields_of(cause)
     }
-    filled = diagnosis(cause.name, ["w"], Stage.OMITTED_AT_SAVE, **fields)
+    return diagnosis(cause.name, ["w"], Stage.OMITTED_AT_SAVE, **fields)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@EVERY
+def test_sentence_can_be_filled_in(cause: Cause, count: int) -> None:
+    filled = example_of(cause, count)
     assert filled.sentence.endswith((".", "something"))
-    assert "{" not in filled.sentence
+    assert not filled.detail or filled.detail.endswith((".", "something"))
+    assert not re.search("[{}|]", filled.sentence + filled.detail)
     assert (filled.cause, filled.stage, filled.tensors) == (cause.name, "omitted at save", ("w",))
     assert filled.remedy == remedy(cause, Stage.OMITTED_AT_SAVE)
+    assert filled.severity == cause.severity.value
+
+
+@EVERY
+def test_sentence_states_one_finding_in_short(cause: Cause) -> None:
+    sentence = example_of(cause, 2).sentence
+    assert len(re.findall(r"\.(?: |$)", sentence)) <= 1
+    assert len(sentence.split()) <= 25
+
+
+NOUNS = (
+    "tensors|weights|averages|variances|variables|slots|keys|accumulators|generators|examples|steps"
+)
+
+
+@EVERY
+def test_one_thing_is_not_counted_as_several(cause: Cause) -> None:
+    assert not re.search(rf"\b1 (\w+ ){{,3}}({NOUNS})\b", example_of(cause, 1).sentence)
 
 
 @EVERY
@@ -148,7 +191,7 @@ def test_the_first_remedy_that_fits_is_chosen() -> None:
 def test_a_remedy_of_a_framework_comes_before_the_catalogues() -> None:
     slots = CAUSES["slots-lost"]
     general = remedy(slots, Stage.OMITTED_AT_SAVE)
-    assert general == "Save them with the checkpoint, and fill them from it in the restore."
+    assert general == "Save the lost tensors in the checkpoint, and restore them from it."
     assert {remedy(slots, Stage.OMITTED_AT_SAVE, style) for style in styles()}.isdisjoint({general})
 
 

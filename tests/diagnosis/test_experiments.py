@@ -39,7 +39,13 @@ def told(run: Run, tried: dict[str, Run]) -> list[tuple[str, str]]:
     after = explained(
         found, comparison, {name: compare(CONTROL, each) for name, each in tried.items()}
     )
-    return [(each.cause, each.sentence) for each in after]
+    return [(each.cause, _whole(each)) for each in after]
+
+
+def _whole(diagnosis: Diagnosis) -> str:
+    """Return the sentence of a diagnosis, with its detail where that depends on the case."""
+    by_case = "{" in CAUSES[diagnosis.cause].detail and diagnosis.detail
+    return f"{diagnosis.sentence} {diagnosis.detail}" if by_case else diagnosis.sentence
 
 
 # --- Which are needed ---------------------------------------------------------------------------------------------------
@@ -85,14 +91,12 @@ def test_an_experiment_settles_only_what_the_catalogue_says() -> None:
 
 # --- The control's hash seed --------------------------------------------------------------------------------------------
 
-BY_HASH = "with another one, as each new process has, it does not: something is encoded, numbered or ordered by a set or by hash(), such as a vocabulary or a label map."
-
 
 def test_it_recovers_with_the_controls_hash_seed() -> None:
     assert told(OTHER_BATCHES, {SAME_HASH: RESUMED}) == [
         (
             "depends-on-hash-order",
-            f"With the control's PYTHONHASHSEED the same restore recovers; {BY_HASH}",
+            "With the control's PYTHONHASHSEED, the same restore recovers.",
         )
     ]
 
@@ -102,7 +106,7 @@ def test_what_has_no_reason_is_gone_only_where_nothing_differs() -> None:
     assert told(run, {SAME_HASH: RESUMED}) == [
         (
             "depends-on-hash-order",
-            f"With the control's PYTHONHASHSEED the same restore recovers; {BY_HASH}",
+            "With the control's PYTHONHASHSEED, the same restore recovers.",
         )
     ]
     assert [cause for cause, _ in told(run, {SAME_HASH: changed(RESUMED, batches={6: "own"})})] == [
@@ -116,7 +120,7 @@ def test_what_stays_is_told_beside_it() -> None:
     assert [cause for cause, _ in after] == ["depends-on-hash-order", "slots-lost"]
     assert (
         after[0][1]
-        == f"With the control's PYTHONHASHSEED the same restore shows no batches-differ; {BY_HASH}"
+        == "With the control's PYTHONHASHSEED, the same restore shows no batches-differ."
     )
 
 
@@ -158,8 +162,8 @@ def test_it_recovers_with_what_the_control_remembers() -> None:
     assert told(OTHER_RATES, {REMEMBERED: RESUMED}) == [
         (
             "python-state-lost",
-            "What the program remembers outside of variables did not come back: plateau.wait is 0, the control's 2. "
-            "With the control's values put in, the resumed run recovers.",
+            "State outside the variables was not restored: plateau.wait is 0 instead of the "
+            "control's 2. With the control's values put in, the resumed run recovers.",
         )
     ]
 
@@ -173,15 +177,15 @@ def test_rates_from_the_second_step_on_are_enough() -> None:
     assert told(without, {REMEMBERED: with_it}) == [
         (
             "python-state-lost",
-            "What the program remembers outside of variables did not come back: plateau.wait is 0, the control's 2. "
-            "With the control's values put in, the resumed run shows no learning-rate-differs.",
+            "State outside the variables was not restored: plateau.wait is 0 instead of the "
+            "control's 2. With the control's values put in, the resumed run shows no learning-rate-differs.",
         )
     ]
     # If the first rate alone differs without the experiment, too, it has shown nothing.
     assert [cause for cause, _ in told(with_it, {REMEMBERED: with_it})] == ["learning-rate-differs"]
 
 
-def test_more_than_four_attributes_are_counted() -> None:
+def test_more_than_two_attributes_are_counted() -> None:
     names = [f"callback.{letter}" for letter in "abcdef"]
     waiting = {"initial": dict.fromkeys(names, 0.0), "boundary-5": dict.fromkeys(names, 2.0)}
     ours = changed(CONTROL, attributes=waiting)
@@ -189,9 +193,8 @@ def test_more_than_four_attributes_are_counted() -> None:
         ours, changed(OTHER_RATES, attributes={"boundary-5": dict.fromkeys(names, 0.0)})
     )
     (found,) = explained(diagnose(comparison), comparison, {REMEMBERED: EQUAL})
-    assert (
-        "callback.d is 0, the control's 2; and 2 more. With the control's values" in found.sentence
-    )
+    assert found.sentence.endswith("callback.b is 0 instead of the control's 2; and 4 more.")
+    assert found.detail == "With the control's values put in, the resumed run recovers."
 
 
 def test_what_nothing_remembers_explains() -> None:

@@ -366,6 +366,6 @@ def test_both_values() -> None:
     rows = {
         row.name: row for row in findings(changed(RESUMED, boundary={"step": 2, "w": STRANGE})).open
     }
-    assert both_values(rows["step"]) == "step is 2, the control's 5"
+    assert both_values(rows["step"]) == "step is 2 instead of the control's 5"
     norm = np.linalg.norm(value("w", BOUNDARY).astype(np.float64))
-    assert both_values(rows["w"]) == f"w is of norm 22.0454077, the control's of norm {norm:.9g}"
+    assert both_values(rows["w"]) == f"w has norm 22.0454077 instead of the control's {norm:.9g}"

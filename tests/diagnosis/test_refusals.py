@@ -66,27 +66,33 @@ def test_keys_are_missing() -> None:
     assert (found.cause, found.tensors) == ("keys-not-in-checkpoint", ("layer/mean", "layer/v"))
     assert (
         found.sentence
-        == "The restore asked for 2 keys that the checkpoint does not hold, layer/mean for one."
+        == "The restore asked for 2 keys that the checkpoint does not hold, such as layer/mean."
     )
 
 
 AVERAGES = {"w": "w/EMA", "v": "v/EMA"}
-SHADOWS = "ema.variables_to_restore() maps every trainable variable to its shadow, whether or not the moving average was ever applied to it; "
+SHADOWS = (
+    "ema.variables_to_restore() maps every trainable variable to its shadow, even if the moving "
+    "average was never applied to it."
+)
 
 
 def test_shadows_that_never_were() -> None:
     found = of_refusal(NOT_FOUND, CONTROL, asked(AVERAGES))
     assert (found.cause, found.tensors) == ("shadows-not-in-checkpoint", ("v/EMA", "w/EMA"))
     assert found.sentence == (
-        "The restore asked for 2 shadow variables that the checkpoint does not hold, v/EMA for one. "
-        f"{SHADOWS}here it was applied to the batch means and variances alone, so these shadows have never existed."
+        "The restore asked for 2 shadow variables that the checkpoint does not hold, such as v/EMA."
+    )
+    assert found.detail == (
+        f"{SHADOWS} Here it was applied to the batch means and variances only, so these shadows "
+        "never existed."
     )
 
 
 def test_shadows_that_never_were_without_batch_norm() -> None:
     plain = changed(CONTROL, boundary={"mean": None})
-    assert of_refusal(NOT_FOUND, plain, asked(AVERAGES)).sentence.endswith(
-        "here it was applied to other variables, so these shadows have never existed."
+    assert of_refusal(NOT_FOUND, plain, asked(AVERAGES)).detail.endswith(
+        " Here it was applied to other variables, so these shadows never existed."
     )
 
 
@@ -94,8 +100,11 @@ def test_shadows_that_the_save_left_out() -> None:
     live = changed(CONTROL, boundary={"w/EMA": Tensor(Kind.SHADOW, np.ones(3))})
     found = of_refusal(NOT_FOUND, live, asked({"w": "w/EMA", "v": "v"}))
     assert (found.cause, found.tensors) == ("shadows-not-in-checkpoint", ("w/EMA",))
-    assert found.sentence.endswith(
-        "here they are live in the run that saved, but the save left them out."
+    assert found.sentence == (
+        "The restore asked for 1 shadow variable that the checkpoint does not hold: w/EMA."
+    )
+    assert found.detail.endswith(
+        " Here they are live in the run that saved, but the save left them out."
     )
 
 
@@ -125,15 +134,15 @@ def test_one_weight_is_enough_where_there_is_one() -> None:
     [
         (
             Failure("train", "ValueError", "no slot", 5, "job.py:12"),
-            "The restore went through, but the resumed run raised in train, step 5: ValueError: no slot (job.py:12)",
+            "The restore succeeded, but the resumed run raised in train, step 5: ValueError: no slot (job.py:12)",
         ),
         (
             Failure("evaluate", "KeyError", "'mean'"),
-            "The restore went through, but the resumed run raised in evaluate: KeyError: 'mean'",
+            "The restore succeeded, but the resumed run raised in evaluate: KeyError: 'mean'",
         ),
         (
             Failure("train", "ValueError", "", 0),
-            "The restore went through, but the resumed run raised in train, step 0: ValueError: (no text)",
+            "The restore succeeded, but the resumed run raised in train, step 0: ValueError: (no text)",
         ),
     ],
 )

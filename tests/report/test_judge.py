@@ -190,7 +190,7 @@ NOISE = NoiseFloor(
     1, losses=(0.0, 0.1, 0.1), first_difference="the training loss of step 6 is 0.3, not 0.2"
 )
 NONE = NoiseFloor(1)
-VARIES = "When the control is run again, the training loss of step 6 is 0.3, not 0.2."
+VARIES = "The job is not reproducible: when the control runs again, the training loss of step 6 is 0.3, not 0.2."
 
 
 @pytest.mark.parametrize("noise", [None, NONE])
@@ -253,7 +253,7 @@ def test_what_was_lost_at_the_boundary_is_judged_without_what_no_seed_decides() 
 
 # --- Saving that changes the run -----------------------------------------------------------------------------------------
 
-PARTED = "the batch of step 4 is another one"
+PARTED = "the batch of step 4 differs"
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_saving_that_changes_the_run(noise: NoiseFloor | None, found: list[str])
 def test_saving_that_changes_the_run_is_told_in_a_sentence() -> None:
     judged = case(noise=NONE, parted_without_saves=PARTED)
     assert judged.diagnoses[0].sentence == (
-        f"A control that never saves is another run: {PARTED}. No restore is at fault: each save changes what is trained."
+        f"Saving changes the training that follows: in a control that never saves, {PARTED}."
     )
     # Then it is a diagnosis, and no open question.
     assert judged.parted_without_saves is None
@@ -422,7 +422,7 @@ def test_remedies_are_those_of_the_framework() -> None:
     lost = changed(SLOTS_LOST, held=["w"])
     general = case(lost).diagnoses[0]
     keras = judge_pair(QUESTION, Pair(changed(CONTROL, framework="keras"), lost)).diagnoses[0]
-    assert general.remedy == "Save them with the checkpoint, and fill them from it in the restore."
+    assert general.remedy == "Save the lost tensors in the checkpoint, and restore them from it."
     assert keras.remedy.startswith(
         "Load the whole model (keras.models.load_model), or make the slots before load_weights"
     )

@@ -59,8 +59,8 @@ def test_story_of_a_case_that_diverged() -> None:
     assert story(case(LOST)) == (
         "job × all: diverged (expected: recovered)\n"
         "  At the boundary 5 of 6 tensors are bit-equal and the evaluation loss is 0.5 (control 0.2); after it 3 of 3 training losses are bit-equal.\n"
-        "  moving-statistics-lost (overwritten after load): 1 of 1 moving means and variances are at their initial values. Evaluation normalises with them, so it is wrong from the restart on; the training loss does not show it, because training normalises with the batch.\n"
-        "    Remedy: Assign nothing to them after the restore: whatever initialises them must run before it.\n"
+        "  moving-statistics-lost (overwritten after load): 1 of 1 moving mean or variance has its initial value.\n"
+        "    Remedy: Assign nothing to the lost tensors after the restore: run every initialiser before it.\n"
         "    Tensors: mean"
     )
 
@@ -69,7 +69,7 @@ def test_story_of_a_case_that_recovered_as_allowed() -> None:
     lines = story(case(LOST, "moving-statistics-lost")).splitlines()
     assert lines[0] == "job × all: recovered, as allowed (expected: recovered)"
     assert lines[1].startswith(
-        "  allowed: moving-statistics-lost: 1 of 1 moving means and variances are at their initial"
+        "  allowed: moving-statistics-lost: 1 of 1 moving mean or variance has its initial"
     )
     assert len(lines) == 3
 

@@ -72,7 +72,7 @@ def test_other_names() -> None:
 
 def test_saving_that_cannot_be_told() -> None:
     noise = NoiseFloor(1, first_difference="…")
-    parted = "the batch of step 4 is another one"
+    parted = "the batch of step 4 differs"
     assert warned(case(noise=noise, parted=parted)) == [
         f"whether saving changes the run cannot be told: without saves, {parted}, but the job does not reproduce itself with them either."
     ]

@@ -118,7 +118,7 @@ def test_a_script_that_forgets(recorded: Path) -> None:
 def test_a_script_that_skips_a_batch(recorded: Path) -> None:
     (case,) = compare_runs(recorded / "control", recorded / "skips").cases
     assert [each.sentence for each in case.diagnoses] == [
-        "From step 10 on the resumed run reads the control's batches from step 11 on: 1 step is left out."
+        "From step 10 on, the resumed run reads the control's batches from step 11 on: 1 batch is skipped."
     ]
 
 
@@ -129,7 +129,7 @@ def test_evaluations_of_one_step_are_compared_in_their_order(recorded: Path) -> 
     done = compared(recorded, "errs")
     assert (
         done.returncode,
-        "evaluation loss after 10 steps is 3.0," in " ".join(done.stdout.split()),
+        "evaluation loss after 10 steps is 3.0 instead of" in " ".join(done.stdout.split()),
     ) == (1, True)
 
 

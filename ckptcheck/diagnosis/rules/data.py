@@ -24,32 +24,35 @@ def batches(findings: Findings) -> Iterator[Diagnosis]:
     elif path.what == batch_order.EXAMPLES:
         yield diagnosis("examples-lost", step=path.step, lost=path.lost, repeated=path.repeated)
     else:
-        strange = (
-            ", made of examples that the control never reads"
-            if path.what == batch_order.STRANGE
-            else ""
-        )
-        yield diagnosis(
-            "batches-differ", step=path.step, position=strange + _process_generators(findings)
-        )
+        why = [*_strange_examples(path), *_process_generators(findings)]
+        yield diagnosis("batches-differ", step=path.step, why=" ".join(why))
 
 
 def _off(path: DataPath) -> str:
     assert path.source is not None
     assert path.step is not None
-    return off_by(path.source - path.step, "read again")
+    return off_by(path.source - path.step, "batch|batches")
 
 
 def _order(path: DataPath, epoch: int) -> str:
     if path.source is None:
-        return "the examples of the rest of the epoch in another order"
-    return f"the batches of epoch {path.source // epoch}, step {path.source} of the control for one"
+        return "the epoch's remaining examples in a different order"
+    return (
+        f"the control's batches of epoch {path.source // epoch}, beginning with step {path.source}"
+    )
 
 
-def _process_generators(findings: Findings) -> str:
-    names = findings.comparison.generators
-    whose = f"The control draws from {' and '.join(names)}, whose state is in no checkpoint and another one here"
-    return f". {whose}" if names else ""
+def _strange_examples(path: DataPath) -> Iterator[str]:
+    if path.what == batch_order.STRANGE:
+        yield "The control reads none of their examples."
+
+
+def _process_generators(findings: Findings) -> Iterator[str]:
+    if names := findings.comparison.generators:
+        yield (
+            f"The control draws from {' and '.join(names)}, whose state is in no checkpoint and "
+            "differs in the resumed run."
+        )
 
 
 def draws(findings: Findings) -> Iterator[Diagnosis]:

@@ -1,15 +1,17 @@
 """Steps: which one comes first, the learning rate and what else they are made with, and what stands still in them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ckptcheck.comparison.comparison import (
     Comparison,
     EvaluationComparison,
+    HyperparameterDifference,
     StepComparison,
     TensorComparison,
 )
+from ckptcheck.counts import counted, filled
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import NEVER, Diagnosis, Start
 from ckptcheck.diagnosis.findings import (
@@ -21,6 +23,7 @@ from ckptcheck.diagnosis.findings import (
     counted_off,
     names,
     off_by,
+    some,
 )
 from ckptcheck.kinds import Kind
 
@@ -47,8 +50,12 @@ def first(findings: Findings) -> Iterator[Diagnosis]:
     control, resumed = findings.comparison.first_step
     follows = resumed is not None and _lost_by(findings, resumed - control)
     if control != resumed and not follows and not findings.nothing_left:
-        what = "no step was made" if resumed is None else off_by(resumed - control, "made again")
-        yield diagnosis("wrong-first-step", control=control, resumed=resumed, what=what)
+        what = (
+            "makes no step"
+            if resumed is None
+            else f"starts with step {resumed}: {off_by(resumed - control, 'step|steps')}"
+        )
+        yield diagnosis("wrong-first-step", control=control, what=what)
 
 
 def _lost_by(findings: Findings, steps: int) -> bool:
@@ -117,13 +124,17 @@ def hyperparameters(findings: Findings) -> Iterator[Diagnosis]:
     step = findings.comparison.hyperparameter
     follows = not findings.counters_equal and findings.has("step-lost", "older-checkpoint")
     if step is not None and not settings and not follows and not findings.nothing_left:
-        control, resumed = _shown(step.control), _shown(step.resumed)
-        example = f"{step.name} is {resumed}, the control's {control}, first at step {step.step}"
+        example = f"{_both_settings(step)}, first at step {step.step}"
         yield diagnosis("hyperparameters-differ", count=1, example=example)
 
 
-def _shown(value: float | None) -> str:
-    return "not shown" if value is None else f"{value:.9g}"
+def _both_settings(setting: HyperparameterDifference) -> str:
+    name, control, resumed = setting.name, setting.control, setting.resumed
+    if control is None:
+        return f"{name} is {resumed:.9g} in the resumed run and not recorded in the control"
+    if resumed is None:
+        return f"{name} is {control:.9g} in the control and not recorded in the resumed run"
+    return f"{name} is {resumed:.9g} instead of the control's {control:.9g}"
 
 
 def mode(findings: Findings) -> Iterator[Diagnosis]:
@@ -145,12 +156,11 @@ def mode(findings: Findings) -> Iterator[Diagnosis]:
     ):
         return
     frozen = any(row.kind is Kind.WEIGHT for row in still)
-    why = (
+    what = (
         "layers are frozen (trainable=False)"
         if frozen
         else "the model is in evaluation mode (training=False)"
     )
-    what = f"{why}, or their update is not run"
     yield diagnosis("mode-differs", names(still), count=len(still), total=len(rows), what=what)
 
 
@@ -175,28 +185,28 @@ def statistics_restarted(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _beside(findings: Findings) -> str:
-    values = attributes(findings.comparison)[:3]
-    return f" ({'; '.join(values)})" if values else ""
+    values = attributes(findings.comparison)
+    return f"Python state differs, too: {some(values, 3)}." if values else ""
 
 
 def too_early(findings: Findings) -> Iterator[Diagnosis]:
     """A loss that is another one before anything that was found can have made it so."""
     difference = first_difference(findings.comparison, findings.earliest)
     if findings.found and not findings.nothing_left and difference is not None:
-        example = f"the {difference}, and nothing that was found begins so early{_hints(findings)}"
-        yield diagnosis("unexplained", example=example)
+        hints = f"No cause that was found acts this early.{_hints(findings)}"
+        yield diagnosis("unexplained", example=f"Unexplained: the {difference}", hints=hints)
 
 
 def beyond(comparison: Comparison, start: Start, loss_within: float) -> Iterator[Diagnosis]:
     """Differences that what is accepted cannot have made: it starts to act later, or moves no loss so far."""
-    difference, parted = first_difference(comparison, start, loss_within), _parted(comparison)
+    difference = first_difference(comparison, start, loss_within)
+    differing = _differing_at_end(comparison)
+    cannot = "Accepted differences cannot explain this:"
     if difference is not None:
-        yield diagnosis(
-            "unexplained", example=f"what is allowed does not reach so far, but the {difference}"
-        )
-    elif parted and start == NEVER:
-        example = f"what is allowed does not reach so far, but {len(parted)} tensors of the final state are others"
-        yield diagnosis("unexplained", parted, example=example)
+        yield diagnosis("unexplained", example=f"{cannot} the {difference}", hints="")
+    elif differing and start == NEVER:
+        example = f"{cannot} {_at_end(differing)}"
+        yield diagnosis("unexplained", differing, example=example, hints="")
 
 
 def unexplained(findings: Findings) -> Iterator[Diagnosis]:
@@ -204,25 +214,29 @@ def unexplained(findings: Findings) -> Iterator[Diagnosis]:
     comparison = findings.comparison
     if comparison.equal or findings.found:
         return
-    difference, parted, hints = (
-        first_difference(comparison, NEVER),
-        _parted(comparison),
-        _hints(findings),
-    )
+    difference, hints = first_difference(comparison, NEVER), _hints(findings)
     if difference is not None:
-        example = (
-            f"every tensor, batch and learning rate before it is equal, but the {difference}{hints}"
+        equal = "Every tensor, batch and learning rate before it is equal."
+        yield diagnosis(
+            "unexplained", example=f"Unexplained: the {difference}", hints=equal + hints
         )
-        yield diagnosis("unexplained", example=example)
     else:
-        example = (
-            f"all losses are equal, but {len(parted)} tensors of the final state are not{hints}"
+        differing = _differing_at_end(comparison)
+        example = f"Unexplained: {_at_end(differing)}"
+        yield diagnosis(
+            "unexplained", differing, example=example, hints=f"All losses are equal.{hints}"
         )
-        yield diagnosis("unexplained", parted, example=example)
 
 
-def _parted(comparison: Comparison) -> list[str]:
+def _differing_at_end(comparison: Comparison) -> list[str]:
     return names(row for row in comparison.final if not row.equal)
+
+
+def _at_end(differing: Sequence[str]) -> str:
+    return filled(
+        "{count} {count:tensor|tensors} of the final state {count:differs|differ}",
+        count=len(differing),
+    )
 
 
 def first_difference(
@@ -239,7 +253,9 @@ def first_difference(
         if not evaluation.equal and (
             done < start.evaluation or (done == 0 and _is_far(evaluation, loss_within))
         ):
-            return _both_losses(f"evaluation loss after {evaluation.steps_done} steps", evaluation)
+            return _both_losses(
+                f"evaluation loss after {counted(evaluation.steps_done, 'step')}", evaluation
+            )
     for place, step in enumerate(comparison.steps):
         if not step.equal and (place < start.loss or (place == 0 and _is_far(step, loss_within))):
             return _both_losses(f"training loss of step {step.control_step}", step)
@@ -251,20 +267,21 @@ def _is_far(row: StepComparison | EvaluationComparison, within: float) -> bool:
 
 
 def _both_losses(what: str, row: StepComparison | EvaluationComparison) -> str:
-    return f"{what} is {row.resumed_loss!r}, the control's is {row.control_loss!r}"
+    return f"{what} is {row.resumed_loss!r} instead of the control's {row.control_loss!r}"
 
 
 def _hints(findings: Findings) -> str:
-    """Say what else is another one that may, or may not, have to do with it."""
+    """Say what else differs, whether or not it matters."""
     comparison = findings.comparison
-    hints = [f"{name} is in another state" for name in comparison.generators]
+    hints = [f"the state of {name}" for name in comparison.generators]
     for control, resumed in list(comparison.renamed.items())[:1]:
-        count = len(comparison.renamed)
-        hints.append(
-            f"{count} tensors have other names, and were matched by their values ({resumed} for {control})"
+        matched = filled(
+            "{count:the name|the names} of {count} {count:tensor|tensors}, matched by value",
+            count=len(comparison.renamed),
         )
+        hints.append(f"{matched} ({resumed} for {control})")
     hints += [
-        f"{name} is {resumed:g} and not {control:g}"
+        f"{name} ({resumed:g} instead of {control:g})"
         for name, (control, resumed) in comparison.attributes.items()
     ]
-    return f". Also, outside of the compared state, {'; '.join(hints[:4])}" if hints else ""
+    return f" Outside the compared state, these differ, too: {some(hints, 4)}." if hints else ""

@@ -15,6 +15,7 @@ from ckptcheck.comparison.value_origin import (
     TENSOR,
     ZERO,
 )
+from ckptcheck.counts import counted, filled
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis, Stage
 from ckptcheck.diagnosis.findings import Findings, Rule, both_values, by_stage, names, some
@@ -22,12 +23,12 @@ from ckptcheck.kinds import Kind
 
 Rows = Sequence[TensorComparison]
 
-# What a value that is the new process's own is called, by what it equals.
+# What is said of values that are the new process's own, by what they equal.
 WHERE = {
-    INITIAL: "at their initial values",
-    FRESH: "at their initial values",
-    ZERO: "zero",
-    ANEW: "made anew in the first step",
+    INITIAL: "{count:has its initial value|have their initial values}",
+    FRESH: "{count:has its initial value|have their initial values}",
+    ZERO: "{count:is|are} zero",
+    ANEW: "{count:was|were} created anew in the first step",
 }
 
 # What two factors may differ by and still be one, relative to it.
@@ -45,7 +46,8 @@ def not_finite(findings: Findings) -> Iterator[Diagnosis]:
     """NaN or infinity where something was restored."""
     rows = [row for row in findings.open if row.not_finite and row.kind not in _MAY_BE_INFINITE]
     for stage, lost in by_stage(rows):
-        example = f"{lost[0].name} has {lost[0].not_finite} of {lost[0].elements}"
+        elements = counted(lost[0].elements, "element")
+        example = f"{lost[0].name} in {lost[0].not_finite} of {elements}"
         yield diagnosis("not-finite", names(lost), stage, count=len(lost), example=example)
 
 
@@ -57,7 +59,7 @@ def missing(findings: Findings) -> Iterator[Diagnosis]:
         control = f"{first.control_dtype} {first.control_shape}".strip() or "absent"
         resumed = f"{first.resumed_dtype} {first.resumed_shape}".strip() or "absent"
         example = f"{first.name} is {control} in the control and {resumed} in the resumed run"
-        yield diagnosis("tensors-missing", names(rows), example=example)
+        yield diagnosis("tensors-missing", names(rows), count=len(rows), example=example)
 
 
 def replicas(findings: Findings) -> Iterator[Diagnosis]:
@@ -100,7 +102,8 @@ def _lost(cause: str, *kinds: Kind) -> Rule:
             [row for row in findings.open_of(*kinds) if findings.is_own(row)]
         ):
             origins = {row.origin.what for row in lost}
-            where = next(text for origin, text in WHERE.items() if origin in origins)
+            template = next(text for origin, text in WHERE.items() if origin in origins)
+            where = filled(template, count=len(lost))
             yield diagnosis(cause, names(lost), stage, count=len(lost), total=total, where=where)
 
     return rule
@@ -125,7 +128,7 @@ def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
         if row.origin.name in weights
     ]
     for stage, lost in by_stage(rows):
-        where = "the weights as they came back"
+        where = filled("{count:equals its weight|equal their weights} as restored", count=len(lost))
         yield diagnosis(
             "shadows-lost", names(lost), stage, count=len(lost), total=total, where=where
         )
@@ -202,7 +205,7 @@ def loss_scale(findings: Findings) -> Iterator[Diagnosis]:
     """The loss scale, whatever it is instead."""
     for stage, rows in by_stage(findings.open_of(Kind.LOSS_SCALE)):
         yield diagnosis(
-            "loss-scale-lost", names(rows), stage, example=some(list(map(both_values, rows)), 3)
+            "loss-scale-lost", names(rows), stage, example=some(list(map(both_values, rows)), 2)
         )
 
 
@@ -210,9 +213,8 @@ def python_state(findings: Findings) -> Iterator[Diagnosis]:
     """What objects of the program remember, whatever it is instead: they are no part of a checkpoint."""
     rows = findings.open_of(Kind.PYTHON)
     if rows:
-        yield diagnosis(
-            "python-state-lost", names(rows), example=some(list(map(both_values, rows)), 3)
-        )
+        example = some(list(map(both_values, rows)), 2)
+        yield diagnosis("python-state-lost", names(rows), example=example, experiment="")
 
 
 def generators(findings: Findings) -> Iterator[Diagnosis]:
@@ -220,12 +222,12 @@ def generators(findings: Findings) -> Iterator[Diagnosis]:
     rows, total = findings.open_of(Kind.RNG), len(findings.of_kind(Kind.RNG))
     restarted = _equal_to(INITIAL, rows)
     for stage, lost in by_stage(restarted):
-        where = "are where they began"
+        where = filled("{count:is|are} back at {count:its|their} start", count=len(lost))
         yield diagnosis(
             "generators-restarted", names(lost), stage, count=len(lost), total=total, where=where
         )
     for stage, lost in by_stage([row for row in rows if row not in restarted]):
-        where = "are in a state that is none of the control's at its saves"
+        where = filled("{count:has a state|have states} of no save", count=len(lost))
         yield diagnosis(
             "generators-reseeded", names(lost), stage, count=len(lost), total=total, where=where
         )
@@ -239,12 +241,17 @@ def leftover(findings: Findings) -> Iterator[Diagnosis]:
             row for row in rows if row.origin.what != ANEW
         ]  # that step made them others, or nobody can tell
     for stage, lost in by_stage(rows):
-        first = lost[0]
-        example = (
-            f"{len(lost)} tensors differ at the boundary and equal nothing known; {first.name} differs in "
-            f"{first.differing} of {first.elements} elements, by {first.max_abs_diff:.3g} at most"
+        first, elements = lost[0], counted(lost[0].elements, "element")
+        example = filled(
+            "Unexplained: {count} {count:tensor differs|tensors differ} at the boundary and "
+            "{count:matches|match} no known value",
+            count=len(lost),
         )
-        yield diagnosis("unexplained", names(lost), stage, example=example)
+        hints = (
+            f"{first.name} differs in {first.differing} of {elements}, by up to "
+            f"{first.max_abs_diff:.3g}."
+        )
+        yield diagnosis("unexplained", names(lost), stage, example=example, hints=hints)
 
 
 def dead_statistics(findings: Findings) -> Iterator[Diagnosis]:

@@ -8,6 +8,7 @@ import pytest
 
 from ckptcheck.comparison.compare import compare
 from ckptcheck.comparison.comparison import Comparison
+from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis, Stage
 from ckptcheck.diagnosis.diagnose import diagnose
 from ckptcheck.diagnosis.findings import Findings
@@ -32,12 +33,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Said:
-    """What must be said: a cause, its whole sentence, the tensors in their order, and the stage where it is known."""
+    """What must be said: a cause, its whole sentence, the tensors in order, the stage if known.
+
+    `detail` is stated where it depends on the case.
+    """
 
     cause: str
     sentence: str
     tensors: tuple[str, ...] = ()
     stage: Stage | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ def cases(faults: Sequence[Fault]) -> pytest.MarkDecorator:
 def said(diagnosis: Diagnosis) -> Said:
     """Return a diagnosis as a test states it."""
     stage = Stage(diagnosis.stage) if diagnosis.stage else None
-    return Said(diagnosis.cause, diagnosis.sentence, diagnosis.tensors, stage)
+    detail = diagnosis.detail if "{" in CAUSES[diagnosis.cause].detail else ""
+    return Said(diagnosis.cause, diagnosis.sentence, diagnosis.tensors, stage, detail)
 
 
 def by_rule(rule: Rule, pair: Pair) -> tuple[Said, ...]:

@@ -28,7 +28,7 @@ FAULTS = (
         (
             Said(
                 "nothing-restored",
-                "Nothing came back: all 6 tensors that training had changed are at initial values.",
+                "Nothing was restored: all 6 tensors that training had changed have their initial values.",
                 EVERYTHING,
                 Stage.NOT_APPLIED_AT_LOAD,
             ),
@@ -59,7 +59,7 @@ FAULTS = (
         (
             Said(
                 "nothing-restored",
-                "Nothing came back: all 6 tensors that training had changed are at initial values.",
+                "Nothing was restored: all 6 tensors that training had changed have their initial values.",
                 EVERYTHING,
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -78,8 +78,7 @@ FAULTS = (
         (
             Said(
                 "initialised-again",
-                "The restore filled 6 tensors, and none of them kept its value: 4 are at their initial values, the others hold "
-                "new ones. An initialiser ran after the restore.",
+                "The restore filled 6 tensors, but an initialiser overwrote them all: 4 with initial values, the rest with new ones.",
                 EVERYTHING,
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -102,7 +101,7 @@ FAULTS = (
         (
             Said(
                 "older-checkpoint",
-                "6 of 6 tensors have the values that they had when 3 steps were done: they come from an earlier save.",
+                "6 of 6 tensors have their values from an earlier save, after 3 steps.",
                 EVERYTHING,
             ),
         ),
@@ -124,7 +123,7 @@ FAULTS = (
         (
             Said(
                 "older-checkpoint",
-                "2 of 6 tensors have the values that they had when 3 steps were done: they come from an earlier save.",
+                "2 of 6 tensors have their values from an earlier save, after 3 steps.",
                 ("w", "mean"),
             ),
         ),
@@ -162,5 +161,5 @@ def test_what_no_restore_could_show_is_not_back_either() -> None:
         ),
     )
     (found,) = checkpoint.nothing_restored(Findings(pair.comparison))
-    assert found.sentence.startswith("Nothing came back: all 5 tensors ")
+    assert found.sentence.startswith("Nothing was restored: all 5 tensors ")
     assert found.tensors == ("w/momentum", "mean", "w/average", "step", "rng", "w")

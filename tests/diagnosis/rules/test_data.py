@@ -55,7 +55,7 @@ FAULTS = (
         (
             Said(
                 "data-restarted",
-                "From step 5 on the resumed run reads the control's batches from step 3 on: the data begin again.",
+                "From step 5 on, the resumed run reads the control's batches from step 3 on: the data start again.",
             ),
         ),
         twin=Pair(CONTROL, reads(5, 6, 7)),
@@ -67,7 +67,7 @@ FAULTS = (
         (
             Said(
                 "data-restarted",
-                "From step 5 on the resumed run reads the control's batches from step 0 on: the data begin again.",
+                "From step 5 on, the resumed run reads the control's batches from step 0 on: the data start again.",
             ),
         ),
         # The step number is another one, too, and each step reads its own batch: then the counter is to blame.
@@ -81,7 +81,7 @@ FAULTS = (
         (
             Said(
                 "data-shifted",
-                "From step 5 on the resumed run reads the control's batches from step 6 on: 1 step is left out.",
+                "From step 5 on, the resumed run reads the control's batches from step 6 on: 1 batch is skipped.",
             ),
         ),
         twin=Pair(CONTROL, reads(5, 6, 7)),
@@ -93,7 +93,7 @@ FAULTS = (
         (
             Said(
                 "data-shifted",
-                "From step 5 on the resumed run reads the control's batches from step 4 on: 1 step is read again.",
+                "From step 5 on, the resumed run reads the control's batches from step 4 on: 1 batch is repeated.",
             ),
         ),
         # Begun one step earlier, with the batch of that step: no fault of the data.
@@ -107,7 +107,7 @@ FAULTS = (
         (
             Said(
                 "data-shifted",
-                "From step 6 on the resumed run reads the control's batches from step 4 on: 2 steps are read again.",
+                "From step 6 on, the resumed run reads the control's batches from step 4 on: 2 batches are repeated.",
             ),
         ),
         twin=Pair(CONTROL, RESUMED),
@@ -119,7 +119,7 @@ FAULTS = (
         (
             Said(
                 "data-order",
-                "From step 6 on the resumed run reads the batches of epoch 0, step 0 of the control for one.",
+                "From step 6 on, the resumed run reads the control's batches of epoch 0, beginning with step 0.",
             ),
         ),
         twin=Pair(CONTROL, RESUMED),
@@ -131,7 +131,7 @@ FAULTS = (
         (
             Said(
                 "data-order",
-                "From step 5 on the resumed run reads the examples of the rest of the epoch in another order.",
+                "From step 5 on, the resumed run reads the epoch's remaining examples in a different order.",
             ),
         ),
         twin=Pair(SHOWN, resumed(SHOWN)),
@@ -143,7 +143,7 @@ FAULTS = (
         (
             Said(
                 "examples-lost",
-                "From step 5 to the end of the epoch 1 examples are not read that the control reads, and 1 are read instead that are not due.",
+                "From step 5 to the end of the epoch, 1 example was skipped and 1 repeated.",
             ),
         ),
         twin=Pair(SHOWN, resumed(SHOWN)),
@@ -155,7 +155,8 @@ FAULTS = (
         (
             Said(
                 "batches-differ",
-                "The resumed run read other batches than the control, first at step 5, made of examples that the control never reads.",
+                "The batches match nothing that the control read, first at step 5.",
+                detail="The control reads none of their examples.",
             ),
         ),
         twin=Pair(SHOWN, resumed(SHOWN)),
@@ -167,7 +168,7 @@ FAULTS = (
         (
             Said(
                 "batches-differ",
-                "The resumed run read other batches than the control, first at step 6.",
+                "The batches match nothing that the control read, first at step 6.",
             ),
         ),
         # A job that shows no batch.
@@ -189,7 +190,8 @@ FAULTS = (
         (
             Said(
                 "batches-differ",
-                "The resumed run read other batches than the control, first at step 5. The control draws from numpy's generator, whose state is in no checkpoint and another one here.",
+                "The batches match nothing that the control read, first at step 5.",
+                detail="The control draws from numpy's generator, whose state is in no checkpoint and differs in the resumed run.",
             ),
         ),
         twin=Pair(
@@ -204,7 +206,7 @@ FAULTS = (
         (
             Said(
                 "generators-restarted",
-                "1 of 1 random generators drew at step 5 what the control drew at step 0: what is drawn after the restart, such as the masks of Dropout, was drawn before.",
+                "1 of 1 random generator drew at step 5 what the control drew at step 0.",
             ),
         ),
         # A generator that one can see was lost: what it draws follows from that.
@@ -218,7 +220,7 @@ FAULTS = (
         (
             Said(
                 "generators-reseeded",
-                "1 of 1 random generators drew at step 5 what the control never draws: what is drawn after the restart, such as the masks of Dropout, is nothing that would have been drawn.",
+                "1 of 1 random generator drew at step 5 what the control never draws.",
             ),
         ),
         twin=Pair(
@@ -233,11 +235,11 @@ FAULTS = (
         (
             Said(
                 "generators-restarted",
-                "1 of 2 random generators drew at step 5 what the control drew at step 0: what is drawn after the restart, such as the masks of Dropout, was drawn before.",
+                "1 of 2 random generators drew at step 5 what the control drew at step 0.",
             ),
             Said(
                 "generators-reseeded",
-                "1 of 2 random generators drew at step 5 what the control never draws: what is drawn after the restart, such as the masks of Dropout, is nothing that would have been drawn.",
+                "1 of 2 random generators drew at step 5 what the control never draws.",
             ),
         ),
         # The draws of the step's number, where the number is another one.

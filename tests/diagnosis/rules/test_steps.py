@@ -66,6 +66,10 @@ def stands_still(*names: str, run: Run = RESUMED) -> Run:
     return changed(run, final={name: run.boundary[name] for name in names})
 
 
+RESTARTED = (
+    "Every loss and weight is equal, so the update of the statistics itself differs after the "
+    "restart."
+)
 KEY = {"counter": Tensor(Kind.COUNTER, np.array([2, 1]))}
 
 FAULTS = (
@@ -81,7 +85,7 @@ FAULTS = (
         (
             Said(
                 "step-lost",
-                "The step counter is at 0, the control's at 5: batches, schedules and warm-ups start there again.",
+                "The step counter is 0 instead of the control's 5.",
                 ("step",),
                 Stage.NOT_APPLIED_AT_LOAD,
             ),
@@ -111,7 +115,7 @@ FAULTS = (
         (
             Said(
                 "step-lost",
-                "The step counter is at 3, the control's at 5: batches, schedules and warm-ups start there again.",
+                "The step counter is 3 instead of the control's 5.",
                 ("counter",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -125,7 +129,7 @@ FAULTS = (
         (
             Said(
                 "wrong-first-step",
-                "The resumed run began with step 4, the control's next step is 5, and no counter that was lost says so: 1 step is made again.",
+                "The control's next step is 5, but the resumed run starts with step 4: 1 step is repeated.",
             ),
         ),
         # It follows from the counter.
@@ -139,7 +143,7 @@ FAULTS = (
         (
             Said(
                 "wrong-first-step",
-                "The resumed run began with step 7, the control's next step is 5, and no counter that was lost says so: 2 steps are left out.",
+                "The control's next step is 5, but the resumed run starts with step 7: 2 steps are skipped.",
             ),
         ),
         twin=Pair(CONTROL, counts_from(7)),
@@ -152,7 +156,7 @@ FAULTS = (
         (
             Said(
                 "wrong-first-step",
-                "The resumed run began with step 4, the control's next step is 5, and no counter that was lost says so: 1 step is made again.",
+                "The control's next step is 5, but the resumed run starts with step 4: 1 step is repeated.",
             ),
         ),
         twin=Pair(CONTROL, counts_from(0)),
@@ -166,7 +170,7 @@ FAULTS = (
         (
             Said(
                 "learning-rate-differs",
-                "The learning rate is 0.05, the control's is 0.1, first at step 6.",
+                "The learning rate is 0.05 instead of the control's 0.1, first at step 6.",
             ),
         ),
         twin=Pair(
@@ -180,7 +184,7 @@ FAULTS = (
         (
             Said(
                 "learning-rate-differs",
-                "The learning rate is 1.0, the control's is 0.03125, first at step 5.",
+                "The learning rate is 1.0 instead of the control's 0.03125, first at step 5.",
             ),
         ),
         # It follows from the counter, which begins again, too.
@@ -199,7 +203,8 @@ FAULTS = (
         (
             Said(
                 "learning-rate-differs",
-                "The learning rate is 0.05, the control's is 0.1, first at step 5 (plateau.wait is 0, the control's 2).",
+                "The learning rate is 0.05 instead of the control's 0.1, first at step 5.",
+                detail="Python state differs, too: plateau.wait is 0 instead of the control's 2.",
             ),
         ),
         # Where no rate differs there is nothing to explain.
@@ -215,7 +220,7 @@ FAULTS = (
         (
             Said(
                 "learning-rate-differs",
-                "The learning rate is 0.5, the control's is 0.25, first at step 5.",
+                "The learning rate is 0.5 instead of the control's 0.25, first at step 5.",
                 ("rate",),
             ),
         ),
@@ -228,7 +233,7 @@ FAULTS = (
         (
             Said(
                 "hyperparameters-differ",
-                "1 hyperparameters are others than the control's: rate is 0.5, the control's 0.25.",
+                "1 hyperparameter differs from the control's: rate is 0.5 instead of the control's 0.25.",
                 ("rate",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -246,7 +251,7 @@ FAULTS = (
         (
             Said(
                 "hyperparameters-differ",
-                "1 hyperparameters are others than the control's: decay is 0.02, the control's 0.01, first at step 6.",
+                "1 hyperparameter differs from the control's: decay is 0.02 instead of the control's 0.01, first at step 6.",
             ),
         ),
         # It follows from a counter that was lost.
@@ -260,7 +265,7 @@ FAULTS = (
         (
             Said(
                 "hyperparameters-differ",
-                "1 hyperparameters are others than the control's: clip is 1, the control's not shown, first at step 5.",
+                "1 hyperparameter differs from the control's: clip is 1 in the resumed run and not recorded in the control, first at step 5.",
             ),
         ),
         twin=CLEAN,
@@ -272,8 +277,9 @@ FAULTS = (
         (
             Said(
                 "mode-differs",
-                "1 of 5 tensors stand still in the resumed run that move in the control: layers are frozen (trainable=False), or their update is not run.",
+                "1 of 5 tensors changes in the control but not in the resumed run.",
                 ("w",),
+                detail="Either layers are frozen (trainable=False), or the update does not run.",
             ),
         ),
         # They stand still in the control, too.
@@ -289,8 +295,9 @@ FAULTS = (
         (
             Said(
                 "mode-differs",
-                "2 of 5 tensors stand still in the resumed run that move in the control: the model is in evaluation mode (training=False), or their update is not run.",
+                "2 of 5 tensors change in the control but not in the resumed run.",
                 ("mean", "rng"),
+                detail="Either the model is in evaluation mode (training=False), or the update does not run.",
             ),
         ),
         # A generator that was lost may stand still for that.
@@ -309,8 +316,9 @@ FAULTS = (
         (
             Said(
                 "mode-differs",
-                "1 of 5 tensors stand still in the resumed run that move in the control: the model is in evaluation mode (training=False), or their update is not run.",
+                "1 of 5 tensors changes in the control but not in the resumed run.",
                 ("mean",),
+                detail="Either the model is in evaluation mode (training=False), or the update does not run.",
             ),
         ),
         # A rate of 0 moves nothing either.
@@ -327,8 +335,9 @@ FAULTS = (
         (
             Said(
                 "statistics-restarted",
-                "1 of 1 moving means and variances are the control's at the boundary and not at the end, though every loss and weight is: their update is another one after the restart (plateau.wait is 0, the control's 2).",
+                "1 of 1 moving mean or variance equals the control's at the boundary but not at the end.",
                 ("mean",),
+                detail=f"{RESTARTED} Python state differs, too: plateau.wait is 0 instead of the control's 2.",
             ),
         ),
         # Weights are others, too: then the statistics follow from them.
@@ -342,8 +351,9 @@ FAULTS = (
         (
             Said(
                 "statistics-restarted",
-                "1 of 1 moving means and variances are the control's at the boundary and not at the end, though every loss and weight is: their update is another one after the restart.",
+                "1 of 1 moving mean or variance equals the control's at the boundary but not at the end.",
                 ("mean",),
+                detail=RESTARTED,
             ),
         ),
         twin=Pair(CONTROL, changed(RESUMED, final={"mean": FINAL_MEAN}, losses={7: 0.5})),
@@ -356,7 +366,8 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: the training loss of step 5 is 0.5, the control's is 0.3333333333333333, and nothing that was found begins so early.",
+                "Unexplained: the training loss of step 5 is 0.5 instead of the control's 0.3333333333333333.",
+                detail="No cause that was found acts this early.",
             ),
         ),
         # The rate of a step acts on the loss of the next one.
@@ -374,7 +385,8 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: the evaluation loss after 5 steps is 0.5, the control's is 0.2, and nothing that was found begins so early. Also, outside of the compared state, numpy's generator is in another state.",
+                "Unexplained: the evaluation loss after 5 steps is 0.5 instead of the control's 0.2.",
+                detail="No cause that was found acts this early. Outside the compared state, these differ, too: the state of numpy's generator.",
             ),
         ),
         twin=Pair(CONTROL, changed(RESUMED, evaluations={6: 0.5}, rates={5: 0.05})),
@@ -388,7 +400,8 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: every tensor, batch and learning rate before it is equal, but the training loss of step 6 is 0.5, the control's is 0.2857142857142857.",
+                "Unexplained: the training loss of step 6 is 0.5 instead of the control's 0.2857142857142857.",
+                detail="Every tensor, batch and learning rate before it is equal.",
             ),
         ),
         twin=CLEAN,
@@ -408,8 +421,9 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: all losses are equal, but 1 tensors of the final state are not. Also, outside of the compared state, numpy's generator is in another state; 1 tensors have other names, and were matched by their values (v for w); plateau.wait is 0 and not 2.",
+                "Unexplained: 1 tensor of the final state differs.",
                 ("w/average",),
+                detail="All losses are equal. Outside the compared state, these differ, too: the state of numpy's generator; the name of 1 tensor, matched by value (v for w); plateau.wait (0 instead of 2).",
             ),
         ),
         twin=Pair(
@@ -434,7 +448,7 @@ def test_no_step_at_all() -> None:
     assert by_rule(steps.first, Pair(CONTROL, changed(cut(RESUMED, 0), first_step=None))) == (
         Said(
             "wrong-first-step",
-            "The resumed run began with step None, the control's next step is 5, and no counter that was lost says so: no step was made.",
+            "The control's next step is 5, but the resumed run makes no step.",
         ),
     )
 
@@ -443,18 +457,18 @@ def beyond(run: Run, start: Start, loss_within: float = math.inf) -> list[str]:
     return [each.sentence for each in steps.beyond(compare(CONTROL, run), start, loss_within)]
 
 
-TOO_FAR = "Unexplained: what is allowed does not reach so far, but"
+TOO_FAR = "Accepted differences cannot explain this:"
 
 
 def test_what_an_accepted_cause_cannot_have_done() -> None:
     run = changed(RESUMED, losses={6: 0.5}, final={"w": FINAL_MEAN, "mean": FINAL_MEAN})
     assert beyond(run, Start(1, 1)) == []
     assert beyond(run, Start(2, 2)) == [
-        f"{TOO_FAR} the training loss of step 6 is 0.5, the control's is 0.2857142857142857."
+        f"{TOO_FAR} the training loss of step 6 is 0.5 instead of the control's 0.2857142857142857."
     ]
     ends = changed(RESUMED, final={"w": FINAL_MEAN, "mean": FINAL_MEAN})
     assert beyond(ends, Start(2, 2)) == []
-    assert beyond(ends, NEVER) == [f"{TOO_FAR} 2 tensors of the final state are others."]
+    assert beyond(ends, NEVER) == [f"{TOO_FAR} 2 tensors of the final state differ."]
     assert beyond(RESUMED, NEVER) == []
 
 
@@ -463,11 +477,11 @@ def test_what_is_computed_before_any_update_moves_so_far() -> None:
     assert beyond(off, AT_ONCE) == []
     assert beyond(off, AT_ONCE, 0.3) == []
     assert beyond(off, AT_ONCE, 0.2) == [
-        f"{TOO_FAR} the evaluation loss after 5 steps is 0.25, the control's is 0.2."
+        f"{TOO_FAR} the evaluation loss after 5 steps is 0.25 instead of the control's 0.2."
     ]
     first = changed(RESUMED, losses={5: math.nan, 6: 9.0}, evaluations={6: 9.0})
     assert beyond(first, AT_ONCE, 0.2) == [
-        f"{TOO_FAR} the training loss of step 5 is nan, the control's is 0.3333333333333333."
+        f"{TOO_FAR} the training loss of step 5 is nan instead of the control's 0.3333333333333333."
     ]
 
 

@@ -89,7 +89,6 @@ def lost(name: str, rule: Rule, cause: str, sentence: str, value: Array) -> Faul
     )
 
 
-BN = "Evaluation normalises with them, so it is wrong from the restart on; the training loss does not show it, because training normalises with the batch."
 REPLICAS = {"mean, replica 0": Kind.MOVING_STATISTIC, "mean, replica 1": Kind.MOVING_STATISTIC}
 REPLICATED = control(REPLICAS)
 STILL: Values = {"w/average": value("w/average", 0)}
@@ -103,7 +102,7 @@ FAULTS = (
         (
             Said(
                 "not-finite",
-                "1 restored tensors hold values that are not finite: w has 2 of 6.",
+                "1 restored tensor holds NaN or infinity: w in 2 of 6 elements.",
                 ("w",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -119,7 +118,7 @@ FAULTS = (
         (
             Said(
                 "not-finite",
-                "1 restored tensors hold values that are not finite: w/momentum has 6 of 6.",
+                "1 restored tensor holds NaN or infinity: w/momentum in 6 of 6 elements.",
                 ("w/momentum",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -134,7 +133,7 @@ FAULTS = (
         (
             Said(
                 "tensors-missing",
-                "The two processes do not hold the same state: mean is float32 (2, 3) in the control and absent in the resumed run.",
+                "1 tensor does not match between the two processes: mean is float32 (2, 3) in the control and absent in the resumed run.",
                 ("mean",),
             ),
         ),
@@ -147,7 +146,7 @@ FAULTS = (
         (
             Said(
                 "tensors-missing",
-                "The two processes do not hold the same state: mean is absent in the control and float32 (2, 3) in the resumed run.",
+                "1 tensor does not match between the two processes: mean is absent in the control and float32 (2, 3) in the resumed run.",
                 ("mean",),
             ),
         ),
@@ -171,7 +170,7 @@ FAULTS = (
         (
             Said(
                 "tensors-missing",
-                "The two processes do not hold the same state: w is float32 (2, 3) in the control and float64 (2, 3) in the resumed run.",
+                "2 tensors do not match between the two processes: w is float32 (2, 3) in the control and float64 (2, 3) in the resumed run.",
                 ("w", "mean"),
             ),
         ),
@@ -190,7 +189,7 @@ FAULTS = (
         (
             Said(
                 "replicas-lost",
-                "1 of 2 moving means and variances of replicas are not the control's: each replica has its own, and they came back as those of replica 0, the only ones in the checkpoint.",
+                "1 of 2 moving means and variances of replicas has the value of replica 0.",
                 ("mean, replica 1",),
             ),
         ),
@@ -210,7 +209,7 @@ FAULTS = (
         (
             Said(
                 "shadows-in-weights",
-                "1 of 1 weights came back as their moving averages: the shadow variables were put into the weights. That is meant for evaluation; training goes on from other weights.",
+                "1 of 1 weight has the value of its moving average.",
                 ("w",),
             ),
         ),
@@ -224,7 +223,7 @@ FAULTS = (
         (
             Said(
                 "shadows-in-weights",
-                "1 of 1 weights came back as their moving averages: the shadow variables were put into the weights. That is meant for evaluation; training goes on from other weights.",
+                "1 of 1 weight has the value of its moving average.",
                 ("w", "w/average"),
             ),
         ),
@@ -235,7 +234,7 @@ FAULTS = (
         "mean",
         tensors.lost_statistics,
         "moving-statistics-lost",
-        f"1 of 1 moving means and variances are at their initial values. {BN}",
+        "1 of 1 moving mean or variance has its initial value.",
         ZEROS,
     ),
     Fault(
@@ -245,7 +244,7 @@ FAULTS = (
         (
             Said(
                 "moving-statistics-lost",
-                f"1 of 1 moving means and variances are at their initial values. {BN}",
+                "1 of 1 moving mean or variance has its initial value.",
                 ("mean",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -259,7 +258,7 @@ FAULTS = (
         (
             Said(
                 "moving-statistics-lost",
-                f"1 of 1 moving means and variances are at their initial values. {BN}",
+                "1 of 1 moving mean or variance has its initial value.",
                 ("mean",),
                 Stage.NOT_APPLIED_AT_LOAD,
             ),
@@ -282,13 +281,13 @@ FAULTS = (
         (
             Said(
                 "moving-statistics-lost",
-                f"1 of 2 moving means and variances are at their initial values. {BN}",
+                "1 of 2 moving means and variances has its initial value.",
                 ("mean",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
             Said(
                 "moving-statistics-lost",
-                f"1 of 2 moving means and variances are at their initial values. {BN}",
+                "1 of 2 moving means and variances has its initial value.",
                 ("variance",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -299,7 +298,7 @@ FAULTS = (
         "w/average",
         tensors.lost_shadows,
         "shadows-lost",
-        "1 of 1 shadow variables (moving averages of weights) are at their initial values: the averages start anew. No training loss shows it.",
+        "1 of 1 shadow variable (moving average of a weight) has its initial value.",
         fresh("w/average"),
     ),
     Fault(
@@ -309,7 +308,7 @@ FAULTS = (
         (
             Said(
                 "shadows-lost",
-                "1 of 1 shadow variables (moving averages of weights) are the weights as they came back: the averages start anew. No training loss shows it.",
+                "1 of 1 shadow variable (moving average of a weight) equals its weight as restored.",
                 ("w/average",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -331,7 +330,7 @@ FAULTS = (
         (
             Said(
                 "weights-swapped",
-                "4 tensors came back with the value of another one: w has the value of v.",
+                "4 tensors have the value of a different tensor: w has the value of v.",
                 ("w", "v", "w/momentum", "v/momentum"),
             ),
         ),
@@ -349,7 +348,7 @@ FAULTS = (
         (
             Said(
                 "slots-swapped",
-                "2 optimizer slots came back with the value of another one: w/momentum has the value of v/momentum.",
+                "2 optimizer slots have the value of a different slot: w/momentum has the value of v/momentum.",
                 ("w/momentum", "v/momentum"),
             ),
         ),
@@ -363,7 +362,7 @@ FAULTS = (
         (
             Said(
                 "tensors-swapped",
-                "1 tensors came back with the value of another one: mean has the value of table.",
+                "1 tensor has the value of a different tensor: mean has the value of table.",
                 ("mean",),
             ),
         ),
@@ -378,7 +377,7 @@ FAULTS = (
         "w",
         tensors.lost_weights,
         "weights-lost",
-        "1 of 2 weights are at their initial values: what they had learnt is lost.",
+        "1 of 2 weights has its initial value.",
         fresh("w"),
     ),
     Fault(
@@ -388,7 +387,7 @@ FAULTS = (
         (
             Said(
                 "weights-lost",
-                "1 of 2 weights are zero: what they had learnt is lost.",
+                "1 of 2 weights is zero.",
                 ("w",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -403,7 +402,7 @@ FAULTS = (
         (
             Said(
                 "weights-scaled",
-                "2 of 2 weights are the checkpoint's times 0.5: something in the restore took a step of the optimizer, or applied weight decay.",
+                "2 of 2 weights equal their saved values times 0.5.",
                 ("w", "v"),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -419,7 +418,7 @@ FAULTS = (
         (
             Said(
                 "precision-lost",
-                f"1 of 6 tensors came back rounded to float16: off by {apart(W, HALF):.3g} at most.",
+                f"1 of 6 tensors was rounded to float16, by up to {apart(W, HALF):.3g}.",
                 ("w",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -433,7 +432,7 @@ FAULTS = (
         (
             Said(
                 "rounding",
-                f"2 of 6 tensors differ in their last bits alone, by {apart(UP_W, W):.3g} at most: something was computed once more, or in another order. It is no loss of state, but the run does not go on bit for bit.",
+                f"2 of 6 tensors differ only in the last bits, by up to {apart(UP_W, W):.3g}.",
                 ("w", "mean"),
             ),
         ),
@@ -444,7 +443,7 @@ FAULTS = (
         "w/momentum",
         tensors.lost_slots,
         "slots-lost",
-        "1 of 2 optimizer slots are at their initial values. An optimizer acts after a step's loss, so this by itself spares the first resumed loss and changes all later ones.",
+        "1 of 2 optimizer slots has its initial value.",
         ZEROS,
     ),
     Fault(
@@ -454,7 +453,7 @@ FAULTS = (
         (
             Said(
                 "loss-scale-lost",
-                "The loss scale starts anew: scale is 4096.0, the control's 32768.0.",
+                "The loss scale starts anew: scale is 4096.0 instead of the control's 32768.0.",
                 ("scale",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -465,7 +464,7 @@ FAULTS = (
         "sum",
         tensors.lost_accumulators,
         "accumulators-lost",
-        "1 of 1 accumulators of gradients are at their initial values: it was saved between two updates, and the gradients of the steps since the last one are lost.",
+        "1 of 1 gradient accumulator has its initial value.",
         ZEROS,
     ),
     Fault(
@@ -475,7 +474,7 @@ FAULTS = (
         (
             Said(
                 "generators-restarted",
-                "1 of 1 random generators are where they began: what is drawn after the restart, such as the masks of Dropout, was drawn before.",
+                "1 of 1 random generator is back at its start.",
                 ("rng",),
                 Stage.NOT_APPLIED_AT_LOAD,
             ),
@@ -490,7 +489,7 @@ FAULTS = (
         (
             Said(
                 "generators-reseeded",
-                "1 of 1 random generators are in a state that is none of the control's at its saves: what is drawn after the restart, such as the masks of Dropout, is nothing that would have been drawn.",
+                "1 of 1 random generator has a state of no save.",
                 ("rng",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -505,7 +504,7 @@ FAULTS = (
         (
             Said(
                 "python-state-lost",
-                "What the program remembers outside of variables did not come back: patience is 1.0, the control's 5.0.",
+                "State outside the variables was not restored: patience is 1.0 instead of the control's 5.0.",
                 ("patience",),
             ),
         ),
@@ -521,7 +520,7 @@ FAULTS = (
         (
             Said(
                 "python-state-lost",
-                "What the program remembers outside of variables did not come back: a is 1.5, the control's 5.0; b is 1.5, the control's 5.0; c is 1.5, the control's 5.0; and 2 more.",
+                "State outside the variables was not restored: a is 1.5 instead of the control's 5.0; b is 1.5 instead of the control's 5.0; and 3 more.",
                 tuple("abcde"),
             ),
         ),
@@ -531,7 +530,7 @@ FAULTS = (
         "table",
         tensors.lost_others,
         "state-lost",
-        "1 of 1 other state tensors are at their initial values.",
+        "1 of 1 other state tensor has its initial value.",
         value("table", 0),
     ),
     Fault(
@@ -541,9 +540,10 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                f"Unexplained: 2 tensors differ at the boundary and equal nothing known; w differs in 6 of 6 elements, by {apart(W, W + 1):.3g} at most.",
+                "Unexplained: 2 tensors differ at the boundary and match no known value.",
                 ("w", "mean"),
                 Stage.OVERWRITTEN_AFTER_LOAD,
+                f"w differs in 6 of 6 elements, by up to {apart(W, W + 1):.3g}.",
             ),
         ),
         # A metric is what an epoch reports of itself, and counts only where nothing else is lost.
@@ -557,7 +557,7 @@ FAULTS = (
         (
             Said(
                 "state-lost",
-                "1 of 1 other state tensors are at their initial values.",
+                "1 of 1 other state tensor has its initial value.",
                 ("accuracy",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -571,7 +571,7 @@ FAULTS = (
         (
             Said(
                 "statistics-never-move",
-                "In the control itself 1 of 1 moving means and variances never changed: the update of the moving averages is not run. This is no fault of the restore; evaluation is wrong with or without a restart.",
+                "In the control itself, 1 of 1 moving mean or variance never changed.",
                 ("mean",),
                 Stage.NEVER_LIVE,
             ),
@@ -586,7 +586,7 @@ FAULTS = (
         (
             Said(
                 "shadows-never-move",
-                "In the control itself 1 of 1 shadow variables never changed, though weights did: the moving average is not applied. This is no fault of the restore; what is evaluated with them is as old as they are.",
+                "In the control itself, 1 of 1 shadow variable never changed, although weights did.",
                 ("w/average",),
                 Stage.NEVER_LIVE,
             ),

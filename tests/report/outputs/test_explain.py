@@ -96,7 +96,7 @@ def test_a_remedy_is_of_its_framework() -> None:
 def test_what_is_overwritten_is_told_so_everywhere() -> None:
     cause = CAUSES["moving-statistics-lost"]
     wanted = (
-        "Assign nothing to them after the restore: whatever initialises them must run before it."
+        "Assign nothing to the lost tensors after the restore: run every initialiser before it."
     )
     assert {
         remedy(cause, Stage.OVERWRITTEN_AFTER_LOAD, framework) for framework in ("tf2", "keras", "")
@@ -108,15 +108,15 @@ def test_one_cause() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "older-checkpoint\n"
-        "  An older checkpoint than the newest was restored.\n"
+        "  An older checkpoint was restored instead of the newest one.\n"
         "\n"
-        "  How it shows: Tensors equal the control's at an earlier save.\n"
+        "  How it shows: Tensors equal the control's values at an earlier save.\n"
         "\n"
         "  What to do\n"
-        "    Take the path that the framework's state file names\n"
-        "    (tf.train.latest_checkpoint, manager.latest_checkpoint), and the step from\n"
-        "    the restored state, never from another file's name; sort by number, not by\n"
-        "    text.\n"
+        "    Restore the path that the framework's state file names:\n"
+        "    tf.train.latest_checkpoint(folder) or manager.latest_checkpoint. Take the\n"
+        "    step from the restored state, not from a file name. Sort file names by\n"
+        "    number, not by text.\n"
         "\n"
         "  Where it is meant: --allow older-checkpoint\n"
         "  A report of it: https://github.com/google/flax/pull/1200\n"
