@@ -34,7 +34,7 @@ class _Tried:
 
     @property
     def name(self) -> str:
-        return self.prose or self.restore
+        return self.prose or f"`{self.restore}`"
 
     @property
     def failed(self) -> tuple[Case, ...]:
@@ -213,7 +213,7 @@ def _of_job(job: str, tried: Sequence[_Tried]) -> Iterator[str]:
     if said and not good and not any(each.unknown for each in tried):
         yield f"No restore of {job} recovers: {listed(said)}."
     else:
-        yield from (f"{text}." for text in said)
+        yield from (f"{_capitalised(text)}." for text in said)
     yield from _unknown([each for each in tried if each.unknown], True)
 
 

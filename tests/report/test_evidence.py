@@ -63,7 +63,7 @@ def test_a_pair(folder: Path) -> None:
     assert found.resumed.facts == RESUMED.facts
     assert found.resumed.losses == RESUMED.losses
     assert list(found.resumed.boundary) == list(RESUMED.boundary)
-    assert (found.experiments, found.noise, found.noise_trouble, found.parted_without_saves) == (
+    assert (found.experiments, found.noise, found.noise_trouble, found.changed_by_saving) == (
         {},
         None,
         None,
@@ -206,17 +206,17 @@ def test_a_repetition_in_another_environment(folder: Path) -> None:
 def test_a_control_that_never_saves(folder: Path) -> None:
     record(unsaved_of(folder), cut(changed(CONTROL, saved=[], losses={4: 0.5}), BOUNDARY))
     assert (
-        pair(Evidence(folder, {})).parted_without_saves
+        pair(Evidence(folder, {})).changed_by_saving
         == "the training loss of step 4 is 0.5, not 0.4"
     )
     assert (
-        pair(Evidence(folder, {"unsaved": "it was killed by SIGKILL"})).parted_without_saves is None
+        pair(Evidence(folder, {"unsaved": "it was killed by SIGKILL"})).changed_by_saving is None
     )
 
 
 def test_a_control_that_never_saves_and_is_the_same(folder: Path) -> None:
     record(unsaved_of(folder), cut(changed(CONTROL, saved=[]), BOUNDARY))
-    assert pair(Evidence(folder, {})).parted_without_saves is None
+    assert pair(Evidence(folder, {})).changed_by_saving is None
 
 
 # --- Texts --------------------------------------------------------------------------------------------------------------

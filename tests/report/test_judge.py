@@ -253,7 +253,7 @@ def test_what_was_lost_at_the_boundary_is_judged_without_what_no_seed_decides() 
 
 # --- Saving that changes the run -----------------------------------------------------------------------------------------
 
-PARTED = "the batch of step 4 differs"
+DIFFERS = "the batch of step 4 differs"
 
 
 @pytest.mark.parametrize(
@@ -261,22 +261,22 @@ PARTED = "the batch of step 4 differs"
     [(None, []), (NONE, ["saving-changes-the-run"]), (replace(NONE, first_difference="…"), [])],
 )
 def test_saving_that_changes_the_run(noise: NoiseFloor | None, found: list[str]) -> None:
-    said = verdict(noise=noise, parted_without_saves=PARTED)
+    said = verdict(noise=noise, changed_by_saving=DIFFERS)
     assert (said.outcome, causes(said)) == ("recovered", found)
 
 
 def test_saving_that_changes_the_run_is_told_in_a_sentence() -> None:
-    judged = case(noise=NONE, parted_without_saves=PARTED)
+    judged = case(noise=NONE, changed_by_saving=DIFFERS)
     assert judged.diagnoses[0].sentence == (
-        f"Saving changes the training that follows: in a control that never saves, {PARTED}."
+        f"Saving changes the training that follows: in a control that never saves, {DIFFERS}."
     )
     # Then it is a diagnosis, and no open question.
-    assert judged.parted_without_saves is None
-    assert case(parted_without_saves=PARTED).parted_without_saves == PARTED
+    assert judged.changed_by_saving is None
+    assert case(changed_by_saving=DIFFERS).changed_by_saving == DIFFERS
 
 
 def test_it_is_told_after_what_the_restore_did() -> None:
-    said = verdict(SLOTS_LOST, noise=NONE, parted_without_saves=PARTED)
+    said = verdict(SLOTS_LOST, noise=NONE, changed_by_saving=DIFFERS)
     assert causes(said) == ["slots-lost", "saving-changes-the-run"]
 
 
@@ -401,9 +401,9 @@ def test_a_case_has_its_evidence() -> None:
 
 
 def test_a_case_in_which_nothing_was_compared_says_nothing_of_what_else_was_run() -> None:
-    judged = case(cut(RESUMED, 2), noise=NOISE, noise_trouble="…", parted_without_saves=PARTED)
+    judged = case(cut(RESUMED, 2), noise=NOISE, noise_trouble="…", changed_by_saving=DIFFERS)
     assert judged.reason == "Only 2 of the control's 3 steps after the boundary were compared."
-    assert (judged.comparison, judged.noise, judged.digests, judged.parted_without_saves) == (
+    assert (judged.comparison, judged.noise, judged.digests, judged.changed_by_saving) == (
         None,
         None,
         {},
@@ -483,8 +483,8 @@ def test_a_refused_restore_covers_nothing() -> None:
         (HIDDEN, {}, True),
         (HIDDEN, {"noise": NOISE}, False),
         (SLOTS_LOST, {}, False),  # what was lost at the boundary is no noise
-        (RESUMED, {"parted_without_saves": PARTED}, True),
-        (RESUMED, {"parted_without_saves": PARTED, "noise": NONE}, False),
+        (RESUMED, {"changed_by_saving": DIFFERS}, True),
+        (RESUMED, {"changed_by_saving": DIFFERS, "noise": NONE}, False),
         (cut(RESUMED, 2), {}, False),
         (changed(RESUMED, failure=Failure("train", "ValueError", "…")), {}, False),
     ],

@@ -26,10 +26,10 @@ def case(
     noise: NoiseFloor | None = None,
     **pair: str,
 ) -> Case:
-    parted = pair.get("parted")
+    differs = pair.get("differs")
     return judge_pair(
         Question("job", "all", "recovered"),
-        Pair(control, run, noise=noise, parted_without_saves=parted),
+        Pair(control, run, noise=noise, changed_by_saving=differs),
         Terms(allowed=parse(allowed)),
     )
 
@@ -72,12 +72,12 @@ def test_other_names() -> None:
 
 def test_saving_that_cannot_be_told() -> None:
     noise = NoiseFloor(1, first_difference="…")
-    parted = "the batch of step 4 differs"
-    assert warned(case(noise=noise, parted=parted)) == [
-        f"whether saving changes the run cannot be told: without saves, {parted}, but the job does not reproduce itself with them either."
+    differs = "the batch of step 4 differs"
+    assert warned(case(noise=noise, differs=differs)) == [
+        f"whether saving changes the run cannot be told: without saves, {differs}, but the job does not reproduce itself with them either."
     ]
-    assert warned(case(noise=NoiseFloor(1), parted=parted)) == []  # that is a diagnosis
-    assert warned(case(parted=parted)) == []  # nobody knows yet
+    assert warned(case(noise=NoiseFloor(1), differs=differs)) == []  # that is a diagnosis
+    assert warned(case(differs=differs)) == []  # nobody knows yet
 
 
 def test_an_evaluation_that_changes_state() -> None:

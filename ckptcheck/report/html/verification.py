@@ -28,6 +28,10 @@ from ckptcheck.report.sentences import by_remedy, how_to_accept, listed, measure
 from ckptcheck.run.run import Run
 
 STEPS = "training steps done"
+HEADS = (
+    *("job", "restore", "outcome", "expected"),
+    *("tensors equal", "evaluation loss", "control’s", "training losses equal"),
+)
 # Steps on each side of the boundary that its zoom button shows.
 AROUND = 6
 
@@ -35,9 +39,7 @@ AROUND = 6
 def page(report: Report) -> str:
     """Return a report as one HTML file."""
     tone = "good" if report.verdict == PASS else "bad"
-    heads = ("job", "restore", "outcome", "expected", "tensors equal", "evaluation loss")
-    heads += ("control’s", "training losses equal")
-    overview = Table(heads, [_row(case) for case in report.cases])
+    overview = Table(HEADS, [_row(case) for case in report.cases])
     sections = [Section("Cases", texts=report.warnings(), tables=[overview])]
     for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job]

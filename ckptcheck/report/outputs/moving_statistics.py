@@ -1,7 +1,7 @@
 """The moving means and variances after each restore: in a few lines, or as tables."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -11,8 +11,9 @@ from rich.text import Text
 from ckptcheck.comparison.comparison import TensorComparison, moving_statistics
 from ckptcheck.report.case import Case
 from ckptcheck.report.outputs.console import numeric, unruled
-from ckptcheck.report.sentences import short_names
+from ckptcheck.report.sentences import listed, short_names
 
+MOST_CHANGED = 6
 # A case and the moving statistics after its restore.
 _Restored = tuple[Case, list[TensorComparison]]
 
@@ -29,53 +30,65 @@ def _by_job(cases: Sequence[Case]) -> dict[str, list[_Restored]]:
 
 
 def summary(cases: Sequence[Case]) -> list[Text]:
-    """Return one line for the restores with equal moving statistics, and one for each other."""
+    """Return one line on the restores with equal moving statistics, and one on each other one."""
     short, by_job = short_names(cases), _by_job(cases)
-    if not by_job:
+    restored = [each for of_job in by_job.values() for each in of_job]
+    if not restored:
         return []
-    whole = [text for job, restored in by_job.items() for text in _whole(short[job], restored)]
-    rows = [row for restored in by_job.values() for _, each in restored for row in each]
+    rows = [row for _, each in restored for row in each]
     equal = "bit-equal" if all(row.identical or not row.equal for row in rows) else "equal"
-    lines = [Text(f"All moving means and variances are {equal}: {', '.join(whole)}.")]
+    whole = [
+        f"{name} {where}".rstrip() for name, where in _whole(restored, short, list(by_job)).items()
+    ]
+    all_equal = f" all {equal}: {', '.join(whole)}." if whole else ":"
     changed = [
-        Text(f"{short[job]} × {case.label}: {_changed(each)}.", style="magenta")
-        for job, restored in by_job.items()
+        f"  {'but not ' if whole else ''}{short[case.job]} × {case.label}: {_changed(each)}."
         for case, each in restored
         if not _all_equal(each)
     ]
-    return [*lines, *changed] if whole else changed
+    if len(changed) > MOST_CHANGED:
+        more = len(changed) - MOST_CHANGED
+        changed = [*changed[:MOST_CHANGED], f"  and {more} more: run with --verbose."]
+    lines = [Text(f"Moving means and variances{all_equal}")]
+    return [*lines, *(Text(line, style="magenta") for line in changed)]
 
 
 def _all_equal(rows: Sequence[TensorComparison]) -> bool:
     return all(row.equal for row in rows)
 
 
-def _whole(job: str, restored: Sequence[_Restored]) -> Iterator[str]:
-    """Name the restores of a job after which all moving statistics are equal, with their number."""
-    lossy = {case.restore for case, rows in restored if not _all_equal(rows)}
-    equal = [(case, rows) for case, rows in restored if _all_equal(rows)]
-    names = dict.fromkeys(
-        case.label if case.restore in lossy else case.restore for case, _ in equal
-    )
-    if names:
-        yield f"{job} × {'/'.join(names)} ({len(equal[0][1])})"
+def _whole(
+    restored: Sequence[_Restored], short: Mapping[str, str], jobs: Sequence[str]
+) -> dict[str, str]:
+    """Return the restores after which all moving statistics are equal, and in which jobs."""
+    lossy = {(case.job, case.restore) for case, rows in restored if not _all_equal(rows)}
+    found: dict[str, list[str]] = {}
+    for case, rows in restored:
+        if _all_equal(rows):
+            name = case.label if (case.job, case.restore) in lossy else case.restore
+            names = found.setdefault(name, [])
+            names += [short[case.job]] if short[case.job] not in names else []
+    if len(jobs) == 1:
+        return dict.fromkeys(found, "")
+    return {
+        name: "in every job" if len(those) == len(jobs) else f"in {listed(those)}"
+        for name, those in found.items()
+    }
 
 
 def _changed(rows: Sequence[TensorComparison]) -> str:
     """Say how many moving statistics differ, and which differs most."""
     differing = [row for row in rows if not row.equal]
-    worst = max(differing, key=lambda row: math.inf if _is_missing(row) else row.max_abs_diff)
+    worst = max(differing, key=_how_far)
     count = f"{len(differing)} of {len(rows)} differ"
-    if _is_missing(worst):
+    if not worst.resumed_dtype:
         return f"{count}, {worst.name} is missing"
-    values = (
-        f"{worst.max_abs_diff:.3g} (norm {worst.resumed_norm:.4g}, not {worst.control_norm:.4g})"
-    )
-    return f"{count}; {worst.name} is off by {values}"
+    return f"{count}, {worst.name} by {worst.max_abs_diff:.3g}"
 
 
-def _is_missing(row: TensorComparison) -> bool:
-    return not row.resumed_dtype or math.isnan(row.max_abs_diff)
+def _how_far(row: TensorComparison) -> float:
+    unknown = not row.resumed_dtype or math.isnan(row.max_abs_diff)
+    return math.inf if unknown else row.max_abs_diff
 
 
 # --- As tables ----------------------------------------------------------------------------------

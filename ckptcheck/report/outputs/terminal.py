@@ -51,7 +51,7 @@ def show(report: Report, console: Console, *, verbose: bool = False, where: str 
     stories = [_story(group, short, verbose) for group in _alike(report, verbose)]
     print_trimmed(console, *parts, *stories)
     if where:
-        print(f"{where}\n", file=console.file)  # not wrapped: a path is copied
+        print(where, file=console.file)  # not wrapped: a path is copied
     print_trimmed(console, Text(answer(report.cases), style="bold"))
     _print_verdict(report, console)
 
