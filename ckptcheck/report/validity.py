@@ -4,6 +4,8 @@ import math
 
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.noise_floor import NoiseFloor
+from ckptcheck.counts import filled
+from ckptcheck.report.sentences import some
 from ckptcheck.run import environment
 from ckptcheck.run.run import RECORDED, Run
 
@@ -67,9 +69,12 @@ def why_nothing_compared(
             "No final state was compared: the job's `state` returned no tensor after the last step."
         )
     if missing:
-        return (
-            f"{len(missing)} of {len(boundary)} state tensors are missing after the last step, "
-            f"such as {missing[0]}. Return every tensor from the job's `state` each time."
+        return filled(
+            "{count} of {total} state tensors {count:is|are} missing after the last step"
+            "{count::|, such as} {example}. Return every tensor from the job's `state` each time.",
+            count=len(missing),
+            total=len(boundary),
+            example=missing[0],
         )
     if not steps:
         return "No training step was compared: the resumed run executed none."
@@ -108,12 +113,11 @@ def why_noise_decides(noise: NoiseFloor, *, asked: bool) -> str | None:
 
 def why_unjudged(late: list[str]) -> str:
     """Say that it is unknown whether tensors created in the first step were restored."""
-    names, are = (
-        (late[0], "is") if len(late) == 1 else (f"{late[0]} and {len(late) - 1} more", "are")
-    )
-    return (
-        f"{names} {are} created in the first resumed step, which an accepted difference already "
-        f"affected: whether the restore covers {'it' if len(late) == 1 else 'them'} is unknown. "
-        "Return the requested keys from the job's `restore` (Restored), or create the tensors "
-        "before it."
+    return filled(
+        "{names} {count:is|are} created in the first resumed step, which an accepted difference "
+        "already affected: whether {count:it was|they were} restored is unknown. Return the "
+        "requested keys from the job's `restore` (Restored), or create the "
+        "{count:tensor|tensors} before it.",
+        names=some(late, 1),
+        count=len(late),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from ckptcheck.counts import filled
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import some
 from ckptcheck.run.run import RECORDED
@@ -56,9 +57,12 @@ def _of_hash_seed(case: Case) -> Iterator[str]:
 def _of_names(case: Case) -> Iterator[str]:
     renamed = case.comparison.renamed if case.comparison else {}
     for ours, theirs in list(renamed.items())[:1]:
-        yield (
-            f"{len(renamed)} tensors have different names in the resumed run ({theirs} for {ours}) "
-            "and are matched by kind, shape and value."
+        yield filled(
+            "{count} {count:tensor has a different name|tensors have different names} in the "
+            "resumed run ({theirs} for {ours}) and {count:is|are} matched by kind, shape and value.",
+            count=len(renamed),
+            theirs=theirs,
+            ours=ours,
         )
 
 
@@ -78,13 +82,19 @@ def _of_coverage(case: Case) -> Iterator[str]:
             "a run that does not evaluate there."
         )
     if case.not_shown and case.comparison is not None:
-        yield (
-            f"{len(case.not_shown)} of {len(case.comparison.boundary)} tensors have their initial "
-            "values at the boundary, so the run cannot show whether they are restored: "
-            f"{some(case.not_shown)}. Choose a different --boundary."
+        yield filled(
+            "{count} of {total} tensors {count:has its initial value|have their initial values} at "
+            "the boundary, so the run cannot show whether {count:it is|they are} restored: {names}. "
+            "Choose a different --boundary.",
+            count=len(case.not_shown),
+            total=len(case.comparison.boundary),
+            names=some(case.not_shown),
         )
     if case.not_covered and case.control:
-        yield (
-            f"the restore does not cover {len(case.not_covered)} of {len(case.control.boundary)} "
-            f"tensors, which keep their initial values: {some(case.not_covered)}."
+        yield filled(
+            "the restore does not cover {count} of {total} tensors, which "
+            "{count:keeps its initial value|keep their initial values}: {names}.",
+            count=len(case.not_covered),
+            total=len(case.control.boundary),
+            names=some(case.not_covered),
         )

@@ -70,7 +70,10 @@ def test_ctrl_c_at_a_terminal_where_it_was_to_be_ignored(tmp_path: Path) -> None
     code, shown = shown_on_a_terminal(command, tmp_path, press_ctrl_c_at=b"starting")
     assert code == 3
     assert shown.splitlines()[-1].endswith(
-        "ckptcheck: Interrupted: nothing was verified, no report was written, no process was left behind."
+        (
+            "ckptcheck: Interrupted: nothing was verified, no report was written, and no "
+            "process is left behind."
+        )
     )
 
 

@@ -66,7 +66,8 @@ def test_interrupted(number: int, slow_verification: subprocess.Popen[str], tmp_
     _, errors = slow_verification.communicate(timeout=20)
     assert slow_verification.returncode == 3
     assert errors.splitlines()[-1] == (
-        "ckptcheck: Interrupted: nothing was verified, no report was written, no process was left behind."
+        "ckptcheck: Interrupted: nothing was verified, no report was written, and no "
+        "process is left behind."
     )
     assert wait_for(lambda: processes_under(tmp_path) == [])
     assert list(tmp_path.iterdir()) == []

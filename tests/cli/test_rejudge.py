@@ -21,4 +21,4 @@ def test_judging_kept_runs_anew(tmp_path: Path) -> None:
     )
     nothing = call("judge", ".", cwd=tmp_path)
     assert nothing.returncode == 2
-    assert "Name the folder that `ckptcheck verify --out` wrote." in nothing.stderr
+    assert "Give the folder that `ckptcheck verify --out` wrote." in nothing.stderr

@@ -420,6 +420,6 @@ def test_what_did_not_come_about_is_told() -> None:
     report = allowed("Clean", "rounding", "w/*")
     assert report.verdict == "pass"
     assert report.warnings() == [
-        "rounding is allowed, and nothing of that kind was found.",
-        "w/* is allowed, and nothing of that kind was found.",
+        "--allow rounding accepted nothing: no such difference was found.",
+        "--allow w/* accepted nothing: no such difference was found.",
     ]

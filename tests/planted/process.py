@@ -11,7 +11,7 @@ from planting import planted
 from ckptcheck import NotVerifiedError, Step
 
 
-@planted(inconclusive="The resumed run did not finish: its process left no record.")
+@planted(inconclusive="The resumed run did not finish: its process recorded nothing.")
 class LeavesAtOnce(Clean):
     def after_restore(self) -> None:
         os._exit(0)
@@ -68,8 +68,8 @@ class RaisesInInit(Clean):
 
 
 @planted(
-    inconclusive="The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is unset in the control and 0 in the "
-    "resumed run."
+    inconclusive="The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is unset in "
+    "the control and 0 in the resumed run. Run both in the same environment."
 )
 class OtherEnvironment(Clean):
     """The resumed process runs under another numeric switch."""

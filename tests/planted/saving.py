@@ -43,7 +43,9 @@ class OlderCheckpoint(Clean):
 
 
 @planted(
-    inconclusive="No checkpoint was seen: the control's save left no file in the folder it was given."
+    inconclusive=(
+        "The checkpoint is missing: the control's save wrote no file into the folder it was given."
+    )
 )
 class SavesElsewhere(Clean):
     """Saves to a folder of its own and restores from there: what the tool copied at the boundary is empty."""

@@ -109,7 +109,7 @@ def test_experiments(folder: Path) -> None:
 
 def test_no_control(tmp_path: Path) -> None:
     assert missing(Evidence(tmp_path, {})) == Missing(
-        "The control did not finish: its process left no record."
+        "The control did not finish: its process recorded nothing."
     )
 
 
@@ -147,7 +147,7 @@ def test_no_checkpoint(folder: Path) -> None:
 
 def test_no_resumed_run(folder: Path) -> None:
     found = missing(Evidence(folder, {}), "ema")
-    assert found.reason == "The resumed run did not finish: its process left no record."
+    assert found.reason == "The resumed run did not finish: its process recorded nothing."
     assert found.control is not None
     assert found.control.facts == CONTROL.facts
 
@@ -188,10 +188,10 @@ def test_a_repetition_that_failed(folder: Path) -> None:
     found = pair(Evidence(folder, {}, repeats=1))
     assert (found.noise, found.noise_trouble) == (
         None,
-        "The control could not be repeated: its process left no record.",
+        "The second control did not finish: its process recorded nothing.",
     )
     killed = pair(Evidence(folder, {"repeat-1": "it was killed by SIGKILL"}, repeats=1))
-    assert killed.noise_trouble == "The control could not be repeated: it was killed by SIGKILL."
+    assert killed.noise_trouble == "The second control did not finish: it was killed by SIGKILL."
 
 
 def test_a_repetition_in_another_environment(folder: Path) -> None:
@@ -199,7 +199,10 @@ def test_a_repetition_in_another_environment(folder: Path) -> None:
     found = pair(Evidence(folder, {}, repeats=1))
     assert (found.noise, found.noise_trouble) == (
         None,
-        "The control was repeated in another environment: python is 3.12.1 in the control and 3.13.0 in the resumed run.",
+        (
+            "The second control ran in a different environment: python is 3.12.1 in the control "
+            "and 3.13.0 in the resumed run."
+        ),
     )
 
 
@@ -209,9 +212,7 @@ def test_a_control_that_never_saves(folder: Path) -> None:
         pair(Evidence(folder, {})).changed_by_saving
         == "the training loss of step 4 is 0.5, not 0.4"
     )
-    assert (
-        pair(Evidence(folder, {"unsaved": "it was killed by SIGKILL"})).changed_by_saving is None
-    )
+    assert pair(Evidence(folder, {"unsaved": "it was killed by SIGKILL"})).changed_by_saving is None
 
 
 def test_a_control_that_never_saves_and_is_the_same(folder: Path) -> None:
@@ -242,7 +243,7 @@ def test_of_failure(failure: Failure, text: str) -> None:
     [
         ("it was killed", "it was killed."),
         ("it was killed.", "it was killed."),
-        (None, "nobody knows why."),
+        (None, "the reason is unknown."),
     ],
 )
 def test_sentence(text: str | None, whole: str) -> None:

@@ -136,30 +136,33 @@ def test_inconclusive_before_the_restore(during: str) -> None:
         )
     )
     assert (said.outcome, said.diagnoses, said.comparison) == ("inconclusive", (), None)
-    assert (
-        said.reason
-        == f"The resumed run did not get to its restore: {during} raised ValueError: no data (job.py:3)."
+    assert said.reason == (
+        f"The resumed run failed before its restore: {during} raised ValueError: no data "
+        "(job.py:3)."
     )
 
 
 def test_inconclusive_where_runs_cannot_be_compared() -> None:
     said = verdict(changed(RESUMED, hash_seed="1", failure=Failure("restore", "ValueError", "…")))
     assert (said.outcome, said.comparison) == ("inconclusive", None)
-    assert (
-        said.reason
-        == "The resumed run had the control's hash seed, PYTHONHASHSEED=1; it needs another one."
+    assert said.reason == (
+        "Both runs had PYTHONHASHSEED=1, so a dependence on the order of sets would not "
+        "show. Set a different value for the resumed run."
     )
 
 
 def test_inconclusive_where_nothing_was_compared() -> None:
     said = verdict(cut(RESUMED, 2))
     assert (said.outcome, said.comparison) == ("inconclusive", None)
-    assert said.reason == "Only 2 of the control's 3 steps after the boundary were compared."
+    assert said.reason == (
+        "Only 2 of the control's 3 steps after the boundary were "
+        "compared: the resumed run ended early."
+    )
 
 
 def test_a_script_need_not_evaluate() -> None:
     silent = changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8)))
-    assert verdict(silent).reason == "No evaluation was compared."
+    assert verdict(silent).reason == "No evaluation was compared: the runs have none in common."
     assert verdict(silent, control=changed(CONTROL, role=RECORDED)).outcome == "recovered"
 
 
@@ -175,7 +178,8 @@ def test_within_a_tolerance() -> None:
 def test_nan_on_request() -> None:
     nan = changed(CONTROL, losses={6: math.nan})
     assert verdict(resumed(nan), control=nan).reason == (
-        "The control's training loss is nan at step 6: there is no run to go on with."
+        "The control's training loss is nan at step 6, so no training is left to compare. "
+        "Fix the job, or count NaN as equal with --equal-nan."
     )
     assert (
         verdict(resumed(nan), control=nan, tolerance=Tolerance(equal_nan=True)).outcome
@@ -208,7 +212,8 @@ def test_noise_that_nobody_asked_for_decides_nothing() -> None:
     said = verdict(HIDDEN, noise=NOISE)
     assert (said.outcome, causes(said)) == ("inconclusive", ["noise"])
     assert said.reason == (
-        "At the boundary every tensor is equal; what comes after it can only be judged against the job's own noise."
+        "Every tensor at the boundary is equal, but the job is not reproducible, so a "
+        "difference after it may be noise. Measure the noise with --repeat N."
     )
     assert said.diagnoses[0].sentence == VARIES
     assert said.comparison is not None
@@ -219,7 +224,7 @@ def test_batches_that_no_seed_decides() -> None:
     said = verdict(HIDDEN, noise=replace(NOISE, batches_differ=True), noise_asked=True)
     assert (said.outcome, causes(said)) == ("inconclusive", ["noise"])
     assert said.reason is not None
-    assert said.reason.startswith("The job draws its batches in an order that no seed decides")
+    assert said.reason.startswith("The order of batches differs between two controls")
 
 
 def test_within_the_noise() -> None:
@@ -357,7 +362,7 @@ def test_late_tensors_that_cannot_be_judged() -> None:
     )
     assert said.reason is not None
     assert said.reason.startswith(
-        "new came to be in the first step after the restore, which what is allowed made another one."
+        "new is created in the first resumed step, which an accepted difference already affected"
     )
     assert said.comparison is not None
     # Where the keys are known they are judged; and where nothing is allowed the case has diverged in any case.
@@ -402,7 +407,10 @@ def test_a_case_has_its_evidence() -> None:
 
 def test_a_case_in_which_nothing_was_compared_says_nothing_of_what_else_was_run() -> None:
     judged = case(cut(RESUMED, 2), noise=NOISE, noise_trouble="…", changed_by_saving=DIFFERS)
-    assert judged.reason == "Only 2 of the control's 3 steps after the boundary were compared."
+    assert judged.reason == (
+        "Only 2 of the control's 3 steps after the boundary were "
+        "compared: the resumed run ended early."
+    )
     assert (judged.comparison, judged.noise, judged.digests, judged.changed_by_saving) == (
         None,
         None,

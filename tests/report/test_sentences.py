@@ -27,7 +27,7 @@ BARE = Case(
     "all",
     "recovered",
     "inconclusive",
-    reason="The control did not finish: nobody knows why.",
+    reason="The control did not finish: the reason is unknown.",
 )
 
 
@@ -76,7 +76,8 @@ def test_story_of_a_case_that_recovered_as_allowed() -> None:
 
 def test_story_without_a_comparison() -> None:
     assert story(BARE) == (
-        "job × all: inconclusive (expected: recovered)\n  The control did not finish: nobody knows why."
+        "job × all: inconclusive (expected: recovered)\n"
+        "  The control did not finish: the reason is unknown."
     )
 
 

@@ -37,32 +37,51 @@ def test_a_clean_pair_can_be_judged() -> None:
         (
             CONTROL,
             changed(RESUMED, process=1, started=1.0),
-            "Control and resumed run are one process: nothing was restored in a fresh one.",
+            (
+                "The control and the resumed run are the same process. Restore in a new "
+                "process, so that nothing survives in memory."
+            ),
         ),
         (
             CONTROL,
             changed(RESUMED, hash_seed="1"),
-            "The resumed run had the control's hash seed, PYTHONHASHSEED=1; it needs another one.",
+            (
+                "Both runs had PYTHONHASHSEED=1, so a dependence on the order of sets would not "
+                "show. Set a different value for the resumed run."
+            ),
         ),
         (
             CONTROL,
             changed(RESUMED, environment={"python": "3.13.0", "numpy": "2.1.0"}),
-            "The two runs had different environments: numpy is unknown in the control and 2.1.0 in the resumed run; python is 3.12.1 in the control and 3.13.0 in the resumed run.",
+            (
+                "The two runs had different environments: numpy is unknown in the control and "
+                "2.1.0 in the resumed run; python is 3.12.1 in the control and 3.13.0 in the "
+                "resumed run. Run both in the same environment."
+            ),
         ),
         (
             changed(CONTROL, losses={2: math.nan}),
             RESUMED,
-            "The control's training loss is nan at step 2: there is no run to go on with.",
+            (
+                "The control's training loss is nan at step 2, so no training is left to "
+                "compare. Fix the job, or count NaN as equal with --equal-nan."
+            ),
         ),
         (
             changed(CONTROL, losses={7: -math.inf}),
             RESUMED,
-            "The control's training loss is -inf at step 7: there is no run to go on with.",
+            (
+                "The control's training loss is -inf at step 7, so no training is left to "
+                "compare. Fix the job, or count NaN as equal with --equal-nan."
+            ),
         ),
         (
             changed(CONTROL, evaluations={6: math.inf}),
             RESUMED,
-            "The control's evaluation loss is inf after 6 steps: there is no run to go on with.",
+            (
+                "The control's evaluation loss is inf after 6 steps, so no training is left to "
+                "compare. Fix the job, or count NaN as equal with --equal-nan."
+            ),
         ),
     ],
 )
@@ -99,35 +118,48 @@ GONE = dict.fromkeys(NAMES)
         (
             changed(CONTROL, boundary=GONE),
             changed(RESUMED, boundary=GONE),
-            "No state tensor was compared: the job showed none.",
+            "No state tensor was compared: the job's `state` returned none.",
         ),
         (
             changed(CONTROL, final=GONE),
             changed(RESUMED, final=GONE),
-            "No state tensor was compared after the last step: the job showed none there.",
+            (
+                "No final state was compared: the job's `state` returned no tensor after the "
+                "last step."
+            ),
         ),
         (
             changed(CONTROL, final={"w": None, "mean": None}),
             changed(RESUMED, final={"w": None, "mean": None}),
-            "2 state tensors were not shown after the last step, mean for one.",
+            (
+                "2 of 6 state tensors are missing after the last step, such as mean. Return "
+                "every tensor from the job's `state` each time."
+            ),
         ),
         (CONTROL, cut(RESUMED, 0), "No training step was compared: the resumed run executed none."),
         (
             CONTROL,
             cut(RESUMED, 2),
-            "Only 2 of the control's 3 steps after the boundary were compared.",
+            (
+                "Only 2 of the control's 3 steps after the boundary were compared: the resumed "
+                "run ended early."
+            ),
         ),
         (
             CONTROL,
             changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8))),
-            "No evaluation was compared.",
+            "No evaluation was compared: the runs have none in common.",
         ),
         (
             CONTROL,
             changed(
                 RESUMED, initial={name: tensor.value for name, tensor in CONTROL.boundary.items()}
             ),
-            "Nothing shows that the restore did anything: before it, every tensor of the new process was already equal to the control's at the boundary.",
+            (
+                "The restore had nothing to do: before it, every tensor of the new process "
+                "already equalled the control's at the boundary. Build the job from the seed "
+                "that it is given."
+            ),
         ),
     ],
 )
@@ -137,7 +169,9 @@ def test_comparisons_that_prove_nothing(control: Run, resumed: Run, reason: str)
 
 def test_a_script_need_not_evaluate() -> None:
     comparison = replace(compare(CONTROL, RESUMED), evaluations=())
-    assert why_nothing_compared(comparison) == "No evaluation was compared."
+    assert why_nothing_compared(comparison) == (
+        "No evaluation was compared: the runs have none in common."
+    )
     assert why_nothing_compared(comparison, may_lack_evaluation=True) is None
 
 
@@ -161,17 +195,26 @@ def test_a_tensor_that_one_run_shows_in_the_end_was_shown() -> None:
         (
             NoiseFloor(1, batches_differ=True),
             True,
-            "The job draws its batches in an order that no seed decides, so which batch comes next cannot be judged.",
+            (
+                "The order of batches differs between two controls, so the next batch cannot be "
+                "judged. Seed the shuffle order."
+            ),
         ),
         (
             NoiseFloor(1, batches_differ=True),
             False,
-            "The job draws its batches in an order that no seed decides, so which batch comes next cannot be judged.",
+            (
+                "The order of batches differs between two controls, so the next batch cannot be "
+                "judged. Seed the shuffle order."
+            ),
         ),
         (
             NoiseFloor(1),
             False,
-            "At the boundary every tensor is equal; what comes after it can only be judged against the job's own noise.",
+            (
+                "Every tensor at the boundary is equal, but the job is not reproducible, so a "
+                "difference after it may be noise. Measure the noise with --repeat N."
+            ),
         ),
         (NoiseFloor(1, draws_differ=True, hyperparameters_differ=True), True, None),
     ],

@@ -46,7 +46,11 @@ def test_a_clean_case_has_none() -> None:
 def test_no_evaluation() -> None:
     silent = changed(RESUMED, role=RECORDED, hash_seed="2", evaluations=dict.fromkeys((5, 6, 8)))
     assert of_cases([case(SCRIPT, silent)]) == [
-        "job × all: no evaluation loss was recorded by both runs: state that only evaluation reads is compared by its tensors alone."
+        (
+            "job × all: no evaluation loss was recorded in both runs, so state that only "
+            "evaluation reads is compared as tensors alone. Record an evaluation at the "
+            "boundary."
+        )
     ]
 
 
@@ -55,7 +59,10 @@ def test_a_script_with_one_hash_seed(seed: str) -> None:
     assert warned(
         case(changed(SCRIPT, hash_seed=seed), changed(RESUMED, role=RECORDED, hash_seed=seed))
     ) == [
-        f"both runs had PYTHONHASHSEED={seed}, so what depends on the order of sets would not show. Set it to another value for the resumed run."
+        (
+            f"both runs had PYTHONHASHSEED={seed}, so a dependence on the order of sets would "
+            "not show. Set a different value for the resumed run."
+        )
     ]
 
 
@@ -74,7 +81,10 @@ def test_saving_that_cannot_be_told() -> None:
     noise = NoiseFloor(1, first_difference="…")
     differs = "the batch of step 4 differs"
     assert warned(case(noise=noise, differs=differs)) == [
-        f"whether saving changes the run cannot be told: without saves, {differs}, but the job does not reproduce itself with them either."
+        (
+            "whether saving changes the run is unknown: the job is not reproducible. In a "
+            f"control that never saves, {differs}."
+        )
     ]
     assert warned(case(noise=NoiseFloor(1), differs=differs)) == []  # that is a diagnosis
     assert warned(case(differs=differs)) == []  # nobody knows yet
@@ -106,7 +116,10 @@ def test_what_is_no_sign_of_anything() -> None:
     begun = {name: several.boundary[name] for name in ("rate", "accuracy", "idle", "drawn")}
     run = changed(resumed(several), initial=begun, asked=None)
     assert warned(case(several, run)) == [
-        "1 of 10 tensors have at the boundary the value they start with, so nothing shows that they come back: drawn. Try another --boundary."
+        (
+            "1 of 10 tensors has its initial value at the boundary, so the run cannot show "
+            "whether it is restored: drawn. Choose a different --boundary."
+        )
     ]
 
 
@@ -121,13 +134,13 @@ def test_what_the_restore_does_not_cover() -> None:
 
 def test_what_is_allowed_and_was_not_found() -> None:
     assert of_cases([case(CONTROL, RESUMED, "rounding", "v/*")]) == [
-        "rounding is allowed, and nothing of that kind was found.",
-        "v/* is allowed, and nothing of that kind was found.",
+        "--allow rounding accepted nothing: no such difference was found.",
+        "--allow v/* accepted nothing: no such difference was found.",
     ]
     # In one of the cases it was, or the other has not been compared.
     lost = changed(RESUMED, boundary={"w/momentum": CONTROL.initial["w/momentum"]})
     both = [case(CONTROL, lost, "slots-lost", "v/*"), case(CONTROL, RESUMED, "slots-lost", "v/*")]
-    assert of_cases(both) == ["v/* is allowed, and nothing of that kind was found."]
+    assert of_cases(both) == ["--allow v/* accepted nothing: no such difference was found."]
     uncompared = case(CONTROL, cut(RESUMED, 2), "slots-lost")
     assert of_cases([uncompared]) == []
 

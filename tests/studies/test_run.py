@@ -288,8 +288,8 @@ def test_a_verification_does_not_take_the_place_of_kept_runs(kept: Path, tmp_pat
     done = call("verify", "plain", "--out", "out", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
-        "ckptcheck: The output folder out holds something else (kept): nothing was written. Name a folder that is empty, is not "
-        "there yet, or holds earlier results of the same command.\n",
+        "ckptcheck: The output folder out holds other files (kept), so nothing was written. "
+        "Choose a folder that is new, empty, or holds earlier results of the same command.\n",
     )
 
 

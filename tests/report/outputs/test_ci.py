@@ -48,8 +48,8 @@ ALL = Report(
     {"python": "3.11.7", "tensorflow": "2.21.0"},
 )
 WARNED = (
-    "bn × part: 1 of 2 tensors have at the boundary the value they start with, so nothing shows that they come back: weights. "
-    "Try another --boundary."
+    "bn × part: 1 of 2 tensors has its initial value at the boundary, so the run cannot show "
+    "whether it is restored: weights. Choose a different --boundary."
 )
 HOSTILE_REPORT = Report(
     (
@@ -229,9 +229,9 @@ def test_markdown_is_cut_where_github_would_not_show_it() -> None:
     assert 700_000 < len(text.encode()) < 1_000_000
     rows, details = text.count("\n| job") - 1, text.count("<details><summary>job")
     assert (
-        f"GitHub shows no summary of more than 1 MiB, so {count - rows} of {count + 1} cases are left out.\n"
-        in text
-    )
+        f"GitHub shows no summary above 1 MiB, so {count - rows} of {count + 1} cases are "
+        "left out.\n"
+    ) in text
     assert f"so {count - details} of {count + 1} cases with details are left out.\n" in text
     # What went wrong stays, even as the last of all.
     assert "| bn | trainable | **diverged**" in text
@@ -291,8 +291,8 @@ def test_the_tenth_annotation_names_those_that_github_does_not_show(
         return
     head, *names = lines[9].split("%0A")
     assert head == (
-        f"::error title=ckptcheck%3A {count - 9} more errors::GitHub shows 10 annotations of a kind; the texts of these "
-        "are in the log:"
+        f"::error title=ckptcheck%3A {count - 9} more errors::GitHub shows 10 annotations of a "
+        "kind; the log has the texts of these:"
     )
     ending = names.pop() if unnamed else None
     assert ending == (f"and {unnamed} more." if unnamed else None)
