@@ -9,7 +9,7 @@ from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis, Severity
 from ckptcheck.diagnosis.diagnose import is_of_restore
 from ckptcheck.job.shipped import in_prose
-from ckptcheck.outcomes import INCONCLUSIVE, RECOVERED, REFUSED
+from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import NOTHING, listed, short_names
 
@@ -20,6 +20,7 @@ Key = TypeVar("Key", bound=Hashable)
 MOST_JOBS = 3
 MOST_EFFECTS = 3
 MOST_NAMES = 5
+_VERBS = {DIVERGED: "diverges", REFUSED: "is refused"}
 _BY_SEVERITY = [severity.value for severity in Severity]
 
 
@@ -96,9 +97,9 @@ def verdict_line(cases: Sequence[Case], *, causes: bool = False) -> str:
     if recovered == len(cases):
         return f"PASS: {recovered} of {total} recovered."
     counts = [f"{recovered} recovered"] if recovered else []
-    return (
-        f"As expected: {', '.join([*counts, f'{len(cases) - recovered} failed as they should'])}."
-    )
+    failed = len(cases) - recovered
+    counts.append(f"{failed} failed as {'it' if failed == 1 else 'they'} should")
+    return f"As expected: {', '.join(counts)}."
 
 
 def _did(case: Case, causes: bool) -> str:
@@ -259,10 +260,10 @@ def _effects(tried: _Tried, refused: str = "") -> str:
     effects = [CAUSES[each.cause].effect for each in ordered if each.cause in CAUSES]
     if refused:
         effects = [each for each in effects if each.split()[0] == effects[0].split()[0]]
-    said = _joined(effects) or listed(list(dict.fromkeys(case.outcome for case in failed)))
-    if len(failed) == len(tried.cases):
+    said = _joined(effects) or listed(list(dict.fromkeys(_VERBS[case.outcome] for case in failed)))
+    boundaries = [str(case.boundary) for case in failed if case.boundary is not None]
+    if not boundaries or len(failed) == len(tried.cases):
         return said
-    boundaries = [str(case.boundary) for case in failed]
     return f"{said} when resumed after step {listed(boundaries, 'or')}"
 
 

@@ -378,7 +378,7 @@ def test_no_output_shows_it_as_an_exact_recovery() -> None:
     assert (
         story(report.cases[0])
         .splitlines()[0]
-        .endswith("OtherRate × all: recovered, as allowed (expected: recovered)")
+        .endswith("OtherRate × all: recovered, as allowed, expected recovered")
     )
     assert "| all | recovered, as allowed | 6/6 |" in markdown.of_report(report)
     assert "OtherRate × all: recovered, as allowed, as expected" in report_page(report)

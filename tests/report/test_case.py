@@ -144,6 +144,8 @@ def test_document_of_a_case() -> None:
                 "sentence": found.sentence,
                 "remedy": found.remedy,
                 "tensors": ("mean",),
+                "detail": found.detail,
+                "severity": "breaks training",
             }
         ],
         "allowed": [],

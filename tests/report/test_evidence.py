@@ -176,7 +176,7 @@ def test_repetitions(folder: Path) -> None:
     assert noise is not None
     assert (noise.repeats, noise.first_difference) == (
         2,
-        f"the training loss of step 6 is 0.5, not {2 / 7!r}",
+        f"the training loss of step 6 is 0.5 instead of {2 / 7!r}",
     )
     # As many as were asked for.
     one = pair(Evidence(folder, {}, repeats=1)).noise
@@ -210,7 +210,7 @@ def test_a_control_that_never_saves(folder: Path) -> None:
     record(unsaved_of(folder), cut(changed(CONTROL, saved=[], losses={4: 0.5}), BOUNDARY))
     assert (
         pair(Evidence(folder, {})).changed_by_saving
-        == "the training loss of step 4 is 0.5, not 0.4"
+        == "the training loss of step 4 is 0.5 instead of 0.4"
     )
     assert pair(Evidence(folder, {"unsaved": "it was killed by SIGKILL"})).changed_by_saving is None
 

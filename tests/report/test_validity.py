@@ -225,9 +225,12 @@ def test_whether_noise_decides(noise: NoiseFloor, asked: bool, reason: str | Non
 
 @pytest.mark.parametrize(
     ("names", "which"),
-    [(["a"], "a"), (["a", "b"], "a and 1 more"), (["a", "b", "c"], "a and 2 more")],
+    [(["a"], "a is"), (["a", "b"], "a and 1 more are"), (["a", "b", "c"], "a and 2 more are")],
 )
 def test_tensors_that_cannot_be_judged(names: list[str], which: str) -> None:
     assert why_unjudged(names) == (
-        f"{which} came to be in the first step after the restore, which what is allowed made another one. Whether the restore filled them cannot be told: let the job show which keys its restore asks for (Restored), or make them before it."
+        f"{which} created in the first resumed step, which an accepted difference already "
+        f"affected: whether {'it was' if len(names) == 1 else 'they were'} restored is unknown. "
+        "Return the requested keys from the job's `restore` (Restored), or create the "
+        f"{'tensor' if len(names) == 1 else 'tensors'} before it."
     )

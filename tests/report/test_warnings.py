@@ -74,7 +74,12 @@ def test_scripts_with_random_or_other_hash_seeds() -> None:
 def test_other_names() -> None:
     assert warned(
         case(run=changed(renamed(RESUMED, {"w": "v", "mean": "layer/mean"}), asked=None))
-    ) == ["2 tensors have other names in the resumed run (v for w); they are compared as the same."]
+    ) == [
+        (
+            "2 tensors have different names in the resumed run (v for w) and are matched by "
+            "kind, shape and value."
+        )
+    ]
 
 
 def test_saving_that_cannot_be_told() -> None:
@@ -92,7 +97,10 @@ def test_saving_that_cannot_be_told() -> None:
 
 def test_an_evaluation_that_changes_state() -> None:
     assert warned(case(changed(CONTROL, changed_by_evaluation=["mean", "rng"]))) == [
-        "the evaluation changes mean, rng, and with it the training after the boundary, where a training run may not evaluate."
+        (
+            "the evaluation changes mean, rng: training after the boundary may differ from a "
+            "run that does not evaluate there."
+        )
     ]
 
 
@@ -100,7 +108,10 @@ def test_what_nothing_shows() -> None:
     as_begun: Values = {"w": value("w", 5), "mean": value("mean", 5)}
     run = changed(RESUMED, initial=as_begun, asked=None)
     assert warned(case(run=run)) == [
-        "2 of 6 tensors have at the boundary the value they start with, so nothing shows that they come back: w, mean. Try another --boundary."
+        (
+            "2 of 6 tensors have their initial values at the boundary, so the run cannot show "
+            "whether they are restored: w, mean. Choose a different --boundary."
+        )
     ]
     # Whoever asks for a tensor is believed; and a case that diverged says nothing of what came back.
     assert warned(case(run=changed(run, asked=RESUMED.facts.asked))) == []

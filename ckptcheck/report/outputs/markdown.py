@@ -41,10 +41,12 @@ _MARKS = re.compile(r"([\\`*_~\[\]$])")
 
 def of_report(report: Report) -> str:
     """Return a report as Markdown, without what GitHub would not show, and a note on that."""
-    verdict = f"<p><b>{_html(verdict_line(report.cases))}</b></p>"
-    parts = [f"## ckptcheck: {report.verdict}", verdict]
+    verdict = verdict_line(report.cases)
+    # The heading never says "pass" above cases that failed, even as they should.
+    parts = [f"## ckptcheck: {verdict.partition(':')[0].lower()}"]
+    said = [f"<p>{_code(_html(answer(report.cases)))}</p>"] if report.cases else []
+    parts += [*said, f"<p><b>{_html(verdict)}</b></p>"]
     if report.cases:
-        parts.append(f"<p>{_code(_html(answer(report.cases)))}</p>")
         parts += [*_table(report.cases), *_details(report.cases), *_warnings(report.cases)]
     if report.environment:
         environment = "; ".join(f"{name}: {value}" for name, value in report.environment.items())

@@ -109,6 +109,7 @@ def test_one_cause() -> None:
     assert done.stdout == (
         "older-checkpoint\n"
         "  An older checkpoint was restored instead of the newest one.\n\n"
+        "  Severity: breaks training.\n"
         "  How it shows: Tensors equal the control's values at an earlier save.\n\n"
         "  What to do\n"
         "    Restore the path that the framework's state file names:\n"
