@@ -1,1 +1,1 @@
-"""Comparisons: control and resumed side by side, without an opinion."""
+"""Comparisons: control and resumed run side by side, without a judgement."""

@@ -1,4 +1,4 @@
-"""How what a resumed run read, or drew, step by step, stands to what its control did: continued, begun again, shifted, …"""
+"""How a resumed run's batches, or draws, relate to the control's: same, restarted, shifted, …"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from ckptcheck.run.run import Run, StepRecord
 
 SAME = "same"
-BY_STEP = "by step"  # what belongs to the step number, which is another one
+BY_STEP = "by step"  # those of the step number, which differs
 RESTARTED = "restarted"  # from the first step of the epoch, or of the run
 SHIFTED = "shifted"
-ORDER = "order"  # an earlier epoch's order, or another order of the same examples
-EXAMPLES = "examples"  # the control's examples, some of them lost and some twice
-OTHER = "other"  # nothing that the control had
-STRANGE = "strange"  # none of the examples is the control's
+ORDER = "order"  # an earlier epoch's order, or a different order of the same examples
+EXAMPLES = "examples"  # the control's examples, some skipped and some repeated
+OTHER = "other"  # none of the control's batches
+STRANGE = "strange"  # none of the control's examples
 
 
 @dataclass(frozen=True)
 class DataPath:
-    """What became of the batches, or of the draws, of a resumed run.
+    """How the batches, or the draws, of a resumed run relate to the control's.
 
-    `step` is the control's step at which they part; `source` the control's step whose batch the resumed run had there;
-    `lost` and `repeated` count examples, up to the end of the epoch.
+    `step` is the control's step at which they diverge, `source` the control's step whose batch the
+    resumed run has there. `lost` and `repeated` count examples up to the end of the epoch.
     """
 
     what: str = SAME
@@ -31,12 +31,12 @@ class DataPath:
     repeated: int = 0
 
 
-# What was read, or drawn, at each step: a digest, None where it is not shown.
+# The digest of the batch, or of the draw, at each step; None: not shown.
 Digests = Sequence[str | None]
 
 
 def batches(control: Run, resumed: Run) -> DataPath:
-    """Say which batches a resumed run read."""
+    """Return how the batches that a resumed run read relate to the control's."""
     return _path(
         control,
         resumed,
@@ -46,7 +46,7 @@ def batches(control: Run, resumed: Run) -> DataPath:
 
 
 def draws(control: Run, resumed: Run) -> tuple[DataPath, ...]:
-    """Say which random numbers a resumed run drew, for each array of them that is shown in a step: a generator each."""
+    """Return how the draws of a resumed run relate to the control's, for each generator shown."""
     count = max(
         (len(step.draws) for step in (*control.steps, *resumed.steps) if step.draws is not None),
         default=0,
@@ -67,7 +67,7 @@ def _path(
 ) -> DataPath:
     start, epoch = control.position, control.facts.schedule.steps_per_epoch
     pairs = zip(ours[start:], theirs, strict=False)
-    first = next((place for place, (wanted, read) in enumerate(pairs) if wanted != read), None)
+    first = next((place for place, (due, read) in enumerate(pairs) if due != read), None)
     if first is None:
         return DataPath()
     at = start + first
@@ -83,7 +83,7 @@ def _path(
 
 
 def _is_by_step(control: Run, resumed: Run, ours: Digests, theirs: Digests, first: int) -> bool:
-    """Return whether each step had what the control had at the step of that number, and the numbers are others."""
+    """Return whether steps have different numbers, but each the control's batch of its number."""
     if resumed.steps[first].number == control.steps[control.position + first].number:
         return False
     known = {step.number: digest for step, digest in zip(control.steps, ours, strict=True)}
@@ -93,12 +93,12 @@ def _is_by_step(control: Run, resumed: Run, ours: Digests, theirs: Digests, firs
 
 
 def _source(ours: Digests, theirs: Digests, at: int, first: int, epoch: int) -> int | None:
-    """Return the place in the control from which the resumed run went on, instead of place `at`."""
+    """Return the place in the control from which the resumed run continues, instead of `at`."""
     if theirs[first] is None:
         return None
     places = [place for place, digest in enumerate(ours) if digest == theirs[first] and place != at]
-    places = [place for place in places if _goes_on(ours, theirs, place, at, first, epoch)]
-    # The beginning of an epoch, or its own place in another one, are no chance; else the nearest.
+    places = [place for place in places if _continues(ours, theirs, place, at, first, epoch)]
+    # The start of an epoch, or the same place in an epoch, is no chance; else take the nearest.
     starts = (0, at - at % epoch)
     return min(
         places,
@@ -107,8 +107,8 @@ def _source(ours: Digests, theirs: Digests, at: int, first: int, epoch: int) -> 
     )
 
 
-def _goes_on(ours: Digests, theirs: Digests, place: int, at: int, first: int, epoch: int) -> bool:
-    """Return whether the resumed run went on from a place, to the next end of an epoch at least."""
+def _continues(ours: Digests, theirs: Digests, place: int, at: int, first: int, epoch: int) -> bool:
+    """Return whether the resumed run continues from a place, at least to the end of an epoch."""
     length = min(epoch - place % epoch, epoch - at % epoch, len(theirs) - first, len(ours) - place)
     return list(ours[place : place + length]) == list(theirs[first : first + length])
 
@@ -120,22 +120,20 @@ def _named(at: int, source: int, epoch: int, *, at_once: bool) -> str:
 
 
 def _by_examples(control: Run, resumed: Run, first: int) -> DataPath:
-    """Tell by the examples of the rest of the epoch what other batches these are."""
+    """Classify differing batches by their examples up to the end of the epoch."""
     at, epoch = control.position + first, control.facts.schedule.steps_per_epoch
     step, length = control.steps[at].number, epoch - at % epoch
     ours, theirs = control.steps[at : at + length], resumed.steps[first : first + length]
-    wanted, read = _examples(ours[: len(theirs)]), _examples(theirs[: len(ours)])
+    due, read = _examples(ours[: len(theirs)]), _examples(theirs[: len(ours)])
     known = _examples(control.steps)
-    if not read or not wanted:
+    if not read or not due:
         return DataPath(OTHER, step)
     if not any(example in known for example in read):
         return DataPath(STRANGE, step)
-    if read == wanted:
+    if read == due:
         return DataPath(ORDER, step)
     if all(example in known for example in read):
-        return DataPath(
-            EXAMPLES, step, lost=(wanted - read).total(), repeated=(read - wanted).total()
-        )
+        return DataPath(EXAMPLES, step, lost=(due - read).total(), repeated=(read - due).total())
     return DataPath(OTHER, step)
 
 

@@ -1,7 +1,7 @@
-"""Two runs become one comparison.
+"""Compare a resumed run with its control.
 
-Identical means identical bit for bit: dtype, shape and every byte. 0.0 and -0.0 differ. NaN equals NaN only on request.
-Equal means identical, unless a tolerance was asked for or the job does not reproduce itself.
+Identical means bit for bit: dtype, shape and every byte. 0.0 and -0.0 differ; NaN equals NaN only
+on request. Equal means identical, or within a requested tolerance or the noise of the job.
 """
 
 import math
@@ -41,14 +41,14 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
     resumed = resumed.renamed(names)
     schedule, noise = control.facts.schedule, equality.noise
     pairs = _boundary_pairs(control, resumed, equality.tolerance)
-    # What was lost at the boundary is no noise; then only what no seed decides is left out of what follows it.
-    came_back = resumed.facts.first_step == schedule.boundary and all(
+    # A difference at the boundary is no noise: after it, only unseeded inputs count as noise.
+    restored = resumed.facts.first_step == schedule.boundary and all(
         pair.late or pair.values.equal for pair in pairs
     )
-    floor = noise if came_back else None
+    floor = noise if restored else None
     tensors, left_out = _tensors(pairs, control, resumed, equality, floor)
     steps = list(zip(control.steps[control.position :], resumed.steps, strict=False))
-    settings = (difference for step in steps for difference in _other_settings(*step, equality))
+    settings = (difference for step in steps for difference in _differing_settings(*step, equality))
     return Comparison(
         tensors=tensors,
         steps=tuple(_step(index, *step, equality, floor) for index, step in enumerate(steps)),
@@ -61,11 +61,13 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         else batch_order.batches(control, resumed),
         draws=() if noise and noise.draws_differ else batch_order.draws(control, resumed),
         hyperparameter=None if noise and noise.hyperparameters_differ else next(settings, None),
-        attributes=_moved_and_other(
+        attributes=_changing_and_differing(
             control.facts.attributes, resumed.facts.attributes, schedule.boundary
         ),
         generators=tuple(
-            _moved_and_other(control.facts.generators, resumed.facts.generators, schedule.boundary)
+            _changing_and_differing(
+                control.facts.generators, resumed.facts.generators, schedule.boundary
+            )
         ),
         renamed={ours: theirs for theirs, ours in names.items()},
         left_out=left_out,
@@ -74,7 +76,7 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
     )
 
 
-# --- Tensors ------------------------------------------------------------------------------------------------------------
+# --- Tensors ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class _Values:
 
 @dataclass(frozen=True)
 class _Pair:
-    """A tensor's value in the control and in the resumed run; None: that process does not hold it."""
+    """A tensor in the control and in the resumed run; None: the process does not hold it."""
 
     point: str
     name: str
@@ -121,7 +123,7 @@ def _form(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _boundary_pairs(control: Run, resumed: Run, tolerance: Tolerance) -> list[_Pair]:
-    """Pair the tensors at the boundary; those that the resumed run makes only in its first step as they are after it."""
+    """Pair the tensors at the boundary, or after the first step if that creates them."""
     pairs = _pairs(BOUNDARY, control.boundary, resumed.boundary, tolerance)
     ours, theirs = control.after_boundary or {}, resumed.after_boundary or {}
     return [
@@ -144,7 +146,7 @@ def _tensors(
     equality: Equality,
     floor: NoiseFloor | None,
 ) -> tuple[tuple[TensorComparison, ...], Mapping[str, tuple[str, ...]]]:
-    """Compare all tensors at boundary and end; return the names, too, that patterns leave out."""
+    """Compare all tensors at boundary and end; return also the names that patterns leave out."""
     lookup, at_end = (
         OriginLookup(control, resumed),
         _pairs(FINAL, control.final, resumed.final, equality.tolerance),
@@ -159,7 +161,7 @@ def _row(
     pair: _Pair, control: Run, resumed: Run, floor: NoiseFloor | None, lookup: OriginLookup
 ) -> TensorComparison:
     name, values = pair.name, pair.values
-    # At the end nothing is looked up: what a value is there tells of the steps before it, too.
+    # Final values depend on all steps: they are not looked up.
     is_lost = pair.point == BOUNDARY and not values.equal and pair.resumed is not None
     asked, held, saved_so = _keys(
         name, control.boundary.get(name) if is_lost else None, resumed, lookup
@@ -206,10 +208,10 @@ def _moves(name: str, run: Run) -> bool:
 
 
 def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:
-    """Return whether a tensor can show that the restore did something: whether its value differed before.
+    """Return whether a tensor can prove that the restore had an effect: its value differed before.
 
-    One that did not exist before cannot have had the control's value but by the restore, if that is not its initial one; of
-    one that neither process began with, a value that no initialiser gives says as much.
+    If the resumed run did not start with the tensor, the control's initial value decides. If
+    neither run did, the control's value decides: no initialiser gives a telling one.
     """
     wanted = control.boundary.get(name)
     before = resumed.initial.get(name, control.initial.get(name))
@@ -217,17 +219,17 @@ def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:
         return False
     if before is None:
         return is_telling(wanted.value)
-    # A NaN is no proof of a difference, whatever NaN is to count for elsewhere.
+    # NaN proves no difference, whether or not NaN equals NaN elsewhere.
     return not same(wanted.value, before.value, equal_nan=True)
 
 
 def _keys(
     name: str, lost: Tensor | None, resumed: Run, lookup: OriginLookup
 ) -> tuple[bool | None, bool | None, bool | None]:
-    """Say whether the restore asked for a tensor, whether the checkpoint holds it, and whether with another value.
+    """Return whether the restore asked for a tensor, whether the checkpoint holds it, and how.
 
-    It is held by its key, or else, where the resumed run has a value of its own making instead of it, by the value that was
-    lost. A value that several tensors have tells nothing of any.
+    The last result is whether the saved value differs. A checkpoint holds a tensor by its key, or
+    by its lost value if no other tensor has that value.
     """
     facts = resumed.facts
     asked = None if facts.asked is None else name in facts.asked
@@ -242,7 +244,7 @@ def _keys(
 
 
 def _number(tensor: Tensor | None) -> str:
-    """Return the value of a single number as Python writes it; of anything else nothing."""
+    """Return a single number as Python writes it, or an empty text."""
     if tensor is None or tensor.value.size != 1 or tensor.value.dtype.kind not in "biuf":
         return ""
     return repr(tensor.value.item())
@@ -252,7 +254,7 @@ def _dtype(tensor: Tensor | None) -> str:
     if tensor is None:
         return ""
     dtype = tensor.value.dtype
-    return dtype.name if dtype.isnative else f"{dtype.name} in the other byte order"
+    return dtype.name if dtype.isnative else f"{dtype.name} in non-native byte order"
 
 
 def _shape(tensor: Tensor | None) -> str:
@@ -264,7 +266,7 @@ def _never_moved(control: Run) -> tuple[str, ...]:
     return tuple(
         name
         for name, tensor in control.initial.items()
-        if tensor.kind is not Kind.HYPERPARAMETER  # they need not
+        if tensor.kind is not Kind.HYPERPARAMETER  # may be constant
         and all(
             name in state and same(tensor.value, state[name].value, equal_nan=True)
             for state in later
@@ -272,7 +274,7 @@ def _never_moved(control: Run) -> tuple[str, ...]:
     )
 
 
-# --- Steps and evaluations ----------------------------------------------------------------------------------------------
+# --- Steps and evaluations ----------------------------------------------------------------
 
 
 def _step(
@@ -300,7 +302,7 @@ def _step(
         rate_equal=equality.of_rates(control.rate, resumed.rate),
         draws_equal=bool(noise and noise.draws_differ) or control.draws == resumed.draws,
         hyperparameters_equal=bool(noise and noise.hyperparameters_differ)
-        or next(_other_settings(control, resumed, equality), None) is None,
+        or next(_differing_settings(control, resumed, equality), None) is None,
     )
 
 
@@ -323,7 +325,7 @@ def _losses(
     }
 
 
-def _other_settings(
+def _differing_settings(
     control: StepRecord, resumed: StepRecord, equality: Equality
 ) -> Iterator[HyperparameterDifference]:
     ours, theirs = control.hyperparameters or {}, resumed.hyperparameters or {}
@@ -348,7 +350,7 @@ def _rates_from(control: Run, resumed: Run) -> tuple[int, ...]:
 def _evaluations(
     control: Run, resumed: Run, equality: Equality, floor: NoiseFloor | None
 ) -> Iterator[EvaluationComparison]:
-    """Compare the evaluations that both runs made from the boundary on; of several after one step, in their order."""
+    """Compare the evaluations of both runs from the boundary on, in order within a step."""
     boundary = control.facts.schedule.boundary
     waiting: dict[int, list[float]] = {}
     for done, loss in resumed.facts.evaluations:
@@ -363,15 +365,15 @@ def _evaluations(
             )
 
 
-# --- What explains differences, and is none by itself ---------------------------------------------------------------------
+# --- Hints: what may explain differences, but is not one ----------------------------------
 
 
-def _moved_and_other(
+def _changing_and_differing(
     control: Mapping[str, Mapping[str, Any]],
     resumed: Mapping[str, Mapping[str, Any]],
     boundary: int,
 ) -> dict[str, tuple[Any, Any]]:
-    """Return both values at the boundary, by name, of what differs there and was not the same at all points of the control."""
+    """Return both values at the boundary of what differs there and changes in the control."""
     ours, theirs = (values.get(boundary_point(boundary), {}) for values in (control, resumed))
     return {
         name: (value, theirs[name])

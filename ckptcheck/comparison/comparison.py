@@ -1,4 +1,4 @@
-"""What a comparison is: control and resumed side by side, as frozen rows. It holds no opinion."""
+"""Control and resumed run side by side, as frozen rows, without a judgement."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ BOUNDARY, FINAL = "boundary", "final"
 class TensorComparison:
     """One state tensor at one point, in the control and in the resumed run.
 
-    Dtype and shape are empty texts where a process does not hold the tensor; `control_number` and `resumed_number` are the
-    value of a single number as Python writes it, else empty.
+    Dtype and shape are empty if a process does not hold the tensor. `control_number` and
+    `resumed_number` are single numbers as Python writes them, else empty.
     """
 
     point: str  # boundary or final
@@ -27,9 +27,9 @@ class TensorComparison:
     resumed_shape: str
     equal: bool
     identical: bool
-    late: bool  # whether it came to be in the first step after the boundary, and is compared after that step
+    late: bool  # whether the first step after the boundary creates it; compared after that step
     elements: int
-    differing: int  # elements whose bits differ; all of them where dtype or shape differ
+    differing: int  # elements whose bits differ; all if dtype or shape differ
     max_abs_diff: float
     control_norm: float  # Euclidean, over all elements, in float64
     resumed_norm: float
@@ -37,30 +37,25 @@ class TensorComparison:
     resumed_number: str
     not_finite: int  # elements of the resumed value that are NaN or infinite
     origin: Origin  # what a differing resumed value equals instead
-    asked: bool | None  # whether the restore asked for it; None where the adapter does not know
-    held: (
-        bool | None
-    )  # whether the checkpoint holds its key, or else its value; None where neither can be known
-    saved_so: (
-        bool | None
-    )  # whether the checkpoint holds another value than the control's; None where its values are unknown
-    poisoned: (
-        bool  # whether the value before the restore differed from the control's at the boundary
-    )
+    # The next three are None where the adapter does not know.
+    asked: bool | None  # whether the restore asked for it
+    held: bool | None  # whether the checkpoint holds its key, or else its value
+    saved_so: bool | None  # whether the checkpoint holds a value different from the control's
+    poisoned: bool  # whether its value before the restore differed from the control's boundary
     control_moves: bool  # whether its value changes between the boundary and the end
     resumed_moves: bool
 
     @property
     def same_form(self) -> bool:
-        """Whether both processes hold it, with one dtype and shape."""
+        """Whether both processes hold it with the same dtype and shape."""
         return (self.control_dtype, self.control_shape) == (self.resumed_dtype, self.resumed_shape)
 
 
 @dataclass(frozen=True)
 class StepComparison:
-    """One training step after the boundary: the first executed one of the resumed run beside the control's next, and so on.
+    """One training step after the boundary, in the order of execution in both runs.
 
-    Batches are digests; batch and rate are None where the job does not show them.
+    Batches are digests; batch and rate are None if the job does not show them.
     """
 
     control_step: int
@@ -81,7 +76,7 @@ class StepComparison:
 
     @property
     def inputs_equal(self) -> bool:
-        """Whether all that the step was made with is equal, but for the state."""
+        """Whether all inputs of the step are equal, apart from the state."""
         return (
             self.batch_equal and self.rate_equal and self.draws_equal and self.hyperparameters_equal
         )
@@ -101,7 +96,7 @@ class EvaluationComparison:
 
 @dataclass(frozen=True)
 class HyperparameterDifference:
-    """The first hyperparameter of a step that differs."""
+    """A hyperparameter of a step that differs."""
 
     step: int
     name: str
@@ -111,30 +106,30 @@ class HyperparameterDifference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Control and resumed side by side: a row per tensor and point, per step after the boundary, and per evaluation."""
+    """A row for each tensor and point, for each step after the boundary, and for each evaluation."""
 
     tensors: tuple[TensorComparison, ...]
     steps: tuple[StepComparison, ...]
     evaluations: tuple[EvaluationComparison, ...]
     first_step: tuple[int, int | None]
-    # Steps of the control after the boundary; as many were to be compared.
+    # Steps of the control after the boundary: the number to compare.
     steps_after: int
-    # Tensors of the control that had the same value at every point of its run.
+    # Tensors with one value at every point of the control.
     never_moved: tuple[str, ...]
-    # What became of the batches and of the draws.
+    # How batches and draws relate to the control's.
     batches: DataPath = field(default_factory=DataPath)
     draws: tuple[DataPath, ...] = ()
     hyperparameter: HyperparameterDifference | None = None
-    # What explains differences and is none by itself: scalars that objects of the program remember and that moved in the
-    # control, by name: the control's and the resumed run's value at the boundary; and global generators of the process.
+    # Hints that may explain differences: numbers in Python objects that change in the control,
+    # with both values at the boundary, and global random generators of the process.
     attributes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     generators: tuple[str, ...] = ()
-    # The names that the resumed run has for tensors of the control, by the control's.
+    # The resumed run's names of renamed tensors, by the control's names.
     renamed: Mapping[str, str] = field(default_factory=dict)
-    # Tensors that differ at the boundary and count as equal, by the pattern of names that leaves them out.
+    # Tensors that differ at the boundary but count as equal, by the pattern that accepts them.
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     steps_per_epoch: int = 1
-    # The places in the control from which the resumed run's learning rates are its, where they vary: another than `position`.
+    # Places in the control, besides `position`, where the rates match the resumed run's.
     rates_from: tuple[int, ...] = ()
 
     @property
@@ -154,12 +149,12 @@ class Comparison:
 
     @property
     def exact(self) -> bool:
-        """Whether everything that was compared is identical, bit for bit."""
+        """Whether all compared values are identical, bit for bit."""
         return all(row.identical for row in self._rows) and self._same_course
 
     @property
     def equal(self) -> bool:
-        """Whether everything that was compared is equal, within what was asked for."""
+        """Whether all compared values are equal."""
         return all(row.equal for row in self._rows) and self._same_course
 
     @property
@@ -168,7 +163,7 @@ class Comparison:
 
     @property
     def same_first_step(self) -> bool:
-        """Whether the resumed run begins with the control's next step."""
+        """Whether the resumed run starts with the control's next step."""
         return self.first_step[0] == self.first_step[1]
 
     @property
@@ -177,9 +172,9 @@ class Comparison:
 
     @property
     def equal_at_boundary(self) -> bool:
-        """Whether every tensor at the boundary is equal, and the first step is the control's next one.
+        """Whether all boundary tensors are equal, and the first step is the control's next one.
 
-        Tensors that came to be in the first step are not at the boundary: that step may have changed them.
+        Tensors created in the first step do not count: that step may have changed them.
         """
         return self.same_first_step and all(row.equal or row.late for row in self.boundary)
 

@@ -1,4 +1,4 @@
-"""What counts as equal: bit for bit, unless more was asked for or the job does not reproduce itself."""
+"""What counts as equal: bit for bit, unless a tolerance or the noise of the job allows more."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from ckptcheck.tolerance import EXACT, Tolerance
 class Equality:
     """What counts as equal.
 
-    `noise`, where it is given, is left out of what follows the boundary; `left_out` are patterns of names (`dense/*`, as a
-    shell has them) of tensors that may differ at the boundary.
+    `noise` may account for differences after the boundary. `left_out` are shell patterns of the
+    names of tensors that may differ at the boundary (`dense/*`).
     """
 
     tolerance: Tolerance = EXACT
@@ -39,7 +39,7 @@ class Equality:
         return same(ours, theirs, equal_nan=True) or self.tolerance.allows(ours, theirs)
 
     def of_rates(self, control: float | None, resumed: float | None) -> bool:
-        """Return whether a learning rate is equal, or no further off than the job's own rates are apart."""
+        """Return whether a learning rate is equal, or within the noise of the job's rates."""
         if control is None or resumed is None or self.noise is None:
             return self.of_settings(control, resumed)
         return self.of_settings(control, resumed) or abs(resumed - control) <= self.noise.of_rate()

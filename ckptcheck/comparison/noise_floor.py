@@ -1,7 +1,7 @@
-"""How far a job is from reproducing itself: its control, held against repetitions of it.
+"""The noise of a job that is not reproducible: its control against repetitions of it.
 
-A run that is resumed shares its control's way up to the boundary, so tensors there are compared exactly whatever the noise.
-Only what comes after it can differ for no fault of the restore.
+A resumed run shares its history with the control up to the boundary, so boundary tensors are always
+compared exactly. Only differences after the boundary can be noise.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +17,10 @@ from ckptcheck.counts import counted
 from ckptcheck.run.run import Run, StepRecord
 from ckptcheck.run.snapshots import Snapshot
 
-# A few repetitions show less than the largest difference there can be.
+# A few repetitions do not show the largest possible difference.
 MARGIN = 3.0
 
-# A pass that two runs make from one state may still take its sums in another order: so much of a loss is the rounding of that.
+# Two passes from the same state may sum in a different order: this much of a loss is rounding.
 ROUNDING = 1e-6
 
 
@@ -28,12 +28,12 @@ ROUNDING = 1e-6
 class NoiseFloor:
     """The largest absolute differences between any two of a job's control runs, after the boundary.
 
-    `first_difference` says where two of them part first, anywhere in the run; None: they are equal, bit for bit.
-    `batches_differ`, `draws_differ`, `hyperparameters_differ`: whether they read other batches, drew other random numbers or
-    used other hyperparameters at some step; `rates` is how far their learning rates are apart.
-    `losses` is how far training losses are apart at each step after the boundary or before it, `evaluations` the same of
-    evaluation losses by steps done. `step_varies`, `evaluation_varies`: whether a training loss, an evaluation loss, is
-    different even if it is computed from the same state.
+    `first_difference` says where two of them diverge first, anywhere in the run; None: they are
+    equal, bit for bit. `batches_differ`, `draws_differ` and `hyperparameters_differ` say whether
+    these differ at any step; `rates` is the spread of learning rates. `losses` is the spread of
+    training losses up to each step after the boundary, `evaluations` that of evaluation losses by
+    steps done. `step_varies` and `evaluation_varies` say whether a loss varies even if it is
+    computed from the same state.
     """
 
     repeats: int
@@ -51,7 +51,7 @@ class NoiseFloor:
     evaluation_varies: bool = False
 
     def document(self) -> dict[str, Any]:
-        """Return the noise as JSON has it."""
+        """Return the noise as JSON values."""
         return {
             name: value
             for name, value in asdict(self).items()
@@ -59,31 +59,32 @@ class NoiseFloor:
         }
 
     def of_tensor(self, name: str) -> float:
-        """Return how far apart a tensor may be in the end."""
+        """Return how far apart the final values of a tensor may be."""
         return MARGIN * self.final.get(name, 0.0)
 
     def of_rate(self) -> float:
-        """Return how far apart learning rates may be; below 0 where they do not vary."""
+        """Return how far apart learning rates may be; below 0 if they do not vary."""
         return MARGIN * self.rates or -1.0
 
     def of_loss(self, index: int, control: float) -> float:
         """Return how far apart the training loss may be, `index` steps after the boundary.
 
-        The first one is computed from one state in both runs: only its rounding may differ, unless that makes it vary.
+        Both runs compute the first loss from the same state: only its rounding may differ, unless
+        the job's own first loss varies.
         """
         if index == 0 and not self.step_varies:
             return ROUNDING * abs(control)
         return MARGIN * self.losses[index] if index < len(self.losses) else 0.0
 
     def of_evaluation(self, steps_done: int, control: float, *, at_boundary: bool) -> float:
-        """Return how far apart an evaluation loss may be; the one at the boundary is computed from one state, too."""
+        """Return how far apart an evaluation loss may be; at the boundary, only by rounding."""
         if at_boundary and not self.evaluation_varies:
             return ROUNDING * abs(control)
         return MARGIN * self.evaluations.get(steps_done, 0.0)
 
 
 def measure(control: Run, repeats: Sequence[Run]) -> NoiseFloor:
-    """Measure the noise of a job from its control and repetitions of it; all have the same schedule."""
+    """Measure the noise of a job by its control and repetitions with the same schedule."""
     repeats = [repeat.renamed(match(control.compared, repeat.compared)) for repeat in repeats]
     runs, boundary = [control, *repeats], control.facts.schedule.boundary
     losses, evaluations = _spread([run.losses for run in runs]), _evaluations(runs)
@@ -96,9 +97,9 @@ def measure(control: Run, repeats: Sequence[Run]) -> NoiseFloor:
             (spread for done, spread in evaluations.items() if done >= boundary), default=0.0
         ),
         final={name: _tensor_spread(name, runs) for name in control.final},
-        batches_differ=_is_another("batch", runs),
-        draws_differ=_is_another("draws", runs),
-        hyperparameters_differ=_is_another("hyperparameters", runs),
+        batches_differ=_differs("batch", runs),
+        draws_differ=_differs("draws", runs),
+        hyperparameters_differ=_differs("hyperparameters", runs),
         rates=max(rates, default=0.0),
         first_difference=next(
             (difference for run in repeats for difference in _differences(control, run)), None
@@ -110,8 +111,8 @@ def measure(control: Run, repeats: Sequence[Run]) -> NoiseFloor:
     )
 
 
-def _is_another(column: str, runs: Sequence[Run]) -> bool:
-    """Return whether steps show something else in one of the runs: as texts, in which NaN is equal to itself."""
+def _differs(column: str, runs: Sequence[Run]) -> bool:
+    """Return whether a column of the steps differs; as texts, in which NaN equals NaN."""
     return len({repr([getattr(step, column) for step in run.steps]) for run in runs}) > 1
 
 
@@ -120,7 +121,7 @@ def _rates(run: Run) -> list[float | None]:
 
 
 def _spread(rows: Sequence[Sequence[float]]) -> list[float]:
-    """Return the largest difference between two rows at each place or before it; NaN in all of them is none."""
+    """Return the largest difference of any two rows up to each place; NaN in all rows is equal."""
     length = min(map(len, rows))
     spread = (
         np.ptp(np.array([row[:length] for row in rows], np.float64), axis=0)
@@ -138,7 +139,7 @@ def _evaluations(runs: Sequence[Run]) -> dict[int, float]:
 
 
 def _tensor_spread(name: str, runs: Sequence[Run]) -> float:
-    """Return how far apart the final values of a tensor are; what one of the runs does not have allows nothing."""
+    """Return the spread of a tensor's final values; 0 if a run lacks it or its shape differs."""
     if any(
         name not in run.final or run.final[name].value.shape != runs[0].final[name].value.shape
         for run in runs
@@ -151,8 +152,8 @@ def _tensor_spread(name: str, runs: Sequence[Run]) -> float:
 
 
 def without_saves(control: Run, unsaved: Run) -> str | None:
-    """Say where a control parts from one that saves nothing and ends earlier; None: nowhere."""
-    # At the last save, the last place that both have.
+    """Say where a control diverges from one that never saves and ends earlier; None: nowhere."""
+    # Match names at the last save, the last point that both runs have.
     names = match(
         [control.snapshot_at(step) for step in control.facts.saved[-1:]], [unsaved.boundary]
     )
@@ -160,29 +161,29 @@ def without_saves(control: Run, unsaved: Run) -> str | None:
     at_saves = (
         f"{name} differs after {counted(step, 'step')}"
         for step in sorted(control.facts.saved)
-        for name in _others(control.snapshot_at(step), unsaved.snapshot_at(step))
+        for name in _differing(control.snapshot_at(step), unsaved.snapshot_at(step))
     )
     return next(chain(_course_differences(control, unsaved), at_saves), None)
 
 
-def _others(control: Snapshot, repeat: Snapshot) -> Iterator[str]:
+def _differing(control: Snapshot, repeat: Snapshot) -> Iterator[str]:
     for name, tensor in control.items():
         if name not in repeat or not same(tensor.value, repeat[name].value, equal_nan=True):
             yield name
 
 
 def _differences(control: Run, repeat: Run) -> Iterator[str]:
-    """Say where two whole runs part, earliest first."""
+    """Yield where two whole runs diverge, earliest first."""
     if len(control.steps) != len(repeat.steps):
         yield "the number of steps differs"
         return
     yield from _course_differences(control, repeat)
-    for name in _others(control.final, repeat.final):
+    for name in _differing(control.final, repeat.final):
         yield f"the final value of {name} differs"
 
 
 def _course_differences(control: Run, repeat: Run) -> Iterator[str]:
-    """Say where two runs part in the steps that both have: batches before the losses that follow from them."""
+    """Yield where the common steps of two runs diverge: batches before losses."""
     for step, (ours, theirs) in enumerate(zip(control.steps, repeat.steps, strict=False)):
         yield from _step_difference(step, ours, theirs)
     for (done, loss), (_, other) in zip(

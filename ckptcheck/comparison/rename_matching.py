@@ -1,6 +1,6 @@
-"""Which tensors of a resumed run are the control's under another name: those of a layer that was renamed.
+"""Match the tensors of a resumed run that have different names in the control: renamed layers.
 
-A name is no state. What is matched here is compared like everything else, so that a wrong match shows as a difference.
+A name is no state. Matched tensors are compared like all others: a wrong match is a difference.
 """
 
 from collections import ChainMap
@@ -12,12 +12,12 @@ from ckptcheck.run.snapshots import Snapshot
 
 
 def match(control: Sequence[Snapshot], resumed: Sequence[Snapshot]) -> Mapping[str, str]:
-    """Return the control's name for each tensor that the resumed run has under a name of its own.
+    """Return the control's names of the resumed run's renamed tensors, by their new names.
 
     Args:
-        control, resumed: snapshots at the same points of both runs; each may hold tensors that the others do not.
+        control, resumed: snapshots at the same points of both runs, not all with the same tensors.
     """
-    # Every tensor by name, with the first value that it has.
+    # Each tensor by name, with its first value.
     ours, theirs = (ChainMap(*map(dict, snapshots)) for snapshots in (control, resumed))
     only_ours = {name: tensor for name, tensor in ours.items() if name not in theirs}
     only_theirs = {name: tensor for name, tensor in theirs.items() if name not in ours}
@@ -35,7 +35,7 @@ def _alike(tensor: Tensor) -> tuple[str, str, tuple[int, ...]]:
 
 
 def _paired(left: list[str], right: list[str], ours: Snapshot, theirs: Snapshot) -> dict[str, str]:
-    """Pair names by their values; what has no equal, in the order in which both runs show it."""
+    """Pair names by equal values, the rest in the order of both runs."""
     waiting = {name: digest(ours[name].value) for name in left}
     names = {}
     for name in right:

@@ -1,4 +1,4 @@
-"""What a resumed value equals instead of the control's: the look-up that tells most causes apart. It holds no opinion."""
+"""What a resumed value equals instead of the control's: the look-up that separates most causes."""
 
 import math
 from collections.abc import Iterator
@@ -13,23 +13,24 @@ from ckptcheck.kinds import Kind
 from ckptcheck.run.digests import digest
 from ckptcheck.run.run import Run
 
-INITIAL = "initial"  # what the control began with: a restart from the same seeds
-FRESH = "fresh"  # what the new process began with, and the control did not
+INITIAL = "initial"  # the control's initial value: a restart from the same seeds
+FRESH = "fresh"  # the new process's own initial value
 ZERO = "zero"
-TENSOR = "tensor"  # the control's value of another tensor
-OLDER = "older"  # the control's own value at an earlier save
+TENSOR = "tensor"  # the control's value of a different tensor
+OLDER = "older"  # the control's value at an earlier save
 NARROWER = "narrower"  # the control's value, rounded to a narrower dtype
-ROUNDING = "rounding"  # the control's value but for the last few bits
+ROUNDING = "rounding"  # the control's value except for the last few bits
 FACTOR = "factor"  # the control's value times one number
-ANEW = "anew"  # made in the first step, from nothing that was restored
+ANEW = "anew"  # created in the first step, not restored
 
-# Values that are a process's own and nobody else's.
+# Values that a process makes itself.
 OWN = (INITIAL, FRESH, ZERO, ANEW)
 
-# A difference of so many units in the last place of a tensor's largest element is the rounding of a few operations.
+# A difference of at most this many units in the last place of a tensor's largest element is
+# rounding.
 LAST_PLACES = 8
 
-# From the widest to the narrowest: the first that fits says the least.
+# From the widest to the narrowest: the first that fits claims the least.
 _NARROWER = {
     "float64": ("float32", "float16", "bfloat16"),
     "float32": ("float16", "bfloat16"),
@@ -43,8 +44,9 @@ _NARROWER = {
 class Origin:
     """What a value equals: one of the words above, or nothing known.
 
-    `name` is the other tensor, or the narrower dtype; `value` the factor. `older` has the number of steps done at the latest
-    earlier save with that value, whatever else it equals, too: what was empty then may be what it is initially.
+    `name` is the different tensor or the narrower dtype, `value` the factor. `older` is the number
+    of steps done at the latest earlier save with that value, even if the value has another origin,
+    too: a tensor may have been at its initial value then.
     """
 
     what: str = ""
@@ -54,7 +56,7 @@ class Origin:
 
 
 class OriginLookup:
-    """Knows the values that a resumed tensor may have come by."""
+    """The known values that a resumed tensor may equal."""
 
     def __init__(self, control: Run, resumed: Run) -> None:
         self._started_as = (INITIAL, control.initial), (FRESH, resumed.initial)
@@ -66,7 +68,7 @@ class OriginLookup:
                 self._others.setdefault(digest(tensor.value), []).append(name)
 
     def of(self, name: str, control: Tensor | None, resumed: Tensor) -> Origin:
-        """Say what the resumed value of a tensor equals; `control` is the value it should have."""
+        """Return what a resumed tensor equals; `control` is the value that it should have."""
         origin = next(self._origins(name, control, resumed), Origin())
         return replace(origin, older=next(self._saved_before(name, resumed.value), None))
 
@@ -85,9 +87,8 @@ class OriginLookup:
         if value.size and not np.ascontiguousarray(value).reshape(-1).view(np.uint8).any():
             yield Origin(ZERO)
         others = [other for other in self._others.get(digest(value), ()) if other != name]
-        if not is_telling(
-            value
-        ):  # one number all over may be many a tensor's, unless the two have changed places
+        # Many tensors may hold one number throughout; only a swap then proves an origin.
+        if not is_telling(value):
             others = [other for other in others if self._has_value_of(other, control)]
         if others:
             yield Origin(
@@ -103,7 +104,7 @@ class OriginLookup:
             yield from _arithmetic(control.value, value)
 
     def is_one_of_its_kind(self, value: Array) -> bool:
-        """Return whether a value is one tensor's of the control alone, and not there by chance."""
+        """Return whether only one tensor of the control has a value, and not by chance."""
         return value.size > 1 and is_telling(value) and len(self._others.get(digest(value), ())) < 2
 
     def _has_value_of(self, name: str, control: Tensor | None) -> bool:
@@ -115,7 +116,7 @@ class OriginLookup:
 
 
 def _distance(kind: Kind, own: Kind) -> int:
-    """Return how far-fetched it is that a tensor got the value of one of that kind."""
+    """Return how unlikely it is that a tensor got its value from one of that kind."""
     partners = {kind, own} == {Kind.WEIGHT, Kind.SHADOW}
     return 0 if partners else 1 if kind is own else 2
 
@@ -144,7 +145,7 @@ def _arithmetic(control: Array, resumed: Array) -> Iterator[Origin]:
 
 
 def _is_rounded_to(narrower: str, control: Array, resumed: Array) -> bool:
-    """Return whether the resumed value is one of the narrower dtype, and next to the control's."""
+    """Return whether the resumed value is the control's, rounded to the narrower dtype."""
     dtype = dtype_of(narrower)
     with np.errstate(over="ignore", invalid="ignore"):
         if not same(resumed.astype(dtype).astype(resumed.dtype), resumed):

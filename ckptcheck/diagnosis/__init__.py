@@ -1,1 +1,1 @@
-"""Diagnoses: what a comparison shows was lost, at which stage, and what to do about it."""
+"""Diagnosis: what a comparison shows, why, and how to fix it."""

@@ -1,8 +1,8 @@
-"""Accepted differences: what somebody changes on purpose when a run is resumed, by cause or by the names of tensors.
+"""Accepted differences: intended changes of a resumed run, by cause or by tensor names.
 
-A case passes with what is accepted exactly when every difference is accepted or follows from what is. Two things make sure of
-that. What the rules take for a consequence of an accepted cause is looked for once more without it; and no loss may differ
-before anything accepted starts to act.
+A case passes if and only if every difference is accepted or follows from an accepted one. Two
+checks ensure this: consequences of an accepted cause are diagnosed again without it, and no loss
+may differ before an accepted difference starts to act.
 """
 
 import math
@@ -22,7 +22,7 @@ from ckptcheck.tolerance import EXACT, Tolerance
 
 @dataclass(frozen=True)
 class Allowed:
-    """Causes of the catalogue, and patterns of tensor names (`dense/*`, as a shell has them), that are no fault."""
+    """Accepted causes of the catalogue, and shell patterns of accepted tensor names (`dense/*`)."""
 
     causes: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Terms:
-    """What counts as recovered: how far apart equal values may be, and which differences are expected."""
+    """What counts as recovered: the tolerance, and the accepted differences."""
 
     tolerance: Tolerance = EXACT
     allowed: Allowed = Allowed()
@@ -40,18 +40,18 @@ STRICT = Terms()
 
 
 def parse(texts: Sequence[str]) -> Allowed:
-    """Read what was asked for: names of causes, and patterns of tensor names.
+    """Read the names of causes and the patterns of tensor names to accept.
 
     Raises:
-        UsageError: there is no such cause, or it is one that is always a fault.
+        UsageError: a cause does not exist, or cannot be accepted.
     """
     causes, patterns = [], []
     for text in [texts] if isinstance(texts, str) else texts:
         if text in CAUSES:
             if not CAUSES[text].acceptable:
                 raise UsageError(
-                    f"The cause {text!r} cannot be accepted: the rest of the run would no longer be "
-                    "comparable."
+                    f"The cause {text!r} cannot be accepted: the rest of the run would no longer "
+                    f"be comparable. `ckptcheck explain {text}` says how to fix it."
                 )
             causes.append(text)
         elif any(mark in text for mark in "*?[/"):
@@ -73,24 +73,25 @@ def acceptance(diagnosis: Diagnosis) -> str:
 
 
 def by_pattern(comparison: Comparison) -> list[Diagnosis]:
-    """Return what stands in the report for tensors that may differ by their names."""
+    """Return a diagnosis for each pattern of tensor names that accepts a difference."""
     return [_of_pattern(pattern, names) for pattern, names in comparison.left_out.items() if names]
 
 
 def _of_pattern(pattern: str, names: Sequence[str]) -> Diagnosis:
     sentence = filled(
-        "{count} {count:tensor|tensors} of that name {count:differs|differ} at the boundary.",
+        "{count} {count:tensor|tensors} matching this pattern {count:differs|differ} at the "
+        "boundary.",
         count=len(names),
     )
     return Diagnosis(pattern, None, sentence, "", tuple(names))
 
 
 def beyond(comparison: Comparison, accepted: Sequence[Diagnosis]) -> list[Diagnosis]:
-    """Return the differences that do not follow from what is accepted."""
-    passed_over = frozenset(name for diagnosis in accepted for name in diagnosis.tensors)
-    alone = apply(RULES, Findings(comparison, passed_over=passed_over)).found
+    """Return the differences that do not follow from the accepted ones."""
+    covered = frozenset(name for diagnosis in accepted for name in diagnosis.tensors)
+    alone = apply(RULES, Findings(comparison, covered=covered)).found
     others = [diagnosis for diagnosis in alone if diagnosis.cause not in names_of(accepted)]
-    # How far what is accepted can move a loss that is computed before any update, relative to it.
+    # How far accepted causes can move a loss before any update, relative to it.
     reach = [
         CAUSES[cause].loss_within if cause in CAUSES else math.inf for cause in names_of(accepted)
     ]
@@ -100,7 +101,7 @@ def beyond(comparison: Comparison, accepted: Sequence[Diagnosis]) -> list[Diagno
 
 
 def start_of(accepted: Sequence[Diagnosis], comparison: Comparison) -> Start:
-    """Return where the first of what is accepted starts to act: by its cause, or by the kinds of its tensors."""
+    """Return where the first accepted difference starts to act, by its cause or its tensors."""
     kinds = {row.name: row.kind for row in comparison.boundary}
     starts: list[Start] = []
     for diagnosis in accepted:

@@ -166,8 +166,8 @@ _CATALOGUE = {
     "initialised-again": _breaks_training(
         "An initialiser ran after the restore.",
         effect="is undone by an initialiser",
-        sentence="The restore filled {count} {count:tensor|tensors}, but an initialiser overwrote them all: "
-        "{initial} with initial values, the rest with new ones.",
+        sentence="The restore filled {count} {count:tensor|tensors}, but an initialiser overwrote "
+        "them all: {initial} with initial values, the rest with new ones.",
         signature="Tensors that the restore asked for, and that the checkpoint holds, have initial "
         "values.",
         reported=_issue("deepchem/deepchem#1613"),

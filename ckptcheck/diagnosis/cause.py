@@ -1,4 +1,4 @@
-"""What a cause is, and a diagnosis: an entry of the catalogue with its evidence in one case."""
+"""Causes, the entries of the catalogue, and diagnoses: causes with their evidence in one case."""
 
 import math
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from ckptcheck.kinds import Kind
 
 
 class Stage(str, Enum):
-    """Where on its way a tensor was lost."""
+    """Where a tensor was lost on its way through the checkpoint."""
 
     OMITTED_AT_SAVE = "omitted at save"
     NOT_APPLIED_AT_LOAD = "not applied at load"
@@ -27,10 +27,10 @@ class Severity(str, Enum):
 
 @dataclass(frozen=True)
 class Start:
-    """Where something starts to act: the first training loss and the first evaluation loss that it can change.
+    """Where a difference starts to act: the first training and evaluation loss it can change.
 
-    Both in steps after the boundary. The evaluation at the boundary comes before any update, and so does the loss of the step
-    after it; an evaluation after one step has seen one update.
+    Both are in steps after the boundary. The evaluation at the boundary precedes any update, as
+    does the loss of the next step; an evaluation after one step follows one update.
     """
 
     loss: float
@@ -39,13 +39,13 @@ class Start:
 
 AT_ONCE = Start(0, 0)
 FIRST_STEP = Start(0, 1)
-FIRST_UPDATE = Start(1, 1)  # an optimizer acts after a step's loss
+FIRST_UPDATE = Start(1, 1)  # an optimizer acts after the loss of a step
 EVALUATION = Start(1, 0)
 NEVER = Start(math.inf, math.inf)
 
-# Where tensors of a kind start to act; those of the other kinds act at once.
+# Where tensors of a kind start to act; tensors of all other kinds act at once.
 STARTS = {
-    Kind.METRIC: NEVER,  # an epoch reports it, nothing reads it
+    Kind.METRIC: NEVER,  # reported at the end of an epoch, read by nothing
     Kind.RNG: FIRST_STEP,
     Kind.HYPERPARAMETER: FIRST_STEP,
     Kind.PYTHON: FIRST_STEP,
@@ -58,14 +58,14 @@ STARTS = {
 
 
 def earliest(starts: Iterable[Start]) -> Start:
-    """Return where the first of several things starts to act."""
+    """Return where the first of several differences starts to act."""
     starts = [NEVER, *starts]
     return Start(min(start.loss for start in starts), min(start.evaluation for start in starts))
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """What to do, and in which cases: frameworks, stages (None: not known), restores being judged. Empty: in all of them."""
+    """What to do, for which frameworks, stages (None: unknown), judged restores; empty: all."""
 
     text: str
     frameworks: tuple[str, ...] = ()
@@ -73,9 +73,9 @@ class Remedy:
     restores: tuple[str, ...] = ()
 
     def fits(self, framework: str, stage: Stage | None, restore: str | None) -> bool:
-        """Return whether it is meant for a case."""
-        asked = (self.frameworks, framework), (self.stages, stage), (self.restores, restore)
-        return all(not meant or value in meant for meant, value in asked)
+        """Return whether the remedy is for a case."""
+        limits = (self.frameworks, framework), (self.stages, stage), (self.restores, restore)
+        return all(not allowed or value in allowed for allowed, value in limits)
 
 
 # For state lost on its way through the checkpoint, on any framework.
@@ -116,7 +116,7 @@ class Cause:
     signature: str
     reported: str
     detail: str = ""
-    # What to do on any framework: one text, or several remedies of which the first that fits is used.
+    # What to do on any framework: one text, or several remedies; the first that fits is used.
     do: str | tuple[Remedy, ...] = STATE_LOST
     # What the cause can change in a resumed run, and how far it can move a loss, relative to it.
     starts_at: Start = AT_ONCE
@@ -160,5 +160,5 @@ class Diagnosis:
 
 
 def names_of(diagnoses: Iterable[Diagnosis]) -> set[str]:
-    """Return the causes that are named."""
+    """Return the causes of some diagnoses."""
     return {diagnosis.cause for diagnosis in diagnoses}

@@ -1,4 +1,4 @@
-"""A comparison, or an exception, becomes diagnoses: what was lost, at which stage, and how it is mended."""
+"""Turn a comparison into diagnoses: what was lost, at which stage, and how to fix it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,9 +12,10 @@ from ckptcheck.diagnosis.rules import LAST, OF_THE_CONTROL, RULES, apply
 
 
 def diagnose(comparison: Comparison) -> list[Diagnosis]:
-    """Say what a comparison shows; an exact one can still show a fault of the control.
+    """Return what a comparison shows; an exact one can still show a fault of the control.
 
-    What changes after the boundary is not asked for where tensors that are left out by their names may have changed it.
+    Differences after the boundary stay unexplained if tensors left out by their names may cause
+    them.
     """
     findings = apply(RULES, Findings(comparison))
     may_follow = start_of(by_pattern(comparison), comparison) != NEVER
@@ -24,21 +25,21 @@ def diagnose(comparison: Comparison) -> list[Diagnosis]:
 
 
 def unjudged(comparison: Comparison) -> list[str]:
-    """Return the tensors that came to be in the first step and differ, where nothing tells whether they were restored."""
+    """Return the tensors created in the first step that differ and may or may not be restored."""
     findings = Findings(comparison)
     names = [row.name for row in findings.open if row.late and row.asked is None]
-    return names if findings.first_step_was_another else []
+    return names if findings.first_step_differs else []
 
 
 def is_of_restore(found: Diagnosis) -> bool:
-    """Return whether a diagnosis is of the restore, and not of the control."""
+    """Return whether a diagnosis is about the restore, not about the control."""
     return found.cause not in CAUSES or not CAUSES[found.cause].about_the_control
 
 
 def with_remedies(
     diagnoses: Sequence[Diagnosis], framework: str, restore: str | None
 ) -> list[Diagnosis]:
-    """Return diagnoses with the remedies for a framework and the restore that is judged."""
+    """Return diagnoses with the remedies for a framework and the judged restore."""
     return [
         replace(
             each,

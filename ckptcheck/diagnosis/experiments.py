@@ -1,8 +1,9 @@
-"""Experiments: a restore is tried again with one thing of the control's, to see whether the two runs are apart by that.
+"""Experiments: repeat a restore with one thing taken from the control, to see whether it explains.
 
-What the cases show may come of the order of a set, or of what objects of the program remember; only an experiment can tell.
-Which causes an experiment may settle, and which cause it shows, stands in the catalogue. Another one tells whether a run that
-recovers owes that to our evaluation at the boundary, which no training makes there.
+A difference may come from the order of a set or from the state of Python objects; only an
+experiment can show it. The catalogue says which causes an experiment may settle, and which cause it
+shows. A further experiment shows whether a run recovers only because of our evaluation at the
+boundary, which a training run does not make.
 """
 
 import math
@@ -22,7 +23,7 @@ from ckptcheck.run.task import REMEMBERED, SAME_HASH
 def needed(
     diagnoses: Sequence[Diagnosis], comparison: Comparison
 ) -> dict[str, Mapping[str, float]]:
-    """Return the experiments that may say more: their names, and the attributes to put in, with the control's values."""
+    """Return the useful experiments by name, each with the control's attributes to put in."""
     experiments = {
         name for cause in names_of(diagnoses) & set(CAUSES) for name in CAUSES[cause].settled_by
     }
@@ -33,9 +34,9 @@ def needed(
 
 
 def made_good_by_evaluation(control: Run, resumed: Run) -> list[str]:
-    """Return the attributes that were others in the two runs, and that our evaluation at the boundary changed otherwise.
+    """Return the differing attributes that our evaluation at the boundary changed unequally.
 
-    What it changes equally, such as a counter of its calls, it leaves as far apart as it was.
+    An equal change, as of a counter of calls, keeps the difference as it was.
     """
     point = boundary_point(resumed.facts.schedule.boundary)
     ours, theirs = (
@@ -57,7 +58,7 @@ def _unchanged(values: Mapping[str, float]) -> dict[str, Change]:
 
 
 def _changes_alike(control: Change | None, resumed: Change | None) -> bool:
-    """Return whether two runs had one value before, or whether it was changed by the same amount."""
+    """Return whether both runs had the same value before, or changed it by the same amount."""
     (ours, ours_after), (theirs, theirs_after) = control or (None, None), resumed or (None, None)
     if repr(ours) == repr(theirs):
         return True
@@ -69,7 +70,7 @@ def _changes_alike(control: Change | None, resumed: Change | None) -> bool:
 def explained(
     found: list[Diagnosis], comparison: Comparison, tried: Mapping[str, Comparison]
 ) -> list[Diagnosis]:
-    """Put what experiments show, by their comparisons with the control, in the place of what they explain."""
+    """Replace diagnoses with what experiments show of them, by comparison with the control."""
     if SAME_HASH in tried:
         found = _by_hash(found, tried[SAME_HASH])
     if REMEMBERED in tried:
@@ -78,61 +79,64 @@ def explained(
 
 
 def settles(accepted: Sequence[Diagnosis], tried: Mapping[str, Comparison]) -> bool:
-    """Return whether an experiment shows that the run recovers but for causes that are accepted."""
+    """Return whether an experiment shows that only accepted causes keep the run from recovering."""
     shown_by = {CAUSES[each.cause].shown_by for each in accepted if each.cause in CAUSES}
     return any(comparison.equal for name, comparison in tried.items() if name in shown_by)
 
 
 def _by_hash(found: list[Diagnosis], tried: Comparison) -> list[Diagnosis]:
-    gone = {cause for cause in _gone(found, tried, SAME_HASH) if _is_made_good(cause, tried)}
-    if not gone:
+    settled = {cause for cause in _settled(found, tried, SAME_HASH) if _is_fixed(cause, tried)}
+    if not settled:
         return found
     return [
-        diagnosis("depends-on-hash-order", recovers=_result(gone, tried)),
-        *_left(found, gone, tried),
+        diagnosis("depends-on-hash-order", recovers=_result(settled, tried)),
+        *_left(found, settled, tried),
     ]
 
 
 def _by_attributes(
     found: list[Diagnosis], comparison: Comparison, tried: Comparison
 ) -> list[Diagnosis]:
-    gone = _gone(found, tried, REMEMBERED)
+    settled = _settled(found, tried, REMEMBERED)
     if _rates_settle(comparison, tried):
-        gone |= {"learning-rate-differs"} & names_of(found)
-    if not gone:
+        settled |= {"learning-rate-differs"} & names_of(found)
+    if not settled:
         return found
-    experiment = f"With the control's values put in, the resumed run {_result(gone, tried)}."
+    experiment = f"With the control's values put in, the resumed run {_result(settled, tried)}."
     lost = diagnosis(
         "python-state-lost", example=some(attributes(comparison), 2), experiment=experiment
     )
-    return [lost, *_left(found, gone, tried)]
+    return [lost, *_left(found, settled, tried)]
 
 
-def _gone(found: list[Diagnosis], tried: Comparison, experiment: str) -> set[str]:
-    """Return the causes that an experiment may settle and does not show.
+def _settled(found: list[Diagnosis], tried: Comparison, experiment: str) -> set[str]:
+    """Return the causes that an experiment may settle, and that are not found in it.
 
-    What had no reason is gone only where nothing differs any more.
+    An unexplained difference is settled only if nothing differs any more.
     """
-    gone = names_of(found) - names_of(diagnose(tried)) - (set() if tried.equal else {"unexplained"})
-    return {cause for cause in gone if cause in CAUSES and experiment in CAUSES[cause].settled_by}
+    remaining = names_of(diagnose(tried)) | (set() if tried.equal else {"unexplained"})
+    absent = names_of(found) & set(CAUSES) - remaining
+    return {cause for cause in absent if experiment in CAUSES[cause].settled_by}
 
 
-def _is_made_good(cause: str, tried: Comparison) -> bool:
-    """Return whether it is not another cause of its sort that an experiment shows: other data by chance are no help."""
+def _is_fixed(cause: str, tried: Comparison) -> bool:
+    """Return whether a cause is absent because all data are equal, not because they differ anew."""
     return not CAUSES[cause].about_the_data or all(step.batch_equal for step in tried.steps)
 
 
-def _left(found: list[Diagnosis], gone: set[str], tried: Comparison) -> list[Diagnosis]:
-    """Return what is not explained; where the run recovers, that is what the control does by itself, and nothing else."""
+def _left(found: list[Diagnosis], settled: set[str], tried: Comparison) -> list[Diagnosis]:
+    """Return the unsettled diagnoses; if the run recovers, only those about the control."""
     return [
-        each for each in found if not is_of_restore(each) or not (tried.equal or each.cause in gone)
+        each
+        for each in found
+        if not is_of_restore(each) or not (tried.equal or each.cause in settled)
     ]
 
 
 def _rates_settle(comparison: Comparison, tried: Comparison) -> bool:
-    """Return whether the rates are the control's from the second step on, which they were not without the experiment.
+    """Return whether only the experiment makes the rates equal, from the second step on.
 
-    For its first step a callback may have set the rate before anything could be put in.
+    A callback may set the first rate before anything can be put in.
     """
     with_it, without = (
         [step.rate_equal for step in each.steps[1:]] for each in (tried, comparison)
@@ -140,5 +144,5 @@ def _rates_settle(comparison: Comparison, tried: Comparison) -> bool:
     return len(with_it) > 0 and all(with_it) and not all(without)
 
 
-def _result(gone: set[str], tried: Comparison) -> str:
-    return "recovers" if tried.equal else f"shows no {' and no '.join(sorted(gone))}"
+def _result(settled: set[str], tried: Comparison) -> str:
+    return "recovers" if tried.equal else f"shows no {' and no '.join(sorted(settled))}"

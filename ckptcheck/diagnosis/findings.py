@@ -1,4 +1,4 @@
-"""What a comparison shows, as the rules ask for it; what one of them has explained, the next does not see."""
+"""A comparison as the rules see it: each sees only what the rules before it left open."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ from ckptcheck.diagnosis.cause import (
 )
 from ckptcheck.kinds import Kind
 
-# Kinds whose loss spares the loss of the first step, and the slots that are made in it.
+# Lost tensors of these kinds change neither the first loss nor the slots created in that step.
 _ACTS_AFTER_THE_FIRST_STEP = (
     Kind.SLOT,
     Kind.COUNTER,
@@ -33,61 +33,61 @@ _ACTS_AFTER_THE_FIRST_STEP = (
 
 @dataclass(frozen=True)
 class Findings:
-    """A comparison, and what has been found in it so far."""
+    """A comparison, and the diagnoses found in it so far."""
 
     comparison: Comparison
     found: tuple[Diagnosis, ...] = ()
-    # Tensors that an accepted cause is about: what else that cause may explain is asked for all the same.
-    passed_over: frozenset[str] = frozenset()
+    # Tensors of accepted causes. Consequences of these causes are still diagnosed.
+    covered: frozenset[str] = frozenset()
 
     def and_found(self, more: Iterable[Diagnosis]) -> "Findings":
-        """Return the same findings, with more, for the next rule."""
+        """Return the findings with further diagnoses, for the next rule."""
         more = tuple(more)
         return replace(self, found=(*self.found, *more)) if more else self
 
     def has(self, *causes: str) -> bool:
-        """Return whether one of these causes has been found."""
+        """Return whether any of these causes has been found."""
         unknown = set(causes) - set(CAUSES)
         if unknown:
-            raise KeyError(f"no such cause: {', '.join(sorted(unknown))}")
+            raise KeyError(f"unknown cause: {', '.join(sorted(unknown))}")
         return bool(names_of(self.found) & set(causes))
 
     @cached_property
     def boundary(self) -> tuple[TensorComparison, ...]:
-        """Every tensor at the boundary."""
+        """All tensors at the boundary."""
         return self.comparison.boundary
 
     @cached_property
     def explained(self) -> frozenset[str]:
-        """The names of the tensors that something found so far is about."""
-        return self.passed_over.union(*(diagnosis.tensors for diagnosis in self.found))
+        """The names of the tensors that a diagnosis so far is about."""
+        return self.covered.union(*(diagnosis.tensors for diagnosis in self.found))
 
     @cached_property
     def open(self) -> tuple[TensorComparison, ...]:
-        """The tensors that differ at the boundary and that nothing found so far explains."""
+        """The tensors that differ at the boundary, with no diagnosis so far."""
         return tuple(
             row for row in self.boundary if not row.equal and row.name not in self.explained
         )
 
     def of_kind(self, *kinds: Kind) -> list[TensorComparison]:
-        """Return all tensors of some kinds, equal or not."""
+        """Return the tensors of some kinds, equal or not."""
         return [row for row in self.boundary if row.kind in kinds]
 
     def open_of(self, *kinds: Kind) -> list[TensorComparison]:
-        """Return the tensors of some kinds that differ and are not explained, but those of another dtype or shape."""
+        """Return the open tensors of some kinds that have the control's dtype and shape."""
         return [row for row in self.open if row.kind in kinds and row.same_form]
 
     @cached_property
     def poisoned(self) -> list[TensorComparison]:
-        """The tensors that can show that the restore did something."""
+        """The tensors that can prove that the restore had an effect."""
         return [row for row in self.boundary if row.poisoned]
 
     @cached_property
     def nothing_left(self) -> bool:
-        """Whether no tensor that shows a restore shows one: at its initial value, or overwritten by an initialiser."""
+        """Whether no tensor proves a restore: all initial, or overwritten by an initialiser."""
         moved = self.poisoned
         if moved and all(row.saved_so and row.asked for row in moved):
-            return False  # what was saved came back, and it was another state that was saved
+            return False  # the saved state was restored; the save saved a different one
         initial = [row.origin.what in (INITIAL, FRESH) for row in moved]
         overwritten = stage_of_all(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not any(
             row.equal for row in moved
@@ -95,10 +95,11 @@ class Findings:
         return all(initial) or (overwritten and any(initial))
 
     def is_own(self, row: TensorComparison) -> bool:
-        """Return whether a tensor has a value of the new process's own.
+        """Return whether a tensor has a value that the new process made itself.
 
-        What is made only in the first step, and compared after it, may differ for what that step was made with: it is its own
-        where the restore did not ask for it, or the checkpoint does not hold it, or else that step was the control's.
+        A tensor created in the first step may differ because that step differs. It counts if the
+        restore did not ask for it, the checkpoint does not hold it, or the step equals the
+        control's.
         """
         if row.origin.what not in OWN:
             return False
@@ -106,14 +107,14 @@ class Findings:
             row.origin.what != ANEW
             or row.asked is False
             or row.held is False
-            or not self.first_step_was_another
+            or not self.first_step_differs
         )
 
     @cached_property
-    def first_step_was_another(self) -> bool:
-        """Whether the first step was made with anything else than the control's, apart from what the optimizer holds."""
+    def first_step_differs(self) -> bool:
+        """Whether anything in the first step differs from the control, except optimizer state."""
         left_out = {name for names in self.comparison.left_out.values() for name in names}
-        # The rate is left out: slots of most optimizers do not depend on it, and it follows a counter lost with them.
+        # Not the rate: slots of most optimizers do not depend on it, and it follows a lost counter.
         same_inputs = all(
             step.batch_equal and step.draws_equal for step in self.comparison.steps[:1]
         )
@@ -126,12 +127,12 @@ class Findings:
 
     @property
     def counters_equal(self) -> bool:
-        """Whether every counter came back."""
+        """Whether every counter is equal."""
         return all(row.equal for row in self.of_kind(Kind.COUNTER))
 
     @cached_property
     def steps_off(self) -> set[int]:
-        """By how many steps the resumed run may count otherwise: what each counter that differs says, and the first step."""
+        """The numbers of steps by which differing counters and the first step are off."""
         control, resumed = self.comparison.first_step
         first = 0 if resumed is None else resumed - control
         return {
@@ -141,7 +142,7 @@ class Findings:
 
     @property
     def earliest(self) -> Start:
-        """The first training loss and the first evaluation loss that what was seen may have changed."""
+        """Where the earliest of all recorded differences starts to act."""
         comparison = self.comparison
         if not comparison.same_first_step or not all(
             row.identical or row.late for row in self.boundary
@@ -151,14 +152,11 @@ class Findings:
         for place, step in enumerate(comparison.steps):
             if not (step.batch_equal and step.draws_equal and step.hyperparameters_equal):
                 starts.append(Start(place, place + 1))
-            if (
-                not step.rate_equal
-            ):  # the loss of a step is computed before its update, on which the rate acts
+            if not step.rate_equal:  # the rate acts on the update, after the loss of the step
                 starts.append(Start(place + 1, place + 1))
         starts += [FIRST_STEP] if self.has("mode-differs") else []
-        starts += (
-            [Start(math.inf, 0)] if self.has("batches-differ") else []
-        )  # what is held out may be of other data, too
+        # The validation data may differ, too.
+        starts += [Start(math.inf, 0)] if self.has("batches-differ") else []
         starts += [Start(math.inf, 1)] if self.has("statistics-restarted") else []
         starts += [_start_of_late(row) for row in self.boundary if row.late and not row.identical]
         return earliest(starts)
@@ -168,7 +166,7 @@ Rule = Callable[[Findings], Iterator[Diagnosis]]
 
 
 def _start_of_late(row: TensorComparison) -> Start:
-    """Return where a tensor acts that was made in the first step: a weight has acted before it came to be compared."""
+    """Return where a tensor created in the first step acts: a weight acts before it is compared."""
     return (
         FIRST_UPDATE
         if row.kind in (Kind.SLOT, Kind.ACCUMULATOR, Kind.COUNTER, Kind.METRIC)
@@ -177,22 +175,22 @@ def _start_of_late(row: TensorComparison) -> Start:
 
 
 def counted_off(row: TensorComparison) -> int | None:
-    """Return by how many steps a counter of the resumed run is off; None where it is no single number."""
+    """Return by how many steps the resumed counter is off; None: it is not a single number."""
     control, resumed = as_number(row.control_number), as_number(row.resumed_number)
     return None if control is None or resumed is None else round(resumed - control)
 
 
 def as_number(text: str) -> float | None:
-    """Return the value of a single number, as the comparison writes it; None where it is none, or not finite."""
+    """Return the value of a single number in a comparison; None: not a number, or not finite."""
     try:
         value = float(text)
-    except ValueError:  # nothing, True or False
+    except ValueError:  # "", "True" or "False"
         return None
     return value if math.isfinite(value) else None
 
 
 def both_values(row: TensorComparison) -> str:
-    """Say what a tensor is in both runs; one that is no single number by its norm."""
+    """Return both values of a tensor in words: numbers, or else norms."""
     if row.control_number and row.resumed_number:
         values = f"is {row.resumed_number} instead of the control's {row.control_number}"
     else:
@@ -201,7 +199,7 @@ def both_values(row: TensorComparison) -> str:
 
 
 def attributes(comparison: Comparison) -> list[str]:
-    """Say of each number that the program remembers otherwise what it is in both runs."""
+    """Return both values, in words, of each number in Python objects that differs."""
     return [
         f"{name} is {resumed:g} instead of the control's {control:g}"
         for name, (control, resumed) in comparison.attributes.items()
@@ -209,7 +207,7 @@ def attributes(comparison: Comparison) -> list[str]:
 
 
 def some(values: Sequence[str], most: int) -> str:
-    """List the first values, and say how many more there are."""
+    """List the first values, and count the rest."""
     return "; ".join(values[:most]) + (
         f"; and {len(values) - most} more" if len(values) > most else ""
     )
@@ -229,14 +227,14 @@ def names(rows: Iterable[TensorComparison]) -> list[str]:
 def by_stage(
     rows: Sequence[TensorComparison],
 ) -> Iterator[tuple[Stage | None, list[TensorComparison]]]:
-    """Yield the tensors that were lost at each stage."""
+    """Yield the tensors by the stage at which they were lost."""
     stages = [_stage(row) for row in rows]
     for stage in dict.fromkeys(stages):
         yield stage, [row for row, its in zip(rows, stages, strict=True) if its is stage]
 
 
 def stage_of_all(rows: Iterable[TensorComparison]) -> Stage | None:
-    """Return the stage of all rows, or None where they differ."""
+    """Return the stage that all rows share, or None."""
     stages = {_stage(row) for row in rows}
     return stages.pop() if len(stages) == 1 else None
 
@@ -246,14 +244,14 @@ def _stage(row: TensorComparison) -> Stage | None:
         return None
     if not row.held:
         return Stage.OMITTED_AT_SAVE
-    if row.origin.what == ANEW:  # whatever it was to be filled from, it has not been
+    if row.origin.what == ANEW:  # no saved value reached it
         return Stage.NOT_APPLIED_AT_LOAD
     if row.asked is None:
         return None
     if not row.asked:
         return Stage.NOT_APPLIED_AT_LOAD
     if row.origin.what in (*OWN, ""):
-        # A key tells nothing of its value: what was saved may have been another one already.
+        # A key proves no value: the save may have saved a different one.
         return {True: Stage.OMITTED_AT_SAVE, False: Stage.OVERWRITTEN_AFTER_LOAD, None: None}[
             row.saved_so
         ]

@@ -1,4 +1,4 @@
-"""An exception of the restore, or of the run behind it, becomes a diagnosis."""
+"""Turn an exception of the restore, or of the run after it, into a diagnosis."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,8 +8,8 @@ from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Failure, Run
 from ckptcheck.run.snapshots import Snapshot
 
-# What is raised by a file that is there and cannot be read: of TensorFlow (OutOfRange is its end of file), of Python, of HDF5.
-_ERRORS_OF_READING = (
+# Exceptions for a file that exists but cannot be read; TensorFlow raises OutOfRange at its end.
+_READ_ERRORS = (
     "DataLossError",
     "OutOfRangeError",
     "BadZipFile",
@@ -17,7 +17,7 @@ _ERRORS_OF_READING = (
     "UnpicklingError",
     "JSONDecodeError",
 )
-_WORDS_OF_READING = (
+_READ_ERROR_WORDS = (
     "truncated file",
     "file signature not found",
     "checksum",
@@ -28,9 +28,9 @@ _WORDS_OF_READING = (
 
 
 def of_refusal(failure: Failure, control: Run, resumed: Run) -> Diagnosis:
-    """Say why a restore raised, from the keys it asked for and the keys the checkpoint holds."""
+    """Return why a restore raised, by the keys it asked for and the keys in the checkpoint."""
     missing = missing_keys(resumed)
-    if _is_of_reading(failure):
+    if _is_read_error(failure):
         return diagnosis(
             "checkpoint-damaged", type=failure.type, message=first_sentence(failure.message)
         )
@@ -56,36 +56,37 @@ def _why_no_shadows(shadows: Sequence[str], live: Snapshot) -> str:
 
 
 def _shadows(asked: Mapping[str, str], missing: Sequence[str], live: Snapshot) -> list[str]:
-    """Return the missing keys under which variables are asked for through their moving averages.
+    """Return the missing keys that ask for the moving averages of weights.
 
-    These are shadow variables that there are, or what would be theirs: keys of weights, all of them made of the weight's name
-    in one way. One key that is another one is no sign of that: a layer may have been renamed.
+    These are keys of live shadow variables, or keys that derive from weights' names, all in the
+    same way. A single such key is not enough: a layer may have been renamed.
     """
-    others = {name: key for name, key in asked.items() if key in missing and key != name}
-    shadows = [key for key in others.values() if key in live and live[key].kind is Kind.SHADOW]
+    renamed = {name: key for name, key in asked.items() if key in missing and key != name}
+    shadows = [key for key in renamed.values() if key in live and live[key].kind is Kind.SHADOW]
     weights = {name for name in asked if name in live and live[name].kind is Kind.WEIGHT}
-    never = {name: key for name, key in others.items() if key not in live and name in weights}
-    ways = {key.replace(name, "*", 1) for name, key in never.items()}
-    if len(ways) == 1 and "*" in ways.pop() and (len(never) > 1 or set(never) == weights):
-        shadows += never.values()
+    never_live = {name: key for name, key in renamed.items() if key not in live and name in weights}
+    patterns = {key.replace(name, "*", 1) for name, key in never_live.items()}
+    several = len(never_live) > 1 or set(never_live) == weights
+    if len(patterns) == 1 and "*" in patterns.pop() and several:
+        shadows += never_live.values()
     return shadows
 
 
-def _is_of_reading(failure: Failure) -> bool:
-    return failure.type in _ERRORS_OF_READING or any(
-        words in failure.message.lower() for words in _WORDS_OF_READING
+def _is_read_error(failure: Failure) -> bool:
+    return failure.type in _READ_ERRORS or any(
+        words in failure.message.lower() for words in _READ_ERROR_WORDS
     )
 
 
 def missing_keys(resumed: Run) -> list[str]:
-    """Return the keys that the restore asked for and the checkpoint does not hold."""
+    """Return the keys that the restore asked for but the checkpoint does not hold."""
     if resumed.facts.asked is None or resumed.facts.held is None:
         return []
     return sorted(set(resumed.facts.asked.values()) - set(resumed.facts.held))
 
 
 def of_raising(failure: Failure) -> Diagnosis:
-    """Say that a run raised after its restore."""
+    """Return the diagnosis of a run that raised after its restore."""
     step = f", step {failure.step}" if failure.step is not None else ""
     place = f" ({failure.place})" if failure.place else ""
     message = first_sentence(failure.message) + place
@@ -95,6 +96,6 @@ def of_raising(failure: Failure) -> Diagnosis:
 
 
 def first_sentence(message: str) -> str:
-    """Return the first line of an exception's text, cut to a length one can read."""
+    """Return the first line of an exception's text, cut to 200 characters."""
     line = message.strip().splitlines()[0] if message.strip() else "(no text)"
     return line if len(line) <= 200 else line[:197] + "..."

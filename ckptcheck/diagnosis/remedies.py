@@ -9,6 +9,6 @@ from ckptcheck.job.loading import load
 
 @cache
 def remedies_of(cause: str) -> tuple[Remedy, ...]:
-    """Return what frameworks say should be done about a cause; the first that fits is meant."""
+    """Return the remedies of all frameworks for a cause; the first that fits is used."""
     declared = [load(framework.remedies) for framework in frameworks() if framework.remedies]
     return tuple(remedy for by_cause in declared for remedy in by_cause.get(cause, ()))

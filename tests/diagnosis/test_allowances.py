@@ -83,7 +83,8 @@ def test_what_is_always_a_fault(cause: str) -> None:
         parse([cause])
     assert (
         str(raised.value)
-        == f"The cause {cause!r} cannot be accepted: the rest of the run would no longer be comparable."
+        == f"The cause {cause!r} cannot be accepted: the rest of the run would no longer be "
+        f"comparable. `ckptcheck explain {cause}` says how to fix it."
     )
 
 
@@ -231,12 +232,12 @@ def test_tensors_that_may_differ_by_their_names() -> None:
     said = verdict(run, "w/mom*", "sum*", "v/*")
     assert summary(said) == ("recovered", [], ["w/mom*", "sum*"], ("v/*",))
     assert [each.sentence for each in said.accepted] == [
-        "1 tensor of that name differs at the boundary."
+        "1 tensor matching this pattern differs at the boundary."
     ] * 2
     assert [each.tensors for each in said.accepted] == [("w/momentum",), ("sum",)]
     (both,) = by_pattern(compared(run, "*m*"))
     assert (both.sentence, both.tensors) == (
-        "2 tensors of that name differ at the boundary.",
+        "2 tensors matching this pattern differ at the boundary.",
         ("w/momentum", "sum"),
     )
     assert (both.stage, both.remedy) == (None, "")

@@ -195,6 +195,29 @@ def test_a_remedy_of_a_framework_comes_before_the_catalogues() -> None:
     assert {remedy(slots, Stage.OMITTED_AT_SAVE, style) for style in styles()}.isdisjoint({general})
 
 
+TAKES_EVERYTHING = [
+    ("tf1", "saver", "Restore with a plain tf.train.Saver()"),
+    ("tf1", "saver", "Restore with tf.train.Saver()"),
+    ("keras", "keras", "load_model,"),
+    ("keras", "model-checkpoint", "load_model,"),
+    ("keras", "keras", "load it with keras.models.load_model"),
+    ("keras", "checkpoint", "in one tf.train.Checkpoint"),
+    ("", "saver", "tf.train.Saver()"),
+]
+
+
+@pytest.mark.parametrize(("framework", "restore", "advice"), TAKES_EVERYTHING)
+def test_no_remedy_recommends_the_restore_that_is_judged(
+    framework: str, restore: str, advice: str
+) -> None:
+    judged = [each for each in CAUSES.values() if each.name != "shadows-not-in-checkpoint"]
+    for cause, stage in product(judged, STAGES):
+        assert advice not in remedy(cause, stage, framework, restore), cause.name
+    if framework:
+        every = {remedy(cause, stage, framework, "another") for cause in judged for stage in STAGES}
+        assert any(advice in text for text in every)
+
+
 def test_frameworks_speak_of_causes_that_exist() -> None:
     for framework in frameworks():
         declared = load(str(framework.remedies))

@@ -154,7 +154,7 @@ def test_what_was_found_is_no_longer_open() -> None:
     assert names(seen.of_kind(Kind.WEIGHT, Kind.COUNTER)) == ["w", "step"]
     after = with_cause(seen, "weights-lost", "w")
     assert (names(after.open), after.explained) == (["w/momentum", "mean"], frozenset({"w"}))
-    assert names(Findings(seen.comparison, passed_over=frozenset(["mean"])).open) == [
+    assert names(Findings(seen.comparison, covered=frozenset(["mean"])).open) == [
         "w",
         "w/momentum",
     ]
@@ -168,7 +168,7 @@ def test_has_knows_its_causes() -> None:
     assert not seen.has("weights-lost")
     with pytest.raises(KeyError) as raised:
         seen.has("slots-lost", "slot-lost", "a-typo")
-    assert raised.value.args == ("no such cause: a-typo, slot-lost",)
+    assert raised.value.args == ("unknown cause: a-typo, slot-lost",)
 
 
 BEGUN: Values = {name: tensor.value for name, tensor in RESUMED.initial.items()}
@@ -252,7 +252,7 @@ def test_is_own_of_what_is_made_in_the_first_step(
 
 
 @pytest.mark.parametrize(
-    ("run", "left_out", "was_another"),
+    ("run", "left_out", "differs"),
     [
         (RESUMED, (), False),
         (changed(RESUMED, batches={5: "another"}), (), True),
@@ -273,12 +273,12 @@ def test_is_own_of_what_is_made_in_the_first_step(
         (changed(RESUMED, boundary={"rng": fresh("rng")}), (), True),
     ],
 )
-def test_first_step_was_another(run: Run, left_out: tuple[str, ...], was_another: bool) -> None:
-    assert findings(run, left_out=left_out).first_step_was_another is was_another
+def test_first_step_differs(run: Run, left_out: tuple[str, ...], differs: bool) -> None:
+    assert findings(run, left_out=left_out).first_step_differs is differs
 
 
 def test_what_is_made_in_the_first_step_makes_it_no_other() -> None:
-    assert not late(Kind.WEIGHT, STRANGE).first_step_was_another
+    assert not late(Kind.WEIGHT, STRANGE).first_step_differs
 
 
 # --- Where something begins to act --------------------------------------------------------------------------------------

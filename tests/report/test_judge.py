@@ -432,7 +432,7 @@ def test_remedies_are_those_of_the_framework() -> None:
     keras = judge_pair(QUESTION, Pair(changed(CONTROL, framework="keras"), lost)).diagnoses[0]
     assert general.remedy == "Save the lost tensors in the checkpoint, and restore them from it."
     assert keras.remedy.startswith(
-        "Load the whole model (keras.models.load_model), or make the slots before load_weights"
+        "Load the whole model with keras.models.load_model, or create the slots before load_weights"
     )
     assert (keras.cause, keras.stage, keras.sentence) == (
         general.cause,
@@ -562,7 +562,11 @@ def test_a_diagnosis_of_a_pattern_is_of_the_restore() -> None:
     said = verdict(changed(SLOTS_LOST, final={"w": value("w", STEPS) + np.float32(1)}), "w/mom*")
     assert said.accepted == (
         Diagnosis(
-            "w/mom*", None, "1 tensor of that name differs at the boundary.", "", ("w/momentum",)
+            "w/mom*",
+            None,
+            "1 tensor matching this pattern differs at the boundary.",
+            "",
+            ("w/momentum",),
         ),
     )
     assert said.outcome == "recovered"

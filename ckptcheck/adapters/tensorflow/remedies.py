@@ -1,6 +1,6 @@
-"""What to do about lost state with TensorFlow: by cause, stage, and how the job saves.
+"""What to do about lost state with TensorFlow: by cause, stage, and the way the job saves.
 
-`tf1` are graphs with a Saver, `tf2` loops with a `tf.train.Checkpoint`, `keras` jobs that call `fit`.
+`tf1` are graphs with a Saver, `tf2` loops with a `tf.train.Checkpoint`, `keras` calls of `fit`.
 """
 
 from collections.abc import Mapping
@@ -10,17 +10,31 @@ from ckptcheck.diagnosis.cause import Remedy, Stage
 
 TF1, TF2, KERAS = ("tf1",), ("tf2",), ("keras",)
 
-# What is overwritten was saved and restored, whatever saves and restores it: the catalogue's remedy is for that.
+# Restores that take everything: their remedy cannot be to take everything.
+PLAIN_SAVER = ("saver",)
+WHOLE_FILE = ("keras", "model-checkpoint")
+WHOLE_CHECKPOINT = ("checkpoint",)
+
+# Overwritten state was saved and restored in any case: the catalogue has the remedy for that.
 BEFORE_THE_END_OF_THE_RESTORE = (Stage.OMITTED_AT_SAVE, Stage.NOT_APPLIED_AT_LOAD, None)
 
-ALL_VARIABLES = "Restore with a plain tf.train.Saver(): it takes every global variable, not only the trainable ones."
+EVERY_VARIABLE = "Save every variable: tf.train.Saver(), not a Saver over tf.trainable_variables()."
+ALL_VARIABLES = (
+    "Restore with a plain tf.train.Saver(): it takes every global variable, not only the trainable "
+    "ones."
+)
+SAVER_LAST = (
+    "Create tf.train.Saver() after all variables: it takes only those that exist at that moment."
+)
 
 
 def _in_graphs(save: str, load: str = ALL_VARIABLES, unknown: str = "") -> tuple[Remedy, ...]:
     return (
         Remedy(save, TF1, (Stage.OMITTED_AT_SAVE,)),
+        Remedy(SAVER_LAST, TF1, (Stage.NOT_APPLIED_AT_LOAD,), PLAIN_SAVER),
         Remedy(load, TF1, (Stage.NOT_APPLIED_AT_LOAD,)),
         Remedy(INITIALISED_AFTER, TF1, (Stage.OVERWRITTEN_AFTER_LOAD,)),
+        *(() if unknown else (Remedy(f"{save} {SAVER_LAST}", TF1, restores=PLAIN_SAVER),)),
         Remedy(unknown or f"{save} {load}", TF1),
     )
 
@@ -29,118 +43,138 @@ def _in_loops(text: str) -> Remedy:
     return Remedy(text, TF2, BEFORE_THE_END_OF_THE_RESTORE)
 
 
-def _in_fit(text: str) -> Remedy:
-    return Remedy(text, KERAS, BEFORE_THE_END_OF_THE_RESTORE)
+def _in_fit(text: str, restores: tuple[str, ...] = ()) -> Remedy:
+    return Remedy(text, KERAS, BEFORE_THE_END_OF_THE_RESTORE, restores)
 
 
 # A tf.train.Checkpoint holds what its objects lead to, and nothing else.
 TRACKED = _in_loops(
-    "Pass it to tf.train.Checkpoint(…), or make it an attribute of an object that is passed: plain Python lists, dictionaries "
-    "and objects outside do not lead to their layers and variables. Restore with the same objects; "
-    "checkpoint.restore(…).assert_consumed() after the first step names what was left over."
+    "Pass the lost objects to tf.train.Checkpoint(…), or make them attributes of an object that is "
+    "passed. Plain Python lists, dictionaries and outside objects do not lead to their layers and "
+    "variables. Restore with the same objects; checkpoint.restore(…).assert_consumed() after the "
+    "first step names what was left over."
+)
+ATTRIBUTES = _in_fit(
+    "Make the lost variables attributes of the model or of its layers: only variables that the "
+    "model tracks are saved.",
+    (*WHOLE_FILE, *WHOLE_CHECKPOINT),
 )
 WHOLE_MODEL = _in_fit(
-    "Save and load the whole model, model.save('model.keras') and keras.models.load_model, or weights and optimizer together "
-    "in a tf.train.Checkpoint(model=model, optimizer=model.optimizer)."
+    "Save the whole model with model.save('model.keras') and load it with keras.models.load_model. "
+    "Or save weights and optimizer in one tf.train.Checkpoint(model=model, "
+    "optimizer=model.optimizer)."
 )
 BUILT_FIRST = Remedy(
-    "The checkpoint holds them, but they were made after the restore, or hang from something else than when they were saved. "
-    "Build the model before checkpoint.restore(…): call it once on a batch of the right shape.",
+    "Build the model before checkpoint.restore(…): call it once on a batch of the right shape. The "
+    "checkpoint holds the lost variables, but they were created after the restore, or belong to a "
+    "different object than when they were saved.",
     TF2,
     (Stage.NOT_APPLIED_AT_LOAD,),
 )
-TRACKED_OR_WHOLE = (BUILT_FIRST, TRACKED, WHOLE_MODEL)
+TRACKED_OR_WHOLE = (BUILT_FIRST, TRACKED, ATTRIBUTES, WHOLE_MODEL)
 
-# Of a generator that is no state, only what it draws is seen.
+# A generator that is not part of the state shows only by what it draws.
 HIDDEN_GENERATOR = (
-    "No tf.train.Saver() holds the state of an operation that has a seed, or of a generator of NumPy. Draw by "
-    "operations whose seed follows from the global step (tf.random.stateless_uniform, numpy.random.default_rng((seed, "
-    "step))), or save the generator's state beside the checkpoint."
+    "Draw with operations whose seed follows from the global step: tf.random.stateless_uniform, or "
+    "numpy.random.default_rng((seed, step)). Or save the generator's state beside the checkpoint. "
+    "No tf.train.Saver() holds the state of a seeded operation or of a NumPy generator."
 )
 GENERATORS = (
     _in_fit(
-        "No file of Keras holds the state of seed generators. Save it in a tf.train.Checkpoint of your "
-        "own, tf.train.Checkpoint(model=model, optimizer=model.optimizer, seed=layer.seed_generator.state), or "
-        "accept that random layers draw anew."
+        "Save the state of seed generators in a tf.train.Checkpoint(model=model, "
+        "optimizer=model.optimizer, seed=layer.seed_generator.state). No file of Keras holds it. "
+        "Or accept that random layers draw different numbers."
     ),
     _in_loops(
-        "Pass the generator to tf.train.Checkpoint(…), of a Keras layer its layer.seed_generator.state; "
-        "or draw with stateless operations whose seed follows from the step."
+        "Pass the generator to tf.train.Checkpoint(…); of a Keras layer, pass "
+        "layer.seed_generator.state. Or draw with stateless operations whose seed follows from the "
+        "step."
     ),
 )
 DATA = (
     Remedy(
-        "fit saves no position in the data, and begins an epoch with its first batch. Save at the end of "
-        "epochs only (short ones, by steps_per_epoch), and let the order of an epoch's batches follow from its number.",
+        "Save only at the end of epochs, keep epochs short with steps_per_epoch, and derive the "
+        "order of an epoch's batches from its number. fit saves no position in the data: it starts "
+        "each epoch with the first batch.",
         KERAS,
     ),
     Remedy(
-        "Pass the iterator to tf.train.Checkpoint(…), or make the batch a function of (seed, step).",
+        "Pass the iterator to tf.train.Checkpoint(…), or make each batch a function of (seed, "
+        "step).",
         TF2,
     ),
 )
 
 
 REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
-    "statistics-never-move": tuple(
+    "statistics-never-move": (
         Remedy(
-            "Call the model with training=True in the training step; see that no layer is frozen.",
-            framework,
-        )
-        for framework in (KERAS, TF2)
-    ),
-    "moving-statistics-lost": (
-        *_in_graphs(
-            "Save every variable: tf.train.Saver() instead of a Saver over tf.trainable_variables()."
+            "Call the model with training=True in the training step, and freeze no layer.",
+            (*KERAS, *TF2),
         ),
-        *TRACKED_OR_WHOLE,
     ),
+    "moving-statistics-lost": (*_in_graphs(EVERY_VARIABLE), *TRACKED_OR_WHOLE),
     "shadows-in-weights": (
         Remedy(
-            "Save while the weights are in their place: a callback that saves must come before SwapEMAWeights in the "
-            "list, or SwapEMAWeights must not swap at the end of an epoch.",
+            "List the callback that saves before SwapEMAWeights, or leave out its argument "
+            "swap_on_epoch.",
             KERAS,
         ),
         Remedy(
-            "Save while the weights are in their place, not while their averages are swapped in.",
-            TF2,
+            "Save before the averages are swapped into the weights, or after the swap back.", TF2
         ),
     ),
     "shadows-lost": (
         *_in_graphs(
-            "Save every variable, the shadows included: tf.train.Saver().",
-            "To train on, restore with tf.train.Saver(): ema.variables_to_restore() fills the weights from the shadows "
-            "and leaves the shadows themselves out.",
+            "Save every variable, the shadow variables included: tf.train.Saver().",
+            "Restore with tf.train.Saver() to continue training. ema.variables_to_restore() fills "
+            "the weights from the shadow variables and leaves out the shadow variables themselves.",
         ),
         *TRACKED_OR_WHOLE,
     ),
-    "weights-lost": (*_in_graphs("Save every variable: tf.train.Saver()."), *TRACKED_OR_WHOLE),
+    "weights-lost": (*_in_graphs(EVERY_VARIABLE), *TRACKED_OR_WHOLE),
     "slots-lost": (
         *_in_graphs(
-            "Save the optimizer's variables too: make the Saver after the optimizer, over all global variables."
+            "Save the optimizer's variables, too: create tf.train.Saver() after "
+            "optimizer.minimize(…)."
         ),
         _in_fit(
-            "Load the whole model (keras.models.load_model), or make the slots before load_weights: "
-            "model.optimizer.build(model.trainable_variables). Without them load_weights passes over the optimizer, with "
-            "a warning at most."
+            "Compile the model before model.save(…), and load it without compile=False: the file "
+            "then holds the optimizer.",
+            WHOLE_FILE,
         ),
-        _in_loops(
-            "Pass the optimizer to tf.train.Checkpoint(model=…, optimizer=…), the same object that trains."
+        _in_fit(
+            "Pass the optimizer that trains: tf.train.Checkpoint(model=model, "
+            "optimizer=model.optimizer).",
+            WHOLE_CHECKPOINT,
         ),
+        _in_fit(
+            "Load the whole model with keras.models.load_model, or create the slots before "
+            "load_weights: model.optimizer.build(model.trainable_variables). Without slots, "
+            "load_weights skips the optimizer, with a warning at most."
+        ),
+        _in_loops("Pass the optimizer that trains: tf.train.Checkpoint(model=…, optimizer=…)."),
     ),
     "loss-scale-lost": (
-        *_in_graphs("Save the variables of the loss scale with the optimizer's."),
+        *_in_graphs("Save the variables of the loss scale with those of the optimizer."),
         _in_fit(
-            "Load the whole model (keras.models.load_model): the LossScaleOptimizer that is compiled holds the scale."
+            "Compile the model with the LossScaleOptimizer before model.save(…), and load it "
+            "without compile=False.",
+            WHOLE_FILE,
+        ),
+        _in_fit(
+            "Load the whole model with keras.models.load_model: its compiled LossScaleOptimizer "
+            "holds the scale."
         ),
         _in_loops(
-            "Pass the LossScaleOptimizer itself to tf.train.Checkpoint(…), not the optimizer inside it."
+            "Pass the LossScaleOptimizer itself to tf.train.Checkpoint(…), not the optimizer "
+            "inside it."
         ),
     ),
     "accumulators-lost": (
-        *_in_graphs("Save the accumulators, too, or save right after an update only."),
+        *_in_graphs("Save the accumulators, too, or save only right after an update."),
         _in_loops(
-            "Pass the accumulators to tf.train.Checkpoint(…), or save right after an update only."
+            "Pass the accumulators to tf.train.Checkpoint(…), or save only right after an update."
         ),
     ),
     "generators-restarted": (
@@ -156,39 +190,42 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     "python-state-lost": (
         Remedy(
-            "Callbacks forget: keep what they remember in variables of the model (a subclass that assigns them), or use a "
-            "schedule that follows from the optimizer's iterations.",
+            "Keep what a callback remembers in variables of the model, assigned by a subclass of "
+            "the callback. Or use a schedule that follows from the optimizer's iterations.",
             KERAS,
         ),
     ),
     "state-lost": (
-        *_in_graphs("Save every variable: tf.train.Saver()."),
+        *_in_graphs(EVERY_VARIABLE),
         TRACKED,
         _in_fit(
-            "What Keras saves in no file must be put back by a callback of your own: what callbacks remember, and the "
-            "metrics of an epoch that was not over."
+            "Save and restore this state in a callback of your own: no file of Keras holds what "
+            "callbacks remember, or the metrics of an unfinished epoch."
         ),
     ),
     "step-lost": (
         *_in_graphs(
-            "Save the global step: tf.train.Saver() takes it, a Saver over the trainable variables does not."
+            "Save the global step: tf.train.Saver() takes it, a Saver over the trainable variables "
+            "does not."
         ),
         *TRACKED_OR_WHOLE,
     ),
     "wrong-first-step": (
         Remedy(
-            "fit begins an epoch with its first step, whatever was saved in the middle of it. Save at the end of epochs "
-            "only, and make them short: steps_per_epoch sets their length.",
+            "Save only at the end of epochs, and keep epochs short with steps_per_epoch. fit "
+            "starts an epoch with its first step, even if the save was in the middle of it.",
             KERAS,
         ),
     ),
     **dict.fromkeys(("data-restarted", "data-order", "examples-lost", "batches-differ"), DATA),
     "mode-differs": (
         Remedy(
-            "Set layer.trainable as it was when the checkpoint was saved, before compile.", KERAS
+            "Set layer.trainable as it was at the save, before model.compile(…).",
+            KERAS,
         ),
         Remedy(
-            "Call the model with training=True in the training step, and set trainable as it was.",
+            "Call the model with training=True in the training step, and set layer.trainable as it "
+            "was at the save.",
             TF2,
         ),
     ),

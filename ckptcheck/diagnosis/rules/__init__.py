@@ -1,8 +1,8 @@
-"""The rules: each is a small function over the findings that yields the causes it sees, and nothing where it sees none.
+"""The rules: small functions over the findings, each of which yields the causes that it sees.
 
-They are asked in the order of RULES, that of decision: the checkpoint as a whole, tensors by kind, then steps. What one of
-them has explained the next ones do not see, so that consequences are not reported, and independent causes are. A new rule is a
-function in the file of what it looks at, and an entry here.
+RULES has the order of decision: the checkpoint as a whole, tensors by kind, then steps. A rule does
+not see what earlier rules explained, so consequences are not reported, but independent causes are.
+A new rule is a function in the file of its subject, and an entry here.
 """
 
 from collections.abc import Sequence
@@ -44,14 +44,14 @@ RULES: tuple[Rule, ...] = (
     tensors.leftover,
     steps.too_early,
 )
-# What an epoch reports of itself changes with whatever else is lost: it is a loss of its own only where it is the only one.
+# Metrics of an epoch change with any other loss: they count only if nothing else is found.
 LAST: tuple[Rule, ...] = (tensors.lost_metrics, steps.unexplained)
-# The control itself, whatever the restore does.
+# Faults of the control itself, with any restore.
 OF_THE_CONTROL: tuple[Rule, ...] = (tensors.dead_statistics, tensors.dead_shadows)
 
 
 def apply(rules: Sequence[Rule], findings: Findings) -> Findings:
-    """Return the findings with what each rule sees that the ones before it have left."""
+    """Apply rules in order, each to what the rules before it left unexplained."""
     for rule in rules:
         findings = findings.and_found(rule(findings))
     return findings

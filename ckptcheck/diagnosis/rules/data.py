@@ -1,4 +1,4 @@
-"""What was read, and drawn, in the steps after the boundary."""
+"""The batches and the random numbers of the steps after the boundary."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from ckptcheck.diagnosis.findings import Findings, off_by
 
 
 def batches(findings: Findings) -> Iterator[Diagnosis]:
-    """Other batches, where they do not follow from another step number."""
+    """Different batches that do not follow from a different step number."""
     path = findings.comparison.batches
     if path.what in (batch_order.SAME, batch_order.BY_STEP) or findings.nothing_left:
         return
@@ -56,17 +56,17 @@ def _process_generators(findings: Findings) -> Iterator[str]:
 
 
 def draws(findings: Findings) -> Iterator[Diagnosis]:
-    """Other random numbers, of generators that are no state that one could see."""
+    """Different random numbers from generators whose state is not visible."""
     if findings.has("generators-restarted", "generators-reseeded") or findings.nothing_left:
         return
     total = len(findings.comparison.draws)
-    other = [
+    differing = [
         path
         for path in findings.comparison.draws
         if path.what not in (batch_order.SAME, batch_order.BY_STEP)
     ]
-    restarted = [path for path in other if path.source is not None]
-    reseeded = [path for path in other if path.source is None]
+    restarted = [path for path in differing if path.source is not None]
+    reseeded = [path for path in differing if path.source is None]
     if restarted:
         where = (
             f"drew at step {restarted[0].step} what the control drew at step {restarted[0].source}"

@@ -1,4 +1,4 @@
-"""Steps: which one comes first, the learning rate and what else they are made with, and what stands still in them."""
+"""Steps: the first one, their learning rates and hyperparameters, and tensors that never change."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -27,26 +27,26 @@ from ckptcheck.diagnosis.findings import (
 )
 from ckptcheck.kinds import Kind
 
-# Kinds that training in another mode leaves where they are.
+# Kinds that do not change if training runs in a different mode.
 MOVED_BY_TRAINING = (Kind.WEIGHT, Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.SLOT, Kind.RNG)
 
 
 def lost(findings: Findings) -> Iterator[Diagnosis]:
-    """Counters that count otherwise."""
+    """Counters with a different count."""
     for stage, rows in by_stage(findings.open_of(Kind.COUNTER)):
         control, resumed = _counted(rows[0], findings)
         yield diagnosis("step-lost", names(rows), stage, control=control, resumed=resumed)
 
 
 def _counted(row: TensorComparison, findings: Findings) -> tuple[int | str, int | str | None]:
-    """Return what a counter counted in the control and in the resumed run; of one that is no number, their first steps."""
+    """Return both counts of a counter; if it is not a number, the first steps of both runs."""
     if row.control_number and row.resumed_number:
         return row.control_number, row.resumed_number
     return findings.comparison.first_step
 
 
 def first(findings: Findings) -> Iterator[Diagnosis]:
-    """Another first step, where it is not that of a counter that was lost."""
+    """A different first step that does not follow from a lost counter."""
     control, resumed = findings.comparison.first_step
     follows = resumed is not None and _lost_by(findings, resumed - control)
     if control != resumed and not follows and not findings.nothing_left:
@@ -59,16 +59,16 @@ def first(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _lost_by(findings: Findings, steps: int) -> bool:
-    """Return whether a counter that something found so far is about is off by so many steps; one that is no number may be."""
+    """Return whether a counter with a diagnosis is off by so many steps, or is not a number."""
     concerned = {name for found in findings.found for name in found.tensors}
     counters = [row for row in findings.of_kind(Kind.COUNTER) if row.name in concerned]
     return any(counted_off(row) in (None, steps) for row in counters)
 
 
 def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
-    """Another learning rate, where it does not follow from a counter that was lost.
+    """A different learning rate that does not follow from a lost counter or lost Python state.
 
-    What a callback remembers decides it, too; where that is accepted, this is asked for by itself.
+    If the lost Python state is accepted, the rate is diagnosed by itself.
     """
     step = next((step for step in findings.comparison.steps if not step.rate_equal), None)
     if (
@@ -86,9 +86,9 @@ def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
-    """Return the setting that is the learning rate of the first step, in both runs: it is the same thing.
+    """Return the hyperparameter that equals the learning rate of the first step in both runs.
 
-    Of several with this value nobody can tell which is the rate.
+    Of several such hyperparameters, none can be identified as the rate.
     """
     step = findings.comparison.steps[0]
     if step.control_rate is None or step.resumed_rate is None:
@@ -104,13 +104,13 @@ def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
 
 
 def _follows_counter(findings: Findings) -> bool:
-    """Return whether the rates are the control's from another step on, and a counter, or the first step, is as far off."""
+    """Return whether a counter, or the first step, is off by as many steps as the rates."""
     boundary = findings.comparison.first_step[0]
     return any(boundary + off in findings.comparison.rates_from for off in findings.steps_off)
 
 
 def hyperparameters(findings: Findings) -> Iterator[Diagnosis]:
-    """Settings that are others, as state or in a step."""
+    """Different hyperparameters, in the state or in a step."""
     rate = _holding_the_rate(findings)
     settings = [row for row in findings.open_of(Kind.HYPERPARAMETER) if row not in rate]
     for stage, rows in by_stage(settings):
@@ -138,15 +138,15 @@ def _both_settings(setting: HyperparameterDifference) -> str:
 
 
 def mode(findings: Findings) -> Iterator[Diagnosis]:
-    """Tensors that stand still after the restart and move in the control."""
-    # What was lost may stand still for that: a generator that nobody draws from, a weight that no update moves by a bit.
+    """Tensors that change in the control but not in the resumed run."""
+    # A lost tensor may be constant for that reason, such as a generator that nothing draws from.
     rows = [
         row
         for row in findings.of_kind(*MOVED_BY_TRAINING)
         if row.name not in findings.explained and row.same_form
     ]
     still = [row for row in rows if row.control_moves and not row.resumed_moves]
-    # Updates that a loss scale or a count of gradients puts off, or that a rate of 0 makes nothing of, move nothing either.
+    # Nor does anything change if a loss scale or accumulation delays updates, or if the rate is 0.
     no_rate = any(step.resumed_rate == 0 for step in findings.comparison.steps)
     if (
         not still
@@ -165,20 +165,20 @@ def mode(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def statistics_restarted(findings: Findings) -> Iterator[Diagnosis]:
-    """Moving statistics that came back and are others at the end, though all that was trained is the same."""
+    """Restored moving statistics that differ at the end, although all weights are equal."""
     comparison = findings.comparison
     final = {row.name: row for row in comparison.final}
     weights_equal = all(row.equal for row in final.values() if row.kind is Kind.WEIGHT)
     if not weights_equal or not all(step.equal and step.batch_equal for step in comparison.steps):
         return
     statistics = findings.of_kind(Kind.MOVING_STATISTIC)
-    came_back = [row.name for row in statistics if row.equal and row.name not in findings.explained]
-    parted = [name for name in came_back if name in final and not final[name].equal]
-    if parted:
+    restored = [row.name for row in statistics if row.equal and row.name not in findings.explained]
+    differing = [name for name in restored if name in final and not final[name].equal]
+    if differing:
         yield diagnosis(
             "statistics-restarted",
-            parted,
-            count=len(parted),
+            differing,
+            count=len(differing),
             total=len(statistics),
             beside=_beside(findings),
         )
@@ -190,7 +190,7 @@ def _beside(findings: Findings) -> str:
 
 
 def too_early(findings: Findings) -> Iterator[Diagnosis]:
-    """A loss that is another one before anything that was found can have made it so."""
+    """A loss that differs before any cause found can act."""
     difference = first_difference(findings.comparison, findings.earliest)
     if findings.found and not findings.nothing_left and difference is not None:
         hints = f"No cause that was found acts this early.{_hints(findings)}"
@@ -198,7 +198,7 @@ def too_early(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def beyond(comparison: Comparison, start: Start, loss_within: float) -> Iterator[Diagnosis]:
-    """Differences that what is accepted cannot have made: it starts to act later, or moves no loss so far."""
+    """Differences that accepted causes cannot explain: they act later, or move no loss so far."""
     difference = first_difference(comparison, start, loss_within)
     differing = _differing_at_end(comparison)
     cannot = "Accepted differences cannot explain this:"
@@ -210,7 +210,7 @@ def beyond(comparison: Comparison, start: Start, loss_within: float) -> Iterator
 
 
 def unexplained(findings: Findings) -> Iterator[Diagnosis]:
-    """Nothing was found, and still the runs part: say where."""
+    """The first difference, if the runs diverge and no cause was found."""
     comparison = findings.comparison
     if comparison.equal or findings.found:
         return
@@ -242,10 +242,10 @@ def _at_end(differing: Sequence[str]) -> str:
 def first_difference(
     comparison: Comparison, start: Start, loss_within: float = math.inf
 ) -> str | None:
-    """Say which loss differs before something that starts to act at `start` can have changed it; None: none does.
+    """Name the first loss that differs before `start`, or return None.
 
-    The evaluation at the boundary and the loss after it, which are computed before any update, differ, too, where they are
-    further apart than `loss_within`, relative to the control's.
+    The evaluation at the boundary and the next training loss precede any update. They also count if
+    they differ by more than `loss_within`, relative to the control's.
     """
     boundary = comparison.first_step[0]
     for evaluation in comparison.evaluations:
@@ -271,7 +271,7 @@ def _both_losses(what: str, row: StepComparison | EvaluationComparison) -> str:
 
 
 def _hints(findings: Findings) -> str:
-    """Say what else differs, whether or not it matters."""
+    """Return what else differs, in words; it may or may not matter."""
     comparison = findings.comparison
     hints = [f"the state of {name}" for name in comparison.generators]
     for control, resumed in list(comparison.renamed.items())[:1]:

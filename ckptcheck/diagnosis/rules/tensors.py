@@ -1,4 +1,4 @@
-"""Tensors at the boundary, by kind and by what they equal instead."""
+"""Tensors at the boundary, by kind and by what they equal instead of the control's value."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from ckptcheck.kinds import Kind
 
 Rows = Sequence[TensorComparison]
 
-# What is said of values that are the new process's own, by what they equal.
+# What a report says of values that the new process made itself, by what they equal.
 WHERE = {
     INITIAL: "{count:has its initial value|have their initial values}",
     FRESH: "{count:has its initial value|have their initial values}",
@@ -31,10 +31,10 @@ WHERE = {
     ANEW: "{count:was|were} created anew in the first step",
 }
 
-# What two factors may differ by and still be one, relative to it.
+# Relative difference up to which two factors count as one.
 SAME_FACTOR = 1e-6
 
-# What nobody computes with: the best loss that a callback has seen is infinite before it has seen one.
+# Kinds that may be infinite: the best loss of a callback is, before the first loss.
 _MAY_BE_INFINITE = (Kind.PYTHON, Kind.METRIC, Kind.HYPERPARAMETER)
 
 
@@ -43,7 +43,7 @@ def _equal_to(origin: str, rows: Rows) -> list[TensorComparison]:
 
 
 def not_finite(findings: Findings) -> Iterator[Diagnosis]:
-    """NaN or infinity where something was restored."""
+    """NaN or infinity in restored tensors."""
     rows = [row for row in findings.open if row.not_finite and row.kind not in _MAY_BE_INFINITE]
     for stage, lost in by_stage(rows):
         elements = counted(lost[0].elements, "element")
@@ -52,7 +52,7 @@ def not_finite(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def missing(findings: Findings) -> Iterator[Diagnosis]:
-    """Tensors that only one of the two processes holds, or has with another dtype or shape."""
+    """Tensors in one process only, or with different dtypes or shapes."""
     rows = [row for row in findings.open if not row.same_form]
     if rows:
         first = rows[0]
@@ -63,7 +63,7 @@ def missing(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def replicas(findings: Findings) -> Iterator[Diagnosis]:
-    """Tensors of a replica that have the value of replica 0's."""
+    """Tensors of replicas that have the value of replica 0."""
     rows = _equal_to(TENSOR, findings.open_of(Kind.MOVING_STATISTIC))
     lost = [
         row for row in rows if row.origin.name == re.sub(r", replica \d+$", ", replica 0", row.name)
@@ -74,7 +74,7 @@ def replicas(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def shadows_in_weights(findings: Findings) -> Iterator[Diagnosis]:
-    """Weights that have the value of a shadow variable; where the two changed places, shadows that have those weights'."""
+    """Weights with the value of a shadow variable, and shadow variables swapped with them."""
     shadows = set(names(findings.of_kind(Kind.SHADOW)))
     weights = [
         row
@@ -94,7 +94,7 @@ def shadows_in_weights(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _lost(cause: str, *kinds: Kind) -> Rule:
-    """Make the rule for tensors of some kinds that have a value of the new process's own."""
+    """Return the rule for tensors of some kinds whose value the new process made itself."""
 
     def rule(findings: Findings) -> Iterator[Diagnosis]:
         total = len(findings.of_kind(*kinds))
@@ -119,7 +119,7 @@ _own_shadows = _lost("shadows-lost", Kind.SHADOW)
 
 
 def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
-    """Shadow variables that begin anew: from initial values, or from the weights as they came back."""
+    """Shadow variables that start anew: from initial values, or from the restored weights."""
     yield from _own_shadows(findings)
     weights, total = set(names(findings.of_kind(Kind.WEIGHT))), len(findings.of_kind(Kind.SHADOW))
     rows = [
@@ -135,13 +135,13 @@ def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _swapped(cause: str, *kinds: Kind) -> Rule:
-    """Make the rule for tensors of some kinds that have the value of another tensor."""
+    """Return the rule for tensors of some kinds that have the value of a different tensor."""
 
     def rule(findings: Findings) -> Iterator[Diagnosis]:
         rows = _equal_to(TENSOR, findings.open_of(*(kinds or Kind)))
         if rows:
             example = f"{rows[0].name} has the value of {rows[0].origin.name}"
-            # What belongs to exchanged weights, their slots and averages, is exchanged with them.
+            # Slots and averages of swapped weights are swapped with them.
             along = (
                 _equal_to(TENSOR, findings.open_of(Kind.SLOT, Kind.SHADOW))
                 if Kind.WEIGHT in kinds
@@ -160,7 +160,7 @@ swapped = _swapped("tensors-swapped")
 
 
 def scaled(findings: Findings) -> Iterator[Diagnosis]:
-    """Weights that are the control's times one factor."""
+    """Weights that equal the control's times one factor."""
     rows = _equal_to(FACTOR, findings.open_of(Kind.WEIGHT))
     if rows:
         factor = median(row.origin.value for row in rows)
@@ -173,7 +173,7 @@ def scaled(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def narrower(findings: Findings) -> Iterator[Diagnosis]:
-    """Tensors that were rounded to a narrower dtype."""
+    """Tensors rounded to a narrower dtype."""
     total = len(findings.boundary)
     for stage, lost in by_stage(_equal_to(NARROWER, findings.open)):
         dtypes = " and ".join(dict.fromkeys(row.origin.name for row in lost))
@@ -190,19 +190,19 @@ def narrower(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def rounding(findings: Findings) -> Iterator[Diagnosis]:
-    """Tensors that differ by the rounding of an operation or two; a setting does not come by rounding."""
+    """Tensors that differ only by rounding; hyperparameters and metrics are not computed so."""
     rows = [
         row
         for row in _equal_to(ROUNDING, findings.open)
         if row.kind not in (Kind.HYPERPARAMETER, Kind.METRIC)
     ]
-    if rows:  # at whichever stage: nothing was lost
+    if rows:  # with no stage: nothing was lost
         total, largest = len(findings.boundary), max(row.max_abs_diff for row in rows)
         yield diagnosis("rounding", names(rows), count=len(rows), total=total, apart=largest)
 
 
 def loss_scale(findings: Findings) -> Iterator[Diagnosis]:
-    """The loss scale, whatever it is instead."""
+    """A loss scale with any different value."""
     for stage, rows in by_stage(findings.open_of(Kind.LOSS_SCALE)):
         yield diagnosis(
             "loss-scale-lost", names(rows), stage, example=some(list(map(both_values, rows)), 2)
@@ -210,7 +210,7 @@ def loss_scale(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def python_state(findings: Findings) -> Iterator[Diagnosis]:
-    """What objects of the program remember, whatever it is instead: they are no part of a checkpoint."""
+    """State of Python objects with any different value: no checkpoint holds it."""
     rows = findings.open_of(Kind.PYTHON)
     if rows:
         example = some(list(map(both_values, rows)), 2)
@@ -218,7 +218,7 @@ def python_state(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def generators(findings: Findings) -> Iterator[Diagnosis]:
-    """Random generators in another state: their first one, or one that nobody has had."""
+    """Random generators in a different state: their first one, or an unknown one."""
     rows, total = findings.open_of(Kind.RNG), len(findings.of_kind(Kind.RNG))
     restarted = _equal_to(INITIAL, rows)
     for stage, lost in by_stage(restarted):
@@ -234,12 +234,11 @@ def generators(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def leftover(findings: Findings) -> Iterator[Diagnosis]:
-    """Tensors that differ at the boundary and equal nothing known."""
+    """Tensors that differ at the boundary and match no known value."""
     rows = [row for row in findings.open if row.same_form and row.kind is not Kind.METRIC]
-    if findings.first_step_was_another:
-        rows = [
-            row for row in rows if row.origin.what != ANEW
-        ]  # that step made them others, or nobody can tell
+    if findings.first_step_differs:
+        # Tensors created in that step may differ because of it.
+        rows = [row for row in rows if row.origin.what != ANEW]
     for stage, lost in by_stage(rows):
         first, elements = lost[0], counted(lost[0].elements, "element")
         example = filled(
@@ -255,7 +254,7 @@ def leftover(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def dead_statistics(findings: Findings) -> Iterator[Diagnosis]:
-    """Moving statistics of the control that never change."""
+    """Moving statistics that never change in the control."""
     statistics = names(findings.of_kind(Kind.MOVING_STATISTIC))
     dead = [name for name in statistics if name in findings.comparison.never_moved]
     if dead:
@@ -265,7 +264,7 @@ def dead_statistics(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def dead_shadows(findings: Findings) -> Iterator[Diagnosis]:
-    """Shadow variables of the control that never change, though weights do."""
+    """Shadow variables that never change in the control, although weights do."""
     shadows, never = names(findings.of_kind(Kind.SHADOW)), set(findings.comparison.never_moved)
     dead = [name for name in shadows if name in never]
     if dead and not set(names(findings.of_kind(Kind.WEIGHT))) <= never:
