@@ -1,7 +1,7 @@
 """The moving means and variances after each restore: in a few lines, or as tables."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -14,6 +14,8 @@ from ckptcheck.report.outputs.console import numeric, unruled
 from ckptcheck.report.sentences import listed, short_names
 
 MOST_CHANGED = 6
+# The most restores side by side.
+MOST_COLUMNS = 2
 # A case and the moving statistics after its restore.
 _Restored = tuple[Case, list[TensorComparison]]
 
@@ -35,12 +37,13 @@ def summary(cases: Sequence[Case]) -> list[Text]:
     restored = [each for of_job in by_job.values() for each in of_job]
     if not restored:
         return []
-    rows = [row for _, each in restored for row in each]
+    rows_of = [rows for _, rows in restored]
+    rows = [row for each in rows_of for row in each]
     equal = "bit-equal" if all(row.identical or not row.equal for row in rows) else "equal"
-    whole = [
-        f"{name} {where}".rstrip() for name, where in _whole(restored, short, list(by_job)).items()
-    ]
-    all_equal = f" all {equal}: {', '.join(whole)}." if whole else ":"
+    whole = _whole(restored, short, list(by_job))
+    every = len(whole) > 1 and len(restored) == len(cases) and all(map(_all_equal, rows_of))
+    named = "with every restore" if every else _listed(whole)
+    all_equal = f" all {equal}{'' if every else ':'} {named}." if whole else ":"
     changed = [
         f"  {'but not ' if whole else ''}{short[case.job]} × {case.label}: {_changed(each)}."
         for case, each in restored
@@ -76,6 +79,14 @@ def _whole(
     }
 
 
+def _listed(whole: Mapping[str, str]) -> str:
+    """List the restores, those of the same jobs together."""
+    by_place: dict[str, list[str]] = {}
+    for name, where in whole.items():
+        by_place.setdefault(where, []).append(name)
+    return "; ".join(f"{', '.join(names)} {where}".rstrip() for where, names in by_place.items())
+
+
 def _changed(rows: Sequence[TensorComparison]) -> str:
     """Say how many moving statistics differ, and which differs most."""
     differing = [row for row in rows if not row.equal]
@@ -95,22 +106,36 @@ def _how_far(row: TensorComparison) -> float:
 
 
 def tables(cases: Sequence[Case]) -> list[RenderableType]:
-    """Return a table for each job: the norms in the control, and after each restore."""
+    """Return for each job the norms in the control and after each restore."""
     short = short_names(cases)
     return [
-        Padding(_table(short[job], restored), (0, 0, 1, 0))
+        Padding(_tables(short[job], restored), (0, 0, 1, 0))
         for job, restored in _by_job(cases).items()
     ]
 
 
-def _table(job: str, restored: Sequence[_Restored]) -> RenderableType:
+def _tables(job: str, restored: Sequence[_Restored]) -> RenderableType:
+    """Return the tables of a job; with many restores, those after which all is equal are only named."""
+    title = Text(f"{job}: norms of the moving means and variances after the restore", style="bold")
+    equal = [case.label for case, rows in restored if _all_equal(rows)]
+    if len(restored) <= MOST_COLUMNS or not equal:
+        return Group(title, *_in_columns(restored))
+    named = Text(f"All {len(restored[0][1])} equal: {', '.join(equal)}.")
+    return Group(title, named, *_in_columns([each for each in restored if not _all_equal(each[1])]))
+
+
+def _in_columns(restored: Sequence[_Restored]) -> Iterator[RenderableType]:
+    for start in range(0, len(restored), MOST_COLUMNS):
+        yield _table(restored[start : start + MOST_COLUMNS])
+
+
+def _table(restored: Sequence[_Restored]) -> RenderableType:
     heads = ("control", *(case.label for case, _ in restored))
     table = unruled(Column(overflow="fold"), *map(numeric, heads))
     by_name = [{row.name: row for row in rows} for _, rows in restored]
     for name, row in by_name[0].items():
         table.add_row(name, f"{row.control_norm:.4g}", *(_cell(each.get(name)) for each in by_name))
-    title = f"{job}: norms of the moving means and variances right after the restore"
-    return Group(Text(title, style="bold"), table)
+    return table
 
 
 def _cell(row: TensorComparison | None) -> Text:
