@@ -60,7 +60,7 @@ class _Tried:
         if inexact and any(case.noise and case.noise.first_difference for case in self.cases):
             apart.append("within the noise of the job itself")
         if inexact and (tolerance := self.cases[0].tolerance.text):
-            apart.append(f"within {tolerance}")
+            apart.append(f"within the tolerance {tolerance}")
         return ", ".join(apart)
 
 

@@ -33,58 +33,48 @@ def _by_job(cases: Sequence[Case]) -> dict[str, list[_Restored]]:
 
 def summary(cases: Sequence[Case]) -> list[Text]:
     """Return one line on the restores with equal moving statistics, and one on each other one."""
-    short, by_job = short_names(cases), _by_job(cases)
-    restored = [each for of_job in by_job.values() for each in of_job]
+    restored = [each for of_job in _by_job(cases).values() for each in of_job]
     if not restored:
         return []
-    rows_of = [rows for _, rows in restored]
-    rows = [row for each in rows_of for row in each]
-    equal = "bit-equal" if all(row.identical or not row.equal for row in rows) else "equal"
-    whole = _whole(restored, short, list(by_job))
-    every = len(whole) > 1 and len(restored) == len(cases) and all(map(_all_equal, rows_of))
-    named = "with every restore" if every else _listed(whole)
-    all_equal = f" all {equal}{'' if every else ':'} {named}." if whole else ":"
+    short = short_names(cases)
+    whole = _whole(restored, short, every=len(restored) == len(cases))
     changed = [
-        f"  {'but not ' if whole else ''}{short[case.job]} × {case.label}: {_changed(each)}."
-        for case, each in restored
-        if not _all_equal(each)
+        f"  {'but not ' if whole else ''}{short[case.job]} × {case.label}: {_changed(rows)}."
+        for case, rows in restored
+        if not _all_equal(rows)
     ]
     if len(changed) > MOST_CHANGED:
         more = len(changed) - MOST_CHANGED
         changed = [*changed[:MOST_CHANGED], f"  and {more} more: run with --verbose."]
-    lines = [Text(f"Moving means and variances{all_equal}")]
-    return [*lines, *(Text(line, style="magenta") for line in changed)]
+    first = Text(f"Moving means and variances{f' all {whole}.' if whole else ':'}")
+    return [first, *(Text(line, style="magenta") for line in changed)]
 
 
 def _all_equal(rows: Sequence[TensorComparison]) -> bool:
     return all(row.equal for row in rows)
 
 
-def _whole(
-    restored: Sequence[_Restored], short: Mapping[str, str], jobs: Sequence[str]
-) -> dict[str, str]:
-    """Return the restores after which all moving statistics are equal, and in which jobs."""
-    lossy = {(case.job, case.restore) for case, rows in restored if not _all_equal(rows)}
-    found: dict[str, list[str]] = {}
-    for case, rows in restored:
-        if _all_equal(rows):
+def _whole(restored: Sequence[_Restored], short: Mapping[str, str], *, every: bool) -> str:
+    """Say after which restores all moving statistics are equal; empty if after none."""
+    rows = [row for _, each in restored for row in each]
+    equal = "bit-equal" if all(row.identical or not row.equal for row in rows) else "equal"
+    lossy = {(case.job, case.restore) for case, each in restored if not _all_equal(each)}
+    if every and not lossy and len(restored) > 1:
+        return f"{equal} with every restore"
+    jobs: dict[str, dict[str, None]] = {}
+    for case, each in restored:
+        if _all_equal(each):
             name = case.label if (case.job, case.restore) in lossy else case.restore
-            names = found.setdefault(name, [])
-            names += [short[case.job]] if short[case.job] not in names else []
-    if len(jobs) == 1:
-        return dict.fromkeys(found, "")
-    return {
-        name: "in every job" if len(those) == len(jobs) else f"in {listed(those)}"
-        for name, those in found.items()
-    }
-
-
-def _listed(whole: Mapping[str, str]) -> str:
-    """List the restores, those of the same jobs together."""
+            jobs.setdefault(name, {})[short[case.job]] = None
+    total = len({case.job for case, _ in restored})
+    if jobs and total == 1:
+        return f"{equal} with {', '.join(jobs)}"
     by_place: dict[str, list[str]] = {}
-    for name, where in whole.items():
+    for name, those in jobs.items():
+        where = "in every job" if len(those) == total else f"in {listed(list(those))}"
         by_place.setdefault(where, []).append(name)
-    return "; ".join(f"{', '.join(names)} {where}".rstrip() for where, names in by_place.items())
+    places = "; ".join(f"{', '.join(names)} {where}" for where, names in by_place.items())
+    return f"{equal}: {places}" if places else ""
 
 
 def _changed(rows: Sequence[TensorComparison]) -> str:

@@ -51,7 +51,7 @@ def show(report: Report, console: Console, *, verbose: bool = False, where: str 
     stories = [_story(group, short, verbose) for group in _alike(report, verbose)]
     print_trimmed(console, *parts, *stories)
     if where:
-        print(where, file=console.file)  # not wrapped: a path is copied
+        print(f"{where}\n", file=console.file)  # not wrapped: a path is copied
     print_trimmed(console, Text(answer(report.cases), style="bold"))
     _print_verdict(report, console)
 
@@ -130,7 +130,7 @@ def _places(report: Report) -> list[str]:
 def _allowed(report: Report) -> list[str]:
     """Say what counts as equal without being bit-equal, where anything does."""
     tolerances = dict.fromkeys(case.tolerance.text for case in report.cases if case.tolerance.text)
-    lines = [f"Equal means: within {', '.join(tolerances)}."] if tolerances else []
+    lines = [f"Equal means: within the tolerance {', '.join(tolerances)}."] if tolerances else []
     short = short_names(report.cases)
     for case in report.cases:
         noise = case.noise
@@ -172,7 +172,7 @@ def _story(cases: Sequence[Case], short: Mapping[str, str], verbose: bool) -> Re
         if verbose or case.is_wrong:
             parts += [_diagnosis(each, verbose) for each in sharing]
         else:
-            parts.append(Text(" ").join(map(_brief, sharing)))
+            parts += map(_brief, sharing)
         parts.append(_hanging("→", remedy))
     if options := how_to_accept(case):
         parts.append(_hanging("To accept:", options))
@@ -187,7 +187,8 @@ def _head(cases: Sequence[Case], short: Mapping[str, str]) -> Text:
     name = f"{short[case.job]} × {', '.join(each.label for each in cases)}"
     outcome = (case.told_outcome, COLOURS[case.outcome])
     if case.as_expected:
-        return Text.assemble((name, "bold"), ": ", outcome, ", as expected")
+        expected = "" if case.allowed else ", as expected"
+        return Text.assemble((name, "bold"), ": ", outcome, expected)
     unexpected = (UNEXPECTED, "bold red")
     return Text.assemble((name, "bold"), ": ", outcome, f", expected {case.expected} ", unexpected)
 
@@ -208,7 +209,8 @@ def _accepted(each: Diagnosis, verbose: bool) -> Text:
 
 def _tensors(each: Diagnosis, verbose: bool) -> tuple[str, str]:
     most = MOST_TENSORS_IF_VERBOSE if verbose else MOST_TENSORS
-    return (f"\n{some(each.tensors, most)}" if each.tensors else "", "dim")
+    unnamed = any(name not in each.sentence for name in each.tensors)
+    return (f"\n{some(each.tensors, most)}" if unnamed else "", "dim")
 
 
 def _hanging(mark: str, text: str) -> RenderableType:

@@ -128,7 +128,7 @@ def test_all_causes() -> None:
         line.split()[0] for line in done.stdout.splitlines() if line and not line.startswith(" ")
     ][: len(CAUSES)] == list(CAUSES)
     assert done.stdout.endswith(
-        ("\nckptcheck explain CAUSE says how a cause shows and how to fix it.\n")
+        "\nckptcheck explain CAUSE says how a cause shows and how to fix it.\n"
     )
     assert all(line == line.rstrip() and len(line) <= 80 for line in done.stdout.splitlines())
 
