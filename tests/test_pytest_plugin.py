@@ -75,8 +75,7 @@ def test_failures_tell_the_whole_story(
     )
     assert (
         "There is no restore among these runs called 'weight'. Did you mean weights? Known: all, "
-        "weights.\n"
-        in done.stdout
+        "weights.\n" in done.stdout
     )
     assert "During handling" not in done.stdout
 

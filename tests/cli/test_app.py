@@ -90,4 +90,4 @@ def test_a_job_in_the_background_goes_on_ignoring_it(tmp_path: Path) -> None:
     command = [*CKPTCHECK, "verify", toy("Slow"), "--steps", "4"]
     code, shown = shown_on_a_terminal(["bash", "-mc", IN_BACKGROUND, "bash", *command], tmp_path)
     assert (code, (tmp_path / "errors").read_text().count("Interrupted")) == (0, 0), shown
-    assert "PASS: each case did what was expected of it." in (tmp_path / "out").read_text()
+    assert (tmp_path / "out").read_text().endswith("PASS: 1 of 1 case recovered.\n")

@@ -12,7 +12,18 @@ from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Pair
 from ckptcheck.report.judge import Question, judge_pair
-from ckptcheck.report.sentences import heading, headline, measured, numbers, some, story
+from ckptcheck.report.sentences import (
+    by_remedy,
+    heading,
+    headline,
+    how_to_accept,
+    listed,
+    measured,
+    numbers,
+    short_names,
+    some,
+    story,
+)
 from ckptcheck.run.run import Run
 from ckptcheck.tolerance import Tolerance
 from tests.builder import changed, control, resumed
@@ -141,3 +152,57 @@ def test_numbers() -> None:
     judged = judge_pair(Question("job", "all", "recovered"), Pair(CONTROL, off), Terms(within))
     assert numbers(judged) == ("6/6", "0.2001 ≈ 0.2", "3/3")
     assert numbers(replace(judged, comparison=compare(CONTROL, SILENT))) == ("6/6", "–", "3/3")
+
+
+# --- Remedies once, and how to accept -----------------------------------------------------------
+
+
+def test_diagnoses_share_their_remedy() -> None:
+    one, two, three = (
+        Diagnosis(name, None, "", remedy) for name, remedy in (("a", "x"), ("b", "y"), ("c", "x"))
+    )
+    assert by_remedy([one, two, three]) == {"x": [one, three], "y": [two]}
+
+
+@pytest.mark.parametrize(
+    ("causes", "expected", "options"),
+    [
+        (["slots-lost"], "recovered", "--allow slots-lost"),
+        (["slots-lost", "step-lost"], "recovered", "--allow slots-lost --allow step-lost"),
+        (
+            ["slots-lost", "unexplained"],
+            "recovered",
+            "--allow slots-lost (unexplained cannot be accepted)",
+        ),
+        (["unexplained"], "recovered", ""),
+        (["slots-lost", "noise"], "recovered", "--allow slots-lost"),
+        (["slots-lost"], "diverged", ""),
+    ],
+)
+def test_how_to_accept(causes: list[str], expected: str, options: str) -> None:
+    diagnoses = tuple(Diagnosis(cause, None, "", "") for cause in causes)
+    assert how_to_accept(Case("job", "all", expected, "diverged", diagnoses)) == options
+
+
+def test_nothing_accepts_a_refusal() -> None:
+    refused = Case("job", "all", "recovered", "refused", (Diagnosis("slots-lost", None, "", ""),))
+    assert how_to_accept(refused) == ""
+
+
+def test_lists_in_prose() -> None:
+    assert [listed("a"), listed("ab"), listed("abc"), listed("abc", "or")] == [
+        "a",
+        "a and b",
+        "a, b and c",
+        "a, b or c",
+    ]
+
+
+def test_jobs_are_called_by_their_last_part_where_that_is_unique() -> None:
+    cases = [replace(BARE, job=job) for job in ("a.py:Train", "b.py:Train", "c.py:Other", "bn-nn")]
+    assert short_names(cases) == {
+        "a.py:Train": "a.py:Train",
+        "b.py:Train": "b.py:Train",
+        "c.py:Other": "Other",
+        "bn-nn": "bn-nn",
+    }

@@ -45,7 +45,7 @@ def page(report: Report) -> str:
         cases = [case for case in report.cases if case.job == job]
         sections += [_curves(job, cases), *map(_case, cases)]
     return rendered(
-        "ckptcheck: does training recover?",
+        "ckptcheck: recovery of training jobs",
         verdict_line(report.cases),
         sections,
         report.environment,

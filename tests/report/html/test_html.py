@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from ckptcheck import Report, Study, UsageError, verify
+from ckptcheck.report.answer import answer
 from ckptcheck.report.html import report_page, require
+from ckptcheck.report.sentences import heading
 from ckptcheck.studies.catalogue import definition
 from ckptcheck.studies.html import study_page
 from tests.commands import TOY_RUN, call, run
@@ -91,13 +93,15 @@ def column(browser: Any, index: int, table: str = "table") -> list[str]:
 
 def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_path: Path) -> None:
     shown(browser, report_page(default_report), tmp_path)
-    assert (
-        browser.find_element("id", "verdict").text == "PASS: each case did what was expected of it."
-    )
-    assert (
-        browser.title
-        == "ckptcheck: verification of recovery: PASS: each case did what was expected of it."
-    )
+    verdict = "As expected: 3 recovered, 3 failed as they should."
+    assert browser.find_element("id", "verdict").text == verdict
+    assert browser.title == f"ckptcheck: recovery of training jobs: {verdict}"
+    said = browser.find_element("id", "answer")
+    assert said.text == answer(default_report.cases).replace("`", "")
+    assert [each.text for each in said.find_elements("tag name", "code")] == [
+        "ema.variables_to_restore()",
+        "Saver(tf.trainable_variables())",
+    ]
     # The curves are there, and the zoom to the boundary shows the steps around it in full height.
     assert len(browser.find_elements("css selector", "div[data-root-id]")) == 9
     start, end, low, high = ranges(browser, "bn-nn")
@@ -119,7 +123,14 @@ def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_pat
     text = browser.find_element("tag name", "body").get_attribute("textContent")
     for case in default_report.cases:
         for diagnosis in case.diagnoses:
-            for part in (diagnosis.cause, diagnosis.sentence, diagnosis.remedy, *diagnosis.tensors):
+            for part in (
+                heading(diagnosis),
+                diagnosis.sentence,
+                diagnosis.detail,
+                diagnosis.remedy,
+            ):
+                assert part in text
+            for part in diagnosis.tensors:
                 assert part in text
     assert complaints(browser) == []
 
@@ -207,7 +218,7 @@ def test_what_a_job_says_is_no_html() -> None:
 def test_the_command_writes_it(tmp_path: Path) -> None:
     done = run("verify", toy("Clean"), *TOY_RUN, "--html", "report.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "PASS: each case did what was expected of it." in (tmp_path / "report.html").read_text()
+    assert "PASS: 1 of 1 case recovered." in (tmp_path / "report.html").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {"report.html", "ckptcheck-out"}
 
 
