@@ -61,6 +61,8 @@ class _Tried:
             apart.append("within the noise of the job itself")
         if inexact and (tolerance := self.cases[0].tolerance.text):
             apart.append(f"within the tolerance {tolerance}")
+        if inexact and not apart:  # such as NaN that counts as equal
+            apart.append("but not bit for bit")
         return ", ".join(apart)
 
 
@@ -175,7 +177,7 @@ def _failing(
 ) -> Iterator[str]:
     """Say what a restore does in each job in which it does not recover."""
     failed = [each for each in group if each.failed]
-    effects = _grouped(failed, lambda each: _effects(each, refused="fails"))
+    effects = _grouped(failed, lambda each: _effects(each, brief=True))
     parts = [
         f"{effect} in {listed([each.job for each in those])}" if several else effect
         for effect, those in effects.items()
@@ -209,7 +211,7 @@ def _of_job(job: str, tried: Sequence[_Tried]) -> Iterator[str]:
         every = " from every boundary" if len(those[0].cases) > 1 else ""
         how = f", {manner}." if manner else ": it continues bit for bit as if never interrupted."
         yield f"{job} recovers with {names}{every}{how}"
-    effects = _grouped(failed, lambda each: _effects(each))
+    effects = _grouped(failed, _effects)
     said = [f"{_each_of(those)} {effect}" for effect, those in effects.items()]
     if said and not good and not any(each.unknown for each in tried):
         yield f"No restore of {job} recovers: {listed(said)}."
@@ -248,23 +250,30 @@ def _each_of(tried: Sequence[_Tried]) -> str:
 # --- What was lost, and what is unknown ---------------------------------------------------------
 
 
-def _effects(tried: _Tried, refused: str = "") -> str:
-    """Return what a restore does instead of recovering, and from which boundaries if not all."""
+def _effects(tried: _Tried, *, brief: bool = False) -> str:
+    """Return what a restore does instead of recovering, and from which boundaries if not all.
+
+    `brief`: only that it fails, or its most severe effect and others of the same verb.
+    """
     failed = tried.failed
-    if refused and all(case.outcome == REFUSED for case in failed):
-        return refused
+    if brief and all(case.outcome == REFUSED for case in failed):
+        return "fails"
     found = {each.cause: each for case in failed for each in case.diagnoses if is_of_restore(each)}
-    ordered = sorted(found.values(), key=_severity)
-    if refused:  # the most severe effect is enough
+    ordered = sorted((each for each in found.values() if each.cause in CAUSES), key=_severity)
+    if brief:
         ordered = [each for each in ordered if _severity(each) == _severity(ordered[0])]
-    effects = [CAUSES[each.cause].effect for each in ordered if each.cause in CAUSES]
-    if refused:
-        effects = [each for each in effects if each.split()[0] == effects[0].split()[0]]
+    effects = [CAUSES[each.cause].effect for each in ordered]
+    if brief:
+        effects = [each for each in effects if _verb(each) == _verb(effects[0])]
     said = _joined(effects) or listed(list(dict.fromkeys(_VERBS[case.outcome] for case in failed)))
     boundaries = [str(case.boundary) for case in failed if case.boundary is not None]
     if not boundaries or len(failed) == len(tried.cases):
         return said
     return f"{said} when resumed after step {listed(boundaries, 'or')}"
+
+
+def _verb(effect: str) -> str:
+    return effect.partition(" ")[0]
 
 
 def _severity(diagnosis: Diagnosis) -> int:
@@ -274,7 +283,7 @@ def _severity(diagnosis: Diagnosis) -> int:
 
 def _joined(effects: Sequence[str]) -> str:
     """Join predicates; those of one verb share it: loses the weights, the slots and the step."""
-    by_verb = _grouped(effects[:MOST_EFFECTS], lambda effect: effect.partition(" ")[0])
+    by_verb = _grouped(effects[:MOST_EFFECTS], _verb)
     said = [
         f"{verb} {listed([each.partition(' ')[2] for each in those])}"
         for verb, those in by_verb.items()

@@ -59,7 +59,8 @@ def _of_names(case: Case) -> Iterator[str]:
     for ours, theirs in list(renamed.items())[:1]:
         yield filled(
             "{count} {count:tensor has a different name|tensors have different names} in the "
-            "resumed run ({theirs} for {ours}) and {count:is|are} matched by kind, shape and value.",
+            "resumed run ({theirs} for {ours}) and {count:is|are} matched by kind, shape and "
+            "value.",
             count=len(renamed),
             theirs=theirs,
             ours=ours,
@@ -84,8 +85,8 @@ def _of_coverage(case: Case) -> Iterator[str]:
     if case.not_shown and case.comparison is not None:
         yield filled(
             "{count} of {total} tensors {count:has its initial value|have their initial values} at "
-            "the boundary, so the run cannot show whether {count:it is|they are} restored: {names}. "
-            "Choose a different --boundary.",
+            "the boundary, so the run cannot show whether {count:it is|they are} restored: "
+            "{names}. Choose a different --boundary.",
             count=len(case.not_shown),
             total=len(case.comparison.boundary),
             names=some(case.not_shown),

@@ -144,6 +144,7 @@ def test_what_is_unknown_and_why() -> None:
             "within the noise of the job itself",
         ),
         (case(SLOTS_LOST, allow=("slots-lost",)), "apart from the accepted slots-lost"),
+        (replace(case(HIDDEN), outcome="recovered", diagnoses=()), "but not bit for bit"),
     ],
 )
 def test_how_it_recovered_where_that_is_not_bit_for_bit(judged: Case, how: str) -> None:

@@ -40,7 +40,8 @@ def page(report: Report) -> str:
     """Return a report as one HTML file."""
     tone = "good" if report.verdict == PASS else "bad"
     overview = Table(HEADS, [_row(case) for case in report.cases])
-    sections = [Section("Cases", texts=report.warnings(), tables=[overview])]
+    warnings = [f"Warning: {text}" for text in report.warnings()]
+    sections = [Section("Cases", texts=warnings, tables=[overview])]
     for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job]
         sections += [_curves(job, cases), *map(_case, cases)]

@@ -105,7 +105,7 @@ def tables(cases: Sequence[Case]) -> list[RenderableType]:
 
 
 def _tables(job: str, restored: Sequence[_Restored]) -> RenderableType:
-    """Return the tables of a job; with many restores, those after which all is equal are only named."""
+    """Return the tables of a job; many restores after which all is equal are only named."""
     title = Text(f"{job}: norms of the moving means and variances after the restore", style="bold")
     equal = [case.label for case, rows in restored if _all_equal(rows)]
     if len(restored) <= MOST_COLUMNS or not equal:
