@@ -98,7 +98,7 @@ def _source(ours: Digests, theirs: Digests, at: int, first: int, epoch: int) -> 
         return None
     places = [place for place, digest in enumerate(ours) if digest == theirs[first] and place != at]
     places = [place for place in places if _continues(ours, theirs, place, at, first, epoch)]
-    # The start of an epoch, or the same place in an epoch, is no chance; else take the nearest.
+    # The start of an epoch, or the same place in an epoch, is no coincidence; else the nearest.
     starts = (0, at - at % epoch)
     return min(
         places,

@@ -106,7 +106,7 @@ class HyperparameterDifference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row for each tensor and point, for each step after the boundary, and for each evaluation."""
+    """A row for each tensor and point, each step after the boundary, and each evaluation."""
 
     tensors: tuple[TensorComparison, ...]
     steps: tuple[StepComparison, ...]

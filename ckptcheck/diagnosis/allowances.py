@@ -58,10 +58,12 @@ def parse(texts: Sequence[str]) -> Allowed:
             patterns.append(text)
         else:
             error = unknown(
-                "cause to allow", text, [name for name, cause in CAUSES.items() if cause.acceptable]
+                "cause to accept",
+                text,
+                [name for name, cause in CAUSES.items() if cause.acceptable],
             )
             raise UsageError(
-                f"{error} For tensors, give a pattern of their names, such as '*{text}'."
+                f"{error} To accept tensors, give a pattern of their names, such as '*{text}'."
             )
     return Allowed(tuple(dict.fromkeys(causes)), tuple(dict.fromkeys(patterns)))
 

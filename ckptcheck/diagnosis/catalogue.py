@@ -252,7 +252,8 @@ _CATALOGUE = {
         "The moving statistics were restored, but their update starts anew.",
         effect="restarts the update of moving statistics",
         sentence="{count} of {total} {total:moving mean or variance|moving means and variances} "
-        "{count:equals|equal} the control's at the boundary but not at the end.",
+        "{count:equals the control's value|equal the control's values} at the boundary but not at "
+        "the end.",
         detail="Every loss and weight is equal, so the update of the statistics itself differs "
         "after the restart. {beside}",
         signature="Statistics are equal at the boundary, and so are all training losses. "
@@ -279,7 +280,7 @@ _CATALOGUE = {
         recipe="keras/two-replicas-synchronized",
     ),
     "shadows-in-weights": _breaks_training(
-        "The weights were restored as their moving averages.",
+        "The weights were replaced by their moving averages.",
         effect="puts averages into the weights",
         sentence="{count} of {total} {total:weight|weights} {count:has the value of its moving "
         "average|have the values of their moving averages}.",
@@ -477,7 +478,7 @@ _CATALOGUE = {
         recipe="keras/short-epochs",
     ),
     "data-shifted": _changes_trajectory(
-        "The batches are the control's, shifted by a constant number of steps.",
+        "Batches are repeated or skipped: the input pipeline resumes at the wrong position.",
         effect="shifts the sequence of batches",
         sentence="From step {step} on, the resumed run reads the control's batches from step "
         "{source} on: {off}.",
@@ -535,7 +536,7 @@ _CATALOGUE = {
         effect="reads different batches",
         sentence="The batches match nothing that the control read, first at step {step}.",
         detail="{why}",
-        signature="Batches differ, and equal no other batches of the control.",
+        signature="Batches differ, and match no other batches of the control.",
         reported=_pull("keras-team/keras#22490"),
         do="Make each batch a function of (seed, step), or save the position of the input pipeline "
         "with the state.",

@@ -1,4 +1,4 @@
-"""Experiments: repeat a restore with one thing taken from the control, to see whether it explains.
+"""Experiments: repeat a restore with one thing taken from the control, to find the cause.
 
 A difference may come from the order of a set or from the state of Python objects; only an
 experiment can show it. The catalogue says which causes an experiment may settle, and which cause it
@@ -145,4 +145,4 @@ def _rates_settle(comparison: Comparison, tried: Comparison) -> bool:
 
 
 def _result(settled: set[str], tried: Comparison) -> str:
-    return "recovers" if tried.equal else f"shows no {' and no '.join(sorted(settled))}"
+    return "recovers" if tried.equal else f"no longer shows {' or '.join(sorted(settled))}"

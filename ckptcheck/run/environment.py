@@ -25,12 +25,12 @@ def fingerprint() -> dict[str, str]:
     }
 
 
-def mismatches(control: Mapping[str, str], resumed: Mapping[str, str]) -> list[str]:
-    """Say what differs between two fingerprints, one sentence part each."""
+def mismatches(control: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """Return each difference of a run's fingerprint from its control's as a clause."""
     return [
-        f"{name} is {control.get(name, 'unknown')} in the control and {resumed.get(name, 'unknown')} in the resumed run"
-        for name in sorted({*control, *resumed})
-        if control.get(name) != resumed.get(name)
+        f"{name} is {other.get(name, 'unknown')} (control: {control.get(name, 'unknown')})"
+        for name in sorted({*control, *other})
+        if control.get(name) != other.get(name)
     ]
 
 

@@ -1,4 +1,4 @@
-"""How what was read stands to what should have been read."""
+"""How the batches of a resumed run relate to the control's."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ckptcheck.job.schedule import Schedule
 from ckptcheck.run.digests import MOST_EXAMPLES, fingerprints, split
 from ckptcheck.run.run import Facts, Run, StepRecord
 
-# Four steps an epoch, each epoch in an order of its own.
+# Four steps an epoch, each epoch in its own order.
 EPOCHS = ["abcd", "efgh", "ijkl", "mnop"]
 READ = "".join(EPOCHS)
 
@@ -30,7 +30,7 @@ def run(read: str, first: int, boundary: int, examples: list[str] | None = None)
 
 
 def shown(whole: Run, **columns: Sequence[Any]) -> Run:
-    """Return a run whose steps show other things."""
+    """Return a run with changed steps."""
     steps = [
         dataclasses.replace(step, **{name: values[index] for name, values in columns.items()})
         for index, step in enumerate(whole.steps)
@@ -52,7 +52,7 @@ def shown(whole: Run, **columns: Sequence[Any]) -> Run:
         (10, "klabcd", 10, Story("order", 12, 0)),
         (10, "klnop", 10, Story("shifted", 12, 13)),
         (10, "uvwxyz", 10, Story("other", 10)),
-        # The batch of its number, where the number is another one, and not.
+        # The batch of its number, with a different number and with the control's.
         (10, "abcdefgh", 0, Story("by step", 10)),
         (10, "lmnop", 0, Story("shifted", 10, 11)),
     ],

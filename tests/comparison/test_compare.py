@@ -1,4 +1,4 @@
-"""Two runs become rows: every column of them, and what counts as equal."""
+"""Every column of a comparison, and what counts as equal."""
 
 import math
 from dataclasses import asdict, replace
@@ -60,7 +60,7 @@ def unequal(comparison: Comparison) -> list[tuple[str, str]]:
     return [(each.point, each.name) for each in comparison.tensors if not each.equal]
 
 
-# --- Rows ---------------------------------------------------------------------------------------------------------------
+# --- Rows -------------------------------------------------------------------------------------
 
 
 def test_a_clean_run_is_equal() -> None:
@@ -190,7 +190,7 @@ def test_absent_tensors() -> None:
         (W.astype(">f4"), "float32 in non-native byte order", "(2, 3)"),
     ],
 )
-def test_another_dtype_or_shape_is_another_tensor(
+def test_a_different_dtype_or_shape_is_a_difference(
     other: np.ndarray, dtype: str, shape: str
 ) -> None:
     found = row(
@@ -206,7 +206,7 @@ def test_another_dtype_or_shape_is_another_tensor(
     assert math.isnan(found.max_abs_diff)
 
 
-def test_zeros_of_another_sign_differ() -> None:
+def test_zeros_with_different_signs_differ() -> None:
     ours, theirs = ZEROS + 1, ZEROS + 1
     ours[0, 0], theirs[0, 0] = 0.0, -0.0
     found = row(
@@ -296,7 +296,7 @@ def test_evaluations_that_both_made() -> None:
     assert [
         each.steps_done for each in of(changed(RESUMED, evaluations={6: None})).evaluations
     ] == [5, 8]
-    # Several after one step are compared in their order.
+    # Several evaluations after one step are compared in order.
     twice, thrice = changed(CONTROL), changed(RESUMED)
     twice.facts.evaluations[:] = [(5, 0.1), (5, 0.2)]
     thrice.facts.evaluations[:] = [(5, 0.1), (5, 0.3), (5, 0.4)]
@@ -307,7 +307,7 @@ def test_evaluations_that_both_made() -> None:
     assert of(changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8)))).evaluation is None
 
 
-# --- Where a value comes from, and its keys ------------------------------------------------------------------------------
+# --- Origins and keys -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_nothing_is_looked_up_at_the_end() -> None:
         ({"held": None}, (True, None, False)),
         ({"held": []}, (True, False, False)),
         ({"asked": {"mean": "layer/mean"}, "held": ["layer/mean"]}, (True, True, False)),
-        # What was not asked for, under no key that is known, may be held by its value.
+        # A tensor without a known key may be held by its value.
         ({"asked": {}, "held": []}, (False, True, False)),
         ({"asked": {}, "held": None}, (False, True, False)),
         ({"asked": {}, "held": None, "values": []}, (False, False, True)),
@@ -359,7 +359,7 @@ def test_a_value_that_several_tensors_have_tells_nothing() -> None:
     assert row(of(run, changed(CONTROL, boundary=twin)), "mean").held is None
 
 
-def test_what_can_show_a_restore() -> None:
+def test_tensors_that_can_prove_a_restore() -> None:
     def is_poisoned(
         initial: Values, boundary: Values | None = None, ours: Values | None = None
     ) -> bool:
@@ -368,16 +368,16 @@ def test_what_can_show_a_restore() -> None:
 
     assert is_poisoned({})
     assert not is_poisoned({"w": W})
-    # One that did not exist before: held against what the control began with; of one that never did, by what it is.
+    # A tensor that did not exist before: the control's initial value decides, or its own value.
     assert is_poisoned({"w": None})
     assert not is_poisoned({"w": None}, {"w": value("w", 0)})
     assert is_poisoned({"w": None}, {"w": value("w", 3)}, {"w": None})
     assert not is_poisoned({"w": None}, {"w": ZEROS}, {"w": None})
-    # A NaN is no proof of a difference.
+    # NaN proves no difference.
     assert not is_poisoned({"w": ZEROS + np.float32(np.nan)}, {"w": ZEROS - np.float32(np.nan)})
 
 
-def test_what_moves_after_the_boundary() -> None:
+def test_tensors_that_change_after_the_boundary() -> None:
     found = row(of(changed(RESUMED, final={"w": W})), "w")
     assert (found.control_moves, found.resumed_moves) == (True, False)
     gone = row(of(changed(RESUMED, final={"w": None})), "w")
@@ -386,12 +386,12 @@ def test_what_moves_after_the_boundary() -> None:
     assert not row(of(changed(RESUMED, boundary=nan, final=nan)), "w").resumed_moves
 
 
-def test_what_never_moved_in_the_control() -> None:
+def test_tensors_that_never_change_in_the_control() -> None:
     still: Values = {"mean": ZEROS}
     assert of(RESUMED, changed(CONTROL, boundary=still, final=still)).never_moved == ("mean",)
     assert of(RESUMED, changed(CONTROL, boundary=still)).never_moved == ()
     assert of(RESUMED, changed(CONTROL, boundary=still, final={"mean": None})).never_moved == ()
-    # Hyperparameters need not; NaN is taken for itself.
+    # Hyperparameters may be constant; NaN equals NaN.
     settings = control({"rate": Kind.HYPERPARAMETER})
     assert of(resumed(settings), settings).never_moved == ()
     nan: Values = {"mean": ZEROS + np.float32(np.nan)}
@@ -400,7 +400,7 @@ def test_what_never_moved_in_the_control() -> None:
     )
 
 
-# --- Tensors that come to be in the first step ---------------------------------------------------------------------------
+# --- Tensors created in the first step --------------------------------------------------------
 
 LATE_CONTROL = changed(
     CONTROL,
@@ -418,31 +418,31 @@ def test_late_tensors_are_compared_after_the_step() -> None:
     other = of(changed(RESUMED, after={"new": Tensor(Kind.SLOT, ZEROS)}), LATE_CONTROL)
     found = row(other, "new")
     assert (found.late, found.equal, found.origin.what) == (True, False, "anew")
-    # The step may have changed it: it is not what the boundary is judged by.
+    # The step may have changed it: it does not count at the boundary.
     assert other.equal_at_boundary
     assert not other.equal
 
 
-def test_what_never_comes_to_be_is_absent() -> None:
+def test_a_tensor_that_is_never_created_is_absent() -> None:
     comparison = of(changed(RESUMED, after={}), LATE_CONTROL)
     assert (row(comparison, "new").late, row(comparison, "new").resumed_dtype) == (False, "")
     assert not comparison.equal_at_boundary
-    # Nor is one late that the control has not after the step.
+    # Nor is a tensor late if the control lacks it after the step.
     gone = changed(CONTROL, boundary={"new": Tensor(Kind.SLOT, ZEROS)}, after={})
     assert not row(of(changed(RESUMED, after={"new": Tensor(Kind.SLOT, ZEROS)}), gone), "new").late
 
 
-def test_late_tensors_are_what_noise_is_left_out_of() -> None:
+def test_noise_may_explain_late_tensors() -> None:
     noise = NoiseFloor(1, final={"new": 1.0}, first_difference="…")
     theirs = changed(RESUMED, after={"new": Tensor(Kind.SLOT, value("new", 6) + np.float32(1))})
     found = row(of(theirs, LATE_CONTROL, noise=noise), "new")
     assert (found.equal, found.identical) == (True, False)
 
 
-# --- Patterns ------------------------------------------------------------------------------------------------------------
+# --- Patterns ---------------------------------------------------------------------------------
 
 
-def test_patterns_leave_out_what_differs_at_the_boundary() -> None:
+def test_patterns_accept_differences_at_the_boundary() -> None:
     other = changed(
         RESUMED, boundary={"w": ZEROS, "w/momentum": ZEROS}, final={"w": ZEROS, "w/momentum": ZEROS}
     )
@@ -453,7 +453,7 @@ def test_patterns_leave_out_what_differs_at_the_boundary() -> None:
     )  # what is matched at the boundary counts as equal in the end, too
     assert not comparison.exact
     assert not row(comparison, "w", FINAL).identical
-    # The value is still known for what it is.
+    # The origin of the value is still known.
     assert row(comparison, "w").origin.what == "zero"
 
 
@@ -481,7 +481,7 @@ def test_absent_tensors_can_be_left_out() -> None:
     assert comparison.equal
 
 
-# --- Noise ---------------------------------------------------------------------------------------------------------------
+# --- Noise ------------------------------------------------------------------------------------
 
 NOISE = NoiseFloor(
     2,
@@ -498,7 +498,7 @@ AFTER_NOISE = changed(
 )
 
 
-def test_noise_is_left_out_of_what_follows_the_boundary() -> None:
+def test_noise_may_explain_differences_after_the_boundary() -> None:
     comparison = of(AFTER_NOISE, noise=NOISE)
     assert comparison.equal
     assert not comparison.exact
@@ -516,7 +516,7 @@ def test_noise_is_left_out_of_what_follows_the_boundary() -> None:
         {"final": {"w/momentum": value("w/momentum", STEPS) + np.float32(0.01)}},
     ],
 )
-def test_what_is_beyond_the_noise_is_none(changes: dict[str, Any]) -> None:
+def test_a_difference_beyond_the_noise_remains(changes: dict[str, Any]) -> None:
     assert not of(changed(RESUMED, **changes), noise=NOISE).equal
 
 
@@ -528,7 +528,7 @@ def test_what_is_beyond_the_noise_is_none(changes: dict[str, Any]) -> None:
         begun_at(AFTER_NOISE, 4),
     ],
 )
-def test_what_was_lost_at_the_boundary_is_no_noise(lost: Run) -> None:
+def test_a_difference_at_the_boundary_is_no_noise(lost: Run) -> None:
     comparison = of(lost, noise=NOISE)
     assert [step.equal for step in comparison.steps] == [True, False, True]
     assert (FINAL, "w") in unequal(comparison)
@@ -542,12 +542,12 @@ def test_tensors_at_the_boundary_are_compared_exactly() -> None:
     ]
 
 
-def test_rounding_of_what_is_computed_from_one_state() -> None:
+def test_rounding_of_losses_from_the_same_state() -> None:
     other = changed(RESUMED, losses={5: 2 / 6 * (1 + 5e-7)}, evaluations={5: 1 / 5 * (1 + 5e-7)})
     assert of(other, noise=NOISE).equal
 
 
-def test_what_no_seed_decides_is_not_compared() -> None:
+def test_unseeded_inputs_are_not_compared() -> None:
     other = changed(
         RESUMED,
         batches={5: "own"},
@@ -570,11 +570,11 @@ def test_what_no_seed_decides_is_not_compared() -> None:
         (),
         None,
     )
-    # Each by itself.
+    # Each alone.
     assert not of(other, noise=NoiseFloor(1, batches_differ=True)).steps[1].draws_equal
     assert not of(other, noise=NoiseFloor(1, draws_differ=True)).steps[0].batch_equal
     assert not of(other, noise=NoiseFloor(1, rates=0.001)).steps[2].rate_equal
-    # Whatever was lost at the boundary.
+    # Even with a difference at the boundary.
     lost = of(changed(other, boundary={"w": ZEROS}), noise=noise)
     assert all(step.inputs_equal for step in lost.steps)
 
@@ -584,7 +584,7 @@ def test_a_rate_that_only_one_run_shows_is_no_noise() -> None:
     assert not other.steps[0].rate_equal
 
 
-# --- Tolerance -----------------------------------------------------------------------------------------------------------
+# --- Tolerance --------------------------------------------------------------------------------
 
 WIDE = Tolerance(rtol=0.01)
 
@@ -636,7 +636,7 @@ def test_nan_is_equal_to_nan_on_request() -> None:
         0,
     )
     assert asked.exact
-    # A number instead of a NaN is none.
+    # A number in place of NaN is not equal.
     assert not of(changed(theirs, losses={6: 1.0}), ours, tolerance=Tolerance(equal_nan=True)).equal
 
 
@@ -645,7 +645,7 @@ def test_a_rate_that_is_nan_in_both_runs_is_equal() -> None:
     assert of(resumed(ours), ours).exact
 
 
-# --- What else is compared -----------------------------------------------------------------------------------------------
+# --- Hints and rates --------------------------------------------------------------------------
 
 
 def test_renamed_tensors_are_the_same() -> None:
@@ -674,22 +674,22 @@ def test_the_first_hyperparameter_that_differs() -> None:
     )
 
 
-def test_the_place_from_which_the_rates_are_the_controls() -> None:
+def test_places_where_the_rates_match() -> None:
     ours = changed(CONTROL, rates={step: 0.5**step for step in range(STEPS)})
     theirs = resumed(ours)
     assert of(theirs, ours).rates_from == ()
     assert of(changed(theirs, rates={5: 1.0, 6: 0.5, 7: 0.25}), ours).rates_from == (0,)
     assert of(changed(theirs, rates={5: 2**-4, 6: 2**-5, 7: 2**-6}), ours).rates_from == (4,)
-    # From a later place as far as the control goes.
+    # From a later place, as far as the control reaches.
     assert of(changed(theirs, rates={5: 2**-6, 6: 2**-7, 7: 9.0}), ours).rates_from == (6,)
-    # Where it does not vary it tells nothing.
+    # A constant rate shows nothing.
     assert of().rates_from == ()
 
 
 SEEN = {"initial": {"wait": 0.0, "best": 1.0}, "boundary-5": {"wait": 2.0, "best": 1.0}}
 
 
-def test_attributes_that_moved_and_are_others() -> None:
+def test_attributes_that_change_and_differ() -> None:
     ours = changed(CONTROL, attributes=SEEN)
     theirs = changed(RESUMED, attributes={"boundary-5": {"wait": 0.0, "best": 9.0}})
     comparison = of(theirs, ours)
@@ -699,7 +699,7 @@ def test_attributes_that_moved_and_are_others() -> None:
     assert of(changed(RESUMED, attributes={"final": {"wait": 0.0}}), ours).attributes == {}
 
 
-def test_generators_that_moved_and_are_others() -> None:
+def test_generators_that_change_and_differ() -> None:
     ours = changed(
         CONTROL,
         generators={

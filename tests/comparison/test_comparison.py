@@ -1,4 +1,4 @@
-"""What a comparison says as a whole: exact, equal, equal at the boundary."""
+"""A comparison as a whole: exact, equal, equal at the boundary."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ def of(**changes: object) -> Comparison:
         (of(evaluations=(replace(EVALUATION, identical=False),)), False, True, True),
         (of(first_step=(5, 4)), False, False, False),
         (of(first_step=(5, None)), False, False, False),
-        # What explains differences is none.
+        # Hints are not differences.
         (
             of(attributes={"wait": (1.0, 2.0)}, generators=("numpy",), renamed={"w": "v"}),
             True,

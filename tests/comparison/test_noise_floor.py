@@ -1,4 +1,4 @@
-"""Jobs that do not reproduce themselves: what is noise, and what is still a loss."""
+"""Jobs that are not reproducible: what counts as noise, and what is still a difference."""
 
 import math
 from dataclasses import replace
@@ -18,7 +18,7 @@ CONTROL = control()
 ZEROS = np.zeros((2, 3), np.float32)
 
 
-# --- What is measured ---------------------------------------------------------------------------------------------------
+# --- Measuring noise --------------------------------------------------------------------------
 
 
 def test_a_control_that_is_repeated_exactly() -> None:
@@ -32,7 +32,7 @@ def test_a_control_that_is_repeated_exactly() -> None:
 
 
 def test_how_far_losses_are_apart() -> None:
-    """The largest difference between any two runs, at a step or before it: what has parted once may part again."""
+    """The spread up to each step: runs that diverged once may diverge again."""
     one = changed(CONTROL, losses={2: 2 / 3 + 0.125, 6: 2 / 7 + 0.5})
     other = changed(CONTROL, losses={2: 2 / 3 - 0.125})
     noise = measure(CONTROL, [one, other])
@@ -48,7 +48,7 @@ def test_how_far_evaluation_losses_are_apart() -> None:
     )
     assert noise.evaluations == pytest.approx({3: 0.125, 5: 0.125, 6: 0.5, 8: 0.5})
     assert noise.evaluation_loss == pytest.approx(0.5)
-    # What comes before the boundary is no part of it, but says how far they may be apart after it.
+    # Differences before the boundary do not count, but widen the spread after it.
     before = measure(
         changed(CONTROL, evaluations={BOUNDARY: None, 6: None, STEPS: None}), [CONTROL]
     )
@@ -66,7 +66,7 @@ def test_how_far_final_tensors_are_apart() -> None:
         CONTROL, [changed(CONTROL, final={"w": up}), changed(CONTROL, final={"w": down})]
     )
     assert noise.final == pytest.approx(dict.fromkeys(CONTROL.final, 0.0) | {"w": 0.75})
-    # What one of them does not have, or has in another shape, allows nothing.
+    # A tensor that a run lacks, or has with a different shape, has no spread.
     gone = measure(
         CONTROL,
         [changed(CONTROL, final={"w": up}), changed(CONTROL, final={"w": None, "mean": ZEROS[:1]})],
@@ -100,7 +100,7 @@ def test_renamed_tensors_are_the_same() -> None:
         ({"rates": {7: None}}, (False, False, False, 0.0)),
     ],
 )
-def test_what_else_differs(changes: dict[str, Any], flags: tuple[bool, bool, bool, float]) -> None:
+def test_inputs_that_differ(changes: dict[str, Any], flags: tuple[bool, bool, bool, float]) -> None:
     noise = measure(CONTROL, [changed(CONTROL, **changes)])
     assert (noise.batches_differ, noise.draws_differ, noise.hyperparameters_differ) == flags[:3]
     assert noise.rates == pytest.approx(flags[3])
@@ -142,7 +142,7 @@ def test_where_two_controls_part_first(repeat: Run, first: str | None) -> None:
     assert measure(CONTROL, [CONTROL, repeat]).first_difference == first
 
 
-# --- What it allows -----------------------------------------------------------------------------------------------------
+# --- What noise accounts for ------------------------------------------------------------------
 
 NOISE = NoiseFloor(
     1, final={"w": 0.5}, rates=0.25, losses=(0.0, 0.5, 1.0), evaluations={5: 0.5, 6: 1.0}
@@ -173,7 +173,7 @@ def test_of_evaluation() -> None:
     assert varies.of_evaluation(5, 2.0, at_boundary=True) == 1.5
 
 
-def test_document_has_what_is_read_by_people() -> None:
+def test_document_leaves_out_long_columns() -> None:
     assert NOISE.document() == {
         "repeats": 1,
         "training_loss": 0.0,
@@ -189,11 +189,11 @@ def test_document_has_what_is_read_by_people() -> None:
     }
 
 
-# --- A control that never saves ------------------------------------------------------------------------------------------
+# --- A control that never saves ---------------------------------------------------------------
 
 
 def unsaved(boundary: Values | None = None, **changes: Any) -> Run:
-    """Return a control that saves nothing and ends with the last place where the other saves."""
+    """Return a control that never saves and ends at the last save of the other."""
     return cut(changed(CONTROL, boundary=boundary, saved=[], **changes), BOUNDARY)
 
 
@@ -228,7 +228,7 @@ def test_the_first_save_shows_it_first() -> None:
     )
 
 
-# --- In processes -------------------------------------------------------------------------------------------------------
+# --- In processes -----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +263,7 @@ def test_within_the_noise_is_recovered(cases: dict[str, Case]) -> None:
 
 def test_a_loss_at_the_boundary_is_no_noise(cases: dict[str, Case]) -> None:
     assert cases["JittersAndLoses"].outcome == "diverged"
-    # That the job does not reproduce itself either is told beside it.
+    # The report also says that the job is not reproducible.
     assert [each.cause for each in cases["JittersAndLoses"].diagnoses] == ["slots-lost", "noise"]
 
 
@@ -281,7 +281,7 @@ def test_a_job_that_reproduces_itself_has_none(cases: dict[str, Case]) -> None:
     assert (clean.training_loss, clean.evaluation_loss, clean.first_difference) == (0.0, 0.0, None)
     assert set(clean.final.values()) == {0.0}
     assert cases["Clean"].outcome == "recovered"
-    # One unit in the last place of one loss is a divergence still.
+    # One unit in the last place of one loss still is a difference.
     assert cases["HiddenInLastLoss"].outcome == "diverged"
 
 
@@ -294,14 +294,14 @@ def test_the_control_is_repeated_only_where_that_can_tell() -> None:
     assert (case.outcome, case.noise) == ("diverged", None)
 
 
-def test_tolerance_is_what_somebody_asks_for() -> None:
+def test_tolerance_is_on_request() -> None:
     (exact,) = verify(toy("Rounds"), steps=21, boundary=9).cases
     (within,) = verify(toy("Rounds"), steps=21, boundary=9, rtol=1e-5, atol=1e-7).cases
     assert (exact.outcome, within.outcome) == ("diverged", "recovered")
     row = at_boundary(within)["v"]
     assert (row.equal, row.identical) == (True, False)
     assert within.document()["tolerance"] == {"rtol": 1e-5, "atol": 1e-7, "equal_nan": False}
-    # Whole numbers have none: a lost step stays one.
+    # Integers have no noise: a lost step remains a difference.
     assert (
         verify(toy("StepLost"), steps=21, boundary=9, rtol=0.9, atol=100).cases[0].outcome
         == "diverged"

@@ -1,4 +1,4 @@
-"""Which tensors of a resumed run are the control's under another name."""
+"""Matching tensors with different names in the two runs."""
 
 import numpy as np
 
@@ -22,12 +22,12 @@ def test_by_value_then_by_order() -> None:
     assert match([control], [resumed]) == {"y": "a", "x": "b", "z": "c"}
 
 
-def test_what_both_have_keeps_its_name() -> None:
+def test_common_names_stay() -> None:
     assert match([tensors(a=ONE, b=TWO)], [tensors(b=ONE, a=TWO)]) == {}
     assert match([tensors(a=ONE)], [tensors(a=ONE)]) == {}
 
 
-def test_what_is_there_once_more_or_of_another_shape_or_dtype_is_not_matched() -> None:
+def test_unequal_numbers_shapes_or_dtypes_are_not_matched() -> None:
     control = tensors(a=ZEROS)
     assert match([control], [tensors(x=ZEROS, y=ZEROS)]) == {}
     assert match([control], [tensors(x=np.zeros(3))]) == {}
@@ -35,18 +35,18 @@ def test_what_is_there_once_more_or_of_another_shape_or_dtype_is_not_matched() -
     assert match([control], [{}]) == {}
 
 
-def test_what_is_of_another_kind_is_not_matched() -> None:
+def test_different_kinds_are_not_matched() -> None:
     assert match([tensors(a=ZEROS)], [{"x": Tensor(Kind.SLOT, ZEROS)}]) == {}
 
 
-def test_each_group_by_itself() -> None:
+def test_groups_are_matched_separately() -> None:
     control = tensors(a=ONE, n=np.array(5))
     resumed = tensors(x=ONE, m=np.array(5), more=np.array(6))
     assert match([control], [resumed]) == {"x": "a"}
 
 
 def test_the_first_value_that_a_tensor_has_counts() -> None:
-    """What comes to be in the first step is known by its value after it."""
+    """A tensor created in the first step is matched by its value after it."""
     assert match(
         [tensors(a=ONE), tensors(a=TWO, b=ZEROS)], [tensors(x=ONE), tensors(x=ZEROS, y=ZEROS)]
     ) == {

@@ -1,4 +1,4 @@
-"""What a resumed value equals instead: every word is planted once, and nothing is guessed."""
+"""What a resumed value equals instead: each word is planted once, and nothing is guessed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,10 +87,10 @@ def found(lookup: OriginLookup, name: str, value: np.ndarray) -> Origin:
         ("w", WEIGHT * np.float32(0.99), "factor", "", 0.99, None),
         ("w", WEIGHT + 0.01, "", "", None, None),
         ("w", WEIGHT[::-1], "", "", None, None),
-        # One number all over, or a scalar, is many a tensor's value.
+        # Many tensors may hold one number throughout, or a scalar.
         ("scale", np.array(7.0), "", "", None, None),
         ("ones", np.full(3, 5.0), "", "", None, None),
-        # What was empty at the earlier save is what it is initially; both are known.
+        # The value of the earlier save is the initial one: both are known.
         ("ones", np.ones(3), "initial", "", None, 4),
     ],
 )
@@ -129,7 +129,7 @@ def test_rounded_or_cut_to_a_narrower_dtype(dtype: str) -> None:
         assert (instead.what, instead.name) == ("narrower", dtype)
 
 
-def test_whole_numbers_through_float32() -> None:
+def test_integers_through_float32() -> None:
     run = holding({"initial": {}, "boundary-9": {}})
     control, resumed = np.array([2**24 + 1]), np.array([2**24])
     assert (

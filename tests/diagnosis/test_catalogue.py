@@ -1,4 +1,4 @@
-"""The catalogue: every entry is whole, and whoever names a cause names one that there is."""
+"""The catalogue: every entry is complete, and every cause named in the package exists."""
 
 import ast
 import math
@@ -27,12 +27,12 @@ EVERY = pytest.mark.parametrize("cause", CAUSES.values(), ids=list(CAUSES))
 STAGES: tuple[Stage | None, ...] = (None, *Stage)
 RECIPES = {recipe.name for suite in SUITES.values() for recipe in suite}
 
-# Words in one with a dash that are no causes.
+# Words with dashes that are not causes.
 OTHER_WORDS = {"bit-equal", "aria-sort"}
 
 
 @EVERY
-def test_texts_are_whole(cause: Cause) -> None:
+def test_texts_are_complete(cause: Cause) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)+|noise|rounding|unexplained", cause.name)
     assert cause.summary.endswith(".")
     assert cause.signature.endswith(".")
@@ -98,25 +98,25 @@ def test_one_thing_is_not_counted_as_several(cause: Cause) -> None:
 
 
 @EVERY
-def test_what_else_is_declared_of_it_exists(cause: Cause) -> None:
+def test_recipes_and_experiments_exist(cause: Cause) -> None:
     assert cause.recipe is None or cause.recipe in RECIPES
     assert set(cause.settled_by) <= set(EXPERIMENTS)
     assert cause.shown_by in (None, *EXPERIMENTS)
     assert isinstance(cause.starts_at, Start)
     assert 0 <= cause.loss_within <= math.inf
-    # What shows the cause itself is no way to settle that it is another one.
+    # An experiment that shows a cause cannot trace it to a different one.
     assert cause.shown_by not in cause.settled_by
 
 
 @EVERY
-def test_there_is_something_to_do_at_every_stage(cause: Cause) -> None:
+def test_every_stage_has_a_remedy(cause: Cause) -> None:
     cases = product(STAGES, ("", *styles()), (None, "saver", "ema"))
     texts = {remedy(cause, stage, framework, restore) for stage, framework, restore in cases}
     assert all(text.endswith(".") and text.strip() == text for text in texts)
 
 
 def test_special_fields() -> None:
-    """What each field says of causes; whoever changes one of these sees what it means."""
+    """The causes by special field: a change of the catalogue must be intended here, too."""
     assert {name for name, cause in CAUSES.items() if cause.about_the_control} == {
         "noise",
         "saving-changes-the-run",
@@ -141,7 +141,7 @@ def test_special_fields() -> None:
     }
 
 
-# --- Remedies -----------------------------------------------------------------------------------------------------------
+# --- Remedies ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -158,13 +158,13 @@ def test_special_fields() -> None:
         (Remedy("…", restores=("ema",)), "", None, None, False),
     ],
 )
-def test_for_which_cases_a_remedy_is(
+def test_a_remedy_fits_its_cases(
     meant: Remedy, framework: str, stage: Stage | None, restore: str | None, fits: bool
 ) -> None:
     assert meant.fits(framework, stage, restore) is fits
 
 
-def test_remedies_for_some_restores_are_for_these_alone() -> None:
+def test_remedies_limited_to_restores_are_for_these_only() -> None:
     for cause in CAUSES.values():
         others = {
             remedy(cause, stage, name, "no such restore")
@@ -218,7 +218,7 @@ def test_no_remedy_recommends_the_restore_that_is_judged(
         assert any(advice in text for text in every)
 
 
-def test_frameworks_speak_of_causes_that_exist() -> None:
+def test_frameworks_declare_remedies_for_causes_that_exist() -> None:
     for framework in frameworks():
         declared = load(str(framework.remedies))
         assert set(declared) <= set(CAUSES)
@@ -226,7 +226,7 @@ def test_frameworks_speak_of_causes_that_exist() -> None:
         assert {name for each in meant for name in each.frameworks} <= set(framework.styles)
 
 
-# --- Names that stand in the package -------------------------------------------------------------------------------------
+# --- Causes named in the package --------------------------------------------------------------
 
 
 def _sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
@@ -246,7 +246,7 @@ def _texts(node: ast.AST) -> Iterator[str]:
 
 
 def _named(tree: ast.Module) -> Iterator[str]:
-    """Yield the literals that are used as causes: given to `diagnosis` and `has`, compared with `.cause` or `names_of`."""
+    """Yield literals used as causes: passed to `diagnosis` and `has`, or compared with causes."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = (
@@ -284,7 +284,7 @@ def test_every_cause_that_is_named_exists() -> None:
         for name in _named(tree)
     }
     assert {(path, name) for path, name in named if name not in CAUSES} == set()
-    # That the scan sees what it is to see: each of these forms stands in the package.
+    # The scan sees each form that is in the package.
     assert ("diagnosis/findings.py", "mode-differs") in named  # has(…)
     assert ("diagnosis/refusals.py", "restore-raised") in named  # diagnosis(…)
     assert ("diagnosis/rules/tensors.py", "slots-lost") in named  # _lost(…)
@@ -337,5 +337,5 @@ def test_names_of() -> None:
     }
 
 
-def test_shipped_jobs_are_no_recipes() -> None:
+def test_shipped_jobs_are_not_recipes() -> None:
     assert not RECIPES & set(JOBS)

@@ -1,4 +1,4 @@
-"""A restore is tried again with one thing of the control's: what that shows stands in the place of what it explains."""
+"""Experiments replace the diagnoses that they explain."""
 
 import numpy as np
 import pytest
@@ -33,8 +33,8 @@ def of(run: Run) -> tuple[list[Diagnosis], Comparison]:
     return diagnose(comparison), comparison
 
 
-def told(run: Run, tried: dict[str, Run]) -> list[tuple[str, str]]:
-    """Return what is said of a run, causes and sentences, after experiments with it."""
+def after_experiments(run: Run, tried: dict[str, Run]) -> list[tuple[str, str]]:
+    """Return the causes and sentences of a run after experiments with it."""
     found, comparison = of(run)
     after = explained(
         found, comparison, {name: compare(CONTROL, each) for name, each in tried.items()}
@@ -48,7 +48,7 @@ def _whole(diagnosis: Diagnosis) -> str:
     return f"{diagnosis.sentence} {diagnosis.detail}" if by_case else diagnosis.sentence
 
 
-# --- Which are needed ---------------------------------------------------------------------------------------------------
+# --- Which experiments are needed -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_needed_has_the_controls_values() -> None:
     }
 
 
-def test_where_nothing_was_forgotten_there_is_nothing_to_put_in() -> None:
+def test_equal_attributes_are_not_put_in() -> None:
     assert needed(named("unexplained"), EQUAL) == {SAME_HASH: {}}
     assert needed(named("learning-rate-differs"), EQUAL) == {}
 
@@ -89,11 +89,11 @@ def test_an_experiment_settles_only_what_the_catalogue_says() -> None:
     }
 
 
-# --- The control's hash seed --------------------------------------------------------------------------------------------
+# --- The control's hash seed ------------------------------------------------------------------
 
 
 def test_it_recovers_with_the_controls_hash_seed() -> None:
-    assert told(OTHER_BATCHES, {SAME_HASH: RESUMED}) == [
+    assert after_experiments(OTHER_BATCHES, {SAME_HASH: RESUMED}) == [
         (
             "depends-on-hash-order",
             "With the control's PYTHONHASHSEED, the same restore recovers.",
@@ -101,46 +101,47 @@ def test_it_recovers_with_the_controls_hash_seed() -> None:
     ]
 
 
-def test_what_has_no_reason_is_gone_only_where_nothing_differs() -> None:
+def test_an_unexplained_difference_is_settled_only_if_nothing_differs() -> None:
     run = changed(RESUMED, losses={6: 0.5})
-    assert told(run, {SAME_HASH: RESUMED}) == [
+    assert after_experiments(run, {SAME_HASH: RESUMED}) == [
         (
             "depends-on-hash-order",
             "With the control's PYTHONHASHSEED, the same restore recovers.",
         )
     ]
-    assert [cause for cause, _ in told(run, {SAME_HASH: changed(RESUMED, batches={6: "own"})})] == [
-        "unexplained"
-    ]
+    assert [
+        cause
+        for cause, _ in after_experiments(run, {SAME_HASH: changed(RESUMED, batches={6: "own"})})
+    ] == ["unexplained"]
 
 
-def test_what_stays_is_told_beside_it() -> None:
+def test_remaining_causes_are_reported_beside_it() -> None:
     lost = changed(OTHER_BATCHES, boundary={"w/momentum": ZEROS})
-    after = told(lost, {SAME_HASH: changed(RESUMED, boundary={"w/momentum": ZEROS})})
+    after = after_experiments(lost, {SAME_HASH: changed(RESUMED, boundary={"w/momentum": ZEROS})})
     assert [cause for cause, _ in after] == ["depends-on-hash-order", "slots-lost"]
     assert (
         after[0][1]
-        == "With the control's PYTHONHASHSEED, the same restore shows no batches-differ."
+        == "With the control's PYTHONHASHSEED, the same restore no longer shows batches-differ."
     )
 
 
-def test_other_data_by_chance_are_no_help() -> None:
-    """With the same hash seed the data are others still, of another sort: that settles nothing."""
+def test_data_that_differ_anew_settle_nothing() -> None:
+    """Data that differ in a different way with the same hash seed settle nothing."""
     assert [
         cause
-        for cause, _ in told(
+        for cause, _ in after_experiments(
             OTHER_BATCHES, {SAME_HASH: changed(RESUMED, batches={5: "batch-6", 6: "batch-7"})}
         )
     ] == ["batches-differ"]
 
 
-def test_a_lost_tensor_is_not_of_the_hash() -> None:
+def test_a_lost_tensor_does_not_depend_on_the_hash() -> None:
     lost = changed(RESUMED, boundary={"w/momentum": ZEROS})
-    assert [cause for cause, _ in told(lost, {SAME_HASH: RESUMED})] == ["slots-lost"]
+    assert [cause for cause, _ in after_experiments(lost, {SAME_HASH: RESUMED})] == ["slots-lost"]
 
 
 def test_an_experiment_that_shows_the_same_changes_nothing() -> None:
-    assert [cause for cause, _ in told(OTHER_BATCHES, {SAME_HASH: OTHER_BATCHES})] == [
+    assert [cause for cause, _ in after_experiments(OTHER_BATCHES, {SAME_HASH: OTHER_BATCHES})] == [
         "batches-differ"
     ]
 
@@ -155,11 +156,11 @@ def test_faults_of_the_control_stay() -> None:
     assert [each.cause for each in after] == ["depends-on-hash-order", "statistics-never-move"]
 
 
-# --- What objects remember ----------------------------------------------------------------------------------------------
+# --- State of Python objects ------------------------------------------------------------------
 
 
-def test_it_recovers_with_what_the_control_remembers() -> None:
-    assert told(OTHER_RATES, {REMEMBERED: RESUMED}) == [
+def test_it_recovers_with_the_controls_python_state() -> None:
+    assert after_experiments(OTHER_RATES, {REMEMBERED: RESUMED}) == [
         (
             "python-state-lost",
             "State outside the variables was not restored: plateau.wait is 0 instead of the "
@@ -169,20 +170,22 @@ def test_it_recovers_with_what_the_control_remembers() -> None:
 
 
 def test_rates_from_the_second_step_on_are_enough() -> None:
-    """For its first step a callback may have set the rate before anything could be put in."""
+    """A callback may set the first rate before anything can be put in."""
     with_it = changed(RESUMED, rates={5: 0.05}, losses={7: 0.5})
     without = changed(
         RESUMED, rates=dict.fromkeys(AFTER, 0.05), losses={7: 0.5}, attributes=FORGOTTEN
     )
-    assert told(without, {REMEMBERED: with_it}) == [
+    assert after_experiments(without, {REMEMBERED: with_it}) == [
         (
             "python-state-lost",
             "State outside the variables was not restored: plateau.wait is 0 instead of the "
-            "control's 2. With the control's values put in, the resumed run shows no learning-rate-differs.",
+            "control's 2. With the control's values put in, the resumed run no longer shows learning-rate-differs.",
         )
     ]
-    # If the first rate alone differs without the experiment, too, it has shown nothing.
-    assert [cause for cause, _ in told(with_it, {REMEMBERED: with_it})] == ["learning-rate-differs"]
+    # If only the first rate differs without the experiment, too, it shows nothing.
+    assert [cause for cause, _ in after_experiments(with_it, {REMEMBERED: with_it})] == [
+        "learning-rate-differs"
+    ]
 
 
 def test_more_than_two_attributes_are_counted() -> None:
@@ -197,17 +200,19 @@ def test_more_than_two_attributes_are_counted() -> None:
     assert found.detail == "With the control's values put in, the resumed run recovers."
 
 
-def test_what_nothing_remembers_explains() -> None:
-    assert [cause for cause, _ in told(OTHER_RATES, {REMEMBERED: OTHER_RATES})] == [
+def test_causes_that_python_state_does_not_explain() -> None:
+    assert [cause for cause, _ in after_experiments(OTHER_RATES, {REMEMBERED: OTHER_RATES})] == [
         "learning-rate-differs"
     ]
-    assert [cause for cause, _ in told(OTHER_BATCHES, {REMEMBERED: RESUMED})] == ["batches-differ"]
+    assert [cause for cause, _ in after_experiments(OTHER_BATCHES, {REMEMBERED: RESUMED})] == [
+        "batches-differ"
+    ]
 
 
 def test_both_experiments() -> None:
     both = changed(OTHER_RATES, batches={step: f"own-{step}" for step in AFTER})
     tried = {SAME_HASH: OTHER_RATES, REMEMBERED: OTHER_BATCHES}
-    assert [cause for cause, _ in told(both, tried)] == [
+    assert [cause for cause, _ in after_experiments(both, tried)] == [
         "python-state-lost",
         "depends-on-hash-order",
     ]
@@ -218,7 +223,7 @@ def test_without_experiments_nothing_changes() -> None:
     assert explained(found, comparison, {}) == found
 
 
-# --- What is accepted ---------------------------------------------------------------------------------------------------
+# --- What is accepted -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the rules ask of a comparison."""
+"""A comparison as the rules see it."""
 
 import math
 from typing import Any
@@ -47,7 +47,7 @@ def with_cause(findings: Findings, cause: str, *tensors: str) -> Findings:
 
 
 def late(kind: Kind, at: np.ndarray, **facts: Any) -> Findings:
-    """Return the findings where a tensor comes to be in the first step, and is another one after it."""
+    """Return the findings with a tensor that the first step creates, and that differs after it."""
     ours = changed(
         CONTROL,
         after={"new": Tensor(kind, value("new", 6))},
@@ -57,7 +57,7 @@ def late(kind: Kind, at: np.ndarray, **facts: Any) -> Findings:
     return findings(theirs, ours)
 
 
-# --- Stages -------------------------------------------------------------------------------------------------------------
+# --- Stages -----------------------------------------------------------------------------------
 
 MEAN, SWAPPED, STRANGE = ZEROS, value("w", BOUNDARY), ZEROS + 9
 WITHOUT = [name for name in HELD if name != "mean"]
@@ -71,17 +71,17 @@ WITHOUT = [name for name in HELD if name != "mean"]
         (MEAN, {"held": WITHOUT}, Stage.OMITTED_AT_SAVE),
         (MEAN, {"asked": None}, None),
         (MEAN, {"asked": {}}, Stage.NOT_APPLIED_AT_LOAD),
-        # Its own value, or one that nobody knows, though it was asked for: the checkpoint's values tell where it was lost.
+        # Its own or an unknown value although it was asked for: the saved values decide the stage.
         (MEAN, {}, Stage.OVERWRITTEN_AFTER_LOAD),
         (MEAN, {"values": []}, Stage.OMITTED_AT_SAVE),
         (MEAN, {"values": None}, None),
         (STRANGE, {}, Stage.OVERWRITTEN_AFTER_LOAD),
         (STRANGE, {"values": []}, Stage.OMITTED_AT_SAVE),
         (STRANGE, {"values": None}, None),
-        # The value of something else cannot have been there before the restore.
+        # The value of a different tensor cannot precede the restore.
         (SWAPPED, {}, Stage.OVERWRITTEN_AFTER_LOAD),
         (SWAPPED, {"values": []}, Stage.OVERWRITTEN_AFTER_LOAD),
-        # Held under another key than its name, or, where neither key is known, by its value.
+        # Held under a key different from its name, or, with no known key, by its value.
         (
             MEAN,
             {"held": [*WITHOUT, "layer/mean"], "asked": {**ASKED, "mean": "layer/mean"}},
@@ -111,7 +111,7 @@ def test_stage_at_which_a_tensor_was_lost(
         ({"held": None, "values": []}, Stage.OMITTED_AT_SAVE),  # by its value
     ],
 )
-def test_stage_of_what_was_made_anew(facts: dict[str, Any], stage: Stage | None) -> None:
+def test_stage_of_a_tensor_created_anew(facts: dict[str, Any], stage: Stage | None) -> None:
     made = late(Kind.SLOT, STRANGE, **facts)
     assert [(row.name, row.late, row.origin.what) for row in made.open] == [("new", True, "anew")]
     assert stage_of_all(made.open) is stage
@@ -133,10 +133,10 @@ def test_stages_in_the_order_of_their_tensors() -> None:
     assert stage_of_all([]) is None
 
 
-# --- What was found, and what is left -----------------------------------------------------------------------------------
+# --- Explained and open tensors ---------------------------------------------------------------
 
 
-def test_what_was_found_is_no_longer_open() -> None:
+def test_tensors_with_a_diagnosis_are_no_longer_open() -> None:
     run = changed(
         RESUMED,
         boundary={
@@ -180,17 +180,17 @@ BEGUN: Values = {name: tensor.value for name, tensor in RESUMED.initial.items()}
         (RESUMED, False),
         (changed(RESUMED, boundary=BEGUN), True),
         (changed(RESUMED, boundary={**BEGUN, "w": value("w", BOUNDARY)}), False),
-        # One was overwritten with what nobody knows: then an initialiser ran, if each was filled before it.
+        # One has an unknown value: an initialiser ran, if each tensor was filled before.
         (changed(RESUMED, boundary={**BEGUN, "w": STRANGE}), True),
         (changed(RESUMED, boundary={**BEGUN, "w": STRANGE}, asked={}), False),
-        # All of them: nothing says initialiser.
+        # All have unknown values: nothing points to an initialiser.
         (
             changed(
                 RESUMED, boundary=dict.fromkeys(("w", "w/momentum", "mean", "w/average"), STRANGE)
             ),
             False,
         ),
-        # These values were saved, and came back.
+        # These values were saved and restored.
         (changed(RESUMED, boundary=BEGUN, values=[]), False),
         (changed(RESUMED, boundary=BEGUN, values=[], asked={}), True),
     ],
@@ -199,7 +199,7 @@ def test_nothing_left(run: Run, nothing_left: bool) -> None:
     assert findings(run).nothing_left is nothing_left
 
 
-def test_what_shows_no_restore_counts_for_nothing() -> None:
+def test_tensors_that_prove_no_restore_do_not_count() -> None:
     same = changed(
         RESUMED, initial={"w": value("w", BOUNDARY)}, boundary={**BEGUN, "w": value("w", BOUNDARY)}
     )
@@ -208,7 +208,7 @@ def test_what_shows_no_restore_counts_for_nothing() -> None:
     assert seen.nothing_left
 
 
-# --- What is a process's own --------------------------------------------------------------------------------------------
+# --- Values that a process makes itself -------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_is_own(boundary: Values, is_own: bool) -> None:
         ("another", {"asked": {"new": "new"}, "held": []}, True),
     ],
 )
-def test_is_own_of_what_is_made_in_the_first_step(
+def test_is_own_of_a_tensor_created_in_the_first_step(
     first_batch: str, facts: dict[str, Any], is_own: bool
 ) -> None:
     ours = changed(
@@ -277,11 +277,11 @@ def test_first_step_differs(run: Run, left_out: tuple[str, ...], differs: bool) 
     assert findings(run, left_out=left_out).first_step_differs is differs
 
 
-def test_what_is_made_in_the_first_step_makes_it_no_other() -> None:
+def test_a_tensor_created_in_the_first_step_does_not_make_it_differ() -> None:
     assert not late(Kind.WEIGHT, STRANGE).first_step_differs
 
 
-# --- Where something begins to act --------------------------------------------------------------------------------------
+# --- Where a difference starts to act ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -319,12 +319,12 @@ def test_earliest(run: Run, causes: tuple[str, ...], earliest: Start) -> None:
         (Kind.MOVING_STATISTIC, AT_ONCE),
     ],
 )
-def test_earliest_of_what_is_made_in_the_first_step(kind: Kind, earliest: Start) -> None:
+def test_earliest_of_a_tensor_created_in_the_first_step(kind: Kind, earliest: Start) -> None:
     assert late(kind, STRANGE).earliest == earliest
     assert late(kind, value("new", 6)).earliest == NEVER
 
 
-# --- Counters -----------------------------------------------------------------------------------------------------------
+# --- Counters ---------------------------------------------------------------------------------
 
 
 def test_steps_off() -> None:

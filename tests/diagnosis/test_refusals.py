@@ -1,4 +1,4 @@
-"""An exception of the restore, or of the run behind it, becomes a diagnosis."""
+"""Exceptions of the restore, or of the run after it, become diagnoses."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_missing_keys() -> None:
     ],
 )
 def test_a_damaged_file(type: str, message: str) -> None:
-    # Whatever keys are missing.
+    # With any missing keys.
     found = of_refusal(Failure("restore", type, message), CONTROL, asked({"w": "gone"}))
     assert (found.cause, found.stage, found.tensors) == ("checkpoint-damaged", None, ())
     assert found.sentence == f"The checkpoint cannot be read: {type}: {message}"
@@ -77,7 +77,7 @@ SHADOWS = (
 )
 
 
-def test_shadows_that_never_were() -> None:
+def test_shadows_that_never_existed() -> None:
     found = of_refusal(NOT_FOUND, CONTROL, asked(AVERAGES))
     assert (found.cause, found.tensors) == ("shadows-not-in-checkpoint", ("v/EMA", "w/EMA"))
     assert found.sentence == (
@@ -89,7 +89,7 @@ def test_shadows_that_never_were() -> None:
     )
 
 
-def test_shadows_that_never_were_without_batch_norm() -> None:
+def test_shadows_that_never_existed_without_batch_norm() -> None:
     plain = changed(CONTROL, boundary={"mean": None})
     assert of_refusal(NOT_FOUND, plain, asked(AVERAGES)).detail.endswith(
         " Here it was applied to other variables, so these shadows never existed."
@@ -119,7 +119,7 @@ def test_shadows_that_the_save_left_out() -> None:
         {"w": "w", "v": "v", "step": "step"},  # under its own name
     ],
 )
-def test_keys_that_are_no_shadows(keys: dict[str, str]) -> None:
+def test_keys_that_are_not_shadows(keys: dict[str, str]) -> None:
     assert of_refusal(NOT_FOUND, CONTROL, asked(keys)).cause == "keys-not-in-checkpoint"
 
 

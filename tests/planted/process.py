@@ -68,8 +68,8 @@ class RaisesInInit(Clean):
 
 
 @planted(
-    inconclusive="The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is unset in "
-    "the control and 0 in the resumed run. Run both in the same environment."
+    inconclusive="The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is 0 "
+    "(control: unset). Run both in the same environment."
 )
 class OtherEnvironment(Clean):
     """The resumed process runs under another numeric switch."""

@@ -199,10 +199,7 @@ def test_a_repetition_in_another_environment(folder: Path) -> None:
     found = pair(Evidence(folder, {}, repeats=1))
     assert (found.noise, found.noise_trouble) == (
         None,
-        (
-            "The second control ran in a different environment: python is 3.12.1 in the control "
-            "and 3.13.0 in the resumed run."
-        ),
+        ("The second control ran in a different environment: python is 3.13.0 (control: 3.12.1)."),
     )
 
 

@@ -54,9 +54,8 @@ def test_a_clean_pair_can_be_judged() -> None:
             CONTROL,
             changed(RESUMED, environment={"python": "3.13.0", "numpy": "2.1.0"}),
             (
-                "The two runs had different environments: numpy is unknown in the control and "
-                "2.1.0 in the resumed run; python is 3.12.1 in the control and 3.13.0 in the "
-                "resumed run. Run both in the same environment."
+                "The two runs had different environments: numpy is 2.1.0 (control: unknown); "
+                "python is 3.13.0 (control: 3.12.1). Run both in the same environment."
             ),
         ),
         (

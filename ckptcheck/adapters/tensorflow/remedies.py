@@ -26,6 +26,7 @@ ALL_VARIABLES = (
 SAVER_LAST = (
     "Create tf.train.Saver() after all variables: it takes only those that exist at that moment."
 )
+SAVER_THEN_INITIALISER = f"{SAVER_LAST} Run the initialiser before the restore, never after it."
 
 
 def _in_graphs(save: str, load: str = ALL_VARIABLES, unknown: str = "") -> tuple[Remedy, ...]:
@@ -34,7 +35,7 @@ def _in_graphs(save: str, load: str = ALL_VARIABLES, unknown: str = "") -> tuple
         Remedy(SAVER_LAST, TF1, (Stage.NOT_APPLIED_AT_LOAD,), PLAIN_SAVER),
         Remedy(load, TF1, (Stage.NOT_APPLIED_AT_LOAD,)),
         Remedy(INITIALISED_AFTER, TF1, (Stage.OVERWRITTEN_AFTER_LOAD,)),
-        *(() if unknown else (Remedy(f"{save} {SAVER_LAST}", TF1, restores=PLAIN_SAVER),)),
+        *(() if unknown else (Remedy(SAVER_THEN_INITIALISER, TF1, restores=PLAIN_SAVER),)),
         Remedy(unknown or f"{save} {load}", TF1),
     )
 

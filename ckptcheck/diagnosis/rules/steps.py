@@ -59,7 +59,7 @@ def first(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _lost_by(findings: Findings, steps: int) -> bool:
-    """Return whether a counter with a diagnosis is off by so many steps, or is not a number."""
+    """Return whether a counter with a diagnosis is off by that many steps, or is not a number."""
     concerned = {name for found in findings.found for name in found.tensors}
     counters = [row for row in findings.of_kind(Kind.COUNTER) if row.name in concerned]
     return any(counted_off(row) in (None, steps) for row in counters)

@@ -227,7 +227,10 @@ def generators(findings: Findings) -> Iterator[Diagnosis]:
             "generators-restarted", names(lost), stage, count=len(lost), total=total, where=where
         )
     for stage, lost in by_stage([row for row in rows if row not in restarted]):
-        where = filled("{count:has a state|have states} of no save", count=len(lost))
+        where = filled(
+            "{count:has a state|have states} that occur{count:s|} at none of the control's saves",
+            count=len(lost),
+        )
         yield diagnosis(
             "generators-reseeded", names(lost), stage, count=len(lost), total=total, where=where
         )

@@ -24,7 +24,7 @@ from ckptcheck.report.html.page import (
 )
 from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Shown, laned
 from ckptcheck.report.report import Report
-from ckptcheck.report.sentences import by_remedy, how_to_accept, listed, measured
+from ckptcheck.report.sentences import by_remedy, headline, how_to_accept, listed, measured
 from ckptcheck.run.run import Run
 
 STEPS = "training steps done"
@@ -76,9 +76,9 @@ def _case(case: Case) -> Section:
     reason = [case.reason] if case.reason else []
     reason += [f"Accepted: {each.cause}: {each.sentence}" for each in case.allowed]
     measure = [measured(case.comparison)] if case.comparison is not None else []
-    expected = "as expected" if case.as_expected else f"expected {case.expected}"
+    as_expected = ", as expected" if case.as_expected and not case.allowed else ""
     return Section(
-        f"{case.name}: {case.told_outcome}, {expected}",
+        f"{headline(case)}{as_expected}",
         texts=[*reason, *measure],
         quotes=[(f"The exception of the restore: {case.error.type}", case.error.message)]
         if case.error

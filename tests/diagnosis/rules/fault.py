@@ -1,4 +1,4 @@
-"""A planted fault: two runs, what must be said of them, and a twin nearby of which it must not be said."""
+"""Planted faults: two runs, the diagnosis they must get, and a twin that must not get it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,22 +20,22 @@ IN_ORDER = (*RULES, *LAST, *OF_THE_CONTROL)
 
 @dataclass(frozen=True)
 class Pair:
-    """A control, and the run that is resumed from it."""
+    """A control and its resumed run."""
 
     control: Run
     resumed: Run
 
     @cached_property
     def comparison(self) -> Comparison:
-        """The two runs, compared bit for bit."""
+        """The runs, compared bit for bit."""
         return compare(self.control, self.resumed)
 
 
 @dataclass(frozen=True)
 class Said:
-    """What must be said: a cause, its whole sentence, the tensors in order, the stage if known.
+    """An expected diagnosis: cause, whole sentence, tensors in order, and stage if known.
 
-    `detail` is stated where it depends on the case.
+    `detail` is given only if it depends on the case.
     """
 
     cause: str
@@ -47,9 +47,9 @@ class Said:
 
 @dataclass(frozen=True)
 class Fault:
-    """What one rule must catch, in `runs`, and must not see in `twin`.
+    """What one rule must catch in `runs` and must not see in `twin`.
 
-    `beside` are the causes that are diagnosed with it, those of other rules; `twin_shows` what is diagnosed of the twin.
+    `beside` are the causes that other rules find in `runs`, `twin_shows` the causes in `twin`.
     """
 
     name: str
@@ -62,31 +62,31 @@ class Fault:
 
 
 def cases(faults: Sequence[Fault]) -> pytest.MarkDecorator:
-    """Return the mark of a test that takes each fault by itself."""
+    """Parametrize a test with faults."""
     return pytest.mark.parametrize("fault", faults, ids=[fault.name for fault in faults])
 
 
 def said(diagnosis: Diagnosis) -> Said:
-    """Return a diagnosis as a test states it."""
+    """Return a diagnosis in the form of tests."""
     stage = Stage(diagnosis.stage) if diagnosis.stage else None
     detail = diagnosis.detail if "{" in CAUSES[diagnosis.cause].detail else ""
     return Said(diagnosis.cause, diagnosis.sentence, diagnosis.tensors, stage, detail)
 
 
 def by_rule(rule: Rule, pair: Pair) -> tuple[Said, ...]:
-    """Return what a rule says, once the rules before it have explained what they can."""
+    """Return what a rule says after all rules before it."""
     before = IN_ORDER[: IN_ORDER.index(rule)]
     findings = apply(before, Findings(pair.comparison))
     return tuple(map(said, rule(findings)))
 
 
 def diagnosed(pair: Pair) -> list[Said]:
-    """Return all that is said of two runs."""
+    """Return all diagnoses of two runs."""
     return [said(each) for each in diagnose(pair.comparison)]
 
 
 def assert_caught(fault: Fault) -> None:
-    """See that the rule, and nothing but what is stated beside it, speaks of the planted fault."""
+    """Check that the rule, and only the causes `beside` it, catch the planted fault."""
     assert by_rule(fault.rule, fault.runs) == fault.said
     everything = diagnosed(fault.runs)
     assert {each.cause for each in everything} == {
@@ -97,6 +97,6 @@ def assert_caught(fault: Fault) -> None:
 
 
 def assert_silent_on_twin(fault: Fault) -> None:
-    """See that the rule says nothing of the twin, and that what is diagnosed of it is what is stated."""
+    """Check that the rule is silent on the twin, and that the twin shows what is given."""
     assert by_rule(fault.rule, fault.twin) == ()
     assert tuple(each.cause for each in diagnosed(fault.twin)) == fault.twin_shows

@@ -1,4 +1,4 @@
-"""Every rule has a planted fault, and every cause is planted or comes about in another way."""
+"""Every rule has a planted fault; every cause is planted, or does not come from a rule."""
 
 import inspect
 
@@ -24,7 +24,7 @@ from tests.diagnosis.rules.fault import IN_ORDER, Pair, diagnosed
 
 FAULTS = (*test_checkpoint.FAULTS, *test_data.FAULTS, *test_steps.FAULTS, *test_tensors.FAULTS)
 
-# Causes that no rule sees, and what does.
+# Causes that do not come from rules, by their source.
 OF_REFUSALS = {
     "shadows-not-in-checkpoint",
     "keys-not-in-checkpoint",
@@ -36,7 +36,7 @@ OF_EXPERIMENTS = {"depends-on-hash-order"}
 OF_THE_VERDICT = {"noise", "saving-changes-the-run"}
 
 
-def test_every_rule_is_asked_once() -> None:
+def test_every_rule_is_listed_once() -> None:
     assert len(set(IN_ORDER)) == len(IN_ORDER) == len(RULES) + len(LAST) + len(OF_THE_CONTROL)
     defined = {
         function for module in (checkpoint, data, steps, tensors) for function in _rules_of(module)
@@ -45,7 +45,7 @@ def test_every_rule_is_asked_once() -> None:
 
 
 def _rules_of(module: object) -> list[Rule]:
-    """Return the functions of a module that take findings and nothing else; those with an underscore help the others."""
+    """Return the public functions of a module that take only findings."""
     functions = [
         each
         for name, each in vars(module).items()
@@ -59,7 +59,7 @@ def test_every_rule_has_a_planted_fault() -> None:
     assert {fault.rule for fault in FAULTS} == set(IN_ORDER)
 
 
-def test_every_cause_is_planted_or_of_something_else_than_a_rule() -> None:
+def test_every_cause_is_planted_or_does_not_come_from_a_rule() -> None:
     planted = {said.cause for fault in FAULTS for said in fault.said}
     assert planted | OF_REFUSALS | OF_EXPERIMENTS | OF_THE_VERDICT == set(CAUSES)
     assert not planted & (OF_REFUSALS | OF_EXPERIMENTS | OF_THE_VERDICT)
@@ -69,7 +69,7 @@ def test_a_clean_pair_shows_nothing() -> None:
     assert diagnosed(Pair(control(), resumed(control()))) == []
 
 
-def test_what_one_rule_has_explained_the_next_does_not_see() -> None:
+def test_a_rule_does_not_see_what_an_earlier_rule_explained() -> None:
     run = control()
     findings = Findings(compare(run, changed(resumed(run), boundary={"w": fresh("w")})))
     once = apply([lost_weights], findings)

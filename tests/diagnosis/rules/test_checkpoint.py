@@ -15,7 +15,7 @@ from tests.diagnosis.rules.fault import (
 
 CONTROL = control()
 RESUMED = resumed(CONTROL)
-# What the resumed process begins with.
+# The initial values of the resumed process.
 BEGUN = {name: tensor.value for name, tensor in RESUMED.initial.items()}
 EVERYTHING = ("w", "w/momentum", "mean", "w/average", "step", "rng")
 OLD = {name: value(name, EARLIER) for name in EVERYTHING}
@@ -46,7 +46,7 @@ FAULTS = (
         ),
     ),
     Fault(
-        "nothing restored, and the seed is the control's",
+        "nothing restored, with the control's seed",
         checkpoint.nothing_restored,
         Pair(
             CONTROL,
@@ -83,7 +83,7 @@ FAULTS = (
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
         ),
-        # The same, but the checkpoint holds these very values: it was the save that saved them.
+        # The same, but the checkpoint holds these values: the save is at fault.
         twin=Pair(CONTROL, changed(RESUMED, boundary=BEGUN, values=[])),
         twin_shows=(
             "moving-statistics-lost",
@@ -105,12 +105,12 @@ FAULTS = (
                 EVERYTHING,
             ),
         ),
-        # The state of no save: nobody can have restored it.
+        # The state of no save: no restore can give it.
         twin=Pair(CONTROL, changed(RESUMED, boundary={"w": value("w", EARLIER - 1)})),
         twin_shows=("unexplained",),
     ),
     Fault(
-        "older checkpoint, with a tensor that was then what it is initially",
+        "older checkpoint, with a tensor that had its initial value then",
         checkpoint.older,
         Pair(
             changed(CONTROL, initial={"mean": value("mean", EARLIER)}),
@@ -127,7 +127,7 @@ FAULTS = (
                 ("w", "mean"),
             ),
         ),
-        # By itself such a tensor is at its initial value, and no sign of an older checkpoint.
+        # Such a tensor alone has its initial value, and is no sign of an older checkpoint.
         twin=Pair(
             changed(CONTROL, initial={"mean": value("mean", EARLIER)}),
             changed(
@@ -149,8 +149,8 @@ def test_twin_does_not_alarm(fault: Fault) -> None:
     assert_silent_on_twin(fault)
 
 
-def test_what_no_restore_could_show_is_not_back_either() -> None:
-    """A tensor that begins with the control's value at the boundary, and has another one there."""
+def test_a_tensor_that_cannot_prove_a_restore_is_lost_too() -> None:
+    """A tensor that starts with the control's boundary value, and differs at the boundary."""
     pair = Pair(
         CONTROL,
         changed(

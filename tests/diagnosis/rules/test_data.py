@@ -1,4 +1,4 @@
-"""What was read, and drawn, in the steps after the boundary."""
+"""The batches and the draws of the steps after the boundary."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,13 +20,13 @@ RESUMED = resumed(CONTROL)
 
 
 def reads(*batches: int | str, run: Run = RESUMED) -> Run:
-    """Return a resumed run that reads the control's batches of these steps, or others."""
+    """Return a resumed run that reads the control's batches of these steps, or named ones."""
     named = (f"batch-{batch}" if isinstance(batch, int) else batch for batch in batches)
     return changed(run, batches=dict(zip(AFTER, named, strict=True)))
 
 
 def draws(*drawn: Sequence[int | str], run: Run = RESUMED) -> Run:
-    """Return a resumed run that draws, in each step, from each generator, what the control drew at these steps."""
+    """Return a resumed run whose generators draw what the control drew at these steps."""
     named = [
         tuple(f"draw-{each}" if isinstance(each, int) else each for each in step) for step in drawn
     ]
@@ -39,7 +39,7 @@ SHOWN = changed(control(), examples=EXAMPLES)
 
 
 def shows(examples: Mapping[int, tuple[str, ...]]) -> Pair:
-    """Return a pair whose resumed run makes batches of its own of these examples."""
+    """Return a pair whose resumed run makes new batches of these examples."""
     read = reads("own-1", "own-2", "own-3", run=resumed(SHOWN))
     return Pair(SHOWN, changed(read, examples=examples))
 
@@ -49,7 +49,7 @@ GLOBAL = {"initial": {"numpy's generator": "a"}, "boundary-5": {"numpy's generat
 
 FAULTS = (
     Fault(
-        "the epoch begins again",
+        "the epoch starts again",
         data.batches,
         Pair(CONTROL, reads(3, 4, 5)),
         (
@@ -61,7 +61,7 @@ FAULTS = (
         twin=Pair(CONTROL, reads(5, 6, 7)),
     ),
     Fault(
-        "the run begins again",
+        "the run starts again",
         data.batches,
         Pair(CONTROL, reads(0, 1, 2)),
         (
@@ -70,12 +70,12 @@ FAULTS = (
                 "From step 5 on, the resumed run reads the control's batches from step 0 on: the data start again.",
             ),
         ),
-        # The step number is another one, too, and each step reads its own batch: then the counter is to blame.
+        # The step number differs, too, and each step reads its own batch: the counter is at fault.
         twin=Pair(CONTROL, begun_at(changed(reads(0, 1, 2), boundary={"step": 0}), 0)),
         twin_shows=("step-lost",),
     ),
     Fault(
-        "a batch is left out",
+        "a skipped batch",
         data.batches,
         Pair(CONTROL, reads(6, 7, "batch-8")),
         (
@@ -87,7 +87,7 @@ FAULTS = (
         twin=Pair(CONTROL, reads(5, 6, 7)),
     ),
     Fault(
-        "a batch is read again",
+        "a repeated batch",
         data.batches,
         Pair(CONTROL, reads(4, 5, 6)),
         (
@@ -96,12 +96,12 @@ FAULTS = (
                 "From step 5 on, the resumed run reads the control's batches from step 4 on: 1 batch is repeated.",
             ),
         ),
-        # Begun one step earlier, with the batch of that step: no fault of the data.
+        # Started one step earlier, with the batch of that step: no fault of the data.
         twin=Pair(CONTROL, begun_at(changed(reads(4, 5, 6), boundary={"step": 4}), 4)),
         twin_shows=("step-lost",),
     ),
     Fault(
-        "two batches are read again, from the next epoch on",
+        "two repeated batches, from the next epoch on",
         data.batches,
         Pair(CONTROL, reads(5, 4, 5)),
         (
@@ -125,7 +125,7 @@ FAULTS = (
         twin=Pair(CONTROL, RESUMED),
     ),
     Fault(
-        "another order of the same examples",
+        "a different order of the same examples",
         data.batches,
         shows({5: ("f", "e"), 6: ("a", "b"), 7: ("c", "d")}),
         (
@@ -178,7 +178,7 @@ FAULTS = (
         ),
     ),
     Fault(
-        "batches by a generator of the process",
+        "batches from a generator of the process",
         data.batches,
         Pair(
             changed(CONTROL, generators=GLOBAL),
@@ -200,7 +200,7 @@ FAULTS = (
         ),
     ),
     Fault(
-        "a hidden generator begins again",
+        "a hidden generator starts again",
         data.draws,
         Pair(CONTROL, draws([0], [1], [2])),
         (
@@ -209,12 +209,12 @@ FAULTS = (
                 "1 of 1 random generator drew at step 5 what the control drew at step 0.",
             ),
         ),
-        # A generator that one can see was lost: what it draws follows from that.
+        # A visible generator was lost: its draws follow.
         twin=Pair(CONTROL, changed(draws([0], [1], [2]), boundary={"rng": value("rng", 0)})),
         twin_shows=("generators-restarted",),
     ),
     Fault(
-        "a hidden generator was seeded again",
+        "a reseeded hidden generator",
         data.draws,
         Pair(CONTROL, draws(["own-0"], ["own-1"], ["own-2"])),
         (
@@ -229,7 +229,7 @@ FAULTS = (
         twin_shows=("generators-reseeded",),
     ),
     Fault(
-        "two hidden generators, one of each sort",
+        "two hidden generators, one of each kind",
         data.draws,
         Pair(TWICE, draws([0, "own-0"], [1, "own-1"], [2, "own-2"], run=resumed(TWICE))),
         (
@@ -242,7 +242,7 @@ FAULTS = (
                 "1 of 2 random generators drew at step 5 what the control never draws.",
             ),
         ),
-        # The draws of the step's number, where the number is another one.
+        # Each step draws what belongs to its number, but the numbers differ.
         twin=Pair(
             CONTROL,
             begun_at(changed(draws([0], [1], [2], run=reads(0, 1, 2)), boundary={"step": 0}), 0),
@@ -262,7 +262,7 @@ def test_twin_does_not_alarm(fault: Fault) -> None:
     assert_silent_on_twin(fault)
 
 
-def test_where_nothing_came_back_the_data_say_no_more() -> None:
+def test_data_add_nothing_if_nothing_was_restored() -> None:
     began = {name: tensor.value for name, tensor in RESUMED.initial.items()}
     begun = changed(draws([0], [1], [2], run=reads(3, 4, 5)), boundary=began)
     assert by_rule(data.batches, Pair(CONTROL, begun)) == ()

@@ -1,4 +1,4 @@
-"""Which step comes first, what steps are made with, what stands still in them; and where nothing of that is known."""
+"""The first step, rates and hyperparameters, tensors that never change, and unexplained losses."""
 
 import math
 
@@ -51,7 +51,7 @@ RESEEDED = {"boundary-5": {"numpy's generator": "c"}}
 
 
 def counts_from(step: int, run: Run = RESUMED) -> Run:
-    """Return a resumed run that begins with another step, with the batches and draws of its numbers."""
+    """Return a resumed run that starts with a different step, with its batches and draws."""
     own = range(step, step + len(run.steps))
     begun = begun_at(changed(run, boundary={"step": step}), step)
     return changed(
@@ -61,8 +61,8 @@ def counts_from(step: int, run: Run = RESUMED) -> Run:
     )
 
 
-def stands_still(*names: str, run: Run = RESUMED) -> Run:
-    """Return a resumed run in which some tensors end as they began."""
+def constant(*names: str, run: Run = RESUMED) -> Run:
+    """Return a resumed run in which some tensors never change."""
     return changed(run, final={name: run.boundary[name] for name in names})
 
 
@@ -74,7 +74,7 @@ KEY = {"counter": Tensor(Kind.COUNTER, np.array([2, 1]))}
 
 FAULTS = (
     Fault(
-        "the counter begins again",
+        "the counter starts again",
         steps.lost,
         Pair(
             CONTROL,
@@ -93,7 +93,7 @@ FAULTS = (
         twin=CLEAN,
     ),
     Fault(
-        "a counter that is no single number",
+        "a counter that is not a single number",
         steps.lost,
         Pair(
             changed(
@@ -123,7 +123,7 @@ FAULTS = (
         twin=CLEAN,
     ),
     Fault(
-        "a step is made again",
+        "a repeated step",
         steps.first,
         Pair(CONTROL, begun_at(RESUMED, 4)),
         (
@@ -137,7 +137,7 @@ FAULTS = (
         twin_shows=("step-lost",),
     ),
     Fault(
-        "two steps are left out",
+        "two skipped steps",
         steps.first,
         Pair(CONTROL, begun_at(RESUMED, 7)),
         (
@@ -150,7 +150,7 @@ FAULTS = (
         twin_shows=("step-lost",),
     ),
     Fault(
-        "a counter that was lost, and says another step",
+        "a lost counter with a different number of steps",
         steps.first,
         Pair(CONTROL, begun_at(changed(RESUMED, boundary={"step": 0}), 4)),
         (
@@ -164,7 +164,7 @@ FAULTS = (
         twin_shows=("step-lost",),
     ),
     Fault(
-        "another learning rate",
+        "a different learning rate",
         steps.learning_rate,
         Pair(CONTROL, changed(RESUMED, rates={6: 0.05, 7: 0.05})),
         (
@@ -178,7 +178,7 @@ FAULTS = (
         ),
     ),
     Fault(
-        "the schedule begins again",
+        "the schedule starts again",
         steps.learning_rate,
         Pair(SCHEDULED, changed(resumed(SCHEDULED), rates={5: 1.0, 6: 0.5, 7: 0.25})),
         (
@@ -187,14 +187,14 @@ FAULTS = (
                 "The learning rate is 1.0 instead of the control's 0.03125, first at step 5.",
             ),
         ),
-        # It follows from the counter, which begins again, too.
+        # It follows from the counter, which starts again, too.
         twin=Pair(
             SCHEDULED, changed(counts_from(0, resumed(SCHEDULED)), rates={0: 1.0, 1: 0.5, 2: 0.25})
         ),
         twin_shows=("step-lost",),
     ),
     Fault(
-        "a callback that forgets what it waited for",
+        "a callback with lost state",
         steps.learning_rate,
         Pair(
             changed(CONTROL, attributes=WAITING),
@@ -207,11 +207,11 @@ FAULTS = (
                 detail="Python state differs, too: plateau.wait is 0 instead of the control's 2.",
             ),
         ),
-        # Where no rate differs there is nothing to explain.
+        # The rates are equal: nothing to explain.
         twin=Pair(changed(CONTROL, attributes=WAITING), changed(RESUMED, attributes=FORGOTTEN)),
     ),
     Fault(
-        "the setting that is the learning rate",
+        "a hyperparameter that is the learning rate",
         steps.learning_rate,
         Pair(
             changed(SETTING, rates=dict.fromkeys(range(STEPS), 0.25)),
@@ -227,7 +227,7 @@ FAULTS = (
         twin=Pair(SETTING, resumed(SETTING)),
     ),
     Fault(
-        "a setting that is state",
+        "a hyperparameter in the state",
         steps.hyperparameters,
         Pair(SETTING, changed(resumed(SETTING), boundary={"rate": 0.5})),
         (
@@ -245,7 +245,7 @@ FAULTS = (
         twin_shows=("learning-rate-differs",),
     ),
     Fault(
-        "a setting of a step",
+        "a hyperparameter of a step",
         steps.hyperparameters,
         Pair(CONTROL, changed(RESUMED, hyperparameters={6: {"decay": 0.02}})),
         (
@@ -254,12 +254,12 @@ FAULTS = (
                 "1 hyperparameter differs from the control's: decay is 0.02 instead of the control's 0.01, first at step 6.",
             ),
         ),
-        # It follows from a counter that was lost.
+        # It follows from a lost counter.
         twin=Pair(CONTROL, changed(counts_from(0), hyperparameters={0: {"decay": 0.02}})),
         twin_shows=("step-lost",),
     ),
     Fault(
-        "a setting that only one of the runs shows",
+        "a hyperparameter that only one run shows",
         steps.hyperparameters,
         Pair(CONTROL, changed(RESUMED, hyperparameters={5: {"decay": 0.01, "clip": 1.0}})),
         (
@@ -273,7 +273,7 @@ FAULTS = (
     Fault(
         "frozen weights",
         steps.mode,
-        Pair(CONTROL, stands_still("w")),
+        Pair(CONTROL, constant("w")),
         (
             Said(
                 "mode-differs",
@@ -282,7 +282,7 @@ FAULTS = (
                 detail="Either layers are frozen (trainable=False), or the update does not run.",
             ),
         ),
-        # They stand still in the control, too.
+        # They do not change in the control either.
         twin=Pair(
             (frozen := changed(CONTROL, final={"w": CONTROL.boundary["w"]})),
             resumed(frozen),
@@ -291,7 +291,7 @@ FAULTS = (
     Fault(
         "evaluation mode",
         steps.mode,
-        Pair(CONTROL, stands_still("mean", "rng")),
+        Pair(CONTROL, constant("mean", "rng")),
         (
             Said(
                 "mode-differs",
@@ -300,19 +300,17 @@ FAULTS = (
                 detail="Either the model is in evaluation mode (training=False), or the update does not run.",
             ),
         ),
-        # A generator that was lost may stand still for that.
+        # A lost generator may be constant for that reason.
         twin=Pair(
             CONTROL,
-            changed(
-                stands_still("rng"), boundary={"rng": fresh("rng")}, final={"rng": fresh("rng")}
-            ),
+            changed(constant("rng"), boundary={"rng": fresh("rng")}, final={"rng": fresh("rng")}),
         ),
         twin_shows=("generators-reseeded",),
     ),
     Fault(
-        "statistics that stand still",
+        "statistics that never change",
         steps.mode,
-        Pair(CONTROL, stands_still("mean")),
+        Pair(CONTROL, constant("mean")),
         (
             Said(
                 "mode-differs",
@@ -321,12 +319,12 @@ FAULTS = (
                 detail="Either the model is in evaluation mode (training=False), or the update does not run.",
             ),
         ),
-        # A rate of 0 moves nothing either.
-        twin=Pair(CONTROL, changed(stands_still("w"), rates={5: 0.0})),
+        # A rate of 0 changes nothing either.
+        twin=Pair(CONTROL, changed(constant("w"), rates={5: 0.0})),
         twin_shows=("learning-rate-differs",),
     ),
     Fault(
-        "statistics whose update begins anew",
+        "statistics with a restarted update",
         steps.statistics_restarted,
         Pair(
             changed(CONTROL, attributes=WAITING),
@@ -335,23 +333,23 @@ FAULTS = (
         (
             Said(
                 "statistics-restarted",
-                "1 of 1 moving mean or variance equals the control's at the boundary but not at the end.",
+                "1 of 1 moving mean or variance equals the control's value at the boundary but not at the end.",
                 ("mean",),
                 detail=f"{RESTARTED} Python state differs, too: plateau.wait is 0 instead of the control's 2.",
             ),
         ),
-        # Weights are others, too: then the statistics follow from them.
+        # Weights differ, too: the statistics follow from them.
         twin=Pair(CONTROL, changed(RESUMED, final={"mean": FINAL_MEAN, "w": FINAL_MEAN})),
         twin_shows=("unexplained",),
     ),
     Fault(
-        "statistics whose update begins anew, and a loss that is another one",
+        "statistics with a restarted update, and a different evaluation",
         steps.statistics_restarted,
         Pair(CONTROL, changed(RESUMED, final={"mean": FINAL_MEAN}, evaluations={STEPS: 0.5})),
         (
             Said(
                 "statistics-restarted",
-                "1 of 1 moving mean or variance equals the control's at the boundary but not at the end.",
+                "1 of 1 moving mean or variance equals the control's value at the boundary but not at the end.",
                 ("mean",),
                 detail=RESTARTED,
             ),
@@ -360,7 +358,7 @@ FAULTS = (
         twin_shows=("unexplained",),
     ),
     Fault(
-        "a loss before anything that was found acts",
+        "a loss before any cause found can act",
         steps.too_early,
         Pair(CONTROL, changed(RESUMED, losses={5: 0.5}, rates={6: 0.05})),
         (
@@ -376,7 +374,7 @@ FAULTS = (
         twin_shows=("learning-rate-differs",),
     ),
     Fault(
-        "an evaluation before anything that was found acts",
+        "an evaluation before any cause found can act",
         steps.too_early,
         Pair(
             changed(CONTROL, generators=GLOBAL),
@@ -394,7 +392,7 @@ FAULTS = (
         twin_shows=("learning-rate-differs",),
     ),
     Fault(
-        "a loss that nothing explains",
+        "an unexplained loss",
         steps.unexplained,
         Pair(CONTROL, changed(RESUMED, losses={6: 0.5})),
         (
@@ -407,7 +405,7 @@ FAULTS = (
         twin=CLEAN,
     ),
     Fault(
-        "a state that nothing explains, with all that may have to do with it",
+        "an unexplained final state, with all hints",
         steps.unexplained,
         Pair(
             changed(CONTROL, generators=GLOBAL, attributes=WAITING),
@@ -460,7 +458,7 @@ def beyond(run: Run, start: Start, loss_within: float = math.inf) -> list[str]:
 TOO_FAR = "Accepted differences cannot explain this:"
 
 
-def test_what_an_accepted_cause_cannot_have_done() -> None:
+def test_differences_that_an_accepted_cause_cannot_explain() -> None:
     run = changed(RESUMED, losses={6: 0.5}, final={"w": FINAL_MEAN, "mean": FINAL_MEAN})
     assert beyond(run, Start(1, 1)) == []
     assert beyond(run, Start(2, 2)) == [
@@ -485,7 +483,7 @@ def test_what_is_computed_before_any_update_moves_so_far() -> None:
     ]
 
 
-def test_of_two_settings_with_the_rates_values_nobody_can_tell_which_it_is() -> None:
+def test_of_two_hyperparameters_with_the_rates_values_neither_is_the_rate() -> None:
     two = changed(
         control({"rate": Kind.HYPERPARAMETER, "decay": Kind.HYPERPARAMETER}),
         rates=dict.fromkeys(range(STEPS), 0.25),
@@ -500,10 +498,10 @@ def test_of_two_settings_with_the_rates_values_nobody_can_tell_which_it_is() -> 
 
 
 @pytest.mark.parametrize("cause", ["loss-scale-lost", "accumulators-lost"])
-def test_what_puts_updates_off_lets_tensors_stand_still(cause: str) -> None:
+def test_delayed_updates_explain_constant_tensors(cause: str) -> None:
     kind = Kind.LOSS_SCALE if cause == "loss-scale-lost" else Kind.ACCUMULATOR
     ours = control({"held back": kind})
     run = changed(
-        stands_still("w", run=resumed(ours)), boundary={"held back": ours.initial["held back"]}
+        constant("w", run=resumed(ours)), boundary={"held back": ours.initial["held back"]}
     )
     assert [each.cause for each in diagnosed(Pair(ours, run))] == [cause]

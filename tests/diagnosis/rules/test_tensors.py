@@ -1,4 +1,4 @@
-"""Tensors at the boundary, by kind and by what they equal instead."""
+"""Tensors at the boundary, by kind and by what they equal instead of the control's value."""
 
 import math
 
@@ -41,12 +41,12 @@ ZEROS = np.zeros((2, 3), np.float32)
 
 
 def at(boundary: Values) -> Pair:
-    """Return the pair whose resumed run has other tensors at the boundary."""
+    """Return a pair whose resumed run has these tensors at the boundary."""
     return Pair(CONTROL, changed(RESUMED, boundary=boundary))
 
 
 def full(boundary: Values) -> Pair:
-    """Return the same of runs that hold a tensor of each kind."""
+    """Return the same for runs with a tensor of each kind."""
     return Pair(FULL, changed(FULLY, boundary=boundary))
 
 
@@ -55,7 +55,7 @@ def apart(control: Array, resumed: Array) -> float:
 
 
 def alike(run: Run, boundary: Values | None = None, final: Values | None = None) -> Pair:
-    """Return the pair in which both runs have other tensors."""
+    """Return a pair in which both runs have these tensors."""
     return Pair(
         changed(run, boundary=boundary, final=final),
         changed(resumed(run), boundary=boundary, final=final),
@@ -77,14 +77,14 @@ def not_asked(pair: Pair, name: str) -> Pair:
 
 
 def lost(name: str, rule: Rule, cause: str, sentence: str, value: Array) -> Fault:
-    """Return the fault of one tensor that was saved and asked for, and has a value of its process's own all the same."""
+    """Return the fault of a saved and restored tensor that has a value of the new process."""
     at_initial = {name: FULLY.initial[name]}
     return Fault(
         f"lost {name}",
         rule,
         full({name: value}),
         (Said(cause, sentence, (name,), Stage.OVERWRITTEN_AFTER_LOAD),),
-        # In both runs at that value: then it is what the restore had to bring back.
+        # Both runs have that value: the restore had to restore it.
         twin=alike(FULL, boundary=at_initial),
     )
 
@@ -107,7 +107,7 @@ FAULTS = (
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
         ),
-        # The best loss that a callback has seen is infinite before it has seen one.
+        # The best loss of a callback is infinite before the first loss.
         twin=full({"patience": math.inf}),
         twin_shows=("python-state-lost",),
     ),
@@ -123,7 +123,7 @@ FAULTS = (
                 Stage.OMITTED_AT_SAVE,
             ),
         ),
-        # The control's own infinity is what has to come back.
+        # The control has the same infinity: the restore had to restore it.
         twin=alike(CONTROL, boundary={"w/momentum": ZEROS + np.float32(np.inf)}),
     ),
     Fault(
@@ -150,7 +150,7 @@ FAULTS = (
                 ("mean",),
             ),
         ),
-        # Under another name it is the same tensor.
+        # Under a different name it is the same tensor.
         twin=Pair(
             CONTROL,
             changed(
@@ -161,7 +161,7 @@ FAULTS = (
         ),
     ),
     Fault(
-        "another dtype and another shape",
+        "a different dtype and a different shape",
         tensors.missing,
         Pair(
             CONTROL,
@@ -193,7 +193,7 @@ FAULTS = (
                 ("mean, replica 1",),
             ),
         ),
-        # With the value of another layer's statistics they are exchanged, not those of replica 0.
+        # With the value of a different layer's statistics, tensors are swapped.
         twin=Pair(
             REPLICATED,
             changed(
@@ -217,7 +217,7 @@ FAULTS = (
         twin_shows=("weights-swapped",),
     ),
     Fault(
-        "averages and weights exchanged",
+        "averages and weights swapped",
         tensors.shadows_in_weights,
         at({"w": value("w/average", BOUNDARY), "w/average": W}),
         (
@@ -227,7 +227,7 @@ FAULTS = (
                 ("w", "w/average"),
             ),
         ),
-        # An average that is equal to its weight in the control, too, is no exchange.
+        # The average equals its weight in the control, too: no swap.
         twin=alike(CONTROL, boundary={"w/average": W}),
     ),
     lost(
@@ -302,7 +302,7 @@ FAULTS = (
         fresh("w/average"),
     ),
     Fault(
-        "averages that begin at the weights",
+        "averages that start at the weights",
         tensors.lost_shadows,
         at({"w/average": W}),
         (
@@ -317,7 +317,7 @@ FAULTS = (
         twin_shows=("tensors-swapped",),
     ),
     Fault(
-        "two weights exchanged, and their slots with them",
+        "two weights swapped, with their slots",
         tensors.swapped_weights,
         full(
             {
@@ -337,7 +337,7 @@ FAULTS = (
         twin=alike(FULL, boundary={"v": W}),
     ),
     Fault(
-        "two slots exchanged",
+        "two slots swapped",
         tensors.swapped_slots,
         full(
             {
@@ -366,7 +366,7 @@ FAULTS = (
                 ("mean",),
             ),
         ),
-        # One number all over may be many a tensor's.
+        # Many tensors may hold one number throughout.
         twin=Pair(
             changed(FULL, boundary={"table": ZEROS + 7}),
             changed(FULLY, boundary={"table": ZEROS + 7, "mean": ZEROS + 7}),
@@ -396,7 +396,7 @@ FAULTS = (
         twin_shows=("unexplained",),
     ),
     Fault(
-        "weights that were decayed",
+        "decayed weights",
         tensors.scaled,
         full({"w": W * np.float32(0.5), "v": value("v", BOUNDARY) * np.float32(0.5)}),
         (
@@ -407,7 +407,7 @@ FAULTS = (
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
         ),
-        # Each element by a factor of its own: no decay does that.
+        # Each element has a different factor: not a decay.
         twin=at({"w": W * np.arange(1, 7, dtype=np.float32).reshape(2, 3)}),
         twin_shows=("unexplained",),
     ),
@@ -426,7 +426,7 @@ FAULTS = (
         twin=alike(CONTROL, boundary={"w": HALF}),
     ),
     Fault(
-        "computed once more, in another order",
+        "computed again, in a different order",
         tensors.rounding,
         at({"w": UP_W, "mean": np.nextafter(MEAN, np.float32(0))}),
         (
@@ -447,7 +447,7 @@ FAULTS = (
         ZEROS,
     ),
     Fault(
-        "the loss scale is another one",
+        "a different loss scale",
         tensors.loss_scale,
         not_held(full({"scale": 4096.0}), "scale"),
         (
@@ -468,7 +468,7 @@ FAULTS = (
         ZEROS,
     ),
     Fault(
-        "a generator where it began",
+        "a generator at its start",
         tensors.generators,
         not_asked(at({"rng": value("rng", 0)}), "rng"),
         (
@@ -479,17 +479,17 @@ FAULTS = (
                 Stage.NOT_APPLIED_AT_LOAD,
             ),
         ),
-        # Nothing was drawn from it.
+        # Nothing was drawn from the generator.
         twin=alike(CONTROL, boundary={"rng": value("rng", 0)}),
     ),
     Fault(
-        "a generator that was seeded again",
+        "a reseeded generator",
         tensors.generators,
         at({"rng": fresh("rng")}),
         (
             Said(
                 "generators-reseeded",
-                "1 of 1 random generator has a state of no save.",
+                "1 of 1 random generator has a state that occurs at none of the control's saves.",
                 ("rng",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
@@ -498,7 +498,7 @@ FAULTS = (
         twin_shows=("older-checkpoint",),
     ),
     Fault(
-        "what a callback remembers",
+        "lost state of a callback",
         tensors.python_state,
         full({"patience": 1.0}),
         (
@@ -511,7 +511,7 @@ FAULTS = (
         twin=full({"patience": 5.0}),
     ),
     Fault(
-        "what five callbacks remember",
+        "lost state of five callbacks",
         tensors.python_state,
         Pair(
             (many := control(dict.fromkeys("abcde", Kind.PYTHON))),
@@ -534,7 +534,7 @@ FAULTS = (
         value("table", 0),
     ),
     Fault(
-        "equal to nothing known",
+        "no known value",
         tensors.leftover,
         at({"w": W + 1, "mean": MEAN + np.eye(2, 3, dtype=np.float32)}),
         (
@@ -546,7 +546,7 @@ FAULTS = (
                 f"w differs in 6 of 6 elements, by up to {apart(W, W + 1):.3g}.",
             ),
         ),
-        # A metric is what an epoch reports of itself, and counts only where nothing else is lost.
+        # A metric counts only if nothing else is lost.
         twin=full({"accuracy": 0.5}),
         twin_shows=("unexplained",),
     ),
@@ -565,7 +565,7 @@ FAULTS = (
         twin=alike(FULL, boundary={"accuracy": 0.0}),
     ),
     Fault(
-        "statistics that the control never moves",
+        "statistics that never change in the control",
         tensors.dead_statistics,
         alike(CONTROL, boundary={"mean": ZEROS}, final={"mean": ZEROS}),
         (
@@ -576,11 +576,11 @@ FAULTS = (
                 Stage.NEVER_LIVE,
             ),
         ),
-        # Another value in the end is movement enough.
+        # A different final value is enough of a change.
         twin=alike(CONTROL, boundary={"mean": ZEROS}),
     ),
     Fault(
-        "averages that the control never moves",
+        "averages that never change in the control",
         tensors.dead_shadows,
         alike(CONTROL, boundary=STILL, final=STILL),
         (
@@ -591,7 +591,7 @@ FAULTS = (
                 Stage.NEVER_LIVE,
             ),
         ),
-        # Where no weight moves either, they have nothing to follow.
+        # No weight changes either: the averages have nothing to follow.
         twin=alike(CONTROL, boundary=STOPPED, final=STOPPED),
     ),
 )
