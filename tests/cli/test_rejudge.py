@@ -1,4 +1,4 @@
-"""`ckptcheck judge`: kept runs, another question."""
+"""`ckptcheck judge`: the same runs, different terms."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tests.commands import TOY_RUN, call, run
 from tests.conftest import toy
 
 
-def test_judging_kept_runs_anew(tmp_path: Path) -> None:
+def test_judging_runs_again(tmp_path: Path) -> None:
     assert run("verify", toy("Rounds"), *TOY_RUN, cwd=tmp_path).returncode == 1
     assert call("judge", "ckptcheck-out", cwd=tmp_path).returncode == 1
     done = call("judge", "ckptcheck-out", "--rtol", "1e-5", "--atol", "1e-7", cwd=tmp_path)

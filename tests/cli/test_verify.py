@@ -1,4 +1,4 @@
-"""`ckptcheck verify` as a user meets it: exit codes, whole messages, and what is on which stream."""
+"""`ckptcheck verify`: exit codes, whole messages, and both output streams."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.conftest import toy
 def test_default_run(
     default_command: tuple[Path, subprocess.CompletedProcess[str]], default_report: Report
 ) -> None:
-    """The README's first command; its document equals the one of the library's own run, digests included."""
+    """The first command of the README: its report equals that of the library."""
     folder, done = default_command
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -47,11 +47,13 @@ def test_default_run(
     ]
     assert "ckptcheck: bn-polyak × ema done" in done.stderr.splitlines()
     assert [line for line in done.stderr.splitlines() if "warning" in line] == [
-        "ckptcheck: warning: bn-layers × trainable: the restore does not cover 39 of 56 tensors, which keep their initial "
-        "values: conv1/bn/moving_mean, conv1/bn/moving_variance, conv2/bn/moving_mean, conv2/bn/moving_variance and 35 more.",
-        "ckptcheck: warning: bn-polyak × ema: the restore does not cover 14 of 70 tensors, which keep their initial "
-        "values: conv1/kernel/ExponentialMovingAverage, conv1/bn/gamma/ExponentialMovingAverage, "
-        "conv1/bn/beta/ExponentialMovingAverage, conv2/kernel/ExponentialMovingAverage and 10 more.",
+        "ckptcheck: warning: bn-layers × trainable: the restore does not cover 39 of 56 tensors, "
+        "which keep their initial values: conv1/bn/moving_mean, conv1/bn/moving_variance, "
+        "conv2/bn/moving_mean, conv2/bn/moving_variance and 35 more.",
+        "ckptcheck: warning: bn-polyak × ema: the restore does not cover 14 of 70 tensors, which "
+        "keep their initial values: conv1/kernel/ExponentialMovingAverage, "
+        "conv1/bn/gamma/ExponentialMovingAverage, conv1/bn/beta/ExponentialMovingAverage, "
+        "conv2/kernel/ExponentialMovingAverage and 10 more.",
     ]
 
 
@@ -121,7 +123,7 @@ def test_wrong_request(arguments: list[str], text: str, tmp_path: Path) -> None:
     assert [line for line in done.stderr.splitlines() if not line.endswith("…")] == [
         f"ckptcheck: {text}"
     ]
-    assert list(tmp_path.iterdir()) == []  # nothing is left behind
+    assert list(tmp_path.iterdir()) == []  # it leaves nothing behind
 
 
 def test_reader_who_closes_the_pipe(tmp_path: Path) -> None:
@@ -149,8 +151,8 @@ def test_several_boundaries(tmp_path: Path) -> None:
     assert [each["boundary_step"] for each in json.loads(done.stdout)["cases"]] == [1, 12, 20]
 
 
-def test_what_a_ci_server_gets(tmp_path: Path) -> None:
-    """Of an expectation that is not met."""
+def test_ci_outputs(tmp_path: Path) -> None:
+    """Of a case that does not do what is expected."""
     summary = tmp_path / "summary.md"
     summary.write_text("# before\n")
     on_github = os.environ | {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
@@ -182,9 +184,7 @@ def test_what_a_ci_server_gets(tmp_path: Path) -> None:
     assert "step-lost (changes the trajectory; not applied at load)" in errors[0]
 
 
-def test_what_a_ci_server_gets_when_nothing_could_be_verified(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ci_outputs_of_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     asked = ["verify", "bn-n", "--junit", "junit.xml", "--markdown", "report.md"]
     done = call(*asked, cwd=tmp_path)

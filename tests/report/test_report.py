@@ -1,4 +1,4 @@
-"""The verdict as a value: which outcomes make which verdict, and the text of a failing assertion."""
+"""The verdict as a value, and the texts of failing assertions."""
 
 import json
 import math
@@ -83,7 +83,7 @@ def test_assertion_of_an_inconclusive_case_says_why() -> None:
     )
 
 
-def test_assertion_stands_by_itself() -> None:
+def test_an_assertion_explains_itself() -> None:
     with pytest.raises(AssertionError) as caught:
         Report((judged(LOST), judged(RESUMED)), {}).assert_recovered()
     assert str(caught.value) == (
@@ -102,7 +102,7 @@ def test_assertion_stands_by_itself() -> None:
     )
 
 
-def test_assertion_tells_each_case_that_did_not_do_what_was_expected() -> None:
+def test_an_assertion_names_each_unexpected_case() -> None:
     with pytest.raises(AssertionError) as caught:
         Report(
             (case("recovered", "refused"), case("refused", "refused"), case("diverged")), {}
@@ -150,7 +150,7 @@ def test_json_is_strict_where_numbers_are_not() -> None:
         ({"a": [math.nan, {"b": math.inf}]}, {"a": [None, {"b": None}]}),
     ],
 )
-def test_what_json_has_no_word_for(value: Any, strict: Any) -> None:
+def test_values_that_json_cannot_express(value: Any, strict: Any) -> None:
     assert finite(value) == strict
 
 
@@ -200,5 +200,6 @@ def test_document_has_the_promised_keys() -> None:
 
 def test_warnings_are_those_of_its_cases() -> None:
     assert Report((judged(changed(RESUMED, asked={"w": "w"})),), {}).warnings() == [
-        "job × saver: the restore does not cover 5 of 6 tensors, which keep their initial values: w/momentum, mean, w/average, step and 1 more."
+        "job × saver: the restore does not cover 5 of 6 tensors, which keep their initial values: "
+        "w/momentum, mean, w/average, step and 1 more."
     ]

@@ -1,4 +1,4 @@
-"""What every output says of a case in the same words."""
+"""The sentences that every output shares."""
 
 from dataclasses import replace
 
@@ -99,10 +99,10 @@ def test_story_without_a_comparison() -> None:
 
 
 def test_story_of_a_diagnosis_without_tensors() -> None:
-    told = replace(
+    raised = replace(
         BARE, reason=None, diagnoses=(Diagnosis("restore-raised", None, "It raised.", "Fix it."),)
     )
-    assert story(told).splitlines()[1:] == ["  restore-raised: It raised.", "  Remedy: Fix it."]
+    assert story(raised).splitlines()[1:] == ["  restore-raised: It raised.", "  Remedy: Fix it."]
 
 
 @pytest.mark.parametrize(

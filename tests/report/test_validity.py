@@ -1,4 +1,4 @@
-"""Why nothing can be said of a case: each reason, as a whole sentence."""
+"""Why a case is inconclusive: each reason as a whole sentence."""
 
 import math
 from dataclasses import replace
@@ -28,7 +28,7 @@ def test_a_clean_pair_can_be_judged() -> None:
     assert why_noise_decides(NoiseFloor(1), asked=True) is None
 
 
-# --- Two runs that cannot be compared -----------------------------------------------------------------------------------
+# --- Two runs that cannot be compared -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,12 @@ def test_runs_that_can_be_compared(control: Run, resumed: Run) -> None:
     assert why_not_comparable(control, resumed) is None
 
 
-def test_a_control_that_ends_in_nan_can_be_judged_on_request() -> None:
+def test_a_control_with_nan_can_be_judged_on_request() -> None:
     nan = changed(CONTROL, losses={2: math.nan}, evaluations={6: math.nan})
     assert why_not_comparable(nan, RESUMED, equal_nan=True) is None
 
 
-# --- A comparison that proves nothing -----------------------------------------------------------------------------------
+# --- A comparison that proves nothing -----------------------------------------------------------
 
 GONE = dict.fromkeys(NAMES)
 
@@ -181,11 +181,11 @@ def test_one_tensor_is_enough_to_show_a_restore() -> None:
     assert why_nothing_compared(compare(CONTROL, changed(RESUMED, initial=as_it_will_be))) is None
 
 
-def test_a_tensor_that_one_run_shows_in_the_end_was_shown() -> None:
+def test_a_tensor_at_the_end_of_one_run_is_enough() -> None:
     assert why_nothing_compared(compare(CONTROL, changed(RESUMED, final={"w": None}))) is None
 
 
-# --- Noise, and tensors that cannot be judged ---------------------------------------------------------------------------
+# --- Noise, and tensors that cannot be judged ---------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a verdict does not say: each warning's whole text."""
+"""Warnings: the whole text of each."""
 
 from dataclasses import replace
 
@@ -82,7 +82,7 @@ def test_other_names() -> None:
     ]
 
 
-def test_saving_that_cannot_be_told() -> None:
+def test_saving_with_an_unknown_effect() -> None:
     noise = NoiseFloor(1, first_difference="…")
     differs = "the batch of step 4 differs"
     assert warned(case(noise=noise, differs=differs)) == [
@@ -92,7 +92,7 @@ def test_saving_that_cannot_be_told() -> None:
         )
     ]
     assert warned(case(noise=NoiseFloor(1), differs=differs)) == []  # that is a diagnosis
-    assert warned(case(differs=differs)) == []  # nobody knows yet
+    assert warned(case(differs=differs)) == []  # unknown so far
 
 
 def test_an_evaluation_that_changes_state() -> None:
@@ -104,7 +104,7 @@ def test_an_evaluation_that_changes_state() -> None:
     ]
 
 
-def test_what_nothing_shows() -> None:
+def test_tensors_at_their_initial_values() -> None:
     as_begun: Values = {"w": value("w", 5), "mean": value("mean", 5)}
     run = changed(RESUMED, initial=as_begun, asked=None)
     assert warned(case(run=run)) == [
@@ -113,12 +113,12 @@ def test_what_nothing_shows() -> None:
             "whether they are restored: w, mean. Choose a different --boundary."
         )
     ]
-    # Whoever asks for a tensor is believed; and a case that diverged says nothing of what came back.
+    # A requested tensor counts as restored; a case that diverged has no such warning.
     assert warned(case(run=changed(run, asked=RESUMED.facts.asked))) == []
     assert warned(case(run=changed(run, losses={6: 0.5}))) == []
 
 
-def test_what_is_no_sign_of_anything() -> None:
+def test_tensors_that_prove_nothing() -> None:
     several = control(
         {"rate": Kind.HYPERPARAMETER, "accuracy": Kind.METRIC, "idle": Kind.RNG, "drawn": Kind.RNG}
     )
@@ -134,21 +134,22 @@ def test_what_is_no_sign_of_anything() -> None:
     ]
 
 
-def test_what_the_restore_does_not_cover() -> None:
+def test_tensors_that_the_restore_does_not_cover() -> None:
     covers = changed(RESUMED, asked={"w": "w"})
     assert warned(case(run=covers)) == [
-        "the restore does not cover 5 of 6 tensors, which keep their initial values: w/momentum, mean, w/average, step and 1 more."
+        "the restore does not cover 5 of 6 tensors, which keep their initial values: w/momentum, "
+        "mean, w/average, step and 1 more."
     ]
     refused = changed(covers, failure=Failure("restore", "ValueError", "…"))
     assert warned(case(run=refused)) == []
 
 
-def test_what_is_allowed_and_was_not_found() -> None:
+def test_accepted_differences_that_were_not_found() -> None:
     assert of_cases([case(CONTROL, RESUMED, "rounding", "v/*")]) == [
         "--allow rounding accepted nothing: no such difference was found.",
         "--allow v/* accepted nothing: no such difference was found.",
     ]
-    # In one of the cases it was, or the other has not been compared.
+    # It was found in one of the cases, or one was not compared.
     lost = changed(RESUMED, boundary={"w/momentum": CONTROL.initial["w/momentum"]})
     both = [case(CONTROL, lost, "slots-lost", "v/*"), case(CONTROL, RESUMED, "slots-lost", "v/*")]
     assert of_cases(both) == ["--allow v/* accepted nothing: no such difference was found."]
@@ -156,7 +157,7 @@ def test_what_is_allowed_and_was_not_found() -> None:
     assert of_cases([uncompared]) == []
 
 
-def test_what_holds_at_every_boundary_is_said_once() -> None:
+def test_a_warning_for_every_boundary_appears_once() -> None:
     covers = case(run=changed(RESUMED, asked={"w": "w"}))
     other = replace(covers, boundary=3)
     assert len(of_cases([covers, other, replace(covers, restore="ema")])) == 2

@@ -1,4 +1,4 @@
-"""What CI servers are told, as JUnit XML, Markdown and annotations: no case left out, and no text of a user's that breaks it."""
+"""JUnit XML, Markdown and annotations: every case is there, and no text of a user breaks them."""
 
 import re
 from xml.etree import ElementTree
@@ -118,7 +118,7 @@ def test_junit_has_a_test_for_each_case() -> None:
     assert tests[5][1].text == WARNED
 
 
-def test_junit_of_nothing_and_of_what_broke_is_an_error() -> None:
+def test_junit_of_no_case_and_of_an_error_is_an_error() -> None:
     for document, sentence, kind in (
         (junit.of_report(Report((), {})), NOTHING, "inconclusive"),
         (
@@ -152,7 +152,7 @@ def test_junit_holds_whatever_a_user_writes() -> None:
     )
 
 
-def test_markdown_tells_everything() -> None:
+def test_markdown_of_every_kind_of_case() -> None:
     assert markdown.of_report(ALL) == (
         "## ckptcheck: fail\n\n"
         "<p>bn recovers with <code>saver</code>, <code>none</code> and <code>part</code>: it "
@@ -201,7 +201,7 @@ def test_markdown_tells_everything() -> None:
     )
 
 
-def test_markdown_of_nothing_and_of_what_broke() -> None:
+def test_markdown_of_no_case_and_of_an_error() -> None:
     assert markdown.of_report(Report((), {})) == (
         f"## ckptcheck: inconclusive\n\n<p><b>INCONCLUSIVE: {NOTHING}</b></p>\n"
     )
@@ -252,14 +252,14 @@ def test_markdown_is_cut_where_github_would_not_show_it() -> None:
         "left out.\n"
     ) in text
     assert f"so {count - details} of {count + 1} cases with details are left out.\n" in text
-    # What went wrong stays, even as the last of all.
+    # A wrong case stays, even as the last one.
     assert "| bn | trainable | **diverged**" in text
     assert "<details open><summary>bn × trainable" in text
     assert len(markdown.of_error("&" * 3_000_000).encode()) < 100_000
     assert "left out" not in markdown.of_report(many(300))
 
 
-def test_annotations_tell_what_went_wrong() -> None:
+def test_annotations_of_wrong_cases() -> None:
     assert annotations.of_report(ALL) == [
         "::error title=bn × trainable%3A diverged%2C expected recovered::bn × trainable: "
         "diverged, expected recovered%0A  At the boundary, 1 of 2 tensors are bit-equal and the "
@@ -277,7 +277,7 @@ def test_annotations_tell_what_went_wrong() -> None:
     assert annotations.of_report(Report((RECOVERED, REFUSED), {})) == []
 
 
-def test_annotation_of_nothing_and_of_what_broke() -> None:
+def test_annotation_of_no_case_and_of_an_error() -> None:
     assert annotations.of_report(Report((), {})) == [
         f"::error title=ckptcheck%3A inconclusive::{NOTHING}"
     ]

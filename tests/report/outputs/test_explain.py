@@ -144,7 +144,8 @@ def test_a_typo() -> None:
     done = explained("moving-statistic")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(
-        "ckptcheck: There is no cause called 'moving-statistic'. Did you mean moving-statistics-lost? "
+        "ckptcheck: There is no cause called 'moving-statistic'. Did you mean "
+        "moving-statistics-lost? "
     )
     done = explained("noise", "--markdown")
     assert (done.returncode, done.stderr) == (

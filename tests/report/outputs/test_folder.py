@@ -1,4 +1,4 @@
-"""The output folder: nobody else's, one process at a time, whole or not at all."""
+"""The output folder: only its own files, one process at a time, complete or absent."""
 
 import fcntl
 import resource
@@ -19,7 +19,7 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def test_output_folder_that_holds_something_else(tmp_path: Path) -> None:
+def test_output_folder_with_other_files(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "report.json").write_text("mine")
     (tmp_path / "thesis" / "chapter.tex").write_text("mine too")

@@ -408,11 +408,13 @@ def test_verbose_shows_every_table_and_explanation() -> None:
         ),
         (
             Report((case(), case(SLOTS_LOST, restore="weights"), UNFINISHED), {}),
-            "FAIL: 1 of 3 cases did not do what was expected: Train × weights diverged (slots-lost). 1 could not be judged. 1 warning: run without --quiet.",
+            "FAIL: 1 of 3 cases did not do what was expected: Train × weights diverged "
+            "(slots-lost). 1 could not be judged. 1 warning: run without --quiet.",
         ),
         (
             Report((case(REFUSED),), {}),
-            "FAIL: 1 of 1 case did not do what was expected: Train × keras was refused (shadows-not-in-checkpoint).",
+            "FAIL: 1 of 1 case did not do what was expected: Train × keras was refused "
+            "(shadows-not-in-checkpoint).",
         ),
         (
             Report((UNFINISHED,), {}),
