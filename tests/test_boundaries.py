@@ -75,7 +75,7 @@ def test_one_control_leaves_a_crash_image_at_each_boundary(report: Report) -> No
 def test_a_warning_of_every_boundary_is_given_once(report: Report) -> None:
     only = Report(tuple(case for case in report.cases if case.job == toy("TwoWays")), {})
     assert only.warnings() == [
-        f"{toy('TwoWays')} × weights: the restore does not cover 1 of 6 tensors, which keep their initial values: w/momentum."
+        f"{toy('TwoWays')} × weights: the restore does not cover 1 of 6 tensors, which keeps its initial value: w/momentum."
     ]
 
 
@@ -91,7 +91,7 @@ def test_the_figure_and_the_page_show_every_boundary(report: Report) -> None:
         *(f"{label}: {outcome}" for label, outcome in outcomes(report, "TwoWays").items()),
     ]
     page = report_page(report)
-    assert "Saved after step 1, 9, 12, 20 of 21" in page
+    assert "Saved after step 1, 9, 12 and 20 of 21" in page
     assert "weights @ 12" in page
 
 

@@ -110,16 +110,16 @@ def test_fewer_steps_than_the_control_are_no_recovery(cases: dict[str, Case]) ->
     assert comparison is not None
     assert why_nothing_compared(comparison) is None
     shorter = replace(comparison, steps=comparison.steps[:-1])
-    assert (
-        why_nothing_compared(shorter)
-        == "Only 11 of the control's 12 steps after the boundary were compared."
+    assert why_nothing_compared(shorter) == (
+        "Only 11 of the control's 12 steps after the boundary were compared: the resumed "
+        "run ended early."
     )
     assert why_nothing_compared(replace(comparison, steps=comparison.steps[:0])) == (
         "No training step was compared: the resumed run executed none."
     )
     assert (
         why_nothing_compared(replace(comparison, evaluations=comparison.evaluations[:0]))
-        == "No evaluation was compared."
+        == "No evaluation was compared: the runs have none in common."
     )
 
 
@@ -142,8 +142,8 @@ def test_a_tensor_at_its_initial_value_at_the_boundary_is_reported() -> None:
     report = verify(toy("Accumulates"), steps=21, boundary=9)
     assert [case.outcome for case in report.cases] == ["recovered"]
     assert report.warnings() == [
-        f"{toy('Accumulates')} × all: 1 of 7 tensors have at the boundary the value they start with, so nothing shows that they "
-        "come back: sum. Try another --boundary."
+        f"{toy('Accumulates')} × all: 1 of 7 tensors has its initial value at the boundary, so "
+        "the run cannot show whether it is restored: sum. Choose a different --boundary."
     ]
     (case,) = verify(toy("Accumulates"), steps=21, boundary=10).cases
     assert case.outcome == "diverged"
@@ -151,8 +151,8 @@ def test_a_tensor_at_its_initial_value_at_the_boundary_is_reported() -> None:
 
 def test_an_evaluation_that_changes_state_is_reported(cases: dict[str, Case]) -> None:
     assert Report((cases["EvaluationChanges"],), {}).warnings() == [
-        f"{toy('EvaluationChanges')} × all: the evaluation changes mean, and with it the training after the boundary, where a "
-        "training run may not evaluate."
+        f"{toy('EvaluationChanges')} × all: the evaluation changes mean: training after the "
+        "boundary may differ from a run that does not evaluate there."
     ]
 
 

@@ -57,24 +57,25 @@ def test_a_failure_shows_the_whole_diagnosis(
     assert done.returncode == 1
     assert "3 failed, 3 passed" in done.stdout
     (runs,) = (folder / "kept").glob("clean-py-TwoWays-*[!k]")
-    shown = done.stdout.partition("test_forgets _")[2].partition("\n")[2].partition("____")[0]
-    assert shown == (
-        "1 of 1 cases did not do what was expected.\n\n"
-        f"{TWO_WAYS} × weights: diverged (expected: recovered)\n"
-        "  At the boundary 5 of 6 tensors are bit-equal and the evaluation loss is 0.252231 (control 0.252231); after it 1 of 12 "
-        "training losses are bit-equal.\n"
-        "  slots-lost (not applied at load): 1 of 1 optimizer slot has its initial value.\n"
-        "    Remedy: Restore the lost tensors too: the checkpoint holds them.\n"
-        "    Tensors: w/momentum\n\n"
-        f"Runs: {runs}\n"
-    ).replace("0.252231", shown.partition("loss is ")[2].partition(" ")[0])
+    story = done.stdout.partition("test_forgets _")[2].partition("\n")[2].partition("____")[0]
+    assert story == (
+        "1 of 1 case did not do what was expected.\nNo restore of TwoWays recovers: `weights` "
+        f"loses the optimizer state.\n\n{TWO_WAYS} × weights: diverged, expected recovered\n  At "
+        "the boundary, 5 of 6 tensors are bit-equal and the evaluation loss is 0.252231 (control "
+        "0.252231). After it, 1 of 12 training losses are bit-equal.\n  slots-lost (changes the "
+        "trajectory; not applied at load): 1 of 1 optimizer slot has its initial value. An "
+        "optimizer acts after the loss of a step. Lost slots alone leave the first resumed loss "
+        "equal and change every later one.\n    Tensors: w/momentum\n  Remedy: Restore the lost "
+        "tensors too: the checkpoint holds them.\n  To accept: --allow slots-lost\n\nRuns: "
+        f"{runs}\n"
+    ).replace("0.252231", story.partition("loss is ")[2].partition(" ")[0])
     assert (
         f"ckptcheck could not verify {NOPE}: {PLANTED / 'base.py'} defines nothing called 'Nope'.\n"
         in done.stdout
     )
     assert (
-        "There is no restore among these runs called 'weight'. Did you mean weights? Known: all, weights.\n"
-        in done.stdout
+        "There is no restore among these runs called 'weight'. Did you mean weights? Known: all, "
+        "weights.\n" in done.stdout
     )
     assert "During handling" not in done.stdout
 

@@ -9,6 +9,7 @@ import typer
 
 from ckptcheck.cli import files
 from ckptcheck.cli.catalogue import explain, list_jobs
+from ckptcheck.cli.grouped_help import GroupedCommand
 from ckptcheck.cli.rejudge import compare, judge
 from ckptcheck.cli.study import study
 from ckptcheck.cli.verify import INTERRUPTED, verify
@@ -29,10 +30,10 @@ app = typer.Typer(
     help="If this training job dies now and is restored from its checkpoint, does it go on as if nothing had happened?",
     epilog=EXIT_CODES,
 )
-app.command(epilog=EXIT_CODES)(verify)
+app.command(cls=GroupedCommand, epilog=EXIT_CODES)(verify)
 app.command(epilog=STUDY_EXIT_CODES)(study)
-app.command(epilog=EXIT_CODES)(compare)
-app.command(epilog=EXIT_CODES)(judge)
+app.command(cls=GroupedCommand, epilog=EXIT_CODES)(compare)
+app.command(cls=GroupedCommand, epilog=EXIT_CODES)(judge)
 files.add_to(app)
 app.command(epilog="Exit codes: 0; 2 there is no such cause.")(explain)
 app.command("jobs")(list_jobs)

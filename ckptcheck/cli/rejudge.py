@@ -1,4 +1,4 @@
-"""`ckptcheck compare` and `ckptcheck judge`: runs that lie on disk, without training."""
+"""`ckptcheck compare` and `ckptcheck judge`: judge runs on disk, without training."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 from typer import Argument, Exit, Option
 
 from ckptcheck.cli import options
-from ckptcheck.cli.printing import print_result
+from ckptcheck.cli.printing import check_outputs, print_report
 
 if TYPE_CHECKING:
     from ckptcheck.report.report import Report
 
-# The commands import what judges only when they run, so that `--help` need not wait for NumPy.
+# What judges is imported inside the commands, so that `--help` does without NumPy.
 
 
 def compare(
@@ -30,21 +30,30 @@ def compare(
     expect: options.Expect = None,
     junit: options.Junit = None,
     markdown: options.Markdown = None,
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Compare two runs that a script recorded with `ckptcheck.record`. Needs no TensorFlow."""
     from ckptcheck.report.rejudge import compare_runs
 
+    check_outputs(json, verbose, quiet)
     make = partial(compare_runs, control, resumed, expect=expect or "recovered", allow=allow or ())
-    _report(make, (rtol, atol, equal_nan), junit, markdown, json)
+    report = _judged(make, (rtol, atol, equal_nan), junit, markdown)
+    _end(report, json=json, verbose=verbose, quiet=quiet)
 
 
 def judge(
     folder: Annotated[
-        Path, Argument(metavar="DIR", help="What `ckptcheck verify --out DIR` left.")
+        Path, Argument(metavar="DIR", help="The folder that `ckptcheck verify --out DIR` wrote.")
     ],
     restore: Annotated[
-        list[str] | None, Option(metavar="NAME", help="Judge these restores only.")
+        list[str] | None,
+        Option(
+            metavar="NAME",
+            help="Judge only this restore. Repeatable.",
+            rich_help_panel=options.WHAT,
+        ),
     ] = None,
     rtol: options.Rtol = 0.0,
     atol: options.Atol = 0.0,
@@ -53,28 +62,34 @@ def judge(
     expect: options.Expect = None,
     junit: options.Junit = None,
     markdown: options.Markdown = None,
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Judge the runs of an earlier verification anew, with another tolerance or expectation, without training."""
+    """Judge the runs of a verification again, with a different tolerance or expectation."""
     from ckptcheck.report.rejudge import judge_folder
 
+    check_outputs(json, verbose, quiet)
     make = partial(judge_folder, folder, restore or (), expect=expect, allow=allow or ())
-    _report(make, (rtol, atol, equal_nan), junit, markdown, json)
+    report = _judged(make, (rtol, atol, equal_nan), junit, markdown)
+    _end(report, json=json, verbose=verbose, quiet=quiet)
 
 
-def _report(
+def _judged(
     make: "Callable[..., Report]",
     tolerance: tuple[float, float, bool],
     junit: Path | None,
     markdown: Path | None,
-    json: bool,
-) -> NoReturn:
-    from ckptcheck.report.outputs import terminal
+) -> "Report":
     from ckptcheck.report.outputs.ci import ci_outputs
     from ckptcheck.tolerance import Tolerance
 
-    with ci_outputs(junit, markdown) as tell:
+    with ci_outputs(junit, markdown) as write_for_ci:
         report = make(tolerance=Tolerance(*tolerance))
-        tell(report)
-    print_result(report, json, terminal.show)
+        write_for_ci(report)
+    return report
+
+
+def _end(report: "Report", *, json: bool, verbose: bool, quiet: bool) -> NoReturn:
+    print_report(report, json=json, verbose=verbose, quiet=quiet)
     raise Exit(report.exit_code)

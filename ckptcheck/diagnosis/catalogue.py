@@ -19,6 +19,10 @@ from ckptcheck.diagnosis.cause import (
 from ckptcheck.diagnosis.remedies import remedies_of
 from ckptcheck.run.task import REMEMBERED, SAME_HASH
 
+EMA_FOR_EVALUATION = (
+    "Restore with tf.train.Saver() to continue training. Use ema.variables_to_restore() for "
+    "evaluation only."
+)
 INITIALISED_AFTER = (
     "Run the initialiser before the restore, never after it. Assign nothing to these variables "
     "between the restore and the first step."
@@ -289,10 +293,7 @@ _CATALOGUE = {
                 "Save the trained weights, not the averages that are swapped in for evaluation.",
                 restores=("saver",),
             ),
-            Remedy(
-                "Restore with tf.train.Saver() to continue training. Use "
-                "ema.variables_to_restore() for evaluation only."
-            ),
+            Remedy(EMA_FOR_EVALUATION),
         ),
         recipe="keras/ema-swap-copied",
     ),

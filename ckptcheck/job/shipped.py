@@ -34,6 +34,8 @@ class ShippedJob:
     # Only the job that needs Keras 2 gets it.
     environment: Mapping[str, str] = field(default_factory=lambda: {"TF_USE_LEGACY_KERAS": "0"})
     framework: str = "tensorflow"
+    # How prose names its restores: "A plain Saver brings every moving mean and variance back".
+    in_prose: Mapping[str, str] = field(default_factory=dict)
 
     def parse(self, given: Mapping[str, str]) -> Any:
         """Read option values from text, or raise `UsageError`."""
@@ -74,6 +76,12 @@ def shipped(name: str) -> ShippedJob:
     if job is None:
         raise unknown("job", name, {**jobs, **recipes} if "/" in name else jobs)
     return job
+
+
+def in_prose(job: str) -> Mapping[str, str]:
+    """Return how prose names the restores of a job, by restore; empty for a job that says nothing."""
+    entry = registry().jobs.get(job)
+    return entry.in_prose if entry else {}
 
 
 def recipes(suite: str) -> list[str]:

@@ -4,6 +4,14 @@ from ckptcheck.job.shipped import Registry, ShippedJob
 from ckptcheck.jobs.options import EmaOptions, LayersOptions, Options
 from ckptcheck.jobs.recipes.suites import SUITES
 
+# How prose names the ways to build a Saver.
+IN_PROSE = {
+    "saver": "a plain Saver",
+    "ema": "`ema.variables_to_restore()`",
+    "trainable": "`Saver(tf.trainable_variables())`",
+    "ema-none": "`ema.variables_to_restore([])`",
+}
+
 _SHIPPED = (
     ShippedJob(
         "bn-nn",
@@ -13,6 +21,7 @@ _SHIPPED = (
         EmaOptions,
         {"saver": "recovered", "ema": "refused", "trainable": "diverged", "ema-none": "recovered"},
         ("saver", "ema"),
+        in_prose=IN_PROSE,
     ),
     ShippedJob(
         "bn-layers",
@@ -23,6 +32,7 @@ _SHIPPED = (
         ("saver", "trainable"),
         # tf.layers needs Keras 2 (tf-keras). TensorFlow reads this on the first use of tf.layers.
         {"TF_USE_LEGACY_KERAS": "1"},
+        in_prose=IN_PROSE,
     ),
     ShippedJob(
         "bn-polyak",
@@ -31,6 +41,7 @@ _SHIPPED = (
         EmaOptions,
         {"saver": "recovered", "ema": "diverged", "trainable": "diverged", "ema-none": "recovered"},
         ("saver", "ema"),
+        in_prose=IN_PROSE,
     ),
     ShippedJob(
         "plain",
@@ -39,6 +50,7 @@ _SHIPPED = (
         Options,
         {"saver": "recovered", "trainable": "diverged"},
         ("saver", "trainable"),
+        in_prose=IN_PROSE,
     ),
 )
 JOBS = {job.name: job for job in _SHIPPED}

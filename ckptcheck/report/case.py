@@ -16,7 +16,7 @@ from ckptcheck.tolerance import EXACT, Tolerance
 
 @dataclass(frozen=True)
 class RestoreError:
-    """What a refused restore raised, and the keys it asked for that the checkpoint does not hold."""
+    """The exception of a refused restore, and the requested keys that the checkpoint lacks."""
 
     type: str
     message: str
@@ -25,7 +25,10 @@ class RestoreError:
 
 @dataclass(frozen=True)
 class Case:
-    """One job with one restore: the outcome expected and found, the `reason` if it is inconclusive, and the evidence."""
+    """One job with one restore: the expected outcome, the outcome, and the evidence.
+
+    `reason` says why an inconclusive case is inconclusive.
+    """
 
     job: str
     restore: str
@@ -38,29 +41,29 @@ class Case:
     resumed: Run | None = field(default=None, repr=False)
     comparison: Comparison | None = field(default=None, repr=False)
     digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
-    # The state tensors that the restore does not ask for, and that so keep their initial values.
+    # The state tensors that the restore does not ask for, and that therefore keep initial values.
     not_covered: tuple[str, ...] = ()
-    # The boundary it is resumed from, where its job is resumed from several; None: from the only one.
+    # The boundary it is resumed from, if its job is resumed from several; None: from the only one.
     boundary: int | None = None
     tolerance: Tolerance = EXACT
-    # Whether both runs were made once more without our evaluation at the boundary.
+    # Whether both runs were repeated without the evaluation at the boundary.
     unevaluated: bool = False
-    # How far the job is from reproducing itself; None: its control was not run again.
+    # How far controls of the job differ from each other; None: the control ran only once.
     noise: NoiseFloor | None = None
-    # Differences that somebody expects, and what was asked for and did not come about.
+    # Accepted differences, and what could have been accepted but did not occur.
     allowed: tuple[Diagnosis, ...] = ()
     not_needed: tuple[str, ...] = ()
-    # Where a control that never saves parts from this one, while nobody knows yet whether the job reproduces itself.
-    parted_without_saves: str | None = None
+    # Where a control that never saves differs, until it is known whether the job is reproducible.
+    changed_by_saving: str | None = None
 
     @property
     def name(self) -> str:
-        """The case as people write it: `bn-nn × saver`; with several boundaries `bn-nn × saver @ 110`."""
+        """The case by name: `bn-nn × saver`; with several boundaries, `bn-nn × saver @ 110`."""
         return f"{self.job} × {self.label}"
 
     @property
     def label(self) -> str:
-        """The case among those of its job: `saver`; with several boundaries `saver @ 110`."""
+        """The name among the cases of the job: `saver`; with several boundaries, `saver @ 110`."""
         return self.restore if self.boundary is None else f"{self.restore} @ {self.boundary}"
 
     @property
@@ -70,12 +73,12 @@ class Case:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether it keeps the verdict from being a pass."""
+        """Whether the case keeps the verdict from being a pass."""
         return not self.as_expected or self.outcome == INCONCLUSIVE
 
     @property
     def told_outcome(self) -> str:
-        """The outcome as it is shown: what recovered for what is allowed is never shown as if it were exact."""
+        """The outcome as it is shown: with accepted differences, it never looks exact."""
         return (
             f"{self.outcome}, as allowed"
             if self.allowed and self.outcome == RECOVERED
@@ -84,9 +87,9 @@ class Case:
 
     @property
     def not_shown(self) -> tuple[str, ...]:
-        """The tensors of a recovered case that nobody asked for and that were at the boundary what they start as.
+        """The tensors that a recovered case may not have restored: they equal their initial values.
 
-        Left out are hyperparameters, which a program sets, and the metrics of an epoch that has just begun.
+        Hyperparameters, which the program sets, and the metrics of a new epoch do not count.
         """
         if self.outcome != RECOVERED or self.comparison is None:
             return ()
@@ -96,18 +99,18 @@ class Case:
             for row in self.comparison.boundary
             if not (row.poisoned or row.asked)
             and row.kind not in (Kind.HYPERPARAMETER, Kind.METRIC)
-            # What a generator has drawn it counts: where it stands still, nothing was drawn.
+            # A generator that never moved was never drawn from.
             and not (row.kind is Kind.RNG and row.name in never_moved)
         )
 
     @property
     def boundary_eval(self) -> tuple[float, float] | None:
-        """The evaluation losses of control and resumed run at the boundary, before any update."""
+        """The evaluation losses of control and resumed run at the boundary."""
         evaluation = self.comparison.evaluation if self.comparison else None
         return (evaluation.control_loss, evaluation.resumed_loss) if evaluation else None
 
     def document(self) -> dict[str, Any]:
-        """Return the case as plain values, as they stand in `report.json`."""
+        """Return the case as plain values, as `report.json` has them."""
         schedule = self.control.facts.schedule if self.control else None
         return {
             "job": self.job,
@@ -131,7 +134,7 @@ class Case:
 
 
 def _counts(comparison: Comparison | None) -> dict[str, Any]:
-    """Return how much was compared, and how much of it was equal; nothing where there is no comparison."""
+    """Return how much was compared and how much of it was equal."""
     boundary, final = (comparison.boundary, comparison.final) if comparison else ((), ())
     steps, evaluations = (comparison.steps, comparison.evaluations) if comparison else ((), ())
     by_kind = {
@@ -186,7 +189,7 @@ def _statistic(row: TensorComparison) -> dict[str, Any]:
 
 
 def _largest(differences: Iterable[float]) -> float:
-    """Return the largest absolute difference, NaN left out unless there is nothing else."""
+    """Return the largest absolute difference; NaN only if every difference is NaN."""
     return max(
         (abs(difference) for difference in differences if not math.isnan(difference)),
         default=math.nan,

@@ -1,4 +1,4 @@
-"""What the processes of one job left behind, as it is judged: its runs, and what kept some of them from finishing."""
+"""The evidence on one job: its recorded runs, and why some of them did not finish."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,39 +20,39 @@ from ckptcheck.run.folder import (
 from ckptcheck.run.run import Failure, Run
 from ckptcheck.run.task import EXPERIMENTS, UNEVALUATED
 
-# A run, if there is one, and what kept it from its end.
+# A run, if there is one, and why it did not finish, if it did not.
 _RunOrTrouble = tuple[Run | None, str | None]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is left of one job: the folder with its runs, and what kept which of them, by its folder's name, from finishing.
+    """The folder with the runs of one job, and why runs did not finish, by their folder's name.
 
-    `repeats` is the number of times its control was run again; `noise_asked` whether somebody asked for that.
+    `repeats` is how many more times the control ran, `noise_asked` whether the user asked for that.
     """
 
     folder: Path
     trouble: Mapping[str, str]
     repeats: int = 0
     noise_asked: bool = False
-    # Runs that several cases look at: what they hold is read once.
+    # Runs that several cases share are read once.
     _runs: dict[str, _RunOrTrouble] = field(default_factory=dict, repr=False, compare=False)
 
     def control(self, repeat: int = 0) -> _RunOrTrouble:
-        """Return the control, or a repetition of it, and what kept it from its end."""
+        """Return the control or a repetition of it, and why it did not finish."""
         return self._kept(control_of(self.folder, repeat))
 
     def resumed(self, restore: str, boundary: int, experiment: str = "") -> _RunOrTrouble:
-        """Return a resumed run, or an experiment with it, and what kept it from its end."""
+        """Return a resumed run or an experiment with it, and why it did not finish."""
         return _read(resumed_of(self.folder, restore, boundary, trial=experiment), self.trouble)
 
     def unevaluated_control(self, boundary: int) -> _RunOrTrouble:
-        """Return the control that was not evaluated at a boundary, and what kept it from its end."""
+        """Return the control without evaluation at a boundary, and why it did not finish."""
         return self._kept(unevaluated_of(self.folder, boundary))
 
     @cached_property
-    def parted_without_saves(self) -> str | None:
-        """Where the control parts from one that never saves; None: nowhere, or there is none."""
+    def changed_by_saving(self) -> str | None:
+        """Where the control differs from one that never saves; None: nowhere, or there is none."""
         control, _ = self.control()
         unsaved, trouble = self._kept(unsaved_of(self.folder))
         return (
@@ -62,18 +62,16 @@ class Evidence:
         )
 
     def noise(self, control: Run) -> tuple[NoiseFloor | None, str | None]:
-        """Return the noise of the job, or what kept a repetition of its control from finishing."""
+        """Return the noise of the job, or why it could not be measured."""
         runs: list[Run] = []
         for repeat in range(1, self.repeats + 1):
             run, trouble = self.control(repeat)
             if run is None or trouble:
-                return None, f"The control could not be repeated: {sentence(trouble)}"
+                return None, f"The second control did not finish: {sentence(trouble)}"
             mismatches = environment.mismatches(control.facts.environment, run.facts.environment)
             if mismatches:
-                return (
-                    None,
-                    f"The control was repeated in another environment: {'; '.join(mismatches)}.",
-                )
+                differences = "; ".join(mismatches)
+                return None, f"The second control ran in a different environment: {differences}."
             runs.append(run)
         return (measure(control, runs), None) if runs else (None, None)
 
@@ -85,11 +83,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Pair:
-    """All that there is to judge of one case: both runs, and what else was run to tell more of them.
+    """The two runs of one case, and further runs that explain them.
 
-    `experiments` are runs by the same restore with one thing of the control's, and `unevaluated` is the same pair without our
-    evaluation at the boundary; `noise` is None where the control was not run again, and `noise_trouble` says what kept it from
-    its end; `parted_without_saves` is where the control parts from one that never saves.
+    `experiments` are resumed runs with one thing of the control's put in. `unevaluated` is the same
+    pair without the evaluation at the boundary. `noise` is None if the control ran only once, and
+    `noise_trouble` says why a second one did not finish. `changed_by_saving` is where the control
+    differs from one that never saves.
     """
 
     control: Run
@@ -99,19 +98,19 @@ class Pair:
     noise: NoiseFloor | None = None
     noise_trouble: str | None = None
     noise_asked: bool = False
-    parted_without_saves: str | None = None
+    changed_by_saving: str | None = None
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Why there is no pair of runs, and the control where there is one."""
+    """Why there is no pair of runs, and the control if there is one."""
 
     reason: str
     control: Run | None = None
 
 
 def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Missing:
-    """Return the runs of one case; at the only boundary where none is given."""
+    """Return the runs of one case; without a boundary, those of the only one."""
     control, trouble = evidence.control()
     if control is None or trouble:
         return Missing(f"The control did not finish: {sentence(trouble)}")
@@ -133,7 +132,7 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
         noise=noise,
         noise_trouble=noise_trouble,
         noise_asked=evidence.noise_asked,
-        parted_without_saves=evidence.parted_without_saves,
+        changed_by_saving=evidence.changed_by_saving,
     )
     return replace(pair, unevaluated=_unevaluated(pair, evidence, restore, boundary))
 
@@ -147,13 +146,13 @@ def _unevaluated(pair: Pair, evidence: Evidence, restore: str, boundary: int) ->
 
 
 def _read(folder: Path, trouble: Mapping[str, str]) -> _RunOrTrouble:
-    """Read a run; say what kept it from its end, for a control including an exception of the job."""
+    """Read a run and say why it did not finish; a control must not raise either."""
     if folder.name in trouble:
         return None, trouble[folder.name]
     try:
         run = read(folder)
     except FileNotFoundError:
-        return None, "its process left no record"
+        return None, "its process recorded nothing"
     failure = run.facts.failure
     if run.facts.restore is None and failure is not None:
         return None, of_failure(failure)
@@ -164,12 +163,13 @@ def _read(folder: Path, trouble: Mapping[str, str]) -> _RunOrTrouble:
 
 
 def of_failure(failure: Failure) -> str:
-    """Say where a run raised, and what."""
+    """Say where a run raised which exception."""
     step = f", step {failure.step}," if failure.step is not None else ""
     place = f" ({failure.place})" if failure.place else ""
-    return f"{failure.during}{step} raised {failure.type}: {first_sentence(failure.message).rstrip('.')}{place}"
+    message = first_sentence(failure.message).rstrip(".")
+    return f"{failure.during}{step} raised {failure.type}: {message}{place}"
 
 
 def sentence(text: str | None) -> str:
-    """Return what kept a run from its end as a sentence."""
-    return f"{(text or 'nobody knows why').rstrip('.')}."
+    """Return the reason why a run did not finish as a sentence."""
+    return f"{(text or 'the reason is unknown').rstrip('.')}."

@@ -1,4 +1,4 @@
-"""What a case's two processes left behind becomes a case with its outcome: valid? → compared → diagnosed → judged."""
+"""Judge a case by its recorded runs: valid? → compared → diagnosed → judged."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,16 +30,16 @@ from ckptcheck.run.digests import snapshot_digest
 from ckptcheck.run.run import RECORDED, Failure, Run
 from ckptcheck.run.task import UNEVALUATED
 
-# What may have gone wrong before a resumed run had anything to do with the checkpoint.
+# Phases of a resumed run before it reads the checkpoint.
 BEFORE_THE_RESTORE = ("build", "state")
 
-# What no restore need fill: what an epoch reports of itself, and what a program sets or remembers.
+# Kinds that no restore needs to fill: the program sets or keeps them.
 _SET_BY_THE_PROGRAM = (Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)
 
 
 @dataclass(frozen=True)
 class Question:
-    """One case to be judged: a job, a restore, the boundary it is resumed from (None: not known), the outcome expected."""
+    """One case to judge: job, restore, expected outcome, boundary (None: the only one)."""
 
     job: str
     restore: str
@@ -49,7 +49,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one pair of runs."""
+    """The judgement on one pair of runs."""
 
     outcome: str
     reason: str | None = None
@@ -70,9 +70,9 @@ def judge(question: Question, evidence: Evidence, terms: Terms = STRICT) -> Case
 
 
 def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
-    """Judge two runs, whatever made them."""
-    pair, verdict = _without_our_help(pair, verdict_on(pair, terms), terms)
-    # Where nothing was compared, nothing is said of what else was run.
+    """Judge two runs, whoever recorded them."""
+    pair, verdict = _without_evaluation(pair, verdict_on(pair, terms), terms)
+    # Further runs mean nothing for runs that were not compared.
     compared = verdict.comparison is not None
     return Case(
         **vars(question),
@@ -94,12 +94,12 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
         noise=pair.noise if compared else None,
         allowed=verdict.accepted,
         not_needed=verdict.not_needed,
-        parted_without_saves=pair.parted_without_saves if compared and not _saving(pair) else None,
+        changed_by_saving=pair.changed_by_saving if compared and not _saving(pair) else None,
     )
 
 
-def _without_our_help(pair: Pair, verdict: Verdict, terms: Terms) -> tuple[Pair, Verdict]:
-    """Judge a pair that recovers by what it does without our evaluation at the boundary, which may have made a loss good."""
+def _without_evaluation(pair: Pair, verdict: Verdict, terms: Terms) -> tuple[Pair, Verdict]:
+    """Judge a recovered pair without the evaluation at the boundary, if that may hide a loss."""
     changed = experiments.made_good_by_evaluation(pair.control, pair.resumed)
     if verdict.outcome != RECOVERED or not changed:
         return pair, verdict
@@ -115,13 +115,14 @@ def _without_our_help(pair: Pair, verdict: Verdict, terms: Terms) -> tuple[Pair,
 
 def _why_evaluation_decides(changed: Sequence[str]) -> str:
     return (
-        f"The evaluation at the boundary changed {changed[0]}, which was another one than the control's before it, and so may "
-        "have made good what was lost; the runs without that evaluation are not there."
+        f"The evaluation at the boundary changed {changed[0]}, which differed from the control's "
+        "until then, so the evaluation may hide a loss. The runs without that evaluation are "
+        "missing."
     )
 
 
 def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
-    """Say what became of a run that was resumed: valid? → compared → diagnosed → judged."""
+    """Judge a resumed run: valid? → compared → diagnosed → judged."""
     control, resumed, noise = pair.control, pair.resumed, pair.noise
     reason = why_not_comparable(control, resumed, equal_nan=terms.tolerance.equal_nan)
     if reason:
@@ -134,12 +135,12 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
         return Verdict(INCONCLUSIVE, reason)
     if noise is None or noise.first_difference is None or strict.equal:
         return _on_comparison(pair, terms, strict, None, _saving(pair))
-    varies = diagnosis("noise", first=noise.first_difference)
+    noisy = diagnosis("noise", first=noise.first_difference)
     if not strict.equal_at_boundary:
-        return _on_comparison(pair, terms, strict, noise, [varies])
+        return _on_comparison(pair, terms, strict, noise, [noisy])
     reason = why_noise_decides(noise, asked=pair.noise_asked)
     if reason:
-        return Verdict(INCONCLUSIVE, reason, strict, diagnoses=(varies,))
+        return Verdict(INCONCLUSIVE, reason, strict, diagnoses=(noisy,))
     return _on_comparison(pair, terms, strict, noise, [])
 
 
@@ -151,7 +152,7 @@ def _on_failure(pair: Pair, failure: Failure) -> Verdict:
         )
     if failure.during in BEFORE_THE_RESTORE and pair.resumed.facts.first_step is None:
         return Verdict(
-            INCONCLUSIVE, f"The resumed run did not get to its restore: {of_failure(failure)}."
+            INCONCLUSIVE, f"The resumed run failed before its restore: {of_failure(failure)}."
         )
     return Verdict(DIVERGED, diagnoses=(of_raising(failure),))
 
@@ -163,7 +164,7 @@ def _on_comparison(
     noise: NoiseFloor | None,
     of_control: Sequence[Diagnosis],
 ) -> Verdict:
-    """Leave noise out, and what is accepted by its name or its cause; diagnose what is left."""
+    """Diagnose what noise and accepted differences do not explain."""
     relaxed = Equality(terms.tolerance, noise, terms.allowed.patterns)
     comparison = (
         compare(pair.control, pair.resumed, relaxed) if noise or terms.allowed.patterns else strict
@@ -177,41 +178,43 @@ def _on_comparison(
     others = [each for each in diagnoses if each.cause not in terms.allowed.causes]
     accepted = (*by_pattern(comparison), *by_cause)
     if experiments.settles(by_cause, tried):
-        # The run recovers with what is accepted made good: only what is the control's own is left.
+        # The run recovers once the accepted loss is undone: only faults of the control are left.
         others = [each for each in others if not is_of_restore(each)]
     elif accepted and not any(map(is_of_restore, others)):
         others = [*beyond(comparison, accepted), *others]
     covered = bool(accepted) and not any(map(is_of_restore, others))
     if covered and (late := unjudged(comparison)):
         return Verdict(INCONCLUSIVE, why_unjudged(late), comparison, accepted=accepted)
-    met = names_of(accepted)
+    occurred = names_of(accepted)
     return Verdict(
         RECOVERED if comparison.equal or covered else DIVERGED,
         comparison=comparison,
         diagnoses=(*others, *of_control),
         accepted=accepted,
         not_needed=tuple(
-            text for text in (*terms.allowed.causes, *terms.allowed.patterns) if text not in met
+            text
+            for text in (*terms.allowed.causes, *terms.allowed.patterns)
+            if text not in occurred
         ),
     )
 
 
 def needs_repeat(case: Case) -> bool:
-    """Return whether only a repetition of the control can tell a fault from a job that varies by itself."""
+    """Return whether only a second control can tell a fault from a job that is not reproducible."""
     if case.noise is not None:
         return False
     equal_at_boundary = case.comparison is not None and case.comparison.equal_at_boundary
     may_diverge = case.outcome == DIVERGED or _needs_unevaluated(case)
-    return bool(case.parted_without_saves) or (may_diverge and equal_at_boundary)
+    return bool(case.changed_by_saving) or (may_diverge and equal_at_boundary)
 
 
 def is_clear(case: Case) -> bool:
-    """Return whether nothing more could be run that says more of a case."""
+    """Return whether no further run can say more about a case."""
     return not needs_repeat(case) and not experiments_for(case)
 
 
 def experiments_for(case: Case) -> dict[str, Mapping[str, float]]:
-    """Return the experiments that may say more of a case, and the attributes to put in, with the control's values."""
+    """Return the experiments that may explain a case, with the control's attributes to put in."""
     if _needs_unevaluated(case):
         return {UNEVALUATED: {}}
     if (
@@ -225,7 +228,7 @@ def experiments_for(case: Case) -> dict[str, Mapping[str, float]]:
 
 
 def _needs_unevaluated(case: Case) -> bool:
-    """Return whether a run that recovers may owe that to our evaluation at the boundary."""
+    """Return whether a run may recover only because of the evaluation at the boundary."""
     if case.outcome not in (RECOVERED, INCONCLUSIVE) or case.unevaluated or case.comparison is None:
         return False
     return bool(
@@ -236,15 +239,15 @@ def _needs_unevaluated(case: Case) -> bool:
 
 
 def _saving(pair: Pair) -> list[Diagnosis]:
-    """Say whether saving changes the run, by a control that never saves; where the two part by noise, nothing is known."""
-    first, noise = pair.parted_without_saves, pair.noise
+    """Diagnose that saving changes the run; with noise, that is unknown."""
+    first, noise = pair.changed_by_saving, pair.noise
     if first is None or noise is None or noise.first_difference is not None:
         return []
     return [diagnosis("saving-changes-the-run", first=first)]
 
 
 def _not_covered(control: Run, resumed: Run, comparison: Comparison | None) -> tuple[str, ...]:
-    """Return the state tensors that the restore does not ask for, and that so keep their initial values."""
+    """Return the state tensors that the restore does not ask for."""
     asked = resumed.facts.asked
     if asked is None:
         return ()
@@ -252,16 +255,15 @@ def _not_covered(control: Run, resumed: Run, comparison: Comparison | None) -> t
     return tuple(
         name
         for name, tensor in control.boundary.items()
-        if asked.keys().isdisjoint(
-            {name, renamed.get(name, name)}
-        )  # a restore may call it by either name
+        # A restore may use either name.
+        if asked.keys().isdisjoint({name, renamed.get(name, name)})
         and tensor.kind not in _SET_BY_THE_PROGRAM
         and not _is_idle_generator(name, control)
     )
 
 
 def _is_idle_generator(name: str, control: Run) -> bool:
-    """Return whether a tensor is a generator from which nothing was drawn."""
+    """Return whether a tensor is a random generator that the control never draws from."""
     first, last = control.initial.get(name), control.final.get(name)
     return (
         first is not None
@@ -280,10 +282,10 @@ def _digests(pair: Pair) -> dict[str, dict[str, str]]:
 
 
 def report(cases: Sequence[Case]) -> Report:
-    """Put cases together, with the environment that their controls share."""
+    """Return a report on the cases, with the environment that their controls share."""
     environments = [case.control.facts.environment for case in cases if case.control] or [
         environment.fingerprint()
     ]
-    # What they do not share is left out, and stands in each `run.json`.
+    # What differs is only in each `run.json`.
     shared = set.intersection(*(set(facts.items()) for facts in environments))
     return Report(tuple(cases), dict(sorted(shared)))

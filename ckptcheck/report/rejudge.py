@@ -1,4 +1,4 @@
-"""Runs that lie on disk are judged anew, without training: those of a verification, or two that somebody recorded."""
+"""Judge runs on disk without training: those of a verification, or two recorded runs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ RUNS = "runs"
 
 
 def write_questions(top: Path, jobs: Mapping[str, Evidence], questions: Sequence[Question]) -> None:
-    """Write beside the runs of a verification what was asked of them, so that it can be asked again."""
+    """Write the cases of a verification beside its runs, so that they can be judged again."""
     document = {
         "format_version": FORMAT_VERSION,
         "jobs": {name: _document(evidence) for name, evidence in jobs.items()},
@@ -48,18 +48,18 @@ def judge_folder(
     tolerance: Tolerance = EXACT,
     allow: Sequence[str] = (),
 ) -> Report:
-    """Judge the runs that a verification left, as if it had been asked otherwise.
+    """Judge the runs of a verification again, on other terms.
 
     Args:
         folder: the output folder of `ckptcheck verify`, or the folder given to `verify(folder=…)`.
         restore: the restores to judge; default: all.
-        expect: the outcome to expect of them; default: what was expected when they were run.
-        tolerance: how far apart equal values may be.
-        allow: differences that are expected: causes of the catalogue, or patterns of tensor names.
+        expect: the expected outcome; default: the one expected when the cases were run.
+        tolerance: how far equal values may differ.
+        allow: differences to accept: causes of the catalogue, or patterns of tensor names.
 
     Raises:
-        UsageError: the folder holds no runs, or not of that restore; or what is to be allowed is no cause.
-        NotVerifiedError: the runs were recorded by a version that writes another format.
+        UsageError: the folder holds no runs, no such restore, or `allow` names an unknown cause.
+        NotVerifiedError: the runs have the format of a different version.
     """
     terms = _terms(expect, tolerance, allow)
     top = Path(folder)
@@ -76,8 +76,8 @@ def judge_folder(
         questions = [Question(**facts) for facts in document["cases"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{folder} holds no runs of a verification ({type(error).__name__}: {error}). Name the folder that "
-            "`ckptcheck verify --out` wrote."
+            f"{folder} holds no runs of a verification ({type(error).__name__}: {error}). Give the "
+            "folder that `ckptcheck verify --out` wrote."
         ) from error
     known = {question.restore for question in questions}
     for name in restore:
@@ -102,33 +102,35 @@ def compare_runs(
     tolerance: Tolerance = EXACT,
     allow: Sequence[str] = (),
 ) -> Report:
-    """Compare two recorded runs: one that was never interrupted, and one that was restored from its checkpoint.
+    """Compare two recorded runs: one never interrupted, and one restored from its checkpoint.
 
     Args:
         control, resumed: folders that `ckptcheck.record` wrote, or a verification.
-        expect: the outcome to expect.
-        tolerance: how far apart equal values may be.
-        allow: differences that are expected: causes of the catalogue, or patterns of tensor names.
+        expect: the expected outcome.
+        tolerance: how far equal values may differ.
+        allow: differences to accept: causes of the catalogue, or patterns of tensor names.
 
     Raises:
-        UsageError: a folder holds no run, or the control recorded no state at the step that the resumed run begins with.
-        NotVerifiedError: a run was recorded by a version that writes another format.
+        UsageError: a folder holds no run, or the control recorded no state where the resumed run
+            begins.
+        NotVerifiedError: a run has the format of a different version.
     """
     terms = _terms(expect, tolerance, allow)
-    whole, come_back = (_read(Path(each)) for each in (control, resumed))
-    if not come_back.steps:
+    whole, restored = (_read(Path(each)) for each in (control, resumed))
+    if not restored.steps:
         raise UsageError(
-            f"The run in {resumed} recorded no step after its restore: there is nothing to compare."
+            f"The resumed run in {resumed} recorded no step after its restore. Let it train on."
         )
-    boundary = come_back.facts.schedule.boundary
+    boundary = restored.facts.schedule.boundary
     if boundary_point(boundary) not in whole.snapshots:
         raise UsageError(
-            f"The resumed run begins after {boundary} steps, but the control in {control} recorded its state after "
-            f"{_listed(whole.facts.schedule.boundaries)}. Record it where the checkpoint is saved."
+            f"The resumed run begins after {boundary} steps, but the control in {control} recorded "
+            f"its state after {_listed(whole.facts.schedule.boundaries)}. Record the control's "
+            "state where it saves the checkpoint."
         )
-    _check_lengths(whole, come_back, boundary)
-    question = Question(come_back.facts.job, come_back.facts.restore or Path(resumed).name, expect)
-    return report([judge_pair(question, Pair(whole.at(boundary), come_back), terms)])
+    _check_lengths(whole, restored, boundary)
+    question = Question(restored.facts.job, restored.facts.restore or Path(resumed).name, expect)
+    return report([judge_pair(question, Pair(whole.at(boundary), restored), terms)])
 
 
 def _check_lengths(control: Run, resumed: Run, boundary: int) -> None:
@@ -138,12 +140,13 @@ def _check_lengths(control: Run, resumed: Run, boundary: int) -> None:
     )
     if not ours:
         raise UsageError(
-            f"The control in {control.folder} ends after {boundary} steps, where the resumed run begins. Let it go on."
+            f"The control in {control.folder} ends after {boundary} steps, where the resumed run "
+            "begins. Let the control train on."
         )
     if theirs > ours:
         raise UsageError(
-            f"The resumed run in {resumed.folder} made {theirs} steps, the control {ours} from there on. Let both end at the "
-            "same step, so that their final states can be compared."
+            f"The resumed run in {resumed.folder} made {theirs} steps, the control only {ours} "
+            "after the boundary. Let both end at the same step: their final states are compared."
         )
 
 
@@ -156,7 +159,7 @@ def _read(folder: Path) -> Run:
         run = read(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = (
-            "it has no run.json, which is written when a run ends"
+            "run.json is missing, which is written when a run ends"
             if isinstance(error, OSError)
             else str(error)
         )
@@ -164,11 +167,10 @@ def _read(folder: Path) -> Run:
     if not run.facts.finished:
         failure = run.facts.failure
         why = f"{failure.type}: {failure.message}" if failure else "it stopped before its end"
-        raise UsageError(
-            f"The run in {folder} did not finish ({why}): there is nothing to compare."
-        )
+        raise UsageError(f"The run in {folder} did not finish ({why}). Record a whole run.")
     if run.facts.role == "unsaved":
         raise UsageError(
-            f"The run in {folder} is a control that ended after its last boundary: there is nothing to compare."
+            f"The run in {folder} is a control without saves, which ends at the last boundary. "
+            "Give the folder of the control itself."
         )
     return run

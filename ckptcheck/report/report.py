@@ -1,4 +1,4 @@
-"""The verdict as a value: what each case did, whether that was expected, and the same as JSON, tables or an assertion."""
+"""The verdict as a value, with its cases, and all of it as JSON, tables or an assertion."""
 
 import json
 import math
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report import tables, warnings
+from ckptcheck.report.answer import answer
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import NOTHING, story
 
@@ -19,14 +20,14 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Report:
-    """What a verification found. Ask for the `verdict`, or call one of the assertions."""
+    """The result of a verification: read its `verdict`, or call one of its assertions."""
 
     cases: tuple[Case, ...]
     environment: Mapping[str, str]
 
     @property
     def verdict(self) -> str:
-        """`pass`: each case did what was expected; `fail`: one did something else; `inconclusive`: one cannot be judged."""
+        """`pass`: every case had the expected outcome; `fail`: one had not; else `inconclusive`."""
         if any(not case.as_expected and case.outcome != INCONCLUSIVE for case in self.cases):
             return FAIL
         if not self.cases or any(case.outcome == INCONCLUSIVE for case in self.cases):
@@ -35,16 +36,16 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0, 1 or 3, as the command line returns it."""
+        """The exit code of the command line: 0, 1 or 3."""
         return EXIT_CODES[self.verdict]
 
     def assert_recovered(self) -> None:
-        """Raise an AssertionError, with the whole story in its text, unless every case recovered exactly."""
+        """Raise an AssertionError that explains each failure, unless every case recovered."""
         __tracebackhide__ = True
         self._assert([case for case in self.cases if case.outcome != RECOVERED], "did not recover")
 
     def assert_as_expected(self) -> None:
-        """Raise an AssertionError, with the whole story in its text, unless every case had its expected outcome."""
+        """Raise an AssertionError that explains each failure, unless every outcome was expected."""
         __tracebackhide__ = True
         self._assert(
             [case for case in self.cases if not case.as_expected], "did not do what was expected"
@@ -55,11 +56,12 @@ class Report:
         if not self.cases:
             raise AssertionError(NOTHING)
         if wrong:
-            head = f"{len(wrong)} of {len(self.cases)} cases {what}."
+            total = "1 case" if len(self.cases) == 1 else f"{len(self.cases)} cases"
+            head = f"{len(wrong)} of {total} {what}.\n{answer(self.cases)}"
             raise AssertionError("\n\n".join([head, *map(story, wrong)]))
 
     def document(self) -> dict[str, Any]:
-        """Return the report as plain values: what `report.json` holds and `--json` prints."""
+        """Return the report as plain values, as `report.json` and `--json` have them."""
         document: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "verdict": self.verdict,
@@ -69,28 +71,28 @@ class Report:
         return document
 
     def to_json(self) -> str:
-        """Return the report as one strict JSON document. NaN and infinities become null."""
+        """Return the report as one strict JSON document, with null for NaN and infinities."""
         return json.dumps(self.document(), indent=2, allow_nan=False, ensure_ascii=False)
 
     def warnings(self) -> list[str]:
-        """Return a sentence for each restore that leaves state out, and for what else a verdict does not say."""
+        """Return a sentence for each thing that the verdict does not cover."""
         return warnings.of_cases(self.cases)
 
     def losses(self) -> "pd.DataFrame":
-        """Return every training step after the boundary, of all cases, control beside resumed."""
+        """Return every training step after the boundary in all cases, control beside resumed."""
         return tables.losses(self.cases)
 
     def tensors(self) -> "pd.DataFrame":
-        """Return every compared tensor, at boundary and end, of all cases, control beside resumed."""
+        """Return every tensor at boundary and end in all cases, control beside resumed."""
         return tables.tensors(self.cases)
 
     def evaluations(self) -> "pd.DataFrame":
-        """Return every evaluation from the boundary on, of all cases, control beside resumed."""
+        """Return every evaluation from the boundary on in all cases, control beside resumed."""
         return tables.evaluations(self.cases)
 
 
 def finite(value: Any) -> Any:
-    """Replace what JSON has no word for: NaN and infinities."""
+    """Replace NaN and infinities, which JSON cannot express, by null."""
     if isinstance(value, dict):
         return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

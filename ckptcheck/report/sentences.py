@@ -1,9 +1,12 @@
-"""What every output says of a case in the same words."""
+"""What every output says of a case, in the same words."""
 
 from collections.abc import Sequence
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
+from ckptcheck.diagnosis.allowances import acceptance
 from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.diagnosis.diagnose import is_of_restore
+from ckptcheck.outcomes import DIVERGED, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.text_safety import in_one_line
 
@@ -11,55 +14,97 @@ NOTHING = "No case was verified, so nothing is known to recover."
 
 
 def headline(case: Case) -> str:
-    """Tell in one line what a case did, and what was expected of it if that is something else."""
+    """Return what a case did, in one line, and the expected outcome where it differs."""
     expected = "" if case.as_expected else f", expected {case.expected}"
     return in_one_line(f"{case.name}: {case.told_outcome}{expected}")
 
 
 def heading(diagnosis: Diagnosis) -> str:
-    """Return a cause with the stage at which its tensors were lost."""
-    return f"{diagnosis.cause} ({diagnosis.stage})" if diagnosis.stage else diagnosis.cause
+    """Return a cause with its severity and the stage at which its tensors were lost."""
+    known = "; ".join(filter(None, (diagnosis.severity, diagnosis.stage)))
+    return f"{diagnosis.cause} ({known})" if known else diagnosis.cause
+
+
+def explanation(diagnosis: Diagnosis) -> str:
+    """Return the sentence of a diagnosis, and what it means for the training."""
+    return f"{diagnosis.sentence} {diagnosis.detail}".rstrip()
+
+
+def by_remedy(diagnoses: Sequence[Diagnosis]) -> dict[str, list[Diagnosis]]:
+    """Return each remedy once, with the diagnoses that share it."""
+    sharing: dict[str, list[Diagnosis]] = {}
+    for each in diagnoses:
+        sharing.setdefault(each.remedy, []).append(each)
+    return sharing
+
+
+def how_to_accept(case: Case) -> str:
+    """Return the options that accept what an unexpected divergence lost; empty where none do."""
+    if (case.outcome, case.expected) != (DIVERGED, RECOVERED):
+        return ""
+    options = {each.cause: acceptance(each) for each in case.diagnoses if is_of_restore(each)}
+    accepting = " ".join(option for option in options.values() if option)
+    refused = ", ".join(cause for cause, option in options.items() if not option)
+    if accepting and refused:
+        return f"{accepting} ({refused} cannot be accepted)"
+    return accepting
 
 
 def story(case: Case) -> str:
-    """Tell one case in plain text that stands by itself in a CI log."""
-    lines = [f"{case.name}: {case.told_outcome} (expected: {case.expected})"]
-    lines += [f"  allowed: {each.cause}: {each.sentence}" for each in case.allowed]
+    """Return one case in plain text that makes sense alone in a CI log."""
+    lines = [headline(case)]
     if case.reason:
         lines.append(f"  {case.reason}")
+    lines += [f"  Accepted: {each.cause}: {each.sentence}" for each in case.allowed]
     if case.comparison is not None:
         lines.append(f"  {measured(case.comparison)}")
-    for each in case.diagnoses:
-        lines += [f"  {heading(each)}: {each.sentence}", f"    Remedy: {each.remedy}"]
-        if each.tensors:
-            lines.append(f"    Tensors: {some(each.tensors)}")
+    for remedy, sharing in by_remedy(case.diagnoses).items():
+        for each in sharing:
+            lines.append(f"  {heading(each)}: {explanation(each)}")
+            lines += [f"    Tensors: {some(each.tensors)}"] if each.tensors else []
+        lines.append(f"  Remedy: {remedy}")
+    if options := how_to_accept(case):
+        lines.append(f"  To accept: {options}")
     return "\n".join(lines)
 
 
 def some(names: Sequence[str], most: int = 4) -> str:
-    """List the first names, and say how many more there are."""
+    """List the first names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """List all names as prose does."""
+    *most, end = names
+    return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def short_names(cases: Sequence[Case]) -> dict[str, str]:
+    """Return a name for each job: for a user's own job the last part of it, where unique."""
+    names = list(dict.fromkeys(case.job for case in cases))
+    last = {name: name.rpartition(":")[2] for name in names}
+    return {
+        name: last[name] if list(last.values()).count(last[name]) == 1 else name for name in names
+    }
+
+
 def measured(comparison: Comparison) -> str:
-    """Say in one sentence how much was compared and how much of it was equal."""
+    """Return in one sentence how much was compared and how much of it was equal."""
     boundary, steps, evaluation = comparison.boundary, comparison.steps, comparison.evaluation
     evaluated = ""
     if evaluation:
-        evaluated = f" and the evaluation loss is {evaluation.resumed_loss:.6g} (control {evaluation.control_loss:.6g})"
+        losses = f"{evaluation.resumed_loss:.6g} (control {evaluation.control_loss:.6g})"
+        evaluated = f" and the evaluation loss is {losses}"
     rows: list[TensorComparison | StepComparison] = [*boundary, *steps]
-    equal = (
-        "bit-equal"
-        if all(row.identical == row.equal for row in rows)
-        else "equal, within what is allowed"
-    )
+    identical = all(row.identical == row.equal for row in rows)
+    equal = "bit-equal" if identical else "equal within the tolerance"
     tensors = f"{sum(row.equal for row in boundary)} of {len(boundary)} tensors are {equal}"
-    losses = f"{sum(row.equal for row in steps)} of {len(steps)} training losses are {equal}"
-    return f"At the boundary {tensors}{evaluated}; after it {losses}."
+    after = f"{sum(row.equal for row in steps)} of {len(steps)} training losses are {equal}"
+    return f"At the boundary, {tensors}{evaluated}. After it, {after}."
 
 
 def numbers(case: Case) -> tuple[str, str, str]:
-    """Return the numbers of a case: tensors equal, evaluation losses, training losses equal; a dash where there are none."""
+    """Return tensors equal, evaluation losses and training losses equal; a dash for none."""
     if case.comparison is None:
         return "–", "–", "–"
     boundary, steps = case.comparison.boundary, case.comparison.steps

@@ -1,6 +1,6 @@
-"""The tables of a report as data frames: the one place where rows leave the program as pandas has them.
+"""The tables of a report as pandas data frames.
 
-pandas takes its time to import, so that is for those who ask for a table.
+Only these functions import pandas, which is slow to import.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -56,6 +56,6 @@ def _stacked(
             tables.append(pd.DataFrame(rows))
     if not tables:
         return pd.DataFrame(columns=["job", "restore"])
-    # A column that one case knows nothing of must not decide its type for the others; pandas 2 warns of that.
+    # An empty column of one case must not decide the type for the others: pandas 2 warns of that.
     known = [rows.dropna(axis="columns", how="all") for rows in tables]
     return pd.concat(known, ignore_index=True).reindex(columns=tables[0].columns)

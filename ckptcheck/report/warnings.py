@@ -1,14 +1,15 @@
-"""What a verdict does not say, in a sentence each: restores that leave state out, and what nothing could show."""
+"""Warnings: what the verdict does not cover, in one sentence each."""
 
 from collections.abc import Iterator, Sequence
 
+from ckptcheck.counts import filled
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import some
 from ckptcheck.run.run import RECORDED
 
 
 def of_cases(cases: Sequence[Case]) -> list[str]:
-    """Return the warnings of all cases; what holds at every boundary, and what came about in no case, is said once."""
+    """Return the warnings of all cases, each once for all boundaries."""
     kinds = (_of_evaluation, _of_hash_seed, _of_names, _of_saving, _of_coverage)
     texts = (
         f"{case.job} × {case.restore}: {text}"
@@ -18,7 +19,10 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
     )
     return [
         *dict.fromkeys(texts),
-        *(f"{text} is allowed, and nothing of that kind was found." for text in _not_needed(cases)),
+        *(
+            f"--allow {text} accepted nothing: no such difference was found."
+            for text in _not_needed(cases)
+        ),
     ]
 
 
@@ -34,7 +38,8 @@ def _not_needed(cases: Sequence[Case]) -> list[str]:
 def _of_evaluation(case: Case) -> Iterator[str]:
     if case.comparison is not None and not case.comparison.evaluations:
         yield (
-            "no evaluation loss was recorded by both runs: state that only evaluation reads is compared by its tensors alone."
+            "no evaluation loss was recorded in both runs, so state that only evaluation reads is "
+            "compared as tensors alone. Record an evaluation at the boundary."
         )
 
 
@@ -44,24 +49,29 @@ def _of_hash_seed(case: Case) -> Iterator[str]:
     seeds = {run.facts.hash_seed for run in (case.control, case.resumed)}
     if len(seeds) == 1 and seeds != {"random"}:
         yield (
-            f"both runs had PYTHONHASHSEED={seeds.pop()}, so what depends on the order of sets would not show. "
-            "Set it to another value for the resumed run."
+            f"both runs had PYTHONHASHSEED={seeds.pop()}, so a dependence on the order of sets "
+            "would not show. Set a different value for the resumed run."
         )
 
 
 def _of_names(case: Case) -> Iterator[str]:
     renamed = case.comparison.renamed if case.comparison else {}
     for ours, theirs in list(renamed.items())[:1]:
-        yield (
-            f"{len(renamed)} tensors have other names in the resumed run ({theirs} for {ours}); they are compared as the same."
+        yield filled(
+            "{count} {count:tensor has a different name|tensors have different names} in the "
+            "resumed run ({theirs} for {ours}) and {count:is|are} matched by kind, shape and "
+            "value.",
+            count=len(renamed),
+            theirs=theirs,
+            ours=ours,
         )
 
 
 def _of_saving(case: Case) -> Iterator[str]:
-    if case.parted_without_saves and case.noise is not None:
+    if case.changed_by_saving and case.noise is not None:
         yield (
-            f"whether saving changes the run cannot be told: without saves, {case.parted_without_saves}, but the job does not "
-            "reproduce itself with them either."
+            "whether saving changes the run is unknown: the job is not reproducible. In a control "
+            f"that never saves, {case.changed_by_saving}."
         )
 
 
@@ -69,16 +79,23 @@ def _of_coverage(case: Case) -> Iterator[str]:
     changed = tuple(case.control.facts.changed_by_evaluation) if case.control else ()
     if changed:
         yield (
-            f"the evaluation changes {some(changed)}, and with it the training after the boundary, where a training run may "
-            "not evaluate."
+            f"the evaluation changes {some(changed)}: training after the boundary may differ from "
+            "a run that does not evaluate there."
         )
     if case.not_shown and case.comparison is not None:
-        yield (
-            f"{len(case.not_shown)} of {len(case.comparison.boundary)} tensors have at the boundary the value they "
-            f"start with, so nothing shows that they come back: {some(case.not_shown)}. Try another --boundary."
+        yield filled(
+            "{count} of {total} tensors {count:has its initial value|have their initial values} at "
+            "the boundary, so the run cannot show whether {count:it is|they are} restored: "
+            "{names}. Choose a different --boundary.",
+            count=len(case.not_shown),
+            total=len(case.comparison.boundary),
+            names=some(case.not_shown),
         )
     if case.not_covered and case.control:
-        yield (
-            f"the restore does not cover {len(case.not_covered)} of {len(case.control.boundary)} tensors, which keep their "
-            f"initial values: {some(case.not_covered)}."
+        yield filled(
+            "the restore does not cover {count} of {total} tensors, which "
+            "{count:keeps its initial value|keep their initial values}: {names}.",
+            count=len(case.not_covered),
+            total=len(case.control.boundary),
+            names=some(case.not_covered),
         )

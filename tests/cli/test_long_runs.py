@@ -1,4 +1,4 @@
-"""Runs that do not end by themselves: interrupted, killed, or silent, they leave nothing behind."""
+"""Runs that are interrupted, killed or silent leave nothing behind."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.processes import default_sigint
 
 
 def processes_under(folder: Path) -> list[str]:
-    """Return the command lines of living processes whose arguments or open files lead into a folder."""
+    """Return the command lines of running processes that have files of a folder open."""
     found = []
     for each in Path("/proc").iterdir():
         if each.name.isdigit() and int(each.name) != os.getpid():
@@ -53,7 +53,7 @@ def slow_verification(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     ) as process:
         try:
             assert wait_for(lambda: list(tmp_path.glob("out/.partial/runs/*/control/initial.npz")))
-            # Itself, two servers, the control, the one without saves.
+            # The command, two servers, the control, and the control without saves.
             assert wait_for(lambda: len(processes_under(tmp_path)) == 5), processes_under(tmp_path)
             yield process
         finally:
@@ -66,7 +66,8 @@ def test_interrupted(number: int, slow_verification: subprocess.Popen[str], tmp_
     _, errors = slow_verification.communicate(timeout=20)
     assert slow_verification.returncode == 3
     assert errors.splitlines()[-1] == (
-        "ckptcheck: Interrupted: nothing was verified, no report was written, no process was left behind."
+        "ckptcheck: Interrupted: nothing was verified, no report was written, and no "
+        "process is left behind."
     )
     assert wait_for(lambda: processes_under(tmp_path) == [])
     assert list(tmp_path.iterdir()) == []
@@ -81,7 +82,7 @@ def test_killed(slow_verification: subprocess.Popen[str], tmp_path: Path) -> Non
     assert not (tmp_path / "out" / ".partial").exists()
 
 
-def test_a_process_that_hangs_is_ended_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_silent_process_is_killed_and_the_others_continue(tmp_path: Path) -> None:
     names = [toy("Hangs"), toy("ControlHangs"), toy("Clean")]
     done = run("verify", *names, "--timeout", "1", "--json", *TOY_RUN, cwd=tmp_path)
     assert done.returncode == 3

@@ -1,4 +1,4 @@
-"""What is shown while processes are at work."""
+"""The progress that is shown while processes run."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ def test_live_progress_on_a_terminal(tmp_path: Path) -> None:
     ):
         os.close(end)
         seen = b""
-        with contextlib.suppress(OSError):  # the terminal is gone when the process is
+        with contextlib.suppress(OSError):  # the terminal ends with the process
             while read := os.read(terminal, 4096):
                 seen += read
     os.close(terminal)

@@ -1,4 +1,4 @@
-"""`ckptcheck judge`: kept runs, another question."""
+"""`ckptcheck judge`: the same runs, different terms."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ from tests.commands import TOY_RUN, call, run
 from tests.conftest import toy
 
 
-def test_judging_kept_runs_anew(tmp_path: Path) -> None:
+def test_judging_runs_again(tmp_path: Path) -> None:
     assert run("verify", toy("Rounds"), *TOY_RUN, cwd=tmp_path).returncode == 1
     assert call("judge", "ckptcheck-out", cwd=tmp_path).returncode == 1
     done = call("judge", "ckptcheck-out", "--rtol", "1e-5", "--atol", "1e-7", cwd=tmp_path)
     assert done.returncode == 0
-    assert "recovered: goes on as if nothing had happened, within what is allowed" in done.stdout
-    assert "Equal means within the tolerance asked for: rtol=1e-05 atol=1e-07." in done.stdout
+    assert "Rounds recovers with `all`, within the tolerance rtol=1e-05 atol=1e-07." in done.stdout
+    assert "Equal means: within the tolerance rtol=1e-05 atol=1e-07." in done.stdout
     assert (
         call(
             "judge", "ckptcheck-out", "--expect", "diverged", "--restore", "all", cwd=tmp_path
@@ -21,4 +21,4 @@ def test_judging_kept_runs_anew(tmp_path: Path) -> None:
     )
     nothing = call("judge", ".", cwd=tmp_path)
     assert nothing.returncode == 2
-    assert "Name the folder that `ckptcheck verify --out` wrote." in nothing.stderr
+    assert "Give the folder that `ckptcheck verify --out` wrote." in nothing.stderr

@@ -21,7 +21,7 @@ def test_the_list_of_studies(tmp_path: Path) -> None:
         (
             ["bn-apis", "--dataset", "digits", "--set", "dataset=mnist"],
             2,
-            "dataset is given twice: digits and mnist.",
+            "The option dataset has two values, digits and mnist: give it once.",
         ),
         (["bn-apis", "--dataset", "cifar"], 2, "There is no dataset called 'cifar'."),
         (

@@ -1,4 +1,4 @@
-"""`ckptcheck verify` as a user meets it: exit codes, whole messages, and what is on which stream."""
+"""`ckptcheck verify`: exit codes, whole messages, and both output streams."""
 
 import json
 import os
@@ -16,9 +16,23 @@ from tests.conftest import toy
 def test_default_run(
     default_command: tuple[Path, subprocess.CompletedProcess[str]], default_report: Report
 ) -> None:
-    """The README's first command; its document equals the one of the library's own run, digests included."""
+    """The first command of the README: its report equals that of the library."""
     folder, done = default_command
     assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 45
+    assert max(map(len, lines)) <= 80
+    assert lines[-6:] == [
+        "",
+        "A plain Saver brings every moving mean and variance back, bit for bit.",
+        "`ema.variables_to_restore()` is not needed: it fails in bn-nn and puts averages",
+        "into the weights in bn-polyak. `Saver(tf.trainable_variables())` loses the",
+        "moving means and variances in bn-layers.",
+        "As expected: 3 recovered, 3 failed as they should.",
+    ]
+    assert lines[-7] == (
+        "Curves: ckptcheck-out/curves.png   All numbers: ckptcheck-out/report.json"
+    )
     out = folder / "ckptcheck-out"
     assert json.loads((out / "report.json").read_text()) == default_report.document()
     assert sorted(each.name for each in out.iterdir()) == [
@@ -33,11 +47,13 @@ def test_default_run(
     ]
     assert "ckptcheck: bn-polyak × ema done" in done.stderr.splitlines()
     assert [line for line in done.stderr.splitlines() if "warning" in line] == [
-        "ckptcheck: warning: bn-layers × trainable: the restore does not cover 39 of 56 tensors, which keep their initial "
-        "values: conv1/bn/moving_mean, conv1/bn/moving_variance, conv2/bn/moving_mean, conv2/bn/moving_variance and 35 more.",
-        "ckptcheck: warning: bn-polyak × ema: the restore does not cover 14 of 70 tensors, which keep their initial "
-        "values: conv1/kernel/ExponentialMovingAverage, conv1/bn/gamma/ExponentialMovingAverage, "
-        "conv1/bn/beta/ExponentialMovingAverage, conv2/kernel/ExponentialMovingAverage and 10 more.",
+        "ckptcheck: warning: bn-layers × trainable: the restore does not cover 39 of 56 tensors, "
+        "which keep their initial values: conv1/bn/moving_mean, conv1/bn/moving_variance, "
+        "conv2/bn/moving_mean, conv2/bn/moving_variance and 35 more.",
+        "ckptcheck: warning: bn-polyak × ema: the restore does not cover 14 of 70 tensors, which "
+        "keep their initial values: conv1/kernel/ExponentialMovingAverage, "
+        "conv1/bn/gamma/ExponentialMovingAverage, conv1/bn/beta/ExponentialMovingAverage, "
+        "conv2/kernel/ExponentialMovingAverage and 10 more.",
     ]
 
 
@@ -46,11 +62,28 @@ def test_text_report(tmp_path: Path) -> None:
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert max(len(line) for line in lines if "/" not in line) <= 80
-    assert "diverged: goes on, but as another run" in lines
-    assert "  step-lost (not applied at load)" in lines
-    assert "FAIL: a case did not do what was expected of it." in lines
-    assert lines[-1] == "Curves: ckptcheck-out/curves.png   All numbers: ckptcheck-out/report.json"
+    assert "  step-lost (changes the trajectory; not applied at load)" in lines
+    assert "  To accept: --allow step-lost" in lines
+    assert lines[-4:] == [
+        "Curves: ckptcheck-out/curves.png   All numbers: ckptcheck-out/report.json",
+        "",
+        "No restore of StepLost recovers: `all` loses the step counter.",
+        "FAIL: 1 of 1 case did not do what was expected: StepLost × all diverged.",
+    ]
     assert not any(line != line.rstrip() for line in lines)
+    assert "\x1b" not in done.stdout
+
+
+def test_more_and_less_text(tmp_path: Path) -> None:
+    done = run("verify", toy("StepLost"), *TOY_RUN, "--quiet", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == (
+        "FAIL: 1 of 1 case did not do what was expected: StepLost × all diverged (step-lost). "
+        "1 warning: run without --quiet.\n"
+    )
+    verbose = call("judge", "ckptcheck-out", "-v", cwd=tmp_path).stdout.splitlines()
+    assert "diverged: continues on a different trajectory" in verbose
+    assert "StepLost: norms of the moving means and variances after the restore" in verbose
 
 
 def test_what_a_job_prints_does_not_spoil_the_document(tmp_path: Path) -> None:
@@ -90,7 +123,7 @@ def test_wrong_request(arguments: list[str], text: str, tmp_path: Path) -> None:
     assert [line for line in done.stderr.splitlines() if not line.endswith("…")] == [
         f"ckptcheck: {text}"
     ]
-    assert list(tmp_path.iterdir()) == []  # nothing is left behind
+    assert list(tmp_path.iterdir()) == []  # it leaves nothing behind
 
 
 def test_reader_who_closes_the_pipe(tmp_path: Path) -> None:
@@ -118,8 +151,8 @@ def test_several_boundaries(tmp_path: Path) -> None:
     assert [each["boundary_step"] for each in json.loads(done.stdout)["cases"]] == [1, 12, 20]
 
 
-def test_what_a_ci_server_gets(tmp_path: Path) -> None:
-    """Of an expectation that is not met."""
+def test_ci_outputs(tmp_path: Path) -> None:
+    """Of a case that does not do what is expected."""
     summary = tmp_path / "summary.md"
     summary.write_text("# before\n")
     on_github = os.environ | {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
@@ -148,12 +181,10 @@ def test_what_a_ci_server_gets(tmp_path: Path) -> None:
     assert summary.read_text() == f"# before\n{text}\n"
     errors = [line for line in done.stderr.splitlines() if line.startswith("::error ")]
     assert len(errors) == 1
-    assert "step-lost (not applied at load)" in errors[0]
+    assert "step-lost (changes the trajectory; not applied at load)" in errors[0]
 
 
-def test_what_a_ci_server_gets_when_nothing_could_be_verified(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ci_outputs_of_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     asked = ["verify", "bn-n", "--junit", "junit.xml", "--markdown", "report.md"]
     done = call(*asked, cwd=tmp_path)
@@ -174,3 +205,34 @@ def test_a_file_for_the_ci_server_that_cannot_be_written(tmp_path: Path) -> None
         done.stderr
         == "ckptcheck: The file no/such/folder.xml cannot be written: No such file or directory.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--json", "-v"], "--json prints the whole report as JSON: leave out --verbose."),
+        (["--json", "-q"], "--json prints the whole report as JSON: leave out --quiet."),
+        (["-v", "-q"], "--verbose and --quiet are opposites: give one of them."),
+    ],
+)
+def test_outputs_that_exclude_each_other(options: list[str], text: str, tmp_path: Path) -> None:
+    for command in (["verify", "plain"], ["judge", "out"], ["compare", "a", "b"]):
+        done = call(*command, *options, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"ckptcheck: {text}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_groups_its_options(tmp_path: Path) -> None:
+    lines = call("verify", "--help", cwd=tmp_path).stdout.splitlines()
+    heads = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert heads == [
+        "Arguments:",
+        "What to verify:",
+        "How to run it:",
+        "What counts as equal, and what to expect:",
+        "Output:",
+        "Options:",
+    ]
+    first_in = {head: lines[lines.index(head) + 1].split()[0] for head in heads}
+    assert first_in["What to verify:"] == "--restore"
+    assert first_in["Options:"] == "--help"

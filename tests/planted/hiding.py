@@ -228,8 +228,9 @@ class LateSlotsAndGenerator(Kinds, CreatesLate):
 
 
 @planted(
-    inconclusive="w/momentum came to be in the first step after the restore, which what is allowed made another one. Whether the restore "
-    "filled them cannot be told: let the job show which keys its restore asks for (Restored), or make them before it.",
+    inconclusive="w/momentum is created in the first resumed step, which an accepted difference "
+    "already affected: whether it was restored is unknown. Return the requested "
+    "keys from the job's `restore` (Restored), or create the tensor before it.",
     allow=["generators-restarted"],
 )
 class LateSlotsUntold(LateSlotsAndGenerator):

@@ -41,7 +41,10 @@ class JittersAndDrifts(Jitters):
 
 
 @planted(
-    inconclusive="The job draws its batches in an order that no seed decides, so which batch comes next cannot be judged.",
+    inconclusive=(
+        "The order of batches differs between two controls, so the next batch "
+        "cannot be judged. Seed the shuffle order."
+    ),
     noise=True,
 )
 class Unseeded(Clean):

@@ -15,7 +15,10 @@ OMITTED, NOT_APPLIED, OVERWRITTEN = (
 )
 NEVER_LIVE = "never live"
 
-JITTERS = "At the boundary every tensor is equal; what comes after it can only be judged against the job's own noise."
+JITTERS = (
+    "Every tensor at the boundary is equal, but the job is not reproducible, so a "
+    "difference after it may be noise. Measure the noise with --repeat N."
+)
 
 Cause = tuple[str, str | None]
 Planted = TypeVar("Planted", bound=Callable[..., Any])

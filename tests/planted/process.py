@@ -11,7 +11,7 @@ from planting import planted
 from ckptcheck import NotVerifiedError, Step
 
 
-@planted(inconclusive="The resumed run did not finish: its process left no record.")
+@planted(inconclusive="The resumed run did not finish: its process recorded nothing.")
 class LeavesAtOnce(Clean):
     def after_restore(self) -> None:
         os._exit(0)
@@ -69,7 +69,7 @@ class RaisesInInit(Clean):
 
 @planted(
     inconclusive="The two runs had different environments: TF_ENABLE_ONEDNN_OPTS is 0 "
-    "(control: unset)."
+    "(control: unset). Run both in the same environment."
 )
 class OtherEnvironment(Clean):
     """The resumed process runs with a different numeric switch."""

@@ -43,7 +43,9 @@ class OlderCheckpoint(Clean):
 
 
 @planted(
-    inconclusive="No checkpoint was seen: the control's save left no file in the folder it was given."
+    inconclusive=(
+        "The checkpoint is missing: the control's save wrote no file into the folder it was given."
+    )
 )
 class SavesElsewhere(Clean):
     """Saves to and restores from a folder of its own: the crash image is empty."""

@@ -140,7 +140,10 @@ class LoopsTooShort(Loops):
 
 
 @planted(
-    inconclusive="The control's training loss is nan at step 4: there is no run to go on with."
+    inconclusive=(
+        "The control's training loss is nan at step 4, so no training is left to "
+        "compare. Fix the job, or count NaN as equal with --equal-nan."
+    )
 )
 @planted(recovered=[], equal_nan=True, boundary=3)
 class TurnsNaN(Clean):

@@ -12,8 +12,8 @@ from planting import NEVER_LIVE, NOT_APPLIED, OMITTED, OVERWRITTEN, planted
 from ckptcheck import Kind, Step, Tensor
 
 NOTHING_POISONED = (
-    "Nothing shows that the restore did anything: before it, every tensor of the new process was already "
-    "equal to the control's at the boundary."
+    "The restore had nothing to do: before it, every tensor of the new process already equalled "
+    "the control's at the boundary. Build the job from the seed that it is given."
 )
 
 
@@ -272,21 +272,28 @@ class HiddenInFinalState(Clean):
         return self.loss(np.random.default_rng(99).normal(size=(16, 4)))
 
 
-@planted(inconclusive="No state tensor was compared: the job showed none.")
+@planted(inconclusive="No state tensor was compared: the job's `state` returned none.")
 class NoState(Clean):
     def state(self) -> dict[str, Any]:
         return {}
 
 
 @planted(
-    inconclusive="No state tensor was compared after the last step: the job showed none there."
+    inconclusive=(
+        "No final state was compared: the job's `state` returned no tensor after the last step."
+    )
 )
 class NoStateInTheEnd(Clean):
     def state(self) -> dict[str, Any]:
         return {} if self.live["step"] == 21 else super().state()
 
 
-@planted(inconclusive="5 state tensors were not shown after the last step, mean for one.")
+@planted(
+    inconclusive=(
+        "5 of 6 state tensors are missing after the last step, such as mean. "
+        "Return every tensor from the job's `state` each time."
+    )
+)
 class LessInTheEnd(Clean):
     """Tensors are missing from the final state."""
 

@@ -57,17 +57,17 @@ def test_what_was_expected(outcome: str, expected: str, as_expected: bool, is_wr
 
 
 @pytest.mark.parametrize(
-    ("outcome", "allowed", "told"),
+    ("outcome", "allowed", "shown"),
     [
         ("recovered", (), "recovered"),
         ("recovered", (Diagnosis("slots-lost", None, "", ""),), "recovered, as allowed"),
         ("diverged", (Diagnosis("slots-lost", None, "", ""),), "diverged"),
     ],
 )
-def test_what_recovered_for_what_is_allowed_is_never_shown_as_exact(
-    outcome: str, allowed: tuple[Diagnosis, ...], told: str
+def test_accepted_differences_are_never_shown_as_exact(
+    outcome: str, allowed: tuple[Diagnosis, ...], shown: str
 ) -> None:
-    assert replace(BARE, outcome=outcome, allowed=allowed).told_outcome == told
+    assert replace(BARE, outcome=outcome, allowed=allowed).told_outcome == shown
 
 
 def test_the_evaluation_at_the_boundary() -> None:
@@ -76,14 +76,14 @@ def test_the_evaluation_at_the_boundary() -> None:
     assert case(changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8)))).boundary_eval is None
 
 
-def test_what_nothing_shows() -> None:
+def test_tensors_at_their_initial_values() -> None:
     hidden = changed(RESUMED, initial={"mean": value("mean", 5), "rate": 0.25}, asked=None)
     assert case(hidden).not_shown == ("mean",)
     assert case(changed(hidden, losses={6: 0.5})).not_shown == ()
     assert BARE.not_shown == ()
 
 
-# --- As plain values ----------------------------------------------------------------------------------------------------
+# --- As plain values ----------------------------------------------------------------------------
 
 
 def test_document_of_a_case() -> None:
@@ -207,7 +207,7 @@ def test_what_is_counted(changes: dict[str, Any], part: str, numbers: dict[str, 
     assert case(changed(RESUMED, **changes)).document()[part] == numbers
 
 
-def test_what_neither_run_shows_is_not_counted() -> None:
+def test_values_absent_from_both_runs_do_not_count() -> None:
     for no_rate in (None, math.nan):
         silent = changed(
             CONTROL, batches=dict.fromkeys(range(8)), rates=dict.fromkeys(range(8), no_rate)
@@ -225,12 +225,12 @@ def test_the_largest_difference_of_losses(losses: dict[int, float], largest: flo
     assert document["train_loss"]["max_abs_diff"] == pytest.approx(largest)
 
 
-def test_where_all_differences_are_nan_so_is_the_largest() -> None:
+def test_the_largest_of_only_nan_is_nan() -> None:
     document = case(changed(RESUMED, losses=dict.fromkeys(AFTER, math.nan))).document()
     assert math.isnan(document["train_loss"]["max_abs_diff"])
 
 
-def test_noise_and_what_is_allowed_stand_in_the_document() -> None:
+def test_noise_and_accepted_differences_are_in_the_document() -> None:
     judged = replace(case(LOST, "moving-statistics-lost"), noise=NoiseFloor(2, final={"w": 0.5}))
     document = judged.document()
     assert document["noise"]["repeats"] == 2

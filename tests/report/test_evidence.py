@@ -1,4 +1,4 @@
-"""What the processes of one job left behind, as it is judged."""
+"""The evidence on one job, as it is judged."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ RESUMED = resumed(CONTROL)
 
 
 def record(folder: Path, run: Run) -> None:
-    """Write a run as its process would have."""
+    """Write a run as its process does."""
     folder.mkdir(parents=True)
     recorder = Recorder(folder, run.facts)
     for step in run.steps:
@@ -54,7 +54,7 @@ def missing(evidence: Evidence, restore: str = "all", boundary: int | None = Non
     return found
 
 
-# --- A pair -------------------------------------------------------------------------------------------------------------
+# --- A pair -------------------------------------------------------------------------------------
 
 
 def test_a_pair(folder: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_pair(folder: Path) -> None:
     assert found.resumed.facts == RESUMED.facts
     assert found.resumed.losses == RESUMED.losses
     assert list(found.resumed.boundary) == list(RESUMED.boundary)
-    assert (found.experiments, found.noise, found.noise_trouble, found.parted_without_saves) == (
+    assert (found.experiments, found.noise, found.noise_trouble, found.changed_by_saving) == (
         {},
         None,
         None,
@@ -81,7 +81,7 @@ def test_a_boundary_among_several(folder: Path) -> None:
     assert (found.control.facts.schedule.boundary, found.resumed.facts.first_step) == (3, 3)
 
 
-def test_a_resumed_run_that_raised_is_one_to_be_judged(tmp_path: Path, folder: Path) -> None:
+def test_a_resumed_run_that_raised_can_be_judged(tmp_path: Path, folder: Path) -> None:
     refused = changed(
         cut(RESUMED, 0), failure=Failure("restore", "ValueError", "…"), finished=False
     )
@@ -89,7 +89,7 @@ def test_a_resumed_run_that_raised_is_one_to_be_judged(tmp_path: Path, folder: P
     assert pair(Evidence(folder, {}), "ema").resumed.facts.failure == refused.facts.failure
 
 
-def test_what_several_cases_look_at_is_read_once(folder: Path) -> None:
+def test_shared_runs_are_read_once(folder: Path) -> None:
     evidence = Evidence(folder, {})
     assert evidence.control()[0] is evidence.control()[0]
     assert evidence == Evidence(folder, {})
@@ -104,12 +104,12 @@ def test_experiments(folder: Path) -> None:
     assert pair(Evidence(folder, {lost: "it was killed by SIGKILL"})).experiments == {}
 
 
-# --- What is missing ----------------------------------------------------------------------------------------------------
+# --- What is missing ----------------------------------------------------------------------------
 
 
 def test_no_control(tmp_path: Path) -> None:
     assert missing(Evidence(tmp_path, {})) == Missing(
-        "The control did not finish: its process left no record."
+        "The control did not finish: its process recorded nothing."
     )
 
 
@@ -147,7 +147,7 @@ def test_no_checkpoint(folder: Path) -> None:
 
 def test_no_resumed_run(folder: Path) -> None:
     found = missing(Evidence(folder, {}), "ema")
-    assert found.reason == "The resumed run did not finish: its process left no record."
+    assert found.reason == "The resumed run did not finish: its process recorded nothing."
     assert found.control is not None
     assert found.control.facts == CONTROL.facts
 
@@ -166,7 +166,7 @@ def test_a_resumed_run_that_stopped(folder: Path) -> None:
     )
 
 
-# --- Repetitions, and a control that never saves -------------------------------------------------------------------------
+# --- Repetitions, and a control that never saves ------------------------------------------------
 
 
 def test_repetitions(folder: Path) -> None:
@@ -178,7 +178,7 @@ def test_repetitions(folder: Path) -> None:
         2,
         f"the training loss of step 6 is 0.5 instead of {2 / 7!r}",
     )
-    # As many as were asked for.
+    # As many as the user asked for.
     one = pair(Evidence(folder, {}, repeats=1)).noise
     assert one is not None
     assert (one.repeats, one.first_difference) == (1, None)
@@ -188,38 +188,36 @@ def test_a_repetition_that_failed(folder: Path) -> None:
     found = pair(Evidence(folder, {}, repeats=1))
     assert (found.noise, found.noise_trouble) == (
         None,
-        "The control could not be repeated: its process left no record.",
+        "The second control did not finish: its process recorded nothing.",
     )
     killed = pair(Evidence(folder, {"repeat-1": "it was killed by SIGKILL"}, repeats=1))
-    assert killed.noise_trouble == "The control could not be repeated: it was killed by SIGKILL."
+    assert killed.noise_trouble == "The second control did not finish: it was killed by SIGKILL."
 
 
-def test_a_repetition_in_another_environment(folder: Path) -> None:
+def test_a_repetition_in_a_different_environment(folder: Path) -> None:
     record(control_of(folder, 1), changed(CONTROL, environment={"python": "3.13.0"}))
     found = pair(Evidence(folder, {}, repeats=1))
     assert (found.noise, found.noise_trouble) == (
         None,
-        "The control was repeated in another environment: python is 3.13.0 (control: 3.12.1).",
+        ("The second control ran in a different environment: python is 3.13.0 (control: 3.12.1)."),
     )
 
 
 def test_a_control_that_never_saves(folder: Path) -> None:
     record(unsaved_of(folder), cut(changed(CONTROL, saved=[], losses={4: 0.5}), BOUNDARY))
     assert (
-        pair(Evidence(folder, {})).parted_without_saves
+        pair(Evidence(folder, {})).changed_by_saving
         == "the training loss of step 4 is 0.5 instead of 0.4"
     )
-    assert (
-        pair(Evidence(folder, {"unsaved": "it was killed by SIGKILL"})).parted_without_saves is None
-    )
+    assert pair(Evidence(folder, {"unsaved": "it was killed by SIGKILL"})).changed_by_saving is None
 
 
-def test_a_control_that_never_saves_and_is_the_same(folder: Path) -> None:
+def test_an_equal_control_that_never_saves(folder: Path) -> None:
     record(unsaved_of(folder), cut(changed(CONTROL, saved=[]), BOUNDARY))
-    assert pair(Evidence(folder, {})).parted_without_saves is None
+    assert pair(Evidence(folder, {})).changed_by_saving is None
 
 
-# --- Texts --------------------------------------------------------------------------------------------------------------
+# --- Texts --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -242,7 +240,7 @@ def test_of_failure(failure: Failure, text: str) -> None:
     [
         ("it was killed", "it was killed."),
         ("it was killed.", "it was killed."),
-        (None, "nobody knows why."),
+        (None, "the reason is unknown."),
     ],
 )
 def test_sentence(text: str | None, whole: str) -> None:

@@ -67,7 +67,7 @@ def causes(judged: Verdict | Case) -> list[str]:
     return [each.cause for each in judged.diagnoses]
 
 
-# --- Outcomes -----------------------------------------------------------------------------------------------------------
+# --- Outcomes -----------------------------------------------------------------------------------
 
 
 def test_recovered() -> None:
@@ -103,7 +103,7 @@ def test_diverged_by_raising() -> None:
         ["resumed-run-raised"],
         None,
     )
-    # Where the build is done and a step was made, building is no excuse.
+    # After a build and a step, a failed build is no excuse.
     assert (
         verdict(changed(RESUMED, failure=Failure("state", "ValueError", "…"))).outcome == "diverged"
     )
@@ -136,30 +136,33 @@ def test_inconclusive_before_the_restore(during: str) -> None:
         )
     )
     assert (said.outcome, said.diagnoses, said.comparison) == ("inconclusive", (), None)
-    assert (
-        said.reason
-        == f"The resumed run did not get to its restore: {during} raised ValueError: no data (job.py:3)."
+    assert said.reason == (
+        f"The resumed run failed before its restore: {during} raised ValueError: no data "
+        "(job.py:3)."
     )
 
 
 def test_inconclusive_where_runs_cannot_be_compared() -> None:
     said = verdict(changed(RESUMED, hash_seed="1", failure=Failure("restore", "ValueError", "…")))
     assert (said.outcome, said.comparison) == ("inconclusive", None)
-    assert (
-        said.reason
-        == "The resumed run had the control's hash seed, PYTHONHASHSEED=1; it needs another one."
+    assert said.reason == (
+        "Both runs had PYTHONHASHSEED=1, so a dependence on the order of sets would not "
+        "show. Set a different value for the resumed run."
     )
 
 
 def test_inconclusive_where_nothing_was_compared() -> None:
     said = verdict(cut(RESUMED, 2))
     assert (said.outcome, said.comparison) == ("inconclusive", None)
-    assert said.reason == "Only 2 of the control's 3 steps after the boundary were compared."
+    assert said.reason == (
+        "Only 2 of the control's 3 steps after the boundary were "
+        "compared: the resumed run ended early."
+    )
 
 
 def test_a_script_need_not_evaluate() -> None:
     silent = changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8)))
-    assert verdict(silent).reason == "No evaluation was compared."
+    assert verdict(silent).reason == "No evaluation was compared: the runs have none in common."
     assert verdict(silent, control=changed(CONTROL, role=RECORDED)).outcome == "recovered"
 
 
@@ -175,7 +178,8 @@ def test_within_a_tolerance() -> None:
 def test_nan_on_request() -> None:
     nan = changed(CONTROL, losses={6: math.nan})
     assert verdict(resumed(nan), control=nan).reason == (
-        "The control's training loss is nan at step 6: there is no run to go on with."
+        "The control's training loss is nan at step 6, so no training is left to compare. "
+        "Fix the job, or count NaN as equal with --equal-nan."
     )
     assert (
         verdict(resumed(nan), control=nan, tolerance=Tolerance(equal_nan=True)).outcome
@@ -183,18 +187,21 @@ def test_nan_on_request() -> None:
     )
 
 
-# --- Noise --------------------------------------------------------------------------------------------------------------
+# --- Noise --------------------------------------------------------------------------------------
 
-# The job varies by itself: half as much as HIDDEN is off.
+# The noise of the job: half of the difference in HIDDEN.
 NOISE = NoiseFloor(
     1, losses=(0.0, 0.1, 0.1), first_difference="the training loss of step 6 is 0.3, not 0.2"
 )
 NONE = NoiseFloor(1)
-VARIES = "The job is not reproducible: when the control runs again, the training loss of step 6 is 0.3, not 0.2."
+VARIES = (
+    "The job is not reproducible: when the control runs again, the training loss of step 6 is 0.3, "
+    "not 0.2."
+)
 
 
 @pytest.mark.parametrize("noise", [None, NONE])
-def test_a_job_that_reproduces_itself_has_no_excuse(noise: NoiseFloor | None) -> None:
+def test_a_reproducible_job_has_no_excuse(noise: NoiseFloor | None) -> None:
     said = verdict(HIDDEN, noise=noise, noise_asked=True)
     assert (said.outcome, causes(said)) == ("diverged", ["unexplained"])
 
@@ -204,22 +211,23 @@ def test_an_equal_run_needs_no_noise() -> None:
     assert (said.outcome, said.diagnoses) == ("recovered", ())
 
 
-def test_noise_that_nobody_asked_for_decides_nothing() -> None:
+def test_noise_that_was_not_asked_for_is_inconclusive() -> None:
     said = verdict(HIDDEN, noise=NOISE)
     assert (said.outcome, causes(said)) == ("inconclusive", ["noise"])
     assert said.reason == (
-        "At the boundary every tensor is equal; what comes after it can only be judged against the job's own noise."
+        "Every tensor at the boundary is equal, but the job is not reproducible, so a "
+        "difference after it may be noise. Measure the noise with --repeat N."
     )
     assert said.diagnoses[0].sentence == VARIES
     assert said.comparison is not None
     assert not said.comparison.equal  # what is shown is the strict comparison
 
 
-def test_batches_that_no_seed_decides() -> None:
+def test_batches_without_a_seed() -> None:
     said = verdict(HIDDEN, noise=replace(NOISE, batches_differ=True), noise_asked=True)
     assert (said.outcome, causes(said)) == ("inconclusive", ["noise"])
     assert said.reason is not None
-    assert said.reason.startswith("The job draws its batches in an order that no seed decides")
+    assert said.reason.startswith("The order of batches differs between two controls")
 
 
 def test_within_the_noise() -> None:
@@ -236,13 +244,13 @@ def test_beyond_the_noise() -> None:
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_what_was_lost_at_the_boundary_is_no_noise(asked: bool) -> None:
+def test_a_loss_at_the_boundary_is_not_noise(asked: bool) -> None:
     said = verdict(SLOTS_LOST, noise=NOISE, noise_asked=asked)
     assert (said.outcome, causes(said), said.reason) == ("diverged", ["slots-lost", "noise"], None)
     assert said.diagnoses[1].sentence == VARIES
 
 
-def test_what_was_lost_at_the_boundary_is_judged_without_what_no_seed_decides() -> None:
+def test_a_loss_at_the_boundary_is_judged_apart_from_unseeded_batches() -> None:
     other = changed(SLOTS_LOST, batches={5: "own"})
     assert causes(verdict(other)) == ["slots-lost", "batches-differ"]
     assert causes(verdict(other, noise=replace(NOISE, batches_differ=True))) == [
@@ -251,9 +259,9 @@ def test_what_was_lost_at_the_boundary_is_judged_without_what_no_seed_decides() 
     ]
 
 
-# --- Saving that changes the run -----------------------------------------------------------------------------------------
+# --- Saving that changes the run ----------------------------------------------------------------
 
-PARTED = "the batch of step 4 differs"
+DIFFERS = "the batch of step 4 differs"
 
 
 @pytest.mark.parametrize(
@@ -261,26 +269,26 @@ PARTED = "the batch of step 4 differs"
     [(None, []), (NONE, ["saving-changes-the-run"]), (replace(NONE, first_difference="…"), [])],
 )
 def test_saving_that_changes_the_run(noise: NoiseFloor | None, found: list[str]) -> None:
-    said = verdict(noise=noise, parted_without_saves=PARTED)
+    said = verdict(noise=noise, changed_by_saving=DIFFERS)
     assert (said.outcome, causes(said)) == ("recovered", found)
 
 
-def test_saving_that_changes_the_run_is_told_in_a_sentence() -> None:
-    judged = case(noise=NONE, parted_without_saves=PARTED)
+def test_the_sentence_on_saving_that_changes_the_run() -> None:
+    judged = case(noise=NONE, changed_by_saving=DIFFERS)
     assert judged.diagnoses[0].sentence == (
-        f"Saving changes the training that follows: in a control that never saves, {PARTED}."
+        f"Saving changes the training that follows: in a control that never saves, {DIFFERS}."
     )
-    # Then it is a diagnosis, and no open question.
-    assert judged.parted_without_saves is None
-    assert case(parted_without_saves=PARTED).parted_without_saves == PARTED
+    # Then it is a diagnosis, not an open question.
+    assert judged.changed_by_saving is None
+    assert case(changed_by_saving=DIFFERS).changed_by_saving == DIFFERS
 
 
-def test_it_is_told_after_what_the_restore_did() -> None:
-    said = verdict(SLOTS_LOST, noise=NONE, parted_without_saves=PARTED)
+def test_it_comes_after_the_diagnoses_of_the_restore() -> None:
+    said = verdict(SLOTS_LOST, noise=NONE, changed_by_saving=DIFFERS)
     assert causes(said) == ["slots-lost", "saving-changes-the-run"]
 
 
-# --- What is accepted, and experiments -----------------------------------------------------------------------------------
+# --- What is accepted, and experiments ----------------------------------------------------------
 
 WAITING = {"initial": {"plateau.wait": 0.0}, "boundary-5": {"plateau.wait": 2.0}}
 WAITED = changed(CONTROL, attributes=WAITING)
@@ -293,7 +301,7 @@ FORGOT = changed(
 UNORDERED = changed(RESUMED, batches={step: f"own-{step}" for step in AFTER})
 
 
-def test_an_experiment_says_what_it_is() -> None:
+def test_an_experiment_finds_the_cause() -> None:
     said = verdict(UNORDERED, experiments={SAME_HASH: RESUMED})
     assert (said.outcome, causes(said)) == ("diverged", ["depends-on-hash-order"])
     again = verdict(FORGOT, control=WAITED, experiments={REMEMBERED: resumed(WAITED)})
@@ -301,7 +309,7 @@ def test_an_experiment_says_what_it_is() -> None:
 
 
 def test_accepted_and_settled_by_an_experiment() -> None:
-    """A loss is off before what is accepted acts; the experiment shows that it recovers with that made good."""
+    """A loss differs too early, but the experiment without the accepted cause recovers."""
     early = changed(FORGOT, losses={5: 0.5})
     assert verdict(early, "python-state-lost", control=WAITED).outcome == "diverged"
     said = verdict(
@@ -319,7 +327,7 @@ def test_accepted_and_not_settled() -> None:
     assert [each.cause for each in said.accepted] == ["python-state-lost"]
 
 
-def test_faults_of_the_control_are_told_whatever_is_accepted() -> None:
+def test_faults_of_the_control_are_reported_whatever_is_accepted() -> None:
     still: Values = {"mean": ZEROS}
     dead = changed(CONTROL, boundary=still, final=still)
     said = verdict(
@@ -328,12 +336,12 @@ def test_faults_of_the_control_are_told_whatever_is_accepted() -> None:
     assert (said.outcome, causes(said)) == ("recovered", ["statistics-never-move"])
 
 
-def test_what_is_accepted_and_does_not_come_about_is_not_needed() -> None:
+def test_an_accepted_cause_that_does_not_occur_is_not_needed() -> None:
     said = verdict(SLOTS_LOST, "slots-lost", "rounding", "v/*")
     assert (said.outcome, said.not_needed) == ("recovered", ("rounding", "v/*"))
 
 
-def test_what_is_accepted_makes_no_exact_run_of_another() -> None:
+def test_an_accepted_difference_is_not_an_exact_recovery() -> None:
     judged = case(SLOTS_LOST, "slots-lost")
     assert (judged.outcome, judged.told_outcome) == ("recovered", "recovered, as allowed")
 
@@ -357,10 +365,10 @@ def test_late_tensors_that_cannot_be_judged() -> None:
     )
     assert said.reason is not None
     assert said.reason.startswith(
-        "new came to be in the first step after the restore, which what is allowed made another one."
+        "new is created in the first resumed step, which an accepted difference already affected"
     )
     assert said.comparison is not None
-    # Where the keys are known they are judged; and where nothing is allowed the case has diverged in any case.
+    # Known keys are judged; without accepted differences the case diverges in any case.
     known = changed(LATE, asked={"new": "new"}, held=["new"])
     assert verdict(known, "batches-differ", control=LATE_CONTROL).outcome == "recovered"
     assert (
@@ -369,7 +377,7 @@ def test_late_tensors_that_cannot_be_judged() -> None:
     )
 
 
-# --- The case -----------------------------------------------------------------------------------------------------------
+# --- The case -----------------------------------------------------------------------------------
 
 
 def test_a_case_has_its_evidence() -> None:
@@ -400,10 +408,13 @@ def test_a_case_has_its_evidence() -> None:
     assert judged.digests["final"]["control"] == judged.digests["final"]["resumed"]
 
 
-def test_a_case_in_which_nothing_was_compared_says_nothing_of_what_else_was_run() -> None:
-    judged = case(cut(RESUMED, 2), noise=NOISE, noise_trouble="…", parted_without_saves=PARTED)
-    assert judged.reason == "Only 2 of the control's 3 steps after the boundary were compared."
-    assert (judged.comparison, judged.noise, judged.digests, judged.parted_without_saves) == (
+def test_a_case_without_a_comparison_ignores_further_runs() -> None:
+    judged = case(cut(RESUMED, 2), noise=NOISE, noise_trouble="…", changed_by_saving=DIFFERS)
+    assert judged.reason == (
+        "Only 2 of the control's 3 steps after the boundary were "
+        "compared: the resumed run ended early."
+    )
+    assert (judged.comparison, judged.noise, judged.digests, judged.changed_by_saving) == (
         None,
         None,
         {},
@@ -411,7 +422,7 @@ def test_a_case_in_which_nothing_was_compared_says_nothing_of_what_else_was_run(
     )
 
 
-def test_the_tolerance_stands_in_the_case() -> None:
+def test_a_case_has_its_tolerance() -> None:
     assert judge_pair(
         QUESTION, Pair(CONTROL, RESUMED), Terms(Tolerance(rtol=0.5))
     ).tolerance == Tolerance(rtol=0.5)
@@ -433,7 +444,7 @@ def test_remedies_are_those_of_the_framework() -> None:
     )
 
 
-def test_what_the_restore_does_not_cover() -> None:
+def test_tensors_that_the_restore_does_not_cover() -> None:
     several = control(
         {
             "rate": Kind.HYPERPARAMETER,
@@ -446,7 +457,7 @@ def test_what_the_restore_does_not_cover() -> None:
         several, boundary={"idle": several.initial["idle"]}, final={"idle": several.initial["idle"]}
     )
     run = changed(resumed(several), asked={"w": "w", "step": "step"})
-    # Left out are what a program sets or remembers, and a generator from which nothing is drawn.
+    # What the program sets or remembers does not count, nor does an idle generator.
     assert judge_pair(QUESTION, Pair(several, run)).not_covered == (
         "w/momentum",
         "mean",
@@ -456,12 +467,12 @@ def test_what_the_restore_does_not_cover() -> None:
     assert judge_pair(QUESTION, Pair(several, changed(run, asked=None))).not_covered == ()
 
 
-def test_what_has_another_name_is_covered_all_the_same() -> None:
+def test_a_renamed_tensor_is_covered() -> None:
     judged = case(renamed(RESUMED, {"w": "v"}))
     assert (judged.outcome, judged.not_covered) == ("recovered", ())
 
 
-def test_a_restore_may_call_what_has_another_name_as_the_control_does() -> None:
+def test_a_restore_may_use_the_name_of_the_control() -> None:
     asked = dict(RESUMED.facts.asked or {})
     judged = case(changed(renamed(RESUMED, {"w": "v"}), asked=asked))
     assert (judged.outcome, judged.not_covered) == ("recovered", ())
@@ -473,7 +484,7 @@ def test_a_refused_restore_covers_nothing() -> None:
     assert case(changed(RESUMED, asked={})).not_covered == tuple(CONTROL.boundary)
 
 
-# --- What else could be run ----------------------------------------------------------------------------------------------
+# --- What else could be run ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -483,13 +494,15 @@ def test_a_refused_restore_covers_nothing() -> None:
         (HIDDEN, {}, True),
         (HIDDEN, {"noise": NOISE}, False),
         (SLOTS_LOST, {}, False),  # what was lost at the boundary is no noise
-        (RESUMED, {"parted_without_saves": PARTED}, True),
-        (RESUMED, {"parted_without_saves": PARTED, "noise": NONE}, False),
+        (RESUMED, {"changed_by_saving": DIFFERS}, True),
+        (RESUMED, {"changed_by_saving": DIFFERS, "noise": NONE}, False),
         (cut(RESUMED, 2), {}, False),
         (changed(RESUMED, failure=Failure("train", "ValueError", "…")), {}, False),
     ],
 )
-def test_whether_a_repetition_can_tell_more(run: Run, pair: dict[str, Any], needed: bool) -> None:
+def test_whether_a_second_control_can_explain_more(
+    run: Run, pair: dict[str, Any], needed: bool
+) -> None:
     assert needs_repeat(case(run, **pair)) is needed
 
 
@@ -498,7 +511,7 @@ def test_experiments_for_a_case() -> None:
     forgot = judge_pair(QUESTION, Pair(WAITED, FORGOT))
     assert experiments_for(forgot) == {REMEMBERED: {"plateau.wait": 2.0}}
     assert experiments_for(case(SLOTS_LOST)) == {}
-    # What is expected to diverge needs no explanation; what did not diverge has none.
+    # An expected divergence needs no explanation, and a recovery has none.
     assert experiments_for(case(UNORDERED, question=Question("job", "all", "diverged"))) == {}
     assert experiments_for(case(UNORDERED, "batches-differ")) == {}
     assert (
@@ -530,7 +543,7 @@ def test_a_case_with_experiments_needed_alone_is_not_clear() -> None:
     )
 
 
-# --- The report ---------------------------------------------------------------------------------------------------------
+# --- The report ---------------------------------------------------------------------------------
 
 
 def test_the_environment_that_controls_share() -> None:
@@ -545,7 +558,7 @@ def test_the_environment_that_controls_share() -> None:
     assert report(cases[:1]).environment == {"cores": "2", "numpy": "2.0", "python": "3.12.1"}
 
 
-def test_without_a_control_the_environment_is_that_of_this_process() -> None:
+def test_without_a_control_the_environment_is_of_this_process() -> None:
     assert "python" in report([]).environment
     assert "python" in report([Case("job", "all", "recovered", "inconclusive")]).environment
 

@@ -1,4 +1,4 @@
-"""The verdict as a value: which outcomes make which verdict, and the text of a failing assertion."""
+"""The verdict as a value, and the texts of failing assertions."""
 
 import json
 import math
@@ -75,35 +75,43 @@ def test_assertion_of_an_inconclusive_case_says_why() -> None:
             {},
         ).assert_recovered()
     assert str(caught.value) == (
-        "1 of 2 cases did not recover.\n\n"
-        "job × saver: inconclusive (expected: recovered)\n"
+        "1 of 2 cases did not recover.\n"
+        "Whether job recovers with `saver` is unknown. The control did not finish: it was killed "
+        "by SIGKILL.\n\n"
+        "job × saver: inconclusive, expected recovered\n"
         "  The control did not finish: it was killed by SIGKILL."
     )
 
 
-def test_assertion_stands_by_itself() -> None:
+def test_an_assertion_explains_itself() -> None:
     with pytest.raises(AssertionError) as caught:
         Report((judged(LOST), judged(RESUMED)), {}).assert_recovered()
     assert str(caught.value) == (
-        "1 of 2 cases did not recover.\n\n"
-        "job × saver: diverged (expected: recovered)\n"
-        "  At the boundary 5 of 6 tensors are bit-equal and the evaluation loss is 0.5 (control 0.2); after it 3 of 3 training "
-        "losses are bit-equal.\n"
-        "  moving-statistics-lost (omitted at save): 1 of 1 moving mean or variance has its initial value.\n"
-        "    Remedy: Save the lost tensors in the checkpoint, and restore them from it.\n"
-        "    Tensors: mean"
+        "1 of 2 cases did not recover.\n"
+        "No restore of job recovers: `saver` loses the moving means and variances.\n\n"
+        "job × saver: diverged, expected recovered\n"
+        "  At the boundary, 5 of 6 tensors are bit-equal and the evaluation loss is 0.5 "
+        "(control 0.2). After it, 3 of 3 training losses are bit-equal.\n"
+        "  moving-statistics-lost (breaks training; omitted at save): 1 of 1 moving mean or "
+        "variance has its initial value. Evaluation normalises with them, so it is wrong from the "
+        "restart on. The training loss does not show it, because training normalises with the "
+        "batch.\n"
+        "    Tensors: mean\n"
+        "  Remedy: Save the lost tensors in the checkpoint, and restore them from it.\n"
+        "  To accept: --allow moving-statistics-lost"
     )
 
 
-def test_assertion_tells_each_case_that_did_not_do_what_was_expected() -> None:
+def test_an_assertion_names_each_unexpected_case() -> None:
     with pytest.raises(AssertionError) as caught:
         Report(
             (case("recovered", "refused"), case("refused", "refused"), case("diverged")), {}
         ).assert_as_expected()
     assert str(caught.value) == (
-        "2 of 3 cases did not do what was expected.\n\n"
-        "job × saver: recovered (expected: refused)\n\n"
-        "job × saver: diverged (expected: recovered)"
+        "2 of 3 cases did not do what was expected.\n"
+        "No restore of job recovers: `saver` is refused and diverges.\n\n"
+        "job × saver: recovered, expected refused\n\n"
+        "job × saver: diverged, expected recovered"
     )
 
 
@@ -142,7 +150,7 @@ def test_json_is_strict_where_numbers_are_not() -> None:
         ({"a": [math.nan, {"b": math.inf}]}, {"a": [None, {"b": None}]}),
     ],
 )
-def test_what_json_has_no_word_for(value: Any, strict: Any) -> None:
+def test_values_that_json_cannot_express(value: Any, strict: Any) -> None:
     assert finite(value) == strict
 
 
@@ -192,5 +200,6 @@ def test_document_has_the_promised_keys() -> None:
 
 def test_warnings_are_those_of_its_cases() -> None:
     assert Report((judged(changed(RESUMED, asked={"w": "w"})),), {}).warnings() == [
-        "job × saver: the restore does not cover 5 of 6 tensors, which keep their initial values: w/momentum, mean, w/average, step and 1 more."
+        "job × saver: the restore does not cover 5 of 6 tensors, which keep their initial values: "
+        "w/momentum, mean, w/average, step and 1 more."
     ]

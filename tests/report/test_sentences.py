@@ -1,4 +1,4 @@
-"""What every output says of a case in the same words."""
+"""The sentences that every output shares."""
 
 from dataclasses import replace
 
@@ -12,7 +12,18 @@ from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Pair
 from ckptcheck.report.judge import Question, judge_pair
-from ckptcheck.report.sentences import heading, headline, measured, numbers, some, story
+from ckptcheck.report.sentences import (
+    by_remedy,
+    heading,
+    headline,
+    how_to_accept,
+    listed,
+    measured,
+    numbers,
+    short_names,
+    some,
+    story,
+)
 from ckptcheck.run.run import Run
 from ckptcheck.tolerance import Tolerance
 from tests.builder import changed, control, resumed
@@ -27,7 +38,7 @@ BARE = Case(
     "all",
     "recovered",
     "inconclusive",
-    reason="The control did not finish: nobody knows why.",
+    reason="The control did not finish: the reason is unknown.",
 )
 
 
@@ -57,34 +68,41 @@ def test_heading() -> None:
 
 def test_story_of_a_case_that_diverged() -> None:
     assert story(case(LOST)) == (
-        "job × all: diverged (expected: recovered)\n"
-        "  At the boundary 5 of 6 tensors are bit-equal and the evaluation loss is 0.5 (control 0.2); after it 3 of 3 training losses are bit-equal.\n"
-        "  moving-statistics-lost (overwritten after load): 1 of 1 moving mean or variance has its initial value.\n"
-        "    Remedy: Assign nothing to the lost tensors after the restore: run every initialiser before it.\n"
-        "    Tensors: mean"
+        "job × all: diverged, expected recovered\n"
+        "  At the boundary, 5 of 6 tensors are bit-equal and the evaluation loss is 0.5 "
+        "(control 0.2). After it, 3 of 3 training losses are bit-equal.\n"
+        "  moving-statistics-lost (breaks training; overwritten after load): 1 of 1 moving mean "
+        "or variance has its initial value. Evaluation normalises with them, so it is wrong from "
+        "the restart on. The training loss does not show it, because training normalises with "
+        "the batch.\n"
+        "    Tensors: mean\n"
+        "  Remedy: Assign nothing to the lost tensors after the restore: run every initialiser "
+        "before it.\n"
+        "  To accept: --allow moving-statistics-lost"
     )
 
 
 def test_story_of_a_case_that_recovered_as_allowed() -> None:
     lines = story(case(LOST, "moving-statistics-lost")).splitlines()
-    assert lines[0] == "job × all: recovered, as allowed (expected: recovered)"
+    assert lines[0] == "job × all: recovered, as allowed"
     assert lines[1].startswith(
-        "  allowed: moving-statistics-lost: 1 of 1 moving mean or variance has its initial"
+        "  Accepted: moving-statistics-lost: 1 of 1 moving mean or variance has its initial"
     )
     assert len(lines) == 3
 
 
 def test_story_without_a_comparison() -> None:
     assert story(BARE) == (
-        "job × all: inconclusive (expected: recovered)\n  The control did not finish: nobody knows why."
+        "job × all: inconclusive, expected recovered\n"
+        "  The control did not finish: the reason is unknown."
     )
 
 
 def test_story_of_a_diagnosis_without_tensors() -> None:
-    told = replace(
-        BARE, reason=None, diagnoses=(Diagnosis("restore-raised", None, "It raised.", "Mend it."),)
+    raised = replace(
+        BARE, reason=None, diagnoses=(Diagnosis("restore-raised", None, "It raised.", "Fix it."),)
     )
-    assert story(told).splitlines()[1:] == ["  restore-raised: It raised.", "    Remedy: Mend it."]
+    assert story(raised).splitlines()[1:] == ["  restore-raised: It raised.", "  Remedy: Fix it."]
 
 
 @pytest.mark.parametrize(
@@ -107,16 +125,20 @@ def test_some_of_a_given_number() -> None:
 
 def test_what_was_measured() -> None:
     assert measured(compare(CONTROL, RESUMED)) == (
-        "At the boundary 6 of 6 tensors are bit-equal and the evaluation loss is 0.2 (control 0.2); after it 3 of 3 training losses are bit-equal."
+        "At the boundary, 6 of 6 tensors are bit-equal and the evaluation loss is 0.2 "
+        "(control 0.2). After it, 3 of 3 training losses are bit-equal."
     )
     assert measured(compare(CONTROL, SILENT)) == (
-        "At the boundary 6 of 6 tensors are bit-equal; after it 3 of 3 training losses are bit-equal."
+        "At the boundary, 6 of 6 tensors are bit-equal. After it, 3 of 3 training losses "
+        "are bit-equal."
     )
     within = compare(
         CONTROL, changed(RESUMED, losses={6: 2 / 7 * 1.001}), Equality(Tolerance(rtol=0.01))
     )
     assert measured(within) == (
-        "At the boundary 6 of 6 tensors are equal, within what is allowed and the evaluation loss is 0.2 (control 0.2); after it 3 of 3 training losses are equal, within what is allowed."
+        "At the boundary, 6 of 6 tensors are equal within the tolerance and the evaluation "
+        "loss is 0.2 (control 0.2). After it, 3 of 3 training losses are equal within the "
+        "tolerance."
     )
 
 
@@ -130,3 +152,57 @@ def test_numbers() -> None:
     judged = judge_pair(Question("job", "all", "recovered"), Pair(CONTROL, off), Terms(within))
     assert numbers(judged) == ("6/6", "0.2001 ≈ 0.2", "3/3")
     assert numbers(replace(judged, comparison=compare(CONTROL, SILENT))) == ("6/6", "–", "3/3")
+
+
+# --- Remedies once, and how to accept -----------------------------------------------------------
+
+
+def test_diagnoses_share_their_remedy() -> None:
+    one, two, three = (
+        Diagnosis(name, None, "", remedy) for name, remedy in (("a", "x"), ("b", "y"), ("c", "x"))
+    )
+    assert by_remedy([one, two, three]) == {"x": [one, three], "y": [two]}
+
+
+@pytest.mark.parametrize(
+    ("causes", "expected", "options"),
+    [
+        (["slots-lost"], "recovered", "--allow slots-lost"),
+        (["slots-lost", "step-lost"], "recovered", "--allow slots-lost --allow step-lost"),
+        (
+            ["slots-lost", "unexplained"],
+            "recovered",
+            "--allow slots-lost (unexplained cannot be accepted)",
+        ),
+        (["unexplained"], "recovered", ""),
+        (["slots-lost", "noise"], "recovered", "--allow slots-lost"),
+        (["slots-lost"], "diverged", ""),
+    ],
+)
+def test_how_to_accept(causes: list[str], expected: str, options: str) -> None:
+    diagnoses = tuple(Diagnosis(cause, None, "", "") for cause in causes)
+    assert how_to_accept(Case("job", "all", expected, "diverged", diagnoses)) == options
+
+
+def test_nothing_accepts_a_refusal() -> None:
+    refused = Case("job", "all", "recovered", "refused", (Diagnosis("slots-lost", None, "", ""),))
+    assert how_to_accept(refused) == ""
+
+
+def test_lists_in_prose() -> None:
+    assert [listed("a"), listed("ab"), listed("abc"), listed("abc", "or")] == [
+        "a",
+        "a and b",
+        "a, b and c",
+        "a, b or c",
+    ]
+
+
+def test_jobs_are_called_by_their_last_part_where_that_is_unique() -> None:
+    cases = [replace(BARE, job=job) for job in ("a.py:Train", "b.py:Train", "c.py:Other", "bn-nn")]
+    assert short_names(cases) == {
+        "a.py:Train": "a.py:Train",
+        "b.py:Train": "b.py:Train",
+        "c.py:Other": "Other",
+        "bn-nn": "bn-nn",
+    }

@@ -1,4 +1,4 @@
-"""The tables of a report: their columns, in their order, with their types, as the CSV files have them."""
+"""The tables of a report: columns, order and types, as in the CSV files."""
 
 import io
 import math
@@ -26,7 +26,7 @@ def case(run: Run = RESUMED, job: str = "job", control: Run = CONTROL) -> Case:
 
 
 def types(table: pd.DataFrame) -> dict[str, str]:
-    """Return the type of each column, in their order; texts are called alike by all versions of pandas."""
+    """Return the type of each column in order; texts have one name in all versions of pandas."""
     return {
         str(name): "text" if str(dtype) in ("object", "str") else str(dtype)
         for name, dtype in table.dtypes.items()
@@ -94,7 +94,7 @@ EVALUATION_TYPES = {
     "equal": "bool",
     "identical": "bool",
 }
-# With all that is not always known: a factor, an earlier save, and values of the checkpoint.
+# With the values that are often unknown: a factor, an earlier save, checkpoint values.
 FULL = changed(RESUMED, boundary={"w": value("w", 5) * np.float32(0.5), "mean": value("mean", 3)})
 
 
@@ -140,7 +140,7 @@ def test_a_row_of_a_step_and_of_an_evaluation() -> None:
     ]
 
 
-def test_what_is_not_known_is_empty() -> None:
+def test_unknown_values_are_empty() -> None:
     silent = changed(CONTROL, batches=dict.fromkeys(range(8)), rates=dict.fromkeys(range(8)))
     unknown = changed(resumed(silent), asked=None, held=None, values=None)
     table = losses([case(unknown, control=silent)])
@@ -165,13 +165,13 @@ def test_cases_stand_below_each_other() -> None:
     assert table.index.tolist() == list(range(24))
     assert table["job"].unique().tolist() == ["first", "second"]
     assert (table["restore"] == "all").all()
-    # What one case knows nothing of must not decide for the others.
+    # An empty column of one case must not decide the type for the others.
     assert table.loc[0, "asked"]
     assert table.loc[12:, "asked"].isna().all()
     assert list(table) == list(TENSOR_TYPES)
 
 
-def test_where_nothing_was_compared_there_is_an_empty_table() -> None:
+def test_without_a_comparison_the_table_is_empty() -> None:
     for of in (losses, tensors, evaluations):
         for cases in ([], [BARE], [case(cut(RESUMED, 2))]):
             table = of(cases)
@@ -198,7 +198,7 @@ def test_a_report_has_them() -> None:
     pd.testing.assert_frame_equal(report.evaluations(), evaluations(report.cases))
 
 
-def test_what_is_written_is_what_is_read_again() -> None:
+def test_tables_survive_a_round_trip_through_csv() -> None:
     table = losses([case(FULL)])
     written = table.to_csv(index=False)
     assert written.splitlines()[0] == ",".join(LOSS_TYPES)

@@ -1,4 +1,4 @@
-"""Why nothing can be said of a case: each reason, as a whole sentence."""
+"""Why a case is inconclusive: each reason as a whole sentence."""
 
 import math
 from dataclasses import replace
@@ -28,7 +28,7 @@ def test_a_clean_pair_can_be_judged() -> None:
     assert why_noise_decides(NoiseFloor(1), asked=True) is None
 
 
-# --- Two runs that cannot be compared -----------------------------------------------------------------------------------
+# --- Two runs that cannot be compared -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -37,32 +37,50 @@ def test_a_clean_pair_can_be_judged() -> None:
         (
             CONTROL,
             changed(RESUMED, process=1, started=1.0),
-            "Control and resumed run are one process: nothing was restored in a fresh one.",
+            (
+                "The control and the resumed run are the same process. Restore in a new "
+                "process, so that nothing survives in memory."
+            ),
         ),
         (
             CONTROL,
             changed(RESUMED, hash_seed="1"),
-            "The resumed run had the control's hash seed, PYTHONHASHSEED=1; it needs another one.",
+            (
+                "Both runs had PYTHONHASHSEED=1, so a dependence on the order of sets would not "
+                "show. Set a different value for the resumed run."
+            ),
         ),
         (
             CONTROL,
             changed(RESUMED, environment={"python": "3.13.0", "numpy": "2.1.0"}),
-            "The two runs had different environments: numpy is 2.1.0 (control: unknown); python is 3.13.0 (control: 3.12.1).",
+            (
+                "The two runs had different environments: numpy is 2.1.0 (control: unknown); "
+                "python is 3.13.0 (control: 3.12.1). Run both in the same environment."
+            ),
         ),
         (
             changed(CONTROL, losses={2: math.nan}),
             RESUMED,
-            "The control's training loss is nan at step 2: there is no run to go on with.",
+            (
+                "The control's training loss is nan at step 2, so no training is left to "
+                "compare. Fix the job, or count NaN as equal with --equal-nan."
+            ),
         ),
         (
             changed(CONTROL, losses={7: -math.inf}),
             RESUMED,
-            "The control's training loss is -inf at step 7: there is no run to go on with.",
+            (
+                "The control's training loss is -inf at step 7, so no training is left to "
+                "compare. Fix the job, or count NaN as equal with --equal-nan."
+            ),
         ),
         (
             changed(CONTROL, evaluations={6: math.inf}),
             RESUMED,
-            "The control's evaluation loss is inf after 6 steps: there is no run to go on with.",
+            (
+                "The control's evaluation loss is inf after 6 steps, so no training is left to "
+                "compare. Fix the job, or count NaN as equal with --equal-nan."
+            ),
         ),
     ],
 )
@@ -83,12 +101,12 @@ def test_runs_that_can_be_compared(control: Run, resumed: Run) -> None:
     assert why_not_comparable(control, resumed) is None
 
 
-def test_a_control_that_ends_in_nan_can_be_judged_on_request() -> None:
+def test_a_control_with_nan_can_be_judged_on_request() -> None:
     nan = changed(CONTROL, losses={2: math.nan}, evaluations={6: math.nan})
     assert why_not_comparable(nan, RESUMED, equal_nan=True) is None
 
 
-# --- A comparison that proves nothing -----------------------------------------------------------------------------------
+# --- A comparison that proves nothing -----------------------------------------------------------
 
 GONE = dict.fromkeys(NAMES)
 
@@ -99,35 +117,48 @@ GONE = dict.fromkeys(NAMES)
         (
             changed(CONTROL, boundary=GONE),
             changed(RESUMED, boundary=GONE),
-            "No state tensor was compared: the job showed none.",
+            "No state tensor was compared: the job's `state` returned none.",
         ),
         (
             changed(CONTROL, final=GONE),
             changed(RESUMED, final=GONE),
-            "No state tensor was compared after the last step: the job showed none there.",
+            (
+                "No final state was compared: the job's `state` returned no tensor after the "
+                "last step."
+            ),
         ),
         (
             changed(CONTROL, final={"w": None, "mean": None}),
             changed(RESUMED, final={"w": None, "mean": None}),
-            "2 state tensors were not shown after the last step, mean for one.",
+            (
+                "2 of 6 state tensors are missing after the last step, such as mean. Return "
+                "every tensor from the job's `state` each time."
+            ),
         ),
         (CONTROL, cut(RESUMED, 0), "No training step was compared: the resumed run executed none."),
         (
             CONTROL,
             cut(RESUMED, 2),
-            "Only 2 of the control's 3 steps after the boundary were compared.",
+            (
+                "Only 2 of the control's 3 steps after the boundary were compared: the resumed "
+                "run ended early."
+            ),
         ),
         (
             CONTROL,
             changed(RESUMED, evaluations=dict.fromkeys((5, 6, 8))),
-            "No evaluation was compared.",
+            "No evaluation was compared: the runs have none in common.",
         ),
         (
             CONTROL,
             changed(
                 RESUMED, initial={name: tensor.value for name, tensor in CONTROL.boundary.items()}
             ),
-            "Nothing shows that the restore did anything: before it, every tensor of the new process was already equal to the control's at the boundary.",
+            (
+                "The restore had nothing to do: before it, every tensor of the new process "
+                "already equalled the control's at the boundary. Build the job from the seed "
+                "that it is given."
+            ),
         ),
     ],
 )
@@ -137,7 +168,9 @@ def test_comparisons_that_prove_nothing(control: Run, resumed: Run, reason: str)
 
 def test_a_script_need_not_evaluate() -> None:
     comparison = replace(compare(CONTROL, RESUMED), evaluations=())
-    assert why_nothing_compared(comparison) == "No evaluation was compared."
+    assert why_nothing_compared(comparison) == (
+        "No evaluation was compared: the runs have none in common."
+    )
     assert why_nothing_compared(comparison, may_lack_evaluation=True) is None
 
 
@@ -148,11 +181,11 @@ def test_one_tensor_is_enough_to_show_a_restore() -> None:
     assert why_nothing_compared(compare(CONTROL, changed(RESUMED, initial=as_it_will_be))) is None
 
 
-def test_a_tensor_that_one_run_shows_in_the_end_was_shown() -> None:
+def test_a_tensor_at_the_end_of_one_run_is_enough() -> None:
     assert why_nothing_compared(compare(CONTROL, changed(RESUMED, final={"w": None}))) is None
 
 
-# --- Noise, and tensors that cannot be judged ---------------------------------------------------------------------------
+# --- Noise, and tensors that cannot be judged ---------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,17 +194,26 @@ def test_a_tensor_that_one_run_shows_in_the_end_was_shown() -> None:
         (
             NoiseFloor(1, batches_differ=True),
             True,
-            "The job draws its batches in an order that no seed decides, so which batch comes next cannot be judged.",
+            (
+                "The order of batches differs between two controls, so the next batch cannot be "
+                "judged. Seed the shuffle order."
+            ),
         ),
         (
             NoiseFloor(1, batches_differ=True),
             False,
-            "The job draws its batches in an order that no seed decides, so which batch comes next cannot be judged.",
+            (
+                "The order of batches differs between two controls, so the next batch cannot be "
+                "judged. Seed the shuffle order."
+            ),
         ),
         (
             NoiseFloor(1),
             False,
-            "At the boundary every tensor is equal; what comes after it can only be judged against the job's own noise.",
+            (
+                "Every tensor at the boundary is equal, but the job is not reproducible, so a "
+                "difference after it may be noise. Measure the noise with --repeat N."
+            ),
         ),
         (NoiseFloor(1, draws_differ=True, hyperparameters_differ=True), True, None),
     ],
@@ -182,9 +224,12 @@ def test_whether_noise_decides(noise: NoiseFloor, asked: bool, reason: str | Non
 
 @pytest.mark.parametrize(
     ("names", "which"),
-    [(["a"], "a"), (["a", "b"], "a and 1 more"), (["a", "b", "c"], "a and 2 more")],
+    [(["a"], "a is"), (["a", "b"], "a and 1 more are"), (["a", "b", "c"], "a and 2 more are")],
 )
 def test_tensors_that_cannot_be_judged(names: list[str], which: str) -> None:
     assert why_unjudged(names) == (
-        f"{which} came to be in the first step after the restore, which what is allowed made another one. Whether the restore filled them cannot be told: let the job show which keys its restore asks for (Restored), or make them before it."
+        f"{which} created in the first resumed step, which an accepted difference already "
+        f"affected: whether {'it was' if len(names) == 1 else 'they were'} restored is unknown. "
+        "Return the requested keys from the job's `restore` (Restored), or create the "
+        f"{'tensor' if len(names) == 1 else 'tensors'} before it."
     )

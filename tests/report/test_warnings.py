@@ -1,4 +1,4 @@
-"""What a verdict does not say: each warning's whole text."""
+"""Warnings: the whole text of each."""
 
 from dataclasses import replace
 
@@ -26,10 +26,10 @@ def case(
     noise: NoiseFloor | None = None,
     **pair: str,
 ) -> Case:
-    parted = pair.get("parted")
+    differs = pair.get("differs")
     return judge_pair(
         Question("job", "all", "recovered"),
-        Pair(control, run, noise=noise, parted_without_saves=parted),
+        Pair(control, run, noise=noise, changed_by_saving=differs),
         Terms(allowed=parse(allowed)),
     )
 
@@ -46,7 +46,11 @@ def test_a_clean_case_has_none() -> None:
 def test_no_evaluation() -> None:
     silent = changed(RESUMED, role=RECORDED, hash_seed="2", evaluations=dict.fromkeys((5, 6, 8)))
     assert of_cases([case(SCRIPT, silent)]) == [
-        "job × all: no evaluation loss was recorded by both runs: state that only evaluation reads is compared by its tensors alone."
+        (
+            "job × all: no evaluation loss was recorded in both runs, so state that only "
+            "evaluation reads is compared as tensors alone. Record an evaluation at the "
+            "boundary."
+        )
     ]
 
 
@@ -55,7 +59,10 @@ def test_a_script_with_one_hash_seed(seed: str) -> None:
     assert warned(
         case(changed(SCRIPT, hash_seed=seed), changed(RESUMED, role=RECORDED, hash_seed=seed))
     ) == [
-        f"both runs had PYTHONHASHSEED={seed}, so what depends on the order of sets would not show. Set it to another value for the resumed run."
+        (
+            f"both runs had PYTHONHASHSEED={seed}, so a dependence on the order of sets would "
+            "not show. Set a different value for the resumed run."
+        )
     ]
 
 
@@ -67,37 +74,51 @@ def test_scripts_with_random_or_other_hash_seeds() -> None:
 def test_other_names() -> None:
     assert warned(
         case(run=changed(renamed(RESUMED, {"w": "v", "mean": "layer/mean"}), asked=None))
-    ) == ["2 tensors have other names in the resumed run (v for w); they are compared as the same."]
-
-
-def test_saving_that_cannot_be_told() -> None:
-    noise = NoiseFloor(1, first_difference="…")
-    parted = "the batch of step 4 differs"
-    assert warned(case(noise=noise, parted=parted)) == [
-        f"whether saving changes the run cannot be told: without saves, {parted}, but the job does not reproduce itself with them either."
+    ) == [
+        (
+            "2 tensors have different names in the resumed run (v for w) and are matched by "
+            "kind, shape and value."
+        )
     ]
-    assert warned(case(noise=NoiseFloor(1), parted=parted)) == []  # that is a diagnosis
-    assert warned(case(parted=parted)) == []  # nobody knows yet
+
+
+def test_saving_with_an_unknown_effect() -> None:
+    noise = NoiseFloor(1, first_difference="…")
+    differs = "the batch of step 4 differs"
+    assert warned(case(noise=noise, differs=differs)) == [
+        (
+            "whether saving changes the run is unknown: the job is not reproducible. In a "
+            f"control that never saves, {differs}."
+        )
+    ]
+    assert warned(case(noise=NoiseFloor(1), differs=differs)) == []  # that is a diagnosis
+    assert warned(case(differs=differs)) == []  # unknown so far
 
 
 def test_an_evaluation_that_changes_state() -> None:
     assert warned(case(changed(CONTROL, changed_by_evaluation=["mean", "rng"]))) == [
-        "the evaluation changes mean, rng, and with it the training after the boundary, where a training run may not evaluate."
+        (
+            "the evaluation changes mean, rng: training after the boundary may differ from a "
+            "run that does not evaluate there."
+        )
     ]
 
 
-def test_what_nothing_shows() -> None:
+def test_tensors_at_their_initial_values() -> None:
     as_begun: Values = {"w": value("w", 5), "mean": value("mean", 5)}
     run = changed(RESUMED, initial=as_begun, asked=None)
     assert warned(case(run=run)) == [
-        "2 of 6 tensors have at the boundary the value they start with, so nothing shows that they come back: w, mean. Try another --boundary."
+        (
+            "2 of 6 tensors have their initial values at the boundary, so the run cannot show "
+            "whether they are restored: w, mean. Choose a different --boundary."
+        )
     ]
-    # Whoever asks for a tensor is believed; and a case that diverged says nothing of what came back.
+    # A requested tensor counts as restored; a case that diverged has no such warning.
     assert warned(case(run=changed(run, asked=RESUMED.facts.asked))) == []
     assert warned(case(run=changed(run, losses={6: 0.5}))) == []
 
 
-def test_what_is_no_sign_of_anything() -> None:
+def test_tensors_that_prove_nothing() -> None:
     several = control(
         {"rate": Kind.HYPERPARAMETER, "accuracy": Kind.METRIC, "idle": Kind.RNG, "drawn": Kind.RNG}
     )
@@ -106,33 +127,37 @@ def test_what_is_no_sign_of_anything() -> None:
     begun = {name: several.boundary[name] for name in ("rate", "accuracy", "idle", "drawn")}
     run = changed(resumed(several), initial=begun, asked=None)
     assert warned(case(several, run)) == [
-        "1 of 10 tensors have at the boundary the value they start with, so nothing shows that they come back: drawn. Try another --boundary."
+        (
+            "1 of 10 tensors has its initial value at the boundary, so the run cannot show "
+            "whether it is restored: drawn. Choose a different --boundary."
+        )
     ]
 
 
-def test_what_the_restore_does_not_cover() -> None:
+def test_tensors_that_the_restore_does_not_cover() -> None:
     covers = changed(RESUMED, asked={"w": "w"})
     assert warned(case(run=covers)) == [
-        "the restore does not cover 5 of 6 tensors, which keep their initial values: w/momentum, mean, w/average, step and 1 more."
+        "the restore does not cover 5 of 6 tensors, which keep their initial values: w/momentum, "
+        "mean, w/average, step and 1 more."
     ]
     refused = changed(covers, failure=Failure("restore", "ValueError", "…"))
     assert warned(case(run=refused)) == []
 
 
-def test_what_is_allowed_and_was_not_found() -> None:
+def test_accepted_differences_that_were_not_found() -> None:
     assert of_cases([case(CONTROL, RESUMED, "rounding", "v/*")]) == [
-        "rounding is allowed, and nothing of that kind was found.",
-        "v/* is allowed, and nothing of that kind was found.",
+        "--allow rounding accepted nothing: no such difference was found.",
+        "--allow v/* accepted nothing: no such difference was found.",
     ]
-    # In one of the cases it was, or the other has not been compared.
+    # It was found in one of the cases, or one was not compared.
     lost = changed(RESUMED, boundary={"w/momentum": CONTROL.initial["w/momentum"]})
     both = [case(CONTROL, lost, "slots-lost", "v/*"), case(CONTROL, RESUMED, "slots-lost", "v/*")]
-    assert of_cases(both) == ["v/* is allowed, and nothing of that kind was found."]
+    assert of_cases(both) == ["--allow v/* accepted nothing: no such difference was found."]
     uncompared = case(CONTROL, cut(RESUMED, 2), "slots-lost")
     assert of_cases([uncompared]) == []
 
 
-def test_what_holds_at_every_boundary_is_said_once() -> None:
+def test_a_warning_for_every_boundary_appears_once() -> None:
     covers = case(run=changed(RESUMED, asked={"w": "w"}))
     other = replace(covers, boundary=3)
     assert len(of_cases([covers, other, replace(covers, restore="ema")])) == 2

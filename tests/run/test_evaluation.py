@@ -72,8 +72,8 @@ def test_without_the_experiment_the_case_is_inconclusive(cases: dict[str, Case])
     case = cases["Dies"]
     assert (case.outcome, case.reason) == (
         "inconclusive",
-        "The evaluation at the boundary changed warm, which was another one than the control's before it, and so may have made "
-        "good what was lost; the runs without that evaluation are not there.",
+        "The evaluation at the boundary changed warm, which differed from the control's until "
+        "then, so the evaluation may hide a loss. The runs without that evaluation are missing.",
     )
     assert not is_clear(case)
     assert experiments_for(case) == {UNEVALUATED: {}}

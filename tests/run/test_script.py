@@ -100,8 +100,9 @@ def test_a_script_that_resumes(recorded: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "script  resumes  recovered      2/2                 –         15/15" in done.stdout
     assert done.stderr == (
-        "ckptcheck: warning: script × resumes: no evaluation loss was recorded by both runs: state that only evaluation reads is "
-        "compared by its tensors alone.\n"
+        "ckptcheck: warning: script × resumes: no evaluation loss was recorded in both runs, so "
+        "state that only evaluation reads is compared as tensors alone. Record an evaluation at "
+        "the boundary.\n"
     )
 
 
@@ -141,8 +142,8 @@ def test_a_shared_hash_seed_is_reported(recorded: Path, tmp_path: Path) -> None:
     report = compare_runs(tmp_path / "control", tmp_path / "resumes")
     assert report.verdict == "pass"
     assert report.warnings()[-1] == (
-        "script × resumes: both runs had PYTHONHASHSEED=0, so what depends on the order of sets would not show. Set it to another "
-        "value for the resumed run."
+        "script × resumes: both runs had PYTHONHASHSEED=0, so a dependence on the order of sets "
+        "would not show. Set a different value for the resumed run."
     )
 
 
@@ -159,21 +160,33 @@ def test_compare_loads_no_tensorflow(recorded: Path) -> None:
 @pytest.mark.parametrize(
     ("control", "resumed", "text"),
     [
-        ("control", "nowhere", "nowhere holds no recorded run: it has no run.json, which is written when a run ends."),
+        ("control", "nowhere", (
+                                   "nowhere holds no recorded run: run.json is missing, which "
+                                   "is written when a run ends."
+                               )),
         (
             "control",
             "longer",
-            "The resumed run in longer made 20 steps, the control 15 from there on. Let both end at the same step, so that their final "
-            "states can be compared.",
+            "The resumed run in longer made 20 steps, the control only 15 after the boundary. "
+            "Let both end at the same step: their final states are compared.",
         ),
-        ("control", "stops", "The run in stops recorded no step after its restore: there is nothing to compare."),
-        ("short", "resumes", "The control in short ends after 10 steps, where the resumed run begins. Let it go on."),
-        ("control", "dies", "The run in dies did not finish (RuntimeError: out of luck): there is nothing to compare."),
+        ("control", "stops", (
+                                 "The resumed run in stops recorded no step after its restore. "
+                                 "Let it train on."
+                             )),
+        ("short", "resumes", (
+                                 "The control in short ends after 10 steps, where the resumed "
+                                 "run begins. Let the control train on."
+                             )),
+        ("control", "dies", (
+                                "The run in dies did not finish (RuntimeError: out of luck). "
+                                "Record a whole run."
+                            )),
         (
             "forgets",
             "control",
-            "The resumed run begins after 5 steps, but the control in forgets recorded its state after 10 steps. Record it where the "
-            "checkpoint is saved.",
+            "The resumed run begins after 5 steps, but the control in forgets recorded its "
+            "state after 10 steps. Record the control's state where it saves the checkpoint.",
         ),
     ],
 )  # fmt: skip
@@ -206,9 +219,9 @@ def test_one_process_proves_nothing(tmp_path: Path) -> None:
         json.dumps(resumed | {"started": control["started"]})
     )
     (case,) = compare_runs(tmp_path / "control", tmp_path / "resumed").cases
-    assert (
-        case.reason
-        == "Control and resumed run are one process: nothing was restored in a fresh one."
+    assert case.reason == (
+        "The control and the resumed run are the same process. Restore in a new process, "
+        "so that nothing survives in memory."
     )
 
 

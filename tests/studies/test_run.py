@@ -188,7 +188,7 @@ def continued(stopped: Stopped) -> list[str]:
 def kept(stopped: Stopped, continued: list[str]) -> Path:
     """The folder of a study whose runs are all kept."""
     done = call(*STUDY, "--seeds", "1", cwd=stopped.folder)
-    assert (done.returncode, done.stderr) == (0, "ckptcheck: 2 runs are kept from before\n")
+    assert (done.returncode, done.stderr) == (0, "ckptcheck: reusing 2 finished runs\n")
     (stopped.folder / "printed.txt").write_text(done.stdout)
     return stopped.folder
 
@@ -202,10 +202,8 @@ def test_a_stopped_study_continues(stopped: Stopped, continued: list[str]) -> No
     assert stopped.processes == []
     count = len(stopped.finished)
     assert 0 < count < 4
-    assert (
-        continued[0]
-        == f"ckptcheck: {'1 run is' if count == 1 else f'{count} runs are'} kept from before"
-    )
+    runs = "1 finished run" if count == 1 else f"{count} finished runs"
+    assert continued[0] == f"ckptcheck: reusing {runs}"
     assert continued[1] == "ckptcheck: starting; TensorFlow takes some seconds to import …"
     done = re.findall(r"ckptcheck: (.*) done \((\d) of (\d)\)\n", "\n".join([*continued[2:], ""]))
     assert {name for name, _, _ in done} == ALL - stopped.finished
@@ -279,7 +277,7 @@ def test_what_is_said_of_kept_runs(kept: Path, tmp_path: Path) -> None:
     done = call(
         "study", "bn-apis", "bn-nn", "--seeds", "1", "--epochs", "3", "--out", "out", cwd=tmp_path
     )
-    assert (done.returncode, done.stderr) == (0, "ckptcheck: 1 run is kept from before\n")
+    assert (done.returncode, done.stderr) == (0, "ckptcheck: reusing 1 finished run\n")
 
 
 def test_a_verification_does_not_take_the_place_of_kept_runs(kept: Path, tmp_path: Path) -> None:
@@ -289,8 +287,8 @@ def test_a_verification_does_not_take_the_place_of_kept_runs(kept: Path, tmp_pat
     done = call("verify", "plain", "--out", "out", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
-        "ckptcheck: The output folder out holds something else (kept): nothing was written. Name a folder that is empty, is not "
-        "there yet, or holds earlier results of the same command.\n",
+        "ckptcheck: The output folder out holds other files (kept), so nothing was written. "
+        "Choose a folder that is new, empty, or holds earlier results of the same command.\n",
     )
 
 

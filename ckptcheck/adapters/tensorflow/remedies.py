@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 
-from ckptcheck.diagnosis.catalogue import INITIALISED_AFTER
+from ckptcheck.diagnosis.catalogue import EMA_FOR_EVALUATION, INITIALISED_AFTER
 from ckptcheck.diagnosis.cause import Remedy, Stage
 
 TF1, TF2, KERAS = ("tf1",), ("tf2",), ("keras",)
@@ -128,8 +128,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     "shadows-lost": (
         *_in_graphs(
             "Save every variable, the shadow variables included: tf.train.Saver().",
-            "Restore with tf.train.Saver() to continue training. ema.variables_to_restore() fills "
-            "the weights from the shadow variables and leaves out the shadow variables themselves.",
+            EMA_FOR_EVALUATION,
         ),
         *TRACKED_OR_WHOLE,
     ),

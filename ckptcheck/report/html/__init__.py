@@ -1,6 +1,6 @@
-"""One self-contained HTML file: curves that can be zoomed, tables that sort, every diagnosis with its evidence.
+"""One self-contained HTML file: curves that zoom, tables that sort, diagnoses with their evidence.
 
-Needs the extra `html` (Bokeh draws the curves, Jinja2 fills in the page), which is imported when a page is made.
+Needs the extra `html`, Bokeh and Jinja2, which is imported only when a page is made.
 """
 
 import importlib
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 
 def require() -> None:
-    """Raise `UsageError` where a package that the page needs is not installed."""
+    """Raise `UsageError` if a package that the page needs is not installed."""
     for package in ("bokeh", "jinja2"):
         try:
             importlib.import_module(package)
         except ModuleNotFoundError as error:
-            text = f"--html needs the package {error.name}, which is not installed: pip install 'ckptcheck[html]'."
-            raise UsageError(text) from None
+            raise UsageError(
+                f"--html needs the package {error.name}, which is not installed. Run "
+                "pip install 'ckptcheck[html]'."
+            ) from None
 
 
 def report_page(report: "Report") -> str:

@@ -1,8 +1,8 @@
-"""The frame that verifications and studies share: what a page is made of, and how it becomes one file."""
+"""What verifications and studies share: the parts of a page, and how they become one file."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,17 +15,18 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.report.sentences import explanation, heading
 
 Row = TypeVar("Row")
 
-# A table of more rows makes the browser slow; whoever needs them all has the CSV file.
+# Longer tables make the browser slow; the CSV files have all rows.
 MOST_ROWS = 500
 DASHES = {"-": "solid", "--": "dashed", "-.": "dotdash", ":": "dotted"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A table cell: its text, the number it is sorted by (None: by its text), and its tone: good, bad, or none."""
+    """A cell: its text, its number for sorting (None: by text), its tone: good, bad or none."""
 
     text: str
     value: float | None = None
@@ -34,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that can be sorted by each column; `folded` until it is asked for."""
+    """A table that sorts by each column; `folded`: closed at first."""
 
     heads: tuple[str, ...]
     rows: Sequence[Sequence[Cell]]
@@ -45,15 +46,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page under a title of its own."""
+    """A part of a page with its own title."""
 
     title: str
     texts: Sequence[str] = ()
-    # What somebody else has to say, as it was said: (title, text), folded.
+    # Verbatim texts, folded: (title, text).
     quotes: Sequence[tuple[str, str]] = ()
-    # Each under a heading.
-    diagnoses: Sequence[tuple[str, Diagnosis]] = ()
-    # Curves over one another, the name of the x axis they share, and buttons that zoom it: text, first and last x shown.
+    # Diagnoses by the remedy that they share, and the options that accept all of them.
+    diagnoses: Mapping[str, Sequence[Diagnosis]] = field(default_factory=dict)
+    accept: str = ""
+    # Charts below each other, the name of their x axis, and its zoom buttons with first and last x.
     figures: Sequence[Any] = ()
     axis: str = ""
     zooms: Sequence[tuple[str, float, float]] = ()
@@ -67,8 +69,9 @@ def rendered(
     sections: Sequence[Section],
     environment: Mapping[str, str],
     tone: str = "",
+    answer: str = "",
 ) -> str:
-    """Return a page as one HTML file that needs nothing else; the tone of its verdict is good, bad or none."""
+    """Return a page as one HTML file; the tone of its verdict is good, bad or none."""
     drawn = {
         f"{section.axis} {index}": made
         for section in sections
@@ -84,12 +87,15 @@ def rendered(
     return template.get_template("page.html").render(
         title=title,
         verdict=verdict,
+        answer=answer,
         tone=tone,
+        heading=heading,
+        explanation=explanation,
         sections=sections,
         environment=environment,
         places=places,
         script=script,
-        # Bokeh's own code, whole, so that the file works without the network.
+        # All of Bokeh, so that the file works without a network.
         library=Resources(mode="inline", components=["bokeh"]).render() if drawn else "",
         version=version("ckptcheck"),
     )
@@ -98,9 +104,9 @@ def rendered(
 def shortened(
     rows: Sequence[Row], write: Callable[[Row], Sequence[Cell]], where: str
 ) -> tuple[list[Sequence[Cell]], str]:
-    """Return the first rows as cells, and a note on where the others are, if there are any."""
+    """Return the first rows as cells, and a note on where the rest is, if there is any."""
     note = (
-        f"The first {MOST_ROWS} of {len(rows)} rows; all of them are in {where}."
+        f"The first {MOST_ROWS} of {len(rows)} rows; {where} has all of them."
         if len(rows) > MOST_ROWS
         else ""
     )
@@ -108,14 +114,14 @@ def shortened(
 
 
 def number(value: float, write: Callable[[float], str] = "{:.6g}".format) -> Cell:
-    """Return a cell that is sorted as a number. What is no number comes last."""
+    """Return a cell that sorts as a number, NaN last."""
     return Cell(write(value), None if math.isnan(value) else min(max(value, -1e300), 1e300))
 
 
 def axes(
     label: str, x_range: Range1d, x_label: str, *, logarithmic: bool = True, height: int = 260
 ) -> Any:
-    """Return an empty Bokeh figure; `finished` when it has its curves."""
+    """Return an empty Bokeh chart; see `finished`."""
     made = figure(
         height=height,
         sizing_mode="stretch_width",
@@ -125,7 +131,7 @@ def axes(
         active_drag="xbox_zoom",
         x_axis_label=x_label,
         y_axis_label=label,
-        min_border_left=80,  # charts under one another begin at the same place
+        min_border_left=80,  # aligns the charts below each other
     )
     made.toolbar.logo = None
     made.yaxis.minor_tick_line_color = None
@@ -134,12 +140,12 @@ def axes(
     return made
 
 
-# Whoever zooms in on some steps wants to see them in full height. Bokeh's own automatic ranges do not follow a zoom.
+# Zooming in on steps shows them in full height; Bokeh's automatic ranges do not follow a zoom.
 FOLLOW = Path(__file__).with_name("follow.js").read_text(encoding="utf-8")
 
 
 def finished(made: Any, *, follows: bool = True) -> Any:
-    """Let the y axis follow what is seen of the curves, and a click on the legend hide one of them."""
+    """Fit the y axis to the visible part of the curves; a click on the legend hides a curve."""
     if follows:
         _follow(made)
     if made.legend:

@@ -1,4 +1,4 @@
-"""A verification as an HTML page: what a reviewer of a pull request wants to see."""
+"""A verification as an HTML page, for a reviewer of a pull request."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from bokeh.models.annotations import Span
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
 from ckptcheck.outcomes import PASS, RECOVERED
+from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.case import Case
 from ckptcheck.report.html.page import (
     DASHES,
@@ -22,37 +23,35 @@ from ckptcheck.report.html.page import (
     shortened,
 )
 from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Shown, laned
-from ckptcheck.report.outputs.terminal import VERDICTS
 from ckptcheck.report.report import Report
-from ckptcheck.report.sentences import heading, measured
+from ckptcheck.report.sentences import by_remedy, headline, how_to_accept, listed, measured
 from ckptcheck.run.run import Run
 
 STEPS = "training steps done"
-# Steps shown on each side of the boundary by the button that zooms there.
+HEADS = (
+    *("job", "restore", "outcome", "expected"),
+    *("tensors equal", "evaluation loss", "control’s", "training losses equal"),
+)
+# Steps on each side of the boundary that its zoom button shows.
 AROUND = 6
 
 
 def page(report: Report) -> str:
     """Return a report as one HTML file."""
-    _, verdict = VERDICTS[report.verdict]
     tone = "good" if report.verdict == PASS else "bad"
-    heads = (
-        "job",
-        "restore",
-        "outcome",
-        "expected",
-        "tensors equal",
-        "evaluation loss",
-        "control’s",
-        "training losses equal",
-    )
-    overview = Table(heads, [_row(case) for case in report.cases])
-    sections = [Section("Cases", texts=report.warnings(), tables=[overview])]
+    overview = Table(HEADS, [_row(case) for case in report.cases])
+    warnings = [f"Warning: {text}" for text in report.warnings()]
+    sections = [Section("Cases", texts=warnings, tables=[overview])]
     for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job]
         sections += [_curves(job, cases), *map(_case, cases)]
     return rendered(
-        "ckptcheck: verification of recovery", verdict, sections, report.environment, tone
+        "ckptcheck: recovery of training jobs",
+        verdict_line(report.cases),
+        sections,
+        report.environment,
+        tone,
+        answer(report.cases),
     )
 
 
@@ -75,15 +74,17 @@ def _equal(rows: Sequence[bool]) -> Cell:
 
 def _case(case: Case) -> Section:
     reason = [case.reason] if case.reason else []
+    reason += [f"Accepted: {each.cause}: {each.sentence}" for each in case.allowed]
     measure = [measured(case.comparison)] if case.comparison is not None else []
-    expected = "as expected" if case.as_expected else f"not {case.expected}, as was expected"
+    as_expected = ", as expected" if case.as_expected and not case.allowed else ""
     return Section(
-        f"{case.name}: {case.told_outcome}, {expected}",
+        f"{headline(case)}{as_expected}",
         texts=[*reason, *measure],
-        quotes=[(f"What the restore raised: {case.error.type}", case.error.message)]
+        quotes=[(f"The exception of the restore: {case.error.type}", case.error.message)]
         if case.error
         else [],
-        diagnoses=[(heading(diagnosis), diagnosis) for diagnosis in case.diagnoses],
+        diagnoses=by_remedy(case.diagnoses),
+        accept=how_to_accept(case),
         tables=[]
         if case.comparison is None
         else [_tensors(case.comparison), _losses(case.comparison)],
@@ -92,11 +93,11 @@ def _case(case: Case) -> Section:
 
 
 def _tensors(comparison: Comparison) -> Table:
-    """Show every tensor at the boundary, those that differ first."""
+    """Return the table of tensors at the boundary, those that differ first."""
     differing_first = sorted(comparison.boundary, key=lambda row: row.equal)
     rows, note = shortened(differing_first, _tensor, "tensors.csv")
-    numbers = ("elements that differ", "largest difference", "norm", "control’s")
-    heads = ("tensor", "kind", "shape", "equal", *numbers, "equals instead")
+    numbers = ("differing elements", "largest difference", "norm", "control’s")
+    heads = ("tensor", "kind", "shape", "equal", *numbers, "resumed value equals")
     return Table(heads, rows, "Tensors at the boundary, before any update", note, folded=True)
 
 
@@ -138,7 +139,7 @@ def _loss(row: StepComparison) -> list[Cell]:
 def _curves(job: str, cases: Sequence[Case]) -> Section:
     control = next((case.control for case in cases if case.control), None)
     if control is None or not control.losses:
-        return Section(job, texts=["No control run finished: there is nothing to draw."])
+        return Section(job, texts=["The control did not finish, so there are no curves."])
     schedule, steps = control.facts.schedule, len(control.losses)
     boundary = schedule.boundary
     range_ = Range1d(start=0, end=steps + 1, bounds=(0, steps + 1), name=job)
@@ -146,15 +147,19 @@ def _curves(job: str, cases: Sequence[Case]) -> Section:
     figures = [
         _losses_drawn(range_, control, shown),
         _evaluations_drawn(range_, control, shown),
-        _apart(range_, shown),
+        _differences_drawn(range_, shown),
     ]
     for drawn in figures:
         for place in schedule.boundaries:
             drawn.add_layout(Span(location=place, dimension="height", line_color="black"))
     around = ("Zoom to the boundary", max(0, boundary - AROUND), min(steps + 1, boundary + AROUND))
     zooms = [around, ("After the boundary", boundary, steps + 1), ("Whole run", 0, steps + 1)]
-    places = ", ".join(map(str, schedule.boundaries))
-    saved = f"Saved after step {places} of {schedule.steps}, at the vertical line; restored there in new processes."
+    places = listed(list(map(str, schedule.boundaries)))
+    line = "line" if len(schedule.boundaries) == 1 else "lines"
+    saved = (
+        f"Saved after step {places} of {schedule.steps}, at the vertical {line}, and restored from "
+        "there in new processes."
+    )
     return Section(job, texts=[saved], figures=figures, axis=job, zooms=zooms)
 
 
@@ -172,14 +177,14 @@ def _losses_drawn(range_: Range1d, control: Run, shown: Shown) -> Any:
     for case, (colour, style, _) in shown:
         if case.comparison is not None and case.resumed is not None:
             after = case.comparison.first_step[0] + 1 + np.arange(len(case.resumed.losses))
-            told = {"legend_label": f"{case.label}: {case.told_outcome}", "name": case.label}
             made.line(
                 after,
                 np.array(case.resumed.losses),
                 color=colour,
                 line_dash=DASHES[style],
                 line_width=2,
-                **told,
+                legend_label=f"{case.label}: {case.told_outcome}",
+                name=case.label,
             )
     return finished(made)
 
@@ -198,8 +203,8 @@ def _evaluations_drawn(range_: Range1d, control: Run, shown: Shown) -> Any:
     return finished(made)
 
 
-def _apart(range_: Range1d, shown: Shown) -> Any:
-    """Draw how far each restore is from the control, with a lane of its own for what is exactly equal."""
+def _differences_drawn(range_: Range1d, shown: Shown) -> Any:
+    """Draw the difference of each restore from the control, with a lane of its own for 0."""
     made = axes("|resumed − control|", range_, STEPS, height=200)
     made.yaxis.ticker = [EXACT_LANE, 1e-7, 1e-3, 10]
     made.yaxis.major_label_overrides = {

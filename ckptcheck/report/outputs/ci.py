@@ -1,4 +1,4 @@
-"""What a verification leaves for a CI server: JUnit, Markdown, annotations; also when the verification itself breaks."""
+"""Write results for a CI server: JUnit, Markdown, annotations; also if the verification breaks."""
 
 import os
 import sys
@@ -16,21 +16,21 @@ from ckptcheck.report.report import Report
 def ci_outputs(
     junit_file: Path | None, markdown_file: Path | None
 ) -> Iterator[Callable[[Report], None]]:
-    """Yield what writes a report for CI servers; write what went wrong instead where an exception passes.
+    """Yield a function that writes a report; an exception is written instead, and passes on.
 
-    Raises `UsageError` before anything else is done if a file cannot be written.
+    Raises `UsageError` at once if a file cannot be written.
     """
     with single_file(junit_file) as write_junit, single_file(markdown_file) as write_markdown:
 
-        def tell(report: Report) -> None:
+        def write(report: Report) -> None:
             if junit_file is not None:
                 write_junit(junit.of_report(report))
             if markdown_file is not None:
-                _tell_in_markdown(markdown.of_report(report), write_markdown)
+                _write_markdown(markdown.of_report(report), write_markdown)
             _annotate(github_annotations.of_report(report))
 
         try:
-            yield tell
+            yield write
         except Exception as error:
             sentence = (
                 str(error)
@@ -40,20 +40,20 @@ def ci_outputs(
             if junit_file is not None:
                 write_junit(junit.of_error(sentence, type(error).__name__))
             if markdown_file is not None:
-                _tell_in_markdown(markdown.of_error(sentence), write_markdown)
+                _write_markdown(markdown.of_error(sentence), write_markdown)
             _annotate(github_annotations.of_error(sentence))
             raise
 
 
-def _tell_in_markdown(text: str, write: Callable[[str], None]) -> None:
+def _write_markdown(text: str, write: Callable[[str], None]) -> None:
     write(text)
-    # Set by GitHub: the file whose text is shown on the page of the job.
+    # GitHub sets it to the file that it shows on the page of the job.
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(text + "\n")
 
 
 def _annotate(commands: Sequence[str]) -> None:
-    # On standard error: standard output may be one JSON document.
+    # Standard output may be one JSON document.
     if os.environ.get("GITHUB_ACTIONS") == "true":
         print(*commands, sep="\n", file=sys.stderr, flush=True)

@@ -18,9 +18,9 @@ def numeric(head: str) -> Column:
     return Column(head, justify="right", no_wrap=True)
 
 
-def print_trimmed(console: Console, *renderables: RenderableType) -> None:
-    """Print as wide as the console, one below the other. Tables are padded to their width; nobody wants that in a file."""
+def print_trimmed(console: Console, *renderables: RenderableType, soft_wrap: bool = False) -> None:
+    """Print one below the other, as wide as the console, without spaces at the ends of lines."""
     with console.capture() as captured:
         for renderable in renderables:
-            console.print(renderable)
+            console.print(renderable, soft_wrap=soft_wrap)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)

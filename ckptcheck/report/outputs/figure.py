@@ -1,6 +1,6 @@
-"""The overlaid curves: control and every resumed run across the boundary, their difference, and the moving statistics.
+"""The overlaid curves of control and resumed runs, their differences, and the moving statistics.
 
-matplotlib is imported when something is drawn: it takes its time.
+matplotlib is imported only when something is drawn: it is slow to import.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Dark enough and different enough in lightness to be told apart in grey; each has a line style and a marker of its own too.
+# Dark, and distinct in lightness for grey prints; each has its own line style and marker.
 COLOURS = ("#0b3c8c", "#e07b00", "#7a1fa2", "#2e7d32", "#c2185b", "#00838f", "#5d4037", "#827717")
 Style = tuple[str, str, str]
 STYLES: tuple[Style, ...] = tuple(zip(COLOURS, ("--", "-.", ":", "-") * 2, "os^DvPX*", strict=True))
@@ -34,15 +34,15 @@ LABELS = (
     "|resumed − control|\nof the losses",
     "restored moving statistic",
 )
-# Differences are drawn on a logarithmic scale; an exact match, which has no logarithm, has a lane of its own below it.
+# Differences have a logarithmic scale; 0, which has no logarithm, has a lane of its own below it.
 EXACT_LANE = 1e-11
-# Jobs side by side, and the height of a row of them in inches.
+# Jobs side by side, and the height of one row of them in inches.
 MOST_COLUMNS, ROW = 4, 10.2
 LANE_EDGE = 1e-10
 
 
 def plot(report: Report) -> "Figure":
-    """Draw a column for each job: losses, their difference from the control, and the moving statistics at the boundary."""
+    """Draw one column for each job: losses, their differences, the restored moving statistics."""
     from matplotlib.figure import Figure
 
     jobs = list(dict.fromkeys(case.job for case in report.cases if case.control))
@@ -51,10 +51,10 @@ def plot(report: Report) -> "Figure":
     width, height = max(5.2 * columns, 6.4), ROW * max(1, rows)
     figure = Figure(figsize=(width, height))
     if not jobs:
-        figure.text(0.5, 0.5, "No control run finished: there is nothing to draw.", ha="center")
+        figure.text(0.5, 0.5, "No control finished, so there are no curves.", ha="center")
         return figure
     for row in range(rows):
-        # Margins in inches, by hand: to have them worked out costs as much as all of the drawing.
+        # Margins in inches, by hand: an automatic layout takes as long as all of the drawing.
         top, bottom = 1 - ROW * (row + 0.075) / height, 1 - ROW * (row + 0.945) / height
         sides = {"left": 1.15 / width, "right": 1 - 0.15 / width, "top": top, "bottom": bottom}
         grid = figure.add_gridspec(
@@ -69,13 +69,13 @@ def plot(report: Report) -> "Figure":
             _draw_job(
                 axes, job, [case for case in report.cases if case.job == job], job == drawn[0]
             )
-    title = "Does training go on as if nothing had happened? Control against each restore"
+    title = "Does training continue as if never interrupted? Control against each restore"
     figure.suptitle(title, fontsize=13 if columns > 1 else 9.5, y=1 - 0.02 * ROW / height)
     return figure
 
 
 def save_figure(figure: "Figure", folder: Path) -> None:
-    """Write a figure as `curves.png` and `curves.svg`, the same bytes for the same figure."""
+    """Write a figure as `curves.png` and `curves.svg`, with the same bytes for the same figure."""
     import matplotlib
 
     figure.savefig(folder / "curves.png", dpi=110, pil_kwargs={"compress_level": 3})
@@ -106,7 +106,7 @@ def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled:
 
 
 def _first_shown(schedule: Schedule) -> int:
-    """Return the step at which the curves begin: a little more before the boundary than there is after it."""
+    """Return the step at which curves begin: a little more before the boundary than after it."""
     return max(0, schedule.boundary - schedule.steps_after * 6 // 5)
 
 
@@ -144,13 +144,13 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
 
     for axis in (training, validation):
         axis.set_yscale("log")
-        # Plain numbers: easier to read than powers of ten, and drawn in half the time.
+        # Plain numbers are easier to read than powers of ten, and drawn in half the time.
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
     here = validation.get_xaxis_transform()
-    left = boundary - start < (len(control.losses) - start) / 3  # no room there
-    text = " saved here, and restored" if left else "saved here, and restored "
+    left = boundary - start < (len(control.losses) - start) / 3  # no room on that side
+    text = " saved and restored here" if left else "saved and restored here "
     validation.text(
         boundary, 0.03, text, transform=here, fontsize=8, ha="left" if left else "right"
     )
@@ -192,7 +192,7 @@ def _draw_difference(axis: "Axes", shown: Shown) -> None:
     axis.text(
         0.01,
         0.95,
-        "dots: training; open: validation",
+        "filled: training; open: validation",
         transform=axis.transAxes,
         va="top",
         fontsize=8,
@@ -200,13 +200,13 @@ def _draw_difference(axis: "Axes", shown: Shown) -> None:
 
 
 def laned(apart: Array) -> Array:
-    """Return where differences are drawn on a logarithmic scale: 0 has a lane of its own."""
-    # However small a difference is, it is drawn outside the lane.
+    """Return where to draw differences on a logarithmic scale: 0 has a lane of its own."""
+    # Any other difference lies outside the lane, however small it is.
     return np.where(apart == 0, EXACT_LANE, np.maximum(apart, 3 * LANE_EDGE))
 
 
 def _draw_statistics(axis: "Axes", shown: Shown) -> None:
-    """Plot each element of the moving means and variances: control against what came back. Exact lies on the diagonal."""
+    """Plot each element of the moving means and variances, restored against control."""
     drawn: list[Array] = []
     for case, (colour, _, marker) in shown:
         if case.comparison is None or case.control is None or case.resumed is None:
@@ -226,7 +226,7 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
         axis.text(
             0.5,
             0.5,
-            "no moving statistic was restored",
+            "no moving statistics",
             ha="center",
             va="center",
             transform=axis.transAxes,
@@ -237,12 +237,12 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
         max(float(values.max()) for values in drawn),
     )
     axis.plot([low, high], [low, high], color=CONTROL, linewidth=5, zorder=0, label="equal")
-    # Means are near 0, some variances are large: both are to be seen.
+    # Means are near 0, and some variances are large: both must be visible.
     axis.set_xscale("symlog", linthresh=0.1)
     axis.set_yscale("symlog", linthresh=0.1)
     axis.xaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_major_formatter("{x:g}")
-    axis.set_xlabel("the control's, element by element")
+    axis.set_xlabel("control's moving statistic, element by element")
     axis.legend(fontsize=8, loc="upper left")
     axis.grid(alpha=0.25)
 

@@ -1,4 +1,4 @@
-"""Output folders and files: one process at a time, and results that are there whole or not at all."""
+"""Output folders and files: one process at a time, and results that are complete or absent."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ from ckptcheck.report.report import Report
 
 LOCK = ".ckptcheck"
 PARTIAL = ".partial"
-# In the order in which they are put into place; a folder with a report.json has all of them.
+# In the order in which they are moved into place: a folder with a report.json has all of them.
 CONTENTS = (
     "runs",
     "losses.csv",
@@ -29,9 +29,9 @@ CONTENTS = (
 
 @contextmanager
 def output_folder(folder: Path, contents: Sequence[str] = CONTENTS) -> Iterator[Path]:
-    """Hold an output folder; yield the folder inside it where work in progress lies, which is gone in the end.
+    """Lock an output folder, and yield a temporary folder inside it for work in progress.
 
-    Raises `UsageError` where it cannot be written, holds other names than `contents`, or is held by another process.
+    Raises `UsageError` if the folder cannot be written, is locked, or holds anything else.
     """
     made = not folder.exists()
     lock = FileLock(folder / LOCK)
@@ -40,7 +40,10 @@ def output_folder(folder: Path, contents: Sequence[str] = CONTENTS) -> Iterator[
         _refuse_strangers(folder, contents)
         lock.acquire(blocking=False)
     except Timeout:
-        text = f"Another ckptcheck is writing to {folder}. Wait for it, or name another folder with --out."
+        text = (
+            f"Another ckptcheck is writing to {folder}. Wait for it, or choose a different folder "
+            "with --out."
+        )
         raise UsageError(text) from None
     except OSError as error:
         raise UsageError(
@@ -48,7 +51,7 @@ def output_folder(folder: Path, contents: Sequence[str] = CONTENTS) -> Iterator[
         ) from error
     partial = folder / PARTIAL
     try:
-        shutil.rmtree(partial, ignore_errors=True)  # what a killed verification left
+        shutil.rmtree(partial, ignore_errors=True)  # left by a killed verification
         partial.mkdir()
         yield partial
     except OSError as error:
@@ -61,9 +64,7 @@ def output_folder(folder: Path, contents: Sequence[str] = CONTENTS) -> Iterator[
             shutil.rmtree(folder, ignore_errors=True)
         lock.release()
         if folder.exists():
-            (
-                folder / LOCK
-            ).touch()  # It marks the folder as ours, and some versions of filelock take it away.
+            (folder / LOCK).touch()  # marks the folder as ours; some versions of filelock remove it
 
 
 def _refuse_strangers(folder: Path, contents: Sequence[str]) -> None:
@@ -71,13 +72,14 @@ def _refuse_strangers(folder: Path, contents: Sequence[str]) -> None:
     strangers = [name for name in names if name not in (*contents, LOCK, PARTIAL)]
     if strangers or (names and LOCK not in names):
         raise UsageError(
-            f"The output folder {folder} holds something else ({', '.join((strangers or names)[:3])}): nothing was written. "
-            "Name a folder that is empty, is not there yet, or holds earlier results of the same command."
+            f"The output folder {folder} holds other files "
+            f"({', '.join((strangers or names)[:3])}), so nothing was written. Choose a folder "
+            "that is new, empty, or holds earlier results of the same command."
         )
 
 
 def write(report: Report, partial: Path) -> None:
-    """Write all files of a report into `partial`, then put them into place, the report itself last."""
+    """Write all files of a report into `partial`, then move them into place, the report last."""
     for name, table in (
         ("losses", report.losses()),
         ("tensors", report.tensors()),
@@ -94,9 +96,9 @@ def write(report: Report, partial: Path) -> None:
 
 @contextmanager
 def single_file(path: Path | None) -> Iterator[Callable[[str], None]]:
-    """Yield what writes a text into `path`, whole or not at all; nothing is done where there is no path.
+    """Yield a function that writes `path` completely or not at all; nothing without a path.
 
-    Raises `UsageError` before anything else is done if the file cannot be written.
+    Raises `UsageError` at once if the file cannot be written.
     """
     if path is None:
         yield lambda text: None
@@ -125,7 +127,7 @@ def single_file(path: Path | None) -> Iterator[Callable[[str], None]]:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Put a file or a folder, where there is one, in the place of an earlier one."""
+    """Move a file or folder, if it exists, into the place of an earlier one."""
     if target.is_dir():
         shutil.rmtree(target)
     if source.exists():

@@ -1,4 +1,4 @@
-"""The report as workflow commands of GitHub Actions, which become annotations of a run: an error for each case gone wrong."""
+"""The report as workflow commands of GitHub Actions: an error annotation for each wrong case."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from ckptcheck.report.sentences import NOTHING, headline, story
 from ckptcheck.report.warnings import of_cases
 from ckptcheck.text_safety import clipped, in_one_line, legible
 
-# Of each level GitHub shows the first ten annotations of a step, and leaves the rest in the log.
+# GitHub shows the first ten annotations of each level in a step; the rest are only in the log.
 MOST_SHOWN = 10
-# GitHub's runner cuts a message after 4,096 characters, the checks API takes titles of 255.
+# GitHub's runner cuts a message at 4,096 characters; the checks API takes titles of up to 255.
 MOST_OF_MESSAGE, MOST_OF_TITLE = 4000, 255
 
 
 def of_report(report: Report) -> list[str]:
-    """Return a command for each case that keeps the verdict from being a pass, and for each warning; each is one line.
+    """Return a one-line command for each case that prevents a pass, and for each warning.
 
-    Where GitHub would not show them all, the last one that it shows names those that it does not.
+    If there are more than GitHub shows, the last one shown names the rest.
     """
     errors = [(headline(case), story(case)) for case in report.cases if case.is_wrong]
     if not report.cases:
@@ -26,7 +26,7 @@ def of_report(report: Report) -> list[str]:
 
 
 def of_error(sentence: str) -> list[str]:
-    """Return the command for a verification that broke."""
+    """Return the command for a verification that failed with an error."""
     return _commands("error", [("ckptcheck: not verified", sentence)])
 
 
@@ -46,8 +46,8 @@ def _commands(level: str, annotations: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _names(titles: Sequence[str]) -> str:
-    """List the titles in as many lines as GitHub lets a message have, and say how many there are besides."""
-    lines = [f"GitHub shows {MOST_SHOWN} annotations of a kind; the texts of these are in the log:"]
+    """List the titles, as many as fit in a message, and say how many more there are."""
+    lines = [f"GitHub shows {MOST_SHOWN} annotations of a kind; the log has the texts of these:"]
     left = MOST_OF_MESSAGE - len(lines[0]) - len(f"\nand {len(titles)} more.")
     for index, title in enumerate(titles):
         line = clipped(in_one_line(title), MOST_OF_TITLE)

@@ -1,4 +1,4 @@
-"""The report as JUnit XML, which CI servers show as a list of tests: a test for each case."""
+"""The report as JUnit XML, which CI servers show as a list of tests: one test for each case."""
 
 import io
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ NAME = "ckptcheck"
 
 
 def of_report(report: Report) -> str:
-    """Return a JUnit XML document: a case that did not do what was expected is a failure, an inconclusive one an error."""
-    # A report without cases is an error, too: a list of no tests would look like a pass.
+    """Return JUnit XML: an unexpected outcome is a failure, an inconclusive case an error."""
+    # A report without cases is an error, too: an empty list of tests would look like a pass.
     tests = [_test(case) for case in report.cases] or [_error(NOTHING, INCONCLUSIVE)]
     return _document(tests, report.environment)
 
 
 def of_error(sentence: str, kind: str) -> str:
-    """Return a JUnit XML document for a verification that broke; `kind` becomes the type of the error."""
+    """Return a JUnit XML document for a verification that failed with an error of type `kind`."""
     return _document([_error(sentence, kind)], {})
 
 
@@ -56,7 +56,7 @@ def _document(tests: list[TestCase], environment: Mapping[str, str]) -> str:
     suite.add_testcases(tests)
     document = JUnitXml()
     document.add_testsuite(suite)
-    document.update_statistics()  # type: ignore[no-untyped-call]  # junitparser's own lack
+    document.update_statistics()  # type: ignore[no-untyped-call]
     written = io.BytesIO()
     document.write(written, pretty=True)
     return written.getvalue().decode("utf-8")

@@ -1,7 +1,7 @@
-"""The report as Markdown for the summary of a GitHub job: the verdict, a table by case, and the diagnoses to unfold.
+"""The report as Markdown for the summary of a GitHub job: verdict, answer, cases, folded diagnoses.
 
-A job, a restore or an exception can be called anything. In the table what Markdown gives a meaning is escaped; all else is
-HTML without blank lines, in which Markdown sees nothing but the HTML.
+Jobs, restores and exceptions can have any text. The table escapes what means something in Markdown;
+all else is HTML without blank lines, which Markdown leaves alone.
 """
 
 import html
@@ -9,56 +9,55 @@ import re
 from collections.abc import Sequence
 
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.outcomes import INCONCLUSIVE
+from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.case import Case
 from ckptcheck.report.report import Report
-from ckptcheck.report.sentences import NOTHING, headline, measured, numbers, some
+from ckptcheck.report.sentences import (
+    by_remedy,
+    explanation,
+    heading,
+    headline,
+    how_to_accept,
+    measured,
+    numbers,
+    some,
+)
 from ckptcheck.report.warnings import of_cases
 from ckptcheck.text_safety import clipped, in_one_line, legible
 
-# GitHub shows no summary of more than 1 MiB. These are bytes, and leave room for what else a step has to say.
+# GitHub shows no summary above 1 MiB. In bytes, with room for other output of the step.
 MOST_OF_TABLE, MOST_OF_DETAILS, MOST_OF_WARNINGS = 350_000, 400_000, 100_000
-# Characters, which can take six bytes each once they are escaped.
+# In characters, each of which can take six bytes once it is escaped.
 MOST_OF_TEXT, MOST_OF_ENVIRONMENT, MOST_OF_NAME = 4_000, 8_000, 300
 MOST_TENSORS = 20
 
-_HEADS = "| job | restore | outcome | tensors equal | evaluation loss: resumed, control | training losses equal |"
+_HEADS = (
+    "| job | restore | outcome | tensors equal | evaluation loss: resumed, control "
+    "| training losses equal |"
+)
 _RULES = "|---|---|---|--:|--:|--:|"
 _MARKS = re.compile(r"([\\`*_~\[\]$])")
 
 
 def of_report(report: Report) -> str:
-    """Return a report as Markdown. What GitHub would not show is left out, and a sentence says how much that is."""
-    parts = [f"## ckptcheck: {report.verdict}", _counted(report)]
+    """Return a report as Markdown, without what GitHub would not show, and a note on that."""
+    verdict = verdict_line(report.cases)
+    # The heading never says "pass" above cases that failed, even as they should.
+    parts = [f"## ckptcheck: {verdict.partition(':')[0].lower()}"]
+    said = [f"<p>{_code(_html(answer(report.cases)))}</p>"] if report.cases else []
+    parts += [*said, f"<p><b>{_html(verdict)}</b></p>"]
     if report.cases:
         parts += [*_table(report.cases), *_details(report.cases), *_warnings(report.cases)]
     if report.environment:
         environment = "; ".join(f"{name}: {value}" for name, value in report.environment.items())
-        parts.append(
-            f"<details><summary>Environment</summary>{_html(environment, MOST_OF_ENVIRONMENT)}</details>"
-        )
+        shown = _html(environment, MOST_OF_ENVIRONMENT)
+        parts.append(f"<details><summary>Environment</summary>{shown}</details>")
     return "\n\n".join(parts) + "\n"
 
 
 def of_error(sentence: str) -> str:
-    """Return Markdown for a verification that broke."""
+    """Return Markdown for a verification that failed with an error."""
     return f"## ckptcheck: not verified\n\n<p>{_html(sentence)}</p>\n"
-
-
-def _counted(report: Report) -> str:
-    if not report.cases:
-        return NOTHING
-    inconclusive = sum(case.outcome == INCONCLUSIVE for case in report.cases)
-    wrong = sum(case.is_wrong for case in report.cases) - inconclusive
-    total = len(report.cases)
-    others = {"did not": wrong, "could not be judged": inconclusive}
-    parts = [f"{count} {what}" for what, count in others.items() if count]
-    return (
-        ", ".join(
-            [f"{total - wrong - inconclusive} of {total} cases did what was expected", *parts]
-        )
-        + "."
-    )
 
 
 def _table(cases: Sequence[Case]) -> list[str]:
@@ -82,16 +81,20 @@ def _details(cases: Sequence[Case]) -> list[str]:
 
 
 def _detail(case: Case) -> str:
-    """Return what there is to unfold of a case; one that did what was expected stays folded."""
+    """Return the details of a case, folded unless it is wrong; empty if there are none."""
     lines = [f"<p>{_html(case.reason)}</p>"] if case.reason else []
-    # Where no diagnosis says what is wrong, as with a case that recovered unexpectedly, the numbers do.
-    if case.comparison is not None and (case.diagnoses or case.allowed or case.is_wrong):
-        lines.append(f"<p>{_html(measured(case.comparison))}</p>")
-    lines += [_diagnosis(each) for each in case.diagnoses]
     lines += [
-        f"<p>allowed: <b>{_html(each.cause)}</b><br>{_html(each.sentence)}</p>"
+        f"<p>Accepted: <b>{_html(each.cause)}</b><br>{_html(each.sentence)}</p>"
         for each in case.allowed
     ]
+    # A case without a diagnosis, such as an unexpected recovery, has only its numbers to show.
+    if case.comparison is not None and (case.diagnoses or case.allowed or case.is_wrong):
+        lines.append(f"<p>{_html(measured(case.comparison))}</p>")
+    for remedy, sharing in by_remedy(case.diagnoses).items():
+        lines += map(_diagnosis, sharing)
+        lines.append(f"<p><b>Remedy:</b> {_html(remedy)}</p>")
+    if options := how_to_accept(case):
+        lines.append(f"<p><b>To accept:</b> <code>{_html(options)}</code></p>")
     if not lines:
         return ""
     opened = " open" if case.is_wrong else ""
@@ -100,12 +103,7 @@ def _detail(case: Case) -> str:
 
 
 def _diagnosis(each: Diagnosis) -> str:
-    stage = f" ({_html(each.stage)})" if each.stage else ""
-    lines = [
-        f"<b>{_html(each.cause)}</b>{stage}",
-        _html(each.sentence),
-        f"<b>Remedy:</b> {_html(each.remedy)}",
-    ]
+    lines = [f"<b>{_html(heading(each))}</b>", _html(explanation(each))]
     if each.tensors:
         lines.append(f"<b>Tensors:</b> <code>{_html(some(each.tensors, MOST_TENSORS))}</code>")
     return f"<p>{'<br>'.join(lines)}</p>"
@@ -122,17 +120,17 @@ def _warnings(cases: Sequence[Case]) -> list[str]:
 def _fitting(
     parts: Sequence[tuple[str, bool]], most: int, what: str
 ) -> tuple[list[str], list[str]]:
-    """Return, in their order, the parts that fit into so many bytes, urgent ones first; and a sentence if any do not."""
+    """Return the parts that fit into `most` bytes, urgent ones first, and a note on the rest."""
     kept = []
     for index in sorted(range(len(parts)), key=lambda index: not parts[index][1]):
-        # Two line breaks at most stand between one part and the next.
+        # At most two line breaks separate two parts.
         size = len(parts[index][0].encode()) + 2
         if size <= most:
             most -= size
             kept.append(index)
     missing = len(parts) - len(kept)
-    left_out = f"GitHub shows no summary of more than 1 MiB, so {missing} of {len(parts)} {what} are left out."
-    return [parts[index][0] for index in sorted(kept)], [left_out] if missing else []
+    note = f"GitHub shows no summary above 1 MiB, so {missing} of {len(parts)} {what} are left out."
+    return [parts[index][0] for index in sorted(kept)], [note] if missing else []
 
 
 def _cell(text: str) -> str:
@@ -142,6 +140,11 @@ def _cell(text: str) -> str:
 
 
 def _html(text: str, most: int = MOST_OF_TEXT) -> str:
-    """Escape a text for HTML, in one line: a blank line would end the HTML."""
+    """Escape a text for HTML on one line: a blank line would end the HTML."""
     lines = [in_one_line(line) for line in clipped(legible(text), most).splitlines()]
     return "<br>".join(html.escape(line, quote=False) for line in lines if line)
+
+
+def _code(text: str) -> str:
+    """Return HTML in which what stands in backticks is code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", text)

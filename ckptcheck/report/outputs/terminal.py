@@ -1,56 +1,85 @@
-"""The report as a person reads it on a terminal: a table by case, the moving statistics, then what was lost and why."""
+"""The report on a terminal: the cases, what was lost and how to fix it, and last the answer."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Column
 from rich.text import Text
 
-from ckptcheck.comparison.comparison import TensorComparison, moving_statistics
 from ckptcheck.comparison.noise_floor import MARGIN
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
+from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.case import Case
+from ckptcheck.report.outputs import moving_statistics
 from ckptcheck.report.outputs.console import numeric, print_trimmed, unruled
 from ckptcheck.report.report import Report
-from ckptcheck.report.sentences import heading, numbers, some
+from ckptcheck.report.sentences import (
+    by_remedy,
+    explanation,
+    heading,
+    how_to_accept,
+    listed,
+    numbers,
+    short_names,
+    some,
+)
 
 COLOURS = {RECOVERED: "green", DIVERGED: "magenta", REFUSED: "magenta", INCONCLUSIVE: "yellow"}
-VERDICTS = {
-    PASS: ("green", "PASS: each case did what was expected of it."),
-    FAIL: ("red", "FAIL: a case did not do what was expected of it."),
-    INCONCLUSIVE: ("yellow", "INCONCLUSIVE: not every case could be judged."),
-}
+VERDICT_COLOURS = {PASS: "green", FAIL: "red", INCONCLUSIVE: "yellow"}
 UNEXPECTED = "✗"
-# The most restores whose moving statistics stand side by side if some of them need no look.
-MOST_COLUMNS = 2
+COMPARED = "the state is compared there, losses from there on"
+MOST_TENSORS = 3
+MOST_TENSORS_IF_VERBOSE = 20
 MEANINGS = {
-    RECOVERED: "goes on as if nothing had happened, bit for bit",
-    DIVERGED: "goes on, but as another run",
+    RECOVERED: "continues bit for bit as if never interrupted",
+    DIVERGED: "continues on a different trajectory",
     REFUSED: "the restore raises an error",
-    INCONCLUSIVE: "nothing can be said",
+    INCONCLUSIVE: "unknown; the reason is below",
 }
 
 
-def show(report: Report, console: Console) -> None:
-    """Print a report as wide as the console."""
-    colour, sentence = VERDICTS[report.verdict]
-    stories = map(_story, _alike(report))
-    verdict = Text(sentence, style=f"bold {colour}")
-    print_trimmed(
-        console, "", _overview(report), _meanings(report), *_statistics(report), *stories, verdict
-    )
+def show(report: Report, console: Console, *, verbose: bool = False, where: str = "") -> None:
+    """Print a report as wide as the console; `where` says where its files are."""
+    parts: list[RenderableType] = [_overview(report), Text(), *_compared(report, verbose)]
+    if verbose:
+        parts += [Text(), *moving_statistics.tables(report.cases)]
+    else:
+        parts += [*moving_statistics.summary(report.cases), Text()]
+    short = short_names(report.cases)
+    stories = [_story(group, short, verbose) for group in _alike(report, verbose)]
+    print_trimmed(console, *parts, *stories)
+    if where:
+        print(f"{where}\n", file=console.file)  # not wrapped: a path is copied
+    print_trimmed(console, Text(answer(report.cases), style="bold"))
+    _print_verdict(report, console)
+
+
+def show_line(report: Report, console: Console) -> None:
+    """Print the verdict in one line, with the causes of what failed."""
+    _print_verdict(report, console, causes=True, warnings=len(report.warnings()))
+
+
+def _print_verdict(
+    report: Report, console: Console, *, causes: bool = False, warnings: int = 0
+) -> None:
+    line = verdict_line(report.cases, causes=causes)
+    if warnings:
+        line += f" {warnings} {'warning' if warnings == 1 else 'warnings'}: run without --quiet."
+    style = f"bold {VERDICT_COLOURS[report.verdict]}"
+    # Elsewhere than on a terminal the verdict is one line, whatever its length.
+    print_trimmed(console, Text(line, style=style), soft_wrap=not console.is_terminal)
+
+
+# --- The cases, and what was compared -----------------------------------------------------------
 
 
 def _overview(report: Report) -> RenderableType:
     names = [Column(head, overflow="fold") for head in ("job", "restore", "outcome")]
-    table = unruled(
-        *names,
-        *map(
-            numeric,
-            ("tensors\nequal", "evaluation loss\nresumed, control", "training\nlosses equal"),
-        ),
-    )
-    short = _short_names(report)
+    heads = ("tensors\nequal", "evaluation loss\nresumed, control", "training\nlosses equal")
+    table = unruled(*names, *map(numeric, heads))
+    short = short_names(report.cases)
     for case in report.cases:
         table.add_row(short[case.job], case.label, _outcome(case), *numbers(case))
     return table
@@ -61,156 +90,132 @@ def _outcome(case: Case) -> Text:
     return outcome if case.as_expected else outcome.append(f" {UNEXPECTED}", style="bold red")
 
 
-def _short_names(report: Report) -> dict[str, str]:
-    """Return what to call each job in a table: one of a user's own by its last name, where no other has the same."""
-    names = list(dict.fromkeys(case.job for case in report.cases))
-    last = {name: name.rpartition(":")[2] for name in names}
-    return {
-        name: last[name] if list(last.values()).count(last[name]) == 1 else name for name in names
-    }
-
-
-def _meanings(report: Report) -> RenderableType:
-    outcomes = {case.outcome for case in report.cases}
-    lines = [
-        f"{outcome}: {meaning}" for outcome, meaning in MEANINGS.items() if outcome in outcomes
-    ]
-    recovered = [case for case in report.cases if case.comparison and case.outcome == RECOVERED]
-    if any(case.allowed for case in recovered):
-        lines[0] += "; as allowed: but for what is expected to differ, and what follows from it"
-    if any(not case.comparison.exact and not case.allowed for case in recovered if case.comparison):
-        lines[0] = f"{RECOVERED}: goes on as if nothing had happened, within what is allowed"
+def _compared(report: Report, verbose: bool) -> list[RenderableType]:
+    """Say what the table compares, and what counts as equal that is not bit-equal."""
+    lines = [*(_meanings(report) if verbose else []), *_places(report), *_allowed(report)]
     wanted = dict.fromkeys(case.expected for case in report.cases if not case.as_expected)
     if wanted:
-        lines.append(f"{UNEXPECTED}: not what was expected ({' or '.join(wanted)})")
-    control = next((case.control for case in report.cases if case.control), None)
-    if control:
-        schedule = control.facts.schedule
-        saved = f"Saved after step {', '.join(map(str, schedule.boundaries))} of {schedule.steps}. "
-        compared = "Tensors and evaluation loss are compared there, before any update; training losses from there to the end."
-        lines += [*_allowed(report), saved + compared]
-    advice = _advice(report)
-    recommended = Text(f"\n{advice}", style="green") if advice else Text()
-    return Padding(Text("\n".join(lines), style="dim").append_text(recommended), (1, 0))
+        lines.append(f"{UNEXPECTED}: expected {listed(list(wanted), 'or')}.")
+    return [Text(line, style="dim") for line in lines]
+
+
+def _meanings(report: Report) -> list[str]:
+    recovered = [case for case in report.cases if case.comparison and case.outcome == RECOVERED]
+    meanings = dict(MEANINGS)
+    if any(not case.comparison.exact and not case.allowed for case in recovered if case.comparison):
+        meanings[RECOVERED] = "continues as if never interrupted, within what counts as equal"
+    if any(case.allowed for case in recovered):
+        meanings[RECOVERED] += "; as allowed: apart from accepted differences and what they cause"
+    outcomes = {case.outcome for case in report.cases}
+    return [f"{outcome}: {text}" for outcome, text in meanings.items() if outcome in outcomes]
+
+
+def _places(report: Report) -> list[str]:
+    """Say after which steps each job was saved, once for all jobs that were saved alike."""
+    short = short_names(report.cases)
+    jobs: dict[str, list[str]] = {}
+    for case in report.cases:
+        if case.control:
+            schedule = case.control.facts.schedule
+            steps = listed(list(map(str, schedule.boundaries)))
+            saved = f"aved after step {steps} of {schedule.steps}"
+            if short[case.job] not in jobs.setdefault(saved, []):
+                jobs[saved].append(short[case.job])
+    if len(jobs) == 1:
+        return [f"S{next(iter(jobs))}: {COMPARED}."]
+    lines = [f"{listed(names)}: s{saved}." for saved, names in jobs.items()]
+    return [*lines, f"{COMPARED.capitalize()}."] if lines else []
 
 
 def _allowed(report: Report) -> list[str]:
-    """Say what counted as equal that is not identical, where anything did."""
+    """Say what counts as equal without being bit-equal, where anything does."""
     tolerances = dict.fromkeys(case.tolerance.text for case in report.cases if case.tolerance.text)
-    lines = (
-        [f"Equal means within the tolerance asked for: {', '.join(tolerances)}."]
-        if tolerances
-        else []
-    )
+    lines = [f"Equal means: within the tolerance {', '.join(tolerances)}."] if tolerances else []
+    short = short_names(report.cases)
     for case in report.cases:
         noise = case.noise
         if noise and noise.first_difference and case.outcome in (RECOVERED, DIVERGED):
             lines.append(
-                f"{case.name}: the job does not reproduce itself ({noise.first_difference}). Tensors at the boundary are "
-                f"compared exactly; after it, equal means within {MARGIN:g} times what {noise.repeats + 1} runs of the "
-                f"control are apart up to that step: in the end {noise.training_loss:.3g} in the training loss, "
+                f"{short[case.job]} is not reproducible ({noise.first_difference}). Tensors at the "
+                f"boundary are compared exactly. After it, equal means within {MARGIN:g} times the "
+                f"largest difference among {noise.repeats + 1} controls: "
+                f"{noise.training_loss:.3g} in the training loss, "
                 f"{noise.evaluation_loss:.3g} in the evaluation loss."
             )
-    return lines
+    return list(dict.fromkeys(lines))
 
 
-def _advice(report: Report) -> str:
-    """Say which restores are good for training on: those that recovered from every boundary."""
-    failed = {(case.job, case.restore) for case in report.cases if case.outcome != RECOVERED}
-    good = dict.fromkeys(
-        (case.job, case.restore) for case in report.cases if (case.job, case.restore) not in failed
-    )
-    short = _short_names(report)
-    use = [
-        f"{short[job]} with {' or '.join(restore for each, restore in good if each == job)}"
-        for job in dict.fromkeys(job for job, _ in good)
-    ]
-    return f"To train on, restore {', '.join(use)}." if use else ""
+# --- What was lost, and how to fix it -----------------------------------------------------------
 
 
-# A restore and the moving statistics after it.
-Restored = tuple[str, list[TensorComparison]]
-
-
-def _statistics(report: Report) -> list[RenderableType]:
-    """One table a job: the control's moving means and variances, and what each restore made of them."""
-    by_job: dict[str, list[Restored]] = {}
-    for case in report.cases:
-        if case.comparison is not None and (statistics := moving_statistics(case.comparison)):
-            by_job.setdefault(case.job, []).append((case.label, statistics))
-    short = _short_names(report)
-    return [Padding(_statistics_of(short[job], rows), (0, 0, 1, 0)) for job, rows in by_job.items()]
-
-
-def _statistics_of(job: str, rows: list[Restored]) -> RenderableType:
-    exact = [restore for restore, statistics in rows if all(row.equal for row in statistics)]
-    if len(rows) > MOST_COLUMNS and exact:
-        # What came back needs no columns of numbers.
-        names = (
-            dict.fromkeys(restore.partition(" @ ")[0] for restore in exact)
-            if len(exact) == len(rows)
-            else exact
-        )
-        text = Text(
-            f"{job}: all {len(rows[0][1])} moving means and variances came back with {', '.join(names)}."
-        )
-        rest = [(restore, statistics) for restore, statistics in rows if restore not in exact]
-        return Group(text, _statistics_of(job, rest)) if rest else text
-    table = unruled(
-        Column(overflow="fold"), *map(numeric, ("control", *(restore for restore, _ in rows)))
-    )
-    by_name = [{row.name: row for row in statistics} for _, statistics in rows]
-    for name, row in by_name[0].items():
-        table.add_row(
-            name,
-            f"{row.control_norm:.4g}",
-            *(_statistic(restored.get(name)) for restored in by_name),
-        )
-    return Group(
-        Text(
-            f"{job}: norms of the moving means and variances right after the restore", style="bold"
-        ),
-        table,
-    )
-
-
-def _statistic(row: TensorComparison | None) -> Text:
-    if row is None:
-        return Text("gone", style="magenta")
-    if row.equal:
-        return Text(f"= {row.resumed_norm:.4g}")
-    return Text(f"{row.resumed_norm:.4g}, off by {row.max_abs_diff:.3g}", style="magenta")
-
-
-def _alike(report: Report) -> list[list[Case]]:
-    """Return the cases of which there is something to tell, those of one job together that have the same to tell."""
-    groups: dict[tuple[object, ...], list[Case]] = {}
+def _alike(report: Report, verbose: bool) -> list[list[Case]]:
+    """Return the cases with something to say, those of one job that say the same together."""
+    groups: dict[Hashable, list[Case]] = {}
+    told: Callable[[Diagnosis], Hashable] = (lambda each: each) if verbose else _cause
     for case in report.cases:
         if case.diagnoses or case.reason or case.allowed:
-            told = (case.job, case.outcome, case.reason, case.diagnoses, case.allowed)
-            groups.setdefault(told, []).append(case)
+            found = tuple(map(told, case.diagnoses)), tuple(map(told, case.allowed))
+            key = (case.job, case.outcome, case.expected, case.reason, *found)
+            groups.setdefault(key, []).append(case)
     return list(groups.values())
 
 
-def _story(cases: list[Case]) -> RenderableType:
+def _cause(diagnosis: Diagnosis) -> Hashable:
+    return diagnosis.cause, diagnosis.stage, diagnosis.remedy
+
+
+def _story(cases: Sequence[Case], short: Mapping[str, str], verbose: bool) -> RenderableType:
     case = cases[0]
-    name = f"{case.job} × {', '.join(each.label for each in cases)}"
-    head = Text.assemble((name, "bold"), ": ", (case.told_outcome, COLOURS[case.outcome]))
-    reason = [Text(case.reason)] if case.reason else []
-    parts = [*reason, *map(_diagnosis, case.diagnoses), *map(_allowed_difference, case.allowed)]
-    return Padding(Group(head, *(Padding(part, (0, 0, 0, 2)) for part in parts)), (0, 0, 1, 0))
+    parts: list[RenderableType] = [Text(case.reason)] if case.reason else []
+    parts += [_accepted(each, verbose) for each in case.allowed]
+    for remedy, sharing in by_remedy(case.diagnoses).items():
+        if verbose or case.is_wrong:
+            parts += [_diagnosis(each, verbose) for each in sharing]
+        else:
+            parts += map(_brief, sharing)
+        parts.append(_hanging("→", remedy))
+    if options := how_to_accept(case):
+        parts.append(_hanging("To accept:", options))
+    if any(each.diagnoses != case.diagnoses for each in cases):
+        parts.append(Text(f"The numbers are those of {case.label}.", style="dim"))
+    body = [Padding(part, (0, 0, 0, 2)) for part in parts]
+    return Padding(Group(_head(cases, short), *body), (0, 0, 1, 0))
 
 
-def _allowed_difference(each: Diagnosis) -> Text:
-    return Text.assemble(
-        ("allowed: ", "green"), (each.cause, "magenta"), f"\n{each.sentence}", _tensors(each)
-    )
+def _head(cases: Sequence[Case], short: Mapping[str, str]) -> Text:
+    case = cases[0]
+    name = f"{short[case.job]} × {', '.join(each.label for each in cases)}"
+    outcome = (case.told_outcome, COLOURS[case.outcome])
+    if case.as_expected:
+        expected = "" if case.allowed else ", as expected"
+        return Text.assemble((name, "bold"), ": ", outcome, expected)
+    unexpected = (UNEXPECTED, "bold red")
+    return Text.assemble((name, "bold"), ": ", outcome, f", expected {case.expected} ", unexpected)
 
 
-def _diagnosis(each: Diagnosis) -> Text:
+def _brief(each: Diagnosis) -> Text:
+    return Text.assemble((f"{heading(each)}:", "magenta"), f" {each.sentence}")
+
+
+def _diagnosis(each: Diagnosis, verbose: bool) -> Text:
+    text = explanation(each) if verbose else each.sentence
+    return Text.assemble((f"{heading(each)}\n", "magenta"), text, _tensors(each, verbose))
+
+
+def _accepted(each: Diagnosis, verbose: bool) -> Text:
     head = (f"{heading(each)}\n", "magenta")
-    return Text.assemble(head, each.sentence, "\n", ("→ ", "bold"), each.remedy, _tensors(each))
+    return Text.assemble(("accepted: ", "green"), head, each.sentence, _tensors(each, verbose))
 
 
-def _tensors(each: Diagnosis) -> tuple[str, str]:
-    return (f"\n{some(each.tensors, 3)}" if each.tensors else "", "dim")
+def _tensors(each: Diagnosis, verbose: bool) -> tuple[str, str]:
+    most = MOST_TENSORS_IF_VERBOSE if verbose else MOST_TENSORS
+    unnamed = any(name not in each.sentence for name in each.tensors)
+    return (f"\n{some(each.tensors, most)}" if unnamed else "", "dim")
+
+
+def _hanging(mark: str, text: str) -> RenderableType:
+    """Return a text behind a mark, its further lines below its first word."""
+    table = unruled(Column(no_wrap=True, style="bold"), Column(overflow="fold"), show_header=False)
+    table.padding = (0, 1, 0, 0)
+    table.add_row(mark, Text(text))
+    return table

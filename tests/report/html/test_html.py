@@ -1,4 +1,4 @@
-"""The HTML report as a person meets it: opened in headless Chromium, zoomed, sorted, and without an error on the console."""
+"""The HTML report in headless Chromium: it zooms and sorts without an error on the console."""
 
 import os
 import re
@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from ckptcheck import Report, Study, UsageError, verify
+from ckptcheck.report.answer import answer
 from ckptcheck.report.html import report_page, require
+from ckptcheck.report.sentences import heading
 from ckptcheck.studies.catalogue import definition
 from ckptcheck.studies.html import study_page
 from tests.commands import TOY_RUN, call, run
@@ -20,10 +22,11 @@ from tests.conftest import toy
 from tests.studies.examples import CALM, FAST, made, trained
 
 CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
-# Each of these asks for a connection to somewhere, or for rights that a test has not got.
+# Each of these features would need a connection, or rights that a test lacks.
 SWITCHES = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1200,1000"
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync "
+    "--window-size=1200,1000"
 )
 
 
@@ -32,7 +35,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if not (CHROMIUM and DRIVER):
         if os.environ.get("CI"):
             pytest.fail(
-                "Chromium and ChromeDriver are not installed, so nobody has looked at the HTML report."
+                "Chromium and ChromeDriver are not installed, so the HTML report is untested."
             )
         pytest.skip(
             "needs Chromium and ChromeDriver (on Debian: apt-get install chromium chromium-driver)"
@@ -69,11 +72,11 @@ def complaints(browser: Any) -> list[str]:
 
 
 def ranges(browser: Any, name: str) -> Any:
-    """What the charts that share an x range of this name show: x, and the y of the first of them."""
+    """Return what the charts with this x range show: x, and y of the first chart."""
     return browser.execute_script(
-        "const x = Bokeh.documents.map(each => each.get_model_by_name(arguments[0])).find(each => each);"
-        "const chart = Bokeh.documents.flatMap(each => each.roots()).find(each => each.x_range === x);"
-        "return [x.start, x.end, chart.y_range.start, chart.y_range.end]",
+        "const x = Bokeh.documents.map(each => each.get_model_by_name(arguments[0])).find(each "
+        "=> each);const chart = Bokeh.documents.flatMap(each => each.roots()).find(each => "
+        "each.x_range === x);return [x.start, x.end, chart.y_range.start, chart.y_range.end]",
         name,
     )
 
@@ -91,14 +94,16 @@ def column(browser: Any, index: int, table: str = "table") -> list[str]:
 
 def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_path: Path) -> None:
     shown(browser, report_page(default_report), tmp_path)
-    assert (
-        browser.find_element("id", "verdict").text == "PASS: each case did what was expected of it."
-    )
-    assert (
-        browser.title
-        == "ckptcheck: verification of recovery: PASS: each case did what was expected of it."
-    )
-    # The curves are there, and the zoom to the boundary shows the steps around it in full height.
+    verdict = "As expected: 3 recovered, 3 failed as they should."
+    assert browser.find_element("id", "verdict").text == verdict
+    assert browser.title == f"ckptcheck: recovery of training jobs: {verdict}"
+    said = browser.find_element("id", "answer")
+    assert said.text == answer(default_report.cases).replace("`", "")
+    assert [each.text for each in said.find_elements("tag name", "code")] == [
+        "ema.variables_to_restore()",
+        "Saver(tf.trainable_variables())",
+    ]
+    # The zoom to the boundary shows the steps around it in full height.
     assert len(browser.find_elements("css selector", "div[data-root-id]")) == 9
     start, end, low, high = ranges(browser, "bn-nn")
     assert (start, end) == (0, 155)
@@ -107,7 +112,7 @@ def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_pat
     assert low < ranges(browser, "bn-nn")[2] < ranges(browser, "bn-nn")[3] < high
     click(browser, "Whole run")
     assert ranges(browser, "bn-nn")[:2] == [0, 155]
-    # Tables sort: by number where there are numbers, what has none last; a second click turns them round.
+    # Tables sort numbers by value and texts last; a second click reverses them.
     click(browser, "evaluation loss")
     losses = column(browser, 5)
     assert losses[:-1] == sorted(losses[:-1], key=float)
@@ -119,7 +124,14 @@ def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_pat
     text = browser.find_element("tag name", "body").get_attribute("textContent")
     for case in default_report.cases:
         for diagnosis in case.diagnoses:
-            for part in (diagnosis.cause, diagnosis.sentence, diagnosis.remedy, *diagnosis.tensors):
+            for part in (
+                heading(diagnosis),
+                diagnosis.sentence,
+                diagnosis.detail,
+                diagnosis.remedy,
+            ):
+                assert part in text
+            for part in diagnosis.tensors:
                 assert part in text
     assert complaints(browser) == []
 
@@ -129,8 +141,9 @@ def test_a_drag_zooms(browser: Any, default_report: Report, tmp_path: Path) -> N
 
     shown(browser, report_page(default_report), tmp_path)
     left, top, width, height = browser.execute_script(
-        "const chart = document.querySelector('div[data-root-id]').firstElementChild; chart.scrollIntoView();"
-        "const box = chart.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]"
+        "const chart = document.querySelector('div[data-root-id]').firstElementChild; "
+        "chart.scrollIntoView();const box = chart.getBoundingClientRect(); return [box.left, "
+        "box.top, box.width, box.height]"
     )
     actions = ActionBuilder(browser)
     pointer, across = actions.pointer_action, int(top + height / 3)
@@ -170,7 +183,7 @@ def test_many_variants_have_a_chart_each(browser: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["ControlRaises", "TurnsNaN", "Missing", "RaisesInTrain", "OtherDtype", "StepLost"]
 )
-def test_whatever_a_case_came_to(name: str, browser: Any, tmp_path: Path) -> None:
+def test_every_kind_of_outcome(name: str, browser: Any, tmp_path: Path) -> None:
     report = verify(toy(name), steps=21, boundary=9, folder=tmp_path / "runs")
     page = report_page(report)
     path = tmp_path / "page.html"
@@ -180,14 +193,14 @@ def test_whatever_a_case_came_to(name: str, browser: Any, tmp_path: Path) -> Non
     assert complaints(browser) == []
 
 
-def test_a_long_run_has_its_first_rows() -> None:
+def test_a_long_run_shows_its_first_rows() -> None:
     page = report_page(verify(toy("Clean"), steps=700, boundary=9))
-    assert "The first 500 of 691 rows; all of them are in losses.csv." in page
+    assert "The first 500 of 691 rows; losses.csv has all of them." in page
     assert page.count("<tr>") < 530
 
 
 def test_nothing_is_fetched(default_report: Report) -> None:
-    """One file: no script, style, picture or font comes from elsewhere. What stands between script tags is Bokeh's."""
+    """No script, style, picture or font comes from elsewhere; the inline scripts are Bokeh's."""
     page = re.sub(
         r"(<script[^>]*>).*?</script>", r"\1", report_page(default_report), flags=re.DOTALL
     )
@@ -196,7 +209,7 @@ def test_nothing_is_fetched(default_report: Report) -> None:
     assert "url(" not in page
 
 
-def test_what_a_job_says_is_no_html() -> None:
+def test_texts_of_a_job_are_escaped() -> None:
     page = report_page(verify(toy("Clean"), steps=21, boundary=9))
     case = verify(toy("ControlRaises"), steps=21, boundary=9).cases[0]
     assert "<h2>" in page
@@ -207,11 +220,11 @@ def test_what_a_job_says_is_no_html() -> None:
 def test_the_command_writes_it(tmp_path: Path) -> None:
     done = run("verify", toy("Clean"), *TOY_RUN, "--html", "report.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "PASS: each case did what was expected of it." in (tmp_path / "report.html").read_text()
+    assert "PASS: 1 of 1 case recovered." in (tmp_path / "report.html").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {"report.html", "ckptcheck-out"}
 
 
-def test_a_verification_that_fails_to_start_leaves_an_earlier_page(tmp_path: Path) -> None:
+def test_a_failed_start_keeps_an_earlier_page(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("earlier")
     done = call("verify", toy("NoSuchJob"), "--html", "report.html", cwd=tmp_path)
     assert done.returncode == 2
@@ -223,7 +236,6 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bokeh", None)
     with pytest.raises(UsageError) as raised:
         require()
-    assert (
-        str(raised.value)
-        == "--html needs the package bokeh, which is not installed: pip install 'ckptcheck[html]'."
+    assert str(raised.value) == (
+        "--html needs the package bokeh, which is not installed. Run pip install 'ckptcheck[html]'."
     )

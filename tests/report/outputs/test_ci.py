@@ -1,4 +1,4 @@
-"""What CI servers are told, as JUnit XML, Markdown and annotations: no case left out, and no text of a user's that breaks it."""
+"""JUnit XML, Markdown and annotations: every case is there, and no text of a user breaks them."""
 
 import re
 from xml.etree import ElementTree
@@ -15,7 +15,13 @@ from ckptcheck.report.sentences import story
 from tests.rows import evaluation, step, tensor
 
 LOST = Diagnosis(
-    "state-lost", "omitted at save", "1 of 2 tensors is zero.", "Save every variable.", ("weights",)
+    "state-lost",
+    "omitted at save",
+    "1 of 2 tensors is zero.",
+    "Save every variable.",
+    ("weights",),
+    detail="What reads it is wrong.",
+    severity="changes the trajectory",
 )
 HOSTILE = "a|b`c</details><b>&*_x_*\\|[d](e)\r\n\n| f\x1b[31m\x00\ud800 100%,:: $g$"
 
@@ -35,7 +41,7 @@ REFUSED = Case(
     "ema",
     "refused",
     "refused",
-    (Diagnosis("restore-raised", None, "It raised.", "Mend it."),),
+    (Diagnosis("restore-raised", None, "It raised.", "Fix it."),),
 )
 DIVERGED = Case("bn", "trainable", "recovered", "diverged", (LOST,), comparison=comparison(False))
 UNEXPECTED = Case("bn", "none", "refused", "recovered", comparison=comparison(True))
@@ -48,8 +54,8 @@ ALL = Report(
     {"python": "3.11.7", "tensorflow": "2.21.0"},
 )
 WARNED = (
-    "bn × part: 1 of 2 tensors have at the boundary the value they start with, so nothing shows that they come back: weights. "
-    "Try another --boundary."
+    "bn × part: 1 of 2 tensors has its initial value at the boundary, so the run cannot show "
+    "whether it is restored: weights. Choose a different --boundary."
 )
 HOSTILE_REPORT = Report(
     (
@@ -112,7 +118,7 @@ def test_junit_has_a_test_for_each_case() -> None:
     assert tests[5][1].text == WARNED
 
 
-def test_junit_of_nothing_and_of_what_broke_is_an_error() -> None:
+def test_junit_of_no_case_and_of_an_error_is_an_error() -> None:
     for document, sentence, kind in (
         (junit.of_report(Report((), {})), NOTHING, "inconclusive"),
         (
@@ -146,55 +152,67 @@ def test_junit_holds_whatever_a_user_writes() -> None:
     )
 
 
-def test_markdown_tells_everything() -> None:
+def test_markdown_of_every_kind_of_case() -> None:
     assert markdown.of_report(ALL) == (
-        "## ckptcheck: fail\n"
-        "\n"
-        "3 of 6 cases did what was expected, 2 did not, 1 could not be judged.\n"
-        "\n"
-        "| job | restore | outcome | tensors equal | evaluation loss: resumed, control | training losses equal |\n"
+        "## ckptcheck: fail\n\n"
+        "<p>bn recovers with <code>saver</code>, <code>none</code> and <code>part</code>: it "
+        "continues bit for bit as if never interrupted. <code>ema</code> raises an exception. "
+        "<code>trainable</code> loses other state tensors. Whether Own recovers with "
+        "<code>all</code> is unknown. The control did not finish: killed.</p>\n\n"
+        "<p><b>FAIL: 2 of 6 cases did not do what was expected: bn × trainable diverged, bn × none "
+        "recovered. 1 could not be judged.</b></p>\n\n"
+        "| job | restore | outcome | tensors equal | evaluation loss: resumed, control | "
+        "training losses equal |\n"
         "|---|---|---|--:|--:|--:|\n"
         "| bn | saver | recovered | 2/2 | 0.25 = 0.25 | 3/3 |\n"
         "| bn | ema | refused | – | – | – |\n"
         "| bn | trainable | **diverged**, expected recovered | 1/2 | 2.5 ≠ 0.25 | 0/3 |\n"
         "| bn | none | **recovered**, expected refused | 2/2 | 0.25 = 0.25 | 3/3 |\n"
         "| train.py:Own | all | **inconclusive**, expected recovered | – | – | – |\n"
-        "| bn | part | recovered | 2/2 | 0.25 = 0.25 | 3/3 |\n"
-        "\n"
+        "| bn | part | recovered | 2/2 | 0.25 = 0.25 | 3/3 |\n\n"
         "<details><summary>bn × ema: refused</summary>\n"
-        "<p><b>restore-raised</b><br>It raised.<br><b>Remedy:</b> Mend it.</p>\n"
-        "</details>\n"
-        "\n"
+        "<p><b>restore-raised</b><br>It raised.</p>\n"
+        "<p><b>Remedy:</b> Fix it.</p>\n"
+        "</details>\n\n"
         "<details open><summary>bn × trainable: diverged, expected recovered</summary>\n"
-        "<p>At the boundary 1 of 2 tensors are bit-equal and the evaluation loss is 2.5 (control 0.25); after it 0 of 3 training losses are bit-equal.</p>\n"
-        "<p><b>state-lost</b> (omitted at save)<br>1 of 2 tensors is zero.<br><b>Remedy:</b> Save every variable.<br><b>Tensors:</b> <code>weights</code></p>\n"
-        "</details>\n"
-        "\n"
+        "<p>At the boundary, 1 of 2 tensors are bit-equal and the evaluation loss is 2.5 "
+        "(control 0.25). After it, 0 of 3 training losses are "
+        "bit-equal.</p>\n"
+        "<p><b>state-lost (changes the trajectory; omitted at save)</b><br>1 of 2 tensors is zero. "
+        "What reads it is wrong.<br><b>Tensors:</b> <code>weights</code></p>\n"
+        "<p><b>Remedy:</b> Save every variable.</p>\n"
+        "<p><b>To accept:</b> <code>--allow state-lost</code></p>\n"
+        "</details>\n\n"
         "<details open><summary>bn × none: recovered, expected refused</summary>\n"
-        "<p>At the boundary 2 of 2 tensors are bit-equal and the evaluation loss is 0.25 (control 0.25); after it 3 of 3 training losses are bit-equal.</p>\n"
-        "</details>\n"
-        "\n"
-        "<details open><summary>train.py:Own × all: inconclusive, expected recovered</summary>\n"
-        "<p>The control did not finish: killed.</p>\n"
-        "</details>\n"
-        "\n"
+        "<p>At the boundary, 2 of 2 tensors are bit-equal and the evaluation loss is 0.25 "
+        "(control 0.25). After it, 3 of 3 training losses are "
+        "bit-equal.</p>\n"
+        "</details>\n\n"
+        "<details open><summary>train.py:Own × all: inconclusive, expected "
+        "recovered</summary>\n"
+        "<p>The control did not finish: "
+        "killed.</p>\n"
+        "</details>\n\n"
         "<p><b>Warnings</b></p>\n"
         "<ul>\n"
         f"<li>{WARNED}</li>\n"
-        "</ul>\n"
-        "\n"
+        "</ul>\n\n"
         "<details><summary>Environment</summary>python: 3.11.7; tensorflow: 2.21.0</details>\n"
     )
 
 
-def test_markdown_of_nothing_and_of_what_broke() -> None:
-    assert markdown.of_report(Report((), {})) == f"## ckptcheck: inconclusive\n\n{NOTHING}\n"
+def test_markdown_of_no_case_and_of_an_error() -> None:
+    assert markdown.of_report(Report((), {})) == (
+        f"## ckptcheck: inconclusive\n\n<p><b>INCONCLUSIVE: {NOTHING}</b></p>\n"
+    )
     assert markdown.of_error("The disk is full:\n\n<none> left.") == (
         "## ckptcheck: not verified\n\n<p>The disk is full:<br>&lt;none&gt; left.</p>\n"
     )
     passed = Report((RECOVERED, REFUSED), {})
     assert markdown.of_report(passed).startswith(
-        "## ckptcheck: pass\n\n2 of 2 cases did what was expected.\n\n"
+        "## ckptcheck: as expected\n\n<p>bn recovers with <code>saver</code>: it continues bit for "
+        "bit as if never interrupted. <code>ema</code> raises an exception.</p>\n\n"
+        "<p><b>As expected: 1 recovered, 1 failed as it should.</b></p>\n\n"
     )
 
 
@@ -205,7 +223,8 @@ def test_markdown_keeps_its_shape_whatever_a_user_writes() -> None:
         .parse(markdown.of_report(HOSTILE_REPORT))
     )
     assert [each.type for each in tokens if each.level == 0 and each.nesting >= 0] == [
-        *("heading_open", "paragraph_open", "table_open", "html_block", "html_block", "html_block")
+        *("heading_open", "html_block", "html_block", "table_open"),
+        *("html_block", "html_block", "html_block"),
     ]
     cells = [each for each in tokens if each.type == "inline" and each.level == 4]
     assert len(cells) == 3 * 6
@@ -213,12 +232,12 @@ def test_markdown_keeps_its_shape_whatever_a_user_writes() -> None:
     shown = "".join(each.content for each in cells[6].children or [])
     assert shown == "a|b`c</details><b>&*_x_*\\|[d](e) | f�[31m�� 100%,:: $g$"
     blocks = [each.content for each in tokens if each.type == "html_block"]
-    for block in blocks:
+    for block in blocks[2:]:
         assert re.findall("</?details", block) == ["<details", "</details"]
         assert block.count("<b>") == block.count("</b>")
     assert (
-        "<p><b>a|b`c&lt;/details&gt;&lt;b&gt;&amp;*_x_*\\|[d](e)<br>| f�[31m�� 100%,:: $g$</b> (a|b"
-        in blocks[0]
+        "<p><b>a|b`c&lt;/details&gt;&lt;b&gt;&amp;*_x_*\\|[d](e)<br>| f�[31m�� 100%,:: $g$ (a|b"
+        in blocks[2]
     )
 
 
@@ -229,34 +248,36 @@ def test_markdown_is_cut_where_github_would_not_show_it() -> None:
     assert 700_000 < len(text.encode()) < 1_000_000
     rows, details = text.count("\n| job") - 1, text.count("<details><summary>job")
     assert (
-        f"GitHub shows no summary of more than 1 MiB, so {count - rows} of {count + 1} cases are left out.\n"
-        in text
-    )
+        f"GitHub shows no summary above 1 MiB, so {count - rows} of {count + 1} cases are "
+        "left out.\n"
+    ) in text
     assert f"so {count - details} of {count + 1} cases with details are left out.\n" in text
-    # What went wrong stays, even as the last of all.
+    # A wrong case stays, even as the last one.
     assert "| bn | trainable | **diverged**" in text
     assert "<details open><summary>bn × trainable" in text
     assert len(markdown.of_error("&" * 3_000_000).encode()) < 100_000
     assert "left out" not in markdown.of_report(many(300))
 
 
-def test_annotations_tell_what_went_wrong() -> None:
+def test_annotations_of_wrong_cases() -> None:
     assert annotations.of_report(ALL) == [
-        "::error title=bn × trainable%3A diverged%2C expected recovered::bn × trainable: diverged (expected: recovered)%0A"
-        "  At the boundary 1 of 2 tensors are bit-equal and the evaluation loss is 2.5 (control 0.25); after it 0 of 3 training losses are bit-equal.%0A"
-        "  state-lost (omitted at save): 1 of 2 tensors is zero.%0A"
-        "    Remedy: Save every variable.%0A"
-        "    Tensors: weights",
-        "::error title=bn × none%3A recovered%2C expected refused::bn × none: recovered (expected: refused)%0A"
-        "  At the boundary 2 of 2 tensors are bit-equal and the evaluation loss is 0.25 (control 0.25); after it 3 of 3 training losses are bit-equal.",
-        "::error title=train.py%3AOwn × all%3A inconclusive%2C expected recovered::train.py:Own × all: inconclusive (expected: recovered)%0A"
-        "  The control did not finish: killed.",
+        "::error title=bn × trainable%3A diverged%2C expected recovered::bn × trainable: "
+        "diverged, expected recovered%0A  At the boundary, 1 of 2 tensors are bit-equal and the "
+        "evaluation loss is 2.5 (control 0.25). After it, 0 of 3 training losses are "
+        "bit-equal.%0A  state-lost (changes the trajectory; omitted at save): 1 of 2 tensors is "
+        "zero. What reads it is wrong.%0A    Tensors: weights%0A  Remedy: Save every "
+        "variable.%0A  To accept: --allow state-lost",
+        "::error title=bn × none%3A recovered%2C expected refused::bn × none: recovered, "
+        "expected refused%0A  At the boundary, 2 of 2 tensors are bit-equal and the evaluation "
+        "loss is 0.25 (control 0.25). After it, 3 of 3 training losses are bit-equal.",
+        "::error title=train.py%3AOwn × all%3A inconclusive%2C expected recovered::train.py:Own "
+        "× all: inconclusive, expected recovered%0A  The control did not finish: killed.",
         f"::warning title=bn × part::{WARNED}",
     ]
     assert annotations.of_report(Report((RECOVERED, REFUSED), {})) == []
 
 
-def test_annotation_of_nothing_and_of_what_broke() -> None:
+def test_annotation_of_no_case_and_of_an_error() -> None:
     assert annotations.of_report(Report((), {})) == [
         f"::error title=ckptcheck%3A inconclusive::{NOTHING}"
     ]
@@ -291,8 +312,8 @@ def test_the_tenth_annotation_names_those_that_github_does_not_show(
         return
     head, *names = lines[9].split("%0A")
     assert head == (
-        f"::error title=ckptcheck%3A {count - 9} more errors::GitHub shows 10 annotations of a kind; the texts of these "
-        "are in the log:"
+        f"::error title=ckptcheck%3A {count - 9} more errors::GitHub shows 10 annotations of a "
+        "kind; the log has the texts of these:"
     )
     ending = names.pop() if unnamed else None
     assert ending == (f"and {unnamed} more." if unnamed else None)

@@ -108,17 +108,15 @@ def test_one_cause() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "older-checkpoint\n"
-        "  An older checkpoint was restored instead of the newest one.\n"
-        "\n"
-        "  How it shows: Tensors equal the control's values at an earlier save.\n"
-        "\n"
+        "  An older checkpoint was restored instead of the newest one.\n\n"
+        "  Severity: breaks training.\n"
+        "  How it shows: Tensors equal the control's values at an earlier save.\n\n"
         "  What to do\n"
         "    Restore the path that the framework's state file names:\n"
         "    tf.train.latest_checkpoint(folder) or manager.latest_checkpoint. Take the\n"
         "    step from the restored state, not from a file name. Sort file names by\n"
-        "    number, not by text.\n"
-        "\n"
-        "  Where it is meant: --allow older-checkpoint\n"
+        "    number, not by text.\n\n"
+        "  To accept it: --allow older-checkpoint\n"
         "  A report of it: https://github.com/google/flax/pull/1200\n"
     )
 
@@ -129,7 +127,9 @@ def test_all_causes() -> None:
     assert [
         line.split()[0] for line in done.stdout.splitlines() if line and not line.startswith(" ")
     ][: len(CAUSES)] == list(CAUSES)
-    assert done.stdout.endswith("\nckptcheck explain CAUSE says how it shows, and what to do.\n")
+    assert done.stdout.endswith(
+        "\nckptcheck explain CAUSE says how a cause shows and how to fix it.\n"
+    )
     assert all(line == line.rstrip() and len(line) <= 80 for line in done.stdout.splitlines())
 
 
@@ -144,7 +144,8 @@ def test_a_typo() -> None:
     done = explained("moving-statistic")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(
-        "ckptcheck: There is no cause called 'moving-statistic'. Did you mean moving-statistics-lost? "
+        "ckptcheck: There is no cause called 'moving-statistic'. Did you mean "
+        "moving-statistics-lost? "
     )
     done = explained("noise", "--markdown")
     assert (done.returncode, done.stderr) == (

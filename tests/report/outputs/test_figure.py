@@ -1,4 +1,4 @@
-"""The figure: an exact match and a small drift must not look alike, and what cannot be drawn is said."""
+"""The figure: an exact match and a small drift look different, and missing curves are named."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from ckptcheck.report.outputs.figure import EXACT_LANE, LANE_EDGE
 from tests.conftest import toy
 
 
-def test_exact_match_and_last_bit_lie_apart() -> None:
+def test_an_exact_match_and_a_last_bit_are_drawn_apart() -> None:
     report = verify([toy("Clean"), toy("HiddenInLastLoss")], steps=21, boundary=9)
     clean, drifted = (
         plot(Report((case,), {})).axes[2].lines[0].get_ydata() for case in report.cases
@@ -38,10 +38,8 @@ def test_default_figure(default_report: Report) -> None:
 
 
 @pytest.mark.parametrize("name", ["ControlRaises", "NoState", "TurnsNaN", "Missing", "TensorGone"])
-def test_what_cannot_be_compared_can_be_drawn(name: str) -> None:
+def test_inconclusive_cases_can_be_drawn(name: str) -> None:
     figure = plot(verify(toy(name), steps=21, boundary=9))
     figure.canvas.draw()
     texts = [text.get_text() for text in figure.texts]
-    assert ("No control run finished: there is nothing to draw." in texts) == (
-        name == "ControlRaises"
-    )
+    assert ("No control finished, so there are no curves." in texts) == (name == "ControlRaises")

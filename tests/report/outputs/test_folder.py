@@ -1,4 +1,4 @@
-"""The output folder: nobody else's, one process at a time, whole or not at all."""
+"""The output folder: only its own files, one process at a time, complete or absent."""
 
 import fcntl
 import resource
@@ -19,20 +19,21 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def test_output_folder_that_holds_something_else(tmp_path: Path) -> None:
+def test_output_folder_with_other_files(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "report.json").write_text("mine")
     (tmp_path / "thesis" / "chapter.tex").write_text("mine too")
     done = call("verify", toy("Clean"), "--out", "thesis", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
-        "ckptcheck: The output folder thesis holds something else (chapter.tex): nothing was written. "
-        "Name a folder that is empty, is not there yet, or holds earlier results of the same command.\n",
+        "ckptcheck: The output folder thesis holds other files (chapter.tex), so nothing was "
+        "written. Choose a folder that is new, empty, or holds earlier results of the same "
+        "command.\n",
     )
     assert (tmp_path / "thesis" / "report.json").read_text() == "mine"
     (tmp_path / "thesis" / "chapter.tex").unlink()
     assert (
-        "holds something else (report.json)"
+        "holds other files (report.json)"
         in call("verify", toy("Clean"), "--out", "thesis", cwd=tmp_path).stderr
     )
 
@@ -54,7 +55,10 @@ def test_two_verifications_with_one_output_folder(verified: Path, tmp_path: Path
         done = call("verify", toy("StepLost"), "--out", "out", *TOY_RUN, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
-        "ckptcheck: Another ckptcheck is writing to out. Wait for it, or name another folder with --out.\n",
+        (
+            "ckptcheck: Another ckptcheck is writing to out. Wait for it, or choose a different "
+            "folder with --out.\n"
+        ),
     )
     assert (tmp_path / "out" / "report.json").read_text() == before
     assert run("verify", toy("StepLost"), "--out", "out", *TOY_RUN, cwd=tmp_path).returncode == 1

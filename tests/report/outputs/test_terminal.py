@@ -1,0 +1,475 @@
+"""The report on a terminal of 80 columns, whole: what stands where, and what is left out."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from ckptcheck import Report
+from ckptcheck.job.schedule import Schedule
+from ckptcheck.report.outputs.terminal import show, show_line
+from ckptcheck.tolerance import Tolerance
+from tests.builder import changed
+from tests.report.outputs.cases import (
+    CONTROL,
+    HIDDEN,
+    NOISE,
+    REFUSED,
+    RESUMED,
+    SLOTS_LOST,
+    STATISTICS_LOST,
+    UNFINISHED,
+    case,
+    default_report,
+)
+
+WHERE = "Curves: ckptcheck-out/curves.png   All numbers: ckptcheck-out/report.json"
+VARIES = changed(RESUMED, losses={6: 0.29})
+BOUNDARIES_TRIED = (
+    replace(case(), boundary=5),
+    replace(case(), boundary=7),
+    replace(case(SLOTS_LOST, restore="weights"), boundary=5),
+    replace(case(restore="weights"), boundary=7),
+)
+
+
+def shown(report: Report, *, width: int = 80, verbose: bool = False, where: str = "") -> str:
+    file = io.StringIO()
+    show(report, Console(file=file, width=width, highlight=False), verbose=verbose, where=where)
+    return file.getvalue()
+
+
+def line_of(report: Report) -> str:
+    file = io.StringIO()
+    show_line(report, Console(file=file, width=80, highlight=False))
+    return file.getvalue()
+
+
+DEFAULT = """\
+                                 tensors   evaluation loss      training
+job        restore    outcome      equal  resumed, control  losses equal
+bn-nn      saver      recovered      7/7         0.2 = 0.2           3/3
+bn-nn      ema        refused          –                 –             –
+bn-layers  saver      recovered      7/7         0.2 = 0.2           3/3
+bn-layers  trainable  diverged       3/7         0.5 ≠ 0.2           1/3
+bn-polyak  saver      recovered      7/7         0.2 = 0.2           3/3
+bn-polyak  ema        diverged       5/7         0.5 ≠ 0.2           0/3
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+Moving means and variances all bit-equal: saver in every job; ema in bn-polyak.
+  but not bn-layers × trainable: 2 of 2 differ, mean by 3.19.
+
+bn-nn × ema: refused, as expected
+  shadows-not-in-checkpoint (breaks training): The restore asked for 1 shadow
+  variable that the checkpoint does not hold: w/average.
+  → Restore with tf.train.Saver(): it covers every global variable, the moving
+    means and variances included.
+
+bn-layers × trainable: diverged, as expected
+  moving-statistics-lost (breaks training; not applied at load): 2 of 2 moving
+  means and variances have their initial values.
+  slots-lost (changes the trajectory; not applied at load): 1 of 1 optimizer
+  slot has its initial value.
+  step-lost (changes the trajectory; not applied at load): The step counter is 0
+  instead of the control's 5.
+  → Restore the lost tensors too: the checkpoint holds them.
+
+bn-polyak × ema: diverged, as expected
+  shadows-in-weights (breaks training): 1 of 1 weight has the value of its
+  moving average.
+  → Restore with tf.train.Saver() to continue training. Use
+    ema.variables_to_restore() for evaluation only.
+  shadows-lost (breaks training; not applied at load): 1 of 1 shadow variable
+  (moving average of a weight) has its initial value.
+  → Restore the lost tensors too: the checkpoint holds them.
+
+Curves: ckptcheck-out/curves.png   All numbers: ckptcheck-out/report.json
+
+A plain Saver brings every moving mean and variance back, bit for bit.
+`ema.variables_to_restore()` is not needed: it fails in bn-nn and puts averages
+into the weights in bn-polyak. `Saver(tf.trainable_variables())` loses the
+moving means and variances in bn-layers.
+As expected: 3 recovered, 3 failed as they should.
+"""
+
+
+def test_the_default_run() -> None:
+    text = shown(default_report(), where=WHERE)
+    assert text == DEFAULT
+    lines = text.splitlines()
+    assert len(lines) <= 45
+    assert max(map(len, lines)) <= 80
+
+
+RECOVERED = """\
+                              tensors   evaluation loss      training
+job    restore     outcome      equal  resumed, control  losses equal
+Train  keras       recovered      7/7         0.2 = 0.2           3/3
+Train  checkpoint  recovered      7/7         0.2 = 0.2           3/3
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+Moving means and variances all bit-equal with every restore.
+
+Train recovers with `keras` and `checkpoint`: it continues bit for bit as if
+never interrupted.
+PASS: 2 of 2 cases recovered.
+"""
+
+
+def test_a_users_job_that_recovers() -> None:
+    assert shown(Report((case(), case(restore="checkpoint")), {})) == RECOVERED
+
+
+UNEXPECTED = """\
+                                tensors   evaluation loss      training
+job    restore  outcome           equal  resumed, control  losses equal
+Train  keras    recovered           7/7         0.2 = 0.2           3/3
+Train  weights  diverged ✗          6/7         0.2 = 0.2           1/3
+Train  backup   inconclusive ✗        –                 –             –
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+✗: expected recovered.
+Moving means and variances all bit-equal with keras, weights.
+
+Train × weights: diverged, expected recovered ✗
+  slots-lost (changes the trajectory; not applied at load)
+  1 of 1 optimizer slot has its initial value.
+  w/momentum
+  → Restore the lost tensors too: the checkpoint holds them.
+  To accept: --allow slots-lost
+
+Train × backup: inconclusive, expected recovered ✗
+  The resumed run did not finish: it was killed by SIGKILL.
+
+Train recovers with `keras`: it continues bit for bit as if never interrupted.
+`weights` loses the optimizer state. Whether Train recovers with `backup` is
+unknown. The resumed run did not finish: it was killed by SIGKILL.
+FAIL: 1 of 3 cases did not do what was expected: Train × weights diverged. 1 could not be judged.
+"""
+
+
+def test_an_unexpected_failure_and_an_unknown() -> None:
+    assert (
+        shown(Report((case(), case(SLOTS_LOST, restore="weights"), UNFINISHED), {})) == UNEXPECTED
+    )
+
+
+REFUSAL = """\
+                           tensors   evaluation loss      training
+job    restore  outcome      equal  resumed, control  losses equal
+Train  keras    refused ✗        –                 –             –
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+✗: expected recovered.
+
+Train × keras: refused, expected recovered ✗
+  shadows-not-in-checkpoint (breaks training)
+  The restore asked for 1 shadow variable that the checkpoint does not hold:
+  w/average.
+  → Restore with tf.train.Saver(): it covers every global variable, the moving
+    means and variances included.
+
+No restore of Train recovers: `keras` asks for averages that were never saved.
+FAIL: 1 of 1 case did not do what was expected: Train × keras was refused.
+"""
+
+
+def test_an_unexpected_refusal() -> None:
+    assert shown(Report((case(REFUSED),), {})) == REFUSAL
+
+
+UNKNOWN = """\
+                                tensors   evaluation loss      training
+job    restore  outcome           equal  resumed, control  losses equal
+Train  backup   inconclusive ✗        –                 –             –
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+✗: expected recovered.
+
+Train × backup: inconclusive, expected recovered ✗
+  The resumed run did not finish: it was killed by SIGKILL.
+
+Whether Train recovers with `backup` is unknown. The resumed run did not finish:
+it was killed by SIGKILL.
+INCONCLUSIVE: 1 of 1 case could not be judged: Train × backup.
+"""
+
+
+def test_inconclusive() -> None:
+    assert shown(Report((UNFINISHED,), {})) == UNKNOWN
+
+
+TOLERATED = """\
+                           tensors   evaluation loss      training
+job    restore  outcome      equal  resumed, control  losses equal
+Train  keras    recovered      7/7         0.2 = 0.2           3/3
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+Equal means: within the tolerance rtol=0.9.
+Moving means and variances all bit-equal with keras.
+
+Train recovers with `keras`, within the tolerance rtol=0.9.
+PASS: 1 of 1 case recovered.
+"""
+
+
+def test_within_a_tolerance() -> None:
+    assert shown(Report((case(HIDDEN, tolerance=Tolerance(rtol=0.9)),), {})) == TOLERATED
+
+
+NOISY = """\
+                           tensors   evaluation loss      training
+job    restore  outcome      equal  resumed, control  losses equal
+Train  keras    recovered      7/7         0.2 = 0.2           3/3
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+Train is not reproducible (the training loss of step 6 is 0.3 instead of 0.2).
+Tensors at the boundary are compared exactly. After it, equal means within 3
+times the largest difference among 2 controls: 0.2 in the training loss, 0 in
+the evaluation loss.
+Moving means and variances all bit-equal with keras.
+
+Train recovers with `keras`, within the noise of the job itself.
+PASS: 1 of 1 case recovered.
+"""
+
+
+def test_within_noise() -> None:
+    assert shown(Report((case(VARIES, noise=NOISE, noise_asked=True),), {})) == NOISY
+
+
+MAY_BE_NOISE = """\
+                                tensors   evaluation loss      training
+job    restore  outcome           equal  resumed, control  losses equal
+Train  keras    inconclusive ✗      7/7         0.2 = 0.2           2/3
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+✗: expected recovered.
+Moving means and variances all bit-equal with keras.
+
+Train × keras: inconclusive, expected recovered ✗
+  Every tensor at the boundary is equal, but the job is not reproducible, so a
+  difference after it may be noise. Measure the noise with --repeat N.
+  noise (changes the trajectory)
+  The job is not reproducible: when the control runs again, the training loss of
+  step 6 is 0.3 instead of 0.2.
+  → Seed every random generator, and call
+    tf.config.experimental.enable_op_determinism(). Or measure the noise with
+    --repeat N: losses are then judged against it.
+
+Whether Train recovers with `keras` is unknown. Every tensor at the boundary is
+equal, but the job is not reproducible, so a difference after it may be noise.
+Measure the noise with --repeat N.
+INCONCLUSIVE: 1 of 1 case could not be judged: Train × keras.
+"""
+
+
+def test_noise_that_decides() -> None:
+    assert shown(Report((case(VARIES, noise=NOISE),), {})) == MAY_BE_NOISE
+
+
+ACCEPTED = """\
+                                       tensors   evaluation loss      training
+job    restore  outcome                  equal  resumed, control  losses equal
+Train  weights  recovered, as allowed      6/7         0.2 = 0.2           1/3
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+Moving means and variances all bit-equal with weights.
+
+Train × weights: recovered, as allowed
+  accepted: slots-lost (changes the trajectory; not applied at load)
+  1 of 1 optimizer slot has its initial value.
+  w/momentum
+
+Train recovers with `weights`, apart from the accepted slots-lost.
+PASS: 1 of 1 case recovered.
+"""
+
+
+def test_accepted_differences() -> None:
+    assert (
+        shown(Report((case(SLOTS_LOST, restore="weights", allow=("slots-lost",)),), {})) == ACCEPTED
+    )
+
+
+NOT_ALL_ACCEPTABLE = """\
+                            tensors   evaluation loss      training
+job    restore  outcome       equal  resumed, control  losses equal
+Train  keras    diverged ✗      7/7         0.2 = 0.2           2/3
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+✗: expected recovered.
+Moving means and variances all bit-equal with keras.
+
+Train × keras: diverged, expected recovered ✗
+  unexplained (breaks training)
+  Unexplained: the training loss of step 6 is 0.5 instead of the control's
+  0.2857142857142857.
+  → Look for state outside the compared tensors: random generators, Python
+    attributes, the input pipeline.
+
+No restore of Train recovers: `keras` diverges for no recorded reason.
+FAIL: 1 of 1 case did not do what was expected: Train × keras diverged.
+"""
+
+
+def test_what_cannot_be_accepted() -> None:
+    assert shown(Report((case(HIDDEN),), {})) == NOT_ALL_ACCEPTABLE
+
+
+BOUNDARIES = """\
+                                tensors   evaluation loss      training
+job    restore      outcome       equal  resumed, control  losses equal
+Train  keras @ 5    recovered       7/7         0.2 = 0.2           3/3
+Train  keras @ 7    recovered       7/7         0.2 = 0.2           3/3
+Train  weights @ 5  diverged ✗      6/7         0.2 = 0.2           1/3
+Train  weights @ 7  recovered       7/7         0.2 = 0.2           3/3
+
+Saved after step 5 of 8: the state is compared there, losses from there on.
+✗: expected recovered.
+Moving means and variances all bit-equal with every restore.
+
+Train × weights @ 5: diverged, expected recovered ✗
+  slots-lost (changes the trajectory; not applied at load)
+  1 of 1 optimizer slot has its initial value.
+  w/momentum
+  → Restore the lost tensors too: the checkpoint holds them.
+  To accept: --allow slots-lost
+
+Train recovers with `keras` from every boundary: it continues bit for bit as if
+never interrupted. `weights` loses the optimizer state when resumed after step
+5.
+FAIL: 1 of 4 cases did not do what was expected: Train × weights @ 5 diverged.
+"""
+
+
+def test_several_boundaries() -> None:
+    assert shown(Report(BOUNDARIES_TRIED, {})) == BOUNDARIES
+
+
+VERBOSE = """\
+                            tensors   evaluation loss      training
+job    restore  outcome       equal  resumed, control  losses equal
+Train  weights  diverged ✗      3/7         0.5 ≠ 0.2           1/3
+Train  keras    recovered       7/7         0.2 = 0.2           3/3
+
+recovered: continues bit for bit as if never interrupted
+diverged: continues on a different trajectory
+Saved after step 5 of 8: the state is compared there, losses from there on.
+✗: expected recovered.
+
+Train: norms of the moving means and variances after the restore
+            control         weights    keras
+mean          3.942  0, off by 3.19  = 3.942
+w/variance     2.55  0, off by 1.66   = 2.55
+
+Train × weights: diverged, expected recovered ✗
+  moving-statistics-lost (breaks training; not applied at load)
+  2 of 2 moving means and variances have their initial values. Evaluation
+  normalises with them, so it is wrong from the restart on. The training loss
+  does not show it, because training normalises with the batch.
+  mean, w/variance
+  slots-lost (changes the trajectory; not applied at load)
+  1 of 1 optimizer slot has its initial value. An optimizer acts after the loss
+  of a step. Lost slots alone leave the first resumed loss equal and change
+  every later one.
+  w/momentum
+  step-lost (changes the trajectory; not applied at load)
+  The step counter is 0 instead of the control's 5. Batches, schedules and
+  warm-ups continue from there.
+  → Restore the lost tensors too: the checkpoint holds them.
+  To accept: --allow moving-statistics-lost --allow slots-lost --allow step-lost
+
+Train recovers with `keras`: it continues bit for bit as if never interrupted.
+`weights` loses the moving means and variances, the optimizer state and the step
+counter.
+FAIL: 1 of 2 cases did not do what was expected: Train × weights diverged.
+"""
+
+
+def test_verbose_shows_every_table_and_explanation() -> None:
+    assert (
+        shown(Report((case(STATISTICS_LOST, restore="weights"), case()), {}), verbose=True)
+        == VERBOSE
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        (
+            default_report(),
+            "As expected: 3 recovered, 3 failed as they should. 2 warnings: run without --quiet.",
+        ),
+        (
+            Report((case(), case(restore="checkpoint")), {}),
+            "PASS: 2 of 2 cases recovered.",
+        ),
+        (
+            Report((case(), case(SLOTS_LOST, restore="weights"), UNFINISHED), {}),
+            "FAIL: 1 of 3 cases did not do what was expected: Train × weights diverged "
+            "(slots-lost). 1 could not be judged. 1 warning: run without --quiet.",
+        ),
+        (
+            Report((case(REFUSED),), {}),
+            "FAIL: 1 of 1 case did not do what was expected: Train × keras was refused "
+            "(shadows-not-in-checkpoint).",
+        ),
+        (
+            Report((UNFINISHED,), {}),
+            "INCONCLUSIVE: 1 of 1 case could not be judged: Train × backup.",
+        ),
+        (
+            Report((), {}),
+            "INCONCLUSIVE: No case was verified, so nothing is known to recover.",
+        ),
+    ],
+)
+def test_quiet_is_one_line(report: Report, line: str) -> None:
+    assert line_of(report) == f"{line}\n"
+
+
+def test_a_pipe_gets_no_escape_codes_and_the_verdict_in_one_line() -> None:
+    many = Report(tuple(case(SLOTS_LOST, restore=f"weights-{number}") for number in range(9)), {})
+    for text in (shown(many), shown(many, verbose=True)):
+        assert "\x1b" not in text
+        assert not any(line != line.rstrip() for line in text.splitlines())
+        assert text.splitlines()[-1] == (
+            "FAIL: 9 of 9 cases did not do what was expected: Train × weights-0 diverged, "
+            "Train × weights-1 diverged, Train × weights-2 diverged, Train × weights-3 diverged, "
+            "Train × weights-4 diverged and 4 more."
+        )
+
+
+def test_cases_that_say_the_same_share_a_paragraph() -> None:
+    text = shown(Report((case(SLOTS_LOST, restore="a"), case(SLOTS_LOST, restore="b")), {}))
+    assert "Train × a, b: diverged, expected recovered ✗\n" in text
+    assert "Each of `a` and `b`" not in text
+    assert "No restore of Train recovers: each of `a` and `b` loses the optimizer state.\n" in text
+
+
+def test_a_wide_terminal_has_longer_lines() -> None:
+    text = shown(default_report(), width=140, where=WHERE)
+    assert 80 < max(map(len, text.splitlines())) <= 140
+    assert len(text.splitlines()) < len(DEFAULT.splitlines())
+
+
+def test_cases_of_one_cause_show_the_numbers_of_the_first() -> None:
+    first = replace(case(SLOTS_LOST), boundary=5)
+    other = replace(first.diagnoses[0], sentence="1 of 9 optimizer slots has its initial value.")
+    report = Report((first, replace(first, boundary=7, diagnoses=(other,))), {})
+    text = shown(report)
+    assert "Train × keras @ 5, keras @ 7: diverged, expected recovered ✗\n" in text
+    assert "  The numbers are those of keras @ 5.\n" in text
+    assert "1 of 9 optimizer slots" not in text
+    assert "1 of 9 optimizer slots" in shown(report, verbose=True)
+
+
+def test_jobs_that_are_saved_at_different_steps() -> None:
+    later = changed(CONTROL, schedule=Schedule(8, 6, 3))
+    report = Report((case(), replace(case(), job="other", control=later)), {})
+    lines = shown(report).splitlines()
+    assert "Train: saved after step 5 of 8." in lines
+    assert "other: saved after step 6 of 8." in lines
+    assert "The state is compared there, losses from there on." in lines
