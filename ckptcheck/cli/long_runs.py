@@ -1,4 +1,4 @@
-"""What commands that train do about the time it takes: Ctrl-C ends it in good order, and what draws is loaded meanwhile."""
+"""For commands that train: end cleanly on Ctrl-C, and load the drawing packages meanwhile."""
 
 import importlib
 import threading
@@ -12,7 +12,7 @@ from ckptcheck.report.html import require
 
 @contextmanager
 def interruptible(sentence: str) -> Iterator[None]:
-    """Say what became of the work after Ctrl-C."""
+    """Turn Ctrl-C into an error that says what happened to the work."""
     try:
         yield
     except KeyboardInterrupt:
@@ -20,7 +20,7 @@ def interruptible(sentence: str) -> Iterator[None]:
 
 
 def prepare_drawing(html: Path | None) -> None:
-    """Load what draws while the processes are at work, and refuse `--html` now if what it needs is not installed."""
+    """Load the drawing packages in the background, and refuse `--html` now without its extra."""
     needed = ("matplotlib.backends.backend_agg", "pandas")
     threading.Thread(target=lambda: [*map(importlib.import_module, needed)], daemon=True).start()
     if html is not None:

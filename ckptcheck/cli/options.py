@@ -1,74 +1,136 @@
-"""The options that several commands share, each with its help."""
+"""The options that several commands share, with their help and the groups of the help."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
 
-from typer import Option
+import click
 
+from ckptcheck.cli.grouped import Decorator, option, together
 from ckptcheck.errors import UsageError
 
-Settings = Annotated[
-    list[str] | None,
-    Option(
+EXIT_CODES = (
+    "Exit codes: 0 every case is as expected; 1 a case is not; 2 the request is wrong; "
+    "3 a case could not be verified."
+)
+# The headings of `--help`, in their order there.
+WHAT = "What to run"
+HOW = "How to run it"
+ACCEPTED = "What counts as equal, and what to expect"
+OUTPUT = "Output"
+
+PATH = click.Path(path_type=Path)
+
+
+def output_file(name: str, text: str) -> Decorator:
+    """Declare an option that names a file to write."""
+    return option(name, type=PATH, metavar="FILE", help=text, group=OUTPUT)
+
+
+job_settings = together(
+    option(
         "--set",
+        "settings",
+        multiple=True,
         metavar="KEY=VALUE",
-        help="An option of the jobs, see `ckptcheck jobs`; may be repeated.",
+        help="Set an option of the jobs; `ckptcheck jobs` lists them. Repeatable.",
+        group=WHAT,
     ),
-]
-Dataset = Annotated[
-    str | None,
-    Option(metavar="NAME", help="Short for --set dataset=NAME: digits, cifar10, …, or FILE.npz."),
-]
-Timeout = Annotated[
-    float, Option(metavar="SECONDS", help="End a process that gives no sign of life for so long.")
-]
-Html = Annotated[
-    Path | None, Option(metavar="FILE", help="Write a report for the browser too, in one file.")
-]
-Junit = Annotated[
-    Path | None, Option(metavar="FILE", help="Write JUnit XML too, a test for each case.")
-]
-Markdown = Annotated[
-    Path | None,
-    Option(metavar="FILE", help="Write Markdown too; on GitHub, append it to the job's summary."),
-]
-Rtol = Annotated[
-    float,
-    Option(metavar="X", help="Count floats as equal that are apart by X times the control's."),
-]
-Atol = Annotated[float, Option(metavar="X", help="Count floats as equal that are apart by X.")]
-EqualNan = Annotated[bool, Option("--equal-nan", help="Count NaN as equal to NaN.")]
-Allow = Annotated[
-    list[str] | None,
-    Option(
-        metavar="CAUSE|PATTERN",
-        help="Expect this cause, or differing tensors of such names; may be repeated.",
+    option(
+        "--dataset",
+        metavar="NAME",
+        help="Train on digits, mnist, fashion_mnist, cifar10 or FILE.npz. "
+        "Short for --set dataset=NAME.",
+        group=WHAT,
     ),
-]
-Expect = Annotated[
-    str | None,
-    Option(metavar="OUTCOME", help="Expect recovered, diverged or refused of the cases."),
-]
-Json = Annotated[
-    bool, Option("--json", help="Print the report as JSON on standard output, and nothing else.")
-]
-Address = Annotated[
-    str | None,
-    Option(
+)
+machines = together(
+    option(
+        "--timeout",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="Kill a process that is silent for SECONDS.",
+        group=HOW,
+    ),
+    option(
         "--executor",
         metavar="ADDRESS",
-        help="Run on a Dask cluster: dask://HOST:PORT. Default: here.",
+        help="Run on a Dask cluster, dask://HOST:PORT. Default: on this machine.",
+        group=HOW,
     ),
-]
+)
+judgement = together(
+    option(
+        "--rtol",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="Count floats as equal that differ by up to X times the control's value.",
+        group=ACCEPTED,
+    ),
+    option(
+        "--atol",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="Count floats as equal that differ by up to X.",
+        group=ACCEPTED,
+    ),
+    option("--equal-nan", is_flag=True, help="Count NaN as equal to NaN.", group=ACCEPTED),
+    option(
+        "--allow",
+        multiple=True,
+        metavar="CAUSE|PATTERN",
+        help="Accept this cause, or differences in tensors matching PATTERN. Repeatable.",
+        group=ACCEPTED,
+    ),
+    option(
+        "--expect",
+        metavar="OUTCOME",
+        help="Expect this outcome of the named cases: recovered, diverged or refused.",
+        group=ACCEPTED,
+    ),
+)
+html = output_file("--html", "Also write an HTML report: one file, with curves that zoom.")
+ci_files = together(
+    output_file("--junit", "Also write JUnit XML: one test for each case."),
+    output_file(
+        "--markdown", "Also write Markdown. In a GitHub job, also append it to the job summary."
+    ),
+)
+printed = together(
+    option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Print every table, every explanation and more tensor names.",
+        group=OUTPUT,
+    ),
+    option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        help="Print the verdict in one line, and nothing else.",
+        group=OUTPUT,
+    ),
+    option(
+        "--json",
+        is_flag=True,
+        help="Print the report as JSON on standard output, and nothing else.",
+        group=OUTPUT,
+    ),
+)
 
 
-def job_options(settings: list[str] | None, dataset: str | None) -> dict[str, str]:
-    """Return what `--set` and `--dataset` say, by name."""
+def job_options(settings: Iterable[str], dataset: str | None) -> dict[str, str]:
+    """Return the values of `--set` and `--dataset`, by name."""
     options = {} if dataset is None else {"dataset": dataset}
-    for setting in settings or []:
+    for setting in settings:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals or not key:
             raise UsageError(f"--set takes KEY=VALUE, not {setting!r}.")
         if options.setdefault(key, value) != value:
-            raise UsageError(f"{key} is given twice: {options[key]} and {value}.")
+            raise UsageError(
+                f"The option {key} has two values, {options[key]} and {value}: give it once."
+            )
     return options

@@ -1,9 +1,12 @@
-"""A result on standard output, its warnings on standard error."""
+"""Print results on standard output, and their warnings on standard error."""
 
 import contextlib
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
+
+from ckptcheck.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,15 +17,39 @@ if TYPE_CHECKING:
 Result = TypeVar("Result", "Report", "Study")
 
 
-def print_result(
-    result: Result, json: bool, show: "Callable[[Result, Console], None]", where: str = ""
-) -> None:
-    """Print a result as JSON, or as `show` does, and where the rest of it is."""
-    from rich.console import Console  # takes its time, and `--help` needs none
+def check_outputs(json: bool, verbose: bool, quiet: bool) -> None:
+    """Raise `UsageError` for options that ask for more than one output."""
+    if verbose and quiet:
+        raise UsageError("--verbose and --quiet are opposites: give one of them.")
+    if json and (verbose or quiet):
+        given = "--verbose" if verbose else "--quiet"
+        raise UsageError(f"--json prints the whole report as JSON: leave out {given}.")
 
-    for warning in result.warnings():
+
+def print_report(
+    report: "Report", *, json: bool, verbose: bool, quiet: bool, where: str = ""
+) -> None:
+    """Print a report as JSON, in one line, or for a person; `where` says where its files are."""
+    from ckptcheck.report.outputs import terminal  # slow to import, and `--help` does without
+
+    show = terminal.show_line if quiet else partial(terminal.show, verbose=verbose, where=where)
+    print_result(report, json, show, warn=not quiet)
+
+
+def print_result(
+    result: Result,
+    json: bool,
+    show: "Callable[[Result, Console], None]",
+    where: str = "",
+    *,
+    warn: bool = True,
+) -> None:
+    """Print a result as JSON or as `show` does, then `where` its files are."""
+    from rich.console import Console  # slow to import, and `--help` does without
+
+    for warning in result.warnings() if warn else ():
         print(f"ckptcheck: warning: {warning}", file=sys.stderr)
-    # A reader who has seen enough (`| head`) closes the pipe; the verdict stays what it is.
+    # A reader who has seen enough (`| head`) closes the pipe: the exit code stays the same.
     with contextlib.suppress(BrokenPipeError):
         if json:
             print(result.to_json(), flush=True)

@@ -1,4 +1,4 @@
-"""How far each process is, on standard error: live bars on a terminal, a line per finished process elsewhere."""
+"""Progress on standard error: live bars on a terminal, else a line for each finished process."""
 
 from rich.console import Console
 from rich.progress import (
@@ -18,9 +18,9 @@ ALL = "all runs"
 
 
 class ProgressView:
-    """Shows events of the processes. Use as a context manager and call it with each event.
+    """Show events of the processes: a context manager to call with each event.
 
-    `counted` shows how many of all are done, and leaves out those that are: for many processes whose number is known.
+    `counted`: for many processes of a known number, show how many are done instead of their bars.
     """
 
     def __init__(self, console: Console, *, counted: bool = False) -> None:
@@ -32,10 +32,15 @@ class ProgressView:
         self._start: TaskID | None = None
         self._all: TaskID | None = None
         self._kept = self._submitted = self._done = 0
-        what = SpinnerColumn(finished_text="✓"), TextColumn("{task.description}")
-        how_far = BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn()
         self._progress = Progress(
-            *what, *how_far, console=console, transient=True, disable=not console.is_terminal
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
         )
 
     def __enter__(self) -> "ProgressView":
@@ -45,14 +50,14 @@ class ProgressView:
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
         if not self._submitted:
-            self._tell_kept()
+            self._show_reused()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if event.kind == "kept":
             self._kept += 1
         elif event.kind == "submitted":
-            self._has_been_submitted()
+            self._submit()
         elif event.kind == "described":
             self._described(event)
         elif event.kind == "step" and event.name in self._bars:
@@ -62,20 +67,20 @@ class ProgressView:
         elif event.kind == "ended":
             self._ended(event)
 
-    def _has_been_submitted(self) -> None:
+    def _submit(self) -> None:
         self._submitted += 1
         if self._submitted > 1:
             return
-        self._tell_kept()
+        self._show_reused()
         if self._console.is_terminal:
             self._start = self._progress.add_task(STARTING, total=None)
         else:
             self._console.print(f"ckptcheck: {STARTING} …", highlight=False)
 
-    def _tell_kept(self) -> None:
+    def _show_reused(self) -> None:
         if self._kept:
-            runs = "1 run is" if self._kept == 1 else f"{self._kept} runs are"
-            self._console.print(f"ckptcheck: {runs} kept from before", highlight=False)
+            runs = "1 finished run" if self._kept == 1 else f"{self._kept} finished runs"
+            self._console.print(f"ckptcheck: reusing {runs}", highlight=False)
 
     def _described(self, event: Event) -> None:
         if self._start is not None:

@@ -1,80 +1,79 @@
-"""`ckptcheck compare` and `ckptcheck judge`: runs that lie on disk, without training."""
+"""`ckptcheck compare` and `ckptcheck judge`: judge runs on disk, without training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from typer import Argument, Exit, Option
+import click
 
 from ckptcheck.cli import options
-from ckptcheck.cli.printing import print_result
+from ckptcheck.cli.grouped import GroupedCommand, option, together
+from ckptcheck.cli.printing import check_outputs, print_report
 
 if TYPE_CHECKING:
     from ckptcheck.report.report import Report
 
-# The commands import what judges only when they run, so that `--help` need not wait for NumPy.
+# What judges is imported inside the commands, so that `--help` does without NumPy.
+
+_common = together(options.judgement, options.ci_files, options.printed)
 
 
-def compare(
-    control: Annotated[
-        Path, Argument(metavar="CONTROL", help="The run that was never interrupted.")
-    ],
-    resumed: Annotated[
-        Path, Argument(metavar="RESUMED", help="The run that was restored from its checkpoint.")
-    ],
-    rtol: options.Rtol = 0.0,
-    atol: options.Atol = 0.0,
-    equal_nan: options.EqualNan = False,
-    allow: options.Allow = None,
-    expect: options.Expect = None,
-    junit: options.Junit = None,
-    markdown: options.Markdown = None,
-    json: options.Json = False,
-) -> None:
-    """Compare two runs that a script recorded with `ckptcheck.record`. Needs no TensorFlow."""
+@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES)
+@click.argument("control", type=options.PATH)
+@click.argument("resumed", type=options.PATH)
+@_common
+def compare(control: Path, resumed: Path, expect: str | None, **asked: Any) -> None:
+    """Compare two runs that a script recorded.
+
+    CONTROL is the run that was never interrupted, RESUMED the run that was restored from its
+    checkpoint. The script records them with `ckptcheck.record`.
+    """
     from ckptcheck.report.rejudge import compare_runs
 
-    make = partial(compare_runs, control, resumed, expect=expect or "recovered", allow=allow or ())
-    _report(make, (rtol, atol, equal_nan), junit, markdown, json)
+    _judge(partial(compare_runs, control, resumed, expect=expect or "recovered"), **asked)
 
 
-def judge(
-    folder: Annotated[
-        Path, Argument(metavar="DIR", help="What `ckptcheck verify --out DIR` left.")
-    ],
-    restore: Annotated[
-        list[str] | None, Option(metavar="NAME", help="Judge these restores only.")
-    ] = None,
-    rtol: options.Rtol = 0.0,
-    atol: options.Atol = 0.0,
-    equal_nan: options.EqualNan = False,
-    allow: options.Allow = None,
-    expect: options.Expect = None,
-    junit: options.Junit = None,
-    markdown: options.Markdown = None,
-    json: options.Json = False,
-) -> None:
-    """Judge the runs of an earlier verification anew, with another tolerance or expectation, without training."""
+@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES)
+@click.argument("folder", type=options.PATH, metavar="DIR")
+@option(
+    "--restore",
+    multiple=True,
+    metavar="NAME",
+    help="Judge only this restore. Repeatable.",
+    group=options.WHAT,
+)
+@_common
+def judge(folder: Path, restore: Sequence[str], expect: str | None, **asked: Any) -> None:
+    """Judge the runs of a verification again, without training.
+
+    DIR is the folder that `ckptcheck verify --out DIR` wrote. Give a different tolerance or
+    expectation, or accept a difference.
+    """
     from ckptcheck.report.rejudge import judge_folder
 
-    make = partial(judge_folder, folder, restore or (), expect=expect, allow=allow or ())
-    _report(make, (rtol, atol, equal_nan), junit, markdown, json)
+    _judge(partial(judge_folder, folder, restore, expect=expect), **asked)
 
 
-def _report(
+def _judge(
     make: "Callable[..., Report]",
-    tolerance: tuple[float, float, bool],
+    *,
+    rtol: float,
+    atol: float,
+    equal_nan: bool,
+    allow: Sequence[str],
     junit: Path | None,
     markdown: Path | None,
+    verbose: bool,
+    quiet: bool,
     json: bool,
 ) -> NoReturn:
-    from ckptcheck.report.outputs import terminal
     from ckptcheck.report.outputs.ci import ci_outputs
     from ckptcheck.tolerance import Tolerance
 
-    with ci_outputs(junit, markdown) as tell:
-        report = make(tolerance=Tolerance(*tolerance))
-        tell(report)
-    print_result(report, json, terminal.show)
-    raise Exit(report.exit_code)
+    check_outputs(json, verbose, quiet)
+    with ci_outputs(junit, markdown) as write_for_ci:
+        report = make(allow=allow, tolerance=Tolerance(rtol, atol, equal_nan))
+        write_for_ci(report)
+    print_report(report, json=json, verbose=verbose, quiet=quiet)
+    raise click.exceptions.Exit(report.exit_code)
