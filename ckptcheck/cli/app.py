@@ -1,83 +1,73 @@
-"""The command line: which commands there are, and how it ends. Errors become one sentence and an exit code."""
+"""The command line: its commands, and how it ends. An error becomes a sentence and an exit code."""
 
 import os
 import signal
 import sys
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-import typer
+import click
 
-from ckptcheck.cli import files
 from ckptcheck.cli.catalogue import explain, list_jobs
-from ckptcheck.cli.grouped_help import GroupedCommand
+from ckptcheck.cli.files import diff, fsck, inspect
+from ckptcheck.cli.options import EXIT_CODES
 from ckptcheck.cli.rejudge import compare, judge
 from ckptcheck.cli.study import study
 from ckptcheck.cli.verify import INTERRUPTED, verify
 from ckptcheck.errors import CkptcheckError
 from ckptcheck.text_safety import shown
 
-EXIT_CODES = (
-    "Exit codes: 0 each case did what was expected; 1 a case did not; 2 the request itself is wrong; "
-    "3 it could not be verified."
-)
-STUDY_EXIT_CODES = "Exit codes: 0 the study is done; 2 the request itself is wrong; 3 a run did not finish; those that did are kept."
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="If this training job dies now and is restored from its checkpoint, does it go on as if nothing had happened?",
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # the most used first, as they are added
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
     epilog=EXIT_CODES,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "show_default": True,
+        "max_content_width": 100,
+    },
 )
-app.command(cls=GroupedCommand, epilog=EXIT_CODES)(verify)
-app.command(epilog=STUDY_EXIT_CODES)(study)
-app.command(cls=GroupedCommand, epilog=EXIT_CODES)(compare)
-app.command(cls=GroupedCommand, epilog=EXIT_CODES)(judge)
-files.add_to(app)
-app.command(epilog="Exit codes: 0; 2 there is no such cause.")(explain)
-app.command("jobs")(list_jobs)
+@click.version_option(package_name="ckptcheck", message="ckptcheck %(version)s")
+@click.pass_context
+def app(context: click.Context) -> None:
+    """Verify that a training job restored from its checkpoint goes on as if never interrupted."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        context.exit(2)
 
 
-@app.callback(invoke_without_command=True)
-def _version(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.")
-    ] = False,
-) -> None:
-    if version:
-        from importlib import metadata  # slow to import, and no other command needs it
-
-        print(f"ckptcheck {metadata.version('ckptcheck')}")
-        raise typer.Exit
+for _command in (verify, study, compare, judge, inspect, diff, fsck, explain, list_jobs):
+    app.add_command(_command)
 
 
 def main() -> None:
-    """Run the command line; errors of ours become one sentence and their exit code."""
+    """Run the command line, and leave with the exit code of what happened."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # A shell or a script may have handed us SIGINT ignored; Ctrl-C is to be heard all the same, but not in the background.
+    # A shell or a script may have started this process with SIGINT ignored. In the foreground,
+    # Ctrl-C must end it all the same.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and _in_foreground():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = app(standalone_mode=False)
     except CkptcheckError as error:
         _leave(str(error), error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         _leave(INTERRUPTED, 3)
-    except Exception as error:
-        if hasattr(error, "exit_code") and hasattr(
-            error, "format_message"
-        ):  # click's own: wrong usage
-            _leave(error.format_message(), 2)
-        raise
+    except click.ClickException as error:
+        _leave(error.format_message(), 2)
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def _in_foreground() -> bool:
-    """Return whether what is typed at a terminal, Ctrl-C too, is meant for this process."""
+    """Return whether the terminal sends its keys, Ctrl-C included, to this process."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:  # none controls this process
+    except OSError:  # this process has no terminal
         return False
     try:
         return os.tcgetpgrp(terminal) == os.getpgrp()
@@ -86,6 +76,6 @@ def _in_foreground() -> bool:
 
 
 def _leave(sentence: str, code: int) -> NoReturn:
-    # What is quoted may hold anything.
+    # A quoted name may hold control characters.
     print("\n".join(shown(line) for line in f"ckptcheck: {sentence}".split("\n")), file=sys.stderr)
     sys.exit(code)

@@ -1,37 +1,30 @@
-"""`ckptcheck explain` and `ckptcheck jobs`: what the tool knows of."""
+"""`ckptcheck explain` and `ckptcheck jobs`: list causes, jobs and recipes."""
 
 import contextlib
 from dataclasses import fields
-from typing import Annotated
 
-from typer import Argument, Option
+import click
 
 from ckptcheck.errors import UsageError
 
 
-def explain(
-    cause: Annotated[
-        str | None,
-        Argument(
-            metavar="[CAUSE]", help="A cause by its name. Without: all of them.", show_default=False
-        ),
-    ] = None,
-    json: Annotated[
-        bool, Option("--json", help="Print JSON on standard output, and nothing else.")
-    ] = False,
-    markdown: Annotated[
-        bool, Option("--markdown", help="Print all of them as a Markdown table.")
-    ] = False,
-) -> None:
-    """Explain what can be lost: what it is, how it shows, what to do about it, and who met it."""
-    # Imported here so that `--help` need not wait for NumPy.
+@click.command(epilog="Exit codes: 0; 2 there is no such cause.")
+@click.argument("cause", required=False)
+@click.option("--json", is_flag=True, help="Print JSON, and nothing else.")
+@click.option("--markdown", is_flag=True, help="Print every cause as a Markdown table.")
+def explain(cause: str | None, json: bool, markdown: bool) -> None:
+    """Explain a cause: how it shows, what to do, who reported it.
+
+    Without CAUSE: list all causes.
+    """
+    # Imported here: `--help` does without.
     from rich.console import Console
 
     from ckptcheck.diagnosis.catalogue import CAUSES
     from ckptcheck.report.outputs.explain import find, overview, show, to_json, to_markdown
 
     if cause is not None and markdown:
-        raise UsageError("--markdown is for the whole catalogue: name no cause.")
+        raise UsageError("--markdown prints the whole catalogue: leave out the cause.")
     chosen = None if cause is None else find(cause)
     with contextlib.suppress(BrokenPipeError):
         if markdown:
@@ -44,9 +37,10 @@ def explain(
             show(chosen, Console(highlight=False))
 
 
+@click.command("jobs")
 def list_jobs() -> None:
-    """List the jobs that ship with the tool, and the recipes of the report cards: restores, expected outcomes, options."""
-    # Imported here so that `--help` need not wait for NumPy.
+    """List the shipped jobs and recipes, with restores and options."""
+    # Imported here: `--help` does without.
     from ckptcheck.job.options import shown
     from ckptcheck.job.shipped import registry
 
@@ -59,7 +53,7 @@ def list_jobs() -> None:
             print(f"    {option.name + '=' + shown(option.default):<24} {option.metadata['text']}")
         print()
     for suite, recipes in registry().suites.items():
-        print(f"recipes of the report card {suite} (verify --suite {suite}, or by name):")
+        print(f"recipes of the report card {suite} (`verify --suite {suite}`, or one by its name):")
         for recipe in recipes:
             outcomes = ", ".join(
                 f"{restore} {outcome}" for restore, outcome in recipe.expected.items()

@@ -1,63 +1,53 @@
-"""The commands for checkpoint files: parse, call, print. None of them imports TensorFlow.
+"""The commands for checkpoint files: parse, call, print. None of them imports a framework.
 
 Each imports its tools when it runs, so that `--help` and other commands need not wait for NumPy.
 """
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
+from ckptcheck.cli.grouped import Decorator
+from ckptcheck.cli.options import PATH
 from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.text_safety import shown
 
 if TYPE_CHECKING:
     from ckptcheck.filetools.progress import Progress
 
-EXIT_CODES = "2 invalid request; 3 a checkpoint cannot be read."
+EXIT_CODES = "2 the request is wrong; 3 a checkpoint cannot be read."
 INTERRUPTED = "Interrupted before everything was read: there is no result."
 
-Checkpoint = Annotated[
-    Path,
-    typer.Argument(
-        metavar="CKPT",
-        help="A checkpoint's prefix, one of its files, or a folder; "
-        "in a folder, the state file selects the checkpoint.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
+_json = click.option("--json", is_flag=True, help="Print JSON, and nothing else.")
 
 
-def _tolerance(differences: str) -> object:
-    return typer.Option(
+def _tolerance(name: str, differences: str) -> Decorator:
+    return click.option(
+        name,
+        multiple=True,
         metavar="X|KIND=X",
-        help=f"Accept {differences} differences up to X in floats, or only in one kind of tensor, "
-        "such as slot=1e-6. Repeatable.",
+        help=f"Accept {differences} differences up to X between floats, "
+        "or between tensors of a KIND (slot=1e-6). Repeatable.",
     )
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command(epilog=f"Exit codes: 0 success; {EXIT_CODES}")(inspect)
-    app.command(epilog=f"Exit codes: 0 the same; 1 different; {EXIT_CODES}")(diff)
-    checked = EXIT_CODES.replace("read", "checked")
-    app.command(epilog=f"Exit codes: 0 whole; 1 a restore fails or is wrong; {checked}")(fsck)
+@click.command(epilog=f"Exit codes: 0 success; {EXIT_CODES}")
+@click.argument("checkpoint", type=PATH, metavar="CKPT")
+@click.option(
+    "--match", default="*", metavar="GLOB", help="Read only tensors whose names match GLOB."
+)
+@click.option("--csv", is_flag=True, help="Print the tensors as CSV, and nothing else.")
+@_json
+def inspect(checkpoint: Path, match: str, csv: bool, json: bool) -> None:
+    """List the tensors of a checkpoint, and predict its restores.
 
-
-def inspect(
-    checkpoint: Checkpoint,
-    match: Annotated[
-        str, typer.Option(metavar="GLOB", help="Read only tensors whose names match GLOB.")
-    ] = "*",
-    csv: Annotated[
-        bool, typer.Option("--csv", help="Print the tensors as CSV, and nothing else.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """List a checkpoint's tensors by kind, and predict its restores. Works without TensorFlow."""
+    CKPT is a checkpoint's prefix, one of its files, or a folder. In a folder, the state file
+    selects the checkpoint. No framework is needed.
+    """
     from ckptcheck.filetools.inspect import inspect
     from ckptcheck.filetools.inspect_text import text
     from ckptcheck.filetools.tables import width
@@ -72,51 +62,53 @@ def inspect(
         _print(text(inspection, width()))
 
 
+@click.command(epilog=f"Exit codes: 0 the same; 1 different; {EXIT_CODES}")
+@click.argument("a", type=PATH)
+@click.argument("b", type=PATH)
+@_tolerance("--rtol", "relative")
+@_tolerance("--atol", "absolute")
+@click.option("--equal-nan", is_flag=True, help="Count NaN as equal to NaN.")
+@_json
 def diff(
-    a: Annotated[
-        Path, typer.Argument(metavar="A", help="The first checkpoint: a prefix, file or folder.")
-    ],
-    b: Annotated[
-        Path, typer.Argument(metavar="B", help="The second checkpoint: a prefix, file or folder.")
-    ],
-    rtol: Annotated[list[str] | None, _tolerance("relative")] = None,
-    atol: Annotated[list[str] | None, _tolerance("absolute")] = None,
-    equal_nan: Annotated[
-        bool, typer.Option("--equal-nan", help="Count NaN as equal to NaN.")
-    ] = False,
-    json: Json = False,
+    a: Path, b: Path, rtol: Sequence[str], atol: Sequence[str], equal_nan: bool, json: bool
 ) -> None:
-    """Compare two checkpoints: names, types, shapes and values. Works without TensorFlow."""
+    """Compare the names, types, shapes and values of two checkpoints.
+
+    A and B are each a checkpoint's prefix, one of its files, or a folder. The worst difference
+    comes first. No framework is needed.
+    """
     from ckptcheck.filetools.diff import diff
     from ckptcheck.filetools.diff_text import text
     from ckptcheck.filetools.tables import width
     from ckptcheck.filetools.tolerances import tolerances
 
-    overall, by_kind = tolerances(rtol or [], atol or [], equal_nan)
+    overall, by_kind = tolerances(rtol, atol, equal_nan)
     with _reading() as progress:
         difference = diff(a, b, tolerance=overall, by_kind=by_kind, progress=progress)
     _print(difference.to_json().splitlines() if json else text(difference, width()))
-    raise typer.Exit(difference.exit_code)
+    raise click.exceptions.Exit(difference.exit_code)
 
 
-def fsck(
-    path: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR|CKPT", help="A folder, with its subfolders, or a single checkpoint."
-        ),
-    ],
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on warnings, too.")] = False,
-    json: Json = False,
-) -> None:
-    """Check that checkpoints are whole and would restore correctly. Works without TensorFlow."""
+@click.command(
+    epilog="Exit codes: 0 whole; 1 a restore fails or is wrong; "
+    + EXIT_CODES.replace("read", "checked")
+)
+@click.argument("path", type=PATH, metavar="DIR|CKPT")
+@click.option("--strict", is_flag=True, help="Exit 1 on warnings, too.")
+@_json
+def fsck(path: Path, strict: bool, json: bool) -> None:
+    """Check that checkpoints are whole and would restore correctly.
+
+    DIR is a folder, checked with its subfolders; CKPT is a single checkpoint. No framework is
+    needed.
+    """
     from ckptcheck.filetools.fsck import fsck
     from ckptcheck.filetools.fsck_text import text
 
     with _reading() as progress:
         check = fsck(path, progress=progress)
     _print(check.to_json().splitlines() if json else text(check, strict))
-    raise typer.Exit(check.exit_code(strict))
+    raise click.exceptions.Exit(check.exit_code(strict))
 
 
 @contextlib.contextmanager

@@ -1,145 +1,131 @@
-"""The options that several commands share, with their help and its headings."""
+"""The options that several commands share, with their help and the groups of the help."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
 
-from typer import Option
+import click
 
+from ckptcheck.cli.grouped import Decorator, option, together
 from ckptcheck.errors import UsageError
 
+EXIT_CODES = (
+    "Exit codes: 0 every case is as expected; 1 a case is not; 2 the request is wrong; "
+    "3 a case could not be verified."
+)
 # The headings of `--help`, in their order there.
-WHAT = "What to verify"
+WHAT = "What to run"
 HOW = "How to run it"
 ACCEPTED = "What counts as equal, and what to expect"
 OUTPUT = "Output"
-GROUPS = (WHAT, HOW, ACCEPTED, OUTPUT)
 
-Settings = Annotated[
-    list[str] | None,
-    Option(
+PATH = click.Path(path_type=Path)
+
+
+def output_file(name: str, text: str) -> Decorator:
+    """Declare an option that names a file to write."""
+    return option(name, type=PATH, metavar="FILE", help=text, group=OUTPUT)
+
+
+job_settings = together(
+    option(
         "--set",
+        "settings",
+        multiple=True,
         metavar="KEY=VALUE",
         help="Set an option of the jobs; `ckptcheck jobs` lists them. Repeatable.",
-        rich_help_panel=WHAT,
+        group=WHAT,
     ),
-]
-Dataset = Annotated[
-    str | None,
-    Option(
+    option(
+        "--dataset",
         metavar="NAME",
         help="Train on digits, mnist, fashion_mnist, cifar10 or FILE.npz. "
         "Short for --set dataset=NAME.",
-        rich_help_panel=WHAT,
+        group=WHAT,
     ),
-]
-Timeout = Annotated[
-    float,
-    Option(
+)
+machines = together(
+    option(
+        "--timeout",
+        type=float,
+        default=300.0,
         metavar="SECONDS",
         help="Kill a process that is silent for SECONDS.",
-        rich_help_panel=HOW,
+        group=HOW,
     ),
-]
-Html = Annotated[
-    Path | None,
-    Option(
-        metavar="FILE",
-        help="Also write an HTML report: one file, with curves that zoom.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Junit = Annotated[
-    Path | None,
-    Option(
-        metavar="FILE",
-        help="Also write JUnit XML: one test for each case.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Markdown = Annotated[
-    Path | None,
-    Option(
-        metavar="FILE",
-        help="Also write Markdown. In a GitHub job, also append it to the job summary.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Rtol = Annotated[
-    float,
-    Option(
-        metavar="X",
-        help="Count floats as equal that differ by up to X times the control's value.",
-        rich_help_panel=ACCEPTED,
-    ),
-]
-Atol = Annotated[
-    float,
-    Option(
-        metavar="X",
-        help="Count floats as equal that differ by up to X.",
-        rich_help_panel=ACCEPTED,
-    ),
-]
-EqualNan = Annotated[
-    bool, Option("--equal-nan", help="Count NaN as equal to NaN.", rich_help_panel=ACCEPTED)
-]
-Allow = Annotated[
-    list[str] | None,
-    Option(
-        metavar="CAUSE|PATTERN",
-        help="Accept this cause, or differences in tensors matching PATTERN. Repeatable.",
-        rich_help_panel=ACCEPTED,
-    ),
-]
-Expect = Annotated[
-    str | None,
-    Option(
-        metavar="OUTCOME",
-        help="Expect this outcome of the cases: recovered, diverged or refused.",
-        rich_help_panel=ACCEPTED,
-    ),
-]
-Json = Annotated[
-    bool,
-    Option(
-        "--json",
-        help="Print the report as JSON on standard output, and nothing else.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Verbose = Annotated[
-    bool,
-    Option(
-        "--verbose",
-        "-v",
-        help="Print every table, every explanation and more tensor names.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Quiet = Annotated[
-    bool,
-    Option(
-        "--quiet",
-        "-q",
-        help="Print the verdict in one line, and nothing else.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Address = Annotated[
-    str | None,
-    Option(
+    option(
         "--executor",
         metavar="ADDRESS",
         help="Run on a Dask cluster, dask://HOST:PORT. Default: on this machine.",
-        rich_help_panel=HOW,
+        group=HOW,
     ),
-]
+)
+judgement = together(
+    option(
+        "--rtol",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="Count floats as equal that differ by up to X times the control's value.",
+        group=ACCEPTED,
+    ),
+    option(
+        "--atol",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="Count floats as equal that differ by up to X.",
+        group=ACCEPTED,
+    ),
+    option("--equal-nan", is_flag=True, help="Count NaN as equal to NaN.", group=ACCEPTED),
+    option(
+        "--allow",
+        multiple=True,
+        metavar="CAUSE|PATTERN",
+        help="Accept this cause, or differences in tensors matching PATTERN. Repeatable.",
+        group=ACCEPTED,
+    ),
+    option(
+        "--expect",
+        metavar="OUTCOME",
+        help="Expect this outcome of the named cases: recovered, diverged or refused.",
+        group=ACCEPTED,
+    ),
+)
+html = output_file("--html", "Also write an HTML report: one file, with curves that zoom.")
+ci_files = together(
+    output_file("--junit", "Also write JUnit XML: one test for each case."),
+    output_file(
+        "--markdown", "Also write Markdown. In a GitHub job, also append it to the job summary."
+    ),
+)
+printed = together(
+    option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Print every table, every explanation and more tensor names.",
+        group=OUTPUT,
+    ),
+    option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        help="Print the verdict in one line, and nothing else.",
+        group=OUTPUT,
+    ),
+    option(
+        "--json",
+        is_flag=True,
+        help="Print the report as JSON on standard output, and nothing else.",
+        group=OUTPUT,
+    ),
+)
 
 
-def job_options(settings: list[str] | None, dataset: str | None) -> dict[str, str]:
+def job_options(settings: Iterable[str], dataset: str | None) -> dict[str, str]:
     """Return the values of `--set` and `--dataset`, by name."""
     options = {} if dataset is None else {"dataset": dataset}
-    for setting in settings or []:
+    for setting in settings:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals or not key:
             raise UsageError(f"--set takes KEY=VALUE, not {setting!r}.")

@@ -1,13 +1,14 @@
 """`ckptcheck compare` and `ckptcheck judge`: judge runs on disk, without training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from typer import Argument, Exit, Option
+import click
 
 from ckptcheck.cli import options
+from ckptcheck.cli.grouped import GroupedCommand, option, together
 from ckptcheck.cli.printing import check_outputs, print_report
 
 if TYPE_CHECKING:
@@ -15,81 +16,64 @@ if TYPE_CHECKING:
 
 # What judges is imported inside the commands, so that `--help` does without NumPy.
 
+_common = together(options.judgement, options.ci_files, options.printed)
 
-def compare(
-    control: Annotated[
-        Path, Argument(metavar="CONTROL", help="The run that was never interrupted.")
-    ],
-    resumed: Annotated[
-        Path, Argument(metavar="RESUMED", help="The run that was restored from its checkpoint.")
-    ],
-    rtol: options.Rtol = 0.0,
-    atol: options.Atol = 0.0,
-    equal_nan: options.EqualNan = False,
-    allow: options.Allow = None,
-    expect: options.Expect = None,
-    junit: options.Junit = None,
-    markdown: options.Markdown = None,
-    verbose: options.Verbose = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
-) -> None:
-    """Compare two runs that a script recorded with `ckptcheck.record`. Needs no TensorFlow."""
+
+@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES)
+@click.argument("control", type=options.PATH)
+@click.argument("resumed", type=options.PATH)
+@_common
+def compare(control: Path, resumed: Path, expect: str | None, **asked: Any) -> None:
+    """Compare two runs that a script recorded.
+
+    CONTROL is the run that was never interrupted, RESUMED the run that was restored from its
+    checkpoint. The script records them with `ckptcheck.record`.
+    """
     from ckptcheck.report.rejudge import compare_runs
 
-    check_outputs(json, verbose, quiet)
-    make = partial(compare_runs, control, resumed, expect=expect or "recovered", allow=allow or ())
-    report = _judged(make, (rtol, atol, equal_nan), junit, markdown)
-    _end(report, json=json, verbose=verbose, quiet=quiet)
+    _judge(partial(compare_runs, control, resumed, expect=expect or "recovered"), **asked)
 
 
-def judge(
-    folder: Annotated[
-        Path, Argument(metavar="DIR", help="The folder that `ckptcheck verify --out DIR` wrote.")
-    ],
-    restore: Annotated[
-        list[str] | None,
-        Option(
-            metavar="NAME",
-            help="Judge only this restore. Repeatable.",
-            rich_help_panel=options.WHAT,
-        ),
-    ] = None,
-    rtol: options.Rtol = 0.0,
-    atol: options.Atol = 0.0,
-    equal_nan: options.EqualNan = False,
-    allow: options.Allow = None,
-    expect: options.Expect = None,
-    junit: options.Junit = None,
-    markdown: options.Markdown = None,
-    verbose: options.Verbose = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
-) -> None:
-    """Judge the runs of a verification again, with a different tolerance or expectation."""
+@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES)
+@click.argument("folder", type=options.PATH, metavar="DIR")
+@option(
+    "--restore",
+    multiple=True,
+    metavar="NAME",
+    help="Judge only this restore. Repeatable.",
+    group=options.WHAT,
+)
+@_common
+def judge(folder: Path, restore: Sequence[str], expect: str | None, **asked: Any) -> None:
+    """Judge the runs of a verification again, without training.
+
+    DIR is the folder that `ckptcheck verify --out DIR` wrote. Give a different tolerance or
+    expectation, or accept a difference.
+    """
     from ckptcheck.report.rejudge import judge_folder
 
-    check_outputs(json, verbose, quiet)
-    make = partial(judge_folder, folder, restore or (), expect=expect, allow=allow or ())
-    report = _judged(make, (rtol, atol, equal_nan), junit, markdown)
-    _end(report, json=json, verbose=verbose, quiet=quiet)
+    _judge(partial(judge_folder, folder, restore, expect=expect), **asked)
 
 
-def _judged(
+def _judge(
     make: "Callable[..., Report]",
-    tolerance: tuple[float, float, bool],
+    *,
+    rtol: float,
+    atol: float,
+    equal_nan: bool,
+    allow: Sequence[str],
     junit: Path | None,
     markdown: Path | None,
-) -> "Report":
+    verbose: bool,
+    quiet: bool,
+    json: bool,
+) -> NoReturn:
     from ckptcheck.report.outputs.ci import ci_outputs
     from ckptcheck.tolerance import Tolerance
 
+    check_outputs(json, verbose, quiet)
     with ci_outputs(junit, markdown) as write_for_ci:
-        report = make(tolerance=Tolerance(*tolerance))
+        report = make(allow=allow, tolerance=Tolerance(rtol, atol, equal_nan))
         write_for_ci(report)
-    return report
-
-
-def _end(report: "Report", *, json: bool, verbose: bool, quiet: bool) -> NoReturn:
     print_report(report, json=json, verbose=verbose, quiet=quiet)
-    raise Exit(report.exit_code)
+    raise click.exceptions.Exit(report.exit_code)

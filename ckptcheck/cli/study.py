@@ -1,11 +1,13 @@
-"""The command `ckptcheck study`."""
+"""`ckptcheck study`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-from typer import Argument, Option
+import click
 
 from ckptcheck.cli import options
+from ckptcheck.cli.grouped import GroupedCommand, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.printing import print_result
 from ckptcheck.studies.catalogue import STUDIES
@@ -14,47 +16,70 @@ INTERRUPTED = (
     "Interrupted. Finished runs are kept: the same command trains the rest. "
     "No process is left running."
 )
-OUT = Path("ckptcheck-study")
 
 
+@click.command(
+    cls=GroupedCommand,
+    epilog="Exit codes: 0 the study is done; 2 the request is wrong; "
+    "3 a run did not finish; finished runs are kept.",
+)
+@click.argument("name", required=False)
+@click.argument("variants", nargs=-1, metavar="[VARIANT]...")
+@options.job_settings
+@option(
+    "--seeds",
+    type=int,
+    default=5,
+    metavar="N",
+    help="Train with N seeds: 0, 1, …",
+    group=options.HOW,
+)
+@option(
+    "--epochs",
+    type=int,
+    metavar="N",
+    help="Train for N epochs. Default: 100.",
+    group=options.HOW,
+)
+@options.machines
+@option(
+    "--accuracy",
+    type=float,
+    multiple=True,
+    metavar="SHARE",
+    help="Report the first epoch that reaches this validation accuracy (0 to 1). "
+    "Repeatable. Default: 0.95, 0.98.",
+    group=options.OUTPUT,
+)
+@option(
+    "--out",
+    type=options.PATH,
+    default=Path("ckptcheck-study"),
+    metavar="DIR",
+    help="Keep the runs and write the results here.",
+    group=options.OUTPUT,
+)
+@options.html
+@option(
+    "--json",
+    is_flag=True,
+    help="Print summary.json on standard output, and nothing else.",
+    group=options.OUTPUT,
+)
 def study(
-    name: Annotated[
-        str | None,
-        Argument(
-            metavar="[NAME]", help="The study. Default: list all studies.", show_default=False
-        ),
-    ] = None,
-    variants: Annotated[
-        list[str] | None,
-        Argument(
-            metavar="[VARIANT]...", help="Variants to train. Default: all.", show_default=False
-        ),
-    ] = None,
-    seeds: Annotated[int, Option(metavar="N", help="Train with N seeds: 0, 1, …")] = 5,
-    epochs: Annotated[
-        int | None, Option(metavar="N", help="Train for N epochs. Default: 100.")
-    ] = None,
-    accuracy: Annotated[
-        list[float] | None,
-        Option(
-            metavar="SHARE",
-            help="Report the first epoch that reaches this validation accuracy (0 to 1). "
-            "Repeatable. Default: 0.95, 0.98.",
-        ),
-    ] = None,
-    set_: options.Settings = None,
-    dataset: options.Dataset = None,
-    timeout: options.Timeout = 300.0,
-    out: Annotated[
-        Path, Option(metavar="DIR", help="Keep the runs and write the results here.")
-    ] = OUT,
-    html: options.Html = None,
-    executor: options.Address = None,
-    json: Annotated[
-        bool, Option("--json", help="Print summary.json, and nothing else, on standard output.")
-    ] = False,
+    name: str | None,
+    variants: Sequence[str],
+    settings: Sequence[str],
+    dataset: str | None,
+    accuracy: Sequence[float],
+    out: Path,
+    html: Path | None,
+    json: bool,
+    **asked: Any,
 ) -> None:
-    """Train variants of batch norm with several seeds, and compare their training curves.
+    """Compare the training curves of batch-norm variants, seed by seed.
+
+    NAME is the study; without it, all studies are listed. VARIANT: train these only.
 
     Finished runs are kept. Run the same command again to finish an interrupted study; more seeds
     train only the new runs.
@@ -70,7 +95,7 @@ def study(
     from ckptcheck.studies import run, text
     from ckptcheck.studies.folder import CONTENTS, KEPT, write
 
-    settings = options.job_options(set_, dataset)
+    given = options.job_options(settings, dataset)
     prepare_drawing(html)
     with (
         interruptible(INTERRUPTED),
@@ -81,26 +106,19 @@ def study(
             result = run.study(
                 name,
                 variants or None,
-                seeds=seeds,
-                epochs=epochs,
-                options=settings,
+                options=given,
                 accuracies=tuple(sorted(set(accuracy or run.ACCURACIES))),
-                timeout=timeout,
                 folder=out / KEPT,
-                executor=executor,
                 watch=watch,
+                **asked,
             )
         write(result, partial)
         if html:
             from ckptcheck.studies.html import study_page  # needs the packages of an extra
 
             write_html(study_page(result))
-    print_result(
-        result,
-        json,
-        text.show,
-        f"Figure: {out / name / 'curves.png'}   Numbers: {out / name / 'summary.json'}",
-    )
+    where = f"Figure: {out / name / 'curves.png'}   Numbers: {out / name / 'summary.json'}"
+    print_result(result, json, text.show, where)
 
 
 def _list_studies() -> None:
