@@ -30,8 +30,8 @@ def _tolerance(name: str, differences: str) -> Decorator:
         name,
         multiple=True,
         metavar="X|KIND=X",
-        help=f"Accept {differences} differences up to X between floats, "
-        "or between tensors of a KIND (slot=1e-6). Repeatable.",
+        help=f"Accept {differences} differences up to X in floats, or only in one kind of tensor, "
+        "such as slot=1e-6. Repeatable.",
     )
 
 

@@ -79,7 +79,7 @@ def shipped(name: str) -> ShippedJob:
 
 
 def in_prose(job: str) -> Mapping[str, str]:
-    """Return how prose names the restores of a job, by restore; empty for a job that says nothing."""
+    """Return how prose names the restores of a shipped job; empty for any other job."""
     entry = registry().jobs.get(job)
     return entry.in_prose if entry else {}
 
