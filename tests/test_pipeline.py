@@ -264,7 +264,7 @@ def test_the_checkpoints_of_crash_images(
     """Checkpoints read without TensorFlow equal the live state, kinds included; fsck finds nothing."""
     (image,) = default_folder.glob(f"{job}/crash-image@*")
     checkpoint = open_checkpoint(image)
-    assert checkpoint.chosen == f"{image / 'checkpoint'} names {checkpoint.path.name}"
+    assert checkpoint.chosen == f"named by {image / 'checkpoint'}: {checkpoint.path.name}"
     (number,) = re.findall(r"@(\d+)", image.name)
     live = read_snapshot(default_folder / job / "control" / f"boundary-{number}.npz")
     saved = {key: live[key] for key in checkpoint.entries}

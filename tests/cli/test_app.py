@@ -25,8 +25,8 @@ def test_help_names_the_exit_codes(tmp_path: Path) -> None:
     for arguments in (["--help"], ["verify", "--help"]):
         text = " ".join(call(*arguments, cwd=tmp_path).stdout.split())
         assert (
-            "0 each case did what was expected; 1 a case did not; 2 the request itself is wrong; "
-            "3 it could" in text
+            "0 every case is as expected; 1 a case is not; 2 the request is wrong; "
+            "3 a case could not be verified." in text
         )
 
 

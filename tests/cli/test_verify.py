@@ -226,13 +226,12 @@ def test_help_groups_its_options(tmp_path: Path) -> None:
     lines = call("verify", "--help", cwd=tmp_path).stdout.splitlines()
     heads = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert heads == [
-        "Arguments:",
-        "What to verify:",
+        "What to run:",
         "How to run it:",
         "What counts as equal, and what to expect:",
         "Output:",
-        "Options:",
+        "Other:",
     ]
     first_in = {head: lines[lines.index(head) + 1].split()[0] for head in heads}
-    assert first_in["What to verify:"] == "--restore"
-    assert first_in["Options:"] == "--help"
+    assert first_in["What to run:"] == "--restore"
+    assert first_in["Other:"] == "-h,"

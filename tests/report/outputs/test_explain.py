@@ -150,7 +150,7 @@ def test_a_typo() -> None:
     done = explained("noise", "--markdown")
     assert (done.returncode, done.stderr) == (
         2,
-        "ckptcheck: --markdown is for the whole catalogue: name no cause.\n",
+        "ckptcheck: --markdown prints the whole catalogue: leave out the cause.\n",
     )
 
 
