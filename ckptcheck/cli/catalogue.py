@@ -5,14 +5,11 @@ from dataclasses import fields
 
 import click
 
-from ckptcheck.errors import UsageError
-
 
 @click.command(epilog="Exit codes: 0; 2 there is no such cause.")
 @click.argument("cause", required=False)
 @click.option("--json", is_flag=True, help="Print JSON, and nothing else.")
-@click.option("--markdown", is_flag=True, help="Print every cause as a Markdown table.")
-def explain(cause: str | None, json: bool, markdown: bool) -> None:
+def explain(cause: str | None, json: bool) -> None:
     """Explain a cause: how it shows, what to do, who reported it.
 
     Without CAUSE: list all causes.
@@ -21,15 +18,11 @@ def explain(cause: str | None, json: bool, markdown: bool) -> None:
     from rich.console import Console
 
     from ckptcheck.diagnosis.catalogue import CAUSES
-    from ckptcheck.report.outputs.explain import find, overview, show, to_json, to_markdown
+    from ckptcheck.report.outputs.explain import find, overview, show, to_json
 
-    if cause is not None and markdown:
-        raise UsageError("--markdown prints the whole catalogue: leave out the cause.")
     chosen = None if cause is None else find(cause)
     with contextlib.suppress(BrokenPipeError):
-        if markdown:
-            print(to_markdown(), flush=True)
-        elif json:
+        if json:
             print(to_json(CAUSES.values() if chosen is None else [chosen]), flush=True)
         elif chosen is None:
             overview(Console(highlight=False))

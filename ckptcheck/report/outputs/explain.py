@@ -1,4 +1,4 @@
-"""The catalogue of causes: on a terminal, as JSON, and as a Markdown table."""
+"""The catalogue of causes: on a terminal, and as JSON."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -98,13 +98,3 @@ def _document(cause: Cause) -> dict[str, Any]:
         "can_be_allowed": cause.acceptable,
         "reported": cause.reported,
     }
-
-
-def to_markdown() -> str:
-    """Return the catalogue as a Markdown table."""
-    rows = ["| cause | what it is | how it shows | report |", "|---|---|---|---|"]
-    for cause in CAUSES.values():
-        *_, repository, _, number = cause.reported.split("/")
-        thread = f"[{repository}#{number}]({cause.reported})"
-        rows.append(f"| `{cause.name}` | {cause.summary} | {cause.signature} | {thread} |")
-    return "\n".join(rows)

@@ -7,7 +7,6 @@ import pytest
 
 from ckptcheck.diagnosis.catalogue import CAUSES, remedies_for, remedy
 from ckptcheck.diagnosis.cause import Cause, Stage
-from ckptcheck.report.outputs.explain import to_markdown
 from tests.commands import Done, call
 from tests.conftest import ROOT
 
@@ -147,12 +146,3 @@ def test_a_typo() -> None:
         "ckptcheck: There is no cause called 'moving-statistic'. Did you mean "
         "moving-statistics-lost? "
     )
-    done = explained("noise", "--markdown")
-    assert (done.returncode, done.stderr) == (
-        2,
-        "ckptcheck: --markdown prints the whole catalogue: leave out the cause.\n",
-    )
-
-
-def test_as_markdown() -> None:
-    assert explained("--markdown").stdout == to_markdown() + "\n"
