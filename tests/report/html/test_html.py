@@ -21,7 +21,8 @@ from tests.commands import TOY_RUN, call, run
 from tests.conftest import toy
 from tests.studies.examples import CALM, FAST, made, trained
 
-CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
 # Each of these features would need a connection, or rights that a test lacks.
 SWITCHES = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
