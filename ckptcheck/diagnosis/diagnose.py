@@ -6,7 +6,7 @@ from dataclasses import replace
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.diagnosis.allowances import by_pattern, start_of
 from ckptcheck.diagnosis.catalogue import CAUSES, remedy
-from ckptcheck.diagnosis.cause import NEVER, Diagnosis, Stage
+from ckptcheck.diagnosis.cause import NEVER, STARTS, Diagnosis, Stage
 from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import LAST, OF_THE_CONTROL, RULES, apply
 
@@ -25,9 +25,16 @@ def diagnose(comparison: Comparison) -> list[Diagnosis]:
 
 
 def unjudged(comparison: Comparison) -> list[str]:
-    """Return the tensors created in the first step that differ and may or may not be restored."""
+    """Return the tensors created in the first step that differ and may or may not be restored.
+
+    Tensors that never act on training are left out: a metric that starts anew loses nothing.
+    """
     findings = Findings(comparison)
-    names = [row.name for row in findings.open if row.late and row.asked is None]
+    names = [
+        row.name
+        for row in findings.open
+        if row.late and row.asked is None and STARTS.get(row.kind) != NEVER
+    ]
     return names if findings.first_step_differs else []
 
 

@@ -22,9 +22,12 @@ _collecting: dict[str, bool] | None = None
 def _on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
     if event != "open" or _collecting is None:
         return
-    path, mode, flags = arguments
+    path, _, flags = arguments
     if isinstance(path, str | bytes | os.PathLike):
-        reads = flags & os.O_ACCMODE != os.O_WRONLY if mode is None else "r" in mode or "+" in mode
+        # A file that is truncated or new at its opening holds nothing from before, even where it
+        # is read afterwards. AutoGraph's temporary files are such files.
+        is_empty = flags & (os.O_TRUNC | os.O_EXCL)
+        reads = not is_empty and flags & os.O_ACCMODE != os.O_WRONLY
         _collecting.setdefault(os.path.abspath(os.fsdecode(path)), reads)  # noqa: PTH100  # called often
 
 

@@ -328,16 +328,24 @@ def test_what_was_accepted_in_vain() -> None:
 # --- Tensors created in the first step --------------------------------------------------------
 
 
-@pytest.mark.parametrize(("asked", "names"), [(None, ["new"]), ({"new": "new"}, []), ({}, [])])
+@pytest.mark.parametrize(
+    ("kind", "asked", "names"),
+    [
+        (Kind.SLOT, None, ["new"]),
+        (Kind.SLOT, {"new": "new"}, []),
+        (Kind.SLOT, {}, []),
+        (Kind.METRIC, None, []),  # nothing in training reads it
+    ],
+)
 def test_a_tensor_created_in_an_accepted_step_stays_unjudged(
-    asked: dict[str, str] | None, names: list[str]
+    kind: Kind, asked: dict[str, str] | None, names: list[str]
 ) -> None:
     ours = changed(
         CONTROL,
-        boundary={"new": Tensor(Kind.SLOT, ZEROS)},
-        after={"new": Tensor(Kind.SLOT, value("new", 6))},
+        boundary={"new": Tensor(kind, ZEROS)},
+        after={"new": Tensor(kind, value("new", 6))},
     )
-    after: Values = {"new": Tensor(Kind.SLOT, value("new", 9))}
+    after: Values = {"new": Tensor(kind, value("new", 9))}
     run = changed(RESUMED, after=after, batches={5: "another"}, asked=asked)
     assert unjudged(compare(ours, run)) == names
     same_step = changed(RESUMED, after=after, asked=asked)

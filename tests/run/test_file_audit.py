@@ -1,6 +1,7 @@
 """Which files a restore opens, and where the pointers of a copied checkpoint lead."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
@@ -14,11 +15,23 @@ def test_a_file_is_marked_as_read_if_first_opened_for_reading(tmp_path: Path) ->
         (tmp_path / "written").read_text()
         (tmp_path / "appended").open("a").close()
         os.close(os.open(tmp_path / "read", os.O_RDONLY))
+        (tmp_path / "truncated").open("w+").close()
+        # AutoGraph writes its code into such a file, and imports it.
+        with tempfile.NamedTemporaryFile("w", dir=tmp_path, delete=False) as temporary:
+            temporary.write("code")
+        Path(temporary.name).read_text()
+        opened[str(tmp_path / "temporary")] = opened.pop(temporary.name)
     (tmp_path / "written").open("r+").close()
     of_here = {
         Path(name).name: reads for name, reads in opened.items() if Path(name).parent == tmp_path
     }
-    assert of_here == {"read": True, "written": False, "appended": False}
+    assert of_here == {
+        "read": True,
+        "written": False,
+        "appended": False,
+        "truncated": False,
+        "temporary": False,
+    }
 
 
 def test_files_read_although_written_lately(tmp_path: Path) -> None:
