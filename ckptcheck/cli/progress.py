@@ -13,7 +13,7 @@ from rich.progress import (
 
 from ckptcheck.run.worker_pool import Event
 
-STARTING = "starting; TensorFlow takes some seconds to import"
+STARTING = "starting the first processes"
 ALL = "all runs"
 
 

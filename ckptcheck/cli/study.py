@@ -10,7 +10,6 @@ from ckptcheck.cli import options
 from ckptcheck.cli.grouped import GroupedCommand, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.printing import print_result
-from ckptcheck.studies.catalogue import STUDIES
 
 INTERRUPTED = (
     "Interrupted. Finished runs are kept: the same command trains the rest. "
@@ -122,6 +121,8 @@ def study(
 
 
 def _list_studies() -> None:
+    from ckptcheck.studies.catalogue import STUDIES  # other commands do without
+
     for definition in STUDIES.values():
         print(f"{definition.name}\n  {definition.question}\n  variants:")
         for variant in definition.variants:

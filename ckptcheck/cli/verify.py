@@ -43,7 +43,7 @@ INTERRUPTED = (
     "--boundary",
     type=int,
     metavar="N",
-    help="Save the checkpoint after N steps. Default: in mid-epoch.",
+    help="Save the checkpoint after N steps. Default: after 2.5 epochs; Keras jobs, 2.",
     group=options.HOW,
 )
 @option(

@@ -4,19 +4,3 @@
 those in a folder can be restored. Each returns a value with its JSON; the module `…_text` renders
 its text.
 """
-
-from ckptcheck.filetools.diff import CheckpointDiff, TensorDiff, diff
-from ckptcheck.filetools.fsck import Check, fsck
-from ckptcheck.filetools.fsck_findings import Finding
-from ckptcheck.filetools.inspect import Inspection, inspect
-
-__all__ = [
-    "Check",
-    "CheckpointDiff",
-    "Finding",
-    "Inspection",
-    "TensorDiff",
-    "diff",
-    "fsck",
-    "inspect",
-]

@@ -21,7 +21,9 @@ from ckptcheck.checkpoints.find import checkpoints_in
 from ckptcheck.checkpoints.keras.format import ARCHIVE, HDF5
 from ckptcheck.checkpoints.reader import Bytes, File
 from ckptcheck.checkpoints.tensor_bundle.format import TENSOR_BUNDLE
-from ckptcheck.filetools import diff, fsck, inspect
+from ckptcheck.filetools.diff import diff
+from ckptcheck.filetools.fsck import fsck
+from ckptcheck.filetools.inspect import inspect
 from ckptcheck.kinds import Kind
 from tests.checkpoints.bundles import write
 from tests.checkpoints.keras.files import archive, weights

@@ -27,5 +27,5 @@ def test_live_progress_on_a_terminal(tmp_path: Path) -> None:
                 seen += read
     os.close(terminal)
     assert b"Traceback" not in seen
-    for shown in ("starting; TensorFlow", "Slow control", "Slow \u00d7 all", "4/6", "6/6"):
+    for shown in ("starting the first processes", "Slow control", "Slow \u00d7 all", "4/6", "6/6"):
         assert shown.encode() in seen

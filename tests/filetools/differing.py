@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ckptcheck.arrays import Array
-from ckptcheck.filetools import CheckpointDiff, TensorDiff, diff
+from ckptcheck.filetools.diff import CheckpointDiff, TensorDiff, diff
 from tests.checkpoints.bundles import Value, write
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ckptcheck.filetools import Finding, fsck
-from ckptcheck.filetools.fsck_findings import LOOK, WRONG
+from ckptcheck.filetools.fsck import fsck
+from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
 from tests.checkpoints.bundles import Value, sealed, write, write_state
 
 NOTHING_FOUND = (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ckptcheck.checkpoints import DamagedError
-from ckptcheck.filetools import diff
+from ckptcheck.filetools.diff import diff
 from tests.checkpoints import bundles
 from tests.checkpoints.bundles import write, write_sliced
 from tests.filetools.differing import CUTS, GRID, TENSORS

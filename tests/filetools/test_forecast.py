@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ckptcheck.filetools import inspect
 from ckptcheck.filetools.forecast import Meeting
+from ckptcheck.filetools.inspect import inspect
 from tests.checkpoints.bundles import Value, write
 from tests.filetools.differing import drawn
 from tests.filetools.saved import SAVED

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ckptcheck import UsageError
-from ckptcheck.filetools import Check, fsck
+from ckptcheck.filetools.fsck import Check, fsck
 from ckptcheck.filetools.fsck_findings import UNKNOWN, WRONG
 from ckptcheck.filetools.fsck_text import text
 from tests.checkpoints import bundles

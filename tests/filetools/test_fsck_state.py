@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ckptcheck.filetools import Finding, fsck
-from ckptcheck.filetools.fsck_findings import LOOK, WRONG
+from ckptcheck.filetools.fsck import fsck
+from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
 from tests.checkpoints.bundles import write, write_state
 from tests.filetools.faults import (
     PLANTED,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ckptcheck import UsageError
-from ckptcheck.filetools import Inspection, inspect
+from ckptcheck.filetools.inspect import Inspection, inspect
 from ckptcheck.kinds import Kind
 from tests.checkpoints.bundles import write
 from tests.filetools.saved import SAVED

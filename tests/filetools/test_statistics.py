@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ckptcheck.arrays import Array
-from ckptcheck.filetools import inspect
+from ckptcheck.filetools.inspect import inspect
 from ckptcheck.filetools.statistics import Statistics, of_chunks
 from tests.checkpoints.bundles import Value, write
 

@@ -204,7 +204,7 @@ def test_a_stopped_study_continues(stopped: Stopped, continued: list[str]) -> No
     assert 0 < count < 4
     runs = "1 finished run" if count == 1 else f"{count} finished runs"
     assert continued[0] == f"ckptcheck: reusing {runs}"
-    assert continued[1] == "ckptcheck: starting; TensorFlow takes some seconds to import …"
+    assert continued[1] == "ckptcheck: starting the first processes …"
     done = re.findall(r"ckptcheck: (.*) done \((\d) of (\d)\)\n", "\n".join([*continued[2:], ""]))
     assert {name for name, _, _ in done} == ALL - stopped.finished
     assert [numbers for _, *numbers in done] == [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ckptcheck.checkpoints import open_checkpoint
-from ckptcheck.filetools import fsck
+from ckptcheck.filetools.fsck import fsck
 from tests.checkpoints.keras.files import KERNEL, archive, refusal, weights
 
 
