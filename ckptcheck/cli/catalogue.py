@@ -1,6 +1,8 @@
 """`ckptcheck explain` and `ckptcheck jobs`: list causes, jobs and recipes."""
 
 import contextlib
+import shutil
+import textwrap
 from dataclasses import fields
 
 import click
@@ -38,12 +40,13 @@ def list_jobs() -> None:
     from ckptcheck.job.shipped import registry
 
     for job in registry().jobs.values():
-        print(f"{job.name}\n  {job.summary}\n  restores (expected outcome):")
+        print(f"{job.name}\n{_wrapped(job.summary, 2)}\n  restores (expected outcome):")
         for restore, outcome in job.expected.items():
             print(f"    {restore:<10} {outcome}")
         print("  options (--set KEY=VALUE):")
         for option in fields(job.options):
-            print(f"    {option.name + '=' + shown(option.default):<24} {option.metadata['text']}")
+            setting = f"    {option.name + '=' + shown(option.default):<24} "
+            print(_wrapped(option.metadata["text"], len(setting), setting))
         print()
     for suite, recipes in registry().suites.items():
         print(f"recipes of the report card {suite} (`verify --suite {suite}`, or one by its name):")
@@ -51,5 +54,15 @@ def list_jobs() -> None:
             outcomes = ", ".join(
                 f"{restore} {outcome}" for restore, outcome in recipe.expected.items()
             )
-            print(f"  {recipe.name}\n    {recipe.summary}\n    {outcomes}")
+            print(f"  {recipe.name}\n{_wrapped(recipe.summary, 4)}\n{_wrapped(outcomes, 4)}")
         print()
+
+
+def _wrapped(text: str, indent: int, start: str | None = None) -> str:
+    """Return a text as wide as the terminal, indented; `start` replaces the first indent."""
+    margin = " " * indent
+    first = margin if start is None else start
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=margin, break_on_hyphens=False
+    )

@@ -28,6 +28,9 @@ INITIALISED_AFTER = (
     "between the restore and the first step."
 )
 
+TRACEBACK = (
+    "The traceback is in runs/JOB/resumed-RESTORE@STEP/output.txt, below the folder given by --out."
+)
 # The first word of an entry is the severity of its cause.
 _breaks_training = partial(Cause, Severity.BREAKS_TRAINING)
 _changes_trajectory = partial(Cause, Severity.CHANGES_TRAJECTORY)
@@ -140,8 +143,7 @@ _CATALOGUE = {
         sentence="The restore raised {type}: {message}",
         signature="The restore raises, and neither missing keys nor damaged files explain it.",
         reported=_issue("tensorflow/tensorflow#11097"),
-        do="Make the restore work in a fresh process that has only built the job. The traceback is "
-        "in output.txt.",
+        do="Make the restore work in a fresh process that has only built the job. " + TRACEBACK,
         acceptable=False,
     ),
     "resumed-run-raised": _breaks_training(
@@ -151,7 +153,7 @@ _CATALOGUE = {
         "{message}",
         signature="The resumed run raises after its restore, where the control does not.",
         reported=_issue("cchen156/Learning-to-See-in-the-Dark#70"),
-        do="Restore everything that training needs. The traceback is in the run's output.txt.",
+        do="Restore everything that training needs. " + TRACEBACK,
         acceptable=False,
     ),
     # --- The checkpoint as a whole ------------------------------------------------------------
