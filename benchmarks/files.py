@@ -25,15 +25,19 @@ from ckptcheck.checkpoints import CHUNK
 BARS = {
     "diff of 1 GB / a loop in TensorFlow": 1 / 8,
     "diff of 1 GB / cmp": 1.3,
-    "fsck of 1 GB / cat": 2.0,
+    "fsck of 1 GB / cat": 2.5,
     "fsck of 1 GB, without start-up / cat": 2.0,
     "fsck of 1 GB / its checksum": 1.0,
     "diff of 1 GB that differs / the loop": 1.0,
     "12,000 tensors: inspect / 1.5 s": 1.0,
     "12,000 tensors: diff / 1.5 s": 1.0,
-    "20 tensors: inspect / 0.4 s": 1.0,
-    "20 tensors: diff / 0.4 s": 1.0,
-    "20 tensors: fsck / 0.4 s": 1.0,
+    "20 tensors: inspect / 0.25 s": 1.0,
+    "20 tensors: diff / 0.25 s": 1.0,
+    "20 tensors: fsck / 0.25 s": 1.0,
+    "a small .keras: inspect / 0.4 s": 1.0,
+    "a small .keras: fsck / 0.4 s": 1.0,
+    "--help / 0.2 s": 1.0,
+    "jobs / 0.2 s": 1.0,
     "memory of diff, 1 GB / bound": 1.0,
     "memory of diff, all differs / bound": 1.0,
     "memory of fsck, 1 GB / bound": 1.0,
@@ -72,8 +76,9 @@ def measure(repeats: int) -> Measured:
 
 
 def one_round(folder: Path, repeat: int) -> list[tuple[str, tuple[float, float]]]:
-    a, b, c, many, more, few, fewer = (
-        str(folder / each) for each in ("a", "b", "c", "many", "more", "few", "fewer")
+    a, b, c, many, more, few, fewer, small = (
+        str(folder / each)
+        for each in ("a", "b", "c", "many", "more", "few", "fewer", "small.keras")
     )
     loop, checksum = [str(HERE / "diff_by_hand.py")], ["-c", CHECKSUM, f"{a}.data-00000-of-00001"]
     found = [
@@ -96,9 +101,13 @@ def one_round(folder: Path, repeat: int) -> list[tuple[str, tuple[float, float]]
         ),
         ("12,000 tensors: inspect / 1.5 s", (tool("inspect", many)(), 1.5)),
         ("12,000 tensors: diff / 1.5 s", (tool("diff", many, more)(), 1.5)),
-        ("20 tensors: inspect / 0.4 s", (tool("inspect", few)(), 0.4)),
-        ("20 tensors: diff / 0.4 s", (tool("diff", few, fewer)(), 0.4)),
-        ("20 tensors: fsck / 0.4 s", (tool("fsck", few)(), 0.4)),
+        ("20 tensors: inspect / 0.25 s", (tool("inspect", few)(), 0.25)),
+        ("20 tensors: diff / 0.25 s", (tool("diff", few, fewer)(), 0.25)),
+        ("20 tensors: fsck / 0.25 s", (tool("fsck", few)(), 0.25)),
+        ("a small .keras: inspect / 0.4 s", (tool("inspect", small)(), 0.4)),
+        ("a small .keras: fsck / 0.4 s", (tool("fsck", small)(), 0.4)),
+        ("--help / 0.2 s", (tool("--help")(), 0.2)),
+        ("jobs / 0.2 s", (tool("jobs")(), 0.2)),
         ("memory of diff, 1 GB / bound", (memory("diff", a, b), BOUND)),
         ("memory of diff, all differs / bound", (memory("diff", a, c, status=1), BOUND)),
         ("memory of fsck, 1 GB / bound", (memory("fsck", a), BOUND)),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 from side_by_side import HERE
@@ -46,6 +47,10 @@ def main() -> None:
     save(folder / "more", small)
     save(folder / "few", dict(list(small.items())[:20]))
     save(folder / "fewer", dict(list(small.items())[:20]))
+    layers = [keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    model.compile("adam", "mse")
+    model.save(folder / "small.keras")
     for name in ("sparse", "sparser"):
         write_sparse(folder / name, SPARSE)
 
