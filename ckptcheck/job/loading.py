@@ -1,5 +1,6 @@
 """Load a job by name, `package.module:name` or `path/to/file.py:name`, and check that it is one."""
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -33,11 +34,7 @@ def load(target: str) -> Any:
 
 
 def _from_file(path: Path) -> Any:
-    if not path.is_file():
-        near = did_you_mean(path.name, (file.name for file in path.parent.glob("*.py")))
-        raise UsageError(
-            f"There is no file {path}.{near} A path is relative to the working directory."
-        )
+    _check_file(path)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} cannot be imported as a Python module.")
@@ -47,6 +44,28 @@ def _from_file(path: Path) -> Any:
     sys.modules.setdefault(path.stem, module)
     spec.loader.exec_module(module)
     return module
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        near = did_you_mean(path.name, (file.name for file in path.parent.glob("*.py")))
+        raise UsageError(
+            f"There is no file {path}.{near} A path is relative to the working directory."
+        )
+
+
+def without_class(file: str) -> UsageError:
+    """Build the error for a file that is given without a class, with the classes it defines."""
+    _check_file(Path(file))
+    try:
+        body = ast.parse(Path(file).read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        body = []
+    classes = [node.name for node in body if isinstance(node, ast.ClassDef)]
+    if len(classes) == 1:
+        return UsageError(f"{file} names a file, but no class. Write {file}:{classes[0]}.")
+    defined = f" It defines {', '.join(classes)}." if classes else ""
+    return UsageError(f"{file} names a file, but no class. Write {file}:CLASS.{defined}")
 
 
 def _from_name(place: str) -> Any:
@@ -80,6 +99,11 @@ def check(job: Any, name: str) -> None:
     missing += [
         attribute for attribute in ("restores", "steps_per_epoch") if not hasattr(job, attribute)
     ]
+    if missing == ["steps_per_epoch"]:
+        raise UsageError(
+            f"{name} lacks steps_per_epoch. Set steps_per_epoch to the number of batches in an "
+            "epoch."
+        )
     if missing:
         made = type(job).__name__
         raise UsageError(

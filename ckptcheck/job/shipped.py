@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from ckptcheck.errors import unknown
-from ckptcheck.job.loading import check, is_own, load
+from ckptcheck.job.loading import check, is_own, load, without_class
 from ckptcheck.job.options import parse
 
 
@@ -74,6 +74,8 @@ def shipped(name: str) -> ShippedJob:
     jobs, recipes = registry().jobs, registry().recipes
     job = jobs.get(name) or recipes.get(name)
     if job is None:
+        if name.endswith(".py"):
+            raise without_class(name)
         raise unknown("job", name, {**jobs, **recipes} if "/" in name else jobs)
     return job
 

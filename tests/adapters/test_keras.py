@@ -9,6 +9,8 @@ import pytest
 
 from ckptcheck import Case, Report, verify
 from ckptcheck.adapters.keras import FitJob
+from ckptcheck.errors import UsageError
+from ckptcheck.job.protocol import Restored
 from tests.conftest import PLANTED
 from tests.rows import at_boundary
 
@@ -23,12 +25,22 @@ WRONG = {
     "TwoStepsAtOnce × keras": "the model executes 2 steps at once, so single steps cannot be recorded. Compile it with "
     "steps_per_execution=1.",
     "NothingToValidateWith × keras": "there is no validation data: pass `validation_data` to model.fit, or override `validation`.",
+    "SplitsForValidation × keras": "there is no validation data: validation_split=0.2 of model.fit is not enough. "
+    "Pass `validation_data` to model.fit, or override `validation`.",
+    "ForgetsCallbacks × keras": "`fit` did not pass `callbacks` to model.fit, so ckptcheck saw 0 steps. "
+    "Write model.fit(…, callbacks=callbacks).",
     "TooFewEpochs × keras": "its training loop ended after 10 of 17 steps. Train for more epochs, or reduce --steps.",
     "NoCheckpoint × checkpoint": "build raised TypeError: setup must return a tf.train.Checkpoint, but it returned dict.",
     "WhichStep × checkpoint": "next_step raised TypeError: the next step is unknown, because the job has 0 optimizers and no attribute `step`. "
     "Count the steps in `self.step`, or override next_step.",
 }  # fmt: skip
-ALL = [*FINE, "Attention", "SecondModel", "NoSuchWay", *(name.partition(" ")[0] for name in WRONG)]
+ALL = [
+    *FINE,
+    "Attention",
+    "SecondModel",
+    "ForgetsInitialEpoch",
+    *(name.partition(" ")[0] for name in WRONG),
+]
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +93,34 @@ def test_errors_of_wrong_jobs(name: str, cases: dict[str, Case]) -> None:
     ) == f"The control did not finish: {WRONG[name]}".rstrip(".")
 
 
-def test_a_restore_without_an_implementation(cases: dict[str, Case]) -> None:
-    case = cases["NoSuchWay × telepathy"]
-    assert (case.outcome, case.diagnoses[0].sentence) == (
-        "refused",
-        "The restore raised NotImplementedError: FitJob has no restore called 'telepathy': override `restore` to implement it, "
-        "or use one of keras, weights, checkpoint, backup, model-checkpoint",
+class Misspelt(Nothing):
+    restores = ("keras", "wieghts")
+
+
+class Overridden(Misspelt):
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        return super().restore(folder, restore)
+
+
+def test_a_restore_without_an_implementation(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as unknown:
+        Misspelt().build(0)
+    assert str(unknown.value) == (
+        "FitJob has no restore called 'wieghts'. Did you mean weights? Known: keras, weights, checkpoint, backup, "
+        "model-checkpoint. For any other way, override `save` and `restore`."
     )
-    assert cases["NoSuchWay × keras"].outcome == "recovered"
+    with pytest.raises(AssertionError):  # by `model`, so the name is accepted
+        Overridden().build(0)
+    with pytest.raises(NotImplementedError, match=r"^FitJob has no restore called 'wieghts'"):
+        Overridden().restore(tmp_path, "wieghts")
+
+
+def test_the_remedy_for_a_wrong_epoch_knows_who_sets_it(cases: dict[str, Case]) -> None:
+    (found,) = cases["ForgetsInitialEpoch × keras"].diagnoses
+    assert found.cause == "wrong-first-step"
+    assert found.remedy.startswith("Pass initial_epoch to model.fit. Save only at the end")
+    # The callback sets the epoch, so nothing is wrong.
+    assert cases["ForgetsInitialEpoch × backup"].outcome == "recovered"
 
 
 def test_layers_inside_layers(cases: dict[str, Case]) -> None:

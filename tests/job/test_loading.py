@@ -6,6 +6,8 @@ import pytest
 
 from ckptcheck.errors import UsageError
 from ckptcheck.job import load
+from ckptcheck.job.loading import check
+from ckptcheck.job.plan import plan
 from ckptcheck.job.schedule import Schedule, make_schedule, parse_boundaries
 
 
@@ -137,6 +139,41 @@ def test_a_misspelt_file_or_name_suggests_the_nearest(
     assert (
         str(caught.value)
         == f"{tmp_path}/ckptcheck_train.py defines nothing called 'Trian'. Did you mean Train?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("import no_such_module\nclass Train: ...\n", "Write {0}:Train."),
+        ("class A: ...\nclass B: ...\n", "Write {0}:CLASS. It defines A, B."),
+        ("class (\n", "Write {0}:CLASS."),
+    ],
+)
+def test_a_file_without_a_class(text: str, advice: str, tmp_path: Path) -> None:
+    file = tmp_path / "t1.py"
+    file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        plan([str(file)], [], None)
+    assert str(caught.value) == f"{file} names a file, but no class. {advice.format(file)}"
+    with pytest.raises(UsageError, match=r"There is no file .*t.py. Did you mean t1.py\?"):
+        plan([str(tmp_path / "t.py")], [], None)
+
+
+class Endless:
+    restores = ("all",)
+
+    def __getattr__(self, name: str) -> object:
+        if name == "steps_per_epoch":
+            raise AttributeError
+        return print
+
+
+def test_a_job_without_steps_per_epoch() -> None:
+    with pytest.raises(UsageError) as caught:
+        check(Endless(), "train.py:Endless")
+    assert str(caught.value) == (
+        "train.py:Endless lacks steps_per_epoch. Set steps_per_epoch to the number of batches in an epoch."
     )
 
 

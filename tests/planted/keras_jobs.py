@@ -247,13 +247,28 @@ class NothingToValidateWith(Small):
         return None
 
 
+class SplitsForValidation(NothingToValidateWith):
+    steps_per_epoch = 4
+
+    def arguments(self) -> Mapping[str, Any]:
+        return {**super().arguments(), "validation_split": 0.2}
+
+
+class ForgetsCallbacks(Small):
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        model.fit(X, Y, initial_epoch=initial_epoch, **self.arguments())
+
+
+class ForgetsInitialEpoch(Small):
+    restores: Sequence[str] = ("keras", "backup")
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        model.fit(X, Y, callbacks=callbacks, **self.arguments())
+
+
 class TooFewEpochs(Small):
     def arguments(self) -> Mapping[str, Any]:
         return {**super().arguments(), "epochs": 2}
-
-
-class NoSuchWay(Small):
-    restores: Sequence[str] = ("telepathy", "keras")
 
 
 class NoCheckpoint(CheckpointJob):

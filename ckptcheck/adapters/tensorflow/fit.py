@@ -20,7 +20,7 @@ from ckptcheck.adapters.tensorflow.contents import values_in
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.variables import SEED, names_of, poison, state_of
 from ckptcheck.adapters.tensorflow.watch import Watch
-from ckptcheck.errors import NotVerifiedError
+from ckptcheck.errors import NotVerifiedError, UsageError, did_you_mean
 from ckptcheck.job.protocol import Loop, Restored, Tensor
 
 # The restores that `FitJob` implements.
@@ -107,6 +107,7 @@ class FitJob(ABC):
 
         Raises:
             NotVerifiedError: Keras runs on a backend other than TensorFlow.
+            UsageError: nothing implements one of the names in `restores`.
             TypeError: `model` returned something other than a compiled `keras.Model`.
         """
         if keras.backend.backend() != "tensorflow":
@@ -114,9 +115,11 @@ class FitJob(ABC):
                 f"Keras runs on the backend {keras.backend.backend()}, but FitJob needs "
                 "tensorflow. Set KERAS_BACKEND=tensorflow"
             )
+        self._check_restores()
         keras.utils.set_random_seed(SEED)
         self._created = Created()
         self._validation: Any = None
+        self._validation_split: Any = None
         self._callbacks: Sequence[Any] = ()
         self._watch: Watch | None = None
         self._ours: Sequence[Any] = ()
@@ -136,6 +139,16 @@ class FitJob(ABC):
             poison(self.live.trainable_variables, seed)
         self._restore, self.restore = self.restore, self._watched_restore  # type: ignore[method-assign]
 
+    def _check_restores(self) -> None:
+        if getattr(self.restore, "__func__", None) is not FitJob.restore:
+            return  # an override may implement any name
+        for name in self.restores:
+            if name not in RESTORES:
+                raise UsageError(
+                    f"FitJob has no restore called {name!r}.{did_you_mean(name, RESTORES)} Known: "
+                    f"{', '.join(RESTORES)}. For any other way, override `save` and `restore`."
+                )
+
     def _watched_restore(self, folder: Path, restore: str) -> Restored | None:
         """Restore, also by an override, and track the variables that are created meanwhile.
 
@@ -148,7 +161,11 @@ class FitJob(ABC):
         return restored
 
     def run(self, loop: Loop) -> None:
-        """Call `fit`, and report its steps to `loop`."""
+        """Call `fit`, and report its steps to `loop`.
+
+        Raises:
+            NotVerifiedError: `fit` did not pass on `callbacks`.
+        """
         self.folder = loop.folder
         self._watch = Watch(loop, self.steps_per_epoch, self._created)
         self._capture_arguments()
@@ -162,6 +179,11 @@ class FitJob(ABC):
         self._ours = [*saving, self._watch]
         with self._created.watching():
             self.fit(self.live, self._ours, self.initial_epoch)
+        if not self._watch.began:
+            raise NotVerifiedError(
+                "`fit` did not pass `callbacks` to model.fit, so ckptcheck saw 0 steps. Write "
+                "model.fit(…, callbacks=callbacks)"
+            )
 
     def next_step(self) -> int:
         """Return the index of the next training step, counted from 0 over all epochs."""
@@ -179,9 +201,11 @@ class FitJob(ABC):
         data = self.validation()
         data = self._validation if data is None else data
         if data is None:
+            split = self._validation_split
+            found = f": validation_split={split} of model.fit is not enough. P" if split else ": p"
             raise NotVerifiedError(
-                "there is no validation data: pass `validation_data` to model.fit, or override "
-                "`validation`"
+                f"there is no validation data{found}ass `validation_data` to model.fit, or "
+                "override `validation`"
             )
         kept = [
             (variable, np.array(variable))
@@ -330,6 +354,7 @@ class FitJob(ABC):
         def fit(*positional: Any, **named: Any) -> Any:
             arguments = signature.bind(*positional, **named).arguments
             self._validation = arguments.get("validation_data")
+            self._validation_split = arguments.get("validation_split")
             # Callbacks that save for a restore are absent where that restore is not judged.
             callbacks = arguments.get("callbacks") or ()
             self._callbacks = [

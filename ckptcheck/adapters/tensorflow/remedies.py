@@ -14,6 +14,8 @@ TF1, TF2, KERAS = ("tf1",), ("tf2",), ("keras",)
 PLAIN_SAVER = ("saver",)
 WHOLE_FILE = ("keras", "model-checkpoint")
 WHOLE_CHECKPOINT = ("checkpoint",)
+# `fit` learns the epoch from the callback that restores.
+OWN_EPOCH = ("backup",)
 
 # Overwritten state was saved and restored in any case: the catalogue has the remedy for that.
 BEFORE_THE_END_OF_THE_RESTORE = (Stage.OMITTED_AT_SAVE, Stage.NOT_APPLIED_AT_LOAD, None)
@@ -82,14 +84,15 @@ HIDDEN_GENERATOR = (
 )
 GENERATORS = (
     _in_fit(
-        "Save the state of seed generators in a tf.train.Checkpoint(model=model, "
-        "optimizer=model.optimizer, seed=layer.seed_generator.state). No file of Keras holds it. "
-        "Or accept that random layers draw different numbers."
+        "Save the state of each seed generator in a tf.train.Checkpoint(model=model, "
+        "optimizer=model.optimizer, seed=layer.seed_generator.state). Some layers call their "
+        "generator layer.generator. No file of Keras holds its state. Or accept that random layers "
+        "draw different numbers."
     ),
     _in_loops(
         "Pass the generator to tf.train.Checkpoint(…); of a Keras layer, pass "
-        "layer.seed_generator.state. Or draw with stateless operations whose seed follows from the "
-        "step."
+        "layer.seed_generator.state or layer.generator.state. Or draw with stateless operations "
+        "whose seed follows from the step."
     ),
 )
 DATA = (
@@ -104,6 +107,12 @@ DATA = (
         "step).",
         TF2,
     ),
+)
+
+
+SHORT_EPOCHS = (
+    "Save only at the end of epochs, and keep epochs short with steps_per_epoch. fit starts an "
+    "epoch with its first step, even if the save was in the middle of it."
 )
 
 
@@ -211,11 +220,8 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         *TRACKED_OR_WHOLE,
     ),
     "wrong-first-step": (
-        Remedy(
-            "Save only at the end of epochs, and keep epochs short with steps_per_epoch. fit "
-            "starts an epoch with its first step, even if the save was in the middle of it.",
-            KERAS,
-        ),
+        Remedy(SHORT_EPOCHS, KERAS, restores=OWN_EPOCH),
+        Remedy(f"Pass initial_epoch to model.fit. {SHORT_EPOCHS}", KERAS),
     ),
     **dict.fromkeys(("data-restarted", "data-order", "examples-lost", "batches-differ"), DATA),
     "mode-differs": (

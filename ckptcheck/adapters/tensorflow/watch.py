@@ -23,6 +23,10 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         loop: what the steps are reported to.
         steps_per_epoch: number of batches that the job declares for an epoch.
         created: the job's tracked variables; tracking pauses after the first step.
+
+    Attributes:
+        began: whether a `fit` got this callback.
+        position: the index of the current step, counted from 0 over all epochs.
     """
 
     def __init__(self, loop: Loop, steps_per_epoch: int, created: Created) -> None:
@@ -32,6 +36,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._created = created
         self._shown: Any = None
         self._loss: Any = None
+        self.began = False
         self.position = 0
         self._epoch = 0
         self._ended = 0  # finished batches of this epoch
@@ -44,6 +49,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             NotVerifiedError: the model executes several steps at once, or an epoch has a different
                 number of batches than declared.
         """
+        self.began = True
         model = self.model
         if model.steps_per_execution != 1:
             raise NotVerifiedError(
