@@ -35,7 +35,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="ckptcheck", message="ckptcheck %(version)s")
 @click.pass_context
 def app(context: click.Context) -> None:
-    """Verify that a training job restored from its checkpoint goes on as if never interrupted."""
+    """Verify that a training job restored from its checkpoint continues as if never interrupted."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
         context.exit(2)

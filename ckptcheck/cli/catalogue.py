@@ -8,7 +8,7 @@ from dataclasses import fields
 import click
 
 
-@click.command(epilog="Exit codes: 0; 2 there is no such cause.")
+@click.command(epilog="Exit codes: 0 success; 2 unknown cause.")
 @click.argument("cause", required=False)
 @click.option("--json", is_flag=True, help="Print JSON, and nothing else.")
 def explain(cause: str | None, json: bool) -> None:

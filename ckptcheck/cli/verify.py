@@ -93,7 +93,7 @@ def verify(
     json: bool,
     **asked: Any,
 ) -> None:
-    """Verify that restored jobs go on as if never interrupted.
+    """Verify that restored jobs continue as if never interrupted.
 
     Train, save, restore in new processes, train on, and compare with a run that was never
     interrupted.

@@ -64,7 +64,7 @@ def _verdict(diff: CheckpointDiff) -> str:
     places = ((diff.renamed, "renamed"), (diff.only_a, "only in A"), (diff.only_b, "only in B"))
     parts = [f"{len(tensors):,} {where}" for tensors, where in places if tensors]
     if diff.different:
-        both = f"{counted(len(diff.pairs), 'tensor')} in both"
+        both = f"{counted(len(diff.pairs), 'tensor')} in both checkpoints"
         parts.insert(0, f"{len(diff.different):,} of {both}")
     return f"Different: {', '.join(parts)}."
 

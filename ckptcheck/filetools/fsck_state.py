@@ -50,7 +50,7 @@ def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]
     elif elsewhere:
         what = f"The state file names a checkpoint in a different folder: {state.newest}"
         effect = (
-            "a restore takes that checkpoint, none of this folder: "
+            "a restore loads that checkpoint, not one from this folder: "
             "the state file was not updated when the folder was copied or moved"
         )
         remedy = f"name a checkpoint of this folder: {_newest_line(whole, target.name)}"
@@ -100,7 +100,7 @@ def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iter
 
 
 def _kept(state: state_file.State) -> Iterator[Finding]:
-    effect = "none, unless a restore asks for it; CheckpointManager counts it as kept"
+    effect = "none, unless you restore it by name; CheckpointManager still counts it"
     for name in dict.fromkeys(state.kept):
         if name != state.newest and not has_index(state.resolve(name)):
             what = f"The state file lists {name}, which does not exist"

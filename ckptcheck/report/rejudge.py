@@ -76,7 +76,7 @@ def judge_folder(
         questions = [Question(**facts) for facts in document["cases"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{folder} holds no runs of a verification ({type(error).__name__}: {error}). Give the "
+            f"{folder} holds no runs of a verification, or {QUESTIONS} there is damaged. Give the "
             "folder that `ckptcheck verify --out` wrote."
         ) from error
     known = {question.restore for question in questions}

@@ -51,7 +51,7 @@ def _dask(address: str) -> Iterator[Place]:
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The executor {address} needs the package {error.name}, which is not installed. "
-            "Run: pip install 'ckptcheck[dask]'"
+            "Install it: pip install 'ckptcheck[dask]'"
         ) from None
     # Errors here replace Dask's logged tracebacks. Its client has its own log level.
     levels = {

@@ -96,7 +96,7 @@ DIFFERENT = """\
 A  model.ckpt-10: TensorFlow, tf.train.Saver, 4 tensors, 32 B in 2 files
 B  other.ckpt-10: TensorFlow, tf.train.Saver, 5 tensors, 38 B in 2 files
 
-Different: 1 of 4 tensors in both, 1 only in B.
+Different: 1 of 4 tensors in both checkpoints, 1 only in B.
 
 Only in B:
 name  kind   type

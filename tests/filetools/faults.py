@@ -347,7 +347,7 @@ def copied_from_what_is_gone(folder: Path) -> None:
         LOOK,
         "The state file lists model.ckpt-1, which does not exist",
         "checkpoint",
-        "none, unless a restore asks for it; CheckpointManager counts it as kept",
+        "none, unless you restore it by name; CheckpointManager still counts it",
         'delete the line all_model_checkpoint_paths: "model.ckpt-1"',
     )
 )

@@ -30,7 +30,7 @@ def test_a_copied_folder_restores_the_original(
         WRONG,
         f"The state file names a checkpoint in a different folder: {folder / 'model.ckpt-10'}",
         str(copy / "checkpoint"),
-        "a restore takes that checkpoint, none of this folder: the state file was not updated when the folder was copied or moved",
+        "a restore loads that checkpoint, not one from this folder: the state file was not updated when the folder was copied or moved",
         'name a checkpoint of this folder: model_checkpoint_path: "model.ckpt-10"',
     )
 

@@ -182,5 +182,5 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         verify(toy("Clean"), executor="dask://localhost:8786")
     assert str(raised.value) == (
         "The executor dask://localhost:8786 needs the package distributed, which is not installed. "
-        "Run: pip install 'ckptcheck[dask]'"
+        "Install it: pip install 'ckptcheck[dask]'"
     )

@@ -19,8 +19,8 @@ def require() -> None:
             importlib.import_module(package)
         except ModuleNotFoundError as error:
             raise UsageError(
-                f"--html needs the package {error.name}, which is not installed. Run "
-                "pip install 'ckptcheck[html]'."
+                f"--html needs the package {error.name}, which is not installed. "
+                "Install it: pip install 'ckptcheck[html]'"
             ) from None
 
 

@@ -238,5 +238,5 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError) as raised:
         require()
     assert str(raised.value) == (
-        "--html needs the package bokeh, which is not installed. Run pip install 'ckptcheck[html]'."
+        "--html needs the package bokeh, which is not installed. Install it: pip install 'ckptcheck[html]'"
     )
