@@ -154,7 +154,7 @@ def _evidence(runs: Mapping[str, JobRuns]) -> dict[str, Evidence]:
 def _questions(request: Request, runs: JobRuns) -> list[Question]:
     """Return one case for each restore and boundary of a request."""
     # The user's own job may fail before it names its restores: that still makes one case.
-    restores = [request.restore] if request.restore else runs.restores or ["(any)"]
+    restores = [request.restore] if request.restore else runs.restores or ["any restore"]
     boundaries = runs.boundaries if len(runs.boundaries) > 1 else [None]
     return [
         Question(request.job, restore, request.expected, each)
