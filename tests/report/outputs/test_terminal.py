@@ -170,7 +170,7 @@ Train × keras: refused, expected recovered ✗
   → Restore with tf.train.Saver(): it covers every global variable, the moving
     means and variances included.
 
-No restore of Train recovers: `keras` asks for averages that were never saved.
+Train does not recover with `keras`: it asks for averages that were never saved.
 FAIL: 1 of 1 case did not do what was expected: Train × keras was refused.
 """
 
@@ -210,7 +210,7 @@ Equal means: within the tolerance rtol=0.9.
 Moving means and variances all bit-equal with keras.
 
 Train recovers with `keras`, within the tolerance rtol=0.9.
-PASS: 1 of 1 case recovered.
+PASS: 1 of 1 case recovered, within the tolerance rtol=0.9.
 """
 
 
@@ -231,7 +231,7 @@ the evaluation loss.
 Moving means and variances all bit-equal with keras.
 
 Train recovers with `keras`, within the noise of the job itself.
-PASS: 1 of 1 case recovered.
+PASS: 1 of 1 case recovered, within the noise of the job itself.
 """
 
 
@@ -283,7 +283,7 @@ Train × weights: recovered, as allowed
   w/momentum
 
 Train recovers with `weights`, apart from the accepted slots-lost.
-PASS: 1 of 1 case recovered.
+PASS: 1 of 1 case recovered, apart from accepted differences.
 """
 
 
@@ -309,7 +309,7 @@ Train × keras: diverged, expected recovered ✗
   → Look for state outside the compared tensors: random generators, Python
     attributes, the input pipeline.
 
-No restore of Train recovers: `keras` diverges for no recorded reason.
+Train does not recover with `keras`: it diverges for no recorded reason.
 FAIL: 1 of 1 case did not do what was expected: Train × keras diverged.
 """
 
@@ -338,8 +338,8 @@ Train × weights @ 5: diverged, expected recovered ✗
   To accept: --allow slots-lost
 
 Train recovers with `keras` from every boundary: it continues bit for bit as if
-never interrupted. `weights` loses the optimizer state when resumed after step
-5.
+never interrupted. Train recovers with `weights` from step 7, but not from 5: it
+loses the optimizer state.
 FAIL: 1 of 4 cases did not do what was expected: Train × weights @ 5 diverged.
 """
 
@@ -446,7 +446,7 @@ def test_cases_that_say_the_same_share_a_paragraph() -> None:
     text = shown(Report((case(SLOTS_LOST, restore="a"), case(SLOTS_LOST, restore="b")), {}))
     assert "Train × a, b: diverged, expected recovered ✗\n" in text
     assert "Each of `a` and `b`" not in text
-    assert "No restore of Train recovers: each of `a` and `b` loses the optimizer state.\n" in text
+    assert "Train does not recover with `a` or `b`: each loses the optimizer state.\n" in text
 
 
 def test_a_wide_terminal_has_longer_lines() -> None:
