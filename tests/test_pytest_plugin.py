@@ -59,8 +59,8 @@ def test_a_failure_shows_the_whole_diagnosis(
     (runs,) = (folder / "kept").glob("clean-py-TwoWays-*[!k]")
     story = done.stdout.partition("test_forgets _")[2].partition("\n")[2].partition("____")[0]
     assert story == (
-        "1 of 1 case did not do what was expected.\nNo restore of TwoWays recovers: `weights` "
-        f"loses the optimizer state.\n\n{TWO_WAYS} × weights: diverged, expected recovered\n  At "
+        "1 of 1 case did not do what was expected.\nTwoWays does not recover with "
+        f"`weights`: it loses the optimizer state.\n\n{TWO_WAYS} × weights: diverged, expected recovered\n  At "
         "the boundary, 5 of 6 tensors are bit-equal and the evaluation loss is 0.252231 (control "
         "0.252231). After it, 1 of 12 training losses are bit-equal.\n  slots-lost (changes the "
         "trajectory; not applied at load): 1 of 1 optimizer slot has its initial value. An "

@@ -48,22 +48,47 @@ class _Tried:
         return tuple(case for case in self.cases if case.outcome == INCONCLUSIVE)
 
     @property
+    def good(self) -> tuple[Case, ...]:
+        """The cases that recovered."""
+        return tuple(case for case in self.cases if case.outcome == RECOVERED)
+
+    @property
     def recovered(self) -> bool:
-        return not self.failed and not self.unknown
+        return len(self.good) == len(self.cases)
+
+    @property
+    def by_boundary(self) -> bool:
+        """Whether its cases can be told apart by their boundaries."""
+        return all(case.boundary is not None for case in self.cases)
+
+    @property
+    def partly(self) -> bool:
+        """Whether it recovers from some boundaries, and from others it fails or is unknown."""
+        return bool(self.good) and not self.recovered and self.by_boundary
+
+    @property
+    def lost(self) -> bool:
+        """Whether it fails, and recovers from no boundary."""
+        return bool(self.failed) and not self.partly
 
     @property
     def manner(self) -> str:
         """How it recovered, where that is not bit for bit."""
-        accepted = dict.fromkeys(each.cause for case in self.cases for each in case.allowed)
-        apart = [f"apart from the accepted {listed(list(accepted))}"] if accepted else []
-        inexact = any(case.comparison and not case.comparison.exact for case in self.cases)
-        if inexact and any(case.noise and case.noise.first_difference for case in self.cases):
-            apart.append("within the noise of the job itself")
-        if inexact and (tolerance := self.cases[0].tolerance.text):
-            apart.append(f"within the tolerance {tolerance}")
-        if inexact and not apart:  # such as NaN that counts as equal
-            apart.append("but not bit for bit")
-        return ", ".join(apart)
+        accepted = dict.fromkeys(each.cause for case in self.good for each in case.allowed)
+        return _manner(self.good, f"the accepted {listed(list(accepted))}" if accepted else "")
+
+
+def _manner(recovered: Sequence[Case], accepted: str) -> str:
+    """Say how cases recovered, where that is not bit for bit."""
+    apart = [f"apart from {accepted}"] if accepted else []
+    inexact = [case for case in recovered if case.comparison and not case.comparison.exact]
+    if inexact and any(case.noise and case.noise.first_difference for case in recovered):
+        apart.append("within the noise of the job itself")
+    if tolerances := dict.fromkeys(each.tolerance.text for each in inexact if each.tolerance.text):
+        apart.append(f"within the tolerance {', '.join(tolerances)}")
+    if inexact and not apart:  # such as NaN that counts as equal
+        apart.append("but not bit for bit")
+    return ", ".join(apart)
 
 
 def answer(cases: Sequence[Case]) -> str:
@@ -95,11 +120,18 @@ def verdict_line(cases: Sequence[Case], *, causes: bool = False) -> str:
     if unknown:
         names = _some([_short(case, short) for case in unknown])
         return f"INCONCLUSIVE: {len(unknown)} of {total} could not be judged: {names}."
-    recovered = sum(case.outcome == RECOVERED for case in cases)
-    if recovered == len(cases):
-        return f"PASS: {recovered} of {total} recovered."
-    counts = [f"{recovered} recovered"] if recovered else []
-    failed = len(cases) - recovered
+    return _as_expected(cases, total)
+
+
+def _as_expected(cases: Sequence[Case], total: str) -> str:
+    recovered = [case for case in cases if case.outcome == RECOVERED]
+    accepted = "accepted differences" if any(case.allowed for case in recovered) else ""
+    manner = _manner(recovered, accepted)
+    failed = len(cases) - len(recovered)
+    if not failed:
+        how = f", {manner}" if manner else ""
+        return f"PASS: {len(recovered)} of {total} recovered{how}."
+    counts = [f"{len(recovered)} recovered{f' ({manner})' if manner else ''}"] if recovered else []
     counts.append(f"{failed} failed as {'it' if failed == 1 else 'they'} should")
     return f"As expected: {', '.join(counts)}."
 
@@ -184,12 +216,14 @@ def _failing(
     ]
     recovers = [each.job for each in group if each.recovered]
     if parts and recovers:
-        yield f"{name} recovers in {listed(recovers)}, but {listed(parts)}."
+        manners = dict.fromkeys(each.manner for each in group if each.recovered and each.manner)
+        how = f", {', '.join(manners)}" if manners else ""
+        yield f"{name} recovers in {listed(recovers)}{how}, but {listed(parts)}."
     elif parts and _is_not_needed(failed, good):
         yield f"{name} is not needed: it {listed(parts)}."
     elif parts:
         yield f"{name} {listed(parts)}."
-    yield from _unknown([each for each in group if each.unknown], several)
+    yield from _unknown(group)
 
 
 def _is_not_needed(failed: Sequence[_Tried], good: Sequence[Sequence[_Tried]]) -> bool:
@@ -205,55 +239,110 @@ def _is_not_needed(failed: Sequence[_Tried], good: Sequence[Sequence[_Tried]]) -
 
 def _of_job(job: str, tried: Sequence[_Tried]) -> Iterator[str]:
     good = [each for each in tried if each.recovered]
-    failed = [each for each in tried if each.failed]
+    partly = [each for each in tried if each.partly]
     for manner, those in _grouped(good, lambda each: each.manner).items():
-        names = listed([each.name for each in those])
         every = " from every boundary" if len(those[0].cases) > 1 else ""
-        how = f", {manner}." if manner else ": it continues bit for bit as if never interrupted."
-        yield f"{job} recovers with {names}{every}{how}"
-    effects = _grouped(failed, _effects)
-    said = [f"{_each_of(those)} {effect}" for effect, those in effects.items()]
-    if said and not good and not any(each.unknown for each in tried):
-        yield f"No restore of {job} recovers: {listed(said)}."
-    else:
-        yield from (f"{_capitalised(text)}." for text in said)
-    yield from _unknown([each for each in tried if each.unknown], True)
+        yield f"{job} recovers with {_names(those)}{every}{_continues(manner)}."
+    for (span, effect), those in _grouped(partly, lambda each: (_span(each), _lost(each))).items():
+        what = f": {_it(those)} {effect}" if effect else _continues(those[0].manner)
+        yield f"{job} recovers with {_names(those)} {span}{what}."
+    lost = [each for each in tried if each.lost]
+    effects = _grouped(lost, _effects)
+    if lost and not good and not partly:
+        names = _names(lost, "or")
+        if len(effects) == 1:
+            yield f"{job} does not recover with {names}: {_it(lost)} {next(iter(effects))}."
+            effects = {}
+        else:
+            yield f"{job} does not recover with {names}."
+    yield from (_capitalised(f"{_each_of(those)} {said}.") for said, those in effects.items())
+    yield from _unknown(tried)
+
+
+def _names(tried: Sequence[_Tried], last: str = "and") -> str:
+    return listed([each.name for each in tried], last)
+
+
+def _it(tried: Sequence[_Tried]) -> str:
+    return "it" if len(tried) == 1 else "each"
+
+
+def _continues(manner: str) -> str:
+    return f", {manner}" if manner else ": it continues bit for bit as if never interrupted"
+
+
+def _lost(tried: _Tried) -> str:
+    return _effects(tried, everywhere=True) if tried.failed else ""
+
+
+def _span(tried: _Tried) -> str:
+    """Say from which boundaries a restore recovers, and from which it does not."""
+    if not tried.failed:
+        return _from(tried.good)
+    manner = f", {tried.manner}" if tried.manner else ""
+    return f"{_from(tried.good)}{manner}, but not from {listed(_boundaries(tried.failed))}"
+
+
+def _from(cases: Sequence[Case]) -> str:
+    steps = _boundaries(cases)
+    return f"from {'step' if len(steps) == 1 else 'steps'} {listed(steps)}"
+
+
+def _boundaries(cases: Sequence[Case]) -> list[str]:
+    return [str(case.boundary) for case in cases]
 
 
 def _in_groups(by_job: dict[str, list[_Tried]]) -> Iterator[str]:
     """Say of many jobs which recover with every restore, which with some, and which with none."""
-    unknown = [job for job, tried in by_job.items() if any(each.unknown for each in tried)]
-    known = {job: tried for job, tried in by_job.items() if job not in unknown}
-    good = {job: [each for each in tried if each.recovered] for job, tried in known.items()}
-    all_good = [job for job, tried in known.items() if len(good[job]) == len(tried)]
-    some = [job for job in known if good[job] and job not in all_good]
-    if all_good:
-        yield f"Every restore recovers in {listed(all_good)}{_how([*known.values()])}."
-    for job in some:
-        yield f"{job} recovers with {listed([each.name for each in good[job]])} only."
-    if none := [job for job in known if not good[job]]:
-        yield f"No restore recovers in {listed(none, 'or')}."
-    if unknown:
-        yield f"Whether every restore recovers is unknown in {listed(unknown)}."
+    whole = [job for job, tried in by_job.items() if all(each.recovered for each in tried)]
+    failing = [job for job, tried in by_job.items() if any(each.failed for each in tried)]
+    none = [
+        job for job in failing if all(len(each.failed) == len(each.cases) for each in by_job[job])
+    ]
+    for manner, jobs in _grouped(whole, lambda job: _manners(by_job[job])).items():
+        yield f"Every tested restore recovers in {listed(jobs)}, {manner or 'bit for bit'}."
+    for job in failing:
+        if job not in none:
+            yield from _in_short(job, by_job[job])
+    if none:
+        yield f"No tested restore recovers in {listed(none, 'or')}."
+    if unknown := [job for job in by_job if job not in whole and job not in failing]:
+        yield f"Whether every tested restore recovers is unknown in {listed(unknown)}."
 
 
-def _how(tried: Sequence[Sequence[_Tried]]) -> str:
-    inexact = any(each.manner for group in tried for each in group if each.recovered)
-    return "" if inexact else ", bit for bit"
+def _manners(tried: Iterable[_Tried]) -> str:
+    return ", ".join(dict.fromkeys(each.manner for each in tried if each.manner))
+
+
+def _in_short(job: str, tried: Sequence[_Tried]) -> Iterator[str]:
+    """Say with which restores a job recovers, fails and is unknown, without what they lose."""
+    good = [each for each in tried if each.recovered]
+    lost = [each for each in tried if each.lost]
+    if good:
+        manner = _manners(good)
+        how = f", {manner}" if manner else ""
+        but = f", but not with {_names(lost)}" if lost else ""
+        yield f"{job} recovers with {_names(good)}{how}{but}."
+    elif lost:
+        yield f"{job} does not recover with {_names(lost, 'or')}."
+    for each in tried:
+        if each.partly:
+            yield f"{job} recovers with {each.name} {_span(each)}."
+    yield from _unknown(tried, reasons=False)
 
 
 def _each_of(tried: Sequence[_Tried]) -> str:
-    names = [each.name for each in tried]
-    return names[0] if len(names) == 1 else f"each of {listed(names)}"
+    return tried[0].name if len(tried) == 1 else f"each of {_names(tried)}"
 
 
 # --- What was lost, and what is unknown ---------------------------------------------------------
 
 
-def _effects(tried: _Tried, *, brief: bool = False) -> str:
+def _effects(tried: _Tried, *, brief: bool = False, everywhere: bool = False) -> str:
     """Return what a restore does instead of recovering, and from which boundaries if not all.
 
     `brief`: only that it fails, or its most severe effect and others of the same verb.
+    `everywhere`: without the boundaries.
     """
     failed = tried.failed
     if brief and all(case.outcome == REFUSED for case in failed):
@@ -267,7 +356,7 @@ def _effects(tried: _Tried, *, brief: bool = False) -> str:
         effects = [each for each in effects if _verb(each) == _verb(effects[0])]
     said = _joined(effects) or listed(list(dict.fromkeys(_VERBS[case.outcome] for case in failed)))
     boundaries = [str(case.boundary) for case in failed if case.boundary is not None]
-    if not boundaries or len(failed) == len(tried.cases):
+    if everywhere or not boundaries or len(failed) == len(tried.cases):
         return said
     return f"{said} when resumed after step {listed(boundaries, 'or')}"
 
@@ -282,23 +371,35 @@ def _severity(diagnosis: Diagnosis) -> int:
 
 
 def _joined(effects: Sequence[str]) -> str:
-    """Join predicates; those of one verb share it: loses the weights, the slots and the step."""
-    by_verb = _grouped(effects[:MOST_EFFECTS], _verb)
-    said = [
-        f"{verb} {listed([each.partition(' ')[2] for each in those])}"
-        for verb, those in by_verb.items()
-    ]
-    if more := len(effects) - MOST_EFFECTS:
-        said += [f"has {more} more {'fault' if more == 1 else 'faults'}"] if more > 0 else []
+    """Join predicates; those of one verb share it: loses the weights, the slots and the step.
+
+    Those of one object share that first: restarts and reseeds the random generators.
+    """
+    by_object = _grouped(effects[:MOST_EFFECTS], _object)
+    verbs = {each: listed([_verb(effect) for effect in those]) for each, those in by_object.items()}
+    by_verb = _grouped(verbs, lambda each: verbs[each])
+    said = [f"{verb} {listed(objects)}" for verb, objects in by_verb.items()]
+    if (more := len(effects) - MOST_EFFECTS) > 0:
+        said.append(f"has {more} more {'fault' if more == 1 else 'faults'}")
     return listed(said) if said else ""
 
 
-def _unknown(tried: Sequence[_Tried], several: bool) -> Iterator[str]:
-    """Say what is unknown, and why."""
-    reasons = _grouped(tried, lambda each: (each.job, each.unknown[0].reason or ""))
-    for (job, reason), those in reasons.items():
-        names = listed([each.name for each in those], "or")
-        yield f"Whether {job} recovers with {names} is unknown. {reason}".rstrip()
+def _object(effect: str) -> str:
+    return effect.partition(" ")[2]
+
+
+def _unknown(tried: Sequence[_Tried], *, reasons: bool = True) -> Iterator[str]:
+    """Say what is unknown, from which boundaries if not all, and why."""
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for each in tried:
+        why = _grouped(each.unknown, lambda case: (case.reason or "") if reasons else "")
+        for reason, cases in why.items():
+            known = len(cases) < len(each.cases) and each.by_boundary
+            where = f" {_from(cases)}" if known else ""
+            names.setdefault((each.job, where, reason), []).append(each.name)
+    for (job, where, reason), those in names.items():
+        restores = listed(those, "or")
+        yield f"Whether {job} recovers with {restores}{where} is unknown. {reason}".rstrip()
 
 
 def _of_controls(tried: Sequence[_Tried]) -> Iterator[str]:

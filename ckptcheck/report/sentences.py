@@ -1,6 +1,7 @@
 """What every output says of a case, in the same words."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
 from ckptcheck.diagnosis.allowances import acceptance
@@ -90,7 +91,8 @@ def short_names(cases: Sequence[Case]) -> dict[str, str]:
 
 def measured(comparison: Comparison) -> str:
     """Return in one sentence how much was compared and how much of it was equal."""
-    boundary, steps, evaluation = comparison.boundary, comparison.steps, comparison.evaluation
+    boundary, steps = as_it_differs(comparison).boundary, comparison.steps
+    evaluation = comparison.evaluation
     evaluated = ""
     if evaluation:
         losses = f"{evaluation.resumed_loss:.6g} (control {evaluation.control_loss:.6g})"
@@ -103,11 +105,21 @@ def measured(comparison: Comparison) -> str:
     return f"At the boundary, {tensors}{evaluated}. After it, {after}."
 
 
+def as_it_differs(comparison: Comparison) -> Comparison:
+    """Return a comparison in which no tensor is equal only because a pattern accepts it."""
+    accepted = {name for names in comparison.left_out.values() for name in names}
+    rows = (
+        replace(row, equal=row.identical) if row.name in accepted else row
+        for row in comparison.tensors
+    )
+    return replace(comparison, tensors=tuple(rows))
+
+
 def numbers(case: Case) -> tuple[str, str, str]:
     """Return tensors equal, evaluation losses and training losses equal; a dash for none."""
     if case.comparison is None:
         return "–", "–", "–"
-    boundary, steps = case.comparison.boundary, case.comparison.steps
+    boundary, steps = as_it_differs(case.comparison).boundary, case.comparison.steps
     tensors, losses = sum(row.equal for row in boundary), sum(row.equal for row in steps)
     return f"{tensors}/{len(boundary)}", _evaluation(case.comparison), f"{losses}/{len(steps)}"
 

@@ -67,7 +67,7 @@ def test_text_report(tmp_path: Path) -> None:
     assert lines[-4:] == [
         "Curves: ckptcheck-out/curves.png   All numbers: ckptcheck-out/report.json",
         "",
-        "No restore of StepLost recovers: `all` loses the step counter.",
+        "StepLost does not recover with `all`: it loses the step counter.",
         "FAIL: 1 of 1 case did not do what was expected: StepLost × all diverged.",
     ]
     assert not any(line != line.rstrip() for line in lines)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ckptcheck import Case, Kind
+from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.evidence import Pair
 from ckptcheck.report.judge import Question, judge_pair
@@ -92,6 +93,11 @@ def test_a_shipped_job_without_moving_statistics() -> None:
 def test_what_is_not_exact_is_not_called_so() -> None:
     within = case(HIDDEN, "bn-nn", "saver", tolerance=Tolerance(rtol=0.9))
     assert answer([within]) == "A plain Saver recovers, within the tolerance rtol=0.9."
+    partly = case(AVERAGED, "bn-polyak", "saver")
+    assert answer([within, partly]) == (
+        "A plain Saver recovers in bn-nn, within the tolerance rtol=0.9, but puts averages into "
+        "the weights in bn-polyak."
+    )
     accepted = case(SLOTS_LOST, "bn-nn", "trainable", allow=("slots-lost",))
     assert answer([accepted]) == (
         "`Saver(tf.trainable_variables())` recovers, apart from the accepted slots-lost."
@@ -121,8 +127,25 @@ def test_restores_that_lose_the_same_share_a_sentence() -> None:
 
 def test_nothing_recovers() -> None:
     assert answer([case(SLOTS_LOST), case(STATISTICS_LOST, restore="weights")]) == (
-        "No restore of Train recovers: `keras` loses the optimizer state and `weights` loses the "
-        "moving means and variances, the optimizer state and the step counter."
+        "Train does not recover with `keras` or `weights`. `keras` loses the optimizer state. "
+        "`weights` loses the moving means and variances, the optimizer state and the step counter."
+    )
+
+
+def test_only_the_judged_restores_are_said_to_fail() -> None:
+    a, b = (case(SLOTS_LOST, restore=restore) for restore in "ab")
+    assert answer([a]) == "Train does not recover with `a`: it loses the optimizer state."
+    assert answer([a, b]) == (
+        "Train does not recover with `a` or `b`: each loses the optimizer state."
+    )
+
+
+def test_effects_on_one_object_name_it_once() -> None:
+    causes = ("generators-restarted", "generators-reseeded", "step-lost")
+    found = tuple(Diagnosis(cause, None, "", "") for cause in causes)
+    assert answer([replace(case(SLOTS_LOST), diagnoses=found)]) == (
+        "Train does not recover with `keras`: it restarts and reseeds the random generators and "
+        "loses the step counter."
     )
 
 
@@ -132,7 +155,9 @@ def test_what_is_unknown_and_why() -> None:
         "unknown. The resumed run did not finish: it was killed by SIGKILL."
     )
     # A restore that fails is no reason to call the unknown one a failure, too.
-    assert answer([case(SLOTS_LOST), UNFINISHED]).startswith("`keras` loses the optimizer state.")
+    assert answer([case(SLOTS_LOST), UNFINISHED]).startswith(
+        "Train does not recover with `keras`: it loses the optimizer state. Whether"
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,7 +184,44 @@ def test_several_boundaries() -> None:
     ]
     assert answer([*exact, *lossy]) == (
         f"Train recovers with `keras` from every boundary: {BIT_FOR_BIT} "
-        "`weights` loses the optimizer state when resumed after step 5."
+        "Train recovers with `weights` from step 3, but not from 5: it loses the optimizer state."
+    )
+
+
+def at(steps: tuple[int, ...], judged: Case) -> list[Case]:
+    return [replace(judged, boundary=step) for step in steps]
+
+
+LATE = [*at((1, 7), case()), *at((14, 20), case(SLOTS_LOST))]
+
+
+def test_a_restore_that_recovers_from_some_boundaries() -> None:
+    assert answer(LATE) == (
+        "Train recovers with `keras` from steps 1 and 7, but not from 14 and 20: it loses the "
+        "optimizer state."
+    )
+    noisy = case(HIDDEN, tolerance=Tolerance(rtol=0.9))
+    assert answer([*at((1,), noisy), *at((14,), case(SLOTS_LOST))]).startswith(
+        "Train recovers with `keras` from step 1, within the tolerance rtol=0.9, but not from 14: "
+    )
+
+
+def test_boundaries_that_are_unknown_are_named() -> None:
+    unknown = at((7,), replace(UNFINISHED, restore="keras"))
+    why = (
+        "Whether Train recovers with `keras` from step 7 is unknown. The resumed run did not "
+        "finish: it was killed by SIGKILL."
+    )
+    assert answer([*at((1,), case()), *unknown]) == (
+        f"Train recovers with `keras` from step 1: {BIT_FOR_BIT} {why}"
+    )
+    assert answer([*at((1,), case()), *unknown, *at((14,), case(SLOTS_LOST))]) == (
+        "Train recovers with `keras` from step 1, but not from 14: it loses the optimizer state. "
+        + why
+    )
+    assert answer([*unknown, *at((14,), case(SLOTS_LOST))]) == (
+        "Train does not recover with `keras`: it loses the optimizer state when resumed after "
+        f"step 14. {why}"
     )
 
 
@@ -178,8 +240,33 @@ def test_many_jobs_share_sentences() -> None:
     jobs += [case(job="d"), case(SLOTS_LOST, job="d", restore="weights"), case(SLOTS_LOST, job="e")]
     jobs += [replace(UNFINISHED, job="f")]
     assert answer(jobs) == (
-        "Every restore recovers in a, b and c, bit for bit. d recovers with `keras` only. No "
-        "restore recovers in e. Whether every restore recovers is unknown in f."
+        "Every tested restore recovers in a, b and c, bit for bit. d recovers with `keras`, but "
+        "not with `weights`. No tested restore recovers in e. Whether every tested restore "
+        "recovers is unknown in f."
+    )
+
+
+def test_many_jobs_say_what_is_known_beside_what_is_not() -> None:
+    jobs = [case(job=name) for name in "abc"]
+    mixed = [case(), case(SLOTS_LOST, restore="weights"), UNFINISHED]
+    lossy = [case(SLOTS_LOST, job="e"), replace(UNFINISHED, job="e")]
+    late = [replace(each, job="late") for each in LATE]
+    assert answer([*jobs, *mixed, *lossy, *late]) == (
+        "Every tested restore recovers in a, b and c, bit for bit. Train recovers with `keras`, "
+        "but not with `weights`. Whether Train recovers with `backup` is unknown. e does not "
+        "recover with `keras`. Whether e recovers with `backup` is unknown. late recovers with "
+        "`keras` from steps 1 and 7, but not from 14 and 20."
+    )
+
+
+def test_many_jobs_say_how_they_recover() -> None:
+    within = [case(HIDDEN, job=name, tolerance=Tolerance(rtol=0.9)) for name in "ab"]
+    accepted = case(SLOTS_LOST, job="c", allow=("slots-lost",))
+    mixed = [replace(within[0], job="d"), case(SLOTS_LOST, job="d", restore="weights")]
+    assert answer([*within, accepted, *mixed]) == (
+        "Every tested restore recovers in a and b, within the tolerance rtol=0.9. Every tested "
+        "restore recovers in c, apart from the accepted slots-lost. d recovers with `keras`, "
+        "within the tolerance rtol=0.9, but not with `weights`."
     )
 
 
@@ -192,6 +279,8 @@ def test_no_case() -> None:
 
 LOST = case(SLOTS_LOST, restore="weights")
 EXPECTED = case(SLOTS_LOST, restore="weights", expected="diverged")
+WITHIN = case(HIDDEN, tolerance=Tolerance(rtol=0.9))
+ACCEPTED = case(SLOTS_LOST, allow=("slots-lost",))
 
 
 @pytest.mark.parametrize(
@@ -204,6 +293,12 @@ EXPECTED = case(SLOTS_LOST, restore="weights", expected="diverged")
             "As expected: 3 recovered, 3 failed as they should.",
         ),
         ([EXPECTED], "As expected: 1 failed as it should."),
+        ([WITHIN], "PASS: 1 of 1 case recovered, within the tolerance rtol=0.9."),
+        ([ACCEPTED], "PASS: 1 of 1 case recovered, apart from accepted differences."),
+        (
+            [WITHIN, EXPECTED],
+            "As expected: 1 recovered (within the tolerance rtol=0.9), 1 failed as it should.",
+        ),
         (
             [case(), LOST],
             "FAIL: 1 of 2 cases did not do what was expected: Train × weights diverged.",

@@ -88,7 +88,7 @@ def test_an_assertion_explains_itself() -> None:
         Report((judged(LOST), judged(RESUMED)), {}).assert_recovered()
     assert str(caught.value) == (
         "1 of 2 cases did not recover.\n"
-        "No restore of job recovers: `saver` loses the moving means and variances.\n\n"
+        "job does not recover with `saver`: it loses the moving means and variances.\n\n"
         "job × saver: diverged, expected recovered\n"
         "  At the boundary, 5 of 6 tensors are bit-equal and the evaluation loss is 0.5 "
         "(control 0.2). After it, 3 of 3 training losses are bit-equal.\n"
@@ -109,7 +109,7 @@ def test_an_assertion_names_each_unexpected_case() -> None:
         ).assert_as_expected()
     assert str(caught.value) == (
         "2 of 3 cases did not do what was expected.\n"
-        "No restore of job recovers: `saver` is refused and diverges.\n\n"
+        "job does not recover with `saver`: it is refused and diverges.\n\n"
         "job × saver: recovered, expected refused\n\n"
         "job × saver: diverged, expected recovered"
     )

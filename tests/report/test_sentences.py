@@ -154,6 +154,13 @@ def test_numbers() -> None:
     assert numbers(replace(judged, comparison=compare(CONTROL, SILENT))) == ("6/6", "–", "3/3")
 
 
+def test_what_a_pattern_accepts_is_not_called_equal() -> None:
+    judged = case(LOST, "mea*")
+    assert judged.comparison is not None
+    assert numbers(judged) == ("5/6", "0.5 ≠ 0.2", "3/3")
+    assert "At the boundary, 5 of 6 tensors are bit-equal and" in measured(judged.comparison)
+
+
 # --- Remedies once, and how to accept -----------------------------------------------------------
 
 

@@ -24,7 +24,14 @@ from ckptcheck.report.html.page import (
 )
 from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Shown, laned
 from ckptcheck.report.report import Report
-from ckptcheck.report.sentences import by_remedy, headline, how_to_accept, listed, measured
+from ckptcheck.report.sentences import (
+    as_it_differs,
+    by_remedy,
+    headline,
+    how_to_accept,
+    listed,
+    measured,
+)
 from ckptcheck.run.run import Run
 
 STEPS = "training steps done"
@@ -62,7 +69,8 @@ def _row(case: Case) -> list[Cell]:
         return [*names, *[Cell("–")] * 4]
     control, resumed = case.boundary_eval
     tensors, losses = (
-        [row.equal for row in rows] for rows in (case.comparison.boundary, case.comparison.steps)
+        [row.equal for row in rows]
+        for rows in (as_it_differs(case.comparison).boundary, case.comparison.steps)
     )
     return [*names, _equal(tensors), number(resumed), number(control), _equal(losses)]
 
@@ -94,7 +102,7 @@ def _case(case: Case) -> Section:
 
 def _tensors(comparison: Comparison) -> Table:
     """Return the table of tensors at the boundary, those that differ first."""
-    differing_first = sorted(comparison.boundary, key=lambda row: row.equal)
+    differing_first = sorted(as_it_differs(comparison).boundary, key=lambda row: row.equal)
     rows, note = shortened(differing_first, _tensor, "tensors.csv")
     numbers = ("differing elements", "largest difference", "norm", "control’s")
     heads = ("tensor", "kind", "shape", "equal", *numbers, "resumed value equals")

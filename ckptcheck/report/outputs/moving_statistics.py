@@ -11,7 +11,7 @@ from rich.text import Text
 from ckptcheck.comparison.comparison import TensorComparison, moving_statistics
 from ckptcheck.report.case import Case
 from ckptcheck.report.outputs.console import numeric, unruled
-from ckptcheck.report.sentences import listed, short_names
+from ckptcheck.report.sentences import as_it_differs, listed, short_names
 
 MOST_CHANGED = 6
 # The most restores side by side.
@@ -23,7 +23,9 @@ _Restored = tuple[Case, list[TensorComparison]]
 def _by_job(cases: Sequence[Case]) -> dict[str, list[_Restored]]:
     by_job: dict[str, list[_Restored]] = {}
     for case in cases:
-        if case.comparison is not None and (rows := moving_statistics(case.comparison)):
+        if case.comparison is None:
+            continue
+        if rows := moving_statistics(as_it_differs(case.comparison)):
             by_job.setdefault(case.job, []).append((case, rows))
     return by_job
 
@@ -38,15 +40,18 @@ def summary(cases: Sequence[Case]) -> list[Text]:
         return []
     short = short_names(cases)
     whole = _whole(restored, short, every=len(restored) == len(cases))
+    several = len(short) > 1
+    but = "but not " if several and whole else ""
     changed = [
-        f"  {'but not ' if whole else ''}{short[case.job]} × {case.label}: {_changed(rows)}."
+        f"  {but}{short[case.job]} × {case.label}: {_changed(rows)}."
         for case, rows in restored
         if not _all_equal(rows)
     ]
     if len(changed) > MOST_CHANGED:
         more = len(changed) - MOST_CHANGED
         changed = [*changed[:MOST_CHANGED], f"  and {more} more: run with --verbose."]
-    first = Text(f"Moving means and variances{f' all {whole}.' if whole else ':'}")
+    all_of_them = f" all {whole}." if several else f": {whole}."
+    first = Text(f"Moving means and variances{all_of_them if whole else ':'}")
     return [first, *(Text(line, style="magenta") for line in changed)]
 
 
@@ -68,7 +73,7 @@ def _whole(restored: Sequence[_Restored], short: Mapping[str, str], *, every: bo
             jobs.setdefault(name, {})[short[case.job]] = None
     total = len({case.job for case, _ in restored})
     if jobs and total == 1:
-        return f"{equal} with {', '.join(jobs)}"
+        return f"{equal} with {listed([f'`{name}`' for name in jobs])}"
     by_place: dict[str, list[str]] = {}
     for name, those in jobs.items():
         where = "in every job" if len(those) == total else f"in {listed(list(those))}"
@@ -81,10 +86,11 @@ def _changed(rows: Sequence[TensorComparison]) -> str:
     """Say how many moving statistics differ, and which differs most."""
     differing = [row for row in rows if not row.equal]
     worst = max(differing, key=_how_far)
-    count = f"{len(differing)} of {len(rows)} differ"
+    differ = "differs:" if len(differing) == 1 else "differ,"
+    count = f"{len(differing)} of {len(rows)} {differ}"
     if not worst.resumed_dtype:
-        return f"{count}, {worst.name} is missing"
-    return f"{count}, {worst.name} by {worst.max_abs_diff:.3g}"
+        return f"{count} {worst.name} is missing"
+    return f"{count} {worst.name} by {worst.max_abs_diff:.3g}"
 
 
 def _how_far(row: TensorComparison) -> float:
@@ -110,7 +116,8 @@ def _tables(job: str, restored: Sequence[_Restored]) -> RenderableType:
     equal = [case.label for case, rows in restored if _all_equal(rows)]
     if len(restored) <= MOST_COLUMNS or not equal:
         return Group(title, *_in_columns(restored))
-    named = Text(f"All {len(restored[0][1])} equal: {', '.join(equal)}.")
+    total = len(restored[0][1])
+    named = Text(f"{total} of {total} equal: {', '.join(equal)}.")
     return Group(title, named, *_in_columns([each for each in restored if not _all_equal(each[1])]))
 
 
