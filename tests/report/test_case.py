@@ -149,6 +149,7 @@ def test_document_of_a_case() -> None:
             }
         ],
         "allowed": [],
+        "acceptance": ["moving-statistics-lost"],
         "error": None,
     }
 
@@ -188,6 +189,7 @@ def test_document_where_nothing_was_compared() -> None:
         "not_covered": [],
         "diagnoses": [],
         "allowed": [],
+        "acceptance": [],
         "error": {"type": "ValueError", "message": "no", "missing_keys": ("a",)},
     }
     assert json.loads(json.dumps(document))["error"]["missing_keys"] == ["a"]

@@ -453,7 +453,7 @@ FAULTS = (
         (
             Said(
                 "loss-scale-lost",
-                "The loss scale starts anew: scale is 4096.0 instead of the control's 32768.0.",
+                "The loss scale starts from its initial value: scale is 4096.0 instead of the control's 32768.0.",
                 ("scale",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -540,7 +540,7 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: 2 tensors differ at the boundary and match no known value.",
+                "2 tensors differ at the boundary and match no known value.",
                 ("w", "mean"),
                 Stage.OVERWRITTEN_AFTER_LOAD,
                 f"w differs in 6 of 6 elements, by up to {apart(W, W + 1):.3g}.",
