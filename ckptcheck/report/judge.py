@@ -209,8 +209,8 @@ def _on_comparison(
     if experiments.settles(by_cause, tried):
         # The run recovers once the accepted loss is undone: only faults of the control are left.
         others = [each for each in others if not is_of_restore(each)]
-    elif accepted and not any(map(is_of_restore, others)):
-        others = [*beyond(comparison, accepted), *others]
+    else:
+        accepted, others = _with_further(comparison, terms, accepted, others)
     covered = bool(accepted) and not any(map(is_of_restore, others))
     if covered and (late := unjudged(comparison)):
         return Verdict(INCONCLUSIVE, why_unjudged(late), comparison, accepted=accepted)
@@ -226,6 +226,23 @@ def _on_comparison(
             if text not in occurred
         ),
     )
+
+
+def _with_further(
+    comparison: Comparison,
+    terms: Terms,
+    accepted: tuple[Diagnosis, ...],
+    others: list[Diagnosis],
+) -> tuple[tuple[Diagnosis, ...], list[Diagnosis]]:
+    """Add what does not follow from accepted differences; it may be accepted, too."""
+    while accepted and not any(map(is_of_restore, others)):
+        further = beyond(comparison, accepted)
+        by_cause = [each for each in further if each.cause in terms.allowed.causes]
+        if not further:
+            break
+        accepted = (*accepted, *by_cause)
+        others = [*(each for each in further if each not in by_cause), *others]
+    return accepted, others
 
 
 def needs_repeat(case: Case) -> bool:

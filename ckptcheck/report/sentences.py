@@ -109,8 +109,9 @@ def _evaluation(comparison: Comparison) -> str:
     if evaluation is None:
         return "–"
     sign = "=" if evaluation.identical else "≈" if evaluation.equal else "≠"
-    resumed, control = apart(evaluation.resumed_loss, evaluation.control_loss, 4)
-    return f"{resumed} {sign} {control}"
+    resumed, control = f"{evaluation.resumed_loss:.4g}", f"{evaluation.control_loss:.4g}"
+    by = f", by {abs(evaluation.diff):.1g}" if resumed == control and not evaluation.equal else ""
+    return f"{resumed} {sign} {control}{by}"
 
 
 def apart(resumed: float, control: float, digits: int) -> tuple[str, str]:

@@ -511,13 +511,18 @@ def test_nothing_to_accept_if_the_case_fails_all_the_same() -> None:
 
 def test_what_shows_only_once_something_is_accepted_is_to_be_accepted_too() -> None:
     run = changed(
-        RESUMED, boundary={"step": np.array(0)}, rates=dict.fromkeys(AFTER, 0.5), first_step=6
+        RESUMED,
+        boundary={"step": np.array(0)},
+        hyperparameters={key: {"decay": 0.5} for key in AFTER},
+        losses={6: 0.5},
     )
-    judged = case(run)
-    while judged.outcome == "diverged":
-        assert judged.acceptance
-        assert case(run, *judged.acceptance).outcome == "recovered"
-        judged = case(run, *judged.acceptance)
+    assert causes(case(run)) == ["step-lost"]
+    assert causes(case(run, "step-lost")) == ["hyperparameters-differ"]
+    both = ("step-lost", "hyperparameters-differ")
+    assert case(run).acceptance == case(run, "step-lost").acceptance == both
+    accepted = case(run, *both)
+    assert accepted.outcome == "recovered"
+    assert [each.cause for each in accepted.allowed] == list(both)
 
 
 def test_noise_that_was_measured_on_demand_is_not_to_be_measured_again() -> None:

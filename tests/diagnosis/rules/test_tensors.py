@@ -23,6 +23,8 @@ from tests.diagnosis.rules.fault import (
 CONTROL = control()
 RESUMED = resumed(CONTROL)
 CLEAN = Pair(CONTROL, RESUMED)
+WIDE = np.arange(1.0, 7.0).reshape(2, 3)
+WIDER = WIDE * (1 + 1e-9)
 ALSO = {
     "v": Kind.WEIGHT,
     "v/momentum": Kind.SLOT,
@@ -393,6 +395,21 @@ FAULTS = (
             ),
         ),
         twin=full({"w": ZEROS + 1}),
+        twin_shows=("unexplained",),
+    ),
+    Fault(
+        "weights decayed by little",
+        tensors.scaled,
+        Pair(changed(CONTROL, boundary={"w": WIDE}), changed(RESUMED, boundary={"w": WIDER})),
+        (
+            Said(
+                "weights-scaled",
+                "1 of 1 weight equals its saved value times 1.000000001.",
+                ("w",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=at({"w": W * np.arange(1, 7, dtype=np.float32).reshape(2, 3)}),
         twin_shows=("unexplained",),
     ),
     Fault(
