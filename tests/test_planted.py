@@ -78,11 +78,11 @@ def test_python_state_is_confirmed_by_an_experiment(
 
     assert sentence("CountsItself") == (
         "State outside the variables was not restored: count is 0 instead of the control's 9. "
-        "With the control's values put in, the resumed run recovers."
+        "With the control's values inserted, the resumed run recovers."
     )
     assert sentence("RemembersALimit") == (
         "State outside the variables was not restored: clip.limit is 0.1 instead of the control's "
-        "1. With the control's values put in, the resumed run recovers."
+        "1. With the control's values inserted, the resumed run recovers."
     )
     # An attribute whose value changes nothing is only a hint.
     assert sentence("CountsCalls") == (

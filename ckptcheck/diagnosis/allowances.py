@@ -8,12 +8,11 @@ may differ before an accepted difference starts to act.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from shlex import quote
 
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.counts import filled
 from ckptcheck.diagnosis.catalogue import CAUSES
-from ckptcheck.diagnosis.cause import AT_ONCE, STARTS, Diagnosis, Start, earliest, names_of
+from ckptcheck.diagnosis.cause import AT_ONCE, STARTS, Cause, Diagnosis, Start, earliest, names_of
 from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import RULES, apply, steps
 from ckptcheck.errors import UsageError, unknown
@@ -50,8 +49,8 @@ def parse(texts: Sequence[str]) -> Allowed:
         if text in CAUSES:
             if not CAUSES[text].acceptable:
                 raise UsageError(
-                    f"The cause {text!r} cannot be accepted: the rest of the run would no longer "
-                    f"be comparable. `ckptcheck explain {text}` says how to fix it."
+                    f"The cause {text!r} cannot be accepted: {why_not(CAUSES[text])}. "
+                    f"`ckptcheck explain {text}` says how to fix it."
                 )
             causes.append(text)
         elif any(mark in text for mark in "*?[/"):
@@ -68,10 +67,11 @@ def parse(texts: Sequence[str]) -> Allowed:
     return Allowed(tuple(dict.fromkeys(causes)), tuple(dict.fromkeys(patterns)))
 
 
-def acceptance(diagnosis: Diagnosis) -> str:
-    """Return the option that accepts a diagnosis on the command line; empty: none can."""
-    cause = CAUSES.get(diagnosis.cause)
-    return f"--allow {quote(diagnosis.cause)}" if cause is None or cause.acceptable else ""
+def why_not(cause: Cause) -> str:
+    """Return why a cause cannot be accepted."""
+    if cause.about_the_control:
+        return "it is a fault of the control and fails no case"
+    return "the rest of the run would no longer be comparable"
 
 
 def by_pattern(comparison: Comparison) -> list[Diagnosis]:

@@ -19,10 +19,8 @@ from ckptcheck.diagnosis.cause import (
 from ckptcheck.diagnosis.remedies import remedies_of
 from ckptcheck.run.task import REMEMBERED, SAME_HASH
 
-EMA_FOR_EVALUATION = (
-    "Restore with tf.train.Saver() to continue training. Use ema.variables_to_restore() for "
-    "evaluation only."
-)
+MEASURE_THE_NOISE = " Or measure the noise with --repeat N: losses are then judged against it."
+ACCEPT_ROUNDING = " Or accept the difference with --rtol or --allow rounding."
 INITIALISED_AFTER = (
     "Run the initialiser before the restore, never after it. Assign nothing to these variables "
     "between the restore and the first step."
@@ -55,8 +53,8 @@ _CATALOGUE = {
         detail="A difference after the boundary may be noise rather than a fault of the restore.",
         signature="Two controls differ. All tensors at the boundary are equal.",
         reported=_issue("NVIDIA/framework-reproducibility#25"),
-        do="Seed every random generator, and call tf.config.experimental.enable_op_determinism(). "
-        "Or measure the noise with --repeat N: losses are then judged against it.",
+        do="Seed every random generator, and compute everything in a fixed order."
+        + MEASURE_THE_NOISE,
         acceptable=False,
         about_the_control=True,
     ),
@@ -69,7 +67,7 @@ _CATALOGUE = {
         signature="The control differs from an otherwise identical control that never saves.",
         reported=_pull("harubaru/waifu-diffusion#31"),
         do="Undo every side effect of the save: put back weights that it swaps for averages, and "
-        "take no batch and no random number that training would take.",
+        "do not consume batches or random numbers of the training.",
         acceptable=False,
         about_the_control=True,
     ),
@@ -148,7 +146,7 @@ _CATALOGUE = {
     ),
     "resumed-run-raised": _breaks_training(
         "The restore succeeds, but the run raises an exception after it.",
-        effect="leaves a run that raises an exception",
+        effect="restores, but the run then raises an exception",
         sentence="The restore succeeded, but the resumed run raised in {during}{step}: {type}: "
         "{message}",
         signature="The resumed run raises after its restore, where the control does not.",
@@ -198,8 +196,7 @@ _CATALOGUE = {
         signature="NaN or infinity at the boundary. In an optimizer slot, the first loss is equal "
         "and the next one is NaN.",
         reported=_issue("Rayhane-mamah/Tacotron-2#60"),
-        do="Go back to a checkpoint without NaN or infinity. Check tensors before each save with "
-        "tf.debugging.check_numerics(tensor, message).",
+        do="Go back to a checkpoint without NaN or infinity. Check tensors before each save.",
     ),
     "precision-lost": _changes_trajectory(
         "Values were rounded to a narrower dtype on their way through the checkpoint.",
@@ -222,8 +219,7 @@ _CATALOGUE = {
         "run does not continue bit for bit.",
         signature="Tensors differ by a few units in the last place at the boundary.",
         reported=_pull("keras-team/keras#18978"),
-        do="Copy values instead of adding and subtracting them, as SwapEMAWeights does. Or accept "
-        "the difference with --rtol or --allow rounding.",
+        do="Copy values instead of computing them again." + ACCEPT_ROUNDING,
         loss_within=0.001,
         recipe="keras/ema-swap-copied",
     ),
@@ -245,13 +241,13 @@ _CATALOGUE = {
         "{where}.",
         detail="Evaluation normalises with them, so it is wrong from the restart on. The training "
         "loss does not show it, because training normalises with the batch.",
-        signature="The evaluation loss is off at the boundary and recovers later. All training "
-        "losses are equal.",
+        signature="The evaluation loss is wrong at the boundary and returns to normal later. All "
+        "training losses are equal.",
         reported=_issue("tensorflow/skflow#117"),
         starts_at=EVALUATION,
     ),
     "statistics-restarted": _breaks_training(
-        "The moving statistics were restored, but their update starts anew.",
+        "The moving statistics were restored, but their update starts from its initial value.",
         effect="restarts the update of moving statistics",
         sentence="{count} of {total} {total:moving mean or variance|moving means and variances} "
         "{count:equals the control's value|equal the control's values} at the boundary but not at "
@@ -290,13 +286,7 @@ _CATALOGUE = {
         "different weights.",
         signature="Weights equal the control's shadow variables. The first loss is off.",
         reported=_pull("atomistic-machine-learning/schnetpack#785"),
-        do=(
-            Remedy(
-                "Save the trained weights, not the averages that are swapped in for evaluation.",
-                restores=("saver",),
-            ),
-            Remedy(EMA_FOR_EVALUATION),
-        ),
+        do="Save and restore the trained weights. Use their averages for evaluation only.",
         recipe="keras/ema-swap-copied",
     ),
     "shadows-lost": _breaks_training(
@@ -304,7 +294,7 @@ _CATALOGUE = {
         effect="loses the moving averages of the weights",
         sentence="{count} of {total} {total:shadow variable (moving average of a weight)|shadow "
         "variables (moving averages of weights)} {where}.",
-        detail="The averages start anew. No training loss shows it.",
+        detail="The averages start from their initial values. No training loss shows it.",
         signature="Only an evaluation with the averages shows it.",
         reported=_issue("m2lines/Samudra#282"),
         starts_at=EVALUATION,
@@ -313,7 +303,7 @@ _CATALOGUE = {
     "weights-lost": _breaks_training(
         "Weights were not restored: the save did not reach them, or the load skipped them without "
         "an error.",
-        effect="loses trained weights",
+        effect="loses the trained weights",
         sentence="{count} of {total} {total:weight|weights} {where}.",
         detail="Their training so far is lost.",
         signature="Some weights have initial values. The first loss is off.",
@@ -324,12 +314,12 @@ _CATALOGUE = {
         "The weights were rescaled: the restore ran an update.",
         effect="multiplies the weights by a factor",
         sentence="{count} of {total} {total:weight|weights} {count:equals its saved value|equal "
-        "their saved values} times {factor:.9g}.",
+        "their saved values} times {factor}.",
         detail="The restore ran an optimizer step or applied weight decay.",
         signature="Weights differ from the control's by one common factor.",
         reported=_pull("pytorch/pytorch#125708"),
-        do="Create the optimizer's variables with optimizer.build(weights): run no step and apply "
-        "no weight decay during the restore.",
+        do="Create the optimizer's state without a step: run no step and apply no weight decay "
+        "during the restore.",
     ),
     "weights-swapped": _breaks_training(
         "Weights of one shape were restored under each other's names.",
@@ -338,7 +328,8 @@ _CATALOGUE = {
         "{example}.",
         signature="A weight equals the control's value of a different weight.",
         reported=_issue("tensorflow/tensorflow#11097"),
-        do="Give each variable its own name and restore by name: the order of creation is no name.",
+        do="Give each variable its own name and restore by name: creation order does not identify "
+        "a variable.",
         settled_by=(SAME_HASH,),
     ),
     "slots-swapped": _breaks_training(
@@ -361,7 +352,8 @@ _CATALOGUE = {
         "{example}.",
         signature="A tensor equals the control's value of a different tensor.",
         reported=_issue("keras-team/keras#10777"),
-        do="Give each variable its own name and restore by name: the order of creation is no name.",
+        do="Give each variable its own name and restore by name: creation order does not identify "
+        "a variable.",
         settled_by=(SAME_HASH,),
     ),
     "slots-lost": _changes_trajectory(
@@ -378,7 +370,7 @@ _CATALOGUE = {
     "loss-scale-lost": _changes_trajectory(
         "The loss scale of mixed precision, or its count of finite steps, was not restored.",
         effect="loses the loss scale",
-        sentence="The loss scale starts anew: {example}.",
+        sentence="The loss scale starts from its initial value: {example}.",
         signature="The first loss is equal. The scale differs, and with it which steps are "
         "skipped.",
         reported=_issue("facebookresearch/metaseq#3"),
@@ -429,12 +421,12 @@ _CATALOGUE = {
         starts_at=FIRST_STEP,
     ),
     "python-state-lost": _changes_trajectory(
-        "State of Python objects, such as a counter or a callback, is in no file.",
+        "State of Python objects, such as a counter or a callback, is not saved.",
         effect="loses the state of Python objects",
         sentence="State outside the variables was not restored: {example}.",
         detail="{experiment}",
         signature="Values computed from this state, such as the learning rate, differ. With the "
-        "control's state put in, they are equal.",
+        "control's values inserted, they are equal.",
         reported=_issue("keras-team/keras#12803"),
         do="Keep this state in a saved variable, or compute it from the restored step.",
         starts_at=FIRST_UPDATE,
@@ -443,7 +435,7 @@ _CATALOGUE = {
     ),
     "state-lost": _changes_trajectory(
         "A state tensor of any other kind was not restored.",
-        effect="loses other state tensors",
+        effect="loses state tensors",
         sentence="{count} of {total} other state {total:tensor|tensors} {where}.",
         signature="Depends on what reads the tensor.",
         reported=_pull("AI-Hypercomputer/maxtext#4343"),

@@ -136,6 +136,11 @@ class Cause:
     name: str = ""
 
     @property
+    def has_example(self) -> bool:
+        """Whether the sentence gives an example, which may name tensors."""
+        return "{example}" in self.sentence
+
+    @property
     def remedies(self) -> tuple[Remedy, ...]:
         """The remedies for any framework; those of one framework are in its folder."""
         return (Remedy(self.do),) if isinstance(self.do, str) else self.do

@@ -23,7 +23,7 @@ from ckptcheck.run.task import REMEMBERED, SAME_HASH
 def needed(
     diagnoses: Sequence[Diagnosis], comparison: Comparison
 ) -> dict[str, Mapping[str, float]]:
-    """Return the useful experiments by name, each with the control's attributes to put in."""
+    """Return the useful experiments by name, each with the control's attributes to insert."""
     experiments = {
         name for cause in names_of(diagnoses) & set(CAUSES) for name in CAUSES[cause].settled_by
     }
@@ -102,7 +102,7 @@ def _by_attributes(
         settled |= {"learning-rate-differs"} & names_of(found)
     if not settled:
         return found
-    experiment = f"With the control's values put in, the resumed run {_result(settled, tried)}."
+    experiment = f"With the control's values inserted, the resumed run {_result(settled, tried)}."
     lost = diagnosis(
         "python-state-lost", example=some(attributes(comparison), 2), experiment=experiment
     )
@@ -136,7 +136,7 @@ def _left(found: list[Diagnosis], settled: set[str], tried: Comparison) -> list[
 def _rates_settle(comparison: Comparison, tried: Comparison) -> bool:
     """Return whether only the experiment makes the rates equal, from the second step on.
 
-    A callback may set the first rate before anything can be put in.
+    A callback may set the first rate before anything can be inserted.
     """
     with_it, without = (
         [step.rate_equal for step in each.steps[1:]] for each in (tried, comparison)

@@ -31,13 +31,9 @@ def of_refusal(failure: Failure, control: Run, resumed: Run) -> Diagnosis:
     """Return why a restore raised, by the keys it asked for and the keys in the checkpoint."""
     missing = missing_keys(resumed)
     if _is_read_error(failure):
-        return diagnosis(
-            "checkpoint-damaged", type=failure.type, message=first_sentence(failure.message)
-        )
+        return diagnosis("checkpoint-damaged", type=failure.type, message=_ended(failure.message))
     if not missing:
-        return diagnosis(
-            "restore-raised", type=failure.type, message=first_sentence(failure.message)
-        )
+        return diagnosis("restore-raised", type=failure.type, message=_ended(failure.message))
     shadows = _shadows(resumed.facts.asked or {}, missing, control.boundary)
     if len(shadows) < len(missing):
         return diagnosis("keys-not-in-checkpoint", missing, count=len(missing), example=missing[0])
@@ -89,10 +85,16 @@ def of_raising(failure: Failure) -> Diagnosis:
     """Return the diagnosis of a run that raised after its restore."""
     step = f", step {failure.step}" if failure.step is not None else ""
     place = f" ({failure.place})" if failure.place else ""
-    message = first_sentence(failure.message) + place
+    message = _ended(first_sentence(failure.message) + place)
     return diagnosis(
         "resumed-run-raised", during=failure.during, step=step, type=failure.type, message=message
     )
+
+
+def _ended(message: str) -> str:
+    """Return the first line of a message with a full stop at its end."""
+    line = first_sentence(message)
+    return line if line.endswith((".", "!", "?")) else f"{line}."
 
 
 def first_sentence(message: str) -> str:

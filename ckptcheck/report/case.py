@@ -55,6 +55,9 @@ class Case:
     not_needed: tuple[str, ...] = ()
     # Where a control that never saves differs, until it is known whether the job is reproducible.
     changed_by_saving: str | None = None
+    # What to accept so that the diverged case recovers, already accepted causes and patterns
+    # included; empty: nothing suffices.
+    acceptance: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -129,6 +132,7 @@ class Case:
             "not_covered": list(self.not_covered),
             "diagnoses": [asdict(each) for each in self.diagnoses],
             "allowed": [asdict(each) for each in self.allowed],
+            "acceptance": list(self.acceptance),
             "error": asdict(self.error) if self.error else None,
         }
 

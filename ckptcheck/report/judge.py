@@ -9,8 +9,8 @@ from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.equality import Equality
 from ckptcheck.comparison.noise_floor import NoiseFloor
 from ckptcheck.diagnosis import experiments
-from ckptcheck.diagnosis.allowances import STRICT, Terms, beyond, by_pattern
-from ckptcheck.diagnosis.catalogue import diagnosis
+from ckptcheck.diagnosis.allowances import STRICT, Allowed, Terms, beyond, by_pattern
+from ckptcheck.diagnosis.catalogue import CAUSES, MEASURE_THE_NOISE, diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis, names_of
 from ckptcheck.diagnosis.diagnose import diagnose, is_of_restore, unjudged, with_remedies
 from ckptcheck.diagnosis.refusals import missing_keys, of_raising, of_refusal
@@ -71,16 +71,15 @@ def judge(question: Question, evidence: Evidence, terms: Terms = STRICT) -> Case
 
 def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
     """Judge two runs, whoever recorded them."""
-    pair, verdict = _without_evaluation(pair, verdict_on(pair, terms), terms)
+    recorded = pair
+    pair, verdict = _judged(recorded, terms)
     # Further runs mean nothing for runs that were not compared.
     compared = verdict.comparison is not None
     return Case(
         **vars(question),
         outcome=verdict.outcome,
         tolerance=terms.tolerance,
-        diagnoses=tuple(
-            with_remedies(verdict.diagnoses, pair.control.facts.framework, question.restore)
-        ),
+        diagnoses=_with_remedies(verdict.diagnoses, pair, question.restore),
         reason=verdict.reason or (pair.noise_trouble if compared else None),
         error=verdict.error,
         control=pair.control,
@@ -95,7 +94,37 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
         allowed=verdict.accepted,
         not_needed=verdict.not_needed,
         changed_by_saving=pair.changed_by_saving if compared and not _saving(pair) else None,
+        acceptance=_acceptance(recorded, verdict, terms) if question.expected == RECOVERED else (),
     )
+
+
+def _with_remedies(found: Sequence[Diagnosis], pair: Pair, restore: str) -> tuple[Diagnosis, ...]:
+    """Add what to do; noise that was measured on demand is not to be measured again."""
+    found = with_remedies(found, pair.control.facts.framework, restore)
+    done = MEASURE_THE_NOISE if pair.noise_asked else ""
+    return tuple(replace(each, remedy=each.remedy.removesuffix(done)) for each in found)
+
+
+def _judged(pair: Pair, terms: Terms) -> tuple[Pair, Verdict]:
+    return _without_evaluation(pair, verdict_on(pair, terms), terms)
+
+
+def _acceptance(pair: Pair, verdict: Verdict, terms: Terms) -> tuple[str, ...]:
+    """Return everything to accept so that a diverged pair recovers; empty: nothing suffices.
+
+    What is accepted may show further differences, so the pair is judged again until none is new.
+    """
+    causes, patterns = terms.allowed.causes, terms.allowed.patterns
+    while verdict.outcome == DIVERGED:
+        found = dict.fromkeys(each.cause for each in verdict.diagnoses if is_of_restore(each))
+        new = [cause for cause in found if cause not in causes]
+        if not new or not all(CAUSES[cause].acceptable for cause in found):
+            return ()
+        causes = (*causes, *new)
+        _, verdict = _judged(pair, replace(terms, allowed=Allowed(causes, patterns)))
+        if verdict.outcome == RECOVERED:
+            return (*causes, *patterns)
+    return ()
 
 
 def _without_evaluation(pair: Pair, verdict: Verdict, terms: Terms) -> tuple[Pair, Verdict]:
@@ -180,8 +209,8 @@ def _on_comparison(
     if experiments.settles(by_cause, tried):
         # The run recovers once the accepted loss is undone: only faults of the control are left.
         others = [each for each in others if not is_of_restore(each)]
-    elif accepted and not any(map(is_of_restore, others)):
-        others = [*beyond(comparison, accepted), *others]
+    else:
+        accepted, others = _with_further(comparison, terms, accepted, others)
     covered = bool(accepted) and not any(map(is_of_restore, others))
     if covered and (late := unjudged(comparison)):
         return Verdict(INCONCLUSIVE, why_unjudged(late), comparison, accepted=accepted)
@@ -197,6 +226,23 @@ def _on_comparison(
             if text not in occurred
         ),
     )
+
+
+def _with_further(
+    comparison: Comparison,
+    terms: Terms,
+    accepted: tuple[Diagnosis, ...],
+    others: list[Diagnosis],
+) -> tuple[tuple[Diagnosis, ...], list[Diagnosis]]:
+    """Add what does not follow from accepted differences; it may be accepted, too."""
+    while accepted and not any(map(is_of_restore, others)):
+        further = beyond(comparison, accepted)
+        by_cause = [each for each in further if each.cause in terms.allowed.causes]
+        if not further:
+            break
+        accepted = (*accepted, *by_cause)
+        others = [*(each for each in further if each not in by_cause), *others]
+    return accepted, others
 
 
 def needs_repeat(case: Case) -> bool:
@@ -252,11 +298,15 @@ def _not_covered(control: Run, resumed: Run, comparison: Comparison | None) -> t
     if asked is None:
         return ()
     renamed = comparison.renamed if comparison else {}
+    boundary = comparison.boundary if comparison else ()
+    # Equal, although its value differed before the restore.
+    came_back = {row.name for row in boundary if row.poisoned and row.equal}
     return tuple(
         name
         for name, tensor in control.boundary.items()
         # A restore may use either name.
         if asked.keys().isdisjoint({name, renamed.get(name, name)})
+        and name not in came_back
         and tensor.kind not in _SET_BY_THE_PROGRAM
         and not _is_idle_generator(name, control)
     )

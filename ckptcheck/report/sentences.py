@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from shlex import quote
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
-from ckptcheck.diagnosis.allowances import acceptance
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.diagnosis.diagnose import is_of_restore
-from ckptcheck.outcomes import DIVERGED, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.text_safety import in_one_line
 
@@ -40,15 +38,8 @@ def by_remedy(diagnoses: Sequence[Diagnosis]) -> dict[str, list[Diagnosis]]:
 
 
 def how_to_accept(case: Case) -> str:
-    """Return the options that accept what an unexpected divergence lost; empty where none do."""
-    if (case.outcome, case.expected) != (DIVERGED, RECOVERED):
-        return ""
-    options = {each.cause: acceptance(each) for each in case.diagnoses if is_of_restore(each)}
-    accepting = " ".join(option for option in options.values() if option)
-    refused = ", ".join(cause for cause, option in options.items() if not option)
-    if accepting and refused:
-        return f"{accepting} ({refused} cannot be accepted)"
-    return accepting
+    """Return all options with which an unexpectedly diverged case recovers; empty: none do."""
+    return " ".join(f"--allow {quote(text)}" for text in case.acceptance)
 
 
 def story(case: Case) -> str:
@@ -95,7 +86,8 @@ def measured(comparison: Comparison) -> str:
     evaluation = comparison.evaluation
     evaluated = ""
     if evaluation:
-        losses = f"{evaluation.resumed_loss:.6g} (control {evaluation.control_loss:.6g})"
+        resumed, control = apart(evaluation.resumed_loss, evaluation.control_loss, 6)
+        losses = f"{resumed} (control {control})"
         evaluated = f" and the evaluation loss is {losses}"
     rows: list[TensorComparison | StepComparison] = [*boundary, *steps]
     identical = all(row.identical == row.equal for row in rows)
@@ -129,4 +121,15 @@ def _evaluation(comparison: Comparison) -> str:
     if evaluation is None:
         return "–"
     sign = "=" if evaluation.identical else "≈" if evaluation.equal else "≠"
-    return f"{evaluation.resumed_loss:.4g} {sign} {evaluation.control_loss:.4g}"
+    resumed, control = f"{evaluation.resumed_loss:.4g}", f"{evaluation.control_loss:.4g}"
+    by = f", by {abs(evaluation.diff):.1g}" if resumed == control and not evaluation.equal else ""
+    return f"{resumed} {sign} {control}{by}"
+
+
+def apart(resumed: float, control: float, digits: int) -> tuple[str, str]:
+    """Return two numbers with at least so many digits, and enough to tell them apart."""
+    for enough in range(digits, 18):
+        texts = f"{resumed:.{enough}g}", f"{control:.{enough}g}"
+        if texts[0] != texts[1]:
+            return texts
+    return f"{resumed:.{digits}g}", f"{control:.{digits}g}"

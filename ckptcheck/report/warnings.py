@@ -84,16 +84,16 @@ def _of_coverage(case: Case) -> Iterator[str]:
         )
     if case.not_shown and case.comparison is not None:
         yield filled(
-            "{count} of {total} tensors {count:has its initial value|have their initial values} at "
-            "the boundary, so the run cannot show whether {count:it is|they are} restored: "
-            "{names}. Choose a different --boundary.",
+            "{count} of {total} {total:tensor|tensors} {count:has its initial value|have their "
+            "initial values} at the boundary, so the run cannot show whether "
+            "{count:it is|they are} restored: {names}. Choose a different --boundary.",
             count=len(case.not_shown),
             total=len(case.comparison.boundary),
             names=some(case.not_shown),
         )
     if case.not_covered and case.control:
         yield filled(
-            "the restore does not cover {count} of {total} tensors, which "
+            "the restore does not cover {count} of {total} {total:tensor|tensors}, which "
             "{count:keeps its initial value|keep their initial values}: {names}.",
             count=len(case.not_covered),
             total=len(case.control.boundary),

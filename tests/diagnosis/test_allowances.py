@@ -12,7 +12,6 @@ from ckptcheck.comparison.equality import Equality
 from ckptcheck.diagnosis.allowances import (
     Allowed,
     Terms,
-    acceptance,
     beyond,
     by_pattern,
     parse,
@@ -77,7 +76,10 @@ def test_causes_and_patterns_are_distinguished() -> None:
     assert parse([]) == Allowed()
 
 
-@pytest.mark.parametrize("cause", [name for name, cause in CAUSES.items() if not cause.acceptable])
+@pytest.mark.parametrize(
+    "cause",
+    [name for name, cause in CAUSES.items() if not (cause.acceptable or cause.about_the_control)],
+)
 def test_a_cause_that_cannot_be_accepted(cause: str) -> None:
     with pytest.raises(UsageError) as raised:
         parse([cause])
@@ -97,23 +99,11 @@ def test_a_text_that_is_neither_cause_nor_pattern() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "option"),
-    [
-        ("slots-lost", "--allow slots-lost"),
-        ("dense/*", "--allow 'dense/*'"),
-        ("noise", ""),
-        ("unexplained", ""),
-    ],
+    "cause", [name for name, cause in CAUSES.items() if cause.about_the_control]
 )
-def test_what_would_accept_a_diagnosis(cause: str, option: str) -> None:
-    assert acceptance(Diagnosis(cause, None, "", "")) == option
-
-
-@pytest.mark.parametrize("cause", CAUSES)
-def test_the_option_that_accepts_a_cause_parses(cause: str) -> None:
-    option = acceptance(Diagnosis(cause, None, "", ""))
-    assert bool(option) is CAUSES[cause].acceptable
-    assert not option or parse([option.removeprefix("--allow ")]) == Allowed((cause,))
+def test_a_fault_of_the_control_needs_no_acceptance(cause: str) -> None:
+    with pytest.raises(UsageError, match=f"'{cause}' cannot be accepted: it is a fault of the con"):
+        parse([cause])
 
 
 # --- Causes -----------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def test_texts_are_complete(cause: Cause) -> None:
 @EVERY
 def test_effect_is_a_predicate(cause: Cause) -> None:
     """As in "`weights` loses the optimizer state": a verb in the third person comes first."""
-    assert re.fullmatch(r"(is|[a-z]+s)( [a-z0-9'-]+| Python| NaN)+", cause.effect)
+    assert re.fullmatch(r"(is|[a-z]+s,?)( [a-z0-9'-]+| Python| NaN)+", cause.effect)
     assert 3 <= len(cause.effect.split()) <= 8
 
 
@@ -339,3 +339,13 @@ def test_names_of() -> None:
 
 def test_shipped_jobs_are_not_recipes() -> None:
     assert not RECIPES & set(JOBS)
+
+
+@pytest.mark.parametrize(
+    "name", ["noise", "not-finite", "rounding", "shadows-in-weights", "weights-scaled"]
+)
+def test_calls_of_tensorflow_are_named_only_for_its_jobs(name: str) -> None:
+    marks = re.compile("tf[.]|optimizer[.]build|SwapEMA|variables_to_restore")
+    cause = CAUSES[name]
+    assert not marks.search(remedy(cause, None, ""))
+    assert any(marks.search(remedy(cause, None, style)) for style in ("tf1", "keras"))

@@ -164,13 +164,13 @@ def test_it_recovers_with_the_controls_python_state() -> None:
         (
             "python-state-lost",
             "State outside the variables was not restored: plateau.wait is 0 instead of the "
-            "control's 2. With the control's values put in, the resumed run recovers.",
+            "control's 2. With the control's values inserted, the resumed run recovers.",
         )
     ]
 
 
 def test_rates_from_the_second_step_on_are_enough() -> None:
-    """A callback may set the first rate before anything can be put in."""
+    """A callback may set the first rate before anything can be inserted."""
     with_it = changed(RESUMED, rates={5: 0.05}, losses={7: 0.5})
     without = changed(
         RESUMED, rates=dict.fromkeys(AFTER, 0.05), losses={7: 0.5}, attributes=FORGOTTEN
@@ -179,7 +179,7 @@ def test_rates_from_the_second_step_on_are_enough() -> None:
         (
             "python-state-lost",
             "State outside the variables was not restored: plateau.wait is 0 instead of the "
-            "control's 2. With the control's values put in, the resumed run no longer shows learning-rate-differs.",
+            "control's 2. With the control's values inserted, the resumed run no longer shows learning-rate-differs.",
         )
     ]
     # If only the first rate differs without the experiment, too, it shows nothing.
@@ -197,7 +197,7 @@ def test_more_than_two_attributes_are_counted() -> None:
     )
     (found,) = explained(diagnose(comparison), comparison, {REMEMBERED: EQUAL})
     assert found.sentence.endswith("callback.b is 0 instead of the control's 2; and 4 more.")
-    assert found.detail == "With the control's values put in, the resumed run recovers."
+    assert found.detail == "With the control's values inserted, the resumed run recovers."
 
 
 def test_causes_that_python_state_does_not_explain() -> None:

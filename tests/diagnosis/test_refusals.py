@@ -50,15 +50,20 @@ def test_a_damaged_file(type: str, message: str) -> None:
     # With any missing keys.
     found = of_refusal(Failure("restore", type, message), CONTROL, asked({"w": "gone"}))
     assert (found.cause, found.stage, found.tensors) == ("checkpoint-damaged", None, ())
-    assert found.sentence == f"The checkpoint cannot be read: {type}: {message}"
+    assert found.sentence == f"The checkpoint cannot be read: {type}: {message}."
 
 
 def test_no_key_is_missing() -> None:
     found = of_refusal(Failure("restore", "ValueError", "shapes differ\n(more)"), CONTROL, RESUMED)
     assert (found.cause, found.sentence) == (
         "restore-raised",
-        "The restore raised ValueError: shapes differ",
+        "The restore raised ValueError: shapes differ.",
     )
+
+
+def test_a_message_that_ends_as_a_sentence_gets_no_second_full_stop() -> None:
+    found = of_refusal(Failure("restore", "ValueError", "Shapes differ."), CONTROL, RESUMED)
+    assert found.sentence == "The restore raised ValueError: Shapes differ."
 
 
 def test_keys_are_missing() -> None:
@@ -134,15 +139,15 @@ def test_one_weight_is_enough_where_there_is_one() -> None:
     [
         (
             Failure("train", "ValueError", "no slot", 5, "job.py:12"),
-            "The restore succeeded, but the resumed run raised in train, step 5: ValueError: no slot (job.py:12)",
+            "The restore succeeded, but the resumed run raised in train, step 5: ValueError: no slot (job.py:12).",
         ),
         (
             Failure("evaluate", "KeyError", "'mean'"),
-            "The restore succeeded, but the resumed run raised in evaluate: KeyError: 'mean'",
+            "The restore succeeded, but the resumed run raised in evaluate: KeyError: 'mean'.",
         ),
         (
             Failure("train", "ValueError", "", 0),
-            "The restore succeeded, but the resumed run raised in train, step 0: ValueError: (no text)",
+            "The restore succeeded, but the resumed run raised in train, step 0: ValueError: (no text).",
         ),
     ],
 )

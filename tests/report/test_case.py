@@ -15,6 +15,7 @@ from ckptcheck.kinds import Kind
 from ckptcheck.report.case import Case, RestoreError
 from ckptcheck.report.evidence import Pair
 from ckptcheck.report.judge import Question, judge_pair
+from ckptcheck.report.sentences import numbers
 from ckptcheck.run.run import Run
 from ckptcheck.tolerance import Tolerance
 from tests.builder import AFTER, changed, control, resumed, value
@@ -149,6 +150,7 @@ def test_document_of_a_case() -> None:
             }
         ],
         "allowed": [],
+        "acceptance": ["moving-statistics-lost"],
         "error": None,
     }
 
@@ -188,6 +190,7 @@ def test_document_where_nothing_was_compared() -> None:
         "not_covered": [],
         "diagnoses": [],
         "allowed": [],
+        "acceptance": [],
         "error": {"type": "ValueError", "message": "no", "missing_keys": ("a",)},
     }
     assert json.loads(json.dumps(document))["error"]["missing_keys"] == ["a"]
@@ -235,3 +238,8 @@ def test_noise_and_accepted_differences_are_in_the_document() -> None:
     document = judged.document()
     assert document["noise"]["repeats"] == 2
     assert [each["cause"] for each in document["allowed"]] == ["moving-statistics-lost"]
+
+
+def test_evaluation_losses_that_look_equal_show_their_difference() -> None:
+    near = changed(RESUMED, evaluations={5: 0.2 + 1e-9})
+    assert numbers(case(near))[1] == "0.2 ≠ 0.2, by 1e-09"

@@ -456,14 +456,15 @@ def test_tensors_that_the_restore_does_not_cover() -> None:
     several = changed(
         several, boundary={"idle": several.initial["idle"]}, final={"idle": several.initial["idle"]}
     )
-    run = changed(resumed(several), asked={"w": "w", "step": "step"})
+    lost = dict.fromkeys(("w/momentum", "mean"), ZEROS) | {"rng": fresh("rng")}
+    run = changed(resumed(several), asked={"w": "w", "step": "step"}, boundary=lost)
     # What the program sets or remembers does not count, nor does an idle generator.
     assert judge_pair(QUESTION, Pair(several, run)).not_covered == (
         "w/momentum",
         "mean",
-        "w/average",
         "rng",
     )
+    # The moving average is equal, which it was not before the restore: it came back.
     assert judge_pair(QUESTION, Pair(several, changed(run, asked=None))).not_covered == ()
 
 
@@ -481,7 +482,55 @@ def test_a_restore_may_use_the_name_of_the_control() -> None:
 def test_a_refused_restore_covers_nothing() -> None:
     judged = case(changed(RESUMED, failure=Failure("restore", "ValueError", "…"), asked={}))
     assert (judged.outcome, judged.not_covered) == ("refused", ())
-    assert case(changed(RESUMED, asked={})).not_covered == tuple(CONTROL.boundary)
+    lost = changed(SLOTS_LOST, asked={})
+    assert case(lost).not_covered == ("w/momentum",)
+
+
+# --- What to accept -----------------------------------------------------------------------------
+
+
+def test_what_to_accept_is_everything_with_which_the_case_recovers() -> None:
+    assert case(SLOTS_LOST).acceptance == ("slots-lost",)
+    assert case(SLOTS_LOST, "slots-lost").acceptance == ()  # it recovers
+    assert case(HIDDEN).acceptance == ()  # unexplained
+    two = changed(SLOTS_LOST, boundary={"mean": ZEROS})
+    assert case(two).acceptance == ("moving-statistics-lost", "slots-lost")
+    for given in ("slots-lost", "w/momentum"):
+        assert set(case(two, given).acceptance) == {given, "moving-statistics-lost"}
+    assert case(two, question=replace(QUESTION, expected="diverged")).acceptance == ()
+    assert case(two).document()["acceptance"] == ["moving-statistics-lost", "slots-lost"]
+
+
+def test_nothing_to_accept_if_the_case_fails_all_the_same() -> None:
+    early = changed(SLOTS_LOST, losses={5: 0.5})  # slots cannot change the first loss
+    assert "slots-lost" in causes(case(early))
+    assert case(early).acceptance == ()
+    refused = changed(RESUMED, failure=Failure("restore", "ValueError", "…"))
+    assert case(refused).acceptance == ()
+
+
+def test_what_shows_only_once_something_is_accepted_is_to_be_accepted_too() -> None:
+    run = changed(
+        RESUMED,
+        boundary={"step": np.array(0)},
+        hyperparameters={key: {"decay": 0.5} for key in AFTER},
+        losses={6: 0.5},
+    )
+    assert causes(case(run)) == ["step-lost"]
+    assert causes(case(run, "step-lost")) == ["hyperparameters-differ"]
+    both = ("step-lost", "hyperparameters-differ")
+    assert case(run).acceptance == case(run, "step-lost").acceptance == both
+    accepted = case(run, *both)
+    assert accepted.outcome == "recovered"
+    assert [each.cause for each in accepted.allowed] == list(both)
+
+
+def test_noise_that_was_measured_on_demand_is_not_to_be_measured_again() -> None:
+    noise = NoiseFloor(1, first_difference="the training loss of step 6 is 0.3 instead of 0.2")
+    for asked in (True, False):
+        judged = case(SLOTS_LOST, noise=noise, noise_asked=asked)
+        (remedy,) = [each.remedy for each in judged.diagnoses if each.cause == "noise"]
+        assert ("--repeat" in remedy) is not asked
 
 
 # --- What else could be run ---------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The sentences that every output shares."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Pair
 from ckptcheck.report.judge import Question, judge_pair
 from ckptcheck.report.sentences import (
+    apart,
     by_remedy,
     heading,
     headline,
@@ -171,29 +173,25 @@ def test_diagnoses_share_their_remedy() -> None:
     assert by_remedy([one, two, three]) == {"x": [one, three], "y": [two]}
 
 
+def test_how_to_accept() -> None:
+    wanted = replace(BARE, acceptance=("slots-lost", "dense/*"))
+    assert how_to_accept(wanted) == "--allow slots-lost --allow 'dense/*'"
+    assert how_to_accept(BARE) == ""
+
+
 @pytest.mark.parametrize(
-    ("causes", "expected", "options"),
+    ("pair", "texts"),
     [
-        (["slots-lost"], "recovered", "--allow slots-lost"),
-        (["slots-lost", "step-lost"], "recovered", "--allow slots-lost --allow step-lost"),
-        (
-            ["slots-lost", "unexplained"],
-            "recovered",
-            "--allow slots-lost (unexplained cannot be accepted)",
-        ),
-        (["unexplained"], "recovered", ""),
-        (["slots-lost", "noise"], "recovered", "--allow slots-lost"),
-        (["slots-lost"], "diverged", ""),
+        ((0.037, 0.037), ("0.037", "0.037")),
+        ((0.037, 0.037 + 1e-9), ("0.037", "0.037000001")),
+        ((0.1 + 0.2, 0.3), ("0.30000000000000004", "0.29999999999999999")),
+        ((math.nan, 1.0), ("nan", "1")),
     ],
 )
-def test_how_to_accept(causes: list[str], expected: str, options: str) -> None:
-    diagnoses = tuple(Diagnosis(cause, None, "", "") for cause in causes)
-    assert how_to_accept(Case("job", "all", expected, "diverged", diagnoses)) == options
-
-
-def test_nothing_accepts_a_refusal() -> None:
-    refused = Case("job", "all", "recovered", "refused", (Diagnosis("slots-lost", None, "", ""),))
-    assert how_to_accept(refused) == ""
+def test_different_numbers_look_different(
+    pair: tuple[float, float], texts: tuple[str, str]
+) -> None:
+    assert apart(*pair, 4) == texts
 
 
 def test_lists_in_prose() -> None:

@@ -5,10 +5,15 @@
 
 from collections.abc import Mapping
 
-from ckptcheck.diagnosis.catalogue import EMA_FOR_EVALUATION, INITIALISED_AFTER
+from ckptcheck.diagnosis.catalogue import (
+    ACCEPT_ROUNDING,
+    INITIALISED_AFTER,
+    MEASURE_THE_NOISE,
+)
 from ckptcheck.diagnosis.cause import Remedy, Stage
 
 TF1, TF2, KERAS = ("tf1",), ("tf2",), ("keras",)
+EVERY_STYLE = (*TF1, *TF2, *KERAS)
 
 # Restores that take everything: their remedy cannot be to take everything.
 PLAIN_SAVER = ("saver",)
@@ -20,6 +25,10 @@ OWN_EPOCH = ("backup",)
 # Overwritten state was saved and restored in any case: the catalogue has the remedy for that.
 BEFORE_THE_END_OF_THE_RESTORE = (Stage.OMITTED_AT_SAVE, Stage.NOT_APPLIED_AT_LOAD, None)
 
+EMA_FOR_EVALUATION = (
+    "Restore with tf.train.Saver() to continue training. Use ema.variables_to_restore() for "
+    "evaluation only."
+)
 EVERY_VARIABLE = "Save every variable: tf.train.Saver(), not a Saver over tf.trainable_variables()."
 ALL_VARIABLES = (
     "Restore with a plain tf.train.Saver(): it takes every global variable, not only the trainable "
@@ -117,6 +126,33 @@ SHORT_EPOCHS = (
 
 
 REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
+    "noise": (
+        Remedy(
+            "Seed every random generator, and call "
+            "tf.config.experimental.enable_op_determinism()." + MEASURE_THE_NOISE,
+            EVERY_STYLE,
+        ),
+    ),
+    "not-finite": (
+        Remedy(
+            "Go back to a checkpoint without NaN or infinity. Check tensors before each save with "
+            "tf.debugging.check_numerics(tensor, message).",
+            EVERY_STYLE,
+        ),
+    ),
+    "rounding": (
+        Remedy(
+            "Copy values. SwapEMAWeights adds and subtracts them, which rounds." + ACCEPT_ROUNDING,
+            KERAS,
+        ),
+    ),
+    "weights-scaled": (
+        Remedy(
+            "Create the optimizer's variables with optimizer.build(weights): run no step and apply "
+            "no weight decay during the restore.",
+            (*TF2, *KERAS),
+        ),
+    ),
     "statistics-never-move": (
         Remedy(
             "Call the model with training=True in the training step, and freeze no layer.",
@@ -125,6 +161,12 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     "moving-statistics-lost": (*_in_graphs(EVERY_VARIABLE), *TRACKED_OR_WHOLE),
     "shadows-in-weights": (
+        Remedy(
+            "Save the trained weights, not the averages that are swapped in for evaluation.",
+            TF1,
+            restores=PLAIN_SAVER,
+        ),
+        Remedy(EMA_FOR_EVALUATION, TF1),
         Remedy(
             "List the callback that saves before SwapEMAWeights, or leave out its argument "
             "swap_on_epoch.",

@@ -194,7 +194,7 @@ def too_early(findings: Findings) -> Iterator[Diagnosis]:
     difference = first_difference(findings.comparison, findings.earliest)
     if findings.found and not findings.nothing_left and difference is not None:
         hints = f"No cause that was found acts this early.{_hints(findings)}"
-        yield diagnosis("unexplained", example=f"Unexplained: the {difference}", hints=hints)
+        yield diagnosis("unexplained", example=f"The {difference}", hints=hints)
 
 
 def beyond(comparison: Comparison, start: Start, loss_within: float) -> Iterator[Diagnosis]:
@@ -217,12 +217,10 @@ def unexplained(findings: Findings) -> Iterator[Diagnosis]:
     difference, hints = first_difference(comparison, NEVER), _hints(findings)
     if difference is not None:
         equal = "Every tensor, batch and learning rate before it is equal."
-        yield diagnosis(
-            "unexplained", example=f"Unexplained: the {difference}", hints=equal + hints
-        )
+        yield diagnosis("unexplained", example=f"The {difference}", hints=equal + hints)
     else:
         differing = _differing_at_end(comparison)
-        example = f"Unexplained: {_at_end(differing)}"
+        example = _at_end(differing)
         yield diagnosis(
             "unexplained", differing, example=example, hints=f"All losses are equal.{hints}"
         )

@@ -28,7 +28,7 @@ WHERE = {
     INITIAL: "{count:has its initial value|have their initial values}",
     FRESH: "{count:has its initial value|have their initial values}",
     ZERO: "{count:is|are} zero",
-    ANEW: "{count:was|were} created anew in the first step",
+    ANEW: "{count:was|were} created in the first step",
 }
 
 # Relative difference up to which two factors count as one.
@@ -119,7 +119,7 @@ _own_shadows = _lost("shadows-lost", Kind.SHADOW)
 
 
 def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
-    """Shadow variables that start anew: from initial values, or from the restored weights."""
+    """Shadow variables that start again: from initial values, or from the restored weights."""
     yield from _own_shadows(findings)
     weights, total = set(names(findings.of_kind(Kind.WEIGHT))), len(findings.of_kind(Kind.SHADOW))
     rows = [
@@ -168,8 +168,18 @@ def scaled(findings: Findings) -> Iterator[Diagnosis]:
         total = len(findings.of_kind(Kind.WEIGHT))
         for stage, lost in by_stage(alike):
             yield diagnosis(
-                "weights-scaled", names(lost), stage, count=len(lost), total=total, factor=factor
+                "weights-scaled",
+                names(lost),
+                stage,
+                count=len(lost),
+                total=total,
+                factor=_factor(factor),
             )
+
+
+def _factor(value: float) -> str:
+    """Return a factor with enough digits to differ from 1."""
+    return next((text for text in (f"{value:.9g}", f"{value:.12g}") if text != "1"), repr(value))
 
 
 def narrower(findings: Findings) -> Iterator[Diagnosis]:
@@ -245,7 +255,7 @@ def leftover(findings: Findings) -> Iterator[Diagnosis]:
     for stage, lost in by_stage(rows):
         first, elements = lost[0], counted(lost[0].elements, "element")
         example = filled(
-            "Unexplained: {count} {count:tensor differs|tensors differ} at the boundary and "
+            "{count} {count:tensor differs|tensors differ} at the boundary and "
             "{count:matches|match} no known value",
             count=len(lost),
         )

@@ -22,5 +22,5 @@ def print_trimmed(console: Console, *renderables: RenderableType, soft_wrap: boo
     """Print one below the other, as wide as the console, without spaces at the ends of lines."""
     with console.capture() as captured:
         for renderable in renderables:
-            console.print(renderable, soft_wrap=soft_wrap)
+            console.print(renderable, soft_wrap=soft_wrap, crop=False)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=console.file)

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Column
 from rich.text import Text
 
+from ckptcheck.diagnosis.allowances import why_not
 from ckptcheck.diagnosis.catalogue import CAUSES, remedy
 from ckptcheck.diagnosis.cause import Cause, Stage
 from ckptcheck.errors import unknown
@@ -43,9 +44,14 @@ def _story(cause: Cause) -> Iterator[RenderableType]:
         for stage, what in remedies.items():
             text = Text.assemble((f"{stage}: ", "magenta"), what) if stage else Text(what)
             yield Padding(text, (0, 0, 0, 4))
-    never = "Cannot be accepted: the rest of the run would no longer be comparable."
-    accept = f"To accept it: --allow {cause.name}" if cause.acceptable else never
-    yield Padding(Text(accept), (1, 0, 0, 2))
+    yield Padding(Text(_acceptance(cause)), (1, 0, 0, 2))
+
+
+def _acceptance(cause: Cause) -> str:
+    if cause.acceptable:
+        return f"To accept it: --allow {cause.name}"
+    never = "Nothing to accept" if cause.about_the_control else "Cannot be accepted"
+    return f"{never}: {why_not(cause)}."
 
 
 def _remedies(cause: Cause) -> dict[str, dict[str, str]]:

@@ -1,5 +1,6 @@
 """The report on a terminal: the cases, what was lost and how to fix it, and last the answer."""
 
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -8,6 +9,7 @@ from rich.table import Column
 from rich.text import Text
 
 from ckptcheck.comparison.noise_floor import MARGIN
+from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
 from ckptcheck.report.answer import answer, verdict_line
@@ -155,7 +157,7 @@ def _alike(report: Report, verbose: bool) -> list[list[Case]]:
     for case in report.cases:
         if case.diagnoses or case.reason or case.allowed:
             found = tuple(map(told, case.diagnoses)), tuple(map(told, case.allowed))
-            key = (case.job, case.outcome, case.expected, case.reason, *found)
+            key = (case.job, case.outcome, case.expected, case.reason, case.acceptance, *found)
             groups.setdefault(key, []).append(case)
     return list(groups.values())
 
@@ -174,12 +176,19 @@ def _story(cases: Sequence[Case], short: Mapping[str, str], verbose: bool) -> Re
         else:
             parts += map(_brief, sharing)
         parts.append(_hanging("→", remedy))
-    if options := how_to_accept(case):
-        parts.append(_hanging("To accept:", options))
     if any(each.diagnoses != case.diagnoses for each in cases):
         parts.append(Text(f"The numbers are those of {case.label}.", style="dim"))
-    body = [Padding(part, (0, 0, 0, 2)) for part in parts]
-    return Padding(Group(_head(cases, short), *body), (0, 0, 1, 0))
+    body: list[RenderableType] = [Padding(part, (0, 0, 0, 2)) for part in parts]
+    if options := how_to_accept(case):
+        body.append(_to_accept(options))
+    return Group(_head(cases, short), *body, Text())
+
+
+def _to_accept(options: str) -> Text:
+    """Return the options in one line, however long, so that they can be copied."""
+    text = Text.assemble("  ", ("To accept:", "bold"), f" {options}")
+    text.no_wrap, text.overflow = True, "ignore"
+    return text
 
 
 def _head(cases: Sequence[Case], short: Mapping[str, str]) -> Text:
@@ -209,8 +218,17 @@ def _accepted(each: Diagnosis, verbose: bool) -> Text:
 
 def _tensors(each: Diagnosis, verbose: bool) -> tuple[str, str]:
     most = MOST_TENSORS_IF_VERBOSE if verbose else MOST_TENSORS
-    unnamed = any(name not in each.sentence for name in each.tensors)
-    return (f"\n{some(each.tensors, most)}" if unnamed else "", "dim")
+    return ("" if _names_all_tensors(each) else f"\n{some(each.tensors, most)}", "dim")
+
+
+def _names_all_tensors(each: Diagnosis) -> bool:
+    """Return whether the sentence has an example, which names every tensor in full."""
+    if each.cause not in CAUSES or not CAUSES[each.cause].has_example:
+        return not each.tensors
+    return all(
+        re.search(rf"(?<![\w/.:-]){re.escape(name)}(?![\w/-]|[.:]\w)", each.sentence)
+        for name in each.tensors
+    )
 
 
 def _hanging(mark: str, text: str) -> RenderableType:

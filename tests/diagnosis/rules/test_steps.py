@@ -364,7 +364,7 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: the training loss of step 5 is 0.5 instead of the control's 0.3333333333333333.",
+                "The training loss of step 5 is 0.5 instead of the control's 0.3333333333333333.",
                 detail="No cause that was found acts this early.",
             ),
         ),
@@ -383,7 +383,7 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: the evaluation loss after 5 steps is 0.5 instead of the control's 0.2.",
+                "The evaluation loss after 5 steps is 0.5 instead of the control's 0.2.",
                 detail="No cause that was found acts this early. Outside the compared state, these differ, too: the state of numpy's generator.",
             ),
         ),
@@ -398,7 +398,7 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: the training loss of step 6 is 0.5 instead of the control's 0.2857142857142857.",
+                "The training loss of step 6 is 0.5 instead of the control's 0.2857142857142857.",
                 detail="Every tensor, batch and learning rate before it is equal.",
             ),
         ),
@@ -419,7 +419,7 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: 1 tensor of the final state differs.",
+                "1 tensor of the final state differs.",
                 ("w/average",),
                 detail="All losses are equal. Outside the compared state, these differ, too: the state of numpy's generator; the name of 1 tensor, matched by value (v for w); plateau.wait (0 instead of 2).",
             ),

@@ -23,6 +23,8 @@ from tests.diagnosis.rules.fault import (
 CONTROL = control()
 RESUMED = resumed(CONTROL)
 CLEAN = Pair(CONTROL, RESUMED)
+WIDE = np.arange(1.0, 7.0).reshape(2, 3)
+WIDER = WIDE * (1 + 1e-9)
 ALSO = {
     "v": Kind.WEIGHT,
     "v/momentum": Kind.SLOT,
@@ -396,6 +398,21 @@ FAULTS = (
         twin_shows=("unexplained",),
     ),
     Fault(
+        "weights decayed by little",
+        tensors.scaled,
+        Pair(changed(CONTROL, boundary={"w": WIDE}), changed(RESUMED, boundary={"w": WIDER})),
+        (
+            Said(
+                "weights-scaled",
+                "1 of 1 weight equals its saved value times 1.000000001.",
+                ("w",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=at({"w": W * np.arange(1, 7, dtype=np.float32).reshape(2, 3)}),
+        twin_shows=("unexplained",),
+    ),
+    Fault(
         "decayed weights",
         tensors.scaled,
         full({"w": W * np.float32(0.5), "v": value("v", BOUNDARY) * np.float32(0.5)}),
@@ -453,7 +470,7 @@ FAULTS = (
         (
             Said(
                 "loss-scale-lost",
-                "The loss scale starts anew: scale is 4096.0 instead of the control's 32768.0.",
+                "The loss scale starts from its initial value: scale is 4096.0 instead of the control's 32768.0.",
                 ("scale",),
                 Stage.OMITTED_AT_SAVE,
             ),
@@ -540,7 +557,7 @@ FAULTS = (
         (
             Said(
                 "unexplained",
-                "Unexplained: 2 tensors differ at the boundary and match no known value.",
+                "2 tensors differ at the boundary and match no known value.",
                 ("w", "mean"),
                 Stage.OVERWRITTEN_AFTER_LOAD,
                 f"w differs in 6 of 6 elements, by up to {apart(W, W + 1):.3g}.",

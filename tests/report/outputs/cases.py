@@ -27,11 +27,13 @@ def case(
     *,
     allow: tuple[str, ...] = (),
     tolerance: Tolerance | None = None,
+    framework: str = "",
     **pair: Any,
 ) -> Case:
     """Judge a run that was resumed from the control."""
     terms = Terms(tolerance or Tolerance(), parse(allow))
-    return judge_pair(Question(job, restore, expected), Pair(CONTROL, run, **pair), terms)
+    control = changed(CONTROL, framework=framework)
+    return judge_pair(Question(job, restore, expected), Pair(control, run, **pair), terms)
 
 
 def lost(*names: str, **columns: Any) -> Run:
@@ -84,7 +86,7 @@ def default_report() -> Report:
             case(job="bn-layers", restore="saver"),
             case(STATISTICS_LOST, "bn-layers", "trainable", "diverged"),
             case(job="bn-polyak", restore="saver"),
-            case(AVERAGED, "bn-polyak", "ema", "diverged"),
+            case(AVERAGED, "bn-polyak", "ema", "diverged", framework="tf1"),
         ),
         {},
     )

@@ -146,3 +146,17 @@ def test_a_typo() -> None:
         "ckptcheck: There is no cause called 'moving-statistic'. Did you mean "
         "moving-statistics-lost? "
     )
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        ("noise", "Nothing to accept: it is a fault of the control and fails no case."),
+        (
+            "unexplained",
+            "Cannot be accepted: the rest of the run would no longer be comparable.",
+        ),
+    ],
+)
+def test_what_cannot_be_accepted(cause: str, said: str) -> None:
+    assert f"  {said}\n" in explained(cause).stdout

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from ckptcheck import Report
+from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.report.outputs.terminal import show, show_line
 from ckptcheck.tolerance import Tolerance
@@ -79,11 +80,10 @@ bn-layers × trainable: diverged, as expected
 bn-polyak × ema: diverged, as expected
   shadows-in-weights (breaks training): 1 of 1 weight has the value of its
   moving average.
-  → Restore with tf.train.Saver() to continue training. Use
-    ema.variables_to_restore() for evaluation only.
   shadows-lost (breaks training; not applied at load): 1 of 1 shadow variable
   (moving average of a weight) has its initial value.
-  → Restore the lost tensors too: the checkpoint holds them.
+  → Restore with tf.train.Saver() to continue training. Use
+    ema.variables_to_restore() for evaluation only.
 
 Curves: ckptcheck-out/curves.png   All numbers: ckptcheck-out/report.json
 
@@ -255,9 +255,8 @@ Train × keras: inconclusive, expected recovered ✗
   noise (changes the trajectory)
   The job is not reproducible: when the control runs again, the training loss of
   step 6 is 0.3 instead of 0.2.
-  → Seed every random generator, and call
-    tf.config.experimental.enable_op_determinism(). Or measure the noise with
-    --repeat N: losses are then judged against it.
+  → Seed every random generator, and compute everything in a fixed order. Or
+    measure the noise with --repeat N: losses are then judged against it.
 
 Whether Train recovers with `keras` is unknown. Every tensor at the boundary is
 equal, but the job is not reproducible, so a difference after it may be noise.
@@ -321,7 +320,7 @@ Moving means and variances: bit-equal with `keras`.
 
 Train × keras: diverged, expected recovered ✗
   unexplained (breaks training)
-  Unexplained: the training loss of step 6 is 0.5 instead of the control's
+  The training loss of step 6 is 0.5 instead of the control's
   0.2857142857142857.
   → Look for state outside the compared tensors: random generators, Python
     attributes, the input pipeline.
@@ -395,6 +394,7 @@ Train × weights: diverged, expected recovered ✗
   step-lost (changes the trajectory; not applied at load)
   The step counter is 0 instead of the control's 5. Batches, schedules and
   warm-ups continue from there.
+  step
   → Restore the lost tensors too: the checkpoint holds them.
   To accept: --allow moving-statistics-lost --allow slots-lost --allow step-lost
 
@@ -490,3 +490,30 @@ def test_jobs_that_are_saved_at_different_steps() -> None:
     assert "Train: saved after step 5 of 8." in lines
     assert "other: saved after step 6 of 8." in lines
     assert "The state is compared there, losses from there on." in lines
+
+
+def test_options_that_accept_a_case_stay_in_one_line() -> None:
+    worse = changed(STATISTICS_LOST, boundary={"w/average": CONTROL.initial["w/average"].value})
+    report = Report((case(worse, restore="weights"),), {})
+    (line,) = [line for line in shown(report).splitlines() if "--allow" in line]
+    assert line == (
+        "  To accept: --allow moving-statistics-lost --allow shadows-lost --allow slots-lost "
+        "--allow step-lost"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "sentence", "named"),
+    [
+        ("moving-statistics-lost", "1 of 2 moving means and variances is zero: mean.", False),
+        ("hyperparameters-differ", "1 hyperparameter differs: mean is 2.", True),
+        ("hyperparameters-differ", "1 hyperparameter differs: mean/x is 2.", False),
+        ("hyperparameters-differ", "1 hyperparameter differs: meanwhile is 2.", False),
+    ],
+)
+def test_tensors_are_listed_unless_an_example_names_them(
+    cause: str, sentence: str, named: bool
+) -> None:
+    one = Diagnosis(cause, None, sentence, "Fix it.", ("mean",))
+    failed = replace(case(SLOTS_LOST), diagnoses=(one,))
+    assert ("  mean" in shown(Report((failed,), {})).splitlines()) is not named
