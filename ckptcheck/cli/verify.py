@@ -9,11 +9,9 @@ import click
 from ckptcheck.cli import options
 from ckptcheck.cli.grouped import GroupedCommand, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
-from ckptcheck.cli.printing import check_outputs, print_report
+from ckptcheck.cli.printing import check_files, check_outputs, print_report
 
-INTERRUPTED = (
-    "Interrupted: nothing was verified, no report was written, and no process is left behind."
-)
+INTERRUPTED = "Interrupted: nothing was verified, and no process is left behind."
 
 
 @click.command(cls=GroupedCommand, epilog=options.EXIT_CODES)
@@ -111,6 +109,7 @@ def verify(
     from ckptcheck.report.outputs.folder import output_folder, single_file, write
 
     check_outputs(json, verbose, quiet)
+    check_files({"--html": html, "--junit": junit, "--markdown": markdown}, jobs)
     given = options.job_options(settings, dataset)
     prepare_drawing(html)
     with ci_outputs(junit, markdown) as write_for_ci, interruptible(INTERRUPTED):
