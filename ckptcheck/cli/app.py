@@ -14,7 +14,7 @@ from ckptcheck.cli.rejudge import compare, judge
 from ckptcheck.cli.study import study
 from ckptcheck.cli.verify import INTERRUPTED, verify
 from ckptcheck.errors import CkptcheckError
-from ckptcheck.text_safety import shown
+from ckptcheck.text_safety import shown_in_lines
 
 
 class _Commands(click.Group):
@@ -77,5 +77,5 @@ def _in_foreground() -> bool:
 
 def _leave(sentence: str, code: int) -> NoReturn:
     # A quoted name may hold control characters.
-    print("\n".join(shown(line) for line in f"ckptcheck: {sentence}".split("\n")), file=sys.stderr)
+    print(shown_in_lines(f"ckptcheck: {sentence}"), file=sys.stderr)
     sys.exit(code)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ckptcheck.errors import UsageError
+from ckptcheck.text_safety import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,14 +68,15 @@ def print_result(
     warn: bool = True,
 ) -> None:
     """Print a result as JSON or as `show` does, then `where` its files are."""
-    from rich.console import Console  # slow to import, and `--help` does without
+    # Slow to import, and `--help` does without.
+    from ckptcheck.report.outputs.console import SafeConsole
 
     for warning in result.warnings() if warn else ():
-        print(f"ckptcheck: warning: {warning}", file=sys.stderr)
+        print(shown(f"ckptcheck: warning: {warning}"), file=sys.stderr)
     # A reader who has seen enough (`| head`) closes the pipe: the exit code stays the same.
     with contextlib.suppress(BrokenPipeError):
         if json:
             print(result.to_json(), flush=True)
         else:
-            show(result, Console(highlight=False))
-            print(where, end="\n" if where else "", flush=True)
+            show(result, SafeConsole())
+            print(shown(where), end="\n" if where else "", flush=True)
