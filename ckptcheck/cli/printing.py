@@ -1,6 +1,5 @@
 """Print results on standard output, and their warnings on standard error."""
 
-import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -73,10 +72,8 @@ def print_result(
 
     for warning in result.warnings() if warn else ():
         print(shown(f"ckptcheck: warning: {warning}"), file=sys.stderr)
-    # A reader who has seen enough (`| head`) closes the pipe: the exit code stays the same.
-    with contextlib.suppress(BrokenPipeError):
-        if json:
-            print(result.to_json(), flush=True)
-        else:
-            show(result, SafeConsole())
-            print(shown(where), end="\n" if where else "", flush=True)
+    if json:
+        print(result.to_json(), flush=True)
+    else:
+        show(result, SafeConsole())
+        print(shown(where), end="\n" if where else "", flush=True)
