@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from ckptcheck.cli import standard_output
+from ckptcheck.cli import standard_streams
 from ckptcheck.cli.catalogue import explain, list_jobs
 from ckptcheck.cli.files import diff, fsck, inspect
 from ckptcheck.cli.options import EXIT_CODES
@@ -57,7 +57,7 @@ for _command in (verify, study, compare, judge, inspect, diff, fsck, explain, li
 
 def main() -> None:
     """Run the command line, and leave with the exit code of what happened."""
-    standard_output.guard()
+    standard_streams.guard()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` starts it
         signal.signal(signal.SIGHUP, signal.default_int_handler)

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from tests.commands import CKPTCHECK, call
+from tests.commands import CKPTCHECK, TOY_RUN, call
 from tests.conftest import toy
 
 
@@ -120,6 +120,20 @@ def test_a_full_disk_is_one_sentence(arguments: list[str], tmp_path: Path) -> No
         "ckptcheck: Standard output cannot be written: No space left on device.\n",
     )
     os.close(full)
+
+
+def test_a_reader_of_errors_who_has_gone_changes_no_exit_code(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [*CKPTCHECK, "verify", toy("Clean"), *TOY_RUN]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=write, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (
+        0,
+        ["PASS: 1 of 1 case recovered."],
+    )
 
 
 def test_an_unexpected_error_does_not_exit_as_a_failed_case(tmp_path: Path) -> None:
