@@ -499,3 +499,14 @@ def test_colours_of_a_terminal_stay() -> None:
     show_line(Report((case(restore="\x1b[31m"), case(SLOTS_LOST, restore="\x1b[31m")), {}), console)
     assert file.getvalue().startswith("\x1b[1;31mFAIL")
     assert "\x1b[31m" not in file.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 50, 63, 64])
+def test_a_narrow_console_folds_columns_and_drops_none(width: int) -> None:
+    table = shown(default_report(), width=width).partition("\n\n")[0].splitlines()
+    assert max(map(len, table)) <= width
+    letters = "".join("".join(table).split())
+    for text in ("restor", "outcom", "bn-nn", "saver", "recov", "7/7"):
+        assert text in letters
+    # The names have a minimum width: no column is one letter wide.
+    assert any(line.startswith("bn-nn ") and "saver " in line for line in table)
