@@ -148,7 +148,7 @@ def single_file(path: Path | None) -> Iterator[Callable[[str], None]]:
 def _check_writable(path: Path, target: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if target.is_symlink():
+    if target.is_symlink() and not target.exists():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

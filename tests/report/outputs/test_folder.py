@@ -4,6 +4,8 @@ import fcntl
 import os
 import resource
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -84,15 +86,34 @@ def test_report_that_does_not_fit(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
-    pipe, read = tmp_path / "pipe", []
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_is_written_to_and_stays(linked: bool, tmp_path: Path) -> None:
+    pipe, link, read = tmp_path / "pipe", tmp_path / "link", []
     os.mkfifo(pipe)
+    link.symlink_to(pipe)  # as /dev/stdout is one
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
     reader.start()
-    with single_file(pipe) as write:
+    with single_file(link if linked else pipe) as write:
         write("report")
     reader.join(10)
-    assert (read, pipe.is_fifo(), list(tmp_path.iterdir())) == (["report"], True, [pipe])
+    assert (read, pipe.is_fifo(), link.is_symlink()) == (["report"], True, True)
+    assert sorted(tmp_path.iterdir()) == [link, pipe]
+
+
+def test_a_pipe_of_standard_output(tmp_path: Path) -> None:
+    """As `| cat` is: the pipe has no path, so a link to its descriptor stands for /dev/stdout."""
+    code = (
+        "from pathlib import Path\n"
+        "from ckptcheck.report.outputs.folder import single_file\n"
+        "with single_file(Path('link')) as write:\n"
+        "    write('report')\n"
+    )
+    (tmp_path / "link").symlink_to("/proc/self/fd/1")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "report\n"
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
