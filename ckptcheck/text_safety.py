@@ -1,10 +1,11 @@
 """Make text of users and files safe to write and print."""
 
+import json
 import re
 
-# All but the characters of XML 1.0: control characters, U+FFFE, and halves of surrogate pairs,
-# which UTF-8 cannot hold either. Compiled on first use, because compiling is slow.
-_ILLEGIBLE = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+# Control characters, and what XML 1.0 cannot hold: U+FFFE, and halves of surrogate pairs, which
+# UTF-8 cannot hold either. Compiled on first use, because compiling is slow.
+_ILLEGIBLE = "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def legible(text: str) -> str:
@@ -29,4 +30,18 @@ def shown(text: str) -> str:
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape", "replace").decode()
         for each in text
+    )
+
+
+def shown_in_lines(text: str) -> str:
+    """Return a text with every character escaped that is neither printable nor a line break."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def shown_as_json(text: str) -> str:
+    """Escape a JSON document as `shown_in_lines` does, in JSON's own way: its values stay."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text
     )

@@ -27,7 +27,8 @@ def run(*arguments: str, cwd: Path, **options: Any) -> Done:
 
 def call(*arguments: str, cwd: Path) -> Done:
     """Run a command that trains nothing in this process, which saves a second."""
-    before, terminated = Path.cwd(), signal.getsignal(signal.SIGTERM)
+    before = Path.cwd()
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
     code: int | str | None = None
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as errors:
         os.chdir(cwd)
@@ -38,6 +39,7 @@ def call(*arguments: str, cwd: Path) -> Done:
             code = leaving.code
         finally:
             os.chdir(before)
-            signal.signal(signal.SIGTERM, terminated)
+            for each, handler in handlers.items():
+                signal.signal(each, handler)
     assert isinstance(code, int)
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), errors.getvalue())

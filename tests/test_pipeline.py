@@ -221,6 +221,10 @@ def test_plan() -> None:
         ),
         ({"job": "plain", "timeout": 0}, "The timeout must be above 0 seconds, not 0."),
         (
+            {"job": "plain", "timeout": float("nan")},
+            "The timeout must be above 0 seconds, not nan.",
+        ),
+        (
             {"job": "plain", "boundary": 154},
             "The boundary 154 lies outside the run of 154 steps. Choose a boundary from 1 to 153.",
         ),

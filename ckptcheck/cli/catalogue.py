@@ -1,6 +1,5 @@
 """`ckptcheck explain` and `ckptcheck jobs`: list causes, jobs and recipes."""
 
-import contextlib
 import shutil
 import textwrap
 from dataclasses import fields
@@ -23,13 +22,12 @@ def explain(cause: str | None, json: bool) -> None:
     from ckptcheck.report.outputs.explain import find, overview, show, to_json
 
     chosen = None if cause is None else find(cause)
-    with contextlib.suppress(BrokenPipeError):
-        if json:
-            print(to_json(CAUSES.values() if chosen is None else [chosen]), flush=True)
-        elif chosen is None:
-            overview(Console(highlight=False))
-        else:
-            show(chosen, Console(highlight=False))
+    if json:
+        print(to_json(CAUSES.values() if chosen is None else [chosen]), flush=True)
+    elif chosen is None:
+        overview(Console(highlight=False))
+    else:
+        show(chosen, Console(highlight=False))
 
 
 @click.command("jobs")

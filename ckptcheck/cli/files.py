@@ -128,7 +128,5 @@ def _reading() -> "Iterator[Progress]":
 
 
 def _print(lines: Iterable[str]) -> None:
-    # `| head` closes the pipe early; the exit code must not change.
-    with contextlib.suppress(BrokenPipeError):
-        # Names in files may hold control characters.
-        print("\n".join(map(shown, lines)), flush=True)
+    # Names in files may hold control characters.
+    print("\n".join(map(shown, lines)), flush=True)

@@ -1,12 +1,14 @@
 """Print results on standard output, and their warnings on standard error."""
 
-import contextlib
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ckptcheck.errors import UsageError
+from ckptcheck.text_safety import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +26,26 @@ def check_outputs(json: bool, verbose: bool, quiet: bool) -> None:
     if json and (verbose or quiet):
         given = "--verbose" if verbose else "--quiet"
         raise UsageError(f"--json prints the whole report as JSON: leave out {given}.")
+
+
+def check_files(outputs: Mapping[str, Path | None], jobs: Iterable[str] = ()) -> None:
+    """Raise `UsageError` if two options write one file, or one replaces the file of a job."""
+    files = {Path(os.path.realpath(job.rpartition(":")[0])): job for job in jobs if ":" in job}
+    writing: dict[Path, str] = {}
+    for option, path in outputs.items():
+        if path is None or path == Path(os.devnull):
+            continue
+        file = Path(os.path.realpath(path))
+        if file in files:
+            raise UsageError(
+                f"{option} {path} would replace the file of the job {files[file]}. "
+                "Choose a different file."
+            )
+        if file in writing:
+            raise UsageError(
+                f"{writing[file]} and {option} both write {path}. Choose two different files."
+            )
+        writing[file] = option
 
 
 def print_report(
@@ -45,14 +67,13 @@ def print_result(
     warn: bool = True,
 ) -> None:
     """Print a result as JSON or as `show` does, then `where` its files are."""
-    from rich.console import Console  # slow to import, and `--help` does without
+    # Slow to import, and `--help` does without.
+    from ckptcheck.report.outputs.console import SafeConsole
 
     for warning in result.warnings() if warn else ():
-        print(f"ckptcheck: warning: {warning}", file=sys.stderr)
-    # A reader who has seen enough (`| head`) closes the pipe: the exit code stays the same.
-    with contextlib.suppress(BrokenPipeError):
-        if json:
-            print(result.to_json(), flush=True)
-        else:
-            show(result, Console(highlight=False))
-            print(where, end="\n" if where else "", flush=True)
+        print(shown(f"ckptcheck: warning: {warning}"), file=sys.stderr)
+    if json:
+        print(result.to_json(), flush=True)
+    else:
+        show(result, SafeConsole())
+        print(shown(where), end="\n" if where else "", flush=True)

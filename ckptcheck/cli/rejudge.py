@@ -9,7 +9,7 @@ import click
 
 from ckptcheck.cli import options
 from ckptcheck.cli.grouped import GroupedCommand, option, together
-from ckptcheck.cli.printing import check_outputs, print_report
+from ckptcheck.cli.printing import check_files, check_outputs, print_report
 
 if TYPE_CHECKING:
     from ckptcheck.report.report import Report
@@ -72,6 +72,7 @@ def _judge(
     from ckptcheck.tolerance import Tolerance
 
     check_outputs(json, verbose, quiet)
+    check_files({"--junit": junit, "--markdown": markdown})
     with ci_outputs(junit, markdown) as write_for_ci:
         report = make(allow=allow, tolerance=Tolerance(rtol, atol, equal_nan))
         write_for_ci(report)

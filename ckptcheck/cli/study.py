@@ -87,9 +87,8 @@ def study(
         _list_studies()
         return
     # Imported here so that `--help` does not load NumPy and the rest.
-    from rich.console import Console
-
     from ckptcheck.cli.progress import ProgressView
+    from ckptcheck.report.outputs.console import SafeConsole
     from ckptcheck.report.outputs.folder import output_folder, single_file
     from ckptcheck.studies import run, text
     from ckptcheck.studies.folder import CONTENTS, KEPT, write
@@ -101,7 +100,7 @@ def study(
         single_file(html) as write_html,
         output_folder(out, CONTENTS) as partial,
     ):
-        with ProgressView(Console(stderr=True), counted=True) as watch:
+        with ProgressView(SafeConsole(stderr=True), counted=True) as watch:
             result = run.study(
                 name,
                 variants or None,

@@ -9,11 +9,9 @@ import click
 from ckptcheck.cli import options
 from ckptcheck.cli.grouped import GroupedCommand, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
-from ckptcheck.cli.printing import check_outputs, print_report
+from ckptcheck.cli.printing import check_files, check_outputs, print_report
 
-INTERRUPTED = (
-    "Interrupted: nothing was verified, no report was written, and no process is left behind."
-)
+INTERRUPTED = "Interrupted: nothing was verified, and no process is left behind."
 
 
 @click.command(cls=GroupedCommand, epilog=options.EXIT_CODES)
@@ -102,20 +100,20 @@ def verify(
     arguments: the batch-norm jobs, each with a restore that recovers and one that does not.
     """
     # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
-    from rich.console import Console
-
     from ckptcheck import pipeline
     from ckptcheck.cli.progress import ProgressView
     from ckptcheck.report.html import report_page
     from ckptcheck.report.outputs.ci import ci_outputs
+    from ckptcheck.report.outputs.console import SafeConsole
     from ckptcheck.report.outputs.folder import output_folder, single_file, write
 
     check_outputs(json, verbose, quiet)
+    check_files({"--html": html, "--junit": junit, "--markdown": markdown}, jobs)
     given = options.job_options(settings, dataset)
     prepare_drawing(html)
     with ci_outputs(junit, markdown) as write_for_ci, interruptible(INTERRUPTED):
         with single_file(html) as write_html, output_folder(out) as partial:
-            with ProgressView(Console(stderr=True, quiet=quiet)) as watch:
+            with ProgressView(SafeConsole(stderr=True, quiet=quiet)) as watch:
                 report = pipeline.verify(
                     jobs or None,
                     restore or None,

@@ -63,7 +63,7 @@ class Settings:
                 steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()
             ) is not None:
                 make_schedule(steps_per_epoch, self.steps, self.boundaries)
-        if self.timeout <= 0:
+        if not self.timeout > 0:  # NaN, too
             raise UsageError(f"The timeout must be above 0 seconds, not {self.timeout:g}.")
         if self.repeats is not None and self.repeats < 0:
             raise UsageError(

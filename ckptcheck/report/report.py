@@ -11,6 +11,7 @@ from ckptcheck.report import tables, warnings
 from ckptcheck.report.answer import answer
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import NOTHING, story
+from ckptcheck.text_safety import shown_as_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,8 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as one strict JSON document, with null for NaN and infinities."""
-        return json.dumps(self.document(), indent=2, allow_nan=False, ensure_ascii=False)
+        document = self.document()
+        return shown_as_json(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
 
     def warnings(self) -> list[str]:
         """Return a sentence for each thing that the verdict does not cover."""

@@ -109,7 +109,7 @@ def _check(seeds: int, epochs: int | None, accuracies: Sequence[float], timeout:
             raise UsageError(
                 f"A validation accuracy must be above 0 and at most 1, not {accuracy:g}."
             )
-    if timeout <= 0:
+    if not timeout > 0:  # NaN, too
         raise UsageError(f"The timeout must be above 0 seconds, not {timeout:g}.")
 
 

@@ -9,6 +9,7 @@ from ckptcheck.studies import findings
 from ckptcheck.studies.catalogue import Variant
 from ckptcheck.studies.humps import END, RISE, WINDOW
 from ckptcheck.studies.result import Result
+from ckptcheck.text_safety import shown_as_json
 
 SCHEMA_VERSION = 1
 
@@ -63,4 +64,5 @@ class Study(Result):
 
     def to_json(self) -> str:
         """Return the summary as strict JSON. NaN and infinities become null."""
-        return json.dumps(self.document(), indent=2, allow_nan=False, ensure_ascii=False)
+        document = self.document()
+        return shown_as_json(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))

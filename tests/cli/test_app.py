@@ -8,8 +8,11 @@ import subprocess
 import termios
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
-from tests.commands import CKPTCHECK, call
+import pytest
+
+from tests.commands import CKPTCHECK, TOY_RUN, call
 from tests.conftest import toy
 
 
@@ -70,8 +73,7 @@ def test_ctrl_c_at_a_terminal_though_sigint_was_ignored(tmp_path: Path) -> None:
     code, shown = shown_on_a_terminal(command, tmp_path, press_ctrl_c_at=b"starting")
     assert code == 3
     assert shown.splitlines()[-1].endswith(
-        "ckptcheck: Interrupted: nothing was verified, no report was written, and no "
-        "process is left behind."
+        "ckptcheck: Interrupted: nothing was verified, and no process is left behind."
     )
 
 
@@ -89,3 +91,65 @@ def test_a_job_in_the_background_keeps_ignoring_it(tmp_path: Path) -> None:
     code, shown = shown_on_a_terminal(["bash", "-mc", IN_BACKGROUND, "bash", *command], tmp_path)
     assert (code, (tmp_path / "errors").read_text().count("Interrupted")) == (0, 0), shown
     assert (tmp_path / "out").read_text().endswith("PASS: 1 of 1 case recovered.\n")
+
+
+COMMANDS = [["-h"], ["verify", "-h"], ["jobs"], ["study"], ["explain"], ["explain", "--json"]]
+
+
+def written_to(stdout: int, arguments: Sequence[str], folder: Path) -> tuple[int, str]:
+    command = [*CKPTCHECK, *arguments]
+    done = subprocess.run(
+        command, cwd=folder, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_reader_who_has_gone_changes_no_exit_code(arguments: list[str], tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    assert written_to(write, arguments, tmp_path) == (0, "")
+    os.close(write)
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_full_disk_is_one_sentence(arguments: list[str], tmp_path: Path) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    assert written_to(full, arguments, tmp_path) == (
+        3,
+        "ckptcheck: Standard output cannot be written: No space left on device.\n",
+    )
+    os.close(full)
+
+
+def test_a_reader_of_errors_who_has_gone_changes_no_exit_code(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [*CKPTCHECK, "verify", toy("Clean"), *TOY_RUN]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=write, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (
+        0,
+        ["PASS: 1 of 1 case recovered."],
+    )
+
+
+def test_an_unexpected_error_does_not_exit_as_a_failed_case(tmp_path: Path) -> None:
+    with mock.patch("ckptcheck.cli.study._list_studies", side_effect=RuntimeError("odd \x1b")):
+        done = call("study", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("Traceback (most recent call last):\n")
+    assert done.stderr.endswith("RuntimeError: odd \\x1b\n")
+
+
+def test_a_broken_pipe_to_a_process_is_no_pass(tmp_path: Path) -> None:
+    with mock.patch("ckptcheck.cli.study._list_studies", side_effect=BrokenPipeError):
+        assert call("study", cwd=tmp_path).returncode == 3
+
+
+def test_texts_of_the_library_end_with_a_full_stop(tmp_path: Path) -> None:
+    errors = [call(*asked, cwd=tmp_path).stderr for asked in (["explain", "a", "b"], ["no-such"])]
+    assert errors[0] == "ckptcheck: Got unexpected extra argument (b).\n"
+    assert errors[1] == "ckptcheck: No such command 'no-such'.\n"

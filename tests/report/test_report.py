@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -205,3 +206,12 @@ def test_warnings_are_those_of_its_cases() -> None:
         "job × saver: the restore does not cover 1 of 6 tensors, which keeps its initial value: "
         "mean."
     ]
+
+
+def test_json_holds_every_name_and_no_control_character() -> None:
+    job = "od\udcff/jobs.py:Größe\x1b\x9b\x7f\n\U000e0001"
+    report = Report((replace(judged(RESUMED), job=job),), {})
+    text = report.to_json()
+    assert text.replace("\n", "").isprintable()
+    assert "Größe" in text
+    assert json.loads(text) == report.document()

@@ -91,6 +91,10 @@ def test_runs_are_shared_between_studies() -> None:
         ),
         ({"name": "bn-apis", "timeout": 0}, "The timeout must be above 0 seconds, not 0."),
         (
+            {"name": "bn-apis", "timeout": float("nan")},
+            "The timeout must be above 0 seconds, not nan.",
+        ),
+        (
             {"name": "bn-apis", "options": {"seed": 3}},
             "The option seed=3 cannot be set: a study uses the seeds 0, 1, … Set their number with --seeds.",
         ),

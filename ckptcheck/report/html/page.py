@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.sentences import explanation, heading
+from ckptcheck.text_safety import legible
 
 Row = TypeVar("Row")
 
@@ -82,6 +83,7 @@ def rendered(
         loader=PackageLoader("ckptcheck.report.html", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: legible(value) if type(value) is str else value,
     )
     template.trim_blocks = template.lstrip_blocks = True
     return template.get_template("page.html").render(

@@ -1,9 +1,53 @@
 """How outputs are printed for a person."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Column, Table
+from rich.text import Text
+
+from ckptcheck.text_safety import shown_in_lines
+
+
+class SafeConsole(Console):
+    """A console that escapes control characters, and takes no text for markup.
+
+    Names and exceptions can have any text. All that is printed passes through this class.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text for a string, escaped."""
+        return super().render_str(shown_in_lines(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the pieces of something printed, its text escaped."""
+        safe = _escaped(renderable) if isinstance(renderable, Text) else renderable
+        return super().render(safe, options)
+
+
+def _escaped(text: Text) -> Text:
+    plain = text.plain
+    unsafe = [place for place, each in enumerate(plain) if shown_in_lines(each) != each]
+    if not unsafe:
+        return text
+    safe = text.blank_copy()
+    # Each unsafe character is a piece, and so is the text between two of them.
+    for each in text.divide(sorted({cut for place in unsafe for cut in (place, place + 1)})):
+        if shown_in_lines(each.plain) == each.plain:
+            safe.append_text(each)
+            continue
+        piece = Text(shown_in_lines(each.plain), end="")
+        for span in each.spans:
+            piece.stylize(span.style)
+        safe.append_text(piece)
+    return safe
 
 
 def unruled(*columns: Column, **options: Any) -> Table:

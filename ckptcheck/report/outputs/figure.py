@@ -17,6 +17,7 @@ from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.report import Report
 from ckptcheck.run.run import Run
+from ckptcheck.text_safety import legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +40,8 @@ EXACT_LANE = 1e-11
 # Jobs side by side, and the height of one row of them in inches.
 MOST_COLUMNS, ROW = 4, 10.2
 LANE_EDGE = 1e-10
+# An axis reaches beyond its largest value, and must stay within the floats.
+MOST_DRAWN = 1e250
 
 
 def plot(report: Report) -> "Figure":
@@ -89,7 +92,7 @@ def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled:
     shown = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
     _draw_curves(training, validation, control, shown)
     training.set_title(
-        job.rpartition("/")[2] if is_own(job) else job, fontweight="bold", loc="left"
+        legible(job.rpartition("/")[2] if is_own(job) else job), fontweight="bold", loc="left"
     )
     _draw_difference(difference, shown)
     _draw_statistics(statistics, shown)
@@ -116,7 +119,7 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
     steps = list(range(start + 1, len(control.losses) + 1))
     training.plot(
         steps,
-        control.losses[start:],
+        drawable(control.losses[start:]),
         color=CONTROL,
         linewidth=6,
         label="control, never interrupted",
@@ -125,7 +128,7 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
         *_evaluated(control, start), color=CONTROL, linewidth=6, marker="o", markersize=9
     )
     for case, (colour, style, marker) in shown:
-        label = f"{case.label}: {case.told_outcome}"
+        label = legible(f"{case.label}: {case.told_outcome}")
         if case.comparison is None or case.resumed is None:
             training.plot(
                 [], [], color=colour, linestyle="none", marker="x", label=f"{label}, no curve"
@@ -134,7 +137,12 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
         begun = case.resumed.facts.schedule.boundary
         steps = [begun + index + 1 for index in range(len(case.resumed.losses))]
         training.plot(
-            steps, case.resumed.losses, color=colour, linestyle=style, linewidth=1.7, label=label
+            steps,
+            drawable(case.resumed.losses),
+            color=colour,
+            linestyle=style,
+            linewidth=1.7,
+            label=label,
         )
         evaluated = _evaluated(case.resumed)
         validation.plot(
@@ -157,10 +165,10 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
     training.legend(fontsize=8, loc="upper right")
 
 
-def _evaluated(run: Run, start: int = 0) -> tuple[list[int], list[float]]:
+def _evaluated(run: Run, start: int = 0) -> tuple[list[int], Array]:
     """Return the steps done at each evaluation from `start` on, and the losses."""
     shown = [(done, loss) for done, loss in run.facts.evaluations if done >= start]
-    return [done for done, _ in shown], [loss for _, loss in shown]
+    return [done for done, _ in shown], drawable([loss for _, loss in shown])
 
 
 def _draw_difference(axis: "Axes", shown: Shown) -> None:
@@ -186,7 +194,7 @@ def _draw_difference(axis: "Axes", shown: Shown) -> None:
             fillstyle="none",
         )
     axis.set_yscale("log")
-    axis.set_ylim(EXACT_LANE / 8, largest * 30)
+    axis.set_ylim(EXACT_LANE / 8, min(largest, MOST_DRAWN) * 30)
     axis.axhspan(EXACT_LANE / 8, LANE_EDGE, color="#dff0d8", zorder=0)
     axis.set_yticks([EXACT_LANE, 1e-7, 1e-3, 1e1], ["exact (0)", "1e-7", "1e-3", "10"])
     axis.text(
@@ -199,10 +207,17 @@ def _draw_difference(axis: "Axes", shown: Shown) -> None:
     )
 
 
+def drawable(values: Sequence[float] | Array) -> Array:
+    """Return values without numbers so large or small that the ends of an axis overflow."""
+    clipped = np.clip(np.asarray(values, float), -MOST_DRAWN, MOST_DRAWN)
+    small: Array = np.where(clipped > 0, np.maximum(clipped, 1 / MOST_DRAWN), clipped)
+    return small
+
+
 def laned(apart: Array) -> Array:
     """Return where to draw differences on a logarithmic scale: 0 has a lane of its own."""
     # Any other difference lies outside the lane, however small it is.
-    return np.where(apart == 0, EXACT_LANE, np.maximum(apart, 3 * LANE_EDGE))
+    return np.where(apart == 0, EXACT_LANE, np.clip(apart, 3 * LANE_EDGE, MOST_DRAWN))
 
 
 def _draw_statistics(axis: "Axes", shown: Shown) -> None:
@@ -218,7 +233,7 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
         look: dict[str, Any] = {
             "markersize": 7 if case.outcome == RECOVERED else 4,
             "fillstyle": "none",
-            "label": case.label,
+            "label": legible(case.label),
         }
         axis.plot(control, resumed, color=colour, linestyle="none", marker=marker, **look)
     if not drawn:
@@ -253,4 +268,4 @@ def _statistics(run: Run) -> Array:
         for tensor in run.boundary.values()
         if tensor.kind is Kind.MOVING_STATISTIC
     ]
-    return np.concatenate(values) if values else np.empty(0)
+    return drawable(np.concatenate(values)) if values else np.empty(0)

@@ -1,11 +1,14 @@
 """Output folders and files: one process at a time, and results that are complete or absent."""
 
+import contextlib
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
@@ -25,6 +28,10 @@ CONTENTS = (
     "curves.svg",
     "report.json",
 )
+
+
+# Half a surrogate pair, as in a path that is not UTF-8, is written escaped.
+_TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
 
 
 @contextmanager
@@ -85,7 +92,7 @@ def write(report: Report, partial: Path) -> None:
         ("tensors", report.tensors()),
         ("evaluations", report.evaluations()),
     ):
-        table.to_csv(partial / f"{name}.csv", index=False)
+        table.to_csv(partial / f"{name}.csv", index=False, **_TEXT)
     save_figure(plot(report), partial)
     (partial / "report.json").write_text(report.to_json() + "\n", encoding="utf-8")
     folder = partial.parent
@@ -98,23 +105,34 @@ def write(report: Report, partial: Path) -> None:
 def single_file(path: Path | None) -> Iterator[Callable[[str], None]]:
     """Yield a function that writes `path` completely or not at all; nothing without a path.
 
+    A link stays, and its target is written. A device or a pipe is written to, never replaced.
     Raises `UsageError` at once if the file cannot be written.
     """
     if path is None:
         yield lambda text: None
         return
-    partial = path.parent / f".{path.name}.partial"
+    # The path itself leads to an open pipe, such as /dev/stdout; its resolved name does not.
+    through = path.exists() and not path.is_file()
+    target = path if through else Path(os.path.realpath(path))
+    partial = target.parent / f".{target.name}.partial"
+    stream = _standard_stream(path)
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        partial.touch()
+        _check_writable(path, target)
+        if not through and stream is None:
+            partial.touch()
     except OSError as error:
         raise UsageError(f"The file {path} cannot be written: {error.strerror}.") from error
 
     def write_text(text: str) -> None:
         try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
+            if stream is not None:
+                print(text, file=stream, flush=True)
+            elif through:
+                with contextlib.suppress(BrokenPipeError), target.open("w", **_TEXT) as file:
+                    file.write(text)
+            else:
+                partial.write_text(text, **_TEXT)
+                partial.replace(target)
         except OSError as error:
             raise NotVerifiedError(
                 f"The file {path} could not be written: {error.strerror or error}."
@@ -123,7 +141,27 @@ def single_file(path: Path | None) -> Iterator[Callable[[str], None]]:
     try:
         yield write_text
     finally:
-        partial.unlink(missing_ok=True)
+        if not through:
+            partial.unlink(missing_ok=True)
+
+
+def _check_writable(path: Path, target: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if target.is_symlink() and not target.exists():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _standard_stream(path: Path) -> TextIO | None:
+    """Return the standard stream that writes to this file: both must write through one position."""
+    for stream in (sys.stdout, sys.stderr):
+        # A stream may be closed, or replaced by one without a file.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if os.path.samestat(path.stat(), os.fstat(stream.fileno())):
+                return stream
+    return None
 
 
 def replace(source: Path, target: Path) -> None:

@@ -27,11 +27,14 @@ from ckptcheck.report.sentences import (
     short_names,
     some,
 )
+from ckptcheck.text_safety import shown
 
 COLOURS = {RECOVERED: "green", DIVERGED: "magenta", REFUSED: "magenta", INCONCLUSIVE: "yellow"}
 VERDICT_COLOURS = {PASS: "green", FAIL: "red", INCONCLUSIVE: "yellow"}
 UNEXPECTED = "✗"
 COMPARED = "the state is compared there, losses from there on"
+# In characters. A narrower console folds the numbers, too: each column must stay legible.
+LEAST_OF_NAME, WIDE = 6, 64
 MOST_TENSORS = 3
 MOST_TENSORS_IF_VERBOSE = 20
 MEANINGS = {
@@ -44,7 +47,8 @@ MEANINGS = {
 
 def show(report: Report, console: Console, *, verbose: bool = False, where: str = "") -> None:
     """Print a report as wide as the console; `where` says where its files are."""
-    parts: list[RenderableType] = [_overview(report), Text(), *_compared(report, verbose)]
+    table = _overview(report, console.width)
+    parts: list[RenderableType] = [table, Text(), *_compared(report, verbose)]
     if verbose:
         parts += [Text(), *moving_statistics.tables(report.cases)]
     else:
@@ -53,7 +57,7 @@ def show(report: Report, console: Console, *, verbose: bool = False, where: str 
     stories = [_story(group, short, verbose) for group in _alike(report, verbose)]
     print_trimmed(console, *parts, *stories)
     if where:
-        print(f"{where}\n", file=console.file)  # not wrapped: a path is copied
+        print(f"{shown(where)}\n", file=console.file)  # not wrapped: a path is copied
     print_trimmed(console, Text(answer(report.cases), style="bold"))
     _print_verdict(report, console)
 
@@ -77,13 +81,22 @@ def _print_verdict(
 # --- The cases, and what was compared -----------------------------------------------------------
 
 
-def _overview(report: Report) -> RenderableType:
+def _overview(report: Report, width: int) -> RenderableType:
     names = [Column(head, overflow="fold") for head in ("job", "restore", "outcome")]
     heads = ("tensors\nequal", "evaluation loss\nresumed, control", "training\nlosses equal")
-    table = unruled(*names, *map(numeric, heads))
+    counts = [
+        numeric(head) if width >= WIDE else Column(head, justify="right", overflow="fold")
+        for head in heads
+    ]
+    table = unruled(*names, *counts)
+    if width < WIDE:
+        table.padding = (0, 1, 0, 0)
     short = short_names(report.cases)
     for case in report.cases:
         table.add_row(short[case.job], case.label, _outcome(case), *numbers(case))
+    for column in names:
+        longest = max(len(str(text)) for text in (column.header, *column.cells))
+        column.min_width = min(longest, LEAST_OF_NAME)
     return table
 
 

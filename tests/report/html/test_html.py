@@ -19,6 +19,7 @@ from ckptcheck.studies.catalogue import definition
 from ckptcheck.studies.html import study_page
 from tests.commands import TOY_RUN, call, run
 from tests.conftest import toy
+from tests.report.outputs.cases import case as judged
 from tests.studies.examples import CALM, FAST, made, trained
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -216,6 +217,12 @@ def test_texts_of_a_job_are_escaped() -> None:
     assert "<h2>" in page
     hostile = Report((replace(case, reason="<script>alert(1)</script>"),), {})
     assert "<script>alert" not in report_page(hostile)
+
+
+def test_control_characters_of_a_job_are_replaced() -> None:
+    named = judged(job="od\udcff/jobs.py:Größe", restore="\x1b[31m")
+    page = report_page(Report((named,), {"\x1b": "\x1b"}))
+    assert ("Größe" in page, "\x1b" in page, "\udcff" in page) == (True, False, False)
 
 
 def test_the_command_writes_it(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_junit_holds_whatever_a_user_writes() -> None:
     assert error.text is not None
     assert (
         error.text
-        == "�" * 9 + "\t\n" + "�" * 2 + "\n" + "�" * 18 + "\x7f\x85\u2028" + "�" * 4 + "\U0001f600"
+        == "�" * 9 + "\t\n" + "�" * 2 + "\n" + "�" * 20 + "\u2028" + "�" * 4 + "\U0001f600"
     )
 
 

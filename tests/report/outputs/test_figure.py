@@ -1,11 +1,16 @@
 """The figure: an exact match and a small drift look different, and missing curves are named."""
 
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ckptcheck import Report, plot, verify
-from ckptcheck.report.outputs.figure import EXACT_LANE, LANE_EDGE
+from ckptcheck.report.outputs.figure import EXACT_LANE, LANE_EDGE, save_figure
+from tests.builder import changed
 from tests.conftest import toy
+from tests.report.outputs.cases import RESUMED, case
 
 
 def test_an_exact_match_and_a_last_bit_are_drawn_apart() -> None:
@@ -43,3 +48,20 @@ def test_inconclusive_cases_can_be_drawn(name: str) -> None:
     figure.canvas.draw()
     texts = [text.get_text() for text in figure.texts]
     assert ("No control finished, so there are no curves." in texts) == (name == "ControlRaises")
+
+
+@pytest.mark.parametrize("loss", [1e308, -1e308, 1e-320])
+def test_extreme_losses_can_be_drawn(loss: float, tmp_path: Path) -> None:
+    run = changed(RESUMED, losses={6: loss, 7: 1e308}, evaluations={6: loss})
+    with warnings.catch_warnings(action="error"):
+        save_figure(plot(Report((case(run),), {})), tmp_path)
+
+
+def test_names_of_any_characters_can_be_drawn(tmp_path: Path) -> None:
+    named = case(job="od\udcff/jobs.py:Job\x1b", restore="all\udcff \x1b[31m")
+    figure = plot(Report((named,), {}))
+    save_figure(figure, tmp_path)
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert legend.get_texts()[1].get_text() == "all\ufffd \ufffd[31m: recovered"
+    assert "\x1b" not in (tmp_path / "curves.svg").read_text()

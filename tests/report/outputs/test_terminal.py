@@ -4,12 +4,13 @@ import io
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from ckptcheck import Report
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.job.schedule import Schedule
+from ckptcheck.report.outputs.console import SafeConsole
 from ckptcheck.report.outputs.terminal import show, show_line
+from ckptcheck.run.run import Failure
 from ckptcheck.tolerance import Tolerance
 from tests.builder import changed
 from tests.report.outputs.cases import (
@@ -38,13 +39,13 @@ BOUNDARIES_TRIED = (
 
 def shown(report: Report, *, width: int = 80, verbose: bool = False, where: str = "") -> str:
     file = io.StringIO()
-    show(report, Console(file=file, width=width, highlight=False), verbose=verbose, where=where)
+    show(report, SafeConsole(file=file, width=width), verbose=verbose, where=where)
     return file.getvalue()
 
 
 def line_of(report: Report) -> str:
     file = io.StringIO()
-    show_line(report, Console(file=file, width=80, highlight=False))
+    show_line(report, SafeConsole(file=file, width=80))
     return file.getvalue()
 
 
@@ -517,3 +518,39 @@ def test_tensors_are_listed_unless_an_example_names_them(
     one = Diagnosis(cause, None, sentence, "Fix it.", ("mean",))
     failed = replace(case(SLOTS_LOST), diagnoses=(one,))
     assert ("  mean" in shown(Report((failed,), {})).splitlines()) is not named
+
+
+ESCAPE = "\x1b[31mred\x9b0m\udcff\x7f"
+
+
+def test_control_characters_are_escaped_and_markup_is_text() -> None:
+    run = changed(
+        RESUMED,
+        failure=Failure("restore", f"Error{ESCAPE}", f"[bold]größer 重み[/bold] {ESCAPE}\nline 2"),
+    )
+    asked = case(run, job=f"{ESCAPE}/jobs.py:Job", restore=f"all {ESCAPE}")
+    for verbose in (False, True):
+        text = shown(Report((asked,), {}), width=200, verbose=verbose, where=f"at {ESCAPE}")
+        assert text.replace("\n", "").isprintable()
+        assert "[bold]größer 重み[/bold] \\x1b[31mred\\x9b0m\\udcff\\x7f" in text
+        assert "all \\x1b[31mred" in text
+    assert line_of(Report((asked,), {})).replace("\n", "").isprintable()
+
+
+def test_colours_of_a_terminal_stay() -> None:
+    file = io.StringIO()
+    console = SafeConsole(file=file, width=80, force_terminal=True, color_system="standard")
+    show_line(Report((case(restore="\x1b[31m"), case(SLOTS_LOST, restore="\x1b[31m")), {}), console)
+    assert file.getvalue().startswith("\x1b[1;31mFAIL")
+    assert "\x1b[31m" not in file.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 50, 63, 64])
+def test_a_narrow_console_folds_columns_and_drops_none(width: int) -> None:
+    table = shown(default_report(), width=width).partition("\n\n")[0].splitlines()
+    assert max(map(len, table)) <= width
+    letters = "".join("".join(table).split())
+    for text in ("restor", "outcom", "bn-nn", "saver", "recov", "7/7"):
+        assert text in letters
+    # The names have a minimum width: no column is one letter wide.
+    assert any(line.startswith("bn-nn ") and "saver " in line for line in table)
