@@ -63,7 +63,7 @@ def test_text_report(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert max(len(line) for line in lines if "/" not in line) <= 80
     assert "  step-lost (changes the trajectory; not applied at load)" in lines
-    assert "  To accept: --allow step-lost" in lines
+    assert "  To accept: --allow step-lost --allow wrong-first-step" in lines
     assert lines[-4:] == [
         "Curves: ckptcheck-out/curves.png   All numbers: ckptcheck-out/report.json",
         "",
