@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ckptcheck.errors import NotVerifiedError, UsageError, unknown
+from ckptcheck.errors import unknown
 from ckptcheck.job.frameworks import preloads
 from ckptcheck.job.loading import is_own
 from ckptcheck.job.options import absolute
@@ -42,11 +42,8 @@ class JobRuns:
     trouble: dict[str, str] = field(default_factory=dict)
 
     def note(self, event: Event) -> None:
-        """Take note of an event, or raise `UsageError` if it reports a wrong request."""
-        if event.kind == "usage":
-            raise UsageError(event.facts["text"])
-        if event.kind == "missing":
-            raise NotVerifiedError(event.facts["text"])
+        """Take note of an event, or raise what it reports of the request."""
+        event.check()
         if event.kind == "described" and event.task.is_control:
             self.boundaries = list(event.facts["boundaries"])
             known = event.facts["restores"]

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from ckptcheck.errors import NotVerifiedError
+from ckptcheck.errors import NotVerifiedError, UsageError
 
 START_TIMEOUT = 300.0  # seconds for an import, independent of --timeout
 
@@ -54,6 +54,18 @@ class Event:
     def name(self) -> str:
         """The name of the task."""
         return str(self.task.name)
+
+    def check(self) -> None:
+        """Raise what a process reports of the request itself, rather than of its own run.
+
+        Raises:
+            UsageError: the request is wrong.
+            NotVerifiedError: a framework that a job needs is not installed.
+        """
+        if self.kind == "usage":
+            raise UsageError(self.facts["text"])
+        if self.kind == "missing":
+            raise NotVerifiedError(self.facts["text"])
 
 
 @dataclass

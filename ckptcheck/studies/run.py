@@ -196,10 +196,7 @@ def _train_groups(
     failures: dict[str, str] = {}
     jobs = [group.first.recipe["job"] for group in groups]
     for event in run_groups(groups, top, Needs(preloads(jobs), (Task.hash_seed,), timeout), place):
-        if event.kind == "usage":
-            raise UsageError(event.facts["text"])
-        if event.kind == "missing":
-            raise NotVerifiedError(event.facts["text"])
+        event.check()
         if event.kind == "trouble" or (event.kind == "ended" and event.facts["trouble"]):
             failures.setdefault(event.name, event.facts.get("text") or event.facts["trouble"])
         watch(event)
