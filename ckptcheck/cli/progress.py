@@ -11,6 +11,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from ckptcheck.counts import counted
 from ckptcheck.run.worker_pool import Event
 
 STARTING = "starting the first processes"
@@ -79,7 +80,7 @@ class ProgressView:
 
     def _show_reused(self) -> None:
         if self._kept:
-            runs = "1 finished run" if self._kept == 1 else f"{self._kept} finished runs"
+            runs = counted(self._kept, "finished run")
             self._console.print(f"ckptcheck: reusing {runs}", highlight=False)
 
     def _described(self, event: Event) -> None:

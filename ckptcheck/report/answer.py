@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ckptcheck.comparison.comparison import moving_statistics
+from ckptcheck.counts import counted
 from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis, Severity
 from ckptcheck.diagnosis.diagnose import is_of_restore
@@ -112,7 +113,7 @@ def verdict_line(cases: Sequence[Case], *, causes: bool = False) -> str:
     unknown = [case for case in cases if case.outcome == INCONCLUSIVE]
     wrong = [case for case in cases if case.is_wrong and case not in unknown]
     short = short_names(cases)
-    total = "1 case" if len(cases) == 1 else f"{len(cases)} cases"
+    total = counted(len(cases), "case")
     if wrong:
         names = _some([f"{_short(case, short)} {_did(case, causes)}" for case in wrong])
         more = f" {len(unknown)} could not be judged." if unknown else ""
@@ -380,7 +381,7 @@ def _joined(effects: Sequence[str]) -> str:
     by_verb = _grouped(verbs, lambda each: verbs[each])
     said = [f"{verb} {listed(objects)}" for verb, objects in by_verb.items()]
     if (more := len(effects) - MOST_EFFECTS) > 0:
-        said.append(f"has {more} more {'fault' if more == 1 else 'faults'}")
+        said.append(f"has {counted(more, 'more fault')}")
     return listed(said) if said else ""
 
 

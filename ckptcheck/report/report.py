@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ckptcheck.counts import counted
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report import tables, warnings
 from ckptcheck.report.answer import answer
@@ -57,7 +58,7 @@ class Report:
         if not self.cases:
             raise AssertionError(NOTHING)
         if wrong:
-            total = "1 case" if len(self.cases) == 1 else f"{len(self.cases)} cases"
+            total = counted(len(self.cases), "case")
             head = f"{len(wrong)} of {total} {what}.\n{answer(self.cases)}"
             raise AssertionError("\n\n".join([head, *map(story, wrong)]))
 

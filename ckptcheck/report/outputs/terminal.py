@@ -9,6 +9,7 @@ from rich.table import Column
 from rich.text import Text
 
 from ckptcheck.comparison.noise_floor import MARGIN
+from ckptcheck.counts import counted
 from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
@@ -72,7 +73,7 @@ def _print_verdict(
 ) -> None:
     line = verdict_line(report.cases, causes=causes)
     if warnings:
-        line += f" {warnings} {'warning' if warnings == 1 else 'warnings'}: run without --quiet."
+        line += f" {counted(warnings, 'warning')}: run without --quiet."
     style = f"bold {VERDICT_COLOURS[report.verdict]}"
     # Elsewhere than on a terminal the verdict is one line, whatever its length.
     print_trimmed(console, Text(line, style=style), soft_wrap=not console.is_terminal)
