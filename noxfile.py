@@ -90,6 +90,12 @@ def defects(session: nox.Session) -> None:
     run_in_full(session, "python -m tests.defects")
 
 
+@nox.session(venv_backend="none")
+def trials(session: nox.Session) -> None:
+    """Verify the jobs that people met: minutes."""
+    run_in_full(session, "python -m tests.trials")
+
+
 @nox.session(python=PYTHONS)
 @nox.parametrize("keras", list(KERAS))
 def matrix(session: nox.Session, keras: str) -> None:
