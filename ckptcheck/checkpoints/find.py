@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from ckptcheck.checkpoints import formats
+from ckptcheck.checkpoints import first_bytes, formats
 from ckptcheck.checkpoints.checkpoint import Checkpoint
 from ckptcheck.checkpoints.format import Location
 from ckptcheck.errors import UsageError
@@ -48,10 +48,12 @@ def _refusal(file: Path) -> str:
     known = ", ".join(pattern for each in formats.FORMATS for pattern in each.patterns)
     try:
         refusals = [each.refusal(file) for each in formats.FORMATS]
+        content = first_bytes.content(file)
     except OSError as error:
         return f"{file} cannot be read: {error.strerror}."
+    by_content = f"{file} is {content.what}: {content.remedy}." if content else ""
     unknown = f"{file} is not a checkpoint file of a supported format: {known}."
-    return next(filter(None, refusals), unknown)
+    return next(filter(None, (*refusals, by_content)), unknown)
 
 
 def _absence(path: Path) -> str:

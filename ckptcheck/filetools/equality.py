@@ -10,7 +10,8 @@ import numpy as np
 
 from ckptcheck.arrays import Array, may_be_nan
 from ckptcheck.checkpoints import CHUNK, Checkpoint, Entry, Piece
-from ckptcheck.checkpoints.reader import Bytes, checksum, joined, masked
+from ckptcheck.checkpoints.checksums import checksum, joined, masked
+from ckptcheck.checkpoints.reader import Bytes
 from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.progress import Progress
 from ckptcheck.filetools.value_diff import in_step

@@ -12,7 +12,7 @@ import numpy as np
 
 from ckptcheck.arrays import is_telling
 from ckptcheck.checkpoints import Checkpoint, Entry
-from ckptcheck.checkpoints.reader import checksum, masked
+from ckptcheck.checkpoints.checksums import checksum, masked
 from ckptcheck.filetools.equality import equal
 from ckptcheck.filetools.progress import Progress
 

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from ckptcheck.arrays import Array
-from ckptcheck.checkpoints.reader import checksum, joined, masked
+from ckptcheck.checkpoints.checksums import checksum, joined, masked
 from ckptcheck.checkpoints.tensor_bundle.messages import Extent, slice_key
 
 # Type numbers of types.proto, by NumPy name.
@@ -97,18 +97,52 @@ def sealed(content: bytes, compression: int = 0) -> bytes:
     return content + kind + masked(checksum(content + kind)).to_bytes(4, "little")
 
 
-def table(rows: Sequence[tuple[bytes, bytes]], at_once: int = 10) -> bytes:
+def compressed(content: bytes) -> bytes:
+    """Compress with Snappy: copies of up to 64 bytes from any distance, literals between them."""
+    found, literal, seen, at = varint(len(content)), b"", {}, 0
+    while at < len(content):
+        start = seen.get(content[at : at + 4])
+        seen[content[at : at + 4]] = at
+        if start is None or len(content) - at < 4:
+            literal, at = literal + content[at : at + 1], at + 1
+            continue
+        length = next(
+            (n for n in range(4, 64) if content[start + n : start + n + 1] != content[at + n : at + n + 1]),
+            64,
+        )
+        length = min(length, len(content) - at)
+        found, literal = found + _literal(literal), b""
+        found += bytes([length - 1 << 2 | 2]) + (at - start).to_bytes(2, "little")
+        at += length
+    return found + _literal(literal)
+
+
+def _literal(content: bytes) -> bytes:
+    if not content:
+        return b""
+    length = len(content) - 1
+    if length < 60:
+        return bytes([length << 2]) + content
+    return bytes([61 << 2]) + length.to_bytes(2, "little") + content
+
+
+def table(rows: Sequence[tuple[bytes, bytes]], at_once: int = 10, snappy: bool = False) -> bytes:
     """Return a table with blocks of `at_once` rows."""
+
+    def stored(content: bytes) -> tuple[int, bytes]:
+        content = compressed(content) if snappy else content
+        return len(content), sealed(content, int(snappy))
+
     found, places = b"", []
     for first in range(0, len(rows), at_once):
         part = rows[first : first + at_once]
-        content = block(part)
-        places.append((part[-1][0], place(len(found), len(content))))
-        found += sealed(content)
+        size, content = stored(block(part))
+        places.append((part[-1][0], place(len(found), size)))
+        found += content
     handles = []
-    for content in (block([]), block(places)):
-        handles.append(place(len(found), len(content)))
-        found += sealed(content)
+    for size, content in map(stored, (block([]), block(places))):
+        handles.append(place(len(found), size))
+        found += content
     return found + footer(*handles)
 
 
@@ -120,8 +154,8 @@ def footer(meta: bytes, blocks: bytes) -> bytes:
     return (meta + blocks).ljust(40, b"\0") + MAGIC.to_bytes(8, "little")
 
 
-# An index file with a single, compressed block.
-COMPRESSED = sealed(block([]), 1) + footer(place(0, 8), place(0, 8))
+# An index file with a single block, compressed by an unknown method.
+COMPRESSED = sealed(block([]), 9) + footer(place(0, 8), place(0, 8))
 
 
 def header(shards: int = 1, big_endian: bool = False) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ckptcheck.checkpoints.reader import checksum, joined
+from ckptcheck.checkpoints.checksums import checksum, joined
 from tests.checkpoints.bundles import write
 from tests.checkpoints.refusals import TENSOR, refusal
 

@@ -18,11 +18,12 @@ import numpy as np
 
 from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
+from ckptcheck.checkpoints.first_bytes import HDF5, KERAS_MEMBER, ZIP, refusal
 from ckptcheck.checkpoints.keras import classify as keras_kinds
 from ckptcheck.checkpoints.keras.hdf5 import Hdf5, Where
 from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
 from ckptcheck.kinds import Kind
-from ckptcheck.text_safety import shown
+from ckptcheck.text_safety import clipped, shown
 
 ARCHIVE, WEIGHTS, LEGACY = (
     "Keras 3, model.save",
@@ -30,10 +31,9 @@ ARCHIVE, WEIGHTS, LEGACY = (
     "Keras, HDF5 of model.save",
 )
 _OLD = "model_weights/"  # start of all names in LEGACY
-_MEMBER, _CONFIG = "model.weights.h5", "config.json"
+_CONFIG = "config.json"
 _LARGEST_CONFIG = 1 << 24
-# The first bytes of a zip archive and of an HDF5 file.
-_ZIP, _HDF5 = b"PK\3\4", b"\x89HDF\r\n\x1a\n"
+_LONGEST_LIST = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,13 @@ def open_archive(path: Path) -> KerasFile:
             broken = archive.testzip()
             if broken is not None:
                 raise DamagedError(f"the checksum of {broken} in the archive does not match", path)
-            if _MEMBER not in members:
-                held = ", ".join(shown(name) for name in members)
-                raise DamagedError(
-                    f"the zip archive has no {_MEMBER}, only {held or 'nothing'}: "
-                    "it is not a Keras archive",
-                    path,
+            if KERAS_MEMBER not in members:
+                held = clipped(", ".join(shown(name) for name in members), _LONGEST_LIST)
+                raise refusal(path, f"a Keras archive: it holds {held or 'nothing'}") or (
+                    DamagedError(f"the zip archive has no {KERAS_MEMBER}", path)
                 )
             config = _json(archive, members[_CONFIG], path) if _CONFIG in members else None
-            weights = members[_MEMBER]
+            weights = members[KERAS_MEMBER]
     except (
         zipfile.BadZipFile,
         NotImplementedError,
@@ -93,29 +91,25 @@ def open_archive(path: Path) -> KerasFile:
         OSError,
         ValueError,
     ) as error:
-        raise _not_an_archive(file, error) from None
+        raise _not_an_archive(path, error) from None
     return _opened(path, ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), config)
 
 
-def _not_an_archive(file: File, error: Exception) -> DamagedError:
+def _not_an_archive(path: Path, error: Exception) -> DamagedError:
     """Build the error for a file that `zipfile` cannot read, by its first bytes."""
-    head = file.read(0, min(8, file.size))
-    if head == _HDF5:
-        what, remedy = "the file is HDF5, not a Keras archive", "rename it to *.h5"
-        return DamagedError(what, file.path, remedy=remedy)
-    if head.startswith(_ZIP):
-        return DamagedError(f"the zip archive is truncated or corrupt: {error}", file.path)
-    what = "the file is not a zip archive, as .keras files are" if head else "the file is empty"
-    return DamagedError(what, file.path)
+    with path.open("rb") as file:
+        is_zip = file.read(4) == ZIP
+    if is_zip:
+        return DamagedError(f"the zip archive is truncated or corrupt: {error}", path)
+    what = "the file is not a zip archive, as .keras files are"
+    return refusal(path, "a Keras archive") or DamagedError(what, path)
 
 
-def _not_hdf5(file: File, error: DamagedError) -> DamagedError:
+def _not_hdf5(path: Path, error: DamagedError) -> DamagedError:
     """Build the error for a file that HDF5 cannot read, by its first bytes."""
-    head = file.read(0, min(8, file.size))
-    if head.startswith(_ZIP):
-        what, remedy = "the file is a zip archive, not HDF5", "rename it to *.keras"
-        return DamagedError(what, file.path, remedy=remedy)
-    return error if head else DamagedError("the file is empty", file.path)
+    with path.open("rb") as file:
+        is_hdf5 = file.read(8) == HDF5
+    return error if is_hdf5 else refusal(path, "HDF5") or error
 
 
 def _must_be_plain(file: File, member: zipfile.ZipInfo, before: Container[str]) -> None:
@@ -138,7 +132,7 @@ def open_weights(path: Path) -> KerasFile:
     try:
         hdf5 = Hdf5(path, 0, file.size)
     except DamagedError as error:
-        raise _not_hdf5(file, error) from None
+        raise _not_hdf5(path, error) from None
     is_legacy = any(key.startswith(_OLD) for key in hdf5.data)
     return _opened(path, LEGACY if is_legacy else WEIGHTS, hdf5, None)
 

@@ -21,9 +21,7 @@ class _Hdf5(Format):
             return (
                 f"{file} is the index of sharded Keras weights; name one of its .weights.h5 files."
             )
-        with file.open("rb") as opened:
-            is_hdf5 = opened.read(8) == b"\x89HDF\r\n\x1a\n"
-        return f"{file} is an HDF5 file; rename it to {file.name}.h5." if is_hdf5 else ""
+        return ""
 
 
 ARCHIVE = Format("Keras archive", (".keras",), _open)

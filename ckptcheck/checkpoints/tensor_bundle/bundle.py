@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
-from ckptcheck.checkpoints.reader import Bytes, File, checksum, masked
+from ckptcheck.checkpoints.checksums import checksum, masked
+from ckptcheck.checkpoints.reader import Bytes, File
 from ckptcheck.checkpoints.tensor_bundle import classify, object_graph
 from ckptcheck.checkpoints.tensor_bundle.dtypes import BY_NUMBER, VARIANT, Type
 from ckptcheck.checkpoints.tensor_bundle.messages import (

@@ -3,6 +3,7 @@
 Format: `tensorflow/core/lib/io/table_format.txt`. Data blocks are followed by the index block,
 which holds their last keys and places, and by a footer of 48 bytes with the place of the index
 block. After each block come a byte for its compression, and a masked CRC32C of both.
+TensorFlow's savers never compress; a block may be compressed with Snappy.
 """
 
 import os
@@ -10,9 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
-from ckptcheck.checkpoints.reader import File, checksum, masked
+from ckptcheck.checkpoints.checksums import checksum, masked
+from ckptcheck.checkpoints.first_bytes import refusal
+from ckptcheck.checkpoints.reader import File
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
+from ckptcheck.checkpoints.tensor_bundle.snappy import decompressed
 
+_PLAIN, _SNAPPY = 0, 1
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48
 TRAILER = 5
@@ -64,14 +69,14 @@ def check_unread(path: Path) -> None:
 def _footer(file: File) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the places (offset, size) of the metaindex block and of the index block."""
     if file.size < FOOTER:
-        raise DamagedError(
+        raise refusal(file.path, "an index") or DamagedError(
             f"the file has {file.size} bytes, too few for an index: a write was interrupted",
             file.path,
         )
     start = file.size - FOOTER
     footer = file.read(start, FOOTER)
     if int.from_bytes(footer[-8:], "little") != MAGIC:
-        raise DamagedError(
+        raise refusal(file.path, "an index") or DamagedError(
             "the file does not end like an index: it is truncated, or not an index",
             file.path,
             start,
@@ -107,13 +112,13 @@ def _block(file: File, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
             file.path,
             offset,
         )
-    if data[size]:
-        method = "Snappy" if data[size] == 1 else f"method {data[size]}"
+    if data[size] not in (_PLAIN, _SNAPPY):
         raise NotReadableError(
-            f"a block is compressed ({method}), which TensorFlow never writes", file.path, offset
+            f"a block is compressed by the unknown method {data[size]}", file.path, offset
         )
     try:
-        yield from _rows(data[:size])
+        plain = decompressed(data[:size], LARGEST_BLOCK) if data[size] else data[:size]
+        yield from _rows(plain)
     except MalformedError as error:
         raise DamagedError(f"a block is malformed: {error}", file.path, offset) from None
 
