@@ -48,9 +48,10 @@ def damages(folder: Path, other: Path, every: int = 1) -> Iterator[Damage]:
     """Yield every damage of a folder's files, or one of `every`; `other` has a later save under the same names."""
     files = sorted(folder.iterdir())
     yield from islice(_in_files(files), 0, None, every)
+    in_parts = sum(path.name != "checkpoint" for path in files) > 1
     for path in files:
         yield Damage("missing", path.name, None)
-        if len(files) > 1:
+        if in_parts:  # a checkpoint in one file of another save is another checkpoint
             yield Damage("of another save", path.name, (other / path.name).read_bytes())
 
 
@@ -132,9 +133,13 @@ def _read(folder: Path, path: Path, damage: Damage) -> Values | None:
 def save(kind: str, folder: Path, step: int) -> Path:
     """Save a small checkpoint with TensorFlow or Keras, and return the path to open."""
     folder.mkdir(parents=True)
-    return {"saver": _saver, "tracked": _tracked, "keras": _keras, "weights": _keras}[kind](
-        folder, step, kind
-    )
+    return {
+        "saver": _saver,
+        "tracked": _tracked,
+        "v1": _v1,
+        "keras": _keras,
+        "weights": _keras,
+    }[kind](folder, step, kind)
 
 
 def _saver(folder: Path, step: int, kind: str) -> Path:
@@ -174,6 +179,27 @@ def _save(prefix: Path, names: list[str], slices: list[str], tensors: list[objec
     )
 
 
+def _v1(folder: Path, step: int, kind: str) -> Path:
+    """A V1 checkpoint, and the state file without which a torn one cannot be recognised."""
+    import numpy as np
+    import tensorflow as tf
+
+    tf.raw_ops.SaveSlices(
+        filename=str(folder / "model.ckpt-1"),
+        tensor_names=["range", "text", "cut", "cut", "small"],
+        shapes_and_slices=["", "", "3 3 0,2:-", "3 3 2,1:-", ""],
+        data=[
+            tf.range(step, step + 5, dtype=tf.int32),
+            tf.constant([b"text", b"", b"more"]),
+            tf.fill([2, 3], float(step)),
+            tf.fill([1, 3], -1.0),
+            tf.constant(np.array([1.5, -2.0], np.float16)),
+        ],
+    )
+    (folder / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-1"\n')
+    return folder
+
+
 def _tracked(folder: Path, step: int, kind: str) -> Path:
     """An object graph, and an iterator."""
     import tensorflow as tf
@@ -206,7 +232,7 @@ def main() -> int:
         root = Path(name)
         made = {
             kind: [save(kind, root / kind / str(step), step) for step in (1, 2)]
-            for kind in ("saver", "tracked", "keras", "weights")
+            for kind in ("saver", "tracked", "v1", "keras", "weights")
         }
         pages = (
             int(Path("/proc/self/statm").read_text().split()[0])
@@ -221,9 +247,10 @@ def main() -> int:
         for kind, (path, other) in made.items():
             found = Counter[str]()
             truth = values(path)
-            for damage in damages(path.parent, other.parent, EVERY.get(kind, 1)):
+            folder, later = (each if each.is_dir() else each.parent for each in (path, other))
+            for damage in damages(folder, later, EVERY.get(kind, 1)):
                 try:
-                    found[outcome(path.parent, path, damage, truth, trusted=kind != "weights")] += 1
+                    found[outcome(folder, path, damage, truth, trusted=kind != "weights")] += 1
                 except Exception as error:
                     failed += 1
                     print(

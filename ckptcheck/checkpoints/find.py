@@ -6,10 +6,12 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from ckptcheck.checkpoints import first_bytes, formats
+from ckptcheck.checkpoints import first_bytes, formats, state_file
 from ckptcheck.checkpoints.checkpoint import Checkpoint
+from ckptcheck.checkpoints.errors import DamagedError
 from ckptcheck.checkpoints.format import Location
 from ckptcheck.errors import UsageError
+from ckptcheck.text_safety import shown
 
 # Depth to which an error looks for checkpoints to suggest: as deep as `verify` stores them.
 DEEP = 4
@@ -26,18 +28,13 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
 
 def find(path: Path) -> Location:
     """Return the checkpoint at a path; raise UsageError if there is none, or more than one."""
-    if is_state_file(path):
-        return _in_folder(path.parent)
+    if state_file.is_state_file(path):
+        return _named_by(path)
     of_file = (each.of_file(path) for each in formats.FORMATS if path.is_file())
     location = _first(chain(of_file, (each.at(path) for each in formats.FORMATS)))
     if location is not None or path.is_dir():
         return location or _in_folder(path)
     raise UsageError(_refusal(path) if path.is_file() else _absence(path))
-
-
-def is_state_file(path: Path) -> bool:
-    """Return whether a path is a state file, which names the newest checkpoint of its folder."""
-    return any(path.name == each.state_file for each in formats.FORMATS) and path.is_file()
 
 
 def _first(answers: Iterable[Location | None]) -> Location | None:
@@ -87,9 +84,9 @@ def by_number(path: Path | str) -> tuple[object, ...]:
 
 
 def _in_folder(folder: Path) -> Location:
-    named = _first(each.named_in(folder) for each in formats.FORMATS)
-    if named is not None:
-        return named
+    state_files = state_file.in_folder(folder)
+    if len(state_files) == 1 or any(file.name == state_file.NAME for file in state_files):
+        return _named_by(state_files[0])
     known = checkpoints_in(folder)
     if len(known) == 1:
         return replace(known[0], chosen=f"the only checkpoint in {folder}; there is no state file")
@@ -102,8 +99,34 @@ def _in_folder(folder: Path) -> Location:
         )
     exported = _first(each.exported_in(folder) for each in formats.FORMATS)
     if exported is None:
-        raise UsageError(f"The folder {folder} has no checkpoint.{_near(folder / '*', DEEP)}")
+        near = _near(folder / "*", DEEP) or under_other_names(folder)
+        raise UsageError(f"The folder {folder} has no checkpoint.{near}")
     return exported
+
+
+def _named_by(file: Path) -> Location:
+    """Return the checkpoint that a state file names; raise DamagedError: none there."""
+    state = state_file.read(file)
+    path, name = state.resolve(state.newest), shown(state.newest)
+    named = _first(each.at(path) for each in formats.FORMATS if each.state_file)
+    if named is None:
+        what = "is not a checkpoint prefix" if path.exists() else "does not exist"
+        raise DamagedError(f"the state file names {name}, which {what}", state.file)
+    is_here = path.parent.resolve() == file.parent.resolve()
+    elsewhere = "" if is_here else ", which is in a different folder"
+    return replace(named, chosen=f"named by {state.file}: {name}{elsewhere}")
+
+
+def under_other_names(folder: Path) -> str:
+    """Return a sentence about a folder's files whose names hide a checkpoint, or that replace one.
+
+    Such as an HDF5 file without an ending, or a Git LFS pointer.
+    """
+    found = [
+        f" {file.name} is {content.what}: {content.remedy}."
+        for file, content in first_bytes.of_checkpoints(sorted(folder.iterdir()))
+    ]
+    return "".join(found[:_MOST_NAMED])
 
 
 def _near(path: Path, deep: int = 1) -> str:

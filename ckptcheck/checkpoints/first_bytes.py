@@ -59,7 +59,8 @@ def refusal(path: Path, expected: str) -> DamagedError | None:
 
 def _empty(path: Path, head: bytes) -> Content | None:
     if not head:
-        return Content("empty", f"{_COPY}: a save or copy was interrupted", True, True)
+        remedy = f"{_COPY}; if a save was interrupted, restore an older checkpoint that is whole"
+        return Content("empty", remedy, is_stand_in=True, is_state=True)
     if len(head) == _HEAD and not any(head):
         what = "filled with zeros, at least at its start"
         remedy = f"{_COPY}: space was reserved, but the copy was interrupted"

@@ -46,9 +46,9 @@ class Format:
             file for file in folder.iterdir() if file.name.endswith(self.endings) and file.is_file()
         )
 
-    def named_in(self, folder: Path) -> "Location | None":
-        """Return the checkpoint that a folder's state file names; DamagedError: none there."""
-        return None
+    def exists(self, path: Path) -> bool:
+        """Return whether TensorFlow finds a checkpoint at a path that a state file names."""
+        return False
 
     def exported_in(self, folder: Path) -> "Location | None":
         """Return the checkpoint inside a folder that is an exported program."""
@@ -80,6 +80,6 @@ class Location:
     chosen: str = ""
 
     def open(self) -> Checkpoint:
-        """Open the checkpoint; only a prefix keeps `chosen`: a file was asked for by name."""
+        """Open the checkpoint; `chosen` is kept where a state file could have chosen."""
         checkpoint = self.format.open(self.path)
-        return replace(checkpoint, chosen=self.chosen) if self.format.is_prefix else checkpoint
+        return replace(checkpoint, chosen=self.chosen) if self.format.state_file else checkpoint

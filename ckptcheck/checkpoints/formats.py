@@ -3,5 +3,6 @@
 from ckptcheck.checkpoints.format import Format
 from ckptcheck.checkpoints.keras.format import ARCHIVE, HDF5
 from ckptcheck.checkpoints.tensor_bundle.format import TENSOR_BUNDLE
+from ckptcheck.checkpoints.tensor_slices.format import TENSOR_SLICES
 
-FORMATS: tuple[Format, ...] = (TENSOR_BUNDLE, ARCHIVE, HDF5)
+FORMATS: tuple[Format, ...] = (TENSOR_BUNDLE, TENSOR_SLICES, ARCHIVE, HDF5)

@@ -45,12 +45,32 @@ class State:
         return self.file.parent / path
 
 
-def read(folder: Path) -> State | None:
-    """Read the state file of a folder; None: there is none; DamagedError: it is unreadable."""
-    file = folder / NAME
+def in_folder(folder: Path) -> list[Path]:
+    """Return the state files of a folder: that of the usual name first, then others.
+
+    A saver writes others if it is given a `latest_filename`.
+    """
+    usual = folder / NAME
+    others = (file for file in sorted(folder.iterdir()) if file != usual and is_state_file(file))
+    return [*([usual] if usual.is_file() else []), *others]
+
+
+def is_state_file(file: Path) -> bool:
+    """Return whether a file is a state file: by its name, else by its first field."""
+    if not file.is_file():
+        return False
+    if file.name == NAME:
+        return True
     try:
-        if not file.is_file():
-            return None
+        with file.open("rb") as opened:
+            return opened.read(len(_NEWEST) + 1).startswith(_NEWEST.encode())
+    except OSError:
+        return False
+
+
+def read(file: Path) -> State:
+    """Read a state file; raise DamagedError: it is unreadable."""
+    try:
         if file.stat().st_size > _LARGEST:
             raise DamagedError(f"{file.stat().st_size:,} bytes are too many for a state file", file)
         text = file.read_text("utf-8", "surrogateescape")

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.checkpoints import Location, find, formats
-from ckptcheck.checkpoints.find import checkpoints_in, is_state_file
+from ckptcheck.checkpoints import Location, find, formats, state_file
+from ckptcheck.checkpoints.find import checkpoints_in, under_other_names
 from ckptcheck.counts import counted
 from ckptcheck.errors import UsageError
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding
 from ckptcheck.filetools.fsck_leftovers import check_leftovers, is_of_checkpoints, is_temporary
+from ckptcheck.filetools.fsck_paths import check_paths
 from ckptcheck.filetools.fsck_state import check_state
 from ckptcheck.filetools.fsck_tensors import Checked, check_tensors
 from ckptcheck.filetools.progress import Progress
@@ -63,7 +64,7 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
         UsageError: there is nothing to check.
     """
     path, progress = Path(path), progress or Progress()
-    if is_state_file(path):
+    if state_file.is_state_file(path):
         return _check(path, [path.parent], progress)
     if path.is_dir():
         inside = sorted(folder for folder in path.rglob("*") if folder.is_dir())
@@ -73,14 +74,18 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
     location = find(path)
     progress.expect(_size([location]))
     checked = check_tensors(location, progress)
-    leftovers = check_leftovers(location.path.parent, location.path.name)
-    return _result(path, [checked], (*checked.findings, *leftovers))
+    leftovers = check_leftovers(location.path.parent, location.path.name, is_safe=checked.is_whole)
+    paths = check_paths(location.path.parent, [location])
+    return _result(path, [checked], (*checked.findings, *paths, *leftovers))
 
 
 def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     folders = [folder for folder in paths if any(map(is_of_checkpoints, folder.iterdir()))]
     if not folders:
-        raise UsageError(f"The folder {path} has no checkpoint to check, and no part of one.")
+        instead = "".join(map(under_other_names, paths))
+        raise UsageError(
+            f"The folder {path} has no checkpoint to check, and no part of one.{instead}"
+        )
     inside = {folder: checkpoints_in(folder) for folder in folders}
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
@@ -88,10 +93,10 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     for folder, locations in inside.items():
         own = [check_tensors(location, progress) for location in locations]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
-        findings += check_leftovers(folder)
-        findings += check_state(
-            folder, [each.path for each in own if each.is_whole and each.format.state_file]
-        )
+        findings += check_paths(folder, locations)
+        whole = [location for location, each in zip(locations, own, strict=True) if each.is_whole]
+        findings += check_leftovers(folder, is_safe=bool(whole))
+        findings += check_state(folder, [each for each in whole if each.format.state_file])
         checked += own
     return _result(path, checked, findings)
 

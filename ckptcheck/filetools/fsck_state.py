@@ -5,9 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ckptcheck.checkpoints import DamagedError, state_file
-from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX
-from ckptcheck.checkpoints.tensor_bundle.format import has_index
+from ckptcheck.checkpoints import DamagedError, Location, formats, state_file
 from ckptcheck.counts import counted
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
 
@@ -15,7 +13,7 @@ _NOTHING_FOUND = (
     "tf.train.latest_checkpoint returns None, and most jobs then start over without an error"
 )
 # A name with a number, such as model.ckpt-1000: the step, or a count of saves.
-_NUMBERED = re.compile(r"(?P<name>.*?)-(?P<number>\d+)")
+_NUMBERED = re.compile(r"(?P<name>.*?)-(?P<number>\d+)(-\?{5}-of-\d{5})?")
 
 
 def number(name: str) -> int | None:
@@ -24,28 +22,33 @@ def number(name: str) -> int | None:
     return int(numbered["number"]) if numbered else None
 
 
-def check_state(folder: Path, whole: Sequence[Path]) -> Iterator[Finding]:
-    """Check the state file of a folder; `whole` are its prefixes that can be restored."""
-    try:
-        state = state_file.read(folder)
-    except DamagedError as error:
-        what = f"The state file cannot be read: {error.what}"
-        remedy = f"replace its content: {_newest_line(whole)}"
-        yield Finding(WRONG, what, str(error.file), _NOTHING_FOUND, remedy)
-        return
-    if state is not None:
+def check_state(folder: Path, whole: Sequence[Location]) -> Iterator[Finding]:
+    """Check the state files of a folder; `whole` are its checkpoints that can be restored."""
+    files = state_file.in_folder(folder)
+    for file in files:
+        try:
+            state = state_file.read(file)
+        except DamagedError as error:
+            what = f"The state file cannot be read: {error.what}"
+            remedy = f"replace its content: {_newest_line(whole)}"
+            yield Finding(WRONG, what, str(error.file), _NOTHING_FOUND, remedy)
+            continue
         yield from _target(state, whole)
         yield from _kept(state)
-    elif whole and folder.name != "variables":  # a SavedModel needs no state file
+    if not files and whole and folder.name != "variables":  # a SavedModel needs no state file
         what = f"There is no state file for {counted(len(whole), 'checkpoint')}"
         remedy = f"create it: {_newest_line(whole)}"
         yield Finding(LOOK, what, str(folder / state_file.NAME), _NOTHING_FOUND, remedy)
 
 
-def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]:
+def _exists(path: Path) -> bool:
+    return any(each.exists(path) for each in formats.FORMATS)
+
+
+def _target(state: state_file.State, whole: Sequence[Location]) -> Iterator[Finding]:
     target, folder = state.resolve(state.newest), state.file.parent
     elsewhere = target.parent.resolve() != folder.resolve()
-    if not has_index(target):
+    if not _exists(target):
         yield _nowhere(state, target, elsewhere, whole)
     elif elsewhere:
         what = f"The state file names a checkpoint in a different folder: {state.newest}"
@@ -55,14 +58,14 @@ def _target(state: state_file.State, whole: Sequence[Path]) -> Iterator[Finding]
         )
         remedy = f"name a checkpoint of this folder: {_newest_line(whole, target.name)}"
         yield Finding(WRONG, what, str(state.file), effect, remedy)
-    else:
+    elif state.file.name == state_file.NAME:  # others may name the best, not the newest
         yield from _newer(state, target, whole)
 
 
 def _nowhere(
-    state: state_file.State, target: Path, elsewhere: bool, whole: Sequence[Path]
+    state: state_file.State, target: Path, elsewhere: bool, whole: Sequence[Location]
 ) -> Finding:
-    here = elsewhere and has_index(state.file.parent / target.name)
+    here = elsewhere and _exists(state.file.parent / target.name)
     also = "; this folder has one of that name" if here else ""
     # TensorFlow takes any existing path for a V1 checkpoint.
     effect = (
@@ -75,22 +78,27 @@ def _nowhere(
     return Finding(WRONG, what, str(state.file), effect, remedy)
 
 
-def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iterator[Finding]:
-    """Look for a higher number: a later save, or one from before training went back."""
-    newest = _newest(whole, target.name)
-    if (
-        newest is None
-        or _family(newest.name) != _family(target.name)
-        or _order(newest) <= _order(target)
-    ):
+def _newer(state: state_file.State, target: Path, whole: Sequence[Location]) -> Iterator[Finding]:
+    """Look for a higher number: a later save, or one from before training went back or anew."""
+    family = [each for each in whole if _family(each.path.name) == _family(target.name)]
+    own = next((each for each in family if each.path.name == target.name), None)
+    latest = max(family, key=_order, default=None)
+    if latest is None or (number(latest.path.name) or 0) <= (number(target.name) or 0):
         return
-    if _written(newest) < _written(target):
+    newest = latest.path
+    if own is not None and _written(latest) < _written(own):
         what = (
             f"The state file names {target.name}, the last one written; "
             f"{newest.name} is older, but has a higher number"
         )
-        effect = f"a restore takes {target.name}: right if training went back to an earlier step"
-        remedy = f"if training went back, move {newest.name}.* away before a save reuses the name"
+        effect = (
+            f"a restore takes {target.name}: right if training was to go back or start over, "
+            f"else what {newest.name} learned is lost"
+        )
+        remedy = (
+            f"to continue from {newest.name}, {_put(newest.name)}; "
+            f"else move {_files(latest)} to a different folder, before a save reuses its name"
+        )
         yield Finding(LOOK, what, str(state.file), effect, remedy)
         return
     what = f"The state file names {target.name}, but {newest.name} is newer and whole"
@@ -102,7 +110,7 @@ def _newer(state: state_file.State, target: Path, whole: Sequence[Path]) -> Iter
 def _kept(state: state_file.State) -> Iterator[Finding]:
     effect = "none, unless you restore it by name; CheckpointManager still counts it"
     for name in dict.fromkeys(state.kept):
-        if name != state.newest and not has_index(state.resolve(name)):
+        if name != state.newest and not _exists(state.resolve(name)):
             what = f"The state file lists {name}, which does not exist"
             remedy = f"delete the line all_model_checkpoint_paths: {json.dumps(name)}"
             yield Finding(LOOK, what, str(state.file), effect, remedy)
@@ -113,30 +121,35 @@ def _family(name: str) -> str:
     return numbered["name"] if numbered else name
 
 
-def _order(prefix: Path) -> int:
-    return number(prefix.name) or 0
+def _order(location: Location) -> int:
+    return number(location.path.name) or 0
 
 
-def _written(prefix: Path) -> int:
-    return Path(f"{prefix}{INDEX}").stat().st_mtime_ns
+def _written(location: Location) -> int:
+    """Return when a checkpoint was written: its first file is the one that makes it exist."""
+    return next(iter(location.format.files(location.path))).stat().st_mtime_ns
 
 
-def _newest(whole: Sequence[Path], like: str) -> Path | None:
-    """Return the newest checkpoint named `like`, or if there is none, of the name written last."""
-    family = (
-        _family(like) if any(_family(prefix.name) == _family(like) for prefix in whole) else None
-    )
-    if family is None and whole:
-        family = _family(max(whole, key=_written).name)
-    return max(
-        (prefix for prefix in whole if _family(prefix.name) == family), key=_order, default=None
-    )
+def _newest_line(whole: Sequence[Location], like: str = "") -> str:
+    """Return the line of a state file that names the newest checkpoint: one named `like`, if any.
+
+    If checkpoints have different names, any may be the right one: all their newest are named.
+    """
+    if not whole:
+        return "(no checkpoint here is whole)"
+    families = {_family(location.path.name) for location in whole}
+    newest = [
+        max((each for each in whole if _family(each.path.name) == family), key=_order)
+        for family in ({_family(like)} if _family(like) in families else families)
+    ]
+    newest.sort(key=_written, reverse=True)
+    return f"model_checkpoint_path: {' or '.join(json.dumps(each.path.name) for each in newest)}"
 
 
-def _newest_line(whole: Sequence[Path], like: str = "") -> str:
-    newest = _newest(whole, like)
-    return (
-        "(no checkpoint here is whole)"
-        if newest is None
-        else f"model_checkpoint_path: {json.dumps(newest.name)}"
-    )
+def _files(location: Location) -> str:
+    """Return a checkpoint's files, as a shell pattern."""
+    return f"{location.path.name}{'.*' * location.format.is_prefix}"
+
+
+def _put(name: str) -> str:
+    return f"put it back: model_checkpoint_path: {json.dumps(name)}"

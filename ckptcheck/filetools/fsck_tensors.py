@@ -11,6 +11,7 @@ from ckptcheck.arrays import may_be_nan, nan_and_infinite
 from ckptcheck.checkpoints import Checkpoint, DamagedError, Entry, Format, Location
 from ckptcheck.checkpoints.classify import is_step
 from ckptcheck.checkpoints.errors import NotReadableError, TooShortError
+from ckptcheck.checkpoints.first_bytes import stand_in
 from ckptcheck.counts import counted
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding, some
 from ckptcheck.filetools.fsck_state import number
@@ -58,7 +59,8 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
         *_damaged(damaged, len(entries)),
         *_graph(of_graph, damaged, missing),
         *_not_finite(path, nan, inf),
-        *_surplus_files(checkpoint, format_),
+        *_surplus_files(checkpoint, format_, not missing and not damaged),
+        *_nothing(checkpoint),
     ]
     if not missing and not damaged:
         findings += [*_surplus_bytes(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
@@ -174,17 +176,38 @@ def _missing(checkpoint: Checkpoint, files: Sequence[Path]) -> Iterator[Finding]
         what = f"{subject} missing, with {counted(tensors, 'tensor')}"
         where = some([str(file) for file in files])
         effect = f"{_RAISES}; TensorFlow's message blames variable names instead"
-        remedy = f"copy the missing files from the original folder, or {_GO_BACK}"
+        found = _renamed(checkpoint, files)
+        remedy = found or f"copy the missing files from the original folder, or {_GO_BACK}"
         yield Finding(WRONG, what, where, effect, remedy)
+
+
+def _renamed(checkpoint: Checkpoint, missing: Sequence[Path]) -> str:
+    """Return the remedy if a file of the missing one's size lies there under a different name."""
+    if len(missing) > 1:
+        return ""
+    size = _ends(checkpoint)[missing[0]]
+    named = f"{checkpoint.path.name}."
+    candidates = [
+        file
+        for file in sorted(checkpoint.path.parent.iterdir())
+        if file.name.startswith(named) and file not in checkpoint.files and file.is_file()
+    ]
+    alike = [file.name for file in candidates if file.stat().st_size == size > 0]
+    if len(alike) != 1:
+        return ""
+    return f"{alike[0]} has the size that the index counts: rename it to {missing[0].name}"
 
 
 def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
     short = [error for error in damaged if isinstance(error, TooShortError)]
     others = [error for error in damaged if not isinstance(error, TooShortError)]
     if short:
+        instead = stand_in(short[0].file)
+        state = "truncated" if instead is None else instead.what
         missing = counted(len(short), "tensor")
-        what = f"The file is truncated: {missing} beyond its end ({_names(short)})"
-        remedy = f"a save or copy was interrupted: copy the file again, or {_GO_BACK}"
+        what = f"The file is {state}: {missing} beyond its end ({_names(short)})"
+        again = f"a save or copy was interrupted: copy the file again, or {_GO_BACK}"
+        remedy = again if instead is None else instead.remedy
         yield Finding(WRONG, what, str(short[0].file), _RAISES, remedy)
     # A flipped bit damages one tensor. Data of a different save match in sizes and constants only.
     if len(others) > 1 and 2 * len(others) > count:
@@ -222,13 +245,18 @@ def _names(errors: Sequence[DamagedError]) -> str:
     return some([error.tensor or "?" for error in errors])
 
 
-def _surplus_bytes(checkpoint: Checkpoint) -> Iterator[Finding]:
+def _ends(checkpoint: Checkpoint) -> dict[Path, int]:
+    """Return the size of each file, by the places of its tensors."""
     ends: dict[Path, int] = {}
     for entry in (*checkpoint.entries.values(), *([checkpoint.graph] if checkpoint.graph else [])):
         for piece in entry.pieces:
             if piece.offset is not None:
                 ends[piece.file] = max(ends.get(piece.file, 0), piece.offset + piece.size)
-    for file, end in ends.items():
+    return ends
+
+
+def _surplus_bytes(checkpoint: Checkpoint) -> Iterator[Finding]:
+    for file, end in _ends(checkpoint).items():
         surplus = file.stat().st_size - end
         if surplus > 0:
             what = f"{counted(surplus, 'byte')} after the last tensor"
@@ -236,13 +264,25 @@ def _surplus_bytes(checkpoint: Checkpoint) -> Iterator[Finding]:
             yield Finding(LOOK, what, str(file), "none: restores ignore them", remedy)
 
 
-def _surplus_files(checkpoint: Checkpoint, format_: Format) -> Iterator[Finding]:
+def _surplus_files(checkpoint: Checkpoint, format_: Format, is_whole: bool) -> Iterator[Finding]:
     own = frozenset(checkpoint.files)
     surplus = [str(file) for file in format_.files(checkpoint.path) if file not in own]
     if surplus:
         what = f"{counted(len(surplus), 'data file')} of this prefix not listed in its index"
-        remedy = "leftovers of an earlier save with a different number of files: delete them"
+        remedy = (
+            "leftovers of an earlier save with a different number of files: delete them"
+            if is_whole
+            else "keep them: they may be of a newer save, whose index was not copied; "
+            "look for that index where the files came from"
+        )
         yield Finding(LOOK, what, some(sorted(surplus)), "none: restores ignore them", remedy)
+
+
+def _nothing(checkpoint: Checkpoint) -> Iterator[Finding]:
+    if not checkpoint.entries:
+        remedy = "check what was saved: the program had no variables, or saved a different object"
+        effect = "a restore changes nothing, or raises"
+        yield Finding(LOOK, "It holds no tensors", str(checkpoint.path), effect, remedy)
 
 
 def _promised(checkpoint: Checkpoint) -> Iterator[Finding]:

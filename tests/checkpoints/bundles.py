@@ -99,7 +99,8 @@ def sealed(content: bytes, compression: int = 0) -> bytes:
 
 def compressed(content: bytes) -> bytes:
     """Compress with Snappy: copies of up to 64 bytes from any distance, literals between them."""
-    found, literal, seen, at = varint(len(content)), b"", {}, 0
+    found, literal, at = varint(len(content)), b"", 0
+    seen: dict[bytes, int] = {}
     while at < len(content):
         start = seen.get(content[at : at + 4])
         seen[content[at : at + 4]] = at
@@ -107,7 +108,11 @@ def compressed(content: bytes) -> bytes:
             literal, at = literal + content[at : at + 1], at + 1
             continue
         length = next(
-            (n for n in range(4, 64) if content[start + n : start + n + 1] != content[at + n : at + n + 1]),
+            (
+                n
+                for n in range(4, 64)
+                if content[start + n : start + n + 1] != content[at + n : at + n + 1]
+            ),
             64,
         )
         length = min(length, len(content) - at)

@@ -151,20 +151,26 @@ def test_paths_without_a_checkpoint(folder: Path) -> None:
         find(folder / "nowhere" / "model.ckpt")
 
 
-def test_a_v1_checkpoint(folder: Path) -> None:
-    (folder / "model.ckpt-9.index").rename(folder / "old.ckpt")
-    with pytest.raises(
-        UsageError,
-        match=r"old\.ckpt is a V1 checkpoint, which ckptcheck does not read, or a renamed V2 index",
-    ):
-        find(folder / "old.ckpt")
+def test_a_renamed_index(folder: Path) -> None:
+    path = (folder / "model.ckpt-9.index").rename(folder / "old.ckpt")
+    with pytest.raises(UsageError) as caught:
+        find(path)
+    assert (
+        str(caught.value) == f"{path} is the index of a V2 checkpoint: rename it to old.ckpt.index."
+    )
 
 
 def test_an_hdf5_file_with_a_different_ending(tmp_path: Path) -> None:
     path = weights(tmp_path / "model.weights.h5").rename(tmp_path / "model")
     with pytest.raises(UsageError) as caught:
         find(path)
-    assert str(caught.value) == f"{path} is an HDF5 file; rename it to model.h5."
+    assert str(caught.value) == f"{path} is an HDF5 file: rename it to model.h5."
+    with pytest.raises(UsageError) as caught:
+        find(tmp_path)
+    assert (
+        str(caught.value)
+        == f"The folder {tmp_path} has no checkpoint. model is an HDF5 file: rename it to model.h5."
+    )
 
 
 def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ def test_every_tool_uses_a_new_format(folder: Path, monkeypatch: pytest.MonkeyPa
     assert (check.checkpoints, check.tensors, check.findings) == ((path,), 1, ())
     note = "raw has no checksums: damaged values in 1 file go undetected."
     assert check.notes == (note,)
-    (folder / "notes.txt").touch()
+    (folder / "notes.txt").write_text("notes")
     with pytest.raises(
         UsageError, match=r"is not a checkpoint file of a supported format: .*, \*\.raw\.$"
     ):

@@ -9,9 +9,7 @@ from ckptcheck.checkpoints import DamagedError, state_file
 
 def state(folder: Path, text: str | bytes) -> state_file.State:
     (folder / "checkpoint").write_bytes(text if isinstance(text, bytes) else text.encode())
-    found = state_file.read(folder)
-    assert found is not None
-    return found
+    return state_file.read(folder / "checkpoint")
 
 
 def test_a_state_file(tmp_path: Path) -> None:
@@ -65,13 +63,22 @@ def test_a_torn_state_file(what: str, tmp_path: Path) -> None:
 
 
 def test_no_state_file(tmp_path: Path) -> None:
-    assert state_file.read(tmp_path) is None
+    assert state_file.in_folder(tmp_path) == []
     (tmp_path / "checkpoint").mkdir()  # Keras callbacks may create a folder of this name
-    assert state_file.read(tmp_path) is None
+    assert state_file.in_folder(tmp_path) == []
+
+
+def test_state_files_of_other_names(tmp_path: Path) -> None:
+    """`Saver.save(latest_filename=…)` chooses the name."""
+    (tmp_path / "notes").write_text("model_checkpoint: none")
+    for name in ("checkpoint", "best"):
+        (tmp_path / name).write_text('model_checkpoint_path: "a"')
+    assert state_file.in_folder(tmp_path) == [tmp_path / "checkpoint", tmp_path / "best"]
+    assert not state_file.is_state_file(tmp_path / "notes")
 
 
 def test_a_huge_state_file_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "checkpoint").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(DamagedError, match="too many for a state file"):
-        state_file.read(tmp_path)
+        state_file.read(tmp_path / "checkpoint")

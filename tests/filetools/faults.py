@@ -130,7 +130,7 @@ def data_missing(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "The file does not end like an index: it is truncated, or not an index",
+        "The file does not end as TensorFlow's do: it is truncated, or a different file",
         "model.ckpt-10.index, byte 52",
         "a restore raises",
         f"copy model.ckpt-10.* again, or {GO_BACK}",
@@ -143,10 +143,10 @@ def index_torn(folder: Path) -> None:
 @planted(
     Finding(
         WRONG,
-        "The file has 0 bytes, too few for an index: a write was interrupted",
+        "The file is empty",
         "model.ckpt-10.index",
         "a restore raises",
-        f"copy model.ckpt-10.* again, or {GO_BACK}",
+        f"copy or download it again; if a save was interrupted, {GO_BACK}",
     )
 )
 def index_empty(folder: Path) -> None:
@@ -244,7 +244,7 @@ TEMPORARY = [
         "1 data file without an index: a save or deletion was interrupted, or the index was not copied",
         "model.ckpt-10.data-00000-of-00001",
         "model.ckpt-10 cannot be restored",
-        "copy model.ckpt-10.index too, or delete model.ckpt-10.data-*",
+        "copy model.ckpt-10.index too: without it, the data cannot be read",
     ),
     STALE,
 )

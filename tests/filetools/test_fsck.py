@@ -70,7 +70,7 @@ def test_unsupported_content_is_neither_wrong_nor_whole(folder: Path) -> None:
     (finding,) = found_in(folder)
     assert (finding.grade, finding.what) == (
         UNKNOWN,
-        "A block is compressed (Snappy), which TensorFlow never writes",
+        "A block is compressed by the unknown method 9",
     )
     check = fsck(folder)
     assert (check.exit_code(), check.exit_code(strict=True), check.to_dict()["whole"]) == (

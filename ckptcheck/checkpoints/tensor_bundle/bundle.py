@@ -13,13 +13,12 @@ from math import prod
 from pathlib import Path
 
 from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
-from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.checksums import checksum, masked
+from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.reader import Bytes, File
 from ckptcheck.checkpoints.tensor_bundle import classify, object_graph
 from ckptcheck.checkpoints.tensor_bundle.dtypes import BY_NUMBER, VARIANT, Type
 from ckptcheck.checkpoints.tensor_bundle.messages import (
-    WHOLE,
     BundleEntry,
     Extent,
     entry,
@@ -27,6 +26,7 @@ from ckptcheck.checkpoints.tensor_bundle.messages import (
     slice_key,
 )
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
+from ckptcheck.checkpoints.tensor_bundle.slices import are_whole, placed, written
 from ckptcheck.checkpoints.tensor_bundle.table import rows
 from ckptcheck.kinds import Kind
 
@@ -126,6 +126,15 @@ def open_bundle(prefix: Path, *, named: bool = True) -> TensorBundle:
     return replace(bundle, entries=classify.named(entries, tracked), promised=promised, graph=graph)
 
 
+def is_index(path: Path) -> bool:
+    """Return whether a table is the index of a bundle: its first row is a header."""
+    try:
+        key, value = next(rows(path), (b"", b""))
+        return not key and value[:1] == b"\x08" and bool(header(value))
+    except (DamagedError, MalformedError):
+        return False
+
+
 def _tracked(bundle: TensorBundle, graph: Entry) -> Mapping[str, object_graph.Tracked]:
     """Return the object graph by key; empty if its data file is missing: the index still opens."""
     piece = graph.pieces[0]
@@ -174,7 +183,7 @@ def _entry(key: str, raw: BundleEntry, index: _Index) -> Entry:
         )
     if raw.slices:
         pieces = tuple(_slice(key, raw, type_, extents, index) for extents in raw.slices)
-        if not _are_whole(pieces, raw.shape):
+        if not are_whole(pieces, raw.shape):
             raise DamagedError("its slices overlap or leave gaps", index.path, tensor=key)
     else:
         pieces = (_piece(key, raw, type_, (0,) * len(raw.shape), index),)
@@ -184,33 +193,6 @@ def _entry(key: str, raw: BundleEntry, index: _Index) -> Entry:
         else type_.numpy
     )
     return Entry(key, key, Kind.OTHER, type_.name, dtype, raw.shape, pieces)
-
-
-def _are_whole(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> bool:
-    """Return whether slices cover each element once: their sizes add up, and none overlap.
-
-    The slices are swept in the order of their starts; only open ones can overlap the next.
-    """
-    if sum(prod(piece.shape) for piece in pieces) != prod(shape):
-        return False
-    open_: list[Piece] = []
-    for piece in sorted((part for part in pieces if prod(part.shape)), key=lambda part: part.start):
-        open_ = [
-            other
-            for other in open_
-            if not shape or other.start[0] + other.shape[0] > piece.start[0]
-        ]
-        if any(_overlap(other, piece) for other in open_):
-            return False
-        open_.append(piece)
-    return True
-
-
-def _overlap(one: Piece, other: Piece) -> bool:
-    sides = zip(one.start, one.shape, other.start, other.shape, strict=True)
-    return all(
-        first < its + its_size and its < first + size for first, size, its, its_size in sides
-    )
 
 
 def _piece(key: str, raw: BundleEntry, type_: Type, start: tuple[int, ...], index: _Index) -> Piece:
@@ -241,27 +223,20 @@ def _slice(
     key: str, whole: BundleEntry, type_: Type, extents: tuple[Extent, ...], index: _Index
 ) -> Piece:
     raw = index.entries.get(slice_key(key.encode("utf-8", "surrogateescape"), extents))
-    if not extents:  # the whole tensor
-        extents = (Extent(0, WHOLE),) * len(whole.shape)
-    sides = zip(extents, whole.shape, strict=False)
-    shape = tuple(size if extent.length == WHOLE else extent.length for extent, size in sides)
-    start = tuple(extent.start for extent in extents)
-    fits = len(extents) == len(whole.shape) and all(
-        first >= 0 and own >= 0 and first + own <= size
-        for first, own, size in zip(start, shape, whole.shape, strict=True)
-    )
+    place = placed(extents, whole.shape)
     if (
         raw is None
-        or not fits
-        or raw.shape != shape
+        or place is None
+        or raw.shape != place[1]
         or raw.dtype != whole.dtype
         or type_.numpy is None
     ):
-        place = ", ".join(f"{extent.start}+{extent.length}" for extent in extents)
         raise DamagedError(
-            f"its slice ({place}) is missing or does not fit the tensor", index.path, tensor=key
+            f"its slice ({written(extents)}) is missing or does not fit the tensor",
+            index.path,
+            tensor=key,
         )
-    return _piece(key, raw, type_, start, index)
+    return _piece(key, raw, type_, place[0], index)
 
 
 def _strings(data: bytes, count: int) -> tuple[list[bytes], int]:

@@ -8,9 +8,8 @@ from ckptcheck.checkpoints import state_file
 from ckptcheck.checkpoints.checkpoint import Checkpoint
 from ckptcheck.checkpoints.errors import DamagedError
 from ckptcheck.checkpoints.format import Format, Location
-from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX, open_bundle
+from ckptcheck.checkpoints.tensor_bundle.bundle import INDEX, is_index, open_bundle
 from ckptcheck.checkpoints.tensor_bundle.table import check_unread, is_table
-from ckptcheck.text_safety import shown
 
 DATA = re.compile(r"(?P<prefix>.+)\.data-\d{5}-of-\d{5}")
 META = ".meta"  # the graph, which a Saver writes beside a checkpoint
@@ -57,13 +56,12 @@ class _TensorBundles(Format):
         return Location(path, self) if not is_taken and any(_data_files(path)) else None
 
     def refusal(self, file: Path) -> str:
-        if not is_table(file):
+        if not is_table(file) or not is_index(file):
             return ""
-        return (
-            f"{file} is a V1 checkpoint, which ckptcheck does not read, or a renamed V2 index. "
-            f"Rename a V2 index to {file.name}{INDEX}; restore a V1 checkpoint with "
-            "tf.train.Saver and save it again, which writes V2."
-        )
+        return f"{file} is the index of a V2 checkpoint: rename it to {file.name}{INDEX}."
+
+    def exists(self, path: Path) -> bool:
+        return has_index(path)
 
     def in_folder(self, folder: Path) -> Iterator[Path]:
         """Yield the prefixes; an `.index` file without data may be some other program's."""
@@ -73,19 +71,6 @@ class _TensorBundles(Format):
         return (
             file.with_suffix("") for file in indexes if file.stem in with_data or is_table(file)
         )
-
-    def named_in(self, folder: Path) -> Location | None:
-        state = state_file.read(folder)
-        if state is None:
-            return None
-        path, name = state.resolve(state.newest), shown(state.newest)
-        if not has_index(path) and not any(_data_files(path)):
-            what = "is not a checkpoint prefix" if path.exists() else "does not exist"
-            raise DamagedError(f"the state file names {name}, which {what}", state.file)
-        elsewhere = (
-            "" if path.parent.resolve() == folder.resolve() else ", which is in a different folder"
-        )
-        return Location(path, self, f"named by {state.file}: {name}{elsewhere}")
 
     def exported_in(self, folder: Path) -> Location | None:
         path = folder / _SAVED_MODEL

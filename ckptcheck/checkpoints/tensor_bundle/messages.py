@@ -50,29 +50,24 @@ def header(message: bytes) -> tuple[int, bool]:
 def entry(message: bytes) -> BundleEntry:
     """Read an entry."""
     numbers = [0] * 7
-    shape: tuple[int, ...] = ()
+    shape_: tuple[int, ...] = ()
     slices = []
     for field, value in fields(message):
         if field == 2:
-            shape = _shape(content(value))
+            shape_ = shape(content(value))
         elif field == 7:
-            slices.append(
-                tuple(
-                    _extent(content(extent))
-                    for which, extent in fields(content(value))
-                    if which == 1
-                )
-            )
+            slices.append(extents(content(value)))
         elif field < 7:
             numbers[field] = number(value)
     _, dtype, _, shard, offset, size, checksum = numbers
     if max(offset, size, shard) >= 1 << 63:
         raise MalformedError("an offset, a size or a data file number is negative")
-    return BundleEntry(dtype, shape, shard, offset, size, checksum, tuple(slices))
+    return BundleEntry(dtype, shape_, shard, offset, size, checksum, tuple(slices))
 
 
 @lru_cache(4096)  # most tensors of a model have one of a few shapes
-def _shape(message: bytes) -> tuple[int, ...]:
+def shape(message: bytes) -> tuple[int, ...]:
+    """Read a `TensorShapeProto`."""
     sizes = []
     for field, value in fields(message):
         if field == 2:
@@ -82,6 +77,11 @@ def _shape(message: bytes) -> tuple[int, ...]:
     if any(size < 0 for size in sizes) or len(sizes) > 254:
         raise MalformedError(f"{sizes[:8]} is not a valid shape")
     return tuple(sizes)
+
+
+def extents(message: bytes) -> tuple[Extent, ...]:
+    """Read a `TensorSliceProto`."""
+    return tuple(_extent(content(value)) for field, value in fields(message) if field == 1)
 
 
 def _extent(message: bytes) -> Extent:

@@ -1,4 +1,4 @@
-"""LevelDB tables, the format of a bundle's index: sorted keys and values in checksummed blocks.
+"""LevelDB tables, the format of indexes and of V1 checkpoints: sorted keys and values in blocks.
 
 Format: `tensorflow/core/lib/io/table_format.txt`. Data blocks are followed by the index block,
 which holds their last keys and places, and by a footer of 48 bytes with the place of the index
@@ -8,10 +8,11 @@ TensorFlow's savers never compress; a block may be compressed with Snappy.
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.checksums import checksum, masked
+from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.first_bytes import refusal
 from ckptcheck.checkpoints.reader import File
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError, varint
@@ -24,30 +25,48 @@ TRAILER = 5
 # TensorFlow writes blocks of 256 KiB, several times that for a large value; longer ones are forged.
 LARGEST_BLOCK = 1 << 28
 
-# Most bytes of keys per byte of the file: every 16th key is stored whole (the restart interval).
+# Most bytes of keys per byte of a block: every 16th key is stored whole (the restart interval).
 MOST_SHARED = 32
+
+
+@dataclass(frozen=True)
+class Block:
+    """The place of a data block; no key in it is greater than `last`."""
+
+    last: bytes
+    offset: int
+    size: int
 
 
 def rows(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """Yield every key and value in key order; each block is verified before its first row."""
     file = File(path)
+    last = None
+    for block in blocks(file):
+        for key, value in rows_of(file, block):
+            if last is not None and key <= last:
+                raise DamagedError("the keys are not in order", path)
+            yield key, value
+            last = key
+
+
+def blocks(file: File) -> Iterator[Block]:
+    """Yield the data blocks of a table, in key order."""
     _, index = _footer(file)
-    last, end, length = None, 0, 0
-    for _, handle in _block(file, *index):
+    end = 0
+    for last, handle in _block(file, *index):
         offset, size = _handle(file, handle)
         if not end <= offset <= index[0] - size - TRAILER:
             raise DamagedError(
-                f"a block of {size:,} bytes at byte {offset:,} overlaps its neighbours", path
+                f"a block of {size:,} bytes at byte {offset:,} overlaps its neighbours", file.path
             )
         end = offset + size + TRAILER
-        for key, value in _block(file, offset, size):
-            if last is not None and key <= last:
-                raise DamagedError("the keys are not in order", path)
-            length += len(key)
-            if length > MOST_SHARED * file.size:
-                raise DamagedError("the keys share longer prefixes than any index", path, offset)
-            yield key, value
-            last = key
+        yield Block(last, offset, size)
+
+
+def rows_of(file: File, block: Block, most: int = LARGEST_BLOCK) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys and values of a block of at most `most` bytes."""
+    return _block(file, block.offset, block.size, most)
 
 
 def is_table(path: Path) -> bool:
@@ -77,7 +96,7 @@ def _footer(file: File) -> tuple[tuple[int, int], tuple[int, int]]:
     footer = file.read(start, FOOTER)
     if int.from_bytes(footer[-8:], "little") != MAGIC:
         raise refusal(file.path, "an index") or DamagedError(
-            "the file does not end like an index: it is truncated, or not an index",
+            "the file does not end as TensorFlow's do: it is truncated, or a different file",
             file.path,
             start,
         )
@@ -100,8 +119,10 @@ def _handle(file: File, value: bytes) -> tuple[int, int]:
     return offset, size
 
 
-def _block(file: File, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    if size > LARGEST_BLOCK or offset + size + TRAILER > file.size - FOOTER:
+def _block(
+    file: File, offset: int, size: int, most: int = LARGEST_BLOCK
+) -> Iterator[tuple[bytes, bytes]]:
+    if size > most or offset + size + TRAILER > file.size - FOOTER:
         raise DamagedError(
             f"a block of {size:,} bytes at byte {offset:,} exceeds the file", file.path
         )
@@ -130,7 +151,7 @@ def _rows(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     end = len(block) - 4 - 4 * int.from_bytes(block[-4:], "little")
     if end < 0:
         raise MalformedError("its restart points need more bytes than it has")
-    at, key = 0, b""
+    at, key, length_of_keys = 0, b"", 0
     while at < end:
         shared, at = varint(block, at)
         own, at = varint(block, at)
@@ -139,5 +160,8 @@ def _rows(block: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise MalformedError("a row extends beyond its end")
         key = key[:shared] + block[at : at + own]
         at += own
+        length_of_keys += len(key)
+        if length_of_keys > MOST_SHARED * len(block):
+            raise MalformedError("its keys share longer prefixes than any table's")
         yield key, block[at : at + length]
         at += length

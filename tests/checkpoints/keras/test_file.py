@@ -10,6 +10,8 @@ from ckptcheck.checkpoints import open_checkpoint
 from ckptcheck.filetools.fsck import fsck
 from tests.checkpoints.keras.files import KERNEL, archive, refusal, weights
 
+EMPTY = "F: the file is empty; copy or download it again; if a save was interrupted, restore an older checkpoint that is whole."
+
 
 def test_nothing_in_a_config_is_executed(tmp_path: Path) -> None:
     """A Lambda layer contains code, and a class would import its module."""
@@ -38,30 +40,35 @@ def test_a_damaged_archive(tmp_path: Path) -> None:
         file.writestr("config.json", "{")
     assert (
         refusal(path)
-        == "F: the zip archive has no model.weights.h5, only config.json: it is not a Keras archive."
+        == "F: the file is a zip archive, not a Keras archive: it holds config.json; unpack it first: unzip model.keras."
     )
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("config.json", "{")
         file.writestr("model.weights.h5", b"")
     assert refusal(path).startswith("F: config.json in the archive is not JSON: ")
     path.write_bytes(b"")
-    assert refusal(path) == "F: the file is empty."
+    assert refusal(path) == EMPTY
     path.write_bytes(b"notes")
     assert refusal(path) == "F: the file is not a zip archive, as .keras files are."
 
 
 def test_a_file_with_the_ending_of_the_other_format(tmp_path: Path) -> None:
     path = weights(tmp_path / "weights.keras")
-    assert refusal(path) == "F: the file is HDF5, not a Keras archive; rename it to *.h5."
+    assert (
+        refusal(path)
+        == "F: the file is an HDF5 file, not a Keras archive; rename it to weights.h5."
+    )
     (finding,) = fsck(path).findings
     assert (finding.what, finding.remedy) == (
-        "The file is HDF5, not a Keras archive",
-        "rename it to *.h5",
+        "The file is an HDF5 file, not a Keras archive",
+        "rename it to weights.h5",
     )
     path = archive(tmp_path / "model.keras").rename(tmp_path / "model.h5")
-    assert refusal(path) == "F: the file is a zip archive, not HDF5; rename it to *.keras."
+    assert (
+        refusal(path) == "F: the file is a Keras archive (zip), not HDF5; rename it to model.keras."
+    )
     path.write_bytes(b"")
-    assert refusal(path) == "F: the file is empty."
+    assert refusal(path) == EMPTY
     assert fsck(path).notes == ()
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ckptcheck.arrays import Array
 from ckptcheck.checkpoints import Checkpoint, open_checkpoint
 from ckptcheck.checkpoints.tensor_bundle import bundle as tensor_bundle
+from ckptcheck.filetools.fsck import fsck
 from ckptcheck.kinds import Kind
 from tests import damage
 from tests.checkpoints import bundles
@@ -194,6 +195,22 @@ def test_tensorflow_reads_what_the_tests_write(tmp_path: Path) -> None:
         as_tensorflow_reads(bundles.write_sliced(tmp_path / "cut", "x", grid, cuts), "x").tobytes()
         == grid.tobytes()
     )
+
+
+def test_a_snappy_index(tmp_path: Path) -> None:
+    """TensorFlow's savers do not compress, but its reader, and so other writers, know Snappy."""
+    tensors = {f"layer_{number}/kernel": values(TYPES[1], (3,), number) for number in range(300)}
+    prefix = bundles.write(tmp_path / "packed", tensors)
+    index = Path(f"{prefix}.index")
+    plain = index.read_bytes()
+    rows = {key.encode(): row.message() for key, row in bundles.rows_and_data(tensors)[0].items()}
+    index.write_bytes(bundles.table([(b"", bundles.header()), *sorted(rows.items())], snappy=True))
+    assert index.stat().st_size < 0.6 * len(plain)
+    found = open_checkpoint(prefix)
+    for name, value in tensors.items():
+        assert found.value(found.entries[name]).tobytes() == value.tobytes()
+        assert as_tensorflow_reads(prefix, name).tobytes() == value.tobytes()
+    assert fsck(prefix).tensors == 300
 
 
 def tracked(folder: Path) -> Checkpoint:

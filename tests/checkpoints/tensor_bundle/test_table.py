@@ -11,11 +11,11 @@ from tests.checkpoints.refusals import ROW, TENSOR, refusal
 TABLES = {
     "empty": (
         b"",
-        "P.index: the file has 0 bytes, too few for an index: a write was interrupted.",
+        "P.index: the file is empty; copy or download it again; if a save was interrupted, restore an older checkpoint that is whole.",
     ),
     "of something else": (
         b"x" * 80,
-        "P.index, byte 32: the file does not end like an index: it is truncated, or not an index.",
+        "P.index, byte 32: the file does not end as TensorFlow's do: it is truncated, or a different file.",
     ),
     "without rows": (
         table([(b"a", ROW.message())]),
@@ -49,13 +49,13 @@ BLOCKS = {
         footer(place(0, 0), place(0, 40)),
         "a block of 40 bytes at byte 0 exceeds the file",
     ),
-    "compressed": (
-        bundles.COMPRESSED,
-        "a block is compressed (Snappy), which TensorFlow never writes",
-    ),
     "compressed in no known way": (
-        sealed(bundles.block([]), 9) + footer(place(0, 8), place(0, 8)),
-        "a block is compressed (method 9), which TensorFlow never writes",
+        bundles.COMPRESSED,
+        "a block is compressed by the unknown method 9",
+    ),
+    "compressed wrongly": (
+        sealed(bundles.block([]), 1) + footer(place(0, 8), place(0, 8)),
+        "a block is malformed: it holds more bytes than it claims",
     ),
     "too many restart points": (
         sealed(b"\xff\xff\xff\x7f") + footer(place(0, 4), place(0, 4)),
@@ -118,5 +118,5 @@ def test_keys_longer_than_the_file(tmp_path: Path) -> None:
     Path(f"{tmp_path / 'bomb'}.index").write_bytes(content)
     assert (
         refusal(tmp_path / "bomb")
-        == "P.index, byte 0: the keys share longer prefixes than any index."
+        == "P.index, byte 0: a block is malformed: its keys share longer prefixes than any table's."
     )

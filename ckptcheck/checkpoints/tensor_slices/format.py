@@ -1,0 +1,79 @@
+"""The format of V1 checkpoints: which files are one. No name shows it, so their content decides."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ckptcheck.checkpoints import state_file
+from ckptcheck.checkpoints.checkpoint import Checkpoint
+from ckptcheck.checkpoints.errors import DamagedError
+from ckptcheck.checkpoints.format import Format, Location
+from ckptcheck.checkpoints.tensor_bundle.bundle import is_index
+from ckptcheck.checkpoints.tensor_bundle.table import is_table
+from ckptcheck.checkpoints.tensor_slices.slices import check_unread, files_of, open_slices
+
+_SHARD = re.compile(r"(?P<prefix>.+)-\d{5}-of-(?P<count>\d{5})")
+# How a file starts: a row whose key shares nothing and is empty, the row's length, and field 1 of
+# `SavedTensorSlices`. The row of a V2 index starts with a number field instead.
+_START = re.compile(rb"\0\0[\x80-\xff]{0,4}[\0-\x7f]\n", re.DOTALL)
+# Endings of files that the formats with endings, or savers, write.
+_OTHERS = re.compile(r".*\.(index|meta|keras|h5|hdf5)|.*\.data-\d{5}-of-\d{5}")
+
+
+def is_slices(file: Path) -> bool:
+    """Return whether a file is a V1 checkpoint, intact or damaged, or a shard of one."""
+    if _OTHERS.fullmatch(file.name) or not file.is_file():
+        return False
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(8)
+        return bool(_START.match(start)) or (is_table(file) and not is_index(file))
+    except OSError:
+        return False
+
+
+class _TensorSlices(Format):
+    def recognises(self, name: str) -> bool:
+        return False
+
+    def of_file(self, file: Path) -> Location | None:
+        if not is_slices(file):
+            return None
+        shard = _SHARD.fullmatch(file.name)
+        if shard is None:
+            return Location(file, self)
+        pattern = f"{shard['prefix']}-?????-of-{shard['count']}"
+        return Location(file.with_name(pattern), self)
+
+    def at(self, path: Path) -> Location | None:
+        """Return the checkpoint at a prefix, or at the pattern that state files name."""
+        if self.exists(path):
+            return Location(path, self)
+        if path.exists() or not path.parent.is_dir():
+            return None
+        named = [
+            each
+            for each in self.in_folder(path.parent)
+            if each.name.startswith(f"{path.name}-?????-of-")
+        ]
+        return Location(named[0], self) if len(named) == 1 else None
+
+    def exists(self, path: Path) -> bool:
+        return any(map(is_slices, files_of(path)))
+
+    def in_folder(self, folder: Path) -> Iterator[Path]:
+        found = (self.of_file(file) for file in folder.iterdir())
+        yield from dict.fromkeys(each.path for each in found if each is not None)
+
+    def files(self, checkpoint: Path) -> Iterator[Path]:
+        return (file for file in files_of(checkpoint) if file.is_file())
+
+    def open_to_check(self, checkpoint: Path) -> tuple[Checkpoint, DamagedError | None]:
+        slices = open_slices(checkpoint)
+        check_unread(slices)
+        return slices, None
+
+
+TENSOR_SLICES = _TensorSlices(
+    "V1 checkpoint", (), open_slices, is_prefix=False, state_file=state_file.NAME
+)
