@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from ckptcheck.filetools.equality import Pair, equal
 from ckptcheck.filetools.json_numbers import or_text
 from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.progress import Progress
+from ckptcheck.filetools.renumbered import renumbered
 from ckptcheck.filetools.same_value import Renamed, origins, renamed
 from ckptcheck.filetools.value_diff import ValueDifference, rank, value_difference
 from ckptcheck.kinds import Kind
@@ -25,7 +26,7 @@ WORDS = ("same", "different", "renamed", "only in A", "only in B")
 
 @dataclass(frozen=True)
 class TensorDiff:
-    """A tensor that both checkpoints have."""
+    """A tensor that both checkpoints have, under one name or numbered differently."""
 
     a: Entry
     b: Entry
@@ -50,7 +51,13 @@ class CheckpointDiff:
     @property
     def same(self) -> bool:
         """Whether names, types and shapes are equal, and values are within the tolerance."""
-        return not (self.only_a or self.only_b or self.renamed or self.different)
+        others = (self.only_a, self.only_b, self.renamed, self.renumbered, self.different)
+        return not any(others)
+
+    @property
+    def renumbered(self) -> list[TensorDiff]:
+        """The tensors that are paired although the numbers of their layers differ."""
+        return [pair for pair in self.pairs if pair.a.key != pair.b.key]
 
     @property
     def different(self) -> list[TensorDiff]:
@@ -94,6 +101,7 @@ class CheckpointDiff:
             "only_in_a": [_entry_dict(entry) for entry in self.only_a],
             "only_in_b": [_entry_dict(entry) for entry in self.only_b],
             "renamed": [{"a": pair.a.shown, "b": pair.b.shown} for pair in self.renamed],
+            "renumbered": [{"a": pair.a.shown, "b": pair.b.shown} for pair in self.renumbered],
             "different": [_pair_dict(pair) for pair in self.different],
         }
 
@@ -163,14 +171,32 @@ def diff(
     for kind, own in (by_kind or {}).items():
         tolerances[kind] = own
     only_a, only_b = _without(left, right.entries), _without(right, left.entries)
-    pairs = _pairs(
-        left, right, lambda entry: tolerances.get(entry.kind, tolerance), progress or Progress()
-    )
     moved = tuple(renamed(left, right, only_a, only_b))
-    moved_a, moved_b = {pair.a.key for pair in moved}, {pair.b.key for pair in moved}
-    stay_a = tuple(entry for entry in only_a if entry.key not in moved_a)
-    stay_b = tuple(entry for entry in only_b if entry.key not in moved_b)
-    return CheckpointDiff(left, right, stay_a, stay_b, moved, tuple(pairs), tolerances)
+    stay_a = _others(only_a, [pair.a for pair in moved])
+    stay_b = _others(only_b, [pair.b for pair in moved])
+    both = [(one, right.entries[key]) for key, one in left.entries.items() if key in right.entries]
+    numbers = list(renumbered(stay_a, stay_b, [one.key for one, _ in both]))
+    pairs = _pairs(
+        left,
+        right,
+        [*both, *numbers],
+        lambda entry: tolerances.get(entry.kind, tolerance),
+        progress or Progress(),
+    )
+    return CheckpointDiff(
+        left,
+        right,
+        _others(stay_a, [one for one, _ in numbers]),
+        _others(stay_b, [other for _, other in numbers]),
+        moved,
+        tuple(pairs),
+        tolerances,
+    )
+
+
+def _others(entries: Sequence[Entry], without: Sequence[Entry]) -> tuple[Entry, ...]:
+    keys = {entry.key for entry in without}
+    return tuple(entry for entry in entries if entry.key not in keys)
 
 
 def _without(checkpoint: Checkpoint, keys: Container[str]) -> list[Entry]:
@@ -180,9 +206,12 @@ def _without(checkpoint: Checkpoint, keys: Container[str]) -> list[Entry]:
 
 
 def _pairs(
-    a: Checkpoint, b: Checkpoint, tolerance: Callable[[Entry], Tolerance], progress: Progress
+    a: Checkpoint,
+    b: Checkpoint,
+    both: Sequence[Pair],
+    tolerance: Callable[[Entry], Tolerance],
+    progress: Progress,
 ) -> list[TensorDiff]:
-    both = [(entry, b.entries[key]) for key, entry in a.entries.items() if key in b.entries]
     alike = [(left, right) for left, right in both if not _unlike(left, right)]
     same = equal(a, b, alike, lambda entry: tolerance(entry).equal_nan, progress)
     others = [(left, right) for left, right in alike if left.key not in same]

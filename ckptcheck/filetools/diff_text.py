@@ -8,6 +8,7 @@ from ckptcheck.filetools.diff import VALUE, WORDS, CheckpointDiff, TensorDiff
 from ckptcheck.filetools.tables import PLURALS, columns, heading, number, shaped
 
 _COLUMNS = ("name", "kind", "differ", "|B−A|", "at", "÷ max |A|", "÷ |A|", "ULP")
+_NUMBERS = "The same shapes in the same order under different numbers, compared below by A's names:"
 _VALUES = """\
 Different values, worst first. Largest difference over all elements: |B−A|, and
 its index; as a share of the largest |A|; as a share of |A| at the same index;
@@ -30,6 +31,8 @@ def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
         yield from _section(f"Only in {letter}:", ("name", "kind", "type"), rows, 3, wide)
     names = [[pair.a.shown, pair.b.shown] for pair in diff.renamed]
     yield from _section("Renamed, with the same value:", ("A", "B"), names, 2, wide)
+    numbers = [[pair.a.shown, pair.b.shown] for pair in diff.renumbered]
+    yield from _section(_NUMBERS, ("A", "B"), numbers, 2, wide)
     unlike = [pair for pair in diff.different if pair.what != VALUE]
     types = [
         [pair.a.shown, *(shaped(entry.type, entry.shape) for entry in (pair.a, pair.b))]
@@ -61,7 +64,12 @@ def _section(
 def _verdict(diff: CheckpointDiff) -> str:
     if diff.same:
         return f"Same: {counted(len(diff.pairs), 'tensor')} compared, all equal."
-    places = ((diff.renamed, "renamed"), (diff.only_a, "only in A"), (diff.only_b, "only in B"))
+    places = (
+        (diff.renamed, "renamed"),
+        (diff.renumbered, "under different numbers"),
+        (diff.only_a, "only in A"),
+        (diff.only_b, "only in B"),
+    )
     parts = [f"{len(tensors):,} {where}" for tensors, where in places if tensors]
     if diff.different:
         both = f"{counted(len(diff.pairs), 'tensor')} in both checkpoints"

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from operator import attrgetter
@@ -33,6 +34,24 @@ class Inspection:
         rows = {kind: [row for row in self.tensors if row[0].kind is kind] for kind in Kind}
         return {kind: of_kind for kind, of_kind in rows.items() if of_kind}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the values show: an optimizer that never made a step."""
+        slots = [
+            (entry, numbers)
+            for entry, numbers in self.tensors
+            if entry.kind is Kind.SLOT and entry.elements > 1
+        ]
+        counts = [
+            numbers.max
+            for entry, numbers in self.tensors
+            if entry.kind is Kind.COUNTER and _COUNTS_STEPS.search(entry.name.lower())
+        ]
+        is_zero = all(numbers.zeros == entry.elements for entry, numbers in slots)
+        if not slots or not counts or not is_zero or any(counts):
+            return ()
+        return ("All slots are zero and the step counter is 0: this optimizer never made a step.",)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints; a statistic beyond float64 is the string `inf`."""
         return {
@@ -44,6 +63,7 @@ class Inspection:
                 kind.value: {"tensors": len(rows), "bytes": sum(entry.bytes for entry, _ in rows)}
                 for kind, rows in self.of_kinds().items()
             },
+            "notes": list(self.notes),
             "restores": [meeting.to_dict() for meeting in self.meetings],
             "tensors": [_row(entry, numbers) for entry, numbers in self.tensors],
         }
@@ -63,6 +83,8 @@ class Inspection:
         return text.getvalue()
 
 
+# Counters of an optimizer's steps; others count saves or epochs.
+_COUNTS_STEPS = re.compile(r"(^|[/._])(iter(ation)?s?|(global_)?step)(:0)?$|optimizer/.*vars/0$")
 _COLUMNS = ("name", "key", "kind", "dtype", "shape", "bytes")
 
 
@@ -90,7 +112,7 @@ def inspect(path: Path | str, match: str = "*", *, progress: Progress | None = N
     wanted = [
         entry
         for entry in entries
-        if fnmatchcase(entry.name, match) or fnmatchcase(entry.key, match)
+        if any(fnmatchcase(name, match) for name in (entry.name, entry.shown, entry.key))
     ]
     if not wanted and match != "*":
         raise UsageError(

@@ -20,6 +20,9 @@ def text(inspection: Inspection, wide: int | None) -> Iterator[str]:
         yield from columns(
             _COLUMNS, [_row(entry, statistics) for entry, statistics in rows], 2, wide
         )
+    if inspection.notes:
+        yield ""
+        yield from inspection.notes
     if inspection.meetings:
         widest = max(len(meeting.restore) for meeting in inspection.meetings)
         yield ""

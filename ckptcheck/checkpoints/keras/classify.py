@@ -15,6 +15,9 @@ from ckptcheck.kinds import Kind
 
 _OPTIMIZER = ("optimizer/", "optimizer_weights/")
 _BATCH_NORM = "BatchNormalization"
+OUTER, INNER = "optimizer/vars/", "optimizer/inner_optimizer/"
+# The numbers of the own variables of LossScaleOptimizer, and of its inner optimizer's first.
+_FINITE_STEPS, _SCALE, OF_WRAPPER = 2, 3, 4
 
 
 def kinds(entries: Mapping[str, Entry], names: Mapping[str, str], config: Any) -> dict[str, Kind]:
@@ -72,18 +75,10 @@ def _of_layer(
 def _of_optimizer(
     entries: Mapping[str, Entry], weights: Sequence[Entry], configs: Sequence[Mapping[str, Any]]
 ) -> dict[str, Kind]:
-    inner = any(key.startswith("optimizer/inner_optimizer/") for key in entries)
     found = {key: _of_number(each) for key, each in entries.items()}
-    if inner:
-        found |= {
-            key: Kind.LOSS_SCALE
-            for key in entries
-            if not key.startswith("optimizer/inner_optimizer/")
-        }
-    numbered = sorted(
-        (key for key in entries if key.rpartition("/")[2].isdecimal() and found[key] is Kind.SLOT),
-        key=_number,
-    )
+    if any(key.startswith(INNER) for key in entries):
+        found |= {key: _of_wrapper(key, each) for key, each in entries.items() if _is_outer(key)}
+    numbered = numbered_slots(found)
     for option, kind in (
         ("use_ema", Kind.SHADOW),
         ("gradient_accumulation_steps", Kind.ACCUMULATOR),
@@ -98,10 +93,46 @@ def _of_optimizer(
 
 def _of_number(entry: Entry) -> Kind:
     """Return the kind of an optimizer variable, by number and shape; slots are rarely scalars."""
-    which = entry.key.rpartition("/")[2]
+    which = entry.key.rpartition("/")[2].removesuffix(":0")
     if entry.shape or (which.isdecimal() and which not in ("0", "1")):
         return Kind.SLOT
+    if not which.isdecimal() and by_name(entry, which) is Kind.COUNTER:
+        return Kind.COUNTER
     return Kind.COUNTER if is_counter(entry) else Kind.HYPERPARAMETER
+
+
+def _is_outer(key: str) -> bool:
+    return key.startswith(OUTER) and key.rpartition("/")[2].isdecimal()
+
+
+def _of_wrapper(key: str, entry: Entry) -> Kind:
+    """Return the kind of a variable of LossScaleOptimizer.
+
+    After its own counter, rate, count of finite steps and scale come the inner optimizer's.
+    """
+    which = int(key.rpartition("/")[2])
+    if which in (_FINITE_STEPS, _SCALE):
+        return Kind.LOSS_SCALE
+    if entry.shape or which not in (0, 1, OF_WRAPPER, OF_WRAPPER + 1):
+        return Kind.SLOT
+    return Kind.COUNTER if is_counter(entry) else Kind.HYPERPARAMETER
+
+
+def numbered_slots(kinds: Mapping[str, Kind]) -> list[str]:
+    """Return the keys of an optimizer's numbered slots, averages and accumulators, in order.
+
+    LossScaleOptimizer lists those of its inner optimizer, too: these are left out.
+    """
+    of_optimizer = (Kind.SLOT, Kind.SHADOW, Kind.ACCUMULATOR)
+    keys = [
+        key
+        for key, kind in kinds.items()
+        if kind in of_optimizer
+        and key.startswith(_OPTIMIZER)
+        and key.rpartition("/")[2].isdecimal()
+    ]
+    inner = [key for key in keys if key.startswith(INNER)]
+    return sorted(inner or keys, key=_number)
 
 
 def _are_of(keys: Sequence[str], entries: Mapping[str, Entry], weights: Sequence[Entry]) -> bool:

@@ -21,16 +21,14 @@ from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.first_bytes import HDF5, KERAS_MEMBER, ZIP, refusal
 from ckptcheck.checkpoints.keras import classify as keras_kinds
 from ckptcheck.checkpoints.keras.hdf5 import Hdf5, Where
+from ckptcheck.checkpoints.keras.slot_names import slot_names
 from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
 from ckptcheck.kinds import Kind
 from ckptcheck.text_safety import clipped, shown
 
-ARCHIVE, WEIGHTS, LEGACY = (
-    "Keras 3, model.save",
-    "Keras 3, model.save_weights",
-    "Keras, HDF5 of model.save",
-)
-_OLD = "model_weights/"  # start of all names in LEGACY
+_ARCHIVE, _WEIGHTS = "Keras 3, model.save", "Keras 3, model.save_weights"
+# The group and the attributes of the older format, in which Keras 3 saves models, too.
+_OLD, _OLD_ATTRIBUTES = "model_weights/", ("model_config", "layer_names", "keras_version")
 _CONFIG = "config.json"
 _LARGEST_CONFIG = 1 << 24
 _LONGEST_LIST = 200  # characters
@@ -92,7 +90,7 @@ def open_archive(path: Path) -> KerasFile:
         ValueError,
     ) as error:
         raise _not_an_archive(path, error) from None
-    return _opened(path, ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), config)
+    return _opened(path, _ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), config)
 
 
 def _not_an_archive(path: Path, error: Exception) -> DamagedError:
@@ -133,8 +131,17 @@ def open_weights(path: Path) -> KerasFile:
         hdf5 = Hdf5(path, 0, file.size)
     except DamagedError as error:
         raise _not_hdf5(path, error) from None
-    is_legacy = any(key.startswith(_OLD) for key in hdf5.data)
-    return _opened(path, LEGACY if is_legacy else WEIGHTS, hdf5, None)
+    return _opened(path, _format(hdf5), hdf5, None)
+
+
+def _format(hdf5: Hdf5) -> str:
+    """Return the name of the format, by what is in the file: its name says nothing."""
+    is_model = any(key.startswith(_OLD) for key in hdf5.data) or "model_config" in hdf5.attributes
+    if is_model or any(name in hdf5.attributes for name in _OLD_ATTRIBUTES):
+        major = hdf5.attributes.get("keras_version", "").partition(".")[0]
+        version = f" {major}" if major.isdecimal() else ""
+        return f"Keras{version}, HDF5 of {'model.save' if is_model else 'model.save_weights'}"
+    return _WEIGHTS if hdf5.names else "HDF5 of an unknown program"
 
 
 def _json(archive: zipfile.ZipFile, config: zipfile.ZipInfo, path: Path) -> Any:
@@ -161,6 +168,8 @@ def _opened(path: Path, format_: str, hdf5: Hdf5, config: Any) -> KerasFile:
     raw = {key: _entry(path, key, described) for key, described in hdf5.data.items()}
     kinds = keras_kinds.kinds(raw, hdf5.names, config)
     entries = {key: replace(described, kind=kinds[key]) for key, described in sorted(raw.items())}
+    for key, name in slot_names(entries, hdf5.names, config).items():
+        entries[key] = replace(entries[key], name=name)
     return KerasFile(path, format_, (path,), entries, _hdf5=hdf5)
 
 

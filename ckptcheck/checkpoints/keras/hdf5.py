@@ -23,10 +23,11 @@ Where = Sequence[int | Sequence[int]]
 
 
 class Hdf5:
-    """An open HDF5 file: descriptions of its data sets, and the groups' `name` attributes."""
+    """An open HDF5 file: its attributes, data sets, and the groups' `name` attributes."""
 
     data: Mapping[str, Mapping[str, Any]]
     names: Mapping[str, str]
+    attributes: Mapping[str, str]
 
     def __init__(self, path: Path, start: int, size: int) -> None:
         self._path = path
@@ -41,6 +42,7 @@ class Hdf5:
         self._end = weakref.finalize(self, _end, self._process)
         described = json.loads(self._answer(None))
         self.data, self.names = described["data"], described["names"]
+        self.attributes = described["attributes"]
 
     def read(self, key: str, where: Where | None) -> bytes:
         """Return the bytes of a part of an array; None: a whole text array, see `hdf5_child`."""

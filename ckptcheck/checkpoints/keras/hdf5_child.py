@@ -23,6 +23,7 @@ MOST_MEMORY = 1 << 33
 MOST_CHUNK = 1 << 28
 # Depth and number of groups.
 MOST_GROUPS, MOST_VISITED = 100, 1 << 15
+MOST_ATTRIBUTES, MOST_TEXT = 100, 100
 TYPES = [
     *("float16", "float32", "float64", "complex64", "complex128", "bool"),
     *(f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)),
@@ -85,7 +86,11 @@ def _limit() -> None:
 
 
 def _described(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a description (types, shapes, names of `vars` groups) and the data sets."""
+    """Return a description and the data sets.
+
+    The description has the types and shapes of data sets, the names of `vars` groups, and the names
+    of the file's attributes, those that are text with their values.
+    """
     data: dict[str, Any] = {}
     names: dict[str, str] = {}
     refused: dict[str, Any] = {}
@@ -114,12 +119,27 @@ def _described(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             else:
                 refused[key] = {"refused": "it links elsewhere, which Keras never does"}
     return {
+        "attributes": _attributes(file),
         "names": names,
         "data": refused | {key: _shape(member) for key, member in data.items()},
     }, data
 
 
+def _attributes(file: Any) -> dict[str, str]:
+    """Return the attributes of the file, and of the group in which older Keras keeps weights."""
+    groups = [file]
+    if isinstance(file.get("model_weights", getlink=True), h5py.HardLink):
+        groups.insert(0, file["model_weights"])
+    return {
+        name: _text(group.attrs[name])[:MOST_TEXT] if name == "keras_version" else ""
+        for group in groups
+        for name in list(group.attrs)[:MOST_ATTRIBUTES]
+    }
+
+
 def _text(attribute: Any) -> str:
+    if isinstance(attribute, bytes):
+        return attribute.decode(errors="replace")
     return attribute if isinstance(attribute, str) else ""
 
 

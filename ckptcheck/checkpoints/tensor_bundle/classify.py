@@ -14,7 +14,11 @@ AVERAGE = "/ExponentialMovingAverage"
 _SLOT = ".OPTIMIZER_SLOT"
 _ATTRIBUTES = ".ATTRIBUTES"
 _PRIVATE = re.compile(r"_|layer(_with_weights)?-\d+")
-_PRIVATE_ITEM = re.compile(r"_\w+\[")
+# A Keras model lists its variables under `variables`, too.
+_PRIVATE_ITEM = re.compile(r"(_\w+|variables)\[")
+_METRIC = re.compile(r"(.*\.)?(_?metrics|compile_metrics)\[\d+\]\..*")
+# A variable of an optimizer, such as `optimizer.beta_1`.
+_OF_OPTIMIZER = re.compile(r"(.*\.)?\w*optimizer\w*\.\w+")
 _BETA_POWER = re.compile(r"beta[12]_power(_\d+)?")
 _VARIABLE = "VARIABLE_VALUE"
 # The variables of Keras's LossScaleOptimizer.
@@ -69,6 +73,8 @@ def _of_tracked(entry: Entry, known: Tracked) -> Kind:
         return Kind.OTHER
     if _SLOT in entry.key:
         return Kind.SLOT
+    if _METRIC.fullmatch(known.path):
+        return Kind.METRIC
     if "_model_variables_moving_average" in known.via:
         return Kind.SHADOW
     if "_accumulated_gradients" in known.via:
@@ -83,9 +89,11 @@ def _of_tracked(entry: Entry, known: Tracked) -> Kind:
         and not (kinds.is_moving_statistic(last) or is_counter(entry))
     ):
         return Kind.SLOT
-    return by_name(
+    kind = by_name(
         entry, f"{known.path.replace('.', '/')}/{known.variable or known.path.rpartition('.')[2]}"
     )
+    is_setting = not entry.shape and _OF_OPTIMIZER.fullmatch(known.path)
+    return Kind.HYPERPARAMETER if kind is Kind.WEIGHT and is_setting else kind
 
 
 def _of_saver(entry: Entry, entries: Mapping[str, Entry]) -> Kind:

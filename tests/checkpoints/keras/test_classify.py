@@ -8,6 +8,8 @@ import h5py
 import numpy as np
 
 from ckptcheck.checkpoints import open_checkpoint
+from ckptcheck.filetools.fsck import fsck
+from ckptcheck.filetools.fsck_findings import LOOK
 from ckptcheck.kinds import Kind
 from tests.checkpoints.keras.files import KERNEL, archive, weights
 
@@ -77,30 +79,12 @@ def test_averages_and_gradients_of_an_optimizer(tmp_path: Path) -> None:
     ]
 
 
-def test_a_loss_scale(tmp_path: Path) -> None:
-    def fill(file: h5py.File) -> None:
-        file["optimizer/inner_optimizer/vars/0"] = np.int64(7)
-        file["optimizer/inner_optimizer/vars/2"] = np.zeros(3, "float32")
-
-    found = open_checkpoint(weights(tmp_path / "scaled.weights.h5", fill)).entries
-    assert (found["optimizer/vars/0"].kind, found["optimizer/vars/1"].kind) == (
-        Kind.LOSS_SCALE,
-        Kind.LOSS_SCALE,
-    )
-    assert (
-        found["optimizer/inner_optimizer/vars/0"].kind,
-        found["optimizer/inner_optimizer/vars/2"].kind,
-    ) == (
-        Kind.COUNTER,
-        Kind.SLOT,
-    )
-
-
 def test_a_file_from_before_keras_3(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "old.h5", "w") as file:
         file["model_weights/bn/bn/gamma:0"] = np.zeros(3, "float32")
         file["model_weights/bn/bn/moving_mean:0"] = np.zeros(3, "float32")
         file["optimizer_weights/adam/iteration"] = np.int64(3)
+        file["optimizer_weights/iterations:0"] = np.float32(3)
         file["optimizer_weights/adam/learning_rate"] = np.float32(0.1)
         file["optimizer_weights/adam/bn_gamma_momentum"] = np.zeros(3, "float32")
     found = open_checkpoint(tmp_path / "old.h5")
@@ -109,6 +93,30 @@ def test_a_file_from_before_keras_3(tmp_path: Path) -> None:
         "gamma:0": Kind.WEIGHT,
         "moving_mean:0": Kind.MOVING_STATISTIC,
         "iteration": Kind.COUNTER,
+        "iterations:0": Kind.COUNTER,
         "learning_rate": Kind.HYPERPARAMETER,
         "bn_gamma_momentum": Kind.SLOT,
     }
+
+
+def test_a_file_that_holds_nothing(tmp_path: Path) -> None:
+    """As Keras 2 wrote for a model without weights."""
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = np.array([], "S1")
+        file.attrs["keras_version"] = b"2.2.4"
+        file.attrs["backend"] = b"tensorflow"
+    found = open_checkpoint(path)
+    assert (found.format, dict(found.entries)) == ("Keras 2, HDF5 of model.save_weights", {})
+    (finding,) = fsck(path).findings
+    assert (finding.grade, finding.what, finding.effect) == (
+        LOOK,
+        "It holds no tensors",
+        "a restore changes nothing, or raises",
+    )
+
+
+def test_a_file_of_an_unknown_program(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["x"] = np.zeros(3)
+    assert open_checkpoint(tmp_path / "data.h5").format == "HDF5 of an unknown program"
