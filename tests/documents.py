@@ -73,7 +73,8 @@ SHELL = [block for block in BLOCKS if block.kind == "sh"]
 SCRIPTS = [block for block in BLOCKS if block.file]
 FILES = {block.file: block.text for block in SCRIPTS if block.file}
 PYTHON = [block for block in BLOCKS if block.kind == "python" and not block.file]
-WORKFLOWS = [block for block in BLOCKS if block.kind == "yaml"]
+WORKFLOWS = [block for block in BLOCKS if block.kind == "yaml" and "jobs:" in block.text]
+HOOKS = [block for block in BLOCKS if block.kind == "yaml" and block not in WORKFLOWS]
 
 # Run by jobs/test_recipes.py, by these very commands.
 SUITES = [block for block in SHELL if block.asks_for("--suite")]

@@ -4,9 +4,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ckptcheck.job.shipped import registry
+from tests.checkpoints.bundles import write, write_state
 from tests.clusters import address_of, local_cluster
 from tests.documents import (
     BLOCKS,
@@ -15,7 +17,9 @@ from tests.documents import (
     COMMANDS,
     FILES,
     FIRSTS,
+    HOOKS,
     PYTHON,
+    ROOT,
     RUN_BY_CI,
     SCRIPTS,
     SHELL,
@@ -64,6 +68,34 @@ def test_workflow(block: Block, tmp_path: Path) -> None:
     done = run(command, tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "report.md").is_file()
+
+
+@pytest.mark.parametrize("block", HOOKS, ids=lambda block: block.page)
+def test_hook(block: Block, tmp_path: Path) -> None:
+    """The configuration is valid, its hook exists, and what the hook runs finds a torn checkpoint."""
+    (tmp_path / ".pre-commit-config.yaml").write_text(block.text)
+    manifest = ROOT / ".pre-commit-hooks.yaml"
+    for command in ("validate-config", f"validate-manifest {manifest}"):
+        done = run(f"python -m pre_commit {command}", tmp_path)
+        assert done.returncode == 0, done.stdout
+    (name,) = re.findall(r"- id: (\S+)", block.text)
+    (folder,) = re.findall(r"args: \[(\S+)\]", block.text)
+    described = manifest.read_text(encoding="utf-8")
+    assert re.findall(r"- id: (\S+)", described) == [name]
+    (entry,) = re.findall(r"entry: (.*)", described)
+    (files,) = re.findall(r"files: (.*)", described)
+    changed = ("a.index", "a/b.data-00000-of-00001", "checkpoint", "a/checkpoint", "m.weights.h5")
+    assert all(re.search(files, path) for path in changed)
+    assert not any(re.search(files, path) for path in ("index", "a/my_checkpoint", "a.index.html"))
+    write(tmp_path / folder / "model.ckpt-1", {"w": np.zeros(3)})
+    write_state(tmp_path / folder, "model.ckpt-1")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "torn.index").touch()
+    (tmp_path / ".git" / "torn.data-00000-of-00001").touch()
+    for checked in (folder, "."):
+        assert run(f"python -m {entry} {checked}", tmp_path).returncode == 0
+    Path(f"{tmp_path / folder}/model.ckpt-1.data-00000-of-00001").write_bytes(b"torn")
+    assert run(f"python -m {entry} {folder}", tmp_path).returncode == 1
 
 
 @pytest.mark.parametrize("block", CLUSTERS, ids=first_line)

@@ -104,10 +104,11 @@ def fsck(path: Path, strict: bool, json: bool) -> None:
     """
     from ckptcheck.filetools.fsck import fsck
     from ckptcheck.filetools.fsck_text import text
+    from ckptcheck.filetools.tables import width
 
     with _reading() as progress:
         check = fsck(path, progress=progress)
-    _print(check.to_json().splitlines() if json else text(check, strict))
+    _print(check.to_json().splitlines() if json else text(check, strict, width()))
     raise click.exceptions.Exit(check.exit_code(strict))
 
 

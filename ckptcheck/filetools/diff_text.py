@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 
 from ckptcheck.counts import counted
 from ckptcheck.filetools.diff import VALUE, WORDS, CheckpointDiff, TensorDiff
-from ckptcheck.filetools.tables import PLURALS, columns, heading, number, shaped
+from ckptcheck.filetools.tables import PLURALS, columns, heading, number, shaped, wrapped
 
 _COLUMNS = ("name", "kind", "differ", "|B−A|", "at", "÷ max |A|", "÷ |A|", "ULP")
-_NUMBERS = "The same shapes in the same order under different numbers, compared below by A's names:"
+_NUMBERS = """\
+The same shapes in the same order under different numbers, compared below by
+their names in A:"""
 _VALUES = """\
 Different values, worst first. Largest difference over all elements: |B−A|, and
 its index; as a share of the largest |A|; as a share of |A| at the same index;
@@ -17,11 +19,12 @@ in units in the last place (ULP)."""
 
 def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
     """Yield the lines; for `wide` see `columns`."""
-    yield from heading(diff.a, "A  ")
-    yield from heading(diff.b, "B  ")
+    yield from heading(diff.a, wide, "A  ")
+    yield from heading(diff.b, wide, "B  ")
     yield ""
-    yield _verdict(diff)
-    yield from _tolerance(diff)
+    yield from wrapped(_verdict(diff), wide)
+    for line in _tolerance(diff):
+        yield from wrapped(line, wide)
     if diff.same:
         return
     for letter, entries in (("A", diff.only_a), ("B", diff.only_b)):
@@ -43,7 +46,8 @@ def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
     yield from _section(_VALUES, _COLUMNS, [_row(pair) for pair in values], 2, wide)
     for pair in values:
         if pair.value_origin:
-            yield f"In B, {pair.a.shown} has the value that {pair.value_origin} has in A."
+            line = f"In B, {pair.a.shown} has the value that {pair.value_origin} has in A."
+            yield from wrapped(line, wide, 4)
     yield ""
     rows = [
         [PLURALS[kind], *(f"{counts[word]:,}" for word in WORDS)]

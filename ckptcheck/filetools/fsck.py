@@ -67,16 +67,21 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
     if state_file.is_state_file(path):
         return _check(path, [path.parent], progress)
     if path.is_dir():
-        inside = sorted(folder for folder in path.rglob("*") if folder.is_dir())
-        return _check(
-            path, [folder for folder in (path, *inside) if not is_temporary(folder)], progress
-        )
+        return _check(path, list(_folders(path)), progress)
     location = find(path)
     progress.expect(_size([location]))
     checked = check_tensors(location, progress)
     leftovers = check_leftovers(location.path.parent, location.path.name, is_safe=checked.is_whole)
     paths = check_paths(location.path.parent, [location])
     return _result(path, [checked], (*checked.findings, *paths, *leftovers))
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    """Yield a folder and its subfolders, but no folder of an unfinished save, and not Git's own."""
+    inside = sorted(folder for folder in path.rglob("*") if folder.is_dir())
+    for folder in (path, *inside):
+        if not is_temporary(folder) and ".git" not in folder.relative_to(path).parts:
+            yield folder
 
 
 def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ckptcheck.counts import counted
 from ckptcheck.filetools.fsck import Check
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG
-from ckptcheck.filetools.tables import size
+from ckptcheck.filetools.tables import size, wrapped
 
 _TITLES = {
     WRONG: "Errors: a restore fails or is wrong.",
@@ -14,19 +14,20 @@ _TITLES = {
 }
 
 
-def text(check: Check, strict: bool) -> Iterator[str]:
-    """Yield the lines; with `strict`, warnings fail, too."""
+def text(check: Check, strict: bool, wide: int | None) -> Iterator[str]:
+    """Yield the lines, broken at `wide` characters, see `wrapped`; `strict`: warnings fail, too."""
     for grade, title in _TITLES.items():
         findings = [finding for finding in check.findings if finding.grade == grade]
         if findings:
             yield title
         for finding in findings:
-            yield f"  {finding.what}."
-            yield f"    where:  {finding.where}"
-            yield f"    effect: {finding.effect}"
-            yield f"    fix:    {finding.remedy}"
+            yield from wrapped(f"  {finding.what}.", wide, 2)
+            yield from wrapped(f"    where:  {finding.where}", wide, 12)
+            yield from wrapped(f"    effect: {finding.effect}", wide, 12)
+            yield from wrapped(f"    fix:    {finding.remedy}", wide, 12)
             yield ""
-    yield from check.notes
+    for note in check.notes:
+        yield from wrapped(note, wide)
     counts = f"{counted(len(check.checkpoints), 'checkpoint')}, {counted(check.tensors, 'tensor')}"
     yield f"{_verdict(check, strict)}: {counts}, {size(check.bytes)} read."
 

@@ -112,7 +112,10 @@ def inspect(path: Path | str, match: str = "*", *, progress: Progress | None = N
     wanted = [
         entry
         for entry in entries
-        if any(fnmatchcase(name, match) for name in (entry.name, entry.shown, entry.key))
+        if any(
+            name == match or fnmatchcase(name, match)
+            for name in (entry.name, entry.shown, entry.key)
+        )
     ]
     if not wanted and match != "*":
         raise UsageError(

@@ -5,14 +5,22 @@ from collections.abc import Iterator
 from ckptcheck.checkpoints import Entry
 from ckptcheck.filetools.inspect import Inspection
 from ckptcheck.filetools.statistics import Statistics
-from ckptcheck.filetools.tables import PLURALS, columns, heading, number, shaped, size
+from ckptcheck.filetools.tables import (
+    PLURALS,
+    columns,
+    heading,
+    number,
+    shaped,
+    size,
+    wrapped,
+)
 
 _COLUMNS = ("name", "type", "bytes", "min", "max", "mean", "std", "zeros", "NaN", "Inf")
 
 
 def text(inspection: Inspection, wide: int | None) -> Iterator[str]:
     """Yield the lines; for `wide` see `columns`."""
-    yield from heading(inspection.checkpoint)
+    yield from heading(inspection.checkpoint, wide)
     for kind, rows in inspection.of_kinds().items():
         yield ""
         total = size(sum(entry.bytes for entry, _ in rows))
@@ -22,15 +30,15 @@ def text(inspection: Inspection, wide: int | None) -> Iterator[str]:
         )
     if inspection.notes:
         yield ""
-        yield from inspection.notes
+        for note in inspection.notes:
+            yield from wrapped(note, wide)
     if inspection.meetings:
         widest = max(len(meeting.restore) for meeting in inspection.meetings)
         yield ""
         yield "Restores of this checkpoint, predicted from tensor names:"
-        yield from (
-            f"  {meeting.restore.ljust(widest)}  {meeting.sentence}"
-            for meeting in inspection.meetings
-        )
+        for meeting in inspection.meetings:
+            line = f"  {meeting.restore.ljust(widest)}  {meeting.sentence}"
+            yield from wrapped(line, wide, widest + 4)
 
 
 def _row(entry: Entry, statistics: Statistics) -> list[str]:

@@ -5,11 +5,13 @@ Tables are aligned, and cells are never wrapped, so that output can be searched 
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from ckptcheck.checkpoints import Checkpoint
 from ckptcheck.counts import counted
 from ckptcheck.kinds import Kind
+from ckptcheck.text_safety import shown
 
 GAP = "  "
 
@@ -24,12 +26,31 @@ def width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def heading(checkpoint: Checkpoint, letter: str = "") -> list[str]:
+def wrapped(line: str, wide: int | None, indent: int = 0) -> list[str]:
+    """Return a line, broken between words into lines of `wide` characters; None: never broken.
+
+    The second and later lines are indented further, by `indent` spaces in all.
+    """
+    if wide is None or len(line) <= wide:
+        return [line]
+    return textwrap.wrap(
+        shown(line),
+        max(wide, indent + 20),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def heading(checkpoint: Checkpoint, wide: int | None, letter: str = "") -> list[str]:
     """Return lines with a checkpoint's path, format, size, and why a folder resolved to it."""
     tensors = f"{counted(len(checkpoint.entries), 'tensor')}, {size(checkpoint.size)}"
     files = counted(len(checkpoint.files), "file")
     first = f"{letter}{checkpoint.path}: {checkpoint.format}, {tensors} in {files}"
-    return [first, *([f"{' ' * len(letter)}({checkpoint.chosen})"] if checkpoint.chosen else [])]
+    lines = [first]
+    if checkpoint.chosen:
+        lines.append(f"{' ' * len(letter)}({checkpoint.chosen})")
+    return [part for line in lines for part in wrapped(line, wide, len(letter) + 4)]
 
 
 def columns(
@@ -37,18 +58,20 @@ def columns(
 ) -> list[str]:
     """Return a table as lines: `left` columns of text, aligned left, then columns of numbers.
 
-    If a line would exceed `wide` characters, the numbers go on a separate line below the text.
+    If a line would exceed `wide` characters, the numbers go on a separate line below the text, and
+    if the texts alone would, each goes on its own.
     """
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
     if wide is None or sum(widths) + len(GAP) * (len(widths) - 1) <= wide:
         return [_line(cells, widths, left) for cells in (headers, *rows)]
-    lines = []
-    for cells in (headers, *rows):
-        lines += [
-            _line(cells[:left], [0] * left, left),
-            "    " + _line(cells[left:], widths[left:], 0),
-        ]
-    return lines
+    return [line for cells in (headers, *rows) for line in _below(cells, widths, left, wide)]
+
+
+def _below(cells: Sequence[str], widths: Sequence[int], left: int, wide: int) -> list[str]:
+    """Return a row with its numbers below the text, and each text on its own line if needed."""
+    text = _line(cells[:left], [0] * left, left)
+    lines = [text] if len(text) <= wide else [cells[0], *(f"    {cell}" for cell in cells[1:left])]
+    return [*lines, "    " + _line(cells[left:], widths[left:], 0)] if cells[left:] else lines
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], left: int) -> str:

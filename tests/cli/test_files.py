@@ -168,6 +168,32 @@ def test_fsck(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, json.loads(out)["whole"]) == (1, False)
 
 
+def test_lines_fit_the_terminal(folder: Path) -> None:
+    """Where a word fits; without a terminal, a line stays whole for `grep`."""
+    write_state(folder, "/a/folder/that/is/gone/model.ckpt-10")
+    Path("new.h5").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n")
+    Path("model.ckpt-20.index.tempstate7").touch()
+    for arguments in (
+        ["fsck", "."],
+        ["inspect", "model.ckpt-10"],
+        ["diff", "model.ckpt-10", "other.ckpt-10"],
+    ):
+        ours, theirs = os.openpty()
+        environment = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
+        command = [sys.executable, "-m", "ckptcheck", *arguments]
+        process = subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=environment)
+        os.close(theirs)
+        printed = b""
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 4096):
+                printed += part
+        os.close(ours)
+        process.communicate()
+        lines = printed.decode().splitlines()
+        assert len(lines) > 10
+        assert max(map(len, lines)) <= 80, arguments
+
+
 WRONG = {
     ("inspect", "nothing"): (2, "ckptcheck: There is no checkpoint at nothing: no file or folder of that name exists, and no nothing.index. Nearby checkpoints: model.ckpt-10, other.ckpt-10.\n"),
     ("inspect", ".", "--match", "nothing"): (2, "ckptcheck: No tensor in model.ckpt-10 matches 'nothing'. To list all 4, inspect it without --match.\n"),

@@ -78,7 +78,7 @@ def test_unsupported_content_is_neither_wrong_nor_whole(folder: Path) -> None:
         3,
         False,
     )
-    first, *_, last = text(check, False)
+    first, *_, last = text(check, False, None)
     assert (first, last) == (
         "Not checked:",
         "1 not checked: 2 checkpoints, 4 tensors, 80 B read.",

@@ -10,6 +10,7 @@ import pytest
 
 from ckptcheck import UsageError
 from ckptcheck.filetools.inspect import Inspection, inspect
+from ckptcheck.filetools.inspect_text import text
 from ckptcheck.kinds import Kind
 from tests.checkpoints.bundles import write
 from tests.filetools.saved import SAVED
@@ -92,3 +93,25 @@ def test_csv_and_json_have_every_tensor(tmp_path: Path) -> None:
     assert document["kinds"]["slot"] == {"tensors": 5, "bytes": 100}
     assert document["restores"][2]["left_out"]["moving statistic"] == 3
     assert document["restores"][1]["sure"] is True
+
+
+def test_an_optimizer_that_never_made_a_step(tmp_path: Path) -> None:
+    """A published file of a model that was fine-tuned, as its README says, and never was."""
+    new = {
+        "dense/kernel": np.ones((2, 2), "float32"),
+        "dense/kernel/Adam": np.zeros((2, 2), "float32"),
+        "beta1_power": np.full((), 0.9, "float32"),
+        "global_step": np.array(0),
+        "save_counter": np.array(1),
+    }
+    note = "All slots are zero and the step counter is 0: this optimizer never made a step."
+    found = inspect(write(tmp_path / "new", {**new}))
+    assert (found.notes, found.to_dict()["notes"]) == ((note,), [note])
+    assert note in list(text(found, None))
+    for name, value in {
+        "global_step": np.array(1),
+        "dense/kernel/Adam": np.eye(2, dtype="float32"),
+    }.items():
+        assert inspect(write(tmp_path / "used", {**new, name: value})).notes == ()
+    without = {name: value for name, value in new.items() if name != "global_step"}
+    assert inspect(write(tmp_path / "unknown", {**without})).notes == ()

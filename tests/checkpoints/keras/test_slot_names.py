@@ -61,7 +61,7 @@ def saved(made: Any, path: Path) -> dict[str, tuple[str, float]]:
     """Save a model in which each slot holds its own number; return the weight and role of each."""
     inner = getattr(made.optimizer, "inner_optimizer", made.optimizer)
     paths = {weight.path.replace("/", "_"): weight.path for weight in made.trainable_variables}
-    slots = {}
+    slots: dict[str, tuple[str, float]] = {}
     for number, variable in enumerate(inner.variables):
         name = variable.path.rpartition("/")[2]
         weight = next((each for each in paths if name.startswith(f"{each}_")), None)
