@@ -110,7 +110,9 @@ def test_without_a_state_file(folder: Path) -> None:
 
 def test_a_saved_model(tmp_path: Path) -> None:
     write(tmp_path / "variables" / "variables", TENSORS)
-    assert find(tmp_path).path == tmp_path / "variables" / "variables"
+    (tmp_path / "saved_model.pb").touch()
+    for path in (tmp_path, tmp_path / "saved_model.pb"):
+        assert find(path).path == tmp_path / "variables" / "variables"
 
 
 def test_a_keras_file(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ckptcheck.checkpoints.tensor_bundle.table import check_unread, is_table
 
 DATA = re.compile(r"(?P<prefix>.+)\.data-\d{5}-of-\d{5}")
 META = ".meta"  # the graph, which a Saver writes beside a checkpoint
-_SAVED_MODEL = Path("variables", "variables")
+_SAVED_MODEL, _PROGRAM = Path("variables", "variables"), "saved_model.pb"
 # Temporary names during a save. tensor_bundle.cc adds the process and a random number; file_io.py
 # (tensorflow/python/lib/io) writes checkpoint.tmp and a UUID; sharded savers write into a folder.
 _FILE = re.compile(r".+\.tempstate\d+|checkpoint\.tmp[0-9a-f]{32}")
@@ -46,6 +46,8 @@ class _TensorBundles(Format):
     def of_file(self, file: Path) -> Location | None:
         if prefix := _prefix(file.name):
             return Location(file.with_name(prefix), self)
+        if file.name == _PROGRAM:
+            return self.exported_in(file.parent)
         is_part = file.suffix == INDEX or (file.suffix == META and has_index(file.with_suffix("")))
         return Location(file.with_suffix(""), self) if is_part else None
 

@@ -9,6 +9,7 @@ from ckptcheck.checkpoints.checkpoint import Checkpoint
 from ckptcheck.checkpoints.errors import DamagedError
 from ckptcheck.checkpoints.format import Format, Location
 from ckptcheck.checkpoints.tensor_bundle.bundle import is_index
+from ckptcheck.checkpoints.tensor_bundle.format import META
 from ckptcheck.checkpoints.tensor_bundle.table import is_table
 from ckptcheck.checkpoints.tensor_slices.slices import check_unread, files_of, open_slices
 
@@ -32,18 +33,25 @@ def is_slices(file: Path) -> bool:
         return False
 
 
+def _checkpoint_of(file: Path) -> Path | None:
+    """Return the path of the checkpoint that a file is, or is a shard of; None: it is neither."""
+    if not is_slices(file):
+        return None
+    shard = _SHARD.fullmatch(file.name)
+    if shard is None:
+        return file
+    return file.with_name(f"{shard['prefix']}-?????-of-{shard['count']}")
+
+
 class _TensorSlices(Format):
     def recognises(self, name: str) -> bool:
         return False
 
     def of_file(self, file: Path) -> Location | None:
-        if not is_slices(file):
-            return None
-        shard = _SHARD.fullmatch(file.name)
-        if shard is None:
-            return Location(file, self)
-        pattern = f"{shard['prefix']}-?????-of-{shard['count']}"
-        return Location(file.with_name(pattern), self)
+        if file.suffix == META:
+            return self.at(file.with_suffix(""))
+        path = _checkpoint_of(file)
+        return Location(path, self) if path is not None else None
 
     def at(self, path: Path) -> Location | None:
         """Return the checkpoint at a prefix, or at the pattern that state files name."""
@@ -62,8 +70,8 @@ class _TensorSlices(Format):
         return any(map(is_slices, files_of(path)))
 
     def in_folder(self, folder: Path) -> Iterator[Path]:
-        found = (self.of_file(file) for file in folder.iterdir())
-        yield from dict.fromkeys(each.path for each in found if each is not None)
+        found = map(_checkpoint_of, folder.iterdir())
+        yield from dict.fromkeys(path for path in found if path is not None)
 
     def files(self, checkpoint: Path) -> Iterator[Path]:
         return (file for file in files_of(checkpoint) if file.is_file())

@@ -179,6 +179,7 @@ def test_a_state_file_names_v1(folder: Path) -> None:
             "TensorFlow, tf.train.Saver (V1)",
             f"named by {folder / name / 'checkpoint'}: {folder / name / path}",
         )
+        assert open_checkpoint(folder / name / "model.ckpt-7.meta").path == found.path
         assert {entry.name: entry.kind for entry in found.entries.values()} == {
             "kernel": Kind.WEIGHT,
             "bn/moving_mean": Kind.MOVING_STATISTIC,
