@@ -18,11 +18,13 @@ X = np.random.default_rng(0).normal(size=(BATCH * STEPS, 6)).astype("float32")
 Y = X[:, :1] * X[:, 1:2] + X[:, 2:3]
 
 
-class Fit(FitJob):
-    """A sequential model on arrays; every restore brings back all there is."""
+class Uncounted(FitJob):
+    """A sequential model on arrays; every restore brings back all there is.
+
+    Does not say how many batches an epoch has.
+    """
 
     restores: Sequence[str] = ("keras", "checkpoint", "backup", "model-checkpoint")
-    steps_per_epoch = STEPS
     optimizer: Any = "adam"
     compiled: Mapping[str, Any] = {}
 
@@ -63,6 +65,10 @@ class Fit(FitJob):
             initial_epoch=initial_epoch,
             **({"validation_data": self.dataset().batch(BATCH)} | self.arguments()),
         )
+
+
+class Fit(Uncounted):
+    steps_per_epoch = STEPS
 
 
 class Random(Fit):

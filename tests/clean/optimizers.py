@@ -25,9 +25,7 @@ class Adam(Fit):
 
 class AdamW(Fit):
     def make_optimizer(self) -> Any:
-        optimizer = O.AdamW(0.01, weight_decay=0.01)
-        optimizer.exclude_from_weight_decay(var_names=["bias"])
-        return optimizer
+        return O.AdamW(0.01, weight_decay=0.01)
 
 
 class Adamax(Fit):
@@ -63,7 +61,8 @@ class Lion(Fit):
 
 
 class Lamb(Fit):
-    optimizer = "lamb"
+    def make_optimizer(self) -> Any:
+        return O.Lamb(0.01)
 
 
 class RMSprop(Fit):
