@@ -166,7 +166,7 @@ def _row(
     asked, held, saved_so = _keys(
         name, control.boundary.get(name) if is_lost else None, resumed, lookup
     )
-    may_vary = pair.late or pair.point == FINAL
+    may_vary, is_undrawn = pair.late or pair.point == FINAL, _is_undrawn(pair, control, resumed)
     return TensorComparison(
         point=pair.point,
         name=name,
@@ -176,6 +176,7 @@ def _row(
         control_shape=_shape(pair.control),
         resumed_shape=_shape(pair.resumed),
         equal=values.equal
+        or is_undrawn
         or (floor is not None and may_vary and values.max_abs_diff <= floor.of_tensor(name)),
         identical=values.identical,
         late=pair.late,
@@ -194,6 +195,7 @@ def _row(
         poisoned=_is_poisoned(name, control, resumed),
         control_moves=_moves(name, control),
         resumed_moves=_moves(name, resumed),
+        unread=is_undrawn or pair.known.kind is Kind.METRIC,
     )
 
 
@@ -205,6 +207,25 @@ def _origin(pair: _Pair, lookup: OriginLookup) -> Origin:
 def _moves(name: str, run: Run) -> bool:
     start, end = run.boundary.get(name), run.final.get(name)
     return start is None or end is None or not same(start.value, end.value, equal_nan=True)
+
+
+def _is_undrawn(pair: _Pair, control: Run, resumed: Run) -> bool:
+    """Return whether a tensor is a random generator that neither run draws from.
+
+    A draw changes the state of a generator; the value of one without draws reaches nothing.
+    """
+    return (
+        pair.known.kind is Kind.RNG
+        and _is_constant(pair.name, control.initial, control.boundary, control.final)
+        and _is_constant(pair.name, resumed.boundary, resumed.final)
+    )
+
+
+def _is_constant(name: str, *snapshots: Snapshot) -> bool:
+    return all(
+        name in snapshot and same(snapshots[0][name].value, snapshot[name].value)
+        for snapshot in snapshots
+    )
 
 
 def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:

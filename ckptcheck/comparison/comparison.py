@@ -44,6 +44,8 @@ class TensorComparison:
     poisoned: bool  # whether its value before the restore differed from the control's boundary
     control_moves: bool  # whether its value changes between the boundary and the end
     resumed_moves: bool
+    # Whether nothing that is judged reads it: a metric, or a generator that is never drawn from.
+    unread: bool = False
 
     @property
     def same_form(self) -> bool:
@@ -149,17 +151,18 @@ class Comparison:
 
     @property
     def exact(self) -> bool:
-        """Whether all compared values are identical, bit for bit."""
+        """Whether all compared values that anything reads are identical, bit for bit."""
         return all(row.identical for row in self._rows) and self._same_course
 
     @property
     def equal(self) -> bool:
-        """Whether all compared values are equal."""
+        """Whether all compared values that anything reads are equal."""
         return all(row.equal for row in self._rows) and self._same_course
 
     @property
     def _rows(self) -> tuple[TensorComparison | StepComparison | EvaluationComparison, ...]:
-        return (*self.tensors, *self.steps, *self.evaluations)
+        read = (row for row in self.tensors if not row.unread)
+        return (*read, *self.steps, *self.evaluations)
 
     @property
     def same_first_step(self) -> bool:
@@ -176,7 +179,9 @@ class Comparison:
 
         Tensors created in the first step do not count: that step may have changed them.
         """
-        return self.same_first_step and all(row.equal or row.late for row in self.boundary)
+        return self.same_first_step and all(
+            row.equal or row.late or row.unread for row in self.boundary
+        )
 
 
 def moving_statistics(comparison: Comparison) -> list[TensorComparison]:

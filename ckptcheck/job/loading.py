@@ -84,6 +84,9 @@ def loops(job: Any) -> bool:
     return hasattr(job, "run") and not hasattr(job, "train")
 
 
+_ATTRIBUTES = ("restores", "steps_per_epoch")
+
+
 def check(job: Any, name: str) -> None:
     """Raise `UsageError` unless an object has what a job needs, and epochs of at least one step."""
     methods = (
@@ -96,9 +99,8 @@ def check(job: Any, name: str) -> None:
         "run" if loops(job) else "train",
     )
     missing = [method for method in methods if not callable(getattr(job, method, None))]
-    missing += [
-        attribute for attribute in ("restores", "steps_per_epoch") if not hasattr(job, attribute)
-    ]
+    wanted = ("restores",) if callable(getattr(job, "count_steps", None)) else _ATTRIBUTES
+    missing += [attribute for attribute in wanted if not hasattr(job, attribute)]
     if missing == ["steps_per_epoch"]:
         raise UsageError(
             f"{name} lacks steps_per_epoch. Set steps_per_epoch to the number of batches in an "
@@ -110,7 +112,7 @@ def check(job: Any, name: str) -> None:
             f"{name} is not a job: {made} lacks {', '.join(missing)}. Implement "
             f"ckptcheck.job.Job, or derive {made} from a class in ckptcheck.adapters."
         )
-    length = job.steps_per_epoch
+    length = getattr(job, "steps_per_epoch", 1)
     if isinstance(length, bool) or not isinstance(length, Integral) or length < 1:
         raise UsageError(
             f"steps_per_epoch of {name} is {length!r}. It must be an integer of at least 1."

@@ -102,8 +102,8 @@ class Case:
             for row in self.comparison.boundary
             if not (row.poisoned or row.asked)
             and row.kind not in (Kind.HYPERPARAMETER, Kind.METRIC)
-            # A generator that never moved was never drawn from.
-            and not (row.kind is Kind.RNG and row.name in never_moved)
+            # At every boundary of this run, a tensor that never moved has its initial value.
+            and row.name not in never_moved
         )
 
     @property

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from ckptcheck.counts import filled
+from ckptcheck.kinds import Kind
+from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import some
 from ckptcheck.run.run import RECORDED
@@ -10,7 +12,7 @@ from ckptcheck.run.run import RECORDED
 
 def of_cases(cases: Sequence[Case]) -> list[str]:
     """Return the warnings of all cases, each once for all boundaries."""
-    kinds = (_of_evaluation, _of_hash_seed, _of_names, _of_saving, _of_coverage)
+    kinds = (_of_evaluation, _of_hash_seed, _of_names, _of_metrics, _of_saving, _of_coverage)
     texts = (
         f"{case.job} × {case.restore}: {text}"
         for case in cases
@@ -64,6 +66,19 @@ def _of_names(case: Case) -> Iterator[str]:
             count=len(renamed),
             theirs=theirs,
             ours=ours,
+        )
+
+
+def _of_metrics(case: Case) -> Iterator[str]:
+    rows = case.comparison.boundary if case.comparison and case.outcome == RECOVERED else ()
+    lost = [row.name for row in rows if row.kind is Kind.METRIC and not (row.equal or row.late)]
+    if lost:
+        yield filled(
+            "{count} metric {count:tensor differs|tensors differ} at the boundary: {names}. "
+            "Training does not read {count:it|them}, but the epoch in progress reports different "
+            "values.",
+            count=len(lost),
+            names=some(lost),
         )
 
 

@@ -11,7 +11,7 @@ from ckptcheck.job.loading import loops
 from ckptcheck.job.protocol import Restored, RestoreRefusedError, Step, Tensor
 from ckptcheck.run import python_state
 from ckptcheck.run.digests import digest
-from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
+from ckptcheck.run.file_audit import FileAudit, lead_to_copy
 from ckptcheck.run.folder import Recorder, control_of, crash_image_of, number
 from ckptcheck.run.heartbeat import Emit, Heartbeat
 from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, as_tensors, boundary_point
@@ -52,8 +52,8 @@ class Execution:
         self._built: set[str] = set()  # names of the tensors before the restore
         self._names: set[str] = set()  # names of the tensors at the boundary
         self._asked: Asked = None
-        self._audit = contextlib.ExitStack()
-        self._opened: Mapping[str, bool] = {}
+        self._audit = FileAudit()
+        self._reading = contextlib.ExitStack()
         self._beat = Heartbeat(lambda count: emit("step", done=count))
 
     def carry_out(self) -> None:
@@ -62,7 +62,7 @@ class Execution:
             self.folder.mkdir()  # a training loop of the job may save at any time
         self.job.build(self.facts.seed)
         self._built = set(self._snapshot(INITIAL))
-        with self._audit:
+        with self._reading:
             if self.restore is not None:
                 self._restore(self.restore)
             self._looped(self.job.run) if loops(self.job) else self._steps()
@@ -124,7 +124,7 @@ class Execution:
     def _restore(self, restore: str) -> None:
         self.during = "restore"
         _copy_crash_image(self.task, self.folder)
-        self._opened = self._audit.enter_context(opened_files())
+        self._reading.enter_context(self._audit.reading())
         try:
             restored = self.job.restore(self.folder, restore)
         except RestoreRefusedError as refusal:
@@ -165,8 +165,8 @@ class Execution:
         """Do what is due before the first step of the process; return the index of the step."""
         first = self.facts.first_step = self._next_step()
         if self.restore is not None:
-            self._audit.close()  # the restore is complete
-            _check_opened(self._opened, self.task)
+            self._reading.close()  # the restore is complete
+            _check_read(self._audit, self.task)
             python_state.put(self.job, self.task.attributes)
             self._at_boundary()
         elif loops(self.job):
@@ -282,10 +282,10 @@ def _copy_crash_image(task: Task, folder: Path) -> None:
         )
 
 
-def _check_opened(opened: Mapping[str, bool], task: Task) -> None:
+def _check_read(audit: FileAudit, task: Task) -> None:
     """Reject a restore that read a file written during this verification outside its own copy."""
     began = (control_of(Path(task.folder)) / f"{INITIAL}.npz").stat().st_mtime
-    outside = written_since(opened, began, but=[task.run_folder])
+    outside = audit.written_since(began, but=[task.run_folder])
     if outside:
         raise NotVerifiedError(
             f"its restore read {outside[0]}, which was written during this verification but is not "

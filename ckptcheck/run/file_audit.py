@@ -6,7 +6,7 @@ framework opens in C++; so the checkpoint itself is searched for the path of its
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,53 +14,81 @@ from typing import Any
 # Largest size, in bytes, of a file that points to a checkpoint; larger files hold tensors.
 LARGEST_POINTER = 1 << 16
 
-# For each file, whether it was first opened for reading: a file first opened for writing is the
-# restore's own, such as an unpacked copy.
-_collecting: dict[str, bool] | None = None
 
+class FileAudit:
+    """The files that this process reads in the block of `reading`, and those that it made.
 
-def _on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "open" or _collecting is None:
-        return
-    path, _, flags = arguments
-    if isinstance(path, str | bytes | os.PathLike):
+    An audit hook cannot be removed: it stays until the process ends.
+    """
+
+    def __init__(self) -> None:
+        # Files that were empty when the process opened them, and new folders.
+        self._made: set[str] = set()
+        self._read: set[str] = set()
+        self._is_reading = False
+        sys.addaudithook(self._on_event)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Collect the files that are read in the block."""
+        self._is_reading = True
+        try:
+            yield
+        finally:
+            self._is_reading = False
+
+    def written_since(self, since: float, but: list[Path]) -> list[Path]:
+        """Return the files that were read although written at `since` (seconds since 1970) or later.
+
+        Files in the folders `but`, and those that this process made, do not count.
+        """
+        # Virtual files always look new.
+        spared = [*(folder.resolve() for folder in but), *map(Path, ("/proc", "/sys", "/dev"))]
+        paths = [Path(name).resolve() for name in sorted(self._read)]
+        candidates = [
+            path
+            for path in paths
+            if "__pycache__" not in path.parts and not any(map(path.is_relative_to, spared))
+        ]
+        return [path for path in candidates if path.is_file() and path.stat().st_mtime >= since]
+
+    def _is_own(self, name: str) -> bool:
+        """Return whether this process made a file or a folder around it."""
+        return any(str(each) in self._made for each in (Path(name), *Path(name).parents))
+
+    def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            self._on_open(*arguments)
+        elif event == "os.mkdir":
+            path = _absolute(arguments[0])
+            if path is not None and not os.path.lexists(path):
+                self._made.add(path)
+        elif event == "os.rename":
+            source, target = map(_absolute, arguments[:2])
+            if target is not None and source in self._made:
+                self._made.add(target)
+
+    def _on_open(self, path: Any, _: Any, flags: int) -> None:
+        name = _absolute(path)
+        if name is None:
+            return
         # A file that is truncated or new at its opening holds nothing from before, even where it
         # is read afterwards. AutoGraph's temporary files are such files.
         is_empty = flags & (os.O_TRUNC | os.O_EXCL)
-        reads = not is_empty and flags & os.O_ACCMODE != os.O_WRONLY
-        _collecting.setdefault(os.path.abspath(os.fsdecode(path)), reads)  # noqa: PTH100  # called often
+        if is_empty or (flags & os.O_CREAT and not os.path.lexists(name)):
+            self._made.add(name)
+        elif (
+            self._is_reading
+            and flags & os.O_ACCMODE != os.O_WRONLY
+            and not self._is_own(name)
+        ):
+            self._read.add(name)
 
 
-@contextmanager
-def opened_files() -> Iterator[dict[str, bool]]:
-    """Collect the files opened in the block: absolute path, and whether first opened for reading.
-
-    An audit hook cannot be removed: afterwards it stays, and collects nothing.
-    """
-    global _collecting
-    opened: dict[str, bool] = {}
-    _collecting = opened
-    sys.addaudithook(_on_audit_event)
-    try:
-        yield opened
-    finally:
-        _collecting = None
-
-
-def written_since(opened: Mapping[str, bool], since: float, but: list[Path]) -> list[Path]:
-    """Return the files that were read although written at `since` (seconds since 1970) or later.
-
-    Files in the folders `but` do not count.
-    """
-    # Virtual files always look new.
-    spared = [*(folder.resolve() for folder in but), *map(Path, ("/proc", "/sys", "/dev"))]
-    read = [Path(name).resolve() for name, reads in sorted(opened.items()) if reads]
-    candidates = [
-        path
-        for path in read
-        if "__pycache__" not in path.parts and not any(map(path.is_relative_to, spared))
-    ]
-    return [path for path in candidates if path.is_file() and path.stat().st_mtime >= since]
+def _absolute(path: Any) -> str | None:
+    if not isinstance(path, str | bytes | os.PathLike):
+        return None  # a descriptor
+    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100  # called often
 
 
 def lead_to_copy(copy: Path, original: Path) -> Path | None:

@@ -6,11 +6,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.job.frameworks import how_to_install
+from ckptcheck.job.loading import is_own
 from ckptcheck.job.protocol import POISON, RestoreRefusedError
 from ckptcheck.job.schedule import BOUNDARY_EPOCHS, make_schedule
 from ckptcheck.job.shipped import make_job
@@ -19,6 +21,7 @@ from ckptcheck.run.execution import Execution
 from ckptcheck.run.folder import Recorder, resumed_of
 from ckptcheck.run.heartbeat import Emit
 from ckptcheck.run.run import Facts, Failure
+from ckptcheck.run.step_count import StepCounter
 from ckptcheck.run.task import Task
 
 # Errors of the machine, not of the job or its restore: full disk, quota, file size limit, memory,
@@ -64,7 +67,7 @@ def exit_status(work: Callable[[], None], emit: Emit) -> int:
 
 
 def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
-    job, seed = make_job(task.job, task.options)
+    job, seed = _make_job(task)
     _check_restores(task.job, job.restores)
     usual = getattr(job, "boundary_epochs", BOUNDARY_EPOCHS)
     schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundaries, usual)
@@ -87,6 +90,22 @@ def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
     facts.framework = getattr(job, "framework", "")
     facts.process, facts.started = os.getpid(), time.time()
     _record(job, facts, task, emit)
+
+
+def _make_job(task: Task) -> tuple[Any, int]:
+    """Return the job and its seed; count the steps of an epoch if the job does not say."""
+
+    def count() -> int:
+        length: int = make_job(task.job, task.options)[0].count_steps()
+        return length
+
+    if not is_own(task.job):
+        return make_job(task.job, task.options)
+    with closing(StepCounter(count)) as counter:
+        job, seed = make_job(task.job, task.options)
+        if not hasattr(job, "steps_per_epoch"):
+            job.steps_per_epoch = counter.count()
+    return job, seed
 
 
 def _check_restores(job: str, restores: Sequence[str]) -> None:

@@ -83,6 +83,7 @@ TENSOR_TYPES = {
     "poisoned": "bool",
     "control_moves": "bool",
     "resumed_moves": "bool",
+    "unread": "bool",
 }
 EVALUATION_TYPES = {
     "job": "text",

@@ -1,37 +1,55 @@
-"""Which files a restore opens, and where the pointers of a copied checkpoint lead."""
+"""Which files a restore reads, and where the pointers of a copied checkpoint lead."""
 
 import os
 import tempfile
 from pathlib import Path
 
-from ckptcheck.run.file_audit import lead_to_copy, opened_files, written_since
+from ckptcheck.run.file_audit import FileAudit, lead_to_copy
 
 
-def test_a_file_is_marked_as_read_if_first_opened_for_reading(tmp_path: Path) -> None:
+def read_there(folder: Path, audit: FileAudit) -> set[str]:
+    return {path.name for path in audit.written_since(0, but=[]) if folder in path.parents}
+
+
+def test_what_a_process_makes_itself_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "read").write_text("old")
-    with opened_files() as opened:
+    (tmp_path / "appended").write_text("old")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "inside").write_text("old")
+    audit = FileAudit()
+    (tmp_path / "before").write_text("new")
+    with audit.reading():
         (tmp_path / "read").read_text()
+        (tmp_path / "before").read_text()
         (tmp_path / "written").write_text("new")
         (tmp_path / "written").read_text()
-        (tmp_path / "appended").open("a").close()
-        os.close(os.open(tmp_path / "read", os.O_RDONLY))
         (tmp_path / "truncated").open("w+").close()
+        os.close(os.open(tmp_path / "created", os.O_RDWR | os.O_CREAT))
+        (tmp_path / "created").read_text()
+        (tmp_path / "there").mkdir(exist_ok=True)
+        (tmp_path / "there" / "inside").read_text()
         # AutoGraph writes its code into such a file, and imports it.
         with tempfile.NamedTemporaryFile("w", dir=tmp_path, delete=False) as temporary:
             temporary.write("code")
         Path(temporary.name).read_text()
-        opened[str(tmp_path / "temporary")] = opened.pop(temporary.name)
+        Path(temporary.name).replace(tmp_path / "moved")
+        (tmp_path / "moved").read_text()
+        # A library may write into a folder without Python's knowledge.
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        os.system(f"echo new > {folder}/unpacked")
+        (folder / "unpacked").read_text()
     (tmp_path / "written").open("r+").close()
-    of_here = {
-        Path(name).name: reads for name, reads in opened.items() if Path(name).parent == tmp_path
-    }
-    assert of_here == {
-        "read": True,
-        "written": False,
-        "appended": False,
-        "truncated": False,
-        "temporary": False,
-    }
+    assert read_there(tmp_path, audit) == {"read", "inside"}
+
+
+def test_a_file_that_is_extended_holds_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("old")
+    audit = FileAudit()
+    with audit.reading():
+        (tmp_path / "log").open("a").close()
+        (tmp_path / "log").read_text()
+        (tmp_path / "log").write_text("new")
+    assert read_there(tmp_path, audit) == {"log"}
 
 
 def test_files_read_although_written_lately(tmp_path: Path) -> None:
@@ -41,16 +59,16 @@ def test_files_read_although_written_lately(tmp_path: Path) -> None:
         tmp_path / "new",
         tmp_path / "old",
         tmp_path / "__pycache__" / "module.pyc",
-        tmp_path / "out",
     ):
         path.parent.mkdir(exist_ok=True)
         path.touch()
     os.utime(tmp_path / "old", (100, 100))
-    opened = {str(path): path.name != "out" for path in tmp_path.rglob("*")} | {
-        str(tmp_path / "gone"): True,
-        "/proc/stat": True,
-    }
-    assert written_since(opened, 200, but=[own]) == [tmp_path / "new"]
+    audit = FileAudit()
+    with audit.reading():
+        for path in (*tmp_path.rglob("*"), Path("/proc/stat")):
+            if path.is_file():
+                path.read_bytes()
+    assert audit.written_since(200, but=[own]) == [tmp_path / "new"]
 
 
 def test_a_copy_points_to_itself(tmp_path: Path) -> None:

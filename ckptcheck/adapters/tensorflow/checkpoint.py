@@ -1,7 +1,9 @@
 """`CheckpointJob`: custom TensorFlow 2 training loops saved with `tf.train.Checkpoint`."""
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow.batches import arrays_of
 from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.variables import SEED, inner, names_of, poison, state_of
@@ -105,7 +108,8 @@ class CheckpointJob(ABC):
         if seed != SEED:
             poison(self._created.variables(), seed)
         # The first step is watched, because it may create variables.
-        self._train, self.train = self.train, self._first_train  # type: ignore[method-assign]
+        self._train, self.train = self.train, self._shown_train  # type: ignore[method-assign]
+        self._watching: Any = self._created.watching()
 
     def next_step(self) -> int:
         """Return the index of the next training step, counted from 0.
@@ -159,11 +163,13 @@ class CheckpointJob(ABC):
             lambda: keys(names_of(self._objects(), self._created.variables())), held, values
         )
 
-    def _first_train(self, step: int) -> Step:
-        with self._created.watching():
+    def _shown_train(self, step: int) -> Step:
+        with self._watching:
             result = self._train(step)
-        self.train = self._train  # type: ignore[method-assign]
-        return result
+        self._watching = contextlib.nullcontext()
+        if not isinstance(result, Step) or result.batch is None:
+            return result
+        return replace(result, batch=arrays_of(result.batch))
 
 
 # Takes the variables' names by `id` (see `names_of`); returns the checkpoint key of each name.

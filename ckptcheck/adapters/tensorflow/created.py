@@ -1,5 +1,6 @@
 """Track the TensorFlow variables that a job creates while it is built, restored and stepped."""
 
+import gc
 import sys
 import weakref
 from collections.abc import Container, Iterator
@@ -42,7 +43,12 @@ class Created:
         ]
 
     def variables(self) -> list[Any]:
-        """Return the tracked variables that are still alive, in order of creation."""
+        """Return the tracked variables that anything leads to, in order of creation.
+
+        Layers and optimizers form reference cycles. When the garbage collector frees those that
+        nothing leads to is chance, so it runs here.
+        """
+        gc.collect()
         return [variable for reference in self._references if (variable := reference()) is not None]
 
 

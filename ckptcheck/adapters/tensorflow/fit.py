@@ -1,8 +1,9 @@
 """`FitJob`: Keras 3 jobs that train with `fit`. The loop is Keras' own; a callback records it."""
 
-import gc
+import contextlib
 import inspect
 import re
+import tempfile
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -19,19 +20,23 @@ from ckptcheck.adapters.tensorflow.checkpoint import restore_checkpoint
 from ckptcheck.adapters.tensorflow.contents import values_in
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.variables import SEED, names_of, poison, state_of
-from ckptcheck.adapters.tensorflow.watch import Watch
+from ckptcheck.adapters.tensorflow.watch import CountedError, StepCount, Watch
 from ckptcheck.errors import NotVerifiedError, UsageError, did_you_mean
 from ckptcheck.job.protocol import Loop, Restored, Tensor
 
 # The restores that `FitJob` implements.
 RESTORES = ("keras", "weights", "checkpoint", "backup", "model-checkpoint")
 
+_NO_CALLBACKS = (
+    "`fit` did not pass `callbacks` to model.fit, so ckptcheck saw 0 steps. Write "
+    "model.fit(…, callbacks=callbacks)"
+)
+
 
 class FitJob(ABC):
     """A job made of a compiled Keras model and a call of its `fit`.
 
-    A subclass provides the model, the call, and the number of batches in an epoch. `restores`
-    names the ways to save and restore it:
+    A subclass provides the model and the call. `restores` names the ways to save and restore it:
 
     - `keras`: `model.save("….keras")` and `keras.models.load_model`;
     - `weights`: `model.save_weights("….weights.h5")`, and `load_weights` into a new compiled
@@ -45,7 +50,8 @@ class FitJob(ABC):
     `replace_model`.
 
     Attributes:
-        steps_per_epoch: number of batches in an epoch.
+        steps_per_epoch: number of batches in an epoch. Default: `model.fit` is called once more, in a
+            process of its own, to count them.
         restores: names of the ways to restore; default: `keras`, `weights`, `checkpoint` and
             `backup`.
         boundary_epochs: number of epochs after which the job is saved; default: 2.0.
@@ -55,7 +61,6 @@ class FitJob(ABC):
         ```python
         class Train(FitJob):
             restores = ("keras", "backup")
-            steps_per_epoch = 10
 
             def model(self):
                 model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
@@ -155,10 +160,21 @@ class FitJob(ABC):
         An optimizer that is built during the restore creates its slots there.
         """
         with self._created.watching():
-            restored = self._restore(folder, restore)
-        # Layers and optimizers form reference cycles, which would keep replaced variables alive.
-        gc.collect()
-        return restored
+            return self._restore(folder, restore)
+
+    def count_steps(self) -> int:
+        """Return the number of batches in an epoch, as Keras knows it or by training one epoch."""
+        count = StepCount()
+        self.build(SEED)
+        self._ours = [count]
+        self._capture_arguments()
+        with tempfile.TemporaryDirectory() as folder:
+            self.folder = Path(folder)
+            with contextlib.suppress(CountedError):
+                self.fit(self.live, self._ours, self.initial_epoch)
+        if count.steps is None:
+            raise NotVerifiedError(_NO_CALLBACKS)
+        return count.steps
 
     def run(self, loop: Loop) -> None:
         """Call `fit`, and report its steps to `loop`.
@@ -180,10 +196,7 @@ class FitJob(ABC):
         with self._created.watching():
             self.fit(self.live, self._ours, self.initial_epoch)
         if not self._watch.began:
-            raise NotVerifiedError(
-                "`fit` did not pass `callbacks` to model.fit, so ckptcheck saw 0 steps. Write "
-                "model.fit(…, callbacks=callbacks)"
-            )
+            raise NotVerifiedError(_NO_CALLBACKS)
 
     def next_step(self) -> int:
         """Return the index of the next training step, counted from 0 over all epochs."""
@@ -362,6 +375,8 @@ class FitJob(ABC):
                 for callback in callbacks
                 if not any(callback is ours for ours in self._ours)
             ]
+            # Only single steps can be recorded; several at once train the same.
+            self.live.steps_per_execution = 1
             return original(
                 *positional, **{"verbose": 0} | named if "verbose" not in arguments else named
             )

@@ -1,5 +1,6 @@
 """Find and name the variables of TensorFlow 2 and Keras 3 objects, and classify them by kind."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -172,25 +173,34 @@ def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[Named]:
     """
     wrapped = getattr(optimizer, "inner_optimizer", optimizer)
     kinds = _kinds_by_identity(optimizer, wrapped)
-    weights = {
-        f"{weight.path.replace('/', '_')}_": names.get(id(inner(weight)), weight.path)
-        for weight in sorted(
-            _internals.weights_of(wrapped), key=lambda weight: len(weight.path), reverse=True
-        )
-    }
+    weights = _weights_by_prefix(wrapped, names)
+    places: Counter[str] = Counter()
     for variable in optimizer.variables:
         prefix = next((prefix for prefix in weights if variable.name.startswith(prefix)), None)
-        name = (
-            variable.name
-            if prefix is None
-            else f"{weights[prefix]}/{variable.name.removeprefix(prefix)}"
-        )
+        name = variable.name
+        if prefix is not None:
+            # Slots of one name are in the order of their weights, which share a path.
+            weight = weights[prefix][places[name] % len(weights[prefix])]
+            places[name] += 1
+            name = f"{weight}/{name.removeprefix(prefix)}"
         is_count = prefix is None and _is_whole(variable) and _is_single(variable)
         yield (
             f"{wrapped.name}/{name}",
             kinds.get(id(variable), Kind.COUNTER if is_count else Kind.SLOT),
             variable,
         )
+
+
+def _weights_by_prefix(optimizer: Any, names: Mapping[int, str]) -> dict[str, list[str]]:
+    """Return the names of an optimizer's weights by what its slots begin with, longest first."""
+    weights: dict[str, list[str]] = {}
+    for weight in _internals.weights_of(optimizer):
+        # A bare `tf.Variable` has no path: Keras uses its name.
+        path = str(getattr(weight, "path", weight.name))
+        prefix = f"{path.replace('/', '_').replace(':', '_')}_"
+        name = names.get(id(inner(weight)), path.removesuffix(":0"))
+        weights.setdefault(prefix, []).append(name)
+    return dict(sorted(weights.items(), key=lambda item: len(item[0]), reverse=True))
 
 
 def _kinds_by_identity(optimizer: Any, wrapped: Any) -> dict[int, Kind]:

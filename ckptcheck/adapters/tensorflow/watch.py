@@ -8,12 +8,42 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow.batches import arrays_of
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Loop, Step
 
 # The wrapped train step's key in the logs; removed before Keras sees them.
 SHOWN = "ckptcheck"
+
+
+class CountedError(BaseException):
+    """Ends `fit` once its batches are counted. A `BaseException`, so that no job catches it."""
+
+
+class StepCount(keras.callbacks.Callback):  # type: ignore[misc]
+    """Counts the batches of an epoch of `fit`, and ends it with `CountedError`.
+
+    Attributes:
+        steps: number of batches in an epoch; None: no `fit` got this callback.
+    """
+
+    steps: int | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Take the number that Keras knows."""
+        self.steps = self.params.get("steps") or 0
+        if self.steps:
+            raise CountedError
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count a batch."""
+        assert self.steps is not None
+        self.steps += 1
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """End with the first epoch."""
+        raise CountedError
 
 
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -43,19 +73,13 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._announced = False
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Check the model's settings, and wrap its train step.
+        """Check the length of an epoch, and wrap the model's train step.
 
         Raises:
-            NotVerifiedError: the model executes several steps at once, or an epoch has a different
-                number of batches than declared.
+            NotVerifiedError: an epoch has a different number of batches than declared.
         """
         self.began = True
         model = self.model
-        if model.steps_per_execution != 1:
-            raise NotVerifiedError(
-                f"the model executes {model.steps_per_execution} steps at once, so single steps "
-                "cannot be recorded. Compile it with steps_per_execution=1"
-            )
         steps = self.params.get("steps")
         if steps is not None and steps != self._steps_per_epoch:
             raise NotVerifiedError(
@@ -106,7 +130,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         numbers, *data = self._shown
         loss, rate = numbers.numpy().tolist()
         self._loop.after_step(
-            Step(loss, list(map(_as_array, data)), learning_rate=None if math.isnan(rate) else rate)
+            Step(loss, arrays_of(data), learning_rate=None if math.isnan(rate) else rate)
         )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -160,13 +184,3 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
         train.__name__ = SHOWN
         model.train_function = train
-
-
-def _as_array(tensor: Any) -> Any:
-    """Return a tensor as an array, without a copy if possible; text as fixed-length bytes."""
-    if tensor.dtype == tf.string:
-        return np.asarray(tensor.numpy()).astype(np.bytes_)
-    try:
-        return np.asarray(memoryview(tensor))
-    except (TypeError, ValueError, BufferError, NotImplementedError):  # such as bfloat16
-        return np.asarray(tensor)

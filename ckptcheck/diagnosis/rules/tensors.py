@@ -1,7 +1,7 @@
 """Tensors at the boundary, by kind and by what they equal instead of the control's value."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from statistics import median
 
 from ckptcheck.comparison.comparison import TensorComparison
@@ -114,8 +114,14 @@ lost_weights = _lost("weights-lost", Kind.WEIGHT)
 lost_slots = _lost("slots-lost", Kind.SLOT)
 lost_accumulators = _lost("accumulators-lost", Kind.ACCUMULATOR)
 lost_others = _lost("state-lost", Kind.OTHER)
-lost_metrics = _lost("state-lost", Kind.METRIC)
+_own_metrics = _lost("state-lost", Kind.METRIC)
 _own_shadows = _lost("shadows-lost", Kind.SHADOW)
+
+
+def lost_metrics(findings: Findings) -> Iterator[Diagnosis]:
+    """Metrics that start anew, if the runs diverge: training does not read a metric by itself."""
+    if not findings.comparison.equal:
+        yield from _own_metrics(findings)
 
 
 def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
@@ -267,13 +273,27 @@ def leftover(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def dead_statistics(findings: Findings) -> Iterator[Diagnosis]:
-    """Moving statistics that never change in the control."""
+    """Moving statistics that never change in the control, outside of layers that are frozen."""
     statistics = names(findings.of_kind(Kind.MOVING_STATISTIC))
-    dead = [name for name in statistics if name in findings.comparison.never_moved]
+    never = set(findings.comparison.never_moved)
+    dead = [name for name in statistics if name in never and not _is_frozen(name, findings, never)]
     if dead:
         yield diagnosis(
             "statistics-never-move", dead, Stage.NEVER_LIVE, count=len(dead), total=len(statistics)
         )
+
+
+def _is_frozen(name: str, findings: Findings, never: Container[str]) -> bool:
+    """Return whether a layer has untrained weights beside its statistics, and all never change."""
+    layer = name.rpartition("/")[0]
+    weights = [
+        row
+        for row in findings.boundary
+        if row.name.rpartition("/")[0] == layer and row.kind is not Kind.MOVING_STATISTIC
+    ]
+    return bool(layer and weights) and all(
+        row.kind is Kind.OTHER and row.name in never for row in weights
+    )
 
 
 def dead_shadows(findings: Findings) -> Iterator[Diagnosis]:

@@ -563,14 +563,13 @@ FAULTS = (
                 f"w differs in 6 of 6 elements, by up to {apart(W, W + 1):.3g}.",
             ),
         ),
-        # A metric counts only if nothing else is lost.
+        # A metric counts only if nothing else is lost and the runs diverge.
         twin=full({"accuracy": 0.5}),
-        twin_shows=("unexplained",),
     ),
     Fault(
         "the metrics of an epoch",
         tensors.lost_metrics,
-        full({"accuracy": 0.0}),
+        Pair(FULL, changed(FULLY, boundary={"accuracy": 0.0}, losses={7: 0.5})),
         (
             Said(
                 "state-lost",
@@ -579,7 +578,7 @@ FAULTS = (
                 Stage.OVERWRITTEN_AFTER_LOAD,
             ),
         ),
-        twin=alike(FULL, boundary={"accuracy": 0.0}),
+        twin=full({"accuracy": 0.0}),
     ),
     Fault(
         "statistics that never change in the control",

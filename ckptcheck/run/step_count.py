@@ -1,0 +1,72 @@
+"""Count the training steps of an epoch in a process of its own, for a job that does not say.
+
+Counting may train an epoch, which must leave no trace in the run: not in the job's objects, its
+framework, or the data that it reads. The process is therefore forked before the job is loaded.
+"""
+
+import os
+import traceback
+import warnings
+from collections.abc import Callable
+
+from ckptcheck.errors import NotVerifiedError
+
+
+class StepCounter:
+    """A process that waits, and counts when it is asked. It ends with this process, if not before.
+
+    Args:
+        count: loads a job and returns the number of training steps in an epoch.
+    """
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        asked, self._ask = os.pipe()
+        self._answer, answered = os.pipe()
+        with warnings.catch_warnings():
+            # Python 3.12 warns of threads at a fork; see `fork_server`.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._process = os.fork()
+        if self._process == 0:
+            os.close(self._ask)
+            _serve(asked, answered, count)
+        os.close(asked)
+        os.close(answered)
+
+    def count(self) -> int:
+        """Return the number of training steps in an epoch.
+
+        Raises:
+            NotVerifiedError: the job raises an exception.
+        """
+        os.write(self._ask, b"?")
+        with open(self._answer, "rb", closefd=False) as pipe:
+            answer = pipe.read().decode(errors="replace")
+        if not answer.isdecimal():
+            raise NotVerifiedError(
+                "the length of an epoch could not be counted"
+                f"{answer and f': {answer}'}. Set steps_per_epoch to the number of batches in an "
+                "epoch"
+            )
+        return int(answer)
+
+    def close(self) -> None:
+        """End the process."""
+        os.close(self._ask)
+        os.close(self._answer)
+        os.waitpid(self._process, 0)
+
+
+def _serve(asked: int, answered: int, count: Callable[[], int]) -> None:
+    try:
+        if os.read(asked, 1):
+            os.write(answered, _answer(count).encode())
+    finally:
+        os._exit(0)  # nothing of the parent's is undone here
+
+
+def _answer(count: Callable[[], int]) -> str:
+    try:
+        return str(count())
+    except Exception as error:
+        traceback.print_exc()
+        return f"{type(error).__name__}: {error}"[:2000]
