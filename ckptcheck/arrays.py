@@ -7,6 +7,9 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+# A number with at least so many significant digits was computed.
+DIGITS_OF_COMPUTED = 6
+
 
 def differing(control: Array, resumed: Array, equal_nan: bool = False) -> Array:
     """Return where two arrays of one dtype and shape differ in any bit, as a boolean array."""
@@ -42,6 +45,19 @@ def is_telling(value: Array) -> bool:
     if value.size == 1 and value.dtype.kind == "f":
         return not float(value.reshape(-1)[0]).is_integer()
     return bool(value.size > 1 and (value != value.reshape(-1)[0]).any())
+
+
+def is_computed(value: Array) -> bool:
+    """Return whether an array was computed, not written down: so no other has its value by chance.
+
+    A single number must have more digits than a person writes: 0.001 may stand in many places.
+    """
+    if value.size != 1:
+        return is_telling(value)
+    if value.dtype.kind != "f" or value.dtype.itemsize < 4:
+        return False
+    digits = np.format_float_scientific(value.reshape(-1)[0]).partition("e")[0]
+    return sum(map(str.isdigit, digits)) >= DIGITS_OF_COMPUTED
 
 
 def norm(value: Array) -> float:

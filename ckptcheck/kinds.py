@@ -39,6 +39,11 @@ class Kind(str, Enum):
 
 _NUMBER = re.compile(r"_\d+$")
 _COUNTER = re.compile(r"_?((global_|local_)?step|save_counter|iterations?|epoch)")
+_STATISTIC = re.compile(r"(moving|running)_?(mean|var|variance|std|stddev)", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+", re.IGNORECASE)
+_AVERAGES = {"ema", "average", "averages", "averaged", "shadow", "shadows", "polyak", "swa"}
+_GRADIENTS = {"grad", "grads", "gradient", "gradients"}
+_SUMS = {"acc", "accum", "accumulator", "accumulators", "accumulated", "sum", "sums", "buffer"}
 
 
 def by_name(name: str, letter: str, is_single: bool, is_trained: bool | None = None) -> Kind:
@@ -52,8 +57,8 @@ def by_name(name: str, letter: str, is_single: bool, is_trained: bool | None = N
         is_trained: Whether a live variable is trained; None for a tensor in a file, which does not
             show it.
     """
-    # Libraries append numbers to keep names unique; a file shows nothing but the name.
-    last = _last(name) if is_trained is not None else _NUMBER.sub("", _last(name))
+    # Libraries append numbers to keep names unique.
+    last = _NUMBER.sub("", _last(name))
     if is_moving_statistic(last):
         return Kind.MOVING_STATISTIC
     if (
@@ -62,33 +67,40 @@ def by_name(name: str, letter: str, is_single: bool, is_trained: bool | None = N
         or (is_trained is None and "_state_var" in name)
     ):
         return Kind.RNG
-    is_count = letter in ("i", "u") and is_single
+    if not letter:
+        return Kind.OTHER
+    if is_single and (letter in ("i", "u") or (not is_trained and _COUNTER.fullmatch(last))):
+        return Kind.COUNTER
     if is_trained is None:
-        return _in_file(last, letter, is_single, is_count)
-    if "ExponentialMovingAverage" in name or _is_average(last):
-        return Kind.SHADOW
-    return Kind.WEIGHT if is_trained else Kind.COUNTER if is_count else Kind.OTHER
+        return _in_file(last, letter, is_single)
+    # TensorFlow counts any variable as trained unless told otherwise.
+    return Kind.OTHER if letter in ("i", "u", "b") else _live(name, last, is_trained)
 
 
 def is_moving_statistic(name: str) -> bool:
     """Return whether a tensor of that name is a moving mean or variance of batch norm."""
-    return _last(name) in ("moving_mean", "moving_variance")
+    return bool(_STATISTIC.fullmatch(_last(name)))
 
 
-def _in_file(last: str, letter: str, is_single: bool, is_count: bool) -> Kind:
-    if not letter:
-        return Kind.OTHER
-    if is_count or (is_single and _COUNTER.fullmatch(last)):
-        return Kind.COUNTER
+def _live(name: str, last: str, is_trained: bool) -> Kind:
+    words = _words(last if is_trained else name)
+    if words & _AVERAGES or "ExponentialMovingAverage" in name:
+        return Kind.SHADOW
+    if words & _GRADIENTS and words & _SUMS:
+        return Kind.ACCUMULATOR
+    return Kind.WEIGHT if is_trained else Kind.OTHER
+
+
+def _in_file(last: str, letter: str, is_single: bool) -> Kind:
     if is_single and last == "learning_rate":
         return Kind.HYPERPARAMETER
-    if _is_average(last):
+    if _words(last) & _AVERAGES:
         return Kind.SHADOW
     return Kind.OTHER if letter in ("i", "u", "b") else Kind.WEIGHT
 
 
-def _is_average(last: str) -> bool:
-    return last.startswith(("ema", "average")) or last.endswith(("_ema", "_average"))
+def _words(name: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(name)}
 
 
 def _last(name: str) -> str:

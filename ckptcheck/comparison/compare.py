@@ -192,6 +192,7 @@ def _row(
         asked=asked,
         held=held,
         saved_so=saved_so,
+        as_saved=is_lost and pair.resumed is not None and lookup.is_saved(pair.resumed.value),
         poisoned=_is_poisoned(name, control, resumed),
         control_moves=_moves(name, control),
         resumed_moves=_moves(name, resumed),
@@ -258,7 +259,7 @@ def _keys(
     held = None if facts.held is None else key in facts.held
     if facts.values is None or lost is None:
         return asked, held, None
-    by_value = digest(lost.value) in facts.values
+    by_value = lookup.is_held(lost.value)
     if not asked and not held and lookup.is_one_of_its_kind(lost.value):
         held = by_value
     return asked, held, not by_value

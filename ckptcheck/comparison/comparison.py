@@ -41,6 +41,7 @@ class TensorComparison:
     asked: bool | None  # whether the restore asked for it
     held: bool | None  # whether the checkpoint holds its key, or else its value
     saved_so: bool | None  # whether the checkpoint holds a value different from the control's
+    as_saved: bool  # whether a differing resumed value is in the checkpoint, and not by chance
     poisoned: bool  # whether its value before the restore differed from the control's boundary
     control_moves: bool  # whether its value changes between the boundary and the end
     resumed_moves: bool

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ckptcheck.arrays import Array, as_float, dtype_of, is_inexact, is_telling, same
+from ckptcheck.arrays import Array, as_float, dtype_of, is_computed, is_inexact, is_telling, same
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.digests import digest
@@ -44,9 +44,10 @@ _NARROWER = {
 class Origin:
     """What a value equals: one of the words above, or nothing known.
 
-    `name` is the different tensor or the narrower dtype, `value` the factor. `older` is the number
-    of steps done at the latest earlier save with that value, even if the value has another origin,
-    too: a tensor may have been at its initial value then.
+    `name` is the different tensor or the narrower dtype. `value` is the factor between the two
+    values, also where it alone proves no origin: any two single numbers have one. `older` is the
+    number of steps done at the latest earlier save with that value, even if the value has another
+    origin, too: a tensor may have been at its initial value then.
     """
 
     what: str = ""
@@ -62,9 +63,10 @@ class OriginLookup:
         self._started_as = (INITIAL, control.initial), (FRESH, resumed.initial)
         self._older = [(step, control.snapshot_at(step)) for step in control.earlier_saves]
         self._others: dict[str, list[str]] = {}
+        self._saved = frozenset(resumed.facts.values or ())
         self._control, self._resumed = control.boundary, resumed.boundary
         for name, tensor in control.boundary.items():
-            if tensor.value.size > 1:
+            if tensor.value.size > 1 or is_computed(tensor.value):
                 self._others.setdefault(digest(tensor.value), []).append(name)
 
     def of(self, name: str, control: Tensor | None, resumed: Tensor) -> Origin:
@@ -88,7 +90,7 @@ class OriginLookup:
             yield Origin(ZERO)
         others = [other for other in self._others.get(digest(value), ()) if other != name]
         # Many tensors may hold one number throughout; only a swap then proves an origin.
-        if not is_telling(value):
+        if not is_computed(value):
             others = [other for other in others if self._has_value_of(other, control)]
         if others:
             yield Origin(
@@ -103,9 +105,17 @@ class OriginLookup:
         ):
             yield from _arithmetic(control.value, value)
 
+    def is_held(self, value: Array) -> bool:
+        """Return whether the checkpoint holds an array with that value."""
+        return digest(value) in self._saved
+
+    def is_saved(self, value: Array) -> bool:
+        """Return whether the checkpoint holds that value, and not by chance; a count may be any."""
+        return (is_computed(value) or value.dtype.kind in "iu") and self.is_held(value)
+
     def is_one_of_its_kind(self, value: Array) -> bool:
         """Return whether only one tensor of the control has a value, and not by chance."""
-        return value.size > 1 and is_telling(value) and len(self._others.get(digest(value), ())) < 2
+        return is_computed(value) and len(self._others.get(digest(value), ())) < 2
 
     def _has_value_of(self, name: str, control: Tensor | None) -> bool:
         return (
@@ -132,16 +142,21 @@ def _arithmetic(control: Array, resumed: Array) -> Iterator[Origin]:
     ):
         return
     left, right = as_float(control), as_float(resumed)
-    unit = _resolution(control.dtype) * float(np.max(np.abs(left), initial=0.0))
+    unit = resolution(control.dtype) * float(np.max(np.abs(left), initial=0.0))
     if float(np.max(np.abs(left - right), initial=0.0)) <= LAST_PLACES * unit:
         yield Origin(ROUNDING)
-    squared = float(np.vdot(left, left).real)
-    if squared and control.size > 1 and is_telling(control):
-        factor = float(np.vdot(left, right).real) / squared
-        if factor and float(np.max(np.abs(left * factor - right))) <= LAST_PLACES * unit * max(
-            1.0, abs(factor)
-        ):
-            yield Origin(FACTOR, value=factor)
+    factor = _factor(left, right, unit)
+    if factor:
+        proves = control.size > 1 and is_telling(control)
+        yield Origin(FACTOR if proves else "", value=factor)
+
+
+def _factor(control: Array, resumed: Array, unit: float) -> float:
+    """Return the number times which the control's value is the resumed one, or 0."""
+    squared = float(np.vdot(control, control).real)
+    factor = float(np.vdot(control, resumed).real) / squared if squared else 0.0
+    largest = float(np.max(np.abs(control * factor - resumed), initial=0.0))
+    return factor if largest <= LAST_PLACES * unit * max(1.0, abs(factor)) else 0.0
 
 
 def _is_rounded_to(narrower: str, control: Array, resumed: Array) -> bool:
@@ -151,11 +166,12 @@ def _is_rounded_to(narrower: str, control: Array, resumed: Array) -> bool:
         if not same(resumed.astype(dtype).astype(resumed.dtype), resumed):
             return False
         left, right = as_float(control), as_float(resumed)
-        allowed = _resolution(dtype) * np.abs(left) + _smallest(dtype)
+        allowed = resolution(dtype) * np.abs(left) + _smallest(dtype)
         return bool((np.abs(left - right) <= allowed).all())
 
 
-def _resolution(dtype: np.dtype[Any]) -> float:
+def resolution(dtype: np.dtype[Any]) -> float:
+    """Return the distance from 1 to the next number of a floating dtype."""
     if dtype.name == "bfloat16":
         return 2.0**-7
     return float(np.finfo(dtype).eps) if dtype.kind in "fc" else 2.0**-3  # the float8s

@@ -183,6 +183,8 @@ _CATALOGUE = {
         effect="restores an older checkpoint",
         sentence="{count} of {total} {total:tensor|tensors} {count:has its value|have their "
         "values} from an earlier save, after {older} {older:step|steps}.",
+        detail="The checkpoint that was read is of step {older}. A checkpoint of step {boundary} "
+        "was due.",
         signature="Tensors equal the control's values at an earlier save.",
         reported=_pull("google/flax#1200"),
         do="Restore the path that the framework's state file names: "
@@ -533,7 +535,8 @@ _CATALOGUE = {
         signature="Batches differ, and match no other batches of the control.",
         reported=_pull("keras-team/keras#22490"),
         do="Make each batch a function of (seed, step), or save the position of the input pipeline "
-        "with the state.",
+        "with the state. Data that the job collects itself, as in a replay buffer, are in no file: "
+        "save them with the checkpoint.",
         starts_at=FIRST_STEP,
         about_the_data=True,
         settled_by=(SAME_HASH,),

@@ -13,6 +13,7 @@ from ckptcheck.diagnosis.cause import (
     AT_ONCE,
     FIRST_STEP,
     FIRST_UPDATE,
+    STARTS,
     Diagnosis,
     Stage,
     Start,
@@ -21,14 +22,18 @@ from ckptcheck.diagnosis.cause import (
 )
 from ckptcheck.kinds import Kind
 
-# Lost tensors of these kinds change neither the first loss nor the slots created in that step.
-_ACTS_AFTER_THE_FIRST_STEP = (
+# Lost tensors of these kinds change no gradient of the first step, so no slot that it creates.
+_CHANGES_NO_GRADIENT = (
     Kind.SLOT,
+    Kind.SHADOW,
     Kind.COUNTER,
     Kind.METRIC,
     Kind.HYPERPARAMETER,
     Kind.PYTHON,
 )
+
+# Where tensors start to act that the first step creates: no batch of it reads their counter.
+_OF_LATE = {**STARTS, Kind.COUNTER: FIRST_UPDATE}
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,15 @@ class Findings:
             or not self.first_step_differs
         )
 
+    def is_overwritten(self, row: TensorComparison) -> bool:
+        """Return whether a tensor has an unknown value, although its loss is no question.
+
+        Either the checkpoint does not hold it, or it holds the control's value, and something else
+        set the tensor.
+        """
+        known = row.held is False or (row.saved_so is False and row.held)
+        return row.origin.what == "" and bool(known)
+
     @cached_property
     def first_step_differs(self) -> bool:
         """Whether anything in the first step differs from the control, except optimizer state."""
@@ -121,7 +135,7 @@ class Findings:
         return not same_inputs or any(
             not (row.equal and row.name not in left_out)
             and not row.late
-            and row.kind not in _ACTS_AFTER_THE_FIRST_STEP
+            and row.kind not in _CHANGES_NO_GRADIENT
             for row in self.boundary
         )
 
@@ -158,20 +172,12 @@ class Findings:
         # The validation data may differ, too.
         starts += [Start(math.inf, 0)] if self.has("batches-differ") else []
         starts += [Start(math.inf, 1)] if self.has("statistics-restarted") else []
-        starts += [_start_of_late(row) for row in self.boundary if row.late and not row.identical]
+        late = [row.kind for row in self.boundary if row.late and not row.identical]
+        starts += [_OF_LATE.get(kind, AT_ONCE) for kind in late]
         return earliest(starts)
 
 
 Rule = Callable[[Findings], Iterator[Diagnosis]]
-
-
-def _start_of_late(row: TensorComparison) -> Start:
-    """Return where a tensor created in the first step acts: a weight acts before it is compared."""
-    return (
-        FIRST_UPDATE
-        if row.kind in (Kind.SLOT, Kind.ACCUMULATOR, Kind.COUNTER, Kind.METRIC)
-        else AT_ONCE
-    )
 
 
 def counted_off(row: TensorComparison) -> int | None:
@@ -227,8 +233,13 @@ def names(rows: Iterable[TensorComparison]) -> list[str]:
 def by_stage(
     rows: Sequence[TensorComparison],
 ) -> Iterator[tuple[Stage | None, list[TensorComparison]]]:
-    """Yield the tensors by the stage at which they were lost."""
+    """Yield the tensors by the stage at which they were lost.
+
+    Tensors that show no stage, as single numbers do, were lost with the rest if that has one stage.
+    """
     stages = [_stage(row) for row in rows]
+    if len(known := set(stages) - {None}) == 1:
+        stages = [*known] * len(rows)
     for stage in dict.fromkeys(stages):
         yield stage, [row for row, its in zip(rows, stages, strict=True) if its is stage]
 
@@ -250,9 +261,8 @@ def _stage(row: TensorComparison) -> Stage | None:
         return None
     if not row.asked:
         return Stage.NOT_APPLIED_AT_LOAD
-    if row.origin.what in (*OWN, ""):
-        # A key proves no value: the save may have saved a different one.
-        return {True: Stage.OMITTED_AT_SAVE, False: Stage.OVERWRITTEN_AFTER_LOAD, None: None}[
-            row.saved_so
-        ]
-    return Stage.OVERWRITTEN_AFTER_LOAD
+    # A key proves no value: the save may have saved a different one.
+    if row.saved_so:
+        return Stage.OMITTED_AT_SAVE
+    unknown = row.saved_so is None and row.origin.what in (*OWN, "")
+    return None if unknown else Stage.OVERWRITTEN_AFTER_LOAD

@@ -111,6 +111,7 @@ def test_columns_of_a_tensor_that_is_equal() -> None:
         asked=True,
         held=True,
         saved_so=None,
+        as_saved=False,
         poisoned=True,
         control_moves=True,
         resumed_moves=True,

@@ -10,6 +10,7 @@ from ckptcheck.comparison.compare import compare
 from ckptcheck.comparison.equality import Equality
 from ckptcheck.diagnosis.cause import (
     AT_ONCE,
+    EVALUATION,
     FIRST_STEP,
     FIRST_UPDATE,
     NEVER,
@@ -80,7 +81,7 @@ WITHOUT = [name for name in HELD if name != "mean"]
         (STRANGE, {"values": None}, None),
         # The value of a different tensor cannot precede the restore.
         (SWAPPED, {}, Stage.OVERWRITTEN_AFTER_LOAD),
-        (SWAPPED, {"values": []}, Stage.OVERWRITTEN_AFTER_LOAD),
+        (SWAPPED, {"values": []}, Stage.OMITTED_AT_SAVE),
         # Held under a key different from its name, or, with no known key, by its value.
         (
             MEAN,
@@ -314,7 +315,8 @@ def test_earliest(run: Run, causes: tuple[str, ...], earliest: Start) -> None:
         (Kind.SLOT, FIRST_UPDATE),
         (Kind.ACCUMULATOR, FIRST_UPDATE),
         (Kind.COUNTER, FIRST_UPDATE),
-        (Kind.METRIC, FIRST_UPDATE),
+        (Kind.METRIC, NEVER),
+        (Kind.SHADOW, EVALUATION),
         (Kind.WEIGHT, AT_ONCE),  # it has acted before it came to be compared
         (Kind.MOVING_STATISTIC, AT_ONCE),
     ],

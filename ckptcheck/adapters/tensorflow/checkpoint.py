@@ -122,7 +122,7 @@ class CheckpointJob(ABC):
         if hasattr(self, "step"):
             return int(self.step)
         optimizers = [
-            item for item in self._objects() if isinstance(item, keras.optimizers.Optimizer)
+            item for item in self._attributes() if isinstance(item, keras.optimizers.Optimizer)
         ]
         if len(optimizers) != 1:
             raise TypeError(
@@ -136,6 +136,10 @@ class CheckpointJob(ABC):
         return state_of(self._objects(), self._created.variables())
 
     def _objects(self) -> list[Any]:
+        """Return the attributes that hold variables, and the optimizers that the job built."""
+        return [*self._attributes(), *self._created.optimizers()]
+
+    def _attributes(self) -> list[Any]:
         """Return the attributes that hold variables, also those in lists and dictionaries."""
         attributes = (
             tf.nest.flatten(value) if isinstance(value, list | tuple | dict) else [value]

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ckptcheck.adapters.tensorflow.variables import inner
+
 
 class Created:
     """Every live variable that was created while `watching`.
@@ -21,6 +23,7 @@ class Created:
 
     def __init__(self) -> None:
         self._references: list[weakref.ref[Any]] = []
+        self._optimizers: list[weakref.ref[Any]] = []
         self.paused = False
 
     @contextmanager
@@ -31,6 +34,7 @@ class Created:
             variable = next_creator(**arguments)
             if not self.paused and not _is_no_state(arguments.get("name")):
                 self._references.append(weakref.ref(variable))
+                self._optimizers += map(weakref.ref, _creating(keras.optimizers.Optimizer))
             return variable
 
         with tf.variable_creator_scope(create):
@@ -41,6 +45,12 @@ class Created:
         self._references = [
             weakref.ref(variable) for variable in self.variables() if id(variable) not in identities
         ]
+        self._optimizers = [
+            reference
+            for reference in self._optimizers
+            if (optimizer := reference())
+            and not any(id(inner(variable)) in identities for variable in optimizer.variables)
+        ]
 
     def variables(self) -> list[Any]:
         """Return the tracked variables that anything leads to, in order of creation.
@@ -50,6 +60,14 @@ class Created:
         """
         gc.collect()
         return [variable for reference in self._references if (variable := reference()) is not None]
+
+    def optimizers(self) -> list[Any]:
+        """Return the built optimizers whose variables are tracked, wherever they are kept.
+
+        One that is not built, as after a second `compile`, may never train anything.
+        """
+        alive = [optimizer for reference in self._optimizers if (optimizer := reference())]
+        return list({id(optimizer): optimizer for optimizer in alive if optimizer.built}.values())
 
 
 def _is_no_state(name: str | None) -> bool:
@@ -62,9 +80,14 @@ def _is_no_state(name: str | None) -> bool:
         if name == "save_counter"
         else keras.metrics.Metric
     )
+    return next(_creating(makers), None) is not None
+
+
+def _creating(makers: Any) -> Iterator[Any]:
+    """Yield the innermost object of some types whose method is creating the variable, if any."""
     frame: Any = sys._getframe(2)
     while frame is not None:
-        if isinstance(frame.f_locals.get("self"), makers):
-            return True
+        if isinstance(maker := frame.f_locals.get("self"), makers):
+            yield maker
+            return
         frame = frame.f_back
-    return False

@@ -239,7 +239,11 @@ class FitJob(ABC):
 
         Variables created since the build are included, wherever they belong.
         """
-        return state_of([self.live], self._created.variables())
+        return state_of(self._objects(), self._created.variables())
+
+    def _objects(self) -> list[Any]:
+        """Return the model, and optimizers besides its own."""
+        return [self.live, *self._created.optimizers()]
 
     def remembers(self) -> Mapping[str, Any]:
         """Return the callbacks that were passed to `model.fit`, by class name."""
@@ -304,7 +308,7 @@ class FitJob(ABC):
         held, keys, values = restore_checkpoint(self._checkpoint(), prefix)
         self.initial_epoch = int(str(prefix).rsplit("-", 1)[-1]) // self.steps_per_epoch
         return Restored(
-            lambda: keys(names_of([self.live], self._created.variables())), held, values
+            lambda: keys(names_of(self._objects(), self._created.variables())), held, values
         )
 
     def replace_model(self, make: Callable[[], Any]) -> None:
@@ -313,14 +317,15 @@ class FitJob(ABC):
         Seeds and layer names start anew, as in a process that has built no model before.
 
         Args:
-            make: creates and returns the new, compiled model.
+            make: creates and returns the new, compiled model. If it raises, the live model stays.
         """
-        self._created.forget(names_of([self.live]))
-        self.live = None
+        replaced = names_of(self._objects())
         keras.utils.set_random_seed(SEED)
         _internals.restart_layer_names()
         with self._created.watching():
-            self.live = make()
+            made = make()
+        self._created.forget(replaced)
+        self.live = made
 
     def load_model(self, path: Path) -> None:
         """Replace the live model by the model in a file.

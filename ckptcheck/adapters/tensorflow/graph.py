@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.contents import contents
+from ckptcheck.adapters.tensorflow.dtypes import letter_of
 from ckptcheck.job.protocol import POISON, Restored, RestoreRefusedError, Score, Step, Tensor
-from ckptcheck.kinds import Kind, is_moving_statistic
+from ckptcheck.kinds import Kind, by_name
 
 tf1 = tf.compat.v1
 
@@ -280,9 +281,8 @@ class GraphJob(ABC):
                 if name.removesuffix(f"/{self.net.ema.name}") in self.variables
                 else Kind.MOVING_STATISTIC
             )
-        if is_moving_statistic(name):
-            return Kind.MOVING_STATISTIC
-        return Kind.WEIGHT if name in weights else Kind.OTHER
+        variable = self.variables[name]
+        return by_name(name, letter_of(variable), variable.shape.rank == 0, name in weights)
 
 
 def _variables_by_key(network: Network, restore: str) -> dict[str, Any]:

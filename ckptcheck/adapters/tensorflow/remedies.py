@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ckptcheck.diagnosis.catalogue import (
     ACCEPT_ROUNDING,
@@ -118,6 +119,11 @@ DATA = (
     ),
 )
 
+OWN_DATA = (
+    "Data that the job collects itself, as in a replay buffer, are in no file: save them with the "
+    "checkpoint."
+)
+
 
 SHORT_EPOCHS = (
     "Save only at the end of epochs, and keep epochs short with steps_per_epoch. fit starts an "
@@ -131,6 +137,15 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             "Seed every random generator, and call "
             "tf.config.experimental.enable_op_determinism()." + MEASURE_THE_NOISE,
             EVERY_STYLE,
+        ),
+    ),
+    "older-checkpoint": (
+        Remedy(
+            "Keep epochs short with steps_per_epoch. BackupAndRestore saves at the end of each "
+            "epoch, so up to one epoch is repeated. With save_freq=N it saves every N batches, but "
+            "fit then starts that epoch again.",
+            KERAS,
+            restores=OWN_EPOCH,
         ),
     ),
     "not-finite": (
@@ -263,9 +278,16 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     "wrong-first-step": (
         Remedy(SHORT_EPOCHS, KERAS, restores=OWN_EPOCH),
+        Remedy(
+            "fit was called without initial_epoch. Pass the number of epochs done: model.fit(…, "
+            "initial_epoch=epochs_done).",
+            KERAS,
+            (Stage.NOT_APPLIED_AT_LOAD,),
+        ),
         Remedy(f"Pass initial_epoch to model.fit. {SHORT_EPOCHS}", KERAS),
     ),
-    **dict.fromkeys(("data-restarted", "data-order", "examples-lost", "batches-differ"), DATA),
+    **dict.fromkeys(("data-restarted", "data-order", "examples-lost"), DATA),
+    "batches-differ": tuple(replace(each, text=f"{each.text} {OWN_DATA}") for each in DATA),
     "mode-differs": (
         Remedy(
             "Set layer.trainable as it was at the save, before model.compile(…).",

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow.dtypes import letter_of
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind, by_name
 
@@ -216,9 +217,7 @@ def _kinds_by_identity(optimizer: Any, wrapped: Any) -> dict[int, Kind]:
 
 
 def _kind(name: str, variable: Any) -> Kind:
-    return by_name(
-        name, "i" if _is_whole(variable) else "f", _is_single(variable), bool(variable.trainable)
-    )
+    return by_name(name, letter_of(variable), _is_single(variable), bool(variable.trainable))
 
 
 def _is_whole(variable: Any) -> bool:

@@ -16,6 +16,7 @@ RULES: tuple[Rule, ...] = (
     tensors.not_finite,
     tensors.missing,
     checkpoint.older,
+    checkpoint.of_unseen_step,
     tensors.replicas,
     tensors.shadows_in_weights,
     tensors.lost_statistics,

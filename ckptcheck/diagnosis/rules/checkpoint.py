@@ -1,11 +1,13 @@
 """The checkpoint as a whole: nothing was restored, or a different checkpoint was."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from ckptcheck.comparison.comparison import TensorComparison
 from ckptcheck.comparison.value_origin import FRESH, INITIAL, OLDER
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.diagnosis.findings import Findings, names, stage_of_all
+from ckptcheck.diagnosis.findings import Findings, counted_off, names, stage_of_all
+from ckptcheck.kinds import Kind
 
 
 def nothing_restored(findings: Findings) -> Iterator[Diagnosis]:
@@ -22,9 +24,32 @@ def nothing_restored(findings: Findings) -> Iterator[Diagnosis]:
 
 def older(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors with the control's values at an earlier save, and others that may have them."""
-    rows, total = findings.open, len(findings.boundary)
+    rows = findings.open
     for step in dict.fromkeys(row.origin.older for row in rows if row.origin.what == OLDER):
-        restored = [row for row in rows if row.origin.older == step]
-        yield diagnosis(
-            "older-checkpoint", names(restored), count=len(restored), total=total, older=step
-        )
+        yield _of_step(step, [row for row in rows if row.origin.older == step], findings)
+
+
+def of_unseen_step(findings: Findings) -> Iterator[Diagnosis]:
+    """A checkpoint of a step at which the control was not looked at, as its own counter says.
+
+    Every weight that differs has a value that the checkpoint holds and no process began with.
+    """
+    restored = [row for row in findings.open if row.as_saved and row.origin.what == ""]
+    weights = findings.open_of(Kind.WEIGHT)
+    counts = {counted_off(row) for row in restored if row.kind is Kind.COUNTER}
+    off = counts.pop() if len(counts) == 1 else None
+    if off and off < 0 and weights and all(row in restored for row in weights):
+        yield _of_step(findings.comparison.first_step[0] + off, restored, findings)
+
+
+def _of_step(
+    step: int | None, restored: Sequence[TensorComparison], findings: Findings
+) -> Diagnosis:
+    return diagnosis(
+        "older-checkpoint",
+        names(restored),
+        count=len(restored),
+        total=len(findings.boundary),
+        older=step,
+        boundary=findings.comparison.first_step[0],
+    )

@@ -13,7 +13,7 @@ from ckptcheck.comparison.comparison import (
 )
 from ckptcheck.counts import counted, filled
 from ckptcheck.diagnosis.catalogue import diagnosis
-from ckptcheck.diagnosis.cause import NEVER, Diagnosis, Start
+from ckptcheck.diagnosis.cause import NEVER, Diagnosis, Stage, Start
 from ckptcheck.diagnosis.findings import (
     Findings,
     as_number,
@@ -35,7 +35,8 @@ def lost(findings: Findings) -> Iterator[Diagnosis]:
     """Counters with a different count."""
     for stage, rows in by_stage(findings.open_of(Kind.COUNTER)):
         control, resumed = _counted(rows[0], findings)
-        yield diagnosis("step-lost", names(rows), stage, control=control, resumed=resumed)
+        lost = [*names(rows), *_rates_that_follow(findings)]
+        yield diagnosis("step-lost", lost, stage, control=control, resumed=resumed)
 
 
 def _counted(row: TensorComparison, findings: Findings) -> tuple[int | str, int | str | None]:
@@ -55,7 +56,19 @@ def first(findings: Findings) -> Iterator[Diagnosis]:
             if resumed is None
             else f"starts with step {resumed}: {off_by(resumed - control, 'step|steps')}"
         )
-        yield diagnosis("wrong-first-step", control=control, what=what)
+        rates, stage = _rates_that_follow(findings), _stage_of_first(findings)
+        yield diagnosis("wrong-first-step", rates, stage, control=control, what=what)
+
+
+def _stage_of_first(findings: Findings) -> Stage | None:
+    """Return that the step was not applied, if a run starts over although its counters are right.
+
+    A run that was saved in the middle of an epoch may not be able to start there.
+    """
+    control, resumed = findings.comparison.first_step
+    between_epochs = control % findings.comparison.steps_per_epoch == 0
+    restored = findings.counters_equal and bool(findings.of_kind(Kind.COUNTER))
+    return Stage.NOT_APPLIED_AT_LOAD if resumed == 0 and between_epochs and restored else None
 
 
 def _lost_by(findings: Findings, steps: int) -> bool:
@@ -90,8 +103,8 @@ def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
 
     Of several such hyperparameters, none can be identified as the rate.
     """
-    step = findings.comparison.steps[0]
-    if step.control_rate is None or step.resumed_rate is None:
+    step = next(iter(findings.comparison.steps), None)
+    if step is None or step.control_rate is None or step.resumed_rate is None:
         return []
     rates = step.control_rate, step.resumed_rate
     rows = findings.open_of(Kind.HYPERPARAMETER)
@@ -101,6 +114,11 @@ def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
         if (as_number(row.control_number), as_number(row.resumed_number)) == rates
     ]
     return holding if len(holding) == 1 else []
+
+
+def _rates_that_follow(findings: Findings) -> list[str]:
+    """Return the hyperparameter that holds the learning rate, if that follows from the step."""
+    return names(_holding_the_rate(findings)) if _follows_counter(findings) else []
 
 
 def _follows_counter(findings: Findings) -> bool:

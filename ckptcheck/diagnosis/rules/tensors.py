@@ -4,6 +4,7 @@ import re
 from collections.abc import Container, Iterator, Sequence
 from statistics import median
 
+from ckptcheck.arrays import dtype_of
 from ckptcheck.comparison.comparison import TensorComparison
 from ckptcheck.comparison.value_origin import (
     ANEW,
@@ -14,6 +15,7 @@ from ckptcheck.comparison.value_origin import (
     ROUNDING,
     TENSOR,
     ZERO,
+    resolution,
 )
 from ckptcheck.counts import counted, filled
 from ckptcheck.diagnosis.catalogue import diagnosis
@@ -29,10 +31,14 @@ WHERE = {
     FRESH: "{count:has its initial value|have their initial values}",
     ZERO: "{count:is|are} zero",
     ANEW: "{count:was|were} created in the first step",
+    "": "{count:has a value|have values} that the control never had",
 }
 
-# Relative difference up to which two factors count as one.
-SAME_FACTOR = 1e-6
+# Relative difference up to which two factors count as one, in units of their dtype's resolution.
+SAME_FACTOR = 8
+
+# Kinds that a step or an evaluation of the restore changes: an unknown value may be no loss.
+_MOVED_BY_A_STEP = (Kind.WEIGHT, Kind.SLOT, Kind.METRIC)
 
 # Kinds that may be infinite: the best loss of a callback is, before the first loss.
 _MAY_BE_INFINITE = (Kind.PYTHON, Kind.METRIC, Kind.HYPERPARAMETER)
@@ -40,6 +46,11 @@ _MAY_BE_INFINITE = (Kind.PYTHON, Kind.METRIC, Kind.HYPERPARAMETER)
 
 def _equal_to(origin: str, rows: Rows) -> list[TensorComparison]:
     return [row for row in rows if row.origin.what == origin]
+
+
+def _total(findings: Findings, *kinds: Kind) -> int:
+    """Return how many tensors of some kinds the control holds."""
+    return sum(bool(row.control_dtype) for row in findings.of_kind(*kinds))
 
 
 def not_finite(findings: Findings) -> Iterator[Diagnosis]:
@@ -69,7 +80,8 @@ def replicas(findings: Findings) -> Iterator[Diagnosis]:
         row for row in rows if row.origin.name == re.sub(r", replica \d+$", ", replica 0", row.name)
     ]
     if lost:
-        total = sum(", replica " in row.name for row in findings.boundary)
+        every = findings.of_kind(Kind.MOVING_STATISTIC)
+        total = sum(", replica " in row.name for row in every)
         yield diagnosis("replicas-lost", names(lost), count=len(lost), total=total)
 
 
@@ -82,7 +94,7 @@ def shadows_in_weights(findings: Findings) -> Iterator[Diagnosis]:
         if row.origin.name in shadows
     ]
     if weights:
-        total, swapped = len(findings.of_kind(Kind.WEIGHT)), set(names(weights))
+        total, swapped = _total(findings, Kind.WEIGHT), set(names(weights))
         back = [
             row
             for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW))
@@ -97,16 +109,20 @@ def _lost(cause: str, *kinds: Kind) -> Rule:
     """Return the rule for tensors of some kinds whose value the new process made itself."""
 
     def rule(findings: Findings) -> Iterator[Diagnosis]:
-        total = len(findings.of_kind(*kinds))
-        for stage, lost in by_stage(
-            [row for row in findings.open_of(*kinds) if findings.is_own(row)]
-        ):
+        total = _total(findings, *kinds)
+        rows = [row for row in findings.open_of(*kinds) if _is_lost(row, findings)]
+        for stage, lost in by_stage(rows):
             origins = {row.origin.what for row in lost}
             template = next(text for origin, text in WHERE.items() if origin in origins)
             where = filled(template, count=len(lost))
             yield diagnosis(cause, names(lost), stage, count=len(lost), total=total, where=where)
 
     return rule
+
+
+def _is_lost(row: TensorComparison, findings: Findings) -> bool:
+    overwritten = row.kind not in _MOVED_BY_A_STEP and findings.is_overwritten(row)
+    return overwritten or findings.is_own(row)
 
 
 lost_statistics = _lost("moving-statistics-lost", Kind.MOVING_STATISTIC)
@@ -127,7 +143,7 @@ def lost_metrics(findings: Findings) -> Iterator[Diagnosis]:
 def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
     """Shadow variables that start again: from initial values, or from the restored weights."""
     yield from _own_shadows(findings)
-    weights, total = set(names(findings.of_kind(Kind.WEIGHT))), len(findings.of_kind(Kind.SHADOW))
+    weights, total = set(names(findings.of_kind(Kind.WEIGHT))), _total(findings, Kind.SHADOW)
     rows = [
         row
         for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW))
@@ -166,12 +182,13 @@ swapped = _swapped("tensors-swapped")
 
 
 def scaled(findings: Findings) -> Iterator[Diagnosis]:
-    """Weights that equal the control's times one factor."""
-    rows = _equal_to(FACTOR, findings.open_of(Kind.WEIGHT))
-    if rows:
-        factor = median(row.origin.value for row in rows)
-        alike = [row for row in rows if abs(row.origin.value - factor) <= SAME_FACTOR * abs(factor)]
-        total = len(findings.of_kind(Kind.WEIGHT))
+    """Weights that equal the control's times one factor, single numbers among them."""
+    weights = findings.open_of(Kind.WEIGHT)
+    proven = _equal_to(FACTOR, weights)
+    if proven:
+        factor = median(row.origin.value for row in proven)
+        alike = [row for row in weights if _is_times(factor, row)]
+        total = _total(findings, Kind.WEIGHT)
         for stage, lost in by_stage(alike):
             yield diagnosis(
                 "weights-scaled",
@@ -181,6 +198,13 @@ def scaled(findings: Findings) -> Iterator[Diagnosis]:
                 total=total,
                 factor=_factor(factor),
             )
+
+
+def _is_times(factor: float, row: TensorComparison) -> bool:
+    """Return whether a tensor is the control's times a factor; any single number is by some."""
+    off = abs(row.origin.value - factor)
+    within = SAME_FACTOR * resolution(dtype_of(row.control_dtype.split()[0])) * abs(factor)
+    return row.origin.what in (FACTOR, "") and off <= within
 
 
 def _factor(value: float) -> str:
@@ -235,7 +259,7 @@ def python_state(findings: Findings) -> Iterator[Diagnosis]:
 
 def generators(findings: Findings) -> Iterator[Diagnosis]:
     """Random generators in a different state: their first one, or an unknown one."""
-    rows, total = findings.open_of(Kind.RNG), len(findings.of_kind(Kind.RNG))
+    rows, total = findings.open_of(Kind.RNG), _total(findings, Kind.RNG)
     restarted = _equal_to(INITIAL, rows)
     for stage, lost in by_stage(restarted):
         where = filled("{count:is|are} back at {count:its|their} start", count=len(lost))
@@ -273,7 +297,7 @@ def leftover(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def dead_statistics(findings: Findings) -> Iterator[Diagnosis]:
-    """Moving statistics that never change in the control, outside of layers that are frozen."""
+    """Moving statistics that never change in the control, outside frozen layers."""
     statistics = names(findings.of_kind(Kind.MOVING_STATISTIC))
     never = set(findings.comparison.never_moved)
     dead = [name for name in statistics if name in never and not _is_frozen(name, findings, never)]
@@ -284,16 +308,17 @@ def dead_statistics(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _is_frozen(name: str, findings: Findings, never: Container[str]) -> bool:
-    """Return whether a layer has untrained weights beside its statistics, and all never change."""
-    layer = name.rpartition("/")[0]
-    weights = [
-        row
-        for row in findings.boundary
-        if row.name.rpartition("/")[0] == layer and row.kind is not Kind.MOVING_STATISTIC
-    ]
-    return bool(layer and weights) and all(
-        row.kind is Kind.OTHER and row.name in never for row in weights
-    )
+    """Return whether a statistic belongs to a layer of which nothing is trained, and nothing moves.
+
+    The layer is the innermost one that holds anything else of the program's own.
+    """
+    rows = [row for row in findings.boundary if row.kind in (Kind.WEIGHT, Kind.OTHER)]
+    layer = name
+    while "/" in layer:
+        layer = layer.rpartition("/")[0]
+        if beside := [row for row in rows if row.name.startswith(f"{layer}/")]:
+            return all(row.kind is Kind.OTHER and row.name in never for row in beside)
+    return False
 
 
 def dead_shadows(findings: Findings) -> Iterator[Diagnosis]:

@@ -3,6 +3,7 @@
 from ckptcheck.diagnosis.cause import Stage
 from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import checkpoint
+from ckptcheck.run.digests import digest
 from tests.builder import BOUNDARY, EARLIER, changed, control, fresh, resumed, value
 from tests.diagnosis.rules.fault import (
     Fault,
@@ -19,6 +20,9 @@ RESUMED = resumed(CONTROL)
 BEGUN = {name: tensor.value for name, tensor in RESUMED.initial.items()}
 EVERYTHING = ("w", "w/momentum", "mean", "w/average", "step", "rng")
 OLD = {name: value(name, EARLIER) for name in EVERYTHING}
+UNSEEN = {
+    name: value(name, BOUNDARY - 1) for name in ("w", "w/momentum", "mean", "w/average", "step")
+}
 
 FAULTS = (
     Fault(
@@ -103,6 +107,7 @@ FAULTS = (
                 "older-checkpoint",
                 "6 of 6 tensors have their values from an earlier save, after 3 steps.",
                 EVERYTHING,
+                detail="The checkpoint that was read is of step 3. A checkpoint of step 5 was due.",
             ),
         ),
         # The state of no save: no restore can give it.
@@ -125,6 +130,7 @@ FAULTS = (
                 "older-checkpoint",
                 "2 of 6 tensors have their values from an earlier save, after 3 steps.",
                 ("w", "mean"),
+                detail="The checkpoint that was read is of step 3. A checkpoint of step 5 was due.",
             ),
         ),
         # Such a tensor alone has its initial value, and is no sign of an older checkpoint.
@@ -135,6 +141,22 @@ FAULTS = (
             ),
         ),
         twin_shows=("moving-statistics-lost",),
+    ),
+    Fault(
+        "a checkpoint of a step at which the control was not looked at",
+        checkpoint.of_unseen_step,
+        Pair(CONTROL, changed(RESUMED, boundary=UNSEEN, values=list(map(digest, UNSEEN.values())))),
+        (
+            Said(
+                "older-checkpoint",
+                "5 of 6 tensors have their values from an earlier save, after 4 steps.",
+                ("w", "w/momentum", "mean", "w/average", "step"),
+                detail="The checkpoint that was read is of step 4. A checkpoint of step 5 was due.",
+            ),
+        ),
+        # The values may come from anywhere: the checkpoint does not hold them.
+        twin=Pair(CONTROL, changed(RESUMED, boundary=UNSEEN)),
+        twin_shows=("moving-statistics-lost", "shadows-lost", "step-lost", "unexplained"),
     ),
 )
 

@@ -10,6 +10,7 @@ from ckptcheck.diagnosis.rules import Rule, tensors
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Run
+from ckptcheck.run.digests import digest
 from tests.builder import BOUNDARY, EARLIER, Values, changed, control, fresh, resumed, value
 from tests.diagnosis.rules.fault import (
     Fault,
@@ -373,7 +374,7 @@ FAULTS = (
             changed(FULL, boundary={"table": ZEROS + 7}),
             changed(FULLY, boundary={"table": ZEROS + 7, "mean": ZEROS + 7}),
         ),
-        twin_shows=("unexplained",),
+        twin_shows=("moving-statistics-lost",),
     ),
     lost(
         "w",
@@ -400,7 +401,10 @@ FAULTS = (
     Fault(
         "weights decayed by little",
         tensors.scaled,
-        Pair(changed(CONTROL, boundary={"w": WIDE}), changed(RESUMED, boundary={"w": WIDER})),
+        Pair(
+            changed(CONTROL, boundary={"w": WIDE}),
+            changed(RESUMED, boundary={"w": WIDER}, values=[digest(WIDE)]),
+        ),
         (
             Said(
                 "weights-scaled",
@@ -553,12 +557,17 @@ FAULTS = (
     Fault(
         "no known value",
         tensors.leftover,
-        at({"w": W + 1, "mean": MEAN + np.eye(2, 3, dtype=np.float32)}),
+        at(
+            {
+                "w": W + 1,
+                "w/momentum": value("w/momentum", BOUNDARY) + np.eye(2, 3, dtype=np.float32),
+            }
+        ),
         (
             Said(
                 "unexplained",
                 "2 tensors differ at the boundary and match no known value.",
-                ("w", "mean"),
+                ("w", "w/momentum"),
                 Stage.OVERWRITTEN_AFTER_LOAD,
                 f"w differs in 6 of 6 elements, by up to {apart(W, W + 1):.3g}.",
             ),
