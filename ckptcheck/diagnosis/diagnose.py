@@ -51,7 +51,11 @@ def with_remedies(
         replace(
             each,
             remedy=remedy(
-                CAUSES[each.cause], Stage(each.stage) if each.stage else None, framework, restore
+                CAUSES[each.cause],
+                Stage(each.stage) if each.stage else None,
+                framework,
+                restore,
+                each.tensors,
             ),
         )
         for each in diagnoses
