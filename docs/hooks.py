@@ -47,6 +47,9 @@ def _cause(cause: Mapping[str, Any]) -> Iterator[str]:
         for stage, remedy in remedies.items():
             yield f"- {f'*{stage}:* ' if stage else ''}{_prose(remedy)}"
         yield ""
+    for fix in cause["fixes"]:
+        yield f"**Fixed, in {fix['in']}:** `{fix['fixed']}` recovers, `{fix['broken']}` does not.\n"
+        yield f"```python\n{fix['code']}\n```\n"
     accept = f"`--allow {cause['name']}`"
     yield f"**To accept it:** {accept if cause['can_be_allowed'] else 'not possible'}\n"
     *_, repository, _, number = cause["reported"].split("/")

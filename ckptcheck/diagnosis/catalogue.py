@@ -22,12 +22,26 @@ from ckptcheck.run.task import REMEMBERED, SAME_HASH
 MEASURE_THE_NOISE = " Or measure the noise with --repeat N: losses are then judged against it."
 ACCEPT_ROUNDING = " Or accept the difference with --rtol or --allow rounding."
 INITIALISED_AFTER = (
-    "Run the initialiser before the restore, never after it. Assign nothing to these variables "
-    "between the restore and the first step."
+    "Run the initialiser before the restore, never after it: initialise(), then restore(path). "
+    "Assign nothing to these variables between the restore and the first step."
 )
+RESTORE_BY_NAME = (
+    "Give each variable its own name and restore by name, np.savez(path, **by_name): creation "
+    "order does not identify a variable."
+)
+BY_STEP = (
+    "Make each batch a function of (seed, step), np.random.default_rng((seed, step)), or save the "
+    "position of the input pipeline with the state."
+)
+REPLAY_BUFFER = " A replay buffer is in no checkpoint: save it, too, np.savez(path, **buffer)."
 
 TRACEBACK = (
     "The traceback is in runs/JOB/resumed-RESTORE@STEP/output.txt, below the folder given by --out."
+)
+GENERATORS = (
+    "Save the state of every random generator, random.getstate() and "
+    "generator.bit_generator.state. Set it in the restore, random.setstate(state), and seed no "
+    "generator after it."
 )
 # The first word of an entry is the severity of its cause.
 _breaks_training = partial(Cause, Severity.BREAKS_TRAINING)
@@ -53,8 +67,8 @@ _CATALOGUE = {
         detail="A difference after the boundary may be noise rather than a fault of the restore.",
         signature="Two controls differ. All tensors at the boundary are equal.",
         reported=_issue("NVIDIA/framework-reproducibility#25"),
-        do="Seed every random generator, and compute everything in a fixed order."
-        + MEASURE_THE_NOISE,
+        do="Seed every random generator, random.seed(0) and np.random.seed(0), and compute "
+        "everything in a fixed order." + MEASURE_THE_NOISE,
         acceptable=False,
         about_the_control=True,
     ),
@@ -67,7 +81,8 @@ _CATALOGUE = {
         signature="The control differs from an otherwise identical control that never saves.",
         reported=_pull("harubaru/waifu-diffusion#31"),
         do="Undo every side effect of the save: put back weights that it swaps for averages, and "
-        "do not consume batches or random numbers of the training.",
+        "do not consume batches or random numbers of the training. Write copies: "
+        "np.savez(path, **copy.deepcopy(tensors)).",
         acceptable=False,
         about_the_control=True,
     ),
@@ -80,8 +95,8 @@ _CATALOGUE = {
         "evaluation is wrong with or without a restart.",
         signature="The control's moving statistics keep one value from start to end.",
         reported=_issue("tensorflow/tensorflow#3926"),
-        do="Run the update op after each train op, or make the train op depend on the collection "
-        "tf.GraphKeys.UPDATE_OPS.",
+        do="Update the statistics in each training step: "
+        "mean += (1 - momentum) * (batch.mean(axis=0) - mean).",
         acceptable=False,
         about_the_control=True,
     ),
@@ -95,7 +110,8 @@ _CATALOGUE = {
         signature="The control's shadow variables keep one value from start to end while its "
         "weights change.",
         reported=_issue("pytorch/pytorch#84053"),
-        do="Run ema.apply(…) in each training step, after the update of the weights.",
+        do="Update the averages in each training step, after the update of the weights: "
+        "average += (1 - decay) * np.subtract(weight, average).",
         acceptable=False,
         about_the_control=True,
     ),
@@ -109,8 +125,8 @@ _CATALOGUE = {
         "the moving average was never applied to it. {why}.",
         signature="The restore raises: keys of moving averages are missing from the checkpoint.",
         reported=_issue("tensorflow/tensorflow#11597"),
-        do="Restore with tf.train.Saver(): it covers every global variable, the moving means and "
-        "variances included.",
+        do="Ask for what was saved: for the weights, not for their averages. np.load(path).files "
+        "lists what a file holds, as does `ckptcheck inspect`.",
         acceptable=False,
     ),
     "keys-not-in-checkpoint": _breaks_training(
@@ -120,8 +136,8 @@ _CATALOGUE = {
         "hold{count:: |, such as }{example}.",
         signature="The restore raises: a key is missing from the checkpoint.",
         reported=_issue("paarthneekhara/text-to-image#52"),
-        do="Save and restore the same variables under the same names: `ckptcheck inspect` lists "
-        "the keys of a checkpoint.",
+        do="Save and restore the same variables under the same names. `ckptcheck inspect` lists "
+        "the keys of a checkpoint, np.load(path).files those of an .npz file.",
         acceptable=False,
     ),
     "checkpoint-damaged": _breaks_training(
@@ -131,8 +147,9 @@ _CATALOGUE = {
         signature="The restore raises a read error: data loss, out of range, a bad zip file, a "
         "truncated file.",
         reported=_issue("Lightning-AI/pytorch-lightning#688"),
-        do="Write each checkpoint under a temporary name and rename it once it is complete. Keep "
-        "the previous checkpoint, and let a restart fall back to it.",
+        do="Write each checkpoint under a temporary name and rename it once it is complete: "
+        "os.replace(temporary, path). Keep the previous checkpoint, and let a restart fall back to "
+        "it.",
         acceptable=False,
     ),
     "restore-raised": _breaks_training(
@@ -141,7 +158,8 @@ _CATALOGUE = {
         sentence="The restore raised {type}: {message}",
         signature="The restore raises, and neither missing keys nor damaged files explain it.",
         reported=_issue("tensorflow/tensorflow#11097"),
-        do="Make the restore work in a fresh process that has only built the job. " + TRACEBACK,
+        do="Make job.restore(folder, restore) work in a fresh process that has only built the job. "
+        + TRACEBACK,
         acceptable=False,
     ),
     "resumed-run-raised": _breaks_training(
@@ -151,7 +169,7 @@ _CATALOGUE = {
         "{message}",
         signature="The resumed run raises after its restore, where the control does not.",
         reported=_issue("cchen156/Learning-to-See-in-the-Dark#70"),
-        do="Restore everything that training needs. " + TRACEBACK,
+        do="Restore in job.restore(folder, restore) everything that training needs. " + TRACEBACK,
         acceptable=False,
     ),
     # --- The checkpoint as a whole ------------------------------------------------------------
@@ -163,8 +181,8 @@ _CATALOGUE = {
         signature="Every tensor has its initial value. With fixed seeds, each loss equals the "
         "control's loss of the same step number.",
         reported=_issue("tensorflow/tensorflow#35148"),
-        do="Check that the restore is called, that it finds the checkpoint, and that nothing "
-        "initialises the variables after it.",
+        do="Check that the restore is called, that it finds the checkpoint, path.is_file(), and "
+        "that nothing initialises the variables after it.",
         acceptable=False,
     ),
     "initialised-again": _breaks_training(
@@ -187,9 +205,9 @@ _CATALOGUE = {
         "was due.",
         signature="Tensors equal the control's values at an earlier save.",
         reported=_pull("google/flax#1200"),
-        do="Restore the path that the framework's state file names: "
-        "tf.train.latest_checkpoint(folder) or manager.latest_checkpoint. Take the step from the "
-        "restored state, not from a file name. Sort file names by number, not by text.",
+        do="Restore the newest checkpoint. Sort file names by number, not by text: "
+        "max(folder.glob('*.npz'), key=lambda path: int(path.stem)). Take the step from the "
+        "restored state, not from a file name.",
     ),
     "not-finite": _breaks_training(
         "A restored tensor holds NaN or infinity.",
@@ -198,7 +216,8 @@ _CATALOGUE = {
         signature="NaN or infinity at the boundary. In an optimizer slot, the first loss is equal "
         "and the next one is NaN.",
         reported=_issue("Rayhane-mamah/Tacotron-2#60"),
-        do="Go back to a checkpoint without NaN or infinity. Check tensors before each save.",
+        do="Go back to a checkpoint without NaN or infinity. Check tensors before each save: "
+        "np.isfinite(tensor).all().",
     ),
     "precision-lost": _changes_trajectory(
         "Values were rounded to a narrower dtype on their way through the checkpoint.",
@@ -208,8 +227,8 @@ _CATALOGUE = {
         signature="Each restored value is the control's, rounded to the narrower dtype. All losses "
         "are slightly off.",
         reported=_issue("TensorAuto/OpenTau#184"),
-        do="Save and restore in the dtype that training uses. In mixed precision, save the float32 "
-        "master weights.",
+        do="Save and restore in the dtype that training uses: np.savez(path, **tensors) keeps it. "
+        "In mixed precision, save the float32 master weights.",
         loss_within=0.1,
     ),
     "rounding": _cosmetic(
@@ -221,9 +240,9 @@ _CATALOGUE = {
         "run does not continue bit for bit.",
         signature="Tensors differ by a few units in the last place at the boundary.",
         reported=_pull("keras-team/keras#18978"),
-        do="Copy values instead of computing them again." + ACCEPT_ROUNDING,
+        do="Copy values, np.copyto(target, source), instead of computing them again."
+        + ACCEPT_ROUNDING,
         loss_within=0.001,
-        recipe="keras/ema-swap-copied",
     ),
     # --- Tensors, by kind ---------------------------------------------------------------------
     "tensors-missing": _breaks_training(
@@ -233,7 +252,8 @@ _CATALOGUE = {
         "{example}.",
         signature="A tensor exists in one process only, or its dtype or shape differs.",
         reported=_issue("tensorflow/tensorflow#34950"),
-        do="Build the same variables, with the same dtypes and shapes, before the restore.",
+        do="Build the same variables, with the same dtypes and shapes, before the restore: "
+        "build(), then restore(path).",
         settled_by=(SAME_HASH,),
     ),
     "moving-statistics-lost": _breaks_training(
@@ -259,8 +279,8 @@ _CATALOGUE = {
         signature="Statistics are equal at the boundary, and so are all training losses. "
         "Statistics and evaluation differ later.",
         reported=_issue("cweniger/falcon#115"),
-        do="Keep what the update depends on in a saved variable: a flag for the first update, a "
-        "count, or the momentum.",
+        do="Keep what the update depends on in a saved variable, np.savez(path, updates=updates): "
+        "a flag for the first update, a count, or the momentum.",
         starts_at=EVALUATION,
     ),
     "replicas-lost": _breaks_training(
@@ -273,11 +293,9 @@ _CATALOGUE = {
         "only.",
         signature="Replica 0's statistics are equal. All other replicas have its values.",
         reported=_issue("tensorflow/tensorflow#46488"),
-        do="Share the statistics among replicas: "
-        "keras.layers.BatchNormalization(synchronized=True) computes them over the batches of all "
-        "replicas.",
+        do="Give all replicas the same statistics before each save: "
+        "np.mean(statistics_of_replicas, axis=0). Or save those of every replica.",
         starts_at=EVALUATION,
-        recipe="keras/two-replicas-synchronized",
     ),
     "shadows-in-weights": _breaks_training(
         "The weights were replaced by their moving averages.",
@@ -288,8 +306,8 @@ _CATALOGUE = {
         "different weights.",
         signature="Weights equal the control's shadow variables. The first loss is off.",
         reported=_pull("atomistic-machine-learning/schnetpack#785"),
-        do="Save and restore the trained weights. Use their averages for evaluation only.",
-        recipe="keras/ema-swap-copied",
+        do="Save and restore the trained weights, np.savez(path, **weights). Use their averages "
+        "for evaluation only.",
     ),
     "shadows-lost": _breaks_training(
         "The moving averages of the weights were not restored.",
@@ -300,7 +318,6 @@ _CATALOGUE = {
         signature="Only an evaluation with the averages shows it.",
         reported=_issue("m2lines/Samudra#282"),
         starts_at=EVALUATION,
-        recipe="tf2/ema",
     ),
     "weights-lost": _breaks_training(
         "Weights were not restored: the save did not reach them, or the load skipped them without "
@@ -310,7 +327,6 @@ _CATALOGUE = {
         detail="Their training so far is lost.",
         signature="Some weights have initial values. The first loss is off.",
         reported=_issue("keras-team/keras#18398"),
-        recipe="tf2/layers-in-list",
     ),
     "weights-scaled": _breaks_training(
         "The weights were rescaled: the restore ran an update.",
@@ -320,8 +336,8 @@ _CATALOGUE = {
         detail="The restore ran an optimizer step or applied weight decay.",
         signature="Weights differ from the control's by one common factor.",
         reported=_pull("pytorch/pytorch#125708"),
-        do="Create the optimizer's state without a step: run no step and apply no weight decay "
-        "during the restore.",
+        do="Create the optimizer's state without a step, np.zeros_like(weight): run no step and "
+        "apply no weight decay during the restore.",
     ),
     "weights-swapped": _breaks_training(
         "Weights of one shape were restored under each other's names.",
@@ -330,8 +346,7 @@ _CATALOGUE = {
         "{example}.",
         signature="A weight equals the control's value of a different weight.",
         reported=_issue("tensorflow/tensorflow#11097"),
-        do="Give each variable its own name and restore by name: creation order does not identify "
-        "a variable.",
+        do=RESTORE_BY_NAME,
         settled_by=(SAME_HASH,),
     ),
     "slots-swapped": _breaks_training(
@@ -342,8 +357,8 @@ _CATALOGUE = {
         signature="A slot equals the control's value of a different slot. The first loss is equal, "
         "the next one is not.",
         reported=_issue("pytorch/pytorch#1489"),
-        do="Give the optimizer its weights in the same order in every process: a list in a fixed "
-        "order, never a set.",
+        do="Give the optimizer its weights in the same order in every process: sorted(names), "
+        "never a set.",
         starts_at=FIRST_UPDATE,
         settled_by=(SAME_HASH,),
     ),
@@ -354,8 +369,7 @@ _CATALOGUE = {
         "{example}.",
         signature="A tensor equals the control's value of a different tensor.",
         reported=_issue("keras-team/keras#10777"),
-        do="Give each variable its own name and restore by name: creation order does not identify "
-        "a variable.",
+        do=RESTORE_BY_NAME,
         settled_by=(SAME_HASH,),
     ),
     "slots-lost": _changes_trajectory(
@@ -367,7 +381,6 @@ _CATALOGUE = {
         signature="The first loss is equal, all later losses differ.",
         reported=_issue("tensorflow/tensorflow#44670"),
         starts_at=FIRST_UPDATE,
-        recipe="keras/plain",
     ),
     "loss-scale-lost": _changes_trajectory(
         "The loss scale of mixed precision, or its count of finite steps, was not restored.",
@@ -397,7 +410,7 @@ _CATALOGUE = {
         signature="A hyperparameter differs at the boundary or in a step. The first loss is equal.",
         reported=_issue("pytorch/pytorch#65342"),
         do="Start the resumed run with the settings of the run that saved. Or save the settings, "
-        "and check them in the restore.",
+        "json.dump(settings, file), and check them in the restore.",
         starts_at=FIRST_UPDATE,
         settled_by=(REMEMBERED,),
     ),
@@ -410,7 +423,7 @@ _CATALOGUE = {
         signature="The generator has its first state, or its draws are those of the run's start.",
         reported=_issue("keras-team/keras#19796"),
         starts_at=FIRST_STEP,
-        recipe="keras/dropout",
+        do=GENERATORS,
     ),
     "generators-reseeded": _changes_trajectory(
         "A random generator neither continues nor starts over: it has a new seed.",
@@ -421,6 +434,7 @@ _CATALOGUE = {
         signature="The generator's state, or what it draws, occurs nowhere in the control.",
         reported=_issue("ecmwf/anemoi-core#2"),
         starts_at=FIRST_STEP,
+        do=GENERATORS,
     ),
     "python-state-lost": _changes_trajectory(
         "State of Python objects, such as a counter or a callback, is not saved.",
@@ -430,10 +444,10 @@ _CATALOGUE = {
         signature="Values computed from this state, such as the learning rate, differ. With the "
         "control's values inserted, they are equal.",
         reported=_issue("keras-team/keras#12803"),
-        do="Keep this state in a saved variable, or compute it from the restored step.",
+        do="Keep this state in a saved variable, np.savez(path, wait=self.wait), or compute it "
+        "from the restored step.",
         starts_at=FIRST_UPDATE,
         shown_by=REMEMBERED,
-        recipe="keras/plateau-saved",
     ),
     "state-lost": _changes_trajectory(
         "A state tensor of any other kind was not restored.",
@@ -459,7 +473,7 @@ _CATALOGUE = {
         detail="No lost counter explains it.",
         signature="The first step of the resumed process has a different number.",
         reported=_issue("Lightning-AI/pytorch-lightning#850"),
-        do="Take the number of the next step from the restored state.",
+        do="Take the number of the next step from the restored state: int(np.load(path)['step']).",
     ),
     "data-restarted": _changes_trajectory(
         "The input pipeline starts again from its beginning.",
@@ -468,10 +482,8 @@ _CATALOGUE = {
         "{source} on: the data start again.",
         signature="The first batch is that of the first step of the epoch, or of the run.",
         reported=_issue("tensorflow/tensorflow#24408"),
-        do="Make each batch a function of (seed, step), or save the position of the input pipeline "
-        "with the state.",
+        do=BY_STEP,
         starts_at=FIRST_STEP,
-        recipe="keras/short-epochs",
     ),
     "data-shifted": _changes_trajectory(
         "Batches are repeated or skipped: the input pipeline resumes at the wrong position.",
@@ -480,8 +492,9 @@ _CATALOGUE = {
         "{source} on: {off}.",
         signature="The batches are the control's, shifted by a constant number of steps.",
         reported=_pull("Nerogar/OneTrainer#1465"),
-        do="Skip as many batches as the finished steps used, gradient accumulation included. Take "
-        "no other batch from the pipeline outside a training step.",
+        do="Skip as many batches as the finished steps used, gradient accumulation included: "
+        "itertools.islice(batches, used, None). Take no other batch from the pipeline outside a "
+        "training step.",
         starts_at=FIRST_STEP,
         about_the_data=True,
         settled_by=(SAME_HASH,),
@@ -493,12 +506,12 @@ _CATALOGUE = {
         signature="The position in the epoch is right, but the shuffle order differs: at once, or "
         "from the next epoch on.",
         reported=_issue("tensorflow/tensorflow#48178"),
-        do="Derive the shuffle order of each epoch from its number (seed + epoch), or save the "
-        "state of the shuffle.",
+        do="Derive the shuffle order of each epoch from its number, "
+        "np.random.default_rng((seed, epoch)).permutation(count), or save the state of the "
+        "shuffle.",
         starts_at=FIRST_STEP,
         about_the_data=True,
         settled_by=(SAME_HASH,),
-        recipe="keras/order-by-epoch",
     ),
     "examples-lost": _changes_trajectory(
         "Some examples are skipped and others repeated: the content of a shuffle buffer was lost.",
@@ -507,8 +520,9 @@ _CATALOGUE = {
         "{lost:example was|examples were} skipped and {repeated} repeated.",
         signature="Batches contain the control's examples, but not those due at that step.",
         reported=_issue("huggingface/datasets#7901"),
-        do="Save the state of the pipeline with its buffer, or shuffle the indices of the whole "
-        "epoch by (seed, epoch).",
+        do="Shuffle the indices of the whole epoch by its number, "
+        "np.random.default_rng((seed, epoch)).permutation(count), or save the state of the "
+        "pipeline with its buffer.",
         starts_at=FIRST_STEP,
         about_the_data=True,
         settled_by=(SAME_HASH,),
@@ -534,9 +548,7 @@ _CATALOGUE = {
         detail="{why}",
         signature="Batches differ, and match no other batches of the control.",
         reported=_pull("keras-team/keras#22490"),
-        do="Make each batch a function of (seed, step), or save the position of the input pipeline "
-        "with the state. Data that the job collects itself, as in a replay buffer, are in no file: "
-        "save them with the checkpoint.",
+        do=BY_STEP + REPLAY_BUFFER,
         starts_at=FIRST_STEP,
         about_the_data=True,
         settled_by=(SAME_HASH,),
@@ -549,8 +561,8 @@ _CATALOGUE = {
         detail="Either {what}, or the update does not run.",
         signature="Tensors that the control's training changes do not change at all.",
         reported=_issue("keras-team/keras#12470"),
-        do="Put the model back into training mode after the restore, and set trainable as it was "
-        "before the save.",
+        do="Put the model back into training mode after the restore, such as with model.train(), "
+        "and set trainable as it was before the save.",
         starts_at=FIRST_STEP,
     ),
     "learning-rate-differs": _changes_trajectory(
@@ -562,7 +574,8 @@ _CATALOGUE = {
         signature="The rate differs at once, or at the next change of the schedule. The loss of "
         "that step is still equal.",
         reported=_issue("tensorflow/tensorflow#49208"),
-        do="Compute the learning rate from the restored step, or save the state of its schedule.",
+        do="Compute the learning rate from the restored step, rate = schedule(step), or save the "
+        "state of the schedule.",
         starts_at=FIRST_UPDATE,
         settled_by=(REMEMBERED,),
     ),
@@ -573,8 +586,8 @@ _CATALOGUE = {
         detail="{hints}",
         signature="Everything compared before the first difference is equal.",
         reported=_issue("tensorflow/tensorflow#40342"),
-        do="Look for state outside the compared tensors: random generators, Python attributes, the "
-        "input pipeline.",
+        do="Look for state outside the compared tensors: Python attributes, vars(job), random "
+        "generators, the input pipeline.",
         acceptable=False,
         settled_by=(SAME_HASH, REMEMBERED),
     ),
@@ -590,10 +603,23 @@ def remedies_for(cause: Cause) -> tuple[Remedy, ...]:
 
 
 def remedy(
-    cause: Cause, stage: Stage | None, framework: str = "", restore: str | None = None
+    cause: Cause,
+    stage: Stage | None,
+    framework: str = "",
+    restore: str | None = None,
+    tensors: Sequence[str] = (),
 ) -> str:
-    """Return what to do when `restore` of a job on `framework` lost tensors at `stage`."""
-    return next(each.text for each in remedies_for(cause) if each.fits(framework, stage, restore))
+    """Return what to do when `restore` of a job on `framework` lost tensors at `stage`.
+
+    Tensors with different remedies get one after the other.
+    """
+    chosen: dict[Remedy, list[str]] = {}
+    for tensor in tensors or ("",):
+        fitting = (
+            each for each in remedies_for(cause) if each.fits(framework, stage, restore, tensor)
+        )
+        chosen.setdefault(next(fitting), []).append(tensor)
+    return " ".join(each.about(filter(None, named)) for each, named in chosen.items())
 
 
 def diagnosis(
@@ -605,7 +631,7 @@ def diagnosis(
         cause,
         stage.value if stage else None,
         filled(entry.sentence, **fields),
-        remedy(entry, stage),
+        remedy(entry, stage, tensors=tensors),
         tuple(tensors),
         filled(entry.detail, **fields).strip(),
         entry.severity.value,

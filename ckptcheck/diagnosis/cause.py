@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from fnmatch import fnmatchcase
 
 from ckptcheck.kinds import Kind
 
@@ -63,38 +64,65 @@ def earliest(starts: Iterable[Start]) -> Start:
     return Start(min(start.loss for start in starts), min(start.evaluation for start in starts))
 
 
+# In place of the name of a restore that reads files of the user's own, such as NumPy's.
+OWN_FILES = "(own files)"
+
+# In a remedy, stands for the objects that hold the lost tensors.
+_HOLDERS, _MOST_HOLDERS = "{holders}", 3
+
+
 @dataclass(frozen=True)
 class Remedy:
-    """What to do, for which frameworks, stages (None: unknown), judged restores; empty: all."""
+    """What to do, for which frameworks, stages (None: unknown), judged restores; empty: all.
+
+    `tensors` are patterns of names; a remedy with patterns is for the tensors that match one.
+    """
 
     text: str
     frameworks: tuple[str, ...] = ()
     stages: tuple[Stage | None, ...] = ()
     restores: tuple[str, ...] = ()
+    tensors: tuple[str, ...] = ()
 
-    def fits(self, framework: str, stage: Stage | None, restore: str | None) -> bool:
-        """Return whether the remedy is for a case."""
+    def fits(
+        self, framework: str, stage: Stage | None, restore: str | None, tensor: str = ""
+    ) -> bool:
+        """Return whether the remedy is for a tensor of a case."""
         limits = (self.frameworks, framework), (self.stages, stage), (self.restores, restore)
-        return all(not allowed or value in allowed for allowed, value in limits)
+        return all(not allowed or value in allowed for allowed, value in limits) and (
+            not self.tensors or any(fnmatchcase(tensor, pattern) for pattern in self.tensors)
+        )
+
+    def about(self, tensors: Iterable[str]) -> str:
+        """Return the text for these lost tensors: it may name the objects that hold them."""
+        names = list(dict.fromkeys(name.rpartition("/")[0] or name for name in tensors))
+        named = [f"`{name}`" for name in names[:_MOST_HOLDERS]]
+        further = len(names) - len(named)
+        named += [f"{further} more"] if further else []
+        *most, last = named or ["the lost objects"]
+        return self.text.replace(_HOLDERS, f"{', '.join(most)} and {last}" if most else last)
 
 
 # For state lost on its way through the checkpoint, on any framework.
 STATE_LOST = (
     Remedy(
-        "Save the lost tensors in the checkpoint, and restore them from it.",
+        "Save the lost tensors in the checkpoint, np.savez(path, **tensors), and restore them from "
+        "it: tensors.update(np.load(path)).",
         stages=(Stage.OMITTED_AT_SAVE,),
     ),
     Remedy(
-        "Restore the lost tensors too: the checkpoint holds them.",
+        "The checkpoint holds the lost tensors, but the restore did not ask for them. Read them, "
+        "too: tensors.update(np.load(path)).",
         stages=(Stage.NOT_APPLIED_AT_LOAD,),
     ),
     Remedy(
-        "Assign nothing to the lost tensors after the restore: run every initialiser before it.",
+        "Assign nothing to the lost tensors after the restore. Run every initialiser before it: "
+        "initialise(), then restore(path).",
         stages=(Stage.OVERWRITTEN_AFTER_LOAD,),
     ),
     Remedy(
-        "Save the lost tensors in the checkpoint, restore them from it, and assign nothing to them "
-        "afterwards."
+        "Save the lost tensors in the checkpoint, np.savez(path, **tensors). Restore them from it, "
+        "tensors.update(np.load(path)), and assign nothing to them afterwards."
     ),
 )
 
@@ -130,8 +158,6 @@ class Cause:
     # Experiments that may trace it to a different cause, and the experiment that shows this cause.
     settled_by: tuple[str, ...] = ()
     shown_by: str | None = None
-    # The recipe of a report card that shows the fix.
-    recipe: str | None = None
     # Its key in the catalogue.
     name: str = ""
 

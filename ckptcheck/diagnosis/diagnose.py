@@ -6,9 +6,10 @@ from dataclasses import replace
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.diagnosis.allowances import by_pattern, start_of
 from ckptcheck.diagnosis.catalogue import CAUSES, remedy
-from ckptcheck.diagnosis.cause import NEVER, STARTS, Diagnosis, Stage
+from ckptcheck.diagnosis.cause import NEVER, OWN_FILES, STARTS, Diagnosis, Stage
 from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import LAST, OF_THE_CONTROL, RULES, apply
+from ckptcheck.job.shipped import fixes_for
 
 
 def diagnose(comparison: Comparison) -> list[Diagnosis]:
@@ -47,12 +48,32 @@ def with_remedies(
     diagnoses: Sequence[Diagnosis], framework: str, restore: str | None
 ) -> list[Diagnosis]:
     """Return diagnoses with the remedies for a framework and the judged restore."""
-    return [
+    remedied = [
         replace(
             each,
             remedy=remedy(
-                CAUSES[each.cause], Stage(each.stage) if each.stage else None, framework, restore
+                CAUSES[each.cause],
+                Stage(each.stage) if each.stage else None,
+                framework,
+                restore,
+                each.tensors,
             ),
         )
+        for each in diagnoses
+    ]
+    return remedied if restore == OWN_FILES else _with_code(remedied, framework)
+
+
+def _with_code(diagnoses: Sequence[Diagnosis], framework: str) -> list[Diagnosis]:
+    """Point to the code of a fix; diagnoses that share a remedy point to one."""
+    fixed = [each for each in diagnoses if fixes_for(each.cause, framework)]
+    explained = {each.remedy: each.cause for each in reversed(fixed)}
+    return [
+        replace(
+            each,
+            remedy=f"{each.remedy} `ckptcheck explain {explained[each.remedy]}` prints a fix.",
+        )
+        if each.remedy in explained
+        else each
         for each in diagnoses
     ]

@@ -1,11 +1,14 @@
 """Look up the jobs that ship with the tool by name. `ckptcheck.jobs` declares them."""
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ckptcheck.errors import unknown
+from ckptcheck.job.excerpts import excerpt
 from ckptcheck.job.loading import check, is_own, load, without_class
 from ckptcheck.job.options import parse
 
@@ -43,6 +46,40 @@ class ShippedJob:
 
 
 @dataclass(frozen=True)
+class Fix:
+    """A recipe that recovers where a twin of it shows a cause.
+
+    Attributes:
+        broken: The recipe and restore that show the cause, as `keras/tf-data × backup`.
+        fixed: The recipe and restore that recover.
+        shows: The classes, methods and attributes to read, in the file of the fixed recipe.
+    """
+
+    broken: str
+    fixed: str
+    shows: tuple[str, ...]
+
+    @property
+    def style(self) -> str:
+        """The style of both jobs: `keras` or `tf2`."""
+        return self.fixed.partition("/")[0]
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """The names of both recipes; one name, if they differ in the restore alone."""
+        return tuple(dict.fromkeys(case.partition(" × ")[0] for case in (self.broken, self.fixed)))
+
+    def code(self) -> str:
+        """Return the lines to read, from the source of the recipe. Loads no framework."""
+        module = shipped(self.recipes[-1]).target.partition(":")[0]
+        source = importlib.util.find_spec(module)
+        assert source is not None
+        assert source.origin is not None
+        text = Path(source.origin).read_text(encoding="utf-8")
+        return excerpt(text, self.shows)
+
+
+@dataclass(frozen=True)
 class Registry:
     """All jobs that ship with the tool.
 
@@ -50,11 +87,13 @@ class Registry:
         jobs: The jobs by name.
         default: The names of the jobs that `verify` uses by default.
         suites: The recipes of each report card.
+        fixes: By cause, recipes that show it beside recipes that fix it.
     """
 
     jobs: Mapping[str, ShippedJob]
     default: tuple[str, ...]
     suites: Mapping[str, tuple[ShippedJob, ...]]
+    fixes: Mapping[str, tuple[Fix, ...]] = field(default_factory=dict)
 
     @property
     def recipes(self) -> Mapping[str, ShippedJob]:
@@ -84,6 +123,11 @@ def in_prose(job: str) -> Mapping[str, str]:
     """Return how prose names the restores of a shipped job; empty for any other job."""
     entry = registry().jobs.get(job)
     return entry.in_prose if entry else {}
+
+
+def fixes_for(cause: str, style: str | None = None) -> list[Fix]:
+    """Return the fixes of a cause, of all styles or of one."""
+    return [fix for fix in registry().fixes.get(cause, ()) if style in (None, fix.style)]
 
 
 def recipes(suite: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from ckptcheck.job.shipped import Registry, ShippedJob
 from ckptcheck.jobs.options import EmaOptions, LayersOptions, Options
+from ckptcheck.jobs.recipes.fixes import FIXES
 from ckptcheck.jobs.recipes.suites import SUITES
 
 # How prose names the ways to build a Saver.
@@ -55,4 +56,4 @@ _SHIPPED = (
 )
 JOBS = {job.name: job for job in _SHIPPED}
 DEFAULT_JOBS = ("bn-nn", "bn-layers", "bn-polyak")
-REGISTRY = Registry(JOBS, DEFAULT_JOBS, SUITES)
+REGISTRY = Registry(JOBS, DEFAULT_JOBS, SUITES, FIXES)

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ckptcheck.comparison.noise_floor import NoiseFloor, measure, without_saves
+from ckptcheck.diagnosis.crash_image import CrashImage
 from ckptcheck.diagnosis.refusals import first_sentence
 from ckptcheck.report.validity import NO_CHECKPOINT
 from ckptcheck.run import environment
@@ -99,6 +100,8 @@ class Pair:
     noise_trouble: str | None = None
     noise_asked: bool = False
     changed_by_saving: str | None = None
+    # The crash image that the resumed run was restored from, where it is kept.
+    image: CrashImage | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,8 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
         return Missing(f"The control did not finish: {sentence(trouble)}")
     boundary = control.facts.schedule.boundary if boundary is None else boundary
     control = control.at(boundary)
-    if not any(path.is_file() for path in crash_image_of(evidence.folder, boundary).rglob("*")):
+    image = CrashImage(crash_image_of(evidence.folder, boundary))
+    if not image.files:
         return Missing(NO_CHECKPOINT, control)
     resumed, trouble = evidence.resumed(restore, boundary)
     if resumed is None or trouble:
@@ -133,6 +137,7 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
         noise_trouble=noise_trouble,
         noise_asked=evidence.noise_asked,
         changed_by_saving=evidence.changed_by_saving,
+        image=image,
     )
     return replace(pair, unevaluated=_unevaluated(pair, evidence, restore, boundary))
 

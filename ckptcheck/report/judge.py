@@ -11,7 +11,8 @@ from ckptcheck.comparison.noise_floor import NoiseFloor
 from ckptcheck.diagnosis import experiments
 from ckptcheck.diagnosis.allowances import STRICT, Allowed, Terms, beyond, by_pattern
 from ckptcheck.diagnosis.catalogue import CAUSES, MEASURE_THE_NOISE, diagnosis
-from ckptcheck.diagnosis.cause import Diagnosis, names_of
+from ckptcheck.diagnosis.cause import OWN_FILES, Diagnosis, names_of
+from ckptcheck.diagnosis.crash_image import settled
 from ckptcheck.diagnosis.diagnose import diagnose, is_of_restore, unjudged, with_remedies
 from ckptcheck.diagnosis.refusals import missing_keys, of_raising, of_refusal
 from ckptcheck.kinds import Kind
@@ -100,6 +101,8 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
 
 def _with_remedies(found: Sequence[Diagnosis], pair: Pair, restore: str) -> tuple[Diagnosis, ...]:
     """Add what to do; noise that was measured on demand is not to be measured again."""
+    if found and pair.image is not None and pair.image.is_of_own_files:
+        restore = OWN_FILES
     found = with_remedies(found, pair.control.facts.framework, restore)
     done = MEASURE_THE_NOISE if pair.noise_asked else ""
     return tuple(replace(each, remedy=each.remedy.removesuffix(done)) for each in found)
@@ -158,7 +161,7 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
         return Verdict(INCONCLUSIVE, reason)
     if resumed.facts.failure is not None:
         return _on_failure(pair, resumed.facts.failure)
-    strict = compare(control, resumed, Equality(terms.tolerance))
+    strict = _compared(pair, resumed, Equality(terms.tolerance))
     reason = why_nothing_compared(strict, may_lack_evaluation=control.facts.role == RECORDED)
     if reason:
         return Verdict(INCONCLUSIVE, reason)
@@ -171,6 +174,10 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
     if reason:
         return Verdict(INCONCLUSIVE, reason, strict, diagnoses=(noisy,))
     return _on_comparison(pair, terms, strict, noise, [])
+
+
+def _compared(pair: Pair, resumed: Run, equality: Equality) -> Comparison:
+    return settled(compare(pair.control, resumed, equality), pair.control, pair.image)
 
 
 def _on_failure(pair: Pair, failure: Failure) -> Verdict:
@@ -196,10 +203,10 @@ def _on_comparison(
     """Diagnose what noise and accepted differences do not explain."""
     relaxed = Equality(terms.tolerance, noise, terms.allowed.patterns)
     comparison = (
-        compare(pair.control, pair.resumed, relaxed) if noise or terms.allowed.patterns else strict
+        _compared(pair, pair.resumed, relaxed) if noise or terms.allowed.patterns else strict
     )
     tried = {
-        name: compare(pair.control, run, Equality(terms.tolerance))
+        name: _compared(pair, run, Equality(terms.tolerance))
         for name, run in pair.experiments.items()
     }
     diagnoses = experiments.explained(diagnose(comparison), comparison, tried)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ckptcheck.counts import filled
+from ckptcheck.diagnosis.lag import lag
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report.case import Case
@@ -12,7 +13,15 @@ from ckptcheck.run.run import RECORDED
 
 def of_cases(cases: Sequence[Case]) -> list[str]:
     """Return the warnings of all cases, each once for all boundaries."""
-    kinds = (_of_evaluation, _of_hash_seed, _of_names, _of_metrics, _of_saving, _of_coverage)
+    kinds = (
+        _of_evaluation,
+        _of_hash_seed,
+        _of_names,
+        _of_metrics,
+        _of_saving,
+        _of_coverage,
+        _of_lag,
+    )
     texts = (
         f"{case.job} × {case.restore}: {text}"
         for case in cases
@@ -113,4 +122,17 @@ def _of_coverage(case: Case) -> Iterator[str]:
             count=len(case.not_covered),
             total=len(case.control.boundary),
             names=some(case.not_covered),
+        )
+
+
+def _of_lag(case: Case) -> Iterator[str]:
+    if case.control is None or case.comparison is None:
+        return
+    if found := lag(case.control, case.comparison):
+        yield (
+            f"the evaluation loss at the boundary is {found.evaluation:.4g}, the training losses "
+            f"around it are at most {found.training:.4g}. The restore is not at fault: the control "
+            "evaluates as badly, its moving statistics lag behind the batches. Lower their "
+            "momentum, such as BatchNormalization(momentum=0.9), or train longer before you "
+            "evaluate."
         )

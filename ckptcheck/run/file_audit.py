@@ -77,11 +77,7 @@ class FileAudit:
         is_empty = flags & (os.O_TRUNC | os.O_EXCL)
         if is_empty or (flags & os.O_CREAT and not os.path.lexists(name)):
             self._made.add(name)
-        elif (
-            self._is_reading
-            and flags & os.O_ACCMODE != os.O_WRONLY
-            and not self._is_own(name)
-        ):
+        elif self._is_reading and flags & os.O_ACCMODE != os.O_WRONLY and not self._is_own(name):
             self._read.add(name)
 
 

@@ -261,7 +261,9 @@ class MetricObjects(Fit):
 
 class Classes(Fit):
     def dataset(self) -> Any:
-        return tf.data.Dataset.from_tensor_slices((X, (X[:, 0] > 0).astype("int64") + (X[:, 1] > 1)))
+        return tf.data.Dataset.from_tensor_slices(
+            (X, (X[:, 0] > 0).astype("int64") + (X[:, 1] > 1))
+        )
 
     def layers(self) -> list[Any]:
         return [K.Dense(4, "relu"), K.Dense(3, "softmax")]
@@ -302,7 +304,9 @@ class TwoOutputs(Fit):
     def network(self) -> Any:
         inputs = keras.Input((6,))
         hidden = K.Dense(3, "tanh")(inputs)
-        return keras.Model(inputs, {name: K.Dense(1, name=name)(hidden) for name in ("sum", "sign")})
+        return keras.Model(
+            inputs, {name: K.Dense(1, name=name)(hidden) for name in ("sum", "sign")}
+        )
 
     compiled = {
         "loss": {"sum": "mse", "sign": "mae"},
@@ -346,7 +350,6 @@ class SeveralStepsUneven(Fit):
     """Three steps at once, and four in an epoch."""
 
     compiled = {"steps_per_execution": 3, "metrics": ["mae"]}
-
 
 
 class CountedByKeras(Uncounted):

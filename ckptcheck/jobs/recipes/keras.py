@@ -41,8 +41,10 @@ class Plain(FitJob):
         self.options = options
 
     def layers(self) -> list[Any]:
-        norm = keras.layers.BatchNormalization(synchronized=self.synchronized)
-        return [keras.layers.Conv2D(8, 3, use_bias=False), norm, keras.layers.ReLU()]
+        convolution = keras.layers.Conv2D(8, 3, use_bias=False)
+        options = {"synchronized": self.synchronized}
+        norm = keras.layers.BatchNormalization(**options)
+        return [convolution, norm, keras.layers.ReLU()]
 
     def optimizer(self) -> Any:
         return keras.optimizers.Adam(1e-2)
@@ -106,7 +108,9 @@ class Dropout(Plain):
             if hasattr(layer, "seed_generator")
         ]
         return tf.train.Checkpoint(
-            model=self.live, optimizer=self.live.optimizer, seeds=[seed.value for seed in seeds]
+            model=self.live,
+            optimizer=self.live.optimizer,
+            seeds=[seed.value for seed in seeds],
         )
 
     def save(self, folder: Path, step: int) -> None:
@@ -147,8 +151,15 @@ class ShortEpochs(Plain):
         length = BATCH * self.steps_per_epoch
         for epoch in range(initial_epoch, 2 * EPOCHS):
             part = slice(epoch % 2 * length, (epoch % 2 + 1) * length)
-            arguments = {"initial_epoch": epoch, "epochs": epoch + 1, "callbacks": [*callbacks]}
-            model.fit(x[part], y[part], batch_size=BATCH, shuffle=False, **arguments)
+            model.fit(
+                x[part],
+                y[part],
+                batch_size=BATCH,
+                shuffle=False,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                callbacks=[*callbacks],
+            )
 
 
 class Shuffle(Plain):
@@ -189,13 +200,18 @@ class OrderByEpoch(Plain):
         data = tf.data.Dataset.from_tensor_slices(images())
         for epoch in range(initial_epoch, EPOCHS):
             shuffled = data.shuffle(BATCH * STEPS, seed=epoch).batch(BATCH)
-            model.fit(shuffled, initial_epoch=epoch, epochs=epoch + 1, callbacks=[*callbacks])
+            model.fit(
+                shuffled,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                callbacks=[*callbacks],
+            )
 
 
 class Ema(Plain):
     """Moving averages of the weights, kept by the optimizer."""
 
-    restores: Sequence[str] = ("keras", "weights", "checkpoint", "backup")
+    restores: Sequence[str] = ("keras", "weights", "weights-built", "checkpoint", "backup")
 
     def optimizer(self) -> Any:
         return keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.9)
@@ -239,9 +255,9 @@ class SwapByCopy(keras.callbacks.Callback):  # type: ignore[misc]
     def swap(self) -> None:
         """Exchange weights and averages."""
         optimizer = self.model.optimizer
-        for weight, average in zip(
-            optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
-        ):
+        weights = optimizer._trainable_variables
+        averages = optimizer._model_variables_moving_average
+        for weight, average in zip(weights, averages, strict=True):
             value = np.array(weight)
             weight.assign(average)
             average.assign(value)
@@ -254,7 +270,8 @@ class EmaSwapCopied(Ema):
     restores: Sequence[str] = ("backup",)
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        super().fit(model, [*callbacks[:-1], SwapByCopy(), callbacks[-1]], initial_epoch)
+        callbacks = [*callbacks[:-1], SwapByCopy(), callbacks[-1]]
+        super().fit(model, callbacks, initial_epoch)
 
 
 class Plateau(Plain):
@@ -286,11 +303,13 @@ class PlateauInVariables(keras.callbacks.ReduceLROnPlateau):  # type: ignore[mis
     def on_train_begin(self, logs: Any = None) -> None:
         super().on_train_begin(logs)
         best, wait, cooldown = np.array(self.kept.memory)
-        self.best, self.wait, self.cooldown_counter = float(best), int(wait), int(cooldown)
+        self.best, self.wait = float(best), int(wait)
+        self.cooldown_counter = int(cooldown)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         super().on_epoch_end(epoch, logs)
-        self.kept.memory.assign([self.best, self.wait, self.cooldown_counter])
+        state = [self.best, self.wait, self.cooldown_counter]
+        self.kept.memory.assign(state)
 
 
 @keras.saving.register_keras_serializable("ckptcheck")
@@ -300,7 +319,11 @@ class Memory(keras.layers.Layer):  # type: ignore[misc]
     def build(self, shape: Any) -> None:
         start = keras.initializers.Constant([np.inf, 0, 0])
         self.memory = self.add_weight(
-            shape=(3,), initializer=start, trainable=False, name="memory", dtype="float32"
+            shape=(3,),
+            initializer=start,
+            trainable=False,
+            name="memory",
+            dtype="float32",
         )
 
     def call(self, inputs: Any) -> Any:
@@ -316,7 +339,36 @@ class PlateauSaved(Plateau):
         return [*super().layers(), Memory(name="plateau")]
 
     def plateau(self, model: Any) -> Any:
-        return PlateauInVariables(model.get_layer("plateau"), **self.settings)
+        memory = model.get_layer("plateau")
+        return PlateauInVariables(memory, **self.settings)
+
+
+class Best(Plain):
+    """A callback that keeps the best model, and forgets how good it was."""
+
+    restores: Sequence[str] = ("keras",)
+    known: float | None = None
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        self.best = keras.callbacks.ModelCheckpoint(
+            self.folder / "best.keras",
+            monitor="loss",
+            save_best_only=True,
+            initial_value_threshold=self.known,
+        )
+        super().fit(model, [self.best, *callbacks], initial_epoch)
+
+
+class BestThreshold(Best):
+    """The same callback is given the best value again."""
+
+    def save(self, folder: Path, step: int) -> None:
+        super().save(folder, step)
+        np.save(folder / "best.npy", self.best.best)
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        self.known = float(np.load(folder / "best.npy"))
+        return super().restore(folder, restore)
 
 
 class Schedule(Plain):

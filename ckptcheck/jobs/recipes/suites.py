@@ -55,7 +55,7 @@ KERAS = {
     ),
     "ema": (
         "Adam(use_ema=True): the moving averages are variables of the optimizer.",
-        {"keras": R, "weights": D, "checkpoint": R, "backup": R},
+        {"keras": R, "weights": D, "weights-built": R, "checkpoint": R, "backup": R},
     ),
     "ema-swap-first": (
         "callbacks=[SwapEMAWeights(swap_on_epoch=True), BackupAndRestore(…)]: the backup holds "
@@ -77,6 +77,14 @@ KERAS = {
     ),
     "plateau-saved": (
         "Fixed: a subclass keeps its state in variables of the model.",
+        {"keras": R},
+    ),
+    "best": (
+        "ModelCheckpoint(save_best_only=True): the best value so far is in no file.",
+        {"keras": D},
+    ),
+    "best-threshold": (
+        "Fixed: it is saved, and passed as initial_value_threshold.",
         {"keras": R},
     ),
     "schedule": (

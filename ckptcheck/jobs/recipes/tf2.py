@@ -64,11 +64,14 @@ class Loop(CheckpointJob):
         self.optimizer = keras.optimizers.Adam(1e-2)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.checkpoints = {
-            restore: tf.train.Checkpoint(**{name: getattr(self, name) for name in names})
-            for restore, names in self.passed.items()
+            restore: self.checkpoint_of(names) for restore, names in self.passed.items()
         }
         self.function = tf.function(self.update)
         return next(iter(self.checkpoints.values()))
+
+    def checkpoint_of(self, names: Sequence[str]) -> Any:
+        objects = {name: getattr(self, name) for name in names}
+        return tf.train.Checkpoint(**objects)
 
     def update(self, x: Any, y: Any) -> Any:
         """Execute a training step; return the loss before the update."""

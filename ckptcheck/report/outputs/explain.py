@@ -1,6 +1,7 @@
 """The catalogue of causes: on a terminal, and as JSON."""
 
 import json
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from ckptcheck.diagnosis.catalogue import CAUSES, remedy
 from ckptcheck.diagnosis.cause import Cause, Stage
 from ckptcheck.errors import unknown
 from ckptcheck.job.frameworks import styles
+from ckptcheck.job.shipped import Fix, fixes_for
 from ckptcheck.report.outputs.console import print_trimmed, unruled
 
 # The stage decides the remedy; None: the stage is unknown.
@@ -28,10 +30,26 @@ def find(name: str) -> Cause:
 
 
 def show(cause: Cause, console: Console) -> None:
-    """Print what a cause is, how it shows, and what to do about it."""
+    """Print what a cause is, how it shows, what to do about it, and the code of its fixes."""
     print_trimmed(console, *_story(cause))
+    for fix in fixes_for(cause.name):
+        print_trimmed(console, Text(), *_fixed(fix))
+        # Not wrapped, so that it can be copied.
+        print(textwrap.indent(fix.code(), "    "), file=console.file)
+    if recipes := _recipes(cause):
+        print(f"\n  To run them: ckptcheck verify {' '.join(recipes)}\n", file=console.file)
     # Not wrapped, so that the address can be copied.
     print(f"  A report of it: {cause.reported}", file=console.file)
+
+
+def _fixed(fix: Fix) -> Iterator[RenderableType]:
+    heading = f"Fixed, in {styles()[fix.style]}"
+    what = f"{fix.fixed} recovers, {fix.broken} does not."
+    yield Padding(Text.assemble((f"{heading}: ", "bold"), what), (0, 0, 0, 2))
+
+
+def _recipes(cause: Cause) -> list[str]:
+    return list(dict.fromkeys(name for fix in fixes_for(cause.name) for name in fix.recipes))
 
 
 def _story(cause: Cause) -> Iterator[RenderableType]:
@@ -101,6 +119,16 @@ def _document(cause: Cause) -> dict[str, Any]:
         "severity": cause.severity.value,
         "signature": cause.signature,
         "remedies": _remedies(cause),
+        "fixes": [_fix(fix) for fix in fixes_for(cause.name)],
         "can_be_allowed": cause.acceptable,
         "reported": cause.reported,
+    }
+
+
+def _fix(fix: Fix) -> dict[str, str]:
+    return {
+        "in": styles()[fix.style],
+        "broken": fix.broken,
+        "fixed": fix.fixed,
+        "code": fix.code(),
     }

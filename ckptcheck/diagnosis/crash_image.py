@@ -1,0 +1,188 @@
+"""What a crash image holds, read with our own readers where a restore does not say what it read.
+
+A restore of the user's own often reports no keys. The checkpoint itself then shows whether the lost
+values were saved.
+"""
+
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ckptcheck.arrays import Array, is_telling
+from ckptcheck.comparison.comparison import BOUNDARY, Comparison, TensorComparison
+from ckptcheck.comparison.value_origin import OWN
+from ckptcheck.errors import CkptcheckError
+from ckptcheck.kinds import Kind, by_name
+from ckptcheck.run.digests import digest
+from ckptcheck.run.run import Run
+
+# A larger image is not read: the report must not take longer than the runs.
+MOST_BYTES = 1 << 30
+
+# The name, kind and value of an array in a file.
+_Named = tuple[str, Kind, Array]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """An array in the image. `number` is its value, if it is a single number."""
+
+    name: str
+    kind: Kind
+    elements: int
+    dtype: np.dtype[Any]
+    digest: str
+    number: float | None
+
+
+@dataclass(frozen=True)
+class CrashImage:
+    """The folder of a crash image; its files are read when they are needed."""
+
+    folder: Path
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """Every file in the image."""
+        return tuple(sorted(path for path in self.folder.rglob("*") if path.is_file()))
+
+    @cached_property
+    def is_of_own_files(self) -> bool:
+        """Whether it holds files, but none whose name is that of a framework's checkpoint."""
+        # Imported here and below: most verifications read no file.
+        from ckptcheck.checkpoints.formats import FORMATS
+
+        known = any(each.recognises(file.name) for file in self.files for each in FORMATS)
+        return bool(self.files) and not known
+
+    @cached_property
+    def arrays(self) -> tuple[Saved, ...] | None:
+        """Every array in the image; None if it is too large, or if a file cannot be read."""
+        if sum(file.stat().st_size for file in self.files) > MOST_BYTES:
+            return None
+        try:
+            return tuple(_saved(*named) for named in self._named())
+        except (CkptcheckError, OSError, ValueError, zipfile.BadZipFile):
+            return None
+
+    def _named(self) -> Iterator[_Named]:
+        from ckptcheck.checkpoints.find import checkpoints_in, is_state_file
+
+        read: set[Path] = set()
+        for folder in sorted({file.parent for file in self.files}):
+            for location in checkpoints_in(folder):
+                checkpoint = location.open()
+                read.update(checkpoint.files)
+                yield from (
+                    (entry.name, entry.kind, checkpoint.value(entry))
+                    for entry in checkpoint.entries.values()
+                    if entry.dtype is not None
+                )
+        for file in self.files:
+            if file not in read and not is_state_file(file):
+                for name, value in _contents(file):
+                    yield name, by_name(name, value.dtype.kind, value.size == 1), value
+
+
+def _contents(file: Path) -> Iterator[tuple[str, Array]]:
+    """Yield the arrays of a file of NumPy's, and the numbers of a JSON document, by name.
+
+    Raises ValueError for any other file.
+    """
+    if file.suffix == ".npz":
+        with np.load(file, allow_pickle=False) as arrays:
+            yield from arrays.items()
+    elif file.suffix == ".npy":
+        yield file.stem, np.load(file, allow_pickle=False)
+    elif file.suffix == ".json":
+        yield from _numbers(file.stem, json.loads(file.read_text(encoding="utf-8")))
+    else:
+        raise ValueError(f"{file} has an unknown format")
+
+
+def _numbers(name: str, document: Any) -> Iterator[tuple[str, Array]]:
+    """Yield every number in a JSON document, and every list of numbers as an array."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from _numbers(key, value)
+    elif isinstance(document, int | float | list):
+        value = np.asarray(document)  # ValueError: a ragged list
+        if value.dtype.kind not in "biuf":
+            raise ValueError(f"{name} holds more than numbers")
+        yield name, value
+
+
+def _saved(name: str, kind: Kind, value: Array) -> Saved:
+    number = float(value.item()) if value.size == 1 and value.dtype.kind in "biuf" else None
+    return Saved(name, kind, value.size, value.dtype, digest(value), number)
+
+
+def settled(comparison: Comparison, control: Run, image: CrashImage | None) -> Comparison:
+    """Return a comparison with the stage of each lost tensor that the crash image decides.
+
+    Only tensors of which the restore reported nothing are looked up.
+    """
+    open_rows = [row for row in comparison.tensors if _is_unknown(row)]
+    arrays = image.arrays if image is not None and open_rows else None
+    if arrays is None:
+        return comparison
+    held = {row.name: _is_held(row, control, arrays) for row in open_rows}
+    rows = (
+        _with_stage(row, held.get(row.name)) if _is_unknown(row) else row
+        for row in comparison.tensors
+    )
+    return replace(comparison, tensors=tuple(rows))
+
+
+def _is_unknown(row: TensorComparison) -> bool:
+    """Return whether a tensor has a value of the new process, and nobody knows why."""
+    reported = (row.asked, row.held, row.saved_so) != (None, None, None)
+    return row.point == BOUNDARY and not (row.equal or reported) and row.origin.what in OWN
+
+
+def _with_stage(row: TensorComparison, held: bool | None) -> TensorComparison:
+    """Return a row that keeps a value of the new process, although the image holds the saved one.
+
+    No initialiser ran after the restore: it would rarely draw the very value of the build again.
+    """
+    if held is None:
+        return row
+    return replace(row, held=held, asked=False, saved_so=False if held else None)
+
+
+def _is_held(row: TensorComparison, control: Run, arrays: tuple[Saved, ...]) -> bool | None:
+    """Return whether the image holds the control's value of a tensor; None: it may."""
+    tensor = control.boundary.get(row.name)
+    if tensor is None:  # created in the first step: no name or value at the boundary to look for
+        return None
+    wanted = digest(tensor.value)
+    equal = [each for each in arrays if each.digest == wanted]
+    if not equal and tensor.value.size == 1 and tensor.value.dtype.kind in "biuf":
+        number = float(tensor.value.item())
+        equal = [each for each in arrays if each.number == number]
+    if equal:
+        proven = is_telling(tensor.value) or any(
+            _are_namesakes(row, each) or each.kind is row.kind is Kind.COUNTER for each in equal
+        )
+        return True if proven else None
+    # The same value in a different dtype is not looked for.
+    others = [each for each in arrays if each.elements == row.elements]
+    cast = any(each.dtype != tensor.value.dtype for each in others) and row.elements > 1
+    named = any(_are_namesakes(row, each) for each in others)
+    return None if cast or named else False
+
+
+def _are_namesakes(row: TensorComparison, saved: Saved) -> bool:
+    """Return whether the names of a tensor and of an array end in the same words."""
+    return _words(row.name)[-2:] == _words(saved.name)[-2:]
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[a-z]+|\d+", name.lower())

@@ -1,0 +1,62 @@
+"""Excerpts of source code for people to read: some classes and methods, without annotations."""
+
+import ast
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+
+def excerpt(source: str, names: Sequence[str]) -> str:
+    """Return classes, methods and attributes of a module, each under the first line of its class.
+
+    `names` are `Class`, `Class.method` or `Class.attribute`, those of one class together.
+    """
+    lines, classes = source.splitlines(), _named(ast.parse(source))
+    shown: dict[str, list[str]] = {}
+    for name in names:
+        holder, _, member = name.partition(".")
+        whole = classes[holder]
+        parts = shown.setdefault(lines[whole.lineno - 1].partition("  #")[0], [])
+        parts += ["..."] if member and not parts else []
+        members = [_named(whole)[member]] if member else whole.body
+        parts += ["\n".join(_lines(each, lines)) for each in members]
+    bodies = {head: textwrap.indent("\n\n".join(parts), "    ") for head, parts in shown.items()}
+    return "\n\n".join(f"{head}\n{body}" for head, body in bodies.items())
+
+
+def _named(node: ast.Module | ast.ClassDef) -> dict[str, Any]:
+    """Return the classes, functions and annotated assignments directly inside a node."""
+    named: dict[str, Any] = {}
+    for each in node.body:
+        if isinstance(each, ast.ClassDef | ast.FunctionDef):
+            named[each.name] = each
+        elif isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            named[each.target.id] = each
+    return named
+
+
+def _lines(node: ast.stmt, lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a statement, the head of a function and an assignment bare of types."""
+    first, head = node.lineno, ""
+    if isinstance(node, ast.FunctionDef):
+        body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+        first = body[0].lineno
+        head = f"def {node.name}({', '.join(_arguments(node.args))}):"
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        head = f"{ast.unparse(node.target)} = {lines[first - 1][node.value.col_offset :]}"
+        first += 1
+    indent = "    " if isinstance(node, ast.FunctionDef) else ""
+    rest = textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))
+    yield from [head] if head else []
+    if isinstance(node, ast.AnnAssign):  # its further lines are indented by one class
+        rest = "\n".join(line[4:] for line in lines[first - 1 : node.end_lineno])
+    yield from textwrap.indent(rest, indent).splitlines()
+
+
+def _arguments(arguments: ast.arguments) -> Iterator[str]:
+    """Yield the arguments without their types."""
+    defaults = [None] * (len(arguments.args) - len(arguments.defaults)) + [*arguments.defaults]
+    for argument, default in zip(arguments.args, defaults, strict=True):
+        yield argument.arg + (f"={ast.unparse(default)}" if default is not None else "")
+    if arguments.kwarg:
+        yield f"**{arguments.kwarg.arg}"

@@ -1,0 +1,72 @@
+"""Fixes: for a cause, a recipe that shows it, its fixed twin, and the lines that differ.
+
+`ckptcheck explain CAUSE` prints these lines; the report cards run both recipes.
+"""
+
+from collections.abc import Mapping
+
+from ckptcheck.job.shipped import Fix
+
+_BUILT = Fix("keras/plain × weights", "keras/plain × weights-built", ("Plain.restore",))
+_SEEDS = ("Dropout.checkpoint_with_seeds",)
+_COPIED = ("SwapByCopy", "EmaSwapCopied.fit")
+_IN_LIST = Fix(
+    "tf2/layers-in-list × in-list",
+    "tf2/layers-in-list × passed",
+    ("Loop.checkpoint_of", "LayersInList.passed"),
+)
+_UNBUILT = Fix("tf2/unbuilt × not-built", "tf2/unbuilt × built-first", ("Unbuilt.restore",))
+
+
+def _passed(recipe: str, broken: str, fixed: str, name: str) -> Fix:
+    """Return the fix of a recipe that passes more objects to its checkpoint."""
+    return Fix(
+        f"tf2/{recipe} × {broken}",
+        f"tf2/{recipe} × {fixed}",
+        ("Loop.checkpoint_of", f"{name}.passed"),
+    )
+
+
+FIXES: Mapping[str, tuple[Fix, ...]] = {
+    "rounding": (Fix("keras/ema-swap-last × backup", "keras/ema-swap-copied × backup", _COPIED),),
+    "moving-statistics-lost": (_UNBUILT,),
+    "replicas-lost": (
+        Fix(
+            "keras/two-replicas × checkpoint",
+            "keras/two-replicas-synchronized × checkpoint",
+            ("Plain.layers", "TwoReplicasSynchronized"),
+        ),
+    ),
+    "shadows-in-weights": (
+        Fix("keras/ema-swap-first × backup", "keras/ema-swap-copied × backup", _COPIED),
+    ),
+    "shadows-lost": (
+        Fix("keras/ema × weights", "keras/ema × weights-built", ("Plain.restore",)),
+        _passed("ema", "without-ema", "with-shadows", "Ema"),
+    ),
+    "weights-lost": (_IN_LIST,),
+    "slots-lost": (_BUILT, _passed("loop", "without-optimizer", "all", "Loop")),
+    "step-lost": (_BUILT, _passed("loop", "without-step", "all", "Loop")),
+    "generators-restarted": (
+        Fix("keras/dropout × checkpoint", "keras/dropout × checkpoint-with-seeds", _SEEDS),
+        _passed("generator", "without-generator", "with-generator", "Generator"),
+    ),
+    "generators-reseeded": (
+        Fix("keras/dropout × keras", "keras/dropout × checkpoint-with-seeds", _SEEDS),
+    ),
+    "python-state-lost": (
+        Fix(
+            "keras/plateau × keras",
+            "keras/plateau-saved × keras",
+            ("Memory", "PlateauInVariables", "PlateauSaved"),
+        ),
+        Fix("keras/best × keras", "keras/best-threshold × keras", ("BestThreshold",)),
+    ),
+    "wrong-first-step": (
+        Fix("keras/mid-epoch × backup", "keras/short-epochs × keras", ("ShortEpochs.fit",)),
+    ),
+    "data-restarted": (_passed("loop", "without-iterator", "all", "Loop"),),
+    "data-order": (
+        Fix("keras/tf-data × backup", "keras/order-by-epoch × keras", ("OrderByEpoch.fit",)),
+    ),
+}
