@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -19,6 +20,7 @@ from ckptcheck.report.outputs import moving_statistics
 from ckptcheck.report.outputs.console import numeric, print_trimmed, unruled
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import (
+    as_it_differs,
     by_remedy,
     explanation,
     heading,
@@ -28,7 +30,7 @@ from ckptcheck.report.sentences import (
     short_names,
     some,
 )
-from ckptcheck.text_safety import shown
+from ckptcheck.text_safety import shown_in_lines
 
 COLOURS = {RECOVERED: "green", DIVERGED: "magenta", REFUSED: "magenta", INCONCLUSIVE: "yellow"}
 VERDICT_COLOURS = {PASS: "green", FAIL: "red", INCONCLUSIVE: "yellow"}
@@ -42,7 +44,7 @@ MEANINGS = {
     RECOVERED: "continues bit for bit as if never interrupted",
     DIVERGED: "continues on a different trajectory",
     REFUSED: "the restore raises an error",
-    INCONCLUSIVE: "unknown; the reason is below",
+    INCONCLUSIVE: "unknown, for the reason given below",
 }
 
 
@@ -54,12 +56,17 @@ def show(report: Report, console: Console, *, verbose: bool = False, where: str 
         parts += [Text(), *moving_statistics.tables(report.cases)]
     else:
         parts += [*moving_statistics.summary(report.cases), Text()]
+    said = answer(report.cases)
     short = short_names(report.cases)
-    stories = [_story(group, short, verbose) for group in _alike(report, verbose)]
+    # A reason that the answer gives is not printed twice.
+    cases = [
+        replace(case, reason=None) if (case.reason or "") in said else case for case in report.cases
+    ]
+    stories = [_story(group, short, verbose) for group in _alike(cases, verbose)]
     print_trimmed(console, *parts, *stories)
     if where:
-        print(f"{shown(where)}\n", file=console.file)  # not wrapped: a path is copied
-    print_trimmed(console, Text(answer(report.cases), style="bold"))
+        print(f"{shown_in_lines(where)}\n", file=console.file)  # not wrapped: a path is copied
+    print_trimmed(console, Text(said, style="bold"))
     _print_verdict(report, console)
 
 
@@ -164,11 +171,11 @@ def _allowed(report: Report) -> list[str]:
 # --- What was lost, and how to fix it -----------------------------------------------------------
 
 
-def _alike(report: Report, verbose: bool) -> list[list[Case]]:
+def _alike(cases: Sequence[Case], verbose: bool) -> list[list[Case]]:
     """Return the cases with something to say, those of one job that say the same together."""
     groups: dict[Hashable, list[Case]] = {}
     told: Callable[[Diagnosis], Hashable] = (lambda each: each) if verbose else _cause
-    for case in report.cases:
+    for case in cases:
         if case.diagnoses or case.reason or case.allowed:
             found = tuple(map(told, case.diagnoses)), tuple(map(told, case.allowed))
             key = (case.job, case.outcome, case.expected, case.reason, case.acceptance, *found)
@@ -192,10 +199,19 @@ def _story(cases: Sequence[Case], short: Mapping[str, str], verbose: bool) -> Re
         parts.append(_hanging("→", remedy))
     if any(each.diagnoses != case.diagnoses for each in cases):
         parts.append(Text(f"The numbers are those of {case.label}.", style="dim"))
+    if verbose and (names := _undiagnosed(case)):
+        parts.append(Text(f"In no diagnosis: {some(names, MOST_TENSORS_IF_VERBOSE)}", style="dim"))
     body: list[RenderableType] = [Padding(part, (0, 0, 0, 2)) for part in parts]
     if options := how_to_accept(case):
         body.append(_to_accept(options))
     return Group(_head(cases, short), *body, Text())
+
+
+def _undiagnosed(case: Case) -> list[str]:
+    """Return the tensors that differ at the boundary and that no diagnosis names."""
+    named = {name for each in (*case.diagnoses, *case.allowed) for name in each.tensors}
+    boundary = as_it_differs(case.comparison).boundary if case.comparison else ()
+    return [row.name for row in boundary if not row.equal and row.name not in named]
 
 
 def _to_accept(options: str) -> Text:
