@@ -26,8 +26,10 @@ Row = TypeVar("Row")
 # Longer tables make the browser slow; the CSV files have all rows.
 MOST_ROWS = 500
 # In the line below the verdict; the table of the environment has all.
-VERSIONS = ("python", "tensorflow", "keras", "platform")
+VERSIONS = ("python", "tensorflow", "keras")
 ABSENT = "absent"
+NONE = "–"
+LEGEND_ROW = 24  # the height in pixels
 DASHES = {"-": "solid", "--": "dashed", "-.": "dotdash", ":": "dotted"}
 
 
@@ -42,6 +44,11 @@ class Cell:
     value: float | None = None
     tone: str = ""
     link: str = ""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the cell is set like a number: it is one, or a dash in place of one."""
+        return self.value is not None or self.text == NONE
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,7 @@ def _facts(environment: Mapping[str, str], started: float) -> list[str]:
         f"{date:%Y-%m-%d %H:%M} UTC",
         f"ckptcheck {version('ckptcheck')}",
         *(f"{name} {environment[name]}" for name in names),
+        *filter(None, [environment.get("platform")]),
         *([counted(int(cores), "core")] if cores and cores.isdecimal() else []),
     ]
 
@@ -194,11 +202,20 @@ def finished(made: Any, *, follows: bool = True) -> Any:
     """Fit the y axis to the visible part of the curves; a click on the legend hides a curve."""
     if follows:
         _follow(made)
-    if made.legend:
-        made.legend.click_policy = "hide"
-        made.legend.label_text_font_size = "9pt"
-        made.legend.background_fill_alpha = 0.7
+    for legend in list(made.legend):
+        legend.click_policy = "hide"
+        legend.label_text_font_size = "9pt"
+        legend.background_fill_color = legend.border_line_color = None
+        _move_above(made, legend)
     return made
+
+
+def _move_above(made: Any, legend: Any) -> None:
+    """Put a legend above the curves, which it would hide on a narrow page."""
+    made.center.remove(legend)
+    legend.orientation, legend.ncols, legend.margin, legend.padding = "horizontal", 2, 0, 2
+    made.add_layout(legend, "above")
+    made.height += LEGEND_ROW * math.ceil(len(legend.items) / 2)
 
 
 def _follow(made: Any) -> None:

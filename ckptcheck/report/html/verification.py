@@ -120,8 +120,9 @@ def _moving_statistics(cases: Sequence[Case]) -> list[Section]:
     tables = [
         _norms(short[job], of_job, folded=shown > MOST_IN_SIGHT) for job, of_job in restored.items()
     ]
-    texts = [text.plain.strip() for text in moving_statistics.summary(cases)]
-    return [Section("Moving means and variances", texts, tables=tables)]
+    whole, *changed = (text.plain for text in moving_statistics.summary(cases))
+    items = [text.removeprefix("but not ") for text in changed]
+    return [Section("Moving means and variances", [whole], items, tables=tables)]
 
 
 def _norms(job: str, restored: Sequence[moving_statistics.Restored], *, folded: bool) -> Table:

@@ -44,13 +44,13 @@ def summary(cases: Sequence[Case]) -> list[Text]:
     several = len(short) > 1
     but = "but not " if several and whole else ""
     changed = [
-        f"  {but}{short[case.job]} × {case.label}: {_changed(rows)}."
+        f"{but}{short[case.job]} × {case.label}: {_changed(rows)}."
         for case, rows in restored
         if not _all_equal(rows)
     ]
     if len(changed) > MOST_CHANGED:
         more = len(changed) - MOST_CHANGED
-        changed = [*changed[:MOST_CHANGED], f"  and {more} more: run with --verbose."]
+        changed = [*changed[:MOST_CHANGED], f"and {more} more: run with --verbose."]
     all_of_them = f" all {whole}." if several else f": {whole}."
     first = Text(f"Moving means and variances{all_of_them if whole else ':'}")
     return [first, *(Text(line, style="magenta") for line in changed)]
