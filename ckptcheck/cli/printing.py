@@ -1,6 +1,7 @@
 """Print results on standard output, and their warnings on standard error."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
     from ckptcheck.studies.summary import Study
 
 Result = TypeVar("Result", "Report", "Study")
+
+
+def _warn(console: "Console", text: str) -> None:
+    """Print a warning: whole words on a terminal, else one line."""
+    console.print(shown(text), soft_wrap=not console.is_terminal)
+
+
+def command_line() -> str:
+    """Return the command that runs, as a shell takes it."""
+    return shlex.join(["ckptcheck", *sys.argv[1:]])
 
 
 def check_outputs(json: bool, verbose: bool, quiet: bool) -> None:
@@ -71,7 +82,7 @@ def print_result(
     from ckptcheck.report.outputs.console import SafeConsole
 
     for warning in result.warnings() if warn else ():
-        print(shown(f"ckptcheck: warning: {warning}"), file=sys.stderr)
+        _warn(SafeConsole(stderr=True), f"ckptcheck: warning: {warning}")
     if json:
         print(result.to_json(), flush=True)
     else:

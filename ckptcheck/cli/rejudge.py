@@ -9,14 +9,14 @@ import click
 
 from ckptcheck.cli import options
 from ckptcheck.cli.grouped import GroupedCommand, option, together
-from ckptcheck.cli.printing import check_files, check_outputs, print_report
+from ckptcheck.cli.printing import check_files, check_outputs, command_line, print_report
 
 if TYPE_CHECKING:
     from ckptcheck.report.report import Report
 
 # What judges is imported inside the commands, so that `--help` does without NumPy.
 
-_common = together(options.judgement, options.ci_files, options.printed)
+_common = together(options.judgement, options.html, options.ci_files, options.printed)
 
 
 @click.command(cls=GroupedCommand, epilog=options.EXIT_CODES)
@@ -62,19 +62,28 @@ def _judge(
     atol: float,
     equal_nan: bool,
     allow: Sequence[str],
+    html: Path | None,
     junit: Path | None,
     markdown: Path | None,
     verbose: bool,
     quiet: bool,
     json: bool,
 ) -> NoReturn:
+    from ckptcheck.report.html import report_page, require
     from ckptcheck.report.outputs.ci import ci_outputs
+    from ckptcheck.report.outputs.folder import single_file
     from ckptcheck.tolerance import Tolerance
 
     check_outputs(json, verbose, quiet)
-    check_files({"--junit": junit, "--markdown": markdown})
-    with ci_outputs(junit, markdown) as write_for_ci:
-        report = make(allow=allow, tolerance=Tolerance(rtol, atol, equal_nan))
+    check_files({"--html": html, "--junit": junit, "--markdown": markdown})
+    if html:
+        require()
+    with ci_outputs(junit, markdown, command_line()) as write_for_ci:
+        with single_file(html) as write_html:
+            report = make(allow=allow, tolerance=Tolerance(rtol, atol, equal_nan))
+            if html:
+                write_html(report_page(report, command_line()))
         write_for_ci(report)
-    print_report(report, json=json, verbose=verbose, quiet=quiet)
+    where = f"Page: {html}" if html else ""
+    print_report(report, json=json, verbose=verbose, quiet=quiet, where=where)
     raise click.exceptions.Exit(report.exit_code)

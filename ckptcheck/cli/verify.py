@@ -9,7 +9,7 @@ import click
 from ckptcheck.cli import options
 from ckptcheck.cli.grouped import GroupedCommand, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
-from ckptcheck.cli.printing import check_files, check_outputs, print_report
+from ckptcheck.cli.printing import check_files, check_outputs, command_line, print_report
 
 INTERRUPTED = "Interrupted: nothing was verified, and no process is left behind."
 
@@ -111,7 +111,7 @@ def verify(
     check_files({"--html": html, "--junit": junit, "--markdown": markdown}, jobs)
     given = options.job_options(settings, dataset)
     prepare_drawing(html)
-    with ci_outputs(junit, markdown) as write_for_ci, interruptible(INTERRUPTED):
+    with ci_outputs(junit, markdown, command_line()) as write_for_ci, interruptible(INTERRUPTED):
         with single_file(html) as write_html, output_folder(out) as partial:
             with ProgressView(SafeConsole(stderr=True, quiet=quiet)) as watch:
                 report = pipeline.verify(
@@ -124,8 +124,9 @@ def verify(
                 )
             write(report, partial)
             if html:
-                write_html(report_page(report))
+                write_html(report_page(report, command_line()))
         write_for_ci(report)
     where = f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}"
+    where += f"\nPage: {html}" if html else ""
     print_report(report, json=json, verbose=verbose, quiet=quiet, where=where)
     raise click.exceptions.Exit(report.exit_code)

@@ -107,6 +107,11 @@ class Case:
         )
 
     @property
+    def seconds(self) -> float:
+        """How long the two runs of the case took; cases of one job share their control."""
+        return sum(run.facts.seconds for run in (self.control, self.resumed) if run)
+
+    @property
     def boundary_eval(self) -> tuple[float, float] | None:
         """The evaluation losses of control and resumed run at the boundary."""
         evaluation = self.comparison.evaluation if self.comparison else None

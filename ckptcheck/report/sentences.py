@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from shlex import quote
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
@@ -9,6 +10,7 @@ from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.case import Case
 from ckptcheck.text_safety import in_one_line
 
+PACKAGE = "ckptcheck"
 NOTHING = "No case was verified, so nothing is known to recover."
 
 
@@ -40,6 +42,11 @@ def by_remedy(diagnoses: Sequence[Diagnosis]) -> dict[str, list[Diagnosis]]:
 def how_to_accept(case: Case) -> str:
     """Return all options with which an unexpectedly diverged case recovers; empty: none do."""
     return " ".join(f"--allow {quote(text)}" for text in case.acceptance)
+
+
+def about_the_tool() -> dict[str, str]:
+    """Return the version of ckptcheck, as reports list it beside the environment."""
+    return {PACKAGE: version(PACKAGE)}
 
 
 def story(case: Case) -> str:

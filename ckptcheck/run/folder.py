@@ -12,6 +12,7 @@ RUN/output.txt     output of the process
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -91,6 +92,8 @@ class Recorder:
         """Write the pending steps and `run.json`."""
         self.flush()
         self._lines.close()
+        if self.facts.started:
+            self.facts.seconds = max(0.0, time.time() - self.facts.started)
         write_whole(
             self.folder / "run.json", {"format_version": FORMAT_VERSION} | asdict(self.facts)
         )

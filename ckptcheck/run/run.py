@@ -55,6 +55,7 @@ class Facts:
     hash_seed: str = ""
     process: int = 0
     started: float = 0.0  # seconds since 1970, because process ids recur
+    seconds: float = 0.0  # from the start to the end of the record; 0: unknown
     framework: str = ""  # tf1, tf2 or keras; empty where unknown
     repeat: int = 0  # the number of this repetition of the control, from 1
     # In a repetition of the control: the last evaluation loss, and a second one of the same state.

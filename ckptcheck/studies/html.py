@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from bokeh.models import Range1d
-from bokeh.models.annotations import Legend
 
 from ckptcheck.report.html.page import (
     DASHES,
@@ -155,9 +154,6 @@ def _section(
 def _panel(study: Study, panel: str, range_: Range1d, drawn: Sequence[tuple[str, str, str]]) -> Any:
     figure = axes(
         dict(PANELS)[panel], range_, "epoch", logarithmic=panel.endswith("loss"), height=240
-    )
-    figure.add_layout(
-        Legend(location="bottom_right" if panel.endswith("accuracy") else "top_right")
     )
     for name, colour, dash in drawn:
         curves = curves_of(study, name, panel)

@@ -24,8 +24,8 @@ def require() -> None:
             ) from None
 
 
-def report_page(report: "Report") -> str:
-    """Return a verification as an HTML page."""
+def report_page(report: "Report", command: str = "") -> str:
+    """Return a verification as an HTML page, which names the command that made it."""
     from ckptcheck.report.html import verification
 
-    return verification.page(report)
+    return verification.page(report, command)

@@ -1,8 +1,10 @@
 """What verifications and studies share: the parts of a page, and how they become one file."""
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +16,7 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ckptcheck.counts import counted
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.sentences import explanation, heading
 from ckptcheck.text_safety import legible
@@ -22,35 +25,51 @@ Row = TypeVar("Row")
 
 # Longer tables make the browser slow; the CSV files have all rows.
 MOST_ROWS = 500
+# In the line below the verdict; the table of the environment has all.
+VERSIONS = ("python", "tensorflow", "keras")
+ABSENT = "absent"
+NONE = "–"
+LEGEND_ROW = 24  # the height in pixels
 DASHES = {"-": "solid", "--": "dashed", "-.": "dotdash", ":": "dotted"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its text, its number for sorting (None: by text), its tone: good, bad or none."""
+    """A cell: its text, its number for sorting (None: by text), its tone, the part it links to.
+
+    A tone is good, bad, unknown or empty.
+    """
 
     text: str
     value: float | None = None
     tone: str = ""
+    link: str = ""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the cell is set like a number: it is one, or a dash in place of one."""
+        return self.value is not None or self.text == NONE
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that sorts by each column; `folded`: closed at first."""
+    """A table that sorts by each column; `folded`: closed at first, `name`: for links to it."""
 
     heads: tuple[str, ...]
     rows: Sequence[Sequence[Cell]]
     title: str = ""
     note: str = ""
     folded: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page with its own title."""
+    """A part of a page with its own title; what stands in backticks in its texts is code."""
 
     title: str
     texts: Sequence[str] = ()
+    items: Sequence[str] = ()
     # Verbatim texts, folded: (title, text).
     quotes: Sequence[tuple[str, str]] = ()
     # Diagnoses by the remedy that they share, and the options that accept all of them.
@@ -62,6 +81,10 @@ class Section:
     zooms: Sequence[tuple[str, float, float]] = ()
     tables: Sequence[Table] = ()
     tone: str = ""
+    # For links: its own name, and that of the part it leads back to.
+    name: str = ""
+    back: str = ""
+    level: int = 2
 
 
 def rendered(
@@ -71,8 +94,20 @@ def rendered(
     environment: Mapping[str, str],
     tone: str = "",
     answer: str = "",
+    started: float = 0.0,
+    command: str = "",
 ) -> str:
-    """Return a page as one HTML file; the tone of its verdict is good, bad or none."""
+    """Return a page as one HTML file.
+
+    Args:
+        title, verdict: what the page is of, and its result in one line.
+        sections: the parts of the page, in order.
+        environment: versions and switches by name.
+        tone: the tone of the verdict: good, bad, unknown or empty.
+        answer: the result in prose; code stands in backticks.
+        started: when the first run started, in seconds since 1970; 0: unknown.
+        command: the command that made the page.
+    """
     drawn = {
         f"{section.axis} {index}": made
         for section in sections
@@ -91,6 +126,8 @@ def rendered(
         verdict=verdict,
         answer=answer,
         tone=tone,
+        facts=_facts(environment, started),
+        command=command,
         heading=heading,
         explanation=explanation,
         sections=sections,
@@ -101,6 +138,20 @@ def rendered(
         library=Resources(mode="inline", components=["bokeh"]).render() if drawn else "",
         version=version("ckptcheck"),
     )
+
+
+def _facts(environment: Mapping[str, str], started: float) -> list[str]:
+    """Return the date, the main versions and the machine, each as a clause."""
+    date = datetime.fromtimestamp(started or time.time(), timezone.utc)
+    names = [name for name in VERSIONS if environment.get(name, ABSENT) != ABSENT]
+    cores = environment.get("cores")
+    return [
+        f"{date:%Y-%m-%d %H:%M} UTC",
+        f"ckptcheck {version('ckptcheck')}",
+        *(f"{name} {environment[name]}" for name in names),
+        *filter(None, [environment.get("platform")]),
+        *([counted(int(cores), "core")] if cores and cores.isdecimal() else []),
+    ]
 
 
 def shortened(
@@ -136,6 +187,7 @@ def axes(
         min_border_left=80,  # aligns the charts below each other
     )
     made.toolbar.logo = None
+    made.background_fill_color = made.border_fill_color = None  # the page's, light or dark
     made.yaxis.minor_tick_line_color = None
     tooltips = [("", "$name"), (x_label, "@x"), (label, "@y{%.6g}")]
     made.add_tools(HoverTool(tooltips=tooltips, formatters={"@y": "printf"}, mode="mouse"))
@@ -150,11 +202,20 @@ def finished(made: Any, *, follows: bool = True) -> Any:
     """Fit the y axis to the visible part of the curves; a click on the legend hides a curve."""
     if follows:
         _follow(made)
-    if made.legend:
-        made.legend.click_policy = "hide"
-        made.legend.label_text_font_size = "9pt"
-        made.legend.background_fill_alpha = 0.7
+    for legend in list(made.legend):
+        legend.click_policy = "hide"
+        legend.label_text_font_size = "9pt"
+        legend.background_fill_color = legend.border_line_color = None
+        _move_above(made, legend)
     return made
+
+
+def _move_above(made: Any, legend: Any) -> None:
+    """Put a legend above the curves, which it would hide on a narrow page."""
+    made.center.remove(legend)
+    legend.orientation, legend.ncols, legend.margin, legend.padding = "horizontal", 2, 0, 2
+    made.add_layout(legend, "above")
+    made.height += LEGEND_ROW * math.ceil(len(legend.items) / 2)
 
 
 def _follow(made: Any) -> None:

@@ -8,7 +8,7 @@ from bokeh.models import Range1d
 from bokeh.models.annotations import Span
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
-from ckptcheck.outcomes import PASS, RECOVERED
+from ckptcheck.outcomes import FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.case import Case
 from ckptcheck.report.html.page import (
@@ -22,71 +22,137 @@ from ckptcheck.report.html.page import (
     rendered,
     shortened,
 )
+from ckptcheck.report.outputs import moving_statistics
 from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Shown, laned
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import (
     as_it_differs,
     by_remedy,
-    headline,
     how_to_accept,
     listed,
     measured,
+    numbers,
+    short_names,
 )
 from ckptcheck.run.run import Run
+from ckptcheck.text_safety import in_one_line
 
+EVALUATION = "evaluation loss\nresumed, control"
 STEPS = "training steps done"
-HEADS = (
-    *("job", "restore", "outcome", "expected"),
-    *("tensors equal", "evaluation loss", "control’s", "training losses equal"),
-)
+HEADS = ("job", "restore", "outcome", "tensors\nequal", EVALUATION, "training\nlosses equal")
+TONES = {PASS: "good", FAIL: "bad", INCONCLUSIVE: "unknown"}
+OVERVIEW = "cases"
+# More moving statistics are folded.
+MOST_IN_SIGHT = 60
 # Steps on each side of the boundary that its zoom button shows.
 AROUND = 6
 
 
-def page(report: Report) -> str:
-    """Return a report as one HTML file."""
-    tone = "good" if report.verdict == PASS else "bad"
-    overview = Table(HEADS, [_row(case) for case in report.cases])
-    warnings = [f"Warning: {text}" for text in report.warnings()]
-    sections = [Section("Cases", texts=warnings, tables=[overview])]
+def page(report: Report, command: str = "") -> str:
+    """Return a report as one HTML file, which names the command that made it."""
+    short = short_names(report.cases)
+    names = {id(case): f"case-{index}" for index, case in enumerate(report.cases, start=1)}
+    rows = [_row(case, short[case.job], names[id(case)]) for case in report.cases]
+    sections = [Section("Cases", tables=[Table(HEADS, rows, name=OVERVIEW)])]
+    sections += [*_moving_statistics(report.cases), *_warnings(report)]
     for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job]
-        sections += [_curves(job, cases), *map(_case, cases)]
+        sections += [_curves(job, cases), *(_case(case, names[id(case)]) for case in cases)]
     return rendered(
         "ckptcheck: recovery of training jobs",
         verdict_line(report.cases),
         sections,
         report.environment,
-        tone,
+        TONES[report.verdict],
         answer(report.cases),
+        min((case.control.facts.started for case in report.cases if case.control), default=0.0),
+        command,
     )
 
 
-def _row(case: Case) -> list[Cell]:
-    outcome = Cell(case.told_outcome, tone="good" if case.as_expected else "bad")
-    names = [Cell(case.job), Cell(case.label), outcome, Cell(case.expected)]
-    if case.comparison is None or case.boundary_eval is None:
-        return [*names, *[Cell("–")] * 4]
-    control, resumed = case.boundary_eval
-    tensors, losses = (
-        [row.equal for row in rows]
-        for rows in (as_it_differs(case.comparison).boundary, case.comparison.steps)
+def _row(case: Case, job: str, name: str) -> list[Cell]:
+    tensors, evaluation, losses = numbers(case)
+    _, resumed = case.boundary_eval or (None, None)
+    return [
+        Cell(job),
+        Cell(case.label, link=name),
+        Cell(_outcome(case), tone=_tone(case)),
+        Cell(tensors, _share(tensors)),
+        Cell(evaluation, None if resumed is None else number(resumed).value),
+        Cell(losses, _share(losses)),
+    ]
+
+
+def _outcome(case: Case) -> str:
+    """Return the outcome, and whether it was expected where it is no recovery or unexpected."""
+    if not case.as_expected:
+        return f"✗ {case.told_outcome}, expected {case.expected}"
+    return case.told_outcome + ("" if case.outcome == RECOVERED else ", as expected")
+
+
+def _tone(case: Case) -> str:
+    """Return the tone of an outcome: a failure that was expected is neither good nor bad."""
+    if case.outcome == INCONCLUSIVE:
+        return "unknown"
+    if not case.as_expected:
+        return "bad"
+    return "good" if case.outcome == RECOVERED else ""
+
+
+def _share(counts: str) -> float | None:
+    """Return the share of `3/4`, for sorting."""
+    equal, slash, total = counts.partition("/")
+    return int(equal) / int(total) if slash and int(total) else None
+
+
+def _warnings(report: Report) -> list[Section]:
+    texts = report.warnings()
+    return [Section("Warnings", items=texts, name="warnings")] if texts else []
+
+
+def _moving_statistics(cases: Sequence[Case]) -> list[Section]:
+    """Return the moving means and variances of each job, in the control and after each restore."""
+    restored = moving_statistics.by_job(cases)
+    if not restored:
+        return []
+    short = short_names(cases)
+    shown = sum(len(of_job[0][1]) for of_job in restored.values())
+    tables = [
+        _norms(short[job], of_job, folded=shown > MOST_IN_SIGHT) for job, of_job in restored.items()
+    ]
+    whole, *changed = (text.plain for text in moving_statistics.summary(cases))
+    items = [text.removeprefix("but not ") for text in changed]
+    return [Section("Moving means and variances", [whole], items, tables=tables)]
+
+
+def _norms(job: str, restored: Sequence[moving_statistics.Restored], *, folded: bool) -> Table:
+    by_name = [{row.name: row for row in rows} for _, rows in restored]
+    heads = ("moving statistic", "norm in\ncontrol", *(case.label for case, _ in restored))
+    rows, note = shortened(
+        list(by_name[0].values()),
+        lambda row: [
+            Cell(row.name),
+            number(row.control_norm, "{:.4g}".format),
+            *(_norm(each.get(row.name)) for each in by_name),
+        ],
+        "tensors.csv",
     )
-    return [*names, _equal(tensors), number(resumed), number(control), _equal(losses)]
+    return Table(heads, rows, f"{job}: norms after the restore", note, folded=folded)
 
 
-def _equal(rows: Sequence[bool]) -> Cell:
-    equal = sum(rows)
-    return Cell(f"{equal} of {len(rows)}", equal / len(rows) if len(rows) else None)
+def _norm(row: TensorComparison | None) -> Cell:
+    if row is None or not row.resumed_dtype:
+        return Cell("missing", tone="bad")
+    text = moving_statistics.norm(row)
+    return Cell(text, number(row.resumed_norm).value, tone="" if row.equal else "bad")
 
 
-def _case(case: Case) -> Section:
+def _case(case: Case, name: str) -> Section:
     reason = [case.reason] if case.reason else []
     reason += [f"Accepted: {each.cause}: {each.sentence}" for each in case.allowed]
     measure = [measured(case.comparison)] if case.comparison is not None else []
-    as_expected = ", as expected" if case.as_expected and not case.allowed else ""
     return Section(
-        f"{headline(case)}{as_expected}",
+        in_one_line(f"{case.name}: {_outcome(case)}"),
         texts=[*reason, *measure],
         quotes=[(f"The exception of the restore: {case.error.type}", case.error.message)]
         if case.error
@@ -96,7 +162,10 @@ def _case(case: Case) -> Section:
         tables=[]
         if case.comparison is None
         else [_tensors(case.comparison), _losses(case.comparison)],
-        tone="" if case.as_expected else "bad",
+        tone=_tone(case),
+        name=name,
+        back=OVERVIEW,
+        level=3,
     )
 
 

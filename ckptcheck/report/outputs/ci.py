@@ -14,17 +14,18 @@ from ckptcheck.report.report import Report
 
 @contextmanager
 def ci_outputs(
-    junit_file: Path | None, markdown_file: Path | None
+    junit_file: Path | None, markdown_file: Path | None, command: str = ""
 ) -> Iterator[Callable[[Report], None]]:
     """Yield a function that writes a report; an exception is written instead, and passes on.
 
-    Raises `UsageError` at once if a file cannot be written.
+    JUnit lists `command` among its properties. Raises `UsageError` at once if a file cannot be
+    written.
     """
     with single_file(junit_file) as write_junit, single_file(markdown_file) as write_markdown:
 
         def write(report: Report) -> None:
             if junit_file is not None:
-                write_junit(junit.of_report(report))
+                write_junit(junit.of_report(report, command))
             if markdown_file is not None:
                 _write_markdown(markdown.of_report(report), write_markdown)
             _annotate(github_annotations.of_report(report))

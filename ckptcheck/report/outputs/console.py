@@ -1,5 +1,6 @@
 """How outputs are printed for a person."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -60,6 +61,19 @@ def unruled(*columns: Column, **options: Any) -> Table:
 def numeric(head: str) -> Column:
     """Return a column of numbers."""
     return Column(head, justify="right", no_wrap=True)
+
+
+def in_parts(name: str, width: int) -> str:
+    """Break a name into lines of at most `width` characters where words in it end, if it has any.
+
+    Words end before a capital, and after a mark such as `_`, `.` or `/`.
+    """
+    lines = [""]
+    for word in re.findall(r"[A-Z]+[^A-Z\W_]*[\W_]*|[^A-Z\W_]+[\W_]*|[\W_]+", name):
+        if lines[-1] and len(lines[-1]) + len(word) > width:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(lines)
 
 
 def print_trimmed(console: Console, *renderables: RenderableType, soft_wrap: bool = False) -> None:

@@ -1,7 +1,9 @@
 """The report as workflow commands of GitHub Actions: an error annotation for each wrong case."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from ckptcheck.report.outputs.job_source import place_of
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import NOTHING, headline, story
 from ckptcheck.report.warnings import of_cases
@@ -13,36 +15,56 @@ MOST_SHOWN = 10
 MOST_OF_MESSAGE, MOST_OF_TITLE = 4000, 255
 
 
+@dataclass(frozen=True)
+class _Annotation:
+    """A title, a message, and the file and line that it stands at, where known."""
+
+    title: str
+    text: str
+    place: tuple[str, int | None] | None = None
+
+
 def of_report(report: Report) -> list[str]:
     """Return a one-line command for each case that prevents a pass, and for each warning.
 
     If there are more than GitHub shows, the last one shown names the rest.
     """
-    errors = [(headline(case), story(case)) for case in report.cases if case.is_wrong]
+    wrong = [case for case in report.cases if case.is_wrong]
+    errors = [_Annotation(headline(case), story(case), place_of(case.job)) for case in wrong]
     if not report.cases:
-        errors = [("ckptcheck: inconclusive", NOTHING)]
-    warnings = [(case.name, text) for case in report.cases for text in of_cases([case])]
+        errors = [_Annotation("ckptcheck: inconclusive", NOTHING)]
+    warnings = [
+        _Annotation(case.name, text, place_of(case.job))
+        for case in report.cases
+        for text in of_cases([case])
+    ]
     return [*_commands("error", errors), *_commands("warning", warnings)]
 
 
 def of_error(sentence: str) -> list[str]:
     """Return the command for a verification that failed with an error."""
-    return _commands("error", [("ckptcheck: not verified", sentence)])
+    return _commands("error", [_Annotation("ckptcheck: not verified", sentence)])
 
 
-def _commands(level: str, annotations: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a command for each title and message."""
+def _commands(level: str, annotations: Sequence[_Annotation]) -> list[str]:
     shown = list(annotations)
     if len(shown) > MOST_SHOWN:
         rest = shown[MOST_SHOWN - 1 :]
         shown.insert(
             MOST_SHOWN - 1,
-            (f"ckptcheck: {len(rest)} more {level}s", _names([title for title, _ in rest])),
+            _Annotation(
+                f"ckptcheck: {len(rest)} more {level}s", _names([each.title for each in rest])
+            ),
         )
-    return [
-        f"::{level} title={_title(title)}::{_escaped(clipped(legible(text), MOST_OF_MESSAGE))}"
-        for title, text in shown
-    ]
+    return [f"::{level} {_properties(each)}::{_message(each.text)}" for each in shown]
+
+
+def _properties(annotation: _Annotation) -> str:
+    file, line = annotation.place or (None, None)
+    known = [f"file={_property(file)}"] if file else []
+    known += [f"line={line}"] if line else []
+    title = _property(clipped(in_one_line(annotation.title), MOST_OF_TITLE))
+    return ",".join([*known, f"title={title}"])
 
 
 def _names(titles: Sequence[str]) -> str:
@@ -58,10 +80,12 @@ def _names(titles: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _title(text: str) -> str:
-    return (
-        _escaped(clipped(in_one_line(text), MOST_OF_TITLE)).replace(":", "%3A").replace(",", "%2C")
-    )
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _message(text: str) -> str:
+    return _escaped(clipped(legible(text), MOST_OF_MESSAGE))
 
 
 def _escaped(text: str) -> str:

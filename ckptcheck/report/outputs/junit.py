@@ -8,18 +8,19 @@ from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 from ckptcheck.outcomes import INCONCLUSIVE
 from ckptcheck.report.case import Case
 from ckptcheck.report.report import Report
-from ckptcheck.report.sentences import NOTHING, headline, story
+from ckptcheck.report.sentences import NOTHING, about_the_tool, headline, story
 from ckptcheck.report.warnings import of_cases
 from ckptcheck.text_safety import in_one_line, legible
 
 NAME = "ckptcheck"
 
 
-def of_report(report: Report) -> str:
+def of_report(report: Report, command: str = "") -> str:
     """Return JUnit XML: an unexpected outcome is a failure, an inconclusive case an error."""
     # A report without cases is an error, too: an empty list of tests would look like a pass.
     tests = [_test(case) for case in report.cases] or [_error(NOTHING, INCONCLUSIVE)]
-    return _document(tests, report.environment)
+    asked = {"command": command} if command else {}
+    return _document(tests, asked | about_the_tool() | dict(report.environment))
 
 
 def of_error(sentence: str, kind: str) -> str:
@@ -28,7 +29,8 @@ def of_error(sentence: str, kind: str) -> str:
 
 
 def _test(case: Case) -> TestCase:
-    test = TestCase(name=in_one_line(case.label), classname=in_one_line(case.job))
+    name, job = in_one_line(case.label), in_one_line(case.job)
+    test = TestCase(name, job, time=round(case.seconds, 3))
     text = legible(story(case))
     if case.is_wrong:
         result = (Error if case.outcome == INCONCLUSIVE else Failure)(headline(case), case.outcome)
@@ -49,9 +51,9 @@ def _error(sentence: str, kind: str) -> TestCase:
     return test
 
 
-def _document(tests: list[TestCase], environment: Mapping[str, str]) -> str:
+def _document(tests: list[TestCase], properties: Mapping[str, str]) -> str:
     suite = TestSuite(NAME)
-    for name, value in environment.items():
+    for name, value in properties.items():
         suite.add_property(legible(name), legible(value))
     suite.add_testcases(tests)
     document = JUnitXml()

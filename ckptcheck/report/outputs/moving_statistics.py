@@ -17,17 +17,18 @@ MOST_CHANGED = 6
 # The most restores side by side.
 MOST_COLUMNS = 2
 # A case and the moving statistics after its restore.
-_Restored = tuple[Case, list[TensorComparison]]
+Restored = tuple[Case, list[TensorComparison]]
 
 
-def _by_job(cases: Sequence[Case]) -> dict[str, list[_Restored]]:
-    by_job: dict[str, list[_Restored]] = {}
+def by_job(cases: Sequence[Case]) -> dict[str, list[Restored]]:
+    """Return the compared cases of each job, with their moving statistics, where it has any."""
+    found: dict[str, list[Restored]] = {}
     for case in cases:
         if case.comparison is None:
             continue
         if rows := moving_statistics(as_it_differs(case.comparison)):
-            by_job.setdefault(case.job, []).append((case, rows))
-    return by_job
+            found.setdefault(case.job, []).append((case, rows))
+    return found
 
 
 # --- In a few lines -----------------------------------------------------------------------------
@@ -35,7 +36,7 @@ def _by_job(cases: Sequence[Case]) -> dict[str, list[_Restored]]:
 
 def summary(cases: Sequence[Case]) -> list[Text]:
     """Return one line on the restores with equal moving statistics, and one on each other one."""
-    restored = [each for of_job in _by_job(cases).values() for each in of_job]
+    restored = [each for of_job in by_job(cases).values() for each in of_job]
     if not restored:
         return []
     short = short_names(cases)
@@ -43,13 +44,13 @@ def summary(cases: Sequence[Case]) -> list[Text]:
     several = len(short) > 1
     but = "but not " if several and whole else ""
     changed = [
-        f"  {but}{short[case.job]} × {case.label}: {_changed(rows)}."
+        f"{but}{short[case.job]} × {case.label}: {_changed(rows)}."
         for case, rows in restored
         if not _all_equal(rows)
     ]
     if len(changed) > MOST_CHANGED:
         more = len(changed) - MOST_CHANGED
-        changed = [*changed[:MOST_CHANGED], f"  and {more} more: run with --verbose."]
+        changed = [*changed[:MOST_CHANGED], f"and {more} more: run with --verbose."]
     all_of_them = f" all {whole}." if several else f": {whole}."
     first = Text(f"Moving means and variances{all_of_them if whole else ':'}")
     return [first, *(Text(line, style="magenta") for line in changed)]
@@ -59,7 +60,7 @@ def _all_equal(rows: Sequence[TensorComparison]) -> bool:
     return all(row.equal for row in rows)
 
 
-def _whole(restored: Sequence[_Restored], short: Mapping[str, str], *, every: bool) -> str:
+def _whole(restored: Sequence[Restored], short: Mapping[str, str], *, every: bool) -> str:
     """Say after which restores all moving statistics are equal; empty if after none."""
     rows = [row for _, each in restored for row in each]
     equal = "bit-equal" if all(row.identical or not row.equal for row in rows) else "equal"
@@ -106,11 +107,11 @@ def tables(cases: Sequence[Case]) -> list[RenderableType]:
     short = short_names(cases)
     return [
         Padding(_tables(short[job], restored), (0, 0, 1, 0))
-        for job, restored in _by_job(cases).items()
+        for job, restored in by_job(cases).items()
     ]
 
 
-def _tables(job: str, restored: Sequence[_Restored]) -> RenderableType:
+def _tables(job: str, restored: Sequence[Restored]) -> RenderableType:
     """Return the tables of a job; many restores after which all is equal are only named."""
     title = Text(f"{job}: norms of the moving means and variances after the restore", style="bold")
     equal = [case.label for case, rows in restored if _all_equal(rows)]
@@ -121,12 +122,12 @@ def _tables(job: str, restored: Sequence[_Restored]) -> RenderableType:
     return Group(title, named, *_in_columns([each for each in restored if not _all_equal(each[1])]))
 
 
-def _in_columns(restored: Sequence[_Restored]) -> Iterator[RenderableType]:
+def _in_columns(restored: Sequence[Restored]) -> Iterator[RenderableType]:
     for start in range(0, len(restored), MOST_COLUMNS):
         yield _table(restored[start : start + MOST_COLUMNS])
 
 
-def _table(restored: Sequence[_Restored]) -> RenderableType:
+def _table(restored: Sequence[Restored]) -> RenderableType:
     heads = ("control", *(case.label for case, _ in restored))
     table = unruled(Column(overflow="fold"), *map(numeric, heads))
     by_name = [{row.name: row for row in rows} for _, rows in restored]
@@ -138,6 +139,11 @@ def _table(restored: Sequence[_Restored]) -> RenderableType:
 def _cell(row: TensorComparison | None) -> Text:
     if row is None or not row.resumed_dtype:
         return Text("missing", style="magenta")
+    return Text(norm(row), style="" if row.equal else "magenta")
+
+
+def norm(row: TensorComparison) -> str:
+    """Return the norm after the restore, and how it compares with the control's."""
     if row.equal:
-        return Text(f"= {row.resumed_norm:.4g}")
-    return Text(f"{row.resumed_norm:.4g}, off by {row.max_abs_diff:.3g}", style="magenta")
+        return f"= {row.resumed_norm:.4g}"
+    return f"{row.resumed_norm:.4g}, off by {row.max_abs_diff:.3g}"

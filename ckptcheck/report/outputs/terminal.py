@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Column
+from rich.table import Column, Table
 from rich.text import Text
 
 from ckptcheck.comparison.noise_floor import MARGIN
@@ -16,9 +18,10 @@ from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, RE
 from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.case import Case
 from ckptcheck.report.outputs import moving_statistics
-from ckptcheck.report.outputs.console import numeric, print_trimmed, unruled
+from ckptcheck.report.outputs.console import in_parts, numeric, print_trimmed, unruled
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import (
+    as_it_differs,
     by_remedy,
     explanation,
     heading,
@@ -28,38 +31,46 @@ from ckptcheck.report.sentences import (
     short_names,
     some,
 )
-from ckptcheck.text_safety import shown
+from ckptcheck.text_safety import shown_in_lines
 
 COLOURS = {RECOVERED: "green", DIVERGED: "magenta", REFUSED: "magenta", INCONCLUSIVE: "yellow"}
 VERDICT_COLOURS = {PASS: "green", FAIL: "red", INCONCLUSIVE: "yellow"}
 UNEXPECTED = "✗"
+HEADS = ("tensors\nequal", "evaluation loss\nresumed, control", "training\nlosses equal")
+BRIEF_HEADS = ("tensors\nequal", "evaluation\nloss", "training\nlosses\nequal")
 COMPARED = "the state is compared there, losses from there on"
-# In characters. A narrower console folds the numbers, too: each column must stay legible.
-LEAST_OF_NAME, WIDE = 6, 64
+# In characters: the least of a column of names, and more than any table needs.
+LEAST_OF_NAME, MOST_WIDTH = 6, 10_000
 MOST_TENSORS = 3
 MOST_TENSORS_IF_VERBOSE = 20
 MEANINGS = {
     RECOVERED: "continues bit for bit as if never interrupted",
     DIVERGED: "continues on a different trajectory",
     REFUSED: "the restore raises an error",
-    INCONCLUSIVE: "unknown; the reason is below",
+    INCONCLUSIVE: "unknown, for the reason given below",
 }
 
 
 def show(report: Report, console: Console, *, verbose: bool = False, where: str = "") -> None:
     """Print a report as wide as the console; `where` says where its files are."""
-    table = _overview(report, console.width)
+    table = _overview(report, console)
     parts: list[RenderableType] = [table, Text(), *_compared(report, verbose)]
     if verbose:
         parts += [Text(), *moving_statistics.tables(report.cases)]
     else:
-        parts += [*moving_statistics.summary(report.cases), Text()]
+        whole, *changed = moving_statistics.summary(report.cases) or [None]
+        parts += [*([whole] if whole else []), *map(_indented, changed), Text()]
+    said = answer(report.cases)
     short = short_names(report.cases)
-    stories = [_story(group, short, verbose) for group in _alike(report, verbose)]
+    # A reason that the answer gives is not printed twice.
+    cases = [
+        replace(case, reason=None) if (case.reason or "") in said else case for case in report.cases
+    ]
+    stories = [_story(group, short, verbose) for group in _alike(cases, verbose)]
     print_trimmed(console, *parts, *stories)
     if where:
-        print(f"{shown(where)}\n", file=console.file)  # not wrapped: a path is copied
-    print_trimmed(console, Text(answer(report.cases), style="bold"))
+        print(f"{shown_in_lines(where)}\n", file=console.file)  # not wrapped: a path is copied
+    print_trimmed(console, Text(said, style="bold"))
     _print_verdict(report, console)
 
 
@@ -82,23 +93,51 @@ def _print_verdict(
 # --- The cases, and what was compared -----------------------------------------------------------
 
 
-def _overview(report: Report, width: int) -> RenderableType:
-    names = [Column(head, overflow="fold") for head in ("job", "restore", "outcome")]
-    heads = ("tensors\nequal", "evaluation loss\nresumed, control", "training\nlosses equal")
+def _overview(report: Report, console: Console) -> RenderableType:
+    """Return the table of cases; where it is too wide, without the control's evaluation loss."""
+    names = short_names(report.cases)
+    table = _table(report, names, numbers, HEADS)
+    if _excess(table, console) <= 0:
+        return table
+    brief = partial(_table, report, row=_brief_numbers, heads=BRIEF_HEADS, padding=1)
+    excess = _excess(brief(names), console)
+    if excess <= 0:
+        return brief(names)
+    room = max(LEAST_OF_NAME, max(map(len, names.values()), default=0) - excess)
+    return brief({job: in_parts(name, room) for job, name in names.items()}, fold=True)
+
+
+def _table(
+    report: Report,
+    names: Mapping[str, str],
+    row: Callable[[Case], Sequence[str]],
+    heads: Sequence[str],
+    padding: int = 2,
+    fold: bool = False,
+) -> Table:
+    columns = [Column(head, overflow="fold") for head in ("job", "restore", "outcome")]
     counts = [
-        numeric(head) if width >= WIDE else Column(head, justify="right", overflow="fold")
-        for head in heads
+        Column(head, justify="right", overflow="fold") if fold else numeric(head) for head in heads
     ]
-    table = unruled(*names, *counts)
-    if width < WIDE:
-        table.padding = (0, 1, 0, 0)
-    short = short_names(report.cases)
+    table = unruled(*columns, *counts)
+    table.padding = (0, padding, 0, 0)
     for case in report.cases:
-        table.add_row(short[case.job], case.label, _outcome(case), *numbers(case))
-    for column in names:
+        table.add_row(names[case.job], case.label, _outcome(case), *row(case))
+    for column in columns:
         longest = max(len(str(text)) for text in (column.header, *column.cells))
         column.min_width = min(longest, LEAST_OF_NAME)
     return table
+
+
+def _excess(table: Table, console: Console) -> int:
+    """Return by how many characters a table is wider than the console."""
+    unlimited = console.options.update(max_width=MOST_WIDTH)
+    return console.measure(table, options=unlimited).maximum - console.width
+
+
+def _brief_numbers(case: Case) -> tuple[str, str, str]:
+    tensors, evaluation, losses = numbers(case)
+    return tensors, " ".join(evaluation.split()[:2]), losses
 
 
 def _outcome(case: Case) -> Text:
@@ -164,11 +203,11 @@ def _allowed(report: Report) -> list[str]:
 # --- What was lost, and how to fix it -----------------------------------------------------------
 
 
-def _alike(report: Report, verbose: bool) -> list[list[Case]]:
+def _alike(cases: Sequence[Case], verbose: bool) -> list[list[Case]]:
     """Return the cases with something to say, those of one job that say the same together."""
     groups: dict[Hashable, list[Case]] = {}
     told: Callable[[Diagnosis], Hashable] = (lambda each: each) if verbose else _cause
-    for case in report.cases:
+    for case in cases:
         if case.diagnoses or case.reason or case.allowed:
             found = tuple(map(told, case.diagnoses)), tuple(map(told, case.allowed))
             key = (case.job, case.outcome, case.expected, case.reason, case.acceptance, *found)
@@ -192,10 +231,23 @@ def _story(cases: Sequence[Case], short: Mapping[str, str], verbose: bool) -> Re
         parts.append(_hanging("→", remedy))
     if any(each.diagnoses != case.diagnoses for each in cases):
         parts.append(Text(f"The numbers are those of {case.label}.", style="dim"))
-    body: list[RenderableType] = [Padding(part, (0, 0, 0, 2)) for part in parts]
+    if verbose and (names := _undiagnosed(case)):
+        parts.append(Text(f"In no diagnosis: {some(names, MOST_TENSORS_IF_VERBOSE)}", style="dim"))
+    body: list[RenderableType] = [*map(_indented, parts)]
     if options := how_to_accept(case):
         body.append(_to_accept(options))
     return Group(_head(cases, short), *body, Text())
+
+
+def _undiagnosed(case: Case) -> list[str]:
+    """Return the tensors that differ at the boundary and that no diagnosis names."""
+    named = {name for each in (*case.diagnoses, *case.allowed) for name in each.tensors}
+    boundary = as_it_differs(case.comparison).boundary if case.comparison else ()
+    return [row.name for row in boundary if not row.equal and row.name not in named]
+
+
+def _indented(part: RenderableType) -> RenderableType:
+    return Padding(part, (0, 0, 0, 2))
 
 
 def _to_accept(options: str) -> Text:
