@@ -64,7 +64,7 @@ def exit_status(work: Callable[[], None], emit: Emit) -> int:
 
 
 def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
-    job, seed = make_job(task.job, task.options)
+    job, seed = make_job(task.job, task.options, task.pickle)
     _check_restores(task.job, job.restores)
     usual = getattr(job, "boundary_epochs", BOUNDARY_EPOCHS)
     schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundaries, usual)
