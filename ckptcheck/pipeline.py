@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.diagnosis.allowances import Terms, parse
+from ckptcheck.job.given import check_names, given
 from ckptcheck.job.options import as_texts
 from ckptcheck.job.plan import Request, Settings, named, places, plan
 from ckptcheck.job.schedule import Boundaries
@@ -28,7 +29,7 @@ from ckptcheck.tolerance import Tolerance
 
 
 def verify(
-    job: str | Sequence[str] | None = None,
+    job: Any = None,
     restore: str | Sequence[str] | None = None,
     *,
     suite: str | None = None,
@@ -54,8 +55,10 @@ def verify(
     checkpoint in further fresh processes, trains on, and compares each with the control.
 
     Args:
-        job: Names of jobs: a shipped one, or your own as `package.module:name` or `file.py:name`.
-            Default: the batch-norm jobs.
+        job: A job or several: the name of a shipped one, or your own as `package.module:name`,
+            `file.py:name`, `file.py` if it defines one job, a class, or an instance. A class or an
+            instance of a notebook is sent to the new processes as it is. Default: the batch-norm
+            jobs.
         restore: Names of restores. Default: the usual ones of each job.
         suite: Adds every recipe of a report card, `keras` or `tf2`, to the named jobs.
         options: Option values of shipped jobs by name; `ckptcheck jobs` lists them.
@@ -97,14 +100,18 @@ def verify(
         verify("train.py:Train", boundary=30).assert_recovered()
         ```
     """
-    requests = plan(named(job, suite), named(restore), expect)
+    jobs = given(job)
+    requests = plan(named([each.name for each in jobs], suite), named(restore), expect)
     settings = Settings(
         as_texts(options), steps, places(boundary, boundaries), repeat, unsaved, timeout
     )
     settings.check(dict.fromkeys(request.job for request in requests))
+    pickles = {each.name: each.pickled for each in jobs if each.pickled is not None}
+    check_names([each.name for each in jobs if each.name not in pickles])
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     with _kept_or_temporary(folder) as top, opened(executor) as place:
-        verification = Verification(top, settings, place, watch or (lambda event: None))
+        watch = watch or (lambda event: None)
+        verification = Verification(top, settings, place, watch, pickles)
         runs = verification.run(requests)
         questions = [
             question for request in requests for question in _questions(request, runs[request.job])

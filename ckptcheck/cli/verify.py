@@ -102,12 +102,14 @@ def verify(
     # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
     from ckptcheck import pipeline
     from ckptcheck.cli.progress import ProgressView
+    from ckptcheck.job import given as job_given
     from ckptcheck.report.html import report_page
     from ckptcheck.report.outputs.ci import ci_outputs
     from ckptcheck.report.outputs.console import SafeConsole
     from ckptcheck.report.outputs.folder import output_folder, single_file, write
 
     check_outputs(json, verbose, quiet)
+    jobs = [each.name for each in job_given.given(jobs)]
     check_files({"--html": html, "--junit": junit, "--markdown": markdown}, jobs)
     given = options.job_options(settings, dataset)
     prepare_drawing(html)

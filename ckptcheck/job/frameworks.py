@@ -58,6 +58,8 @@ class Framework:
         if not is_own(job):
             return shipped(job).framework == self.name
         place = job.rpartition(":")[0]
+        if place == "__main__":  # the job is live in this process
+            return self.is_loaded
         if place.endswith(".py"):
             path = Path(place)
             return path.is_file() and self.module in path.read_text(

@@ -1,14 +1,15 @@
 """Load a job by name, `package.module:name` or `path/to/file.py:name`, and check that it is one."""
 
-import ast
 import importlib
 import importlib.util
+import inspect
 import sys
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.errors import UsageError, did_you_mean
+from ckptcheck.errors import UsageError
+from ckptcheck.job.source import check_file, uncalled, undefined
 
 
 def is_own(job: str) -> bool:
@@ -27,14 +28,26 @@ def load(target: str) -> Any:
     try:
         return getattr(module, name)
     except AttributeError:
-        public = [known for known in vars(module) if not known.startswith("_")]
-        raise UsageError(
-            f"{place} defines nothing called {name!r}.{did_you_mean(name, public)}"
-        ) from None
+        raise undefined(place, name, vars(module)) from None
+
+
+def made(target: str, maker: Any) -> Any:
+    """Return the job that a class makes, or a function that says which job it returns.
+
+    Any other function, such as `main` of a script, is never called. An instance is the job itself.
+
+    Raises:
+        UsageError: The target names something that makes no job.
+    """
+    if inspect.isroutine(maker):
+        returned = inspect.signature(maker).return_annotation
+        if returned in (inspect.Signature.empty, None, int, "None", "int"):
+            raise uncalled(target)
+    return maker() if inspect.isroutine(maker) or inspect.isclass(maker) else maker
 
 
 def _from_file(path: Path) -> Any:
-    _check_file(path)
+    check_file(path)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} cannot be imported as a Python module.")
@@ -44,28 +57,6 @@ def _from_file(path: Path) -> Any:
     sys.modules.setdefault(path.stem, module)
     spec.loader.exec_module(module)
     return module
-
-
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        near = did_you_mean(path.name, (file.name for file in path.parent.glob("*.py")))
-        raise UsageError(
-            f"There is no file {path}.{near} A path is relative to the working directory."
-        )
-
-
-def without_class(file: str) -> UsageError:
-    """Build the error for a file that is given without a class, with the classes it defines."""
-    _check_file(Path(file))
-    try:
-        body = ast.parse(Path(file).read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
-        body = []
-    classes = [node.name for node in body if isinstance(node, ast.ClassDef)]
-    if len(classes) == 1:
-        return UsageError(f"{file} names a file, but no class. Write {file}:{classes[0]}.")
-    defined = f" It defines {', '.join(classes)}." if classes else ""
-    return UsageError(f"{file} names a file, but no class. Write {file}:CLASS.{defined}")
 
 
 def _from_name(place: str) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ckptcheck.errors import unknown
 from ckptcheck.job.excerpts import excerpt
-from ckptcheck.job.loading import check, is_own, load, without_class
+from ckptcheck.job.given import unpickled
+from ckptcheck.job.loading import check, is_own, load, made
 from ckptcheck.job.options import parse
 
 
@@ -113,8 +114,6 @@ def shipped(name: str) -> ShippedJob:
     jobs, recipes = registry().jobs, registry().recipes
     job = jobs.get(name) or recipes.get(name)
     if job is None:
-        if name.endswith(".py"):
-            raise without_class(name)
         raise unknown("job", name, {**jobs, **recipes} if "/" in name else jobs)
     return job
 
@@ -138,10 +137,16 @@ def recipes(suite: str) -> list[str]:
     return [recipe.name for recipe in suites[suite]]
 
 
-def make_job(name: str, given: Mapping[str, str]) -> tuple[Any, int]:
-    """Return the shipped or own job of that name, and the seed of its initial values."""
+def make_job(name: str, given: Mapping[str, str], pickle: Path | None = None) -> tuple[Any, int]:
+    """Return the shipped or own job of that name, and the seed of its initial values.
+
+    Args:
+        name: The name of the job.
+        given: Option values of a shipped job.
+        pickle: The file to unpickle the class or the instance from; None: import it by its name.
+    """
     if is_own(name):
-        job = load(name)()
+        job = made(name, load(name) if pickle is None else unpickled(pickle))
         check(job, name)
         return job, 0
     entry = shipped(name)

@@ -8,7 +8,7 @@ import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,11 +29,13 @@ class Group:
         restores: The restores to submit as further tasks each time the first task emits a boundary;
             None: all that the job describes.
         also: Tasks that wait for nothing.
+        files: The contents of files that the processes need, by their path below the top folder.
     """
 
     first: Any
     restores: tuple[str, ...] | None = ()
     also: tuple[Any, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def _here(groups: Sequence[Group], top: Path, needs: Needs, cores: int) -> Itera
         needs.modules, needs.hash_seeds, cores, needs.timeout, logs=top, directory=directory
     ) as workers:
         for group in groups:
+            _write(group.files, top)
             for relative in (group.first, *group.also):
                 task = replace(relative, folder=str(top / relative.folder))
                 workers.submit(task)
@@ -88,6 +91,12 @@ def _here(groups: Sequence[Group], top: Path, needs: Needs, cores: int) -> Itera
                         replace(event.task, restore=restore, boundary=event.facts["boundary"])
                     )
             yield event
+
+
+def _write(files: Mapping[str, bytes], top: Path) -> None:
+    for name, content in files.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(content)
 
 
 def _elsewhere(groups: Sequence[Group], top: Path, needs: Needs, place: Place) -> Iterator[Event]:

@@ -29,6 +29,7 @@ from ckptcheck.run.run import Facts, Failure, Run, StepRecord
 from ckptcheck.run.snapshots import Snapshot, StoredSnapshots, write_snapshot
 
 FORMAT_VERSION = 4
+PICKLE = "job.pickle"  # in the folder of a job: a class or an instance that has no importable name
 MOST_PENDING = 64  # steps in memory before they are written
 
 

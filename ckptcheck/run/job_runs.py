@@ -59,20 +59,29 @@ class JobRuns:
 
 @dataclass(frozen=True)
 class Verification:
-    """How to run the jobs of a verification: top folder, settings, machines, and a watcher."""
+    """How to run the jobs of a verification: top folder, settings, machines, and a watcher.
+
+    `pickles` holds the jobs that no process can import, by name.
+    """
 
     top: Path
     settings: Settings
     place: Place | None
     watch: Watch
+    pickles: Mapping[str, bytes] = field(default_factory=dict)
 
     def run(self, requests: Sequence[Request]) -> dict[str, JobRuns]:
         """Run every control and every resumed run; return them by job."""
         jobs = folders(self.top, dict.fromkeys(request.job for request in requests))
         runs = {job: self._job_runs(job, folder, requests) for job, folder in jobs.items()}
         groups = [
-            Group(job.control, tuple(job.restores) or None, tuple(self._beside(job.control)))
-            for job in runs.values()
+            Group(
+                job.control,
+                tuple(job.restores) or None,
+                tuple(self._beside(job.control)),
+                {str(job.control.pickle): self.pickles[name]} if name in self.pickles else {},
+            )
+            for name, job in runs.items()
         ]
         self.top.mkdir(parents=True, exist_ok=True)
         self._follow(groups, (CONTROL_HASH_SEED, RESUMED_HASH_SEED), runs)
@@ -98,6 +107,7 @@ class Verification:
             asked.steps,
             asked.boundaries,
             environment=environment,
+            pickled=job in self.pickles,
         )
         return JobRuns(
             control, folder, restores, asked.repeats or 0, noise_asked=bool(asked.repeats)

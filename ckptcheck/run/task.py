@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ckptcheck.job.schedule import Boundaries
-from ckptcheck.run.folder import control_of, resumed_of, unevaluated_of, unsaved_of
+from ckptcheck.run.folder import PICKLE, control_of, resumed_of, unevaluated_of, unsaved_of
 
 # Experiments: repeat a restore with the control's hash seed, or with the numeric attributes that
 # its objects had at the boundary.
@@ -38,6 +38,7 @@ class Task:
         trial: The name of an experiment. A control has only `UNEVALUATED`, at `boundary`.
         attributes: The numeric attributes to set after the restore, in the trial `REMEMBERED`.
         environment: Environment variables to set.
+        pickled: Whether the job is unpickled from its folder instead of imported by its name.
     """
 
     job: str
@@ -52,6 +53,7 @@ class Task:
     trial: str = ""
     attributes: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    pickled: bool = False
 
     entry: ClassVar[str] = "ckptcheck.run.worker"
 
@@ -67,6 +69,11 @@ class Task:
         return f"{self.job} control" + (
             f" again ({self.repeat})" if self.repeat else " unsaved" if self.unsaved else ""
         )
+
+    @property
+    def pickle(self) -> Path | None:
+        """The file that the job is unpickled from; None: it is imported."""
+        return Path(self.folder) / PICKLE if self.pickled else None
 
     @property
     def is_control(self) -> bool:

@@ -96,13 +96,13 @@ def _make_job(task: Task) -> tuple[Any, int]:
     """Return the job and its seed; count the steps of an epoch if the job does not say."""
 
     def count() -> int:
-        length: int = make_job(task.job, task.options)[0].count_steps()
+        length: int = make_job(task.job, task.options, task.pickle)[0].count_steps()
         return length
 
     if not is_own(task.job):
-        return make_job(task.job, task.options)
+        return make_job(task.job, task.options, task.pickle)
     with closing(StepCounter(count)) as counter:
-        job, seed = make_job(task.job, task.options)
+        job, seed = make_job(task.job, task.options, task.pickle)
         if not hasattr(job, "steps_per_epoch"):
             job.steps_per_epoch = counter.count()
     return job, seed

@@ -7,7 +7,6 @@ import pytest
 from ckptcheck.errors import UsageError
 from ckptcheck.job import load
 from ckptcheck.job.loading import check
-from ckptcheck.job.plan import plan
 from ckptcheck.job.schedule import Schedule, make_schedule, parse_boundaries
 
 
@@ -140,24 +139,6 @@ def test_a_misspelt_file_or_name_suggests_the_nearest(
         str(caught.value)
         == f"{tmp_path}/ckptcheck_train.py defines nothing called 'Trian'. Did you mean Train?"
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "advice"),
-    [
-        ("import no_such_module\nclass Train: ...\n", "Write {0}:Train."),
-        ("class A: ...\nclass B: ...\n", "Write {0}:CLASS. It defines A, B."),
-        ("class (\n", "Write {0}:CLASS."),
-    ],
-)
-def test_a_file_without_a_class(text: str, advice: str, tmp_path: Path) -> None:
-    file = tmp_path / "t1.py"
-    file.write_text(text)
-    with pytest.raises(UsageError) as caught:
-        plan([str(file)], [], None)
-    assert str(caught.value) == f"{file} names a file, but no class. {advice.format(file)}"
-    with pytest.raises(UsageError, match=r"There is no file .*t.py. Did you mean t1.py\?"):
-        plan([str(tmp_path / "t.py")], [], None)
 
 
 class Endless:

@@ -1,0 +1,112 @@
+"""The jobs as a caller gives them, names, files, classes or instances, as targets of processes."""
+
+import inspect
+import io
+import pickle
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ckptcheck.errors import UsageError
+from ckptcheck.job import source
+from ckptcheck.job.loading import check, is_own
+
+
+@dataclass(frozen=True)
+class Given:
+    """A job as processes load it.
+
+    Attributes:
+        name: Its name: of a shipped job, or a target for `ckptcheck.job.load`.
+        pickled: What a new process unpickles instead of importing the name; None: it imports.
+    """
+
+    name: str
+    pickled: bytes | None = None
+
+
+def given(jobs: Any) -> list[Given]:
+    """Return the jobs as targets, each once.
+
+    Args:
+        jobs: A name, a file with one job, a class, an instance, or several of these.
+
+    Raises:
+        UsageError: A file defines no job or several, an object is no job, or it refers to something
+            that cannot be sent to a new process.
+    """
+    known: dict[str, Given] = {}
+    for each in _several(jobs):
+        one = _given(each)
+        name, number = one.name, 1
+        while one.pickled is not None and name in known:
+            number += 1
+            name = f"{one.name}~{number}"  # several instances of one class
+        known[name] = Given(name, one.pickled)
+    return list(known.values())
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise `UsageError` now, before a framework is imported, for a name that is not defined."""
+    for name in filter(is_own, names):
+        source.check_name(name)
+
+
+def _several(jobs: Any) -> Iterable[Any]:
+    is_one = isinstance(jobs, str | type) or not isinstance(jobs, Iterable)
+    return [] if jobs is None else [jobs] if is_one or hasattr(jobs, "restores") else jobs
+
+
+def _given(job: Any) -> Given:
+    if isinstance(job, str):
+        return Given(source.only_job(job) if job.endswith(".py") and not is_own(job) else job)
+    maker = job if inspect.isclass(job) or inspect.isroutine(job) else type(job)
+    if maker is job and (file := _file_of(maker)):
+        return Given(f"{file}:{maker.__name__}")
+    if maker is not job:
+        check(job, maker.__qualname__)
+    module = getattr(maker, "__module__", None) or "__main__"
+    return Given(f"{module}:{maker.__qualname__.rpartition('.')[2]}", _pickled(job))
+
+
+def _file_of(maker: Any) -> str | None:
+    """Return the file that a new process loads to get a class; None: it cannot."""
+    module = sys.modules.get(maker.__module__)
+    if maker.__module__ == "__main__" or getattr(module, maker.__qualname__, None) is not maker:
+        return None  # defined in a script, a notebook or a function
+    # A module of a package has relative imports, which a file alone does not.
+    file = None if getattr(module, "__package__", None) else getattr(module, "__file__", None)
+    if not file or not file.endswith(".py"):
+        return None
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _pickled(job: Any) -> bytes:
+    """Return a job with everything that it refers to, and the path that finds its modules."""
+    import cloudpickle  # only for a job that no process can import
+
+    buffer = io.BytesIO()
+    try:
+        pickle.dump(sys.path, buffer)
+        cloudpickle.dump(job, buffer)
+    except Exception as error:
+        raise UsageError(
+            f"{_name(job)} cannot be sent to a new process: {type(error).__name__}: {error}. It "
+            "refers to an object of this process. Create that object in a method of the job, or "
+            "move the class into a file and pass file.py:NAME."
+        ) from None
+    return buffer.getvalue()
+
+
+def _name(job: Any) -> str:
+    return str(getattr(job, "__qualname__", type(job).__qualname__))
+
+
+def unpickled(path: Path) -> Any:
+    """Return the class, function or instance that a caller gave, in a new process."""
+    with path.open("rb") as file:
+        sys.path += [each for each in pickle.load(file) if each not in sys.path]
+        return pickle.load(file)
