@@ -10,7 +10,7 @@ import tensorflow as tf
 from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.job.protocol import Loop, Step
+from ckptcheck.job.protocol import Lasting, Loop, Step
 
 # The wrapped train step's key in the logs; removed before Keras sees them.
 SHOWN = "ckptcheck"
@@ -106,7 +106,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         numbers, *data = self._shown
         loss, rate = numbers.numpy().tolist()
         self._loop.after_step(
-            Step(loss, list(map(_as_array, data)), learning_rate=None if math.isnan(rate) else rate)
+            Step(loss, Lasting(map(_as_array, data)), None if math.isnan(rate) else rate)
         )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
