@@ -1,8 +1,11 @@
 """The timed Keras jobs: one for `verify`, and three networks whose steps in `fit` are recorded.
 
-    python benchmarks/fit_jobs.py PAIRS   seconds of epochs in fit, {network: [[recorded, bare], …]}
+    python benchmarks/fit_jobs.py PAIRS
 
-A pair is an epoch of the bare model and one of the same model with recording, in alternating order.
+Prints seconds as JSON: {"fit": {network: [[recorded, bare], …]}, "step": {…}}. A pair is an epoch
+of the bare model and one of the same model with recording, in alternating order: of `fit`, or of a
+loop over `train_on_batch` that calls the recorder. Seconds are those of all processor cores in use
+(user and system), which other processes on the machine hardly change.
 """
 
 import gc
@@ -27,7 +30,7 @@ from ckptcheck.run.heartbeat import Heartbeat
 from ckptcheck.run.run import Facts
 
 STEPS = 15  # steps in an epoch of the verified job
-BLOCK = 60  # steps in a timed epoch
+BLOCK = 64  # steps in a timed epoch: all that are recorded are written in it
 
 
 class Sixty(FitJob):
@@ -127,47 +130,91 @@ class _Loop:
         """Do nothing: the timed epochs have no boundary."""
 
 
-def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, float]]:
-    """Time epochs of two equal models, one of them recorded."""
-    models = []
-    for _ in range(2):
-        model, shape = make()
-        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        models.append(model)
+def data_for(shape: tuple[int, ...]) -> tuple[Any, Any]:
     draw = np.random.default_rng(0)
     x = draw.normal(size=(shape[0] * BLOCK, *shape[1:])).astype("float32")
-    y = draw.integers(0, 10, len(x))
+    return x, draw.integers(0, 10, len(x))
+
+
+def compiled(make: Any) -> tuple[Any, tuple[int, ...]]:
+    model, shape = make()
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model, shape
+
+
+def paired_epochs(make: Any, pairs: int, folder: Path) -> list[tuple[float, float]]:
+    """Time epochs of `fit` of two equal models, one of them recorded."""
+    (bare, shape), (recorded, _) = compiled(make), compiled(make)
+    x, y = data_for(shape)
     loop = _Loop(folder)
     watch = Watch(loop, BLOCK, Created())  # type: ignore[arg-type]  # this loop only counts steps
 
-    def epoch(model: Any, callbacks: list[Any]) -> float:
-        started = time.perf_counter()
+    def epoch(model: Any, callbacks: list[Any]) -> None:
         model.fit(
             x, y, batch_size=shape[0], epochs=1, shuffle=False, verbose=0, callbacks=callbacks
         )
-        return time.perf_counter() - started
 
-    bare, recorded = models
+    timed = paired(lambda: epoch(recorded, [watch]), lambda: epoch(bare, []), pairs)
+    loop.recorder.close()
+    return timed
+
+
+def paired_loops(make: Any, pairs: int, folder: Path) -> list[tuple[float, float]]:
+    """Time epochs of a loop of one's own, with a recorder and without."""
+    model, shape = compiled(make)
+    x, y = data_for(shape)
+    batches = list(zip(np.split(x, BLOCK), np.split(y, BLOCK), strict=True))
+    loop = _Loop(folder)
+
+    def bare() -> None:
+        for batch in batches:
+            float(model.train_on_batch(*batch))
+
+    def recorded() -> None:
+        for batch in batches:
+            loop.before_step()
+            loop.after_step(Step(float(model.train_on_batch(*batch)), batch, 1e-3))
+
+    timed = paired(recorded, bare, pairs)
+    loop.recorder.close()
+    return timed
+
+
+def paired(recorded: Any, bare: Any, pairs: int) -> list[tuple[float, float]]:
+    """Time two functions in turn, after two rounds that are not timed."""
     for _ in range(2):
-        epoch(bare, []), epoch(recorded, [watch])
+        bare()
+        recorded()
     gc.collect()
     gc.freeze()
     timed = []
     for index in range(pairs):
         if index % 2:
-            seconds = epoch(bare, [])
-            timed.append((epoch(recorded, [watch]), seconds))
+            first = seconds(bare)
+            timed.append((seconds(recorded), first))
         else:
-            timed.append((epoch(recorded, [watch]), epoch(bare, [])))
-    loop.recorder.close()
+            timed.append((seconds(recorded), seconds(bare)))
     return timed
 
 
-if __name__ == "__main__":
+def seconds(work: Any) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def main(pairs: int) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Time every network in `fit` and in a loop of its own."""
+    measured: dict[str, dict[str, list[tuple[float, float]]]] = {}
     with tempfile.TemporaryDirectory(prefix="ckptcheck-benchmark-") as top:
-        seconds = {}
-        for name, make in NETWORKS.items():
-            folder = Path(top) / name
-            folder.mkdir()
-            seconds[name] = paired_epochs(make, int(sys.argv[1]), folder)
-    print(json.dumps(seconds))
+        for what, measure in (("fit", paired_epochs), ("step", paired_loops)):
+            measured[what] = {}
+            for name, make in NETWORKS.items():
+                folder = Path(top) / what / name
+                folder.mkdir(parents=True)
+                measured[what][name] = measure(make, pairs, folder)
+    return measured
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(int(sys.argv[1]))))

@@ -14,7 +14,8 @@
 5. a Keras job, two restores, against one import: wall time of `ckptcheck verify
    benchmarks/fit_jobs.py:Sixty --steps 60` over that of the import.
 6. recorded fit against a bare one, on three networks: epochs of two equal models, one of them
-   recorded.
+   recorded; and the same networks in a loop over `train_on_batch`. Both in seconds of all
+   processor cores in use, which other load hardly changes.
 7. comparing two recorded runs against 0.8 s: wall time of `ckptcheck compare`, start-up included.
 
 A ratio is the median over repeats (3 and 6: over pairs of blocks). The two sides of a repeat run
@@ -51,10 +52,11 @@ STEP = "recorded step against a bare one"
 RESTORE = "one further restore against doing it bare, plus 0.3 s"
 KERAS = "a Keras job, two restores, against one import"
 FIT = "recorded fit against a bare one: "
+LOOP = "recorded loop against a bare one: "
 NETWORKS = ("dense", "convolution", "recurrent")
 COMPARE = "comparing two recorded runs against 0.8 s"
 BARS = {BY_HAND: 0.6, IMPORT: 3.0, STEP: 1.01, RESTORE: 1.0, KERAS: 3.0, COMPARE: 1.0} | {
-    FIT + network: 1.02 for network in NETWORKS
+    title + network: bar for title, bar in ((FIT, 1.02), (LOOP, 1.01)) for network in NETWORKS
 }
 
 QUICK = 0.8  # seconds allowed for a comparison
@@ -144,8 +146,10 @@ def measure(repeats: int) -> Measured:
     progress(f"{count} pairs of blocks: {STEP}")
     found[STEP] = steps(count)
     progress(f"{count} pairs of epochs of each network: {FIT.removesuffix(': ')}")
-    for network, pairs in last_line(python(HERE / "fit_jobs.py", str(count))).items():
-        found[FIT + network] = [(recorded, bare) for recorded, bare in pairs]
+    measured = last_line(python(HERE / "fit_jobs.py", str(count)))
+    for title, what in ((FIT, "fit"), (LOOP, "step")):
+        for network, pairs in measured[what].items():
+            found[title + network] = [(recorded, bare) for recorded, bare in pairs]
     return found
 
 

@@ -88,6 +88,10 @@ class Restored:
     values: Sequence[str] | None = None
 
 
+class Lasting(list["np.ndarray[Any, Any]"]):
+    """The arrays of a batch that nothing writes to any more: they are recorded without a copy."""
+
+
 class RestoreRefusedError(Exception):
     """A restore raised, and the adapter knows which keys it asked for.
 

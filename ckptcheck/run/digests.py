@@ -19,10 +19,6 @@ ELEMENTS = 64
 MOST_EXAMPLES = 4096
 WIDTH = 8  # hexadecimal digits of a fingerprint
 
-_FACTORS = np.random.default_rng(2).integers(0, 2**31, 16 * ELEMENTS, dtype=np.uint32) * np.uint32(
-    2
-) + np.uint32(1)
-
 
 def digest(*arrays: Array) -> str:
     """Return the XXH3 hash (128 bits, in hexadecimal) of dtype, shape and bytes of the arrays.
@@ -62,12 +58,18 @@ def fingerprints(arrays: Sequence[Array]) -> str:
     count = len(arrays[0]) if arrays and arrays[0].ndim else 0
     if not 0 < count <= MOST_EXAMPLES:
         return ""
-    summed = np.zeros(count, np.uint32)
-    for array in arrays:
-        if array.ndim and len(array) == count and array.size and array.dtype.itemsize:
-            words = _words(array.reshape(count, -1))
-            mixed = (words ^ (words >> np.uint32(15))) * _FACTORS[: words.shape[1]]
-            summed = summed * np.uint32(31) + mixed.sum(axis=1, dtype=np.uint32)
+    rows = [
+        _words(array.reshape(count, -1))
+        for array in arrays
+        if array.ndim and len(array) == count and array.size and array.dtype.itemsize
+    ]
+    words = np.empty((count, sum(each.shape[1] for each in rows)), np.uint64)
+    start = 0
+    for each in rows:
+        words[:, start : start + each.shape[1]] = each
+        start += each.shape[1]
+    # Multiply-shift hashing: each bit of a word reaches the upper half of the sum.
+    summed = (words @ _factors(words.shape[1])) >> np.uint64(32)
     return summed.astype(">u4").tobytes().hex()
 
 
@@ -76,12 +78,18 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(text[start : start + WIDTH] for start in range(0, len(text), WIDTH))
 
 
+@lru_cache(maxsize=64)
+def _factors(count: int) -> Array:
+    """Return random odd factors, 64 bits each, one for each word of an example."""
+    drawn: Array = np.random.default_rng(2).integers(0, 2**64, count, dtype=np.uint64)
+    return drawn | np.uint64(1)
+
+
 def _words(rows: Array) -> Array:
-    """Return a sample of each row as words of 32 bits."""
-    stride = -(-rows.shape[1] // ELEMENTS)
-    raw = np.ascontiguousarray(rows[:, ::stride])
-    if raw.dtype.itemsize % 4 == 0:
-        return raw.view(np.uint32)[:, : len(_FACTORS)]
-    if raw.dtype.itemsize == 2:
-        return raw.view(np.uint16).astype(np.uint32)
-    return raw.view(np.uint8).astype(np.uint32)[:, : len(_FACTORS)]
+    """Return a sample of each row as words of at most 32 bits."""
+    sample = rows[:, :: -(-rows.shape[1] // ELEMENTS)]
+    width = sample.dtype.itemsize
+    if width in (1, 2, 4):
+        return sample.view(f"u{width}")
+    unit = 4 if width % 4 == 0 else 1
+    return np.ascontiguousarray(sample).view(f"u{unit}")[:, : 16 * ELEMENTS]

@@ -22,7 +22,7 @@ import numpy as np
 
 from ckptcheck.arrays import Array
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.job.protocol import Step
+from ckptcheck.job.protocol import Lasting, Step
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.run.digests import digest, fingerprints, split
 from ckptcheck.run.run import Facts, Failure, Run, StepRecord
@@ -30,7 +30,10 @@ from ckptcheck.run.snapshots import Snapshot, StoredSnapshots, write_snapshot
 
 FORMAT_VERSION = 4
 PICKLE = "job.pickle"  # in the folder of a job: a class or an instance that has no importable name
-MOST_PENDING = 64  # steps in memory before they are written
+# What is kept in memory before it is digested and written. A digest costs a fifth in a loop over
+# many steps of what it costs between two steps, whose training empties the caches.
+MOST_PENDING = 64  # steps
+MOST_BYTES = 1 << 21  # bytes of their batches
 
 
 def control_of(job_folder: Path, repeat: int = 0) -> Path:
@@ -66,24 +69,27 @@ class Recorder:
         self.folder = folder
         self.facts = facts
         self._lines = (folder / "steps.jsonl").open("w", encoding="utf-8")
-        self._pending: list[tuple[int, float, float | None, str | None, str]] = []
+        self._pending: list[tuple[int, float, float | None, Sequence[Array], str]] = []
+        self._bytes = 0
 
     def step(self, index: int, step: Step) -> None:
-        """Record one training step. Digests the batch now, while it is in cache; writes later."""
+        """Record one training step. Keeps a copy of its batch, which is digested later."""
         rate = None if step.learning_rate is None else number(step.learning_rate, "learning rate")
         arrays = [] if step.batch is None else [_array(value) for value in _sequence(step.batch)]
-        batch = digest(*arrays) if arrays else None  # no array: unknown
-        self._pending.append(
-            (index, number(step.loss, "loss"), rate, batch, _optional(step, arrays))
-        )
-        if len(self._pending) >= MOST_PENDING:
+        size = sum(array.nbytes for array in arrays)
+        if size < MOST_BYTES and not isinstance(step.batch, Lasting):
+            arrays = [array.copy() for array in arrays]
+        self._pending.append((index, number(step.loss, "loss"), rate, arrays, _optional(step)))
+        self._bytes += size
+        if len(self._pending) >= MOST_PENDING or self._bytes >= MOST_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Write the pending steps."""
+        """Digest and write the pending steps."""
         self._lines.writelines(_line(*step) for step in self._pending)
         self._lines.flush()
         self._pending.clear()
+        self._bytes = 0
 
     def snapshot(self, point: str, state: Snapshot) -> None:
         """Record every live state tensor at one point of the run."""
@@ -139,10 +145,9 @@ def _array(value: Any) -> Array:
     return array
 
 
-def _optional(step: Step, arrays: Sequence[Array]) -> str:
+def _optional(step: Step) -> str:
     """Return the optional fields of a step, as the end of its line."""
-    examples = fingerprints(arrays)
-    further = f', "examples": "{examples}"' if examples else ""
+    further = ""
     if step.draws is not None:
         further += (
             f', "draws": {json.dumps([digest(_array(draw)) for draw in _sequence(step.draws)])}'
@@ -156,12 +161,16 @@ def _optional(step: Step, arrays: Sequence[Array]) -> str:
     return further
 
 
-def _line(index: int, loss: float, rate: float | None, batch: str | None, further: str) -> str:
-    digested = "null" if batch is None else f'"{batch}"'
+def _line(
+    index: int, loss: float, rate: float | None, arrays: Sequence[Array], further: str
+) -> str:
+    batch = f'"{digest(*arrays)}"' if arrays else "null"  # no array: unknown
+    examples = fingerprints(arrays)
+    shown = f', "examples": "{examples}"' if examples else ""
     rated = "null" if rate is None else _json_float(rate)
     # Four times as fast as json.dumps.
     head = f'{{"step": {index}, "loss": {_json_float(loss)}, "learning_rate": {rated}'
-    return f'{head}, "batch": {digested}{further}}}\n'
+    return f'{head}, "batch": {batch}{shown}{further}}}\n'
 
 
 def _json_float(value: float) -> str:

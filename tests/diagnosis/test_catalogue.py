@@ -99,7 +99,6 @@ def test_one_thing_is_not_counted_as_several(cause: Cause) -> None:
 
 @EVERY
 def test_recipes_and_experiments_exist(cause: Cause) -> None:
-    pass
     assert set(cause.settled_by) <= set(EXPERIMENTS)
     assert cause.shown_by in (None, *EXPERIMENTS)
     assert isinstance(cause.starts_at, Start)

@@ -11,7 +11,7 @@ from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.batches import arrays_of
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.job.protocol import Loop, Step
+from ckptcheck.job.protocol import Lasting, Loop, Step
 
 # The wrapped train step's key in the logs; removed before Keras sees them.
 SHOWN = "ckptcheck"
@@ -130,7 +130,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         numbers, *data = self._shown
         loss, rate = numbers.numpy().tolist()
         self._loop.after_step(
-            Step(loss, arrays_of(data), learning_rate=None if math.isnan(rate) else rate)
+            Step(loss, Lasting(arrays_of(data)), None if math.isnan(rate) else rate)
         )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
