@@ -73,7 +73,8 @@ class CrashImage:
             return None
 
     def _named(self) -> Iterator[_Named]:
-        from ckptcheck.checkpoints.find import checkpoints_in, is_state_file
+        from ckptcheck.checkpoints.find import checkpoints_in
+        from ckptcheck.checkpoints.state_file import is_state_file
 
         read: set[Path] = set()
         for folder in sorted({file.parent for file in self.files}):
