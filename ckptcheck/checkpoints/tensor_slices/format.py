@@ -16,8 +16,8 @@ from ckptcheck.checkpoints.tensor_slices.shards import checkpoint_of, files_of
 # How a file starts: a row whose key shares nothing and is empty, the row's length, and field 1 of
 # `SavedTensorSlices`. The row of a V2 index starts with a number field instead.
 _START = re.compile(rb"\0\0[\x80-\xff]{0,4}[\0-\x7f]\n", re.DOTALL)
-# Endings of files that the formats with endings, or savers, write.
-_OTHERS = re.compile(r".*\.(index|meta|keras|h5|hdf5)|.*\.data-\d{5}-of-\d{5}")
+# Endings of files that V2 savers write: their content may be anything.
+_OTHERS = re.compile(r".*\.(index|meta)|.*\.data-\d{5}-of-\d{5}")
 
 
 def is_slices(file: Path) -> bool:
