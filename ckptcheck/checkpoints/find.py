@@ -125,9 +125,9 @@ def _named_by(file: Path) -> Location:
 
 
 def under_other_names(folder: Path) -> str:
-    """Return a sentence about a folder's files whose names hide a checkpoint, or that replace one.
+    """Return sentences about a folder's files whose names hide a checkpoint.
 
-    Such as an HDF5 file without an ending, or a Git LFS pointer.
+    Such as an HDF5 file without an ending.
     """
     found = [
         f" {file.name} is {content.what}: {content.remedy}."

@@ -159,13 +159,11 @@ _TESTS: tuple[Callable[[Path, bytes], Content | None], ...] = (
 
 
 def of_checkpoints(paths: Iterable[Path]) -> Iterator[tuple[Path, Content]]:
-    """Yield the files that hold a checkpoint or its stand-in, whatever their names."""
+    """Yield the files that hold a checkpoint under a name of a different format."""
     for path in paths:
         try:
             found = content(path)
         except OSError:
             continue
-        if found is not None and (
-            found.is_checkpoint or (found.is_stand_in and not found.is_state)
-        ):
+        if found is not None and found.is_checkpoint:
             yield path, found
