@@ -2,7 +2,8 @@
 
 `open_checkpoint(path)` resolves a path and returns a `Checkpoint`: tensors by key, read in chunks
 of at most `CHUNK` bytes. Nothing in a file is ever executed. `formats.FORMATS` lists all formats:
-V2 bundles of `tf.train.Saver` and `tf.train.Checkpoint` (`tensor_bundle/`), Keras files (`keras/`).
+V2 bundles of `tf.train.Saver` and `tf.train.Checkpoint` (`tensor_bundle/`), V1 checkpoints
+(`tensor_slices/`), Keras files (`keras/`). `first_bytes` says what any other file is.
 """
 
 from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece

@@ -68,10 +68,11 @@ def _absence(path: Path) -> str:
 
 def checkpoints_in(folder: Path) -> list[Location]:
     """Return the checkpoints in a folder, without those in its subfolders."""
-    locations = [
-        Location(path, each) for each in formats.FORMATS for path in each.in_folder(folder)
-    ]
-    return sorted(locations, key=lambda location: by_number(location.path))
+    locations: dict[Path, Location] = {}
+    for each in formats.FORMATS:  # the first that knows a file's content or name
+        for path in each.in_folder(folder):
+            locations.setdefault(path, Location(path, each))
+    return sorted(locations.values(), key=lambda location: by_number(location.path))
 
 
 def by_number(path: Path | str) -> tuple[object, ...]:
@@ -87,6 +88,12 @@ def _in_folder(folder: Path) -> Location:
     state_files = state_file.in_folder(folder)
     if len(state_files) == 1 or any(file.name == state_file.NAME for file in state_files):
         return _named_by(state_files[0])
+    if state_files:
+        names = ", ".join(file.name for file in state_files)
+        raise UsageError(
+            f"{folder} has {len(state_files)} state files, none of the usual name "
+            f"{state_file.NAME}: {names}. Name one, such as {state_files[0]}."
+        )
     known = checkpoints_in(folder)
     if len(known) == 1:
         return replace(known[0], chosen=f"the only checkpoint in {folder}; there is no state file")
@@ -118,9 +125,9 @@ def _named_by(file: Path) -> Location:
 
 
 def under_other_names(folder: Path) -> str:
-    """Return a sentence about a folder's files whose names hide a checkpoint, or that replace one.
+    """Return sentences about a folder's files whose names hide a checkpoint.
 
-    Such as an HDF5 file without an ending, or a Git LFS pointer.
+    Such as an HDF5 file without an ending.
     """
     found = [
         f" {file.name} is {content.what}: {content.remedy}."

@@ -28,6 +28,7 @@ class Content:
     remedy: str
     is_stand_in: bool = False  # it stands in place of the real file
     is_state: bool = False  # says nothing of the format: empty, or zeros
+    is_checkpoint: bool = False  # under a name of its own format, it could be read
 
 
 def content(path: Path) -> Content | None:
@@ -95,7 +96,7 @@ def _zip(path: Path, head: bytes) -> Content | None:
 
 def _of_members(path: Path, names: list[str]) -> Content:
     if KERAS_MEMBER in names:
-        return Content("a Keras archive (zip)", _rename(path, ".keras"))
+        return _renamed("a Keras archive (zip)", path, ".keras")
     if any(name.endswith("/data.pkl") or name == "data.pkl" for name in names):
         return Content("a PyTorch checkpoint (zip)", _OTHER)
     if names and all(name.endswith(".npy") for name in names):
@@ -103,15 +104,15 @@ def _of_members(path: Path, names: list[str]) -> Content:
     return Content("a zip archive", f"unpack it first: unzip {quote(path.name)}")
 
 
-def _rename(path: Path, ending: str) -> str:
+def _renamed(what: str, path: Path, ending: str) -> Content:
     stem = path.name
     for known in (".keras", ".weights.h5", ".h5", ".hdf5"):
         stem = stem.removesuffix(known)
-    return f"rename it to {stem}{ending}"
+    return Content(what, f"rename it to {stem}{ending}", is_checkpoint=True)
 
 
 def _hdf5(path: Path, head: bytes) -> Content | None:
-    return Content("an HDF5 file", _rename(path, ".h5")) if head.startswith(HDF5) else None
+    return _renamed("an HDF5 file", path, ".h5") if head.startswith(HDF5) else None
 
 
 _PACKED = {
@@ -158,11 +159,11 @@ _TESTS: tuple[Callable[[Path, bytes], Content | None], ...] = (
 
 
 def of_checkpoints(paths: Iterable[Path]) -> Iterator[tuple[Path, Content]]:
-    """Yield the files that hold a checkpoint or its stand-in, whatever their names."""
+    """Yield the files that hold a checkpoint under a name of a different format."""
     for path in paths:
         try:
             found = content(path)
         except OSError:
             continue
-        if found is not None and (found.remedy.startswith("rename") or found.is_stand_in):
+        if found is not None and found.is_checkpoint:
             yield path, found

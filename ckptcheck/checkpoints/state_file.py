@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptcheck.checkpoints.errors import DamagedError
+from ckptcheck.checkpoints.first_bytes import stand_in
 from ckptcheck.checkpoints.reader import reason
 
 NAME = "checkpoint"
@@ -76,6 +77,10 @@ def read(file: Path) -> State:
         text = file.read_text("utf-8", "surrogateescape")
     except OSError as error:
         raise DamagedError(reason(error), file) from None
+    instead = stand_in(file)
+    if instead is not None and not instead.is_state:
+        what = f"the file is {instead.what}, not a state file"
+        raise DamagedError(what, file, remedy=instead.remedy)
     fields = list(_fields(text, file))
     newest = [value for name, value in fields if name == _NEWEST and value]
     if not newest:

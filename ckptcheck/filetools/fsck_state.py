@@ -92,8 +92,8 @@ def _newer(state: state_file.State, target: Path, whole: Sequence[Location]) -> 
             f"{newest.name} is older, but has a higher number"
         )
         effect = (
-            f"a restore takes {target.name}: right if training was to go back or start over, "
-            f"else what {newest.name} learned is lost"
+            f"a restore takes {target.name}: correct only if training was meant to go back "
+            "or to start over"
         )
         remedy = (
             f"to continue from {newest.name}, {_put(newest.name)}; "

@@ -59,7 +59,7 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
         *_damaged(damaged, len(entries)),
         *_graph(of_graph, damaged, missing),
         *_not_finite(path, nan, inf),
-        *_surplus_files(checkpoint, format_, not missing and not damaged),
+        *_surplus_files(checkpoint, format_, not (missing or damaged or of_graph)),
         *_nothing(checkpoint),
     ]
     if not missing and not damaged:
@@ -282,7 +282,7 @@ def _nothing(checkpoint: Checkpoint) -> Iterator[Finding]:
     if not checkpoint.entries:
         remedy = "check what was saved: the program had no variables, or saved a different object"
         effect = "a restore changes nothing, or raises"
-        yield Finding(LOOK, "It holds no tensors", str(checkpoint.path), effect, remedy)
+        yield Finding(LOOK, "The checkpoint holds no tensors", str(checkpoint.path), effect, remedy)
 
 
 def _promised(checkpoint: Checkpoint) -> Iterator[Finding]:

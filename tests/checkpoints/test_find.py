@@ -108,6 +108,17 @@ def test_without_a_state_file(folder: Path) -> None:
     )
 
 
+def test_several_state_files_of_other_names(folder: Path) -> None:
+    (folder / "checkpoint").rename(folder / "best")
+    (folder / "last").write_text('model_checkpoint_path: "model.ckpt-10"')
+    with pytest.raises(UsageError) as caught:
+        find(folder)
+    assert str(caught.value) == (
+        f"{folder} has 2 state files, none of the usual name checkpoint: best, last. Name one, such as {folder / 'best'}."
+    )
+    assert find(folder / "last").path == folder / "model.ckpt-10"
+
+
 def test_a_saved_model(tmp_path: Path) -> None:
     write(tmp_path / "variables" / "variables", TENSORS)
     (tmp_path / "saved_model.pb").touch()

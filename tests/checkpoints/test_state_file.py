@@ -47,6 +47,10 @@ TORN = {
         "line 1 does not belong in a state file: 'model_checkpoint_path: \"mod'",
     ),
     "of another kind": ("\0\1\2", "line 1 does not belong in a state file: '\\x00\\x01\\x02'"),
+    "a pointer": (
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+        "the file is a Git LFS pointer, not a state file; fetch the real file: git lfs pull --include checkpoint",
+    ),
     "without the newest": (
         'all_model_checkpoint_paths: "a"',
         "there is no model_checkpoint_path; the file is empty, or a write was interrupted",

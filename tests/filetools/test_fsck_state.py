@@ -59,7 +59,7 @@ def test_training_that_went_back(folder: Path) -> None:
             LOOK,
             "The state file names model.ckpt-7, the last one written; model.ckpt-10 is older, but has a higher number",
             "checkpoint",
-            "a restore takes model.ckpt-7: right if training was to go back or start over, else what model.ckpt-10 learned is lost",
+            "a restore takes model.ckpt-7: correct only if training was meant to go back or to start over",
             'to continue from model.ckpt-10, put it back: model_checkpoint_path: "model.ckpt-10"; '
             "else move model.ckpt-10.* to a different folder, before a save reuses its name",
         )

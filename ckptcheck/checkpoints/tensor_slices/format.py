@@ -10,15 +10,14 @@ from ckptcheck.checkpoints.errors import DamagedError
 from ckptcheck.checkpoints.format import Format, Location
 from ckptcheck.checkpoints.tensor_bundle.bundle import is_index
 from ckptcheck.checkpoints.tensor_bundle.format import META
-from ckptcheck.checkpoints.tensor_bundle.table import is_table
-from ckptcheck.checkpoints.tensor_slices.slices import check_unread, files_of, open_slices
+from ckptcheck.checkpoints.tensor_bundle.table import check_unread, is_table
+from ckptcheck.checkpoints.tensor_slices.shards import checkpoint_of, files_of
 
-_SHARD = re.compile(r"(?P<prefix>.+)-\d{5}-of-(?P<count>\d{5})")
 # How a file starts: a row whose key shares nothing and is empty, the row's length, and field 1 of
 # `SavedTensorSlices`. The row of a V2 index starts with a number field instead.
 _START = re.compile(rb"\0\0[\x80-\xff]{0,4}[\0-\x7f]\n", re.DOTALL)
-# Endings of files that the formats with endings, or savers, write.
-_OTHERS = re.compile(r".*\.(index|meta|keras|h5|hdf5)|.*\.data-\d{5}-of-\d{5}")
+# Endings of files that V2 savers write: their content may be anything.
+_OTHERS = re.compile(r".*\.(index|meta)|.*\.data-\d{5}-of-\d{5}")
 
 
 def is_slices(file: Path) -> bool:
@@ -33,14 +32,10 @@ def is_slices(file: Path) -> bool:
         return False
 
 
-def _checkpoint_of(file: Path) -> Path | None:
-    """Return the path of the checkpoint that a file is, or is a shard of; None: it is neither."""
-    if not is_slices(file):
-        return None
-    shard = _SHARD.fullmatch(file.name)
-    if shard is None:
-        return file
-    return file.with_name(f"{shard['prefix']}-?????-of-{shard['count']}")
+def _open(path: Path) -> Checkpoint:
+    from ckptcheck.checkpoints.tensor_slices.slices import open_slices  # rarely needed
+
+    return open_slices(path)
 
 
 class _TensorSlices(Format):
@@ -50,8 +45,7 @@ class _TensorSlices(Format):
     def of_file(self, file: Path) -> Location | None:
         if file.suffix == META:
             return self.at(file.with_suffix(""))
-        path = _checkpoint_of(file)
-        return Location(path, self) if path is not None else None
+        return Location(checkpoint_of(file), self) if is_slices(file) else None
 
     def at(self, path: Path) -> Location | None:
         """Return the checkpoint at a prefix, or at the pattern that state files name."""
@@ -70,18 +64,16 @@ class _TensorSlices(Format):
         return any(map(is_slices, files_of(path)))
 
     def in_folder(self, folder: Path) -> Iterator[Path]:
-        found = map(_checkpoint_of, folder.iterdir())
-        yield from dict.fromkeys(path for path in found if path is not None)
+        yield from dict.fromkeys(map(checkpoint_of, filter(is_slices, folder.iterdir())))
 
     def files(self, checkpoint: Path) -> Iterator[Path]:
         return (file for file in files_of(checkpoint) if file.is_file())
 
     def open_to_check(self, checkpoint: Path) -> tuple[Checkpoint, DamagedError | None]:
-        slices = open_slices(checkpoint)
-        check_unread(slices)
+        slices = _open(checkpoint)
+        for file in slices.files:
+            check_unread(file)
         return slices, None
 
 
-TENSOR_SLICES = _TensorSlices(
-    "V1 checkpoint", (), open_slices, is_prefix=False, state_file=state_file.NAME
-)
+TENSOR_SLICES = _TensorSlices("V1 checkpoint", (), _open, state_file=state_file.NAME)

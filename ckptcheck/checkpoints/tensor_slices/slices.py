@@ -5,7 +5,6 @@ key holds the names, types, shapes and slices of its tensors, and each other key
 slice (`messages.py`). A sharded checkpoint has several files; a tensor's slices may lie in any.
 """
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from pathlib import Path
 from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError, TooShortError
 from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
-from ckptcheck.checkpoints.tensor_bundle import classify, table
+from ckptcheck.checkpoints.tensor_bundle import classify
 from ckptcheck.checkpoints.tensor_bundle.dtypes import BY_NUMBER
 from ckptcheck.checkpoints.tensor_bundle.messages import Extent, slice_key
 from ckptcheck.checkpoints.tensor_bundle.protobuf import MalformedError
@@ -24,11 +23,11 @@ from ckptcheck.checkpoints.tensor_bundle.slices import are_whole, placed, writte
 from ckptcheck.checkpoints.tensor_bundle.table import blocks, rows_of
 from ckptcheck.checkpoints.tensor_slices import messages
 from ckptcheck.checkpoints.tensor_slices.messages import SavedTensor
+from ckptcheck.checkpoints.tensor_slices.shards import files_of
 from ckptcheck.kinds import Kind
 
 # TensorFlow writes no longer message.
 _LARGEST_BLOCK = 1 << 31
-_SHARDS = re.compile(r"(?P<prefix>.+)-\?{5}-of-(?P<count>\d{5})")
 
 
 @dataclass(frozen=True)
@@ -114,21 +113,6 @@ def _malformed(entry: Entry, piece: Piece, error: MalformedError) -> DamagedErro
     return DamagedError(f"its values are malformed: {error}", piece.file, tensor=entry.key)
 
 
-def files_of(path: Path) -> list[Path]:
-    """Return the files of a checkpoint: `model.ckpt-1`, or those of `model.ckpt-1-?????-of-00002`.
-
-    Of a sharded checkpoint they are all that its name counts, whether or not they exist.
-    """
-    sharded = _SHARDS.fullmatch(path.name)
-    if sharded is None:
-        return [path]
-    count = sharded["count"]
-    return [
-        path.with_name(f"{sharded['prefix']}-{number:05d}-of-{count}")
-        for number in range(int(count))
-    ]
-
-
 def open_slices(path: Path) -> TensorSlices:
     """Open a V1 checkpoint without reading values; raise DamagedError."""
     files = files_of(path)
@@ -146,12 +130,6 @@ def open_slices(path: Path) -> TensorSlices:
         by_variables_name=True,
         _tables=tables,
     )
-
-
-def check_unread(checkpoint: TensorSlices) -> None:
-    """Verify what no restore reads."""
-    for file in checkpoint.files:
-        table.check_unread(file)
 
 
 def _saved(opened: _Table) -> list[SavedTensor]:

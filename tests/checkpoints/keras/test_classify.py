@@ -111,7 +111,7 @@ def test_a_file_that_holds_nothing(tmp_path: Path) -> None:
     (finding,) = fsck(path).findings
     assert (finding.grade, finding.what, finding.effect) == (
         LOOK,
-        "It holds no tensors",
+        "The checkpoint holds no tensors",
         "a restore changes nothing, or raises",
     )
 

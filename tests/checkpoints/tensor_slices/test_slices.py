@@ -121,6 +121,14 @@ def test_a_forged_file(what: str, tmp_path: Path) -> None:
     assert refusal(write(tmp_path / "forged", tensors, *rows)) == sentence
 
 
+def test_a_file_under_the_ending_of_keras(tmp_path: Path) -> None:
+    """`saver.save(session, "model.h5")` wrote V1 under this very name: the content decides."""
+    path = write(tmp_path / "model.h5", listed(), row())
+    for each in (path, tmp_path):
+        assert open_checkpoint(each).format == "TensorFlow, tf.train.Saver (V1)"
+    assert [str(each) for each in fsck(tmp_path).checkpoints] == [str(path)]
+
+
 def test_shards_that_differ(tmp_path: Path) -> None:
     write(tmp_path / "m-00000-of-00002", listed(), row())
     write(tmp_path / "m-00001-of-00002", listed(shape=[4]), row())
