@@ -38,7 +38,7 @@ class FileAudit:
             self._is_reading = False
 
     def written_since(self, since: float, but: list[Path]) -> list[Path]:
-        """Return the files that were read although written at `since` (seconds since 1970) or later.
+        """Return the files that were read although written since `since`, seconds since 1970.
 
         Files in the folders `but`, and those that this process made, do not count.
         """
@@ -77,11 +77,7 @@ class FileAudit:
         is_empty = flags & (os.O_TRUNC | os.O_EXCL)
         if is_empty or (flags & os.O_CREAT and not os.path.lexists(name)):
             self._made.add(name)
-        elif (
-            self._is_reading
-            and flags & os.O_ACCMODE != os.O_WRONLY
-            and not self._is_own(name)
-        ):
+        elif self._is_reading and flags & os.O_ACCMODE != os.O_WRONLY and not self._is_own(name):
             self._read.add(name)
 
 

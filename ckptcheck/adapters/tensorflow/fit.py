@@ -50,7 +50,7 @@ class FitJob(ABC):
     `replace_model`.
 
     Attributes:
-        steps_per_epoch: number of batches in an epoch. Default: `model.fit` is called once more, in a
+        steps_per_epoch: number of batches in an epoch. Default: `fit` is called once more, in a
             process of its own, to count them.
         restores: names of the ways to restore; default: `keras`, `weights`, `checkpoint` and
             `backup`.
