@@ -96,6 +96,9 @@ class ShuffledOnce(Fit):
 class ShuffledByEpoch(Fit):
     """A new order each epoch, which follows from the number of the epoch."""
 
+    # Not `backup`: its callback sets the epoch after the data are made.
+    restores = ("keras", "checkpoint", "model-checkpoint")
+
     def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         def shuffled(epoch: Any) -> Any:
             order = tf.random.experimental.stateless_shuffle(tf.range(COUNT), (epoch, 0))
@@ -373,7 +376,7 @@ class CountedByArgument(Uncounted):
         return super().data().repeat()
 
     def arguments(self) -> Mapping[str, Any]:
-        return {"steps_per_epoch": 3}
+        return {"steps_per_epoch": STEPS}
 
 
 class CountedFromPython(Uncounted):

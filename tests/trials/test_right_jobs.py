@@ -44,6 +44,6 @@ def test_the_length_of_an_epoch_is_counted(report: Report) -> None:
 
 
 def test_a_metric_decides_no_case() -> None:
-    report = verify(f"{JOBS}:MeasuredDropout", allow=["generators-reseeded"])
+    report = verify(f"{JOBS}:MeasuredDropout", allow=["generators-restarted"])
     (case,) = report.cases
     assert (case.told_outcome, case.reason) == ("recovered, as allowed", None)
