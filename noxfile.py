@@ -91,6 +91,12 @@ def defects(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def clean(session: nox.Session) -> None:
+    """Verify a fifth of the clean jobs: minutes."""
+    run_in_full(session, "python -m tests.clean --sample")
+
+
+@nox.session(venv_backend="none")
 def trials(session: nox.Session) -> None:
     """Verify the jobs that people met: minutes."""
     run_in_full(session, "python -m tests.trials")

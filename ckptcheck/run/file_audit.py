@@ -38,7 +38,7 @@ class FileAudit:
             self._is_reading = False
 
     def written_since(self, since: float, but: list[Path]) -> list[Path]:
-        """Return the files read although written at `since` (seconds since 1970) or later.
+        """Return the files that were read although written since `since`, seconds since 1970.
 
         Files in the folders `but`, and those that this process made, do not count.
         """

@@ -15,15 +15,22 @@ from tests.conftest import PLANTED
 from tests.rows import at_boundary
 
 JOBS = PLANTED / "keras_jobs.py"
-FINE = ("Unbuilt", "OwnTrainStep", "TwoInputs", "Eager", "MixedPrecision", "Text", "MakesMetrics")
+FINE = (
+    "Unbuilt",
+    "OwnTrainStep",
+    "TwoInputs",
+    "Eager",
+    "MixedPrecision",
+    "Text",
+    "MakesMetrics",
+    "TwoStepsAtOnce",
+)
 WRONG = {
     "OtherSteps × keras": "the job's steps_per_epoch is 7, but an epoch of model.fit has 5 batches. Write steps_per_epoch = 5.",
     "MoreStepsThanSaid × keras": "the job's steps_per_epoch is 4, but an epoch of model.fit has more batches. Correct steps_per_epoch.",
     "FewerStepsThanSaid × keras": "the job's steps_per_epoch is 6, but epoch 0 of model.fit had 5 batches. Correct steps_per_epoch.",
     "NotCompiled × keras": "build raised TypeError: model must return a compiled keras.Model, but its Sequential is not compiled. "
     "Call model.compile before returning it.",
-    "TwoStepsAtOnce × keras": "the model executes 2 steps at once, so single steps cannot be recorded. Compile it with "
-    "steps_per_execution=1.",
     "NothingToValidateWith × keras": "there is no validation data: pass `validation_data` to model.fit, or override `validation`.",
     "SplitsForValidation × keras": "there is no validation data: validation_split=0.2 of model.fit is not enough. "
     "Pass `validation_data` to model.fit, or override `validation`.",

@@ -168,3 +168,34 @@ class TestCreated:
             kept = [keras.metrics.Mean(), tf.train.Checkpoint(step=tf.Variable(0, name="step"))]
             kept[1].save_counter  # noqa: B018  # created on first access
         assert [variable.name for variable in created.variables()] == ["step:0"]
+
+
+def test_slots_of_bare_variables() -> None:
+    weights = [tf.Variable([0.0], name="a"), tf.Variable([0.0], name="a_b")]
+    optimizer = keras.optimizers.SGD(momentum=0.9, name="sgd")
+    optimizer.build(weights)
+    names = [name for name in state_of([*weights, optimizer]) if "momentum" in name]
+    assert names == ["sgd/a/momentum", "sgd/a_b/momentum", "sgd/momentum"]
+    assert state_of([optimizer]).keys() >= {"sgd/a/momentum", "sgd/a_b/momentum"}
+
+
+def test_slots_of_weights_that_share_a_path() -> None:
+    weights = [keras.Variable([float(number)], name="same") for number in range(2)]
+    layers = [keras.layers.Layer(name=name) for name in ("one", "two")]
+    for layer, weight in zip(layers, weights, strict=True):
+        layer.inside = weight
+    optimizer = keras.optimizers.Adam(name="adam")
+    optimizer.build(weights)
+    for number, slot in enumerate(optimizer.variables[2:]):
+        slot.assign([float(number)])
+    state = state_of([*layers, optimizer])
+    assert {
+        name: float(tensor.value[0]) for name, tensor in state.items() if tensor.value.shape == (1,)
+    } == {
+        "one/same": 0.0,
+        "two/same": 1.0,
+        "adam/one/same/momentum": 0.0,
+        "adam/one/same/velocity": 1.0,
+        "adam/two/same/momentum": 2.0,
+        "adam/two/same/velocity": 3.0,
+    }

@@ -15,11 +15,17 @@ def main() -> int:
     """Verify clean jobs, and print a line for each case. Return 0 without an alarm, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.clean", description=__doc__)
     parser.add_argument("--sample", action="store_true", help="verify about a fifth of the jobs")
-    parser.add_argument("--only", metavar="NAME", help="verify one job, or one file of jobs")
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="verify one job, or one file of jobs; repeatable",
+    )
     arguments = parser.parse_args()
     jobs = clean_jobs(sample=arguments.sample, only=arguments.only)
     if not jobs:
-        parser.error(f"there is no clean job called {arguments.only}")
+        parser.error(f"there is no clean job called {' or '.join(arguments.only)}")
     count, alarms, refusals = 0, 0, 0
     # One verification for each file, because its jobs share a fork server.
     for file in dict.fromkeys(job.file for job in jobs):

@@ -42,7 +42,7 @@ class Uncounted(FitJob):
 
     def model(self) -> Any:
         model = self.network()
-        model.compile(self.make_optimizer(), **({"loss": "mse"} | self.compiled))
+        model.compile(self.make_optimizer(), **{"loss": "mse", **self.compiled})
         return model
 
     def dataset(self) -> Any:
@@ -63,7 +63,7 @@ class Uncounted(FitJob):
             epochs=4,
             callbacks=[*self.callbacks(), *callbacks],
             initial_epoch=initial_epoch,
-            **({"validation_data": self.dataset().batch(BATCH)} | self.arguments()),
+            **{"validation_data": self.dataset().batch(BATCH), **self.arguments()},
         )
 
 

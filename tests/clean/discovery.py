@@ -4,6 +4,7 @@ This file imports no framework: it reads the jobs' files without importing them.
 """
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +28,12 @@ class CleanJob:
         return f"{HERE / self.file}.py:{self.name}"
 
 
-def clean_jobs(*, sample: bool = False, only: str | None = None) -> list[CleanJob]:
+def clean_jobs(*, sample: bool = False, only: Sequence[str] = ()) -> list[CleanJob]:
     """Return the clean jobs, in the order of their files.
 
     Args:
         sample: take the first of every `SAMPLED` jobs in each file.
-        only: take one job, or one file, by its name.
+        only: take the jobs and files of these names alone; empty: all.
     """
     jobs = [
         job
@@ -40,7 +41,7 @@ def clean_jobs(*, sample: bool = False, only: str | None = None) -> list[CleanJo
         if path.stem not in _OTHERS
         for job in _in_file(path)[:: SAMPLED if sample else 1]
     ]
-    return [job for job in jobs if only in (None, job.name, job.file)]
+    return [job for job in jobs if not only or job.name in only or job.file in only]
 
 
 def _in_file(path: Path) -> list[CleanJob]:

@@ -78,7 +78,8 @@ class BytesBatches(Loop):
 class NestedBatches(Loop):
     def train(self, step: int) -> Step:
         x, y = self.batch(step)
-        return Step(self.update(x, y), batch={"inputs": {"x": tf.constant(x)}, "labels": (y, y)})
+        batch: Any = {"inputs": {"x": tf.constant(x)}, "labels": (y, y)}
+        return Step(self.update(x, y), batch=batch)
 
 
 class HalfBatches(Loop):

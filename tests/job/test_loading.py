@@ -145,9 +145,14 @@ class Endless:
     restores = ("all",)
 
     def __getattr__(self, name: str) -> object:
-        if name == "steps_per_epoch":
+        if name in ("steps_per_epoch", "count_steps"):
             raise AttributeError
         return print
+
+
+class Counting(Endless):
+    def count_steps(self) -> int:
+        raise AssertionError
 
 
 def test_a_job_without_steps_per_epoch() -> None:
@@ -156,6 +161,7 @@ def test_a_job_without_steps_per_epoch() -> None:
     assert str(caught.value) == (
         "train.py:Endless lacks steps_per_epoch. Set steps_per_epoch to the number of batches in an epoch."
     )
+    check(Counting(), "train.py:Counting")  # it is counted later
 
 
 def test_a_job_file_that_imports_its_neighbour(

@@ -215,6 +215,13 @@ class SecondModel(Small):
         super().fit(model, [kept, *callbacks], initial_epoch)
 
 
+class TwoStepsAtOnce(Small):
+    def model(self) -> Any:
+        model = super().model()
+        model.compile("adam", "mse", steps_per_execution=2)
+        return model
+
+
 # --- Malformed ---
 
 
@@ -233,13 +240,6 @@ class FewerStepsThanSaid(MixedPrecision):
 class NotCompiled(Small):
     def model(self) -> Any:
         return keras.Sequential([keras.layers.Dense(1)])
-
-
-class TwoStepsAtOnce(Small):
-    def model(self) -> Any:
-        model = super().model()
-        model.compile("adam", "mse", steps_per_execution=2)
-        return model
 
 
 class NothingToValidateWith(Small):

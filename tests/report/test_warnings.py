@@ -134,6 +134,15 @@ def test_tensors_that_prove_nothing() -> None:
     ]
 
 
+def test_metrics_that_differ() -> None:
+    measured = control({"accuracy": Kind.METRIC})
+    run = changed(resumed(measured), boundary={"accuracy": measured.initial["accuracy"]})
+    assert warned(case(measured, run)) == [
+        "1 metric tensor differs at the boundary: accuracy. Training does not read it, but the "
+        "epoch in progress reports different values."
+    ]
+
+
 def test_tensors_that_the_restore_does_not_cover() -> None:
     covers = changed(RESUMED, asked={"w": "w"}, boundary=dict.fromkeys(("w/momentum", "mean"), 0))
     assert warned(case(run=covers)) == [

@@ -50,8 +50,8 @@ class FitJob(ABC):
     `replace_model`.
 
     Attributes:
-        steps_per_epoch: number of batches in an epoch. Default: `model.fit` is called once more,
-            in a process of its own, to count them.
+        steps_per_epoch: number of batches in an epoch. Default: `fit` is called once more, in a
+            process of its own, to count them.
         restores: names of the ways to restore; default: `keras`, `weights`, `checkpoint` and
             `backup`.
         boundary_epochs: number of epochs after which the job is saved; default: 2.0.

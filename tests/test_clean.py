@@ -1,0 +1,33 @@
+"""The clean jobs are found. `python -m tests.clean` verifies all of them."""
+
+from tests.clean.discovery import SAMPLED, clean_jobs
+
+ENOUGH = 130
+
+
+def test_there_are_enough() -> None:
+    jobs = clean_jobs()
+    assert len(jobs) >= ENOUGH
+    assert len({(job.file, job.name) for job in jobs}) == len(jobs)
+    assert {"fit", "layers", "loop", "optimizers"} <= {job.file for job in jobs}
+
+
+def test_no_job_hides_another() -> None:
+    """Two classes of one name in a file would be one job."""
+    for file in {job.file for job in clean_jobs()}:
+        names = [job.name for job in clean_jobs(only=[file])]
+        assert len(set(names)) == len(names)
+
+
+def test_a_sample_is_a_part_of_every_file() -> None:
+    jobs, sample = clean_jobs(), clean_jobs(sample=True)
+    assert sample == clean_jobs(sample=True)
+    assert set(sample) < set(jobs)
+    assert {job.file for job in sample} == {job.file for job in jobs}
+    assert len(jobs) <= SAMPLED * len(sample)
+
+
+def test_one_job_or_one_file() -> None:
+    assert [job.name for job in clean_jobs(only=["Adafactor"])] == ["Adafactor"]
+    assert {job.file for job in clean_jobs(only=["loop"])} == {"loop"}
+    assert clean_jobs(only=["missing"]) == []
