@@ -29,7 +29,6 @@ from ckptcheck.comparison.rename_matching import match
 from ckptcheck.comparison.value_origin import ANEW, Origin, OriginLookup
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
-from ckptcheck.run.digests import digest
 from ckptcheck.run.run import Run, StepRecord
 from ckptcheck.run.snapshots import Snapshot, boundary_point
 from ckptcheck.tolerance import Tolerance

@@ -68,7 +68,6 @@ _CATALOGUE = {
         reported=_pull("harubaru/waifu-diffusion#31"),
         do="Undo every side effect of the save: put back weights that it swaps for averages, and "
         "do not consume batches or random numbers of the training.",
-        acceptable=False,
         about_the_control=True,
     ),
     "statistics-never-move": _breaks_training(
@@ -82,7 +81,6 @@ _CATALOGUE = {
         reported=_issue("tensorflow/tensorflow#3926"),
         do="Run the update op after each train op, or make the train op depend on the collection "
         "tf.GraphKeys.UPDATE_OPS.",
-        acceptable=False,
         about_the_control=True,
     ),
     "shadows-never-move": _breaks_training(
@@ -96,7 +94,6 @@ _CATALOGUE = {
         "weights change.",
         reported=_issue("pytorch/pytorch#84053"),
         do="Run ema.apply(…) in each training step, after the update of the weights.",
-        acceptable=False,
         about_the_control=True,
     ),
     # --- The restore, or the run after it, raises ---------------------------------------------

@@ -10,7 +10,7 @@ from bokeh.models.annotations import Span
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
 from ckptcheck.outcomes import PASS, RECOVERED
 from ckptcheck.report.answer import answer, verdict_line
-from ckptcheck.report.case import Case
+from ckptcheck.report.case import Case, as_it_differs
 from ckptcheck.report.html.page import (
     DASHES,
     Cell,
@@ -25,7 +25,6 @@ from ckptcheck.report.html.page import (
 from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Shown, laned
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import (
-    as_it_differs,
     by_remedy,
     headline,
     how_to_accept,

@@ -27,6 +27,7 @@ from ckptcheck.report.sentences import (
     numbers,
     short_names,
     some,
+    unexpected,
 )
 from ckptcheck.text_safety import shown
 
@@ -109,9 +110,13 @@ def _outcome(case: Case) -> Text:
 def _compared(report: Report, verbose: bool) -> list[RenderableType]:
     """Say what the table compares, and what counts as equal that is not bit-equal."""
     lines = [*(_meanings(report) if verbose else []), *_places(report), *_allowed(report)]
-    wanted = dict.fromkeys(case.expected for case in report.cases if not case.as_expected)
-    if wanted:
-        lines.append(f"{UNEXPECTED}: expected {listed(list(wanted), 'or')}.")
+    wrong = [case for case in report.cases if not case.as_expected]
+    wanted = dict.fromkeys(case.expected for case in wrong if case.outcome != case.expected)
+    meanings = [f"expected {listed(list(wanted), 'or')}"] if wanted else []
+    if any(case.outcome == case.expected for case in wrong):
+        meanings.append("the job is at fault")
+    if meanings:
+        lines.append(f"{UNEXPECTED}: {listed(meanings, 'or')}.")
     return [Text(line, style="dim") for line in lines]
 
 
@@ -212,8 +217,8 @@ def _head(cases: Sequence[Case], short: Mapping[str, str]) -> Text:
     if case.as_expected:
         expected = "" if case.allowed else ", as expected"
         return Text.assemble((name, "bold"), ": ", outcome, expected)
-    unexpected = (UNEXPECTED, "bold red")
-    return Text.assemble((name, "bold"), ": ", outcome, f", expected {case.expected} ", unexpected)
+    mark = (UNEXPECTED, "bold red")
+    return Text.assemble((name, "bold"), ": ", outcome, f"{unexpected(case)} ", mark)
 
 
 def _brief(each: Diagnosis) -> Text:

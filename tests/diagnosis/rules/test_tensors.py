@@ -9,8 +9,8 @@ from ckptcheck.diagnosis.cause import Stage
 from ckptcheck.diagnosis.rules import Rule, tensors
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
-from ckptcheck.run.run import Run
 from ckptcheck.run.digests import digest
+from ckptcheck.run.run import Run
 from tests.builder import BOUNDARY, EARLIER, Values, changed, control, fresh, resumed, value
 from tests.diagnosis.rules.fault import (
     Fault,
