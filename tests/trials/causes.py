@@ -328,7 +328,7 @@ class Gan(keras.Model):
         return {"loss": loss}
 
 
-@shows(("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED), restore="weights")
+@shows(("slots-lost", NOT_APPLIED), ("step-lost", None), restore="weights")
 class TrainsTwoNetworks(F):
     restores = ("weights",)
     second: Any = keras.optimizers.Adam
@@ -341,7 +341,7 @@ class TrainsTwoNetworks(F):
         return model
 
 
-@shows(("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED), restore="weights")
+@shows(("slots-lost", NOT_APPLIED), ("step-lost", None), restore="weights")
 class TrainsTwoNetworksWithMomentum(TrainsTwoNetworks):
     def second(self, rate: float) -> Any:
         return keras.optimizers.SGD(rate, momentum=0.9)

@@ -10,7 +10,7 @@ from ckptcheck.report.sentences import numbers
 
 from .causes import FAULTS
 
-pytestmark = pytest.mark.trials
+pytestmark = [pytest.mark.trials, pytest.mark.timeout(1200)]
 
 HERE = Path(__file__).parent / "causes.py"
 
