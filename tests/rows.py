@@ -28,6 +28,7 @@ _TENSOR: dict[str, Any] = {
     "asked": True,
     "held": True,
     "saved_so": None,
+    "as_saved": False,
     "poisoned": True,
     "control_moves": True,
     "resumed_moves": True,

@@ -1,6 +1,7 @@
 """What a resumed value equals instead of the control's: the look-up that separates most causes."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -65,7 +66,9 @@ class OriginLookup:
         self._others: dict[str, list[str]] = {}
         self._saved = frozenset(resumed.facts.values or ())
         self._control, self._resumed = control.boundary, resumed.boundary
+        self._times: Counter[str] = Counter()
         for name, tensor in control.boundary.items():
+            self._times[digest(tensor.value)] += 1
             if tensor.value.size > 1 or is_computed(tensor.value):
                 self._others.setdefault(digest(tensor.value), []).append(name)
 
@@ -115,7 +118,8 @@ class OriginLookup:
 
     def is_one_of_its_kind(self, value: Array) -> bool:
         """Return whether only one tensor of the control has a value, and not by chance."""
-        return is_computed(value) and len(self._others.get(digest(value), ())) < 2
+        is_large = value.size == 1 and value.dtype.kind in "iu" and bool((value > 2).all())
+        return (is_computed(value) or is_large) and self._times[digest(value)] < 2
 
     def _has_value_of(self, name: str, control: Tensor | None) -> bool:
         return (

@@ -70,7 +70,7 @@ def parse(texts: Sequence[str]) -> Allowed:
 def why_not(cause: Cause) -> str:
     """Return why a cause cannot be accepted."""
     if cause.about_the_control:
-        return "it is a fault of the control and fails no case"
+        return "nothing can be concluded about a job that is not reproducible"
     return "the rest of the run would no longer be comparable"
 
 

@@ -83,7 +83,6 @@ _CATALOGUE = {
         do="Undo every side effect of the save: put back weights that it swaps for averages, and "
         "do not consume batches or random numbers of the training. Write copies: "
         "np.savez(path, **copy.deepcopy(tensors)).",
-        acceptable=False,
         about_the_control=True,
     ),
     "statistics-never-move": _breaks_training(
@@ -97,7 +96,6 @@ _CATALOGUE = {
         reported=_issue("tensorflow/tensorflow#3926"),
         do="Update the statistics in each training step: "
         "mean += (1 - momentum) * (batch.mean(axis=0) - mean).",
-        acceptable=False,
         about_the_control=True,
     ),
     "shadows-never-move": _breaks_training(
@@ -112,7 +110,6 @@ _CATALOGUE = {
         reported=_issue("pytorch/pytorch#84053"),
         do="Update the averages in each training step, after the update of the weights: "
         "average += (1 - decay) * np.subtract(weight, average).",
-        acceptable=False,
         about_the_control=True,
     ),
     # --- The restore, or the run after it, raises ---------------------------------------------

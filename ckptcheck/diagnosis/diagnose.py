@@ -7,7 +7,7 @@ from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.diagnosis.allowances import by_pattern, start_of
 from ckptcheck.diagnosis.catalogue import CAUSES, remedy
 from ckptcheck.diagnosis.cause import NEVER, OWN_FILES, STARTS, Diagnosis, Stage
-from ckptcheck.diagnosis.findings import Findings
+from ckptcheck.diagnosis.findings import Findings, names
 from ckptcheck.diagnosis.rules import LAST, OF_THE_CONTROL, RULES, apply
 from ckptcheck.job.shipped import fixes_for
 
@@ -31,17 +31,32 @@ def unjudged(comparison: Comparison) -> list[str]:
     Tensors that never act on training are left out: a metric that starts anew loses nothing.
     """
     findings = Findings(comparison)
-    names = [
-        row.name
+    late = names(
+        row
         for row in findings.open
         if row.late and row.asked is None and STARTS.get(row.kind) != NEVER
-    ]
-    return names if findings.first_step_differs else []
+    )
+    return late if findings.first_step_differs else []
+
+
+def not_comparable(comparison: Comparison) -> list[str]:
+    """Return the tensors created in the first step that differ because that step differs.
+
+    Those that were not restored are left out: they differ by themselves.
+    """
+    findings = Findings(comparison)
+    rows = findings.open if findings.first_step_differs else ()
+    return names(row for row in rows if row.late and not findings.is_own(row))
 
 
 def is_of_restore(found: Diagnosis) -> bool:
     """Return whether a diagnosis is about the restore, not about the control."""
     return found.cause not in CAUSES or not CAUSES[found.cause].about_the_control
+
+
+def is_of_job(found: Diagnosis) -> bool:
+    """Return whether a diagnosis is a fault of the job, with any restore; noise is none."""
+    return not is_of_restore(found) and CAUSES[found.cause].acceptable
 
 
 def with_remedies(

@@ -12,7 +12,7 @@ from ckptcheck.diagnosis.diagnose import is_of_restore
 from ckptcheck.job.shipped import in_prose
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.case import Case
-from ckptcheck.report.sentences import NOTHING, listed, short_names
+from ckptcheck.report.sentences import AT_FAULT, NOTHING, listed, short_names
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
@@ -140,7 +140,9 @@ def _as_expected(cases: Sequence[Case], total: str) -> str:
 def _did(case: Case, causes: bool) -> str:
     outcome = "was refused" if case.outcome == REFUSED else case.outcome
     found = list(dict.fromkeys(each.cause for each in case.diagnoses)) if causes else []
-    return f"{outcome} ({', '.join(found)})" if found else outcome
+    causes_found = f" ({', '.join(found)})" if found else ""
+    fault = AT_FAULT if case.outcome == RECOVERED and case.faults else ""
+    return f"{outcome}{fault}{causes_found}"
 
 
 def _short(case: Case, short: dict[str, str]) -> str:

@@ -2,12 +2,18 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ckptcheck.comparison.comparison import Comparison, TensorComparison, moving_statistics
+from ckptcheck.comparison.comparison import (
+    FINAL,
+    Comparison,
+    TensorComparison,
+    moving_statistics,
+)
 from ckptcheck.comparison.noise_floor import NoiseFloor
 from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.diagnosis.diagnose import is_of_job, not_comparable
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import INCONCLUSIVE, RECOVERED
 from ckptcheck.run.run import Run
@@ -71,8 +77,13 @@ class Case:
 
     @property
     def as_expected(self) -> bool:
-        """Whether the outcome is the expected one."""
-        return self.outcome == self.expected
+        """Whether the outcome is the expected one, and no fault of the job goes with a recovery."""
+        return self.outcome == self.expected and not (self.outcome == RECOVERED and self.faults)
+
+    @property
+    def faults(self) -> tuple[Diagnosis, ...]:
+        """The faults of the job itself, which it has with any restore; noise is none."""
+        return tuple(each for each in self.diagnoses if is_of_job(each))
 
     @property
     def is_wrong(self) -> bool:
@@ -130,7 +141,7 @@ class Case:
             "boundary_step": schedule.boundary if schedule else None,
             "steps": schedule.steps if schedule else None,
             "first_resumed_step": self.resumed.facts.first_step if self.resumed else None,
-            **_counts(self.comparison),
+            **_counts(self.comparison and as_it_differs(self.comparison)),
             "tolerance": asdict(self.tolerance),
             "noise": self.noise.document() if self.noise else None,
             "digests": {point: dict(pair) for point, pair in self.digests.items()},
@@ -140,6 +151,21 @@ class Case:
             "acceptance": list(self.acceptance),
             "error": asdict(self.error) if self.error else None,
         }
+
+
+def as_it_differs(comparison: Comparison) -> Comparison:
+    """Return a comparison in which no tensor is equal only because a pattern accepts it.
+
+    Tensors that cannot be compared, because the first step creates them and differs, are absent.
+    """
+    accepted = {name for names in comparison.left_out.values() for name in names}
+    absent = set(not_comparable(comparison))
+    rows = (
+        replace(row, equal=row.identical) if row.name in accepted else row
+        for row in comparison.tensors
+        if row.point == FINAL or row.name not in absent
+    )
+    return replace(comparison, tensors=tuple(rows))
 
 
 def _counts(comparison: Comparison | None) -> dict[str, Any]:

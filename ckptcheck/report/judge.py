@@ -13,7 +13,7 @@ from ckptcheck.diagnosis.allowances import STRICT, Allowed, Terms, beyond, by_pa
 from ckptcheck.diagnosis.catalogue import CAUSES, MEASURE_THE_NOISE, diagnosis
 from ckptcheck.diagnosis.cause import OWN_FILES, Diagnosis, names_of
 from ckptcheck.diagnosis.crash_image import settled
-from ckptcheck.diagnosis.diagnose import diagnose, is_of_restore, unjudged, with_remedies
+from ckptcheck.diagnosis.diagnose import diagnose, is_of_job, is_of_restore, unjudged, with_remedies
 from ckptcheck.diagnosis.refusals import missing_keys, of_raising, of_refusal
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
@@ -113,20 +113,23 @@ def _judged(pair: Pair, terms: Terms) -> tuple[Pair, Verdict]:
 
 
 def _acceptance(pair: Pair, verdict: Verdict, terms: Terms) -> tuple[str, ...]:
-    """Return everything to accept so that a diverged pair recovers; empty: nothing suffices.
+    """Return everything to accept so that a pair passes; empty: nothing suffices.
 
     What is accepted may show further differences, so the pair is judged again until none is new.
     """
     causes, patterns = terms.allowed.causes, terms.allowed.patterns
-    while verdict.outcome == DIVERGED:
-        found = dict.fromkeys(each.cause for each in verdict.diagnoses if is_of_restore(each))
+    while verdict.outcome in (DIVERGED, RECOVERED):
+        found = dict.fromkeys(
+            each.cause for each in verdict.diagnoses if is_of_restore(each) or is_of_job(each)
+        )
         new = [cause for cause in found if cause not in causes]
-        if not new or not all(CAUSES[cause].acceptable for cause in found):
+        if not new:
+            passes = verdict.outcome == RECOVERED and causes != terms.allowed.causes
+            return (*causes, *patterns) if passes else ()
+        if not all(CAUSES[cause].acceptable for cause in found):
             return ()
         causes = (*causes, *new)
         _, verdict = _judged(pair, replace(terms, allowed=Allowed(causes, patterns)))
-        if verdict.outcome == RECOVERED:
-            return (*causes, *patterns)
     return ()
 
 
@@ -210,29 +213,48 @@ def _on_comparison(
         for name, run in pair.experiments.items()
     }
     diagnoses = experiments.explained(diagnose(comparison), comparison, tried)
-    by_cause = [each for each in diagnoses if each.cause in terms.allowed.causes]
-    others = [each for each in diagnoses if each.cause not in terms.allowed.causes]
+    faults = [*(each for each in diagnoses if not is_of_restore(each)), *of_control]
+    lost = [each for each in diagnoses if is_of_restore(each)]
+    by_cause = [each for each in lost if each.cause in terms.allowed.causes]
+    others = [each for each in lost if each.cause not in terms.allowed.causes]
     accepted = (*by_pattern(comparison), *by_cause)
     if experiments.settles(by_cause, tried):
-        # The run recovers once the accepted loss is undone: only faults of the control are left.
-        others = [each for each in others if not is_of_restore(each)]
+        others = []  # the run recovers once the accepted loss is undone
     else:
         accepted, others = _with_further(comparison, terms, accepted, others)
-    covered = bool(accepted) and not any(map(is_of_restore, others))
-    if covered and (late := unjudged(comparison)):
-        return Verdict(INCONCLUSIVE, why_unjudged(late), comparison, accepted=accepted)
-    occurred = names_of(accepted)
+    covered = bool(accepted) and not others
+    reason = _why_not_covered(pair, comparison) if covered else None
+    accepted_faults = [each for each in faults if each.cause in terms.allowed.causes]
+    allowed = (*accepted, *accepted_faults)
+    if reason:
+        return Verdict(INCONCLUSIVE, reason, comparison, accepted=allowed)
+    occurred = names_of(allowed)
     return Verdict(
         RECOVERED if comparison.equal or covered else DIVERGED,
         comparison=comparison,
-        diagnoses=(*others, *of_control),
-        accepted=accepted,
+        diagnoses=(*others, *(each for each in faults if each not in accepted_faults)),
+        accepted=allowed,
         not_needed=tuple(
             text
             for text in (*terms.allowed.causes, *terms.allowed.patterns)
             if text not in occurred
         ),
     )
+
+
+def _why_not_covered(pair: Pair, comparison: Comparison) -> str | None:
+    """Return why accepted differences do not make a run recover, or None.
+
+    Whether the steps after them recover is as unknown as without them if the job is not
+    reproducible.
+    """
+    noise = pair.noise
+    if noise is not None and noise.first_difference is not None:
+        reason = why_noise_decides(noise, asked=pair.noise_asked)
+        if reason:
+            return reason
+    late = unjudged(comparison)
+    return why_unjudged(late) if late else None
 
 
 def _with_further(
@@ -242,7 +264,7 @@ def _with_further(
     others: list[Diagnosis],
 ) -> tuple[tuple[Diagnosis, ...], list[Diagnosis]]:
     """Add what does not follow from accepted differences; it may be accepted, too."""
-    while accepted and not any(map(is_of_restore, others)):
+    while accepted and not others:
         further = beyond(comparison, accepted)
         by_cause = [each for each in further if each.cause in terms.allowed.causes]
         if not further:
@@ -256,9 +278,16 @@ def needs_repeat(case: Case) -> bool:
     """Return whether only a second control can tell a fault from a job that is not reproducible."""
     if case.noise is not None:
         return False
-    equal_at_boundary = case.comparison is not None and case.comparison.equal_at_boundary
+    if case.comparison is None:
+        return bool(case.changed_by_saving)
     may_diverge = case.outcome == DIVERGED or _needs_unevaluated(case)
-    return bool(case.changed_by_saving) or (may_diverge and equal_at_boundary)
+    # What follows from an accepted difference may as well be noise.
+    follows = case.outcome == RECOVERED and not case.comparison.equal
+    return (
+        bool(case.changed_by_saving)
+        or follows
+        or (may_diverge and case.comparison.equal_at_boundary)
+    )
 
 
 def is_clear(case: Case) -> bool:

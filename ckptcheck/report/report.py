@@ -29,7 +29,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """`pass`: every case had the expected outcome; `fail`: one had not; else `inconclusive`."""
+        """`pass`: every case did what was expected; `fail`: one did not; else `inconclusive`."""
         if any(not case.as_expected and case.outcome != INCONCLUSIVE for case in self.cases):
             return FAIL
         if not self.cases or any(case.outcome == INCONCLUSIVE for case in self.cases):
@@ -42,9 +42,14 @@ class Report:
         return EXIT_CODES[self.verdict]
 
     def assert_recovered(self) -> None:
-        """Raise an AssertionError that explains each failure, unless every case recovered."""
+        """Raise an AssertionError that explains each failure, unless every case recovered.
+
+        A fault of the job itself is a failure, too.
+        """
         __tracebackhide__ = True
-        self._assert([case for case in self.cases if case.outcome != RECOVERED], "did not recover")
+        lost = [case for case in self.cases if case.outcome != RECOVERED or case.faults]
+        recovered = any(case.outcome == RECOVERED for case in lost)
+        self._assert(lost, f"did not recover{' without a fault' if recovered else ''}")
 
     def assert_as_expected(self) -> None:
         """Raise an AssertionError that explains each failure, unless every outcome was expected."""

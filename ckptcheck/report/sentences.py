@@ -1,23 +1,31 @@
 """What every output says of a case, in the same words."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from shlex import quote
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.report.case import Case
+from ckptcheck.report.case import Case, as_it_differs
 from ckptcheck.text_safety import in_one_line
 
 PACKAGE = "ckptcheck"
+# Follows the outcome of a case that recovers, although its job does something wrong.
+AT_FAULT = ", but the job is at fault"
+
 NOTHING = "No case was verified, so nothing is known to recover."
 
 
 def headline(case: Case) -> str:
     """Return what a case did, in one line, and the expected outcome where it differs."""
-    expected = "" if case.as_expected else f", expected {case.expected}"
-    return in_one_line(f"{case.name}: {case.told_outcome}{expected}")
+    return in_one_line(f"{case.name}: {case.told_outcome}{unexpected(case)}")
+
+
+def unexpected(case: Case) -> str:
+    """Return what keeps a case from passing, to follow its outcome; empty: nothing does."""
+    if case.as_expected:
+        return ""
+    return AT_FAULT if case.outcome == case.expected else f", expected {case.expected}"
 
 
 def heading(diagnosis: Diagnosis) -> str:
@@ -40,7 +48,7 @@ def by_remedy(diagnoses: Sequence[Diagnosis]) -> dict[str, list[Diagnosis]]:
 
 
 def how_to_accept(case: Case) -> str:
-    """Return all options with which an unexpectedly diverged case recovers; empty: none do."""
+    """Return all options with which a case that failed passes; empty: none do."""
     return " ".join(f"--allow {quote(text)}" for text in case.acceptance)
 
 
@@ -102,16 +110,6 @@ def measured(comparison: Comparison) -> str:
     tensors = f"{sum(row.equal for row in boundary)} of {len(boundary)} tensors are {equal}"
     after = f"{sum(row.equal for row in steps)} of {len(steps)} training losses are {equal}"
     return f"At the boundary, {tensors}{evaluated}. After it, {after}."
-
-
-def as_it_differs(comparison: Comparison) -> Comparison:
-    """Return a comparison in which no tensor is equal only because a pattern accepts it."""
-    accepted = {name for names in comparison.left_out.values() for name in names}
-    rows = (
-        replace(row, equal=row.identical) if row.name in accepted else row
-        for row in comparison.tensors
-    )
-    return replace(comparison, tensors=tuple(rows))
 
 
 def numbers(case: Case) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from ways import OMITTED, RESTARTED, SLOTS_AND_STEP, Way, clean, defect, pair
+from ways import NOT_APPLIED, OMITTED, RESTARTED, SLOTS_AND_STEP, Way, clean, defect, pair
 
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.job import Restored
@@ -198,7 +198,9 @@ class ByHand(Fit):
         "whole": clean(whole),
         "built-weights": clean(built_weights),
         "renamed-layers": clean(renamed_layers),
-        "fresh-weights": defect(SLOTS_AND_STEP, fresh_weights),
+        "fresh-weights": defect(
+            [("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED)], fresh_weights
+        ),
         "compiling-again": defect(SLOTS_AND_STEP, compiling_again),
         "other-rate": defect([("learning-rate-differs", None)], other_rate),
         "other-setting": defect([("hyperparameters-differ", None)], other_setting),

@@ -16,39 +16,43 @@ from ckptcheck.jobs.registry import REGISTRY
 from tests.conftest import ROOT
 from tests.rows import at_boundary
 
-OMITTED = "omitted at save"
+OMITTED, NOT_APPLIED = "omitted at save", "not applied at load"
 # case → [(cause, stage), …]; a case without an entry recovers.
 LOST: Mapping[str, list[tuple[str, str | None]]] = {
-    "keras/plain × weights": [("slots-lost", None), ("step-lost", None)],
+    "keras/plain × weights": [("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED)],
     "keras/dropout × keras": [("generators-reseeded", OMITTED)],
     "keras/dropout × weights": [
-        ("slots-lost", None),
+        ("slots-lost", NOT_APPLIED),
         ("generators-restarted", OMITTED),
-        ("step-lost", None),
+        ("step-lost", NOT_APPLIED),
     ],
     "keras/dropout × checkpoint": [("generators-restarted", OMITTED)],
     "keras/dropout × backup": [("generators-restarted", OMITTED)],
     "keras/mid-epoch × backup": [("wrong-first-step", None)],
     "keras/tf-data × backup": [("data-order", None)],
-    "keras/ema × weights": [("shadows-lost", None), ("slots-lost", None), ("step-lost", None)],
+    "keras/ema × weights": [
+        ("shadows-lost", NOT_APPLIED),
+        ("slots-lost", NOT_APPLIED),
+        ("step-lost", NOT_APPLIED),
+    ],
     "keras/ema-swap-first × backup": [("shadows-in-weights", None)],
     "keras/ema-swap-last × backup": [("rounding", None)],
     "keras/plateau × backup": [("python-state-lost", None)],
     "keras/plateau × keras": [("python-state-lost", None)],
-    "keras/schedule × weights": [("slots-lost", None), ("step-lost", None)],
+    "keras/schedule × weights": [("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED)],
     "keras/two-replicas × weights-built": [("replicas-lost", None)],
     "keras/two-replicas × checkpoint": [("replicas-lost", None)],
     "tf2/loop × without-optimizer": [("slots-lost", OMITTED), ("step-lost", OMITTED)],
     "tf2/loop × without-iterator": [("data-restarted", None)],
     "tf2/loop × without-step": [("step-lost", OMITTED)],
     "tf2/unbuilt × not-built": [
-        ("moving-statistics-lost", "not applied at load"),
-        ("weights-lost", "not applied at load"),
-        ("slots-lost", "not applied at load"),
+        ("moving-statistics-lost", NOT_APPLIED),
+        ("weights-lost", NOT_APPLIED),
+        ("slots-lost", NOT_APPLIED),
     ],
     "tf2/layers-in-list × in-list": [
         ("moving-statistics-lost", OMITTED),
-        ("weights-lost", "not applied at load"),
+        ("weights-lost", NOT_APPLIED),
     ],
     "tf2/ema × without-ema": [("shadows-lost", OMITTED)],
     "tf2/generator × without-generator": [("generators-restarted", OMITTED)],

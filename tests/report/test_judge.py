@@ -12,6 +12,7 @@ from ckptcheck.diagnosis.allowances import STRICT, Terms, parse
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
+from ckptcheck.report.answer import verdict_line
 from ckptcheck.report.case import Case, RestoreError
 from ckptcheck.report.evidence import Pair
 from ckptcheck.report.judge import (
@@ -24,6 +25,7 @@ from ckptcheck.report.judge import (
     report,
     verdict_on,
 )
+from ckptcheck.report.sentences import headline
 from ckptcheck.run.digests import snapshot_digest
 from ckptcheck.run.run import RECORDED, Failure, Run
 from ckptcheck.run.task import REMEMBERED, SAME_HASH
@@ -334,6 +336,48 @@ def test_faults_of_the_control_are_reported_whatever_is_accepted() -> None:
         changed(resumed(dead), boundary={"w/momentum": ZEROS}), "slots-lost", control=dead
     )
     assert (said.outcome, causes(said)) == ("recovered", ["statistics-never-move"])
+
+
+def test_a_fault_of_the_job_fails_unless_it_is_accepted() -> None:
+    still: Values = {"mean": ZEROS}
+    dead = changed(CONTROL, boundary=still, final=still)
+    failed, passed = (
+        judge_pair(QUESTION, Pair(dead, resumed(dead)), terms)
+        for terms in (STRICT, Terms(allowed=parse(["statistics-never-move"])))
+    )
+    assert (failed.outcome, failed.as_expected, failed.acceptance) == (
+        "recovered",
+        False,
+        ("statistics-never-move",),
+    )
+    assert headline(failed) == "job × all: recovered, but the job is at fault"
+    assert verdict_line([failed]) == (
+        "FAIL: 1 of 1 case did not do what was expected: job × all recovered, but the job is at "
+        "fault."
+    )
+    assert (passed.outcome, passed.as_expected, passed.diagnoses) == ("recovered", True, ())
+    assert passed.told_outcome == "recovered, as allowed"
+
+
+def test_an_accepted_fault_of_the_job_explains_no_loss() -> None:
+    still: Values = {"mean": ZEROS}
+    dead = changed(CONTROL, boundary=still, final=still)
+    run = changed(resumed(dead), losses={5: 0.5})
+    said = verdict(run, "statistics-never-move", control=dead)
+    assert (said.outcome, causes(said)) == ("diverged", ["unexplained"])
+
+
+def test_noise_is_unknown_under_an_accepted_difference_too() -> None:
+    noisy = replace(NONE, first_difference="the training loss of step 1 is 2.0 instead of 1.0")
+    exact = verdict(changed(RESUMED, losses={6: 0.5}), noise=noisy)
+    lossy = verdict(SLOTS_LOST, "slots-lost", noise=noisy)
+    assert (lossy.outcome, lossy.reason) == (exact.outcome, exact.reason)
+    assert exact.outcome == "inconclusive"
+
+
+def test_a_run_that_recovers_by_acceptance_needs_a_second_control() -> None:
+    assert needs_repeat(case(SLOTS_LOST, "slots-lost"))
+    assert not needs_repeat(case(SLOTS_LOST, "slots-lost", noise=NONE))
 
 
 def test_an_accepted_cause_that_does_not_occur_is_not_needed() -> None:

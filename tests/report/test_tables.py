@@ -80,6 +80,7 @@ TENSOR_TYPES = {
     "asked": "bool",
     "held": "bool",
     "saved_so": "text",
+    "as_saved": "bool",
     "poisoned": "bool",
     "control_moves": "bool",
     "resumed_moves": "bool",

@@ -19,7 +19,7 @@ from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.checkpoint import restore_checkpoint
 from ckptcheck.adapters.tensorflow.contents import values_in
 from ckptcheck.adapters.tensorflow.created import Created
-from ckptcheck.adapters.tensorflow.variables import SEED, names_of, poison, state_of
+from ckptcheck.adapters.tensorflow.variables import SEED, inner, names_of, poison, state_of
 from ckptcheck.adapters.tensorflow.watch import CountedError, StepCount, Watch
 from ckptcheck.errors import NotVerifiedError, UsageError, did_you_mean
 from ckptcheck.job.protocol import Loop, Restored, Tensor
@@ -282,8 +282,8 @@ class FitJob(ABC):
             return Restored(values=values_in(folder / "backup" / "latest.weights.h5"))
         if restore == "weights":
             path, self.initial_epoch = self._newest(folder, ".weights.h5")
-            self.live.load_weights(path)
-        elif restore == "keras":
+            return self._load_weights(path)
+        if restore == "keras":
             path, self.initial_epoch = self._newest(folder, ".keras")
             self.load_model(path)
         elif restore == "model-checkpoint":
@@ -299,6 +299,20 @@ class FitJob(ABC):
                 f"or use one of {', '.join(RESTORES)}"
             )
         return Restored(values=values_in(path))
+
+    def _load_weights(self, path: Path) -> Restored:
+        """Load weights into the live model. Keras skips an optimizer that is not built."""
+        optimizer = self.live.optimizer
+        skipped = optimizer.variables if optimizer is not None and not optimizer.built else ()
+        left_out = {id(inner(variable)) for variable in skipped}
+        asked = {
+            name: name
+            for identity, names in names_of([self.live]).items()
+            for name in names
+            if identity not in left_out
+        }
+        self.live.load_weights(path)
+        return Restored(asked if skipped else None, values=values_in(path))
 
     def _checkpoint(self) -> Any:
         return tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer)

@@ -10,7 +10,7 @@ from bokeh.models.annotations import Span
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
 from ckptcheck.outcomes import FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.answer import answer, verdict_line
-from ckptcheck.report.case import Case
+from ckptcheck.report.case import Case, as_it_differs
 from ckptcheck.report.html.page import (
     DASHES,
     Cell,
@@ -26,7 +26,6 @@ from ckptcheck.report.outputs import moving_statistics
 from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Shown, laned
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import (
-    as_it_differs,
     by_remedy,
     how_to_accept,
     listed,

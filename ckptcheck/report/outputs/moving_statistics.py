@@ -9,9 +9,9 @@ from rich.table import Column
 from rich.text import Text
 
 from ckptcheck.comparison.comparison import TensorComparison, moving_statistics
-from ckptcheck.report.case import Case
+from ckptcheck.report.case import Case, as_it_differs
 from ckptcheck.report.outputs.console import numeric, unruled
-from ckptcheck.report.sentences import as_it_differs, listed, short_names
+from ckptcheck.report.sentences import listed, short_names
 
 MOST_CHANGED = 6
 # The most restores side by side.

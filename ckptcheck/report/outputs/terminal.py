@@ -16,12 +16,11 @@ from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED, REFUSED
 from ckptcheck.report.answer import answer, verdict_line
-from ckptcheck.report.case import Case
+from ckptcheck.report.case import Case, as_it_differs
 from ckptcheck.report.outputs import moving_statistics
 from ckptcheck.report.outputs.console import in_parts, numeric, print_trimmed, unruled
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import (
-    as_it_differs,
     by_remedy,
     explanation,
     heading,
@@ -30,6 +29,7 @@ from ckptcheck.report.sentences import (
     numbers,
     short_names,
     some,
+    unexpected,
 )
 from ckptcheck.text_safety import shown_in_lines
 
@@ -58,8 +58,8 @@ def show(report: Report, console: Console, *, verbose: bool = False, where: str 
     if verbose:
         parts += [Text(), *moving_statistics.tables(report.cases)]
     else:
-        whole, *changed = moving_statistics.summary(report.cases) or [None]
-        parts += [*([whole] if whole else []), *map(_indented, changed), Text()]
+        lines = moving_statistics.summary(report.cases)
+        parts += [*lines[:1], *map(_indented, lines[1:]), Text()]
     said = answer(report.cases)
     short = short_names(report.cases)
     # A reason that the answer gives is not printed twice.
@@ -148,9 +148,13 @@ def _outcome(case: Case) -> Text:
 def _compared(report: Report, verbose: bool) -> list[RenderableType]:
     """Say what the table compares, and what counts as equal that is not bit-equal."""
     lines = [*(_meanings(report) if verbose else []), *_places(report), *_allowed(report)]
-    wanted = dict.fromkeys(case.expected for case in report.cases if not case.as_expected)
-    if wanted:
-        lines.append(f"{UNEXPECTED}: expected {listed(list(wanted), 'or')}.")
+    wrong = [case for case in report.cases if not case.as_expected]
+    wanted = dict.fromkeys(case.expected for case in wrong if case.outcome != case.expected)
+    meanings = [f"expected {listed(list(wanted), 'or')}"] if wanted else []
+    if any(case.outcome == case.expected for case in wrong):
+        meanings.append("the job is at fault")
+    if meanings:
+        lines.append(f"{UNEXPECTED}: {listed(meanings, 'or')}.")
     return [Text(line, style="dim") for line in lines]
 
 
@@ -264,8 +268,8 @@ def _head(cases: Sequence[Case], short: Mapping[str, str]) -> Text:
     if case.as_expected:
         expected = "" if case.allowed else ", as expected"
         return Text.assemble((name, "bold"), ": ", outcome, expected)
-    unexpected = (UNEXPECTED, "bold red")
-    return Text.assemble((name, "bold"), ": ", outcome, f", expected {case.expected} ", unexpected)
+    mark = (UNEXPECTED, "bold red")
+    return Text.assemble((name, "bold"), ": ", outcome, f"{unexpected(case)} ", mark)
 
 
 def _brief(each: Diagnosis) -> Text:

@@ -151,7 +151,10 @@ def test_a_typo() -> None:
 @pytest.mark.parametrize(
     ("cause", "said"),
     [
-        ("noise", "Nothing to accept: it is a fault of the control and fails no case."),
+        (
+            "noise",
+            "Nothing to accept: nothing can be concluded about a job that is not reproducible.",
+        ),
         (
             "unexplained",
             "Cannot be accepted: the rest of the run would no longer be comparable.",
