@@ -94,12 +94,9 @@ def test_a_remedy_is_of_its_framework() -> None:
 
 def test_what_is_overwritten_is_told_so_everywhere() -> None:
     cause = CAUSES["moving-statistics-lost"]
-    wanted = (
-        "Assign nothing to the lost tensors after the restore: run every initialiser before it."
-    )
-    assert {
-        remedy(cause, Stage.OVERWRITTEN_AFTER_LOAD, framework) for framework in ("tf2", "keras", "")
-    } == {wanted}
+    for framework in ("tf2", "keras", ""):
+        text = remedy(cause, Stage.OVERWRITTEN_AFTER_LOAD, framework)
+        assert text.startswith("Assign nothing to the lost tensors after the restore. ")
 
 
 def test_one_cause() -> None:
