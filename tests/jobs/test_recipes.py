@@ -33,6 +33,7 @@ LOST: Mapping[str, list[tuple[str, str | None]]] = {
     "keras/ema × weights": [("shadows-lost", None), ("slots-lost", None), ("step-lost", None)],
     "keras/ema-swap-first × backup": [("shadows-in-weights", None)],
     "keras/ema-swap-last × backup": [("rounding", None)],
+    "keras/best × keras": [("python-state-lost", None)],
     "keras/plateau × backup": [("python-state-lost", None)],
     "keras/plateau × keras": [("python-state-lost", None)],
     "keras/schedule × weights": [("slots-lost", None), ("step-lost", None)],
