@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from ckptcheck.run.snapshots import boundary_point
 from tests.builder import BOUNDARY, control, fresh, resumed, value
 
 LOST = ("w", "w/momentum", "step")
-FULL = {name.replace("/", "|"): value(name, BOUNDARY) for name in LOST}
+FULL: dict[str, Any] = {name.replace("/", "|"): value(name, BOUNDARY) for name in LOST}
 
 
 def silent(ours: Run, **initial: float) -> Run:
@@ -27,7 +28,7 @@ def silent(ours: Run, **initial: float) -> Run:
         name: np.array(number) for name, number in initial.items()
     }
     points = {
-        point: snapshot
+        point: dict(snapshot)
         | {name: Tensor(snapshot[name].kind, started[name]) for name in LOST if name in snapshot}
         for point, snapshot in run.snapshots.items()
         if point in ("initial", boundary_point(BOUNDARY))

@@ -30,7 +30,7 @@ class Hidden(keras.layers.Layer):
 
 
 class HiddenLayers(F):
-    restores = ("keras", "weights", "backup")
+    restores = ("keras", "weights", "backup")  # type: ignore[assignment]
 
     def make(self) -> list[Any]:
         return [Hidden(name="hidden"), K.Dense(1)]
@@ -85,7 +85,7 @@ class Wrapped(Adam):
 class RestoresWeights(Adam):
     """The checkpoint holds the optimizer; the restore asks for the network alone."""
 
-    def restore(self, folder: Path, restore: str) -> None:  # type: ignore[override]
+    def restore(self, folder: Path, restore: str) -> None:
         path = tf.train.latest_checkpoint(str(folder))
         tf.train.Checkpoint(net=self.net).restore(path).expect_partial()
 
@@ -98,7 +98,7 @@ class RestoresWithoutCompiling(F):
     def save(self, folder: Path, step: int) -> None:
         self.live.save(folder / "newest.keras")
 
-    def restore(self, folder: Path, restore: str) -> None:  # type: ignore[override]
+    def restore(self, folder: Path, restore: str) -> None:
         path = folder / "newest.keras"
         self.replace_model(lambda: keras.models.load_model(path, compile=False))
         self.live.compile(self.opt, "mse")
@@ -112,10 +112,12 @@ class OwnFile(Adam):
         return [*self.net.variables, *self.opt.variables]
 
     def save(self, folder: Path, step: int) -> None:
-        arrays = {each.path.replace("/", "|"): np.array(each) for each in self.variables()}
+        arrays: dict[str, Any] = {
+            each.path.replace("/", "|"): np.array(each) for each in self.variables()
+        }
         np.savez(folder / "state.npz", **arrays)
 
-    def restore(self, folder: Path, restore: str) -> None:  # type: ignore[override]
+    def restore(self, folder: Path, restore: str) -> None:
         with np.load(folder / "state.npz") as file:
             for variable in self.net.variables:
                 variable.assign(file[variable.path.replace("/", "|")])
