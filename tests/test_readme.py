@@ -125,6 +125,7 @@ def hooks() -> Any:
 
 def test_every_cause_has_a_section(hooks: Any) -> None:
     from ckptcheck.diagnosis.catalogue import CAUSES
+    from ckptcheck.job.shipped import fixes_for
 
     page = hooks.on_page_markdown(PAGES["docs/causes.md"])
     assert re.findall(r"^## (\S+)$", page, re.MULTILINE) == list(CAUSES)
@@ -132,6 +133,8 @@ def test_every_cause_has_a_section(hooks: Any) -> None:
         assert f"\n{hooks._prose(cause.summary)}\n" in page
         assert f"]({cause.reported})" in page
         assert (f"`--allow {cause.name}`" in page) == cause.acceptable
+        for fix in fixes_for(cause.name):
+            assert f"```python\n{fix.code()}\n```" in page
 
 
 def test_every_command_has_its_help(hooks: Any) -> None:

@@ -477,7 +477,10 @@ def test_remedies_are_those_of_the_framework() -> None:
     lost = changed(SLOTS_LOST, held=["w"])
     general = case(lost).diagnoses[0]
     keras = judge_pair(QUESTION, Pair(changed(CONTROL, framework="keras"), lost)).diagnoses[0]
-    assert general.remedy == "Save the lost tensors in the checkpoint, and restore them from it."
+    assert general.remedy == (
+        "Save the lost tensors in the checkpoint, np.savez(path, **tensors), and restore them from "
+        "it: tensors.update(np.load(path))."
+    )
     assert keras.remedy.startswith(
         "Load the whole model with keras.models.load_model, or create the slots before load_weights"
     )

@@ -98,7 +98,8 @@ def test_an_assertion_explains_itself() -> None:
         "restart on. The training loss does not show it, because training normalises with the "
         "batch.\n"
         "    Tensors: mean\n"
-        "  Remedy: Save the lost tensors in the checkpoint, and restore them from it.\n"
+        "  Remedy: Save the lost tensors in the checkpoint, np.savez(path, **tensors), and "
+        "restore them from it: tensors.update(np.load(path)).\n"
         "  To accept: --allow moving-statistics-lost"
     )
 

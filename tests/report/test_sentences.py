@@ -78,8 +78,8 @@ def test_story_of_a_case_that_diverged() -> None:
         "the restart on. The training loss does not show it, because training normalises with "
         "the batch.\n"
         "    Tensors: mean\n"
-        "  Remedy: Assign nothing to the lost tensors after the restore: run every initialiser "
-        "before it.\n"
+        "  Remedy: Assign nothing to the lost tensors after the restore. Run every initialiser "
+        "before it: initialise(), then restore(path).\n"
         "  To accept: --allow moving-statistics-lost"
     )
 

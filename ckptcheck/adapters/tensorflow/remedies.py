@@ -256,6 +256,10 @@ NEWEST_EPOCH = (
     "Load the file of the newest epoch. Sort file names by number, not by text: "
     "max(folder.glob('*.keras'), key=lambda path: int(path.stem))."
 )
+NEWEST_FILE = (
+    "Load your newest file. Sort file names by number, not by text: max(folder.glob('*.npz'), "
+    "key=lambda path: int(path.stem))."
+)
 LATEST = (
     "Restore the path that the state file names: tf.train.latest_checkpoint(folder). Take the step "
     "from the restored state, not from a file name."
@@ -330,6 +334,11 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     # --- The restore, or the run after it, raises ---------------------------------------------
     "shadows-not-in-checkpoint": (
         Remedy(
+            "Ask for what was saved: np.load(path).files lists the names in a file.",
+            TF1,
+            restores=OWN,
+        ),
+        Remedy(
             "Create the averages before the Saver that saves: ema.apply(tf.trainable_variables()), "
             "then the Saver.",
             TF1,
@@ -342,6 +351,11 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
     ),
     "keys-not-in-checkpoint": (
+        Remedy(
+            "Ask for what was saved: np.load(path).files lists the names in a file.",
+            TF1,
+            restores=OWN,
+        ),
         Remedy(
             "Save and restore the same variables under the same names: `ckptcheck inspect` lists "
             "the keys of a checkpoint. Map renamed variables: saver = tf.train.Saver({key: "
@@ -356,6 +370,12 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
     ),
     "nothing-restored": (
+        Remedy(
+            "Check that the restore reads your file, path.is_file(), and loads its values after "
+            "every initialiser: variable.load(file[name], session).",
+            TF1,
+            restores=OWN,
+        ),
         Remedy(
             "Check that saver.restore(session, path) is called, and that path is not None: "
             "tf.train.latest_checkpoint(folder). " + INITIALISER_FIRST,
@@ -395,7 +415,8 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
         Remedy(LATEST, KERAS, restores=WHOLE_CHECKPOINT),
         Remedy(NEWEST_EPOCH, KERAS),
-        Remedy(LATEST, (*TF1, *TF2), restores=("saver", "ema", "trainable", "checkpoint")),
+        Remedy(NEWEST_FILE, (*TF1, *TF2), restores=OWN),
+        Remedy(LATEST, (*TF1, *TF2)),
     ),
     "not-finite": (
         Remedy(
@@ -471,6 +492,11 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     "shadows-in-weights": (
         Remedy(
+            "Write the trained weights, session.run(weights), before averages are swapped in.",
+            TF1,
+            restores=OWN,
+        ),
+        Remedy(
             "Save the trained weights, saver.save(session, path), before averages are swapped in "
             "for evaluation.",
             TF1,
@@ -502,6 +528,12 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         *WITH_THE_OPTIMIZER,
     ),
     "weights-scaled": (
+        Remedy(
+            "Run nothing but variable.load(value, session) in the restore: no train op, and no "
+            "weight decay.",
+            TF1,
+            restores=OWN,
+        ),
         Remedy(
             "Run nothing but saver.restore(session, path) in the restore: no train op, and no "
             "weight decay.",

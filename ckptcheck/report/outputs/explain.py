@@ -11,8 +11,8 @@ from rich.table import Column
 from rich.text import Text
 
 from ckptcheck.diagnosis.allowances import why_not
-from ckptcheck.diagnosis.catalogue import CAUSES, remedy
-from ckptcheck.diagnosis.cause import Cause, Stage
+from ckptcheck.diagnosis.catalogue import CAUSES, remedies_for, remedy
+from ckptcheck.diagnosis.cause import OWN_FILES, Cause, Stage
 from ckptcheck.errors import unknown
 from ckptcheck.job.frameworks import styles
 from ckptcheck.job.shipped import Fix, fixes_for
@@ -76,7 +76,8 @@ def _remedies(cause: Cause) -> dict[str, dict[str, str]]:
     """Return the remedies by heading and stage; frameworks with equal remedies share a heading."""
     named: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for framework, name in {**styles(), "": "any other framework"}.items():
-        named.setdefault(tuple(_by_stage(cause, framework).items()), []).append(name)
+        remedies = _by_stage(cause, framework) | _by_restore(cause, framework)
+        named.setdefault(tuple(remedies.items()), []).append(name)
     if len(named) == 1:
         return {"What to do": dict(next(iter(named)))}
     return {
@@ -96,6 +97,18 @@ def _by_stage(cause: Cause, framework: str) -> dict[str, str]:
         # Otherwise it is the remedies of all stages together.
         by_text[stages[None]] = ["stage unknown"]
     return {", ".join(names): remedy for remedy, names in by_text.items()}
+
+
+def _by_restore(cause: Cause, framework: str) -> dict[str, str]:
+    """Return the remedies that are for single restores of a framework, by these restores."""
+    declared = (each for each in remedies_for(cause) if framework in each.frameworks)
+    by_text: dict[str, list[str]] = {}
+    for restore in dict.fromkeys(name for each in declared for name in each.restores):
+        what = remedy(cause, None, framework, restore)
+        if what != remedy(cause, None, framework):
+            name = "files of your own" if restore == OWN_FILES else f"the restore {restore}"
+            by_text.setdefault(what, []).append(name)
+    return {f"with {' or '.join(names)}": what for what, names in by_text.items()}
 
 
 def overview(console: Console) -> None:

@@ -94,12 +94,9 @@ def test_a_remedy_is_of_its_framework() -> None:
 
 def test_what_is_overwritten_is_told_so_everywhere() -> None:
     cause = CAUSES["moving-statistics-lost"]
-    wanted = (
-        "Assign nothing to the lost tensors after the restore: run every initialiser before it."
-    )
-    assert {
-        remedy(cause, Stage.OVERWRITTEN_AFTER_LOAD, framework) for framework in ("tf2", "keras", "")
-    } == {wanted}
+    for framework in ("tf2", "keras", ""):
+        text = remedy(cause, Stage.OVERWRITTEN_AFTER_LOAD, framework)
+        assert text.startswith("Assign nothing to the lost tensors after the restore. ")
 
 
 def test_one_cause() -> None:
@@ -107,14 +104,32 @@ def test_one_cause() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "older-checkpoint\n"
-        "  An older checkpoint was restored instead of the newest one.\n\n"
+        "  An older checkpoint was restored instead of the newest one.\n"
+        "\n"
         "  Severity: breaks training.\n"
-        "  How it shows: Tensors equal the control's values at an earlier save.\n\n"
-        "  What to do\n"
-        "    Restore the path that the framework's state file names:\n"
-        "    tf.train.latest_checkpoint(folder) or manager.latest_checkpoint. Take the\n"
-        "    step from the restored state, not from a file name. Sort file names by\n"
-        "    number, not by text.\n\n"
+        "  How it shows: Tensors equal the control's values at an earlier save.\n"
+        "\n"
+        "  What to do, in a TensorFlow 1 graph or a loop with tf.train.Checkpoint\n"
+        "    Restore the path that the state file names:\n"
+        "    tf.train.latest_checkpoint(folder). Take the step from the restored state,\n"
+        "    not from a file name.\n"
+        "    with files of your own: Load your newest file. Sort file names by number,\n"
+        "    not by text: max(folder.glob('*.npz'), key=lambda path: int(path.stem)).\n"
+        "  What to do, in Keras' fit\n"
+        "    Load the file of the newest epoch. Sort file names by number, not by text:\n"
+        "    max(folder.glob('*.keras'), key=lambda path: int(path.stem)).\n"
+        "    with the restore backup: BackupAndRestore saves at the end of each epoch, so\n"
+        "    that up to one epoch is repeated. Keep epochs short: model.fit(…,\n"
+        "    steps_per_epoch=100). Or save more often, with the argument save_freq=100 of\n"
+        "    the callback.\n"
+        "    with the restore checkpoint: Restore the path that the state file names:\n"
+        "    tf.train.latest_checkpoint(folder). Take the step from the restored state,\n"
+        "    not from a file name.\n"
+        "  What to do, in any other framework\n"
+        "    Restore the newest checkpoint. Sort file names by number, not by text:\n"
+        "    max(folder.glob('*.npz'), key=lambda path: int(path.stem)). Take the step\n"
+        "    from the restored state, not from a file name.\n"
+        "\n"
         "  To accept it: --allow older-checkpoint\n"
         "  A report of it: https://github.com/google/flax/pull/1200\n"
     )
