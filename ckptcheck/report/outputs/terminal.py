@@ -58,8 +58,8 @@ def show(report: Report, console: Console, *, verbose: bool = False, where: str 
     if verbose:
         parts += [Text(), *moving_statistics.tables(report.cases)]
     else:
-        whole, *changed = moving_statistics.summary(report.cases) or [None]
-        parts += [*([whole] if whole else []), *map(_indented, changed), Text()]
+        statistics = moving_statistics.summary(report.cases)
+        parts += [*statistics[:1], *map(_indented, statistics[1:]), Text()]
     said = answer(report.cases)
     short = short_names(report.cases)
     # A reason that the answer gives is not printed twice.
