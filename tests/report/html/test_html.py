@@ -204,8 +204,8 @@ def test_it_fits_and_follows_the_theme(
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         shown(browser, report_page(default_report), tmp_path)
-        wide = "return document.documentElement.scrollWidth"
-        assert browser.execute_script(wide) == width
+        wide = "return [innerWidth, document.documentElement.scrollWidth <= innerWidth]"
+        assert browser.execute_script(wide) == [width, True]
         style = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
         page = browser.execute_script(style, "body", "backgroundColor")
         assert page == {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 24, 27)"}[theme]
