@@ -19,6 +19,10 @@ def test_judging_runs_again(tmp_path: Path) -> None:
         ).returncode
         == 0
     )
+    page = call("judge", "ckptcheck-out", "--html", "page.html", cwd=tmp_path)
+    assert "\nPage: page.html\n" in page.stdout
+    text = (tmp_path / "page.html").read_text()
+    assert "<code>ckptcheck judge ckptcheck-out --html page.html</code>" in text
     nothing = call("judge", ".", cwd=tmp_path)
     assert nothing.returncode == 2
     assert "Give the folder that `ckptcheck verify --out` wrote." in nothing.stderr

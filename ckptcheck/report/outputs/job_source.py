@@ -14,17 +14,19 @@ def place_of(job: str) -> tuple[str, int | None] | None:
     module, _, name = job.rpartition(":")
     if not module:
         return None
-    file = Path(module if module.endswith(".py") else f"{module.replace('.', '/')}.py").resolve()
-    top = Path(os.environ.get("GITHUB_WORKSPACE") or ".").resolve()
-    if not file.is_file() or not file.is_relative_to(top):
-        return None
-    return file.relative_to(top).as_posix(), _line(file, name)
-
-
-def _line(file: Path, name: str) -> int | None:
     try:
-        body = ast.parse(file.read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
+        file = Path(module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
+        top = Path(os.environ.get("GITHUB_WORKSPACE") or ".").resolve()
+        text, place = file.read_bytes(), file.resolve().relative_to(top).as_posix()
+    except (OSError, ValueError):  # there is no such file in the checkout
+        return None
+    return place, _line(text, name)
+
+
+def _line(text: bytes, name: str) -> int | None:
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError):
         return None
     return next((node.lineno for node in body if _defines(node, name)), None)
 

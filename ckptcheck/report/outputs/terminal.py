@@ -58,8 +58,8 @@ def show(report: Report, console: Console, *, verbose: bool = False, where: str 
     if verbose:
         parts += [Text(), *moving_statistics.tables(report.cases)]
     else:
-        lines = moving_statistics.summary(report.cases)
-        parts += [*lines[:1], *map(_indented, lines[1:]), Text()]
+        statistics = moving_statistics.summary(report.cases)
+        parts += [*statistics[:1], *map(_indented, statistics[1:]), Text()]
     said = answer(report.cases)
     short = short_names(report.cases)
     # A reason that the answer gives is not printed twice.

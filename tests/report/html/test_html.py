@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.studies.examples import CALM, FAST, made, trained
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
+EVALUATION = "evaluation loss\nresumed, control"
 # Each of these features would need a connection, or rights that a test lacks.
 SWITCHES = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
@@ -115,12 +117,12 @@ def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_pat
     click(browser, "Whole run")
     assert ranges(browser, "bn-nn")[:2] == [0, 155]
     # Tables sort numbers by value and texts last; a second click reverses them.
-    click(browser, "evaluation loss")
-    losses = column(browser, 5)
-    assert losses[:-1] == sorted(losses[:-1], key=float)
-    assert losses[-1] == "–"
-    click(browser, "evaluation loss")
-    assert column(browser, 5) == [*losses[-2::-1], "–"]
+    click(browser, EVALUATION)
+    losses = [float(text.split()[0]) for text in column(browser, 4)[:-1]]
+    assert losses == sorted(losses)
+    assert column(browser, 4)[-1] == "–"
+    click(browser, EVALUATION)
+    assert [text.split()[0] for text in column(browser, 4)] == [*map(str, losses[::-1]), "–"]
     click(browser, "restore")
     assert column(browser, 1) == ["ema", "ema", "saver", "saver", "saver", "trainable"]
     text = browser.find_element("tag name", "body").get_attribute("textContent")
@@ -136,6 +138,85 @@ def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_pat
             for part in diagnosis.tensors:
                 assert part in text
     assert complaints(browser) == []
+
+
+def test_the_first_screen(browser: Any, default_report: Report, tmp_path: Path) -> None:
+    command = "ckptcheck verify --html 'my page.html'"
+    shown(browser, report_page(default_report, command), tmp_path)
+    facts = browser.find_element("id", "facts").text
+    assert facts.endswith(f"\n{command}")
+    started = default_report.cases[0].control.facts.started  # type: ignore[union-attr]
+    for part in (
+        f"{datetime.fromtimestamp(started, timezone.utc):%Y-%m-%d %H:%M} UTC · ",
+        f" · tensorflow {default_report.environment['tensorflow']} · ",
+        f" · {default_report.environment['cores']} core",
+    ):
+        assert part in facts
+    heads = [each.text for each in browser.find_elements("tag name", "h2")]
+    assert heads[:3] == ["Cases", "Moving means and variances", "Warnings"]
+    assert browser.find_element("tag name", "html").get_attribute("lang") == "en"
+
+
+def test_an_expected_failure_is_neither_good_nor_bad(
+    browser: Any, default_report: Report, tmp_path: Path
+) -> None:
+    wrong = replace(default_report.cases[5], expected="recovered")
+    unknown = replace(default_report.cases[0], outcome="inconclusive", reason="It was killed.")
+    report = Report((*default_report.cases[:4], unknown, wrong), default_report.environment)
+    shown(browser, report_page(report), tmp_path)
+    cells = browser.find_elements("css selector", ".overview td:nth-child(3)")
+    assert [(each.text, each.get_attribute("class")) for each in cells] == [
+        ("recovered", "good"),
+        ("refused, as expected", ""),
+        ("recovered", "good"),
+        ("diverged, as expected", ""),
+        ("✗ inconclusive, expected recovered", "unknown"),
+        ("✗ diverged, expected recovered", "bad"),
+    ]
+
+
+def test_links_between_the_table_and_the_cases(
+    browser: Any, default_report: Report, tmp_path: Path
+) -> None:
+    shown(browser, report_page(default_report), tmp_path)
+    links = browser.find_elements("css selector", ".overview a")
+    heads = [
+        browser.find_element("css selector", f"{link.get_attribute('hash')} h3").text
+        for link in links
+    ]
+    assert [head.partition(":")[0] for head in heads] == [
+        case.name for case in default_report.cases
+    ]
+    backs = browser.find_elements("css selector", "h3 a")
+    assert len(backs) == len(links)
+    assert {each.get_attribute("hash") for each in backs} == {"#cases"}
+    assert browser.find_element("id", "cases").find_elements("css selector", "table.overview")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [500, 1400])
+def test_it_fits_and_follows_the_theme(
+    width: int, theme: str, browser: Any, default_report: Report, tmp_path: Path
+) -> None:
+    feature = {"name": "prefers-color-scheme", "value": theme}
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        shown(browser, report_page(default_report), tmp_path)
+        wide = "return [innerWidth, document.documentElement.scrollWidth <= innerWidth]"
+        assert browser.execute_script(wide) == [width, True]
+        style = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+        page = browser.execute_script(style, "body", "backgroundColor")
+        assert page == {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 24, 27)"}[theme]
+        inverted = browser.execute_script(style, ".chart", "filter") != "none"
+        assert inverted is (theme == "dark")
+        # The table of cases needs no scrolling either.
+        table = "const each = document.getElementById('cases'); return each.scrollWidth <= each.clientWidth"
+        assert browser.execute_script(table)
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_a_drag_zooms(browser: Any, default_report: Report, tmp_path: Path) -> None:

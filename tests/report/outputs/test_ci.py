@@ -1,6 +1,9 @@
 """JUnit XML, Markdown and annotations: every case is there, and no text of a user breaks them."""
 
 import re
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -12,6 +15,8 @@ from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.outputs import github_annotations as annotations
 from ckptcheck.report.outputs import junit, markdown
 from ckptcheck.report.sentences import story
+from tests import builder
+from tests.builder import changed
 from tests.rows import evaluation, step, tensor
 
 LOST = Diagnosis(
@@ -88,8 +93,19 @@ def many(count: int, outcome: str = "diverged") -> Report:
     )
 
 
+def timed(case: Case, control: float, resumed: float) -> Case:
+    """Return a case whose runs took so many seconds."""
+    return replace(
+        case,
+        control=changed(builder.control(), seconds=control),
+        resumed=changed(builder.resumed(builder.control()), seconds=resumed),
+    )
+
+
 def test_junit_has_a_test_for_each_case() -> None:
-    root = ElementTree.fromstring(junit.of_report(ALL))
+    cases = (timed(RECOVERED, 2.0, 1.0), timed(REFUSED, 2.0, 2.75), *ALL.cases[2:])
+    document = junit.of_report(Report(cases, ALL.environment), "ckptcheck verify bn")
+    root = ElementTree.fromstring(document)
     suite = root[0]
     counts = {
         "name": "ckptcheck",
@@ -97,11 +113,13 @@ def test_junit_has_a_test_for_each_case() -> None:
         "failures": "2",
         "errors": "1",
         "skipped": "0",
-        "time": "0",
+        "time": "7.75",
     }
     assert (root.tag, len(root), suite.tag, suite.attrib) == ("testsuites", 1, "testsuite", counts)
     assert root.attrib["tests"] == "6"
     assert [tuple(each.attrib.values()) for each in suite.iter("property")] == [
+        ("command", "ckptcheck verify bn"),
+        ("ckptcheck", version("ckptcheck")),
         ("python", "3.11.7"),
         ("tensorflow", "2.21.0"),
     ]
@@ -109,6 +127,7 @@ def test_junit_has_a_test_for_each_case() -> None:
     assert [(each.get("classname"), each.get("name")) for each in tests] == [
         (case.job, case.restore) for case in ALL.cases
     ]
+    assert [each.get("time") for each in tests] == ["3.0", "4.75", *["0.0"] * 4]
     assert [[child.tag for child in each] for each in tests] == [
         ["system-out"],
         ["system-out"],
@@ -283,6 +302,58 @@ def test_annotations_of_wrong_cases() -> None:
         f"::warning title=bn × part::{WARNED}",
     ]
     assert annotations.of_report(Report((RECOVERED, REFUSED), {})) == []
+
+
+JOBS = """import base
+
+class Train(base.FitJob):
+    pass
+
+def made():
+    return Train()
+
+other = Train
+"""
+
+
+@pytest.mark.parametrize(
+    ("job", "place"),
+    [
+        ("jobs/train.py:Train", "file=jobs/train.py,line=3,"),
+        ("jobs/train.py:made", "file=jobs/train.py,line=6,"),
+        ("jobs.train:other", "file=jobs/train.py,line=9,"),
+        ("jobs/train.py:Inherited", "file=jobs/train.py,"),
+        ("jobs/broken.py:Train", "file=jobs/broken.py,"),
+        ("jobs/none.py:Train", ""),
+        ("../elsewhere.py:Train", ""),
+        ("bn-nn", ""),
+    ],
+)
+def test_annotations_stand_at_the_class_of_the_job(
+    job: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "checkout"
+    (folder / "jobs").mkdir(parents=True)
+    (folder / "jobs/train.py").write_text(JOBS)
+    (folder / "jobs/broken.py").write_text("class Train(:")
+    (tmp_path / "elsewhere.py").write_text(JOBS)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(folder))
+    failed, warned = replace(DIVERGED, job=job), replace(WARNING, job=job)
+    error, warning = annotations.of_report(Report((failed, warned), {}))
+    assert error.startswith(f"::error {place}title=")
+    assert warning.startswith(f"::warning {place}title=")
+
+
+def test_annotations_name_files_from_the_top_of_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs/train.py").write_text(JOBS)
+    monkeypatch.chdir(tmp_path / "jobs")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    (line,) = annotations.of_report(Report((replace(DIVERGED, job="train.py:Train"),), {}))
+    assert line.startswith("::error file=jobs/train.py,line=3,title=")
 
 
 def test_annotation_of_no_case_and_of_an_error() -> None:

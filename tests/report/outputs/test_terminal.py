@@ -141,9 +141,6 @@ Train × weights: diverged, expected recovered ✗
   → Restore the lost tensors too: the checkpoint holds them.
   To accept: --allow slots-lost
 
-Train × backup: inconclusive, expected recovered ✗
-  The resumed run did not finish: it was killed by SIGKILL.
-
 Train recovers with `keras`: it continues bit for bit as if never interrupted.
 `weights` loses the optimizer state. Whether Train recovers with `backup` is
 unknown. The resumed run did not finish: it was killed by SIGKILL.
@@ -188,9 +185,6 @@ Train  backup   inconclusive ✗        –                 –             –
 
 Saved after step 5 of 8: the state is compared there, losses from there on.
 ✗: expected recovered.
-
-Train × backup: inconclusive, expected recovered ✗
-  The resumed run did not finish: it was killed by SIGKILL.
 
 Whether Train recovers with `backup` is unknown. The resumed run did not finish:
 it was killed by SIGKILL.
@@ -251,8 +245,6 @@ Saved after step 5 of 8: the state is compared there, losses from there on.
 Moving means and variances: bit-equal with `keras`.
 
 Train × keras: inconclusive, expected recovered ✗
-  Every tensor at the boundary is equal, but the job is not reproducible, so a
-  difference after it may be noise. Measure the noise with --repeat N.
   noise (changes the trajectory)
   The job is not reproducible: when the control runs again, the training loss of
   step 6 is 0.3 instead of 0.2.
@@ -545,12 +537,63 @@ def test_colours_of_a_terminal_stay() -> None:
     assert "\x1b[31m" not in file.getvalue()
 
 
+def table_of(report: Report, width: int) -> list[str]:
+    return shown(report, width=width).partition("\n\n")[0].splitlines()
+
+
+def test_a_narrow_console_drops_the_evaluation_of_the_control() -> None:
+    assert (
+        "\n".join(table_of(default_report(), width=60))
+        == """\
+                                                 training
+                              tensors evaluation   losses
+job       restore   outcome     equal       loss    equal
+bn-nn     saver     recovered     7/7      0.2 =      3/3
+bn-nn     ema       refused         –          –        –
+bn-layers saver     recovered     7/7      0.2 =      3/3
+bn-layers trainable diverged      3/7      0.5 ≠      1/3
+bn-polyak saver     recovered     7/7      0.2 =      3/3
+bn-polyak ema       diverged      5/7      0.5 ≠      0/3"""
+    )
+
+
 @pytest.mark.parametrize("width", [42, 50, 63, 64])
 def test_a_narrow_console_folds_columns_and_drops_none(width: int) -> None:
-    table = shown(default_report(), width=width).partition("\n\n")[0].splitlines()
+    table = table_of(default_report(), width)
     assert max(map(len, table)) <= width
     letters = "".join("".join(table).split())
     for text in ("restor", "outcom", "bn-nn", "saver", "recov", "7/7"):
         assert text in letters
     # The names have a minimum width: no column is one letter wide.
     assert any(line.startswith("bn-nn ") and "saver " in line for line in table)
+
+
+def test_a_long_name_is_broken_where_a_word_of_it_ends() -> None:
+    report = Report((case(job="train.py:AVeryLongNameOfATrainingJobOfSomebody"),), {})
+    assert (
+        "\n".join(table_of(report, width=60))
+        == """\
+                                                    training
+                                 tensors evaluation   losses
+job            restore outcome     equal       loss    equal
+AVeryLongName  keras   recovered     7/7      0.2 =      3/3
+OfATrainingJob
+OfSomebody"""
+    )
+
+
+def test_verbose_names_what_differs_and_is_in_no_diagnosis() -> None:
+    failed = case(STATISTICS_LOST)
+    without = replace(failed, diagnoses=failed.diagnoses[1:])
+    assert "  In no diagnosis: mean, w/variance\n" in shown(Report((without,), {}), verbose=True)
+    assert "In no diagnosis" not in shown(Report((failed,), {}), verbose=True)
+    assert "In no diagnosis" not in shown(Report((without,), {}))
+
+
+def test_a_reason_that_the_answer_lacks_is_in_the_story() -> None:
+    """Of many jobs the answer gives no reasons; of a few it does, and they stand there alone."""
+    few = [replace(UNFINISHED, job=f"job{number}") for number in range(2)]
+    many = [replace(UNFINISHED, job=f"job{number}") for number in range(5)]
+    for cases in (few, many):
+        text = " ".join(shown(Report(tuple(cases), {})).split())
+        assert text.count("it was killed by SIGKILL") == len(cases)
