@@ -199,6 +199,8 @@ class Job(_Trained, Protocol):
     have:
 
     - `boundary_epochs`: the number of epochs after which the job is saved by default (2.5).
+    - `kinds`: the kinds of tensors by pattern of their names, where names do not show them:
+      `{"grad_acc*": "accumulator"}`. See `ckptcheck.Kind`.
     - `defers`: true where the first step after a restore creates, and restores, some variables.
     - `remembers()`: returns objects by name, such as callbacks, whose numeric public attributes
       may explain a difference.
