@@ -5,12 +5,11 @@ import inspect
 import re
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals
@@ -18,6 +17,7 @@ from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.checkpoint import restore_checkpoint
 from ckptcheck.adapters.tensorflow.contents import values_in
 from ckptcheck.adapters.tensorflow.created import Created
+from ckptcheck.adapters.tensorflow.evaluation import evaluation_loss
 from ckptcheck.adapters.tensorflow.variables import SEED, names_of, poison, state_of
 from ckptcheck.adapters.tensorflow.watch import Watch
 from ckptcheck.errors import NotVerifiedError, UsageError, did_you_mean
@@ -41,8 +41,9 @@ class FitJob(ABC):
     - `model-checkpoint`: `keras.callbacks.ModelCheckpoint("….keras")` and `load_model`.
 
     To save or restore in a different way, override `save` and `restore`. A callback that saves
-    by itself writes into `self.folder`. A restore that creates a new model passes it to
-    `replace_model`.
+    by itself writes into `self.folder`; override `callbacks_for` to add it. A restore that creates
+    a new model passes it to `replace_model`. A restore sets `self.initial_epoch`, the epoch to
+    continue with, only if it differs from the epoch of the checkpoint.
 
     Attributes:
         steps_per_epoch: number of batches in an epoch.
@@ -207,19 +208,10 @@ class FitJob(ABC):
                 f"there is no validation data{found}ass `validation_data` to model.fit, or "
                 "override `validation`"
             )
-        kept = [
-            (variable, np.array(variable))
-            for metric in self.live.metrics
-            for variable in metric.variables
-        ]
-        arguments = data if isinstance(data, tuple | list) else (data,)
         paused, self._created.paused = self._created.paused, True
-        scores = self.live.evaluate(*arguments[:2], verbose=0, return_dict=True)
+        loss = evaluation_loss(self.live, data)
         self._created.paused = paused
-        self.live.reset_metrics()  # also the metrics that this evaluation created
-        for variable, value in kept:
-            variable.assign(value)
-        return float(scores["loss"])
+        return loss
 
     def state(self) -> Mapping[str, Tensor]:
         """Return every variable of the model, its metrics and its optimizer.
@@ -294,20 +286,32 @@ class FitJob(ABC):
             lambda: keys(names_of([self.live], self._created.variables())), held, values
         )
 
-    def replace_model(self, make: Callable[[], Any]) -> None:
+    def replace_model(self, model: Any) -> None:
         """Replace the live model by a new one.
 
-        Seeds and layer names start anew, as in a process that has built no model before.
-
         Args:
-            make: creates and returns the new, compiled model.
+            model: the new, compiled model, or a function that creates and returns it. Before a
+                function is called, seeds and layer names start anew, as in a process that has
+                built no model before.
         """
+        if isinstance(model, keras.Model):
+            self._created.forget(names_of([self.live]))
+            self.live = model
+            return
         self._created.forget(names_of([self.live]))
         self.live = None
         keras.utils.set_random_seed(SEED)
         _internals.restart_layer_names()
         with self._created.watching():
-            self.live = make()
+            self.live = model()
+
+    @property
+    def epochs_done(self) -> int:
+        """The number of whole epochs that the optimizer of the live model has counted.
+
+        Use it in `save` to name a file, and in `restore` to set `initial_epoch`.
+        """
+        return int(self.live.optimizer.iterations) // self.steps_per_epoch
 
     def load_model(self, path: Path) -> None:
         """Replace the live model by the model in a file.
