@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,10 @@ from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.of_project import of_project
 from ckptcheck.cli.printing import check_files, check_outputs, print_report
 
+if TYPE_CHECKING:
+    from ckptcheck.report.report import Report
+
+TRACEBACK = b"Traceback (most recent call last)"
 INTERRUPTED = "Interrupted: nothing was verified, and no process is left behind."
 
 
@@ -148,5 +152,15 @@ def verify(
                 write_html(report_page(report))
         write_for_ci(report)
     where = f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}"
+    where = tracebacks(report, out) + where
     print_report(report, json=json, verbose=verbose, quiet=quiet, where=where)
     raise click.exceptions.Exit(report.exit_code)
+
+
+def tracebacks(report: "Report", out: Path) -> str:
+    """Return a line that names the log with the traceback of a job that raised; empty: none did."""
+    if all(case.as_expected for case in report.cases):
+        return ""
+    logs = (path for path in sorted((out / "runs").glob("*/*/output.txt")))
+    raised = [path for path in logs if TRACEBACK in path.read_bytes()]
+    return f"Traceback: {raised[0]}\n" if raised else ""

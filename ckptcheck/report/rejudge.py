@@ -159,6 +159,11 @@ def _listed(boundaries: Sequence[int]) -> str:
 
 
 def _read(folder: Path) -> Run:
+    if not folder.is_dir():
+        raise UsageError(
+            f"There is no folder {folder}. Let the script record the run into it with "
+            "ckptcheck.record."
+        )
     try:
         run = read(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:

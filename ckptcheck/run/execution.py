@@ -158,9 +158,11 @@ class Execution:
         with contextlib.suppress(_EndOfRunError):
             loop(self)
         if self.done < self.end:
+            length = self.schedule.steps_per_epoch
             raise NotVerifiedError(
-                f"its training loop ended after {self.done} of {self.schedule.steps} steps. Train "
-                "for more epochs, or reduce --steps"
+                f"its training loop ended after {self.done} of {self.schedule.steps} steps "
+                f"({self.done / length:g} of {self.schedule.steps / length:.3g} epochs). Train for "
+                "more epochs, or reduce --steps"
             )
 
     def _begin(self) -> int:

@@ -49,7 +49,7 @@ def completed(folder: Path, *words: str) -> list[str]:
         (["verify", "pa"], ["package/"]),
         (["verify", "train.py", ":"], ["Train", "Other"]),
         (["verify", "train.py", ":", "Tr"], ["Train"]),
-        (["verify", "bn-nn", "--restore", "e"], ["ema"]),
+        (["verify", "bn-nn", "--restore", "ema"], ["ema", "ema-none"]),
         (["verify", "train.py", ":", "Train", "--restore", "w"], ["weights"]),
         (["verify", "--allow", "slots-l"], ["slots-lost"]),
         (["verify", "--expect", "re"], ["recovered", "refused"]),

@@ -1,11 +1,13 @@
 """The table `[tool.ckptcheck]` of pyproject.toml."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from ckptcheck.errors import UsageError
 from ckptcheck.job.project import FILE, KEYS, project
+from tests.documents import BLOCKS, PAGES
 
 WHOLE = """
 [tool.ckptcheck]
@@ -48,6 +50,18 @@ def test_it_is_found_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "allow": {"generators-restarted": "Dropout may draw anew."},
         "expect": {"weights": "diverged"},
     }
+
+
+def test_the_table_of_the_documentation(tmp_path: Path) -> None:
+    (block,) = (each for each in BLOCKS if each.kind == "toml")
+    write(tmp_path, block.text)
+    found = project(tmp_path)
+    assert found is not None
+    assert found.settings["expect"] == {"weights": "diverged"}
+    shown = re.findall(
+        r"`([a-z-]+)`", PAGES["docs/ci.md"].partition("| key | value |")[2].partition("\n\n")[0]
+    )
+    assert {*KEYS} <= {*shown}
 
 
 def test_none_is_no_error(tmp_path: Path) -> None:

@@ -145,10 +145,7 @@ class FitJob(ABC):
             return  # an override may implement any name
         for name in self.restores:
             if name not in RESTORES:
-                raise UsageError(
-                    f"FitJob has no restore called {name!r}.{did_you_mean(name, RESTORES)} Known: "
-                    f"{', '.join(RESTORES)}. For any other way, override `save` and `restore`."
-                )
+                raise UsageError(_no_such_restore(name))
 
     def _watched_restore(self, folder: Path, restore: str) -> Restored | None:
         """Restore, also by an override, and track the variables that are created meanwhile.
@@ -269,10 +266,7 @@ class FitJob(ABC):
             path = folder / restore / f"{self.initial_epoch}.keras"
             self.load_model(path)
         else:
-            raise NotImplementedError(
-                f"FitJob has no restore called {restore!r}: override `restore` to implement it, "
-                f"or use one of {', '.join(RESTORES)}"
-            )
+            raise NotImplementedError(_no_such_restore(restore))
         return Restored(values=values_in(path))
 
     def _checkpoint(self) -> Any:
@@ -371,3 +365,10 @@ class FitJob(ABC):
             )
 
         self.live.fit = fit
+
+
+def _no_such_restore(name: str) -> str:
+    return (
+        f"FitJob has no restore called {name!r}.{did_you_mean(name, RESTORES)} Known: "
+        f"{', '.join(RESTORES)}. For any other way, override `save` and `restore`."
+    )
