@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ckptcheck import Report, Study, verify
+from ckptcheck import NotVerifiedError, Report, Study, verify
 from ckptcheck.report.answer import answer
 from ckptcheck.report.html import report_page, require
 from ckptcheck.report.sentences import heading
