@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.diagnosis.allowances import Terms, parse
+from ckptcheck.errors import unknown
 from ckptcheck.job.given import check_names, given
+from ckptcheck.job.kinds import as_kinds
 from ckptcheck.job.options import as_texts
 from ckptcheck.job.plan import Request, Settings, named, places, plan
 from ckptcheck.job.schedule import Boundaries
@@ -34,13 +36,14 @@ def verify(
     *,
     suite: str | None = None,
     options: Mapping[str, Any] | None = None,
-    expect: str | None = None,
+    expect: str | Mapping[str, str] | None = None,
     steps: int | None = None,
     boundary: int | None = None,
     boundaries: Boundaries | str | None = None,
     repeat: int | None = None,
     unsaved: bool | None = None,
-    allow: Sequence[str] = (),
+    allow: Sequence[str] | Mapping[str, str] = (),
+    kinds: Mapping[str, str] | None = None,
     timeout: float = Settings.timeout,
     rtol: float = 0.0,
     atol: float = 0.0,
@@ -62,7 +65,8 @@ def verify(
         restore: Names of restores. Default: the usual ones of each job.
         suite: Adds every recipe of a report card, `keras` or `tf2`, to the named jobs.
         options: Option values of shipped jobs by name; `ckptcheck jobs` lists them.
-        expect: The expected outcome of the named cases: `recovered`, `diverged` or `refused`.
+        expect: The expected outcome of the named cases: `recovered`, `diverged` or `refused`; or a
+            mapping of restores to outcomes.
         steps: Length of the control in training steps. Default: 3.5 epochs.
         boundary: Steps done when the checkpoint is saved. Default: 2.5 epochs, or half of `steps`.
         boundaries: Several boundaries: numbers of steps, and `first`, `mid`, `epoch` (an epoch
@@ -74,7 +78,10 @@ def verify(
             job is not reproducible. 0: never.
         unsaved: Whether a control that never saves also runs, to check that saving has no side
             effects. Default: for your own jobs only.
-        allow: Accepted differences: names of causes, or patterns of tensor names such as `dense/*`.
+        allow: Accepted differences: names of causes, or patterns of tensor names such as `dense/*`;
+            or a mapping of these to reasons, which the report shows.
+        kinds: The kinds of tensors, by pattern of their names: `{"grad_acc*": "accumulator"}`. A
+            job may have an attribute `kinds`, too.
         timeout: Seconds of silence after which a process is killed and its case inconclusive.
         rtol: Relative tolerance. Two floating-point values count as equal if
             |resumed − control| ≤ atol + rtol · |control|.
@@ -103,7 +110,13 @@ def verify(
     jobs = given(job)
     requests = plan(named([each.name for each in jobs], suite), named(restore), expect)
     settings = Settings(
-        as_texts(options), steps, places(boundary, boundaries), repeat, unsaved, timeout
+        as_texts(options),
+        steps,
+        places(boundary, boundaries),
+        repeat,
+        unsaved,
+        timeout,
+        as_kinds(kinds, "kinds"),
     )
     settings.check(dict.fromkeys(request.job for request in requests))
     pickles = {each.name: each.pickled for each in jobs if each.pickled is not None}
@@ -116,6 +129,7 @@ def verify(
         questions = [
             question for request in requests for question in _questions(request, runs[request.job])
         ]
+        _check_expectations(requests, questions)
         evidence = _evidence(runs)
         cases = [judge(question, evidence[question.job], terms) for question in questions]
         more = _further_tasks(cases, runs, verification)
@@ -164,10 +178,19 @@ def _questions(request: Request, runs: JobRuns) -> list[Question]:
     restores = [request.restore] if request.restore else runs.restores or ["any restore"]
     boundaries = runs.boundaries if len(runs.boundaries) > 1 else [None]
     return [
-        Question(request.job, restore, request.expected, each)
+        Question(request.job, restore, request.by_restore.get(restore, request.expected), each)
         for restore in restores
         for each in boundaries
     ]
+
+
+def _check_expectations(requests: Sequence[Request], questions: Sequence[Question]) -> None:
+    """Raise `UsageError` for an expectation of a restore that no job has."""
+    known = {question.restore for question in questions}
+    for request in requests:
+        for restore in request.by_restore if request.restore is None else ():
+            if restore not in known:
+                raise unknown("restore to expect an outcome of", restore, known)
 
 
 def _is_settled(case: Case, runs: JobRuns) -> bool:

@@ -4,8 +4,8 @@ Every pytest session imports this module, so it defers every heavy import to the
 """
 
 import hashlib
-import inspect
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from ckptcheck.job.given import Given
     from ckptcheck.report.report import Report
 
 VerifyRecovery = Callable[..., "Report"]
@@ -61,9 +62,12 @@ def _ckptcheck_folder(
 def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> VerifyRecovery:
     """Verify that a job recovers from its checkpoint.
 
-    Call it with a job (`"train.py:Train"`, `"package.module:Train"` or the class itself), the name
-    of a restore, and any of `expect`, `options`, `steps`, `boundary`, `boundaries`, `repeat`,
-    `unsaved`, `timeout`, `rtol`, `atol`, `equal_nan` and `allow`; see `ckptcheck.verify`.
+    Call it with a job (`"train.py:Train"`, `"package.module:Train"`, a class or an instance), the
+    name of a restore, and any of `expect`, `options`, `steps`, `boundary`, `boundaries`, `repeat`,
+    `unsaved`, `timeout`, `kinds`, `rtol`, `atol`, `equal_nan` and `allow`; see `ckptcheck.verify`.
+    A path is relative to the working directory, pytest's root or the folder of the test.
+
+    Without a job, it verifies what `[tool.ckptcheck]` in pyproject.toml names.
 
     It returns the report, or fails the test with the diagnosis. Tests of one job share its control:
     the first test runs the job with all its restores.
@@ -76,41 +80,38 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
     """
 
     def verify_recovery(
-        job: Any,
+        job: Any = None,
         restore: str | Sequence[str] = (),
         *,
-        expect: str = "recovered",
+        expect: str | None = None,
         rtol: float = 0.0,
         atol: float = 0.0,
         equal_nan: bool = False,
-        allow: Sequence[str] = (),
+        allow: Sequence[str] | Mapping[str, str] = (),
         **asked: Any,
     ) -> "Report":
         __tracebackhide__ = True
         # Imports pandas: only for tests that verify a job.
         from ckptcheck.errors import CkptcheckError
-        from ckptcheck.report.rejudge import judge_folder
-        from ckptcheck.tolerance import Tolerance
 
-        target = job if isinstance(job, str) else f"{inspect.getfile(job)}:{job.__qualname__}"
-        restores = [restore] if isinstance(restore, str) else restore
+        terms = {"expect": expect, "rtol": rtol, "atol": atol, "equal_nan": equal_nan}
+        asked = {**_defaults(request.config), **asked, **terms, "allow": allow}
+        given = {"job": _found(job, request), "restore": restore, **asked}
+        runs: list[Path] = []
         # The failure shows the message alone, without a chain of exceptions.
         try:
-            runs = _runs_of(target, {**_defaults(request.config), **asked}, _ckptcheck_folder)
-            report = judge_folder(
-                runs,
-                restores,
-                expect=expect,
-                allow=allow,
-                tolerance=Tolerance(rtol, atol, equal_nan),
+            report = _judged(
+                given if job is not None else _of_project(given, request), _ckptcheck_folder, runs
             )
             report.assert_as_expected()
         except CkptcheckError as error:
+            what = given["job"] or "the project"
             raise pytest.fail.Exception(
-                f"ckptcheck could not verify {target}: {error}", pytrace=False
+                f"ckptcheck could not verify {what}: {error}", pytrace=False
             ) from None
         except AssertionError as error:
-            raise pytest.fail.Exception(f"{error}\n\nRuns: {runs}", pytrace=False) from None
+            kept = "\n".join(f"Runs: {folder}" for folder in runs)
+            raise pytest.fail.Exception(f"{error}\n\n{kept}", pytrace=False) from None
         return report
 
     return verify_recovery
@@ -129,7 +130,59 @@ def _defaults(config: pytest.Config) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
+def _found(job: Any, request: pytest.FixtureRequest) -> Any:
+    """Return a job whose path is relative to the working directory, the root or the test's file."""
+    place, _, name = job.rpartition(":") if isinstance(job, str) else ("", "", "")
+    if not place.endswith(".py") or Path(place).is_file():
+        return job
+    for folder in (request.config.rootpath, request.path.parent):
+        if (folder / place).is_file():
+            return f"{os.path.relpath(folder / place)}:{name}"
+    return job
+
+
+def _of_project(given: Mapping[str, Any], request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """Return the arguments that the project's table names, where the test names none."""
+    from ckptcheck.errors import UsageError
+    from ckptcheck.job.project import TABLE, project
+
+    table = project(Path.cwd()) or project(request.path.parent)
+    if table is None:
+        raise UsageError(f"no job is named, and no pyproject.toml has a table {TABLE}.")
+    asked = {name: value for name, value in given.items() if value not in (None, (), 0.0, False)}
+    return {"restore": table.restores, **table.settings, **asked, "job": table.jobs}
+
+
+def _judged(given: Mapping[str, Any], top: Path, runs: list[Path]) -> "Report":
+    """Run what no earlier test has run, and judge it; add the folders of the runs to `runs`."""
+    from ckptcheck.job.given import given as as_given
+    from ckptcheck.report.judge import report
+    from ckptcheck.report.rejudge import judge_folder
+    from ckptcheck.tolerance import Tolerance
+
+    asked = dict(given)
+    jobs, restore, expect = (
+        as_given(asked.pop("job")),
+        asked.pop("restore"),
+        asked.pop("expect", None),
+    )
+    names = ("rtol", "atol", "equal_nan")
+    tolerance = Tolerance(**{name: asked.pop(name) for name in names if name in asked})
+    allow = asked.pop("allow", ())
+    for job in jobs:
+        runs.append(
+            _runs_of(job, {**asked, "expect": expect if isinstance(expect, Mapping) else None}, top)
+        )
+    restores = [restore] if isinstance(restore, str) else restore
+    outcome = None if isinstance(expect, Mapping) else expect or "recovered"
+    judged = [
+        judge_folder(each, restores, expect=outcome, allow=allow, tolerance=tolerance)
+        for each in runs
+    ]
+    return report([case for each in judged for case in each.cases])
+
+
+def _runs_of(job: "Given", asked: Mapping[str, Any], top: Path) -> Path:
     """Return the folder with the runs of a job; run them if no earlier test has."""
     from filelock import FileLock
 
@@ -138,14 +191,17 @@ def _runs_of(job: str, asked: Mapping[str, Any], top: Path) -> Path:
     from ckptcheck.pipeline import verify
     from ckptcheck.report.rejudge import QUESTIONS
 
-    if asked.get("boundary") is not None:
-        asked = {name: value for name, value in asked.items() if name != "boundaries"}
-    request = json.dumps([job, str(Path.cwd()), asked], sort_keys=True, default=repr)
-    readable = "".join(letter if letter.isalnum() else "-" for letter in job.rpartition("/")[2])
+    asked = {name: value for name, value in asked.items() if value is not None}
+    if "boundary" in asked:
+        asked.pop("boundaries", None)
+    sent = hashlib.sha256(job.pickled or b"").hexdigest()
+    request = json.dumps([job.name, sent, str(Path.cwd()), asked], sort_keys=True, default=repr)
+    name = job.name.rpartition("/")[2]
+    readable = "".join(letter if letter.isalnum() else "-" for letter in name)
     folder = top / f"{readable}-{hashlib.sha256(request.encode()).hexdigest()[:12]}"
     top.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / QUESTIONS).is_file():
-            every_restore = None if is_own(job) else list(shipped(job).expected)
+            every_restore = None if is_own(job.name) else list(shipped(job.name).expected)
             verify(job, every_restore, folder=folder, **asked)
     return folder

@@ -91,7 +91,7 @@ def test_the_figure_and_the_page_show_every_boundary(report: Report) -> None:
         *(f"{label}: {outcome}" for label, outcome in outcomes(report, "TwoWays").items()),
     ]
     page = report_page(report)
-    assert "Saved after step 1, 9, 12 and 20 of 21" in page
+    assert "Saved after steps 1, 9, 12 and 20 of 21" in page
     assert "weights @ 12" in page
 
 

@@ -115,7 +115,7 @@ def test_python(block: Block, tmp_path: Path) -> None:
 
 def test_every_block_is_run() -> None:
     """What is not run by the tests above is run by CI or with the report cards, or belongs to a command that is."""
-    assert {block.kind for block in BLOCKS} <= {"sh", "python", "text", "yaml"}
+    assert {block.kind for block in BLOCKS} <= {"sh", "python", "text", "toml", "yaml"}
     commands = [line for block in SHELL for line in block.lines]
     assert set(commands) >= RUN_BY_CI
     run_by_recipes = {f"python -m ckptcheck verify --suite {suite}" for suite in registry().suites}

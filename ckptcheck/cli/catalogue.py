@@ -2,14 +2,42 @@
 
 import shutil
 import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ckptcheck.cli import complete
+from ckptcheck.cli.grouped import GroupedCommand, option
+from ckptcheck.cli.options import OUTPUT
 
-@click.command(epilog="Exit codes: 0 success; 2 unknown cause.")
-@click.argument("cause", required=False)
-@click.option("--json", is_flag=True, help="Print JSON, and nothing else.")
+if TYPE_CHECKING:
+    from ckptcheck.job.shipped import ShippedJob
+
+NO_JOB = "Exit codes: 0 success; 2 unknown job, or no such file."
+
+
+EXPLAIN_EXAMPLES = (
+    ("explain", "All causes, each in one line:"),
+    ("explain slots-lost", "One cause:"),
+    ("explain --json", "All causes, for a program:"),
+)
+JOBS_EXAMPLES = (
+    ("jobs", "All shipped jobs and recipes:"),
+    ("jobs bn-nn", "One of them:"),
+    ("jobs train.py", "The jobs in a file, as verify takes them:"),
+)
+
+
+@click.command(
+    cls=GroupedCommand,
+    epilog="Exit codes: 0 success; 2 unknown cause.",
+    examples=EXPLAIN_EXAMPLES,
+)
+@click.argument("cause", required=False, shell_complete=complete.causes)
+@option("--json", is_flag=True, help="Print JSON, and nothing else.", group=OUTPUT)
 def explain(cause: str | None, json: bool) -> None:
     """Explain a cause: how it shows, what to do, who reported it.
 
@@ -30,29 +58,58 @@ def explain(cause: str | None, json: bool) -> None:
         show(chosen, Console(highlight=False))
 
 
-@click.command("jobs")
-def list_jobs() -> None:
-    """List the shipped jobs and recipes, with restores and options."""
+@click.command("jobs", cls=GroupedCommand, examples=JOBS_EXAMPLES, epilog=NO_JOB)
+@click.argument("names", nargs=-1, metavar="[JOB]...", shell_complete=complete.jobs)
+def list_jobs(names: Sequence[str]) -> None:
+    """List the shipped jobs and recipes, with restores and options.
+
+    JOB: list only this job or recipe, or the jobs in this Python file.
+    """
     # Imported here: `--help` does without.
-    from ckptcheck.job.options import shown
     from ckptcheck.job.shipped import registry
 
-    for job in registry().jobs.values():
+    if names:
+        for name in names:
+            _list_one(name)
+        return
+    _list(registry().jobs.values())
+    for suite, recipes in registry().suites.items():
+        print(f"recipes of the report card {suite} (`verify --suite {suite}`, or one by its name):")
+        for recipe in recipes:
+            _list_recipe(recipe)
+        print()
+
+
+def _list_one(name: str) -> None:
+    # As above.
+    from ckptcheck.job.shipped import registry, shipped
+    from ckptcheck.job.source import check_file, jobs_in
+
+    if name.endswith(".py"):
+        check_file(Path(name))
+        print("\n".join(f"{name}:{each}" for each in jobs_in(Path(name))))
+    elif name in registry().recipes:
+        _list_recipe(registry().recipes[name])
+    else:
+        _list([shipped(name)])
+
+
+def _list_recipe(recipe: "ShippedJob") -> None:
+    outcomes = ", ".join(f"{restore} {outcome}" for restore, outcome in recipe.expected.items())
+    print(f"  {recipe.name}\n{_wrapped(recipe.summary, 4)}\n{_wrapped(outcomes, 4)}")
+
+
+def _list(jobs: "Iterable[ShippedJob]") -> None:
+    from ckptcheck.job.options import shown  # as above
+
+    for job in jobs:
         print(f"{job.name}\n{_wrapped(job.summary, 2)}\n  restores (expected outcome):")
         for restore, outcome in job.expected.items():
             print(f"    {restore:<10} {outcome}")
         print("  options (--set KEY=VALUE):")
-        for option in fields(job.options):
-            setting = f"    {option.name + '=' + shown(option.default):<24} "
-            print(_wrapped(option.metadata["text"], len(setting), setting))
-        print()
-    for suite, recipes in registry().suites.items():
-        print(f"recipes of the report card {suite} (`verify --suite {suite}`, or one by its name):")
-        for recipe in recipes:
-            outcomes = ", ".join(
-                f"{restore} {outcome}" for restore, outcome in recipe.expected.items()
-            )
-            print(f"  {recipe.name}\n{_wrapped(recipe.summary, 4)}\n{_wrapped(outcomes, 4)}")
+        for each in fields(job.options):
+            setting = f"    {each.name + '=' + shown(each.default):<24} "
+            print(_wrapped(each.metadata["text"], len(setting), setting))
         print()
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ckptcheck.cli.grouped import Decorator
-from ckptcheck.cli.options import PATH
+from ckptcheck.cli.grouped import Decorator, GroupedCommand, option
+from ckptcheck.cli.options import ACCEPTED, OUTPUT, PATH, WHAT
 from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.text_safety import shown
 
@@ -22,25 +22,38 @@ if TYPE_CHECKING:
 EXIT_CODES = "2 the request is wrong; 3 a checkpoint cannot be read."
 INTERRUPTED = "Interrupted before everything was read: there is no result."
 
-_json = click.option("--json", is_flag=True, help="Print JSON, and nothing else.")
+_json = option("--json", is_flag=True, help="Print JSON, and nothing else.", group=OUTPUT)
 
 
 def _tolerance(name: str, differences: str) -> Decorator:
-    return click.option(
+    return option(
         name,
         multiple=True,
         metavar="X|KIND=X",
         help=f"Accept {differences} differences up to X in floats, or only in one kind of tensor, "
         "such as slot=1e-6. Repeatable.",
+        group=ACCEPTED,
     )
 
 
-@click.command(epilog=f"Exit codes: 0 success; {EXIT_CODES}")
-@click.argument("checkpoint", type=PATH, metavar="CKPT")
-@click.option(
-    "--match", default="*", metavar="GLOB", help="Read only tensors whose names match GLOB."
+@click.command(
+    cls=GroupedCommand,
+    epilog=f"Exit codes: 0 success; {EXIT_CODES}",
+    examples=(
+        ("inspect checkpoints", "The newest checkpoint in a folder:"),
+        ("inspect model.keras --match '*kernel*'", "Only some tensors:"),
+        ("inspect checkpoints/ckpt-2 --csv > tensors.csv", "As a table for a program:"),
+    ),
 )
-@click.option("--csv", is_flag=True, help="Print the tensors as CSV, and nothing else.")
+@click.argument("checkpoint", type=PATH, metavar="CKPT")
+@option(
+    "--match",
+    default="*",
+    metavar="GLOB",
+    help="Read only tensors whose names match GLOB.",
+    group=WHAT,
+)
+@option("--csv", is_flag=True, help="Print the tensors as CSV, and nothing else.", group=OUTPUT)
 @_json
 def inspect(checkpoint: Path, match: str, csv: bool, json: bool) -> None:
     """List the tensors of a checkpoint, and predict its restores.
@@ -62,12 +75,20 @@ def inspect(checkpoint: Path, match: str, csv: bool, json: bool) -> None:
         _print(text(inspection, width()))
 
 
-@click.command(epilog=f"Exit codes: 0 the same; 1 different; {EXIT_CODES}")
+@click.command(
+    cls=GroupedCommand,
+    epilog=f"Exit codes: 0 the same; 1 different; {EXIT_CODES}",
+    examples=(
+        ("diff checkpoints/ckpt-1 checkpoints/ckpt-2", "Two saves of a training:"),
+        ("diff model.keras exported.keras --rtol 1e-6", "Two files, within a tolerance:"),
+        ("diff checkpoints/ckpt-1 checkpoints/ckpt-2 --json", "For a program:"),
+    ),
+)
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)
 @_tolerance("--rtol", "relative")
 @_tolerance("--atol", "absolute")
-@click.option("--equal-nan", is_flag=True, help="Count NaN as equal to NaN.")
+@option("--equal-nan", is_flag=True, help="Count NaN as equal to NaN.", group=ACCEPTED)
 @_json
 def diff(
     a: Path, b: Path, rtol: Sequence[str], atol: Sequence[str], equal_nan: bool, json: bool
@@ -90,11 +111,17 @@ def diff(
 
 
 @click.command(
+    cls=GroupedCommand,
+    examples=(
+        ("fsck checkpoints", "Every checkpoint in a folder:"),
+        ("fsck checkpoints/ckpt-2", "One checkpoint:"),
+        ("fsck checkpoints --strict --json", "In CI, warnings included:"),
+    ),
     epilog="Exit codes: 0 whole; 1 a restore fails or is wrong; "
-    + EXIT_CODES.replace("read", "checked")
+    + EXIT_CODES.replace("read", "checked"),
 )
 @click.argument("path", type=PATH, metavar="DIR|CKPT")
-@click.option("--strict", is_flag=True, help="Exit 1 on warnings, too.")
+@option("--strict", is_flag=True, help="Exit 1 on warnings, too.", group=ACCEPTED)
 @_json
 def fsck(path: Path, strict: bool, json: bool) -> None:
     """Check that checkpoints are whole and would restore correctly.

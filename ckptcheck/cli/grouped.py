@@ -1,6 +1,6 @@
-"""Commands whose help shows their options in groups."""
+"""Commands whose help shows their options in groups, and examples; each option counts once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -15,7 +15,16 @@ class _Option(click.Option):
 
 
 class GroupedCommand(click.Command):
-    """A command whose help has a section for each group of its options."""
+    """A command whose help has a section for each group of its options, and one of examples.
+
+    `examples` are command lines without `ckptcheck`, each with what it does.
+    """
+
+    def __init__(
+        self, *arguments: Any, examples: Sequence[tuple[str, str]] = (), **settings: Any
+    ) -> None:
+        super().__init__(*arguments, **settings)
+        self.examples = examples
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections in the order in which their first options are declared."""
@@ -27,6 +36,25 @@ class GroupedCommand(click.Command):
         for heading, records in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
+        with formatter.section("Examples"):
+            for line, what in self.examples:
+                formatter.write_text(what)
+                formatter.write(f"{'':{formatter.current_indent + 2}}ckptcheck {line}\n")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; refuse an option that is given twice but has one value."""
+        if not ctx.resilient_parsing:
+            _, _, order = self.make_parser(ctx).parse_args(list(args))
+            given = [each for each in order if isinstance(each, click.Option)]
+            for each in given:
+                if given.count(each) > 1 and not each.multiple and not _is_switch(each):
+                    raise click.UsageError(f"{'/'.join(each.opts)} was given twice. Give it once.")
+        return super().parse_args(ctx, args)
+
+
+def _is_switch(option: click.Option) -> bool:
+    """Return whether an option says the same each time: one that has no opposite and no value."""
+    return option.is_flag and not option.secondary_opts
 
 
 def option(*declarations: str, group: str, **settings: Any) -> Decorator:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from ckptcheck.cli import complete
 from ckptcheck.cli.grouped import Decorator, option, together
 from ckptcheck.errors import UsageError
 
@@ -81,12 +82,14 @@ judgement = together(
         "--allow",
         multiple=True,
         metavar="CAUSE|PATTERN",
+        shell_complete=complete.acceptable,
         help="Accept this cause, or differences in tensors matching PATTERN. Repeatable.",
         group=ACCEPTED,
     ),
     option(
         "--expect",
         metavar="OUTCOME",
+        shell_complete=complete.outcomes,
         help="Expect this outcome of the named cases: recovered, diverged or refused.",
         group=ACCEPTED,
     ),

@@ -63,7 +63,7 @@ class ProgressView:
             self._described(event)
         elif event.kind == "step" and event.name in self._bars:
             self._progress.update(self._bars[event.name], completed=event.facts["done"])
-        elif event.kind == "trouble":
+        elif event.kind in ("trouble", "raised"):
             self._troubled.add(event.name)
         elif event.kind == "ended":
             self._ended(event)

@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 _common = together(options.judgement, options.html, options.ci_files, options.printed)
 
 
-@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES)
+COMPARE_EXAMPLES = (
+    ("compare control resumed", "Two runs that a script recorded:"),
+    ("compare control resumed --rtol 1e-6", "Floats may differ by a millionth of their value:"),
+    ("compare control resumed --json", "For a program:"),
+)
+JUDGE_EXAMPLES = (
+    ("judge ckptcheck-out", "The last verification, again:"),
+    ("judge ckptcheck-out --restore weights --allow slots-lost", "With an accepted difference:"),
+    ("judge ckptcheck-out --markdown report.md -q", "Only a file and the verdict:"),
+)
+
+
+@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES, examples=COMPARE_EXAMPLES)
 @click.argument("control", type=options.PATH)
 @click.argument("resumed", type=options.PATH)
 @_common
@@ -34,7 +46,7 @@ def compare(control: Path, resumed: Path, expect: str | None, **asked: Any) -> N
     _judge(partial(compare_runs, control, resumed, expect=expect or "recovered"), **asked)
 
 
-@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES)
+@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES, examples=JUDGE_EXAMPLES)
 @click.argument("folder", type=options.PATH, metavar="DIR")
 @option(
     "--restore",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ckptcheck.cli import options
+from ckptcheck.cli import complete, options
 from ckptcheck.cli.grouped import GroupedCommand, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.printing import print_result
@@ -17,12 +17,23 @@ INTERRUPTED = (
 )
 
 
+EXAMPLES = (
+    ("study", "All studies and their variants:"),
+    ("study convergence --seeds 3 --html study.html", "One study, with a page for the browser:"),
+    (
+        "study convergence --seeds 1 --epochs 2 --out short-study",
+        "A first impression, in a folder of its own:",
+    ),
+)
+
+
 @click.command(
     cls=GroupedCommand,
+    examples=EXAMPLES,
     epilog="Exit codes: 0 the study is done; 2 the request is wrong; "
     "3 a run did not finish; finished runs are kept.",
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete.studies)
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...")
 @options.job_settings
 @option(

@@ -2,30 +2,50 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ckptcheck.cli import options
+from ckptcheck.cli import complete, options
 from ckptcheck.cli.grouped import GroupedCommand, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
+from ckptcheck.cli.of_project import of_project
 from ckptcheck.cli.printing import check_files, check_outputs, command_line, print_report
 
+if TYPE_CHECKING:
+    from ckptcheck.report.report import Report
+
+TRACEBACK = b"Traceback (most recent call last)"
 INTERRUPTED = "Interrupted: nothing was verified, and no process is left behind."
 
 
-@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES)
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+EXAMPLES = (
+    ("verify train.py", "The only job in a file, with each of its restores:"),
+    (
+        "verify train.py:Train --restore weights --expect diverged",
+        "One restore, which is known to lose something:",
+    ),
+    (
+        "verify train.py --restore keras --junit junit.xml --markdown report.md",
+        "In CI, with reports for its server:",
+    ),
+)
+
+
+@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES, examples=EXAMPLES)
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete.jobs)
 @option(
     "--restore",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete.restores,
     help="Restore the checkpoint in this way. Repeatable.",
     group=options.WHAT,
 )
 @option(
     "--suite",
     metavar="NAME",
+    shell_complete=complete.suites,
     help="Verify every recipe of a report card: keras or tf2.",
     group=options.WHAT,
 )
@@ -77,9 +97,11 @@ INTERRUPTED = "Interrupted: nothing was verified, and no process is left behind.
 @options.html
 @options.ci_files
 @options.printed
+@click.pass_context
 def verify(
+    context: click.Context,
+    /,
     jobs: Sequence[str],
-    restore: Sequence[str],
     settings: Sequence[str],
     dataset: str | None,
     out: Path,
@@ -96,8 +118,9 @@ def verify(
     Train, save, restore in new processes, train on, and compare with a run that was never
     interrupted.
 
-    JOB is a shipped job by name, or your own: package.module:name or path/to/file.py:name. Without
-    arguments: the batch-norm jobs, each with a restore that recovers and one that does not.
+    JOB is a shipped job by name, or your own: path/to/file.py, path/to/file.py:name or
+    package.module:name. Without JOB: what [tool.ckptcheck] in pyproject.toml names; without that
+    table, the batch-norm jobs, each with a restore that recovers and one that does not.
     """
     # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
     from ckptcheck import pipeline
@@ -109,6 +132,7 @@ def verify(
     from ckptcheck.report.outputs.folder import output_folder, single_file, write
 
     check_outputs(json, verbose, quiet)
+    jobs, asked = of_project(context, jobs, asked)
     jobs = [each.name for each in job_given.given(jobs)]
     check_files({"--html": html, "--junit": junit, "--markdown": markdown}, jobs)
     given = options.job_options(settings, dataset)
@@ -118,7 +142,6 @@ def verify(
             with ProgressView(SafeConsole(stderr=True, quiet=quiet)) as watch:
                 report = pipeline.verify(
                     jobs or None,
-                    restore or None,
                     options=given,
                     folder=partial / "runs",
                     watch=watch,
@@ -129,6 +152,16 @@ def verify(
                 write_html(report_page(report, command_line()))
         write_for_ci(report)
     where = f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}"
+    where = tracebacks(report, out) + where
     where += f"\nPage: {html}" if html else ""
     print_report(report, json=json, verbose=verbose, quiet=quiet, where=where)
     raise click.exceptions.Exit(report.exit_code)
+
+
+def tracebacks(report: "Report", out: Path) -> str:
+    """Return a line that names the log with the traceback of a job that raised; empty: none did."""
+    if all(case.as_expected for case in report.cases):
+        return ""
+    logs = (path for path in sorted((out / "runs").glob("*/*/output.txt")))
+    raised = [path for path in logs if TRACEBACK in path.read_bytes()]
+    return f"Traceback: {raised[0]}\n" if raised else ""

@@ -6,8 +6,8 @@ may differ before an accepted difference starts to act.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.counts import filled
@@ -21,10 +21,14 @@ from ckptcheck.tolerance import EXACT, Tolerance
 
 @dataclass(frozen=True)
 class Allowed:
-    """Accepted causes of the catalogue, and shell patterns of accepted tensor names (`dense/*`)."""
+    """Accepted causes of the catalogue, and shell patterns of accepted tensor names (`dense/*`).
+
+    `reasons` says why, by cause or pattern, where the user gave a reason.
+    """
 
     causes: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class Terms:
 STRICT = Terms()
 
 
-def parse(texts: Sequence[str]) -> Allowed:
-    """Read the names of causes and the patterns of tensor names to accept.
+def parse(texts: Sequence[str] | Mapping[str, str]) -> Allowed:
+    """Read the names of causes and the patterns of tensor names to accept, maybe with reasons.
 
     Raises:
         UsageError: a cause does not exist, or cannot be accepted.
@@ -64,7 +68,19 @@ def parse(texts: Sequence[str]) -> Allowed:
             raise UsageError(
                 f"{error} To accept tensors, give a pattern of their names, such as '*{text}'."
             )
-    return Allowed(tuple(dict.fromkeys(causes)), tuple(dict.fromkeys(patterns)))
+    reasons = dict(texts) if isinstance(texts, Mapping) else {}
+    reasons = {text: reason for text, reason in reasons.items() if reason}
+    return Allowed(tuple(dict.fromkeys(causes)), tuple(dict.fromkeys(patterns)), reasons)
+
+
+def with_reasons(accepted: Sequence[Diagnosis], allowed: Allowed) -> tuple[Diagnosis, ...]:
+    """Return accepted differences, each with the user's reason to accept it, if there is one."""
+    return tuple(
+        replace(each, sentence=f"{each.sentence} Reason: {allowed.reasons[each.cause]}")
+        if each.cause in allowed.reasons
+        else each
+        for each in accepted
+    )
 
 
 def why_not(cause: Cause) -> str:

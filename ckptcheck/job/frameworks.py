@@ -34,6 +34,7 @@ class Framework:
         op_determinism: A function that returns whether operations are deterministic.
         state_of: A function that returns the live state of objects of the framework.
         remedies: A mapping of causes to remedies for this framework.
+        fit_callback: A class of callbacks that record a training loop of the framework's own.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Framework:
     op_determinism: str | None = None
     state_of: str | None = None
     remedies: str | None = None
+    fit_callback: str | None = None
 
     @property
     def is_loaded(self) -> bool:
@@ -133,3 +135,16 @@ def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:
         "The state is a sequence of objects, but this process has loaded no framework that could "
         "read them. Import the framework first, or pass a function that returns arrays by name."
     )
+
+
+def fit_callback() -> Callable[..., Any]:
+    """Return the loaded framework's class of callbacks that record its training loop.
+
+    Raises:
+        UsageError: No framework with such a loop is loaded.
+    """
+    for framework in frameworks():
+        if framework.is_loaded and framework.fit_callback:
+            made: Callable[..., Any] = load(framework.fit_callback)
+            return made
+    raise UsageError("This process has not imported Keras, so there is no `fit` to record.")

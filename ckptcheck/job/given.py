@@ -60,6 +60,8 @@ def _several(jobs: Any) -> Iterable[Any]:
 
 
 def _given(job: Any) -> Given:
+    if isinstance(job, Given):
+        return job
     if isinstance(job, str):
         return Given(source.only_job(job) if job.endswith(".py") and not is_own(job) else job)
     maker = job if inspect.isclass(job) or inspect.isroutine(job) else type(job)

@@ -1,7 +1,7 @@
 """The request of a verification: its cases and its folders, checked before anything starts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ckptcheck.errors import UsageError, unknown
@@ -19,11 +19,13 @@ class Request:
         job: The name of the job.
         restore: The name of the restore; None: each restore of the job.
         expected: The expected outcome.
+        by_restore: The expected outcomes of single restores, if this is each restore.
     """
 
     job: str
     restore: str | None
     expected: str
+    by_restore: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Settings:
         repeats: How often each control runs again; None: once, where that explains more.
         unsaved: Whether a control that never saves also runs; None: for the user's own jobs.
         timeout: The seconds of silence after which a process is killed.
+        kinds: The values of declared kinds of state, by pattern of the names of tensors.
     """
 
     options: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +48,7 @@ class Settings:
     repeats: int | None = None
     unsaved: bool | None = None
     timeout: float = 300.0
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, jobs: Iterable[str]) -> None:
         """Raise `UsageError` now for what a process refuses only after the framework's import."""
@@ -71,8 +75,12 @@ class Settings:
             )
 
 
-def plan(jobs: Sequence[str], restores: Sequence[str], expect: str | None) -> list[Request]:
+def plan(
+    jobs: Sequence[str], restores: Sequence[str], expect: str | Mapping[str, str] | None
+) -> list[Request]:
     """Return the requested cases (default: batch-norm jobs), or raise `UsageError`."""
+    if isinstance(expect, Mapping):
+        return _with_expectations(plan(jobs, restores, None), expect)
     if expect is not None and expect not in EXPECTABLE:
         raise unknown("outcome", expect, EXPECTABLE)
     if expect is not None and not (jobs and restores):
@@ -81,6 +89,16 @@ def plan(jobs: Sequence[str], restores: Sequence[str], expect: str | None) -> li
         request
         for job in jobs or registry().default
         for request in _requests(job, restores, expect)
+    ]
+
+
+def _with_expectations(requests: Sequence[Request], expect: Mapping[str, str]) -> list[Request]:
+    for restore, outcome in expect.items():
+        if outcome not in EXPECTABLE:
+            raise unknown(f"outcome to expect of {restore}", outcome, EXPECTABLE)
+    return [
+        replace(each, expected=expect.get(each.restore or "", each.expected), by_restore=expect)
+        for each in requests
     ]
 
 

@@ -205,6 +205,8 @@ class Job(_Trained, Protocol):
     - `boundary_epochs`: the number of epochs after which the job is saved by default (2.5).
     - `count_steps()`: returns `steps_per_epoch` for a job without that attribute. It is called on
       a job that no other method was called on, in a process of its own.
+    - `kinds`: the kinds of tensors by pattern of their names, where names do not show them:
+      `{"grad_acc*": "accumulator"}`. See `ckptcheck.Kind`.
     - `defers`: true where the first step after a restore creates, and restores, some variables.
     - `remembers()`: returns objects by name, such as callbacks, whose numeric public attributes
       may explain a difference.

@@ -106,12 +106,13 @@ def make_schedule(
 
 def parse_boundaries(text: str) -> Boundaries:
     """Parse a list such as `1,mid,epoch,last`, or a count."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    parts = [part.strip() for part in text.split(",")]
     if len(parts) == 1 and parts[0].isdecimal():
         return int(parts[0])
-    if not parts:
+    if not all(parts):
+        which = "are empty" if not any(parts) else "have an empty place between commas"
         raise UsageError(
-            f"The boundaries {text!r} are empty. Give a count, or a list such as 1,mid,epoch,last."
+            f"The boundaries {text!r} {which}. Give a count, or a list such as 1,mid,epoch,last."
         )
     return tuple(int(part) if part.lstrip("-").isdecimal() else part for part in parts)
 

@@ -9,7 +9,7 @@ from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.equality import Equality
 from ckptcheck.comparison.noise_floor import NoiseFloor
 from ckptcheck.diagnosis import experiments
-from ckptcheck.diagnosis.allowances import STRICT, Allowed, Terms, beyond, by_pattern
+from ckptcheck.diagnosis.allowances import STRICT, Allowed, Terms, beyond, by_pattern, with_reasons
 from ckptcheck.diagnosis.catalogue import CAUSES, MEASURE_THE_NOISE, diagnosis
 from ckptcheck.diagnosis.cause import OWN_FILES, Diagnosis, names_of
 from ckptcheck.diagnosis.crash_image import settled
@@ -92,7 +92,7 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
         else _not_covered(pair.control, pair.resumed, verdict.comparison),
         unevaluated=pair.unevaluated is not None,
         noise=pair.noise if compared else None,
-        allowed=verdict.accepted,
+        allowed=with_reasons(verdict.accepted, terms.allowed),
         not_needed=verdict.not_needed,
         changed_by_saving=pair.changed_by_saving if compared and not _saving(pair) else None,
         acceptance=_acceptance(recorded, verdict, terms) if question.expected == RECOVERED else (),

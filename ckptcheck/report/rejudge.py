@@ -46,7 +46,7 @@ def judge_folder(
     *,
     expect: str | None = None,
     tolerance: Tolerance = EXACT,
-    allow: Sequence[str] = (),
+    allow: Sequence[str] | Mapping[str, str] = (),
 ) -> Report:
     """Judge the runs of a verification again, on other terms.
 
@@ -55,7 +55,8 @@ def judge_folder(
         restore: the restores to judge; default: all.
         expect: the expected outcome; default: the one expected when the cases were run.
         tolerance: how far equal values may differ.
-        allow: differences to accept: causes of the catalogue, or patterns of tensor names.
+        allow: differences to accept: causes of the catalogue, or patterns of tensor names; or a
+            mapping of these to reasons, which the report shows.
 
     Raises:
         UsageError: the folder holds no runs, no such restore, or `allow` names an unknown cause.
@@ -88,7 +89,9 @@ def judge_folder(
     return report([judge(question, jobs[question.job], terms) for question in wanted])
 
 
-def _terms(expect: str | None, tolerance: Tolerance, allow: Sequence[str]) -> Terms:
+def _terms(
+    expect: str | None, tolerance: Tolerance, allow: Sequence[str] | Mapping[str, str]
+) -> Terms:
     if expect is not None and expect not in EXPECTABLE:
         raise unknown("outcome to expect", expect, EXPECTABLE)
     return Terms(tolerance, parse(allow))
@@ -100,7 +103,7 @@ def compare_runs(
     *,
     expect: str = RECOVERED,
     tolerance: Tolerance = EXACT,
-    allow: Sequence[str] = (),
+    allow: Sequence[str] | Mapping[str, str] = (),
 ) -> Report:
     """Compare two recorded runs: one never interrupted, and one restored from its checkpoint.
 
@@ -108,7 +111,8 @@ def compare_runs(
         control, resumed: folders that `ckptcheck.record` wrote, or a verification.
         expect: the expected outcome.
         tolerance: how far equal values may differ.
-        allow: differences to accept: causes of the catalogue, or patterns of tensor names.
+        allow: differences to accept: causes of the catalogue, or patterns of tensor names; or a
+            mapping of these to reasons, which the report shows.
 
     Raises:
         UsageError: a folder holds no run, or the control recorded no state where the resumed run
@@ -155,6 +159,11 @@ def _listed(boundaries: Sequence[int]) -> str:
 
 
 def _read(folder: Path) -> Run:
+    if not folder.is_dir():
+        raise UsageError(
+            f"There is no folder {folder}. Let the script record the run into it with "
+            "ckptcheck.record."
+        )
     try:
         run = read(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:

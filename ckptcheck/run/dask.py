@@ -49,7 +49,7 @@ def _dask(address: str) -> Iterator[Place]:
     try:
         import distributed  # an optional extra
     except ModuleNotFoundError as error:
-        raise UsageError(
+        raise NotVerifiedError(
             f"The executor {address} needs the package {error.name}, which is not installed. "
             "Install it: pip install 'ckptcheck[dask]'"
         ) from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.job.kinds import as_kinds, with_kinds
 from ckptcheck.job.loading import loops
 from ckptcheck.job.protocol import Restored, RestoreRefusedError, Step, Tensor
 from ckptcheck.run import python_state
@@ -54,6 +55,7 @@ class Execution:
         self._asked: Asked = None
         self._audit = FileAudit()
         self._reading = contextlib.ExitStack()
+        self._kinds = {**as_kinds(getattr(job, "kinds", None), "kinds of the job"), **task.kinds}
         self._beat = Heartbeat(lambda count: emit("step", done=count))
 
     def carry_out(self) -> None:
@@ -156,9 +158,11 @@ class Execution:
         with contextlib.suppress(_EndOfRunError):
             loop(self)
         if self.done < self.end:
+            length = self.schedule.steps_per_epoch
             raise NotVerifiedError(
-                f"its training loop ended after {self.done} of {self.schedule.steps} steps. Train "
-                "for more epochs, or reduce --steps"
+                f"its training loop ended after {self.done} of {self.schedule.steps} steps "
+                f"({self.done / length:g} of {self.schedule.steps / length:.3g} epochs). Train for "
+                "more epochs, or reduce --steps"
             )
 
     def _begin(self) -> int:
@@ -247,7 +251,7 @@ class Execution:
             raise TypeError(
                 f"state returned {type(state).__name__}; it must return tensors by name"
             )
-        return as_tensors(state) | python_state.attribute_tensors(self.job)
+        return with_kinds(as_tensors(state), self._kinds) | python_state.attribute_tensors(self.job)
 
     def _evaluate(self) -> None:
         self.facts.evaluations.append((self.done, self._loss()))

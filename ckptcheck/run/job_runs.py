@@ -108,6 +108,7 @@ class Verification:
             asked.boundaries,
             environment=environment,
             pickled=job in self.pickles,
+            kinds=asked.kinds,
         )
         return JobRuns(
             control, folder, restores, asked.repeats or 0, noise_asked=bool(asked.repeats)

@@ -1,11 +1,12 @@
 """Record a run from inside a training script, for `ckptcheck compare`."""
 
+import atexit
 import os
 import random
+import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from ckptcheck.errors import UsageError
 from ckptcheck.job import frameworks
+from ckptcheck.job.kinds import as_kinds, with_kinds
 from ckptcheck.job.protocol import Step, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
@@ -28,10 +30,14 @@ State = Callable[[], Mapping[str, Any]] | Sequence[Any]
 
 
 class Recording:
-    """The recording of a script's run, made by `record`."""
+    """The recording of a script's run, made by `record`.
 
-    def __init__(self, folder: Path, state: State, name: str) -> None:
+    It is a context manager. Without `with`, it ends when the process ends, or with `close`.
+    """
+
+    def __init__(self, folder: Path, state: State, name: str, kinds: Mapping[str, str]) -> None:
         self._state = state if callable(state) else partial(frameworks.state_of(), state)
+        self._kinds = kinds
         # A placeholder: the schedule is known only when the run has ended.
         self._facts = Facts(RECORDED, name, None, 0, Schedule(2, 1, 1))
         self._facts.hash_seed = os.environ.get("PYTHONHASHSEED", "random")
@@ -40,6 +46,53 @@ class Recording:
         self._boundaries: list[int] = []
         self._next = 0
         self._initial = self._snapshot(INITIAL)
+        self._is_open = True
+        atexit.register(self._at_exit)
+
+    def __enter__(self) -> "Recording":
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._close(error)
+
+    def close(self) -> None:
+        """Record the final state, and end the recording."""
+        self._close(None)
+
+    @property
+    def done(self) -> int | None:
+        """The number of steps done; None before the first step, where only the script knows it."""
+        return None if self._facts.first_step is None else self._next
+
+    def callback(
+        self,
+        validation: Any = None,
+        *,
+        boundaries: Collection[int] = (),
+        steps_per_epoch: int | None = None,
+    ) -> Any:
+        """Return a callback that records a Keras `fit`. Pass it after all callbacks that save.
+
+        It records each step, and the state at the end of each epoch; in a restored run also before
+        the first step.
+
+        Args:
+            validation: The data to evaluate there, a dataset or a pair (x, y). Default: no
+                evaluation, so state that only evaluation reads is compared as tensors alone.
+            boundaries: Further numbers of steps after which the script saves.
+            steps_per_epoch: The number of batches in an epoch, where the data have no length.
+
+        Raises:
+            UsageError: Keras is not imported.
+
+        Example:
+            ```python
+            with ckptcheck.record("runs/control", [model]) as run:
+                model.fit(x, y, epochs=4, callbacks=[saving, run.callback((x_val, y_val))])
+            ```
+        """
+        make = frameworks.fit_callback()
+        return make(self, validation, boundaries, steps_per_epoch)
 
     def boundary(self, step: int) -> None:
         """Record the live state right after a checkpoint was saved or restored.
@@ -122,9 +175,26 @@ class Recording:
 
     def _snapshot(self, point: str) -> str:
         """Record the state at a point of the run; return its digest."""
-        state = as_tensors(self._state())
+        state = with_kinds(as_tensors(self._state()), self._kinds)
         self._recorder.snapshot(point, state)
         return snapshot_digest(state)
+
+    def _at_exit(self) -> None:
+        if self._facts.process == os.getpid():  # not in a forked process
+            self._close(getattr(sys, "last_value", None))
+
+    def _close(self, error: BaseException | None) -> None:
+        """End the recording once, with the exception that ended the script, if there is one."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        atexit.unregister(self._at_exit)
+        if error is None:
+            self._end(None)
+            return
+        places = traceback.extract_tb(error.__traceback__)
+        place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else None
+        self._end(Failure("run", type(error).__name__, str(error), None, place))
 
     def _end(self, failure: Failure | None) -> None:
         if failure is None:
@@ -138,8 +208,13 @@ class Recording:
         self._recorder.close()
 
 
-@contextmanager
-def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[Recording]:
+def record(
+    folder: Path | str,
+    state: State,
+    *,
+    name: str = "job",
+    kinds: Mapping[str, Any] | None = None,
+) -> Recording:
     """Record the run of a training script into a folder.
 
     Record the control in one process and the resumed run in a new one; then compare the folders
@@ -150,10 +225,12 @@ def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[R
         state: A function that returns the live state, as arrays or `Tensor`s by name; or a
             sequence of framework objects, such as models, optimizers, variables and generators.
         name: The name of the job in the comparison.
+        kinds: The kinds of tensors, by pattern of their names: `{"grad_acc*": "accumulator"}`.
 
-    Yields:
-        The recording. Call its `step` after each step, and its `boundary` after each save and
-            after the restore.
+    Returns:
+        The recording, a context manager. Call its `step` after each step, and its `boundary` after
+            each save and after the restore; or pass its `callback` to `fit`. Without `with`, it
+            ends with its `close`, or when the process ends.
 
     Raises:
         UsageError: The folder is not empty or cannot be written, or no loaded framework can read
@@ -181,12 +258,4 @@ def record(folder: Path | str, state: State, *, name: str = "job") -> Iterator[R
         raise UsageError(
             f"The folder {folder} cannot be written: {error.strerror}. Choose a different one."
         ) from error
-    recording = Recording(folder, state, name)
-    try:
-        yield recording
-    except BaseException as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        text = f"{Path(place.filename).name}:{place.lineno}"
-        recording._end(Failure("run", type(error).__name__, str(error), None, text))
-        raise
-    recording._end(None)
+    return Recording(folder, state, name, as_kinds(kinds, "kinds"))

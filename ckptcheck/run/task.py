@@ -38,6 +38,7 @@ class Task:
         trial: The name of an experiment. A control has only `UNEVALUATED`, at `boundary`.
         attributes: The numeric attributes to set after the restore, in the trial `REMEMBERED`.
         environment: Environment variables to set.
+        kinds: The declared kinds of state, by pattern of the names of tensors.
         pickled: Whether the job is unpickled from its folder instead of imported by its name.
     """
 
@@ -53,6 +54,7 @@ class Task:
     trial: str = ""
     attributes: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
     pickled: bool = False
 
     entry: ClassVar[str] = "ckptcheck.run.worker"

@@ -146,6 +146,8 @@ def _record(job: Any, facts: Facts, task: Task, emit: Emit) -> None:
         if trouble:
             raise NotVerifiedError(trouble) from error
         traceback.print_exc()
+        if task.restore is None:  # a restore may refuse as expected; no control may raise
+            emit("raised")
         cause = error.error if isinstance(error, RestoreRefusedError) else error
         place = _place(error).removeprefix(" at ") or None
         facts.failure = Failure(

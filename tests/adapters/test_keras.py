@@ -36,9 +36,9 @@ WRONG = {
     "Pass `validation_data` to model.fit, or override `validation`.",
     "ForgetsCallbacks × keras": "`fit` did not pass `callbacks` to model.fit, so ckptcheck saw 0 steps. "
     "Write model.fit(…, callbacks=callbacks).",
-    "TooFewEpochs × keras": "its training loop ended after 10 of 17 steps. Train for more epochs, or reduce --steps.",
+    "TooFewEpochs × keras": "its training loop ended after 10 of 17 steps (2 of 3.4 epochs). Train for more epochs, or reduce --steps.",
     "NoCheckpoint × checkpoint": "build raised TypeError: setup must return a tf.train.Checkpoint, but it returned dict.",
-    "WhichStep × checkpoint": "next_step raised TypeError: the next step is unknown, because the job has 0 optimizers and no attribute `step`. "
+    "WhichStep × checkpoint": "next_step raised TypeError: the next step is unknown, because the job has no optimizer and no attribute `step`. "
     "Count the steps in `self.step`, or override next_step.",
 }  # fmt: skip
 ALL = [

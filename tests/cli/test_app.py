@@ -153,3 +153,26 @@ def test_texts_of_the_library_end_with_a_full_stop(tmp_path: Path) -> None:
     errors = [call(*asked, cwd=tmp_path).stderr for asked in (["explain", "a", "b"], ["no-such"])]
     assert errors[0] == "ckptcheck: Got unexpected extra argument (b).\n"
     assert errors[1] == "ckptcheck: No such command 'no-such'.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["verify", "plain", "--rtol", "1", "--rtol", "0"], "--rtol"),
+        (["verify", "plain", "--unsaved", "--no-unsaved"], "--unsaved"),
+        (["judge", "out", "--expect", "recovered", "--expect", "refused"], "--expect"),
+        (["study", "convergence", "--seeds", "1", "--seeds", "2"], "--seeds"),
+        (["inspect", "ckpt", "--match", "a", "--match", "b"], "--match"),
+    ],
+)
+def test_an_option_of_one_value_is_given_once(
+    arguments: list[str], option: str, tmp_path: Path
+) -> None:
+    done = call(*arguments, cwd=tmp_path)
+    sentence = f"ckptcheck: {option} was given twice. Give it once.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+
+
+def test_a_switch_may_be_repeated(tmp_path: Path) -> None:
+    done = call("judge", "out", "-q", "-q", cwd=tmp_path)
+    assert done.stderr.startswith("ckptcheck: out holds no runs of a verification")

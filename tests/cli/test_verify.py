@@ -231,6 +231,7 @@ def test_help_groups_its_options(tmp_path: Path) -> None:
         "What counts as equal, and what to expect:",
         "Output:",
         "Other:",
+        "Examples:",
     ]
     first_in = {head: lines[lines.index(head) + 1].split()[0] for head in heads}
     assert first_in["What to run:"] == "--restore"

@@ -78,6 +78,14 @@ def test_jobs_that_save_at_epoch_edges() -> None:
     [
         ("", "The boundaries '' are empty. Give a count, or a list such as 1,mid,epoch,last."),
         (
+            "1,,2",
+            "The boundaries '1,,2' have an empty place between commas. Give a count, or a list such as 1,mid,epoch,last.",
+        ),
+        (
+            "1,",
+            "The boundaries '1,' have an empty place between commas. Give a count, or a list such as 1,mid,epoch,last.",
+        ),
+        (
             "middle,1",
             "The boundary 'middle' is neither a number of steps nor one of first, mid, epoch, last. Did you mean mid?",
         ),

@@ -132,7 +132,7 @@ class LoopRaises(Loops):
 
 
 @planted(
-    inconclusive="The control did not finish: its training loop ended after 15 of 21 steps. Train for more epochs, or reduce "
+    inconclusive="The control did not finish: its training loop ended after 15 of 21 steps (2.5 of 3.5 epochs). Train for more epochs, or reduce "
     "--steps."
 )
 class LoopsTooShort(Loops):

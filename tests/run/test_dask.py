@@ -178,7 +178,7 @@ def test_invalid_addresses(address: str) -> None:
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UsageError) as raised:
+    with pytest.raises(NotVerifiedError) as raised:
         verify(toy("Clean"), executor="dask://localhost:8786")
     assert str(raised.value) == (
         "The executor dask://localhost:8786 needs the package distributed, which is not installed. "

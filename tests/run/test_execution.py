@@ -62,7 +62,7 @@ class Short(Loops):
 
 
 def test_a_loop_that_ends_too_early(tmp_path: Path) -> None:
-    with pytest.raises(NotVerifiedError, match=r"^its training loop ended after 10 of 12 steps\. "):
+    with pytest.raises(NotVerifiedError, match=r"^its training loop ended after 10 of 12 steps \("):
         executed(Short(), task(tmp_path))
 
 

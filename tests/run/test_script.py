@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ckptcheck import (
     record,
     verify,
 )
+from ckptcheck.run.snapshots import read_snapshot
 from tests.conftest import toy
 
 SCRIPT = """
@@ -161,7 +163,11 @@ def test_compare_loads_no_tensorflow(recorded: Path) -> None:
     ("control", "resumed", "text"),
     [
         ("control", "nowhere", (
-                                   "nowhere holds no recorded run: run.json is missing, which "
+                                   "There is no folder nowhere. Let the script record the run into "
+                                   "it with ckptcheck.record."
+                               )),
+        ("control", ".", (
+                                   ". holds no recorded run: run.json is missing, which "
                                    "is written when a run ends."
                                )),
         (
@@ -291,3 +297,62 @@ def test_folders_that_cannot_be_judged(tmp_path: Path, verified: Path) -> None:
         judge_folder(tmp_path)
     with pytest.raises(UsageError, match="There is no restore among these runs called 'al'"):
         judge_folder(verified, ["al"])
+
+
+AT_EXIT = """
+import sys, numpy as np, ckptcheck
+state = {"w": np.zeros(3)}
+run = ckptcheck.record(sys.argv[1], lambda: state)
+ckptcheck.record(sys.argv[1] + "-unassigned", dict)
+for step in range(4):
+    state["w"] = state["w"] + 1
+    run.step(float(step))
+if sys.argv[1] == "raises":
+    raise RuntimeError("out of luck")
+if sys.argv[1] == "closed":
+    run.close()
+    state["w"] = state["w"] + 1
+"""
+
+
+def test_without_with_it_ends_with_the_process(tmp_path: Path) -> None:
+    for mode in ("ends", "closed", "raises"):
+        done = subprocess.run(
+            [sys.executable, "-c", AT_EXIT, mode],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.count("Traceback")) == (mode == "raises",) * 2
+        facts = json.loads((tmp_path / mode / "run.json").read_text())
+        assert facts["finished"] == (mode != "raises")
+        assert (tmp_path / f"{mode}-unassigned" / "run.json").is_file()
+    assert facts["failure"]["message"] == "out of luck"
+    finals = [
+        read_snapshot(tmp_path / mode / "final.npz")["w"].value.tolist()
+        for mode in ("ends", "closed")
+    ]
+    assert finals == [[4.0] * 3] * 2
+
+
+def test_declared_kinds(tmp_path: Path) -> None:
+    with record(tmp_path / "run", lambda: {"sum": np.ones(2)}, kinds={"s*": "accumulator"}):
+        pass
+    assert read_snapshot(tmp_path / "run" / "final.npz")["sum"].kind is Kind.ACCUMULATOR
+
+
+def test_a_callback_without_keras() -> None:
+    code = """
+import ckptcheck
+run = ckptcheck.record("run", dict)
+try:
+    run.callback()
+except ckptcheck.UsageError as error:
+    print(error)
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+        )
+    assert done.stdout == "This process has not imported Keras, so there is no `fit` to record.\n"

@@ -114,22 +114,23 @@ class CheckpointJob(ABC):
     def next_step(self) -> int:
         """Return the index of the next training step, counted from 0.
 
-        That is the value of the attribute `step`, or else the iterations of the only optimizer.
+        That is the value of the attribute `step`, or else the iterations of the optimizer; of
+        several optimizers, the most iterations.
 
         Raises:
-            TypeError: the job has no attribute `step`, and not exactly one optimizer.
+            TypeError: the job has no attribute `step`, and no optimizer.
         """
         if hasattr(self, "step"):
             return int(self.step)
         optimizers = [
             item for item in self._attributes() if isinstance(item, keras.optimizers.Optimizer)
         ]
-        if len(optimizers) != 1:
+        if not optimizers:
             raise TypeError(
-                f"the next step is unknown, because the job has {len(optimizers)} optimizers and "
-                "no attribute `step`. Count the steps in `self.step`, or override next_step"
+                "the next step is unknown, because the job has no optimizer and no attribute "
+                "`step`. Count the steps in `self.step`, or override next_step"
             )
-        return int(optimizers[0].iterations)
+        return max(int(each.iterations) for each in optimizers)
 
     def state(self) -> Mapping[str, Tensor]:
         """Return every variable of the job's objects, and all others created since the build."""

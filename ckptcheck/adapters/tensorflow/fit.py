@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals
@@ -19,6 +18,7 @@ from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.checkpoint import restore_checkpoint
 from ckptcheck.adapters.tensorflow.contents import values_in
 from ckptcheck.adapters.tensorflow.created import Created
+from ckptcheck.adapters.tensorflow.evaluation import evaluation_loss
 from ckptcheck.adapters.tensorflow.variables import SEED, inner, names_of, poison, state_of
 from ckptcheck.adapters.tensorflow.watch import CountedError, StepCount, Watch
 from ckptcheck.errors import NotVerifiedError, UsageError, did_you_mean
@@ -46,8 +46,9 @@ class FitJob(ABC):
     - `model-checkpoint`: `keras.callbacks.ModelCheckpoint("….keras")` and `load_model`.
 
     To save or restore in a different way, override `save` and `restore`. A callback that saves
-    by itself writes into `self.folder`. A restore that creates a new model passes it to
-    `replace_model`.
+    by itself writes into `self.folder`; override `callbacks_for` to add it. A restore that creates
+    a new model passes it to `replace_model`. A restore sets `self.initial_epoch`, the epoch to
+    continue with, only if it differs from the epoch of the checkpoint.
 
     Attributes:
         steps_per_epoch: number of batches in an epoch. Default: `fit` is called once more, in a
@@ -149,10 +150,7 @@ class FitJob(ABC):
             return  # an override may implement any name
         for name in self.restores:
             if name not in RESTORES:
-                raise UsageError(
-                    f"FitJob has no restore called {name!r}.{did_you_mean(name, RESTORES)} Known: "
-                    f"{', '.join(RESTORES)}. For any other way, override `save` and `restore`."
-                )
+                raise UsageError(_no_such_restore(name))
 
     def _watched_restore(self, folder: Path, restore: str) -> Restored | None:
         """Restore, also by an override, and track the variables that are created meanwhile.
@@ -220,19 +218,10 @@ class FitJob(ABC):
                 f"there is no validation data{found}ass `validation_data` to model.fit, or "
                 "override `validation`"
             )
-        kept = [
-            (variable, np.array(variable))
-            for metric in self.live.metrics
-            for variable in metric.variables
-        ]
-        arguments = data if isinstance(data, tuple | list) else (data,)
         paused, self._created.paused = self._created.paused, True
-        scores = self.live.evaluate(*arguments[:2], verbose=0, return_dict=True)
+        loss = evaluation_loss(self.live, data)
         self._created.paused = paused
-        self.live.reset_metrics()  # also the metrics that this evaluation created
-        for variable, value in kept:
-            variable.assign(value)
-        return float(scores["loss"])
+        return loss
 
     def state(self) -> Mapping[str, Tensor]:
         """Return every variable of the model, its metrics and its optimizer.
@@ -294,10 +283,7 @@ class FitJob(ABC):
             path = folder / restore / f"{self.initial_epoch}.keras"
             self.load_model(path)
         else:
-            raise NotImplementedError(
-                f"FitJob has no restore called {restore!r}: override `restore` to implement it, "
-                f"or use one of {', '.join(RESTORES)}"
-            )
+            raise NotImplementedError(_no_such_restore(restore))
         return Restored(values=values_in(path))
 
     def _load_weights(self, path: Path) -> Restored:
@@ -325,21 +311,32 @@ class FitJob(ABC):
             lambda: keys(names_of(self._objects(), self._created.variables())), held, values
         )
 
-    def replace_model(self, make: Callable[[], Any]) -> None:
+    def replace_model(self, model: Any) -> None:
         """Replace the live model by a new one.
 
-        Seeds and layer names start anew, as in a process that has built no model before.
-
         Args:
-            make: creates and returns the new, compiled model. If it raises, the live model stays.
+            model: the new, compiled model, or a function that creates and returns it. Before a
+                function is called, seeds and layer names start anew, as in a process that has
+                built no model before. If it raises, the live model stays.
         """
         replaced = names_of(self._objects())
+        made = model if isinstance(model, keras.Model) else self._made_anew(model)
+        self._created.forget(replaced)
+        self.live = made
+
+    def _made_anew(self, make: Callable[[], Any]) -> Any:
         keras.utils.set_random_seed(SEED)
         _internals.restart_layer_names()
         with self._created.watching():
-            made = make()
-        self._created.forget(replaced)
-        self.live = made
+            return make()
+
+    @property
+    def epochs_done(self) -> int:
+        """The number of whole epochs that the optimizer of the live model has counted.
+
+        Use it in `save` to name a file, and in `restore` to set `initial_epoch`.
+        """
+        return int(self.live.optimizer.iterations) // self.steps_per_epoch
 
     def load_model(self, path: Path) -> None:
         """Replace the live model by the model in a file.
@@ -401,3 +398,10 @@ class FitJob(ABC):
             )
 
         self.live.fit = fit
+
+
+def _no_such_restore(name: str) -> str:
+    return (
+        f"FitJob has no restore called {name!r}.{did_you_mean(name, RESTORES)} Known: "
+        f"{', '.join(RESTORES)}. For any other way, override `save` and `restore`."
+    )

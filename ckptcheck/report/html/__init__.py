@@ -6,19 +6,19 @@ Needs the extra `html`, Bokeh and Jinja2, which is imported only when a page is 
 import importlib
 from typing import TYPE_CHECKING
 
-from ckptcheck.errors import UsageError
+from ckptcheck.errors import NotVerifiedError
 
 if TYPE_CHECKING:
     from ckptcheck.report.report import Report
 
 
 def require() -> None:
-    """Raise `UsageError` if a package that the page needs is not installed."""
+    """Raise `NotVerifiedError` if a package that the page needs is not installed."""
     for package in ("bokeh", "jinja2"):
         try:
             importlib.import_module(package)
         except ModuleNotFoundError as error:
-            raise UsageError(
+            raise NotVerifiedError(
                 f"--html needs the package {error.name}, which is not installed. "
                 "Install it: pip install 'ckptcheck[html]'"
             ) from None

@@ -177,7 +177,8 @@ def _places(report: Report) -> list[str]:
         if case.control:
             schedule = case.control.facts.schedule
             steps = listed(list(map(str, schedule.boundaries)))
-            saved = f"aved after step {steps} of {schedule.steps}"
+            noun = "step" if len(schedule.boundaries) == 1 else "steps"
+            saved = f"aved after {noun} {steps} of {schedule.steps}"
             if short[case.job] not in jobs.setdefault(saved, []):
                 jobs[saved].append(short[case.job])
     if len(jobs) == 1:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ckptcheck import Report, Study, UsageError, verify
+from ckptcheck import NotVerifiedError, Report, Study, verify
 from ckptcheck.report.answer import answer
 from ckptcheck.report.html import report_page, require
 from ckptcheck.report.sentences import heading
@@ -323,7 +323,7 @@ def test_a_failed_start_keeps_an_earlier_page(tmp_path: Path) -> None:
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bokeh", None)
-    with pytest.raises(UsageError) as raised:
+    with pytest.raises(NotVerifiedError) as raised:
         require()
     assert str(raised.value) == (
         "--html needs the package bokeh, which is not installed. Install it: pip install 'ckptcheck[html]'"

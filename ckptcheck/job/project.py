@@ -1,0 +1,125 @@
+"""The table `[tool.ckptcheck]` of pyproject.toml: what to verify, and on which terms."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ckptcheck.errors import UsageError, did_you_mean
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE = "pyproject.toml"
+TABLE = "[tool.ckptcheck]"
+
+# How a key must look, and whether a value does.
+_Check = tuple[str, Callable[[Any], bool]]
+_WHOLE: _Check = ("a whole number", lambda value: type(value) is int)
+_NUMBER: _Check = ("a number", lambda value: type(value) in (int, float))
+_SWITCH: _Check = ("true or false", lambda value: isinstance(value, bool))
+_NAMES: _Check = (
+    "a list of names",
+    lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+)
+_PLACES: _Check = (
+    'a text such as "1,mid,epoch,last", or a whole number',
+    lambda value: isinstance(value, str) or type(value) is int,
+)
+_TEXTS = "a table of texts, such as {}"
+
+
+def _texts(example: str) -> _Check:
+    return (
+        _TEXTS.format(example),
+        lambda value: (
+            isinstance(value, dict)
+            and all(isinstance(each, str) and each.strip() for each in value.values())
+        ),
+    )
+
+
+KEYS: Mapping[str, _Check] = {
+    "jobs": _NAMES,
+    "restores": _NAMES,
+    "steps": _WHOLE,
+    "boundary": _WHOLE,
+    "boundaries": _PLACES,
+    "repeat": _WHOLE,
+    "unsaved": _SWITCH,
+    "timeout": _NUMBER,
+    "rtol": _NUMBER,
+    "atol": _NUMBER,
+    "equal-nan": _SWITCH,
+    "allow": _texts('{generators-restarted = "why this is acceptable"}'),
+    "expect": _texts('{weights = "diverged"}'),
+    "kinds": _texts('{"grad_acc*" = "accumulator"}'),
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """The table of a project.
+
+    Attributes:
+        file: The pyproject.toml that holds it.
+        jobs: The names of its jobs, valid in the working directory.
+        restores: The names of the restores to verify; empty: all.
+        settings: Further arguments of `ckptcheck.verify`, by name.
+    """
+
+    file: Path
+    jobs: tuple[str, ...]
+    restores: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+
+def project(folder: Path) -> Project | None:
+    """Return the table of the nearest pyproject.toml that has one, from a folder upwards.
+
+    Raises:
+        UsageError: The file is no TOML, a key is unknown, a value is wrong, or no job is named.
+    """
+    for parent in (folder.resolve(), *folder.resolve().parents):
+        table = _table(parent / FILE) if (parent / FILE).is_file() else None
+        if table is not None:
+            return _project(parent / FILE, table)
+    return None
+
+
+def _table(file: Path) -> dict[str, Any] | None:
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{file} cannot be read: {error}.") from None
+    table = document.get("tool", {}).get("ckptcheck")
+    return table if isinstance(table, dict) else None
+
+
+def _project(file: Path, table: Mapping[str, Any]) -> Project:
+    for key, value in table.items():
+        if key not in KEYS:
+            raise UsageError(
+                f"{TABLE} in {file} has no key {key!r}.{did_you_mean(key, KEYS)} "
+                f"Known: {', '.join(KEYS)}."
+            )
+        expected, is_right = KEYS[key]
+        if not is_right(value):
+            raise UsageError(f"{key} in {TABLE} of {file} must be {expected}, not {value!r}.")
+    if not table.get("jobs"):
+        raise UsageError(f'{TABLE} in {file} names no job. Write jobs = ["train.py:Train"].')
+    settings = {key.replace("-", "_"): value for key, value in table.items()}
+    jobs, restores = settings.pop("jobs"), settings.pop("restores", ())
+    return Project(file, tuple(_from_here(job, file) for job in jobs), tuple(restores), settings)
+
+
+def _from_here(job: str, file: Path) -> str:
+    """Return a job whose path is relative to the folder of `file`, relative to this one."""
+    place, colon, name = job.rpartition(":") if ":" in job else (job, "", "")
+    if not place.endswith(".py"):
+        return job
+    return os.path.relpath(file.parent / place) + colon + name

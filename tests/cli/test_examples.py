@@ -1,0 +1,71 @@
+"""Every example in the help is run."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ckptcheck.cli.app import app
+from ckptcheck.cli.grouped import GroupedCommand
+from tests.commands import call, run
+from tests.documents import FILES, shortened
+
+FILES_OF_KERAS = """
+import keras, tensorflow as tf
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+for name in ("model", "exported"):
+    model.save(f"{name}.keras")
+checkpoint = tf.train.Checkpoint(model=model)
+manager = tf.train.CheckpointManager(checkpoint, "checkpoints", max_to_keep=None)
+for _ in range(2):
+    manager.save()
+    model.layers[0].bias.assign([1.0, 1.0])
+"""
+COMMANDS = {name: each for name, each in app.commands.items() if isinstance(each, GroupedCommand)}
+EXAMPLES = [line for command in COMMANDS.values() for line, _ in command.examples]
+# One that is to find something.
+FAILS = ("verify train.py", "diff ", "judge ckptcheck-out", "compare control resumed")
+
+
+def test_each_command_has_three() -> None:
+    assert set(COMMANDS) == set(app.commands)
+    assert {name: len(command.examples) for name, command in COMMANDS.items()} == dict.fromkeys(
+        COMMANDS, 3
+    )
+
+
+def test_they_stand_in_the_help(tmp_path: Path) -> None:
+    for name, command in COMMANDS.items():
+        shown = call(name, "-h", cwd=tmp_path).stdout.partition("Examples:\n")[2]
+        assert [line.strip() for line in shown.splitlines() if line.startswith("    ")] == [
+            f"ckptcheck {line}" for line, _ in command.examples
+        ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the examples assume it: a job, checkpoints, two recorded runs, a verification."""
+    folder = tmp_path_factory.mktemp("examples")
+    (folder / "train.py").write_text(FILES["train.py"])
+    subprocess.run([sys.executable, "-c", FILES_OF_KERAS], cwd=folder, check=True)
+    done = run("verify", "train.py", cwd=folder)
+    assert done.returncode == 1, done.stderr
+    runs = folder / "ckptcheck-out" / "runs" / "train-Train"
+    (folder / "control").symlink_to(runs / "control")
+    (folder / "resumed").symlink_to(runs / "resumed-weights@16")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "line",
+    [pytest.param(each, marks=[pytest.mark.cards] * ("study c" in each)) for each in EXAMPLES],
+)
+def test_it_runs(line: str, folder: Path) -> None:
+    line = shortened(line) if line.startswith("study c") else line
+    arguments = shlex.split(re.sub(r" > \S+$", "", line))
+    done = run(*arguments, cwd=folder)
+    assert done.returncode in ((0, 1) if line.startswith(FAILS) else (0,)), done.stderr
+    assert done.stdout
