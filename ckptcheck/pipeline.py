@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.diagnosis.allowances import Terms, parse
+from ckptcheck.errors import UsageError
 from ckptcheck.job.options import as_texts
 from ckptcheck.job.plan import Request, Settings, named, places, plan
 from ckptcheck.job.schedule import Boundaries
@@ -21,6 +22,7 @@ from ckptcheck.report.evidence import Evidence
 from ckptcheck.report.judge import Question, experiments_for, is_clear, judge, needs_repeat, report
 from ckptcheck.report.rejudge import write_questions
 from ckptcheck.report.report import Report
+from ckptcheck.run.control_cache import ControlCache, Miss
 from ckptcheck.run.dask import opened
 from ckptcheck.run.job_runs import JobRuns, Verification, Watch
 from ckptcheck.run.task import UNEVALUATED, Task
@@ -46,6 +48,7 @@ def verify(
     equal_nan: bool = False,
     folder: Path | str | None = None,
     executor: Executor | str | None = None,
+    cache: Path | str | None = None,
     watch: Watch | None = None,
 ) -> Report:
     """Compare a job that was restored from its checkpoint with one that was never interrupted.
@@ -80,6 +83,9 @@ def verify(
         folder: A new folder that keeps the runs and the checkpoints. Default: they are deleted.
         executor: A `concurrent.futures.Executor`, or `dask://HOST:PORT`. Each job runs there with
             its restores. Default: processes of this machine.
+        cache: A folder of controls to reuse. A control is reused if its sources, data, versions,
+            machine and environment variables are unchanged. A control that is trained runs
+            twice, and is kept if it is reproducible.
         watch: A function that is called with each event of each process.
 
     Returns:
@@ -104,7 +110,8 @@ def verify(
     settings.check(dict.fromkeys(request.job for request in requests))
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     with _kept_or_temporary(folder) as top, opened(executor) as place:
-        verification = Verification(top, settings, place, watch or (lambda event: None))
+        reused = _control_cache(cache, place is not None)
+        verification = Verification(top, settings, place, watch or (lambda event: None), reused)
         runs = verification.run(requests)
         questions = [
             question for request in requests for question in _questions(request, runs[request.job])
@@ -122,7 +129,39 @@ def verify(
                 for question, case in zip(questions, cases, strict=True)
             ]
         write_questions(top, evidence, questions)
-    return report(cases)
+        _keep_controls(verification, runs, evidence)
+    judged = report(cases)
+    return replace(judged, environment={**judged.environment, **_notes(runs)})
+
+
+def _control_cache(folder: Path | str | None, elsewhere: bool) -> ControlCache | None:
+    if folder is None:
+        return None
+    if elsewhere:
+        raise UsageError("A cache and an executor exclude each other: its machines may differ.")
+    return ControlCache(Path(folder).resolve())
+
+
+def _keep_controls(
+    verification: Verification, runs: Mapping[str, JobRuns], evidence: Mapping[str, Evidence]
+) -> None:
+    """Keep the controls that finished and are reproducible."""
+    for name, job in runs.items():
+        if not isinstance(job.cached, Miss):
+            continue
+        control, trouble = evidence[name].control()
+        noise = evidence[name].noise(control)[0] if control and not trouble else None
+        if job.trouble or noise is None:
+            job.cached = Miss("it cannot be reused, because it was not shown to be reproducible")
+        elif noise.first_difference or noise.evaluation_varies:
+            job.cached = Miss("it cannot be reused, because the job is not reproducible")
+        else:
+            verification.keep(job)
+
+
+def _notes(runs: Mapping[str, JobRuns]) -> dict[str, str]:
+    """Say of each control whether it was reused, for the environment of the report."""
+    return {f"control of {name}": job.cached.note for name, job in runs.items() if job.cached}
 
 
 @contextmanager

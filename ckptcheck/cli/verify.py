@@ -65,6 +65,13 @@ INTERRUPTED = "Interrupted: nothing was verified, and no process is left behind.
     group=options.HOW,
 )
 @options.machines
+@option(
+    "--cache",
+    type=options.PATH,
+    metavar="DIR",
+    help="Reuse an unchanged control from DIR, and keep a reproducible one there.",
+    group=options.HOW,
+)
 @options.judgement
 @option(
     "--out",

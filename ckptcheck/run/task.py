@@ -38,6 +38,7 @@ class Task:
         trial: The name of an experiment. A control has only `UNEVALUATED`, at `boundary`.
         attributes: The numeric attributes to set after the restore, in the trial `REMEMBERED`.
         environment: Environment variables to set.
+        traced: Whether to trace what the process depends on, so that its control can be reused.
     """
 
     job: str
@@ -52,6 +53,7 @@ class Task:
     trial: str = ""
     attributes: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    traced: bool = False
 
     entry: ClassVar[str] = "ckptcheck.run.worker"
 
