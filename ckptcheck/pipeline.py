@@ -108,9 +108,11 @@ def verify(
         as_texts(options), steps, places(boundary, boundaries), repeat, unsaved, timeout
     )
     settings.check(dict.fromkeys(request.job for request in requests))
+    if cache is not None and executor is not None:
+        raise UsageError("A cache and an executor exclude each other: its machines may differ.")
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     with _kept_or_temporary(folder) as top, opened(executor) as place:
-        reused = _control_cache(cache, place is not None)
+        reused = None if cache is None else ControlCache(Path(cache).resolve())
         verification = Verification(top, settings, place, watch or (lambda event: None), reused)
         runs = verification.run(requests)
         questions = [
@@ -132,14 +134,6 @@ def verify(
         _keep_controls(verification, runs, evidence)
     judged = report(cases)
     return replace(judged, environment={**judged.environment, **_notes(runs)})
-
-
-def _control_cache(folder: Path | str | None, elsewhere: bool) -> ControlCache | None:
-    if folder is None:
-        return None
-    if elsewhere:
-        raise UsageError("A cache and an executor exclude each other: its machines may differ.")
-    return ControlCache(Path(folder).resolve())
 
 
 def _keep_controls(

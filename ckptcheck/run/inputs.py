@@ -8,6 +8,7 @@ is not traceable, and neither is one that another program could influence.
 import ast
 import json
 import os
+import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -97,6 +98,7 @@ def traced(folder: Path, own: Path) -> Iterator[None]:
     afterwards it stays, and collects nothing.
     """
     global _trace
+    platform.platform()  # starts `uname` when it is first called, for the record of every run
     trace, loaded = _Trace(), set(sys.modules)
     _trace = trace
     sys.addaudithook(_on_audit_event)
