@@ -169,7 +169,11 @@ def opaque(source: Path) -> list[str]:
             package = name.partition(".")[0]
             if package not in _TRACED_PACKAGES and not _is_seen(package, source):
                 found.append(f"{source.name} imports {package}, whose reads cannot be seen")
-        name = ast.unparse(node) if isinstance(node, ast.Attribute | ast.Name) else ""
+        # A variable may be called `restore`; a method of that name reads a checkpoint.
+        is_use = isinstance(node, ast.Attribute) or (
+            isinstance(node, ast.Name) and node.id != "restore"
+        )
+        name = ast.unparse(node) if is_use else ""
         found += [
             f"{source.name} uses {each}, whose reads cannot be seen"
             for each in (*_OPAQUE, *_imported_opaque(node))

@@ -9,7 +9,10 @@ import pytest
 from ckptcheck import verify
 from ckptcheck.errors import UsageError
 from ckptcheck.report.report import Report
+from ckptcheck.run import control_cache
+from ckptcheck.run.control_cache import ControlCache, Miss, conditions
 from ckptcheck.run.inputs import opaque
+from ckptcheck.run.task import Task
 
 JOB = """
 import numpy as np
@@ -97,14 +100,14 @@ def test_an_unchanged_control_is_reused_and_a_changed_one_is_not(
     (folder / "data.npy").write_bytes((folder / "data.npy").read_bytes()[:-1] + b"\x01")
     assert _run(folder)[1] == "trained: data.npy changed"
     (folder / "numpy_extra.py").write_text("")
-    assert "changed" in _run(folder)[1]
+    assert _run(folder)[1] == f"trained: {folder} changed"
+    monkeypatch.setattr(control_cache, "_packages", lambda: "others")
+    assert _run(folder)[1] == "trained: the installed packages changed"
     assert _run(folder)[1] == REUSED
 
 
 def test_a_fault_planted_after_the_control_was_kept_is_found(folder: Path) -> None:
-    _edit(folder / "train.py", 'saved["w"], int', 'saved["w"], int')
     assert _run(folder)[0].verdict == "pass"
-    # The restore now reads a file beside the job, which the kept control never read.
     _edit(folder / "train.py", "self.w, self.step = saved", "self.w, self.step = 2 * saved")
     report, note = _run(folder)
     assert (report.verdict, note) == ("fail", "trained: train.py changed")
@@ -174,6 +177,7 @@ def test_what_a_library_reads_by_itself_is_found_in_the_source(tmp_path: Path, s
     "source",
     [
         "import numpy as np\nfrom pathlib import Path\nx = np.load('data.npy')",
+        "def fit(self, restore): self.asked = restore",
         "class Train:\n    def restore(self, folder, restore): self.live.load_weights(folder)",
     ],
 )
@@ -188,3 +192,36 @@ def test_a_cache_excludes_an_executor(tmp_path: Path) -> None:
     assert str(error.value) == (
         "A cache and an executor exclude each other: its machines may differ."
     )
+
+
+def test_options_make_a_request_of_its_own(tmp_path: Path) -> None:
+    cache = ControlCache(tmp_path / "cache")
+    for seed in ("1", "2"):
+        control = Task("bn-nn", str(tmp_path / "bn-nn"), options={"seed": seed})
+        assert cache.fetch(control, "") == Miss("the cache holds no control for this request")
+    names = {control_cache._name(Task("bn-nn", "", options={"seed": each}), "") for each in "12"}
+    assert len(names) == 2
+
+
+def test_variables_of_a_build_do_not_count_and_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    control = Task("bn-nn", "")
+    before = conditions(control)
+    monkeypatch.setenv("GITHUB_RUN_ID", "7")
+    monkeypatch.setenv("SHLVL", "9")
+    assert conditions(control) == before
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    after = conditions(control)
+    assert {name for name in after if after[name] != before.get(name)} == {
+        "OMP_NUM_THREADS",
+        "the variable OMP_NUM_THREADS",
+    }
+
+
+def test_only_the_newest_entries_are_kept(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_cache, "MOST_ENTRIES", 1)
+    for boundary in (4, 5):
+        _run(folder, boundary=boundary)
+    assert len(list((folder / "cache").glob("*/entry.json"))) == 1
+    assert _run(folder, boundary=5)[1] == REUSED
