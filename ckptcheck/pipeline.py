@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.diagnosis.allowances import Terms, parse
-from ckptcheck.errors import unknown
+from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job.given import check_names, given
 from ckptcheck.job.kinds import as_kinds
 from ckptcheck.job.options import as_texts
@@ -24,6 +24,7 @@ from ckptcheck.report.evidence import Evidence
 from ckptcheck.report.judge import Question, experiments_for, is_clear, judge, needs_repeat, report
 from ckptcheck.report.rejudge import write_questions
 from ckptcheck.report.report import Report
+from ckptcheck.run.control_cache import ControlCache, Miss
 from ckptcheck.run.dask import opened
 from ckptcheck.run.job_runs import JobRuns, Verification, Watch
 from ckptcheck.run.task import UNEVALUATED, Task
@@ -50,6 +51,7 @@ def verify(
     equal_nan: bool = False,
     folder: Path | str | None = None,
     executor: Executor | str | None = None,
+    cache: Path | str | None = None,
     watch: Watch | None = None,
 ) -> Report:
     """Compare a job that was restored from its checkpoint with one that was never interrupted.
@@ -90,6 +92,9 @@ def verify(
         folder: A new folder that keeps the runs and the checkpoints. Default: they are deleted.
         executor: A `concurrent.futures.Executor`, or `dask://HOST:PORT`. Each job runs there with
             its restores. Default: processes of this machine.
+        cache: A folder of controls to reuse. A control is reused if its sources, data, versions,
+            machine and environment variables are unchanged. A control that is trained runs
+            twice, and is kept if it is reproducible.
         watch: A function that is called with each event of each process.
 
     Returns:
@@ -119,12 +124,15 @@ def verify(
         as_kinds(kinds, "kinds"),
     )
     settings.check(dict.fromkeys(request.job for request in requests))
+    if cache is not None and executor is not None:
+        raise UsageError("A cache and an executor exclude each other: its machines may differ.")
     pickles = {each.name: each.pickled for each in jobs if each.pickled is not None}
     check_names([each.name for each in jobs if each.name not in pickles])
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     with _kept_or_temporary(folder) as top, opened(executor) as place:
         watch = watch or (lambda event: None)
-        verification = Verification(top, settings, place, watch, pickles)
+        reused = None if cache is None else ControlCache(Path(cache).resolve())
+        verification = Verification(top, settings, place, watch, pickles, reused)
         runs = verification.run(requests)
         questions = [
             question for request in requests for question in _questions(request, runs[request.job])
@@ -143,7 +151,31 @@ def verify(
                 for question, case in zip(questions, cases, strict=True)
             ]
         write_questions(top, evidence, questions)
-    return report(cases)
+        _keep_controls(verification, runs, evidence)
+    judged = report(cases)
+    return replace(judged, environment={**judged.environment, **_notes(runs)})
+
+
+def _keep_controls(
+    verification: Verification, runs: Mapping[str, JobRuns], evidence: Mapping[str, Evidence]
+) -> None:
+    """Keep the controls that finished and are reproducible."""
+    for name, job in runs.items():
+        if not isinstance(job.cached, Miss):
+            continue
+        control, trouble = evidence[name].control()
+        noise = evidence[name].noise(control)[0] if control and not trouble else None
+        if job.trouble or noise is None:
+            job.cached = Miss("it cannot be reused, because it was not shown to be reproducible")
+        elif noise.first_difference or noise.evaluation_varies:
+            job.cached = Miss("it cannot be reused, because the job is not reproducible")
+        else:
+            verification.keep(job)
+
+
+def _notes(runs: Mapping[str, JobRuns]) -> dict[str, str]:
+    """Say of each control whether it was reused, for the environment of the report."""
+    return {f"control of {name}": job.cached.note for name, job in runs.items() if job.cached}
 
 
 @contextmanager

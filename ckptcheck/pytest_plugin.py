@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--ckptcheck-out", metavar="DIR", help="Keep the runs of every verified job in DIR."
     )
+    group.addoption("--ckptcheck-cache", metavar="DIR", help="Reuse unchanged controls from DIR.")
     group.addoption(
         "--ckptcheck-boundaries",
         metavar="LIST",
@@ -123,7 +124,7 @@ def _defaults(config: pytest.Config) -> dict[str, Any]:
 
     given = {
         name: config.getoption(f"--ckptcheck-{name}")
-        for name in ("boundaries", "repeat", "timeout")
+        for name in ("boundaries", "cache", "repeat", "timeout")
     }
     if given["boundaries"] is not None:
         given["boundaries"] = parse_boundaries(given["boundaries"])

@@ -85,6 +85,13 @@ EXAMPLES = (
     group=options.HOW,
 )
 @options.machines
+@option(
+    "--cache",
+    type=options.PATH,
+    metavar="DIR",
+    help="Reuse an unchanged control from DIR, and keep a reproducible one there.",
+    group=options.HOW,
+)
 @options.judgement
 @option(
     "--out",

@@ -96,8 +96,13 @@ def lead_to_copy(copy: Path, original: Path) -> Path | None:
     Returns:
         The first binary file that names the original folder, which cannot be rewritten; or None.
     """
-    old, new = os.fsencode(original.resolve()), os.fsencode(copy.resolve())
-    for file in sorted(copy.rglob("*")):
+    return redirect(copy, original, copy)
+
+
+def redirect(folder: Path, original: Path, target: Path) -> Path | None:
+    """Rewrite a path in the small text files of a folder; return a binary file that holds it."""
+    old, new = os.fsencode(original.resolve()), os.fsencode(target.resolve())
+    for file in sorted(folder.rglob("*")):
         if (
             not file.is_file()
             or file.stat().st_size > LARGEST_POINTER

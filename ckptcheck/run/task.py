@@ -40,6 +40,7 @@ class Task:
         environment: Environment variables to set.
         kinds: The declared kinds of state, by pattern of the names of tensors.
         pickled: Whether the job is unpickled from its folder instead of imported by its name.
+        traced: Whether to trace what the process depends on, so that its control can be reused.
     """
 
     job: str
@@ -56,6 +57,7 @@ class Task:
     environment: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     pickled: bool = False
+    traced: bool = False
 
     entry: ClassVar[str] = "ckptcheck.run.worker"
 

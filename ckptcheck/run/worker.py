@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ckptcheck.run import environment
 from ckptcheck.run.execution import Execution
 from ckptcheck.run.folder import Recorder, resumed_of
 from ckptcheck.run.heartbeat import Emit
+from ckptcheck.run.inputs import traced
 from ckptcheck.run.run import Facts, Failure
 from ckptcheck.run.step_count import StepCounter
 from ckptcheck.run.task import Task
@@ -41,7 +42,9 @@ def main(task: Task, emit: Emit) -> int:
     # Read now: a job may change the environment.
     hash_seed = os.environ.get("PYTHONHASHSEED", "random")
     os.environ.update(task.environment)
-    return exit_status(lambda: _carry_out(task, emit, hash_seed), emit)
+    tracing = traced(task.run_folder, Path(task.folder)) if task.traced else nullcontext()
+    with tracing:
+        return exit_status(lambda: _carry_out(task, emit, hash_seed), emit)
 
 
 def exit_status(work: Callable[[], None], emit: Emit) -> int:
