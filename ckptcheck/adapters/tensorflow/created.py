@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ckptcheck.adapters.tensorflow.keras_2 import makers_of_no_state
+
 
 class Created:
     """Every live variable that was created while `watching`.
@@ -51,11 +53,9 @@ def _is_no_state(name: str | None) -> bool:
 
     Loading a model creates metrics that it never uses; a checkpoint counts its saves.
     """
-    makers = (
-        (keras.metrics.Metric, tf.train.Checkpoint)
-        if name == "save_counter"
-        else keras.metrics.Metric
-    )
+    makers: tuple[type, ...] = (keras.metrics.Metric, *makers_of_no_state())
+    if name == "save_counter":
+        makers += (tf.train.Checkpoint,)
     frame: Any = sys._getframe(2)
     while frame is not None:
         if isinstance(frame.f_locals.get("self"), makers):

@@ -1,4 +1,4 @@
-"""`FitJob`: Keras 3 jobs that train with `fit`. The loop is Keras' own; a callback records it."""
+"""`FitJob`: Keras jobs that train with `fit`. The loop is Keras' own; a callback records it."""
 
 import gc
 import inspect
@@ -13,18 +13,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.checkpoint import restore_checkpoint
-from ckptcheck.adapters.tensorflow.contents import values_in
+from ckptcheck.adapters.tensorflow.contents import contents, values_in
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.variables import SEED, names_of, poison, state_of
-from ckptcheck.adapters.tensorflow.watch import Watch
+from ckptcheck.adapters.tensorflow.watch import Watch, watch_for
 from ckptcheck.errors import NotVerifiedError, UsageError, did_you_mean
 from ckptcheck.job.protocol import Loop, Restored, Tensor
 
 # The restores that `FitJob` implements.
-RESTORES = ("keras", "weights", "checkpoint", "backup", "model-checkpoint")
+RESTORES = ("keras", "weights", "checkpoint", "backup", "model-checkpoint", "h5", "saved-model")
+
+
+# The endings of the files that hold a whole model; a SavedModel is a folder.
+WHOLE_MODELS = {"keras": ".keras", "h5": ".h5", "saved-model": ""}
 
 
 class FitJob(ABC):
@@ -38,7 +42,11 @@ class FitJob(ABC):
       model;
     - `checkpoint`: `tf.train.Checkpoint(model=model, optimizer=model.optimizer)`;
     - `backup`: `keras.callbacks.BackupAndRestore`, once an epoch;
-    - `model-checkpoint`: `keras.callbacks.ModelCheckpoint("….keras")` and `load_model`.
+    - `model-checkpoint`: `keras.callbacks.ModelCheckpoint("….keras")` and `load_model`;
+    - `h5`: `model.save("….h5")` and `load_model`;
+    - `saved-model`: `model.save(folder)` and `load_model`, in Keras 2 alone.
+
+    The model belongs to Keras 3 or, in TensorFlow's older `tf_keras`, to Keras 2.
 
     To save or restore in a different way, override `save` and `restore`. A callback that saves
     by itself writes into `self.folder`. A restore that creates a new model passes it to
@@ -108,7 +116,7 @@ class FitJob(ABC):
         Raises:
             NotVerifiedError: Keras runs on a backend other than TensorFlow.
             UsageError: nothing implements one of the names in `restores`.
-            TypeError: `model` returned something other than a compiled `keras.Model`.
+            TypeError: `model` returned something other than a compiled model of Keras.
         """
         if keras.backend.backend() != "tensorflow":
             raise NotVerifiedError(
@@ -116,7 +124,7 @@ class FitJob(ABC):
                 "tensorflow. Set KERAS_BACKEND=tensorflow"
             )
         self._check_restores()
-        keras.utils.set_random_seed(SEED)
+        keras_2.set_random_seed(SEED)
         self._created = Created()
         self._validation: Any = None
         self._validation_split: Any = None
@@ -127,10 +135,11 @@ class FitJob(ABC):
         self.initial_epoch = 0
         with self._created.watching():
             self.live = self.model()
-        if not isinstance(self.live, keras.Model):
+        if not keras_2.is_model(self.live):
             returned = type(self.live).__name__
             raise TypeError(f"model must return a compiled keras.Model, but it returned {returned}")
-        if not self.live.compiled:
+        self._keras = keras_2.keras_of(self.live)
+        if not _internals.is_compiled(self.live):
             raise TypeError(
                 f"model must return a compiled keras.Model, but its {type(self.live).__name__} is "
                 "not compiled. Call model.compile before returning it"
@@ -167,7 +176,7 @@ class FitJob(ABC):
             NotVerifiedError: `fit` did not pass on `callbacks`.
         """
         self.folder = loop.folder
-        self._watch = Watch(loop, self.steps_per_epoch, self._created)
+        self._watch = watch_for(self.live, loop, self.steps_per_epoch, self._created)
         self._capture_arguments()
         # A resumed run gets only the callbacks of its own restore: others would restore, too.
         restores = self.restores if loop.restore is None else [loop.restore]
@@ -239,9 +248,13 @@ class FitJob(ABC):
     def save(self, folder: Path, step: int) -> None:
         """Save into `folder` for each restore that no callback saves for."""
         if "keras" in self.restores:
-            self.live.save(folder / f"model-{step}.keras")
+            self.live.save(str(folder / f"model-{step}.keras"))
+        if "h5" in self.restores:
+            self.live.save(str(folder / f"model-{step}.h5"))
+        if "saved-model" in self.restores:
+            self.live.save(str(folder / f"model-{step}"))
         if "weights" in self.restores:
-            self.live.save_weights(folder / f"model-{step}.weights.h5")
+            self.live.save_weights(str(folder / f"model-{step}.weights.h5"))
         if "checkpoint" in self.restores:
             manager = tf.train.CheckpointManager(
                 self._checkpoint(), str(folder / "checkpoint"), max_to_keep=None
@@ -262,12 +275,12 @@ class FitJob(ABC):
         if restore == "checkpoint":
             return self._restore_checkpoint(folder / "checkpoint")
         if restore == "backup":  # the callback restores when `fit` begins
-            return Restored(values=values_in(folder / "backup" / "latest.weights.h5"))
+            return _backup_in(folder / "backup")
         if restore == "weights":
             path, self.initial_epoch = self._newest(folder, ".weights.h5")
-            self.live.load_weights(path)
-        elif restore == "keras":
-            path, self.initial_epoch = self._newest(folder, ".keras")
+            self.live.load_weights(str(path))
+        elif restore in WHOLE_MODELS:
+            path, self.initial_epoch = self._newest(folder, WHOLE_MODELS[restore])
             self.load_model(path)
         elif restore == "model-checkpoint":
             epochs = [int(file.stem) for file in (folder / restore).glob("*.keras")]
@@ -281,7 +294,7 @@ class FitJob(ABC):
                 f"FitJob has no restore called {restore!r}: override `restore` to implement it, "
                 f"or use one of {', '.join(RESTORES)}"
             )
-        return Restored(values=values_in(path))
+        return _saved_model_in(path) if path.is_dir() else Restored(values=values_in(path))
 
     def _checkpoint(self) -> Any:
         return tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer)
@@ -304,8 +317,11 @@ class FitJob(ABC):
         """
         self._created.forget(names_of([self.live]))
         self.live = None
-        keras.utils.set_random_seed(SEED)
-        _internals.restart_layer_names()
+        keras_2.set_random_seed(SEED)
+        if self._keras is keras:
+            _internals.restart_layer_names()
+        else:
+            self._keras.backend.reset_uids()
         with self._created.watching():
             self.live = make()
 
@@ -320,7 +336,7 @@ class FitJob(ABC):
             raise zipfile.BadZipFile(
                 f"{path.name} exists, but is not a complete zip file ({path.stat().st_size} bytes)"
             )
-        self.replace_model(lambda: keras.models.load_model(path))
+        self.replace_model(lambda: self._keras.models.load_model(str(path)))
 
     def _newest(self, folder: Path, suffix: str) -> tuple[Path, int]:
         """Return the newest file with that suffix, and the epoch that follows it."""
@@ -336,11 +352,11 @@ class FitJob(ABC):
         A callback such as `BackupAndRestore` restores, too.
         """
         if restore == "backup":
-            return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"))]
+            return [self._keras.callbacks.BackupAndRestore(str(self.folder / "backup"))]
         if restore == "model-checkpoint":
             (self.folder / "model-checkpoint").mkdir(parents=True, exist_ok=True)
             return [
-                keras.callbacks.ModelCheckpoint(
+                self._keras.callbacks.ModelCheckpoint(
                     str(self.folder / "model-checkpoint" / "{epoch}.keras")
                 )
             ]
@@ -367,3 +383,17 @@ class FitJob(ABC):
             )
 
         self.live.fit = fit
+
+
+def _backup_in(folder: Path) -> Restored:
+    """Return what a backup holds: in Keras 3 a file of weights, in Keras 2 a checkpoint."""
+    prefix = tf.train.latest_checkpoint(str(folder / "chief"))
+    if prefix is None:
+        return Restored(values=values_in(folder / "latest.weights.h5"))
+    return Restored(values=contents(tf.train.load_checkpoint(prefix))[1])
+
+
+def _saved_model_in(folder: Path) -> Restored:
+    """Return what a SavedModel holds."""
+    reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+    return Restored(values=contents(reader)[1])

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Loop, Step
@@ -51,9 +51,10 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         """
         self.began = True
         model = self.model
-        if model.steps_per_execution != 1:
+        together = _internals.steps_per_execution(model)
+        if together != 1:
             raise NotVerifiedError(
-                f"the model executes {model.steps_per_execution} steps at once, so single steps "
+                f"the model executes {together} steps at once, so single steps "
                 "cannot be recorded. Compile it with steps_per_execution=1"
             )
         steps = self.params.get("steps")
@@ -63,7 +64,10 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 f"has {steps} batches. Write steps_per_epoch = {steps}"
             )
         optimizer = model.optimizer
-        if (
+        if keras_2.is_optimizer(optimizer):
+            if model.built:
+                keras_2.build(optimizer, model.trainable_variables)
+        elif (
             optimizer is not None
             and not optimizer.built
             and all(layer.built for layer in _internals.all_layers(model))
@@ -139,7 +143,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         def shown_step(*arguments: Any, **named: Any) -> Any:
             self._loss = None
             optimizer = model.optimizer
-            rate = np.nan if optimizer is None else tf.convert_to_tensor(optimizer.learning_rate)
+            rate = np.nan if optimizer is None else tf.convert_to_tensor(_rate_of(optimizer))
             logs = train_step(*arguments, **named)
             if not isinstance(logs, dict):
                 return logs
@@ -160,6 +164,21 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
         train.__name__ = SHOWN
         model.train_function = train
+
+
+def watch_for(model: Any, loop: Loop, steps_per_epoch: int, created: Created) -> Watch:
+    """Return a `Watch` that the `fit` of a model takes: each Keras wants its own base class."""
+    kind: type = Watch
+    if keras_2.is_of_keras_2(model):
+        kind = type("Watch", (Watch, keras_2.keras_of(model).callbacks.Callback), {})
+    watch: Watch = kind(loop, steps_per_epoch, created)
+    return watch
+
+
+def _rate_of(optimizer: Any) -> Any:
+    if keras_2.is_optimizer(optimizer):
+        return _internals.rate_of_keras_2(optimizer)
+    return optimizer.learning_rate
 
 
 def _as_array(tensor: Any) -> Any:
