@@ -1,5 +1,6 @@
 """Record a run from inside a training script, for `ckptcheck compare`."""
 
+import operator
 import os
 import random
 import time
@@ -52,6 +53,7 @@ class Recording:
         Raises:
             UsageError: The run has recorded a different number of steps.
         """
+        step = operator.index(step)  # a session returns the step as a NumPy integer
         if self._facts.first_step is None and step:
             self._next = self._facts.first_step = step
             # Equal states: the restore came before `record`, so the initial state is unknown.

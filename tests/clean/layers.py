@@ -42,7 +42,12 @@ class _RandomImages(Random, _OnImages):
 
 class DenseKinds(Fit):
     def layers(self) -> list[Any]:
-        return [K.EinsumDense("ab,bc->ac", 4), K.PReLU(), K.ActivityRegularization(0.01), K.Dense(1)]
+        return [
+            K.EinsumDense("ab,bc->ac", 4),
+            K.PReLU(),
+            K.ActivityRegularization(0.01),
+            K.Dense(1),
+        ]
 
 
 class Regularized(Fit):
@@ -411,8 +416,6 @@ class Adding(Fit):
 
 
 class Quantities(_OnImages):
-    
-
     def inner(self) -> list[Any]:
         return [K.Permute((3, 1, 2)), K.Softmax(), K.SpatialDropout2D(0.0), K.ELU()]
 
