@@ -19,7 +19,7 @@ Y = X[:, :1] * X[:, 1:2] + X[:, 2:3]
 
 
 class _Fit(FitJob):
-    restores: Sequence[str] = ("keras", "h5", "checkpoint", "backup", "model-checkpoint")
+    restores: Sequence[str] = ("keras", "h5", "checkpoint")
     steps_per_epoch = 4
     compiled: Mapping[str, Any] = {}
 
@@ -56,14 +56,14 @@ class _Fit(FitJob):
 class _Legacy(_Fit):
     """A legacy optimizer is in no `.keras` file."""
 
-    restores = ("h5", "checkpoint", "backup")
+    restores = ("h5", "checkpoint")
 
 
 # --- Models and layers ---
 
 
 class Sequential(_Fit):
-    pass
+    restores = ("keras", "h5", "checkpoint", "backup", "model-checkpoint")
 
 
 class Functional(_Fit):

@@ -39,7 +39,7 @@ def test_sessions_and_savers_that_lose_state() -> None:
     causes = {
         case.job.rpartition(":")[2]: {d.cause for d in case.diagnoses} for case in report.cases
     }
-    assert causes == {"Reinitialised": {"initialised-again"}, "WithoutSlots": {"slots-lost"}}
+    assert causes == {"Reinitialised": {"nothing-restored"}, "WithoutSlots": {"slots-lost"}}
 
 
 def test_a_recorded_graph(tmp_path: Path) -> None:
