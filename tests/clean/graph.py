@@ -52,7 +52,7 @@ class _Graph(GraphJob):
         step = tf1.train.get_or_create_global_step()
         optimizer = self.optimizer(step)
         train_op = optimizer.minimize(loss, step)
-        arguments = {"train_op": train_op} | self.more(loss, train_op, step)
+        arguments = {"train_op": train_op, **self.more(loss, train_op, step)}
         return Network(loss, global_step=step, optimizer=optimizer, **arguments)
 
     def batch(self, step: int) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
+import tf_keras  # type: ignore[import-untyped]
 
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.adapters.tf2 import CheckpointJob
@@ -56,7 +56,7 @@ class _Fit(FitJob):
 class _Legacy(_Fit):
     """A legacy optimizer is in no `.keras` file."""
 
-    restores = ("h5", "checkpoint")
+    restores: Sequence[str] = ("h5", "checkpoint")
 
 
 # --- Models and layers ---
@@ -117,7 +117,7 @@ class Subclassed(_Fit):
     restores = ("checkpoint", "backup")
 
     def network(self) -> Any:
-        class Net(tf_keras.Model):  # type: ignore[misc]
+        class Net(tf_keras.Model):
             def __init__(self) -> None:
                 super().__init__()
                 self.parts = [K.Dense(3), K.Dense(1)]

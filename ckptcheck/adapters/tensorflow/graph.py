@@ -316,7 +316,7 @@ class GraphJob(_Graph):
         if restore == "trainable":
             return tf1.train.Saver(tf1.trainable_variables())
         if restore in RESTORES and ema is not None:
-            arguments = {} if restore == "ema" else {"moving_avg_variables": []}
+            arguments: dict[str, Any] = {} if restore == "ema" else {"moving_avg_variables": []}
             return tf1.train.Saver(ema.variables_to_restore(**arguments))
         raise UsageError(
             f"There is no Saver for the restore {restore!r}. Return Network(…, "
@@ -407,7 +407,7 @@ class SessionJob(_Graph):
             )
 
 
-class _StepHook(tf1.train.SessionRunHook):  # type: ignore[misc]
+class _StepHook(tf1.train.SessionRunHook):  # type: ignore[misc,name-defined]
     """Reports each `session.run` of the train op to a `Loop`."""
 
     def __init__(self, job: SessionJob, loop: Loop) -> None:
@@ -436,9 +436,10 @@ class _StepHook(tf1.train.SessionRunHook):  # type: ignore[misc]
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         if self._trains:
-            loss, rate, batch = run_values.results
+            loss, rates, batch = run_values.results
             arrays = [_as_array(each) for each in batch]
-            self._loop.after_step(Step(float(loss), arrays or None, *map(float, rate)))
+            rate = float(rates[0]) if rates else None
+            self._loop.after_step(Step(float(loss), arrays or None, rate))
 
 
 def _set_seeds(seed: int) -> None:

@@ -19,6 +19,7 @@ EVERY_STYLE = (*TF1, *TF2, *KERAS)
 PLAIN_SAVER = ("saver",)
 WHOLE_FILE = ("keras", "model-checkpoint")
 WHOLE_CHECKPOINT = ("checkpoint",)
+FOLDER = ("saved-model",)
 # `fit` learns the epoch from the callback that restores.
 OWN_EPOCH = ("backup",)
 
@@ -70,6 +71,11 @@ ATTRIBUTES = _in_fit(
     "Make the lost variables attributes of the model or of its layers: only variables that the "
     "model tracks are saved.",
     (*WHOLE_FILE, *WHOLE_CHECKPOINT),
+)
+NOT_A_FOLDER = _in_fit(
+    "Save the model with model.save('model.h5'): load_model does not bring the optimizer back from a "
+    "SavedModel. Or save a tf.train.Checkpoint(model=model, optimizer=model.optimizer).",
+    FOLDER,
 )
 WHOLE_MODEL = _in_fit(
     "Save the whole model with model.save('model.keras') and load it with keras.models.load_model. "
@@ -189,9 +195,11 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             "Save the optimizer's variables, too: create tf.train.Saver() after "
             "optimizer.minimize(…)."
         ),
+        NOT_A_FOLDER,
         _in_fit(
             "Compile the model before model.save(…), and load it without compile=False: the file "
-            "then holds the optimizer.",
+            "then holds the optimizer. Of tf_keras, a .keras file holds no legacy optimizer, and no "
+            "file all of Nadam: save a tf.train.Checkpoint(model=model, optimizer=model.optimizer).",
             WHOLE_FILE,
         ),
         _in_fit(
@@ -259,6 +267,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             "Save the global step: tf.train.Saver() takes it, a Saver over the trainable variables "
             "does not."
         ),
+        NOT_A_FOLDER,
         *TRACKED_OR_WHOLE,
     ),
     "wrong-first-step": (
