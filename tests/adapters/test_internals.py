@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras
+import tf_keras  # type: ignore[import-untyped]
 from tensorflow.python.framework import config
 
 from ckptcheck.adapters.tensorflow import _internals

@@ -44,17 +44,17 @@ def keys_of(saver: Any) -> dict[str, str]:
     """
     given = saver._var_list
     items = given.items() if isinstance(given, dict) else ((None, each) for each in given)
-    return {
-        variable.op.name: key or _key_of(variable)
+    found = [
+        (key, variable)
         for key, held in items
         for variable in ([held] if hasattr(held, "op") else held)
         if isinstance(variable, tf.Variable)
+    ]
+    wholes = {id(each): each._get_save_slice_info() for _, each in found}
+    return {
+        each.op.name: key or (wholes[id(each)].full_name if wholes[id(each)] else each.op.name)
+        for key, each in found
     }
-
-
-def _key_of(variable: Any) -> str:
-    whole = variable._get_save_slice_info()
-    return str(whole.full_name if whole else variable.op.name)
 
 
 def object_graph(reader: Any) -> Any:

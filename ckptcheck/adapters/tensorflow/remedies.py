@@ -73,8 +73,8 @@ ATTRIBUTES = _in_fit(
     (*WHOLE_FILE, *WHOLE_CHECKPOINT),
 )
 NOT_A_FOLDER = _in_fit(
-    "Save the model with model.save('model.h5'): load_model does not bring the optimizer back from a "
-    "SavedModel. Or save a tf.train.Checkpoint(model=model, optimizer=model.optimizer).",
+    "Save the model with model.save('model.h5'): load_model does not bring the optimizer back from "
+    "a SavedModel. Or save a tf.train.Checkpoint(model=model, optimizer=model.optimizer).",
     FOLDER,
 )
 WHOLE_MODEL = _in_fit(
@@ -198,8 +198,9 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         NOT_A_FOLDER,
         _in_fit(
             "Compile the model before model.save(…), and load it without compile=False: the file "
-            "then holds the optimizer. Of tf_keras, a .keras file holds no legacy optimizer, and no "
-            "file all of Nadam: save a tf.train.Checkpoint(model=model, optimizer=model.optimizer).",
+            "then holds the optimizer. In tf_keras, a .keras file holds no legacy optimizer, and "
+            "no file all of Nadam: save a tf.train.Checkpoint(model=model, "
+            "optimizer=model.optimizer).",
             WHOLE_FILE,
         ),
         _in_fit(
