@@ -224,7 +224,7 @@ def test_optimizers_of_keras_2() -> None:
         assert float(_internals.rate_of_keras_2(optimizer)) == 0.5
     assert {"u_product", "m/weight"} < {name for name, _ in _internals.variables_of_keras_2(new)}
     named = dict(_internals.variables_of_keras_2(legacy))
-    assert set(named) == {"SGD/iter", "learning_rate", "decay", "momentum", "SGD/weight/momentum"}
+    assert set(named) == {"iter", "learning_rate", "decay", "momentum", "weight/momentum"}
     assert len(_internals.settings_of_keras_2(legacy)) == 3
     assert [float(each) for each in _internals.settings_of_keras_2(new)] == [0.5]
 
