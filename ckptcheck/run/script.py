@@ -1,6 +1,7 @@
 """Record a run from inside a training script, for `ckptcheck compare`."""
 
 import atexit
+import operator
 import os
 import random
 import sys
@@ -105,6 +106,7 @@ class Recording:
         Raises:
             UsageError: The run has recorded a different number of steps.
         """
+        step = operator.index(step)  # a session returns the step as a NumPy integer
         if self._facts.first_step is None and step:
             self._next = self._facts.first_step = step
             # Equal states: the restore came before `record`, so the initial state is unknown.

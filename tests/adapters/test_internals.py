@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras  # type: ignore[import-untyped]
 from tensorflow.python.framework import config
 
 from ckptcheck.adapters.tensorflow import _internals
@@ -166,6 +167,73 @@ def test_rate_of_an_optimizer() -> None:
     assert float(rate) == 0.25
     schedule = keras.optimizers.schedules.CosineDecay(0.5, 10)
     assert _internals.rate_variable_of(keras.optimizers.Adam(schedule)) is schedule
+
+
+def test_keys_of_a_saver() -> None:
+    with tf.Graph().as_default():
+        first = tf1.get_variable("first", [2])
+        with tf1.variable_scope("", partitioner=tf1.fixed_size_partitioner(2)):
+            halves = tf1.get_variable("halves", [2])
+        named = tf1.train.Saver({"old": first, "both": halves})
+        parts = {"halves/part_0": "both", "halves/part_1": "both"}
+        assert _internals.keys_of(named) == {"first": "old"} | parts
+        assert _internals.keys_of(tf1.train.Saver(tf1.global_variables())) == {
+            "first": "first",
+            **dict.fromkeys(parts, "halves"),
+        }
+
+
+def test_layers_of_keras_2() -> None:
+    drop = tf_keras.layers.Dropout(0.5, rng_type="stateful")
+    norm = tf_keras.layers.BatchNormalization()
+    inner = tf_keras.Sequential([tf_keras.Input((3,)), norm, drop])
+    model = tf_keras.Sequential([inner])
+    assert list(_internals.inner_layers_of_keras_2(model))[-1] is inner
+    assert list(_internals.own_variables_of_keras_2(model)) == []
+    assert len(list(_internals.own_variables_of_keras_2(norm))) == 4
+    assert isinstance(_internals.own_generator_of_keras_2(drop), tf.random.Generator)
+    assert _internals.own_generator_of_keras_2(norm) is None
+
+
+def test_a_compiled_model_of_each_keras() -> None:
+    for package in (keras, tf_keras):
+        model = package.Sequential([package.Input((2,)), package.layers.Dense(1)])
+        assert not _internals.is_compiled(model)
+        model.compile("sgd", "mse", steps_per_execution=3)
+        assert _internals.is_compiled(model)
+        _internals.execute_single_steps(model)
+        assert int(model.steps_per_execution) == 1
+
+
+def test_passing_variables_of_keras_2() -> None:
+    schedule = tf_keras.optimizers.schedules.ExponentialDecay(0.5, 1, 0.5)
+    model = tf_keras.Sequential([tf_keras.Input((2,)), tf_keras.layers.Dense(1)])
+    model.compile(tf_keras.optimizers.SGD(schedule), "mse")
+    passing = _internals.passing_of_keras_2(model)
+    assert _internals.current_rate_of(model.optimizer) is passing[-1]
+    assert [float(each) for each in passing] == [0, 0, 0, 1, 0.5]
+    assert _internals.current_rate_of(tf_keras.optimizers.SGD(0.5)) is None
+
+
+def test_optimizers_of_keras_2() -> None:
+    weight = tf.Variable([1.0], name="weight")
+    new, legacy = tf_keras.optimizers.Nadam(0.5), tf_keras.optimizers.legacy.SGD(0.5, 0.25)
+    new.build([weight])
+    _internals.build_legacy_optimizer(legacy, [weight])
+    for optimizer, name in ((new, "Nadam"), (legacy, "SGD")):
+        assert _internals.name_of_optimizer(optimizer) == name
+        assert float(_internals.rate_of_keras_2(optimizer)) == 0.5
+    assert {"u_product", "m/weight"} < {name for name, _ in _internals.variables_of_keras_2(new)}
+    named = dict(_internals.variables_of_keras_2(legacy))
+    assert set(named) == {"iter", "learning_rate", "decay", "momentum", "weight/momentum"}
+    assert len(_internals.settings_of_keras_2(legacy)) == 3
+    assert [float(each) for each in _internals.settings_of_keras_2(new)] == [0.5]
+
+
+def test_loss_scale_of_keras_2() -> None:
+    scaled = tf_keras.mixed_precision.LossScaleOptimizer(tf_keras.optimizers.SGD(), initial_scale=8)
+    assert [float(each) for each in _internals.loss_scale_of(scaled)] == [8, 0]
+    assert _internals.loss_scale_of(tf_keras.optimizers.SGD()) == []
 
 
 PRIVATE_MODULES = ("keras.src", "tensorflow.python", "tensorflow.core")

@@ -114,7 +114,7 @@ def test_a_restore_without_an_implementation(tmp_path: Path) -> None:
         Misspelt().build(0)
     assert str(unknown.value) == (
         "FitJob has no restore called 'wieghts'. Did you mean weights? Known: keras, weights, checkpoint, backup, "
-        "model-checkpoint. For any other way, override `save` and `restore`."
+        "model-checkpoint, h5, saved-model. For any other way, override `save` and `restore`."
     )
     with pytest.raises(AssertionError):  # by `model`, so the name is accepted
         Overridden().build(0)

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ckptcheck.adapters.tf1 import RESTORES, RESTORES_WITHOUT_EMA, Feed, GraphJob, Network
+from ckptcheck.adapters.tensorflow.variables import state_of
+from ckptcheck.adapters.tf1 import (
+    RESTORES,
+    RESTORES_WITHOUT_EMA,
+    Feed,
+    GraphJob,
+    Network,
+    SessionJob,
+    state_in,
+)
+from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.job import POISON, RestoreRefusedError
 from ckptcheck.kinds import Kind
 
@@ -151,3 +161,114 @@ def test_names_of_the_restores() -> None:
     assert RESTORES == ("saver", "ema", "trainable", "ema-none")
     assert set(RESTORES_WITHOUT_EMA) < set(RESTORES)
     assert built().restores == RESTORES
+
+
+@pytest.mark.parametrize(
+    ("make", "slots"),
+    [
+        (lambda: tf1.train.AdamOptimizer(), {"w/Adam", "w/Adam_1", "beta1_power", "beta2_power"}),
+        (lambda: tf1.train.MomentumOptimizer(0.1, 0.9), {"w/Momentum"}),
+        (lambda: tf1.train.AdagradOptimizer(0.1), {"w/Adagrad"}),
+        (lambda: tf1.train.AdadeltaOptimizer(), {"w/Adadelta", "w/Adadelta_1"}),
+        (lambda: tf1.train.FtrlOptimizer(0.1), {"w/Ftrl", "w/Ftrl_1"}),
+        (
+            lambda: tf1.train.RMSPropOptimizer(0.1, centered=True, name="Own"),
+            {"w/Own", "w/Own_1", "w/Own_2"},
+        ),
+    ],
+)
+def test_kinds_without_the_optimizer(make: Any, slots: set[str]) -> None:
+    with tf.Graph().as_default(), tf1.Session() as session:
+        weight = tf1.get_variable("w", [2])
+        mean = tf1.get_variable("bn/moving_mean", [2], trainable=False)
+        tf1.get_variable("table", [3], trainable=False)
+        step = tf1.train.create_global_step()
+        make().minimize(tf.reduce_sum(weight * mean), step)
+        ema = tf1.train.ExponentialMovingAverage(0.5, name="smooth")
+        ema.apply([weight, tf.identity(weight, "copy")])
+        session.run(tf1.global_variables_initializer())
+        state = state_of(tf1.global_variables())
+        assert {name for name, tensor in state.items() if tensor.kind is Kind.SLOT} == slots
+        assert {name: tensor.kind for name, tensor in state.items() if name not in slots} == {
+            "w": Kind.WEIGHT,
+            "bn/moving_mean": Kind.MOVING_STATISTIC,
+            "table": Kind.OTHER,
+            "global_step": Kind.COUNTER,
+            "w/smooth": Kind.SHADOW,
+            "copy/smooth": Kind.MOVING_STATISTIC,
+        }
+        assert state_in(session)().keys() == state.keys()
+
+
+def test_a_graph_without_a_session_cannot_be_read() -> None:
+    with tf.Graph().as_default():
+        weight = tf1.get_variable("w", [2])
+    with pytest.raises(UsageError) as caught:
+        state_of([weight])
+    assert str(caught.value) == (
+        "The state holds variables of a TensorFlow 1 graph, and there is no default session to read them. Pass "
+        "state=state_in(session), with state_in from ckptcheck.adapters.tf1, or record inside `with session.as_default():`."
+    )
+
+
+def test_a_saver_of_ones_own_that_is_missing(tmp_path: Path) -> None:
+    job = saved(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        job.restore(tmp_path, "mine")
+    assert str(caught.value) == (
+        "There is no Saver for the restore 'mine'. Return Network(…, savers={'mine': tf.compat.v1.train.Saver(…)})."
+    )
+
+
+class WithLayers(Line):
+    def network(self) -> Network:
+        tf1.layers.dense(tf1.placeholder(tf.float32, [None, 2]), 1)
+        raise AssertionError("Keras 3 has no tf.layers")
+
+
+def test_tf_layers_name_the_keras_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "0")
+    with pytest.raises(UsageError) as caught:
+        WithLayers().build(0)
+    assert str(caught.value) == (
+        "`dense` is not available with Keras 3. tf.layers and the RNN cells of TensorFlow 1 need Keras 2: pip install "
+        "tf-keras, and set TF_USE_LEGACY_KERAS=1 in the environment."
+    )
+
+
+class Idle(SessionJob):
+    """A loop that forgets the hooks."""
+
+    steps_per_epoch = 4
+
+    def network(self) -> Network:
+        weight = tf1.get_variable("w", [])
+        step = tf1.train.create_global_step()
+        loss = weight**2
+        train_op = tf1.train.GradientDescentOptimizer(0.1).minimize(loss, step)
+        return Network(loss, train_op, step)
+
+    def loop(self, folder: str, hooks: Sequence[Any]) -> None:
+        with tf1.train.MonitoredSession() as session:
+            session.run(self.net.train_op)
+
+
+class Recorder:
+    """A loop of ckptcheck that takes no steps."""
+
+    restore, saves = None, True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+
+def test_a_session_without_the_hooks(tmp_path: Path) -> None:
+    job = Idle()
+    job.build(0)
+    assert job.next_step() == 0
+    with pytest.raises(NotVerifiedError) as caught:
+        job.run(Recorder(tmp_path))  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "no session ran the train op under the hooks of ckptcheck. Pass `hooks` to the session, and run "
+        "Network.train_op in it"
+    )

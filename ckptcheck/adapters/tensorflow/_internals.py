@@ -1,12 +1,13 @@
 """Every private name of TensorFlow and Keras that ckptcheck uses, for want of a public one.
 
 Each has a function here and a test that fails when the name disappears or changes its meaning.
-TensorFlow's come first, then Keras'.
+TensorFlow's come first, then those of Keras 3, then those of Keras 2.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 from tensorflow.python.framework import config
 
@@ -34,6 +35,26 @@ def settings(optimizer: Any) -> Iterator[tuple[str, float]]:
             and not name.startswith("self")
         ):
             yield name, float(value)
+
+
+def keys_of(saver: Any) -> dict[str, str]:
+    """Return the checkpoint key that a `Saver` reads each variable from, by the variable's name.
+
+    The parts of a partitioned variable have the key of the whole.
+    """
+    given = saver._var_list
+    items = given.items() if isinstance(given, dict) else ((None, each) for each in given)
+    found = [
+        (key, variable)
+        for key, held in items
+        for variable in ([held] if hasattr(held, "op") else held)
+        if isinstance(variable, tf.Variable)
+    ]
+    wholes = {id(each): each._get_save_slice_info() for _, each in found}
+    return {
+        each.op.name: key or (wholes[id(each)].full_name if wholes[id(each)] else each.op.name)
+        for key, each in found
+    }
 
 
 def object_graph(reader: Any) -> Any:
@@ -103,3 +124,105 @@ def rate_variable_of(optimizer: Any) -> Any:
     The public `learning_rate` is the schedule's current value.
     """
     return getattr(optimizer, "_learning_rate", None)
+
+
+# --- Keras 2, the package `tf_keras` ---
+
+
+def own_variables_of_keras_2(layer: Any) -> Iterator[Any]:
+    """Yield a layer's own variables: the public `variables` includes those of inner layers."""
+    yield from layer._trainable_weights
+    yield from layer._non_trainable_weights
+
+
+def own_generator_of_keras_2(layer: Any) -> Any:
+    """Return the `tf.random.Generator` of a random layer that has one, or None."""
+    return getattr(getattr(layer, "_random_generator", None), "_generator", None)
+
+
+def inner_layers_of_keras_2(layer: Any) -> Iterator[Any]:
+    """Yield the layers directly inside a layer: only a model has a public `layers`."""
+    yield from layer._flatten_layers(recursive=False, include_self=False)
+
+
+def passing_of_keras_2(model: Any) -> list[Any]:
+    """Return the variables of a model and its parts that no step reads from the one before.
+
+    `fit` and `evaluate` reset their counters of batches, and each step computes the current rate of
+    a schedule.
+    """
+    names = ("_train_counter", "_test_counter", "_predict_counter", "_steps_per_execution")
+    held = [getattr(layer, name, None) for layer in model._flatten_layers() for name in names]
+    optimizer = getattr(model, "optimizer", None)
+    inside = getattr(optimizer, "inner_optimizer", optimizer)
+    return [each for each in (*held, current_rate_of(inside)) if each is not None]
+
+
+def current_rate_of(optimizer: Any) -> Any:
+    """Return the variable in which an optimizer of Keras 2 keeps a schedule's rate, or None."""
+    return vars(optimizer).get("_current_learning_rate") if optimizer is not None else None
+
+
+def is_compiled(model: Any) -> bool:
+    """Return whether a model is compiled. Models of Keras 2 have no public `compiled`."""
+    return bool(model.compiled if hasattr(model, "compiled") else model._is_compiled)
+
+
+def execute_single_steps(model: Any) -> None:
+    """Let `fit` execute one step at a time. Keras 2 has a variable for it, or None."""
+    if hasattr(model, "_steps_per_execution"):
+        if model._steps_per_execution is not None:
+            model._steps_per_execution.assign(1)
+    else:
+        model.steps_per_execution = 1
+
+
+def name_of_optimizer(optimizer: Any) -> str:
+    """Return the name of an optimizer of Keras 2: a legacy optimizer has no public one."""
+    return str(optimizer.name if hasattr(optimizer, "name") else optimizer._name)
+
+
+def variables_of_keras_2(optimizer: Any) -> list[tuple[str, Any]]:
+    """Return names and variables of an optimizer of Keras 2 that hold state.
+
+    The public `variables` lacks the settings of a legacy optimizer, and scalars such as Nadam's
+    product. The current rate of a schedule is left out: each step computes it anew.
+    """
+    attributes = [(name.strip("_"), value) for name, value in vars(optimizer).items()]
+    named = [
+        *((each.name.removesuffix(":0"), each) for each in optimizer.variables()),
+        *getattr(optimizer, "_hyper", {}).items(),
+        *(each for each in attributes if each[1] is not current_rate_of(optimizer)),
+    ]
+    once: dict[int, tuple[str, Any]] = {}
+    for name, value in named:
+        if isinstance(value, tf.Variable):
+            once.setdefault(id(value), (name, value))
+    return list(once.values())
+
+
+def settings_of_keras_2(optimizer: Any) -> list[Any]:
+    """Return the variables that hold an optimizer's settings, such as its learning rate."""
+    held = [getattr(optimizer, "_learning_rate", None), *getattr(optimizer, "_hyper", {}).values()]
+    return [each for each in held if isinstance(each, tf.Variable)]
+
+
+def loss_scale_of(optimizer: Any) -> list[Any]:
+    """Return the loss scale, and its count of finite steps, of a `LossScaleOptimizer`."""
+    state = getattr(optimizer, "_loss_scale", None)
+    names = ("_current_loss_scale", "_counter")
+    return [getattr(state, name) for name in names if hasattr(state, name)]
+
+
+def rate_of_keras_2(optimizer: Any) -> Any:
+    """Return the rate of the next step: the public `learning_rate` may be that of the last one."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if hasattr(optimizer, "_decayed_lr"):
+        return optimizer._decayed_lr(tf.float32)
+    rate = optimizer._learning_rate
+    return rate(optimizer.iterations) if callable(rate) else rate
+
+
+def build_legacy_optimizer(optimizer: Any, weights: list[Any]) -> None:
+    """Create the settings and slots of a legacy optimizer, as its first step would."""
+    optimizer._create_all_weights(weights)

@@ -5,11 +5,13 @@ from typing import Any
 
 import keras
 
+from ckptcheck.adapters.tensorflow.keras_2 import keras_2
+
 # The attributes, by callback class, whose values change the training.
 DECISIVE = {
-    keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
-    keras.callbacks.EarlyStopping: ("best", "wait", "best_epoch", "stopped_epoch"),
-    keras.callbacks.ModelCheckpoint: ("best",),
+    "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
+    "EarlyStopping": ("best", "wait", "best_epoch", "stopped_epoch"),
+    "ModelCheckpoint": ("best",),
 }
 
 
@@ -20,9 +22,15 @@ def decisive(callbacks: Sequence[Any]) -> dict[str, str]:
     the callback's own class, which may be a subclass.
     """
     return {
-        f"callbacks/{kind.__name__}/{name}": f"{type(callback).__name__}.{name}"
+        f"callbacks/{kind}/{name}": f"{type(callback).__name__}.{name}"
         for callback in callbacks
         for kind, names in DECISIVE.items()
-        if isinstance(callback, kind)
+        if isinstance(callback, _classes(kind))
         for name in names
     }
+
+
+def _classes(name: str) -> tuple[type, ...]:
+    """Return the callback class of that name in every Keras in use."""
+    packages = (keras, keras_2()) if keras_2() is not None else (keras,)
+    return tuple(getattr(package.callbacks, name) for package in packages)

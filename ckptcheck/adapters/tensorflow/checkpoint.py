@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.batches import arrays_of
 from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tensorflow.created import Created
@@ -98,7 +98,7 @@ class CheckpointJob(ABC):
         Raises:
             TypeError: `setup` returned something other than a `tf.train.Checkpoint`.
         """
-        keras.utils.set_random_seed(SEED)
+        keras_2.set_random_seed(SEED)
         self._created = Created()
         with self._created.watching():
             self.checkpoint = self.setup()
@@ -123,7 +123,9 @@ class CheckpointJob(ABC):
         if hasattr(self, "step"):
             return int(self.step)
         optimizers = [
-            item for item in self._attributes() if isinstance(item, keras.optimizers.Optimizer)
+            item
+            for item in self._attributes()
+            if isinstance(item, keras.optimizers.Optimizer) or keras_2.is_optimizer(item)
         ]
         if not optimizers:
             raise TypeError(
@@ -146,7 +148,12 @@ class CheckpointJob(ABC):
             tf.nest.flatten(value) if isinstance(value, list | tuple | dict) else [value]
             for value in vars(self).values()
         )
-        return [item for items in attributes for item in items if isinstance(item, _HOLDERS)]
+        return [
+            item
+            for items in attributes
+            for item in items
+            if isinstance(item, _HOLDERS) or keras_2.is_of_keras_2(item)
+        ]
 
     def save(self, folder: Path, step: int) -> None:
         """Save into `folder` with a `tf.train.CheckpointManager`, numbered by `step`."""

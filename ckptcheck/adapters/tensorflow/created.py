@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ckptcheck.adapters.tensorflow.keras_2 import makers_of_no_state
 from ckptcheck.adapters.tensorflow.variables import inner
 
 
@@ -75,11 +76,9 @@ def _is_no_state(name: str | None) -> bool:
 
     Loading a model creates metrics that it never uses; a checkpoint counts its saves.
     """
-    makers = (
-        (keras.metrics.Metric, tf.train.Checkpoint)
-        if name == "save_counter"
-        else keras.metrics.Metric
-    )
+    makers: tuple[type, ...] = (keras.metrics.Metric, *makers_of_no_state())
+    if name == "save_counter":
+        makers += (tf.train.Checkpoint,)
     return next(_creating(makers), None) is not None
 
 

@@ -10,7 +10,7 @@ def letter_of(variable: Any) -> str:
 
     The letter of bfloat16 is that of any other float.
     """
-    dtype = tf.as_dtype(variable.dtype)
+    dtype = tf.as_dtype(variable.dtype).base_dtype
     if dtype.is_integer:
         return "i"
     if dtype.is_bool:

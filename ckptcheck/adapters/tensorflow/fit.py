@@ -1,4 +1,4 @@
-"""`FitJob`: Keras 3 jobs that train with `fit`. The loop is Keras' own; a callback records it."""
+"""`FitJob`: Keras jobs that train with `fit`. The loop is Keras' own; a callback records it."""
 
 import contextlib
 import inspect
@@ -13,19 +13,23 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.checkpoint import restore_checkpoint
-from ckptcheck.adapters.tensorflow.contents import values_in
+from ckptcheck.adapters.tensorflow.contents import contents, values_in
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.evaluation import evaluation_loss
 from ckptcheck.adapters.tensorflow.variables import SEED, inner, names_of, poison, state_of
-from ckptcheck.adapters.tensorflow.watch import CountedError, StepCount, Watch
+from ckptcheck.adapters.tensorflow.watch import CountedError, StepCount, Watch, of_its_keras
 from ckptcheck.errors import NotVerifiedError, UsageError, did_you_mean
 from ckptcheck.job.protocol import Loop, Restored, Tensor
 
 # The restores that `FitJob` implements.
-RESTORES = ("keras", "weights", "checkpoint", "backup", "model-checkpoint")
+RESTORES = ("keras", "weights", "checkpoint", "backup", "model-checkpoint", "h5", "saved-model")
+
+
+# The endings of the files that hold a whole model; a SavedModel is a folder.
+WHOLE_MODELS = {"keras": ".keras", "h5": ".h5", "saved-model": ""}
 
 _NO_CALLBACKS = (
     "`fit` did not pass `callbacks` to model.fit, so ckptcheck saw 0 steps. Write "
@@ -43,7 +47,11 @@ class FitJob(ABC):
       model;
     - `checkpoint`: `tf.train.Checkpoint(model=model, optimizer=model.optimizer)`;
     - `backup`: `keras.callbacks.BackupAndRestore`, once an epoch;
-    - `model-checkpoint`: `keras.callbacks.ModelCheckpoint("….keras")` and `load_model`.
+    - `model-checkpoint`: `keras.callbacks.ModelCheckpoint("….keras")` and `load_model`;
+    - `h5`: `model.save("….h5")` and `load_model`;
+    - `saved-model`: `model.save(folder)` and `load_model`, in Keras 2 alone.
+
+    The model belongs to Keras 3 or, in TensorFlow's older `tf_keras`, to Keras 2.
 
     To save or restore in a different way, override `save` and `restore`. A callback that saves
     by itself writes into `self.folder`; override `callbacks_for` to add it. A restore that creates
@@ -114,7 +122,7 @@ class FitJob(ABC):
         Raises:
             NotVerifiedError: Keras runs on a backend other than TensorFlow.
             UsageError: nothing implements one of the names in `restores`.
-            TypeError: `model` returned something other than a compiled `keras.Model`.
+            TypeError: `model` returned something other than a compiled model of Keras.
         """
         if keras.backend.backend() != "tensorflow":
             raise NotVerifiedError(
@@ -122,7 +130,7 @@ class FitJob(ABC):
                 "tensorflow. Set KERAS_BACKEND=tensorflow"
             )
         self._check_restores()
-        keras.utils.set_random_seed(SEED)
+        keras_2.set_random_seed(SEED)
         self._created = Created()
         self._validation: Any = None
         self._validation_split: Any = None
@@ -133,10 +141,11 @@ class FitJob(ABC):
         self.initial_epoch = 0
         with self._created.watching():
             self.live = self.model()
-        if not isinstance(self.live, keras.Model):
+        if not keras_2.is_model(self.live):
             returned = type(self.live).__name__
             raise TypeError(f"model must return a compiled keras.Model, but it returned {returned}")
-        if not self.live.compiled:
+        self._keras = keras_2.keras_of(self.live)
+        if not _internals.is_compiled(self.live):
             raise TypeError(
                 f"model must return a compiled keras.Model, but its {type(self.live).__name__} is "
                 "not compiled. Call model.compile before returning it"
@@ -162,8 +171,8 @@ class FitJob(ABC):
 
     def count_steps(self) -> int:
         """Return the number of batches in an epoch, as Keras knows it or by training one epoch."""
-        count = StepCount()
         self.build(SEED)
+        count = of_its_keras(StepCount, self.live)()
         self._ours = [count]
         self._capture_arguments()
         with tempfile.TemporaryDirectory() as folder:
@@ -181,7 +190,8 @@ class FitJob(ABC):
             NotVerifiedError: `fit` did not pass on `callbacks`.
         """
         self.folder = loop.folder
-        self._watch = Watch(loop, self.steps_per_epoch, self._created)
+        watch = of_its_keras(Watch, self.live)
+        self._watch = watch(loop, self.steps_per_epoch, self._created)
         self._capture_arguments()
         # A resumed run gets only the callbacks of its own restore: others would restore, too.
         restores = self.restores if loop.restore is None else [loop.restore]
@@ -199,7 +209,8 @@ class FitJob(ABC):
     def next_step(self) -> int:
         """Return the index of the next training step, counted from 0 over all epochs."""
         assert self._watch is not None
-        return self._watch.position
+        position: int = self._watch.position
+        return position
 
     def evaluate(self) -> float:
         """Return the loss of `model.evaluate`.
@@ -245,9 +256,13 @@ class FitJob(ABC):
     def save(self, folder: Path, step: int) -> None:
         """Save into `folder` for each restore that no callback saves for."""
         if "keras" in self.restores:
-            self.live.save(folder / f"model-{step}.keras")
+            self.live.save(str(folder / f"model-{step}.keras"))
+        if "h5" in self.restores:
+            self.live.save(str(folder / f"model-{step}.h5"))
+        if "saved-model" in self.restores:
+            self.live.save(str(folder / f"model-{step}"))
         if "weights" in self.restores:
-            self.live.save_weights(folder / f"model-{step}.weights.h5")
+            self.live.save_weights(str(folder / f"model-{step}.weights.h5"))
         if "checkpoint" in self.restores:
             manager = tf.train.CheckpointManager(
                 self._checkpoint(), str(folder / "checkpoint"), max_to_keep=None
@@ -268,12 +283,12 @@ class FitJob(ABC):
         if restore == "checkpoint":
             return self._restore_checkpoint(folder / "checkpoint")
         if restore == "backup":  # the callback restores when `fit` begins
-            return Restored(values=values_in(folder / "backup" / "latest.weights.h5"))
+            return _backup_in(folder / "backup")
         if restore == "weights":
             path, self.initial_epoch = self._newest(folder, ".weights.h5")
             return self._load_weights(path)
-        if restore == "keras":
-            path, self.initial_epoch = self._newest(folder, ".keras")
+        if restore in WHOLE_MODELS:
+            path, self.initial_epoch = self._newest(folder, WHOLE_MODELS[restore])
             self.load_model(path)
         elif restore == "model-checkpoint":
             epochs = [int(file.stem) for file in (folder / restore).glob("*.keras")]
@@ -284,12 +299,13 @@ class FitJob(ABC):
             self.load_model(path)
         else:
             raise NotImplementedError(_no_such_restore(restore))
-        return Restored(values=values_in(path))
+        return _saved_model_in(path) if path.is_dir() else Restored(values=values_in(path))
 
     def _load_weights(self, path: Path) -> Restored:
         """Load weights into the live model. Keras skips an optimizer that is not built."""
         optimizer = self.live.optimizer
-        skipped = optimizer.variables if optimizer is not None and not optimizer.built else ()
+        unbuilt = isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built
+        skipped = optimizer.variables if unbuilt else ()
         left_out = {id(inner(variable)) for variable in skipped}
         asked = {
             name: name
@@ -297,7 +313,7 @@ class FitJob(ABC):
             for name in names
             if identity not in left_out
         }
-        self.live.load_weights(path)
+        self.live.load_weights(str(path))
         return Restored(asked if skipped else None, values=values_in(path))
 
     def _checkpoint(self) -> Any:
@@ -320,13 +336,16 @@ class FitJob(ABC):
                 built no model before. If it raises, the live model stays.
         """
         replaced = names_of(self._objects())
-        made = model if isinstance(model, keras.Model) else self._made_anew(model)
+        made = model if keras_2.is_model(model) else self._made_anew(model)
         self._created.forget(replaced)
         self.live = made
 
     def _made_anew(self, make: Callable[[], Any]) -> Any:
-        keras.utils.set_random_seed(SEED)
-        _internals.restart_layer_names()
+        keras_2.set_random_seed(SEED)
+        if self._keras is keras:
+            _internals.restart_layer_names()
+        else:
+            self._keras.backend.reset_uids()
         with self._created.watching():
             return make()
 
@@ -349,7 +368,7 @@ class FitJob(ABC):
             raise zipfile.BadZipFile(
                 f"{path.name} exists, but is not a complete zip file ({path.stat().st_size} bytes)"
             )
-        self.replace_model(lambda: keras.models.load_model(path))
+        self.replace_model(lambda: self._keras.models.load_model(str(path)))
 
     def _newest(self, folder: Path, suffix: str) -> tuple[Path, int]:
         """Return the newest file with that suffix, and the epoch that follows it."""
@@ -365,11 +384,11 @@ class FitJob(ABC):
         A callback such as `BackupAndRestore` restores, too.
         """
         if restore == "backup":
-            return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"))]
+            return [self._keras.callbacks.BackupAndRestore(str(self.folder / "backup"))]
         if restore == "model-checkpoint":
             (self.folder / "model-checkpoint").mkdir(parents=True, exist_ok=True)
             return [
-                keras.callbacks.ModelCheckpoint(
+                self._keras.callbacks.ModelCheckpoint(
                     str(self.folder / "model-checkpoint" / "{epoch}.keras")
                 )
             ]
@@ -392,7 +411,7 @@ class FitJob(ABC):
                 if not any(callback is ours for ours in self._ours)
             ]
             # Only single steps can be recorded; several at once train the same.
-            self.live.steps_per_execution = 1
+            _internals.execute_single_steps(self.live)
             return original(
                 *positional, **{"verbose": 0} | named if "verbose" not in arguments else named
             )
@@ -405,3 +424,17 @@ def _no_such_restore(name: str) -> str:
         f"FitJob has no restore called {name!r}.{did_you_mean(name, RESTORES)} Known: "
         f"{', '.join(RESTORES)}. For any other way, override `save` and `restore`."
     )
+
+
+def _backup_in(folder: Path) -> Restored:
+    """Return what a backup holds: in Keras 3 a file of weights, in Keras 2 a checkpoint."""
+    prefix = tf.train.latest_checkpoint(str(folder / "chief"))
+    if prefix is None:
+        return Restored(values=values_in(folder / "latest.weights.h5"))
+    return Restored(values=contents(tf.train.load_checkpoint(prefix))[1])
+
+
+def _saved_model_in(folder: Path) -> Restored:
+    """Return what a SavedModel holds."""
+    reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+    return Restored(values=contents(reader)[1])

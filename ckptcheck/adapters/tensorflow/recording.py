@@ -35,8 +35,13 @@ class Record(Watch):
         """Find out how many steps an epoch has.
 
         Raises:
-            UsageError: Keras does not know it before the first epoch ends.
+            UsageError: Keras does not know it before the first epoch ends, or `fit` executes
+                several steps at once.
         """
+        if self.model.steps_per_execution not in (1, None):
+            raise UsageError(
+                "Only single steps can be recorded. Compile the model with steps_per_execution=1."
+            )
         self._steps_per_epoch = self._steps_per_epoch or self.params.get("steps") or 0
         if not self._steps_per_epoch:
             raise UsageError(

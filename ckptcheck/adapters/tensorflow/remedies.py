@@ -25,6 +25,7 @@ WHOLE_CHECKPOINT = ("checkpoint",)
 BACKUP = ("backup",)
 WHOLE = (*WHOLE_FILE, *WHOLE_CHECKPOINT, *BACKUP)
 OWN = (OWN_FILES,)
+FOLDER = ("saved-model",)
 
 OMITTED, NOT_APPLIED = (Stage.OMITTED_AT_SAVE,), (Stage.NOT_APPLIED_AT_LOAD,)
 OVERWRITTEN = (Stage.OVERWRITTEN_AFTER_LOAD,)
@@ -150,6 +151,11 @@ LEADS_NOWHERE = (
     ),
     _in_fit(f"Nothing leads from the model to {{holders}} in the restore. {ATTRIBUTES}", WHOLE),
 )
+NOT_A_FOLDER = _in_fit(
+    "Save the model with model.save('model.h5'): load_model does not bring the optimizer back from "
+    "a SavedModel. Or save a tf.train.Checkpoint(model=model, optimizer=model.optimizer).",
+    FOLDER,
+)
 WHOLE_MODEL = _in_fit(
     "Save the whole model with model.save('model.keras') and load it with keras.models.load_model. "
     "Or save weights and optimizer in one tf.train.Checkpoint(model=model, "
@@ -170,7 +176,8 @@ COMPILED_ONCE = (
     _in_fit(
         "Compile the model before it is saved, and load it without compile=False: the file then "
         "holds the optimizer. Call no model.compile(…) after the restore: it starts a new "
-        "optimizer.",
+        "optimizer. In tf_keras, a .keras file holds no legacy optimizer, and no file all of "
+        "Nadam: save a tf.train.Checkpoint(model=model, optimizer=model.optimizer).",
         WHOLE_FILE,
     ),
     _in_fit(
@@ -186,6 +193,7 @@ COMPILED_ONCE = (
 )
 OF_THE_MODEL = (*TRACKED, *LEADS_NOWHERE, ASKED_FOR_LESS, WHOLE_MODEL)
 WITH_THE_OPTIMIZER = (
+    NOT_A_FOLDER,
     *COMPILED_ONCE,
     _in_fit(f"{HOLDS} {WHOLE_OR_BUILT}", stages=NOT_APPLIED),
     _in_fit(WHOLE_OR_BUILT),

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.dtypes import letter_of
+from ckptcheck.adapters.tensorflow.graph_variables import is_in_graph, read_in_default_session
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind, by_name
 
@@ -32,7 +33,9 @@ def state_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[str, Te
     Raises:
         TypeError: an object holds no variables.
     """
-    tensors: dict[str, Tensor] = {}
+    in_graph = [item for item in objects if is_in_graph(item)]
+    tensors = read_in_default_session(in_graph) if in_graph else {}
+    objects = [item for item in objects if not is_in_graph(item)]
     for name, kind, variable in _named(objects, others):
         tensors |= {part: Tensor(kind, value) for part, value in _values(name, variable)}
     for name, value in _settings(objects):
@@ -43,8 +46,10 @@ def state_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[str, Te
 def _settings(objects: Sequence[Any]) -> Iterator[tuple[str, float]]:
     """Yield the numeric settings of optimizers that are not variables: momentum, beta_1, …"""
     for item in objects:
-        optimizer = getattr(item, "optimizer", None) if isinstance(item, keras.Model) else item
-        if isinstance(optimizer, OPTIMIZERS):
+        optimizer = getattr(item, "optimizer", None) if keras_2.is_model(item) else item
+        if keras_2.is_optimizer(optimizer):
+            yield from keras_2.settings(optimizer)
+        elif isinstance(optimizer, OPTIMIZERS):
             wrapped = getattr(optimizer, "inner_optimizer", optimizer)
             for name, value in wrapped.get_config().items():
                 # The learning rate is a variable or a schedule.
@@ -74,10 +79,10 @@ def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[Named]:
     """Return name, kind and variable of every variable, each once and with a unique name."""
     known: dict[int, Named] = {}
     # Optimizers come last: slots are named after their weights.
-    for item in sorted(objects, key=lambda item: isinstance(item, OPTIMIZERS)):
-        names = {identity: name for identity, (name, _, _) in known.items()}
+    for item in sorted(objects, key=_is_optimizer):
+        weights = [(name, variable) for name, _, variable in known.values()]
         for name, kind, variable in (
-            _of_optimizer(item, names) if isinstance(item, OPTIMIZERS) else _variables_of(item)
+            _of_optimizer(item, weights) if _is_optimizer(item) else _variables_of(item)
         ):
             known.setdefault(id(inner(variable)), (name, kind, variable))
     # A mirrored variable consists of one variable a replica; those were created, too.
@@ -86,20 +91,27 @@ def _named(objects: Sequence[Any], others: Iterable[Any]) -> list[Named]:
         for _, _, variable in known.values()
         for part in getattr(inner(variable), "values", ())
     }
+    unused = {
+        id(passing)
+        for item in objects
+        if keras_2.is_of_keras_2(item) and keras_2.is_model(item)
+        for passing in _internals.passing_of_keras_2(item)
+    }
     for variable in others:
-        if id(variable) not in parts:
+        if id(variable) not in parts | unused:
             known.setdefault(id(variable), _of_variable(variable))
     used: set[str] = set()
     return [(_unique(name, used), kind, variable) for name, kind, variable in known.values()]
 
 
 def _variables_of(item: Any) -> Iterator[Named]:
-    if isinstance(item, keras.Model):
+    package = keras_2.keras_of(item)
+    if keras_2.is_model(item):
         yield from _of_model(item, "")
-    elif isinstance(item, keras.Layer):
-        yield from _of_model(item, f"{item.name}/")
-    elif isinstance(item, keras.metrics.Metric):
+    elif isinstance(item, package.metrics.Metric):  # in Keras 2, a layer, too
         yield from _of_metric(item)
+    elif isinstance(item, package.layers.Layer):
+        yield from _of_model(item, f"{item.name}/")
     elif isinstance(item, keras.random.SeedGenerator):
         yield f"{item.name}/state", Kind.RNG, item.state
     elif isinstance(item, tf.random.Generator):
@@ -128,19 +140,23 @@ def _of_variable(variable: Any) -> Named:
 
 def _of_model(model: Any, prefix: str) -> Iterator[Named]:
     """Yield the variables of a model or a layer, and of the metrics and optimizer of a model."""
-    own = list(_of_layer(model, prefix))
+    own = list(
+        keras_2.of_layer(model, prefix, _kind)
+        if keras_2.is_of_keras_2(model)
+        else _of_layer(model, prefix)
+    )
     seen = {id(inner(variable)) for _, _, variable in own}
     # Variables that the model tracks itself, outside of its layers.
     own += [
         _of_variable(variable) for variable in model.variables if id(inner(variable)) not in seen
     ]
     yield from own
-    if isinstance(model, keras.Model) and model.compiled:
+    if keras_2.is_model(model) and _internals.is_compiled(model):
         for metric in model.metrics:
             yield from _of_metric(metric)
         if model.optimizer is not None:
             yield from _of_optimizer(
-                model.optimizer, {id(inner(variable)): name for name, _, variable in own}
+                model.optimizer, [(name, variable) for name, _, variable in own]
             )
 
 
@@ -160,18 +176,26 @@ def _of_layer(layer: Any, prefix: str) -> Iterator[Named]:
 
 def _of_metric(metric: Any) -> list[Named]:
     return [
-        (f"metrics/{metric.name}/{variable.name}", Kind.METRIC, variable)
+        (f"metrics/{metric.name}/{variable.name.removesuffix(':0')}", Kind.METRIC, variable)
         for variable in metric.variables
     ]
 
 
-def _of_optimizer(optimizer: Any, names: Mapping[int, str]) -> Iterator[Named]:
+def _is_optimizer(item: Any) -> bool:
+    return isinstance(item, OPTIMIZERS) or keras_2.is_optimizer(item)
+
+
+def _of_optimizer(optimizer: Any, known: Sequence[tuple[str, Any]]) -> Iterator[Named]:
     """Yield the variables of an optimizer; slots are named after their weights.
 
     Args:
         optimizer: an optimizer, or a `LossScaleOptimizer` that wraps one.
-        names: names of weights by the `id` of the TensorFlow variable; default: the Keras path.
+        known: names and variables of weights; default for a name: the Keras path.
     """
+    if keras_2.is_optimizer(optimizer):
+        yield from keras_2.of_optimizer(optimizer, known)
+        return
+    names = {id(inner(variable)): name for name, variable in known}
     wrapped = getattr(optimizer, "inner_optimizer", optimizer)
     kinds = _kinds_by_identity(optimizer, wrapped)
     weights = _weights_by_prefix(wrapped, names)

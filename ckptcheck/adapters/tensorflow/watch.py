@@ -1,17 +1,19 @@
 """The callback that reports the steps of `fit`, from a train step that also returns its batch."""
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.adapters.tensorflow import _internals
+from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.batches import arrays_of
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.errors import NotVerifiedError
 from ckptcheck.job.protocol import Lasting, Loop, Step
+
+Callback = TypeVar("Callback")
 
 # The wrapped train step's key in the logs; removed before Keras sees them.
 SHOWN = "ckptcheck"
@@ -87,7 +89,10 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 f"has {steps} batches. Write steps_per_epoch = {steps}"
             )
         optimizer = model.optimizer
-        if (
+        if keras_2.is_optimizer(optimizer):
+            if model.built:
+                keras_2.build(optimizer, model.trainable_variables)
+        elif (
             optimizer is not None
             and not optimizer.built
             and all(layer.built for layer in _internals.all_layers(model))
@@ -163,7 +168,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         def shown_step(*arguments: Any, **named: Any) -> Any:
             self._loss = None
             optimizer = model.optimizer
-            rate = np.nan if optimizer is None else tf.convert_to_tensor(optimizer.learning_rate)
+            rate = np.nan if optimizer is None else tf.convert_to_tensor(_rate_of(optimizer))
             logs = train_step(*arguments, **named)
             if not isinstance(logs, dict):
                 return logs
@@ -184,3 +189,16 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
         train.__name__ = SHOWN
         model.train_function = train
+
+
+def of_its_keras(kind: type[Callback], model: Any) -> type[Callback]:
+    """Return a class of callback that the `fit` of a model takes: each Keras wants its own base."""
+    if not keras_2.is_of_keras_2(model):
+        return kind
+    return type(kind.__name__, (kind, keras_2.keras_of(model).callbacks.Callback), {})
+
+
+def _rate_of(optimizer: Any) -> Any:
+    if keras_2.is_optimizer(optimizer):
+        return _internals.rate_of_keras_2(optimizer)
+    return optimizer.learning_rate
