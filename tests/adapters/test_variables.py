@@ -174,8 +174,8 @@ def test_slots_of_bare_variables() -> None:
     weights = [tf.Variable([0.0], name="a"), tf.Variable([0.0], name="a_b")]
     optimizer = keras.optimizers.SGD(momentum=0.9, name="sgd")
     optimizer.build(weights)
-    names = [name for name in state_of([*weights, optimizer]) if "momentum" in name]
-    assert names == ["sgd/a/momentum", "sgd/a_b/momentum", "sgd/momentum"]
+    names = [name for name in state_of([*weights, optimizer]) if name.startswith("sgd/a")]
+    assert names == ["sgd/a/momentum", "sgd/a_b/momentum"]
     assert state_of([optimizer]).keys() >= {"sgd/a/momentum", "sgd/a_b/momentum"}
 
 

@@ -5,7 +5,8 @@ import pytest
 from ckptcheck import Case, Report, verify
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.trials
+# One verification of all jobs, which a busy machine takes minutes for.
+pytestmark = [pytest.mark.trials, pytest.mark.timeout(900)]
 
 JOBS = ROOT / "tests" / "trials" / "right_jobs.py"
 NAMES = (
