@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from ckptcheck.counts import filled
 from ckptcheck.diagnosis.lag import lag
+from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import some
 from ckptcheck.run.run import RECORDED
@@ -103,7 +104,7 @@ def _of_coverage(case: Case) -> Iterator[str]:
 
 
 def _of_lag(case: Case) -> Iterator[str]:
-    if case.control is None or case.comparison is None:
+    if case.control is None or case.comparison is None or case.outcome != RECOVERED:
         return
     if found := lag(case.control, case.comparison):
         yield (
