@@ -56,7 +56,7 @@ class CrashImage:
     @cached_property
     def is_of_own_files(self) -> bool:
         """Whether it holds files, but none whose name is that of a framework's checkpoint."""
-        # Imported here and below: most verifications read no file.
+        # Imported here: most verifications read no file.
         from ckptcheck.checkpoints.formats import FORMATS
 
         known = any(each.recognises(file.name) for file in self.files for each in FORMATS)
@@ -73,6 +73,7 @@ class CrashImage:
             return None
 
     def _named(self) -> Iterator[_Named]:
+        # Imported here: most verifications read no file.
         from ckptcheck.checkpoints.find import checkpoints_in
         from ckptcheck.checkpoints.state_file import is_state_file
 

@@ -126,7 +126,7 @@ def _of_coverage(case: Case) -> Iterator[str]:
 
 
 def _of_lag(case: Case) -> Iterator[str]:
-    if case.control is None or case.comparison is None:
+    if case.control is None or case.comparison is None or case.outcome != RECOVERED:
         return
     if found := lag(case.control, case.comparison):
         yield (

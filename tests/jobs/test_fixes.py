@@ -57,7 +57,7 @@ def test_explain_prints_the_code() -> None:
     assert "Fixed, in Keras' fit: keras/plateau-saved × keras recovers, " in printed
     assert (
         "\n  To run them: ckptcheck verify keras/plateau keras/plateau-saved keras/best "
-        "keras/best-threshold\n"
+        "keras/best-kept\n"
     ) in printed
     assert all(len(line) <= 80 for line in chain(printed.splitlines()) if "To run" not in line)
 

@@ -17,7 +17,7 @@ NOTHING_POISONED = (
 )
 
 
-@planted(diverged=[("nothing-restored", None)])
+@planted(diverged=[("nothing-restored", NOT_APPLIED)])
 class NoRestore(Clean):
     """The restore does nothing."""
 
@@ -25,7 +25,7 @@ class NoRestore(Clean):
         self.resumed = True
 
 
-@planted(diverged=[("nothing-restored", None)])
+@planted(diverged=[("nothing-restored", NOT_APPLIED)])
 class FromScratch(Clean):
     """The restore does nothing, and the job restarts like the control: losses are equal by step."""
 
@@ -131,7 +131,7 @@ class RenamedAndLost(Renamed):
         return {name: name for name in held if name != "w/momentum"}
 
 
-@planted(diverged=[("slots-lost", None)])
+@planted(diverged=[("slots-lost", NOT_APPLIED)])
 class CreatesLateAndForgets(CreatesLate):
     forgets = True
 

@@ -60,7 +60,7 @@ FIXES: Mapping[str, tuple[Fix, ...]] = {
             "keras/plateau-saved × keras",
             ("Memory", "PlateauInVariables", "PlateauSaved"),
         ),
-        Fix("keras/best × keras", "keras/best-threshold × keras", ("BestThreshold",)),
+        Fix("keras/best × keras", "keras/best-kept × keras", ("BestKept",)),
     ),
     "wrong-first-step": (
         Fix("keras/mid-epoch × backup", "keras/short-epochs × keras", ("ShortEpochs.fit",)),

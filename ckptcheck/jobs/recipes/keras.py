@@ -359,7 +359,7 @@ class Best(Plain):
         super().fit(model, [self.best, *callbacks], initial_epoch)
 
 
-class BestThreshold(Best):
+class BestKept(Best):
     """The same callback is given the best value again."""
 
     def save(self, folder: Path, step: int) -> None:

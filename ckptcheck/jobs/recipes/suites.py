@@ -83,7 +83,7 @@ KERAS = {
         "ModelCheckpoint(save_best_only=True): the best value so far is in no file.",
         {"keras": D},
     ),
-    "best-threshold": (
+    "best-kept": (
         "Fixed: it is saved, and passed as initial_value_threshold.",
         {"keras": R},
     ),
