@@ -28,7 +28,7 @@ from ckptcheck.report.sentences import (
     short_names,
     some,
 )
-from ckptcheck.text_safety import shown
+from ckptcheck.text_safety import shown_in_lines
 
 COLOURS = {RECOVERED: "green", DIVERGED: "magenta", REFUSED: "magenta", INCONCLUSIVE: "yellow"}
 VERDICT_COLOURS = {PASS: "green", FAIL: "red", INCONCLUSIVE: "yellow"}
@@ -58,7 +58,7 @@ def show(report: Report, console: Console, *, verbose: bool = False, where: str 
     stories = [_story(group, short, verbose) for group in _alike(report, verbose)]
     print_trimmed(console, *parts, *stories)
     if where:
-        print(f"{shown(where)}\n", file=console.file)  # not wrapped: a path is copied
+        print(f"{shown_in_lines(where)}\n", file=console.file)  # not wrapped: a path is copied
     print_trimmed(console, Text(answer(report.cases), style="bold"))
     _print_verdict(report, console)
 
