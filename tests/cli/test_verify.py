@@ -236,3 +236,18 @@ def test_help_groups_its_options(tmp_path: Path) -> None:
     first_in = {head: lines[lines.index(head) + 1].split()[0] for head in heads}
     assert first_in["What to run:"] == "--restore"
     assert first_in["Other:"] == "-h,"
+
+
+def test_a_job_that_raises_names_the_log_with_its_traceback(tmp_path: Path) -> None:
+    base = Path(toy("Clean").partition(":")[0]).parent
+    (tmp_path / "job.py").write_text(
+        f"import sys; sys.path.insert(0, {str(base)!r})\nfrom base import Clean\n"
+        "class Raises(Clean):\n    restores = ('all',)\n"
+        "    def train(self, step):\n        raise RuntimeError('boom')\n"
+    )
+    done = run("verify", "job.py:Raises", *TOY_RUN, cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "ckptcheck: job.py:Raises control did not finish\n" in done.stderr
+    log = "ckptcheck-out/runs/job-Raises/control/output.txt"
+    assert f"\nTraceback: {log}\n" in done.stdout
+    assert "RuntimeError: boom" in (tmp_path / log).read_text()
