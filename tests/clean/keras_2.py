@@ -130,27 +130,6 @@ class Subclassed(_Fit):
         return net
 
 
-# --- Dropout with a generator whose state a checkpoint of one's own holds ---
-
-
-class Dropout(_Fit):
-    restores = ("with-generator",)
-
-    def layers(self) -> list[Any]:
-        return [K.Dense(4), K.Dropout(0.3, rng_type="stateful"), K.Dense(1)]
-
-    def _saved(self) -> Any:
-        states = [each.state for each in self.live.layers[1].submodules if hasattr(each, "state")]
-        return tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer, states=states)
-
-    def save(self, folder: Any, step: int) -> None:
-        self._saved().write(f"{folder}/{step // self.steps_per_epoch}")
-
-    def restore(self, folder: Any, restore: str) -> None:
-        self.initial_epoch = max(int(path.stem) for path in folder.glob("*.index"))
-        self._saved().read(f"{folder}/{self.initial_epoch}")
-
-
 # --- Optimizers ---
 
 
