@@ -361,7 +361,7 @@ class LoadsBeforeLionIsBuilt(F):
 # --- Epochs -----------------------------------------------------------------------------------------------
 
 
-@shows(("nothing-restored", None), restore="keras")
+@shows(("nothing-restored", NOT_APPLIED), restore="keras")
 class GoesOnWithoutTheFile(F):
     def restore(self, folder: Path, restore: str) -> Restored | None:
         try:
@@ -378,6 +378,13 @@ class BacksUpEveryFourBatches(F):
 
     def callbacks_for(self, restore: str) -> list[Any]:
         return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"), save_freq=4)]
+
+
+@shows(("older-checkpoint", None), ("wrong-first-step", None), restore="backup")
+class BacksUpAtTheLastBatch(BacksUpEveryFourBatches):
+    """The newest of its backups is of the last batch of an epoch, which `fit` starts again."""
+
+    boundary_epochs = 3.375
 
 
 @shows(("older-checkpoint", None), restore="backup")

@@ -34,20 +34,30 @@ def test_totals_count_weights_alone(cases: Mapping[tuple[str, str], Case]) -> No
     assert lost.sentence == "2 of 4 weights have their initial values."
 
 
-def test_the_newest_backup(cases: Mapping[tuple[str, str], Case]) -> None:
-    found = cases["BacksUpEveryFourBatches", "backup"].diagnoses
+@pytest.mark.parametrize(
+    ("job", "read", "due"),
+    [("BacksUpEveryFourBatches", 20, 23), ("BacksUpAtTheLastBatch", 24, 27)],
+)
+def test_the_newest_backup(
+    job: str, read: int, due: int, cases: Mapping[tuple[str, str], Case]
+) -> None:
+    found = cases[job, "backup"].diagnoses
     (older,) = (each for each in found if each.cause == "older-checkpoint")
     assert older.detail == (
-        "The checkpoint that was read is of step 20. A checkpoint of step 23 was due."
+        f"The checkpoint that was read is of step {read}. A checkpoint of step {due} was due."
     )
-    assert older.remedy.startswith("Keep epochs short with steps_per_epoch.")
+    assert older.remedy == (
+        "Keep epochs short: model.fit(…, steps_per_epoch=100). BackupAndRestore saves at the end "
+        "of each epoch, so up to one epoch is repeated. With save_freq=N it saves every N batches, "
+        "but fit then starts that epoch again."
+    )
 
 
 @pytest.mark.parametrize("job", ["ForgetsTheEpoch", "ForgetsTheEpochOfItsRate"])
 def test_a_forgotten_epoch(job: str, cases: Mapping[tuple[str, str], Case]) -> None:
     assert cases[job, "keras"].diagnoses[0].remedy == (
         "fit was called without initial_epoch. Pass the number of epochs done: model.fit(…, "
-        "initial_epoch=epochs_done)."
+        "initial_epoch=epochs). `ckptcheck explain wrong-first-step` prints a fix."
     )
 
 

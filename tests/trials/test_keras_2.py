@@ -8,7 +8,8 @@ import pytest
 from ckptcheck import Case, verify
 from tests.clean import keras_2 as clean
 
-pytestmark = pytest.mark.trials
+# One verification of all jobs, which a busy machine takes minutes for.
+pytestmark = [pytest.mark.trials, pytest.mark.timeout(900)]
 
 OPTIMIZERS = (
     "Sequential",

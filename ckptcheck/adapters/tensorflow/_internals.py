@@ -223,6 +223,12 @@ def rate_of_keras_2(optimizer: Any) -> Any:
     return rate(optimizer.iterations) if callable(rate) else rate
 
 
+def is_unbuilt_in_keras_2(optimizer: Any) -> bool:
+    """Return whether an optimizer has yet to create its slots; a legacy one is never built."""
+    inside = getattr(optimizer, "inner_optimizer", optimizer)
+    return hasattr(inside, "build") and not getattr(inside, "_built", False)
+
+
 def build_legacy_optimizer(optimizer: Any, weights: list[Any]) -> None:
     """Create the settings and slots of a legacy optimizer, as its first step would."""
     optimizer._create_all_weights(weights)

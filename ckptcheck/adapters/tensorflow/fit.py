@@ -304,8 +304,7 @@ class FitJob(ABC):
     def _load_weights(self, path: Path) -> Restored:
         """Load weights into the live model. Keras skips an optimizer that is not built."""
         optimizer = self.live.optimizer
-        unbuilt = isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built
-        skipped = optimizer.variables if unbuilt else ()
+        skipped = optimizer.variables if _is_unbuilt(optimizer) else ()
         left_out = {id(inner(variable)) for variable in skipped}
         asked = {
             name: name
@@ -417,6 +416,12 @@ class FitJob(ABC):
             )
 
         self.live.fit = fit
+
+
+def _is_unbuilt(optimizer: Any) -> bool:
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        return not optimizer.built
+    return keras_2.is_optimizer(optimizer) and _internals.is_unbuilt_in_keras_2(optimizer)
 
 
 def _no_such_restore(name: str) -> str:

@@ -171,13 +171,21 @@ WHOLE_OR_BUILT = (
     "model.optimizer.build(model.trainable_variables). Without slots, load_weights skips the "
     "optimizer, with a warning at most."
 )
+LACKING_IN_KERAS_2 = (
+    "In tf_keras, no .keras or .weights.h5 file holds a legacy optimizer, and no file all of "
+    "Nadam: save a tf.train.Checkpoint(model=model, optimizer=model.optimizer)."
+)
+NO_OPTIMIZER_SAVED = _in_fit(
+    "The checkpoint holds none of the lost variables. Save the whole model once it is compiled and "
+    f"trained, model.save('model.keras'), and load it with load_model. {LACKING_IN_KERAS_2}",
+    stages=OMITTED,
+)
 # Variables of the optimizer, with restores that take the whole model.
 COMPILED_ONCE = (
     _in_fit(
         "Compile the model before it is saved, and load it without compile=False: the file then "
         "holds the optimizer. Call no model.compile(…) after the restore: it starts a new "
-        "optimizer. In tf_keras, a .keras file holds no legacy optimizer, and no file all of "
-        "Nadam: save a tf.train.Checkpoint(model=model, optimizer=model.optimizer).",
+        f"optimizer. {LACKING_IN_KERAS_2}",
         WHOLE_FILE,
     ),
     _in_fit(
@@ -195,6 +203,7 @@ OF_THE_MODEL = (*TRACKED, *LEADS_NOWHERE, ASKED_FOR_LESS, WHOLE_MODEL)
 WITH_THE_OPTIMIZER = (
     NOT_A_FOLDER,
     *COMPILED_ONCE,
+    NO_OPTIMIZER_SAVED,
     _in_fit(f"{HOLDS} {WHOLE_OR_BUILT}", stages=NOT_APPLIED),
     _in_fit(WHOLE_OR_BUILT),
 )
