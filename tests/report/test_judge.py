@@ -482,7 +482,7 @@ def test_remedies_are_those_of_the_framework() -> None:
         "it: tensors.update(np.load(path))."
     )
     assert keras.remedy.startswith(
-        "Load the whole model with keras.models.load_model, or create the slots before load_weights"
+        "The checkpoint holds none of the lost variables. Save the whole model once it is compiled"
     )
     assert (keras.cause, keras.stage, keras.sentence) == (
         general.cause,

@@ -6,7 +6,7 @@ import re
 import tempfile
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from ckptcheck.adapters.tensorflow.checkpoint import restore_checkpoint
 from ckptcheck.adapters.tensorflow.contents import contents, values_in
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.evaluation import evaluation_loss
-from ckptcheck.adapters.tensorflow.variables import SEED, inner, names_of, poison, state_of
+from ckptcheck.adapters.tensorflow.variables import SEED, names_of, poison, state_of
 from ckptcheck.adapters.tensorflow.watch import CountedError, StepCount, Watch, of_its_keras
 from ckptcheck.errors import NotVerifiedError, UsageError, did_you_mean
 from ckptcheck.job.protocol import Loop, Restored, Tensor
+from ckptcheck.run.digests import digest
 
 # The restores that `FitJob` implements.
 RESTORES = ("keras", "weights", "checkpoint", "backup", "model-checkpoint", "h5", "saved-model")
@@ -303,17 +304,15 @@ class FitJob(ABC):
 
     def _load_weights(self, path: Path) -> Restored:
         """Load weights into the live model. Keras skips an optimizer that is not built."""
-        optimizer = self.live.optimizer
-        skipped = optimizer.variables if _is_unbuilt(optimizer) else ()
-        left_out = {id(inner(variable)) for variable in skipped}
-        asked = {
-            name: name
-            for identity, names in names_of([self.live]).items()
-            for name in names
-            if identity not in left_out
-        }
+        unbuilt = _is_unbuilt(self.live.optimizer)
         self.live.load_weights(str(path))
-        return Restored(asked if skipped else None, values=values_in(path))
+        values = values_in(path)
+        return Restored(self._filled(values) if unbuilt else None, values=values)
+
+    def _filled(self, values: Collection[str]) -> Mapping[str, str]:
+        """Return the names of the variables that now have one of these values."""
+        held = self.state().items()
+        return {name: name for name, tensor in held if digest(tensor.value) in values}
 
     def _checkpoint(self) -> Any:
         return tf.train.Checkpoint(model=self.live, optimizer=self.live.optimizer)
