@@ -41,7 +41,7 @@ def _tolerance(name: str, differences: str) -> Decorator:
     epilog=f"Exit codes: 0 success; {EXIT_CODES}",
     examples=(
         ("inspect checkpoints", "The newest checkpoint in a folder:"),
-        ("inspect model.keras --match '*kernel*'", "Only some tensors:"),
+        ("inspect model.keras --match '*dense*'", "Only some tensors:"),
         ("inspect checkpoints/ckpt-2 --csv > tensors.csv", "As a table for a program:"),
     ),
 )

@@ -235,11 +235,12 @@ def by_stage(
 ) -> Iterator[tuple[Stage | None, list[TensorComparison]]]:
     """Yield the tensors by the stage at which they were lost.
 
-    Tensors that show no stage, as single numbers do, were lost with the rest if that has one stage.
+    Single numbers often show no stage: they were lost with the rest if that has one stage.
     """
     stages = [_stage(row) for row in rows]
     if len(known := set(stages) - {None}) == 1:
-        stages = [*known] * len(rows)
+        (only,) = known
+        stages = [only if row.elements == 1 else its for row, its in zip(rows, stages, strict=True)]
     for stage in dict.fromkeys(stages):
         yield stage, [row for row, its in zip(rows, stages, strict=True) if its is stage]
 

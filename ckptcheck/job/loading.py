@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def load(target: str) -> Any:
 
 
 def made(target: str, maker: Any) -> Any:
-    """Return the job that a class makes, or a function that says which job it returns.
+    """Return the job that a class or a `partial` makes, or a function that says which it returns.
 
     Any other function, such as `main` of a script, is never called. An instance is the job itself.
 
@@ -43,7 +44,8 @@ def made(target: str, maker: Any) -> Any:
         returned = inspect.signature(maker).return_annotation
         if returned in (inspect.Signature.empty, None, int, "None", "int"):
             raise uncalled(target)
-    return maker() if inspect.isroutine(maker) or inspect.isclass(maker) else maker
+    makes = inspect.isroutine(maker) or inspect.isclass(maker) or isinstance(maker, partial)
+    return maker() if makes else maker
 
 
 def _from_file(path: Path) -> Any:

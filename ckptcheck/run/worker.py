@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,9 @@ def main(task: Task, emit: Emit) -> int:
     hash_seed = os.environ.get("PYTHONHASHSEED", "random")
     os.environ.update(task.environment)
     tracing = traced(task.run_folder, Path(task.folder)) if task.traced else nullcontext()
-    with tracing:
-        return exit_status(lambda: _carry_out(task, emit, hash_seed), emit)
+    # The counter comes first: that it starts a process is not the job's doing.
+    with _counting(task) as counter, tracing:
+        return exit_status(lambda: _carry_out(task, emit, hash_seed, counter), emit)
 
 
 def exit_status(work: Callable[[], None], emit: Emit) -> int:
@@ -69,8 +70,10 @@ def exit_status(work: Callable[[], None], emit: Emit) -> int:
     return 0
 
 
-def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
-    job, seed = _make_job(task)
+def _carry_out(task: Task, emit: Emit, hash_seed: str, counter: StepCounter | None) -> None:
+    job, seed = make_job(task.job, task.options, task.pickle)
+    if counter is not None and not hasattr(job, "steps_per_epoch"):
+        job.steps_per_epoch = counter.count()
     _check_restores(task.job, job.restores)
     usual = getattr(job, "boundary_epochs", BOUNDARY_EPOCHS)
     schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundaries, usual)
@@ -95,20 +98,14 @@ def _carry_out(task: Task, emit: Emit, hash_seed: str) -> None:
     _record(job, facts, task, emit)
 
 
-def _make_job(task: Task) -> tuple[Any, int]:
-    """Return the job and its seed; count the steps of an epoch if the job does not say."""
+def _counting(task: Task) -> AbstractContextManager[StepCounter | None]:
+    """Return a process that counts the steps of an epoch, for a job that may not say them."""
 
     def count() -> int:
         length: int = make_job(task.job, task.options, task.pickle)[0].count_steps()
         return length
 
-    if not is_own(task.job):
-        return make_job(task.job, task.options, task.pickle)
-    with closing(StepCounter(count)) as counter:
-        job, seed = make_job(task.job, task.options, task.pickle)
-        if not hasattr(job, "steps_per_epoch"):
-            job.steps_per_epoch = counter.count()
-    return job, seed
+    return closing(StepCounter(count)) if is_own(task.job) else nullcontext()
 
 
 def _check_restores(job: str, restores: Sequence[str]) -> None:

@@ -64,7 +64,7 @@ def test_names_of_recipes() -> None:
         ),
         (
             "tf2/lop",
-            "There is no job called 'tf2/lop'. Did you mean tf2/loop or tf2/dropout? Known: bn-layers, bn-nn, bn-polyak, keras/dropout, ",
+            "There is no job called 'tf2/lop'. Did you mean tf2/loop or tf2/dropout? Known: bn-layers, bn-nn, bn-polyak, keras/best, ",
         ),
     ],
 )

@@ -14,19 +14,19 @@ from ckptcheck import Kind, Restored, Step, Tensor
 
 
 class Kinds(Clean):
-    """`Clean` with further tensors, whose kinds are in `kinds`."""
+    """`Clean` with further tensors, whose kinds are in `of_kind`."""
 
-    kinds: tuple[tuple[str, Kind], ...] = ()
+    of_kind: tuple[tuple[str, Kind], ...] = ()
 
     def state(self) -> dict[str, Any]:
-        kinds = KINDS | dict(self.kinds)
+        kinds = KINDS | dict(self.of_kind)
         return {name: Tensor(kinds[name], np.array(value)) for name, value in self.live.items()}
 
 
 class More(Kinds):
-    """`Clean` with a tensor `more`, of the kind in `kinds`, which counts steps and is not saved."""
+    """`Clean` with a tensor `more`, of the kind in `of_kind`, which counts steps and is not saved."""
 
-    kinds = (("more", Kind.COUNTER),)
+    of_kind = (("more", Kind.COUNTER),)
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -71,7 +71,7 @@ class CounterAndRate(More):
 class GeneratorAndHiddenGenerator(More):
     """A generator restarts; and a second one, which only shows its draws, gets a new seed."""
 
-    kinds = (("more", Kind.RNG),)
+    of_kind = (("more", Kind.RNG),)
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -91,7 +91,7 @@ class GeneratorAndHiddenGenerator(More):
 class CallbackAndRate(More):
     """Unused state of a callback is lost; and the learning rate differs."""
 
-    kinds = (("more", Kind.PYTHON),)
+    of_kind = (("more", Kind.PYTHON),)
 
     def rate(self, step: int) -> float:
         return 0.005 if self.resumed else 0.01
@@ -121,7 +121,7 @@ class TwoSettings(Clean):
 class MetricAndEvaluation(More):
     """An unused metric is not saved; and the evaluation differs."""
 
-    kinds = (("more", Kind.METRIC),)
+    of_kind = (("more", Kind.METRIC),)
 
     def evaluate(self) -> float:
         return super().evaluate() + (1.0 if self.resumed else 0.0)
@@ -131,7 +131,7 @@ class MetricAndEvaluation(More):
 class MetricAndTraining(More):
     """A metric is not saved; and the weights drift."""
 
-    kinds = (("more", Kind.METRIC),)
+    of_kind = (("more", Kind.METRIC),)
 
     def train(self, step: int) -> Step:
         done = super().train(step)
@@ -197,7 +197,7 @@ class NudgedAndDraws(Nudged):
 class LateSlotsAndGenerator(Kinds, CreatesLate):
     """Slots created in the first step are lost, as is a generator that this step draws from."""
 
-    kinds = (("more", Kind.RNG),)
+    of_kind = (("more", Kind.RNG),)
     forgets = True
     tells = True
 
@@ -447,7 +447,7 @@ class RateIsZero(Clean):
 class CopiesBeforeSaving(Kinds):
     """Copies the weights right before each save, and does not save the copy."""
 
-    kinds = (("copy", Kind.WEIGHT),)
+    of_kind = (("copy", Kind.WEIGHT),)
 
     def build(self, seed: int) -> None:
         super().build(seed)
@@ -465,7 +465,7 @@ class CopiesBeforeSaving(Kinds):
 class NegativeNumbers(More):
     """A negative setting is lost."""
 
-    kinds = (("more", Kind.HYPERPARAMETER),)
+    of_kind = (("more", Kind.HYPERPARAMETER),)
 
     def build(self, seed: int) -> None:
         super().build(seed)

@@ -8,6 +8,7 @@ from bokeh.models import Range1d
 from bokeh.models.annotations import Span
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
+from ckptcheck.counts import filled
 from ckptcheck.outcomes import FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.case import Case, as_it_differs
@@ -231,10 +232,12 @@ def _curves(job: str, cases: Sequence[Case]) -> Section:
     around = ("Zoom to the boundary", max(0, boundary - AROUND), min(steps + 1, boundary + AROUND))
     zooms = [around, ("After the boundary", boundary, steps + 1), ("Whole run", 0, steps + 1)]
     places = listed(list(map(str, schedule.boundaries)))
-    line = "line" if len(schedule.boundaries) == 1 else "lines"
-    saved = (
-        f"Saved after step {places} of {schedule.steps}, at the vertical {line}, and restored from "
-        "there in new processes."
+    saved = filled(
+        "Saved after {count:step|steps} {places} of {steps}, at the vertical {count:line|lines}, "
+        "and restored from there in new processes.",
+        count=len(schedule.boundaries),
+        places=places,
+        steps=schedule.steps,
     )
     return Section(job, texts=[saved], figures=figures, axis=job, zooms=zooms)
 

@@ -66,8 +66,8 @@ Moving means and variances all bit-equal: saver in every job; ema in bn-polyak.
 bn-nn × ema: refused, as expected
   shadows-not-in-checkpoint (breaks training): The restore asked for 1 shadow
   variable that the checkpoint does not hold: w/average.
-  → Restore with tf.train.Saver(): it covers every global variable, the moving
-    means and variances included.
+  → Ask for what was saved: for the weights, not for their averages.
+    np.load(path).files lists what a file holds, as does `ckptcheck inspect`.
 
 bn-layers × trainable: diverged, as expected
   moving-statistics-lost (breaks training; not applied at load): 2 of 2 moving
@@ -76,7 +76,8 @@ bn-layers × trainable: diverged, as expected
   slot has its initial value.
   step-lost (changes the trajectory; not applied at load): The step counter is 0
   instead of the control's 5.
-  → Restore the lost tensors too: the checkpoint holds them.
+  → The checkpoint holds the lost tensors, but the restore did not ask for them.
+    Read them, too: tensors.update(np.load(path)).
 
 bn-polyak × ema: diverged, as expected
   shadows-in-weights (breaks training): 1 of 1 weight has the value of its
@@ -138,7 +139,8 @@ Train × weights: diverged, expected recovered ✗
   slots-lost (changes the trajectory; not applied at load)
   1 of 1 optimizer slot has its initial value.
   w/momentum
-  → Restore the lost tensors too: the checkpoint holds them.
+  → The checkpoint holds the lost tensors, but the restore did not ask for them.
+    Read them, too: tensors.update(np.load(path)).
   To accept: --allow slots-lost
 
 Train recovers with `keras`: it continues bit for bit as if never interrupted.
@@ -166,8 +168,8 @@ Train × keras: refused, expected recovered ✗
   shadows-not-in-checkpoint (breaks training)
   The restore asked for 1 shadow variable that the checkpoint does not hold:
   w/average.
-  → Restore with tf.train.Saver(): it covers every global variable, the moving
-    means and variances included.
+  → Ask for what was saved: for the weights, not for their averages.
+    np.load(path).files lists what a file holds, as does `ckptcheck inspect`.
 
 Train does not recover with `keras`: it asks for averages that were never saved.
 FAIL: 1 of 1 case did not do what was expected: Train × keras was refused.
@@ -248,8 +250,9 @@ Train × keras: inconclusive, expected recovered ✗
   noise (changes the trajectory)
   The job is not reproducible: when the control runs again, the training loss of
   step 6 is 0.3 instead of 0.2.
-  → Seed every random generator, and compute everything in a fixed order. Or
-    measure the noise with --repeat N: losses are then judged against it.
+  → Seed every random generator, random.seed(0) and np.random.seed(0), and
+    compute everything in a fixed order. Or measure the noise with --repeat N:
+    losses are then judged against it.
 
 Whether Train recovers with `keras` is unknown. Every tensor at the boundary is
 equal, but the job is not reproducible, so a difference after it may be noise.
@@ -315,8 +318,8 @@ Train × keras: diverged, expected recovered ✗
   unexplained (breaks training)
   The training loss of step 6 is 0.5 instead of the control's
   0.2857142857142857.
-  → Look for state outside the compared tensors: random generators, Python
-    attributes, the input pipeline.
+  → Look for state outside the compared tensors: Python attributes, vars(job),
+    random generators, the input pipeline.
 
 Train does not recover with `keras`: it diverges for no recorded reason.
 FAIL: 1 of 1 case did not do what was expected: Train × keras diverged.
@@ -343,7 +346,8 @@ Train × weights @ 5: diverged, expected recovered ✗
   slots-lost (changes the trajectory; not applied at load)
   1 of 1 optimizer slot has its initial value.
   w/momentum
-  → Restore the lost tensors too: the checkpoint holds them.
+  → The checkpoint holds the lost tensors, but the restore did not ask for them.
+    Read them, too: tensors.update(np.load(path)).
   To accept: --allow slots-lost
 
 Train recovers with `keras` from every boundary: it continues bit for bit as if
@@ -388,7 +392,8 @@ Train × weights: diverged, expected recovered ✗
   The step counter is 0 instead of the control's 5. Batches, schedules and
   warm-ups continue from there.
   step
-  → Restore the lost tensors too: the checkpoint holds them.
+  → The checkpoint holds the lost tensors, but the restore did not ask for them.
+    Read them, too: tensors.update(np.load(path)).
   To accept: --allow moving-statistics-lost --allow slots-lost --allow step-lost
 
 Train recovers with `keras`: it continues bit for bit as if never interrupted.
