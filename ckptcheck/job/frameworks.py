@@ -29,8 +29,7 @@ class Framework:
         styles: The styles of its jobs, each with a heading for people.
         packages: The packages whose versions affect numeric results.
         switches: The environment variables that affect numeric results.
-        module: The module that a fork server imports once. The source of a job that needs the
-            framework mentions it.
+        module: The module that a fork server imports once.
         op_determinism: A function that returns whether operations are deterministic.
         state_of: A function that returns the live state of objects of the framework.
         remedies: A mapping of causes to remedies for this framework.
@@ -55,7 +54,8 @@ class Framework:
     def is_needed_by(self, job: str) -> bool:
         """Return whether a job seems to need the framework.
 
-        A user's file needs it if its source mentions it; a user's module, if it is installed.
+        A user's file needs it if its source mentions one of its packages, as a Keras job mentions
+        Keras and perhaps not TensorFlow; a user's module, if it is installed.
         """
         if not is_own(job):
             return shipped(job).framework == self.name
@@ -63,11 +63,13 @@ class Framework:
         if place == "__main__":  # the job is live in this process
             return self.is_loaded
         if place.endswith(".py"):
-            path = Path(place)
-            return path.is_file() and self.module in path.read_text(
-                encoding="utf-8", errors="replace"
-            )
+            return self._is_mentioned_in(Path(place))
         return importlib.util.find_spec(self.module) is not None
+
+    def _is_mentioned_in(self, path: Path) -> bool:
+        source = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        names = [self.module, *(package.replace("-", "_") for package in self.packages)]
+        return any(name in source for name in names)
 
 
 @cache

@@ -19,6 +19,7 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
         _of_names,
         _of_metrics,
         _of_saving,
+        _of_side_effects,
         _of_coverage,
         _of_lag,
     )
@@ -35,6 +36,11 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
             for text in _not_needed(cases)
         ),
     ]
+
+
+def disclosures(case: Case) -> list[str]:
+    """Return the warnings of a case that hold for a right job with a right restore, too."""
+    return [*_of_metrics(case), *_of_side_effects(case)]
 
 
 def _not_needed(cases: Sequence[Case]) -> list[str]:
@@ -99,13 +105,16 @@ def _of_saving(case: Case) -> Iterator[str]:
         )
 
 
-def _of_coverage(case: Case) -> Iterator[str]:
+def _of_side_effects(case: Case) -> Iterator[str]:
     changed = tuple(case.control.facts.changed_by_evaluation) if case.control else ()
     if changed:
         yield (
             f"the evaluation changes {some(changed)}: training after the boundary may differ from "
             "a run that does not evaluate there."
         )
+
+
+def _of_coverage(case: Case) -> Iterator[str]:
     if case.not_shown and case.comparison is not None:
         yield filled(
             "{count} of {total} {total:tensor|tensors} {count:has its initial value|have their "

@@ -18,13 +18,17 @@ X = np.random.default_rng(0).normal(size=(BATCH * STEPS, 6)).astype("float32")
 Y = X[:, :1] * X[:, 1:2] + X[:, 2:3]
 
 
+# Every restore of `FitJob` that keeps all there is. Most jobs try two: a new model, and a live one.
+WHOLE = ("keras", "checkpoint", "backup", "model-checkpoint")
+
+
 class Uncounted(FitJob):
     """A sequential model on arrays; every restore brings back all there is.
 
     Does not say how many batches an epoch has.
     """
 
-    restores: Sequence[str] = ("keras", "checkpoint", "backup", "model-checkpoint")
+    restores: Sequence[str] = ("keras", "checkpoint")
     optimizer: Any = "adam"
     compiled: Mapping[str, Any] = {}
 

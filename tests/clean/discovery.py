@@ -23,6 +23,11 @@ class CleanJob:
     name: str
 
     @property
+    def label(self) -> str:
+        """The job as `--only` takes it."""
+        return f"{self.file}:{self.name}"
+
+    @property
     def target(self) -> str:
         """The job as `verify` takes it."""
         return f"{HERE / self.file}.py:{self.name}"
@@ -33,7 +38,7 @@ def clean_jobs(*, sample: bool = False, only: Sequence[str] = ()) -> list[CleanJ
 
     Args:
         sample: take the first of every `SAMPLED` jobs in each file.
-        only: take the jobs and files of these names alone; empty: all.
+        only: take these files alone, or these jobs as `FILE:JOB`; empty: all.
     """
     jobs = [
         job
@@ -41,7 +46,7 @@ def clean_jobs(*, sample: bool = False, only: Sequence[str] = ()) -> list[CleanJ
         if path.stem not in _OTHERS
         for job in _in_file(path)[:: SAMPLED if sample else 1]
     ]
-    return [job for job in jobs if not only or job.name in only or job.file in only]
+    return [job for job in jobs if not only or job.file in only or job.label in only]
 
 
 def _in_file(path: Path) -> list[CleanJob]:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.clean.base import BATCH, STEPS, Fit, K, Uncounted, X, Y
+from tests.clean.base import BATCH, STEPS, WHOLE, Fit, K, Uncounted, X, Y
 
 COUNT = BATCH * STEPS
 
@@ -252,6 +252,7 @@ class NamedInputs(Fit):
 
 
 class Metrics(Fit):
+    restores = WHOLE
     compiled = {"metrics": ["mae", "mse"], "weighted_metrics": ["msle"]}
 
 
@@ -347,6 +348,7 @@ class NotCompiled(Fit):
 
 
 class SeveralStepsAtOnce(Fit):
+    restores = WHOLE
     compiled = {"steps_per_execution": 2}
 
 
@@ -358,6 +360,8 @@ class SeveralStepsUneven(Fit):
 
 class CountedByKeras(Uncounted):
     """Keras knows how many batches an epoch has."""
+
+    restores = WHOLE
 
 
 class CountedByTraining(Uncounted):
@@ -401,7 +405,7 @@ class _Float16(Fit):
 
 
 class MixedFloat16(_Float16):
-    pass
+    restores = WHOLE
 
 
 class MixedBfloat16(_Float16):

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tests.clean.base import BATCH, STEPS, Fit, K, Random, X
+from tests.clean.base import BATCH, STEPS, WHOLE, Fit, K, Random, X
 
 COUNT = BATCH * STEPS
 _DRAW = np.random.default_rng(1)
@@ -57,6 +57,8 @@ class Regularized(Fit):
 
 
 class BatchNorm(Fit):
+    restores = WHOLE
+
     def layers(self) -> list[Any]:
         return [K.Dense(4), K.BatchNormalization(momentum=0.9), K.ReLU(), K.Dense(1)]
 
@@ -166,7 +168,7 @@ class Stateful(_OnSequences):
 class StatefulByEpoch(Stateful):
     """The state is carried from batch to batch, and each epoch begins without one."""
 
-    restores = ("keras", "checkpoint", "backup", "model-checkpoint")
+    restores = ("keras", "checkpoint")
 
     def callbacks(self) -> list[Any]:
         def begin(epoch: int, logs: Any) -> None:

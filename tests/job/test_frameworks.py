@@ -87,6 +87,8 @@ def test_the_loaded_framework_reads_the_state_of_objects() -> None:
         (["bn-nn"], ("tensorflow",)),
         (["keras/plain"], ("tensorflow",)),
         (["{folder}/mentions.py:Job"], ("tensorflow",)),
+        (["{folder}/mentions_keras.py:Job"], ("tensorflow",)),
+        (["{folder}/mentions_keras_2.py:Job"], ("tensorflow",)),
         (["{folder}/does_not.py:Job"], ()),
         (["{folder}/is_not_there.py:Job"], ()),
         (["{folder}/does_not.py:Job", "bn-nn"], ("tensorflow",)),
@@ -97,6 +99,8 @@ def test_only_needed_modules_are_preloaded(
     names: list[str], modules: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "mentions.py").write_text("import tensorflow as tf\n")
+    (tmp_path / "mentions_keras.py").write_text("import keras\n")
+    (tmp_path / "mentions_keras_2.py").write_text("import tf_keras\n")
     (tmp_path / "does_not.py").write_bytes(b"import numpy  # \xff is no text\n")
     assert preloads(name.format(folder=tmp_path) for name in names) == modules
 
