@@ -65,8 +65,9 @@ def test_a_failure_shows_the_whole_diagnosis(
         "0.252231). After it, 1 of 12 training losses are bit-equal.\n  slots-lost (changes the "
         "trajectory; not applied at load): 1 of 1 optimizer slot has its initial value. An "
         "optimizer acts after the loss of a step. Lost slots alone leave the first resumed loss "
-        "equal and change every later one.\n    Tensors: w/momentum\n  Remedy: Restore the lost "
-        "tensors too: the checkpoint holds them.\n  To accept: --allow slots-lost\n\nRuns: "
+        "equal and change every later one.\n    Tensors: w/momentum\n  Remedy: The checkpoint "
+        "holds the lost tensors, but the restore did not ask for them. Read them, too: "
+        "tensors.update(np.load(path)).\n  To accept: --allow slots-lost\n\nRuns: "
         f"{runs}\n"
     ).replace("0.252231", story.partition("loss is ")[2].partition(" ")[0])
     assert (

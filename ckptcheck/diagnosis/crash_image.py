@@ -152,9 +152,10 @@ def _is_unknown(row: TensorComparison) -> bool:
 def _with_stage(row: TensorComparison, held: bool | None) -> TensorComparison:
     """Return a row that keeps a value of the new process, although the image holds the saved one.
 
-    No initialiser ran after the restore: it would rarely draw the very value of the build again.
+    No initialiser ran after the restore: it would rarely draw the very value of the build again. A
+    tensor that the first step created may have got the saved value before that step changed it.
     """
-    if held is None:
+    if held is None or (held and row.late):
         return row
     return replace(row, held=held, asked=False, saved_so=False if held else None)
 

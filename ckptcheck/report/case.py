@@ -113,8 +113,9 @@ class Case:
             for row in self.comparison.boundary
             if not (row.poisoned or row.asked)
             and row.kind not in (Kind.HYPERPARAMETER, Kind.METRIC)
-            # At every boundary of this run, a tensor that never moved has its initial value.
-            and row.name not in never_moved
+            # What never moves has its initial value at every boundary. A sum of gradients may have
+            # moved in between.
+            and (row.kind is Kind.ACCUMULATOR or row.name not in never_moved)
         )
 
     @property

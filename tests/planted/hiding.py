@@ -227,14 +227,9 @@ class LateSlotsAndGenerator(Kinds, CreatesLate):
         return restored if self.tells else None
 
 
-@planted(
-    inconclusive="w/momentum is created in the first resumed step, which an accepted difference "
-    "already affected: whether it was restored is unknown. Return the requested "
-    "keys from the job's `restore` (Restored), or create the tensor before it.",
-    allow=["generators-restarted"],
-)
+@planted(diverged=[("slots-lost", "omitted at save")], allow=["generators-restarted"])
 class LateSlotsUntold(LateSlotsAndGenerator):
-    """The same, and the restore does not report its keys."""
+    """The same, and the restore does not report its keys: the crash image lacks the slots."""
 
     tells = False
 
@@ -244,6 +239,18 @@ class LateSlotsRight(LateSlotsAndGenerator):
     """The generator is lost, and the slots are restored."""
 
     forgets = False
+
+
+@planted(
+    inconclusive="w/momentum is created in the first resumed step, which an accepted difference "
+    "already affected: whether it was restored is unknown. Return the requested "
+    "keys from the job's `restore` (Restored), or create the tensor before it.",
+    allow=["generators-restarted"],
+)
+class LateSlotsRightUntold(LateSlotsRight):
+    """The same, and the restore does not report its keys."""
+
+    tells = False
 
 
 @planted(inconclusive=JITTERS, noise=True)
