@@ -259,7 +259,7 @@ def _keys(
     if facts.values is None or lost is None:
         return asked, held, None
     by_value = lookup.is_held(lost.value)
-    if not asked and not held and lookup.is_one_of_its_kind(lost.value):
+    if not asked and not held and lookup.decides(lost.value):
         held = by_value
     return asked, held, not by_value
 

@@ -116,10 +116,14 @@ class OriginLookup:
         """Return whether the checkpoint holds that value, and not by chance; a count may be any."""
         return (is_computed(value) or value.dtype.kind in "iu") and self.is_held(value)
 
-    def is_one_of_its_kind(self, value: Array) -> bool:
-        """Return whether only one tensor of the control has a value, and not by chance."""
+    def decides(self, value: Array) -> bool:
+        """Return whether the digests show if the checkpoint holds a tensor with that value.
+
+        The value is none by chance. If the checkpoint holds it, one tensor alone has it.
+        """
         is_large = value.size == 1 and value.dtype.kind in "iu" and bool((value > 2).all())
-        return (is_computed(value) or is_large) and self._times[digest(value)] < 2
+        is_alone = self._times[digest(value)] < 2 or not self.is_held(value)
+        return (is_computed(value) or is_large) and is_alone
 
     def _has_value_of(self, name: str, control: Tensor | None) -> bool:
         return (

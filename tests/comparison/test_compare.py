@@ -358,6 +358,9 @@ def test_a_value_that_several_tensors_have_tells_nothing() -> None:
     twin: Values = {"w/average": value("mean", BOUNDARY)}
     run = changed(RESUMED, boundary={**twin, "mean": ZEROS}, asked={}, held=None)
     assert row(of(run, changed(CONTROL, boundary=twin)), "mean").held is None
+    # Unless the checkpoint does not hold it at all.
+    without = changed(run, values=[])
+    assert row(of(without, changed(CONTROL, boundary=twin)), "mean").held is False
 
 
 def test_tensors_that_can_prove_a_restore() -> None:
