@@ -155,11 +155,11 @@ def passing_of_keras_2(model: Any) -> list[Any]:
     held = [getattr(layer, name, None) for layer in model._flatten_layers() for name in names]
     optimizer = getattr(model, "optimizer", None)
     inside = getattr(optimizer, "inner_optimizer", optimizer)
-    held += [current_rate_of(inside), *_unused_factors_of(inside)]
+    held += [current_rate_of(inside), *unused_factors_of(inside)]
     return [each for each in held if each is not None]
 
 
-def _unused_factors_of(optimizer: Any) -> Iterator[Any]:
+def unused_factors_of(optimizer: Any) -> Iterator[Any]:
     """Yield what Adafactor of Keras 2 holds for each vector, and neither reads nor lists."""
     factors = [*getattr(optimizer, "_r", ()), *getattr(optimizer, "_c", ())]
     listed = {id(each) for each in optimizer.variables()} if factors else set()
