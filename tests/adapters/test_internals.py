@@ -215,6 +215,18 @@ def test_passing_variables_of_keras_2() -> None:
     assert _internals.current_rate_of(tf_keras.optimizers.SGD(0.5)) is None
 
 
+def test_what_adafactor_of_keras_2_never_reads() -> None:
+    """It holds a pair of integers for each vector, and lists the factors of each matrix alone."""
+    model = tf_keras.Sequential([tf_keras.Input((2,)), tf_keras.layers.Dense(1)])
+    model.compile(tf_keras.optimizers.Adafactor(0.5), "mse")
+    model.optimizer.build(model.trainable_variables)
+    unused = list(_internals.unused_factors_of(model.optimizer))
+    assert [(each.dtype, each.shape.rank) for each in unused] == [(tf.int32, 0)] * 2
+    passing = _internals.passing_of_keras_2(model)
+    assert {id(each) for each in unused} < {id(each) for each in passing}
+    assert not list(_internals.unused_factors_of(tf_keras.optimizers.legacy.SGD()))
+
+
 def test_optimizers_of_keras_2() -> None:
     weight = tf.Variable([1.0], name="weight")
     new, legacy = tf_keras.optimizers.Nadam(0.5), tf_keras.optimizers.legacy.SGD(0.5, 0.25)

@@ -63,6 +63,21 @@ def test_a_compiled_model() -> None:
     }
 
 
+def test_what_an_rnn_carries_is_named_after_its_layer() -> None:
+    """A loaded model gives it a different path."""
+    keras.backend.clear_session()
+    cells = keras.layers.StackedRNNCells([keras.layers.LSTMCell(2), keras.layers.GRUCell(3)])
+    layers = [keras.layers.RNN(cells, stateful=True, name="rnn"), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input(batch_shape=(4, 3, 2)), *layers])
+    names = state_of([model])
+    assert [name for name in names if "state" in name and "seed" not in name] == [
+        "rnn/rnn_state",
+        "rnn/rnn_state_1",
+        "rnn/rnn_state_2",
+    ]
+    assert not any(name.startswith("sequential") for name in names)
+
+
 def test_averages_accumulators_and_loss_scaling() -> None:
     kinds = of_optimizer(kinds_of(a_model(use_ema=True, gradient_accumulation_steps=2)))
     for name in TRAINED:

@@ -148,14 +148,22 @@ def inner_layers_of_keras_2(layer: Any) -> Iterator[Any]:
 def passing_of_keras_2(model: Any) -> list[Any]:
     """Return the variables of a model and its parts that no step reads from the one before.
 
-    `fit` and `evaluate` reset their counters of batches, and each step computes the current rate of
-    a schedule.
+    `fit` and `evaluate` reset their counters of batches, each step computes the current rate of a
+    schedule, and nothing reads what Adafactor holds in place of the factors of a vector.
     """
     names = ("_train_counter", "_test_counter", "_predict_counter", "_steps_per_execution")
     held = [getattr(layer, name, None) for layer in model._flatten_layers() for name in names]
     optimizer = getattr(model, "optimizer", None)
     inside = getattr(optimizer, "inner_optimizer", optimizer)
-    return [each for each in (*held, current_rate_of(inside)) if each is not None]
+    held += [current_rate_of(inside), *unused_factors_of(inside)]
+    return [each for each in held if each is not None]
+
+
+def unused_factors_of(optimizer: Any) -> Iterator[Any]:
+    """Yield what Adafactor of Keras 2 holds for each vector, and neither reads nor lists."""
+    factors = [*getattr(optimizer, "_r", ()), *getattr(optimizer, "_c", ())]
+    listed = {id(each) for each in optimizer.variables()} if factors else set()
+    yield from (each for each in factors if id(each) not in listed)
 
 
 def current_rate_of(optimizer: Any) -> Any:

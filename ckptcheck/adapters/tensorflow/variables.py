@@ -169,9 +169,17 @@ def _of_layer(layer: Any, prefix: str) -> Iterator[Named]:
         yield prefix + variable.name, _kind(variable.name, variable), variable
     for generator in _internals.own_seed_generators(layer):
         yield f"{prefix}seed_generator", Kind.RNG, generator.state
+    for carried in _carried(layer):
+        yield prefix + carried.name, _kind(carried.name, carried), carried
     for part in _internals.inner_layers(layer):
         if isinstance(part, keras.Layer):
             yield from _of_layer(part, f"{prefix}{part.name}/")
+
+
+def _carried(layer: Any) -> list[Any]:
+    """Return what a stateful RNN carries from batch to batch, which no `variables` list."""
+    states = tf.nest.flatten(layer.states) if isinstance(layer, keras.layers.RNN) else ()
+    return [state for state in states if isinstance(state, keras.Variable)]
 
 
 def _of_metric(metric: Any) -> list[Named]:
