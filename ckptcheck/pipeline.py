@@ -23,7 +23,7 @@ from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Evidence
 from ckptcheck.report.judge import Question, experiments_for, is_clear, judge, needs_repeat, report
 from ckptcheck.report.rejudge import write_questions
-from ckptcheck.report.report import Report
+from ckptcheck.report.report import CONTROL_OF, Report
 from ckptcheck.run.control_cache import ControlCache, Miss
 from ckptcheck.run.dask import opened
 from ckptcheck.run.job_runs import JobRuns, Verification, Watch
@@ -175,7 +175,7 @@ def _keep_controls(
 
 def _notes(runs: Mapping[str, JobRuns]) -> dict[str, str]:
     """Say of each control whether it was reused, for the environment of the report."""
-    return {f"control of {name}": job.cached.note for name, job in runs.items() if job.cached}
+    return {f"{CONTROL_OF}{name}": job.cached.note for name, job in runs.items() if job.cached}
 
 
 @contextmanager

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
+# In the environment, what precedes the name of a job whose control a cache may hold, and what
+# begins the note on a control that it did not hold.
+CONTROL_OF, TRAINED = "control of ", "trained"
+
+
 @dataclass(frozen=True)
 class Report:
     """The result of a verification: read its `verdict`, or call one of its assertions."""

@@ -19,7 +19,7 @@ from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.case import Case, as_it_differs
 from ckptcheck.report.outputs import moving_statistics
 from ckptcheck.report.outputs.console import in_parts, numeric, print_trimmed, unruled
-from ckptcheck.report.report import Report
+from ckptcheck.report.report import CONTROL_OF, TRAINED, Report
 from ckptcheck.report.sentences import (
     by_remedy,
     explanation,
@@ -148,6 +148,7 @@ def _outcome(case: Case) -> Text:
 def _compared(report: Report, verbose: bool) -> list[RenderableType]:
     """Say what the table compares, and what counts as equal that is not bit-equal."""
     lines = [*(_meanings(report) if verbose else []), *_places(report), *_allowed(report)]
+    lines += _cached(report, verbose)
     wrong = [case for case in report.cases if not case.as_expected]
     wanted = dict.fromkeys(case.expected for case in wrong if case.outcome != case.expected)
     meanings = [f"expected {listed(list(wanted), 'or')}"] if wanted else []
@@ -156,6 +157,15 @@ def _compared(report: Report, verbose: bool) -> list[RenderableType]:
     if meanings:
         lines.append(f"{UNEXPECTED}: {listed(meanings, 'or')}.")
     return [Text(line, style="dim") for line in lines]
+
+
+def _cached(report: Report, verbose: bool) -> list[str]:
+    """Say which controls a cache held; verbose: also why it did not hold the others."""
+    return [
+        f"The {name} was {note}."
+        for name, note in report.environment.items()
+        if name.startswith(CONTROL_OF) and (verbose or not note.startswith(TRAINED))
+    ]
 
 
 def _meanings(report: Report) -> list[str]:

@@ -602,3 +602,17 @@ def test_a_reason_that_the_answer_lacks_is_in_the_story() -> None:
     for cases in (few, many):
         text = " ".join(shown(Report(tuple(cases), {})).split())
         assert text.count("it was killed by SIGKILL") == len(cases)
+
+
+def test_a_reused_control_is_said_and_with_verbose_why_another_was_not() -> None:
+    report = default_report()
+    notes = {
+        "control of Train": "reused from the cache, recorded 3 minutes ago",
+        "control of Other": "trained: train.py changed",
+    }
+    report = replace(report, environment={**report.environment, **notes})
+    reused = "The control of Train was reused from the cache, recorded 3 minutes ago.\n"
+    trained = "The control of Other was trained: train.py changed.\n"
+    assert reused in shown(report)
+    assert trained not in shown(report)
+    assert reused + trained in shown(report, verbose=True)
