@@ -50,10 +50,12 @@ class StepCounter:
         return int(answer)
 
     def close(self) -> None:
-        """End the process."""
-        os.close(self._ask)
-        os.close(self._answer)
-        os.waitpid(self._process, 0)
+        """End the process, unless it has ended."""
+        if self._process:
+            os.close(self._ask)
+            os.close(self._answer)
+            os.waitpid(self._process, 0)
+            self._process = 0
 
 
 def _serve(asked: int, answered: int, count: Callable[[], int]) -> None:

@@ -72,8 +72,10 @@ def exit_status(work: Callable[[], None], emit: Emit) -> int:
 
 def _carry_out(task: Task, emit: Emit, hash_seed: str, counter: StepCounter | None) -> None:
     job, seed = make_job(task.job, task.options, task.pickle)
-    if counter is not None and not hasattr(job, "steps_per_epoch"):
-        job.steps_per_epoch = counter.count()
+    if counter is not None:
+        if not hasattr(job, "steps_per_epoch"):
+            job.steps_per_epoch = counter.count()
+        counter.close()
     _check_restores(task.job, job.restores)
     usual = getattr(job, "boundary_epochs", BOUNDARY_EPOCHS)
     schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundaries, usual)

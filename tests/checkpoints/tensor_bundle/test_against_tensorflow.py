@@ -215,13 +215,13 @@ def test_a_snappy_index(tmp_path: Path) -> None:
 
 def tracked(folder: Path) -> Checkpoint:
     """Save a typical program: a model with batch norm and Dropout (TensorFlow leaves out its seed), an optimizer with averages, a step, batches, a list."""
+    keras.utils.clear_session()  # layer numbers are global to the process
     keras.utils.set_random_seed(0)
     layers = [
         keras.layers.Dense(3, name="hidden"),
         keras.layers.BatchNormalization(),
         keras.layers.Dropout(0.5),
     ]
-    keras.utils.clear_session()  # layer numbers are global to the process
     model = keras.Sequential([keras.Input((2,)), *layers])
     optimizer = keras.optimizers.Adam(use_ema=True)
     optimizer.build(model.trainable_variables)
