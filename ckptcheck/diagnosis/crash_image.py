@@ -155,8 +155,10 @@ def _with_stage(row: TensorComparison, held: bool | None) -> TensorComparison:
     No initialiser ran after the restore: it would rarely draw the very value of the build again. A
     tensor that the first step created may have got the saved value before that step changed it.
     """
-    if held is None or (held and row.late):
+    if held is None:
         return row
+    if held and row.late:
+        return replace(row, held=True)
     return replace(row, held=held, asked=False, saved_so=False if held else None)
 
 
