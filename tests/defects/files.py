@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from ways import OMITTED, RESTARTED, SLOTS_AND_STEP, Way, clean, defect, pair
+from ways import NOT_APPLIED, OMITTED, RESTARTED, SLOTS_AND_STEP, Way, clean, defect, pair
 
 from ckptcheck.adapters.keras import FitJob
 from ckptcheck.jobs.datasets import load
@@ -237,7 +237,7 @@ class Files(Fit):
         "whole": clean(whole),
         "built-weights": clean(built),
         "renamed-layers": clean(renamed),
-        "fresh-weights": defect(SLOTS_AND_STEP, fresh),
+        "fresh-weights": defect([("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED)], fresh),
         "compiling-again": defect(SLOTS_AND_STEP, whole, compiling_again),
         "other-rate": defect([("learning-rate-differs", None)], whole, other_rate),
         "other-setting": defect([("hyperparameters-differ", None)], other_setting),

@@ -320,7 +320,7 @@ Graph.ways = {
         [("initialised-again", OVERWRITTEN)], "whole", what_is_there, initialising
     ),
     "state-file-lost": defect(
-        [("nothing-restored", "not applied at load")], "whole", what_is_there, losing_the_state_file
+        [("nothing-restored", NOT_APPLIED)], "whole", what_is_there, losing_the_state_file
     ),
     "truncated": defect([("checkpoint-damaged", None)], "whole", what_is_there, truncating),
     "older": defect([("older-checkpoint", None)], "whole", what_is_there, older_but_for_the_step),

@@ -400,7 +400,7 @@ Loop.ways = {
     "other-data": defect([("batches-differ", None)], (), other_data),
     "hidden-penalty": defect([("unexplained", None)], (), hidden_penalty),
     "older-weights": defect([("older-checkpoint", None)], (), older_weights),
-    "wrong-folder": defect([("nothing-restored", None)], (), in_the_wrong_folder),
+    "wrong-folder": defect([("nothing-restored", NOT_APPLIED)], (), in_the_wrong_folder),
     "evaluation-mode": defect([("mode-differs", None)], (), evaluation_mode),
     "frozen-layer": defect([("mode-differs", None)], (), freezing),
     "raises": defect([("resumed-run-raised", None)], (), raising),
