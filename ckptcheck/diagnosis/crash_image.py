@@ -144,7 +144,7 @@ def settled(comparison: Comparison, control: Run, image: CrashImage | None) -> C
 
 
 def _is_unknown(row: TensorComparison) -> bool:
-    """Return whether a tensor has a value of the new process, and nobody knows why."""
+    """Return whether a tensor kept a value of the new process, lost at an unknown stage."""
     reported = (row.asked, row.held, row.saved_so) != (None, None, None)
     return row.point == BOUNDARY and not (row.equal or reported) and row.origin.what in OWN
 

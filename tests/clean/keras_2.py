@@ -1,56 +1,27 @@
 """Keras 2, the package `tf_keras`: its layers, its optimizers, and the ways it saves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tf_keras  # type: ignore[import-untyped]
 
-from ckptcheck.adapters.keras import FitJob
 from ckptcheck.adapters.tf2 import CheckpointJob
 from ckptcheck.job import Step
+from tests.clean.base import BATCH, Fit, X, Y
 
 K = tf_keras.layers
 O = tf_keras.optimizers  # noqa: E741  # short, as in `K.Dense`
-BATCH = 8
-X = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
-Y = X[:, :1] * X[:, 1:2] + X[:, 2:3]
 
 
-class _Fit(FitJob):
+class _Fit(Fit):
     restores: Sequence[str] = ("keras", "h5", "checkpoint")
-    steps_per_epoch = 4
-    compiled: Mapping[str, Any] = {}
-
-    def make_optimizer(self) -> Any:
-        return "adam"
 
     def layers(self) -> list[Any]:
         return [K.Dense(3, "tanh"), K.Dense(1)]
 
     def network(self) -> Any:
         return tf_keras.Sequential([tf_keras.Input((6,)), *self.layers()])
-
-    def model(self) -> Any:
-        model = self.network()
-        model.compile(self.make_optimizer(), "mse", **self.compiled)
-        return model
-
-    def data(self) -> Any:
-        return tf.data.Dataset.from_tensor_slices((X, Y)).batch(BATCH)
-
-    def callbacks(self) -> list[Any]:
-        return []
-
-    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        model.fit(
-            self.data(),
-            epochs=4,
-            callbacks=[*self.callbacks(), *callbacks],
-            initial_epoch=initial_epoch,
-            validation_data=self.data(),
-        )
 
 
 class _Legacy(_Fit):

@@ -160,7 +160,7 @@ def _compared(report: Report, verbose: bool) -> list[RenderableType]:
 
 
 def _cached(report: Report, verbose: bool) -> list[str]:
-    """Say which controls a cache held; verbose: also why it did not hold the others."""
+    """Name each control that was reused from a cache; if verbose, also why others were not."""
     return [
         f"The {name} was {note}."
         for name, note in report.environment.items()
