@@ -20,7 +20,12 @@ from ckptcheck.run.worker import exit_status
 
 # The numbers of a run depend on these packages, and on these sources of ckptcheck.
 PACKAGES = ("tensorflow", "tf-keras", "numpy")
-SOURCES = ("adapters/tensorflow/graph.py", "jobs/*.py", "studies/training.py")
+SOURCES = (
+    "adapters/tensorflow/graph.py",
+    "adapters/tensorflow/network.py",
+    "jobs/*.py",
+    "studies/training.py",
+)
 
 FORMAT_VERSION = 1
 RECORD = "run.json"
