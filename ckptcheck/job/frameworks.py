@@ -34,6 +34,7 @@ class Framework:
         state_of: A function that returns the live state of objects of the framework.
         remedies: A mapping of causes to remedies for this framework.
         fit_callback: A class of callbacks that record a training loop of the framework's own.
+        observer: A function that observes a process which has imported the framework.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Framework:
     state_of: str | None = None
     remedies: str | None = None
     fit_callback: str | None = None
+    observer: str | None = None
 
     @property
     def is_loaded(self) -> bool:
@@ -112,6 +114,19 @@ def how_to_install(module: str) -> str | None:
                 f"Install it: pip install 'ckptcheck[{framework.name}]'"
             )
     return None
+
+
+def edges() -> list[dict[str, Any]]:
+    """Return what the observer's import hooks need: module, packages and target of each edge."""
+    return [
+        {
+            "module": each.module,
+            "packages": [package.replace("-", "_") for package in each.packages],
+            "target": each.observer,
+        }
+        for each in frameworks()
+        if each.observer
+    ]
 
 
 def has_deterministic_ops() -> bool:

@@ -113,6 +113,28 @@ def write_whole(path: Path, document: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
+def amend(
+    folder: Path, facts: Mapping[str, Any], *, first: int | None = None, boundary: int = 0
+) -> None:
+    """Change what is known of a recorded run only after its end.
+
+    Args:
+        folder: The folder of the run.
+        facts: The facts to replace, as in `run.json`.
+        first: The index of its first step, which was recorded as 0; None: the indices stay.
+        boundary: The number of steps done at its start, which was recorded as 0.
+    """
+    document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    if first is not None:
+        places = document["evaluations"]
+        document["evaluations"] = [[done + boundary, loss] for done, loss in places]
+        lines = (folder / "steps.jsonl").read_text(encoding="utf-8").splitlines()
+        steps = [json.loads(line) for line in lines]
+        text = "".join(f"{json.dumps(step | {'step': step['step'] + first})}\n" for step in steps)
+        (folder / "steps.jsonl").write_text(text, encoding="utf-8")
+    write_whole(folder / "run.json", document | facts)
+
+
 def number(value: Any, what: str) -> float:
     """Return a loss or a rate as a float, or raise `TypeError`."""
     if isinstance(value, str | bytes | bool):

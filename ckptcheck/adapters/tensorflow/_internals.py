@@ -4,12 +4,15 @@ Each has a function here and a test that fails when the name disappears or chang
 TensorFlow's come first, then those of Keras 3, then those of Keras 2.
 """
 
-from collections.abc import Iterator
+import importlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
+from tensorflow.python.data.ops import iterator_ops
 from tensorflow.python.framework import config
+from tensorflow.python.ops import resource_variable_ops
 
 
 def has_deterministic_ops() -> bool:
@@ -66,6 +69,31 @@ def object_graph(reader: Any) -> Any:
     return trackable_object_graph_pb2.TrackableObjectGraph.FromString(
         reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
     )
+
+
+def on_new_variable(call: Callable[[Any, str | None], None]) -> None:
+    """Call a function with each new variable and its name, in any thread and graph.
+
+    The public `variable_creator_scope` is of one thread, and `clear_session` ends it.
+    """
+    kind = resource_variable_ops.BaseResourceVariable
+    initialise = kind.__init__
+
+    def noticed(variable: Any, *positional: Any, **named: Any) -> None:
+        initialise(variable, *positional, **named)
+        call(variable, named.get("name"))
+
+    kind.__init__ = noticed
+
+
+def loading_module(package: Any) -> Any:
+    """Return the module that defines `load_model`; the public modules only import it."""
+    return importlib.import_module(f"{package.__name__}.src.saving.saving_api")
+
+
+def iterator_class() -> type:
+    """Return the class of the iterators of eager datasets. The public type is their protocol."""
+    return iterator_ops.OwnedIterator
 
 
 def restart_layer_names() -> None:

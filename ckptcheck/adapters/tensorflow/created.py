@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.keras_2 import makers_of_no_state
 from ckptcheck.adapters.tensorflow.variables import inner
 
@@ -33,13 +34,20 @@ class Created:
 
         def create(next_creator: Any, **arguments: Any) -> Any:
             variable = next_creator(**arguments)
-            if not self.paused and not _is_no_state(arguments.get("name")):
-                self._references.append(weakref.ref(variable))
-                self._optimizers += map(weakref.ref, _creating(keras.optimizers.Optimizer))
+            self._add(variable, arguments.get("name"))
             return variable
 
         with tf.variable_creator_scope(create):
             yield
+
+    def watch_process(self) -> None:
+        """Track the variables that this process creates from now on, in any thread and graph."""
+        _internals.on_new_variable(self._add)
+
+    def _add(self, variable: Any, name: str | None) -> None:
+        if not self.paused and not _is_no_state(name):
+            self._references.append(weakref.ref(variable))
+            self._optimizers += map(weakref.ref, _creating(keras.optimizers.Optimizer))
 
     def forget(self, identities: Container[int]) -> None:
         """Stop tracking the variables with these `id`s."""

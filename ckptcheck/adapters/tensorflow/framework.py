@@ -23,5 +23,6 @@ FRAMEWORK = Framework(
     op_determinism="ckptcheck.adapters.tensorflow._internals:has_deterministic_ops",
     state_of="ckptcheck.adapters.tensorflow.variables:state_of",
     fit_callback="ckptcheck.adapters.tensorflow.recording:Record",
+    observer="ckptcheck.adapters.tensorflow.observer.edge:observe",
     remedies="ckptcheck.adapters.tensorflow.remedies:REMEDIES",
 )

@@ -38,12 +38,26 @@ def state_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> dict[str, Te
     objects = [item for item in objects if not is_in_graph(item)]
     for name, kind, variable in _named(objects, others):
         tensors |= {part: Tensor(kind, value) for part, value in _values(name, variable)}
-    for name, value in _settings(objects):
+    for name, value in settings_of(objects):
         tensors.setdefault(name, Tensor(Kind.HYPERPARAMETER, np.array(value)))
     return tensors
 
 
-def _settings(objects: Sequence[Any]) -> Iterator[tuple[str, float]]:
+def parts_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> Iterator[Named]:
+    """Yield name, kind and TensorFlow variable of everything that `state_of` reads.
+
+    A mirrored variable has a part for each replica.
+    """
+    for name, kind, variable in _named(objects, others):
+        replicas = getattr(inner(variable), "values", ())
+        if len(replicas) > 1:
+            for number, replica in enumerate(replicas):
+                yield f"{name}, replica {number}", kind, replica
+        else:
+            yield name, kind, inner(variable)
+
+
+def settings_of(objects: Sequence[Any]) -> Iterator[tuple[str, float]]:
     """Yield the numeric settings of optimizers that are not variables: momentum, beta_1, …"""
     for item in objects:
         optimizer = getattr(item, "optimizer", None) if keras_2.is_model(item) else item

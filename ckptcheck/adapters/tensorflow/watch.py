@@ -48,7 +48,63 @@ class StepCount(keras.callbacks.Callback):  # type: ignore[misc]
         raise CountedError
 
 
-class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+class StepReader(keras.callbacks.Callback):  # type: ignore[misc]
+    """Reads loss, batch and learning rate of each step of `fit`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: Any = None
+        self._loss: Any = None
+
+    def step(self, logs: Any) -> Step:
+        """Return what the finished step did, given the logs of its end."""
+        if self._shown is None:
+            return Step(loss=(logs or {}).get("loss", "not shown"))
+        numbers, *data = self._shown
+        loss, rate = numbers.numpy().tolist()
+        return Step(loss, Lasting(arrays_of(data)), None if math.isnan(rate) else rate)
+
+    def show_steps(self, model: Any) -> None:
+        """Make the train step also return its loss, its learning rate and its batch.
+
+        They come from the graph of the step, so a pipeline that reads ahead cannot falsify them.
+        Keras' own `loss` is the mean over the epoch so far.
+        """
+        if getattr(model.train_function, "__name__", "") == SHOWN:
+            return  # wrapped by an earlier call of fit
+        train_step, compute_loss = model.train_step, model.compute_loss
+
+        def shown_loss(*arguments: Any, **named: Any) -> Any:
+            self._loss = compute_loss(*arguments, **named)
+            return self._loss
+
+        def shown_step(*arguments: Any, **named: Any) -> Any:
+            self._loss = None
+            optimizer = model.optimizer
+            rate = np.nan if optimizer is None else tf.convert_to_tensor(rate_of(optimizer))
+            logs = train_step(*arguments, **named)
+            if not isinstance(logs, dict):
+                return logs
+            loss = logs.get("loss", np.nan) if self._loss is None else self._loss
+            # One float64 tensor holds both exactly: every output of the graph costs time.
+            numbers = tf.stack([tf.cast(loss, tf.float64), tf.cast(rate, tf.float64)])
+            data = tf.nest.flatten((arguments, named), expand_composites=True)
+            return logs | {SHOWN: (numbers, *(item for item in data if tf.is_tensor(item)))}
+
+        model.compute_loss, model.train_step = shown_loss, shown_step
+        model.make_train_function(force=True)
+        train_function = model.train_function
+
+        def train(iterator: Any) -> Any:
+            logs = train_function(iterator)
+            self._shown = logs.pop(SHOWN, None) if isinstance(logs, dict) else None
+            return logs
+
+        train.__name__ = SHOWN
+        model.train_function = train
+
+
+class Watch(StepReader):
     """Reports each step of `fit` to a `Loop`: loss, batch and learning rate.
 
     Args:
@@ -66,8 +122,6 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._loop = loop
         self._steps_per_epoch = steps_per_epoch
         self._created = created
-        self._shown: Any = None
-        self._loss: Any = None
         self.began = False
         self.position = 0
         self._epoch = 0
@@ -99,7 +153,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         ):
             # The first step would do this. A deferred restore fills the slots here.
             optimizer.build(model.trainable_variables)
-        self._show_steps(model)
+        self.show_steps(model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Start counting the batches of an epoch."""
@@ -129,14 +183,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._ended += 1
         # Variables created after the first step are no part of the training state.
         self._created.paused = True
-        if self._shown is None:
-            self._loop.after_step(Step(loss=(logs or {}).get("loss", "not shown")))
-            return
-        numbers, *data = self._shown
-        loss, rate = numbers.numpy().tolist()
-        self._loop.after_step(
-            Step(loss, Lasting(arrays_of(data)), None if math.isnan(rate) else rate)
-        )
+        self._loop.after_step(self.step(logs))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Report that the job may save here.
@@ -151,45 +198,6 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             )
         self._loop.may_save()
 
-    def _show_steps(self, model: Any) -> None:
-        """Make the train step also return its loss, its learning rate and its batch.
-
-        They come from the graph of the step, so a pipeline that reads ahead cannot falsify them.
-        Keras' own `loss` is the mean over the epoch so far.
-        """
-        if getattr(model.train_function, "__name__", "") == SHOWN:
-            return  # wrapped by an earlier call of fit
-        train_step, compute_loss = model.train_step, model.compute_loss
-
-        def shown_loss(*arguments: Any, **named: Any) -> Any:
-            self._loss = compute_loss(*arguments, **named)
-            return self._loss
-
-        def shown_step(*arguments: Any, **named: Any) -> Any:
-            self._loss = None
-            optimizer = model.optimizer
-            rate = np.nan if optimizer is None else tf.convert_to_tensor(_rate_of(optimizer))
-            logs = train_step(*arguments, **named)
-            if not isinstance(logs, dict):
-                return logs
-            loss = logs.get("loss", np.nan) if self._loss is None else self._loss
-            # One float64 tensor holds both exactly: every output of the graph costs time.
-            numbers = tf.stack([tf.cast(loss, tf.float64), tf.cast(rate, tf.float64)])
-            data = tf.nest.flatten((arguments, named), expand_composites=True)
-            return logs | {SHOWN: (numbers, *(item for item in data if tf.is_tensor(item)))}
-
-        model.compute_loss, model.train_step = shown_loss, shown_step
-        model.make_train_function(force=True)
-        train_function = model.train_function
-
-        def train(iterator: Any) -> Any:
-            logs = train_function(iterator)
-            self._shown = logs.pop(SHOWN, None) if isinstance(logs, dict) else None
-            return logs
-
-        train.__name__ = SHOWN
-        model.train_function = train
-
 
 def of_its_keras(kind: type[Callback], model: Any) -> type[Callback]:
     """Return a class of callback that the `fit` of a model takes: each Keras wants its own base."""
@@ -198,7 +206,8 @@ def of_its_keras(kind: type[Callback], model: Any) -> type[Callback]:
     return type(kind.__name__, (kind, keras_2.keras_of(model).callbacks.Callback), {})
 
 
-def _rate_of(optimizer: Any) -> Any:
+def rate_of(optimizer: Any) -> Any:
+    """Return the learning rate that an optimizer uses in its next step."""
     if keras_2.is_optimizer(optimizer):
         return _internals.rate_of_keras_2(optimizer)
     return optimizer.learning_rate

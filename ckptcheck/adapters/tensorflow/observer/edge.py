@@ -1,0 +1,25 @@
+"""Put the edge to TensorFlow in place: what a process does with it is reported to an observation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ckptcheck.adapters.tensorflow.observer import fit, loops, saves, sessions
+from ckptcheck.adapters.tensorflow.observer.live import Live
+from ckptcheck.observer.observation import Observation
+from ckptcheck.observer.request import Request
+
+
+def observe(document: Mapping[str, Any]) -> None:
+    """Observe this process from now on.
+
+    Args:
+        document: what the launcher asks for, see `Request.of`.
+    """
+    live = Live()
+    counts = loops.Counts(live)
+    observation = Observation(Request.of(document), "tf2", live.read, counts.read)
+    saves.watch(observation, live)
+    sessions.watch(observation, live, counts)
+    watcher = loops.Watcher(observation, counts)
+    watcher.watch()
+    fit.watch(observation, watcher, counts)

@@ -1,0 +1,100 @@
+"""Training steps of `fit`, which a callback reports."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from ckptcheck.adapters.tensorflow import _internals, keras_2
+from ckptcheck.adapters.tensorflow.callbacks import decisive
+from ckptcheck.adapters.tensorflow.observer.loops import Counts, Watcher
+from ckptcheck.adapters.tensorflow.observer.wrapping import around
+from ckptcheck.adapters.tensorflow.watch import StepReader, of_its_keras
+from ckptcheck.observer.observation import Observation
+
+_FIT = "fit"
+
+
+def watch(observation: Observation, watcher: Watcher, counts: Counts) -> None:
+    """Pass a callback to each `fit` that the program calls."""
+
+    def fit(call: Callable[..., Any], model: Any, *given: Any, **named: Any) -> Any:
+        with watcher.inside() as is_outermost:
+            if not is_outermost:
+                return call(model, *given, **named)
+            reader = of_its_keras(Reader, model)(observation, counts)
+            given, named = _with_callback(given, named, reader)
+            _internals.execute_single_steps(model)
+            try:
+                return call(model, *given, **named)
+            finally:
+                counts.advanced()
+
+    for package in filter(None, (keras, keras_2.keras_2())):
+        around(package.Model, "fit", fit)
+
+
+# The position of `callbacks` among the arguments of `fit` after the model, in both versions of
+# Keras: x, y, batch_size, epochs, verbose.
+_PLACE = 5
+
+
+def _with_callback(
+    given: tuple[Any, ...], named: dict[str, Any], reader: Any
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of `fit` with a callback after those of the program."""
+    held = given[_PLACE] if len(given) > _PLACE else named.get("callbacks")
+    if hasattr(held, "append") and not isinstance(held, list):  # a CallbackList
+        held.append(reader)
+        return given, named
+    own = [] if held is None else held if isinstance(held, list | tuple) else [held]
+    reader.remember(own)
+    callbacks = [*own, reader]
+    if len(given) > _PLACE:
+        return (*given[:_PLACE], callbacks, *given[_PLACE + 1 :]), named
+    return given, named | {"callbacks": callbacks}
+
+
+class Reader(StepReader):
+    """Reports each step of `fit` to an observation."""
+
+    def __init__(self, observation: Observation, counts: Counts) -> None:
+        super().__init__()
+        self._observation = observation
+        self._counts = counts
+        self._epoch = 0
+        self._length = 0
+
+    def remember(self, callbacks: list[Any]) -> None:
+        """Remember the callbacks of the program, whose numbers may decide how it trains."""
+        self._observation.program.remember(callbacks, decisive(callbacks))
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Wrap the train step, and note the length of an epoch."""
+        self._length = self.params.get("steps") or 0
+        self._observation.epoch_of(self._length)
+        self.show_steps(self.model)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Note the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Report that a step may begin: there is no batch at the end of data without a length."""
+        if self._length:
+            self._counts.noted[_FIT] = self._epoch * self._length + batch
+        self._observation.before(_FIT)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Report the finished step."""
+        self._observation.stepped(_FIT, self.step(logs))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Learn the length of an epoch from the first one."""
+        if not self._length:
+            self._observation.epoch_of(self.params.get("steps"))
+
+    def on_test_end(self, logs: Any = None) -> None:
+        """Report the loss on the validation data."""
+        if logs and "loss" in logs:
+            self._observation.evaluated(float(logs["loss"]))

@@ -1,0 +1,194 @@
+"""The live state of a process: every variable alive, in eager mode and in a session."""
+
+import contextlib
+import gc
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.adapters.tensorflow import _internals, keras_2
+from ckptcheck.adapters.tensorflow.created import Created
+from ckptcheck.adapters.tensorflow.graph_variables import by_op_name, is_in_graph, kinds_of
+from ckptcheck.adapters.tensorflow.observer.wrapping import after
+from ckptcheck.adapters.tensorflow.variables import OPTIMIZERS, parts_of, poison, settings_of
+from ckptcheck.job.protocol import Tensor
+from ckptcheck.kinds import Kind
+
+tf1 = tf.compat.v1
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A variable's resource, which outlives the Python object of the variable."""
+
+    kind: Kind
+    handle: Any
+    dtype: Any
+
+    def read(self) -> Tensor:
+        value = tf.raw_ops.ReadVariableOp(resource=self.handle, dtype=self.dtype)
+        return Tensor(self.kind, np.array(value))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The live state at one moment: its tensors, and where to read them again."""
+
+    tensors: Mapping[str, Tensor]
+    held: Mapping[str, _Held]
+    session: Any = None
+
+    def again(self) -> Mapping[str, Tensor]:
+        """Return the present values, also of variables that the program has dropped since."""
+        in_session = {} if self.session is None else _in_session(self.session)
+        with tf.init_scope():
+            read = {name: held.read() for name, held in self.held.items()}
+        return {**self.tensors, **read, **in_session}
+
+
+class Live:
+    """What holds state in this process, noted when it is created.
+
+    Attributes:
+        session: the session that trains, or None.
+    """
+
+    def __init__(self) -> None:
+        self.session: Any = None
+        self._created = Created()
+        self._created.watch_process()
+        self._objects: list[weakref.ref[Any]] = []
+        for kind in _kinds_to_note():
+            after(kind, "__init__", self._note)
+
+    def _note(self, item: Any, *_: Any, **__: Any) -> None:
+        # A constructor may call that of its base class.
+        if not self._objects or self._objects[-1]() is not item:
+            self._objects.append(weakref.ref(item))
+
+    def read(self) -> Reading:
+        """Return the live state."""
+        others = [each for each in self._created.variables() if not is_in_graph(each)]
+        objects = list(self._roots())
+        with tf.init_scope():
+            held = {
+                name: _Held(kind, variable.handle, variable.dtype)
+                for name, kind, variable in parts_of(objects, others)
+            }
+            tensors = {name: each.read() for name, each in held.items()}
+        for name, value in settings_of(objects):
+            tensors.setdefault(name, Tensor(Kind.HYPERPARAMETER, np.array(value)))
+        in_session = {} if self.session is None else _in_session(self.session)
+        return Reading({**tensors, **in_session}, held, self.session)
+
+    def optimizers(self) -> list[Any]:
+        """Return every optimizer alive, in order of creation."""
+        return [each for each in self._alive() if _is_optimizer(each)]
+
+    def poison(self, seed: int) -> None:
+        """Add noise to every trainable variable, so that a restore that does nothing shows."""
+        variables = [each for each in self._created.variables() if not is_in_graph(each)]
+        with tf.init_scope():
+            poison(variables, seed)
+        if self.session is not None:
+            _poison_session(self.session, seed)
+
+    def _alive(self) -> list[Any]:
+        alive = (reference() for reference in self._objects)
+        return list({id(each): each for each in alive if each is not None}.values())
+
+    def _roots(self) -> Iterator[Any]:
+        """Yield every object that is no part of another one, and holds eager variables."""
+        gc.collect()
+        alive = self._alive()
+        layers = [each for each in alive if _is_layer(each)]
+        parts = {id(part) for each in layers for part in _inner(each)}
+        owned = {id(getattr(each, "optimizer", None)) for each in layers if keras_2.is_model(each)}
+        for each in alive:
+            if id(each) in parts or (id(each) in owned and _is_optimizer(each)):
+                continue
+            if not _is_metric(each) and any(map(_is_eager, _variables(each))):
+                yield each
+
+
+def _kinds_to_note() -> list[type]:
+    kinds: list[type] = [
+        keras.Layer,
+        keras.optimizers.Optimizer,
+        keras.random.SeedGenerator,
+        tf.random.Generator,
+    ]
+    package = keras_2.keras_2()
+    if package is not None:
+        kinds += [package.layers.Layer, package.optimizers.Optimizer]
+        kinds.append(package.optimizers.legacy.Optimizer)
+    return kinds
+
+
+def _is_layer(item: Any) -> bool:
+    return isinstance(item, keras.Layer) or (
+        keras_2.is_of_keras_2(item) and not keras_2.is_optimizer(item)
+    )
+
+
+def _is_optimizer(item: Any) -> bool:
+    return isinstance(item, OPTIMIZERS) or keras_2.is_optimizer(item)
+
+
+def _is_metric(item: Any) -> bool:
+    return isinstance(item, keras_2.keras_of(item).metrics.Metric)
+
+
+def _inner(layer: Any) -> Iterator[Any]:
+    if keras_2.is_of_keras_2(layer):
+        yield from _internals.inner_layers_of_keras_2(layer)
+        return
+    yield from _internals.inner_layers(layer)
+    yield from _internals.own_seed_generators(layer)
+
+
+def _variables(item: Any) -> Sequence[Any]:
+    if isinstance(item, keras.random.SeedGenerator | tf.random.Generator):
+        return [item.state]
+    held: Any = item.variables
+    return list(held() if callable(held) else held)
+
+
+def _is_eager(variable: Any) -> bool:
+    inside = variable.value if isinstance(variable, keras.Variable) else variable
+    return not is_in_graph(inside)
+
+
+def _in_session(session: Any) -> dict[str, Tensor]:
+    """Return every global variable of a session that is initialised, without a new operation."""
+    variables = by_op_name(session.graph.get_collection(tf1.GraphKeys.GLOBAL_VARIABLES))
+    kinds = kinds_of(variables, session.graph)
+    try:
+        values = session.run(variables)
+    except tf.errors.FailedPreconditionError:
+        values = dict(_initialised(session, variables))
+    return {name: Tensor(kinds[name], np.asarray(value)) for name, value in values.items()}
+
+
+def _initialised(session: Any, variables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, variable in variables.items():
+        try:
+            yield name, session.run(variable)
+        except tf.errors.FailedPreconditionError:
+            continue
+
+
+def _poison_session(session: Any, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    for variable in session.graph.get_collection(tf1.GraphKeys.TRAINABLE_VARIABLES):
+        if variable.dtype.base_dtype.is_floating:
+            # What is not initialised shows by itself that nothing was restored.
+            with contextlib.suppress(tf.errors.FailedPreconditionError):
+                value = session.run(variable)
+                noise = draw.normal(size=value.shape)
+                variable.load((value + noise).astype(value.dtype), session)

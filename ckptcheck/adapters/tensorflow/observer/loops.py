@@ -1,0 +1,232 @@
+"""Training steps of loops in eager mode: calls after which an optimizer has counted a step.
+
+A step is an outermost call of a `tf.function` or of a method such as `train_on_batch`. Without such
+a call it is what happens from a `GradientTape` to the update of the optimizer.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ckptcheck.adapters.tensorflow import _internals, keras_2
+from ckptcheck.adapters.tensorflow.batches import arrays_of
+from ckptcheck.adapters.tensorflow.observer.live import Live
+from ckptcheck.adapters.tensorflow.observer.wrapping import around
+from ckptcheck.adapters.tensorflow.watch import rate_of
+from ckptcheck.job.protocol import Lasting, Step
+from ckptcheck.observer.observation import Observation
+
+# What stands for a loop that computes gradients in eager mode.
+_TAPE = "GradientTape"
+# What is kept of the data of one step: an accumulating step reads several batches.
+_MOST = 16
+
+
+class Counts:
+    """How many steps each optimizer has counted, and further counts that an edge notes.
+
+    Attributes:
+        noted: counts by name, such as the position of `fit`.
+    """
+
+    def __init__(self, live: Live) -> None:
+        self.noted: dict[str, int] = {}
+        self._live = live
+        self._last: dict[int, int] = {}
+
+    def read(self) -> Mapping[str, int]:
+        """Return all counts by name."""
+        counted = max(self._iterations().values(), default=None)
+        return self.noted | ({} if counted is None else {"iterations": counted})
+
+    def advanced(self) -> Any:
+        """Return the optimizer that has counted a step since the last call, or None."""
+        now, before = self._iterations(), self._last
+        self._last = now
+        moved = [key for key, count in now.items() if count > before.get(key, 0)]
+        return next((each for each in self._live.optimizers() if id(each) in moved), None)
+
+    def rates(self) -> dict[int, float]:
+        """Return the learning rate of each optimizer for its next step, by `id`."""
+        return {id(each): float(rate_of(each)) for each in self._live.optimizers()}
+
+    def _iterations(self) -> dict[int, int]:
+        return {
+            id(each): int(count)
+            for each in self._live.optimizers()
+            if (count := iterations_of(each)) is not None
+        }
+
+
+def iterations_of(optimizer: Any) -> int | None:
+    """Return the steps that an optimizer has counted; None: it is in a graph."""
+    count = getattr(optimizer, "iterations", None)
+    inside = count.value if isinstance(count, keras.Variable) else count
+    if inside is None or not isinstance(inside, tf.Variable) or tf.is_symbolic_tensor(inside.handle):
+        return None
+    return int(inside.numpy())
+
+
+class Watcher:
+    """Follows the calls of each thread, of which the outermost may be steps."""
+
+    def __init__(self, observation: Observation, counts: Counts) -> None:
+        self._observation = observation
+        self._counts = counts
+        self._thread = threading.local()
+        # Since the last step: elements of datasets, and arguments of models.
+        self._fetched: deque[Any] = deque(maxlen=_MOST)
+        self._given: deque[Any] = deque(maxlen=_MOST)
+        self._target: Any = None
+        self._has_tape = False
+
+    def watch(self) -> None:
+        """Watch functions, tapes, optimizers, models and datasets."""
+        around(type(tf.function(lambda: None)), "__call__", self._on_function)
+        around(tf.GradientTape, "__enter__", self._on_tape)
+        around(tf.GradientTape, "gradient", self._on_gradient)
+        around(_internals.iterator_class(), "__next__", self._on_next)
+        for package in filter(None, (keras, keras_2.keras_2())):
+            around(package.layers.Layer, "__call__", self._on_layer)
+            for name in ("evaluate", "predict", "test_on_batch", "predict_on_batch"):
+                around(package.Model, name, self._on_other)
+            around(package.Model, "train_on_batch", self._on_batch)
+        around(keras.optimizers.Optimizer, "apply", self._on_update)
+        package = keras_2.keras_2()
+        if package is not None:
+            around(package.optimizers.Optimizer, "apply_gradients", self._on_update)
+            around(package.optimizers.legacy.Optimizer, "apply_gradients", self._on_update)
+
+    @contextmanager
+    def inside(self) -> Iterator[bool]:
+        """Take no call in the block for a step. Yield whether the block is the outermost."""
+        self._thread.depth = self._depth + 1
+        try:
+            yield self._depth == 1
+        finally:
+            self._thread.depth = self._depth - 1
+
+    @property
+    def _depth(self) -> int:
+        depth: int = getattr(self._thread, "depth", 0)
+        return depth
+
+    def _is_outside(self) -> bool:
+        return not self._depth and tf.executing_eagerly()
+
+    def _on_function(self, call: Callable[..., Any], function: Any, *given: Any, **named: Any) -> Any:
+        if not self._is_outside() or self._has_tape:
+            return call(function, *given, **named)
+        return self._outermost(id(function), call, (function, *given), named)
+
+    def _on_batch(self, call: Callable[..., Any], model: Any, *given: Any, **named: Any) -> Any:
+        if not self._is_outside():
+            return call(model, *given, **named)
+        return self._outermost(id(model), call, (model, *given), named)
+
+    def _on_other(self, call: Callable[..., Any], model: Any, *given: Any, **named: Any) -> Any:
+        is_outside = self._is_outside()
+        with self.inside():
+            result = call(model, *given, **named)
+        if is_outside and call.__name__ in ("evaluate", "test_on_batch"):
+            loss = _first_number(result)
+            if loss is not None:
+                self._observation.evaluated(loss)
+        return result
+
+    def _outermost(
+        self, what: Hashable, call: Callable[..., Any], given: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> Any:
+        self._observation.before(what)
+        rates = self._rates()
+        with self.inside():
+            result = call(*given, **named)
+        optimizer = self._counts.advanced()
+        if optimizer is None:
+            self._observation.idle(what)
+            return result
+        batch = _arrays((given[1:], named)) or _arrays(list(self._fetched))
+        self._forget()
+        step = Step(_first_number(result), Lasting(batch), rates.get(id(optimizer)))
+        self._observation.stepped(what, step)
+        return result
+
+    def _on_tape(self, call: Callable[..., Any], tape: Any, *given: Any) -> Any:
+        if self._is_outside():
+            if self._has_tape:
+                self._observation.idle(_TAPE)
+            self._has_tape = True
+            self._observation.before(_TAPE)
+        return call(tape, *given)
+
+    def _on_gradient(self, call: Callable[..., Any], tape: Any, target: Any, *given: Any, **named: Any) -> Any:
+        if self._is_outside():
+            self._target = target
+        return call(tape, target, *given, **named)
+
+    def _on_update(self, call: Callable[..., Any], optimizer: Any, *given: Any, **named: Any) -> Any:
+        if not self._is_outside():
+            return call(optimizer, *given, **named)
+        if not self._has_tape:
+            self._observation.before(_TAPE)
+        rate = self._rates().get(id(optimizer))
+        with self.inside():
+            result = call(optimizer, *given, **named)
+        if self._counts.advanced() is not None:
+            batch = _arrays(list(self._fetched)) or _arrays(list(self._given))
+            loss = _first_number(self._target)
+            self._forget()
+            self._observation.stepped(_TAPE, Step(loss, Lasting(batch), rate))
+        return result
+
+    def _on_next(self, call: Callable[..., Any], iterator: Any) -> Any:
+        element = call(iterator)
+        if self._is_outside():
+            self._fetched.append(element)
+        return element
+
+    def _on_layer(self, call: Callable[..., Any], layer: Any, *given: Any, **named: Any) -> Any:
+        if not self._is_outside() or not self._has_tape:
+            return call(layer, *given, **named)
+        self._given.append((given, named))
+        with self.inside():
+            return call(layer, *given, **named)
+
+    def _forget(self) -> None:
+        self._fetched.clear()
+        self._given.clear()
+        self._target = None
+        self._has_tape = False
+
+    def _rates(self) -> dict[int, float]:
+        return self._counts.rates()
+
+
+def _arrays(items: Any) -> list[Any]:
+    """Return the arrays in nested arguments that hold numbers or text, as copies."""
+    tensors = [
+        item
+        for item in tf.nest.flatten(items)
+        if isinstance(item, np.ndarray) or (tf.is_tensor(item) and not _is_resource(item))
+    ]
+    return [np.array(array) for array in arrays_of(tensors)]
+
+
+def _is_resource(item: Any) -> bool:
+    return isinstance(item, tf.Variable) or item.dtype in (tf.resource, tf.variant)
+
+
+def _first_number(result: Any) -> float | None:
+    """Return the first scalar that is a floating-point number."""
+    for item in tf.nest.flatten(result):
+        if isinstance(item, float | np.floating):
+            return float(item)
+        if tf.is_tensor(item) and item.dtype.is_floating and item.shape.rank == 0:
+            return float(item)
+    return None

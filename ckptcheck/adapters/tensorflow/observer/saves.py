@@ -1,0 +1,75 @@
+"""Saves and restores, noted where TensorFlow and Keras make them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ckptcheck.adapters.tensorflow import _internals, keras_2
+from ckptcheck.adapters.tensorflow.observer.live import Live
+from ckptcheck.adapters.tensorflow.observer.wrapping import around, everywhere
+from ckptcheck.job.protocol import POISON
+from ckptcheck.observer.observation import Observation
+
+tf1 = tf.compat.v1
+
+
+def watch(observation: Observation, live: Live) -> None:
+    """Note every save and every restore of the process."""
+    _Saves(observation, live).watch()
+
+
+class _Saves:
+    def __init__(self, observation: Observation, live: Live) -> None:
+        self._observation = observation
+        self._live = live
+
+    def watch(self) -> None:
+        for name in ("save", "write"):
+            around(tf.train.Checkpoint, name, self._saving("tf.train.Checkpoint"))
+        around(tf.train.CheckpointManager, "save", self._saving("tf.train.CheckpointManager"))
+        around(tf1.train.Saver, "save", self._saving("tf.train.Saver", place=1))
+        for name in ("restore", "read"):
+            around(tf.train.Checkpoint, name, self._restoring("tf.train.Checkpoint", place=1))
+        around(tf1.train.Saver, "restore", self._restore_session)
+        for package in filter(None, (keras, keras_2.keras_2())):
+            for name in ("save", "save_weights"):
+                around(package.Model, name, self._saving(f"Model.{name}"))
+            around(package.Model, "load_weights", self._restoring("Model.load_weights", place=1))
+            loading = self._restoring("load_model", place=0)
+            name = package.__name__
+            everywhere(name, _internals.loading_module(package), "load_model", loading)
+
+    def _saving(self, what: str, place: int = 0) -> Callable[..., Any]:
+        def save(call: Callable[..., Any], item: Any, *given: Any, **named: Any) -> Any:
+            result = call(item, *given, **named)
+            path = given[place] if len(given) > place else result
+            self._observation.saved(what, str(path))
+            return result
+
+        return save
+
+    def _restoring(self, what: str, place: int) -> Callable[..., Any]:
+        def restore(call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+            self._begin(what, given[place] if len(given) > place else "")
+            result = call(*given, **named)
+            self._observation.restored()
+            return result
+
+        return restore
+
+    def _restore_session(
+        self, call: Callable[..., Any], saver: Any, session: Any, path: str
+    ) -> None:
+        # The session of a MonitoredSession may be wrapped.
+        self._live.session = session
+        self._begin("tf.train.Saver", path)
+        call(saver, session, path)
+        self._observation.restored()
+
+    def _begin(self, what: str, path: Any) -> None:
+        """Note a restore. Before the first one of a resumed run, change what it has to restore."""
+        is_first = self._observation.restoring(what, str(path))
+        if is_first and not self._observation.request.is_control:
+            self._live.poison(POISON)

@@ -1,0 +1,69 @@
+"""Which step of the control a resumed run begins with. The command itself does not say."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ckptcheck.run.run import StepRecord
+from ckptcheck.run.snapshots import INITIAL, boundary_point
+
+# In this order: a position in the data is more than a count of updates.
+_COUNTERS = ("fit", "global_step", "iterations")
+
+
+def first_step(
+    control: Mapping[str, Any],
+    resumed: Mapping[str, Any],
+    boundary: int,
+    steps: tuple[Sequence[StepRecord], Sequence[StepRecord]],
+) -> int:
+    """Return the index of the control's step that a resumed run begins with.
+
+    The framework's own counts decide, if they counted the control's steps. Without them, or where
+    they were lost, the number of steps up to the common end decides, or else the first batches.
+
+    Args:
+        control: what was observed of the control.
+        resumed: what was observed of the resumed run.
+        boundary: the number of steps in the checkpoint.
+        steps: the recorded steps of both.
+    """
+    counted = [
+        place
+        for name in _COUNTERS
+        if (place := _by_counter(name, control, resumed, boundary)) is not None
+    ]
+    if boundary in counted:
+        return boundary
+    ended = not (control["stopped"] or resumed["stopped"])
+    left = control["steps"] - resumed["steps"]
+    if ended and left in (boundary, 0):
+        return int(left)
+    by_batch = _by_batch(*steps)
+    if by_batch is not None:
+        return by_batch
+    return counted[0] if counted else left if ended and left > 0 else 0
+
+
+def _by_counter(
+    name: str, control: Mapping[str, Any], resumed: Mapping[str, Any], boundary: int
+) -> int | None:
+    """Return the step by a framework's count; None: it did not count the control's steps."""
+    point = boundary_point(boundary)
+    start = control["counters"].get(INITIAL, {}).get(name)
+    there = control["counters"].get(point, {}).get(name)
+    now = resumed["counters"].get(point, {}).get(name)
+    if start is None or there is None or now is None or there - start != boundary:
+        return None
+    return max(0, int(now - start))
+
+
+def _by_batch(control: Sequence[StepRecord], resumed: Sequence[StepRecord]) -> int | None:
+    """Return the only place in the control where the first batches of the resumed run follow."""
+    wanted = [step.batch for step in resumed[:3]]
+    if not wanted or None in wanted:
+        return None
+    seen = [step.batch for step in control]
+    places = [
+        place for place in range(len(seen)) if seen[place : place + len(wanted)] == wanted
+    ]
+    return places[0] if len(places) == 1 else None

@@ -1,0 +1,116 @@
+"""A command that trains, saves, and goes on when it is started again."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckptcheck.errors import UsageError
+
+# Stands for the folder that the command writes into.
+RUN = "{run}"
+
+
+@dataclass(frozen=True)
+class Saves:
+    """Which saves of the control a run is resumed from.
+
+    Attributes:
+        numbers: the numbers of the saves, from 1; empty: the last.
+        falls_back: whether the first save will do, where there is only one.
+    """
+
+    numbers: tuple[int, ...] = (2,)
+    falls_back: bool = True
+
+    @classmethod
+    def parse(cls, text: str | int | None) -> "Saves":
+        """Return what `N`, `last` or `K of N` asks for: K saves spread over the first N.
+
+        Raises:
+            UsageError: the text is none of these.
+        """
+        if text is None:
+            return cls()
+        words = str(text).split()
+        if words == ["last"]:
+            return cls((), falls_back=False)
+        numbers = [int(word) for word in words if word.isdecimal()]
+        if len(words) == 1 and numbers and numbers[0] > 0:
+            return cls((numbers[0],), falls_back=False)
+        if len(words) == 3 and words[1] == "of" and len(numbers) == 2 and 0 < numbers[0] <= numbers[1]:
+            count, total = numbers
+            spread = (round(total * place / count) for place in range(1, count + 1))
+            return cls(tuple(dict.fromkeys(spread)), falls_back=False)
+        raise UsageError(
+            f"There is no save {text!r}. Write its number, `last`, or `2 of 10` for 2 saves spread "
+            "over the first 10."
+        )
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command and how it is to be verified.
+
+    Attributes:
+        arguments: the program and its arguments. `{run}` stands for the folder that it writes into.
+        resume: further arguments when it is started again.
+        writes: the folder that it writes into; None: it is named by `{run}`.
+        saves: the saves to resume from.
+        max_steps: the steps after which each run ends; 0: when it ends by itself.
+    """
+
+    arguments: tuple[str, ...]
+    resume: tuple[str, ...] = ()
+    writes: Path | None = None
+    saves: Saves = Saves()
+    max_steps: int = 0
+
+    @property
+    def name(self) -> str:
+        """The script or the module that the command runs, as it is called in the report."""
+        for place, word in enumerate(self.arguments):
+            if word == "-m" and place + 1 < len(self.arguments):
+                return self.arguments[place + 1]
+            if word.endswith((".py", ".sh")):
+                return Path(word).name
+        return Path(self.arguments[0]).name
+
+    def words(self, run: Path, *, is_resumed: bool) -> list[str]:
+        """Return the program and its arguments for a run that writes into a folder."""
+        words = (*self.arguments, *(self.resume if is_resumed else ()))
+        return [word.replace(RUN, str(run)) for word in words]
+
+
+def as_command(
+    arguments: Sequence[str],
+    resume: str | Sequence[str] = (),
+    writes: Path | str | None = None,
+    save: str | int | None = None,
+    max_steps: int | None = None,
+) -> Command:
+    """Return a command as a user gives it.
+
+    Raises:
+        UsageError: it is empty, or does not say what it writes into.
+    """
+    if isinstance(arguments, str):
+        arguments = shlex.split(arguments)
+    if not arguments:
+        raise UsageError("The command is empty. Write it after --: -- python train.py --out {run}.")
+    further = shlex.split(resume) if isinstance(resume, str) else list(resume)
+    if max_steps is not None and max_steps < 2:
+        raise UsageError(f"A run of {max_steps} steps cannot be resumed. Ask for at least 2.")
+    command = Command(
+        tuple(map(str, arguments)),
+        tuple(further),
+        None if writes is None else Path(writes).resolve(),
+        Saves.parse(save),
+        max_steps or 0,
+    )
+    if writes is None and not any(RUN in word for word in (*arguments, *further)):
+        raise UsageError(
+            "The command does not say where it writes its checkpoints. Put {run} in place of that "
+            "folder, as in -- python train.py --out {run}, or name the folder with --writes DIR."
+        )
+    return command

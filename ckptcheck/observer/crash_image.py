@@ -1,0 +1,101 @@
+"""Copies of the command's folder right after its saves: what a process killed there leaves."""
+
+import os
+import shutil
+from pathlib import Path
+
+from ckptcheck.observer.request import Request
+
+
+class Images:
+    """Takes a copy of the folder after each save, and keeps those that are asked for.
+
+    A save is everything that is written between two steps. Saves by a known function are counted
+    by themselves: where there are any, a written file alone is none.
+
+    Attributes:
+        groups: how many saves there were, known and unknown.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._source = Path(request.writes)
+        self._folder = Path(request.images)
+        self.groups = {"known": 0, "unknown": 0}
+        self._kept: dict[str, list[int]] = {"known": [], "unknown": []}
+        self._pending: set[str] = set()
+        self._taken: tuple[tuple[str, int, int], ...] | None = None
+
+    def saved(self, *, is_known: bool) -> None:
+        """Note a save since the last step."""
+        self._pending.add("known" if is_known else "unknown")
+
+    def take(self) -> None:
+        """Copy the folder, unless nothing in it has changed since the last copy."""
+        if not self._pending or not self._request.is_control:
+            return
+        state = _state(self._source)
+        if state != self._taken:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            _copy(self._source, self._partial)
+            self._taken = state
+
+    def keep(self, done: int) -> bool:
+        """Keep the last copy as the image after `done` steps, if it is asked for."""
+        kind = "known" if "known" in self._pending else "unknown"
+        self._pending.clear()
+        self._taken = None
+        if not self._partial.exists():
+            return False
+        self.groups[kind] += 1
+        if not self._wants(kind):
+            return False
+        target = self._folder / f"crash-image@{done}"
+        shutil.rmtree(target, ignore_errors=True)
+        self._partial.rename(target)
+        self._kept[kind].append(done)
+        return True
+
+    def kept(self) -> list[int]:
+        """Return the saves that are kept, as the number of steps done."""
+        kept = self._kept["known"] or self._kept["unknown"]
+        asked = self._request.saves
+        if not asked:
+            return kept[-1:]
+        if self._request.falls_back:
+            return kept[-1:]
+        return kept
+
+    def _wants(self, kind: str) -> bool:
+        asked = self._request.saves
+        if kind == "unknown" and self.groups["known"]:
+            return False
+        number = self.groups[kind]
+        return not asked or number in asked or (self._request.falls_back and number == 1)
+
+    @property
+    def _partial(self) -> Path:
+        return self._folder / "crash-image.partial"
+
+
+def _state(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return name, size and time of change of every file in a folder."""
+    return tuple(
+        (entry.path, entry.stat().st_size, entry.stat().st_mtime_ns)
+        for path, _, _ in os.walk(folder)
+        for entry in sorted(os.scandir(path), key=lambda entry: entry.name)
+        if entry.is_file()
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder; a file that the program deletes meanwhile is none of the checkpoint."""
+
+    def copy(origin: str, place: str) -> str:
+        try:
+            shutil.copy2(origin, place)
+        except FileNotFoundError:
+            pass
+        return place
+
+    shutil.copytree(source, target, symlinks=True, copy_function=copy)

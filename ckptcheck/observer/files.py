@@ -1,0 +1,62 @@
+"""What a program does to files: whether it wrote something that may be a checkpoint, and where.
+
+Python's audit events (PEP 578) report every file that Python opens or renames. What a framework
+writes in C++ is reported by its adapter.
+"""
+
+import os
+import sys
+import tempfile
+from typing import Any
+
+from ckptcheck.observer.request import Request
+
+# No checkpoint has such a name.
+_NO_CHECKPOINT = (".png", ".svg", ".pdf", ".jpg", ".txt", ".log", ".csv", ".jsonl", ".html", ".md")
+_VIRTUAL = ("/proc/", "/sys/", "/dev/")
+
+
+class FileWatch:
+    """The files that this process writes, and those that it reads.
+
+    An audit hook cannot be removed: it stays until the process ends.
+
+    Attributes:
+        elsewhere: the files that were written outside of the folder of the command.
+        read: the files outside of it that were read.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.elsewhere: set[str] = set()
+        self.read: set[str] = set()
+        self._inside = os.path.join(os.path.realpath(request.writes), "")  # noqa: PTH118
+        own = (request.folder, request.images, tempfile.gettempdir(), sys.prefix, sys.base_prefix)
+        self._spared = (*_VIRTUAL, *(os.path.join(os.path.realpath(each), "") for each in own))  # noqa: PTH118
+        self._has_saved = False
+        sys.addaudithook(self._on_event)
+
+    def has_saved(self) -> bool:
+        """Return whether something that may be a checkpoint was written since the last call."""
+        saved, self._has_saved = self._has_saved, False
+        return saved
+
+    def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, mode, flags = arguments
+            if isinstance(path, str | bytes | os.PathLike):
+                self._opened(os.path.abspath(os.fsdecode(path)), mode, flags)  # noqa: PTH100
+        elif event == "os.rename":
+            self._written(os.path.abspath(os.fsdecode(arguments[1])), is_binary=True)  # noqa: PTH100
+
+    def _opened(self, path: str, mode: str | None, flags: int) -> None:
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            self._written(path, is_binary=mode is None or "b" in mode)
+        elif not path.startswith((self._inside, *self._spared)):
+            self.read.add(path)
+
+    def _written(self, path: str, *, is_binary: bool) -> None:
+        if path.startswith(self._inside):
+            named = not path.endswith(_NO_CHECKPOINT) and "tfevents" not in path
+            self._has_saved = self._has_saved or (is_binary and named)
+        elif not path.startswith(self._spared) and "__pycache__" not in path:
+            self.elsewhere.add(path)

@@ -1,0 +1,100 @@
+"""Import hooks: call an adapter once the program has imported its framework.
+
+It uses the standard library alone, and imports the rest of ckptcheck only when a framework is
+there: a process that imports none starts as fast as ever.
+"""
+
+import importlib
+import importlib.abc
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ENVIRONMENT = "CKPTCHECK_OBSERVER"
+
+
+def install() -> None:
+    """Watch for the imports that the request in the environment names."""
+    request = json.loads(Path(os.environ[ENVIRONMENT]).read_text(encoding="utf-8"))
+    for edge in request["edges"]:
+        sys.meta_path.insert(0, _Watcher(edge, request))
+
+
+class _Watcher(importlib.abc.MetaPathFinder):
+    """Finds no module itself: it wraps the loaders of some modules, to know when they are there."""
+
+    def __init__(self, edge: dict[str, Any], request: dict[str, Any]) -> None:
+        self._needed: str = edge["module"]
+        self._modules = frozenset(edge["packages"])
+        self._target: str = edge["target"]
+        self._request = request
+        self._is_finding = False
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in self._modules or self._is_finding:
+            return None
+        self._is_finding = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._is_finding = False
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self._loaded)
+        return spec
+
+    def _loaded(self) -> None:
+        """Put the edge in place once none of the modules is still being imported."""
+        there = [sys.modules[name] for name in self._modules if name in sys.modules]
+        if any(getattr(each.__spec__, "_initializing", False) for each in there):
+            return
+        if self._needed in sys.modules and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            _put_in_place(self._target, self._request)
+
+
+class _Loader(importlib.abc.Loader):
+    """A loader that calls back when the module is executed; all else is left to the first one."""
+
+    def __init__(self, loader: Any, loaded: Callable[[], None]) -> None:
+        self._loader = loader
+        self._loaded = loaded
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        created: ModuleType | None = self._loader.create_module(spec)
+        return created
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        # The import system says only after this that the module is whole.
+        initializing = getattr(module.__spec__, "_initializing", False)
+        module.__spec__._initializing = False  # type: ignore[attr-defined]
+        try:
+            self._loaded()
+        finally:
+            module.__spec__._initializing = initializing  # type: ignore[attr-defined]
+
+
+def _put_in_place(target: str, request: dict[str, Any]) -> None:
+    """Call an adapter; an observer that fails must not fail the program."""
+    try:
+        if importlib.util.find_spec("ckptcheck") is None:
+            sys.path.append(request["home"])
+        module, _, name = target.partition(":")
+        getattr(importlib.import_module(module), name)(request)
+    except Exception as error:
+        note = f"{type(error).__name__}: {error}"
+        with Path(request["folder"], "trouble.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{note}\n")

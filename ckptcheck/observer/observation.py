@@ -1,0 +1,324 @@
+"""What is seen of one process of a command: steps, saves, restores, evaluations, live state.
+
+An adapter reports to it. The first process that trains records the run; what a process does before
+its first step is kept until then.
+"""
+
+import atexit
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from ckptcheck.job.protocol import Step, Tensor
+from ckptcheck.job.schedule import Schedule
+from ckptcheck.observer.crash_image import Images
+from ckptcheck.observer.files import FileWatch
+from ckptcheck.observer.program import Program
+from ckptcheck.observer.request import Request
+from ckptcheck.run import environment, python_state
+from ckptcheck.run.digests import snapshot_digest
+from ckptcheck.run.folder import Recorder, write_whole
+from ckptcheck.run.heartbeat import Heartbeat
+from ckptcheck.run.run import Facts, Failure
+from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
+
+CLAIM, OBSERVED, PROGRESS = "claim", "observed.json", "progress"
+
+
+class StoppedError(BaseException):
+    """Ends the program after the requested number of steps. No `except Exception` stops it."""
+
+
+class Reading(Protocol):
+    """The live state at one moment, which can be read again when the program has dropped it."""
+
+    tensors: Mapping[str, Tensor]
+
+    def again(self) -> Mapping[str, Tensor]:
+        """Return the present values of the same tensors."""
+
+
+@dataclass
+class _Due:
+    """The state before the next step, as it was at the last moment that may have been that."""
+
+    reading: Reading | None = None
+    is_certain: bool = False
+
+
+class Observation:
+    """What one process is seen to do.
+
+    Args:
+        request: what the launcher asks for.
+        read: returns the live state.
+        counters: returns the framework's counts of steps by name, such as an optimizer's.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        framework: str,
+        read: Callable[[], Reading],
+        counters: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self.request = request
+        self.program = Program()
+        self.lock = threading.RLock()
+        self._framework = framework
+        self._read, self._counters = read, counters
+        self._process, self._started = os.getpid(), time.time()
+        self._recorder: Recorder | None = None
+        self._facts: Facts | None = None
+        self._done = 0
+        self._due: _Due | None = _Due()
+        self._trains: set[Hashable] = set()
+        self._idle: set[Hashable] = set()
+        self._initial: Reading | None = None
+        self._last: Reading | None = None
+        self._evaluations: list[tuple[int, float]] = []
+        self._attributes: dict[str, dict[str, float]] = {}
+        self._generators: dict[str, dict[str, str]] = {}
+        self._epoch: int | None = None
+        self._restores: list[dict[str, Any]] = []
+        self._restoring = 0
+        self._saves: list[dict[str, Any]] = []
+        self._counted: dict[str, dict[str, int]] = {}
+        self._unseen: set[str] = {"losses", "batches", "learning rates"}
+        self._failure: Failure | None = None
+        self._has_stopped = False
+        self._is_other = False
+        self._files = FileWatch(request)
+        self._images = Images(request)
+        self._beat = Heartbeat(self._show_progress)
+        self._excepthook, sys.excepthook = sys.excepthook, self._on_exception
+        atexit.register(self.close)
+
+    # --- What the adapter reports ---
+
+    def before(self, what: Hashable) -> None:
+        """Note that a call begins which may be a training step.
+
+        The state before a step is read only where it is wanted: before the first step, and after
+        a save. Of several calls before that step, the last one that may train decides.
+        """
+        if self._is_over():
+            return
+        self._notice_files()
+        due = self._due
+        if due is None or due.is_certain or what in self._idle:
+            return
+        due.reading = self._read()
+        due.is_certain = what in self._trains
+        if self._done:
+            self._images.take()
+
+    def idle(self, what: Hashable) -> None:
+        """Note that a call was no training step."""
+        if what not in self._trains:
+            self._idle.add(what)
+
+    def stepped(self, what: Hashable, step: Step) -> None:
+        """Note that a call was a training step, and what it did."""
+        if self._is_over():
+            return
+        self._trains.add(what)
+        self._idle.discard(what)
+        recorder = self._claimed()
+        if recorder is None:
+            return
+        point = self._at_point()
+        self._unseen -= {
+            name
+            for name, seen in (
+                ("losses", step.loss is not None),
+                ("batches", bool(step.batch)),
+                ("learning rates", step.learning_rate is not None),
+            )
+            if seen
+        }
+        if step.loss is None:
+            step = Step(0.0, step.batch, step.learning_rate)
+        recorder.step(self._done, step)
+        self._done += 1
+        if point:
+            self._after(point)
+        self._beat(self._done)
+        if self.request.max_steps and self._done >= self.request.max_steps:
+            self._has_stopped = True
+            self.close()
+            raise StoppedError(f"ckptcheck ends the program after {self._done} steps")
+
+    def saved(self, what: str, path: Any) -> None:
+        """Note that a checkpoint was saved."""
+        if not self._is_over():
+            self._saves.append({"done": self._done, "what": what, "path": os.fspath(path)})
+            self._due = self._due or _Due()
+            self._images.saved(is_known=True)
+
+    def restoring(self, what: str, path: Any) -> bool:
+        """Note that a restore begins; return whether it is the first of the process."""
+        is_first = not self._restores
+        if is_first and not self._done:
+            self._initial = self._read()
+        self._restores.append({"done": self._done, "what": what, "path": str(path)})
+        self._restoring += 1
+        return is_first
+
+    def restored(self) -> None:
+        """Note that a restore has ended without an exception."""
+        self._restoring -= 1
+
+    def evaluated(self, loss: float) -> None:
+        """Note an evaluation loss of the live state."""
+        self._evaluations.append((self._done, loss))
+
+    def epoch_of(self, steps: int | None) -> None:
+        """Note the number of steps in an epoch, where the framework knows it."""
+        self._epoch = steps or self._epoch
+
+    # --- Recording ---
+
+    def _is_over(self) -> bool:
+        if self._has_stopped:
+            os._exit(0)  # the program caught even a BaseException
+        return self._is_other or self._process != os.getpid()
+
+    def _claimed(self) -> Recorder | None:
+        """Return the recorder of the run; None: a different process trains, too."""
+        if self._recorder is None:
+            folder = Path(self.request.folder)
+            try:
+                (folder / CLAIM).touch(exist_ok=False)
+            except FileExistsError:
+                self._is_other = True
+                with (folder / "trouble.txt").open("a", encoding="utf-8") as file:
+                    file.write("more than one process of the command trains\n")
+                return None
+            self._facts = self._new_facts()
+            self._recorder = Recorder(folder, self._facts)
+        return self._recorder
+
+    def _new_facts(self) -> Facts:
+        facts = Facts(
+            self.request.role, self.request.job, self.request.restore, 0, Schedule(2, 1, 1)
+        )
+        facts.hash_seed = os.environ.get("PYTHONHASHSEED", "random")
+        facts.process, facts.started = self._process, self._started
+        facts.framework = self._framework
+        return facts
+
+    def _at_point(self) -> str:
+        """Record the state before this step, where it is wanted; return the name of that point."""
+        due, self._due = self._due, None
+        if due is None or due.reading is None:
+            return ""
+        assert self._recorder is not None
+        if self.request.is_control:
+            point = boundary_point(self._done) if self._done else INITIAL
+            if self._done and not self._images.keep(self._done):
+                return ""
+        else:
+            if self._done:
+                return ""
+            initial = self._initial or due.reading
+            self._recorder.snapshot(INITIAL, initial.tensors)
+            point = boundary_point(self.request.boundary)
+        self._snapshot(point, due.reading)
+        self._counted[point] = dict(self._counters())
+        return point
+
+    def _snapshot(self, point: str, reading: Reading) -> None:
+        assert self._recorder is not None
+        decisive = python_state.attribute_tensors(self.program)
+        self._recorder.snapshot(point, {**reading.tensors, **decisive})
+        self._attributes[point] = python_state.attribute_values(self.program)
+        self._generators[point] = python_state.generator_digests()
+
+    def _after(self, point: str) -> None:
+        """Read the state again after the step: it may have created tensors."""
+        assert self._recorder is not None
+        if point == INITIAL:
+            return
+        self._last = self._read()
+        done = self._done if self.request.is_control else self.request.boundary + 1
+        self._recorder.snapshot(after_point(done - 1), self._last.tensors)
+
+    def _notice_files(self) -> None:
+        """Count what the program wrote into its folder since the last step as a save."""
+        if self._done and self._files.has_saved():
+            self._due = self._due or _Due()
+            self._images.saved(is_known=False)
+
+    # --- The end ---
+
+    def at_end_of_state(self) -> None:
+        """Record the final state now: what holds it is about to be closed."""
+        if self._recorder is not None and not self._is_over() and self._last is not None:
+            tensors = {**self._last.again(), **python_state.attribute_tensors(self.program)}
+            self._recorder.snapshot(FINAL, tensors)
+
+    def close(self) -> None:
+        """End the record, once."""
+        if self._process != os.getpid() or self._is_other:
+            return
+        recorder, self._recorder = self._recorder, self._recorder
+        self._note_the_rest()
+        if recorder is None:
+            return
+        if not (Path(self.request.folder) / f"{FINAL}.npz").exists() and self._last is not None:
+            self.at_end_of_state()
+        facts = self._facts
+        assert facts is not None
+        facts.evaluations = self._evaluations
+        facts.attributes, facts.generators = self._attributes, self._generators
+        facts.failure = self._failure
+        facts.finished = self._failure is None
+        facts.saved = [each["done"] for each in self._saves]
+        facts.environment = environment.fingerprint()
+        recorder.close()
+        self._recorder = None
+        self._is_other = True
+
+    def _note_the_rest(self) -> None:
+        document = {
+            "steps": self._done,
+            "steps_per_epoch": self._epoch,
+            "counters": self._counted,
+            "saves": self._saves,
+            "restores": self._restores,
+            "kept": self._images.kept(),
+            "groups": self._images.groups,
+            "unseen": sorted(self._unseen),
+            "stopped": self._has_stopped,
+            "elsewhere": sorted(self._files.elsewhere),
+            "read": sorted(self._files.read),
+            "failure": None if self._failure is None else vars(self._failure),
+            "process": self._process,
+            "program": sys.argv,
+        }
+        name = OBSERVED if self._recorder is not None else f"process-{self._process}.json"
+        write_whole(Path(self.request.folder) / name, document)
+
+    def _show_progress(self, done: int) -> None:
+        (Path(self.request.folder) / PROGRESS).write_text(str(done), encoding="ascii")
+
+    def _on_exception(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, StoppedError):
+            return
+        places = traceback.extract_tb(trace)
+        place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else None
+        during = "train" if self._done else "restore" if self._restores else "build"
+        self._failure = Failure(
+            during, kind.__name__, str(error), self._done if self._done else None, place
+        )
+        self._excepthook(kind, error, trace)

@@ -1,0 +1,45 @@
+"""What the launcher asks of the observer, as a JSON file that an environment variable names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one run of a command is to record.
+
+    Attributes:
+        role: `control` or `resumed`.
+        job: the name of the command in the report.
+        restore: the name of the restore in a resumed run; None in a control.
+        folder: the folder of the record.
+        writes: the folder that the command writes its checkpoints into.
+        images: the folder that crash images are copied into.
+        saves: the numbers of the saves to keep an image of, counted from 1; empty: the last.
+        falls_back: whether the first save will do, where the program makes only one.
+        boundary: the steps in the checkpoint that a resumed run starts from.
+        max_steps: end the program after so many steps; 0: never.
+    """
+
+    role: str
+    job: str
+    restore: str | None
+    folder: str
+    writes: str
+    images: str
+    saves: tuple[int, ...] = (2,)
+    falls_back: bool = True
+    boundary: int = 0
+    max_steps: int = 0
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Request":
+        """Return the request in a JSON document, which holds more than that."""
+        known = {each.name: document[each.name] for each in fields(cls) if each.name in document}
+        return cls(**known | {"saves": tuple(document["saves"])})
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the run is a control."""
+        return self.restore is None
