@@ -7,6 +7,7 @@ writes in C++ is reported by its adapter.
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from ckptcheck.observer.request import Request
@@ -26,13 +27,15 @@ class FileWatch:
         read: the files outside of it that were read.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, on_restore: Callable[[str], None]) -> None:
+        self._on_restore = on_restore
         self.elsewhere: set[str] = set()
         self.read: set[str] = set()
         self._inside = os.path.join(os.path.realpath(request.writes), "")  # noqa: PTH118
         own = (request.folder, request.images, tempfile.gettempdir(), sys.prefix, sys.base_prefix)
         self._spared = (*_VIRTUAL, *(os.path.join(os.path.realpath(each), "") for each in own))  # noqa: PTH118
         self._has_saved = False
+        self._made: set[str] = set()
         sys.addaudithook(self._on_event)
 
     def has_saved(self) -> bool:
@@ -49,14 +52,22 @@ class FileWatch:
             self._written(os.path.abspath(os.fsdecode(arguments[1])), is_binary=True)  # noqa: PTH100
 
     def _opened(self, path: str, mode: str | None, flags: int) -> None:
+        is_binary = mode is None or "b" in mode
         if flags & os.O_ACCMODE != os.O_RDONLY:
-            self._written(path, is_binary=mode is None or "b" in mode)
-        elif not path.startswith((self._inside, *self._spared)):
+            self._written(path, is_binary=is_binary)
+        elif path.startswith(self._inside):
+            if is_binary and _may_be_checkpoint(path) and path not in self._made:
+                self._on_restore(path)
+        elif not path.startswith(self._spared):
             self.read.add(path)
 
     def _written(self, path: str, *, is_binary: bool) -> None:
         if path.startswith(self._inside):
-            named = not path.endswith(_NO_CHECKPOINT) and "tfevents" not in path
-            self._has_saved = self._has_saved or (is_binary and named)
+            self._made.add(path)
+            self._has_saved = self._has_saved or (is_binary and _may_be_checkpoint(path))
         elif not path.startswith(self._spared) and "__pycache__" not in path:
             self.elsewhere.add(path)
+
+
+def _may_be_checkpoint(path: str) -> bool:
+    return not path.endswith(_NO_CHECKPOINT) and "tfevents" not in path

@@ -95,7 +95,7 @@ class Observation:
         self._failure: Failure | None = None
         self._has_stopped = False
         self._is_other = False
-        self._files = FileWatch(request)
+        self._files = FileWatch(request, self._on_file_read)
         self._images = Images(request)
         self._beat = Heartbeat(self._show_progress)
         self._excepthook, sys.excepthook = sys.excepthook, self._on_exception
@@ -228,8 +228,8 @@ class Observation:
         else:
             if self._done:
                 return ""
-            initial = self._initial or due.reading
-            self._recorder.snapshot(INITIAL, initial.tensors)
+            # Without a restore that was seen, what the process held before it is unknown.
+            self._recorder.snapshot(INITIAL, self._initial.tensors if self._initial else {})
             point = boundary_point(self.request.boundary)
         self._snapshot(point, due.reading)
         self._counted[point] = dict(self._counters())
@@ -257,6 +257,13 @@ class Observation:
             self._due = self._due or _Due()
             self._images.saved(is_known=False)
 
+    def _on_file_read(self, path: str) -> None:
+        """Take the first reading of a saved file for a restore, where no known function restores."""
+        if self._done or self._restores or self.request.is_control or self._is_over():
+            return
+        self.restoring("open", path)
+        self._restoring -= 1
+
     # --- The end ---
 
     def at_end_of_state(self) -> None:
@@ -281,6 +288,7 @@ class Observation:
         facts.attributes, facts.generators = self._attributes, self._generators
         facts.failure = self._failure
         facts.finished = self._failure is None
+        facts.unseen = sorted(self._unseen)
         facts.saved = [each["done"] for each in self._saves]
         facts.environment = environment.fingerprint()
         recorder.close()

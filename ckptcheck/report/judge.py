@@ -28,7 +28,7 @@ from ckptcheck.report.validity import (
 )
 from ckptcheck.run import environment
 from ckptcheck.run.digests import snapshot_digest
-from ckptcheck.run.run import RECORDED, Failure, Run
+from ckptcheck.run.run import Failure, Run
 from ckptcheck.run.task import UNEVALUATED
 
 # Phases of a resumed run before it reads the checkpoint.
@@ -165,7 +165,7 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
     if resumed.facts.failure is not None:
         return _on_failure(pair, resumed.facts.failure)
     strict = _compared(pair, resumed, Equality(terms.tolerance))
-    reason = why_nothing_compared(strict, may_lack_evaluation=control.facts.role == RECORDED)
+    reason = why_nothing_compared(strict, may_lack_evaluation=control.facts.may_lack_evaluation)
     if reason:
         return Verdict(INCONCLUSIVE, reason)
     if noise is None or noise.first_difference is None or strict.equal:

@@ -67,8 +67,16 @@ class Facts:
     attributes_changed_by_evaluation: dict[str, dict[str, tuple[float | None, float]]] = field(
         default_factory=dict
     )
+    # What could not be seen of a command; None: the run is that of a job, which reports all.
+    unseen: list[str] | None = None
     failure: Failure | None = None
     finished: bool = False
+
+
+    @property
+    def may_lack_evaluation(self) -> bool:
+        """Whether only the user's program decides whether anything is evaluated."""
+        return self.role == RECORDED or self.unseen is not None
 
 
 @dataclass(frozen=True)

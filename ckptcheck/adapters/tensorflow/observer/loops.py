@@ -85,6 +85,7 @@ class Watcher:
         self._given: deque[Any] = deque(maxlen=_MOST)
         self._target: Any = None
         self._has_tape = False
+        self._reads_input = False  # whether a model has yet to be called under the tape
 
     def watch(self) -> None:
         """Watch functions, tapes, optimizers, models and datasets."""
@@ -161,7 +162,7 @@ class Watcher:
         if self._is_outside():
             if self._has_tape:
                 self._observation.idle(_TAPE)
-            self._has_tape = True
+            self._has_tape = self._reads_input = True
             self._observation.before(_TAPE)
         return call(tape, *given)
 
@@ -194,7 +195,9 @@ class Watcher:
     def _on_layer(self, call: Callable[..., Any], layer: Any, *given: Any, **named: Any) -> Any:
         if not self._is_outside() or not self._has_tape:
             return call(layer, *given, **named)
-        self._given.append((given, named))
+        if self._reads_input:  # later layers are given what earlier ones computed
+            self._given.append((given, named))
+            self._reads_input = False
         with self.inside():
             return call(layer, *given, **named)
 

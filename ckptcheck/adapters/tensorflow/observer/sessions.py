@@ -1,7 +1,7 @@
 """Training steps of TensorFlow 1: runs of a session that train, as their graph shows."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,7 @@ class _Sessions:
         self._observation.before("Session.run")
         result = call(session, fetches, feed_dict, *given, **named)
         self._note_global_step(session)
-        loss = next(_numbers(fetches, result), None)
+        loss = next(_numbers(result), None)
         batch = [np.array(as_array(value)) for value in (feed_dict or {}).values()]
         self._observation.stepped("Session.run", Step(loss, Lasting(batch)))
         return result
@@ -102,7 +102,7 @@ class _Sessions:
 
 def _operations(graph: Any, fetches: Any) -> Iterator[Any]:
     """Yield the operations that are fetched, whatever structure the fetches have."""
-    for item in tf.nest.flatten(fetches):
+    for item in _leaves(fetches):
         element = graph.as_graph_element(item, allow_tensor=True, allow_operation=True)
         yield getattr(element, "op", element)
 
@@ -127,8 +127,19 @@ def _trains(graph: Any, operations: list[Any]) -> bool:
     return False
 
 
-def _numbers(fetches: Any, result: Any) -> Iterator[float]:
+def _numbers(result: Any) -> Iterator[float]:
     """Yield the results that are single floating-point numbers."""
-    for value in tf.nest.flatten(result):
+    for value in _leaves(result):
         if isinstance(value, float | np.floating):
             yield float(value)
+
+
+def _leaves(nest: Any) -> Iterator[Any]:
+    """Yield what a structure of fetches holds. Hooks are keys of some, which have no order."""
+    if isinstance(nest, Mapping):
+        nest = list(nest.values())
+    if isinstance(nest, list | tuple):
+        for item in nest:
+            yield from _leaves(item)
+    elif nest is not None:
+        yield nest
