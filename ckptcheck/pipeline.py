@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ckptcheck.command.command import as_command
+from ckptcheck.commands import verify_command
 from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job.given import check_names, given
@@ -28,6 +30,7 @@ from ckptcheck.run.control_cache import ControlCache, Miss
 from ckptcheck.run.dask import opened
 from ckptcheck.run.job_runs import JobRuns, Verification, Watch
 from ckptcheck.run.task import UNEVALUATED, Task
+from ckptcheck.run.worker_pool import Event
 from ckptcheck.tolerance import Tolerance
 
 
@@ -53,6 +56,11 @@ def verify(
     executor: Executor | str | None = None,
     cache: Path | str | None = None,
     watch: Watch | None = None,
+    command: Sequence[str] | str | None = None,
+    resume: Sequence[str] | str | None = None,
+    writes: Path | str | None = None,
+    save: int | str | None = None,
+    max_steps: int | None = None,
 ) -> Report:
     """Compare a job that was restored from its checkpoint with one that was never interrupted.
 
@@ -96,6 +104,14 @@ def verify(
             machine and environment variables are unchanged. A control that is trained runs
             twice, and is kept if it is reproducible.
         watch: A function that is called with each event of each process.
+        command: A command in place of a job: a program and its arguments, which trains, saves, and
+            goes on when it is started again. `{run}` in it stands for the folder that it writes
+            into.
+        resume: Further arguments of the command when it is started again.
+        writes: The folder that the command writes into, if `{run}` does not name it.
+        save: Which save of the command to restart from: its number, `last`, or `2 of 10` for 2
+            saves spread over the first 10. Default: the second, or the only one.
+        max_steps: End each run of the command after so many training steps. Default: never.
 
     Returns:
         The report. A failed case raises nothing by itself: call `Report.assert_recovered`.
@@ -112,8 +128,6 @@ def verify(
         verify("train.py:Train", boundary=30).assert_recovered()
         ```
     """
-    jobs = given(job)
-    requests = plan(named([each.name for each in jobs], suite), named(restore), expect)
     settings = Settings(
         as_texts(options),
         steps,
@@ -123,14 +137,22 @@ def verify(
         timeout,
         as_kinds(kinds, "kinds"),
     )
+    terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
+    if command is not None:
+        _check_alone(locals())
+        settings.check(())
+        asked = as_command(command, resume, writes, save, max_steps)
+        with _kept_or_temporary(folder) as top:
+            return verify_command(asked, expect, settings, terms, top, watch or _ignore)
+    jobs = given(job)
+    requests = plan(named([each.name for each in jobs], suite), named(restore), expect)
     settings.check(dict.fromkeys(request.job for request in requests))
     if cache is not None and executor is not None:
         raise UsageError("A cache and an executor exclude each other: its machines may differ.")
     pickles = {each.name: each.pickled for each in jobs if each.pickled is not None}
     check_names([each.name for each in jobs if each.name not in pickles])
-    terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     with _kept_or_temporary(folder) as top, opened(executor) as place:
-        watch = watch or (lambda event: None)
+        watch = watch or _ignore
         reused = None if cache is None else ControlCache(Path(cache).resolve())
         verification = Verification(top, settings, place, watch, pickles, reused)
         runs = verification.run(requests)
@@ -154,6 +176,35 @@ def verify(
         _keep_controls(verification, runs, evidence)
     judged = report(cases)
     return replace(judged, environment={**judged.environment, **_notes(runs)})
+
+
+# What is asked of a job, and means nothing for a command.
+_OF_JOBS = (
+    "job",
+    "restore",
+    "suite",
+    "options",
+    "steps",
+    "boundary",
+    "boundaries",
+    "unsaved",
+    "executor",
+    "cache",
+)
+
+
+def _check_alone(asked: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for what goes with jobs alone."""
+    given_too = [name for name in _OF_JOBS if asked[name] not in (None, (), [], {})]
+    if given_too:
+        raise UsageError(
+            f"A command takes no {' and no '.join(given_too)}: that is of jobs in classes. Use "
+            "save to choose the checkpoint, and max_steps to end the runs early."
+        )
+
+
+def _ignore(event: Event) -> None:
+    """Do nothing with an event."""
 
 
 def _keep_controls(

@@ -71,3 +71,23 @@ def together(*options: Decorator) -> Decorator:
         return command
 
     return declare
+
+
+class AfterDashes(GroupedCommand):
+    """A command that takes the words after `--` as they are, as the parameter `command`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Set the words after the first `--` aside, and parse the others."""
+        if "--" in args:
+            place = args.index("--")
+            ctx.meta[COMMAND] = args[place + 1 :]
+            args = args[:place]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Add the command to the usage line."""
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
+
+
+# Where the words after `--` are, in the `meta` of a context.
+COMMAND = "ckptcheck.command"

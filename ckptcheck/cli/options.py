@@ -15,6 +15,7 @@ EXIT_CODES = (
 )
 # The headings of `--help`, in their order there.
 WHAT = "What to run"
+COMMAND = "A command, -- COMMAND"
 HOW = "How to run it"
 ACCEPTED = "What counts as equal, and what to expect"
 OUTPUT = "Output"
@@ -92,6 +93,35 @@ judgement = together(
         shell_complete=complete.outcomes,
         help="Expect this outcome of the named cases: recovered, diverged or refused.",
         group=ACCEPTED,
+    ),
+)
+commands = together(
+    option(
+        "--resume",
+        metavar="ARGUMENTS",
+        help="Add these arguments when the command is started again.",
+        group=COMMAND,
+    ),
+    option(
+        "--writes",
+        type=PATH,
+        metavar="DIR",
+        help="The folder that the command writes into. Default: {run} in it stands for a new one.",
+        group=COMMAND,
+    ),
+    option(
+        "--save",
+        metavar="N|last|K of N",
+        help="Restart from save N, from the last, or from K saves spread over the first N. "
+        "Default: the second, or the only one.",
+        group=COMMAND,
+    ),
+    option(
+        "--max-steps",
+        type=int,
+        metavar="N",
+        help="End each run after N training steps.",
+        group=COMMAND,
     ),
 )
 html = output_file("--html", "Also write an HTML report: one file, with curves that zoom.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ckptcheck.cli import complete, options
-from ckptcheck.cli.grouped import GroupedCommand, option
+from ckptcheck.cli.grouped import COMMAND, AfterDashes, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.of_project import of_project
 from ckptcheck.cli.printing import check_files, check_outputs, command_line, print_report
@@ -26,13 +26,17 @@ EXAMPLES = (
         "One restore, which is known to lose something:",
     ),
     (
+        "verify -- python train.py --out {run}",
+        "A command as it is, which resumes when it is started again:",
+    ),
+    (
         "verify train.py --restore keras --junit junit.xml --markdown report.md",
         "In CI, with reports for its server:",
     ),
 )
 
 
-@click.command(cls=GroupedCommand, epilog=options.EXIT_CODES, examples=EXAMPLES)
+@click.command(cls=AfterDashes, epilog=options.EXIT_CODES, examples=EXAMPLES)
 @click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete.jobs)
 @option(
     "--restore",
@@ -84,6 +88,7 @@ EXAMPLES = (
     "Default: for your own jobs.",
     group=options.HOW,
 )
+@options.commands
 @options.machines
 @option(
     "--cache",
@@ -126,7 +131,8 @@ def verify(
     interrupted.
 
     JOB is a shipped job by name, or your own: path/to/file.py, path/to/file.py:name or
-    package.module:name. Without JOB: what [tool.ckptcheck] in pyproject.toml names; without that
+    package.module:name. Instead of it, COMMAND is any program that trains, saves, and goes on when
+    it is started again, with {run} in place of the folder that it writes into. Without either: what [tool.ckptcheck] in pyproject.toml names; without that
     table, the batch-norm jobs, each with a restore that recovers and one that does not.
     """
     # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
@@ -139,7 +145,9 @@ def verify(
     from ckptcheck.report.outputs.folder import output_folder, single_file, write
 
     check_outputs(json, verbose, quiet)
-    jobs, asked = of_project(context, jobs, asked)
+    command = context.meta.get(COMMAND)
+    if command is None:
+        jobs, asked = of_project(context, jobs, asked)
     jobs = [each.name for each in job_given.given(jobs)]
     check_files({"--html": html, "--junit": junit, "--markdown": markdown}, jobs)
     given = options.job_options(settings, dataset)
@@ -149,6 +157,7 @@ def verify(
             with ProgressView(SafeConsole(stderr=True, quiet=quiet)) as watch:
                 report = pipeline.verify(
                     jobs or None,
+                    command=command,
                     options=given,
                     folder=partial / "runs",
                     watch=watch,

@@ -76,7 +76,7 @@ class Command:
                 return Path(word).name
         return Path(self.arguments[0]).name
 
-    def words(self, run: Path, *, is_resumed: bool) -> list[str]:
+    def words(self, run: Path, is_resumed: bool) -> list[str]:
         """Return the program and its arguments for a run that writes into a folder."""
         words = (*self.arguments, *(self.resume if is_resumed else ()))
         return [word.replace(RUN, str(run)) for word in words]
@@ -84,7 +84,7 @@ class Command:
 
 def as_command(
     arguments: Sequence[str],
-    resume: str | Sequence[str] = (),
+    resume: str | Sequence[str] | None = None,
     writes: Path | str | None = None,
     save: str | int | None = None,
     max_steps: int | None = None,
@@ -98,7 +98,7 @@ def as_command(
         arguments = shlex.split(arguments)
     if not arguments:
         raise UsageError("The command is empty. Write it after --: -- python train.py --out {run}.")
-    further = shlex.split(resume) if isinstance(resume, str) else list(resume)
+    further = shlex.split(resume) if isinstance(resume, str) else list(resume or ())
     if max_steps is not None and max_steps < 2:
         raise UsageError(f"A run of {max_steps} steps cannot be resumed. Ask for at least 2.")
     command = Command(

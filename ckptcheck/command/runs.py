@@ -2,15 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ckptcheck.command.alignment import first_step
 from ckptcheck.command.command import Command
 from ckptcheck.command.launch import OUTPUT, Ended, launch
 from ckptcheck.errors import UsageError
+from ckptcheck.job.plan import Settings
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.observer.observation import OBSERVED
 from ckptcheck.observer.request import Request
@@ -18,8 +19,18 @@ from ckptcheck.run.folder import amend, control_of, crash_image_of, read, resume
 from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
 
 RESTART = "restart"
-# Called with the name of a run, and the number of steps that it has done.
-Progress = Callable[[str, int], None]
+
+class Progress(Protocol):
+    """What is told how far a run has come."""
+
+    def began(self, run: str, first: int, steps: int | None) -> None:
+        """A run begins at a step, and ends at one, where that is known."""
+
+    def stepped(self, run: str, done: int) -> None:
+        """A run has done so many steps."""
+
+    def ended(self, run: str, trouble: str | None) -> None:
+        """A run has ended, and why not as it should."""
 
 
 @dataclass
@@ -32,15 +43,17 @@ class CommandRuns:
         trouble: why a run did not finish, by the name of its folder.
         boundaries: the saves that runs are resumed from, as steps done.
         repeats: how often the control ran again.
+        done: the names of the folders of all runs so far.
     """
 
     command: Command
     folder: Path
-    timeout: float
+    settings: Settings
     progress: Progress
     trouble: dict[str, str] = field(default_factory=dict)
     boundaries: list[int] = field(default_factory=list)
     repeats: int = 0
+    done: list[str] = field(default_factory=list)
 
     @property
     def place(self) -> Path:
@@ -58,44 +71,38 @@ class CommandRuns:
         """Run the command from nothing to its end."""
         folder = control_of(self.folder, repeat)
         request = self._request(folder)
-        if repeat:
-            request = replace(request, saves=(0,), falls_back=False)  # keeps no image
+        if repeat:  # its images are not needed, but where the control took one, it is compared
+            self.repeats += 1
+            request = replace(request, images=request.folder)
         self.place.mkdir(parents=True, exist_ok=True)
-        ended = self._launch(request, CONTROL_HASH_SEED, folder.name)
-        trouble = self._trouble(folder, ended)
-        if trouble:
-            self.trouble[folder.name] = trouble
+        self._run(request, CONTROL_HASH_SEED)
+        if folder.name in self.trouble:
             return
         seen = observed(folder)
-        if repeat:
-            kept = list(self.boundaries)
-        else:
-            kept = self.boundaries = list(seen["kept"])
-        reason = None if kept else _why_no_image(seen)
-        if reason:
-            self.trouble[folder.name] = reason
+        kept = list(seen["kept"])
+        if not repeat:
+            self.boundaries = kept
+        if not kept:
+            self.trouble[folder.name] = _why_no_image(seen)
             return
-        length = int(seen["steps_per_epoch"] or seen["steps"])
-        schedule = Schedule(max(2, int(seen["steps"])), kept[0], length, tuple(kept))
-        amend(folder, {"schedule": vars(schedule)})
+        amend(folder, {"schedule": vars(_schedule(seen, kept)), "first_step": 0})
 
     def resume(self, boundary: int, trial: str = "") -> None:
         """Start the command again from the crash image of a save."""
         folder = resumed_of(self.folder, RESTART, boundary, trial=trial)
         shutil.copytree(crash_image_of(self.folder, boundary), self.place, symlinks=True)
         request = replace(self._request(folder), restore=RESTART, role="resumed", boundary=boundary)
-        seed = CONTROL_HASH_SEED if trial == SAME_HASH else RESUMED_HASH_SEED
-        ended = self._launch(request, seed, folder.name)
-        control = observed(control_of(self.folder))
-        trouble = self._trouble(folder, ended)
+        self._run(request, CONTROL_HASH_SEED if trial == SAME_HASH else RESUMED_HASH_SEED)
         if not (folder / OBSERVED).exists():
-            self.trouble[folder.name] = trouble or "it made no training step"
+            self.trouble.setdefault(folder.name, "it made no training step")
             return
-        seen = observed(folder)
+        # A run that failed after its first step is judged by what it did.
+        self.trouble.pop(folder.name, None)
+        control, seen = observed(control_of(self.folder)), observed(folder)
         steps = read(control_of(self.folder)).steps, read(folder).steps
         first = first_step(control, seen, boundary, steps)
-        schedule = Schedule(max(2, control["steps"]), boundary, int(control["steps_per_epoch"] or control["steps"]))
-        amend(folder, {"schedule": vars(schedule), "first_step": first}, first=first, boundary=boundary)
+        facts = {"schedule": vars(_schedule(control, (boundary,))), "first_step": first}
+        amend(folder, facts, first=first, boundary=boundary)
 
     def _request(self, folder: Path) -> Request:
         saves = self.command.saves
@@ -110,25 +117,41 @@ class CommandRuns:
             saves.falls_back,
             0,
             self.command.max_steps,
+            self.settings.kinds,
         )
 
-    def _launch(self, request: Request, hash_seed: str, name: str) -> Ended:
+    def _run(self, request: Request, hash_seed: str) -> None:
+        """Run the command once; note why it did not end as it should."""
         folder = Path(request.folder)
         folder.mkdir(parents=True)
-        words = self.command.words(self.place, is_resumed=request.restore is not None)
+        name, words = folder.name, self.command.words(self.place, request.restore is not None)
+        steps = self.command.max_steps or None
+        if request.restore is not None:
+            steps = observed(control_of(self.folder))["steps"]
+        self.progress.began(name, request.boundary, steps)
+        ended: Ended | None = None
         try:
-            return launch(
-                words, request, hash_seed, self.timeout, lambda done: self.progress(name, done)
+            ended = launch(
+                words,
+                request,
+                hash_seed,
+                self.settings.timeout,
+                lambda done: self.progress.stepped(name, request.boundary + done),
             )
         finally:
             # The next run writes into the same path; what this one wrote stays with its record.
             if self.place.exists():
                 shutil.move(self.place, folder / "written")
+        trouble = self._trouble(folder, ended)
+        if trouble:
+            self.trouble[name] = trouble
+        self.done.append(name)
+        self.progress.ended(name, trouble)
 
     def _trouble(self, folder: Path, ended: Ended) -> str | None:
         if ended.is_silent:
             return (
-                f"it made no step for {self.timeout:g} s and was killed. Raise --timeout if its "
+                f"it made no step for {self.settings.timeout:g} s and was killed. Raise --timeout if its "
                 "steps take longer"
             )
         note = folder / "trouble.txt"
@@ -141,6 +164,12 @@ class CommandRuns:
         elif ended.status == 0:
             return _why_no_step(folder)
         return f"it exited with status {ended.status}{_last_words(folder)}"
+
+
+def _schedule(seen: Mapping[str, Any], boundaries: Sequence[int]) -> Schedule:
+    steps = max(2, int(seen["steps"]))
+    length = int(seen["steps_per_epoch"] or steps)
+    return Schedule(steps, boundaries[0], length, tuple(boundaries))
 
 
 def observed(folder: Path) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+from ckptcheck.job.kinds import as_kinds, with_kinds
 from ckptcheck.job.protocol import Step, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.observer.crash_image import Images
@@ -238,9 +239,12 @@ class Observation:
     def _snapshot(self, point: str, reading: Reading) -> None:
         assert self._recorder is not None
         decisive = python_state.attribute_tensors(self.program)
-        self._recorder.snapshot(point, {**reading.tensors, **decisive})
+        self._recorder.snapshot(point, self._with_kinds({**reading.tensors, **decisive}))
         self._attributes[point] = python_state.attribute_values(self.program)
         self._generators[point] = python_state.generator_digests()
+
+    def _with_kinds(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return with_kinds(dict(tensors), as_kinds(self.request.kinds, "kinds"))
 
     def _after(self, point: str) -> None:
         """Read the state again after the step: it may have created tensors."""
@@ -249,7 +253,7 @@ class Observation:
             return
         self._last = self._read()
         done = self._done if self.request.is_control else self.request.boundary + 1
-        self._recorder.snapshot(after_point(done - 1), self._last.tensors)
+        self._recorder.snapshot(after_point(done - 1), self._with_kinds(self._last.tensors))
 
     def _notice_files(self) -> None:
         """Count what the program wrote into its folder since the last step as a save."""
@@ -270,7 +274,7 @@ class Observation:
         """Record the final state now: what holds it is about to be closed."""
         if self._recorder is not None and not self._is_over() and self._last is not None:
             tensors = {**self._last.again(), **python_state.attribute_tensors(self.program)}
-            self._recorder.snapshot(FINAL, tensors)
+            self._recorder.snapshot(FINAL, self._with_kinds(tensors))
 
     def close(self) -> None:
         """End the record, once."""

@@ -1,7 +1,7 @@
 """What the launcher asks of the observer, as a JSON file that an environment variable names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -20,6 +20,7 @@ class Request:
         falls_back: whether the first save will do, where the program makes only one.
         boundary: the steps in the checkpoint that a resumed run starts from.
         max_steps: end the program after so many steps; 0: never.
+        kinds: the declared kinds of tensors, by pattern of their names.
     """
 
     role: str
@@ -32,6 +33,7 @@ class Request:
     falls_back: bool = True
     boundary: int = 0
     max_steps: int = 0
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Request":

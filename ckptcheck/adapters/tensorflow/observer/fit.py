@@ -1,5 +1,6 @@
 """Training steps of `fit`, which a callback reports."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,13 +17,16 @@ _FIT = "fit"
 
 
 def watch(observation: Observation, watcher: Watcher, counts: Counts) -> None:
-    """Pass a callback to each `fit` that the program calls."""
+    """Pass a callback to each `fit` that the program calls, the same for each of a model."""
+    readers: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
     def fit(call: Callable[..., Any], model: Any, *given: Any, **named: Any) -> Any:
         with watcher.inside() as is_outermost:
             if not is_outermost:
                 return call(model, *given, **named)
-            reader = of_its_keras(Reader, model)(observation, counts)
+            if model not in readers:
+                readers[model] = of_its_keras(Reader, model)(observation, counts)
+            reader = readers[model]
             given, named = _with_callback(given, named, reader)
             _internals.execute_single_steps(model)
             try:
