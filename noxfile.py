@@ -102,6 +102,12 @@ def trials(session: nox.Session) -> None:
     run_in_full(session, "python -m tests.trials")
 
 
+@nox.session(venv_backend="none")
+def commands(session: nox.Session) -> None:
+    """Verify real training scripts, unchanged: minutes."""
+    run_in_full(session, "python -m tests.commands")
+
+
 @nox.session(python=PYTHONS)
 @nox.parametrize("keras", list(KERAS))
 def matrix(session: nox.Session, keras: str) -> None:

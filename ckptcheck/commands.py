@@ -49,7 +49,8 @@ class _Progress:
         self._emit(run, "ended", trouble=trouble)
 
     def _emit(self, run: str, kind: str, **facts: Any) -> None:
-        self.watch(Event(_Process(f"{self.command} {run}"), kind, facts))
+        name = f"{self.command} {'' if run.startswith('control') else '× '}{run}"
+        self.watch(Event(_Process(name), kind, facts))
 
 
 def verify_command(

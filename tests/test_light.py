@@ -16,7 +16,7 @@ import pytest
 
 from tests.checkpoints.bundles import write
 from tests.checkpoints.keras.files import archive, weights
-from tests.commands import CKPTCHECK, TOY_RUN, Done
+from tests.command_line import CKPTCHECK, TOY_RUN, Done
 from tests.planted_jobs import toy
 
 HIDING = """

@@ -132,8 +132,9 @@ def verify(
 
     JOB is a shipped job by name, or your own: path/to/file.py, path/to/file.py:name or
     package.module:name. Instead of it, COMMAND is any program that trains, saves, and goes on when
-    it is started again, with {run} in place of the folder that it writes into. Without either: what [tool.ckptcheck] in pyproject.toml names; without that
-    table, the batch-norm jobs, each with a restore that recovers and one that does not.
+    it is started again, with {run} in place of the folder that it writes into. Without either: what
+    [tool.ckptcheck] in pyproject.toml names; without that table, the batch-norm jobs, each with a
+    restore that recovers and one that does not.
     """
     # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
     from ckptcheck import pipeline

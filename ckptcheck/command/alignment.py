@@ -63,7 +63,5 @@ def _by_batch(control: Sequence[StepRecord], resumed: Sequence[StepRecord]) -> i
     if not wanted or None in wanted:
         return None
     seen = [step.batch for step in control]
-    places = [
-        place for place in range(len(seen)) if seen[place : place + len(wanted)] == wanted
-    ]
+    places = [place for place in range(len(seen)) if seen[place : place + len(wanted)] == wanted]
     return places[0] if len(places) == 1 else None

@@ -38,7 +38,12 @@ class Saves:
         numbers = [int(word) for word in words if word.isdecimal()]
         if len(words) == 1 and numbers and numbers[0] > 0:
             return cls((numbers[0],), falls_back=False)
-        if len(words) == 3 and words[1] == "of" and len(numbers) == 2 and 0 < numbers[0] <= numbers[1]:
+        if (
+            len(words) == 3
+            and words[1] == "of"
+            and len(numbers) == 2
+            and 0 < numbers[0] <= numbers[1]
+        ):
             count, total = numbers
             spread = (round(total * place / count) for place in range(1, count + 1))
             return cls(tuple(dict.fromkeys(spread)), falls_back=False)

@@ -20,6 +20,7 @@ from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
 
 RESTART = "restart"
 
+
 class Progress(Protocol):
     """What is told how far a run has come."""
 
@@ -64,6 +65,9 @@ class CommandRuns:
         """Run the control, and the command again from each save that is kept."""
         _check_empty(self.place)
         self.run_control()
+        for image in self.folder.glob("crash-image*"):
+            if image not in [crash_image_of(self.folder, each) for each in self.boundaries]:
+                shutil.rmtree(image)
         for boundary in self.boundaries:
             self.resume(boundary)
 
@@ -124,10 +128,11 @@ class CommandRuns:
         """Run the command once; note why it did not end as it should."""
         folder = Path(request.folder)
         folder.mkdir(parents=True)
-        name, words = folder.name, self.command.words(self.place, request.restore is not None)
+        words = self.command.words(self.place, request.restore is not None)
         steps = self.command.max_steps or None
         if request.restore is not None:
             steps = observed(control_of(self.folder))["steps"]
+        name = _label(request, folder.name)
         self.progress.began(name, request.boundary, steps)
         ended: Ended | None = None
         try:
@@ -144,15 +149,15 @@ class CommandRuns:
                 shutil.move(self.place, folder / "written")
         trouble = self._trouble(folder, ended)
         if trouble:
-            self.trouble[name] = trouble
-        self.done.append(name)
+            self.trouble[folder.name] = trouble
+        self.done.append(folder.name)
         self.progress.ended(name, trouble)
 
     def _trouble(self, folder: Path, ended: Ended) -> str | None:
         if ended.is_silent:
             return (
-                f"it made no step for {self.settings.timeout:g} s and was killed. Raise --timeout if its "
-                "steps take longer"
+                f"it made no step for {self.settings.timeout:g} s and was killed. Raise --timeout "
+                "if its steps take longer"
             )
         note = folder / "trouble.txt"
         if note.exists():
@@ -164,6 +169,13 @@ class CommandRuns:
         elif ended.status == 0:
             return _why_no_step(folder)
         return f"it exited with status {ended.status}{_last_words(folder)}"
+
+
+def _label(request: Request, folder: str) -> str:
+    """Return how progress calls a run."""
+    if request.restore is None:
+        return "control" if folder == "control" else "control again"
+    return f"{request.restore}{' again' if '~' in folder else ''}"
 
 
 def _schedule(seen: Mapping[str, Any], boundaries: Sequence[int]) -> Schedule:
@@ -186,7 +198,7 @@ def _check_empty(place: Path) -> None:
         )
 
 
-def _why_no_image(seen: Mapping[str, Any]) -> str | None:
+def _why_no_image(seen: Mapping[str, Any]) -> str:
     groups = seen["groups"]
     count = groups["known"] or groups["unknown"]
     if count:

@@ -1,5 +1,6 @@
 """Copies of the command's folder right after its saves: what a process killed there leaves."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -92,10 +93,8 @@ def _copy(source: Path, target: Path) -> None:
     """Copy a folder; a file that the program deletes meanwhile is none of the checkpoint."""
 
     def copy(origin: str, place: str) -> str:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             shutil.copy2(origin, place)
-        except FileNotFoundError:
-            pass
         return place
 
     shutil.copytree(source, target, symlinks=True, copy_function=copy)

@@ -7,24 +7,23 @@ its first step is kept until then.
 import atexit
 import os
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+from ckptcheck.arrays import Array
 from ckptcheck.job.kinds import as_kinds, with_kinds
-from ckptcheck.job.protocol import Step, Tensor
+from ckptcheck.job.protocol import Lasting, Step, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.observer.crash_image import Images
 from ckptcheck.observer.files import FileWatch
 from ckptcheck.observer.program import Program
 from ckptcheck.observer.request import Request
 from ckptcheck.run import environment, python_state
-from ckptcheck.run.digests import snapshot_digest
 from ckptcheck.run.folder import Recorder, write_whole
 from ckptcheck.run.heartbeat import Heartbeat
 from ckptcheck.run.run import Facts, Failure
@@ -40,7 +39,9 @@ class StoppedError(BaseException):
 class Reading(Protocol):
     """The live state at one moment, which can be read again when the program has dropped it."""
 
-    tensors: Mapping[str, Tensor]
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The state tensors by name."""
 
     def again(self) -> Mapping[str, Tensor]:
         """Return the present values of the same tensors."""
@@ -61,19 +62,21 @@ class Observation:
         request: what the launcher asks for.
         read: returns the live state.
         counters: returns the framework's counts of steps by name, such as an optimizer's.
+
+    Attributes:
+        program: the program, with the objects that it passed to its framework.
+        framework: the style of the program, once its steps have shown it.
     """
 
     def __init__(
         self,
         request: Request,
-        framework: str,
         read: Callable[[], Reading],
         counters: Callable[[], Mapping[str, int]],
     ) -> None:
         self.request = request
         self.program = Program()
-        self.lock = threading.RLock()
-        self._framework = framework
+        self.framework = ""
         self._read, self._counters = read, counters
         self._process, self._started = os.getpid(), time.time()
         self._recorder: Recorder | None = None
@@ -126,8 +129,14 @@ class Observation:
         if what not in self._trains:
             self._idle.add(what)
 
-    def stepped(self, what: Hashable, step: Step) -> None:
-        """Note that a call was a training step, and what it did."""
+    def stepped(
+        self,
+        what: Hashable,
+        loss: float | None,
+        batch: Sequence[Array] = (),
+        rate: float | None = None,
+    ) -> None:
+        """Note that a call was a training step, and what it did. None: that was not seen."""
         if self._is_over():
             return
         self._trains.add(what)
@@ -136,17 +145,13 @@ class Observation:
         if recorder is None:
             return
         point = self._at_point()
-        self._unseen -= {
-            name
-            for name, seen in (
-                ("losses", step.loss is not None),
-                ("batches", bool(step.batch)),
-                ("learning rates", step.learning_rate is not None),
-            )
-            if seen
+        seen = {
+            "losses": loss is not None,
+            "batches": bool(batch),
+            "learning rates": rate is not None,
         }
-        if step.loss is None:
-            step = Step(0.0, step.batch, step.learning_rate)
+        self._unseen -= {name for name, is_seen in seen.items() if is_seen}
+        step = Step(0.0 if loss is None else loss, Lasting(batch), rate)
         recorder.step(self._done, step)
         self._done += 1
         if point:
@@ -164,12 +169,18 @@ class Observation:
             self._due = self._due or _Due()
             self._images.saved(is_known=True)
 
-    def restoring(self, what: str, path: Any) -> bool:
-        """Note that a restore begins; return whether it is the first of the process."""
+    def restoring(self, what: str, path: str, way: str = "") -> bool:
+        """Note that a restore begins; return whether it is the first of the process.
+
+        Args:
+            what: the function that restores.
+            path: what it restores from.
+            way: the restore of a job that does the same, if there is one.
+        """
         is_first = not self._restores
         if is_first and not self._done:
             self._initial = self._read()
-        self._restores.append({"done": self._done, "what": what, "path": str(path)})
+        self._restores.append({"done": self._done, "what": what, "path": path, "way": way})
         self._restoring += 1
         return is_first
 
@@ -213,7 +224,6 @@ class Observation:
         )
         facts.hash_seed = os.environ.get("PYTHONHASHSEED", "random")
         facts.process, facts.started = self._process, self._started
-        facts.framework = self._framework
         return facts
 
     def _at_point(self) -> str:
@@ -262,7 +272,7 @@ class Observation:
             self._images.saved(is_known=False)
 
     def _on_file_read(self, path: str) -> None:
-        """Take the first reading of a saved file for a restore, where no known function restores."""
+        """Take the first reading of a saved file for a restore, unless one was seen before."""
         if self._done or self._restores or self.request.is_control or self._is_over():
             return
         self.restoring("open", path)
@@ -293,6 +303,8 @@ class Observation:
         facts.failure = self._failure
         facts.finished = self._failure is None
         facts.unseen = sorted(self._unseen)
+        facts.framework = self.framework
+        facts.way = next((each["way"] for each in reversed(self._restores) if each["way"]), "")
         facts.saved = [each["done"] for each in self._saves]
         facts.environment = environment.fingerprint()
         recorder.close()

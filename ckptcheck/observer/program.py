@@ -32,8 +32,12 @@ class Program:
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
         main = sys.modules.get("__main__")
-        return {
-            name: value
-            for name, value in vars(main).items()
-            if not isinstance(value, ModuleType | FunctionType | type)
-        } if main is not None else {}
+        return (
+            {
+                name: value
+                for name, value in vars(main).items()
+                if not isinstance(value, ModuleType | FunctionType | type)
+            }
+            if main is not None
+            else {}
+        )

@@ -101,6 +101,7 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
 
 def _with_remedies(found: Sequence[Diagnosis], pair: Pair, restore: str) -> tuple[Diagnosis, ...]:
     """Add what to do; noise that was measured on demand is not to be measured again."""
+    restore = pair.resumed.facts.way or restore
     if found and pair.image is not None and pair.image.is_of_own_files:
         restore = OWN_FILES
     found = with_remedies(found, pair.control.facts.framework, restore)

@@ -67,11 +67,12 @@ class Facts:
     attributes_changed_by_evaluation: dict[str, dict[str, tuple[float | None, float]]] = field(
         default_factory=dict
     )
+    # How a command restored, as the restore of a job that does the same is called.
+    way: str = ""
     # What could not be seen of a command; None: the run is that of a job, which reports all.
     unseen: list[str] | None = None
     failure: Failure | None = None
     finished: bool = False
-
 
     @property
     def may_lack_evaluation(self) -> bool:

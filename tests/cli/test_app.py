@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from tests.commands import CKPTCHECK, TOY_RUN, call
+from tests.command_line import CKPTCHECK, TOY_RUN, call
 from tests.conftest import toy
 
 

@@ -4,7 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from ckptcheck.jobs.registry import JOBS
-from tests.commands import call
+from tests.command_line import call
 
 
 def test_jobs_lists_every_job_restore_and_option(tmp_path: Path) -> None:

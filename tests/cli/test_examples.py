@@ -11,7 +11,7 @@ import pytest
 
 from ckptcheck.cli.app import app
 from ckptcheck.cli.grouped import GroupedCommand
-from tests.commands import call, run
+from tests.command_line import call, run
 from tests.documents import FILES, shortened
 
 FILES_OF_KERAS = """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import CKPTCHECK, TOY_RUN, run
+from tests.command_line import CKPTCHECK, TOY_RUN, run
 from tests.conftest import toy
 from tests.processes import default_sigint
 

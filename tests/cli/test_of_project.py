@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import Done, call, run
+from tests.command_line import Done, call, run
 from tests.planted_jobs import PLANTED
 
 JOB = f"""

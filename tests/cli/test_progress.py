@@ -6,7 +6,7 @@ import pty
 import subprocess
 from pathlib import Path
 
-from tests.commands import CKPTCHECK
+from tests.command_line import CKPTCHECK
 from tests.conftest import toy
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.commands import TOY_RUN, call, run
+from tests.command_line import TOY_RUN, call, run
 from tests.conftest import toy
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ckptcheck.studies.catalogue import STUDIES
-from tests.commands import call
+from tests.command_line import call
 
 
 def test_the_list_of_studies(tmp_path: Path) -> None:

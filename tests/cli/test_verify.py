@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ckptcheck import Report
-from tests.commands import CKPTCHECK, TOY_RUN, call, run
+from tests.command_line import CKPTCHECK, TOY_RUN, call, run
 from tests.conftest import toy
 
 

@@ -7,7 +7,7 @@ import pytest
 from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.job.excerpts import excerpt
 from ckptcheck.job.shipped import Fix, fixes_for, registry
-from tests.commands import call
+from tests.command_line import call
 from tests.conftest import ROOT
 from tests.jobs.test_recipes import CASES, LOST
 

@@ -17,7 +17,7 @@ from ckptcheck.run import dask
 from ckptcheck.run.dask import opened
 from ckptcheck.run.worker_pool import Event
 from tests.clusters import address_of, local_cluster
-from tests.commands import run
+from tests.command_line import run
 from tests.planted_jobs import PLANTED, SHORT, toy
 
 

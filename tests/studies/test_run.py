@@ -18,7 +18,7 @@ from ckptcheck import UsageError, study
 from ckptcheck.run.worker_pool import Event
 from ckptcheck.studies.catalogue import STUDIES, definition
 from ckptcheck.studies.run import folder_of, plan
-from tests.commands import CKPTCHECK, call, run
+from tests.command_line import CKPTCHECK, call, run
 from tests.processes import default_sigint
 
 

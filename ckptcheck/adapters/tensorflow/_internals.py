@@ -93,7 +93,8 @@ def loading_module(package: Any) -> Any:
 
 def iterator_class() -> type:
     """Return the class of the iterators of eager datasets. The public type is their protocol."""
-    return iterator_ops.OwnedIterator
+    kind: type = iterator_ops.OwnedIterator
+    return kind
 
 
 def restart_layer_names() -> None:

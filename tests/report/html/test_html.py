@@ -18,7 +18,7 @@ from ckptcheck.report.html import report_page, require
 from ckptcheck.report.sentences import heading
 from ckptcheck.studies.catalogue import definition
 from ckptcheck.studies.html import study_page
-from tests.commands import TOY_RUN, call, run
+from tests.command_line import TOY_RUN, call, run
 from tests.conftest import toy
 from tests.report.outputs.cases import case as judged
 from tests.studies.examples import CALM, FAST, made, trained

@@ -7,7 +7,7 @@ import pytest
 
 from ckptcheck.diagnosis.catalogue import CAUSES, remedies_for, remedy
 from ckptcheck.diagnosis.cause import Cause, Stage
-from tests.commands import Done, call
+from tests.command_line import Done, call
 from tests.conftest import ROOT
 
 # The codes of the project's collection of real reports, and what they are called here.

@@ -13,7 +13,7 @@ import pytest
 
 from ckptcheck.errors import UsageError
 from ckptcheck.report.outputs.folder import single_file
-from tests.commands import TOY_RUN, call, run
+from tests.command_line import TOY_RUN, call, run
 from tests.conftest import toy
 
 

@@ -1,4 +1,4 @@
-"""Put the edge to TensorFlow in place: what a process does with it is reported to an observation."""
+"""Put the edge to TensorFlow in place: report what a process does with it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ def observe(document: Mapping[str, Any]) -> None:
     """
     live = Live()
     counts = loops.Counts(live)
-    observation = Observation(Request.of(document), "tf2", live.read, counts.read)
+    observation = Observation(Request.of(document), live.read, counts.read)
     saves.watch(observation, live)
     sessions.watch(observation, live, counts)
     watcher = loops.Watcher(observation, counts)

@@ -11,6 +11,7 @@ from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.observer.loops import Counts, Watcher
 from ckptcheck.adapters.tensorflow.observer.wrapping import around
 from ckptcheck.adapters.tensorflow.watch import StepReader, of_its_keras
+from ckptcheck.job.protocol import Lasting
 from ckptcheck.observer.observation import Observation
 
 _FIT = "fit"
@@ -48,8 +49,8 @@ def _with_callback(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments of `fit` with a callback after those of the program."""
     held = given[_PLACE] if len(given) > _PLACE else named.get("callbacks")
-    if hasattr(held, "append") and not isinstance(held, list):  # a CallbackList
-        held.append(reader)
+    if held is not None and hasattr(held, "append") and not isinstance(held, list):
+        held.append(reader)  # a CallbackList
         return given, named
     own = [] if held is None else held if isinstance(held, list | tuple) else [held]
     reader.remember(own)
@@ -91,7 +92,11 @@ class Reader(StepReader):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Report the finished step."""
-        self._observation.stepped(_FIT, self.step(logs))
+        self._observation.framework = "keras"
+        step = self.step(logs)
+        loss = step.loss if isinstance(step.loss, float) else None
+        batch = step.batch if isinstance(step.batch, Lasting) else ()
+        self._observation.stepped(_FIT, loss, batch, step.learning_rate)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Learn the length of an epoch from the first one."""

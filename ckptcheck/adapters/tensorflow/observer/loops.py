@@ -19,7 +19,6 @@ from ckptcheck.adapters.tensorflow.batches import arrays_of
 from ckptcheck.adapters.tensorflow.observer.live import Live
 from ckptcheck.adapters.tensorflow.observer.wrapping import around
 from ckptcheck.adapters.tensorflow.watch import rate_of
-from ckptcheck.job.protocol import Lasting, Step
 from ckptcheck.observer.observation import Observation
 
 # What stands for a loop that computes gradients in eager mode.
@@ -68,7 +67,11 @@ def iterations_of(optimizer: Any) -> int | None:
     """Return the steps that an optimizer has counted; None: it is in a graph."""
     count = getattr(optimizer, "iterations", None)
     inside = count.value if isinstance(count, keras.Variable) else count
-    if inside is None or not isinstance(inside, tf.Variable) or tf.is_symbolic_tensor(inside.handle):
+    if (
+        inside is None
+        or not isinstance(inside, tf.Variable)
+        or tf.is_symbolic_tensor(inside.handle)
+    ):
         return None
     return int(inside.numpy())
 
@@ -121,7 +124,9 @@ class Watcher:
     def _is_outside(self) -> bool:
         return not self._depth and tf.executing_eagerly()
 
-    def _on_function(self, call: Callable[..., Any], function: Any, *given: Any, **named: Any) -> Any:
+    def _on_function(
+        self, call: Callable[..., Any], function: Any, *given: Any, **named: Any
+    ) -> Any:
         if not self._is_outside() or self._has_tape:
             return call(function, *given, **named)
         return self._outermost(id(function), call, (function, *given), named)
@@ -142,7 +147,11 @@ class Watcher:
         return result
 
     def _outermost(
-        self, what: Hashable, call: Callable[..., Any], given: tuple[Any, ...], named: Mapping[str, Any]
+        self,
+        what: Hashable,
+        call: Callable[..., Any],
+        given: tuple[Any, ...],
+        named: Mapping[str, Any],
     ) -> Any:
         self._observation.before(what)
         rates = self._rates()
@@ -154,8 +163,8 @@ class Watcher:
             return result
         batch = _arrays((given[1:], named)) or _arrays(list(self._fetched))
         self._forget()
-        step = Step(_first_number(result), Lasting(batch), rates.get(id(optimizer)))
-        self._observation.stepped(what, step)
+        self._observation.framework = "tf2"
+        self._observation.stepped(what, _first_number(result), batch, rates.get(id(optimizer)))
         return result
 
     def _on_tape(self, call: Callable[..., Any], tape: Any, *given: Any) -> Any:
@@ -166,12 +175,16 @@ class Watcher:
             self._observation.before(_TAPE)
         return call(tape, *given)
 
-    def _on_gradient(self, call: Callable[..., Any], tape: Any, target: Any, *given: Any, **named: Any) -> Any:
+    def _on_gradient(
+        self, call: Callable[..., Any], tape: Any, target: Any, *given: Any, **named: Any
+    ) -> Any:
         if self._is_outside():
             self._target = target
         return call(tape, target, *given, **named)
 
-    def _on_update(self, call: Callable[..., Any], optimizer: Any, *given: Any, **named: Any) -> Any:
+    def _on_update(
+        self, call: Callable[..., Any], optimizer: Any, *given: Any, **named: Any
+    ) -> Any:
         if not self._is_outside():
             return call(optimizer, *given, **named)
         if not self._has_tape:
@@ -183,7 +196,8 @@ class Watcher:
             batch = _arrays(list(self._fetched)) or _arrays(list(self._given))
             loss = _first_number(self._target)
             self._forget()
-            self._observation.stepped(_TAPE, Step(loss, Lasting(batch), rate))
+            self._observation.framework = "tf2"
+            self._observation.stepped(_TAPE, loss, batch, rate)
         return result
 
     def _on_next(self, call: Callable[..., Any], iterator: Any) -> Any:

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals, keras_2
+from ckptcheck.adapters.tensorflow.fit import WHOLE_MODELS
 from ckptcheck.adapters.tensorflow.observer.live import Live
 from ckptcheck.adapters.tensorflow.observer.wrapping import around, everywhere
 from ckptcheck.job.protocol import POISON
@@ -70,6 +71,17 @@ class _Saves:
 
     def _begin(self, what: str, path: Any) -> None:
         """Note a restore. Before the first one of a resumed run, change what it has to restore."""
-        is_first = self._observation.restoring(what, str(path))
+        is_first = self._observation.restoring(what, str(path), _way(what, str(path)))
         if is_first and not self._observation.request.is_control:
             self._live.poison(POISON)
+
+
+def _way(what: str, path: str) -> str:
+    """Return what the restore of a job that does the same is called; empty: nothing."""
+    if what == "load_model":
+        return next(
+            (way for way, end in WHOLE_MODELS.items() if end and path.endswith(end)), "saved-model"
+        )
+    if what == "Model.load_weights":
+        return "backup" if path.endswith("latest.weights.h5") else "weights"
+    return {"tf.train.Checkpoint": "checkpoint", "tf.train.Saver": "saver"}[what]

@@ -11,7 +11,6 @@ from ckptcheck.adapters.tensorflow.batches import as_array
 from ckptcheck.adapters.tensorflow.observer.live import Live
 from ckptcheck.adapters.tensorflow.observer.loops import Counts
 from ckptcheck.adapters.tensorflow.observer.wrapping import around
-from ckptcheck.job.protocol import Lasting, Step
 from ckptcheck.observer.observation import Observation
 
 tf1 = tf.compat.v1
@@ -74,7 +73,8 @@ class _Sessions:
         self._note_global_step(session)
         loss = next(_numbers(result), None)
         batch = [np.array(as_array(value)) for value in (feed_dict or {}).values()]
-        self._observation.stepped("Session.run", Step(loss, Lasting(batch)))
+        self._observation.framework = "tf1"
+        self._observation.stepped("Session.run", loss, batch)
         return result
 
     def _note_global_step(self, session: Any) -> None:

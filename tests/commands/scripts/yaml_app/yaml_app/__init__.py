@@ -1,0 +1,1 @@
+"""Train a small scoring model from a YAML configuration."""
