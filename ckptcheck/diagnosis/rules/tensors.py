@@ -40,6 +40,9 @@ SAME_FACTOR = 8
 # Kinds that a step or an evaluation of the restore changes: an unknown value may be no loss.
 _MOVED_BY_A_STEP = (Kind.WEIGHT, Kind.SLOT, Kind.METRIC)
 
+# Kinds of which a program keeps averages.
+_AVERAGED = (Kind.WEIGHT, Kind.MOVING_STATISTIC)
+
 # Kinds that may be infinite: the best loss of a callback is, before the first loss.
 _MAY_BE_INFINITE = (Kind.PYTHON, Kind.METRIC, Kind.HYPERPARAMETER)
 
@@ -143,12 +146,16 @@ def lost_metrics(findings: Findings) -> Iterator[Diagnosis]:
 def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
     """Shadow variables that start again: from initial values, or from the restored weights."""
     yield from _own_shadows(findings)
-    weights, total = set(names(findings.of_kind(Kind.WEIGHT))), _total(findings, Kind.SHADOW)
+    weights = set(names(findings.of_kind(Kind.WEIGHT)))
+    # A program that averages by hand gives its variables names that tell no kind.
+    restored = {row.name for row in findings.of_kind(*_AVERAGED) if row.equal}
     rows = [
         row
-        for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW))
-        if row.origin.name in weights
+        for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW, Kind.OTHER))
+        if row.origin.name in (weights if row.kind is Kind.SHADOW else restored)
     ]
+    others = sum(row.kind is Kind.OTHER for row in rows)
+    total = _total(findings, Kind.SHADOW) + others
     for stage, lost in by_stage(rows):
         where = filled("{count:equals its weight|equal their weights} as restored", count=len(lost))
         yield diagnosis(

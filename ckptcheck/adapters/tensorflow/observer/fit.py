@@ -95,8 +95,8 @@ class Reader(StepReader):
         self._observation.framework = "keras"
         step = self.step(logs)
         loss = step.loss if isinstance(step.loss, float) else None
-        batch = step.batch if isinstance(step.batch, Lasting) else ()
-        self._observation.stepped(_FIT, loss, batch, step.learning_rate)
+        data = step.batch if isinstance(step.batch, Lasting) else ()
+        self._observation.stepped(_FIT, loss, data, step.learning_rate)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Learn the length of an epoch from the first one."""
