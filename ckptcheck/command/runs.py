@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from ckptcheck.job.plan import Settings
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.observer.observation import OBSERVED
 from ckptcheck.observer.request import Request
+from ckptcheck.run.digests import digest
 from ckptcheck.run.folder import amend, control_of, crash_image_of, read, resumed_of
 from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
 
@@ -95,7 +96,13 @@ class CommandRuns:
         """Start the command again from the crash image of a save."""
         folder = resumed_of(self.folder, RESTART, boundary, trial=trial)
         shutil.copytree(crash_image_of(self.folder, boundary), self.place, symlinks=True)
-        request = replace(self._request(folder), restore=RESTART, role="resumed", boundary=boundary)
+        request = replace(
+            self._request(folder),
+            role="resumed",
+            restore=RESTART,
+            boundary=boundary,
+            restored=tuple(self._values_at(boundary)),
+        )
         self._run(request, CONTROL_HASH_SEED if trial == SAME_HASH else RESUMED_HASH_SEED)
         if not (folder / OBSERVED).exists():
             self.trouble.setdefault(folder.name, "it made no training step")
@@ -107,6 +114,11 @@ class CommandRuns:
         first = first_step(control, seen, boundary, steps)
         facts = {"schedule": vars(_schedule(control, (boundary,))), "first_step": first}
         amend(folder, facts, first=first, boundary=boundary)
+
+    def _values_at(self, boundary: int) -> Iterator[str]:
+        """Yield the digest of each of the control's tensors at a save."""
+        for tensor in read(control_of(self.folder)).snapshot_at(boundary).values():
+            yield digest(tensor.value)
 
     def _request(self, folder: Path) -> Request:
         saves = self.command.saves

@@ -72,6 +72,7 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         left_out=left_out,
         steps_per_epoch=schedule.steps_per_epoch,
         rates_from=_rates_from(control, resumed),
+        unseen=tuple(sorted({*(control.facts.unseen or ()), *(resumed.facts.unseen or ())})),
     )
 
 

@@ -134,6 +134,8 @@ class Comparison:
     steps_per_epoch: int = 1
     # Places in the control, besides `position`, where the rates match the resumed run's.
     rates_from: tuple[int, ...] = ()
+    # What was not seen of a command, and is therefore not compared: losses, batches, …
+    unseen: tuple[str, ...] = ()
 
     @property
     def boundary(self) -> tuple[TensorComparison, ...]:

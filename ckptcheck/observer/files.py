@@ -12,8 +12,12 @@ from typing import Any
 
 from ckptcheck.observer.request import Request
 
-# No checkpoint has such a name.
-_NO_CHECKPOINT = (".png", ".svg", ".pdf", ".jpg", ".txt", ".log", ".csv", ".jsonl", ".html", ".md")
+# Logs, figures, and notes beside a checkpoint have such names. What a file holds cannot be asked:
+# Python reports the same for text as for bytes.
+_NO_CHECKPOINT = (
+    *(".png", ".svg", ".pdf", ".jpg", ".html", ".md", ".txt", ".log"),
+    *(".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".lock"),
+)
 _VIRTUAL = ("/proc/", "/sys/", "/dev/")
 
 
@@ -45,26 +49,25 @@ class FileWatch:
 
     def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
-            path, mode, flags = arguments
+            path, _, flags = arguments
             if isinstance(path, str | bytes | os.PathLike):
-                self._opened(os.path.abspath(os.fsdecode(path)), mode, flags)  # noqa: PTH100
+                self._opened(os.path.abspath(os.fsdecode(path)), flags)  # noqa: PTH100
         elif event == "os.rename":
-            self._written(os.path.abspath(os.fsdecode(arguments[1])), is_binary=True)  # noqa: PTH100
+            self._written(os.path.abspath(os.fsdecode(arguments[1])))  # noqa: PTH100
 
-    def _opened(self, path: str, mode: str | None, flags: int) -> None:
-        is_binary = mode is None or "b" in mode
+    def _opened(self, path: str, flags: int) -> None:
         if flags & os.O_ACCMODE != os.O_RDONLY:
-            self._written(path, is_binary=is_binary)
+            self._written(path)
         elif path.startswith(self._inside):
-            if is_binary and _may_be_checkpoint(path) and path not in self._made:
+            if _may_be_checkpoint(path) and path not in self._made:
                 self._on_restore(path)
         elif not path.startswith(self._spared):
             self.read.add(path)
 
-    def _written(self, path: str, *, is_binary: bool) -> None:
+    def _written(self, path: str) -> None:
         if path.startswith(self._inside):
             self._made.add(path)
-            self._has_saved = self._has_saved or (is_binary and _may_be_checkpoint(path))
+            self._has_saved = self._has_saved or _may_be_checkpoint(path)
         elif not path.startswith(self._spared) and "__pycache__" not in path:
             self.elsewhere.add(path)
 

@@ -97,7 +97,7 @@ class Observation:
         self._counted: dict[str, dict[str, int]] = {}
         self._unseen: set[str] = {"losses", "batches", "learning rates"}
         self._failure: Failure | None = None
-        self._has_stopped = False
+        self._is_stopping = self._has_stopped = False
         self._is_other = False
         self._files = FileWatch(request, self._on_file_read)
         self._images = Images(request)
@@ -158,8 +158,9 @@ class Observation:
             self._after(point)
         self._beat(self._done)
         if self.request.max_steps and self._done >= self.request.max_steps:
-            self._has_stopped = True
+            self._is_stopping = True
             self.close()
+            self._has_stopped = True
             raise StoppedError(f"ckptcheck ends the program after {self._done} steps")
 
     def saved(self, what: str, path: Any) -> None:
@@ -321,7 +322,7 @@ class Observation:
             "kept": self._images.kept(),
             "groups": self._images.groups,
             "unseen": sorted(self._unseen),
-            "stopped": self._has_stopped,
+            "stopped": self._is_stopping,
             "elsewhere": sorted(self._files.elsewhere),
             "read": sorted(self._files.read),
             "failure": None if self._failure is None else vars(self._failure),

@@ -109,6 +109,8 @@ def measured(comparison: Comparison) -> str:
     equal = "bit-equal" if identical else "equal within the tolerance"
     tensors = f"{sum(row.equal for row in boundary)} of {len(boundary)} tensors are {equal}"
     after = f"{sum(row.equal for row in steps)} of {len(steps)} training losses are {equal}"
+    if "losses" in comparison.unseen:
+        after = f"{len(steps)} training steps follow, whose losses were not seen"
     return f"At the boundary, {tensors}{evaluated}. After it, {after}."
 
 
@@ -118,7 +120,8 @@ def numbers(case: Case) -> tuple[str, str, str]:
         return "–", "–", "–"
     boundary, steps = as_it_differs(case.comparison).boundary, case.comparison.steps
     tensors, losses = sum(row.equal for row in boundary), sum(row.equal for row in steps)
-    return f"{tensors}/{len(boundary)}", _evaluation(case.comparison), f"{losses}/{len(steps)}"
+    after = "–" if "losses" in case.comparison.unseen else f"{losses}/{len(steps)}"
+    return f"{tensors}/{len(boundary)}", _evaluation(case.comparison), after
 
 
 def _evaluation(comparison: Comparison) -> str:

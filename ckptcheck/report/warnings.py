@@ -15,6 +15,7 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
     """Return the warnings of all cases, each once for all boundaries."""
     kinds = (
         _of_evaluation,
+        _of_unseen,
         _of_hash_seed,
         _of_names,
         _of_metrics,
@@ -53,11 +54,32 @@ def _not_needed(cases: Sequence[Case]) -> list[str]:
 
 
 def _of_evaluation(case: Case) -> Iterator[str]:
-    if case.comparison is not None and not case.comparison.evaluations:
+    if case.comparison is None or case.comparison.evaluations:
+        return
+    if case.control is not None and case.control.facts.unseen is not None:
+        yield (
+            "the command evaluates nothing after the save, so state that only evaluation reads is "
+            "compared as tensors alone."
+        )
+    else:
         yield (
             "no evaluation loss was recorded in both runs, so state that only evaluation reads is "
             "compared as tensors alone. Record an evaluation at the boundary."
         )
+
+
+def _of_unseen(case: Case) -> Iterator[str]:
+    """Warn of what decides a verdict only by its effects. A rate shows in the losses."""
+    missing = [each for each in ("losses", "batches") if each in _unseen_of(case)]
+    if missing:
+        yield (
+            f"the {' and '.join(missing)} of the command were not seen, so that they are compared "
+            "by their effect on the final state alone."
+        )
+
+
+def _unseen_of(case: Case) -> tuple[str, ...]:
+    return () if case.comparison is None else case.comparison.unseen
 
 
 def _of_hash_seed(case: Case) -> Iterator[str]:

@@ -1,9 +1,8 @@
 """The live state of a process: every variable alive, in eager mode and in a session."""
 
-import contextlib
 import gc
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +14,14 @@ from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.graph_variables import by_op_name, is_in_graph, kinds_of
 from ckptcheck.adapters.tensorflow.observer.wrapping import after
-from ckptcheck.adapters.tensorflow.variables import OPTIMIZERS, parts_of, poison, settings_of
+from ckptcheck.adapters.tensorflow.variables import OPTIMIZERS, parts_of, settings_of
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
+from ckptcheck.run.digests import digest
 
 tf1 = tf.compat.v1
+
+_TRAINABLE = tf1.GraphKeys.TRAINABLE_VARIABLES
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,42 @@ class Live:
         """Return every optimizer alive, in order of creation."""
         return [each for each in self._alive() if _is_optimizer(each)]
 
-    def poison(self, seed: int) -> None:
-        """Add noise to every trainable variable, so that a restore that does nothing shows."""
-        variables = [each for each in self._created.variables() if not is_in_graph(each)]
-        with tf.init_scope():
-            poison(variables, seed)
-        if self.session is not None:
-            _poison_session(self.session, seed)
+    def poison(self, seed: int, spared: Collection[str]) -> None:
+        """Add noise to every trainable variable, so that a restore that does nothing shows.
+
+        Args:
+            seed: the seed of the noise.
+            spared: digests of values that stay: a restore that was not seen has brought them.
+        """
+        for name, variable in self._trainable():
+            value = self._value(variable)
+            if value is None or digest(value) in spared or value.dtype.kind not in "fV":
+                continue
+            draw = np.random.default_rng([seed, *name.encode()])
+            self._put(variable, (value + draw.normal(size=value.shape)).astype(value.dtype))
+
+    def _trainable(self) -> Iterator[tuple[str, Any]]:
+        """Yield every trainable variable, by name, in eager mode and in the session."""
+        graph = [] if self.session is None else self.session.graph.get_collection(_TRAINABLE)
+        eager = (each for each in self._created.variables() if not is_in_graph(each))
+        for variable in (*(each for each in eager if each.trainable), *graph):
+            yield str(variable.name), variable
+
+    def _value(self, variable: Any) -> Any:
+        """Return the value of a variable; None: it has none yet, which shows by itself."""
+        if not is_in_graph(variable):
+            return np.array(variable)
+        try:
+            return self.session.run(variable)
+        except tf.errors.FailedPreconditionError:
+            return None
+
+    def _put(self, variable: Any, value: Any) -> None:
+        if is_in_graph(variable):
+            variable.load(value, self.session)
+        else:
+            with tf.init_scope():
+                variable.assign(value)
 
     def _alive(self) -> list[Any]:
         alive = (reference() for reference in self._objects)
@@ -181,14 +212,3 @@ def _initialised(session: Any, variables: Mapping[str, Any]) -> Iterator[tuple[s
             yield name, session.run(variable)
         except tf.errors.FailedPreconditionError:
             continue
-
-
-def _poison_session(session: Any, seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    for variable in session.graph.get_collection(tf1.GraphKeys.TRAINABLE_VARIABLES):
-        if variable.dtype.base_dtype.is_floating:
-            # What is not initialised shows by itself that nothing was restored.
-            with contextlib.suppress(tf.errors.FailedPreconditionError):
-                value = session.run(variable)
-                noise = draw.normal(size=value.shape)
-                variable.load((value + noise).astype(value.dtype), session)

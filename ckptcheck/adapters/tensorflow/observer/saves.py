@@ -72,8 +72,9 @@ class _Saves:
     def _begin(self, what: str, path: Any) -> None:
         """Note a restore. Before the first one of a resumed run, change what it has to restore."""
         is_first = self._observation.restoring(what, str(path), _way(what, str(path)))
-        if is_first and not self._observation.request.is_control:
-            self._live.poison(POISON)
+        request = self._observation.request
+        if is_first and not request.is_control:
+            self._live.poison(POISON, request.restored)
 
 
 def _way(what: str, path: str) -> str:
