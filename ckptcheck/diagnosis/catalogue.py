@@ -499,7 +499,7 @@ _CATALOGUE = {
     "data-order": _changes_trajectory(
         "The data come in a different order: that of an earlier epoch, or a new one.",
         effect="changes the shuffle order",
-        sentence="From step {step} on, the resumed run reads {order}.",
+        sentence="{order}.",
         signature="The position in the epoch is right, but the shuffle order differs: at once, or "
         "from the next epoch on.",
         reported=_issue("tensorflow/tensorflow#48178"),
