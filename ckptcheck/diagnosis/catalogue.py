@@ -208,10 +208,10 @@ _CATALOGUE = {
     ),
     "not-finite": _breaks_training(
         "A restored tensor holds NaN or infinity.",
-        effect="restores NaN or infinity",
+        effect="restores NaN or infinity into {tensors}",
         sentence="{count} restored {count:tensor holds|tensors hold} NaN or infinity: {example}.",
-        signature="NaN or infinity at the boundary. In an optimizer slot, the first loss is equal "
-        "and the next one is NaN.",
+        signature="NaN or infinity at the boundary, and not the control's own. In an optimizer slot, "
+        "the first loss is equal and the next one is NaN.",
         reported=_issue("Rayhane-mamah/Tacotron-2#60"),
         do="Go back to a checkpoint without NaN or infinity. Check tensors before each save: "
         "np.isfinite(tensor).all().",

@@ -354,7 +354,7 @@ def _effects(tried: _Tried, *, brief: bool = False, everywhere: bool = False) ->
     ordered = sorted((each for each in found.values() if each.cause in CAUSES), key=_severity)
     if brief:
         ordered = [each for each in ordered if _severity(each) == _severity(ordered[0])]
-    effects = [CAUSES[each.cause].effect for each in ordered]
+    effects = [_effect(each) for each in ordered]
     if brief:
         effects = [each for each in effects if _verb(each) == _verb(effects[0])]
     said = _joined(effects) or listed(list(dict.fromkeys(_VERBS[case.outcome] for case in failed)))
@@ -362,6 +362,12 @@ def _effects(tried: _Tried, *, brief: bool = False, everywhere: bool = False) ->
     if everywhere or not boundaries or len(failed) == len(tried.cases):
         return said
     return f"{said} when resumed after step {listed(boundaries, 'or')}"
+
+
+def _effect(diagnosis: Diagnosis) -> str:
+    first, *more = diagnosis.tensors or ("a tensor",)
+    named = listed([f"`{first}`", *([f"{len(more)} more"] if more else [])])
+    return CAUSES[diagnosis.cause].effect.replace("{tensors}", named)
 
 
 def _verb(effect: str) -> str:

@@ -326,3 +326,15 @@ def test_the_line_names_causes_on_request() -> None:
 def test_two_jobs_of_one_name_keep_their_files() -> None:
     cases = [case(SLOTS_LOST, job="a.py:Train"), case(SLOTS_LOST, job="b.py:Train")]
     assert "a.py:Train × keras diverged, b.py:Train × keras diverged." in verdict_line(cases)
+
+
+def test_not_finite_names_the_tensors() -> None:
+    nan = np.full((2, 3), np.nan, np.float32)
+    several = changed(RESUMED, boundary=dict.fromkeys(("w", "mean", "w/momentum"), nan))
+    one = changed(RESUMED, boundary={"w": nan})
+    assert answer([case(one, "Train", "own")]) == (
+        "Train does not recover with `own`: it restores NaN or infinity into `w`."
+    )
+    assert answer([case(several, "Train", "own")]) == (
+        "Train does not recover with `own`: it restores NaN or infinity into `w` and 2 more."
+    )

@@ -1,6 +1,7 @@
 """Tensors at the boundary, by kind and by what they equal instead of the control's value."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -63,6 +64,12 @@ def alike(run: Run, boundary: Values | None = None, final: Values | None = None)
         changed(run, boundary=boundary, final=final),
         changed(resumed(run), boundary=boundary, final=final),
     )
+
+
+def table(ours: Sequence[float], theirs: Sequence[float]) -> Pair:
+    """Return a pair with these values of the tensor `table`, which differs at the start."""
+    left, right = (np.array(each, np.float32) for each in (ours, theirs))
+    return Pair(changed(FULL, boundary={"table": left}), changed(FULLY, boundary={"table": right}))
 
 
 def not_held(pair: Pair, name: str) -> Pair:
@@ -128,6 +135,22 @@ FAULTS = (
         ),
         # The control has the same infinity: the restore had to restore it.
         twin=alike(CONTROL, boundary={"w/momentum": ZEROS + np.float32(np.inf)}),
+    ),
+    Fault(
+        "infinity beside one that the control holds, too",
+        tensors.not_finite,
+        table([np.inf, 1, 2], [np.inf, -np.inf, 2]),
+        (
+            Said(
+                "not-finite",
+                "1 restored tensor holds NaN or infinity: table in 1 of 3 elements.",
+                ("table",),
+                Stage.OMITTED_AT_SAVE,
+            ),
+        ),
+        # The best loss so far is infinite in both; a count beside it was lost.
+        twin=table([np.inf, 1, 2], [np.inf, 0, 0]),
+        twin_shows=("unexplained",),
     ),
     Fault(
         "absent in the resumed run",
