@@ -435,6 +435,22 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         Remedy(NEWEST_FILE, (*TF1, *TF2), restores=OWN),
         Remedy(LATEST, (*TF1, *TF2)),
     ),
+    "updated-after-save": (
+        Remedy(
+            "Update this state before the save. List the callback that updates it before all that "
+            "save: model.fit(…, callbacks=[updating, *callbacks]).",
+            KERAS,
+        ),
+        Remedy(
+            "Update this state before the save, variable.assign(value), not after it.",
+            TF2,
+        ),
+        Remedy(
+            "Update this state before the save: session.run(update). List the hook that "
+            "updates it before the hook that saves.",
+            TF1,
+        ),
+    ),
     "not-finite": (
         Remedy(
             "Go back to a checkpoint without NaN or infinity. Check tensors before each save with "
