@@ -32,6 +32,7 @@ class Framework:
         module: The module that a fork server imports once.
         op_determinism: A function that returns whether operations are deterministic.
         state_of: A function that returns the live state of objects of the framework.
+        style_of: A function that returns the style of a script that has these objects.
         remedies: A mapping of causes to remedies for this framework.
         fit_callback: A class of callbacks that record a training loop of the framework's own.
     """
@@ -43,6 +44,7 @@ class Framework:
     module: str
     op_determinism: str | None = None
     state_of: str | None = None
+    style_of: str | None = None
     remedies: str | None = None
     fit_callback: str | None = None
 
@@ -137,6 +139,14 @@ def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:
         "The state is a sequence of objects, but this process has loaded no framework that could "
         "read them. Import the framework first, or pass a function that returns arrays by name."
     )
+
+
+def style_of(objects: Sequence[Any]) -> str:
+    """Return the style of a script whose state are these objects, as its framework tells it."""
+    for framework in frameworks():
+        if framework.is_loaded and framework.style_of:
+            return str(load(framework.style_of)(objects))
+    return ""
 
 
 def fit_callback() -> Callable[..., Any]:

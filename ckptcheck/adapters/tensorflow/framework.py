@@ -22,6 +22,7 @@ FRAMEWORK = Framework(
     module="tensorflow",
     op_determinism="ckptcheck.adapters.tensorflow._internals:has_deterministic_ops",
     state_of="ckptcheck.adapters.tensorflow.variables:state_of",
+    style_of="ckptcheck.adapters.tensorflow.variables:style_of",
     fit_callback="ckptcheck.adapters.tensorflow.recording:Record",
     remedies="ckptcheck.adapters.tensorflow.remedies:REMEDIES",
 )
