@@ -38,6 +38,8 @@ LOST: Mapping[str, list[tuple[str, str | None]]] = {
     "keras/ema-swap-first × backup": [("shadows-in-weights", None)],
     "keras/ema-swap-last × backup": [("rounding", None)],
     "keras/best × keras": [("python-state-lost", None)],
+    "keras/early-stopping × keras": [("python-state-lost", None)],
+    "keras/early-stopping × backup": [("python-state-lost", None)],
     "keras/plateau × backup": [("python-state-lost", None)],
     "keras/plateau × keras": [("python-state-lost", None)],
     "keras/schedule × weights": [("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED)],

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ckptcheck.job.shipped import Fix
 
 _BUILT = Fix("keras/plain × weights", "keras/plain × weights-built", ("Plain.restore",))
-_SEEDS = ("Dropout.checkpoint_with_seeds",)
+_SEEDS = ("Dropout.checkpoint_with_seeds", "Dropout.save", "Dropout.restore")
 _COPIED = ("SwapByCopy", "EmaSwapCopied.fit")
 _IN_LIST = Fix(
     "tf2/layers-in-list × in-list",
@@ -58,7 +58,12 @@ FIXES: Mapping[str, tuple[Fix, ...]] = {
         Fix(
             "keras/plateau × keras",
             "keras/plateau-saved × keras",
-            ("Memory", "PlateauInVariables", "PlateauSaved"),
+            ("Memory", "PlateauInVariables", "Plateau.settings", "PlateauSaved"),
+        ),
+        Fix(
+            "keras/early-stopping × keras",
+            "keras/early-stopping-saved × keras",
+            ("EarlyStoppingKept", "EarlyStopping.settings", "EarlyStoppingSaved"),
         ),
         Fix("keras/best × keras", "keras/best-kept × keras", ("BestKept",)),
     ),
@@ -67,6 +72,10 @@ FIXES: Mapping[str, tuple[Fix, ...]] = {
     ),
     "data-restarted": (_passed("loop", "without-iterator", "all", "Loop"),),
     "data-order": (
-        Fix("keras/tf-data × backup", "keras/order-by-epoch × keras", ("OrderByEpoch.fit",)),
+        Fix(
+            "keras/tf-data × backup",
+            "keras/order-by-epoch × backup",
+            ("ByEpoch", "OrderByEpoch.fit"),
+        ),
     ),
 }

@@ -1,5 +1,6 @@
 """Recipes for training with `fit`: short enough to read at once, and to copy."""
 
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -191,21 +192,38 @@ class TfDataOneOrder(TfData):
     reshuffles = False
 
 
+class ByEpoch(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches in an order that follows from the number of the epoch."""
+
+    epoch = 0
+
+    def __len__(self) -> int:
+        return STEPS
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = images()
+        order = np.random.default_rng((0, self.epoch)).permutation(len(x))
+        rows = order[index * BATCH : (index + 1) * BATCH]
+        return x[rows], y[rows]
+
+
 class OrderByEpoch(Plain):
     """A different order in each epoch, which follows from the epoch number."""
 
-    restores: Sequence[str] = ("keras",)
+    restores: Sequence[str] = ("keras", "backup")
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        data = tf.data.Dataset.from_tensor_slices(images())
-        for epoch in range(initial_epoch, EPOCHS):
-            shuffled = data.shuffle(BATCH * STEPS, seed=epoch).batch(BATCH)
-            model.fit(
-                shuffled,
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                callbacks=[*callbacks],
-            )
+        data = ByEpoch()
+        set_epoch = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: setattr(data, "epoch", epoch)
+        )
+        model.fit(
+            data,
+            epochs=EPOCHS,
+            initial_epoch=initial_epoch,
+            shuffle=False,
+            callbacks=[set_epoch, *callbacks],
+        )
 
 
 class Ema(Plain):
@@ -341,6 +359,52 @@ class PlateauSaved(Plateau):
     def plateau(self, model: Any) -> Any:
         memory = model.get_layer("plateau")
         return PlateauInVariables(memory, **self.settings)
+
+
+class EarlyStopping(OrderByEpoch):
+    """A callback that stops when the loss has stopped falling, and brings the best weights back."""
+
+    restores: Sequence[str] = ("keras", "backup")
+    # The loss always falls: by this the first epoch is the best, and the fourth the last.
+    settings: Mapping[str, Any] = {
+        "monitor": "loss",
+        "mode": "max",
+        "patience": 3,
+        "restore_best_weights": True,
+    }
+
+    def stopping(self) -> Any:
+        return keras.callbacks.EarlyStopping(**self.settings)
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        super().fit(model, [self.stopping(), *callbacks], initial_epoch)
+
+
+class EarlyStoppingKept(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+    """Keeps its state in a file, and continues with it."""
+
+    kept = "best", "wait", "best_epoch", "best_weights"
+
+    def __init__(self, path: Path, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.path = path
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        super().on_train_begin(logs)
+        if self.path.exists():
+            vars(self).update(pickle.loads(self.path.read_bytes()))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        state = {name: getattr(self, name) for name in self.kept}
+        self.path.write_bytes(pickle.dumps(state))
+
+
+class EarlyStoppingSaved(EarlyStopping):
+    """The same callback, whose state survives a restart. It comes before the callback that saves."""
+
+    def stopping(self) -> Any:
+        return EarlyStoppingKept(self.folder / "stopping.pickle", **self.settings)
 
 
 class Best(Plain):

@@ -104,6 +104,8 @@ REPLICATED = control(REPLICAS)
 STILL: Values = {"w/average": value("w/average", 0)}
 STOPPED: Values = {**STILL, "w": value("w", 0)}
 
+DIGEST = Tensor(Kind.PYTHON, np.array("0123456789abcdef"))
+
 FAULTS = (
     Fault(
         "NaN in a weight",
@@ -164,6 +166,19 @@ FAULTS = (
             ),
         ),
         twin=alike(CONTROL, boundary={"mean": None}),
+    ),
+    Fault(
+        "an attribute that is a list of arrays, and not yet set in the resumed run",
+        tensors.python_state,
+        Pair(changed(FULL, boundary={"patience": DIGEST}), FULLY),
+        (
+            Said(
+                "python-state-lost",
+                "State outside the variables was not restored: patience differs from the control's.",
+                ("patience",),
+            ),
+        ),
+        twin=alike(FULL, boundary={"patience": DIGEST}),
     ),
     Fault(
         "absent in the control",
