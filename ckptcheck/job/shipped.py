@@ -77,7 +77,7 @@ class Fix:
         assert source is not None
         assert source.origin is not None
         text = Path(source.origin).read_text(encoding="utf-8")
-        return excerpt(text, self.shows)
+        return excerpt(text, self.shows, module)
 
 
 @dataclass(frozen=True)

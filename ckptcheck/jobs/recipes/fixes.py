@@ -58,17 +58,21 @@ FIXES: Mapping[str, tuple[Fix, ...]] = {
         Fix(
             "keras/plateau × keras",
             "keras/plateau-saved × keras",
-            ("Memory", "PlateauInVariables", "Plateau.settings", "PlateauSaved"),
+            ("Memory", "PlateauInVariables", "PlateauSaved"),
         ),
         Fix(
             "keras/early-stopping × keras",
             "keras/early-stopping-saved × keras",
-            ("EarlyStoppingKept", "EarlyStopping.settings", "EarlyStoppingSaved"),
+            ("EarlyStoppingKept", "EarlyStoppingSaved"),
         ),
         Fix("keras/best × keras", "keras/best-kept × keras", ("BestKept",)),
     ),
     "wrong-first-step": (
-        Fix("keras/mid-epoch × backup", "keras/short-epochs × keras", ("ShortEpochs.fit",)),
+        Fix(
+            "keras/mid-epoch × backup",
+            "keras/short-epochs × backup",
+            ("HalfByEpoch", "OrderByEpoch.fit", "ShortEpochs.data"),
+        ),
     ),
     "data-restarted": (_passed("loop", "without-iterator", "all", "Loop"),),
     "data-order": (

@@ -117,15 +117,16 @@ class Dropout(Plain):
     def save(self, folder: Path, step: int) -> None:
         """Save also the checkpoint with the seeds."""
         super().save(folder, step)
-        self.checkpoint_with_seeds().write(str(folder / f"with-seeds-{step // STEPS}"))
+        path = folder / f"with-seeds-{step // STEPS}"
+        self.checkpoint_with_seeds().write(str(path))
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
         if restore != "checkpoint-with-seeds":
             return super().restore(folder, restore)
-        self.initial_epoch = max(
-            int(index.stem.rpartition("-")[2]) for index in folder.glob("with-seeds-*.index")
-        )
-        self.checkpoint_with_seeds().read(str(folder / f"with-seeds-{self.initial_epoch}"))
+        saved = [path.stem for path in folder.glob("with-seeds-*.index")]
+        self.initial_epoch = max(int(name.rpartition("-")[2]) for name in saved)
+        path = folder / f"with-seeds-{self.initial_epoch}"
+        self.checkpoint_with_seeds().read(str(path))
         return None
 
 
@@ -137,30 +138,6 @@ class MidEpoch(Plain):
 
     def callbacks_for(self, restore: str) -> list[Any]:
         return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"), save_freq=STEPS // 2)]
-
-
-class ShortEpochs(Plain):
-    """`MidEpoch`, fixed: epochs are half as long."""
-
-    restores: Sequence[str] = ("keras",)
-    steps_per_epoch = STEPS // 2
-    boundary_epochs = 5.0
-
-    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Choose the batches of each short epoch by its number."""
-        x, y = images()
-        length = BATCH * self.steps_per_epoch
-        for epoch in range(initial_epoch, 2 * EPOCHS):
-            part = slice(epoch % 2 * length, (epoch % 2 + 1) * length)
-            model.fit(
-                x[part],
-                y[part],
-                batch_size=BATCH,
-                shuffle=False,
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                callbacks=[*callbacks],
-            )
 
 
 class Shuffle(Plain):
@@ -211,19 +188,46 @@ class OrderByEpoch(Plain):
     """A different order in each epoch, which follows from the epoch number."""
 
     restores: Sequence[str] = ("keras", "backup")
+    epochs: int = EPOCHS
+
+    def data(self) -> Any:
+        return ByEpoch()
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        data = ByEpoch()
+        data = self.data()
         set_epoch = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: setattr(data, "epoch", epoch)
         )
         model.fit(
             data,
-            epochs=EPOCHS,
+            epochs=self.epochs,
             initial_epoch=initial_epoch,
             shuffle=False,
             callbacks=[set_epoch, *callbacks],
         )
+
+
+class HalfByEpoch(ByEpoch):
+    """Half of the batches in each epoch, chosen by its number."""
+
+    def __len__(self) -> int:
+        return STEPS // 2
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = images()
+        first = (self.epoch % 2 * len(self) + index) * BATCH
+        return x[first : first + BATCH], y[first : first + BATCH]
+
+
+class ShortEpochs(OrderByEpoch):
+    """`MidEpoch`, fixed: epochs are half as long."""
+
+    steps_per_epoch = STEPS // 2
+    boundary_epochs = 5.0
+    epochs: int = 2 * EPOCHS
+
+    def data(self) -> Any:
+        return HalfByEpoch()
 
 
 class Ema(Plain):
@@ -381,7 +385,7 @@ class EarlyStopping(OrderByEpoch):
 
 
 class EarlyStoppingKept(keras.callbacks.EarlyStopping):  # type: ignore[misc]
-    """Keeps its state in a file, and continues with it."""
+    """Keeps its state in a file. List it before the callback that saves."""
 
     kept = "best", "wait", "best_epoch", "best_weights"
 
@@ -401,7 +405,7 @@ class EarlyStoppingKept(keras.callbacks.EarlyStopping):  # type: ignore[misc]
 
 
 class EarlyStoppingSaved(EarlyStopping):
-    """The same callback, whose state survives a restart. It comes before the callback that saves."""
+    """The same callback, whose state survives a restart."""
 
     def stopping(self) -> Any:
         return EarlyStoppingKept(self.folder / "stopping.pickle", **self.settings)

@@ -33,7 +33,7 @@ KERAS = {
     ),
     "short-epochs": (
         "Fixed: epochs of 4 steps with batches chosen by epoch number, saved after each epoch.",
-        {"keras": R},
+        {"keras": R, "backup": R},
     ),
     "shuffle": (
         "fit(x, y) shuffles by default; keras.utils.set_random_seed gives every epoch the same "
