@@ -5,6 +5,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+# Of a line of imports: excerpts are printed with an indent.
+WIDTH = 76
+
 
 def excerpt(source: str, names: Sequence[str], module: str) -> str:
     """Return classes, methods and attributes of a module, each under the first line of its class.
@@ -35,10 +38,18 @@ def _imports(tree: ast.Module, code: str, module: str) -> list[str]:
     }
     elsewhere |= dict.fromkeys(_defined(tree), module)
     wanted = sorted((used & set(elsewhere)) - set(_defined(shown)))
-    for place in dict.fromkeys(elsewhere[name] for name in wanted):
+    for place in sorted({str(elsewhere[name]) for name in wanted}):
         those = [name for name in wanted if elsewhere[name] == place]
-        lines += textwrap.wrap(f"from {place} import {', '.join(those)}", 76)
+        lines += _imported(place, ", ".join(those))
     return lines
+
+
+def _imported(module: str, names: str) -> list[str]:
+    line = f"from {module} import {names}"
+    if len(line) <= WIDTH:
+        return [line]
+    wrapped = textwrap.wrap(names, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return [f"from {module} import (", *wrapped, ")"]
 
 
 def _bound(alias: ast.alias) -> str:

@@ -8,7 +8,7 @@ import importlib.util
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Framework:
         state_of: A function that returns the live state of objects of the framework.
         style_of: A function that returns the style of a script that has these objects.
         remedies: A mapping of causes to remedies for this framework.
+        saved_nothing: By style and restore, why its save may leave no file.
         fit_callback: A class of callbacks that record a training loop of the framework's own.
     """
 
@@ -47,6 +48,7 @@ class Framework:
     style_of: str | None = None
     remedies: str | None = None
     fit_callback: str | None = None
+    saved_nothing: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def is_loaded(self) -> bool:
@@ -92,6 +94,12 @@ def styles() -> dict[str, str]:
     return {
         style: heading for framework in frameworks() for style, heading in framework.styles.items()
     }
+
+
+def why_nothing_saved(style: str, restore: str) -> str:
+    """Return why the save for a restore of that style may leave no file; empty: unknown."""
+    known = (framework.saved_nothing.get((style, restore), "") for framework in frameworks())
+    return next(filter(None, known), "")
 
 
 def preloads(jobs: Iterable[str]) -> tuple[str, ...]:

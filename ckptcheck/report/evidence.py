@@ -8,6 +8,7 @@ from pathlib import Path
 from ckptcheck.comparison.noise_floor import NoiseFloor, measure, without_saves
 from ckptcheck.diagnosis.crash_image import CrashImage
 from ckptcheck.diagnosis.refusals import first_sentence
+from ckptcheck.job.frameworks import why_nothing_saved
 from ckptcheck.report.validity import NO_CHECKPOINT
 from ckptcheck.run import environment
 from ckptcheck.run.folder import (
@@ -121,7 +122,8 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
     control = control.at(boundary)
     image = CrashImage(crash_image_of(evidence.folder, boundary))
     if not image.files:
-        return Missing(NO_CHECKPOINT, control)
+        why = why_nothing_saved(control.facts.framework, restore)
+        return Missing(f"{NO_CHECKPOINT} {why}".rstrip(), control)
     resumed, trouble = evidence.resumed(restore, boundary)
     if resumed is None or trouble:
         return Missing(f"The resumed run did not finish: {sentence(trouble)}", control)

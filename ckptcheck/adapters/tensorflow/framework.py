@@ -25,4 +25,8 @@ FRAMEWORK = Framework(
     style_of="ckptcheck.adapters.tensorflow.variables:style_of",
     fit_callback="ckptcheck.adapters.tensorflow.recording:Record",
     remedies="ckptcheck.adapters.tensorflow.remedies:REMEDIES",
+    saved_nothing={
+        ("keras", "backup"): "BackupAndRestore deletes its backup at the end of each call of fit: "
+        "call fit once for all epochs."
+    },
 )

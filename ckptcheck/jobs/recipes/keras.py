@@ -124,7 +124,7 @@ class Dropout(Plain):
         if restore != "checkpoint-with-seeds":
             return super().restore(folder, restore)
         saved = [path.stem for path in folder.glob("with-seeds-*.index")]
-        self.initial_epoch = max(int(name.rpartition("-")[2]) for name in saved)
+        self.initial_epoch = max(int(name.split("-")[-1]) for name in saved)
         path = folder / f"with-seeds-{self.initial_epoch}"
         self.checkpoint_with_seeds().read(str(path))
         return None
@@ -408,7 +408,8 @@ class EarlyStoppingSaved(EarlyStopping):
     """The same callback, whose state survives a restart."""
 
     def stopping(self) -> Any:
-        return EarlyStoppingKept(self.folder / "stopping.pickle", **self.settings)
+        path = self.folder / "stopping.pickle"
+        return EarlyStoppingKept(path, **self.settings)
 
 
 class Best(Plain):
