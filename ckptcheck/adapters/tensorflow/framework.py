@@ -2,6 +2,11 @@
 
 from ckptcheck.job.frameworks import Framework
 
+BACKUP_DELETED = (
+    "BackupAndRestore deletes its backup at the end of each call of fit: call fit once for all "
+    "epochs."
+)
+
 FRAMEWORK = Framework(
     name="tensorflow",
     styles={
@@ -25,8 +30,5 @@ FRAMEWORK = Framework(
     style_of="ckptcheck.adapters.tensorflow.variables:style_of",
     fit_callback="ckptcheck.adapters.tensorflow.recording:Record",
     remedies="ckptcheck.adapters.tensorflow.remedies:REMEDIES",
-    saved_nothing={
-        ("keras", "backup"): "BackupAndRestore deletes its backup at the end of each call of fit: "
-        "call fit once for all epochs."
-    },
+    saved_nothing={("keras", "backup"): BACKUP_DELETED},
 )

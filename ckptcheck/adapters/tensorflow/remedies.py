@@ -7,6 +7,7 @@ restores and stages come first.
 
 from collections.abc import Mapping
 
+from ckptcheck.adapters.tensorflow.framework import BACKUP_DELETED
 from ckptcheck.diagnosis.catalogue import (
     ACCEPT_ROUNDING,
     BY_STEP,
@@ -421,6 +422,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             "the variables after it.",
             TF2,
         ),
+        Remedy(f"{BACKUP_DELETED} That is model.fit(…, epochs=EPOCHS).", KERAS, OMITTED, BACKUP),
         Remedy(
             "Train the model that the restore filled, and no new one: model.fit(…) after the "
             "restore. Check that the file exists, path.is_file(), and that nothing initialises the "

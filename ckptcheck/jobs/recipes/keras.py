@@ -396,7 +396,8 @@ class EarlyStoppingKept(keras.callbacks.EarlyStopping):  # type: ignore[misc]
     def on_train_begin(self, logs: Any = None) -> None:
         super().on_train_begin(logs)
         if self.path.exists():
-            vars(self).update(pickle.loads(self.path.read_bytes()))
+            for name, value in pickle.loads(self.path.read_bytes()).items():
+                setattr(self, name, value)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         super().on_epoch_end(epoch, logs)
