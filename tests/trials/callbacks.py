@@ -1,6 +1,5 @@
 """Jobs whose callbacks remember something: in a variable, in arrays, or for one call of `fit`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import tensorflow as tf
 from tests.trials.base import F
 
 
-class Stops(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+class Stops(keras.callbacks.EarlyStopping):
     """Keeps three of its numbers in a variable."""
 
     def __init__(self, memory: Any, **settings: Any) -> None:
@@ -31,7 +30,7 @@ class Stops(keras.callbacks.EarlyStopping):  # type: ignore[misc]
 class KeepsNumbers(F):
     """The loss grows by the monitor's account: the first weights stay the best, and are lost."""
 
-    restores: Sequence[str] = ("mine",)
+    restores = ("mine",)
     first = -np.inf
     mode = "max"
 
@@ -82,7 +81,7 @@ class NeverImproves(KeepsNumbers):
 class InCallsOfFit(F):
     """A call of `fit` for each epoch: BackupAndRestore deletes its backup at the end of each."""
 
-    restores: Sequence[str] = ("backup",)
+    restores = ("backup",)
 
     def fit(self, model: Any, callbacks: Any, initial_epoch: int) -> None:
         for epoch in range(initial_epoch, 5):
@@ -98,13 +97,13 @@ class InCallsOfFit(F):
 class InCallsOfFitToo(InCallsOfFit):
     """The same beside a file that stays."""
 
-    restores: Sequence[str] = ("keras", "backup")
+    restores = ("keras", "backup")  # type: ignore[assignment]
 
 
 class ShufflesAnew(F):
     """A new order in each epoch, and the first one again after a restart at an epoch's end."""
 
-    restores: Sequence[str] = ("keras",)
+    restores = ("keras",)
 
     def data(self) -> Any:
         return super().data().unbatch().shuffle(64, seed=1).batch(8)
