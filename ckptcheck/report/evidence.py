@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ckptcheck.comparison.noise_floor import NoiseFloor, measure, without_saves
 from ckptcheck.diagnosis.crash_image import CrashImage
-from ckptcheck.diagnosis.refusals import first_sentence
 from ckptcheck.report.validity import NO_CHECKPOINT
 from ckptcheck.run import environment
 from ckptcheck.run.folder import (
@@ -20,6 +19,7 @@ from ckptcheck.run.folder import (
 )
 from ckptcheck.run.run import Failure, Run
 from ckptcheck.run.task import EXPERIMENTS, UNEVALUATED
+from ckptcheck.text_safety import first_sentence
 
 # A run, if there is one, and why it did not finish, if it did not.
 _RunOrTrouble = tuple[Run | None, str | None]

@@ -24,7 +24,7 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
         _of_lag,
     )
     texts = (
-        f"{case.job} × {case.restore}: {text}"
+        f"{f'{case.job} × {case.restore}' if case.restore else case.job}: {text}"
         for case in cases
         for kind in kinds
         for text in kind(case)

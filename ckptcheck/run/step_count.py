@@ -4,12 +4,20 @@ Counting may train an epoch, which must leave no trace in the run: not in the jo
 framework, or the data that it reads. The process is therefore forked before the job is loaded.
 """
 
+import json
 import os
 import traceback
 import warnings
 from collections.abc import Callable
 
-from ckptcheck.errors import NotVerifiedError
+from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
+from ckptcheck.run.raised import raised
+
+# The process was killed, or the job ended it: it never answered.
+_NO_ANSWER = (
+    "the length of an epoch could not be counted: the process that counts it ended without an "
+    "answer. Set the attribute steps_per_epoch of the job to the number of batches in an epoch"
+)
 
 
 class StepCounter:
@@ -36,18 +44,17 @@ class StepCounter:
         """Return the number of training steps in an epoch.
 
         Raises:
-            NotVerifiedError: the job raises an exception.
+            UsageError: the job itself is wrong.
+            NotVerifiedError: the job raises an exception, or ends the process.
         """
         os.write(self._ask, b"?")
         with open(self._answer, "rb", closefd=False) as pipe:
-            answer = pipe.read().decode(errors="replace")
-        if not answer.isdecimal():
-            raise NotVerifiedError(
-                "the length of an epoch could not be counted"
-                f"{answer and f': {answer}'}. Set steps_per_epoch to the number of batches in an "
-                "epoch"
-            )
-        return int(answer)
+            answer = json.loads(pipe.read() or "{}")
+        if "wrong" in answer:
+            raise UsageError(answer["wrong"])
+        if "steps" not in answer:
+            raise NotVerifiedError(answer.get("trouble", _NO_ANSWER))
+        return int(answer["steps"])
 
     def close(self) -> None:
         """End the process, unless it has ended."""
@@ -61,14 +68,16 @@ class StepCounter:
 def _serve(asked: int, answered: int, count: Callable[[], int]) -> None:
     try:
         if os.read(asked, 1):
-            os.write(answered, _answer(count).encode())
+            os.write(answered, json.dumps(_answer(count)).encode())
     finally:
         os._exit(0)  # nothing of the parent's is undone here
 
 
-def _answer(count: Callable[[], int]) -> str:
+def _answer(count: Callable[[], int]) -> dict[str, int | str]:
     try:
-        return str(count())
+        return {"steps": count()}
+    except CkptcheckError as error:
+        return {"wrong" if isinstance(error, UsageError) else "trouble": str(error)}
     except Exception as error:
         traceback.print_exc()
-        return f"{type(error).__name__}: {error}"[:2000]
+        return {"trouble": f"counting the batches of an epoch raised {raised(error)}"}

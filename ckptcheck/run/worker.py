@@ -2,7 +2,6 @@
 
 import errno
 import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from ckptcheck.run.execution import Execution
 from ckptcheck.run.folder import Recorder, resumed_of
 from ckptcheck.run.heartbeat import Emit
 from ckptcheck.run.inputs import traced
+from ckptcheck.run.raised import place_of, raised
 from ckptcheck.run.run import Facts, Failure
 from ckptcheck.run.step_count import StepCounter
 from ckptcheck.run.task import Task
@@ -64,7 +64,7 @@ def exit_status(work: Callable[[], None], emit: Emit) -> int:
             emit("missing", text=missing)
             return 3
         traceback.print_exc()
-        setup = f"it could not be set up: {type(error).__name__}: {error}{_place(error)}"
+        setup = f"it could not be set up: {raised(error)}"
         emit("trouble", text=_trouble_of_machine(error) or setup)
         return 3
     return 0
@@ -151,9 +151,12 @@ def _record(job: Any, facts: Facts, task: Task, emit: Emit) -> None:
         if task.restore is None:  # a restore may refuse as expected; no control may raise
             emit("raised")
         cause = error.error if isinstance(error, RestoreRefusedError) else error
-        place = _place(error).removeprefix(" at ") or None
         facts.failure = Failure(
-            execution.during, type(cause).__name__, str(cause).strip(), execution.step, place
+            execution.during,
+            type(cause).__name__,
+            str(cause).strip(),
+            execution.step,
+            place_of(error),
         )
     finally:
         facts.environment = environment.fingerprint()
@@ -174,12 +177,3 @@ def _trouble_of_machine(error: Exception) -> str | None:
         ):
             return f"it reached a limit of the machine: {os.strerror(code)}"
     return None
-
-
-def _place(error: BaseException) -> str:
-    """Return ` at file:line`, the innermost line of the user's code; empty if there is none."""
-    here = str(Path(__file__).parents[1])
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith((here, sys.prefix, sys.base_prefix, "<")):
-            return f" at {Path(frame.filename).name}:{frame.lineno}"
-    return ""

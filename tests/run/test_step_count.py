@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ckptcheck.errors import NotVerifiedError
+from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.run.step_count import StepCounter
 
 
@@ -22,20 +22,41 @@ def test_a_process_that_is_not_asked_ends() -> None:
 
 
 def fails() -> int:
-    raise ValueError("no data")
+    raise ValueError("no data.\n\n" + 3000 * "Look at the data. ")
+
+
+def lacks_callbacks() -> int:
+    raise NotVerifiedError("`fit` did not pass `callbacks`")
+
+
+def is_wrong() -> int:
+    raise UsageError("There is no restore 'kears'.")
 
 
 def leaves() -> int:
     os._exit(1)
 
 
-@pytest.mark.parametrize(("count", "why"), [(fails, ": ValueError: no data"), (leaves, "")])
-def test_a_count_that_fails(count: Callable[[], int], why: str) -> None:
+LINE = fails.__code__.co_firstlineno + 1
+
+
+@pytest.mark.parametrize(
+    ("count", "kind", "why"),
+    [
+        (fails, NotVerifiedError, f"counting the batches of an epoch raised ValueError: no data (test_step_count.py:{LINE})"),
+        (lacks_callbacks, NotVerifiedError, "`fit` did not pass `callbacks`"),
+        (is_wrong, UsageError, "There is no restore 'kears'."),
+        (
+            leaves,
+            NotVerifiedError,
+            "the length of an epoch could not be counted: the process that counts it ended without an answer. "
+            "Set the attribute steps_per_epoch of the job to the number of batches in an epoch",
+        ),
+    ],
+)  # fmt: skip
+def test_a_count_that_fails(count: Callable[[], int], kind: type[CkptcheckError], why: str) -> None:
     counter = StepCounter(count)
-    with pytest.raises(NotVerifiedError) as caught:
+    with pytest.raises(kind) as caught:
         counter.count()
-    assert str(caught.value) == (
-        f"the length of an epoch could not be counted{why}. Set steps_per_epoch to the number of "
-        "batches in an epoch"
-    )
+    assert str(caught.value) == why
     counter.close()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from textwrap import shorten
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -42,6 +43,7 @@ COMPARED = "the state is compared there, losses from there on"
 # In characters: the least of a column of names, and more than any table needs.
 LEAST_OF_NAME, MOST_WIDTH = 6, 10_000
 MOST_TENSORS = 3
+MOST_OF_WARNING = 100  # in characters, of the first one in the line of --quiet
 MOST_TENSORS_IF_VERBOSE = 20
 MEANINGS = {
     RECOVERED: "continues bit for bit as if never interrupted",
@@ -76,15 +78,16 @@ def show(report: Report, console: Console, *, verbose: bool = False, where: str 
 
 def show_line(report: Report, console: Console) -> None:
     """Print the verdict in one line, with the causes of what failed."""
-    _print_verdict(report, console, causes=True, warnings=len(report.warnings()))
+    _print_verdict(report, console, causes=True, warnings=report.warnings())
 
 
 def _print_verdict(
-    report: Report, console: Console, *, causes: bool = False, warnings: int = 0
+    report: Report, console: Console, *, causes: bool = False, warnings: Sequence[str] = ()
 ) -> None:
     line = verdict_line(report.cases, causes=causes)
     if warnings:
-        line += f" {counted(warnings, 'warning')}: run without --quiet."
+        begun = shorten(warnings[0], MOST_OF_WARNING, placeholder=" …")
+        line += f" {counted(len(warnings), 'warning')}: {begun}"
     style = f"bold {VERDICT_COLOURS[report.verdict]}"
     # Elsewhere than on a terminal the verdict is one line, whatever its length.
     print_trimmed(console, Text(line, style=style), soft_wrap=not console.is_terminal)
@@ -274,7 +277,8 @@ def _to_accept(options: str) -> Text:
 
 def _head(cases: Sequence[Case], short: Mapping[str, str]) -> Text:
     case = cases[0]
-    name = f"{short[case.job]} × {', '.join(each.label for each in cases)}"
+    restores = f" × {', '.join(each.label for each in cases)}" if case.restore else ""
+    name = f"{short[case.job]}{restores}"
     outcome = (case.told_outcome, COLOURS[case.outcome])
     if case.as_expected:
         expected = "" if case.allowed else ", as expected"

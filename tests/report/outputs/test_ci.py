@@ -243,6 +243,20 @@ def test_markdown_of_no_case_and_of_an_error() -> None:
     )
 
 
+def test_backticks_are_code_in_markdown() -> None:
+    text = "Write `x < 3`. `ckptcheck explain slots-lost` prints a fix; one ` stays."
+    said = (
+        "Write <code>x &lt; 3</code>. <code>ckptcheck explain slots-lost</code> prints a fix; "
+        "one ` stays."
+    )
+    found = Diagnosis("slots-lost", "omitted at save", "Set `y`.", text, ("`w`",), "`a`")
+    shown = markdown.of_report(Report((replace(REFUSED, diagnoses=(found,), reason=text),), {}))
+    assert "<br>Set <code>y</code>. <code>a</code><br><b>Tensors:</b> <code>`w`</code></p>" in shown
+    assert f"<p><b>Remedy:</b> {said}</p>" in shown
+    assert f"<p>{said}</p>" in shown
+    assert markdown.of_error(text) == f"## ckptcheck: not verified\n\n<p>{said}</p>\n"
+
+
 def test_markdown_keeps_its_shape_whatever_a_user_writes() -> None:
     tokens = (
         MarkdownIt("commonmark", {"html": True})

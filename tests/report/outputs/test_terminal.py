@@ -415,7 +415,8 @@ def test_verbose_shows_every_table_and_explanation() -> None:
     [
         (
             default_report(),
-            "As expected: 3 recovered, 3 failed as they should. 2 warnings: run without --quiet.",
+            "As expected: 3 recovered, 3 failed as they should. 2 warnings: "
+            "bn-layers × trainable: the restore does not cover 4 of 7 tensors, which keep their initial values: …",
         ),
         (
             Report((case(), case(restore="checkpoint")), {}),
@@ -424,7 +425,8 @@ def test_verbose_shows_every_table_and_explanation() -> None:
         (
             Report((case(), case(SLOTS_LOST, restore="weights"), UNFINISHED), {}),
             "FAIL: 1 of 3 cases did not do what was expected: Train × weights diverged "
-            "(slots-lost). 1 could not be judged. 1 warning: run without --quiet.",
+            "(slots-lost). 1 could not be judged. 1 warning: train.py:Train × weights: the restore does not cover 1 of 7 "
+            "tensors, which keeps its initial …",
         ),
         (
             Report((case(REFUSED),), {}),
