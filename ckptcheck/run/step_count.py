@@ -9,9 +9,11 @@ import os
 import traceback
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 from ckptcheck.errors import CkptcheckError, NotVerifiedError, UsageError
 from ckptcheck.run.raised import raised
+from ckptcheck.run.writes import Writes
 
 # The process was killed, or the job ended it: it never answered.
 _NO_ANSWER = (
@@ -25,9 +27,11 @@ class StepCounter:
 
     Args:
         count: loads a job and returns the number of training steps in an epoch.
+        writes: collects what this process writes; it gets what the counting process writes, too.
     """
 
-    def __init__(self, count: Callable[[], int]) -> None:
+    def __init__(self, count: Callable[[], int], writes: Writes) -> None:
+        self._writes = writes
         asked, self._ask = os.pipe()
         self._answer, answered = os.pipe()
         with warnings.catch_warnings():
@@ -36,7 +40,7 @@ class StepCounter:
             self._process = os.fork()
         if self._process == 0:
             os.close(self._ask)
-            _serve(asked, answered, count)
+            _serve(asked, answered, count, writes)
         os.close(asked)
         os.close(answered)
 
@@ -54,6 +58,7 @@ class StepCounter:
             raise UsageError(answer["wrong"])
         if "steps" not in answer:
             raise NotVerifiedError(answer.get("trouble", _NO_ANSWER))
+        self._writes.add_earlier(answer["touched"])
         return int(answer["steps"])
 
     def close(self) -> None:
@@ -65,17 +70,17 @@ class StepCounter:
             self._process = 0
 
 
-def _serve(asked: int, answered: int, count: Callable[[], int]) -> None:
+def _serve(asked: int, answered: int, count: Callable[[], int], writes: Writes) -> None:
     try:
         if os.read(asked, 1):
-            os.write(answered, json.dumps(_answer(count)).encode())
+            os.write(answered, json.dumps(_answer(count, writes)).encode())
     finally:
         os._exit(0)  # nothing of the parent's is undone here
 
 
-def _answer(count: Callable[[], int]) -> dict[str, int | str]:
+def _answer(count: Callable[[], int], writes: Writes) -> dict[str, Any]:
     try:
-        return {"steps": count()}
+        return {"steps": count(), "touched": writes.touched}
     except CkptcheckError as error:
         return {"wrong" if isinstance(error, UsageError) else "trouble": str(error)}
     except Exception as error:

@@ -110,7 +110,8 @@ def _diagnosis(each: Diagnosis) -> str:
 
 
 def _warnings(cases: Sequence[Case]) -> list[str]:
-    items = [(f"<li>{_html(text)}</li>", False) for case in cases for text in of_cases([case])]
+    texts = dict.fromkeys(text for case in cases for text in of_cases([case]))
+    items = [(f"<li>{_html(text)}</li>", False) for text in texts]
     if not items:
         return []
     kept, left_out = _fitting(items, MOST_OF_WARNINGS, "warnings")
