@@ -28,6 +28,7 @@ from ckptcheck.report.sentences import (
     how_to_accept,
     listed,
     numbers,
+    of_objects,
     short_names,
     some,
     unexpected,
@@ -150,7 +151,12 @@ def _outcome(case: Case) -> Text:
 
 def _compared(report: Report, verbose: bool) -> list[RenderableType]:
     """Say what the table compares, and what counts as equal that is not bit-equal."""
-    lines = [*(_meanings(report) if verbose else []), *_places(report), *_allowed(report)]
+    lines = [
+        *(_meanings(report) if verbose else []),
+        *_places(report),
+        *_objects(report),
+        *_allowed(report),
+    ]
     lines += _cached(report, verbose)
     wrong = [case for case in report.cases if not case.as_expected]
     wanted = dict.fromkeys(case.expected for case in wrong if case.outcome != case.expected)
@@ -198,6 +204,16 @@ def _places(report: Report) -> list[str]:
         return [f"S{next(iter(jobs))}: {COMPARED}."]
     lines = [f"{listed(names)}: s{saved}." for saved, names in jobs.items()]
     return [*lines, f"{COMPARED.capitalize()}."] if lines else []
+
+
+def _objects(report: Report) -> list[str]:
+    """Say of each job which of its tensors are numbers that Python objects keep."""
+    short = short_names(report.cases)
+    said = {
+        short[case.job]: of_objects(case.comparison) for case in report.cases if case.comparison
+    }
+    prefixes = {job: f"{job}: " if len(short) > 1 else "" for job in said}
+    return [f"{prefixes[job]}{text}" for job, text in said.items() if text]
 
 
 def _allowed(report: Report) -> list[str]:
