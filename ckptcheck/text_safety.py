@@ -32,9 +32,9 @@ def clipped(text: str, most: int) -> str:
 def first_sentence(message: str) -> str:
     """Return the first line of an exception's text, cut to 200 characters.
 
-    Without the lines that Keras and AutoGraph write before the text, and without colours.
+    Without the lines that Keras and AutoGraph write before the text, and without Keras' bold type.
     """
-    text, wrapped = re.sub("\x1b\\[[0-9;]*m", "", message).strip(), ""
+    text, wrapped = re.sub("\x1b\\[[01]m", "", message).strip(), ""
     while text != wrapped:
         text, wrapped = re.sub(_WRAPPER, "", text).strip(), text
     line = text.splitlines()[0] if text else "(no text)"

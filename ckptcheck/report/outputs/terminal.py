@@ -151,13 +151,8 @@ def _outcome(case: Case) -> Text:
 
 def _compared(report: Report, verbose: bool) -> list[RenderableType]:
     """Say what the table compares, and what counts as equal that is not bit-equal."""
-    lines = [
-        *(_meanings(report) if verbose else []),
-        *_places(report),
-        *_objects(report),
-        *_allowed(report),
-    ]
-    lines += _cached(report, verbose)
+    lines = [*(_meanings(report) if verbose else []), *_places(report), *_objects(report)]
+    lines += [*_allowed(report), *_cached(report, verbose)]
     wrong = [case for case in report.cases if not case.as_expected]
     wanted = dict.fromkeys(case.expected for case in wrong if case.outcome != case.expected)
     meanings = [f"expected {listed(list(wanted), 'or')}"] if wanted else []

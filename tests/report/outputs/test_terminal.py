@@ -8,11 +8,14 @@ import pytest
 from ckptcheck import Report
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.job.schedule import Schedule
+from ckptcheck.kinds import Kind
+from ckptcheck.report.evidence import Pair
+from ckptcheck.report.judge import Question, judge_pair
 from ckptcheck.report.outputs.console import SafeConsole
 from ckptcheck.report.outputs.terminal import show, show_line
 from ckptcheck.run.run import Failure
 from ckptcheck.tolerance import Tolerance
-from tests.builder import changed
+from tests.builder import changed, control, resumed
 from tests.report.outputs.cases import (
     CONTROL,
     HIDDEN,
@@ -618,3 +621,12 @@ def test_a_reused_control_is_said_and_with_verbose_why_another_was_not() -> None
     assert reused in shown(report)
     assert trained not in shown(report)
     assert reused + trained in shown(report, verbose=True)
+
+
+def test_numbers_of_python_objects_are_named_below_the_table() -> None:
+    own = control({"callbacks/EarlyStopping/best": Kind.PYTHON})
+    judged = judge_pair(Question("t.py:A", "keras", "recovered"), Pair(own, resumed(own)))
+    line = "1 of the tensors is a number of a Python object: callbacks/EarlyStopping/best.\n"
+    assert f"losses from there on.\n{line}" in shown(Report((judged,), {}))
+    both = shown(Report((judged, replace(judged, job="t.py:B"), case()), {}), width=100)
+    assert f"\nA: {line}B: {line}" in both
