@@ -38,7 +38,7 @@ def first_sentence(message: str) -> str:
     while text != wrapped:
         text, wrapped = re.sub(_WRAPPER, "", text).strip(), text
     line = text.splitlines()[0] if text else "(no text)"
-    return line if len(line) <= 200 else line[:197] + "..."
+    return clipped(line, 200)
 
 
 def shown(text: str) -> str:

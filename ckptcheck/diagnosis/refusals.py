@@ -95,4 +95,4 @@ def of_raising(failure: Failure) -> Diagnosis:
 def _ended(message: str) -> str:
     """Return the first line of a message with a full stop at its end."""
     line = first_sentence(message)
-    return line if line.endswith((".", "!", "?")) else f"{line}."
+    return line if line.endswith((".", "!", "?", "…")) else f"{line}."

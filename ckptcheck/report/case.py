@@ -65,6 +65,8 @@ class Case:
     # What to accept so that the diverged case recovers, already accepted causes and patterns
     # included; empty: nothing suffices.
     acceptance: tuple[str, ...] = ()
+    # What became of each file outside the checkpoint folder: `new`, `changed` or `deleted`.
+    wrote: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

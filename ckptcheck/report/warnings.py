@@ -8,8 +8,8 @@ from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import some
-from ckptcheck.run.run import RECORDED, Run
-from ckptcheck.run.writes import DELETED, NEW
+from ckptcheck.run.run import RECORDED
+from ckptcheck.run.writes import together
 
 
 def of_cases(cases: Sequence[Case]) -> list[str]:
@@ -48,30 +48,15 @@ def disclosures(case: Case) -> list[str]:
 def _of_files(cases: Sequence[Case]) -> Iterator[str]:
     """Name the files of each job outside its checkpoint folder, once for all of its restores."""
     for job in dict.fromkeys(case.job for case in cases):
-        runs = [
-            run for case in cases if case.job == job for run in (case.control, case.resumed) if run
-        ]
-        if files := _written(runs):
-            keras = runs[0].facts.framework == "keras"
+        own = [case for case in cases if case.job == job]
+        if files := together(case.wrote for case in own):
+            keras = any(case.control and case.control.facts.framework == "keras" for case in own)
             folder = "`self.folder`" if keras else "a temporary folder"
             named = some([f"{name} ({change})" for name, change in files.items()])
             yield (
                 f"{job}: the job also writes outside its checkpoint folder: {named}. Every run "
                 f"does, and ckptcheck puts no file back. Write such files into {folder}."
             )
-
-
-def _written(runs: Sequence[Run]) -> dict[str, str]:
-    """Return what became of each file that runs wrote; what a run of them made is new."""
-    began = min((run.facts.started for run in runs), default=0.0)
-    files: dict[str, str] = {}
-    for run in runs:
-        for name, (change, modified) in run.facts.wrote.items():
-            if modified < began and change != NEW:
-                files[name] = change
-            elif change != DELETED:
-                files.setdefault(name, NEW)
-    return dict(sorted(files.items()))
 
 
 def _not_needed(cases: Sequence[Case]) -> list[str]:

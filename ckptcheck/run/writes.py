@@ -7,11 +7,12 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ckptcheck.run.file_audit import absolute
+from ckptcheck.run.run import Facts
 
 NEW, CHANGED, DELETED = "new", "changed", "deleted"
 
@@ -87,6 +88,29 @@ class Writes:
         name = absolute(path)
         if name is not None and name not in self.touched:
             self.touched[name] = _state(name)
+
+
+def made_of(runs: Iterable[Facts]) -> dict[str, str]:
+    """Return what became of each file that runs of one job wrote; what one of them made is new."""
+    runs = list(runs)
+    began = min((facts.started for facts in runs), default=0.0)
+    return together(
+        {
+            name: change if modified < began else NEW
+            for name, (change, modified) in facts.wrote.items()
+            # Such a file was made by one run and deleted by a different one.
+            if change != DELETED or modified < began
+        }
+        for facts in runs
+    )
+
+
+def together(changes: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return what became of each file in several runs: what one found there is not new."""
+    files: dict[str, str] = {}
+    for change in changes:
+        files |= {name: how for name, how in change.items() if how != NEW or name not in files}
+    return dict(sorted(files.items()))
 
 
 def _state(path: str) -> _State:

@@ -183,7 +183,7 @@ def test_a_run_that_raises(failure: Failure, sentence: str) -> None:
             "Exception encountered when calling Net.call().",
             "Exception encountered when calling Net.call().",
         ),
-        ("x" * 201, "x" * 197 + "..."),
+        ("x" * 201, "x" * 199 + "…"),
     ],
 )
 def test_first_sentence(message: str, line: str) -> None:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ckptcheck.run.writes import Writes
+from ckptcheck.run.run import Facts
+from ckptcheck.run.writes import Writes, made_of
+from tests.builder import changed, control
+
+
+def facts(started: float, wrote: dict[str, tuple[str, float]]) -> Facts:
+    return changed(control(), started=started, wrote=wrote).facts
 
 
 @pytest.fixture
@@ -88,3 +94,13 @@ def test_a_path_elsewhere_is_absolute(here: Path, monkeypatch: pytest.MonkeyPatc
         str(here.parent / "beside"): ("new", 0.0),
         "inner/log.csv": ("new", 0.0),
     }
+
+
+def test_what_a_run_made_is_new_whoever_finds_it() -> None:
+    first = {"a": ("changed", 9.0), "b": ("new", 0.0), "c": ("deleted", 9.0), "d": ("new", 0.0)}
+    # Ran at the same time: it found what the first run had made of `e`, or deleted it.
+    second = {"a": ("changed", 102.0), "b": ("changed", 102.0), "e": ("deleted", 102.0)}
+    runs = [facts(101.0, second), facts(100.0, first)]
+    expected = {"a": "changed", "b": "new", "c": "deleted", "d": "new"}
+    assert made_of(runs) == made_of(runs[::-1]) == expected
+    assert made_of([]) == {}
