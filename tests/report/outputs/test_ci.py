@@ -243,6 +243,19 @@ def test_markdown_of_no_case_and_of_an_error() -> None:
     )
 
 
+def test_a_warning_of_a_job_is_said_once_for_its_cases() -> None:
+    written = replace(RECOVERED, job="train.py:Own", wrote={"mine.csv": "new"})
+    report = Report((written, replace(written, restore="other")), {})
+    (text,) = report.warnings()
+    said = annotations.of_report(report)
+    assert len(said) == 1
+    assert "mine.csv (new)" in said[0]
+    assert markdown.of_report(report).count("mine.csv") == 1
+    assert text.startswith(
+        "train.py:Own: the job also writes outside its checkpoint folder: mine.csv (new). "
+    )
+
+
 def test_backticks_are_code_in_markdown() -> None:
     text = "Write `x < 3`. `ckptcheck explain slots-lost` prints a fix; one ` stays."
     said = (
