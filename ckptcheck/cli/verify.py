@@ -62,7 +62,7 @@ EXAMPLES = (
     type=int,
     metavar="N",
     help="Save the checkpoint after N steps. Default: after 2.5 epochs, Keras jobs after 2; with "
-    "--steps, half-way.",
+    "--steps, near the middle.",
     group=options.HOW,
 )
 @option(

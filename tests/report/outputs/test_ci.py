@@ -243,6 +243,17 @@ def test_markdown_of_no_case_and_of_an_error() -> None:
     )
 
 
+def test_a_job_that_failed_before_it_named_its_restores() -> None:
+    nameless = Case("train.py:Own", "", "recovered", "inconclusive", reason="No data.")
+    report = Report((nameless,), {})
+    root = ElementTree.fromstring(junit.of_report(report).encode())
+    (test,) = root.iter("testcase")
+    assert (test.get("classname"), test.get("name")) == ("train.py:Own", "train.py:Own")
+    text = markdown.of_report(report)
+    assert "| train.py:Own | – | **inconclusive**, expected recovered | – | – | – |" in text
+    assert "<summary>train.py:Own: inconclusive, expected recovered</summary>" in text
+
+
 def test_a_warning_of_a_job_is_said_once_for_its_cases() -> None:
     written = replace(RECOVERED, job="train.py:Own", wrote={"mine.csv": "new"})
     report = Report((written, replace(written, restore="other")), {})
