@@ -136,9 +136,9 @@ def _is_in_open_folder(event: str, arguments: tuple[Any, ...]) -> bool:
 def _elsewhere(here: Path) -> Iterator[str]:
     """Yield the folders of temporary files, caches and devices that do not hold a job's files."""
     yield from ("/dev", "/proc", "/sys", sys.prefix)
-    home = Path.home()
-    hidden = (path for path in home.glob(".*") if path.is_dir())
-    for folder in (Path(tempfile.gettempdir()), *hidden):
+    # Not listed: what a traced process lists counts as its input.
+    caches = (Path.home() / name for name in (".cache", ".config", ".keras", ".local"))
+    for folder in (Path(tempfile.gettempdir()), *caches):
         if not here.is_relative_to(folder.resolve()):
             yield str(folder)
 
