@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.errors import unknown
+from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job.excerpts import excerpt
 from ckptcheck.job.given import unpickled
 from ckptcheck.job.loading import check, is_own, load, made
@@ -120,6 +120,11 @@ def shipped(name: str) -> ShippedJob:
     """Return the shipped job or recipe of that name; `UsageError` suggests the nearest names."""
     jobs, recipes = registry().jobs, registry().recipes
     job = jobs.get(name) or recipes.get(name)
+    if job is None and name in registry().suites:
+        raise UsageError(
+            f"There is no job called {name!r}, but a suite: to verify its "
+            f"{len(registry().suites[name])} recipes, write --suite {name}."
+        )
     if job is None:
         raise unknown("job", name, {**jobs, **recipes} if "/" in name else jobs)
     return job

@@ -67,6 +67,9 @@ class Facts:
     attributes_changed_by_evaluation: dict[str, dict[str, tuple[float | None, float]]] = field(
         default_factory=dict
     )
+    # Files outside the folder of the job's runs: `new`, `changed` or `deleted`, and when the file
+    # was modified before that, in seconds since 1970. Paths are relative to the working directory.
+    wrote: dict[str, tuple[str, float]] = field(default_factory=dict)
     failure: Failure | None = None
     finished: bool = False
 
