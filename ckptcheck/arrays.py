@@ -82,9 +82,18 @@ def nan_and_infinite(value: Array, finite: Array) -> tuple[int, int]:
     return nan, int(value.size - np.count_nonzero(finite)) - nan
 
 
-def count_not_finite(value: Array) -> int:
-    """Return how many elements are NaN or infinite."""
-    return int(value.size - np.isfinite(value).sum()) if may_be_nan(value.dtype) else 0
+def count_not_finite(control: Array | None, resumed: Array) -> int:
+    """Return how many resumed elements are NaN or infinite where the control's are not the same.
+
+    NaN never equals NaN: NaN of both arrays counts where they differ in nothing else.
+    """
+    if not may_be_nan(resumed.dtype):
+        return 0
+    unlike = ~np.isfinite(resumed)
+    if control is not None and (control.dtype, control.shape) == (resumed.dtype, resumed.shape):
+        differs = differing(control, resumed, equal_nan=True)
+        unlike = unlike & differs if differs.any() else unlike & np.isnan(resumed)
+    return int(unlike.sum())
 
 
 def is_number(dtype: np.dtype[Any]) -> bool:

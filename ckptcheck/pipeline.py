@@ -78,7 +78,8 @@ def verify(
         expect: The expected outcome of the named cases: `recovered`, `diverged` or `refused`; or a
             mapping of restores to outcomes.
         steps: Length of the control in training steps. Default: 3.5 epochs.
-        boundary: Steps done when the checkpoint is saved. Default: 2.5 epochs, or half of `steps`.
+        boundary: Steps done when the checkpoint is saved. Default: 2.5 epochs, and 2 for Keras
+            jobs; with `steps`, half of them, or for Keras jobs an epoch edge near the middle.
         boundaries: Several boundaries: numbers of steps, and `first`, `mid`, `epoch` (an epoch
             edge) or `last`; or how many, spread over the run. A string is parsed as on the command
             line. One control saves at all of them, and every restore is tried from each.
@@ -258,7 +259,7 @@ def _evidence(runs: Mapping[str, JobRuns]) -> dict[str, Evidence]:
 def _questions(request: Request, runs: JobRuns) -> list[Question]:
     """Return one case for each restore and boundary of a request."""
     # The user's own job may fail before it names its restores: that still makes one case.
-    restores = [request.restore] if request.restore else runs.restores or ["any restore"]
+    restores = [request.restore] if request.restore else runs.restores or [""]
     boundaries = runs.boundaries if len(runs.boundaries) > 1 else [None]
     return [
         Question(request.job, restore, request.by_restore.get(restore, request.expected), each)

@@ -6,6 +6,7 @@ Every pytest session imports this module, so it defers every heavy import to the
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,10 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
     `unsaved`, `timeout`, `kinds`, `rtol`, `atol`, `equal_nan` and `allow`; see `ckptcheck.verify`.
     A path is relative to the working directory, pytest's root or the folder of the test.
 
-    Without a job, it verifies what `[tool.ckptcheck]` in pyproject.toml names.
+    Or call it with `command=["python", "train.py", "--out", "{run}"]`, and any of `resume`,
+    `writes`, `save` and `max_steps`: a command as it is, run in the working directory.
+
+    Without a job and a command, it verifies what `[tool.ckptcheck]` in pyproject.toml names.
 
     It returns the report, or fails the test with the diagnosis. Tests of one job share its control:
     the first test runs the job with all its restores.
@@ -101,12 +105,14 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
         runs: list[Path] = []
         # The failure shows the message alone, without a chain of exceptions.
         try:
-            report = _judged(
-                given if job is not None else _of_project(given, request), _ckptcheck_folder, runs
-            )
+            if "command" in asked:
+                report = _of_command(given, _ckptcheck_folder, runs)
+            else:
+                whole = given if job is not None else _of_project(given, request)
+                report = _judged(whole, _ckptcheck_folder, runs)
             report.assert_as_expected()
         except CkptcheckError as error:
-            what = given["job"] or "the project"
+            what = given["job"] or ("the command" if "command" in asked else "the project")
             raise pytest.fail.Exception(
                 f"ckptcheck could not verify {what}: {error}", pytrace=False
             ) from None
@@ -152,6 +158,17 @@ def _of_project(given: Mapping[str, Any], request: pytest.FixtureRequest) -> Map
         raise UsageError(f"no job is named, and no pyproject.toml has a table {TABLE}.")
     asked = {name: value for name, value in given.items() if value not in (None, (), 0.0, False)}
     return {"restore": table.restores, **table.settings, **asked, "job": table.jobs}
+
+
+def _of_command(given: Mapping[str, Any], top: Path, runs: list[Path]) -> "Report":
+    """Verify a command; what the session sets for jobs alone is not asked of it."""
+    from ckptcheck.pipeline import verify
+
+    asked = {name: value for name, value in given.items() if name not in ("boundaries", "cache")}
+    top.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="command-", dir=top))
+    runs.append(folder)
+    return verify(**asked, folder=folder)
 
 
 def _judged(given: Mapping[str, Any], top: Path, runs: list[Path]) -> "Report":

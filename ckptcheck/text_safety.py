@@ -7,6 +7,12 @@ import re
 # UTF-8 cannot hold either. Compiled on first use, because compiling is slow.
 _ILLEGIBLE = "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
+# What Keras and AutoGraph write before the text of an exception: the layer, and a traceback.
+_WRAPPER = (
+    r"\AException encountered when calling .*\n\s*\n"
+    r"|\Ain user code:\n(?:.*\n)*?    \w+: "
+)
+
 
 def legible(text: str) -> str:
     """Replace each character that XML 1.0 or UTF-8 cannot hold, such as a terminal's colours."""
@@ -21,6 +27,18 @@ def in_one_line(text: str) -> str:
 def clipped(text: str, most: int) -> str:
     """Shorten a text to at most that many characters, and mark the cut with `…`."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def first_sentence(message: str) -> str:
+    """Return the first line of an exception's text, cut to 200 characters.
+
+    Without the lines that Keras and AutoGraph write before the text, and without Keras' bold type.
+    """
+    text, wrapped = re.sub("\x1b\\[[01]m", "", message).strip(), ""
+    while text != wrapped:
+        text, wrapped = re.sub(_WRAPPER, "", text).strip(), text
+    line = text.splitlines()[0] if text else "(no text)"
+    return clipped(line, 200)
 
 
 def shown(text: str) -> str:

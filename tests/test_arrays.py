@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from ckptcheck.arrays import differing, same
+from ckptcheck.arrays import count_not_finite, differing, same
 
 ONE_BIT = np.array([1.0, 2.0], np.float32)
 
@@ -55,3 +55,23 @@ def test_nan_equals_nan_only_on_request() -> None:
 def test_order_in_memory_does_not_count() -> None:
     array = np.arange(6.0).reshape(2, 3)
     assert same(array, np.asfortranarray(array))
+
+
+@pytest.mark.parametrize(
+    ("control", "resumed", "count"),
+    [
+        ([np.inf, 0], [np.inf, 1], 0),  # an infinity that the control holds, too
+        ([np.inf, 0], [-np.inf, 1], 1),
+        ([np.inf, 0], [np.inf, np.nan], 1),
+        ([np.nan, 0], [np.nan, 1], 0),
+        ([np.nan, 0], [np.nan, 0], 1),  # nothing but NaN differs
+        ([1, 0], [np.nan, np.inf], 2),
+        ([1, 0, 0], [np.nan, np.inf], 2),
+        (None, [np.inf, 0], 1),
+    ],
+)
+def test_not_finite_counts_what_the_control_does_not_hold(
+    control: list[float] | None, resumed: list[float], count: int
+) -> None:
+    known = None if control is None else np.array(control, float)
+    assert count_not_finite(known, np.array(resumed, float)) == count

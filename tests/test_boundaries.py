@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ckptcheck import Report, UsageError, verify
+from ckptcheck.job.schedule import make_schedule
 from tests.conftest import toy
 
 
@@ -100,3 +101,14 @@ def test_boundary_and_boundaries_exclude_each_other(tmp_path: Path) -> None:
         UsageError, match=r"^boundary=3 and boundaries=2 exclude each other\. Give one\.$"
     ):
         verify(toy("Clean"), boundary=3, boundaries=2)
+
+
+@pytest.mark.parametrize(
+    ("usual", "steps", "boundary"),
+    [(2.5, None, 80), (2.5, 96, 48), (2.0, None, 64), (2.0, 96, 64), (2.0, 30, 15)],
+)
+def test_the_default_boundary_is_that_of_the_help(
+    usual: float, steps: int | None, boundary: int
+) -> None:
+    """After 2.5 epochs, of Keras jobs after 2; with --steps, near the middle."""
+    assert make_schedule(32, steps, usual=usual).boundaries == (boundary,)

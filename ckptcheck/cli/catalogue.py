@@ -22,7 +22,7 @@ NO_JOB = "Exit codes: 0 success; 2 unknown job, or no such file."
 EXPLAIN_EXAMPLES = (
     ("explain", "All causes, each in one line:"),
     ("explain slots-lost", "One cause:"),
-    ("explain --json", "All causes, for a program:"),
+    ("explain slots-lost --framework keras", "What to do about it in one framework:"),
 )
 JOBS_EXAMPLES = (
     ("jobs", "All shipped jobs and recipes:"),
@@ -33,12 +33,19 @@ JOBS_EXAMPLES = (
 
 @click.command(
     cls=GroupedCommand,
-    epilog="Exit codes: 0 success; 2 unknown cause.",
+    epilog="Exit codes: 0 success; 2 unknown cause or framework.",
     examples=EXPLAIN_EXAMPLES,
 )
 @click.argument("cause", required=False, shell_complete=complete.causes)
+@option(
+    "--framework",
+    metavar="NAME",
+    shell_complete=complete.styles,
+    help="Show remedies and fixes for tf1, tf2 or keras alone.",
+    group=OUTPUT,
+)
 @option("--json", is_flag=True, help="Print JSON, and nothing else.", group=OUTPUT)
-def explain(cause: str | None, json: bool) -> None:
+def explain(cause: str | None, framework: str | None, json: bool) -> None:
     """Explain a cause: how it shows, what to do, who reported it.
 
     Without CAUSE: list all causes.
@@ -47,15 +54,17 @@ def explain(cause: str | None, json: bool) -> None:
     from rich.console import Console
 
     from ckptcheck.diagnosis.catalogue import CAUSES
-    from ckptcheck.report.outputs.explain import find, overview, show, to_json
+    from ckptcheck.report.outputs.explain import check_style, find, overview, show, to_json
 
+    check_style(framework)
     chosen = None if cause is None else find(cause)
     if json:
-        print(to_json(CAUSES.values() if chosen is None else [chosen]), flush=True)
+        causes = CAUSES.values() if chosen is None else [chosen]
+        print(to_json(causes, framework), flush=True)
     elif chosen is None:
         overview(Console(highlight=False))
     else:
-        show(chosen, Console(highlight=False))
+        show(chosen, Console(highlight=False), framework)
 
 
 @click.command("jobs", cls=GroupedCommand, examples=JOBS_EXAMPLES, epilog=NO_JOB)

@@ -69,6 +69,13 @@ def causes(_: click.Context, __: click.Parameter, typed: str) -> list[Completion
     return _items(CAUSES, typed)
 
 
+def styles(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete the frameworks that remedies are for."""
+    from ckptcheck.job.frameworks import styles as known
+
+    return _items(known(), typed)
+
+
 def acceptable(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
     """Complete the causes that can be accepted."""
     from ckptcheck.diagnosis.catalogue import CAUSES

@@ -65,7 +65,8 @@ EXAMPLES = (
     "--boundary",
     type=int,
     metavar="N",
-    help="Save the checkpoint after N steps. Default: after 2.5 epochs; Keras jobs, 2.",
+    help="Save the checkpoint after N steps. Default: after 2.5 epochs, Keras jobs after 2; with "
+    "--steps, near the middle.",
     group=options.HOW,
 )
 @option(

@@ -10,14 +10,16 @@ from typing import Any, Protocol
 from ckptcheck.command.alignment import first_step
 from ckptcheck.command.command import Command
 from ckptcheck.command.launch import OUTPUT, Ended, launch
+from ckptcheck.counts import filled
 from ckptcheck.errors import UsageError
 from ckptcheck.job.plan import Settings
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.observer.observation import OBSERVED
+from ckptcheck.observer.observation import OBSERVED, TROUBLE
 from ckptcheck.observer.request import Request
 from ckptcheck.run.digests import digest
 from ckptcheck.run.folder import amend, control_of, crash_image_of, read, resumed_of
 from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
+from ckptcheck.text_safety import clipped, legible
 
 RESTART = "restart"
 
@@ -42,6 +44,7 @@ class CommandRuns:
     Attributes:
         command: the command.
         folder: the folder of all runs.
+        reason: why nothing can be verified, though the command ran; None: it can.
         trouble: why a run did not finish, by the name of its folder.
         boundaries: the saves that runs are resumed from, as steps done.
         repeats: how often the control ran again.
@@ -52,6 +55,7 @@ class CommandRuns:
     folder: Path
     settings: Settings
     progress: Progress
+    reason: str | None = None
     trouble: dict[str, str] = field(default_factory=dict)
     boundaries: list[int] = field(default_factory=list)
     repeats: int = 0
@@ -81,14 +85,14 @@ class CommandRuns:
             request = replace(request, images=request.folder)
         self.place.mkdir(parents=True, exist_ok=True)
         self._run(request, CONTROL_HASH_SEED)
-        if folder.name in self.trouble:
+        if self.reason or folder.name in self.trouble:
             return
         seen = observed(folder)
         kept = list(seen["kept"])
         if not repeat:
             self.boundaries = kept
         if not kept:
-            self.trouble[folder.name] = _why_no_image(seen)
+            self.reason = _why_no_image(seen)
             return
         amend(folder, {"schedule": vars(_schedule(seen, kept)), "first_step": 0})
 
@@ -105,7 +109,6 @@ class CommandRuns:
         )
         self._run(request, CONTROL_HASH_SEED if trial == SAME_HASH else RESUMED_HASH_SEED)
         if not (folder / OBSERVED).exists():
-            self.trouble.setdefault(folder.name, "it made no training step")
             return
         # A run that failed after its first step is judged by what it did.
         self.trouble.pop(folder.name, None)
@@ -146,7 +149,6 @@ class CommandRuns:
             steps = observed(control_of(self.folder))["steps"]
         name = _label(request, folder.name)
         self.progress.began(name, request.boundary, steps)
-        ended: Ended | None = None
         try:
             ended = launch(
                 words,
@@ -163,24 +165,27 @@ class CommandRuns:
         if trouble:
             self.trouble[folder.name] = trouble
         self.done.append(folder.name)
-        self.progress.ended(name, trouble)
+        self.progress.ended(name, trouble or self.reason)
 
     def _trouble(self, folder: Path, ended: Ended) -> str | None:
+        """Return why a run did not end as it should, or note why it was not seen."""
         if ended.is_silent:
             return (
                 f"it made no step for {self.settings.timeout:g} s and was killed. Raise --timeout "
                 "if its steps take longer"
             )
-        note = folder / "trouble.txt"
+        note = folder / TROUBLE
         if note.exists():
-            return note.read_text(encoding="utf-8").strip().splitlines()[0]
-        if (folder / OBSERVED).exists():
-            seen = observed(folder)
-            if seen["stopped"] or ended.status == 0:
-                return None
-        elif ended.status == 0:
-            return _why_no_step(folder)
-        return f"it exited with status {ended.status}{_last_words(folder)}"
+            self.reason = note.read_text(encoding="utf-8").strip().splitlines()[0]
+            return None
+        is_seen = (folder / OBSERVED).exists()
+        if is_seen and (observed(folder)["stopped"] or ended.status == 0):
+            return None
+        if ended.status:
+            return f"it exited with status {ended.status}{_last_words(folder)}"
+        if not is_seen:
+            self.reason = _why_no_step(folder, self.command)
+        return None
 
 
 def _label(request: Request, folder: str) -> str:
@@ -214,19 +219,37 @@ def _why_no_image(seen: Mapping[str, Any]) -> str:
     groups = seen["groups"]
     count = groups["known"] or groups["unknown"]
     if count:
-        return f"it saved {count} times, so there is no save of the number asked for"
+        return filled(
+            "The command saved {count} {count:time|times}, so there is no save of the number that "
+            "was asked for.",
+            count=count,
+        )
     if seen["saves"]:
-        return "it saved only after its last step, so that there is no step left to compare"
-    return "it saved no checkpoint"
+        return (
+            "The command saved only after its last training step, so no step is left to compare. "
+            "Train longer, or save earlier."
+        )
+    return "The command saved no checkpoint, so there is nothing to resume from."
 
 
-def _why_no_step(folder: Path) -> str:
+def _why_no_step(folder: Path, command: Command) -> str:
+    if folder.name.startswith("resumed"):
+        hint = "" if command.resume else " If it needs arguments to resume, add them with --resume."
+        return f"Started again, the command made no training step.{hint}"
     if list(folder.glob("process-*.json")):
-        return "no training step was seen in it"
-    return "no process of it imported TensorFlow, so nothing was seen of its training"
+        return (
+            "No training step was seen. A step is one of fit, of an optimizer of Keras, or of a "
+            "session that runs a train op."
+        )
+    return (
+        "No Python process of the command imported TensorFlow, so nothing was seen of its training."
+    )
 
 
 def _last_words(folder: Path) -> str:
-    """Return the last lines of what a run printed, to be added to a sentence."""
+    """Return the last line that a run printed, to be added to a sentence, and what it means."""
     printed = (folder / OUTPUT).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return f": {printed[-1]}" if printed else ", and printed nothing"
+    if not printed:
+        return ", and printed nothing"
+    asks = ". It asks for input, and gets none: pass the answer as an argument"
+    return f": {clipped(legible(printed[-1]), 300)}{asks if 'EOFError' in printed[-1] else ''}"

@@ -187,7 +187,7 @@ def _row(
         resumed_norm=norm(pair.resumed.value) if pair.resumed else math.nan,
         control_number=_number(pair.control),
         resumed_number=_number(pair.resumed),
-        not_finite=count_not_finite(pair.resumed.value) if pair.resumed else 0,
+        not_finite=_not_finite(pair.control, pair.resumed),
         origin=_origin(pair, lookup) if is_lost else Origin(),
         asked=asked,
         held=held,
@@ -198,6 +198,10 @@ def _row(
         resumed_moves=_moves(name, resumed),
         unread=is_undrawn or pair.known.kind is Kind.METRIC,
     )
+
+
+def _not_finite(control: Tensor | None, resumed: Tensor | None) -> int:
+    return count_not_finite(control.value if control else None, resumed.value) if resumed else 0
 
 
 def _origin(pair: _Pair, lookup: OriginLookup) -> Origin:

@@ -35,7 +35,7 @@ class TensorComparison:
     resumed_norm: float
     control_number: str
     resumed_number: str
-    not_finite: int  # elements of the resumed value that are NaN or infinite
+    not_finite: int  # elements NaN or infinite in the resumed run, but not so in the control
     origin: Origin  # what a differing resumed value equals instead
     # The next three are None where the adapter does not know.
     asked: bool | None  # whether the restore asked for it

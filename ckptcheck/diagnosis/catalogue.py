@@ -198,20 +198,32 @@ _CATALOGUE = {
         effect="restores an older checkpoint",
         sentence="{count} of {total} {total:tensor|tensors} {count:has its value|have their "
         "values} from an earlier save, after {older} {older:step|steps}.",
-        detail="The checkpoint that was read is of step {older}. A checkpoint of step {boundary} "
-        "was due.",
+        detail="{what} is of step {older}. A checkpoint of step {boundary} was due.",
         signature="Tensors equal the control's values at an earlier save.",
         reported=_pull("google/flax#1200"),
         do="Restore the newest checkpoint. Sort file names by number, not by text: "
         "max(folder.glob('*.npz'), key=lambda path: int(path.stem)). Take the step from the "
         "restored state, not from a file name.",
     ),
+    "updated-after-save": _changes_trajectory(
+        "State was updated after the save: the checkpoint holds its value from before the update.",
+        effect="restores state from before its last update",
+        sentence="{count} of {total} {total:tensor|tensors} {count:was|were} updated after the "
+        "save: the checkpoint holds {count:its value|their values} after {older} "
+        "{older:step|steps}.",
+        detail="The other tensors are of step {boundary}, as they should be.",
+        signature="A few tensors have the control's values at the save before; all others are of "
+        "the newest save.",
+        reported=_issue("Lightning-AI/pytorch-lightning#1464"),
+        do="Update this state before the save, not after it: update(state), then "
+        "np.savez(path, **state).",
+    ),
     "not-finite": _breaks_training(
         "A restored tensor holds NaN or infinity.",
-        effect="restores NaN or infinity",
+        effect="restores NaN or infinity into {tensors}",
         sentence="{count} restored {count:tensor holds|tensors hold} NaN or infinity: {example}.",
-        signature="NaN or infinity at the boundary. In an optimizer slot, the first loss is equal "
-        "and the next one is NaN.",
+        signature="NaN or infinity at the boundary, and not the control's own. In an optimizer "
+        "slot, the first loss is equal and the next one is NaN.",
         reported=_issue("Rayhane-mamah/Tacotron-2#60"),
         do="Go back to a checkpoint without NaN or infinity. Check tensors before each save: "
         "np.isfinite(tensor).all().",
@@ -499,7 +511,7 @@ _CATALOGUE = {
     "data-order": _changes_trajectory(
         "The data come in a different order: that of an earlier epoch, or a new one.",
         effect="changes the shuffle order",
-        sentence="From step {step} on, the resumed run reads {order}.",
+        sentence="{order}.",
         signature="The position in the epoch is right, but the shuffle order differs: at once, or "
         "from the next epoch on.",
         reported=_issue("tensorflow/tensorflow#48178"),

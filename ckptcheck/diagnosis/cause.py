@@ -132,7 +132,8 @@ class Cause:
     """One entry of the catalogue, with everything that is special about the cause.
 
     `summary` says what the cause is; `effect` is a predicate for its restore, or for the job if the
-    cause is about the control: "`weights` loses the optimizer state". `signature` says how the
+    cause is about the control: "`weights` loses the optimizer state". `{tensors}` in it stands for
+    the tensors of the diagnosis. `signature` says how the
     cause shows, `reported` where it was met. A diagnosis fills in `sentence`, the finding with its
     numbers, and `detail`, the background; see `counts.filled` for the fields in braces.
     """

@@ -17,7 +17,7 @@ import numpy as np
 
 from ckptcheck.arrays import Array, is_telling
 from ckptcheck.comparison.comparison import BOUNDARY, Comparison, TensorComparison
-from ckptcheck.comparison.value_origin import OWN
+from ckptcheck.comparison.value_origin import OLDER, OWN
 from ckptcheck.errors import CkptcheckError
 from ckptcheck.kinds import Kind, by_name
 from ckptcheck.run.digests import digest
@@ -144,13 +144,15 @@ def settled(comparison: Comparison, control: Run, image: CrashImage | None) -> C
 
 
 def _is_unknown(row: TensorComparison) -> bool:
-    """Return whether a tensor kept a value of the new process, lost at an unknown stage."""
+    """Return whether a tensor was lost at an unknown stage: kept its own, or got an older value."""
     reported = (row.asked, row.held, row.saved_so) != (None, None, None)
-    return row.point == BOUNDARY and not (row.equal or reported) and row.origin.what in OWN
+    return (
+        row.point == BOUNDARY and not (row.equal or reported) and row.origin.what in (*OWN, OLDER)
+    )
 
 
 def _with_stage(row: TensorComparison, held: bool | None) -> TensorComparison:
-    """Return a row that keeps a value of the new process, although the image holds the saved one.
+    """Return a row that did not get the saved value, although the image holds it.
 
     No initialiser ran after the restore: it would rarely draw the very value of the build again. A
     tensor that the first step created may have got the saved value before that step changed it.

@@ -86,7 +86,8 @@ def _with_code(diagnoses: Sequence[Diagnosis], framework: str) -> list[Diagnosis
     return [
         replace(
             each,
-            remedy=f"{each.remedy} `ckptcheck explain {explained[each.remedy]}` prints a fix.",
+            remedy=f"{each.remedy} `ckptcheck explain {explained[each.remedy]} --framework "
+            f"{framework}` prints a fix.",
         )
         if each.remedy in explained
         else each

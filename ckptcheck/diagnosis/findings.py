@@ -196,9 +196,11 @@ def as_number(text: str) -> float | None:
 
 
 def both_values(row: TensorComparison) -> str:
-    """Return both values of a tensor in words: numbers, or else norms."""
+    """Return both values of a tensor in words: numbers, norms, or only that they differ."""
     if row.control_number and row.resumed_number:
         values = f"is {row.resumed_number} instead of the control's {row.control_number}"
+    elif math.isnan(row.control_norm):
+        values = "differs from the control's"
     else:
         values = f"has norm {row.resumed_norm:.9g} instead of the control's {row.control_norm:.9g}"
     return f"{row.name} {values}"

@@ -7,6 +7,7 @@ from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Failure, Run
 from ckptcheck.run.snapshots import Snapshot
+from ckptcheck.text_safety import first_sentence
 
 # Exceptions for a file that exists but cannot be read; TensorFlow raises OutOfRange at its end.
 _READ_ERRORS = (
@@ -94,10 +95,4 @@ def of_raising(failure: Failure) -> Diagnosis:
 def _ended(message: str) -> str:
     """Return the first line of a message with a full stop at its end."""
     line = first_sentence(message)
-    return line if line.endswith((".", "!", "?")) else f"{line}."
-
-
-def first_sentence(message: str) -> str:
-    """Return the first line of an exception's text, cut to 200 characters."""
-    line = message.strip().splitlines()[0] if message.strip() else "(no text)"
-    return line if len(line) <= 200 else line[:197] + "..."
+    return line if line.endswith((".", "!", "?", "…")) else f"{line}."

@@ -1,7 +1,8 @@
-"""What each way to restore a `tf.train.Saver` checkpoint would do, predicted from tensor names.
+"""What each way to restore a checkpoint would do, predicted from its format and tensor names.
 
-The program's variables are inferred from the checkpoint: variables with slots are trainable. If
-none has slots, as with plain gradient descent, every weight may be trainable.
+`load_weights` of Keras skips an optimizer that is not built. For a checkpoint of `tf.train.Saver`,
+the program's variables are inferred: variables with slots are trainable. If none has slots, as with
+plain gradient descent, every weight may be trainable.
 """
 
 import re
@@ -11,11 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ckptcheck.checkpoints import Checkpoint, Entry
+from ckptcheck.checkpoints.keras.classify import OPTIMIZER
 from ckptcheck.checkpoints.tensor_bundle.classify import AVERAGE
 from ckptcheck.filetools.tables import PLURALS
 from ckptcheck.kinds import Kind
 
 _BATCH_NORM = re.compile(r"(?P<scope>(.*/)?[^/]*(batch_?norm|bn)[^/]*/)(gamma|beta)", re.IGNORECASE)
+
+
+# The kinds of an optimizer's tensors that it has for each weight.
+_SLOTS = (Kind.SLOT, Kind.SHADOW, Kind.ACCUMULATOR)
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,34 @@ class Meeting:
 
 
 def meetings(checkpoint: Checkpoint) -> Iterator[Meeting]:
-    """Predict `Saver()`, `ema.variables_to_restore()` and a restore of trainable variables."""
-    if not checkpoint.by_variables_name:
-        return
+    """Predict the usual restores of a Keras file or a `Saver`'s checkpoint; of others, none."""
+    if checkpoint.format.startswith("Keras"):
+        yield from _of_keras(checkpoint)
+    elif checkpoint.by_variables_name:
+        yield from _of_saver(checkpoint.entries)
+
+
+def _of_keras(checkpoint: Checkpoint) -> Iterator[Meeting]:
+    """Predict `load_model` and `load_weights`, with and without an optimizer that is built."""
     entries = checkpoint.entries
+    optimizer = Counter(entries[key].kind for key in entries if key.startswith(OPTIMIZER))
+    left_out = tuple((kind, optimizer[kind]) for kind in Kind if optimizer[kind])
+    if checkpoint.format.endswith("model.save"):
+        # Keras 3 builds the optimizer of a model from HDF5 for no variable.
+        lost = _SLOTS if checkpoint.format.startswith("Keras 3, HDF5") else ()
+        slots = tuple((kind, count) for kind, count in left_out if kind in lost)
+        yield Meeting("keras.models.load_model()", (), slots)
+    # HDF5 of a whole model keeps the optimizer where load_weights never looks.
+    finds_optimizer = left_out and "HDF5" not in checkpoint.format
+    yield Meeting(
+        "load_weights(), optimizer not built" if finds_optimizer else "load_weights()", (), left_out
+    )
+    if finds_optimizer:
+        yield Meeting("load_weights(), optimizer built")
+
+
+def _of_saver(entries: Mapping[str, Entry]) -> Iterator[Meeting]:
+    """Predict `Saver()`, `ema.variables_to_restore()` and a restore of trainable variables."""
     statistics = tuple(_missing_statistics(entries))
     yield Meeting("tf.train.Saver()", statistics, sure=not statistics)
     weights = [key for key, entry in entries.items() if entry.kind is Kind.WEIGHT]

@@ -1,4 +1,4 @@
-"""`inspect`: list the tensors of a checkpoint, and predict the restores of TensorFlow 1."""
+"""`inspect`: list the tensors of a checkpoint, and predict its restores."""
 
 import csv
 import io

@@ -35,7 +35,7 @@ def text(inspection: Inspection, wide: int | None) -> Iterator[str]:
     if inspection.meetings:
         widest = max(len(meeting.restore) for meeting in inspection.meetings)
         yield ""
-        yield "Restores of this checkpoint, predicted from tensor names:"
+        yield "Restores of this checkpoint, predicted from its format and names:"
         for meeting in inspection.meetings:
             line = f"  {meeting.restore.ljust(widest)}  {meeting.sentence}"
             yield from wrapped(line, wide, widest + 4)

@@ -1,27 +1,87 @@
-"""Excerpts of source code for people to read: some classes and methods, without annotations."""
+"""Excerpts of source code for people to copy: some classes and methods, without annotations."""
 
 import ast
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+# Of a line of imports: excerpts are printed with an indent.
+WIDTH = 76
 
-def excerpt(source: str, names: Sequence[str]) -> str:
+
+def excerpt(source: str, names: Sequence[str], module: str) -> str:
     """Return classes, methods and attributes of a module, each under the first line of its class.
 
+    The imports that they need come first; what else they use is imported from the module.
     `names` are `Class`, `Class.method` or `Class.attribute`, those of one class together.
     """
-    lines, classes = source.splitlines(), _named(ast.parse(source))
+    tree = ast.parse(source)
+    code = _code(source.splitlines(), _named(tree), names)
+    imports = _imports(tree, code, module)
+    return "\n".join([*imports, "", code]) if imports else code
+
+
+def _imports(tree: ast.Module, code: str, module: str) -> list[str]:
+    """Return the lines that import what the code uses."""
+    shown = ast.parse(code)
+    used = {node.id for node in ast.walk(shown) if isinstance(node, ast.Name)}
+    lines = [
+        ast.unparse(node)
+        for node in tree.body
+        if isinstance(node, ast.Import) and used & {_bound(alias) for alias in node.names}
+    ]
+    elsewhere = {
+        _bound(alias): node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    elsewhere |= dict.fromkeys(_defined(tree), module)
+    wanted = sorted((used & set(elsewhere)) - set(_defined(shown)))
+    for place in sorted({str(elsewhere[name]) for name in wanted}):
+        those = [name for name in wanted if elsewhere[name] == place]
+        lines += _imported(place, ", ".join(those))
+    return lines
+
+
+def _imported(module: str, names: str) -> list[str]:
+    line = f"from {module} import {names}"
+    if len(line) <= WIDTH:
+        return [line]
+    wrapped = textwrap.wrap(names, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return [f"from {module} import (", *wrapped, ")"]
+
+
+def _bound(alias: ast.alias) -> str:
+    return alias.asname or alias.name
+
+
+def _defined(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of the classes, functions and constants of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (each.id for each in ast.walk(node.targets[0]) if isinstance(each, ast.Name))
+
+
+def _code(lines: Sequence[str], classes: dict[str, Any], names: Sequence[str]) -> str:
     shown: dict[str, list[str]] = {}
     for name in names:
         holder, _, member = name.partition(".")
         whole = classes[holder]
-        parts = shown.setdefault(lines[whole.lineno - 1].partition("  #")[0], [])
+        parts = shown.setdefault(_head(whole, lines), [])
         parts += ["..."] if member and not parts else []
         members = [_named(whole)[member]] if member else whole.body
         parts += ["\n".join(_lines(each, lines)) for each in members]
     bodies = {head: textwrap.indent("\n\n".join(parts), "    ") for head, parts in shown.items()}
     return "\n\n".join(f"{head}\n{body}" for head, body in bodies.items())
+
+
+def _head(node: ast.ClassDef, lines: Sequence[str]) -> str:
+    """Return the first line of a class, below its decorators."""
+    decorators = [f"@{ast.unparse(each)}" for each in node.decorator_list]
+    return "\n".join([*decorators, lines[node.lineno - 1].partition("  #")[0]])
 
 
 def _named(node: ast.Module | ast.ClassDef) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import importlib.util
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,9 @@ class Framework:
         module: The module that a fork server imports once.
         op_determinism: A function that returns whether operations are deterministic.
         state_of: A function that returns the live state of objects of the framework.
+        style_of: A function that returns the style of a script that has these objects.
         remedies: A mapping of causes to remedies for this framework.
+        saved_nothing: By style and restore, why its save may leave no file.
         fit_callback: A class of callbacks that record a training loop of the framework's own.
         observer: A function that observes a process which has imported the framework.
     """
@@ -44,9 +46,11 @@ class Framework:
     module: str
     op_determinism: str | None = None
     state_of: str | None = None
+    style_of: str | None = None
     remedies: str | None = None
     fit_callback: str | None = None
     observer: str | None = None
+    saved_nothing: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def is_loaded(self) -> bool:
@@ -92,6 +96,12 @@ def styles() -> dict[str, str]:
     return {
         style: heading for framework in frameworks() for style, heading in framework.styles.items()
     }
+
+
+def why_nothing_saved(style: str, restore: str) -> str:
+    """Return why the save for a restore of that style may leave no file; empty: unknown."""
+    known = (framework.saved_nothing.get((style, restore), "") for framework in frameworks())
+    return next(filter(None, known), "")
 
 
 def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
@@ -152,6 +162,14 @@ def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:
         "The state is a sequence of objects, but this process has loaded no framework that could "
         "read them. Import the framework first, or pass a function that returns arrays by name."
     )
+
+
+def style_of(objects: Sequence[Any]) -> str:
+    """Return the style of a script whose state are these objects, as its framework tells it."""
+    for framework in frameworks():
+        if framework.is_loaded and framework.style_of:
+            return str(load(framework.style_of)(objects))
+    return ""
 
 
 def fit_callback() -> Callable[..., Any]:

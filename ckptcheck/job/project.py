@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.errors import UsageError, did_you_mean
+from ckptcheck.job.source import near
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -82,7 +83,8 @@ def project(folder: Path) -> Project | None:
     """Return the table of the nearest pyproject.toml that has one, from a folder upwards.
 
     Raises:
-        UsageError: The file is no TOML, a key is unknown, a value is wrong, or no job is named.
+        UsageError: The file is no TOML, a key is unknown, a value is wrong, no job is named, or the
+            file of one is missing.
     """
     for parent in (folder.resolve(), *folder.resolve().parents):
         table = _table(parent / FILE) if (parent / FILE).is_file() else None
@@ -122,4 +124,9 @@ def _from_here(job: str, file: Path) -> str:
     place, colon, name = job.rpartition(":") if ":" in job else (job, "", "")
     if not place.endswith(".py"):
         return job
+    if not (file.parent / place).is_file():
+        raise UsageError(
+            f"{TABLE} in {file} names {job}, but there is no file {file.parent / place}."
+            f"{near(file.parent / place)} A path there is relative to the folder of {FILE}."
+        )
     return os.path.relpath(file.parent / place) + colon + name

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.errors import unknown
+from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job.excerpts import excerpt
 from ckptcheck.job.given import unpickled
 from ckptcheck.job.loading import check, is_own, load, made
@@ -70,14 +70,21 @@ class Fix:
         """The names of both recipes; one name, if they differ in the restore alone."""
         return tuple(dict.fromkeys(case.partition(" × ")[0] for case in (self.broken, self.fixed)))
 
-    def code(self) -> str:
-        """Return the lines to read, from the source of the recipe. Loads no framework."""
-        module = shipped(self.recipes[-1]).target.partition(":")[0]
-        source = importlib.util.find_spec(module)
+    @property
+    def file(self) -> Path:
+        """The file of both recipes. Loads no framework."""
+        source = importlib.util.find_spec(self._module)
         assert source is not None
         assert source.origin is not None
-        text = Path(source.origin).read_text(encoding="utf-8")
-        return excerpt(text, self.shows)
+        return Path(source.origin)
+
+    @property
+    def _module(self) -> str:
+        return shipped(self.recipes[-1]).target.partition(":")[0]
+
+    def code(self) -> str:
+        """Return the lines to copy, from the source of the recipe, with the imports they need."""
+        return excerpt(self.file.read_text(encoding="utf-8"), self.shows, self._module)
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,11 @@ def shipped(name: str) -> ShippedJob:
     """Return the shipped job or recipe of that name; `UsageError` suggests the nearest names."""
     jobs, recipes = registry().jobs, registry().recipes
     job = jobs.get(name) or recipes.get(name)
+    if job is None and name in registry().suites:
+        raise UsageError(
+            f"There is no job called {name!r}, but a suite: to verify its "
+            f"{len(registry().suites[name])} recipes, write --suite {name}."
+        )
     if job is None:
         raise unknown("job", name, {**jobs, **recipes} if "/" in name else jobs)
     return job

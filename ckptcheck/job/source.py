@@ -16,10 +16,14 @@ _METHODS = {"build", "save", "restore"}
 def check_file(path: Path) -> None:
     """Raise `UsageError` with the nearest name unless there is such a file."""
     if not path.is_file():
-        near = did_you_mean(path.name, (file.name for file in path.parent.glob("*.py")))
         raise UsageError(
-            f"There is no file {path}.{near} A path is relative to the working directory."
+            f"There is no file {path}.{near(path)} A path is relative to the working directory."
         )
+
+
+def near(path: Path) -> str:
+    """Return a question with the nearest names of Python files beside a missing one."""
+    return did_you_mean(path.name, (file.name for file in path.parent.glob("*.py")))
 
 
 def check_name(target: str) -> None:

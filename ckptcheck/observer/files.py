@@ -6,7 +6,6 @@ writes in C++ is reported by its adapter.
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -18,26 +17,17 @@ _NO_CHECKPOINT = (
     *(".png", ".svg", ".pdf", ".jpg", ".html", ".md", ".txt", ".log"),
     *(".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".lock"),
 )
-_VIRTUAL = ("/proc/", "/sys/", "/dev/")
 
 
 class FileWatch:
-    """The files that this process writes, and those that it reads.
+    """The files that this process writes into the folder of the command, and reads from there.
 
     An audit hook cannot be removed: it stays until the process ends.
-
-    Attributes:
-        elsewhere: the files that were written outside of the folder of the command.
-        read: the files outside of it that were read.
     """
 
     def __init__(self, request: Request, on_restore: Callable[[str], None]) -> None:
         self._on_restore = on_restore
-        self.elsewhere: set[str] = set()
-        self.read: set[str] = set()
         self._inside = os.path.join(os.path.realpath(request.writes), "")  # noqa: PTH118
-        own = (request.folder, request.images, tempfile.gettempdir(), sys.prefix, sys.base_prefix)
-        self._spared = (*_VIRTUAL, *(os.path.join(os.path.realpath(each), "") for each in own))  # noqa: PTH118
         self._has_saved = False
         self._made: set[str] = set()
         sys.addaudithook(self._on_event)
@@ -58,18 +48,13 @@ class FileWatch:
     def _opened(self, path: str, flags: int) -> None:
         if flags & os.O_ACCMODE != os.O_RDONLY:
             self._written(path)
-        elif path.startswith(self._inside):
-            if _may_be_checkpoint(path) and path not in self._made:
-                self._on_restore(path)
-        elif not path.startswith(self._spared):
-            self.read.add(path)
+        elif path.startswith(self._inside) and _may_be_checkpoint(path) and path not in self._made:
+            self._on_restore(path)
 
     def _written(self, path: str) -> None:
         if path.startswith(self._inside):
             self._made.add(path)
             self._has_saved = self._has_saved or _may_be_checkpoint(path)
-        elif not path.startswith(self._spared) and "__pycache__" not in path:
-            self.elsewhere.add(path)
 
 
 def _may_be_checkpoint(path: str) -> bool:

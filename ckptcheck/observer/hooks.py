@@ -95,6 +95,9 @@ def _put_in_place(target: str, request: dict[str, Any]) -> None:
         module, _, name = target.partition(":")
         getattr(importlib.import_module(module), name)(request)
     except Exception as error:
-        note = f"{type(error).__name__}: {error}"
+        note = (
+            f"The command could not be observed: {type(error).__name__}: {error}. Is ckptcheck "
+            f"installed for {sys.executable}?"
+        )
         with Path(request["folder"], "trouble.txt").open("a", encoding="utf-8") as file:
             file.write(f"{note}\n")

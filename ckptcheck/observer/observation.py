@@ -28,8 +28,13 @@ from ckptcheck.run.folder import Recorder, write_whole
 from ckptcheck.run.heartbeat import Heartbeat
 from ckptcheck.run.run import Facts, Failure
 from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
+from ckptcheck.run.writes import Writes
 
-CLAIM, OBSERVED, PROGRESS = "claim", "observed.json", "progress"
+CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trouble.txt"
+
+_SEVERAL = (
+    "More than one process of the command trains. Verify a command of which one process trains."
+)
 
 
 class StoppedError(BaseException):
@@ -100,6 +105,7 @@ class Observation:
         self._is_stopping = self._has_stopped = False
         self._is_other = False
         self._files = FileWatch(request, self._on_file_read)
+        self._writes = Writes()
         self._images = Images(request)
         self._beat = Heartbeat(self._show_progress)
         self._excepthook, sys.excepthook = sys.excepthook, self._on_exception
@@ -212,8 +218,8 @@ class Observation:
                 (folder / CLAIM).touch(exist_ok=False)
             except FileExistsError:
                 self._is_other = True
-                with (folder / "trouble.txt").open("a", encoding="utf-8") as file:
-                    file.write("more than one process of the command trains\n")
+                with (folder / TROUBLE).open("a", encoding="utf-8") as file:
+                    file.write(f"{_SEVERAL}\n")
                 return None
             self._facts = self._new_facts()
             self._recorder = Recorder(folder, self._facts)
@@ -303,6 +309,8 @@ class Observation:
         facts.attributes, facts.generators = self._attributes, self._generators
         facts.failure = self._failure
         facts.finished = self._failure is None
+        own = (self.request.images, self.request.folder, self.request.writes)
+        facts.wrote = self._writes.outside(*map(Path, own))
         facts.unseen = sorted(self._unseen)
         facts.framework = self.framework
         facts.way = next((each["way"] for each in reversed(self._restores) if each["way"]), "")
@@ -323,8 +331,6 @@ class Observation:
             "groups": self._images.groups,
             "unseen": sorted(self._unseen),
             "stopped": self._is_stopping,
-            "elsewhere": sorted(self._files.elsewhere),
-            "read": sorted(self._files.read),
             "failure": None if self._failure is None else vars(self._failure),
             "process": self._process,
             "program": sys.argv,

@@ -19,8 +19,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 # With more jobs than this, jobs that do the same share a sentence.
 MOST_JOBS = 3
-MOST_EFFECTS = 3
+MOST_OF_EFFECTS = 200  # characters
 MOST_NAMES = 5
+NAMELESS = "any restore"  # of a job that failed before it named its restores
 _VERBS = {DIVERGED: "diverges", REFUSED: "is refused"}
 _BY_SEVERITY = [severity.value for severity in Severity]
 
@@ -36,7 +37,7 @@ class _Tried:
 
     @property
     def name(self) -> str:
-        return self.prose or f"`{self.restore}`"
+        return self.prose or (f"`{self.restore}`" if self.restore else NAMELESS)
 
     @property
     def failed(self) -> tuple[Case, ...]:
@@ -146,7 +147,7 @@ def _did(case: Case, causes: bool) -> str:
 
 
 def _short(case: Case, short: dict[str, str]) -> str:
-    return f"{short[case.job]} × {case.label}"
+    return f"{short[case.job]} × {case.label}" if case.restore else short[case.job]
 
 
 def _some(names: Sequence[str]) -> str:
@@ -354,7 +355,7 @@ def _effects(tried: _Tried, *, brief: bool = False, everywhere: bool = False) ->
     ordered = sorted((each for each in found.values() if each.cause in CAUSES), key=_severity)
     if brief:
         ordered = [each for each in ordered if _severity(each) == _severity(ordered[0])]
-    effects = [CAUSES[each.cause].effect for each in ordered]
+    effects = [_effect(each) for each in ordered]
     if brief:
         effects = [each for each in effects if _verb(each) == _verb(effects[0])]
     said = _joined(effects) or listed(list(dict.fromkeys(_VERBS[case.outcome] for case in failed)))
@@ -362,6 +363,12 @@ def _effects(tried: _Tried, *, brief: bool = False, everywhere: bool = False) ->
     if everywhere or not boundaries or len(failed) == len(tried.cases):
         return said
     return f"{said} when resumed after step {listed(boundaries, 'or')}"
+
+
+def _effect(diagnosis: Diagnosis) -> str:
+    first, *more = diagnosis.tensors or ("a tensor",)
+    named = listed([f"`{first}`", *([f"{len(more)} more"] if more else [])])
+    return CAUSES[diagnosis.cause].effect.replace("{tensors}", named)
 
 
 def _verb(effect: str) -> str:
@@ -374,16 +381,24 @@ def _severity(diagnosis: Diagnosis) -> int:
 
 
 def _joined(effects: Sequence[str]) -> str:
+    """Join predicates; if they are too long for a sentence, the first ones and how many follow."""
+    count = len(effects)
+    while count > 1 and len(_shared(effects[:count])) > MOST_OF_EFFECTS:
+        count -= 1
+    said = _shared(effects[:count])
+    more = len(effects) - count
+    return f"{said}, and has {counted(more, 'more fault')}" if more else said
+
+
+def _shared(effects: Sequence[str]) -> str:
     """Join predicates; those of one verb share it: loses the weights, the slots and the step.
 
     Those of one object share that first: restarts and reseeds the random generators.
     """
-    by_object = _grouped(effects[:MOST_EFFECTS], _object)
+    by_object = _grouped(effects, _object)
     verbs = {each: listed([_verb(effect) for effect in those]) for each, those in by_object.items()}
     by_verb = _grouped(verbs, lambda each: verbs[each])
     said = [f"{verb} {listed(objects)}" for verb, objects in by_verb.items()]
-    if (more := len(effects) - MOST_EFFECTS) > 0:
-        said.append(f"has {counted(more, 'more fault')}")
     return listed(said) if said else ""
 
 
@@ -401,8 +416,9 @@ def _unknown(tried: Sequence[_Tried], *, reasons: bool = True) -> Iterator[str]:
             where = f" {_from(cases)}" if known else ""
             names.setdefault((each.job, where, reason), []).append(each.name)
     for (job, where, reason), those in names.items():
-        restores = listed(those, "or")
-        yield f"Whether {job} recovers with {restores}{where} is unknown. {reason}".rstrip()
+        # A job that failed before it named its restores has none.
+        restores = f" with {listed(those, 'or')}" if those != [NAMELESS] else ""
+        yield f"Whether {job} recovers{restores}{where} is unknown. {reason}".rstrip()
 
 
 def _of_controls(tried: Sequence[_Tried]) -> Iterator[str]:

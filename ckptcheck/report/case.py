@@ -33,7 +33,8 @@ class RestoreError:
 class Case:
     """One job with one restore: the expected outcome, the outcome, and the evidence.
 
-    `reason` says why an inconclusive case is inconclusive.
+    `reason` says why an inconclusive case is inconclusive. `restore` is empty for a job that failed
+    before it named its restores.
     """
 
     job: str
@@ -64,15 +65,19 @@ class Case:
     # What to accept so that the diverged case recovers, already accepted causes and patterns
     # included; empty: nothing suffices.
     acceptance: tuple[str, ...] = ()
+    # What became of each file outside the checkpoint folder: `new`, `changed` or `deleted`.
+    wrote: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The case by name: `bn-nn × saver`; with several boundaries, `bn-nn × saver @ 110`."""
-        return f"{self.job} × {self.label}"
+        return f"{self.job} × {self.label}" if self.restore else self.job
 
     @property
     def label(self) -> str:
         """The name among the cases of the job: `saver`; with several boundaries, `saver @ 110`."""
+        if not self.restore:
+            return "–"
         return self.restore if self.boundary is None else f"{self.restore} @ {self.boundary}"
 
     @property
@@ -134,7 +139,7 @@ class Case:
         schedule = self.control.facts.schedule if self.control else None
         return {
             "job": self.job,
-            "restore": self.restore,
+            "restore": self.restore or None,
             "expected": self.expected,
             "outcome": self.outcome,
             "as_expected": self.as_expected,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ckptcheck.comparison.noise_floor import NoiseFloor, measure, without_saves
 from ckptcheck.diagnosis.crash_image import CrashImage
-from ckptcheck.diagnosis.refusals import first_sentence
+from ckptcheck.job.frameworks import why_nothing_saved
 from ckptcheck.report.validity import NO_CHECKPOINT
 from ckptcheck.run import environment
 from ckptcheck.run.folder import (
@@ -20,6 +20,8 @@ from ckptcheck.run.folder import (
 )
 from ckptcheck.run.run import Failure, Run
 from ckptcheck.run.task import EXPERIMENTS, UNEVALUATED
+from ckptcheck.run.writes import made_of
+from ckptcheck.text_safety import first_sentence
 
 # A run, if there is one, and why it did not finish, if it did not.
 _RunOrTrouble = tuple[Run | None, str | None]
@@ -76,6 +78,12 @@ class Evidence:
             runs.append(run)
         return (measure(control, runs), None) if runs else (None, None)
 
+    def wrote(self, *runs: Run) -> dict[str, str]:
+        """Return what became of each file that these runs and the controls wrote elsewhere."""
+        others = [self._kept(unsaved_of(self.folder))]
+        others += [self.control(repeat) for repeat in range(1, self.repeats + 1)]
+        return made_of([run.facts for run in (*runs, *(run for run, _ in others)) if run])
+
     def _kept(self, folder: Path) -> _RunOrTrouble:
         if folder.name not in self._runs:
             self._runs[folder.name] = _read(folder, self.trouble)
@@ -102,6 +110,8 @@ class Pair:
     changed_by_saving: str | None = None
     # The crash image that the resumed run was restored from, where it is kept.
     image: CrashImage | None = None
+    # What became of each file outside the checkpoint folder.
+    wrote: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,7 @@ class Missing:
 
     reason: str
     control: Run | None = None
+    wrote: Mapping[str, str] = field(default_factory=dict)
 
 
 def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Missing:
@@ -121,10 +132,12 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
     control = control.at(boundary)
     image = CrashImage(crash_image_of(evidence.folder, boundary))
     if not image.files:
-        return Missing(NO_CHECKPOINT, control)
+        why = why_nothing_saved(control.facts.framework, restore)
+        return Missing(f"{NO_CHECKPOINT} {why}".rstrip(), control, evidence.wrote(control))
     resumed, trouble = evidence.resumed(restore, boundary)
     if resumed is None or trouble:
-        return Missing(f"The resumed run did not finish: {sentence(trouble)}", control)
+        wrote = evidence.wrote(control)
+        return Missing(f"The resumed run did not finish: {sentence(trouble)}", control, wrote)
     noise, noise_trouble = evidence.noise(control)
     tried = {name: evidence.resumed(restore, boundary, name)[0] for name in EXPERIMENTS}
     pair = Pair(
@@ -138,6 +151,7 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
         noise_asked=evidence.noise_asked,
         changed_by_saving=evidence.changed_by_saving,
         image=image,
+        wrote=evidence.wrote(control, resumed),
     )
     return replace(pair, unevaluated=_unevaluated(pair, evidence, restore, boundary))
 

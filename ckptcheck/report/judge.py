@@ -67,7 +67,7 @@ def judge(question: Question, evidence: Evidence, terms: Terms = STRICT) -> Case
     if isinstance(pair, Pair):
         return judge_pair(question, pair, terms)
     case = Case(**vars(question), outcome=INCONCLUSIVE, tolerance=terms.tolerance)
-    return replace(case, reason=pair.reason, control=pair.control)
+    return replace(case, reason=pair.reason, control=pair.control, wrote=pair.wrote)
 
 
 def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
@@ -95,6 +95,7 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
         allowed=with_reasons(verdict.accepted, terms.allowed),
         not_needed=verdict.not_needed,
         changed_by_saving=pair.changed_by_saving if compared and not _saving(pair) else None,
+        wrote=recorded.wrote,
         acceptance=_acceptance(recorded, verdict, terms) if question.expected == RECOVERED else (),
     )
 

@@ -5,7 +5,9 @@ from importlib.metadata import version
 from shlex import quote
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
+from ckptcheck.counts import filled
 from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.kinds import Kind
 from ckptcheck.report.case import Case, as_it_differs
 from ckptcheck.text_safety import in_one_line
 
@@ -95,6 +97,22 @@ def short_names(cases: Sequence[Case]) -> dict[str, str]:
     }
 
 
+def of_objects(comparison: Comparison) -> str:
+    """Name the compared numbers that are no tensors of the program; empty: there are none.
+
+    Callbacks keep such numbers, such as the best value of EarlyStopping. They count as tensors.
+    """
+    names = [row.name for row in comparison.boundary if row.kind is Kind.PYTHON]
+    if not names:
+        return ""
+    return filled(
+        "{count} of the tensors {count:is a number of a Python object|are numbers of Python "
+        "objects}: {names}.",
+        count=len(names),
+        names=some(names, 2),
+    )
+
+
 def measured(comparison: Comparison) -> str:
     """Return in one sentence how much was compared and how much of it was equal."""
     boundary, steps = as_it_differs(comparison).boundary, comparison.steps
@@ -111,7 +129,8 @@ def measured(comparison: Comparison) -> str:
     after = f"{sum(row.equal for row in steps)} of {len(steps)} training losses are {equal}"
     if "losses" in comparison.unseen:
         after = f"{len(steps)} training steps follow, whose losses were not seen"
-    return f"At the boundary, {tensors}{evaluated}. After it, {after}."
+    said = f"At the boundary, {tensors}{evaluated}. After it, {after}."
+    return f"{said} {of_objects(comparison)}".rstrip()
 
 
 def numbers(case: Case) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import some
 from ckptcheck.run.run import RECORDED
+from ckptcheck.run.writes import together
 
 
 def of_cases(cases: Sequence[Case]) -> list[str]:
@@ -25,13 +26,14 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
         _of_lag,
     )
     texts = (
-        f"{case.job} × {case.restore}: {text}"
+        f"{f'{case.job} × {case.restore}' if case.restore else case.job}: {text}"
         for case in cases
         for kind in kinds
         for text in kind(case)
     )
     return [
         *dict.fromkeys(texts),
+        *_of_files(cases),
         *(
             f"--allow {text} accepted nothing: no such difference was found."
             for text in _not_needed(cases)
@@ -42,6 +44,20 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
 def disclosures(case: Case) -> list[str]:
     """Return the warnings of a case that hold for a right job with a right restore, too."""
     return [*_of_metrics(case), *_of_side_effects(case)]
+
+
+def _of_files(cases: Sequence[Case]) -> Iterator[str]:
+    """Name the files of each job outside its checkpoint folder, once for all of its restores."""
+    for job in dict.fromkeys(case.job for case in cases):
+        own = [case for case in cases if case.job == job]
+        if files := together(case.wrote for case in own):
+            keras = any(case.control and case.control.facts.framework == "keras" for case in own)
+            folder = "`self.folder`" if keras else "a temporary folder"
+            named = some([f"{name} ({change})" for name, change in files.items()])
+            yield (
+                f"{job}: the job also writes outside its checkpoint folder: {named}. Every run "
+                f"does, and ckptcheck puts no file back. Write such files into {folder}."
+            )
 
 
 def _not_needed(cases: Sequence[Case]) -> list[str]:

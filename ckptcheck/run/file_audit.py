@@ -60,16 +60,16 @@ class FileAudit:
         if event == "open":
             self._on_open(*arguments)
         elif event == "os.mkdir":
-            path = _absolute(arguments[0])
+            path = absolute(arguments[0])
             if path is not None and not os.path.lexists(path):
                 self._made.add(path)
         elif event == "os.rename":
-            source, target = map(_absolute, arguments[:2])
+            source, target = map(absolute, arguments[:2])
             if target is not None and source in self._made:
                 self._made.add(target)
 
     def _on_open(self, path: Any, _: Any, flags: int) -> None:
-        name = _absolute(path)
+        name = absolute(path)
         if name is None:
             return
         # A file that is truncated or new at its opening holds nothing from before, even where it
@@ -81,9 +81,10 @@ class FileAudit:
             self._read.add(name)
 
 
-def _absolute(path: Any) -> str | None:
+def absolute(path: Any) -> str | None:
+    """Return the absolute path in an audit event; None for a descriptor."""
     if not isinstance(path, str | bytes | os.PathLike):
-        return None  # a descriptor
+        return None
     return os.path.abspath(os.fsdecode(path))  # noqa: PTH100  # called often
 
 

@@ -231,6 +231,7 @@ def _facts(document: dict[str, Any]) -> Facts:
         point: {name: tuple(change) for name, change in changes.items()}
         for point, changes in document.get("attributes_changed_by_evaluation", {}).items()
     }
+    document["wrote"] = {name: tuple(change) for name, change in document.get("wrote", {}).items()}
     if document["failure"] is not None:
         document["failure"] = Failure(**document["failure"])
     return Facts(**document)

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import xxhash
 
+from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
+from ckptcheck.run.digests import digest
 
 # The depth of the walk into a job, and the largest number of attributes kept.
 DEPTH = 2
@@ -51,11 +53,17 @@ def attribute_tensors(job: Any) -> dict[str, Tensor]:
         {attribute.path: attribute.value for attribute in _attributes(job)} if declared else {}
     )
     values = {name: remembered.get(path) for name, path in declared.items()}
-    # None: a callback has seen no best value yet.
-    return {
-        name: Tensor(Kind.PYTHON, np.array(np.inf if it is None else float(it)))
-        for name, it in values.items()
-    }
+    return {name: Tensor(Kind.PYTHON, _as_array(it)) for name, it in values.items()}
+
+
+def _as_array(value: Any) -> Array:
+    """Return an attribute as a number, or a list of arrays as their digest."""
+    if value is None:  # a callback has seen no best value yet
+        return np.array(np.inf)
+    try:
+        return np.array(float(value))
+    except TypeError:
+        return np.array(digest(*map(np.asarray, value)))
 
 
 def changed_attributes(job: Any, before: Mapping[str, float]) -> dict[str, Change]:

@@ -71,6 +71,9 @@ class Facts:
     way: str = ""
     # What could not be seen of a command; None: the run is that of a job, which reports all.
     unseen: list[str] | None = None
+    # Files outside the folder of the job's runs: `new`, `changed` or `deleted`, and when the file
+    # was modified before that, in seconds since 1970. Paths are relative to the working directory.
+    wrote: dict[str, tuple[str, float]] = field(default_factory=dict)
     failure: Failure | None = None
     finished: bool = False
 

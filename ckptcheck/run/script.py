@@ -41,6 +41,7 @@ class Recording:
         self._kinds = kinds
         # A placeholder: the schedule is known only when the run has ended.
         self._facts = Facts(RECORDED, name, None, 0, Schedule(2, 1, 1))
+        self._facts.framework = _style_of(state)
         self._facts.hash_seed = os.environ.get("PYTHONHASHSEED", "random")
         self._facts.process, self._facts.started = os.getpid(), time.time()
         self._recorder = Recorder(folder, self._facts)
@@ -93,7 +94,9 @@ class Recording:
             ```
         """
         make = frameworks.fit_callback()
-        return make(self, validation, boundaries, steps_per_epoch)
+        made = make(self, validation, boundaries, steps_per_epoch)
+        self._facts.framework = made.framework
+        return made
 
     def boundary(self, step: int) -> None:
         """Record the live state right after a checkpoint was saved or restored.
@@ -208,6 +211,14 @@ class Recording:
         self._facts.failure = failure
         self._facts.environment = environment.fingerprint()
         self._recorder.close()
+
+
+def _style_of(state: State) -> str:
+    """Return what is known of the framework of a script; the style decides what a report advises.
+
+    A function that reads the state of a framework has an attribute `framework`.
+    """
+    return getattr(state, "framework", "") if callable(state) else frameworks.style_of(state)
 
 
 def record(

@@ -2,8 +2,6 @@
 
 import errno
 import os
-import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -21,9 +19,11 @@ from ckptcheck.run.execution import Execution
 from ckptcheck.run.folder import Recorder, resumed_of
 from ckptcheck.run.heartbeat import Emit
 from ckptcheck.run.inputs import traced
+from ckptcheck.run.raised import place_of, raised
 from ckptcheck.run.run import Facts, Failure
 from ckptcheck.run.step_count import StepCounter
 from ckptcheck.run.task import Task
+from ckptcheck.run.writes import Writes
 
 # Errors of the machine, not of the job or its restore: full disk, quota, file size limit, memory,
 # open files, read-only file system.
@@ -44,8 +44,9 @@ def main(task: Task, emit: Emit) -> int:
     os.environ.update(task.environment)
     tracing = traced(task.run_folder, Path(task.folder)) if task.traced else nullcontext()
     # The counter comes first: that it starts a process is not the job's doing.
-    with _counting(task) as counter, tracing:
-        return exit_status(lambda: _carry_out(task, emit, hash_seed, counter), emit)
+    writes = Writes()
+    with _counting(task, writes) as counter, tracing:
+        return exit_status(lambda: _carry_out(task, emit, hash_seed, counter, writes), emit)
 
 
 def exit_status(work: Callable[[], None], emit: Emit) -> int:
@@ -64,13 +65,15 @@ def exit_status(work: Callable[[], None], emit: Emit) -> int:
             emit("missing", text=missing)
             return 3
         traceback.print_exc()
-        setup = f"it could not be set up: {type(error).__name__}: {error}{_place(error)}"
+        setup = f"it could not be set up: {raised(error)}"
         emit("trouble", text=_trouble_of_machine(error) or setup)
         return 3
     return 0
 
 
-def _carry_out(task: Task, emit: Emit, hash_seed: str, counter: StepCounter | None) -> None:
+def _carry_out(
+    task: Task, emit: Emit, hash_seed: str, counter: StepCounter | None, writes: Writes
+) -> None:
     job, seed = make_job(task.job, task.options, task.pickle)
     if counter is not None:
         if not hasattr(job, "steps_per_epoch"):
@@ -96,18 +99,18 @@ def _carry_out(task: Task, emit: Emit, hash_seed: str, counter: StepCounter | No
         _role(task), task.job, task.restore, seed, schedule, repeat=task.repeat, hash_seed=hash_seed
     )
     facts.framework = getattr(job, "framework", "")
-    facts.process, facts.started = os.getpid(), time.time()
-    _record(job, facts, task, emit)
+    facts.process, facts.started = os.getpid(), writes.began
+    _record(job, facts, task, emit, writes)
 
 
-def _counting(task: Task) -> AbstractContextManager[StepCounter | None]:
+def _counting(task: Task, writes: Writes) -> AbstractContextManager[StepCounter | None]:
     """Return a process that counts the steps of an epoch, for a job that may not say them."""
 
     def count() -> int:
         length: int = make_job(task.job, task.options, task.pickle)[0].count_steps()
         return length
 
-    return closing(StepCounter(count)) if is_own(task.job) else nullcontext()
+    return closing(StepCounter(count, writes)) if is_own(task.job) else nullcontext()
 
 
 def _check_restores(job: str, restores: Sequence[str]) -> None:
@@ -132,7 +135,7 @@ def _role(task: Task) -> str:
     return "repeat" if task.repeat else "unsaved" if task.unsaved else "control"
 
 
-def _record(job: Any, facts: Facts, task: Task, emit: Emit) -> None:
+def _record(job: Any, facts: Facts, task: Task, emit: Emit, writes: Writes) -> None:
     """Carry out a run; record it, with the exception of the job that ended it, if any."""
     recorder = Recorder(task.run_folder, facts)
     execution = Execution(job, recorder, task, emit)
@@ -151,12 +154,16 @@ def _record(job: Any, facts: Facts, task: Task, emit: Emit) -> None:
         if task.restore is None:  # a restore may refuse as expected; no control may raise
             emit("raised")
         cause = error.error if isinstance(error, RestoreRefusedError) else error
-        place = _place(error).removeprefix(" at ") or None
         facts.failure = Failure(
-            execution.during, type(cause).__name__, str(cause).strip(), execution.step, place
+            execution.during,
+            type(cause).__name__,
+            str(cause).strip(),
+            execution.step,
+            place_of(error),
         )
     finally:
         facts.environment = environment.fingerprint()
+        facts.wrote = writes.outside(Path(task.folder))
         recorder.close()
 
 
@@ -174,12 +181,3 @@ def _trouble_of_machine(error: Exception) -> str | None:
         ):
             return f"it reached a limit of the machine: {os.strerror(code)}"
     return None
-
-
-def _place(error: BaseException) -> str:
-    """Return ` at file:line`, the innermost line of the user's code; empty if there is none."""
-    here = str(Path(__file__).parents[1])
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith((here, sys.prefix, sys.base_prefix, "<")):
-            return f" at {Path(frame.filename).name}:{frame.lineno}"
-    return ""

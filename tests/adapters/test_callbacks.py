@@ -43,4 +43,18 @@ def test_decisive_attributes() -> None:
         "callbacks/EarlyStopping/wait": 3,
         "callbacks/EarlyStopping/best_epoch": 4,
         "callbacks/EarlyStopping/stopped_epoch": 0,
+        "callbacks/EarlyStopping/best_weights": np.inf,
     }
+
+
+def test_the_best_weights_are_compared_by_their_digest() -> None:
+    def best_weights(weights: Any) -> Any:
+        stopping = keras.callbacks.EarlyStopping()
+        stopping.best, stopping.best_epoch, stopping.best_weights = 1.0, 0, weights
+        return attribute_tensors(Job(stopping))["callbacks/EarlyStopping/best_weights"].value
+
+    kept = best_weights([np.ones(2), np.zeros((2, 2))])
+    assert kept.dtype == np.dtype("U32")
+    assert kept == best_weights([np.ones(2), np.zeros((2, 2))])
+    for other in ([np.ones(2), np.zeros(4)], [np.zeros((2, 2)), np.ones(2)], [np.ones(2)]):
+        assert kept != best_weights(other)

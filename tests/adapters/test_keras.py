@@ -126,7 +126,7 @@ def test_the_remedy_for_a_wrong_epoch_knows_who_sets_it(cases: dict[str, Case]) 
     (found,) = cases["ForgetsInitialEpoch × keras"].diagnoses
     assert found.cause == "wrong-first-step"
     assert found.remedy == (
-        "fit was called without initial_epoch. Pass the number of epochs done: model.fit(…, initial_epoch=epochs). `ckptcheck explain wrong-first-step` prints a fix."
+        "fit was called without initial_epoch. Pass the number of epochs done: model.fit(…, initial_epoch=epochs). `ckptcheck explain wrong-first-step --framework keras` prints a fix."
     )
     # The callback sets the epoch, so nothing is wrong.
     assert cases["ForgetsInitialEpoch × backup"].outcome == "recovered"

@@ -66,7 +66,7 @@ counters: 1, 8 B
 name         type   bytes  min  max  mean  std  zeros  NaN  Inf
 global_step  int64      8   10   10    10    0     0%    0    0
 
-Restores of this checkpoint, predicted from tensor names:
+Restores of this checkpoint, predicted from its format and names:
   tf.train.Saver()            restores every tensor
   ema.variables_to_restore()  raises: bn/gamma/ExponentialMovingAverage is not in the checkpoint
   tf.trainable_variables()    leaves out 1 moving statistic, 1 slot and 1 counter

@@ -79,7 +79,7 @@ def test_more_and_less_text(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout == (
         "FAIL: 1 of 1 case did not do what was expected: StepLost × all diverged (step-lost). "
-        "1 warning: run without --quiet.\n"
+        f"1 warning: {toy('StepLost')} × all: the restore does not cover 1 of 6 tensors, …\n"
     )
     verbose = call("judge", "ckptcheck-out", "-v", cwd=tmp_path).stdout.splitlines()
     assert "diverged: continues on a different trajectory" in verbose

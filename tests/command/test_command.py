@@ -64,7 +64,10 @@ def test_a_command_must_say_where_it_writes() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"arguments": []}, "The command is empty. Write it after --: -- python train.py --out {run}."),
+        (
+            {"arguments": []},
+            "The command is empty. Write it after --: -- python train.py --out {run}.",
+        ),
         (
             {"arguments": ["train", "{run}"], "max_steps": 1},
             "A run of 1 steps cannot be resumed. Ask for at least 2.",

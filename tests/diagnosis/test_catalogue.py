@@ -57,7 +57,7 @@ def test_texts_are_complete(cause: Cause) -> None:
 @EVERY
 def test_effect_is_a_predicate(cause: Cause) -> None:
     """As in "`weights` loses the optimizer state": a verb in the third person comes first."""
-    assert re.fullmatch(r"(is|[a-z]+s,?)( [a-z0-9'-]+| Python| NaN)+", cause.effect)
+    assert re.fullmatch(r"(is|[a-z]+s,?)( [a-z0-9'-]+| Python| NaN| {tensors})+", cause.effect)
     assert 3 <= len(cause.effect.split()) <= 8
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from ckptcheck.diagnosis.refusals import first_sentence, missing_keys, of_raising, of_refusal
+from ckptcheck.diagnosis.refusals import missing_keys, of_raising, of_refusal
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Failure, Run
+from ckptcheck.text_safety import first_sentence
 from tests.builder import changed, control, resumed
 
 CONTROL = control({"v": Kind.WEIGHT})
@@ -169,7 +170,20 @@ def test_a_run_that_raises(failure: Failure, sentence: str) -> None:
         ("", "(no text)"),
         (" \n ", "(no text)"),
         ("x" * 200, "x" * 200),
-        ("x" * 201, "x" * 197 + "..."),
+        (
+            "Exception encountered when calling Net.call().\n\n\x1b[1mNo `bool` here.\x1b[0m\n\nArguments:",
+            "No `bool` here.",
+        ),
+        (
+            'in user code:\n\n    File "train.py", line 5, in call  *\n        x: int = f(y)\n\n'
+            "    ValueError: Exception encountered when calling Dense.call().\n\n    No bool.\n",
+            "No bool.",
+        ),
+        (
+            "Exception encountered when calling Net.call().",
+            "Exception encountered when calling Net.call().",
+        ),
+        ("x" * 201, "x" * 199 + "…"),
     ],
 )
 def test_first_sentence(message: str, line: str) -> None:

@@ -1,6 +1,11 @@
 """Predictions of restores."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
 
 from ckptcheck.filetools.forecast import Meeting
 from ckptcheck.filetools.inspect import inspect
@@ -48,3 +53,68 @@ def test_weights_alone(tmp_path: Path) -> None:
         "restores every tensor",
     ]
     assert len(meetings(tmp_path, {"w": drawn(2)})[1].missing) == 1
+
+
+# --- Keras files, against Keras itself ----------------------------------------------------------
+
+WHOLE = ("keras.models.load_model()", "restores every tensor")
+UNBUILT = (
+    "load_weights(), optimizer not built",
+    "leaves out 4 slots, 1 counter and 1 hyperparameter",
+)
+BUILT = ("load_weights(), optimizer built", "restores every tensor")
+OF_HDF5 = ("load_weights()", "leaves out 4 slots, 1 counter and 1 hyperparameter")
+FILES = {
+    "model.keras": [WHOLE, UNBUILT, BUILT],
+    "model.weights.h5": [UNBUILT, BUILT],
+    "model.h5": [(WHOLE[0], "leaves out 4 slots"), OF_HDF5],
+}
+
+
+def small() -> Any:
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(keras.optimizers.Adam(0.5), keras.losses.MeanSquaredError())
+    return model
+
+
+def built() -> Any:
+    model = small()
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def loaded(path: Path, restore: str) -> Any:
+    keras = pytest.importorskip("keras")
+    if restore == WHOLE[0]:
+        return keras.models.load_model(path)
+    model = built() if restore == BUILT[0] else small()
+    model.load_weights(path)
+    return model
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", FILES)
+def test_keras_restores_what_is_predicted(name: str, tmp_path: Path) -> None:
+    model = small()
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    save: Callable[[str], Any] = model.save_weights if "weights" in name else model.save
+    save(str(tmp_path / name))
+    predicted = inspect(tmp_path / name).meetings
+    assert [(each.restore, each.sentence) for each in predicted] == FILES[name]
+    wanted = [variable.numpy() for variable in model.optimizer.variables]
+    for each in predicted:
+        restored = loaded(tmp_path / name, each.restore)
+        assert np.array_equal(restored.weights[0].numpy(), model.weights[0].numpy())
+        got = [variable.numpy() for variable in restored.optimizer.variables]
+        is_whole = len(got) == len(wanted) and all(map(np.array_equal, got, wanted))
+        assert is_whole == (each.sentence == "restores every tensor")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_keras_weights_without_an_optimizer(tmp_path: Path) -> None:
+    model = small()
+    model.optimizer = None
+    model.save_weights(str(tmp_path / "model.weights.h5"))
+    (each,) = inspect(tmp_path / "model.weights.h5").meetings
+    assert (each.restore, each.sentence) == ("load_weights()", "restores every tensor")

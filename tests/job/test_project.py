@@ -29,6 +29,8 @@ weights = "diverged"
 def write(folder: Path, text: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_text(text)
+    for name in ("train.py", "loop.py", "fit.py"):
+        (folder / name).touch()
     return folder / FILE
 
 
@@ -104,6 +106,11 @@ JOBS = 'jobs = ["train.py"]\n'
         (
             f'{JOBS}allow = {{slots-lost = " "}}',
             "allow in [tool.ckptcheck] of {0} must be a table of texts, such as {{generators-restarted = \"why this is acceptable\"}}, not {{'slots-lost': ' '}}.",
+        ),
+        (
+            'jobs = ["trian.py:Train"]',
+            "[tool.ckptcheck] in {0} names trian.py:Train, but there is no file {0.parent}/trian.py. Did you mean train.py? "
+            "A path there is relative to the folder of pyproject.toml.",
         ),
         ("steps = 3", '[tool.ckptcheck] in {0} names no job. Write jobs = ["train.py:Train"].'),
     ],

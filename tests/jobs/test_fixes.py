@@ -1,5 +1,9 @@
 """Fixes: the report cards run both recipes, and `explain` prints the lines that differ."""
 
+import ast
+import builtins
+import json
+from collections.abc import Iterator
 from itertools import chain
 
 import pytest
@@ -29,10 +33,38 @@ def test_the_cards_show_the_cause_and_the_recovery(cause: str, fix: Fix) -> None
 @EVERY
 def test_the_code_is_short_and_legible(cause: str, fix: Fix) -> None:
     lines = fix.code().splitlines()
-    assert 3 <= len(lines) <= 45
+    assert 3 <= len(lines) <= 55
     assert all(len(line) <= 76 for line in lines)
-    assert lines[0].startswith("class ")
-    compile(fix.code(), fix.fixed, "exec")
+    assert lines[0].startswith(("import ", "from "))
+
+
+@EVERY
+def test_the_code_defines_or_imports_all_that_it_uses(cause: str, fix: Fix) -> None:
+    tree = ast.parse(fix.code())
+    known = {name for node in ast.walk(tree) for name in _bound_by(node)} | set(dir(builtins))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert used <= known
+
+
+def _bound_by(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        yield node.name
+    elif isinstance(node, ast.arg):
+        yield node.arg
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (alias.asname or alias.name for alias in node.names)
+
+
+@EVERY
+def test_the_code_shows_who_calls_its_methods(cause: str, fix: Fix) -> None:
+    """A method that no class of ckptcheck or Keras calls by its name is called in the code."""
+    called_elsewhere = {"__init__", "__len__", "__getitem__", "checkpoint_of", "call", "build"}
+    called_elsewhere |= {"fit", "layers", "save", "restore", "plateau", "stopping", "data"}
+    for node in ast.walk(ast.parse(fix.code())):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("on_"):
+            assert node.name in called_elsewhere or f".{node.name}(" in fix.code(), node.name
 
 
 def test_causes_with_a_fix() -> None:
@@ -56,14 +88,47 @@ def test_explain_prints_the_code() -> None:
         assert all(f"    {line}".rstrip() in printed for line in fix.code().splitlines())
     assert "Fixed, in Keras' fit: keras/plateau-saved × keras recovers, " in printed
     assert (
-        "\n  To run them: ckptcheck verify keras/plateau keras/plateau-saved keras/best "
-        "keras/best-kept\n"
+        "\n  To run them: ckptcheck verify keras/plateau keras/plateau-saved keras/early-stopping "
+        "keras/early-stopping-saved keras/best keras/best-kept\n"
+        f"  To read them: {ROOT / 'ckptcheck' / 'jobs' / 'recipes' / 'keras.py'}\n"
     ) in printed
-    assert all(len(line) <= 80 for line in chain(printed.splitlines()) if "To run" not in line)
+    assert all(
+        len(line) <= 80 for line in chain(printed.splitlines()) if not line.startswith("  To r")
+    )
 
 
-def test_an_excerpt_has_no_types() -> None:
+def test_explain_for_one_framework() -> None:
+    whole = call("explain", "slots-lost", cwd=ROOT).stdout
+    printed = call("explain", "slots-lost", "--framework", "tf2", cwd=ROOT).stdout
+    assert "\n  What to do, in a loop with tf.train.Checkpoint\n" in printed
+    assert printed.count("What to do, in ") == 1 < whole.count("What to do, in ")
+    assert printed.count("Fixed, in ") == 1 < whole.count("Fixed, in ")
+    assert "\n  To run them: ckptcheck verify tf2/loop\n" in printed
+    assert len(printed.splitlines()) < len(whole.splitlines()) - 40
+    (document,) = json.loads(
+        call("explain", "slots-lost", "--framework", "tf2", "--json", cwd=ROOT).stdout
+    )
+    assert list(document["remedies"]) == ["What to do, in a loop with tf.train.Checkpoint"]
+    assert [fix["fixed"] for fix in document["fixes"]] == ["tf2/loop × all"]
+    done = call("explain", "slots-lost", "--framework", "kera", cwd=ROOT)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "ckptcheck: There is no framework called 'kera'. Did you mean keras? "
+        "Known: keras, tf1, tf2.\n",
+    )
+
+
+def test_an_excerpt_has_no_types_and_imports_what_it_uses() -> None:
     source = """
+import keras
+import unused
+from somewhere import thing, other
+
+SIZE, LENGTH = 1, 2
+
+class Base: ...
+
+@keras.registered("a")
 class A(Base):  # type: ignore[misc]
     \"\"\"What it is.\"\"\"
 
@@ -75,9 +140,11 @@ class A(Base):  # type: ignore[misc]
     def f(self, y: int = 2, **more: int) -> None:
         \"\"\"Do it.\"\"\"
         # why
-        return y
+        return y + SIZE + thing
 """
-    assert excerpt(source, ["A.passed", "A.f"]) == (
+    assert excerpt(source, ["A.passed", "A.f"], "recipes") == (
+        "import keras\nfrom recipes import Base, SIZE\nfrom somewhere import thing\n\n"
+        "@keras.registered('a')\n"
         'class A(Base):\n    ...\n\n    passed = {\n        "a": "b",\n    }\n\n'
-        "    def f(self, y=2, **more):\n        return y"
+        "    def f(self, y=2, **more):\n        return y + SIZE + thing"
     )

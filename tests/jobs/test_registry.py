@@ -63,6 +63,10 @@ def test_names_of_recipes() -> None:
             "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain.",
         ),
         (
+            "keras",
+            "There is no job called 'keras', but a suite: to verify its 19 recipes, write --suite keras.",
+        ),
+        (
             "tf2/lop",
             "There is no job called 'tf2/lop'. Did you mean tf2/loop or tf2/dropout? Known: bn-layers, bn-nn, bn-polyak, keras/best, ",
         ),

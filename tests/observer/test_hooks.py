@@ -81,7 +81,10 @@ def test_the_hidden_sitecustomize_runs(place: Path) -> None:
 def test_an_edge_that_fails_does_not_fail_the_program(place: Path) -> None:
     assert run(place, "import framework", target="edge:missing") == "layers\nframework\n"
     noted = (place / "trouble.txt").read_text()
-    assert noted == "AttributeError: module 'edge' has no attribute 'missing'\n"
+    assert noted == (
+        "The command could not be observed: AttributeError: module 'edge' has no attribute 'missing'. "
+        f"Is ckptcheck installed for {sys.executable}?\n"
+    )
 
 
 def test_a_process_without_a_framework_imports_nothing_of_ckptcheck(place: Path) -> None:

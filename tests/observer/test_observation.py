@@ -139,7 +139,9 @@ def test_a_call_that_does_not_train_is_no_boundary(tmp_path: Path) -> None:
 
 
 def test_a_step_in_parts_begins_with_the_first(tmp_path: Path) -> None:
-    program = "step(); save(); observation.before('train'); w += 1; observation.idle('train'); step()"
+    program = (
+        "step(); save(); observation.before('train'); w += 1; observation.idle('train'); step()"
+    )
     observe(tmp_path, program)
     assert value(record(tmp_path), "boundary-1") == 2.0
 
@@ -173,13 +175,15 @@ def test_a_second_process_that_trains_is_noted(tmp_path: Path) -> None:
     observe(tmp_path, "step(); save(); step()")
     observe(tmp_path, "step()")
     trouble = (tmp_path / "control" / "trouble.txt").read_text()
-    assert trouble == "more than one process of the command trains\n"
+    assert trouble == (
+        "More than one process of the command trains. Verify a command of which one process trains.\n"
+    )
     assert len(record(tmp_path).steps) == 2
 
 
 def test_a_resumed_run_begins_at_its_restore(tmp_path: Path) -> None:
     program = "observation.restoring('load', 'x'); w = 2.0; observation.restored(); step(); step()"
-    asked = {"role": "resumed", "restore": "restart", "boundary": 1}
+    asked: dict[str, Any] = {"role": "resumed", "restore": "restart", "boundary": 1}
     seen, _ = observe(tmp_path, program, **asked)
     run = record(tmp_path)
     points = ("initial", "boundary-1", "final")
@@ -197,11 +201,10 @@ def test_a_file_that_is_read_is_a_restore(tmp_path: Path) -> None:
 
 
 def test_what_is_written_elsewhere_is_noted(tmp_path: Path) -> None:
-    there = tmp_path / "elsewhere.txt"
-    # What is written where temporary files are is not noted.
-    program = "step(); open(run.parent / 'elsewhere.txt', 'w').close(); step()"
-    seen, _ = observe(tmp_path, program, environment={"TMPDIR": str(tmp_path / "temporary")})
-    assert seen["elsewhere"] == [str(there)]
+    program = "step(); save(); step(); open(run.parent / 'elsewhere.txt', 'w').close(); step()"
+    observe(tmp_path, program, environment={"TMPDIR": str(tmp_path / "temporary")})
+    (place,) = record(tmp_path).facts.wrote
+    assert Path(place).name == "elsewhere.txt"
 
 
 def test_losses_that_are_not_seen(tmp_path: Path) -> None:

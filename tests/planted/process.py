@@ -60,7 +60,7 @@ class NeedsTheNetwork(Clean):
 
 
 @planted(
-    inconclusive="The control did not finish: it could not be set up: RuntimeError: no such data at process.py:{line}."
+    inconclusive="The control did not finish: it could not be set up: RuntimeError: no such data (process.py:{line})."
 )
 class RaisesInInit(Clean):
     def __init__(self) -> None:

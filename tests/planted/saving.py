@@ -42,6 +42,39 @@ class OlderCheckpoint(Clean):
         return restored
 
 
+@planted(diverged=[("updated-after-save", None)])
+class UpdatedAfterSave(Clean):
+    """A save writes the moving mean as it was at the save before: it is updated too late."""
+
+    def save(self, folder: Path, step: int) -> None:
+        newest = self.live["mean"]
+        self.live["mean"] = getattr(self, "before", newest)
+        super().save(folder, step)
+        self.live["mean"] = self.before = newest
+
+
+@planted(diverged=[("updated-after-save", None)])
+class UpdatedAfterSaveUnreported(UpdatedAfterSave):
+    """The same, of a restore that reports nothing: the crash image holds the older value."""
+
+    def restore(self, folder: Path, restore: str) -> None:
+        super().restore(folder, restore)
+
+
+@planted(diverged=[("older-checkpoint", None)])
+class OneOlderFile(Clean):
+    """The moving mean is read from an older file, all else from the newest; nothing is reported."""
+
+    def save(self, folder: Path, step: int) -> None:
+        super().save(folder, step)
+        np.save(folder / f"{step}.npy", self.live["mean"])
+
+    def restore(self, folder: Path, restore: str) -> None:
+        super().restore(folder, restore)
+        oldest = min(folder.glob("[0-9]*.npy"), key=lambda each: int(each.stem))
+        self.live["mean"] = np.load(oldest)
+
+
 @planted(
     inconclusive=(
         "The checkpoint is missing: the control's save wrote no file into the folder it was given."

@@ -1,11 +1,13 @@
 """The answer in prose and the verdict in one line, for every kind of report."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ckptcheck import Case, Kind
+from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.evidence import Pair
@@ -326,3 +328,42 @@ def test_the_line_names_causes_on_request() -> None:
 def test_two_jobs_of_one_name_keep_their_files() -> None:
     cases = [case(SLOTS_LOST, job="a.py:Train"), case(SLOTS_LOST, job="b.py:Train")]
     assert "a.py:Train × keras diverged, b.py:Train × keras diverged." in verdict_line(cases)
+
+
+def test_not_finite_names_the_tensors() -> None:
+    nan = np.full((2, 3), np.nan, np.float32)
+    several = changed(RESUMED, boundary=dict.fromkeys(("w", "mean", "w/momentum"), nan))
+    one = changed(RESUMED, boundary={"w": nan})
+    assert answer([case(one, "Train", "own")]) == (
+        "Train does not recover with `own`: it restores NaN or infinity into `w`."
+    )
+    assert answer([case(several, "Train", "own")]) == (
+        "Train does not recover with `own`: it restores NaN or infinity into `w` and 2 more."
+    )
+
+
+def test_a_job_that_failed_before_it_named_its_restores() -> None:
+    nameless = replace(UNFINISHED, restore="", reason="The control did not finish: no data.")
+    assert answer([nameless]) == (
+        "Whether Train recovers is unknown. The control did not finish: no data."
+    )
+    assert verdict_line([nameless]) == "INCONCLUSIVE: 1 of 1 case could not be judged: Train."
+    assert (nameless.name, nameless.label) == ("train.py:Train", "–")
+    assert nameless.document()["restore"] is None
+
+
+def test_all_that_a_restore_loses_is_listed_where_it_fits() -> None:
+    causes = ("weights-lost", "moving-statistics-lost", "slots-lost", "step-lost", "noise")
+    found = tuple(Diagnosis(cause, None, "", "") for cause in causes[:4])
+    lost = replace(LOST, diagnoses=found)
+    assert answer([lost]) == (
+        "Train does not recover with `weights`: it loses the trained weights, the moving "
+        "means and variances, the optimizer state and the step counter."
+    )
+
+
+def test_what_does_not_fit_is_counted() -> None:
+    found = tuple(Diagnosis(cause, None, "", "") for cause in CAUSES)
+    said = answer([replace(LOST, diagnoses=found)])
+    assert re.search(r", and has \d+ more faults\.", said)
+    assert len(said) < 450

@@ -145,6 +145,16 @@ def test_no_checkpoint(folder: Path) -> None:
     assert missing(Evidence(folder, {}), boundary=3).reason == NO_CHECKPOINT
 
 
+def test_no_checkpoint_of_a_restore_whose_save_may_delete_it(tmp_path: Path) -> None:
+    record(control_of(tmp_path / "job"), changed(CONTROL, framework="keras"))
+    assert missing(Evidence(tmp_path / "job", {}), "backup").reason == (
+        "The checkpoint is missing: the control's save wrote no file into the folder it was given. "
+        "BackupAndRestore deletes its backup at the end of each call of fit: call fit once for all "
+        "epochs."
+    )
+    assert missing(Evidence(tmp_path / "job", {}), "checkpoint").reason == NO_CHECKPOINT
+
+
 def test_no_resumed_run(folder: Path) -> None:
     found = missing(Evidence(folder, {}), "ema")
     assert found.reason == "The resumed run did not finish: its process recorded nothing."

@@ -10,6 +10,7 @@ from ckptcheck.comparison.compare import compare
 from ckptcheck.comparison.equality import Equality
 from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.diagnosis.cause import Diagnosis
+from ckptcheck.kinds import Kind
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Pair
 from ckptcheck.report.judge import Question, judge_pair
@@ -22,6 +23,7 @@ from ckptcheck.report.sentences import (
     listed,
     measured,
     numbers,
+    of_objects,
     short_names,
     some,
     story,
@@ -141,6 +143,19 @@ def test_what_was_measured() -> None:
         "At the boundary, 6 of 6 tensors are equal within the tolerance and the evaluation "
         "loss is 0.2 (control 0.2). After it, 3 of 3 training losses are equal within the "
         "tolerance."
+    )
+
+
+def test_numbers_of_python_objects_are_named() -> None:
+    one = control({"callbacks/EarlyStopping/best": Kind.PYTHON})
+    assert measured(compare(one, resumed(one))) == (
+        "At the boundary, 7 of 7 tensors are bit-equal and the evaluation loss is 0.2 (control "
+        "0.2). After it, 3 of 3 training losses are bit-equal. 1 of the tensors is a number of a "
+        "Python object: callbacks/EarlyStopping/best."
+    )
+    several = control(dict.fromkeys(("best", "wait", "which"), Kind.PYTHON))
+    assert of_objects(compare(several, resumed(several))) == (
+        "3 of the tensors are numbers of Python objects: best, wait and 1 more."
     )
 
 

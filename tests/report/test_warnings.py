@@ -176,3 +176,17 @@ def test_a_warning_for_every_boundary_appears_once() -> None:
 
 def test_a_case_without_runs_has_none() -> None:
     assert of_cases([Case("job", "all", "recovered", "inconclusive")]) == []
+
+
+def test_files_that_the_job_writes_elsewhere() -> None:
+    whole = replace(
+        case(changed(CONTROL, framework="keras")),
+        wrote={"a": "changed", "b": "new", "c": "deleted", "d": "new"},
+    )
+    assert of_cases([whole, replace(whole, restore="other", wrote={"a": "new"})]) == [
+        "job: the job also writes outside its checkpoint folder: a (changed), b (new), c (deleted), "
+        "d (new). Every run does, and ckptcheck puts no file back. Write such files into "
+        "`self.folder`."
+    ]
+    plain = replace(case(), wrote={"a": "new"})
+    assert of_cases([plain])[0].endswith("Write such files into a temporary folder.")

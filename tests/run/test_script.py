@@ -342,6 +342,22 @@ def test_declared_kinds(tmp_path: Path) -> None:
     assert read_snapshot(tmp_path / "run" / "final.npz")["sum"].kind is Kind.ACCUMULATOR
 
 
+def test_the_framework_of_a_function_that_reads_the_state(tmp_path: Path) -> None:
+    def state() -> dict[str, np.ndarray]:
+        return {"w": np.ones(2)}
+
+    with record(tmp_path / "unknown", state):
+        pass
+    state.framework = "tf1"  # type: ignore[attr-defined]
+    with record(tmp_path / "known", state):
+        pass
+    found = [
+        json.loads((tmp_path / folder / "run.json").read_text())["framework"]
+        for folder in ("unknown", "known")
+    ]
+    assert found == ["", "tf1"]
+
+
 def test_a_callback_without_keras() -> None:
     code = """
 import ckptcheck

@@ -85,7 +85,7 @@ def raising(error: BaseException) -> Callable[[], None]:
         (MemoryError(), 3, "trouble", "it ran out of memory"),
         (OSError(errno.ENOSPC, "full"), 3, "trouble", f"it reached a limit of the machine: {os.strerror(errno.ENOSPC)}"),
         (RuntimeError(f"framework: {os.strerror(errno.EROFS)}"), 3, "trouble", "it reached a limit of the machine: Read-only file system"),
-        (KeyError("k"), 3, "trouble", "it could not be set up: KeyError: 'k' at test_worker.py:{line}"),
+        (KeyError("k"), 3, "trouble", "it could not be set up: KeyError: 'k' (test_worker.py:{line})"),
     ],
 )  # fmt: skip
 def test_an_error_is_emitted_with_an_exit_status(

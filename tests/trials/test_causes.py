@@ -57,7 +57,7 @@ def test_the_newest_backup(
 def test_a_forgotten_epoch(job: str, cases: Mapping[tuple[str, str], Case]) -> None:
     assert cases[job, "keras"].diagnoses[0].remedy == (
         "fit was called without initial_epoch. Pass the number of epochs done: model.fit(…, "
-        "initial_epoch=epochs). `ckptcheck explain wrong-first-step` prints a fix."
+        "initial_epoch=epochs). `ckptcheck explain wrong-first-step --framework keras` prints a fix."
     )
 
 

@@ -102,7 +102,9 @@ def test_the_best_value_is_passed_again(report: Report) -> None:
     lost = found(report, "Best", "python-state-lost")
     assert lost.tensors == ("callbacks/ModelCheckpoint/best",)
     assert "initial_value_threshold=best" in lost.remedy
-    assert lost.remedy.endswith("`ckptcheck explain python-state-lost` prints a fix.")
+    assert lost.remedy.endswith(
+        "`ckptcheck explain python-state-lost --framework keras` prints a fix."
+    )
 
 
 def test_statistics_that_lag_are_not_the_restores_fault(report: Report) -> None:

@@ -54,3 +54,7 @@ def test_a_recorded_graph(tmp_path: Path) -> None:
         "shadows-lost": {"w1/ExponentialMovingAverage"},
         "slots-lost": {"beta1_power", "beta2_power", "w1/Adam", "w1/Adam_1"},
     }
+    remedies = {found.cause: found.remedy for found in case.diagnoses}
+    assert remedies["slots-lost"].startswith(
+        "Save the optimizer's variables, too: create tf.train.Saver() after optimizer.minimize(…)."
+    )

@@ -10,7 +10,7 @@ from ckptcheck.adapters.tensorflow.keras_2 import keras_2
 # The attributes, by callback class, whose values change the training.
 DECISIVE = {
     "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
-    "EarlyStopping": ("best", "wait", "best_epoch", "stopped_epoch"),
+    "EarlyStopping": ("best", "wait", "best_epoch", "stopped_epoch", "best_weights"),
     "ModelCheckpoint": ("best",),
 }
 

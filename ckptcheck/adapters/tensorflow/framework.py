@@ -2,6 +2,11 @@
 
 from ckptcheck.job.frameworks import Framework
 
+BACKUP_DELETED = (
+    "BackupAndRestore deletes its backup at the end of each call of fit: call fit once for all "
+    "epochs."
+)
+
 FRAMEWORK = Framework(
     name="tensorflow",
     styles={
@@ -22,7 +27,9 @@ FRAMEWORK = Framework(
     module="tensorflow",
     op_determinism="ckptcheck.adapters.tensorflow._internals:has_deterministic_ops",
     state_of="ckptcheck.adapters.tensorflow.variables:state_of",
+    style_of="ckptcheck.adapters.tensorflow.variables:style_of",
     fit_callback="ckptcheck.adapters.tensorflow.recording:Record",
     observer="ckptcheck.adapters.tensorflow.observer.edge:observe",
     remedies="ckptcheck.adapters.tensorflow.remedies:REMEDIES",
+    saved_nothing={("keras", "backup"): BACKUP_DELETED},
 )

@@ -43,6 +43,7 @@ def state_in(session: Any) -> Callable[[], dict[str, Tensor]]:
             )
         return read(variables, session)
 
+    state.framework = "tf1"  # type: ignore[attr-defined]
     return state
 
 

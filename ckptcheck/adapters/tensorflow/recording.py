@@ -15,6 +15,7 @@ from ckptcheck.run.script import Recording
 class Record(Watch):
     """Records each step of `fit`, and the state after each epoch; see `Recording.callback`."""
 
+    framework = "keras"
     # What a `Loop` of a job has; a script saves by itself.
     folder, restore, saves = Path(), None, False
 

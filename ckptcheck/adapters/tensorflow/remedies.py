@@ -7,6 +7,7 @@ restores and stages come first.
 
 from collections.abc import Mapping
 
+from ckptcheck.adapters.tensorflow.framework import BACKUP_DELETED
 from ckptcheck.diagnosis.catalogue import (
     ACCEPT_ROUNDING,
     BY_STEP,
@@ -234,10 +235,12 @@ SHORT_EPOCHS = (
     "starts an epoch with its first step, even if the save was in the middle of it."
 )
 DATA_BY_EPOCH = (
-    "Save only at the end of epochs, keep epochs short with steps_per_epoch, and derive the order "
-    "of an epoch's batches from its number: dataset.shuffle(count, seed=epoch). fit saves no "
-    "position in the data: it starts each epoch with the first batch."
+    "Derive the order from the number of the epoch: a keras.utils.PyDataset that permutes with "
+    "np.random.default_rng((seed, self.epoch)), and a callback that sets its epoch in "
+    "on_epoch_begin. Call fit once for all epochs: each call resets EarlyStopping and other "
+    "callbacks."
 )
+NO_POSITION = "Save only at the end of epochs: fit saves no position in the data. "
 ITERATOR = (
     "Pass the iterator to tf.train.Checkpoint(…), or make each batch a function of (seed, step): "
     "np.random.default_rng((seed, step))."
@@ -249,10 +252,10 @@ SAVEABLE_ITERATOR = (
 )
 
 
-def _data(further: str = "") -> tuple[Remedy, ...]:
+def _data(in_fit: str = DATA_BY_EPOCH, further: str = "") -> tuple[Remedy, ...]:
     return (
         Remedy(BY_STEP + further, (*TF1, *TF2), restores=OWN),
-        Remedy(DATA_BY_EPOCH + further, KERAS),
+        Remedy(in_fit + further, KERAS),
         Remedy(ITERATOR + further, TF2),
         Remedy(SAVEABLE_ITERATOR + further, TF1),
     )
@@ -264,10 +267,19 @@ THRESHOLD = (
     "save_best_only=True, initial_value_threshold=best). Save it beside the checkpoint: "
     "np.save(path, callback.best)."
 )
+STOPPING = (
+    "Write `best`, `wait` and `best_epoch` of EarlyStopping to a file after each epoch, "
+    "pickle.dumps(state), and set them again at the end of on_train_begin. With "
+    "restore_best_weights=True, keep `best_weights`, too. List the callback before those that save."
+)
+PLATEAU = (
+    "Keep `best`, `wait` and `cooldown_counter` of ReduceLROnPlateau in variables of the model, "
+    "assigned by a subclass: layer.add_weight(shape=(3,), trainable=False). Or use a schedule that "
+    "follows from the optimizer's iterations."
+)
 IN_VARIABLES = (
-    "Keep what a callback remembers in variables of the model, assigned by a subclass of the "
-    "callback: layer.add_weight(shape=(3,), trainable=False). Or use a schedule that follows from "
-    "the optimizer's iterations."
+    "Keep each number that a callback remembers in a variable of the model, assigned by a subclass "
+    "of the callback: layer.add_weight(shape=(), trainable=False)."
 )
 NEWEST_EPOCH = (
     "Load the file of the newest epoch. Sort file names by number, not by text: "
@@ -410,6 +422,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             "the variables after it.",
             TF2,
         ),
+        Remedy(f"{BACKUP_DELETED} That is model.fit(…, epochs=EPOCHS).", KERAS, OMITTED, BACKUP),
         Remedy(
             "Train the model that the restore filled, and no new one: model.fit(…) after the "
             "restore. Check that the file exists, path.is_file(), and that nothing initialises the "
@@ -434,6 +447,22 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         Remedy(NEWEST_EPOCH, KERAS),
         Remedy(NEWEST_FILE, (*TF1, *TF2), restores=OWN),
         Remedy(LATEST, (*TF1, *TF2)),
+    ),
+    "updated-after-save": (
+        Remedy(
+            "Update this state before the save. List the callback that updates it before all that "
+            "save: model.fit(…, callbacks=[updating, *callbacks]).",
+            KERAS,
+        ),
+        Remedy(
+            "Update this state before the save, variable.assign(value), not after it.",
+            TF2,
+        ),
+        Remedy(
+            "Update this state before the save: session.run(update). List the hook that "
+            "updates it before the hook that saves.",
+            TF1,
+        ),
     ),
     "not-finite": (
         Remedy(
@@ -657,6 +686,8 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     "python-state-lost": (
         Remedy(THRESHOLD, KERAS, tensors=("callbacks/ModelCheckpoint/best",)),
+        Remedy(STOPPING, KERAS, tensors=("callbacks/EarlyStopping/*",)),
+        Remedy(PLATEAU, KERAS, tensors=("callbacks/ReduceLROnPlateau/*",)),
         Remedy(IN_VARIABLES, KERAS),
         Remedy(
             "Keep this state in a variable, tf.Variable(0, trainable=False), that the restore "
@@ -710,8 +741,10 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             TF2,
         ),
     ),
-    **dict.fromkeys(("data-restarted", "data-order", "examples-lost"), _data()),
-    "batches-differ": _data(REPLAY_BUFFER),
+    "data-restarted": _data(SHORT_EPOCHS),  # in the middle of an epoch
+    "data-order": _data(),
+    "examples-lost": _data(NO_POSITION + DATA_BY_EPOCH),
+    "batches-differ": _data(further=REPLAY_BUFFER),
     "data-shifted": (
         Remedy(
             "Skip as many batches as the finished steps used, gradient accumulation included: "

@@ -57,6 +57,11 @@ def parts_of(objects: Sequence[Any], others: Iterable[Any] = ()) -> Iterator[Nam
             yield name, kind, inner(variable)
 
 
+def style_of(objects: Sequence[Any]) -> str:
+    """Return `tf1` for variables of a graph, else `tf2`."""
+    return "tf1" if any(map(is_in_graph, objects)) else "tf2"
+
+
 def settings_of(objects: Sequence[Any]) -> Iterator[tuple[str, float]]:
     """Yield the numeric settings of optimizers that are not variables: momentum, beta_1, …"""
     for item in objects:

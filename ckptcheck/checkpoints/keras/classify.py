@@ -13,7 +13,7 @@ from ckptcheck.checkpoints.checkpoint import Entry
 from ckptcheck.checkpoints.classify import by_name, is_counter
 from ckptcheck.kinds import Kind
 
-_OPTIMIZER = ("optimizer/", "optimizer_weights/")
+OPTIMIZER = ("optimizer/", "optimizer_weights/")
 _BATCH_NORM = "BatchNormalization"
 OUTER, INNER = "optimizer/vars/", "optimizer/inner_optimizer/"
 # The numbers of the own variables of LossScaleOptimizer, and of its inner optimizer's first.
@@ -34,10 +34,10 @@ def kinds(entries: Mapping[str, Entry], names: Mapping[str, str], config: Any) -
     found = {
         key: _of_layer(each, entries, names, layers)
         for key, each in entries.items()
-        if not key.startswith(_OPTIMIZER)
+        if not key.startswith(OPTIMIZER)
     }
     weights = [entries[key] for key, kind in found.items() if kind is Kind.WEIGHT]
-    optimizer = {key: each for key, each in entries.items() if key.startswith(_OPTIMIZER)}
+    optimizer = {key: each for key, each in entries.items() if key.startswith(OPTIMIZER)}
     return found | _of_optimizer(optimizer, weights, [each["config"] for each in parts])
 
 
@@ -127,9 +127,7 @@ def numbered_slots(kinds: Mapping[str, Kind]) -> list[str]:
     keys = [
         key
         for key, kind in kinds.items()
-        if kind in of_optimizer
-        and key.startswith(_OPTIMIZER)
-        and key.rpartition("/")[2].isdecimal()
+        if kind in of_optimizer and key.startswith(OPTIMIZER) and key.rpartition("/")[2].isdecimal()
     ]
     inner = [key for key in keys if key.startswith(INNER)]
     return sorted(inner or keys, key=_number)

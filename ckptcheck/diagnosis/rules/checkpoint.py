@@ -1,4 +1,4 @@
-"""The checkpoint as a whole: nothing was restored, or a different checkpoint was."""
+"""The checkpoint as a whole: nothing was restored, a different one, or one saved too early."""
 
 from collections.abc import Iterator, Sequence
 
@@ -29,6 +29,29 @@ def older(findings: Findings) -> Iterator[Diagnosis]:
         yield _of_step(step, [row for row in rows if row.origin.older == step], findings)
 
 
+def _of_step(
+    step: int | None, restored: Sequence[TensorComparison], findings: Findings
+) -> Diagnosis:
+    newest = sum(map(_is_of_newest_save, findings.boundary))
+    known = [row.saved_so for row in restored if row.kind is not Kind.PYTHON]
+    are_few = newest > len(restored)
+    late = are_few and False not in known  # the newest checkpoint holds no newer value
+    return diagnosis(
+        "updated-after-save" if late else "older-checkpoint",
+        names(restored),
+        count=len(restored),
+        total=len(findings.boundary),
+        older=step,
+        boundary=findings.comparison.first_step[0],
+        what="Their checkpoint" if are_few else "The checkpoint that was read",
+    )
+
+
+def _is_of_newest_save(row: TensorComparison) -> bool:
+    """Return whether a tensor proves that its value was restored, and is the newest."""
+    return row.equal and row.poisoned and row.control_moves and row.kind is not Kind.METRIC
+
+
 def of_unseen_step(findings: Findings) -> Iterator[Diagnosis]:
     """A checkpoint of a step at which the control was not looked at, as its own counter says.
 
@@ -40,16 +63,3 @@ def of_unseen_step(findings: Findings) -> Iterator[Diagnosis]:
     off = counts.pop() if len(counts) == 1 else None
     if off and off < 0 and weights and all(row in restored for row in weights):
         yield _of_step(findings.comparison.first_step[0] + off, restored, findings)
-
-
-def _of_step(
-    step: int | None, restored: Sequence[TensorComparison], findings: Findings
-) -> Diagnosis:
-    return diagnosis(
-        "older-checkpoint",
-        names(restored),
-        count=len(restored),
-        total=len(findings.boundary),
-        older=step,
-        boundary=findings.comparison.first_step[0],
-    )

@@ -20,7 +20,7 @@ def batches(findings: Findings) -> Iterator[Diagnosis]:
     elif path.what == batch_order.SHIFTED:
         yield diagnosis("data-shifted", step=path.step, source=path.source, off=_off(path))
     elif path.what == batch_order.ORDER:
-        yield diagnosis("data-order", step=path.step, order=_order(path, epoch))
+        yield diagnosis("data-order", order=_order(path, epoch))
     elif path.what == batch_order.EXAMPLES:
         yield diagnosis("examples-lost", step=path.step, lost=path.lost, repeated=path.repeated)
     else:
@@ -35,10 +35,18 @@ def _off(path: DataPath) -> str:
 
 
 def _order(path: DataPath, epoch: int) -> str:
+    assert path.step is not None
+    due, place = divmod(path.step, epoch)
     if path.source is None:
-        return "the epoch's remaining examples in a different order"
+        return (
+            f"From step {path.step} on, the resumed run reads the remaining examples of epoch "
+            f"{due} in a different order"
+        )
+    read = path.source // epoch
+    verb = "repeats" if read < due else "uses"
+    start = f"From step {path.step} on, the" if place else "The"
     return (
-        f"the control's batches of epoch {path.source // epoch}, beginning with step {path.source}"
+        f"{start} resumed run {verb} the data order of epoch {read} instead of that of epoch {due}"
     )
 
 

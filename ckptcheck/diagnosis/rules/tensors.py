@@ -67,13 +67,18 @@ def not_finite(findings: Findings) -> Iterator[Diagnosis]:
 
 def missing(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors in one process only, or with different dtypes or shapes."""
-    rows = [row for row in findings.open if not row.same_form]
+    rows = [row for row in findings.open if not (row.same_form or _is_attribute(row))]
     if rows:
         first = rows[0]
         control = f"{first.control_dtype} {first.control_shape}".strip() or "absent"
         resumed = f"{first.resumed_dtype} {first.resumed_shape}".strip() or "absent"
         example = f"{first.name} is {control} in the control and {resumed} in the resumed run"
         yield diagnosis("tensors-missing", names(rows), count=len(rows), example=example)
+
+
+def _is_attribute(row: TensorComparison) -> bool:
+    """Return whether a row is an attribute of an object in both processes, of any type."""
+    return row.kind is Kind.PYTHON and bool(row.control_dtype and row.resumed_dtype)
 
 
 def replicas(findings: Findings) -> Iterator[Diagnosis]:
@@ -258,7 +263,7 @@ def loss_scale(findings: Findings) -> Iterator[Diagnosis]:
 
 def python_state(findings: Findings) -> Iterator[Diagnosis]:
     """State of Python objects with any different value: no checkpoint holds it."""
-    rows = findings.open_of(Kind.PYTHON)
+    rows = [row for row in findings.open if _is_attribute(row)]
     if rows:
         example = some(list(map(both_values, rows)), 2)
         yield diagnosis("python-state-lost", names(rows), example=example, experiment="")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ckptcheck.job.shipped import Fix
 
 _BUILT = Fix("keras/plain × weights", "keras/plain × weights-built", ("Plain.restore",))
-_SEEDS = ("Dropout.checkpoint_with_seeds",)
+_SEEDS = ("Dropout.checkpoint_with_seeds", "Dropout.save", "Dropout.restore")
 _COPIED = ("SwapByCopy", "EmaSwapCopied.fit")
 _IN_LIST = Fix(
     "tf2/layers-in-list × in-list",
@@ -60,13 +60,26 @@ FIXES: Mapping[str, tuple[Fix, ...]] = {
             "keras/plateau-saved × keras",
             ("Memory", "PlateauInVariables", "PlateauSaved"),
         ),
+        Fix(
+            "keras/early-stopping × keras",
+            "keras/early-stopping-saved × keras",
+            ("EarlyStoppingKept", "EarlyStoppingSaved"),
+        ),
         Fix("keras/best × keras", "keras/best-kept × keras", ("BestKept",)),
     ),
     "wrong-first-step": (
-        Fix("keras/mid-epoch × backup", "keras/short-epochs × keras", ("ShortEpochs.fit",)),
+        Fix(
+            "keras/mid-epoch × backup",
+            "keras/short-epochs × backup",
+            ("HalfByEpoch", "OrderByEpoch.fit", "ShortEpochs.data"),
+        ),
     ),
     "data-restarted": (_passed("loop", "without-iterator", "all", "Loop"),),
     "data-order": (
-        Fix("keras/tf-data × backup", "keras/order-by-epoch × keras", ("OrderByEpoch.fit",)),
+        Fix(
+            "keras/tf-data × backup",
+            "keras/order-by-epoch × backup",
+            ("ByEpoch", "OrderByEpoch.fit"),
+        ),
     ),
 }

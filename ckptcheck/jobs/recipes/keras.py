@@ -1,5 +1,6 @@
 """Recipes for training with `fit`: short enough to read at once, and to copy."""
 
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,15 +117,16 @@ class Dropout(Plain):
     def save(self, folder: Path, step: int) -> None:
         """Save also the checkpoint with the seeds."""
         super().save(folder, step)
-        self.checkpoint_with_seeds().write(str(folder / f"with-seeds-{step // STEPS}"))
+        path = folder / f"with-seeds-{step // STEPS}"
+        self.checkpoint_with_seeds().write(str(path))
 
     def restore(self, folder: Path, restore: str) -> Restored | None:
         if restore != "checkpoint-with-seeds":
             return super().restore(folder, restore)
-        self.initial_epoch = max(
-            int(index.stem.rpartition("-")[2]) for index in folder.glob("with-seeds-*.index")
-        )
-        self.checkpoint_with_seeds().read(str(folder / f"with-seeds-{self.initial_epoch}"))
+        saved = [path.stem for path in folder.glob("with-seeds-*.index")]
+        self.initial_epoch = max(int(name.split("-")[-1]) for name in saved)
+        path = folder / f"with-seeds-{self.initial_epoch}"
+        self.checkpoint_with_seeds().read(str(path))
         return None
 
 
@@ -136,30 +138,6 @@ class MidEpoch(Plain):
 
     def callbacks_for(self, restore: str) -> list[Any]:
         return [keras.callbacks.BackupAndRestore(str(self.folder / "backup"), save_freq=STEPS // 2)]
-
-
-class ShortEpochs(Plain):
-    """`MidEpoch`, fixed: epochs are half as long."""
-
-    restores: Sequence[str] = ("keras",)
-    steps_per_epoch = STEPS // 2
-    boundary_epochs = 5.0
-
-    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        """Choose the batches of each short epoch by its number."""
-        x, y = images()
-        length = BATCH * self.steps_per_epoch
-        for epoch in range(initial_epoch, 2 * EPOCHS):
-            part = slice(epoch % 2 * length, (epoch % 2 + 1) * length)
-            model.fit(
-                x[part],
-                y[part],
-                batch_size=BATCH,
-                shuffle=False,
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                callbacks=[*callbacks],
-            )
 
 
 class Shuffle(Plain):
@@ -191,21 +169,65 @@ class TfDataOneOrder(TfData):
     reshuffles = False
 
 
+class ByEpoch(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches in an order that follows from the number of the epoch."""
+
+    epoch = 0
+
+    def __len__(self) -> int:
+        return STEPS
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = images()
+        order = np.random.default_rng((0, self.epoch)).permutation(len(x))
+        rows = order[index * BATCH : (index + 1) * BATCH]
+        return x[rows], y[rows]
+
+
 class OrderByEpoch(Plain):
     """A different order in each epoch, which follows from the epoch number."""
 
-    restores: Sequence[str] = ("keras",)
+    restores: Sequence[str] = ("keras", "backup")
+    epochs: int = EPOCHS
+
+    def data(self) -> Any:
+        return ByEpoch()
 
     def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
-        data = tf.data.Dataset.from_tensor_slices(images())
-        for epoch in range(initial_epoch, EPOCHS):
-            shuffled = data.shuffle(BATCH * STEPS, seed=epoch).batch(BATCH)
-            model.fit(
-                shuffled,
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                callbacks=[*callbacks],
-            )
+        data = self.data()
+        set_epoch = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: setattr(data, "epoch", epoch)
+        )
+        model.fit(
+            data,
+            epochs=self.epochs,
+            initial_epoch=initial_epoch,
+            shuffle=False,
+            callbacks=[set_epoch, *callbacks],
+        )
+
+
+class HalfByEpoch(ByEpoch):
+    """Half of the batches in each epoch, chosen by its number."""
+
+    def __len__(self) -> int:
+        return STEPS // 2
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = images()
+        first = (self.epoch % 2 * len(self) + index) * BATCH
+        return x[first : first + BATCH], y[first : first + BATCH]
+
+
+class ShortEpochs(OrderByEpoch):
+    """`MidEpoch`, fixed: epochs are half as long."""
+
+    steps_per_epoch = STEPS // 2
+    boundary_epochs = 5.0
+    epochs: int = 2 * EPOCHS
+
+    def data(self) -> Any:
+        return HalfByEpoch()
 
 
 class Ema(Plain):
@@ -341,6 +363,54 @@ class PlateauSaved(Plateau):
     def plateau(self, model: Any) -> Any:
         memory = model.get_layer("plateau")
         return PlateauInVariables(memory, **self.settings)
+
+
+class EarlyStopping(OrderByEpoch):
+    """A callback that stops when the loss has stopped falling, and brings the best weights back."""
+
+    restores: Sequence[str] = ("keras", "backup")
+    # The loss always falls: by this the first epoch is the best, and the fourth the last.
+    settings: Mapping[str, Any] = {
+        "monitor": "loss",
+        "mode": "max",
+        "patience": 3,
+        "restore_best_weights": True,
+    }
+
+    def stopping(self) -> Any:
+        return keras.callbacks.EarlyStopping(**self.settings)
+
+    def fit(self, model: Any, callbacks: Sequence[Any], initial_epoch: int) -> None:
+        super().fit(model, [self.stopping(), *callbacks], initial_epoch)
+
+
+class EarlyStoppingKept(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+    """Keeps its state in a file. List it before the callback that saves."""
+
+    kept = "best", "wait", "best_epoch", "best_weights"
+
+    def __init__(self, path: Path, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.path = path
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        super().on_train_begin(logs)
+        if self.path.exists():
+            for name, value in pickle.loads(self.path.read_bytes()).items():
+                setattr(self, name, value)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        state = {name: getattr(self, name) for name in self.kept}
+        self.path.write_bytes(pickle.dumps(state))
+
+
+class EarlyStoppingSaved(EarlyStopping):
+    """The same callback, whose state survives a restart."""
+
+    def stopping(self) -> Any:
+        path = self.folder / "stopping.pickle"
+        return EarlyStoppingKept(path, **self.settings)
 
 
 class Best(Plain):

@@ -33,7 +33,7 @@ KERAS = {
     ),
     "short-epochs": (
         "Fixed: epochs of 4 steps with batches chosen by epoch number, saved after each epoch.",
-        {"keras": R},
+        {"keras": R, "backup": R},
     ),
     "shuffle": (
         "fit(x, y) shuffles by default; keras.utils.set_random_seed gives every epoch the same "
@@ -50,8 +50,8 @@ KERAS = {
         {"backup": R},
     ),
     "order-by-epoch": (
-        "Fixed: a call of fit for each epoch, with a dataset shuffled by the epoch number.",
-        {"keras": R},
+        "Fixed: a PyDataset whose order follows from the epoch number, in one call of fit.",
+        {"keras": R, "backup": R},
     ),
     "ema": (
         "Adam(use_ema=True): the moving averages are variables of the optimizer.",
@@ -78,6 +78,15 @@ KERAS = {
     "plateau-saved": (
         "Fixed: a subclass keeps its state in variables of the model.",
         {"keras": R},
+    ),
+    "early-stopping": (
+        "EarlyStopping(restore_best_weights=True): how long it has waited, and its best value and "
+        "weights, are in no file.",
+        {"keras": D, "backup": D},
+    ),
+    "early-stopping-saved": (
+        "Fixed: a subclass keeps all of it in a file of its own.",
+        {"keras": R, "backup": R},
     ),
     "best": (
         "ModelCheckpoint(save_best_only=True): the best value so far is in no file.",

@@ -29,15 +29,29 @@ def find(name: str) -> Cause:
     return CAUSES[name]
 
 
-def show(cause: Cause, console: Console) -> None:
-    """Print what a cause is, how it shows, what to do about it, and the code of its fixes."""
-    print_trimmed(console, *_story(cause))
-    for fix in fixes_for(cause.name):
+def check_style(style: str | None) -> None:
+    """Raise `UsageError` with the nearest names if no framework declares this style of jobs."""
+    if style is not None and style not in styles():
+        raise unknown("framework", style, styles())
+
+
+def show(cause: Cause, console: Console, style: str | None = None) -> None:
+    """Print what a cause is, how it shows, what to do about it, and the code of its fixes.
+
+    `style`: for one style of jobs alone, such as `keras`.
+    """
+    print_trimmed(console, *_story(cause, style))
+    fixes = fixes_for(cause.name, style)
+    for fix in fixes:
         print_trimmed(console, Text(), *_fixed(fix))
         # Not wrapped, so that it can be copied.
         print(textwrap.indent(fix.code(), "    "), file=console.file)
-    if recipes := _recipes(cause):
-        print(f"\n  To run them: ckptcheck verify {' '.join(recipes)}\n", file=console.file)
+    if fixes:
+        recipes = dict.fromkeys(name for fix in fixes for name in fix.recipes)
+        print(f"\n  To run them: ckptcheck verify {' '.join(recipes)}", file=console.file)
+        for file in dict.fromkeys(fix.file for fix in fixes):
+            print(f"  To read them: {file}", file=console.file)
+        print(file=console.file)
     # Not wrapped, so that the address can be copied.
     print(f"  A report of it: {cause.reported}", file=console.file)
 
@@ -48,16 +62,12 @@ def _fixed(fix: Fix) -> Iterator[RenderableType]:
     yield Padding(Text.assemble((f"{heading}: ", "bold"), what), (0, 0, 0, 2))
 
 
-def _recipes(cause: Cause) -> list[str]:
-    return list(dict.fromkeys(name for fix in fixes_for(cause.name) for name in fix.recipes))
-
-
-def _story(cause: Cause) -> Iterator[RenderableType]:
+def _story(cause: Cause, style: str | None) -> Iterator[RenderableType]:
     yield Text(cause.name, style="bold")
     yield Padding(Text(cause.summary), (0, 0, 1, 2))
     yield Padding(Text.assemble(("Severity: ", "bold"), f"{cause.severity.value}."), (0, 0, 0, 2))
     yield Padding(Text.assemble(("How it shows: ", "bold"), cause.signature), (0, 0, 1, 2))
-    for heading, remedies in _remedies(cause).items():
+    for heading, remedies in _remedies(cause, style).items():
         yield Padding(Text(heading, style="bold"), (0, 0, 0, 2))
         for stage, what in remedies.items():
             text = Text.assemble((f"{stage}: ", "magenta"), what) if stage else Text(what)
@@ -72,13 +82,18 @@ def _acceptance(cause: Cause) -> str:
     return f"{never}: {why_not(cause)}."
 
 
-def _remedies(cause: Cause) -> dict[str, dict[str, str]]:
+def _remedies(cause: Cause, style: str | None) -> dict[str, dict[str, str]]:
     """Return the remedies by heading and stage; frameworks with equal remedies share a heading."""
     named: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for framework, name in {**styles(), "": "any other framework"}.items():
-        remedies = _by_stage(cause, framework) | _by_restore(cause, framework)
-        named.setdefault(tuple(remedies.items()), []).append(name)
-    if len(named) == 1:
+        remedies = (
+            _by_stage(cause, framework)
+            | _by_restore(cause, framework)
+            | _by_tensors(cause, framework)
+        )
+        if style in (None, framework):
+            named.setdefault(tuple(remedies.items()), []).append(name)
+    if style is None and len(named) == 1:
         return {"What to do": dict(next(iter(named)))}
     return {
         f"What to do, in {' or '.join(names)}": dict(remedies) for remedies, names in named.items()
@@ -111,6 +126,12 @@ def _by_restore(cause: Cause, framework: str) -> dict[str, str]:
     return {f"with {' or '.join(names)}": what for what, names in by_text.items()}
 
 
+def _by_tensors(cause: Cause, framework: str) -> dict[str, str]:
+    """Return the remedies that are for some tensors alone, by the patterns of their names."""
+    declared = (each for each in remedies_for(cause) if framework in each.frameworks)
+    return {f"for {' or '.join(each.tensors)}": each.text for each in declared if each.tensors}
+
+
 def overview(console: Console) -> None:
     """Print every cause with its summary."""
     table = unruled(Column(no_wrap=True, style="bold"), Column(), show_header=False)
@@ -120,19 +141,20 @@ def overview(console: Console) -> None:
     print("\nckptcheck explain CAUSE says how a cause shows and how to fix it.", file=console.file)
 
 
-def to_json(causes: Iterable[Cause]) -> str:
-    """Return causes as one JSON document."""
-    return json.dumps([_document(cause) for cause in causes], indent=2, ensure_ascii=False)
+def to_json(causes: Iterable[Cause], style: str | None = None) -> str:
+    """Return causes as one JSON document, with the remedies of all frameworks or of one."""
+    documents = [_document(cause, style) for cause in causes]
+    return json.dumps(documents, indent=2, ensure_ascii=False)
 
 
-def _document(cause: Cause) -> dict[str, Any]:
+def _document(cause: Cause, style: str | None) -> dict[str, Any]:
     return {
         "name": cause.name,
         "summary": cause.summary,
         "severity": cause.severity.value,
         "signature": cause.signature,
-        "remedies": _remedies(cause),
-        "fixes": [_fix(fix) for fix in fixes_for(cause.name)],
+        "remedies": _remedies(cause, style),
+        "fixes": [_fix(fix) for fix in fixes_for(cause.name, style)],
         "can_be_allowed": cause.acceptable,
         "reported": cause.reported,
     }

@@ -33,11 +33,10 @@ def of_report(report: Report) -> list[str]:
     errors = [_Annotation(headline(case), story(case), place_of(case.job)) for case in wrong]
     if not report.cases:
         errors = [_Annotation("ckptcheck: inconclusive", NOTHING)]
-    warnings = [
-        _Annotation(case.name, text, place_of(case.job))
-        for case in report.cases
-        for text in of_cases([case])
-    ]
+    # A warning of a job is that of each of its cases.
+    warned = {text: case for case in reversed(report.cases) for text in of_cases([case])}
+    texts = dict.fromkeys(text for case in report.cases for text in of_cases([case]))
+    warnings = [_Annotation(warned[text].name, text, place_of(warned[text].job)) for text in texts]
     return [*_commands("error", errors), *_commands("warning", warnings)]
 
 

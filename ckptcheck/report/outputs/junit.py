@@ -29,7 +29,7 @@ def of_error(sentence: str, kind: str) -> str:
 
 
 def _test(case: Case) -> TestCase:
-    name, job = in_one_line(case.label), in_one_line(case.job)
+    name, job = in_one_line(case.label if case.restore else case.job), in_one_line(case.job)
     test = TestCase(name, job, time=round(case.seconds, 3))
     text = legible(story(case))
     if case.is_wrong:

@@ -44,7 +44,7 @@ def of_report(report: Report) -> str:
     verdict = verdict_line(report.cases)
     # The heading never says "pass" above cases that failed, even as they should.
     parts = [f"## ckptcheck: {verdict.partition(':')[0].lower()}"]
-    said = [f"<p>{_code(_html(answer(report.cases)))}</p>"] if report.cases else []
+    said = [f"<p>{_html(answer(report.cases))}</p>"] if report.cases else []
     parts += [*said, f"<p><b>{_html(verdict)}</b></p>"]
     if report.cases:
         parts += [*_table(report.cases), *_details(report.cases), *_warnings(report.cases)]
@@ -94,7 +94,7 @@ def _detail(case: Case) -> str:
         lines += map(_diagnosis, sharing)
         lines.append(f"<p><b>Remedy:</b> {_html(remedy)}</p>")
     if options := how_to_accept(case):
-        lines.append(f"<p><b>To accept:</b> <code>{_html(options)}</code></p>")
+        lines.append(f"<p><b>To accept:</b> <code>{_escaped(options)}</code></p>")
     if not lines:
         return ""
     opened = " open" if case.is_wrong else ""
@@ -105,12 +105,13 @@ def _detail(case: Case) -> str:
 def _diagnosis(each: Diagnosis) -> str:
     lines = [f"<b>{_html(heading(each))}</b>", _html(explanation(each))]
     if each.tensors:
-        lines.append(f"<b>Tensors:</b> <code>{_html(some(each.tensors, MOST_TENSORS))}</code>")
+        lines.append(f"<b>Tensors:</b> <code>{_escaped(some(each.tensors, MOST_TENSORS))}</code>")
     return f"<p>{'<br>'.join(lines)}</p>"
 
 
 def _warnings(cases: Sequence[Case]) -> list[str]:
-    items = [(f"<li>{_html(text)}</li>", False) for case in cases for text in of_cases([case])]
+    texts = dict.fromkeys(text for case in cases for text in of_cases([case]))
+    items = [(f"<li>{_html(text)}</li>", False) for text in texts]
     if not items:
         return []
     kept, left_out = _fitting(items, MOST_OF_WARNINGS, "warnings")
@@ -140,11 +141,11 @@ def _cell(text: str) -> str:
 
 
 def _html(text: str, most: int = MOST_OF_TEXT) -> str:
+    """Return a text as HTML on one line, in which what stands in backticks is code."""
+    return re.sub("`([^`<]+)`", r"<code>\1</code>", _escaped(text, most))
+
+
+def _escaped(text: str, most: int = MOST_OF_TEXT) -> str:
     """Escape a text for HTML on one line: a blank line would end the HTML."""
     lines = [in_one_line(line) for line in clipped(legible(text), most).splitlines()]
     return "<br>".join(html.escape(line, quote=False) for line in lines if line)
-
-
-def _code(text: str) -> str:
-    """Return HTML in which what stands in backticks is code."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", text)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from textwrap import shorten
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -27,6 +28,7 @@ from ckptcheck.report.sentences import (
     how_to_accept,
     listed,
     numbers,
+    of_objects,
     short_names,
     some,
     unexpected,
@@ -42,6 +44,7 @@ COMPARED = "the state is compared there, losses from there on"
 # In characters: the least of a column of names, and more than any table needs.
 LEAST_OF_NAME, MOST_WIDTH = 6, 10_000
 MOST_TENSORS = 3
+MOST_OF_WARNING = 100  # in characters, of the first one in the line of --quiet
 MOST_TENSORS_IF_VERBOSE = 20
 MEANINGS = {
     RECOVERED: "continues bit for bit as if never interrupted",
@@ -76,15 +79,16 @@ def show(report: Report, console: Console, *, verbose: bool = False, where: str 
 
 def show_line(report: Report, console: Console) -> None:
     """Print the verdict in one line, with the causes of what failed."""
-    _print_verdict(report, console, causes=True, warnings=len(report.warnings()))
+    _print_verdict(report, console, causes=True, warnings=report.warnings())
 
 
 def _print_verdict(
-    report: Report, console: Console, *, causes: bool = False, warnings: int = 0
+    report: Report, console: Console, *, causes: bool = False, warnings: Sequence[str] = ()
 ) -> None:
     line = verdict_line(report.cases, causes=causes)
     if warnings:
-        line += f" {counted(warnings, 'warning')}: run without --quiet."
+        begun = shorten(warnings[0], MOST_OF_WARNING, placeholder=" …")
+        line += f" {counted(len(warnings), 'warning')}: {begun}"
     style = f"bold {VERDICT_COLOURS[report.verdict]}"
     # Elsewhere than on a terminal the verdict is one line, whatever its length.
     print_trimmed(console, Text(line, style=style), soft_wrap=not console.is_terminal)
@@ -147,8 +151,8 @@ def _outcome(case: Case) -> Text:
 
 def _compared(report: Report, verbose: bool) -> list[RenderableType]:
     """Say what the table compares, and what counts as equal that is not bit-equal."""
-    lines = [*(_meanings(report) if verbose else []), *_places(report), *_allowed(report)]
-    lines += _cached(report, verbose)
+    lines = [*(_meanings(report) if verbose else []), *_places(report), *_objects(report)]
+    lines += [*_allowed(report), *_cached(report, verbose)]
     wrong = [case for case in report.cases if not case.as_expected]
     wanted = dict.fromkeys(case.expected for case in wrong if case.outcome != case.expected)
     meanings = [f"expected {listed(list(wanted), 'or')}"] if wanted else []
@@ -195,6 +199,16 @@ def _places(report: Report) -> list[str]:
         return [f"S{next(iter(jobs))}: {COMPARED}."]
     lines = [f"{listed(names)}: s{saved}." for saved, names in jobs.items()]
     return [*lines, f"{COMPARED.capitalize()}."] if lines else []
+
+
+def _objects(report: Report) -> list[str]:
+    """Say of each job which of its tensors are numbers that Python objects keep."""
+    short = short_names(report.cases)
+    said = {
+        short[case.job]: of_objects(case.comparison) for case in report.cases if case.comparison
+    }
+    prefixes = {job: f"{job}: " if len(short) > 1 else "" for job in said}
+    return [f"{prefixes[job]}{text}" for job, text in said.items() if text]
 
 
 def _allowed(report: Report) -> list[str]:
@@ -274,7 +288,8 @@ def _to_accept(options: str) -> Text:
 
 def _head(cases: Sequence[Case], short: Mapping[str, str]) -> Text:
     case = cases[0]
-    name = f"{short[case.job]} × {', '.join(each.label for each in cases)}"
+    restores = f" × {', '.join(each.label for each in cases)}" if case.restore else ""
+    name = f"{short[case.job]}{restores}"
     outcome = (case.told_outcome, COLOURS[case.outcome])
     if case.as_expected:
         expected = "" if case.allowed else ", as expected"

@@ -1,5 +1,6 @@
 """The checkpoint as a whole."""
 
+from ckptcheck.arrays import Array
 from ckptcheck.diagnosis.cause import Stage
 from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import checkpoint
@@ -23,6 +24,14 @@ OLD = {name: value(name, EARLIER) for name in EVERYTHING}
 UNSEEN = {
     name: value(name, BOUNDARY - 1) for name in ("w", "w/momentum", "mean", "w/average", "step")
 }
+
+
+def held_with(**values: Array) -> list[str]:
+    """Return the digests of a checkpoint with these values in place of the control's."""
+    return [
+        digest(each) for each in ({name: value(name, BOUNDARY) for name in OLD} | values).values()
+    ]
+
 
 FAULTS = (
     Fault(
@@ -130,7 +139,7 @@ FAULTS = (
                 "older-checkpoint",
                 "2 of 6 tensors have their values from an earlier save, after 3 steps.",
                 ("w", "mean"),
-                detail="The checkpoint that was read is of step 3. A checkpoint of step 5 was due.",
+                detail="Their checkpoint is of step 3. A checkpoint of step 5 was due.",
             ),
         ),
         # Such a tensor alone has its initial value, and is no sign of an older checkpoint.
@@ -141,6 +150,46 @@ FAULTS = (
             ),
         ),
         twin_shows=("moving-statistics-lost",),
+    ),
+    Fault(
+        "updated after the save",
+        checkpoint.older,
+        Pair(
+            CONTROL,
+            changed(RESUMED, boundary={"mean": OLD["mean"]}, values=held_with(mean=OLD["mean"])),
+        ),
+        (
+            Said(
+                "updated-after-save",
+                "1 of 6 tensors was updated after the save: the checkpoint holds its value after 3 steps.",
+                ("mean",),
+                detail="The other tensors are of step 5, as they should be.",
+            ),
+        ),
+        # The value of no save.
+        twin=Pair(CONTROL, changed(RESUMED, boundary={"w": value("w", EARLIER - 1)})),
+        twin_shows=("unexplained",),
+    ),
+    Fault(
+        "one tensor of an older checkpoint, of which the newest holds the right value",
+        checkpoint.older,
+        Pair(
+            CONTROL,
+            changed(
+                RESUMED,
+                boundary={"mean": OLD["mean"]},
+                values=[*held_with(), digest(OLD["mean"])],
+            ),
+        ),
+        (
+            Said(
+                "older-checkpoint",
+                "1 of 6 tensors has its value from an earlier save, after 3 steps.",
+                ("mean",),
+                detail="Their checkpoint is of step 3. A checkpoint of step 5 was due.",
+            ),
+        ),
+        twin=Pair(CONTROL, RESUMED),
     ),
     Fault(
         "a checkpoint of a step at which the control was not looked at",

@@ -1,7 +1,10 @@
 """The batches and the draws of the steps after the boundary."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from ckptcheck.comparison.batch_order import ORDER, DataPath
+from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import data
 from ckptcheck.run.run import Run
 from tests.builder import AFTER, begun_at, changed, control, fresh, resumed, value
@@ -119,7 +122,19 @@ FAULTS = (
         (
             Said(
                 "data-order",
-                "From step 6 on, the resumed run reads the control's batches of epoch 0, beginning with step 0.",
+                "The resumed run repeats the data order of epoch 0 instead of that of epoch 2.",
+            ),
+        ),
+        twin=Pair(CONTROL, RESUMED),
+    ),
+    Fault(
+        "the order of an earlier epoch, from the middle of an epoch on",
+        data.batches,
+        Pair(CONTROL, reads(2, 6, 7)),
+        (
+            Said(
+                "data-order",
+                "From step 5 on, the resumed run repeats the data order of epoch 0 instead of that of epoch 1.",
             ),
         ),
         twin=Pair(CONTROL, RESUMED),
@@ -131,7 +146,7 @@ FAULTS = (
         (
             Said(
                 "data-order",
-                "From step 5 on, the resumed run reads the epoch's remaining examples in a different order.",
+                "From step 5 on, the resumed run reads the remaining examples of epoch 1 in a different order.",
             ),
         ),
         twin=Pair(SHOWN, resumed(SHOWN)),
@@ -267,3 +282,11 @@ def test_data_add_nothing_if_nothing_was_restored() -> None:
     begun = changed(draws([0], [1], [2], run=reads(3, 4, 5)), boundary=began)
     assert by_rule(data.batches, Pair(CONTROL, begun)) == ()
     assert by_rule(data.draws, Pair(CONTROL, begun)) == ()
+
+
+def test_the_order_of_a_later_epoch() -> None:
+    ahead = replace(Pair(CONTROL, RESUMED).comparison, batches=DataPath(ORDER, step=3, source=6))
+    (found,) = data.batches(Findings(ahead))
+    assert found.sentence == (
+        "The resumed run uses the data order of epoch 2 instead of that of epoch 1."
+    )

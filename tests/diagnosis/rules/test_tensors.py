@@ -1,6 +1,7 @@
 """Tensors at the boundary, by kind and by what they equal instead of the control's value."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -65,6 +66,12 @@ def alike(run: Run, boundary: Values | None = None, final: Values | None = None)
     )
 
 
+def table(ours: Sequence[float], theirs: Sequence[float]) -> Pair:
+    """Return a pair with these values of the tensor `table`, which differs at the start."""
+    left, right = (np.array(each, np.float32) for each in (ours, theirs))
+    return Pair(changed(FULL, boundary={"table": left}), changed(FULLY, boundary={"table": right}))
+
+
 def not_held(pair: Pair, name: str) -> Pair:
     return Pair(
         pair.control,
@@ -96,6 +103,8 @@ REPLICAS = {"mean, replica 0": Kind.MOVING_STATISTIC, "mean, replica 1": Kind.MO
 REPLICATED = control(REPLICAS)
 STILL: Values = {"w/average": value("w/average", 0)}
 STOPPED: Values = {**STILL, "w": value("w", 0)}
+
+DIGEST = Tensor(Kind.PYTHON, np.array("0123456789abcdef"))
 
 FAULTS = (
     Fault(
@@ -130,6 +139,22 @@ FAULTS = (
         twin=alike(CONTROL, boundary={"w/momentum": ZEROS + np.float32(np.inf)}),
     ),
     Fault(
+        "infinity beside one that the control holds, too",
+        tensors.not_finite,
+        table([np.inf, 1, 2], [np.inf, -np.inf, 2]),
+        (
+            Said(
+                "not-finite",
+                "1 restored tensor holds NaN or infinity: table in 1 of 3 elements.",
+                ("table",),
+                Stage.OMITTED_AT_SAVE,
+            ),
+        ),
+        # The best loss so far is infinite in both; a count beside it was lost.
+        twin=table([np.inf, 1, 2], [np.inf, 0, 0]),
+        twin_shows=("unexplained",),
+    ),
+    Fault(
         "absent in the resumed run",
         tensors.missing,
         Pair(CONTROL, changed(RESUMED, boundary={"mean": None})),
@@ -141,6 +166,19 @@ FAULTS = (
             ),
         ),
         twin=alike(CONTROL, boundary={"mean": None}),
+    ),
+    Fault(
+        "an attribute that is a list of arrays, and not yet set in the resumed run",
+        tensors.python_state,
+        Pair(changed(FULL, boundary={"patience": DIGEST}), FULLY),
+        (
+            Said(
+                "python-state-lost",
+                "State outside the variables was not restored: patience differs from the control's.",
+                ("patience",),
+            ),
+        ),
+        twin=alike(FULL, boundary={"patience": DIGEST}),
     ),
     Fault(
         "absent in the control",

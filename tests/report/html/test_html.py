@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ckptcheck import NotVerifiedError, Report, Study, verify
+from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.answer import answer
 from ckptcheck.report.html import report_page, require
 from ckptcheck.report.sentences import heading
@@ -94,6 +95,16 @@ def column(browser: Any, index: int, table: str = "table") -> list[str]:
     script = "return [...document.querySelector(arguments[1]).tBodies[0].rows].map(row => row.cells[arguments[0]].textContent)"
     found: list[str] = browser.execute_script(script, index, table)
     return found
+
+
+def test_backticks_are_code_in_html() -> None:
+    text = "Write `x < 3`. One ` stays."
+    said = "Write <code>x &lt; 3</code>. One ` stays."
+    found = Diagnosis("slots-lost", None, text, text)
+    failed = replace(judged(), outcome="diverged", diagnoses=(found,), reason=text)
+    page = report_page(Report((failed,), {}))
+    assert page.count(f"<p>{said}</p>") == 2
+    assert f"<p><strong>What to do:</strong> {said}</p>" in page
 
 
 def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_path: Path) -> None:

@@ -243,6 +243,44 @@ def test_markdown_of_no_case_and_of_an_error() -> None:
     )
 
 
+def test_a_job_that_failed_before_it_named_its_restores() -> None:
+    nameless = Case("train.py:Own", "", "recovered", "inconclusive", reason="No data.")
+    report = Report((nameless,), {})
+    root = ElementTree.fromstring(junit.of_report(report).encode())
+    (test,) = root.iter("testcase")
+    assert (test.get("classname"), test.get("name")) == ("train.py:Own", "train.py:Own")
+    text = markdown.of_report(report)
+    assert "| train.py:Own | – | **inconclusive**, expected recovered | – | – | – |" in text
+    assert "<summary>train.py:Own: inconclusive, expected recovered</summary>" in text
+
+
+def test_a_warning_of_a_job_is_said_once_for_its_cases() -> None:
+    written = replace(RECOVERED, job="train.py:Own", wrote={"mine.csv": "new"})
+    report = Report((written, replace(written, restore="other")), {})
+    (text,) = report.warnings()
+    said = annotations.of_report(report)
+    assert len(said) == 1
+    assert "mine.csv (new)" in said[0]
+    assert markdown.of_report(report).count("mine.csv") == 1
+    assert text.startswith(
+        "train.py:Own: the job also writes outside its checkpoint folder: mine.csv (new). "
+    )
+
+
+def test_backticks_are_code_in_markdown() -> None:
+    text = "Write `x < 3`. `ckptcheck explain slots-lost` prints a fix; one ` stays."
+    said = (
+        "Write <code>x &lt; 3</code>. <code>ckptcheck explain slots-lost</code> prints a fix; "
+        "one ` stays."
+    )
+    found = Diagnosis("slots-lost", "omitted at save", "Set `y`.", text, ("`w`",), "`a`")
+    shown = markdown.of_report(Report((replace(REFUSED, diagnoses=(found,), reason=text),), {}))
+    assert "<br>Set <code>y</code>. <code>a</code><br><b>Tensors:</b> <code>`w`</code></p>" in shown
+    assert f"<p><b>Remedy:</b> {said}</p>" in shown
+    assert f"<p>{said}</p>" in shown
+    assert markdown.of_error(text) == f"## ckptcheck: not verified\n\n<p>{said}</p>\n"
+
+
 def test_markdown_keeps_its_shape_whatever_a_user_writes() -> None:
     tokens = (
         MarkdownIt("commonmark", {"html": True})

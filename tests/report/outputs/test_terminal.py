@@ -8,11 +8,14 @@ import pytest
 from ckptcheck import Report
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.job.schedule import Schedule
+from ckptcheck.kinds import Kind
+from ckptcheck.report.evidence import Pair
+from ckptcheck.report.judge import Question, judge_pair
 from ckptcheck.report.outputs.console import SafeConsole
 from ckptcheck.report.outputs.terminal import show, show_line
 from ckptcheck.run.run import Failure
 from ckptcheck.tolerance import Tolerance
-from tests.builder import changed
+from tests.builder import changed, control, resumed
 from tests.report.outputs.cases import (
     CONTROL,
     HIDDEN,
@@ -415,7 +418,8 @@ def test_verbose_shows_every_table_and_explanation() -> None:
     [
         (
             default_report(),
-            "As expected: 3 recovered, 3 failed as they should. 2 warnings: run without --quiet.",
+            "As expected: 3 recovered, 3 failed as they should. 2 warnings: "
+            "bn-layers × trainable: the restore does not cover 4 of 7 tensors, which keep their initial values: …",
         ),
         (
             Report((case(), case(restore="checkpoint")), {}),
@@ -424,7 +428,8 @@ def test_verbose_shows_every_table_and_explanation() -> None:
         (
             Report((case(), case(SLOTS_LOST, restore="weights"), UNFINISHED), {}),
             "FAIL: 1 of 3 cases did not do what was expected: Train × weights diverged "
-            "(slots-lost). 1 could not be judged. 1 warning: run without --quiet.",
+            "(slots-lost). 1 could not be judged. 1 warning: train.py:Train × weights: the restore does not cover 1 of 7 "
+            "tensors, which keeps its initial …",
         ),
         (
             Report((case(REFUSED),), {}),
@@ -616,3 +621,12 @@ def test_a_reused_control_is_said_and_with_verbose_why_another_was_not() -> None
     assert reused in shown(report)
     assert trained not in shown(report)
     assert reused + trained in shown(report, verbose=True)
+
+
+def test_numbers_of_python_objects_are_named_below_the_table() -> None:
+    own = control({"callbacks/EarlyStopping/best": Kind.PYTHON})
+    judged = judge_pair(Question("t.py:A", "keras", "recovered"), Pair(own, resumed(own)))
+    line = "1 of the tensors is a number of a Python object: callbacks/EarlyStopping/best.\n"
+    assert f"losses from there on.\n{line}" in shown(Report((judged,), {}))
+    both = shown(Report((judged, replace(judged, job="t.py:B"), case()), {}), width=100)
+    assert f"\nA: {line}B: {line}" in both
