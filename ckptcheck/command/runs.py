@@ -114,7 +114,7 @@ class CommandRuns:
         self.trouble.pop(folder.name, None)
         control, seen = observed(control_of(self.folder)), observed(folder)
         steps = read(control_of(self.folder)).steps, read(folder).steps
-        first = first_step(control, seen, boundary, steps)
+        first = first_step(control, seen, boundary, steps) if seen["steps"] else None
         facts = {"schedule": vars(_schedule(control, (boundary,))), "first_step": first}
         amend(folder, facts, first=first, boundary=boundary)
 
@@ -182,7 +182,8 @@ class CommandRuns:
         if is_seen and (observed(folder)["stopped"] or ended.status == 0):
             return None
         if ended.status:
-            return f"it exited with status {ended.status}{_last_words(folder)}"
+            hint = "" if is_seen else _how_to_resume(folder, self.command)
+            return f"it exited with status {ended.status}{_last_words(folder)}{hint}"
         if not is_seen:
             self.reason = _why_no_step(folder, self.command)
         return None
@@ -234,8 +235,8 @@ def _why_no_image(seen: Mapping[str, Any]) -> str:
 
 def _why_no_step(folder: Path, command: Command) -> str:
     if folder.name.startswith("resumed"):
-        hint = "" if command.resume else " If it needs arguments to resume, add them with --resume."
-        return f"Started again, the command made no training step.{hint}"
+        hint = _how_to_resume(folder, command)
+        return f"Started again, the command made no training step{hint}."
     if list(folder.glob("process-*.json")):
         return (
             "No training step was seen. A step is one of fit, of an optimizer of Keras, or of a "
@@ -244,6 +245,12 @@ def _why_no_step(folder: Path, command: Command) -> str:
     return (
         "No Python process of the command imported TensorFlow, so nothing was seen of its training."
     )
+
+
+def _how_to_resume(folder: Path, command: Command) -> str:
+    if command.resume or not folder.name.startswith("resumed"):
+        return ""
+    return ". If it needs arguments to resume, add them with --resume"
 
 
 def _last_words(folder: Path) -> str:

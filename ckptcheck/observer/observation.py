@@ -32,6 +32,8 @@ from ckptcheck.run.writes import Writes
 
 CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trouble.txt"
 
+# The function by which a program restores from files of its own.
+_OPEN = "open"
 _SEVERAL = (
     "More than one process of the command trains. Verify a command of which one process trains."
 )
@@ -282,7 +284,7 @@ class Observation:
         """Take the first reading of a saved file for a restore, unless one was seen before."""
         if self._done or self._restores or self.request.is_control or self._is_over():
             return
-        self.restoring("open", path)
+        self.restoring(_OPEN, path)
         self._restoring -= 1
 
     # --- The end ---
@@ -297,8 +299,11 @@ class Observation:
         """End the record, once."""
         if self._process != os.getpid() or self._is_other:
             return
-        recorder, self._recorder = self._recorder, self._recorder
+        refused = self._failure is not None and self._failure.during != "build"
+        if refused and not self.request.is_control:
+            self._claimed()  # without a step, too
         self._note_the_rest()
+        recorder = self._recorder
         if recorder is None:
             return
         if not (Path(self.request.folder) / f"{FINAL}.npz").exists() and self._last is not None:
@@ -348,8 +353,15 @@ class Observation:
             return
         places = traceback.extract_tb(trace)
         place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else None
-        during = "train" if self._done else "restore" if self._restores else "build"
+        during = "train" if self._done or self._restores else "build"
+        if not self._done and (self._restoring or _reads_files(self._restores)):
+            during = "restore"
         self._failure = Failure(
             during, kind.__name__, str(error), self._done if self._done else None, place
         )
         self._excepthook(kind, error, trace)
+
+
+def _reads_files(restores: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether the program restores from files of its own: when that ends is not seen."""
+    return bool(restores) and restores[-1]["what"] == _OPEN

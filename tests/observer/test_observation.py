@@ -171,6 +171,33 @@ def test_an_exception_is_recorded(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("program", "during"),
+    [
+        ("observation.restoring('load', 'x'); raise KeyError('b')", "restore"),
+        (
+            "observation.restoring('load', 'x'); observation.restored(); raise KeyError('b')",
+            "train",
+        ),
+        ("open(run / 'a.bin', 'rb'); raise KeyError('b')", "restore"),
+        ("open(run / 'a.bin', 'rb'); step(); raise KeyError('b')", "train"),
+    ],
+)
+def test_a_restore_that_raises(tmp_path: Path, program: str, during: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "a.bin").touch()
+    asked: dict[str, Any] = {"role": "resumed", "restore": "restart", "boundary": 1}
+    observe(tmp_path, program, status=1, **asked)
+    failure = record(tmp_path).facts.failure
+    assert failure is not None
+    assert (failure.during, failure.type) == (during, "KeyError")
+
+
+def test_a_program_that_fails_before_its_restore_is_not_recorded(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"role": "resumed", "restore": "restart", "boundary": 1}
+    assert observe(tmp_path, "raise KeyError('b')", status=1, **asked)[0] is None
+
+
 def test_a_second_process_that_trains_is_noted(tmp_path: Path) -> None:
     observe(tmp_path, "step(); save(); step()")
     observe(tmp_path, "step()")
