@@ -93,7 +93,10 @@ class Findings:
         moved = self.poisoned
         if moved and all(row.saved_so and row.asked for row in moved):
             return False  # the saved state was restored; the save saved a different one
-        initial = [row.origin.what in (INITIAL, FRESH) for row in moved]
+        # What the first step created is as new as the rest, if the rest is.
+        began = any(row.origin.what in (INITIAL, FRESH) for row in moved)
+        made = (INITIAL, FRESH, ANEW) if began else ()
+        initial = [row.origin.what in made for row in moved]
         overwritten = stage_of_all(moved) is Stage.OVERWRITTEN_AFTER_LOAD and not any(
             row.equal for row in moved
         )

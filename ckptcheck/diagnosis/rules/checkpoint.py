@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ckptcheck.comparison.comparison import TensorComparison
-from ckptcheck.comparison.value_origin import FRESH, INITIAL, OLDER
+from ckptcheck.comparison.value_origin import ANEW, FRESH, INITIAL, OLDER
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.diagnosis.findings import Findings, counted_off, names, stage_of_all
@@ -15,7 +15,7 @@ def nothing_restored(findings: Findings) -> Iterator[Diagnosis]:
     if not findings.nothing_left:
         return
     moved = findings.poisoned
-    initial = sum(row.origin.what in (INITIAL, FRESH) for row in moved)
+    initial = sum(row.origin.what in (INITIAL, FRESH, ANEW) for row in moved)
     # Tensors that cannot prove a restore are lost, too.
     lost = dict.fromkeys([*names(moved), *names(findings.open)])
     cause = "nothing-restored" if initial == len(moved) else "initialised-again"
