@@ -18,8 +18,10 @@ from ckptcheck.report.html import report_page, require
 from ckptcheck.report.sentences import heading
 from ckptcheck.studies.catalogue import definition
 from ckptcheck.studies.html import study_page
+from tests.builder import changed
 from tests.commands import TOY_RUN, call, run
 from tests.conftest import toy
+from tests.report.outputs.cases import RESUMED
 from tests.report.outputs.cases import case as judged
 from tests.studies.examples import CALM, FAST, made, trained
 
@@ -94,6 +96,13 @@ def column(browser: Any, index: int, table: str = "table") -> list[str]:
     script = "return [...document.querySelector(arguments[1]).tBodies[0].rows].map(row => row.cells[arguments[0]].textContent)"
     found: list[str] = browser.execute_script(script, index, table)
     return found
+
+
+def test_losses_without_a_logarithm_are_drawn_on_a_linear_axis() -> None:
+    below = changed(RESUMED, losses={6: -1.0}, evaluations={6: -1.0})
+    pages = [report_page(Report((judged(run),), {}), "ckptcheck") for run in (RESUMED, below)]
+    positive, negative = (page.count("LogScale") for page in pages)
+    assert positive - negative == 2  # of the training losses, and of the validation losses
 
 
 def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_path: Path) -> None:
