@@ -183,15 +183,20 @@ def _differences(control: Run, repeat: Run) -> Iterator[str]:
 
 
 def _course_differences(control: Run, repeat: Run) -> Iterator[str]:
-    """Yield where the common steps of two runs diverge: batches before losses."""
-    for step, (ours, theirs) in enumerate(zip(control.steps, repeat.steps, strict=False)):
-        yield from _step_difference(step, ours, theirs)
-    for (done, loss), (_, other) in zip(
-        control.facts.evaluations, repeat.facts.evaluations, strict=False
-    ):
+    """Yield where the common steps and evaluations of two runs diverge, earliest first."""
+    # By steps done and kind: an evaluation precedes the next step.
+    found = [
+        (step, 1, difference)
+        for step, both in enumerate(zip(control.steps, repeat.steps, strict=False))
+        for difference in _step_difference(step, *both)
+    ]
+    evaluations = control.facts.evaluations, repeat.facts.evaluations
+    for (done, loss), (_, other) in zip(*evaluations, strict=False):
         if not _same_loss(loss, other):
             steps = counted(done, "step")
-            yield f"the evaluation loss after {steps} is {other!r} instead of {loss!r}"
+            difference = f"the evaluation loss after {steps} is {other!r} instead of {loss!r}"
+            found.append((done, 0, difference))
+    yield from (difference for *_, difference in sorted(found))
     if repr(_rates(control)[: len(repeat.steps)]) != repr(_rates(repeat)):
         yield "the learning rates differ"
 

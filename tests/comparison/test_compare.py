@@ -737,6 +737,18 @@ def test_attributes_that_change_and_differ() -> None:
     assert of(changed(RESUMED, attributes={"final": {"wait": 0.0}}), ours).attributes == {}
 
 
+def test_attributes_that_the_restore_sets() -> None:
+    always = {key: {"drop": 1.0, "born": 7.0} for key in ("initial", "boundary-5", "final")}
+    started = {"drop": 1.0, "born": 8.0}
+    restored = {"initial": started, "boundary-5": started | {"drop": 0.0}}
+    comparison = of(changed(RESUMED, attributes=restored), changed(CONTROL, attributes=always))
+    assert comparison.attributes == {"drop": (1.0, 0.0)}
+    assert comparison.equal
+    unknown = {"initial": {"drop": math.nan}, "boundary-5": {"drop": math.nan}}
+    same = of(changed(RESUMED, attributes=unknown), changed(CONTROL, attributes=unknown))
+    assert same.attributes == {}
+
+
 def test_generators_that_change_and_differ() -> None:
     ours = changed(
         CONTROL,

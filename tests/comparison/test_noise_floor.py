@@ -125,6 +125,14 @@ def test_inputs_that_differ(changes: dict[str, Any], flags: tuple[bool, bool, bo
             "the hyperparameters of step 4 differ",
         ),
         (
+            changed(CONTROL, evaluations={6: 0.5}, losses={6: 0.5}),
+            f"the evaluation loss after 6 steps is 0.5 instead of {1 / 6!r}",
+        ),
+        (
+            changed(CONTROL, evaluations={6: 0.5}, losses={5: 0.5}),
+            f"the training loss of step 5 is 0.5 instead of {2 / 6!r}",
+        ),
+        (
             changed(CONTROL, evaluations={6: 0.5}),
             f"the evaluation loss after 6 steps is 0.5 instead of {1 / 6!r}",
         ),
