@@ -28,7 +28,7 @@ from ckptcheck.diagnosis.findings import (
 from ckptcheck.kinds import Kind
 
 # Kinds that do not change if training runs in a different mode.
-MOVED_BY_TRAINING = (Kind.WEIGHT, Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.SLOT, Kind.RNG)
+MOVED_BY_TRAINING = (Kind.WEIGHT, Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.RNG)
 
 
 def lost(findings: Findings) -> Iterator[Diagnosis]:

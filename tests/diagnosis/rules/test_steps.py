@@ -275,11 +275,11 @@ FAULTS = (
     Fault(
         "frozen weights",
         steps.mode,
-        Pair(CONTROL, constant("w")),
+        Pair(CONTROL, constant("w", "w/momentum")),  # slots follow their weights
         (
             Said(
                 "mode-differs",
-                "1 of 5 tensors changes in the control but not in the resumed run.",
+                "1 of 4 tensors changes in the control but not in the resumed run.",
                 ("w",),
                 detail="Either layers are frozen (trainable=False), or the update does not run.",
             ),
@@ -297,7 +297,7 @@ FAULTS = (
         (
             Said(
                 "mode-differs",
-                "2 of 5 tensors change in the control but not in the resumed run.",
+                "2 of 4 tensors change in the control but not in the resumed run.",
                 ("mean", "rng"),
                 detail="Either the model is in evaluation mode (training=False), or the update does not run.",
             ),
@@ -316,7 +316,7 @@ FAULTS = (
         (
             Said(
                 "mode-differs",
-                "1 of 5 tensors changes in the control but not in the resumed run.",
+                "1 of 4 tensors changes in the control but not in the resumed run.",
                 ("mean",),
                 detail="Either the model is in evaluation mode (training=False), or the update does not run.",
             ),
