@@ -24,7 +24,7 @@ from ckptcheck.comparison.comparison import (
     TensorComparison,
 )
 from ckptcheck.comparison.equality import STRICT, Equality
-from ckptcheck.comparison.noise_floor import NoiseFloor
+from ckptcheck.comparison.noise_floor import NoiseFloor, rounding_of_evaluations
 from ckptcheck.comparison.rename_matching import match
 from ckptcheck.comparison.value_origin import ANEW, Origin, OriginLookup
 from ckptcheck.job.protocol import Tensor
@@ -48,7 +48,7 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
     tensors, left_out = _tensors(pairs, control, resumed, equality, floor)
     steps = list(zip(control.steps[control.position :], resumed.steps, strict=False))
     settings = (difference for step in steps for difference in _differing_settings(*step, equality))
-    return Comparison(
+    comparison = Comparison(
         tensors=tensors,
         steps=tuple(_step(index, *step, equality, floor) for index, step in enumerate(steps)),
         evaluations=tuple(_evaluations(control, resumed, equality, floor)),
@@ -67,6 +67,7 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         steps_per_epoch=schedule.steps_per_epoch,
         rates_from=_rates_from(control, resumed),
     )
+    return _with_rounded_evaluations(comparison, rounding_of_evaluations(control))
 
 
 # --- Tensors ------------------------------------------------------------------------------
@@ -378,6 +379,20 @@ def _evaluations(
             yield EvaluationComparison(
                 done, **_losses(loss, waiting[done].pop(0), equality, allowed)
             )
+
+
+def _with_rounded_evaluations(comparison: Comparison, within: float) -> Comparison:
+    """Count evaluations as equal that differ by rounding alone, if nothing else differs at all.
+
+    An evaluation is computed from the state, which is bit-equal before and after it, as are all
+    losses of the training.
+    """
+    if not replace(comparison, evaluations=()).exact:
+        return comparison
+    evaluations = [
+        replace(row, equal=row.equal or row.is_within(within)) for row in comparison.evaluations
+    ]
+    return replace(comparison, evaluations=tuple(evaluations))
 
 
 # --- Hints: what may explain differences, but is not one ----------------------------------

@@ -216,6 +216,11 @@ def unsaved(boundary: Values | None = None, **changes: Any) -> Run:
             unsaved(evaluations={EARLIER: 0.5}),
             f"the evaluation loss after 3 steps is 0.5 instead of {1 / 3!r}",
         ),
+        (unsaved(evaluations={EARLIER: 1 / 3 * (1 + 2**-22)}), None),  # rounding
+        (
+            unsaved({"w": ZEROS}, evaluations={EARLIER: 1 / 3 * (1 + 2**-22)}),
+            "w differs after 5 steps",
+        ),
         (unsaved({"w": ZEROS}), "w differs after 5 steps"),
         (unsaved({"w": None}), "w differs after 5 steps"),
         (renamed(unsaved(), {"w": "v"}), None),
