@@ -61,6 +61,7 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         draws=() if noise and noise.draws_differ else batch_order.draws(control, resumed),
         hyperparameter=None if noise and noise.hyperparameters_differ else next(settings, None),
         attributes=_attributes(control, resumed),
+        set_by_restore=_set_by_restore(control, resumed),
         generators=_generators(control, resumed),
         renamed={ours: theirs for theirs, ours in names.items()},
         left_out=left_out,
@@ -402,16 +403,22 @@ Recorded = Mapping[str, Mapping[str, Any]]  # by point and name
 
 
 def _attributes(control: Run, resumed: Run) -> dict[str, tuple[Any, Any]]:
-    """Return both values at the boundary of each attribute that differs and may matter.
+    """Return both values at the boundary of what differs there and changes in the control."""
+    ours, theirs = control.facts.attributes, resumed.facts.attributes
+    differing = _differing_at(_point(control), ours, theirs)
+    return {name: both for name, both in differing.items() if _changes(name, ours, ours)}
 
-    It changes in the control, or the restore sets it. What stands still in both runs, the program
-    sets by itself.
+
+def _set_by_restore(control: Run, resumed: Run) -> dict[str, tuple[Any, Any]]:
+    """Return both values of what differs, stands still in the control, and the restore sets.
+
+    What the restore does not set may differ in any two processes, such as a time.
     """
     ours, theirs, point = control.facts.attributes, resumed.facts.attributes, _point(control)
     return {
         name: both
         for name, both in _differing_at(point, ours, theirs).items()
-        if _changes(name, ours, ours) or _changes(name, theirs, (INITIAL, point))
+        if not _changes(name, ours, ours) and _changes(name, theirs, (INITIAL, point))
     }
 
 

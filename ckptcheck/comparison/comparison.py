@@ -127,9 +127,11 @@ class Comparison:
     batches: DataPath = field(default_factory=DataPath)
     draws: tuple[DataPath, ...] = ()
     hyperparameter: HyperparameterDifference | None = None
-    # Hints that may explain differences: numbers in Python objects that change in the control or
-    # that the restore sets, with both values at the boundary, and global random generators.
+    # Hints that may explain differences: numbers in Python objects that change in the control,
+    # with both values at the boundary, those that only the restore sets, and global random
+    # generators of the process.
     attributes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    set_by_restore: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     generators: tuple[str, ...] = ()
     # The resumed run's names of renamed tensors, by the control's names.
     renamed: Mapping[str, str] = field(default_factory=dict)

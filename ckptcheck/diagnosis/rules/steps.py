@@ -300,6 +300,9 @@ def _hints(findings: Findings) -> str:
         hints.append(f"{matched} ({resumed} for {control})")
     hints += [
         f"{name} ({resumed:g} instead of {control:g})"
-        for name, (control, resumed) in comparison.attributes.items()
+        for name, (control, resumed) in [
+            *comparison.attributes.items(),
+            *comparison.set_by_restore.items(),
+        ]
     ]
     return f" Outside the compared state, these differ, too: {some(hints, 4)}." if hints else ""
