@@ -177,6 +177,12 @@ def test_a_remedy_fits_its_cases(
     assert meant.fits(framework, stage, restore) is fits
 
 
+@pytest.mark.parametrize("framework", ["tf2", "keras"])
+def test_a_replaced_optimizer_is_to_be_kept(framework: str) -> None:
+    text = remedy(CAUSES["slots-lost"], Stage.OVERWRITTEN_AFTER_LOAD, framework, "checkpoint")
+    assert text.startswith("Make no new optimizer after the restore")
+
+
 def test_the_first_remedy_that_fits_is_chosen() -> None:
     first, second, third = (
         Remedy("Of the restore ema.", restores=("ema",)),

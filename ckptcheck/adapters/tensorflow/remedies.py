@@ -614,6 +614,18 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
     ),
     "slots-lost": (
+        Remedy(
+            "Make no new optimizer after the restore, and assign nothing to the variables of the "
+            "restored one: optimizer = keras.optimizers.Adam(), then checkpoint.restore(path).",
+            TF2,
+            OVERWRITTEN,
+        ),
+        Remedy(
+            "Make no new optimizer after the restore, and call no model.compile(…): it starts a "
+            "new one. Assign nothing to the restored optimizer's variables.",
+            KERAS,
+            OVERWRITTEN,
+        ),
         *ALWAYS,
         *_in_graphs(
             "Save the optimizer's variables, too: create tf.train.Saver() after "
