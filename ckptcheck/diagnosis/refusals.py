@@ -1,5 +1,6 @@
 """Turn an exception of the restore, or of the run after it, into a diagnosis."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from ckptcheck.diagnosis.catalogue import diagnosis
@@ -98,6 +99,21 @@ def _ended(message: str) -> str:
 
 
 def first_sentence(message: str) -> str:
-    """Return the first line of an exception's text, cut to 200 characters."""
-    line = message.strip().splitlines()[0] if message.strip() else "(no text)"
+    """Return the line of an exception's text that says what happened, cut to 200 characters.
+
+    That is the first line, except where a framework puts one before it that says only where.
+    """
+    lines = [line for line in message.strip().splitlines() if line.strip()]
+    line = _telling(lines) if lines else "(no text)"
     return line if len(line) <= 200 else line[:197] + "..."
+
+
+def _telling(lines: list[str]) -> str:
+    """Return the telling line of a text without empty lines."""
+    first, *rest = lines
+    if first == "Graph execution error:" and rest:
+        nodes = [at for at, line in enumerate(rest) if at and line.strip().startswith("[[{{node")]
+        return re.sub(r"^\s*\(\d+\) [A-Z_]+:", "", rest[nodes[0] - 1 if nodes else 0]).strip()
+    if first.startswith("Exception encountered when calling") and rest:
+        return re.sub(r"\x1b\[\d*m", "", rest[0]).strip()
+    return rest[-1].strip() if first == "in user code:" and rest else first
