@@ -259,16 +259,29 @@ class FitJob(ABC):
         return decisive(self._callbacks)
 
     def save(self, folder: Path, step: int) -> None:
-        """Save into `folder` for each restore that no callback saves for."""
-        if "keras" in self.restores:
-            self.live.save(str(folder / f"model-{step}.keras"))
-        if "h5" in self.restores:
-            self.live.save(str(folder / f"model-{step}.h5"))
-        if "saved-model" in self.restores:
-            self.live.save(str(folder / f"model-{step}"))
-        if "weights" in self.restores:
+        """Save into `folder` for each restore that no callback saves for.
+
+        Raises:
+            NotVerifiedError: one of several saves raised.
+        """
+        for restore in self.restores:
+            try:
+                self._save_for(restore, folder, step)
+            except Exception as error:
+                others = tuple(each for each in self.restores if each != restore)
+                if not others:
+                    raise
+                raise NotVerifiedError(
+                    f"the save for {restore} failed. To judge the others, write restores = "
+                    f"{others}. The error is {type(error).__name__}: {error}"
+                ) from error
+
+    def _save_for(self, restore: str, folder: Path, step: int) -> None:
+        if restore in WHOLE_MODELS:
+            self.live.save(str(folder / f"model-{step}{WHOLE_MODELS[restore]}"))
+        elif restore == "weights":
             self.live.save_weights(str(folder / f"model-{step}.weights.h5"))
-        if "checkpoint" in self.restores:
+        elif restore == "checkpoint":
             manager = tf.train.CheckpointManager(
                 self._checkpoint(), str(folder / "checkpoint"), max_to_keep=None
             )
