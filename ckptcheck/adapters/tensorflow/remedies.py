@@ -400,9 +400,9 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     "restore-raised": (
         Remedy(
             "Give the function a name and register it, "
-            "@keras.saving.register_keras_serializable(), in place of the lambda. Or load with "
-            "safe_mode=False in a `restore` of your own: "
-            "keras.models.load_model(path, safe_mode=False).",
+            "@keras.saving.register_keras_serializable(), in place of the lambda. "
+            "keras.models.load_model(path, safe_mode=False) takes a lambda, but then it finds no "
+            "name that is defined outside of it.",
             KERAS,
             says="deserialization of a Python lambda",
         ),
