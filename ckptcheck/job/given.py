@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, ClassVar
 
 from ckptcheck.errors import UsageError
 from ckptcheck.job import source
@@ -124,7 +124,7 @@ def _by_value(job: Any) -> tuple[bytes, dict[str, Any]]:
         return make, arguments
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-        dispatch_table = ChainMap({CodeType: reduced}, cloudpickle.Pickler.dispatch_table)
+        dispatch_table: ClassVar = ChainMap({CodeType: reduced}, cloudpickle.Pickler.dispatch_table)
 
     buffer = io.BytesIO()
     Pickler(buffer).dump(job)

@@ -77,7 +77,8 @@ def same(found: list[Step], expected: list[Step]) -> None:
     assert [step.loss for step in found] == [step.loss for step in expected]
     assert [step.learning_rate for step in found] == [step.learning_rate for step in expected]
     for one, other in zip(found, expected, strict=True):
-        assert one.batch is not None and other.batch is not None
+        assert one.batch is not None
+        assert other.batch is not None
         for array, wanted in zip(one.batch, other.batch, strict=True):
             np.testing.assert_array_equal(array, wanted)
 

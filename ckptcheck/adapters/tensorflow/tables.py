@@ -36,7 +36,7 @@ def _named(name: str, value: Any) -> list[tuple[str, Any]]:
 
 
 def _digest(table: Any) -> np.ndarray[Any, Any]:
-    """Return 8 bytes that follow from the keys and values alone, in whatever order they are held."""
+    """Return 8 bytes that follow from the keys and values alone, in any order."""
     keys, values = (part.numpy().tolist() for part in table.export())
     # A dense table has one row for each place, and the same key in all empty ones.
     rows = dict(zip(map(repr, keys), map(repr, values), strict=True))
