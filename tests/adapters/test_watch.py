@@ -19,7 +19,9 @@ Y = X[:, :1]
 class Steps:
     """A `Loop` that keeps what each step reports."""
 
-    folder, restore, saves = Path(), None, False
+    folder = Path()
+    restore: str | None = None
+    saves = False
 
     def __init__(self) -> None:
         self.steps: list[Step] = []

@@ -53,7 +53,7 @@ class Turned(Changes):
 class OfFixedBatches(F):
     """Has a state of eight rows, which each epoch empties, and validates in batches of as many."""
 
-    restores = ("checkpoint",)  # type: ignore[assignment]
+    restores = ("checkpoint",)
 
     def model(self) -> Any:
         layers = [K.GRU(3, stateful=True), K.Dense(1)]
