@@ -155,7 +155,7 @@ class NamedLoss(F):
         return model
 
 
-class Unsaved(K.Dense):  # type: ignore[misc]
+class Unsaved(K.Dense):
     def get_config(self) -> Any:
         raise NotImplementedError("no config")
 
