@@ -8,6 +8,8 @@ import re
 _ILLEGIBLE = "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 # What Keras and AutoGraph write before the text of an exception: the layer, and a traceback.
+# The first line of an error that TensorFlow met in a graph.
+_GRAPH = "Graph execution error:"
 _WRAPPER = (
     r"\AException encountered when calling .*\n\s*\n"
     r"|\Ain user code:\n(?:.*\n)*?    \w+: "
@@ -32,13 +34,20 @@ def clipped(text: str, most: int) -> str:
 def first_sentence(message: str) -> str:
     """Return the first line of an exception's text, cut to 200 characters.
 
-    Without the lines that Keras and AutoGraph write before the text, and without Keras' bold type.
+    Without the lines that Keras, AutoGraph and TensorFlow write before the text, and without Keras'
+    bold type.
     """
     text, wrapped = re.sub("\x1b\\[[01]m", "", message).strip(), ""
     while text != wrapped:
         text, wrapped = re.sub(_WRAPPER, "", text).strip(), text
-    line = text.splitlines()[0] if text else "(no text)"
-    return clipped(line, 200)
+    lines = [line for line in text.splitlines() if line.strip()] or ["(no text)"]
+    return clipped(_of_graph(lines[1:]) if lines[0] == _GRAPH and lines[1:] else lines[0], 200)
+
+
+def _of_graph(lines: list[str]) -> str:
+    """Return the line of a graph error that says what happened: it stands before the node's."""
+    nodes = [at for at, line in enumerate(lines) if at and line.strip().startswith("[[{{node")]
+    return re.sub(r"^\s*\(\d+\) [A-Z_]+:", "", lines[nodes[0] - 1 if nodes else 0]).strip()
 
 
 def shown(text: str) -> str:

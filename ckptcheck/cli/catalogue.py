@@ -4,7 +4,6 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -92,11 +91,10 @@ def list_jobs(names: Sequence[str]) -> None:
 def _list_one(name: str) -> None:
     # As above.
     from ckptcheck.job.shipped import registry, shipped
-    from ckptcheck.job.source import check_file, jobs_in
+    from ckptcheck.job.source import all_jobs
 
     if name.endswith(".py"):
-        check_file(Path(name))
-        print("\n".join(f"{name}:{each}" for each in jobs_in(Path(name))))
+        print("\n".join(all_jobs(name)))
     elif name in registry().recipes:
         _list_recipe(registry().recipes[name])
     else:

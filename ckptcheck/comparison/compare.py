@@ -5,7 +5,7 @@ on request. Equal means identical, or within a requested tolerance or the noise 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,13 +24,13 @@ from ckptcheck.comparison.comparison import (
     TensorComparison,
 )
 from ckptcheck.comparison.equality import STRICT, Equality
-from ckptcheck.comparison.noise_floor import NoiseFloor
+from ckptcheck.comparison.noise_floor import NoiseFloor, rounding_of_evaluations
 from ckptcheck.comparison.rename_matching import match
 from ckptcheck.comparison.value_origin import ANEW, Origin, OriginLookup
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Run, StepRecord
-from ckptcheck.run.snapshots import Snapshot, boundary_point
+from ckptcheck.run.snapshots import INITIAL, Snapshot, boundary_point
 from ckptcheck.tolerance import Tolerance
 
 
@@ -48,7 +48,7 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
     tensors, left_out = _tensors(pairs, control, resumed, equality, floor)
     steps = list(zip(control.steps[control.position :], resumed.steps, strict=False))
     settings = (difference for step in steps for difference in _differing_settings(*step, equality))
-    return Comparison(
+    comparison = Comparison(
         tensors=tensors,
         steps=tuple(_step(index, *step, equality, floor) for index, step in enumerate(steps)),
         evaluations=tuple(_evaluations(control, resumed, equality, floor)),
@@ -60,20 +60,16 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         else batch_order.batches(control, resumed),
         draws=() if noise and noise.draws_differ else batch_order.draws(control, resumed),
         hyperparameter=None if noise and noise.hyperparameters_differ else next(settings, None),
-        attributes=_changing_and_differing(
-            control.facts.attributes, resumed.facts.attributes, schedule.boundary
-        ),
-        generators=tuple(
-            _changing_and_differing(
-                control.facts.generators, resumed.facts.generators, schedule.boundary
-            )
-        ),
+        attributes=_attributes(control, resumed),
+        set_by_restore=_set_by_restore(control, resumed),
+        generators=_generators(control, resumed),
         renamed={ours: theirs for theirs, ours in names.items()},
         left_out=left_out,
         steps_per_epoch=schedule.steps_per_epoch,
         rates_from=_rates_from(control, resumed),
         unseen=tuple(sorted({*(control.facts.unseen or ()), *(resumed.facts.unseen or ())})),
     )
+    return _with_rounded_evaluations(comparison, rounding_of_evaluations(control))
 
 
 # --- Tensors ------------------------------------------------------------------------------
@@ -391,20 +387,66 @@ def _evaluations(
             )
 
 
+def _with_rounded_evaluations(comparison: Comparison, within: float) -> Comparison:
+    """Count evaluations as equal that differ by rounding alone, if nothing else differs at all.
+
+    An evaluation is computed from the state, which is bit-equal before and after it, as are all
+    losses of the training.
+    """
+    if not replace(comparison, evaluations=()).exact:
+        return comparison
+    evaluations = [
+        replace(row, equal=row.equal or row.is_within(within)) for row in comparison.evaluations
+    ]
+    return replace(comparison, evaluations=tuple(evaluations))
+
+
 # --- Hints: what may explain differences, but is not one ----------------------------------
 
 
-def _changing_and_differing(
-    control: Mapping[str, Mapping[str, Any]],
-    resumed: Mapping[str, Mapping[str, Any]],
-    boundary: int,
-) -> dict[str, tuple[Any, Any]]:
+Recorded = Mapping[str, Mapping[str, Any]]  # by point and name
+
+
+def _attributes(control: Run, resumed: Run) -> dict[str, tuple[Any, Any]]:
     """Return both values at the boundary of what differs there and changes in the control."""
-    ours, theirs = (values.get(boundary_point(boundary), {}) for values in (control, resumed))
+    ours, theirs = control.facts.attributes, resumed.facts.attributes
+    differing = _differing_at(_point(control), ours, theirs)
+    return {name: both for name, both in differing.items() if _changes(name, ours, ours)}
+
+
+def _set_by_restore(control: Run, resumed: Run) -> dict[str, tuple[Any, Any]]:
+    """Return both values of what differs, stands still in the control, and the restore sets.
+
+    What the restore does not set may differ in any two processes, such as a time.
+    """
+    ours, theirs, point = control.facts.attributes, resumed.facts.attributes, _point(control)
+    return {
+        name: both
+        for name, both in _differing_at(point, ours, theirs).items()
+        if not _changes(name, ours, ours) and _changes(name, theirs, (INITIAL, point))
+    }
+
+
+def _generators(control: Run, resumed: Run) -> tuple[str, ...]:
+    """Return the generators that differ at the boundary and that the control draws from."""
+    ours, theirs = control.facts.generators, resumed.facts.generators
+    differing = _differing_at(_point(control), ours, theirs)
+    return tuple(name for name in differing if _changes(name, ours, ours))
+
+
+def _point(control: Run) -> str:
+    return boundary_point(control.facts.schedule.boundary)
+
+
+def _differing_at(point: str, control: Recorded, resumed: Recorded) -> dict[str, tuple[Any, Any]]:
+    ours, theirs = control.get(point, {}), resumed.get(point, {})
     return {
         name: (value, theirs[name])
         for name, value in ours.items()
-        if name in theirs
-        and theirs[name] != value
-        and len({seen[name] for seen in control.values() if name in seen}) > 1
+        if name in theirs and repr(theirs[name]) != repr(value)
     }
+
+
+def _changes(name: str, values: Recorded, points: Iterable[str]) -> bool:
+    seen = [values[point] for point in points if point in values]
+    return len({repr(each[name]) for each in seen if name in each}) > 1

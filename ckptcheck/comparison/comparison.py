@@ -1,7 +1,7 @@
 """Control and resumed run side by side, as frozen rows, without a judgement."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ckptcheck.comparison.batch_order import DataPath
 from ckptcheck.comparison.value_origin import Origin
@@ -96,6 +96,10 @@ class EvaluationComparison:
     equal: bool
     identical: bool
 
+    def is_within(self, rounding: float) -> bool:
+        """Return whether the losses differ by at most so much, relative to the control's."""
+        return abs(self.diff) <= rounding * abs(self.control_loss)
+
 
 @dataclass(frozen=True)
 class HyperparameterDifference:
@@ -124,8 +128,10 @@ class Comparison:
     draws: tuple[DataPath, ...] = ()
     hyperparameter: HyperparameterDifference | None = None
     # Hints that may explain differences: numbers in Python objects that change in the control,
-    # with both values at the boundary, and global random generators of the process.
+    # with both values at the boundary, those that only the restore sets, and global random
+    # generators of the process.
     attributes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    set_by_restore: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     generators: tuple[str, ...] = ()
     # The resumed run's names of renamed tensors, by the control's names.
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -166,6 +172,12 @@ class Comparison:
     def _rows(self) -> tuple[TensorComparison | StepComparison | EvaluationComparison, ...]:
         read = (row for row in self.tensors if not row.unread)
         return (*read, *self.steps, *self.evaluations)
+
+    @property
+    def rounded_evaluations(self) -> tuple[EvaluationComparison, ...]:
+        """The evaluations that count as equal, but are not, although all the rest is identical."""
+        rounded = tuple(row for row in self.evaluations if row.equal and not row.identical)
+        return rounded if replace(self, evaluations=()).exact else ()
 
     @property
     def same_first_step(self) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from ckptcheck.arrays import largest_difference, same
 from ckptcheck.comparison.rename_matching import match
 from ckptcheck.counts import counted
+from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Run, StepRecord
 from ckptcheck.run.snapshots import Snapshot
 
@@ -163,7 +164,8 @@ def without_saves(control: Run, unsaved: Run) -> str | None:
         for step in sorted(control.facts.saved)
         for name in _differing(control.snapshot_at(step), unsaved.snapshot_at(step))
     )
-    return next(chain(_course_differences(control, unsaved), at_saves), None)
+    course = _course_differences(control, unsaved, rounding_of_evaluations(control))
+    return next(chain(course, at_saves), None)
 
 
 def _differing(control: Snapshot, repeat: Snapshot) -> Iterator[str]:
@@ -182,16 +184,33 @@ def _differences(control: Run, repeat: Run) -> Iterator[str]:
         yield f"the final value of {name} differs"
 
 
-def _course_differences(control: Run, repeat: Run) -> Iterator[str]:
-    """Yield where the common steps of two runs diverge: batches before losses."""
-    for step, (ours, theirs) in enumerate(zip(control.steps, repeat.steps, strict=False)):
-        yield from _step_difference(step, ours, theirs)
-    for (done, loss), (_, other) in zip(
-        control.facts.evaluations, repeat.facts.evaluations, strict=False
-    ):
-        if not _same_loss(loss, other):
+def rounding_of_evaluations(control: Run) -> float:
+    """Return how far apart two evaluations of one state may be, relative to their loss.
+
+    A process may compute its first evaluation in a different order than later ones.
+    """
+    weights = [each.value.dtype for each in control.boundary.values() if each.kind is Kind.WEIGHT]
+    is_double = weights and all(dtype == np.float64 for dtype in weights)
+    return ROUNDING * 2.0**-29 if is_double else ROUNDING
+
+
+def _course_differences(
+    control: Run, repeat: Run, evaluations_within: float = 0.0
+) -> Iterator[str]:
+    """Yield where the common steps and evaluations of two runs diverge, earliest first."""
+    # By steps done and kind: an evaluation precedes the next step.
+    found = [
+        (step, 1, difference)
+        for step, both in enumerate(zip(control.steps, repeat.steps, strict=False))
+        for difference in _step_difference(step, *both)
+    ]
+    evaluations = control.facts.evaluations, repeat.facts.evaluations
+    for (done, loss), (_, other) in zip(*evaluations, strict=False):
+        if not _same_loss(loss, other) and not abs(other - loss) <= evaluations_within * abs(loss):
             steps = counted(done, "step")
-            yield f"the evaluation loss after {steps} is {other!r} instead of {loss!r}"
+            difference = f"the evaluation loss after {steps} is {other!r} instead of {loss!r}"
+            found.append((done, 0, difference))
+    yield from (difference for *_, difference in sorted(found))
     if repr(_rates(control)[: len(repeat.steps)]) != repr(_rates(repeat)):
         yield "the learning rates differ"
 

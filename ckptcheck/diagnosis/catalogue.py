@@ -160,10 +160,10 @@ _CATALOGUE = {
         acceptable=False,
     ),
     "resumed-run-raised": _breaks_training(
-        "The restore succeeds, but the run raises an exception after it.",
-        effect="restores, but the run then raises an exception",
-        sentence="The restore succeeded, but the resumed run raised in {during}{step}: {type}: "
-        "{message}",
+        "The restore raises nothing, but the run raises an exception after it.",
+        effect="raises an exception after the restore",
+        sentence="The restore raised nothing, but the resumed run raised in {during}{step}: "
+        "{type}: {message}",
         signature="The resumed run raises after its restore, where the control does not.",
         reported=_issue("cchen156/Learning-to-See-in-the-Dark#70"),
         do="Restore in job.restore(folder, restore) everything that training needs. " + TRACEBACK,
@@ -617,15 +617,19 @@ def remedy(
     framework: str = "",
     restore: str | None = None,
     tensors: Sequence[str] = (),
+    sentence: str = "",
 ) -> str:
     """Return what to do when `restore` of a job on `framework` lost tensors at `stage`.
 
-    Tensors with different remedies get one after the other.
+    Tensors with different remedies get one after the other. `sentence` is what was found: a remedy
+    may be for one exception alone.
     """
     chosen: dict[Remedy, list[str]] = {}
     for tensor in tensors or ("",):
         fitting = (
-            each for each in remedies_for(cause) if each.fits(framework, stage, restore, tensor)
+            each
+            for each in remedies_for(cause)
+            if each.fits(framework, stage, restore, tensor, sentence)
         )
         chosen.setdefault(next(fitting), []).append(tensor)
     return " ".join(each.about(filter(None, named)) for each, named in chosen.items())

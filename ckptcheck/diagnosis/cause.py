@@ -76,6 +76,7 @@ class Remedy:
     """What to do, for which frameworks, stages (None: unknown), judged restores; empty: all.
 
     `tensors` are patterns of names; a remedy with patterns is for the tensors that match one.
+    `says` is what the sentence of a diagnosis must contain, such as words of an exception.
     """
 
     text: str
@@ -83,14 +84,22 @@ class Remedy:
     stages: tuple[Stage | None, ...] = ()
     restores: tuple[str, ...] = ()
     tensors: tuple[str, ...] = ()
+    says: str = ""
 
     def fits(
-        self, framework: str, stage: Stage | None, restore: str | None, tensor: str = ""
+        self,
+        framework: str,
+        stage: Stage | None,
+        restore: str | None,
+        tensor: str = "",
+        sentence: str = "",
     ) -> bool:
-        """Return whether the remedy is for a tensor of a case."""
+        """Return whether the remedy is for a tensor of a case, and for what was found there."""
         limits = (self.frameworks, framework), (self.stages, stage), (self.restores, restore)
-        return all(not allowed or value in allowed for allowed, value in limits) and (
-            not self.tensors or any(fnmatchcase(tensor, pattern) for pattern in self.tensors)
+        return (
+            all(not allowed or value in allowed for allowed, value in limits)
+            and (not self.tensors or any(fnmatchcase(tensor, each) for each in self.tensors))
+            and self.says in sentence
         )
 
     def about(self, tensors: Iterable[str]) -> str:

@@ -72,6 +72,7 @@ def with_remedies(
                 framework,
                 restore,
                 each.tensors,
+                each.sentence,
             ),
         )
         for each in diagnoses

@@ -172,6 +172,8 @@ class Findings:
             if not step.rate_equal:  # the rate acts on the update, after the loss of the step
                 starts.append(Start(place + 1, place + 1))
         starts += [FIRST_STEP] if self.has("mode-differs") else []
+        # Restored slots of an optimizer that no longer trains.
+        starts += [FIRST_UPDATE] if self.has("slots-lost") else []
         # The validation data may differ, too.
         starts += [Start(math.inf, 0)] if self.has("batches-differ") else []
         starts += [Start(math.inf, 1)] if self.has("statistics-restarted") else []

@@ -2,12 +2,15 @@
 
 import inspect
 import io
+import linecache
 import pickle
 import sys
+from collections import ChainMap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import CodeType
+from typing import Any, ClassVar
 
 from ckptcheck.errors import UsageError
 from ckptcheck.job import source
@@ -87,20 +90,50 @@ def _file_of(maker: Any) -> str | None:
 
 
 def _pickled(job: Any) -> bytes:
-    """Return a job with everything that it refers to, and the path that finds its modules."""
-    import cloudpickle  # only for a job that no process can import
-
+    """Return the path that finds a job's modules, its cells, and all that the job refers to."""
     buffer = io.BytesIO()
     try:
+        sent, cells = _by_value(job)
         pickle.dump(sys.path, buffer)
-        cloudpickle.dump(job, buffer)
+        pickle.dump(cells, buffer)
     except Exception as error:
         raise UsageError(
             f"{_name(job)} cannot be sent to a new process: {type(error).__name__}: {error}. It "
             "refers to an object of this process. Create that object in a method of the job, or "
             "move the class into a file and pass file.py:NAME."
         ) from None
-    return buffer.getvalue()
+    return buffer.getvalue() + sent
+
+
+def _by_value(job: Any) -> tuple[bytes, dict[str, Any]]:
+    """Pickle a job, and return the notebook cells that define it, for `linecache`.
+
+    No file holds these cells, but Keras reads the source of a lambda that it saves.
+    """
+    import cloudpickle  # only for a job that no process can import
+
+    names: dict[str, str] = {}  # by the file that the kernel pretends
+    usual = cloudpickle.Pickler.dispatch_table[CodeType]
+
+    def reduced(code: CodeType) -> Any:
+        make, arguments = usual(code)
+        file = code.co_filename
+        if file in linecache.cache and not Path(file).exists():
+            name = names.setdefault(file, f"<cell {len(names) + 1}>")
+            arguments = tuple(name if _is_file(each, file) else each for each in arguments)
+        return make, arguments
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        dispatch_table: ClassVar = ChainMap({CodeType: reduced}, cloudpickle.Pickler.dispatch_table)
+
+    buffer = io.BytesIO()
+    Pickler(buffer).dump(job)
+    return buffer.getvalue(), {name: linecache.cache[file] for file, name in names.items()}
+
+
+def _is_file(argument: Any, file: str) -> bool:
+    """Return whether an argument of a code object is its file, which cloudpickle 3.1 replaces."""
+    return isinstance(argument, str) and argument in (file, "<dynamic-code>")
 
 
 def _name(job: Any) -> str:
@@ -111,4 +144,5 @@ def unpickled(path: Path) -> Any:
     """Return the class, function or instance that a caller gave, in a new process."""
     with path.open("rb") as file:
         sys.path += [each for each in pickle.load(file) if each not in sys.path]
+        linecache.cache.update(pickle.load(file))
         return pickle.load(file)

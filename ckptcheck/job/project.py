@@ -98,8 +98,13 @@ def _table(file: Path) -> dict[str, Any] | None:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{file} cannot be read: {error}.") from None
-    table = document.get("tool", {}).get("ckptcheck")
-    return table if isinstance(table, dict) else None
+    tool = document.get("tool", {})
+    if not isinstance(tool, dict):
+        raise UsageError(f"[tool] in {file} must be a table, not {tool!r}.")
+    table = tool.get("ckptcheck")
+    if table is None or isinstance(table, dict):
+        return table
+    raise UsageError(f"{TABLE} in {file} must be a table, not {table!r}.")
 
 
 def _project(file: Path, table: Mapping[str, Any]) -> Project:

@@ -15,6 +15,8 @@ _METHODS = {"build", "save", "restore"}
 
 def check_file(path: Path) -> None:
     """Raise `UsageError` with the nearest name unless there is such a file."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder. Name a Python file in it: {path}/FILE.py.")
     if not path.is_file():
         raise UsageError(
             f"There is no file {path}.{near(path)} A path is relative to the working directory."
@@ -23,7 +25,8 @@ def check_file(path: Path) -> None:
 
 def near(path: Path) -> str:
     """Return a question with the nearest names of Python files beside a missing one."""
-    return did_you_mean(path.name, (file.name for file in path.parent.glob("*.py")))
+    files = (file.name for file in path.parent.glob("*.py") if file.is_file())
+    return did_you_mean(path.name, files)
 
 
 def check_name(target: str) -> None:
@@ -78,13 +81,19 @@ def jobs_in(path: Path) -> list[str]:
 
 def only_job(file: str) -> str:
     """Return the only job in a file as a target, or raise `UsageError` with those it defines."""
+    targets = all_jobs(file)
+    if len(targets) > 1:
+        listed = ", ".join(targets)
+        raise UsageError(f"{file} defines {len(targets)} jobs. Name those to verify: {listed}.")
+    return targets[0]
+
+
+def all_jobs(file: str) -> list[str]:
+    """Return the jobs in a file as targets, at least one, or raise `UsageError`."""
     check_file(Path(file))
     jobs = jobs_in(Path(file))
-    if len(jobs) == 1:
-        return f"{file}:{jobs[0]}"
     if jobs:
-        listed = ", ".join(f"{file}:{name}" for name in jobs)
-        raise UsageError(f"{file} defines {len(jobs)} jobs. Name those to verify: {listed}.")
+        return [f"{file}:{name}" for name in jobs]
     tree = _parsed(Path(file))
     if tree is None:
         raise UsageError(f"{file} cannot be read as Python: `python {file}` reports where.")

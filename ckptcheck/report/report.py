@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ckptcheck.counts import counted
 from ckptcheck.outcomes import EXIT_CODES, FAIL, INCONCLUSIVE, PASS, RECOVERED
-from ckptcheck.report import tables, warnings
+from ckptcheck.report import notebook, tables, warnings
 from ckptcheck.report.answer import answer
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import NOTHING, story
-from ckptcheck.text_safety import shown_as_json
+from ckptcheck.text_safety import shown_as_json, shown_in_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,12 +25,21 @@ SCHEMA_VERSION = 1
 CONTROL_OF, TRAINED = "control of ", "trained"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """The result of a verification: read its `verdict`, or call one of its assertions."""
+    """The result of a verification: read its `verdict`, or call one of its assertions.
+
+    Printed, it is the answer and the verdict; a notebook shows a table of its cases, too.
+    """
 
     cases: tuple[Case, ...]
     environment: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return shown_in_lines(notebook.as_text(self.cases))
+
+    def _repr_html_(self) -> str:
+        return notebook.as_html(self.cases)
 
     @property
     def verdict(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ckptcheck.counts import filled
+from ckptcheck.counts import counted, filled
 from ckptcheck.diagnosis.lag import lag
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import RECOVERED
@@ -17,6 +17,7 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
     kinds = (
         _of_evaluation,
         _of_unseen,
+        _of_rounding,
         _of_hash_seed,
         _of_names,
         _of_metrics,
@@ -43,7 +44,7 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
 
 def disclosures(case: Case) -> list[str]:
     """Return the warnings of a case that hold for a right job with a right restore, too."""
-    return [*_of_metrics(case), *_of_side_effects(case)]
+    return [*_of_metrics(case), *_of_side_effects(case), *_of_rounding(case)]
 
 
 def _of_files(cases: Sequence[Case]) -> Iterator[str]:
@@ -96,6 +97,19 @@ def _of_unseen(case: Case) -> Iterator[str]:
 
 def _unseen_of(case: Case) -> tuple[str, ...]:
     return () if case.comparison is None else case.comparison.unseen
+
+
+def _of_rounding(case: Case) -> Iterator[str]:
+    rounded = case.comparison.rounded_evaluations if case.comparison else ()
+    if case.tolerance.text or (case.noise and case.noise.first_difference):
+        return  # what counts as equal then is said elsewhere
+    for row in rounded[:1]:
+        yield (
+            f"the evaluation loss after {counted(row.steps_done, 'step')} is {row.resumed_loss!r} "
+            f"instead of the control's {row.control_loss!r}. Every tensor and training loss is "
+            "bit-equal, so this counts as rounding: processes may sum an evaluation in different "
+            "orders."
+        )
 
 
 def _of_hash_seed(case: Case) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """Trace what the process of a control depends on, so that it can be reused while nothing changed.
 
 Python's audit events (PEP 578) report the files and folders that Python opens, processes and
-network connections. They miss what a library reads in C or C++. A control whose source may do that
-is not traceable, and neither is one that another program could influence.
+network connections. They miss what a library reads in C or C++, and the metadata of files. A
+control whose source may use these is not traceable, and neither is one that another program could
+influence.
 """
 
 import ast
@@ -38,6 +39,20 @@ _OPAQUE = (
     *("image_dataset_from_directory", "text_dataset_from_directory"),
     *("audio_dataset_from_directory", "timeseries_dataset_from_directory"),
 )
+# Names whose use asks for the metadata of a file, of which there is no audit event.
+_METADATA = (
+    *("stat", "lstat", "fstat", "os.access", "statvfs", "disk_usage", "owner", "which"),
+    *("exists", "lexists", "is_file", "isfile", "is_dir", "isdir", "is_mount", "ismount"),
+    *("is_symlink", "islink", "readlink", "realpath", "resolve", "samefile"),
+    *("getsize", "getmtime", "getatime", "getctime"),
+)
+# Calls that resolve the source itself, whose place is an input in any case.
+_OF_SOURCE = (
+    "Path(__file__).resolve()",
+    "pathlib.Path(__file__).resolve()",
+    "os.path.realpath(__file__)",
+)
+_GLOB = ("glob", "iglob", "rglob")
 _OUTSIDE = {
     "os.exec": "starts a program",
     "os.fork": "starts a process",
@@ -125,9 +140,16 @@ def _document(trace: _Trace, own: Path, loaded: Iterable[str]) -> dict[str, Any]
         "folders": {
             path: names_digest(Path(path)) for path in sorted(trace.listed) if _counts(path, own)
         },
+        "places": _places(sys.modules[name] for name in loaded if name in sys.modules),
         "modules": {path: names_digest(Path(path), ".py") for path in sorted(beside)},
         "untraceable": list(dict.fromkeys(reasons)),
     }
+
+
+def _places(modules: Iterable[Any]) -> dict[str, str]:
+    """Return where the user's sources are in truth, by the paths by which they were imported."""
+    files = sorted({file for module in modules if (file := _file_of(module))})
+    return {file: real for file in files if _is_users(real := os.path.realpath(file))}
 
 
 def _file_of(module: Any) -> str | None:
@@ -176,15 +198,33 @@ def opaque(source: Path) -> list[str]:
         name = ast.unparse(node) if is_use else ""
         found += [
             f"{source.name} uses {each}, whose reads cannot be seen"
-            for each in (*_OPAQUE, *_imported_opaque(node))
+            for each in (*_OPAQUE, *_METADATA, *_imported_opaque(node))
             if each in _imported_opaque(node) or f".{name}".endswith(f".{each}")
         ]
+        if _looks_for_names(node):
+            found.append(f"{source.name} looks for files by name, which cannot be seen")
     return list(dict.fromkeys(found))
+
+
+def _looks_for_names(node: ast.AST) -> bool:
+    """Return whether a call of `glob` may look for a name instead of listing a folder."""
+    if not isinstance(node, ast.Call) or ast.unparse(node.func).split(".")[-1] not in _GLOB:
+        return False
+    pattern = node.args[0] if node.args else None
+    pieces = pattern.values if isinstance(pattern, ast.JoinedStr) else [pattern]
+    texts = [piece.value if isinstance(piece, ast.Constant) else "" for piece in pieces]
+    parts = "".join(map(str, texts)).split("/")
+    is_wild = [any(mark in part for mark in "*?[") for part in parts]
+    # Only a wild part lists its folder; what follows one must be wild, too.
+    return True not in is_wild or not all(is_wild[is_wild.index(True) :])
 
 
 def _outside_restore(tree: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(tree):
-        if not (isinstance(child, ast.FunctionDef) and child.name == "restore"):
+        is_restore = isinstance(child, ast.FunctionDef) and child.name == "restore"
+        if not is_restore and not (
+            isinstance(child, ast.Call) and ast.unparse(child) in _OF_SOURCE
+        ):
             yield child
             yield from _outside_restore(child)
 
@@ -197,7 +237,7 @@ def _imported(node: ast.AST) -> list[str]:
 
 def _imported_opaque(node: ast.AST) -> list[str]:
     names = node.names if isinstance(node, ast.ImportFrom) else []
-    return [each.name for each in names if each.name in _OPAQUE]
+    return [each.name for each in names if each.name in (*_OPAQUE, *_METADATA)]
 
 
 def _is_seen(package: str, source: Path) -> bool:
@@ -235,6 +275,9 @@ def changed(inputs: Mapping[str, Mapping[str, str]]) -> str | None:
     """Return the first input of a traced run that is different now, or None."""
     for path, digest in inputs["files"].items():
         if file_digest(Path(path)) != digest:
+            return path
+    for path, place in inputs.get("places", {}).items():
+        if os.path.realpath(path) != place:
             return path
     for group, suffix in (("folders", ""), ("modules", ".py")):
         for path, digest in inputs[group].items():

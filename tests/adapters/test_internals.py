@@ -1,6 +1,7 @@
 """The private names of TensorFlow and Keras in use: they exist, and mean the same as before."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,22 @@ def test_passing_variables_of_keras_2() -> None:
     assert _internals.current_rate_of(model.optimizer) is passing[-1]
     assert [float(each) for each in passing] == [0, 0, 0, 1, 0.5]
     assert _internals.current_rate_of(tf_keras.optimizers.SGD(0.5)) is None
+
+
+def test_counters_of_keras_2() -> None:
+    made: list[bool] = []
+
+    def create(next_creator: Any, **arguments: Any) -> Any:
+        made.append(_internals.is_counter_of_keras_2(sys._getframe()))
+        return next_creator(**arguments)
+
+    with tf.variable_creator_scope(create):
+        model = tf_keras.Sequential([tf_keras.Input((2,))])
+        assert made == [True] * 3
+        tf_keras.layers.Dense(1).build((None, 2))
+        assert made[3:] == [False] * 2
+        model.compile("sgd", "mse")
+    assert made.count(True) == 4
 
 
 def test_what_adafactor_of_keras_2_never_reads() -> None:

@@ -1,6 +1,7 @@
 """TensorFlow 1 graphs behind the `Job` protocol, in this process. Shipped jobs use fresh ones."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -272,3 +273,24 @@ def test_a_session_without_the_hooks(tmp_path: Path) -> None:
         "no session ran the train op under the hooks of ckptcheck. Pass `hooks` to the session, and run "
         "Network.train_op in it"
     )
+
+
+class WithoutResources(Line):
+    """Reads a variable of `use_resource=False` in a branch that the initialiser does not take."""
+
+    def network(self) -> Network:
+        net = super().network()
+        plain = tf1.get_variable("plain", [2], use_resource=False)
+        ema = tf1.train.ExponentialMovingAverage(0.5)
+        with tf.control_dependencies([tf1.assign(plain, plain * 3.0)]):
+            average = ema.apply([plain])
+        return replace(net, update_op=tf.group(net.update_op, average))
+
+
+def test_variables_that_are_no_resources() -> None:
+    job = WithoutResources()
+    job.build(0)
+    job.train(0)
+    state = job.state()
+    average = state["plain/ExponentialMovingAverage"].value
+    np.testing.assert_allclose(average, state["plain"].value * 2 / 3, rtol=1e-6)

@@ -110,3 +110,30 @@ def test_what_setup_must_return() -> None:
         TypeError, match=r"^setup must return a tf\.train\.Checkpoint, but it returned dict$"
     ):
         Wrong().build(0)
+
+
+class WithTables(Line):
+    def setup(self) -> tf.train.Checkpoint:
+        self.words = tf.lookup.experimental.MutableHashTable(tf.string, tf.float32, 0.0)
+        self.dense = [tf.lookup.experimental.DenseHashTable(tf.int64, tf.int64, 0, -1, -2)]
+        return super().setup()
+
+
+def test_tables_are_state_whatever_the_order_of_their_keys() -> None:
+    one, other = WithTables(), WithTables()
+    for job, words in ((one, ["a", "b"]), (other, ["b", "a"])):
+        job.build(0)
+        for word in words:
+            job.words.insert(tf.constant([word]), tf.constant([float(ord(word))]))
+    first, second = one.state(), other.state()
+    names = ["words/contents", "dense/0/contents"]
+    assert [first[name].kind for name in names] == [Kind.OTHER] * 2
+    assert [first[name].value.tolist() == second[name].value.tolist() for name in names] == [
+        True
+    ] * 2
+    other.words.insert(tf.constant(["c"]), tf.constant([0.0]))
+    other.dense[0].insert(tf.constant([5], tf.int64), tf.constant([6], tf.int64))
+    later = other.state()
+    for name in names:
+        assert later[name].value.tolist() != first[name].value.tolist()
+        assert later[name].value.shape == first[name].value.shape

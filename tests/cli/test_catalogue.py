@@ -7,6 +7,21 @@ from ckptcheck.jobs.registry import JOBS
 from tests.command_line import call
 
 
+def test_a_file_without_jobs_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("class (\n")
+    (tmp_path / "empty.py").touch()
+    sentences = {
+        "broken": "cannot be read as Python: `python broken.py` reports where.",
+        "empty": "defines no job. A job is a class derived from FitJob, CheckpointJob or GraphJob, "
+        "or one with the methods of ckptcheck.job.Job.",
+    }
+    for name, sentence in sentences.items():
+        for command in ("jobs", "verify"):
+            done = call(command, f"{name}.py", cwd=tmp_path)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr == f"ckptcheck: {name}.py {sentence}\n"
+
+
 def test_jobs_lists_every_job_restore_and_option(tmp_path: Path) -> None:
     listed = call("jobs", cwd=tmp_path).stdout
     for job in JOBS.values():

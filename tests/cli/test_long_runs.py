@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import CKPTCHECK, TOY_RUN, run
+from ckptcheck.errors import NotVerifiedError, UsageError
+from tests.command_line import CKPTCHECK, TOY_RUN, call, run
 from tests.conftest import toy
 from tests.processes import default_sigint
 
@@ -58,6 +59,40 @@ def slow_verification(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "sentence"),
+    [
+        (
+            KeyboardInterrupt(),
+            3,
+            "Interrupted: nothing was verified, and no process is left behind.",
+        ),
+        (NotVerifiedError("The disk is full."), 3, "The disk is full."),
+        (UsageError("There is no such restore."), 2, "There is no such restore."),
+    ],
+)
+def test_which_outputs_are_written_without_a_report(
+    raised: BaseException,
+    code: int,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("ckptcheck.pipeline.verify", broken)
+    (tmp_path / "page.html").write_text("earlier")
+    outputs = ["--json", "--html", "page.html", "--junit", "j.xml", "--markdown", "r.md"]
+    done = call("verify", toy("Clean"), *outputs, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.splitlines()[-1] == f"ckptcheck: {sentence}"
+    assert sentence in (tmp_path / "j.xml").read_text()
+    assert sentence in (tmp_path / "r.md").read_text()
+    assert (tmp_path / "page.html").read_text() == "earlier"
+    assert not (tmp_path / "ckptcheck-out").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -737,6 +737,59 @@ def test_attributes_that_change_and_differ() -> None:
     assert of(changed(RESUMED, attributes={"final": {"wait": 0.0}}), ours).attributes == {}
 
 
+LAST_BITS = 0.2 * (1 + 2**-22)
+DOUBLE = control({"v": Kind.WEIGHT})
+DOUBLE = changed(
+    DOUBLE,
+    boundary={name: DOUBLE.boundary[name].value.astype(np.float64) for name in ("w", "v")},
+)
+
+
+def test_an_evaluation_that_alone_differs_in_its_last_bits_is_rounded() -> None:
+    comparison = of(changed(RESUMED, evaluations={BOUNDARY: LAST_BITS}))
+    assert comparison.equal
+    assert not comparison.exact
+    assert [row.steps_done for row in comparison.rounded_evaluations] == [BOUNDARY]
+    assert of().rounded_evaluations == ()
+
+
+@pytest.mark.parametrize(
+    "also",
+    [
+        {"evaluations": {BOUNDARY: 0.2 + 1e-6}},  # hidden state that only evaluation reads
+        {"evaluations": {BOUNDARY: LAST_BITS, STEPS: 0.2}},
+        {"evaluations": {BOUNDARY: LAST_BITS}, "losses": {7: 0.25 * (1 + 2**-22)}},
+        {"evaluations": {BOUNDARY: LAST_BITS}, "final": {"mean": value("mean", 1)}},
+        {"evaluations": {BOUNDARY: LAST_BITS}, "boundary": {"mean": value("mean", 1)}},
+        {"evaluations": {BOUNDARY: LAST_BITS}, "batches": {6: "another"}},
+        {"evaluations": {BOUNDARY: math.nan}},
+    ],
+)
+def test_what_is_no_rounding_of_an_evaluation(also: dict[str, Any]) -> None:
+    comparison = of(changed(RESUMED, **also))
+    assert not comparison.equal
+
+
+def test_evaluations_of_double_weights_round_less() -> None:
+    bits = changed(resumed(DOUBLE), evaluations={BOUNDARY: LAST_BITS})
+    assert not of(bits, DOUBLE).equal
+    rounded = changed(resumed(DOUBLE), evaluations={BOUNDARY: 0.2 * (1 + 2**-51)})
+    assert of(rounded, DOUBLE).equal
+
+
+def test_attributes_that_the_restore_sets() -> None:
+    always = {key: {"drop": 1.0, "born": 7.0} for key in ("initial", "boundary-5", "final")}
+    started = {"drop": 1.0, "born": 8.0}
+    restored = {"initial": started, "boundary-5": started | {"drop": 0.0}}
+    comparison = of(changed(RESUMED, attributes=restored), changed(CONTROL, attributes=always))
+    assert comparison.set_by_restore == {"drop": (1.0, 0.0)}
+    assert comparison.attributes == {}
+    assert comparison.equal
+    unknown = {"initial": {"drop": math.nan}, "boundary-5": {"drop": math.nan}}
+    same = of(changed(RESUMED, attributes=unknown), changed(CONTROL, attributes=unknown))
+    assert same.attributes == same.set_by_restore == {}
+
+
 def test_generators_that_change_and_differ() -> None:
     ours = changed(
         CONTROL,

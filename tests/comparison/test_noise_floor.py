@@ -125,6 +125,14 @@ def test_inputs_that_differ(changes: dict[str, Any], flags: tuple[bool, bool, bo
             "the hyperparameters of step 4 differ",
         ),
         (
+            changed(CONTROL, evaluations={6: 0.5}, losses={6: 0.5}),
+            f"the evaluation loss after 6 steps is 0.5 instead of {1 / 6!r}",
+        ),
+        (
+            changed(CONTROL, evaluations={6: 0.5}, losses={5: 0.5}),
+            f"the training loss of step 5 is 0.5 instead of {2 / 6!r}",
+        ),
+        (
             changed(CONTROL, evaluations={6: 0.5}),
             f"the evaluation loss after 6 steps is 0.5 instead of {1 / 6!r}",
         ),
@@ -207,6 +215,11 @@ def unsaved(boundary: Values | None = None, **changes: Any) -> Run:
         (
             unsaved(evaluations={EARLIER: 0.5}),
             f"the evaluation loss after 3 steps is 0.5 instead of {1 / 3!r}",
+        ),
+        (unsaved(evaluations={EARLIER: 1 / 3 * (1 + 2**-22)}), None),  # rounding
+        (
+            unsaved({"w": ZEROS}, evaluations={EARLIER: 1 / 3 * (1 + 2**-22)}),
+            "w differs after 5 steps",
         ),
         (unsaved({"w": ZEROS}), "w differs after 5 steps"),
         (unsaved({"w": None}), "w differs after 5 steps"),

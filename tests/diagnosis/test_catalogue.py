@@ -177,6 +177,22 @@ def test_a_remedy_fits_its_cases(
     assert meant.fits(framework, stage, restore) is fits
 
 
+@pytest.mark.parametrize("framework", ["tf2", "keras"])
+def test_a_replaced_optimizer_is_to_be_kept(framework: str) -> None:
+    text = remedy(CAUSES["slots-lost"], Stage.OVERWRITTEN_AFTER_LOAD, framework, "checkpoint")
+    assert text.startswith("Make no new optimizer after the restore")
+
+
+def test_a_remedy_may_be_for_one_exception() -> None:
+    meant = Remedy("…", says="no key")
+    assert meant.fits("", None, None, sentence="It raised KeyError: no key.")
+    assert not meant.fits("", None, None, sentence="It raised KeyError: no file.")
+    raised = CAUSES["restore-raised"]
+    words = "The restore raised ValueError: Requested the deserialization of a Python lambda."
+    assert "register_keras_serializable" in remedy(raised, None, "keras", "keras", (), words)
+    assert remedy(raised, None, "keras", "keras") == remedy(raised, None)
+
+
 def test_the_first_remedy_that_fits_is_chosen() -> None:
     first, second, third = (
         Remedy("Of the restore ema.", restores=("ema",)),

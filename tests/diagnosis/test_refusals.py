@@ -140,15 +140,15 @@ def test_one_weight_is_enough_where_there_is_one() -> None:
     [
         (
             Failure("train", "ValueError", "no slot", 5, "job.py:12"),
-            "The restore succeeded, but the resumed run raised in train, step 5: ValueError: no slot (job.py:12).",
+            "The restore raised nothing, but the resumed run raised in train, step 5: ValueError: no slot (job.py:12).",
         ),
         (
             Failure("evaluate", "KeyError", "'mean'"),
-            "The restore succeeded, but the resumed run raised in evaluate: KeyError: 'mean'.",
+            "The restore raised nothing, but the resumed run raised in evaluate: KeyError: 'mean'.",
         ),
         (
             Failure("train", "ValueError", "", 0),
-            "The restore succeeded, but the resumed run raised in train, step 0: ValueError: (no text).",
+            "The restore raised nothing, but the resumed run raised in train, step 0: ValueError: (no text).",
         ),
     ],
 )
@@ -160,6 +160,17 @@ def test_a_run_that_raises(failure: Failure, sentence: str) -> None:
         None,
         (),
     )
+
+
+GRAPH_ERROR = """Graph execution error:
+
+Detected at node AssignVariableOp defined at (most recent call last):
+  File "/site-packages/keras/src/layers/rnn/rnn.py", line 382, in call
+  File "/site-packages/keras/src/backend/common/variables.py", line 1, in assign
+
+Cannot update variable with shape [8,3] using a Tensor with shape [32,3]
+\t [[{{node AssignVariableOp}}]] [Op:__inference_one_step_on_iterator_1]
+"""
 
 
 @pytest.mark.parametrize(
@@ -184,6 +195,27 @@ def test_a_run_that_raises(failure: Failure, sentence: str) -> None:
             "Exception encountered when calling Net.call().",
         ),
         ("x" * 201, "x" * 199 + "…"),
+        (GRAPH_ERROR, "Cannot update variable with shape [8,3] using a Tensor with shape [32,3]"),
+        (
+            "Graph execution error:\n\nAttempting to use uninitialized value v\n\t [[{{node v}}]]",
+            "Attempting to use uninitialized value v",
+        ),
+        (
+            "Graph execution error:\n\n2 root error(s) found.\n  (0) INVALID_ARGUMENT:  Need more "
+            "rows\n\t [[{{node a}}]]\n  (1) CANCELLED:  Stopped\n\t [[{{node b}}]]",
+            "Need more rows",
+        ),
+        ("Graph execution error:", "Graph execution error:"),
+        (
+            "Exception encountered when calling Dense.call().\n\n\x1b[1mNo shape.\x1b[0m\n\n"
+            "Arguments received by Dense.call():\n  • x=1",
+            "No shape.",
+        ),
+        (
+            'in user code:\n\n    File "job.py", line 3, in train_step  *\n        x + y\n\n'
+            "    ValueError: Shapes differ.\n",
+            "Shapes differ.",
+        ),
     ],
 )
 def test_first_sentence(message: str, line: str) -> None:

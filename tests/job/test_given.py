@@ -1,15 +1,17 @@
 """Jobs as classes and instances: those that no process can import are sent as they are."""
 
+import linecache
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from base import Clean
 
 from ckptcheck import UsageError, verify
-from ckptcheck.job.given import given, unpickled
+from ckptcheck.job.given import _pickled, given, unpickled
 from tests.planted_jobs import PLANTED
 
 
@@ -34,6 +36,20 @@ def test_a_class_that_has_no_importable_name_is_sent(tmp_path: Path) -> None:
     (tmp_path / "job.pickle").write_bytes(one.pickled)
     sent = unpickled(tmp_path / "job.pickle")
     assert (sent.__name__, issubclass(sent, Clean)) == ("Mine", True)
+
+
+def test_a_cell_of_a_notebook_is_sent_with_its_source(tmp_path: Path) -> None:
+    name, source = "/tmp/ipykernel_1/2.py", "class Cell:\n    loss = lambda self: 5\n"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(source, name, "exec"), space)
+    (tmp_path / "job.pickle").write_bytes(_pickled(space["Cell"]))
+    del linecache.cache[name]
+    show = "import inspect, sys, pathlib; from ckptcheck.job.given import unpickled; "
+    show += "print(inspect.getsource(unpickled(pathlib.Path(sys.argv[1])).loss))"
+    command = [sys.executable, "-c", show, str(tmp_path / "job.pickle")]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert shown.stdout.strip() == "loss = lambda self: 5"
 
 
 def test_instances_keep_what_they_were_given() -> None:

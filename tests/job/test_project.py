@@ -122,6 +122,22 @@ def test_a_wrong_table(lines: str, sentence: str, tmp_path: Path) -> None:
     assert str(caught.value) == sentence.format(file)
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[tool]\nckptcheck = 3", "[tool.ckptcheck] in {0} must be a table, not 3."),
+        ("tool.ckptcheck = []", "[tool.ckptcheck] in {0} must be a table, not []."),
+        ("[[tool.ckptcheck]]", "[tool.ckptcheck] in {0} must be a table, not [{{}}]."),
+        ('tool = "ckptcheck"', "[tool] in {0} must be a table, not 'ckptcheck'."),
+    ],
+)
+def test_what_is_no_table(text: str, sentence: str, tmp_path: Path) -> None:
+    file = write(tmp_path, f"{text}\n")
+    with pytest.raises(UsageError) as caught:
+        project(tmp_path)
+    assert str(caught.value) == sentence.format(file)
+
+
 def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
     file = write(tmp_path, "[tool.ckptcheck\n")
     with pytest.raises(UsageError, match=r"pyproject.toml cannot be read: Expected .*\.$"):

@@ -1,5 +1,6 @@
 """The jobs in a file, read from its source: nothing is imported, and no function is called."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from ckptcheck.errors import UsageError
 from ckptcheck.job import load
 from ckptcheck.job.loading import made
-from ckptcheck.job.source import check_name, jobs_in, only_job, restores_of
+from ckptcheck.job.source import all_jobs, check_name, jobs_in, only_job, restores_of
 
 TWO = """
 raise RuntimeError("this file was imported")
@@ -88,6 +89,38 @@ def test_a_file_without_a_job(text: str, sentence: str, tmp_path: Path) -> None:
     assert str(caught.value) == sentence.format(file)
     with pytest.raises(UsageError, match=r"There is no file .*t.py. Did you mean t1.py\?"):
         only_job(str(tmp_path / "t.py"))
+
+
+@pytest.mark.parametrize("content", [b"class (\n", b"\x80\x00PK", b"", b"def main(): ...\n"])
+def test_the_jobs_of_a_file_are_refused_as_verify_refuses_them(
+    content: bytes, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.py"
+    file.write_bytes(content)
+    with pytest.raises(UsageError) as listed:
+        all_jobs(str(file))
+    with pytest.raises(UsageError) as verified:
+        only_job(str(file))
+    assert str(listed.value) == str(verified.value)
+    assert str(listed.value).startswith(f"{file} ")
+
+
+@pytest.mark.parametrize("ask", [all_jobs, only_job, lambda place: check_name(f"{place}:Train")])
+def test_a_folder_is_not_a_file(ask: Callable[[str], object], tmp_path: Path) -> None:
+    (tmp_path / "dir.py").mkdir()
+    (tmp_path / "dirs.py").mkdir()
+    (tmp_path / "bin.py").touch()
+    with pytest.raises(UsageError) as caught:
+        ask(f"{tmp_path}/dir.py")
+    assert str(caught.value) == (
+        f"{tmp_path}/dir.py is a folder. Name a Python file in it: {tmp_path}/dir.py/FILE.py."
+    )
+    with pytest.raises(UsageError) as caught:
+        ask(f"{tmp_path}/bins.py")  # nor is a folder suggested
+    assert str(caught.value) == (
+        f"There is no file {tmp_path}/bins.py. Did you mean bin.py? "
+        "A path is relative to the working directory."
+    )
 
 
 @pytest.mark.parametrize("name", ["Train", "Late", "make", "imported", "fallback"])

@@ -64,7 +64,7 @@ def test_names_of_recipes() -> None:
         ),
         (
             "keras",
-            "There is no job called 'keras', but a suite: to verify its 19 recipes, write --suite keras.",
+            "There is no job called 'keras', but a suite: to verify its 21 recipes, write --suite keras.",
         ),
         (
             "tf2/lop",

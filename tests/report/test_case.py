@@ -241,5 +241,5 @@ def test_noise_and_accepted_differences_are_in_the_document() -> None:
 
 
 def test_evaluation_losses_that_look_equal_show_their_difference() -> None:
-    near = changed(RESUMED, evaluations={5: 0.2 + 1e-9})
+    near = changed(RESUMED, losses={7: 9.0}, evaluations={5: 0.2 + 1e-9})
     assert numbers(case(near))[1] == "0.2 ≠ 0.2, by 1e-09"

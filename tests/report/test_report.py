@@ -200,6 +200,38 @@ def test_document_has_the_promised_keys() -> None:
     }
 
 
+def test_a_report_is_printed_as_its_answer() -> None:
+    passed = Report((judged(RESUMED),), {})
+    assert (
+        str(passed)
+        == repr(passed)
+        == """\
+job recovers with `saver`: it continues bit for bit as if never interrupted.
+PASS: 1 of 1 case recovered."""
+    )
+    assert repr(Report((), {})).splitlines()[-1] == (
+        "INCONCLUSIVE: No case was verified, so nothing is known to recover."
+    )
+    unsafe = replace(judged(RESUMED), job="job\x1b[31m")
+    assert "\x1b" not in repr(Report((unsafe,), {}))
+
+
+def test_a_notebook_shows_a_table_and_the_answer() -> None:
+    lost = replace(judged(LOST), job="<b>", restore="\x1b[31m")
+    assert (
+        Report((judged(RESUMED), lost), {})._repr_html_()
+        == "<table><thead><tr><th>job</th><th>restore</th><th>outcome</th><th>tensors equal</th>"
+        "<th>evaluation loss</th><th>training losses equal</th></tr></thead><tbody>"
+        "<tr><td>job</td><td>saver</td><td>recovered</td><td>6/6</td><td>0.2 = 0.2</td>"
+        "<td>3/3</td></tr>"
+        "<tr><td>&lt;b&gt;</td><td>\\x1b[31m</td><td>diverged, expected recovered</td>"
+        "<td>5/6</td><td>0.5 ≠ 0.2</td><td>3/3</td></tr></tbody></table>"
+        "<p>job recovers with `saver`: it continues bit for bit as if never interrupted. "
+        "&lt;b&gt; does not recover with `\\x1b[31m`: it loses the moving means and variances.</p>"
+        "<p>FAIL: 1 of 2 cases did not do what was expected: &lt;b&gt; × \\x1b[31m diverged.</p>"
+    )
+
+
 def test_warnings_are_those_of_its_cases() -> None:
     assert Report(
         (judged(changed(RESUMED, asked={"w": "w"}, boundary={"mean": 0})),), {}

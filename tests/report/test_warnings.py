@@ -7,9 +7,10 @@ import pytest
 from ckptcheck.comparison.noise_floor import NoiseFloor
 from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.kinds import Kind
+from ckptcheck.report.answer import answer
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Pair
-from ckptcheck.report.judge import Question, judge_pair
+from ckptcheck.report.judge import Question, judge_pair, needs_repeat
 from ckptcheck.report.warnings import of_cases
 from ckptcheck.run.run import RECORDED, Failure, Run
 from tests.builder import Values, changed, control, cut, renamed, resumed, value
@@ -52,6 +53,37 @@ def test_no_evaluation() -> None:
             "boundary."
         )
     ]
+
+
+LAST_BITS = changed(RESUMED, evaluations={5: 0.2 * (1 + 2**-22)})
+
+
+def test_a_rounded_evaluation_recovers_with_a_warning() -> None:
+    """Keras evaluates in more than one thread: two processes may round a loss differently."""
+    judged = case(run=LAST_BITS)
+    assert (judged.outcome, judged.diagnoses) == ("recovered", ())
+    assert not needs_repeat(judged)
+    assert warned(judged) == [
+        "the evaluation loss after 5 steps is 0.20000004768371582 instead of the control's 0.2. "
+        "Every tensor and training loss is bit-equal, so this counts as rounding: processes may "
+        "sum an evaluation in different orders."
+    ]
+    assert answer([judged]) == "job recovers with `all`, but not bit for bit."
+
+
+def test_an_evaluation_that_differs_by_more_than_rounding_fails() -> None:
+    """State that only the evaluation reads may be lost."""
+    judged = case(run=changed(RESUMED, evaluations={5: 0.2 + 1e-6}))
+    assert (judged.outcome, [each.cause for each in judged.diagnoses]) == (
+        "diverged",
+        ["unexplained"],
+    )
+    assert warned(judged) == []
+
+
+def test_noise_and_tolerance_are_said_elsewhere() -> None:
+    noise = NoiseFloor(1, first_difference="…", evaluation_varies=True, evaluations={5: 0.5})
+    assert warned(case(run=LAST_BITS, noise=noise)) == []
 
 
 @pytest.mark.parametrize("seed", ["0", "1"])

@@ -115,6 +115,25 @@ def test_a_fault_planted_after_the_control_was_kept_is_found(folder: Path) -> No
     assert (report.verdict, note) == ("fail", REUSED)
 
 
+def test_a_source_that_is_a_link_elsewhere_now_has_changed(folder: Path) -> None:
+    """Two folders with one source and different data, behind one link."""
+    link = folder / "helper_of_train.py"
+    source = (
+        "from pathlib import Path\n"
+        "RATE = float(Path(__file__).resolve().with_name('rate').read_text())\n"
+    )
+    for name, rate in (("v1", "0.125"), ("v2", "0.25")):
+        (folder / name).mkdir()
+        (folder / name / link.name).write_text(source)
+        (folder / name / "rate").write_text(rate)
+    changed = "trained: helper_of_train.py changed"
+    for name, note in (("v1", NEW), ("v1", REUSED), ("v2", changed)):
+        link.unlink()
+        link.symlink_to(folder / name / link.name)
+        report, said = _run(folder)
+        assert (report.verdict, said) == ("pass", note)
+
+
 def test_damaged_records_are_never_used(folder: Path) -> None:
     _run(folder)
     [entry] = (folder / "cache").glob("*/entry.json")
@@ -141,6 +160,11 @@ def test_damaged_records_are_never_used(folder: Path) -> None:
             "self.step += 1",
             "self.step += 1; __import__('os').system('true')",
             "it starts a program",
+        ),
+        (
+            "1.0 + seed",
+            "(Path(__file__).parent / 'sized').resolve().parent.stat().st_size",
+            "train.py uses stat, whose reads cannot be seen",
         ),
         (
             "import numpy as np",
@@ -176,6 +200,35 @@ def test_what_a_library_reads_by_itself_is_found_in_the_source(tmp_path: Path, s
 @pytest.mark.parametrize(
     "source",
     [
+        "from pathlib import Path\nsize = Path('data').stat().st_size",
+        "from pathlib import Path\nname = (Path('a') / 'real').resolve().name",
+        "import os\nplace = os.readlink('latest')",
+        "import os\nplace = os.path.realpath('latest')",
+        "import os\nif os.path.exists('override'): rate = 2",
+        "from os.path import getmtime as newest\nx = newest('data')",
+        "from os import stat\nx = stat('data')",
+        "from pathlib import Path\nrate = 2 if Path('override').is_file() else 1",
+        "import os\nx = [each.stat() for each in os.scandir('more')]",
+        "import os\nif os.access('data', os.R_OK): pass",
+        "from pathlib import Path\nx = list(Path('.').glob('override'))",
+        "from pathlib import Path\nx = list(Path('.').glob('*/override'))",
+        "import glob\nx = glob.glob(pattern)",
+    ],
+)
+def test_metadata_of_files_is_found_in_the_source(tmp_path: Path, source: str) -> None:
+    (tmp_path / "job.py").write_text(source)
+    (reason,) = opaque(tmp_path / "job.py")
+    assert reason.startswith("job.py ")
+    assert reason.endswith("cannot be seen")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from pathlib import Path\nHERE = Path(__file__).resolve().parent",
+        "import os\nHERE = os.path.dirname(os.path.realpath(__file__))",
+        "from pathlib import Path\nx = sorted(Path('more').glob('*.npy'))",
+        "import glob\nx = glob.glob(f'{HERE}/data/*/*.npy')",
         "import numpy as np\nfrom pathlib import Path\nx = np.load('data.npy')",
         "def fit(self, restore): self.asked = restore",
         "class Train:\n    def restore(self, folder, restore): self.live.load_weights(folder)",

@@ -188,6 +188,17 @@ def passing_of_keras_2(model: Any) -> list[Any]:
     return [each for each in held if each is not None]
 
 
+def is_counter_of_keras_2(frame: Any) -> bool:
+    """Return whether a model counts its batches, or its steps at once, with a variable made here.
+
+    Args:
+        frame: the innermost frame of the creation.
+    """
+    while frame is not None and frame.f_code.co_name != "_create_counter_variable":
+        frame = frame.f_back
+    return frame is not None
+
+
 def unused_factors_of(optimizer: Any) -> Iterator[Any]:
     """Yield what Adafactor of Keras 2 holds for each vector, and neither reads nor lists."""
     factors = [*getattr(optimizer, "_r", ()), *getattr(optimizer, "_c", ())]

@@ -14,6 +14,7 @@ from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.batches import arrays_of
 from ckptcheck.adapters.tensorflow.contents import contents
 from ckptcheck.adapters.tensorflow.created import Created
+from ckptcheck.adapters.tensorflow.tables import contents_of_tables
 from ckptcheck.adapters.tensorflow.variables import SEED, inner, names_of, poison, state_of
 from ckptcheck.job.protocol import Restored, Step, Tensor
 
@@ -135,8 +136,12 @@ class CheckpointJob(ABC):
         return max(int(each.iterations) for each in optimizers)
 
     def state(self) -> Mapping[str, Tensor]:
-        """Return every variable of the job's objects, and all others created since the build."""
-        return state_of(self._objects(), self._created.variables())
+        """Return every variable of the job's objects, and all others created since the build.
+
+        Of a mutable lookup table that is an attribute, a digest of the contents is returned.
+        """
+        variables = state_of(self._objects(), self._created.variables())
+        return variables | contents_of_tables(vars(self))
 
     def _objects(self) -> list[Any]:
         """Return the attributes that hold variables, and the optimizers that the job built."""

@@ -82,12 +82,15 @@ class Created:
 def _is_no_state(name: str | None) -> bool:
     """Return whether the variable being created belongs to a metric or counts saves.
 
-    Loading a model creates metrics that it never uses; a checkpoint counts its saves.
+    Loading a model creates metrics that it never uses; a checkpoint counts its saves; each compile
+    of Keras 2 replaces a setting that is a variable.
     """
     makers: tuple[type, ...] = (keras.metrics.Metric, *makers_of_no_state())
     if name == "save_counter":
         makers += (tf.train.Checkpoint,)
-    return next(_creating(makers), None) is not None
+    return next(_creating(makers), None) is not None or _internals.is_counter_of_keras_2(
+        sys._getframe(2)
+    )
 
 
 def _creating(makers: Any) -> Iterator[Any]:

@@ -134,6 +134,7 @@ class FitJob(ABC):
         keras_2.set_random_seed(SEED)
         self._created = Created()
         self._validation: Any = None
+        self._validates: Mapping[str, Any] = {}
         self._validation_split: Any = None
         self._callbacks: Sequence[Any] = ()
         self._watch: Watch | None = None
@@ -214,15 +215,18 @@ class FitJob(ABC):
         return position
 
     def evaluate(self) -> float:
-        """Return the loss of `model.evaluate`.
+        """Return the loss of `model.evaluate`, with the batch size and the steps of `model.fit`.
 
         The metrics of the epoch in progress keep their values.
 
         Raises:
             NotVerifiedError: there is no validation data.
         """
-        data = self.validation()
-        data = self._validation if data is None else data
+        data, how = self.validation(), self._validates
+        if data is None:
+            data = self._validation
+        else:  # The steps are those of other data, and data in batches take no size.
+            how = {"batch_size": how.get("batch_size")} if isinstance(data, tuple | list) else {}
         if data is None:
             split = self._validation_split
             found = f": validation_split={split} of model.fit is not enough. P" if split else ": p"
@@ -231,7 +235,7 @@ class FitJob(ABC):
                 "override `validation`"
             )
         paused, self._created.paused = self._created.paused, True
-        loss = evaluation_loss(self.live, data)
+        loss = evaluation_loss(self.live, data, **how)
         self._created.paused = paused
         return loss
 
@@ -255,16 +259,29 @@ class FitJob(ABC):
         return decisive(self._callbacks)
 
     def save(self, folder: Path, step: int) -> None:
-        """Save into `folder` for each restore that no callback saves for."""
-        if "keras" in self.restores:
-            self.live.save(str(folder / f"model-{step}.keras"))
-        if "h5" in self.restores:
-            self.live.save(str(folder / f"model-{step}.h5"))
-        if "saved-model" in self.restores:
-            self.live.save(str(folder / f"model-{step}"))
-        if "weights" in self.restores:
+        """Save into `folder` for each restore that no callback saves for.
+
+        Raises:
+            NotVerifiedError: one of several saves raised.
+        """
+        for restore in self.restores:
+            try:
+                self._save_for(restore, folder, step)
+            except Exception as error:
+                others = tuple(each for each in self.restores if each != restore)
+                if not others:
+                    raise
+                raise NotVerifiedError(
+                    f"the save for {restore} failed. To judge the others, write restores = "
+                    f"{others}. The error is {type(error).__name__}: {error}"
+                ) from error
+
+    def _save_for(self, restore: str, folder: Path, step: int) -> None:
+        if restore in WHOLE_MODELS:
+            self.live.save(str(folder / f"model-{step}{WHOLE_MODELS[restore]}"))
+        elif restore == "weights":
             self.live.save_weights(str(folder / f"model-{step}.weights.h5"))
-        if "checkpoint" in self.restores:
+        elif restore == "checkpoint":
             manager = tf.train.CheckpointManager(
                 self._checkpoint(), str(folder / "checkpoint"), max_to_keep=None
             )
@@ -400,6 +417,7 @@ class FitJob(ABC):
         def fit(*positional: Any, **named: Any) -> Any:
             arguments = signature.bind(*positional, **named).arguments
             self._validation = arguments.get("validation_data")
+            self._validates = _how_fit_validates(arguments)
             self._validation_split = arguments.get("validation_split")
             # Callbacks that save for a restore are absent where that restore is not judged.
             callbacks = arguments.get("callbacks") or ()
@@ -415,6 +433,14 @@ class FitJob(ABC):
             )
 
         self.live.fit = fit
+
+
+def _how_fit_validates(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the arguments of `model.evaluate` that follow from those of `model.fit`."""
+    return {
+        "batch_size": arguments.get("validation_batch_size") or arguments.get("batch_size"),
+        "steps": arguments.get("validation_steps"),
+    }
 
 
 def _is_unbuilt(optimizer: Any) -> bool:

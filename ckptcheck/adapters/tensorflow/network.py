@@ -23,8 +23,10 @@ Feed = dict[Any, Any]
 
 # One thread an operation, so that sums do not depend on the number of cores.
 _CONFIG = tf1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
-# On networks and runs of this size, optimising the graph takes longer than it saves.
-_CONFIG.graph_options.rewrite_options.disable_meta_optimizer = True
+# On networks and runs of this size, optimising the graph takes longer than it saves. Without any
+# pass, a branch that is not taken would read a variable of `use_resource=False`, also one that has
+# no value yet; so one pass that computes nothing is left.
+_CONFIG.graph_options.rewrite_options.optimizers.append("pruning")
 
 
 @dataclass(frozen=True)

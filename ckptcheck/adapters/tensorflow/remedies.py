@@ -152,6 +152,17 @@ LEADS_NOWHERE = (
     ),
     _in_fit(f"Nothing leads from the model to {{holders}} in the restore. {ATTRIBUTES}", WHOLE),
 )
+# What Keras writes itself; of a kernel, it shows as a value that no step of training had.
+OF_KERAS = (*WHOLE_FILE, *BACKUP, "weights", "h5")
+NO_MERGING = (
+    "Save a tf.train.Checkpoint(model=model, optimizer=model.optimizer). Keras's own files hold "
+    "the kernel of a layer with enable_lora with its LoRA weights merged into it: after a restore, "
+    "neither is what it was."
+)
+LORA = Remedy(NO_MERGING, KERAS, OMITTED, OF_KERAS, ("*lora_*_a", "*lora_*_b"))
+KERNEL_OF_LORA = Remedy(
+    NO_MERGING, KERAS, OMITTED, OF_KERAS, ("*/kernel", "*/embeddings"), "control never had"
+)
 NOT_A_FOLDER = _in_fit(
     "Save the model with model.save('model.h5'): load_model does not bring the optimizer back from "
     "a SavedModel. Or save a tf.train.Checkpoint(model=model, optimizer=model.optimizer).",
@@ -398,6 +409,25 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             KERAS,
         ),
     ),
+    "restore-raised": (
+        Remedy(
+            "Give the function a name and register it, "
+            "@keras.saving.register_keras_serializable(), in place of the lambda. "
+            "keras.models.load_model(path, safe_mode=False) takes a lambda, but then it finds no "
+            "name that is defined outside of it.",
+            KERAS,
+            says="deserialization of a Python lambda",
+        ),
+    ),
+    "resumed-run-raised": (
+        Remedy(
+            "Create every variable before the model is compiled: call it on a batch, model(x[:1]). "
+            "A subclass without a `build` of its own creates none in model.build(shape), so that "
+            "the restore skips its weights and its optimizer with a warning.",
+            KERAS,
+            says="Unknown variable: ",
+        ),
+    ),
     "nothing-restored": (
         Remedy(
             "Check that the restore reads your file, path.is_file(), and loads its values after "
@@ -509,7 +539,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
     ),
     "moving-statistics-lost": (*ALWAYS, *_in_graphs(EVERY_VARIABLE), *OF_THE_MODEL),
-    "weights-lost": (*ALWAYS, *_in_graphs(EVERY_VARIABLE), *OF_THE_MODEL),
+    "weights-lost": (LORA, *ALWAYS, *_in_graphs(EVERY_VARIABLE), *OF_THE_MODEL),
     "statistics-restarted": (
         Remedy(
             "Keep what the update depends on in a saved variable, such as "
@@ -614,6 +644,18 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
     ),
     "slots-lost": (
+        Remedy(
+            "Make no new optimizer after the restore, and assign nothing to the variables of the "
+            "restored one: optimizer = keras.optimizers.Adam(), then checkpoint.restore(path).",
+            TF2,
+            OVERWRITTEN,
+        ),
+        Remedy(
+            "Make no new optimizer after the restore, and call no model.compile(…): it starts a "
+            "new one. Assign nothing to the restored optimizer's variables.",
+            KERAS,
+            OVERWRITTEN,
+        ),
         *ALWAYS,
         *_in_graphs(
             "Save the optimizer's variables, too: create tf.train.Saver() after "
@@ -701,6 +743,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
     ),
     "state-lost": (
+        KERNEL_OF_LORA,
         *ALWAYS,
         *_in_graphs(EVERY_VARIABLE),
         *TRACKED,

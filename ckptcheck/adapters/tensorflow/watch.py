@@ -15,7 +15,7 @@ from ckptcheck.job.protocol import Lasting, Loop, Step
 
 Callback = TypeVar("Callback")
 
-# The wrapped train step's key in the logs; removed before Keras sees them.
+# The wrapped train step's name, and its key in the logs; removed before Keras sees them.
 SHOWN = "ckptcheck"
 
 
@@ -53,8 +53,15 @@ class StepReader(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
+        self._train: Any = None  # the train function of the model, wrapped
         self._shown: Any = None
-        self._loss: Any = None
+        self.has_run = False  # whether the train function ran in this step
+
+    def begin_step(self) -> None:
+        """Prepare for a step: a callback may have had the train function made anew."""
+        self.has_run, self._shown = False, None
+        if self.model.train_function not in (self._train, None):  # None: Keras raises, as it should
+            self.show_steps(self.model)
 
     def step(self, logs: Any) -> Step:
         """Return what the finished step did, given the logs of its end."""
@@ -65,43 +72,24 @@ class StepReader(keras.callbacks.Callback):  # type: ignore[misc]
         return Step(loss, Lasting(arrays_of(data)), None if math.isnan(rate) else rate)
 
     def show_steps(self, model: Any) -> None:
-        """Make the train step also return its loss, its learning rate and its batch.
+        """Take what each step shows: its loss, its learning rate and its batch.
 
-        They come from the graph of the step, so a pipeline that reads ahead cannot falsify them.
-        Keras' own `loss` is the mean over the epoch so far.
+        Called again whenever a callback has had the train function made anew.
         """
-        if getattr(model.train_function, "__name__", "") == SHOWN:
-            return  # wrapped by an earlier call of fit
-        train_step, compute_loss = model.train_step, model.compute_loss
-
-        def shown_loss(*arguments: Any, **named: Any) -> Any:
-            self._loss = compute_loss(*arguments, **named)
-            return self._loss
-
-        def shown_step(*arguments: Any, **named: Any) -> Any:
-            self._loss = None
-            optimizer = model.optimizer
-            rate = np.nan if optimizer is None else tf.convert_to_tensor(rate_of(optimizer))
-            logs = train_step(*arguments, **named)
-            if not isinstance(logs, dict):
-                return logs
-            loss = logs.get("loss", np.nan) if self._loss is None else self._loss
-            # One float64 tensor holds both exactly: every output of the graph costs time.
-            numbers = tf.stack([tf.cast(loss, tf.float64), tf.cast(rate, tf.float64)])
-            data = tf.nest.flatten((arguments, named), expand_composites=True)
-            return logs | {SHOWN: (numbers, *(item for item in data if tf.is_tensor(item)))}
-
-        model.compute_loss, model.train_step = shown_loss, shown_step
-        model.make_train_function(force=True)
-        train_function = model.train_function
+        if getattr(model.train_step, "__name__", "") != SHOWN:
+            _wrap_step(model)
+            model.make_train_function(force=True)
+        # One that an earlier callback of ckptcheck wrapped is wrapped once.
+        train_function = getattr(model.train_function, SHOWN, model.train_function)
 
         def train(iterator: Any) -> Any:
             logs = train_function(iterator)
+            self.has_run = True
             self._shown = logs.pop(SHOWN, None) if isinstance(logs, dict) else None
             return logs
 
-        train.__name__ = SHOWN
-        model.train_function = train
+        setattr(train, SHOWN, train_function)
+        self._train = model.train_function = train
 
 
 class Watch(StepReader):
@@ -167,17 +155,24 @@ class Watch(StepReader):
         self._announced = True
         self.position = self._epoch * self._steps_per_epoch + batch
         self._loop.before_step()
+        self.begin_step()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Report the finished step.
 
         Raises:
-            NotVerifiedError: the epoch has more batches than declared.
+            NotVerifiedError: the epoch has more batches than declared, or a later callback has
+                replaced the train function since the step began.
         """
         if not self._announced:
             raise NotVerifiedError(
                 f"the job's steps_per_epoch is {self._steps_per_epoch}, but an epoch of model.fit "
                 "has more batches. Correct steps_per_epoch"
+            )
+        if not self.has_run:
+            raise NotVerifiedError(
+                f"step {self.position} was not recorded: a callback after those of ckptcheck made "
+                "the train function anew. Pass yours first: callbacks=[…, *callbacks]"
             )
         self._announced = False
         self._ended += 1
@@ -197,6 +192,36 @@ class Watch(StepReader):
                 f"model.fit had {self._ended} batches. Correct steps_per_epoch"
             )
         self._loop.may_save()
+
+
+def _wrap_step(model: Any) -> None:
+    """Make the train step also return its loss, its learning rate and its batch.
+
+    They come from the graph of the step, so a pipeline that reads ahead cannot falsify them.
+    Keras' own `loss` is the mean over the epoch so far.
+    """
+    train_step, compute_loss = model.train_step, model.compute_loss
+    losses: list[Any] = []
+
+    def shown_loss(*arguments: Any, **named: Any) -> Any:
+        losses[:] = [compute_loss(*arguments, **named)]
+        return losses[0]
+
+    def shown_step(*arguments: Any, **named: Any) -> Any:
+        losses.clear()
+        optimizer = model.optimizer
+        rate = np.nan if optimizer is None else tf.convert_to_tensor(rate_of(optimizer))
+        logs = train_step(*arguments, **named)
+        if not isinstance(logs, dict):
+            return logs
+        loss = losses[0] if losses else logs.get("loss", np.nan)
+        # One float64 tensor holds both exactly: every output of the graph costs time.
+        numbers = tf.stack([tf.cast(loss, tf.float64), tf.cast(rate, tf.float64)])
+        data = tf.nest.flatten((arguments, named), expand_composites=True)
+        return logs | {SHOWN: (numbers, *(item for item in data if tf.is_tensor(item)))}
+
+    shown_step.__name__ = SHOWN
+    model.compute_loss, model.train_step = shown_loss, shown_step
 
 
 def of_its_keras(kind: type[Callback], model: Any) -> type[Callback]:

@@ -14,6 +14,7 @@ from ckptcheck.diagnosis.rules import checkpoint, data, steps, tensors
 RULES: tuple[Rule, ...] = (
     checkpoint.nothing_restored,
     tensors.not_finite,
+    tensors.replaced_optimizer,
     tensors.missing,
     checkpoint.older,
     checkpoint.of_unseen_step,

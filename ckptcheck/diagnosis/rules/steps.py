@@ -28,7 +28,7 @@ from ckptcheck.diagnosis.findings import (
 from ckptcheck.kinds import Kind
 
 # Kinds that do not change if training runs in a different mode.
-MOVED_BY_TRAINING = (Kind.WEIGHT, Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.SLOT, Kind.RNG)
+MOVED_BY_TRAINING = (Kind.WEIGHT, Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.RNG)
 
 
 def lost(findings: Findings) -> Iterator[Diagnosis]:
@@ -264,18 +264,20 @@ def first_difference(
     they differ by more than `loss_within`, relative to the control's.
     """
     boundary = comparison.first_step[0]
+    # By steps done and kind: an evaluation precedes the training loss of the next step.
+    found: list[tuple[int, int, str]] = []
     for evaluation in comparison.evaluations:
         done = evaluation.steps_done - boundary
         if not evaluation.equal and (
             done < start.evaluation or (done == 0 and _is_far(evaluation, loss_within))
         ):
-            return _both_losses(
-                f"evaluation loss after {counted(evaluation.steps_done, 'step')}", evaluation
-            )
+            what = f"evaluation loss after {counted(evaluation.steps_done, 'step')}"
+            found.append((done, 0, _both_losses(what, evaluation)))
     for place, step in enumerate(comparison.steps):
         if not step.equal and (place < start.loss or (place == 0 and _is_far(step, loss_within))):
-            return _both_losses(f"training loss of step {step.control_step}", step)
-    return None
+            what = f"training loss of step {step.control_step}"
+            found.append((place, 1, _both_losses(what, step)))
+    return min(found)[2] if found else None
 
 
 def _is_far(row: StepComparison | EvaluationComparison, within: float) -> bool:
@@ -298,6 +300,9 @@ def _hints(findings: Findings) -> str:
         hints.append(f"{matched} ({resumed} for {control})")
     hints += [
         f"{name} ({resumed:g} instead of {control:g})"
-        for name, (control, resumed) in comparison.attributes.items()
+        for name, (control, resumed) in [
+            *comparison.attributes.items(),
+            *comparison.set_by_restore.items(),
+        ]
     ]
     return f" Outside the compared state, these differ, too: {some(hints, 4)}." if hints else ""

@@ -81,6 +81,45 @@ def _is_attribute(row: TensorComparison) -> bool:
     return row.kind is Kind.PYTHON and bool(row.control_dtype and row.resumed_dtype)
 
 
+def replaced_optimizer(findings: Findings) -> Iterator[Diagnosis]:
+    """Restored slots that training leaves as they are, although the weights move.
+
+    A different optimizer trains: a new one with the same slots, or one without slots.
+    """
+    slots = [row for row in findings.of_kind(Kind.SLOT) if row.control_moves and row.same_form]
+    still = [row for row in slots if row.equal and not row.resumed_moves]
+    weights = [row for row in findings.of_kind(Kind.WEIGHT) if row.control_moves]
+    if not weights or not all(row.resumed_moves for row in weights):
+        return
+    only_resumed = [row for row in findings.open if not row.control_dtype]
+    new = {_in_optimizer(row): row for row in only_resumed if row.kind is Kind.SLOT}
+    left = [row for row in still if _in_optimizer(row) in new]
+    if not left and len(still) == len(slots):
+        left = still
+    if left:
+        owners = {_optimizer(row) for row in new.values()}
+        own = [row for row in only_resumed if _optimizer(row) in owners]
+        yield diagnosis(
+            "slots-lost",
+            names([*left, *own]),
+            Stage.OVERWRITTEN_AFTER_LOAD,
+            count=len(left),
+            total=_total(findings, Kind.SLOT),
+            where=filled(
+                "{count:is|are} restored, but a different optimizer trains", count=len(left)
+            ),
+        )
+
+
+def _optimizer(row: TensorComparison) -> str:
+    return row.name.partition("/")[0]
+
+
+def _in_optimizer(row: TensorComparison) -> str:
+    """Return the name of a slot without that of its optimizer, such as `dense/bias/momentum`."""
+    return row.name.partition("/")[2]
+
+
 def replicas(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors of replicas that have the value of replica 0."""
     rows = _equal_to(TENSOR, findings.open_of(Kind.MOVING_STATISTIC))

@@ -24,7 +24,14 @@ from ckptcheck.report.html.page import (
     shortened,
 )
 from ckptcheck.report.outputs import moving_statistics
-from ckptcheck.report.outputs.figure import CONTROL, EXACT_LANE, STYLES, Shown, laned
+from ckptcheck.report.outputs.figure import (
+    CONTROL,
+    EXACT_LANE,
+    STYLES,
+    Shown,
+    have_logarithms,
+    laned,
+)
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import (
     by_remedy,
@@ -243,7 +250,9 @@ def _curves(job: str, cases: Sequence[Case]) -> Section:
 
 
 def _losses_drawn(range_: Range1d, control: Run, shown: Shown) -> Any:
-    made = axes("training loss", range_, STEPS)
+    runs = [control, *(case.resumed for case, _ in shown if case.resumed)]
+    logarithmic = have_logarithms(*(run.losses for run in runs))
+    made = axes("training loss", range_, STEPS, logarithmic=logarithmic)
     steps = np.arange(1, len(control.losses) + 1)
     made.line(
         steps,
@@ -269,7 +278,9 @@ def _losses_drawn(range_: Range1d, control: Run, shown: Shown) -> Any:
 
 
 def _evaluations_drawn(range_: Range1d, control: Run, shown: Shown) -> Any:
-    made = axes("validation loss", range_, STEPS, height=220)
+    runs = [control, *(case.resumed for case, _ in shown if case.resumed)]
+    logarithmic = have_logarithms(*([loss for _, loss in run.facts.evaluations] for run in runs))
+    made = axes("validation loss", range_, STEPS, logarithmic=logarithmic, height=220)
     done, losses = np.array(control.facts.evaluations, float).reshape(-1, 2).T
     made.line(done, losses, color=CONTROL, line_width=6, name="control")
     for case, (colour, style, _) in shown:

@@ -148,14 +148,8 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
         validation.plot(
             *evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5
         )
-    from matplotlib.ticker import LogLocator, NullFormatter
-
     for axis in (training, validation):
-        axis.set_yscale("log")
-        # Plain numbers are easier to read than powers of ten, and drawn in half the time.
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(NullFormatter())
+        _scale_losses(axis)
     here = validation.get_xaxis_transform()
     left = boundary - start < (len(control.losses) - start) / 3  # no room on that side
     text = " saved and restored here" if left else "saved and restored here "
@@ -163,6 +157,18 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
         boundary, 0.03, text, transform=here, fontsize=8, ha="left" if left else "right"
     )
     training.legend(fontsize=8, loc="upper right")
+
+
+def _scale_losses(axis: "Axes") -> None:
+    """Scale an axis logarithmically, if every loss on it has a logarithm."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    if have_logarithms(*(np.asarray(line.get_ydata(), float) for line in axis.lines)):
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_minor_formatter(NullFormatter())
+    # Plain numbers are easier to read than powers of ten, and drawn in half the time.
+    axis.yaxis.set_major_formatter("{x:g}")
 
 
 def _evaluated(run: Run, start: int = 0) -> tuple[list[int], Array]:
@@ -205,6 +211,11 @@ def _draw_difference(axis: "Axes", shown: Shown) -> None:
         va="top",
         fontsize=8,
     )
+
+
+def have_logarithms(*curves: Sequence[float] | Array) -> bool:
+    """Return whether no value of any curve is negative or 0."""
+    return not any((np.asarray(values, float) <= 0).any() for values in curves)
 
 
 def drawable(values: Sequence[float] | Array) -> Array:

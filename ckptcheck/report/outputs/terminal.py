@@ -1,7 +1,7 @@
 """The report on a terminal: the cases, what was lost and how to fix it, and last the answer."""
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from textwrap import shorten
@@ -98,27 +98,40 @@ def _print_verdict(
 
 
 def _overview(report: Report, console: Console) -> RenderableType:
-    """Return the table of cases; where it is too wide, without the control's evaluation loss."""
-    names = short_names(report.cases)
-    table = _table(report, names, numbers, HEADS)
+    """Return the table of cases. Where it is too wide, heads and names are broken, never values."""
+    table = _table(report, numbers, HEADS)
     if _excess(table, console) <= 0:
         return table
-    brief = partial(_table, report, row=_brief_numbers, heads=BRIEF_HEADS, padding=1)
-    excess = _excess(brief(names), console)
-    if excess <= 0:
-        return brief(names)
-    room = max(LEAST_OF_NAME, max(map(len, names.values()), default=0) - excess)
-    return brief({job: in_parts(name, room) for job, name in names.items()}, fold=True)
+    for row in (numbers, _in_lines):
+        brief = partial(_table, report, row, BRIEF_HEADS, padding=1)
+        of_job, of_restore = MOST_WIDTH, MOST_WIDTH
+        excess = _excess(brief(), console)
+        if excess > 0:
+            of_job = _room(short_names(report.cases).values(), excess)
+            excess = _excess(brief(of_job), console)
+        if excess > 0:
+            of_restore = _room([case.label for case in report.cases], excess)
+            excess = _excess(brief(of_job, of_restore), console)
+        if excess <= 0:
+            break
+    return brief(of_job, of_restore, fold=excess > 0)
+
+
+def _room(names: Iterable[str], excess: int) -> int:
+    """Return how long a line of the names may be in a table that is wider than the console."""
+    return max(LEAST_OF_NAME, max(map(len, names), default=0) - excess)
 
 
 def _table(
     report: Report,
-    names: Mapping[str, str],
     row: Callable[[Case], Sequence[str]],
     heads: Sequence[str],
+    of_job: int = MOST_WIDTH,
+    of_restore: int = MOST_WIDTH,
     padding: int = 2,
     fold: bool = False,
 ) -> Table:
+    names = short_names(report.cases)
     columns = [Column(head, overflow="fold") for head in ("job", "restore", "outcome")]
     counts = [
         Column(head, justify="right", overflow="fold") if fold else numeric(head) for head in heads
@@ -126,22 +139,30 @@ def _table(
     table = unruled(*columns, *counts)
     table.padding = (0, padding, 0, 0)
     for case in report.cases:
-        table.add_row(names[case.job], case.label, _outcome(case), *row(case))
+        name, restore = in_parts(names[case.job], of_job), in_parts(case.label, of_restore)
+        table.add_row(name, restore, _outcome(case), *row(case))
     for column in columns:
-        longest = max(len(str(text)) for text in (column.header, *column.cells))
-        column.min_width = min(longest, LEAST_OF_NAME)
+        column.min_width = min(LEAST_OF_NAME, _longest(column.header, *column.cells))
+    for column in counts:
+        column.min_width = _longest(*(word for cell in column.cells for word in str(cell).split()))
     return table
+
+
+def _longest(*texts: object) -> int:
+    return max((len(line) for text in texts for line in str(text).splitlines()), default=0)
+
+
+def _in_lines(case: Case) -> tuple[str, str, str]:
+    """Return the numbers of a case, its evaluation losses below each other."""
+    tensors, evaluation, losses = numbers(case)
+    resumed, sign, control = (*evaluation.split(" ", 2), "", "")[:3]
+    return tensors, f"{resumed} {sign}\n{control}".rstrip().replace(", by", ",\nby"), losses
 
 
 def _excess(table: Table, console: Console) -> int:
     """Return by how many characters a table is wider than the console."""
     unlimited = console.options.update(max_width=MOST_WIDTH)
     return console.measure(table, options=unlimited).maximum - console.width
-
-
-def _brief_numbers(case: Case) -> tuple[str, str, str]:
-    tensors, evaluation, losses = numbers(case)
-    return tensors, " ".join(evaluation.split()[:2]), losses
 
 
 def _outcome(case: Case) -> Text:

@@ -38,6 +38,7 @@ ALSO = {
 }
 FULL = control(ALSO)
 FULLY = resumed(FULL)
+TRAINED_BY_ADAM = control({"adam/w/momentum": Kind.SLOT})
 W, MEAN = value("w", BOUNDARY), value("mean", BOUNDARY)
 HALF = W.astype(np.float16).astype(np.float32)
 UP_W = np.nextafter(W, np.float32(9))
@@ -216,6 +217,64 @@ FAULTS = (
             ),
         ),
         twin=alike(CONTROL, boundary={"w": W.astype(np.float64)}),
+    ),
+    Fault(
+        "a new optimizer after the restore",
+        tensors.replaced_optimizer,
+        Pair(
+            TRAINED_BY_ADAM,
+            changed(
+                resumed(TRAINED_BY_ADAM),
+                boundary={
+                    "adam_1/w/momentum": Tensor(Kind.SLOT, ZEROS),
+                    "adam_1/rate": Tensor(Kind.HYPERPARAMETER, np.array(0.25)),
+                },
+                final={
+                    "adam_1/w/momentum": Tensor(Kind.SLOT, W),
+                    "adam_1/rate": Tensor(Kind.HYPERPARAMETER, np.array(0.25)),
+                    "adam/w/momentum": TRAINED_BY_ADAM.boundary["adam/w/momentum"],
+                },
+                losses={6: 9.0},
+            ),
+        ),
+        (
+            Said(
+                "slots-lost",
+                "1 of 2 optimizer slots is restored, but a different optimizer trains.",
+                ("adam/w/momentum", "adam_1/w/momentum", "adam_1/rate"),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=Pair(TRAINED_BY_ADAM, resumed(TRAINED_BY_ADAM)),
+    ),
+    Fault(
+        "an optimizer without slots after the restore",
+        tensors.replaced_optimizer,
+        Pair(
+            CONTROL,
+            changed(
+                RESUMED,
+                final={"w/momentum": CONTROL.boundary["w/momentum"]},
+                losses={6: 9.0},
+            ),
+        ),
+        (
+            Said(
+                "slots-lost",
+                "1 of 1 optimizer slot is restored, but a different optimizer trains.",
+                ("w/momentum",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        # Frozen weights have slots that stand still.
+        twin=Pair(
+            CONTROL,
+            changed(
+                RESUMED,
+                final={name: CONTROL.boundary[name] for name in ("w", "w/momentum")},
+            ),
+        ),
+        twin_shows=("mode-differs",),
     ),
     Fault(
         "statistics of a replica that was not saved",

@@ -19,8 +19,10 @@ from ckptcheck.report.html import report_page, require
 from ckptcheck.report.sentences import heading
 from ckptcheck.studies.catalogue import definition
 from ckptcheck.studies.html import study_page
+from tests.builder import changed
 from tests.command_line import TOY_RUN, call, run
 from tests.conftest import toy
+from tests.report.outputs.cases import RESUMED
 from tests.report.outputs.cases import case as judged
 from tests.studies.examples import CALM, FAST, made, trained
 
@@ -105,6 +107,13 @@ def test_backticks_are_code_in_html() -> None:
     page = report_page(Report((failed,), {}))
     assert page.count(f"<p>{said}</p>") == 2
     assert f"<p><strong>What to do:</strong> {said}</p>" in page
+
+
+def test_losses_without_a_logarithm_are_drawn_on_a_linear_axis() -> None:
+    below = changed(RESUMED, losses={6: -1.0}, evaluations={6: -1.0})
+    pages = [report_page(Report((judged(run),), {}), "ckptcheck") for run in (RESUMED, below)]
+    positive, negative = (page.count("LogScale") for page in pages)
+    assert positive - negative == 2  # of the training losses, and of the validation losses
 
 
 def test_verification_in_a_browser(browser: Any, default_report: Report, tmp_path: Path) -> None:

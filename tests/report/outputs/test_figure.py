@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from ckptcheck import Report, plot, verify
+from ckptcheck.report.evidence import Pair
+from ckptcheck.report.judge import Question, judge_pair
 from ckptcheck.report.outputs.figure import EXACT_LANE, LANE_EDGE, save_figure
 from tests.builder import changed
 from tests.conftest import toy
-from tests.report.outputs.cases import RESUMED, case
+from tests.report.outputs.cases import CONTROL, RESUMED, case
+
+QUESTION = Question("train.py:Train", "keras", "recovered")
 
 
 def test_an_exact_match_and_a_last_bit_are_drawn_apart() -> None:
@@ -55,6 +59,38 @@ def test_extreme_losses_can_be_drawn(loss: float, tmp_path: Path) -> None:
     run = changed(RESUMED, losses={6: loss, 7: 1e308}, evaluations={6: loss})
     with warnings.catch_warnings(action="error"):
         save_figure(plot(Report((case(run),), {})), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("losses", "scale"),
+    [({}, "log"), ({6: 0.0}, "linear"), ({5: -1.0, 6: -2.0, 7: -3.0}, "linear")],
+)
+def test_losses_without_a_logarithm_have_a_linear_scale(
+    losses: dict[int, float], scale: str
+) -> None:
+    run = changed(RESUMED, losses=losses, evaluations=losses | {8: 0.125})
+    with warnings.catch_warnings(action="error"):
+        figure = plot(Report((case(run),), {}))
+        figure.canvas.draw()
+    training, validation, *_ = figure.axes
+    assert (training.get_yscale(), validation.get_yscale()) == (scale, scale)
+    drawn = np.asarray(training.lines[1].get_ydata()).tolist()
+    assert drawn == [losses.get(step, 2 / (step + 1)) for step in (5, 6, 7)]
+
+
+def test_a_job_whose_losses_are_all_negative_is_drawn_without_a_warning() -> None:
+    control = changed(
+        CONTROL,
+        losses=dict.fromkeys(range(8), -1.0),
+        evaluations=dict.fromkeys((3, 5, 6, 8), -1.0),
+    )
+    run = changed(
+        RESUMED, losses=dict.fromkeys((5, 6, 7), -1.0), evaluations=dict.fromkeys((5, 6, 8), -1.0)
+    )
+    with warnings.catch_warnings(action="error"):
+        figure = plot(Report((judge_pair(QUESTION, Pair(control, run)),), {}))
+        figure.canvas.draw()
+    assert figure.axes[0].get_yscale() == "linear"
 
 
 def test_names_of_any_characters_can_be_drawn(tmp_path: Path) -> None:

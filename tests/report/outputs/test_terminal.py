@@ -551,19 +551,19 @@ def table_of(report: Report, width: int) -> list[str]:
     return shown(report, width=width).partition("\n\n")[0].splitlines()
 
 
-def test_a_narrow_console_drops_the_evaluation_of_the_control() -> None:
+def test_a_narrow_console_breaks_the_heads_and_keeps_the_evaluation_of_the_control() -> None:
     assert (
         "\n".join(table_of(default_report(), width=60))
         == """\
                                                  training
                               tensors evaluation   losses
 job       restore   outcome     equal       loss    equal
-bn-nn     saver     recovered     7/7      0.2 =      3/3
+bn-nn     saver     recovered     7/7  0.2 = 0.2      3/3
 bn-nn     ema       refused         –          –        –
-bn-layers saver     recovered     7/7      0.2 =      3/3
-bn-layers trainable diverged      3/7      0.5 ≠      1/3
-bn-polyak saver     recovered     7/7      0.2 =      3/3
-bn-polyak ema       diverged      5/7      0.5 ≠      0/3"""
+bn-layers saver     recovered     7/7  0.2 = 0.2      3/3
+bn-layers trainable diverged      3/7  0.5 ≠ 0.2      1/3
+bn-polyak saver     recovered     7/7  0.2 = 0.2      3/3
+bn-polyak ema       diverged      5/7  0.5 ≠ 0.2      0/3"""
     )
 
 
@@ -586,10 +586,30 @@ def test_a_long_name_is_broken_where_a_word_of_it_ends() -> None:
                                                     training
                                  tensors evaluation   losses
 job            restore outcome     equal       loss    equal
-AVeryLongName  keras   recovered     7/7      0.2 =      3/3
+AVeryLongName  keras   recovered     7/7  0.2 = 0.2      3/3
 OfATrainingJob
 OfSomebody"""
     )
+
+
+JOBS = ("ThirdJob", "ThirdJobABCD", "AVeryLongNameOfATrainingJob")
+RESTORES = ("keras", "checkpoint-of-mine")
+
+
+@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("restore", RESTORES)
+@pytest.mark.parametrize("width", [42, 50, 60, 80])
+def test_no_value_of_the_table_is_cut(job: str, restore: str, width: int) -> None:
+    """A job of twelve letters that diverges once took the room of the control's loss."""
+    far, near = (changed(SLOTS_LOST, evaluations={5: loss}) for loss in (0.9117, 0.20001))
+    for run, evaluation in ((far, "0.9117 ≠ 0.2"), (near, "0.2 ≠ 0.2, by 1e-05")):
+        table = table_of(Report((case(run, job=job, restore=restore),), {}), width)
+        assert max(map(len, table)) <= width
+        words = " ".join(table).split()
+        for word in ("6/7", "1/3", *evaluation.split()):
+            assert word in words
+        assert any("diverged ✗" in line for line in table) or width < 60
+        assert any(evaluation in line for line in table) or width < 80
 
 
 def test_verbose_names_what_differs_and_is_in_no_diagnosis() -> None:

@@ -1,6 +1,5 @@
 """Training steps of `fit`, which a callback reports."""
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -18,16 +17,13 @@ _FIT = "fit"
 
 
 def watch(observation: Observation, watcher: Watcher, counts: Counts) -> None:
-    """Pass a callback to each `fit` that the program calls, the same for each of a model."""
-    readers: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+    """Pass a callback to each `fit` that the program calls."""
 
     def fit(call: Callable[..., Any], model: Any, *given: Any, **named: Any) -> Any:
         with watcher.inside() as is_outermost:
             if not is_outermost:
                 return call(model, *given, **named)
-            if model not in readers:
-                readers[model] = of_its_keras(Reader, model)(observation, counts)
-            reader = readers[model]
+            reader = of_its_keras(Reader, model)(observation, counts)
             given, named = _with_callback(given, named, reader)
             _internals.execute_single_steps(model)
             try:
@@ -89,6 +85,7 @@ class Reader(StepReader):
         if self._length:
             self._counts.noted[_FIT] = self._epoch * self._length + batch
         self._observation.before(_FIT)
+        self.begin_step()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Report the finished step."""
