@@ -1,12 +1,17 @@
-"""The arguments of `ckptcheck verify` where it names no job: those of the project's table."""
+"""The arguments of `ckptcheck verify` that stand in the project's table."""
 
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
+
+from ckptcheck.errors import UsageError
+
+if TYPE_CHECKING:
+    from ckptcheck.job.project import Project
 
 
 def of_project(
@@ -14,24 +19,45 @@ def of_project(
 ) -> tuple[Sequence[str], dict[str, Any]]:
     """Return jobs and arguments, those of `[tool.ckptcheck]` where no job and no suite is named.
 
-    What the command line says replaces what the table says; `--allow` adds to it.
+    A name may be that of a command of the table, whose arguments are returned then. What the
+    command line says replaces what the table says; `--allow` adds to it.
     """
-    from ckptcheck.job.project import project  # `--help` does without
+    # `--help` does without.
+    from ckptcheck.job.project import project
+    from ckptcheck.job.shipped import registry
 
-    table = None if jobs or asked["suite"] else project(Path.cwd())
-    if table is None:
+    is_name = len(jobs) == 1 and not set(jobs[0]) & set(".:/")
+    may_be_command = is_name and jobs[0] not in registry().jobs
+    table = project(Path.cwd()) if may_be_command or not (jobs or asked["suite"]) else None
+    if table is None or (jobs and jobs[0] not in table.commands):
         return jobs, dict(asked)
     typed = {name for name in asked if _is_typed(context, name)}
-    settings = dict(table.settings)
+    if jobs or not table.jobs:
+        name, settings = _command(table, jobs)
+        jobs, what = (), f"the command {name} of {table.file}"
+    else:
+        jobs, settings = table.jobs, dict(table.settings)
+        settings |= {"restore": table.restores or None}
+        what = f"what {table.file} names"
     if typed & {"boundary", "boundaries"}:  # they exclude each other
         settings = {key: each for key, each in settings.items() if not key.startswith("bound")}
-    settings |= {"restore": table.restores or None}
+    allowed = settings.get("allow", {})
     settings |= {name: asked[name] for name in typed}
     if "allow" in typed:
-        settings["allow"] = {**table.settings.get("allow", {}), **dict.fromkeys(asked["allow"], "")}
+        settings["allow"] = {**allowed, **dict.fromkeys(asked["allow"], "")}
     if not context.params["quiet"]:
-        print(f"ckptcheck: verifying what {table.file} names", file=sys.stderr)
-    return table.jobs, {**asked, **settings}
+        print(f"ckptcheck: verifying {what}", file=sys.stderr)
+    return jobs, {**asked, **settings}
+
+
+def _command(table: "Project", names: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the named command of a table, or the only one."""
+    if not names and len(table.commands) > 1:
+        raise UsageError(
+            f"{table.file} names the commands {', '.join(table.commands)}. Name one of them."
+        )
+    (name,) = names or table.commands
+    return name, dict(table.commands[name])
 
 
 def _is_typed(context: click.Context, name: str) -> bool:

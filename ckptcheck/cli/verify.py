@@ -150,6 +150,7 @@ def verify(
     command = context.meta.get(COMMAND)
     if command is None:
         jobs, asked = of_project(context, jobs, asked)
+        command = asked.pop("command", None)
     jobs = [each.name for each in job_given.given(jobs)]
     check_files({"--html": html, "--junit": junit, "--markdown": markdown}, jobs)
     given = options.job_options(settings, dataset)

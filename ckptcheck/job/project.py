@@ -59,6 +59,27 @@ KEYS: Mapping[str, _Check] = {
     "allow": _texts('{generators-restarted = "why this is acceptable"}'),
     "expect": _texts('{weights = "diverged"}'),
     "kinds": _texts('{"grad_acc*" = "accumulator"}'),
+    "commands": (
+        'a table of tables, such as train = {command = "python train.py --out {run}"}',
+        lambda value: (
+            isinstance(value, dict) and all(isinstance(each, dict) for each in value.values())
+        ),
+    ),
+}
+
+_WORDS: _Check = (
+    "a text, or a list of words",
+    lambda value: isinstance(value, str) or _NAMES[1](value),
+)
+# The keys of one command.
+KEYS_OF_COMMAND: Mapping[str, _Check] = {
+    "command": _WORDS,
+    "resume": _WORDS,
+    "writes": ("a text", lambda value: isinstance(value, str)),
+    "save": _PLACES,
+    "max-steps": _WHOLE,
+    **{key: KEYS[key] for key in ("repeat", "timeout", "rtol", "atol", "equal-nan", "allow")},
+    "expect": ("a text", lambda value: isinstance(value, str)),
 }
 
 
@@ -71,12 +92,14 @@ class Project:
         jobs: The names of its jobs, valid in the working directory.
         restores: The names of the restores to verify; empty: all.
         settings: Further arguments of `ckptcheck.verify`, by name.
+        commands: The arguments of `ckptcheck.verify` for each command, by its name.
     """
 
     file: Path
     jobs: tuple[str, ...]
     restores: tuple[str, ...]
     settings: Mapping[str, Any]
+    commands: Mapping[str, Mapping[str, Any]]
 
 
 def project(folder: Path) -> Project | None:
@@ -108,20 +131,38 @@ def _table(file: Path) -> dict[str, Any] | None:
 
 
 def _project(file: Path, table: Mapping[str, Any]) -> Project:
-    for key, value in table.items():
-        if key not in KEYS:
+    _check(table, KEYS, TABLE, file)
+    for name, command in table.get("commands", {}).items():
+        place = f"{TABLE[:-1]}.commands.{name}]"
+        _check(command, KEYS_OF_COMMAND, place, file)
+        if not command.get("command"):
             raise UsageError(
-                f"{TABLE} in {file} has no key {key!r}.{did_you_mean(key, KEYS)} "
-                f"Known: {', '.join(KEYS)}."
+                f"{place} in {file} has no command. "
+                'Write command = "python train.py --out {run}".'
             )
-        expected, is_right = KEYS[key]
-        if not is_right(value):
-            raise UsageError(f"{key} in {TABLE} of {file} must be {expected}, not {value!r}.")
-    if not table.get("jobs"):
+    if not (table.get("jobs") or table.get("commands")):
         raise UsageError(f'{TABLE} in {file} names no job. Write jobs = ["train.py:Train"].')
-    settings = {key.replace("-", "_"): value for key, value in table.items()}
-    jobs, restores = settings.pop("jobs"), settings.pop("restores", ())
-    return Project(file, tuple(_from_here(job, file) for job in jobs), tuple(restores), settings)
+    settings = _as_arguments(table)
+    jobs, restores = settings.pop("jobs", ()), settings.pop("restores", ())
+    commands = {name: _as_arguments(each) for name, each in settings.pop("commands", {}).items()}
+    jobs = tuple(_from_here(job, file) for job in jobs)
+    return Project(file, jobs, tuple(restores), settings, commands)
+
+
+def _check(table: Mapping[str, Any], keys: Mapping[str, _Check], place: str, file: Path) -> None:
+    for key, value in table.items():
+        if key not in keys:
+            raise UsageError(
+                f"{place} in {file} has no key {key!r}.{did_you_mean(key, keys)} "
+                f"Known: {', '.join(keys)}."
+            )
+        expected, is_right = keys[key]
+        if not is_right(value):
+            raise UsageError(f"{key} in {place} of {file} must be {expected}, not {value!r}.")
+
+
+def _as_arguments(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.replace("-", "_"): value for key, value in table.items()}
 
 
 def _from_here(job: str, file: Path) -> str:

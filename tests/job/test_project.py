@@ -55,11 +55,15 @@ def test_it_is_found_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_table_of_the_documentation(tmp_path: Path) -> None:
-    (block,) = (each for each in BLOCKS if each.kind == "toml")
-    write(tmp_path, block.text)
+    jobs, command = (each.text for each in BLOCKS if each.kind == "toml")
+    write(tmp_path, f"{jobs}\n{command}")
     found = project(tmp_path)
     assert found is not None
     assert found.settings["expect"] == {"weights": "diverged"}
+    assert found.commands["train"] == {
+        "command": "python train.py --out {run}",
+        "resume": "--resume {run}/last.keras",
+    }
     shown = re.findall(
         r"`([a-z-]+)`", PAGES["docs/ci.md"].partition("| key | value |")[2].partition("\n\n")[0]
     )

@@ -1,0 +1,202 @@
+"""`verify -- COMMAND`, with commands that need no framework: bad requests, and what is not seen."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.command_line import CKPTCHECK, run
+
+PYTHON = sys.executable
+
+
+def said(*arguments: str, cwd: Path) -> tuple[int, str, str]:
+    done = run("verify", "--out", str(cwd / "out"), *arguments, cwd=cwd)
+    answer = done.stdout[done.stdout.find("Whether") :] if "Whether" in done.stdout else ""
+    return done.returncode, " ".join(answer.split()), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "The command is empty. Write it after --: -- python train.py --out {run}."),
+        (
+            ["python", "train.py"],
+            "The command does not say where it writes its checkpoints. Put {run} in place of that folder, as in -- python train.py --out {run}, or name the folder with --writes DIR.",
+        ),
+        (
+            ["no-such-program", "{run}"],
+            "no-such-program cannot be started: No such file or directory.",
+        ),
+    ],
+)
+def test_a_request_that_is_wrong(tmp_path: Path, words: list[str], message: str) -> None:
+    status, _, printed = said("--", *words, cwd=tmp_path)
+    assert status == 2
+    assert printed.splitlines()[-1] == f"ckptcheck: {message}"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["bn-nn"],
+            "A command takes no job: that is of jobs in classes. Use save to choose the checkpoint, and max_steps to end the runs early.",
+        ),
+        (
+            ["--restore", "saver", "--steps", "5"],
+            "A command takes no restore and no steps: that is of jobs in classes. Use save to choose the checkpoint, and max_steps to end the runs early.",
+        ),
+        (
+            ["--save", "soon"],
+            "There is no save 'soon'. Write its number, `last`, or `2 of 10` for 2 saves spread over the first 10.",
+        ),
+        (["--max-steps", "1"], "A run of 1 steps cannot be resumed. Ask for at least 2."),
+        (["--timeout", "0"], "The timeout must be above 0 seconds, not 0."),
+    ],
+)
+def test_options_that_do_not_fit(tmp_path: Path, options: list[str], message: str) -> None:
+    status, _, printed = said(*options, "--", PYTHON, "{run}", cwd=tmp_path)
+    assert (status, printed.splitlines()[-1]) == (2, f"ckptcheck: {message}")
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "best.keras").write_text("mine")
+    status, _, printed = said("--writes", "mine", "--", PYTHON, "-c", "1", cwd=tmp_path)
+    assert status == 2
+    assert printed.splitlines()[-1] == (
+        f"ckptcheck: {tmp_path / 'mine'} is not empty. The command is verified from nothing: name a folder that is new or empty, or move its files away."
+    )
+    assert (tmp_path / "mine" / "best.keras").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (
+            "print('a'); print('b'); raise SystemExit(3)",
+            "The control did not finish: it exited with status 3: b.",
+        ),
+        (
+            "import sys; sys.exit(4)",
+            "The control did not finish: it exited with status 4, and printed nothing.",
+        ),
+        (
+            "input('Go on? ')",
+            "The control did not finish: it exited with status 1: EOFError: EOF when reading a line. It asks for input, and gets none: pass the answer as an argument.",
+        ),
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            "The control did not finish: it exited with status -9, and printed nothing.",
+        ),
+        (
+            "print('trained')",
+            "No Python process of the command imported TensorFlow, so nothing was seen of its training.",
+        ),
+    ],
+)
+def test_a_command_that_cannot_be_verified(tmp_path: Path, program: str, reason: str) -> None:
+    status, answer, _ = said("--", PYTHON, "-c", program, "{run}", cwd=tmp_path)
+    assert status == 3
+    assert answer == (
+        f"Whether {Path(PYTHON).name} recovers with `restart` is unknown. {reason} "
+        f"INCONCLUSIVE: 1 of 1 case could not be judged: {Path(PYTHON).name} × restart."
+    )
+
+
+def test_a_command_that_makes_no_step_is_killed(tmp_path: Path) -> None:
+    program = "import subprocess, time; subprocess.Popen(['sleep', '77'], start_new_session=True); time.sleep(77)"
+    words = ["--timeout", "2", "--", PYTHON, "-c", program, "{run}"]
+    status, answer, _ = said(*words, cwd=tmp_path)
+    assert status == 3
+    assert (
+        "it made no step for 2 s and was killed. Raise --timeout if its steps take longer."
+        in answer
+    )
+    assert not _alive("77")
+
+
+def test_no_process_survives_an_interrupt(tmp_path: Path) -> None:
+    program = "import subprocess, time; subprocess.Popen(['sleep', '78'], start_new_session=True); time.sleep(78)"
+    command = [*CKPTCHECK, "verify", "--", PYTHON, "-c", program, "{run}"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not _alive("78") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate(timeout=30)
+    assert process.returncode == 3
+    last = "ckptcheck: Interrupted: nothing was verified, and no process is left behind."
+    assert printed.splitlines()[-1] == last
+    assert not _alive("78")
+    assert not list(tmp_path.iterdir())
+
+
+def _alive(seconds: str) -> bool:
+    found = (each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"]))
+    return any(words[:2] == ["sleep", seconds] for words in found)
+
+
+TABLE = """
+[tool.ckptcheck.commands.train]
+command = ["{python}", "-c", "print('named')", "{{run}}"]
+max-steps = 5
+
+[tool.ckptcheck.commands.other]
+command = "false {{run}}"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text(TABLE.format(python=PYTHON))
+    return tmp_path
+
+
+def test_a_command_of_the_project_by_its_name(project: Path) -> None:
+    status, answer, printed = said("train", cwd=project)
+    assert status == 3
+    first = f"ckptcheck: verifying the command train of {project / 'pyproject.toml'}"
+    assert printed.splitlines()[0] == first
+    assert "No Python process of the command imported TensorFlow" in answer
+    (output,) = (project / "out" / "runs").glob("*/control/output.txt")
+    assert output.read_text() == "named\n"
+
+
+def test_several_commands_of_the_project(project: Path) -> None:
+    status, _, printed = said(cwd=project)
+    assert status == 2
+    assert printed == (
+        f"ckptcheck: {project / 'pyproject.toml'} names the commands train, other. Name one of them.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            'comand = "x"',
+            "[tool.ckptcheck.commands.train] in {} has no key 'comand'. Did you mean command?",
+        ),
+        (
+            'resume = "x"',
+            '[tool.ckptcheck.commands.train] in {} has no command. Write command = "python train.py --out {{run}}".',
+        ),
+        (
+            "command = 3",
+            "command in [tool.ckptcheck.commands.train] of {} must be a text, or a list of words, not 3.",
+        ),
+    ],
+)
+def test_a_table_that_is_wrong(tmp_path: Path, line: str, message: str) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text(f"[tool.ckptcheck.commands.train]\n{line}\n")
+    status, _, printed = said(cwd=tmp_path)
+    assert status == 2
+    assert printed.startswith(f"ckptcheck: {message.format(file)}")
