@@ -25,9 +25,14 @@ def decisive(callbacks: Sequence[Any]) -> dict[str, str]:
         f"callbacks/{kind}/{name}": f"{type(callback).__name__}.{name}"
         for callback in callbacks
         for kind, names in DECISIVE.items()
-        if isinstance(callback, _classes(kind))
+        if isinstance(callback, _classes(kind)) and _decides(callback)
         for name in names
     }
+
+
+def _decides(callback: Any) -> bool:
+    """Return whether a callback reads what it remembers: one that saves every time does not."""
+    return bool(getattr(callback, "save_best_only", True))
 
 
 def _classes(name: str) -> tuple[type, ...]:
