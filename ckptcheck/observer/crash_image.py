@@ -27,9 +27,19 @@ class Images:
         self._pending: set[str] = set()
         self._taken: tuple[tuple[str, int, int], ...] | None = None
 
-    def saved(self, *, is_known: bool) -> None:
-        """Note a save since the last step."""
-        self._pending.add("known" if is_known else "unknown")
+    def saved(self, *, is_known: bool) -> bool:
+        """Note a save since the last step; return whether its image may be kept."""
+        kind = "known" if is_known else "unknown"
+        if kind in self._pending or self._may_want(kind):
+            self._pending.add(kind)
+            return True
+        return False
+
+    def _may_want(self, kind: str) -> bool:
+        """Return whether a further save of a kind may be asked for."""
+        asked = self._request.saves
+        is_passed = bool(asked) and self.groups[kind] >= max(asked)
+        return self._request.is_control and not is_passed and not (kind == "unknown" and self.groups["known"])
 
     def take(self) -> None:
         """Copy the folder, unless nothing in it has changed since the last copy."""

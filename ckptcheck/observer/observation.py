@@ -175,8 +175,8 @@ class Observation:
         """Note that a checkpoint was saved."""
         if not self._is_over():
             self._saves.append({"done": self._done, "what": what, "path": os.fspath(path)})
-            self._due = self._due or _Due()
-            self._images.saved(is_known=True)
+            if self._images.saved(is_known=True):
+                self._due = self._due or _Due()
 
     def restoring(self, what: str, path: str, way: str = "") -> bool:
         """Note that a restore begins; return whether it is the first of the process.
@@ -276,9 +276,8 @@ class Observation:
 
     def _notice_files(self) -> None:
         """Count what the program wrote into its folder since the last step as a save."""
-        if self._done and self._files.has_saved():
+        if self._done and self._files.has_saved() and self._images.saved(is_known=False):
             self._due = self._due or _Due()
-            self._images.saved(is_known=False)
 
     def _on_file_read(self, path: str) -> None:
         """Take the first reading of a saved file for a restore, unless one was seen before."""

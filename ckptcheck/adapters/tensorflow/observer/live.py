@@ -62,6 +62,9 @@ class Live:
 
     def __init__(self) -> None:
         self.session: Any = None
+        # Each reading collects garbage first. What has been imported by now is none, and would take
+        # most of the time.
+        gc.freeze()
         self._created = Created()
         self._created.watch_process()
         self._objects: list[weakref.ref[Any]] = []
@@ -135,7 +138,6 @@ class Live:
 
     def _roots(self) -> Iterator[Any]:
         """Yield every object that is no part of another one, and holds eager variables."""
-        gc.collect()
         alive = self._alive()
         layers = [each for each in alive if _is_layer(each)]
         parts = {id(part) for each in layers for part in _inner(each)}
