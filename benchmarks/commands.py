@@ -49,7 +49,7 @@ HERE = Path(__file__).parents[1]
 def timed(words: Sequence[str], environment: Mapping[str, str] | None = None) -> float:
     """Return the seconds that a command takes."""
     began = time.perf_counter()
-    given = os.environ | {"PYTHONPATH": str(HERE)} | (environment or {})
+    given = {**os.environ, "PYTHONPATH": str(HERE), **(environment or {})}
     subprocess.run(words, env=given, check=True, capture_output=True)
     return time.perf_counter() - began
 

@@ -39,7 +39,11 @@ class Images:
         """Return whether a further save of a kind may be asked for."""
         asked = self._request.saves
         is_passed = bool(asked) and self.groups[kind] >= max(asked)
-        return self._request.is_control and not is_passed and not (kind == "unknown" and self.groups["known"])
+        return (
+            self._request.is_control
+            and not is_passed
+            and not (kind == "unknown" and self.groups["known"])
+        )
 
     def take(self) -> None:
         """Copy the folder, unless nothing in it has changed since the last copy."""
