@@ -27,6 +27,7 @@ RUN_BY_CI = {
     "ruff check . && ruff format --check . && mypy && lint-imports",
     "mkdocs build --strict",
     "python -m pytest -m cards",
+    "python -m tests.commands",
     "python -m tests.clean",
     "python -m tests.damage",
     "python -m tests.defects",
