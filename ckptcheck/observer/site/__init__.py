@@ -1,0 +1,1 @@
+"""The folder that is first on the path of each process of a verified command."""
