@@ -9,6 +9,9 @@ from ckptcheck.report.sentences import some
 from ckptcheck.run import environment
 from ckptcheck.run.run import RECORDED, Run
 
+# What is not seen of a command that is judged by its files.
+LIVE_STATE = "live state"
+
 NO_CHECKPOINT = (
     "The checkpoint is missing: the control's save wrote no file into the folder it was given."
 )
@@ -62,6 +65,8 @@ def why_nothing_compared(
     boundary, steps = comparison.boundary, comparison.steps
     final = {row.name for row in comparison.final}
     missing = sorted({row.name for row in boundary} - final)
+    if LIVE_STATE in comparison.unseen:
+        return _why_files_prove_nothing(comparison)
     if not boundary:
         return "No state tensor was compared: the job's `state` returned none."
     if not final:
@@ -89,6 +94,34 @@ def why_nothing_compared(
         return (
             "The restore had nothing to do: before it, every tensor of the new process already "
             "equalled the control's at the boundary. Build the job from the seed that it is given."
+        )
+    return None
+
+
+def _why_files_prove_nothing(comparison: Comparison) -> str | None:
+    """Return why what a command left proves nothing, or None. Any difference proves something."""
+    steps = comparison.steps
+    misses_steps = comparison.same_first_step and len(steps) < comparison.steps_after
+    if misses_steps and "losses" not in comparison.unseen:
+        return filled(
+            "Only {count} of the {total} steps of the metric after the save {count:was|were} "
+            "compared: the restarted run wrote no more.",
+            count=len(steps),
+            total=comparison.steps_after,
+        )
+    if not comparison.equal:
+        return None
+    if not any(row.control_moves for row in comparison.final):
+        return (
+            "The command saved nothing after the save that it was restarted from, so no final "
+            "state is left to compare. Let it save at its end, or choose an earlier save with "
+            "--save."
+        )
+    if "start" in comparison.unseen:
+        return (
+            "Both runs left equal checkpoints, but nothing that they left shows whether the "
+            "restarted run continued or began anew. Print the step and the loss of each step, and "
+            r"pass --metric 'step (\d+) loss (\S+)'."
         )
     return None
 

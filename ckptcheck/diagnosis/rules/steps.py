@@ -238,9 +238,9 @@ def unexplained(findings: Findings) -> Iterator[Diagnosis]:
         yield diagnosis("unexplained", example=f"The {difference}", hints=equal + hints)
     else:
         differing = _differing_at_end(comparison)
-        example = _at_end(differing)
+        losses = "No loss was seen." if "losses" in comparison.unseen else "All losses are equal."
         yield diagnosis(
-            "unexplained", differing, example=example, hints=f"All losses are equal.{hints}"
+            "unexplained", differing, example=_at_end(differing), hints=f"{losses}{hints}"
         )
 
 
