@@ -120,3 +120,10 @@ def count_in(
         if 0 <= behind < gap and 0 < at_save.get(name, 0) < end:
             return at_save[name] + first_is_one
     return None
+
+
+def counted_by(at_save: Mapping[str, int], at_end: Mapping[str, int]) -> int | None:
+    """Return what a counter of steps shows at a save; None: no counter rises until the end."""
+    rising = [name for name, end in at_end.items() if 0 < at_save.get(name, 0) < end]
+    steps = [name for name in rising if re.search(r"step|iter", name, re.IGNORECASE)]
+    return at_save[(steps or rising)[0]] if rising else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.command.folder_watch import Logged, Save
-from ckptcheck.command.leavings import Leavings, count_in
+from ckptcheck.command.leavings import Leavings, count_in, counted_by
 from ckptcheck.command.metrics import (
     CSV,
     EVENTS,
@@ -144,7 +144,11 @@ def left_by(
             return Left(metric, steps, boundaries, len(files) > 1, files, is_numbered)
     if wanted is not None and not of_output(_text(ran.output), wanted):
         return f"The pattern of --metric matches nothing in the output: {wanted.pattern}"
-    unknown = (Boundary(str(image), save.number, save.number) for save, image in saves)
+    numbers = [counted_by(image.counters, end.counters) for image in images]
+    unknown = [
+        Boundary(str(image), number or save.number, number or save.number)
+        for (save, image), number in zip(saves, numbers, strict=True)
+    ]
     return Left(None, (), tuple(unknown), len(files) > 1, files)
 
 

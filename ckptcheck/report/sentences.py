@@ -115,7 +115,7 @@ def of_objects(comparison: Comparison) -> str:
 
 def measured(comparison: Comparison) -> str:
     """Return in one sentence how much was compared and how much of it was equal."""
-    if "live state" in comparison.unseen:
+    if comparison.is_of_files:
         return _measured_in_files(comparison)
     boundary, steps = as_it_differs(comparison).boundary, comparison.steps
     evaluation = comparison.evaluation
@@ -150,7 +150,7 @@ def numbers(case: Case) -> tuple[str, str, str]:
     if case.comparison is None:
         return "–", "–", "–"
     boundary, steps = as_it_differs(case.comparison).boundary, case.comparison.steps
-    if "live state" in case.comparison.unseen:
+    if case.comparison.is_of_files:
         boundary = as_it_differs(case.comparison).final
     tensors, losses = sum(row.equal for row in boundary), sum(row.equal for row in steps)
     after = "–" if "losses" in case.comparison.unseen else f"{losses}/{len(steps)}"

@@ -9,9 +9,6 @@ from ckptcheck.report.sentences import some
 from ckptcheck.run import environment
 from ckptcheck.run.run import RECORDED, Run
 
-# What is not seen of a command that is judged by its files.
-LIVE_STATE = "live state"
-
 NO_CHECKPOINT = (
     "The checkpoint is missing: the control's save wrote no file into the folder it was given."
 )
@@ -65,7 +62,7 @@ def why_nothing_compared(
     boundary, steps = comparison.boundary, comparison.steps
     final = {row.name for row in comparison.final}
     missing = sorted({row.name for row in boundary} - final)
-    if LIVE_STATE in comparison.unseen:
+    if comparison.is_of_files:
         return _why_files_prove_nothing(comparison)
     if not boundary:
         return "No state tensor was compared: the job's `state` returned none."
