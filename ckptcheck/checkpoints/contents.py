@@ -69,7 +69,8 @@ def of_file(file: Path) -> Iterator[Named]:
 
 def _contents(file: Path) -> Iterator[tuple[str, Array]]:
     if file.suffix == ".npz":
-        with np.load(file, allow_pickle=False) as arrays:
+        # Opened here: NumPy leaves a damaged archive open.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             yield from arrays.items()
     elif file.suffix == ".npy":
         yield file.stem, np.load(file, allow_pickle=False)

@@ -95,7 +95,7 @@ class FolderWatch:
 
     def kept(self) -> list[Save]:
         """Return the saves of which a copy is kept, in order."""
-        return [self._saves[number] for number in self._images.kept()]
+        return [self._saves[number] for number in self._images.kept() if number in self._saves]
 
     @property
     def count(self) -> int:
@@ -136,6 +136,7 @@ class FolderWatch:
         if self._takes:
             shutil.rmtree(self.images, ignore_errors=True)
         self._takes, self._pending = False, None
+        self._saves.clear()
 
     def _look(self) -> tuple[_State, Logged]:
         files = _files(self._source)
