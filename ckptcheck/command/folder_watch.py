@@ -90,8 +90,11 @@ class FolderWatch:
         """Note that the run has ended: its last state is no save."""
         if self._claim.exists():
             self._give_up()
-        elif self._pending is not None and self._pending[1] != _checkpoints(_files(self._source)):
-            self._keep()
+        elif self._pending is not None:
+            if self._pending[1] == _checkpoints(_files(self._source)):
+                self._count, self._pending = self._count - 1, None
+            else:
+                self._keep()
 
     def kept(self) -> list[Save]:
         """Return the saves of which a copy is kept, in order."""

@@ -123,15 +123,21 @@ def _why_files_prove_nothing(comparison: Comparison) -> str | None:
     return None
 
 
-def why_noise_decides(noise: NoiseFloor, *, asked: bool) -> str | None:
+def why_noise_decides(noise: NoiseFloor, *, asked: bool, of_files: bool = False) -> str | None:
     """Return why noise prevents a verdict on a run that is equal at the boundary, or None.
 
     `asked`: whether the user asked to measure the noise, and so to judge losses against it.
+    `of_files`: whether only files were compared, so that the boundary is equal in any case.
     """
     if noise.batches_differ:
         return (
             "The order of batches differs between two controls, so the next batch cannot be "
             "judged. Seed the shuffle order."
+        )
+    if not asked and of_files:
+        return (
+            "The command is not reproducible, so a difference after the save may be noise. Measure "
+            "the noise with --repeat N."
         )
     if not asked:
         return (
