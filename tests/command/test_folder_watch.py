@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ckptcheck.command import folder_watch
 from ckptcheck.command.folder_watch import FolderWatch, Logged
+from ckptcheck.observer.crash_image import Images
 from ckptcheck.observer.request import Request
 
 
@@ -76,15 +76,15 @@ def test_a_folder_that_changes_while_it_is_copied_is_copied_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = watch_in(tmp_path)
-    copy, copies = folder_watch.Images.take, []
+    copy, copies = Images.take, []
 
-    def take(images: folder_watch.Images) -> None:
+    def take(images: Images) -> None:
         copy(images)
         copies.append(images)
         if len(copies) == 1:
             write(tmp_path, "b.npz", "second file")
 
-    monkeypatch.setattr(folder_watch.Images, "take", take)
+    monkeypatch.setattr(Images, "take", take)
     save(tmp_path, watch, "a.npz")
     assert (watch.count, len(copies)) == (0, 1)
     watch.look()

@@ -11,6 +11,8 @@ import pathlib
 import struct
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +32,7 @@ out, every = given.out, 4
 steps = every * given.saves
 
 
-def load():
+def load() -> tuple[Any, Any, int]:
     found = sorted(out.glob("ckpt-*"))
     if not found or given.fault == "anew":
         return np.linspace(1, 2, 5), np.zeros(5), 0
@@ -46,8 +48,8 @@ def load():
     return w, np.zeros(5) if given.fault == "momentum" else m, start
 
 
-def save(done):
-    values = {"w": w, "m": m, "global_step": np.int64(done)}
+def save(done: int) -> None:
+    values: dict[str, Any] = {"w": w, "m": m, "global_step": np.int64(done)}
     values = {name: value for name, value in values.items() if name != given.without}
     if given.format == "npz":
         np.savez(out / f"ckpt-{done:03}.npz", **values)
@@ -62,48 +64,55 @@ def save(done):
 
 
 class Csv:
-    def __init__(self):
+    def __init__(self) -> None:
         self.file = (out / "log.csv").open("w" if given.mode == "w" else "a", newline="")
         if not self.file.tell():
             csv.writer(self.file).writerow(["step", "val_loss", "loss"])
 
-    def __call__(self, step, loss):
+    def __call__(self, step: int, loss: float) -> None:
         csv.writer(self.file).writerow([step, 9.0, loss])
         if given.mode != "buffered":
             self.file.flush()
 
 
-def json_lines(step, loss):
+def json_lines(step: int, loss: float) -> None:
     with (out / "log.jsonl").open("a") as file:
         file.write(json.dumps({"step": step, "loss": loss, "time": time.time()}) + "\n")
 
 
 class Events:
-    def __init__(self):
+    def __init__(self) -> None:
         sys.path.insert(0, os.environ["TESTS_OF"])
         from tests.command import events
 
         self.events, self.path = events, out / f"events.out.tfevents.{time.time():.6f}"
 
-    def __call__(self, step, loss):
+    def __call__(self, step: int, loss: float) -> None:
         value = self.events.tensor(2, self.events.message(4, struct.pack("<d", loss)))
         with self.path.open("ab") as file:
             file.write(self.events.record(self.events.event(step, "loss", value, time.time())))
 
 
-def printed(step, loss):
+def printed(step: int, loss: float) -> None:
     print(f"step {step} loss {loss!r}", flush=True)
 
 
 out.mkdir(parents=True, exist_ok=True)
 w, m, start = load()
-logs = {
+
+
+def silent(step: int, loss: float) -> None:
+    pass
+
+
+logs: dict[str, Callable[[], Callable[[int, float], None]]] = {
     "csv": Csv,
     "jsonl": lambda: json_lines,
     "events": Events,
     "print": lambda: printed,
+    "none": lambda: silent,
 }
-log = logs[given.log]() if given.log != "none" else lambda step, loss: None
+log = logs[given.log]()
 if given.fault == "idle" and start:
     sys.exit(0)
 for step in range(start, steps):
