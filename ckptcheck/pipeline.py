@@ -61,6 +61,7 @@ def verify(
     writes: Path | str | None = None,
     save: int | str | None = None,
     max_steps: int | None = None,
+    metric: str | None = None,
 ) -> Report:
     """Compare a job that was restored from its checkpoint with one that was never interrupted.
 
@@ -113,6 +114,8 @@ def verify(
         save: Which save of the command to restart from: its number, `last`, or `2 of 10` for 2
             saves spread over the first 10. Default: the second, or the only one.
         max_steps: End each run of the command after so many training steps. Default: never.
+        metric: Where no training step of the command is seen: a regular expression that finds step
+            and value of a metric in its output, such as `step (.+) loss (.+)`.
 
     Returns:
         The report. A failed case raises nothing by itself: call `Report.assert_recovered`.
@@ -142,7 +145,7 @@ def verify(
     if command is not None:
         _check_alone(locals())
         settings.check(())
-        asked = as_command(command, resume, writes, save, max_steps)
+        asked = as_command(command, resume, writes, save, max_steps, metric)
         with _kept_or_temporary(folder) as top:
             return verify_command(asked, expect, settings, terms, top, watch or _ignore)
     jobs = given(job)

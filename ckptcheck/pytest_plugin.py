@@ -70,7 +70,7 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
     A path is relative to the working directory, pytest's root or the folder of the test.
 
     Or call it with `command=["python", "train.py", "--out", "{run}"]`, and any of `resume`,
-    `writes`, `save` and `max_steps`: a command as it is, run in the working directory.
+    `writes`, `save`, `max_steps` and `metric`: a command as it is, run in the working directory.
 
     Without a job and a command, it verifies what `[tool.ckptcheck]` in pyproject.toml names.
 

@@ -123,6 +123,12 @@ commands = together(
         help="End each run after N training steps.",
         group=COMMAND,
     ),
+    option(
+        "--metric",
+        metavar="REGEX",
+        help="Where no training step is seen: find step and value of a metric in the output.",
+        group=COMMAND,
+    ),
 )
 html = output_file("--html", "Also write an HTML report: one file, with curves that zoom.")
 ci_files = together(

@@ -1,10 +1,12 @@
 """A command that trains, saves, and goes on when it is started again."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ckptcheck.command.metrics import pattern
 from ckptcheck.errors import UsageError
 
 # Stands for the folder that the command writes into.
@@ -63,6 +65,7 @@ class Command:
         writes: the folder that it writes into; None: it is named by `{run}`.
         saves: the saves to resume from.
         max_steps: the steps after which each run ends; 0: when it ends by itself.
+        metric: the pattern of a metric in the output of a command that is not observed.
     """
 
     arguments: tuple[str, ...]
@@ -70,6 +73,7 @@ class Command:
     writes: Path | None = None
     saves: Saves = Saves()
     max_steps: int = 0
+    metric: re.Pattern[str] | None = None
 
     @property
     def name(self) -> str:
@@ -93,6 +97,7 @@ def as_command(
     writes: Path | str | None = None,
     save: str | int | None = None,
     max_steps: int | None = None,
+    metric: str | None = None,
 ) -> Command:
     """Return a command as a user gives it.
 
@@ -112,6 +117,7 @@ def as_command(
         None if writes is None else Path(writes).resolve(),
         Saves.parse(save),
         max_steps or 0,
+        None if metric is None else pattern(metric),
     )
     if writes is None and not any(RUN in word for word in (*arguments, *further)):
         raise UsageError(

@@ -44,6 +44,7 @@ def launch(
     hash_seed: str,
     timeout: float,
     progress: Callable[[int], None],
+    look: Callable[[], bool],
 ) -> Ended:
     """Run a command to its end, observed.
 
@@ -53,6 +54,7 @@ def launch(
         hash_seed: the PYTHONHASHSEED of its processes.
         timeout: seconds without a step after which it is killed.
         progress: called with the number of steps done.
+        look: called again and again; returns whether the command wrote anything since.
 
     Raises:
         UsageError: there is no such program.
@@ -80,7 +82,7 @@ def launch(
         except OSError as error:
             reason = error.strerror or str(error)
             raise UsageError(f"{words[0]} cannot be started: {reason}.") from error
-        return _follow(process, folder / PROGRESS, timeout, progress)
+        return _follow(process, folder / PROGRESS, timeout, progress, look)
 
 
 def _follow(
@@ -88,6 +90,7 @@ def _follow(
     shown: Path,
     timeout: float,
     progress: Callable[[int], None],
+    look: Callable[[], bool],
 ) -> Ended:
     done, since = 0, time.monotonic()
     while True:
@@ -98,6 +101,8 @@ def _follow(
             if now != done:
                 done, since = now, time.monotonic()
                 progress(done)
+        if look():
+            since = time.monotonic()
         if time.monotonic() - since > timeout:
             return Ended(-9, is_silent=True)
 

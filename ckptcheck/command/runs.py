@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any, Protocol
 
 from ckptcheck.command.alignment import first_step
 from ckptcheck.command.command import Command
+from ckptcheck.command.fallback import Fallback, ran_as, why_none_kept
+from ckptcheck.command.folder_watch import FolderWatch
 from ckptcheck.command.launch import OUTPUT, Ended, launch
-from ckptcheck.counts import filled
+from ckptcheck.command.left_records import Ran
 from ckptcheck.errors import UsageError
 from ckptcheck.job.plan import Settings
 from ckptcheck.job.schedule import Schedule
-from ckptcheck.observer.observation import OBSERVED, TROUBLE
+from ckptcheck.observer.observation import CLAIM, OBSERVED, TROUBLE
 from ckptcheck.observer.request import Request
 from ckptcheck.run.digests import digest
 from ckptcheck.run.folder import amend, control_of, crash_image_of, read, resumed_of
@@ -22,6 +25,10 @@ from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
 from ckptcheck.text_safety import clipped, legible
 
 RESTART = "restart"
+_SEEN_ONCE = (
+    "The training was seen in one run of the command, but not in the first, so that the two cannot "
+    "be compared."
+)
 
 
 class Progress(Protocol):
@@ -60,6 +67,9 @@ class CommandRuns:
     boundaries: list[int] = field(default_factory=list)
     repeats: int = 0
     done: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._fallback = Fallback(self.folder, self.command.metric)
 
     @property
     def place(self) -> Path:
@@ -100,6 +110,7 @@ class CommandRuns:
         """Start the command again from the crash image of a save."""
         folder = resumed_of(self.folder, RESTART, boundary, trial=trial)
         shutil.copytree(crash_image_of(self.folder, boundary), self.place, symlinks=True)
+        self._fallback.prepare(self.place)
         request = replace(
             self._request(folder),
             role="resumed",
@@ -149,6 +160,8 @@ class CommandRuns:
             steps = observed(control_of(self.folder))["steps"]
         name = _label(request, folder.name)
         self.progress.began(name, request.boundary, steps)
+        started, takes = time.time(), folder.name == "control"
+        watch = FolderWatch(request, folder / OUTPUT, folder / CLAIM, takes=takes)
         try:
             ended = launch(
                 words,
@@ -156,7 +169,9 @@ class CommandRuns:
                 hash_seed,
                 self.settings.timeout,
                 lambda done: self.progress.stepped(name, request.boundary + done),
+                watch.look,
             )
+            watch.ended()
         finally:
             # The next run writes into the same path; what this one wrote stays with its record.
             if self.place.exists():
@@ -164,6 +179,10 @@ class CommandRuns:
         trouble = self._trouble(folder, ended)
         if trouble:
             self.trouble[folder.name] = trouble
+        elif not (self.reason or (folder / OBSERVED).exists()):
+            ran = ran_as(request, hash_seed, started, folder / OUTPUT)
+            self.reason = self._why_not_by_leavings(ran, watch, request.boundary)
+        shutil.rmtree(watch.images, ignore_errors=True)
         self.done.append(folder.name)
         self.progress.ended(name, trouble or self.reason)
 
@@ -179,14 +198,29 @@ class CommandRuns:
             self.reason = note.read_text(encoding="utf-8").strip().splitlines()[0]
             return None
         is_seen = (folder / OBSERVED).exists()
+        if is_seen and self._fallback.left is not None:
+            self.reason = _SEEN_ONCE
+            return None
         if is_seen and (observed(folder)["stopped"] or ended.status == 0):
             return None
         if ended.status:
             hint = "" if is_seen else _how_to_resume(folder, self.command)
             return f"it exited with status {ended.status}{_last_words(folder)}{hint}"
-        if not is_seen:
-            self.reason = _why_no_step(folder, self.command)
         return None
+
+    def _why_not_by_leavings(self, ran: Ran, watch: FolderWatch, boundary: int) -> str | None:
+        """Record a run of which no step was seen by what it left; return why that is impossible."""
+        unseen = _why_no_step(ran.folder, self.command)
+        left = self._fallback.left
+        if boundary and left is not None:
+            return None if self._fallback.resumed(ran, boundary) else unseen
+        if boundary or (left is None and self.repeats):
+            return unseen
+        if left is not None:
+            self._fallback.repeated(ran)
+            return None
+        why = self._fallback.control(ran, watch)
+        return None if why is None else f"{unseen} {why}".rstrip()
 
 
 def _label(request: Request, folder: str) -> str:
@@ -220,11 +254,7 @@ def _why_no_image(seen: Mapping[str, Any]) -> str:
     groups = seen["groups"]
     count = groups["known"] or groups["unknown"]
     if count:
-        return filled(
-            "The command saved {count} {count:time|times}, so there is no save of the number that "
-            "was asked for.",
-            count=count,
-        )
+        return why_none_kept(count)
     if seen["saves"]:
         return (
             "The command saved only after its last training step, so no step is left to compare. "

@@ -8,6 +8,8 @@ from ckptcheck.comparison.value_origin import Origin
 from ckptcheck.kinds import Kind
 
 BOUNDARY, FINAL = "boundary", "final"
+# Is among what was not seen of a command that is judged by the files that it left.
+LIVE_STATE = "live state"
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,11 @@ class Comparison:
     rates_from: tuple[int, ...] = ()
     # What was not seen of a command, and is therefore not compared: losses, batches, …
     unseen: tuple[str, ...] = ()
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether only files are compared: the tensors at the boundary are those of one image."""
+        return LIVE_STATE in self.unseen
 
     @property
     def boundary(self) -> tuple[TensorComparison, ...]:

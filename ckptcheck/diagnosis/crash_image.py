@@ -4,10 +4,8 @@ A restore of the user's own often reports no keys. The checkpoint itself then sh
 values were saved.
 """
 
-import json
 import re
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,15 +17,12 @@ from ckptcheck.arrays import Array, is_telling
 from ckptcheck.comparison.comparison import BOUNDARY, Comparison, TensorComparison
 from ckptcheck.comparison.value_origin import OLDER, OWN
 from ckptcheck.errors import CkptcheckError
-from ckptcheck.kinds import Kind, by_name
+from ckptcheck.kinds import Kind
 from ckptcheck.run.digests import digest
 from ckptcheck.run.run import Run
 
 # A larger image is not read: the report must not take longer than the runs.
 MOST_BYTES = 1 << 30
-
-# The name, kind and value of an array in a file.
-_Named = tuple[str, Kind, Array]
 
 
 @dataclass(frozen=True)
@@ -67,58 +62,13 @@ class CrashImage:
         """Every array in the image; None if it is too large, or if a file cannot be read."""
         if sum(file.stat().st_size for file in self.files) > MOST_BYTES:
             return None
+        # Imported here: most verifications read no file.
+        from ckptcheck.checkpoints.contents import of_folder
+
         try:
-            return tuple(_saved(*named) for named in self._named())
+            return tuple(_saved(each.name, each.kind, each.value) for each in of_folder(self.files))
         except (CkptcheckError, OSError, ValueError, zipfile.BadZipFile):
             return None
-
-    def _named(self) -> Iterator[_Named]:
-        # Imported here: most verifications read no file.
-        from ckptcheck.checkpoints.find import checkpoints_in
-        from ckptcheck.checkpoints.state_file import is_state_file
-
-        read: set[Path] = set()
-        for folder in sorted({file.parent for file in self.files}):
-            for location in checkpoints_in(folder):
-                checkpoint = location.open()
-                read.update(checkpoint.files)
-                yield from (
-                    (entry.name, entry.kind, checkpoint.value(entry))
-                    for entry in checkpoint.entries.values()
-                    if entry.dtype is not None
-                )
-        for file in self.files:
-            if file not in read and not is_state_file(file):
-                for name, value in _contents(file):
-                    yield name, by_name(name, value.dtype.kind, value.size == 1), value
-
-
-def _contents(file: Path) -> Iterator[tuple[str, Array]]:
-    """Yield the arrays of a file of NumPy's, and the numbers of a JSON document, by name.
-
-    Raises ValueError for any other file.
-    """
-    if file.suffix == ".npz":
-        with np.load(file, allow_pickle=False) as arrays:
-            yield from arrays.items()
-    elif file.suffix == ".npy":
-        yield file.stem, np.load(file, allow_pickle=False)
-    elif file.suffix == ".json":
-        yield from _numbers(file.stem, json.loads(file.read_text(encoding="utf-8")))
-    else:
-        raise ValueError(f"{file} has an unknown format")
-
-
-def _numbers(name: str, document: Any) -> Iterator[tuple[str, Array]]:
-    """Yield every number in a JSON document, and every list of numbers as an array."""
-    if isinstance(document, dict):
-        for key, value in document.items():
-            yield from _numbers(key, value)
-    elif isinstance(document, int | float | list):
-        value = np.asarray(document)  # ValueError: a ragged list
-        if value.dtype.kind not in "biuf":
-            raise ValueError(f"{name} holds more than numbers")
-        yield name, value
 
 
 def _saved(name: str, kind: Kind, value: Array) -> Saved:

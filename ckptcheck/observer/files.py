@@ -48,14 +48,15 @@ class FileWatch:
     def _opened(self, path: str, flags: int) -> None:
         if flags & os.O_ACCMODE != os.O_RDONLY:
             self._written(path)
-        elif path.startswith(self._inside) and _may_be_checkpoint(path) and path not in self._made:
+        elif path.startswith(self._inside) and may_be_checkpoint(path) and path not in self._made:
             self._on_restore(path)
 
     def _written(self, path: str) -> None:
         if path.startswith(self._inside):
             self._made.add(path)
-            self._has_saved = self._has_saved or _may_be_checkpoint(path)
+            self._has_saved = self._has_saved or may_be_checkpoint(path)
 
 
-def _may_be_checkpoint(path: str) -> bool:
+def may_be_checkpoint(path: str) -> bool:
+    """Return whether a file may be a checkpoint by its name: it is no log, figure or note."""
     return not path.endswith(_NO_CHECKPOINT) and "tfevents" not in path

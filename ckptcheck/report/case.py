@@ -110,7 +110,7 @@ class Case:
 
         Hyperparameters, which the program sets, and the metrics of a new epoch do not count.
         """
-        if self.outcome != RECOVERED or self.comparison is None:
+        if self.outcome != RECOVERED or self.comparison is None or self.comparison.is_of_files:
             return ()
         never_moved = self.comparison.never_moved
         return tuple(

@@ -175,7 +175,7 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
     noisy = diagnosis("noise", first=noise.first_difference)
     if not strict.equal_at_boundary:
         return _on_comparison(pair, terms, strict, noise, [noisy])
-    reason = why_noise_decides(noise, asked=pair.noise_asked)
+    reason = why_noise_decides(noise, asked=pair.noise_asked, of_files=strict.is_of_files)
     if reason:
         return Verdict(INCONCLUSIVE, reason, strict, diagnoses=(noisy,))
     return _on_comparison(pair, terms, strict, noise, [])

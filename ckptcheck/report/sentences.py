@@ -115,6 +115,8 @@ def of_objects(comparison: Comparison) -> str:
 
 def measured(comparison: Comparison) -> str:
     """Return in one sentence how much was compared and how much of it was equal."""
+    if comparison.is_of_files:
+        return _measured_in_files(comparison)
     boundary, steps = as_it_differs(comparison).boundary, comparison.steps
     evaluation = comparison.evaluation
     evaluated = ""
@@ -133,11 +135,23 @@ def measured(comparison: Comparison) -> str:
     return f"{said} {of_objects(comparison)}".rstrip()
 
 
+def _measured_in_files(comparison: Comparison) -> str:
+    """Return the same of a command that was judged by its files."""
+    final, steps = as_it_differs(comparison).final, comparison.steps
+    tensors = f"{sum(row.equal for row in final)} of {len(final)} tensors are equal"
+    losses = f"{sum(row.equal for row in steps)} of {len(steps)} values of the metric are equal"
+    if "losses" in comparison.unseen:
+        losses = "no metric was compared"
+    return f"In the final checkpoint, {tensors}. After the save, {losses}."
+
+
 def numbers(case: Case) -> tuple[str, str, str]:
     """Return tensors equal, evaluation losses and training losses equal; a dash for none."""
     if case.comparison is None:
         return "–", "–", "–"
     boundary, steps = as_it_differs(case.comparison).boundary, case.comparison.steps
+    if case.comparison.is_of_files:
+        boundary = as_it_differs(case.comparison).final
     tensors, losses = sum(row.equal for row in boundary), sum(row.equal for row in steps)
     after = "–" if "losses" in case.comparison.unseen else f"{losses}/{len(steps)}"
     return f"{tensors}/{len(boundary)}", _evaluation(case.comparison), after

@@ -62,6 +62,8 @@ def why_nothing_compared(
     boundary, steps = comparison.boundary, comparison.steps
     final = {row.name for row in comparison.final}
     missing = sorted({row.name for row in boundary} - final)
+    if comparison.is_of_files:
+        return _why_files_prove_nothing(comparison)
     if not boundary:
         return "No state tensor was compared: the job's `state` returned none."
     if not final:
@@ -93,15 +95,49 @@ def why_nothing_compared(
     return None
 
 
-def why_noise_decides(noise: NoiseFloor, *, asked: bool) -> str | None:
+def _why_files_prove_nothing(comparison: Comparison) -> str | None:
+    """Return why what a command left proves nothing, or None. Any difference proves something."""
+    steps = comparison.steps
+    misses_steps = comparison.same_first_step and len(steps) < comparison.steps_after
+    if misses_steps and "losses" not in comparison.unseen:
+        return filled(
+            "Only {count} of the {total} steps of the metric after the save {count:was|were} "
+            "compared: the restarted run wrote no more.",
+            count=len(steps),
+            total=comparison.steps_after,
+        )
+    if not comparison.equal:
+        return None
+    if not any(row.control_moves for row in comparison.final):
+        return (
+            "The command saved nothing after the save that it was restarted from, so no final "
+            "state is left to compare. Let it save at its end, or choose an earlier save with "
+            "--save."
+        )
+    if "start" in comparison.unseen:
+        return (
+            "Both runs left equal checkpoints, but nothing that they left shows whether the "
+            "restarted run continued or began anew. Print the step and the loss of each step, and "
+            r"pass --metric 'step (\d+) loss (\S+)'."
+        )
+    return None
+
+
+def why_noise_decides(noise: NoiseFloor, *, asked: bool, of_files: bool = False) -> str | None:
     """Return why noise prevents a verdict on a run that is equal at the boundary, or None.
 
     `asked`: whether the user asked to measure the noise, and so to judge losses against it.
+    `of_files`: whether only files were compared, so that the boundary is equal in any case.
     """
     if noise.batches_differ:
         return (
             "The order of batches differs between two controls, so the next batch cannot be "
             "judged. Seed the shuffle order."
+        )
+    if not asked and of_files:
+        return (
+            "The command is not reproducible, so a difference after the save may be noise. Measure "
+            "the noise with --repeat N."
         )
     if not asked:
         return (

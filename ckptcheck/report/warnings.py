@@ -15,6 +15,7 @@ from ckptcheck.run.writes import together
 def of_cases(cases: Sequence[Case]) -> list[str]:
     """Return the warnings of all cases, each once for all boundaries."""
     kinds = (
+        _of_files_alone,
         _of_evaluation,
         _of_unseen,
         _of_rounding,
@@ -70,8 +71,21 @@ def _not_needed(cases: Sequence[Case]) -> list[str]:
     ]
 
 
+def _of_files_alone(case: Case) -> Iterator[str]:
+    if left := _left_by(case):
+        yield (
+            f"nothing was seen inside the command, so its files are compared: {left}. A loss that "
+            "shows in none of these is not found."
+        )
+
+
+def _left_by(case: Case) -> str:
+    """Return what a command left that is compared in place of what it did; empty: that was seen."""
+    return case.control.facts.left if case.comparison and case.control else ""
+
+
 def _of_evaluation(case: Case) -> Iterator[str]:
-    if case.comparison is None or case.comparison.evaluations:
+    if case.comparison is None or case.comparison.evaluations or _left_by(case):
         return
     if case.control is not None and case.control.facts.unseen is not None:
         yield (
@@ -88,7 +102,7 @@ def _of_evaluation(case: Case) -> Iterator[str]:
 def _of_unseen(case: Case) -> Iterator[str]:
     """Warn of what decides a verdict only by its effects. A rate shows in the losses."""
     missing = [each for each in ("losses", "batches") if each in _unseen_of(case)]
-    if missing:
+    if missing and not _left_by(case):
         yield (
             f"the {' and '.join(missing)} of the command were not seen, so that they are compared "
             "by their effect on the final state alone."

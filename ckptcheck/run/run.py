@@ -71,6 +71,8 @@ class Facts:
     way: str = ""
     # What could not be seen of a command; None: the run is that of a job, which reports all.
     unseen: list[str] | None = None
+    # What a command left that is compared in place of what it did; empty: that was seen.
+    left: str = ""
     # Files outside the folder of the job's runs: `new`, `changed` or `deleted`, and when the file
     # was modified before that, in seconds since 1970. Paths are relative to the working directory.
     wrote: dict[str, tuple[str, float]] = field(default_factory=dict)

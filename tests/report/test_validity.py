@@ -233,3 +233,11 @@ def test_tensors_that_cannot_be_judged(names: list[str], which: str) -> None:
         "Return the requested keys from the job's `restore` (Restored), or create the "
         f"{'tensor' if len(names) == 1 else 'tensors'} before it."
     )
+
+
+def test_of_files_nothing_is_said_about_the_boundary() -> None:
+    noise = NoiseFloor(1, first_difference="the training loss of step 3 differs")
+    assert why_noise_decides(noise, asked=True, of_files=True) is None
+    assert why_noise_decides(noise, asked=False, of_files=True) == (
+        "The command is not reproducible, so a difference after the save may be noise. Measure the noise with --repeat N."
+    )

@@ -233,14 +233,17 @@ def unexplained(findings: Findings) -> Iterator[Diagnosis]:
     if comparison.equal or findings.found:
         return
     difference, hints = first_difference(comparison, NEVER), _hints(findings)
-    if difference is not None:
+    differing = _differing_at_end(comparison)
+    if difference is not None and comparison.is_of_files:
+        at_end = f"At the end, {_at_end(differing)}."
+        yield diagnosis("unexplained", differing, example=f"The {difference}", hints=at_end)
+    elif difference is not None:
         equal = "Every tensor, batch and learning rate before it is equal."
         yield diagnosis("unexplained", example=f"The {difference}", hints=equal + hints)
     else:
-        differing = _differing_at_end(comparison)
-        example = _at_end(differing)
+        losses = "No loss was seen." if "losses" in comparison.unseen else "All losses are equal."
         yield diagnosis(
-            "unexplained", differing, example=example, hints=f"All losses are equal.{hints}"
+            "unexplained", differing, example=_at_end(differing), hints=f"{losses}{hints}"
         )
 
 

@@ -41,6 +41,7 @@ UNEXPECTED = "✗"
 HEADS = ("tensors\nequal", "evaluation loss\nresumed, control", "training\nlosses equal")
 BRIEF_HEADS = ("tensors\nequal", "evaluation\nloss", "training\nlosses\nequal")
 COMPARED = "the state is compared there, losses from there on"
+OF_FILES = "losses are compared from there on, the state at the end"
 # In characters: the least of a column of names, and more than any table needs.
 LEAST_OF_NAME, MOST_WIDTH = 6, 10_000
 MOST_TENSORS = 3
@@ -214,10 +215,15 @@ def _places(report: Report) -> list[str]:
             steps = listed(list(map(str, schedule.boundaries)))
             noun = "step" if len(schedule.boundaries) == 1 else "steps"
             saved = f"aved after {noun} {steps} of {schedule.steps}"
+            if case.control.facts.left:
+                if "losses" in (case.control.facts.unseen or ()):
+                    continue  # no metric shows where
+                saved = f"aved before {noun} {steps} of the metric"
             if short[case.job] not in jobs.setdefault(saved, []):
                 jobs[saved].append(short[case.job])
     if len(jobs) == 1:
-        return [f"S{next(iter(jobs))}: {COMPARED}."]
+        of_files = any(case.control and case.control.facts.left for case in report.cases)
+        return [f"S{next(iter(jobs))}: {OF_FILES if of_files else COMPARED}."]
     lines = [f"{listed(names)}: s{saved}." for saved, names in jobs.items()]
     return [*lines, f"{COMPARED.capitalize()}."] if lines else []
 

@@ -1,0 +1,92 @@
+"""What the files of a folder hold as arrays: checkpoints of any format, and files of NumPy's."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ckptcheck.arrays import Array
+from ckptcheck.checkpoints.find import checkpoints_in
+from ckptcheck.checkpoints.format import Location
+from ckptcheck.checkpoints.state_file import is_state_file
+from ckptcheck.kinds import Kind, by_name
+
+# The files of NumPy's that a program may save its state into.
+ARRAYS = (".npz", ".npy")
+
+
+@dataclass(frozen=True)
+class Named:
+    """An array of a file."""
+
+    name: str
+    kind: Kind
+    value: Array
+
+
+def of_checkpoint(location: Location) -> tuple[list[Named], tuple[Path, ...]]:
+    """Return the tensors of a checkpoint that have elements of fixed size, and its files.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    checkpoint = location.open()
+    entries = [entry for entry in checkpoint.entries.values() if entry.dtype is not None]
+    named = [Named(entry.name, entry.kind, checkpoint.value(entry)) for entry in entries]
+    return named, checkpoint.files
+
+
+def of_folder(files: Sequence[Path]) -> Iterator[Named]:
+    """Yield every array in some files, each of which must hold arrays or numbers.
+
+    Raises:
+        DamagedError: a checkpoint cannot be read.
+        ValueError: a file has an unknown format.
+    """
+    read: set[Path] = set()
+    for folder in sorted({file.parent for file in files}):
+        for location in checkpoints_in(folder):
+            named, own = of_checkpoint(location)
+            read.update(own)
+            yield from named
+    for file in files:
+        if file not in read and not is_state_file(file):
+            yield from of_file(file)
+
+
+def of_file(file: Path) -> Iterator[Named]:
+    """Yield the arrays of a file of NumPy's, or the numbers of a JSON document.
+
+    Raises:
+        ValueError: the file is neither.
+    """
+    for name, value in _contents(file):
+        yield Named(name, by_name(name, value.dtype.kind, value.size == 1), value)
+
+
+def _contents(file: Path) -> Iterator[tuple[str, Array]]:
+    if file.suffix == ".npz":
+        # Opened here: NumPy leaves a damaged archive open.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            yield from arrays.items()
+    elif file.suffix == ".npy":
+        yield file.stem, np.load(file, allow_pickle=False)
+    elif file.suffix == ".json":
+        yield from _numbers(file.stem, json.loads(file.read_text(encoding="utf-8")))
+    else:
+        raise ValueError(f"{file} has an unknown format")
+
+
+def _numbers(name: str, document: Any) -> Iterator[tuple[str, Array]]:
+    """Yield every number in a JSON document, and every list of numbers as an array."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from _numbers(key, value)
+    elif isinstance(document, int | float | list):
+        value = np.asarray(document)  # ValueError: a ragged list
+        if value.dtype.kind not in "biuf":
+            raise ValueError(f"{name} holds more than numbers")
+        yield name, value
