@@ -4,7 +4,7 @@ It differs from that of a job only in how the runs are made; they are judged by 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ckptcheck.command.runs import RESTART, CommandRuns
 from ckptcheck.diagnosis.allowances import Terms
 from ckptcheck.errors import unknown
 from ckptcheck.job.plan import Settings, folders
-from ckptcheck.outcomes import EXPECTABLE, INCONCLUSIVE, RECOVERED
+from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Evidence
 from ckptcheck.report.judge import Question, experiments_for, judge, needs_repeat, report
@@ -87,8 +87,7 @@ def verify_command(
     cases = _judged(questions, runs, terms)
     if _run_more(cases, runs):
         cases = _judged(questions, runs, terms)
-    if not runs.reason:
-        write_questions(top, {command.name: _evidence(runs)}, questions)
+    write_questions(top, {command.name: _evidence(runs)}, questions)
     return report(cases)
 
 
@@ -105,19 +104,12 @@ def _expected(expect: str | Mapping[str, str] | None) -> str:
 
 def _evidence(runs: CommandRuns) -> Evidence:
     asked = bool(runs.settings.repeats)
-    return Evidence(runs.folder, runs.trouble, runs.repeats, asked)
+    return Evidence(runs.folder, runs.trouble, runs.repeats, asked, runs.reason)
 
 
 def _judged(questions: list[Question], runs: CommandRuns, terms: Terms) -> list[Case]:
-    if runs.reason:
-        return [_unknown(question, runs.reason, terms) for question in questions]
     evidence = _evidence(runs)
     return [judge(question, evidence, terms) for question in questions]
-
-
-def _unknown(question: Question, reason: str, terms: Terms) -> Case:
-    case = Case(**vars(question), outcome=INCONCLUSIVE, tolerance=terms.tolerance)
-    return replace(case, reason=reason)
 
 
 def _run_more(cases: list[Case], runs: CommandRuns) -> bool:

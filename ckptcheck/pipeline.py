@@ -202,8 +202,8 @@ def _check_alone(asked: Mapping[str, Any]) -> None:
     given_too = [name for name in _OF_JOBS if asked[name] not in (None, (), [], {})]
     if given_too:
         raise UsageError(
-            f"A command takes no {' and no '.join(given_too)}: that is of jobs in classes. Use "
-            "save to choose the checkpoint, and max_steps to end the runs early."
+            f"A command takes no {' and no '.join(given_too)}: only jobs in classes do. Its own "
+            "options are resume, save, max-steps, writes and metric."
         )
 
 

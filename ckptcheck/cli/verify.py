@@ -26,10 +26,6 @@ EXAMPLES = (
         "One restore, which is known to lose something:",
     ),
     (
-        "verify -- python train.py --out {run}",
-        "A command as it is, which resumes when it is started again:",
-    ),
-    (
         "verify train.py --restore keras --junit junit.xml --markdown report.md",
         "In CI, with reports for its server:",
     ),

@@ -41,7 +41,8 @@ def first_step(
     by_batch = _by_batch(*steps)
     if by_batch is not None:
         return by_batch
-    return counted[0] if counted else left if ended and left > 0 else 0
+    # Without any of these the tensors decide: those of a run that begins anew are initial.
+    return counted[0] if counted else left if ended and left > 0 else boundary
 
 
 def _by_counter(

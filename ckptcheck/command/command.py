@@ -104,11 +104,14 @@ def as_command(
     Raises:
         UsageError: it is empty, or does not say what it writes into.
     """
-    if isinstance(arguments, str):
-        arguments = shlex.split(arguments)
+    arguments = _words(arguments)
     if not arguments:
         raise UsageError("The command is empty. Write it after --: -- python train.py --out {run}.")
-    further = shlex.split(resume) if isinstance(resume, str) else list(resume or ())
+    if RUN in arguments[0]:
+        raise UsageError(
+            f"{RUN} is a folder. Write the program before it: -- python train.py {RUN}."
+        )
+    further = _words(resume or ())
     if max_steps is not None and max_steps < 2:
         raise UsageError(f"A run of {max_steps} steps cannot be resumed. Ask for at least 2.")
     command = Command(
@@ -125,3 +128,11 @@ def as_command(
             "folder, as in -- python train.py --out {run}, or name the folder with --writes DIR."
         )
     return command
+
+
+def _words(given: str | Sequence[str]) -> list[str]:
+    """Return words as a shell would split them, where they are one text."""
+    try:
+        return shlex.split(given) if isinstance(given, str) else list(given)
+    except ValueError as error:
+        raise UsageError(f"{given!r} cannot be split into words: {error}.") from error

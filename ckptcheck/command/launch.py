@@ -69,7 +69,8 @@ def launch(
         "PYTHONPATH": os.pathsep.join(filter(None, [str(_SITE), os.environ.get("PYTHONPATH")])),
         "PYTHONUNBUFFERED": "1",
     }
-    with (folder / OUTPUT).open("wb") as output, _leaving_none(str(asked)):
+    sessions: list[int] = []
+    with (folder / OUTPUT).open("wb") as output, _leaving_none(str(asked), sessions):
         try:
             process = subprocess.Popen(
                 list(words),
@@ -82,6 +83,7 @@ def launch(
         except OSError as error:
             reason = error.strerror or str(error)
             raise UsageError(f"{words[0]} cannot be started: {reason}.") from error
+        sessions.append(process.pid)
         return _follow(process, folder / PROGRESS, timeout, progress, look)
 
 
@@ -108,13 +110,17 @@ def _follow(
 
 
 @contextmanager
-def _leaving_none(token: str) -> Iterator[None]:
+def _leaving_none(token: str, sessions: Sequence[int]) -> Iterator[None]:
     """Kill every process that still has the token in its environment, whoever its parent is."""
     try:
         yield
     finally:
         for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get(hooks.ENVIRONMENT) == token:
+            with contextlib.suppress(psutil.Error, OSError):
+                if os.getsid(process.pid) in sessions or _has(process, token):
                     process.kill()
                     process.wait(5)
+
+
+def _has(process: psutil.Process, token: str) -> bool:
+    return process.environ().get(hooks.ENVIRONMENT) == token

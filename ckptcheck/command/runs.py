@@ -3,11 +3,13 @@
 import json
 import shutil
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from ckptcheck.checkpoints.contents import ARRAYS, of_file
 from ckptcheck.command.alignment import first_step
 from ckptcheck.command.command import Command
 from ckptcheck.command.fallback import Fallback, ran_as, why_none_kept
@@ -21,6 +23,7 @@ from ckptcheck.observer.observation import CLAIM, OBSERVED, TROUBLE
 from ckptcheck.observer.request import Request
 from ckptcheck.run.digests import digest
 from ckptcheck.run.folder import amend, control_of, crash_image_of, read, resumed_of
+from ckptcheck.run.run import Failure
 from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
 from ckptcheck.text_safety import clipped, legible
 
@@ -117,16 +120,24 @@ class CommandRuns:
             restore=RESTART,
             boundary=boundary,
             restored=tuple(self._values_at(boundary)),
+            # Counted from its own first step.
+            max_steps=max(1, self.command.max_steps - boundary) if self.command.max_steps else 0,
         )
         self._run(request, CONTROL_HASH_SEED if trial == SAME_HASH else RESUMED_HASH_SEED)
         if not (folder / OBSERVED).exists():
             return
         # A run that failed after its first step is judged by what it did.
-        self.trouble.pop(folder.name, None)
+        trouble = self.trouble.pop(folder.name, None)
         control, seen = observed(control_of(self.folder)), observed(folder)
         steps = read(control_of(self.folder)).steps, read(folder).steps
         first = first_step(control, seen, boundary, steps) if seen["steps"] else None
-        facts = {"schedule": vars(_schedule(control, (boundary,))), "first_step": first}
+        facts: dict[str, Any] = {"schedule": vars(_schedule(control, (boundary,)))}
+        facts["first_step"] = first
+        if trouble and seen["failure"] is None:  # it ended itself, as sys.exit does
+            failure = Failure("train", "SystemExit", trouble)
+            facts |= {"failure": vars(failure), "finished": False}
+        else:
+            facts["changed_files"] = _changed_files(control_of(self.folder), folder)
         amend(folder, facts, first=first, boundary=boundary)
 
     def _values_at(self, boundary: int) -> Iterator[str]:
@@ -228,6 +239,27 @@ def _label(request: Request, folder: str) -> str:
     if request.restore is None:
         return "control" if folder == "control" else "control again"
     return f"{request.restore}{' again' if '~' in folder else ''}"
+
+
+def _changed_files(control: Path, resumed: Path) -> list[str]:
+    """Return the files of arrays that both runs wrote at the end, and that hold other values."""
+    ours, theirs = control / "written", resumed / "written"
+    common = (path.relative_to(ours) for path in sorted(ours.rglob("*")) if path.is_file())
+    return [
+        str(path)
+        for path in common
+        if path.suffix in ARRAYS
+        and (theirs / path).is_file()
+        and _digests_in(ours / path) != _digests_in(theirs / path)
+    ]
+
+
+def _digests_in(file: Path) -> list[tuple[str, str]] | None:
+    """Return name and digest of each array in a file of NumPy's; None: it cannot be read."""
+    try:
+        return [(each.name, digest(each.value)) for each in of_file(file)]
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
 
 
 def _schedule(seen: Mapping[str, Any], boundaries: Sequence[int]) -> Schedule:

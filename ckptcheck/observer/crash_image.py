@@ -1,7 +1,6 @@
 """Copies of the command's folder right after its saves: what a process killed there leaves."""
 
 import contextlib
-import os
 import shutil
 from pathlib import Path
 
@@ -95,20 +94,27 @@ class Images:
 
 def _state(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """Return name, size and time of change of every file in a folder."""
-    return tuple(
-        (entry.path, entry.stat().st_size, entry.stat().st_mtime_ns)
-        for path, _, _ in os.walk(folder)
-        for entry in sorted(os.scandir(path), key=lambda entry: entry.name)
-        if entry.is_file()
-    )
+    found = []
+    for path in sorted(folder.rglob("*")):
+        with contextlib.suppress(OSError):  # deleted meanwhile
+            status = path.lstat()
+            found.append((str(path), status.st_size, status.st_mtime_ns))
+    return tuple(found)
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a folder; a file that the program deletes meanwhile is none of the checkpoint."""
+    """Copy a folder, but no pipe and no socket.
 
-    def copy(origin: str, place: str) -> str:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copy2(origin, place)
-        return place
-
-    shutil.copytree(source, target, symlinks=True, copy_function=copy)
+    What the program deletes meanwhile is no part of the checkpoint.
+    """
+    target.mkdir(parents=True)
+    for path in sorted(source.rglob("*")):
+        place = target / path.relative_to(source)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if path.is_symlink():
+                place.symlink_to(path.readlink())
+            elif path.is_dir():
+                place.mkdir(exist_ok=True)
+                shutil.copystat(path, place)
+            elif path.is_file():
+                shutil.copy2(path, place)

@@ -90,8 +90,12 @@ class _Loader(importlib.abc.Loader):
 def _put_in_place(target: str, request: dict[str, Any]) -> None:
     """Call an adapter; an observer that fails must not fail the program."""
     try:
-        if importlib.util.find_spec("ckptcheck") is None:
-            sys.path.append(request["home"])
+        # The environment of the program may have no ckptcheck, or a different one.
+        sys.path.insert(0, request["home"])
+        try:
+            importlib.import_module("ckptcheck.observer")
+        finally:
+            sys.path.remove(request["home"])
         module, _, name = target.partition(":")
         getattr(importlib.import_module(module), name)(request)
     except Exception as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from ckptcheck.arrays import Array
 from ckptcheck.job.kinds import as_kinds, with_kinds
@@ -112,6 +112,7 @@ class Observation:
         self._beat = Heartbeat(self._show_progress)
         self._excepthook, sys.excepthook = sys.excepthook, self._on_exception
         atexit.register(self.close)
+        self._exit, os._exit = os._exit, self._on_exit
 
     # --- What the adapter reports ---
 
@@ -209,7 +210,7 @@ class Observation:
 
     def _is_over(self) -> bool:
         if self._has_stopped:
-            os._exit(0)  # the program caught even a BaseException
+            self._exit(0)  # the program caught even a BaseException
         return self._is_other or self._process != os.getpid()
 
     def _claimed(self) -> Recorder | None:
@@ -323,6 +324,11 @@ class Observation:
         recorder.close()
         self._recorder = None
         self._is_other = True
+
+    def _on_exit(self, status: int) -> NoReturn:
+        """End the record where the program ends its process without what Python does at exit."""
+        self.close()
+        self._exit(status)
 
     def _note_the_rest(self) -> None:
         document = {

@@ -32,12 +32,14 @@ class Evidence:
     """The folder with the runs of one job, and why runs did not finish, by their folder's name.
 
     `repeats` is how many more times the control ran, `noise_asked` whether the user asked for that.
+    `reason` is why nothing can be judged, though the runs ended.
     """
 
     folder: Path
     trouble: Mapping[str, str]
     repeats: int = 0
     noise_asked: bool = False
+    reason: str | None = None
     # Runs that several cases share are read once.
     _runs: dict[str, _RunOrTrouble] = field(default_factory=dict, repr=False, compare=False)
 
@@ -125,6 +127,8 @@ class Missing:
 
 def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Missing:
     """Return the runs of one case; without a boundary, those of the only one."""
+    if evidence.reason:
+        return Missing(evidence.reason)
     control, trouble = evidence.control()
     if control is None or trouble:
         return Missing(f"The control did not finish: {sentence(trouble)}")

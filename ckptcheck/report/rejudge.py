@@ -36,6 +36,7 @@ def _document(evidence: Evidence) -> dict[str, Any]:
         "folder": evidence.folder.name,
         "repeats": evidence.repeats,
         "noise_asked": evidence.noise_asked,
+        "reason": evidence.reason,
     }
     return document | {"trouble": dict(evidence.trouble)}
 
@@ -70,7 +71,11 @@ def judge_folder(
         check_format(document["format_version"])
         jobs = {
             name: Evidence(
-                top / facts["folder"], facts["trouble"], facts["repeats"], facts["noise_asked"]
+                top / facts["folder"],
+                facts["trouble"],
+                facts["repeats"],
+                facts["noise_asked"],
+                facts.get("reason"),
             )
             for name, facts in document["jobs"].items()
         }

@@ -157,3 +157,14 @@ def why_unjudged(late: list[str]) -> str:
         names=some(late, 1),
         count=len(late),
     )
+
+
+def why_files_differ(files: list[str]) -> str:
+    """Say that a command wrote other values, although all that was seen of it is equal."""
+    return filled(
+        "All that was seen is equal, but {names}, which the command wrote, {count:holds|hold} "
+        "values that differ from the control's: state outside of TensorFlow's variables was lost, "
+        "or {count:it depends|they depend} on the time.",
+        names=some(files, 3),
+        count=len(files),
+    )

@@ -76,6 +76,8 @@ class Facts:
     # Files outside the folder of the job's runs: `new`, `changed` or `deleted`, and when the file
     # was modified before that, in seconds since 1970. Paths are relative to the working directory.
     wrote: dict[str, tuple[str, float]] = field(default_factory=dict)
+    # Files of arrays that a command wrote, and that hold other values than the control's.
+    changed_files: list[str] = field(default_factory=list)
     failure: Failure | None = None
     finished: bool = False
 

@@ -46,16 +46,17 @@ def test_a_request_that_is_wrong(tmp_path: Path, words: list[str], message: str)
     [
         (
             ["bn-nn"],
-            "A command takes no job: that is of jobs in classes. Use save to choose the checkpoint, and max_steps to end the runs early.",
+            "A command takes no job: only jobs in classes do. Its own options are resume, save, max-steps, writes and metric.",
         ),
         (
             ["--restore", "saver", "--steps", "5"],
-            "A command takes no restore and no steps: that is of jobs in classes. Use save to choose the checkpoint, and max_steps to end the runs early.",
+            "A command takes no restore and no steps: only jobs in classes do. Its own options are resume, save, max-steps, writes and metric.",
         ),
         (
             ["--save", "soon"],
             "There is no save 'soon'. Write its number, `last`, or `2 of 10` for 2 saves spread over the first 10.",
         ),
+        (["--resume", "a 'b"], '"a \'b" cannot be split into words: No closing quotation.'),
         (["--max-steps", "1"], "A run of 1 steps cannot be resumed. Ask for at least 2."),
         (["--timeout", "0"], "The timeout must be above 0 seconds, not 0."),
     ],
