@@ -304,6 +304,26 @@ def test_private_names_are_in_one_file() -> None:
             assert set(privates_in(path)) == expected, path
 
 
+def test_each_new_variable_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind: Any = type(tf.Variable(0.0)).__mro__[1]
+    monkeypatch.setattr(kind, "__init__", kind.__init__)  # put back afterwards
+    noticed: list[Any] = []
+    _internals.on_new_variable(lambda variable, name: noticed.append((variable.shape, name)))
+    tf.Variable([1.0, 2.0], name="mine")
+    keras.Variable(3.0)
+    assert noticed[0] == (tf.TensorShape([2]), "mine")
+    assert len(noticed) == 2
+
+
+def test_the_iterator_of_a_dataset() -> None:
+    assert type(iter(tf.data.Dataset.range(2))) is _internals.iterator_class()
+
+
+@pytest.mark.parametrize("package", [keras, tf_keras])
+def test_where_models_are_loaded(package: Any) -> None:
+    assert _internals.loading_module(package).load_model is package.models.load_model
+
+
 def test_each_has_a_test() -> None:
     source = (ROOT / "ckptcheck" / "adapters" / "tensorflow" / "_internals.py").read_text(
         encoding="utf-8"

@@ -81,7 +81,7 @@ def on_new_variable(call: Callable[[Any, str | None], None]) -> None:
 
     def noticed(variable: Any, *positional: Any, **named: Any) -> None:
         initialise(variable, *positional, **named)
-        call(variable, named.get("name"))
+        call(variable, str(named.get("name") or "").strip("/"))  # it may come as a scope
 
     kind.__init__ = noticed
 
