@@ -1,0 +1,93 @@
+"""How a command may end, and what it writes at its end; each with the clean twin."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ckptcheck import verify
+from ckptcheck.report.case import Case
+
+pytestmark = pytest.mark.commands
+
+# Twenty steps, saved after each five. Its second argument says how it ends.
+SCRIPT = """
+import os, sys
+import numpy as np
+import tensorflow as tf
+
+folder, ending = sys.argv[1:]
+tf.keras.utils.set_random_seed(0)
+model = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(2)])
+optimizer = tf.keras.optimizers.Adam(0.1)
+optimizer.build(model.trainable_variables)
+checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer)
+manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=None)
+is_resumed = bool(manager.restore_or_initialize())
+average = np.zeros((4, 2))
+
+@tf.function
+def train_step(x):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(x) - 1) ** 2)
+    optimizer.apply(tape.gradient(loss, model.trainable_variables))
+    return loss
+
+while optimizer.iterations < 20:
+    x = np.random.default_rng(int(optimizer.iterations)).normal(size=(8, 4)).astype("float32")
+    train_step(tf.constant(x))
+    average = 0.9 * average + 0.1 * model.layers[0].kernel.numpy()
+    if optimizer.iterations % 5 == 0:
+        manager.save()
+if ending == "average":
+    np.savez(os.path.join(folder, "average.npz"), average)
+if ending == "weights":
+    np.savez(os.path.join(folder, "weights.npz"), model.layers[0].kernel.numpy())
+if ending == "fails" and is_resumed:
+    sys.exit(1)
+if ending == "at once":
+    os._exit(0)
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    file = tmp_path / "train.py"
+    file.write_text(SCRIPT)
+    return file
+
+
+def verified(script: Path, ending: str, **asked: Any) -> Case:
+    (case,) = verify(command=[sys.executable, str(script), "{run}", ending], **asked).cases
+    return case
+
+
+@pytest.mark.parametrize("ending", ["well", "weights", "at once"])
+def test_it_recovers(script: Path, ending: str) -> None:
+    case = verified(script, ending)
+    assert (case.outcome, case.reason) == ("recovered", None)
+
+
+@pytest.mark.parametrize("steps", [12, 20, 25])
+def test_it_recovers_where_both_runs_end_early(script: Path, steps: int) -> None:
+    case = verified(script, "well", max_steps=steps)
+    assert (case.outcome, case.reason) == ("recovered", None)
+    assert case.comparison is not None
+    assert len(case.comparison.steps) == min(steps, 20) - 10
+
+
+def test_a_run_that_exits_with_an_error_does_not_recover(script: Path) -> None:
+    case = verified(script, "fails")
+    assert case.outcome == "diverged"
+    (found,) = case.diagnoses
+    assert found.cause == "resumed-run-raised"
+    assert "it exited with status 1" in found.sentence
+
+
+def test_an_average_outside_of_the_variables_is_seen_in_the_file(script: Path) -> None:
+    case = verified(script, "average")
+    assert (case.outcome, case.reason) == (
+        "inconclusive",
+        "All that was seen is equal, but average.npz, which the command wrote, holds values that differ from the control's: state outside of TensorFlow's variables was lost, or it depends on the time.",
+    )
