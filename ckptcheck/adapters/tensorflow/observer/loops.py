@@ -116,6 +116,7 @@ class Watcher:
     def watch(self) -> None:
         """Watch functions, tapes, optimizers, models and datasets."""
         around(type(tf.function(lambda: None)), "__call__", self._on_function)
+        around(tf.distribute.Strategy, "run", self._on_strategy)
         around(tf.GradientTape, "__enter__", self._on_tape)
         around(tf.GradientTape, "__exit__", self._on_tape_end)
         around(tf.GradientTape, "gradient", self._on_gradient)
@@ -166,6 +167,15 @@ class Watcher:
         if not self._is_outside() or self._open:  # a forward pass of an eager step
             return call(function, *given, **named)
         return self._outermost(id(function), call, (function, *given), named)
+
+    def _on_strategy(
+        self, call: Callable[..., Any], strategy: Any, /, fn: Any, *given: Any, **named: Any
+    ) -> Any:
+        if not self._is_outside():
+            return call(strategy, fn, *given, **named)
+        # Each replica has a thread of its own, for each call.
+        what = ("Strategy.run", getattr(fn, "__name__", ""))
+        return self._outermost(what, call, (strategy, fn, *given), named)
 
     def _on_batch(self, call: Callable[..., Any], model: Any, /, *given: Any, **named: Any) -> Any:
         if not self._is_outside():
