@@ -3,7 +3,7 @@
 import gc
 import sys
 import weakref
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,8 @@ import tensorflow as tf
 from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.keras_2 import makers_of_no_state
 from ckptcheck.adapters.tensorflow.variables import inner
+
+_Add = Callable[[Any, str | None], None]
 
 
 class Created:
@@ -40,9 +42,13 @@ class Created:
         with tf.variable_creator_scope(create):
             yield
 
-    def watch_process(self) -> None:
-        """Track the variables that this process creates from now on, in any thread and graph."""
-        _internals.on_new_variable(self._add)
+    def watch_process(self, guarded: Callable[[_Add], _Add] = lambda add: add) -> None:
+        """Track the variables that this process creates from now on, in any thread and graph.
+
+        Args:
+            guarded: returns a function that is called instead of the one that tracks a variable.
+        """
+        _internals.on_new_variable(guarded(self._add))
 
     def _add(self, variable: Any, name: str | None) -> None:
         if not self.paused and not _is_no_state(name):

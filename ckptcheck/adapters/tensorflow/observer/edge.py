@@ -5,6 +5,7 @@ from typing import Any
 
 from ckptcheck.adapters.tensorflow.observer import fit, loops, saves, sessions
 from ckptcheck.adapters.tensorflow.observer.live import Live
+from ckptcheck.adapters.tensorflow.observer.wrapping import note_failures_in
 from ckptcheck.observer.observation import Observation
 from ckptcheck.observer.request import Request
 
@@ -15,6 +16,7 @@ def observe(document: Mapping[str, Any]) -> None:
     Args:
         document: what the launcher asks for, see `Request.of`.
     """
+    note_failures_in(document["folder"])
     live = Live()
     counts = loops.Counts(live)
     observation = Observation(Request.of(document), live.read, counts.read)

@@ -8,7 +8,7 @@ import keras
 from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.observer.loops import Counts, Watcher
-from ckptcheck.adapters.tensorflow.observer.wrapping import around
+from ckptcheck.adapters.tensorflow.observer.wrapping import around, guarded
 from ckptcheck.adapters.tensorflow.watch import StepReader, of_its_keras
 from ckptcheck.job.protocol import Lasting
 from ckptcheck.observer.observation import Observation
@@ -19,17 +19,15 @@ _FIT = "fit"
 def watch(observation: Observation, watcher: Watcher, counts: Counts) -> None:
     """Pass a callback to each `fit` that the program calls."""
 
-    def fit(call: Callable[..., Any], model: Any, *given: Any, **named: Any) -> Any:
+    def fit(call: Callable[..., Any], model: Any, /, *given: Any, **named: Any) -> Any:
         with watcher.inside() as is_outermost:
             if not is_outermost:
                 return call(model, *given, **named)
             reader = of_its_keras(Reader, model)(observation, counts)
             given, named = _with_callback(given, named, reader)
             _internals.execute_single_steps(model)
-            try:
-                return call(model, *given, **named)
-            finally:
-                counts.advanced()
+            watcher.claim()
+            return call(model, *given, **named)
 
     for package in filter(None, (keras, keras_2.keras_2())):
         around(package.Model, "fit", fit)
@@ -70,16 +68,19 @@ class Reader(StepReader):
         """Remember the callbacks of the program, whose numbers may decide how it trains."""
         self._observation.program.remember(callbacks, decisive(callbacks))
 
+    @guarded
     def on_train_begin(self, logs: Any = None) -> None:
         """Wrap the train step, and note the length of an epoch."""
         self._length = self.params.get("steps") or 0
         self._observation.epoch_of(self._length)
         self.show_steps(self.model)
 
+    @guarded
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Note the epoch."""
         self._epoch = epoch
 
+    @guarded
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Report that a step may begin: there is no batch at the end of data without a length."""
         if self._length:
@@ -87,6 +88,7 @@ class Reader(StepReader):
         self._observation.before(_FIT)
         self.begin_step()
 
+    @guarded
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Report the finished step."""
         self._observation.framework = "keras"
@@ -95,11 +97,13 @@ class Reader(StepReader):
         data = step.batch if isinstance(step.batch, Lasting) else ()
         self._observation.stepped(_FIT, loss, data, step.learning_rate)
 
+    @guarded
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Learn the length of an epoch from the first one."""
         if not self._length:
             self._observation.epoch_of(self.params.get("steps"))
 
+    @guarded
     def on_test_end(self, logs: Any = None) -> None:
         """Report the loss on the validation data."""
         if logs and "loss" in logs:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.graph_variables import by_op_name, is_in_graph, kinds_of
-from ckptcheck.adapters.tensorflow.observer.wrapping import after
+from ckptcheck.adapters.tensorflow.observer.wrapping import after, guarded
 from ckptcheck.adapters.tensorflow.variables import OPTIMIZERS, parts_of, settings_of
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
@@ -43,14 +43,13 @@ class Reading:
 
     tensors: Mapping[str, Tensor]
     held: Mapping[str, _Held]
-    session: Any = None
+    live: "Live"
 
     def again(self) -> Mapping[str, Tensor]:
         """Return the present values, also of variables that the program has dropped since."""
-        in_session = {} if self.session is None else _in_session(self.session)
         with tf.init_scope():
             read = {name: held.read() for name, held in self.held.items()}
-        return {**self.tensors, **read, **in_session}
+        return {**self.tensors, **read, **self.live.in_session()}
 
 
 class Live:
@@ -58,20 +57,23 @@ class Live:
 
     Attributes:
         session: the session that trains, or None.
+        has_trained: whether that session, or an earlier one, has made a step.
     """
 
     def __init__(self) -> None:
         self.session: Any = None
+        self.has_trained = False
+        self._in_session: dict[str, Tensor] = {}
         # Each reading collects garbage first. What has been imported by now is none, and would take
         # most of the time.
         gc.freeze()
         self._created = Created()
-        self._created.watch_process()
+        self._created.watch_process(guarded)
         self._objects: list[weakref.ref[Any]] = []
         for kind in _kinds_to_note():
             after(kind, "__init__", self._note)
 
-    def _note(self, item: Any, *_: Any, **__: Any) -> None:
+    def _note(self, item: Any, /, *_: Any, **__: Any) -> None:
         # A constructor may call that of its base class.
         if not self._objects or self._objects[-1]() is not item:
             self._objects.append(weakref.ref(item))
@@ -82,14 +84,23 @@ class Live:
         objects = list(self._roots())
         with tf.init_scope():
             held = {
-                name: _Held(kind, variable.handle, variable.dtype)
+                name: _Held(kind, first_of(variable).handle, variable.dtype)
                 for name, kind, variable in parts_of(objects, others)
             }
             tensors = {name: each.read() for name, each in held.items()}
         for name, value in settings_of(objects):
             tensors.setdefault(name, Tensor(Kind.HYPERPARAMETER, np.array(value)))
-        in_session = {} if self.session is None else _in_session(self.session)
-        return Reading({**tensors, **in_session}, held, self.session)
+        return Reading({**tensors, **self.in_session()}, held, self)
+
+    def in_session(self) -> dict[str, Tensor]:
+        """Return the variables of the session that trains; the last ones, where it is closed."""
+        if self.session is None:
+            return {}
+        try:
+            self._in_session = _in_session(self.session)
+        except RuntimeError:  # "Attempted to use a closed Session."
+            return self._in_session
+        return self._in_session
 
     def optimizers(self) -> list[Any]:
         """Return every optimizer alive, in order of creation."""
@@ -194,7 +205,13 @@ def _variables(item: Any) -> Sequence[Any]:
 
 def _is_eager(variable: Any) -> bool:
     inside = variable.value if isinstance(variable, keras.Variable) else variable
-    return not is_in_graph(inside)
+    return not is_in_graph(first_of(inside))
+
+
+def first_of(variable: Any) -> Any:
+    """Return the first replica of a mirrored variable; any other variable as it is."""
+    replicas = getattr(variable, "values", ())
+    return replicas[0] if isinstance(replicas, tuple) and replicas else variable
 
 
 def _in_session(session: Any) -> dict[str, Tensor]:

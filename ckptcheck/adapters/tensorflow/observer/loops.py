@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.batches import arrays_of
-from ckptcheck.adapters.tensorflow.observer.live import Live
+from ckptcheck.adapters.tensorflow.observer.live import Live, first_of
 from ckptcheck.adapters.tensorflow.observer.wrapping import around
 from ckptcheck.adapters.tensorflow.watch import rate_of
 from ckptcheck.observer.observation import Observation
@@ -37,36 +37,42 @@ class Counts:
     def __init__(self, live: Live) -> None:
         self.noted: dict[str, int] = {}
         self._live = live
-        self._last: dict[int, int] = {}
 
     def read(self) -> Mapping[str, int]:
         """Return all counts by name."""
-        counted = max(self._iterations().values(), default=None)
+        counted = max(self._iterations(), default=None)
         return self.noted | ({} if counted is None else {"iterations": counted})
 
-    def advanced(self) -> Any:
-        """Return the optimizer that has counted a step since the last call, or None."""
-        now, before = self._iterations(), self._last
-        self._last = now
-        moved = [key for key, count in now.items() if count > before.get(key, 0)]
-        return next((each for each in self._live.optimizers() if id(each) in moved), None)
+    def taken(self) -> dict[int, int | None]:
+        """Return the steps that each optimizer has counted so far, by `id`: see `advanced`."""
+        return {id(each): iterations_of(each) for each in self._live.optimizers()}
+
+    def advanced(self, before: Mapping[int, int | None]) -> Any:
+        """Return the optimizer that has counted a step since `before` was taken, or None.
+
+        One that was created since has counted from 0. A count that could not be read before is
+        compared with nothing.
+        """
+        for each in self._live.optimizers():
+            now, then = iterations_of(each), before.get(id(each), 0)
+            if now is not None and then is not None and now > then:
+                return each
+        return None
 
     def rates(self) -> dict[int, float]:
         """Return the learning rate of each optimizer for its next step, by `id`."""
-        return {id(each): float(rate_of(each)) for each in self._live.optimizers()}
+        rates = ((id(each), _as_number(rate_of(each))) for each in self._live.optimizers())
+        return {key: rate for key, rate in rates if rate is not None}
 
-    def _iterations(self) -> dict[int, int]:
-        return {
-            id(each): int(count)
-            for each in self._live.optimizers()
-            if (count := iterations_of(each)) is not None
-        }
+    def _iterations(self) -> list[int]:
+        counts = map(iterations_of, self._live.optimizers())
+        return [count for count in counts if count is not None]
 
 
 def iterations_of(optimizer: Any) -> int | None:
     """Return the steps that an optimizer has counted; None: it is in a graph."""
     count = getattr(optimizer, "iterations", None)
-    inside = count.value if isinstance(count, keras.Variable) else count
+    inside = first_of(count.value if isinstance(count, keras.Variable) else count)
     if (
         inside is None
         or not isinstance(inside, tf.Variable)
@@ -76,24 +82,43 @@ def iterations_of(optimizer: Any) -> int | None:
     return int(inside.numpy())
 
 
+def _as_number(rate: Any) -> float | None:
+    """Return a learning rate as a number; None: it cannot be read."""
+    inside = first_of(rate.value if isinstance(rate, keras.Variable) else rate)
+    try:
+        return float(inside.numpy() if hasattr(inside, "numpy") else inside)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError):
+        return None
+
+
 class Watcher:
-    """Follows the calls of each thread, of which the outermost may be steps."""
+    """Follows the calls of the thread that makes steps, of which the outermost may be steps.
+
+    That is the thread of the first step. Before that it is the main one, or another one as long as
+    the main one has called nothing. What further threads call prepares data.
+    """
 
     def __init__(self, observation: Observation, counts: Counts) -> None:
         self._observation = observation
         self._counts = counts
         self._thread = threading.local()
+        # The thread that makes steps; None: none has made one yet.
+        self._stepping: int | None = None
+        self._main_has_called = False
         # Since the last step: elements of datasets, and arguments of models.
         self._fetched: deque[Any] = deque(maxlen=_MOST)
         self._given: deque[Any] = deque(maxlen=_MOST)
         self._target: Any = None
-        self._has_tape = False
+        self._has_tape = False  # since the last step
+        self._open: set[int] = set()  # the tapes that still record
         self._reads_input = False  # whether a model has yet to be called under the tape
 
     def watch(self) -> None:
         """Watch functions, tapes, optimizers, models and datasets."""
         around(type(tf.function(lambda: None)), "__call__", self._on_function)
+        around(tf.distribute.Strategy, "run", self._on_strategy)
         around(tf.GradientTape, "__enter__", self._on_tape)
+        around(tf.GradientTape, "__exit__", self._on_tape_end)
         around(tf.GradientTape, "gradient", self._on_gradient)
         around(_internals.iterator_class(), "__next__", self._on_next)
         for package in filter(None, (keras, keras_2.keras_2())):
@@ -111,6 +136,7 @@ class Watcher:
     def inside(self) -> Iterator[bool]:
         """Take no call in the block for a step. Yield whether the block is the outermost."""
         self._thread.depth = self._depth + 1
+        self._main_has_called = self._main_has_called or _is_main()
         try:
             yield self._depth == 1
         finally:
@@ -121,22 +147,42 @@ class Watcher:
         depth: int = getattr(self._thread, "depth", 0)
         return depth
 
+    def claim(self) -> None:
+        """Take this thread for the one that makes steps, unless there is one."""
+        if self._stepping is None:
+            self._stepping = threading.get_ident()
+
     def _is_outside(self) -> bool:
-        return not self._depth and tf.executing_eagerly()
+        return not self._depth and tf.executing_eagerly() and self._may_step()
+
+    def _may_step(self) -> bool:
+        """Return whether this thread is the one that makes steps, as far as is known."""
+        if self._stepping is not None:
+            return self._stepping == threading.get_ident()
+        return _is_main() or not self._main_has_called
 
     def _on_function(
-        self, call: Callable[..., Any], function: Any, *given: Any, **named: Any
+        self, call: Callable[..., Any], function: Any, /, *given: Any, **named: Any
     ) -> Any:
-        if not self._is_outside() or self._has_tape:
+        if not self._is_outside() or self._open:  # a forward pass of an eager step
             return call(function, *given, **named)
         return self._outermost(id(function), call, (function, *given), named)
 
-    def _on_batch(self, call: Callable[..., Any], model: Any, *given: Any, **named: Any) -> Any:
+    def _on_strategy(
+        self, call: Callable[..., Any], strategy: Any, /, fn: Any, *given: Any, **named: Any
+    ) -> Any:
+        if not self._is_outside():
+            return call(strategy, fn, *given, **named)
+        # Each replica has a thread of its own, for each call.
+        what = ("Strategy.run", getattr(fn, "__name__", ""))
+        return self._outermost(what, call, (strategy, fn, *given), named)
+
+    def _on_batch(self, call: Callable[..., Any], model: Any, /, *given: Any, **named: Any) -> Any:
         if not self._is_outside():
             return call(model, *given, **named)
         return self._outermost(id(model), call, (model, *given), named)
 
-    def _on_other(self, call: Callable[..., Any], model: Any, *given: Any, **named: Any) -> Any:
+    def _on_other(self, call: Callable[..., Any], model: Any, /, *given: Any, **named: Any) -> Any:
         is_outside = self._is_outside()
         with self.inside():
             result = call(model, *given, **named)
@@ -153,61 +199,73 @@ class Watcher:
         given: tuple[Any, ...],
         named: Mapping[str, Any],
     ) -> Any:
-        self._observation.before(what)
-        rates = self._rates()
         with self.inside():
+            self._observation.before(what)
+            rates, counts = self._counts.rates(), self._counts.taken()
             result = call(*given, **named)
-        optimizer = self._counts.advanced()
+            optimizer = self._counts.advanced(counts) if self._may_step() else None
         if optimizer is None:
             self._observation.idle(what)
             return result
         batch = _arrays((given[1:], named)) or _arrays(list(self._fetched))
-        self._forget()
-        self._observation.framework = "tf2"
-        self._observation.stepped(what, _first_number(result), batch, rates.get(id(optimizer)))
+        if self._has_tape:
+            self._observation.idle(_TAPE)
+        self._stepped(what, _first_number(result), batch, rates.get(id(optimizer)))
         return result
 
-    def _on_tape(self, call: Callable[..., Any], tape: Any, *given: Any) -> Any:
+    def _stepped(
+        self, what: Hashable, loss: float | None, batch: list[Any], rate: float | None
+    ) -> None:
+        self.claim()
+        self._forget()
+        self._observation.framework = "tf2"
+        self._observation.stepped(what, loss, batch, rate)
+
+    def _on_tape(self, call: Callable[..., Any], tape: Any, /, *given: Any) -> Any:
         if self._is_outside():
-            if self._has_tape:
-                self._observation.idle(_TAPE)
-            self._has_tape = self._reads_input = True
-            self._observation.before(_TAPE)
+            if not self._open:
+                if self._has_tape:
+                    self._observation.idle(_TAPE)
+                self._has_tape = self._reads_input = True
+                self._observation.before(_TAPE)
+            self._open.add(id(tape))
+        return call(tape, *given)
+
+    def _on_tape_end(self, call: Callable[..., Any], tape: Any, /, *given: Any) -> Any:
+        self._open.discard(id(tape))
         return call(tape, *given)
 
     def _on_gradient(
-        self, call: Callable[..., Any], tape: Any, target: Any, *given: Any, **named: Any
+        self, call: Callable[..., Any], tape: Any, /, target: Any, *given: Any, **named: Any
     ) -> Any:
         if self._is_outside():
             self._target = target
         return call(tape, target, *given, **named)
 
     def _on_update(
-        self, call: Callable[..., Any], optimizer: Any, *given: Any, **named: Any
+        self, call: Callable[..., Any], optimizer: Any, /, *given: Any, **named: Any
     ) -> Any:
         if not self._is_outside():
             return call(optimizer, *given, **named)
         if not self._has_tape:
             self._observation.before(_TAPE)
-        rate = self._rates().get(id(optimizer))
         with self.inside():
+            rates, counts = self._counts.rates(), self._counts.taken()
             result = call(optimizer, *given, **named)
-        if self._counts.advanced() is not None:
+            has_stepped = self._counts.advanced(counts) is not None and self._may_step()
+        if has_stepped:
             batch = _arrays(list(self._fetched)) or _arrays(list(self._given))
-            loss = _first_number(self._target)
-            self._forget()
-            self._observation.framework = "tf2"
-            self._observation.stepped(_TAPE, loss, batch, rate)
+            self._stepped(_TAPE, _first_number(self._target), batch, rates.get(id(optimizer)))
         return result
 
-    def _on_next(self, call: Callable[..., Any], iterator: Any) -> Any:
+    def _on_next(self, call: Callable[..., Any], iterator: Any, /) -> Any:
         element = call(iterator)
         if self._is_outside():
             self._fetched.append(element)
         return element
 
-    def _on_layer(self, call: Callable[..., Any], layer: Any, *given: Any, **named: Any) -> Any:
-        if not self._is_outside() or not self._has_tape:
+    def _on_layer(self, call: Callable[..., Any], layer: Any, /, *given: Any, **named: Any) -> Any:
+        if not self._is_outside() or not self._open:
             return call(layer, *given, **named)
         if self._reads_input:  # later layers are given what earlier ones computed
             self._given.append((given, named))
@@ -221,8 +279,9 @@ class Watcher:
         self._target = None
         self._has_tape = False
 
-    def _rates(self) -> dict[int, float]:
-        return self._counts.rates()
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _arrays(items: Any) -> list[Any]:

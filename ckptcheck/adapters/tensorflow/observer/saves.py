@@ -1,6 +1,6 @@
 """Saves and restores, noted where TensorFlow and Keras make them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -14,6 +14,8 @@ from ckptcheck.job.protocol import POISON
 from ckptcheck.observer.observation import Observation
 
 tf1 = tf.compat.v1
+
+_PATHS = ("filepath", "save_path")
 
 
 def watch(observation: Observation, live: Live) -> None:
@@ -43,17 +45,17 @@ class _Saves:
             everywhere(name, _internals.loading_module(package), "load_model", loading)
 
     def _saving(self, what: str, place: int = 0) -> Callable[..., Any]:
-        def save(call: Callable[..., Any], item: Any, *given: Any, **named: Any) -> Any:
+        def save(call: Callable[..., Any], item: Any, /, *given: Any, **named: Any) -> Any:
             result = call(item, *given, **named)
-            path = given[place] if len(given) > place else result
+            path = _path(given, named, place, result)
             self._observation.saved(what, str(path))
             return result
 
         return save
 
     def _restoring(self, what: str, place: int) -> Callable[..., Any]:
-        def restore(call: Callable[..., Any], *given: Any, **named: Any) -> Any:
-            self._begin(what, given[place] if len(given) > place else "")
+        def restore(call: Callable[..., Any], /, *given: Any, **named: Any) -> Any:
+            self._begin(what, _path(given, named, place, ""))
             result = call(*given, **named)
             self._observation.restored()
             return result
@@ -61,12 +63,13 @@ class _Saves:
         return restore
 
     def _restore_session(
-        self, call: Callable[..., Any], saver: Any, session: Any, path: str
+        self, call: Callable[..., Any], saver: Any, /, sess: Any, save_path: Any
     ) -> None:
-        # The session of a MonitoredSession may be wrapped.
-        self._live.session = session
-        self._begin("tf.train.Saver", path)
-        call(saver, session, path)
+        # The session of a MonitoredSession may be wrapped. Once one trains, others evaluate.
+        if not self._live.has_trained:
+            self._live.session = sess
+        self._begin("tf.train.Saver", save_path)
+        call(saver, sess, save_path)
         self._observation.restored()
 
     def _begin(self, what: str, path: Any) -> None:
@@ -75,6 +78,13 @@ class _Saves:
         request = self._observation.request
         if is_first and not request.is_control:
             self._live.poison(POISON, request.restored)
+
+
+def _path(given: Sequence[Any], named: Mapping[str, Any], place: int, default: Any) -> Any:
+    """Return the path among the arguments of a save or a restore, which each names in its way."""
+    if len(given) > place:
+        return given[place]
+    return next((named[name] for name in _PATHS if name in named), default)
 
 
 def _way(what: str, path: str) -> str:

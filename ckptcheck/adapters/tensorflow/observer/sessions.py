@@ -1,6 +1,7 @@
 """Training steps of TensorFlow 1: runs of a session that train, as their graph shows."""
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -33,7 +34,8 @@ class _Sessions:
         self._live = live
         self._counts = counts
         self._thread = threading.local()
-        self._trains: dict[tuple[int, tuple[str, ...]], bool] = {}
+        self._trains: weakref.WeakKeyDictionary[Any, dict[tuple[str, ...], bool]]
+        self._trains = weakref.WeakKeyDictionary()
 
     def watch(self) -> None:
         around(tf1.Session, "run", self._on_run)
@@ -43,6 +45,7 @@ class _Sessions:
         self,
         call: Callable[..., Any],
         session: Any,
+        /,
         fetches: Any,
         feed_dict: Any = None,
         *given: Any,
@@ -67,12 +70,12 @@ class _Sessions:
     ) -> Any:
         if not self._is_step(session, fetches):
             return call(session, fetches, feed_dict, *given, **named)
-        self._live.session = session
+        self._live.session, self._live.has_trained = session, True
         self._observation.before("Session.run")
         result = call(session, fetches, feed_dict, *given, **named)
         self._note_global_step(session)
         loss = next(_numbers(result), None)
-        batch = [np.array(as_array(value)) for value in (feed_dict or {}).values()]
+        batch = [np.array(as_array(value)) for value in _fed(feed_dict or {})]
         self._observation.framework = "tf1"
         self._observation.stepped("Session.run", loss, batch)
         return result
@@ -83,7 +86,7 @@ class _Sessions:
         if step is not None:
             self._counts.noted["global_step"] = int(session.run(step))
 
-    def _on_close(self, call: Callable[..., Any], session: Any) -> None:
+    def _on_close(self, call: Callable[..., Any], session: Any, /) -> None:
         if session is self._live.session and not getattr(self._thread, "is_inside", False):
             self._thread.is_inside = True
             try:
@@ -94,17 +97,23 @@ class _Sessions:
 
     def _is_step(self, session: Any, fetches: Any) -> bool:
         operations = list(_operations(session.graph, fetches))
-        key = (id(session.graph), tuple(each.name for each in operations))
-        if key not in self._trains:
-            self._trains[key] = _trains(session.graph, operations)
-        return self._trains[key]
+        known = self._trains.setdefault(session.graph, {})
+        key = tuple(each.name for each in operations)
+        if key not in known:
+            known[key] = _trains(session.graph, operations)
+        return known[key]
 
 
 def _operations(graph: Any, fetches: Any) -> Iterator[Any]:
     """Yield the operations that are fetched, whatever structure the fetches have."""
-    for item in _leaves(fetches):
-        element = graph.as_graph_element(item, allow_tensor=True, allow_operation=True)
-        yield getattr(element, "op", element)
+    for leaf in _leaves(fetches):
+        # A sparse tensor consists of several tensors.
+        for item in tf.nest.flatten(leaf, expand_composites=True):
+            try:
+                element = graph.as_graph_element(item, allow_tensor=True, allow_operation=True)
+            except (KeyError, TypeError, ValueError):
+                continue  # the session says itself what is wrong with it
+            yield getattr(element, "op", element)
 
 
 def _trains(graph: Any, operations: list[Any]) -> bool:
@@ -125,6 +134,12 @@ def _trains(graph: Any, operations: list[Any]) -> bool:
             return True
         waiting += [*(each.op for each in operation.inputs), *operation.control_inputs]
     return False
+
+
+def _fed(feed: Mapping[Any, Any]) -> Iterator[Any]:
+    """Yield the arrays that are fed; the value of a sparse tensor is a tuple of several."""
+    for value in feed.values():
+        yield from value if hasattr(value, "_fields") else (value,)
 
 
 def _numbers(result: Any) -> Iterator[float]:

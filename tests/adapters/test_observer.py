@@ -1,0 +1,266 @@
+"""Programs in styles that once failed under the observer, or were not seen to train."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ckptcheck import verify
+from ckptcheck.adapters.tensorflow.observer import wrapping
+from ckptcheck.observer.observation import StoppedError
+
+_LOOP = """
+import sys, threading, queue
+import keras, numpy as np, tensorflow as tf
+
+run = sys.argv[1]
+x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+y = x[:, :1] * x[:, 1:2]
+
+def make():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(model.trainable_variables)
+    return model, optimizer
+
+model, optimizer = make()
+
+def loss_of(x, y):
+    return tf.reduce_mean((model(x) - y) ** 2)
+
+def eager_step(x, y, function=None):
+    with tf.GradientTape() as tape:
+        loss = loss_of(x, y)
+    gradients = tape.gradient(target=loss, sources=model.trainable_variables)
+    optimizer.apply(gradients, model.trainable_variables)
+    return loss
+
+step = tf.function(eager_step)
+validate = tf.function(loss_of)
+batch = lambda count: (tf.constant(x[count % 5 * 8:][:8]), tf.constant(y[count % 5 * 8:][:8]))
+
+def manage():
+    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer)
+    manager = tf.train.CheckpointManager(checkpoint, run, max_to_keep=2)
+    manager.restore_or_initialize()
+    return manager
+
+def count():
+    return int(optimizer.iterations.numpy())
+"""
+
+_PLAIN = """
+manager = manage()
+while count() < 20:
+    step(*batch(count()))
+    if count() % 5 == 0:
+        manager.save()
+"""
+
+_SESSION = """
+import sys
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+tf.disable_eager_execution()
+run = sys.argv[1]
+
+def build():
+    tf.set_random_seed(0)
+    ids = tf.placeholder(tf.int32, (None,))
+    table = tf.get_variable("table", (10, 2))
+    count = tf.train.get_or_create_global_step()
+    loss = tf.reduce_mean(tf.nn.embedding_lookup(table, ids) ** 2)
+    optimizer = tf.train.AdagradOptimizer(0.1)
+    gradients = optimizer.compute_gradients(loss)
+    train = optimizer.apply_gradients(gradients, global_step=count)
+    return ids, count, loss, train, gradients[0][0]
+"""
+
+PROGRAMS = {
+    "it validates before it trains on": _LOOP
+    + """
+manager = manage()
+print(float(validate(x, y)))
+while count() < 20:
+    step(*batch(count()))
+    if count() % 5 == 0:
+        manager.save()
+        print(float(validate(x, y)))
+""",
+    "an argument has a name of the observer": _LOOP
+    + _PLAIN.replace("step(*batch(count()))", "step(*batch(count()), function=1)"),
+    "it computes a gradient without an update": _LOOP
+    + _PLAIN
+    + """
+        with tf.GradientTape() as tape:
+            loss = loss_of(x, y)
+        print(float(tf.linalg.global_norm(tape.gradient(loss, model.trainable_variables))))
+""",
+    "a thread prepares its data": _LOOP
+    + """
+manager = manage()
+prepare = tf.function(lambda x: x * 2.0)
+ready = queue.Queue(2)
+def feed(position):
+    while True:
+        data, target = batch(position)
+        ready.put((prepare(data), target))
+        position += 1
+threading.Thread(target=feed, args=(count(),), daemon=True).start()
+while count() < 20:
+    step(*ready.get())
+    if count() % 5 == 0:
+        manager.save()
+""",
+    "a thread trains": _LOOP
+    + "def train():"
+    + _PLAIN.replace("\n", "\n    ")
+    + """
+thread = threading.Thread(target=train)
+thread.start()
+thread.join()
+""",
+    "a mirrored model in a tf.function": _LOOP
+    + """
+strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+with strategy.scope():
+    model, optimizer = make()
+step = tf.function(lambda x, y: strategy.run(eager_step, args=(x, y)))
+"""
+    + _PLAIN,
+    "a mirrored model in eager mode": _LOOP
+    + """
+strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+with strategy.scope():
+    model, optimizer = make()
+step = lambda x, y: strategy.run(eager_step, args=(x, y))
+"""
+    + _PLAIN,
+    "a session is fetched sparse gradients, and restored by keywords": _SESSION
+    + """
+ids, count, loss, train, gradient = build()
+saver = tf.train.Saver()
+with tf.Session() as session:
+    session.run(tf.global_variables_initializer())
+    print(session.run({"sparse": [tf.SparseTensor([[0, 0]], [1.0], [2, 2])]}))
+    latest = tf.train.latest_checkpoint(run)
+    if latest:
+        saver.restore(sess=session, save_path=latest)
+    while session.run(count) < 20:
+        number = int(session.run(count))
+        session.run([loss, train, gradient], {ids: [number % 10, 1]})
+        if number % 5 == 4:
+            saver.save(sess=session, save_path=run + "/model", global_step=count)
+""",
+    "each epoch has a session": _SESSION
+    + """
+for epoch in range(5):
+    with tf.Graph().as_default():
+        ids, count, loss, train, _ = build()
+        saver = tf.train.Saver()
+        with tf.Session() as session:
+            latest = tf.train.latest_checkpoint(run)
+            if latest:
+                saver.restore(session, latest)
+            else:
+                session.run(tf.global_variables_initializer())
+            if session.run(count) >= 20:
+                break
+            for number in range(5):
+                session.run([loss, train], {ids: [number, 1]})
+            saver.save(session, run + "/model", global_step=count)
+""",
+}
+
+
+@pytest.mark.commands
+@pytest.mark.parametrize("style", PROGRAMS)
+def test_a_right_program_recovers(
+    style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "program.py").write_text(PROGRAMS[style], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    report = verify(command=[sys.executable, "program.py", "{run}"])
+    (case,) = report.cases
+    assert (case.outcome, case.reason) == ("recovered", None)
+    document = case.document()
+    assert (document["boundary_step"], document["steps"]) == (10, 20)
+
+
+@pytest.mark.commands
+def test_what_fails_in_the_observer_is_said_and_never_fails_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = """
+from ckptcheck.adapters.tensorflow.observer import loops
+loops.iterations_of = None
+"""
+    ends = "(open(run + '/end', 'w')).write(str(count()))\n"
+    (tmp_path / "program.py").write_text(_LOOP + fails + _PLAIN + ends, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    report = verify(command=[sys.executable, "program.py", "{run}"])
+    (case,) = report.cases
+    assert case.outcome == "inconclusive"
+    assert "The command could not be observed: TypeError: " in str(case.reason)
+    ends_of_runs = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("end")]
+    assert set(ends_of_runs) <= {"20"}
+
+
+class _Owner:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def double(self, number: int) -> int:
+        self.calls += 1
+        if number < 0:
+            raise ValueError("negative")
+        return 2 * number
+
+
+def _fail_before(call: Any, *given: Any) -> Any:
+    raise KeyError("before")
+
+
+def _fail_after(call: Any, *given: Any) -> Any:
+    try:
+        call(*given)
+    finally:
+        raise KeyError("after")
+
+
+@pytest.mark.parametrize("fail", [_fail_before, _fail_after])
+def test_the_original_runs_once_whatever_fails_around_it(
+    fail: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (3, -1):
+        monkeypatch.setattr(wrapping, "_GUARD", wrapping._Guard())
+        wrapping.note_failures_in(str(tmp_path))
+        owner = type("Owner", (_Owner,), {})
+        wrapping.around(owner, "double", fail)
+        item = owner()
+        if number < 0:
+            with pytest.raises(ValueError, match="negative"):
+                item.double(number)
+        else:
+            assert item.double(number) == 6
+        assert item.calls == 1
+        item.double(1)
+    text = f"'{fail.__name__.removeprefix('_fail_')}'"
+    note = f"The command could not be observed: KeyError: {text}.\n"
+    assert (tmp_path / "trouble.txt").read_text(encoding="utf-8") == 2 * note
+
+
+def test_the_end_that_was_asked_for_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wrapping, "_GUARD", wrapping._Guard())
+
+    def stop(call: Any, *given: Any) -> Any:
+        call(*given)
+        raise StoppedError("enough")
+
+    owner = type("Owner", (_Owner,), {})
+    wrapping.around(owner, "double", stop)
+    with pytest.raises(StoppedError):
+        owner().double(1)
