@@ -77,7 +77,7 @@ class AfterDashes(GroupedCommand):
     """A command that takes the words after `--` as they are, as the parameter `command`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Set the words after the first `--` aside, and parse the others."""
+        """Set aside the words after the first `--`, and parse the rest."""
         if "--" in args:
             place = args.index("--")
             ctx.meta[COMMAND] = args[place + 1 :]

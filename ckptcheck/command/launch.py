@@ -111,7 +111,7 @@ def _follow(
 
 @contextmanager
 def _leaving_none(token: str, sessions: Sequence[int]) -> Iterator[None]:
-    """Kill every process that still has the token in its environment, whoever its parent is."""
+    """Kill every process that has the token in its environment, or belongs to a session."""
     try:
         yield
     finally:

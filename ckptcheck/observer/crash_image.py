@@ -73,12 +73,8 @@ class Images:
     def kept(self) -> list[int]:
         """Return the saves that are kept, as the number of steps done."""
         kept = self._kept["known"] or self._kept["unknown"]
-        asked = self._request.saves
-        if not asked:
-            return kept[-1:]
-        if self._request.falls_back:
-            return kept[-1:]
-        return kept
+        keeps_one = self._request.falls_back or not self._request.saves
+        return kept[-1:] if keeps_one else kept
 
     def _wants(self, kind: str) -> bool:
         asked = self._request.saves

@@ -148,7 +148,7 @@ class Live:
         return list({id(each): each for each in alive if each is not None}.values())
 
     def _roots(self) -> Iterator[Any]:
-        """Yield every object that is no part of another one, and holds eager variables."""
+        """Yield every top-level object that holds eager variables."""
         alive = self._alive()
         layers = [each for each in alive if _is_layer(each)]
         parts = {id(part) for each in layers for part in _inner(each)}
