@@ -94,7 +94,7 @@ def _as_number(rate: Any) -> float | None:
 class Watcher:
     """Follows the calls of the thread that makes steps, of which the outermost may be steps.
 
-    That is the thread of the first step. Before that it is the main one, or another one as long as
+    That is the thread of the first step. Before that it is the main one, or a different one while
     the main one has called nothing. What further threads call prepares data.
     """
 
