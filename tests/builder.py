@@ -212,6 +212,13 @@ def begun_at(run: Run, number: int) -> Run:
     return replace(run, facts=replace(run.facts, first_step=number), steps=steps)
 
 
+def of_command(run: Run, further: int = 0) -> Run:
+    """Return the run of a command of which all was seen, and that makes some further steps."""
+    last = run.steps[-1]
+    added = tuple(replace(last, number=last.number + each) for each in range(1, further + 1))
+    return replace(run, facts=replace(run.facts, unseen=[]), steps=run.steps + added)
+
+
 def cut(run: Run, steps: int) -> Run:
     """Return a run cut after its first `steps` steps."""
     return replace(run, steps=run.steps[:steps])

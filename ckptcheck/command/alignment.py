@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ckptcheck.run.run import StepRecord
-from ckptcheck.run.snapshots import INITIAL, boundary_point
+from ckptcheck.run.snapshots import INITIAL, began_at, boundary_point
 
 # In this order: a position in the data is more than a count of updates.
 _COUNTERS = ("fit", "global_step", "iterations")
@@ -43,6 +43,40 @@ def first_step(
         return by_batch
     # Without any of these the tensors decide: those of a run that begins anew are initial.
     return counted[0] if counted else left if ended and left > 0 else boundary
+
+
+def skipped_steps(
+    control: Mapping[str, Any],
+    resumed: Mapping[str, Any],
+    boundary: int,
+    steps: tuple[Sequence[StepRecord], Sequence[StepRecord]],
+) -> int:
+    """Return how many steps a resumed run made before the restore that it goes on from.
+
+    Of the restores after its first steps, that one counts after which it begins with the step after
+    the checkpoint. If it begins so without any of them, or with none, no step is skipped.
+
+    Args:
+        control, resumed, boundary, steps: see `first_step`.
+    """
+    late: Sequence[int] = resumed["restored_late"]
+    for skipped in (0, *late):
+        seen = without(resumed, boundary, skipped)
+        left = steps[0], steps[1][skipped:]
+        if seen["steps"] and first_step(control, seen, boundary, left) == boundary:
+            return skipped
+    return 0
+
+
+def without(resumed: Mapping[str, Any], boundary: int, skipped: int) -> Mapping[str, Any]:
+    """Return what was observed of a run without its first steps."""
+    point = boundary_point(boundary)
+    counted = resumed["counters"].get(began_at(point, skipped), {})
+    return {
+        **resumed,
+        "steps": resumed["steps"] - skipped,
+        "counters": {**resumed["counters"], point: counted},
+    }
 
 
 def _by_counter(

@@ -10,28 +10,38 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ckptcheck.checkpoints.contents import ARRAYS, of_file
-from ckptcheck.command.alignment import first_step
+from ckptcheck.command.alignment import first_step, skipped_steps, without
 from ckptcheck.command.command import Command
-from ckptcheck.command.fallback import Fallback, ran_as, why_none_kept
+from ckptcheck.command.fallback import Fallback, ran_as
 from ckptcheck.command.folder_watch import FolderWatch
 from ckptcheck.command.launch import OUTPUT, Ended, launch
 from ckptcheck.command.left_records import Ran
+from ckptcheck.command.reasons import (
+    SEEN_ONCE,
+    how_to_resume,
+    last_words,
+    why_no_image,
+    why_no_step,
+    why_unclear,
+)
 from ckptcheck.errors import UsageError
 from ckptcheck.job.plan import Settings
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.observer.observation import CLAIM, OBSERVED, TROUBLE
 from ckptcheck.observer.request import Request
 from ckptcheck.run.digests import digest
-from ckptcheck.run.folder import amend, control_of, crash_image_of, read, resumed_of
-from ckptcheck.run.run import Failure
+from ckptcheck.run.folder import (
+    amend,
+    control_of,
+    crash_image_of,
+    read,
+    resumed_of,
+    without_first,
+)
+from ckptcheck.run.run import Failure, StepRecord
 from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
-from ckptcheck.text_safety import clipped, legible
 
 RESTART = "restart"
-_SEEN_ONCE = (
-    "The training was seen in one run of the command, but not in the first, so that the two cannot "
-    "be compared."
-)
 
 
 class Progress(Protocol):
@@ -102,10 +112,12 @@ class CommandRuns:
             return
         seen = observed(folder)
         kept = list(seen["kept"])
+        if not any(each["is_inside"] for each in seen["saves"]) and seen["saves"]:
+            kept = []
         if not repeat:
             self.boundaries = kept
         if not kept:
-            self.reason = _why_no_image(seen)
+            self.reason = why_no_image(seen)
             return
         amend(folder, {"schedule": vars(_schedule(seen, kept)), "first_step": 0})
 
@@ -119,6 +131,7 @@ class CommandRuns:
             role="resumed",
             restore=RESTART,
             boundary=boundary,
+            late_files=tuple(self._late_files(boundary)),
             restored=tuple(self._values_at(boundary)),
             # Counted from its own first step.
             max_steps=max(1, self.command.max_steps - boundary) if self.command.max_steps else 0,
@@ -128,22 +141,54 @@ class CommandRuns:
             return
         # A run that failed after its first step is judged by what it did.
         trouble = self.trouble.pop(folder.name, None)
-        control, seen = observed(control_of(self.folder)), observed(folder)
-        steps = read(control_of(self.folder)).steps, read(folder).steps
-        first = first_step(control, seen, boundary, steps) if seen["steps"] else None
+        control, seen = observed(control_of(self.folder)), self._begun(folder, boundary)
+        whole = self._whole_batch(control, folder, boundary)
+        ours, theirs = read(control_of(self.folder)).steps, list(read(folder).steps)
+        if whole is not None:
+            theirs[0] = replace(theirs[0], batch=whole.batch, examples=whole.examples)
+        first = first_step(control, seen, boundary, (ours, theirs)) if seen["steps"] else None
         facts: dict[str, Any] = {"schedule": vars(_schedule(control, (boundary,)))}
         facts["first_step"] = first
+        facts["unclear"] = why_unclear(control, seen, boundary, first)
         if trouble and seen["failure"] is None:  # it ended itself, as sys.exit does
             failure = Failure("train", "SystemExit", trouble)
             facts |= {"failure": vars(failure), "finished": False}
         else:
             facts["changed_files"] = _changed_files(control_of(self.folder), folder)
-        amend(folder, facts, first=first, boundary=boundary)
+        amend(folder, facts, first=first, boundary=boundary, batch=whole)
+
+    def _begun(self, folder: Path, boundary: int) -> Mapping[str, Any]:
+        """Return what was observed of a resumed run from the restore on that it goes on from."""
+        control, seen = observed(control_of(self.folder)), observed(folder)
+        steps = read(control_of(self.folder)).steps, read(folder).steps
+        skipped = skipped_steps(control, seen, boundary, steps)
+        if not skipped:
+            return seen
+        without_first(folder, skipped, boundary)
+        return without(seen, boundary, skipped)
+
+    def _whole_batch(
+        self, control: Mapping[str, Any], folder: Path, boundary: int
+    ) -> StepRecord | None:
+        """Return the control's step whose batch the first step read, in part, after the save."""
+        steps = read(folder).steps
+        late = control["late_batches"].get(str(boundary))
+        if not steps or late is None or steps[0].batch != late:
+            return None
+        return read(control_of(self.folder)).steps[boundary]
 
     def _values_at(self, boundary: int) -> Iterator[str]:
         """Yield the digest of each of the control's tensors at a save."""
         for tensor in read(control_of(self.folder)).snapshot_at(boundary).values():
             yield digest(tensor.value)
+
+    def _late_files(self, boundary: int) -> Iterator[str]:
+        """Yield the files elsewhere that the control wrote after a save and left."""
+        taken = crash_image_of(self.folder, boundary).stat().st_mtime_ns
+        for name in read(control_of(self.folder)).facts.wrote:
+            path = Path(name).absolute()
+            if path.is_file() and path.stat().st_mtime_ns > taken:
+                yield str(path)
 
     def _request(self, folder: Path) -> Request:
         saves = self.command.saves
@@ -210,18 +255,18 @@ class CommandRuns:
             return None
         is_seen = (folder / OBSERVED).exists()
         if is_seen and self._fallback.left is not None:
-            self.reason = _SEEN_ONCE
+            self.reason = SEEN_ONCE
             return None
         if is_seen and (observed(folder)["stopped"] or ended.status == 0):
             return None
         if ended.status:
-            hint = "" if is_seen else _how_to_resume(folder, self.command)
-            return f"it exited with status {ended.status}{_last_words(folder)}{hint}"
+            hint = "" if is_seen else how_to_resume(folder, self.command)
+            return f"it exited with status {ended.status}{last_words(folder)}{hint}"
         return None
 
     def _why_not_by_leavings(self, ran: Ran, watch: FolderWatch, boundary: int) -> str | None:
         """Record a run of which no step was seen by what it left; return why that is impossible."""
-        unseen = _why_no_step(ran.folder, self.command)
+        unseen = why_no_step(ran.folder, self.command)
         left = self._fallback.left
         if boundary and left is not None:
             return None if self._fallback.resumed(ran, boundary) else unseen
@@ -280,45 +325,3 @@ def _check_empty(place: Path) -> None:
             f"{place} is not empty. The command is verified from nothing: name a folder that is "
             "new or empty, or move its files away."
         )
-
-
-def _why_no_image(seen: Mapping[str, Any]) -> str:
-    groups = seen["groups"]
-    count = groups["known"] or groups["unknown"]
-    if count:
-        return why_none_kept(count)
-    if seen["saves"]:
-        return (
-            "The command saved only after its last training step, so no step is left to compare. "
-            "Train longer, or save earlier."
-        )
-    return "The command saved no checkpoint, so there is nothing to resume from."
-
-
-def _why_no_step(folder: Path, command: Command) -> str:
-    if folder.name.startswith("resumed"):
-        hint = _how_to_resume(folder, command)
-        return f"Started again, the command made no training step{hint}."
-    if list(folder.glob("process-*.json")):
-        return (
-            "No training step was seen. A step is one of fit, of an optimizer of Keras, or of a "
-            "session that runs a train op."
-        )
-    return (
-        "No Python process of the command imported TensorFlow, so nothing was seen of its training."
-    )
-
-
-def _how_to_resume(folder: Path, command: Command) -> str:
-    if command.resume or not folder.name.startswith("resumed"):
-        return ""
-    return ". If it needs arguments to resume, add them with --resume"
-
-
-def _last_words(folder: Path) -> str:
-    """Return the last line that a run printed, to be added to a sentence, and what it means."""
-    printed = (folder / OUTPUT).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    if not printed:
-        return ", and printed nothing"
-    asks = ". It asks for input, and gets none: pass the answer as an argument"
-    return f": {clipped(legible(printed[-1]), 300)}{asks if 'EOFError' in printed[-1] else ''}"

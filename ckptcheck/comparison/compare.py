@@ -17,6 +17,7 @@ from ckptcheck.comparison import batch_order
 from ckptcheck.comparison.comparison import (
     BOUNDARY,
     FINAL,
+    LIVE_STATE,
     Comparison,
     EvaluationComparison,
     HyperparameterDifference,
@@ -24,6 +25,7 @@ from ckptcheck.comparison.comparison import (
     TensorComparison,
 )
 from ckptcheck.comparison.equality import STRICT, Equality
+from ckptcheck.comparison.idle_optimizers import without_idle
 from ckptcheck.comparison.noise_floor import NoiseFloor, rounding_of_evaluations
 from ckptcheck.comparison.rename_matching import match
 from ckptcheck.comparison.value_origin import ANEW, Origin, OriginLookup
@@ -36,6 +38,7 @@ from ckptcheck.tolerance import Tolerance
 
 def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparison:
     """Compare a resumed run with its control, at the boundary and from there to the end."""
+    control, resumed = without_idle(control, resumed)
     names = match(control.compared, resumed.compared)
     resumed = resumed.renamed(names)
     schedule, noise = control.facts.schedule, equality.noise
@@ -68,8 +71,15 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         steps_per_epoch=schedule.steps_per_epoch,
         rates_from=_rates_from(control, resumed),
         unseen=tuple(sorted({*(control.facts.unseen or ()), *(resumed.facts.unseen or ())})),
+        steps_resumed=_steps_of_its_own(resumed),
     )
     return _with_rounded_evaluations(comparison, rounding_of_evaluations(control))
+
+
+def _steps_of_its_own(resumed: Run) -> int | None:
+    """Return how many steps a command made; None: they are a job's, or were counted in files."""
+    unseen = resumed.facts.unseen
+    return None if unseen is None or LIVE_STATE in unseen else len(resumed.steps)
 
 
 # --- Tensors ------------------------------------------------------------------------------

@@ -144,6 +144,8 @@ class Comparison:
     rates_from: tuple[int, ...] = ()
     # What was not seen of a command, and is therefore not compared: losses, batches, …
     unseen: tuple[str, ...] = ()
+    # How many steps a resumed command made by itself; None: the schedule of a job decides.
+    steps_resumed: int | None = None
 
     @property
     def is_of_files(self) -> bool:
@@ -193,7 +195,16 @@ class Comparison:
 
     @property
     def _same_course(self) -> bool:
-        return self.same_first_step and all(step.inputs_equal for step in self.steps)
+        return (
+            self.same_first_step
+            and self.same_last_step
+            and all(step.inputs_equal for step in self.steps)
+        )
+
+    @property
+    def same_last_step(self) -> bool:
+        """Whether the resumed run, if it ends by itself, makes as many steps as the control."""
+        return self.steps_resumed in (None, self.steps_after)
 
     @property
     def equal_at_boundary(self) -> bool:

@@ -10,6 +10,7 @@ from ckptcheck.diagnosis.cause import (
     EVALUATION,
     FIRST_STEP,
     FIRST_UPDATE,
+    NEVER,
     Cause,
     Diagnosis,
     Remedy,
@@ -483,6 +484,18 @@ _CATALOGUE = {
         signature="The first step of the resumed process has a different number.",
         reported=_issue("Lightning-AI/pytorch-lightning#850"),
         do="Take the number of the next step from the restored state: int(np.load(path)['step']).",
+    ),
+    "wrong-last-step": _changes_trajectory(
+        "The resumed run ends at a different step from the control's last one.",
+        effect="ends at the wrong step",
+        sentence="After the save, the control made {control} {control:step|steps}, but the resumed "
+        "run {resumed}.",
+        detail="It went on from the right step with the right state.",
+        signature="All steps that both runs made are equal; one run made more.",
+        reported=_issue("kohya-ss/sd-scripts#1999"),
+        do="Save the number of finished steps or epochs, and train up to a total: "
+        "range(done, total).",
+        starts_at=NEVER,
     ),
     "data-restarted": _changes_trajectory(
         "The input pipeline starts again from its beginning.",

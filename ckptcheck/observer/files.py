@@ -6,6 +6,7 @@ writes in C++ is reported by its adapter.
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -23,19 +24,29 @@ class FileWatch:
     """The files that this process writes into the folder of the command, and reads from there.
 
     An audit hook cannot be removed: it stays until the process ends.
+
+    Attributes:
+        written: how often something that may be a checkpoint was written.
+        writers: the threads that wrote such files since the last call of `has_saved`.
+        read_late: the files that were read, and that the control had only after the save.
     """
 
     def __init__(self, request: Request, on_restore: Callable[[str], None]) -> None:
+        self.written = 0
+        self.writers: set[int] = set()
+        self.read_late: list[str] = []
         self._on_restore = on_restore
+        self._late = frozenset(request.late_files)
         self._inside = os.path.join(os.path.realpath(request.writes), "")  # noqa: PTH118
-        self._has_saved = False
+        self._noticed = 0
         self._made: set[str] = set()
         sys.addaudithook(self._on_event)
 
     def has_saved(self) -> bool:
         """Return whether something that may be a checkpoint was written since the last call."""
-        saved, self._has_saved = self._has_saved, False
-        return saved
+        self.writers.clear()
+        noticed, self._noticed = self._noticed, self.written
+        return self.written > noticed
 
     def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
@@ -48,13 +59,17 @@ class FileWatch:
     def _opened(self, path: str, flags: int) -> None:
         if flags & os.O_ACCMODE != os.O_RDONLY:
             self._written(path)
+        elif path in self._late:
+            self.read_late.append(path)
         elif path.startswith(self._inside) and may_be_checkpoint(path) and path not in self._made:
             self._on_restore(path)
 
     def _written(self, path: str) -> None:
         if path.startswith(self._inside):
             self._made.add(path)
-            self._has_saved = self._has_saved or may_be_checkpoint(path)
+            if may_be_checkpoint(path):
+                self.written += 1
+                self.writers.add(threading.get_ident())
 
 
 def may_be_checkpoint(path: str) -> bool:

@@ -7,6 +7,7 @@ its first step is kept until then.
 import atexit
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -24,16 +25,20 @@ from ckptcheck.observer.files import FileWatch
 from ckptcheck.observer.program import Program
 from ckptcheck.observer.request import Request
 from ckptcheck.run import environment, python_state
+from ckptcheck.run.digests import digest
 from ckptcheck.run.folder import Recorder, write_whole
 from ckptcheck.run.heartbeat import Heartbeat
 from ckptcheck.run.run import Facts, Failure
-from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, boundary_point
+from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, began_at, boundary_point
 from ckptcheck.run.writes import Writes
 
 CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trouble.txt"
 
 # The function by which a program restores from files of its own.
 _OPEN = "open"
+# Steps that may precede a restore: some programs let an optimizer create its slots by an update
+# with zero gradients.
+_WARM_UP = 3
 _SEVERAL = (
     "More than one process of the command trains. Verify a command of which one process trains."
 )
@@ -100,6 +105,9 @@ class Observation:
         self._epoch: int | None = None
         self._restores: list[dict[str, Any]] = []
         self._restoring = 0
+        self._restored_late: list[int] = []
+        self._late: dict[int, str] = {}
+        self._written_aside: list[int] = []
         self._saves: list[dict[str, Any]] = []
         self._counted: dict[str, dict[str, int]] = {}
         self._unseen: set[str] = {"losses", "batches", "learning rates"}
@@ -144,8 +152,18 @@ class Observation:
         loss: float | None,
         batch: Sequence[Array] = (),
         rate: float | None = None,
+        late: Sequence[Array] | None = None,
     ) -> None:
-        """Note that a call was a training step, and what it did. None: that was not seen."""
+        """Note that a call was a training step, and what it did. None: that was not seen.
+
+        Args:
+            what: the call.
+            loss: its training loss.
+            batch: what it read.
+            rate: its learning rate.
+            late: what it read after the last save, where that is a part of the batch: a program
+                that accumulates gradients may save between two parts of a step.
+        """
         if self._is_over():
             return
         self._trains.add(what)
@@ -154,6 +172,8 @@ class Observation:
         if recorder is None:
             return
         point = self._at_point()
+        if point and late is not None:
+            self._late[self._done] = digest(*late)
         seen = {
             "losses": loss is not None,
             "batches": bool(batch),
@@ -175,9 +195,16 @@ class Observation:
     def saved(self, what: str, path: Any) -> None:
         """Note that a checkpoint was saved."""
         if not self._is_over():
-            self._saves.append({"done": self._done, "what": what, "path": os.fspath(path)})
+            place = Path(path).resolve()
+            is_inside = place.is_relative_to(Path(self.request.writes).resolve())
+            noted = {"done": self._done, "what": what, "path": str(place), "is_inside": is_inside}
+            self._saves.append(noted)
             if self._images.saved(is_known=True):
                 self._due = self._due or _Due()
+
+    def saves(self) -> int:
+        """Return how much was saved so far: whether something was since is told by the count."""
+        return len(self._saves) + self._files.written
 
     def restoring(self, what: str, path: str, way: str = "") -> bool:
         """Note that a restore begins; return whether it is the first of the process.
@@ -188,8 +215,11 @@ class Observation:
             way: the restore of a job that does the same, if there is one.
         """
         is_first = not self._restores
-        if is_first and not self._done:
+        is_late = self._is_late()
+        if (is_first and not self._done) or is_late:
             self._initial = self._read()
+        if is_late:
+            self._due = _Due()
         self._restores.append({"done": self._done, "what": what, "path": path, "way": way})
         self._restoring += 1
         return is_first
@@ -207,6 +237,10 @@ class Observation:
         self._epoch = steps or self._epoch
 
     # --- Recording ---
+
+    def _is_late(self) -> bool:
+        """Return whether a restore may be the one that the run resumes by, after a few steps."""
+        return not self.request.is_control and 0 < self._done <= _WARM_UP
 
     def _is_over(self) -> bool:
         if self._has_stopped:
@@ -248,10 +282,11 @@ class Observation:
                 return ""
         else:
             if self._done:
-                return ""
+                self._restored_late.append(self._done)
             # Without a restore that was seen, what the process held before it is unknown.
-            self._recorder.snapshot(INITIAL, self._initial.tensors if self._initial else {})
-            point = boundary_point(self.request.boundary)
+            held = self._initial.tensors if self._initial else {}
+            self._recorder.snapshot(began_at(INITIAL, self._done), held)
+            point = began_at(boundary_point(self.request.boundary), self._done)
         self._snapshot(point, due.reading)
         self._counted[point] = dict(self._counters())
         return point
@@ -271,18 +306,25 @@ class Observation:
         assert self._recorder is not None
         if point == INITIAL:
             return
-        self._last = self._read()
-        done = self._done if self.request.is_control else self.request.boundary + 1
-        self._recorder.snapshot(after_point(done - 1), self._with_kinds(self._last.tensors))
+        self._last, done = self._read(), self._done - 1
+        after = after_point(done)
+        if not self.request.is_control:
+            after = began_at(after_point(self.request.boundary), done)
+        self._recorder.snapshot(after, self._with_kinds(self._last.tensors))
 
     def _notice_files(self) -> None:
         """Count what the program wrote into its folder since the last step as a save."""
+        is_aside = threading.get_ident() not in self._files.writers
         if self._done and self._files.has_saved() and self._images.saved(is_known=False):
             self._due = self._due or _Due()
+            if is_aside:
+                self._written_aside.append(self._done)
 
     def _on_file_read(self, path: str) -> None:
         """Take the first reading of a saved file for a restore, unless one was seen before."""
-        if self._done or self._restores or self.request.is_control or self._is_over():
+        if self._is_over() or self.request.is_control:
+            return
+        if self._restores if not self._done else not self._is_late():
             return
         self.restoring(_OPEN, path)
         self._restoring -= 1
@@ -334,6 +376,10 @@ class Observation:
         document = {
             "steps": self._done,
             "steps_per_epoch": self._epoch,
+            "restored_late": self._restored_late,
+            "late_batches": self._late,
+            "written_aside": self._written_aside,
+            "read_late": sorted(set(self._files.read_late)),
             "counters": self._counted,
             "saves": self._saves,
             "restores": self._restores,
@@ -359,7 +405,9 @@ class Observation:
         places = traceback.extract_tb(trace)
         place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else None
         during = "train" if self._done or self._restores else "build"
-        if not self._done and (self._restoring or _reads_files(self._restores)):
+        if (self._restoring and (self._is_late() or not self._done)) or (
+            not self._done and _reads_files(self._restores)
+        ):
             during = "restore"
         self._failure = Failure(
             during, kind.__name__, str(error), self._done if self._done else None, place

@@ -21,6 +21,7 @@ class Request:
         boundary: the steps in the checkpoint that a resumed run starts from.
         max_steps: end the program after so many steps; 0: never.
         kinds: the declared kinds of tensors, by pattern of their names.
+        late_files: the files outside of `writes` that the control wrote after that checkpoint.
         restored: the digests of the control's tensors at the boundary of a resumed run.
     """
 
@@ -35,13 +36,16 @@ class Request:
     boundary: int = 0
     max_steps: int = 0
     kinds: Mapping[str, str] = field(default_factory=dict)
+    late_files: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Request":
         """Return the request in a JSON document, which holds more than that."""
         known = {each.name: document[each.name] for each in fields(cls) if each.name in document}
-        lists = {name: tuple(document.get(name, ())) for name in ("saves", "restored")}
+        lists = {
+            name: tuple(document.get(name, ())) for name in ("saves", "restored", "late_files")
+        }
         return cls(**known | lists)
 
     @property

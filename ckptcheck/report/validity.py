@@ -30,6 +30,8 @@ def why_not_comparable(control: Run, resumed: Run, *, equal_nan: bool = False) -
             f"Both runs had PYTHONHASHSEED={control.facts.hash_seed}, so a dependence on the order "
             "of sets would not show. Set a different value for the resumed run."
         )
+    if resumed.facts.unclear:
+        return resumed.facts.unclear
     differences = environment.mismatches(control.facts.environment, resumed.facts.environment)
     if differences:
         return (
@@ -80,7 +82,7 @@ def why_nothing_compared(
         )
     if not steps:
         return "No training step was compared: the resumed run executed none."
-    if len(steps) != comparison.steps_after:
+    if comparison.steps_resumed is None and len(steps) != comparison.steps_after:
         return (
             f"Only {len(steps)} of the control's {comparison.steps_after} steps after the boundary "
             "were compared: the resumed run ended early."

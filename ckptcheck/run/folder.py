@@ -26,7 +26,15 @@ from ckptcheck.job.protocol import Lasting, Step
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.run.digests import digest, fingerprints, split
 from ckptcheck.run.run import Facts, Failure, Run, StepRecord
-from ckptcheck.run.snapshots import Snapshot, StoredSnapshots, write_snapshot
+from ckptcheck.run.snapshots import (
+    INITIAL,
+    Snapshot,
+    StoredSnapshots,
+    after_point,
+    began_at,
+    boundary_point,
+    write_snapshot,
+)
 
 FORMAT_VERSION = 4
 PICKLE = "job.pickle"  # in the folder of a job: a class or an instance that has no importable name
@@ -114,7 +122,12 @@ def write_whole(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def amend(
-    folder: Path, facts: Mapping[str, Any], *, first: int | None = None, boundary: int = 0
+    folder: Path,
+    facts: Mapping[str, Any],
+    *,
+    first: int | None = None,
+    boundary: int = 0,
+    batch: StepRecord | None = None,
 ) -> None:
     """Change what is known of a recorded run only after its end.
 
@@ -123,6 +136,7 @@ def amend(
         facts: The facts to replace, as in `run.json`.
         first: The index of its first step, which was recorded as 0; None: the indices stay.
         boundary: The number of steps done at its start, which was recorded as 0.
+        batch: The step whose batch is that of the first step.
     """
     document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     if first is not None:
@@ -130,9 +144,39 @@ def amend(
         document["evaluations"] = [[done + boundary, loss] for done, loss in places]
         lines = (folder / "steps.jsonl").read_text(encoding="utf-8").splitlines()
         steps = [json.loads(line) for line in lines]
+        if batch is not None:
+            steps[0] |= {"batch": batch.batch, "examples": "".join(batch.examples or ())}
         text = "".join(f"{json.dumps(step | {'step': step['step'] + first})}\n" for step in steps)
         (folder / "steps.jsonl").write_text(text, encoding="utf-8")
     write_whole(folder / "run.json", document | facts)
+
+
+def without_first(folder: Path, skipped: int, boundary: int) -> None:
+    """Let a resumed run begin after its first steps: those before it restored.
+
+    Its snapshots at that point have names of their own, see `began_at`.
+
+    Args:
+        folder: The folder of the run.
+        skipped: The number of steps that are dropped.
+        boundary: The number of steps in its checkpoint.
+    """
+    for point in (INITIAL, boundary_point(boundary), after_point(boundary)):
+        late = folder / f"{began_at(point, skipped)}.npz"
+        if late.exists():
+            late.replace(folder / f"{point}.npz")
+    lines = (folder / "steps.jsonl").read_text(encoding="utf-8").splitlines()[skipped:]
+    steps = (json.loads(line) for line in lines)
+    text = "".join(f"{json.dumps(step | {'step': step['step'] - skipped})}\n" for step in steps)
+    (folder / "steps.jsonl").write_text(text, encoding="utf-8")
+    document = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    point = boundary_point(boundary)
+    for values in (document["attributes"], document["generators"]):
+        values[point] = values.pop(began_at(point, skipped), {})
+    document["evaluations"] = [
+        [done - skipped, loss] for done, loss in document["evaluations"] if done >= skipped
+    ]
+    write_whole(folder / "run.json", document)
 
 
 def number(value: Any, what: str) -> float:

@@ -78,6 +78,8 @@ class Facts:
     wrote: dict[str, tuple[str, float]] = field(default_factory=dict)
     # Files of arrays that a command wrote, and that hold other values than the control's.
     changed_files: list[str] = field(default_factory=list)
+    # Why a resumed run of a command proves nothing; empty: it does.
+    unclear: str = ""
     failure: Failure | None = None
     finished: bool = False
 
@@ -110,6 +112,8 @@ class Run:
     snapshots: Mapping[str, Snapshot] = field(repr=False)
     # The control's names of tensors that have a different name in this run.
     names: Mapping[str, str] = field(default_factory=dict)
+    # The names of tensors that are left out.
+    hidden: frozenset[str] = frozenset()
 
     @cached_property
     def initial(self) -> Snapshot:
@@ -177,8 +181,10 @@ class Run:
 
     def _snapshot(self, point: str) -> Snapshot:
         stored = self.snapshots[point]
-        return (
-            {self.names.get(name, name): tensor for name, tensor in stored.items()}
-            if self.names
-            else stored
-        )
+        if not (self.names or self.hidden):
+            return stored
+        return {
+            self.names.get(name, name): tensor
+            for name, tensor in stored.items()
+            if name not in self.hidden
+        }

@@ -29,6 +29,11 @@ def after_point(boundary: int) -> str:
     return f"after-{boundary}"
 
 
+def began_at(point: str, skipped: int) -> str:
+    """Return the name of a snapshot of a run that began after `skipped` steps of its process."""
+    return f"{point}~{skipped}" if skipped else point
+
+
 def as_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return a state with plain arrays wrapped as tensors of kind `OTHER`."""
     return {

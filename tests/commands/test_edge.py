@@ -139,6 +139,67 @@ with strategy.scope():
 step = lambda x, y: strategy.run(eager_step, args=(x, y))
 """
     + _PLAIN,
+    "it creates the slots by an update, and restores by hand": _LOOP
+    + """
+import os, pickle
+optimizer.apply([tf.zeros_like(each) for each in model.trainable_variables])
+optimizer.iterations.assign(0)
+held = [*model.variables, *optimizer.variables]
+path = run + "/state.pkl"
+if os.path.exists(path):
+    with open(path, "rb") as file:
+        for variable, value in zip(held, pickle.load(file)):
+            variable.assign(value)
+while count() < 19:
+    step(*batch(count()))
+    if count() % 5 == 4:
+        with open(path, "wb") as file:
+            pickle.dump([each.numpy() for each in held], file)
+""",
+    "it saves between two updates that sum up gradients": _LOOP
+    + """
+sums = [tf.Variable(tf.zeros_like(each), trainable=False) for each in model.trainable_variables]
+data = iter(tf.data.Dataset.from_tensor_slices((x, y)).shuffle(40, seed=1).batch(8).repeat())
+parts = tf.Variable(0, dtype=tf.int64, trainable=False)
+checkpoint = tf.train.Checkpoint(
+    model=model, optimizer=optimizer, sums=sums, parts=parts, data=data
+)
+manager = tf.train.CheckpointManager(checkpoint, run, max_to_keep=2)
+manager.restore_or_initialize()
+
+@tf.function
+def part(x, y):
+    with tf.GradientTape() as tape:
+        loss = loss_of(x, y)
+    for total, gradient in zip(sums, tape.gradient(loss, model.trainable_variables)):
+        total.assign_add(gradient / 3)
+
+@tf.function
+def update():
+    optimizer.apply([each.read_value() for each in sums], model.trainable_variables)
+    for total in sums:
+        total.assign(tf.zeros_like(total))
+
+while int(parts) < 60:
+    part(*next(data))
+    parts.assign_add(1)
+    if int(parts) % 3 == 0:
+        update()
+    if int(parts) % 16 == 0:
+        manager.save()
+""",
+    "its step is a concrete function": _LOOP
+    + """
+step = step.get_concrete_function(*batch(0))
+"""
+    + _PLAIN,
+    "it has an optimizer that it never uses": _LOOP
+    + """
+if not tf.train.latest_checkpoint(run):
+    unused = keras.optimizers.SGD(0.1, momentum=0.9)
+    unused.build(model.trainable_variables)
+"""
+    + _PLAIN,
     "a session is fetched sparse gradients, and restored by keywords": _SESSION
     + """
 ids, count, loss, train, gradient = build()

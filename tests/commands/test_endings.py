@@ -23,8 +23,14 @@ model = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(2)])
 optimizer = tf.keras.optimizers.Adam(0.1)
 optimizer.build(model.trainable_variables)
 checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer)
-manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=None)
+elsewhere = os.path.join(os.path.dirname(__file__), "saves")
+place = elsewhere if ending == "elsewhere" else folder
+manager = tf.train.CheckpointManager(checkpoint, place, max_to_keep=None)
 is_resumed = bool(manager.restore_or_initialize())
+total = 20 + is_resumed * {"later": 5, "earlier": -5}.get(ending, 0)
+cache = os.path.join(os.path.dirname(__file__), "cache.npy")
+if ending == "reads" and is_resumed:
+    np.load(cache)
 average = np.zeros((4, 2))
 
 @tf.function
@@ -34,12 +40,14 @@ def train_step(x):
     optimizer.apply(tape.gradient(loss, model.trainable_variables))
     return loss
 
-while optimizer.iterations < 20:
+while optimizer.iterations < total:
     x = np.random.default_rng(int(optimizer.iterations)).normal(size=(8, 4)).astype("float32")
     train_step(tf.constant(x))
     average = 0.9 * average + 0.1 * model.layers[0].kernel.numpy()
     if optimizer.iterations % 5 == 0:
         manager.save()
+    if ending == "reads":
+        np.save(cache, average)
 if ending == "average":
     np.savez(os.path.join(folder, "average.npz"), average)
 if ending == "weights":
@@ -90,4 +98,35 @@ def test_an_average_outside_of_the_variables_is_seen_in_the_file(script: Path) -
     assert (case.outcome, case.reason) == (
         "inconclusive",
         "All that was seen is equal, but average.npz, which the command wrote, holds values that differ from the control's: state outside of TensorFlow's variables was lost, or it depends on the time.",
+    )
+
+
+@pytest.mark.parametrize(("ending", "made"), [("later", 15), ("earlier", 5)])
+def test_a_run_that_ends_at_a_different_step_does_not_recover(
+    script: Path, ending: str, made: int
+) -> None:
+    case = verified(script, ending)
+    assert case.outcome == "diverged"
+    (found,) = case.diagnoses
+    assert (found.cause, found.sentence) == (
+        "wrong-last-step",
+        f"After the save, the control made 10 steps, but the resumed run {made}.",
+    )
+
+
+def test_a_run_that_reads_what_the_control_wrote_after_the_save_proves_nothing(
+    script: Path,
+) -> None:
+    case = verified(script, "reads")
+    assert (case.outcome, case.reason) == (
+        "inconclusive",
+        f"The restarted run read {script.parent / 'cache.npy'}, which the control wrote after the save: a run that was killed there would not find it so. Let the command write it into its folder, too.",
+    )
+
+
+def test_checkpoints_elsewhere_are_named(script: Path) -> None:
+    case = verified(script, "elsewhere")
+    assert (case.outcome, case.reason) == (
+        "inconclusive",
+        f"The command saved its checkpoints elsewhere, such as {script.parent / 'saves' / 'ckpt-1'}. Put {{run}} in place of that folder, or name it with --writes.",
     )

@@ -8,10 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ckptcheck.observer.request import Request
-from ckptcheck.run.folder import amend, read
+from ckptcheck.run.digests import digest
+from ckptcheck.run.folder import amend, read, without_first
 from ckptcheck.run.run import Run
 
 # A program whose state is one number, which each step doubles, in place of a framework.
@@ -191,6 +193,62 @@ def test_a_restore_that_raises(tmp_path: Path, program: str, during: str) -> Non
     failure = record(tmp_path).facts.failure
     assert failure is not None
     assert (failure.during, failure.type) == (during, "KeyError")
+
+
+RESUMED: dict[str, Any] = {"role": "resumed", "restore": "restart", "boundary": 4}
+
+
+@pytest.mark.parametrize(
+    ("program", "late"),
+    [
+        ("step(); open(run / 'a.bin', 'rb'); w = 8.0; step(); step()", [1]),
+        (
+            "step(); observation.restoring('load', 'x'); w = 8.0; observation.restored(); step()",
+            [1],
+        ),
+        # What the run wrote itself is no checkpoint to resume from; nor is a note.
+        ("step(); save('b.bin', False); open(run / 'b.bin', 'rb'); step()", []),
+        ("step(); open(run / 'a.txt', 'rb'); step()", []),
+        # Later restores are of the best weights, or of a second model.
+        ("step(); step(); step(); step(); open(run / 'a.bin', 'rb'); step()", []),
+    ],
+)
+def test_a_restore_after_the_first_steps_may_be_the_one(
+    tmp_path: Path, program: str, late: list[int]
+) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("a.bin", "a.txt"):
+        (tmp_path / "run" / name).touch()
+    seen, _ = observe(tmp_path, program, **RESUMED)
+    assert seen["restored_late"] == late
+    if late:
+        without_first(tmp_path / "control", 1, 4)
+        run = record(tmp_path)
+        assert [step.number for step in run.steps] == list(range(seen["steps"] - 1))
+        assert [value(run, point) for point in ("boundary-4", "after-4")] == [8.0, 16.0]
+
+
+def test_a_save_between_two_parts_of_a_step_divides_its_batch(tmp_path: Path) -> None:
+    parts = "np.array(1.0)], late=[np.array(2.0)]"
+    program = (
+        "step(); save(); observation.before('train'); "
+        f"observation.stepped('train', 1.0, [np.array(0.0), {parts}); step()"
+    )
+    seen, _ = observe(tmp_path, program)
+    assert seen["late_batches"] == {"1": digest(np.array(2.0))}
+
+
+def test_a_save_of_another_thread_is_noted(tmp_path: Path) -> None:
+    program = """
+import threading
+def aside():
+    thread = threading.Thread(target=save, args=("a.bin", False))
+    thread.start()
+    thread.join()
+step(); save(known=False); step(); aside(); step()
+"""
+    seen, _ = observe(tmp_path, program)
+    assert (seen["kept"], seen["written_aside"]) == ([2], [2])
 
 
 def test_a_program_that_fails_before_its_restore_is_not_recorded(tmp_path: Path) -> None:

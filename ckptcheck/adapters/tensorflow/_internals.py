@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 from tensorflow.python.data.ops import iterator_ops
+from tensorflow.python.eager.polymorphic_function import concrete_function
 from tensorflow.python.framework import config
 from tensorflow.python.ops import resource_variable_ops
 
@@ -94,6 +95,12 @@ def loading_module(package: Any) -> Any:
 def iterator_class() -> type:
     """Return the class of the iterators of eager datasets. The public type is their protocol."""
     kind: type = iterator_ops.OwnedIterator
+    return kind
+
+
+def concrete_function_class() -> type:
+    """Return the class of functions for one signature. The public type is their protocol."""
+    kind: type = concrete_function.ConcreteFunction
     return kind
 
 

@@ -784,6 +784,15 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             TF2,
         ),
     ),
+    "wrong-last-step": (
+        Remedy(
+            "Pass the number of all epochs and of those done: model.fit(…, epochs=total, "
+            "initial_epoch=epochs).",
+            KERAS,
+        ),
+        Remedy("Train up to a total: while int(optimizer.iterations) < total.", TF2),
+        Remedy("Train up to a total: while session.run(global_step) < total.", TF1),
+    ),
     "data-restarted": _data(SHORT_EPOCHS),  # in the middle of an epoch
     "data-order": _data(),
     "examples-lost": _data(NO_POSITION + DATA_BY_EPOCH),

@@ -78,6 +78,15 @@ def _lost_by(findings: Findings, steps: int) -> bool:
     return any(counted_off(row) in (None, steps) for row in counters)
 
 
+def last(findings: Findings) -> Iterator[Diagnosis]:
+    """A different number of steps, though nothing else differs."""
+    comparison = findings.comparison
+    if comparison.same_first_step and not comparison.same_last_step and not findings.found:
+        yield diagnosis(
+            "wrong-last-step", control=comparison.steps_after, resumed=comparison.steps_resumed
+        )
+
+
 def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
     """A different learning rate that does not follow from a lost counter or lost Python state.
 

@@ -20,6 +20,7 @@ from tests.builder import (
     control,
     cut,
     fresh,
+    of_command,
     renamed,
     resumed,
     value,
@@ -164,6 +165,31 @@ FAULTS = (
         twin=Pair(CONTROL, counts_from(0)),
         beside=("step-lost",),
         twin_shows=("step-lost",),
+    ),
+    Fault(
+        "a command that trains too long",
+        steps.last,
+        Pair(of_command(CONTROL), of_command(RESUMED, further=1)),
+        (
+            Said(
+                "wrong-last-step",
+                "After the save, the control made 3 steps, but the resumed run 4.",
+            ),
+        ),
+        # A job's steps are those of its schedule.
+        twin=CLEAN,
+    ),
+    Fault(
+        "a command that ends too early",
+        steps.last,
+        Pair(of_command(CONTROL), of_command(cut(RESUMED, 2))),
+        (
+            Said(
+                "wrong-last-step",
+                "After the save, the control made 3 steps, but the resumed run 2.",
+            ),
+        ),
+        twin=Pair(of_command(CONTROL), of_command(RESUMED)),
     ),
     Fault(
         "a different learning rate",

@@ -6,7 +6,7 @@ a call it is what happens from a `GradientTape` to the update of the optimizer.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +25,11 @@ from ckptcheck.observer.observation import Observation
 _TAPE = "GradientTape"
 # What is kept of the data of one step: an accumulating step reads several batches.
 _MOST = 16
+
+# Something that a step reads, with the number of saves before it was read.
+_Item = tuple[int, Any]
+# The arrays that a step reads, and those that it reads after the last save; None: all of them.
+_Batch = tuple[list[Any], list[Any] | None]
 
 
 class Counts:
@@ -105,9 +110,11 @@ class Watcher:
         # The thread that makes steps; None: none has made one yet.
         self._stepping: int | None = None
         self._main_has_called = False
-        # Since the last step: elements of datasets, and arguments of models.
-        self._fetched: deque[Any] = deque(maxlen=_MOST)
-        self._given: deque[Any] = deque(maxlen=_MOST)
+        # Since the last step: elements of datasets, arguments of models, and those of functions
+        # that made no step. Each with the number of saves before it.
+        self._fetched: deque[_Item] = deque(maxlen=_MOST)
+        self._given: deque[_Item] = deque(maxlen=_MOST)
+        self._passed: deque[_Item] = deque(maxlen=_MOST)
         self._target: Any = None
         self._has_tape = False  # since the last step
         self._open: set[int] = set()  # the tapes that still record
@@ -115,7 +122,8 @@ class Watcher:
 
     def watch(self) -> None:
         """Watch functions, tapes, optimizers, models and datasets."""
-        around(type(tf.function(lambda: None)), "__call__", self._on_function)
+        for kind in (type(tf.function(lambda: None)), _internals.concrete_function_class()):
+            around(kind, "__call__", self._on_function)
         around(tf.distribute.Strategy, "run", self._on_strategy)
         around(tf.GradientTape, "__enter__", self._on_tape)
         around(tf.GradientTape, "__exit__", self._on_tape_end)
@@ -206,20 +214,33 @@ class Watcher:
             optimizer = self._counts.advanced(counts) if self._may_step() else None
         if optimizer is None:
             self._observation.idle(what)
+            self._passed.append((self._observation.saves(), _with_axes((given[1:], named))))
             return result
-        batch = _arrays((given[1:], named)) or _arrays(list(self._fetched))
+        batch = _arrays((given[1:], named)), None
         if self._has_tape:
             self._observation.idle(_TAPE)
-        self._stepped(what, _first_number(result), batch, rates.get(id(optimizer)))
+        read = batch if batch[0] else self._read(self._fetched, self._passed)
+        self._stepped(what, _first_number(result), read, rates.get(id(optimizer)))
         return result
 
+    def _read(self, *sources: Iterable[_Item]) -> _Batch:
+        """Return the arrays of the first source that has any, and those since the last save."""
+        saves = self._observation.saves()
+        for items in map(list, sources):
+            arrays = _arrays([item for _, item in items])
+            if arrays:
+                late = [item for before, item in items if before == saves]
+                return arrays, _arrays(late) if len(late) < len(items) else None
+        return [], None
+
     def _stepped(
-        self, what: Hashable, loss: float | None, batch: list[Any], rate: float | None
+        self, what: Hashable, loss: float | None, read: _Batch, rate: float | None
     ) -> None:
         self.claim()
         self._forget()
         self._observation.framework = "tf2"
-        self._observation.stepped(what, loss, batch, rate)
+        batch, late = read
+        self._observation.stepped(what, loss, batch, rate, late)
 
     def _on_tape(self, call: Callable[..., Any], tape: Any, /, *given: Any) -> Any:
         if self._is_outside():
@@ -254,21 +275,21 @@ class Watcher:
             result = call(optimizer, *given, **named)
             has_stepped = self._counts.advanced(counts) is not None and self._may_step()
         if has_stepped:
-            batch = _arrays(list(self._fetched)) or _arrays(list(self._given))
-            self._stepped(_TAPE, _first_number(self._target), batch, rates.get(id(optimizer)))
+            read = self._read(self._fetched, self._given, self._passed)
+            self._stepped(_TAPE, _first_number(self._target), read, rates.get(id(optimizer)))
         return result
 
     def _on_next(self, call: Callable[..., Any], iterator: Any, /) -> Any:
         element = call(iterator)
         if self._is_outside():
-            self._fetched.append(element)
+            self._fetched.append((self._observation.saves(), element))
         return element
 
     def _on_layer(self, call: Callable[..., Any], layer: Any, /, *given: Any, **named: Any) -> Any:
         if not self._is_outside() or not self._open:
             return call(layer, *given, **named)
         if self._reads_input:  # later layers are given what earlier ones computed
-            self._given.append((given, named))
+            self._given.append((self._observation.saves(), (given, named)))
             self._reads_input = False
         with self.inside():
             return call(layer, *given, **named)
@@ -276,6 +297,7 @@ class Watcher:
     def _forget(self) -> None:
         self._fetched.clear()
         self._given.clear()
+        self._passed.clear()
         self._target = None
         self._has_tape = False
 
@@ -292,6 +314,11 @@ def _arrays(items: Any) -> list[Any]:
         if isinstance(item, np.ndarray) or (tf.is_tensor(item) and not _is_resource(item))
     ]
     return [np.array(array) for array in arrays_of(tensors)]
+
+
+def _with_axes(items: Any) -> list[Any]:
+    """Return what has a shape in nested arguments: single numbers are no batch."""
+    return [item for item in tf.nest.flatten(items) if getattr(item, "ndim", 0)]
 
 
 def _is_resource(item: Any) -> bool:
