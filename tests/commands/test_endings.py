@@ -115,8 +115,9 @@ def test_a_run_that_ends_at_a_different_step_does_not_recover(
 
 
 def test_a_run_that_reads_what_the_control_wrote_after_the_save_proves_nothing(
-    script: Path,
+    script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(script.parent)
     case = verified(script, "reads")
     assert (case.outcome, case.reason) == (
         "inconclusive",
