@@ -5,9 +5,9 @@ from typing import Any
 
 from ckptcheck.adapters.tensorflow.observer import fit, loops, saves, sessions
 from ckptcheck.adapters.tensorflow.observer.live import Live
-from ckptcheck.adapters.tensorflow.observer.wrapping import note_failures_in
 from ckptcheck.observer.observation import Observation
 from ckptcheck.observer.request import Request
+from ckptcheck.observer.wrapping import note_failures_in
 
 
 def observe(document: Mapping[str, Any]) -> None:

@@ -8,10 +8,10 @@ import keras
 from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.observer.loops import Counts, Watcher
-from ckptcheck.adapters.tensorflow.observer.wrapping import around, guarded
 from ckptcheck.adapters.tensorflow.watch import StepReader, of_its_keras
 from ckptcheck.job.protocol import Lasting
 from ckptcheck.observer.observation import Observation
+from ckptcheck.observer.wrapping import around, guarded
 
 _FIT = "fit"
 

@@ -13,10 +13,10 @@ import tensorflow as tf
 from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.created import Created
 from ckptcheck.adapters.tensorflow.graph_variables import by_op_name, is_in_graph, kinds_of
-from ckptcheck.adapters.tensorflow.observer.wrapping import after, guarded
 from ckptcheck.adapters.tensorflow.variables import OPTIMIZERS, parts_of, settings_of
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
+from ckptcheck.observer.wrapping import after, guarded
 from ckptcheck.run.digests import digest
 
 tf1 = tf.compat.v1

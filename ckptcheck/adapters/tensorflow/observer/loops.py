@@ -17,9 +17,9 @@ import tensorflow as tf
 from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.batches import arrays_of
 from ckptcheck.adapters.tensorflow.observer.live import Live, first_of
-from ckptcheck.adapters.tensorflow.observer.wrapping import around
 from ckptcheck.adapters.tensorflow.watch import rate_of
 from ckptcheck.observer.observation import Observation
+from ckptcheck.observer.wrapping import around
 
 # What stands for a loop that computes gradients in eager mode.
 _TAPE = "GradientTape"

@@ -9,9 +9,9 @@ import tensorflow as tf
 from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.fit import WHOLE_MODELS
 from ckptcheck.adapters.tensorflow.observer.live import Live
-from ckptcheck.adapters.tensorflow.observer.wrapping import around, everywhere
 from ckptcheck.job.protocol import POISON
 from ckptcheck.observer.observation import Observation
+from ckptcheck.observer.wrapping import around, everywhere
 
 tf1 = tf.compat.v1
 

@@ -11,8 +11,8 @@ import tensorflow as tf
 from ckptcheck.adapters.tensorflow.batches import as_array
 from ckptcheck.adapters.tensorflow.observer.live import Live
 from ckptcheck.adapters.tensorflow.observer.loops import Counts
-from ckptcheck.adapters.tensorflow.observer.wrapping import around
 from ckptcheck.observer.observation import Observation
+from ckptcheck.observer.wrapping import around
 
 tf1 = tf.compat.v1
 
