@@ -16,6 +16,7 @@ from ckptcheck.command.fallback import Fallback, ran_as
 from ckptcheck.command.folder_watch import FolderWatch
 from ckptcheck.command.launch import OUTPUT, Ended, launch
 from ckptcheck.command.left_records import Ran
+from ckptcheck.command.outside import lost_arrays
 from ckptcheck.command.reasons import (
     SEEN_ONCE,
     how_to_resume,
@@ -155,6 +156,9 @@ class CommandRuns:
             facts |= {"failure": vars(failure), "finished": False}
         else:
             facts["changed_files"] = _changed_files(control_of(self.folder), folder)
+            facts["changed_arrays"] = lost_arrays(
+                read(control_of(self.folder)), read(folder), boundary
+            )
         amend(folder, facts, first=first, boundary=boundary, batch=whole)
 
     def _begun(self, folder: Path, boundary: int) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from ckptcheck.arrays import Array
 from ckptcheck.job.kinds import as_kinds, with_kinds
 from ckptcheck.job.protocol import Lasting, Step, Tensor
 from ckptcheck.job.schedule import Schedule
+from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
 from ckptcheck.observer.files import FileWatch
 from ckptcheck.observer.program import Program
@@ -29,7 +30,14 @@ from ckptcheck.run.digests import digest
 from ckptcheck.run.folder import Recorder, write_whole
 from ckptcheck.run.heartbeat import Heartbeat
 from ckptcheck.run.run import Facts, Failure
-from ckptcheck.run.snapshots import FINAL, INITIAL, after_point, began_at, boundary_point
+from ckptcheck.run.snapshots import (
+    FINAL,
+    INITIAL,
+    after_point,
+    began_at,
+    boundary_point,
+    outside_of,
+)
 from ckptcheck.run.writes import Writes
 
 CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trouble.txt"
@@ -95,6 +103,7 @@ class Observation:
         self._facts: Facts | None = None
         self._done = 0
         self._due: _Due | None = _Due()
+        self._due_outside = ""
         self._trains: set[Hashable] = set()
         self._idle: set[Hashable] = set()
         self._initial: Reading | None = None
@@ -133,6 +142,7 @@ class Observation:
         if self._is_over():
             return
         self._notice_files()
+        self._snapshot_outside()
         due = self._due
         if due is None or due.is_certain or what in self._idle:
             return
@@ -295,8 +305,22 @@ class Observation:
         assert self._recorder is not None
         decisive = python_state.attribute_tensors(self.program)
         self._recorder.snapshot(point, self._with_kinds({**reading.tensors, **decisive}))
+        if point != INITIAL:
+            self._due_outside = point
+            self._snapshot_outside()
         self._attributes[point] = python_state.attribute_values(self.program)
         self._generators[point] = python_state.generator_digests()
+
+    def _snapshot_outside(self) -> None:
+        """Record what the program keeps outside of its framework, where that is due.
+
+        A program changes it between two steps: after a step, it is read right before the next one.
+        """
+        point, self._due_outside = self._due_outside, ""
+        if point and self._recorder is not None:
+            arrays = self.program.arrays().items()
+            held = {name: Tensor(Kind.PYTHON, value) for name, value in arrays}
+            self._recorder.snapshot(outside_of(point), held)
 
     def _with_kinds(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return with_kinds(dict(tensors), as_kinds(self.request.kinds, "kinds"))
@@ -311,6 +335,7 @@ class Observation:
         if not self.request.is_control:
             after = began_at(after_point(self.request.boundary), done)
         self._recorder.snapshot(after, self._with_kinds(self._last.tensors))
+        self._due_outside = after
 
     def _notice_files(self) -> None:
         """Count what the program wrote into its folder since the last step as a save."""
@@ -348,6 +373,7 @@ class Observation:
         recorder = self._recorder
         if recorder is None:
             return
+        self._snapshot_outside()
         if not (Path(self.request.folder) / f"{FINAL}.npz").exists() and self._last is not None:
             self.at_end_of_state()
         facts = self._facts

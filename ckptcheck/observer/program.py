@@ -1,15 +1,31 @@
-"""The numbers that a program keeps outside of its variables: globals, and what they lead to."""
+"""What a program keeps outside of its framework: numbers and NumPy arrays of its own."""
 
+import inspect
 import sys
-from collections.abc import Mapping, Sequence
-from types import FunctionType, ModuleType
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
+
+import numpy as np
+
+from ckptcheck.arrays import Array
+
+# The largest number of arrays that are looked at, and of items of one list; the largest array.
+_MOST = 200
+_MOST_BYTES = 1 << 26
+
+_LIBRARIES = tuple(
+    {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
 
 
 class Program:
     """The program of this process, as an object whose attributes can be read like a job's.
 
-    Its attributes are the globals of the main module.
+    Its attributes are the globals of the main module, and the local variables of its functions that
+    are running, as `main.best`.
     """
 
     def __init__(self) -> None:
@@ -29,15 +45,71 @@ class Program:
         """Return the attributes of these objects that change the training."""
         return self._decisive
 
+    def arrays(self) -> dict[str, Array]:
+        """Return copies of the NumPy arrays that it holds, by name: in lists and objects, too."""
+        found: dict[str, Array] = {}
+        for name, value in _arrays_in(vars(self).items(), depth=2):
+            if value.nbytes <= _MOST_BYTES and not value.dtype.hasobject:
+                found.setdefault(name, value.copy())
+            if len(found) == _MOST:
+                break
+        return found
+
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
         main = sys.modules.get("__main__")
-        return (
-            {
-                name: value
-                for name, value in vars(main).items()
-                if not isinstance(value, ModuleType | FunctionType | type)
-            }
-            if main is not None
-            else {}
-        )
+        held = {} if main is None else dict(vars(main))
+        for frame in _running():
+            name = frame.f_code.co_name
+            held |= {f"{name}.{key}": value for key, value in _locals(frame).items()}
+        return {
+            name: value
+            for name, value in held.items()
+            if not isinstance(value, ModuleType | FunctionType | type)
+        }
+
+
+def _running() -> Iterator[FrameType]:
+    """Yield the frames of the program's own functions in this thread, the innermost first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        is_own = not code.co_filename.startswith((*_LIBRARIES, "<"))
+        of_observer = str(frame.f_globals.get("__name__", "")).startswith("ckptcheck.")
+        if code.co_flags & inspect.CO_OPTIMIZED and is_own and not of_observer:
+            yield frame
+        frame = frame.f_back
+
+
+def _locals(frame: FrameType) -> dict[str, Any]:
+    """Return the local variables of a function, and let the frame keep no copy of them.
+
+    Before Python 3.13 a frame keeps what was read of it: values would outlive their variables.
+    """
+    seen = frame.f_locals
+    held = dict(seen)
+    if isinstance(seen, dict) and sys.gettrace() is None:
+        seen.clear()
+    return held
+
+
+def _arrays_in(items: Iterable[tuple[str, Any]], depth: int) -> Iterator[tuple[str, Array]]:
+    for name, value in items:
+        if isinstance(value, np.ndarray):
+            yield name, value
+        elif depth and not name.rpartition(".")[2].startswith("__"):
+            yield from _arrays_in(_inside(name, value), depth - 1)
+
+
+def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a list, a dictionary, or an object of the program's own class holds."""
+    if isinstance(value, list | tuple):
+        yield from ((f"{name}[{place}]", inner) for place, inner in _few(enumerate(value)))
+    elif isinstance(value, dict):
+        yield from ((f"{name}[{key!r}]", inner) for key, inner in _few(value.items()))
+    elif type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
+        yield from ((f"{name}.{key}", inner) for key, inner in _few(vars(value).items()))
+
+
+def _few(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    return islice(items, _MOST)

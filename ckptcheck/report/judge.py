@@ -21,10 +21,10 @@ from ckptcheck.report.case import Case, RestoreError
 from ckptcheck.report.evidence import Evidence, Pair, gather, of_failure
 from ckptcheck.report.report import Report
 from ckptcheck.report.validity import (
-    why_files_differ,
     why_noise_decides,
     why_not_comparable,
     why_nothing_compared,
+    why_others_differ,
     why_unjudged,
 )
 from ckptcheck.run import environment
@@ -227,8 +227,8 @@ def _on_comparison(
         accepted, others = _with_further(comparison, terms, accepted, others)
     covered = bool(accepted) and not others
     reason = _why_not_covered(pair, comparison) if covered else None
-    if comparison.equal and pair.resumed.facts.changed_files:
-        reason = why_files_differ(pair.resumed.facts.changed_files)
+    if comparison.equal:
+        reason = why_others_differ(pair.resumed.facts) or reason
     accepted_faults = [each for each in faults if each.cause in terms.allowed.causes]
     allowed = (*accepted, *accepted_faults)
     if reason:

@@ -7,7 +7,7 @@ from ckptcheck.comparison.noise_floor import NoiseFloor
 from ckptcheck.counts import filled
 from ckptcheck.report.sentences import some
 from ckptcheck.run import environment
-from ckptcheck.run.run import RECORDED, Run
+from ckptcheck.run.run import RECORDED, Facts, Run
 
 NO_CHECKPOINT = (
     "The checkpoint is missing: the control's save wrote no file into the folder it was given."
@@ -161,8 +161,27 @@ def why_unjudged(late: list[str]) -> str:
     )
 
 
-def why_files_differ(files: list[str]) -> str:
-    """Say that a command wrote other values, although all that was seen of it is equal."""
+def why_others_differ(facts: Facts) -> str | None:
+    """Say what differs of a command although all else that was seen of it is equal; None: nothing.
+
+    Args:
+        facts: what is known of the resumed run.
+    """
+    if facts.changed_files:
+        return _why_files_differ(facts.changed_files)
+    if facts.changed_arrays:
+        return filled(
+            "All else that was seen is equal, but the first step after the save made other values "
+            "of {names} than the control's. {count:This array is|These arrays are} kept outside of "
+            "the framework's variables: {count:it was|they were} lost, or {count:depends|depend} "
+            "on the time.",
+            names=some(facts.changed_arrays, 3),
+            count=len(facts.changed_arrays),
+        )
+    return None
+
+
+def _why_files_differ(files: list[str]) -> str:
     return filled(
         "All that was seen is equal, but {names}, which the command wrote, {count:holds|hold} "
         "values that differ from the control's: state outside of TensorFlow's variables was lost, "

@@ -33,6 +33,7 @@ from ckptcheck.run.snapshots import (
     after_point,
     began_at,
     boundary_point,
+    outside_of,
     write_snapshot,
 )
 
@@ -161,7 +162,8 @@ def without_first(folder: Path, skipped: int, boundary: int) -> None:
         skipped: The number of steps that are dropped.
         boundary: The number of steps in its checkpoint.
     """
-    for point in (INITIAL, boundary_point(boundary), after_point(boundary)):
+    points = (boundary_point(boundary), after_point(boundary))
+    for point in (INITIAL, *points, *map(outside_of, points)):
         late = folder / f"{began_at(point, skipped)}.npz"
         if late.exists():
             late.replace(folder / f"{point}.npz")

@@ -78,6 +78,8 @@ class Facts:
     wrote: dict[str, tuple[str, float]] = field(default_factory=dict)
     # Files of arrays that a command wrote, and that hold other values than the control's.
     changed_files: list[str] = field(default_factory=list)
+    # Arrays of NumPy's in its memory, of which the first step made other values than the control's.
+    changed_arrays: list[str] = field(default_factory=list)
     # Why a resumed run of a command proves nothing; empty: it does.
     unclear: str = ""
     failure: Failure | None = None

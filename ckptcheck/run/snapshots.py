@@ -29,6 +29,11 @@ def after_point(boundary: int) -> str:
     return f"after-{boundary}"
 
 
+def outside_of(point: str) -> str:
+    """Return the name of the snapshot of what a program kept outside of its framework then."""
+    return f"outside-{point}"
+
+
 def began_at(point: str, skipped: int) -> str:
     """Return the name of a snapshot of a run that began after `skipped` steps of its process."""
     return f"{point}~{skipped}" if skipped else point

@@ -43,7 +43,8 @@ def train_step(x):
 while optimizer.iterations < total:
     x = np.random.default_rng(int(optimizer.iterations)).normal(size=(8, 4)).astype("float32")
     train_step(tf.constant(x))
-    average = 0.9 * average + 0.1 * model.layers[0].kernel.numpy()
+    if ending in ("average", "unsaved"):
+        average = 0.9 * average + 0.1 * model.layers[0].kernel.numpy()
     if optimizer.iterations % 5 == 0:
         manager.save()
     if ending == "reads":
@@ -98,6 +99,14 @@ def test_an_average_outside_of_the_variables_is_seen_in_the_file(script: Path) -
     assert (case.outcome, case.reason) == (
         "inconclusive",
         "All that was seen is equal, but average.npz, which the command wrote, holds values that differ from the control's: state outside of TensorFlow's variables was lost, or it depends on the time.",
+    )
+
+
+def test_an_average_outside_of_the_variables_is_seen_in_memory(script: Path) -> None:
+    case = verified(script, "unsaved")
+    assert (case.outcome, case.reason) == (
+        "inconclusive",
+        "All else that was seen is equal, but the first step after the save made other values of average than the control's. This array is kept outside of the framework's variables: it was lost, or depends on the time.",
     )
 
 

@@ -1,0 +1,66 @@
+"""What a program keeps outside of its framework: globals, locals of its functions, arrays."""
+
+import gc
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ckptcheck.observer.program import Program
+
+
+class _Trainer:
+    def __init__(self) -> None:
+        self.average = np.ones(2)
+
+
+def held() -> Any:
+    best, trainer, sums = 0.5, _Trainer(), [np.zeros(1), np.ones(1)]
+    by_name = {"w": np.full(3, 2.0)}
+    seen = vars(Program()), Program().arrays()
+    return (*seen, best, trainer, sums, by_name)
+
+
+def test_the_locals_of_running_functions_are_named_after_them() -> None:
+    attributes = held()[0]
+    assert attributes["held.best"] == 0.5
+    assert isinstance(attributes["held.trainer"], _Trainer)
+    inner = [name for name in attributes if name.startswith("test_the_locals_of")]
+    assert not inner  # it holds nothing yet
+
+
+def test_arrays_in_lists_and_dictionaries_are_seen() -> None:
+    arrays = held()[1]
+    own = {name: value.tolist() for name, value in arrays.items() if name.startswith("held.")}
+    assert own == {"held.sums[0]": [0.0], "held.sums[1]": [1.0], "held.by_name['w']": [2.0] * 3}
+
+
+def test_arrays_in_objects_of_the_program_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Trainer, "__module__", "__main__")
+    assert held()[1]["held.trainer.average"].tolist() == [1.0, 1.0]
+
+
+def test_what_is_read_can_be_freed() -> None:
+    def replaced() -> bool:
+        thing = _Trainer()
+        gone = weakref.ref(thing)
+        vars(Program())
+        thing = _Trainer()
+        gc.collect()
+        return gone() is None and thing is not None
+
+    assert replaced()
+
+
+def test_a_library_is_not_the_program(tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    def convert(_: str) -> float:
+        seen.append(vars(Program()))
+        return 0.0
+
+    (tmp_path / "a.txt").write_text("1\n")
+    np.loadtxt(tmp_path / "a.txt", converters={0: convert})
+    assert not [name for name in seen[0] if name.startswith("loadtxt.")]
