@@ -120,7 +120,10 @@ class CommandRuns:
         if not kept:
             self.reason = why_no_image(seen)
             return
-        amend(folder, {"schedule": vars(_schedule(seen, kept)), "first_step": 0})
+        facts: dict[str, Any] = {"schedule": vars(_schedule(seen, kept)), "first_step": 0}
+        if not self.command.saves.falls_back:
+            facts["saves_missing"] = max(0, len(self.command.saves.numbers) - len(kept))
+        amend(folder, facts)
 
     def resume(self, boundary: int, trial: str = "") -> None:
         """Start the command again from the crash image of a save."""

@@ -24,6 +24,7 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
         _of_metrics,
         _of_saving,
         _of_side_effects,
+        _of_saves,
         _of_coverage,
         _of_lag,
     )
@@ -177,6 +178,16 @@ def _of_side_effects(case: Case) -> Iterator[str]:
         yield (
             f"the evaluation changes {some(changed)}: training after the boundary may differ from "
             "a run that does not evaluate there."
+        )
+
+
+def _of_saves(case: Case) -> Iterator[str]:
+    missing = case.control.facts.saves_missing if case.control else 0
+    if missing:
+        yield filled(
+            "{count} of the saves that --save asked for {count:was|were} not made before the last "
+            "training step, and {count:is|are} not judged.",
+            count=missing,
         )
 
 

@@ -71,6 +71,8 @@ class Facts:
     way: str = ""
     # What could not be seen of a command; None: the run is that of a job, which reports all.
     unseen: list[str] | None = None
+    # How many of the saves that were asked for a command did not make before its last step.
+    saves_missing: int = 0
     # What a command left that is compared in place of what it did; empty: that was seen.
     left: str = ""
     # Files outside the folder of the job's runs: `new`, `changed` or `deleted`, and when the file

@@ -114,6 +114,12 @@ def test_other_names() -> None:
     ]
 
 
+def test_saves_that_a_command_did_not_make() -> None:
+    assert warned(case(changed(CONTROL, saves_missing=1))) == [
+        "1 of the saves that --save asked for was not made before the last training step, and is not judged."
+    ]
+
+
 def test_saving_with_an_unknown_effect() -> None:
     noise = NoiseFloor(1, first_difference="…")
     differs = "the batch of step 4 differs"
