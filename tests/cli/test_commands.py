@@ -57,13 +57,22 @@ def test_a_request_that_is_wrong(tmp_path: Path, words: list[str], message: str)
             "There is no save 'soon'. Write its number, `last`, or `2 of 10` for 2 saves spread over the first 10.",
         ),
         (["--resume", "a 'b"], '"a \'b" cannot be split into words: No closing quotation.'),
-        (["--max-steps", "1"], "A run of 1 steps cannot be resumed. Ask for at least 2."),
+        (["--max-steps", "1"], "A run of 1 step cannot be resumed. Ask for at least 2."),
         (["--timeout", "0"], "The timeout must be above 0 seconds, not 0."),
     ],
 )
 def test_options_that_do_not_fit(tmp_path: Path, options: list[str], message: str) -> None:
     status, _, printed = said(*options, "--", PYTHON, "{run}", cwd=tmp_path)
     assert (status, printed.splitlines()[-1]) == (2, f"ckptcheck: {message}")
+
+
+def test_a_file_that_cannot_be_executed(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print('trained')")
+    status, _, printed = said("--", "./train.py", "{run}", cwd=tmp_path)
+    assert status == 2
+    assert printed.splitlines()[-1] == (
+        "ckptcheck: ./train.py cannot be started: Permission denied. Make it executable, or name its interpreter first: -- python train.py {run}."
+    )
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
@@ -121,6 +130,13 @@ def test_a_command_that_makes_no_step_is_killed(tmp_path: Path) -> None:
         in answer
     )
     assert not _alive("77")
+
+
+def test_a_daemon_without_the_environment_is_killed(tmp_path: Path) -> None:
+    program = "import subprocess, time; subprocess.Popen(['sleep', '79'], start_new_session=True, env={}); time.sleep(3)"
+    status, _, _ = said("--", PYTHON, "-c", program, "{run}", cwd=tmp_path)
+    assert status == 3
+    assert not _alive("79")
 
 
 def test_no_process_survives_an_interrupt(tmp_path: Path) -> None:
