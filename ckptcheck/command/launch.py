@@ -16,7 +16,7 @@ import ckptcheck
 from ckptcheck.errors import UsageError
 from ckptcheck.job.frameworks import edges
 from ckptcheck.observer import hooks
-from ckptcheck.observer.observation import PROGRESS
+from ckptcheck.observer.observation import PROGRESS, TROUBLE
 from ckptcheck.observer.request import Request
 
 OUTPUT = "output.txt"
@@ -56,7 +56,7 @@ def launch(
         words: the program and its arguments.
         request: what is recorded, and where.
         hash_seed: the PYTHONHASHSEED of its processes.
-        timeout: seconds without a step after which it is killed.
+        timeout: seconds without a step after which it is killed; also once it cannot be observed.
         progress: called with the number of steps done.
         look: called again and again; returns whether the command wrote anything since.
 
@@ -90,12 +90,12 @@ def launch(
             remedy = _REMEDIES.get(error.errno or 0, "")
             raise UsageError(f"{words[0]} cannot be started: {reason}.{remedy}") from error
         family.began(process.pid)
-        return _follow(process, folder / PROGRESS, timeout, progress, look, family)
+        return _follow(process, folder, timeout, progress, look, family)
 
 
 def _follow(
     process: "subprocess.Popen[bytes]",
-    shown: Path,
+    folder: Path,
     timeout: float,
     progress: Callable[[int], None],
     look: Callable[[], bool],
@@ -105,8 +105,10 @@ def _follow(
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return Ended(process.wait(_POLL))
+        if _size_of(folder / TROUBLE):  # nothing can be said of it any more
+            return Ended(-9)
         with contextlib.suppress(OSError, ValueError):
-            now = int(shown.read_text(encoding="ascii"))
+            now = int((folder / PROGRESS).read_text(encoding="ascii"))
             if now != done:
                 done, since = now, time.monotonic()
                 progress(done)
@@ -115,6 +117,10 @@ def _follow(
             since = time.monotonic()
         if time.monotonic() - since > timeout:
             return Ended(-9, is_silent=True)
+
+
+def _size_of(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 class _Family:

@@ -132,6 +132,20 @@ def test_a_command_that_makes_no_step_is_killed(tmp_path: Path) -> None:
     assert not _alive("77")
 
 
+def test_a_command_that_cannot_be_observed_ends_at_once(tmp_path: Path) -> None:
+    program = """
+import json, os, pathlib, time
+folder = json.loads(pathlib.Path(os.environ["CKPTCHECK_OBSERVER"]).read_text())["folder"]
+pathlib.Path(folder, "trouble.txt").write_text("The command could not be observed.\\n")
+time.sleep(60)
+"""
+    began = time.monotonic()
+    status, answer, _ = said("--", PYTHON, "-c", program, "{run}", cwd=tmp_path)
+    assert status == 3
+    assert "is unknown. The command could not be observed. INCONCLUSIVE" in answer
+    assert time.monotonic() - began < 30
+
+
 def test_a_daemon_without_the_environment_is_killed(tmp_path: Path) -> None:
     program = "import subprocess, time; subprocess.Popen(['sleep', '79'], start_new_session=True, env={}); time.sleep(3)"
     status, _, _ = said("--", PYTHON, "-c", program, "{run}", cwd=tmp_path)
