@@ -106,7 +106,7 @@ def as_command(
         UsageError: it is empty, or does not say which folder it writes into.
     """
     arguments = _words(arguments)
-    if not arguments:
+    if not arguments or not arguments[0]:
         raise UsageError("The command is empty. Write it after --: -- python train.py --out {run}.")
     if RUN in arguments[0]:
         raise UsageError(

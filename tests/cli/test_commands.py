@@ -120,6 +120,21 @@ def test_a_command_that_cannot_be_verified(tmp_path: Path, program: str, reason:
     )
 
 
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [
+        ("print('no data'); raise SystemExit(3)", "Output: "),
+        ("print('no data'); raise ValueError", "Traceback: "),
+    ],
+)
+def test_the_log_of_a_command_that_failed_is_named(tmp_path: Path, program: str, line: str) -> None:
+    words = ("verify", "--out", str(tmp_path / "out"), "--", PYTHON, "-c", program, "{run}")
+    printed = run(*words, cwd=tmp_path).stdout
+    named = [each for each in printed.splitlines() if each.startswith(line)]
+    assert len(named) == 1
+    assert Path(named[0].removeprefix(line)).read_text().startswith("no data")
+
+
 def test_a_command_that_makes_no_step_is_killed(tmp_path: Path) -> None:
     program = "import subprocess, time; subprocess.Popen(['sleep', '77'], start_new_session=True); time.sleep(77)"
     words = ["--timeout", "2", "--", PYTHON, "-c", program, "{run}"]

@@ -69,6 +69,10 @@ def test_a_command_must_say_where_it_writes() -> None:
             "The command is empty. Write it after --: -- python train.py --out {run}.",
         ),
         (
+            {"arguments": ["", "{run}"]},
+            "The command is empty. Write it after --: -- python train.py --out {run}.",
+        ),
+        (
             {"arguments": ["train", "{run}"], "max_steps": 1},
             "A run of 1 step cannot be resumed. Ask for at least 2.",
         ),
