@@ -175,7 +175,7 @@ def verify(
 
 
 def logs(report: "Report", out: Path) -> str:
-    """Return a line that names the log of a job that raised, or of a command; empty: none failed."""
+    """Return a line that names the log of a failed job or command; empty: none failed."""
     if all(case.as_expected for case in report.cases):
         return ""
     found = sorted((out / "runs").glob("*/*/output.txt"))

@@ -89,7 +89,7 @@ def launch(
             reason = error.strerror or str(error)
             remedy = _REMEDIES.get(error.errno or 0, "")
             raise UsageError(f"{words[0]} cannot be started: {reason}.{remedy}") from error
-        family.began(process.pid)
+        family.began(process)
         return _follow(process, folder, timeout, progress, look, family)
 
 
@@ -132,14 +132,16 @@ class _Family:
 
     def __init__(self, token: str) -> None:
         self._token = token
+        self._child: subprocess.Popen[bytes] | None = None
         self._first: psutil.Process | None = None
         self._seen: set[psutil.Process] = set()
         self._next_look = 0.0
 
-    def began(self, process: int) -> None:
+    def began(self, process: "subprocess.Popen[bytes]") -> None:
         """Note the first process."""
+        self._child = process
         with contextlib.suppress(psutil.Error):
-            self._first = psutil.Process(process)
+            self._first = psutil.Process(process.pid)
 
     def look(self) -> None:
         """Note the descendants of the first process, now and then: looking takes 10 ms."""
@@ -156,9 +158,9 @@ class _Family:
                 with contextlib.suppress(psutil.Error):
                     process.kill()
             time.sleep(_POLL / 10)
-        if self._first is not None:
-            with contextlib.suppress(psutil.Error):
-                self._first.wait(0)
+        if self._child is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_KILLING)
 
     def _alive(self) -> list[psutil.Process]:
         found = []
@@ -172,6 +174,6 @@ class _Family:
     def _holds(self, process: psutil.Process) -> bool:
         if process in self._seen:
             return True
-        if self._first is not None and os.getsid(process.pid) == self._first.pid:
+        if self._child is not None and os.getsid(process.pid) == self._child.pid:
             return True
         return process.environ().get(hooks.ENVIRONMENT) == self._token
