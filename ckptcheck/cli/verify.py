@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ckptcheck.report.report import Report
 
 TRACEBACK = b"Traceback (most recent call last)"
+REQUEST = "request.json"  # beside the log of a command alone
 INTERRUPTED = "Interrupted: nothing was verified, and no process is left behind."
 
 
@@ -167,16 +168,19 @@ def verify(
                 write_html(report_page(report, command_line()))
         write_for_ci(report)
     where = f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}"
-    where = tracebacks(report, out) + where
+    where = logs(report, out) + where
     where += f"\nPage: {html}" if html else ""
     print_report(report, json=json, verbose=verbose, quiet=quiet, where=where)
     raise click.exceptions.Exit(report.exit_code)
 
 
-def tracebacks(report: "Report", out: Path) -> str:
-    """Return a line that names the log with the traceback of a job that raised; empty: none did."""
+def logs(report: "Report", out: Path) -> str:
+    """Return a line that names the log of a failed job or command; empty: none failed."""
     if all(case.as_expected for case in report.cases):
         return ""
-    logs = (path for path in sorted((out / "runs").glob("*/*/output.txt")))
-    raised = [path for path in logs if TRACEBACK in path.read_bytes()]
-    return f"Traceback: {raised[0]}\n" if raised else ""
+    found = sorted((out / "runs").glob("*/*/output.txt"))
+    raised = [path for path in found if TRACEBACK in path.read_bytes()]
+    if raised:
+        return f"Traceback: {raised[0]}\n"
+    of_commands = [path for path in found if path.with_name(REQUEST).exists()]
+    return f"Output: {of_commands[0]}\n" if of_commands else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptcheck.command.metrics import pattern
+from ckptcheck.counts import counted
 from ckptcheck.errors import UsageError
 
 # Stands for the folder that the command writes into.
@@ -102,10 +103,10 @@ def as_command(
     """Return a command as a user gives it.
 
     Raises:
-        UsageError: it is empty, or does not say what it writes into.
+        UsageError: it is empty, or does not say which folder it writes into.
     """
     arguments = _words(arguments)
-    if not arguments:
+    if not arguments or not arguments[0]:
         raise UsageError("The command is empty. Write it after --: -- python train.py --out {run}.")
     if RUN in arguments[0]:
         raise UsageError(
@@ -113,7 +114,11 @@ def as_command(
         )
     further = _words(resume or ())
     if max_steps is not None and max_steps < 2:
-        raise UsageError(f"A run of {max_steps} steps cannot be resumed. Ask for at least 2.")
+        raise UsageError(
+            f"A run of {counted(max_steps, 'step')} cannot be resumed. Ask for at least 2."
+        )
+    if writes is not None and Path(writes).exists() and not Path(writes).is_dir():
+        raise UsageError(f"{writes} is no folder. Name the folder that the command writes into.")
     command = Command(
         tuple(map(str, arguments)),
         tuple(further),

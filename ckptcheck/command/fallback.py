@@ -34,9 +34,13 @@ _NO_SAVE = (
 
 
 def why_none_kept(count: int) -> str:
-    """Say that there is no save of the number that was asked for."""
+    """Say that there is no save of the number that was asked for.
+
+    Args:
+        count: the number of saves after which the command went on.
+    """
     return filled(
-        "The command saved {count} {count:time|times}, so there is no save of the number that "
+        "The command went on after {count} {count:save|saves}: there is no save of the number that "
         "was asked for.",
         count=count,
     )

@@ -1,12 +1,12 @@
 """Start a command with the observer in its processes, follow it, and leave none of them behind."""
 
 import contextlib
+import errno
 import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,13 +16,17 @@ import ckptcheck
 from ckptcheck.errors import UsageError
 from ckptcheck.job.frameworks import edges
 from ckptcheck.observer import hooks
-from ckptcheck.observer.observation import PROGRESS
+from ckptcheck.observer.observation import PROGRESS, TROUBLE
 from ckptcheck.observer.request import Request
 
 OUTPUT = "output.txt"
 _SITE = Path(hooks.__file__).with_name("site")
 _HOME = Path(ckptcheck.__file__).parents[1]
 _POLL = 0.1  # seconds
+_LOOK_FOR_CHILDREN = 1.0  # seconds
+_KILLING = 5.0  # seconds
+_NOT_EXECUTABLE = " Make it executable, or name its interpreter first: -- python train.py {run}."
+_REMEDIES = {errno.EACCES: _NOT_EXECUTABLE, errno.ENOEXEC: _NOT_EXECUTABLE}
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def launch(
         words: the program and its arguments.
         request: what is recorded, and where.
         hash_seed: the PYTHONHASHSEED of its processes.
-        timeout: seconds without a step after which it is killed.
+        timeout: seconds without a step after which it is killed; also once it cannot be observed.
         progress: called with the number of steps done.
         look: called again and again; returns whether the command wrote anything since.
 
@@ -69,8 +73,9 @@ def launch(
         "PYTHONPATH": os.pathsep.join(filter(None, [str(_SITE), os.environ.get("PYTHONPATH")])),
         "PYTHONUNBUFFERED": "1",
     }
-    sessions: list[int] = []
-    with (folder / OUTPUT).open("wb") as output, _leaving_none(str(asked), sessions):
+    family = _Family(str(asked))
+    with (folder / OUTPUT).open("wb") as output, contextlib.ExitStack() as at_end:
+        at_end.callback(family.kill)
         try:
             process = subprocess.Popen(
                 list(words),
@@ -82,45 +87,93 @@ def launch(
             )
         except OSError as error:
             reason = error.strerror or str(error)
-            raise UsageError(f"{words[0]} cannot be started: {reason}.") from error
-        sessions.append(process.pid)
-        return _follow(process, folder / PROGRESS, timeout, progress, look)
+            remedy = _REMEDIES.get(error.errno or 0, "")
+            raise UsageError(f"{words[0]} cannot be started: {reason}.{remedy}") from error
+        family.began(process)
+        return _follow(process, folder, timeout, progress, look, family)
 
 
 def _follow(
     process: "subprocess.Popen[bytes]",
-    shown: Path,
+    folder: Path,
     timeout: float,
     progress: Callable[[int], None],
     look: Callable[[], bool],
+    family: "_Family",
 ) -> Ended:
     done, since = 0, time.monotonic()
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return Ended(process.wait(_POLL))
+        if _size_of(folder / TROUBLE):  # nothing can be said of it any more
+            return Ended(-9)
         with contextlib.suppress(OSError, ValueError):
-            now = int(shown.read_text(encoding="ascii"))
+            now = int((folder / PROGRESS).read_text(encoding="ascii"))
             if now != done:
                 done, since = now, time.monotonic()
                 progress(done)
+        family.look()
         if look():
             since = time.monotonic()
         if time.monotonic() - since > timeout:
             return Ended(-9, is_silent=True)
 
 
-@contextmanager
-def _leaving_none(token: str, sessions: Sequence[int]) -> Iterator[None]:
-    """Kill every process that has the token in its environment, or belongs to a session."""
-    try:
-        yield
-    finally:
+def _size_of(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+class _Family:
+    """The processes of a command, none of which outlives it.
+
+    They are known by the token in their environment, by their session, and as descendants of the
+    first one: a daemon may have left two of these behind.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._child: subprocess.Popen[bytes] | None = None
+        self._first: psutil.Process | None = None
+        self._seen: set[psutil.Process] = set()
+        self._next_look = 0.0
+
+    def began(self, process: "subprocess.Popen[bytes]") -> None:
+        """Note the first process."""
+        self._child = process
+        with contextlib.suppress(psutil.Error):
+            self._first = psutil.Process(process.pid)
+
+    def look(self) -> None:
+        """Note the descendants of the first process, now and then: looking takes 10 ms."""
+        if self._first is not None and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_FOR_CHILDREN
+            with contextlib.suppress(psutil.Error):
+                self._seen.update(self._first.children(recursive=True))
+
+    def kill(self) -> None:
+        """Kill all of them that are still running, and those that they start meanwhile."""
+        deadline = time.monotonic() + _KILLING
+        while (found := self._alive()) and time.monotonic() < deadline:
+            for process in found:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            time.sleep(_POLL / 10)
+        if self._child is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_KILLING)
+
+    def _alive(self) -> list[psutil.Process]:
+        found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if os.getsid(process.pid) in sessions or _has(process, token):
-                    process.kill()
-                    process.wait(5)
+                # A zombie is dead, whenever its parent notices.
+                if self._holds(process) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
 
-
-def _has(process: psutil.Process, token: str) -> bool:
-    return process.environ().get(hooks.ENVIRONMENT) == token
+    def _holds(self, process: psutil.Process) -> bool:
+        if process in self._seen:
+            return True
+        if self._child is not None and os.getsid(process.pid) == self._child.pid:
+            return True
+        return process.environ().get(hooks.ENVIRONMENT) == self._token

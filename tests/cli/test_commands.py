@@ -57,13 +57,22 @@ def test_a_request_that_is_wrong(tmp_path: Path, words: list[str], message: str)
             "There is no save 'soon'. Write its number, `last`, or `2 of 10` for 2 saves spread over the first 10.",
         ),
         (["--resume", "a 'b"], '"a \'b" cannot be split into words: No closing quotation.'),
-        (["--max-steps", "1"], "A run of 1 steps cannot be resumed. Ask for at least 2."),
+        (["--max-steps", "1"], "A run of 1 step cannot be resumed. Ask for at least 2."),
         (["--timeout", "0"], "The timeout must be above 0 seconds, not 0."),
     ],
 )
 def test_options_that_do_not_fit(tmp_path: Path, options: list[str], message: str) -> None:
     status, _, printed = said(*options, "--", PYTHON, "{run}", cwd=tmp_path)
     assert (status, printed.splitlines()[-1]) == (2, f"ckptcheck: {message}")
+
+
+def test_a_file_that_cannot_be_executed(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print('trained')")
+    status, _, printed = said("--", "./train.py", "{run}", cwd=tmp_path)
+    assert status == 2
+    assert printed.splitlines()[-1] == (
+        "ckptcheck: ./train.py cannot be started: Permission denied. Make it executable, or name its interpreter first: -- python train.py {run}."
+    )
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
@@ -111,6 +120,21 @@ def test_a_command_that_cannot_be_verified(tmp_path: Path, program: str, reason:
     )
 
 
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [
+        ("print('no data'); raise SystemExit(3)", "Output: "),
+        ("print('no data'); raise ValueError", "Traceback: "),
+    ],
+)
+def test_the_log_of_a_command_that_failed_is_named(tmp_path: Path, program: str, line: str) -> None:
+    words = ("verify", "--out", str(tmp_path / "out"), "--", PYTHON, "-c", program, "{run}")
+    printed = run(*words, cwd=tmp_path).stdout
+    named = [each for each in printed.splitlines() if each.startswith(line)]
+    assert len(named) == 1
+    assert Path(named[0].removeprefix(line)).read_text().startswith("no data")
+
+
 def test_a_command_that_makes_no_step_is_killed(tmp_path: Path) -> None:
     program = "import subprocess, time; subprocess.Popen(['sleep', '77'], start_new_session=True); time.sleep(77)"
     words = ["--timeout", "2", "--", PYTHON, "-c", program, "{run}"]
@@ -121,6 +145,27 @@ def test_a_command_that_makes_no_step_is_killed(tmp_path: Path) -> None:
         in answer
     )
     assert not _alive("77")
+
+
+def test_a_command_that_cannot_be_observed_ends_at_once(tmp_path: Path) -> None:
+    program = """
+import json, os, pathlib, time
+folder = json.loads(pathlib.Path(os.environ["CKPTCHECK_OBSERVER"]).read_text())["folder"]
+pathlib.Path(folder, "trouble.txt").write_text("The command could not be observed.\\n")
+time.sleep(60)
+"""
+    began = time.monotonic()
+    status, answer, _ = said("--", PYTHON, "-c", program, "{run}", cwd=tmp_path)
+    assert status == 3
+    assert "is unknown. The command could not be observed. INCONCLUSIVE" in answer
+    assert time.monotonic() - began < 30
+
+
+def test_a_daemon_without_the_environment_is_killed(tmp_path: Path) -> None:
+    program = "import subprocess, time; subprocess.Popen(['sleep', '79'], start_new_session=True, env={}); time.sleep(3)"
+    status, _, _ = said("--", PYTHON, "-c", program, "{run}", cwd=tmp_path)
+    assert status == 3
+    assert not _alive("79")
 
 
 def test_no_process_survives_an_interrupt(tmp_path: Path) -> None:

@@ -69,8 +69,12 @@ def test_a_command_must_say_where_it_writes() -> None:
             "The command is empty. Write it after --: -- python train.py --out {run}.",
         ),
         (
+            {"arguments": ["", "{run}"]},
+            "The command is empty. Write it after --: -- python train.py --out {run}.",
+        ),
+        (
             {"arguments": ["train", "{run}"], "max_steps": 1},
-            "A run of 1 steps cannot be resumed. Ask for at least 2.",
+            "A run of 1 step cannot be resumed. Ask for at least 2.",
         ),
     ],
 )
@@ -78,3 +82,12 @@ def test_bad_requests(asked: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError) as raised:
         as_command(**asked)  # type: ignore[arg-type]
     assert str(raised.value) == message
+
+
+def test_what_a_command_writes_into_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "best.keras").write_text("mine")
+    with pytest.raises(UsageError) as raised:
+        as_command(["python", "train.py"], writes=tmp_path / "best.keras")
+    assert str(raised.value) == (
+        f"{tmp_path / 'best.keras'} is no folder. Name the folder that the command writes into."
+    )

@@ -155,7 +155,7 @@ def test_several_saves() -> None:
 def test_there_is_no_such_save() -> None:
     (case,) = verify(command=command_of(""), save=7).cases
     assert case.reason == (
-        f"{UNSEEN} The command saved 2 times, so there is no save of the number that was asked for."
+        f"{UNSEEN} The command went on after 2 saves: there is no save of the number that was asked for."
     )
 
 
