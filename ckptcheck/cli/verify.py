@@ -20,13 +20,13 @@ INTERRUPTED = "Interrupted: nothing was verified, and no process is left behind.
 
 
 EXAMPLES = (
-    ("verify train.py", "The only job in a file, with each of its restores:"),
+    ("verify -- python train.py {run}", "A command that trains, as it is:"),
     (
-        "verify train.py:Train --restore weights --expect diverged",
-        "One restore, which is known to lose something:",
+        "verify fit.py:Train --restore weights --expect diverged",
+        "A job in a class, with a restore that is known to lose something:",
     ),
     (
-        "verify train.py --restore keras --junit junit.xml --markdown report.md",
+        "verify --junit junit.xml --markdown report.md -- python train.py {run}",
         "In CI, with reports for its server:",
     ),
 )

@@ -78,7 +78,11 @@ KEYS_OF_COMMAND: Mapping[str, _Check] = {
     "writes": ("a text", lambda value: isinstance(value, str)),
     "save": _PLACES,
     "max-steps": _WHOLE,
-    **{key: KEYS[key] for key in ("repeat", "timeout", "rtol", "atol", "equal-nan", "allow")},
+    "metric": ("a text", lambda value: isinstance(value, str)),
+    **{
+        key: KEYS[key]
+        for key in ("repeat", "timeout", "rtol", "atol", "equal-nan", "allow", "kinds")
+    },
     "expect": ("a text", lambda value: isinstance(value, str)),
 }
 
