@@ -168,7 +168,11 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
     if resumed.facts.failure is not None:
         return _on_failure(pair, resumed.facts.failure)
     strict = _compared(pair, resumed, Equality(terms.tolerance))
-    reason = why_nothing_compared(strict, may_lack_evaluation=control.facts.may_lack_evaluation)
+    reason = why_nothing_compared(
+        strict,
+        may_lack_evaluation=control.facts.may_lack_evaluation,
+        of_command=control.facts.is_of_command,
+    )
     if reason:
         return Verdict(INCONCLUSIVE, reason)
     if noise is None or noise.first_difference is None or strict.equal:

@@ -69,7 +69,8 @@ def test_the_table_of_the_documentation(tmp_path: Path) -> None:
     )
     assert {*KEYS} <= {*shown}
     of_commands = re.findall(
-        r"`([a-z-]+)`", PAGES["docs/ci.md"].partition("A command has a table")[2].partition("\n\n")[0]
+        r"`([a-z-]+)`",
+        PAGES["docs/ci.md"].partition("A command has a table")[2].partition("\n\n")[0],
     )
     assert {*KEYS_OF_COMMAND} <= {*of_commands}
 
