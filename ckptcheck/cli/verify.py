@@ -139,6 +139,7 @@ def verify(
     from ckptcheck.job import given as job_given
     from ckptcheck.report.html import report_page
     from ckptcheck.report.outputs.ci import ci_outputs
+    from ckptcheck.report.outputs.command_output import outputs_of
     from ckptcheck.report.outputs.console import SafeConsole
     from ckptcheck.report.outputs.folder import output_folder, single_file, write
 
@@ -168,6 +169,8 @@ def verify(
         write_for_ci(report)
     where = f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}"
     where = tracebacks(report, out) + where
+    if command is not None and verbose:
+        where = outputs_of(sorted((out / "runs").glob("*/*/output.txt"))) + "\n" + where
     where += f"\nPage: {html}" if html else ""
     print_report(report, json=json, verbose=verbose, quiet=quiet, where=where)
     raise click.exceptions.Exit(report.exit_code)

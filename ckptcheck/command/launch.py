@@ -16,7 +16,7 @@ import ckptcheck
 from ckptcheck.errors import UsageError
 from ckptcheck.job.frameworks import edges
 from ckptcheck.observer import hooks
-from ckptcheck.observer.observation import PROGRESS
+from ckptcheck.observer.observation import OBSERVED, PROGRESS
 from ckptcheck.observer.request import Request
 
 OUTPUT = "output.txt"
@@ -84,7 +84,10 @@ def launch(
             reason = error.strerror or str(error)
             raise UsageError(f"{words[0]} cannot be started: {reason}.") from error
         sessions.append(process.pid)
-        return _follow(process, folder / PROGRESS, timeout, progress, look)
+        ended = _follow(process, folder / PROGRESS, timeout, progress, look)
+    if (folder / OBSERVED).exists():  # what was shown last may be some steps behind
+        progress(json.loads((folder / OBSERVED).read_text(encoding="utf-8"))["steps"])
+    return ended
 
 
 def _follow(

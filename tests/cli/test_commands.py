@@ -111,6 +111,14 @@ def test_a_command_that_cannot_be_verified(tmp_path: Path, program: str, reason:
     )
 
 
+def test_what_a_command_printed_is_shown_if_asked(tmp_path: Path) -> None:
+    words = ("--", PYTHON, "-c", "print('trained')", "{run}")
+    done = run("verify", "-v", "--out", "out", *words, cwd=tmp_path)
+    name = Path(PYTHON).name
+    assert f"All of out/runs/{name}/control/output.txt:\n  trained\n" in done.stdout
+    assert "trained" not in run("verify", "--out", "out", *words, cwd=tmp_path).stdout
+
+
 def test_a_command_that_makes_no_step_is_killed(tmp_path: Path) -> None:
     program = "import subprocess, time; subprocess.Popen(['sleep', '77'], start_new_session=True); time.sleep(77)"
     words = ["--timeout", "2", "--", PYTHON, "-c", program, "{run}"]

@@ -142,12 +142,12 @@ def test_what_was_measured_of_a_command() -> None:
     later = [
         changed(each, evaluations={5: None}, unseen=["batches"]) for each in (CONTROL, RESUMED)
     ]
-    assert measured(compare(*later)) == (
+    assert measured(compare(later[0], later[1])) == (
         "At the boundary, 6 of 6 tensors are bit-equal. After it, 3 of 3 training losses are "
         "bit-equal, and the evaluation loss after 6 steps is 0.166667 (control 0.166667)."
     )
     unseen = [changed(each, unseen=["losses"]) for each in later]
-    assert measured(compare(*unseen)).startswith(
+    assert measured(compare(unseen[0], unseen[1])).startswith(
         "At the boundary, 6 of 6 tensors are bit-equal. After it, 3 training steps follow, whose "
         "losses were not seen, and the evaluation loss after 6 steps is"
     )

@@ -330,11 +330,11 @@ def test_control_characters_of_a_job_are_replaced() -> None:
 
 def of_command(**facts: Any) -> str:
     """Return the page of a command, of which some facts are not seen."""
-    runs = (
+    runs = [
         changed(each, evaluations=dict.fromkeys(range(9)), **facts) for each in (CONTROL, RESUMED)
-    )
+    ]
     question = Question("train.py", "restart", "recovered")
-    return report_page(Report((judge_pair(question, Pair(*runs)),), {}))
+    return report_page(Report((judge_pair(question, Pair(runs[0], runs[1])),), {}))
 
 
 def test_losses_that_were_not_seen_are_not_shown() -> None:

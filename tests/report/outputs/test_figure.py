@@ -109,7 +109,7 @@ def test_losses_that_were_not_seen_are_not_drawn() -> None:
         changed(each, evaluations=dict.fromkeys(range(9)), unseen=["batches", "losses"])
         for each in (CONTROL, RESUMED)
     ]
-    unseen = judge_pair(QUESTION, Pair(*runs))
+    unseen = judge_pair(QUESTION, Pair(runs[0], runs[1]))
     assert unseen.outcome == "recovered"
     training, validation, difference, _ = plot(Report((unseen,), {})).axes
     for axis in (training, validation, difference):
