@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.command_line import CKPTCHECK, run
+from tests.command_line import CKPTCHECK, call, run
 
 PYTHON = sys.executable
 
@@ -64,6 +64,13 @@ def test_a_request_that_is_wrong(tmp_path: Path, words: list[str], message: str)
 def test_options_that_do_not_fit(tmp_path: Path, options: list[str], message: str) -> None:
     status, _, printed = said(*options, "--", PYTHON, "{run}", cwd=tmp_path)
     assert (status, printed.splitlines()[-1]) == (2, f"ckptcheck: {message}")
+
+
+def test_the_help_has_the_options_of_a_command(tmp_path: Path) -> None:
+    shown = call("verify", "-h", cwd=tmp_path).stdout
+    section = shown.partition("A command, -- COMMAND:\n")[2].partition("\n\n")[0]
+    options = [line.split()[0] for line in section.splitlines() if line.strip().startswith("--")]
+    assert options == ["--resume", "--writes", "--save", "--max-steps", "--metric"]
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:

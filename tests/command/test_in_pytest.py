@@ -41,6 +41,11 @@ def test_save(verify_recovery):
     assert [case.boundary for case in report.cases] == [4, 8]
 
 
+def test_the_command_of_the_project(verify_recovery):
+    (case,) = verify_recovery().cases
+    assert (case.job, len(case.comparison.steps)) == ("trainer.py", 4)
+
+
 def test_max_steps(verify_recovery):
     report = verify_recovery(command=[sys.executable, "plain_loop.py", "{{run}}"], max_steps=15)
     assert report.cases[0].control.facts.schedule.steps == 15
@@ -50,11 +55,18 @@ def test_a_command_that_fails(verify_recovery):
     verify_recovery(command=[sys.executable, "-c", "1 / 0", "{{run}}"])
 """
 
+PROJECT = rf"""
+[tool.ckptcheck.commands.train]
+command = [{sys.executable!r}, {str(TRAINER)!r}, "--log", "print", "--out", "{{run}}"]
+metric = 'step (\d+) loss (\S+)'
+"""
+
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> "subprocess.CompletedProcess[str]":
     folder = tmp_path_factory.mktemp("session")
     (folder / "test_command.py").write_text(TESTS)
+    (folder / "pyproject.toml").write_text(PROJECT)
     (folder / "plain_loop.py").write_text(FILES["plain_loop.py"])
     command = [sys.executable, "-m", "pytest", "-vv", "-p", "no:cacheprovider"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -63,6 +75,10 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> "subprocess.CompletedPr
 @pytest.mark.parametrize("argument", ["metric", "resume", "writes", "save", "max_steps"])
 def test_an_argument(argument: str, session: "subprocess.CompletedProcess[str]") -> None:
     assert f"test_command.py::test_{argument} PASSED" in session.stdout, session.stdout
+
+
+def test_the_only_command_of_the_project(session: "subprocess.CompletedProcess[str]") -> None:
+    assert "test_the_command_of_the_project PASSED" in session.stdout, session.stdout
 
 
 def test_a_failure_says_why(session: "subprocess.CompletedProcess[str]") -> None:

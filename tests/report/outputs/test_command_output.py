@@ -13,7 +13,7 @@ from ckptcheck.report.outputs.command_output import MOST_LINES, last_lines, outp
         ("a\n\n  b\n", ["a", "  b"]),
         ("\x1b[1m1/8\x1b[0m loss: 2\x08\x08\x08\x1b[1m8/8\x1b[0m loss: 1\n", ["8/8 loss: 1"]),
         ("10 %\r100 %\r\nend", ["100 %", "end"]),
-        ("caf\u00e9 \x07\n", ["caf\u00e9 \ufffd"]),
+        ("\u00e9t\u00e9 \x07\n", ["\u00e9t\u00e9 \ufffd"]),
         ("\n", []),
     ],
 )
