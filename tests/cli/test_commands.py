@@ -73,6 +73,14 @@ def test_the_help_has_the_options_of_a_command(tmp_path: Path) -> None:
     assert options == ["--resume", "--writes", "--save", "--max-steps", "--metric"]
 
 
+def test_options_of_a_command_without_one(tmp_path: Path) -> None:
+    status, _, printed = said("bn-nn", "--save", "2", "--max-steps", "9", cwd=tmp_path)
+    assert (status, printed) == (
+        2,
+        "ckptcheck: Only a command takes save and max-steps. Write the command after --: -- python train.py {run}.\n",
+    )
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "best.keras").write_text("mine")
