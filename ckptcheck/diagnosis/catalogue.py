@@ -8,6 +8,7 @@ from typing import Any
 from ckptcheck.counts import filled
 from ckptcheck.diagnosis.cause import (
     EVALUATION,
+    FILES_LEFT,
     FIRST_STEP,
     FIRST_UPDATE,
     Cause,
@@ -596,8 +597,19 @@ _CATALOGUE = {
         detail="{hints}",
         signature="Everything compared before the first difference is equal.",
         reported=_issue("tensorflow/tensorflow#40342"),
-        do="Look for state outside the compared tensors: attributes of Python objects, "
-        "vars(trainer), random generators, the input pipeline.",
+        do=(
+            Remedy(
+                "Save everything that training needs, and restore all of it: "
+                "state.update(np.load(path)). Random generators and the position in the data "
+                "belong to it.",
+                frameworks=("",),
+                restores=(FILES_LEFT,),
+            ),
+            Remedy(
+                "Look for state outside the compared tensors: attributes of Python objects, "
+                "vars(trainer), random generators, the input pipeline."
+            ),
+        ),
         acceptable=False,
         settled_by=(SAME_HASH, REMEMBERED),
     ),
