@@ -4,7 +4,7 @@ It differs from that of a job only in how the runs are made; they are judged by 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +37,19 @@ class _Progress:
 
     command: str
     watch: Watch
+    # The steps that each run has done.
+    done: dict[str, int] = field(default_factory=dict)
 
     def began(self, run: str, first: int, steps: int | None) -> None:
         self._emit(run, "submitted")
         self._emit(run, "described", first=first, steps=steps)
 
     def stepped(self, run: str, done: int) -> None:
+        self.done[run] = done
         self._emit(run, "step", done=done)
 
     def ended(self, run: str, trouble: str | None) -> None:
-        self._emit(run, "ended", trouble=trouble)
+        self._emit(run, "ended", trouble=trouble, done=self.done.get(run))
 
     def _emit(self, run: str, kind: str, **facts: Any) -> None:
         name = f"{self.command} {'' if run.startswith('control') else '× '}{run}"

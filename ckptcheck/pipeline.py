@@ -142,8 +142,8 @@ def verify(
         as_kinds(kinds, "kinds"),
     )
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
+    _check_what_goes_together(locals())
     if command is not None:
-        _check_alone(locals())
         settings.check(())
         asked = as_command(command, resume, writes, save, max_steps, metric)
         with _kept_or_temporary(folder) as top:
@@ -197,8 +197,20 @@ _OF_JOBS = (
 )
 
 
-def _check_alone(asked: Mapping[str, Any]) -> None:
-    """Raise `UsageError` for what goes with jobs alone."""
+# What is asked of a command, and means nothing for a job.
+_OF_COMMANDS = ("resume", "writes", "save", "max_steps", "metric")
+
+
+def _check_what_goes_together(asked: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for what goes with jobs alone, or with a command alone."""
+    if asked["command"] is None:
+        given = [name.replace("_", "-") for name in _OF_COMMANDS if asked[name] is not None]
+        if given:
+            raise UsageError(
+                f"Only a command takes {' and '.join(given)}. Write the command after --: "
+                "-- python train.py {run}."
+            )
+        return
     given_too = [name for name in _OF_JOBS if asked[name] not in (None, (), [], {})]
     if given_too:
         raise UsageError(

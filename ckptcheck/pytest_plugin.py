@@ -105,11 +105,10 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
         runs: list[Path] = []
         # The failure shows the message alone, without a chain of exceptions.
         try:
-            if "command" in asked:
-                report = _of_command(given, _ckptcheck_folder, runs)
-            else:
-                whole = given if job is not None else _of_project(given, request)
-                report = _judged(whole, _ckptcheck_folder, runs)
+            named = job is not None or "command" in asked
+            whole = given if named else _of_project(given, request)
+            verified = _of_command if "command" in whole else _judged
+            report = verified(whole, _ckptcheck_folder, runs)
             report.assert_as_expected()
         except CkptcheckError as error:
             what = given["job"] or ("the command" if "command" in asked else "the project")
@@ -157,6 +156,9 @@ def _of_project(given: Mapping[str, Any], request: pytest.FixtureRequest) -> Map
     if table is None:
         raise UsageError(f"no job is named, and no pyproject.toml has a table {TABLE}.")
     asked = {name: value for name, value in given.items() if value not in (None, (), 0.0, False)}
+    if not table.jobs:
+        _, settings = table.command(())
+        return {**settings, **asked}
     return {"restore": table.restores, **table.settings, **asked, "job": table.jobs}
 
 

@@ -109,6 +109,11 @@ def test_options_are_explained() -> None:
         "--dataset",
         "--suite",
         "--no-unsaved",
+        "--resume",
+        "--save",
+        "--max-steps",
+        "--writes",
+        "--metric",
     ]:
         assert f"`{option}" in DOCS or f" {option} " in DOCS, option
 

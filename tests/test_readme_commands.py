@@ -17,8 +17,11 @@ from tests.documents import (
     COMMANDS,
     FILES,
     FIRSTS,
+    FIX,
+    FIXED,
     HOOKS,
     PYTHON,
+    README,
     ROOT,
     RUN_BY_CI,
     SCRIPTS,
@@ -59,6 +62,15 @@ def test_the_first_command(
 ) -> None:
     for shown in shown_by(commands):
         assert is_shown(shown, [default_command[1].stdout]), default_command[1].stdout
+
+
+def test_the_fix_of_the_readme(tmp_path: Path) -> None:
+    """With its line, the README's script recovers; the other commands of the README rely on it."""
+    assert f"`{FIX}`" in README
+    assert FIXED["train.py"] != FILES["train.py"]
+    done = run("python -m ckptcheck verify -- python train.py {run}", tmp_path)
+    assert done.stdout.splitlines()[-1] == "PASS: 1 of 1 case recovered."
+    assert "`PASS: 1 of 1 case recovered.`" in README
 
 
 @pytest.mark.parametrize("block", WORKFLOWS, ids=lambda block: block.page)

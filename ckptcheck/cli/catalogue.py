@@ -26,7 +26,7 @@ EXPLAIN_EXAMPLES = (
 JOBS_EXAMPLES = (
     ("jobs", "All shipped jobs and recipes:"),
     ("jobs bn-nn", "One of them:"),
-    ("jobs train.py", "The jobs in a file, as verify takes them:"),
+    ("jobs fit.py", "The jobs in a file, as verify takes them:"),
 )
 
 

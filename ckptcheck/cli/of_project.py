@@ -3,15 +3,10 @@
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
-
-from ckptcheck.errors import UsageError
-
-if TYPE_CHECKING:
-    from ckptcheck.job.project import Project
 
 
 def of_project(
@@ -33,8 +28,9 @@ def of_project(
         return jobs, dict(asked)
     typed = {name for name in asked if _is_typed(context, name)}
     if jobs or not table.jobs:
-        name, settings = _command(table, jobs)
-        jobs, what = (), f"the command {name} of {table.file}"
+        name, of_command = table.command(jobs)
+        jobs, settings = (), dict(of_command)
+        what = f"the command {name} of {table.file}"
     else:
         jobs, settings = table.jobs, dict(table.settings)
         settings |= {"restore": table.restores or None}
@@ -48,16 +44,6 @@ def of_project(
     if not context.params["quiet"]:
         print(f"ckptcheck: verifying {what}", file=sys.stderr)
     return jobs, {**asked, **settings}
-
-
-def _command(table: "Project", names: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """Return the named command of a table, or the only one."""
-    if not names and len(table.commands) > 1:
-        raise UsageError(
-            f"{table.file} names the commands {', '.join(table.commands)}. Name one of them."
-        )
-    (name,) = names or table.commands
-    return name, dict(table.commands[name])
 
 
 def _is_typed(context: click.Context, name: str) -> bool:

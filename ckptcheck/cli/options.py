@@ -142,7 +142,7 @@ printed = together(
         "-v",
         "--verbose",
         is_flag=True,
-        help="Print every table, every explanation and more tensor names.",
+        help="Print every table, every explanation, more tensor names, and what a command printed.",
         group=OUTPUT,
     ),
     option(

@@ -1,4 +1,6 @@
-"""Progress on standard error: live bars on a terminal, else a line for each finished process."""
+"""Progress on standard error: live bars on a terminal, else a line now and then."""
+
+import time
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +18,8 @@ from ckptcheck.run.worker_pool import Event
 
 STARTING = "starting the first processes"
 ALL = "all runs"
+# Where there is no terminal: seconds between two lines that say how far a process has come.
+EVERY = 30.0
 
 
 class ProgressView:
@@ -28,7 +32,8 @@ class ProgressView:
         self._console = console
         self._counted = counted
         self._bars: dict[str, TaskID] = {}
-        self._totals: dict[str, int] = {}
+        self._totals: dict[str, int | None] = {}
+        self._next_line = time.monotonic() + EVERY
         self._troubled: set[str] = set()
         self._start: TaskID | None = None
         self._all: TaskID | None = None
@@ -63,6 +68,7 @@ class ProgressView:
             self._described(event)
         elif event.kind == "step" and event.name in self._bars:
             self._progress.update(self._bars[event.name], completed=event.facts["done"])
+            self._say_how_far(event)
         elif event.kind in ("trouble", "raised"):
             self._troubled.add(event.name)
         elif event.kind == "ended":
@@ -96,10 +102,21 @@ class ProgressView:
             event.name, total=total, completed=event.facts["first"]
         )
 
+    def _say_how_far(self, event: Event) -> None:
+        """Print how far a process has come, where there are no bars, and not too often."""
+        if self._console.is_terminal or time.monotonic() < self._next_line:
+            return
+        self._next_line = time.monotonic() + EVERY
+        total = self._totals[event.name]
+        text = f"{event.name}: step {event.facts['done']}{f' of {total}' if total else ''}"
+        self._console.print(f"ckptcheck: {text}", highlight=False, soft_wrap=True)
+
     def _ended(self, event: Event) -> None:
         self._done += 1
+        done = event.facts.get("done")  # of a command: how long it is was not known before
         if event.name in self._bars:
-            self._progress.update(self._bars[event.name], completed=self._totals[event.name])
+            total = self._totals[event.name] if done is None else done
+            self._progress.update(self._bars[event.name], total=total or 0, completed=total or 0)
             if self._counted:
                 self._progress.remove_task(self._bars.pop(event.name))
         if self._all is not None:
@@ -107,5 +124,6 @@ class ProgressView:
         if not self._console.is_terminal:
             broken = event.facts["trouble"] or event.name in self._troubled
             count = f" ({self._done} of {self._submitted})" if self._counted else ""
+            count += "" if done is None else f" at step {done}"
             text = f"ckptcheck: {event.name} {'did not finish' if broken else 'done'}{count}"
             self._console.print(text, highlight=False, soft_wrap=True)

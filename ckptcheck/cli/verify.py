@@ -21,13 +21,13 @@ INTERRUPTED = "Interrupted: nothing was verified, and no process is left behind.
 
 
 EXAMPLES = (
-    ("verify train.py", "The only job in a file, with each of its restores:"),
+    ("verify -- python train.py {run}", "A command that trains, as it is:"),
     (
-        "verify train.py:Train --restore weights --expect diverged",
-        "One restore, which is known to lose something:",
+        "verify fit.py:Train --restore weights --expect diverged",
+        "A job in a class, with a restore that is known to lose something:",
     ),
     (
-        "verify train.py --restore keras --junit junit.xml --markdown report.md",
+        "verify --junit junit.xml --markdown report.md -- python train.py {run}",
         "In CI, with reports for its server:",
     ),
 )
@@ -140,6 +140,7 @@ def verify(
     from ckptcheck.job import given as job_given
     from ckptcheck.report.html import report_page
     from ckptcheck.report.outputs.ci import ci_outputs
+    from ckptcheck.report.outputs.command_output import outputs_of
     from ckptcheck.report.outputs.console import SafeConsole
     from ckptcheck.report.outputs.folder import output_folder, single_file, write
 
@@ -169,6 +170,8 @@ def verify(
         write_for_ci(report)
     where = f"Curves: {out / 'curves.png'}   All numbers: {out / 'report.json'}"
     where = logs(report, out) + where
+    if command is not None and verbose:
+        where = outputs_of(sorted((out / "runs").glob("*/*/output.txt"))) + "\n" + where
     where += f"\nPage: {html}" if html else ""
     print_report(report, json=json, verbose=verbose, quiet=quiet, where=where)
     raise click.exceptions.Exit(report.exit_code)

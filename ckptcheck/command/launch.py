@@ -16,7 +16,7 @@ import ckptcheck
 from ckptcheck.errors import UsageError
 from ckptcheck.job.frameworks import edges
 from ckptcheck.observer import hooks
-from ckptcheck.observer.observation import PROGRESS, TROUBLE
+from ckptcheck.observer.observation import OBSERVED, PROGRESS, TROUBLE
 from ckptcheck.observer.request import Request
 
 OUTPUT = "output.txt"
@@ -90,7 +90,10 @@ def launch(
             remedy = _REMEDIES.get(error.errno or 0, "")
             raise UsageError(f"{words[0]} cannot be started: {reason}.{remedy}") from error
         family.began(process)
-        return _follow(process, folder, timeout, progress, look, family)
+        ended = _follow(process, folder, timeout, progress, look, family)
+    if (folder / OBSERVED).exists():  # what was shown last may be some steps behind
+        progress(json.loads((folder / OBSERVED).read_text(encoding="utf-8"))["steps"])
+    return ended
 
 
 def _follow(

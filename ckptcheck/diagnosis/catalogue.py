@@ -8,6 +8,7 @@ from typing import Any
 from ckptcheck.counts import filled
 from ckptcheck.diagnosis.cause import (
     EVALUATION,
+    FILES_LEFT,
     FIRST_STEP,
     FIRST_UPDATE,
     NEVER,
@@ -156,8 +157,8 @@ _CATALOGUE = {
         sentence="The restore raised {type}: {message}",
         signature="The restore raises, and neither missing keys nor damaged files explain it.",
         reported=_issue("tensorflow/tensorflow#11097"),
-        do="Make job.restore(folder, restore) work in a fresh process that has only built the job. "
-        + TRACEBACK,
+        do="Make the restore work in a new process that has built the model and done nothing else: "
+        "build(), then restore(path). " + TRACEBACK,
         acceptable=False,
     ),
     "resumed-run-raised": _breaks_training(
@@ -167,7 +168,8 @@ _CATALOGUE = {
         "{type}: {message}",
         signature="The resumed run raises after its restore, where the control does not.",
         reported=_issue("cchen156/Learning-to-See-in-the-Dark#70"),
-        do="Restore in job.restore(folder, restore) everything that training needs. " + TRACEBACK,
+        do="Restore everything that training needs before the first step: restore(path), then "
+        "train(). " + TRACEBACK,
         acceptable=False,
     ),
     # --- The checkpoint as a whole ------------------------------------------------------------
@@ -608,8 +610,19 @@ _CATALOGUE = {
         detail="{hints}",
         signature="Everything compared before the first difference is equal.",
         reported=_issue("tensorflow/tensorflow#40342"),
-        do="Look for state outside the compared tensors: Python attributes, vars(job), random "
-        "generators, the input pipeline.",
+        do=(
+            Remedy(
+                "Save everything that training needs, and restore all of it: "
+                "state.update(np.load(path)). Random generators and the position in the data "
+                "belong to it.",
+                frameworks=("",),
+                restores=(FILES_LEFT,),
+            ),
+            Remedy(
+                "Look for state outside the compared tensors: attributes of Python objects, "
+                "vars(trainer), random generators, the input pipeline."
+            ),
+        ),
         acceptable=False,
         settled_by=(SAME_HASH, REMEMBERED),
     ),

@@ -66,6 +66,8 @@ def earliest(starts: Iterable[Start]) -> Start:
 
 # In place of the name of a restore that reads files of the user's own, such as NumPy's.
 OWN_FILES = "(own files)"
+# In place of that of a command of which only the files that it left are compared.
+FILES_LEFT = "(files left)"
 
 # In a remedy, stands for the objects that hold the lost tensors.
 _HOLDERS, _MOST_HOLDERS = "{holders}", 3

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,11 @@ KEYS_OF_COMMAND: Mapping[str, _Check] = {
     "writes": ("a text", lambda value: isinstance(value, str)),
     "save": _PLACES,
     "max-steps": _WHOLE,
-    **{key: KEYS[key] for key in ("repeat", "timeout", "rtol", "atol", "equal-nan", "allow")},
+    "metric": ("a text", lambda value: isinstance(value, str)),
+    **{
+        key: KEYS[key]
+        for key in ("repeat", "timeout", "rtol", "atol", "equal-nan", "allow", "kinds")
+    },
     "expect": ("a text", lambda value: isinstance(value, str)),
 }
 
@@ -100,6 +104,19 @@ class Project:
     restores: tuple[str, ...]
     settings: Mapping[str, Any]
     commands: Mapping[str, Mapping[str, Any]]
+
+    def command(self, names: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
+        """Return name and arguments of the named command, or of the only one.
+
+        Raises:
+            UsageError: none is named, and there are several.
+        """
+        if not names and len(self.commands) > 1:
+            raise UsageError(
+                f"{self.file} names the commands {', '.join(self.commands)}. Name one of them."
+            )
+        (name,) = names or self.commands
+        return name, self.commands[name]
 
 
 def project(folder: Path) -> Project | None:

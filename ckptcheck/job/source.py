@@ -101,7 +101,8 @@ def all_jobs(file: str) -> list[str]:
     named = f" If {' or '.join(classes)} is one, write {file}:{classes[0]}." if classes else ""
     raise UsageError(
         f"{file} defines no job. A job is a class derived from FitJob, CheckpointJob or GraphJob, "
-        f"or one with the methods of ckptcheck.job.Job.{named}"
+        f"or one with the methods of ckptcheck.job.Job.{named} A script that trains when it is run "
+        f"is a command: ckptcheck verify -- python {file} {{run}}."
     )
 
 

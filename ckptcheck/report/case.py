@@ -8,6 +8,7 @@ from typing import Any
 from ckptcheck.comparison.comparison import (
     FINAL,
     Comparison,
+    StepComparison,
     TensorComparison,
     moving_statistics,
 )
@@ -16,7 +17,7 @@ from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.diagnosis.diagnose import is_of_job, not_comparable
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import INCONCLUSIVE, RECOVERED
-from ckptcheck.run.run import Run
+from ckptcheck.run.run import LOSSES, Run
 from ckptcheck.tolerance import EXACT, Tolerance
 
 
@@ -174,10 +175,16 @@ def as_it_differs(comparison: Comparison) -> Comparison:
     return replace(comparison, tensors=tuple(rows))
 
 
+def with_losses(comparison: Comparison) -> tuple[StepComparison, ...]:
+    """Return the steps whose losses were compared; none where no loss was seen."""
+    return () if LOSSES in comparison.unseen else comparison.steps
+
+
 def _counts(comparison: Comparison | None) -> dict[str, Any]:
     """Return how much was compared and how much of it was equal."""
     boundary, final = (comparison.boundary, comparison.final) if comparison else ((), ())
     steps, evaluations = (comparison.steps, comparison.evaluations) if comparison else ((), ())
+    losses = with_losses(comparison) if comparison else ()
     by_kind = {
         kind: _share(row.equal for row in boundary if row.kind is kind) for kind in sorted(Kind)
     }
@@ -188,10 +195,10 @@ def _counts(comparison: Comparison | None) -> dict[str, Any]:
         "moving_statistics": [_statistic(row) for row in moving_statistics(comparison)]
         if comparison
         else [],
-        "train_loss": _share(step.equal for step in steps)
+        "train_loss": _share(step.equal for step in losses)
         | {
-            "first_difference": next((step.control_step for step in steps if not step.equal), None),
-            "max_abs_diff": _largest(step.diff for step in steps) if steps else None,
+            "first_difference": next((row.control_step for row in losses if not row.equal), None),
+            "max_abs_diff": _largest(row.diff for row in losses) if losses else None,
         },
         "batches": _share(
             step.batch_equal

@@ -11,7 +11,7 @@ from ckptcheck.comparison.noise_floor import NoiseFloor
 from ckptcheck.diagnosis import experiments
 from ckptcheck.diagnosis.allowances import STRICT, Allowed, Terms, beyond, by_pattern, with_reasons
 from ckptcheck.diagnosis.catalogue import CAUSES, MEASURE_THE_NOISE, diagnosis
-from ckptcheck.diagnosis.cause import OWN_FILES, Diagnosis, names_of
+from ckptcheck.diagnosis.cause import FILES_LEFT, OWN_FILES, Diagnosis, names_of
 from ckptcheck.diagnosis.crash_image import settled
 from ckptcheck.diagnosis.diagnose import diagnose, is_of_job, is_of_restore, unjudged, with_remedies
 from ckptcheck.diagnosis.refusals import missing_keys, of_raising, of_refusal
@@ -105,7 +105,7 @@ def _with_remedies(found: Sequence[Diagnosis], pair: Pair, restore: str) -> tupl
     """Add what to do; noise that was measured on demand is not to be measured again."""
     restore = pair.resumed.facts.way or restore
     if found and pair.image is not None and pair.image.is_of_own_files:
-        restore = OWN_FILES
+        restore = FILES_LEFT if pair.control.facts.left else OWN_FILES
     found = with_remedies(found, pair.control.facts.framework, restore)
     done = MEASURE_THE_NOISE if pair.noise_asked else ""
     return tuple(replace(each, remedy=each.remedy.removesuffix(done)) for each in found)
@@ -168,7 +168,11 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
     if resumed.facts.failure is not None:
         return _on_failure(pair, resumed.facts.failure)
     strict = _compared(pair, resumed, Equality(terms.tolerance))
-    reason = why_nothing_compared(strict, may_lack_evaluation=control.facts.may_lack_evaluation)
+    reason = why_nothing_compared(
+        strict,
+        may_lack_evaluation=control.facts.may_lack_evaluation,
+        of_command=control.facts.is_of_command,
+    )
     if reason:
         return Verdict(INCONCLUSIVE, reason)
     if noise is None or noise.first_difference is None or strict.equal:

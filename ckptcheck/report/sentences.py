@@ -5,10 +5,11 @@ from importlib.metadata import version
 from shlex import quote
 
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
-from ckptcheck.counts import filled
+from ckptcheck.counts import counted, filled
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.kinds import Kind
 from ckptcheck.report.case import Case, as_it_differs
+from ckptcheck.run.run import LOSSES, Run
 from ckptcheck.text_safety import in_one_line
 
 PACKAGE = "ckptcheck"
@@ -97,6 +98,19 @@ def short_names(cases: Sequence[Case]) -> dict[str, str]:
     }
 
 
+def where_saved(control: Run) -> str:
+    """Say after which steps a job was saved, to follow `it was`; empty: no metric shows that."""
+    schedule, facts = control.facts.schedule, control.facts
+    steps = filled(
+        "{count:step|steps} {places}",
+        count=len(schedule.boundaries),
+        places=listed(list(map(str, schedule.boundaries))),
+    )
+    if not facts.left:
+        return f"saved after {steps} of {schedule.steps}"
+    return "" if LOSSES in (facts.unseen or ()) else f"saved before {steps} of the metric"
+
+
 def of_objects(comparison: Comparison) -> str:
     """Name the compared numbers that are no tensors of the program; empty: there are none.
 
@@ -119,19 +133,23 @@ def measured(comparison: Comparison) -> str:
         return _measured_in_files(comparison)
     boundary, steps = as_it_differs(comparison).boundary, comparison.steps
     evaluation = comparison.evaluation
-    evaluated = ""
+    at_boundary = at_later = ""
     if evaluation:
         resumed, control = apart(evaluation.resumed_loss, evaluation.control_loss, 6)
         losses = f"{resumed} (control {control})"
-        evaluated = f" and the evaluation loss is {losses}"
+        if evaluation.steps_done == comparison.first_step[0]:
+            at_boundary = f" and the evaluation loss is {losses}"
+        else:  # a command evaluates where it does
+            done = counted(evaluation.steps_done, "step")
+            at_later = f", and the evaluation loss after {done} is {losses}"
     rows: list[TensorComparison | StepComparison] = [*boundary, *steps]
     identical = all(row.identical == row.equal for row in rows)
     equal = "bit-equal" if identical else "equal within the tolerance"
     tensors = f"{sum(row.equal for row in boundary)} of {len(boundary)} tensors are {equal}"
     after = f"{sum(row.equal for row in steps)} of {len(steps)} training losses are {equal}"
-    if "losses" in comparison.unseen:
-        after = f"{len(steps)} training steps follow, whose losses were not seen"
-    said = f"At the boundary, {tensors}{evaluated}. After it, {after}."
+    if LOSSES in comparison.unseen:
+        after = f"{counted(len(steps), 'training step')} follow, whose losses were not seen"
+    said = f"At the boundary, {tensors}{at_boundary}. After it, {after}{at_later}."
     return f"{said} {of_objects(comparison)}".rstrip()
 
 
@@ -140,7 +158,7 @@ def _measured_in_files(comparison: Comparison) -> str:
     final, steps = as_it_differs(comparison).final, comparison.steps
     tensors = f"{sum(row.equal for row in final)} of {len(final)} tensors are equal"
     losses = f"{sum(row.equal for row in steps)} of {len(steps)} values of the metric are equal"
-    if "losses" in comparison.unseen:
+    if LOSSES in comparison.unseen:
         losses = "no metric was compared"
     return f"In the final checkpoint, {tensors}. After the save, {losses}."
 
@@ -153,7 +171,7 @@ def numbers(case: Case) -> tuple[str, str, str]:
     if case.comparison.is_of_files:
         boundary = as_it_differs(case.comparison).final
     tensors, losses = sum(row.equal for row in boundary), sum(row.equal for row in steps)
-    after = "–" if "losses" in case.comparison.unseen else f"{losses}/{len(steps)}"
+    after = "–" if LOSSES in case.comparison.unseen else f"{losses}/{len(steps)}"
     return f"{tensors}/{len(boundary)}", _evaluation(case.comparison), after
 
 

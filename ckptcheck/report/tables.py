@@ -8,15 +8,26 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ckptcheck.comparison.comparison import Comparison, TensorComparison
-from ckptcheck.report.case import Case
+from ckptcheck.report.case import Case, with_losses
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# The columns that a step has none of, where no loss was seen.
+_OF_LOSS = ("control_loss", "resumed_loss", "diff", "equal", "identical")
+
 
 def losses(cases: Sequence[Case]) -> "pd.DataFrame":
-    """Return every training step after the boundary, control beside resumed."""
-    return _stacked(cases, lambda comparison: map(asdict, comparison.steps))
+    """Return every training step after the boundary, control beside resumed.
+
+    The losses of a command are missing values where none was seen.
+    """
+    return _stacked(cases, _steps)
+
+
+def _steps(comparison: Comparison) -> Iterable[Mapping[str, Any]]:
+    unseen = {} if with_losses(comparison) else dict.fromkeys(_OF_LOSS)
+    return (asdict(step) | unseen for step in comparison.steps)
 
 
 def evaluations(cases: Sequence[Case]) -> "pd.DataFrame":

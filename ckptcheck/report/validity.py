@@ -58,28 +58,15 @@ def _not_finite(control: Run) -> str | None:
 
 
 def why_nothing_compared(
-    comparison: Comparison, *, may_lack_evaluation: bool = False
+    comparison: Comparison, *, may_lack_evaluation: bool = False, of_command: bool = False
 ) -> str | None:
     """Return why a comparison proves nothing, or None. A recorded script need not evaluate."""
-    boundary, steps = comparison.boundary, comparison.steps
-    final = {row.name for row in comparison.final}
-    missing = sorted({row.name for row in boundary} - final)
     if comparison.is_of_files:
         return _why_files_prove_nothing(comparison)
-    if not boundary:
-        return "No state tensor was compared: the job's `state` returned none."
-    if not final:
-        return (
-            "No final state was compared: the job's `state` returned no tensor after the last step."
-        )
-    if missing:
-        return filled(
-            "{count} of {total} state tensors {count:is|are} missing after the last step"
-            "{count::|, such as} {example}. Return every tensor from the job's `state` each time.",
-            count=len(missing),
-            total=len(boundary),
-            example=missing[0],
-        )
+    boundary, steps = comparison.boundary, comparison.steps
+    reason = _why_no_state(comparison, of_command)
+    if reason:
+        return reason
     if not steps:
         return "No training step was compared: the resumed run executed none."
     if comparison.steps_resumed is None and len(steps) != comparison.steps_after:
@@ -90,9 +77,41 @@ def why_nothing_compared(
     if not comparison.evaluations and not may_lack_evaluation:
         return "No evaluation was compared: the runs have none in common."
     if not any(row.poisoned for row in boundary):
+        do = (
+            "Restart from a later save with --save"
+            if of_command
+            else "Build the job from the seed that it is given"
+        )
         return (
             "The restore had nothing to do: before it, every tensor of the new process already "
-            "equalled the control's at the boundary. Build the job from the seed that it is given."
+            f"equalled the control's at the boundary. {do}."
+        )
+    return None
+
+
+def _why_no_state(comparison: Comparison, of_command: bool) -> str | None:
+    """Return why tensors are missing at the boundary or at the end, or None."""
+    boundary, final = comparison.boundary, {row.name for row in comparison.final}
+    missing = sorted({row.name for row in boundary} - final)
+    if not boundary:
+        none = "the command held no variable" if of_command else "the job's `state` returned none"
+        return f"No state tensor was compared: {none}."
+    if not final:
+        none = "command held no variable" if of_command else "job's `state` returned no tensor"
+        return f"No final state was compared: the {none} after the last step."
+    if missing:
+        do = (
+            "Keep the model and its optimizer until the program ends"
+            if of_command
+            else "Return every tensor from the job's `state` each time"
+        )
+        return filled(
+            "{count} of {total} state tensors {count:is|are} missing after the last step"
+            "{count::|, such as} {example}. {do}.",
+            count=len(missing),
+            total=len(boundary),
+            example=missing[0],
+            do=do,
         )
     return None
 

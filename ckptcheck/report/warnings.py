@@ -54,11 +54,15 @@ def _of_files(cases: Sequence[Case]) -> Iterator[str]:
     for job in dict.fromkeys(case.job for case in cases):
         own = [case for case in cases if case.job == job]
         if files := together(case.wrote for case in own):
-            keras = any(case.control and case.control.facts.framework == "keras" for case in own)
+            facts = [case.control.facts for case in own if case.control]
+            keras = any(each.framework == "keras" for each in facts)
             folder = "`self.folder`" if keras else "a temporary folder"
+            what = "job"
+            if any(each.is_of_command for each in facts):
+                what, folder = "command", "{run}"
             named = some([f"{name} ({change})" for name, change in files.items()])
             yield (
-                f"{job}: the job also writes outside its checkpoint folder: {named}. Every run "
+                f"{job}: the {what} also writes outside its checkpoint folder: {named}. Every run "
                 f"does, and ckptcheck puts no file back. Write such files into {folder}."
             )
 
@@ -88,7 +92,7 @@ def _left_by(case: Case) -> str:
 def _of_evaluation(case: Case) -> Iterator[str]:
     if case.comparison is None or case.comparison.evaluations or _left_by(case):
         return
-    if case.control is not None and case.control.facts.unseen is not None:
+    if case.control is not None and case.control.facts.is_of_command:
         yield (
             "the command evaluates nothing after the save, so state that only evaluation reads is "
             "compared as tensors alone."
@@ -196,8 +200,9 @@ def _of_coverage(case: Case) -> Iterator[str]:
         yield filled(
             "{count} of {total} {total:tensor|tensors} {count:has its initial value|have their "
             "initial values} at the boundary, so the run cannot show whether "
-            "{count:it is|they are} restored: {names}. Choose a different --boundary.",
+            "{count:it is|they are} restored: {names}. Choose a different {option}.",
             count=len(case.not_shown),
+            option="--save" if case.control and case.control.facts.is_of_command else "--boundary",
             total=len(case.comparison.boundary),
             names=some(case.not_shown),
         )

@@ -12,6 +12,9 @@ from ckptcheck.run.snapshots import FINAL, INITIAL, Snapshot, after_point, bound
 # The role of a run that a script records itself.
 RECORDED = "recorded"
 
+# Among what could not be seen of a command.
+LOSSES = "losses"
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -88,9 +91,14 @@ class Facts:
     finished: bool = False
 
     @property
+    def is_of_command(self) -> bool:
+        """Whether the run is one of a command, not of a job in a class or of a script."""
+        return self.unseen is not None
+
+    @property
     def may_lack_evaluation(self) -> bool:
         """Whether only the user's program decides whether anything is evaluated."""
-        return self.role == RECORDED or self.unseen is not None
+        return self.role == RECORDED or self.is_of_command
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,9 @@ class Run:
 
     @cached_property
     def losses(self) -> tuple[float, ...]:
-        """The training loss of each step."""
+        """The training loss of each step; empty where none was seen."""
+        if LOSSES in (self.facts.unseen or ()):
+            return ()
         return tuple(step.loss for step in self.steps)
 
     @property

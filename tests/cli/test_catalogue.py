@@ -13,7 +13,8 @@ def test_a_file_without_jobs_is_a_usage_error(tmp_path: Path) -> None:
     sentences = {
         "broken": "cannot be read as Python: `python broken.py` reports where.",
         "empty": "defines no job. A job is a class derived from FitJob, CheckpointJob or GraphJob, "
-        "or one with the methods of ckptcheck.job.Job.",
+        "or one with the methods of ckptcheck.job.Job. A script that trains when it is run is a "
+        "command: ckptcheck verify -- python empty.py {run}.",
     }
     for name, sentence in sentences.items():
         for command in ("jobs", "verify"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.command_line import CKPTCHECK, run
+from tests.command_line import CKPTCHECK, call, run
 
 PYTHON = sys.executable
 
@@ -75,6 +75,21 @@ def test_a_file_that_cannot_be_executed(tmp_path: Path) -> None:
     )
 
 
+def test_the_help_has_the_options_of_a_command(tmp_path: Path) -> None:
+    shown = call("verify", "-h", cwd=tmp_path).stdout
+    section = shown.partition("A command, -- COMMAND:\n")[2].partition("\n\n")[0]
+    options = [line.split()[0] for line in section.splitlines() if line.strip().startswith("--")]
+    assert options == ["--resume", "--writes", "--save", "--max-steps", "--metric"]
+
+
+def test_options_of_a_command_without_one(tmp_path: Path) -> None:
+    status, _, printed = said("bn-nn", "--save", "2", "--max-steps", "9", cwd=tmp_path)
+    assert (status, printed) == (
+        2,
+        "ckptcheck: Only a command takes save and max-steps. Write the command after --: -- python train.py {run}.\n",
+    )
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "best.keras").write_text("mine")
@@ -133,6 +148,14 @@ def test_the_log_of_a_command_that_failed_is_named(tmp_path: Path, program: str,
     named = [each for each in printed.splitlines() if each.startswith(line)]
     assert len(named) == 1
     assert Path(named[0].removeprefix(line)).read_text().startswith("no data")
+
+
+def test_what_a_command_printed_is_shown_if_asked(tmp_path: Path) -> None:
+    words = ("--", PYTHON, "-c", "print('trained')", "{run}")
+    done = run("verify", "-v", "--out", "out", *words, cwd=tmp_path)
+    name = Path(PYTHON).name
+    assert f"All of out/runs/{name}/control/output.txt:\n  trained\n" in done.stdout
+    assert "trained" not in run("verify", "--out", "out", *words, cwd=tmp_path).stdout
 
 
 def test_a_command_that_makes_no_step_is_killed(tmp_path: Path) -> None:

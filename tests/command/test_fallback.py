@@ -116,6 +116,7 @@ def test_a_lost_tensor_shows_in_the_final_checkpoint(asked: Asked, case_of: Case
     assert (case.outcome, case.reason) == ("diverged", None)
     (found,) = case.diagnoses
     assert (found.cause, found.tensors) == ("unexplained", ("w", "m"))
+    assert found.remedy.startswith("Save everything that training needs, and restore all of it:")
 
 
 def test_a_log_that_only_the_first_run_wrote_proves_nothing(case_of: CaseOf) -> None:

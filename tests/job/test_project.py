@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ckptcheck.errors import UsageError
-from ckptcheck.job.project import FILE, KEYS, project
+from ckptcheck.job.project import FILE, KEYS, KEYS_OF_COMMAND, project
 from tests.documents import BLOCKS, PAGES
 
 WHOLE = """
@@ -68,6 +68,11 @@ def test_the_table_of_the_documentation(tmp_path: Path) -> None:
         r"`([a-z-]+)`", PAGES["docs/ci.md"].partition("| key | value |")[2].partition("\n\n")[0]
     )
     assert {*KEYS} <= {*shown}
+    of_commands = re.findall(
+        r"`([a-z-]+)`",
+        PAGES["docs/ci.md"].partition("A command has a table")[2].partition("\n\n")[0],
+    )
+    assert {*KEYS_OF_COMMAND} <= {*of_commands}
 
 
 def test_none_is_no_error(tmp_path: Path) -> None:

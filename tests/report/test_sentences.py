@@ -27,6 +27,7 @@ from ckptcheck.report.sentences import (
     short_names,
     some,
     story,
+    where_saved,
 )
 from ckptcheck.run.run import Run
 from ckptcheck.tolerance import Tolerance
@@ -125,6 +126,31 @@ def test_some(names: str, listed: str) -> None:
 
 def test_some_of_a_given_number() -> None:
     assert some(["a", "b", "c"], most=1) == "a and 2 more"
+
+
+def test_where_a_job_was_saved() -> None:
+    assert where_saved(CONTROL) == "saved after step 5 of 8"
+    several = replace(CONTROL.facts.schedule, boundaries=(3, 5))
+    assert where_saved(changed(CONTROL, schedule=several)) == "saved after steps 3 and 5 of 8"
+    left = changed(CONTROL, left="values", unseen=["batches"])
+    assert where_saved(left) == "saved before step 5 of the metric"
+    assert where_saved(changed(left, unseen=["batches", "losses"])) == ""
+
+
+def test_what_was_measured_of_a_command() -> None:
+    """Its first evaluation may come after the boundary, and its losses may not be seen."""
+    later = [
+        changed(each, evaluations={5: None}, unseen=["batches"]) for each in (CONTROL, RESUMED)
+    ]
+    assert measured(compare(later[0], later[1])) == (
+        "At the boundary, 6 of 6 tensors are bit-equal. After it, 3 of 3 training losses are "
+        "bit-equal, and the evaluation loss after 6 steps is 0.166667 (control 0.166667)."
+    )
+    unseen = [changed(each, unseen=["losses"]) for each in later]
+    assert measured(compare(unseen[0], unseen[1])).startswith(
+        "At the boundary, 6 of 6 tensors are bit-equal. After it, 3 training steps follow, whose "
+        "losses were not seen, and the evaluation loss after 6 steps is"
+    )
 
 
 def test_what_was_measured() -> None:

@@ -212,3 +212,23 @@ def test_every_kind_by_its_word() -> None:
     several = control(also)
     table = tensors([case(resumed(several), control=several)])
     assert set(table["kind"]) == {kind.value for kind in Kind}
+
+
+def test_losses_that_were_not_seen_are_missing_values() -> None:
+    unseen = [changed(each, unseen=["losses"]) for each in (CONTROL, RESUMED)]
+    seen = case()
+    judged = case(unseen[1], control=unseen[0])
+    table = losses([judged])
+    assert len(table) == 3
+    for column in ("control_loss", "resumed_loss", "diff", "equal", "identical"):
+        assert table[column].isna().all()
+    assert list(table["control_batch"]) == list(losses([seen])["control_batch"])
+    document = judged.document()["train_loss"]
+    assert document == {
+        "compared": 0,
+        "equal": 0,
+        "first_difference": None,
+        "max_abs_diff": None,
+    }
+    both = losses([seen, judged])
+    assert list(both["control_loss"].isna()) == [False] * 3 + [True] * 3

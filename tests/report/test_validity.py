@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -164,6 +165,28 @@ GONE = dict.fromkeys(NAMES)
 )
 def test_comparisons_that_prove_nothing(control: Run, resumed: Run, reason: str) -> None:
     assert why_nothing_compared(compare(control, resumed)) == reason
+
+
+@pytest.mark.parametrize(
+    ("tensors", "reason"),
+    [
+        (
+            {"boundary": dict.fromkeys(CONTROL.boundary), "final": dict.fromkeys(CONTROL.final)},
+            "No state tensor was compared: the command held no variable.",
+        ),
+        (
+            {"final": dict.fromkeys(CONTROL.final)},
+            "No final state was compared: the command held no variable after the last step.",
+        ),
+        (
+            {"final": {"w": None}},
+            "1 of 6 state tensors is missing after the last step: w. Keep the model and its optimizer until the program ends.",
+        ),
+    ],
+)
+def test_commands_that_prove_nothing(tensors: dict[str, Any], reason: str) -> None:
+    comparison = compare(changed(CONTROL, **tensors), changed(RESUMED, **tensors))
+    assert why_nothing_compared(comparison, of_command=True) == reason
 
 
 def test_a_script_need_not_evaluate() -> None:

@@ -228,3 +228,12 @@ def test_files_that_the_job_writes_elsewhere() -> None:
     ]
     plain = replace(case(), wrote={"a": "new"})
     assert of_cases([plain])[0].endswith("Write such files into a temporary folder.")
+
+
+def test_a_command_is_advised_in_its_own_words() -> None:
+    run = [changed(each, unseen=[], framework="keras") for each in (CONTROL, RESUMED)]
+    whole = judge_pair(Question("train.py", "restart", "recovered"), Pair(run[0], run[1]))
+    assert of_cases([replace(whole, wrote={"a.csv": "new"})]) == [
+        "train.py: the command also writes outside its checkpoint folder: a.csv (new). Every run "
+        "does, and ckptcheck puts no file back. Write such files into {run}."
+    ]

@@ -11,7 +11,7 @@ from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorCo
 from ckptcheck.counts import filled
 from ckptcheck.outcomes import FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.answer import answer, verdict_line
-from ckptcheck.report.case import Case, as_it_differs
+from ckptcheck.report.case import Case, as_it_differs, with_losses
 from ckptcheck.report.html.page import (
     DASHES,
     Cell,
@@ -36,10 +36,10 @@ from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import (
     by_remedy,
     how_to_accept,
-    listed,
     measured,
     numbers,
     short_names,
+    where_saved,
 )
 from ckptcheck.run.run import Run
 from ckptcheck.text_safety import in_one_line
@@ -168,7 +168,7 @@ def _case(case: Case, name: str) -> Section:
         accept=how_to_accept(case),
         tables=[]
         if case.comparison is None
-        else [_tensors(case.comparison), _losses(case.comparison)],
+        else [_tensors(case.comparison), *_losses(case.comparison)],
         tone=_tone(case),
         name=name,
         back=OVERVIEW,
@@ -177,12 +177,18 @@ def _case(case: Case, name: str) -> Section:
 
 
 def _tensors(comparison: Comparison) -> Table:
-    """Return the table of tensors at the boundary, those that differ first."""
-    differing_first = sorted(as_it_differs(comparison).boundary, key=lambda row: row.equal)
+    """Return the table of tensors at the boundary, or in the files, those that differ first."""
+    compared, title = (
+        as_it_differs(comparison).boundary,
+        "Tensors at the boundary, before any update",
+    )
+    if comparison.is_of_files:
+        compared, title = as_it_differs(comparison).final, "Tensors in the final checkpoint"
+    differing_first = sorted(compared, key=lambda row: row.equal)
     rows, note = shortened(differing_first, _tensor, "tensors.csv")
     numbers = ("differing elements", "largest difference", "norm", "control’s")
     heads = ("tensor", "kind", "shape", "equal", *numbers, "resumed value equals")
-    return Table(heads, rows, "Tensors at the boundary, before any update", note, folded=True)
+    return Table(heads, rows, title, note, folded=True)
 
 
 def _tensor(row: TensorComparison) -> list[Cell]:
@@ -203,48 +209,50 @@ def _whether(equal: bool) -> Cell:
     return Cell("yes", tone="good") if equal else Cell("no", tone="bad")
 
 
-def _losses(comparison: Comparison) -> Table:
-    rows, note = shortened(comparison.steps, _loss, "losses.csv")
-    heads = ("step", "training loss", "control’s", "difference", "equal", "batch equal")
-    return Table(heads, rows, "Training losses after the boundary", note, folded=True)
+def _losses(comparison: Comparison) -> list[Table]:
+    """Return the table of steps after the boundary, without what was not seen of them."""
+    have_losses, have_batches = bool(with_losses(comparison)), "batches" not in comparison.unseen
+    if not (have_losses or have_batches):
+        return []
+    of_loss = ("training loss", "control’s", "difference", "equal") if have_losses else ()
+    heads = ("step", *of_loss, *(("batch equal",) if have_batches else ()))
+
+    def cells(row: StepComparison) -> list[Cell]:
+        of_batch = [_whether(row.batch_equal)] if have_batches else []
+        return [number(row.control_step), *(_loss(row) if have_losses else []), *of_batch]
+
+    rows, note = shortened(comparison.steps, cells, "losses.csv")
+    title = "Training losses after the boundary" if have_losses else "Steps after the boundary"
+    return [Table(heads, rows, title, note, folded=True)]
 
 
 def _loss(row: StepComparison) -> list[Cell]:
     losses = number(row.resumed_loss, repr), number(row.control_loss, repr)
-    return [
-        number(row.control_step),
-        *losses,
-        number(row.diff),
-        _whether(row.equal),
-        _whether(row.batch_equal),
-    ]
+    return [*losses, number(row.diff), _whether(row.equal)]
 
 
 def _curves(job: str, cases: Sequence[Case]) -> Section:
     control = next((case.control for case in cases if case.control), None)
-    if control is None or not control.losses:
+    if control is None:
         return Section(job, texts=["The control did not finish, so there are no curves."])
-    schedule, steps = control.facts.schedule, len(control.losses)
+    if not (control.losses or control.facts.evaluations):
+        return Section(job, texts=["No loss was seen, so there are no curves."])
+    schedule, steps = control.facts.schedule, len(control.steps)
     boundary = schedule.boundary
     range_ = Range1d(start=0, end=steps + 1, bounds=(0, steps + 1), name=job)
     shown = [(case, STYLES[index % len(STYLES)]) for index, case in enumerate(cases)]
-    figures = [
-        _losses_drawn(range_, control, shown),
-        _evaluations_drawn(range_, control, shown),
-        _differences_drawn(range_, shown),
-    ]
+    figures = [_losses_drawn(range_, control, shown)] if control.losses else []
+    figures += [_evaluations_drawn(range_, control, shown)] if control.facts.evaluations else []
+    figures += [_differences_drawn(range_, shown)] if control.losses else []
     for drawn in figures:
         for place in schedule.boundaries:
             drawn.add_layout(Span(location=place, dimension="height", line_color="black"))
     around = ("Zoom to the boundary", max(0, boundary - AROUND), min(steps + 1, boundary + AROUND))
     zooms = [around, ("After the boundary", boundary, steps + 1), ("Whole run", 0, steps + 1)]
-    places = listed(list(map(str, schedule.boundaries)))
     saved = filled(
-        "Saved after {count:step|steps} {places} of {steps}, at the vertical {count:line|lines}, "
-        "and restored from there in new processes.",
+        "{saved}, at the vertical {count:line|lines}, and restored from there in new processes.",
         count=len(schedule.boundaries),
-        places=places,
-        steps=schedule.steps,
+        saved=where_saved(control).capitalize(),
     )
     return Section(job, texts=[saved], figures=figures, axis=job, zooms=zooms)
 
@@ -306,7 +314,7 @@ def _differences_drawn(range_: Range1d, shown: Shown) -> Any:
     made.y_range = Range1d(start=EXACT_LANE / 8, end=100)
     for case, (colour, _, _) in shown:
         if case.comparison is not None and case.control is not None:
-            apart = np.abs([row.diff for row in case.comparison.steps])
+            apart = np.abs([row.diff for row in with_losses(case.comparison)])
             steps = case.comparison.first_step[0] + 1 + np.arange(len(apart))
             made.scatter(
                 steps,

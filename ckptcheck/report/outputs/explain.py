@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ckptcheck.diagnosis.allowances import why_not
 from ckptcheck.diagnosis.catalogue import CAUSES, remedies_for, remedy
-from ckptcheck.diagnosis.cause import OWN_FILES, Cause, Stage
+from ckptcheck.diagnosis.cause import FILES_LEFT, OWN_FILES, Cause, Stage
 from ckptcheck.errors import unknown
 from ckptcheck.job.frameworks import styles
 from ckptcheck.job.shipped import Fix, fixes_for
@@ -20,6 +20,9 @@ from ckptcheck.report.outputs.console import print_trimmed, unruled
 
 # The stage decides the remedy; None: the stage is unknown.
 _STAGES = (Stage.OMITTED_AT_SAVE, Stage.NOT_APPLIED_AT_LOAD, Stage.OVERWRITTEN_AFTER_LOAD, None)
+
+# How the names that are not those of single restores are called.
+_WAYS = {OWN_FILES: "files of your own", FILES_LEFT: "a command that is judged by its files"}
 
 
 def find(name: str) -> Cause:
@@ -121,8 +124,7 @@ def _by_restore(cause: Cause, framework: str) -> dict[str, str]:
     for restore in dict.fromkeys(name for each in declared for name in each.restores):
         what = remedy(cause, None, framework, restore)
         if what != remedy(cause, None, framework):
-            name = "files of your own" if restore == OWN_FILES else f"the restore {restore}"
-            by_text.setdefault(what, []).append(name)
+            by_text.setdefault(what, []).append(_WAYS.get(restore, f"the restore {restore}"))
     return {f"with {' or '.join(names)}": what for what, names in by_text.items()}
 
 

@@ -14,7 +14,7 @@ from ckptcheck.job.loading import is_own
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import RECOVERED
-from ckptcheck.report.case import Case
+from ckptcheck.report.case import Case, with_losses
 from ckptcheck.report.report import Report
 from ckptcheck.run.run import Run
 from ckptcheck.text_safety import legible
@@ -148,10 +148,14 @@ def _draw_curves(training: "Axes", validation: "Axes", control: Run, shown: Show
         validation.plot(
             *evaluated, color=colour, linestyle=style, linewidth=1.7, marker=marker, markersize=5
         )
-    for axis in (training, validation):
-        _scale_losses(axis)
+    for axis, what in ((training, "training"), (validation, "validation")):
+        if any(len(np.asarray(line.get_xdata())) for line in axis.lines):
+            _scale_losses(axis)
+        else:
+            axis.set_yticks([])
+            _say(axis, f"no {what} loss was seen")
     here = validation.get_xaxis_transform()
-    left = boundary - start < (len(control.losses) - start) / 3  # no room on that side
+    left = boundary - start < (len(control.steps) - start) / 3  # no room on that side
     text = " saved and restored here" if left else "saved and restored here "
     validation.text(
         boundary, 0.03, text, transform=here, fontsize=8, ha="left" if left else "right"
@@ -165,10 +169,18 @@ def _scale_losses(axis: "Axes") -> None:
 
     if have_logarithms(*(np.asarray(line.get_ydata(), float) for line in axis.lines)):
         axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        low, high = np.log10(axis.get_ylim())
+        # Of more decades, the locator leaves out all of these ticks; of far more, it overflows.
+        subs = (1,) if 3 <= high - low < 100 else (1, 2, 5)
+        axis.yaxis.set_major_locator(LogLocator(subs=subs))
         axis.yaxis.set_minor_formatter(NullFormatter())
     # Plain numbers are easier to read than powers of ten, and drawn in half the time.
     axis.yaxis.set_major_formatter("{x:g}")
+
+
+def _say(axis: "Axes", text: str) -> None:
+    """Write a text in the middle of an axis that has nothing to show."""
+    axis.text(0.5, 0.5, text, ha="center", va="center", transform=axis.transAxes)
 
 
 def _evaluated(run: Run, start: int = 0) -> tuple[list[int], Array]:
@@ -182,7 +194,7 @@ def _draw_difference(axis: "Axes", shown: Shown) -> None:
     for case, (colour, _, marker) in shown:
         if case.comparison is None:
             continue
-        steps, evaluations = case.comparison.steps, case.comparison.evaluations
+        steps, evaluations = with_losses(case.comparison), case.comparison.evaluations
         apart, evaluated = (np.abs([row.diff for row in rows]) for rows in (steps, evaluations))
         largest = max(largest, float(np.nanmax(apart, initial=0)))
         after = case.comparison.first_step[0] + 1 + np.arange(len(apart))
@@ -249,14 +261,7 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
         axis.plot(control, resumed, color=colour, linestyle="none", marker=marker, **look)
     if not drawn:
         axis.set_axis_off()
-        axis.text(
-            0.5,
-            0.5,
-            "no moving statistics",
-            ha="center",
-            va="center",
-            transform=axis.transAxes,
-        )
+        _say(axis, "no moving statistics")
         return
     low, high = (
         min(float(values.min()) for values in drawn),

@@ -32,6 +32,7 @@ from ckptcheck.report.sentences import (
     short_names,
     some,
     unexpected,
+    where_saved,
 )
 from ckptcheck.text_safety import shown_in_lines
 
@@ -210,21 +211,14 @@ def _places(report: Report) -> list[str]:
     short = short_names(report.cases)
     jobs: dict[str, list[str]] = {}
     for case in report.cases:
-        if case.control:
-            schedule = case.control.facts.schedule
-            steps = listed(list(map(str, schedule.boundaries)))
-            noun = "step" if len(schedule.boundaries) == 1 else "steps"
-            saved = f"aved after {noun} {steps} of {schedule.steps}"
-            if case.control.facts.left:
-                if "losses" in (case.control.facts.unseen or ()):
-                    continue  # no metric shows where
-                saved = f"aved before {noun} {steps} of the metric"
-            if short[case.job] not in jobs.setdefault(saved, []):
-                jobs[saved].append(short[case.job])
+        saved = where_saved(case.control) if case.control else ""
+        if saved and short[case.job] not in jobs.setdefault(saved, []):
+            jobs[saved].append(short[case.job])
     if len(jobs) == 1:
         of_files = any(case.control and case.control.facts.left for case in report.cases)
-        return [f"S{next(iter(jobs))}: {OF_FILES if of_files else COMPARED}."]
-    lines = [f"{listed(names)}: s{saved}." for saved, names in jobs.items()]
+        (saved,) = jobs
+        return [f"{saved.capitalize()}: {OF_FILES if of_files else COMPARED}."]
+    lines = [f"{listed(names)}: {saved}." for saved, names in jobs.items()]
     return [*lines, f"{COMPARED.capitalize()}."] if lines else []
 
 

@@ -15,14 +15,16 @@ import pytest
 from ckptcheck import NotVerifiedError, Report, Study, verify
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.report.answer import answer
+from ckptcheck.report.evidence import Pair
 from ckptcheck.report.html import report_page, require
+from ckptcheck.report.judge import Question, judge_pair
 from ckptcheck.report.sentences import heading
 from ckptcheck.studies.catalogue import definition
 from ckptcheck.studies.html import study_page
 from tests.builder import changed
 from tests.command_line import TOY_RUN, call, run
 from tests.conftest import toy
-from tests.report.outputs.cases import RESUMED
+from tests.report.outputs.cases import CONTROL, RESUMED
 from tests.report.outputs.cases import case as judged
 from tests.studies.examples import CALM, FAST, made, trained
 
@@ -324,6 +326,30 @@ def test_control_characters_of_a_job_are_replaced() -> None:
     named = judged(job="od\udcff/jobs.py:Größe", restore="\x1b[31m")
     page = report_page(Report((named,), {"\x1b": "\x1b"}))
     assert ("Größe" in page, "\x1b" in page, "\udcff" in page) == (True, False, False)
+
+
+def of_command(**facts: Any) -> str:
+    """Return the page of a command, of which some facts are not seen."""
+    runs = [
+        changed(each, evaluations=dict.fromkeys(range(9)), **facts) for each in (CONTROL, RESUMED)
+    ]
+    question = Question("train.py", "restart", "recovered")
+    return report_page(Report((judge_pair(question, Pair(runs[0], runs[1])),), {}))
+
+
+def test_losses_that_were_not_seen_are_not_shown() -> None:
+    page = of_command(unseen=["losses"])
+    assert "No loss was seen, so there are no curves." in page
+    assert "Steps after the boundary" in page
+    assert "Training losses after the boundary" not in page
+
+
+def test_a_command_that_was_judged_by_its_files() -> None:
+    page = of_command(left="the values in the output by step", unseen=["batches", "live state"])
+    assert "Saved before step 5 of the metric, at the vertical line" in page
+    assert "Tensors in the final checkpoint" in page
+    assert "before any update" not in page
+    assert "batch equal" not in page
 
 
 def test_the_command_writes_it(tmp_path: Path) -> None:

@@ -101,3 +101,27 @@ def test_names_of_any_characters_can_be_drawn(tmp_path: Path) -> None:
     assert legend is not None
     assert legend.get_texts()[1].get_text() == "all\ufffd \ufffd[31m: recovered"
     assert "\x1b" not in (tmp_path / "curves.svg").read_text()
+
+
+def test_losses_that_were_not_seen_are_not_drawn() -> None:
+    """A command whose step returns nothing has no loss; the recorded 0.0 stands for none."""
+    runs = [
+        changed(each, evaluations=dict.fromkeys(range(9)), unseen=["batches", "losses"])
+        for each in (CONTROL, RESUMED)
+    ]
+    unseen = judge_pair(QUESTION, Pair(runs[0], runs[1]))
+    assert unseen.outcome == "recovered"
+    training, validation, difference, _ = plot(Report((unseen,), {})).axes
+    for axis in (training, validation, difference):
+        assert not any(len(np.asarray(line.get_ydata())) > 2 for line in axis.lines)
+    assert "no training loss was seen" in [text.get_text() for text in training.texts]
+    assert "no validation loss was seen" in [text.get_text() for text in validation.texts]
+
+
+def test_losses_over_many_decades_have_ticks() -> None:
+    control = changed(CONTROL, losses={6: 1e-6, 7: 100.0})
+    run = changed(RESUMED, losses={6: 1e-6, 7: 100.0})
+    figure = plot(Report((judge_pair(QUESTION, Pair(control, run)),), {}))
+    low, high = figure.axes[0].get_ylim()
+    ticks = figure.axes[0].yaxis.get_majorticklocs()
+    assert sum(low <= tick <= high for tick in ticks) >= 3

@@ -321,8 +321,8 @@ Train × keras: diverged, expected recovered ✗
   unexplained (breaks training)
   The training loss of step 6 is 0.5 instead of the control's
   0.2857142857142857.
-  → Look for state outside the compared tensors: Python attributes, vars(job),
-    random generators, the input pipeline.
+  → Look for state outside the compared tensors: attributes of Python objects,
+    vars(trainer), random generators, the input pipeline.
 
 Train does not recover with `keras`: it diverges for no recorded reason.
 FAIL: 1 of 1 case did not do what was expected: Train × keras diverged.
