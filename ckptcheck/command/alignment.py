@@ -36,11 +36,13 @@ def first_step(
         return boundary
     ended = not (control["stopped"] or resumed["stopped"])
     left = control["steps"] - resumed["steps"]
-    if ended and left in (boundary, 0):
-        return int(left)
+    if ended and left == boundary:
+        return boundary
     by_batch = _by_batch(*steps)
     if by_batch is not None:
         return by_batch
+    if ended and left == 0:
+        return 0
     # Without any of these the tensors decide: those of a run that begins anew are initial.
     return counted[0] if counted else left if ended and left > 0 else boundary
 

@@ -1,5 +1,6 @@
 """Why the runs of a command cannot be judged, in words, and what to do then."""
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from ckptcheck.command.fallback import why_none_kept
 from ckptcheck.command.launch import OUTPUT
 from ckptcheck.counts import filled
 from ckptcheck.text_safety import clipped, legible
+
+# Options by which Python ignores PYTHONPATH.
+_ALONE = frozenset(("-I", "-E"))
 
 SEEN_ONCE = (
     "The training was seen in one run of the command, but not in the first, so that the two cannot "
@@ -62,28 +66,56 @@ def why_no_step(folder: Path, command: Command) -> str:
     """Return why no training step of a run was seen."""
     if folder.name.startswith("resumed"):
         hint = how_to_resume(folder, command)
-        return f"Started again, the command made no training step{hint}."
+        end = f". {hint}" if hint else ""
+        return f"Started again, the command made no training step{end}."
     if list(folder.glob("process-*.json")):
         return (
             "No training step was seen. A step is one of fit, of an optimizer of Keras, or of a "
             "session that runs a train op."
+        )
+    if alone := sorted(_ALONE & set(command.arguments)):
+        return (
+            f"Python with {' and '.join(alone)} ignores PYTHONPATH, by which ckptcheck observes "
+            "it. Start the command without it."
         )
     return (
         "No Python process of the command imported TensorFlow, so nothing was seen of its training."
     )
 
 
+def why_not_observed(notes: str) -> str:
+    """Return why a process could not be observed, by its notes; without any, it could not write."""
+    lines = notes.strip().splitlines()
+    return (
+        lines[0] if lines else "The record of the command could not be written: is the disk full?"
+    )
+
+
 def how_to_resume(folder: Path, command: Command) -> str:
-    """Return the end of a sentence on a run that may lack arguments to resume, or nothing."""
+    """Return a sentence, without its full stop, on a run that may lack arguments, or nothing."""
     if command.resume or not folder.name.startswith("resumed"):
         return ""
-    return ". If it needs arguments to resume, add them with --resume"
+    return "If it needs arguments to resume, add them with --resume"
 
 
-def last_words(folder: Path) -> str:
-    """Return the last line that a run printed, to be added to a sentence, and what it means."""
+def why_failed(status: int, folder: Path, hint: str) -> str:
+    """Return how a run failed, and the last line that it printed, without a full stop.
+
+    Args:
+        status: its exit status; negative: the signal that killed it.
+        folder: the folder of its record.
+        hint: a further sentence, or nothing.
+    """
+    how = f"was killed by {_signal(-status)}" if status < 0 else f"exited with status {status}"
     printed = (folder / OUTPUT).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    if not printed:
-        return ", and printed nothing"
-    asks = ". It asks for input, and gets none: pass the answer as an argument"
-    return f": {clipped(legible(printed[-1]), 300)}{asks if 'EOFError' in printed[-1] else ''}"
+    last = legible(printed[-1]) if printed else ""
+    if "EOFError" in last:
+        hint = "It asks for input, and gets none: pass the answer as an argument"
+    words = f": {clipped(last, 300).rstrip('.')}" if last else ", and printed nothing"
+    end = "" if not hint else f" {hint}" if words.endswith(("?", "!")) else f". {hint}"
+    return f"it {how}{words}{end}"
+
+
+def _signal(number: int) -> str:
+    known = {each.value: each.name for each in signal.Signals}
+    return known.get(number, f"signal {number}")

@@ -20,9 +20,10 @@ from ckptcheck.command.outside import lost_arrays
 from ckptcheck.command.reasons import (
     SEEN_ONCE,
     how_to_resume,
-    last_words,
+    why_failed,
     why_no_image,
     why_no_step,
+    why_not_observed,
     why_unclear,
 )
 from ckptcheck.errors import UsageError
@@ -107,7 +108,7 @@ class CommandRuns:
         if repeat:  # its images are not needed, but where the control took one, it is compared
             self.repeats += 1
             request = replace(request, images=request.folder)
-        self.place.mkdir(parents=True, exist_ok=True)
+        _make(self.place)
         self._run(request, CONTROL_HASH_SEED)
         if self.reason or folder.name in self.trouble:
             return
@@ -247,7 +248,7 @@ class CommandRuns:
             self.reason = self._why_not_by_leavings(ran, watch, request.boundary)
         shutil.rmtree(watch.images, ignore_errors=True)
         self.done.append(folder.name)
-        self.progress.ended(name, trouble or self.reason)
+        self.progress.ended(name, trouble)
 
     def _trouble(self, folder: Path, ended: Ended) -> str | None:
         """Return why a run did not end as it should, or note why it was not seen."""
@@ -258,7 +259,7 @@ class CommandRuns:
             )
         note = folder / TROUBLE
         if note.exists():
-            self.reason = note.read_text(encoding="utf-8").strip().splitlines()[0]
+            self.reason = why_not_observed(note.read_text(encoding="utf-8"))
             return None
         is_seen = (folder / OBSERVED).exists()
         if is_seen and self._fallback.left is not None:
@@ -268,7 +269,7 @@ class CommandRuns:
             return None
         if ended.status:
             hint = "" if is_seen else how_to_resume(folder, self.command)
-            return f"it exited with status {ended.status}{last_words(folder)}{hint}"
+            return why_failed(ended.status, folder, hint)
         return None
 
     def _why_not_by_leavings(self, ran: Ran, watch: FolderWatch, boundary: int) -> str | None:
@@ -324,6 +325,13 @@ def observed(folder: Path) -> Mapping[str, Any]:
     """Return what the observer noted of a run besides its record."""
     document: Mapping[str, Any] = json.loads((folder / OBSERVED).read_text(encoding="utf-8"))
     return document
+
+
+def _make(place: Path) -> None:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{place} cannot be made: {error.strerror or error}.") from error
 
 
 def _check_empty(place: Path) -> None:

@@ -5,6 +5,7 @@ its first step is kept until then.
 """
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -44,9 +45,9 @@ CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trou
 
 # The function by which a program restores from files of its own.
 _OPEN = "open"
-# Steps that may precede a restore: some programs let an optimizer create its slots by an update
-# with zero gradients.
-_WARM_UP = 3
+# Restores after the first steps that may be the one to resume by: some programs first let an
+# optimizer create its slots by an update with zero gradients, or train a different model.
+_MOST_LATE = 3
 _SEVERAL = (
     "More than one process of the command trains. Verify a command of which one process trains."
 )
@@ -119,7 +120,7 @@ class Observation:
         self._written_aside: list[int] = []
         self._saves: list[dict[str, Any]] = []
         self._counted: dict[str, dict[str, int]] = {}
-        self._unseen: set[str] = {"losses", "batches", "learning rates"}
+        self._unseen: set[str] = {"batches", "learning rates"}
         self._failure: Failure | None = None
         self._is_stopping = self._has_stopped = False
         self._is_other = False
@@ -184,12 +185,10 @@ class Observation:
         point = self._at_point()
         if point and late is not None:
             self._late[self._done] = digest(*late)
-        seen = {
-            "losses": loss is not None,
-            "batches": bool(batch),
-            "learning rates": rate is not None,
-        }
+        seen = {"batches": bool(batch), "learning rates": rate is not None}
         self._unseen -= {name for name, is_seen in seen.items() if is_seen}
+        if loss is None:  # losses of some steps alone are no curve
+            self._unseen.add("losses")
         step = Step(0.0 if loss is None else loss, Lasting(batch), rate)
         recorder.step(self._done, step)
         self._done += 1
@@ -250,7 +249,11 @@ class Observation:
 
     def _is_late(self) -> bool:
         """Return whether a restore may be the one that the run resumes by, after a few steps."""
-        return not self.request.is_control and 0 < self._done <= _WARM_UP
+        return (
+            not self.request.is_control
+            and 0 < self._done < self.request.boundary
+            and len(self._restored_late) < _MOST_LATE
+        )
 
     def _is_over(self) -> bool:
         if self._has_stopped:
@@ -293,13 +296,25 @@ class Observation:
         else:
             if self._done:
                 self._restored_late.append(self._done)
-            # Without a restore that was seen, what the process held before it is unknown.
-            held = self._initial.tensors if self._initial else {}
+            held = self._before_restore(due.reading)
             self._recorder.snapshot(began_at(INITIAL, self._done), held)
             point = began_at(boundary_point(self.request.boundary), self._done)
         self._snapshot(point, due.reading)
         self._counted[point] = dict(self._counters())
         return point
+
+    def _before_restore(self, reading: Reading) -> Mapping[str, Tensor]:
+        """Return what a resumed process held before its restore; empty: that is unknown.
+
+        Where no restore was seen, and no weight has its value from the checkpoint, nothing was
+        restored: all is as it was.
+        """
+        if self._initial is not None:
+            return self._initial.tensors
+        weights = (each for each in reading.tensors.values() if each.kind is Kind.WEIGHT)
+        if self._restores or any(digest(each.value) in self.request.restored for each in weights):
+            return {}
+        return reading.tensors
 
     def _snapshot(self, point: str, reading: Reading) -> None:
         assert self._recorder is not None
@@ -364,6 +379,13 @@ class Observation:
 
     def close(self) -> None:
         """End the record, once."""
+        try:
+            self._close()
+        except OSError:  # the disk is full: an empty note says so
+            with contextlib.suppress(OSError):
+                (Path(self.request.folder) / TROUBLE).touch()
+
+    def _close(self) -> None:
         if self._process != os.getpid() or self._is_other:
             return
         refused = self._failure is not None and self._failure.during != "build"

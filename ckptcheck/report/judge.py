@@ -290,12 +290,13 @@ def needs_repeat(case: Case) -> bool:
     if case.comparison is None:
         return bool(case.changed_by_saving)
     may_diverge = case.outcome == DIVERGED or _needs_unevaluated(case)
+    of_data = any(CAUSES[each.cause].about_the_data for each in case.diagnoses)
     # What follows from an accepted difference may as well be noise.
     follows = case.outcome == RECOVERED and not case.comparison.equal
     return (
         bool(case.changed_by_saving)
         or follows
-        or (may_diverge and case.comparison.equal_at_boundary)
+        or (may_diverge and (case.comparison.equal_at_boundary or of_data))
     )
 
 

@@ -118,7 +118,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
         ),
         (
             "import os; os.kill(os.getpid(), 9)",
-            "The control did not finish: it exited with status -9, and printed nothing.",
+            "The control did not finish: it was killed by SIGKILL, and printed nothing.",
         ),
         (
             "print('trained')",

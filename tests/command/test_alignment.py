@@ -32,6 +32,8 @@ CONTROL = seen(TOTAL, initial={"iterations": 1}, boundary_4={"iterations": 5})
         # The run begins anew, with or without its count.
         (seen(12, boundary_4={"iterations": 1}), "abcd", 0),
         (seen(12, boundary_4={}), "abcd", 0),
+        # Each start makes so many steps, whatever was made before: the batches tell.
+        (seen(12, boundary_4={}), "efghijklmnop", 4),
         # One step was skipped, or made twice.
         (seen(7, boundary_4={"iterations": 6}), "fghi", 5),
         (seen(9, boundary_4={"iterations": 4}), "defg", 3),

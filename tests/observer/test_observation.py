@@ -228,6 +228,21 @@ def test_a_restore_after_the_first_steps_may_be_the_one(
         assert [value(run, point) for point in ("boundary-4", "after-4")] == [8.0, 16.0]
 
 
+@pytest.mark.parametrize(
+    ("restored", "before"), [((), 1.0), (("their digest",), 1.0), (("own",), None)]
+)
+def test_without_any_restore_the_process_began_as_it_is(
+    tmp_path: Path, restored: tuple[str, ...], before: float | None
+) -> None:
+    own = digest(np.array(1.0))
+    asked = {**RESUMED, "restored": [own if each == "own" else each for each in restored]}
+    observe(tmp_path, "step(); step()", **asked)
+    held = record(tmp_path).initial
+    assert {name: float(each.value) for name, each in held.items()} == (
+        {} if before is None else {"w": before}
+    )
+
+
 def test_a_save_between_two_parts_of_a_step_divides_its_batch(tmp_path: Path) -> None:
     parts = "np.array(1.0)], late=[np.array(2.0)]"
     program = (
@@ -293,8 +308,9 @@ def test_what_is_written_elsewhere_is_noted(tmp_path: Path) -> None:
 
 
 def test_losses_that_are_not_seen(tmp_path: Path) -> None:
+    # A loss of some steps alone is no curve; batches and rates are compared where they are seen.
     program = "observation.before('a'); observation.stepped('a', None); step()"
-    assert observe(tmp_path, program)[0]["unseen"] == ["learning rates"]
+    assert observe(tmp_path, program)[0]["unseen"] == ["learning rates", "losses"]
     program = "observation.before('a'); observation.stepped('a', None)"
     everything = ["batches", "learning rates", "losses"]
     assert observe(tmp_path / "again", program)[0]["unseen"] == everything

@@ -1,5 +1,6 @@
 """Find and name the variables of TensorFlow 2 and Keras 3 objects, and classify them by kind."""
 
+import inspect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -70,10 +71,19 @@ def settings_of(objects: Sequence[Any]) -> Iterator[tuple[str, float]]:
             yield from keras_2.settings(optimizer)
         elif isinstance(optimizer, OPTIMIZERS):
             wrapped = getattr(optimizer, "inner_optimizer", optimizer)
-            for name, value in wrapped.get_config().items():
-                # The learning rate is a variable or a schedule.
-                if isinstance(value, int | float) and name != "learning_rate":
+            # `get_config` reads the learning rate, which raises in the scope of a strategy that is
+            # not the optimizer's. That rate is a variable or a schedule, and no setting.
+            for name in dict.fromkeys(_arguments(type(wrapped))):
+                value = None if name == "learning_rate" else getattr(wrapped, name, None)
+                if isinstance(value, int | float):
                     yield f"{wrapped.name}/{name}", float(value)
+
+
+def _arguments(kind: type) -> Iterator[str]:
+    """Yield the names of the arguments that make an object, of its class and of its bases."""
+    for each in kind.__mro__[:-1]:
+        if "__init__" in vars(each):
+            yield from inspect.signature(vars(each)["__init__"]).parameters
 
 
 def poison(variables: Iterable[Any], seed: int) -> None:

@@ -199,7 +199,10 @@ def _inner(layer: Any) -> Iterator[Any]:
 def _variables(item: Any) -> Sequence[Any]:
     if isinstance(item, keras.random.SeedGenerator | tf.random.Generator):
         return [item.state]
-    held: Any = item.variables
+    try:
+        held: Any = item.variables
+    except ValueError:  # a Sequential of Keras 2 has none before it knows its input
+        return []
     return list(held() if callable(held) else held)
 
 

@@ -1,0 +1,49 @@
+"""Why the runs of a command cannot be judged, in whole sentences."""
+
+from pathlib import Path
+
+import pytest
+
+from ckptcheck.command.command import Command
+from ckptcheck.command.launch import OUTPUT
+from ckptcheck.command.reasons import why_failed, why_no_step, why_not_observed, why_unclear
+
+HINT = "If it needs arguments to resume, add them with --resume"
+
+
+@pytest.mark.parametrize(
+    ("status", "printed", "hint", "said"),
+    [
+        (2, "", "", "it exited with status 2, and printed nothing"),
+        (2, "Refusing.\n", HINT, f"it exited with status 2: Refusing. {HINT}"),
+        (1, "NameError: did you mean 'f'?", HINT, f"it exited with status 1: NameError: did you mean 'f'? {HINT}"),
+        (-9, "step 3", "", "it was killed by SIGKILL: step 3"),
+        (-99, "", "", "it was killed by signal 99, and printed nothing"),
+    ],
+)  # fmt: skip
+def test_how_a_run_failed(tmp_path: Path, status: int, printed: str, hint: str, said: str) -> None:
+    (tmp_path / OUTPUT).write_text(printed)
+    assert why_failed(status, tmp_path, hint) == said
+
+
+def test_a_disk_that_is_full() -> None:
+    assert why_not_observed("first\nsecond\n") == "first"
+    unwritten = "The record of the command could not be written: is the disk full?"
+    assert why_not_observed("") == unwritten
+
+
+def test_a_python_that_cannot_be_observed(tmp_path: Path) -> None:
+    command = Command(("python", "-I", "train.py", "{run}"))
+    assert why_no_step(tmp_path, command) == (
+        "Python with -I ignores PYTHONPATH, by which ckptcheck observes it. Start the command without it."
+    )
+
+
+def test_a_checkpoint_that_a_thread_wrote_is_that_of_an_earlier_step() -> None:
+    control: dict[str, list[int]] = {"written_aside": [8]}
+    resumed: dict[str, list[str]] = {"read_late": []}
+    assert why_unclear(control, resumed, 8, 5) == (
+        "A thread wrote the checkpoint while training went on, so that it is of step 5 and not of step 8. Let the training wait for the thread."
+    )
+    assert not why_unclear(control, resumed, 8, 8)
+    assert not why_unclear({"written_aside": []}, resumed, 8, 5)
