@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from ckptcheck import Report, verify
+from ckptcheck import Report, judge_folder
 
 pytest.register_assert_rewrite("tests.planted_jobs")  # before its import, because it asserts
 
@@ -65,11 +65,6 @@ def once(folder: Path, make: Callable[[], Made]) -> Made:
 
 
 @pytest.fixture(scope="session")
-def default_folder(shared: Path) -> Path:
-    return shared / "default" / "runs"
-
-
-@pytest.fixture(scope="session")
 def default_command(shared: Path) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
     """The README's first command: its working directory and its output."""
     folder, command = shared / "command", [sys.executable, "-m", "ckptcheck", "verify"]
@@ -81,6 +76,11 @@ def default_command(shared: Path) -> tuple[Path, "subprocess.CompletedProcess[st
 
 
 @pytest.fixture(scope="session")
-def default_report(shared: Path, default_folder: Path) -> Report:
+def default_folder(default_command: tuple[Path, "subprocess.CompletedProcess[str]"]) -> Path:
+    return default_command[0] / "ckptcheck-out" / "runs"
+
+
+@pytest.fixture(scope="session")
+def default_report(default_folder: Path) -> Report:
     """The six default cases, trained and restored in fresh processes on TensorFlow."""
-    return once(shared / "default", lambda: verify(folder=default_folder))
+    return judge_folder(default_folder)

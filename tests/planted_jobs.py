@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ FILES = [path for path in sorted(PLANTED.glob("*.py")) if "@planted(" in path.re
 SHORT: dict[str, Any] = {"steps": 21, "boundary": 9}
 
 
+@cache
 def toy(name: str) -> str:
     """Return the target of a planted job by its name; an unknown name gets the file of `Clean`."""
     definition = re.compile(rf"^(class|def) {re.escape(name)}\b", re.MULTILINE)

@@ -7,33 +7,46 @@ import pytest
 
 from ckptcheck.diagnosis.catalogue import CAUSES
 from tests.conftest import ROOT
-from tests.defects.matrix import Row, by_cause, run, table, wrong
+from tests.defects.matrix import Row, by_cause, run_some, table, wrong
 from tests.defects.planted import MODULES, Planted, planted, tables
 from tests.planted_jobs import every_job
 
-# A job whose single control serves many defects; .ci/run runs all jobs in all variants.
-HERE = {("graph.py", "Graph"): 1}
-PLANTED = [each for each in planted() if (each.module, each.job) in HERE]
+# One job in one variant, with defects that the usual checks tell apart, at every stage. .ci/run runs
+# every defect of every job in all variants.
+VARIANT = 1
+HERE = (
+    "whole",
+    "saver-over-trainable",
+    "statistics-not-asked-for",
+    "averages-as-weights",
+    "shadows-not-saved",
+    "weights-by-position",
+    "slots-by-position",
+    "initialised-after",
+    "other-rate",
+    "statistics-not-asked-for-and-other-rate",
+)
+PLANTED = [each for each in planted() if each.job == "Graph" and each.restore in HERE]
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, bool], Row]:
-    rows = []
-    for (module, job), variant in HERE.items():
-        defects = [each for each in PLANTED if (each.module, each.job) == (module, job)]
-        rows += run(defects, variant, tmp_path_factory.mktemp(job))
-    return {
-        (row.planted.module, row.planted.restore, bool(row.planted.settings)): row for row in rows
-    }
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
+    rows = run_some(PLANTED, VARIANT, tmp_path_factory.mktemp("Graph"))
+    return {row.planted.restore: row for row in rows}
 
 
 @pytest.mark.parametrize("each", PLANTED, ids=lambda each: f"{each.job}-{each.restore}-{each.what}")
-def test_every_cause_and_stage_is_named_and_no_other(
-    each: Planted, rows: dict[tuple[str, str, bool], Row]
-) -> None:
-    row = rows[each.module, each.restore, bool(each.settings)]
+def test_every_cause_and_stage_is_named_and_no_other(each: Planted, rows: dict[str, Row]) -> None:
+    row = rows[each.restore]
     assert sorted(map(str, row.found)) == sorted(map(str, each.causes))
     assert row.detected == (each.what != "clean")
+
+
+def test_the_sample_has_every_stage() -> None:
+    assert sorted(each.restore for each in PLANTED) == sorted(HERE)
+    stages = {stage for each in PLANTED for _, stage in each.causes}
+    assert stages == {"omitted at save", "not applied at load", "overwritten after load", None}
+    assert {each.what for each in PLANTED} == {"defect", "pair", "clean"}
 
 
 def test_there_are_enough() -> None:
@@ -52,7 +65,7 @@ def test_every_cause_is_planted() -> None:
     assert on_tensorflow | on_numpy == set(CAUSES)
 
 
-def test_the_matrix_counts(rows: dict[tuple[str, str, bool], Row]) -> None:
+def test_the_matrix_counts(rows: dict[str, Row]) -> None:
     lines = table(list(rows.values())).splitlines()
     single = sum(len(each) for each in by_cause(list(rows.values())).values())
     total = next(line for line in lines if "all planted" in line).split("|")

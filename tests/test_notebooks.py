@@ -23,6 +23,8 @@ WORDS = {
 }
 
 
+# They train as the pages of docs/ do: `python -m pytest -m cards` runs them, as .ci/run does.
+@pytest.mark.cards
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebook(path: Path) -> None:
     now = executed(path)

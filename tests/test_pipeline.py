@@ -1,5 +1,6 @@
 """The default cases on TensorFlow, in fresh processes, bit for bit as the README promises."""
 
+import math
 import os
 import re
 import shutil
@@ -147,13 +148,9 @@ def test_the_crash_image_holds_the_restored_checkpoint(
 
 @pytest.fixture(scope="module")
 def defects() -> dict[str, Case]:
-    """Defects planted in the TF1 graph job."""
-    report = verify(
-        [
-            f"{PLANTED / 'tf1_jobs.py'}:{name}"
-            for name in ("InitialisedAfter", "SavedTrainable", "NoUpdates")
-        ]
-    )
+    """Defects planted in the TF1 graph job, and a shipped job that is no default."""
+    planted = ("InitialisedAfter", "SavedTrainable", "NoUpdates")
+    report = verify([*(f"{PLANTED / 'tf1_jobs.py'}:{name}" for name in planted), "plain"])
     return {each.name.rpartition(":")[2]: each for each in report.cases}
 
 
@@ -174,6 +171,15 @@ def test_updates_that_never_run(defects: dict[str, Case]) -> None:
     each = defects["NoUpdates × saver"]
     assert each.outcome == "recovered"
     assert causes(each) == [("statistics-never-move", "never live", 8)]
+
+
+def test_the_network_without_batch_norm(defects: dict[str, Case]) -> None:
+    found = {name: each for name, each in defects.items() if each.job == "plain"}
+    assert {name: each.outcome for name, each in found.items()} == {
+        "plain × saver": "recovered",
+        "plain × trainable": "diverged",
+    }
+    assert not math.isnan(found["plain × saver"].document()["eval_loss"]["control"])
 
 
 def test_jobs_have_distinct_folders(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import re
 import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,16 +45,32 @@ def first_line(block: Block | str) -> str:
 
 # So that the last cores to be free are free at once.
 LONG_FIRST = sorted(COMMANDS, key=lambda commands: -commands.count("\n"))
-# Studies take their time: `python -m pytest -m cards` runs them, as .ci/run does.
-MARKED = [
-    pytest.param(each, marks=[pytest.mark.cards] * (" study " in each)) for each in LONG_FIRST
-]
 
 
-@pytest.mark.parametrize("commands", MARKED, ids=first_line)
-def test_commands(commands: str, tmp_path: Path) -> None:
-    printed = printed_by(commands, tmp_path)
-    for shown in shown_by(commands):
+def here_or_with_the_cards(
+    blocks: Sequence[Block | str], ids: Callable[[Any], str] = first_line
+) -> "pytest.MarkDecorator":
+    """Parametrise a test: what only docs/ shows and trains takes minutes, so .ci/run runs it with the cards."""
+    marked = [pytest.param(each, marks=[pytest.mark.cards] * is_long(each)) for each in blocks]
+    return pytest.mark.parametrize("block", marked, ids=ids)
+
+
+def is_long(block: Block | str) -> bool:
+    text = block if isinstance(block, str) else block.text
+    trains = any(word in text for word in (" verify ", "verify(", "study", "pytest ", ".py "))
+    return trains and text not in README
+
+
+def test_the_readme_is_tried_in_every_run() -> None:
+    here = {each for each in COMMANDS if not is_long(each)}
+    assert {block.text for block in SHELL if block.page == "README.md"} & {*COMMANDS} <= here
+    assert any("explain" in each for each in here)
+
+
+@here_or_with_the_cards(LONG_FIRST)
+def test_commands(block: str, tmp_path: Path) -> None:
+    printed = printed_by(block, tmp_path)
+    for shown in shown_by(block):
         assert is_shown(shown, printed), "".join(printed)
 
 
@@ -73,7 +91,7 @@ def test_the_fix_of_the_readme(tmp_path: Path) -> None:
     assert "`PASS: 1 of 1 case recovered.`" in README
 
 
-@pytest.mark.parametrize("block", WORKFLOWS, ids=lambda block: block.page)
+@here_or_with_the_cards(WORKFLOWS, ids=lambda block: block.page)
 def test_workflow(block: Block, tmp_path: Path) -> None:
     """What it runs once it has checked out and installed."""
     (command,) = re.findall(r"- run: (python .*)", block.text)
@@ -110,7 +128,7 @@ def test_hook(block: Block, tmp_path: Path) -> None:
     assert run(f"python -m {entry} {folder}", tmp_path).returncode == 1
 
 
-@pytest.mark.parametrize("block", CLUSTERS, ids=first_line)
+@here_or_with_the_cards(CLUSTERS)
 def test_on_a_cluster(block: Block, tmp_path: Path) -> None:
     (command,) = block.lines
     with local_cluster() as cluster:
@@ -118,7 +136,7 @@ def test_on_a_cluster(block: Block, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=first_line)
+@here_or_with_the_cards(PYTHON)
 def test_python(block: Block, tmp_path: Path) -> None:
     (tmp_path / "ci.py").write_text(block.text)
     done = run("python ci.py", tmp_path)

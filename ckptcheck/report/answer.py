@@ -310,7 +310,8 @@ def _in_groups(by_job: dict[str, list[_Tried]]) -> Iterator[str]:
             yield from _in_short(job, by_job[job])
     if none:
         yield f"No tested restore recovers in {listed(none, 'or')}."
-    if unknown := [job for job in by_job if job not in whole and job not in failing]:
+    known = {*whole, *failing}
+    if unknown := [job for job in by_job if job not in known]:
         yield f"Whether every tested restore recovers is unknown in {listed(unknown)}."
 
 

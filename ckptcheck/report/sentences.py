@@ -1,5 +1,6 @@
 """What every output says of a case, in the same words."""
 
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
 from shlex import quote
@@ -93,9 +94,8 @@ def short_names(cases: Sequence[Case]) -> dict[str, str]:
     """Return a name for each job: for a user's own job the last part of it, where unique."""
     names = list(dict.fromkeys(case.job for case in cases))
     last = {name: name.rpartition(":")[2] for name in names}
-    return {
-        name: last[name] if list(last.values()).count(last[name]) == 1 else name for name in names
-    }
+    count = Counter(last.values())
+    return {name: last[name] if count[last[name]] == 1 else name for name in names}
 
 
 def where_saved(control: Run) -> str:

@@ -8,15 +8,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ckptcheck import Report
+from ckptcheck import Report, verify
 from tests.command_line import CKPTCHECK, TOY_RUN, call, run
-from tests.conftest import toy
+from tests.planted_jobs import SHORT, toy
 
 
 def test_default_run(
     default_command: tuple[Path, subprocess.CompletedProcess[str]], default_report: Report
 ) -> None:
-    """The first command of the README: its report equals that of the library."""
+    """The first command of the README: its report is that of its runs, judged again."""
     folder, done = default_command
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -72,6 +72,8 @@ def test_text_report(tmp_path: Path) -> None:
     ]
     assert not any(line != line.rstrip() for line in lines)
     assert "\x1b" not in done.stdout
+    document = json.loads((tmp_path / "ckptcheck-out" / "report.json").read_text())
+    assert document == verify(toy("StepLost"), **SHORT).document()
 
 
 def test_more_and_less_text(tmp_path: Path) -> None:

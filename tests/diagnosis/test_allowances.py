@@ -1,6 +1,7 @@
 """Accepted differences are shown, and hide nothing else."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -353,6 +354,7 @@ def test_a_tensor_created_in_an_accepted_step_stays_unjudged(
 # --- In processes -----------------------------------------------------------------------------
 
 
+@cache
 def allowed(job: str, *texts: str) -> Report:
     return verify(toy(job), steps=21, boundary=9, allow=texts)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ckptcheck import Report, plot, verify
+from ckptcheck import Case, Report, plot, verify
 from ckptcheck.report.evidence import Pair
 from ckptcheck.report.judge import Question, judge_pair
 from ckptcheck.report.outputs.figure import EXACT_LANE, LANE_EDGE, save_figure
@@ -46,9 +46,18 @@ def test_default_figure(default_report: Report) -> None:
     assert np.array_equal(np.asarray(control.get_xdata())[-44:], resumed.get_xdata())
 
 
-@pytest.mark.parametrize("name", ["ControlRaises", "NoState", "TurnsNaN", "Missing", "TensorGone"])
-def test_inconclusive_cases_can_be_drawn(name: str) -> None:
-    figure = plot(verify(toy(name), steps=21, boundary=9))
+INCONCLUSIVE = ("ControlRaises", "NoState", "TurnsNaN", "Missing", "TensorGone")
+
+
+@pytest.fixture(scope="module")
+def inconclusive() -> dict[str, Case]:
+    cases = verify([toy(name) for name in INCONCLUSIVE], steps=21, boundary=9).cases
+    return dict(zip(INCONCLUSIVE, cases, strict=True))
+
+
+@pytest.mark.parametrize("name", INCONCLUSIVE)
+def test_inconclusive_cases_can_be_drawn(name: str, inconclusive: dict[str, Case]) -> None:
+    figure = plot(Report((inconclusive[name],), {}))
     figure.canvas.draw()
     texts = [text.get_text() for text in figure.texts]
     assert ("No control finished, so there are no curves." in texts) == (name == "ControlRaises")
