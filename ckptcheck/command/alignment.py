@@ -15,6 +15,8 @@ def first_step(
     resumed: Mapping[str, Any],
     boundary: int,
     steps: tuple[Sequence[StepRecord], Sequence[StepRecord]],
+    *,
+    is_restored: bool = False,
 ) -> int:
     """Return the index of the control's step that a resumed run begins with.
 
@@ -26,6 +28,7 @@ def first_step(
         resumed: what was observed of the resumed run.
         boundary: the number of steps in the checkpoint.
         steps: the recorded steps of both.
+        is_restored: whether the resumed run began with the control's weights at the checkpoint.
     """
     counted = [
         place
@@ -41,6 +44,8 @@ def first_step(
     by_batch = _by_batch(*steps)
     if by_batch is not None:
         return by_batch
+    if is_restored:
+        return boundary
     if ended and left == 0:
         return 0
     # Without any of these the tensors decide: those of a run that begins anew are initial.

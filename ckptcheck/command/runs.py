@@ -29,6 +29,7 @@ from ckptcheck.command.reasons import (
 from ckptcheck.errors import UsageError
 from ckptcheck.job.plan import Settings
 from ckptcheck.job.schedule import Schedule
+from ckptcheck.kinds import Kind
 from ckptcheck.observer.observation import CLAIM, OBSERVED, TROUBLE
 from ckptcheck.observer.request import Request
 from ckptcheck.run.digests import digest
@@ -151,7 +152,17 @@ class CommandRuns:
         ours, theirs = read(control_of(self.folder)).steps, list(read(folder).steps)
         if whole is not None:
             theirs[0] = replace(theirs[0], batch=whole.batch, examples=whole.examples)
-        first = first_step(control, seen, boundary, (ours, theirs)) if seen["steps"] else None
+        first = (
+            first_step(
+                control,
+                seen,
+                boundary,
+                (ours, theirs),
+                is_restored=self._has_weights(folder, boundary),
+            )
+            if seen["steps"]
+            else None
+        )
         facts: dict[str, Any] = {"schedule": vars(_schedule(control, (boundary,)))}
         facts["first_step"] = first
         facts["unclear"] = why_unclear(control, seen, boundary, first)
@@ -164,6 +175,18 @@ class CommandRuns:
                 read(control_of(self.folder)), read(folder), boundary
             )
         amend(folder, facts, first=first, boundary=boundary, batch=whole)
+
+    def _has_weights(self, folder: Path, boundary: int) -> bool:
+        """Return whether a resumed run began with the control's weights at the save."""
+        ours, theirs = (
+            {
+                name: digest(tensor.value)
+                for name, tensor in read(run).snapshot_at(boundary).items()
+                if tensor.kind is Kind.WEIGHT
+            }
+            for run in (control_of(self.folder), folder)
+        )
+        return bool(ours) and ours == theirs
 
     def _begun(self, folder: Path, boundary: int) -> Mapping[str, Any]:
         """Return what was observed of a resumed run from the restore on that it goes on from."""

@@ -31,6 +31,9 @@ RESTORE_BY_NAME = (
     "Give each variable its own name and restore by name, np.savez(path, **by_name): creation "
     "order does not identify a variable."
 )
+END_AT_ONE_STEP = (
+    " Or let both runs end at one step, to verify all but that: `ckptcheck verify --max-steps N`."
+)
 BY_STEP = (
     "Make each batch a function of (seed, step), np.random.default_rng((seed, step)), or save the "
     "position of the input pipeline with the state."
@@ -496,7 +499,7 @@ _CATALOGUE = {
         signature="All steps that both runs made are equal; one run made more.",
         reported=_issue("kohya-ss/sd-scripts#1999"),
         do="Save the number of finished steps or epochs, and train up to a total: "
-        "range(done, total).",
+        "range(done, total)." + END_AT_ONE_STEP,
         starts_at=NEVER,
     ),
     "data-restarted": _changes_trajectory(

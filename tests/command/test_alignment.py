@@ -57,3 +57,10 @@ def test_a_count_that_did_not_follow_the_steps_says_nothing() -> None:
 def test_a_batch_that_recurs_says_nothing() -> None:
     resumed = seen(3, stopped=True, boundary_4={"iterations": 5})
     assert first_step(CONTROL, resumed, BOUNDARY, (recorded("a" * 12), recorded("aaa"))) == 4
+
+
+def test_without_a_count_or_a_known_batch_the_weights_decide() -> None:
+    resumed = seen(12, boundary_4={})
+    steps = recorded("abcdefghijkl"), recorded("zyxwvutsrqpo")
+    assert first_step(CONTROL, resumed, BOUNDARY, steps) == 0
+    assert first_step(CONTROL, resumed, BOUNDARY, steps, is_restored=True) == BOUNDARY

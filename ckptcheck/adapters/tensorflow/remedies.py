@@ -11,6 +11,7 @@ from ckptcheck.adapters.tensorflow.framework import BACKUP_DELETED
 from ckptcheck.diagnosis.catalogue import (
     ACCEPT_ROUNDING,
     BY_STEP,
+    END_AT_ONE_STEP,
     MEASURE_THE_NOISE,
     REPLAY_BUFFER,
 )
@@ -787,11 +788,15 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     "wrong-last-step": (
         Remedy(
             "Pass the number of all epochs and of those done: model.fit(…, epochs=total, "
-            "initial_epoch=epochs).",
+            "initial_epoch=epochs)." + END_AT_ONE_STEP,
             KERAS,
         ),
-        Remedy("Train up to a total: while int(optimizer.iterations) < total.", TF2),
-        Remedy("Train up to a total: while session.run(global_step) < total.", TF1),
+        Remedy(
+            "Train up to a total: while int(optimizer.iterations) < total." + END_AT_ONE_STEP, TF2
+        ),
+        Remedy(
+            "Train up to a total: while session.run(global_step) < total." + END_AT_ONE_STEP, TF1
+        ),
     ),
     "data-restarted": _data(SHORT_EPOCHS),  # in the middle of an epoch
     "data-order": _data(),

@@ -152,11 +152,14 @@ class Live:
         alive = self._alive()
         layers = [each for each in alive if _is_layer(each)]
         parts = {id(part) for each in layers for part in _inner(each)}
-        owned = {id(getattr(each, "optimizer", None)) for each in layers if keras_2.is_model(each)}
-        for each in alive:
+        # A model that is not built yet has no variables, though its optimizer may have some.
+        held = [each for each in alive if any(map(_is_eager, _variables(each)))]
+        models = (each for each in held if _is_layer(each) and keras_2.is_model(each))
+        owned = {id(getattr(each, "optimizer", None)) for each in models}
+        for each in held:
             if id(each) in parts or (id(each) in owned and _is_optimizer(each)):
                 continue
-            if not _is_metric(each) and any(map(_is_eager, _variables(each))):
+            if not _is_metric(each):
                 yield each
 
 
