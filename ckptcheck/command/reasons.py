@@ -59,7 +59,8 @@ def why_no_image(seen: Mapping[str, Any]) -> str:
             "The command saved only after its last training step, so no step is left to compare. "
             "Train longer, or save earlier."
         )
-    return "The command saved no checkpoint, so there is nothing to resume from."
+    within = f" in {seen['steps']} steps. Raise --max-steps" if seen["stopped"] else ""
+    return f"The command saved no checkpoint{within or ', so there is nothing to resume from'}."
 
 
 def why_no_step(folder: Path, command: Command) -> str:

@@ -116,6 +116,21 @@ class Findings:
             or row.asked is False
             or row.held is False
             or not self.first_step_differs
+            or self._count_is_new(row)
+        )
+
+    def _count_is_new(self, row: TensorComparison) -> bool:
+        """Return whether the count that belongs to optimizer state was not restored, either.
+
+        No step changes what a count says of those before it.
+        """
+        owners = _owners(row.name)
+        return any(
+            each.kind is Kind.COUNTER
+            and not each.equal
+            and each.origin.what in OWN
+            and _owners(each.name) & owners
+            for each in self.boundary
         )
 
     def is_overwritten(self, row: TensorComparison) -> bool:
@@ -217,6 +232,11 @@ def attributes(comparison: Comparison) -> list[str]:
         f"{name} is {resumed:g} instead of the control's {control:g}"
         for name, (control, resumed) in comparison.attributes.items()
     ]
+
+
+def _owners(name: str) -> set[str]:
+    """Return what a tensor belongs to by its name: an optimizer, or one parameter of it."""
+    return {name.partition("/")[0], name.rpartition("/")[0]} - {"", name}
 
 
 def some(values: Sequence[str], most: int) -> str:

@@ -105,7 +105,7 @@ def _in_graphs(save: str, load: str = ALL_VARIABLES, unknown: str = "") -> tuple
         *(
             ()
             if unknown
-            else (Remedy(f"{SAVER_LAST} {INITIALISER_FIRST}", TF1, restores=PLAIN_SAVER),)
+            else (Remedy(f"{save} {SAVER_LAST} {INITIALISER_FIRST}", TF1, restores=PLAIN_SAVER),)
         ),
         Remedy(unknown or f"{save} {load}", TF1),
     )
@@ -310,8 +310,9 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     # --- The control itself -------------------------------------------------------------------
     "noise": (
         Remedy(
-            "Seed every random generator with tf.set_random_seed(0), and call "
-            "tf.config.experimental.enable_op_determinism()." + MEASURE_THE_NOISE,
+            "Seed every random generator: random.seed(0), np.random.seed(0) and "
+            "tf.set_random_seed(0). Or make each batch a function of (seed, step): "
+            "np.random.default_rng((seed, step))." + MEASURE_THE_NOISE,
             TF1,
         ),
         Remedy(

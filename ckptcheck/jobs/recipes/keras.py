@@ -322,8 +322,9 @@ class PlateauInVariables(keras.callbacks.ReduceLROnPlateau):  # type: ignore[mis
         super().__init__(**settings)
         self.kept = kept
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        super().on_train_begin(logs)
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        # A callback that restores, such as BackupAndRestore, does so when the training begins.
+        super().on_epoch_begin(epoch, logs)
         best, wait, cooldown = np.array(self.kept.memory)
         self.best, self.wait = float(best), int(wait)
         self.cooldown_counter = int(cooldown)

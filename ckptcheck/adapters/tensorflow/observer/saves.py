@@ -47,7 +47,8 @@ class _Saves:
     def _saving(self, what: str, place: int = 0) -> Callable[..., Any]:
         def save(call: Callable[..., Any], item: Any, /, *given: Any, **named: Any) -> Any:
             result = call(item, *given, **named)
-            path = _path(given, named, place, result)
+            # What returns no path is given one. A CheckpointManager is given a number.
+            path = result if isinstance(result, str) else _path(given, named, place, "")
             self._observation.saved(what, str(path))
             return result
 
