@@ -83,6 +83,7 @@ class Observation:
         request: what the launcher asks for.
         read: returns the live state.
         counters: returns the framework's counts of steps by name, such as an optimizer's.
+        program: the program, where the adapter reads it, too.
 
     Attributes:
         program: the program, with the objects that it passed to its framework.
@@ -94,9 +95,10 @@ class Observation:
         request: Request,
         read: Callable[[], Reading],
         counters: Callable[[], Mapping[str, int]],
+        program: Program | None = None,
     ) -> None:
         self.request = request
-        self.program = Program()
+        self.program = Program() if program is None else program
         self.framework = ""
         self._read, self._counters = read, counters
         self._process, self._started = os.getpid(), time.time()
@@ -204,12 +206,19 @@ class Observation:
     def saved(self, what: str, path: Any) -> None:
         """Note that a checkpoint was saved."""
         if not self._is_over():
-            place = Path(path).resolve()
-            is_inside = place.is_relative_to(Path(self.request.writes).resolve())
-            noted = {"done": self._done, "what": what, "path": str(place), "is_inside": is_inside}
-            self._saves.append(noted)
+            place = str(Path(path).resolve())
+            noted = {"done": self._done, "what": what, "path": place}
+            self._saves.append(noted | {"is_inside": self.is_inside(path)})
             if self._images.saved(is_known=True):
                 self._due = self._due or _Due()
+
+    def is_inside(self, path: Any) -> bool:
+        """Return whether a path is in the folder that the command writes into."""
+        return Path(path).resolve().is_relative_to(Path(self.request.writes).resolve())
+
+    def restores(self) -> int:
+        """Return how many restores were seen so far."""
+        return len(self._restores)
 
     def saves(self) -> int:
         """Return how much was saved so far: whether something was since is told by the count."""
