@@ -264,7 +264,9 @@ def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:
     if wanted is None:
         return False
     if before is None:
-        return is_telling(wanted.value)
+        # The first step makes a count 1.
+        is_count = wanted.kind is Kind.COUNTER and bool((abs(wanted.value) > 1).all())
+        return is_count or is_telling(wanted.value)
     # NaN proves no difference, whether or not NaN equals NaN elsewhere.
     return not same(wanted.value, before.value, equal_nan=True)
 

@@ -6,6 +6,8 @@ import torch
 
 from ckptcheck.arrays import Array
 
+# The largest tensor outside of every module that is looked at.
+MOST_BYTES = 1 << 26
 # PyTorch's types that NumPy has not: an integer of the same width, and the type of ml_dtypes.
 _WITHOUT_NUMPY = {
     torch.bfloat16: (torch.int16, ml_dtypes.bfloat16),
@@ -29,3 +31,12 @@ def as_array(tensor: torch.Tensor) -> Array:
         integer, dtype = _WITHOUT_NUMPY[dense.dtype]
         return np.asarray(dense.view(integer).numpy().view(dtype))
     return np.asarray(dense.numpy())
+
+
+def as_loose_array(value: object) -> Array | None:
+    """Return the values of a tensor that is no parameter; None: the value is none, or too large."""
+    if not isinstance(value, torch.Tensor) or isinstance(value, torch.nn.Parameter):
+        return None
+    if value.layout is not torch.strided or value.is_quantized or value.is_meta:
+        return None
+    return as_array(value) if value.nbytes <= MOST_BYTES else None

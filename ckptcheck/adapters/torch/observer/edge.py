@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ckptcheck.adapters.torch.arrays import as_loose_array
 from ckptcheck.adapters.torch.observer import saves, steps
 from ckptcheck.adapters.torch.observer.live import Live
 from ckptcheck.observer.observation import Observation
@@ -18,7 +19,7 @@ def observe(document: Mapping[str, Any]) -> None:
         document: what the launcher asks for, see `Request.of`.
     """
     note_failures_in(document["folder"])
-    program = Program()
+    program = Program(as_loose_array)
     live = Live(program)
     observation = Observation(Request.of(document), live.read, live.counts, program)
     saves.watch(observation, live)

@@ -1,5 +1,6 @@
-"""Saves and restores, noted where PyTorch makes them."""
+"""Saves and restores, noted where PyTorch and the libraries around it make them."""
 
+import importlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +9,18 @@ import torch
 
 from ckptcheck.adapters.torch.observer.live import Live
 from ckptcheck.job.protocol import POISON
+from ckptcheck.observer.hooks import when_imported
 from ckptcheck.observer.observation import Observation
-from ckptcheck.observer.wrapping import everywhere
+from ckptcheck.observer.wrapping import around, everywhere
+
+# By module: the functions that save, each with the position of the path among its arguments.
+_SAVING = {
+    "safetensors.torch": {"save_file": 1, "save_model": 1},
+}
+_LOADING = {
+    "safetensors.torch": {"load_file": 0, "load_model": 1},
+}
+_PATHS = ("filename", "f", "checkpoint_id")
 
 
 def watch(observation: Observation, live: Live) -> None:
@@ -23,32 +34,47 @@ class _Saves:
         self._live = live
 
     def watch(self) -> None:
-        everywhere("torch", torch.serialization, "save", self._on_save)
-        everywhere("torch", torch.serialization, "load", self._on_load)
+        everywhere("torch", torch.serialization, "save", self._saving("torch.save", 1))
+        everywhere("torch", torch.serialization, "load", self._loading("torch.load", 0))
+        for module in {*_SAVING, *_LOADING}:
+            when_imported(module, lambda module=module: self._watch_module(module))  # type: ignore[misc]
 
-    def _on_save(
-        self, call: Callable[..., Any], /, obj: Any, f: Any, *given: Any, **named: Any
-    ) -> Any:
-        result = call(obj, f, *given, **named)
-        path = _path(f)
-        if path is not None:
-            self._observation.saved("torch.save", path)
-        return result
+    def _watch_module(self, name: str) -> None:
+        module = importlib.import_module(name)
+        for function, place in _SAVING.get(name, {}).items():
+            around(module, function, self._saving(f"{name}.{function}", place))
+        for function, place in _LOADING.get(name, {}).items():
+            around(module, function, self._loading(f"{name}.{function}", place))
 
-    def _on_load(self, call: Callable[..., Any], /, f: Any, *given: Any, **named: Any) -> Any:
-        path = _path(f)
-        if path is None or not self._observation.is_inside(path):
-            return call(f, *given, **named)
-        is_first = self._observation.restoring("torch.load", path, "torch.load")
-        request = self._observation.request
-        if is_first and not request.is_control:
-            self._live.poison(POISON, request.restored)
-        result = call(f, *given, **named)
-        self._observation.restored()
-        return result
+    def _saving(self, what: str, place: int) -> Callable[..., Any]:
+        def save(call: Callable[..., Any], /, *given: Any, **named: Any) -> Any:
+            result = call(*given, **named)
+            path = _path(given, named, place)
+            if path is not None:
+                self._observation.saved(what, path)
+            return result
+
+        return save
+
+    def _loading(self, what: str, place: int) -> Callable[..., Any]:
+        def load(call: Callable[..., Any], /, *given: Any, **named: Any) -> Any:
+            path = _path(given, named, place)
+            if path is None or not self._observation.is_inside(path):
+                return call(*given, **named)  # other weights, or data
+            is_first = self._observation.restoring(what, path, what)
+            request = self._observation.request
+            if is_first and not request.is_control:
+                self._live.poison(POISON, request.restored)
+            result = call(*given, **named)
+            self._observation.restored()
+            return result
+
+        return load
 
 
-def _path(file: Any) -> str | None:
+def _path(given: tuple[Any, ...], named: dict[str, Any], place: int) -> str | None:
     """Return the path of a file, given by name or opened; None: it is in memory."""
-    named = getattr(file, "name", file)
-    return os.fspath(named) if isinstance(named, str | os.PathLike) else None
+    found = given[place] if len(given) > place else None
+    file = next((named[name] for name in _PATHS if name in named), found)
+    named_so = getattr(file, "name", file)
+    return os.fspath(named_so) if isinstance(named_so, str | os.PathLike) else None

@@ -64,9 +64,10 @@ class _Steps:
 
     def _on_forward(self, module: nn.Module, given: tuple[Any, ...]) -> None:
         # Called for every module: the first one after a gradient is the outermost.
-        if self._is_open or not module.training or not torch.is_grad_enabled():
-            if self._restores == self._observation.restores() or not module.training:
-                return
+        if not module.training or not torch.is_grad_enabled():
+            return
+        if self._is_open and self._restores == self._observation.restores():
+            return
         self._begin()
         self._given.append((self._observation.saves(), given))
 
