@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from typing import Any, NoReturn, Protocol
 
 from ckptcheck.arrays import Array
 from ckptcheck.job.kinds import as_kinds, with_kinds
-from ckptcheck.job.protocol import Lasting, Step, Tensor
+from ckptcheck.job.protocol import POISON, Lasting, Step, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
@@ -84,6 +84,8 @@ class Observation:
         read: returns the live state.
         counters: returns the framework's counts of steps by name, such as an optimizer's.
         program: the program, where the adapter reads it, too.
+        poison: adds noise to every weight, but for those of which the digest is spared, so that a
+            restore that does nothing shows.
 
     Attributes:
         program: the program, with the objects that it passed to its framework.
@@ -96,11 +98,12 @@ class Observation:
         read: Callable[[], Reading],
         counters: Callable[[], Mapping[str, int]],
         program: Program | None = None,
+        poison: Callable[[int, Collection[str]], None] = lambda seed, spared: None,
     ) -> None:
         self.request = request
         self.program = Program() if program is None else program
         self.framework = ""
-        self._read, self._counters = read, counters
+        self._read, self._counters, self._poison = read, counters, poison
         self._process, self._started = os.getpid(), time.time()
         self._recorder: Recorder | None = None
         self._facts: Facts | None = None
@@ -224,8 +227,8 @@ class Observation:
         """Return how much was saved so far: whether something was since is told by the count."""
         return len(self._saves) + self._files.written
 
-    def restoring(self, what: str, path: str, way: str = "") -> bool:
-        """Note that a restore begins; return whether it is the first of the process.
+    def restoring(self, what: str, path: str, way: str = "") -> None:
+        """Note that a restore begins. The first one of a resumed run has to undo the poison.
 
         Args:
             what: the function that restores.
@@ -234,13 +237,14 @@ class Observation:
         """
         is_first = not self._restores
         is_late = self._is_late()
+        if is_first and not self.request.is_control and what != _OPEN:
+            self._poison(POISON, self.request.restored)
         if (is_first and not self._done) or is_late:
             self._initial = self._read()
         if is_late:
             self._due = _Due()
         self._restores.append({"done": self._done, "what": what, "path": path, "way": way})
         self._restoring += 1
-        return is_first
 
     def restored(self) -> None:
         """Note that a restore has ended without an exception."""
