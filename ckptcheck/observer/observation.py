@@ -6,6 +6,7 @@ its first step is kept until then.
 
 import atexit
 import contextlib
+import mmap
 import os
 import sys
 import threading
@@ -43,6 +44,7 @@ from ckptcheck.run.writes import Writes
 
 CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trouble.txt"
 
+_WIDTH = 20  # characters of the number of steps done
 # The function by which a program restores from files of its own.
 _OPEN = "open"
 # Restores after the first steps that may be the one to resume by: some programs first let an
@@ -90,6 +92,7 @@ class Observation:
     Attributes:
         program: the program, with the objects that it passed to its framework.
         framework: the style of the program, once its steps have shown it.
+        on_restore: called when a restore begins: what was seen before it is no part of a step.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Observation:
         self.request = request
         self.program = Program() if program is None else program
         self.framework = ""
+        self.on_restore: Callable[[], None] = lambda: None
         self._read, self._counters, self._poison = read, counters, poison
         self._process, self._started = os.getpid(), time.time()
         self._recorder: Recorder | None = None
@@ -133,6 +137,7 @@ class Observation:
         self._writes = Writes()
         self._images = Images(request)
         self._beat = Heartbeat(self._show_progress)
+        self._shown: mmap.mmap | None = None
         self._excepthook, sys.excepthook = sys.excepthook, self._on_exception
         atexit.register(self.close)
         self._exit, os._exit = os._exit, self._on_exit
@@ -219,10 +224,6 @@ class Observation:
         """Return whether a path is in the folder that the command writes into."""
         return Path(path).resolve().is_relative_to(Path(self.request.writes).resolve())
 
-    def restores(self) -> int:
-        """Return how many restores were seen so far."""
-        return len(self._restores)
-
     def saves(self) -> int:
         """Return how much was saved so far: whether something was since is told by the count."""
         return len(self._saves) + self._files.written
@@ -245,6 +246,7 @@ class Observation:
             self._due = _Due()
         self._restores.append({"done": self._done, "what": what, "path": path, "way": way})
         self._restoring += 1
+        self.on_restore()
 
     def restored(self) -> None:
         """Note that a restore has ended without an exception."""
@@ -456,7 +458,14 @@ class Observation:
         write_whole(Path(self.request.folder) / name, document)
 
     def _show_progress(self, done: int) -> None:
-        (Path(self.request.folder) / PROGRESS).write_text(str(done), encoding="ascii")
+        # To open a file for each number costs up to milliseconds. A mapped one is written without
+        # its descriptor, which a program that closes all of its own may have given away.
+        if self._shown is None:
+            path = Path(self.request.folder) / PROGRESS
+            path.write_bytes(b" " * _WIDTH)
+            with path.open("r+b") as file:
+                self._shown = mmap.mmap(file.fileno(), _WIDTH)
+        self._shown[:] = str(done).encode().ljust(_WIDTH)
 
     def _on_exception(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
