@@ -42,14 +42,22 @@ class Live:
 
     Args:
         program: the program, whose variables name it.
+        is_accumulating: whether the control held gradients of an unfinished step.
+
+    Attributes:
+        has_gradients: whether gradients are state now: a part of a step is done.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, is_accumulating: bool) -> None:
         self._program = program
+        self.has_gradients = is_accumulating
 
     def read(self) -> Reading:
         """Return the live state."""
-        readers = dict(_readers(holders(self._program)))
+        named = holders(self._program)
+        readers = dict(_readers(named))
+        if self.has_gradients:
+            readers |= _gradients(named)
         return Reading({name: read() for name, read in readers.items()}, readers)
 
     def counts(self) -> Mapping[str, int]:
@@ -111,6 +119,22 @@ def _of_module(holder: str, module: nn.Module) -> Iterator[tuple[str, _Read]]:
                 seen.add(id(tensor))
                 kind = Kind.SHADOW if is_average else _kind_of(name, is_parameter)
                 yield f"{holder}/{name}", _reader(kind, module, name)
+
+
+def _gradients(named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
+    for holder, item in named.items():
+        if isinstance(item, nn.Module):
+            for name, parameter in item.named_parameters():
+                if parameter.requires_grad:
+                    yield f"{holder}/{name}/grad", _gradient(parameter)
+
+
+def _gradient(parameter: nn.Parameter) -> _Read:
+    def read() -> Tensor:
+        held = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        return Tensor(Kind.ACCUMULATOR, as_array(held))
+
+    return read
 
 
 def _kind_of(name: str, is_parameter: bool) -> Kind:
