@@ -5,6 +5,7 @@ import math
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.noise_floor import NoiseFloor
 from ckptcheck.counts import filled
+from ckptcheck.kinds import Kind
 from ckptcheck.report.sentences import some
 from ckptcheck.run import environment
 from ckptcheck.run.run import RECORDED, Facts, Run
