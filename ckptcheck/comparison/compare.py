@@ -29,7 +29,7 @@ from ckptcheck.comparison.idle_optimizers import without_idle
 from ckptcheck.comparison.noise_floor import NoiseFloor, rounding_of_evaluations
 from ckptcheck.comparison.rename_matching import match
 from ckptcheck.comparison.value_origin import ANEW, Origin, OriginLookup
-from ckptcheck.job.protocol import Tensor
+from ckptcheck.job.protocol import RANDOM, Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.run import Run, StepRecord
 from ckptcheck.run.snapshots import INITIAL, Snapshot, boundary_point
@@ -73,7 +73,21 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         unseen=tuple(sorted({*(control.facts.unseen or ()), *(resumed.facts.unseen or ())})),
         steps_resumed=_steps_of_its_own(resumed),
     )
-    return _with_rounded_evaluations(comparison, rounding_of_evaluations(control))
+    comparison = _with_rounded_evaluations(comparison, rounding_of_evaluations(control))
+    return _without_idle_generators(comparison)
+
+
+def _without_idle_generators(comparison: Comparison) -> Comparison:
+    """Count generators that a program may draw from for nothing as equal, if nothing else differs.
+
+    A loader of PyTorch's draws a seed for its workers, whether it has any or not.
+    """
+    rows = tuple(
+        replace(row, equal=True, unread=True) if row.name.startswith(RANDOM) else row
+        for row in comparison.tensors
+    )
+    without = replace(comparison, tensors=rows)
+    return without if without.equal else comparison
 
 
 def _steps_of_its_own(resumed: Run) -> int | None:
@@ -250,7 +264,9 @@ def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:
     if wanted is None:
         return False
     if before is None:
-        return is_telling(wanted.value)
+        # The first step makes a count 1.
+        is_count = wanted.kind is Kind.COUNTER and bool((abs(wanted.value) > 1).all())
+        return is_count or is_telling(wanted.value)
     # NaN proves no difference, whether or not NaN equals NaN elsewhere.
     return not same(wanted.value, before.value, equal_nan=True)
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # Added to the control's seed in a resumed process, so that a restore that does nothing cannot look
 # like one that works. Whatever a restarted script seeds the same, it seeds with `seed % POISON`.
 POISON = 1_000_003
+# What the names of random generators begin with that count only where they have an effect: a
+# program may draw from them for nothing.
+RANDOM = "random/"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -23,17 +24,25 @@ def install() -> None:
     """Watch for the imports that the request in the environment names."""
     request = json.loads(Path(os.environ[ENVIRONMENT]).read_text(encoding="utf-8"))
     for edge in request["edges"]:
-        sys.meta_path.insert(0, _Watcher(edge, request))
+        put = partial(_put_in_place, edge["target"], request)
+        sys.meta_path.insert(0, _Watcher(edge["module"], edge["packages"], put))
+
+
+def when_imported(module: str, call: Callable[[], None]) -> None:
+    """Call a function once a module is there: now, or as soon as the program has imported it."""
+    if module in sys.modules and not _is_initializing(sys.modules[module]):
+        call()
+    else:
+        sys.meta_path.insert(0, _Watcher(module, (module,), call))
 
 
 class _Watcher(importlib.abc.MetaPathFinder):
     """Finds no module itself: it wraps the loaders of some modules, to know when they are there."""
 
-    def __init__(self, edge: dict[str, Any], request: dict[str, Any]) -> None:
-        self._needed: str = edge["module"]
-        self._modules = frozenset(edge["packages"])
-        self._target: str = edge["target"]
-        self._request = request
+    def __init__(self, needed: str, modules: Iterable[str], call: Callable[[], None]) -> None:
+        self._needed = needed
+        self._modules = frozenset(modules)
+        self._call = call
         self._is_finding = False
 
     def find_spec(
@@ -53,11 +62,15 @@ class _Watcher(importlib.abc.MetaPathFinder):
     def _loaded(self) -> None:
         """Put the edge in place once none of the modules is still being imported."""
         there = [sys.modules[name] for name in self._modules if name in sys.modules]
-        if any(getattr(each.__spec__, "_initializing", False) for each in there):
+        if any(map(_is_initializing, there)):
             return
         if self._needed in sys.modules and self in sys.meta_path:
             sys.meta_path.remove(self)
-            _put_in_place(self._target, self._request)
+            self._call()
+
+
+def _is_initializing(module: ModuleType) -> bool:
+    return bool(getattr(module.__spec__, "_initializing", False))
 
 
 class _Loader(importlib.abc.Loader):

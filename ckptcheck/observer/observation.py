@@ -6,12 +6,13 @@ its first step is kept until then.
 
 import atexit
 import contextlib
+import mmap
 import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from typing import Any, NoReturn, Protocol
 
 from ckptcheck.arrays import Array
 from ckptcheck.job.kinds import as_kinds, with_kinds
-from ckptcheck.job.protocol import Lasting, Step, Tensor
+from ckptcheck.job.protocol import POISON, Lasting, Step, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
@@ -43,6 +44,7 @@ from ckptcheck.run.writes import Writes
 
 CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trouble.txt"
 
+_WIDTH = 20  # characters of the number of steps done
 # The function by which a program restores from files of its own.
 _OPEN = "open"
 # Restores after the first steps that may be the one to resume by: some programs first let an
@@ -83,10 +85,14 @@ class Observation:
         request: what the launcher asks for.
         read: returns the live state.
         counters: returns the framework's counts of steps by name, such as an optimizer's.
+        program: the program, where the adapter reads it, too.
+        poison: adds noise to every weight, but for those of which the digest is spared, so that a
+            restore that does nothing shows.
 
     Attributes:
         program: the program, with the objects that it passed to its framework.
         framework: the style of the program, once its steps have shown it.
+        on_restore: called when a restore begins: what was seen before it is no part of a step.
     """
 
     def __init__(
@@ -94,11 +100,14 @@ class Observation:
         request: Request,
         read: Callable[[], Reading],
         counters: Callable[[], Mapping[str, int]],
+        program: Program | None = None,
+        poison: Callable[[int, Collection[str]], None] = lambda seed, spared: None,
     ) -> None:
         self.request = request
-        self.program = Program()
+        self.program = Program() if program is None else program
         self.framework = ""
-        self._read, self._counters = read, counters
+        self.on_restore: Callable[[], None] = lambda: None
+        self._read, self._counters, self._poison = read, counters, poison
         self._process, self._started = os.getpid(), time.time()
         self._recorder: Recorder | None = None
         self._facts: Facts | None = None
@@ -118,6 +127,7 @@ class Observation:
         self._restored_late: list[int] = []
         self._late: dict[int, str] = {}
         self._written_aside: list[int] = []
+        self._accumulating: list[int] = []
         self._saves: list[dict[str, Any]] = []
         self._counted: dict[str, dict[str, int]] = {}
         self._unseen: set[str] = {"batches", "learning rates"}
@@ -128,6 +138,7 @@ class Observation:
         self._writes = Writes()
         self._images = Images(request)
         self._beat = Heartbeat(self._show_progress)
+        self._shown: mmap.mmap | None = None
         self._excepthook, sys.excepthook = sys.excepthook, self._on_exception
         atexit.register(self.close)
         self._exit, os._exit = os._exit, self._on_exit
@@ -204,19 +215,22 @@ class Observation:
     def saved(self, what: str, path: Any) -> None:
         """Note that a checkpoint was saved."""
         if not self._is_over():
-            place = Path(path).resolve()
-            is_inside = place.is_relative_to(Path(self.request.writes).resolve())
-            noted = {"done": self._done, "what": what, "path": str(place), "is_inside": is_inside}
-            self._saves.append(noted)
+            place = str(Path(path).resolve())
+            noted = {"done": self._done, "what": what, "path": place}
+            self._saves.append(noted | {"is_inside": self.is_inside(path)})
             if self._images.saved(is_known=True):
                 self._due = self._due or _Due()
+
+    def is_inside(self, path: Any) -> bool:
+        """Return whether a path is in the folder that the command writes into."""
+        return Path(path).resolve().is_relative_to(Path(self.request.writes).resolve())
 
     def saves(self) -> int:
         """Return how much was saved so far: whether something was since is told by the count."""
         return len(self._saves) + self._files.written
 
-    def restoring(self, what: str, path: str, way: str = "") -> bool:
-        """Note that a restore begins; return whether it is the first of the process.
+    def restoring(self, what: str, path: str, way: str = "") -> None:
+        """Note that a restore begins. The first one of a resumed run has to undo the poison.
 
         Args:
             what: the function that restores.
@@ -225,13 +239,15 @@ class Observation:
         """
         is_first = not self._restores
         is_late = self._is_late()
+        if is_first and not self.request.is_control and what != _OPEN:
+            self._poison(POISON, self.request.restored)
         if (is_first and not self._done) or is_late:
             self._initial = self._read()
         if is_late:
             self._due = _Due()
         self._restores.append({"done": self._done, "what": what, "path": path, "way": way})
         self._restoring += 1
-        return is_first
+        self.on_restore()
 
     def restored(self) -> None:
         """Note that a restore has ended without an exception."""
@@ -299,6 +315,8 @@ class Observation:
             held = self._before_restore(due.reading)
             self._recorder.snapshot(began_at(INITIAL, self._done), held)
             point = began_at(boundary_point(self.request.boundary), self._done)
+        if any(each.kind is Kind.ACCUMULATOR for each in due.reading.tensors.values()):
+            self._accumulating.append(self._done)
         self._snapshot(point, due.reading)
         self._counted[point] = dict(self._counters())
         return point
@@ -426,6 +444,7 @@ class Observation:
             "steps_per_epoch": self._epoch,
             "restored_late": self._restored_late,
             "late_batches": self._late,
+            "accumulating": self._accumulating,
             "written_aside": self._written_aside,
             "read_late": sorted(set(self._files.read_late)),
             "counters": self._counted,
@@ -443,7 +462,14 @@ class Observation:
         write_whole(Path(self.request.folder) / name, document)
 
     def _show_progress(self, done: int) -> None:
-        (Path(self.request.folder) / PROGRESS).write_text(str(done), encoding="ascii")
+        # To open a file for each number costs up to milliseconds. A mapped one is written without
+        # its descriptor, which a program that closes all of its own may have given away.
+        if self._shown is None:
+            path = Path(self.request.folder) / PROGRESS
+            path.write_bytes(b" " * _WIDTH)
+            with path.open("r+b") as file:
+                self._shown = mmap.mmap(file.fileno(), _WIDTH)
+        self._shown[:] = str(done).encode().ljust(_WIDTH)
 
     def _on_exception(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None

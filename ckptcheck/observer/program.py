@@ -3,7 +3,7 @@
 import inspect
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
@@ -26,9 +26,14 @@ class Program:
 
     Its attributes are the globals of the main module, and the local variables of its functions that
     are running, as `main.best`.
+
+    Args:
+        as_array: returns the values of a framework's array that belongs to nothing; None: the value
+            is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, as_array: Callable[[Any], Array | None] = lambda value: None) -> None:
+        self._as_array = as_array
         self._remembered: dict[str, Any] = {}
         self._decisive: dict[str, str] = {}
 
@@ -46,14 +51,24 @@ class Program:
         return self._decisive
 
     def arrays(self) -> dict[str, Array]:
-        """Return copies of the NumPy arrays that it holds, by name: in lists and objects, too."""
+        """Return copies of the arrays that it holds, by name: in lists and objects, too."""
         found: dict[str, Array] = {}
-        for name, value in _arrays_in(vars(self).items(), depth=2):
+        for name, value in self._arrays_in(vars(self).items(), depth=2):
             if value.nbytes <= _MOST_BYTES and not value.dtype.hasobject:
                 found.setdefault(name, value.copy())
             if len(found) == _MOST:
                 break
         return found
+
+    def _arrays_in(
+        self, items: Iterable[tuple[str, Any]], depth: int
+    ) -> Iterator[tuple[str, Array]]:
+        for name, value in items:
+            array = value if isinstance(value, np.ndarray) else self._as_array(value)
+            if array is not None:
+                yield name, array
+            elif depth and not name.rpartition(".")[2].startswith("__"):
+                yield from self._arrays_in(_inside(name, value), depth - 1)
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
@@ -93,22 +108,22 @@ def _locals(frame: FrameType) -> dict[str, Any]:
     return held
 
 
-def _arrays_in(items: Iterable[tuple[str, Any]], depth: int) -> Iterator[tuple[str, Array]]:
-    for name, value in items:
-        if isinstance(value, np.ndarray):
-            yield name, value
-        elif depth and not name.rpartition(".")[2].startswith("__"):
-            yield from _arrays_in(_inside(name, value), depth - 1)
-
-
 def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what a list, a dictionary, or an object of the program's own class holds."""
     if isinstance(value, list | tuple):
         yield from ((f"{name}[{place}]", inner) for place, inner in _few(enumerate(value)))
     elif isinstance(value, dict):
         yield from ((f"{name}[{key!r}]", inner) for key, inner in _few(value.items()))
-    elif type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
+    elif is_own(type(value)) and hasattr(value, "__dict__"):
         yield from ((f"{name}.{key}", inner) for key, inner in _few(vars(value).items()))
+
+
+def is_own(kind: type) -> bool:
+    """Return whether a class is the program's own: it is in no library."""
+    module = sys.modules.get(kind.__module__)
+    path = getattr(module, "__file__", None)
+    is_script = kind.__module__ == "__main__"
+    return is_script or (path is not None and not path.startswith(_LIBRARIES))
 
 
 def _few(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:

@@ -31,15 +31,32 @@ def test_the_locals_of_running_functions_are_named_after_them() -> None:
     assert not inner  # it holds nothing yet
 
 
-def test_arrays_in_lists_and_dictionaries_are_seen() -> None:
+def test_arrays_in_lists_dictionaries_and_objects_are_seen() -> None:
     arrays = held()[1]
     own = {name: value.tolist() for name, value in arrays.items() if name.startswith("held.")}
-    assert own == {"held.sums[0]": [0.0], "held.sums[1]": [1.0], "held.by_name['w']": [2.0] * 3}
+    assert own == {
+        "held.trainer.average": [1.0, 1.0],
+        "held.sums[0]": [0.0],
+        "held.sums[1]": [1.0],
+        "held.by_name['w']": [2.0] * 3,
+    }
 
 
-def test_arrays_in_objects_of_the_program_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Trainer, "__module__", "__main__")
-    assert held()[1]["held.trainer.average"].tolist() == [1.0, 1.0]
+def test_arrays_in_objects_of_libraries_are_not_the_program_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_Trainer, "__module__", "numpy")
+    assert "held.trainer.average" not in held()[1]
+
+
+def test_a_framework_s_arrays_are_seen() -> None:
+    class Tensor:
+        values = np.full(2, 3.0)
+
+    average = Tensor()
+    seen = Program(lambda value: value.values if isinstance(value, Tensor) else None).arrays()
+    name = f"{test_a_framework_s_arrays_are_seen.__name__}.average"
+    assert seen[name].tolist() == average.values.tolist()
 
 
 def test_what_is_read_can_be_freed() -> None:

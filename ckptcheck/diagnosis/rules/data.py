@@ -23,9 +23,19 @@ def batches(findings: Findings) -> Iterator[Diagnosis]:
         yield diagnosis("data-order", order=_order(path, epoch))
     elif path.what == batch_order.EXAMPLES:
         yield diagnosis("examples-lost", step=path.step, lost=path.lost, repeated=path.repeated)
-    else:
+    elif not _may_be_computed(findings):
         why = [*_strange_examples(path), *_process_generators(findings)]
         yield diagnosis("batches-differ", step=path.step, why=" ".join(why))
+
+
+def _may_be_computed(findings: Findings) -> bool:
+    """Return whether batches may differ because a model has computed them from lost state.
+
+    So does the generator of a GAN, or a policy. The first batch precedes every such computation.
+    """
+    path, first = findings.comparison.batches, findings.comparison.first_step[0]
+    is_strange = path.what == batch_order.OTHER and path.step is not None
+    return is_strange and path.step != first and bool(findings.found)
 
 
 def _off(path: DataPath) -> str:

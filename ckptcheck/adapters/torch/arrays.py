@@ -1,0 +1,42 @@
+"""Tensors of PyTorch as NumPy arrays, bit for bit."""
+
+import ml_dtypes
+import numpy as np
+import torch
+
+from ckptcheck.arrays import Array
+
+# The largest tensor outside of every module that is looked at.
+MOST_BYTES = 1 << 26
+# PyTorch's types that NumPy has not: an integer of the same width, and the type of ml_dtypes.
+_WITHOUT_NUMPY = {
+    torch.bfloat16: (torch.int16, ml_dtypes.bfloat16),
+    torch.float8_e4m3fn: (torch.uint8, ml_dtypes.float8_e4m3fn),
+    torch.float8_e4m3fnuz: (torch.uint8, ml_dtypes.float8_e4m3fnuz),
+    torch.float8_e5m2: (torch.uint8, ml_dtypes.float8_e5m2),
+    torch.float8_e5m2fnuz: (torch.uint8, ml_dtypes.float8_e5m2fnuz),
+}
+
+
+def as_array(tensor: torch.Tensor) -> Array:
+    """Return a copy of a tensor's values, in its own type.
+
+    Raises:
+        TypeError: It has no dense values in memory: it is sparse, quantised, or on `meta`.
+    """
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+        raise TypeError(f"a tensor of layout {tensor.layout} on {tensor.device} has no values")
+    dense = tensor.detach().resolve_conj().resolve_neg().to("cpu", copy=True).contiguous()
+    if dense.dtype in _WITHOUT_NUMPY:
+        integer, dtype = _WITHOUT_NUMPY[dense.dtype]
+        return np.asarray(dense.view(integer).numpy().view(dtype))
+    return np.asarray(dense.numpy())
+
+
+def as_loose_array(value: object) -> Array | None:
+    """Return the values of a tensor that is no parameter; None: the value is none, or too large."""
+    if not isinstance(value, torch.Tensor) or isinstance(value, torch.nn.Parameter):
+        return None
+    if value.layout is not torch.strided or value.is_quantized or value.is_meta:
+        return None
+    return as_array(value) if value.nbytes <= MOST_BYTES else None

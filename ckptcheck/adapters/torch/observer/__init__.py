@@ -1,0 +1,1 @@
+"""How a process that uses PyTorch is observed: what is called around its steps and saves."""

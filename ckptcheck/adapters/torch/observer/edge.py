@@ -1,0 +1,27 @@
+"""Put the edge to PyTorch in place: report what a process does with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ckptcheck.adapters.torch.arrays import as_loose_array
+from ckptcheck.adapters.torch.observer import saves, steps
+from ckptcheck.adapters.torch.observer.live import Live
+from ckptcheck.observer.observation import Observation
+from ckptcheck.observer.program import Program
+from ckptcheck.observer.request import Request
+from ckptcheck.observer.wrapping import note_failures_in
+
+
+def observe(document: Mapping[str, Any]) -> None:
+    """Observe this process from now on.
+
+    Args:
+        document: what the launcher asks for, see `Request.of`.
+    """
+    note_failures_in(document["folder"])
+    program = Program(as_loose_array)
+    request = Request.of(document)
+    live = Live(program, request.is_accumulating)
+    observation = Observation(request, live.read, live.counts, program, live.poison)
+    saves.watch(observation)
+    steps.watch(observation, live)

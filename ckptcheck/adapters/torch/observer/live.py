@@ -1,0 +1,243 @@
+"""The live state of a process: modules, optimizers, schedulers, scalers and generators."""
+
+import pickle
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn, optim
+
+from ckptcheck.adapters.torch.arrays import as_array
+from ckptcheck.adapters.torch.observer.names import holders
+from ckptcheck.arrays import Array
+from ckptcheck.job.protocol import RANDOM, Tensor
+from ckptcheck.kinds import Kind
+from ckptcheck.observer.program import Program
+from ckptcheck.run.digests import digest
+
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+# What an optimizer keeps for each parameter, and is no momentum.
+_COUNTS = ("step",)
+
+_Read = Callable[[], Tensor]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The live state at one moment: its tensors, and where to read them again."""
+
+    tensors: Mapping[str, Tensor]
+    readers: Mapping[str, _Read]
+
+    def again(self) -> Mapping[str, Tensor]:
+        """Return the present values, also of what the program has dropped since."""
+        return {name: read() for name, read in self.readers.items()}
+
+
+class Live:
+    """What holds state in this process.
+
+    Args:
+        program: the program, whose variables name it.
+        is_accumulating: whether the control held gradients of an unfinished step.
+
+    Attributes:
+        has_gradients: whether gradients are state now: a part of a step is done.
+    """
+
+    def __init__(self, program: Program, is_accumulating: bool) -> None:
+        self._program = program
+        self.has_gradients = is_accumulating
+
+    def read(self) -> Reading:
+        """Return the live state."""
+        named = holders(self._program)
+        readers = dict(_readers(named))
+        if self.has_gradients:
+            readers |= _gradients(named)
+        return Reading({name: read() for name, read in readers.items()}, readers)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many steps the optimizers have counted, if they count."""
+        counted = [
+            int(held["step"])
+            for item in holders(self._program).values()
+            if isinstance(item, optim.Optimizer)
+            for held in item.state.values()
+            if isinstance(held, Mapping) and "step" in held
+        ]
+        return {"iterations": max(counted)} if counted else {}
+
+    def poison(self, seed: int, spared: Collection[str]) -> None:
+        """Add noise to every parameter that is trained, so that a restore that does nothing shows.
+
+        Args:
+            seed: the seed of the noise.
+            spared: digests of values that stay: a restore that was not seen has brought them.
+        """
+        for holder, item in holders(self._program).items():
+            for name, parameter in item.named_parameters() if isinstance(item, nn.Module) else ():
+                if not parameter.requires_grad or not parameter.is_floating_point():
+                    continue
+                value = as_array(parameter)
+                if digest(value) in spared:
+                    continue
+                draw = np.random.default_rng([seed, *f"{holder}/{name}".encode()])
+                noise = torch.from_numpy(draw.normal(size=value.shape))
+                with torch.no_grad():
+                    parameter.add_(noise.to(parameter.device, parameter.dtype))
+
+
+def _readers(named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
+    parameters: dict[int, str] = {}
+    for holder, item in named.items():
+        if isinstance(item, nn.Module):
+            for name, parameter in item.named_parameters():
+                parameters.setdefault(id(parameter), f"{holder}/{name}")
+            yield from _of_module(holder, item)
+    for holder, item in named.items():
+        if isinstance(item, optim.Optimizer):
+            yield from _of_optimizer(holder, item, parameters)
+        elif isinstance(item, optim.lr_scheduler.LRScheduler | torch.amp.GradScaler):
+            yield from _of_numbers(holder, item)
+        elif isinstance(item, torch.Generator):
+            yield f"{RANDOM}{holder}", _rng(item)
+        elif isinstance(item, torch.utils.data.DataLoader):
+            yield from _of_loader(holder, item)
+    yield from _global_generators()
+
+
+def _of_module(holder: str, module: nn.Module) -> Iterator[tuple[str, _Read]]:
+    is_average = isinstance(module, optim.swa_utils.AveragedModel)
+    seen: set[int] = set()
+    for is_parameter, pairs in ((True, module.named_parameters()), (False, module.named_buffers())):
+        for name, tensor in pairs:
+            if id(tensor) not in seen and not tensor.is_meta and not tensor.is_quantized:
+                seen.add(id(tensor))
+                kind = Kind.SHADOW if is_average else _kind_of(name, is_parameter)
+                yield f"{holder}/{name}", _reader(kind, module, name)
+
+
+def _gradients(named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
+    for holder, item in named.items():
+        if isinstance(item, nn.Module):
+            for name, parameter in item.named_parameters():
+                if parameter.requires_grad:
+                    yield f"{holder}/{name}/grad", _gradient(parameter)
+
+
+def _gradient(parameter: nn.Parameter) -> _Read:
+    def read() -> Tensor:
+        held = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        return Tensor(Kind.ACCUMULATOR, as_array(held))
+
+    return read
+
+
+def _kind_of(name: str, is_parameter: bool) -> Kind:
+    if name.rpartition(".")[2] in _STATISTICS:
+        return Kind.MOVING_STATISTIC
+    return Kind.WEIGHT if is_parameter else Kind.OTHER
+
+
+def _reader(kind: Kind, module: nn.Module, path: str) -> _Read:
+    """Return what reads a tensor of a module by its path: the program may replace the tensor."""
+    owner, _, name = path.rpartition(".")
+    holder = module.get_submodule(owner)
+    return lambda: Tensor(kind, as_array(getattr(holder, name)))
+
+
+def _of_optimizer(
+    holder: str, optimizer: optim.Optimizer, parameters: Mapping[int, str]
+) -> Iterator[tuple[str, _Read]]:
+    for number, group in enumerate(optimizer.param_groups):
+        for key, value in group.items():
+            for name, place in _numbers_in(key, value):
+                yield (
+                    f"{holder}/group {number}/{name}",
+                    _setting(Kind.HYPERPARAMETER, group, key, place),
+                )
+        for place, parameter in enumerate(group["params"]):
+            whole = parameters.get(id(parameter), f"group {number}/parameter {place}")
+            for key, value in optimizer.state.get(parameter, {}).items():
+                if isinstance(value, torch.Tensor | int | float):
+                    kind = Kind.COUNTER if key in _COUNTS else Kind.SLOT
+                    name = f"{holder}/{whole.partition('/')[2]}/{key}"
+                    yield name, _slot(kind, optimizer, parameter, key)
+
+
+def _slot(kind: Kind, optimizer: optim.Optimizer, parameter: Any, key: str) -> _Read:
+    return lambda: Tensor(kind, _value(optimizer.state[parameter][key]))
+
+
+def _numbers_in(key: str, value: Any) -> Iterator[tuple[str, int | None]]:
+    """Yield the name of each number in a setting, and its place in a tuple such as `betas`."""
+    if isinstance(value, tuple | list):
+        yield from (
+            (f"{key}[{place}]", place)
+            for place, each in enumerate(value)
+            if isinstance(each, bool | int | float)
+        )
+    elif isinstance(value, bool | int | float) or (
+        isinstance(value, torch.Tensor) and value.ndim == 0
+    ):
+        yield key, None
+
+
+def _setting(kind: Kind, held: Mapping[str, Any], key: str, place: int | None) -> _Read:
+    return lambda: Tensor(kind, _value(held[key] if place is None else held[key][place]))
+
+
+def _of_numbers(holder: str, item: Any) -> Iterator[tuple[str, _Read]]:
+    """Yield the numbers in the `state_dict` of a scheduler or of a gradient scaler."""
+    is_scaler = isinstance(item, torch.amp.GradScaler)
+    for key, value in item.state_dict().items():
+        for name, place in _numbers_in(key, value):
+            kind = Kind.LOSS_SCALE if is_scaler else _kind_in_scheduler(key)
+            yield f"{holder}/{name}", _of_state(kind, item, key, place)
+
+
+def _kind_in_scheduler(key: str) -> Kind:
+    return Kind.COUNTER if key in ("last_epoch", "_step_count") else Kind.HYPERPARAMETER
+
+
+def _of_state(kind: Kind, item: Any, key: str, place: int | None) -> _Read:
+    return lambda: _setting(kind, item.state_dict(), key, place)()
+
+
+def _of_loader(holder: str, loader: Any) -> Iterator[tuple[str, _Read]]:
+    for path, owner in (("", loader), (".sampler", loader.sampler)):
+        generator = getattr(owner, "generator", None)
+        if isinstance(generator, torch.Generator):
+            yield f"{RANDOM}{holder}{path}.generator", _rng(generator)
+
+
+def _rng(generator: torch.Generator) -> _Read:
+    return lambda: Tensor(Kind.RNG, as_array(generator.get_state()))
+
+
+def _global_generators() -> Iterator[tuple[str, _Read]]:
+    yield f"{RANDOM}torch", lambda: Tensor(Kind.RNG, as_array(torch.get_rng_state()))
+    yield f"{RANDOM}python", lambda: Tensor(Kind.RNG, _bytes(random.getstate()))
+    yield (
+        f"{RANDOM}numpy",
+        lambda: Tensor(Kind.RNG, _bytes(np.random.get_state(legacy=True))),
+    )
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        for device in range(torch.cuda.device_count()):
+            yield f"{RANDOM}cuda:{device}", _cuda_rng(device)
+
+
+def _cuda_rng(device: int) -> _Read:
+    return lambda: Tensor(Kind.RNG, as_array(torch.cuda.get_rng_state(device)))
+
+
+def _bytes(state: Any) -> Array:
+    return np.frombuffer(pickle.dumps(state, protocol=4), np.uint8)
+
+
+def _value(value: Any) -> Array:
+    return as_array(value) if isinstance(value, torch.Tensor) else np.array(value)

@@ -1,0 +1,170 @@
+"""Training steps: from the forward pass of a module to the update of an optimizer.
+
+PyTorch's global hooks report each update, of any optimizer. The forward pass of the outermost
+module, and `backward`, say what it was computed from.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn, optim
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from torch.utils.data import dataloader
+
+from ckptcheck.adapters.torch.arrays import as_array
+from ckptcheck.adapters.torch.observer.live import Live
+from ckptcheck.arrays import Array
+from ckptcheck.observer.observation import Observation
+from ckptcheck.observer.wrapping import around, guarded
+
+_STEP = "step"
+# What is kept of the data of one step: an accumulating step reads several batches.
+_MOST = 64
+
+# Something that a step reads, with the number of saves before it was read.
+_Item = tuple[int, Any]
+
+
+def watch(observation: Observation, live: Live) -> None:
+    """Watch the forward passes, the gradients and the updates of the process."""
+    _Steps(observation, live).watch()
+
+
+class _Steps:
+    """Follows the thread that updates weights.
+
+    Attributes:
+        _is_open: whether a forward pass has begun of which no gradient was computed yet.
+        _has_gradient: whether a gradient was computed since the last update.
+    """
+
+    def __init__(self, observation: Observation, live: Live) -> None:
+        self._observation = observation
+        self._live = live
+        self._is_open = self._has_gradient = False
+        self._hook: Any = None
+        self._saves = 0
+        self._given: deque[_Item] = deque(maxlen=_MOST)
+        self._fetched: deque[_Item] = deque(maxlen=_MOST)
+        self._loss: torch.Tensor | None = None
+        self._unscaled: torch.Tensor | None = None
+        self._rate: float | None = None
+        self._guarded_on_forward = guarded(self._on_forward)
+
+    def watch(self) -> None:
+        self._watch_forward()
+        self._observation.on_restore = self._watch_forward
+        register_optimizer_step_pre_hook(guarded(self._on_update))
+        register_optimizer_step_post_hook(guarded(self._on_updated))
+        around(torch.Tensor, "backward", self._on_backward)
+        around(torch.amp.GradScaler, "scale", self._on_scale)
+        around(dataloader._BaseDataLoaderIter, "__next__", self._on_next)
+
+    def _watch_forward(self) -> None:
+        """Watch for the next forward pass.
+
+        A global hook costs time in the call of every module, and `torch.compile` would trace it: it
+        is there until the outermost module has called it.
+        """
+        self._is_open = False
+        if self._hook is None:
+            self._hook = register_module_forward_pre_hook(self._guarded_on_forward)
+
+    def _on_forward(self, module: nn.Module, given: tuple[Any, ...]) -> None:
+        if not module.training or not torch.is_grad_enabled():
+            return
+        self._hook.remove()
+        self._hook = None
+        self._begin()
+        self._given.append((self._observation.saves(), given))
+
+    def _begin(self) -> None:
+        self._is_open = True
+        if not self._has_gradient or self._saves != self._observation.saves():
+            self._observation.before(_STEP)
+            self._saves = self._observation.saves()
+
+    def _on_backward(
+        self, call: Callable[..., Any], tensor: torch.Tensor, /, *given: Any, **named: Any
+    ) -> Any:
+        if not self._is_open:
+            self._begin()
+        self._has_gradient = self._live.has_gradients = True
+        self._watch_forward()
+        self._loss = tensor.detach() if self._unscaled is None else self._unscaled
+        self._unscaled = None
+        return call(tensor, *given, **named)
+
+    def _on_scale(
+        self, call: Callable[..., Any], scaler: Any, /, outputs: Any, *given: Any, **named: Any
+    ) -> Any:
+        if isinstance(outputs, torch.Tensor):
+            self._unscaled = outputs.detach()
+        return call(scaler, outputs, *given, **named)
+
+    def _on_next(self, call: Callable[..., Any], loader: Any, /) -> Any:
+        batch = call(loader)
+        if torch.is_grad_enabled():
+            self._fetched.append((self._observation.saves(), batch))
+        return batch
+
+    def _on_update(self, optimizer: optim.Optimizer, *_: Any) -> None:
+        if not self._is_open and not self._has_gradient:
+            self._begin()
+        rate = optimizer.param_groups[0].get("lr")
+        self._rate = None if rate is None else float(rate)
+
+    def _on_updated(self, optimizer: optim.Optimizer, *_: Any) -> None:
+        loss = self._loss
+        is_number = loss is not None and loss.numel() == 1
+        batch, late = self._read()
+        self._forget()
+        self._observation.framework = "torch"
+        self._observation.stepped(
+            _STEP, float(loss) if loss is not None and is_number else None, batch, self._rate, late
+        )
+
+    def _read(self) -> tuple[list[Array], list[Array] | None]:
+        """Return the arrays that a step read, and those that it read after the last save."""
+        saves = self._observation.saves()
+        for items in (list(self._given), list(self._fetched)):
+            arrays = _arrays([item for _, item in items])
+            if arrays:
+                late = [item for before, item in items if before == saves]
+                return arrays, _arrays(late) if len(late) < len(items) else None
+        return [], None
+
+    def _forget(self) -> None:
+        self._has_gradient = self._live.has_gradients = False
+        self._watch_forward()
+        self._given.clear()
+        self._fetched.clear()
+        self._loss = None
+
+
+def _arrays(items: Any) -> list[Array]:
+    """Return copies of the arrays in nested arguments."""
+    return list(_leaves(items))
+
+
+def _leaves(item: Any) -> Iterator[Array]:
+    if isinstance(item, torch.Tensor):
+        if item.layout is torch.strided and not item.is_meta:
+            yield as_array(item)
+    elif isinstance(item, np.ndarray):
+        yield item.copy()
+    elif isinstance(item, dict):
+        for each in item.values():
+            yield from _leaves(each)
+    elif isinstance(item, list | tuple):
+        for each in item:
+            yield from _leaves(each)
+    elif hasattr(item, "data") and isinstance(item.data, dict):  # a BatchEncoding
+        yield from _leaves(item.data)
