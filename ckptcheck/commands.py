@@ -121,6 +121,7 @@ def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
     for case in cases:
         if runs.settings.repeats is None and needs_repeat(case) and not runs.repeats:
             runs.run_control(repeat=1)
+            runs.leave_out_noise()
         if case.resumed is not None and SAME_HASH in experiments_for(case):
             runs.resume(case.resumed.facts.schedule.boundary, trial=SAME_HASH)
     return len(runs.done) > before

@@ -24,6 +24,7 @@ _SITE = Path(hooks.__file__).with_name("site")
 _HOME = Path(ckptcheck.__file__).parents[1]
 _POLL = 0.1  # seconds
 _LOOK_FOR_CHILDREN = 1.0  # seconds
+_ENDING = 5.0  # seconds that a program has to end after the last step that was asked for
 _KILLING = 5.0  # seconds
 _NOT_EXECUTABLE = " Make it executable, or name its interpreter first: -- python train.py {run}."
 _REMEDIES = {errno.EACCES: _NOT_EXECUTABLE, errno.ENOEXEC: _NOT_EXECUTABLE}
@@ -105,11 +106,17 @@ def _follow(
     family: "_Family",
 ) -> Ended:
     done, since = 0, time.monotonic()
+    ended: float | None = None
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return Ended(process.wait(_POLL))
         if _size_of(folder / TROUBLE):  # nothing can be said of it any more
             return Ended(-9)
+        if ended is None and (folder / OBSERVED).exists():
+            ended = time.monotonic()
+        # Its steps are done. A thread that waits for the one that made them may wait for ever.
+        if ended is not None and time.monotonic() - ended > _ENDING and _is_stopped(folder):
+            return Ended(0)
         with contextlib.suppress(OSError, ValueError):
             now = int((folder / PROGRESS).read_text(encoding="ascii"))
             if now != done:
@@ -120,6 +127,10 @@ def _follow(
             since = time.monotonic()
         if time.monotonic() - since > timeout:
             return Ended(-9, is_silent=True)
+
+
+def _is_stopped(folder: Path) -> bool:
+    return bool(json.loads((folder / OBSERVED).read_text(encoding="utf-8"))["stopped"])
 
 
 def _size_of(file: Path) -> int:

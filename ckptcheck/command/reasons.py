@@ -32,6 +32,14 @@ def why_unclear(
             names=", ".join(resumed["read_late"][:3]),
             count=len(resumed["read_late"]),
         )
+    saved = {each["path"] for each in control["saves"] if not each["is_inside"]}
+    elsewhere = [each["path"] for each in resumed["restores"] if each["path"] in saved]
+    if elsewhere:
+        return (
+            f"The restarted run restored {elsewhere[0]}, which the control wrote outside of its "
+            "folder: a run that was killed at the save would not find it so. Let the command save "
+            "it into its folder, too."
+        )
     if boundary in control["written_aside"] and first is not None and first < boundary:
         return filled(
             "A thread wrote the checkpoint while training went on, so that it is of step {first} "

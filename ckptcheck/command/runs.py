@@ -209,6 +209,18 @@ class CommandRuns:
             return None
         return read(control_of(self.folder)).steps[boundary]
 
+    def leave_out_noise(self) -> None:
+        """Leave out the arrays that differ between two controls: they prove nothing."""
+        if not (control_of(self.folder, 1) / "run.json").exists():
+            return
+        control, repeat = (read(control_of(self.folder, number)) for number in (0, 1))
+        for boundary in self.boundaries:
+            folder = resumed_of(self.folder, RESTART, boundary)
+            if (folder / "run.json").exists():
+                noisy = lost_arrays(control, repeat, boundary)
+                kept = [name for name in read(folder).facts.changed_arrays if name not in noisy]
+                amend(folder, {"changed_arrays": kept})
+
     def _values_at(self, boundary: int) -> Iterator[str]:
         """Yield the digest of each of the control's tensors at a save."""
         for tensor in read(control_of(self.folder)).snapshot_at(boundary).values():

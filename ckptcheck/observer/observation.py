@@ -39,6 +39,7 @@ from ckptcheck.run.snapshots import (
     began_at,
     boundary_point,
     outside_of,
+    save_point,
 )
 from ckptcheck.run.writes import Writes
 
@@ -50,6 +51,8 @@ _OPEN = "open"
 # Restores after the first steps that may be the one to resume by: some programs first let an
 # optimizer create its slots by an update with zero gradients, or train a different model.
 _MOST_LATE = 3
+# Saves at which is read what the program keeps outside of its framework.
+_MOST_OUTSIDE = 6
 _SEVERAL = (
     "More than one process of the command trains. Verify a command of which one process trains."
 )
@@ -114,6 +117,8 @@ class Observation:
         self._done = 0
         self._due: _Due | None = _Due()
         self._due_outside = ""
+        self._has_saved = False
+        self._outside_saves = 0
         self._trains: set[Hashable] = set()
         self._idle: set[Hashable] = set()
         self._initial: Reading | None = None
@@ -154,6 +159,11 @@ class Observation:
         if self._is_over():
             return
         self._notice_files()
+        if self._has_saved and not self._due_outside and self._outside_saves < _MOST_OUTSIDE:
+            done = self._done + (0 if self.request.is_control else self.request.boundary)
+            self._due_outside = save_point(done)
+            self._outside_saves += 1
+        self._has_saved = False
         self._snapshot_outside()
         due = self._due
         if due is None or due.is_certain or what in self._idle:
@@ -218,6 +228,7 @@ class Observation:
             place = str(Path(path).resolve())
             noted = {"done": self._done, "what": what, "path": place}
             self._saves.append(noted | {"is_inside": self.is_inside(path)})
+            self._has_saved = True
             if self._images.saved(is_known=True):
                 self._due = self._due or _Due()
 
@@ -245,7 +256,8 @@ class Observation:
             self._initial = self._read()
         if is_late:
             self._due = _Due()
-        self._restores.append({"done": self._done, "what": what, "path": path, "way": way})
+        place = str(Path(path).resolve()) if path else ""
+        self._restores.append({"done": self._done, "what": what, "path": place, "way": way})
         self._restoring += 1
         self.on_restore()
 
@@ -373,7 +385,10 @@ class Observation:
     def _notice_files(self) -> None:
         """Count what the program wrote into its folder since the last step as a save."""
         is_aside = threading.get_ident() not in self._files.writers
-        if self._done and self._files.has_saved() and self._images.saved(is_known=False):
+        if not self._done or not self._files.has_saved():
+            return
+        self._has_saved = True
+        if self._images.saved(is_known=False):
             self._due = self._due or _Due()
             if is_aside:
                 self._written_aside.append(self._done)
@@ -414,6 +429,8 @@ class Observation:
         if recorder is None:
             return
         self._snapshot_outside()
+        self._due_outside = FINAL
+        self._snapshot_outside()
         if not (Path(self.request.folder) / f"{FINAL}.npz").exists() and self._last is not None:
             self.at_end_of_state()
         facts = self._facts
@@ -425,6 +442,7 @@ class Observation:
         own = (self.request.images, self.request.folder, self.request.writes)
         facts.wrote = self._writes.outside(*map(Path, own))
         facts.unseen = sorted(self._unseen)
+        facts.is_cut = self._is_stopping
         facts.framework = self.framework
         facts.way = next((each["way"] for each in reversed(self._restores) if each["way"]), "")
         facts.saved = [each["done"] for each in self._saves]

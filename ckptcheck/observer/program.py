@@ -4,15 +4,17 @@ import inspect
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from types import FrameType, FunctionType, ModuleType
+from gc import get_referents
+from types import FrameType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from ckptcheck.arrays import Array
+from ckptcheck.run.containers import attributes, items
 
-# The largest number of arrays that are looked at, and of items of one list; the largest array.
+# How far lists and objects are followed, how many items of each, and how many bytes in all.
+_DEPTH = 4
 _MOST = 200
 _MOST_BYTES = 1 << 26
 
@@ -53,18 +55,20 @@ class Program:
     def arrays(self) -> dict[str, Array]:
         """Return copies of the arrays that it holds, by name: in lists and objects, too."""
         found: dict[str, Array] = {}
-        for name, value in self._arrays_in(vars(self).items(), depth=2):
-            if value.nbytes <= _MOST_BYTES and not value.dtype.hasobject:
-                found.setdefault(name, value.copy())
-            if len(found) == _MOST:
-                break
+        own = {name: each for name, each in self._remembered.items() if is_own(type(each))}
+        left = _MOST_BYTES
+        for name, value in self._arrays_in((vars(self) | own).items(), _DEPTH):
+            if name not in found and value.nbytes <= left and not value.dtype.hasobject:
+                found[name] = value.copy()
+                left -= value.nbytes
         return found
 
     def _arrays_in(
-        self, items: Iterable[tuple[str, Any]], depth: int
+        self, held: Iterable[tuple[str, Any]], depth: int
     ) -> Iterator[tuple[str, Array]]:
-        for name, value in items:
-            array = value if isinstance(value, np.ndarray) else self._as_array(value)
+        for name, value in held:
+            is_array = issubclass(type(value), np.ndarray)
+            array = np.asarray(value) if is_array else self._as_array(value)
             if array is not None:
                 yield name, array
             elif depth and not name.rpartition(".")[2].startswith("__"):
@@ -80,7 +84,7 @@ class Program:
         return {
             name: value
             for name, value in held.items()
-            if not isinstance(value, ModuleType | FunctionType | type)
+            if not issubclass(type(value), (ModuleType, FunctionType, type))
         }
 
 
@@ -97,25 +101,33 @@ def _running() -> Iterator[FrameType]:
 
 
 def _locals(frame: FrameType) -> dict[str, Any]:
-    """Return the local variables of a function, and let the frame keep no copy of them.
+    """Return the local variables of a function, unless that would change the program.
 
-    Before Python 3.13 a frame keeps what was read of it: values would outlive their variables.
+    Before Python 3.13 they are read into a dictionary that the frame keeps, and that `locals()`
+    returns: a program that has called it would see its dictionary change. One that was made here is
+    emptied: it would let values outlive their variables.
     """
+    if sys.version_info >= (3, 13):
+        return dict(frame.f_locals)
+    code = frame.f_code
+    names = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
+    if any(type(each) is dict and each and names.issuperset(each) for each in get_referents(frame)):
+        return {}
     seen = frame.f_locals
     held = dict(seen)
-    if isinstance(seen, dict) and sys.gettrace() is None:
+    # One reference is the frame's, one the variable's, and one that of the call.
+    if sys.getrefcount(seen) <= 3 and sys.gettrace() is None:
         seen.clear()
     return held
 
 
 def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what a list, a dictionary, or an object of the program's own class holds."""
-    if isinstance(value, list | tuple):
-        yield from ((f"{name}[{place}]", inner) for place, inner in _few(enumerate(value)))
-    elif isinstance(value, dict):
-        yield from ((f"{name}[{key!r}]", inner) for key, inner in _few(value.items()))
-    elif is_own(type(value)) and hasattr(value, "__dict__"):
-        yield from ((f"{name}.{key}", inner) for key, inner in _few(vars(value).items()))
+    held = items(value, _MOST)
+    if held is not None:
+        yield from ((f"{name}[{key!r}]", inner) for key, inner in held)
+    elif is_own(type(value)) or type(value) is SimpleNamespace:
+        yield from ((f"{name}.{key}", inner) for key, inner in attributes(value).items())
 
 
 def is_own(kind: type) -> bool:
@@ -124,7 +136,3 @@ def is_own(kind: type) -> bool:
     path = getattr(module, "__file__", None)
     is_script = kind.__module__ == "__main__"
     return is_script or (path is not None and not path.startswith(_LIBRARIES))
-
-
-def _few(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
-    return islice(items, _MOST)

@@ -31,7 +31,8 @@ class _Guard:
             return
         self.has_failed = True
         text = " ".join(str(error).split())
-        note = f"The command could not be observed: {type(error).__name__}: {text}."
+        kind = "" if isinstance(error, NotImplementedError) else f"{type(error).__name__}: "
+        note = f"The command could not be observed: {kind}{text}."
         try:
             if self.folder is not None:
                 with (self.folder / TROUBLE).open("a", encoding="utf-8") as file:

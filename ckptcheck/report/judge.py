@@ -289,6 +289,8 @@ def needs_repeat(case: Case) -> bool:
         return False
     if case.comparison is None:
         return bool(case.changed_by_saving)
+    if case.resumed is not None and case.resumed.facts.changed_arrays:
+        return True  # a record of the time differs in every run
     may_diverge = case.outcome == DIVERGED or _needs_unevaluated(case)
     of_data = any(CAUSES[each.cause].about_the_data for each in case.diagnoses)
     # What follows from an accepted difference may as well be noise.

@@ -193,10 +193,11 @@ def why_others_differ(facts: Facts) -> str | None:
         return _why_files_differ(facts.changed_files)
     if facts.changed_arrays:
         return filled(
-            "All else that was seen is equal, but the first step after the save made other values "
-            "of {names} than the control's. {count:This array is|These arrays are} kept outside of "
-            "the framework's variables: {count:it was|they were} lost, or {count:depends|depend} "
-            "on the time.",
+            "All else that was seen is equal, but after the save, the restarted run made other "
+            "values of {names} than the control. {count:This array is|These arrays are} kept "
+            "outside of the framework's variables: save {count:it|them}, too. If {count:it is|they "
+            "are} a record that the training does not read, keep {count:it|them} in a list of "
+            "numbers.",
             names=some(facts.changed_arrays, 3),
             count=len(facts.changed_arrays),
         )

@@ -25,6 +25,7 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
         _of_saving,
         _of_side_effects,
         _of_saves,
+        _of_the_end,
         _of_coverage,
         _of_lag,
     )
@@ -192,6 +193,15 @@ def _of_saves(case: Case) -> Iterator[str]:
             "{count} of the saves that --save asked for {count:was|were} not made before the last "
             "training step, and {count:is|are} not judged.",
             count=missing,
+        )
+
+
+def _of_the_end(case: Case) -> Iterator[str]:
+    if case.comparison is not None and case.control is not None and case.control.facts.is_cut:
+        yield filled(
+            "--max-steps ended both runs after step {last}: what the command does after it, and "
+            "when it ends by itself, is not verified.",
+            last=len(case.control.steps),
         )
 
 

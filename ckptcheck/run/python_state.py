@@ -18,6 +18,7 @@ import xxhash
 from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
+from ckptcheck.run.containers import items
 from ckptcheck.run.digests import digest
 
 # The depth of the walk into a job, and the largest number of attributes kept.
@@ -156,7 +157,7 @@ def _public(thing: Any) -> list[tuple[str, Any]]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, bool | int | float | np.number)
+    return issubclass(type(value), (bool, int, float, np.number))
 
 
 def _is_of_framework(thing: Any) -> bool:
@@ -165,17 +166,9 @@ def _is_of_framework(thing: Any) -> bool:
 
 def _inside(name: str, value: Any) -> list[tuple[str, Any]]:
     """Return the objects of the user's code that a value is or holds."""
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list | tuple)
-        else None
-    )
+    found = items(value, 20)
     held = (
-        [(name, value)]
-        if items is None
-        else [(f"{name}[{key!r}]", inner) for key, inner in islice(items, 20)]
+        [(name, value)] if found is None else [(f"{name}[{key!r}]", inner) for key, inner in found]
     )
     return [
         (key, inner)

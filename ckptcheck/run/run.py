@@ -74,6 +74,8 @@ class Facts:
     way: str = ""
     # What could not be seen of a command; None: the run is that of a job, which reports all.
     unseen: list[str] | None = None
+    # Whether a command was ended after the number of steps that was asked for.
+    is_cut: bool = False
     # How many of the saves that were asked for a command did not make before its last step.
     saves_missing: int = 0
     # What a command left that is compared in place of what it did; empty: that was seen.
@@ -83,7 +85,7 @@ class Facts:
     wrote: dict[str, tuple[str, float]] = field(default_factory=dict)
     # Files of arrays that a command wrote, and that hold other values than the control's.
     changed_files: list[str] = field(default_factory=list)
-    # Arrays of NumPy's in its memory, of which the first step made other values than the control's.
+    # Arrays in its memory, of which the steps after the save made other values than the control's.
     changed_arrays: list[str] = field(default_factory=list)
     # Why a resumed run of a command proves nothing; empty: it does.
     unclear: str = ""

@@ -29,6 +29,11 @@ def after_point(boundary: int) -> str:
     return f"after-{boundary}"
 
 
+def save_point(done: int) -> str:
+    """Return the name of the point right before the step after a save."""
+    return f"save-{done}"
+
+
 def outside_of(point: str) -> str:
     """Return the name of the snapshot of what a program kept outside of its framework then."""
     return f"outside-{point}"

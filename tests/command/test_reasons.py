@@ -1,6 +1,7 @@
 """Why the runs of a command cannot be judged, in whole sentences."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,10 +41,23 @@ def test_a_python_that_cannot_be_observed(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_a_thread_wrote_is_that_of_an_earlier_step() -> None:
-    control: dict[str, list[int]] = {"written_aside": [8]}
-    resumed: dict[str, list[str]] = {"read_late": []}
+    control: dict[str, list[Any]] = {"written_aside": [8], "saves": []}
+    resumed: dict[str, list[Any]] = {"read_late": [], "restores": []}
     assert why_unclear(control, resumed, 8, 5) == (
         "A thread wrote the checkpoint while training went on, so that it is of step 5 and not of step 8. Let the training wait for the thread."
     )
     assert not why_unclear(control, resumed, 8, 8)
-    assert not why_unclear({"written_aside": []}, resumed, 8, 5)
+    assert not why_unclear({**control, "written_aside": []}, resumed, 8, 5)
+
+
+def test_a_checkpoint_elsewhere_is_that_of_a_later_step() -> None:
+    saves = [{"path": "/a/c-2", "is_inside": False}, {"path": "/run/c-1", "is_inside": True}]
+    control = {"written_aside": [], "saves": saves}
+    for path, is_clear in (("/a/c-2", False), ("/run/c-1", True), ("/b", True)):
+        resumed = {"read_late": [], "restores": [{"path": path}]}
+        reason = why_unclear(control, resumed, 8, 8)
+        assert reason == (
+            ""
+            if is_clear
+            else "The restarted run restored /a/c-2, which the control wrote outside of its folder: a run that was killed at the save would not find it so. Let the command save it into its folder, too."
+        )

@@ -7,7 +7,7 @@ import pytest
 
 from ckptcheck import verify
 
-_LOOP = """
+LOOP = """
 import sys, threading, queue
 import keras, numpy as np, tensorflow as tf
 
@@ -77,7 +77,7 @@ def build():
 """
 
 PROGRAMS = {
-    "it validates before it trains on": _LOOP
+    "it validates before it trains on": LOOP
     + """
 manager = manage()
 print(float(validate(x, y)))
@@ -87,16 +87,16 @@ while count() < 20:
         manager.save()
         print(float(validate(x, y)))
 """,
-    "an argument has a name of the observer": _LOOP
+    "an argument has a name of the observer": LOOP
     + _PLAIN.replace("step(*batch(count()))", "step(*batch(count()), function=1)"),
-    "it computes a gradient without an update": _LOOP
+    "it computes a gradient without an update": LOOP
     + _PLAIN
     + """
         with tf.GradientTape() as tape:
             loss = loss_of(x, y)
         print(float(tf.linalg.global_norm(tape.gradient(loss, model.trainable_variables))))
 """,
-    "a thread prepares its data": _LOOP
+    "a thread prepares its data": LOOP
     + """
 manager = manage()
 prepare = tf.function(lambda x: x * 2.0)
@@ -112,7 +112,7 @@ while count() < 20:
     if count() % 5 == 0:
         manager.save()
 """,
-    "a thread trains": _LOOP
+    "a thread trains": LOOP
     + "def train():"
     + _PLAIN.replace("\n", "\n    ")
     + """
@@ -120,7 +120,7 @@ thread = threading.Thread(target=train)
 thread.start()
 thread.join()
 """,
-    "a mirrored model in a tf.function": _LOOP
+    "a mirrored model in a tf.function": LOOP
     + """
 strategy = tf.distribute.MirroredStrategy(["CPU:0"])
 with strategy.scope():
@@ -128,7 +128,7 @@ with strategy.scope():
 step = tf.function(lambda x, y: strategy.run(eager_step, args=(x, y)))
 """
     + _PLAIN,
-    "a mirrored model in eager mode": _LOOP
+    "a mirrored model in eager mode": LOOP
     + """
 strategy = tf.distribute.MirroredStrategy(["CPU:0"])
 with strategy.scope():
@@ -136,7 +136,7 @@ with strategy.scope():
 step = lambda x, y: strategy.run(eager_step, args=(x, y))
 """
     + _PLAIN,
-    "it creates the slots by an update, and restores by hand": _LOOP
+    "it creates the slots by an update, and restores by hand": LOOP
     + """
 import os, pickle
 optimizer.apply([tf.zeros_like(each) for each in model.trainable_variables])
@@ -153,7 +153,7 @@ while count() < 19:
         with open(path, "wb") as file:
             pickle.dump([each.numpy() for each in held], file)
 """,
-    "it saves between two updates that sum up gradients": _LOOP
+    "it saves between two updates that sum up gradients": LOOP
     + """
 sums = [tf.Variable(tf.zeros_like(each), trainable=False) for each in model.trainable_variables]
 data = iter(tf.data.Dataset.from_tensor_slices((x, y)).shuffle(40, seed=1).batch(8).repeat())
@@ -185,12 +185,53 @@ while int(parts) < 60:
     if int(parts) % 16 == 0:
         manager.save()
 """,
-    "its step is a concrete function": _LOOP
+    "its step is a concrete function": LOOP
     + """
 step = step.get_concrete_function(*batch(0))
 """
     + _PLAIN,
-    "it has an optimizer that it never uses": _LOOP
+    "it has called locals(), and counts its own iterations": LOOP
+    + """
+class Batches(list):
+    passes = 0
+    def __iter__(self):
+        Batches.passes += 1
+        return super().__iter__()
+
+def main():
+    config, data, gone = locals(), Batches(batch(number) for number in range(5)), weakref.proxy(set())
+    config["rate"] = 0.01
+    manager = manage()
+    while count() < 20:
+        for place, each in enumerate(data):
+            step(*each)
+        assert config["rate"] == 0.01 and len(config) == 1
+        if count() % 5 == 0:
+            manager.save()
+    print("passes", Batches.passes)
+
+import weakref
+main()
+""",
+    "Keras 2 is imported after TensorFlow": """
+import os, sys
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+keras.utils.set_random_seed(0)
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+path = sys.argv[1] + "/model.keras"
+done = 0
+if os.path.exists(path):
+    model = keras.models.load_model(path)
+    done = int(model.optimizer.iterations.numpy()) // 5
+save = keras.callbacks.ModelCheckpoint(path)
+model.fit(x, x[:, :1], 8, 4, 0, [save], shuffle=False, initial_epoch=done)
+""",
+    "it has an optimizer that it never uses": LOOP
     + """
 if not tf.train.latest_checkpoint(run):
     unused = keras.optimizers.SGD(0.1, momentum=0.9)
@@ -257,7 +298,7 @@ from ckptcheck.adapters.tensorflow.observer import loops
 loops.iterations_of = None
 """
     ends = "(open(run + '/end', 'w')).write(str(count()))\n"
-    (tmp_path / "program.py").write_text(_LOOP + fails + _PLAIN + ends, encoding="utf-8")
+    (tmp_path / "program.py").write_text(LOOP + fails + _PLAIN + ends, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     report = verify(command=[sys.executable, "program.py", "{run}"])
     (case,) = report.cases

@@ -114,6 +114,12 @@ def test_other_names() -> None:
     ]
 
 
+def test_runs_that_were_cut() -> None:
+    assert warned(case(changed(CONTROL, is_cut=True))) == [
+        "--max-steps ended both runs after step 8: what the command does after it, and when it ends by itself, is not verified."
+    ]
+
+
 def test_saves_that_a_command_did_not_make() -> None:
     assert warned(case(changed(CONTROL, saves_missing=1))) == [
         "1 of the saves that --save asked for was not made before the last training step, and is not judged."

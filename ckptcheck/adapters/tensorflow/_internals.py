@@ -232,6 +232,14 @@ def execute_single_steps(model: Any) -> None:
         model.steps_per_execution = 1
 
 
+def steps_at_once(model: Any) -> int:
+    """Return how many steps `fit` executes before it calls a callback."""
+    held: Any = getattr(model, "_steps_per_execution", None)
+    if held is None:
+        held = getattr(model, "steps_per_execution", 1)
+    return int(held.numpy() if hasattr(held, "numpy") else held or 1)
+
+
 def name_of_optimizer(optimizer: Any) -> str:
     """Return the name of an optimizer of Keras 2: a legacy optimizer has no public one."""
     return str(optimizer.name if hasattr(optimizer, "name") else optimizer._name)

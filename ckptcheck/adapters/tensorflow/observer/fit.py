@@ -1,11 +1,9 @@
 """Training steps of `fit`, which a callback reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
-
-from ckptcheck.adapters.tensorflow import _internals, keras_2
+from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.callbacks import decisive
 from ckptcheck.adapters.tensorflow.observer.loops import Counts, Watcher
 from ckptcheck.adapters.tensorflow.watch import StepReader, of_its_keras
@@ -16,21 +14,51 @@ from ckptcheck.observer.wrapping import around, guarded
 _FIT = "fit"
 
 
-def watch(observation: Observation, watcher: Watcher, counts: Counts) -> None:
-    """Pass a callback to each `fit` that the program calls."""
+def watch_keras(package: Any, observation: Observation, watcher: Watcher, counts: Counts) -> None:
+    """Pass a callback to each `fit` of a version of Keras that the program calls."""
 
     def fit(call: Callable[..., Any], model: Any, /, *given: Any, **named: Any) -> Any:
         with watcher.inside() as is_outermost:
             if not is_outermost:
                 return call(model, *given, **named)
             reader = of_its_keras(Reader, model)(observation, counts)
-            given, named = _with_callback(given, named, reader)
-            _internals.execute_single_steps(model)
+            given, named, own = _with_callback(given, named, reader)
+            _execute_single_steps(model, own)
             watcher.claim()
             return call(model, *given, **named)
 
-    for package in filter(None, (keras, keras_2.keras_2())):
-        around(package.Model, "fit", fit)
+    around(package.Model, "fit", fit)
+
+
+def _execute_single_steps(model: Any, own: Sequence[Any]) -> None:
+    """Let `fit` execute one step at a time, which changes nothing but how often it calls back.
+
+    Raises:
+        NotImplementedError: a callback of the program is called after several steps at once.
+    """
+    count = _internals.steps_at_once(model)
+    if count > 1 and any(map(_counts_batches, own)):
+        raise NotImplementedError(
+            f"fit executes {count} steps at once, and a callback acts after each call. Verify with "
+            "steps_per_execution=1"
+        )
+    if count > 1:
+        _internals.execute_single_steps(model)
+
+
+_OF_BATCHES = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+
+
+def _counts_batches(callback: Any) -> bool:
+    """Return whether it matters to a callback how many steps `fit` executes at once."""
+    if isinstance(getattr(callback, "save_freq", None), int):
+        return True
+    kind = type(callback)
+    makers = [
+        base.__module__ for name in _OF_BATCHES for base in kind.__mro__ if name in vars(base)
+    ]
+    given = any(name in vars(callback) for name in _OF_BATCHES)  # a LambdaCallback
+    return given or any(not each.startswith(("keras.", "tf_keras.")) for each in makers)
 
 
 # The position of `callbacks` among the arguments of `fit` after the model, in both versions of
@@ -40,18 +68,18 @@ _PLACE = 5
 
 def _with_callback(
     given: tuple[Any, ...], named: dict[str, Any], reader: Any
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments of `fit` with a callback after those of the program."""
+) -> tuple[tuple[Any, ...], dict[str, Any], Sequence[Any]]:
+    """Return the arguments of `fit` with a callback after those of the program, and those."""
     held = given[_PLACE] if len(given) > _PLACE else named.get("callbacks")
     if held is not None and hasattr(held, "append") and not isinstance(held, list):
         held.append(reader)  # a CallbackList
-        return given, named
-    own = [] if held is None else held if isinstance(held, list | tuple) else [held]
+        return given, named, held.callbacks
+    own = [] if held is None else list(held) if isinstance(held, list | tuple) else [held]
     reader.remember(own)
     callbacks = [*own, reader]
     if len(given) > _PLACE:
-        return (*given[:_PLACE], callbacks, *given[_PLACE + 1 :]), named
-    return given, named | {"callbacks": callbacks}
+        return (*given[:_PLACE], callbacks, *given[_PLACE + 1 :]), named, own
+    return given, named | {"callbacks": callbacks}, own
 
 
 class Reader(StepReader):

@@ -70,7 +70,11 @@ class Live:
         self._created = Created()
         self._created.watch_process(guarded)
         self._objects: list[weakref.ref[Any]] = []
-        for kind in _kinds_to_note():
+        after(tf.random.Generator, "__init__", self._note)
+
+    def watch_keras(self, package: Any) -> None:
+        """Note what a version of Keras creates."""
+        for kind in _kinds_to_note(package):
             after(kind, "__init__", self._note)
 
     def _note(self, item: Any, /, *_: Any, **__: Any) -> None:
@@ -163,18 +167,11 @@ class Live:
                 yield each
 
 
-def _kinds_to_note() -> list[type]:
-    kinds: list[type] = [
-        keras.Layer,
-        keras.optimizers.Optimizer,
-        keras.random.SeedGenerator,
-        tf.random.Generator,
-    ]
-    package = keras_2.keras_2()
-    if package is not None:
-        kinds += [package.layers.Layer, package.optimizers.Optimizer]
-        kinds.append(package.optimizers.legacy.Optimizer)
-    return kinds
+def _kinds_to_note(package: Any) -> tuple[type, ...]:
+    if package is keras:
+        return keras.Layer, keras.optimizers.Optimizer, keras.random.SeedGenerator
+    optimizers = package.optimizers
+    return package.layers.Layer, optimizers.Optimizer, optimizers.legacy.Optimizer
 
 
 def _is_layer(item: Any) -> bool:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ckptcheck.adapters.tensorflow import _internals, keras_2
+from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.batches import arrays_of
 from ckptcheck.adapters.tensorflow.observer.live import Live, first_of
 from ckptcheck.adapters.tensorflow.watch import rate_of
@@ -121,7 +121,7 @@ class Watcher:
         self._reads_input = False  # whether a model has yet to be called under the tape
 
     def watch(self) -> None:
-        """Watch functions, tapes, optimizers, models and datasets."""
+        """Watch functions, tapes and datasets."""
         for kind in (type(tf.function(lambda: None)), _internals.concrete_function_class()):
             around(kind, "__call__", self._on_function)
         around(tf.distribute.Strategy, "run", self._on_strategy)
@@ -129,16 +129,18 @@ class Watcher:
         around(tf.GradientTape, "__exit__", self._on_tape_end)
         around(tf.GradientTape, "gradient", self._on_gradient)
         around(_internals.iterator_class(), "__next__", self._on_next)
-        for package in filter(None, (keras, keras_2.keras_2())):
-            around(package.layers.Layer, "__call__", self._on_layer)
-            for name in ("evaluate", "predict", "test_on_batch", "predict_on_batch"):
-                around(package.Model, name, self._on_other)
-            around(package.Model, "train_on_batch", self._on_batch)
-        around(keras.optimizers.Optimizer, "apply", self._on_update)
-        package = keras_2.keras_2()
-        if package is not None:
-            around(package.optimizers.Optimizer, "apply_gradients", self._on_update)
-            around(package.optimizers.legacy.Optimizer, "apply_gradients", self._on_update)
+
+    def watch_keras(self, package: Any) -> None:
+        """Watch the layers, models and optimizers of a version of Keras."""
+        around(package.layers.Layer, "__call__", self._on_layer)
+        for name in ("evaluate", "predict", "test_on_batch", "predict_on_batch"):
+            around(package.Model, name, self._on_other)
+        around(package.Model, "train_on_batch", self._on_batch)
+        if package is keras:
+            around(package.optimizers.Optimizer, "apply", self._on_update)
+            return
+        for kind in (package.optimizers.Optimizer, package.optimizers.legacy.Optimizer):
+            around(kind, "apply_gradients", self._on_update)
 
     @contextmanager
     def inside(self) -> Iterator[bool]:

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from ckptcheck.adapters.tensorflow import _internals, keras_2
+from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.fit import WHOLE_MODELS
 from ckptcheck.adapters.tensorflow.observer.live import Live
 from ckptcheck.observer.observation import Observation
@@ -17,17 +16,15 @@ tf1 = tf.compat.v1
 _PATHS = ("filepath", "save_path")
 
 
-def watch(observation: Observation, live: Live) -> None:
-    """Note every save and every restore of the process."""
-    _Saves(observation, live).watch()
+class Saves:
+    """Notes every save and every restore of the process."""
 
-
-class _Saves:
     def __init__(self, observation: Observation, live: Live) -> None:
         self._observation = observation
         self._live = live
 
     def watch(self) -> None:
+        """Watch the checkpoints and the savers of TensorFlow."""
         for name in ("save", "write"):
             around(tf.train.Checkpoint, name, self._saving("tf.train.Checkpoint"))
         around(tf.train.CheckpointManager, "save", self._saving("tf.train.CheckpointManager"))
@@ -35,13 +32,15 @@ class _Saves:
         for name in ("restore", "read"):
             around(tf.train.Checkpoint, name, self._restoring("tf.train.Checkpoint", place=1))
         around(tf1.train.Saver, "restore", self._restore_session)
-        for package in filter(None, (keras, keras_2.keras_2())):
-            for name in ("save", "save_weights"):
-                around(package.Model, name, self._saving(f"Model.{name}"))
-            around(package.Model, "load_weights", self._restoring("Model.load_weights", place=1))
-            loading = self._restoring("load_model", place=0)
-            name = package.__name__
-            everywhere(name, _internals.loading_module(package), "load_model", loading)
+
+    def watch_keras(self, package: Any) -> None:
+        """Watch the models of a version of Keras."""
+        for name in ("save", "save_weights"):
+            around(package.Model, name, self._saving(f"Model.{name}"))
+        around(package.Model, "load_weights", self._restoring("Model.load_weights", place=1))
+        loading = self._restoring("load_model", place=0)
+        name = package.__name__
+        everywhere(name, _internals.loading_module(package), "load_model", loading)
 
     def _saving(self, what: str, place: int = 0) -> Callable[..., Any]:
         def save(call: Callable[..., Any], item: Any, /, *given: Any, **named: Any) -> Any:

@@ -2,13 +2,13 @@
 
 import gc
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 import torch
 from torch import nn, optim
 
 from ckptcheck.observer.program import Program
+from ckptcheck.run.containers import attributes, items
 
 # What holds state. Schedulers have two bases.
 KINDS = (
@@ -45,25 +45,20 @@ def holders(program: Program) -> dict[str, Any]:
     return named
 
 
-def _walk(items: Iterable[tuple[str, Any]], depth: int) -> Iterator[tuple[str, Any]]:
-    for name, value in items:
-        if isinstance(value, KINDS):
+def _walk(held: Iterable[tuple[str, Any]], depth: int) -> Iterator[tuple[str, Any]]:
+    for name, value in held:
+        if issubclass(type(value), KINDS):
             yield name.rpartition(".")[2] if "." in name and depth == _DEPTH else name, value
         elif depth:
             yield from _walk(_inside(name, value), depth - 1)
 
 
 def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, list | tuple):
-        yield from ((f"{name}[{place}]", inner) for place, inner in _few(enumerate(value)))
-    elif isinstance(value, dict):
-        yield from ((f"{name}[{key!r}]", inner) for key, inner in _few(value.items()))
-    elif type(value).__module__.split(".")[0] not in _LIBRARIES and hasattr(value, "__dict__"):
-        yield from ((f"{name}.{key}", inner) for key, inner in _few(vars(value).items()))
-
-
-def _few(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
-    return islice(items, _MOST)
+    held = items(value, _MOST)
+    if held is not None:
+        yield from ((f"{name}[{key!r}]", inner) for key, inner in held)
+    elif type(value).__module__.split(".")[0] not in _LIBRARIES:
+        yield from ((f"{name}.{key}", inner) for key, inner in attributes(value).items())
 
 
 def _others(found: Mapping[int, Any]) -> Iterator[Any]:

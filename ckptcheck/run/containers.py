@@ -1,0 +1,35 @@
+"""What lists and dictionaries of a program hold, read without calling anything of the program's.
+
+A subclass may count its iterations, or draw from a generator in them: to look must change nothing.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+
+def items(value: Any, most: int) -> Iterable[tuple[Any, Any]] | None:
+    """Return the first items of a list, tuple, deque or dictionary, by place or key; None: neither.
+
+    The class is asked, not the object: a proxy may have lost what it stands for.
+    """
+    kind = type(value)
+    if issubclass(kind, dict):
+        return list(islice(dict.items(value), most))
+    for sequence in (list, tuple, deque):
+        if issubclass(kind, sequence):
+            return list(enumerate(islice(sequence.__iter__(value), most)))
+    return None
+
+
+def attributes(value: Any) -> dict[str, Any]:
+    """Return the attributes of an object; none where they are computed by its class."""
+    held = getattr(type(value), "__dict__", {}).get("__dict__")
+    if held is not None and not hasattr(held, "__objclass__"):
+        return {}
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return dict(found) if type(found) is dict else {}
