@@ -111,7 +111,10 @@ def _locals(frame: FrameType) -> dict[str, Any]:
         return dict(frame.f_locals)
     code = frame.f_code
     names = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
-    if any(type(each) is dict and each and names.issuperset(each) for each in get_referents(frame)):
+    has_asked = any(
+        type(each) is dict and each and names.issuperset(each) for each in get_referents(frame)
+    )
+    if has_asked or "locals" in code.co_names:
         return {}
     seen = frame.f_locals
     held = dict(seen)

@@ -4,6 +4,7 @@ Runs from different environments are not compared: a difference would prove noth
 """
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 from collections.abc import Mapping
@@ -14,9 +15,10 @@ from ckptcheck.job.frameworks import frameworks, has_deterministic_ops
 
 def fingerprint() -> dict[str, str]:
     """Return what describes this process: Python, machine, cores, versions and switches."""
-    packages = ["numpy", *(package for framework in frameworks() for package in framework.packages)]
+    installed = [each for each in frameworks() if importlib.util.find_spec(each.module)]
+    packages = ["numpy", *(package for framework in installed for package in framework.packages)]
     # Switches of OpenMP and OpenBLAS can change the last bits of a result, like a framework's.
-    own = [switch for framework in frameworks() for switch in framework.switches]
+    own = [switch for framework in installed for switch in framework.switches]
     switches = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", *own]
     return {
         "python": platform.python_version(),

@@ -5,6 +5,7 @@ import sys
 import weakref
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +14,9 @@ import tensorflow as tf
 from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.keras_2 import makers_of_no_state
 from ckptcheck.adapters.tensorflow.variables import inner
+
+# Where Keras, in both versions, is installed.
+_KERAS = tuple({str(Path(keras.__file__).parents[1] / name) for name in ("keras", "tf_keras")})
 
 _Add = Callable[[Any, str | None], None]
 
@@ -103,7 +107,12 @@ def _creating(makers: Any) -> Iterator[Any]:
     """Yield the innermost object of some types whose method is creating the variable, if any."""
     frame: Any = sys._getframe(2)
     while frame is not None:
-        if isinstance(maker := frame.f_locals.get("self"), makers):
+        code = frame.f_code
+        # Only the frames of Keras' own methods: to read the locals of the program's functions would
+        # change what `locals()` has returned there, and prolong their lives.
+        is_method = code.co_argcount and code.co_varnames[0] == "self"
+        is_of_keras = is_method and code.co_filename.startswith(_KERAS)
+        if is_of_keras and isinstance(maker := frame.f_locals.get("self"), makers):
             yield maker
             return
         frame = frame.f_back
