@@ -137,7 +137,7 @@ ROUND_TRIPS = {
 def _round_trip(pattern: str) -> Remedy:
     get, put, key = ROUND_TRIPS[pattern]
     needs = (
-        " torch.load needs weights_only=False for it." if pattern.endswith(("python", "numpy"))
+        " torch.load needs weights_only=False for it." if pattern.endswith("numpy")
         else ""
     )  # fmt: skip
     return _of(
@@ -148,8 +148,8 @@ def _round_trip(pattern: str) -> Remedy:
 
 
 DRAWS = _of(
-    "Save the state of every generator that is drawn from, and set it right before the first batch "
-    "is drawn: torch.get_rng_state(), torch.cuda.get_rng_state_all(), random.getstate(), "
+    "Save the state of every generator that is drawn from, and set it last in the restore, before "
+    "iter(loader): torch.get_rng_state(), torch.cuda.get_rng_state_all(), random.getstate(), "
     "np.random.get_state(), generator.get_state()." + _NO_SEED
 )
 # cuDNN keeps the dropout state of a recurrent network outside of every generator.
