@@ -142,7 +142,7 @@ def _round_trip(pattern: str) -> Remedy:
     )  # fmt: skip
     return _of(
         f'Save the state of {{names}}, torch.save({{"{key}": {get}, …}}, path), and set it right '
-        f"before the first batch is drawn: {put}.{needs}",
+        f"the restore, before iter(loader): {put}.{needs}",
         pattern,
     )
 

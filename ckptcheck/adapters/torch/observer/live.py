@@ -2,7 +2,7 @@
 
 import pickle
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,12 @@ import torch
 from torch import nn, optim
 
 from ckptcheck.adapters.torch.arrays import as_array
+from ckptcheck.adapters.torch.observer.averages import (
+    STATISTICS,
+    Averages,
+    by_hand,
+    trained_by,
+)
 from ckptcheck.adapters.torch.observer.names import holders
 from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import RANDOM, Tensor
@@ -18,7 +24,6 @@ from ckptcheck.kinds import Kind
 from ckptcheck.observer.program import Program
 from ckptcheck.run.digests import digest
 
-_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 # What an optimizer keeps for each parameter, and is no momentum.
 _COUNTS = ("step",)
 
@@ -46,11 +51,32 @@ class Live:
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        self._averages = Averages()
 
     def read(self) -> Reading:
         """Return the live state."""
-        readers = dict(_readers(holders(self._program)))
+        readers = dict(self._readers())
         return Reading({name: read() for name, read in readers.items()}, readers)
+
+    def _readers(self) -> Iterator[tuple[str, _Read]]:
+        named = holders(self._program)
+        optimizers = [each for each in named.values() if isinstance(each, optim.Optimizer)]
+        self._averages.trained = trained_by(optimizers)
+        parameters: dict[int, str] = {}
+        yield from _of_modules(named, self._averages, parameters)
+        for holder, item in named.items():
+            if isinstance(item, optim.Optimizer):
+                yield from _of_optimizer(holder, item, parameters)
+            elif isinstance(item, optim.lr_scheduler.LRScheduler | torch.amp.GradScaler):
+                yield from _of_numbers(holder, item)
+            elif isinstance(item, torch.Generator):
+                yield f"{RANDOM}{holder}", _rng(item)
+            elif isinstance(item, torch.utils.data.DataLoader):
+                yield from _of_loader(holder, item)
+        modules = [each for each in named.values() if isinstance(each, nn.Module)]
+        for name, get in by_hand(vars(self._program), modules):
+            yield name, _shadow(get)
+        yield from _global_generators()
 
     def counts(self) -> Mapping[str, int]:
         """Return how many steps the optimizers have counted, if they count."""
@@ -83,40 +109,45 @@ class Live:
                     parameter.add_(noise.to(parameter.device, parameter.dtype))
 
 
-def _readers(named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
-    parameters: dict[int, str] = {}
+def _of_modules(
+    named: Mapping[str, Any], averages: Averages, parameters: dict[int, str]
+) -> Iterator[tuple[str, _Read]]:
     for holder, item in named.items():
         if isinstance(item, nn.Module):
             for name, parameter in item.named_parameters():
                 parameters.setdefault(id(parameter), f"{holder}/{name}")
-            yield from _of_module(holder, item)
-    for holder, item in named.items():
-        if isinstance(item, optim.Optimizer):
-            yield from _of_optimizer(holder, item, parameters)
-        elif isinstance(item, optim.lr_scheduler.LRScheduler | torch.amp.GradScaler):
-            yield from _of_numbers(holder, item)
-        elif isinstance(item, torch.Generator):
-            yield f"{RANDOM}{holder}", _rng(item)
-        elif isinstance(item, torch.utils.data.DataLoader):
-            yield from _of_loader(holder, item)
-    yield from _global_generators()
+            yield from _of_module(holder, item, averages)
 
 
-def _of_module(holder: str, module: nn.Module) -> Iterator[tuple[str, _Read]]:
-    is_average = isinstance(module, optim.swa_utils.AveragedModel)
+def _of_module(holder: str, module: nn.Module, averages: Averages) -> Iterator[tuple[str, _Read]]:
+    untrained = [
+        (id(tensor), averages.kind_in(name, root))
+        for name, root in averages.roots(holder, module)
+        for tensor in (*root.parameters(), *root.buffers())
+    ]
+    kinds = dict(reversed(untrained))
+    still = _still(module)
     seen: set[int] = set()
-    for is_parameter, pairs in ((True, module.named_parameters()), (False, module.named_buffers())):
-        for name, tensor in pairs:
+    for tensors in (module.named_parameters(), module.named_buffers()):
+        for name, tensor in tensors:
             if id(tensor) not in seen and not tensor.is_meta and not tensor.is_quantized:
                 seen.add(id(tensor))
-                kind = Kind.SHADOW if is_average else _kind_of(name, is_parameter)
-                yield f"{holder}/{name}", _reader(kind, module, name)
+                whole = f"{holder}/{name}"
+                told = kinds.get(id(tensor))
+                kind = told(whole, tensor) if told else _kind_of(name, tensor, still)
+                yield whole, _reader(kind, module, name)
 
 
-def _kind_of(name: str, is_parameter: bool) -> Kind:
-    if name.rpartition(".")[2] in _STATISTICS:
-        return Kind.MOVING_STATISTIC
-    return Kind.WEIGHT if is_parameter else Kind.OTHER
+def _kind_of(name: str, tensor: torch.Tensor, still: Container[str]) -> Kind:
+    owner, _, last = name.rpartition(".")
+    if last in STATISTICS:
+        return Kind.OTHER if owner in still else Kind.MOVING_STATISTIC
+    return Kind.WEIGHT if isinstance(tensor, nn.Parameter) else Kind.OTHER
+
+
+def _still(module: nn.Module) -> set[str]:
+    """Return the parts of a module that trains which were put into evaluation mode."""
+    return {name for name, part in module.named_modules() if module.training and not part.training}
 
 
 def _reader(kind: Kind, module: nn.Module, path: str) -> _Read:
@@ -124,6 +155,10 @@ def _reader(kind: Kind, module: nn.Module, path: str) -> _Read:
     owner, _, name = path.rpartition(".")
     holder = module.get_submodule(owner)
     return lambda: Tensor(kind, as_array(getattr(holder, name)))
+
+
+def _shadow(get: Callable[[], torch.Tensor]) -> _Read:
+    return lambda: Tensor(Kind.SHADOW, as_array(get()))
 
 
 def _of_optimizer(
