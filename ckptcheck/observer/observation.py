@@ -6,12 +6,13 @@ its first step is kept until then.
 
 import atexit
 import contextlib
+import mmap
 import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from typing import Any, NoReturn, Protocol
 
 from ckptcheck.arrays import Array
 from ckptcheck.job.kinds import as_kinds, with_kinds
-from ckptcheck.job.protocol import Lasting, Step, Tensor
+from ckptcheck.job.protocol import POISON, Lasting, Step, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
@@ -43,6 +44,7 @@ from ckptcheck.run.writes import Writes
 
 CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trouble.txt"
 
+_WIDTH = 20  # characters of the number of steps done
 # The function by which a program restores from files of its own.
 _OPEN = "open"
 # Restores after the first steps that may be the one to resume by: some programs first let an
@@ -84,10 +86,13 @@ class Observation:
         read: returns the live state.
         counters: returns the framework's counts of steps by name, such as an optimizer's.
         program: the program, where the adapter reads it, too.
+        poison: adds noise to every weight, but for those of which the digest is spared, so that a
+            restore that does nothing shows.
 
     Attributes:
         program: the program, with the objects that it passed to its framework.
         framework: the style of the program, once its steps have shown it.
+        on_restore: called when a restore begins: what was seen before it is no part of a step.
     """
 
     def __init__(
@@ -96,11 +101,13 @@ class Observation:
         read: Callable[[], Reading],
         counters: Callable[[], Mapping[str, int]],
         program: Program | None = None,
+        poison: Callable[[int, Collection[str]], None] = lambda seed, spared: None,
     ) -> None:
         self.request = request
         self.program = Program() if program is None else program
         self.framework = ""
-        self._read, self._counters = read, counters
+        self.on_restore: Callable[[], None] = lambda: None
+        self._read, self._counters, self._poison = read, counters, poison
         self._process, self._started = os.getpid(), time.time()
         self._recorder: Recorder | None = None
         self._facts: Facts | None = None
@@ -130,6 +137,7 @@ class Observation:
         self._writes = Writes()
         self._images = Images(request)
         self._beat = Heartbeat(self._show_progress)
+        self._shown: mmap.mmap | None = None
         self._excepthook, sys.excepthook = sys.excepthook, self._on_exception
         atexit.register(self.close)
         self._exit, os._exit = os._exit, self._on_exit
@@ -216,16 +224,12 @@ class Observation:
         """Return whether a path is in the folder that the command writes into."""
         return Path(path).resolve().is_relative_to(Path(self.request.writes).resolve())
 
-    def restores(self) -> int:
-        """Return how many restores were seen so far."""
-        return len(self._restores)
-
     def saves(self) -> int:
         """Return how much was saved so far: whether something was since is told by the count."""
         return len(self._saves) + self._files.written
 
-    def restoring(self, what: str, path: str, way: str = "") -> bool:
-        """Note that a restore begins; return whether it is the first of the process.
+    def restoring(self, what: str, path: str, way: str = "") -> None:
+        """Note that a restore begins. The first one of a resumed run has to undo the poison.
 
         Args:
             what: the function that restores.
@@ -234,13 +238,15 @@ class Observation:
         """
         is_first = not self._restores
         is_late = self._is_late()
+        if is_first and not self.request.is_control and what != _OPEN:
+            self._poison(POISON, self.request.restored)
         if (is_first and not self._done) or is_late:
             self._initial = self._read()
         if is_late:
             self._due = _Due()
         self._restores.append({"done": self._done, "what": what, "path": path, "way": way})
         self._restoring += 1
-        return is_first
+        self.on_restore()
 
     def restored(self) -> None:
         """Note that a restore has ended without an exception."""
@@ -452,7 +458,14 @@ class Observation:
         write_whole(Path(self.request.folder) / name, document)
 
     def _show_progress(self, done: int) -> None:
-        (Path(self.request.folder) / PROGRESS).write_text(str(done), encoding="ascii")
+        # To open a file for each number costs up to milliseconds. A mapped one is written without
+        # its descriptor, which a program that closes all of its own may have given away.
+        if self._shown is None:
+            path = Path(self.request.folder) / PROGRESS
+            path.write_bytes(b" " * _WIDTH)
+            with path.open("r+b") as file:
+                self._shown = mmap.mmap(file.fileno(), _WIDTH)
+        self._shown[:] = str(done).encode().ljust(_WIDTH)
 
     def _on_exception(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None

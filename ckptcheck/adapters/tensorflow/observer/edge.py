@@ -19,7 +19,7 @@ def observe(document: Mapping[str, Any]) -> None:
     note_failures_in(document["folder"])
     live = Live()
     counts = loops.Counts(live)
-    observation = Observation(Request.of(document), live.read, counts.read)
+    observation = Observation(Request.of(document), live.read, counts.read, poison=live.poison)
     saves.watch(observation, live)
     sessions.watch(observation, live, counts)
     watcher = loops.Watcher(observation, counts)

@@ -9,7 +9,6 @@ import tensorflow as tf
 from ckptcheck.adapters.tensorflow import _internals, keras_2
 from ckptcheck.adapters.tensorflow.fit import WHOLE_MODELS
 from ckptcheck.adapters.tensorflow.observer.live import Live
-from ckptcheck.job.protocol import POISON
 from ckptcheck.observer.observation import Observation
 from ckptcheck.observer.wrapping import around, everywhere
 
@@ -73,11 +72,7 @@ class _Saves:
         self._observation.restored()
 
     def _begin(self, what: str, path: Any) -> None:
-        """Note a restore. Before the first one of a resumed run, change what it has to restore."""
-        is_first = self._observation.restoring(what, str(path), _way(what, str(path)))
-        request = self._observation.request
-        if is_first and not request.is_control:
-            self._live.poison(POISON, request.restored)
+        self._observation.restoring(what, str(path), _way(what, str(path)))
 
 
 def _path(given: Sequence[Any], named: Mapping[str, Any], place: int, default: Any) -> Any:

@@ -21,6 +21,6 @@ def observe(document: Mapping[str, Any]) -> None:
     note_failures_in(document["folder"])
     program = Program(as_loose_array)
     live = Live(program)
-    observation = Observation(Request.of(document), live.read, live.counts, program)
-    saves.watch(observation, live)
+    observation = Observation(Request.of(document), live.read, live.counts, program, live.poison)
+    saves.watch(observation)
     steps.watch(observation)

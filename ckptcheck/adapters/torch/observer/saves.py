@@ -7,8 +7,6 @@ from typing import Any
 
 import torch
 
-from ckptcheck.adapters.torch.observer.live import Live
-from ckptcheck.job.protocol import POISON
 from ckptcheck.observer.hooks import when_imported
 from ckptcheck.observer.observation import Observation
 from ckptcheck.observer.wrapping import around, everywhere
@@ -23,15 +21,14 @@ _LOADING = {
 _PATHS = ("filename", "f", "checkpoint_id")
 
 
-def watch(observation: Observation, live: Live) -> None:
+def watch(observation: Observation) -> None:
     """Note every save and every restore of the process."""
-    _Saves(observation, live).watch()
+    _Saves(observation).watch()
 
 
 class _Saves:
-    def __init__(self, observation: Observation, live: Live) -> None:
+    def __init__(self, observation: Observation) -> None:
         self._observation = observation
-        self._live = live
 
     def watch(self) -> None:
         everywhere("torch", torch.serialization, "save", self._saving("torch.save", 1))
@@ -61,10 +58,7 @@ class _Saves:
             path = _path(given, named, place)
             if path is None or not self._observation.is_inside(path):
                 return call(*given, **named)  # other weights, or data
-            is_first = self._observation.restoring(what, path, what)
-            request = self._observation.request
-            if is_first and not request.is_control:
-                self._live.poison(POISON, request.restored)
+            self._observation.restoring(what, path, what)
             result = call(*given, **named)
             self._observation.restored()
             return result
@@ -76,5 +70,6 @@ def _path(given: tuple[Any, ...], named: dict[str, Any], place: int) -> str | No
     """Return the path of a file, given by name or opened; None: it is in memory."""
     found = given[place] if len(given) > place else None
     file = next((named[name] for name in _PATHS if name in named), found)
-    named_so = getattr(file, "name", file)
-    return os.fspath(named_so) if isinstance(named_so, str | os.PathLike) else None
+    if not isinstance(file, str | os.PathLike):  # a path has a name, too, which is no path
+        file = getattr(file, "name", None)
+    return os.fspath(file) if isinstance(file, str | os.PathLike) else None

@@ -47,32 +47,43 @@ class _Steps:
     def __init__(self, observation: Observation) -> None:
         self._observation = observation
         self._is_open = self._has_gradient = False
-        self._restores = 0
+        self._hook: Any = None
         self._given: deque[_Item] = deque(maxlen=_MOST)
         self._fetched: deque[_Item] = deque(maxlen=_MOST)
         self._loss: torch.Tensor | None = None
         self._unscaled: torch.Tensor | None = None
         self._rate: float | None = None
+        self._guarded_on_forward = guarded(self._on_forward)
 
     def watch(self) -> None:
-        register_module_forward_pre_hook(guarded(self._on_forward))
+        self._watch_forward()
+        self._observation.on_restore = self._watch_forward
         register_optimizer_step_pre_hook(guarded(self._on_update))
         register_optimizer_step_post_hook(guarded(self._on_updated))
         around(torch.Tensor, "backward", self._on_backward)
         around(torch.amp.GradScaler, "scale", self._on_scale)
         around(dataloader._BaseDataLoaderIter, "__next__", self._on_next)
 
+    def _watch_forward(self) -> None:
+        """Watch for the next forward pass.
+
+        A global hook costs time in the call of every module, and `torch.compile` would trace it: it
+        is there until the outermost module has called it.
+        """
+        self._is_open = False
+        if self._hook is None:
+            self._hook = register_module_forward_pre_hook(self._guarded_on_forward)
+
     def _on_forward(self, module: nn.Module, given: tuple[Any, ...]) -> None:
-        # Called for every module: the first one after a gradient is the outermost.
         if not module.training or not torch.is_grad_enabled():
             return
-        if self._is_open and self._restores == self._observation.restores():
-            return
+        self._hook.remove()
+        self._hook = None
         self._begin()
         self._given.append((self._observation.saves(), given))
 
     def _begin(self) -> None:
-        self._is_open, self._restores = True, self._observation.restores()
+        self._is_open = True
         if not self._has_gradient:
             self._observation.before(_STEP)
 
@@ -81,7 +92,8 @@ class _Steps:
     ) -> Any:
         if not self._is_open:
             self._begin()
-        self._is_open, self._has_gradient = False, True
+        self._has_gradient = True
+        self._watch_forward()
         self._loss = tensor.detach() if self._unscaled is None else self._unscaled
         self._unscaled = None
         return call(tensor, *given, **named)
@@ -126,7 +138,8 @@ class _Steps:
         return [], None
 
     def _forget(self) -> None:
-        self._is_open = self._has_gradient = False
+        self._has_gradient = False
+        self._watch_forward()
         self._given.clear()
         self._fetched.clear()
         self._loss = None
