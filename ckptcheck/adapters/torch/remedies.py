@@ -206,15 +206,9 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     "shadows-never-move": (
         _of(
-            "Average the buffers, too, or copy them after each update: for average, value in "
-            "zip(ema.buffers(), model.buffers()): average.copy_(value). "
-            "AveragedModel(model, use_buffers=True) averages them.",
-            "*running_mean",
-            "*running_var",
-        ),
-        _of(
             "Update the averages in each training step, after optimizer.step(): "
-            "averaged.update_parameters(model)."
+            "averaged.update_parameters(model). If you average by hand, update the buffers, too: "
+            "for average, value in zip(ema.buffers(), model.buffers()): average.copy_(value)."
         ),
     ),
     # --- The restore, or the run after it, raises ------------------------------------------------

@@ -365,9 +365,9 @@ def _is_frozen(name: str, findings: Findings, never: Container[str]) -> bool:
     """
     rows = [row for row in findings.boundary if row.kind in (Kind.WEIGHT, Kind.OTHER)]
     layer = name
-    while "/" in layer:
-        layer = layer.rpartition("/")[0]
-        if beside := [row for row in rows if row.name.startswith(f"{layer}/")]:
+    while (end := max(layer.rfind("/"), layer.rfind("."))) > 0:
+        layer = layer[:end]
+        if beside := [row for row in rows if row.name.startswith((f"{layer}/", f"{layer}."))]:
             return all(row.kind is Kind.OTHER and row.name in never for row in beside)
     return False
 

@@ -27,6 +27,10 @@ _SAMPLE = 1024
 
 # A tensor by its name in the program, and where to read it again.
 Found = tuple[str, Callable[[], torch.Tensor]]
+# Its key in its dictionary or list, its name in the module, and the module's tensor of that name.
+_Pair = tuple[Any, str, torch.Tensor | None]
+# What an `AveragedModel` writes before each name, as `DistributedDataParallel` does.
+_WRAPPED = "module."
 
 
 @dataclass
@@ -35,10 +39,12 @@ class Averages:
 
     Attributes:
         trained: the ids of the parameters that an optimizer has.
+        still: the parts of modules that train which were put into evaluation mode, by path.
         first: digests of tensors when they were first read.
     """
 
     trained: frozenset[int] = frozenset()
+    still: frozenset[str] = frozenset()
     first: dict[str, str] = field(default_factory=dict)
 
     def roots(self, name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -55,31 +61,48 @@ class Averages:
         for child, inner in module.named_children():
             yield from self.roots(f"{name}.{child}" if "/" in name else f"{name}/{child}", inner)
 
-    def kind_in(self, root: str, module: nn.Module) -> Callable[[str, torch.Tensor], Kind]:
+    def kind_in(self, root: str, module: nn.Module) -> Callable[[str, torch.Tensor], Kind | None]:
         """Return what tells the kind of a tensor in a module of which nothing is trained.
 
         A frozen copy is an average only if it moves. What is called an average is one, unless the
         rest of it moves and this tensor does not: its weight is frozen, too.
+
+        Returns:
+            A function of a tensor's name and the tensor; None: its kind is that in any module.
         """
         moves = any(self._moves(f"{root}#{at}", _sample(each)) for at, each in _numbered(module))
         is_named = isinstance(module, optim.swa_utils.AveragedModel) or is_called_average(root)
 
-        def kind(name: str, tensor: torch.Tensor) -> Kind:
-            last = name.rpartition(".")[2]
-            has_moved = self._moves(name, tensor)
-            is_parameter = isinstance(tensor, nn.Parameter)
-            if last in STATISTICS and not (is_named or moves):
-                return Kind.MOVING_STATISTIC
-            if last in STATISTICS[:2] or (has_moved and (is_parameter or is_named or moves)):
+        def kind(name: str, tensor: torch.Tensor) -> Kind | None:
+            owner, _, last = name.rpartition(".")
+            if not (is_named or moves):
+                return Kind.OTHER if isinstance(tensor, nn.Parameter) else None
+            if last in STATISTICS[:2] and not self.is_still(owner):
                 return Kind.SHADOW
-            is_dead = is_named and not moves and is_parameter
-            return Kind.SHADOW if is_dead else Kind.OTHER
+            is_dead = not moves and isinstance(tensor, nn.Parameter)
+            return Kind.SHADOW if is_dead or self._moves(name, tensor) else Kind.OTHER
 
         return kind
+
+    def is_still(self, path: str) -> bool:
+        """Return whether a part of a module, or that of which it is a copy, is kept still."""
+        parts = re.split("[./]", path)
+        return any(".".join(parts[at:]) in self.still for at in range(len(parts)))
 
     def _moves(self, name: str, tensor: torch.Tensor) -> bool:
         now = digest(as_array(tensor))
         return self.first.setdefault(name, now) != now
+
+
+def still_parts(modules: Iterable[nn.Module]) -> frozenset[str]:
+    """Return the parts of modules that train which were put into evaluation mode, by path."""
+    return frozenset(
+        name
+        for module in modules
+        if module.training
+        for name, part in module.named_modules()
+        if not part.training
+    )
 
 
 def trained_by(optimizers: Iterable[optim.Optimizer]) -> frozenset[int]:
@@ -129,12 +152,8 @@ class _Model:
     def matches(self, name: str, container: Any) -> list[Found]:
         """Return the tensors of a container by name; empty: they are not those of this module."""
         if isinstance(container, dict):
-            pairs = [
-                (
-                    key,
-                    str(key).removeprefix("module."),
-                    self._named.get(key.removeprefix("module.")),
-                )
+            pairs: list[_Pair] = [
+                (key, key.removeprefix(_WRAPPED), self._named.get(key.removeprefix(_WRAPPED)))
                 for key in container
                 if isinstance(key, str)
             ]
@@ -174,10 +193,19 @@ def _containers(
                 yield name, value
         elif depth:
             is_average = averages or bool(_CLASS.search(type(value).__name__))
-            held = vars(value).items() if is_average and hasattr(value, "__dict__") else None
-            inner = inside(name, value) if held is None else ((f"{name}.{k}", v) for k, v in held)
-            inner = () if isinstance(value, dict) else inner  # a checkpoint that was loaded
-            yield from _containers(inner, depth - 1, is_average)
+            yield from _containers(_held(name, value, is_average), depth - 1, is_average)
+
+
+def _held(name: str, value: Any, is_average: bool) -> Iterable[tuple[str, Any]]:
+    """Return what an object or a list holds; of libraries, averages alone are looked into.
+
+    Nor are dictionaries: a checkpoint that was loaded holds averages, too.
+    """
+    if isinstance(value, dict):
+        return ()
+    if is_average and hasattr(value, "__dict__"):
+        return [(f"{name}.{key}", each) for key, each in vars(value).items()]
+    return inside(name, value)
 
 
 def _holds_tensors(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import pickle
 import random
-from collections.abc import Callable, Collection, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from ckptcheck.adapters.torch.observer.averages import (
     STATISTICS,
     Averages,
     by_hand,
+    still_parts,
     trained_by,
 )
 from ckptcheck.adapters.torch.observer.names import holders
@@ -61,7 +62,9 @@ class Live:
     def _readers(self) -> Iterator[tuple[str, _Read]]:
         named = holders(self._program)
         optimizers = [each for each in named.values() if isinstance(each, optim.Optimizer)]
+        modules = [each for each in named.values() if isinstance(each, nn.Module)]
         self._averages.trained = trained_by(optimizers)
+        self._averages.still = still_parts(modules)
         parameters: dict[int, str] = {}
         yield from _of_modules(named, self._averages, parameters)
         for holder, item in named.items():
@@ -73,7 +76,6 @@ class Live:
                 yield f"{RANDOM}{holder}", _rng(item)
             elif isinstance(item, torch.utils.data.DataLoader):
                 yield from _of_loader(holder, item)
-        modules = [each for each in named.values() if isinstance(each, nn.Module)]
         for name, get in by_hand(vars(self._program), modules):
             yield name, _shadow(get)
         yield from _global_generators()
@@ -126,7 +128,6 @@ def _of_module(holder: str, module: nn.Module, averages: Averages) -> Iterator[t
         for tensor in (*root.parameters(), *root.buffers())
     ]
     kinds = dict(reversed(untrained))
-    still = _still(module)
     seen: set[int] = set()
     for tensors in (module.named_parameters(), module.named_buffers()):
         for name, tensor in tensors:
@@ -134,20 +135,15 @@ def _of_module(holder: str, module: nn.Module, averages: Averages) -> Iterator[t
                 seen.add(id(tensor))
                 whole = f"{holder}/{name}"
                 told = kinds.get(id(tensor))
-                kind = told(whole, tensor) if told else _kind_of(name, tensor, still)
+                kind = (told and told(whole, tensor)) or _kind_of(whole, tensor, averages)
                 yield whole, _reader(kind, module, name)
 
 
-def _kind_of(name: str, tensor: torch.Tensor, still: Container[str]) -> Kind:
+def _kind_of(name: str, tensor: torch.Tensor, averages: Averages) -> Kind:
     owner, _, last = name.rpartition(".")
     if last in STATISTICS:
-        return Kind.OTHER if owner in still else Kind.MOVING_STATISTIC
+        return Kind.OTHER if averages.is_still(owner) else Kind.MOVING_STATISTIC
     return Kind.WEIGHT if isinstance(tensor, nn.Parameter) else Kind.OTHER
-
-
-def _still(module: nn.Module) -> set[str]:
-    """Return the parts of a module that trains which were put into evaluation mode."""
-    return {name for name, part in module.named_modules() if module.training and not part.training}
 
 
 def _reader(kind: Kind, module: nn.Module, path: str) -> _Read:
