@@ -72,25 +72,19 @@ SAME_MODEL = (
 )
 # The optimizer takes its state by the position of its parameters.
 OPTIMIZER = _state_dict("optimizer", "optimizer", further=" Make no new optimizer after it.")
-SCHEDULER = _state_dict(
-    "scheduler",
-    "scheduler",
-    further=" Create the scheduler before the optimizer's state is loaded: it sets the rate.",
+SCHEDULER_FIRST = (
+    " Create the scheduler before the optimizer's state is loaded: its constructor sets the rate."
 )
-STEPS_OF_SCHEDULER = _state_dict(
+SCHEDULER = _state_dict("scheduler", "scheduler", further=SCHEDULER_FIRST)
+# What a scheduler counts and, as ReduceLROnPlateau, remembers.
+OF_SCHEDULERS = _state_dict(
     "scheduler",
     "scheduler",
     "*/last_epoch",
-    "*/_step_count",
-    further=" Create the scheduler before the optimizer's state is loaded: it sets the rate.",
-)
-PLATEAU = _state_dict(
-    "scheduler",
-    "scheduler",
     "*/best",
     "*/num_bad_epochs",
     "*/cooldown_counter",
-    further=" ReduceLROnPlateau keeps its best value there.",
+    further=SCHEDULER_FIRST,
 )
 # A GradScaler without a scale yet, and one that is not enabled, have an empty state.
 SCALER = _state_dict(
@@ -109,6 +103,19 @@ BY_HAND = (
         "ema[name].copy_(value). Of a list, take enumerate(…).",
         "*[[]*",
     ),
+)
+
+STATE_OF_MODULES = _state_dict(
+    "model",
+    "model",
+    "*/*",
+    further=" Leave out strict=False. No state_dict() holds buffers with persistent=False: register "
+    "them without it.",
+)
+STATE_OF_THE_LOOP = _of(
+    'Save the tensor, torch.save({"count": count, …}, path), and copy it back in the restore: '
+    'count.copy_(checkpoint["count"]). Or make it a buffer of the model: '
+    "self.register_buffer('count', count)."
 )
 
 # --- Generators ----------------------------------------------------------------------------------
@@ -158,11 +165,12 @@ GENERATORS = (*map(_round_trip, ROUND_TRIPS), DRAWS)
 # --- Data ----------------------------------------------------------------------------------------
 
 # A loader draws the order of an epoch when it is iterated over, and nothing keeps its place.
-IN_THE_MIDDLE = (
-    "Read through torchdata's StatefulDataLoader(dataset, …): save loader.state_dict(), and call "
-    'loader.load_state_dict(checkpoint["loader"]) before iter(loader). Restore '
-    "torch.set_rng_state(state) after the first batch was fetched. Or save only between epochs, "
-    "with the state of the generators."
+BETWEEN_EPOCHS = (
+    "Save between epochs, with the state of the generators that shuffle, torch.get_rng_state(), and "
+    'set it in the restore, before iter(loader): torch.set_rng_state(checkpoint["torch_rng"]). '
+    "For a save in the middle of an epoch, read through torchdata's StatefulDataLoader(dataset, …): "
+    'save loader.state_dict(), call loader.load_state_dict(checkpoint["loader"]) before '
+    "iter(loader), and set the generators only after the first batch was fetched."
 )
 ORDER = (
     "Shuffle by the number of the epoch: call generator.manual_seed(seed + epoch) before each "
@@ -371,25 +379,19 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             "accumulated. Or save each parameter.grad, too, and set it in the restore."
         ),
     ),
-    "hyperparameters-differ": (*PLATEAU, *SCHEDULER),
+    "hyperparameters-differ": SCHEDULER,
     "generators-restarted": GENERATORS,
     "generators-reseeded": GENERATORS,
     "python-state-lost": (
+        *OF_SCHEDULERS,
         _of(
             'Save the numbers and lists that the loop remembers, torch.save({"best": best, '
             '"epoch": epoch, …}, path), and set them in the restore: '
             'best = checkpoint["best"], or object.__dict__.update(checkpoint["object"]).'
         ),
     ),
-    "state-lost": (
-        _of(
-            "Register the tensor as a buffer, self.register_buffer('count', torch.zeros(())), "
-            "without persistent=False: model.state_dict() then holds it. Save that of a tensor "
-            'outside of modules, torch.save({"count": count, …}, path), and copy it back: '
-            'count.copy_(checkpoint["count"]).'
-        ),
-    ),
-    "step-lost": (*STEPS_OF_SCHEDULER, *OPTIMIZER),
+    "state-lost": (*STATE_OF_MODULES, STATE_OF_THE_LOOP),
+    "step-lost": (*OF_SCHEDULERS, *OPTIMIZER),
     # --- Steps: data, draws, rates ---------------------------------------------------------------
     "wrong-first-step": (
         _of(
@@ -403,9 +405,9 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             f'range(checkpoint["step"], total).{END_AT_ONE_STEP}'
         ),
     ),
-    "data-restarted": (_of(IN_THE_MIDDLE),),
+    "data-restarted": (_of(BETWEEN_EPOCHS),),
     "data-order": (_of(ORDER),),
-    "examples-lost": (_of(IN_THE_MIDDLE),),
+    "examples-lost": (_of(BETWEEN_EPOCHS),),
     "batches-differ": (_of(RANDOM_BATCHES),),
     "data-shifted": (_of(SKIP),),
     "depends-on-hash-order": (

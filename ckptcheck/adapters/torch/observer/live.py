@@ -27,6 +27,8 @@ from ckptcheck.run.digests import digest
 
 # What an optimizer keeps for each parameter, and is no momentum.
 _COUNTS = ("step",)
+# What ReduceLROnPlateau remembers of the losses.
+_REMEMBERED = ("best", "num_bad_epochs", "cooldown_counter")
 
 _Read = Callable[[], Tensor]
 
@@ -72,10 +74,8 @@ class Live:
                 yield from _of_optimizer(holder, item, parameters)
             elif isinstance(item, optim.lr_scheduler.LRScheduler | torch.amp.GradScaler):
                 yield from _of_numbers(holder, item)
-            elif isinstance(item, torch.Generator):
-                yield f"{RANDOM}{holder}", _rng(item)
-            elif isinstance(item, torch.utils.data.DataLoader):
-                yield from _of_loader(holder, item)
+        for name, generator in _generators(named).values():
+            yield f"{RANDOM}{name}", _rng(generator)
         for name, get in by_hand(vars(self._program), modules):
             yield name, _shadow(get)
         yield from _global_generators()
@@ -202,24 +202,38 @@ def _of_numbers(holder: str, item: Any) -> Iterator[tuple[str, _Read]]:
     """Yield the numbers in the `state_dict` of a scheduler or of a gradient scaler."""
     is_scaler = isinstance(item, torch.amp.GradScaler)
     for key, value in item.state_dict().items():
+        if key.startswith("_") and not is_scaler:
+            continue  # for display and warnings
         for name, place in _numbers_in(key, value):
             kind = Kind.LOSS_SCALE if is_scaler else _kind_in_scheduler(key)
             yield f"{holder}/{name}", _of_state(kind, item, key, place)
 
 
 def _kind_in_scheduler(key: str) -> Kind:
-    return Kind.COUNTER if key in ("last_epoch", "_step_count") else Kind.HYPERPARAMETER
+    if key in _REMEMBERED:
+        return Kind.PYTHON
+    return Kind.COUNTER if key == "last_epoch" else Kind.HYPERPARAMETER
 
 
 def _of_state(kind: Kind, item: Any, key: str, place: int | None) -> _Read:
     return lambda: _setting(kind, item.state_dict(), key, place)()
 
 
-def _of_loader(holder: str, loader: Any) -> Iterator[tuple[str, _Read]]:
-    for path, owner in (("", loader), (".sampler", loader.sampler)):
-        generator = getattr(owner, "generator", None)
-        if isinstance(generator, torch.Generator):
-            yield f"{RANDOM}{holder}{path}.generator", _rng(generator)
+def _generators(named: Mapping[str, Any]) -> dict[int, tuple[str, torch.Generator]]:
+    """Return the generators of a program, and those of its loaders, each under one name."""
+    found: dict[int, tuple[str, torch.Generator]] = {}
+    for name, item in named.items():
+        if isinstance(item, torch.Generator):
+            found.setdefault(id(item), (name, item))
+    loaders = {
+        name: item for name, item in named.items() if isinstance(item, torch.utils.data.DataLoader)
+    }
+    for name, loader in loaders.items():
+        for path, owner in (("", loader), (".sampler", loader.sampler)):
+            generator = getattr(owner, "generator", None)
+            if isinstance(generator, torch.Generator):
+                found.setdefault(id(generator), (f"{name}{path}.generator", generator))
+    return found
 
 
 def _rng(generator: torch.Generator) -> _Read:
