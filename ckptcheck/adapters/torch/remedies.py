@@ -109,8 +109,8 @@ STATE_OF_MODULES = _state_dict(
     "model",
     "model",
     "*/*",
-    further=" Leave out strict=False. No state_dict() holds buffers with persistent=False: register "
-    "them without it.",
+    further=" Leave out strict=False. No state_dict() holds buffers with persistent=False: "
+    "register them without it.",
 )
 STATE_OF_THE_LOOP = _of(
     'Save the tensor, torch.save({"count": count, …}, path), and copy it back in the restore: '
@@ -148,7 +148,7 @@ def _round_trip(pattern: str) -> Remedy:
         else ""
     )  # fmt: skip
     return _of(
-        f'Save the state of {{names}}, torch.save({{"{key}": {get}, …}}, path), and set it right '
+        f'Save the state of {{names}}, torch.save({{"{key}": {get}, …}}, path), and set it last in '
         f"the restore, before iter(loader): {put}.{needs}",
         pattern,
     )
@@ -166,9 +166,9 @@ GENERATORS = (*map(_round_trip, ROUND_TRIPS), DRAWS)
 
 # A loader draws the order of an epoch when it is iterated over, and nothing keeps its place.
 BETWEEN_EPOCHS = (
-    "Save between epochs, with the state of the generators that shuffle, torch.get_rng_state(), and "
-    'set it in the restore, before iter(loader): torch.set_rng_state(checkpoint["torch_rng"]). '
-    "For a save in the middle of an epoch, read through torchdata's StatefulDataLoader(dataset, …): "
+    "Save between epochs, with the state of the generators that shuffle, torch.get_rng_state(), "
+    'and set it in the restore, before iter(loader): torch.set_rng_state(checkpoint["torch_rng"]). '
+    "For a save in the middle of an epoch, read through torchdata's StatefulDataLoader(dataset): "
     'save loader.state_dict(), call loader.load_state_dict(checkpoint["loader"]) before '
     "iter(loader), and set the generators only after the first batch was fetched."
 )

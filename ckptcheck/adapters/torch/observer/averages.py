@@ -41,11 +41,15 @@ class Averages:
         trained: the ids of the parameters that an optimizer has.
         still: the parts of modules that train which were put into evaluation mode, by path.
         first: digests of tensors when they were first read.
+        first_modules: whether a module that nothing trains was there at the first reading, by name.
+        has_read: whether the state was read before.
     """
 
     trained: frozenset[int] = frozenset()
     still: frozenset[str] = frozenset()
     first: dict[str, str] = field(default_factory=dict)
+    first_modules: dict[str, bool] = field(default_factory=dict)
+    has_read: bool = False
 
     def roots(self, name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         """Yield the outermost modules in a module of which nothing is trained, by name."""
@@ -60,6 +64,22 @@ class Averages:
             return
         for child, inner in module.named_children():
             yield from self.roots(f"{name}.{child}" if "/" in name else f"{name}/{child}", inner)
+
+    def is_state(self, name: str, module: nn.Module) -> bool:
+        """Return whether a module of the program is state: it trains, averages, or was there first.
+
+        A copy of a model that the program puts aside later, such as the best one, is none.
+        """
+        parts = module.modules()
+        if any(isinstance(each, optim.swa_utils.AveragedModel) for each in parts):
+            return True
+        if any(id(each) in self.trained for each in module.parameters()) or not self.trained:
+            return True
+        if is_called_average(name):
+            return True
+        return not _ASIDE.search(_last(name)) and self.first_modules.setdefault(
+            name, not self.has_read
+        )
 
     def kind_in(self, root: str, module: nn.Module) -> Callable[[str, torch.Tensor], Kind | None]:
         """Return what tells the kind of a tensor in a module of which nothing is trained.

@@ -68,6 +68,12 @@ class Live:
         self._averages.trained = trained_by(optimizers)
         self._averages.still = still_parts(modules)
         parameters: dict[int, str] = {}
+        named = {
+            name: item
+            for name, item in named.items()
+            if not isinstance(item, nn.Module) or self._averages.is_state(name, item)
+        }
+        self._averages.has_read = True
         yield from _of_modules(named, self._averages, parameters)
         for holder, item in named.items():
             if isinstance(item, optim.Optimizer):
