@@ -300,10 +300,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             'the state again after it: for number, held in checkpoint["optimizer"]["state"]'
             ".items(): optimizer.state[parameters[number]].update(held), where parameters is "
             '[each for group in optimizer.param_groups for each in group["params"]].',
-            "*/exp_avg*",
-            "*/momentum_buffer",
-            "*/square_avg",
-            "*/sum",
+            "*/*/*",
         ),
         _of(
             "Save and load in the dtype that training uses: no model.half() or "

@@ -90,17 +90,18 @@ class Averages:
         Returns:
             A function of a tensor's name and the tensor; None: its kind is that in any module.
         """
-        moves = any(self._moves(f"{root}#{at}", _sample(each)) for at, each in _numbered(module))
+        moves = self._any_moves(root, module)
         is_named = isinstance(module, optim.swa_utils.AveragedModel) or is_called_average(root)
 
         def kind(name: str, tensor: torch.Tensor) -> Kind | None:
             owner, _, last = name.rpartition(".")
+            has_moved = self._moves(name, tensor)  # every reading counts
             if not (is_named or moves):
                 return Kind.OTHER if isinstance(tensor, nn.Parameter) else None
             if last in STATISTICS[:2] and not self.is_still(owner):
                 return Kind.SHADOW
             is_dead = not moves and isinstance(tensor, nn.Parameter)
-            return Kind.SHADOW if is_dead or self._moves(name, tensor) else Kind.OTHER
+            return Kind.SHADOW if is_dead or has_moved else Kind.OTHER
 
         return kind
 
@@ -108,6 +109,9 @@ class Averages:
         """Return whether a part of a module, or that of which it is a copy, is kept still."""
         parts = re.split("[./]", path)
         return any(".".join(parts[at:]) in self.still for at in range(len(parts)))
+
+    def _any_moves(self, root: str, module: nn.Module) -> bool:
+        return any(self._moves(f"{root}#{at}", _sample(each)) for at, each in _numbered(module))
 
     def _moves(self, name: str, tensor: torch.Tensor) -> bool:
         now = digest(as_array(tensor))
