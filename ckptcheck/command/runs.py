@@ -137,6 +137,7 @@ class CommandRuns:
             role="resumed",
             restore=RESTART,
             boundary=boundary,
+            is_accumulating=boundary in observed(control_of(self.folder))["accumulating"],
             late_files=tuple(self._late_files(boundary)),
             restored=tuple(self._values_at(boundary)),
             # Counted from its own first step.

@@ -127,6 +127,7 @@ class Observation:
         self._restored_late: list[int] = []
         self._late: dict[int, str] = {}
         self._written_aside: list[int] = []
+        self._accumulating: list[int] = []
         self._saves: list[dict[str, Any]] = []
         self._counted: dict[str, dict[str, int]] = {}
         self._unseen: set[str] = {"batches", "learning rates"}
@@ -314,6 +315,8 @@ class Observation:
             held = self._before_restore(due.reading)
             self._recorder.snapshot(began_at(INITIAL, self._done), held)
             point = began_at(boundary_point(self.request.boundary), self._done)
+        if any(each.kind is Kind.ACCUMULATOR for each in due.reading.tensors.values()):
+            self._accumulating.append(self._done)
         self._snapshot(point, due.reading)
         self._counted[point] = dict(self._counters())
         return point
@@ -441,6 +444,7 @@ class Observation:
             "steps_per_epoch": self._epoch,
             "restored_late": self._restored_late,
             "late_batches": self._late,
+            "accumulating": self._accumulating,
             "written_aside": self._written_aside,
             "read_late": sorted(set(self._files.read_late)),
             "counters": self._counted,

@@ -21,6 +21,7 @@ class Request:
         boundary: the steps in the checkpoint that a resumed run starts from.
         max_steps: end the program after so many steps; 0: never.
         kinds: the declared kinds of tensors, by pattern of their names.
+        is_accumulating: whether the control held gradients of an unfinished step there.
         late_files: the files outside of `writes` that the control wrote after that checkpoint.
         restored: the digests of the control's tensors at the boundary of a resumed run.
     """
@@ -36,6 +37,7 @@ class Request:
     boundary: int = 0
     max_steps: int = 0
     kinds: Mapping[str, str] = field(default_factory=dict)
+    is_accumulating: bool = False
     late_files: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
 

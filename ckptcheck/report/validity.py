@@ -5,6 +5,7 @@ import math
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.noise_floor import NoiseFloor
 from ckptcheck.counts import filled
+from ckptcheck.kinds import Kind
 from ckptcheck.report.sentences import some
 from ckptcheck.run import environment
 from ckptcheck.run.run import RECORDED, Facts, Run
@@ -92,7 +93,9 @@ def why_nothing_compared(
 def _why_no_state(comparison: Comparison, of_command: bool) -> str | None:
     """Return why tensors are missing at the boundary or at the end, or None."""
     boundary, final = comparison.boundary, {row.name for row in comparison.final}
-    missing = sorted({row.name for row in boundary} - final)
+    # The gradients of an unfinished step are state at a save alone.
+    held = {row.name for row in boundary if row.kind is not Kind.ACCUMULATOR}
+    missing = sorted(held - final)
     if not boundary:
         none = "the command held no variable" if of_command else "the job's `state` returned none"
         return f"No state tensor was compared: {none}."

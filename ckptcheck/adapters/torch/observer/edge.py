@@ -20,7 +20,8 @@ def observe(document: Mapping[str, Any]) -> None:
     """
     note_failures_in(document["folder"])
     program = Program(as_loose_array)
-    live = Live(program)
-    observation = Observation(Request.of(document), live.read, live.counts, program, live.poison)
+    request = Request.of(document)
+    live = Live(program, request.is_accumulating)
+    observation = Observation(request, live.read, live.counts, program, live.poison)
     saves.watch(observation)
-    steps.watch(observation)
+    steps.watch(observation, live)

@@ -50,19 +50,26 @@ class Live:
 
     Args:
         program: the program, whose variables name it.
+        is_accumulating: whether the control held gradients of an unfinished step.
+
+    Attributes:
+        has_gradients: whether gradients are state now: a part of a step is done.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, is_accumulating: bool) -> None:
         self._program = program
         self._averages = Averages()
+        self.has_gradients = is_accumulating
 
     def read(self) -> Reading:
         """Return the live state."""
-        readers = dict(self._readers())
+        named = holders(self._program)
+        readers = dict(self._readers(named))
+        if self.has_gradients:
+            readers |= _gradients(named)
         return Reading({name: read() for name, read in readers.items()}, readers)
 
-    def _readers(self) -> Iterator[tuple[str, _Read]]:
-        named = holders(self._program)
+    def _readers(self, named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
         optimizers = [each for each in named.values() if isinstance(each, optim.Optimizer)]
         modules = [each for each in named.values() if isinstance(each, nn.Module)]
         self._averages.trained = trained_by(optimizers)
@@ -145,11 +152,34 @@ def _of_module(holder: str, module: nn.Module, averages: Averages) -> Iterator[t
                 yield whole, _reader(kind, module, name)
 
 
+<<<<<<< HEAD
 def _kind_of(name: str, tensor: torch.Tensor, averages: Averages) -> Kind:
     owner, _, last = name.rpartition(".")
     if last in STATISTICS:
         return Kind.OTHER if averages.is_still(owner) else Kind.MOVING_STATISTIC
     return Kind.WEIGHT if isinstance(tensor, nn.Parameter) else Kind.OTHER
+=======
+def _gradients(named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
+    for holder, item in named.items():
+        if isinstance(item, nn.Module):
+            for name, parameter in item.named_parameters():
+                if parameter.requires_grad:
+                    yield f"{holder}/{name}/grad", _gradient(parameter)
+
+
+def _gradient(parameter: nn.Parameter) -> _Read:
+    def read() -> Tensor:
+        held = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        return Tensor(Kind.ACCUMULATOR, as_array(held))
+
+    return read
+
+
+def _kind_of(name: str, is_parameter: bool) -> Kind:
+    if name.rpartition(".")[2] in _STATISTICS:
+        return Kind.MOVING_STATISTIC
+    return Kind.WEIGHT if is_parameter else Kind.OTHER
+>>>>>>> torch
 
 
 def _reader(kind: Kind, module: nn.Module, path: str) -> _Read:

@@ -19,6 +19,7 @@ from torch.optim.optimizer import (
 from torch.utils.data import dataloader
 
 from ckptcheck.adapters.torch.arrays import as_array
+from ckptcheck.adapters.torch.observer.live import Live
 from ckptcheck.arrays import Array
 from ckptcheck.observer.observation import Observation
 from ckptcheck.observer.wrapping import around, guarded
@@ -31,9 +32,9 @@ _MOST = 64
 _Item = tuple[int, Any]
 
 
-def watch(observation: Observation) -> None:
+def watch(observation: Observation, live: Live) -> None:
     """Watch the forward passes, the gradients and the updates of the process."""
-    _Steps(observation).watch()
+    _Steps(observation, live).watch()
 
 
 class _Steps:
@@ -44,10 +45,12 @@ class _Steps:
         _has_gradient: whether a gradient was computed since the last update.
     """
 
-    def __init__(self, observation: Observation) -> None:
+    def __init__(self, observation: Observation, live: Live) -> None:
         self._observation = observation
+        self._live = live
         self._is_open = self._has_gradient = False
         self._hook: Any = None
+        self._saves = 0
         self._given: deque[_Item] = deque(maxlen=_MOST)
         self._fetched: deque[_Item] = deque(maxlen=_MOST)
         self._loss: torch.Tensor | None = None
@@ -84,15 +87,16 @@ class _Steps:
 
     def _begin(self) -> None:
         self._is_open = True
-        if not self._has_gradient:
+        if not self._has_gradient or self._saves != self._observation.saves():
             self._observation.before(_STEP)
+            self._saves = self._observation.saves()
 
     def _on_backward(
         self, call: Callable[..., Any], tensor: torch.Tensor, /, *given: Any, **named: Any
     ) -> Any:
         if not self._is_open:
             self._begin()
-        self._has_gradient = True
+        self._has_gradient = self._live.has_gradients = True
         self._watch_forward()
         self._loss = tensor.detach() if self._unscaled is None else self._unscaled
         self._unscaled = None
@@ -138,7 +142,7 @@ class _Steps:
         return [], None
 
     def _forget(self) -> None:
-        self._has_gradient = False
+        self._has_gradient = self._live.has_gradients = False
         self._watch_forward()
         self._given.clear()
         self._fetched.clear()
