@@ -152,13 +152,6 @@ def _of_module(holder: str, module: nn.Module, averages: Averages) -> Iterator[t
                 yield whole, _reader(kind, module, name)
 
 
-<<<<<<< HEAD
-def _kind_of(name: str, tensor: torch.Tensor, averages: Averages) -> Kind:
-    owner, _, last = name.rpartition(".")
-    if last in STATISTICS:
-        return Kind.OTHER if averages.is_still(owner) else Kind.MOVING_STATISTIC
-    return Kind.WEIGHT if isinstance(tensor, nn.Parameter) else Kind.OTHER
-=======
 def _gradients(named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
     for holder, item in named.items():
         if isinstance(item, nn.Module):
@@ -175,11 +168,11 @@ def _gradient(parameter: nn.Parameter) -> _Read:
     return read
 
 
-def _kind_of(name: str, is_parameter: bool) -> Kind:
-    if name.rpartition(".")[2] in _STATISTICS:
-        return Kind.MOVING_STATISTIC
-    return Kind.WEIGHT if is_parameter else Kind.OTHER
->>>>>>> torch
+def _kind_of(name: str, tensor: torch.Tensor, averages: Averages) -> Kind:
+    owner, _, last = name.rpartition(".")
+    if last in STATISTICS:
+        return Kind.OTHER if averages.is_still(owner) else Kind.MOVING_STATISTIC
+    return Kind.WEIGHT if isinstance(tensor, nn.Parameter) else Kind.OTHER
 
 
 def _reader(kind: Kind, module: nn.Module, path: str) -> _Read:
