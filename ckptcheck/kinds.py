@@ -82,6 +82,11 @@ def is_moving_statistic(name: str) -> bool:
     return bool(_STATISTIC.fullmatch(_last(name)))
 
 
+def names_averages(name: str) -> bool:
+    """Return whether a name says that something is an average of weights."""
+    return bool(_words(name) & _AVERAGES)
+
+
 def _live(name: str, last: str, is_trained: bool) -> Kind:
     words = _words(last if is_trained else name)
     if words & _AVERAGES or "ExponentialMovingAverage" in name:

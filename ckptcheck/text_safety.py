@@ -7,9 +7,12 @@ import re
 # UTF-8 cannot hold either. Compiled on first use, because compiling is slow.
 _ILLEGIBLE = "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
-# What Keras and AutoGraph write before the text of an exception: the layer, and a traceback.
 # The first line of an error that TensorFlow met in a graph.
 _GRAPH = "Graph execution error:"
+# The first lines of errors of PyTorch.
+_STATE_DICT = "Error(s) in loading state_dict"
+_WEIGHTS_ONLY = "Weights only load failed"
+# What Keras and AutoGraph write before the text of an exception: the layer, and a traceback.
 _WRAPPER = (
     r"\AException encountered when calling .*\n\s*\n"
     r"|\Ain user code:\n(?:.*\n)*?    \w+: "
@@ -34,14 +37,27 @@ def clipped(text: str, most: int) -> str:
 def first_sentence(message: str) -> str:
     """Return the first line of an exception's text, cut to 200 characters.
 
-    Without the lines that Keras, AutoGraph and TensorFlow write before the text, and without Keras'
-    bold type.
+    Without the lines that Keras, AutoGraph, TensorFlow and PyTorch write before the text, and
+    without Keras' bold type.
     """
     text, wrapped = re.sub("\x1b\\[[01]m", "", message).strip(), ""
     while text != wrapped:
         text, wrapped = re.sub(_WRAPPER, "", text).strip(), text
     lines = [line for line in text.splitlines() if line.strip()] or ["(no text)"]
-    return clipped(_of_graph(lines[1:]) if lines[0] == _GRAPH and lines[1:] else lines[0], 200)
+    return clipped(_telling(lines), 200)
+
+
+def _telling(lines: list[str]) -> str:
+    """Return what the lines of an exception's text say: the first one, where it is no heading."""
+    first, *rest = lines
+    if first == _GRAPH and rest:
+        return _of_graph(rest)
+    if first.startswith(_STATE_DICT) and rest:
+        return f"{first} {rest[0].strip()}"
+    if first.startswith(_WEIGHTS_ONLY):
+        refused = (re.search(r"Unsupported .*? by default", line) for line in rest)
+        return next((f"{_WEIGHTS_ONLY}: {each[0]}" for each in refused if each), first)
+    return first
 
 
 def _of_graph(lines: list[str]) -> str:

@@ -40,7 +40,7 @@ JOBS_EXAMPLES = (
     "--framework",
     metavar="NAME",
     shell_complete=complete.styles,
-    help="Show remedies and fixes for tf1, tf2 or keras alone.",
+    help="Show remedies and fixes for tf1, tf2, keras or torch alone.",
     group=OUTPUT,
 )
 @option("--json", is_flag=True, help="Print JSON, and nothing else.", group=OUTPUT)

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ckptcheck.arrays import Array, as_float, dtype_of, is_computed, is_inexact, is_telling, same
+from ckptcheck.arrays import (
+    Array,
+    as_float,
+    dtype_of,
+    is_computed,
+    is_inexact,
+    is_telling,
+    largest_difference,
+    same,
+)
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.digests import digest
@@ -46,7 +55,8 @@ class Origin:
     """What a value equals: one of the words above, or nothing known.
 
     `name` is the different tensor or the narrower dtype. `value` is the factor between the two
-    values, also where it alone proves no origin: any two single numbers have one. `older` is the
+    values, also where it alone proves no origin: any two single numbers have one. Of a tensor that
+    was cast to a narrower dtype, it is the largest difference. `older` is the
     number of steps done at the latest earlier save with that value, even if the value has another
     origin, too: a tensor may have been at its initial value then.
     """
@@ -107,6 +117,8 @@ class OriginLookup:
             value.shape,
         ):
             yield from _arithmetic(control.value, value)
+        elif control is not None and _is_cast_of(control.value, value):
+            yield Origin(NARROWER, value.dtype.name, largest_difference(control.value, value))
 
     def is_held(self, value: Array) -> bool:
         """Return whether the checkpoint holds an array with that value."""
@@ -157,6 +169,16 @@ def _arithmetic(control: Array, resumed: Array) -> Iterator[Origin]:
     if factor:
         proves = control.size > 1 and is_telling(control)
         yield Origin(FACTOR if proves else "", value=factor)
+
+
+def _is_cast_of(control: Array, resumed: Array) -> bool:
+    """Return whether a tensor was cast to a narrower dtype, and kept it."""
+    if control.shape != resumed.shape or not resumed.size:
+        return False
+    if resumed.dtype.name not in _NARROWER.get(control.dtype.name, ()):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return same(control.astype(resumed.dtype), resumed)
 
 
 def _factor(control: Array, resumed: Array, unit: float) -> float:

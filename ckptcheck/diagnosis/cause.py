@@ -69,8 +69,9 @@ OWN_FILES = "(own files)"
 # In place of that of a command of which only the files that it left are compared.
 FILES_LEFT = "(files left)"
 
-# In a remedy, stands for the objects that hold the lost tensors.
-_HOLDERS, _MOST_HOLDERS = "{holders}", 3
+# In a remedy: the lost tensors, the objects that hold them, and the outermost of these objects.
+_NAMES, _HOLDERS, _OWNERS = "{names}", "{holders}", "{owners}"
+_MOST = 3
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,19 @@ class Remedy:
 
     def about(self, tensors: Iterable[str]) -> str:
         """Return the text for these lost tensors: it may name the objects that hold them."""
-        names = list(dict.fromkeys(name.rpartition("/")[0] or name for name in tensors))
-        named = [f"`{name}`" for name in names[:_MOST_HOLDERS]]
-        further = len(names) - len(named)
-        named += [f"{further} more"] if further else []
-        *most, last = named or ["the lost objects"]
-        return self.text.replace(_HOLDERS, f"{', '.join(most)} and {last}" if most else last)
+        names = list(tensors)
+        text = self.text.replace(_NAMES, _listed(names))
+        text = text.replace(_OWNERS, _listed(name.partition("/")[0] for name in names))
+        return text.replace(_HOLDERS, _listed(name.rpartition("/")[0] or name for name in names))
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(dict.fromkeys(names))
+    named = [f"`{name}`" for name in every[:_MOST]]
+    further = len(every) - len(named)
+    named += [f"{further} more"] if further else []
+    *most, last = named or ["the lost objects"]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 # For state lost on its way through the checkpoint, on any framework.

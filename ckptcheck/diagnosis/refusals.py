@@ -25,7 +25,10 @@ _READ_ERROR_WORDS = (
     "end of file",
     "less bytes than requested",
     "corrupt",
+    "incomplete metadata",
 )
+# PyTorch refuses an intact file that holds more than tensors.
+_NOT_ALLOWED = "was not an allowed global by default"
 
 
 def of_refusal(failure: Failure, control: Run, resumed: Run) -> Diagnosis:
@@ -70,6 +73,8 @@ def _shadows(asked: Mapping[str, str], missing: Sequence[str], live: Snapshot) -
 
 
 def _is_read_error(failure: Failure) -> bool:
+    if _NOT_ALLOWED in failure.message:
+        return False
     return failure.type in _READ_ERRORS or any(
         words in failure.message.lower() for words in _READ_ERROR_WORDS
     )

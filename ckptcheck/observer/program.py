@@ -72,7 +72,7 @@ class Program:
             if array is not None:
                 yield name, array
             elif depth and not name.rpartition(".")[2].startswith("__"):
-                yield from self._arrays_in(_inside(name, value), depth - 1)
+                yield from self._arrays_in(inside(name, value), depth - 1)
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
@@ -124,7 +124,7 @@ def _locals(frame: FrameType) -> dict[str, Any]:
     return held
 
 
-def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+def inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what a list, a dictionary, or an object of the program's own class holds."""
     held = items(value, _MOST)
     if held is not None:

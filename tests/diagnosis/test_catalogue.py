@@ -39,6 +39,7 @@ STOCK = {
     "tf1": ("saver", "ema", "trainable", "ema-none", OWN_FILES),
     "tf2": ("checkpoint", OWN_FILES),
     "keras": ("keras", "weights", "checkpoint", "backup", "model-checkpoint", OWN_FILES),
+    "torch": ("torch.load", "safetensors.torch.load_file", OWN_FILES),
 }
 
 # Words with dashes that are not causes.

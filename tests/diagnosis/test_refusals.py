@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ckptcheck.diagnosis.catalogue import CAUSES, remedy
 from ckptcheck.diagnosis.refusals import missing_keys, of_raising, of_refusal
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
@@ -45,6 +46,7 @@ def test_missing_keys() -> None:
         ("OSError", "Unable to open file (truncated file: eof = 96)"),
         ("OSError", "Unable to open file (File signature not found)"),
         ("ValueError", "zlib: the stream is CORRUPT"),
+        ("SafetensorError", "Error while deserializing header: incomplete metadata"),
     ],
 )
 def test_a_damaged_file(type: str, message: str) -> None:
@@ -52,6 +54,33 @@ def test_a_damaged_file(type: str, message: str) -> None:
     found = of_refusal(Failure("restore", type, message), CONTROL, asked({"w": "gone"}))
     assert (found.cause, found.stage, found.tensors) == ("checkpoint-damaged", None, ())
     assert found.sentence == f"The checkpoint cannot be read: {type}: {message}."
+
+
+def test_a_file_that_pytorch_refuses_is_not_damaged() -> None:
+    message = (
+        "Weights only load failed. This file can still be loaded, to do so you have two options.\n"
+        "\tWeightsUnpickler error: Unsupported global: GLOBAL numpy.ndarray was not an allowed "
+        "global by default. Please use `torch.serialization.add_safe_globals`."
+    )
+    found = of_refusal(Failure("restore", "UnpicklingError", message), CONTROL, RESUMED)
+    assert (found.cause, found.sentence) == (
+        "restore-raised",
+        "The restore raised UnpicklingError: Weights only load failed: Unsupported global: GLOBAL "
+        "numpy.ndarray was not an allowed global by default.",
+    )
+    told = remedy(CAUSES[found.cause], None, "torch", "torch.load", (), found.sentence)
+    assert "torch.load(path, weights_only=False)" in told
+
+
+def test_keys_that_pytorch_misses_are_named() -> None:
+    message = 'Error(s) in loading state_dict for Linear:\n\tMissing key(s): "bias". '
+    found = of_refusal(Failure("restore", "RuntimeError", message), CONTROL, RESUMED)
+    assert found.sentence == (
+        "The restore raised RuntimeError: Error(s) in loading state_dict for Linear: Missing "
+        'key(s): "bias".'
+    )
+    told = remedy(CAUSES[found.cause], None, "torch", "torch.load", (), found.sentence)
+    assert told.startswith("Build the model of the run that saved")
 
 
 def test_no_key_is_missing() -> None:

@@ -114,7 +114,7 @@ def test_explain_for_one_framework() -> None:
     assert (done.returncode, done.stderr) == (
         2,
         "ckptcheck: There is no framework called 'kera'. Did you mean keras? "
-        "Known: keras, tf1, tf2.\n",
+        "Known: keras, tf1, tf2, torch.\n",
     )
 
 

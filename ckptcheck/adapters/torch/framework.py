@@ -18,4 +18,5 @@ FRAMEWORK = Framework(
     module="torch",
     op_determinism="ckptcheck.adapters.torch.determinism:is_deterministic",
     observer="ckptcheck.adapters.torch.observer.edge:observe",
+    remedies="ckptcheck.adapters.torch.remedies:REMEDIES",
 )

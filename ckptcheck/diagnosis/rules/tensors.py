@@ -67,7 +67,11 @@ def not_finite(findings: Findings) -> Iterator[Diagnosis]:
 
 def missing(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors in one process only, or with different dtypes or shapes."""
-    rows = [row for row in findings.open if not (row.same_form or _is_attribute(row))]
+    rows = [
+        row
+        for row in findings.open
+        if not (row.same_form or _is_attribute(row) or row.origin.what == NARROWER)
+    ]
     if rows:
         first = rows[0]
         control = f"{first.control_dtype} {first.control_shape}".strip() or "absent"
@@ -268,7 +272,8 @@ def narrower(findings: Findings) -> Iterator[Diagnosis]:
     total = len(findings.boundary)
     for stage, lost in by_stage(_equal_to(NARROWER, findings.open)):
         dtypes = " and ".join(dict.fromkeys(row.origin.name for row in lost))
-        largest = max(row.max_abs_diff for row in lost)
+        # Tensors of different dtypes are not compared element by element.
+        largest = max(row.max_abs_diff if row.same_form else row.origin.value for row in lost)
         yield diagnosis(
             "precision-lost",
             names(lost),
@@ -365,9 +370,9 @@ def _is_frozen(name: str, findings: Findings, never: Container[str]) -> bool:
     """
     rows = [row for row in findings.boundary if row.kind in (Kind.WEIGHT, Kind.OTHER)]
     layer = name
-    while "/" in layer:
-        layer = layer.rpartition("/")[0]
-        if beside := [row for row in rows if row.name.startswith(f"{layer}/")]:
+    while (end := max(layer.rfind("/"), layer.rfind("."))) > 0:
+        layer = layer[:end]
+        if beside := [row for row in rows if row.name.startswith((f"{layer}/", f"{layer}."))]:
             return all(row.kind is Kind.OTHER and row.name in never for row in beside)
     return False
 

@@ -131,7 +131,7 @@ def _by_restore(cause: Cause, framework: str) -> dict[str, str]:
 def _by_tensors(cause: Cause, framework: str) -> dict[str, str]:
     """Return the remedies that are for some tensors alone, by the patterns of their names."""
     declared = (each for each in remedies_for(cause) if framework in each.frameworks)
-    return {f"for {' or '.join(each.tensors)}": each.text for each in declared if each.tensors}
+    return {f"for {' or '.join(each.tensors)}": each.about(()) for each in declared if each.tensors}
 
 
 def overview(console: Console) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ckptcheck.arrays import Array
+from ckptcheck.arrays import Array, as_float
 from ckptcheck.job.loading import is_own
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
@@ -280,7 +280,7 @@ def _draw_statistics(axis: "Axes", shown: Shown) -> None:
 
 def _statistics(run: Run) -> Array:
     values = [
-        tensor.value.ravel()
+        as_float(tensor.value).ravel()
         for tensor in run.boundary.values()
         if tensor.kind is Kind.MOVING_STATISTIC
     ]

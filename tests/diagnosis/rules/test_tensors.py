@@ -40,6 +40,7 @@ FULL = control(ALSO)
 FULLY = resumed(FULL)
 TRAINED_BY_ADAM = control({"adam/w/momentum": Kind.SLOT})
 W, MEAN = value("w", BOUNDARY), value("mean", BOUNDARY)
+MOMENTUM = value("v/momentum", BOUNDARY)
 HALF = W.astype(np.float16).astype(np.float32)
 UP_W = np.nextafter(W, np.float32(9))
 ZEROS = np.zeros((2, 3), np.float32)
@@ -542,6 +543,22 @@ FAULTS = (
             ),
         ),
         twin=alike(CONTROL, boundary={"w": HALF}),
+    ),
+    Fault(
+        "cast to half precision, as an optimizer's state to the dtype of its parameters",
+        tensors.narrower,
+        full({"v/momentum": MOMENTUM.astype(np.float16)}),
+        (
+            Said(
+                "precision-lost",
+                f"1 of 13 tensors was rounded to float16, by up to "
+                f"{apart(MOMENTUM, MOMENTUM.astype(np.float16)):.3g}.",
+                ("v/momentum",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=full({"v/momentum": np.zeros_like(MOMENTUM, np.float16)}),
+        twin_shows=("tensors-missing",),
     ),
     Fault(
         "computed again, in a different order",

@@ -75,7 +75,7 @@ def test_entries_are_whole(cause: Cause) -> None:
         assert text.endswith((".", "}"))
         assert "  " not in text
     assert re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+", cause.reported)
-    for framework in ("tf1", "tf2", "keras", ""):
+    for framework in ("tf1", "tf2", "keras", "torch", ""):
         for stage in (*Stage, None):
             if stage is not Stage.NEVER_LIVE:
                 assert remedy(cause, stage, framework)
@@ -83,7 +83,7 @@ def test_entries_are_whole(cause: Cause) -> None:
 
 def test_a_remedy_is_of_its_framework() -> None:
     for cause in CAUSES.values():
-        for framework in ("tf2", "keras", ""):
+        for framework in ("tf2", "keras", "torch", ""):
             if cause.name not in (
                 "shadows-not-in-checkpoint",
                 "keys-not-in-checkpoint",
@@ -125,6 +125,10 @@ def test_one_cause() -> None:
         "    with the restore checkpoint: Restore the path that the state file names:\n"
         "    tf.train.latest_checkpoint(folder). Take the step from the restored state,\n"
         "    not from a file name.\n"
+        "  What to do, in a PyTorch loop\n"
+        "    Load your newest file. Sort file names by number, not by text:\n"
+        "    max(folder.glob('*.pt'), key=lambda path: int(path.stem)). Take the step\n"
+        '    from the restored state, checkpoint["step"], not from a file name.\n'
         "  What to do, in any other framework\n"
         "    Restore the newest checkpoint. Sort file names by number, not by text:\n"
         "    max(folder.glob('*.npz'), key=lambda path: int(path.stem)). Take the step\n"

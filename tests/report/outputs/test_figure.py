@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -134,3 +135,11 @@ def test_losses_over_many_decades_have_ticks() -> None:
     low, high = figure.axes[0].get_ylim()
     ticks = figure.axes[0].yaxis.get_majorticklocs()
     assert sum(low <= tick <= high for tick in ticks) >= 3
+
+
+def test_statistics_of_different_dtypes_can_be_drawn() -> None:
+    """A model in bfloat16 counts the batches of batch norm in int64."""
+    statistics = {"mean": np.ones((2, 3), ml_dtypes.bfloat16), "w/variance": np.array([3])}
+    runs = [changed(each, boundary=statistics) for each in (CONTROL, RESUMED)]
+    figure = plot(Report((judge_pair(QUESTION, Pair(runs[0], runs[1])),), {}))
+    assert np.asarray(figure.axes[3].lines[0].get_xdata()).size == 7

@@ -11,6 +11,13 @@ import torch
 from torch import nn, optim
 
 from ckptcheck.adapters.torch.arrays import as_array
+from ckptcheck.adapters.torch.observer.averages import (
+    STATISTICS,
+    Averages,
+    by_hand,
+    still_parts,
+    trained_by,
+)
 from ckptcheck.adapters.torch.observer.names import holders
 from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import RANDOM, Tensor
@@ -18,9 +25,10 @@ from ckptcheck.kinds import Kind
 from ckptcheck.observer.program import Program
 from ckptcheck.run.digests import digest
 
-_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 # What an optimizer keeps for each parameter, and is no momentum.
 _COUNTS = ("step",)
+# What ReduceLROnPlateau remembers of the losses.
+_REMEMBERED = ("best", "num_bad_epochs", "cooldown_counter")
 
 _Read = Callable[[], Tensor]
 
@@ -50,15 +58,40 @@ class Live:
 
     def __init__(self, program: Program, is_accumulating: bool) -> None:
         self._program = program
+        self._averages = Averages()
         self.has_gradients = is_accumulating
 
     def read(self) -> Reading:
         """Return the live state."""
         named = holders(self._program)
-        readers = dict(_readers(named))
+        readers = dict(self._readers(named))
         if self.has_gradients:
             readers |= _gradients(named)
         return Reading({name: read() for name, read in readers.items()}, readers)
+
+    def _readers(self, named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
+        optimizers = [each for each in named.values() if isinstance(each, optim.Optimizer)]
+        modules = [each for each in named.values() if isinstance(each, nn.Module)]
+        self._averages.trained = trained_by(optimizers)
+        self._averages.still = still_parts(modules)
+        parameters: dict[int, str] = {}
+        named = {
+            name: item
+            for name, item in named.items()
+            if not isinstance(item, nn.Module) or self._averages.is_state(name, item)
+        }
+        self._averages.has_read = True
+        yield from _of_modules(named, self._averages, parameters)
+        for holder, item in named.items():
+            if isinstance(item, optim.Optimizer):
+                yield from _of_optimizer(holder, item, parameters)
+            elif isinstance(item, optim.lr_scheduler.LRScheduler | torch.amp.GradScaler):
+                yield from _of_numbers(holder, item)
+        for name, generator in _generators(named).values():
+            yield f"{RANDOM}{name}", _rng(generator)
+        for name, get in by_hand(vars(self._program), modules):
+            yield name, _shadow(get)
+        yield from _global_generators()
 
     def counts(self) -> Mapping[str, int]:
         """Return how many steps the optimizers have counted, if they count."""
@@ -91,34 +124,32 @@ class Live:
                     parameter.add_(noise.to(parameter.device, parameter.dtype))
 
 
-def _readers(named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
-    parameters: dict[int, str] = {}
+def _of_modules(
+    named: Mapping[str, Any], averages: Averages, parameters: dict[int, str]
+) -> Iterator[tuple[str, _Read]]:
     for holder, item in named.items():
         if isinstance(item, nn.Module):
             for name, parameter in item.named_parameters():
                 parameters.setdefault(id(parameter), f"{holder}/{name}")
-            yield from _of_module(holder, item)
-    for holder, item in named.items():
-        if isinstance(item, optim.Optimizer):
-            yield from _of_optimizer(holder, item, parameters)
-        elif isinstance(item, optim.lr_scheduler.LRScheduler | torch.amp.GradScaler):
-            yield from _of_numbers(holder, item)
-        elif isinstance(item, torch.Generator):
-            yield f"{RANDOM}{holder}", _rng(item)
-        elif isinstance(item, torch.utils.data.DataLoader):
-            yield from _of_loader(holder, item)
-    yield from _global_generators()
+            yield from _of_module(holder, item, averages)
 
 
-def _of_module(holder: str, module: nn.Module) -> Iterator[tuple[str, _Read]]:
-    is_average = isinstance(module, optim.swa_utils.AveragedModel)
+def _of_module(holder: str, module: nn.Module, averages: Averages) -> Iterator[tuple[str, _Read]]:
+    untrained = [
+        (id(tensor), averages.kind_in(name, root))
+        for name, root in averages.roots(holder, module)
+        for tensor in (*root.parameters(), *root.buffers())
+    ]
+    kinds = dict(reversed(untrained))
     seen: set[int] = set()
-    for is_parameter, pairs in ((True, module.named_parameters()), (False, module.named_buffers())):
-        for name, tensor in pairs:
+    for tensors in (module.named_parameters(), module.named_buffers()):
+        for name, tensor in tensors:
             if id(tensor) not in seen and not tensor.is_meta and not tensor.is_quantized:
                 seen.add(id(tensor))
-                kind = Kind.SHADOW if is_average else _kind_of(name, is_parameter)
-                yield f"{holder}/{name}", _reader(kind, module, name)
+                whole = f"{holder}/{name}"
+                told = kinds.get(id(tensor))
+                kind = (told and told(whole, tensor)) or _kind_of(whole, tensor, averages)
+                yield whole, _reader(kind, module, name)
 
 
 def _gradients(named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
@@ -137,10 +168,11 @@ def _gradient(parameter: nn.Parameter) -> _Read:
     return read
 
 
-def _kind_of(name: str, is_parameter: bool) -> Kind:
-    if name.rpartition(".")[2] in _STATISTICS:
-        return Kind.MOVING_STATISTIC
-    return Kind.WEIGHT if is_parameter else Kind.OTHER
+def _kind_of(name: str, tensor: torch.Tensor, averages: Averages) -> Kind:
+    owner, _, last = name.rpartition(".")
+    if last in STATISTICS:
+        return Kind.OTHER if averages.is_still(owner) else Kind.MOVING_STATISTIC
+    return Kind.WEIGHT if isinstance(tensor, nn.Parameter) else Kind.OTHER
 
 
 def _reader(kind: Kind, module: nn.Module, path: str) -> _Read:
@@ -148,6 +180,10 @@ def _reader(kind: Kind, module: nn.Module, path: str) -> _Read:
     owner, _, name = path.rpartition(".")
     holder = module.get_submodule(owner)
     return lambda: Tensor(kind, as_array(getattr(holder, name)))
+
+
+def _shadow(get: Callable[[], torch.Tensor]) -> _Read:
+    return lambda: Tensor(Kind.SHADOW, as_array(get()))
 
 
 def _of_optimizer(
@@ -195,24 +231,38 @@ def _of_numbers(holder: str, item: Any) -> Iterator[tuple[str, _Read]]:
     """Yield the numbers in the `state_dict` of a scheduler or of a gradient scaler."""
     is_scaler = isinstance(item, torch.amp.GradScaler)
     for key, value in item.state_dict().items():
+        if key.startswith("_") and not is_scaler:
+            continue  # for display and warnings
         for name, place in _numbers_in(key, value):
             kind = Kind.LOSS_SCALE if is_scaler else _kind_in_scheduler(key)
             yield f"{holder}/{name}", _of_state(kind, item, key, place)
 
 
 def _kind_in_scheduler(key: str) -> Kind:
-    return Kind.COUNTER if key in ("last_epoch", "_step_count") else Kind.HYPERPARAMETER
+    if key in _REMEMBERED:
+        return Kind.PYTHON
+    return Kind.COUNTER if key == "last_epoch" else Kind.HYPERPARAMETER
 
 
 def _of_state(kind: Kind, item: Any, key: str, place: int | None) -> _Read:
     return lambda: _setting(kind, item.state_dict(), key, place)()
 
 
-def _of_loader(holder: str, loader: Any) -> Iterator[tuple[str, _Read]]:
-    for path, owner in (("", loader), (".sampler", loader.sampler)):
-        generator = getattr(owner, "generator", None)
-        if isinstance(generator, torch.Generator):
-            yield f"{RANDOM}{holder}{path}.generator", _rng(generator)
+def _generators(named: Mapping[str, Any]) -> dict[int, tuple[str, torch.Generator]]:
+    """Return the generators of a program, and those of its loaders, each under one name."""
+    found: dict[int, tuple[str, torch.Generator]] = {}
+    for name, item in named.items():
+        if isinstance(item, torch.Generator):
+            found.setdefault(id(item), (name, item))
+    loaders = {
+        name: item for name, item in named.items() if isinstance(item, torch.utils.data.DataLoader)
+    }
+    for name, loader in loaders.items():
+        for path, owner in (("", loader), (".sampler", loader.sampler)):
+            generator = getattr(owner, "generator", None)
+            if isinstance(generator, torch.Generator):
+                found.setdefault(id(generator), (f"{name}{path}.generator", generator))
+    return found
 
 
 def _rng(generator: torch.Generator) -> _Read:
