@@ -50,6 +50,7 @@ class _Steps:
         self._live = live
         self._is_open = self._has_gradient = False
         self._hook: Any = None
+        self._evaluated: _Item | None = None
         self._saves = 0
         self._given: deque[_Item] = deque(maxlen=_MOST)
         self._fetched: deque[_Item] = deque(maxlen=_MOST)
@@ -78,7 +79,10 @@ class _Steps:
             self._hook = register_module_forward_pre_hook(self._guarded_on_forward)
 
     def _on_forward(self, module: nn.Module, given: tuple[Any, ...]) -> None:
-        if not module.training or not torch.is_grad_enabled():
+        if not torch.is_grad_enabled():
+            return
+        if not module.training:  # it trains so if a gradient follows, and else is evaluated
+            self._evaluated = self._evaluated or (self._observation.saves(), given)
             return
         self._hook.remove()
         self._hook = None
@@ -96,6 +100,9 @@ class _Steps:
     ) -> Any:
         if not self._is_open:
             self._begin()
+            if self._evaluated is not None:
+                self._given.append(self._evaluated)
+        self._evaluated = None
         self._has_gradient = self._live.has_gradients = True
         self._watch_forward()
         self._loss = tensor.detach() if self._unscaled is None else self._unscaled
