@@ -73,7 +73,6 @@ SCRIPT = {
         "slots-lost",
         "step-lost",
         "data-restarted",
-        "wrong-last-step",
         miss="compares after the step of the first optimizer, when the second has no slots yet",
     ),
     "a Trainer with dropout": script(
@@ -89,8 +88,7 @@ SCRIPT = {
         "generators-restarted",
         "slots-lost",
         "step-lost",
-        "learning-rate-differs",
-        miss="leaves out the slots, and takes the lost schedule for a changed setting",
+        miss="leaves out the slots, and names the rates that follow from the lost schedule as well",
     ),
     "Accelerate with a seedable sampler": script(
         "accelerated.py --out {run}", "--no-set-epoch", "data-restarted"
