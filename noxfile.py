@@ -115,7 +115,7 @@ def commands(session: nox.Session) -> None:
 def torch(session: nox.Session) -> None:
     """Verify real PyTorch scripts, and test the adapter, without TensorFlow: minutes."""
     session.install("torch==2.13.0")  # first: a small build
-    session.run(*shlex.split("pip install -e '.[torch]'"))
+    session.run_install(*shlex.split("pip install -e '.[torch]'"))
     session.install(*PYTEST, *AROUND_TORCH)
     run(session, "python -m tests.commands.torch")
 
