@@ -109,21 +109,26 @@ def styles(attribute: str) -> "pytest.MarkDecorator":
     )
 
 
+@pytest.fixture(autouse=True)
+def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts run in their folder, each on one core: tests run side by side."""
+    monkeypatch.chdir(SCRIPTS)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 def verified(*words: str) -> Report:
-    return verify(command=[sys.executable, *words])
+    return verify(command=[sys.executable, *words], repeat=0)  # they are known to be reproducible
 
 
 @styles("alarm")
-def test_a_right_script_recovers(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(SCRIPTS)
+def test_a_right_script_recovers(style: str) -> None:
     (case,) = verified(*SCRIPT[style].words).cases
     assert (case.outcome, case.reason) == ("recovered", None)
     assert not case.diagnoses
 
 
 @styles("miss")
-def test_a_wrong_script_is_found(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(SCRIPTS)
+def test_a_wrong_script_is_found(style: str) -> None:
     (case,) = verified(*SCRIPT[style].words, *SCRIPT[style].wrong).cases
     assert (case.outcome, case.reason) == ("diverged", None)
     assert {each.cause for each in case.diagnoses} == SCRIPT[style].causes
