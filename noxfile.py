@@ -16,6 +16,9 @@ nox.needs_version = ">=2024.10.9"
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 # The oldest Keras that TensorFlow 2.21 accepts, and the newest.
 KERAS = {"oldest": "keras==3.12.*", "newest": "keras"}
+PYTEST = ["pytest", "pytest-timeout", "pytest-xdist"]
+# What the PyTorch scripts train with.
+AROUND_TORCH = ["lightning", "transformers", "accelerate", "torchdata"]
 
 # The sessions that need everything share one environment: TensorFlow is large.
 FULL = Path(os.environ.get("NOX_ENVDIR", Path(__file__).parent / ".nox")) / "full"
@@ -68,7 +71,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def light(session: nox.Session) -> None:
     """Test what works without a framework, in an environment that has none."""
-    session.install("-e", ".", "pytest", "pytest-timeout", "pytest-xdist")
+    session.install("-e", ".", *PYTEST)
     run(session, "python -m pytest tests/test_light.py")
 
 
@@ -106,6 +109,15 @@ def trials(session: nox.Session) -> None:
 def commands(session: nox.Session) -> None:
     """Verify real training scripts, unchanged: minutes."""
     run_in_full(session, "python -m tests.commands")
+
+
+@nox.session
+def torch(session: nox.Session) -> None:
+    """Verify real PyTorch scripts, and test the adapter, without TensorFlow: minutes."""
+    session.install("torch==2.13.0")  # first: a small build
+    session.run_install(*shlex.split("pip install -e '.[torch]'"))
+    session.install(*PYTEST, *AROUND_TORCH)
+    run(session, "python -m tests.commands.torch")
 
 
 @nox.session(python=PYTHONS)

@@ -23,8 +23,8 @@ ROOT = Path(__file__).parent.parent
 Made = TypeVar("Made")
 
 
-# Its many long tests share no fixture: they come last, each on any free core.
-EACH_ALONE = "tests/test_readme_commands.py"
+# Their many long tests share no fixture: they come last, each on any free core.
+EACH_ALONE = ("tests/test_readme_commands.py", "tests/commands/torch/test_scripts.py")
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # of a package without types
@@ -32,7 +32,7 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # of a package without
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return nodeid if path == EACH_ALONE else path
+        return nodeid if path in EACH_ALONE else path
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -22,12 +22,14 @@ FIRST = "python -m ckptcheck verify"
 # The commands that CI runs, because they make or check what the tests run in.
 RUN_BY_CI = {
     "pip install -e '.[tensorflow]'",
+    "pip install -e '.[torch]'",
     "pip install -e '.[test]' && python -m pytest",
     "pip wheel --no-deps --wheel-dir vendor .",
     "ruff check . && ruff format --check . && mypy && lint-imports",
     "mkdocs build --strict",
     "python -m pytest -m cards",
     "python -m tests.commands",
+    "python -m tests.commands.torch",
     "python -m tests.clean",
     "python -m tests.damage",
     "python -m tests.defects",
@@ -87,13 +89,20 @@ HOOKS = [block for block in BLOCKS if block.kind == "yaml" and block not in WORK
 SUITES = [block for block in SHELL if block.asks_for("--suite")]
 CLUSTERS = [block for block in SHELL if block.asks_for("--executor")]
 
+# Run where PyTorch is installed, by commands/torch/test_page.py.
+OF_TORCH = [
+    block
+    for block in SHELL
+    if block.page == "docs/pytorch.md" and not set(block.lines) <= RUN_BY_CI
+]
+
 # Every other text of a shell block, once: pages repeat some.
 COMMANDS = list(
     dict.fromkeys(
         block.text
         for block in SHELL
         if not set(block.lines) <= {*RUN_BY_CI, *RUN_BY_HAND, FIRST}
-        and block not in [*SUITES, *CLUSTERS]
+        and block not in [*SUITES, *CLUSTERS, *OF_TORCH]
     )
 )
 # Each text that ends with the first command.

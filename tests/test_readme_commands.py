@@ -22,6 +22,7 @@ from tests.documents import (
     FIX,
     FIXED,
     HOOKS,
+    OF_TORCH,
     PYTHON,
     README,
     ROOT,
@@ -152,7 +153,7 @@ def test_every_block_is_run() -> None:
     assert {line for block in SUITES for line in block.lines} <= run_by_recipes
     for name in FILES:
         assert any(name in block.text for block in [*SHELL, *WORKFLOWS]), name
-    compared = {*COMMANDS, *FIRSTS}
+    compared = {*COMMANDS, *FIRSTS, *(block.text for block in OF_TORCH)}
     for owner, shown in outputs():
         assert owner.text in compared, f"{shown.page}: nothing compares {shown.lines[0]!r}"
 

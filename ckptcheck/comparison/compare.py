@@ -78,7 +78,7 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
 
 
 def _without_idle_generators(comparison: Comparison) -> Comparison:
-    """Count generators that a program may draw from for nothing as equal, if nothing else differs.
+    """Count generators that a program may draw from for nothing as equal, if no step differs.
 
     A loader of PyTorch's draws a seed for its workers, whether it has any or not.
     """
@@ -87,7 +87,10 @@ def _without_idle_generators(comparison: Comparison) -> Comparison:
         for row in comparison.tensors
     )
     without = replace(comparison, tensors=rows)
-    return without if without.equal else comparison
+    same_course = all(each.equal and each.inputs_equal for each in comparison.steps) and all(
+        each.equal for each in comparison.evaluations
+    )
+    return without if without.equal or same_course else comparison
 
 
 def _steps_of_its_own(resumed: Run) -> int | None:

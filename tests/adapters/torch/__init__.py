@@ -1,0 +1,1 @@
+"""The adapter of PyTorch. `python -m tests.commands.torch` runs these tests, too."""

@@ -18,6 +18,7 @@ from torch.optim.optimizer import (
 )
 from torch.utils.data import dataloader
 
+from ckptcheck.adapters.torch._internals import keyword_arguments_of_call
 from ckptcheck.adapters.torch.arrays import as_array
 from ckptcheck.adapters.torch.observer.live import Live
 from ckptcheck.arrays import Array
@@ -87,7 +88,8 @@ class _Steps:
         self._hook.remove()
         self._hook = None
         self._begin()
-        self._given.append((self._observation.saves(), given))
+        named = {} if given else keyword_arguments_of_call()
+        self._given.append((self._observation.saves(), (given, named)))
 
     def _begin(self) -> None:
         self._is_open = True
@@ -153,7 +155,6 @@ class _Steps:
         self._watch_forward()
         self._given.clear()
         self._fetched.clear()
-        self._loss = None
 
 
 def _arrays(items: Any) -> list[Array]:

@@ -1,0 +1,106 @@
+"""Modules and optimizers have the names of the variables that hold them."""
+
+import copy
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is an extra")
+
+from ckptcheck.adapters.torch.observer.names import holders  # noqa: E402
+from ckptcheck.observer.program import Program  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The main module of a program; what its variables hold is gone when the test ends."""
+    module = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    yield module
+    vars(module).clear()
+
+
+def named(kind: type = torch.nn.Linear) -> dict[str, Any]:
+    """Return what is named, of the kinds that these tests make: libraries may hold others."""
+    return {name: item for name, item in holders(Program()).items() if isinstance(item, kind)}
+
+
+def hiding(held: Any) -> Any:
+    """Return a function that alone holds something: functions are not followed."""
+    return lambda: held
+
+
+class Trainer:
+    """A class of the program's own."""
+
+    def __init__(self) -> None:
+        self.generator = torch.nn.Linear(1, 1)
+        self.networks = {"critic": torch.nn.Linear(1, 1)}
+
+
+def test_a_variable(main: Any) -> None:
+    main.model = torch.nn.Linear(1, 1)
+    assert named() == {"model": main.model}
+
+
+def test_a_local_variable_of_a_running_function(main: Any) -> None:
+    def train() -> dict[str, Any]:
+        local = torch.nn.Linear(1, 1)
+        return {name: found is local for name, found in named().items()}
+
+    assert train() == {"local": True}
+
+
+def test_attributes_and_what_they_hold(main: Any) -> None:
+    main.trainer = Trainer()
+    assert set(named()) == {"trainer.generator", "trainer.networks['critic']"}
+
+
+def test_lists(main: Any) -> None:
+    main.models = [torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)]
+    main.pair = (torch.nn.Linear(1, 1),)
+    assert named() == {
+        "models[0]": main.models[0],
+        "models[1]": main.models[1],
+        "pair[0]": main.pair[0],
+    }
+
+
+def test_a_part_of_a_module_is_named_by_the_module(main: Any) -> None:
+    main.head = torch.nn.Linear(1, 1)
+    main.model = torch.nn.Sequential(main.head)
+    assert named(torch.nn.Module) == {"model": main.model}
+
+
+def test_a_deep_copy_is_a_module_of_its_own(main: Any) -> None:
+    main.model = torch.nn.Linear(1, 1)
+    main.target = copy.deepcopy(main.model)
+    assert named() == {"model": main.model, "target": main.target}
+
+
+def test_two_variables_of_one_module(main: Any) -> None:
+    main.model = main.net = torch.nn.Linear(1, 1)
+    assert named() == {"model": main.model}
+
+
+def test_what_no_variable_leads_to_is_named_by_its_class(main: Any) -> None:
+    main.hidden = hiding([torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)])
+    assert set(named()) == {"Linear", "Linear_1"}
+
+
+def test_every_kind(main: Any) -> None:
+    main.model = torch.nn.Linear(1, 1)
+    main.optimizer = torch.optim.SGD(main.model.parameters(), 0.1)
+    main.scheduler = torch.optim.lr_scheduler.StepLR(main.optimizer, 1)
+    main.scaler = torch.amp.GradScaler("cpu")
+    main.loader = torch.utils.data.DataLoader([1.0])
+    main.order = torch.Generator()
+    expected = dict(vars(main))
+    assert {name: item for name, item in holders(Program()).items() if name in expected} == {
+        name: item for name, item in expected.items() if not name.startswith("__")
+    }

@@ -1,0 +1,1 @@
+"""PyTorch training scripts, verified as they are. `scripts/` holds them; none knows of ckptcheck."""

@@ -1,0 +1,132 @@
+"""Twelve PyTorch scripts in as many styles: each recovers as it is, and with one option loses what it names."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ckptcheck import Report, verify
+
+pytestmark = pytest.mark.torch
+
+SCRIPTS = Path(__file__).with_name("scripts")
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script, the words by which it resumes wrongly, and the causes to be named then.
+
+    Attributes:
+        alarm: why the script is not yet found to recover, if it is not.
+        miss: why the causes are not yet named, if they are not.
+    """
+
+    words: tuple[str, ...]
+    wrong: tuple[str, ...]
+    causes: frozenset[str]
+    alarm: str | None = None
+    miss: str | None = None
+
+
+def script(
+    words: str, wrong: str, *causes: str, alarm: str | None = None, miss: str | None = None
+) -> Script:
+    return Script(tuple(words.split()), tuple(wrong.split()), frozenset(causes), alarm, miss)
+
+
+SCRIPT = {
+    "a loop with argparse and a scheduler": script(
+        "plain.py --out {run}", "--scheduler-last", "learning-rate-differs"
+    ),
+    "nanoGPT": script(
+        "nano_gpt.py --out_dir={run}",
+        "--keep_generators=False",
+        "generators-restarted",
+        miss="names data-restarted, too: batches drawn from the generator are its consequence",
+    ),
+    "a GAN with two optimizers": script(
+        "gan.py --out {run}", "--one-optimizer", "slots-lost", "step-lost"
+    ),
+    "mixed precision with a gradient scaler": script(
+        "amp.py --out {run}", "--no-scaler", "loss-scale-lost"
+    ),
+    "an AveragedModel and batch norm": script(
+        "ema.py --out {run}",
+        "--no-averages",
+        "shadows-lost",
+    ),
+    "gradients of four batches": script("accumulate.py --out {run}", "--no-skip", "data-restarted"),
+    "a StatefulDataLoader with workers": script(
+        "stateful_loader.py --out {run}", "--no-loader", "data-restarted"
+    ),
+    "Lightning with a sampler": script(
+        "lightning_sampler.py --out {run}",
+        "--shuffle",
+        "generators-restarted",
+        miss="names data-restarted, too: the order drawn from the generator is its consequence",
+    ),
+    "Lightning with manual optimization": script(
+        "lightning_manual.py --out {run}",
+        "--load-from-checkpoint",
+        "slots-lost",
+        "step-lost",
+        "data-restarted",
+        miss="compares after the step of the first optimizer, when the second has no slots yet",
+    ),
+    "a Trainer with dropout": script(
+        "trainer_dropout.py --out {run}",
+        "--skip_no_data",
+        "generators-reseeded",
+        "data-shifted",
+    ),
+    "a Trainer that accumulates and evaluates": script(
+        "trainer_accumulation.py --out {run}",
+        "--save-only-model",
+        "generators-restarted",
+        "slots-lost",
+        "step-lost",
+        miss="leaves out the slots, and names the rates that follow from the lost schedule as well",
+    ),
+    "Accelerate with a seedable sampler": script(
+        "accelerated.py --out {run}", "--no-set-epoch", "data-restarted"
+    ),
+}
+
+
+def styles(attribute: str) -> "pytest.MarkDecorator":
+    """Parametrise by style: what is not yet so has to fail."""
+    return pytest.mark.parametrize(
+        "style",
+        [
+            pytest.param(style, marks=pytest.mark.xfail(strict=True, reason=reason))
+            if (reason := getattr(each, attribute))
+            else style
+            for style, each in SCRIPT.items()
+        ],
+    )
+
+
+@pytest.fixture(autouse=True)
+def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts run in their folder, each on one core: tests run side by side."""
+    monkeypatch.chdir(SCRIPTS)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def verified(*words: str) -> Report:
+    return verify(command=[sys.executable, *words], repeat=0)  # they are known to be reproducible
+
+
+@styles("alarm")
+def test_a_right_script_recovers(style: str) -> None:
+    (case,) = verified(*SCRIPT[style].words).cases
+    assert (case.outcome, case.reason) == ("recovered", None)
+    assert not case.diagnoses
+
+
+@styles("miss")
+def test_a_wrong_script_is_found(style: str) -> None:
+    (case,) = verified(*SCRIPT[style].words, *SCRIPT[style].wrong).cases
+    assert (case.outcome, case.reason) == ("diverged", None)
+    assert {each.cause for each in case.diagnoses} == SCRIPT[style].causes
