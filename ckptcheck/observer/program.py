@@ -4,7 +4,6 @@ import inspect
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from gc import get_referents
 from types import FrameType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -109,12 +108,7 @@ def _locals(frame: FrameType) -> dict[str, Any]:
     """
     if sys.version_info >= (3, 13):
         return dict(frame.f_locals)
-    code = frame.f_code
-    names = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
-    has_asked = any(
-        type(each) is dict and each and names.issuperset(each) for each in get_referents(frame)
-    )
-    if has_asked or "locals" in code.co_names:
+    if "locals" in frame.f_code.co_names:
         return {}
     seen = frame.f_locals
     held = dict(seen)

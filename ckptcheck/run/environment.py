@@ -4,18 +4,17 @@ Runs from different environments are not compared: a difference would prove noth
 """
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 from collections.abc import Mapping
 
 from ckptcheck.cores import cores
-from ckptcheck.job.frameworks import frameworks, has_deterministic_ops
+from ckptcheck.job.frameworks import Framework, frameworks, has_deterministic_ops
 
 
 def fingerprint() -> dict[str, str]:
     """Return what describes this process: Python, machine, cores, versions and switches."""
-    installed = [each for each in frameworks() if importlib.util.find_spec(each.module)]
+    installed = [each for each in frameworks() if each.is_loaded or _is_installed(each)]
     packages = ["numpy", *(package for framework in installed for package in framework.packages)]
     # Switches of OpenMP and OpenBLAS can change the last bits of a result, like a framework's.
     own = [switch for framework in installed for switch in framework.switches]
@@ -28,6 +27,10 @@ def fingerprint() -> dict[str, str]:
         **{package: version_of(package) for package in packages},
         **{switch: os.environ.get(switch, "unset") for switch in switches},
     }
+
+
+def _is_installed(framework: Framework) -> bool:
+    return any(version_of(package) != "absent" for package in framework.packages)
 
 
 def mismatches(control: Mapping[str, str], other: Mapping[str, str]) -> list[str]:

@@ -322,6 +322,22 @@ def test_the_iterator_of_a_dataset() -> None:
     assert type(iter(tf.data.Dataset.range(2))) is _internals.iterator_class()
 
 
+def test_a_function_for_one_signature() -> None:
+    traced = tf.function(lambda: tf.constant(1)).get_concrete_function()
+    assert isinstance(traced, _internals.concrete_function_class())
+
+
+@pytest.mark.parametrize("package", [keras, tf_keras])
+def test_how_many_steps_fit_executes_at_once(package: Any) -> None:
+    model = package.Sequential([package.layers.Dense(1)])
+    assert _internals.steps_at_once(model) == 1
+    for count in (1, 4):
+        model.compile("sgd", "mse", steps_per_execution=count)
+        assert _internals.steps_at_once(model) == count
+    _internals.execute_single_steps(model)
+    assert _internals.steps_at_once(model) == 1
+
+
 @pytest.mark.parametrize("package", [keras, tf_keras])
 def test_where_models_are_loaded(package: Any) -> None:
     assert _internals.loading_module(package).load_model is package.models.load_model

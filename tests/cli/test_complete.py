@@ -55,7 +55,7 @@ def completed(folder: Path, *words: str) -> list[str]:
         (["verify", "--expect", "re"], ["recovered", "refused"]),
         (["verify", "--suite", "k"], ["keras"]),
         (["explain", "slots-l"], ["slots-lost"]),
-        (["explain", "slots-lost", "--framework", "t"], ["tf1", "tf2"]),
+        (["explain", "slots-lost", "--framework", "t"], ["tf1", "tf2", "torch"]),
         (["study", "c"], ["convergence"]),
         (["verify", "--bound"], ["--boundary", "--boundaries"]),
     ],

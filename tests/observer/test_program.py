@@ -49,14 +49,30 @@ def test_arrays_in_objects_of_libraries_are_not_the_program_s(
     assert "held.trainer.average" not in held()[1]
 
 
-def test_a_framework_s_arrays_are_seen() -> None:
-    class Tensor:
-        values = np.full(2, 3.0)
+class _Tensor:
+    values = np.full(2, 3.0)
 
-    average = Tensor()
-    seen = Program(lambda value: value.values if isinstance(value, Tensor) else None).arrays()
-    name = f"{test_a_framework_s_arrays_are_seen.__name__}.average"
-    assert seen[name].tolist() == average.values.tolist()
+
+def of_framework() -> Any:
+    average = _Tensor()
+    seen = Program(lambda value: value.values if isinstance(value, _Tensor) else None).arrays()
+    return seen, average
+
+
+def test_a_framework_s_arrays_are_seen() -> None:
+    assert of_framework()[0]["of_framework.average"].tolist() == [3.0, 3.0]
+
+
+def asking() -> Any:
+    config, best = locals(), 0.5
+    config["rate"] = 0.1
+    return vars(Program()), config, best
+
+
+def test_a_function_that_has_asked_for_its_locals_is_left_alone() -> None:
+    seen, config, _ = asking()
+    assert config == {"rate": 0.1}
+    assert not [name for name in seen if name.startswith("asking.")]
 
 
 def test_what_is_read_can_be_freed() -> None:

@@ -92,7 +92,7 @@ class Swapped(Clean):
         return {name: name for name in held} | {"w": "v", "v": "w"}
 
 
-@planted(diverged=[("tensors-missing", None)])
+@planted(diverged=[("precision-lost", "overwritten after load")])
 class OtherDtype(Clean):
     def after_restore(self) -> None:
         self.live["mean"] = self.live["mean"].astype(np.float32)

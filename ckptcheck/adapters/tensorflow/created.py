@@ -15,8 +15,10 @@ from ckptcheck.adapters.tensorflow import _internals
 from ckptcheck.adapters.tensorflow.keras_2 import makers_of_no_state
 from ckptcheck.adapters.tensorflow.variables import inner
 
-# Where Keras, in both versions, is installed.
-_KERAS = tuple({str(Path(keras.__file__).parents[1] / name) for name in ("keras", "tf_keras")})
+# Where TensorFlow, and Keras in both versions, are installed.
+_LIBRARIES = tuple(
+    str(Path(keras.__file__).parents[1] / name) for name in ("keras", "tf_keras", "tensorflow")
+)
 
 _Add = Callable[[Any, str | None], None]
 
@@ -108,11 +110,11 @@ def _creating(makers: Any) -> Iterator[Any]:
     frame: Any = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
-        # Only the frames of Keras' own methods: to read the locals of the program's functions would
+        # Only the frames of their own methods: to read the locals of the program's functions would
         # change what `locals()` has returned there, and prolong their lives.
         is_method = code.co_argcount and code.co_varnames[0] == "self"
-        is_of_keras = is_method and code.co_filename.startswith(_KERAS)
-        if is_of_keras and isinstance(maker := frame.f_locals.get("self"), makers):
+        is_own = is_method and code.co_filename.startswith(_LIBRARIES)
+        if is_own and isinstance(maker := frame.f_locals.get("self"), makers):
             yield maker
             return
         frame = frame.f_back
