@@ -35,6 +35,11 @@ from ckptcheck.run.task import UNEVALUATED
 # Phases of a resumed run before it reads the checkpoint.
 BEFORE_THE_RESTORE = ("build", "state")
 
+# What a command may lack that restored nothing.
+_RESUMES_BY_AN_ARGUMENT = (
+    " If the command needs an argument to resume, pass it: `ckptcheck verify --resume ARGUMENT`."
+)
+
 # Kinds that no restore needs to fill: the program sets or keeps them.
 _SET_BY_THE_PROGRAM = (Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)
 
@@ -108,7 +113,16 @@ def _with_remedies(found: Sequence[Diagnosis], pair: Pair, restore: str) -> tupl
         restore = FILES_LEFT if pair.control.facts.left else OWN_FILES
     found = with_remedies(found, pair.control.facts.framework, restore)
     done = MEASURE_THE_NOISE if pair.noise_asked else ""
-    return tuple(replace(each, remedy=each.remedy.removesuffix(done)) for each in found)
+    facts = pair.resumed.facts
+    began = _RESUMES_BY_AN_ARGUMENT if facts.unseen is not None and not facts.way else ""
+    return tuple(
+        replace(
+            each,
+            remedy=each.remedy.removesuffix(done)
+            + (began if each.cause == "nothing-restored" else ""),
+        )
+        for each in found
+    )
 
 
 def _judged(pair: Pair, terms: Terms) -> tuple[Pair, Verdict]:

@@ -38,6 +38,7 @@ from tests.builder import (
     control,
     cut,
     fresh,
+    of_command,
     renamed,
     resumed,
     value,
@@ -671,3 +672,13 @@ def test_a_diagnosis_of_a_pattern_is_of_the_restore() -> None:
         ),
     )
     assert said.outcome == "recovered"
+
+
+def test_a_command_that_restores_nothing_may_lack_an_argument() -> None:
+    began: Values = {name: tensor.value for name, tensor in RESUMED.initial.items()}
+    anew = changed(RESUMED, boundary=began, final=began)
+    lacks = "to resume, pass it: `ckptcheck verify --resume ARGUMENT`."
+    for run, may_lack in ((of_command(anew), True), (anew, False)):
+        (found,) = case(run).diagnoses[:1]
+        assert found.cause == "nothing-restored"
+        assert found.remedy.endswith(lacks) == may_lack
