@@ -20,10 +20,13 @@ class Saves:
 
     Attributes:
         numbers: the numbers of the saves, from 1; empty: the last.
-        falls_back: whether the first save will do, where there is only one.
+        falls_back: whether one of them will do: the first that the command resumes from, or the
+            only one that it makes.
     """
 
-    numbers: tuple[int, ...] = (2,)
+    # The first may be made before anything has moved. Of several kinds of saves, such as the best
+    # weights, the next ones may be of the kind to resume from.
+    numbers: tuple[int, ...] = (2, 3, 4)
     falls_back: bool = True
 
     @classmethod

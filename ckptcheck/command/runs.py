@@ -1,6 +1,7 @@
 """The runs of a command: the control, and for each kept save one that is started again from it."""
 
 import json
+import re
 import shutil
 import time
 import zipfile
@@ -96,11 +97,41 @@ class CommandRuns:
         """Run the control, and the command again from each save that is kept."""
         _check_empty(self.place)
         self.run_control()
+        for boundary in self.boundaries:
+            self.resume(boundary)
+        if self.command.saves.falls_back and self.boundaries and self._fallback.left is None:
+            self._choose()
         for image in self.folder.glob("crash-image*"):
             if image not in [crash_image_of(self.folder, each) for each in self.boundaries]:
                 shutil.rmtree(image)
-        for boundary in self.boundaries:
-            self.resume(boundary)
+
+    def _choose(self) -> None:
+        """Choose a later save if the command did not resume from the first one, but from that.
+
+        What it saved first may not be meant to resume from, such as the best weights.
+        """
+        seen = observed(control_of(self.folder))
+        (first,) = self.boundaries
+        if self._resumed_from(first):
+            return
+        for boundary in seen["kept"]:
+            if boundary != first and _kinds_at(seen, boundary) - _kinds_at(seen, first):
+                self.resume(boundary)
+                if self._resumed_from(boundary):
+                    self.boundaries = [boundary]
+                    amend(
+                        control_of(self.folder),
+                        {"schedule": vars(_schedule(seen, self.boundaries))},
+                    )
+                    return
+
+    def _resumed_from(self, boundary: int) -> bool:
+        """Return whether a run restored something, and went on with the step after its save."""
+        folder = resumed_of(self.folder, RESTART, boundary)
+        if not (folder / OBSERVED).exists():
+            return False
+        begins = read(folder).facts.first_step
+        return bool(observed(folder)["restores"]) and begins in (None, boundary)
 
     def run_control(self, repeat: int = 0) -> None:
         """Run the command from nothing to its end."""
@@ -118,11 +149,12 @@ class CommandRuns:
         if not any(each["is_inside"] for each in seen["saves"]) and seen["saves"]:
             kept = []
         if not repeat:
-            self.boundaries = kept
+            self.boundaries = kept[:1] if self.command.saves.falls_back else kept
         if not kept:
             self.reason = why_no_image(seen)
             return
-        facts: dict[str, Any] = {"schedule": vars(_schedule(seen, kept)), "first_step": 0}
+        schedule = _schedule(seen, self.boundaries)
+        facts: dict[str, Any] = {"schedule": vars(schedule), "first_step": 0}
         if not self.command.saves.falls_back:
             facts["saves_missing"] = max(0, len(self.command.saves.numbers) - len(kept))
         amend(folder, facts)
@@ -349,6 +381,15 @@ def _digests_in(file: Path) -> list[tuple[str, str]] | None:
         return [(each.name, digest(each.value)) for each in of_file(file)]
     except (OSError, ValueError, zipfile.BadZipFile):
         return None
+
+
+def _kinds_at(seen: Mapping[str, Any], boundary: int) -> set[tuple[str, str]]:
+    """Return the kinds of what was saved after so many steps: by which function, named how."""
+    return {
+        (each["what"], re.sub(r"\d+", "#", Path(each["path"]).name))
+        for each in seen["saves"]
+        if each["done"] == boundary
+    }
 
 
 def _schedule(seen: Mapping[str, Any], boundaries: Sequence[int]) -> Schedule:

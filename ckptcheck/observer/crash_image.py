@@ -71,10 +71,14 @@ class Images:
         return True
 
     def kept(self) -> list[int]:
-        """Return the saves that are kept, as the number of steps done."""
+        """Return the saves that are kept, as the number of steps done; where one will do, as asked.
+
+        The first save then comes last: it is wanted where there is no other.
+        """
         kept = self._kept["known"] or self._kept["unknown"]
-        keeps_one = self._request.falls_back or not self._request.saves
-        return kept[-1:] if keeps_one else kept
+        if self._request.saves and self._request.falls_back:
+            return kept[1:] or kept
+        return kept if self._request.saves else kept[-1:]
 
     def _wants(self, kind: str) -> bool:
         asked = self._request.saves

@@ -32,7 +32,7 @@ class Request:
     folder: str
     writes: str
     images: str
-    saves: tuple[int, ...] = (2,)
+    saves: tuple[int, ...] = (2, 3, 4)
     falls_back: bool = True
     boundary: int = 0
     max_steps: int = 0

@@ -9,7 +9,7 @@ from ckptcheck.errors import UsageError
 @pytest.mark.parametrize(
     ("text", "numbers", "falls_back"),
     [
-        (None, (2,), True),
+        (None, (2, 3, 4), True),
         ("3", (3,), False),
         (3, (3,), False),
         ("last", (), False),

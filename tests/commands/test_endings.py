@@ -52,6 +52,8 @@ while optimizer.iterations < total:
             average = kernel if saves == 0 else (average * saves + kernel) / (saves + 1)
             saves += 1
         manager.save()
+    if ending == "best" and optimizer.iterations in (2, 4):
+        model.save_weights(os.path.join(folder, "best.weights.h5"))
     if ending == "timed":
         times[int(optimizer.iterations) - 1] = time.time()
     if ending == "reads":
@@ -83,6 +85,12 @@ def verified(script: Path, ending: str, **asked: Any) -> Case:
 def test_it_recovers(script: Path, ending: str) -> None:
     case = verified(script, ending)
     assert (case.outcome, case.reason) == ("recovered", None)
+
+
+def test_a_save_that_nothing_resumes_from_is_passed_over(script: Path) -> None:
+    case = verified(script, "best")  # the second save is one of the weights alone
+    assert (case.outcome, case.reason) == ("recovered", None)
+    assert case.document()["boundary_step"] == 5
 
 
 @pytest.mark.parametrize("steps", [12, 20, 25])

@@ -102,7 +102,8 @@ def test_the_state_before_the_step_after_a_save_is_recorded(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("program", "asked", "kept"),
     [
-        ("step(); save(); step(); save(); step(); save(); step()", {}, [2]),
+        ("step(); save(); step(); save(); step(); save(); step()", {}, [2, 3]),
+        ("for _ in range(6): step(); save()\nstep()", {}, [2, 3, 4]),
         ("step(); save(); step()", {}, [1]),
         ("step(); save(); step(); save(); step(); save(); step()", {"saves": ()}, [3]),
         ("step(); save(); step(); save(); step(); save()", {"saves": ()}, [2]),
