@@ -42,7 +42,7 @@ from ckptcheck.run.folder import (
     resumed_of,
     without_first,
 )
-from ckptcheck.run.run import Failure, StepRecord
+from ckptcheck.run.run import Failure, Run, StepRecord
 from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
 
 RESTART = "restart"
@@ -181,8 +181,9 @@ class CommandRuns:
         # A run that failed after its first step is judged by what it did.
         trouble = self.trouble.pop(folder.name, None)
         control, seen = observed(control_of(self.folder)), self._begun(folder, boundary)
-        whole = self._whole_batch(control, folder, boundary)
-        ours, theirs = read(control_of(self.folder)).steps, list(read(folder).steps)
+        runs = read(control_of(self.folder)), read(folder)
+        whole = _whole_batch(control, *runs, boundary)
+        ours, theirs = runs[0].steps, list(runs[1].steps)
         if whole is not None:
             theirs[0] = replace(theirs[0], batch=whole.batch, examples=whole.examples)
         first = (
@@ -191,7 +192,7 @@ class CommandRuns:
                 seen,
                 boundary,
                 (ours, theirs),
-                is_restored=self._has_weights(folder, boundary),
+                is_restored=_has_weights(*runs, boundary),
             )
             if seen["steps"]
             else None
@@ -204,22 +205,8 @@ class CommandRuns:
             facts |= {"failure": vars(failure), "finished": False}
         else:
             facts["changed_files"] = _changed_files(control_of(self.folder), folder)
-            facts["changed_arrays"] = lost_arrays(
-                read(control_of(self.folder)), read(folder), boundary
-            )
+            facts["changed_arrays"] = lost_arrays(*runs, boundary)
         amend(folder, facts, first=first, boundary=boundary, batch=whole)
-
-    def _has_weights(self, folder: Path, boundary: int) -> bool:
-        """Return whether a resumed run began with the control's weights at the save."""
-        ours, theirs = (
-            {
-                name: digest(tensor.value)
-                for name, tensor in read(run).snapshot_at(boundary).items()
-                if tensor.kind is Kind.WEIGHT
-            }
-            for run in (control_of(self.folder), folder)
-        )
-        return bool(ours) and ours == theirs
 
     def _begun(self, folder: Path, boundary: int) -> Mapping[str, Any]:
         """Return what was observed of a resumed run from the restore on that it goes on from."""
@@ -230,16 +217,6 @@ class CommandRuns:
             return seen
         without_first(folder, skipped, boundary)
         return without(seen, boundary, skipped)
-
-    def _whole_batch(
-        self, control: Mapping[str, Any], folder: Path, boundary: int
-    ) -> StepRecord | None:
-        """Return the control's step whose batch the first step read, in part, after the save."""
-        steps = read(folder).steps
-        late = control["late_batches"].get(str(boundary))
-        if not steps or late is None or steps[0].batch != late:
-            return None
-        return read(control_of(self.folder)).steps[boundary]
 
     def leave_out_noise(self) -> None:
         """Leave out the arrays that differ between two controls: they prove nothing."""
@@ -360,6 +337,29 @@ def _label(request: Request, folder: str) -> str:
     if request.restore is None:
         return "control" if folder == "control" else "control again"
     return f"{request.restore}{' again' if '~' in folder else ''}"
+
+
+def _has_weights(control: Run, resumed: Run, boundary: int) -> bool:
+    """Return whether a resumed run began with the control's weights at the save."""
+    ours, theirs = (
+        {
+            name: digest(tensor.value)
+            for name, tensor in run.snapshot_at(boundary).items()
+            if tensor.kind is Kind.WEIGHT
+        }
+        for run in (control, resumed)
+    )
+    return bool(ours) and ours == theirs
+
+
+def _whole_batch(
+    seen: Mapping[str, Any], control: Run, resumed: Run, boundary: int
+) -> StepRecord | None:
+    """Return the control's step whose batch the first step read, in part, after the save."""
+    late = seen["late_batches"].get(str(boundary))
+    if not resumed.steps or late is None or resumed.steps[0].batch != late:
+        return None
+    return control.steps[boundary]
 
 
 def _changed_files(control: Path, resumed: Path) -> list[str]:

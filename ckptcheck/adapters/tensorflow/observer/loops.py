@@ -19,17 +19,13 @@ from ckptcheck.adapters.tensorflow.batches import arrays_of
 from ckptcheck.adapters.tensorflow.observer.live import Live, first_of
 from ckptcheck.adapters.tensorflow.watch import rate_of
 from ckptcheck.observer.observation import Observation
+from ckptcheck.observer.reading import Batch, Item, batch_of
 from ckptcheck.observer.wrapping import around
 
 # What stands for a loop that computes gradients in eager mode.
 _TAPE = "GradientTape"
 # What is kept of the data of one step: an accumulating step reads several batches.
 _MOST = 16
-
-# Something that a step reads, with the number of saves before it was read.
-_Item = tuple[int, Any]
-# The arrays that a step reads, and those that it reads after the last save; None: all of them.
-_Batch = tuple[list[Any], list[Any] | None]
 
 
 class Counts:
@@ -112,9 +108,9 @@ class Watcher:
         self._main_has_called = False
         # Since the last step: elements of datasets, arguments of models, and those of functions
         # that made no step. Each with the number of saves before it.
-        self._fetched: deque[_Item] = deque(maxlen=_MOST)
-        self._given: deque[_Item] = deque(maxlen=_MOST)
-        self._passed: deque[_Item] = deque(maxlen=_MOST)
+        self._fetched: deque[Item] = deque(maxlen=_MOST)
+        self._given: deque[Item] = deque(maxlen=_MOST)
+        self._passed: deque[Item] = deque(maxlen=_MOST)
         self._target: Any = None
         self._has_tape = False  # since the last step
         self._open: set[int] = set()  # the tapes that still record
@@ -225,19 +221,10 @@ class Watcher:
         self._stepped(what, _first_number(result), read, rates.get(id(optimizer)))
         return result
 
-    def _read(self, *sources: Iterable[_Item]) -> _Batch:
-        """Return the arrays of the first source that has any, and those since the last save."""
-        saves = self._observation.saves()
-        for items in map(list, sources):
-            arrays = _arrays([item for _, item in items])
-            if arrays:
-                late = [item for before, item in items if before == saves]
-                return arrays, _arrays(late) if len(late) < len(items) else None
-        return [], None
+    def _read(self, *sources: Iterable[Item]) -> Batch:
+        return batch_of(sources, self._observation.saves(), _arrays)
 
-    def _stepped(
-        self, what: Hashable, loss: float | None, read: _Batch, rate: float | None
-    ) -> None:
+    def _stepped(self, what: Hashable, loss: float | None, read: Batch, rate: float | None) -> None:
         self.claim()
         self._forget()
         self._observation.framework = "tf2"

@@ -22,8 +22,6 @@ KINDS = (
 # How far a variable is followed, through lists and objects, and how many items of each.
 _DEPTH = 3
 _MOST = 100
-# Objects of these packages lead to modules of a program, though they are not its own.
-_FOLLOWED = ("lightning", "pytorch_lightning", "transformers", "accelerate")
 _LIBRARIES = ("builtins", "torch", "numpy", "collections", "argparse", "pathlib", "logging")
 
 

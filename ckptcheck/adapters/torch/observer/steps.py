@@ -23,14 +23,12 @@ from ckptcheck.adapters.torch.arrays import as_array
 from ckptcheck.adapters.torch.observer.live import Live
 from ckptcheck.arrays import Array
 from ckptcheck.observer.observation import Observation
+from ckptcheck.observer.reading import Item, batch_of
 from ckptcheck.observer.wrapping import around, guarded
 
 _STEP = "step"
 # What is kept of the data of one step: an accumulating step reads several batches.
 _MOST = 64
-
-# Something that a step reads, with the number of saves before it was read.
-_Item = tuple[int, Any]
 
 
 def watch(observation: Observation, live: Live) -> None:
@@ -51,10 +49,10 @@ class _Steps:
         self._live = live
         self._is_open = self._has_gradient = False
         self._hook: Any = None
-        self._evaluated: _Item | None = None
+        self._evaluated: Item | None = None
         self._saves = 0
-        self._given: deque[_Item] = deque(maxlen=_MOST)
-        self._fetched: deque[_Item] = deque(maxlen=_MOST)
+        self._given: deque[Item] = deque(maxlen=_MOST)
+        self._fetched: deque[Item] = deque(maxlen=_MOST)
         self._loss: torch.Tensor | None = None
         self._unscaled: torch.Tensor | None = None
         self._rate: float | None = None
@@ -133,22 +131,13 @@ class _Steps:
     def _on_updated(self, optimizer: optim.Optimizer, *_: Any) -> None:
         loss = self._loss
         is_number = loss is not None and loss.numel() == 1
-        batch, late = self._read()
+        sources = (self._given, self._fetched)
+        batch, late = batch_of(sources, self._observation.saves(), _arrays)
         self._forget()
         self._observation.framework = "torch"
         self._observation.stepped(
             _STEP, float(loss) if loss is not None and is_number else None, batch, self._rate, late
         )
-
-    def _read(self) -> tuple[list[Array], list[Array] | None]:
-        """Return the arrays that a step read, and those that it read after the last save."""
-        saves = self._observation.saves()
-        for items in (list(self._given), list(self._fetched)):
-            arrays = _arrays([item for _, item in items])
-            if arrays:
-                late = [item for before, item in items if before == saves]
-                return arrays, _arrays(late) if len(late) < len(items) else None
-        return [], None
 
     def _forget(self) -> None:
         self._has_gradient = self._live.has_gradients = False
