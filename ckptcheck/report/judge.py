@@ -114,13 +114,13 @@ def _with_remedies(found: Sequence[Diagnosis], pair: Pair, restore: str) -> tupl
     found = with_remedies(found, pair.control.facts.framework, restore)
     done = MEASURE_THE_NOISE if pair.noise_asked else ""
     facts = pair.resumed.facts
-    began = _RESUMES_BY_AN_ARGUMENT if facts.unseen is not None and not facts.way else ""
+    found = tuple(replace(each, remedy=each.remedy.removesuffix(done)) for each in found)
+    if facts.unseen is None or facts.way:
+        return found
     return tuple(
-        replace(
-            each,
-            remedy=each.remedy.removesuffix(done)
-            + (began if each.cause == "nothing-restored" else ""),
-        )
+        replace(each, remedy=f"{each.remedy}{_RESUMES_BY_AN_ARGUMENT}")
+        if each.cause == "nothing-restored"
+        else each
         for each in found
     )
 
