@@ -31,6 +31,11 @@ class Framework:
         switches: The environment variables that affect numeric results.
         module: The module that a fork server imports once.
         op_determinism: A function that returns whether operations are deterministic.
+        numerics: A function that returns what else decides the last bits of a result in this
+            process, by name.
+        settings: What may make a run reproducible, as its program would write it, and whether
+            it has an effect on a device alone; the last one changes most.
+        apply: A function that puts one of these settings in place.
         state_of: A function that returns the live state of objects of the framework.
         style_of: A function that returns the style of a script that has these objects.
         remedies: A mapping of causes to remedies for this framework.
@@ -45,6 +50,9 @@ class Framework:
     switches: Sequence[str]
     module: str
     op_determinism: str | None = None
+    numerics: str | None = None
+    settings: Mapping[str, bool] = field(default_factory=dict)
+    apply: str | None = None
     state_of: str | None = None
     style_of: str | None = None
     remedies: str | None = None
@@ -146,6 +154,31 @@ def has_deterministic_ops() -> bool:
         for each in frameworks()
         if each.is_loaded and each.op_determinism
     )
+
+
+def numerics() -> dict[str, str]:
+    """Return what else decides the last bits of a result in this process, by name."""
+    return {
+        name: value
+        for each in frameworks()
+        if each.is_loaded and each.numerics
+        for name, value in load(each.numerics)().items()
+    }
+
+
+def settings(environment: Mapping[str, str]) -> list[str]:
+    """Return what may make a run in that environment reproducible, see `Framework.settings`.
+
+    Args:
+        environment: What describes the process of the run.
+    """
+    return [
+        setting
+        for each in frameworks()
+        if (device := environment.get(f"{each.name} device"))
+        for setting, of_device in each.settings.items()
+        if device != "cpu" or not of_device
+    ]
 
 
 def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:

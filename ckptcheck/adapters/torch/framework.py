@@ -17,6 +17,12 @@ FRAMEWORK = Framework(
     ),
     module="torch",
     op_determinism="ckptcheck.adapters.torch.determinism:is_deterministic",
+    numerics="ckptcheck.adapters.torch.determinism:numerics",
+    settings={
+        "torch.backends.cudnn.deterministic = True": True,
+        "torch.use_deterministic_algorithms(True)": False,
+    },
+    apply="ckptcheck.adapters.torch.determinism:apply",
     observer="ckptcheck.adapters.torch.observer.edge:observe",
     remedies="ckptcheck.adapters.torch.remedies:REMEDIES",
 )
