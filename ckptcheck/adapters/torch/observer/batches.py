@@ -40,7 +40,7 @@ def _on_device(tensors: Sequence[torch.Tensor]) -> OnDevice:
         samples = [_sample(each) for each in tensors]
 
     def summed() -> str:
-        return xxhash.xxh3_128("\n".join(each() for each in sums)).hexdigest()
+        return xxhash.xxh3_128("\n".join(each() for each in sums).encode()).hexdigest()
 
     def examples() -> str:
         return fingerprints([as_array(each) for each in samples])
