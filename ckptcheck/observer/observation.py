@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +96,7 @@ class Observation:
         program: the program, with the objects that it passed to its framework.
         framework: the style of the program, once its steps have shown it.
         on_restore: called when a restore begins: what was seen before it is no part of a step.
+        sealed: returns the layers whose random generator nothing can read.
         end_step: reports the step that has been made, if the adapter waits whether more follows.
     """
 
@@ -112,6 +113,8 @@ class Observation:
         self.framework = ""
         self.on_restore: Callable[[], None] = lambda: None
         self.end_step: Callable[[], None] = lambda: None
+        self.sealed: Callable[[], Iterable[str]] = tuple
+        self._sealed: set[str] = set()
         self._read, self._counters, self._poison = read, counters, poison
         self._process, self._started = os.getpid(), time.time()
         self._recorder: Recorder | None = None
@@ -361,6 +364,7 @@ class Observation:
         if point != INITIAL:
             self._due_outside = point
             self._snapshot_outside()
+        self._sealed |= set(self.sealed())
         self._attributes[point] = python_state.attribute_values(self.program)
         self._generators[point] = python_state.generator_digests()
 
@@ -424,9 +428,14 @@ class Observation:
             with contextlib.suppress(StoppedError):
                 self.end_step()
             self._close()
-        except OSError:  # the disk is full: an empty note says so
+        except Exception as error:
+            # Nothing may be said of a run that is not whole. The disk is full: an empty note does.
+            text = "" if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(OSError):
-                (Path(self.request.folder) / TROUBLE).touch()
+                (Path(self.request.folder) / TROUBLE).write_text(
+                    f"The command could not be observed to its end: {text}.\n" if text else "",
+                    encoding="utf-8",
+                )
 
     def _close(self) -> None:
         if self._process != os.getpid() or self._is_other:
@@ -452,6 +461,7 @@ class Observation:
         own = (self.request.images, self.request.folder, self.request.writes)
         facts.wrote = self._writes.outside(*map(Path, own))
         facts.unseen = sorted(self._unseen)
+        facts.sealed = sorted(self._sealed)
         facts.is_cut = self._is_stopping
         facts.framework = self.framework
         facts.way = next((each["way"] for each in reversed(self._restores) if each["way"]), "")

@@ -40,7 +40,7 @@ NETWORKS = {
         ("diverged",),
         ("loss-scale-lost",),
     ),
-    "nn.LSTM with dropout": Network("lstm", ("diverged",), ("hidden-generator",)),
+    "nn.LSTM with dropout": Network("lstm", ("diverged",), ("sealed-generator",)),
     "nn.Dropout between LSTMs": Network("lstm-own-dropout"),
     "bilinear upsampling": Network("upsampled", _MAY_VARY),
     "small GPT": Network("gpt"),

@@ -26,5 +26,6 @@ def observe(document: Mapping[str, Any]) -> None:
         determinism.apply(request.setting)
     live = Live(program, request.is_accumulating)
     observation = Observation(request, live.read, live.counts, program, live.poison)
+    observation.sealed = live.sealed
     saves.watch(observation)
     steps.watch(observation, live)
