@@ -28,6 +28,7 @@ class Network:
 # What a card does not repeat is no fault of the restore: the outcome is then inconclusive.
 _MAY_VARY = ("recovered", "inconclusive")
 NETWORKS = {
+    "small GPT, compiled": Network("gpt --compiled", _MAY_VARY),  # first: compiling takes longest
     "dense, batch norm, dropout": Network("dense"),
     "the same, generator of the device lost": Network(
         "dense --without cuda", ("diverged",), ("generators-restarted",)
@@ -45,7 +46,6 @@ NETWORKS = {
     "bilinear upsampling": Network("upsampled", _MAY_VARY),
     "small GPT": Network("gpt"),
     "small GPT, bfloat16": Network("gpt --autocast bfloat16"),
-    "small GPT, compiled": Network("gpt --compiled", _MAY_VARY),
 }
 
 

@@ -30,11 +30,12 @@ _NO_EXAMPLES = torch.zeros(())
 def recorded(leaves: Sequence[torch.Tensor | Array]) -> list[Array] | OnDevice:
     """Return what is recorded of the tensors and arrays of a batch."""
     if any(isinstance(each, torch.Tensor) and each.device.type != "cpu" for each in leaves):
-        return _on_device([torch.as_tensor(each) for each in leaves])
+        return summed_up([torch.as_tensor(each) for each in leaves])
     return [each.copy() if isinstance(each, np.ndarray) else as_array(each) for each in leaves]
 
 
-def _on_device(tensors: Sequence[torch.Tensor]) -> OnDevice:
+def summed_up(tensors: Sequence[torch.Tensor]) -> OnDevice:
+    """Return what is recorded of a batch of which at least one tensor is on a device."""
     with torch.no_grad():
         sums = [_summed(each) for each in tensors]
         samples = [_sample(each) for each in tensors]
