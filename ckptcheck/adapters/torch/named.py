@@ -45,6 +45,10 @@ class Named:
         gc.collect()  # what nothing refers to any more would be found, too
         return self.live.read().tensors
 
+    def state_of_named(self) -> Mapping[str, Tensor]:
+        """Return the state of the objects and of the generators alone."""
+        return self.live.of(self._variables.__dict__).tensors
+
     def weights(self) -> dict[int, str]:
         """Return the names of all parameters in their modules, by `id`."""
         names: dict[int, str] = {}
