@@ -144,7 +144,7 @@ class Recording:
         if self._facts.first_step is None:
             self._facts.first_step = self._next
         arrays = None if batch is None else frameworks.arrays_of(batch)
-        self._recorder.step(self._next, Step(loss, arrays, learning_rate))
+        self._recorder.step(self._next, Step(_single(loss), arrays, _single(learning_rate)))
         if self._next in self._boundaries:
             # This step may create, and restore, some variables.
             self._snapshot(after_point(self._next))
@@ -162,7 +162,7 @@ class Recording:
         Raises:
             TypeError: The loss is not a number.
         """
-        self._facts.evaluations.append((self._next, number(loss, "evaluation loss")))
+        self._facts.evaluations.append((self._next, number(_single(loss), "evaluation loss")))
 
     @property
     def generators(self) -> dict[str, Tensor]:
@@ -212,6 +212,11 @@ class Recording:
         self._facts.failure = failure
         self._facts.environment = environment.fingerprint()
         self._recorder.close()
+
+
+def _single(number: Any) -> Any:
+    """Return a number, also where a framework holds it."""
+    return frameworks.arrays_of([number])[0]
 
 
 def _style_of(state: State) -> str:
