@@ -42,8 +42,11 @@ class Named:
 
     def state(self) -> Mapping[str, Tensor]:
         """Return the state of the objects, of what nothing names, and of the generators."""
-        gc.collect()  # what nothing refers to any more would be found, too
-        return self.live.read().tensors
+        named = holders(self._variables)
+        if any(name.startswith(type(item).__name__) for name, item in named.items()):
+            gc.collect()  # what is named after its class may be garbage that was not collected yet
+            named = holders(self._variables)
+        return self.live.of(named).tensors
 
     def state_of_named(self) -> Mapping[str, Tensor]:
         """Return the state of the objects and of the generators alone."""

@@ -9,7 +9,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 
 class Updates:
-    """Watches the optimizers of this process, while a step goes on.
+    """Watches the optimizers of this process, from now on.
 
     Attributes:
         count: how many updates the latest step made.
@@ -23,21 +23,18 @@ class Updates:
         self.rate: float | None = None
         self.is_training = False
         self.steps = 0
+        register_optimizer_step_pre_hook(self._note)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Watch one training step."""
         self.count, self.rate, self.is_training = 0, None, True
         self.steps += 1
-        hook = register_optimizer_step_pre_hook(self._note)
-        try:
-            yield
-        finally:
-            hook.remove()
-            self.is_training = False
+        yield
+        self.is_training = False
 
     def _note(self, optimizer: optim.Optimizer, *_: Any) -> None:
-        if not self.count:
+        if self.is_training and not self.count:
             rate = optimizer.param_groups[0].get("lr")
             self.rate = None if rate is None else float(rate)
         self.count += 1
