@@ -23,6 +23,9 @@ FRAMEWORK = Framework(
         "torch.use_deterministic_algorithms(True)": False,
     },
     apply="ckptcheck.adapters.torch.determinism:apply",
+    state_of="ckptcheck.adapters.torch.recording:state_of",
+    style_of="ckptcheck.adapters.torch.recording:style_of",
+    arrays_of="ckptcheck.adapters.torch.batches:arrays_of",
     observer="ckptcheck.adapters.torch.observer.edge:observe",
     remedies="ckptcheck.adapters.torch.remedies:REMEDIES",
 )

@@ -63,7 +63,10 @@ class Live:
 
     def read(self) -> Reading:
         """Return the live state."""
-        named = holders(self._program)
+        return self.of(holders(self._program))
+
+    def of(self, named: Mapping[str, Any]) -> Reading:
+        """Return the live state of these objects, and of the global generators."""
         readers = dict(self._readers(named))
         if self.has_gradients:
             readers |= _gradients(named)
