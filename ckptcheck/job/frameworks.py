@@ -30,6 +30,8 @@ class Framework:
         packages: The packages whose versions affect numeric results.
         switches: The environment variables that affect numeric results.
         module: The module that a fork server imports once.
+        first_use: A module that imports what the framework would import when it is first used; a
+            fork server imports it, too.
         op_determinism: A function that returns whether operations are deterministic.
         numerics: A function that returns what else decides the last bits of a result in this
             process, by name.
@@ -50,6 +52,7 @@ class Framework:
     packages: Sequence[str]
     switches: Sequence[str]
     module: str
+    first_use: str | None = None
     op_determinism: str | None = None
     numerics: str | None = None
     settings: Mapping[str, bool] = field(default_factory=dict)
@@ -124,9 +127,11 @@ def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
     A module that is not installed is left out: the job that needs it reports it.
     """
     names = tuple(jobs)
-    return tuple(
-        framework.module for framework in frameworks() if any(map(framework.is_needed_by, names))
+    needed = [each for each in frameworks() if any(map(each.is_needed_by, names))]
+    first_uses = (
+        each.first_use for each in needed if each.first_use and importlib.util.find_spec(each.module)
     )
+    return (*(each.module for each in needed), *first_uses)
 
 
 def default_jobs() -> tuple[str, ...]:

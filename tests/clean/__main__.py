@@ -1,6 +1,10 @@
-"""Verify the clean jobs: run `python -m tests.clean` at the top of the repository."""
+"""Verify the clean jobs: run `python -m tests.clean` at the top of the repository.
+
+Those of a framework that is not installed are skipped.
+"""
 
 import argparse
+import importlib.util
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -29,6 +33,7 @@ def main() -> int:
     jobs = clean_jobs(sample=arguments.sample, only=arguments.only)
     if not jobs:
         parser.error(f"there is no clean job called {' or '.join(arguments.only)}")
+    jobs = list(_runnable(jobs))
     began, count, alarms, refusals = time.monotonic(), 0, 0, 0
     # One verification for each file, because its jobs share a fork server.
     for file in dict.fromkeys(job.file for job in jobs):
@@ -40,7 +45,17 @@ def main() -> int:
             refusals += case.comparison is None
             alarms += bool(troubles) and case.comparison is not None
     print(f"{summary(jobs, count, alarms, refusals)}, in {time.monotonic() - began:.0f} s")
-    return 1 if alarms or refusals else 0
+    return 1 if alarms or refusals or not jobs else 0
+
+
+def _runnable(jobs: Sequence[CleanJob]) -> Iterator[CleanJob]:
+    """Yield the jobs whose framework is installed, and say which others are skipped."""
+    for framework in dict.fromkeys(job.framework for job in jobs):
+        of_it = [job for job in jobs if job.framework == framework]
+        if importlib.util.find_spec(framework) is None:
+            print(f"{len(of_it)} jobs are skipped, because {framework} is not installed.")
+        else:
+            yield from of_it
 
 
 def _show(event: Event) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # The files of this folder that define no jobs.
-_OTHERS = ("__init__", "__main__", "base", "discovery")
+_OTHERS = ("__init__", "__main__", "base", "torch_base", "discovery")
 # A sample takes every fifth job of each file: related jobs stand side by side.
 SAMPLED = 5
 
@@ -21,6 +21,11 @@ class CleanJob:
 
     file: str
     name: str
+
+    @property
+    def framework(self) -> str:
+        """The module that the job needs."""
+        return "torch" if self.file.startswith("torch_") else "tensorflow"
 
     @property
     def label(self) -> str:

@@ -16,6 +16,7 @@ FRAMEWORK = Framework(
         "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
     ),
     module="torch",
+    first_use="ckptcheck.adapters.torch.first_use",
     op_determinism="ckptcheck.adapters.torch.determinism:is_deterministic",
     numerics="ckptcheck.adapters.torch.determinism:numerics",
     settings={
