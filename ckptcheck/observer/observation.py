@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Protocol
 
 from ckptcheck.arrays import Array
 from ckptcheck.job.kinds import as_kinds, with_kinds
-from ckptcheck.job.protocol import POISON, Lasting, OnDevice, Step, Tensor
+from ckptcheck.job.protocol import POISON, OnDevice, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
@@ -211,15 +211,12 @@ class Observation:
         point = self._at_point()
         if point and late is not None:
             self._late[self._done] = late.digest() if isinstance(late, OnDevice) else digest(*late)
-        seen = {"batches": bool(batch), "learning rates": rate is not None}
-        self._unseen -= {name for name, is_seen in seen.items() if is_seen}
+        if self._unseen:
+            seen = {"batches": bool(batch), "learning rates": rate is not None}
+            self._unseen -= {name for name, is_seen in seen.items() if is_seen}
         if loss is None:  # losses of some steps alone are no curve
             self._unseen.add("losses")
-        loss = 0.0 if loss is None else loss
-        if callable(loss) or isinstance(batch, OnDevice):
-            recorder.step_on_device(self._done, loss, batch, rate)
-        else:
-            recorder.step(self._done, Step(loss, Lasting(batch), rate))
+        recorder.observed_step(self._done, 0.0 if loss is None else loss, batch, rate)
         self._done += 1
         if point:
             self._after(point)
