@@ -38,6 +38,7 @@ from ckptcheck.run.snapshots import (
     after_point,
     began_at,
     boundary_point,
+    next_point,
     outside_of,
     save_point,
 )
@@ -69,8 +70,8 @@ class Reading(Protocol):
     def tensors(self) -> Mapping[str, Tensor]:
         """The state tensors by name."""
 
-    def again(self) -> Mapping[str, Tensor]:
-        """Return the present values of the same tensors."""
+    def again(self, *kinds: Kind) -> Mapping[str, Tensor]:
+        """Return the present values of the same tensors; of some kinds alone, if any are given."""
 
 
 @dataclass
@@ -116,7 +117,7 @@ class Observation:
         self._facts: Facts | None = None
         self._done = 0
         self._due: _Due | None = _Due()
-        self._due_outside = ""
+        self._due_outside = self._due_draws = ""
         self._has_saved = False
         self._outside_saves = 0
         self._trains: set[Hashable] = set()
@@ -165,6 +166,7 @@ class Observation:
             self._outside_saves += 1
         self._has_saved = False
         self._snapshot_outside()
+        self._note_draws()
         due = self._due
         if due is None or due.is_certain or what in self._idle:
             return
@@ -381,6 +383,17 @@ class Observation:
             after = began_at(after_point(self.request.boundary), done)
         self._recorder.snapshot(after, self._with_kinds(self._last.tensors))
         self._due_outside = after
+        self._due_draws = next_point(done) if self.request.is_control else ""
+
+    def _note_draws(self) -> None:
+        """Note the generators right before the second step after a save, where that is due.
+
+        What changed since the first step was drawn in between: a batch, and no dropout mask.
+        """
+        point, self._due_draws = self._due_draws, ""
+        if point and self._last is not None:
+            held = self._last.again(Kind.RNG)
+            self._generators[point] = {name: digest(each.value) for name, each in held.items()}
 
     def _notice_files(self) -> None:
         """Count what the program wrote into its folder since the last step as a save."""

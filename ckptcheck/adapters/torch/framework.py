@@ -18,5 +18,6 @@ FRAMEWORK = Framework(
     module="torch",
     op_determinism="ckptcheck.adapters.torch.determinism:is_deterministic",
     observer="ckptcheck.adapters.torch.observer.edge:observe",
+    restores_at_once=True,
     remedies="ckptcheck.adapters.torch.remedies:REMEDIES",
 )

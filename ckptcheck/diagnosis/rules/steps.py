@@ -108,25 +108,42 @@ def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
-    """Return the hyperparameter that equals the learning rate of the first step in both runs.
+    """Return the hyperparameters that equal the learning rate of the first step in both runs.
 
-    Of several such hyperparameters, none can be identified as the rate.
+    Those of several groups of parameters have one name, as `lr`, and rates in one proportion. Of
+    several with different names, none can be identified as the rate.
     """
     step = next(iter(findings.comparison.steps), None)
     if step is None or step.control_rate is None or step.resumed_rate is None:
         return []
     rates = step.control_rate, step.resumed_rate
     rows = findings.open_of(Kind.HYPERPARAMETER)
-    holding = [
-        row
-        for row in rows
-        if (as_number(row.control_number), as_number(row.resumed_number)) == rates
-    ]
-    return holding if len(holding) == 1 else []
+    holding = [row for row in rows if _both(row) == rates]
+    if len({_last(row) for row in holding}) != 1:
+        return []
+    alike = (row for row in rows if _last(row) == _last(holding[0]))
+    return [row for row in alike if _are_in_proportion(_both(row), rates)]
+
+
+def _both(row: TensorComparison) -> tuple[float | None, float | None]:
+    return as_number(row.control_number), as_number(row.resumed_number)
+
+
+def _last(row: TensorComparison) -> str:
+    return row.name.rpartition("/")[2]
+
+
+def _are_in_proportion(
+    values: tuple[float | None, float | None], rates: tuple[float, float]
+) -> bool:
+    (control, resumed), (due, used) = values, rates
+    if control is None or resumed is None:
+        return False
+    return math.isclose(control * used, resumed * due, rel_tol=1e-6)
 
 
 def _rates_that_follow(findings: Findings) -> list[str]:
-    """Return the hyperparameter that holds the learning rate, if that follows from the step."""
+    """Return the hyperparameters that hold the learning rate, if that follows from the step."""
     return names(_holding_the_rate(findings)) if _follows_counter(findings) else []
 
 

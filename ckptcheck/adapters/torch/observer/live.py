@@ -40,9 +40,16 @@ class Reading:
     tensors: Mapping[str, Tensor]
     readers: Mapping[str, _Read]
 
-    def again(self) -> Mapping[str, Tensor]:
-        """Return the present values, also of what the program has dropped since."""
-        return {name: read() for name, read in self.readers.items()}
+    def again(self, *kinds: Kind) -> Mapping[str, Tensor]:
+        """Return the present values, also of what the program has dropped since.
+
+        `kinds`: only these; none: all.
+        """
+        return {
+            name: read()
+            for name, read in self.readers.items()
+            if not kinds or self.tensors[name].kind in kinds
+        }
 
 
 class Live:
@@ -82,9 +89,10 @@ class Live:
         }
         self._averages.has_read = True
         yield from _of_modules(named, self._averages, parameters)
+        seen: set[int] = set()
         for holder, item in named.items():
             if isinstance(item, optim.Optimizer):
-                yield from _of_optimizer(holder, item, parameters)
+                yield from _of_optimizer(holder, item, parameters, seen)
             elif isinstance(item, optim.lr_scheduler.LRScheduler | torch.amp.GradScaler):
                 yield from _of_numbers(holder, item)
         for name, generator in _generators(named).values():
@@ -187,10 +195,13 @@ def _shadow(get: Callable[[], torch.Tensor]) -> _Read:
 
 
 def _of_optimizer(
-    holder: str, optimizer: optim.Optimizer, parameters: Mapping[int, str]
+    holder: str, optimizer: optim.Optimizer, parameters: Mapping[int, str], seen: set[int]
 ) -> Iterator[tuple[str, _Read]]:
+    """Yield the settings and the state of an optimizer; it may share groups that were seen."""
     for number, group in enumerate(optimizer.param_groups):
-        for key, value in group.items():
+        settings = {} if id(group) in seen else group
+        seen.add(id(group))
+        for key, value in settings.items():
             for name, place in _numbers_in(key, value):
                 yield (
                     f"{holder}/group {number}/{name}",
