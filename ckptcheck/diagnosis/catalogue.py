@@ -329,7 +329,7 @@ _CATALOGUE = {
         effect="loses the moving averages of the weights",
         sentence="{count} of {total} {total:shadow variable (moving average of a weight)|shadow "
         "variables (moving averages of weights)} {where}.",
-        detail="The averages start from their initial values. No training loss shows it.",
+        detail="The averages start from {start}.{seen}",
         signature="Only an evaluation with the averages shows it.",
         reported=_issue("m2lines/Samudra#282"),
         starts_at=EVALUATION,

@@ -93,7 +93,7 @@ SCALER = _state_dict(
 AVERAGED = _state_dict(
     "ema",
     "ema",
-    further=" Create the average before: torch.optim.swa_utils.AveragedModel(model).",
+    further=" Create it before: torch.optim.swa_utils.AveragedModel(model), or a copy of the model.",
 )
 # Averages in a dictionary or list, which have no `state_dict`.
 BY_HAND = (

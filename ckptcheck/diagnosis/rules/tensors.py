@@ -166,9 +166,17 @@ def _lost(cause: str, *kinds: Kind) -> Rule:
             origins = {row.origin.what for row in lost}
             template = next(text for origin, text in WHERE.items() if origin in origins)
             where = filled(template, count=len(lost))
-            yield diagnosis(cause, names(lost), stage, count=len(lost), total=total, where=where)
+            fields = {"count": len(lost), "total": total, "where": where}
+            about = {"start": "their initial values", "seen": _seen(findings)}
+            yield diagnosis(cause, names(lost), stage, **fields, **about)
 
     return rule
+
+
+def _seen(findings: Findings) -> str:
+    """Say that no training loss shows the loss of averages: those of a target network show it."""
+    is_equal = all(step.equal for step in findings.comparison.steps)
+    return " No training loss shows it." if is_equal else ""
 
 
 def _is_lost(row: TensorComparison, findings: Findings) -> bool:
@@ -206,9 +214,9 @@ def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
     total = _total(findings, Kind.SHADOW) + others
     for stage, lost in by_stage(rows):
         where = filled("{count:equals its weight|equal their weights} as restored", count=len(lost))
-        yield diagnosis(
-            "shadows-lost", names(lost), stage, count=len(lost), total=total, where=where
-        )
+        fields = {"count": len(lost), "total": total, "where": where}
+        about = {"start": "the restored weights", "seen": _seen(findings)}
+        yield diagnosis("shadows-lost", names(lost), stage, **fields, **about)
 
 
 def _swapped(cause: str, *kinds: Kind) -> Rule:

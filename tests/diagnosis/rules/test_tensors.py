@@ -88,14 +88,16 @@ def not_asked(pair: Pair, name: str) -> Pair:
     )
 
 
-def lost(name: str, rule: Rule, cause: str, sentence: str, value: Array) -> Fault:
+def lost(
+    name: str, rule: Rule, cause: str, sentence: str, value: Array, detail: str = ""
+) -> Fault:
     """Return the fault of a saved and restored tensor that has a value of the new process."""
     at_initial = {name: FULLY.initial[name]}
     return Fault(
         f"lost {name}",
         rule,
         full({name: value}),
-        (Said(cause, sentence, (name,), Stage.OVERWRITTEN_AFTER_LOAD),),
+        (Said(cause, sentence, (name,), Stage.OVERWRITTEN_AFTER_LOAD, detail),),
         # Both runs have that value: the restore had to restore it.
         twin=alike(FULL, boundary=at_initial),
     )
@@ -401,6 +403,22 @@ FAULTS = (
         "shadows-lost",
         "1 of 1 shadow variable (moving average of a weight) has its initial value.",
         fresh("w/average"),
+        "The averages start from their initial values. No training loss shows it.",
+    ),
+    Fault(
+        "a target network, whose loss the training losses show",
+        tensors.lost_shadows,
+        Pair(FULL, changed(full({"w/average": fresh("w/average")}).resumed, losses={5: 0.5})),
+        (
+            Said(
+                "shadows-lost",
+                "1 of 1 shadow variable (moving average of a weight) has its initial value.",
+                ("w/average",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+                "The averages start from their initial values.",
+            ),
+        ),
+        twin=CLEAN,
     ),
     Fault(
         "averages that start at the weights",
@@ -412,6 +430,7 @@ FAULTS = (
                 "1 of 1 shadow variable (moving average of a weight) equals its weight as restored.",
                 ("w/average",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
+                "The averages start from the restored weights. No training loss shows it.",
             ),
         ),
         twin=at({"w/average": MEAN}),
