@@ -73,10 +73,10 @@ def _without_repetition(read: Sequence[Sequence[str]]) -> int:
     the same.
     """
     seen: set[str] = set()
-    for length, examples in enumerate(read):
-        if not seen.isdisjoint(examples):
-            break
-        seen.update(examples)
+    length = 0
+    while length < len(read) and seen.isdisjoint(read[length]):
+        seen.update(read[length])
+        length += 1
     later = [
         [each for examples in read[start : start + length] for each in examples]
         for start in range(length, len(read), max(1, length))

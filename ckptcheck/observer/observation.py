@@ -43,6 +43,7 @@ from ckptcheck.run.snapshots import (
     save_point,
 )
 from ckptcheck.run.writes import Writes
+from ckptcheck.text_safety import first_sentence
 
 CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trouble.txt"
 
@@ -57,6 +58,15 @@ _MOST_OUTSIDE = 6
 _SEVERAL = (
     "More than one process of the command trains. Verify a command of which one process trains."
 )
+
+
+# By whether the run is the control.
+_OUT_OF_MEMORY = {
+    True: "The command ran out of memory",
+    False: "The restarted run ran out of memory",
+}
+# What PyTorch says of memory in an exception of no class of its own.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class StoppedError(BaseException):
@@ -464,6 +474,11 @@ class Observation:
         self._recorder = None
         self._is_other = True
 
+    def _note_trouble(self, what: str, error: BaseException) -> None:
+        if self._process == os.getpid() and not self._is_other:
+            with (Path(self.request.folder) / TROUBLE).open("a", encoding="utf-8") as file:
+                file.write(f"{what}: {first_sentence(str(error)).rstrip('.')}.\n")
+
     def _on_exit(self, status: int) -> NoReturn:
         """End the record where the program ends its process without what Python does at exit."""
         self.close()
@@ -507,6 +522,8 @@ class Observation:
     ) -> None:
         if isinstance(error, StoppedError):
             return
+        if _is_out_of_memory(kind, error):
+            self._note_trouble(_OUT_OF_MEMORY[self.request.is_control], error)
         places = traceback.extract_tb(trace)
         place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else None
         during = "train" if self._done or self._restores else "build"
@@ -518,6 +535,14 @@ class Observation:
             during, kind.__name__, str(error), self._done if self._done else None, place
         )
         self._excepthook(kind, error, trace)
+
+
+def _is_out_of_memory(kind: type[BaseException], error: BaseException) -> bool:
+    """Return whether the machine is at fault, not the checkpoint; each framework says it so."""
+    text = str(error).lower()
+    return kind.__name__ in ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError") or (
+        isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
+    )
 
 
 def _reads_files(restores: Sequence[Mapping[str, Any]]) -> bool:

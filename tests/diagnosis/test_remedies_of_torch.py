@@ -61,6 +61,12 @@ def test_each_generator_has_its_calls(name: str, call: str) -> None:
         assert ("weights_only=False" in text) is (name == "random/numpy")
 
 
+def test_a_shifted_generator_is_set_where_it_was() -> None:
+    text = told("generators-shifted", "random/torch")
+    assert "Set the state of `random/torch` where the run that saved had it." in text
+    assert "DataLoader(dataset, generator=torch.Generator())" in text
+
+
 def test_averages_by_hand_have_no_state_dict() -> None:
     assert "ema[name].copy_(value)" in told("shadows-lost", "ema[fc.weight]")
     assert "ema.load_state_dict" in told("shadows-lost", "ema/module.fc.weight")

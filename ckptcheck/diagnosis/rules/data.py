@@ -11,7 +11,7 @@ from ckptcheck.diagnosis.findings import Findings, off_by
 
 _EPOCH_OF_SAMPLER = re.compile(r"sampler\w*\.epoch$")
 # The causes of random numbers other than the control's.
-GENERATORS = ("generators-restarted", "generators-reseeded")
+GENERATORS = ("generators-restarted", "generators-reseeded", "generators-shifted")
 
 
 def batches(findings: Findings) -> Iterator[Diagnosis]:

@@ -111,14 +111,14 @@ def test_a_local_variable_of_the_outermost_function(main: Any) -> None:
     assert run() == {"model.generator", "model.networks['critic']"}
 
 
-class Wrapper(torch.optim.Optimizer):
-    """Wraps an optimizer, as `AcceleratedOptimizer` does: it has no state of its own."""
-
-    def __init__(self, optimizer: Any) -> None:
-        self.optimizer = optimizer
-
-    state = property(lambda self: self.optimizer.state)
-    param_groups = property(lambda self: self.optimizer.param_groups)
+def wrapped(inner: Any) -> Any:
+    """Return a wrapper of an optimizer that has no state of its own, as `AcceleratedOptimizer`."""
+    shown = {
+        "__init__": lambda self: None,
+        "state": property(lambda self: inner.state),
+        "param_groups": property(lambda self: inner.param_groups),
+    }
+    return type("Wrapper", (torch.optim.Optimizer,), shown)()
 
 
 class SchedulerWrapper:
@@ -130,7 +130,7 @@ class SchedulerWrapper:
 
 def test_a_wrapper_of_an_optimizer_is_that_optimizer(main: Any) -> None:
     inner = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], 0.1)
-    main.optimizer = Wrapper(inner)
+    main.optimizer = wrapped(inner)
     main.scheduler = SchedulerWrapper(torch.optim.lr_scheduler.StepLR(inner, 1))
     held = {name: each for name, each in holders(Program()).items() if "inear" not in name}
     assert held["optimizer"] is inner

@@ -282,11 +282,8 @@ def _rng(generator: torch.Generator) -> _Read:
 
 def _global_generators() -> Iterator[tuple[str, _Read]]:
     yield f"{RANDOM}torch", lambda: Tensor(Kind.RNG, as_array(torch.get_rng_state()))
-    yield f"{RANDOM}python", lambda: Tensor(Kind.RNG, _bytes(random.getstate()))
-    yield (
-        f"{RANDOM}numpy",
-        lambda: Tensor(Kind.RNG, _bytes(np.random.get_state(legacy=True))),
-    )
+    yield f"{RANDOM}python", lambda: Tensor(Kind.RNG, _of_python())
+    yield f"{RANDOM}numpy", lambda: Tensor(Kind.RNG, _of_numpy())
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         for device in range(torch.cuda.device_count()):
             yield f"{RANDOM}cuda:{device}", _cuda_rng(device)
@@ -296,8 +293,23 @@ def _cuda_rng(device: int) -> _Read:
     return lambda: Tensor(Kind.RNG, as_array(torch.cuda.get_rng_state(device)))
 
 
-def _bytes(state: Any) -> Array:
-    return np.frombuffer(pickle.dumps(state, protocol=4), np.uint8)
+def _of_python() -> Array:
+    """Return the words of Python's generator, its position, and the number that it keeps."""
+    _, words, kept = random.getstate()
+    return np.array([*words, *_bits(kept)], np.uint64)
+
+
+def _of_numpy() -> Array:
+    state: Any = np.random.get_state(legacy=True)
+    if isinstance(state, dict):  # a program may replace the Mersenne Twister
+        return np.frombuffer(pickle.dumps(state, protocol=4), np.uint8)
+    _, words, place, has_kept, kept = state
+    return np.array([*words, place, *_bits(kept if has_kept else None)], np.uint64)
+
+
+def _bits(kept: float | None) -> tuple[int, int]:
+    """Return the bits of the second number of a normal draw, if one is kept."""
+    return kept is not None, int(np.float64(kept or 0.0).view(np.uint64))
 
 
 def _value(value: Any) -> Array:
