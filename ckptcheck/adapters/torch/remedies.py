@@ -92,6 +92,8 @@ OF_SCHEDULERS = _state_dict(
     "*/cooldown_counter",
     further=SCHEDULER_FIRST,
 )
+# What a scheduler sets in the groups of an optimizer.
+FOLLOWS = _of("The settings of {owners} follow from that.", "*/group [0-9]*/*")
 # A GradScaler without a scale yet, and one that is not enabled, have an empty state.
 SCALER = _state_dict(
     "scaler", "scaler", further=" Create it with enabled=True, as in the run that saved."
@@ -398,7 +400,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
     ),
     "state-lost": (*STATE_OF_MODULES, STATE_OF_THE_LOOP),
-    "step-lost": (*OF_SCHEDULERS, *OPTIMIZER),
+    "step-lost": (*OF_SCHEDULERS, FOLLOWS, *OPTIMIZER),
     # --- Steps: data, draws, rates ---------------------------------------------------------------
     "wrong-first-step": (
         _of(

@@ -198,11 +198,12 @@ def _both_settings(setting: HyperparameterDifference) -> str:
 
 def mode(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that change in the control but not in the resumed run."""
-    # A lost tensor may be constant for that reason, such as a generator that nothing draws from.
+    # A lost tensor may be constant for that reason. So may a generator that nothing draws from, as
+    # one that a program makes for each step.
     rows = [
         row
         for row in findings.of_kind(*MOVED_BY_TRAINING)
-        if row.name not in findings.explained and row.same_form
+        if row.name not in findings.explained and row.same_form and not row.unread
     ]
     still = [row for row in rows if row.control_moves and not row.resumed_moves]
     if findings.found:
