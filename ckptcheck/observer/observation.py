@@ -8,11 +8,12 @@ import atexit
 import contextlib
 import mmap
 import os
+import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -148,6 +149,7 @@ class Observation:
         self._counted: dict[str, dict[str, int]] = {}
         self._unseen: set[str] = {"batches", "learning rates"}
         self._failure: Failure | None = None
+        self._trouble = ""
         self._is_stopping = self._has_stopped = False
         self._is_other = False
         self._files = FileWatch(request, self._on_file_read)
@@ -436,10 +438,18 @@ class Observation:
     def close(self) -> None:
         """End the record, once."""
         try:
-            self._close()
+            with _undisturbed():
+                self._close()
+                self._note_trouble()
         except OSError:  # the disk is full: an empty note says so
             with contextlib.suppress(OSError):
                 (Path(self.request.folder) / TROUBLE).touch()
+
+    def _note_trouble(self) -> None:
+        """Note that the machine failed, once all is recorded: then the process is ended."""
+        if self._trouble and self._process == os.getpid():
+            (Path(self.request.folder) / TROUBLE).write_text(f"{self._trouble}\n", encoding="utf-8")
+            self._trouble = ""
 
     def _close(self) -> None:
         if self._process != os.getpid() or self._is_other:
@@ -473,11 +483,6 @@ class Observation:
         recorder.close()
         self._recorder = None
         self._is_other = True
-
-    def _note_trouble(self, what: str, error: BaseException) -> None:
-        if self._process == os.getpid() and not self._is_other:
-            with (Path(self.request.folder) / TROUBLE).open("a", encoding="utf-8") as file:
-                file.write(f"{what}: {first_sentence(str(error)).rstrip('.')}.\n")
 
     def _on_exit(self, status: int) -> NoReturn:
         """End the record where the program ends its process without what Python does at exit."""
@@ -523,7 +528,8 @@ class Observation:
         if isinstance(error, StoppedError):
             return
         if _is_out_of_memory(kind, error):
-            self._note_trouble(_OUT_OF_MEMORY[self.request.is_control], error)
+            what = _OUT_OF_MEMORY[self.request.is_control]
+            self._trouble = f"{what}: {first_sentence(str(error)).rstrip('.')}."
         places = traceback.extract_tb(trace)
         place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else None
         during = "train" if self._done or self._restores else "build"
@@ -535,6 +541,20 @@ class Observation:
             during, kind.__name__, str(error), self._done if self._done else None, place
         )
         self._excepthook(kind, error, trace)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no end of a child process raise: PyTorch does so where a worker of a loader has died."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGCHLD, before)
 
 
 def _is_out_of_memory(kind: type[BaseException], error: BaseException) -> bool:
