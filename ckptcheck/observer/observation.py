@@ -8,12 +8,11 @@ import atexit
 import contextlib
 import mmap
 import os
-import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -438,9 +437,8 @@ class Observation:
     def close(self) -> None:
         """End the record, once."""
         try:
-            with _undisturbed():
-                self._close()
-                self._note_trouble()
+            self._close()
+            self._note_trouble()
         except OSError:  # the disk is full: an empty note says so
             with contextlib.suppress(OSError):
                 (Path(self.request.folder) / TROUBLE).touch()
@@ -541,20 +539,6 @@ class Observation:
             during, kind.__name__, str(error), self._done if self._done else None, place
         )
         self._excepthook(kind, error, trace)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let no end of a child process raise: PyTorch does so where a worker of a loader has died."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGCHLD, before)
 
 
 def _is_out_of_memory(kind: type[BaseException], error: BaseException) -> bool:

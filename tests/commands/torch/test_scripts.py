@@ -75,8 +75,8 @@ SCRIPT = {
     "a Trainer with dropout": script(
         "trainer_dropout.py --out {run}",
         "--skip_no_data",
-        "generators-reseeded",
-        "data-shifted",
+        "generators-shifted",
+        "data-restarted",
     ),
     "a Trainer that accumulates and evaluates": script(
         "trainer_accumulation.py --out {run}",
