@@ -27,6 +27,7 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
         _of_saves,
         _of_the_end,
         _of_coverage,
+        _of_untouched,
         _of_lag,
     )
     texts = (
@@ -47,7 +48,12 @@ def of_cases(cases: Sequence[Case]) -> list[str]:
 
 def disclosures(case: Case) -> list[str]:
     """Return the warnings of a case that hold for a right job with a right restore, too."""
-    return [*_of_metrics(case), *_of_side_effects(case), *_of_rounding(case)]
+    return [
+        *_of_metrics(case),
+        *_of_side_effects(case),
+        *_of_rounding(case),
+        *_of_untouched(case),
+    ]
 
 
 def _of_files(cases: Sequence[Case]) -> Iterator[str]:
@@ -216,6 +222,9 @@ def _of_coverage(case: Case) -> Iterator[str]:
             total=len(case.comparison.boundary),
             names=some(case.not_shown),
         )
+
+
+def _of_untouched(case: Case) -> Iterator[str]:
     if case.not_covered and case.control:
         yield filled(
             "the restore does not cover {count} of {total} {total:tensor|tensors}, which "

@@ -242,6 +242,12 @@ class PackedBatches(Loop):
         return Step(self.update(x, y), batch=[packed, y])
 
 
+class SparseBatches(Loop):
+    def train(self, step: int) -> Step:
+        x, y = self.batch(step)
+        return Step(self.update(x, y), batch=[x.to_sparse(), x.to_sparse_csr(), y])
+
+
 class Curriculum(Counted):
     """Numbers, lists and dictionaries of the loop are in the checkpoint."""
 

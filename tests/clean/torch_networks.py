@@ -76,7 +76,7 @@ class CarriedHidden(Counted):
         return {"cell": self.cell, "hidden": self.hidden}
 
     def loss(self, x: Any, y: Any) -> Any:
-        now = self.cell(x, self.hidden if len(x) == 8 else None)
+        now = self.cell(x, self.hidden.clone() if len(x) == 8 else None)
         if torch.is_grad_enabled():
             self.hidden.copy_(now.detach())
         return super().loss(now, y)

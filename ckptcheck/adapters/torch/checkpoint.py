@@ -4,7 +4,6 @@ A part is an object with `state_dict` and `load_state_dict`, a `torch.Generator`
 functions that get and set a value, or a plain value: a number, a tensor, a list or a dictionary.
 """
 
-import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from torch import nn, optim
 
 from ckptcheck.adapters.torch.arrays import as_array
+from ckptcheck.adapters.torch.generators import of_either
 from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import RANDOM, Restored, RestoreRefusedError, Tensor
 from ckptcheck.run.digests import digest
@@ -118,8 +118,11 @@ def as_value(value: Any) -> Array | None:
     if isinstance(value, torch.Tensor):
         is_dense = value.layout is torch.strided and not (value.is_quantized or value.is_meta)
         return as_array(value) if is_dense else None
-    if isinstance(value, tuple):  # the state of a generator of Python or NumPy
-        return np.frombuffer(pickle.dumps(value, protocol=4), np.uint8)
+    if isinstance(value, tuple):
+        return of_either(value)
+    if isinstance(value, int) and value.bit_length() > 63:  # the state of a generator of NumPy
+        size = max(32, value.bit_length() // 8 + 1)
+        return np.frombuffer(value.to_bytes(size, "little", signed=True), np.uint8)
     return np.array(value) if isinstance(value, bool | int | float | np.ndarray) else None
 
 

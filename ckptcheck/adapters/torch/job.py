@@ -113,9 +113,11 @@ class TorchJob(ABC):
         """
         for each in (random.seed, np.random.seed, torch.manual_seed):
             each(seed % POISON)
-        made = self.setup()
-        self._named = Named(lambda: {**made, **self._attributes()})
-        self._parts = {name: self._part(name, each) for name, each in _checked(made).items()}
+        made = _checked(self.setup())
+        self._held_by = {name: self._holder(name, each) for name, each in made.items()}
+        self._given = {name: each for name, each in made.items() if not self._held_by[name]}
+        self._named = Named(lambda: {**self._made(), **self._attributes()})
+        self._parts()  # whatever cannot be saved raises here
         self._updates = Updates()
         if seed >= POISON:
             self._named.live.poison(seed, ())
@@ -151,7 +153,7 @@ class TorchJob(ABC):
         of_generators = {each.value.tobytes() for each in live.values() if each.kind is Kind.RNG}
         plain = {
             name: value
-            for part, each in self._parts.items()
+            for part, each in self._parts().items()
             if not (is_stateful(each) or isinstance(each, torch.Generator))
             for name, value in values_of(part, saved_of(each), live)
             if value.tobytes() not in of_generators
@@ -164,7 +166,7 @@ class TorchJob(ABC):
     def save(self, folder: Path, step: int) -> None:
         """Save what `setup` returned with `torch.save`, into a file that is named after `step`."""
         torch.save(
-            {name: saved_of(part) for name, part in self._parts.items()},
+            {name: saved_of(part) for name, part in self._parts().items()},
             folder / f"{step}{_SUFFIX}",
         )
 
@@ -192,16 +194,38 @@ class TorchJob(ABC):
             raise FileNotFoundError(f"the folder holds no checkpoint: no file STEP{_SUFFIX}")
         return load_checkpoint(
             folder / f"{max(steps)}{_SUFFIX}",
-            self._parts,
-            names or list(self._parts),
+            self._parts(),
+            names or list(self._held_by),
             self._named.weights(),
             self.state,
             weights_only=self.weights_only,
         )
 
     def _attributes(self) -> dict[str, Any]:
-        own = ("_named", "_parts", "_updates", "_train", "_evaluate", "train", "evaluate")
-        return {name: value for name, value in vars(self).items() if name not in own}
+        own = ("_named", "_held_by", "_given", "_updates", "_train", "_evaluate")
+        shown = (*own, "train", "evaluate")
+        return {name: value for name, value in vars(self).items() if name not in shown}
+
+    def _holder(self, name: str, given: Any) -> str | None:
+        """Return the attribute that holds what `setup` returned; None: no attribute does.
+
+        A restore may replace an object. The attribute then shows which one trains, and is saved.
+        """
+        held = vars(self)
+        if name in held and held[name] is given:
+            return name
+        is_object = is_stateful(given) or isinstance(given, torch.Generator)
+        return next((at for at, each in held.items() if is_object and each is given), None)
+
+    def _made(self) -> dict[str, Any]:
+        """Return what `setup` returned, as it is now."""
+        return {
+            name: self._given[name] if holder is None else getattr(self, holder)
+            for name, holder in self._held_by.items()
+        }
+
+    def _parts(self) -> Parts:
+        return {name: self._part(name, each) for name, each in self._made().items()}
 
     def _part(self, name: str, given: Any) -> Any:
         """Return a part as a checkpoint saves and loads it, a plain value by its attribute."""

@@ -172,13 +172,16 @@ def by_hand(held: Mapping[str, Any], modules: Iterable[nn.Module]) -> Iterator[F
 
 class _Model:
     def __init__(self, module: nn.Module) -> None:
-        self._named = dict(module.state_dict(keep_vars=True))
+        held = module.state_dict(keep_vars=True)
+        self._named = {name: each for name, each in held.items() if isinstance(each, torch.Tensor)}
         parameters = dict(module.named_parameters())
         trained = {name: each for name, each in parameters.items() if each.requires_grad}
         self._in_order = [each for each in (trained, parameters) if each]
         own = list(self._named.values())
         gradients = [each.grad for each in own if each.grad is not None]
-        self._places = {each.data_ptr() for each in [*own, *gradients]}
+        self._places = {
+            each.data_ptr() for each in [*own, *gradients] if each.layout is torch.strided
+        }
 
     def matches(self, name: str, container: Any) -> list[Found]:
         """Return the tensors of a container by name; empty: they are not those of this module."""

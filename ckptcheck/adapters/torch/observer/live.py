@@ -1,6 +1,5 @@
 """The live state of a process: modules, optimizers, schedulers, scalers and generators."""
 
-import pickle
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 from torch import nn, optim
 
 from ckptcheck.adapters.torch.arrays import as_array
+from ckptcheck.adapters.torch.generators import of_numpy, of_python
 from ckptcheck.adapters.torch.observer.averages import (
     STATISTICS,
     Averages,
@@ -188,7 +188,7 @@ def _gradients(named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
 def _gradient(parameter: nn.Parameter) -> _Read:
     def read() -> Tensor:
         held = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        return Tensor(Kind.ACCUMULATOR, as_array(held))
+        return Tensor(Kind.ACCUMULATOR, as_array(held.to_dense()))
 
     return read
 
@@ -278,10 +278,7 @@ def _of_state(kind: Kind, item: Any, key: str, place: int | None) -> _Read:
 
 def _generators(named: Mapping[str, Any]) -> dict[int, tuple[str, torch.Generator]]:
     """Return the generators of a program, and those of its loaders, each under one name."""
-    found: dict[int, tuple[str, torch.Generator]] = {}
-    for name, item in named.items():
-        if isinstance(item, torch.Generator):
-            found.setdefault(id(item), (name, item))
+    held = [(name, item) for name, item in named.items() if isinstance(item, torch.Generator)]
     loaders = {
         name: item for name, item in named.items() if isinstance(item, torch.utils.data.DataLoader)
     }
@@ -289,7 +286,11 @@ def _generators(named: Mapping[str, Any]) -> dict[int, tuple[str, torch.Generato
         for path, owner in (("", loader), (".sampler", loader.sampler)):
             generator = getattr(owner, "generator", None)
             if isinstance(generator, torch.Generator):
-                found.setdefault(id(generator), (f"{name}{path}.generator", generator))
+                held.append((f"{name}{path}.generator", generator))
+    found: dict[int, tuple[str, torch.Generator]] = {}
+    # An iterator that a program begins holds the generator of its loader, too: deep inside.
+    for name, generator in sorted(held, key=lambda each: each[0].count(".")):
+        found.setdefault(id(generator), (name, generator))
     return found
 
 
@@ -299,8 +300,11 @@ def _rng(generator: torch.Generator) -> _Read:
 
 def _global_generators() -> Iterator[tuple[str, _Read]]:
     yield f"{RANDOM}torch", lambda: Tensor(Kind.RNG, as_array(torch.get_rng_state()))
-    yield f"{RANDOM}python", lambda: Tensor(Kind.RNG, _of_python())
-    yield f"{RANDOM}numpy", lambda: Tensor(Kind.RNG, _of_numpy())
+    yield f"{RANDOM}python", lambda: Tensor(Kind.RNG, of_python(random.getstate()))
+    yield (
+        f"{RANDOM}numpy",
+        lambda: Tensor(Kind.RNG, of_numpy(np.random.get_state(legacy=True))),
+    )
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         for device in range(torch.cuda.device_count()):
             yield f"{RANDOM}cuda:{device}", _cuda_rng(device)
@@ -308,25 +312,6 @@ def _global_generators() -> Iterator[tuple[str, _Read]]:
 
 def _cuda_rng(device: int) -> _Read:
     return lambda: Tensor(Kind.RNG, as_array(torch.cuda.get_rng_state(device)))
-
-
-def _of_python() -> Array:
-    """Return the words of Python's generator, its position, and the number that it keeps."""
-    _, words, kept = random.getstate()
-    return np.array([*words, *_bits(kept)], np.uint64)
-
-
-def _of_numpy() -> Array:
-    state: Any = np.random.get_state(legacy=True)
-    if isinstance(state, dict):  # a program may replace the Mersenne Twister
-        return np.frombuffer(pickle.dumps(state, protocol=4), np.uint8)
-    _, words, place, has_kept, kept = state
-    return np.array([*words, place, *_bits(kept if has_kept else None)], np.uint64)
-
-
-def _bits(kept: float | None) -> tuple[int, int]:
-    """Return the bits of the second number of a normal draw, if one is kept."""
-    return kept is not None, int(np.float64(kept or 0.0).view(np.uint64))
 
 
 def _value(value: Any) -> Array:
