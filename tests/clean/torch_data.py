@@ -285,13 +285,17 @@ class EarlyStopping(Counted):
 
 
 class Stateful(_Loading):
-    """The loader of torchdata, which saves its position."""
+    """The loader of torchdata, which saves its position.
+
+    With one generator for loader and sampler, it would draw from it once more when it resumes.
+    """
 
     def make_loader(self) -> Any:
         from torchdata.stateful_dataloader import StatefulDataLoader
+        from torchdata.stateful_dataloader.sampler import RandomSampler
 
-        draw = torch.Generator().manual_seed(5)
-        return StatefulDataLoader(PAIRS, BATCH, shuffle=True, generator=draw)
+        sampler = RandomSampler(PAIRS, generator=torch.Generator().manual_seed(5))
+        return StatefulDataLoader(PAIRS, BATCH, sampler=sampler, generator=torch.Generator())
 
     def more(self) -> dict[str, Any]:
         return super().more() | {"loader": self.loader}

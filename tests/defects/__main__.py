@@ -1,6 +1,10 @@
-"""Print the defect matrix: run `python -m tests.defects` at the top of the repository."""
+"""Print the defect matrix: run `python -m tests.defects` at the top of the repository.
+
+There is a table for each framework. One that is not installed is skipped.
+"""
 
 import argparse
+import importlib.util
 import sys
 import tempfile
 from pathlib import Path
@@ -27,11 +31,20 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     variants = arguments.variant or list(VARIANTS)
-    rows = _repeated(arguments.clean, variants) if arguments.clean else _once(planted(), variants)
-    print(table(rows))
-    for line in wrong(rows):
-        print(line, file=sys.stderr)
-    return 1 if wrong(rows) else 0
+    everything = planted()
+    is_wrong, is_run = False, False
+    for framework in dict.fromkeys(each.framework for each in everything):
+        of_it = [each for each in everything if each.framework == framework]
+        if importlib.util.find_spec(framework) is None:
+            print(f"{len(of_it)} planted cases are skipped, because {framework} is not installed.")
+            continue
+        times = arguments.clean
+        rows = _repeated(of_it, times, variants) if times else _once(of_it, variants)
+        print(table(rows), flush=True)
+        for line in wrong(rows):
+            print(line, file=sys.stderr)
+        is_wrong, is_run = is_wrong or bool(wrong(rows)), True
+    return 1 if is_wrong or not is_run else 0
 
 
 def _once(all_planted: list[Planted], variants: list[int]) -> list[Row]:
@@ -42,8 +55,8 @@ def _once(all_planted: list[Planted], variants: list[int]) -> list[Row]:
     return rows
 
 
-def _repeated(times: int, variants: list[int]) -> list[Row]:
-    clean = [each for each in planted() if each.what == "clean"]
+def _repeated(all_planted: list[Planted], times: int, variants: list[int]) -> list[Row]:
+    clean = [each for each in all_planted if each.what == "clean"]
     rows: list[Row] = []
     for number in range(times):
         with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from . import ways
 from .ways import Way
 
 HERE = Path(__file__).parent
-MODULES = ("images.py", "files.py", "loop.py", "graph.py", "fit.py")
+MODULES = ("images.py", "files.py", "loop.py", "graph.py", "fit.py", "torch_loop.py")
 VARIANTS = (0, 1, 2)
 
 
@@ -28,6 +28,11 @@ class Planted:
     what: str  # defect, pair, clean
     causes: tuple[tuple[str, str | None], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def framework(self) -> str:
+        """The module that the job needs."""
+        return "torch" if self.module.startswith("torch_") else "tensorflow"
 
     def target(self, variant: int) -> str:
         """Return the target of a variant of the job, as `verify` takes it."""
