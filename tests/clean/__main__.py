@@ -15,7 +15,7 @@ from ckptcheck.report.report import Report
 from ckptcheck.report.warnings import disclosures
 from ckptcheck.run.worker_pool import Event
 
-from .discovery import CleanJob, clean_jobs
+from .discovery import FRAMEWORKS, CleanJob, clean_jobs
 
 
 def main() -> int:
@@ -29,11 +29,13 @@ def main() -> int:
         default=[],
         help="verify one file of jobs, or one job of it; repeatable",
     )
+    parser.add_argument("--framework", choices=FRAMEWORKS, help="default: every installed one")
     arguments = parser.parse_args()
     jobs = clean_jobs(sample=arguments.sample, only=arguments.only)
     if not jobs:
         parser.error(f"there is no clean job called {' or '.join(arguments.only)}")
-    jobs = list(_runnable(jobs))
+    asked = [arguments.framework] if arguments.framework else FRAMEWORKS
+    jobs = list(_runnable(jobs, asked))
     began, count, alarms, refusals = time.monotonic(), 0, 0, 0
     # One verification for each file, because its jobs share a fork server.
     for file in dict.fromkeys(job.file for job in jobs):
@@ -48,11 +50,11 @@ def main() -> int:
     return 1 if alarms or refusals or not jobs else 0
 
 
-def _runnable(jobs: Sequence[CleanJob]) -> Iterator[CleanJob]:
-    """Yield the jobs whose framework is installed, and say which others are skipped."""
-    for framework in dict.fromkeys(job.framework for job in jobs):
+def _runnable(jobs: Sequence[CleanJob], frameworks: Sequence[str]) -> Iterator[CleanJob]:
+    """Yield the jobs whose framework is asked for and installed; say which are skipped."""
+    for framework in frameworks:
         of_it = [job for job in jobs if job.framework == framework]
-        if importlib.util.find_spec(framework) is None:
+        if of_it and importlib.util.find_spec(framework) is None:
             print(f"{len(of_it)} jobs are skipped, because {framework} is not installed.")
         else:
             yield from of_it

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
+FRAMEWORKS = ("tensorflow", "torch")
 # The files of this folder that define no jobs.
 _OTHERS = ("__init__", "__main__", "base", "torch_base", "discovery")
 # A sample takes every fifth job of each file: related jobs stand side by side.

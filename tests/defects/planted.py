@@ -11,6 +11,7 @@ from .ways import Way
 
 HERE = Path(__file__).parent
 MODULES = ("images.py", "files.py", "loop.py", "graph.py", "fit.py", "torch_loop.py")
+FRAMEWORKS = ("tensorflow", "torch")
 VARIANTS = (0, 1, 2)
 
 
