@@ -272,11 +272,17 @@ def by_stage(
     Single numbers often show no stage: they were lost with the rest if that has one stage.
     """
     stages = [_stage(row) for row in rows]
-    if len(known := set(stages) - {None}) == 1:
+    firm = [stage for row, stage in zip(rows, stages, strict=True) if not _is_count(row)]
+    if len(known := set(firm or stages) - {None}) == 1:
         (only,) = known
         stages = [only if row.elements == 1 else its for row, its in zip(rows, stages, strict=True)]
     for stage in dict.fromkeys(stages):
         yield stage, [row for row, its in zip(rows, stages, strict=True) if its is stage]
+
+
+def _is_count(row: TensorComparison) -> bool:
+    """Return whether a row is a single whole number, which a checkpoint may hold by chance."""
+    return row.elements == 1 and "int" in row.control_dtype
 
 
 def stage_of_all(rows: Iterable[TensorComparison]) -> Stage | None:

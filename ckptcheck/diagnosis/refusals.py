@@ -26,6 +26,8 @@ _READ_ERROR_WORDS = (
     "less bytes than requested",
     "corrupt",
     "incomplete metadata",
+    "[errno 22]",  # PyTorch, of a truncated file
+    "pytorchstreamreader failed",
 )
 # PyTorch refuses an intact file that holds more than tensors.
 _NOT_ALLOWED = "was not an allowed global by default"

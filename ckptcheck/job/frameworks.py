@@ -136,7 +136,9 @@ def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
     names = tuple(jobs)
     needed = [each for each in frameworks() if any(map(each.is_needed_by, names))]
     first_uses = (
-        each.first_use for each in needed if each.first_use and importlib.util.find_spec(each.module)
+        each.first_use
+        for each in needed
+        if each.first_use and importlib.util.find_spec(each.module)
     )
     return (*(each.module for each in needed), *first_uses)
 

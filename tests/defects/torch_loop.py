@@ -4,6 +4,7 @@ One control saves a checkpoint of everything, and others without some parts. Eac
 reads one of them, and changes something before or after.
 """
 
+import copy
 import random
 import time
 from collections import OrderedDict
@@ -24,6 +25,15 @@ from ckptcheck.adapters.torch import TorchJob
 
 BATCH, STEPS, FEATURES, CLASSES = 16, 6, 12, 3
 
+
+def falling(count: int) -> float:
+    return 0.95**count
+
+
+def in_two_parts(count: int) -> float:
+    return 1.0 if count < 9 else 0.3
+
+
 # Names, shapes, optimizers and schedules vary, so that no diagnosis can depend on one of them.
 VARIANTS: tuple[dict[str, Any], ...] = (
     {
@@ -31,21 +41,23 @@ VARIANTS: tuple[dict[str, Any], ...] = (
         "units": 8,
         "norm": nn.BatchNorm1d,
         "optimizer": lambda weights: optim.AdamW(weights, 0.01, amsgrad=True),
-        "scheduler": lambda optimizer: optim.lr_scheduler.ExponentialLR(optimizer, 0.95),
+        "scheduler": lambda optimizer: optim.lr_scheduler.LambdaLR(optimizer, falling),
     },
     {
         "names": ("a", "z_9", "q", "r", "logits"),
         "units": 5,
         "norm": partial(nn.BatchNorm1d, momentum=0.3),
         "optimizer": lambda weights: optim.RMSprop(weights, 0.01, momentum=0.5, centered=True),
-        "scheduler": lambda optimizer: optim.lr_scheduler.MultiStepLR(optimizer, [7, 17], 0.3),
+        "scheduler": lambda optimizer: optim.lr_scheduler.LambdaLR(optimizer, in_two_parts),
     },
     {
         "names": ("Encoder", "Standardise", "Bridge", "Second", "Head"),
         "units": 7,
         "norm": partial(nn.BatchNorm1d, affine=False),
         "optimizer": lambda weights: optim.RAdam(weights, 0.02, weight_decay=1e-3),
-        "scheduler": lambda optimizer: optim.lr_scheduler.CosineAnnealingLR(optimizer, 40),
+        "scheduler": lambda optimizer: optim.lr_scheduler.CosineAnnealingWarmRestarts(
+            optimizer, 40
+        ),
     },
 )
 
@@ -93,6 +105,7 @@ class Loop(TorchJob):
         self.scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=4)
         self.noise = torch.Generator().manual_seed(5)
         self.step = 0
+        self.fresh = copy.deepcopy(self.model.state_dict())
         self.shift, self.penalty, self.epoch_of = 0, 0.0, lambda step: step // STEPS
         return self.parts()
 
@@ -205,10 +218,12 @@ def one_key_missing(job: Any) -> None:
 
 def loading_loosely(job: Any) -> None:
     """The file has other names for a layer, and `strict=False` skips it."""
-    mid, load = job.variant["names"][2], job.model.load_state_dict
-    job.model.load_state_dict = lambda saved: load(
-        {name.replace(f"{mid}.", "was."): each for name, each in saved.items()}, strict=False
-    )
+    mid = job.variant["names"][2]
+    for path in job.place.glob("*.pt"):
+        saved = torch.load(path, weights_only=False)
+        renamed = {name.replace(f"{mid}.", "was."): each for name, each in saved["model"].items()}
+        torch.save(saved | {"model": renamed}, path)
+    job.model.load_state_dict = partial(job.model.load_state_dict, strict=False)
 
 
 def older_file(job: Any) -> None:
@@ -244,9 +259,8 @@ def held(job: Any, parameter: Any) -> dict[str, Any]:
 
 
 def initialising_again(job: Any) -> None:
-    for module in job.model.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+    """Makes the weights again, from the seed of the program."""
+    job.model.load_state_dict(job.fresh)
 
 
 def resetting_statistics(job: Any) -> None:
@@ -334,6 +348,13 @@ def new_scheduler(job: Any) -> None:
     job.scheduler = job.variant["scheduler"](job.optimizer)
 
 
+def scheduler_made_after_the_load(job: Any) -> None:
+    """The scheduler takes up its count, but the rate of the optimizer is the first one again."""
+    saved = job.scheduler.state_dict()
+    new_scheduler(job)
+    job.scheduler.load_state_dict(saved)
+
+
 def one_more_step_of_the_scheduler(job: Any) -> None:
     job.scheduler.step()
 
@@ -392,6 +413,10 @@ def one_step_back(job: Any) -> None:
     job.step -= 1
 
 
+def beginning_a_step_early(job: Any) -> None:
+    job.next_step = lambda: job.step - 1
+
+
 def evaluation_mode(job: Any) -> None:
     job.model.eval()
 
@@ -437,7 +462,15 @@ Loop.ways = {
         asking_for_no_model,
     ),
     "layer-skipped": defect([("weights-lost", NOT_APPLIED)], (), loading_loosely),
-    "initialised-after": defect([("initialised-again", None)], (), initialising_again),
+    "initialised-after": defect(
+        [
+            ("moving-statistics-lost", OVERWRITTEN),
+            ("state-lost", OVERWRITTEN),
+            ("weights-lost", OVERWRITTEN),
+        ],
+        (),
+        initialising_again,
+    ),
     "statistics-reset": defect([("moving-statistics-lost", OVERWRITTEN)], (), resetting_statistics),
     "weights-exchanged": defect([("weights-swapped", None)], (), exchanging_weights),
     "statistics-exchanged": defect([("tensors-swapped", None)], (), exchanging_statistics),
@@ -446,16 +479,16 @@ Loop.ways = {
     "buffer-emptied": defect([("state-lost", OVERWRITTEN)], (), emptying_the_extra_buffer),
     "other-dtype": defect([("tensors-missing", None)], (), other_dtype),
     "optimizer-left-out": defect(
-        [("slots-lost", OMITTED), ("step-lost", OMITTED), ("learning-rate-differs", None)],
+        [("slots-lost", OMITTED), ("step-lost", OMITTED)],
         ("optimizer",),
     ),
     "optimizer-not-asked-for": defect(
-        [("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED), ("learning-rate-differs", None)],
+        [("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED)],
         (),
         asking_for_no_optimizer,
     ),
     "optimizer-cleared": defect(
-        [("slots-lost", OVERWRITTEN), ("step-lost", OVERWRITTEN)], (), clearing_the_optimizer
+        [("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED)], (), clearing_the_optimizer
     ),
     "moment-zeroed": defect([("slots-lost", OVERWRITTEN)], (), zeroing_a_moment),
     "moments-exchanged": defect([("slots-swapped", None)], (), exchanging_moments),
@@ -464,18 +497,17 @@ Loop.ways = {
     "counts-zeroed": defect([("step-lost", OVERWRITTEN)], (), zeroing_the_counts),
     "average-left-out": defect([("shadows-lost", OMITTED)], ("averaged",)),
     "average-not-asked-for": defect([("shadows-lost", NOT_APPLIED)], (), asking_for_no_average),
-    "average-of-restored-weights": defect(
-        [("shadows-lost", OMITTED)], ("averaged",), averages_from_weights
+    "average-of-restored-weights": defect(  # the weights in it, and its count of updates
+        [("shadows-lost", OMITTED), ("shadows-lost", OMITTED)], ("averaged",), averages_from_weights
     ),
-    "average-begun-again": defect([("step-lost", OVERWRITTEN)], (), averaging_anew),
+    "average-begun-again": defect([("shadows-lost", OVERWRITTEN)], (), averaging_anew),
     "weights-from-averages": defect([("shadows-in-weights", None)], (), weights_from_averages),
     "scheduler-left-out": defect([("step-lost", OMITTED)], ("scheduler",)),
+    "scheduler-made-again": defect([("step-lost", OVERWRITTEN)], (), new_scheduler),
     "scheduler-after-the-load": defect(
-        [("step-lost", OVERWRITTEN), ("learning-rate-differs", None)], (), new_scheduler
+        [("learning-rate-differs", None)], (), scheduler_made_after_the_load
     ),
-    "scheduler-ahead": defect(
-        [("learning-rate-differs", None)], (), one_more_step_of_the_scheduler
-    ),
+    "scheduler-ahead": defect([("step-lost", OVERWRITTEN)], (), one_more_step_of_the_scheduler),
     "scaler-left-out": defect([("loss-scale-lost", OMITTED)], ("scaler",)),
     "other-rate": defect([("learning-rate-differs", None)], (), other_rate),
     "other-decay": defect([("hyperparameters-differ", OVERWRITTEN)], (), other_decay),
@@ -493,12 +525,13 @@ Loop.ways = {
     "epoch-not-set": defect([("data-order", None)], (), order_of_the_first_epoch),
     "other-data": defect([("batches-differ", None)], (), other_data),
     "step-left-out": defect([("step-lost", OMITTED)], ("step",)),
-    "step-back": defect([("wrong-first-step", None)], (), one_step_back),
+    "step-back": defect([("step-lost", OVERWRITTEN)], (), one_step_back),
+    "begun-a-step-early": defect([("wrong-first-step", None)], (), beginning_a_step_early),
     "evaluation-mode": defect([("mode-differs", None)], (), evaluation_mode),
     "frozen-layer": defect([("mode-differs", None)], (), freezing),
     "hidden-penalty": defect([("unexplained", None)], (), hidden_penalty),
     "older-file": defect([("older-checkpoint", None)], (), older_file),
-    "not-found": defect([("nothing-restored", NOT_APPLIED)], (), not_finding_the_file),
+    "not-found": defect([("nothing-restored", None)], (), not_finding_the_file),
     "key-missing": defect([("keys-not-in-checkpoint", None)], (), one_key_missing),
     "truncated": defect([("checkpoint-damaged", None)], (), truncating_the_file),
     "refuses": defect([("restore-raised", None)], (), refusing),
@@ -558,30 +591,10 @@ class KeepsAverages(Loop):
         super().save(folder, step)
 
 
-class SavesBeforeTheSchedule(Loop):
-    """The scheduler is updated after the save: its state and its rate are those of before."""
-
-    ways = {"whole": defect([("updated-after-save", None)], ())}
-
-    def setup(self) -> Any:
-        made = super().setup()
-        self.before = {"scheduler": self.scheduler.state_dict()}
-        return made
-
-    def update(self, loss: Any) -> None:
-        self.before = {"scheduler": self.scheduler.state_dict()}
-        super().update(loss)
-
-    def save(self, folder: Path, step: int) -> None:
-        super().save(folder, step)
-        path = folder / "whole" / f"{step}.pt"
-        torch.save(torch.load(path, weights_only=False) | self.before, path)
-
-
 class BufferNotSaved(Loop):
     """A buffer that moves is not persistent, so that no `state_dict` has it."""
 
-    ways = {"whole": defect([("state-lost", OMITTED)], ())}
+    ways = {"whole": defect([("shadows-lost", OMITTED), ("state-lost", OMITTED)], ())}
 
     def make_model(self) -> Any:
         model = super().make_model()
@@ -598,7 +611,9 @@ class LayersInAList(Loop):
     """A module keeps layers in a plain list: they train, but are in no `state_dict`."""
 
     ways = {
-        "whole": defect([("slots-lost", OMITTED), ("step-lost", OMITTED), ("weights-lost", OMITTED)], ())
+        "whole": defect(
+            [("slots-lost", OMITTED), ("step-lost", OMITTED), ("weights-lost", OMITTED)], ()
+        )
     }
 
     def make_model(self) -> Any:

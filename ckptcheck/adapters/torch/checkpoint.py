@@ -108,7 +108,9 @@ def load_checkpoint(
     live = state()
     filled = {key: key for name in names for key in keys[name] if key in live}
     for name in names:
-        filled |= _by_value(name, saved[name], live) if _is_plain(parts[name]) else {}
+        by_value = _by_value(name, saved[name], live) if _is_plain(parts[name]) else {}
+        filled |= by_value
+        held += [tensor for tensor in by_value if tensor not in held]
     arrays = map(as_value, _values(saved))
     return Restored(filled, held, [digest(array) for array in arrays if array is not None])
 

@@ -149,6 +149,8 @@ class TorchJob(ABC):
 
         Values that `setup` returned count, too.
         """
+        if not self._updates.steps:  # a restore may have brought gradients back
+            self._named.live.has_gradients = self._named.has_gradients()
         live = dict(self._named.state())
         of_generators = {each.value.tobytes() for each in live.values() if each.kind is Kind.RNG}
         plain = {

@@ -65,6 +65,14 @@ class Named:
         """Whether an optimizer of PyTorch makes the updates."""
         return bool(self._of(optim.Optimizer))
 
+    def has_gradients(self) -> bool:
+        """Return whether any parameter of a module has a gradient."""
+        return any(
+            parameter.grad is not None
+            for module in self._of(nn.Module)
+            for parameter in module.parameters()
+        )
+
     @contextmanager
     def modes_kept(self) -> Iterator[None]:
         """Put every module into the mode that it was in, afterwards."""

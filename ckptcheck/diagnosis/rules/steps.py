@@ -97,6 +97,7 @@ def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
     step = next((step for step in findings.comparison.steps if not step.rate_equal), None)
     if (
         step is None
+        or None in (step.control_rate, step.resumed_rate)  # as where a scaler skips an update
         or findings.nothing_left
         or _follows_counter(findings)
         or any(map(_is_of_scheduler, findings.tensors_of("step-lost")))

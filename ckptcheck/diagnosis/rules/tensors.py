@@ -21,7 +21,7 @@ from ckptcheck.counts import counted, filled
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis, Stage
 from ckptcheck.diagnosis.findings import Findings, Rule, both_values, by_stage, names, some
-from ckptcheck.kinds import Kind
+from ckptcheck.kinds import Kind, is_moving_statistic
 
 Rows = Sequence[TensorComparison]
 
@@ -73,7 +73,12 @@ def missing(findings: Findings) -> Iterator[Diagnosis]:
     rows = [
         row
         for row in findings.open
-        if not (row.same_form or _is_attribute(row) or row.origin.what == NARROWER)
+        if not (
+            row.same_form
+            or _is_attribute(row)
+            or row.origin.what == NARROWER
+            or _has_no_gradient(row)
+        )
     ]
     if rows:
         first = rows[0]
@@ -81,6 +86,11 @@ def missing(findings: Findings) -> Iterator[Diagnosis]:
         resumed = f"{first.resumed_dtype} {first.resumed_shape}".strip() or "absent"
         example = f"{first.name} is {control} in the control and {resumed} in the resumed run"
         yield diagnosis("tensors-missing", names(rows), count=len(rows), example=example)
+
+
+def _has_no_gradient(row: TensorComparison) -> bool:
+    """Return whether the resumed process has no gradients where the control adds them up."""
+    return row.kind is Kind.ACCUMULATOR and not row.resumed_dtype
 
 
 def _is_attribute(row: TensorComparison) -> bool:
@@ -190,10 +200,22 @@ def _is_lost(row: TensorComparison, findings: Findings) -> bool:
 lost_statistics = _lost("moving-statistics-lost", Kind.MOVING_STATISTIC)
 lost_weights = _lost("weights-lost", Kind.WEIGHT)
 lost_slots = _lost("slots-lost", Kind.SLOT)
-lost_accumulators = _lost("accumulators-lost", Kind.ACCUMULATOR)
+_own_accumulators = _lost("accumulators-lost", Kind.ACCUMULATOR)
 lost_others = _lost("state-lost", Kind.OTHER)
 _own_metrics = _lost("state-lost", Kind.METRIC)
 _own_shadows = _lost("shadows-lost", Kind.SHADOW)
+
+
+def lost_accumulators(findings: Findings) -> Iterator[Diagnosis]:
+    """Gradients that start anew; a process of PyTorch has none before its first step."""
+    total = _total(findings, Kind.ACCUMULATOR)
+    absent = [row for row in findings.open if _has_no_gradient(row)]
+    for stage, lost in by_stage(absent):
+        where = filled("{count:was|were} not there", count=len(lost))
+        fields = {"count": len(lost), "total": total, "where": where}
+        yield diagnosis("accumulators-lost", names(lost), stage, **fields)
+    if not absent:
+        yield from _own_accumulators(findings)
 
 
 def lost_metrics(findings: Findings) -> Iterator[Diagnosis]:
@@ -208,11 +230,14 @@ def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
     weights = set(names(findings.of_kind(Kind.WEIGHT)))
     # A program that averages by hand gives its variables names that tell no kind.
     restored = {row.name for row in findings.of_kind(*_AVERAGED) if row.equal}
+    copies = _equal_to(TENSOR, findings.open_of(Kind.SHADOW, Kind.OTHER))
     rows = [
         row
-        for row in _equal_to(TENSOR, findings.open_of(Kind.SHADOW, Kind.OTHER))
+        for row in copies
         if row.origin.name in (weights if row.kind is Kind.SHADOW else restored)
     ]
+    if any(row.kind is Kind.SHADOW for row in rows):  # a copy of a module has its buffers, too
+        rows += [row for row in copies if row not in rows and _has_name_of_origin(row)]
     others = sum(row.kind is Kind.OTHER for row in rows)
     total = _total(findings, Kind.SHADOW) + others
     for stage, lost in by_stage(rows):
@@ -220,6 +245,11 @@ def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
         fields = {"count": len(lost), "total": total, "where": where}
         about = {"start": "the restored weights", "seen": _seen(findings)}
         yield diagnosis("shadows-lost", names(lost), stage, **fields, **about)
+
+
+def _has_name_of_origin(row: TensorComparison) -> bool:
+    """Return whether a tensor has the name of the one it equals, as a buffer of a copy does."""
+    return row.name.endswith(f".{row.origin.name.rpartition('/')[2]}")
 
 
 def _swapped(cause: str, *kinds: Kind) -> Rule:
@@ -402,7 +432,12 @@ def _is_frozen(name: str, findings: Findings, never: Container[str]) -> bool:
 def dead_shadows(findings: Findings) -> Iterator[Diagnosis]:
     """Shadow variables that never change in the control, although weights do."""
     shadows, never = names(findings.of_kind(Kind.SHADOW)), set(findings.comparison.never_moved)
-    dead = [name for name in shadows if name in never]
+    still = set(names(findings.of_kind(Kind.MOVING_STATISTIC))) <= never
+    dead = [
+        name
+        for name in shadows
+        if name in never and not (still and is_moving_statistic(name.replace(".", "/")))
+    ]
     if dead and not set(names(findings.of_kind(Kind.WEIGHT))) <= never:
         yield diagnosis(
             "shadows-never-move", dead, Stage.NEVER_LIVE, count=len(dead), total=len(shadows)

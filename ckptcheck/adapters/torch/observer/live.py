@@ -76,7 +76,7 @@ class Live:
         """Return the live state of these objects, and of the global generators."""
         readers = dict(self._readers(named))
         if self.has_gradients:
-            readers |= _gradients(named)
+            readers |= _gradients(named, self._averages.trained)
         return Reading({name: read() for name, read in readers.items()}, readers)
 
     def _readers(self, named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
@@ -177,11 +177,11 @@ def _of_module(holder: str, module: nn.Module, averages: Averages) -> Iterator[t
                 yield whole, _reader(kind, module, name)
 
 
-def _gradients(named: Mapping[str, Any]) -> Iterator[tuple[str, _Read]]:
+def _gradients(named: Mapping[str, Any], trained: Collection[int]) -> Iterator[tuple[str, _Read]]:
     for holder, item in named.items():
         if isinstance(item, nn.Module):
             for name, parameter in item.named_parameters():
-                if parameter.requires_grad:
+                if parameter.requires_grad and (id(parameter) in trained or not trained):
                     yield f"{holder}/{name}/grad", _gradient(parameter)
 
 
