@@ -113,11 +113,13 @@ def commands(session: nox.Session) -> None:
 
 @nox.session
 def torch(session: nox.Session) -> None:
-    """Verify real PyTorch scripts, and test the adapter, without TensorFlow: minutes."""
+    """Verify PyTorch scripts, defects and clean jobs, and test the adapter: minutes."""
     session.install("torch==2.13.0")  # first: a small build
     session.run_install(*shlex.split("pip install -e '.[torch]'"))
     session.install(*PYTEST, *AROUND_TORCH)
     run(session, "python -m tests.commands.torch")
+    for command in ("python -m tests.defects", "python -m tests.clean"):
+        session.run(*command.split(), "--framework", "torch")
 
 
 @nox.session(python=PYTHONS)

@@ -46,6 +46,7 @@ def test_missing_keys() -> None:
         ("OSError", "Unable to open file (truncated file: eof = 96)"),
         ("OSError", "Unable to open file (File signature not found)"),
         ("ValueError", "zlib: the stream is CORRUPT"),
+        ("OSError", "[Errno 22] Invalid argument"),
         ("SafetensorError", "Error while deserializing header: incomplete metadata"),
     ],
 )

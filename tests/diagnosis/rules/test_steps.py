@@ -193,6 +193,20 @@ FAULTS = (
         twin=Pair(of_command(CONTROL), of_command(RESUMED)),
     ),
     Fault(
+        "a step without an update, later than a different rate",
+        steps.learning_rate,
+        Pair(CONTROL, changed(RESUMED, rates={6: 0.05, 7: None})),
+        (
+            Said(
+                "learning-rate-differs",
+                "The learning rate is 0.05 instead of the control's 0.1, first at step 6.",
+            ),
+        ),
+        # A step without an update has no rate.
+        twin=Pair(CONTROL, changed(RESUMED, rates={6: None})),
+        twin_shows=("unexplained",),
+    ),
+    Fault(
         "a different learning rate",
         steps.learning_rate,
         Pair(CONTROL, changed(RESUMED, rates={6: 0.05, 7: 0.05})),

@@ -74,6 +74,17 @@ def table(ours: Sequence[float], theirs: Sequence[float]) -> Pair:
     return Pair(changed(FULL, boundary={"table": left}), changed(FULLY, boundary={"table": right}))
 
 
+def copied() -> Pair:
+    """Return a pair of which the average and its buffer equal the weight and its buffer."""
+    kinds = {"model/seen": Kind.OTHER, "copy/model.seen": Kind.OTHER}
+    ours = control(kinds)
+    seen = value("model/seen", BOUNDARY)
+    return Pair(ours, changed(resumed(ours), boundary={"w/average": W, "copy/model.seen": seen}))
+
+
+COPIED = copied()
+
+
 def not_held(pair: Pair, name: str) -> Pair:
     return Pair(
         pair.control,
@@ -631,6 +642,40 @@ FAULTS = (
         "accumulators-lost",
         "1 of 1 gradient accumulator has its initial value.",
         ZEROS,
+    ),
+    Fault(
+        "no gradients where the control adds them up",
+        tensors.lost_accumulators,
+        not_held(full({"sum": None}), "sum"),
+        (
+            Said(
+                "accumulators-lost",
+                "1 of 1 gradient accumulator was not there.",
+                ("sum",),
+                Stage.OMITTED_AT_SAVE,
+            ),
+        ),
+        twin=Pair(changed(FULL, boundary={"sum": None}), FULLY),
+        twin_shows=("tensors-missing",),
+    ),
+    Fault(
+        "an average made again, with the buffers of its model",
+        tensors.lost_shadows,
+        COPIED,
+        (
+            Said(
+                "shadows-lost",
+                "2 of 2 shadow variables (moving averages of weights) equal their weights as "
+                "restored.",
+                ("w/average", "copy/model.seen"),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+                "The averages start from the restored weights. No training loss shows it.",
+            ),
+        ),
+        twin=Pair(
+            COPIED.control, changed(COPIED.resumed, boundary={"w/average": value("w/average", 5)})
+        ),
+        twin_shows=("tensors-swapped",),
     ),
     Fault(
         "a generator at its start",
