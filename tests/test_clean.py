@@ -1,21 +1,26 @@
 """The clean jobs are found. `python -m tests.clean` verifies all of them."""
 
-from tests.clean.discovery import SAMPLED, clean_jobs
+from collections import Counter
+
+from tests.clean.discovery import FRAMEWORKS, SAMPLED, clean_jobs
 from tests.documents import PAGES, ROOT
 
-ENOUGH = 200
+ENOUGH = {"tensorflow": 200, "torch": 30}
 
 
 def test_there_are_enough() -> None:
     jobs = clean_jobs()
-    assert len(jobs) >= ENOUGH
+    for framework in FRAMEWORKS:
+        assert sum(job.framework == framework for job in jobs) >= ENOUGH[framework]
     assert len({(job.file, job.name) for job in jobs}) == len(jobs)
     files = {"fit", "graph", "keras_2", "layers", "loop", "optimizers"}
-    assert {job.file for job in jobs} == files
+    of_torch = {"torch_data", "torch_networks", "torch_optimizers"}
+    assert {job.file for job in jobs} == files | of_torch
 
 
 def test_the_documentation_counts_them() -> None:
-    said = f"verifies {len(clean_jobs())} jobs that lose nothing"
+    count = Counter(job.framework for job in clean_jobs())
+    said = f"{count['tensorflow']} jobs of TensorFlow and {count['torch']} of PyTorch"
     assert said in PAGES["docs/accuracy.md"]
     assert said in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 

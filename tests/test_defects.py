@@ -8,7 +8,7 @@ import pytest
 from ckptcheck.diagnosis.catalogue import CAUSES
 from tests.conftest import ROOT
 from tests.defects.matrix import Row, by_cause, run_some, table, wrong
-from tests.defects.planted import MODULES, Planted, planted, tables
+from tests.defects.planted import FRAMEWORKS, MODULES, Planted, planted, tables
 from tests.planted_jobs import every_job
 
 # One job in one variant, with defects that the usual checks tell apart, at every stage. .ci/run runs
@@ -50,17 +50,20 @@ def test_the_sample_has_every_stage() -> None:
 
 
 def test_there_are_enough() -> None:
-    counted = Counter(each.what for each in planted())
-    assert counted["defect"] >= 36
-    assert counted["pair"] >= 6
-    assert counted["clean"] >= 10
+    counted = Counter((each.framework, each.what) for each in planted())
+    assert counted["tensorflow", "defect"] >= 36
+    assert counted["tensorflow", "pair"] >= 6
+    assert counted["tensorflow", "clean"] >= 10
+    assert counted["torch", "defect"] >= 20
     for what in ("defect", "pair", "clean"):
         assert {each.module for each in planted() if each.what == what} == set(MODULES)
 
 
 def test_every_cause_is_planted() -> None:
     """In a job on NumPy, or on TensorFlow, or in both; in a command, which ends by itself."""
-    on_tensorflow = {cause for each in planted() for cause, _ in each.causes}
+    on_tensorflow = {
+        cause for each in planted() if each.framework == "tensorflow" for cause, _ in each.causes
+    }
     on_numpy = {cause for each in every_job() for cause, _ in each.shows.causes}
     in_commands = {"wrong-last-step"}  # tests/commands/test_endings.py
     assert on_tensorflow | on_numpy | in_commands == set(CAUSES)
@@ -98,9 +101,14 @@ def test_the_documentation_has_the_matrix() -> None:
     """Causes and counts must be current; the other numbers come from the command's last run."""
     page = (ROOT / "docs" / "accuracy.md").read_text()
     assert "\npython -m tests.defects\n" in page
-    counted = Counter(each.causes[0][0] for each in planted() if each.what == "defect")
-    for cause, count in counted.items():
-        assert f"\n| `{cause}` | {3 * count} | " in page
+    for framework, of_it in zip(FRAMEWORKS, page.split("\n## PyTorch\n"), strict=True):
+        counted = Counter(
+            each.causes[0][0]
+            for each in planted()
+            if each.what == "defect" and each.framework == framework
+        )
+        for cause, count in counted.items():
+            assert f"\n| `{cause}` | {3 * count} | " in of_it
 
 
 def test_every_job_declares_its_restores() -> None:

@@ -47,7 +47,9 @@ VARIANTS: tuple[dict[str, Any], ...] = (
         "names": ("a", "z_9", "q", "r", "logits"),
         "units": 5,
         "norm": partial(nn.BatchNorm1d, momentum=0.3),
-        "optimizer": lambda weights: optim.RMSprop(weights, 0.01, momentum=0.5, centered=True),
+        "optimizer": lambda weights: optim.RMSprop(
+            weights, 0.01, momentum=0.5, centered=True, weight_decay=1e-4
+        ),
         "scheduler": lambda optimizer: optim.lr_scheduler.LambdaLR(optimizer, in_two_parts),
     },
     {
@@ -479,11 +481,11 @@ Loop.ways = {
     "buffer-emptied": defect([("state-lost", OVERWRITTEN)], (), emptying_the_extra_buffer),
     "other-dtype": defect([("tensors-missing", None)], (), other_dtype),
     "optimizer-left-out": defect(
-        [("slots-lost", OMITTED), ("step-lost", OMITTED)],
+        [("slots-lost", OMITTED), ("step-lost", OMITTED), ("learning-rate-differs", None)],
         ("optimizer",),
     ),
     "optimizer-not-asked-for": defect(
-        [("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED)],
+        [("slots-lost", NOT_APPLIED), ("step-lost", NOT_APPLIED), ("learning-rate-differs", None)],
         (),
         asking_for_no_optimizer,
     ),

@@ -211,6 +211,82 @@ def test_a_step_takes_tensors() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+def test_a_batch_may_be_sparse_and_hold_nothing() -> None:
+    class Sparse(Line):
+        def train(self, step: int) -> Step:
+            x = torch.tensor([[0.0, 2.0], [0.0, 0.0]])
+            return Step(super().train(step).loss, [x.to_sparse(), x.to_sparse_csr(), None])
+
+    batch = trained(0, Sparse()).train(0).batch
+    assert [each.tolist() for each in batch] == [[[0], [1]], [2.0], [0, 1, 1], [1], [2.0]]
+
+
+def test_a_part_that_a_restore_replaces_is_the_new_one(tmp_path: Path) -> None:
+    job = trained(1)
+    job.net = torch.nn.Linear(1, 1, bias=False)
+    job.optimizer = torch.optim.SGD(job.net.parameters(), 0.25)
+    job.scheduler = torch.optim.lr_scheduler.StepLR(job.optimizer, 1, 0.5)
+    gc.collect()
+    names = {name for name in job.state() if name.startswith(("model", "optimizer", "Adam"))}
+    assert {"model/weight", "optimizer/group 0/lr"} <= names
+    assert not [name for name in names if "Adam" in name or "running" in name]
+    job.save(tmp_path, 1)
+    saved = torch.load(tmp_path / "1.pt", weights_only=False)
+    assert list(saved["model"]) == ["weight"]
+    assert saved["optimizer"]["param_groups"][0]["lr"] == 0.25
+
+
+def test_the_state_of_a_generator_of_numpy(tmp_path: Path) -> None:
+    class Drawing(Line):
+        def setup(self) -> Mapping[str, Any]:
+            self.of_numpy = np.random.default_rng(1)
+            return {**super().setup(), "of_numpy": (self.taken, self.put)}
+
+        def taken(self) -> Any:
+            return self.of_numpy.bit_generator.state
+
+        def put(self, state: Any) -> None:
+            self.of_numpy.bit_generator.state = state
+
+    job = trained(1, Drawing())
+    before = job.state()["of_numpy/state/state"].value
+    assert before.shape == (32,)  # a number of 128 bits
+    job.of_numpy.random()
+    assert job.state()["of_numpy/state/state"].value.tolist() != before.tolist()
+
+
+def test_generators_of_functions_are_known_by_their_value(tmp_path: Path) -> None:
+    trained(1).save(tmp_path, 1)
+    restored = built(seed=POISON).restore(tmp_path, "checkpoint")
+    of_functions = {"random/torch", "random/python"}
+    assert of_functions <= {*restored.asked} and of_functions <= {*restored.held}
+
+
+def test_a_module_may_keep_more_than_tensors_and_have_sparse_gradients() -> None:
+    class Odd(torch.nn.Embedding):
+        def get_extra_state(self) -> int:
+            return 3
+
+        def set_extra_state(self, state: int) -> None: ...
+
+    class Sparse(Plain):
+        counts = True
+
+        def setup(self) -> Mapping[str, Any]:
+            made = super().setup()
+            self.table = Odd(3, 2, sparse=True)
+            self.optimizer.add_param_group({"params": list(self.table.parameters())})
+            return {**made, "table": self.table}
+
+        def train(self, step: int) -> Step:
+            self.table(torch.tensor([1])).sum().backward()
+            return super().train(step)
+
+    job = trained(1, Sparse())
+    assert job.state()["table/weight/grad"].value.tolist() == [[0, 0], [1, 1], [0, 0]]
+
+
 def test_an_evaluation_leaves_modes_and_generators() -> None:
     job = trained(1)
     job.net[1].eval()
@@ -302,6 +378,14 @@ def test_gradients_count_between_the_steps_that_add_them_up() -> None:
     assert job.state()["weight/bias/grad"].kind is Kind.ACCUMULATOR
     assert job.train(1).learning_rate == 0.1
     assert "weight/bias/grad" not in job.state()
+
+
+def test_gradients_count_that_a_restore_brings_back() -> None:
+    job = built(Counting())
+    assert "weight/bias/grad" not in job.state()
+    job.weight.bias.grad = torch.ones(1)
+    assert job.state()["weight/bias/grad"].value.tolist() == [1.0]
+    assert job.state()["weight/weight/grad"].value.tolist() == [[0.0]]
 
 
 @pytest.mark.parametrize(

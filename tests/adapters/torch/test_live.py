@@ -156,6 +156,15 @@ DRAWS: dict[str, Callable[[Any], object]] = {
 }
 
 
+def test_the_generator_of_a_loader_keeps_its_name(main: Any) -> None:
+    """An iterator that has begun holds it, too."""
+    draw = torch.Generator()
+    main.loader = torch.utils.data.DataLoader([1, 2], shuffle=True, generator=draw)
+    main.batches = iter(main.loader)
+    names = [name for name in live().read().tensors if "enerator" in name]
+    assert names == ["random/loader.generator"]
+
+
 @pytest.mark.parametrize("name", DRAWS)
 def test_a_draw_moves_its_generator_alone(name: str, main: Any) -> None:
     main.order = torch.Generator()

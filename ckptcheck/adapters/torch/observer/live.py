@@ -30,6 +30,9 @@ _COUNTS = ("step",)
 # What ReduceLROnPlateau remembers of the losses.
 _REMEMBERED = ("best", "num_bad_epochs", "cooldown_counter")
 
+# What a scheduler counts: its steps, and those since a warm restart.
+_COUNTED = ("last_epoch", "T_cur")
+
 _Read = Callable[[], Tensor]
 
 
@@ -269,7 +272,7 @@ def _of_numbers(holder: str, item: Any) -> Iterator[tuple[str, _Read]]:
 def _kind_in_scheduler(key: str) -> Kind:
     if key in _REMEMBERED:
         return Kind.PYTHON
-    return Kind.COUNTER if key == "last_epoch" else Kind.HYPERPARAMETER
+    return Kind.COUNTER if key in _COUNTED else Kind.HYPERPARAMETER
 
 
 def _of_state(kind: Kind, item: Any, key: str, place: int | None) -> _Read:
