@@ -9,7 +9,7 @@ import torch
 from torch.utils import data
 
 from ckptcheck import Step
-from tests.clean.torch_base import BATCH, STEPS, X, Y, Counted, Drawing, Loop
+from tests.clean.torch_base import BATCH, STEPS, Counted, Drawing, Loop, X, Y
 
 PAIRS = data.TensorDataset(X, Y)
 
@@ -252,7 +252,9 @@ class Curriculum(Counted):
     """Numbers, lists and dictionaries of the loop are in the checkpoint."""
 
     def more(self) -> dict[str, Any]:
-        self.hardness, self.losses, self.seen = 0.1, [], {"batches": 0, "last": None}
+        self.hardness = 0.1
+        self.losses: list[float] = []
+        self.seen: dict[str, Any] = {"batches": 0, "last": None}
         return {"hardness": self.hardness, "losses": self.losses, "seen": self.seen}
 
     def batch(self, step: int) -> tuple[Any, Any]:

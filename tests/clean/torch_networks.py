@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations, spectral_norm
 from torch.optim.swa_utils import SWALR, AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from ckptcheck import Step
-from tests.clean.torch_base import STEPS, X, Y, Counted, Drawing, Loop
+from tests.clean.torch_base import STEPS, Counted, Drawing, Loop, X, Y
 
 
 class Convolution(Loop):

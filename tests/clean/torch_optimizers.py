@@ -6,7 +6,7 @@ import torch
 from torch import nn, optim
 
 from ckptcheck import Step
-from tests.clean.torch_base import STEPS, X, Y, Counted, Loop
+from tests.clean.torch_base import STEPS, Counted, Loop, X, Y
 
 S = optim.lr_scheduler
 

@@ -216,7 +216,8 @@ def test_a_batch_may_be_sparse_and_hold_nothing() -> None:
     class Sparse(Line):
         def train(self, step: int) -> Step:
             x = torch.tensor([[0.0, 2.0], [0.0, 0.0]])
-            return Step(super().train(step).loss, [x.to_sparse(), x.to_sparse_csr(), None])
+            batch: Any = [x.to_sparse(), x.to_sparse_csr(), None]
+            return Step(super().train(step).loss, batch)
 
     batch = trained(0, Sparse()).train(0).batch
     assert [each.tolist() for each in batch] == [[[0], [1]], [2.0], [0, 1, 1], [1], [2.0]]
@@ -260,11 +261,12 @@ def test_generators_of_functions_are_known_by_their_value(tmp_path: Path) -> Non
     trained(1).save(tmp_path, 1)
     restored = built(seed=POISON).restore(tmp_path, "checkpoint")
     of_functions = {"random/torch", "random/python"}
-    assert of_functions <= {*restored.asked} and of_functions <= {*restored.held}
+    assert of_functions <= {*restored.asked}
+    assert of_functions <= {*restored.held}
 
 
 def test_a_module_may_keep_more_than_tensors_and_have_sparse_gradients() -> None:
-    class Odd(torch.nn.Embedding):
+    class Odd(torch.nn.Embedding):  # type: ignore[misc, name-defined]
         def get_extra_state(self) -> int:
             return 3
 
