@@ -375,6 +375,11 @@ def emptying_the_extra_buffer(job: Any) -> None:
     job.model.extra.zero_()
 
 
+def drawing_once(job: Any) -> None:
+    """Draws before the first step, as `iter(loader)` does."""
+    torch.empty((), dtype=torch.int64).random_()
+
+
 def seeding_torch(job: Any) -> None:
     torch.manual_seed(time.time_ns() % 10**9)
 
@@ -517,6 +522,7 @@ Loop.ways = {
     "numpy-left-out": defect(RESTARTED, ("numpy",)),
     "python-left-out": defect(RESTARTED, ("python",)),
     "noise-left-out": defect(RESTARTED, ("noise",)),
+    "torch-drawn-from": defect([("generators-shifted", None)], (), drawing_once),
     "torch-seeded": defect([("generators-reseeded", OVERWRITTEN)], (), seeding_torch),
     "numpy-seeded": defect([("generators-reseeded", OVERWRITTEN)], (), seeding_numpy),
     "python-seeded": defect([("generators-reseeded", OVERWRITTEN)], (), seeding_python),
