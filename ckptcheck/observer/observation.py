@@ -139,6 +139,7 @@ class Observation:
         self._idle: set[Hashable] = set()
         self._initial: Reading | None = None
         self._last: Reading | None = None
+        self._updated: Reading | None = None
         self._evaluations: list[tuple[int, float]] = []
         self._attributes: dict[str, dict[str, float]] = {}
         self._generators: dict[str, dict[str, str]] = {}
@@ -233,12 +234,19 @@ class Observation:
         self._done += 1
         if point:
             self._after(point)
+        self._updated = None
         self._beat(self._done)
         if self.request.max_steps and self._done >= self.request.max_steps:
             self._is_stopping = True
             self.close()
             self._has_stopped = True
             raise StoppedError(f"ckptcheck ends the program after {self._done} steps")
+
+    def updated(self) -> None:
+        """Note that a step has updated weights, if it is reported only once more cannot follow."""
+        is_wanted = self._due is not None and self._due.reading is not None
+        if is_wanted and not self._is_over() and (self._done or not self.request.is_control):
+            self._updated = self._read()
 
     def saved(self, what: str, path: Any) -> None:
         """Note that a checkpoint was saved."""
@@ -397,7 +405,7 @@ class Observation:
         assert self._recorder is not None
         if point == INITIAL:
             return
-        self._last, done = self._read(), self._done - 1
+        self._last, done = self._updated or self._read(), self._done - 1
         after = after_point(done)
         if not self.request.is_control:
             after = began_at(after_point(self.request.boundary), done)
