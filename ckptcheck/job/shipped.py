@@ -211,11 +211,11 @@ def check_installed(commands: Iterable[ShippedCommand]) -> None:
     missing = list(dict.fromkeys(each for packages in lacking.values() for each in packages))
     if not missing:
         return
-    who = names[0] if len(names) == 1 else f"{names[0]} and {counted(len(names) - 1, 'other')}"
-    need, are = ("needs" if len(names) == 1 else "need"), ("is" if len(missing) == 1 else "are")
+    others = f" and {counted(len(names) - 1, 'other recipe')}" if names[1:] else ""
     raise NotVerifiedError(
-        f"{who} {need} {' and '.join(missing)}, which {are} not installed for {sys.executable}. "
-        f"Install {'it' if len(missing) == 1 else 'them'}: pip install {' '.join(missing)}"
+        f"Not installed for {sys.executable}: {', '.join(missing)}. {names[0]}{others} "
+        f"{'need' if others else 'needs'} {'them' if missing[1:] else 'it'}: "
+        f"pip install {' '.join(missing)}"
     )
 
 

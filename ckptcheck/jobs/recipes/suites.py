@@ -388,7 +388,7 @@ def _scripts(
     return tuple(commands)
 
 
-SUITES = {
+SUITES: Mapping[str, tuple[ShippedJob | ShippedCommand, ...]] = {
     "keras": _suite("keras", KERAS),
     "tf2": _suite("tf2", TF2),
     "torch": _scripts("PyTorch", TORCH, "torch"),

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 def batches(accelerator, loader, done, generator, fixed):
-    """Yield what is left of an epoch; iter() draws a seed for the workers, though there are none."""
+    """Yield what is left of an epoch; iter() draws a seed for workers that there are not."""
     left = iter(accelerator.skip_first_batches(loader, done))
     first = next(left)
     if fixed and generator is not None:

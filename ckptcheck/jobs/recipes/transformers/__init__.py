@@ -1,1 +1,1 @@
-"""Scripts with the Trainer of Transformers: each but one loses something, and nothing with `--fixed`."""
+"""Scripts with the Trainer: each but one loses something, and nothing with `--fixed`."""
