@@ -6,7 +6,7 @@ It differs from that of a job only in how the runs are made; they are judged by 
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Signal
@@ -130,8 +130,10 @@ def verify_commands(
     with ThreadPoolExecutor(cores()) as pool:
         futures = [pool.submit(judged, each) for each in asked]
         try:
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()  # raises what one of them raised
             return sum((future.result() for future in futures), Judged())
-        finally:  # of nothing, unless one of them failed or was interrupted
+        finally:  # those that are still running, if one of them raised
             given_up.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
