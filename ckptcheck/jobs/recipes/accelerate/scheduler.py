@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, TensorDataset
 
 
@@ -19,7 +20,7 @@ def main(folder, fixed):
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 1))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
-    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer.optimizer, 0.5)
+    scheduler = LambdaLR(optimizer.optimizer, lambda epoch: 0.5**epoch)
     if fixed:
         accelerator.register_for_checkpointing(scheduler)
     epoch = len(list(folder.glob("epoch-*")))

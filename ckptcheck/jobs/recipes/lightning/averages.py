@@ -15,7 +15,8 @@ class Averages(L.Callback):
     """Moving averages of the weights."""
 
     def on_fit_start(self, trainer, module):
-        self.averaged = AveragedModel(module.net, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+        average = get_ema_multi_avg_fn(0.9)
+        self.averaged = AveragedModel(module.net, multi_avg_fn=average)
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         self.averaged.update_parameters(module.net)

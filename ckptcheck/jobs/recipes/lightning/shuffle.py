@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 
 def loader_of(data, fixed):
-    if fixed:  # the order follows from the epoch, which Lightning tells the sampler
+    if fixed:  # its order follows from the epoch, which Lightning sets
         sampler = DistributedSampler(data, num_replicas=1, rank=0, shuffle=True)
         return DataLoader(data, batch_size=8, sampler=sampler)
     return DataLoader(data, batch_size=8, shuffle=True)

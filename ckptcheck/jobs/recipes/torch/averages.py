@@ -9,7 +9,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 def save(path, step, model, averaged, optimizer, fixed):
-    saved = {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    saved = {"step": step, "model": model.state_dict()}
+    saved["optimizer"] = optimizer.state_dict()
     if fixed:
         saved["averaged"] = averaged.state_dict()
     torch.save(saved, path)

@@ -26,9 +26,10 @@ class Momentum(torch.optim.Optimizer):
 def load(optimizer, saved, fixed):
     optimizer.load_state_dict(saved)
     if fixed:
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        (group,) = optimizer.param_groups
         for number, state in saved["state"].items():
-            optimizer.state[parameters[number]]["momentum"] = state["momentum"].clone()
+            p = group["params"][number]
+            optimizer.state[p]["momentum"] = state["momentum"].clone()
 
 
 def main(folder, fixed):

@@ -8,7 +8,8 @@ from torch import nn
 
 
 def save(path, step, model, optimizer, scaler, fixed):
-    saved = {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    saved = {"step": step, "model": model.state_dict()}
+    saved["optimizer"] = optimizer.state_dict()
     if fixed:
         saved["scaler"] = scaler.state_dict()
     torch.save(saved, path)

@@ -9,7 +9,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 def save(path, epoch, model, optimizer, order, fixed):
-    saved = {"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    saved = {"epoch": epoch, "model": model.state_dict()}
+    saved["optimizer"] = optimizer.state_dict()
     if fixed:
         saved["order"] = order.get_state()
     torch.save(saved, path)

@@ -14,7 +14,8 @@ class Averages(TrainerCallback):
     """Moving averages of the weights."""
 
     def on_train_begin(self, args, state, control, model, **more):
-        self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+        average = get_ema_multi_avg_fn(0.9)
+        self.averaged = AveragedModel(model, multi_avg_fn=average)
 
     def on_step_end(self, args, state, control, model, **more):
         self.averaged.update_parameters(model)
@@ -24,14 +25,17 @@ class AveragesSaved(Averages):
     """The same, with a file of its own in each checkpoint."""
 
     def on_save(self, args, state, control, **more):
-        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        torch.save(self.averaged.state_dict(), folder / "averages.pt")
+        torch.save(self.averaged.state_dict(), self.file(args, state))
 
     def on_train_begin(self, args, state, control, model, **more):
         super().on_train_begin(args, state, control, model)
+        if self.file(args, state).exists():
+            saved = torch.load(self.file(args, state))
+            self.averaged.load_state_dict(saved)
+
+    def file(self, args, state):
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        if folder.exists():
-            self.averaged.load_state_dict(torch.load(folder / "averages.pt"))
+        return folder / "averages.pt"
 
 
 class Regression(nn.Module):

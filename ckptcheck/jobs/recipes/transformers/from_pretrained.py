@@ -12,7 +12,8 @@ from transformers.trainer_utils import get_last_checkpoint
 
 def train(trainer, last, fixed):
     if last is not None and not fixed:
-        trainer.model.load_state_dict(load_file(Path(last) / "model.safetensors"))
+        weights = load_file(Path(last) / "model.safetensors")
+        trainer.model.load_state_dict(weights)
         last = None
     trainer.train(resume_from_checkpoint=last)
 
