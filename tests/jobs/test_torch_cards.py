@@ -29,6 +29,27 @@ LOST: Mapping[str, set[str]] = {
     "torch/averaged-weights × restart": {"shadows-in-weights", "tensors-swapped", "unexplained"},
     "torch/bfloat16 × restart": {"precision-lost"},
     "torch/buffer × restart": {"state-lost"},
+    "lightning/shuffle × restart": {"generators-restarted", "data-restarted"},
+    "lightning/dropout × restart": {"generators-restarted"},
+    "lightning/generators-late × restart": {"generators-reseeded", "data-order"},
+    "lightning/mid-epoch × restart": {"generators-restarted", "examples-lost"},
+    "lightning/stateful-loader × restart": {"generators-restarted", "data-restarted"},
+    "lightning/estimated-steps × restart": {"generators-restarted", "examples-lost"},
+    "lightning/load-from-checkpoint × restart": {"slots-lost", "generators-restarted", "step-lost"},
+    "lightning/weights-only × restart": {"resumed-run-raised"},
+    "lightning/averages × restart": {"shadows-lost"},
+    "lightning/callback × restart": {"learning-rate-differs"},
+    "accelerate/skip-first-batches × restart": {"generators-reseeded", "data-shifted"},
+    "accelerate/seedable-sampler × restart": {"data-restarted"},
+    "accelerate/generators-early × restart": {"generators-reseeded"},
+    "accelerate/stateful-loader × restart": {"generators-reseeded", "data-order"},
+    "accelerate/averages × restart": {"shadows-lost"},
+    "accelerate/save-model × restart": {
+        "slots-lost",
+        "generators-restarted",
+        "step-lost",
+        "data-restarted",
+    },
 }
 PAGE = ROOT / "docs" / "recipes.md"
 CASES = [

@@ -10,7 +10,6 @@ from ckptcheck.job.shipped import ShippedCommand, ShippedJob
 from ckptcheck.jobs.options import RecipeOptions
 from ckptcheck.outcomes import DIVERGED as D
 from ckptcheck.outcomes import RECOVERED as R
-from ckptcheck.outcomes import REFUSED as F
 
 # The only restore of a script: it is started again.
 RESTART = "restart"
@@ -242,8 +241,8 @@ LIGHTNING = {
         "fit(ckpt_path=…).",
     ),
     "weights-only": (
-        "ModelCheckpoint(save_weights_only=True): fit(ckpt_path=…) refuses the file.",
-        F,
+        "ModelCheckpoint(save_weights_only=True): fit(ckpt_path=…) raises an error.",
+        D,
         "save_weights_only=False.",
     ),
     "averages": (
@@ -252,7 +251,7 @@ LIGHTNING = {
         "EMAWeightAveraging.",
     ),
     "callback": (
-        "A callback that halves the learning rate, and forgets the best loss.",
+        "A callback that warms the learning rate up by a count of its own.",
         D,
         "state_dict and load_state_dict in the callback.",
     ),

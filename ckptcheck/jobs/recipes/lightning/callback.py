@@ -1,4 +1,4 @@
-"""A callback that halves the learning rate when the loss no longer falls, without state_dict."""
+"""A callback that warms the learning rate up, and has no state_dict."""
 
 import sys
 from pathlib import Path
@@ -10,29 +10,25 @@ from torch import nn
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 
-class Halve(L.Callback):
-    """Halves the learning rate after an epoch whose last loss is above the best by 1 %."""
+class WarmUp(L.Callback):
+    """Raises the learning rate in each of the first 15 steps."""
 
-    best = float("inf")
+    steps = 0
 
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        self.loss = outputs["loss"].item()
-
-    def on_train_epoch_end(self, trainer, module):
-        if self.loss > 0.99 * self.best:
-            for group in trainer.optimizers[0].param_groups:
-                group["lr"] /= 2
-        self.best = min(self.best, self.loss)
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        self.steps += 1
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = 1e-2 * min(1.0, self.steps / 15)
 
 
-class HalveSaved(Halve):
-    """The same, with the best loss in the checkpoint."""
+class WarmUpSaved(WarmUp):
+    """The same, with its count in the checkpoint."""
 
     def state_dict(self):
-        return {"best": self.best}
+        return {"steps": self.steps}
 
     def load_state_dict(self, state):
-        self.best = state["best"]
+        self.steps = state["steps"]
 
 
 class Regression(L.LightningModule):
@@ -57,9 +53,9 @@ def main(folder, fixed):
     sampler = DistributedSampler(data, num_replicas=1, rank=0)  # the order follows from the epoch
     loader = DataLoader(data, batch_size=8, sampler=sampler)
     trainer = L.Trainer(
-        max_epochs=6,
+        max_epochs=4,
         accelerator="cpu",
-        callbacks=[HalveSaved() if fixed else Halve(), ModelCheckpoint(folder, save_last=True)],
+        callbacks=[WarmUpSaved() if fixed else WarmUp(), ModelCheckpoint(folder, save_last=True)],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

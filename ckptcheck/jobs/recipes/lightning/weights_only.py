@@ -1,4 +1,4 @@
-"""ModelCheckpoint(save_weights_only=True): smaller, and fit(ckpt_path=…) refuses it."""
+"""ModelCheckpoint(save_weights_only=True): smaller, and fit(ckpt_path=…) raises."""
 
 import sys
 from pathlib import Path
