@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 def loader_of(data, fixed):
     if fixed:  # its order follows from the epoch, which Lightning sets
-        sampler = DistributedSampler(data, num_replicas=1, rank=0, shuffle=True)
+        sampler = DistributedSampler(data, num_replicas=1, rank=0)
         return DataLoader(data, batch_size=8, sampler=sampler)
     return DataLoader(data, batch_size=8, shuffle=True)
 

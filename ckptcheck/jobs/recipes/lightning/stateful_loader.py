@@ -13,7 +13,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 def loader_of(data, fixed):
     if fixed:
-        sampler = DistributedSampler(data, num_replicas=1, rank=0, shuffle=True)
+        sampler = DistributedSampler(data, num_replicas=1, rank=0)
         return DataLoader(data, batch_size=8, sampler=sampler)
     return StatefulDataLoader(data, batch_size=8, shuffle=True)
 

@@ -24,6 +24,8 @@ def main(folder, fixed):
     set_seed(0)
     x = torch.randn(40, 8)
     data = [{"inputs": row, "labels": row[:1] * row[1:2]} for row in x]
+    # What is learned makes the validation worse, from the first epoch on.
+    other = [{"inputs": each["inputs"], "labels": -each["labels"]} for each in data[:8]]
     arguments = TrainingArguments(
         folder,
         num_train_epochs=8,
@@ -34,16 +36,15 @@ def main(folder, fixed):
         save_strategy="epoch",
         eval_strategy="epoch",
         load_best_model_at_end=True,
-        learning_rate=0.3,
-        lr_scheduler_type="constant",
+        learning_rate=1e-2,
         restore_callback_states_from_checkpoint=fixed,
     )
     trainer = Trainer(
         Regression(),
         arguments,
         train_dataset=data,
-        eval_dataset=data[:8],
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
+        eval_dataset=other,
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=3)],
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(folder))
 
