@@ -59,7 +59,7 @@ def test_a_local_variable_of_a_running_function(main: Any) -> None:
 def test_a_model_has_one_name_in_its_step_and_outside(main: Any) -> None:
     """Lightning calls `training_step` of the model, whose `self` is a local variable, too."""
 
-    class Regression(torch.nn.Linear):  # type: ignore[misc]
+    class Regression(torch.nn.Linear):  # type: ignore[misc, name-defined]
         def training_step(self) -> list[str]:
             return list(named(Regression))
 
