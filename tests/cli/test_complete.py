@@ -44,7 +44,7 @@ def completed(folder: Path, *words: str) -> list[str]:
     ("words", "offered"),
     [
         (["ver"], ["verify"]),
-        (["verify", "bn-"], ["bn-nn", "bn-layers", "bn-polyak"]),
+        (["verify", "bn-"], ["bn-nn", "bn-layers", "bn-polyak", "bn-torch"]),
         (["verify", "tr"], ["train.py"]),
         (["verify", "pa"], ["package/"]),
         (["verify", "train.py", ":"], ["Train", "Other"]),

@@ -30,7 +30,7 @@ COMMANDS = [each for each in BOTH if isinstance(each, ShippedCommand)]
 
 def test_the_look_up_finds_this_registry() -> None:
     assert registry() is REGISTRY
-    assert list(JOBS) == ["bn-nn", "bn-layers", "bn-polyak", "plain"]
+    assert list(JOBS) == ["bn-nn", "bn-layers", "bn-polyak", "plain", "bn-torch"]
     assert set(DEFAULT_JOBS) < set(JOBS)
     assert list(REGISTRY.suites) == [
         "keras",
@@ -62,10 +62,12 @@ def test_an_entry_leads_to_a_class(job: ShippedJob) -> None:
 @pytest.mark.parametrize("job", ALL, ids=lambda job: job.name)
 def test_an_entry_is_whole(job: ShippedJob) -> None:
     assert shipped(job.name) is job
-    assert job.framework == "tensorflow"
+    is_of_torch = job.framework == "torch"
+    assert is_of_torch or job.framework == "tensorflow"
     assert set(job.expected.values()) <= set(EXPECTABLE)
     assert set(job.default_restores) <= set(job.expected)
-    assert job.environment == {"TF_USE_LEGACY_KERAS": "1" if job.name == "bn-layers" else "0"}
+    of_keras = {"TF_USE_LEGACY_KERAS": "1" if job.name == "bn-layers" else "0"}
+    assert job.environment == ({} if is_of_torch else of_keras)
     assert job.summary.endswith(".")
 
 
@@ -142,7 +144,7 @@ def test_names_of_recipes() -> None:
     [
         (
             "bn-n",
-            "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain.",
+            "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, bn-torch, plain.",
         ),
         (
             "keras",
