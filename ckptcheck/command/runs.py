@@ -52,6 +52,9 @@ RESTART = "restart"
 class Progress(Protocol):
     """What is told how far a run has come."""
 
+    def check(self) -> None:
+        """Raise what ends the run, if its verification was given up."""
+
     def began(self, run: str, first: int, steps: int | None) -> None:
         """A run begins at a step, and ends at one, where that is known."""
 
@@ -288,6 +291,11 @@ class CommandRuns:
         self.progress.began(name, request.boundary, steps)
         started, takes = time.time(), folder.name == "control"
         watch = FolderWatch(request, folder / OUTPUT, folder / CLAIM, takes=takes)
+
+        def look() -> bool:
+            self.progress.check()
+            return watch.look()
+
         try:
             ended = launch(
                 words,
@@ -295,7 +303,7 @@ class CommandRuns:
                 hash_seed,
                 self.settings.timeout,
                 lambda done: self.progress.stepped(name, request.boundary + done),
-                watch.look,
+                look,
             )
             watch.ended()
         finally:
