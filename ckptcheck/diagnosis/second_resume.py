@@ -1,0 +1,79 @@
+"""What a second resume shows: a run that recovers once may save less than it was restored from."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ckptcheck.diagnosis.catalogue import CAUSES
+from ckptcheck.diagnosis.cause import Diagnosis, Stage
+from ckptcheck.diagnosis.diagnose import is_of_restore
+from ckptcheck.outcomes import INCONCLUSIVE, RECOVERED
+
+# The first resume worked, so what the usual remedy says is done already.
+SAVED_LESS = (
+    "The uninterrupted run saves this, the resumed run does not. Let the restore fill the object "
+    "that the next save reads: self.state = restored, then np.savez(path, **self.state)."
+)
+SAVED_OTHERWISE = (
+    "The first resume restored this, so the resumed run saves it differently. Save it under the "
+    "same name and from the same object in every run, resumed or not."
+)
+POSITION = (
+    "Save the position counted from the start of the training, not from the resume: "
+    "done = restored + steps_of_this_run. Apply a restored position once: to the loop or to the "
+    "data, not again to what was saved."
+)
+OLDER = (
+    "Let the resumed run save where the uninterrupted run does, and number its checkpoints by the "
+    "total of steps, f'{total:08}.npz', so that the newest is the last by name."
+)
+_ABOUT_POSITION = (
+    *("step-lost", "wrong-first-step", "wrong-last-step"),
+    *("data-restarted", "data-shifted", "data-order", "examples-lost", "batches-differ"),
+)
+
+
+def why_unjudged(first: str) -> str:
+    """Return why a second resume is not judged, given the outcome of the first; empty: it is."""
+    if first == RECOVERED:
+        return ""
+    if first == INCONCLUSIVE:
+        return "Whether the first resume recovers is unknown, so the second one is not judged."
+    return (
+        "The first resume does not recover, so the second one is not judged. Fix the first, then "
+        "verify again."
+    )
+
+
+def reason(once: str | None, boundary: int | None) -> str:
+    """Return what a second resume that fails shows, where the first one recovers.
+
+    Args:
+        once: the outcome of the same restore from the control's checkpoint of the same step.
+        boundary: that step.
+    """
+    if once in (None, INCONCLUSIVE, RECOVERED):
+        return "The first resume recovers; what it saved does not."
+    return (
+        f"The uninterrupted run's checkpoint of step {boundary} does not recover, either: the "
+        "fault shows there in a first resume, too."
+    )
+
+
+def with_remedies(found: Sequence[Diagnosis], once: str | None) -> tuple[Diagnosis, ...]:
+    """Return diagnoses with the remedies for what only a second resume loses."""
+    if once not in (None, INCONCLUSIVE, RECOVERED):
+        return tuple(found)
+    return tuple(
+        replace(each, remedy=_remedy(each))
+        if each.cause in CAUSES and is_of_restore(each)
+        else each
+        for each in found
+    )
+
+
+def _remedy(found: Diagnosis) -> str:
+    if found.cause == "older-checkpoint":
+        return OLDER
+    if found.cause in _ABOUT_POSITION:
+        return POSITION
+    return SAVED_LESS if found.stage == Stage.OMITTED_AT_SAVE.value else SAVED_OTHERWISE
