@@ -16,11 +16,11 @@ from ckptcheck.job.plan import Settings, folders
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Evidence
-from ckptcheck.report.judge import Question, experiments_for, judge, needs_repeat, report
+from ckptcheck.report.judge import Question, experiments_for, judge_all, needs_repeat, report
 from ckptcheck.report.rejudge import write_questions
 from ckptcheck.report.report import Report
 from ckptcheck.run.job_runs import Watch
-from ckptcheck.run.task import SAME_HASH
+from ckptcheck.run.task import ONCE, SAME_HASH
 from ckptcheck.run.worker_pool import Event
 
 
@@ -87,9 +87,14 @@ def verify_command(
         Question(command.name, RESTART, expected, each)
         for each in (runs.boundaries if len(runs.boundaries) > 1 else [None])
     ]
-    cases = _judged(questions, runs, terms)
-    if _run_more(cases, runs):
-        cases = _judged(questions, runs, terms)
+    cases = _settled(questions, runs, terms)
+    # A second resume of what does not recover shows nothing of its own.
+    if settings.twice and runs.boundaries and expected == RECOVERED:
+        (first,), (once,) = runs.boundaries, cases
+        if once.outcome == RECOVERED:
+            runs.resume_again()
+        questions.append(Question(command.name, RESTART, expected, runs.second, first))
+        cases = _settled(questions, runs, terms)
     write_questions(top, {command.name: _evidence(runs)}, questions)
     return report(cases)
 
@@ -107,12 +112,17 @@ def _expected(expect: str | Mapping[str, str] | None) -> str:
 
 def _evidence(runs: CommandRuns) -> Evidence:
     asked = bool(runs.settings.repeats)
-    return Evidence(runs.folder, runs.trouble, runs.repeats, asked, runs.reason)
+    return Evidence(runs.folder, runs.trouble, runs.repeats, asked, runs.reason, runs.not_twice)
+
+
+def _settled(questions: list[Question], runs: CommandRuns, terms: Terms) -> list[Case]:
+    """Judge cases, and once more with the further runs that explain them."""
+    cases = _judged(questions, runs, terms)
+    return _judged(questions, runs, terms) if _run_more(cases, runs) else cases
 
 
 def _judged(questions: list[Question], runs: CommandRuns, terms: Terms) -> list[Case]:
-    evidence = _evidence(runs)
-    return [judge(question, evidence, terms) for question in questions]
+    return judge_all(questions, {runs.command.name: _evidence(runs)}, terms)
 
 
 def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
@@ -122,6 +132,11 @@ def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
         if runs.settings.repeats is None and needs_repeat(case) and not runs.repeats:
             runs.run_control(repeat=1)
             runs.leave_out_noise()
-        if case.resumed is not None and SAME_HASH in experiments_for(case):
-            runs.resume(case.resumed.facts.schedule.boundary, trial=SAME_HASH)
+        if case.resumed is None:
+            continue
+        boundary, wanted = case.resumed.facts.schedule.boundary, experiments_for(case)
+        if SAME_HASH in wanted:
+            runs.resume(boundary, trial=SAME_HASH, after=case.after)
+        if ONCE in wanted:
+            runs.resume(boundary, trial=ONCE)
     return len(runs.done) > before

@@ -159,6 +159,8 @@ def verify(
     if command is not None:
         settings.check(())
         asked = as_command(command, resume, writes, save, max_steps, metric)
+        if resume_twice:
+            asked = replace(asked, saves=asked.saves.and_next())
         with _kept_or_temporary(folder) as top:
             return verify_command(asked, expect, settings, terms, top, watch or _ignore)
     jobs = given(job)

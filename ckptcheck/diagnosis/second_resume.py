@@ -26,6 +26,17 @@ OLDER = (
     "Let the resumed run save where the uninterrupted run does, and number its checkpoints by the "
     "total of steps, f'{total:08}.npz', so that the newest is the last by name."
 )
+SAVED_FEWER = (
+    "The first resume found what the restore asks for, so the resumed run saves less than the "
+    "uninterrupted one. Save the same keys from the same objects in every run, resumed or not."
+)
+# What the usual remedy does for a second resume as well as for the first.
+_AS_USUAL = (
+    *("checkpoint-damaged", "resumed-run-raised", "not-finite", "rounding"),
+    *("depends-on-hash-order", "mode-differs", "unexplained"),
+)
+_ABOUT_KEYS = ("keys-not-in-checkpoint", "shadows-not-in-checkpoint", "restore-raised")
+_ABOUT_GENERATORS = ("generators-restarted", "generators-reseeded")
 _ABOUT_POSITION = (
     *("step-lost", "wrong-first-step", "wrong-last-step"),
     *("data-restarted", "data-shifted", "data-order", "examples-lost", "batches-differ"),
@@ -63,8 +74,11 @@ def with_remedies(found: Sequence[Diagnosis], once: str | None) -> tuple[Diagnos
     """Return diagnoses with the remedies for what only a second resume loses."""
     if once not in (None, INCONCLUSIVE, RECOVERED):
         return tuple(found)
+    drawn = next((_remedy(each) for each in found if each.cause in _ABOUT_GENERATORS), None)
     return tuple(
-        replace(each, remedy=_remedy(each))
+        replace(
+            each, remedy=(drawn if CAUSES[each.cause].about_the_data else None) or _remedy(each)
+        )
         if each.cause in CAUSES and is_of_restore(each)
         else each
         for each in found
@@ -72,8 +86,12 @@ def with_remedies(found: Sequence[Diagnosis], once: str | None) -> tuple[Diagnos
 
 
 def _remedy(found: Diagnosis) -> str:
+    if found.cause in _AS_USUAL:
+        return found.remedy
     if found.cause == "older-checkpoint":
         return OLDER
+    if found.cause in _ABOUT_KEYS:
+        return SAVED_FEWER
     if found.cause in _ABOUT_POSITION:
         return POSITION
     return SAVED_LESS if found.stage == Stage.OMITTED_AT_SAVE.value else SAVED_OTHERWISE

@@ -24,6 +24,7 @@ class Request:
         is_accumulating: whether the control held gradients of an unfinished step there.
         late_files: the files outside of `writes` that the control wrote after that checkpoint.
         restored: the digests of the control's tensors at the boundary of a resumed run.
+        image_after: the steps of its own after which a resumed run's folder is copied; 0: never.
     """
 
     role: str
@@ -40,6 +41,7 @@ class Request:
     is_accumulating: bool = False
     late_files: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
+    image_after: int = 0
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Request":
