@@ -22,7 +22,7 @@ SEEN_ONCE = (
 
 # Why a command is not resumed twice.
 NOT_BY_FILES = (
-    "No training step of the command was seen, and its files alone do not show what a second resume "
+    "No training step of the command was seen, and files alone do not show what a second resume "
     "begins with. It is resumed once."
 )
 NO_SECOND_SAVE = (

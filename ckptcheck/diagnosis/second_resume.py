@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ckptcheck.comparison.comparison import Comparison
+from ckptcheck.comparison.value_origin import OLDER, Origin
 from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis, Stage
 from ckptcheck.diagnosis.diagnose import is_of_restore
+from ckptcheck.diagnosis.findings import as_number
+from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import INCONCLUSIVE, RECOVERED
 
 # The first resume worked, so what the usual remedy says is done already.
@@ -22,7 +26,7 @@ POSITION = (
     "done = restored + steps_of_this_run. Apply a restored position once: to the loop or to the "
     "data, not again to what was saved."
 )
-OLDER = (
+NUMBERING = (
     "Let the resumed run save where the uninterrupted run does, and number its checkpoints by the "
     "total of steps, f'{total:08}.npz', so that the newest is the last by name."
 )
@@ -41,6 +45,23 @@ _ABOUT_POSITION = (
     *("step-lost", "wrong-first-step", "wrong-last-step"),
     *("data-restarted", "data-shifted", "data-order", "examples-lost", "batches-differ"),
 )
+
+
+def counted_anew(comparison: Comparison, after: int) -> Comparison:
+    """Take counters for what they are that count the steps since the first resume.
+
+    Where saves have equal distances, such a count is that of an earlier save, too.
+
+    Args:
+        comparison: of a second resume with the control.
+        after: the boundary of the first resume.
+    """
+    made = comparison.first_step[0] - after
+    older = [row for row in comparison.boundary if row.origin.what == OLDER]
+    if not all(row.kind is Kind.COUNTER and as_number(row.resumed_number) == made for row in older):
+        return comparison
+    rows = (replace(row, origin=Origin()) if row in older else row for row in comparison.tensors)
+    return replace(comparison, tensors=tuple(rows)) if older else comparison
 
 
 def why_unjudged(first: str) -> str:
@@ -89,7 +110,7 @@ def _remedy(found: Diagnosis) -> str:
     if found.cause in _AS_USUAL:
         return found.remedy
     if found.cause == "older-checkpoint":
-        return OLDER
+        return NUMBERING
     if found.cause in _ABOUT_KEYS:
         return SAVED_FEWER
     if found.cause in _ABOUT_POSITION:

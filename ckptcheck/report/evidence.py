@@ -124,6 +124,8 @@ class Pair:
     image: CrashImage | None = None
     # What became of each file outside the checkpoint folder.
     wrote: Mapping[str, str] = field(default_factory=dict)
+    # The boundary of the first resume, if the run is resumed twice.
+    after: int = 0
     # Of a second resume: the same restore from the control's checkpoint of the same step.
     once: "Pair | None" = None
 
@@ -175,6 +177,7 @@ def gather(
         changed_by_saving=evidence.changed_by_saving,
         image=image,
         wrote=evidence.wrote(control, resumed),
+        after=after,
     )
     if after:
         pair = replace(pair, once=_once(pair, evidence, restore, boundary))
@@ -186,7 +189,7 @@ def _once(pair: Pair, evidence: Evidence, restore: str, boundary: int) -> Pair |
     if resumed is None or trouble:
         return None
     image = evidence.image(restore, boundary)
-    return replace(pair, resumed=resumed, experiments={}, image=image)
+    return replace(pair, resumed=resumed, experiments={}, image=image, after=0)
 
 
 def _unevaluated(

@@ -238,7 +238,10 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
 
 
 def _compared(pair: Pair, resumed: Run, equality: Equality) -> Comparison:
-    return settled(compare(pair.control, resumed, equality), pair.control, pair.image)
+    comparison = compare(pair.control, resumed, equality)
+    if pair.after:
+        comparison = second_resume.counted_anew(comparison, pair.after)
+    return settled(comparison, pair.control, pair.image)
 
 
 def _on_failure(pair: Pair, failure: Failure) -> Verdict:
