@@ -15,7 +15,7 @@ from ckptcheck.outcomes import INCONCLUSIVE, RECOVERED
 # The first resume worked, so what the usual remedy says is done already.
 SAVED_LESS = (
     "The uninterrupted run saves this, the resumed run does not. Let the restore fill the object "
-    "that the next save reads: self.state = restored, then np.savez(path, **self.state)."
+    "that the next save reads: state.update(restored), then save(state)."
 )
 SAVED_OTHERWISE = (
     "The first resume restored this, so the resumed run saves it differently. Save it under the "
@@ -35,13 +35,13 @@ SAVED_FEWER = (
     "uninterrupted one. Save the same keys from the same objects in every run, resumed or not."
 )
 # What the usual remedy does for a second resume as well as for the first.
-_AS_USUAL = (
+AS_USUAL = (
     *("checkpoint-damaged", "resumed-run-raised", "not-finite", "rounding"),
     *("depends-on-hash-order", "mode-differs", "unexplained"),
 )
-_ABOUT_KEYS = ("keys-not-in-checkpoint", "shadows-not-in-checkpoint", "restore-raised")
-_ABOUT_GENERATORS = ("generators-restarted", "generators-reseeded")
-_ABOUT_POSITION = (
+ABOUT_KEYS = ("keys-not-in-checkpoint", "shadows-not-in-checkpoint", "restore-raised")
+ABOUT_GENERATORS = ("generators-restarted", "generators-reseeded")
+ABOUT_POSITION = (
     *("step-lost", "wrong-first-step", "wrong-last-step"),
     *("data-restarted", "data-shifted", "data-order", "examples-lost", "batches-differ"),
 )
@@ -95,7 +95,7 @@ def with_remedies(found: Sequence[Diagnosis], once: str | None) -> tuple[Diagnos
     """Return diagnoses with the remedies for what only a second resume loses."""
     if once not in (None, INCONCLUSIVE, RECOVERED):
         return tuple(found)
-    drawn = next((_remedy(each) for each in found if each.cause in _ABOUT_GENERATORS), None)
+    drawn = next((_remedy(each) for each in found if each.cause in ABOUT_GENERATORS), None)
     return tuple(
         replace(
             each, remedy=(drawn if CAUSES[each.cause].about_the_data else None) or _remedy(each)
@@ -107,12 +107,12 @@ def with_remedies(found: Sequence[Diagnosis], once: str | None) -> tuple[Diagnos
 
 
 def _remedy(found: Diagnosis) -> str:
-    if found.cause in _AS_USUAL:
+    if found.cause in AS_USUAL:
         return found.remedy
     if found.cause == "older-checkpoint":
         return NUMBERING
-    if found.cause in _ABOUT_KEYS:
+    if found.cause in ABOUT_KEYS:
         return SAVED_FEWER
-    if found.cause in _ABOUT_POSITION:
+    if found.cause in ABOUT_POSITION:
         return POSITION
     return SAVED_LESS if found.stage == Stage.OMITTED_AT_SAVE.value else SAVED_OTHERWISE
