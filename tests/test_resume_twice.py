@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ckptcheck import Case, Report, UsageError, judge_folder, verify
+from ckptcheck import Case, Report, UsageError, compare_runs, judge_folder, verify
 from ckptcheck.diagnosis import second_resume
+from ckptcheck.report.html import report_page
 from ckptcheck.report.outputs import junit, markdown, terminal
 from tests.planted_jobs import PLANTED, causes
 
@@ -30,6 +31,7 @@ PLANTED_TWICE = {
         [("generators-reseeded", None), ("batches-differ", None)],
         second_resume.SAVED_OTHERWISE,
     ),
+    "SavesAgain": ([("updated-after-save", None)], second_resume.SAVED_AGAIN),
     "NumberedFromTheResume": ([("older-checkpoint", None)], second_resume.NUMBERING),
     "SavesNoMore": ([("older-checkpoint", None)], second_resume.NUMBERING),
     "RefusedTwice": ([("restore-raised", None)], second_resume.SAVED_FEWER),
@@ -111,6 +113,13 @@ def test_what_only_a_second_resume_shows(report: Report, name: str) -> None:
     assert {each.remedy for each in second.diagnoses} == {remedy}
 
 
+def test_what_was_saved_as_it_was_restored(report: Report) -> None:
+    (found,) = of(report, "SavesAgain")[1].diagnoses
+    assert found.sentence == (
+        "The resumed run saved 1 of 6 tensors as it was restored: the checkpoint holds its value after 6 steps."
+    )
+
+
 def test_each_run_starts_differently(report: Report) -> None:
     first, second = of(report, "Clean")
     runs = [case.resumed for case in (first, second)]
@@ -153,6 +162,14 @@ def test_the_kept_runs_are_judged_again(report: Report, folder: Path) -> None:
     assert not [case for case in expected.cases if case.after]
 
 
+def test_its_runs_are_compared_as_two_runs(report: Report) -> None:
+    second = of(report, "SavesLess")[1]
+    assert second.control is not None
+    assert second.resumed is not None
+    (case,) = compare_runs(second.control.folder, second.resumed.folder).cases
+    assert (case.outcome, causes(case)) == ("diverged", [("slots-lost", OMITTED)])
+
+
 @pytest.fixture(scope="module")
 def two(report: Report) -> Report:
     return replace(report, cases=of(report, "SavesLess"))
@@ -165,11 +182,12 @@ def test_the_terminal_says_what_the_first_resume_shows(two: Report) -> None:
     assert console.file.getvalue() == SHOWN
 
 
-@pytest.mark.parametrize("output", ["junit", "markdown", "assertion"])
+@pytest.mark.parametrize("output", ["junit", "markdown", "html", "assertion"])
 def test_every_output_says_so(two: Report, output: str) -> None:
     said = {
         "junit": lambda: junit.of_report(two),
         "markdown": lambda: markdown.of_report(two),
+        "html": lambda: report_page(two),
         "assertion": lambda: _raised(two),
     }[output]()
     assert "all, twice" in said

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.value_origin import OLDER, Origin
+from ckptcheck.counts import filled
 from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis, Stage
 from ckptcheck.diagnosis.diagnose import is_of_restore
@@ -20,6 +21,10 @@ SAVED_LESS = (
 SAVED_OTHERWISE = (
     "The first resume restored this, so the resumed run saves it differently. Save it under the "
     "same name and from the same object in every run, resumed or not."
+)
+SAVED_AGAIN = (
+    "The resumed run saved what it was restored from. Let each save read the present value, not "
+    "that of the checkpoint that was loaded: content = current(), never content = loaded."
 )
 POSITION = (
     "Save the position counted from the start of the training, not from the resume: "
@@ -91,10 +96,23 @@ def reason(once: str | None, boundary: int | None) -> str:
     )
 
 
-def with_remedies(found: Sequence[Diagnosis], once: str | None) -> tuple[Diagnosis, ...]:
-    """Return diagnoses with the remedies for what only a second resume loses."""
+def with_remedies(
+    found: Sequence[Diagnosis],
+    once: str | None,
+    comparison: Comparison | None = None,
+    after: int = 0,
+) -> tuple[Diagnosis, ...]:
+    """Return diagnoses with the remedies for what only a second resume loses.
+
+    Args:
+        found: the diagnoses of a second resume.
+        once: the outcome of the same restore from the control's checkpoint of the same step.
+        comparison: of the second resume with the control.
+        after: the boundary of the first resume.
+    """
     if once not in (None, INCONCLUSIVE, RECOVERED):
         return tuple(found)
+    found = [_as_saved_again(each, comparison, after) for each in found]
     drawn = next((_remedy(each) for each in found if each.cause in ABOUT_GENERATORS), None)
     return tuple(
         replace(
@@ -106,11 +124,30 @@ def with_remedies(found: Sequence[Diagnosis], once: str | None) -> tuple[Diagnos
     )
 
 
+def _as_saved_again(found: Diagnosis, comparison: Comparison | None, after: int) -> Diagnosis:
+    """Say of state from the first boundary that the resumed run saved it as it was restored."""
+    rows = comparison.boundary if comparison else ()
+    restored = {row.name for row in rows if row.origin.older == after}
+    if found.cause != "updated-after-save" or not set(found.tensors) <= restored:
+        return found
+    sentence = filled(
+        "The resumed run saved {count} of {total} {total:tensor|tensors} as {count:it was|they "
+        "were} restored: the checkpoint holds {count:its value|their values} after {after} "
+        "{after:step|steps}.",
+        count=len(found.tensors),
+        total=len(rows),
+        after=after,
+    )
+    return replace(found, sentence=sentence)
+
+
 def _remedy(found: Diagnosis) -> str:
     if found.cause in AS_USUAL:
         return found.remedy
     if found.cause == "older-checkpoint":
         return NUMBERING
+    if found.cause == "updated-after-save":
+        return SAVED_AGAIN
     if found.cause in ABOUT_KEYS:
         return SAVED_FEWER
     if found.cause in ABOUT_POSITION:

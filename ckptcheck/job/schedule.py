@@ -88,12 +88,14 @@ def make_schedule(
             of the run, or at the epoch edge near it for a job that saves at epoch edges.
         usual: The epochs after which this job is saved by default.
         twice: Whether runs are resumed twice, at two boundaries. By default, the second one is an
-            epoch after the first, in a run that is an epoch longer.
+            epoch after the first, in a run of 4.5 epochs, or of 3.5 for jobs that save at epoch
+            edges.
 
     Raises:
         UsageError: The run is too short, or a boundary lies outside it.
     """
-    epochs = max(EPOCHS, usual + 1) + twice
+    more = (1.5 if usual == int(usual) else 2.0) if twice else 1.0
+    epochs = max(EPOCHS, usual + more)
     length = max(2 + twice, int(epochs * steps_per_epoch)) if steps is None else steps
     Schedule(length, 1, steps_per_epoch)  # reports a bad length before a bad boundary
     if isinstance(boundaries, int):

@@ -117,7 +117,7 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
     if question.after and verdict.outcome in (DIVERGED, REFUSED):
         once = None if pair.once is None else _judged(pair.once, terms)[1].outcome
         reason = second_resume.reason(once, question.boundary)
-        diagnoses = second_resume.with_remedies(diagnoses, once)
+        diagnoses = second_resume.with_remedies(diagnoses, once, verdict.comparison, question.after)
     return Case(
         **vars(question),
         outcome=verdict.outcome,

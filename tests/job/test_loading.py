@@ -107,7 +107,7 @@ def test_invalid_boundaries(asked: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("steps_per_epoch", "asked", "usual", "steps", "boundaries"),
     [
-        (44, {}, 2.5, 198, (110, 154)),  # an epoch later, in a run that is an epoch longer
+        (44, {}, 2.5, 198, (110, 154)),  # an epoch later, in a longer run
         (44, {"boundaries": (30,)}, 2.5, 198, (30, 74)),
         (44, {"boundaries": (50, 20)}, 2.5, 198, (20, 50)),
         (44, {"boundaries": ("mid", "last")}, 2.5, 198, (110, 197)),
@@ -116,7 +116,7 @@ def test_invalid_boundaries(asked: str, text: str) -> None:
         (44, {"steps": 40, "boundaries": (38,)}, 2.5, 40, (38, 39)),
         (1, {"steps": 3}, 2.5, 3, (1, 2)),
         # Jobs that save at epoch edges.
-        (15, {}, 2.0, 67, (30, 45)),
+        (15, {}, 2.0, 52, (30, 45)),
         (15, {"steps": 60}, 2.0, 60, (30, 45)),
         (15, {"steps": 50}, 2.0, 50, (30, 45)),
         (15, {"steps": 60, "boundaries": (15,)}, 2.0, 60, (15, 30)),

@@ -100,6 +100,21 @@ class OffsetTwice(Clean):
         return super().restore(folder, restore)
 
 
+class SavesAgain(Clean):
+    """A resumed run saves the momentum that it was restored from."""
+
+    def restore(self, folder: Path, restore: str) -> Restored | None:
+        restored = super().restore(folder, restore)
+        self.momentum = self.live["w/momentum"]
+        return restored
+
+    def save(self, folder: Path, step: int) -> None:
+        newest = self.live["w/momentum"]
+        self.live["w/momentum"] = getattr(self, "momentum", newest)
+        super().save(folder, step)
+        self.live["w/momentum"] = newest
+
+
 class AveragesRestarted(Clean):
     """The second save starts the averages of the weights anew, from the weights."""
 

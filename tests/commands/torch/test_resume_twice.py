@@ -36,7 +36,7 @@ def test_a_script_that_saves_all_recovers_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "causes"),
     [
-        ("--keeps-old-generator", ["generators-restarted"]),
+        ("--keeps-old-generator", ["updated-after-save"]),
         ("--counts-from-the-resume", ["data-restarted"]),
         ("--numbers-from-the-resume", ["older-checkpoint"]),
         ("--saves-no-more", ["older-checkpoint"]),
