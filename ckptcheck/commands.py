@@ -10,8 +10,11 @@ from typing import Any
 
 from ckptcheck.command.command import Command
 from ckptcheck.command.runs import RESTART, CommandRuns
+from ckptcheck.comparison.noise_floor import is_numeric, parts
 from ckptcheck.diagnosis.allowances import Terms
+from ckptcheck.diagnosis.settings import DIFFERENT, EQUAL
 from ckptcheck.errors import unknown
+from ckptcheck.job.frameworks import settings
 from ckptcheck.job.plan import Settings, folders
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report.case import Case
@@ -19,6 +22,7 @@ from ckptcheck.report.evidence import Evidence
 from ckptcheck.report.judge import Question, experiments_for, judge_all, needs_repeat, report
 from ckptcheck.report.rejudge import write_questions
 from ckptcheck.report.report import Report
+from ckptcheck.run.folder import amend, read
 from ckptcheck.run.job_runs import Watch
 from ckptcheck.run.task import ONCE, SAME_HASH
 from ckptcheck.run.worker_pool import Event
@@ -132,6 +136,7 @@ def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
         if runs.settings.repeats is None and needs_repeat(case) and not runs.repeats:
             runs.run_control(repeat=1)
             runs.leave_out_noise()
+            _try_settings(runs)
         if case.resumed is None:
             continue
         boundary, wanted = case.resumed.facts.schedule.boundary, experiments_for(case)
@@ -140,3 +145,33 @@ def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
         if ONCE in wanted:
             runs.resume(boundary, trial=ONCE)
     return len(runs.done) > before
+
+
+def _try_settings(runs: CommandRuns) -> None:
+    """Try what the framework knows to make the command reproducible, until one setting does.
+
+    That is tried where two controls began alike and read the same: then numbers differ.
+    """
+    control, trouble = _evidence(runs).control()
+    repeat, trouble_again = _evidence(runs).control(repeat=1)
+    if control is None or repeat is None or trouble or trouble_again:
+        return
+    if not is_numeric(control, repeat):
+        return
+    tried: dict[str, str] = {}
+    for setting in settings(control.facts.environment):
+        tried[setting] = _came_of(setting, runs)
+        if tried[setting] == EQUAL:
+            break
+    amend(control.folder, {"tried": tried})
+
+
+def _came_of(setting: str, runs: CommandRuns) -> str:
+    """Run two controls with a setting; return what came of it."""
+    both = []
+    for number in (0, 1):
+        folder, trouble = runs.run_with(setting, number)
+        if trouble or not (folder / "run.json").exists():
+            return trouble or "it recorded nothing"
+        both.append(read(folder))
+    return DIFFERENT if parts(*both) else EQUAL

@@ -107,8 +107,8 @@ def why_no_step(folder: Path, command: Command) -> str:
         return f"Started again, the command made no training step{end}."
     if list(folder.glob("process-*.json")):
         return (
-            "No training step was seen. A step is one of fit, of an optimizer of Keras, or of a "
-            "session that runs a train op."
+            "No training step was seen. A step is one of fit, of an optimizer of Keras or PyTorch, "
+            "or of a session that runs a train op."
         )
     if alone := sorted(_ALONE & set(command.arguments)):
         return (
@@ -116,7 +116,8 @@ def why_no_step(folder: Path, command: Command) -> str:
             "it. Start the command without it."
         )
     return (
-        "No Python process of the command imported TensorFlow, so nothing was seen of its training."
+        "No Python process of the command imported TensorFlow or PyTorch, so nothing was seen of "
+        "its training."
     )
 
 

@@ -43,6 +43,7 @@ from ckptcheck.run.folder import (
     crash_image_of,
     read,
     resumed_of,
+    tried_of,
     without_first,
 )
 from ckptcheck.run.run import Failure, Run, StepRecord
@@ -296,6 +297,22 @@ class CommandRuns:
         without_first(folder, skipped, boundary)
         return without(seen, boundary, skipped)
 
+    def run_with(self, setting: str, number: int) -> tuple[Path, str | None]:
+        """Run the control with a setting that may make it reproducible.
+
+        Args:
+            setting: the line that the program would set it with.
+            number: the number of this run with it.
+
+        Returns:
+            The folder of its record, and why it did not end as it should.
+        """
+        folder = tried_of(self.folder, setting, number)
+        request = replace(self._request(folder), images=str(folder), setting=setting)
+        _make(self.place)
+        self._run(request, CONTROL_HASH_SEED)
+        return folder, self.trouble.pop(folder.name, None)
+
     def leave_out_noise(self) -> None:
         """Leave out the arrays that differ between two controls: they prove nothing."""
         if not (control_of(self.folder, 1) / "run.json").exists():
@@ -417,6 +434,8 @@ class CommandRuns:
 def _label(request: Request, folder: str) -> str:
     """Return how progress calls a run."""
     if request.restore is None:
+        if request.setting:
+            return f"control with {request.setting}"
         return "control" if folder == "control" else "control again"
     twice = ", twice" if folder.count("@") > 1 else ""
     return f"{request.restore}{twice}{' again' if '~' in folder else ''}"

@@ -72,6 +72,7 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         rates_from=_rates_from(control, resumed),
         unseen=tuple(sorted({*(control.facts.unseen or ()), *(resumed.facts.unseen or ())})),
         steps_resumed=_steps_of_its_own(resumed),
+        sealed=tuple(control.facts.sealed),
     )
     comparison = _with_rounded_evaluations(comparison, rounding_of_evaluations(control))
     return _without_idle_generators(comparison)

@@ -144,6 +144,8 @@ class Comparison:
     rates_from: tuple[int, ...] = ()
     # What was not seen of a command, and is therefore not compared: losses, batches, …
     unseen: tuple[str, ...] = ()
+    # Layers of the control whose random generator nothing can read.
+    sealed: tuple[str, ...] = ()
     # How many steps a resumed command made by itself; None: the schedule of a job decides.
     steps_resumed: int | None = None
 

@@ -606,6 +606,18 @@ _CATALOGUE = {
         starts_at=FIRST_UPDATE,
         settled_by=(REMEMBERED,),
     ),
+    "sealed-generator": _breaks_training(
+        "Layers draw from a generator that nothing can read or save.",
+        effect="draws anew from a generator nothing can save",
+        sentence="The dropout of {names} has a generator that nothing can save: the training loss "
+        "of step {step} is {resumed!r} instead of {control!r}.",
+        detail="Every tensor, batch and learning rate before it is equal.",
+        signature="The first loss differs, on a device, though all that can be saved is restored, "
+        "and two controls are equal.",
+        reported=_issue("pytorch/pytorch#74177"),
+        do="Draw in a layer of your own, from a generator that is saved: "
+        "rng = np.random.default_rng(1).",
+    ),
     "unexplained": _breaks_training(
         "The runs diverge, and nothing recorded explains why.",
         effect="diverges for no recorded reason",

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ckptcheck.errors import UsageError, unknown
+from ckptcheck.job.frameworks import default_jobs
 from ckptcheck.job.loading import is_own
 from ckptcheck.job.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
-from ckptcheck.job.shipped import recipes, registry, shipped
+from ckptcheck.job.shipped import recipes, shipped
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 
 
@@ -88,9 +89,7 @@ def plan(
     if expect is not None and not (jobs and restores):
         raise UsageError(f"The expected outcome {expect!r} needs a job and a restore. Name both.")
     return [
-        request
-        for job in jobs or registry().default
-        for request in _requests(job, restores, expect)
+        request for job in jobs or default_jobs() for request in _requests(job, restores, expect)
     ]
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Protocol
 
 from ckptcheck.arrays import Array
 from ckptcheck.job.kinds import as_kinds, with_kinds
-from ckptcheck.job.protocol import POISON, Lasting, Step, Tensor
+from ckptcheck.job.protocol import POISON, Lasting, OnDevice, Step, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
@@ -96,6 +96,8 @@ class Observation:
         program: the program, with the objects that it passed to its framework.
         framework: the style of the program, once its steps have shown it.
         on_restore: called when a restore begins: what was seen before it is no part of a step.
+        sealed: returns the layers whose random generator nothing can read.
+        end_step: reports the step that has been made, if the adapter waits whether more follows.
     """
 
     def __init__(
@@ -110,6 +112,9 @@ class Observation:
         self.program = Program() if program is None else program
         self.framework = ""
         self.on_restore: Callable[[], None] = lambda: None
+        self.end_step: Callable[[], None] = lambda: None
+        self.sealed: Callable[[], Iterable[str]] = tuple
+        self._sealed: set[str] = set()
         self._read, self._counters, self._poison = read, counters, poison
         self._process, self._started = os.getpid(), time.time()
         self._recorder: Recorder | None = None
@@ -188,16 +193,16 @@ class Observation:
     def stepped(
         self,
         what: Hashable,
-        loss: float | None,
-        batch: Sequence[Array] = (),
+        loss: float | Callable[[], float] | None,
+        batch: Sequence[Array] | OnDevice = (),
         rate: float | None = None,
-        late: Sequence[Array] | None = None,
+        late: Sequence[Array] | OnDevice | None = None,
     ) -> None:
         """Note that a call was a training step, and what it did. None: that was not seen.
 
         Args:
             what: the call.
-            loss: its training loss.
+            loss: its training loss, or a function that reads it from a device.
             batch: what it read.
             rate: its learning rate.
             late: what it read after the last save, where that is a part of the batch: a program
@@ -214,13 +219,16 @@ class Observation:
         if self._wants_image():
             self._images.keep(self._done)
         if point and late is not None:
-            self._late[self._done] = digest(*late)
+            self._late[self._done] = late.digest() if isinstance(late, OnDevice) else digest(*late)
         seen = {"batches": bool(batch), "learning rates": rate is not None}
         self._unseen -= {name for name, is_seen in seen.items() if is_seen}
         if loss is None:  # losses of some steps alone are no curve
             self._unseen.add("losses")
-        step = Step(0.0 if loss is None else loss, Lasting(batch), rate)
-        recorder.step(self._done, step)
+        loss = 0.0 if loss is None else loss
+        if callable(loss) or isinstance(batch, OnDevice):
+            recorder.step_on_device(self._done, loss, batch, rate)
+        else:
+            recorder.step(self._done, Step(loss, Lasting(batch), rate))
         self._done += 1
         if point:
             self._after(point)
@@ -233,6 +241,7 @@ class Observation:
 
     def saved(self, what: str, path: Any) -> None:
         """Note that a checkpoint was saved."""
+        self.end_step()
         if not self._is_over():
             place = str(Path(path).resolve())
             noted = {"done": self._done, "what": what, "path": place}
@@ -257,6 +266,7 @@ class Observation:
             path: what it restores from.
             way: the restore of a job that does the same, if there is one.
         """
+        self.end_step()
         is_first = not self._restores
         is_late = self._is_late()
         if is_first and not self.request.is_control and what != _OPEN:
@@ -276,6 +286,7 @@ class Observation:
 
     def evaluated(self, loss: float) -> None:
         """Note an evaluation loss of the live state."""
+        self.end_step()
         self._evaluations.append((self._done, loss))
 
     def epoch_of(self, steps: int | None) -> None:
@@ -367,6 +378,7 @@ class Observation:
         if point != INITIAL:
             self._due_outside = point
             self._snapshot_outside()
+        self._sealed |= set(self.sealed())
         self._attributes[point] = python_state.attribute_values(self.program)
         self._generators[point] = python_state.generator_digests()
 
@@ -427,10 +439,17 @@ class Observation:
     def close(self) -> None:
         """End the record, once."""
         try:
+            with contextlib.suppress(StoppedError):
+                self.end_step()
             self._close()
-        except OSError:  # the disk is full: an empty note says so
+        except Exception as error:
+            # Nothing may be said of a run that is not whole. The disk is full: an empty note does.
+            text = "" if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(OSError):
-                (Path(self.request.folder) / TROUBLE).touch()
+                (Path(self.request.folder) / TROUBLE).write_text(
+                    f"The command could not be observed to its end: {text}.\n" if text else "",
+                    encoding="utf-8",
+                )
 
     def _close(self) -> None:
         if self._process != os.getpid() or self._is_other:
@@ -456,6 +475,7 @@ class Observation:
         own = (self.request.images, self.request.folder, self.request.writes)
         facts.wrote = self._writes.outside(*map(Path, own))
         facts.unseen = sorted(self._unseen)
+        facts.sealed = sorted(self._sealed)
         facts.is_cut = self._is_stopping
         facts.framework = self.framework
         facts.way = next((each["way"] for each in reversed(self._restores) if each["way"]), "")
@@ -509,6 +529,8 @@ class Observation:
     ) -> None:
         if isinstance(error, StoppedError):
             return
+        with contextlib.suppress(StoppedError):
+            self.end_step()
         places = traceback.extract_tb(trace)
         place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else None
         during = "train" if self._done or self._restores else "build"

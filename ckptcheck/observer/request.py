@@ -23,6 +23,7 @@ class Request:
         kinds: the declared kinds of tensors, by pattern of their names.
         is_accumulating: whether the control held gradients of an unfinished step there.
         late_files: the files outside of `writes` that the control wrote after that checkpoint.
+        setting: what the framework shall do to make the run reproducible; empty: nothing.
         restored: the digests of the control's tensors at the boundary of a resumed run.
         image_after: the steps of its own after which a resumed run's folder is copied; 0: never.
     """
@@ -41,6 +42,7 @@ class Request:
     is_accumulating: bool = False
     late_files: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
+    setting: str = ""
     image_after: int = 0
 
     @classmethod

@@ -18,7 +18,7 @@ ALL = [*REGISTRY.jobs.values(), *REGISTRY.recipes.values()]
 
 def test_the_look_up_finds_this_registry() -> None:
     assert registry() is REGISTRY
-    assert list(JOBS) == ["bn-nn", "bn-layers", "bn-polyak", "plain"]
+    assert list(JOBS) == ["bn-nn", "bn-layers", "bn-polyak", "plain", "bn-torch"]
     assert set(DEFAULT_JOBS) < set(JOBS)
     assert list(REGISTRY.suites) == ["keras", "tf2"]
 
@@ -43,10 +43,12 @@ def test_an_entry_leads_to_a_class(job: ShippedJob) -> None:
 @pytest.mark.parametrize("job", ALL, ids=lambda job: job.name)
 def test_an_entry_is_whole(job: ShippedJob) -> None:
     assert shipped(job.name) is job
-    assert job.framework == "tensorflow"
+    is_of_torch = job.framework == "torch"
+    assert is_of_torch or job.framework == "tensorflow"
     assert set(job.expected.values()) <= set(EXPECTABLE)
     assert set(job.default_restores) <= set(job.expected)
-    assert job.environment == {"TF_USE_LEGACY_KERAS": "1" if job.name == "bn-layers" else "0"}
+    of_keras = {"TF_USE_LEGACY_KERAS": "1" if job.name == "bn-layers" else "0"}
+    assert job.environment == ({} if is_of_torch else of_keras)
     assert job.summary.endswith(".")
 
 
@@ -60,7 +62,7 @@ def test_names_of_recipes() -> None:
     [
         (
             "bn-n",
-            "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain.",
+            "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, bn-torch, plain.",
         ),
         (
             "keras",
@@ -68,7 +70,7 @@ def test_names_of_recipes() -> None:
         ),
         (
             "tf2/lop",
-            "There is no job called 'tf2/lop'. Did you mean tf2/loop or tf2/dropout? Known: bn-layers, bn-nn, bn-polyak, keras/best, ",
+            "There is no job called 'tf2/lop'. Did you mean tf2/loop or tf2/dropout? Known: bn-layers, bn-nn, bn-polyak, bn-torch, keras/best, ",
         ),
     ],
 )

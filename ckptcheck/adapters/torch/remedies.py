@@ -427,11 +427,16 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             "the save, not after it."
         ),
     ),
+    "sealed-generator": (
+        _of(
+            "Use nn.Dropout between recurrent layers of one layer each: cuDNN keeps the state of "
+            "the dropout of nn.LSTM(dropout=p) to itself, and no setting makes it go on."
+        ),
+    ),
     "unexplained": (
         _of(
             "Look for state outside of modules and optimizers: attributes of Python objects, "
-            "vars(trainer), generators, and the position in the data. cuDNN keeps the dropout of "
-            "nn.LSTM(dropout=p) outside of every generator: use nn.Dropout between layers."
+            "vars(trainer), generators, and the position in the data."
         ),
     ),
 }

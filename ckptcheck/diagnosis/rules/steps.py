@@ -236,6 +236,20 @@ def beyond(comparison: Comparison, start: Start, loss_within: float) -> Iterator
         yield diagnosis("unexplained", differing, example=example, hints="")
 
 
+def sealed_generator(findings: Findings) -> Iterator[Diagnosis]:
+    """A different first loss, where layers draw from a generator that nothing can read."""
+    comparison = findings.comparison
+    step = next(iter(comparison.steps), None)
+    if comparison.sealed and step is not None and step.inputs_equal and not step.equal:
+        yield diagnosis(
+            "sealed-generator",
+            names=some(comparison.sealed, 3),
+            step=step.control_step,
+            control=step.control_loss,
+            resumed=step.resumed_loss,
+        )
+
+
 def unexplained(findings: Findings) -> Iterator[Diagnosis]:
     """The first difference, if the runs diverge and no cause was found."""
     comparison = findings.comparison

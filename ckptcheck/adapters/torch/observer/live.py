@@ -63,7 +63,10 @@ class Live:
 
     def read(self) -> Reading:
         """Return the live state."""
-        named = holders(self._program)
+        return self.of(holders(self._program))
+
+    def of(self, named: Mapping[str, Any]) -> Reading:
+        """Return the live state of these objects, and of the global generators."""
         readers = dict(self._readers(named))
         if self.has_gradients:
             readers |= _gradients(named)
@@ -104,6 +107,16 @@ class Live:
         ]
         return {"iterations": max(counted)} if counted else {}
 
+    def sealed(self) -> Iterator[str]:
+        """Yield the recurrent layers on a device whose dropout cuDNN draws by itself."""
+        for holder, item in holders(self._program).items():
+            for name, module in item.named_modules() if isinstance(item, nn.Module) else ():
+                is_drawn = (
+                    isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1
+                )
+                if is_drawn and module.training and _runs_on_cudnn(module):
+                    yield f"{holder}/{name}" if name else holder
+
     def poison(self, seed: int, spared: Collection[str]) -> None:
         """Add noise to every parameter that is trained, so that a restore that does nothing shows.
 
@@ -122,6 +135,10 @@ class Live:
                 noise = torch.from_numpy(draw.normal(size=value.shape))
                 with torch.no_grad():
                     parameter.add_(noise.to(parameter.device, parameter.dtype))
+
+
+def _runs_on_cudnn(module: nn.Module) -> bool:
+    return torch.backends.cudnn.enabled and any(each.is_cuda for each in module.parameters())
 
 
 def _of_modules(
