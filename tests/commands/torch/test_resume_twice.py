@@ -37,7 +37,7 @@ def test_a_script_that_saves_all_recovers_twice(tmp_path: Path) -> None:
     ("option", "causes"),
     [
         ("--keeps-old-generator", ["updated-after-save"]),
-        ("--counts-from-the-resume", ["data-restarted"]),
+        ("--counts-from-the-resume", ["wrong-last-step"]),
         ("--numbers-from-the-resume", ["older-checkpoint"]),
         ("--saves-no-more", ["older-checkpoint"]),
     ],
