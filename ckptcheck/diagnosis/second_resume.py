@@ -45,7 +45,7 @@ AS_USUAL = (
     *("depends-on-hash-order", "mode-differs", "unexplained"),
 )
 ABOUT_KEYS = ("keys-not-in-checkpoint", "shadows-not-in-checkpoint", "restore-raised")
-ABOUT_GENERATORS = ("generators-restarted", "generators-reseeded")
+ABOUT_GENERATORS = ("generators-restarted", "generators-reseeded", "generators-shifted")
 ABOUT_POSITION = (
     *("step-lost", "wrong-first-step", "wrong-last-step"),
     *("data-restarted", "data-shifted", "data-order", "examples-lost", "batches-differ"),

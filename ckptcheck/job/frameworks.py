@@ -41,6 +41,7 @@ class Framework:
         arrays_of: A function that returns the arrays of a batch of tensors.
         remedies: A mapping of causes to remedies for this framework.
         saved_nothing: By style and restore, why its save may leave no file.
+        restores_at_once: Whether a restore makes all state; else it may wait for the first step.
         fit_callback: A class of callbacks that record a training loop of the framework's own.
         observer: A function that observes a process which has imported the framework.
     """
@@ -61,6 +62,7 @@ class Framework:
     fit_callback: str | None = None
     observer: str | None = None
     saved_nothing: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    restores_at_once: bool = False
 
     @property
     def is_loaded(self) -> bool:
@@ -110,6 +112,11 @@ def styles() -> dict[str, str]:
     return {
         style: heading for framework in frameworks() for style, heading in framework.styles.items()
     }
+
+
+def restores_at_once(style: str) -> bool:
+    """Return whether state that the first step of such a job makes was not restored."""
+    return any(style in each.styles and each.restores_at_once for each in frameworks())
 
 
 def why_nothing_saved(style: str, restore: str) -> str:

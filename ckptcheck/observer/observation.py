@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Protocol
 
 from ckptcheck.arrays import Array
 from ckptcheck.job.kinds import as_kinds, with_kinds
-from ckptcheck.job.protocol import POISON, Lasting, OnDevice, Step, Tensor
+from ckptcheck.job.protocol import POISON, OnDevice, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
@@ -38,10 +38,12 @@ from ckptcheck.run.snapshots import (
     after_point,
     began_at,
     boundary_point,
+    next_point,
     outside_of,
     save_point,
 )
 from ckptcheck.run.writes import Writes
+from ckptcheck.text_safety import first_sentence
 
 CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trouble.txt"
 
@@ -58,6 +60,15 @@ _SEVERAL = (
 )
 
 
+# By whether the run is the control.
+_OUT_OF_MEMORY = {
+    True: "The command ran out of memory",
+    False: "The restarted run ran out of memory",
+}
+# What PyTorch says of memory in an exception of no class of its own.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
 class StoppedError(BaseException):
     """Ends the program after the requested number of steps. No `except Exception` stops it."""
 
@@ -69,8 +80,8 @@ class Reading(Protocol):
     def tensors(self) -> Mapping[str, Tensor]:
         """The state tensors by name."""
 
-    def again(self) -> Mapping[str, Tensor]:
-        """Return the present values of the same tensors."""
+    def again(self, *kinds: Kind) -> Mapping[str, Tensor]:
+        """Return the present values of the same tensors; of some kinds alone, if any are given."""
 
 
 @dataclass
@@ -121,7 +132,7 @@ class Observation:
         self._facts: Facts | None = None
         self._done = 0
         self._due: _Due | None = _Due()
-        self._due_outside = ""
+        self._due_outside = self._due_draws = ""
         self._has_saved = False
         self._outside_saves = 0
         self._trains: set[Hashable] = set()
@@ -143,6 +154,7 @@ class Observation:
         self._counted: dict[str, dict[str, int]] = {}
         self._unseen: set[str] = {"batches", "learning rates"}
         self._failure: Failure | None = None
+        self._trouble = ""
         self._is_stopping = self._has_stopped = False
         self._is_other = False
         self._files = FileWatch(request, self._on_file_read)
@@ -177,6 +189,7 @@ class Observation:
             self._images.wanted()
             with self._files.unwatched():  # the copy is no restore
                 self._images.take()
+        self._note_draws()
         due = self._due
         if due is None or due.is_certain or what in self._idle:
             return
@@ -220,15 +233,12 @@ class Observation:
             self._images.keep(self._done)
         if point and late is not None:
             self._late[self._done] = late.digest() if isinstance(late, OnDevice) else digest(*late)
-        seen = {"batches": bool(batch), "learning rates": rate is not None}
-        self._unseen -= {name for name, is_seen in seen.items() if is_seen}
+        if self._unseen:
+            seen = {"batches": bool(batch), "learning rates": rate is not None}
+            self._unseen -= {name for name, is_seen in seen.items() if is_seen}
         if loss is None:  # losses of some steps alone are no curve
             self._unseen.add("losses")
-        loss = 0.0 if loss is None else loss
-        if callable(loss) or isinstance(batch, OnDevice):
-            recorder.step_on_device(self._done, loss, batch, rate)
-        else:
-            recorder.step(self._done, Step(loss, Lasting(batch), rate))
+        recorder.observed_step(self._done, 0.0 if loss is None else loss, batch, rate)
         self._done += 1
         if point:
             self._after(point)
@@ -407,6 +417,17 @@ class Observation:
             after = began_at(after_point(self.request.boundary), done)
         self._recorder.snapshot(after, self._with_kinds(self._last.tensors))
         self._due_outside = after
+        self._due_draws = next_point(done) if self.request.is_control else ""
+
+    def _note_draws(self) -> None:
+        """Note the generators right before the second step after a save, where that is due.
+
+        What changed since the first step was drawn in between: a batch, and no dropout mask.
+        """
+        point, self._due_draws = self._due_draws, ""
+        if point and self._last is not None:
+            held = self._last.again(Kind.RNG)
+            self._generators[point] = {name: digest(each.value) for name, each in held.items()}
 
     def _notice_files(self) -> None:
         """Count what the program wrote into its folder since the last step as a save."""
@@ -442,6 +463,7 @@ class Observation:
             with contextlib.suppress(StoppedError):
                 self.end_step()
             self._close()
+            self._note_trouble()
         except Exception as error:
             # Nothing may be said of a run that is not whole. The disk is full: an empty note does.
             text = "" if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
@@ -450,6 +472,12 @@ class Observation:
                     f"The command could not be observed to its end: {text}.\n" if text else "",
                     encoding="utf-8",
                 )
+
+    def _note_trouble(self) -> None:
+        """Note that the machine failed, once all is recorded: then the process is ended."""
+        if self._trouble and self._process == os.getpid():
+            (Path(self.request.folder) / TROUBLE).write_text(f"{self._trouble}\n", encoding="utf-8")
+            self._trouble = ""
 
     def _close(self) -> None:
         if self._process != os.getpid() or self._is_other:
@@ -529,6 +557,9 @@ class Observation:
     ) -> None:
         if isinstance(error, StoppedError):
             return
+        if _is_out_of_memory(kind, error):
+            what = _OUT_OF_MEMORY[self.request.is_control]
+            self._trouble = f"{what}: {first_sentence(str(error)).rstrip('.')}."
         with contextlib.suppress(StoppedError):
             self.end_step()
         places = traceback.extract_tb(trace)
@@ -542,6 +573,14 @@ class Observation:
             during, kind.__name__, str(error), self._done if self._done else None, place
         )
         self._excepthook(kind, error, trace)
+
+
+def _is_out_of_memory(kind: type[BaseException], error: BaseException) -> bool:
+    """Return whether the machine is at fault, not the checkpoint; each framework says it so."""
+    text = str(error).lower()
+    return kind.__name__ in ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError") or (
+        isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
+    )
 
 
 def _reads_files(restores: Sequence[Mapping[str, Any]]) -> bool:

@@ -105,19 +105,19 @@ class Recorder:
         batch, size = _kept(step.batch)
         self._keep((index, number(step.loss, "loss"), rate, batch, _optional(step)), size)
 
-    def step_on_device(
+    def observed_step(
         self,
         index: int,
         loss: float | Callable[[], float],
         batch: Sequence[Array] | OnDevice,
         rate: float | None,
     ) -> None:
-        """Record one training step of which something is read from a device, later.
+        """Record one training step that an observer saw. Nothing writes to its batch any more.
 
         Args:
             index: The index of the step.
-            loss: Its training loss, or a function that reads it.
-            batch: What is recorded of its batch.
+            loss: Its training loss, or a function that reads it from a device.
+            batch: The arrays of its batch, or what is recorded of them.
             rate: Its learning rate.
         """
         size = batch.nbytes if isinstance(batch, OnDevice) else sum(each.nbytes for each in batch)

@@ -27,5 +27,6 @@ FRAMEWORK = Framework(
     style_of="ckptcheck.adapters.torch.recording:style_of",
     arrays_of="ckptcheck.adapters.torch.batches:arrays_of",
     observer="ckptcheck.adapters.torch.observer.edge:observe",
+    restores_at_once=True,
     remedies="ckptcheck.adapters.torch.remedies:REMEDIES",
 )

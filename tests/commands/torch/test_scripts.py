@@ -66,7 +66,6 @@ SCRIPT = {
         "nano_gpt.py --out_dir={run}",
         "--keep_generators=False",
         "generators-restarted",
-        miss="names data-restarted, too: batches drawn from the generator are its consequence",
     ),
     "a GAN with two optimizers": script(
         "gan.py --out {run}", "--one-optimizer", "slots-lost", "step-lost"
@@ -87,7 +86,6 @@ SCRIPT = {
         "lightning_sampler.py --out {run}",
         "--shuffle",
         "generators-restarted",
-        miss="names data-restarted, too: the order drawn from the generator is its consequence",
     ),
     "Lightning with manual optimization": script(
         "lightning_manual.py --out {run}",
@@ -100,8 +98,8 @@ SCRIPT = {
     "a Trainer with dropout": script(
         "trainer_dropout.py --out {run}",
         "--skip_no_data",
-        "generators-reseeded",
-        "data-shifted",
+        "generators-shifted",
+        "data-restarted",
     ),
     "a Trainer that accumulates and evaluates": script(
         "trainer_accumulation.py --out {run}",
@@ -109,10 +107,9 @@ SCRIPT = {
         "generators-restarted",
         "slots-lost",
         "step-lost",
-        miss="leaves out the slots, and names the rates that follow from the lost schedule as well",
     ),
     "Accelerate with a seedable sampler": script(
-        "accelerated.py --out {run}", "--no-set-epoch", "data-restarted"
+        "accelerated.py --out {run}", "--no-set-epoch", "data-order"
     ),
 }
 

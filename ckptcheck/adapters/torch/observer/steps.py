@@ -6,7 +6,7 @@ something is saved: several optimizers may update weights from one gradient.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -191,17 +191,16 @@ def _recorded(items: Any) -> list[Array] | OnDevice:
     return recorded(list(_leaves(items)))
 
 
-def _leaves(item: Any) -> Iterator[torch.Tensor | Array]:
-    if isinstance(item, torch.Tensor):
-        if item.layout is torch.strided and not item.is_meta and not item.is_quantized:
+def _leaves(items: Iterable[Any]) -> Iterator[torch.Tensor | Array]:
+    for item in items:
+        if isinstance(item, torch.Tensor):
+            if item.layout is torch.strided and not item.is_meta and not item.is_quantized:
+                yield item
+        elif isinstance(item, np.ndarray):
             yield item
-    elif isinstance(item, np.ndarray):
-        yield item
-    elif isinstance(item, dict):
-        for each in item.values():
-            yield from _leaves(each)
-    elif isinstance(item, list | tuple):
-        for each in item:
-            yield from _leaves(each)
-    elif hasattr(item, "data") and isinstance(item.data, dict):  # a BatchEncoding
-        yield from _leaves(item.data)
+        elif isinstance(item, dict):
+            yield from _leaves(item.values())
+        elif isinstance(item, list | tuple):
+            yield from _leaves(item)
+        elif hasattr(item, "data") and isinstance(item.data, dict):  # a BatchEncoding
+            yield from _leaves(item.data.values())
