@@ -26,10 +26,10 @@ from ckptcheck.job.shipped import ShippedCommand
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Evidence
-from ckptcheck.report.judge import Question, experiments_for, judge, needs_repeat
+from ckptcheck.report.judge import Question, experiments_for, judge_all, needs_repeat
 from ckptcheck.run.folder import amend, read
 from ckptcheck.run.job_runs import Watch
-from ckptcheck.run.task import SAME_HASH
+from ckptcheck.run.task import ONCE, SAME_HASH
 from ckptcheck.run.worker_pool import Event
 
 
@@ -164,10 +164,14 @@ def _verified(asked: Asked, settings: Settings, terms: Terms, progress: _Progres
         Question(command.name, RESTART, asked.expected, each)
         for each in (runs.boundaries if len(runs.boundaries) > 1 else [None])
     ]
-    cases = _judged(questions, runs, terms)
-    unclear = [case for case in cases if not (asked.is_known and case.as_expected)]
-    if _run_more(unclear, runs):
-        cases = _judged(questions, runs, terms)
+    cases = _settled(questions, asked, runs, terms)
+    # A second resume of what does not recover shows nothing of its own.
+    if settings.twice and runs.boundaries and asked.expected == RECOVERED:
+        (first,), (once,) = runs.boundaries, cases
+        if once.outcome == RECOVERED:
+            runs.resume_again()
+        questions.append(Question(command.name, RESTART, asked.expected, runs.second, first))
+        cases = _settled(questions, asked, runs, terms)
     return Judged(tuple(cases), tuple(questions), {command.name: _evidence(runs)})
 
 
@@ -185,12 +189,20 @@ def expected_of(expect: str | Mapping[str, str] | None) -> str:
 
 def _evidence(runs: CommandRuns) -> Evidence:
     asked = bool(runs.settings.repeats)
-    return Evidence(runs.folder, runs.trouble, runs.repeats, asked, runs.reason)
+    return Evidence(runs.folder, runs.trouble, runs.repeats, asked, runs.reason, runs.not_twice)
+
+
+def _settled(
+    questions: list[Question], asked: Asked, runs: CommandRuns, terms: Terms
+) -> list[Case]:
+    """Judge cases, and once more with the further runs that explain them."""
+    cases = _judged(questions, runs, terms)
+    unclear = [case for case in cases if not (asked.is_known and case.as_expected)]
+    return _judged(questions, runs, terms) if _run_more(unclear, runs) else cases
 
 
 def _judged(questions: list[Question], runs: CommandRuns, terms: Terms) -> list[Case]:
-    evidence = _evidence(runs)
-    return [judge(question, evidence, terms) for question in questions]
+    return judge_all(questions, {runs.command.name: _evidence(runs)}, terms)
 
 
 def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
@@ -201,8 +213,13 @@ def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
             runs.run_control(repeat=1)
             runs.leave_out_noise()
             _try_settings(runs)
-        if case.resumed is not None and SAME_HASH in experiments_for(case):
-            runs.resume(case.resumed.facts.schedule.boundary, trial=SAME_HASH)
+        if case.resumed is None:
+            continue
+        boundary, wanted = case.resumed.facts.schedule.boundary, experiments_for(case)
+        if SAME_HASH in wanted:
+            runs.resume(boundary, trial=SAME_HASH, after=case.after)
+        if ONCE in wanted:
+            runs.resume(boundary, trial=ONCE)
     return len(runs.done) > before
 
 

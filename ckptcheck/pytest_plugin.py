@@ -39,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Run each control N more times to measure the noise of the job.",
     )
     group.addoption(
+        "--ckptcheck-resume-twice",
+        action="store_true",
+        default=None,
+        help="Also resume each run that was resumed and saved again.",
+    )
+    group.addoption(
         "--ckptcheck-timeout",
         type=float,
         default=300.0,
@@ -66,7 +72,8 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
 
     Call it with a job (`"train.py:Train"`, `"package.module:Train"`, a class or an instance), the
     name of a restore, and any of `expect`, `options`, `steps`, `boundary`, `boundaries`, `repeat`,
-    `unsaved`, `timeout`, `kinds`, `rtol`, `atol`, `equal_nan` and `allow`; see `ckptcheck.verify`.
+    `unsaved`, `resume_twice`, `timeout`, `kinds`, `rtol`, `atol`, `equal_nan` and `allow`; see
+    `ckptcheck.verify`.
     A path is relative to the working directory, pytest's root or the folder of the test.
 
     Or call it with `command=["python", "train.py", "--out", "{run}"]`, and any of `resume`,
@@ -128,8 +135,8 @@ def _defaults(config: pytest.Config) -> dict[str, Any]:
     from ckptcheck.job.schedule import parse_boundaries
 
     given = {
-        name: config.getoption(f"--ckptcheck-{name}")
-        for name in ("boundaries", "cache", "repeat", "timeout")
+        name: config.getoption(f"--ckptcheck-{name.replace('_', '-')}")
+        for name in ("boundaries", "cache", "repeat", "resume_twice", "timeout")
     }
     if given["boundaries"] is not None:
         given["boundaries"] = parse_boundaries(given["boundaries"])

@@ -87,6 +87,12 @@ EXAMPLES = (
     "Default: for your own jobs.",
     group=options.HOW,
 )
+@option(
+    "--resume-twice",
+    is_flag=True,
+    help="Resume, train on, save and resume again: some jobs save less after a resume.",
+    group=options.HOW,
+)
 @options.commands
 @options.machines
 @option(

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ckptcheck.command.metrics import pattern
@@ -57,6 +57,22 @@ class Saves:
             f"There is no save {text!r}. Write its number, `last`, or `2 of 10` for 2 saves spread "
             "over the first 10."
         )
+
+    def and_next(self) -> "Saves":
+        """Return these saves and the one after them, to resume from twice.
+
+        Raises:
+            UsageError: they are more than two, or there is none after them.
+        """
+        if not self.numbers or (len(self.numbers) > 2 and not self.falls_back):
+            named = "the last save" if not self.numbers else counted(len(self.numbers), "save")
+            raise UsageError(
+                f"A run is resumed twice from two saves, not from {named}. Name one with --save, "
+                "and the next one follows."
+            )
+        if self.falls_back or len(self.numbers) == 2:
+            return self
+        return replace(self, numbers=(*self.numbers, self.numbers[0] + 1))
 
 
 @dataclass(frozen=True)

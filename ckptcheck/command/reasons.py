@@ -1,7 +1,7 @@
 """Why the runs of a command cannot be judged, in words, and what to do then."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,34 @@ SEEN_ONCE = (
     "The training was seen in one run of the command, but not in the first, so that the two cannot "
     "be compared."
 )
+
+
+# Why a command is not resumed twice.
+NOT_BY_FILES = (
+    "No training step of the command was seen, and files alone do not show what a second resume "
+    "begins with. It is resumed once."
+)
+NO_SECOND_SAVE = (
+    "After the save that is resumed from, the command makes no further save of its kind before its "
+    "last step, so no run is resumed twice. Train longer, or save more often."
+)
+
+
+def why_saved_elsewhere(wanted: int, saved: Sequence[int]) -> str:
+    """Return why what a resumed run saved cannot be compared with the control's save.
+
+    Args:
+        wanted: the steps done at the control's save.
+        saved: those at the saves of the resumed run.
+    """
+    return filled(
+        "The control saves after step {wanted}, the resumed run after {count:step|steps} {saved}, "
+        "where the control's state is unknown. Save by the total of steps, not by those since the "
+        "resume.",
+        count=len(saved),
+        wanted=wanted,
+        saved=", ".join(map(str, saved[:3])),
+    )
 
 
 def why_unclear(

@@ -19,12 +19,15 @@ from ckptcheck.command.launch import OUTPUT, Ended, launch
 from ckptcheck.command.left_records import Ran
 from ckptcheck.command.outside import lost_arrays
 from ckptcheck.command.reasons import (
+    NO_SECOND_SAVE,
+    NOT_BY_FILES,
     SEEN_ONCE,
     how_to_resume,
     why_failed,
     why_no_image,
     why_no_step,
     why_not_observed,
+    why_saved_elsewhere,
     why_unclear,
 )
 from ckptcheck.errors import UsageError
@@ -77,6 +80,8 @@ class CommandRuns:
         boundaries: the saves that runs are resumed from, as steps done.
         repeats: how often the control ran again.
         done: the names of the folders of all runs so far.
+        second: the save at which runs are resumed for the second time; None: there is none.
+        not_twice: why no run is resumed twice, where that is asked for.
     """
 
     command: Command
@@ -88,9 +93,12 @@ class CommandRuns:
     boundaries: list[int] = field(default_factory=list)
     repeats: int = 0
     done: list[str] = field(default_factory=list)
+    second: int | None = None
+    not_twice: str | None = None
 
     def __post_init__(self) -> None:
         self._fallback = Fallback(self.folder, self.command.metric)
+        self._kept: list[int] = []  # the saves of the control of which there is an image
 
     @property
     def place(self) -> Path:
@@ -105,8 +113,12 @@ class CommandRuns:
             self.resume(boundary)
         if self.command.saves.falls_back and self.boundaries and self._fallback.left is None:
             self._choose()
+        if self.settings.twice and self.boundaries:
+            self.second = self._second_of(self.boundaries[0])
+            self._name_both()
+        kept = (*self.boundaries, *([] if self.second is None else [self.second]))
         for image in self.folder.glob("crash-image*"):
-            if image not in [crash_image_of(self.folder, each) for each in self.boundaries]:
+            if image not in [crash_image_of(self.folder, each) for each in kept]:
                 shutil.rmtree(image)
 
     def _choose(self) -> None:
@@ -128,6 +140,62 @@ class CommandRuns:
                         {"schedule": vars(_schedule(seen, self.boundaries))},
                     )
                     return
+
+    def _with_first(self, seen: Mapping[str, Any], kept: list[int]) -> list[int]:
+        """Return the saves that are kept, with the first one where only one would be left.
+
+        What is saved first may be of a different kind, see `_choose`.
+        """
+        images = (each.name.rpartition("@")[2] for each in self.folder.glob("crash-image@*"))
+        (first, *_) = sorted(map(int, images))
+        is_alike = _kinds_at(seen, first) == _kinds_at(seen, kept[0])
+        return [first, *kept] if len(kept) == 1 and first < kept[0] and is_alike else kept
+
+    def _second_of(self, first: int) -> int | None:
+        """Return the save at which a run resumed from the first one is resumed again, or None.
+
+        It is the next one of the same kinds of files that is kept.
+        """
+        if self._fallback.left is not None:
+            return None
+        seen = observed(control_of(self.folder))
+        return next(
+            (
+                each
+                for each in self._kept
+                if each > first and _kinds_at(seen, each) >= _kinds_at(seen, first)
+            ),
+            None,
+        )
+
+    def _name_both(self) -> None:
+        """Note at which two saves runs are resumed, or why they are not resumed twice."""
+        if self._fallback.left is not None:
+            self.not_twice = NOT_BY_FILES
+        elif self.second is None:
+            self.not_twice = NO_SECOND_SAVE
+        else:
+            control = control_of(self.folder)
+            both = (*self.boundaries, self.second)
+            amend(control, {"schedule": vars(_schedule(observed(control), both))})
+
+    def resume_again(self) -> None:
+        """Start the command again from what the run saved that was resumed from the first save."""
+        (first,) = self.boundaries
+        if self.second is None or self.not_twice:
+            return
+        folder = resumed_of(self.folder, RESTART, first)
+        seen = observed(folder)
+        # Its own steps, of which those before a late restore are none of the control's.
+        began = first - (seen["steps"] - len(read(folder).steps))
+        saved = [began + each for each in seen["saved_after"] if began + each > first]
+        if saved and self.second not in saved:
+            self.not_twice = why_saved_elsewhere(self.second, saved)
+            return
+        crash_image_of(folder, self.second - began).rename(crash_image_of(folder, self.second))
+        self.resume(self.second, after=first)
+        if self.reason:  # it is no reason against the runs before
+            self.not_twice, self.reason = self.reason, None
 
     def _resumed_from(self, boundary: int) -> bool:
         """Return whether a run restored something, and went on with the step after its save."""
@@ -153,20 +221,28 @@ class CommandRuns:
         if not any(each["is_inside"] for each in seen["saves"]) and seen["saves"]:
             kept = []
         if not repeat:
-            self.boundaries = kept[:1] if self.command.saves.falls_back else kept
+            one = self.command.saves.falls_back or self.settings.twice
+            self._kept = self._with_first(seen, kept) if self.settings.twice and kept else kept
+            self.boundaries = self._kept[:1] if one else kept
         if not kept:
             self.reason = why_no_image(seen)
             return
         schedule = _schedule(seen, self.boundaries)
         facts: dict[str, Any] = {"schedule": vars(schedule), "first_step": 0}
-        if not self.command.saves.falls_back:
+        if not (self.command.saves.falls_back or self.settings.twice):
             facts["saves_missing"] = max(0, len(self.command.saves.numbers) - len(kept))
         amend(folder, facts)
 
-    def resume(self, boundary: int, trial: str = "") -> None:
-        """Start the command again from the crash image of a save."""
-        folder = resumed_of(self.folder, RESTART, boundary, trial=trial)
-        shutil.copytree(crash_image_of(self.folder, boundary), self.place, symlinks=True)
+    def resume(self, boundary: int, trial: str = "", after: int = 0) -> None:
+        """Start the command again from the crash image of a save.
+
+        `after` is the save from which the run was resumed that made this one; 0: the control made
+        it.
+        """
+        folder = resumed_of(self.folder, RESTART, boundary, after=after, trial=trial)
+        saved = resumed_of(self.folder, RESTART, after) if after else self.folder
+        shutil.copytree(crash_image_of(saved, boundary), self.place, symlinks=True)
+        second = self._second_of(boundary) if self.settings.twice and not (after or trial) else None
         self._fallback.prepare(self.place)
         request = replace(
             self._request(folder),
@@ -178,6 +254,8 @@ class CommandRuns:
             restored=tuple(self._values_at(boundary)),
             # Counted from its own first step.
             max_steps=max(1, self.command.max_steps - boundary) if self.command.max_steps else 0,
+            images=str(folder.resolve()),
+            image_after=0 if second is None else second - boundary,
         )
         self._run(request, CONTROL_HASH_SEED if trial == SAME_HASH else RESUMED_HASH_SEED)
         if not (folder / OBSERVED).exists():
@@ -243,8 +321,12 @@ class CommandRuns:
         if not (control_of(self.folder, 1) / "run.json").exists():
             return
         control, repeat = (read(control_of(self.folder, number)) for number in (0, 1))
-        for boundary in self.boundaries:
-            folder = resumed_of(self.folder, RESTART, boundary)
+        runs = [resumed_of(self.folder, RESTART, each) for each in self.boundaries]
+        places = list(zip(self.boundaries, runs, strict=True))
+        if self.second is not None:
+            again = resumed_of(self.folder, RESTART, self.second, after=self.boundaries[0])
+            places.append((self.second, again))
+        for boundary, folder in places:
             if (folder / "run.json").exists():
                 noisy = lost_arrays(control, repeat, boundary)
                 kept = [name for name in read(folder).facts.changed_arrays if name not in noisy]
@@ -363,7 +445,8 @@ def _label(request: Request, folder: str) -> str:
         if request.setting:
             return f"control with {request.setting}"
         return "control" if folder == "control" else "control again"
-    return f"{request.restore}{' again' if '~' in folder else ''}"
+    twice = ", twice" if folder.count("@") > 1 else ""
+    return f"{request.restore}{twice}{' again' if '~' in folder else ''}"
 
 
 def _has_weights(control: Run, resumed: Run, boundary: int) -> bool:

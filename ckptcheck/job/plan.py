@@ -41,6 +41,7 @@ class Settings:
         unsaved: Whether a control that never saves also runs; None: for the user's own jobs.
         timeout: The seconds of silence after which a process is killed.
         kinds: The values of declared kinds of state, by pattern of the names of tensors.
+        twice: Whether each restore is also tried on what a resumed run saved.
     """
 
     options: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Settings:
     unsaved: bool | None = None
     timeout: float = 300.0
     kinds: Mapping[str, str] = field(default_factory=dict)
+    twice: bool = False
 
     def check(self, jobs: Iterable[str]) -> None:
         """Raise `UsageError` now for what a process refuses only after the framework's import."""
@@ -69,7 +71,7 @@ class Settings:
             elif (
                 steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()
             ) is not None:
-                make_schedule(steps_per_epoch, self.steps, self.boundaries)
+                make_schedule(steps_per_epoch, self.steps, self.boundaries, twice=self.twice)
         if not self.timeout > 0:  # NaN, too
             raise UsageError(f"The timeout must be above 0 seconds, not {self.timeout:g}.")
         if self.repeats is not None and self.repeats < 0:

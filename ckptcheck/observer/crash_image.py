@@ -6,6 +6,9 @@ from pathlib import Path
 
 from ckptcheck.observer.request import Request
 
+# Among the kinds of pending saves: the folder as it is, in a resumed run.
+_WANTED = "wanted"
+
 
 class Images:
     """Takes a copy of the folder after each save, and keeps those that are asked for.
@@ -34,6 +37,10 @@ class Images:
             return True
         return False
 
+    def wanted(self) -> None:
+        """Note that the folder is wanted as it is now, saved or not."""
+        self._pending.add(_WANTED)
+
     def _may_want(self, kind: str) -> bool:
         """Return whether a further save of a kind may be asked for."""
         asked = self._request.saves
@@ -46,7 +53,7 @@ class Images:
 
     def take(self) -> None:
         """Copy the folder, unless nothing in it has changed since the last copy."""
-        if not self._pending or not self._request.is_control:
+        if not self._pending:
             return
         state = _state(self._source)
         if state != self._taken:
@@ -56,13 +63,14 @@ class Images:
 
     def keep(self, done: int) -> bool:
         """Keep the last copy as the image after `done` steps, if it is asked for."""
+        is_wanted = _WANTED in self._pending
         kind = "known" if "known" in self._pending else "unknown"
         self._pending.clear()
         self._taken = None
         if not self._partial.exists():
             return False
         self.groups[kind] += 1
-        if not self._wants(kind):
+        if not (is_wanted or self._wants(kind)):
             return False
         target = self._folder / f"crash-image@{done}"
         shutil.rmtree(target, ignore_errors=True)

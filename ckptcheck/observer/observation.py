@@ -149,6 +149,7 @@ class Observation:
         self._restored_late: list[int] = []
         self._late: dict[int, str] = {}
         self._written_aside: list[int] = []
+        self._saved_after: list[int] = []
         self._accumulating: list[int] = []
         self._saves: list[dict[str, Any]] = []
         self._counted: dict[str, dict[str, int]] = {}
@@ -181,8 +182,14 @@ class Observation:
             done = self._done + (0 if self.request.is_control else self.request.boundary)
             self._due_outside = save_point(done)
             self._outside_saves += 1
+        if self._has_saved and self._done not in self._saved_after[-1:]:
+            self._saved_after.append(self._done)
         self._has_saved = False
         self._snapshot_outside()
+        if self._wants_image():
+            self._images.wanted()
+            with self._files.unwatched():  # the copy is no restore
+                self._images.take()
         self._note_draws()
         due = self._due
         if due is None or due.is_certain or what in self._idle:
@@ -223,6 +230,8 @@ class Observation:
         if recorder is None:
             return
         point = self._at_point()
+        if self._wants_image():
+            self._images.keep(self._done)
         if point and late is not None:
             self._late[self._done] = late.digest() if isinstance(late, OnDevice) else digest(*late)
         if self._unseen:
@@ -303,6 +312,11 @@ class Observation:
         self._epoch = steps or self._epoch
 
     # --- Recording ---
+
+    def _wants_image(self) -> bool:
+        """Return whether a resumed run is now where a further run is to be resumed from it."""
+        wanted = self.request.image_after
+        return bool(wanted) and self._done - wanted in (0, *self._restored_late)
 
     def _is_late(self) -> bool:
         """Return whether a restore may be the one that the run resumes by, after a few steps."""
@@ -520,6 +534,7 @@ class Observation:
             "late_batches": self._late,
             "accumulating": self._accumulating,
             "written_aside": self._written_aside,
+            "saved_after": self._saved_after,
             "read_late": sorted(set(self._files.read_late)),
             "counters": self._counted,
             "saves": self._saves,

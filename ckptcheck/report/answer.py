@@ -28,7 +28,7 @@ _BY_SEVERITY = [severity.value for severity in Severity]
 
 @dataclass(frozen=True)
 class _Tried:
-    """One restore of one job, from every boundary."""
+    """One restore of one job, from every boundary, or resumed twice."""
 
     job: str
     restore: str
@@ -37,7 +37,12 @@ class _Tried:
 
     @property
     def name(self) -> str:
-        return self.prose or (f"`{self.restore}`" if self.restore else NAMELESS)
+        twice = bool(self.cases[0].after)
+        if self.prose:
+            return f"{self.prose}, resumed twice," if twice else self.prose
+        if not self.restore:
+            return NAMELESS
+        return f"`{self.cases[0].label}`" if twice else f"`{self.restore}`"
 
     @property
     def failed(self) -> tuple[Case, ...]:
@@ -157,10 +162,10 @@ def _some(names: Sequence[str]) -> str:
 
 def _tried(cases: Sequence[Case]) -> list[_Tried]:
     short = short_names(cases)
-    groups = _grouped(cases, lambda case: (case.job, case.restore))
+    groups = _grouped(cases, lambda case: (case.job, case.restore, bool(case.after)))
     return [
         _Tried(short[job], restore, in_prose(job).get(restore, ""), tuple(group))
-        for (job, restore), group in groups.items()
+        for (job, restore, _), group in groups.items()
     ]
 
 
@@ -261,7 +266,11 @@ def _of_job(job: str, tried: Sequence[_Tried]) -> Iterator[str]:
             effects = {}
         else:
             yield f"{job} does not recover with {names}."
-    yield from (_capitalised(f"{_each_of(those)} {said}.") for said, those in effects.items())
+    for said, those in effects.items():
+        yield _capitalised(f"{_each_of(those)} {said}.")
+        yield from dict.fromkeys(
+            each.cases[0].reason or "" for each in those if each.cases[0].after
+        )
     yield from _unknown(tried)
 
 

@@ -65,15 +65,24 @@ def unsaved_of(job_folder: Path) -> Path:
     return job_folder / "unsaved"
 
 
-def resumed_of(job_folder: Path, restore: str, boundary: int, *, trial: str = "") -> Path:
-    """Return the folder of the run resumed by a restore at a boundary, or of a trial of it."""
+def resumed_of(
+    job_folder: Path, restore: str, boundary: int, *, after: int = 0, trial: str = ""
+) -> Path:
+    """Return the folder of the run resumed by a restore at a boundary, or of a trial of it.
+
+    `after` is the boundary of the first resume, if it is resumed twice.
+    """
     name = re.sub(r"[^\w.-]", "-", restore)
-    return job_folder / f"resumed-{name}@{boundary}{f'~{trial}' if trial else ''}"
+    places = f"{after}@{boundary}" if after else str(boundary)
+    return job_folder / f"resumed-{name}@{places}{f'~{trial}' if trial else ''}"
 
 
-def crash_image_of(job_folder: Path, boundary: int) -> Path:
-    """Return the folder of a job's crash image at a boundary."""
-    return job_folder / f"crash-image@{boundary}"
+def crash_image_of(folder: Path, boundary: int) -> Path:
+    """Return the folder of the crash image at a boundary.
+
+    Those of the control are in the folder of the job, that of a resumed run is in its own.
+    """
+    return folder / f"crash-image@{boundary}"
 
 
 # Index, loss, learning rate and batch of a step, and the end of its line.
