@@ -84,8 +84,9 @@ def verify_command(
     for number in range(1, (settings.repeats or 0) + 1):
         runs.run_control(repeat=number)
     questions = [
-        Question(command.name, RESTART, expected, each)
-        for each in (runs.boundaries if len(runs.boundaries) > 1 else [None])
+        Question(command.name, RESTART, expected, boundary, rank)
+        for boundary in (runs.boundaries if len(runs.boundaries) > 1 else [None])
+        for rank in (range(runs.ranks) if runs.ranks > 1 else [None])
     ]
     cases = _judged(questions, runs, terms)
     if _run_more(cases, runs):
@@ -123,5 +124,5 @@ def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
             runs.run_control(repeat=1)
             runs.leave_out_noise()
         if case.resumed is not None and SAME_HASH in experiments_for(case):
-            runs.resume(case.resumed.facts.schedule.boundary, trial=SAME_HASH)
+            runs.try_again(case.resumed.facts.schedule.boundary, trial=SAME_HASH)
     return len(runs.done) > before

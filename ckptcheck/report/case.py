@@ -53,6 +53,8 @@ class Case:
     not_covered: tuple[str, ...] = ()
     # The boundary it is resumed from, if its job is resumed from several; None: from the only one.
     boundary: int | None = None
+    # The rank of the process, if several train together; None: one process trains.
+    rank: int | None = None
     tolerance: Tolerance = EXACT
     # Whether both runs were repeated without the evaluation at the boundary.
     unevaluated: bool = False
@@ -76,10 +78,14 @@ class Case:
 
     @property
     def label(self) -> str:
-        """The name among the cases of the job: `saver`; with several boundaries, `saver @ 110`."""
+        """The name among the cases of the job: `saver`; with several boundaries, `saver @ 110`.
+
+        With several ranks, it is `restart (rank 1)`.
+        """
         if not self.restore:
             return "–"
-        return self.restore if self.boundary is None else f"{self.restore} @ {self.boundary}"
+        place = "" if self.boundary is None else f" @ {self.boundary}"
+        return f"{self.restore}{place}{'' if self.rank is None else f' (rank {self.rank})'}"
 
     @property
     def as_expected(self) -> bool:
@@ -141,6 +147,7 @@ class Case:
         return {
             "job": self.job,
             "restore": self.restore or None,
+            "rank": self.rank,
             "expected": self.expected,
             "outcome": self.outcome,
             "as_expected": self.as_expected,

@@ -13,6 +13,8 @@ from ckptcheck.run import environment
 from ckptcheck.run.folder import (
     control_of,
     crash_image_of,
+    name_of_rank,
+    of_rank,
     read,
     resumed_of,
     unevaluated_of,
@@ -32,7 +34,8 @@ class Evidence:
     """The folder with the runs of one job, and why runs did not finish, by their folder's name.
 
     `repeats` is how many more times the control ran, `noise_asked` whether the user asked for that.
-    `reason` is why nothing can be judged, though the runs ended.
+    `reason` is why nothing can be judged, though the runs ended. Of a job that trains in several
+    processes it is the evidence on one rank.
     """
 
     folder: Path
@@ -40,8 +43,13 @@ class Evidence:
     repeats: int = 0
     noise_asked: bool = False
     reason: str | None = None
+    rank: int = 0
     # Runs that several cases share are read once.
     _runs: dict[str, _RunOrTrouble] = field(default_factory=dict, repr=False, compare=False)
+
+    def of_rank(self, rank: int | None) -> "Evidence":
+        """Return the evidence on one rank; None: the job trains in one process."""
+        return replace(self, rank=rank or 0)
 
     def control(self, repeat: int = 0) -> _RunOrTrouble:
         """Return the control or a repetition of it, and why it did not finish."""
@@ -49,7 +57,7 @@ class Evidence:
 
     def resumed(self, restore: str, boundary: int, experiment: str = "") -> _RunOrTrouble:
         """Return a resumed run or an experiment with it, and why it did not finish."""
-        return _read(resumed_of(self.folder, restore, boundary, trial=experiment), self.trouble)
+        return self._read(resumed_of(self.folder, restore, boundary, trial=experiment))
 
     def unevaluated_control(self, boundary: int) -> _RunOrTrouble:
         """Return the control without evaluation at a boundary, and why it did not finish."""
@@ -87,9 +95,17 @@ class Evidence:
         return made_of([run.facts for run in (*runs, *(run for run, _ in others)) if run])
 
     def _kept(self, folder: Path) -> _RunOrTrouble:
-        if folder.name not in self._runs:
-            self._runs[folder.name] = _read(folder, self.trouble)
-        return self._runs[folder.name]
+        name = name_of_rank(folder, self.rank)
+        if name not in self._runs:
+            self._runs[name] = self._read(folder)
+        return self._runs[name]
+
+    def _read(self, folder: Path) -> _RunOrTrouble:
+        """Read a run and say why it did not finish; a control must not raise either."""
+        for name in (folder.name, name_of_rank(folder, self.rank)):
+            if name in self.trouble:
+                return None, self.trouble[name]
+        return _read(of_rank(folder, self.rank))
 
 
 @dataclass(frozen=True)
@@ -168,10 +184,7 @@ def _unevaluated(pair: Pair, evidence: Evidence, restore: str, boundary: int) ->
     return replace(pair, control=control.at(boundary), resumed=resumed, experiments={})
 
 
-def _read(folder: Path, trouble: Mapping[str, str]) -> _RunOrTrouble:
-    """Read a run and say why it did not finish; a control must not raise either."""
-    if folder.name in trouble:
-        return None, trouble[folder.name]
+def _read(folder: Path) -> _RunOrTrouble:
     try:
         run = read(folder)
     except FileNotFoundError:

@@ -46,12 +46,13 @@ _SET_BY_THE_PROGRAM = (Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)
 
 @dataclass(frozen=True)
 class Question:
-    """One case to judge: job, restore, expected outcome, boundary (None: the only one)."""
+    """One case to judge: job, restore, expected outcome, boundary and rank (None: the only one)."""
 
     job: str
     restore: str
     expected: str
     boundary: int | None = None
+    rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Verdict:
 
 def judge(question: Question, evidence: Evidence, terms: Terms = STRICT) -> Case:
     """Judge one case."""
-    pair = gather(evidence, question.restore, question.boundary)
+    pair = gather(evidence.of_rank(question.rank), question.restore, question.boundary)
     if isinstance(pair, Pair):
         return judge_pair(question, pair, terms)
     case = Case(**vars(question), outcome=INCONCLUSIVE, tolerance=terms.tolerance)

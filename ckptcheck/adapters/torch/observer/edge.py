@@ -6,6 +6,7 @@ from typing import Any
 from ckptcheck.adapters.torch.arrays import as_loose_array
 from ckptcheck.adapters.torch.observer import saves, steps
 from ckptcheck.adapters.torch.observer.live import Live
+from ckptcheck.adapters.torch.observer.ranks import rank
 from ckptcheck.observer.observation import Observation
 from ckptcheck.observer.program import Program
 from ckptcheck.observer.request import Request
@@ -22,6 +23,6 @@ def observe(document: Mapping[str, Any]) -> None:
     program = Program(as_loose_array)
     request = Request.of(document)
     live = Live(program, request.is_accumulating)
-    observation = Observation(request, live.read, live.counts, program, live.poison)
+    observation = Observation(request, live.read, live.counts, program, live.poison, rank)
     saves.watch(observation)
     steps.watch(observation, live)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn, optim
 
+from ckptcheck.adapters.torch.observer.ranks import unwrapped
 from ckptcheck.observer.program import Program
 from ckptcheck.run.containers import attributes, items
 
@@ -31,10 +32,12 @@ def holders(program: Program) -> dict[str, Any]:
     What no variable leads to is named after its class.
     """
     found: dict[int, tuple[str, Any]] = {}
-    for name, item in _walk(vars(program).items(), _DEPTH):
+    for name, held in _walk(vars(program).items(), _DEPTH):
+        item = unwrapped(held)
         found.setdefault(id(item), (name, item))
-    for item in _others(found):
-        found[id(item)] = (type(item).__name__, item)
+    for each in _others(found):
+        item = unwrapped(each)
+        found.setdefault(id(item), (type(item).__name__, item))
     inner = {id(part) for _, item in found.values() for part in _parts(item)}
     named: dict[str, Any] = {}
     for key, (name, item) in found.items():
