@@ -16,7 +16,8 @@ from ckptcheck.job.plan import Settings, folders
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Evidence
-from ckptcheck.report.judge import Question, experiments_for, judge, needs_repeat, report
+from ckptcheck.report.judge import Question, experiments_for, needs_repeat, report
+from ckptcheck.report.ranks import follows, judge_all
 from ckptcheck.report.rejudge import write_questions
 from ckptcheck.report.report import Report
 from ckptcheck.run.job_runs import Watch
@@ -88,9 +89,9 @@ def verify_command(
         for boundary in (runs.boundaries if len(runs.boundaries) > 1 else [None])
         for rank in (range(runs.ranks) if runs.ranks > 1 else [None])
     ]
-    cases = _judged(questions, runs, terms)
+    cases = judge_all(questions, {command.name: _evidence(runs)}, terms)
     if _run_more(cases, runs):
-        cases = _judged(questions, runs, terms)
+        cases = judge_all(questions, {command.name: _evidence(runs)}, terms)
     write_questions(top, {command.name: _evidence(runs)}, questions)
     return report(cases)
 
@@ -111,15 +112,10 @@ def _evidence(runs: CommandRuns) -> Evidence:
     return Evidence(runs.folder, runs.trouble, runs.repeats, asked, runs.reason)
 
 
-def _judged(questions: list[Question], runs: CommandRuns, terms: Terms) -> list[Case]:
-    evidence = _evidence(runs)
-    return [judge(question, evidence, terms) for question in questions]
-
-
 def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
     """Run again what explains unclear cases; return whether anything ran."""
     before = len(runs.done)
-    for case in cases:
+    for case in (each for each in cases if not follows(each)):
         if runs.settings.repeats is None and needs_repeat(case) and not runs.repeats:
             runs.run_control(repeat=1)
             runs.leave_out_noise()

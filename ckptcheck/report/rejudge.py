@@ -10,7 +10,8 @@ from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report.evidence import Evidence, Pair
-from ckptcheck.report.judge import Question, judge, judge_pair, report
+from ckptcheck.report.judge import Question, judge_pair, report
+from ckptcheck.report.ranks import judge_all
 from ckptcheck.report.report import Report
 from ckptcheck.run.folder import FORMAT_VERSION, check_format, read
 from ckptcheck.run.run import Run
@@ -91,7 +92,7 @@ def judge_folder(
             raise unknown("restore among these runs", name, known)
     wanted = [question for question in questions if not restore or question.restore in restore]
     wanted = [replace(question, expected=expect or question.expected) for question in wanted]
-    return report([judge(question, jobs[question.job], terms) for question in wanted])
+    return report(judge_all(wanted, jobs, terms))
 
 
 def _terms(
