@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +36,7 @@ def in_thread(call: Callable[[], object]) -> tuple[threading.Thread, list[object
 def test_a_rank_waits_for_the_word_of_rank_0(meetings: tuple[Meeting, Meeting]) -> None:
     first, second = meetings
     for step, is_due in enumerate([False, True, False], start=1):
-        thread, returned = in_thread(lambda step=step: second.begins(step, is_due=True))
+        thread, returned = in_thread(partial(second.begins, step, is_due=True))
         thread.join(0.02)
         assert thread.is_alive()  # whatever it saved itself, rank 0 decides
         assert first.begins(step, is_due=is_due) is is_due
@@ -115,7 +117,7 @@ step()
 """
 
 
-def start(top: Path, rank: int, program: str = PROGRAM, **asked: int) -> "subprocess.Popen[str]":
+def start(top: Path, rank: int, program: str = PROGRAM, **asked: Any) -> "subprocess.Popen[str]":
     request = Request(
         "control", "job", None, str(top / "control"), str(top / "run"), str(top), **asked
     )
