@@ -247,6 +247,7 @@ def _of_job(job: str, tried: Sequence[_Tried]) -> Iterator[str]:
     partly = [each for each in tried if each.partly]
     for manner, those in _grouped(good, lambda each: each.manner).items():
         every = " from every boundary" if len(_boundaries(those[0].cases)) > 1 else ""
+        every += " on every rank" if len({case.rank for case in those[0].cases}) > 1 else ""
         yield f"{job} recovers with {_names(those)}{every}{_continues(manner)}."
     for (span, effect), those in _grouped(partly, lambda each: (_span(each), _lost(each))).items():
         what = f": {_it(those)} {effect}" if effect else _continues(those[0].manner)
@@ -426,7 +427,7 @@ def _unknown(tried: Sequence[_Tried], *, reasons: bool = True) -> Iterator[str]:
     for each in tried:
         why = _grouped(each.unknown, lambda case: (case.reason or "") if reasons else "")
         for reason, cases in why.items():
-            known = len(cases) < len(each.cases) and each.by_boundary
+            known = len(_boundaries(cases)) < len(_boundaries(each.cases)) and each.by_boundary
             where = f"{f' {_from(cases)}' if known else ''}{_on(cases, each)}"
             names.setdefault((each.job, where, reason), []).append(each.name)
     for (job, where, reason), those in names.items():

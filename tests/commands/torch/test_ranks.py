@@ -37,7 +37,7 @@ def test_a_right_command_recovers_on_every_rank(words: tuple[str, ...]) -> None:
     assert found(report) == {0: ("recovered", set()), 1: ("recovered", set())}
     script = words[words.index("--out") - 1]
     assert str(report) == (
-        f"{script} recovers with `restart`: it continues bit for bit as if never interrupted.\n"
+        f"{script} recovers with `restart` on every rank: it continues bit for bit as if never interrupted.\n"
         "PASS: 2 of 2 cases recovered."
     )
 
