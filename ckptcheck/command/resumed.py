@@ -33,9 +33,9 @@ def settle(control: Path, resumed: Path, boundary: int, trouble: str | None) -> 
     ours, theirs = runs[0].steps, list(runs[1].steps)
     if whole is not None:
         theirs[0] = replace(theirs[0], batch=whole.batch, examples=whole.examples)
-    is_restored = _has_weights(*runs, boundary)
     first = None
     if seen["steps"]:
+        is_restored = _has_weights(*runs, boundary)
         first = first_step(noted, seen, boundary, (ours, theirs), is_restored=is_restored)
     facts: dict[str, Any] = {"schedule": vars(schedule_of(noted, (boundary,)))}
     facts["first_step"] = first

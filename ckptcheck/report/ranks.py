@@ -39,6 +39,10 @@ def _of_other_ranks(case: Case, cases: Sequence[Case]) -> list[Case]:
 
 def _beside(case: Case, others: Sequence[Case]) -> Case:
     """Return a case without a diagnosis where only another rank explains what differs."""
+    for each in others:
+        if _raised_after(case, each):
+            reason = f"Rank {case.rank} raised an exception only after rank {each.rank} did."
+            return replace(case, diagnoses=(), reason=f"{reason} Fix rank {each.rank} first.")
     if not _may_follow(case):
         return case
     lost = [each for each in others if each.outcome == DIVERGED and not _may_follow(each)]
@@ -53,6 +57,19 @@ def _beside(case: Case, others: Sequence[Case]) -> Case:
     if lost:
         return replace(case, diagnoses=(), reason=reason)
     return replace(case, outcome=RECOVERED, diagnoses=(), allowed=cause.allowed)
+
+
+def _raised_after(case: Case, other: Case) -> bool:
+    """Return whether a rank raised a different exception than another one, and later.
+
+    A rank that waits for one that has ended raises an exception of its own.
+    """
+    runs = [each.resumed.facts for each in (case, other) if each.resumed is not None]
+    raised = [each.failure for each in runs if each.failure is not None]
+    if len(raised) < 2 or raised[0].during != "train":
+        return False
+    ends = [each.started + each.seconds for each in runs]
+    return raised[0].message != raised[1].message and ends[0] > ends[1]
 
 
 def _may_follow(case: Case) -> bool:

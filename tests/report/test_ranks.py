@@ -13,7 +13,7 @@ from ckptcheck.report.judge import Question
 from ckptcheck.report.ranks import follows, judge_all
 from ckptcheck.report.rejudge import judge_folder, write_questions
 from ckptcheck.run.folder import control_of, crash_image_of, of_rank, resumed_of
-from ckptcheck.run.run import Run
+from ckptcheck.run.run import Failure, Run
 from tests.builder import BOUNDARY, changed
 from tests.report.outputs.cases import CONTROL, HIDDEN, RESUMED, SLOTS_LOST, case
 from tests.report.test_evidence import record
@@ -84,6 +84,21 @@ def test_a_rank_follows_one_whose_loss_is_accepted(tmp_path: Path) -> None:
     cases = judged(tmp_path, HIDDEN, SLOTS_LOST, terms=terms)
     assert [each.told_outcome for each in cases] == ["recovered, as allowed"] * 2
     assert verdict_line(cases) == "PASS: 2 of 2 cases recovered, apart from accepted differences."
+
+
+def test_a_rank_raises_because_another_one_has_ended(tmp_path: Path) -> None:
+    key = Failure("train", "RuntimeError", "Missing key(s)")
+    closed = Failure("train", "RuntimeError", "Connection closed by peer")
+    # Runs are recorded one after the other, and end then.
+    lost, later = (changed(RESUMED, failure=each, started=1.0) for each in (key, closed))
+    cases = judged(tmp_path / "a", lost, later)
+    assert [each.outcome for each in cases] == ["diverged", "diverged"]
+    assert [each.cause for each in cases[0].diagnoses] == ["resumed-run-raised"]
+    assert cases[1].reason == "Rank 1 raised an exception only after rank 0 did. Fix rank 0 first."
+    assert follows(cases[1])
+    # The same exception on every rank has the same cause.
+    for each in judged(tmp_path / "b", lost, changed(later, failure=key)):
+        assert [found.cause for found in each.diagnoses] == ["resumed-run-raised"]
 
 
 def test_a_rank_that_recorded_nothing_is_unknown(tmp_path: Path) -> None:
