@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ckptcheck.adapters.torch.arrays import as_loose_array
-from ckptcheck.adapters.torch.observer import saves, steps
+from ckptcheck.adapters.torch.observer import ranks, saves, steps
 from ckptcheck.adapters.torch.observer.live import Live
-from ckptcheck.adapters.torch.observer.ranks import rank
 from ckptcheck.observer.observation import Observation
 from ckptcheck.observer.program import Program
 from ckptcheck.observer.request import Request
@@ -23,6 +22,7 @@ def observe(document: Mapping[str, Any]) -> None:
     program = Program(as_loose_array)
     request = Request.of(document)
     live = Live(program, request.is_accumulating)
-    observation = Observation(request, live.read, live.counts, program, live.poison, rank)
+    observation = Observation(request, live.read, live.counts, program, live.poison, ranks.rank)
+    ranks.watch()
     saves.watch(observation)
     steps.watch(observation, live)

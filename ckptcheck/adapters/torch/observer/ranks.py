@@ -1,13 +1,16 @@
 """The ranks of a job of PyTorch, and what `DistributedDataParallel` copies between them."""
 
-import gc
 import os
 from typing import Any
+from weakref import WeakSet
 
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from ckptcheck.observer.ranks import Rank
+from ckptcheck.observer.wrapping import after
+
+_WRAPPERS: "WeakSet[DistributedDataParallel]" = WeakSet()
 
 
 def rank() -> Rank | None:
@@ -25,14 +28,19 @@ def rank() -> Rank | None:
     return Rank(number, count) if count > 1 else None
 
 
+def watch() -> None:
+    """Note each `DistributedDataParallel` that the process makes."""
+    after(DistributedDataParallel, "__init__", lambda module, *_, **__: _WRAPPERS.add(module))
+
+
 def overwritten() -> set[int]:
     """Return the ids of the buffers that each forward pass overwrites by those of rank 0."""
     if not _is_initialized() or distributed.get_rank() == 0:
         return set()
     return {
         id(buffer)
-        for module in gc.get_objects()
-        if issubclass(type(module), DistributedDataParallel) and module.broadcast_buffers
+        for module in _WRAPPERS
+        if module.broadcast_buffers
         for buffer in module.buffers()
     }
 
