@@ -12,6 +12,8 @@ from ckptcheck.errors import UsageError
 
 # Stands for the folder that the command writes into.
 RUN = "{run}"
+# Modules that start the script in several processes.
+_LAUNCHERS = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Command:
         """The script or the module that the command runs, as it is called in the report."""
         for place, word in enumerate(self.arguments):
             if word == "-m" and place + 1 < len(self.arguments):
-                return self.arguments[place + 1]
+                if (module := self.arguments[place + 1]) not in _LAUNCHERS:
+                    return module
             if word.endswith((".py", ".sh")):
                 return Path(word).name
         return Path(self.arguments[0]).name

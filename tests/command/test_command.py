@@ -35,6 +35,9 @@ def test_there_is_no_such_save(text: str) -> None:
     ("words", "name"),
     [
         (["python", "train.py", "--out", "{run}"], "train.py"),
+        (["torchrun", "--nproc-per-node", "2", "train.py", "{run}"], "train.py"),
+        (["python", "-m", "torch.distributed.run", "train.py", "{run}"], "train.py"),
+        (["python", "-m", "torch.distributed.run", "-m", "my.train", "{run}"], "my.train"),
         (["python", "-m", "pkg.train", "{run}"], "pkg.train"),
         (["uv", "run", "scripts/fit.py", "{run}"], "fit.py"),
         (["/usr/local/bin/train", "{run}"], "train"),
