@@ -85,9 +85,9 @@ class Command:
     def name(self) -> str:
         """The script or the module that the command runs, as it is called in the report."""
         for place, word in enumerate(self.arguments):
-            if word == "-m" and place + 1 < len(self.arguments):
-                if (module := self.arguments[place + 1]) not in _LAUNCHERS:
-                    return module
+            after = self.arguments[place + 1 : place + 2]
+            if word == "-m" and after and after[0] not in _LAUNCHERS:
+                return after[0]
             if word.endswith((".py", ".sh")):
                 return Path(word).name
         return Path(self.arguments[0]).name
