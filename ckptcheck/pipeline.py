@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.command.command import as_command
-from ckptcheck.commands import verify_command
+from ckptcheck.commands import Asked, Judged, expected_of, of_shipped, verify_commands
 from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job.given import check_names, given
 from ckptcheck.job.kinds import as_kinds
 from ckptcheck.job.options import as_texts
-from ckptcheck.job.plan import Request, Settings, named, places, plan
+from ckptcheck.job.plan import Request, Settings, folders, named, places, plan
 from ckptcheck.job.schedule import Boundaries
+from ckptcheck.job.shipped import check_installed, command_named
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Evidence
 from ckptcheck.report.judge import Question, experiments_for, is_clear, judge, needs_repeat, report
@@ -74,7 +75,8 @@ def verify(
             instance of a notebook is sent to the new processes as it is. Default: the batch-norm
             jobs.
         restore: Names of restores. Default: the usual ones of each job.
-        suite: Adds every recipe of a report card, `keras` or `tf2`, to the named jobs.
+        suite: Adds every recipe of a report card to the named jobs: `keras`, `tf2`, `torch`,
+            `lightning`, `transformers` or `accelerate`.
         options: Option values of shipped jobs by name; `ckptcheck jobs` lists them.
         expect: The expected outcome of the named cases: `recovered`, `diverged` or `refused`; or a
             mapping of restores to outcomes.
@@ -143,11 +145,14 @@ def verify(
     )
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     _check_what_goes_together(locals())
+    watch = watch or _ignore
     if command is not None:
         settings.check(())
         asked = as_command(command, resume, writes, save, max_steps, metric)
         with _kept_or_temporary(folder) as top:
-            return verify_command(asked, expect, settings, terms, top, watch or _ignore)
+            own = folders(top, [asked.name])[asked.name]
+            one = [Asked(asked, expected_of(expect), own)]
+            return _reported(verify_commands(one, settings, terms, watch), top)
     jobs = given(job)
     requests = plan(named([each.name for each in jobs], suite), named(restore), expect)
     settings.check(dict.fromkeys(request.job for request in requests))
@@ -155,31 +160,70 @@ def verify(
         raise UsageError("A cache and an executor exclude each other: its machines may differ.")
     pickles = {each.name: each.pickled for each in jobs if each.pickled is not None}
     check_names([each.name for each in jobs if each.name not in pickles])
+    of_jobs = [each for each in requests if command_named(each.job) is None]
+    of_commands = [each for each in requests if each not in of_jobs]
+    check_installed(filter(None, (command_named(each.job) for each in of_commands)))
+    if of_commands and (cache is not None or executor is not None):
+        raise UsageError(
+            f"{of_commands[0].job} is a command, which takes no cache and no executor: only jobs "
+            "in classes do. Verify it apart from them."
+        )
     with _kept_or_temporary(folder) as top, opened(executor) as place:
-        watch = watch or _ignore
         reused = None if cache is None else ControlCache(Path(cache).resolve())
         verification = Verification(top, settings, place, watch, pickles, reused)
-        runs = verification.run(requests)
-        questions = [
-            question for request in requests for question in _questions(request, runs[request.job])
-        ]
-        _check_expectations(requests, questions)
+        judged, notes = _of_jobs(of_jobs, verification, terms) if of_jobs else (Judged(), {})
+        judged += _of_commands(of_commands, of_jobs, settings, terms, top, watch)
+        return _reported(judged, top, notes)
+
+
+def _of_jobs(
+    requests: Sequence[Request], verification: Verification, terms: Terms
+) -> tuple[Judged, dict[str, str]]:
+    """Run and judge the requested jobs; return a note on each control that a cache may hold."""
+    runs = verification.run(requests)
+    questions = [
+        question for request in requests for question in _questions(request, runs[request.job])
+    ]
+    _check_expectations(requests, questions)
+    evidence = _evidence(runs)
+    cases = [judge(question, evidence[question.job], terms) for question in questions]
+    more = _further_tasks(cases, runs, verification)
+    if more:
+        verification.run_more(more, runs)
         evidence = _evidence(runs)
-        cases = [judge(question, evidence[question.job], terms) for question in questions]
-        more = _further_tasks(cases, runs, verification)
-        if more:
-            verification.run_more(more, runs)
-            evidence = _evidence(runs)
-            cases = [
-                case
-                if _is_settled(case, runs[case.job])
-                else judge(question, evidence[question.job], terms)
-                for question, case in zip(questions, cases, strict=True)
-            ]
-        write_questions(top, evidence, questions)
-        _keep_controls(verification, runs, evidence)
-    judged = report(cases)
-    return replace(judged, environment={**judged.environment, **_notes(runs)})
+        cases = [
+            case
+            if _is_settled(case, runs[case.job])
+            else judge(question, evidence[question.job], terms)
+            for question, case in zip(questions, cases, strict=True)
+        ]
+    _keep_controls(verification, runs, evidence)
+    return Judged(tuple(cases), tuple(questions), evidence), _notes(runs)
+
+
+def _of_commands(
+    of_commands: Sequence[Request],
+    of_jobs: Sequence[Request],
+    settings: Settings,
+    terms: Terms,
+    top: Path,
+    watch: Watch,
+) -> Judged:
+    """Run and judge the requested commands, beside the folders of the jobs."""
+    by_name = folders(top, dict.fromkeys(each.job for each in [*of_jobs, *of_commands]))
+    asked = [
+        of_shipped(command, each.expected, by_name[each.job])
+        for each in of_commands
+        if (command := command_named(each.job))
+    ]
+    return verify_commands(asked, settings, terms, watch)
+
+
+def _reported(judged: Judged, top: Path, notes: Mapping[str, str] | None = None) -> Report:
+    """Write the cases beside their runs, and return the report."""
+    write_questions(top, judged.evidence, judged.questions)
+    whole = report(judged.cases)
+    return replace(whole, environment={**whole.environment, **(notes or {})})
 
 
 # What is asked of a job, and means nothing for a command.

@@ -207,7 +207,7 @@ def _runs_of(job: "Given", asked: Mapping[str, Any], top: Path) -> Path:
     from filelock import FileLock
 
     from ckptcheck.job.loading import is_own
-    from ckptcheck.job.shipped import shipped
+    from ckptcheck.job.shipped import entry
     from ckptcheck.pipeline import verify
     from ckptcheck.report.rejudge import QUESTIONS
 
@@ -222,6 +222,6 @@ def _runs_of(job: "Given", asked: Mapping[str, Any], top: Path) -> Path:
     top.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / QUESTIONS).is_file():
-            every_restore = None if is_own(job.name) else list(shipped(job.name).expected)
+            every_restore = None if is_own(job.name) else list(entry(job.name).expected)
             verify(job, every_restore, folder=folder, **asked)
     return folder

@@ -30,12 +30,13 @@ def jobs(context: click.Context, _: click.Parameter, typed: str) -> list[Complet
 
 def restores(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
     """Complete the restores of the jobs named before; without one, those of the default jobs."""
+    from ckptcheck.job.frameworks import default_jobs
     from ckptcheck.job.shipped import registry
     from ckptcheck.job.source import jobs_in, restores_of
 
     known = {**registry().jobs, **registry().recipes}
     found: list[str] = []
-    for job in _given(context) or registry().default:
+    for job in _given(context) or default_jobs():
         place, __, name = job.rpartition(":") if ":" in job else (job, "", "")
         if job in known:
             found += known[job].expected

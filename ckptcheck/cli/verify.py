@@ -47,7 +47,8 @@ EXAMPLES = (
     "--suite",
     metavar="NAME",
     shell_complete=complete.suites,
-    help="Verify every recipe of a report card: keras or tf2.",
+    help="Verify every recipe of a report card: keras, tf2, torch, lightning, transformers or "
+    "accelerate.",
     group=options.WHAT,
 )
 @options.job_settings

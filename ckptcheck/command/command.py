@@ -72,6 +72,7 @@ class Command:
         saves: the saves to resume from.
         max_steps: the steps after which each run ends; 0: when it ends by itself.
         metric: the pattern of a metric in the output of a command that is not observed.
+        title: how it is called in the report; empty: after its script or module.
     """
 
     arguments: tuple[str, ...]
@@ -80,10 +81,13 @@ class Command:
     saves: Saves = Saves()
     max_steps: int = 0
     metric: re.Pattern[str] | None = None
+    title: str = ""
 
     @property
     def name(self) -> str:
         """The script or the module that the command runs, as it is called in the report."""
+        if self.title:
+            return self.title
         for place, word in enumerate(self.arguments):
             after = self.arguments[place + 1 : place + 2]
             if word == "-m" and after and after[0] not in _LAUNCHERS:

@@ -99,8 +99,8 @@ def why_no_step(folder: Path, command: Command) -> str:
         return f"Rank 0 of the command made no training step, but rank {ranks[0]} did."
     if list(folder.glob("process-*.json")):
         return (
-            "No training step was seen. A step is one of fit, of an optimizer of Keras, or of a "
-            "session that runs a train op."
+            "No training step was seen. A step is one of fit, of an optimizer of Keras or PyTorch, "
+            "or of a session that runs a train op."
         )
     if alone := sorted(_ALONE & set(command.arguments)):
         return (
@@ -108,7 +108,8 @@ def why_no_step(folder: Path, command: Command) -> str:
             "it. Start the command without it."
         )
     return (
-        "No Python process of the command imported TensorFlow, so nothing was seen of its training."
+        "No Python process of the command imported TensorFlow or PyTorch, so nothing was seen of "
+        "its training."
     )
 
 

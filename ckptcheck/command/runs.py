@@ -39,6 +39,7 @@ from ckptcheck.run.folder import (
     of_rank,
     read,
     resumed_of,
+    tried_of,
 )
 from ckptcheck.run.snapshots import StoredSnapshots, boundary_point
 from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
@@ -48,6 +49,9 @@ RESTART = "restart"
 
 class Progress(Protocol):
     """What is told how far a run has come."""
+
+    def check(self) -> None:
+        """Raise what ends the run, if its verification was given up."""
 
     def began(self, run: str, first: int, steps: int | None) -> None:
         """A run begins at a step, and ends at one, where that is known."""
@@ -220,6 +224,22 @@ class CommandRuns:
         if resumed_of(self.folder, RESTART, boundary, trial=trial).name not in self.done:
             self.resume(boundary, trial)
 
+    def run_with(self, setting: str, number: int) -> tuple[Path, str | None]:
+        """Run the control with a setting that may make it reproducible.
+
+        Args:
+            setting: the line that the program would set it with.
+            number: the number of this run with it.
+
+        Returns:
+            The folder of its record, and why it did not end as it should.
+        """
+        folder = tried_of(self.folder, setting, number)
+        request = replace(self._request(folder), images=str(folder), setting=setting)
+        _make(self.place)
+        self._run(request, CONTROL_HASH_SEED)
+        return folder, self.trouble.pop(folder.name, None)
+
     def leave_out_noise(self) -> None:
         """Leave out the arrays that differ between two controls: they prove nothing."""
         for rank, boundary in itertools.product(range(self.ranks), self.boundaries):
@@ -280,6 +300,11 @@ class CommandRuns:
         self.progress.began(name, request.boundary, steps)
         started, takes = time.time(), folder.name == "control"
         watch = FolderWatch(request, folder / OUTPUT, folder / CLAIM, takes=takes)
+
+        def look() -> bool:
+            self.progress.check()
+            return watch.look()
+
         try:
             ended = launch(
                 words,
@@ -287,7 +312,7 @@ class CommandRuns:
                 hash_seed,
                 self.settings.timeout,
                 lambda done: self.progress.stepped(name, request.boundary + done),
-                watch.look,
+                look,
             )
             watch.ended()
         finally:
@@ -344,6 +369,8 @@ class CommandRuns:
 def _label(request: Request, folder: str) -> str:
     """Return how progress calls a run."""
     if request.restore is None:
+        if request.setting:
+            return f"control with {request.setting}"
         return "control" if folder == "control" else "control again"
     return f"{request.restore}{' again' if '~' in folder else ''}"
 

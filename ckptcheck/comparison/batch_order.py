@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 
 from ckptcheck.run.run import Run, StepRecord
 
@@ -45,6 +46,46 @@ def batches(control: Run, resumed: Run) -> DataPath:
     )
 
 
+def epoch(control: Run) -> int:
+    """Return the number of steps in an epoch: as is known, or else as the examples repeat."""
+    known = control.facts.schedule.steps_per_epoch
+    read = [step.examples for step in control.steps if step.examples]
+    if known < len(control.steps) or len(read) < len(control.steps):
+        return known
+    return _repeating(read) or _without_repetition(read) or known
+
+
+def _repeating(read: Sequence[Sequence[str]]) -> int:
+    """Return the smallest number of steps such that as many always read the same examples, or 0."""
+    total = len(read)
+    sums = [0, *accumulate(sum(map(hash, examples)) for examples in read)]
+    for length in range(1, total // 2 + 1):
+        starts = range(0, total - length + 1, length)
+        if len({sums[start + length] - sums[start] for start in starts}) == 1:
+            return length
+    return 0
+
+
+def _without_repetition(read: Sequence[Sequence[str]]) -> int:
+    """Return the number of steps in which no example comes twice, if as many never do, or 0.
+
+    Where a loader drops the last batch, each epoch lacks other examples. Later ones read most of
+    the same.
+    """
+    seen: set[str] = set()
+    length = 0
+    while length < len(read) and seen.isdisjoint(read[length]):
+        seen.update(read[length])
+        length += 1
+    later = [
+        [each for examples in read[start : start + length] for each in examples]
+        for start in range(length, len(read), max(1, length))
+    ]
+    again = sum(each in seen for each in chain(*later))
+    is_epoch = length > 1 and all(len(set(block)) == len(block) for block in later)
+    return length if is_epoch and 2 * again > sum(map(len, later)) else 0
+
+
 def draws(control: Run, resumed: Run) -> tuple[DataPath, ...]:
     """Return how the draws of a resumed run relate to the control's, for each generator shown."""
     count = max(
@@ -65,7 +106,7 @@ def _drawn(run: Run, place: int) -> Digests:
 def _path(
     control: Run, resumed: Run, ours: Digests, theirs: Digests, *, with_examples: bool
 ) -> DataPath:
-    start, epoch = control.position, control.facts.schedule.steps_per_epoch
+    start, length = control.position, epoch(control)
     pairs = zip(ours[start:], theirs, strict=False)
     first = next((place for place, (due, read) in enumerate(pairs) if due != read), None)
     if first is None:
@@ -74,10 +115,10 @@ def _path(
     step = control.steps[at].number
     if _is_by_step(control, resumed, ours, theirs, first):
         return DataPath(BY_STEP, step)
-    source = _source(ours, theirs, at, first, epoch)
+    source = _source(ours, theirs, at, first, length)
     if source is not None:
         return DataPath(
-            _named(at, source, epoch, at_once=first == 0), step, control.steps[source].number
+            _named(at, source, length, at_once=first == 0), step, control.steps[source].number
         )
     return _by_examples(control, resumed, first) if with_examples else DataPath(OTHER, step)
 
@@ -121,8 +162,8 @@ def _named(at: int, source: int, epoch: int, *, at_once: bool) -> str:
 
 def _by_examples(control: Run, resumed: Run, first: int) -> DataPath:
     """Classify differing batches by their examples up to the end of the epoch."""
-    at, epoch = control.position + first, control.facts.schedule.steps_per_epoch
-    step, length = control.steps[at].number, epoch - at % epoch
+    at, whole = control.position + first, epoch(control)
+    step, length = control.steps[at].number, whole - at % whole
     ours, theirs = control.steps[at : at + length], resumed.steps[first : first + length]
     due, read = _examples(ours[: len(theirs)]), _examples(theirs[: len(ours)])
     known = _examples(control.steps)

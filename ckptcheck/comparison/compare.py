@@ -29,10 +29,12 @@ from ckptcheck.comparison.idle_optimizers import without_idle
 from ckptcheck.comparison.noise_floor import NoiseFloor, rounding_of_evaluations
 from ckptcheck.comparison.rename_matching import match
 from ckptcheck.comparison.value_origin import ANEW, Origin, OriginLookup
+from ckptcheck.job.frameworks import restores_at_once
 from ckptcheck.job.protocol import RANDOM, Tensor
 from ckptcheck.kinds import Kind
+from ckptcheck.run.digests import digest
 from ckptcheck.run.run import Run, StepRecord
-from ckptcheck.run.snapshots import INITIAL, Snapshot, boundary_point
+from ckptcheck.run.snapshots import INITIAL, Snapshot, boundary_point, next_point
 from ckptcheck.tolerance import Tolerance
 
 
@@ -66,12 +68,15 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         attributes=_attributes(control, resumed),
         set_by_restore=_set_by_restore(control, resumed),
         generators=_generators(control, resumed),
+        drawn_between=_drawn_between(control),
         renamed={ours: theirs for theirs, ours in names.items()},
         left_out=left_out,
-        steps_per_epoch=schedule.steps_per_epoch,
+        restores_at_once=restores_at_once(control.facts.framework),
+        steps_per_epoch=batch_order.epoch(control),
         rates_from=_rates_from(control, resumed),
         unseen=tuple(sorted({*(control.facts.unseen or ()), *(resumed.facts.unseen or ())})),
         steps_resumed=_steps_of_its_own(resumed),
+        sealed=tuple(control.facts.sealed),
     )
     comparison = _with_rounded_evaluations(comparison, rounding_of_evaluations(control))
     return _without_idle_generators(comparison)
@@ -461,6 +466,15 @@ def _generators(control: Run, resumed: Run) -> tuple[str, ...]:
     ours, theirs = control.facts.generators, resumed.facts.generators
     differing = _differing_at(_point(control), ours, theirs)
     return tuple(name for name in differing if _changes(name, ours, ours))
+
+
+def _drawn_between(control: Run) -> tuple[str, ...]:
+    """Return the generators that changed between the first step after the save and the next."""
+    later = control.facts.generators.get(next_point(control.facts.schedule.boundary), {})
+    then = control.after_boundary or {}
+    return tuple(
+        name for name, state in later.items() if name in then and digest(then[name].value) != state
+    )
 
 
 def _point(control: Run) -> str:

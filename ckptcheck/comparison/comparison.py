@@ -135,15 +135,21 @@ class Comparison:
     attributes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     set_by_restore: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     generators: tuple[str, ...] = ()
+    # The generators that the control draws from between two steps: for a batch, not in a step.
+    drawn_between: tuple[str, ...] = ()
     # The resumed run's names of renamed tensors, by the control's names.
     renamed: Mapping[str, str] = field(default_factory=dict)
     # Tensors that differ at the boundary but count as equal, by the pattern that accepts them.
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     steps_per_epoch: int = 1
+    # Whether a restore makes all state: what the first step makes was not restored.
+    restores_at_once: bool = False
     # Places in the control, besides `position`, where the rates match the resumed run's.
     rates_from: tuple[int, ...] = ()
     # What was not seen of a command, and is therefore not compared: losses, batches, …
     unseen: tuple[str, ...] = ()
+    # Layers of the control whose random generator nothing can read.
+    sealed: tuple[str, ...] = ()
     # How many steps a resumed command made by itself; None: the schedule of a job decides.
     steps_resumed: int | None = None
 

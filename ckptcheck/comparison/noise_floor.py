@@ -16,6 +16,7 @@ from ckptcheck.comparison.rename_matching import match
 from ckptcheck.counts import counted
 from ckptcheck.job.protocol import RANDOM
 from ckptcheck.kinds import Kind
+from ckptcheck.run.digests import digest
 from ckptcheck.run.run import Run, StepRecord
 from ckptcheck.run.snapshots import Snapshot
 
@@ -110,6 +111,25 @@ def measure(control: Run, repeats: Sequence[Run]) -> NoiseFloor:
         evaluations=evaluations,
         step_varies=bool(losses) and losses[0] > 0,
         evaluation_varies=any(len(set(map(repr, run.facts.evaluated_twice))) > 1 for run in runs),
+    )
+
+
+def parts(control: Run, repeat: Run) -> bool:
+    """Return whether two controls differ anywhere."""
+    return next(_differences(control, repeat), None) is not None
+
+
+def is_numeric(control: Run, repeat: Run) -> bool:
+    """Return whether two controls part though they began with equal weights and read the same.
+
+    Only then may a setting of the framework make them equal; seeds are the program's.
+    """
+    began = [
+        [digest(each.value) for each in run.initial.values() if each.kind is Kind.WEIGHT]
+        for run in (control, repeat)
+    ]
+    return (
+        began[0] == began[1] and not _differs("batch", [control, repeat]) and parts(control, repeat)
     )
 
 

@@ -329,7 +329,7 @@ _CATALOGUE = {
         effect="loses the moving averages of the weights",
         sentence="{count} of {total} {total:shadow variable (moving average of a weight)|shadow "
         "variables (moving averages of weights)} {where}.",
-        detail="The averages start from their initial values. No training loss shows it.",
+        detail="The averages start from {start}.{seen}",
         signature="Only an evaluation with the averages shows it.",
         reported=_issue("m2lines/Samudra#282"),
         starts_at=EVALUATION,
@@ -450,6 +450,22 @@ _CATALOGUE = {
         reported=_issue("ecmwf/anemoi-core#2"),
         starts_at=FIRST_STEP,
         do=GENERATORS,
+    ),
+    "generators-shifted": _changes_trajectory(
+        "A random generator resumes at a different position of its stream: numbers are skipped or "
+        "repeated.",
+        effect="shifts the random streams",
+        sentence="{count} of {total} random {total:generator|generators} {count:has|have} the "
+        "control's stream of numbers, at a different position.",
+        detail="The program draws between the restore and the first step, or does not draw what "
+        "the control drew there.",
+        signature="The generator's state differs from the control's in its position alone. Batches "
+        "are equal, unless they are drawn from it.",
+        reported=_issue("NVIDIA-NeMo/Megatron-Bridge#5257"),
+        starts_at=FIRST_STEP,
+        do="Set the saved state where the run that saved had it: draw the same numbers between "
+        "the restore, random.setstate(state), and the first step as between the save and the next "
+        "step. Seed no generator after it.",
     ),
     "python-state-lost": _changes_trajectory(
         "State of Python objects, such as a counter or a callback, is not saved.",
@@ -605,6 +621,18 @@ _CATALOGUE = {
         "state of the schedule.",
         starts_at=FIRST_UPDATE,
         settled_by=(REMEMBERED,),
+    ),
+    "sealed-generator": _breaks_training(
+        "Layers draw from a generator that nothing can read or save.",
+        effect="draws anew from a generator nothing can save",
+        sentence="The dropout of {names} has a generator that nothing can save: the training loss "
+        "of step {step} is {resumed!r} instead of {control!r}.",
+        detail="Every tensor, batch and learning rate before it is equal.",
+        signature="The first loss differs, on a device, though all that can be saved is restored, "
+        "and two controls are equal.",
+        reported=_issue("pytorch/pytorch#74177"),
+        do="Draw in a layer of your own, from a generator that is saved: "
+        "rng = np.random.default_rng(1).",
     ),
     "unexplained": _breaks_training(
         "The runs diverge, and nothing recorded explains why.",

@@ -34,7 +34,10 @@ def unjudged(comparison: Comparison) -> list[str]:
     late = names(
         row
         for row in findings.open
-        if row.late and row.asked is None and STARTS.get(row.kind) != NEVER
+        if row.late
+        and row.asked is None
+        and not comparison.restores_at_once
+        and STARTS.get(row.kind) != NEVER
     )
     return late if findings.first_step_differs else []
 

@@ -57,6 +57,12 @@ class Findings:
             raise KeyError(f"unknown cause: {', '.join(sorted(unknown))}")
         return bool(names_of(self.found) & set(causes))
 
+    def tensors_of(self, *causes: str) -> frozenset[str]:
+        """Return the tensors of these causes, as far as they have been found."""
+        return frozenset(
+            name for found in self.found if found.cause in causes for name in found.tensors
+        )
+
     @cached_property
     def boundary(self) -> tuple[TensorComparison, ...]:
         """All tensors at the boundary."""
@@ -105,14 +111,15 @@ class Findings:
     def is_own(self, row: TensorComparison) -> bool:
         """Return whether a tensor has a value that the new process made itself.
 
-        A tensor created in the first step may differ because that step differs. It counts if the
-        restore did not ask for it, the checkpoint does not hold it, or the step equals the
-        control's.
+        A tensor created in the first step may differ because that step differs. It counts if a
+        restore makes all state before it, the restore did not ask for it, the checkpoint does not
+        hold it, or the step equals the control's.
         """
         if row.origin.what not in OWN:
             return False
         return (
             row.origin.what != ANEW
+            or self.comparison.restores_at_once
             or row.asked is False
             or row.held is False
             or not self.first_step_differs

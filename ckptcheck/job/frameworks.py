@@ -15,7 +15,7 @@ from typing import Any
 
 from ckptcheck.errors import UsageError
 from ckptcheck.job.loading import is_own, load
-from ckptcheck.job.shipped import shipped
+from ckptcheck.job.shipped import registry, shipped
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,17 @@ class Framework:
         switches: The environment variables that affect numeric results.
         module: The module that a fork server imports once.
         op_determinism: A function that returns whether operations are deterministic.
+        numerics: A function that returns what else decides the last bits of a result in this
+            process, by name.
+        settings: What may make a run reproducible, as its program would write it, and whether
+            it has an effect on a device alone; the last one changes most.
+        apply: A function that puts one of these settings in place.
         state_of: A function that returns the live state of objects of the framework.
         style_of: A function that returns the style of a script that has these objects.
+        arrays_of: A function that returns the arrays of a batch of tensors.
         remedies: A mapping of causes to remedies for this framework.
         saved_nothing: By style and restore, why its save may leave no file.
+        restores_at_once: Whether a restore makes all state; else it may wait for the first step.
         fit_callback: A class of callbacks that record a training loop of the framework's own.
         observer: A function that observes a process which has imported the framework.
     """
@@ -45,17 +52,27 @@ class Framework:
     switches: Sequence[str]
     module: str
     op_determinism: str | None = None
+    numerics: str | None = None
+    settings: Mapping[str, bool] = field(default_factory=dict)
+    apply: str | None = None
     state_of: str | None = None
     style_of: str | None = None
+    arrays_of: str | None = None
     remedies: str | None = None
     fit_callback: str | None = None
     observer: str | None = None
     saved_nothing: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    restores_at_once: bool = False
 
     @property
     def is_loaded(self) -> bool:
         """Whether this process has loaded the framework."""
         return self.module in sys.modules
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """The names of the modules that it is imported by."""
+        return frozenset((self.module, *(each.replace("-", "_") for each in self.packages)))
 
     def is_needed_by(self, job: str) -> bool:
         """Return whether a job seems to need the framework.
@@ -74,8 +91,7 @@ class Framework:
 
     def _is_mentioned_in(self, path: Path) -> bool:
         source = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        names = [self.module, *(package.replace("-", "_") for package in self.packages)]
-        return any(name in source for name in names)
+        return any(name in source for name in self.modules)
 
 
 @cache
@@ -98,6 +114,11 @@ def styles() -> dict[str, str]:
     }
 
 
+def restores_at_once(style: str) -> bool:
+    """Return whether state that the first step of such a job makes was not restored."""
+    return any(style in each.styles and each.restores_at_once for each in frameworks())
+
+
 def why_nothing_saved(style: str, restore: str) -> str:
     """Return why the save for a restore of that style may leave no file; empty: unknown."""
     known = (framework.saved_nothing.get((style, restore), "") for framework in frameworks())
@@ -115,10 +136,25 @@ def preloads(jobs: Iterable[str]) -> tuple[str, ...]:
     )
 
 
+def default_jobs() -> tuple[str, ...]:
+    """Return the shipped jobs to verify by default: those of the first installed framework.
+
+    Without any, those of the first, whose processes report how to install it.
+    """
+    by_framework: dict[str, list[str]] = {}
+    for name in registry().default:
+        by_framework.setdefault(shipped(name).framework, []).append(name)
+    modules = {each.name: each.module for each in frameworks()}
+    installed = (
+        name for name in by_framework if importlib.util.find_spec(modules[name]) is not None
+    )
+    return tuple(by_framework[next(installed, next(iter(by_framework)))])
+
+
 def how_to_install(module: str) -> str | None:
     """Return how to install a missing module, or None where no framework brings it."""
     for framework in frameworks():
-        if module.partition(".")[0] in (each.replace("-", "_") for each in framework.packages):
+        if module.partition(".")[0] in framework.modules:
             return (
                 f"{module} is not installed for {sys.executable}. "
                 f"Install it: pip install 'ckptcheck[{framework.name}]'"
@@ -148,28 +184,73 @@ def has_deterministic_ops() -> bool:
     )
 
 
-def state_of() -> Callable[[Sequence[Any]], Mapping[str, Any]]:
-    """Return the loaded framework's function that reads the live state of its objects.
+def numerics() -> dict[str, str]:
+    """Return what else decides the last bits of a result in this process, by name."""
+    return {
+        name: value
+        for each in frameworks()
+        if each.is_loaded and each.numerics
+        for name, value in load(each.numerics)().items()
+    }
+
+
+def settings(environment: Mapping[str, str]) -> list[str]:
+    """Return what may make a run in that environment reproducible, see `Framework.settings`.
+
+    Args:
+        environment: What describes the process of the run.
+    """
+    return [
+        setting
+        for each in frameworks()
+        if (device := environment.get(f"{each.name} device"))
+        for setting, of_device in each.settings.items()
+        if device != "cpu" or not of_device
+    ]
+
+
+def state_of(objects: Sequence[Any] = ()) -> Callable[[Sequence[Any]], Mapping[str, Any]]:
+    """Return the function that reads the live state of some objects: that of their framework.
 
     Raises:
         UsageError: No framework is loaded.
     """
-    for framework in frameworks():
-        if framework.is_loaded and framework.state_of:
-            function: Callable[[Sequence[Any]], Mapping[str, Any]] = load(framework.state_of)
-            return function
-    raise UsageError(
-        "The state is a sequence of objects, but this process has loaded no framework that could "
-        "read them. Import the framework first, or pass a function that returns arrays by name."
-    )
+    framework = _framework_of(objects, "state_of")
+    if framework is None:
+        raise UsageError(
+            "The state is a sequence of objects, but this process has loaded no framework that "
+            "could read them. Import the framework first, or pass a function that returns arrays "
+            "by name."
+        )
+    function: Callable[[Sequence[Any]], Mapping[str, Any]] = load(framework.state_of or "")
+    return function
 
 
 def style_of(objects: Sequence[Any]) -> str:
     """Return the style of a script whose state are these objects, as its framework tells it."""
-    for framework in frameworks():
-        if framework.is_loaded and framework.style_of:
-            return str(load(framework.style_of)(objects))
-    return ""
+    framework = _framework_of(objects, "style_of")
+    return "" if framework is None else str(load(framework.style_of or "")(objects))
+
+
+def arrays_of(batch: Any) -> Any:
+    """Return the arrays of a batch that holds tensors of a framework; any other batch as it is."""
+    items = batch.values() if isinstance(batch, Mapping) else batch
+    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
+        return batch
+    framework = next((each for each in _owners_of(items) if each.arrays_of), None)
+    return batch if framework is None else load(framework.arrays_of or "")(batch)
+
+
+def _framework_of(objects: Sequence[Any], does: str) -> Framework | None:
+    """Return the framework of some objects that declares a function, else any that is loaded."""
+    known = [each for each in frameworks() if each.is_loaded and getattr(each, does)]
+    return next((each for each in _owners_of(objects) if each in known), next(iter(known), None))
+
+
+def _owners_of(objects: Iterable[Any]) -> list[Framework]:
+    """Return the loaded frameworks of which some objects are, by the modules of their classes."""
+    roots = {base.__module__.partition(".")[0] for each in objects for base in type(each).__mro__}
+    return [each for each in frameworks() if each.is_loaded and roots & each.modules]
 
 
 def fit_callback() -> Callable[..., Any]:

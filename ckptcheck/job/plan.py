@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ckptcheck.errors import UsageError, unknown
+from ckptcheck.job.frameworks import default_jobs
 from ckptcheck.job.loading import is_own
 from ckptcheck.job.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
-from ckptcheck.job.shipped import recipes, registry, shipped
+from ckptcheck.job.shipped import command_named, entry, recipes, shipped
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 
 
@@ -57,7 +58,9 @@ class Settings:
                 if isinstance(boundary, int):
                     Schedule(self.steps, boundary, 1)
         for job in jobs:
-            if is_own(job):
+            if command_named(job) is not None:
+                self._check_command(job)
+            elif is_own(job):
                 if self.options:
                     raise UsageError(
                         f"{job} takes no options; only shipped jobs do. "
@@ -74,6 +77,21 @@ class Settings:
                 f"The number of repetitions of a control must be 0 or more, not {self.repeats}."
             )
 
+    def _check_command(self, name: str) -> None:
+        """Raise `UsageError` for a setting that means nothing for a shipped command."""
+        of_jobs = {
+            "options": bool(self.options),
+            "steps": self.steps is not None,
+            "boundaries": bool(self.boundaries),
+            "unsaved": self.unsaved is not None,
+        }
+        given = [setting for setting, is_given in of_jobs.items() if is_given]
+        if given:
+            raise UsageError(
+                f"{name} is a command, which takes no {' and no '.join(given)}: only jobs in "
+                "classes do. Verify it apart from them."
+            )
+
 
 def plan(
     jobs: Sequence[str], restores: Sequence[str], expect: str | Mapping[str, str] | None
@@ -86,9 +104,7 @@ def plan(
     if expect is not None and not (jobs and restores):
         raise UsageError(f"The expected outcome {expect!r} needs a job and a restore. Name both.")
     return [
-        request
-        for job in jobs or registry().default
-        for request in _requests(job, restores, expect)
+        request for job in jobs or default_jobs() for request in _requests(job, restores, expect)
     ]
 
 
@@ -106,7 +122,7 @@ def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Re
     if is_own(name):
         wanted: Sequence[str | None] = restores or [None]
         return [Request(name, restore, expect or RECOVERED) for restore in wanted]
-    job = shipped(name)
+    job = entry(name)
     for restore in restores:
         if restore not in job.expected:
             raise unknown(f"restore of {name}", restore, job.expected)

@@ -35,6 +35,21 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class OnDevice:
+    """A batch on a device. Its digest is computed there, and read when the step is written.
+
+    Attributes:
+        digest: Returns the digest of its arrays.
+        examples: Returns the fingerprints of its examples, see `ckptcheck.run.digests`.
+        nbytes: The memory that it keeps, in bytes.
+    """
+
+    digest: Callable[[], str]
+    examples: Callable[[], str]
+    nbytes: int
+
+
+@dataclass(frozen=True)
 class Step:
     """What one training step did. `None` means unknown.
 

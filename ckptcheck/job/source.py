@@ -100,9 +100,9 @@ def all_jobs(file: str) -> list[str]:
     classes = [node.name for node in _classes(tree.body)]
     named = f" If {' or '.join(classes)} is one, write {file}:{classes[0]}." if classes else ""
     raise UsageError(
-        f"{file} defines no job. A job is a class derived from FitJob, CheckpointJob or GraphJob, "
-        f"or one with the methods of ckptcheck.job.Job.{named} A script that trains when it is run "
-        f"is a command: ckptcheck verify -- python {file} {{run}}."
+        f"{file} defines no job. A job is a class derived from FitJob, CheckpointJob, GraphJob or "
+        f"TorchJob, or one with the methods of ckptcheck.job.Job.{named} A script that trains when "
+        f"it is run is a command: ckptcheck verify -- python {file} {{run}}."
     )
 
 

@@ -116,6 +116,15 @@ class EmaOptions(Options):
 
 
 @dataclass(frozen=True)
+class TorchOptions(Options):
+    """Options of the job on PyTorch, with PyTorch's own defaults for batch norm."""
+
+    decay: float = option(0.9, _fraction, "decay of the moving means and variances: 1 - momentum")
+    epsilon: float = option(1e-5, _positive, "added to the variance before the square root")
+    average: float = option(0.9, _fraction, "decay of the average of the weights")
+
+
+@dataclass(frozen=True)
 class RecipeOptions(JobOptions):
     """Options of every recipe."""
 

@@ -1,7 +1,7 @@
 """The registry of shipped jobs: target, options and expected outcomes. Imports no framework."""
 
 from ckptcheck.job.shipped import Registry, ShippedJob
-from ckptcheck.jobs.options import EmaOptions, LayersOptions, Options
+from ckptcheck.jobs.options import EmaOptions, LayersOptions, Options, TorchOptions
 from ckptcheck.jobs.recipes.fixes import FIXES
 from ckptcheck.jobs.recipes.suites import SUITES
 
@@ -11,6 +11,12 @@ IN_PROSE = {
     "ema": "`ema.variables_to_restore()`",
     "trainable": "`Saver(tf.trainable_variables())`",
     "ema-none": "`ema.variables_to_restore([])`",
+}
+# And what is loaded of a checkpoint of PyTorch.
+IN_PROSE_OF_TORCH = {
+    "weights": "`model.state_dict()` alone",
+    "averages": "`model.state_dict()` with the averages",
+    "all": "the state of everything",
 }
 
 _SHIPPED = (
@@ -53,7 +59,19 @@ _SHIPPED = (
         ("saver", "trainable"),
         in_prose=IN_PROSE,
     ),
+    ShippedJob(
+        "bn-torch",
+        "ckptcheck.jobs.bn_torch:BatchNormTorch",
+        "The same network in PyTorch: nn.BatchNorm2d, and an AveragedModel of it.",
+        TorchOptions,
+        {"weights": "diverged", "averages": "diverged", "all": "recovered"},
+        ("weights", "averages", "all"),
+        environment={},
+        framework="torch",
+        in_prose=IN_PROSE_OF_TORCH,
+    ),
 )
 JOBS = {job.name: job for job in _SHIPPED}
-DEFAULT_JOBS = ("bn-nn", "bn-layers", "bn-polyak")
+# Those of the first framework that is installed.
+DEFAULT_JOBS = ("bn-nn", "bn-layers", "bn-polyak", "bn-torch")
 REGISTRY = Registry(JOBS, DEFAULT_JOBS, SUITES, FIXES)

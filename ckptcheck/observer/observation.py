@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Protocol
 
 from ckptcheck.arrays import Array
 from ckptcheck.job.kinds import as_kinds, with_kinds
-from ckptcheck.job.protocol import POISON, Lasting, Step, Tensor
+from ckptcheck.job.protocol import POISON, OnDevice, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
@@ -39,10 +39,12 @@ from ckptcheck.run.snapshots import (
     after_point,
     began_at,
     boundary_point,
+    next_point,
     outside_of,
     save_point,
 )
 from ckptcheck.run.writes import Writes
+from ckptcheck.text_safety import first_sentence
 
 CLAIM, OBSERVED, PROGRESS, TROUBLE = "claim", "observed.json", "progress", "trouble.txt"
 
@@ -60,6 +62,15 @@ _SEVERAL = (
 )
 
 
+# By whether the run is the control.
+_OUT_OF_MEMORY = {
+    True: "The command ran out of memory",
+    False: "The restarted run ran out of memory",
+}
+# What PyTorch says of memory in an exception of no class of its own.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
 class StoppedError(BaseException):
     """Ends the program after the requested number of steps. No `except Exception` stops it."""
 
@@ -71,8 +82,8 @@ class Reading(Protocol):
     def tensors(self) -> Mapping[str, Tensor]:
         """The state tensors by name."""
 
-    def again(self) -> Mapping[str, Tensor]:
-        """Return the present values of the same tensors."""
+    def again(self, *kinds: Kind) -> Mapping[str, Tensor]:
+        """Return the present values of the same tensors; of some kinds alone, if any are given."""
 
 
 @dataclass
@@ -99,6 +110,8 @@ class Observation:
         program: the program, with the objects that it passed to its framework.
         framework: the style of the program, once its steps have shown it.
         on_restore: called when a restore begins: what was seen before it is no part of a step.
+        sealed: returns the layers whose random generator nothing can read.
+        end_step: reports the step that has been made, if the adapter waits whether more follows.
     """
 
     def __init__(
@@ -114,6 +127,9 @@ class Observation:
         self.program = Program() if program is None else program
         self.framework = ""
         self.on_restore: Callable[[], None] = lambda: None
+        self.end_step: Callable[[], None] = lambda: None
+        self.sealed: Callable[[], Iterable[str]] = tuple
+        self._sealed: set[str] = set()
         self._read, self._counters, self._poison = read, counters, poison
         self._rank = rank
         self._folder = Path(request.folder)
@@ -122,13 +138,14 @@ class Observation:
         self._facts: Facts | None = None
         self._done = 0
         self._due: _Due | None = _Due()
-        self._due_outside = ""
+        self._due_outside = self._due_draws = ""
         self._has_saved = False
         self._outside_saves = 0
         self._trains: set[Hashable] = set()
         self._idle: set[Hashable] = set()
         self._initial: Reading | None = None
         self._last: Reading | None = None
+        self._updated: Reading | None = None
         self._evaluations: list[tuple[int, float]] = []
         self._attributes: dict[str, dict[str, float]] = {}
         self._generators: dict[str, dict[str, str]] = {}
@@ -143,6 +160,7 @@ class Observation:
         self._counted: dict[str, dict[str, int]] = {}
         self._unseen: set[str] = {"batches", "learning rates"}
         self._failure: Failure | None = None
+        self._trouble = ""
         self._is_stopping = self._has_stopped = False
         self._is_other = False
         self._files = FileWatch(request, self._on_file_read)
@@ -171,6 +189,7 @@ class Observation:
             self._outside_saves += 1
         self._has_saved = False
         self._snapshot_outside()
+        self._note_draws()
         if self._images.begins(self._done, self._due is not None):
             self._due = self._due or _Due()
         due = self._due
@@ -189,16 +208,16 @@ class Observation:
     def stepped(
         self,
         what: Hashable,
-        loss: float | None,
-        batch: Sequence[Array] = (),
+        loss: float | Callable[[], float] | None,
+        batch: Sequence[Array] | OnDevice = (),
         rate: float | None = None,
-        late: Sequence[Array] | None = None,
+        late: Sequence[Array] | OnDevice | None = None,
     ) -> None:
         """Note that a call was a training step, and what it did. None: that was not seen.
 
         Args:
             what: the call.
-            loss: its training loss.
+            loss: its training loss, or a function that reads it from a device.
             batch: what it read.
             rate: its learning rate.
             late: what it read after the last save, where that is a part of the batch: a program
@@ -213,16 +232,17 @@ class Observation:
             return
         point = self._at_point()
         if point and late is not None:
-            self._late[self._done] = digest(*late)
-        seen = {"batches": bool(batch), "learning rates": rate is not None}
-        self._unseen -= {name for name, is_seen in seen.items() if is_seen}
+            self._late[self._done] = late.digest() if isinstance(late, OnDevice) else digest(*late)
+        if self._unseen:
+            seen = {"batches": bool(batch), "learning rates": rate is not None}
+            self._unseen -= {name for name, is_seen in seen.items() if is_seen}
         if loss is None:  # losses of some steps alone are no curve
             self._unseen.add("losses")
-        step = Step(0.0 if loss is None else loss, Lasting(batch), rate)
-        recorder.step(self._done, step)
+        recorder.observed_step(self._done, 0.0 if loss is None else loss, batch, rate)
         self._done += 1
         if point:
             self._after(point)
+        self._updated = None
         self._beat(self._done)
         if self.request.max_steps and self._done >= self.request.max_steps:
             self._is_stopping = True
@@ -232,8 +252,15 @@ class Observation:
                 self._images.meeting.wait_for_all()
             raise StoppedError(f"ckptcheck ends the program after {self._done} steps")
 
+    def updated(self) -> None:
+        """Note that a step has updated weights, if it is reported only once more cannot follow."""
+        is_wanted = self._due is not None and self._due.reading is not None
+        if is_wanted and not self._is_over() and (self._done or not self.request.is_control):
+            self._updated = self._read()
+
     def saved(self, what: str, path: Any) -> None:
         """Note that a checkpoint was saved."""
+        self.end_step()
         if not self._is_over():
             place = str(Path(path).resolve())
             noted = {"done": self._done, "what": what, "path": place}
@@ -258,6 +285,7 @@ class Observation:
             path: what it restores from.
             way: the restore of a job that does the same, if there is one.
         """
+        self.end_step()
         is_first = not self._restores
         is_late = self._is_late()
         if is_first and not self.request.is_control and what != _OPEN:
@@ -277,6 +305,7 @@ class Observation:
 
     def evaluated(self, loss: float) -> None:
         """Note an evaluation loss of the live state."""
+        self.end_step()
         self._evaluations.append((self._done, loss))
 
     def epoch_of(self, steps: int | None) -> None:
@@ -368,6 +397,7 @@ class Observation:
         if point != INITIAL:
             self._due_outside = point
             self._snapshot_outside()
+        self._sealed |= set(self.sealed())
         self._attributes[point] = python_state.attribute_values(self.program)
         self._generators[point] = python_state.generator_digests()
 
@@ -390,12 +420,23 @@ class Observation:
         assert self._recorder is not None
         if point == INITIAL:
             return
-        self._last, done = self._read(), self._done - 1
+        self._last, done = self._updated or self._read(), self._done - 1
         after = after_point(done)
         if not self.request.is_control:
             after = began_at(after_point(self.request.boundary), done)
         self._recorder.snapshot(after, self._with_kinds(self._last.tensors))
         self._due_outside = after
+        self._due_draws = next_point(done) if self.request.is_control else ""
+
+    def _note_draws(self) -> None:
+        """Note the generators right before the second step after a save, where that is due.
+
+        What changed since the first step was drawn in between: a batch, and no dropout mask.
+        """
+        point, self._due_draws = self._due_draws, ""
+        if point and self._last is not None:
+            held = self._last.again(Kind.RNG)
+            self._generators[point] = {name: digest(each.value) for name, each in held.items()}
 
     def _notice_files(self) -> None:
         """Count what the program wrote into its folder since the last step as a save."""
@@ -428,10 +469,24 @@ class Observation:
     def close(self) -> None:
         """End the record, once."""
         try:
+            with contextlib.suppress(StoppedError):
+                self.end_step()
             self._close()
-        except OSError:  # the disk is full: an empty note says so
+            self._note_trouble()
+        except Exception as error:
+            # Nothing may be said of a run that is not whole. The disk is full: an empty note does.
+            text = "" if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(OSError):
-                (Path(self.request.folder) / TROUBLE).touch()
+                (Path(self.request.folder) / TROUBLE).write_text(
+                    f"The command could not be observed to its end: {text}.\n" if text else "",
+                    encoding="utf-8",
+                )
+
+    def _note_trouble(self) -> None:
+        """Note that the machine failed, once all is recorded: then the process is ended."""
+        if self._trouble and self._process == os.getpid():
+            (Path(self.request.folder) / TROUBLE).write_text(f"{self._trouble}\n", encoding="utf-8")
+            self._trouble = ""
 
     def _close(self) -> None:
         if self._process != os.getpid() or self._is_other:
@@ -457,6 +512,7 @@ class Observation:
         own = (self.request.images, self.request.folder, self.request.writes)
         facts.wrote = self._writes.outside(*map(Path, own))
         facts.unseen = sorted(self._unseen)
+        facts.sealed = sorted(self._sealed)
         facts.is_cut = self._is_stopping
         facts.framework = self.framework
         facts.way = next((each["way"] for each in reversed(self._restores) if each["way"]), "")
@@ -513,6 +569,11 @@ class Observation:
     ) -> None:
         if isinstance(error, StoppedError):
             return
+        if _is_out_of_memory(kind, error):
+            what = _OUT_OF_MEMORY[self.request.is_control]
+            self._trouble = f"{what}: {first_sentence(str(error)).rstrip('.')}."
+        with contextlib.suppress(StoppedError):
+            self.end_step()
         places = traceback.extract_tb(trace)
         place = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else None
         during = "train" if self._done or self._restores else "build"
@@ -524,6 +585,14 @@ class Observation:
             during, kind.__name__, str(error), self._done if self._done else None, place
         )
         self._excepthook(kind, error, trace)
+
+
+def _is_out_of_memory(kind: type[BaseException], error: BaseException) -> bool:
+    """Return whether the machine is at fault, not the checkpoint; each framework says it so."""
+    text = str(error).lower()
+    return kind.__name__ in ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError") or (
+        isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
+    )
 
 
 def _reads_files(restores: Sequence[Mapping[str, Any]]) -> bool:

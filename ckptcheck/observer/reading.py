@@ -4,26 +4,29 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ckptcheck.arrays import Array
+from ckptcheck.job.protocol import OnDevice
 
 # Something that a step reads, with the number of saves before it was read.
 Item = tuple[int, Any]
-# The arrays that a step reads, and those that it reads after the last save; None: all of them.
-Batch = tuple[list[Array], list[Array] | None]
+# What is recorded of things that a step reads.
+Recorded = list[Array] | OnDevice
+# That of all that a step reads, and that of what it reads after the last save; None: of the same.
+Batch = tuple[Recorded, Recorded | None]
 
 
 def batch_of(
-    sources: Iterable[Iterable[Item]], saves: int, arrays_of: Callable[[list[Any]], list[Array]]
+    sources: Iterable[Iterable[Item]], saves: int, recorded: Callable[[list[Any]], Recorded]
 ) -> Batch:
-    """Return the arrays of the first source that has any, and those since the last save.
+    """Return what the first source holds that holds arrays, and what it holds since the last save.
 
     Args:
         sources: what a step may have read, the most telling first.
         saves: the number of saves by now.
-        arrays_of: returns the arrays that nested things hold.
+        recorded: returns what is recorded of the arrays in nested things.
     """
     for items in map(list, sources):
-        arrays = arrays_of([item for _, item in items])
-        if arrays:
+        found = recorded([item for _, item in items])
+        if found:
             late = [item for before, item in items if before == saves]
-            return arrays, arrays_of(late) if len(late) < len(items) else None
+            return found, recorded(late) if len(late) < len(items) else None
     return [], None

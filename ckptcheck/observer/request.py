@@ -23,6 +23,7 @@ class Request:
         kinds: the declared kinds of tensors, by pattern of their names.
         is_accumulating: whether the control held gradients of an unfinished step there.
         late_files: the files outside of `writes` that the control wrote after that checkpoint.
+        setting: what the framework shall do to make the run reproducible; empty: nothing.
         restored: the digests of the control's tensors at the boundary of a resumed run.
     """
 
@@ -40,6 +41,7 @@ class Request:
     is_accumulating: bool = False
     late_files: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
+    setting: str = ""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Request":

@@ -225,7 +225,9 @@ def _failing(
         how = f", {', '.join(manners)}" if manners else ""
         yield f"{name} recovers in {listed(recovers)}{how}, but {listed(parts)}."
     elif parts and _is_not_needed(failed, good):
-        yield f"{name} is not needed: it {listed(parts)}."
+        lacks = all(effect.startswith("loses ") for effect in effects)
+        but = "brings every moving mean and variance back, but" if lacks else "is not needed: it"
+        yield f"{name} {but} {listed(parts)}."
     elif parts:
         yield f"{name} {listed(parts)}."
     yield from _unknown(group)

@@ -15,6 +15,7 @@ from ckptcheck.diagnosis.cause import FILES_LEFT, OWN_FILES, Diagnosis, names_of
 from ckptcheck.diagnosis.crash_image import settled
 from ckptcheck.diagnosis.diagnose import diagnose, is_of_job, is_of_restore, unjudged, with_remedies
 from ckptcheck.diagnosis.refusals import missing_keys, of_raising, of_refusal
+from ckptcheck.diagnosis.settings import after_trying
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.case import Case, RestoreError
@@ -112,7 +113,11 @@ def _with_remedies(found: Sequence[Diagnosis], pair: Pair, restore: str) -> tupl
     restore = pair.resumed.facts.way or restore
     if found and pair.image is not None and pair.image.is_of_own_files:
         restore = FILES_LEFT if pair.control.facts.left else OWN_FILES
-    found = with_remedies(found, pair.control.facts.framework, restore)
+    tried = pair.control.facts.tried
+    found = [
+        replace(each, remedy=after_trying(tried, each.remedy)) if each.cause == "noise" else each
+        for each in with_remedies(found, pair.control.facts.framework, restore)
+    ]
     done = MEASURE_THE_NOISE if pair.noise_asked else ""
     facts = pair.resumed.facts
     found = tuple(replace(each, remedy=each.remedy.removesuffix(done)) for each in found)

@@ -207,7 +207,7 @@ def why_others_differ(facts: Facts) -> str | None:
 def _why_files_differ(files: list[str]) -> str:
     return filled(
         "All that was seen is equal, but {names}, which the command wrote, {count:holds|hold} "
-        "values that differ from the control's: state outside of TensorFlow's variables was lost, "
+        "values that differ from the control's: state outside of the framework was lost, "
         "or {count:it depends|they depend} on the time.",
         names=some(files, 3),
         count=len(files),

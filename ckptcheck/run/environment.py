@@ -9,7 +9,7 @@ import platform
 from collections.abc import Mapping
 
 from ckptcheck.cores import cores
-from ckptcheck.job.frameworks import Framework, frameworks, has_deterministic_ops
+from ckptcheck.job.frameworks import Framework, frameworks, has_deterministic_ops, numerics
 
 
 def fingerprint() -> dict[str, str]:
@@ -24,6 +24,7 @@ def fingerprint() -> dict[str, str]:
         "platform": platform.platform(),
         "cores": str(cores()),
         "op determinism": "on" if has_deterministic_ops() else "off",
+        **numerics(),
         **{package: version_of(package) for package in packages},
         **{switch: os.environ.get(switch, "unset") for switch in switches},
     }

@@ -14,7 +14,7 @@ RUN/rank-N         the same of rank N of a job; rank 0 has the folder itself
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import numpy as np
 
 from ckptcheck.arrays import Array
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.job.protocol import Lasting, Step
+from ckptcheck.job.protocol import Lasting, OnDevice, Step
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.run.digests import digest, fingerprints, split
 from ckptcheck.run.run import Facts, Failure, Run, StepRecord
@@ -51,6 +51,11 @@ def control_of(job_folder: Path, repeat: int = 0) -> Path:
     return job_folder / (f"repeat-{repeat}" if repeat else "control")
 
 
+def tried_of(job_folder: Path, setting: str, number: int) -> Path:
+    """Return the folder of a control's run number `number` with a setting of its framework."""
+    return job_folder / f"control-{re.sub(r'[^A-Za-z0-9]+', '-', setting).strip('-')}~{number}"
+
+
 def unevaluated_of(job_folder: Path, boundary: int) -> Path:
     """Return the folder of a job's control without the evaluation at a boundary."""
     return job_folder / f"unevaluated@{boundary}"
@@ -72,6 +77,10 @@ def crash_image_of(job_folder: Path, boundary: int) -> Path:
     return job_folder / f"crash-image@{boundary}"
 
 
+# Index, loss, learning rate and batch of a step, and the end of its line.
+_Pending = tuple[int, float | Callable[[], float], float | None, Sequence[Array] | OnDevice, str]
+
+
 def of_rank(run_folder: Path, rank: int) -> Path:
     """Return the folder of what one rank of a job recorded in a run."""
     return run_folder / f"rank-{rank}" if rank else run_folder
@@ -89,17 +98,35 @@ class Recorder:
         self.folder = folder
         self.facts = facts
         self._lines = (folder / "steps.jsonl").open("w", encoding="utf-8")
-        self._pending: list[tuple[int, float, float | None, Sequence[Array], str]] = []
+        self._pending: list[_Pending] = []
         self._bytes = 0
 
     def step(self, index: int, step: Step) -> None:
         """Record one training step. Keeps a copy of its batch, which is digested later."""
         rate = None if step.learning_rate is None else number(step.learning_rate, "learning rate")
-        arrays = [] if step.batch is None else [_array(value) for value in _sequence(step.batch)]
-        size = sum(array.nbytes for array in arrays)
-        if size < MOST_BYTES and not isinstance(step.batch, Lasting):
-            arrays = [array.copy() for array in arrays]
-        self._pending.append((index, number(step.loss, "loss"), rate, arrays, _optional(step)))
+        batch, size = _kept(step.batch)
+        self._keep((index, number(step.loss, "loss"), rate, batch, _optional(step)), size)
+
+    def observed_step(
+        self,
+        index: int,
+        loss: float | Callable[[], float],
+        batch: Sequence[Array] | OnDevice,
+        rate: float | None,
+    ) -> None:
+        """Record one training step that an observer saw. Nothing writes to its batch any more.
+
+        Args:
+            index: The index of the step.
+            loss: Its training loss, or a function that reads it from a device.
+            batch: The arrays of its batch, or what is recorded of them.
+            rate: Its learning rate.
+        """
+        size = batch.nbytes if isinstance(batch, OnDevice) else sum(each.nbytes for each in batch)
+        self._keep((index, loss, rate, batch, ""), size)
+
+    def _keep(self, step: _Pending, size: int) -> None:
+        self._pending.append(step)
         self._bytes += size
         if len(self._pending) >= MOST_PENDING or self._bytes >= MOST_BYTES:
             self.flush()
@@ -202,6 +229,15 @@ def number(value: Any, what: str) -> float:
         raise TypeError(f"the {what} is {value!r:.80}, which is not a number: {error}") from error
 
 
+def _kept(batch: Any) -> tuple[Sequence[Array], int]:
+    """Return what is kept of a batch until its step is written, and its size in bytes."""
+    arrays = [] if batch is None else [_array(value) for value in _sequence(batch)]
+    size = sum(array.nbytes for array in arrays)
+    if size < MOST_BYTES and not isinstance(batch, Lasting):
+        arrays = [array.copy() for array in arrays]
+    return arrays, size
+
+
 def _sequence(arrays: Any) -> Sequence[Any]:
     """Return the batch or draws of a step as a sequence; a mapping in the order of its keys."""
     if isinstance(arrays, Mapping):
@@ -241,15 +277,23 @@ def _optional(step: Step) -> str:
 
 
 def _line(
-    index: int, loss: float, rate: float | None, arrays: Sequence[Array], further: str
+    index: int,
+    loss: float | Callable[[], float],
+    rate: float | None,
+    batch: Sequence[Array] | OnDevice,
+    further: str,
 ) -> str:
-    batch = f'"{digest(*arrays)}"' if arrays else "null"  # no array: unknown
-    examples = fingerprints(arrays)
+    if isinstance(batch, OnDevice):
+        summed, examples = batch.digest(), batch.examples()
+    else:
+        summed, examples = digest(*batch) if batch else "", fingerprints(batch)
+    held = f'"{summed}"' if summed else "null"  # no array: unknown
     shown = f', "examples": "{examples}"' if examples else ""
     rated = "null" if rate is None else _json_float(rate)
+    known = _json_float(loss() if callable(loss) else loss)
     # Four times as fast as json.dumps.
-    head = f'{{"step": {index}, "loss": {_json_float(loss)}, "learning_rate": {rated}'
-    return f'{head}, "batch": {batch}{shown}{further}}}\n'
+    head = f'{{"step": {index}, "loss": {known}, "learning_rate": {rated}'
+    return f'{head}, "batch": {held}{shown}{further}}}\n'
 
 
 def _json_float(value: float) -> str:

@@ -21,7 +21,7 @@ import xxhash
 
 INPUTS = "inputs.json"  # beside the records of the traced run
 
-_TRACED_PACKAGES = {"ckptcheck", "keras", "numpy", "tensorflow", "tf_keras"}
+_TRACED_PACKAGES = {"ckptcheck", "keras", "numpy", "tensorflow", "tf_keras", "torch"}
 # Names whose use may read a file that Python does not open. In `restore`, they read the checkpoint.
 _OPAQUE = (
     *("FixedLengthRecordDataset", "TFRecordDataset", "TextLineDataset", "CsvDataset", "SqlDataset"),
@@ -35,6 +35,7 @@ _OPAQUE = (
     ),
     *("load_weights", "load_model", "load_variable", "load_checkpoint", "latest_checkpoint"),
     *("restore", "from_preset", "applications", "saved_model", "fromfile", "memmap"),
+    *("from_file", "jit.load", "cpp_extension"),
     *("Dataset.load", "experimental.load", "init_from_checkpoint", "TextFileInitializer"),
     *("image_dataset_from_directory", "text_dataset_from_directory"),
     *("audio_dataset_from_directory", "timeseries_dataset_from_directory"),

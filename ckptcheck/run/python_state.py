@@ -26,9 +26,9 @@ DEPTH = 2
 MOST = 200
 
 # The attributes of these packages' objects record what has been built.
-_FRAMEWORKS = ("keras", "tensorflow", "tf_keras")
+_FRAMEWORKS = ("keras", "tensorflow", "tf_keras", "torch")
 # Objects of these packages hold nothing that a job remembers, except variables, which are state.
-_LIBRARIES = ("builtins", "numpy", "tensorflow", "tensorboard", "h5py", "pathlib")
+_LIBRARIES = ("builtins", "numpy", "tensorflow", "tensorboard", "torch", "h5py", "pathlib")
 
 # The values of an attribute before and after an evaluation; None: it did not exist.
 Change = tuple[float | None, float]

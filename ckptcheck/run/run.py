@@ -87,6 +87,10 @@ class Facts:
     changed_files: list[str] = field(default_factory=list)
     # Arrays in its memory, of which the steps after the save made other values than the control's.
     changed_arrays: list[str] = field(default_factory=list)
+    # Layers whose random generator nothing can read, and so nothing can save.
+    sealed: list[str] = field(default_factory=list)
+    # What was tried to make a control reproducible, and what two more controls did with it.
+    tried: dict[str, str] = field(default_factory=dict)
     # Why a resumed run of a command proves nothing; empty: it does.
     unclear: str = ""
     failure: Failure | None = None

@@ -37,7 +37,7 @@ class Recording:
     """
 
     def __init__(self, folder: Path, state: State, name: str, kinds: Mapping[str, str]) -> None:
-        self._state = state if callable(state) else partial(frameworks.state_of(), state)
+        self._state = state if callable(state) else partial(frameworks.state_of(state), state)
         self._kinds = kinds
         # A placeholder: the schedule is known only when the run has ended.
         self._facts = Facts(RECORDED, name, None, 0, Schedule(2, 1, 1))
@@ -135,7 +135,7 @@ class Recording:
 
         Args:
             loss: The training loss before the update.
-            batch: The arrays that the step consumed, in a fixed order or by name.
+            batch: The arrays or tensors that the step consumed, in a fixed order or by name.
             learning_rate: The learning rate that the update used.
 
         Raises:
@@ -143,7 +143,8 @@ class Recording:
         """
         if self._facts.first_step is None:
             self._facts.first_step = self._next
-        self._recorder.step(self._next, Step(loss, batch, learning_rate))
+        arrays = None if batch is None else frameworks.arrays_of(batch)
+        self._recorder.step(self._next, Step(_single(loss), arrays, _single(learning_rate)))
         if self._next in self._boundaries:
             # This step may create, and restore, some variables.
             self._snapshot(after_point(self._next))
@@ -161,7 +162,7 @@ class Recording:
         Raises:
             TypeError: The loss is not a number.
         """
-        self._facts.evaluations.append((self._next, number(loss, "evaluation loss")))
+        self._facts.evaluations.append((self._next, number(_single(loss), "evaluation loss")))
 
     @property
     def generators(self) -> dict[str, Tensor]:
@@ -213,6 +214,11 @@ class Recording:
         self._recorder.close()
 
 
+def _single(number: Any) -> Any:
+    """Return a number, also where a framework holds it."""
+    return frameworks.arrays_of([number])[0]
+
+
 def _style_of(state: State) -> str:
     """Return what is known of the framework of a script; the style decides what a report advises.
 
@@ -236,7 +242,8 @@ def record(
     Args:
         folder: A folder that is new or empty.
         state: A function that returns the live state, as arrays or `Tensor`s by name; or a
-            sequence of framework objects, such as models, optimizers, variables and generators.
+            sequence of framework objects, such as models, optimizers, schedulers, variables and
+            generators.
         name: The name of the job in the comparison.
         kinds: The kinds of tensors, by pattern of their names: `{"grad_acc*": "accumulator"}`.
 

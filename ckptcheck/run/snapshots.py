@@ -29,6 +29,11 @@ def after_point(boundary: int) -> str:
     return f"after-{boundary}"
 
 
+def next_point(boundary: int) -> str:
+    """Return the name of the point right before the step after step `boundary`."""
+    return f"next-{boundary}"
+
+
 def save_point(done: int) -> str:
     """Return the name of the point right before the step after a save."""
     return f"save-{done}"

@@ -12,7 +12,7 @@ def test_a_file_without_jobs_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "empty.py").touch()
     sentences = {
         "broken": "cannot be read as Python: `python broken.py` reports where.",
-        "empty": "defines no job. A job is a class derived from FitJob, CheckpointJob or GraphJob, "
+        "empty": "defines no job. A job is a class derived from FitJob, CheckpointJob, GraphJob or TorchJob, "
         "or one with the methods of ckptcheck.job.Job. A script that trains when it is run is a "
         "command: ckptcheck verify -- python empty.py {run}.",
     }

@@ -122,7 +122,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
         ),
         (
             "print('trained')",
-            "No Python process of the command imported TensorFlow, so nothing was seen of its training.",
+            "No Python process of the command imported TensorFlow or PyTorch, so nothing was seen of its training.",
         ),
     ],
 )

@@ -15,9 +15,7 @@ Asked = tuple[str, str | None]
 
 TRAINER = Path(__file__).with_name("trainer.py")
 PRINTED, VALUES = r"step (\d+) loss (\S+)", r"loss (\S+)"
-UNSEEN = (
-    "No Python process of the command imported TensorFlow, so nothing was seen of its training."
-)
+UNSEEN = "No Python process of the command imported TensorFlow or PyTorch, so nothing was seen of its training."
 UNKNOWN = (
     "Both runs left equal checkpoints, but nothing that they left shows whether the restarted run continued or began anew. "
     r"Print the step and the loss of each step, and pass --metric 'step (\d+) loss (\S+)'."

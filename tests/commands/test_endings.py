@@ -113,7 +113,7 @@ def test_an_average_outside_of_the_variables_is_seen_in_the_file(script: Path) -
     case = verified(script, "average")
     assert (case.outcome, case.reason) == (
         "inconclusive",
-        "All that was seen is equal, but average.npz, which the command wrote, holds values that differ from the control's: state outside of TensorFlow's variables was lost, or it depends on the time.",
+        "All that was seen is equal, but average.npz, which the command wrote, holds values that differ from the control's: state outside of the framework was lost, or it depends on the time.",
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ckptcheck.comparison.batch_order import DataPath as Story
-from ckptcheck.comparison.batch_order import batches, draws
+from ckptcheck.comparison.batch_order import batches, draws, epoch
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.run.digests import MOST_EXAMPLES, fingerprints, split
 from ckptcheck.run.run import Facts, Run, StepRecord
@@ -117,3 +117,32 @@ def test_each_generator_has_a_story_of_its_own() -> None:
     resumed = shown(run("klmnop", 10, 10), draws=drawn("klmnop", "abcdef", "uvwxyz"))
     assert draws(control, resumed) == (Story(), Story("restarted", 10, 0), Story("other", 10))
     assert draws(shown(control, draws=[None] * 16), shown(resumed, draws=[None] * 6)) == ()
+
+
+def reading(*steps: str, known: int = 0) -> Run:
+    """Return a control whose steps read these examples, a letter each."""
+    read = run(READ[: len(steps)], 0, 1, list(steps))
+    schedule = Schedule(len(steps), 1, known or len(steps))
+    return dataclasses.replace(read, facts=dataclasses.replace(read.facts, schedule=schedule))
+
+
+@pytest.mark.parametrize(
+    ("steps", "length"),
+    [
+        (("ab", "cd", "ef", "bc", "fa", "ed"), 3),
+        (("ab", "cd", "ab", "cd", "ab"), 2),
+        (("ab", "ab", "ab", "ab"), 1),
+        # The last, smaller batch is dropped, and holds other examples each time.
+        (("ab", "cd", "ef", "gb", "ce", "da", "fg"), 3),
+        # Drawn at random; read once; not seen.
+        (("ab", "ca", "ed", "bf", "gh", "ei"), 6),
+        (("ab", "cd", "ef", "gh"), 4),
+        (("ab", "", "ab", ""), 4),
+    ],
+)
+def test_an_epoch_is_known_by_its_examples(steps: tuple[str, ...], length: int) -> None:
+    assert epoch(reading(*steps)) == length
+
+
+def test_an_epoch_that_is_known_is_not_looked_for() -> None:
+    assert epoch(reading("ab", "cd", "ab", "cd", known=3)) == 3

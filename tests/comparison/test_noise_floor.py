@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from ckptcheck import Case, UsageError, verify
-from ckptcheck.comparison.noise_floor import MARGIN, NoiseFloor, measure, without_saves
+from ckptcheck.comparison.noise_floor import (
+    MARGIN,
+    NoiseFloor,
+    is_numeric,
+    measure,
+    without_saves,
+)
 from ckptcheck.run.run import Run
 from tests.builder import BOUNDARY, EARLIER, STEPS, Values, changed, control, cut, renamed, value
 from tests.conftest import toy
@@ -155,6 +161,21 @@ def test_where_two_controls_part_first(repeat: Run, first: str | None) -> None:
 NOISE = NoiseFloor(
     1, final={"w": 0.5}, rates=0.25, losses=(0.0, 0.5, 1.0), evaluations={5: 0.5, 6: 1.0}
 )
+
+
+@pytest.mark.parametrize(
+    ("changes", "numeric"),
+    [
+        ({}, False),
+        ({"losses": {3: 0.7}}, True),
+        ({"losses": {3: 0.7}, "batches": {2: "other"}}, False),
+        ({"losses": {3: 0.7}, "initial": {"w": np.float32(9)}}, False),
+    ],
+)
+def test_numbers_alone_differ_where_all_else_is_equal(
+    changes: dict[str, Any], numeric: bool
+) -> None:
+    assert is_numeric(CONTROL, changed(CONTROL, **changes)) == numeric
 
 
 def test_of_tensor() -> None:

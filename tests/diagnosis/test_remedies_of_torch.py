@@ -40,6 +40,7 @@ def test_the_optimizer_is_named_as_the_program_names_it() -> None:
 def test_counts_of_an_optimizer_have_its_remedy() -> None:
     assert told("step-lost", "opt/fc.weight/step") == told("slots-lost", "opt/fc.weight/exp_avg")
     assert "scheduler.load_state_dict" in told("step-lost", "sched/last_epoch")
+    assert told("step-lost", "opt/group 0/lr") == "The settings of `opt` follow from that."
     assert told("python-state-lost", "sched/best") == told("step-lost", "sched/last_epoch")
 
 
@@ -59,6 +60,12 @@ def test_each_generator_has_its_calls(name: str, call: str) -> None:
         assert f"Save the state of `{name}`" in text
         assert call in text
         assert ("weights_only=False" in text) is (name == "random/numpy")
+
+
+def test_a_shifted_generator_is_set_where_it_was() -> None:
+    text = told("generators-shifted", "random/torch")
+    assert "Set the state of `random/torch` where the run that saved had it." in text
+    assert "DataLoader(dataset, generator=torch.Generator())" in text
 
 
 def test_averages_by_hand_have_no_state_dict() -> None:
@@ -82,3 +89,8 @@ def test_state_that_an_optimizer_casts_is_set_again() -> None:
 )
 def test_exceptions_of_pytorch_have_their_remedies(words: str, call: str) -> None:
     assert call in told("restore-raised", sentence=f"The restore raised RuntimeError: {words}.")
+
+
+def test_a_cast_may_show_in_the_first_step() -> None:
+    sentence = "… raised in train: RuntimeError: expected dtype BFloat16 but got dtype float."
+    assert "load_state_dict casts" in told("resumed-run-raised", sentence=sentence)

@@ -1,5 +1,6 @@
 """Frameworks are found by their folders, and described without being loaded."""
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -170,6 +171,26 @@ def test_a_second_framework_is_a_folder(
     assert preloads([f"{tmp_path}/both.py:Job"]) == ("tensorflow", "madeup_core")
     assert preloads([f"{tmp_path}/one.py:Job"]) == ("madeup_core",)
     assert preloads(["bn-nn", "package.module:Job"]) == ("tensorflow",)
+
+
+@pytest.mark.parametrize(
+    ("installed", "jobs"),
+    [
+        ({"tensorflow", "torch"}, ("bn-nn", "bn-layers", "bn-polyak")),
+        ({"tensorflow"}, ("bn-nn", "bn-layers", "bn-polyak")),
+        ({"torch"}, ("bn-torch",)),
+        (set(), ("bn-nn", "bn-layers", "bn-polyak")),  # which say how to install it
+    ],
+    ids=str,
+)
+def test_the_jobs_of_what_is_installed(
+    installed: set[str], jobs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert frameworks()  # looked for before, and kept
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: sys if name in installed else None
+    )
+    assert known.default_jobs() == jobs
 
 
 def test_the_loaded_framework_is_used(second: Framework, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,11 +72,11 @@ def test_a_file_with_one_job_names_it(tmp_path: Path) -> None:
     [
         (
             "class A: ...\nclass B(A): ...\n",
-            "{0} defines no job. A job is a class derived from FitJob, CheckpointJob or GraphJob, or one with the methods of ckptcheck.job.Job. If A or B is one, write {0}:A. A script that trains when it is run is a command: ckptcheck verify -- python {0} {{run}}.",
+            "{0} defines no job. A job is a class derived from FitJob, CheckpointJob, GraphJob or TorchJob, or one with the methods of ckptcheck.job.Job. If A or B is one, write {0}:A. A script that trains when it is run is a command: ckptcheck verify -- python {0} {{run}}.",
         ),
         (
             "def main(): ...\n",
-            "{0} defines no job. A job is a class derived from FitJob, CheckpointJob or GraphJob, or one with the methods of ckptcheck.job.Job. A script that trains when it is run is a command: ckptcheck verify -- python {0} {{run}}.",
+            "{0} defines no job. A job is a class derived from FitJob, CheckpointJob, GraphJob or TorchJob, or one with the methods of ckptcheck.job.Job. A script that trains when it is run is a command: ckptcheck verify -- python {0} {{run}}.",
         ),
         ("class (\n", "{0} cannot be read as Python: `python {0}` reports where."),
     ],

@@ -28,7 +28,7 @@ from ckptcheck.observer.request import Request
 class Reading:
     def __init__(self):
         self.tensors = {"w": Tensor(Kind.WEIGHT, np.array(w))}
-    def again(self):
+    def again(self, *kinds):
         return Reading().tensors
 
 w, run = 1.0, pathlib.Path(sys.argv[2])
@@ -316,3 +316,45 @@ def test_losses_that_are_not_seen(tmp_path: Path) -> None:
     program = "observation.before('a'); observation.stepped('a', None)"
     everything = ["batches", "learning rates", "losses"]
     assert observe(tmp_path / "again", program)[0]["unseen"] == everything
+
+
+@pytest.mark.parametrize(
+    ("raised", "is_noted"),
+    [
+        ("MemoryError('no room')", True),
+        ("type('OutOfMemoryError', (RuntimeError,), {})('CUDA out of memory. Tried')", True),
+        ('RuntimeError("DefaultCPUAllocator: can\'t allocate memory: you tried")', True),
+        ("ValueError('out of memory')", False),
+        ("RuntimeError('no such file')", False),
+    ],
+)
+def test_out_of_memory_is_no_fault_of_the_checkpoint(
+    tmp_path: Path, raised: str, is_noted: bool
+) -> None:
+    observe(tmp_path, f"step(); raise {raised}", status=1)
+    note = tmp_path / "control" / "trouble.txt"
+    assert note.exists() == is_noted
+    if is_noted:
+        assert note.read_text().startswith("The command ran out of memory: ")
+
+
+DRAWING = """
+class Drawing(Reading):
+    def __init__(self):
+        self.tensors = {"random/g": Tensor(Kind.RNG, np.array(drawn))}
+    def again(self, *kinds):
+        return Drawing().tensors
+
+observation._read, drawn = Drawing, 0
+for _ in range(3):
+    drawn += 1  # for a batch
+    step()
+    save()
+"""
+
+
+def test_what_is_drawn_between_two_steps_is_noted(tmp_path: Path) -> None:
+    observe(tmp_path, DRAWING)
+    run = record(tmp_path)
+    assert run.snapshots["after-1"]["random/g"].value == 2
+    assert run.facts.generators["next-1"] == {"random/g": digest(np.array(3))}

@@ -17,6 +17,16 @@ FRAMEWORK = Framework(
     ),
     module="torch",
     op_determinism="ckptcheck.adapters.torch.determinism:is_deterministic",
+    numerics="ckptcheck.adapters.torch.determinism:numerics",
+    settings={
+        "torch.backends.cudnn.deterministic = True": True,
+        "torch.use_deterministic_algorithms(True)": False,
+    },
+    apply="ckptcheck.adapters.torch.determinism:apply",
+    state_of="ckptcheck.adapters.torch.recording:state_of",
+    style_of="ckptcheck.adapters.torch.recording:style_of",
+    arrays_of="ckptcheck.adapters.torch.batches:arrays_of",
     observer="ckptcheck.adapters.torch.observer.edge:observe",
+    restores_at_once=True,
     remedies="ckptcheck.adapters.torch.remedies:REMEDIES",
 )

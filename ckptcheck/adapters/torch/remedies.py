@@ -72,6 +72,12 @@ SAME_MODEL = (
 )
 # The optimizer takes its state by the position of its parameters.
 OPTIMIZER = _state_dict("optimizer", "optimizer", further=" Make no new optimizer after it.")
+STATE_AS_SAVED = (
+    "The optimizer's load_state_dict casts its state to the dtype of the parameters. Set the state "
+    'again after it: for number, held in checkpoint["optimizer"]["state"].items(): '
+    "optimizer.state[parameters[number]].update(held), where parameters is "
+    '[each for group in optimizer.param_groups for each in group["params"]].'
+)
 SCHEDULER_FIRST = (
     " Create the scheduler before the optimizer's state is loaded: its constructor sets the rate."
 )
@@ -86,6 +92,8 @@ OF_SCHEDULERS = _state_dict(
     "*/cooldown_counter",
     further=SCHEDULER_FIRST,
 )
+# What a scheduler sets in the groups of an optimizer.
+FOLLOWS = _of("The settings of {owners} follow from that.", "*/group [0-9]*/*")
 # A GradScaler without a scale yet, and one that is not enabled, have an empty state.
 SCALER = _state_dict(
     "scaler", "scaler", further=" Create it with enabled=True, as in the run that saved."
@@ -93,7 +101,7 @@ SCALER = _state_dict(
 AVERAGED = _state_dict(
     "ema",
     "ema",
-    further=" Create the average before: torch.optim.swa_utils.AveragedModel(model).",
+    further=" Create it before: torch.optim.swa_utils.AveragedModel(model), copy.deepcopy(model).",
 )
 # Averages in a dictionary or list, which have no `state_dict`.
 BY_HAND = (
@@ -260,6 +268,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             "Move the model to its device before the optimizer is created, model.to(device), and "
             "load with torch.load(path, map_location=device).",
         ),
+        _says("dtype", STATE_AS_SAVED),
     ),
     # --- The checkpoint as a whole ---------------------------------------------------------------
     "nothing-restored": (
@@ -295,13 +304,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
     ),
     "precision-lost": (
-        _of(
-            "The optimizer's load_state_dict casts its state to the dtype of the parameters. Set "
-            'the state again after it: for number, held in checkpoint["optimizer"]["state"]'
-            ".items(): optimizer.state[parameters[number]].update(held), where parameters is "
-            '[each for group in optimizer.param_groups for each in group["params"]].',
-            "*/*/*",
-        ),
+        _of(STATE_AS_SAVED, "*/*/*"),
         _of(
             "Save and load in the dtype that training uses: no model.half() or "
             "model.to(torch.bfloat16) between torch.save(state, path) and the training. In mixed "
@@ -379,6 +382,15 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     "hyperparameters-differ": SCHEDULER,
     "generators-restarted": GENERATORS,
     "generators-reseeded": GENERATORS,
+    "generators-shifted": (
+        _of(
+            "Set the state of {names} where the run that saved had it. Of a save between epochs: "
+            "last in the restore, before iter(loader). Of a save in mid-epoch: once the first "
+            "batch was fetched, since each iter(loader) draws a number from the global generator, "
+            "whether it shuffles or not. Or give each loader its own generator: "
+            "DataLoader(dataset, generator=torch.Generator()). Seed nothing after the restore."
+        ),
+    ),
     "python-state-lost": (
         *OF_SCHEDULERS,
         _of(
@@ -388,7 +400,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         ),
     ),
     "state-lost": (*STATE_OF_MODULES, STATE_OF_THE_LOOP),
-    "step-lost": (*OF_SCHEDULERS, *OPTIMIZER),
+    "step-lost": (*OF_SCHEDULERS, FOLLOWS, *OPTIMIZER),
     # --- Steps: data, draws, rates ---------------------------------------------------------------
     "wrong-first-step": (
         _of(
@@ -427,11 +439,16 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
             "the save, not after it."
         ),
     ),
+    "sealed-generator": (
+        _of(
+            "Use nn.Dropout between recurrent layers of one layer each: cuDNN keeps the state of "
+            "the dropout of nn.LSTM(dropout=p) to itself, and no setting makes it go on."
+        ),
+    ),
     "unexplained": (
         _of(
             "Look for state outside of modules and optimizers: attributes of Python objects, "
-            "vars(trainer), generators, and the position in the data. cuDNN keeps the dropout of "
-            "nn.LSTM(dropout=p) outside of every generator: use nn.Dropout between layers."
+            "vars(trainer), generators, and the position in the data."
         ),
     ),
 }

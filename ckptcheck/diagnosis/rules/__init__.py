@@ -47,7 +47,12 @@ RULES: tuple[Rule, ...] = (
     steps.too_early,
 )
 # Metrics of an epoch change with any other loss: they count only if nothing else is found.
-LAST: tuple[Rule, ...] = (tensors.lost_metrics, steps.last, steps.unexplained)
+LAST: tuple[Rule, ...] = (
+    tensors.lost_metrics,
+    steps.last,
+    steps.sealed_generator,
+    steps.unexplained,
+)
 # Faults of the control itself, with any restore.
 OF_THE_CONTROL: tuple[Rule, ...] = (tensors.dead_statistics, tensors.dead_shadows)
 

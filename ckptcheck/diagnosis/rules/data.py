@@ -1,5 +1,6 @@
 """The batches and the random numbers of the steps after the boundary."""
 
+import re
 from collections.abc import Iterator
 
 from ckptcheck.comparison import batch_order
@@ -8,11 +9,17 @@ from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis
 from ckptcheck.diagnosis.findings import Findings, off_by
 
+_EPOCH_OF_SAMPLER = re.compile(r"sampler\w*\.epoch$")
+# The causes of random numbers other than the control's.
+GENERATORS = ("generators-restarted", "generators-reseeded", "generators-shifted")
+
 
 def batches(findings: Findings) -> Iterator[Diagnosis]:
-    """Different batches that do not follow from a different step number."""
+    """Different batches that do not follow from a different step number, or a lost generator."""
     path = findings.comparison.batches
     if path.what in (batch_order.SAME, batch_order.BY_STEP) or findings.nothing_left:
+        return
+    if _are_drawn(findings):
         return
     epoch = findings.comparison.steps_per_epoch
     if path.what == batch_order.RESTARTED:
@@ -28,13 +35,28 @@ def batches(findings: Findings) -> Iterator[Diagnosis]:
         yield diagnosis("batches-differ", step=path.step, why=" ".join(why))
 
 
+def _are_drawn(findings: Findings) -> bool:
+    """Return whether the batches are drawn from a generator that was lost.
+
+    Either it is drawn from between any two steps, or the order of an epoch is, which begins. Where
+    the epoch of a sampler differs, the order follows from that.
+    """
+    comparison, lost = findings.comparison, findings.tensors_of(*GENERATORS)
+    starts = comparison.first_step[0] % comparison.steps_per_epoch == 0
+    at_start = starts and comparison.batches.what == batch_order.ORDER
+    of_sampler = any(_EPOCH_OF_SAMPLER.search(name) for name in comparison.attributes)
+    return not lost.isdisjoint(comparison.drawn_between) or (
+        bool(lost) and at_start and not of_sampler
+    )
+
+
 def _may_be_computed(findings: Findings) -> bool:
     """Return whether batches may differ because a model has computed them from lost state.
 
     So does the generator of a GAN, or a policy. The first batch precedes every such computation.
     """
     path, first = findings.comparison.batches, findings.comparison.first_step[0]
-    is_strange = path.what == batch_order.OTHER and path.step is not None
+    is_strange = path.what in (batch_order.OTHER, batch_order.STRANGE) and path.step is not None
     return is_strange and path.step != first and bool(findings.found)
 
 
@@ -75,7 +97,7 @@ def _process_generators(findings: Findings) -> Iterator[str]:
 
 def draws(findings: Findings) -> Iterator[Diagnosis]:
     """Different random numbers from generators whose state is not visible."""
-    if findings.has("generators-restarted", "generators-reseeded") or findings.nothing_left:
+    if findings.has(*GENERATORS) or findings.nothing_left:
         return
     total = len(findings.comparison.draws)
     differing = [

@@ -27,6 +27,8 @@ from ckptcheck.diagnosis.findings import (
 )
 from ckptcheck.kinds import Kind
 
+# What the schedulers of PyTorch set in the groups of an optimizer.
+_SCHEDULED = ("lr", "momentum", "betas[0]")
 # Kinds that do not change if training runs in a different mode.
 MOVED_BY_TRAINING = (Kind.WEIGHT, Kind.MOVING_STATISTIC, Kind.SHADOW, Kind.RNG)
 
@@ -97,6 +99,7 @@ def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
         step is None
         or findings.nothing_left
         or _follows_counter(findings)
+        or any(map(_is_of_scheduler, findings.tensors_of("step-lost")))
         or findings.has("python-state-lost")
     ):
         return
@@ -108,26 +111,55 @@ def learning_rate(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def _holding_the_rate(findings: Findings) -> list[TensorComparison]:
-    """Return the hyperparameter that equals the learning rate of the first step in both runs.
+    """Return the hyperparameters that equal the learning rate of the first step in both runs.
 
-    Of several such hyperparameters, none can be identified as the rate.
+    Those of several groups of parameters have one name, as `lr`, and rates in one proportion. Of
+    several with different names, none can be identified as the rate.
     """
     step = next(iter(findings.comparison.steps), None)
     if step is None or step.control_rate is None or step.resumed_rate is None:
         return []
     rates = step.control_rate, step.resumed_rate
     rows = findings.open_of(Kind.HYPERPARAMETER)
-    holding = [
-        row
-        for row in rows
-        if (as_number(row.control_number), as_number(row.resumed_number)) == rates
-    ]
-    return holding if len(holding) == 1 else []
+    holding = [row for row in rows if _both(row) == rates]
+    if len({_last(row) for row in holding}) != 1:
+        return []
+    alike = (row for row in rows if _last(row) == _last(holding[0]))
+    return [row for row in alike if _are_in_proportion(_both(row), rates)]
+
+
+def _both(row: TensorComparison) -> tuple[float | None, float | None]:
+    return as_number(row.control_number), as_number(row.resumed_number)
+
+
+def _last(row: TensorComparison) -> str:
+    return row.name.rpartition("/")[2]
+
+
+def _are_in_proportion(
+    values: tuple[float | None, float | None], rates: tuple[float, float]
+) -> bool:
+    (control, resumed), (due, used) = values, rates
+    if control is None or resumed is None:
+        return False
+    return math.isclose(control * used, resumed * due, rel_tol=1e-6)
 
 
 def _rates_that_follow(findings: Findings) -> list[str]:
-    """Return the hyperparameter that holds the learning rate, if that follows from the step."""
-    return names(_holding_the_rate(findings)) if _follows_counter(findings) else []
+    """Return the hyperparameters that hold the learning rate, if that follows from the step.
+
+    A scheduler of PyTorch's sets momenta, too.
+    """
+    settings = findings.open_of(Kind.HYPERPARAMETER)
+    scheduled = _SCHEDULED if any(map(_is_of_scheduler, names(findings.open))) else ()
+    follow = names(_holding_the_rate(findings)) if _follows_counter(findings) else []
+    follow += names(row for row in settings if _last(row) in scheduled)
+    return list(dict.fromkeys(follow))
+
+
+def _is_of_scheduler(name: str) -> bool:
+    """Return whether a tensor is the count of a scheduler of PyTorch's."""
+    return name.endswith("/last_epoch")
 
 
 def _follows_counter(findings: Findings) -> bool:
@@ -166,13 +198,16 @@ def _both_settings(setting: HyperparameterDifference) -> str:
 
 def mode(findings: Findings) -> Iterator[Diagnosis]:
     """Tensors that change in the control but not in the resumed run."""
-    # A lost tensor may be constant for that reason, such as a generator that nothing draws from.
+    # A lost tensor may be constant for that reason. So may a generator that nothing draws from, as
+    # one that a program makes for each step.
     rows = [
         row
         for row in findings.of_kind(*MOVED_BY_TRAINING)
-        if row.name not in findings.explained and row.same_form
+        if row.name not in findings.explained and row.same_form and not row.unread
     ]
     still = [row for row in rows if row.control_moves and not row.resumed_moves]
+    if findings.found:
+        still = _of_still_layers(still, rows)
     # Nor does anything change if a loss scale or accumulation delays updates, or if the rate is 0.
     no_rate = any(step.resumed_rate == 0 for step in findings.comparison.steps)
     if (
@@ -189,6 +224,22 @@ def mode(findings: Findings) -> Iterator[Diagnosis]:
         else "the model is in evaluation mode (training=False)"
     )
     yield diagnosis("mode-differs", names(still), count=len(still), total=len(rows), what=what)
+
+
+def _of_still_layers(
+    still: Sequence[TensorComparison], rows: Sequence[TensorComparison]
+) -> list[TensorComparison]:
+    """Return the tensors of layers of which none changes that does in the control.
+
+    Where other updates are made, a gradient of almost zero may be too small to change a weight: a
+    bias before batch norm has such a gradient.
+    """
+    moving = {_layer(row) for row in rows if row.control_moves and row.resumed_moves}
+    return [row for row in still if _layer(row) not in moving]
+
+
+def _layer(row: TensorComparison) -> tuple[str, Kind]:
+    return row.name[: max(row.name.rfind("/"), row.name.rfind("."))], row.kind
 
 
 def statistics_restarted(findings: Findings) -> Iterator[Diagnosis]:
@@ -234,6 +285,20 @@ def beyond(comparison: Comparison, start: Start, loss_within: float) -> Iterator
     elif differing and start == NEVER:
         example = f"{cannot} {_at_end(differing)}"
         yield diagnosis("unexplained", differing, example=example, hints="")
+
+
+def sealed_generator(findings: Findings) -> Iterator[Diagnosis]:
+    """A different first loss, where layers draw from a generator that nothing can read."""
+    comparison = findings.comparison
+    step = next(iter(comparison.steps), None)
+    if comparison.sealed and step is not None and step.inputs_equal and not step.equal:
+        yield diagnosis(
+            "sealed-generator",
+            names=some(comparison.sealed, 3),
+            step=step.control_step,
+            control=step.control_loss,
+            resumed=step.resumed_loss,
+        )
 
 
 def unexplained(findings: Findings) -> Iterator[Diagnosis]:

@@ -37,6 +37,9 @@ WHERE = {
 # Relative difference up to which two factors count as one, in units of their dtype's resolution.
 SAME_FACTOR = 8
 
+# The words of a Mersenne Twister's state.
+_WORDS = 624
+
 # Kinds that a step or an evaluation of the restore changes: an unknown value may be no loss.
 _MOVED_BY_A_STEP = (Kind.WEIGHT, Kind.SLOT, Kind.METRIC)
 
@@ -166,9 +169,17 @@ def _lost(cause: str, *kinds: Kind) -> Rule:
             origins = {row.origin.what for row in lost}
             template = next(text for origin, text in WHERE.items() if origin in origins)
             where = filled(template, count=len(lost))
-            yield diagnosis(cause, names(lost), stage, count=len(lost), total=total, where=where)
+            fields = {"count": len(lost), "total": total, "where": where}
+            about = {"start": "their initial values", "seen": _seen(findings)}
+            yield diagnosis(cause, names(lost), stage, **fields, **about)
 
     return rule
+
+
+def _seen(findings: Findings) -> str:
+    """Say that no training loss shows the loss of averages: those of a target network show it."""
+    is_equal = all(step.equal for step in findings.comparison.steps)
+    return " No training loss shows it." if is_equal else ""
 
 
 def _is_lost(row: TensorComparison, findings: Findings) -> bool:
@@ -206,9 +217,9 @@ def lost_shadows(findings: Findings) -> Iterator[Diagnosis]:
     total = _total(findings, Kind.SHADOW) + others
     for stage, lost in by_stage(rows):
         where = filled("{count:equals its weight|equal their weights} as restored", count=len(lost))
-        yield diagnosis(
-            "shadows-lost", names(lost), stage, count=len(lost), total=total, where=where
-        )
+        fields = {"count": len(lost), "total": total, "where": where}
+        about = {"start": "the restored weights", "seen": _seen(findings)}
+        yield diagnosis("shadows-lost", names(lost), stage, **fields, **about)
 
 
 def _swapped(cause: str, *kinds: Kind) -> Rule:
@@ -314,7 +325,7 @@ def python_state(findings: Findings) -> Iterator[Diagnosis]:
 
 
 def generators(findings: Findings) -> Iterator[Diagnosis]:
-    """Random generators in a different state: their first one, or an unknown one."""
+    """Random generators in a different state: their first one, a moved one, or an unknown one."""
     rows, total = findings.open_of(Kind.RNG), _total(findings, Kind.RNG)
     restarted = _equal_to(INITIAL, rows)
     for stage, lost in by_stage(restarted):
@@ -322,7 +333,10 @@ def generators(findings: Findings) -> Iterator[Diagnosis]:
         yield diagnosis(
             "generators-restarted", names(lost), stage, count=len(lost), total=total, where=where
         )
-    for stage, lost in by_stage([row for row in rows if row not in restarted]):
+    shifted = [row for row in rows if row not in restarted and _is_shifted(row)]
+    if shifted:  # with no stage: the state, or one of its stream, was there
+        yield diagnosis("generators-shifted", names(shifted), count=len(shifted), total=total)
+    for stage, lost in by_stage([row for row in rows if row not in (*restarted, *shifted)]):
         where = filled(
             "{count:has a state|have states} that occur{count:s|} at none of the control's saves",
             count=len(lost),
@@ -330,6 +344,14 @@ def generators(findings: Findings) -> Iterator[Diagnosis]:
         yield diagnosis(
             "generators-reseeded", names(lost), stage, count=len(lost), total=total, where=where
         )
+
+
+def _is_shifted(row: TensorComparison) -> bool:
+    """Return whether a generator has the control's numbers and a different place in them.
+
+    Those of the Mersenne Twister are drawn from hundreds of words, which any other seed changes.
+    """
+    return row.elements >= _WORDS and row.differing <= row.elements // 100
 
 
 def leftover(findings: Findings) -> Iterator[Diagnosis]:

@@ -26,7 +26,7 @@ Row = TypeVar("Row")
 # Longer tables make the browser slow; the CSV files have all rows.
 MOST_ROWS = 500
 # In the line below the verdict; the table of the environment has all.
-VERSIONS = ("python", "tensorflow", "keras")
+VERSIONS = ("python", "tensorflow", "keras", "torch")
 ABSENT = "absent"
 NONE = "–"
 LEGEND_ROW = 24  # the height in pixels

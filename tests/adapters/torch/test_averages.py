@@ -113,6 +113,21 @@ def test_a_frozen_copy_is_an_average_if_it_moves(model: Any, moves: bool, kind: 
     assert {found[f"other/{name}"] for name, _ in other.named_parameters()} == {kind}
 
 
+@pytest.mark.parametrize(("has_gradient", "kind"), [(False, Kind.SHADOW), (True, Kind.WEIGHT)])
+def test_a_target_network_is_no_weight(model: Any, has_gradient: bool, kind: Kind) -> None:
+    """Nothing trains it, although it may be: a module that computes gradients trains itself."""
+    other = copy.deepcopy(model)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+    def step() -> None:
+        for each in other.parameters():
+            each.data.add_(0.5)
+            each.grad = torch.ones_like(each) if has_gradient else None
+
+    found = kinds({"model": model, "other": other}, step, optimizer)
+    assert {found[f"other/{name}"] for name, _ in other.named_parameters()} == {kind}
+
+
 def test_a_frozen_part_and_its_average_may_stand_still(model: Any) -> None:
     model.back.requires_grad_(False)
     averaged = AveragedModel(model)

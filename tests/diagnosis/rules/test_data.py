@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ckptcheck.comparison.batch_order import ORDER, DataPath
 from ckptcheck.diagnosis.findings import Findings
 from ckptcheck.diagnosis.rules import data
+from ckptcheck.job.schedule import Schedule
+from ckptcheck.run.digests import digest
 from ckptcheck.run.run import Run
 from tests.builder import AFTER, begun_at, changed, control, fresh, resumed, value
 from tests.diagnosis.rules.fault import (
@@ -50,7 +53,62 @@ def shows(examples: Mapping[int, tuple[str, ...]]) -> Pair:
 TWICE = changed(control(), draws={step: (f"draw-{step}", f"other-{step}") for step in range(8)})
 GLOBAL = {"initial": {"numpy's generator": "a"}, "boundary-5": {"numpy's generator": "b"}}
 
+# Its generator is drawn from between two steps: `after-5` is what a step left behind.
+DRAWN = changed(
+    CONTROL,
+    after={"rng": value("rng", 6)},
+    generators={"next-5": {"rng": digest(value("rng", 7))}},
+)
+NOT_DRAWN = changed(
+    CONTROL,
+    after={"rng": value("rng", 6)},
+    generators={"next-5": {"rng": digest(value("rng", 6))}},
+)
+
+
+def restarted(control: Run, *batches: int | str, **facts: Any) -> Pair:
+    """Return a pair whose resumed run has lost its generator, and reads these batches."""
+    run = changed(reads(*batches, run=resumed(control)), boundary={"rng": value("rng", 0)})
+    return Pair(control, changed(run, **facts))
+
+
+# Saved between two epochs of five steps, as the repeated examples show.
+LETTERS = {step: (f"{step % 5}",) for step in range(8)}
+UNKNOWN = changed(CONTROL, examples=LETTERS, schedule=Schedule(8, 5, 8))
+SAMPLERS = {"initial": {"sampler.epoch": 0.0}, "boundary-5": {"sampler.epoch": 1.0}}
+BY_EPOCH = changed(UNKNOWN, attributes=SAMPLERS)
+
 FAULTS = (
+    Fault(
+        "the data start again, and a generator that draws none of them",
+        data.batches,
+        restarted(NOT_DRAWN, 0, 1, 2),
+        (
+            Said(
+                "data-restarted",
+                "From step 5 on, the resumed run reads the control's batches from step 0 on: the data start again.",
+            ),
+        ),
+        # The batches are drawn from the generator, and follow.
+        twin=restarted(DRAWN, 0, 1, 2),
+        twin_shows=("generators-restarted",),
+        beside=("generators-restarted",),
+    ),
+    Fault(
+        "the order of the first epoch, by the epoch of a sampler, and a lost generator",
+        data.batches,
+        restarted(BY_EPOCH, 0, 1, 2, attributes={"boundary-5": {"sampler.epoch": 0.0}}),
+        (
+            Said(
+                "data-order",
+                "The resumed run repeats the data order of epoch 0 instead of that of epoch 1.",
+            ),
+        ),
+        # The order of an epoch that begins is drawn from the generator.
+        twin=restarted(UNKNOWN, 0, 1, 2),
+        twin_shows=("generators-restarted",),
+        beside=("generators-restarted",),
+    ),
     Fault(
         "the epoch starts again",
         data.batches,

@@ -88,14 +88,14 @@ def not_asked(pair: Pair, name: str) -> Pair:
     )
 
 
-def lost(name: str, rule: Rule, cause: str, sentence: str, value: Array) -> Fault:
+def lost(name: str, rule: Rule, cause: str, sentence: str, value: Array, detail: str = "") -> Fault:
     """Return the fault of a saved and restored tensor that has a value of the new process."""
     at_initial = {name: FULLY.initial[name]}
     return Fault(
         f"lost {name}",
         rule,
         full({name: value}),
-        (Said(cause, sentence, (name,), Stage.OVERWRITTEN_AFTER_LOAD),),
+        (Said(cause, sentence, (name,), Stage.OVERWRITTEN_AFTER_LOAD, detail),),
         # Both runs have that value: the restore had to restore it.
         twin=alike(FULL, boundary=at_initial),
     )
@@ -107,6 +107,19 @@ STILL: Values = {"w/average": value("w/average", 0)}
 STOPPED: Values = {**STILL, "w": value("w", 0)}
 
 DIGEST = Tensor(Kind.PYTHON, np.array("0123456789abcdef"))
+
+
+def twister(seed: int, place: int) -> Array:
+    """Return the state of a Mersenne Twister: its words, and the position in them."""
+    words = np.random.default_rng(seed).integers(1 << 32, size=624)
+    return np.array([*words, place], np.uint64)
+
+
+TWISTER = changed(
+    control({"twister": Kind.RNG}),
+    boundary={"twister": Tensor(Kind.RNG, twister(0, 4))},
+    final={"twister": Tensor(Kind.RNG, twister(0, 9))},
+)
 
 FAULTS = (
     Fault(
@@ -401,6 +414,22 @@ FAULTS = (
         "shadows-lost",
         "1 of 1 shadow variable (moving average of a weight) has its initial value.",
         fresh("w/average"),
+        "The averages start from their initial values. No training loss shows it.",
+    ),
+    Fault(
+        "a target network, whose loss the training losses show",
+        tensors.lost_shadows,
+        Pair(FULL, changed(full({"w/average": fresh("w/average")}).resumed, losses={5: 0.5})),
+        (
+            Said(
+                "shadows-lost",
+                "1 of 1 shadow variable (moving average of a weight) has its initial value.",
+                ("w/average",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+                "The averages start from their initial values.",
+            ),
+        ),
+        twin=CLEAN,
     ),
     Fault(
         "averages that start at the weights",
@@ -412,6 +441,7 @@ FAULTS = (
                 "1 of 1 shadow variable (moving average of a weight) equals its weight as restored.",
                 ("w/average",),
                 Stage.OVERWRITTEN_AFTER_LOAD,
+                "The averages start from the restored weights. No training loss shows it.",
             ),
         ),
         twin=at({"w/average": MEAN}),
@@ -616,6 +646,33 @@ FAULTS = (
         ),
         # Nothing was drawn from the generator.
         twin=alike(CONTROL, boundary={"rng": value("rng", 0)}),
+    ),
+    Fault(
+        "a restored generator that was drawn from before the first step",
+        tensors.generators,
+        Pair(TWISTER, changed(resumed(TWISTER), boundary={"twister": twister(0, 5)})),
+        (
+            Said(
+                "generators-shifted",
+                "1 of 2 random generators has the control's stream of numbers, at a different position.",
+                ("twister",),
+            ),
+        ),
+        twin=Pair(TWISTER, resumed(TWISTER)),
+    ),
+    Fault(
+        "a generator with a different seed: every word differs",
+        tensors.generators,
+        Pair(TWISTER, changed(resumed(TWISTER), boundary={"twister": twister(1, 4)})),
+        (
+            Said(
+                "generators-reseeded",
+                "1 of 2 random generators has a state that occurs at none of the control's saves.",
+                ("twister",),
+                Stage.OVERWRITTEN_AFTER_LOAD,
+            ),
+        ),
+        twin=Pair(TWISTER, resumed(TWISTER)),
     ),
     Fault(
         "a reseeded generator",

@@ -45,10 +45,19 @@ class Reading:
     held: Mapping[str, _Held]
     live: "Live"
 
-    def again(self) -> Mapping[str, Tensor]:
-        """Return the present values, also of variables that the program has dropped since."""
+    def again(self, *kinds: Kind) -> Mapping[str, Tensor]:
+        """Return the present values, also of variables that the program has dropped since.
+
+        `kinds`: only these; none: all.
+        """
         with tf.init_scope():
-            read = {name: held.read() for name, held in self.held.items()}
+            read = {
+                name: held.read()
+                for name, held in self.held.items()
+                if not kinds or held.kind in kinds
+            }
+        if kinds:
+            return read
         return {**self.tensors, **read, **self.live.in_session()}
 
 

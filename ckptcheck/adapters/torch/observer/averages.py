@@ -51,19 +51,26 @@ class Averages:
     first_modules: dict[str, bool] = field(default_factory=dict)
     has_read: bool = False
 
-    def roots(self, name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-        """Yield the outermost modules in a module of which nothing is trained, by name."""
+    def roots(
+        self, name: str, module: nn.Module, is_part: bool = False
+    ) -> Iterator[tuple[str, nn.Module]]:
+        """Yield the outermost modules in a module of which nothing is trained, by name.
+
+        Without gradients, a whole module is not trained, as a target network of DQN's is not.
+        """
         parameters = list(module.parameters())
         if not parameters or not self.trained:
             return
         is_named = isinstance(module, optim.swa_utils.AveragedModel) or is_called_average(name)
+        may_train = not is_named and (is_part or any(each.grad is not None for each in parameters))
         if not any(
-            id(each) in self.trained or (each.requires_grad and not is_named) for each in parameters
+            id(each) in self.trained or (each.requires_grad and may_train) for each in parameters
         ):
             yield name, module
             return
         for child, inner in module.named_children():
-            yield from self.roots(f"{name}.{child}" if "/" in name else f"{name}/{child}", inner)
+            path = f"{name}.{child}" if "/" in name else f"{name}/{child}"
+            yield from self.roots(path, inner, is_part=True)
 
     def is_state(self, name: str, module: nn.Module) -> bool:
         """Return whether a module of the program is state: it trains, averages, or was there first.

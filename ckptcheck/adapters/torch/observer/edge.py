@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ckptcheck.adapters.torch import determinism
 from ckptcheck.adapters.torch.arrays import as_loose_array
 from ckptcheck.adapters.torch.observer import ranks, saves, steps
 from ckptcheck.adapters.torch.observer.live import Live
@@ -21,8 +22,11 @@ def observe(document: Mapping[str, Any]) -> None:
     note_failures_in(document["folder"])
     program = Program(as_loose_array)
     request = Request.of(document)
+    if request.setting:
+        determinism.apply(request.setting)
     live = Live(program, request.is_accumulating)
     observation = Observation(request, live.read, live.counts, program, live.poison, ranks.rank)
+    observation.sealed = live.sealed
     ranks.watch()
     saves.watch(observation)
     steps.watch(observation, live)

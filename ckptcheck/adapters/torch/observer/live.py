@@ -41,9 +41,16 @@ class Reading:
     tensors: Mapping[str, Tensor]
     readers: Mapping[str, _Read]
 
-    def again(self) -> Mapping[str, Tensor]:
-        """Return the present values, also of what the program has dropped since."""
-        return {name: read() for name, read in self.readers.items()}
+    def again(self, *kinds: Kind) -> Mapping[str, Tensor]:
+        """Return the present values, also of what the program has dropped since.
+
+        `kinds`: only these; none: all.
+        """
+        return {
+            name: read()
+            for name, read in self.readers.items()
+            if not kinds or self.tensors[name].kind in kinds
+        }
 
 
 class Live:
@@ -64,7 +71,10 @@ class Live:
 
     def read(self) -> Reading:
         """Return the live state."""
-        named = holders(self._program)
+        return self.of(holders(self._program))
+
+    def of(self, named: Mapping[str, Any]) -> Reading:
+        """Return the live state of these objects, and of the global generators."""
         readers = dict(self._readers(named))
         if self.has_gradients:
             readers |= _gradients(named)
@@ -83,9 +93,10 @@ class Live:
         }
         self._averages.has_read = True
         yield from _of_modules(named, self._averages, parameters)
+        seen: set[int] = set()
         for holder, item in named.items():
             if isinstance(item, optim.Optimizer):
-                yield from _of_optimizer(holder, item, parameters)
+                yield from _of_optimizer(holder, item, parameters, seen)
             elif isinstance(item, optim.lr_scheduler.LRScheduler | torch.amp.GradScaler):
                 yield from _of_numbers(holder, item)
         for name, generator in _generators(named).values():
@@ -105,6 +116,16 @@ class Live:
         ]
         return {"iterations": max(counted)} if counted else {}
 
+    def sealed(self) -> Iterator[str]:
+        """Yield the recurrent layers on a device whose dropout cuDNN draws by itself."""
+        for holder, item in holders(self._program).items():
+            for name, module in item.named_modules() if isinstance(item, nn.Module) else ():
+                is_drawn = (
+                    isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1
+                )
+                if is_drawn and module.training and _runs_on_cudnn(module):
+                    yield f"{holder}/{name}" if name else holder
+
     def poison(self, seed: int, spared: Collection[str]) -> None:
         """Add noise to every parameter that is trained, so that a restore that does nothing shows.
 
@@ -123,6 +144,10 @@ class Live:
                 noise = torch.from_numpy(draw.normal(size=value.shape))
                 with torch.no_grad():
                     parameter.add_(noise.to(parameter.device, parameter.dtype))
+
+
+def _runs_on_cudnn(module: nn.Module) -> bool:
+    return torch.backends.cudnn.enabled and any(each.is_cuda for each in module.parameters())
 
 
 def _of_modules(
@@ -188,10 +213,13 @@ def _shadow(get: Callable[[], torch.Tensor]) -> _Read:
 
 
 def _of_optimizer(
-    holder: str, optimizer: optim.Optimizer, parameters: Mapping[int, str]
+    holder: str, optimizer: optim.Optimizer, parameters: Mapping[int, str], seen: set[int]
 ) -> Iterator[tuple[str, _Read]]:
+    """Yield the settings and the state of an optimizer; it may share groups that were seen."""
     for number, group in enumerate(optimizer.param_groups):
-        for key, value in group.items():
+        settings = {} if id(group) in seen else group
+        seen.add(id(group))
+        for key, value in settings.items():
             for name, place in _numbers_in(key, value):
                 yield (
                     f"{holder}/group {number}/{name}",
@@ -272,11 +300,8 @@ def _rng(generator: torch.Generator) -> _Read:
 
 def _global_generators() -> Iterator[tuple[str, _Read]]:
     yield f"{RANDOM}torch", lambda: Tensor(Kind.RNG, as_array(torch.get_rng_state()))
-    yield f"{RANDOM}python", lambda: Tensor(Kind.RNG, _bytes(random.getstate()))
-    yield (
-        f"{RANDOM}numpy",
-        lambda: Tensor(Kind.RNG, _bytes(np.random.get_state(legacy=True))),
-    )
+    yield f"{RANDOM}python", lambda: Tensor(Kind.RNG, _of_python())
+    yield f"{RANDOM}numpy", lambda: Tensor(Kind.RNG, _of_numpy())
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         for device in range(torch.cuda.device_count()):
             yield f"{RANDOM}cuda:{device}", _cuda_rng(device)
@@ -286,8 +311,23 @@ def _cuda_rng(device: int) -> _Read:
     return lambda: Tensor(Kind.RNG, as_array(torch.cuda.get_rng_state(device)))
 
 
-def _bytes(state: Any) -> Array:
-    return np.frombuffer(pickle.dumps(state, protocol=4), np.uint8)
+def _of_python() -> Array:
+    """Return the words of Python's generator, its position, and the number that it keeps."""
+    _, words, kept = random.getstate()
+    return np.array([*words, *_bits(kept)], np.uint64)
+
+
+def _of_numpy() -> Array:
+    state: Any = np.random.get_state(legacy=True)
+    if isinstance(state, dict):  # a program may replace the Mersenne Twister
+        return np.frombuffer(pickle.dumps(state, protocol=4), np.uint8)
+    _, words, place, has_kept, kept = state
+    return np.array([*words, place, *_bits(kept if has_kept else None)], np.uint64)
+
+
+def _bits(kept: float | None) -> tuple[int, int]:
+    """Return the bits of the second number of a normal draw, if one is kept."""
+    return kept is not None, int(np.float64(kept or 0.0).view(np.uint64))
 
 
 def _value(value: Any) -> Array:

@@ -1,7 +1,8 @@
 """The names of the modules and optimizers of a program: those of the variables that hold them."""
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -24,49 +25,90 @@ KINDS = (
 _DEPTH = 3
 _MOST = 100
 _LIBRARIES = ("builtins", "torch", "numpy", "collections", "argparse", "pathlib", "logging")
+# By class: the properties by which an object of a library shows what it holds elsewhere.
+_SHOWN = dict.fromkeys(
+    ("lightning.pytorch.trainer.trainer.Trainer", "pytorch_lightning.trainer.trainer.Trainer"),
+    ("model", "optimizers", "lr_scheduler_configs"),
+)
 
 
 def holders(program: Program) -> dict[str, Any]:
     """Return everything alive that holds state, by name.
 
-    What no variable leads to is named after its class.
+    Of several names of an object, the one with the fewest private parts counts, then the shortest
+    way, then the first. What no variable leads to is named after its class. A wrapper of an
+    optimizer is that optimizer.
     """
     found: dict[int, tuple[str, Any]] = {}
-    for name, held in _walk(vars(program).items(), _DEPTH):
-        item = unwrapped(held)
-        found.setdefault(id(item), (name, item))
-    for each in _others(found):
-        item = unwrapped(each)
-        found.setdefault(id(item), (type(item).__name__, item))
+    for name, item in sorted(_walk(_variables(program), _DEPTH), key=lambda each: _way(each[0])):
+        _note(found, name, unwrapped(item))
+    known = {id(item) for _, item in found.values()}
+    for item in _others(known):
+        _note(found, type(unwrapped(item)).__name__, unwrapped(item))
     inner = {id(part) for _, item in found.values() for part in _parts(item)}
     named: dict[str, Any] = {}
-    for key, (name, item) in found.items():
-        if key not in inner:
+    for name, item in found.values():
+        if id(item) not in inner:
             named[_unique(name, named)] = item
     return named
+
+
+def _note(found: dict[int, tuple[str, Any]], name: str, item: Any) -> None:
+    """Note an object under its first name; of an optimizer and its wrappers, itself."""
+    key = _identity(item)
+    name, known = found.setdefault(key, (name, item))
+    if "state" in attributes(item) and "state" not in attributes(known):
+        found[key] = name, item
+
+
+def _identity(item: Any) -> int:
+    """Return what an optimizer has in common with its wrappers: they show its state as theirs."""
+    state = getattr(item, "state", None) if isinstance(item, optim.Optimizer) else None
+    return id(item if state is None or state is not getattr(item, "state", None) else state)
+
+
+def _way(name: str) -> tuple[int, int]:
+    """Return how many parts of a name are private, and how many there are; `self` says little."""
+    parts = re.split(r"[.\[]", name)
+    return sum(part.startswith("_") or part == "self" for part in parts), len(parts)
+
+
+def _variables(program: Program) -> list[tuple[str, Any]]:
+    """Return the variables of a program by name: globals, then those of the outermost function."""
+    functions: dict[str, list[tuple[str, Any]]] = {}
+    for name, value in vars(program).items():
+        function, _, variable = name.rpartition(".")
+        functions.setdefault(function, []).append((variable, value))
+    held = functions.pop("", [])
+    return held + [each for variables in reversed(functions.values()) for each in variables]
 
 
 def _walk(held: Iterable[tuple[str, Any]], depth: int) -> Iterator[tuple[str, Any]]:
     for name, value in held:
         if issubclass(type(value), KINDS):
-            yield name.rpartition(".")[2] if "." in name and depth == _DEPTH else name, value
+            yield name, value
         elif depth:
             yield from _walk(_inside(name, value), depth - 1)
 
 
 def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     held = items(value, _MOST)
+    kind = type(value)
     if held is not None:
         yield from ((f"{name}[{key!r}]", inner) for key, inner in held)
-    elif type(value).__module__.split(".")[0] not in _LIBRARIES:
-        yield from ((f"{name}.{key}", inner) for key, inner in attributes(value).items())
+    elif kind.__module__.split(".")[0] not in _LIBRARIES:
+        shown = _SHOWN.get(f"{kind.__module__}.{kind.__qualname__}", ())
+        yield from ((f"{name}.{key}", getattr(value, key)) for key in shown)
+        last = name.rpartition(".")[2]
+        for key, inner in attributes(value).items():
+            yield name if key == last else f"{name}.{key}", inner  # a wrapper
 
 
-def _others(found: Mapping[int, Any]) -> Iterator[Any]:
+def _others(known: Container[int]) -> Iterator[Any]:
     """Yield modules, optimizers and schedulers that no variable leads to."""
     for item in gc.get_objects():
         kind = type(item)
-        if id(item) not in found and isinstance(kind, type) and issubclass(kind, KINDS[:4]):
+        if id(item) not in known and isinstance(kind, type) and issubclass(kind, KINDS[:4]):
             yield item
 
 

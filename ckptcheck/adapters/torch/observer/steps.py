@@ -1,11 +1,13 @@
 """Training steps: from the forward pass of a module to the update of an optimizer.
 
 PyTorch's global hooks report each update, of any optimizer. The forward pass of the outermost
-module, and `backward`, say what it was computed from.
+module, and `backward`, say what it was computed from. A step is over when the next one begins, or
+something is saved: several optimizers may update weights from one gradient.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,11 +21,12 @@ from torch.optim.optimizer import (
 from torch.utils.data import dataloader
 
 from ckptcheck.adapters.torch._internals import keyword_arguments_of_call
-from ckptcheck.adapters.torch.arrays import as_array
+from ckptcheck.adapters.torch.observer.batches import recorded
 from ckptcheck.adapters.torch.observer.live import Live
 from ckptcheck.arrays import Array
+from ckptcheck.job.protocol import OnDevice
 from ckptcheck.observer.observation import Observation
-from ckptcheck.observer.reading import Item, batch_of
+from ckptcheck.observer.reading import Batch, Item, batch_of
 from ckptcheck.observer.wrapping import around, guarded
 
 _STEP = "step"
@@ -36,12 +39,30 @@ def watch(observation: Observation, live: Live) -> None:
     _Steps(observation, live).watch()
 
 
+@dataclass
+class _Update:
+    """The update of weights that a step makes.
+
+    Attributes:
+        loss: its training loss, or a function that reads it from the device.
+        batch: what it read.
+        rate: the learning rate of its first optimizer.
+        optimizers: the ids of its optimizers.
+    """
+
+    loss: float | Callable[[], float] | None
+    batch: Batch
+    rate: float | None
+    optimizers: set[int] = field(default_factory=set)
+
+
 class _Steps:
     """Follows the thread that updates weights.
 
     Attributes:
         _is_open: whether a forward pass has begun of which no gradient was computed yet.
         _has_gradient: whether a gradient was computed since the last update.
+        _update: the update of the step that is not over yet.
     """
 
     def __init__(self, observation: Observation, live: Live) -> None:
@@ -55,12 +76,13 @@ class _Steps:
         self._fetched: deque[Item] = deque(maxlen=_MOST)
         self._loss: torch.Tensor | None = None
         self._unscaled: torch.Tensor | None = None
-        self._rate: float | None = None
+        self._update: _Update | None = None
         self._guarded_on_forward = guarded(self._on_forward)
 
     def watch(self) -> None:
         self._watch_forward()
         self._observation.on_restore = self._watch_forward
+        self._observation.end_step = self._end
         register_optimizer_step_pre_hook(guarded(self._on_update))
         register_optimizer_step_post_hook(guarded(self._on_updated))
         around(torch.Tensor, "backward", self._on_backward)
@@ -90,10 +112,19 @@ class _Steps:
         self._given.append((self._observation.saves(), (given, named)))
 
     def _begin(self) -> None:
+        self._end()
         self._is_open = True
         if not self._has_gradient or self._saves != self._observation.saves():
             self._observation.before(_STEP)
             self._saves = self._observation.saves()
+
+    def _end(self) -> None:
+        """Report the step whose weights were updated."""
+        update, self._update = self._update, None
+        if update is not None:
+            batch, late = update.batch
+            self._observation.framework = "torch"
+            self._observation.stepped(_STEP, update.loss, batch, update.rate, late)
 
     def _on_backward(
         self, call: Callable[..., Any], tensor: torch.Tensor, /, *given: Any, **named: Any
@@ -123,21 +154,21 @@ class _Steps:
         return batch
 
     def _on_update(self, optimizer: optim.Optimizer, *_: Any) -> None:
-        if not self._is_open and not self._has_gradient:
+        if self._update is not None and id(optimizer) in self._update.optimizers:
+            self._end()  # twice within one step is twice a step
+        if not self._is_open and not self._has_gradient and self._update is None:
             self._begin()
-        rate = optimizer.param_groups[0].get("lr")
-        self._rate = None if rate is None else float(rate)
 
     def _on_updated(self, optimizer: optim.Optimizer, *_: Any) -> None:
-        loss = self._loss
-        is_number = loss is not None and loss.numel() == 1
-        sources = (self._given, self._fetched)
-        batch, late = batch_of(sources, self._observation.saves(), _arrays)
+        if self._update is None:
+            batch = batch_of((self._given, self._fetched), self._observation.saves(), _recorded)
+            rate = optimizer.param_groups[0].get("lr")
+            self._update = _Update(
+                _number(self._loss), batch, None if rate is None else float(rate)
+            )
+        self._update.optimizers.add(id(optimizer))
         self._forget()
-        self._observation.framework = "torch"
-        self._observation.stepped(
-            _STEP, float(loss) if loss is not None and is_number else None, batch, self._rate, late
-        )
+        self._observation.updated()
 
     def _forget(self) -> None:
         self._has_gradient = self._live.has_gradients = False
@@ -146,22 +177,31 @@ class _Steps:
         self._fetched.clear()
 
 
-def _arrays(items: Any) -> list[Array]:
-    """Return copies of the arrays in nested arguments."""
-    return list(_leaves(items))
+def _number(loss: torch.Tensor | None) -> float | Callable[[], float] | None:
+    """Return a loss; of one on a device, a function that reads it later: to wait for it costs."""
+    if loss is None or loss.numel() != 1:
+        return None
+    if loss.device.type == "cpu":
+        return float(loss)
+    kept = loss.clone()
+    return lambda: float(kept)
 
 
-def _leaves(item: Any) -> Iterator[Array]:
-    if isinstance(item, torch.Tensor):
-        if item.layout is torch.strided and not item.is_meta:
-            yield as_array(item)
-    elif isinstance(item, np.ndarray):
-        yield item.copy()
-    elif isinstance(item, dict):
-        for each in item.values():
-            yield from _leaves(each)
-    elif isinstance(item, list | tuple):
-        for each in item:
-            yield from _leaves(each)
-    elif hasattr(item, "data") and isinstance(item.data, dict):  # a BatchEncoding
-        yield from _leaves(item.data)
+def _recorded(items: Any) -> list[Array] | OnDevice:
+    """Return what is recorded of the tensors and arrays in nested arguments."""
+    return recorded(list(_leaves(items)))
+
+
+def _leaves(items: Iterable[Any]) -> Iterator[torch.Tensor | Array]:
+    for item in items:
+        if isinstance(item, torch.Tensor):
+            if item.layout is torch.strided and not item.is_meta and not item.is_quantized:
+                yield item
+        elif isinstance(item, np.ndarray):
+            yield item
+        elif isinstance(item, dict):
+            yield from _leaves(item.values())
+        elif isinstance(item, list | tuple):
+            yield from _leaves(item)
+        elif hasattr(item, "data") and isinstance(item.data, dict):  # a BatchEncoding
+            yield from _leaves(item.data.values())
