@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event as Signal
 from threading import Lock
@@ -26,7 +26,8 @@ from ckptcheck.job.shipped import ShippedCommand
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Evidence
-from ckptcheck.report.judge import Question, experiments_for, judge_all, needs_repeat
+from ckptcheck.report.judge import Question, experiments_for, needs_repeat
+from ckptcheck.report.ranks import follows, judge_all
 from ckptcheck.run.folder import amend, read
 from ckptcheck.run.job_runs import Watch
 from ckptcheck.run.task import ONCE, SAME_HASH
@@ -161,16 +162,17 @@ def _verified(asked: Asked, settings: Settings, terms: Terms, progress: _Progres
     for number in range(1, (settings.repeats or 0) + 1):
         runs.run_control(repeat=number)
     questions = [
-        Question(command.name, RESTART, asked.expected, each)
-        for each in (runs.boundaries if len(runs.boundaries) > 1 else [None])
+        Question(command.name, RESTART, asked.expected, boundary, rank=rank)
+        for boundary in (runs.boundaries if len(runs.boundaries) > 1 else [None])
+        for rank in (range(runs.ranks) if runs.ranks > 1 else [None])
     ]
     cases = _settled(questions, asked, runs, terms)
     # A second resume of what does not recover shows nothing of its own.
     if settings.twice and runs.boundaries and asked.expected == RECOVERED:
-        (first,), (once,) = runs.boundaries, cases
-        if once.outcome == RECOVERED:
+        (first,) = runs.boundaries
+        if all(each.outcome == RECOVERED for each in cases):
             runs.resume_again()
-        questions.append(Question(command.name, RESTART, asked.expected, runs.second, first))
+        questions += [replace(each, boundary=runs.second, after=first) for each in questions]
         cases = _settled(questions, asked, runs, terms)
     return Judged(tuple(cases), tuple(questions), {command.name: _evidence(runs)})
 
@@ -208,7 +210,7 @@ def _judged(questions: list[Question], runs: CommandRuns, terms: Terms) -> list[
 def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
     """Run again what explains unclear cases; return whether anything ran."""
     before = len(runs.done)
-    for case in cases:
+    for case in (each for each in cases if not follows(each)):
         if runs.settings.repeats is None and needs_repeat(case) and not runs.repeats:
             runs.run_control(repeat=1)
             runs.leave_out_noise()
@@ -217,9 +219,9 @@ def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
             continue
         boundary, wanted = case.resumed.facts.schedule.boundary, experiments_for(case)
         if SAME_HASH in wanted:
-            runs.resume(boundary, trial=SAME_HASH, after=case.after)
+            runs.try_again(boundary, trial=SAME_HASH, after=case.after)
         if ONCE in wanted:
-            runs.resume(boundary, trial=ONCE)
+            runs.try_again(boundary, trial=ONCE)
     return len(runs.done) > before
 
 

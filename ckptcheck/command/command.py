@@ -12,6 +12,8 @@ from ckptcheck.errors import UsageError
 
 # Stands for the folder that the command writes into.
 RUN = "{run}"
+# Modules that start the script in several processes.
+_LAUNCHERS = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch")
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,9 @@ class Command:
         if self.title:
             return self.title
         for place, word in enumerate(self.arguments):
-            if word == "-m" and place + 1 < len(self.arguments):
-                return self.arguments[place + 1]
+            after = self.arguments[place + 1 : place + 2]
+            if word == "-m" and after and after[0] not in _LAUNCHERS:
+                return after[0]
             if word.endswith((".py", ".sh")):
                 return Path(word).name
         return Path(self.arguments[0]).name

@@ -1,7 +1,7 @@
 """What is seen of one process of a command: steps, saves, restores, evaluations, live state.
 
-An adapter reports to it. The first process that trains records the run; what a process does before
-its first step is kept until then.
+An adapter reports to it. The first process that trains records the run, or each rank of the job
+that trains; what a process does before its first step is kept until then.
 """
 
 import atexit
@@ -26,10 +26,11 @@ from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
 from ckptcheck.observer.files import FileWatch
 from ckptcheck.observer.program import Program
+from ckptcheck.observer.ranks import Meeting, Rank
 from ckptcheck.observer.request import Request
 from ckptcheck.run import environment, python_state
 from ckptcheck.run.digests import digest
-from ckptcheck.run.folder import Recorder, write_whole
+from ckptcheck.run.folder import Recorder, of_rank, write_whole
 from ckptcheck.run.heartbeat import Heartbeat
 from ckptcheck.run.run import Facts, Failure
 from ckptcheck.run.snapshots import (
@@ -56,7 +57,8 @@ _MOST_LATE = 3
 # Saves at which is read what the program keeps outside of its framework.
 _MOST_OUTSIDE = 6
 _SEVERAL = (
-    "More than one process of the command trains. Verify a command of which one process trains."
+    "More than one process of the command trains, and they are not the ranks of one job. Verify a "
+    "command of which one process trains, or one that torchrun starts."
 )
 
 
@@ -102,6 +104,7 @@ class Observation:
         program: the program, where the adapter reads it, too.
         poison: adds noise to every weight, but for those of which the digest is spared, so that a
             restore that does nothing shows.
+        rank: returns the rank of this process, once it trains; None: it trains alone.
 
     Attributes:
         program: the program, with the objects that it passed to its framework.
@@ -118,6 +121,7 @@ class Observation:
         counters: Callable[[], Mapping[str, int]],
         program: Program | None = None,
         poison: Callable[[int, Collection[str]], None] = lambda seed, spared: None,
+        rank: Callable[[], Rank | None] = lambda: None,
     ) -> None:
         self.request = request
         self.program = Program() if program is None else program
@@ -127,6 +131,8 @@ class Observation:
         self.sealed: Callable[[], Iterable[str]] = tuple
         self._sealed: set[str] = set()
         self._read, self._counters, self._poison = read, counters, poison
+        self._rank = rank
+        self._folder = Path(request.folder)
         self._process, self._started = os.getpid(), time.time()
         self._recorder: Recorder | None = None
         self._facts: Facts | None = None
@@ -191,6 +197,8 @@ class Observation:
             with self._files.unwatched():  # the copy is no restore
                 self._images.take()
         self._note_draws()
+        if self._images.begins(self._done, self._due is not None):
+            self._due = self._due or _Due()
         due = self._due
         if due is None or due.is_certain or what in self._idle:
             return
@@ -249,6 +257,8 @@ class Observation:
             self._is_stopping = True
             self.close()
             self._has_stopped = True
+            if self._images.meeting is not None:
+                self._images.meeting.wait_for_all()
             raise StoppedError(f"ckptcheck ends the program after {self._done} steps")
 
     def updated(self) -> None:
@@ -334,14 +344,19 @@ class Observation:
     def _claimed(self) -> Recorder | None:
         """Return the recorder of the run; None: a different process trains, too."""
         if self._recorder is None:
-            folder = Path(self.request.folder)
+            rank = self._rank()
+            folder = of_rank(self._folder, rank.number if rank else 0)
             try:
+                folder.mkdir(exist_ok=True)
                 (folder / CLAIM).touch(exist_ok=False)
             except FileExistsError:
                 self._is_other = True
-                with (folder / TROUBLE).open("a", encoding="utf-8") as file:
+                with (self._folder / TROUBLE).open("a", encoding="utf-8") as file:
                     file.write(f"{_SEVERAL}\n")
                 return None
+            if rank is not None:
+                self._images.meeting = Meeting(self._folder, rank)
+            self._folder = folder
             self._facts = self._new_facts()
             self._recorder = Recorder(folder, self._facts)
         return self._recorder
@@ -500,7 +515,7 @@ class Observation:
         self._snapshot_outside()
         self._due_outside = FINAL
         self._snapshot_outside()
-        if not (Path(self.request.folder) / f"{FINAL}.npz").exists() and self._last is not None:
+        if not (self._folder / f"{FINAL}.npz").exists() and self._last is not None:
             self.at_end_of_state()
         facts = self._facts
         assert facts is not None
@@ -518,6 +533,8 @@ class Observation:
         facts.saved = [each["done"] for each in self._saves]
         facts.environment = environment.fingerprint()
         recorder.close()
+        if self._images.meeting is not None:
+            self._images.meeting.leave()
         self._recorder = None
         self._is_other = True
 
@@ -527,8 +544,10 @@ class Observation:
         self._exit(status)
 
     def _note_the_rest(self) -> None:
+        meeting = self._images.meeting
         document = {
             "steps": self._done,
+            "ranks": 1 if meeting is None else meeting.rank.count,
             "steps_per_epoch": self._epoch,
             "restored_late": self._restored_late,
             "late_batches": self._late,
@@ -548,13 +567,13 @@ class Observation:
             "program": sys.argv,
         }
         name = OBSERVED if self._recorder is not None else f"process-{self._process}.json"
-        write_whole(Path(self.request.folder) / name, document)
+        write_whole(self._folder / name, document)
 
     def _show_progress(self, done: int) -> None:
         # To open a file for each number costs up to milliseconds. A mapped one is written without
         # its descriptor, which a program that closes all of its own may have given away.
         if self._shown is None:
-            path = Path(self.request.folder) / PROGRESS
+            path = self._folder / PROGRESS
             path.write_bytes(b" " * _WIDTH)
             with path.open("r+b") as file:
                 self._shown = mmap.mmap(file.fileno(), _WIDTH)

@@ -58,6 +58,8 @@ class Case:
     # Of a second resume that fails: the outcome of the same restore from the control's checkpoint
     # of the same step; None: unknown.
     once: str | None = None
+    # The rank of the process, if several train together; None: one process trains.
+    rank: int | None = None
     tolerance: Tolerance = EXACT
     # Whether both runs were repeated without the evaluation at the boundary.
     unevaluated: bool = False
@@ -81,12 +83,15 @@ class Case:
 
     @property
     def label(self) -> str:
-        """The name among the cases of the job: `saver`, `saver @ 110`, or `saver, twice`."""
+        """The name among the cases of the job: `saver`, `saver @ 110`, or `saver, twice`.
+
+        With several ranks, it is `restart (rank 1)`.
+        """
         if not self.restore:
             return "–"
-        if self.after:
-            return f"{self.restore}, twice"
-        return self.restore if self.boundary is None else f"{self.restore} @ {self.boundary}"
+        at = "" if self.boundary is None else f" @ {self.boundary}"
+        rank = "" if self.rank is None else f" (rank {self.rank})"
+        return f"{self.restore}{', twice' if self.after else at}{rank}"
 
     @property
     def as_expected(self) -> bool:
@@ -148,6 +153,7 @@ class Case:
         return {
             "job": self.job,
             "restore": self.restore or None,
+            "rank": self.rank,
             "expected": self.expected,
             "outcome": self.outcome,
             "as_expected": self.as_expected,

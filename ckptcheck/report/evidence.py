@@ -13,6 +13,8 @@ from ckptcheck.run import environment
 from ckptcheck.run.folder import (
     control_of,
     crash_image_of,
+    name_of_rank,
+    of_rank,
     read,
     resumed_of,
     unevaluated_of,
@@ -33,7 +35,8 @@ class Evidence:
 
     `repeats` is how many more times the control ran, `noise_asked` whether the user asked for that.
     `reason` is why nothing can be judged, though the runs ended, `not_twice` why no run was resumed
-    twice, where that was asked for.
+    twice, where that was asked for. Of a job that trains in several processes it is the evidence on
+    one rank.
     """
 
     folder: Path
@@ -42,8 +45,13 @@ class Evidence:
     noise_asked: bool = False
     reason: str | None = None
     not_twice: str | None = None
+    rank: int = 0
     # Runs that several cases share are read once.
     _runs: dict[str, _RunOrTrouble] = field(default_factory=dict, repr=False, compare=False)
+
+    def of_rank(self, rank: int | None) -> "Evidence":
+        """Return the evidence on one rank; None: the job trains in one process."""
+        return replace(self, rank=rank or 0)
 
     def control(self, repeat: int = 0) -> _RunOrTrouble:
         """Return the control or a repetition of it, and why it did not finish."""
@@ -54,7 +62,7 @@ class Evidence:
     ) -> _RunOrTrouble:
         """Return a resumed run or an experiment with it, and why it did not finish."""
         folder = resumed_of(self.folder, restore, boundary, after=after, trial=experiment)
-        return _read(folder, self.trouble)
+        return self._read(folder)
 
     def image(self, restore: str, boundary: int, after: int = 0) -> CrashImage:
         """Return the crash image that a run is resumed from."""
@@ -97,9 +105,17 @@ class Evidence:
         return made_of([run.facts for run in (*runs, *(run for run, _ in others)) if run])
 
     def _kept(self, folder: Path) -> _RunOrTrouble:
-        if folder.name not in self._runs:
-            self._runs[folder.name] = _read(folder, self.trouble)
-        return self._runs[folder.name]
+        name = name_of_rank(folder, self.rank)
+        if name not in self._runs:
+            self._runs[name] = self._read(folder)
+        return self._runs[name]
+
+    def _read(self, folder: Path) -> _RunOrTrouble:
+        """Read a run and say why it did not finish; a control must not raise either."""
+        for name in (folder.name, name_of_rank(folder, self.rank)):
+            if name in self.trouble:
+                return None, self.trouble[name]
+        return _read(of_rank(folder, self.rank))
 
 
 @dataclass(frozen=True)
@@ -202,10 +218,7 @@ def _unevaluated(
     return replace(pair, control=control.at(boundary), resumed=resumed, experiments={})
 
 
-def _read(folder: Path, trouble: Mapping[str, str]) -> _RunOrTrouble:
-    """Read a run and say why it did not finish; a control must not raise either."""
-    if folder.name in trouble:
-        return None, trouble[folder.name]
+def _read(folder: Path) -> _RunOrTrouble:
     try:
         run = read(folder)
     except FileNotFoundError:

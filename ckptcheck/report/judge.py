@@ -47,7 +47,7 @@ _SET_BY_THE_PROGRAM = (Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)
 
 @dataclass(frozen=True)
 class Question:
-    """One case to judge: job, restore, expected outcome, boundary (None: the only one).
+    """One case to judge: job, restore, expected outcome, boundary and rank (None: the only one).
 
     `after` is the boundary of the first resume, if the run is resumed twice.
     """
@@ -57,6 +57,7 @@ class Question:
     expected: str
     boundary: int | None = None
     after: int = 0
+    rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,10 @@ def judge_all(
     `settled` holds the cases that are judged already, each in the place of its question.
     """
     cases: list[Case] = []
-    first: dict[tuple[str, str], Case] = {}
+    first: dict[tuple[str, str, int | None], Case] = {}
     for place, question in enumerate(questions):
-        key, known = (question.job, question.restore), settled[place] if settled else None
+        key = question.job, question.restore, question.rank
+        known = settled[place] if settled else None
         of_first = first.get(key) if question.after else None
         case = known or judge(question, evidence[question.job], terms, of_first)
         cases.append(case)
@@ -98,7 +100,9 @@ def judge(
     question: Question, evidence: Evidence, terms: Terms = STRICT, first: Case | None = None
 ) -> Case:
     """Judge one case. `first` is the first resume of a run that is resumed twice."""
-    pair = gather(evidence, question.restore, question.boundary, question.after)
+    pair = gather(
+        evidence.of_rank(question.rank), question.restore, question.boundary, question.after
+    )
     reason = "" if first is None else second_resume.why_unjudged(first.outcome)
     if isinstance(pair, Pair):
         if not reason:

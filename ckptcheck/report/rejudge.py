@@ -10,7 +10,8 @@ from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report.evidence import Evidence, Pair
-from ckptcheck.report.judge import Question, judge_all, judge_pair, report
+from ckptcheck.report.judge import Question, judge_pair, report
+from ckptcheck.report.ranks import judge_all
 from ckptcheck.report.report import Report
 from ckptcheck.run.folder import FORMAT_VERSION, check_format, read
 from ckptcheck.run.run import Run

@@ -8,6 +8,7 @@ RUN/boundary-N.npz snapshot right before the step after the checkpoint of N step
 RUN/after-N.npz    snapshot after that step, where the step creates variables
 RUN/final.npz      snapshot after the last step
 RUN/output.txt     output of the process
+RUN/rank-N         the same of rank N of a job; rank 0 has the folder itself
 """
 
 import json
@@ -87,6 +88,16 @@ def crash_image_of(folder: Path, boundary: int) -> Path:
 
 # Index, loss, learning rate and batch of a step, and the end of its line.
 _Pending = tuple[int, float | Callable[[], float], float | None, Sequence[Array] | OnDevice, str]
+
+
+def of_rank(run_folder: Path, rank: int) -> Path:
+    """Return the folder of what one rank of a job recorded in a run."""
+    return run_folder / f"rank-{rank}" if rank else run_folder
+
+
+def name_of_rank(run_folder: Path, rank: int) -> str:
+    """Return the name of one rank of a run, where it did not finish as the others did."""
+    return f"{run_folder.name}/rank-{rank}"
 
 
 class Recorder:

@@ -54,6 +54,9 @@ def test_saves_that_cannot_be_resumed_from_twice(text: str, named: str) -> None:
     ("words", "name"),
     [
         (["python", "train.py", "--out", "{run}"], "train.py"),
+        (["torchrun", "--nproc-per-node", "2", "train.py", "{run}"], "train.py"),
+        (["python", "-m", "torch.distributed.run", "train.py", "{run}"], "train.py"),
+        (["python", "-m", "torch.distributed.run", "-m", "my.train", "{run}"], "my.train"),
         (["python", "-m", "pkg.train", "{run}"], "pkg.train"),
         (["uv", "run", "scripts/fit.py", "{run}"], "fit.py"),
         (["/usr/local/bin/train", "{run}"], "train"),

@@ -303,7 +303,8 @@ def test_a_second_process_that_trains_is_noted(tmp_path: Path) -> None:
     observe(tmp_path, "step()")
     trouble = (tmp_path / "control" / "trouble.txt").read_text()
     assert trouble == (
-        "More than one process of the command trains. Verify a command of which one process trains.\n"
+        "More than one process of the command trains, and they are not the ranks of one job. "
+        "Verify a command of which one process trains, or one that torchrun starts.\n"
     )
     assert len(record(tmp_path).steps) == 2
 

@@ -94,6 +94,7 @@ def test_document_of_a_case() -> None:
     assert judged.document() == {
         "job": "job",
         "restore": "all",
+        "rank": None,
         "expected": "recovered",
         "outcome": "diverged",
         "as_expected": False,
@@ -170,6 +171,7 @@ def test_document_where_nothing_was_compared() -> None:
     assert document == {
         "job": "job",
         "restore": "all",
+        "rank": None,
         "expected": "recovered",
         "outcome": "refused",
         "as_expected": False,

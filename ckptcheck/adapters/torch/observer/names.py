@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn, optim
 
+from ckptcheck.adapters.torch.observer.ranks import unwrapped
 from ckptcheck.observer.program import Program
 from ckptcheck.run.containers import attributes, items
 
@@ -40,10 +41,10 @@ def holders(program: Program) -> dict[str, Any]:
     """
     found: dict[int, tuple[str, Any]] = {}
     for name, item in sorted(_walk(_variables(program), _DEPTH), key=lambda each: _way(each[0])):
-        _note(found, name, item)
+        _note(found, name, unwrapped(item))
     known = {id(item) for _, item in found.values()}
     for item in _others(known):
-        _note(found, type(item).__name__, item)
+        _note(found, type(unwrapped(item)).__name__, unwrapped(item))
     inner = {id(part) for _, item in found.values() for part in _parts(item)}
     named: dict[str, Any] = {}
     for name, item in found.values():
