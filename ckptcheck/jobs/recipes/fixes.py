@@ -65,6 +65,7 @@ FIXES: Mapping[str, tuple[Fix, ...]] = {
         _passed("generator", "without-generator", "with-generator", "Generator"),
         _script("torch/shuffle", "save", "load"),
         _script("lightning/dropout", "Generators"),
+        _script("lightning/shuffle", "loader_of"),
     ),
     "generators-reseeded": (
         Fix("keras/dropout × keras", "keras/dropout × checkpoint-with-seeds", _SEEDS),
@@ -91,9 +92,8 @@ FIXES: Mapping[str, tuple[Fix, ...]] = {
     ),
     "data-restarted": (
         _passed("loop", "without-iterator", "all", "Loop"),
-        _script("lightning/shuffle", "loader_of"),
+        _script("torch/mid-epoch", "batches"),
     ),
-    "data-shifted": (_script("torch/mid-epoch", "batches"),),
     "learning-rate-differs": (_script("torch/scheduler-last", "load", "warm_up"),),
     "loss-scale-lost": (_script("torch/grad-scaler", "save", "load"),),
     "precision-lost": (_script("torch/bfloat16", "load"),),
