@@ -24,8 +24,8 @@ KINDS = (
 # How far a variable is followed, through lists and objects, and how many items of each.
 _DEPTH = 3
 _MOST = 100
-# Whether the objects of a type hold state, by its id: the type is kept, so that no other gets it. To
-# ask each of a million objects takes half a second.
+# Whether the objects of a type hold state, by its id: the type is kept, so that no other gets it.
+# To ask each of a million objects takes half a second.
 _ARE_HOLDERS: dict[int, tuple[type, bool]] = {}
 _LIBRARIES = ("builtins", "torch", "numpy", "collections", "argparse", "pathlib", "logging")
 # By class: the properties by which an object of a library shows what it holds elsewhere.
