@@ -118,6 +118,7 @@ def torch(session: nox.Session) -> None:
     session.run_install(*shlex.split("pip install -e '.[torch]'"))
     session.install(*PYTEST, *AROUND_TORCH)
     run(session, "python -m tests.commands.torch")
+    run(session, "python -m pytest -n 0 -m cards tests/jobs/test_torch_cards.py")
     for command in ("python -m tests.defects", "python -m tests.clean"):
         session.run(*command.split(), "--framework", "torch")
 

@@ -13,23 +13,32 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.command.command import as_command
-from ckptcheck.commands import verify_command
+from ckptcheck.commands import Asked, Judged, expected_of, of_shipped, verify_commands
 from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job.given import check_names, given
 from ckptcheck.job.kinds import as_kinds
 from ckptcheck.job.options import as_texts
-from ckptcheck.job.plan import Request, Settings, named, places, plan
+from ckptcheck.job.plan import Request, Settings, folders, named, places, plan
 from ckptcheck.job.schedule import Boundaries
+from ckptcheck.job.shipped import check_installed, command_named
+from ckptcheck.outcomes import RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.evidence import Evidence
-from ckptcheck.report.judge import Question, experiments_for, is_clear, judge, needs_repeat, report
+from ckptcheck.report.judge import (
+    Question,
+    experiments_for,
+    is_clear,
+    judge_all,
+    needs_repeat,
+    report,
+)
 from ckptcheck.report.rejudge import write_questions
 from ckptcheck.report.report import CONTROL_OF, Report
 from ckptcheck.run.control_cache import ControlCache, Miss
 from ckptcheck.run.dask import opened
 from ckptcheck.run.job_runs import JobRuns, Verification, Watch
-from ckptcheck.run.task import UNEVALUATED, Task
+from ckptcheck.run.task import ONCE, UNEVALUATED, Task
 from ckptcheck.run.worker_pool import Event
 from ckptcheck.tolerance import Tolerance
 
@@ -48,6 +57,7 @@ def verify(
     unsaved: bool | None = None,
     allow: Sequence[str] | Mapping[str, str] = (),
     kinds: Mapping[str, str] | None = None,
+    resume_twice: bool = False,
     timeout: float = Settings.timeout,
     rtol: float = 0.0,
     atol: float = 0.0,
@@ -74,7 +84,8 @@ def verify(
             instance of a notebook is sent to the new processes as it is. Default: the batch-norm
             jobs.
         restore: Names of restores. Default: the usual ones of each job.
-        suite: Adds every recipe of a report card, `keras` or `tf2`, to the named jobs.
+        suite: Adds every recipe of a report card to the named jobs: `keras`, `tf2`, `torch`,
+            `lightning`, `transformers` or `accelerate`.
         options: Option values of shipped jobs by name; `ckptcheck jobs` lists them.
         expect: The expected outcome of the named cases: `recovered`, `diverged` or `refused`; or a
             mapping of restores to outcomes.
@@ -94,6 +105,9 @@ def verify(
             or a mapping of these to reasons, which the report shows.
         kinds: The kinds of tensors, by pattern of their names: `{"grad_acc*": "accumulator"}`. A
             job may have an attribute `kinds`, too.
+        resume_twice: Whether a run that was resumed and saved is resumed again from what it saved,
+            in a case of its own. It shows a job that saves less after a resume than before. The
+            control then saves twice, at two boundaries; default: the second an epoch later.
         timeout: Seconds of silence after which a process is killed and its case inconclusive.
         rtol: Relative tolerance. Two floating-point values count as equal if
             |resumed − control| ≤ atol + rtol · |control|.
@@ -140,14 +154,20 @@ def verify(
         unsaved,
         timeout,
         as_kinds(kinds, "kinds"),
+        resume_twice,
     )
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     _check_what_goes_together(locals())
+    watch = watch or _ignore
     if command is not None:
         settings.check(())
         asked = as_command(command, resume, writes, save, max_steps, metric)
+        if resume_twice:
+            asked = replace(asked, saves=asked.saves.and_next())
         with _kept_or_temporary(folder) as top:
-            return verify_command(asked, expect, settings, terms, top, watch or _ignore)
+            own = folders(top, [asked.name])[asked.name]
+            one = [Asked(asked, expected_of(expect), own)]
+            return _reported(verify_commands(one, settings, terms, watch), top)
     jobs = given(job)
     requests = plan(named([each.name for each in jobs], suite), named(restore), expect)
     settings.check(dict.fromkeys(request.job for request in requests))
@@ -155,31 +175,66 @@ def verify(
         raise UsageError("A cache and an executor exclude each other: its machines may differ.")
     pickles = {each.name: each.pickled for each in jobs if each.pickled is not None}
     check_names([each.name for each in jobs if each.name not in pickles])
+    of_jobs = [each for each in requests if command_named(each.job) is None]
+    of_commands = [each for each in requests if each not in of_jobs]
+    check_installed(filter(None, (command_named(each.job) for each in of_commands)))
+    if of_commands and (cache is not None or executor is not None):
+        raise UsageError(
+            f"{of_commands[0].job} is a command, which takes no cache and no executor: only jobs "
+            "in classes do. Verify it apart from them."
+        )
     with _kept_or_temporary(folder) as top, opened(executor) as place:
-        watch = watch or _ignore
         reused = None if cache is None else ControlCache(Path(cache).resolve())
         verification = Verification(top, settings, place, watch, pickles, reused)
-        runs = verification.run(requests)
-        questions = [
-            question for request in requests for question in _questions(request, runs[request.job])
-        ]
-        _check_expectations(requests, questions)
+        judged, notes = _of_jobs(of_jobs, verification, terms) if of_jobs else (Judged(), {})
+        judged += _of_commands(of_commands, of_jobs, settings, terms, top, watch)
+        return _reported(judged, top, notes)
+
+
+def _of_jobs(
+    requests: Sequence[Request], verification: Verification, terms: Terms
+) -> tuple[Judged, dict[str, str]]:
+    """Run and judge the requested jobs; return a note on each control that a cache may hold."""
+    runs = verification.run(requests)
+    questions = [
+        question for request in requests for question in _questions(request, runs[request.job])
+    ]
+    _check_expectations(requests, questions)
+    evidence = _evidence(runs)
+    cases = judge_all(questions, evidence, terms)
+    more = _further_tasks(cases, runs, verification)
+    if more:
+        verification.run_more(more, runs)
         evidence = _evidence(runs)
-        cases = [judge(question, evidence[question.job], terms) for question in questions]
-        more = _further_tasks(cases, runs, verification)
-        if more:
-            verification.run_more(more, runs)
-            evidence = _evidence(runs)
-            cases = [
-                case
-                if _is_settled(case, runs[case.job])
-                else judge(question, evidence[question.job], terms)
-                for question, case in zip(questions, cases, strict=True)
-            ]
-        write_questions(top, evidence, questions)
-        _keep_controls(verification, runs, evidence)
-    judged = report(cases)
-    return replace(judged, environment={**judged.environment, **_notes(runs)})
+        settled = [case if _is_settled(case, runs[case.job]) else None for case in cases]
+        cases = judge_all(questions, evidence, terms, settled)
+    _keep_controls(verification, runs, evidence)
+    return Judged(tuple(cases), tuple(questions), evidence), _notes(runs)
+
+
+def _of_commands(
+    of_commands: Sequence[Request],
+    of_jobs: Sequence[Request],
+    settings: Settings,
+    terms: Terms,
+    top: Path,
+    watch: Watch,
+) -> Judged:
+    """Run and judge the requested commands, beside the folders of the jobs."""
+    by_name = folders(top, dict.fromkeys(each.job for each in [*of_jobs, *of_commands]))
+    asked = [
+        of_shipped(command, each.expected, by_name[each.job])
+        for each in of_commands
+        if (command := command_named(each.job))
+    ]
+    return verify_commands(asked, settings, terms, watch)
+
+
+def _reported(judged: Judged, top: Path, notes: Mapping[str, str] | None = None) -> Report:
+    """Write the cases beside their runs, and return the report."""
+    write_questions(top, judged.evidence, judged.questions)
+    whole = report(judged.cases)
+    return replace(whole, environment={**whole.environment, **(notes or {})})
 
 
 # What is asked of a job, and means nothing for a command.
@@ -272,15 +327,20 @@ def _evidence(runs: Mapping[str, JobRuns]) -> dict[str, Evidence]:
 
 
 def _questions(request: Request, runs: JobRuns) -> list[Question]:
-    """Return one case for each restore and boundary of a request."""
+    """Return one case for each restore and boundary of a request, and one for a second resume."""
     # The user's own job may fail before it names its restores: that still makes one case.
     restores = [request.restore] if request.restore else runs.restores or [""]
-    boundaries = runs.boundaries if len(runs.boundaries) > 1 else [None]
-    return [
-        Question(request.job, restore, request.by_restore.get(restore, request.expected), each)
-        for restore in restores
-        for each in boundaries
-    ]
+    several = len(runs.boundaries) > 1
+    boundaries = runs.boundaries if several and not runs.control.twice else [None]
+    questions = []
+    for restore in restores:
+        expected = request.by_restore.get(restore, request.expected)
+        questions += [Question(request.job, restore, expected, each) for each in boundaries]
+        # A second resume of what does not recover shows nothing of its own.
+        if several and runs.control.twice and expected == RECOVERED:
+            first, second = runs.boundaries
+            questions.append(Question(request.job, restore, expected, second, first))
+    return questions
 
 
 def _check_expectations(requests: Sequence[Request], questions: Sequence[Question]) -> None:
@@ -293,8 +353,11 @@ def _check_expectations(requests: Sequence[Request], questions: Sequence[Questio
 
 
 def _is_settled(case: Case, runs: JobRuns) -> bool:
-    """Return whether no later run can change the judgement of a case."""
-    return is_clear(case) and (case.noise is not None or not runs.repeats)
+    """Return whether no later run can change the judgement of a case.
+
+    That of a second resume changes with the first.
+    """
+    return not case.after and is_clear(case) and (case.noise is not None or not runs.repeats)
 
 
 def _further_tasks(
@@ -323,8 +386,9 @@ def _experiments(case: Case, control: Task) -> list[Task]:
         return []
     wanted = experiments_for(case)
     control = replace(control, boundary=case.resumed.facts.schedule.boundary)
-    resumed = replace(control, restore=case.restore)
+    resumed = replace(control, restore=case.restore, after=case.after)
     tasks = [
         replace(resumed, trial=name, attributes=attributes) for name, attributes in wanted.items()
     ]
+    tasks = [replace(task, after=0) if task.trial == ONCE else task for task in tasks]
     return [*tasks, replace(control, trial=UNEVALUATED)] if UNEVALUATED in wanted else tasks

@@ -39,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Run each control N more times to measure the noise of the job.",
     )
     group.addoption(
+        "--ckptcheck-resume-twice",
+        action="store_true",
+        default=None,
+        help="Also resume each run that was resumed and saved again.",
+    )
+    group.addoption(
         "--ckptcheck-timeout",
         type=float,
         default=300.0,
@@ -66,7 +72,8 @@ def verify_recovery(request: pytest.FixtureRequest, _ckptcheck_folder: Path) -> 
 
     Call it with a job (`"train.py:Train"`, `"package.module:Train"`, a class or an instance), the
     name of a restore, and any of `expect`, `options`, `steps`, `boundary`, `boundaries`, `repeat`,
-    `unsaved`, `timeout`, `kinds`, `rtol`, `atol`, `equal_nan` and `allow`; see `ckptcheck.verify`.
+    `unsaved`, `resume_twice`, `timeout`, `kinds`, `rtol`, `atol`, `equal_nan` and `allow`; see
+    `ckptcheck.verify`.
     A path is relative to the working directory, pytest's root or the folder of the test.
 
     Or call it with `command=["python", "train.py", "--out", "{run}"]`, and any of `resume`,
@@ -128,8 +135,8 @@ def _defaults(config: pytest.Config) -> dict[str, Any]:
     from ckptcheck.job.schedule import parse_boundaries
 
     given = {
-        name: config.getoption(f"--ckptcheck-{name}")
-        for name in ("boundaries", "cache", "repeat", "timeout")
+        name: config.getoption(f"--ckptcheck-{name.replace('_', '-')}")
+        for name in ("boundaries", "cache", "repeat", "resume_twice", "timeout")
     }
     if given["boundaries"] is not None:
         given["boundaries"] = parse_boundaries(given["boundaries"])
@@ -207,7 +214,7 @@ def _runs_of(job: "Given", asked: Mapping[str, Any], top: Path) -> Path:
     from filelock import FileLock
 
     from ckptcheck.job.loading import is_own
-    from ckptcheck.job.shipped import shipped
+    from ckptcheck.job.shipped import entry
     from ckptcheck.pipeline import verify
     from ckptcheck.report.rejudge import QUESTIONS
 
@@ -222,6 +229,6 @@ def _runs_of(job: "Given", asked: Mapping[str, Any], top: Path) -> Path:
     top.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / QUESTIONS).is_file():
-            every_restore = None if is_own(job.name) else list(shipped(job.name).expected)
+            every_restore = None if is_own(job.name) else list(entry(job.name).expected)
             verify(job, every_restore, folder=folder, **asked)
     return folder

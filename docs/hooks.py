@@ -86,13 +86,32 @@ def jobs() -> str:
 
 
 def recipes() -> str:
-    """Return the recipes of the report cards, and the expected outcome of each restore."""
-    from ckptcheck.jobs.recipes.suites import SUITES
+    """Return the recipes of TensorFlow's cards, and the expected outcome of each restore."""
+    from ckptcheck.job.shipped import ShippedJob
+    from ckptcheck.jobs.registry import REGISTRY
 
     lines = ["| recipe | what it is | outcome of each restore |", "|---|---|---|"]
-    for recipe in (each for suite in SUITES.values() for each in suite):
+    for recipe in REGISTRY.recipes.values():
+        if not isinstance(recipe, ShippedJob):
+            continue
         outcomes = ", ".join(f"`{name}` {outcome}" for name, outcome in recipe.expected.items())
         lines.append(f"| `{recipe.name}` | {_prose(recipe.summary)} | {outcomes} |")
+    return "\n".join(lines)
+
+
+def scripts() -> str:
+    """Return the scripts of PyTorch's cards: what is lost, and the fix."""
+    from ckptcheck.job.shipped import ShippedCommand
+    from ckptcheck.jobs.registry import REGISTRY
+
+    lines = ["| recipe | what it does | outcome | fixed |", "|---|---|---|---|"]
+    for recipe in REGISTRY.recipes.values():
+        if not isinstance(recipe, ShippedCommand) or recipe.arguments:
+            continue
+        (outcome,) = recipe.expected.values()
+        twin = REGISTRY.recipes.get(f"{recipe.name}-fixed")
+        fix = twin.summary.removeprefix("Fixed: ") if twin else ""
+        lines.append(f"| `{recipe.name}` | {_prose(recipe.summary)} | {outcome} | {_prose(fix)} |")
     return "\n".join(lines)
 
 
@@ -113,4 +132,5 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "jobs": jobs,
     "recipes": recipes,
+    "scripts": scripts,
 }

@@ -25,7 +25,7 @@ import importlib.machinery, sys
 class Finder(importlib.machinery.PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        hidden = name.partition(".")[0] in ("keras", "tensorflow", "tf_keras")
+        hidden = name.partition(".")[0] in ("keras", "tensorflow", "tf_keras", "torch")
         return None if hidden else super().find_spec(name, path, target)
 
 sys.meta_path[:] = [Finder if each is importlib.machinery.PathFinder else each for each in sys.meta_path]
@@ -112,6 +112,17 @@ def test_a_shipped_job_names_what_to_install(
     done = ckptcheck(*command.split())
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines(keepends=True)[-1] == f"ckptcheck: {missing} {INSTALL}"
+    assert not (tmp_path / "ckptcheck-out").exists()
+
+
+def test_a_shipped_script_names_what_to_install(ckptcheck: Call, tmp_path: Path) -> None:
+    done = ckptcheck("verify", "torch/shuffle")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        3,
+        "",
+        f"ckptcheck: Not installed for {sys.executable}: torch. torch/shuffle needs it: "
+        "pip install torch\n",
+    )
     assert not (tmp_path / "ckptcheck-out").exists()
 
 

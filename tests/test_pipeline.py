@@ -211,7 +211,7 @@ def test_plan() -> None:
     [
         (
             {"job": "bn-n"},
-            "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain.",
+            "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, bn-torch, plain.",
         ),
         (
             {"job": "plain", "restore": "ema"},

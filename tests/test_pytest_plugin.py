@@ -127,3 +127,13 @@ def test_an_unused_plugin_imports_nothing_heavy(tmp_path: Path) -> None:
             [*command, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
         ).stdout
     )
+
+
+def test_each_run_is_resumed_twice(tmp_path: Path) -> None:
+    kept = str(tmp_path / "kept")
+    done = session(
+        tmp_path, "--ckptcheck-resume-twice", "--ckptcheck-out", kept, "-k", "test_recovers"
+    )
+    assert "1 passed" in done.stdout
+    (runs,) = Path(kept).glob("clean-py-TwoWays-*[!k]/clean-TwoWays")
+    assert (runs / "resumed-all@9@15" / "run.json").is_file()

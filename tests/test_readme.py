@@ -160,6 +160,7 @@ def test_every_command_has_its_help(hooks: Any) -> None:
 
 
 def test_every_job_and_recipe_has_a_row(hooks: Any) -> None:
+    from ckptcheck.job.shipped import ShippedCommand
     from ckptcheck.jobs.registry import JOBS, REGISTRY
 
     rows = [row.split("|")[1:-1] for row in hooks.jobs().splitlines()]
@@ -168,7 +169,16 @@ def test_every_job_and_recipe_has_a_row(hooks: Any) -> None:
     assert list(outcomes) == list(JOBS)
     for name, job in JOBS.items():
         assert outcomes[name] == [job.expected.get(restore, "") for restore in restores]
+    scripts = [each for each in REGISTRY.recipes.values() if isinstance(each, ShippedCommand)]
+    for script in scripts:
+        twin = REGISTRY.recipes.get(f"{script.name}-fixed")
+        fix = hooks._prose(twin.summary.removeprefix("Fixed: ")) if twin else ""
+        what = f"{hooks._prose(script.summary)} | {script.expected['restart']} | {fix}"
+        is_listed = f"\n| `{script.name}` | {what} |" in hooks.scripts()
+        assert is_listed == (not script.arguments)
     for recipe in REGISTRY.recipes.values():
+        if recipe in scripts:
+            continue
         listed = ", ".join(f"`{restore}` {outcome}" for restore, outcome in recipe.expected.items())
         assert (
             f"\n| `{recipe.name}` | {hooks._prose(recipe.summary)} | {listed} |" in hooks.recipes()

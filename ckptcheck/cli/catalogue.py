@@ -13,7 +13,7 @@ from ckptcheck.cli.grouped import GroupedCommand, option
 from ckptcheck.cli.options import OUTPUT
 
 if TYPE_CHECKING:
-    from ckptcheck.job.shipped import ShippedJob
+    from ckptcheck.job.shipped import ShippedCommand, ShippedJob
 
 NO_JOB = "Exit codes: 0 success; 2 unknown job, or no such file."
 
@@ -101,7 +101,7 @@ def _list_one(name: str) -> None:
         _list([shipped(name)])
 
 
-def _list_recipe(recipe: "ShippedJob") -> None:
+def _list_recipe(recipe: "ShippedJob | ShippedCommand") -> None:
     outcomes = ", ".join(f"{restore} {outcome}" for restore, outcome in recipe.expected.items())
     print(f"  {recipe.name}\n{_wrapped(recipe.summary, 4)}\n{_wrapped(outcomes, 4)}")
 

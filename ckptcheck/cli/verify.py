@@ -47,7 +47,8 @@ EXAMPLES = (
     "--suite",
     metavar="NAME",
     shell_complete=complete.suites,
-    help="Verify every recipe of a report card: keras or tf2.",
+    help="Verify every recipe of a report card: keras, tf2, torch, lightning, transformers or "
+    "accelerate.",
     group=options.WHAT,
 )
 @options.job_settings
@@ -84,6 +85,12 @@ EXAMPLES = (
     default=None,
     help="Also run once without saving, to check that saving has no side effects. "
     "Default: for your own jobs.",
+    group=options.HOW,
+)
+@option(
+    "--resume-twice",
+    is_flag=True,
+    help="Resume, train on, save and resume again: some jobs save less after a resume.",
     group=options.HOW,
 )
 @options.commands

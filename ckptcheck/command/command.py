@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ckptcheck.command.metrics import pattern
@@ -12,6 +12,8 @@ from ckptcheck.errors import UsageError
 
 # Stands for the folder that the command writes into.
 RUN = "{run}"
+# Modules that start the script in several processes.
+_LAUNCHERS = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,22 @@ class Saves:
             "over the first 10."
         )
 
+    def and_next(self) -> "Saves":
+        """Return these saves and the one after them, to resume from twice.
+
+        Raises:
+            UsageError: they are more than two, or there is none after them.
+        """
+        if not self.numbers or (len(self.numbers) > 2 and not self.falls_back):
+            named = "the last save" if not self.numbers else counted(len(self.numbers), "save")
+            raise UsageError(
+                f"A run is resumed twice from two saves, not from {named}. Name one with --save, "
+                "and the next one follows."
+            )
+        if self.falls_back or len(self.numbers) == 2:
+            return self
+        return replace(self, numbers=(*self.numbers, self.numbers[0] + 1))
+
 
 @dataclass(frozen=True)
 class Command:
@@ -70,6 +88,7 @@ class Command:
         saves: the saves to resume from.
         max_steps: the steps after which each run ends; 0: when it ends by itself.
         metric: the pattern of a metric in the output of a command that is not observed.
+        title: how it is called in the report; empty: after its script or module.
     """
 
     arguments: tuple[str, ...]
@@ -78,13 +97,17 @@ class Command:
     saves: Saves = Saves()
     max_steps: int = 0
     metric: re.Pattern[str] | None = None
+    title: str = ""
 
     @property
     def name(self) -> str:
         """The script or the module that the command runs, as it is called in the report."""
+        if self.title:
+            return self.title
         for place, word in enumerate(self.arguments):
-            if word == "-m" and place + 1 < len(self.arguments):
-                return self.arguments[place + 1]
+            after = self.arguments[place + 1 : place + 2]
+            if word == "-m" and after and after[0] not in _LAUNCHERS:
+                return after[0]
             if word.endswith((".py", ".sh")):
                 return Path(word).name
         return Path(self.arguments[0]).name

@@ -16,7 +16,7 @@ import ckptcheck
 from ckptcheck.errors import UsageError
 from ckptcheck.job.frameworks import edges
 from ckptcheck.observer import hooks
-from ckptcheck.observer.observation import OBSERVED, PROGRESS, TROUBLE
+from ckptcheck.observer.observation import CLAIM, OBSERVED, PROGRESS, TROUBLE
 from ckptcheck.observer.request import Request
 
 OUTPUT = "output.txt"
@@ -112,7 +112,7 @@ def _follow(
             return Ended(process.wait(_POLL))
         if _size_of(folder / TROUBLE):  # nothing can be said of it any more
             return Ended(-9)
-        if ended is None and (folder / OBSERVED).exists():
+        if ended is None and _has_ended(folder):
             ended = time.monotonic()
         # Its steps are done. A thread that waits for the one that made them may wait for ever.
         if ended is not None and time.monotonic() - ended > _ENDING and _is_stopped(folder):
@@ -127,6 +127,13 @@ def _follow(
             since = time.monotonic()
         if time.monotonic() - since > timeout:
             return Ended(-9, is_silent=True)
+
+
+def _has_ended(folder: Path) -> bool:
+    """Return whether the record of every process that trains has ended."""
+    if not (folder / OBSERVED).exists():
+        return False
+    return all(claim.with_name(OBSERVED).exists() for claim in folder.glob(f"rank-*/{CLAIM}"))
 
 
 def _is_stopped(folder: Path) -> bool:

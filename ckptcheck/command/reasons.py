@@ -1,7 +1,7 @@
 """Why the runs of a command cannot be judged, in words, and what to do then."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,35 @@ SEEN_ONCE = (
     "The training was seen in one run of the command, but not in the first, so that the two cannot "
     "be compared."
 )
+
+
+# Why a command is not resumed twice.
+NOT_BY_FILES = (
+    "No training step of the command was seen, and files alone do not show what a second resume "
+    "begins with. It is resumed once."
+)
+NOT_OF_RANKS = "Several ranks train: only a command of one process is resumed twice."
+NO_SECOND_SAVE = (
+    "After the save that is resumed from, the command makes no further save of its kind before its "
+    "last step, so no run is resumed twice. Train longer, or save more often."
+)
+
+
+def why_saved_elsewhere(wanted: int, saved: Sequence[int]) -> str:
+    """Return why what a resumed run saved cannot be compared with the control's save.
+
+    Args:
+        wanted: the steps done at the control's save.
+        saved: those at the saves of the resumed run.
+    """
+    return filled(
+        "The control saves after step {wanted}, the resumed run after {count:step|steps} {saved}, "
+        "where the control's state is unknown. Save by the total of steps, not by those since the "
+        "resume.",
+        count=len(saved),
+        wanted=wanted,
+        saved=", ".join(map(str, saved[:3])),
+    )
 
 
 def why_unclear(
@@ -50,6 +79,24 @@ def why_unclear(
     return ""
 
 
+def why_other_ranks(control: int, started: int) -> str:
+    """Say that a run has more or fewer ranks than the control."""
+    return filled(
+        "The control trained with {control} {control:rank|ranks}, and the command started again "
+        "with {started}. Start both with the same number.",
+        control=control,
+        started=started,
+    )
+
+
+def why_rank_not_seen(rank: int) -> str:
+    """Say that a rank of the control did not record its state at the save."""
+    return (
+        f"The state of rank {rank} at the save is unknown: it did not make the same steps as rank "
+        "0, or rank 0 saved within a step. Save on rank 0 between two steps that all ranks make."
+    )
+
+
 def why_no_image(seen: Mapping[str, Any]) -> str:
     """Return why no save of a control can be resumed from."""
     groups = seen["groups"]
@@ -77,6 +124,8 @@ def why_no_step(folder: Path, command: Command) -> str:
         hint = how_to_resume(folder, command)
         end = f". {hint}" if hint else ""
         return f"Started again, the command made no training step{end}."
+    if ranks := sorted(int(each.name.rpartition("-")[2]) for each in folder.glob("rank-*")):
+        return f"Rank 0 of the command made no training step, but rank {ranks[0]} did."
     if list(folder.glob("process-*.json")):
         return (
             "No training step was seen. A step is one of fit, of an optimizer of Keras or PyTorch, "

@@ -1,17 +1,14 @@
 """The runs of a command: the control, and for each kept save one that is started again from it."""
 
-import json
+import itertools
 import re
 import shutil
 import time
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ckptcheck.checkpoints.contents import ARRAYS, of_file
-from ckptcheck.command.alignment import first_step, skipped_steps, without
 from ckptcheck.command.command import Command
 from ckptcheck.command.fallback import Fallback, ran_as
 from ckptcheck.command.folder_watch import FolderWatch
@@ -19,18 +16,22 @@ from ckptcheck.command.launch import OUTPUT, Ended, launch
 from ckptcheck.command.left_records import Ran
 from ckptcheck.command.outside import lost_arrays
 from ckptcheck.command.reasons import (
+    NO_SECOND_SAVE,
+    NOT_BY_FILES,
+    NOT_OF_RANKS,
     SEEN_ONCE,
     how_to_resume,
     why_failed,
     why_no_image,
     why_no_step,
     why_not_observed,
-    why_unclear,
+    why_other_ranks,
+    why_rank_not_seen,
+    why_saved_elsewhere,
 )
+from ckptcheck.command.resumed import observed, schedule_of, settle
 from ckptcheck.errors import UsageError
 from ckptcheck.job.plan import Settings
-from ckptcheck.job.schedule import Schedule
-from ckptcheck.kinds import Kind
 from ckptcheck.observer.observation import CLAIM, OBSERVED, TROUBLE
 from ckptcheck.observer.request import Request
 from ckptcheck.run.digests import digest
@@ -38,12 +39,13 @@ from ckptcheck.run.folder import (
     amend,
     control_of,
     crash_image_of,
+    name_of_rank,
+    of_rank,
     read,
     resumed_of,
     tried_of,
-    without_first,
 )
-from ckptcheck.run.run import Failure, Run, StepRecord
+from ckptcheck.run.snapshots import StoredSnapshots, boundary_point
 from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
 
 RESTART = "restart"
@@ -51,6 +53,9 @@ RESTART = "restart"
 
 class Progress(Protocol):
     """What is told how far a run has come."""
+
+    def check(self) -> None:
+        """Raise what ends the run, if its verification was given up."""
 
     def began(self, run: str, first: int, steps: int | None) -> None:
         """A run begins at a step, and ends at one, where that is known."""
@@ -73,7 +78,10 @@ class CommandRuns:
         trouble: why a run did not finish, by the name of its folder.
         boundaries: the saves that runs are resumed from, as steps done.
         repeats: how often the control ran again.
+        ranks: how many processes train together; each has a record of its own.
         done: the names of the folders of all runs so far.
+        second: the save at which runs are resumed for the second time; None: there is none.
+        not_twice: why no run is resumed twice, where that is asked for.
     """
 
     command: Command
@@ -84,10 +92,14 @@ class CommandRuns:
     trouble: dict[str, str] = field(default_factory=dict)
     boundaries: list[int] = field(default_factory=list)
     repeats: int = 0
+    ranks: int = 1
     done: list[str] = field(default_factory=list)
+    second: int | None = None
+    not_twice: str | None = None
 
     def __post_init__(self) -> None:
         self._fallback = Fallback(self.folder, self.command.metric)
+        self._kept: list[int] = []  # the saves of the control of which there is an image
 
     @property
     def place(self) -> Path:
@@ -102,8 +114,12 @@ class CommandRuns:
             self.resume(boundary)
         if self.command.saves.falls_back and self.boundaries and self._fallback.left is None:
             self._choose()
+        if self.settings.twice and self.boundaries:
+            self.second = self._second_of(self.boundaries[0])
+            self._name_both()
+        kept = (*self.boundaries, *([] if self.second is None else [self.second]))
         for image in self.folder.glob("crash-image*"):
-            if image not in [crash_image_of(self.folder, each) for each in self.boundaries]:
+            if image not in [crash_image_of(self.folder, each) for each in kept]:
                 shutil.rmtree(image)
 
     def _choose(self) -> None:
@@ -120,11 +136,66 @@ class CommandRuns:
                 self.resume(boundary)
                 if self._resumed_from(boundary):
                     self.boundaries = [boundary]
-                    amend(
-                        control_of(self.folder),
-                        {"schedule": vars(_schedule(seen, self.boundaries))},
-                    )
+                    self._amend_control(control_of(self.folder), {})
                     return
+
+    def _with_first(self, seen: Mapping[str, Any], kept: list[int]) -> list[int]:
+        """Return the saves that are kept, with the first one where only one would be left.
+
+        What is saved first may be of a different kind, see `_choose`.
+        """
+        images = (each.name.rpartition("@")[2] for each in self.folder.glob("crash-image@*"))
+        (first, *_) = sorted(map(int, images))
+        is_alike = _kinds_at(seen, first) == _kinds_at(seen, kept[0])
+        return [first, *kept] if len(kept) == 1 and first < kept[0] and is_alike else kept
+
+    def _second_of(self, first: int) -> int | None:
+        """Return the save at which a run resumed from the first one is resumed again, or None.
+
+        It is the next one of the same kinds of files that is kept.
+        """
+        if self._fallback.left is not None or self.ranks > 1:
+            return None
+        seen = observed(control_of(self.folder))
+        return next(
+            (
+                each
+                for each in self._kept
+                if each > first and _kinds_at(seen, each) >= _kinds_at(seen, first)
+            ),
+            None,
+        )
+
+    def _name_both(self) -> None:
+        """Note at which two saves runs are resumed, or why they are not resumed twice."""
+        if self._fallback.left is not None:
+            self.not_twice = NOT_BY_FILES
+        elif self.ranks > 1:
+            self.not_twice = NOT_OF_RANKS
+        elif self.second is None:
+            self.not_twice = NO_SECOND_SAVE
+        else:
+            control = control_of(self.folder)
+            both = (*self.boundaries, self.second)
+            amend(control, {"schedule": vars(schedule_of(observed(control), both))})
+
+    def resume_again(self) -> None:
+        """Start the command again from what the run saved that was resumed from the first save."""
+        (first,) = self.boundaries
+        if self.second is None or self.not_twice:
+            return
+        folder = resumed_of(self.folder, RESTART, first)
+        seen = observed(folder)
+        # Its own steps, of which those before a late restore are none of the control's.
+        began = first - (seen["steps"] - len(read(folder).steps))
+        saved = [began + each for each in seen["saved_after"] if began + each > first]
+        if saved and self.second not in saved:
+            self.not_twice = why_saved_elsewhere(self.second, saved)
+            return
+        crash_image_of(folder, self.second - began).rename(crash_image_of(folder, self.second))
+        self.resume(self.second, after=first)
+        if self.reason:  # it is no reason against the runs before
+            self.not_twice, self.reason = self.reason, None
 
     def _resumed_from(self, boundary: int) -> bool:
         """Return whether a run restored something, and went on with the step after its save."""
@@ -150,20 +221,54 @@ class CommandRuns:
         if not any(each["is_inside"] for each in seen["saves"]) and seen["saves"]:
             kept = []
         if not repeat:
-            self.boundaries = kept[:1] if self.command.saves.falls_back else kept
+            one = self.command.saves.falls_back or self.settings.twice
+            self._kept = self._with_first(seen, kept) if self.settings.twice and kept else kept
+            self.boundaries = self._kept[:1] if one else kept
         if not kept:
             self.reason = why_no_image(seen)
             return
-        schedule = _schedule(seen, self.boundaries)
-        facts: dict[str, Any] = {"schedule": vars(schedule), "first_step": 0}
-        if not self.command.saves.falls_back:
+        self._count_ranks(folder)
+        facts: dict[str, Any] = {"first_step": 0}
+        if not (self.command.saves.falls_back or self.settings.twice):
             facts["saves_missing"] = max(0, len(self.command.saves.numbers) - len(kept))
-        amend(folder, facts)
+        self._amend_control(folder, facts)
 
-    def resume(self, boundary: int, trial: str = "") -> None:
-        """Start the command again from the crash image of a save."""
-        folder = resumed_of(self.folder, RESTART, boundary, trial=trial)
-        shutil.copytree(crash_image_of(self.folder, boundary), self.place, symlinks=True)
+    def _amend_control(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        for each in self._records(folder):
+            schedule = schedule_of(observed(each), self.boundaries)
+            amend(each, {**facts, "schedule": vars(schedule)})
+
+    def _count_ranks(self, folder: Path) -> None:
+        """Count the ranks of a run, which are those of the control."""
+        count = observed(folder).get("ranks", 1)
+        if folder.name == "control":
+            self.ranks = count
+            points = list(map(boundary_point, self.boundaries))
+            unseen = [
+                rank
+                for rank in range(1, count)
+                if any(point not in StoredSnapshots(of_rank(folder, rank)) for point in points)
+            ]
+            self.reason = why_rank_not_seen(unseen[0]) if unseen else None
+        elif count != self.ranks:
+            self.reason = why_other_ranks(self.ranks, count)
+
+    def _records(self, folder: Path) -> Iterator[Path]:
+        """Yield the folder of each rank that recorded a run."""
+        for rank in range(self.ranks):
+            if (of_rank(folder, rank) / OBSERVED).exists():
+                yield of_rank(folder, rank)
+
+    def resume(self, boundary: int, trial: str = "", after: int = 0) -> None:
+        """Start the command again from the crash image of a save.
+
+        `after` is the save from which the run was resumed that made this one; 0: the control made
+        it.
+        """
+        folder = resumed_of(self.folder, RESTART, boundary, after=after, trial=trial)
+        saved = resumed_of(self.folder, RESTART, after) if after else self.folder
+        shutil.copytree(crash_image_of(saved, boundary), self.place, symlinks=True)
+        second = self._second_of(boundary) if self.settings.twice and not (after or trial) else None
         self._fallback.prepare(self.place)
         request = replace(
             self._request(folder),
@@ -175,49 +280,31 @@ class CommandRuns:
             restored=tuple(self._values_at(boundary)),
             # Counted from its own first step.
             max_steps=max(1, self.command.max_steps - boundary) if self.command.max_steps else 0,
+            images=str(folder.resolve()),
+            image_after=0 if second is None else second - boundary,
         )
         self._run(request, CONTROL_HASH_SEED if trial == SAME_HASH else RESUMED_HASH_SEED)
-        if not (folder / OBSERVED).exists():
+        records = list(self._records(folder))
+        if not records or self.reason:
             return
+        if records[0] == folder:
+            self._count_ranks(folder)
         # A run that failed after its first step is judged by what it did.
         trouble = self.trouble.pop(folder.name, None)
-        control, seen = observed(control_of(self.folder)), self._begun(folder, boundary)
-        runs = read(control_of(self.folder)), read(folder)
-        whole = _whole_batch(control, *runs, boundary)
-        ours, theirs = runs[0].steps, list(runs[1].steps)
-        if whole is not None:
-            theirs[0] = replace(theirs[0], batch=whole.batch, examples=whole.examples)
-        first = (
-            first_step(
-                control,
-                seen,
-                boundary,
-                (ours, theirs),
-                is_restored=_has_weights(*runs, boundary),
-            )
-            if seen["steps"]
-            else None
-        )
-        facts: dict[str, Any] = {"schedule": vars(_schedule(control, (boundary,)))}
-        facts["first_step"] = first
-        facts["unclear"] = why_unclear(control, seen, boundary, first)
-        if trouble and seen["failure"] is None:  # it ended itself, as sys.exit does
-            failure = Failure("train", "SystemExit", trouble)
-            facts |= {"failure": vars(failure), "finished": False}
-        else:
-            facts["changed_files"] = _changed_files(control_of(self.folder), folder)
-            facts["changed_arrays"] = lost_arrays(*runs, boundary)
-        amend(folder, facts, first=first, boundary=boundary, batch=whole)
+        told = any(observed(each)["failure"] for each in records)
+        for rank in range(self.ranks):
+            record = of_rank(folder, rank)
+            if record in records:
+                control = of_rank(control_of(self.folder), rank)
+                settle(control, record, boundary, "" if told else trouble or "")
+            elif trouble:
+                self.trouble[name_of_rank(folder, rank)] = trouble
 
-    def _begun(self, folder: Path, boundary: int) -> Mapping[str, Any]:
-        """Return what was observed of a resumed run from the restore on that it goes on from."""
-        control, seen = observed(control_of(self.folder)), observed(folder)
-        steps = read(control_of(self.folder)).steps, read(folder).steps
-        skipped = skipped_steps(control, seen, boundary, steps)
-        if not skipped:
-            return seen
-        without_first(folder, skipped, boundary)
-        return without(seen, boundary, skipped)
+    def try_again(self, boundary: int, trial: str, after: int = 0) -> None:
+        """Resume once more for a trial, which the cases of all ranks share."""
+        folder = resumed_of(self.folder, RESTART, boundary, after=after, trial=trial)
+        if folder.name not in self.done:
+            self.resume(boundary, trial, after)
 
     def run_with(self, setting: str, number: int) -> tuple[Path, str | None]:
         """Run the control with a setting that may make it reproducible.
@@ -237,25 +324,30 @@ class CommandRuns:
 
     def leave_out_noise(self) -> None:
         """Leave out the arrays that differ between two controls: they prove nothing."""
-        if not (control_of(self.folder, 1) / "run.json").exists():
-            return
-        control, repeat = (read(control_of(self.folder, number)) for number in (0, 1))
-        for boundary in self.boundaries:
-            folder = resumed_of(self.folder, RESTART, boundary)
-            if (folder / "run.json").exists():
+        resumed = [(each, resumed_of(self.folder, RESTART, each)) for each in self.boundaries]
+        if self.second is not None:
+            again = resumed_of(self.folder, RESTART, self.second, after=self.boundaries[0])
+            resumed.append((self.second, again))
+        controls = control_of(self.folder), control_of(self.folder, 1)
+        for rank, (boundary, run) in itertools.product(range(self.ranks), resumed):
+            folders = [of_rank(folder, rank) for folder in (*controls, run)]
+            if all((folder / "run.json").exists() for folder in folders):
+                control, repeat, resumed_run = map(read, folders)
                 noisy = lost_arrays(control, repeat, boundary)
-                kept = [name for name in read(folder).facts.changed_arrays if name not in noisy]
-                amend(folder, {"changed_arrays": kept})
+                kept = [name for name in resumed_run.facts.changed_arrays if name not in noisy]
+                amend(folders[-1], {"changed_arrays": kept})
 
     def _values_at(self, boundary: int) -> Iterator[str]:
         """Yield the digest of each of the control's tensors at a save."""
-        for tensor in read(control_of(self.folder)).snapshot_at(boundary).values():
-            yield digest(tensor.value)
+        for record in self._records(control_of(self.folder)):
+            for tensor in read(record).snapshot_at(boundary).values():
+                yield digest(tensor.value)
 
     def _late_files(self, boundary: int) -> Iterator[str]:
         """Yield the files elsewhere that the control wrote after a save and left."""
         taken = crash_image_of(self.folder, boundary).stat().st_mtime_ns
-        for name in read(control_of(self.folder)).facts.wrote:
+        records = map(read, self._records(control_of(self.folder)))
+        for name in {name for record in records for name in record.facts.wrote}:
             path = Path(name).absolute()
             if path.is_file() and path.stat().st_mtime_ns > taken:
                 yield str(path)
@@ -288,6 +380,11 @@ class CommandRuns:
         self.progress.began(name, request.boundary, steps)
         started, takes = time.time(), folder.name == "control"
         watch = FolderWatch(request, folder / OUTPUT, folder / CLAIM, takes=takes)
+
+        def look() -> bool:
+            self.progress.check()
+            return watch.look()
+
         try:
             ended = launch(
                 words,
@@ -295,7 +392,7 @@ class CommandRuns:
                 hash_seed,
                 self.settings.timeout,
                 lambda done: self.progress.stepped(name, request.boundary + done),
-                watch.look,
+                look,
             )
             watch.ended()
         finally:
@@ -355,51 +452,8 @@ def _label(request: Request, folder: str) -> str:
         if request.setting:
             return f"control with {request.setting}"
         return "control" if folder == "control" else "control again"
-    return f"{request.restore}{' again' if '~' in folder else ''}"
-
-
-def _has_weights(control: Run, resumed: Run, boundary: int) -> bool:
-    """Return whether a resumed run began with the control's weights at the save."""
-    ours, theirs = (
-        {
-            name: digest(tensor.value)
-            for name, tensor in run.snapshot_at(boundary).items()
-            if tensor.kind is Kind.WEIGHT
-        }
-        for run in (control, resumed)
-    )
-    return bool(ours) and ours == theirs
-
-
-def _whole_batch(
-    seen: Mapping[str, Any], control: Run, resumed: Run, boundary: int
-) -> StepRecord | None:
-    """Return the control's step whose batch the first step read, in part, after the save."""
-    late = seen["late_batches"].get(str(boundary))
-    if not resumed.steps or late is None or resumed.steps[0].batch != late:
-        return None
-    return control.steps[boundary]
-
-
-def _changed_files(control: Path, resumed: Path) -> list[str]:
-    """Return the files of arrays that both runs wrote at the end, and that hold other values."""
-    ours, theirs = control / "written", resumed / "written"
-    common = (path.relative_to(ours) for path in sorted(ours.rglob("*")) if path.is_file())
-    return [
-        str(path)
-        for path in common
-        if path.suffix in ARRAYS
-        and (theirs / path).is_file()
-        and _digests_in(ours / path) != _digests_in(theirs / path)
-    ]
-
-
-def _digests_in(file: Path) -> list[tuple[str, str]] | None:
-    """Return name and digest of each array in a file of NumPy's; None: it cannot be read."""
-    try:
-        return [(each.name, digest(each.value)) for each in of_file(file)]
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return None
+    twice = ", twice" if folder.count("@") > 1 else ""
+    return f"{request.restore}{twice}{' again' if '~' in folder else ''}"
 
 
 def _kinds_at(seen: Mapping[str, Any], boundary: int) -> set[tuple[str, str]]:
@@ -409,18 +463,6 @@ def _kinds_at(seen: Mapping[str, Any], boundary: int) -> set[tuple[str, str]]:
         for each in seen["saves"]
         if each["done"] == boundary
     }
-
-
-def _schedule(seen: Mapping[str, Any], boundaries: Sequence[int]) -> Schedule:
-    steps = max(2, int(seen["steps"]))
-    length = int(seen["steps_per_epoch"] or steps)
-    return Schedule(steps, boundaries[0], length, tuple(boundaries))
-
-
-def observed(folder: Path) -> Mapping[str, Any]:
-    """Return what the observer noted of a run besides its record."""
-    document: Mapping[str, Any] = json.loads((folder / OBSERVED).read_text(encoding="utf-8"))
-    return document
 
 
 def _make(place: Path) -> None:

@@ -10,10 +10,11 @@ WIDTH = 76
 
 
 def excerpt(source: str, names: Sequence[str], module: str) -> str:
-    """Return classes, methods and attributes of a module, each under the first line of its class.
+    """Return functions and classes of a module, or single methods and attributes of a class.
 
     The imports that they need come first; what else they use is imported from the module.
-    `names` are `Class`, `Class.method` or `Class.attribute`, those of one class together.
+    `names` are `function`, `Class`, `Class.method` or `Class.attribute`, those of one class
+    together.
     """
     tree = ast.parse(source)
     code = _code(source.splitlines(), _named(tree), names)
@@ -70,12 +71,15 @@ def _code(lines: Sequence[str], classes: dict[str, Any], names: Sequence[str]) -
     for name in names:
         holder, _, member = name.partition(".")
         whole = classes[holder]
+        if isinstance(whole, ast.FunctionDef):
+            shown["\n".join(_lines(whole, lines))] = []
+            continue
         parts = shown.setdefault(_head(whole, lines), [])
         parts += ["..."] if member and not parts else []
         members = [_named(whole)[member]] if member else whole.body
         parts += ["\n".join(_lines(each, lines)) for each in members]
     bodies = {head: textwrap.indent("\n\n".join(parts), "    ") for head, parts in shown.items()}
-    return "\n\n".join(f"{head}\n{body}" for head, body in bodies.items())
+    return "\n\n".join(f"{head}\n{body}".rstrip() for head, body in bodies.items())
 
 
 def _head(node: ast.ClassDef, lines: Sequence[str]) -> str:

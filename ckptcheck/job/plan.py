@@ -8,7 +8,7 @@ from ckptcheck.errors import UsageError, unknown
 from ckptcheck.job.frameworks import default_jobs
 from ckptcheck.job.loading import is_own
 from ckptcheck.job.schedule import Boundaries, Schedule, make_schedule, parse_boundaries
-from ckptcheck.job.shipped import recipes, shipped
+from ckptcheck.job.shipped import command_named, entry, recipes, shipped
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 
 
@@ -41,6 +41,7 @@ class Settings:
         unsaved: Whether a control that never saves also runs; None: for the user's own jobs.
         timeout: The seconds of silence after which a process is killed.
         kinds: The values of declared kinds of state, by pattern of the names of tensors.
+        twice: Whether each restore is also tried on what a resumed run saved.
     """
 
     options: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Settings:
     unsaved: bool | None = None
     timeout: float = 300.0
     kinds: Mapping[str, str] = field(default_factory=dict)
+    twice: bool = False
 
     def check(self, jobs: Iterable[str]) -> None:
         """Raise `UsageError` now for what a process refuses only after the framework's import."""
@@ -58,7 +60,9 @@ class Settings:
                 if isinstance(boundary, int):
                     Schedule(self.steps, boundary, 1)
         for job in jobs:
-            if is_own(job):
+            if command_named(job) is not None:
+                self._check_command(job)
+            elif is_own(job):
                 if self.options:
                     raise UsageError(
                         f"{job} takes no options; only shipped jobs do. "
@@ -67,12 +71,27 @@ class Settings:
             elif (
                 steps_per_epoch := shipped(job).parse(self.options).steps_per_epoch()
             ) is not None:
-                make_schedule(steps_per_epoch, self.steps, self.boundaries)
+                make_schedule(steps_per_epoch, self.steps, self.boundaries, twice=self.twice)
         if not self.timeout > 0:  # NaN, too
             raise UsageError(f"The timeout must be above 0 seconds, not {self.timeout:g}.")
         if self.repeats is not None and self.repeats < 0:
             raise UsageError(
                 f"The number of repetitions of a control must be 0 or more, not {self.repeats}."
+            )
+
+    def _check_command(self, name: str) -> None:
+        """Raise `UsageError` for a setting that means nothing for a shipped command."""
+        of_jobs = {
+            "options": bool(self.options),
+            "steps": self.steps is not None,
+            "boundaries": bool(self.boundaries),
+            "unsaved": self.unsaved is not None,
+        }
+        given = [setting for setting, is_given in of_jobs.items() if is_given]
+        if given:
+            raise UsageError(
+                f"{name} is a command, which takes no {' and no '.join(given)}: only jobs in "
+                "classes do. Verify it apart from them."
             )
 
 
@@ -105,7 +124,7 @@ def _requests(name: str, restores: Sequence[str], expect: str | None) -> list[Re
     if is_own(name):
         wanted: Sequence[str | None] = restores or [None]
         return [Request(name, restore, expect or RECOVERED) for restore in wanted]
-    job = shipped(name)
+    job = entry(name)
     for restore in restores:
         if restore not in job.expected:
             raise unknown(f"restore of {name}", restore, job.expected)

@@ -52,6 +52,7 @@ KEYS: Mapping[str, _Check] = {
     "boundaries": _PLACES,
     "repeat": _WHOLE,
     "unsaved": _SWITCH,
+    "resume-twice": _SWITCH,
     "timeout": _NUMBER,
     "rtol": _NUMBER,
     "atol": _NUMBER,
@@ -81,7 +82,10 @@ KEYS_OF_COMMAND: Mapping[str, _Check] = {
     "metric": ("a text", lambda value: isinstance(value, str)),
     **{
         key: KEYS[key]
-        for key in ("repeat", "timeout", "rtol", "atol", "equal-nan", "allow", "kinds")
+        for key in (
+            *("repeat", "resume-twice", "timeout"),
+            *("rtol", "atol", "equal-nan", "allow", "kinds"),
+        )
     },
     "expect": ("a text", lambda value: isinstance(value, str)),
 }

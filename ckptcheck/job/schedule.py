@@ -76,6 +76,8 @@ def make_schedule(
     steps: int | None = None,
     boundaries: Boundaries = (),
     usual: float = BOUNDARY_EPOCHS,
+    *,
+    twice: bool = False,
 ) -> Schedule:
     """Return the requested schedule, completed by defaults.
 
@@ -85,11 +87,16 @@ def make_schedule(
         boundaries: Where to save; default: after `usual` epochs. If `steps` is given: in the middle
             of the run, or at the epoch edge near it for a job that saves at epoch edges.
         usual: The epochs after which this job is saved by default.
+        twice: Whether runs are resumed twice, at two boundaries. By default, the second one is an
+            epoch after the first, in a run of 4.5 epochs, or of 3.5 for jobs that save at epoch
+            edges.
 
     Raises:
         UsageError: The run is too short, or a boundary lies outside it.
     """
-    length = max(2, int(max(EPOCHS, usual + 1) * steps_per_epoch)) if steps is None else steps
+    more = (1.5 if usual == int(usual) else 2.0) if twice else 1.0
+    epochs = max(EPOCHS, usual + more)
+    length = max(2 + twice, int(epochs * steps_per_epoch)) if steps is None else steps
     Schedule(length, 1, steps_per_epoch)  # reports a bad length before a bad boundary
     if isinstance(boundaries, int):
         places = _spread(boundaries, length)
@@ -100,8 +107,43 @@ def make_schedule(
     elif usual == int(usual) and steps > steps_per_epoch:
         places = [_place("epoch", steps, steps_per_epoch)]
     else:
-        places = [steps // 2]
+        places = [steps // (3 if twice else 2)]
+    if twice:
+        places = _two(places, length, steps_per_epoch, usual == int(usual), bool(boundaries))
     return Schedule(length, min(places), steps_per_epoch, tuple(places))
+
+
+def _two(
+    places: Sequence[int], steps: int, steps_per_epoch: int, at_edges: bool, is_fixed: bool
+) -> list[int]:
+    """Return where runs are resumed for the first and for the second time.
+
+    Of two boundaries, the second is an epoch after the first, or, where the run is too short for
+    that, in the middle of the rest. `at_edges`: whether the job saves at epoch edges. `is_fixed`:
+    whether the first one was asked for.
+    """
+    places = sorted(set(places))
+    if len(places) > 2:
+        raise UsageError(
+            f"A run is resumed twice from two boundaries, not from {len(places)}: "
+            f"{', '.join(map(str, places))}. Name two."
+        )
+    if len(places) == 2:
+        return list(places)
+    (first,) = places
+    if first + steps_per_epoch < steps:
+        return [first, first + steps_per_epoch]
+    is_edge = at_edges and first % steps_per_epoch == 0
+    if is_edge and not is_fixed and first > steps_per_epoch:
+        return [first - steps_per_epoch, first]
+    second = (first + steps) // 2
+    if is_edge or second == first:
+        needed = first + (steps_per_epoch if is_edge else 1) + 1
+        raise UsageError(
+            f"The run of {steps} steps has no room for a second save after step {first}. Train for "
+            f"at least {needed} steps."
+        )
+    return [first, second]
 
 
 def parse_boundaries(text: str) -> Boundaries:

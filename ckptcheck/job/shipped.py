@@ -1,13 +1,15 @@
 """Look up the jobs that ship with the tool by name. `ckptcheck.jobs` declares them."""
 
 import importlib.util
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.errors import UsageError, unknown
+from ckptcheck.counts import counted
+from ckptcheck.errors import NotVerifiedError, UsageError, unknown
 from ckptcheck.job.excerpts import excerpt
 from ckptcheck.job.given import unpickled
 from ckptcheck.job.loading import check, is_own, load, made
@@ -41,9 +43,54 @@ class ShippedJob:
     # How prose names its restores: "A plain Saver brings every moving mean and variance back".
     in_prose: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def style(self) -> str:
+        """The style of a recipe: `keras` or `tf2`."""
+        return self.name.partition("/")[0]
+
+    @property
+    def module(self) -> str:
+        """The module of its class."""
+        return self.target.partition(":")[0]
+
     def parse(self, given: Mapping[str, str]) -> Any:
         """Read option values from text, or raise `UsageError`."""
         return parse(self.options, self.name, given)
+
+
+@dataclass(frozen=True)
+class ShippedCommand:
+    """A training script that ships with the tool, and is verified as a command.
+
+    Attributes:
+        name: Its name on the command line.
+        module: The script, as a module; it takes the folder that it writes into.
+        arguments: Its further arguments.
+        summary: What it is, for `ckptcheck jobs`.
+        expected: The expected outcome of its only restore, `restart`.
+        library: The library that it trains with, as people call it.
+        needs: The packages that it needs.
+        style: The style whose remedies fit it.
+    """
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    summary: str
+    expected: Mapping[str, str]
+    library: str
+    needs: tuple[str, ...]
+    style: str = "torch"
+
+    @property
+    def default_restores(self) -> tuple[str, ...]:
+        """All of its restores."""
+        return tuple(self.expected)
+
+    @property
+    def file(self) -> Path:
+        """Its script. Loads no framework."""
+        return _file(self.module)
 
 
 @dataclass(frozen=True)
@@ -62,8 +109,8 @@ class Fix:
 
     @property
     def style(self) -> str:
-        """The style of both jobs: `keras` or `tf2`."""
-        return self.fixed.partition("/")[0]
+        """The style whose remedies fit both recipes: `keras`, `tf2` or `torch`."""
+        return self._recipe.style
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -73,18 +120,28 @@ class Fix:
     @property
     def file(self) -> Path:
         """The file of both recipes. Loads no framework."""
-        source = importlib.util.find_spec(self._module)
-        assert source is not None
-        assert source.origin is not None
-        return Path(source.origin)
+        return _file(self._recipe.module)
 
     @property
-    def _module(self) -> str:
-        return shipped(self.recipes[-1]).target.partition(":")[0]
+    def library(self) -> str | None:
+        """The library that both recipes train with; None: that of their style."""
+        return self._recipe.library if isinstance(self._recipe, ShippedCommand) else None
+
+    @property
+    def _recipe(self) -> "ShippedJob | ShippedCommand":
+        return entry(self.recipes[-1])
 
     def code(self) -> str:
         """Return the lines to copy, from the source of the recipe, with the imports they need."""
-        return excerpt(self.file.read_text(encoding="utf-8"), self.shows, self._module)
+        return excerpt(self.file.read_text(encoding="utf-8"), self.shows, self._recipe.module)
+
+
+def _file(module: str) -> Path:
+    """Return the file of a module, without loading it."""
+    source = importlib.util.find_spec(module)
+    assert source is not None
+    assert source.origin is not None
+    return Path(source.origin)
 
 
 @dataclass(frozen=True)
@@ -100,11 +157,11 @@ class Registry:
 
     jobs: Mapping[str, ShippedJob]
     default: tuple[str, ...]
-    suites: Mapping[str, tuple[ShippedJob, ...]]
+    suites: Mapping[str, tuple[ShippedJob | ShippedCommand, ...]]
     fixes: Mapping[str, tuple[Fix, ...]] = field(default_factory=dict)
 
     @property
-    def recipes(self) -> Mapping[str, ShippedJob]:
+    def recipes(self) -> Mapping[str, ShippedJob | ShippedCommand]:
         """The recipes of all report cards by name."""
         return {recipe.name: recipe for suite in self.suites.values() for recipe in suite}
 
@@ -116,7 +173,7 @@ def registry() -> Registry:
     return whole
 
 
-def shipped(name: str) -> ShippedJob:
+def entry(name: str) -> ShippedJob | ShippedCommand:
     """Return the shipped job or recipe of that name; `UsageError` suggests the nearest names."""
     jobs, recipes = registry().jobs, registry().recipes
     job = jobs.get(name) or recipes.get(name)
@@ -128,6 +185,38 @@ def shipped(name: str) -> ShippedJob:
     if job is None:
         raise unknown("job", name, {**jobs, **recipes} if "/" in name else jobs)
     return job
+
+
+def shipped(name: str) -> ShippedJob:
+    """Return the shipped job of that name; `UsageError` for a command, which is no job."""
+    job = entry(name)
+    if isinstance(job, ShippedCommand):
+        raise UsageError(f"{name} is a command, and has no class.")
+    return job
+
+
+def command_named(name: str) -> ShippedCommand | None:
+    """Return the shipped command of that name, if there is one."""
+    recipe = registry().recipes.get(name)
+    return recipe if isinstance(recipe, ShippedCommand) else None
+
+
+def check_installed(commands: Iterable[ShippedCommand]) -> None:
+    """Raise `NotVerifiedError` with the way to install what some commands need and is missing."""
+    lacking = {
+        command.name: [each for each in command.needs if importlib.util.find_spec(each) is None]
+        for command in commands
+    }
+    names = [name for name, packages in lacking.items() if packages]
+    missing = list(dict.fromkeys(each for packages in lacking.values() for each in packages))
+    if not missing:
+        return
+    others = f" and {counted(len(names) - 1, 'other recipe')}" if names[1:] else ""
+    raise NotVerifiedError(
+        f"Not installed for {sys.executable}: {', '.join(missing)}. {names[0]}{others} "
+        f"{'need' if others else 'needs'} {'them' if missing[1:] else 'it'}: "
+        f"pip install {' '.join(missing)}"
+    )
 
 
 def in_prose(job: str) -> Mapping[str, str]:
@@ -158,9 +247,9 @@ def make_job(name: str, given: Mapping[str, str], pickle: Path | None = None) ->
         pickle: The file to unpickle the class or the instance from; None: import it by its name.
     """
     if is_own(name):
-        job = made(name, load(name) if pickle is None else unpickled(pickle))
-        check(job, name)
-        return job, 0
-    entry = shipped(name)
-    options = entry.parse(given)
-    return load(entry.target)(options), options.seed
+        own = made(name, load(name) if pickle is None else unpickled(pickle))
+        check(own, name)
+        return own, 0
+    job = shipped(name)
+    options = job.parse(given)
+    return load(job.target)(options), options.seed

@@ -4,7 +4,11 @@ import contextlib
 import shutil
 from pathlib import Path
 
+from ckptcheck.observer.ranks import Meeting
 from ckptcheck.observer.request import Request
+
+# Among the kinds of pending saves: the folder as it is, in a resumed run.
+_WANTED = "wanted"
 
 
 class Images:
@@ -15,6 +19,8 @@ class Images:
 
     Attributes:
         groups: how many saves there were, known and unknown.
+        meeting: where the ranks of the job meet, of which rank 0 takes the copies; None: there is
+            one process alone.
     """
 
     def __init__(self, request: Request) -> None:
@@ -22,6 +28,7 @@ class Images:
         self._source = Path(request.writes)
         self._folder = Path(request.images)
         self.groups = {"known": 0, "unknown": 0}
+        self.meeting: Meeting | None = None
         self._kept: dict[str, list[int]] = {"known": [], "unknown": []}
         self._pending: set[str] = set()
         self._taken: tuple[tuple[str, int, int], ...] | None = None
@@ -29,10 +36,16 @@ class Images:
     def saved(self, *, is_known: bool) -> bool:
         """Note a save since the last step; return whether its image may be kept."""
         kind = "known" if is_known else "unknown"
+        if self._follows:
+            return False
         if kind in self._pending or self._may_want(kind):
             self._pending.add(kind)
             return True
         return False
+
+    def wanted(self) -> None:
+        """Note that the folder is wanted as it is now, saved or not."""
+        self._pending.add(_WANTED)
 
     def _may_want(self, kind: str) -> bool:
         """Return whether a further save of a kind may be asked for."""
@@ -44,25 +57,38 @@ class Images:
             and not (kind == "unknown" and self.groups["known"])
         )
 
+    def begins(self, step: int, is_due: bool) -> bool:
+        """Return whether the state before a step may be wanted, at a save of any rank."""
+        if self.meeting is None or not self._request.is_control:
+            return is_due
+        return self.meeting.begins(step, is_due)
+
     def take(self) -> None:
         """Copy the folder, unless nothing in it has changed since the last copy."""
-        if not self._pending or not self._request.is_control:
+        if not self._pending:
             return
+        if self.meeting is not None:
+            self.meeting.gather()
         state = _state(self._source)
         if state != self._taken:
             shutil.rmtree(self._partial, ignore_errors=True)
             _copy(self._source, self._partial)
             self._taken = state
+        if self.meeting is not None:
+            self.meeting.tell()
 
     def keep(self, done: int) -> bool:
         """Keep the last copy as the image after `done` steps, if it is asked for."""
+        if self.meeting is not None and self._follows:
+            return self.meeting.is_boundary(done)
+        is_wanted = _WANTED in self._pending
         kind = "known" if "known" in self._pending else "unknown"
         self._pending.clear()
         self._taken = None
         if not self._partial.exists():
             return False
         self.groups[kind] += 1
-        if not self._wants(kind):
+        if not (is_wanted or self._wants(kind)):
             return False
         target = self._folder / f"crash-image@{done}"
         shutil.rmtree(target, ignore_errors=True)
@@ -86,6 +112,10 @@ class Images:
             return False
         number = self.groups[kind]
         return not asked or number in asked or (self._request.falls_back and number == 1)
+
+    @property
+    def _follows(self) -> bool:
+        return self.meeting is not None and self.meeting.follows
 
     @property
     def _partial(self) -> Path:

@@ -4,10 +4,11 @@ Python's audit events (PEP 578) report every file that Python opens or renames. 
 writes in C++ is reported by its adapter.
 """
 
+import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ckptcheck.observer.request import Request
@@ -39,6 +40,7 @@ class FileWatch:
         self._late = frozenset(request.late_files)
         self._inside = os.path.join(os.path.realpath(request.writes), "")  # noqa: PTH118
         self._noticed = 0
+        self._is_unwatched = False
         self._made: set[str] = set()
         sys.addaudithook(self._on_event)
 
@@ -47,6 +49,15 @@ class FileWatch:
         self.writers.clear()
         noticed, self._noticed = self._noticed, self.written
         return self.written > noticed
+
+    @contextlib.contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Take no file that is read meanwhile for a restore: the observer reads it."""
+        self._is_unwatched = True
+        try:
+            yield
+        finally:
+            self._is_unwatched = False
 
     def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
@@ -59,6 +70,8 @@ class FileWatch:
     def _opened(self, path: str, flags: int) -> None:
         if flags & os.O_ACCMODE != os.O_RDONLY:
             self._written(path)
+        elif self._is_unwatched:
+            return
         elif path in self._late:
             self.read_late.append(path)
         elif path.startswith(self._inside) and may_be_checkpoint(path) and path not in self._made:

@@ -1,7 +1,7 @@
 """What is seen of one process of a command: steps, saves, restores, evaluations, live state.
 
-An adapter reports to it. The first process that trains records the run; what a process does before
-its first step is kept until then.
+An adapter reports to it. The first process that trains records the run, or each rank of the job
+that trains; what a process does before its first step is kept until then.
 """
 
 import atexit
@@ -26,10 +26,11 @@ from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
 from ckptcheck.observer.files import FileWatch
 from ckptcheck.observer.program import Program
+from ckptcheck.observer.ranks import Meeting, Rank
 from ckptcheck.observer.request import Request
 from ckptcheck.run import environment, python_state
 from ckptcheck.run.digests import digest
-from ckptcheck.run.folder import Recorder, write_whole
+from ckptcheck.run.folder import Recorder, of_rank, write_whole
 from ckptcheck.run.heartbeat import Heartbeat
 from ckptcheck.run.run import Facts, Failure
 from ckptcheck.run.snapshots import (
@@ -56,7 +57,8 @@ _MOST_LATE = 3
 # Saves at which is read what the program keeps outside of its framework.
 _MOST_OUTSIDE = 6
 _SEVERAL = (
-    "More than one process of the command trains. Verify a command of which one process trains."
+    "More than one process of the command trains, and they are not the ranks of one job. Verify a "
+    "command of which one process trains, or one that torchrun starts."
 )
 
 
@@ -102,6 +104,7 @@ class Observation:
         program: the program, where the adapter reads it, too.
         poison: adds noise to every weight, but for those of which the digest is spared, so that a
             restore that does nothing shows.
+        rank: returns the rank of this process, once it trains; None: it trains alone.
 
     Attributes:
         program: the program, with the objects that it passed to its framework.
@@ -118,6 +121,7 @@ class Observation:
         counters: Callable[[], Mapping[str, int]],
         program: Program | None = None,
         poison: Callable[[int, Collection[str]], None] = lambda seed, spared: None,
+        rank: Callable[[], Rank | None] = lambda: None,
     ) -> None:
         self.request = request
         self.program = Program() if program is None else program
@@ -127,6 +131,8 @@ class Observation:
         self.sealed: Callable[[], Iterable[str]] = tuple
         self._sealed: set[str] = set()
         self._read, self._counters, self._poison = read, counters, poison
+        self._rank = rank
+        self._folder = Path(request.folder)
         self._process, self._started = os.getpid(), time.time()
         self._recorder: Recorder | None = None
         self._facts: Facts | None = None
@@ -139,6 +145,7 @@ class Observation:
         self._idle: set[Hashable] = set()
         self._initial: Reading | None = None
         self._last: Reading | None = None
+        self._updated: Reading | None = None
         self._evaluations: list[tuple[int, float]] = []
         self._attributes: dict[str, dict[str, float]] = {}
         self._generators: dict[str, dict[str, str]] = {}
@@ -148,6 +155,7 @@ class Observation:
         self._restored_late: list[int] = []
         self._late: dict[int, str] = {}
         self._written_aside: list[int] = []
+        self._saved_after: list[int] = []
         self._accumulating: list[int] = []
         self._saves: list[dict[str, Any]] = []
         self._counted: dict[str, dict[str, int]] = {}
@@ -180,9 +188,17 @@ class Observation:
             done = self._done + (0 if self.request.is_control else self.request.boundary)
             self._due_outside = save_point(done)
             self._outside_saves += 1
+        if self._has_saved and self._done not in self._saved_after[-1:]:
+            self._saved_after.append(self._done)
         self._has_saved = False
         self._snapshot_outside()
+        if self._wants_image():
+            self._images.wanted()
+            with self._files.unwatched():  # the copy is no restore
+                self._images.take()
         self._note_draws()
+        if self._images.begins(self._done, self._due is not None):
+            self._due = self._due or _Due()
         due = self._due
         if due is None or due.is_certain or what in self._idle:
             return
@@ -222,6 +238,8 @@ class Observation:
         if recorder is None:
             return
         point = self._at_point()
+        if self._wants_image():
+            self._images.keep(self._done)
         if point and late is not None:
             self._late[self._done] = late.digest() if isinstance(late, OnDevice) else digest(*late)
         if self._unseen:
@@ -233,12 +251,21 @@ class Observation:
         self._done += 1
         if point:
             self._after(point)
+        self._updated = None
         self._beat(self._done)
         if self.request.max_steps and self._done >= self.request.max_steps:
             self._is_stopping = True
             self.close()
             self._has_stopped = True
+            if self._images.meeting is not None:
+                self._images.meeting.wait_for_all()
             raise StoppedError(f"ckptcheck ends the program after {self._done} steps")
+
+    def updated(self) -> None:
+        """Note that a step has updated weights, if it is reported only once more cannot follow."""
+        is_wanted = self._due is not None and self._due.reading is not None
+        if is_wanted and not self._is_over() and (self._done or not self.request.is_control):
+            self._updated = self._read()
 
     def saved(self, what: str, path: Any) -> None:
         """Note that a checkpoint was saved."""
@@ -296,6 +323,11 @@ class Observation:
 
     # --- Recording ---
 
+    def _wants_image(self) -> bool:
+        """Return whether a resumed run is now where a further run is to be resumed from it."""
+        wanted = self.request.image_after
+        return bool(wanted) and self._done - wanted in (0, *self._restored_late)
+
     def _is_late(self) -> bool:
         """Return whether a restore may be the one that the run resumes by, after a few steps."""
         return (
@@ -312,14 +344,19 @@ class Observation:
     def _claimed(self) -> Recorder | None:
         """Return the recorder of the run; None: a different process trains, too."""
         if self._recorder is None:
-            folder = Path(self.request.folder)
+            rank = self._rank()
+            folder = of_rank(self._folder, rank.number if rank else 0)
             try:
+                folder.mkdir(exist_ok=True)
                 (folder / CLAIM).touch(exist_ok=False)
             except FileExistsError:
                 self._is_other = True
-                with (folder / TROUBLE).open("a", encoding="utf-8") as file:
+                with (self._folder / TROUBLE).open("a", encoding="utf-8") as file:
                     file.write(f"{_SEVERAL}\n")
                 return None
+            if rank is not None:
+                self._images.meeting = Meeting(self._folder, rank)
+            self._folder = folder
             self._facts = self._new_facts()
             self._recorder = Recorder(folder, self._facts)
         return self._recorder
@@ -397,7 +434,7 @@ class Observation:
         assert self._recorder is not None
         if point == INITIAL:
             return
-        self._last, done = self._read(), self._done - 1
+        self._last, done = self._updated or self._read(), self._done - 1
         after = after_point(done)
         if not self.request.is_control:
             after = began_at(after_point(self.request.boundary), done)
@@ -478,7 +515,7 @@ class Observation:
         self._snapshot_outside()
         self._due_outside = FINAL
         self._snapshot_outside()
-        if not (Path(self.request.folder) / f"{FINAL}.npz").exists() and self._last is not None:
+        if not (self._folder / f"{FINAL}.npz").exists() and self._last is not None:
             self.at_end_of_state()
         facts = self._facts
         assert facts is not None
@@ -496,6 +533,8 @@ class Observation:
         facts.saved = [each["done"] for each in self._saves]
         facts.environment = environment.fingerprint()
         recorder.close()
+        if self._images.meeting is not None:
+            self._images.meeting.leave()
         self._recorder = None
         self._is_other = True
 
@@ -505,13 +544,16 @@ class Observation:
         self._exit(status)
 
     def _note_the_rest(self) -> None:
+        meeting = self._images.meeting
         document = {
             "steps": self._done,
+            "ranks": 1 if meeting is None else meeting.rank.count,
             "steps_per_epoch": self._epoch,
             "restored_late": self._restored_late,
             "late_batches": self._late,
             "accumulating": self._accumulating,
             "written_aside": self._written_aside,
+            "saved_after": self._saved_after,
             "read_late": sorted(set(self._files.read_late)),
             "counters": self._counted,
             "saves": self._saves,
@@ -525,13 +567,13 @@ class Observation:
             "program": sys.argv,
         }
         name = OBSERVED if self._recorder is not None else f"process-{self._process}.json"
-        write_whole(Path(self.request.folder) / name, document)
+        write_whole(self._folder / name, document)
 
     def _show_progress(self, done: int) -> None:
         # To open a file for each number costs up to milliseconds. A mapped one is written without
         # its descriptor, which a program that closes all of its own may have given away.
         if self._shown is None:
-            path = Path(self.request.folder) / PROGRESS
+            path = self._folder / PROGRESS
             path.write_bytes(b" " * _WIDTH)
             with path.open("r+b") as file:
                 self._shown = mmap.mmap(file.fileno(), _WIDTH)

@@ -26,7 +26,7 @@ class Program:
     """The program of this process, as an object whose attributes can be read like a job's.
 
     Its attributes are the globals of the main module, and the local variables of its functions that
-    are running, as `main.best`.
+    are running, as `main.best`. What several functions hold stands under the outermost first.
 
     Args:
         as_array: returns the values of a framework's array that belongs to nothing; None: the value
@@ -77,7 +77,8 @@ class Program:
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
         main = sys.modules.get("__main__")
         held = {} if main is None else dict(vars(main))
-        for frame in _running():
+        # What several hold stands under the outermost: it is there before the others, and after.
+        for frame in reversed([*_running()]):
             name = frame.f_code.co_name
             held |= {f"{name}.{key}": value for key, value in _locals(frame).items()}
         return {

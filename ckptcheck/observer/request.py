@@ -25,6 +25,7 @@ class Request:
         late_files: the files outside of `writes` that the control wrote after that checkpoint.
         setting: what the framework shall do to make the run reproducible; empty: nothing.
         restored: the digests of the control's tensors at the boundary of a resumed run.
+        image_after: the steps of its own after which a resumed run's folder is copied; 0: never.
     """
 
     role: str
@@ -42,6 +43,7 @@ class Request:
     late_files: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
     setting: str = ""
+    image_after: int = 0
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Request":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ckptcheck.comparison.comparison import moving_statistics
-from ckptcheck.counts import counted
+from ckptcheck.counts import counted, filled
 from ckptcheck.diagnosis.catalogue import CAUSES
 from ckptcheck.diagnosis.cause import Diagnosis, Severity
 from ckptcheck.diagnosis.diagnose import is_of_restore
@@ -28,7 +28,7 @@ _BY_SEVERITY = [severity.value for severity in Severity]
 
 @dataclass(frozen=True)
 class _Tried:
-    """One restore of one job, from every boundary."""
+    """One restore of one job, from every boundary and on every rank, or resumed twice."""
 
     job: str
     restore: str
@@ -37,7 +37,12 @@ class _Tried:
 
     @property
     def name(self) -> str:
-        return self.prose or (f"`{self.restore}`" if self.restore else NAMELESS)
+        twice = bool(self.cases[0].after)
+        if self.prose:
+            return f"{self.prose}, resumed twice," if twice else self.prose
+        if not self.restore:
+            return NAMELESS
+        return f"`{self.cases[0].label}`" if twice else f"`{self.restore}`"
 
     @property
     def failed(self) -> tuple[Case, ...]:
@@ -51,8 +56,9 @@ class _Tried:
 
     @property
     def good(self) -> tuple[Case, ...]:
-        """The cases that recovered."""
-        return tuple(case for case in self.cases if case.outcome == RECOVERED)
+        """The cases that recovered, with those of all other ranks from the same boundary."""
+        wrong = {case.boundary for case in self.cases if case.outcome != RECOVERED}
+        return tuple(case for case in self.cases if case.boundary not in wrong)
 
     @property
     def recovered(self) -> bool:
@@ -157,10 +163,10 @@ def _some(names: Sequence[str]) -> str:
 
 def _tried(cases: Sequence[Case]) -> list[_Tried]:
     short = short_names(cases)
-    groups = _grouped(cases, lambda case: (case.job, case.restore))
+    groups = _grouped(cases, lambda case: (case.job, case.restore, bool(case.after)))
     return [
         _Tried(short[job], restore, in_prose(job).get(restore, ""), tuple(group))
-        for (job, restore), group in groups.items()
+        for (job, restore, _), group in groups.items()
     ]
 
 
@@ -247,7 +253,8 @@ def _of_job(job: str, tried: Sequence[_Tried]) -> Iterator[str]:
     good = [each for each in tried if each.recovered]
     partly = [each for each in tried if each.partly]
     for manner, those in _grouped(good, lambda each: each.manner).items():
-        every = " from every boundary" if len(those[0].cases) > 1 else ""
+        every = " from every boundary" if len(_boundaries(those[0].cases)) > 1 else ""
+        every += " on every rank" if len({case.rank for case in those[0].cases}) > 1 else ""
         yield f"{job} recovers with {_names(those)}{every}{_continues(manner)}."
     for (span, effect), those in _grouped(partly, lambda each: (_span(each), _lost(each))).items():
         what = f": {_it(those)} {effect}" if effect else _continues(those[0].manner)
@@ -261,7 +268,11 @@ def _of_job(job: str, tried: Sequence[_Tried]) -> Iterator[str]:
             effects = {}
         else:
             yield f"{job} does not recover with {names}."
-    yield from (_capitalised(f"{_each_of(those)} {said}.") for said, those in effects.items())
+    for said, those in effects.items():
+        yield _capitalised(f"{_each_of(those)} {said}.")
+        yield from dict.fromkeys(
+            each.cases[0].reason or "" for each in those if each.cases[0].after
+        )
     yield from _unknown(tried)
 
 
@@ -295,7 +306,18 @@ def _from(cases: Sequence[Case]) -> str:
 
 
 def _boundaries(cases: Sequence[Case]) -> list[str]:
-    return [str(case.boundary) for case in cases]
+    return list(dict.fromkeys(str(case.boundary) for case in cases))
+
+
+def _on(cases: Sequence[Case], tried: _Tried) -> str:
+    """Say on which ranks something is so, where it is not on all of them."""
+    ranks = {case.rank for case in tried.cases}
+    those = sorted({case.rank for case in cases if case.rank is not None})
+    if not those or len(those) == len(ranks):
+        return ""
+    return filled(
+        " on {count:rank|ranks} {names}", count=len(those), names=listed(list(map(str, those)))
+    )
 
 
 def _in_groups(by_job: dict[str, list[_Tried]]) -> Iterator[str]:
@@ -362,8 +384,9 @@ def _effects(tried: _Tried, *, brief: bool = False, everywhere: bool = False) ->
     if brief:
         effects = [each for each in effects if _verb(each) == _verb(effects[0])]
     said = _joined(effects) or listed(list(dict.fromkeys(_VERBS[case.outcome] for case in failed)))
-    boundaries = [str(case.boundary) for case in failed if case.boundary is not None]
-    if everywhere or not boundaries or len(failed) == len(tried.cases):
+    said += _on([case for case in failed if case.diagnoses], tried)
+    boundaries = _boundaries([case for case in failed if case.boundary is not None])
+    if everywhere or not boundaries or len(boundaries) == len(_boundaries(tried.cases)):
         return said
     return f"{said} when resumed after step {listed(boundaries, 'or')}"
 
@@ -415,8 +438,8 @@ def _unknown(tried: Sequence[_Tried], *, reasons: bool = True) -> Iterator[str]:
     for each in tried:
         why = _grouped(each.unknown, lambda case: (case.reason or "") if reasons else "")
         for reason, cases in why.items():
-            known = len(cases) < len(each.cases) and each.by_boundary
-            where = f" {_from(cases)}" if known else ""
+            known = len(_boundaries(cases)) < len(_boundaries(each.cases)) and each.by_boundary
+            where = f"{f' {_from(cases)}' if known else ''}{_on(cases, each)}"
             names.setdefault((each.job, where, reason), []).append(each.name)
     for (job, where, reason), those in names.items():
         # A job that failed before it named its restores has none.

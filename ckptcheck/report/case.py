@@ -34,8 +34,8 @@ class RestoreError:
 class Case:
     """One job with one restore: the expected outcome, the outcome, and the evidence.
 
-    `reason` says why an inconclusive case is inconclusive. `restore` is empty for a job that failed
-    before it named its restores.
+    `reason` says why an inconclusive case is inconclusive, and what a second resume that fails
+    shows of the first. `restore` is empty for a job that failed before it named its restores.
     """
 
     job: str
@@ -53,6 +53,13 @@ class Case:
     not_covered: tuple[str, ...] = ()
     # The boundary it is resumed from, if its job is resumed from several; None: from the only one.
     boundary: int | None = None
+    # The boundary of the first resume, if it is resumed twice: `boundary` is that of the second.
+    after: int = 0
+    # Of a second resume that fails: the outcome of the same restore from the control's checkpoint
+    # of the same step; None: unknown.
+    once: str | None = None
+    # The rank of the process, if several train together; None: one process trains.
+    rank: int | None = None
     tolerance: Tolerance = EXACT
     # Whether both runs were repeated without the evaluation at the boundary.
     unevaluated: bool = False
@@ -76,10 +83,15 @@ class Case:
 
     @property
     def label(self) -> str:
-        """The name among the cases of the job: `saver`; with several boundaries, `saver @ 110`."""
+        """The name among the cases of the job: `saver`, `saver @ 110`, or `saver, twice`.
+
+        With several ranks, it is `restart (rank 1)`.
+        """
         if not self.restore:
             return "–"
-        return self.restore if self.boundary is None else f"{self.restore} @ {self.boundary}"
+        at = "" if self.boundary is None else f" @ {self.boundary}"
+        rank = "" if self.rank is None else f" (rank {self.rank})"
+        return f"{self.restore}{', twice' if self.after else at}{rank}"
 
     @property
     def as_expected(self) -> bool:
@@ -141,10 +153,12 @@ class Case:
         return {
             "job": self.job,
             "restore": self.restore or None,
+            "rank": self.rank,
             "expected": self.expected,
             "outcome": self.outcome,
             "as_expected": self.as_expected,
             "reason": self.reason,
+            "first_boundary_step": self.after or None,
             "boundary_step": schedule.boundary if schedule else None,
             "steps": schedule.steps if schedule else None,
             "first_resumed_step": self.resumed.facts.first_step if self.resumed else None,

@@ -13,13 +13,15 @@ from ckptcheck.run import environment
 from ckptcheck.run.folder import (
     control_of,
     crash_image_of,
+    name_of_rank,
+    of_rank,
     read,
     resumed_of,
     unevaluated_of,
     unsaved_of,
 )
 from ckptcheck.run.run import Failure, Run
-from ckptcheck.run.task import EXPERIMENTS, UNEVALUATED
+from ckptcheck.run.task import EXPERIMENTS, ONCE, UNEVALUATED
 from ckptcheck.run.writes import made_of
 from ckptcheck.text_safety import first_sentence
 
@@ -32,7 +34,9 @@ class Evidence:
     """The folder with the runs of one job, and why runs did not finish, by their folder's name.
 
     `repeats` is how many more times the control ran, `noise_asked` whether the user asked for that.
-    `reason` is why nothing can be judged, though the runs ended.
+    `reason` is why nothing can be judged, though the runs ended, `not_twice` why no run was resumed
+    twice, where that was asked for. Of a job that trains in several processes it is the evidence on
+    one rank.
     """
 
     folder: Path
@@ -40,16 +44,30 @@ class Evidence:
     repeats: int = 0
     noise_asked: bool = False
     reason: str | None = None
+    not_twice: str | None = None
+    rank: int = 0
     # Runs that several cases share are read once.
     _runs: dict[str, _RunOrTrouble] = field(default_factory=dict, repr=False, compare=False)
+
+    def of_rank(self, rank: int | None) -> "Evidence":
+        """Return the evidence on one rank; None: the job trains in one process."""
+        return replace(self, rank=rank or 0)
 
     def control(self, repeat: int = 0) -> _RunOrTrouble:
         """Return the control or a repetition of it, and why it did not finish."""
         return self._kept(control_of(self.folder, repeat))
 
-    def resumed(self, restore: str, boundary: int, experiment: str = "") -> _RunOrTrouble:
+    def resumed(
+        self, restore: str, boundary: int, experiment: str = "", after: int = 0
+    ) -> _RunOrTrouble:
         """Return a resumed run or an experiment with it, and why it did not finish."""
-        return _read(resumed_of(self.folder, restore, boundary, trial=experiment), self.trouble)
+        folder = resumed_of(self.folder, restore, boundary, after=after, trial=experiment)
+        return self._read(folder)
+
+    def image(self, restore: str, boundary: int, after: int = 0) -> CrashImage:
+        """Return the crash image that a run is resumed from."""
+        saved = resumed_of(self.folder, restore, after) if after else self.folder
+        return CrashImage(crash_image_of(saved, boundary))
 
     def unevaluated_control(self, boundary: int) -> _RunOrTrouble:
         """Return the control without evaluation at a boundary, and why it did not finish."""
@@ -87,9 +105,17 @@ class Evidence:
         return made_of([run.facts for run in (*runs, *(run for run, _ in others)) if run])
 
     def _kept(self, folder: Path) -> _RunOrTrouble:
-        if folder.name not in self._runs:
-            self._runs[folder.name] = _read(folder, self.trouble)
-        return self._runs[folder.name]
+        name = name_of_rank(folder, self.rank)
+        if name not in self._runs:
+            self._runs[name] = self._read(folder)
+        return self._runs[name]
+
+    def _read(self, folder: Path) -> _RunOrTrouble:
+        """Read a run and say why it did not finish; a control must not raise either."""
+        for name in (folder.name, name_of_rank(folder, self.rank)):
+            if name in self.trouble:
+                return None, self.trouble[name]
+        return _read(of_rank(folder, self.rank))
 
 
 @dataclass(frozen=True)
@@ -114,6 +140,10 @@ class Pair:
     image: CrashImage | None = None
     # What became of each file outside the checkpoint folder.
     wrote: Mapping[str, str] = field(default_factory=dict)
+    # The boundary of the first resume, if the run is resumed twice.
+    after: int = 0
+    # Of a second resume: the same restore from the control's checkpoint of the same step.
+    once: "Pair | None" = None
 
 
 @dataclass(frozen=True)
@@ -125,8 +155,13 @@ class Missing:
     wrote: Mapping[str, str] = field(default_factory=dict)
 
 
-def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Missing:
-    """Return the runs of one case; without a boundary, those of the only one."""
+def gather(
+    evidence: Evidence, restore: str, boundary: int | None, after: int = 0
+) -> Pair | Missing:
+    """Return the runs of one case; without a boundary, those of the only one.
+
+    `after` is the boundary of the first resume, if the run is resumed twice.
+    """
     if evidence.reason:
         return Missing(evidence.reason)
     control, trouble = evidence.control()
@@ -134,16 +169,18 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
         return Missing(f"The control did not finish: {sentence(trouble)}")
     boundary = control.facts.schedule.boundary if boundary is None else boundary
     control = control.at(boundary)
-    image = CrashImage(crash_image_of(evidence.folder, boundary))
+    if after and evidence.not_twice:
+        return Missing(evidence.not_twice, control, evidence.wrote(control))
+    image = evidence.image(restore, boundary, after)
     if not image.files:
         why = why_nothing_saved(control.facts.framework, restore)
         return Missing(f"{NO_CHECKPOINT} {why}".rstrip(), control, evidence.wrote(control))
-    resumed, trouble = evidence.resumed(restore, boundary)
+    resumed, trouble = evidence.resumed(restore, boundary, after=after)
     if resumed is None or trouble:
         wrote = evidence.wrote(control)
         return Missing(f"The resumed run did not finish: {sentence(trouble)}", control, wrote)
     noise, noise_trouble = evidence.noise(control)
-    tried = {name: evidence.resumed(restore, boundary, name)[0] for name in EXPERIMENTS}
+    tried = {name: evidence.resumed(restore, boundary, name, after)[0] for name in EXPERIMENTS}
     pair = Pair(
         control,
         resumed,
@@ -156,22 +193,32 @@ def gather(evidence: Evidence, restore: str, boundary: int | None) -> Pair | Mis
         changed_by_saving=evidence.changed_by_saving,
         image=image,
         wrote=evidence.wrote(control, resumed),
+        after=after,
     )
-    return replace(pair, unevaluated=_unevaluated(pair, evidence, restore, boundary))
+    if after:
+        pair = replace(pair, once=_once(pair, evidence, restore, boundary))
+    return replace(pair, unevaluated=_unevaluated(pair, evidence, restore, boundary, after))
 
 
-def _unevaluated(pair: Pair, evidence: Evidence, restore: str, boundary: int) -> Pair | None:
+def _once(pair: Pair, evidence: Evidence, restore: str, boundary: int) -> Pair | None:
+    resumed, trouble = evidence.resumed(restore, boundary, ONCE)
+    if resumed is None or trouble:
+        return None
+    image = evidence.image(restore, boundary)
+    return replace(pair, resumed=resumed, experiments={}, image=image, after=0)
+
+
+def _unevaluated(
+    pair: Pair, evidence: Evidence, restore: str, boundary: int, after: int
+) -> Pair | None:
     control, trouble_of_control = evidence.unevaluated_control(boundary)
-    resumed, trouble = evidence.resumed(restore, boundary, UNEVALUATED)
+    resumed, trouble = evidence.resumed(restore, boundary, UNEVALUATED, after)
     if control is None or resumed is None or trouble_of_control or trouble:
         return None
     return replace(pair, control=control.at(boundary), resumed=resumed, experiments={})
 
 
-def _read(folder: Path, trouble: Mapping[str, str]) -> _RunOrTrouble:
-    """Read a run and say why it did not finish; a control must not raise either."""
-    if folder.name in trouble:
-        return None, trouble[folder.name]
+def _read(folder: Path) -> _RunOrTrouble:
     try:
         run = read(folder)
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from ckptcheck.comparison.compare import compare
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.equality import Equality
 from ckptcheck.comparison.noise_floor import NoiseFloor
-from ckptcheck.diagnosis import experiments
+from ckptcheck.diagnosis import experiments, second_resume
 from ckptcheck.diagnosis.allowances import STRICT, Allowed, Terms, beyond, by_pattern, with_reasons
 from ckptcheck.diagnosis.catalogue import CAUSES, MEASURE_THE_NOISE, diagnosis
 from ckptcheck.diagnosis.cause import FILES_LEFT, OWN_FILES, Diagnosis, names_of
@@ -19,7 +19,7 @@ from ckptcheck.diagnosis.settings import after_trying
 from ckptcheck.kinds import Kind
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.case import Case, RestoreError
-from ckptcheck.report.evidence import Evidence, Pair, gather, of_failure
+from ckptcheck.report.evidence import Evidence, Missing, Pair, gather, of_failure
 from ckptcheck.report.report import Report
 from ckptcheck.report.validity import (
     why_noise_decides,
@@ -31,7 +31,7 @@ from ckptcheck.report.validity import (
 from ckptcheck.run import environment
 from ckptcheck.run.digests import snapshot_digest
 from ckptcheck.run.run import Failure, Run
-from ckptcheck.run.task import UNEVALUATED
+from ckptcheck.run.task import ONCE, UNEVALUATED
 
 # Phases of a resumed run before it reads the checkpoint.
 BEFORE_THE_RESTORE = ("build", "state")
@@ -47,12 +47,17 @@ _SET_BY_THE_PROGRAM = (Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)
 
 @dataclass(frozen=True)
 class Question:
-    """One case to judge: job, restore, expected outcome, boundary (None: the only one)."""
+    """One case to judge: job, restore, expected outcome, boundary and rank (None: the only one).
+
+    `after` is the boundary of the first resume, if the run is resumed twice.
+    """
 
     job: str
     restore: str
     expected: str
     boundary: int | None = None
+    after: int = 0
+    rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,43 @@ class Verdict:
     error: RestoreError | None = None
 
 
-def judge(question: Question, evidence: Evidence, terms: Terms = STRICT) -> Case:
-    """Judge one case."""
-    pair = gather(evidence, question.restore, question.boundary)
+def judge_all(
+    questions: Sequence[Question],
+    evidence: Mapping[str, Evidence],
+    terms: Terms = STRICT,
+    settled: Sequence[Case | None] = (),
+) -> list[Case]:
+    """Judge cases, each by the evidence on its job. A second resume follows the first one.
+
+    `settled` holds the cases that are judged already, each in the place of its question.
+    """
+    cases: list[Case] = []
+    first: dict[tuple[str, str, int | None], Case] = {}
+    for place, question in enumerate(questions):
+        key = question.job, question.restore, question.rank
+        known = settled[place] if settled else None
+        of_first = first.get(key) if question.after else None
+        case = known or judge(question, evidence[question.job], terms, of_first)
+        cases.append(case)
+        if not question.after:
+            first[key] = case
+    return cases
+
+
+def judge(
+    question: Question, evidence: Evidence, terms: Terms = STRICT, first: Case | None = None
+) -> Case:
+    """Judge one case. `first` is the first resume of a run that is resumed twice."""
+    pair = gather(
+        evidence.of_rank(question.rank), question.restore, question.boundary, question.after
+    )
+    reason = "" if first is None else second_resume.why_unjudged(first.outcome)
     if isinstance(pair, Pair):
-        return judge_pair(question, pair, terms)
+        if not reason:
+            return judge_pair(question, pair, terms)
+        pair = Missing(reason, pair.control, pair.wrote)
     case = Case(**vars(question), outcome=INCONCLUSIVE, tolerance=terms.tolerance)
-    return replace(case, reason=pair.reason, control=pair.control, wrote=pair.wrote)
+    return replace(case, reason=reason or pair.reason, control=pair.control, wrote=pair.wrote)
 
 
 def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
@@ -83,12 +118,18 @@ def judge_pair(question: Question, pair: Pair, terms: Terms = STRICT) -> Case:
     pair, verdict = _judged(recorded, terms)
     # Further runs mean nothing for runs that were not compared.
     compared = verdict.comparison is not None
+    diagnoses, reason, once = _with_remedies(verdict.diagnoses, pair, question.restore), None, None
+    if question.after and verdict.outcome in (DIVERGED, REFUSED):
+        once = None if pair.once is None else _judged(pair.once, terms)[1].outcome
+        reason = second_resume.reason(once, question.boundary)
+        diagnoses = second_resume.with_remedies(diagnoses, once, verdict.comparison, question.after)
     return Case(
         **vars(question),
         outcome=verdict.outcome,
         tolerance=terms.tolerance,
-        diagnoses=_with_remedies(verdict.diagnoses, pair, question.restore),
-        reason=verdict.reason or (pair.noise_trouble if compared else None),
+        diagnoses=diagnoses,
+        reason=verdict.reason or (pair.noise_trouble if compared else None) or reason,
+        once=once,
         error=verdict.error,
         control=pair.control,
         resumed=pair.resumed,
@@ -206,7 +247,10 @@ def verdict_on(pair: Pair, terms: Terms = STRICT) -> Verdict:
 
 
 def _compared(pair: Pair, resumed: Run, equality: Equality) -> Comparison:
-    return settled(compare(pair.control, resumed, equality), pair.control, pair.image)
+    comparison = compare(pair.control, resumed, equality)
+    if pair.after:
+        comparison = second_resume.counted_anew(comparison, pair.after)
+    return settled(comparison, pair.control, pair.image)
 
 
 def _on_failure(pair: Pair, failure: Failure) -> Verdict:
@@ -330,14 +374,21 @@ def experiments_for(case: Case) -> dict[str, Mapping[str, float]]:
     """Return the experiments that may explain a case, with the control's attributes to put in."""
     if _needs_unevaluated(case):
         return {UNEVALUATED: {}}
+    once: dict[str, Mapping[str, float]] = {ONCE: {}} if _needs_once(case) else {}
     if (
         case.outcome != DIVERGED
         or case.expected == DIVERGED
         or case.comparison is None
         or case.unevaluated
     ):
-        return {}
-    return experiments.needed(case.diagnoses, case.comparison)
+        return once
+    return once | experiments.needed(case.diagnoses, case.comparison)
+
+
+def _needs_once(case: Case) -> bool:
+    """Return whether it is unknown if a second resume fails where a first one recovers."""
+    failed = case.outcome in (DIVERGED, REFUSED) and case.expected == RECOVERED
+    return bool(case.after) and failed and case.once is None
 
 
 def _needs_unevaluated(case: Case) -> bool:

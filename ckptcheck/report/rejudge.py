@@ -10,7 +10,8 @@ from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.errors import UsageError, unknown
 from ckptcheck.outcomes import EXPECTABLE, RECOVERED
 from ckptcheck.report.evidence import Evidence, Pair
-from ckptcheck.report.judge import Question, judge, judge_pair, report
+from ckptcheck.report.judge import Question, judge_pair, report
+from ckptcheck.report.ranks import judge_all
 from ckptcheck.report.report import Report
 from ckptcheck.run.folder import FORMAT_VERSION, check_format, read
 from ckptcheck.run.run import Run
@@ -37,6 +38,7 @@ def _document(evidence: Evidence) -> dict[str, Any]:
         "repeats": evidence.repeats,
         "noise_asked": evidence.noise_asked,
         "reason": evidence.reason,
+        "not_twice": evidence.not_twice,
     }
     return document | {"trouble": dict(evidence.trouble)}
 
@@ -76,6 +78,7 @@ def judge_folder(
                 facts["repeats"],
                 facts["noise_asked"],
                 facts.get("reason"),
+                facts.get("not_twice"),
             )
             for name, facts in document["jobs"].items()
         }
@@ -90,8 +93,10 @@ def judge_folder(
         if name not in known:
             raise unknown("restore among these runs", name, known)
     wanted = [question for question in questions if not restore or question.restore in restore]
+    if expect not in (None, RECOVERED):  # a second resume of what fails shows nothing of its own
+        wanted = [question for question in wanted if not question.after]
     wanted = [replace(question, expected=expect or question.expected) for question in wanted]
-    return report([judge(question, jobs[question.job], terms) for question in wanted])
+    return report(judge_all(wanted, jobs, terms))
 
 
 def _terms(

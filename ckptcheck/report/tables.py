@@ -58,8 +58,9 @@ def _stacked(
 
     tables = []
     for case in cases:
+        name = case.label if case.after else case.restore
         rows = (
-            [{"job": case.job, "restore": case.restore, **row} for row in rows_of(case.comparison)]
+            [{"job": case.job, "restore": name, **row} for row in rows_of(case.comparison)]
             if case.comparison
             else []
         )

@@ -193,7 +193,7 @@ def _processor() -> str:
 def _name(control: Task, extent: str) -> str:
     place, _, attribute = control.job.rpartition(":")
     path = str(Path(place).resolve()) if place.endswith(".py") else place
-    asked = [control.options, control.steps, control.boundaries, control.kinds]
+    asked = [control.options, control.steps, control.boundaries, control.kinds, control.twice]
     request = [path, attribute, *asked, extent]
     text = json.dumps(request, sort_keys=True, default=repr)
     readable = re.sub(r"\W+", "-", f"{Path(place).stem}-{attribute}" if place else control.job)

@@ -27,7 +27,7 @@ class Group:
     Attributes:
         first: The `ckptcheck.run.worker_pool.Task` to begin with; its folder is relative.
         restores: The restores to submit as further tasks each time the first task emits a boundary;
-            None: all that the job describes.
+            None: all that the job describes. A resumed run that emits one is resumed, too.
         also: Tasks that wait for nothing.
         files: The contents of files that the processes need, by their path below the top folder.
     """
@@ -86,11 +86,18 @@ def _here(groups: Sequence[Group], top: Path, needs: Needs, cores: int) -> Itera
             if event.kind == "described" and restores.get(event.name, ()) is None:
                 restores[event.name] = tuple(event.facts["restores"])
             if event.kind == "boundary":
-                for restore in restores.get(event.name) or ():
-                    workers.submit(
-                        replace(event.task, restore=restore, boundary=event.facts["boundary"])
-                    )
+                for task in _following(event, restores.get(event.name) or ()):
+                    workers.submit(task)
             yield event
+
+
+def _following(event: Event, restores: Sequence[str]) -> Iterator[Any]:
+    """Yield the tasks of the runs that are resumed from the boundary that an event reports."""
+    task, boundary = event.task, event.facts["boundary"]
+    if task.restore is not None:  # a resumed run that saved: it is resumed, too
+        yield replace(task, boundary=boundary, after=task.boundary)
+    for restore in restores:
+        yield replace(task, restore=restore, boundary=boundary)
 
 
 def _write(files: Mapping[str, bytes], top: Path) -> None:

@@ -84,6 +84,7 @@ class Execution:
             # A resumed run saves and evaluates where its control does.
             if self.done in self.schedule.boundaries:
                 self.may_save()
+                self._at_second_boundary()
             elif self.restore is None and self.done == self.schedule.earlier:
                 # An older checkpoint exposes a restore that does not read the newest one.
                 self.may_save()
@@ -199,7 +200,19 @@ class Execution:
                 "of the next step, from 0"
             )
         self._at_boundary()
-        self.emit("boundary", boundary=self.done)
+        if not self.task.twice or self.done == self.schedule.boundaries[0]:
+            self.emit("boundary", boundary=self.done)
+
+    def _at_second_boundary(self) -> None:
+        """Keep what a resumed run saved, if a second one is to be resumed from it."""
+        task = self.task
+        if task.twice and not (task.after or task.trial) and self.done > task.boundary:
+            shutil.copytree(
+                self.folder,
+                crash_image_of(task.run_folder, self.done),
+                ignore_dangling_symlinks=True,
+            )
+            self.emit("boundary", boundary=self.done)
 
     def _at_boundary(self) -> None:
         before = self._snapshot(boundary_point(self.done))
@@ -276,8 +289,8 @@ class Execution:
 
 def _copy_crash_image(task: Task, folder: Path) -> None:
     """Copy the crash image for one run, which may write into its copy."""
-    shutil.copytree(crash_image_of(Path(task.folder), task.boundary), folder)
-    pointer = lead_to_copy(folder, control_of(Path(task.folder)) / "checkpoints")
+    shutil.copytree(task.image, folder)
+    pointer = lead_to_copy(folder, task.saved_by / "checkpoints")
     if pointer is not None:
         raise NotVerifiedError(
             f"its checkpoint file {pointer.name!r} names the original folder by an absolute path, "

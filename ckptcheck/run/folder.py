@@ -8,6 +8,7 @@ RUN/boundary-N.npz snapshot right before the step after the checkpoint of N step
 RUN/after-N.npz    snapshot after that step, where the step creates variables
 RUN/final.npz      snapshot after the last step
 RUN/output.txt     output of the process
+RUN/rank-N         the same of rank N of a job; rank 0 has the folder itself
 """
 
 import json
@@ -65,19 +66,38 @@ def unsaved_of(job_folder: Path) -> Path:
     return job_folder / "unsaved"
 
 
-def resumed_of(job_folder: Path, restore: str, boundary: int, *, trial: str = "") -> Path:
-    """Return the folder of the run resumed by a restore at a boundary, or of a trial of it."""
+def resumed_of(
+    job_folder: Path, restore: str, boundary: int, *, after: int = 0, trial: str = ""
+) -> Path:
+    """Return the folder of the run resumed by a restore at a boundary, or of a trial of it.
+
+    `after` is the boundary of the first resume, if it is resumed twice.
+    """
     name = re.sub(r"[^\w.-]", "-", restore)
-    return job_folder / f"resumed-{name}@{boundary}{f'~{trial}' if trial else ''}"
+    places = f"{after}@{boundary}" if after else str(boundary)
+    return job_folder / f"resumed-{name}@{places}{f'~{trial}' if trial else ''}"
 
 
-def crash_image_of(job_folder: Path, boundary: int) -> Path:
-    """Return the folder of a job's crash image at a boundary."""
-    return job_folder / f"crash-image@{boundary}"
+def crash_image_of(folder: Path, boundary: int) -> Path:
+    """Return the folder of the crash image at a boundary.
+
+    Those of the control are in the folder of the job, that of a resumed run is in its own.
+    """
+    return folder / f"crash-image@{boundary}"
 
 
 # Index, loss, learning rate and batch of a step, and the end of its line.
 _Pending = tuple[int, float | Callable[[], float], float | None, Sequence[Array] | OnDevice, str]
+
+
+def of_rank(run_folder: Path, rank: int) -> Path:
+    """Return the folder of what one rank of a job recorded in a run."""
+    return run_folder / f"rank-{rank}" if rank else run_folder
+
+
+def name_of_rank(run_folder: Path, rank: int) -> str:
+    """Return the name of one rank of a run, where it did not finish as the others did."""
+    return f"{run_folder.name}/rank-{rank}"
 
 
 class Recorder:

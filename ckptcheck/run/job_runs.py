@@ -111,7 +111,7 @@ class Verification:
         job.note(Event(job.control, "described", dict(job.cached.described)))
         first, *also = (
             replace(job.control, restore=restore, boundary=boundary)
-            for boundary in job.boundaries
+            for boundary in (job.boundaries[:1] if self.settings.twice else job.boundaries)
             for restore in job.restores
         )
         return Group(first, also=tuple(also))
@@ -143,6 +143,7 @@ class Verification:
             environment=environment,
             pickled=job in self.pickles,
             kinds=asked.kinds,
+            twice=asked.twice,
         )
         return JobRuns(control, folder, restores, self._repeats, noise_asked=bool(asked.repeats))
 

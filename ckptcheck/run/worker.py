@@ -81,10 +81,13 @@ def _carry_out(
         counter.close()
     _check_restores(task.job, job.restores)
     usual = getattr(job, "boundary_epochs", BOUNDARY_EPOCHS)
-    schedule = make_schedule(job.steps_per_epoch, task.steps, task.boundaries, usual)
+    schedule = make_schedule(
+        job.steps_per_epoch, task.steps, task.boundaries, usual, twice=task.twice
+    )
     first = 0
     if task.restore is not None:
-        schedule, first, seed = schedule.at(task.boundary), task.boundary, seed + POISON
+        schedule, first = schedule.at(task.boundary), task.boundary
+        seed += POISON * (2 if task.after else 1)  # two resumed runs start differently, too
     emit(
         "described",
         restores=list(job.restores),

@@ -44,7 +44,7 @@ def completed(folder: Path, *words: str) -> list[str]:
     ("words", "offered"),
     [
         (["ver"], ["verify"]),
-        (["verify", "bn-"], ["bn-nn", "bn-layers", "bn-polyak"]),
+        (["verify", "bn-"], ["bn-nn", "bn-layers", "bn-polyak", "bn-torch"]),
         (["verify", "tr"], ["train.py"]),
         (["verify", "pa"], ["package/"]),
         (["verify", "train.py", ":"], ["Train", "Other"]),
@@ -54,6 +54,7 @@ def completed(folder: Path, *words: str) -> list[str]:
         (["verify", "--allow", "slots-l"], ["slots-lost"]),
         (["verify", "--expect", "re"], ["recovered", "refused"]),
         (["verify", "--suite", "k"], ["keras"]),
+        (["verify", "torch/sh"], ["torch/shuffle", "torch/shuffle-fixed"]),
         (["explain", "slots-l"], ["slots-lost"]),
         (["explain", "slots-lost", "--framework", "t"], ["tf1", "tf2", "torch"]),
         (["study", "c"], ["convergence"]),

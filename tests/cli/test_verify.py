@@ -111,7 +111,7 @@ def test_expectation_is_met(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["verify", "bn-n"], "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain."),
+        (["verify", "bn-n"], "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, bn-torch, plain."),
         (["verify", "plain", "--restore", "savr"], "There is no restore of plain called 'savr'. Did you mean saver? Known: saver, trainable."),
         (["verify", "plain", "--set", "seed"], "--set takes KEY=VALUE, not 'seed'."),
         (["verify", "plain", "--set", "seed=x"], "The option seed of plain must be a whole number from 0 to 2147483647, not 'x'."),
@@ -193,7 +193,7 @@ def test_ci_outputs_of_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     asked = ["verify", "bn-n", "--junit", "junit.xml", "--markdown", "report.md"]
     done = call(*asked, cwd=tmp_path)
-    sentence = "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, plain."
+    sentence = "There is no job called 'bn-n'. Did you mean bn-nn? Known: bn-layers, bn-nn, bn-polyak, bn-torch, plain."
     assert done.returncode == 2
     assert ElementTree.parse(tmp_path / "junit.xml").getroot()[0].get("errors") == "1"
     assert sentence in (tmp_path / "report.md").read_text().replace("&#x27;", "'")

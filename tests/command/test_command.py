@@ -32,9 +32,31 @@ def test_there_is_no_such_save(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "numbers"), [(None, (2, 3, 4)), ("3", (3, 4)), ("2 of 10", (5, 10)), ("1", (1, 2))]
+)
+def test_the_save_after_one_is_resumed_from_next(
+    text: str | None, numbers: tuple[int, ...]
+) -> None:
+    saves = Saves.parse(text)
+    assert saves.and_next() == Saves(numbers, saves.falls_back)
+
+
+@pytest.mark.parametrize(("text", "named"), [("last", "the last save"), ("3 of 3", "3 saves")])
+def test_saves_that_cannot_be_resumed_from_twice(text: str, named: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        Saves.parse(text).and_next()
+    assert str(raised.value) == (
+        f"A run is resumed twice from two saves, not from {named}. Name one with --save, and the next one follows."
+    )
+
+
+@pytest.mark.parametrize(
     ("words", "name"),
     [
         (["python", "train.py", "--out", "{run}"], "train.py"),
+        (["torchrun", "--nproc-per-node", "2", "train.py", "{run}"], "train.py"),
+        (["python", "-m", "torch.distributed.run", "train.py", "{run}"], "train.py"),
+        (["python", "-m", "torch.distributed.run", "-m", "my.train", "{run}"], "my.train"),
         (["python", "-m", "pkg.train", "{run}"], "pkg.train"),
         (["uv", "run", "scripts/fit.py", "{run}"], "fit.py"),
         (["/usr/local/bin/train", "{run}"], "train"),

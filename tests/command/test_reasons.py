@@ -7,7 +7,13 @@ import pytest
 
 from ckptcheck.command.command import Command
 from ckptcheck.command.launch import OUTPUT
-from ckptcheck.command.reasons import why_failed, why_no_step, why_not_observed, why_unclear
+from ckptcheck.command.reasons import (
+    why_failed,
+    why_no_step,
+    why_not_observed,
+    why_saved_elsewhere,
+    why_unclear,
+)
 
 HINT = "If it needs arguments to resume, add them with --resume"
 
@@ -61,3 +67,10 @@ def test_a_checkpoint_elsewhere_is_that_of_a_later_step() -> None:
             if is_clear
             else "The restarted run restored /a/c-2, which the control wrote outside of its folder: a run that was killed at the save would not find it so. Let the command save it into its folder, too."
         )
+
+
+@pytest.mark.parametrize(("saved", "named"), [([25], "step 25"), ([25, 35], "steps 25, 35")])
+def test_a_resumed_run_that_saves_at_other_steps(saved: list[int], named: str) -> None:
+    assert why_saved_elsewhere(30, saved) == (
+        f"The control saves after step 30, the resumed run after {named}, where the control's state is unknown. Save by the total of steps, not by those since the resume."
+    )

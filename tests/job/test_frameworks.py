@@ -181,7 +181,7 @@ def test_a_second_framework_is_a_folder(
         ({"torch"}, ("bn-torch",)),
         (set(), ("bn-nn", "bn-layers", "bn-polyak")),  # which say how to install it
     ],
-    ids=str,
+    ids=["both", "TensorFlow", "PyTorch", "none"],
 )
 def test_the_jobs_of_what_is_installed(
     installed: set[str], jobs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

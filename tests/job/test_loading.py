@@ -1,6 +1,7 @@
 """Schedules, and loading a job by name."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,6 +101,58 @@ def test_jobs_that_save_at_epoch_edges() -> None:
 def test_invalid_boundaries(asked: str, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         make_schedule(44, None, parse_boundaries(asked))
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("steps_per_epoch", "asked", "usual", "steps", "boundaries"),
+    [
+        (44, {}, 2.5, 198, (110, 154)),  # an epoch later, in a longer run
+        (44, {"boundaries": (30,)}, 2.5, 198, (30, 74)),
+        (44, {"boundaries": (50, 20)}, 2.5, 198, (20, 50)),
+        (44, {"boundaries": ("mid", "last")}, 2.5, 198, (110, 197)),
+        (10, {"steps": 40}, 2.5, 40, (13, 23)),
+        (44, {"steps": 40}, 2.5, 40, (13, 26)),
+        (44, {"steps": 40, "boundaries": (38,)}, 2.5, 40, (38, 39)),
+        (1, {"steps": 3}, 2.5, 3, (1, 2)),
+        # Jobs that save at epoch edges.
+        (15, {}, 2.0, 52, (30, 45)),
+        (15, {"steps": 60}, 2.0, 60, (30, 45)),
+        (15, {"steps": 50}, 2.0, 50, (30, 45)),
+        (15, {"steps": 60, "boundaries": (15,)}, 2.0, 60, (15, 30)),
+    ],
+)
+def test_two_boundaries_to_resume_twice(
+    steps_per_epoch: int,
+    asked: dict[str, Any],
+    usual: float,
+    steps: int,
+    boundaries: tuple[int, int],
+) -> None:
+    schedule = make_schedule(steps_per_epoch, **asked, usual=usual, twice=True)
+    assert (schedule.steps, schedule.boundaries) == (steps, boundaries)
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        (
+            {"boundaries": (1, 5, 9)},
+            "A run is resumed twice from two boundaries, not from 3: 1, 5, 9. Name two.",
+        ),
+        (
+            {"steps": 40, "boundaries": (39,)},
+            "The run of 40 steps has no room for a second save after step 39. Train for at least 41 steps.",
+        ),
+        (
+            {"steps": 40, "boundaries": (30,), "usual": 2.0},
+            "The run of 40 steps has no room for a second save after step 30. Train for at least 46 steps.",
+        ),
+    ],
+)
+def test_no_two_boundaries_to_resume_twice(asked: dict[str, Any], text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        make_schedule(15, **asked, twice=True)
     assert str(caught.value) == text
 
 

@@ -15,6 +15,7 @@ jobs = ["train.py:Train", "loop.py", "package.module:Loop", "bn-nn"]
 restores = ["keras"]
 boundaries = "first,last"
 unsaved = false
+resume-twice = true
 timeout = 60
 equal-nan = true
 
@@ -47,6 +48,7 @@ def test_it_is_found_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert found.settings == {
         "boundaries": "first,last",
         "unsaved": False,
+        "resume_twice": True,
         "timeout": 60,
         "equal_nan": True,
         "allow": {"generators-restarted": "Dropout may draw anew."},

@@ -13,7 +13,13 @@ from ckptcheck.job.excerpts import excerpt
 from ckptcheck.job.shipped import Fix, fixes_for, registry
 from tests.command_line import call
 from tests.conftest import ROOT
-from tests.jobs.test_recipes import CASES, LOST
+from tests.jobs import test_recipes, test_torch_cards
+
+LOST = {
+    **{case: {cause for cause, _ in found} for case, found in test_recipes.LOST.items()},
+    **test_torch_cards.LOST,
+}
+CASES = [*test_recipes.CASES, *test_torch_cards.CASES]
 
 FIXES = [(cause, fix) for cause, fixes in registry().fixes.items() for fix in fixes]
 EVERY = pytest.mark.parametrize(
@@ -25,7 +31,7 @@ EVERY = pytest.mark.parametrize(
 def test_the_cards_show_the_cause_and_the_recovery(cause: str, fix: Fix) -> None:
     """`python -m pytest -m cards` runs every case of LOST and CASES."""
     assert cause in CAUSES
-    assert cause in {lost for lost, _ in LOST[fix.broken]}
+    assert cause in LOST[fix.broken]
     assert fix.fixed in CASES
     assert fix.fixed not in LOST
 
@@ -35,7 +41,7 @@ def test_the_code_is_short_and_legible(cause: str, fix: Fix) -> None:
     lines = fix.code().splitlines()
     assert 3 <= len(lines) <= 55
     assert all(len(line) <= 76 for line in lines)
-    assert lines[0].startswith(("import ", "from "))
+    assert lines[0].startswith(("import ", "from ", "def "))  # one may need no import
 
 
 @EVERY
@@ -59,10 +65,12 @@ def _bound_by(node: ast.AST) -> Iterator[str]:
 
 @EVERY
 def test_the_code_shows_who_calls_its_methods(cause: str, fix: Fix) -> None:
-    """A method that no class of ckptcheck or Keras calls by its name is called in the code."""
+    """A method that no class of a library calls by its name is called in the code."""
     called_elsewhere = {"__init__", "__len__", "__getitem__", "checkpoint_of", "call", "build"}
     called_elsewhere |= {"fit", "layers", "save", "restore", "plateau", "stopping", "data"}
-    for node in ast.walk(ast.parse(fix.code())):
+    called_elsewhere |= {"state_dict", "load_state_dict", "forward"}
+    classes = [each for each in ast.walk(ast.parse(fix.code())) if isinstance(each, ast.ClassDef)]
+    for node in (each for kind in classes for each in kind.body):
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("on_"):
             assert node.name in called_elsewhere or f".{node.name}(" in fix.code(), node.name
 
@@ -78,7 +86,8 @@ def test_causes_with_a_fix() -> None:
         "generators-restarted",
         "shadows-lost",
     }
-    assert [fix.style for fix in fixes_for("slots-lost")] == ["keras", "tf2"]
+    styles = ["keras", "tf2", "torch", "torch", "torch"]
+    assert [fix.style for fix in fixes_for("slots-lost")] == styles
     assert fixes_for("noise") == []
 
 
@@ -105,6 +114,9 @@ def test_explain_for_one_framework() -> None:
     assert printed.count("Fixed, in ") == 1 < whole.count("Fixed, in ")
     assert "\n  To run them: ckptcheck verify tf2/loop\n" in printed
     assert len(printed.splitlines()) < len(whole.splitlines()) - 40
+    of_torch = call("explain", "slots-lost", "--framework", "torch", cwd=ROOT).stdout
+    assert "Fixed, in Lightning: lightning/load-from-checkpoint-fixed × restart" in of_torch
+    assert "\n    def fit(trainer, loader, last, fixed):\n" in of_torch
     (document,) = json.loads(
         call("explain", "slots-lost", "--framework", "tf2", "--json", cwd=ROOT).stdout
     )

@@ -134,6 +134,32 @@ def test_which_save_is_kept(
         assert (tmp_path / "images" / f"crash-image@{done}").is_dir()
 
 
+@pytest.mark.parametrize(
+    ("program", "images", "saved_after"),
+    [
+        ("step(); save(); step(); step(); save(); step()", {"2": "2.0"}, [1, 3]),
+        ("step(); step(); save(); step(); save(); step()", {"2": "4.0"}, [2, 3]),
+        ("step(); step(); save(known=False); step()", {"2": "4.0"}, [2]),
+        # A run that saves nothing is killed with what it was restored from.
+        ("step(); step(); step()", {"2": "old"}, []),
+        ("step(); step(); save()", {}, []),
+    ],
+)
+def test_the_folder_of_a_resumed_run_is_copied_where_it_is_wanted(
+    tmp_path: Path, program: str, images: dict[str, str], saved_after: list[int]
+) -> None:
+    read_first = "open(run / 'model.ckpt').read()\n"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.ckpt").write_text("old")
+    asked: dict[str, Any] = {"restore": "restart", "boundary": 4, "image_after": 2}
+    seen, _ = observe(tmp_path, read_first + program, role="resumed", **asked)
+    folders = (tmp_path / "images").glob("crash-image@*")
+    found = {each.name.partition("@")[2]: (each / "model.ckpt").read_text() for each in folders}
+    assert (found, seen["saved_after"]) == (images, saved_after)
+    # The copy is no restore.
+    assert (len(seen["restores"]), seen["restored_late"]) == (1, [])
+
+
 def test_a_call_that_does_not_train_is_no_boundary(tmp_path: Path) -> None:
     program = "step(); save(); step('test', False); w += 1; step('test', False); step(); step()"
     observe(tmp_path, program)
@@ -277,7 +303,8 @@ def test_a_second_process_that_trains_is_noted(tmp_path: Path) -> None:
     observe(tmp_path, "step()")
     trouble = (tmp_path / "control" / "trouble.txt").read_text()
     assert trouble == (
-        "More than one process of the command trains. Verify a command of which one process trains.\n"
+        "More than one process of the command trains, and they are not the ranks of one job. "
+        "Verify a command of which one process trains, or one that torchrun starts.\n"
     )
     assert len(record(tmp_path).steps) == 2
 

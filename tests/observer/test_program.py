@@ -31,6 +31,19 @@ def test_the_locals_of_running_functions_are_named_after_them() -> None:
     assert not inner  # it holds nothing yet
 
 
+def test_the_outermost_function_comes_first() -> None:
+    """What it passes on has one name, whichever function is running below it."""
+
+    def step(best: Any) -> list[str]:
+        return list(Program().arrays())
+
+    def passing(model: Any) -> list[str]:
+        return step(model)
+
+    names = [name for name in passing(np.ones(1)) if name.endswith((".model", ".best"))]
+    assert names == ["passing.model", "step.best"]
+
+
 def test_arrays_in_lists_dictionaries_and_objects_are_seen() -> None:
     arrays = held()[1]
     own = {name: value.tolist() for name, value in arrays.items() if name.startswith("held.")}

@@ -172,6 +172,7 @@ def test_document_has_the_promised_keys() -> None:
         "expected",
         "outcome",
         "as_expected",
+        "first_boundary_step",
         "boundary_step",
         "steps",
         "tensors",

@@ -27,6 +27,11 @@ def _passed(recipe: str, broken: str, fixed: str, name: str) -> Fix:
     )
 
 
+def _script(recipe: str, *shows: str) -> Fix:
+    """Return the fix of a script: these functions and classes of it."""
+    return Fix(f"{recipe} × restart", f"{recipe}-fixed × restart", shows)
+
+
 FIXES: Mapping[str, tuple[Fix, ...]] = {
     "rounding": (Fix("keras/ema-swap-last × backup", "keras/ema-swap-copied × backup", _COPIED),),
     "moving-statistics-lost": (_UNBUILT,),
@@ -43,13 +48,24 @@ FIXES: Mapping[str, tuple[Fix, ...]] = {
     "shadows-lost": (
         Fix("keras/ema × weights", "keras/ema × weights-built", ("Plain.restore",)),
         _passed("ema", "without-ema", "with-shadows", "Ema"),
+        _script("torch/averages", "save", "load"),
+        _script("transformers/averages", "Averages", "AveragesSaved"),
     ),
     "weights-lost": (_IN_LIST,),
-    "slots-lost": (_BUILT, _passed("loop", "without-optimizer", "all", "Loop")),
+    "slots-lost": (
+        _BUILT,
+        _passed("loop", "without-optimizer", "all", "Loop"),
+        _script("lightning/load-from-checkpoint", "fit"),
+        _script("transformers/from-pretrained", "train"),
+        _script("accelerate/save-model", "save", "load"),
+    ),
     "step-lost": (_BUILT, _passed("loop", "without-step", "all", "Loop")),
     "generators-restarted": (
         Fix("keras/dropout × checkpoint", "keras/dropout × checkpoint-with-seeds", _SEEDS),
         _passed("generator", "without-generator", "with-generator", "Generator"),
+        _script("torch/shuffle", "save", "load"),
+        _script("lightning/dropout", "Generators"),
+        _script("lightning/shuffle", "loader_of"),
     ),
     "generators-reseeded": (
         Fix("keras/dropout × keras", "keras/dropout × checkpoint-with-seeds", _SEEDS),
@@ -74,7 +90,14 @@ FIXES: Mapping[str, tuple[Fix, ...]] = {
             ("HalfByEpoch", "OrderByEpoch.fit", "ShortEpochs.data"),
         ),
     ),
-    "data-restarted": (_passed("loop", "without-iterator", "all", "Loop"),),
+    "data-restarted": (
+        _passed("loop", "without-iterator", "all", "Loop"),
+        _script("torch/mid-epoch", "batches"),
+    ),
+    "learning-rate-differs": (_script("torch/scheduler-last", "load", "warm_up"),),
+    "loss-scale-lost": (_script("torch/grad-scaler", "save", "load"),),
+    "precision-lost": (_script("torch/bfloat16", "load"),),
+    "state-lost": (_script("torch/buffer", "Normalize"),),
     "data-order": (
         Fix(
             "keras/tf-data × backup",

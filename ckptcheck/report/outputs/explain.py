@@ -60,7 +60,7 @@ def show(cause: Cause, console: Console, style: str | None = None) -> None:
 
 
 def _fixed(fix: Fix) -> Iterator[RenderableType]:
-    heading = f"Fixed, in {styles()[fix.style]}"
+    heading = f"Fixed, in {fix.library or styles()[fix.style]}"
     what = f"{fix.fixed} recovers, {fix.broken} does not."
     yield Padding(Text.assemble((f"{heading}: ", "bold"), what), (0, 0, 0, 2))
 
@@ -164,7 +164,7 @@ def _document(cause: Cause, style: str | None) -> dict[str, Any]:
 
 def _fix(fix: Fix) -> dict[str, str]:
     return {
-        "in": styles()[fix.style],
+        "in": fix.library or styles()[fix.style],
         "broken": fix.broken,
         "fixed": fix.fixed,
         "code": fix.code(),

@@ -56,6 +56,19 @@ def test_a_local_variable_of_a_running_function(main: Any) -> None:
     assert train() == {"local": True}
 
 
+def test_a_model_has_one_name_in_its_step_and_outside(main: Any) -> None:
+    """Lightning calls `training_step` of the model, whose `self` is a local variable, too."""
+
+    class Regression(torch.nn.Linear):  # type: ignore[misc, name-defined]
+        def training_step(self) -> list[str]:
+            return list(named(Regression))
+
+    def train(model: Regression) -> tuple[list[str], list[str]]:
+        return list(named(Regression)), model.training_step()
+
+    assert train(Regression(1, 1)) == (["model"], ["model"])
+
+
 def test_attributes_and_what_they_hold(main: Any) -> None:
     main.trainer = Trainer()
     assert set(named()) == {"trainer.generator", "trainer.networks['critic']"}

@@ -93,7 +93,6 @@ SCRIPT = {
         "slots-lost",
         "step-lost",
         "data-restarted",
-        miss="compares after the step of the first optimizer, when the second has no slots yet",
     ),
     "a Trainer with dropout": script(
         "trainer_dropout.py --out {run}",

@@ -19,6 +19,7 @@ from ckptcheck.adapters.torch.observer.averages import (
     trained_by,
 )
 from ckptcheck.adapters.torch.observer.names import holders
+from ckptcheck.adapters.torch.observer.ranks import overwritten
 from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import RANDOM, Tensor
 from ckptcheck.kinds import Kind
@@ -169,7 +170,7 @@ def _of_module(holder: str, module: nn.Module, averages: Averages) -> Iterator[t
         for tensor in (*root.parameters(), *root.buffers())
     ]
     kinds = dict(reversed(untrained))
-    seen: set[int] = set()
+    seen = overwritten()
     for tensors in (module.named_parameters(), module.named_buffers()):
         for name, tensor in tensors:
             if id(tensor) not in seen and not tensor.is_meta and not tensor.is_quantized:

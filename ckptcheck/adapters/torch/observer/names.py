@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn, optim
 
+from ckptcheck.adapters.torch.observer.ranks import unwrapped
 from ckptcheck.observer.program import Program
 from ckptcheck.run.containers import attributes, items
 
@@ -23,6 +24,9 @@ KINDS = (
 # How far a variable is followed, through lists and objects, and how many items of each.
 _DEPTH = 3
 _MOST = 100
+# Whether the objects of a type hold state, by its id: the type is kept, so that no other gets it.
+# To ask each of a million objects takes half a second.
+_ARE_HOLDERS: dict[int, tuple[type, bool]] = {}
 _LIBRARIES = ("builtins", "torch", "numpy", "collections", "argparse", "pathlib", "logging")
 # By class: the properties by which an object of a library shows what it holds elsewhere.
 _SHOWN = dict.fromkeys(
@@ -40,10 +44,10 @@ def holders(program: Program) -> dict[str, Any]:
     """
     found: dict[int, tuple[str, Any]] = {}
     for name, item in sorted(_walk(_variables(program), _DEPTH), key=lambda each: _way(each[0])):
-        _note(found, name, item)
+        _note(found, name, unwrapped(item))
     known = {id(item) for _, item in found.values()}
     for item in _others(known):
-        _note(found, type(item).__name__, item)
+        _note(found, type(unwrapped(item)).__name__, unwrapped(item))
     inner = {id(part) for _, item in found.values() for part in _parts(item)}
     named: dict[str, Any] = {}
     for name, item in found.values():
@@ -107,7 +111,10 @@ def _others(known: Container[int]) -> Iterator[Any]:
     """Yield modules, optimizers and schedulers that no variable leads to."""
     for item in gc.get_objects():
         kind = type(item)
-        if id(item) not in known and isinstance(kind, type) and issubclass(kind, KINDS[:4]):
+        seen = _ARE_HOLDERS.get(id(kind))
+        if seen is None:
+            seen = _ARE_HOLDERS[id(kind)] = kind, issubclass(kind, KINDS[:4])
+        if seen[1] and id(item) not in known:
             yield item
 
 

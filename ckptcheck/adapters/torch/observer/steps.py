@@ -168,6 +168,7 @@ class _Steps:
             )
         self._update.optimizers.add(id(optimizer))
         self._forget()
+        self._observation.updated()
 
     def _forget(self) -> None:
         self._has_gradient = self._live.has_gradients = False

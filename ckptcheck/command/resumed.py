@@ -1,0 +1,117 @@
+"""What is known of a resumed run only once it has ended, beside its control."""
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ckptcheck.checkpoints.contents import ARRAYS, of_file
+from ckptcheck.command.alignment import first_step, skipped_steps, without
+from ckptcheck.command.outside import lost_arrays
+from ckptcheck.command.reasons import why_unclear
+from ckptcheck.job.schedule import Schedule
+from ckptcheck.kinds import Kind
+from ckptcheck.observer.observation import OBSERVED
+from ckptcheck.run.digests import digest
+from ckptcheck.run.folder import amend, read, without_first
+from ckptcheck.run.run import Failure, Run, StepRecord
+
+
+def settle(control: Path, resumed: Path, boundary: int, trouble: str | None) -> None:
+    """Add to the record of a resumed run where it began, and what it changed.
+
+    Args:
+        control, resumed: the folders of both runs, of one rank.
+        boundary: the number of steps in the checkpoint.
+        trouble: how the run ended, where that was not as it should.
+    """
+    noted, seen = observed(control), _begun(control, resumed, boundary)
+    runs = read(control), read(resumed)
+    whole = _whole_batch(noted, *runs, boundary)
+    ours, theirs = runs[0].steps, list(runs[1].steps)
+    if whole is not None:
+        theirs[0] = replace(theirs[0], batch=whole.batch, examples=whole.examples)
+    first = None
+    if seen["steps"]:
+        is_restored = _has_weights(*runs, boundary)
+        first = first_step(noted, seen, boundary, (ours, theirs), is_restored=is_restored)
+    facts: dict[str, Any] = {"schedule": vars(schedule_of(noted, (boundary,)))}
+    facts["first_step"] = first
+    facts["unclear"] = why_unclear(noted, seen, boundary, first)
+    if trouble and seen["failure"] is None:  # it ended itself, as sys.exit does
+        failure = Failure("train", "SystemExit", trouble)
+        facts |= {"failure": vars(failure), "finished": False}
+    else:
+        facts["changed_files"] = _changed_files(control, resumed)
+        facts["changed_arrays"] = lost_arrays(*runs, boundary)
+    amend(resumed, facts, first=first, boundary=boundary, batch=whole)
+
+
+def observed(folder: Path) -> Mapping[str, Any]:
+    """Return what the observer noted of a run besides its record."""
+    document: Mapping[str, Any] = json.loads((folder / OBSERVED).read_text(encoding="utf-8"))
+    return document
+
+
+def schedule_of(seen: Mapping[str, Any], boundaries: Sequence[int]) -> Schedule:
+    """Return the schedule of a run that was observed, with the saves it is compared at."""
+    steps = max(2, int(seen["steps"]))
+    length = int(seen["steps_per_epoch"] or steps)
+    return Schedule(steps, boundaries[0], length, tuple(boundaries))
+
+
+def _begun(control: Path, resumed: Path, boundary: int) -> Mapping[str, Any]:
+    """Return what was observed of a resumed run from the restore on that it goes on from."""
+    noted, seen = observed(control), observed(resumed)
+    steps = read(control).steps, read(resumed).steps
+    skipped = skipped_steps(noted, seen, boundary, steps)
+    if not skipped:
+        return seen
+    without_first(resumed, skipped, boundary)
+    return without(seen, boundary, skipped)
+
+
+def _has_weights(control: Run, resumed: Run, boundary: int) -> bool:
+    """Return whether a resumed run began with the control's weights at the save."""
+    ours, theirs = (
+        {
+            name: digest(tensor.value)
+            for name, tensor in run.snapshot_at(boundary).items()
+            if tensor.kind is Kind.WEIGHT
+        }
+        for run in (control, resumed)
+    )
+    return bool(ours) and ours == theirs
+
+
+def _whole_batch(
+    seen: Mapping[str, Any], control: Run, resumed: Run, boundary: int
+) -> StepRecord | None:
+    """Return the control's step whose batch the first step read, in part, after the save."""
+    late = seen["late_batches"].get(str(boundary))
+    if not resumed.steps or late is None or resumed.steps[0].batch != late:
+        return None
+    return control.steps[boundary]
+
+
+def _changed_files(control: Path, resumed: Path) -> list[str]:
+    """Return the files of arrays that both runs wrote at the end, and that hold other values."""
+    ours, theirs = control / "written", resumed / "written"
+    common = (path.relative_to(ours) for path in sorted(ours.rglob("*")) if path.is_file())
+    return [
+        str(path)
+        for path in common
+        if path.suffix in ARRAYS
+        and (theirs / path).is_file()
+        and _digests_in(ours / path) != _digests_in(theirs / path)
+    ]
+
+
+def _digests_in(file: Path) -> list[tuple[str, str]] | None:
+    """Return name and digest of each array in a file of NumPy's; None: it cannot be read."""
+    try:
+        return [(each.name, digest(each.value)) for each in of_file(file)]
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None

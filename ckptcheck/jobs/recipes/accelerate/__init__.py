@@ -1,0 +1,1 @@
+"""Scripts with Accelerate: each but one loses something, and nothing with `--fixed`."""

@@ -1,0 +1,69 @@
+"""A schedule by trainer.estimated_stepping_batches, which asks for the loader too early."""
+
+import sys
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import nn
+from torch.utils.data import TensorDataset
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+
+class Generators(L.Callback):
+    """Keeps the state of the random generator, and restores it when the loader has begun."""
+
+    saved = None
+
+    def state_dict(self):
+        return {"torch": torch.get_rng_state()}
+
+    def load_state_dict(self, state):
+        self.saved = state["torch"]
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if self.saved is not None:
+            torch.set_rng_state(self.saved)
+            self.saved = None
+
+
+class Regression(L.LightningModule):
+    """A network that learns a product."""
+
+    def __init__(self, fixed):
+        super().__init__()
+        self.fixed = fixed
+        self.net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+
+    def training_step(self, batch, batch_idx):
+        inputs, targets = batch
+        return nn.functional.mse_loss(self.net(inputs), targets)
+
+    def configure_optimizers(self):
+        steps = 20 if self.fixed else self.trainer.estimated_stepping_batches
+        optimizer = torch.optim.AdamW(self.parameters(), lr=1e-2)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, total_iters=steps)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+def main(folder, fixed):
+    L.seed_everything(0)
+    x = torch.randn(40, 8)
+    data = TensorDataset(x, x[:, :1] * x[:, 1:2])
+    loader = StatefulDataLoader(data, batch_size=8, shuffle=True)
+    save = ModelCheckpoint(folder, every_n_train_steps=4, save_last=True)
+    trainer = L.Trainer(
+        max_epochs=4,
+        accelerator="cpu",
+        callbacks=[save, Generators()],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    last = folder / "last.ckpt"
+    trainer.fit(Regression(fixed), loader, ckpt_path=last if last.exists() else None)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), fixed="--fixed" in sys.argv)

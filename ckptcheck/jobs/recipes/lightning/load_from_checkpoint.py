@@ -1,0 +1,55 @@
+"""load_from_checkpoint, then fit without ckpt_path: only the weights come back."""
+
+import sys
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import nn
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+
+
+def fit(trainer, loader, last, fixed):
+    if not last.exists():
+        trainer.fit(Regression(), loader)
+    elif fixed:
+        trainer.fit(Regression(), loader, ckpt_path=last)
+    else:
+        trainer.fit(Regression.load_from_checkpoint(last), loader)
+
+
+class Regression(L.LightningModule):
+    """A network that learns a product."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+
+    def training_step(self, batch, batch_idx):
+        inputs, targets = batch
+        return nn.functional.mse_loss(self.net(inputs), targets)
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=1e-2)
+
+
+def main(folder, fixed):
+    L.seed_everything(0)
+    x = torch.randn(40, 8)
+    data = TensorDataset(x, x[:, :1] * x[:, 1:2])
+    sampler = DistributedSampler(data, num_replicas=1, rank=0)  # the order follows from the epoch
+    loader = DataLoader(data, batch_size=8, sampler=sampler)
+    trainer = L.Trainer(
+        max_epochs=4,
+        accelerator="cpu",
+        callbacks=[ModelCheckpoint(folder, save_last=True)],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    fit(trainer, loader, folder / "last.ckpt", fixed)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), fixed="--fixed" in sys.argv)

@@ -1,0 +1,54 @@
+"""A StatefulDataLoader, saved at the end of an epoch, whose order it then repeats."""
+
+import sys
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import nn
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+
+def loader_of(data, fixed):
+    if fixed:
+        sampler = DistributedSampler(data, num_replicas=1, rank=0)
+        return DataLoader(data, batch_size=8, sampler=sampler)
+    return StatefulDataLoader(data, batch_size=8, shuffle=True)
+
+
+class Regression(L.LightningModule):
+    """A network that learns a product."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+
+    def training_step(self, batch, batch_idx):
+        inputs, targets = batch
+        return nn.functional.mse_loss(self.net(inputs), targets)
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=1e-2)
+
+
+def main(folder, fixed):
+    L.seed_everything(0)
+    x = torch.randn(40, 8)
+    data = TensorDataset(x, x[:, :1] * x[:, 1:2])
+    loader = loader_of(data, fixed)
+    trainer = L.Trainer(
+        max_epochs=4,
+        accelerator="cpu",
+        callbacks=[ModelCheckpoint(folder, save_last=True)],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    last = folder / "last.ckpt"
+    trainer.fit(Regression(), loader, ckpt_path=last if last.exists() else None)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), fixed="--fixed" in sys.argv)

@@ -1,0 +1,1 @@
+"""Scripts with the Trainer: each but one loses something, and nothing with `--fixed`."""
