@@ -27,7 +27,7 @@ from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import OnDevice
 from ckptcheck.observer.observation import Observation
 from ckptcheck.observer.reading import Batch, Item, batch_of
-from ckptcheck.observer.wrapping import around, guarded
+from ckptcheck.observer.wrapping import after, around, guarded
 
 _STEP = "step"
 # What is kept of the data of one step: an accumulating step reads several batches.
@@ -87,6 +87,7 @@ class _Steps:
         register_optimizer_step_post_hook(guarded(self._on_updated))
         around(torch.Tensor, "backward", self._on_backward)
         around(torch.amp.GradScaler, "scale", self._on_scale)
+        after(torch.amp.GradScaler, "step", self._on_scaled_step)
         around(dataloader._BaseDataLoaderIter, "__next__", self._on_next)
 
     def _watch_forward(self) -> None:
@@ -146,6 +147,10 @@ class _Steps:
         if isinstance(outputs, torch.Tensor):
             self._unscaled = outputs.detach()
         return call(scaler, outputs, *given, **named)
+
+    def _on_scaled_step(self, *_: Any, **__: Any) -> None:
+        """Forget gradients that are not finite: the scaler has left the update out."""
+        self._has_gradient = self._live.has_gradients = False
 
     def _on_next(self, call: Callable[..., Any], loader: Any, /) -> Any:
         batch = call(loader)
