@@ -111,16 +111,28 @@ def commands(session: nox.Session) -> None:
     run_in_full(session, "python -m tests.commands")
 
 
-@nox.session
-def torch(session: nox.Session) -> None:
-    """Verify PyTorch scripts, defects and clean jobs, and test the adapter: minutes."""
+def install_torch(session: nox.Session) -> None:
+    """Install PyTorch, without TensorFlow, and what its scripts train with."""
     session.install("torch==2.13.0")  # first: a small build
     session.run_install(*shlex.split("pip install -e '.[torch]'"))
     session.install(*PYTEST, *AROUND_TORCH)
+
+
+@nox.session
+def torch(session: nox.Session) -> None:
+    """Verify PyTorch scripts, defects and clean jobs, and test the adapter: minutes."""
+    install_torch(session)
     run(session, "python -m tests.commands.torch")
-    run(session, "python -m pytest -n 0 -m cards tests/jobs/test_torch_cards.py")
+    run(session, "python -m pytest -n 0 -m cards tests/jobs/test_torch_cards.py -k torch/")
     for command in ("python -m tests.defects", "python -m tests.clean"):
         session.run(*command.split(), "--framework", "torch")
+
+
+@nox.session
+def torch_cards(session: nox.Session) -> None:
+    """Run the report cards of PyTorch and of the libraries around it: ten minutes."""
+    install_torch(session)
+    run(session, "python -m pytest -n 0 -m cards tests/jobs/test_torch_cards.py")
 
 
 @nox.session(python=PYTHONS)

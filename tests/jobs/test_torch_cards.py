@@ -62,7 +62,7 @@ CASES = [
     for restore in recipe.expected
 ]
 # `python -m pytest -m cards tests/jobs/test_torch_cards.py`, where PyTorch is installed, as the
-# session `torch` does.
+# session `torch_cards` does; `torch` runs those of the first suite.
 needs_cards = [pytest.mark.cards, pytest.mark.timeout(1800)]
 
 
