@@ -29,7 +29,7 @@ def test_objects_are_named_after_their_classes() -> None:
     expected = {
         "model/0.weight": Kind.WEIGHT,
         "model/1.running_mean": Kind.MOVING_STATISTIC,
-        "model_2/weight": Kind.WEIGHT,
+        "model_2/weight": Kind.OTHER,  # no optimizer trains it
         "averaged/module.0.weight": Kind.SHADOW,
         "optimizer/group 0/lr": Kind.HYPERPARAMETER,
         "scheduler/last_epoch": Kind.COUNTER,

@@ -83,7 +83,7 @@ def _variables(program: Program) -> list[tuple[str, Any]]:
         function, _, variable = name.rpartition(".")
         functions.setdefault(function, []).append((variable, value))
     held = functions.pop("", [])
-    return held + [each for variables in reversed(functions.values()) for each in variables]
+    return held + [each for variables in functions.values() for each in variables]
 
 
 def _walk(held: Iterable[tuple[str, Any]], depth: int) -> Iterator[tuple[str, Any]]:
