@@ -155,6 +155,8 @@ class Observation:
         self._restored_late: list[int] = []
         self._late: dict[int, str] = {}
         self._written_aside: list[int] = []
+        self._trainer: int | None = None  # the thread that trains
+        self._is_saved_aside = False
         self._saved_after: list[int] = []
         self._accumulating: list[int] = []
         self._saves: list[dict[str, Any]] = []
@@ -183,6 +185,10 @@ class Observation:
         """
         if self._is_over():
             return
+        self._trainer = threading.get_ident()
+        if self._is_saved_aside:
+            self._is_saved_aside = False
+            self._written_aside.append(self._done)
         self._notice_files()
         if self._has_saved and not self._due_outside and self._outside_saves < _MOST_OUTSIDE:
             done = self._done + (0 if self.request.is_control else self.request.boundary)
@@ -268,8 +274,11 @@ class Observation:
             self._updated = self._read()
 
     def saved(self, what: str, path: Any) -> None:
-        """Note that a checkpoint was saved."""
-        self.end_step()
+        """Note that a checkpoint was saved; by a thread, while training may have gone on."""
+        if self._trainer in (None, threading.get_ident()):
+            self.end_step()
+        else:
+            self._is_saved_aside = True
         if not self._is_over():
             place = str(Path(path).resolve())
             noted = {"done": self._done, "what": what, "path": place}

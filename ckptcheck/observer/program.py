@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ckptcheck.arrays import Array
-from ckptcheck.run.containers import attributes, items
+from ckptcheck.run.containers import attributes, items, shown
 
 # How far lists and objects are followed, how many items of each, and how many bytes in all.
 _DEPTH = 4
@@ -123,7 +123,7 @@ def inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what a list, a dictionary, or an object of the program's own class holds."""
     held = items(value, _MOST)
     if held is not None:
-        yield from ((f"{name}[{key!r}]", inner) for key, inner in held)
+        yield from ((f"{name}[{shown(key)}]", inner) for key, inner in held)
     elif is_own(type(value)) or type(value) is SimpleNamespace:
         yield from ((f"{name}.{key}", inner) for key, inner in attributes(value).items())
 

@@ -23,6 +23,12 @@ def items(value: Any, most: int) -> Iterable[tuple[Any, Any]] | None:
     return None
 
 
+def shown(key: Any) -> str:
+    """Return how a key is written in a name; that of a class of the program is its class alone."""
+    is_plain = type(key) in (str, int, float, bool, bytes, type(None))
+    return repr(key) if is_plain else type(key).__name__
+
+
 def attributes(value: Any) -> dict[str, Any]:
     """Return the attributes of an object; none where they are computed by its class."""
     held = getattr(type(value), "__dict__", {}).get("__dict__")

@@ -18,7 +18,7 @@ import xxhash
 from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
-from ckptcheck.run.containers import items
+from ckptcheck.run.containers import items, shown
 from ckptcheck.run.digests import digest
 
 # The depth of the walk into a job, and the largest number of attributes kept.
@@ -167,9 +167,9 @@ def _is_of_framework(thing: Any) -> bool:
 def _inside(name: str, value: Any) -> list[tuple[str, Any]]:
     """Return the objects of the user's code that a value is or holds."""
     found = items(value, 20)
-    held = (
-        [(name, value)] if found is None else [(f"{name}[{key!r}]", inner) for key, inner in found]
-    )
+    held = [(name, value)]
+    if found is not None:
+        held = [(f"{name}[{shown(key)}]", inner) for key, inner in found]
     return [
         (key, inner)
         for key, inner in held

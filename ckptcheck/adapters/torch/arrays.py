@@ -18,13 +18,22 @@ _WITHOUT_NUMPY = {
 }
 
 
+def has_values(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor has dense values in memory, unlike one of a lazy layer."""
+    return (
+        tensor.layout is torch.strided
+        and not (tensor.is_quantized or tensor.is_meta)
+        and not torch.nn.parameter.is_lazy(tensor)
+    )
+
+
 def as_array(tensor: torch.Tensor) -> Array:
     """Return a copy of a tensor's values, in its own type.
 
     Raises:
-        TypeError: It has no dense values in memory: it is sparse, quantised, or on `meta`.
+        TypeError: It has no dense values in memory: it is sparse, quantised, lazy, or on `meta`.
     """
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+    if not has_values(tensor):
         raise TypeError(f"a tensor of layout {tensor.layout} on {tensor.device} has no values")
     if tensor.device.type == "cpu" and not (
         tensor.is_neg() or tensor.is_conj() or tensor.dtype in _WITHOUT_NUMPY
@@ -41,6 +50,4 @@ def as_loose_array(value: object) -> Array | None:
     """Return the values of a tensor that is no parameter; None: the value is none, or too large."""
     if not isinstance(value, torch.Tensor) or isinstance(value, torch.nn.Parameter):
         return None
-    if value.layout is not torch.strided or value.is_quantized or value.is_meta:
-        return None
-    return as_array(value) if value.nbytes <= MOST_BYTES else None
+    return as_array(value) if has_values(value) and value.nbytes <= MOST_BYTES else None

@@ -1,9 +1,11 @@
 """The states of the generators of Python and NumPy as arrays, the same wherever they are held."""
 
 import pickle
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import xxhash
 
 from ckptcheck.arrays import Array
 
@@ -17,9 +19,14 @@ def of_python(state: Any) -> Array:
 def of_numpy(state: Any) -> Array:
     """Return the words of NumPy's global generator, its position, and the number that it keeps."""
     if isinstance(state, dict):  # a program may replace the Mersenne Twister
-        return np.frombuffer(pickle.dumps(state, protocol=4), np.uint8)
+        return of_bit_generator(state)
     _, words, place, has_kept, kept = state
     return np.array([*words, place, *_bits(kept if has_kept else None)], np.uint64)
+
+
+def of_bit_generator(state: Mapping[str, Any]) -> Array:
+    """Return a digest of the state of a `numpy.random.BitGenerator`, whose numbers vary in size."""
+    return np.frombuffer(xxhash.xxh3_128_digest(pickle.dumps(state, protocol=4)), np.uint8)
 
 
 def of_either(state: tuple[Any, ...]) -> Array | None:

@@ -144,6 +144,11 @@ ROUND_TRIPS = {
                         "python_rng"),
     f"{RANDOM}numpy": ("np.random.get_state()", 'np.random.set_state(checkpoint["numpy_rng"])',
                        "numpy_rng"),
+    f"{RANDOM}numpy/*": (
+        "generator.bit_generator.state",
+        'generator.bit_generator.state = checkpoint["generator"]',
+        "generator",
+    ),
     f"{RANDOM}*": ("generator.get_state()", 'generator.set_state(checkpoint["generator"])',
                    "generator"),
 }  # fmt: skip
@@ -152,7 +157,7 @@ ROUND_TRIPS = {
 def _round_trip(pattern: str) -> Remedy:
     get, put, key = ROUND_TRIPS[pattern]
     needs = (
-        " torch.load needs weights_only=False for it." if pattern.endswith("numpy")
+        " torch.load needs weights_only=False for it." if pattern == f"{RANDOM}numpy"
         else ""
     )  # fmt: skip
     return _of(
@@ -176,6 +181,7 @@ GENERATORS = (*map(_round_trip, ROUND_TRIPS), DRAWS)
 BETWEEN_EPOCHS = (
     "Save between epochs, with the state of the generators that shuffle, torch.get_rng_state(), "
     'and set it in the restore, before iter(loader): torch.set_rng_state(checkpoint["torch_rng"]). '
+    "A DistributedSampler needs the number of the epoch instead: sampler.set_epoch(epoch). "
     "For a save in the middle of an epoch, read through torchdata's StatefulDataLoader(dataset): "
     'save loader.state_dict(), call loader.load_state_dict(checkpoint["loader"]) before '
     "iter(loader), and set the generators only after the first batch was fetched."
@@ -193,8 +199,10 @@ SKIP = (
 RANDOM_BATCHES = (
     "Make each batch a function of (seed, step): "
     "torch.randint(count, (size,), generator=torch.Generator().manual_seed(seed + step)). "
-    "Or save torch.get_rng_state(), random.getstate() and np.random.get_state(), and set them "
-    "right before the first batch is drawn. A replay buffer is in no checkpoint: save it, too."
+    "Or save the state of the generators that draw them, torch.get_rng_state(), "
+    "random.getstate(), np.random.get_state() or generator.bit_generator.state of a generator of "
+    "the dataset, and set it right before the first batch is drawn. A replay buffer is in no "
+    "checkpoint: save it, too."
 )
 
 REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
@@ -247,7 +255,8 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
         _says(
             "Weights only load failed",
             "The file holds more than tensors and plain Python. Load files of your own with "
-            "torch.load(path, weights_only=False), which may run code from the file. Or save "
+            "torch.load(path, weights_only=False), which may run code from the file; in a "
+            "TorchJob, set weights_only = False. Or save "
             "plain numbers and lists in place of the objects.",
         ),
         _says(

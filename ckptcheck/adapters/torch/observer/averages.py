@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn, optim
 
-from ckptcheck.adapters.torch.arrays import as_array
+from ckptcheck.adapters.torch.arrays import as_array, has_values
 from ckptcheck.kinds import Kind, names_averages
 from ckptcheck.observer.program import inside
 from ckptcheck.run.digests import digest
@@ -17,7 +17,8 @@ from ckptcheck.run.digests import digest
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 # Where an average of weights keeps others for a while: those of the model, during an evaluation.
 _ASIDE = re.compile(
-    "backup|stored|saved|collected|original|best|init|old|grad|ckpt|checkpoint|state|loaded"
+    "(^|[^a-z])(backups?|stored|saved|collected|original|best|init|initial|old|grads?|ckpt"
+    "|checkpoint|states?|loaded)([^a-z]|$)"
 )
 _AVG = re.compile("(^|[^a-z])avg([^a-z]|$)")
 _CLASS = re.compile("EMA|Ema|Averag")
@@ -179,9 +180,7 @@ class _Model:
         self._in_order = [each for each in (trained, parameters) if each]
         own = list(self._named.values())
         gradients = [each.grad for each in own if each.grad is not None]
-        self._places = {
-            each.data_ptr() for each in [*own, *gradients] if each.layout is torch.strided
-        }
+        self._places = {each.data_ptr() for each in [*own, *gradients] if has_values(each)}
 
     def matches(self, name: str, container: Any) -> list[Found]:
         """Return the tensors of a container by name; empty: they are not those of this module."""
@@ -204,8 +203,7 @@ class _Model:
             isinstance(value, torch.Tensor)
             and own is not None
             and value.shape == own.shape
-            and value.layout is torch.strided
-            and not value.is_meta
+            and has_values(value)
             and value.data_ptr() not in self._places
         )
 
@@ -254,7 +252,7 @@ def _last(name: str) -> str:
 
 
 def _numbered(module: nn.Module) -> Iterator[tuple[int, torch.Tensor]]:
-    yield from enumerate(each for each in module.parameters() if not each.is_meta)
+    yield from enumerate(each for each in module.parameters() if has_values(each))
 
 
 def _sample(tensor: torch.Tensor) -> torch.Tensor:

@@ -28,7 +28,14 @@ _NO_EXAMPLES = torch.zeros(())
 
 
 def recorded(leaves: Sequence[torch.Tensor | Array]) -> list[Array] | OnDevice:
-    """Return what is recorded of the tensors and arrays of a batch."""
+    """Return what is recorded of the tensors and arrays of a batch; nothing: it cannot be read."""
+    try:
+        return _recorded(leaves)
+    except RuntimeError:  # within torch.func.vmap, tensors have no values of their own
+        return []
+
+
+def _recorded(leaves: Sequence[torch.Tensor | Array]) -> list[Array] | OnDevice:
     if any(isinstance(each, torch.Tensor) and each.device.type != "cpu" for each in leaves):
         return summed_up([torch.as_tensor(each) for each in leaves])
     return [each.copy() if isinstance(each, np.ndarray) else as_array(each) for each in leaves]

@@ -1,5 +1,6 @@
 """The live state of a process: modules, optimizers, schedulers, scalers and generators."""
 
+import contextlib
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn, optim
 
-from ckptcheck.adapters.torch.arrays import as_array
-from ckptcheck.adapters.torch.generators import of_numpy, of_python
+from ckptcheck.adapters.torch.arrays import as_array, has_values
+from ckptcheck.adapters.torch.generators import of_bit_generator, of_numpy, of_python
 from ckptcheck.adapters.torch.observer.averages import (
     STATISTICS,
     Averages,
@@ -24,6 +25,7 @@ from ckptcheck.arrays import Array
 from ckptcheck.job.protocol import RANDOM, Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.observer.program import Program
+from ckptcheck.run.containers import attributes
 from ckptcheck.run.digests import digest
 
 # What an optimizer keeps for each parameter, and is no momentum.
@@ -49,11 +51,12 @@ class Reading:
 
         `kinds`: only these; none: all.
         """
-        return {
-            name: read()
-            for name, read in self.readers.items()
-            if not kinds or self.tensors[name].kind in kinds
-        }
+        found = {}
+        for name, read in self.readers.items():
+            if not kinds or self.tensors[name].kind in kinds:
+                with contextlib.suppress(KeyError):  # the program has emptied an optimizer
+                    found[name] = read()
+        return found
 
 
 class Live:
@@ -104,6 +107,8 @@ class Live:
                 yield from _of_numbers(holder, item)
         for name, generator in _generators(named).values():
             yield f"{RANDOM}{name}", _rng(generator)
+        for name, other in _of_numpy(named):
+            yield f"{RANDOM}numpy/{name}", _bits_of(other)
         for name, get in by_hand(vars(self._program), modules):
             yield name, _shadow(get)
         yield from _global_generators()
@@ -138,7 +143,8 @@ class Live:
         """
         for holder, item in holders(self._program).items():
             for name, parameter in item.named_parameters() if isinstance(item, nn.Module) else ():
-                if not parameter.requires_grad or not parameter.is_floating_point():
+                is_real = has_values(parameter) and parameter.is_floating_point()
+                if not (is_real and parameter.requires_grad):
                     continue
                 value = as_array(parameter)
                 if digest(value) in spared:
@@ -173,7 +179,7 @@ def _of_module(holder: str, module: nn.Module, averages: Averages) -> Iterator[t
     seen = overwritten()
     for tensors in (module.named_parameters(), module.named_buffers()):
         for name, tensor in tensors:
-            if id(tensor) not in seen and not tensor.is_meta and not tensor.is_quantized:
+            if id(tensor) not in seen and has_values(tensor):
                 seen.add(id(tensor))
                 whole = f"{holder}/{name}"
                 told = kinds.get(id(tensor))
@@ -238,7 +244,8 @@ def _of_optimizer(
 
 
 def _slot(kind: Kind, optimizer: optim.Optimizer, parameter: Any, key: str) -> _Read:
-    return lambda: Tensor(kind, _value(optimizer.state[parameter][key]))
+    # To ask a defaultdict for what it has not would change it.
+    return lambda: Tensor(kind, _value(optimizer.state.get(parameter, {})[key]))
 
 
 def _numbers_in(key: str, value: Any) -> Iterator[tuple[str, int | None]]:
@@ -296,6 +303,24 @@ def _generators(named: Mapping[str, Any]) -> dict[int, tuple[str, torch.Generato
     for name, generator in sorted(held, key=lambda each: each[0].count(".")):
         found.setdefault(id(generator), (name, generator))
     return found
+
+
+def _of_numpy(named: Mapping[str, Any]) -> Iterator[tuple[str, np.random.Generator]]:
+    """Yield the generators of NumPy in variables, and in the data of loaders, each once."""
+    seen: set[int] = set()
+    for name, item in named.items():
+        held = [(name, item)]
+        if isinstance(item, torch.utils.data.DataLoader):
+            data = f"{name}.dataset"
+            held = [(f"{data}.{key}", value) for key, value in attributes(item.dataset).items()]
+        for place, value in held:
+            if isinstance(value, np.random.Generator) and id(value) not in seen:
+                seen.add(id(value))
+                yield place, value
+
+
+def _bits_of(generator: np.random.Generator) -> _Read:
+    return lambda: Tensor(Kind.RNG, of_bit_generator(generator.bit_generator.state))
 
 
 def _rng(generator: torch.Generator) -> _Read:

@@ -5,12 +5,13 @@ import re
 from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn, optim
 
 from ckptcheck.adapters.torch.observer.ranks import unwrapped
 from ckptcheck.observer.program import Program
-from ckptcheck.run.containers import attributes, items
+from ckptcheck.run.containers import attributes, items, shown
 
 # What holds state. Schedulers have two bases.
 KINDS = (
@@ -20,6 +21,7 @@ KINDS = (
     torch.amp.GradScaler,
     torch.utils.data.DataLoader,
     torch.Generator,
+    np.random.Generator,
 )
 # How far a variable is followed, through lists and objects, and how many items of each.
 _DEPTH = 3
@@ -98,10 +100,10 @@ def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     held = items(value, _MOST)
     kind = type(value)
     if held is not None:
-        yield from ((f"{name}[{key!r}]", inner) for key, inner in held)
+        yield from ((f"{name}[{shown(key)}]", inner) for key, inner in held)
     elif kind.__module__.split(".")[0] not in _LIBRARIES:
-        shown = _SHOWN.get(f"{kind.__module__}.{kind.__qualname__}", ())
-        yield from ((f"{name}.{key}", getattr(value, key)) for key in shown)
+        known = _SHOWN.get(f"{kind.__module__}.{kind.__qualname__}", ())
+        yield from ((f"{name}.{key}", getattr(value, key)) for key in known)
         last = name.rpartition(".")[2]
         for key, inner in attributes(value).items():
             yield name if key == last else f"{name}.{key}", inner  # a wrapper

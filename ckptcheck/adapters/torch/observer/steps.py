@@ -21,6 +21,7 @@ from torch.optim.optimizer import (
 from torch.utils.data import dataloader
 
 from ckptcheck.adapters.torch._internals import keyword_arguments_of_call
+from ckptcheck.adapters.torch.arrays import has_values
 from ckptcheck.adapters.torch.observer.batches import recorded
 from ckptcheck.adapters.torch.observer.live import Live
 from ckptcheck.arrays import Array
@@ -77,7 +78,13 @@ class _Steps:
         self._loss: torch.Tensor | None = None
         self._unscaled: torch.Tensor | None = None
         self._update: _Update | None = None
-        self._guarded_on_forward = guarded(self._on_forward)
+        on_forward = guarded(self._on_forward)
+
+        def unless_compiling(module: nn.Module, given: tuple[Any, ...]) -> None:
+            if not torch.compiler.is_compiling():  # a compiled function would hold the hook
+                on_forward(module, given)
+
+        self._guarded_on_forward = unless_compiling
 
     def watch(self) -> None:
         self._watch_forward()
@@ -176,6 +183,7 @@ class _Steps:
         self._observation.updated()
 
     def _forget(self) -> None:
+        self._loss = self._unscaled = None
         self._has_gradient = self._live.has_gradients = False
         self._watch_forward()
         self._given.clear()
@@ -200,7 +208,7 @@ def _recorded(items: Any) -> list[Array] | OnDevice:
 def _leaves(items: Iterable[Any]) -> Iterator[torch.Tensor | Array]:
     for item in items:
         if isinstance(item, torch.Tensor):
-            if item.layout is torch.strided and not item.is_meta and not item.is_quantized:
+            if has_values(item):
                 yield item
         elif isinstance(item, np.ndarray):
             yield item
