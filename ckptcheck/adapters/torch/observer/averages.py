@@ -202,8 +202,9 @@ class _Model:
         return (
             isinstance(value, torch.Tensor)
             and own is not None
-            and value.shape == own.shape
             and has_values(value)
+            and has_values(own)
+            and value.shape == own.shape
             and value.data_ptr() not in self._places
         )
 
