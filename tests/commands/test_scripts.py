@@ -31,7 +31,7 @@ SCRIPT = {
         ("keras_model_checkpoint.py",), ("--weights-only",), ("slots-lost", "step-lost")
     ),
     "a tf.function loop with a checkpointed iterator": Script(
-        ("tf_function_loop.py",), ("--no-iterator",), ("data-restarted",)
+        ("tf_function_loop.py",), ("--no-iterator",), ("data-order",)
     ),
     "an eager loop that saves npz": Script(
         ("eager_npz.py",), ("--weights-only",), ("slots-lost", "step-lost")
@@ -39,7 +39,7 @@ SCRIPT = {
     "a session with a Saver": Script(
         ("tf1_session.py",), ("--trainable-only",), ("moving-statistics-lost", "slots-lost")
     ),
-    "a MonitoredTrainingSession": Script(("tf1_monitored.py",), ("--stream",), ("data-restarted",)),
+    "a MonitoredTrainingSession": Script(("tf1_monitored.py",), ("--stream",), ("data-order",)),
     "Keras 2, one fit an epoch": Script(
         ("tf_keras_fit.py",), ("--h5",), ("slots-lost", "step-lost")
     ),
