@@ -6,7 +6,7 @@ import pytest
 
 from tests.documents import OF_TORCH, PAGES, Block, is_shown, printed_by, run, shown_by
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(900)]  # several processes, on two cores
 
 
 @pytest.mark.parametrize("block", OF_TORCH, ids=lambda block: block.lines[0])

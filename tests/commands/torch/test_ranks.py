@@ -8,7 +8,7 @@ import pytest
 
 from ckptcheck import Report, verify
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(900)]  # several processes, on two cores
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
 DDP = (*TORCHRUN, "ddp.py", "--out", "{run}")

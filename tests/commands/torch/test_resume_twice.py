@@ -7,7 +7,7 @@ import pytest
 
 from ckptcheck import Report, judge_folder, verify
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(900)]  # several processes, on two cores
 
 TRAIN = Path(__file__).with_name("scripts") / "saves_less.py"
 

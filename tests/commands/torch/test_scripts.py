@@ -8,7 +8,7 @@ import pytest
 
 from ckptcheck import Report, verify
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(900)]  # several processes, on two cores
 
 SCRIPTS = Path(__file__).with_name("scripts")
 
