@@ -104,6 +104,7 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Cards:
     return Cards(tmp_path_factory.mktemp("suites"))
 
 
+@pytest.mark.timeout(900)
 @needs_cards
 @pytest.mark.parametrize("suite", ["tf2", "keras"])
 def test_the_suites_pass(suite: str, cards: Cards) -> None:
