@@ -76,9 +76,14 @@ def test_keys_of_own_classes_are_named_by_their_class(main: Any) -> None:
 
 
 def test_generators_of_numpy_in_variables_and_data(main: Any) -> None:
-    class Data(torch.utils.data.Dataset):  # type: ignore[misc]
+    class Data:
+        rng: Any
+
         def __init__(self) -> None:
             self.rng = np.random.default_rng(0)
+
+        def __len__(self) -> int:
+            return 1
 
     main.rng = np.random.default_rng(1)
     main.loader = torch.utils.data.DataLoader(Data())
