@@ -3,6 +3,8 @@
 import gc
 import sys
 from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -13,3 +15,12 @@ def nothing_left() -> Iterator[None]:
     yield
     if recording := sys.modules.get("ckptcheck.adapters.torch.recording"):
         recording._readers.clear()
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The main module of a program; what its variables hold is gone when the test ends."""
+    module = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    yield module
+    vars(module).clear()

@@ -1,9 +1,7 @@
 """The live state of a process, by name and kind."""
 
 import random
-import sys
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,15 +17,6 @@ from ckptcheck.observer.program import Program  # noqa: E402
 from ckptcheck.run.digests import digest  # noqa: E402
 
 pytestmark = pytest.mark.torch
-
-
-@pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The main module of a program; what its variables hold is gone when the test ends."""
-    module = ModuleType("__main__")
-    monkeypatch.setitem(sys.modules, "__main__", module)
-    yield module
-    vars(module).clear()
 
 
 def live() -> Live:

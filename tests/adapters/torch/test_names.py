@@ -1,9 +1,6 @@
 """Modules and optimizers have the names of the variables that hold them."""
 
 import copy
-import sys
-from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,15 +11,6 @@ from ckptcheck.adapters.torch.observer.names import holders  # noqa: E402
 from ckptcheck.observer.program import Program  # noqa: E402
 
 pytestmark = pytest.mark.torch
-
-
-@pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The main module of a program; what its variables hold is gone when the test ends."""
-    module = ModuleType("__main__")
-    monkeypatch.setitem(sys.modules, "__main__", module)
-    yield module
-    vars(module).clear()
 
 
 def named(kind: type = torch.nn.Linear) -> dict[str, Any]:

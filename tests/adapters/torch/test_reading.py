@@ -1,9 +1,6 @@
 """What must not stop the reading of a program: lazy layers, meta, vmap, emptied optimizers, odd keys."""
 
-import sys
 from collections import defaultdict
-from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,15 +15,6 @@ from ckptcheck.kinds import Kind  # noqa: E402
 from ckptcheck.observer.program import Program  # noqa: E402
 
 pytestmark = pytest.mark.torch
-
-
-@pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The main module of a program; what its variables hold is gone when the test ends."""
-    module = ModuleType("__main__")
-    monkeypatch.setitem(sys.modules, "__main__", module)
-    yield module
-    vars(module).clear()
 
 
 def live() -> Live:
