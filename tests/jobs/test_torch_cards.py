@@ -23,7 +23,7 @@ LOST: Mapping[str, set[str]] = {
     "torch/stateful-loader × restart": {"generators-shifted"},
     "torch/mid-epoch × restart": {"data-restarted"},
     "torch/scheduler-last × restart": {"learning-rate-differs"},
-    "torch/random-batches × restart": {"generators-restarted", "data-restarted"},
+    "torch/random-batches × restart": {"generators-restarted"},
     "torch/grad-scaler × restart": {"loss-scale-lost"},
     "torch/averages × restart": {"shadows-lost"},
     "torch/averaged-weights × restart": {"shadows-in-weights", "tensors-swapped", "unexplained"},

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn, optim
 
+from ckptcheck.adapters.torch.observer import made
 from ckptcheck.adapters.torch.observer.live import Live
 from ckptcheck.adapters.torch.observer.names import holders
 from ckptcheck.job.protocol import Tensor
@@ -37,6 +38,8 @@ class Named:
     """
 
     def __init__(self, read: Callable[[], Mapping[str, Any]]) -> None:
+        made.watch()
+        made.note_existing()
         self._variables = _Variables(read)
         self.live = Live(self._variables, is_accumulating=False)
 

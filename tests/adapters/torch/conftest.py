@@ -11,6 +11,9 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
+    from ckptcheck.adapters.torch.observer import made
+
+    made.watch()
     gc.collect()
     yield
     if recording := sys.modules.get("ckptcheck.adapters.torch.recording"):

@@ -5,7 +5,7 @@ from typing import Any
 
 from ckptcheck.adapters.torch import determinism
 from ckptcheck.adapters.torch.arrays import as_loose_array
-from ckptcheck.adapters.torch.observer import ranks, saves, steps
+from ckptcheck.adapters.torch.observer import made, ranks, saves, steps
 from ckptcheck.adapters.torch.observer.live import Live
 from ckptcheck.observer.observation import Observation
 from ckptcheck.observer.program import Program
@@ -27,6 +27,7 @@ def observe(document: Mapping[str, Any]) -> None:
     live = Live(program, request.is_accumulating)
     observation = Observation(request, live.read, live.counts, program, live.poison, ranks.rank)
     observation.sealed = live.sealed
+    made.watch()
     ranks.watch()
     saves.watch(observation)
     steps.watch(observation, live)

@@ -1,34 +1,23 @@
 """The names of the modules and optimizers of a program: those of the variables that hold them."""
 
-import gc
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn, optim
 
+from ckptcheck.adapters.torch.observer import made
 from ckptcheck.adapters.torch.observer.ranks import unwrapped
 from ckptcheck.observer.program import Program
 from ckptcheck.run.containers import attributes, items, shown
 
-# What holds state. Schedulers have two bases.
-KINDS = (
-    nn.Module,
-    optim.Optimizer,
-    optim.lr_scheduler.LRScheduler,
-    torch.amp.GradScaler,
-    torch.utils.data.DataLoader,
-    torch.Generator,
-    np.random.Generator,
-)
+# What holds state.
+KINDS = (*made.KINDS, torch.utils.data.DataLoader, torch.Generator, np.random.Generator)
 # How far a variable is followed, through lists and objects, and how many items of each.
 _DEPTH = 3
 _MOST = 100
-# Whether the objects of a type hold state, by its id: the type is kept, so that no other gets it.
-# To ask each of a million objects takes half a second.
-_ARE_HOLDERS: dict[int, tuple[type, bool]] = {}
 _LIBRARIES = ("builtins", "torch", "numpy", "collections", "argparse", "pathlib", "logging")
 # By class: the properties by which an object of a library shows what it holds elsewhere.
 _SHOWN = dict.fromkeys(
@@ -48,8 +37,9 @@ def holders(program: Program) -> dict[str, Any]:
     for name, item in sorted(_walk(_variables(program), _DEPTH), key=lambda each: _way(each[0])):
         _note(found, name, unwrapped(item))
     known = {id(item) for _, item in found.values()}
-    for item in _others(known):
-        _note(found, type(unwrapped(item)).__name__, unwrapped(item))
+    for item in made.alive():
+        if id(item) not in known:
+            _note(found, type(unwrapped(item)).__name__, unwrapped(item))
     inner = {id(part) for _, item in found.values() for part in _parts(item)}
     named: dict[str, Any] = {}
     for name, item in found.values():
@@ -107,17 +97,6 @@ def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         last = name.rpartition(".")[2]
         for key, inner in attributes(value).items():
             yield name if key == last else f"{name}.{key}", inner  # a wrapper
-
-
-def _others(known: Container[int]) -> Iterator[Any]:
-    """Yield modules, optimizers and schedulers that no variable leads to."""
-    for item in gc.get_objects():
-        kind = type(item)
-        seen = _ARE_HOLDERS.get(id(kind))
-        if seen is None:
-            seen = _ARE_HOLDERS[id(kind)] = kind, issubclass(kind, KINDS[:4])
-        if seen[1] and id(item) not in known:
-            yield item
 
 
 def _parts(item: Any) -> Iterator[Any]:
