@@ -186,6 +186,7 @@ class Observation:
         if self._is_over():
             return
         self._trainer = threading.get_ident()
+        self.program.at_step()
         if self._is_saved_aside:
             self._is_saved_aside = False
             self._written_aside.append(self._done)
@@ -524,6 +525,7 @@ class Observation:
         self._snapshot_outside()
         self._due_outside = FINAL
         self._snapshot_outside()
+        self.program.close()
         if not (self._folder / f"{FINAL}.npz").exists() and self._last is not None:
             self.at_end_of_state()
         facts = self._facts

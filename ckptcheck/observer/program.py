@@ -1,21 +1,24 @@
 """What a program keeps outside of its framework: numbers and NumPy arrays of its own."""
 
+import contextlib
 import inspect
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import FrameType, FunctionType, ModuleType, SimpleNamespace
+from types import FrameType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from ckptcheck.arrays import Array
 from ckptcheck.run.containers import attributes, items, shown
+from ckptcheck.run.digests import digest
 
-# How far lists and objects are followed, how many items of each, and how many bytes in all.
+# How far lists and objects are followed, how many items of each, and the size of an array of which
+# all values are kept, in bytes. Of a larger one, the digest is: it is most likely data.
 _DEPTH = 4
 _MOST = 200
-_MOST_BYTES = 1 << 26
+_MOST_BYTES = 1 << 22
 
 _LIBRARIES = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -31,10 +34,16 @@ class Program:
     Args:
         as_array: returns the values of a framework's array that belongs to nothing; None: the value
             is none.
+        added: returns what a program may have put onto an object of a framework's class.
     """
 
-    def __init__(self, as_array: Callable[[Any], Array | None] = lambda value: None) -> None:
-        self._as_array = as_array
+    def __init__(
+        self,
+        as_array: Callable[[Any], Array | None] = lambda value: None,
+        added: Callable[[Any], Mapping[str, Any]] = lambda value: {},
+    ) -> None:
+        self._as_array, self._added = as_array, added
+        self._lasting: list[FrameType] | None = None
         self._remembered: dict[str, Any] = {}
         self._decisive: dict[str, str] = {}
 
@@ -51,15 +60,41 @@ class Program:
         """Return the attributes of these objects that change the training."""
         return self._decisive
 
+    def at_step(self) -> None:
+        """Note which functions have been running at every step, the innermost first.
+
+        They hold their variables when they have returned, and are read at the end.
+        """
+        if self._lasting is None:
+            self._lasting = list(_running())
+        frame: FrameType | None = sys._getframe(1) if self._lasting else None
+        for each in tuple(self._lasting):
+            at = frame
+            while at is not None and at is not each:
+                at = at.f_back
+            if at is None:
+                self._lasting.remove(each)
+            else:
+                frame = at
+
+    def close(self) -> None:
+        """Let go of the functions that have returned."""
+        self._lasting = []
+
     def arrays(self) -> dict[str, Array]:
-        """Return copies of the arrays that it holds, by name: in lists and objects, too."""
+        """Return copies of the arrays that it holds, by name: in lists, objects, closures, too.
+
+        A large array is its digest, as an array of characters.
+        """
         found: dict[str, Array] = {}
         own = {name: each for name, each in self._remembered.items() if is_own(type(each))}
-        left = _MOST_BYTES
-        for name, value in self._arrays_in((vars(self) | own).items(), _DEPTH):
-            if name not in found and value.nbytes <= left and not value.dtype.hasobject:
+        for name, value in self._arrays_in((self._held() | own).items(), _DEPTH):
+            if name in found or value.dtype.hasobject:
+                continue
+            if value.nbytes <= _MOST_BYTES:
                 found[name] = value.copy()
-                left -= value.nbytes
+            elif not isinstance(value, np.memmap):  # a file, which may be larger than the memory
+                found[name] = np.frombuffer(digest(value).encode(), np.uint8)
         return found
 
     def _arrays_in(
@@ -67,24 +102,36 @@ class Program:
     ) -> Iterator[tuple[str, Array]]:
         for name, value in held:
             is_array = issubclass(type(value), np.ndarray)
-            array = np.asarray(value) if is_array else self._as_array(value)
+            array = value if is_array else self._as_array(value)
             if array is not None:
                 yield name, array
             elif depth and not name.rpartition(".")[2].startswith("__"):
                 yield from self._arrays_in(inside(name, value), depth - 1)
+                added = self._added(value).items()
+                yield from self._arrays_in(((f"{name}.{key}", it) for key, it in added), depth - 1)
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        functions = (FunctionType, MethodType)
+        return {
+            name: value
+            for name, value in self._held().items()
+            if not issubclass(type(value), functions)
+        }
+
+    def _held(self) -> dict[str, Any]:
         main = sys.modules.get("__main__")
         held = {} if main is None else dict(vars(main))
+        running = [*_running()]
+        ended = [each for each in self._lasting or () if each not in running]
         # What several hold stands under the outermost: it is there before the others, and after.
-        for frame in reversed([*_running()]):
+        for frame in reversed([*running, *ended]):
             name = frame.f_code.co_name
             held |= {f"{name}.{key}": value for key, value in _locals(frame).items()}
         return {
             name: value
             for name, value in held.items()
-            if not issubclass(type(value), (ModuleType, FunctionType, type))
+            if not issubclass(type(value), (ModuleType, type))
         }
 
 
@@ -120,16 +167,31 @@ def _locals(frame: FrameType) -> dict[str, Any]:
 
 
 def inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what a list, a dictionary, or an object of the program's own class holds."""
+    """Yield what a list, a dictionary, or an object or function of the program's own holds."""
     held = items(value, _MOST)
+    kind = type(value)
     if held is not None:
         yield from ((f"{name}[{shown(key)}]", inner) for key, inner in held)
-    elif is_own(type(value)) or type(value) is SimpleNamespace:
+    elif kind is MethodType:
+        yield from inside(name, value.__self__)
+    elif kind is FunctionType:
+        yield from ((f"{name}.{key}", inner) for key, inner in _closure(value))
+    elif is_own(kind) or kind is SimpleNamespace:
         yield from ((f"{name}.{key}", inner) for key, inner in attributes(value).items())
 
 
-def is_own(kind: type) -> bool:
-    """Return whether a class is the program's own: it is in no library."""
+def _closure(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yield the variables of other functions that a function of the program uses."""
+    while type(inner := vars(function).get("__wrapped__")) is FunctionType:
+        function = inner
+    names, cells = function.__code__.co_freevars, function.__closure__ or ()
+    for name, cell in zip(names, cells, strict=True) if is_own(function) else ():
+        with contextlib.suppress(ValueError):  # it has no value yet
+            yield name, cell.cell_contents
+
+
+def is_own(kind: type | FunctionType) -> bool:
+    """Return whether a class or function is the program's own: it is in no library."""
     module = sys.modules.get(kind.__module__)
     path = getattr(module, "__file__", None)
     is_script = kind.__module__ == "__main__"

@@ -3,9 +3,11 @@
 A subclass may count its iterations, or draw from a generator in them: to look must change nothing.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
+from types import MemberDescriptorType
 from typing import Any
 
 
@@ -30,12 +32,23 @@ def shown(key: Any) -> str:
 
 
 def attributes(value: Any) -> dict[str, Any]:
-    """Return the attributes of an object; none where they are computed by its class."""
+    """Return the attributes of an object, and its slots; none where its class computes them."""
     held = getattr(type(value), "__dict__", {}).get("__dict__")
     if held is not None and not hasattr(held, "__objclass__"):
         return {}
     try:
         found = object.__getattribute__(value, "__dict__")
     except AttributeError:
-        return {}
-    return dict(found) if type(found) is dict else {}
+        found = {}
+    return _slots(value) | (found if type(found) is dict else {})
+
+
+def _slots(value: Any) -> dict[str, Any]:
+    found = {}
+    for base in type(value).__mro__:
+        held = base.__dict__ if "__slots__" in base.__dict__ else {}
+        for name, slot in held.items():
+            if type(slot) is MemberDescriptorType:
+                with contextlib.suppress(AttributeError):  # it was never set
+                    found[name] = slot.__get__(value)
+    return found

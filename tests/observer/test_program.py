@@ -1,7 +1,9 @@
 """What a program keeps outside of its framework: globals, locals of its functions, arrays."""
 
+import contextlib
 import gc
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,95 @@ def test_arrays_in_objects_of_libraries_are_not_the_program_s(
 ) -> None:
     monkeypatch.setattr(_Trainer, "__module__", "numpy")
     assert "held.trainer.average" not in held()[1]
+
+
+class _Slotted:
+    __slots__ = ("__private", "average", "unset")
+
+    def __init__(self) -> None:
+        self.average = np.ones(1)
+        self.__private = np.zeros(1)
+
+    def update(self) -> None:
+        self.average += self.__private
+
+
+def averaging() -> Any:
+    average = np.full(2, 5.0)
+
+    def update() -> Any:
+        return average, unset
+
+    if average.size > 2:
+        unset = 0
+    return update
+
+
+@contextlib.contextmanager
+def decorated() -> Iterator[None]:
+    yield
+
+
+def hidden() -> Any:
+    slotted, update = _Slotted(), averaging()
+    method, wrapped = slotted.update, decorated()(update)
+    return Program().arrays(), slotted, update, method, wrapped
+
+
+def test_arrays_in_slots_methods_and_closures_are_seen() -> None:
+    found = {name: each.tolist() for name, each in hidden()[0].items()}
+    assert {name: each for name, each in found.items() if name.startswith("hidden.")} == {
+        "hidden.slotted.average": [1.0],
+        "hidden.slotted._Slotted__private": [0.0],
+        "hidden.update.average": [5.0, 5.0],
+        "hidden.method.average": [1.0],
+        "hidden.method._Slotted__private": [0.0],
+        "hidden.wrapped.average": [5.0, 5.0],
+    }
+
+
+def large() -> Any:
+    data = np.zeros(1 << 20)
+    seen = Program()
+    before = seen.arrays()["large.data"]
+    data[-1] = 1
+    return before, seen.arrays()["large.data"]
+
+
+def test_of_a_large_array_the_digest_is_kept() -> None:
+    before, after = large()
+    assert before.shape == after.shape == (32,)
+    assert (before != after).any()
+
+
+def train(program: Program, steps: int) -> None:
+    average = np.zeros(1)
+    for _ in range(steps):
+        step(program)
+    average += steps
+
+
+def step(program: Program) -> None:
+    inner = np.zeros(1)
+    program.at_step()
+    assert inner is not None
+
+
+def test_what_ran_at_every_step_is_read_when_it_has_returned() -> None:
+    program = Program()
+    train(program, 2)
+    found = program.arrays()
+    assert found["train.average"].tolist() == [2.0]
+    assert "step.inner" not in found
+    train(program, 1)
+    assert "train.average" not in program.arrays()
+
+
+def test_nothing_is_held_after_the_end() -> None:
+    program = Program()
+    train(program, 2)
+    program.close()
+    assert "train.average" not in program.arrays()
 
 
 class _Tensor:

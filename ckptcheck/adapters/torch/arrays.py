@@ -1,13 +1,18 @@
 """Tensors of PyTorch as NumPy arrays, bit for bit."""
 
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 import torch
 
 from ckptcheck.arrays import Array
+from ckptcheck.run.containers import attributes
 
-# The largest tensor outside of every module that is looked at.
-MOST_BYTES = 1 << 26
+# The largest tensor outside of every module that is copied from a device.
+MOST_BYTES = 1 << 30
+# What an optimizer itself has: its state, which is read by the names of its parameters.
+_OF_OPTIMIZER = ("state", "param_groups", "defaults")
 # PyTorch's types that NumPy has not: an integer of the same width, and the type of ml_dtypes.
 _WITHOUT_NUMPY = {
     torch.bfloat16: (torch.int16, ml_dtypes.bfloat16),
@@ -35,9 +40,7 @@ def as_array(tensor: torch.Tensor) -> Array:
     """
     if not has_values(tensor):
         raise TypeError(f"a tensor of layout {tensor.layout} on {tensor.device} has no values")
-    if tensor.device.type == "cpu" and not (
-        tensor.is_neg() or tensor.is_conj() or tensor.dtype in _WITHOUT_NUMPY
-    ):
+    if _is_plain(tensor):
         return np.array(tensor.detach().numpy())  # a third of the time of what follows
     dense = tensor.detach().resolve_conj().resolve_neg().to("cpu", copy=True).contiguous()
     if dense.dtype in _WITHOUT_NUMPY:
@@ -47,7 +50,33 @@ def as_array(tensor: torch.Tensor) -> Array:
 
 
 def as_loose_array(value: object) -> Array | None:
-    """Return the values of a tensor that is no parameter; None: the value is none, or too large."""
+    """Return the values of a tensor that is no parameter, not copied where NumPy can show them.
+
+    Returns:
+        None: it is none, or has no values, or is too large to be copied from a device.
+    """
     if not isinstance(value, torch.Tensor) or isinstance(value, torch.nn.Parameter):
         return None
-    return as_array(value) if has_values(value) and value.nbytes <= MOST_BYTES else None
+    if not has_values(value):
+        return None
+    if _is_plain(value):
+        return np.asarray(value.detach().numpy())
+    return as_array(value) if value.nbytes <= MOST_BYTES else None
+
+
+def added(value: object) -> dict[str, Any]:
+    """Return what a program may have put onto a module or an optimizer, of whatever class."""
+    if not isinstance(value, (torch.nn.Module, torch.optim.Optimizer)):
+        return {}
+    return {
+        name: each
+        for name, each in attributes(value).items()
+        if not name.startswith("_") and name not in _OF_OPTIMIZER
+    }
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Return whether NumPy can show a tensor's values where they are."""
+    return tensor.device.type == "cpu" and not (
+        tensor.is_neg() or tensor.is_conj() or tensor.dtype in _WITHOUT_NUMPY
+    )

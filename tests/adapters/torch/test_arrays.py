@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra")
 
-from ckptcheck.adapters.torch.arrays import MOST_BYTES, as_array, as_loose_array  # noqa: E402
+from ckptcheck.adapters.torch.arrays import added, as_array, as_loose_array  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -104,4 +104,14 @@ def test_tensors_that_belong_to_nothing() -> None:
     assert found.tolist() == [1.0, 1.0]
     assert as_loose_array(torch.nn.Parameter(torch.ones(2))) is None
     assert as_loose_array([1.0]) is None
-    assert as_loose_array(torch.zeros(1, dtype=torch.uint8).expand(MOST_BYTES + 1)) is None
+
+
+def test_what_a_program_puts_onto_an_object_of_pytorch() -> None:
+    module = torch.nn.Linear(1, 1)
+    module.mean = mean = torch.ones(1)
+    assert added(module) == {"training": True, "in_features": 1, "out_features": 1, "mean": mean}
+    optimizer = torch.optim.SGD(module.parameters())
+    assert added(optimizer) == {}
+    optimizer.ema = {"weight": mean}
+    assert added(optimizer) == {"ema": {"weight": mean}}
+    assert added(torch.ones(1)) == {}

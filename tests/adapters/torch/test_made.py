@@ -45,7 +45,9 @@ def test_a_module_and_its_parts() -> None:
     assert noted == [whole, whole.layer]
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))]
+)
 def test_a_copy(copied: Callable[[Any], Any]) -> None:
     module = nn.ReLU()
     noted, item = new(lambda: copied(module))

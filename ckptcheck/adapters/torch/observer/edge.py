@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ckptcheck.adapters.torch import determinism
-from ckptcheck.adapters.torch.arrays import as_loose_array
+from ckptcheck.adapters.torch.arrays import added, as_loose_array
 from ckptcheck.adapters.torch.observer import made, ranks, saves, steps
 from ckptcheck.adapters.torch.observer.live import Live
 from ckptcheck.observer.observation import Observation
@@ -20,7 +20,7 @@ def observe(document: Mapping[str, Any]) -> None:
         document: what the launcher asks for, see `Request.of`.
     """
     note_failures_in(document["folder"])
-    program = Program(as_loose_array)
+    program = Program(as_loose_array, added)
     request = Request.of(document)
     if request.setting:
         determinism.apply(request.setting)

@@ -21,7 +21,7 @@ def watch() -> None:
     """Note what is made from now on, also by a copy: schedulers do not all call `__init__`."""
     for kind in KINDS:
         if getattr(kind.__new__, "__module__", "") != __name__:
-            kind.__new__ = _noting(kind)  # type: ignore[method-assign, assignment]
+            kind.__new__ = _noting(kind)
 
 
 def note_existing() -> None:
@@ -39,17 +39,17 @@ def alive() -> list[Any]:
     return [item for held in list(_made.values()) if (item := held()) is not None]
 
 
-def _noting(kind: type) -> Callable[..., Any]:
+def _noting(kind: Any) -> Callable[..., Any]:
     plain = kind.__dict__.get("__new__")
 
-    def __new__(cls: type, *given: Any, **named: Any) -> Any:
+    def new(cls: Any, *given: Any, **named: Any) -> Any:
         make = plain or super(kind, cls).__new__
         item = make(cls) if make is object.__new__ else make(cls, *given, **named)
         if not is_compiling():
             _note(item)
         return item
 
-    return __new__
+    return new
 
 
 def _note(item: Any) -> None:
