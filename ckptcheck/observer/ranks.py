@@ -8,7 +8,6 @@ copies once all have come to that step.
 import mmap
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,13 +42,14 @@ class Meeting:
     def __init__(self, folder: Path, rank: Rank) -> None:
         self.rank = rank
         self._left = _MOST_WAITED
-        size = 8 * (_ARRIVED + rank.count)
+        size = 8 * (_ARRIVED + 2 * rank.count)  # then the id of each process
         descriptor = os.open(folder / MEETING, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             os.ftruncate(descriptor, size)
             self._numbers = memoryview(mmap.mmap(descriptor, size)).cast("q")
         finally:
             os.close(descriptor)
+        self._numbers[_ARRIVED + rank.count + rank.number] = os.getpid()
 
     @property
     def follows(self) -> bool:
@@ -70,12 +70,12 @@ class Meeting:
                 self._numbers[_TOLD] = step
             return is_due
         # A rank that comes to a step again may have been told before rank 0 has saved.
-        has_word = self._wait(lambda: self._numbers[_TOLD] >= step)
+        has_word = self._wait(_TOLD, step, 0)
         return self.is_boundary(step) or not (is_new and has_word)
 
     def gather(self) -> None:
         """Wait until all ranks have come to the step that this rank has come to."""
-        self._wait(lambda: min(self._numbers[_ARRIVED:]) >= self._mine)
+        self._wait_until_all_at(self._mine)
 
     def tell(self) -> None:
         """Tell the others that the state before this step is wanted, and that the copy is made."""
@@ -94,7 +94,7 @@ class Meeting:
 
     def wait_for_all(self) -> None:
         """Wait until the records of all ranks have ended: a rank that ends kills the others."""
-        self._wait(lambda: min(self._numbers[_ARRIVED:]) >= _OVER)
+        self._wait_until_all_at(_OVER)
 
     @property
     def _mine(self) -> int:
@@ -104,11 +104,35 @@ class Meeting:
     def _mine(self, step: int) -> None:
         self._numbers[_ARRIVED + self.rank.number] = step
 
-    def _wait(self, is_so: Callable[[], bool]) -> bool:
-        """Wait until something is so, unless that takes too long in all; return whether it is."""
+    def _wait_until_all_at(self, step: int) -> None:
+        for rank in range(self.rank.count):
+            self._wait(_ARRIVED + rank, step, rank)
+
+    def _wait(self, place: int, step: int, rank: int) -> bool:
+        """Wait for a rank until a number is at a step; return whether it is.
+
+        No rank waits for one whose process has ended, or for too long in all.
+        """
         pause, began = _FIRST_LOOK, time.monotonic()
-        while not is_so() and time.monotonic() - began < self._left:
+        while self._numbers[place] < step and time.monotonic() - began < self._left:
+            if pause == _LAST_LOOK and not self._is_alive(rank):
+                break
             time.sleep(pause)
             pause = min(_LAST_LOOK, 2 * pause)
         self._left -= time.monotonic() - began
-        return is_so()
+        return bool(self._numbers[place] >= step)
+
+    def _is_alive(self, rank: int) -> bool:
+        """Return whether the process of a rank runs, or has not come yet."""
+        process = self._numbers[_ARRIVED + self.rank.count + rank]
+        if not process:
+            return True
+        try:
+            os.kill(process, 0)
+            # One that was killed is there until its parent asks for it.
+            status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+        except ProcessLookupError:
+            return False
+        except OSError:  # a system without that file, or a process of a different user
+            return True
+        return status.rpartition(")")[2].split()[0] not in "ZX"

@@ -94,6 +94,37 @@ def test_no_rank_waits_for_one_that_has_ended(meetings: tuple[Meeting, Meeting])
     ending.join()
 
 
+LEAVES = """
+import os, pathlib, signal, sys
+from ckptcheck.observer.ranks import Meeting, Rank
+meeting = Meeting(pathlib.Path(sys.argv[1]), Rank(int(sys.argv[2]), 2))
+if meeting.follows:
+    meeting._mine = 1
+else:
+    meeting.begins(1, is_due=False)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("is_reaped", [True, False])
+@pytest.mark.parametrize("gone", [0, 1])
+def test_no_rank_waits_for_one_that_was_killed(tmp_path: Path, gone: int, is_reaped: bool) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", LEAVES, tmp_path, str(gone)])
+    # Without WNOWAIT, its parent would have asked for it: then it is no more.
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+    if is_reaped:
+        killed.wait()
+    left, began = Meeting(tmp_path, Rank(1 - gone, 2)), time.monotonic()
+    left.begins(1, is_due=True)
+    left.gather()
+    assert left.begins(2, is_due=True)
+    left.gather()
+    left.leave()
+    left.wait_for_all()
+    assert time.monotonic() - began < 5
+    killed.wait()
+
+
 ALONE = "Observation(Request.of(json.loads(pathlib.Path(sys.argv[1]).read_text())), Reading, dict)"
 AS_RANK = PROLOGUE.replace(
     ALONE, ALONE.replace("dict)", "dict, rank=lambda: Rank(rank, 2))")

@@ -1,6 +1,8 @@
 """The rank of a process, and which of its state `DistributedDataParallel` overwrites."""
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -50,6 +52,7 @@ def test_the_rank_of_an_initialised_job_comes_first(monkeypatch: pytest.MonkeyPa
 @pytest.mark.filterwarnings("ignore:.*broadcast_buffers")
 def test_buffers_that_rank_0_overwrites(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Parallel, "__init__", Parallel.__init__)  # is put back
+    monkeypatch.setattr(ranks, "everywhere", lambda *_: None)
     ranks.watch()
     shared, own = torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(2)
     wrapped = Parallel(shared), Parallel(own, broadcast_buffers=False)
@@ -57,3 +60,27 @@ def test_buffers_that_rank_0_overwrites(monkeypatch: pytest.MonkeyPatch) -> None
     assert ranks.overwritten() == set()  # rank 0 overwrites those of others
     monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
     assert ranks.overwritten() == set(map(id, shared.buffers()))
+
+
+ENDING = """
+import gc, weakref
+import torch
+from torch import distributed
+from ckptcheck.adapters.torch.observer import ranks
+ranks.watch()
+def train():
+    store = distributed.HashStore()
+    distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    parallel = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))
+    distributed.destroy_process_group()
+    return weakref.ref(parallel), weakref.ref(parallel.reducer)
+parallel, reducer = train()
+gc.collect()
+assert parallel() is None  # what the program drops is no state
+assert reducer() is not None  # it would wait for the group's thread, which may wait for it
+"""
+
+
+def test_a_rank_that_destroys_its_group_frees_no_reducer() -> None:
+    ended = subprocess.run([sys.executable, "-c", ENDING], stderr=subprocess.PIPE, timeout=60)
+    assert ended.returncode == 0, ended.stderr

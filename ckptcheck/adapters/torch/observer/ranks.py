@@ -1,6 +1,7 @@
 """The ranks of a job of PyTorch, and what `DistributedDataParallel` copies between them."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
@@ -8,9 +9,10 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from ckptcheck.observer.ranks import Rank
-from ckptcheck.observer.wrapping import after
+from ckptcheck.observer.wrapping import after, everywhere
 
 _WRAPPERS: "WeakSet[DistributedDataParallel]" = WeakSet()
+_KEPT: list[Any] = []  # to the end of the process
 
 
 def rank() -> Rank | None:
@@ -31,6 +33,21 @@ def rank() -> Rank | None:
 def watch() -> None:
     """Note each `DistributedDataParallel` that the process makes."""
     after(DistributedDataParallel, "__init__", lambda module, *_, **__: _WRAPPERS.add(module))
+    if distributed.is_available():
+        owner = distributed.distributed_c10d
+        everywhere("torch", owner, "destroy_process_group", _destroy_group)
+
+
+def _destroy_group(destroy: Callable[..., None], /, *given: Any, **named: Any) -> None:
+    """Destroy a group of processes, but keep what would be the last to hold it.
+
+    PyTorch 2.13 frees a reducer while it holds the interpreter's lock, and with it the group, whose
+    thread is waited for. That thread may need the lock to free a tensor: neither ever ends.
+    """
+    held = {id(each) for each in _KEPT}
+    reducers = (module.reducer for module in _WRAPPERS)
+    _KEPT.extend(each for each in reducers if id(each) not in held)
+    destroy(*given, **named)
 
 
 def overwritten() -> set[int]:

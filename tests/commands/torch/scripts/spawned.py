@@ -29,6 +29,8 @@ def train(rank, args, meeting):
     dist.init_process_group(
         "gloo", init_method=f"file://{meeting}", rank=rank, world_size=args.ranks
     )
+    # A thread saves. In the group of the training, its exchanges could meet those of gradients.
+    saving, saved_last = dist.new_group(backend="gloo"), None
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 1))
     ddp = DistributedDataParallel(model)
     optimizer = torch.optim.SGD(ddp.parameters(), lr=1e-2, momentum=0.9)
@@ -52,7 +54,12 @@ def train(rank, args, meeting):
         step += 1
         if step % 5 == 0:
             state = state_of(rank, ddp, optimizer, data, step)
-            dcp.async_save(state, checkpoint_id=os.path.join(args.out, f"step-{step:03d}"))
+            if saved_last is not None:
+                saved_last.result()
+            place = os.path.join(args.out, f"step-{step:03d}")
+            saved_last = dcp.async_save(state, checkpoint_id=place, process_group=saving)
+    if saved_last is not None:
+        saved_last.result()
     dist.destroy_process_group()
 
 
