@@ -12,6 +12,7 @@ from ckptcheck.arrays import Array
 from ckptcheck.checkpoints.find import checkpoints_in
 from ckptcheck.checkpoints.format import Location
 from ckptcheck.checkpoints.state_file import is_state_file
+from ckptcheck.checkpoints.torch_zip.format import TORCH_ZIP, is_torch
 from ckptcheck.kinds import Kind, by_name
 
 # The files of NumPy's that a program may save its state into.
@@ -55,6 +56,28 @@ def of_folder(files: Sequence[Path]) -> Iterator[Named]:
     for file in files:
         if file not in read and not is_state_file(file):
             yield from of_file(file)
+
+
+def holds_arrays(file: Path) -> bool:
+    """Return whether a program may have saved arrays into a file: one of NumPy's, or PyTorch's."""
+    return file.suffix in ARRAYS or is_torch(file)
+
+
+def tensors_of(file: Path) -> Iterator[Named]:
+    """Yield the arrays of a file of NumPy's, or the tensors of real numbers of one of PyTorch's.
+
+    Of the latter, states of generators and a program's numbers, such as times, are left out.
+
+    Raises:
+        DamagedError: the file of PyTorch's cannot be read.
+        ValueError: that of NumPy's cannot.
+    """
+    if file.suffix in ARRAYS:
+        yield from of_file(file)
+        return
+    for named in of_checkpoint(Location(file, TORCH_ZIP))[0]:
+        if named.value.shape and named.value.dtype.kind in "fcV":
+            yield named
 
 
 def of_file(file: Path) -> Iterator[Named]:

@@ -17,7 +17,8 @@ KERAS_MEMBER = "model.weights.h5"
 _HEAD = 1024
 _DOWNLOAD = "download it again: a server sent this page instead of the file"
 _COPY = "copy or download it again"
-_OTHER = "ckptcheck reads checkpoints of TensorFlow and Keras only"
+_AGAIN = "load it with torch.load, and save it again with torch.save"
+_OTHER = "ckptcheck reads checkpoints of TensorFlow, Keras and PyTorch only"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _of_members(path: Path, names: list[str]) -> Content:
     if KERAS_MEMBER in names:
         return _renamed("a Keras archive (zip)", path, ".keras")
     if any(name.endswith("/data.pkl") or name == "data.pkl" for name in names):
-        return Content("a PyTorch checkpoint (zip)", _OTHER)
+        return _renamed("a PyTorch checkpoint (zip)", path, ".pt")
     if names and all(name.endswith(".npy") for name in names):
         return Content("a NumPy archive (.npz)", "read it with numpy.load")
     return Content("a zip archive", f"unpack it first: unzip {quote(path.name)}")
@@ -140,7 +141,7 @@ def _other(path: Path, head: bytes) -> Content | None:
     if head.startswith(b"\x93NUMPY"):
         return Content("a NumPy array (.npy)", "read it with numpy.load")
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
-        return Content("a Python pickle, as older PyTorch saved", _OTHER)
+        return Content("a Python pickle, as PyTorch before 1.6 saved", _AGAIN)
     if head[8:10] == b'{"' and 1 < int.from_bytes(head[:8], "little") < 1 << 27:
         return Content("a safetensors file", _OTHER)
     if len(head) >= 12 and masked(checksum(head[:8])) == int.from_bytes(head[8:12], "little"):

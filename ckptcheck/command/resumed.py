@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.checkpoints.contents import ARRAYS, of_file
+from ckptcheck.checkpoints.contents import holds_arrays, tensors_of
+from ckptcheck.checkpoints.errors import DamagedError
 from ckptcheck.command.alignment import first_step, skipped_steps, without
 from ckptcheck.command.outside import lost_arrays
 from ckptcheck.command.reasons import why_unclear
@@ -103,15 +104,15 @@ def _changed_files(control: Path, resumed: Path) -> list[str]:
     return [
         str(path)
         for path in common
-        if path.suffix in ARRAYS
+        if holds_arrays(ours / path)
         and (theirs / path).is_file()
         and _digests_in(ours / path) != _digests_in(theirs / path)
     ]
 
 
 def _digests_in(file: Path) -> list[tuple[str, str]] | None:
-    """Return name and digest of each array in a file of NumPy's; None: it cannot be read."""
+    """Return name and digest of each array in a file; None: it cannot be read."""
     try:
-        return [(each.name, digest(each.value)) for each in of_file(file)]
-    except (OSError, ValueError, zipfile.BadZipFile):
+        return [(each.name, digest(each.value)) for each in tensors_of(file)]
+    except (OSError, ValueError, zipfile.BadZipFile, DamagedError):
         return None

@@ -56,7 +56,7 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
     damaged, nan, inf = _read(checkpoint, entries, progress)
     findings = [
         *_missing(checkpoint, missing),
-        *_damaged(damaged, len(entries)),
+        *_damaged(damaged, len(entries), format_),
         *_graph(of_graph, damaged, missing),
         *_not_finite(path, nan, inf),
         *_surplus_files(checkpoint, format_, not (missing or damaged or of_graph)),
@@ -122,7 +122,7 @@ def _not_finite(path: Path, nan: Sequence[str], inf: Sequence[str]) -> Iterator[
         effect = "a restore succeeds, but whatever is computed from these tensors is NaN"
         remedy = (
             "restore a checkpoint without NaN; "
-            "check tensors before each save (tf.debugging.check_numerics)"
+            "check tensors before each save (tf.debugging.check_numerics, torch.isfinite)"
         )
         yield Finding(WRONG, what, str(path), effect, remedy)
     if inf:
@@ -198,7 +198,7 @@ def _renamed(checkpoint: Checkpoint, missing: Sequence[Path]) -> str:
     return f"{alike[0]} has the size that the index counts: rename it to {missing[0].name}"
 
 
-def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
+def _damaged(damaged: Sequence[DamagedError], count: int, format_: Format) -> Iterator[Finding]:
     short = [error for error in damaged if isinstance(error, TooShortError)]
     others = [error for error in damaged if not isinstance(error, TooShortError)]
     if short:
@@ -210,7 +210,7 @@ def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
         remedy = again if instead is None else instead.remedy
         yield Finding(WRONG, what, str(short[0].file), _RAISES, remedy)
     # A flipped bit damages one tensor. Data of a different save match in sizes and constants only.
-    if len(others) > 1 and 2 * len(others) > count:
+    if format_.is_prefix and len(others) > 1 and 2 * len(others) > count:
         what = (
             "Index and data are from different saves, or the data are corrupt throughout: "
             f"the checksums of {len(others):,} of {count:,} tensors do not match ({_names(others)})"
@@ -226,7 +226,7 @@ def _damaged(damaged: Sequence[DamagedError], count: int) -> Iterator[Finding]:
         which = "" if len(others) == 1 else "of the first, "
         what = f"{counted(len(others), 'tensor')} damaged ({_names(others)}): {which}{first.what}"
         remedy = f"copy the file again, or {_GO_BACK}"
-        yield Finding(WRONG, what, f"{first.file}{place}", _RAISES, remedy)
+        yield Finding(WRONG, what, f"{first.file}{place}", format_.on_damage, remedy)
 
 
 def _graph(

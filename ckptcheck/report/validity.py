@@ -189,9 +189,7 @@ def why_others_differ(facts: Facts) -> str | None:
     Args:
         facts: what is known of the resumed run.
     """
-    if facts.changed_files:
-        return _why_files_differ(facts.changed_files)
-    if facts.changed_arrays:
+    if facts.changed_arrays:  # they say more than a file that they were written into
         return filled(
             "All else that was seen is equal, but after the save, the restarted run made other "
             "values of {names} than the control. {count:This array is|These arrays are} kept "
@@ -201,7 +199,7 @@ def why_others_differ(facts: Facts) -> str | None:
             names=some(facts.changed_arrays, 3),
             count=len(facts.changed_arrays),
         )
-    return None
+    return _why_files_differ(facts.changed_files) if facts.changed_files else None
 
 
 def _why_files_differ(files: list[str]) -> str:

@@ -159,7 +159,7 @@ def index_empty(folder: Path) -> None:
         "NaN in 2 tensors: bias (1 of 4), kernel (2 of 12)",
         "model.ckpt-10",
         "a restore succeeds, but whatever is computed from these tensors is NaN",
-        "restore a checkpoint without NaN; check tensors before each save (tf.debugging.check_numerics)",
+        "restore a checkpoint without NaN; check tensors before each save (tf.debugging.check_numerics, torch.isfinite)",
     ),
     Finding(
         LOOK,

@@ -7,7 +7,7 @@ Configs are parsed as data, never executed. HDF5 files from before Keras 3 are s
 import json
 import zipfile
 import zlib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -23,6 +23,7 @@ from ckptcheck.checkpoints.keras import classify as keras_kinds
 from ckptcheck.checkpoints.keras.hdf5 import Hdf5, Where
 from ckptcheck.checkpoints.keras.slot_names import slot_names
 from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
+from ckptcheck.checkpoints.zip_members import must_be_plain, start_of
 from ckptcheck.kinds import Kind
 from ckptcheck.text_safety import clipped, shown
 
@@ -68,7 +69,7 @@ def open_archive(path: Path) -> KerasFile:
         with zipfile.ZipFile(path) as archive:
             members: dict[str, zipfile.ZipInfo] = {}
             for member in archive.infolist():
-                _must_be_plain(file, member, members)
+                must_be_plain(file, member, members, "Keras")
                 members[member.filename] = member
             broken = archive.testzip()
             if broken is not None:
@@ -90,7 +91,7 @@ def open_archive(path: Path) -> KerasFile:
         ValueError,
     ) as error:
         raise _not_an_archive(path, error) from None
-    return _opened(path, _ARCHIVE, Hdf5(path, _start_of(file, weights), weights.file_size), config)
+    return _opened(path, _ARCHIVE, Hdf5(path, start_of(file, weights), weights.file_size), config)
 
 
 def _not_an_archive(path: Path, error: Exception) -> DamagedError:
@@ -108,20 +109,6 @@ def _not_hdf5(path: Path, error: DamagedError) -> DamagedError:
     with path.open("rb") as file:
         is_hdf5 = file.read(8) == HDF5
     return error if is_hdf5 else refusal(path, "HDF5") or error
-
-
-def _must_be_plain(file: File, member: zipfile.ZipInfo, before: Container[str]) -> None:
-    """Refuse a member that Keras never writes, or that claims more bytes than the file has."""
-    name = shown(member.filename)
-    if member.filename in before:
-        raise DamagedError(f"the archive holds {name} twice", file.path)
-    if member.compress_type != zipfile.ZIP_STORED:
-        raise NotReadableError(
-            f"{name} in the archive is compressed, which Keras never does",
-            file.path,
-            remedy="zip it again without compression",
-        )
-    file.must_hold(member.header_offset, max(member.compress_size, member.file_size))
 
 
 def open_weights(path: Path) -> KerasFile:
@@ -153,15 +140,6 @@ def _json(archive: zipfile.ZipFile, config: zipfile.ZipInfo, path: Path) -> Any:
         return json.loads(archive.read(config))
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"{_CONFIG} in the archive is not JSON: {error}", path) from None
-
-
-def _start_of(file: File, member: zipfile.ZipInfo) -> int:
-    """Return the offset of a member's bytes, behind its header and the names that follow."""
-    head = file.read(member.header_offset, 30)
-    lengths = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
-    start = member.header_offset + 30 + lengths
-    file.must_hold(start, member.file_size)
-    return start
 
 
 def _opened(path: Path, format_: str, hdf5: Hdf5, config: Any) -> KerasFile:

@@ -1,0 +1,31 @@
+"""Where the members of a zip archive lie in its file: stored as they are, not compressed."""
+
+import zipfile
+from collections.abc import Container
+
+from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
+from ckptcheck.checkpoints.reader import File
+from ckptcheck.text_safety import shown
+
+
+def must_be_plain(file: File, member: zipfile.ZipInfo, before: Container[str], writer: str) -> None:
+    """Refuse a member that the writer never writes, or that claims more bytes than the file has."""
+    name = shown(member.filename)
+    if member.filename in before:
+        raise DamagedError(f"the archive holds {name} twice", file.path)
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise NotReadableError(
+            f"{name} in the archive is compressed, which {writer} never does",
+            file.path,
+            remedy="zip it again without compression",
+        )
+    file.must_hold(member.header_offset, max(member.compress_size, member.file_size))
+
+
+def start_of(file: File, member: zipfile.ZipInfo) -> int:
+    """Return the offset of a member's bytes, behind its header and the names that follow."""
+    head = file.read(member.header_offset, 30)
+    lengths = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
+    start = member.header_offset + 30 + lengths
+    file.must_hold(start, member.file_size)
+    return start
