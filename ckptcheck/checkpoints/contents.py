@@ -11,6 +11,7 @@ import numpy as np
 from ckptcheck.arrays import Array
 from ckptcheck.checkpoints.find import checkpoints_in
 from ckptcheck.checkpoints.format import Location
+from ckptcheck.checkpoints.safetensors.format import SAFETENSORS
 from ckptcheck.checkpoints.state_file import is_state_file
 from ckptcheck.checkpoints.torch_zip.format import TORCH_ZIP, is_torch
 from ckptcheck.kinds import Kind, by_name
@@ -59,8 +60,15 @@ def of_folder(files: Sequence[Path]) -> Iterator[Named]:
 
 
 def holds_arrays(file: Path) -> bool:
-    """Return whether a program may have saved arrays into a file: one of NumPy's, or PyTorch's."""
-    return file.suffix in ARRAYS or is_torch(file)
+    """Return whether a program may have saved arrays into a file: NumPy's, or PyTorch's."""
+    return file.suffix in ARRAYS or _of_torch(file) is not None
+
+
+def _of_torch(file: Path) -> Location | None:
+    """Return the checkpoint that a file is by itself; of a shard, not that of all."""
+    if is_torch(file):
+        return Location(file, TORCH_ZIP)
+    return Location(file, SAFETENSORS) if file.suffix == ".safetensors" else None
 
 
 def tensors_of(file: Path) -> Iterator[Named]:
@@ -75,7 +83,8 @@ def tensors_of(file: Path) -> Iterator[Named]:
     if file.suffix in ARRAYS:
         yield from of_file(file)
         return
-    for named in of_checkpoint(Location(file, TORCH_ZIP))[0]:
+    location = _of_torch(file)
+    for named in of_checkpoint(location)[0] if location else ():
         if named.value.shape and named.value.dtype.kind in "fcV":
             yield named
 

@@ -143,7 +143,7 @@ def _other(path: Path, head: bytes) -> Content | None:
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return Content("a Python pickle, as PyTorch before 1.6 saved", _AGAIN)
     if head[8:10] == b'{"' and 1 < int.from_bytes(head[:8], "little") < 1 << 27:
-        return Content("a safetensors file", _OTHER)
+        return _renamed("a safetensors file", path, ".safetensors")
     if len(head) >= 12 and masked(checksum(head[:8])) == int.from_bytes(head[8:12], "little"):
         return Content("a TFRecord file, such as a TensorBoard event file", _OTHER)
     return None

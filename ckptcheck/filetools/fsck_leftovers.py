@@ -40,12 +40,13 @@ def check_leftovers(
             what = "A temporary file of a save that was interrupted"
             remedy = _DELETE if is_safe else _KEEP
             yield Finding(LOOK, what, str(folder / name), "none: restores ignore it", remedy)
-    for orphaned, parts in (
-        item for each in formats.FORMATS for item in each.orphans(names).items()
+    for format_, orphaned, parts in (
+        (each, *item) for each in formats.FORMATS for item in each.orphans(names).items()
     ):
         if prefix in (None, orphaned):
             what = f"{counted(len(parts), 'data file')} without an index: {_INTERRUPTED}"
-            remedy = f"copy {orphaned}.index too: without it, the data cannot be read"
+            index = f"{orphaned}{format_.index_ending}"
+            remedy = f"copy {index} too: without it, the data cannot be read"
             yield Finding(
                 LOOK, what, str(folder / parts[0]), f"{orphaned} cannot be restored", remedy
             )

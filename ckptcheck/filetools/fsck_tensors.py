@@ -55,7 +55,7 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
     ]
     damaged, nan, inf = _read(checkpoint, entries, progress)
     findings = [
-        *_missing(checkpoint, missing),
+        *_missing(checkpoint, format_, missing),
         *_damaged(damaged, len(entries), format_),
         *_graph(of_graph, damaged, missing),
         *_not_finite(path, nan, inf),
@@ -167,7 +167,7 @@ def _of_error(grade: str, error: DamagedError, effect: str, remedy: str) -> Find
     return Finding(grade, f"{error.what[:1].upper()}{error.what[1:]}", where, effect, remedy)
 
 
-def _missing(checkpoint: Checkpoint, files: Sequence[Path]) -> Iterator[Finding]:
+def _missing(checkpoint: Checkpoint, format_: Format, files: Sequence[Path]) -> Iterator[Finding]:
     tensors = sum(
         any(piece.file in files for piece in entry.pieces) for entry in checkpoint.entries.values()
     )
@@ -175,7 +175,8 @@ def _missing(checkpoint: Checkpoint, files: Sequence[Path]) -> Iterator[Finding]
         subject = "A data file is" if len(files) == 1 else f"{len(files):,} data files are"
         what = f"{subject} missing, with {counted(tensors, 'tensor')}"
         where = some([str(file) for file in files])
-        effect = f"{_RAISES}; TensorFlow's message blames variable names instead"
+        blamed = "; TensorFlow's message blames variable names instead"
+        effect = f"{_RAISES}{blamed if format_.state_file else ''}"
         found = _renamed(checkpoint, files)
         remedy = found or f"copy the missing files from the original folder, or {_GO_BACK}"
         yield Finding(WRONG, what, where, effect, remedy)

@@ -74,7 +74,7 @@ CONTENTS: dict[str, tuple[bytes, str, str]] = {
     "zstd": (b"\x28\xb5\x2f\xfd" + bytes(20), "compressed (Zstandard)", "unpack it first: unzstd F"),
     "npy": (array(), "a NumPy array (.npy)", "read it with numpy.load"),
     "pickle": (pickle.dumps({"w": [1]}, 2), "a Python pickle, as PyTorch before 1.6 saved", "load it with torch.load, and save it again with torch.save"),
-    "safetensors": (safetensors(), "a safetensors file", OTHERS),
+    "safetensors": (safetensors(), "a safetensors file", "rename it to F.safetensors"),
     "events": (record(), "a TFRecord file, such as a TensorBoard event file", OTHERS),
 }  # fmt: skip
 
@@ -95,10 +95,10 @@ def test_a_refusal_says_what_a_file_is(name: str, expected: str, what: str, tmp_
         pytest.skip("such a file is opened, whatever its name")
     content, is_, remedy = CONTENTS[what]
     path = tmp_path / name
-    if what != "pytorch":
+    if not remedy.startswith("rename"):
         remedy = remedy.replace(" F", f" {name}")
     elif name == "F.index":
-        remedy = "rename it to F.index.pt"
+        remedy = remedy.replace(" F", " F.index")
     path.write_bytes(content)
     if name == "F.index":  # as an index without data would be some other program's
         (tmp_path / "F.data-00000-of-00001").touch()
