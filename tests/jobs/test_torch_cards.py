@@ -39,7 +39,7 @@ LOST: Mapping[str, set[str]] = {
     "lightning/weights-only × restart": {"resumed-run-raised"},
     "lightning/averages × restart": {"shadows-lost"},
     "lightning/callback × restart": {"generators-restarted", "learning-rate-differs"},
-    "transformers/augmentation × restart": {"generators-shifted", "batches-differ"},
+    "transformers/augmentation × restart": {"generators-shifted"},
     "transformers/augmentation-workers × restart": {"batches-differ"},
     "transformers/ignore-data-skip × restart": {"generators-shifted", "data-restarted"},
     "transformers/early-stopping × restart": {"wrong-last-step"},
