@@ -7,6 +7,7 @@ from .errors import UsageError as UsageError
 from .filetools.diff import diff as diff
 from .filetools.fsck import fsck as fsck
 from .filetools.inspect import inspect as inspect
+from .filetools.seal import seal as seal
 from .job.protocol import Job as Job
 from .job.protocol import Loop as Loop
 from .job.protocol import LoopingJob as LoopingJob

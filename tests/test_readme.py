@@ -153,6 +153,7 @@ def test_every_command_has_its_help(hooks: Any) -> None:
         "inspect",
         "diff",
         "fsck",
+        "seal",
         "explain",
         "jobs",
     } <= set(commands)

@@ -16,6 +16,7 @@ from ckptcheck.filetools.fsck_paths import check_paths
 from ckptcheck.filetools.fsck_state import check_state
 from ckptcheck.filetools.fsck_tensors import Checked, check_tensors
 from ckptcheck.filetools.progress import Progress
+from ckptcheck.filetools.seal import check_seal, seal_of, unused_seals
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
     checked = check_tensors(location, progress)
     leftovers = check_leftovers(location.path.parent, location.path.name, is_safe=checked.is_whole)
     paths = check_paths(location.path.parent, [location])
-    return _result(path, [checked], (*checked.findings, *paths, *leftovers))
+    sealed = check_seal(location, progress)
+    return _result(path, [checked], (*checked.findings, *sealed, *paths, *leftovers))
 
 
 def _folders(path: Path) -> Iterator[Path]:
@@ -98,6 +100,8 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     for folder, locations in inside.items():
         own = [check_tensors(location, progress) for location in locations]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
+        findings += [each for one in locations for each in check_seal(one, progress)]
+        findings += unused_seals(folder, [one.path for one in locations])
         findings += check_paths(folder, locations)
         whole = [location for location, each in zip(locations, own, strict=True) if each.is_whole]
         findings += check_leftovers(folder, is_safe=bool(whole))
@@ -123,8 +127,17 @@ def _result(path: Path, checked: Sequence[Checked], findings: Sequence[Finding])
 
 
 def _notes(checked: Sequence[Checked]) -> Iterator[str]:
+    sealed = sum(seal_of(each.path).is_file() for each in checked)
+    if sealed:
+        yield f"{counted(sealed, 'checkpoint')} compared with {counted(sealed, 'seal')}."
     for unsure in formats.FORMATS:
-        readable = sum(each.format is unsure and each.tensors > 0 for each in checked)
-        if readable and not unsure.has_checksums:
-            files = counted(readable, "file")
-            yield f"{unsure.name} has no checksums: damaged values in {files} go undetected."
+        unsealed = sum(
+            each.format is unsure and each.tensors > 0 and not seal_of(each.path).is_file()
+            for each in checked
+        )
+        if unsealed and not unsure.has_checksums:
+            files = counted(unsealed, "file")
+            yield (
+                f"{unsure.name} has no checksums: damaged values in {files} go undetected, unless "
+                "each save is sealed: `ckptcheck seal`."
+            )

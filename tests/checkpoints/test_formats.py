@@ -110,7 +110,10 @@ def test_every_tool_uses_a_new_format(folder: Path, monkeypatch: pytest.MonkeyPa
     assert diff(path, folder / "model.ckpt-10").same
     check = fsck(path.parent)
     assert (check.checkpoints, check.tensors, check.findings) == ((path,), 1, ())
-    note = "raw has no checksums: damaged values in 1 file go undetected."
+    note = (
+        "raw has no checksums: damaged values in 1 file go undetected, unless each save is sealed: "
+        "`ckptcheck seal`."
+    )
     assert check.notes == (note,)
     (folder / "notes.txt").write_text("notes")
     with pytest.raises(

@@ -136,7 +136,8 @@ def test_bytes_after_the_last_tensor(tmp_path: Path) -> None:
 
 def test_that_nothing_is_compared_is_said(tmp_path: Path) -> None:
     assert fsck(write(tmp_path / "m.safetensors", ONES)).notes == (
-        "safetensors has no checksums: damaged values in 1 file go undetected.",
+        "safetensors has no checksums: damaged values in 1 file go undetected, unless each save is "
+        "sealed: `ckptcheck seal`.",
     )
 
 

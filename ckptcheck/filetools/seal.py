@@ -1,0 +1,211 @@
+"""Seals: digests of a checkpoint's tensors and files, kept beside it.
+
+They show damage where a format has no checksums, or its reader compares none.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from ckptcheck.checkpoints import Checkpoint, DamagedError, Entry, Location, find
+from ckptcheck.checkpoints.reader import File
+from ckptcheck.counts import counted, filled
+from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding, some
+from ckptcheck.filetools.progress import Progress
+from ckptcheck.text_safety import shown
+
+# A hidden file: no pattern of a framework, such as `*.pt` or `model.ckpt-1*`, matches it.
+_START, _END = ".", ".seal.json"
+_VERSION = 1
+_LARGEST = 1 << 28  # bytes
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What was sealed: the checkpoint, the file with its digests, and how much was read."""
+
+    checkpoint: Path
+    seal: Path
+    tensors: int
+    files: int
+    bytes: int
+
+
+def seal(path: Path | str, *, progress: Progress | None = None) -> Sealed:
+    """Write digests of every tensor and file of a checkpoint beside it, whole or not at all.
+
+    Args:
+        path: a prefix, a file or a folder, as `open_checkpoint` takes it.
+        progress: receives the number of bytes read.
+
+    Raises:
+        UsageError: there is no checkpoint, or more than one.
+        DamagedError: it cannot be read.
+        OSError: the seal cannot be written.
+    """
+    location, progress = find(Path(path)), progress or Progress()
+    checkpoint = location.open()
+    files = sorted(location.format.files(location.path))
+    progress.expect(sum(file.stat().st_size for file in files) + checkpoint.size)
+    document = {
+        "ckptcheck_seal": _VERSION,
+        "sealed": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "files": {_name(location, file): _of_file(file, progress) for file in files},
+        "tensors": {
+            key: _of_tensor(checkpoint, entry, progress)
+            for key, entry in checkpoint.entries.items()
+        },
+    }
+    place = seal_of(location.path)
+    _write(place, document)
+    size = sum(file.stat().st_size for file in files)
+    return Sealed(location.path, place, len(checkpoint.entries), len(files), size)
+
+
+def seal_of(checkpoint: Path) -> Path:
+    """Return where the seal of a checkpoint is, or would be."""
+    return checkpoint.with_name(f"{_START}{checkpoint.name}{_END}")
+
+
+def is_seal(name: str) -> bool:
+    """Return whether a file is a seal, by its name."""
+    return name.startswith(_START) and name.endswith(_END)
+
+
+def check_seal(location: Location, progress: Progress) -> Iterator[Finding]:
+    """Report the files of a checkpoint that are not as they were sealed; of none: it has no seal.
+
+    Args:
+        location: the checkpoint.
+        progress: receives the number of bytes read.
+    """
+    place = seal_of(location.path)
+    if not place.is_file():
+        return
+    document = _read(place)
+    if document is None:
+        remedy = "if the checkpoint is known to be whole, seal it again"
+        yield Finding(UNKNOWN, "The seal cannot be read", str(place), "unknown", remedy)
+        return
+    files = {place.with_name(name): each for name, each in document["files"].items()}
+    progress.expect(sum(file.stat().st_size for file in files if file.is_file()))
+    differing = [
+        file for file, sealed in files.items() if not _is_as_sealed(file, sealed, progress)
+    ]
+    if differing:
+        yield _changed(location, document, differing)
+
+
+def unused_seals(folder: Path, checkpoints: list[Path]) -> Iterator[Finding]:
+    """Report the seals in a folder whose checkpoint is gone."""
+    used = {seal_of(each) for each in checkpoints}
+    for file in sorted(folder.iterdir()):
+        if is_seal(file.name) and file not in used and file.is_file():
+            what, effect = "A seal without its checkpoint", "none: no restore reads it"
+            yield Finding(LOOK, what, str(file), effect, "delete it with the checkpoint")
+
+
+def _changed(location: Location, document: Mapping[str, Any], differing: list[Path]) -> Finding:
+    names = some([shown(file.name) for file in differing])
+    tensors = _changed_tensors(location, document["tensors"])
+    count = len(tensors)
+    which = filled(
+        "{number} that {count:differs|differ}", number=counted(count, "tensor"), count=count
+    )
+    named = f", with {which}: {some(tensors)}" if tensors else ""
+    verb = "is" if len(differing) == 1 else "are"
+    what = f"{names} {verb} not as sealed on {document['sealed']}{named}"
+    remedy = (
+        "copy it again from where it was sealed, or restore an older checkpoint that is whole; "
+        "if it was saved again since, seal it after each save"
+    )
+    effect = "a restore reads other values than were sealed"
+    return Finding(WRONG, what, str(location.path), effect, remedy)
+
+
+def _changed_tensors(location: Location, sealed: Mapping[str, str]) -> list[str]:
+    """Return the tensors that are not as sealed; none where the file cannot be read any more."""
+    with contextlib.suppress(DamagedError):
+        checkpoint = location.open()
+        return [
+            entry.shown
+            for key, entry in checkpoint.entries.items()
+            if sealed.get(key) != _digest_or_none(checkpoint, entry)
+        ]
+    return []
+
+
+def _digest_or_none(checkpoint: Checkpoint, entry: Entry) -> str | None:
+    try:
+        return _of_tensor(checkpoint, entry, Progress())
+    except DamagedError:
+        return None
+
+
+def _is_as_sealed(file: Path, sealed: Mapping[str, Any], progress: Progress) -> bool:
+    if not file.is_file() or file.stat().st_size != sealed["bytes"]:
+        return False
+    return _of_file(file, progress) == dict(sealed)
+
+
+def _name(location: Location, file: Path) -> str:
+    return file.relative_to(location.path.parent).as_posix()
+
+
+def _of_file(file: Path, progress: Progress) -> dict[str, Any]:
+    summed, opened = xxhash.xxh3_128(), File(file)
+    for chunk in opened.chunks(0, opened.size):
+        summed.update(chunk.data)
+        progress.advance(chunk.nbytes)
+    return {"bytes": opened.size, "xxh3_128": summed.hexdigest()}
+
+
+def _of_tensor(checkpoint: Checkpoint, entry: Entry, progress: Progress) -> str:
+    """Return the digest of a tensor's type, shape and stored bytes."""
+    summed = xxhash.xxh3_128(f"{entry.type}{list(entry.shape)}".encode())
+    if entry.dtype is None:
+        for text in checkpoint.texts(entry):
+            summed.update(f"{len(text)} ".encode() + text)
+        return summed.hexdigest()
+    for piece in entry.pieces:
+        for chunk in checkpoint.chunks(entry, piece):
+            summed.update(chunk.data)
+            progress.advance(chunk.nbytes)
+    return summed.hexdigest()
+
+
+def _read(place: Path) -> Mapping[str, Any] | None:
+    """Return what a seal holds; None: it is none, or that of another version."""
+    try:
+        is_small = place.stat().st_size <= _LARGEST
+        document = json.loads(place.read_text(encoding="utf-8")) if is_small else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    parts = ("files", "tensors")
+    is_seal = (
+        isinstance(document, dict)
+        and document.get("ckptcheck_seal") == _VERSION
+        and isinstance(document.get("sealed"), str)
+        and all(isinstance(document.get(part), dict) for part in parts)
+        and all(_is_of_file(name, each) for name, each in document["files"].items())
+    )
+    return document if is_seal else None
+
+
+def _is_of_file(name: str, sealed: Any) -> bool:
+    return Path(name).name == name and isinstance(sealed, dict) and "bytes" in sealed
+
+
+def _write(place: Path, document: Mapping[str, Any]) -> None:
+    partial = place.with_name(f"{place.name}.partial")
+    try:
+        partial.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        partial.replace(place)
+    finally:
+        partial.unlink(missing_ok=True)
