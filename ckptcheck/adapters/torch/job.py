@@ -127,14 +127,15 @@ class TorchJob(ABC):
     def next_step(self) -> int:
         """Return the index of the next training step, counted from 0.
 
-        That is the attribute `step`, or else the largest count of steps in the state of an
-        optimizer.
+        That is the attribute `step`, unless it is a method, or else the largest count of steps in
+        the state of an optimizer.
 
         Raises:
             TypeError: the job has no attribute `step`, and no optimizer that counts.
         """
-        if hasattr(self, "step"):
-            return int(self.step)
+        step = getattr(self, "step", None)
+        if step is not None and not callable(step):
+            return int(step)
         counts = self._named.live.counts()
         if not counts and self._updates.steps:
             raise TypeError(

@@ -355,6 +355,22 @@ class Counting(Plain):
     counts = True
 
 
+class Stepping(Line):
+    """A job that calls a method `step`, as many loops do."""
+
+    def step(self, step: int) -> Step:
+        return super().train(step)
+
+    def train(self, step: int) -> Step:
+        return self.step(step)
+
+
+def test_a_method_step_is_no_count() -> None:
+    job = built(Stepping())
+    job.train(0)
+    assert job.next_step() == 1
+
+
 def test_the_next_step(tmp_path: Path) -> None:
     job = built(Plain())
     assert job.next_step() == 0
