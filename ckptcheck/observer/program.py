@@ -89,12 +89,8 @@ class Program:
         found: dict[str, Array] = {}
         own = {name: each for name, each in self._remembered.items() if is_own(type(each))}
         for name, value in self._arrays_in((self._held() | own).items(), _DEPTH):
-            if name in found or value.dtype.hasobject:
-                continue
-            if value.nbytes <= _MOST_BYTES:
-                found[name] = value.copy()
-            elif not isinstance(value, np.memmap):  # a file, which may be larger than the memory
-                found[name] = np.frombuffer(digest(value).encode(), np.uint8)
+            if name not in found and not value.dtype.hasobject:
+                found[name] = _digest_of(value) if _is_large(value) else value.copy()
         return found
 
     def _arrays_in(
@@ -102,9 +98,10 @@ class Program:
     ) -> Iterator[tuple[str, Array]]:
         for name, value in held:
             is_array = issubclass(type(value), np.ndarray)
-            array = value if is_array else self._as_array(value)
+            array = np.asarray(value) if is_array else self._as_array(value)
             if array is not None:
-                yield name, array
+                if not (_is_large(array) and issubclass(type(value), np.memmap)):
+                    yield name, array  # a file may be larger than the memory
             elif depth and not name.rpartition(".")[2].startswith("__"):
                 yield from self._arrays_in(inside(name, value), depth - 1)
                 added = self._added(value).items()
@@ -133,6 +130,14 @@ class Program:
             for name, value in held.items()
             if not issubclass(type(value), (ModuleType, type))
         }
+
+
+def _is_large(array: Array) -> bool:
+    return array.nbytes > _MOST_BYTES
+
+
+def _digest_of(array: Array) -> Array:
+    return np.frombuffer(digest(array).encode(), np.uint8)
 
 
 def _running() -> Iterator[FrameType]:

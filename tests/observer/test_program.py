@@ -123,6 +123,21 @@ def test_of_a_large_array_the_digest_is_kept() -> None:
     assert (before != after).any()
 
 
+def unusual(tmp_path: Path) -> Any:
+    masked = np.ma.masked_array([1.0, 2.0], [True, False])
+    file = np.memmap(tmp_path / "small", np.uint8, "w+", shape=3)
+    large = np.memmap(tmp_path / "large", np.uint8, "w+", shape=(1 << 22) + 1)
+    return Program().arrays(), masked, file, large
+
+
+def test_masked_arrays_and_files(tmp_path: Path) -> None:
+    found = {name: each for name, each in unusual(tmp_path)[0].items() if name[:8] == "unusual."}
+    assert {name: type(each) for name, each in found.items()} == {
+        "unusual.masked": np.ndarray,
+        "unusual.file": np.ndarray,
+    }
+
+
 def train(program: Program, steps: int) -> None:
     average = np.zeros(1)
     for _ in range(steps):
