@@ -15,6 +15,7 @@ from ckptcheck.filetools.fsck_leftovers import check_leftovers, is_of_checkpoint
 from ckptcheck.filetools.fsck_paths import check_paths
 from ckptcheck.filetools.fsck_state import check_state
 from ckptcheck.filetools.fsck_tensors import Checked, check_tensors
+from ckptcheck.filetools.fsck_trainer import check_newest, check_saved
 from ckptcheck.filetools.progress import Progress
 from ckptcheck.filetools.seal import check_seal, seal_of, unused_seals
 
@@ -96,11 +97,12 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     inside = {folder: checkpoints_in(folder) for folder in folders}
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
-    findings: list[Finding] = []
+    findings = [finding for folder in paths for finding in check_newest(folder)]
     for folder, locations in inside.items():
         own = [check_tensors(location, progress) for location in locations]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
         findings += [each for one in locations for each in check_seal(one, progress)]
+        findings += check_saved(folder)
         findings += unused_seals(folder, [one.path for one in locations])
         findings += check_paths(folder, locations)
         whole = [location for location, each in zip(locations, own, strict=True) if each.is_whole]

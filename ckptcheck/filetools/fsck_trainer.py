@@ -1,0 +1,99 @@
+"""Folders of the Trainer of Transformers: whether a resume finds all that it saved.
+
+`Trainer._save_checkpoint` writes the model, then `optimizer.pt`, `scheduler.pt`, `rng_state.pth`,
+and `trainer_state.json` last. `get_last_checkpoint` takes the folder with the highest number.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
+
+_NAME = re.compile(r"checkpoint-(\d+)")
+_STATE = "trainer_state.json"
+_MODELS = (
+    *("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"),
+    *("adapter_model.safetensors", "pytorch_model.bin.index.json"),
+)
+_OPTIMIZER, _SCHEDULER = ("optimizer.pt", "optimizer.bin"), ("scheduler.pt",)
+_RANDOM = "rng_state*.pth"
+_GO_BACK = "resume from an older folder that is whole, or copy the file again"
+
+
+def check_newest(folder: Path) -> Iterator[Finding]:
+    """Report if the folder that a resume from the newest takes is not whole, and another is."""
+    saved = sorted(filter(_is_saved, folder.iterdir()), key=_number)
+    whole = [each for each in saved if _step(each) is not None]
+    if whole and saved[-1] is not whole[-1]:
+        what = f"The newest folder, {saved[-1].name}, is not whole; {whole[-1].name} is"
+        effect = "resume_from_checkpoint=True takes the newest, and raises"
+        remedy = f"name the folder: resume_from_checkpoint={str(whole[-1])!r}"
+        yield Finding(WRONG, what, str(folder), effect, remedy)
+
+
+def check_saved(folder: Path) -> Iterator[Finding]:
+    """Report what a resume from a folder would lose, if a Trainer has saved it."""
+    if _is_saved(folder):
+        yield from _check_saved(folder)
+
+
+def _is_saved(folder: Path) -> bool:
+    """Return whether a folder is one that a Trainer saved, whole or not."""
+    return bool(_NAME.fullmatch(folder.name)) and any(
+        (folder / name).is_file() for name in (*_MODELS, _STATE)
+    )
+
+
+def _number(folder: Path) -> int:
+    named = _NAME.fullmatch(folder.name)
+    return int(named[1]) if named else -1
+
+
+def _step(folder: Path) -> int | None:
+    """Return the step in the state of a Trainer; None: it cannot be read."""
+    try:
+        step = json.loads((folder / _STATE).read_text(encoding="utf-8"))["global_step"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return step if type(step) is int else None
+
+
+def _check_saved(folder: Path) -> Iterator[Finding]:
+    step, place = _step(folder), str(folder)
+    if step is None:
+        there = (folder / _STATE).is_file()
+        what = f"{_STATE}, which a Trainer writes last, {'is damaged' if there else 'is missing'}"
+        effect = "a resume raises: the save was interrupted, or the copy is not whole"
+        yield Finding(WRONG, what, place, effect, _GO_BACK)
+    elif step != _number(folder):
+        what = f"The name says step {_number(folder):,}, but {_STATE} says {step:,}"
+        remedy = "check whether the folder was renamed, or files of two saves were mixed"
+        yield Finding(LOOK, what, place, f"a resume continues at step {step:,}", remedy)
+    if not any((folder / name).is_file() for name in _MODELS):
+        what = f"The model is missing: none of {', '.join(_MODELS[:3])} is there"
+        yield Finding(WRONG, what, place, "a resume raises", _GO_BACK)
+    yield from _lost_without_a_word(folder, place)
+
+
+def _lost_without_a_word(folder: Path, place: str) -> Iterator[Finding]:
+    """Report files without which a resume begins anew, and says nothing."""
+    inside = {each.name for each in folder.iterdir()}
+    has = [
+        any(name.startswith(("optimizer", "global_step")) for name in inside),
+        any(name in inside for name in _SCHEDULER) or "global_step" in "".join(inside),
+    ]
+    if not all(has):
+        missing = " and ".join(
+            name
+            for name, is_there in zip((_OPTIMIZER[0], _SCHEDULER[0]), has, strict=True)
+            if not is_there
+        )
+        effect = "a resume starts with a new optimizer and a new schedule, without a word"
+        remedy = "save without save_only_model=True, or expect it"
+        yield Finding(LOOK, f"Missing: {missing}", place, effect, remedy)
+    if not any(folder.glob(_RANDOM)):
+        effect = "a resume draws other random numbers: only its log says so"
+        remedy = "save without save_only_model=True, or expect it"
+        yield Finding(LOOK, "Missing: rng_state.pth", place, effect, remedy)

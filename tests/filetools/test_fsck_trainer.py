@@ -1,0 +1,102 @@
+"""Folders of the Trainer of Transformers: what its resume would lose is said, and nothing else."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ckptcheck.filetools.fsck import fsck
+from tests.checkpoints.safetensors.writer import write
+
+OTHERS = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
+LOSES = {
+    "optimizer.pt": "a resume starts with a new optimizer and a new schedule, without a word",
+    "scheduler.pt": "a resume starts with a new optimizer and a new schedule, without a word",
+    "rng_state.pth": "a resume draws other random numbers: only its log says so",
+}
+
+
+def saved(output: Path, step: int, without: str = "") -> Path:
+    """Save as a Trainer does, but for the content of PyTorch's own files."""
+    folder = output / f"checkpoint-{step}"
+    folder.mkdir(parents=True)
+    write(folder / "model.safetensors", {"w": np.ones(2, np.float32)})
+    for name in OTHERS:
+        (folder / name).touch()
+    (folder / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+    if without:
+        (folder / without).unlink()
+    return folder
+
+
+def told(folder: Path) -> list[tuple[str, str, str]]:
+    """Return grade, place and words of what is found, but for the empty files of PyTorch."""
+    findings = fsck(folder).findings
+    return [
+        (each.grade, Path(each.where).name, f"{each.what}: {each.effect}")
+        for each in findings
+        if not each.where.endswith((".pt", ".pth"))
+    ]
+
+
+def test_a_whole_folder(tmp_path: Path) -> None:
+    saved(tmp_path, 10)
+    assert told(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_a_resume_does_without_a_word(name: str, tmp_path: Path) -> None:
+    assert told(saved(tmp_path, 10, without=name)) == [
+        ("look", "checkpoint-10", f"Missing: {name}: {LOSES[name]}")
+    ]
+
+
+def test_a_save_that_was_interrupted(tmp_path: Path) -> None:
+    saved(tmp_path, 10)
+    saved(tmp_path, 9)
+    saved(tmp_path, 20, without="trainer_state.json")
+    newest = (
+        "The newest folder, checkpoint-20, is not whole; checkpoint-10 is: "
+        "resume_from_checkpoint=True takes the newest, and raises"
+    )
+    last = (
+        "trainer_state.json, which a Trainer writes last, is missing: a resume raises: the save was "
+        "interrupted, or the copy is not whole"
+    )
+    assert told(tmp_path) == [
+        ("wrong", tmp_path.name, newest),
+        ("wrong", "checkpoint-20", last),
+    ]
+
+
+def test_a_state_that_is_cut_off(tmp_path: Path) -> None:
+    folder = saved(tmp_path, 10)
+    (folder / "trainer_state.json").write_text('{"global_st')
+    ((grade, _, what),) = told(folder)
+    assert grade == "wrong"
+    assert what.startswith("trainer_state.json, which a Trainer writes last, is damaged")
+
+
+def test_a_folder_that_was_renamed(tmp_path: Path) -> None:
+    saved(tmp_path, 10).rename(tmp_path / "checkpoint-12")
+    assert told(tmp_path) == [
+        (
+            "look",
+            "checkpoint-12",
+            "The name says step 12, but trainer_state.json says 10: a resume continues at step 10",
+        )
+    ]
+
+
+def test_without_its_model(tmp_path: Path) -> None:
+    ((grade, _, what),) = told(saved(tmp_path, 10, without="model.safetensors"))
+    assert grade == "wrong"
+    assert what.startswith("The model is missing: none of model.safetensors")
+
+
+def test_other_folders_of_such_a_name(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint-1"
+    folder.mkdir()
+    write(folder / "weights.safetensors", {"w": np.ones(2, np.float32)})
+    assert told(tmp_path) == []
