@@ -122,7 +122,8 @@ def _kind(path: Path, value: Stored | Given) -> Kind:
     name = "/".join(path).replace(".", "/")
     kind = kinds.by_name(name, "f" if dtype.kind == "V" else dtype.kind, not shape)
     # A number of the program, such as its best loss, is trained by nothing.
-    return Kind.OTHER if kind is Kind.WEIGHT and isinstance(value, Given) else kind
+    is_number = isinstance(value, Given) and kind not in (Kind.COUNTER, Kind.HYPERPARAMETER)
+    return Kind.OTHER if is_number else kind
 
 
 def _unique(key: str, taken: Mapping[str, Named]) -> str:

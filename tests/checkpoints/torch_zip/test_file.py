@@ -89,6 +89,17 @@ def test_what_else_a_file_holds(tmp_path: Path) -> None:
     assert found["module/_parameters/weight"] == as_array(module.weight)
 
 
+def test_numbers_of_a_program_are_not_trained(tmp_path: Path) -> None:
+    value = {"best": 0.5, "average_tokens": True, "epoch": 3, "learning_rate": 0.1}
+    opened = open_checkpoint(saved(tmp_path, value))
+    assert {key: each.kind for key, each in opened.entries.items()} == {
+        "best": Kind.OTHER,
+        "average_tokens": Kind.OTHER,
+        "epoch": Kind.COUNTER,
+        "learning_rate": Kind.HYPERPARAMETER,
+    }
+
+
 def trained() -> tuple[Any, Any]:
     model = torch.nn.Sequential(
         torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1)
