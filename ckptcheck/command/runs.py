@@ -99,6 +99,7 @@ class CommandRuns:
 
     def __post_init__(self) -> None:
         self._fallback = Fallback(self.folder, self.command.metric)
+        self._silent: set[str] = set()  # the names of the folders of runs that were killed for that
         self._kept: list[int] = []  # the saves of the control of which there is an image
 
     @property
@@ -289,9 +290,11 @@ class CommandRuns:
             return
         if records[0] == folder:
             self._count_ranks(folder)
+        told = any(observed(each)["failure"] for each in records)
+        if folder.name in self._silent and not told:
+            return  # whatever its ranks recorded: nobody knows what the silent process would do
         # A run that failed after its first step is judged by what it did.
         trouble = self.trouble.pop(folder.name, None)
-        told = any(observed(each)["failure"] for each in records)
         for rank in range(self.ranks):
             record = of_rank(folder, rank)
             if record in records:
@@ -412,6 +415,7 @@ class CommandRuns:
     def _trouble(self, folder: Path, ended: Ended) -> str | None:
         """Return why a run did not end as it should, or note why it was not seen."""
         if ended.is_silent:
+            self._silent.add(folder.name)
             return (
                 f"it made no step for {self.settings.timeout:g} s and was killed. Raise --timeout "
                 "if its steps take longer"
