@@ -214,8 +214,8 @@ def why_cut(comparison: Comparison) -> str | None:
     accept = " If nothing draws from {count:it|them}, accept that: {options}."
     return filled(
         "{names} {count:differs|differ} from the control's, and no step before the end that "
-        "--max-steps sets draws from {count:it|them}. A later epoch may, for its data order: raise "
-        "--max-steps beyond the start of the next epoch."
+        "--max-steps sets draws from {count:it|them}. A later epoch may, for its data order: let "
+        "--max-steps end the runs more than one epoch after the save."
         + (accept if all("/" in name for name in names) else ""),  # as patterns have it
         names=some(names, 3),
         count=len(names),

@@ -246,5 +246,5 @@ def test_a_generator_of_the_next_epoch(
     assert case.outcome == outcome
     if outcome == "inconclusive":
         assert case.reason == (
-            "numpy.random differs from the control's, and no step before the end that --max-steps sets draws from it. A later epoch may, for its data order: raise --max-steps beyond the start of the next epoch."
+            "numpy.random differs from the control's, and no step before the end that --max-steps sets draws from it. A later epoch may, for its data order: let --max-steps end the runs more than one epoch after the save."
         )

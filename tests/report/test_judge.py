@@ -410,8 +410,8 @@ def test_a_generator_that_no_step_draws_from_before_a_run_is_cut() -> None:
     assert (said.outcome, said.reason) == (
         "inconclusive",
         "random/torch differs from the control's, and no step before the end that --max-steps sets "
-        "draws from it. A later epoch may, for its data order: raise --max-steps beyond the start "
-        "of the next epoch. If nothing draws from it, accept that: --allow random/torch.",
+        "draws from it. A later epoch may, for its data order: let --max-steps end the runs more "
+        "than one epoch after the save. If nothing draws from it, accept that: --allow random/torch.",
     )
     accepted = verdict(theirs, "random/torch", control=ours)
     assert (accepted.outcome, accepted.reason) == ("recovered", None)
