@@ -1,7 +1,6 @@
 """The runs of a command: the control, and for each kept save one that is started again from it."""
 
 import itertools
-import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -9,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from ckptcheck.command.choice_of_saves import kinds_at, next_alike, saved_in_all, with_first
 from ckptcheck.command.command import Command
 from ckptcheck.command.fallback import Fallback, ran_as
 from ckptcheck.command.folder_watch import FolderWatch
 from ckptcheck.command.launch import OUTPUT, Ended, launch
 from ckptcheck.command.left_records import Ran
 from ckptcheck.command.outside import lost_arrays
+from ckptcheck.command.ranks import ranks_of, records, settle_all, why_not_all_seen
 from ckptcheck.command.reasons import (
     NO_SECOND_SAVE,
     NOT_BY_FILES,
@@ -26,10 +27,9 @@ from ckptcheck.command.reasons import (
     why_no_step,
     why_not_observed,
     why_other_ranks,
-    why_rank_not_seen,
     why_saved_elsewhere,
 )
-from ckptcheck.command.resumed import observed, schedule_of, settle
+from ckptcheck.command.resumed import observed, schedule_of
 from ckptcheck.errors import UsageError
 from ckptcheck.job.plan import Settings
 from ckptcheck.observer.observation import CLAIM, OBSERVED, TROUBLE
@@ -39,13 +39,11 @@ from ckptcheck.run.folder import (
     amend,
     control_of,
     crash_image_of,
-    name_of_rank,
     of_rank,
     read,
     resumed_of,
     tried_of,
 )
-from ckptcheck.run.snapshots import StoredSnapshots, boundary_point
 from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED, SAME_HASH
 
 RESTART = "restart"
@@ -99,6 +97,7 @@ class CommandRuns:
 
     def __post_init__(self) -> None:
         self._fallback = Fallback(self.folder, self.command.metric)
+        self._silent: set[str] = set()  # the names of the folders of runs that were killed for that
         self._kept: list[int] = []  # the saves of the control of which there is an image
 
     @property
@@ -132,22 +131,12 @@ class CommandRuns:
         if self._resumed_from(first):
             return
         for boundary in seen["kept"]:
-            if boundary != first and _kinds_at(seen, boundary) - _kinds_at(seen, first):
+            if boundary != first and kinds_at(seen, boundary) - kinds_at(seen, first):
                 self.resume(boundary)
                 if self._resumed_from(boundary):
                     self.boundaries = [boundary]
                     self._amend_control(control_of(self.folder), {})
                     return
-
-    def _with_first(self, seen: Mapping[str, Any], kept: list[int]) -> list[int]:
-        """Return the saves that are kept, with the first one where only one would be left.
-
-        What is saved first may be of a different kind, see `_choose`.
-        """
-        images = (each.name.rpartition("@")[2] for each in self.folder.glob("crash-image@*"))
-        (first, *_) = sorted(map(int, images))
-        is_alike = _kinds_at(seen, first) == _kinds_at(seen, kept[0])
-        return [first, *kept] if len(kept) == 1 and first < kept[0] and is_alike else kept
 
     def _second_of(self, first: int) -> int | None:
         """Return the save at which a run resumed from the first one is resumed again, or None.
@@ -156,15 +145,7 @@ class CommandRuns:
         """
         if self._fallback.left is not None or self.ranks > 1:
             return None
-        seen = observed(control_of(self.folder))
-        return next(
-            (
-                each
-                for each in self._kept
-                if each > first and _kinds_at(seen, each) >= _kinds_at(seen, first)
-            ),
-            None,
-        )
+        return next_alike(observed(control_of(self.folder)), self._kept, first)
 
     def _name_both(self) -> None:
         """Note at which two saves runs are resumed, or why they are not resumed twice."""
@@ -185,10 +166,7 @@ class CommandRuns:
         if self.second is None or self.not_twice:
             return
         folder = resumed_of(self.folder, RESTART, first)
-        seen = observed(folder)
-        # Its own steps, of which those before a late restore are none of the control's.
-        began = first - (seen["steps"] - len(read(folder).steps))
-        saved = [began + each for each in seen["saved_after"] if began + each > first]
+        began, saved = saved_in_all(observed(folder), first, len(read(folder).steps))
         if saved and self.second not in saved:
             self.not_twice = why_saved_elsewhere(self.second, saved)
             return
@@ -222,7 +200,8 @@ class CommandRuns:
             kept = []
         if not repeat:
             one = self.command.saves.falls_back or self.settings.twice
-            self._kept = self._with_first(seen, kept) if self.settings.twice and kept else kept
+            twice = self.settings.twice and kept
+            self._kept = with_first(self.folder, seen, kept) if twice else kept
             self.boundaries = self._kept[:1] if one else kept
         if not kept:
             self.reason = why_no_image(seen)
@@ -234,30 +213,18 @@ class CommandRuns:
         self._amend_control(folder, facts)
 
     def _amend_control(self, folder: Path, facts: Mapping[str, Any]) -> None:
-        for each in self._records(folder):
+        for each in records(folder, self.ranks):
             schedule = schedule_of(observed(each), self.boundaries)
             amend(each, {**facts, "schedule": vars(schedule)})
 
     def _count_ranks(self, folder: Path) -> None:
         """Count the ranks of a run, which are those of the control."""
-        count = observed(folder).get("ranks", 1)
+        count = ranks_of(folder)
         if folder.name == "control":
             self.ranks = count
-            points = list(map(boundary_point, self.boundaries))
-            unseen = [
-                rank
-                for rank in range(1, count)
-                if any(point not in StoredSnapshots(of_rank(folder, rank)) for point in points)
-            ]
-            self.reason = why_rank_not_seen(unseen[0]) if unseen else None
+            self.reason = why_not_all_seen(folder, count, self.boundaries)
         elif count != self.ranks:
             self.reason = why_other_ranks(self.ranks, count)
-
-    def _records(self, folder: Path) -> Iterator[Path]:
-        """Yield the folder of each rank that recorded a run."""
-        for rank in range(self.ranks):
-            if (of_rank(folder, rank) / OBSERVED).exists():
-                yield of_rank(folder, rank)
 
     def resume(self, boundary: int, trial: str = "", after: int = 0) -> None:
         """Start the command again from the crash image of a save.
@@ -284,21 +251,15 @@ class CommandRuns:
             image_after=0 if second is None else second - boundary,
         )
         self._run(request, CONTROL_HASH_SEED if trial == SAME_HASH else RESUMED_HASH_SEED)
-        records = list(self._records(folder))
-        if not records or self.reason:
+        recorded = list(records(folder, self.ranks))
+        if not recorded or self.reason:
             return
-        if records[0] == folder:
+        if recorded[0] == folder:
             self._count_ranks(folder)
-        # A run that failed after its first step is judged by what it did.
-        trouble = self.trouble.pop(folder.name, None)
-        told = any(observed(each)["failure"] for each in records)
-        for rank in range(self.ranks):
-            record = of_rank(folder, rank)
-            if record in records:
-                control = of_rank(control_of(self.folder), rank)
-                settle(control, record, boundary, "" if told else trouble or "")
-            elif trouble:
-                self.trouble[name_of_rank(folder, rank)] = trouble
+        if folder.name in self._silent and not any(observed(each)["failure"] for each in recorded):
+            return  # whatever its ranks recorded: nobody knows what the silent process would do
+        trouble = self.trouble.pop(folder.name, "")
+        self.trouble |= settle_all(self.folder, folder, self.ranks, boundary, trouble)
 
     def try_again(self, boundary: int, trial: str, after: int = 0) -> None:
         """Resume once more for a trial, which the cases of all ranks share."""
@@ -339,15 +300,15 @@ class CommandRuns:
 
     def _values_at(self, boundary: int) -> Iterator[str]:
         """Yield the digest of each of the control's tensors at a save."""
-        for record in self._records(control_of(self.folder)):
+        for record in records(control_of(self.folder), self.ranks):
             for tensor in read(record).snapshot_at(boundary).values():
                 yield digest(tensor.value)
 
     def _late_files(self, boundary: int) -> Iterator[str]:
         """Yield the files elsewhere that the control wrote after a save and left."""
         taken = crash_image_of(self.folder, boundary).stat().st_mtime_ns
-        records = map(read, self._records(control_of(self.folder)))
-        for name in {name for record in records for name in record.facts.wrote}:
+        controls = map(read, records(control_of(self.folder), self.ranks))
+        for name in {name for control in controls for name in control.facts.wrote}:
             path = Path(name).absolute()
             if path.is_file() and path.stat().st_mtime_ns > taken:
                 yield str(path)
@@ -412,6 +373,7 @@ class CommandRuns:
     def _trouble(self, folder: Path, ended: Ended) -> str | None:
         """Return why a run did not end as it should, or note why it was not seen."""
         if ended.is_silent:
+            self._silent.add(folder.name)
             return (
                 f"it made no step for {self.settings.timeout:g} s and was killed. Raise --timeout "
                 "if its steps take longer"
@@ -454,15 +416,6 @@ def _label(request: Request, folder: str) -> str:
         return "control" if folder == "control" else "control again"
     twice = ", twice" if folder.count("@") > 1 else ""
     return f"{request.restore}{twice}{' again' if '~' in folder else ''}"
-
-
-def _kinds_at(seen: Mapping[str, Any], boundary: int) -> set[tuple[str, str]]:
-    """Return the kinds of what was saved after so many steps: by which function, named how."""
-    return {
-        (each["what"], re.sub(r"\d+", "#", Path(each["path"]).name))
-        for each in seen["saves"]
-        if each["done"] == boundary
-    }
 
 
 def _make(place: Path) -> None:

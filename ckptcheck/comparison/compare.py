@@ -5,7 +5,7 @@ on request. Equal means identical, or within a requested tolerance or the noise 
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,12 +25,13 @@ from ckptcheck.comparison.comparison import (
     TensorComparison,
 )
 from ckptcheck.comparison.equality import STRICT, Equality
+from ckptcheck.comparison.idle_generators import is_undrawn, undecided, without_idle_generators
 from ckptcheck.comparison.idle_optimizers import without_idle
 from ckptcheck.comparison.noise_floor import NoiseFloor, rounding_of_evaluations
 from ckptcheck.comparison.rename_matching import match
 from ckptcheck.comparison.value_origin import ANEW, Origin, OriginLookup
 from ckptcheck.job.frameworks import restores_at_once
-from ckptcheck.job.protocol import RANDOM, Tensor
+from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.digests import digest
 from ckptcheck.run.run import Run, StepRecord
@@ -50,7 +51,9 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         pair.late or pair.values.equal for pair in pairs
     )
     floor = noise if restored else None
-    tensors, left_out = _tensors(pairs, control, resumed, equality, floor)
+    open_ = undecided(control, resumed)
+    tensors, left_out = _tensors(pairs, control, resumed, equality, floor, open_)
+    accepted = {name for names in left_out.values() for name in names}
     steps = list(zip(control.steps[control.position :], resumed.steps, strict=False))
     settings = (difference for step in steps for difference in _differing_settings(*step, equality))
     comparison = Comparison(
@@ -77,25 +80,10 @@ def compare(control: Run, resumed: Run, equality: Equality = STRICT) -> Comparis
         unseen=tuple(sorted({*(control.facts.unseen or ()), *(resumed.facts.unseen or ())})),
         steps_resumed=_steps_of_its_own(resumed),
         sealed=tuple(control.facts.sealed),
+        undecided=tuple(name for name in open_ if name not in accepted),
     )
     comparison = _with_rounded_evaluations(comparison, rounding_of_evaluations(control))
-    return _without_idle_generators(comparison)
-
-
-def _without_idle_generators(comparison: Comparison) -> Comparison:
-    """Count generators that a program may draw from for nothing as equal, if no step differs.
-
-    A loader of PyTorch's draws a seed for its workers, whether it has any or not.
-    """
-    rows = tuple(
-        replace(row, equal=True, unread=True) if row.name.startswith(RANDOM) else row
-        for row in comparison.tensors
-    )
-    without = replace(comparison, tensors=rows)
-    same_course = all(each.equal and each.inputs_equal for each in comparison.steps) and all(
-        each.equal for each in comparison.evaluations
-    )
-    return without if without.equal or same_course else comparison
+    return without_idle_generators(comparison)
 
 
 def _steps_of_its_own(resumed: Run) -> int | None:
@@ -173,6 +161,7 @@ def _tensors(
     resumed: Run,
     equality: Equality,
     floor: NoiseFloor | None,
+    undecided: Collection[str],
 ) -> tuple[tuple[TensorComparison, ...], Mapping[str, tuple[str, ...]]]:
     """Compare all tensors at boundary and end; return also the names that patterns leave out."""
     lookup, at_end = (
@@ -180,7 +169,11 @@ def _tensors(
         _pairs(FINAL, control.final, resumed.final, equality.tolerance),
     )
     rows = [_row(pair, control, resumed, floor, lookup) for pair in (*at_boundary, *at_end)]
-    left_out = equality.matches(row.name for row in rows if row.point == BOUNDARY and not row.equal)
+    left_out = equality.matches(
+        row.name
+        for row in rows
+        if row.point == BOUNDARY and (row.name in undecided or not row.equal)
+    )
     names = {name for matched in left_out.values() for name in matched}
     return tuple(replace(row, equal=True) if row.name in names else row for row in rows), left_out
 
@@ -194,7 +187,7 @@ def _row(
     asked, held, saved_so = _keys(
         name, control.boundary.get(name) if is_lost else None, resumed, lookup
     )
-    may_vary, is_undrawn = pair.late or pair.point == FINAL, _is_undrawn(pair, control, resumed)
+    may_vary, is_idle = pair.late or pair.point == FINAL, is_undrawn(name, control, resumed)
     return TensorComparison(
         point=pair.point,
         name=name,
@@ -204,7 +197,7 @@ def _row(
         control_shape=_shape(pair.control),
         resumed_shape=_shape(pair.resumed),
         equal=values.equal
-        or is_undrawn
+        or is_idle
         or (floor is not None and may_vary and values.max_abs_diff <= floor.of_tensor(name)),
         identical=values.identical,
         late=pair.late,
@@ -224,7 +217,7 @@ def _row(
         poisoned=_is_poisoned(name, control, resumed),
         control_moves=_moves(name, control),
         resumed_moves=_moves(name, resumed),
-        unread=is_undrawn or pair.known.kind is Kind.METRIC,
+        unread=is_idle or pair.known.kind is Kind.METRIC,
     )
 
 
@@ -240,25 +233,6 @@ def _origin(pair: _Pair, lookup: OriginLookup) -> Origin:
 def _moves(name: str, run: Run) -> bool:
     start, end = run.boundary.get(name), run.final.get(name)
     return start is None or end is None or not same(start.value, end.value, equal_nan=True)
-
-
-def _is_undrawn(pair: _Pair, control: Run, resumed: Run) -> bool:
-    """Return whether a tensor is a random generator that neither run draws from.
-
-    A draw changes the state of a generator; the value of one without draws reaches nothing.
-    """
-    return (
-        pair.known.kind is Kind.RNG
-        and _is_constant(pair.name, control.initial, control.boundary, control.final)
-        and _is_constant(pair.name, resumed.boundary, resumed.final)
-    )
-
-
-def _is_constant(name: str, *snapshots: Snapshot) -> bool:
-    return all(
-        name in snapshot and same(snapshots[0][name].value, snapshot[name].value)
-        for snapshot in snapshots
-    )
 
 
 def _is_poisoned(name: str, control: Run, resumed: Run) -> bool:

@@ -150,6 +150,8 @@ class Comparison:
     unseen: tuple[str, ...] = ()
     # Layers of the control whose random generator nothing can read.
     sealed: tuple[str, ...] = ()
+    # Generators that differ, and that no step draws from before a run is cut.
+    undecided: tuple[str, ...] = ()
     # How many steps a resumed command made by itself; None: the schedule of a job decides.
     steps_resumed: int | None = None
 

@@ -489,6 +489,7 @@ class Observation:
         if self._recorder is not None and not self._is_over() and self._last is not None:
             tensors = {**self._last.again(), **python_state.attribute_tensors(self.program)}
             self._recorder.snapshot(FINAL, self._with_kinds(tensors))
+            self._generators[FINAL] = python_state.generator_digests()
 
     def close(self) -> None:
         """End the record, once."""

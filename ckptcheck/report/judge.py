@@ -22,6 +22,7 @@ from ckptcheck.report.case import Case, RestoreError
 from ckptcheck.report.evidence import Evidence, Missing, Pair, gather, of_failure
 from ckptcheck.report.report import Report
 from ckptcheck.report.validity import (
+    why_cut,
     why_noise_decides,
     why_not_comparable,
     why_nothing_compared,
@@ -295,7 +296,7 @@ def _on_comparison(
     covered = bool(accepted) and not others
     reason = _why_not_covered(pair, comparison) if covered else None
     if comparison.equal:
-        reason = why_others_differ(pair.resumed.facts) or reason
+        reason = why_others_differ(pair.resumed.facts) or why_cut(comparison) or reason
     accepted_faults = [each for each in faults if each.cause in terms.allowed.causes]
     allowed = (*accepted, *accepted_faults)
     if reason:

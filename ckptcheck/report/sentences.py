@@ -56,6 +56,22 @@ def how_to_accept(case: Case) -> str:
     return " ".join(f"--allow {quote(text)}" for text in case.acceptance)
 
 
+def why_accept_more(case: Case) -> str:
+    """Say which causes to accept are no diagnosis of a case, since others hide them; or nothing."""
+    found = {each.cause for each in (*case.diagnoses, *case.allowed)}
+    further = [text for text in case.acceptance if text not in found | {*case.not_needed}]
+    first = [text for text in case.acceptance if text in found]
+    if not (first and further):
+        return ""
+    return filled(
+        "{further} {count:shows|show} only once {first} {found:is|are} accepted.",
+        count=len(further),
+        further=listed(further),
+        found=len(first),
+        first=listed(first),
+    )
+
+
 def about_the_tool() -> dict[str, str]:
     """Return the version of ckptcheck, as reports list it beside the environment."""
     return {PACKAGE: version(PACKAGE)}
@@ -76,6 +92,8 @@ def story(case: Case) -> str:
         lines.append(f"  Remedy: {remedy}")
     if options := how_to_accept(case):
         lines.append(f"  To accept: {options}")
+    if more := why_accept_more(case):
+        lines.append(f"  {more}")
     return "\n".join(lines)
 
 

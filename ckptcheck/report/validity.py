@@ -1,6 +1,8 @@
 """Why a case is inconclusive: a verdict needs two comparable runs and enough compared in them."""
 
 import math
+from glob import escape
+from shlex import quote
 
 from ckptcheck.comparison.comparison import Comparison
 from ckptcheck.comparison.noise_floor import NoiseFloor
@@ -200,6 +202,23 @@ def why_others_differ(facts: Facts) -> str | None:
             count=len(facts.changed_arrays),
         )
     return _why_files_differ(facts.changed_files) if facts.changed_files else None
+
+
+def why_cut(comparison: Comparison) -> str | None:
+    """Return why a run was cut too early to be judged, or None."""
+    names = comparison.undecided
+    if not names:
+        return None
+    accept = " If nothing draws from {count:it|them}, accept that: {options}."
+    return filled(
+        "{names} {count:differs|differ} from the control's, and no step before the end that "
+        "--max-steps sets draws from {count:it|them}. A later epoch may, for its data order: let "
+        "--max-steps end the runs more than one epoch after the save."
+        + (accept if all("/" in name for name in names) else ""),  # as patterns have it
+        names=some(names, 3),
+        count=len(names),
+        options=" ".join(f"--allow {quote(escape(name))}" for name in names),
+    )
 
 
 def _why_files_differ(files: list[str]) -> str:

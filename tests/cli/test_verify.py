@@ -63,7 +63,8 @@ def test_text_report(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert max(len(line) for line in lines if "/" not in line) <= 80
     assert "  step-lost (changes the trajectory; not applied at load)" in lines
-    assert "  To accept: --allow step-lost --allow wrong-first-step" in lines
+    accept = lines.index("  To accept: --allow step-lost --allow wrong-first-step")
+    assert lines[accept + 1] == "  wrong-first-step shows only once step-lost is accepted."
     assert lines[-4:] == [
         "Curves: ckptcheck-out/curves.png   All numbers: ckptcheck-out/report.json",
         "",

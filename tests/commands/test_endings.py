@@ -204,3 +204,47 @@ model.fit(np.ones((32, 4)), np.ones((32, 1)), 4, callbacks=[Decay()], verbose=0)
         "inconclusive",
         "The command could not be observed: fit executes 4 steps at once, and a callback acts after each call. Verify with steps_per_execution=1.",
     )
+
+
+# The order of an epoch is in its variables: 5 steps, saved after each three.
+EPOCHS = """
+import os, pickle
+path = run + "/state.pkl"
+held, order = [*model.variables, *optimizer.variables], []
+if os.path.exists(path):
+    with open(path, "rb") as file:
+        values, order, state = pickle.load(file)
+    for variable, value in zip(held, values):
+        variable.assign(value)
+    if sys.argv[2] == "keeps":
+        np.random.set_state(state)
+while count() < 20:
+    if not order:
+        order = np.random.permutation(5).tolist()
+    step(*batch(order.pop()))
+    if count() % 3 == 0:
+        with open(path, "wb") as file:
+            pickle.dump(([each.numpy() for each in held], order, np.random.get_state()), file)
+"""
+
+
+@pytest.mark.parametrize(
+    ("keeps", "steps", "outcome"),
+    [
+        ("keeps", 8, "recovered"),
+        ("loses", 8, "inconclusive"),
+        ("loses", 12, "diverged"),
+    ],
+)
+def test_a_generator_of_the_next_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps: str, steps: int, outcome: str
+) -> None:
+    (tmp_path / "train.py").write_text(LOOP + EPOCHS)
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "train.py", "{run}", keeps]
+    (case,) = verify(command=command, max_steps=steps).cases
+    assert case.outcome == outcome
+    if outcome == "inconclusive":
+        assert case.reason == (
+            "numpy.random differs from the control's, and no step before the end that --max-steps sets draws from it. A later epoch may, for its data order: let --max-steps end the runs more than one epoch after the save."
+        )

@@ -390,31 +390,6 @@ def test_tensors_that_change_after_the_boundary() -> None:
     assert not row(of(changed(RESUMED, boundary=nan, final=nan)), "w").resumed_moves
 
 
-def idle(run: Run, seed: int, **changes: Any) -> Run:
-    """Return a run whose generator keeps one state."""
-    state: Values = {"rng": np.array([seed, 0], np.uint64)}
-    return changed(run, initial=state, boundary=state, final=state, **changes)
-
-
-def test_a_generator_that_is_never_drawn_from_is_unread() -> None:
-    comparison = of(idle(RESUMED, 2), idle(CONTROL, 1))
-    found = row(comparison, "rng")
-    assert (found.equal, found.identical, found.unread) == (True, False, True)
-    assert comparison.exact
-
-
-@pytest.mark.parametrize("drawing", ["control", "resumed"])
-def test_a_generator_that_one_run_draws_from_is_read(drawing: str) -> None:
-    ours, theirs = idle(CONTROL, 1), idle(RESUMED, 2)
-    moved: Values = {"rng": np.array([3, 9], np.uint64)}
-    if drawing == "control":
-        ours = changed(ours, final=moved)
-    else:
-        theirs = changed(theirs, final=moved)
-    found = row(of(theirs, ours), "rng")
-    assert (found.equal, found.unread) == (False, False)
-
-
 def test_a_metric_is_unread() -> None:
     ours = control({"accuracy": Kind.METRIC})
     comparison = of(changed(resumed(ours), boundary={"accuracy": np.array(0.0)}), ours)

@@ -400,6 +400,27 @@ LATE = changed(
 )
 
 
+def test_a_generator_that_no_step_draws_from_before_a_run_is_cut() -> None:
+    def with_generator(run: Run, state: int) -> Run:
+        held: Values = {"random/torch": Tensor(Kind.RNG, np.full(9, state))}
+        return changed(run, initial=held, boundary=held, final=held, is_cut=True)
+
+    ours, theirs = with_generator(CONTROL, 1), with_generator(RESUMED, 2)
+    said = verdict(theirs, control=ours)
+    assert (said.outcome, said.reason) == (
+        "inconclusive",
+        "random/torch differs from the control's, and no step before the end that --max-steps sets "
+        "draws from it. A later epoch may, for its data order: let --max-steps end the runs more "
+        "than one epoch after the save. If nothing draws from it, accept that: --allow random/torch.",
+    )
+    accepted = verdict(theirs, "random/torch", control=ours)
+    assert (accepted.outcome, accepted.reason) == ("recovered", None)
+    assert [each.cause for each in accepted.accepted] == ["random/torch"]
+    # What was lost is no longer unknown.
+    lost = changed(theirs, boundary={"w/momentum": np.zeros_like(value("w", 5))})
+    assert verdict(lost, control=ours).outcome == "diverged"
+
+
 def test_late_tensors_that_cannot_be_judged() -> None:
     said = verdict(
         changed(LATE, asked=None, held=None, values=None), "batches-differ", control=LATE_CONTROL

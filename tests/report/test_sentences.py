@@ -28,6 +28,7 @@ from ckptcheck.report.sentences import (
     some,
     story,
     where_saved,
+    why_accept_more,
 )
 from ckptcheck.run.run import Run
 from ckptcheck.tolerance import Tolerance
@@ -218,6 +219,28 @@ def test_how_to_accept() -> None:
     wanted = replace(BARE, acceptance=("slots-lost", "dense/*"))
     assert how_to_accept(wanted) == "--allow slots-lost --allow 'dense/*'"
     assert how_to_accept(BARE) == ""
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "said"),
+    [
+        ((), ""),
+        (("moving-statistics-lost",), ""),
+        (
+            ("moving-statistics-lost", "data-order"),
+            "data-order shows only once moving-statistics-lost is accepted.",
+        ),
+        (
+            ("moving-statistics-lost", "data-order", "learning-rate-differs"),
+            "data-order and learning-rate-differs show only once moving-statistics-lost is "
+            "accepted.",
+        ),
+    ],
+)
+def test_what_is_accepted_besides_the_diagnoses(acceptance: tuple[str, ...], said: str) -> None:
+    lossy = replace(case(LOST), acceptance=acceptance)
+    assert why_accept_more(lossy) == said
+    assert (story(lossy).splitlines()[-1] == f"  {said}") == bool(said)
 
 
 @pytest.mark.parametrize(

@@ -139,9 +139,9 @@ class TorchJob(ABC):
         counts = self._named.live.counts()
         if not counts and self._updates.steps:
             raise TypeError(
-                "the next step is unknown, because no optimizer counts its steps, and the job has "
-                "no attribute `step`. Count the steps in `self.step`, and let setup return it: "
-                '{"step": self.step, …}. Or override next_step'
+                "the next step is unknown: no optimizer counts its steps, and the job has no "
+                "attribute `step`. Count the steps in `self.step`, and let setup return it "
+                '({"step": self.step, …}), or override next_step'
             )
         return counts.get("iterations", 0)
 

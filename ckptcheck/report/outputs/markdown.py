@@ -21,6 +21,7 @@ from ckptcheck.report.sentences import (
     measured,
     numbers,
     some,
+    why_accept_more,
 )
 from ckptcheck.report.warnings import of_cases
 from ckptcheck.text_safety import clipped, in_one_line, legible
@@ -94,7 +95,8 @@ def _detail(case: Case) -> str:
         lines += map(_diagnosis, sharing)
         lines.append(f"<p><b>Remedy:</b> {_html(remedy)}</p>")
     if options := how_to_accept(case):
-        lines.append(f"<p><b>To accept:</b> <code>{_escaped(options)}</code></p>")
+        more = f" {_html(why_accept_more(case))}".rstrip()
+        lines.append(f"<p><b>To accept:</b> <code>{_escaped(options)}</code>{more}</p>")
     if not lines:
         return ""
     opened = " open" if case.is_wrong else ""

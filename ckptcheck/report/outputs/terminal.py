@@ -33,6 +33,7 @@ from ckptcheck.report.sentences import (
     some,
     unexpected,
     where_saved,
+    why_accept_more,
 )
 from ckptcheck.text_safety import shown_in_lines
 
@@ -286,6 +287,8 @@ def _story(cases: Sequence[Case], short: Mapping[str, str], verbose: bool) -> Re
     body: list[RenderableType] = [*map(_indented, parts)]
     if options := how_to_accept(case):
         body.append(_to_accept(options))
+    if more := why_accept_more(case):
+        body.append(_indented(Text(more)))
     return Group(_head(cases, short), *body, Text())
 
 

@@ -15,6 +15,7 @@ from ckptcheck.adapters.torch import TorchJob  # noqa: E402
 from ckptcheck.job import POISON, RestoreRefusedError, Step  # noqa: E402
 from ckptcheck.kinds import Kind  # noqa: E402
 from ckptcheck.run.digests import digest  # noqa: E402
+from ckptcheck.text_safety import first_sentence  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -378,9 +379,10 @@ def test_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(TypeError) as caught:
         job.next_step()
     assert str(caught.value) == (
-        "the next step is unknown, because no optimizer counts its steps, and the job has no attribute `step`. Count "
-        'the steps in `self.step`, and let setup return it: {"step": self.step, …}. Or override next_step'
+        "the next step is unknown: no optimizer counts its steps, and the job has no attribute `step`. Count the "
+        'steps in `self.step`, and let setup return it ({"step": self.step, …}), or override next_step'
     )
+    assert first_sentence(str(caught.value)) == str(caught.value)  # a report shows all of it
     control = trained(3, Counting())
     control.save(tmp_path, 3)
     assert control.next_step() == 3
