@@ -38,6 +38,7 @@ def test_public_names() -> None:
         "plot",
         "plot_study",
         "record",
+        "seal",
         "study",
         "verify",
     ]
