@@ -4,10 +4,10 @@ An optimizer numbers its parameters; they are those of a model in the same file,
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from math import prod
 
 from ckptcheck import kinds
 from ckptcheck.checkpoints.torch_zip.values import Found, Given, Path, Stored
@@ -19,6 +19,10 @@ _STEP = "step"
 # Names of the states of generators: whole words.
 _RANDOM = re.compile(r"(^|[^a-z])(rng|random|generators?)([^a-z]|$)")
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+# So many pairs of an optimizer and a model are compared: a forged file may have millions.
+_MOST_PAIRS = 10_000
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -35,33 +39,43 @@ def named(found: Sequence[Found]) -> dict[str, Named]:
 
     The state of an optimizer has the names of the parameters where a model in the file tells them.
     """
-    optimizers = sorted({path[:at] for path, _ in found for at in _optimizers_in(path)})
-    parameters = {place: _parameters(place, found, optimizers) for place in optimizers}
+    optimizers, others = _by_optimizer(found)
+    parameters = _parameters(optimizers, others)
     result: dict[str, Named] = {}
+    used: Counter[str] = Counter()
     for path, value in found:
-        if _is_list_of_parameters(path, optimizers):
-            continue
-        place = next((each for each in optimizers if path[: len(each)] == each), None)
+        place = _optimizer_of(path, optimizers)
         name, kind = "/".join(path), _kind(path, value)
         if place is not None:
+            if _is_list_of_parameters(path[len(place) :]):
+                continue
             name, kind = _of_optimizer(place, path, value, parameters[place])
-        result[_unique("/".join(path) or "value", result)] = Named(name or "value", kind, value)
+        key = "/".join(path) or "value"
+        used[key] += 1
+        unique = f"{key}~{used[key]}" if used[key] > 1 else key
+        result[unique] = Named(name or "value", kind, value)
     return result
 
 
-def _optimizers_in(path: Path) -> Iterator[int]:
-    """Yield how long the path of an optimizer is that a path may lead through: it has groups."""
-    return (at for at, part in enumerate(path) if part == _GROUPS)
+def _by_optimizer(found: Sequence[Found]) -> tuple[dict[Path, list[Found]], list[Found]]:
+    """Return the values of each optimizer, which has groups, by its path; and all other values."""
+    optimizers: dict[Path, list[Found]] = {
+        path[: path.index(_GROUPS)]: [] for path, _ in found if _GROUPS in path
+    }
+    others: list[Found] = []
+    for path, value in found:
+        place = _optimizer_of(path, optimizers)
+        (others if place is None else optimizers[place]).append((path, value))
+    return optimizers, others
 
 
-def _is_list_of_parameters(path: Path, optimizers: Sequence[Path]) -> bool:
+def _optimizer_of(path: Path, optimizers: Container[Path]) -> Path | None:
+    return next((path[:at] for at in range(len(path)) if path[:at] in optimizers), None)
+
+
+def _is_list_of_parameters(rest: Path) -> bool:
     """Return whether a value is the numbers of the parameters in a group: no state."""
-    return any(
-        path[: len(place)] == place
-        and path[len(place) : len(place) + 1] == (_GROUPS,)
-        and path[len(place) + 2 : len(place) + 3] == (_PARAMETERS,)
-        for place in optimizers
-    )
+    return rest[:1] == (_GROUPS,) and rest[2:3] == (_PARAMETERS,)
 
 
 def _of_optimizer(
@@ -75,19 +89,28 @@ def _of_optimizer(
     return "/".join(path), Kind.HYPERPARAMETER if is_number else Kind.OTHER
 
 
-def _parameters(place: Path, found: Sequence[Found], optimizers: Sequence[Path]) -> dict[str, str]:
-    """Return the name of each parameter of an optimizer, by its number.
+def _parameters(
+    optimizers: Mapping[Path, Sequence[Found]], others: Sequence[Found]
+) -> dict[Path, Mapping[str, str]]:
+    """Return the names of the parameters of each optimizer, by their numbers.
 
     Empty unless exactly one model in the file has as many parameters, of the same shapes in order.
     """
-    shapes = _shapes_of_slots(place, found)
-    models: dict[Path, list[tuple[str, tuple[int, ...]]]] = {}
-    for path, value in found:
-        inside = any(path[: len(each)] == each for each in optimizers)
+    models: dict[Path, list[tuple[str, Shape]]] = {}
+    for path, value in others:
         is_weight = isinstance(value, Stored) and value.dtype.kind in "fcV"
-        if path and not inside and is_weight and path[-1].rpartition(".")[2] not in _STATISTICS:
+        if path and is_weight and path[-1].rpartition(".")[2] not in _STATISTICS:
             assert isinstance(value, Stored)
             models.setdefault(path[:-1], []).append((path[-1], value.shape))
+    if len(optimizers) * len(models) > _MOST_PAIRS:
+        return {place: {} for place in optimizers}
+    return {place: _names_in(place, held, models) for place, held in optimizers.items()}
+
+
+def _names_in(
+    place: Path, held: Sequence[Found], models: Mapping[Path, Sequence[tuple[str, Shape]]]
+) -> dict[str, str]:
+    shapes = _shapes_of_slots(place, held)
     fitting = [
         dict(zip(shapes, (name for name, _ in model), strict=True))
         for model in models.values()
@@ -99,14 +122,14 @@ def _parameters(place: Path, found: Sequence[Found], optimizers: Sequence[Path])
     return fitting[0] if len(fitting) == 1 and any(shapes.values()) else {}
 
 
-def _shapes_of_slots(place: Path, found: Sequence[Found]) -> dict[str, tuple[int, ...]]:
+def _shapes_of_slots(place: Path, held: Sequence[Found]) -> dict[str, Shape]:
     """Return the shape of the largest slot of each parameter, in the order of their numbers."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for path, value in found:
+    shapes: dict[str, Shape] = {}
+    for path, value in held:
         rest = path[len(place) :]
-        if path[: len(place)] == place and rest[:1] == (_STATE,) and len(rest) == 3:
+        if rest[:1] == (_STATE,) and len(rest) == 3:
             shape = value.shape if isinstance(value, Stored) else ()
-            shapes[rest[1]] = max(shapes.get(rest[1], ()), shape, key=np.prod)
+            shapes[rest[1]] = max(shapes.get(rest[1], ()), shape, key=prod)
     if not all(each.isdecimal() and len(each) < 10 for each in shapes):
         return {}
     return {each: shapes[each] for each in sorted(shapes, key=int)}
@@ -124,11 +147,3 @@ def _kind(path: Path, value: Stored | Given) -> Kind:
     # A number of the program, such as its best loss, is trained by nothing.
     is_number = isinstance(value, Given) and kind not in (Kind.COUNTER, Kind.HYPERPARAMETER)
     return Kind.OTHER if is_number else kind
-
-
-def _unique(key: str, taken: Mapping[str, Named]) -> str:
-    number, unique = 1, key
-    while unique in taken:
-        number += 1
-        unique = f"{key}~{number}"
-    return unique

@@ -18,7 +18,7 @@ from ckptcheck.text_safety import clipped
 
 # How deep things are nested, and how many there are: shared ones may be there many times.
 _DEEPEST = 64
-_MOST = 5_000_000
+_MOST = 1_000_000
 _LONGEST_KEY = 300
 
 # NumPy's types by PyTorch's names.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ckptcheck.checkpoints.torch_zip import values as of_values
+from ckptcheck.checkpoints.torch_zip.names import named
 from ckptcheck.checkpoints.torch_zip.pickled import Global, Made, Pairs, Persistent
 from ckptcheck.checkpoints.torch_zip.values import Given, ImpossibleError, Stored, values
 
@@ -102,3 +103,19 @@ def test_lists_that_hold_each_other_twice_end(monkeypatch: pytest.MonkeyPatch) -
         held = [held, held]
     with pytest.raises(ImpossibleError, match="it holds more than 1,000 things"):
         list(values(held))
+
+
+def test_many_keys_that_are_written_alike_have_names_of_their_own() -> None:
+    same = Pairs([((*range(8), number), number) for number in range(3)])
+    assert list(named(list(values(same)))) == [
+        "(0, 1, 2, 3, 4, 5, 6, 7)",
+        "(0, 1, 2, 3, 4, 5, 6, 7)~2",
+        "(0, 1, 2, 3, 4, 5, 6, 7)~3",
+    ]
+
+
+def test_many_forged_optimizers_and_models_are_not_compared() -> None:
+    """Each with each would take hours."""
+    optimizer = Pairs([("param_groups", [Pairs([("lr", 0.1)])])])
+    held = [*[optimizer] * 3000, *[[tensor(storage(), 0, (6,), (1,))]] * 3000]
+    assert len(named(list(values(held)))) == 6000
