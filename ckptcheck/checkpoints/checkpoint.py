@@ -117,6 +117,10 @@ class Checkpoint(ABC):
     def texts(self, entry: Entry) -> list[bytes]:
         """Return the elements of a tensor without a `dtype`, flattened."""
 
+    def is_tensor(self, entry: Entry) -> bool:
+        """Return whether an entry is a tensor, and no number or text of a program."""
+        return entry.dtype is not None
+
     def arrays(self, entry: Entry, piece: Piece) -> Iterator[Array]:
         """Yield a piece's elements in flat chunks; each chunk overwrites the one before."""
         assert entry.dtype is not None

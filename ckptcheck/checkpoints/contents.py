@@ -16,6 +16,8 @@ from ckptcheck.checkpoints.state_file import is_state_file
 from ckptcheck.checkpoints.torch_zip.format import TORCH_ZIP, is_torch
 from ckptcheck.kinds import Kind, by_name
 
+# What batch norm counts.
+_TRACKED = "num_batches_tracked"
 # The files of NumPy's that a program may save its state into.
 ARRAYS = (".npz", ".npy")
 
@@ -71,22 +73,28 @@ def _of_torch(file: Path) -> Location | None:
     return Location(file, SAFETENSORS) if file.suffix == ".safetensors" else None
 
 
-def tensors_of(file: Path) -> Iterator[Named]:
-    """Yield the arrays of a file of NumPy's, or the tensors of real numbers of one of PyTorch's.
+def tensors_and_counts(file: Path) -> tuple[list[Named], dict[str, float]]:
+    """Return the tensors in a file that holds arrays, and what PyTorch's count of its training.
 
-    Of the latter, states of generators and a program's numbers, such as times, are left out.
+    A program's own numbers, such as times, and the states of generators are no tensors. What batch
+    norm counts is no count: the best weights of two runs are of different steps.
 
     Raises:
-        DamagedError: the file of PyTorch's cannot be read.
-        ValueError: that of NumPy's cannot.
+        DamagedError: a file of PyTorch's cannot be read.
+        ValueError: one of NumPy's cannot.
     """
-    if file.suffix in ARRAYS:
-        yield from of_file(file)
-        return
     location = _of_torch(file)
-    for named in of_checkpoint(location)[0] if location else ():
-        if named.value.shape and named.value.dtype.kind in "fcV":
-            yield named
+    if location is None:
+        return list(of_file(file)), {}
+    checkpoint = location.open()
+    tensors, counts = [], {}
+    for entry in checkpoint.entries.values():
+        is_single = entry.dtype is not None and not entry.shape
+        if is_single and entry.kind is Kind.COUNTER and not entry.name.endswith(_TRACKED):
+            counts[entry.name] = float(checkpoint.value(entry))
+        elif checkpoint.is_tensor(entry) and entry.dtype != np.uint8:
+            tensors.append(Named(entry.name, entry.kind, checkpoint.value(entry)))
+    return tensors, counts
 
 
 def of_file(file: Path) -> Iterator[Named]:

@@ -107,7 +107,7 @@ def _of_members(path: Path, names: list[str]) -> Content:
 
 def _renamed(what: str, path: Path, ending: str) -> Content:
     stem = path.name
-    for known in (".keras", ".weights.h5", ".h5", ".hdf5"):
+    for known in (".keras", ".weights.h5", ".h5", ".hdf5", ".pt", ".pth", ".safetensors"):
         stem = stem.removesuffix(known)
     return Content(what, f"rename it to {stem}{ending}", is_checkpoint=True)
 

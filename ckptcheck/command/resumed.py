@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.checkpoints.contents import holds_arrays, tensors_of
+from ckptcheck.checkpoints.contents import holds_arrays, tensors_and_counts
 from ckptcheck.checkpoints.errors import DamagedError
 from ckptcheck.command.alignment import first_step, skipped_steps, without
 from ckptcheck.command.outside import lost_arrays
@@ -98,7 +98,10 @@ def _whole_batch(
 
 
 def _changed_files(control: Path, resumed: Path) -> list[str]:
-    """Return the files of arrays that both runs wrote at the end, and that hold other values."""
+    """Return the files of arrays that both runs wrote at the end, and that hold other values.
+
+    Files whose own counts differ are of different steps, and are not compared.
+    """
     ours, theirs = control / "written", resumed / "written"
     common = (path.relative_to(ours) for path in sorted(ours.rglob("*")) if path.is_file())
     return [
@@ -106,13 +109,24 @@ def _changed_files(control: Path, resumed: Path) -> list[str]:
         for path in common
         if holds_arrays(ours / path)
         and (theirs / path).is_file()
-        and _digests_in(ours / path) != _digests_in(theirs / path)
+        and _differ(_contents(ours / path), _contents(theirs / path))
     ]
 
 
-def _digests_in(file: Path) -> list[tuple[str, str]] | None:
-    """Return name and digest of each array in a file; None: it cannot be read."""
+# The digest of each tensor in a file by name, and what the file counts.
+_Contents = tuple[Mapping[str, str], Mapping[str, float]]
+
+
+def _differ(ours: _Contents | None, theirs: _Contents | None) -> bool:
+    if ours is None or theirs is None:
+        return ours is not theirs
+    return ours[1] == theirs[1] and ours[0] != theirs[0]
+
+
+def _contents(file: Path) -> _Contents | None:
+    """Return what is compared of a file; None: it cannot be read."""
     try:
-        return [(each.name, digest(each.value)) for each in tensors_of(file)]
+        tensors, counts = tensors_and_counts(file)
     except (OSError, ValueError, zipfile.BadZipFile, DamagedError):
         return None
+    return {each.name: digest(each.value) for each in tensors}, counts

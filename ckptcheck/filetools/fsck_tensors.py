@@ -54,7 +54,10 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
         if not any(piece.file in absent for piece in entry.pieces)
     ]
     damaged, nan, inf = _read(checkpoint, entries, progress)
+    refused = [error for error in damaged if isinstance(error, NotReadableError)]
+    damaged = [error for error in damaged if error not in refused]
     findings = [
+        *(_unreadable(location, error) for error in refused),
         *_missing(checkpoint, format_, missing),
         *_damaged(damaged, len(entries), format_),
         *_graph(of_graph, damaged, missing),

@@ -5,6 +5,7 @@ They show damage where a format has no checksums, or its reader compares none.
 
 import contextlib
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -125,7 +126,8 @@ def _changed(location: Location, document: Mapping[str, Any], differing: list[Pa
         "copy it again from where it was sealed, or restore an older checkpoint that is whole; "
         "if it was saved again since, seal it after each save"
     )
-    effect = "a restore reads other values than were sealed"
+    differs = "a restore reads other values than were sealed"
+    effect = differs if tensors else "unknown: no tensor was found to differ, or none can be read"
     return Finding(WRONG, what, str(location.path), effect, remedy)
 
 
@@ -203,9 +205,11 @@ def _is_of_file(name: str, sealed: Any) -> bool:
 
 
 def _write(place: Path, document: Mapping[str, Any]) -> None:
-    partial = place.with_name(f"{place.name}.partial")
+    # A file of its own: others may seal the same checkpoint at the same time.
+    partial = place.with_name(f"{place.name}.{secrets.token_hex(8)}.partial")
     try:
-        partial.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        with partial.open("x", encoding="utf-8") as file:
+            json.dump(document, file, indent=1)
         partial.replace(place)
     finally:
         partial.unlink(missing_ok=True)

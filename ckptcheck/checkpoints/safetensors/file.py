@@ -20,14 +20,16 @@ from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.first_bytes import refusal
 from ckptcheck.checkpoints.reader import Bytes, File
+from ckptcheck.counts import counted
 from ckptcheck.text_safety import clipped, shown
 
 INDEX = ".safetensors.index.json"
 _MOST_HEADER = 100_000_000  # bytes, the limit of the library
 _MOST_INDEX = 1 << 28
 _NOTES = "__metadata__"
+_LONGEST_NAME = 255  # bytes
 _SPLIT = 8
-# NumPy's types by those of a header. Types of less than a byte are packed, and read as bytes.
+# NumPy's types by those of a header. Those of less than a byte are not supported.
 _TYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(bool),
     **{
@@ -41,6 +43,8 @@ _TYPES: dict[str, np.dtype[Any]] = {
     "BF16": np.dtype(ml_dtypes.bfloat16),
     "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
     "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
+    "F8_E4M3FNUZ": np.dtype(ml_dtypes.float8_e4m3fnuz),
+    "F8_E5M2FNUZ": np.dtype(ml_dtypes.float8_e5m2fnuz),
     "F8_E8M0": np.dtype(ml_dtypes.float8_e8m0fnu),
 }
 
@@ -112,9 +116,15 @@ def _weight_map(path: Path) -> dict[str, str]:
         raise DamagedError("the index has no weight_map", path)
     for key, name in named.items():
         # A path would lead out of the folder.
-        if not isinstance(name, str) or not name or Path(name).name != name:
+        if not isinstance(name, str) or not _is_file_name(name):
             raise DamagedError("the index names no file of its folder", path, tensor=key)
     return named
+
+
+def _is_file_name(name: str) -> bool:
+    """Return whether a name may be that of a file in a folder: no path, and not too long."""
+    plain = name.isprintable() and name not in ("", ".", "..") and Path(name).name == name
+    return plain and len(name.encode()) <= _LONGEST_NAME
 
 
 def _absent(key: str, file: Path) -> Entry:
@@ -128,6 +138,11 @@ def _entries(path: Path) -> dict[str, Entry]:
     header, start = _header(file)
     entries: dict[str, Entry] = {}
     places: list[tuple[int, int, str]] = []
+    notes = header.get(_NOTES, {})
+    if not isinstance(notes, dict) or not all(isinstance(each, str) for each in notes.values()):
+        raise DamagedError(
+            f"{_NOTES} holds more than text, which the library refuses", path, _SPLIT
+        )
     for key, described in header.items():
         if key != _NOTES:
             begin, end, entry = _entry(path, key, described, start)
@@ -212,3 +227,7 @@ def _must_cover(file: File, places: list[tuple[int, int, str]], start: int) -> N
     if places:
         begin, end, key = places[-1]
         file.must_hold(start + begin, end - begin, key)
+    surplus = file.size - start - at
+    if surplus:
+        what = f"{counted(surplus, 'byte')} after the last tensor, which the library refuses"
+        raise DamagedError(what, file.path, start + at)

@@ -20,13 +20,22 @@ from ckptcheck.checkpoints.first_bytes import ZIP, refusal
 from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
 from ckptcheck.checkpoints.torch_zip.names import Named, named
 from ckptcheck.checkpoints.torch_zip.pickled import MOST_BYTES, Pairs, PickleError, load
-from ckptcheck.checkpoints.torch_zip.values import Found, Given, ImpossibleError, Stored, values
+from ckptcheck.checkpoints.torch_zip.values import (
+    Found,
+    Given,
+    ImpossibleError,
+    Stored,
+    TooMuchError,
+    values,
+)
 from ckptcheck.checkpoints.zip_members import must_be_plain, start_of
 from ckptcheck.kinds import Kind
 
 PICKLE = "data.pkl"
 _SCRIPT = "constants.pkl"  # of TorchScript
 _OLD = b"\x80"  # how a pickle begins
+_OF_SCRIPT = "the file is a TorchScript archive, which is a program with its weights"
+_SAVE_STATE = "load it with torch.jit.load, and save its state_dict() with torch.save"
 _LIGHTNING = "pytorch-lightning_version"
 
 
@@ -83,6 +92,10 @@ class TorchFile(Checkpoint):
         raw = file.read(start, value.span * width, entry.key)
         strides = tuple(each * width for each in value.strides)
         ordered = np.ndarray(value.shape, value.dtype, raw, strides=strides)
+        if value.is_conjugate:
+            ordered = ordered.conj()
+        if value.is_negative:
+            ordered = -ordered
         flat = np.ascontiguousarray(ordered).reshape(-1).view(np.uint8)
         for at in range(0, len(flat), CHUNK):
             yield flat[at : at + CHUNK]
@@ -135,6 +148,10 @@ class TorchFile(Checkpoint):
                     tensor=entry.key,
                 )
 
+    def is_tensor(self, entry: Entry) -> bool:
+        """Return whether an entry is a tensor, and no number or text of the program."""
+        return isinstance(self._values[entry.key], Stored)
+
     def texts(self, entry: Entry) -> list[bytes]:
         """Return the text of an entry."""
         value = self._values[entry.key]
@@ -158,16 +175,13 @@ def open_torch(path: Path) -> TorchFile:
             remedy="load it with torch.load, and save it again with torch.save",
         )
     members = _members(file)
+    if file.read(0, 4) != ZIP:
+        what = "the zip archive does not begin where the file does, so that torch.load refuses it"
+        raise DamagedError(what, path, 0)
     root = next((name[: -len(PICKLE)] for name in members if _is_pickle(name)), None)
     if root is None:
         raise refusal(path, "a PyTorch checkpoint") or DamagedError(
             f"the zip archive has no {PICKLE}", path
-        )
-    if f"{root}{_SCRIPT}" in members:
-        raise NotReadableError(
-            "the file is a TorchScript archive, which is a program with its weights",
-            path,
-            remedy="load it with torch.jit.load, and save its state_dict() with torch.save",
         )
     content = _read_pickle(file, members[f"{root}{PICKLE}"])
     found = named(_values(path, members[f"{root}{PICKLE}"], content))
@@ -197,6 +211,10 @@ def _is_pickle(name: str) -> bool:
     return name.rpartition("/")[2] == PICKLE and name.count("/") <= 1
 
 
+def _is_script(name: str) -> bool:
+    return name.rpartition("/")[2] == _SCRIPT and name.count("/") <= 1
+
+
 def _is_lightning(content: Any) -> bool:
     return isinstance(content, Pairs) and content.get(_LIGHTNING) is not None
 
@@ -205,6 +223,8 @@ def _members(file: File) -> dict[str, _Member]:
     found: dict[str, zipfile.ZipInfo] = {}
     try:
         with zipfile.ZipFile(file.path) as archive:
+            if any(_is_script(name) for name in archive.namelist()):
+                raise NotReadableError(_OF_SCRIPT, file.path, remedy=_SAVE_STATE)
             for info in archive.infolist():
                 must_be_plain(file, info, found, "PyTorch")
                 found[info.filename] = info
@@ -241,6 +261,8 @@ def _read_pickle(file: File, member: _Member) -> Any:
 def _values(path: Path, member: _Member, content: Any) -> list[Found]:
     try:
         return list(values(content))
+    except TooMuchError as error:
+        raise NotReadableError(f"what {member.name} describes: {error}", path) from None
     except ImpossibleError as error:
         what = f"what {member.name} describes cannot be: {error}"
         raise DamagedError(what, path, member.start) from None

@@ -52,8 +52,8 @@ def named(found: Sequence[Found]) -> dict[str, Named]:
             name, kind = _of_optimizer(place, path, value, parameters[place])
         key = "/".join(path) or "value"
         used[key] += 1
-        unique = f"{key}~{used[key]}" if used[key] > 1 else key
-        result[unique] = Named(name or "value", kind, value)
+        further = f"~{used[key]}" if used[key] > 1 else ""
+        result[f"{key}{further}"] = Named(f"{name or 'value'}{further}", kind, value)
     return result
 
 
@@ -75,7 +75,7 @@ def _optimizer_of(path: Path, optimizers: Container[Path]) -> Path | None:
 
 def _is_list_of_parameters(rest: Path) -> bool:
     """Return whether a value is the numbers of the parameters in a group: no state."""
-    return rest[:1] == (_GROUPS,) and rest[2:3] == (_PARAMETERS,)
+    return _is_in_group(rest) and rest[2:3] == (_PARAMETERS,)
 
 
 def _of_optimizer(
@@ -95,6 +95,7 @@ def _parameters(
     """Return the names of the parameters of each optimizer, by their numbers.
 
     Empty unless exactly one model in the file has as many parameters, of the same shapes in order.
+    Of several groups, the order is not the model's.
     """
     models: dict[Path, list[tuple[str, Shape]]] = {}
     for path, value in others:
@@ -110,7 +111,8 @@ def _parameters(
 def _names_in(
     place: Path, held: Sequence[Found], models: Mapping[Path, Sequence[tuple[str, Shape]]]
 ) -> dict[str, str]:
-    shapes = _shapes_of_slots(place, held)
+    groups = {path[len(place) + 1] for path, _ in held if _is_in_group(path[len(place) :])}
+    shapes = _shapes_of_slots(place, held) if len(groups) == 1 else {}
     fitting = [
         dict(zip(shapes, (name for name, _ in model), strict=True))
         for model in models.values()
@@ -120,6 +122,10 @@ def _names_in(
         )
     ]
     return fitting[0] if len(fitting) == 1 and any(shapes.values()) else {}
+
+
+def _is_in_group(rest: Path) -> bool:
+    return rest[:1] == (_GROUPS,) and len(rest) > 1
 
 
 def _shapes_of_slots(place: Path, held: Sequence[Found]) -> dict[str, Shape]:

@@ -4,6 +4,7 @@ The calls are those of `torch/_utils.py` (`_rebuild_…`) and of NumPy's pickles
 other class is what it was made from and its state, as are sparse and quantised tensors.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -16,9 +17,11 @@ from ckptcheck.arrays import Array
 from ckptcheck.checkpoints.torch_zip.pickled import Global, Made, Pairs, Persistent
 from ckptcheck.text_safety import clipped
 
-# How deep things are nested, and how many there are: shared ones may be there many times.
-_DEEPEST = 64
-_MOST = 1_000_000
+# How deep things are nested, how many there are, and how long their paths are in all: shared ones
+# may be there many times.
+_DEEPEST = 1000
+_MOST = 2_000_000
+_MOST_NAMES = 1 << 28
 _LONGEST_KEY = 300
 
 # NumPy's types by PyTorch's names.
@@ -73,10 +76,14 @@ class Stored:
     strides: tuple[int, ...]  # in elements
     storage: str  # the number of the storage
     offset: int  # in elements
+    is_conjugate: bool = False  # the values are the conjugates of what is stored
+    is_negative: bool = False  # the values are the negatives of what is stored
 
     @property
     def is_contiguous(self) -> bool:
-        """Whether the elements lie one after another, in order."""
+        """Whether the values lie one after another, in order, as they are."""
+        if self.is_conjugate or self.is_negative:
+            return False
         expected = 1
         for size, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
             if size != 1 and stride != expected:
@@ -108,73 +115,101 @@ Found = tuple[Path, Stored | Given]
 
 
 class ImpossibleError(Exception):
-    """The pickle describes something that cannot be: a negative size, a nesting without an end."""
+    """The pickle describes something that cannot be, such as a negative size."""
 
 
-class _Walk:
-    def __init__(self) -> None:
-        self._left = _MOST
-
-    def walk(self, value: Any, path: Path) -> Iterator[Found]:
-        self._left -= 1
-        if len(path) > _DEEPEST or self._left < 0:
-            raise ImpossibleError(
-                f"it nests more than {_DEEPEST} levels deep"
-                if len(path) > _DEEPEST
-                else f"it holds more than {_MOST:,} things"
-            )
-        given = _given(value)
-        if given is not None:
-            yield path, given
-        elif isinstance(value, Made):
-            yield from self._made(value, path)
-        elif isinstance(value, Pairs):
-            yield from self._pairs(value, path)
-        elif isinstance(value, list | tuple):
-            for at, each in enumerate(value):
-                yield from self.walk(each, (*path, str(at)))
-        elif isinstance(value, Persistent):
-            yield path, _storage(value)
-
-    def _pairs(self, value: Pairs, path: Path) -> Iterator[Found]:
-        for key, each in value.pairs:
-            yield from self.walk(each, (*path, _key(key)))
-
-    def _made(self, value: Made, path: Path) -> Iterator[Found]:
-        name = value.what.name if isinstance(value.what, Global) else ""
-        arguments = value.arguments if isinstance(value.arguments, tuple) else ()
-        if name in _TENSORS:
-            yield path, _tensor(name, arguments)
-        elif name in _FIRST and arguments:
-            yield from self.walk(arguments[0], path)
-        elif name == _OF_TYPE and len(arguments) > 2:
-            yield from self.walk(Made(what=arguments[0], arguments=arguments[2]), path)
-            yield from self._parts((), value.state, path)
-        elif (array := _array(name, value)) is not None:
-            yield path, array
-        elif name in _EMPTY:
-            yield from self._pairs(value, path)
-        else:
-            yield from self._parts(value.arguments, value.state, path)
-            yield from self._pairs(value, path)
-            yield from self.walk(value.items, path)
-
-    def _parts(self, arguments: Any, state: Any, path: Path) -> Iterator[Found]:
-        """Walk what an object was made from, and its state: attributes, and slots."""
-        for each in arguments if isinstance(arguments, tuple) else (arguments,):
-            if isinstance(each, Made | Pairs | Persistent | list | tuple):
-                yield from self.walk(each, (*path, "arguments"))
-        for each in state if isinstance(state, tuple) and len(state) == 2 else (state,):
-            yield from self.walk(each, path)
+class TooMuchError(Exception):
+    """The pickle holds more than a checkpoint does. It may be sound."""
 
 
 def values(content: Any) -> Iterator[Found]:
     """Yield every tensor, number and text in what a pickle holds, in order, with its path.
 
+    What holds itself is followed once.
+
     Raises:
         ImpossibleError: it describes what cannot be.
+        TooMuchError: it exceeds the bounds.
     """
-    return _Walk().walk(content, ())
+    given: dict[int, Given | None] = {}  # of an object that is there many times, one copy
+    waiting: list[Iterator[tuple[Path, Any]]] = [iter([((), content)])]
+    within: dict[int, None] = {}  # the containers that lead here, the innermost last
+    count = written = 0
+    while waiting:
+        path, value = next(waiting[-1], (None, None))
+        if path is None:
+            waiting.pop()
+            if within:
+                within.popitem()
+            continue
+        count, written = count + 1, written + sum(map(len, path))
+        if count > _MOST or written > _MOST_NAMES or len(waiting) > _DEEPEST:
+            raise TooMuchError("it holds more than a checkpoint of a million tensors")
+        if id(value) not in given:
+            given[id(value)] = _given(value)
+        found = given[id(value)] or _described(value)
+        if found is not None:
+            yield path, found
+        elif id(value) not in within:
+            waiting.append(iter(list(_inside(value, path))))
+            within[id(value)] = None
+
+
+def _described(value: Any) -> Stored | Given | None:
+    """Return a tensor, a storage or an array that a call makes; None: it is none of them."""
+    if isinstance(value, Persistent):
+        return _storage(value)
+    name = _called(value)
+    if name in _TENSORS:
+        return _tensor(name, _arguments(value))
+    return _array(name, value) if isinstance(value, Made) else None
+
+
+def _called(value: Any) -> str:
+    is_named = isinstance(value, Made) and isinstance(value.what, Global)
+    return str(value.what.name) if is_named else ""
+
+
+def _arguments(value: Made) -> tuple[Any, ...]:
+    return value.arguments if isinstance(value.arguments, tuple) else ()
+
+
+def _inside(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield what is in a container or an object, with its path."""
+    if isinstance(value, Made):
+        yield from _inside_made(value, path)
+    elif isinstance(value, Pairs):
+        yield from _inside_pairs(value, path)
+    elif isinstance(value, list | tuple):
+        yield from (((*path, str(at)), each) for at, each in enumerate(value))
+
+
+def _inside_pairs(value: Pairs, path: Path) -> Iterator[tuple[Path, Any]]:
+    return (((*path, _key(key)), each) for key, each in value.pairs)
+
+
+def _inside_made(value: Made, path: Path) -> Iterator[tuple[Path, Any]]:
+    name, arguments = _called(value), _arguments(value)
+    if name in _FIRST and arguments:
+        yield path, arguments[0]
+        if len(arguments) > _STATE_OF_PARAMETER and name.endswith("_with_state"):
+            yield path, arguments[_STATE_OF_PARAMETER]
+    elif name == _OF_TYPE and len(arguments) > _STATE_OF_TYPE:
+        yield path, Made(what=arguments[0], arguments=arguments[2])
+        yield path, arguments[_STATE_OF_TYPE]  # the attributes of a tensor
+    else:
+        if name not in _EMPTY:
+            yield from _parts(value.arguments, value.state, path)
+            yield path, value.items
+        yield from _inside_pairs(value, path)
+
+
+def _parts(arguments: Any, state: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield what an object was made from, and its state: attributes, and slots."""
+    for each in arguments if isinstance(arguments, tuple) else (arguments,):
+        if isinstance(each, Made | Pairs | Persistent | list | tuple):
+            yield (*path, "arguments"), each
+    yield from ((path, each) for each in (state if isinstance(state, tuple) else (state,)))
 
 
 # --- Tensors ---
@@ -185,6 +220,10 @@ _TENSORS = tuple(
     for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3")
 )
 _OF_TYPE = "torch._tensor._rebuild_from_type_v2"
+# A view of conjugates or negatives is told by a dictionary after the first six arguments.
+_FLAGS = 6
+# Where the attributes of a tensor are among the arguments.
+_STATE_OF_TYPE = _STATE_OF_PARAMETER = 3
 # Calls and classes that stand for their first argument.
 _FIRST = {
     "torch._utils._rebuild_parameter",
@@ -213,9 +252,13 @@ def _tensor(name: str, arguments: Any) -> Stored:
     type_ = _type_of(storage)
     if name.endswith("_v3") and len(arguments) > 6 and isinstance(arguments[6], Global):
         type_ = arguments[6].name.removeprefix("torch.")
-    if len(shape) != len(strides) or not isinstance(offset, int) or offset < 0:
+    if len(shape) != len(strides) or type(offset) is not int or not 0 <= offset < 1 << 62:
         raise ImpossibleError(f"a tensor has {len(shape)} sizes and {len(strides)} strides")
-    return Stored(type_, _dtype(type_), shape, strides, _number_of(storage), offset)
+    flags = (
+        arguments[-1] if len(arguments) > _FLAGS and isinstance(arguments[-1], Pairs) else Pairs()
+    )
+    views = (flags.get("conj") is True, flags.get("neg") is True)
+    return Stored(type_, _dtype(type_), shape, strides, _number_of(storage), offset, *views)
 
 
 def _sizes(value: Any) -> tuple[Any, ...]:
@@ -285,7 +328,7 @@ def _given(value: Any) -> Given | None:
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
-    return {type(each) for each in values} <= {int, float}
+    return {type(each) for each in values} in ({int}, {float})  # a mixture would be rounded
 
 
 def _number(value: bool | int | float) -> Given:
@@ -321,9 +364,14 @@ def _array(name: str, value: Made) -> Given | None:
     sizes = _sizes(shape)
     if kind is None or content is None:
         return None
-    if prod(sizes) * kind.itemsize != len(content):
+    try:
+        is_whole = prod(sizes) * kind.itemsize == len(content)
+        array = np.frombuffer(content, kind).reshape(sizes, order=order)  # type: ignore[call-overload]
+    except ValueError:  # too many dimensions, or sizes beyond NumPy's
+        is_whole = False
+    if not is_whole:
         raise ImpossibleError("an array of NumPy has more or fewer bytes than its shape")
-    return Given(kind.name, np.frombuffer(content, kind).reshape(sizes, order=order))  # type: ignore[call-overload]
+    return Given(kind.name, array)
 
 
 def _of_builtin(call: str, arguments: Any) -> Given | None:
@@ -331,8 +379,9 @@ def _of_builtin(call: str, arguments: Any) -> Given | None:
         content = _bytes(Made(what=Global("_codecs.encode", 0), arguments=arguments))
         return None if content is None else Given("uint8", np.frombuffer(content, np.uint8))
     parts = arguments if isinstance(arguments, tuple) else ()
-    if len(parts) == 2 and _are_numbers(parts):
-        return Given("complex128", np.array(complex(*parts)))
+    if len(parts) == 2 and {type(each) for each in parts} <= {int, float}:
+        with contextlib.suppress(OverflowError):
+            return Given("complex128", np.array(complex(*parts)))
     return None
 
 
@@ -343,11 +392,10 @@ def _bytes(value: Any) -> bytes | None:
     if isinstance(value, str):
         return value.encode("latin-1") if value.isascii() else None
     is_call = isinstance(value, Made) and getattr(value.what, "name", "") == "_codecs.encode"
-    if is_call and isinstance(value.arguments, tuple) and isinstance(value.arguments[0], str):
-        try:
-            return value.arguments[0].encode("latin-1")
-        except UnicodeError:
-            return None
+    text = _arguments(value)[:1] if is_call else ()
+    if text and isinstance(text[0], str):
+        with contextlib.suppress(UnicodeError):
+            return text[0].encode("latin-1")
     return None
 
 
@@ -367,7 +415,11 @@ def _numpy_dtype(value: Any) -> np.dtype[Any] | None:
 
 
 # How a key of a dictionary is written; that of an object, by its class.
-_SHOWN: dict[type, Callable[[Any], str]] = {str: str, int: str, float: repr, bool: repr}
+_SHOWN: dict[type, Callable[[Any], str]] = {
+    str: str,
+    int: str,
+    **dict.fromkeys((float, bool, bytes), repr),
+}
 
 
 def _key(key: Any) -> str:
@@ -379,4 +431,7 @@ def _key(key: Any) -> str:
             return "int"
     if isinstance(key, tuple) and all(type(each) in _SHOWN for each in key[:8]):
         return clipped(f"({', '.join(map(_key, key[:8]))})", _LONGEST_KEY)
+    content = _bytes(key) if isinstance(key, Made) else None
+    if content is not None:
+        return _key(content)
     return key.name if isinstance(key, Global) else type(key).__name__

@@ -100,6 +100,13 @@ def test_a_forged_header_is_refused(header: Any, what: str, tmp_path: Path) -> N
     assert raised.value.what == what
 
 
+@pytest.mark.parametrize("notes", [3, [], {"a": 1}, {"a": float("nan")}])
+def test_metadata_that_are_no_text(notes: Any, tmp_path: Path) -> None:
+    file = write(tmp_path / "m.safetensors", ONES, header_of(ONES) | {"__metadata__": notes})
+    with pytest.raises(DamagedError, match="__metadata__ holds more than text"):
+        open_checkpoint(file)
+
+
 def test_an_unknown_type_is_not_supported(tmp_path: Path) -> None:
     file = write(tmp_path / "m.safetensors", ONES, forged(dtype="F4"))
     with pytest.raises(NotReadableError) as raised:
@@ -131,7 +138,8 @@ def test_bytes_after_the_last_tensor(tmp_path: Path) -> None:
     with file.open("ab") as opened:
         opened.write(b"12345")
     (finding,) = fsck(file).findings
-    assert finding.what == "5 bytes after the last tensor"
+    assert finding.grade == "wrong"
+    assert finding.what == "5 bytes after the last tensor, which the library refuses"
 
 
 def test_that_nothing_is_compared_is_said(tmp_path: Path) -> None:
@@ -160,6 +168,12 @@ def test_shards_without_their_index(tmp_path: Path) -> None:
 INDEXES: dict[str, tuple[Any, str]] = {
     "no map": ({"metadata": {}}, "the index has no weight_map"),
     "a path": ({"weight_map": {"w": "../m.safetensors"}}, "the index names no file of its folder"),
+    "no name": ({"weight_map": {"w": "x\0y"}}, "the index names no file of its folder"),
+    "a long name": ({"weight_map": {"w": "x" * 5000}}, "the index names no file of its folder"),
+    "half a character": (
+        {"weight_map": {"w": "\ud800"}},
+        "the index names no file of its folder",
+    ),
     "another file": (
         {"weight_map": {"w": "model-00002-of-00002.safetensors"}},
         "the index says that model-00002-of-00002.safetensors holds the tensor, which it does not",

@@ -70,6 +70,59 @@ def test_every_dtype_and_view(tmp_path: Path, name: str) -> None:
         assert found[key].tobytes() == expected.tobytes()
 
 
+def test_conjugates_and_negatives(tmp_path: Path) -> None:
+    value = torch.tensor([[1 + 2j, 3 - 4j]])
+    views = {"conj": value.conj(), "neg": value.conj().imag, "both": torch._neg_view(value.conj())}
+    for view in views.values():
+        found = held(open_checkpoint(saved(tmp_path, {"w": view})))
+        assert found["w"].tolist() == view.resolve_conj().resolve_neg().tolist()
+
+
+def test_a_module_that_refers_to_itself(tmp_path: Path) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(1, 1))
+    module[0].__dict__["parent"] = module
+    file = saved(tmp_path, module)
+    assert fsck(file).exit_code() == 0
+    assert "_modules/0/_parameters/weight" in held(open_checkpoint(file))
+
+
+def test_attributes_of_a_tensor(tmp_path: Path) -> None:
+    value = torch.ones(1)
+    value.note = torch.full((1,), 2.0)
+    found = held(open_checkpoint(saved(tmp_path, {"w": value})))
+    assert found["w/note"].tolist() == [2.0]
+
+
+def test_a_tensor_that_is_repeated_without_a_bound_is_not_checked(tmp_path: Path) -> None:
+    file = saved(tmp_path, {"a": torch.ones(1).expand(10**9), "b": torch.ones(1)})
+    (finding,) = fsck(file).findings
+    assert finding.grade == "unknown"
+    assert finding.what == "The tensor repeats 4 bytes to 4,000,000,000"
+
+
+def test_several_groups_are_in_no_known_order(tmp_path: Path) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    groups = [{"params": list(model[at].parameters())} for at in (1, 0)]
+    optimizer = torch.optim.SGD(groups, 0.1, momentum=0.9)
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    opened = open_checkpoint(saved(tmp_path, state))
+    assert "optimizer/state/0/momentum_buffer" in {each.name for each in opened.entries.values()}
+
+
+def test_bytes_before_the_archive(tmp_path: Path) -> None:
+    file = saved(tmp_path, {"w": torch.ones(1)})
+    file.write_bytes(bytes(400) + file.read_bytes())
+    with pytest.raises(DamagedError, match="does not begin where the file does"):
+        open_checkpoint(file)
+
+
+def test_a_vocabulary_of_bytes_is_read_at_once(tmp_path: Path) -> None:
+    words = {bytes([at % 256, at // 256 % 256, 7]): at for at in range(5000)}
+    assert len(held(open_checkpoint(saved(tmp_path, {"merges": words})))) == 5000
+
+
 def test_what_else_a_file_holds(tmp_path: Path) -> None:
     module = torch.nn.Linear(1, 1)
     value = {
@@ -193,9 +246,9 @@ def test_a_file_that_is_read_by_another_name(tmp_path: Path) -> None:
 def test_files_that_are_named_and_refused(tmp_path: Path) -> None:
     old, script = tmp_path / "old.pt", tmp_path / "script.pt"
     torch.save({"w": torch.ones(1)}, old, _use_new_zipfile_serialization=False)
-    with zipfile.ZipFile(script, "w") as archive:
-        archive.writestr("script/data.pkl", b"")
-        archive.writestr("script/constants.pkl", b"")
+    with zipfile.ZipFile(script, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("data.pkl", "code/linear.py", "constants.pkl"):
+            archive.writestr(f"script/{name}", b"")
     expected = {
         old: "the file is a pickle, as PyTorch before 1.6 saved; load it with torch.load, and save it "
         "again with torch.save",

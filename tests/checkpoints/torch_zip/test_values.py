@@ -8,7 +8,13 @@ import pytest
 from ckptcheck.checkpoints.torch_zip import values as of_values
 from ckptcheck.checkpoints.torch_zip.names import named
 from ckptcheck.checkpoints.torch_zip.pickled import Global, Made, Pairs, Persistent
-from ckptcheck.checkpoints.torch_zip.values import Given, ImpossibleError, Stored, values
+from ckptcheck.checkpoints.torch_zip.values import (
+    Given,
+    ImpossibleError,
+    Stored,
+    TooMuchError,
+    values,
+)
 
 FLOATS = Global("torch.FloatStorage", 0)
 
@@ -89,11 +95,12 @@ def test_what_cannot_be(value: Any, what: str) -> None:
     assert str(raised.value) == what
 
 
-def test_a_list_that_holds_itself_ends() -> None:
-    held: list[Any] = []
+def test_what_holds_itself_is_followed_once() -> None:
+    held: list[Any] = [3]
     held.append(held)
-    with pytest.raises(ImpossibleError, match="it nests more than 64 levels deep"):
-        list(values(held))
+    itself = call("program.Node")
+    itself.state = Pairs([("value", 1), ("parent", itself)])
+    assert [path for path, _ in values([held, itself])] == [("0", "0"), ("1", "value")]
 
 
 def test_lists_that_hold_each_other_twice_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,8 +108,50 @@ def test_lists_that_hold_each_other_twice_end(monkeypatch: pytest.MonkeyPatch) -
     held: list[Any] = ["x"]
     for _ in range(40):
         held = [held, held]
-    with pytest.raises(ImpossibleError, match="it holds more than 1,000 things"):
+    with pytest.raises(TooMuchError, match="it holds more than a checkpoint of a million tensors"):
         list(values(held))
+
+
+def test_many_levels_are_read_and_far_too_many_are_not() -> None:
+    held: Any = 7
+    for _ in range(500):
+        held = [held, "x"]
+    assert len(list(values(held))) == 501
+    for _ in range(1000):
+        held = [held, "x"]
+    with pytest.raises(TooMuchError):
+        list(values(held))
+
+
+def test_a_text_that_is_there_many_times_is_held_once() -> None:
+    text = "x" * 1000
+    found = list(values([text] * 100))
+    assert len({id(each) for _, each in found}) == 1
+
+
+def test_an_object_that_is_its_own_state_ends() -> None:
+    itself = call("program.Node")
+    itself.state = itself
+    assert list(values(itself)) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        call("_codecs.encode"),
+        call("builtins.complex", 2**2000, 1),
+        call("numpy.core.multiarray.scalar", call("numpy.dtype", "f8"), call("_codecs.encode")),
+    ],
+)
+def test_calls_that_are_none(value: Any) -> None:
+    assert list(values([value])) == []
+
+
+@pytest.mark.parametrize("shape", [(0, 1 << 61, 1 << 61), (1 << 61, 8, 0), (1,) * 100])
+def test_shapes_beyond_numpy_s(shape: tuple[int, ...]) -> None:
+    state = (1, shape, call("numpy.dtype", "u1"), False, b"")
+    with pytest.raises(ImpossibleError):
+        list(values([call("numpy.core.multiarray._reconstruct", state=state)]))
 
 
 def test_many_keys_that_are_written_alike_have_names_of_their_own() -> None:
