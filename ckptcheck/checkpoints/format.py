@@ -18,7 +18,7 @@ class Format:
     has_checksums: bool = True  # whether damage to a value is detectable
     is_prefix: bool = False  # the path is the common prefix of several files, not a file
     state_file: str = ""  # name of the file that points to a folder's newest checkpoint
-    index_ending: str = ".index"  # of the file without which the others are none
+    index_ending: str = ".index"  # of the index, without which data files are no checkpoint
     on_damage: str = "a restore raises"  # what a restore does where a value's checksum is wrong
 
     @property

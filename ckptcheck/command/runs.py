@@ -257,7 +257,7 @@ class CommandRuns:
         if recorded[0] == folder:
             self._count_ranks(folder)
         if folder.name in self._silent and not any(observed(each)["failure"] for each in recorded):
-            return  # whatever its ranks recorded: nobody knows what the silent process would do
+            return  # what a process that was killed would have done later is unknown
         trouble = self.trouble.pop(folder.name, "")
         self.trouble |= settle_all(self.folder, folder, self.ranks, boundary, trouble)
 

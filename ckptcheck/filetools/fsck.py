@@ -129,16 +129,14 @@ def _result(path: Path, checked: Sequence[Checked], findings: Sequence[Finding])
 
 
 def _notes(checked: Sequence[Checked]) -> Iterator[str]:
-    sealed = sum(seal_of(each.path).is_file() for each in checked)
+    unsealed = [each for each in checked if not seal_of(each.path).is_file()]
+    sealed = len(checked) - len(unsealed)
     if sealed:
         yield f"{counted(sealed, 'checkpoint')} compared with {counted(sealed, 'seal')}."
     for unsure in formats.FORMATS:
-        unsealed = sum(
-            each.format is unsure and each.tensors > 0 and not seal_of(each.path).is_file()
-            for each in checked
-        )
-        if unsealed and not unsure.has_checksums:
-            files = counted(unsealed, "file")
+        readable = sum(each.format is unsure and each.tensors > 0 for each in unsealed)
+        if readable and not unsure.has_checksums:
+            files = counted(readable, "file")
             yield (
                 f"{unsure.name} has no checksums: damaged values in {files} go undetected, unless "
                 "each save is sealed: `ckptcheck seal`."

@@ -17,7 +17,8 @@ _MODELS = (
     *("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"),
     *("adapter_model.safetensors", "pytorch_model.bin.index.json"),
 )
-_OPTIMIZER, _SCHEDULER = ("optimizer.pt", "optimizer.bin"), ("scheduler.pt",)
+_OPTIMIZER, _SCHEDULER = "optimizer.pt", "scheduler.pt"
+_DEEPSPEED = "global_step"  # how the folder begins in which it saves both
 _RANDOM = "rng_state*.pth"
 _GO_BACK = "resume from an older folder that is whole, or copy the file again"
 
@@ -35,8 +36,22 @@ def check_newest(folder: Path) -> Iterator[Finding]:
 
 def check_saved(folder: Path) -> Iterator[Finding]:
     """Report what a resume from a folder would lose, if a Trainer has saved it."""
-    if _is_saved(folder):
-        yield from _check_saved(folder)
+    if not _is_saved(folder):
+        return
+    step, place = _step(folder), str(folder)
+    if step is None:
+        there = (folder / _STATE).is_file()
+        what = f"{_STATE}, which a Trainer writes last, {'is damaged' if there else 'is missing'}"
+        effect = "a resume raises: the save was interrupted, or the copy is not whole"
+        yield Finding(WRONG, what, place, effect, _GO_BACK)
+    elif step != _number(folder):
+        what = f"The name says step {_number(folder):,}, but {_STATE} says {step:,}"
+        remedy = "check whether the folder was renamed, or files of two saves were mixed"
+        yield Finding(LOOK, what, place, f"a resume continues at step {step:,}", remedy)
+    if not any((folder / name).is_file() for name in _MODELS):
+        what = f"The model is missing: none of {', '.join(_MODELS[:3])} is there"
+        yield Finding(WRONG, what, place, "a resume raises", _GO_BACK)
+    yield from _lost_without_a_word(folder, place)
 
 
 def _is_saved(folder: Path) -> bool:
@@ -60,34 +75,17 @@ def _step(folder: Path) -> int | None:
     return step if type(step) is int else None
 
 
-def _check_saved(folder: Path) -> Iterator[Finding]:
-    step, place = _step(folder), str(folder)
-    if step is None:
-        there = (folder / _STATE).is_file()
-        what = f"{_STATE}, which a Trainer writes last, {'is damaged' if there else 'is missing'}"
-        effect = "a resume raises: the save was interrupted, or the copy is not whole"
-        yield Finding(WRONG, what, place, effect, _GO_BACK)
-    elif step != _number(folder):
-        what = f"The name says step {_number(folder):,}, but {_STATE} says {step:,}"
-        remedy = "check whether the folder was renamed, or files of two saves were mixed"
-        yield Finding(LOOK, what, place, f"a resume continues at step {step:,}", remedy)
-    if not any((folder / name).is_file() for name in _MODELS):
-        what = f"The model is missing: none of {', '.join(_MODELS[:3])} is there"
-        yield Finding(WRONG, what, place, "a resume raises", _GO_BACK)
-    yield from _lost_without_a_word(folder, place)
-
-
 def _lost_without_a_word(folder: Path, place: str) -> Iterator[Finding]:
     """Report files without which a resume begins anew, and says nothing."""
     inside = {each.name for each in folder.iterdir()}
     has = [
-        any(name.startswith(("optimizer", "global_step")) for name in inside),
-        any(name in inside for name in _SCHEDULER) or "global_step" in "".join(inside),
+        any(name.startswith(("optimizer", _DEEPSPEED)) for name in inside),
+        any(name == _SCHEDULER or name.startswith(_DEEPSPEED) for name in inside),
     ]
     if not all(has):
         missing = " and ".join(
             name
-            for name, is_there in zip((_OPTIMIZER[0], _SCHEDULER[0]), has, strict=True)
+            for name, is_there in zip((_OPTIMIZER, _SCHEDULER), has, strict=True)
             if not is_there
         )
         effect = "a resume starts with a new optimizer and a new schedule, without a word"

@@ -197,7 +197,7 @@ def _entry(path: Path, key: str, described: Any, start: int) -> tuple[int, int, 
     if end - begin != prod(sizes) * dtype.itemsize:
         what = f"{type_}{list(sizes)} takes {prod(sizes) * dtype.itemsize:,} bytes"
         raise DamagedError(f"{what}, but has a place of {end - begin:,}", path, tensor=key)
-    kind = kinds.by_name(key.replace(".", "/"), _letter(dtype), not sizes)
+    kind = kinds.by_name(key.replace(".", "/"), dtype.kind, not sizes)
     piece = Piece((0,) * len(sizes), sizes, path, start + begin, end - begin)
     return begin, end, Entry(key, key, kind, dtype.name, dtype, sizes, (piece,))
 
@@ -208,10 +208,6 @@ def _sizes(value: Any) -> tuple[int, ...] | None:
         type(each) is int and 0 <= each < 1 << 62 for each in value
     )
     return tuple(value) if is_list else None
-
-
-def _letter(dtype: np.dtype[Any]) -> str:
-    return "f" if dtype.kind == "V" else dtype.kind
 
 
 def _must_cover(file: File, places: list[tuple[int, int, str]], start: int) -> None:

@@ -74,14 +74,14 @@ class TorchFile(Checkpoint):
         self, file: File, member: _Member, value: Stored, entry: Entry, verify: bool
     ) -> Iterator[Bytes]:
         start = member.start + value.offset * value.dtype.itemsize
-        is_whole = entry.bytes == member.size
+        is_compared = verify and self._is_whole(value)
         crc = 0
         for chunk in file.chunks(start, entry.bytes, entry.key):
-            if verify and is_whole:
+            if is_compared:
                 crc = zlib.crc32(chunk.data, crc)
             yield chunk
-        if verify and is_whole and crc != member.crc:
-            self._refuse(member, entry.key)
+        if is_compared:
+            _must_match(self.path, member, crc, entry.key)
 
     def _gathered(
         self, file: File, member: _Member, value: Stored, entry: Entry
@@ -117,17 +117,11 @@ class TorchFile(Checkpoint):
             crc = 0
             for chunk in file.chunks(member.start, member.size):
                 crc = zlib.crc32(chunk.data, crc)
-            if crc != member.crc:
-                self._refuse(member, None)
+            _must_match(self.path, member, crc)
 
     def _is_whole(self, value: Stored) -> bool:
         size = prod(value.shape) * value.dtype.itemsize
         return value.is_contiguous and size == self._members[value.storage].size
-
-    def _refuse(self, member: _Member, tensor: str | None) -> None:
-        if member.crc:
-            what = f"the checksum of {member.name} in the archive does not match"
-            raise DamagedError(what, self.path, member.start, tensor)
 
     def must_hold(self, entry: Entry) -> None:
         """Raise if a storage is too short for a tensor."""
@@ -178,7 +172,7 @@ def open_torch(path: Path) -> TorchFile:
     if file.read(0, 4) != ZIP:
         what = "the zip archive does not begin where the file does, so that torch.load refuses it"
         raise DamagedError(what, path, 0)
-    root = next((name[: -len(PICKLE)] for name in members if _is_pickle(name)), None)
+    root = next((name[: -len(PICKLE)] for name in members if _is_member(name, PICKLE)), None)
     if root is None:
         raise refusal(path, "a PyTorch checkpoint") or DamagedError(
             f"the zip archive has no {PICKLE}", path
@@ -207,12 +201,16 @@ def open_torch(path: Path) -> TorchFile:
     )
 
 
-def _is_pickle(name: str) -> bool:
-    return name.rpartition("/")[2] == PICKLE and name.count("/") <= 1
+def _is_member(name: str, wanted: str) -> bool:
+    """Return whether a member has a name in the folder of the archive, or in none."""
+    return name.rpartition("/")[2] == wanted and name.count("/") <= 1
 
 
-def _is_script(name: str) -> bool:
-    return name.rpartition("/")[2] == _SCRIPT and name.count("/") <= 1
+def _must_match(path: Path, member: _Member, crc: int, tensor: str | None = None) -> None:
+    """Raise if a checksum is not the one in the archive, if that has one."""
+    if member.crc not in (0, crc):
+        what = f"the checksum of {member.name} in the archive does not match"
+        raise DamagedError(what, path, member.start, tensor)
 
 
 def _is_lightning(content: Any) -> bool:
@@ -223,7 +221,7 @@ def _members(file: File) -> dict[str, _Member]:
     found: dict[str, zipfile.ZipInfo] = {}
     try:
         with zipfile.ZipFile(file.path) as archive:
-            if any(_is_script(name) for name in archive.namelist()):
+            if any(_is_member(name, _SCRIPT) for name in archive.namelist()):
                 raise NotReadableError(_OF_SCRIPT, file.path, remedy=_SAVE_STATE)
             for info in archive.infolist():
                 must_be_plain(file, info, found, "PyTorch")
@@ -249,9 +247,7 @@ def _read_pickle(file: File, member: _Member) -> Any:
         what = f"{member.name} has {member.size:,} bytes, too many for a description of tensors"
         raise DamagedError(what, file.path, member.start)
     content = file.read(member.start, member.size)
-    if member.crc not in (0, zlib.crc32(content)):
-        what = f"the checksum of {member.name} in the archive does not match"
-        raise DamagedError(what, file.path, member.start)
+    _must_match(file.path, member, zlib.crc32(content))
     try:
         return load(content)
     except PickleError as error:

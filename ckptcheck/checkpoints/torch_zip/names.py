@@ -149,7 +149,7 @@ def _kind(path: Path, value: Stored | Given) -> Kind:
     if any(_RANDOM.search(part.lower()) for part in path) and shape:
         return Kind.RNG
     name = "/".join(path).replace(".", "/")
-    kind = kinds.by_name(name, "f" if dtype.kind == "V" else dtype.kind, not shape)
+    kind = kinds.by_name(name, dtype.kind, not shape)
     # A number of the program, such as its best loss, is trained by nothing.
     is_number = isinstance(value, Given) and kind not in (Kind.COUNTER, Kind.HYPERPARAMETER)
     return Kind.OTHER if is_number else kind
