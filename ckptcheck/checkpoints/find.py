@@ -75,6 +75,11 @@ def checkpoints_in(folder: Path) -> list[Location]:
     return sorted(locations.values(), key=lambda location: by_number(location.path))
 
 
+def whole_folder(folder: Path) -> Location | None:
+    """Return the checkpoint that the files of a folder are together; None: they are none."""
+    return _first(each.at(folder) for each in formats.FORMATS if each.is_folder)
+
+
 def by_number(path: Path | str) -> tuple[object, ...]:
     """Return a key that sorts names by the numbers in them."""
     # Text and numbers alternate, so that each is compared with its like. A longer number is larger.

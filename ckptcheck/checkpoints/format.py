@@ -17,9 +17,15 @@ class Format:
     open: Callable[[Path], Checkpoint]  # raises DamagedError
     has_checksums: bool = True  # whether damage to a value is detectable
     is_prefix: bool = False  # the path is the common prefix of several files, not a file
+    is_folder: bool = False  # the path is a folder, whose files are a checkpoint together only
     state_file: str = ""  # name of the file that points to a folder's newest checkpoint
     index_ending: str = ".index"  # of the index, without which data files are no checkpoint
     on_damage: str = "a restore raises"  # what a restore does where a value's checksum is wrong
+
+    @property
+    def unit(self) -> str:
+        """What messages call one checkpoint."""
+        return "folder" if self.is_folder else "file"
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -80,6 +86,11 @@ class Location:
     path: Path
     format: Format
     chosen: str = ""
+
+    def is_within(self, other: "Location") -> bool:
+        """Return whether this is the other checkpoint, or a part of it in its folder."""
+        inside = other.format.is_folder and other.path in self.path.parents
+        return inside or self.path == other.path
 
     def open(self) -> Checkpoint:
         """Open the checkpoint; `chosen` is kept where a state file could have chosen."""

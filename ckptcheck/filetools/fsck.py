@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ckptcheck.checkpoints import Location, find, formats, state_file
-from ckptcheck.checkpoints.find import checkpoints_in, under_other_names
+from ckptcheck.checkpoints.find import checkpoints_in, under_other_names, whole_folder
 from ckptcheck.counts import counted
 from ckptcheck.errors import UsageError
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding
@@ -76,7 +76,8 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
     leftovers = check_leftovers(location.path.parent, location.path.name, is_safe=checked.is_whole)
     paths = check_paths(location.path.parent, [location])
     sealed = check_seal(location, progress)
-    return _result(path, [checked], (*checked.findings, *sealed, *paths, *leftovers))
+    findings = (*checked.findings, *sealed, *paths, *leftovers)
+    return _result(path, [checked], findings, [location])
 
 
 def _folders(path: Path) -> Iterator[Path]:
@@ -98,45 +99,58 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
     findings = [finding for folder in paths for finding in check_newest(folder)]
+    sealed: list[Location] = []
     for folder, locations in inside.items():
+        together = whole_folder(folder)
+        of_folder = locations if together in (None, *locations) else [*locations, together]
         own = [check_tensors(location, progress) for location in locations]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
-        findings += [each for one in locations for each in check_seal(one, progress)]
+        findings += [each for one in of_folder for each in check_seal(one, progress)]
         findings += check_saved(folder)
-        findings += unused_seals(folder, [one.path for one in locations])
+        findings += unused_seals(folder, of_folder)
         findings += check_paths(folder, locations)
         whole = [location for location, each in zip(locations, own, strict=True) if each.is_whole]
         findings += check_leftovers(folder, is_safe=bool(whole))
         findings += check_state(folder, [each for each in whole if each.format.state_file])
         checked += own
-    return _result(path, checked, findings)
+        sealed += of_folder
+    return _result(path, checked, findings, sealed)
 
 
 def _size(locations: Sequence[Location]) -> int:
     return sum(file.stat().st_size for each in locations for file in each.format.files(each.path))
 
 
-def _result(path: Path, checked: Sequence[Checked], findings: Sequence[Finding]) -> Check:
+def _result(
+    path: Path,
+    checked: Sequence[Checked],
+    findings: Sequence[Finding],
+    sealed: Sequence[Location],
+) -> Check:
     tensors, size = sum(each.tensors for each in checked), sum(each.bytes for each in checked)
     return Check(
         path,
-        tuple(each.path for each in checked),
+        tuple(each.location.path for each in checked),
         tensors,
         size,
         tuple(findings),
-        tuple(_notes(checked)),
+        tuple(_notes(checked, [one for one in sealed if seal_of(one).is_file()])),
     )
 
 
-def _notes(checked: Sequence[Checked]) -> Iterator[str]:
-    unsealed = [each for each in checked if not seal_of(each.path).is_file()]
-    sealed = len(checked) - len(unsealed)
+def _notes(checked: Sequence[Checked], sealed: Sequence[Location]) -> Iterator[str]:
+    """Say what was compared with a seal, and what cannot be checked without one."""
+    compared = [each for each in checked if any(map(each.location.is_within, sealed))]
     if sealed:
-        yield f"{counted(sealed, 'checkpoint')} compared with {counted(sealed, 'seal')}."
+        count = counted(len(compared), "checkpoint")
+        yield f"{count} compared with {counted(len(sealed), 'seal')}."
     for unsure in formats.FORMATS:
-        readable = sum(each.format is unsure and each.tensors > 0 for each in unsealed)
+        readable = sum(
+            each.location.format is unsure and each.tensors > 0 and each not in compared
+            for each in checked
+        )
         if readable and not unsure.has_checksums:
-            files = counted(readable, "file")
+            files = counted(readable, unsure.unit)
             yield (
                 f"{unsure.name} has no checksums: damaged values in {files} go undetected, unless "
                 "each save is sealed: `ckptcheck seal`."

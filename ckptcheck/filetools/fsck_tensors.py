@@ -27,8 +27,7 @@ _GO_BACK = "restore an older checkpoint that is whole"
 class Checked:
     """The result for one checkpoint: the findings, and how much was read."""
 
-    path: Path
-    format: Format
+    location: Location
     findings: tuple[Finding, ...]
     tensors: int = 0
     bytes: int = 0
@@ -45,7 +44,7 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
     try:
         checkpoint, of_graph = format_.open_to_check(path)
     except DamagedError as error:
-        return Checked(path, format_, (_unreadable(location, error),))
+        return Checked(location, (_unreadable(location, error),))
     missing = [file for file in checkpoint.files if not file.is_file()]
     absent = frozenset(missing)
     entries = [
@@ -68,8 +67,7 @@ def check_tensors(location: Location, progress: Progress) -> Checked:
     if not missing and not damaged:
         findings += [*_surplus_bytes(checkpoint), *_promised(checkpoint), *_number(checkpoint)]
     return Checked(
-        path,
-        format_,
+        location,
         tuple(findings),
         len(checkpoint.entries),
         sum(entry.bytes for entry in entries),

@@ -1,4 +1,4 @@
-"""Seals: digests of a checkpoint's tensors and files, kept beside it.
+"""Seals: digests of a checkpoint's tensors and files, kept with it.
 
 They show damage where a format has no checksums, or its reader compares none.
 """
@@ -6,10 +6,10 @@ They show damage where a format has no checksums, or its reader compares none.
 import contextlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import xxhash
@@ -21,7 +21,8 @@ from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding, som
 from ckptcheck.filetools.progress import Progress
 from ckptcheck.text_safety import shown
 
-# A hidden file: no pattern of a framework, such as `*.pt` or `model.ckpt-1*`, matches it.
+# A hidden file: no pattern of a framework, such as `*.pt` or `model.ckpt-1*`, matches it. That of a
+# folder lies inside: Accelerate takes whatever lies beside one for a checkpoint.
 _START, _END = ".", ".seal.json"
 _VERSION = 1
 _LARGEST = 1 << 28  # bytes
@@ -39,7 +40,9 @@ class Sealed:
 
 
 def seal(path: Path | str, *, progress: Progress | None = None) -> Sealed:
-    """Write digests of every tensor and file of a checkpoint beside it, whole or not at all.
+    """Write digests of every tensor and file of a checkpoint, whole or not at all.
+
+    They lie beside the checkpoint, or inside where it is a folder.
 
     Args:
         path: a prefix, a file or a folder, as `open_checkpoint` takes it.
@@ -63,15 +66,21 @@ def seal(path: Path | str, *, progress: Progress | None = None) -> Sealed:
             for key, entry in checkpoint.entries.items()
         },
     }
-    place = seal_of(location.path)
+    place = seal_of(location)
     _write(place, document)
     size = sum(file.stat().st_size for file in files)
     return Sealed(location.path, place, len(checkpoint.entries), len(files), size)
 
 
-def seal_of(checkpoint: Path) -> Path:
+def seal_of(location: Location) -> Path:
     """Return where the seal of a checkpoint is, or would be."""
-    return checkpoint.with_name(f"{_START}{checkpoint.name}{_END}")
+    own = "" if location.format.is_folder else f"{_START}{location.path.name}"
+    return _folder(location) / f"{own}{_END}"
+
+
+def _folder(location: Location) -> Path:
+    """Return the folder of a checkpoint's files."""
+    return location.path if location.format.is_folder else location.path.parent
 
 
 def is_seal(name: str) -> bool:
@@ -86,7 +95,7 @@ def check_seal(location: Location, progress: Progress) -> Iterator[Finding]:
         location: the checkpoint.
         progress: receives the number of bytes read.
     """
-    place = seal_of(location.path)
+    place = seal_of(location)
     if not place.is_file():
         return
     document = _read(place)
@@ -94,7 +103,7 @@ def check_seal(location: Location, progress: Progress) -> Iterator[Finding]:
         remedy = "if the checkpoint is known to be whole, seal it again"
         yield Finding(UNKNOWN, "The seal cannot be read", str(place), "unknown", remedy)
         return
-    files = {place.with_name(name): each for name, each in document["files"].items()}
+    files = {place.parent / name: each for name, each in document["files"].items()}
     progress.expect(sum(file.stat().st_size for file in files if file.is_file()))
     differing = [
         file for file, sealed in files.items() if not _is_as_sealed(file, sealed, progress)
@@ -103,9 +112,9 @@ def check_seal(location: Location, progress: Progress) -> Iterator[Finding]:
         yield _changed(location, document, differing)
 
 
-def unused_seals(folder: Path, checkpoints: list[Path]) -> Iterator[Finding]:
+def unused_seals(folder: Path, checkpoints: Sequence[Location]) -> Iterator[Finding]:
     """Report the seals in a folder whose checkpoint is gone."""
-    used = {seal_of(each) for each in checkpoints}
+    used = set(map(seal_of, checkpoints))
     for file in sorted(folder.iterdir()):
         if is_seal(file.name) and file not in used and file.is_file():
             what, effect = "A seal without its checkpoint", "none: no restore reads it"
@@ -113,7 +122,7 @@ def unused_seals(folder: Path, checkpoints: list[Path]) -> Iterator[Finding]:
 
 
 def _changed(location: Location, document: Mapping[str, Any], differing: list[Path]) -> Finding:
-    names = some([shown(file.name) for file in differing])
+    names = some([shown(_name(location, file)) for file in differing])
     tensors = _changed_tensors(location, document["tensors"])
     count = len(tensors)
     which = filled(
@@ -157,7 +166,7 @@ def _is_as_sealed(file: Path, sealed: Mapping[str, Any], progress: Progress) -> 
 
 
 def _name(location: Location, file: Path) -> str:
-    return file.relative_to(location.path.parent).as_posix()
+    return file.relative_to(_folder(location)).as_posix()
 
 
 def _of_file(file: Path, progress: Progress) -> dict[str, Any]:
@@ -201,7 +210,9 @@ def _read(place: Path) -> Mapping[str, Any] | None:
 
 
 def _is_of_file(name: str, sealed: Any) -> bool:
-    return Path(name).name == name and isinstance(sealed, dict) and "bytes" in sealed
+    place = PurePosixPath(name)
+    is_inside = bool(place.parts) and not place.is_absolute() and ".." not in place.parts
+    return is_inside and isinstance(sealed, dict) and "bytes" in sealed
 
 
 def _write(place: Path, document: Mapping[str, Any]) -> None:
