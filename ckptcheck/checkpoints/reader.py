@@ -19,10 +19,13 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class File:
-    """A file open for reads at any offset; closed with the object."""
+    """A file open for reads at any offset, or a part of one; closed with the object.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Offsets count from where the part begins; those in errors, from where the file begins.
+    """
+
+    def __init__(self, path: Path, start: int = 0, size: int | None = None) -> None:
+        self.path, self.start = path, 0
         self._descriptor = -1
         try:
             # Opening a named pipe must not wait for its writer.
@@ -34,6 +37,10 @@ class File:
             what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise DamagedError(f"the file cannot be read: it is {what}", path)
         self.size = status.st_size
+        if start or size is not None:
+            size = self.size - start if size is None else size
+            self.must_hold(start, size)
+            self.start, self.size = start, size
 
     def __del__(self) -> None:
         if self._descriptor >= 0:
@@ -47,6 +54,7 @@ class File:
         return bytes(content)
 
     def _fill(self, part: memoryview, offset: int, tensor: str | None) -> None:
+        offset += self.start
         got = 0  # a call may return fewer bytes, and the file may shrink meanwhile
         while got < len(part):
             try:
@@ -77,10 +85,10 @@ class File:
             if instead is not None:
                 what, remedy = f"the file is {instead.what}", instead.remedy
                 raise TooShortError(what, self.path, tensor=tensor, remedy=remedy)
-            expected = f"{size:,} bytes are expected at byte {offset:,}"
-            raise TooShortError(
-                f"the file ends at byte {self.size:,}, but {expected}", self.path, tensor=tensor
-            )
+            expected = f"{size:,} bytes are expected at byte {self.start + offset:,}"
+            part = "its part" if self.start else "the file"
+            what = f"{part} ends at byte {self.start + self.size:,}, but {expected}"
+            raise TooShortError(what, self.path, tensor=tensor)
 
 
 def reason(error: OSError) -> str:

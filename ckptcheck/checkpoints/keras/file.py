@@ -23,7 +23,7 @@ from ckptcheck.checkpoints.keras import classify as keras_kinds
 from ckptcheck.checkpoints.keras.hdf5 import Hdf5, Where
 from ckptcheck.checkpoints.keras.slot_names import slot_names
 from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
-from ckptcheck.checkpoints.zip_members import must_be_plain, start_of
+from ckptcheck.checkpoints.zip_members import must_be_plain, opened, start_of
 from ckptcheck.kinds import Kind
 from ckptcheck.text_safety import clipped, shown
 
@@ -66,7 +66,7 @@ def open_archive(path: Path) -> KerasFile:
     """Open a `.keras` file, and verify all its checksums."""
     file = File(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(file) as archive:
             members: dict[str, zipfile.ZipInfo] = {}
             for member in archive.infolist():
                 must_be_plain(file, member, members, "Keras")

@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from ckptcheck.arrays import Array
+from ckptcheck.checkpoints.reader import Bytes
 from ckptcheck.checkpoints.torch_zip.pickled import Global, Made, Pairs, Persistent
 from ckptcheck.text_safety import clipped
 
@@ -107,6 +108,18 @@ class Given:
 
     type: str
     value: Array | bytes
+
+    @property
+    def text(self) -> bytes:
+        """The text that it is."""
+        assert isinstance(self.value, bytes)
+        return self.value
+
+    def chunks(self) -> Iterator[Bytes]:
+        """Yield the bytes of its elements; of a text, of its characters."""
+        content = self.value if isinstance(self.value, bytes) else self.value.tobytes()
+        if content:
+            yield np.frombuffer(content, np.uint8).copy()
 
 
 # A value with its path: the keys of dictionaries, and places in lists.
