@@ -66,6 +66,10 @@ class Format:
         """Yield the existing files of a checkpoint, found by name."""
         yield checkpoint
 
+    def written_last(self, checkpoint: Path) -> Path | None:
+        """Return the file that a save writes after all others; None: there is no such file."""
+        return None
+
     def open_to_check(self, checkpoint: Path) -> tuple[Checkpoint, DamagedError | None]:
         """Open a checkpoint, and check what no restore reads; also return its graph's error."""
         return self.open(checkpoint), None

@@ -10,6 +10,7 @@ from ckptcheck.checkpoints import Location, find, formats, state_file
 from ckptcheck.checkpoints.find import checkpoints_in, under_other_names, whole_folder
 from ckptcheck.counts import counted
 from ckptcheck.errors import UsageError
+from ckptcheck.filetools.fsck_age import check_age
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding
 from ckptcheck.filetools.fsck_leftovers import check_leftovers, is_of_checkpoints, is_temporary
 from ckptcheck.filetools.fsck_paths import check_paths
@@ -75,8 +76,8 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
     checked = check_tensors(location, progress)
     leftovers = check_leftovers(location.path.parent, location.path.name, is_safe=checked.is_whole)
     paths = check_paths(location.path.parent, [location])
-    sealed = check_seal(location, progress)
-    findings = (*checked.findings, *sealed, *paths, *leftovers)
+    further = (*check_seal(location, progress), *check_age(location))
+    findings = (*checked.findings, *further, *paths, *leftovers)
     return _result(path, [checked], findings, [location])
 
 
@@ -106,6 +107,7 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
         own = [check_tensors(location, progress) for location in locations]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
         findings += [each for one in of_folder for each in check_seal(one, progress)]
+        findings += [each for one in locations for each in check_age(one)]
         findings += check_saved(folder)
         findings += unused_seals(folder, of_folder)
         findings += check_paths(folder, locations)

@@ -20,6 +20,7 @@ from ckptcheck.filetools.progress import Progress
 from ckptcheck.text_safety import shown
 
 _RAISES = "a restore raises"
+_OF_PREFIX = "prefix not listed in its index"
 _GO_BACK = "restore an older checkpoint that is whole"
 
 
@@ -187,7 +188,7 @@ def _renamed(checkpoint: Checkpoint, missing: Sequence[Path]) -> str:
     """Return the remedy if a file of the missing one's size lies there under a different name."""
     if len(missing) > 1:
         return ""
-    size = _ends(checkpoint)[missing[0]]
+    size = _ends(checkpoint).get(missing[0], 0)
     named = f"{checkpoint.path.name}."
     candidates = [
         file
@@ -270,7 +271,8 @@ def _surplus_files(checkpoint: Checkpoint, format_: Format, is_whole: bool) -> I
     own = frozenset(checkpoint.files)
     surplus = [str(file) for file in format_.files(checkpoint.path) if file not in own]
     if surplus:
-        what = f"{counted(len(surplus), 'data file')} of this prefix not listed in its index"
+        where = "folder not listed in its metadata" if format_.is_folder else _OF_PREFIX
+        what = f"{counted(len(surplus), 'data file')} of this {where}"
         remedy = (
             "leftovers of an earlier save with a different number of files: delete them"
             if is_whole

@@ -14,7 +14,7 @@ from ckptcheck.checkpoints.format import Format, Location
 _PICKLE = b"data.pkl"
 _HEAD = 30  # bytes of a member's header, before its name
 # Under such a name, a file is what the name says, and damaged.
-_OTHERS = (".index", ".keras", ".h5", ".hdf5", ".safetensors")
+_OTHERS = (".index", ".keras", ".h5", ".hdf5", ".safetensors", ".distcp")
 
 
 def _open(path: Path) -> Checkpoint:

@@ -198,7 +198,7 @@ def _inside(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def _inside_pairs(value: Pairs, path: Path) -> Iterator[tuple[Path, Any]]:
-    return (((*path, _key(key)), each) for key, each in value.pairs)
+    return (((*path, key_text(key)), each) for key, each in value.pairs)
 
 
 def _inside_made(value: Made, path: Path) -> Iterator[tuple[Path, Any]]:
@@ -261,7 +261,7 @@ def _tensor(name: str, arguments: Any) -> Stored:
     if not isinstance(arguments, tuple) or len(arguments) < 4:
         raise ImpossibleError(f"{name} is called without the parts of a tensor")
     storage, offset = arguments[:2]
-    shape, strides = map(_sizes, arguments[2:4])
+    shape, strides = map(sizes, arguments[2:4])
     type_ = _type_of(storage)
     if name.endswith("_v3") and len(arguments) > 6 and isinstance(arguments[6], Global):
         type_ = arguments[6].name.removeprefix("torch.")
@@ -274,13 +274,18 @@ def _tensor(name: str, arguments: Any) -> Stored:
     return Stored(type_, _dtype(type_), shape, strides, _number_of(storage), offset, *views)
 
 
-def _sizes(value: Any) -> tuple[Any, ...]:
+def sizes(value: Any) -> tuple[Any, ...]:
+    """Return a shape, or other sizes that are not negative.
+
+    Raises:
+        ImpossibleError: the value is no tuple of such.
+    """
     if isinstance(value, Made) and isinstance(value.arguments, tuple) and value.arguments:
         value = value.arguments[0]  # torch.Size
-    sizes = tuple(value) if isinstance(value, tuple | list) else (None,)
-    if not all(type(each) is int and 0 <= each < 1 << 62 for each in sizes):
+    found = tuple(value) if isinstance(value, tuple | list) else (None,)
+    if not all(type(each) is int and 0 <= each < 1 << 62 for each in found):
         raise ImpossibleError("the sizes of a tensor are no numbers, or negative")
-    return sizes
+    return found
 
 
 def _storage(value: Persistent) -> Stored:
@@ -359,6 +364,16 @@ def _as_array(value: Any) -> Array | None:
     return array if array.dtype.kind in "biuf" else None
 
 
+def contiguous(type_: str, shape: tuple[int, ...], storage: str) -> Stored:
+    """Return a tensor that is all of its storage.
+
+    Raises:
+        ImpossibleError: its type is unknown.
+    """
+    strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    return Stored(type_, _dtype(type_), shape, strides, storage, 0)
+
+
 def _array(name: str, value: Made) -> Given | None:
     """Return an array or a number of NumPy's; None: it is none."""
     module, _, call = name.rpartition(".")
@@ -374,12 +389,12 @@ def _array(name: str, value: Made) -> Given | None:
     else:
         return None
     kind, content = _numpy_dtype(dtype), _bytes(raw)
-    sizes = _sizes(shape)
+    its = sizes(shape)
     if kind is None or content is None:
         return None
     try:
-        is_whole = prod(sizes) * kind.itemsize == len(content)
-        array = np.frombuffer(content, kind).reshape(sizes, order=order)  # type: ignore[call-overload]
+        is_whole = prod(its) * kind.itemsize == len(content)
+        array = np.frombuffer(content, kind).reshape(its, order=order)  # type: ignore[call-overload]
     except ValueError:  # too many dimensions, or sizes beyond NumPy's
         is_whole = False
     if not is_whole:
@@ -435,7 +450,8 @@ _SHOWN: dict[type, Callable[[Any], str]] = {
 }
 
 
-def _key(key: Any) -> str:
+def key_text(key: Any) -> str:
+    """Return how a key of a dictionary is written in a path."""
     show = _SHOWN.get(type(key))
     if show is not None:
         try:
@@ -443,8 +459,8 @@ def _key(key: Any) -> str:
         except ValueError:  # a number of more than 4,300 digits
             return "int"
     if isinstance(key, tuple) and all(type(each) in _SHOWN for each in key[:8]):
-        return clipped(f"({', '.join(map(_key, key[:8]))})", _LONGEST_KEY)
+        return clipped(f"({', '.join(map(key_text, key[:8]))})", _LONGEST_KEY)
     content = _bytes(key) if isinstance(key, Made) else None
     if content is not None:
-        return _key(content)
+        return key_text(content)
     return key.name if isinstance(key, Global) else type(key).__name__
