@@ -7,7 +7,9 @@ from ckptcheck.checkpoints.safetensors.format import SAFETENSORS
 from ckptcheck.checkpoints.tensor_bundle.format import TENSOR_BUNDLE
 from ckptcheck.checkpoints.tensor_slices.format import TENSOR_SLICES
 from ckptcheck.checkpoints.torch_zip.format import TORCH_ZIP
+from ckptcheck.checkpoints.training_folder import TRAINING_FOLDER
 
 FORMATS: tuple[Format, ...] = (
     *(TENSOR_BUNDLE, TENSOR_SLICES, ARCHIVE, HDF5, TORCH_ZIP, SAFETENSORS, DCP),
+    TRAINING_FOLDER,
 )

@@ -10,15 +10,18 @@ from ckptcheck.checkpoints import Location, find, formats, state_file
 from ckptcheck.checkpoints.find import checkpoints_in, under_other_names, whole_folder
 from ckptcheck.counts import counted
 from ckptcheck.errors import UsageError
+from ckptcheck.filetools import fsck_accelerate, fsck_trainer
 from ckptcheck.filetools.fsck_age import check_age
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding
 from ckptcheck.filetools.fsck_leftovers import check_leftovers, is_of_checkpoints, is_temporary
 from ckptcheck.filetools.fsck_paths import check_paths
 from ckptcheck.filetools.fsck_state import check_state
 from ckptcheck.filetools.fsck_tensors import Checked, check_tensors
-from ckptcheck.filetools.fsck_trainer import check_newest, check_saved
 from ckptcheck.filetools.progress import Progress
 from ckptcheck.filetools.seal import check_seal, seal_of, unused_seals
+
+# Programs that save several files into a folder, each with its own rules.
+_SAVERS = (fsck_trainer, fsck_accelerate)
 
 
 @dataclass(frozen=True)
@@ -99,16 +102,18 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     inside = {folder: checkpoints_in(folder) for folder in folders}
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
-    findings = [finding for folder in paths for finding in check_newest(folder)]
+    findings = [
+        finding for folder in paths for saver in _SAVERS for finding in saver.check_newest(folder)
+    ]
     sealed: list[Location] = []
     for folder, locations in inside.items():
         together = whole_folder(folder)
-        of_folder = locations if together in (None, *locations) else [*locations, together]
+        of_folder = [*dict.fromkeys([*locations, *([together] if together else [])])]
         own = [check_tensors(location, progress) for location in locations]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
         findings += [each for one in of_folder for each in check_seal(one, progress)]
         findings += [each for one in locations for each in check_age(one)]
-        findings += check_saved(folder)
+        findings += [finding for saver in _SAVERS for finding in saver.check_saved(folder)]
         findings += unused_seals(folder, of_folder)
         findings += check_paths(folder, locations)
         whole = [location for location, each in zip(locations, own, strict=True) if each.is_whole]

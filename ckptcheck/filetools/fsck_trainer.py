@@ -28,10 +28,14 @@ def check_newest(folder: Path) -> Iterator[Finding]:
     saved = sorted(filter(_is_saved, folder.iterdir()), key=_number)
     whole = [each for each in saved if _step(each) is not None]
     if whole and saved[-1] is not whole[-1]:
-        what = f"The newest folder, {saved[-1].name}, is not whole; {whole[-1].name} is"
         effect = "resume_from_checkpoint=True takes the newest, and raises"
         remedy = f"name the folder: resume_from_checkpoint={str(whole[-1])!r}"
-        yield Finding(WRONG, what, str(folder), effect, remedy)
+        yield Finding(WRONG, not_whole(saved[-1], whole[-1]), str(folder), effect, remedy)
+
+
+def not_whole(newest: Path, whole: Path) -> str:
+    """Return what is wrong where the newest folder is not whole, and an older one is."""
+    return f"The newest folder, {newest.name}, is not whole; {whole.name} is"
 
 
 def check_saved(folder: Path) -> Iterator[Finding]:

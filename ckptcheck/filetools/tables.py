@@ -44,9 +44,12 @@ def wrapped(line: str, wide: int | None, indent: int = 0) -> list[str]:
 
 def heading(checkpoint: Checkpoint, wide: int | None, letter: str = "") -> list[str]:
     """Return lines with a checkpoint's path, format, size, and why a folder resolved to it."""
-    tensors = f"{counted(len(checkpoint.entries), 'tensor')}, {size(checkpoint.size)}"
+    tensors = sum(map(checkpoint.is_tensor, checkpoint.entries.values()))
+    others = len(checkpoint.entries) - tensors
+    further = f" and {counted(others, 'other value')}" if others else ""
+    held = f"{counted(tensors, 'tensor')}{further}, {size(checkpoint.size)}"
     files = counted(len(checkpoint.files), "file")
-    first = f"{letter}{checkpoint.path}: {checkpoint.format}, {tensors} in {files}"
+    first = f"{letter}{checkpoint.path}: {checkpoint.format}, {held} in {files}"
     lines = [first]
     if checkpoint.chosen:
         lines.append(f"{' ' * len(letter)}({checkpoint.chosen})")

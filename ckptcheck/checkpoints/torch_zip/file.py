@@ -68,7 +68,7 @@ def open_torch(path: Path) -> TorchFile:
         DamagedError: it is truncated or corrupt, or its pickle is forged.
     """
     archive = read_archive(File(path))
-    found = named(archive.found)
+    found = named(archive.found, path.stem)
     entries = {key: _entry(key, each, archive) for key, each in sorted(found.items())}
     return TorchFile(
         path,

@@ -34,10 +34,11 @@ class Named:
     value: Stored | Given
 
 
-def named(found: Sequence[Found]) -> dict[str, Named]:
+def named(found: Sequence[Found], file: str = "") -> dict[str, Named]:
     """Return the values by key: their path, with `/` between its parts.
 
     The state of an optimizer has the names of the parameters where a model in the file tells them.
+    The name of the file, such as `rng_state`, tells whether it is one of random states.
     """
     optimizers, others = _by_optimizer(found)
     parameters = _parameters(optimizers, others)
@@ -45,7 +46,7 @@ def named(found: Sequence[Found]) -> dict[str, Named]:
     used: Counter[str] = Counter()
     for path, value in found:
         place = _optimizer_of(path, optimizers)
-        name, kind = "/".join(path), _kind(path, value)
+        name, kind = "/".join(path), _kind((file, *path), value)
         if place is not None:
             if _is_list_of_parameters(path[len(place) :]):
                 continue
@@ -142,13 +143,14 @@ def _shapes_of_slots(place: Path, held: Sequence[Found]) -> dict[str, Shape]:
 
 
 def _kind(path: Path, value: Stored | Given) -> Kind:
+    """Return the kind of a value, by its path, which begins with the name of the file."""
     if isinstance(value, Given) and isinstance(value.value, bytes):
         return Kind.OTHER
     dtype = value.dtype if isinstance(value, Stored) else value.value.dtype  # type: ignore[union-attr]
     shape = value.shape if isinstance(value, Stored) else value.value.shape  # type: ignore[union-attr]
     if any(_RANDOM.search(part.lower()) for part in path) and shape:
         return Kind.RNG
-    name = "/".join(path).replace(".", "/")
+    name = "/".join(path[1:]).replace(".", "/")
     kind = kinds.by_name(name, dtype.kind, not shape)
     # A number of the program, such as its best loss, is trained by nothing.
     is_number = isinstance(value, Given) and kind not in (Kind.COUNTER, Kind.HYPERPARAMETER)
