@@ -1,3 +1,4 @@
-"""Base class for Keras 3 jobs that train with `fit`: a callback records the steps."""
+"""For Keras 3: the base class of jobs that train with `fit`, and a callback that seals saves."""
 
 from ckptcheck.adapters.tensorflow.fit import FitJob as FitJob
+from ckptcheck.adapters.tensorflow.seal_saves import SealSaves as SealSaves
