@@ -78,11 +78,7 @@ class CheckpointDiff:
 
         They are known by a common prefix, or by values that are equal after rounding.
         """
-        return [
-            pair
-            for pair in self.pairs
-            if pair.a.key != pair.b.key and not is_renumbered(pair.a, pair.b)
-        ]
+        return [pair for pair in self.pairs if _is_elsewhere(pair)]
 
     @property
     def different(self) -> list[TensorDiff]:
@@ -136,6 +132,11 @@ class CheckpointDiff:
     def to_json(self) -> str:
         """Return `to_dict` as a JSON document."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+
+def _is_elsewhere(pair: TensorDiff) -> bool:
+    """Return whether two names differ in more than numbers."""
+    return pair.a.key != pair.b.key and not is_renumbered(pair.a, pair.b)
 
 
 def _entry_dict(entry: Entry) -> dict[str, Any]:
@@ -228,7 +229,7 @@ def diff(
         lambda entry: tolerances.get(entry.kind, tolerance),
         progress or Progress(),
     )
-    same = [pair for pair in compared if _is_renamed(pair)]
+    same = [pair for pair in compared if pair.what == SAME and _is_elsewhere(pair)]
     renamed = [*pairing.equal, *((pair.a, pair.b) for pair in same)]
     return CheckpointDiff(
         left,
@@ -236,16 +237,10 @@ def diff(
         pairing.only_a,
         pairing.only_b,
         tuple(Renamed(*pair) for pair in sorted(renamed, key=lambda pair: by_number(pair[0].name))),
-        tuple(pair for pair in compared if not _is_renamed(pair)),
+        tuple(pair for pair in compared if pair.what != SAME or not _is_elsewhere(pair)),
         tolerances,
         pairing.prefix,
     )
-
-
-def _is_renamed(pair: TensorDiff) -> bool:
-    """Return whether two tensors of equal value are paired although their names differ."""
-    names_differ = pair.a.key != pair.b.key and not is_renumbered(pair.a, pair.b)
-    return names_differ and pair.what == SAME
 
 
 def _without(checkpoint: Checkpoint, keys: Container[str]) -> list[Entry]:

@@ -85,8 +85,12 @@ def _split(
     diff: CheckpointDiff, pairs: Sequence[Renamed | TensorDiff]
 ) -> tuple[list[Renamed | TensorDiff], list[Renamed | TensorDiff]]:
     """Return the pairs that the common prefix explains, and the others."""
-    by_prefix = [pair for pair in pairs if diff.prefix and diff.prefix.joins(pair.a, pair.b)]
-    return by_prefix, [pair for pair in pairs if pair not in by_prefix]
+    by_prefix: list[Renamed | TensorDiff] = []
+    others: list[Renamed | TensorDiff] = []
+    for pair in pairs:
+        joins = diff.prefix is not None and diff.prefix.joins(pair.a, pair.b)
+        (by_prefix if joins else others).append(pair)
+    return by_prefix, others
 
 
 def _prefix(
