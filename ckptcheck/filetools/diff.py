@@ -59,7 +59,7 @@ class CheckpointDiff:
     pairs: tuple[TensorDiff, ...]
     # by kind; None: the default for all tensors
     tolerance: Mapping[Kind | None, Tolerance] = field(default_factory=dict)
-    prefix: Prefix | None = None  # in which most of the names differ
+    prefixes: tuple[Prefix, ...] = ()  # in which most of the names differ
 
     @property
     def same(self) -> bool:
@@ -76,7 +76,7 @@ class CheckpointDiff:
     def elsewhere(self) -> list[TensorDiff]:
         """The tensors that differ, and are paired although more than numbers differs in the names.
 
-        They are known by a common prefix, or by values that are equal after rounding.
+        They are known by a prefix, or by values that are equal after rounding.
         """
         return [pair for pair in self.pairs if _is_elsewhere(pair)]
 
@@ -239,7 +239,7 @@ def diff(
         tuple(Renamed(*pair) for pair in sorted(renamed, key=lambda pair: by_number(pair[0].name))),
         tuple(pair for pair in compared if pair.what != SAME or not _is_elsewhere(pair)),
         tolerances,
-        pairing.prefix,
+        pairing.prefixes,
     )
 
 

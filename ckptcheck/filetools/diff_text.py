@@ -3,11 +3,16 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from ckptcheck.counts import counted
 from ckptcheck.filetools.casts import CastDifference
 from ckptcheck.filetools.diff import VALUE, WORDS, CheckpointDiff, Renamed, TensorDiff
+from ckptcheck.filetools.prefixes import Prefix
 from ckptcheck.filetools.tables import PLURALS, columns, heading, number, shaped, wrapped
+from ckptcheck.text_safety import shown
+
+_Pair = TypeVar("_Pair", Renamed, TensorDiff)
 
 _COLUMNS = ("name", "kind", "differ", "|B−A|", "at", "÷ max |A|", "÷ |A|", "ULP")
 _NUMBERS = """\
@@ -36,11 +41,13 @@ def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
             [entry.shown, entry.kind.value, shaped(entry.type, entry.shape)] for entry in entries
         ]
         yield from _section(f"Only in {letter}:", ("name", "kind", "type"), rows, 3, wide)
-    by_prefix, renamed = _split(diff, diff.renamed)
-    by_prefix_too, elsewhere = _split(diff, diff.elsewhere)
-    if by_prefix or by_prefix_too:
-        yield ""
-        yield from wrapped(_prefix(diff, by_prefix, by_prefix_too), wide)
+    renamed, elsewhere = list(diff.renamed), diff.elsewhere
+    for prefix in diff.prefixes:
+        same, renamed = _split(prefix, renamed)
+        different, elsewhere = _split(prefix, elsewhere)
+        if same or different:
+            yield ""
+            yield from wrapped(_by_prefix(prefix, same, different), wide)
     for title, pairs in (
         ("Renamed, with the same value:", renamed),
         (_NUMBERS, diff.renumbered),
@@ -81,27 +88,22 @@ def _section(
         yield from columns(headers, rows, left, wide)
 
 
-def _split(
-    diff: CheckpointDiff, pairs: Sequence[Renamed | TensorDiff]
-) -> tuple[list[Renamed | TensorDiff], list[Renamed | TensorDiff]]:
-    """Return the pairs that the common prefix explains, and the others."""
-    by_prefix: list[Renamed | TensorDiff] = []
-    others: list[Renamed | TensorDiff] = []
+def _split(prefix: Prefix, pairs: Sequence[_Pair]) -> tuple[list[_Pair], list[_Pair]]:
+    """Return the pairs that a prefix explains, and the others."""
+    explained: list[_Pair] = []
+    others: list[_Pair] = []
     for pair in pairs:
-        joins = diff.prefix is not None and diff.prefix.joins(pair.a, pair.b)
-        (by_prefix if joins else others).append(pair)
-    return by_prefix, others
+        (explained if prefix.joins(pair.a, pair.b) else others).append(pair)
+    return explained, others
 
 
-def _prefix(
-    diff: CheckpointDiff,
-    same: Sequence[Renamed | TensorDiff],
-    different: Sequence[Renamed | TensorDiff],
-) -> str:
-    assert diff.prefix is not None
-    first, *_ = (*same, *different)
-    what = "prefix" if diff.prefix.a or diff.prefix.b else "separator"
-    example = f"{first.a.shown} in A and {first.b.shown} in B"
+def _by_prefix(prefix: Prefix, same: Sequence[Renamed], different: Sequence[TensorDiff]) -> str:
+    first: Renamed | TensorDiff = same[0] if same else different[0]
+    names = first.a.shown, first.b.shown
+    what = "prefix" if prefix.a or prefix.b else "separator"
+    if names[0] == names[1]:
+        what, names = "key", (shown(first.a.key), shown(first.b.key))
+    example = f"{names[0]} in A and {names[1]} in B"
     tensors = counted(len(same) + len(different), "tensor")
     below = "compared below by their names in A."
     if not different:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ckptcheck.checkpoints import Checkpoint, Entry
 from ckptcheck.filetools.equality import Pair
-from ckptcheck.filetools.prefixes import Prefix, common_prefix
+from ckptcheck.filetools.prefixes import Prefix, common_prefixes
 from ckptcheck.filetools.renumbered import renumbered
 from ckptcheck.filetools.rounded_values import rounded_values
 from ckptcheck.filetools.same_value import Alike, has_value, same_values
@@ -20,7 +20,7 @@ class Pairing:
     others: tuple[Pair, ...]  # known by their names or after rounding, to be compared
     only_a: tuple[Entry, ...]
     only_b: tuple[Entry, ...]
-    prefix: Prefix | None  # in which most of the names differ
+    prefixes: tuple[Prefix, ...]  # in which most of the names differ
 
     def with_equal(self, pairs: Iterable[Pair]) -> "Pairing":
         """Return the pairing with more pairs of equal value."""
@@ -37,7 +37,7 @@ class Pairing:
             others,
             _without(self.only_a, {one.key for one, _ in pairs}),
             _without(self.only_b, {other.key for _, other in pairs}),
-            self.prefix,
+            self.prefixes,
         )
 
 
@@ -59,31 +59,31 @@ def paired(
             _without(only_b, {entry.key for one in groups for entry in one.b}),
         )
     )
-    prefix = common_prefix(only_a, only_b, [*sure, *rounded])
+    prefixes = common_prefixes(only_a, only_b, [*sure, *rounded])
     equal = [
         (one, other)
         for group in groups
-        for one, other in _matched(group, prefix)
+        for one, other in _matched(group, prefixes)
         if has_value(a, one, b, other)
     ]
-    pairing = Pairing((), (), tuple(only_a), tuple(only_b), prefix)
+    pairing = Pairing((), (), tuple(only_a), tuple(only_b), prefixes)
     pairing = pairing.with_equal(equal).with_others(rounded)
     pairing = pairing.with_others(renumbered(pairing.only_a, pairing.only_b, both))
-    if prefix is not None:
+    for prefix in prefixes:
         pairing = pairing.with_others(prefix.pairs(pairing.only_a, pairing.only_b))
     known = [*equal, *rounded]
     return pairing.with_equal(siblings(a, b, pairing.only_a, pairing.only_b, known))
 
 
-def _matched(group: Alike, prefix: Prefix | None) -> Iterator[Pair]:
-    """Pair tensors of one value: by the prefix, then in their order."""
-    pairs = list(prefix.pairs(group.a, group.b)) if prefix else []
-    yield from pairs
-    yield from zip(
-        _without(group.a, {one.key for one, _ in pairs}),
-        _without(group.b, {other.key for _, other in pairs}),
-        strict=False,
-    )
+def _matched(group: Alike, prefixes: Iterable[Prefix]) -> Iterator[Pair]:
+    """Pair tensors of one value: by a prefix, then in their order."""
+    ones, others = group.a, group.b
+    for prefix in prefixes:
+        pairs = list(prefix.pairs(ones, others))
+        yield from pairs
+        ones = _without(ones, {one.key for one, _ in pairs})
+        others = _without(others, {other.key for _, other in pairs})
+    yield from zip(ones, others, strict=False)
 
 
 def _without(entries: Sequence[Entry], keys: set[str]) -> tuple[Entry, ...]:

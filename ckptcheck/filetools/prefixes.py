@@ -1,7 +1,8 @@
 """Tensors whose names differ in a prefix or in separators: `model/fc.weight` and `fc.weight`.
 
 Names alone decide only if one prefix is all that most names of one checkpoint have in excess, and
-all shapes agree. Tensors of equal value decide between several, as a model and its average.
+all shapes agree. Tensors of equal value decide between several, as a model and its average. The
+tensors that are left may have a different prefix, as those of an optimizer.
 """
 
 import re
@@ -16,6 +17,8 @@ from ckptcheck.filetools.equality import Pair
 _SEPARATORS = re.compile(r"[/.]")
 # Parts of the longest prefix that is tried.
 _DEPTH = 8
+# Prefixes of one checkpoint.
+_MOST = 4
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,28 @@ class Prefix:
         return mine.startswith(self.a) and its == self.b + mine.removeprefix(self.a)
 
 
-def common_prefix(
-    only_a: Sequence[Entry], only_b: Sequence[Entry], equal: Iterable[Pair]
+def common_prefixes(
+    only_a: Sequence[Entry], only_b: Sequence[Entry], equal: Sequence[Pair]
+) -> tuple[Prefix, ...]:
+    """Return the prefixes in which most names differ; `equal` are pairs of tensors of one value."""
+    found: list[Prefix] = []
+    while len(found) < _MOST and (prefix := _common(only_a, only_b, equal)):
+        found.append(prefix)
+        pairs = list(prefix.pairs(only_a, only_b))
+        done_a, done_b = {one.key for one, _ in pairs}, {other.key for _, other in pairs}
+        only_a = [one for one in only_a if one.key not in done_a]
+        only_b = [other for other in only_b if other.key not in done_b]
+        equal = [
+            (one, other)
+            for one, other in equal
+            if one.key not in done_a and other.key not in done_b
+        ]
+    return tuple(found)
+
+
+def _common(
+    only_a: Sequence[Entry], only_b: Sequence[Entry], equal: Sequence[Pair]
 ) -> Prefix | None:
-    """Return the prefix in which most names differ; `equal` are pairs of tensors of one value."""
     seen = Counter(filter(None, (_between(*pair) for pair in equal)))
     made = _made(_by_name(only_a), _by_name(only_b))
     for prefix, _ in seen.most_common(1):

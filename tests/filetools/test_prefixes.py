@@ -1,11 +1,12 @@
 """Names that differ in a prefix or in separators."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 
-from ckptcheck.filetools.diff import CheckpointDiff
+from ckptcheck.filetools.diff import CheckpointDiff, Renamed
 from tests.checkpoints.bundles import Value
 from tests.filetools.differing import between, drawn, said
 
@@ -140,6 +141,30 @@ def test_tied_weights_keep_their_names(tmp_path: Path) -> None:
         ("m/z.weight", "z.weight", "same"),
     ]
     assert [entry.name for entry in found.only_a] == ["m/embed.weight"]
+
+
+def test_a_second_prefix(tmp_path: Path) -> None:
+    """The model and its optimizer moved to different places."""
+    slots = {"m.count": np.array(2), "m.fc": drawn(4, 3, seed=1), "m.norm": drawn(3, seed=2)}
+    a = under("state/", MODEL) | {**slots}
+    found = between(tmp_path, a, under("", MODEL, 0.5) | under("opt/", {**slots}, 0.5))
+    assert (len(found.elsewhere), found.only_a, found.only_b) == (8, (), ())
+    assert [line[:60] for line in said(found) if "prefix" in line] == [
+        "Under a different prefix, as state/fc.bias in A and fc.bias ",
+        "Under a different prefix, as m.count in A and opt/m.count in",
+    ]
+
+
+def test_one_name_under_two_keys(tmp_path: Path) -> None:
+    """In a bundle of objects, readers see the name of a variable; the key is its path."""
+    found = between(tmp_path, {"x.y": drawn(3)}, {"x/y": drawn(3)})
+    (pair,) = found.renamed
+    pair = Renamed(replace(pair.a, name="y", key="model/y"), replace(pair.b, name="y", key="net/y"))
+    assert said(replace(found, renamed=(pair,)))[:3] == [
+        "Different: 1 renamed.",
+        "",
+        "Under a different key, as model/y in A and net/y in B: 1 tensor with the same value.",
+    ]
 
 
 def test_many_prefixes_take_linear_time(tmp_path: Path) -> None:
