@@ -117,6 +117,37 @@ def test_the_value_decides_between_a_model_and_its_average(tmp_path: Path) -> No
     assert (names(found), len(found.only_a), len(found.only_b)) == ([], 10, 5)
 
 
+def test_the_value_decides_for_a_smaller_average(tmp_path: Path) -> None:
+    """The model has all names, the average has the value."""
+    average = {name: value for name, value in MODEL.items() if name.startswith("norm")}
+    average = {"fc.weight": drawn(4, 3, seed=1), **under("", average, 0.5)}
+    a = under("model/", MODEL) | under("ema/", average)
+    found = between(tmp_path / "equal", a, under("", MODEL, 0.25) | {**average})
+    assert sorted(one for one, *_ in names(found)) == sorted(f"ema/{name}" for name in average)
+    found = between(tmp_path / "different", a, under("", MODEL, 0.25))
+    assert names(found) == []
+
+
+def test_values_of_two_prefixes(tmp_path: Path) -> None:
+    """As many values are equal under one prefix as under the other."""
+    model: dict[str, Value] = {"v": drawn(3), "w": drawn(4), "count": np.array(2)}
+    other: dict[str, Value] = {"v": drawn(3, seed=1), "w": drawn(4, seed=1), "count": np.array(2)}
+    b = {"v": model["v"], "w": other["w"], "count": np.array(2)}
+    found = between(tmp_path, under("d/", model) | under("e/", other), b)
+    assert names(found) == [("d/v", "v", "same"), ("e/w", "w", "same")]
+
+
+def test_one_equal_value_tells_two_prefixes(tmp_path: Path) -> None:
+    b = under("decoder.", MODEL, 0.5) | {"decoder.fc.weight": MODEL["fc.weight"]}
+    found = between(tmp_path, under("encoder.", MODEL), b)
+    assert [name.partition(".")[0] for _, name, _ in names(found)] == ["decoder"] * 5
+    assert (len(found.renamed), len(found.elsewhere)) == (1, 4)
+
+
+def test_a_single_name_is_a_coincidence(tmp_path: Path) -> None:
+    assert names(between(tmp_path, {"ema/w": drawn(3)}, {"w": drawn(3, seed=1)})) == []
+
+
 def test_different_shapes_are_a_different_model(tmp_path: Path) -> None:
     other = under("", MODEL, 0.5) | {"fc.weight": drawn(4, 2)}
     found = between(tmp_path, under("model/", MODEL), other)

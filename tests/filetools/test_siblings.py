@@ -66,6 +66,15 @@ def test_two_equal_constants_of_a_layer(tmp_path: Path) -> None:
     assert pairs(tmp_path / "on one side", a, b) == known
 
 
+def test_constants_of_two_kinds(tmp_path: Path) -> None:
+    """The mean of fresh batch norm is zeros, as beta is."""
+    mean: Value = np.zeros(3, "float32")
+    a = keras(0) | {"layers/norm/vars/moving_mean": mean}
+    found = pairs(tmp_path, a, bundle(0) | {"net/norm/moving_mean": mean})
+    assert found["layers/norm/vars/1"] == "net/norm/beta"
+    assert found["layers/norm/vars/moving_mean"] == "net/norm/moving_mean"
+
+
 def test_a_different_constant(tmp_path: Path) -> None:
     b = bundle(0) | {"net/dense_0/bias": np.ones(3, "float32")}
     assert "layers/dense_0/vars/1" not in pairs(tmp_path, keras(0), b)
