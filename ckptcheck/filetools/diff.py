@@ -9,12 +9,15 @@ from typing import Any
 
 from ckptcheck.checkpoints import Checkpoint, Entry, open_checkpoint
 from ckptcheck.checkpoints.find import by_number
+from ckptcheck.filetools.casts import CastDifference, cast_difference, is_cast
 from ckptcheck.filetools.equality import Pair, equal
 from ckptcheck.filetools.json_numbers import or_text
+from ckptcheck.filetools.pairing import paired
 from ckptcheck.filetools.parallel import over
+from ckptcheck.filetools.prefixes import Prefix
 from ckptcheck.filetools.progress import Progress
-from ckptcheck.filetools.renumbered import renumbered
-from ckptcheck.filetools.same_value import Renamed, origins, renamed
+from ckptcheck.filetools.renumbered import is_renumbered
+from ckptcheck.filetools.same_value import origins
 from ckptcheck.filetools.value_diff import ValueDifference, rank, value_difference
 from ckptcheck.kinds import Kind
 from ckptcheck.tolerance import EXACT, Tolerance
@@ -25,13 +28,22 @@ WORDS = ("same", "different", "renamed", "only in A", "only in B")
 
 
 @dataclass(frozen=True)
+class Renamed:
+    """A tensor of A, and one of B with a different name and the same value."""
+
+    a: Entry
+    b: Entry
+
+
+@dataclass(frozen=True)
 class TensorDiff:
-    """A tensor that both checkpoints have, under one name or numbered differently."""
+    """A tensor that both checkpoints have, under one name or under different names."""
 
     a: Entry
     b: Entry
     what: str  # `same`, or what differs: `value`, `shape` or `dtype`
     difference: ValueDifference | None = None
+    cast: CastDifference | None = None  # of the values, if `dtype` differs
     value_origin: str = ""  # name of a different tensor, whose value in A this one has in B
 
 
@@ -47,6 +59,7 @@ class CheckpointDiff:
     pairs: tuple[TensorDiff, ...]
     # by kind; None: the default for all tensors
     tolerance: Mapping[Kind | None, Tolerance] = field(default_factory=dict)
+    prefixes: tuple[Prefix, ...] = ()  # in which most of the names differ
 
     @property
     def same(self) -> bool:
@@ -57,7 +70,15 @@ class CheckpointDiff:
     @property
     def renumbered(self) -> list[TensorDiff]:
         """The tensors that are paired although the numbers of their layers differ."""
-        return [pair for pair in self.pairs if pair.a.key != pair.b.key]
+        return [pair for pair in self.pairs if is_renumbered(pair.a, pair.b)]
+
+    @property
+    def elsewhere(self) -> list[TensorDiff]:
+        """The tensors that differ, and are paired although more than numbers differs in the names.
+
+        They are known by a prefix, or by values that are equal after rounding.
+        """
+        return [pair for pair in self.pairs if _is_elsewhere(pair)]
 
     @property
     def different(self) -> list[TensorDiff]:
@@ -102,12 +123,20 @@ class CheckpointDiff:
             "only_in_b": [_entry_dict(entry) for entry in self.only_b],
             "renamed": [{"a": pair.a.shown, "b": pair.b.shown} for pair in self.renamed],
             "renumbered": [{"a": pair.a.shown, "b": pair.b.shown} for pair in self.renumbered],
+            "under_different_names": [
+                {"a": pair.a.shown, "b": pair.b.shown} for pair in self.elsewhere
+            ],
             "different": [_pair_dict(pair) for pair in self.different],
         }
 
     def to_json(self) -> str:
         """Return `to_dict` as a JSON document."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+
+def _is_elsewhere(pair: TensorDiff) -> bool:
+    """Return whether two names differ in more than numbers."""
+    return pair.a.key != pair.b.key and not is_renumbered(pair.a, pair.b)
 
 
 def _entry_dict(entry: Entry) -> dict[str, Any]:
@@ -123,7 +152,11 @@ def _pair_dict(pair: TensorDiff) -> dict[str, Any]:
     common = _entry_dict(pair.a) | {"differs_in": pair.what}
     difference = pair.difference
     if difference is None:
-        return common | {"b": {"dtype": pair.b.type, "shape": list(pair.b.shape)}}
+        return (
+            common
+            | {"b": {"dtype": pair.b.type, "shape": list(pair.b.shape)}}
+            | {"values": _cast_dict(pair.cast)}
+        )
     return common | {
         "elements": pair.a.elements,
         "differing": difference.differing,
@@ -137,10 +170,21 @@ def _pair_dict(pair: TensorDiff) -> dict[str, Any]:
     }
 
 
+def _cast_dict(cast: CastDifference | None) -> dict[str, Any] | None:
+    if cast is None:
+        return None
+    return {
+        "equal": cast.is_exact,
+        "equal_after_rounding": cast.rounds,
+        "absolute": or_text(cast.absolute),
+    }
+
+
 def _badness(pair: TensorDiff) -> tuple[object, ...]:
-    difference = pair.difference
+    difference, cast = pair.difference, pair.cast
     if difference is None:
-        return (0, pair.what, pair.a.shown)
+        grade, most = (0, 0.0) if cast is None or cast.rounds else rank(cast.absolute)
+        return (0, pair.what, -grade, -most, pair.a.shown)
     grade, _ = rank(difference.absolute)
     return (1, -grade, -(difference.share or 0.0), -difference.differing, pair.a.shown)
 
@@ -170,33 +214,33 @@ def diff(
     tolerances: dict[Kind | None, Tolerance] = {None: tolerance}
     for kind, own in (by_kind or {}).items():
         tolerances[kind] = own
-    only_a, only_b = _without(left, right.entries), _without(right, left.entries)
-    moved = tuple(renamed(left, right, only_a, only_b))
-    stay_a = _others(only_a, [pair.a for pair in moved])
-    stay_b = _others(only_b, [pair.b for pair in moved])
     both = [(one, right.entries[key]) for key, one in left.entries.items() if key in right.entries]
-    numbers = list(renumbered(stay_a, stay_b, [one.key for one, _ in both]))
-    pairs = _pairs(
+    pairing = paired(
         left,
         right,
-        [*both, *numbers],
+        _without(left, right.entries),
+        _without(right, left.entries),
+        [one.key for one, _ in both],
+    )
+    compared = _pairs(
+        left,
+        right,
+        [*both, *pairing.others],
         lambda entry: tolerances.get(entry.kind, tolerance),
         progress or Progress(),
     )
+    same = [pair for pair in compared if pair.what == SAME and _is_elsewhere(pair)]
+    renamed = [*pairing.equal, *((pair.a, pair.b) for pair in same)]
     return CheckpointDiff(
         left,
         right,
-        _others(stay_a, [one for one, _ in numbers]),
-        _others(stay_b, [other for _, other in numbers]),
-        moved,
-        tuple(pairs),
+        pairing.only_a,
+        pairing.only_b,
+        tuple(Renamed(*pair) for pair in sorted(renamed, key=lambda pair: by_number(pair[0].name))),
+        tuple(pair for pair in compared if pair.what != SAME or not _is_elsewhere(pair)),
         tolerances,
+        pairing.prefixes,
     )
-
-
-def _others(entries: Sequence[Entry], without: Sequence[Entry]) -> tuple[Entry, ...]:
-    keys = {entry.key for entry in without}
-    return tuple(entry for entry in entries if entry.key not in keys)
 
 
 def _without(checkpoint: Checkpoint, keys: Container[str]) -> list[Entry]:
@@ -224,6 +268,7 @@ def _pairs(
     differences = {
         left.key: difference for (left, _), difference in compared if difference.differing
     }
+    casts = _casts(a, b, [pair for pair in both if is_cast(*pair)], progress)
     value_origins = origins(
         a, b, [(left, right) for left, right in others if left.key in differences]
     )
@@ -232,10 +277,27 @@ def _pairs(
         what = _unlike(left, right) or (VALUE if left.key in differences else SAME)
         diffs.append(
             TensorDiff(
-                left, right, what, differences.get(left.key), value_origins.get(left.key, "")
+                left,
+                right,
+                what,
+                differences.get(left.key),
+                casts.get(left.key),
+                value_origins.get(left.key, ""),
             )
         )
     return diffs
+
+
+def _casts(
+    a: Checkpoint, b: Checkpoint, pairs: Sequence[Pair], progress: Progress
+) -> dict[str, CastDifference]:
+    """Return, by key, how the values differ where only the element types do."""
+    progress.expect(sum(map(_size, pairs)))
+
+    def compare(pair: Pair) -> CastDifference:
+        return cast_difference(a, b, *pair, progress)
+
+    return {left.key: cast for (left, _), cast in over(pairs, compare, _size, progress)}
 
 
 def _size(pair: Pair) -> int:

@@ -30,6 +30,11 @@ def renumbered(
             yield from zip(ones, others, strict=True)
 
 
+def is_renumbered(one: Entry, other: Entry) -> bool:
+    """Return whether two names differ, and in numbers of layers only."""
+    return one.key != other.key and _NUMBER.sub("", one.key) == _NUMBER.sub("", other.key)
+
+
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     """Return the tensors by their names without numbers, in the order of the numbers."""
     found: dict[str, list[Entry]] = defaultdict(list)

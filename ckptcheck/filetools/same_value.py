@@ -21,22 +21,21 @@ Mark = tuple[str, tuple[int, ...], int]
 
 
 @dataclass(frozen=True)
-class Renamed:
-    """A tensor of A, and one of B with a different name and the same value."""
+class Alike:
+    """Tensors of A and of B, all of one mark: of one value, but for a rare collision."""
 
-    a: Entry
-    b: Entry
+    a: tuple[Entry, ...]
+    b: tuple[Entry, ...]
 
 
-def renamed(
+def same_values(
     a: Checkpoint, b: Checkpoint, only_a: Sequence[Entry], only_b: Sequence[Entry]
-) -> Iterator[Renamed]:
-    """Pair tensors of A alone with those of B alone that have the same value, in key order."""
+) -> Iterator[Alike]:
+    """Group the telling tensors that have the same type, shape and value in A and B."""
     left, right = _by_mark(a, only_a, only_b), _by_mark(b, only_b, only_a)
-    for mark, ones in left.items():
-        for one, other in zip(ones, right.get(mark, ()), strict=False):
-            if _is_value(a, one, b, other):
-                yield Renamed(one, other)
+    for value, ones in left.items():
+        if value in right:
+            yield Alike(tuple(ones), tuple(right[value]))
 
 
 def origins(
@@ -46,9 +45,9 @@ def origins(
     others = _by_mark(a, a.entries.values(), [right for _, right in differing])
     names = {}
     for left, right in differing:
-        alike = others.get(_mark(b, right), ()) if _tells(b, right) else ()
+        alike = others.get(mark(b, right), ()) if tells(b, right) else ()
         origin = next(
-            (other for other in alike if other.key != left.key and _is_value(a, other, b, right)),
+            (other for other in alike if other.key != left.key and has_value(a, other, b, right)),
             None,
         )
         if origin is not None:
@@ -63,12 +62,13 @@ def _by_mark(
     wanted = {(entry.type, entry.shape) for entry in like}
     marked: dict[Mark, list[Entry]] = defaultdict(list)
     for entry in entries:
-        if (entry.type, entry.shape) in wanted and _tells(checkpoint, entry):
-            marked[_mark(checkpoint, entry)].append(entry)
+        if (entry.type, entry.shape) in wanted and tells(checkpoint, entry):
+            marked[mark(checkpoint, entry)].append(entry)
     return marked
 
 
-def _mark(checkpoint: Checkpoint, entry: Entry) -> Mark:
+def mark(checkpoint: Checkpoint, entry: Entry) -> Mark:
+    """Return the fingerprint of a value."""
     known = entry.pieces[0].checksum
     if len(entry.pieces) == 1 and known is not None:
         return entry.type, entry.shape, known
@@ -82,7 +82,7 @@ def _mark(checkpoint: Checkpoint, entry: Entry) -> Mark:
     )
 
 
-def _tells(checkpoint: Checkpoint, entry: Entry) -> bool:
+def tells(checkpoint: Checkpoint, entry: Entry) -> bool:
     """Return whether a value has different elements, or is a single one that is not an integer."""
     if entry.dtype is None:
         return len(set(checkpoint.texts(entry))) > 1
@@ -98,7 +98,8 @@ def _tells(checkpoint: Checkpoint, entry: Entry) -> bool:
     return False
 
 
-def _is_value(a: Checkpoint, left: Entry, b: Checkpoint, right: Entry) -> bool:
+def has_value(a: Checkpoint, left: Entry, b: Checkpoint, right: Entry) -> bool:
+    """Return whether two tensors of one type and shape have the same value, NaN included."""
     if left.dtype is None:
         return a.texts(left) == b.texts(right)
     return bool(equal(a, b, [(left, right)], lambda _: True, Progress()))

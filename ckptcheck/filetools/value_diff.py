@@ -104,7 +104,7 @@ def _of_rows(
 
 def of_arrays(left: Array, right: Array, tolerance: Tolerance) -> ValueDifference:
     """Compare two flat arrays; `at` is a flat index."""
-    left, right = _native(left), _native(right)
+    left, right = native(left), native(right)
     scale = _scale(left)
     unequal = differing(left, right, tolerance.equal_nan)
     count = int(np.count_nonzero(unequal))
@@ -191,7 +191,7 @@ def _largest_share(distance: Array, of: Array) -> float:
     return 0.0 if math.isnan(most) else most
 
 
-def _native(values: Array) -> Array:
+def native(values: Array) -> Array:
     """Return elements in native byte order, of a type that NumPy can compute with."""
     if values.dtype.kind == "V" and not is_inexact(values.dtype):  # integers below a byte
         return values.astype(np.int8)

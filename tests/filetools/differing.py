@@ -8,6 +8,7 @@ import numpy as np
 
 from ckptcheck.arrays import Array
 from ckptcheck.filetools.diff import CheckpointDiff, TensorDiff, diff
+from ckptcheck.filetools.diff_text import text
 from tests.checkpoints.bundles import Value, write
 
 
@@ -28,6 +29,12 @@ def between(
     folder: Path, a: Mapping[str, Value], b: Mapping[str, Value], **options: Any
 ) -> CheckpointDiff:
     return diff(write(folder / "a", a), write(folder / "b", b), **options)
+
+
+def said(found: CheckpointDiff, wide: int | None = None) -> list[str]:
+    """The text without the headings of both checkpoints."""
+    lines = list(text(found, wide))
+    return lines[lines.index("") + 1 :]
 
 
 def one(folder: Path, a: Value, b: Value, **options: Any) -> TensorDiff:

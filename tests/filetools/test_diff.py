@@ -9,7 +9,7 @@ import pytest
 
 from ckptcheck.kinds import Kind
 from tests.checkpoints.bundles import Value
-from tests.filetools.differing import TENSORS, between, drawn
+from tests.filetools.differing import TENSORS, between, drawn, said
 
 
 def test_the_same(tmp_path: Path) -> None:
@@ -82,3 +82,8 @@ def test_json(tmp_path: Path) -> None:
     }
     assert found["different"][0]["absolute"] == "nan"
     assert found["different"][1]["relative"] == "inf"
+
+
+def test_nothing_in_common(tmp_path: Path) -> None:
+    found = between(tmp_path, {"x": drawn(3)}, {"y": drawn(4), "z": drawn(5)})
+    assert said(found)[0] == "Different: no tensor in common, 1 only in A, 2 only in B."
