@@ -1,12 +1,13 @@
-"""Every damage of small checkpoints, saved by TensorFlow and Keras.
+"""Every damage of small checkpoints, saved by TensorFlow, Keras, PyTorch and others.
 
-    python -m tests.damage
+    python -m tests.damage [KIND…]
 
 Each bit is flipped, each byte inverted, the file truncated at each length, missing, or from a
 different save. Each read must give the right values, or an error that names a file of the
 checkpoint; never wrong values, a different exception, a hang, or much memory. `fsck` must not call
-unreadable files whole. `.weights.h5` has no checksums, so its values may be wrong, and only a sample
-of its damage is tried.
+unreadable files whole. Formats without checksums may give other values; there, all is done once more
+with a seal, which must show any damage. Of large files only a sample of the damage is tried. What is
+saved by a framework that is not installed is left out, and named.
 """
 
 import contextlib
@@ -16,23 +17,36 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ckptcheck.checkpoints import DamagedError, open_checkpoint
 from ckptcheck.errors import UsageError
 from ckptcheck.filetools.fsck import fsck
+from ckptcheck.filetools.seal import is_seal, seal
 
 RIGHT, REFUSED = "right values", "refused"
 SLOW = 5.0  # seconds for one read; it takes a millisecond
-# Keras files are larger, and each HDF5 read starts a process: only every so many damages are tried.
-EVERY = {"keras": 13, "weights": 499}
 MEMORY = 1 << 29  # bytes, in addition to those at the start of the process
 
 Values = dict[str, tuple[str, tuple[int, ...], bytes]]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A kind of checkpoint to damage: how it is saved, by which framework."""
+
+    name: str
+    framework: str  # a module; empty: none
+    save: Callable[[Path, int], Path]
+    every: int = 1  # of so many damages, one is tried: of large files, or slow ones
+    trusted: bool = True  # no damage gives other values: each has a checksum
 
 
 @dataclass(frozen=True)
@@ -46,18 +60,21 @@ class Damage:
 
 def damages(folder: Path, other: Path, every: int = 1) -> Iterator[Damage]:
     """Yield every damage of a folder's files, or one of `every`; `other` has a later save under the same names."""
-    files = sorted(folder.iterdir())
-    yield from islice(_in_files(files), 0, None, every)
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and not is_seal(file.name))
+    yield from islice(_in_files(files, folder), 0, None, every)
     in_parts = sum(path.name != "checkpoint" for path in files) > 1
     for path in files:
-        yield Damage("missing", path.name, None)
-        if in_parts:  # a checkpoint in one file of another save is another checkpoint
-            yield Damage("of another save", path.name, (other / path.name).read_bytes())
+        name = str(path.relative_to(folder))
+        yield Damage("missing", name, None)
+        if in_parts and (other / name).exists():  # one file of another save is another checkpoint
+            content = (other / name).read_bytes()
+            if content != path.read_bytes():
+                yield Damage("of another save", name, content)
 
 
-def _in_files(files: list[Path]) -> Iterator[Damage]:
+def _in_files(files: list[Path], folder: Path) -> Iterator[Damage]:
     for path in files:
-        content, name = path.read_bytes(), path.name
+        content, name = path.read_bytes(), str(path.relative_to(folder))
         for at, byte in enumerate(content):
             for turned in (*(1 << bit for bit in range(8)), 0xFF):
                 yield Damage(
@@ -84,7 +101,13 @@ def values(path: Path) -> Values:
 
 
 def outcome(
-    folder: Path, path: Path, damage: Damage, truth: Values, *, trusted: bool = True
+    folder: Path,
+    path: Path,
+    damage: Damage,
+    truth: Values,
+    *,
+    trusted: bool = True,
+    sealed: bool = False,
 ) -> str:
     """Damage a checkpoint, read it, repair it, and return the outcome.
 
@@ -93,6 +116,7 @@ def outcome(
         damage: the damage to do.
         truth: the checkpoint's values.
         trusted: whether wrong values are a failure, because the format has checksums.
+        sealed: whether there is a seal, so that `fsck` must find any damage.
     """
     file = folder / damage.file
     whole = file.read_bytes()
@@ -106,9 +130,11 @@ def outcome(
         wrong = (
             fsck(folder).exit_code(strict=damage.content is None) if any(folder.iterdir()) else 1
         )
-        assert found is not None or wrong, f"{damage.file}, {damage.what}: fsck finds nothing"
+        is_right = found is not None and not sealed
+        assert is_right or wrong, f"{damage.file}, {damage.what}: fsck finds nothing"
         assert time.monotonic() - started < SLOW, f"{damage.file}, {damage.what}: slow"
-        return REFUSED if found is None else RIGHT if found == truth else "not known: no checksums"
+        other = "seen by the seal" if sealed else "not known: no checksums"
+        return REFUSED if found is None else RIGHT if found == truth else other
     finally:
         file.write_bytes(whole)
 
@@ -117,7 +143,8 @@ def _read(folder: Path, path: Path, damage: Damage) -> Values | None:
     try:
         return values(path)
     except DamagedError as error:
-        if error.file.parent != folder or str(error.file) not in str(error):
+        is_here = folder in (error.file, *error.file.parents)
+        if not is_here or str(error.file) not in str(error):
             raise AssertionError(
                 f"{damage.file}, {damage.what}: {error} does not name the file"
             ) from error
@@ -130,19 +157,7 @@ def _read(folder: Path, path: Path, damage: Damage) -> Values | None:
 # --- Checkpoints to damage ------------------------------------------------------------------------
 
 
-def save(kind: str, folder: Path, step: int) -> Path:
-    """Save a small checkpoint with TensorFlow or Keras, and return the path to open."""
-    folder.mkdir(parents=True)
-    return {
-        "saver": _saver,
-        "tracked": _tracked,
-        "v1": _v1,
-        "keras": _keras,
-        "weights": _keras,
-    }[kind](folder, step, kind)
-
-
-def _saver(folder: Path, step: int, kind: str) -> Path:
+def _saver(folder: Path, step: int) -> Path:
     """Two data files, text, a partitioned variable, types smaller than a byte."""
     import ml_dtypes
     import numpy as np
@@ -179,7 +194,7 @@ def _save(prefix: Path, names: list[str], slices: list[str], tensors: list[objec
     )
 
 
-def _v1(folder: Path, step: int, kind: str) -> Path:
+def _v1(folder: Path, step: int) -> Path:
     """A V1 checkpoint, and the state file without which a torn one cannot be recognised."""
     import numpy as np
     import tensorflow as tf
@@ -200,7 +215,7 @@ def _v1(folder: Path, step: int, kind: str) -> Path:
     return folder
 
 
-def _tracked(folder: Path, step: int, kind: str) -> Path:
+def _tracked(folder: Path, step: int) -> Path:
     """An object graph, and an iterator."""
     import tensorflow as tf
 
@@ -213,58 +228,135 @@ def _tracked(folder: Path, step: int, kind: str) -> Path:
     return Path(checkpoint.write(str(folder / "ckpt")))
 
 
-def _keras(folder: Path, step: int, kind: str) -> Path:
+def _keras(folder: Path, step: int) -> Path:
+    _model(step).save(folder / "model.keras")
+    return folder / "model.keras"
+
+
+def _weights(folder: Path, step: int) -> Path:
+    _model(step).save_weights(folder / "model.weights.h5")
+    return folder / "model.weights.h5"
+
+
+def _model(step: int) -> Any:
     import keras
 
     keras.utils.set_random_seed(step)
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    if kind == "keras":
-        model.save(folder / "model.keras")
-        return folder / "model.keras"
-    model.save_weights(folder / "model.weights.h5")
-    return folder / "model.weights.h5"
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+
+def _safetensors(folder: Path, step: int) -> Path:
+    """Two shards and their index."""
+    import numpy as np
+
+    from tests.checkpoints.safetensors.writer import write_shards
+
+    values = np.arange(step, step + 6, dtype=np.float32).reshape(2, 3)
+    return write_shards(folder, [{"whole": values}, {"half": values.astype(np.float16)}])
+
+
+def _state(step: int) -> dict[str, Any]:
+    """Tensors of several types and strides, one storage twice, numbers, text, an optimizer."""
+    import torch
+
+    values = torch.arange(step, step + 6.0).reshape(2, 3)
+    weight = torch.nn.Parameter(values.clone())
+    optimizer = torch.optim.SGD([weight], momentum=0.5)
+    weight.sum().backward()
+    optimizer.step()
+    return {
+        "model": {"weight": weight.detach(), "tied": weight.detach(), "half": values.bfloat16()},
+        "turned": values.t(),
+        "optimizer": optimizer.state_dict(),
+        "epoch": step,
+        "name": f"run {step}",
+    }
+
+
+def _torch(folder: Path, step: int) -> Path:
+    import torch
+
+    torch.save(_state(step), folder / "saved.pt")
+    return folder / "saved.pt"
+
+
+def _dcp(folder: Path, step: int) -> Path:
+    import torch.distributed.checkpoint as dcp
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that no process group is there
+        dcp.save(_state(step), checkpoint_id=folder)
+    return folder
+
+
+# Damage to the metadata of a distributed checkpoint, and to an index of safetensors, shows in a seal
+# only.
+KINDS = (
+    Saved("saver", "tensorflow", _saver),
+    Saved("tracked", "tensorflow", _tracked),
+    Saved("v1", "tensorflow", _v1),
+    Saved("keras", "keras", _keras, every=13),
+    Saved("weights", "keras", _weights, every=499, trusted=False),
+    Saved("safetensors", "", _safetensors, trusted=False),
+    Saved("torch", "torch", _torch, every=17),
+    Saved("dcp", "torch", _dcp, every=61, trusted=False),
+)
 
 
 def main() -> int:
     """Try every damage of every kind of checkpoint."""
+    named = sys.argv[1:] or [kind.name for kind in KINDS]
+    wanted = [kind for kind in KINDS if kind.name in named]
+    kinds = [kind for kind in wanted if not kind.framework or find_spec(kind.framework)]
     failed = 0
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        made = {
-            kind: [save(kind, root / kind / str(step), step) for step in (1, 2)]
-            for kind in ("saver", "tracked", "v1", "keras", "weights")
-        }
-        pages = (
-            int(Path("/proc/self/statm").read_text().split()[0])
-            if Path("/proc/self/statm").exists()
-            else 0
-        )
-        if pages:
-            resource.setrlimit(
-                resource.RLIMIT_AS,
-                (pages * os.sysconf("SC_PAGESIZE") + MEMORY, resource.RLIM_INFINITY),
-            )
-        for kind, (path, other) in made.items():
-            found = Counter[str]()
-            truth = values(path)
-            folder, later = (each if each.is_dir() else each.parent for each in (path, other))
-            for damage in damages(folder, later, EVERY.get(kind, 1)):
-                try:
-                    found[outcome(folder, path, damage, truth, trusted=kind != "weights")] += 1
-                except Exception as error:
-                    failed += 1
-                    print(
-                        f"FAILED {kind}: {damage.file}, {damage.what}: {type(error).__name__}: {error}",
-                        flush=True,
-                    )
-            print(
-                f"{kind:<8} {sum(found.values()):,}: {', '.join(f'{count:,} {what}' for what, count in found.items())}",
-                flush=True,
-            )
+        made = [(kind, _made(kind, root, 1), _made(kind, root, 2)) for kind in kinds]
+        _bound_memory()
+        for kind, path, other in made:
+            failed += _try(kind, path, other, sealed=False)
+            if not kind.trusted:
+                seal(path)
+                failed += _try(kind, path, other, sealed=True)
         with contextlib.suppress(OSError):
             shutil.rmtree(root)
+    absent = {kind.name: kind.framework for kind in wanted if kind not in kinds}
+    for each, framework in absent.items():
+        print(f"{each:<11} not tried: {framework} is not installed")
     print(f"{failed:,} failed")
     return 1 if failed else 0
+
+
+def _made(kind: Saved, root: Path, step: int) -> Path:
+    folder = root / kind.name / str(step)
+    folder.mkdir(parents=True)
+    return kind.save(folder, step)
+
+
+def _bound_memory() -> None:
+    sizes = Path("/proc/self/statm")
+    if sizes.exists():
+        now = int(sizes.read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, resource.RLIM_INFINITY))
+
+
+def _try(kind: Saved, path: Path, other: Path, *, sealed: bool) -> int:
+    """Try the damage of one kind, print what came of it, and return how much failed."""
+    found, failed = Counter[str](), 0
+    truth = values(path)
+    folder, later = (each if each.is_dir() else each.parent for each in (path, other))
+    for damage in damages(folder, later, kind.every * (7 if sealed else 1)):
+        try:
+            trusted = kind.trusted
+            found[outcome(folder, path, damage, truth, trusted=trusted, sealed=sealed)] += 1
+        except Exception as error:
+            failed += 1
+            what = f"{damage.file}, {damage.what}: {type(error).__name__}: {error}"
+            print(f"FAILED {kind.name}: {what}", flush=True)
+    name = f"{kind.name}{', sealed' if sealed else ''}"
+    counts = ", ".join(f"{count:,} {what}" for what, count in found.items())
+    print(f"{name:<19} {sum(found.values()):,}: {counts}", flush=True)
+    return failed
 
 
 if __name__ == "__main__":

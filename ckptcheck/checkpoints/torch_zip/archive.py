@@ -7,7 +7,7 @@ The writer is `caffe2/serialize/inline_container.cc`: members `NAME/data.pkl`, `
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,17 @@ class Archive:
     storages: Mapping[str, Member]  # by number
     others: tuple[Member, ...]
     is_big: bool  # big-endian
+    _checked: set[str] = field(default_factory=set)  # the storages whose checksums match
 
     def chunks(self, value: Stored, tensor: str, *, verify: bool = True) -> Iterator[Bytes]:
-        """Yield a tensor's bytes in order; `verify` compares the checksum of a whole storage."""
+        """Yield a tensor's bytes in order; `verify` compares the checksum of its storage."""
         self.must_hold(value, tensor)
+        is_whole = self.is_whole(value)
+        if verify and not is_whole and value.storage not in self._checked:
+            self._check_member(self.storages[value.storage], tensor)
+            self._checked.add(value.storage)
         if value.is_contiguous:
-            yield from self._in_order(value, tensor, verify and self.is_whole(value))
+            yield from self._in_order(value, tensor, verify and is_whole)
         elif prod(value.shape):
             yield from self._gathered(value, tensor)
 
@@ -121,13 +126,15 @@ class Archive:
         Raises:
             DamagedError: one does not match.
         """
-        file = self._file()
         parts = (each for number, each in self.storages.items() if number not in without)
         for member in (*self.others, *parts):
-            crc = 0
-            for chunk in file.chunks(member.start, member.size):
-                crc = zlib.crc32(chunk.data, crc)
-            self._must_match(member, crc)
+            self._check_member(member)
+
+    def _check_member(self, member: Member, tensor: str | None = None) -> None:
+        crc = 0
+        for chunk in self._file().chunks(member.start, member.size, tensor):
+            crc = zlib.crc32(chunk.data, crc)
+        self._must_match(member, crc, tensor)
 
     def _file(self) -> File:
         return File(self.path, *self.part)

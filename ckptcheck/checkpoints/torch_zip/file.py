@@ -19,7 +19,7 @@ _LIGHTNING = "pytorch-lightning_version"
 
 @dataclass(frozen=True)
 class TorchFile(Checkpoint):
-    """A file of `torch.save`. The checksum of a storage is compared when all of it is read."""
+    """A file of `torch.save`. Each storage has a checksum, compared when a tensor is read."""
 
     _archive: Archive = field(kw_only=True, compare=False)
     _values: Mapping[str, Stored | Given] = field(kw_only=True, compare=False)
@@ -33,15 +33,13 @@ class TorchFile(Checkpoint):
             yield from self._archive.chunks(value, entry.key, verify=verify)
 
     def check(self) -> None:
-        """Compare the checksums of what no tensor is the whole of.
+        """Compare the checksums of what no tensor has.
 
         Raises:
             DamagedError: one does not match.
         """
         tensors = (value for value in self._values.values() if isinstance(value, Stored))
-        self._archive.check(
-            without={value.storage for value in tensors if self._archive.is_whole(value)}
-        )
+        self._archive.check(without={value.storage for value in tensors})
 
     def must_hold(self, entry: Entry) -> None:
         """Raise if a storage is too short for a tensor."""
