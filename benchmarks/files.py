@@ -3,7 +3,7 @@
     python benchmarks/files.py [--repeats N] [--json]
 
 Makes checkpoints of 1 GB, of 12,000 and of 20 small tensors, and a sparse pair of 8 GB. They take
-about 12 GB of a temporary folder, of which 4 GB are written. All times are those of whole
+about 16 GB of a temporary folder, of which 8 GB are written. All times are those of whole
 processes, start-up included, with the files in the page cache, and modules compiled as by an
 installation. A ratio divides the tool's time by that of the alternative, by the bar in seconds,
 or, for memory, by the bound: 100 MB and twice a chunk.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from side_by_side import HERE, Measured, NotMeasuredError, main, progress, python, side_by_side
@@ -25,6 +26,8 @@ from ckptcheck.checkpoints import CHUNK
 BARS = {
     "diff of 1 GB / a loop in TensorFlow": 1 / 8,
     "diff of 1 GB / cmp": 1.3,
+    "diff of 1 GB, safetensors / cmp": 1.3,
+    "diff of 1 GB, .pt / cmp": 1.3,
     "fsck of 1 GB / cat": 2.5,
     "fsck of 1 GB, without start-up / cat": 2.0,
     "fsck of 1 GB / its checksum": 1.0,
@@ -40,16 +43,21 @@ BARS = {
     "jobs / 0.2 s": 1.0,
     "memory of diff, 1 GB / bound": 1.0,
     "memory of diff, all differs / bound": 1.0,
+    "memory of diff, safetensors / bound": 1.0,
+    "memory of diff, .pt / bound": 1.0,
     "memory of fsck, 1 GB / bound": 1.0,
     "memory of diff, sparse 8 GB / bound": 1.0,
     "memory of fsck, sparse 8 GB / bound": 1.0,
 }
 BOUND = 100e6 + 2 * CHUNK
+# Where PyTorch is not installed, its files are left out.
+BARS = {name: bar for name, bar in BARS.items() if ".pt" not in name or find_spec("torch")}
 # The environment may forbid compiled modules; an installation has them.
 MODULES = tempfile.TemporaryDirectory()
 COMPILED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 COMPILED["PYTHONPYCACHEPREFIX"] = MODULES.name
 
+FILES = ("safetensors", ".pt")
 CAT = "cat {0}.data-00000-of-00001 > /dev/null"
 CMP = "cmp {0}.data-00000-of-00001 {1}.data-00000-of-00001"
 # The time of the checksum library alone, on pieces that fit into a core's cache.
@@ -112,6 +120,13 @@ def one_round(folder: Path, repeat: int) -> list[tuple[str, tuple[float, float]]
         ("memory of diff, all differs / bound", (memory("diff", a, c, status=1), BOUND)),
         ("memory of fsck, 1 GB / bound", (memory("fsck", a), BOUND)),
     ]
+    for ending in FILES:
+        of_one = [str(folder / f"{each}.{ending.removeprefix('.')}") for each in ("a", "b")]
+        name = f"diff of 1 GB, {ending} / cmp"
+        if name in BARS:
+            own, other = tool("diff", *of_one), shell(f"cmp {' '.join(of_one)}")
+            found.append((name, side_by_side(own, other, repeat)))
+            found.append((f"memory of diff, {ending} / bound", (memory("diff", *of_one), BOUND)))
     sparse = [str(folder / each) for each in ("sparse", "sparser")]
     return [
         *found,

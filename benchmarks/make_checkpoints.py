@@ -5,6 +5,7 @@ python benchmarks/make_checkpoints.py FOLDER
 
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -16,6 +17,7 @@ from ckptcheck.arrays import Array
 
 sys.path.insert(0, str(HERE.parent))  # the tests are not installed
 from tests.checkpoints.bundles import write_sparse
+from tests.checkpoints.safetensors.writer import write
 
 SPARSE = 8 * 10**9  # bytes in one tensor; none is written
 
@@ -30,6 +32,12 @@ def save(prefix: Path, tensors: Mapping[str, Array]) -> None:
     )
 
 
+def save_torch(file: Path, tensors: Mapping[str, Array]) -> None:
+    import torch
+
+    torch.save({name: torch.from_numpy(value) for name, value in tensors.items()}, file)
+
+
 def main() -> None:
     folder, draw = Path(sys.argv[1]), np.random.default_rng(0)
     large = {
@@ -39,6 +47,10 @@ def main() -> None:
     save(folder / "a", large)
     save(folder / "b", large)
     save(folder / "c", {name: value * np.float32(1.001) for name, value in large.items()})
+    for name in ("a", "b"):
+        write(folder / f"{name}.safetensors", large)
+        if find_spec("torch"):
+            save_torch(folder / f"{name}.pt", large)
     small = {
         f"block_{number:05d}/dense/kernel": draw.standard_normal((8, 8), np.float32)
         for number in range(12_000)
