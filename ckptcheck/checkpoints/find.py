@@ -34,6 +34,8 @@ def find(path: Path) -> Location:
     location = _first(chain(of_file, (each.at(path) for each in formats.FORMATS)))
     if location is not None or path.is_dir():
         return location or _in_folder(path)
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is neither a file nor a folder.")
     raise UsageError(_refusal(path) if path.is_file() else _absence(path))
 
 

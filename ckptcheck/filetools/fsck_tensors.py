@@ -17,6 +17,7 @@ from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding, som
 from ckptcheck.filetools.fsck_state import number
 from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.progress import Progress
+from ckptcheck.kinds import Kind
 from ckptcheck.text_safety import shown
 
 _RAISES = "a restore raises"
@@ -90,7 +91,9 @@ def _read(
         if isinstance(outcome, DamagedError):
             damaged.append(outcome)
             continue
-        for named, count in zip(names, outcome, strict=True):
+        nan, inf = outcome
+        is_own = entry.kind is Kind.OTHER and not entry.shape  # such as the best loss so far
+        for named, count in zip(names, (nan, 0 if is_own else inf), strict=True):
             if count:
                 named.append(f"{entry.shown} ({count:,} of {entry.elements:,})")
     return damaged, *names

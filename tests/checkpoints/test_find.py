@@ -1,5 +1,6 @@
 """Resolving a path to a checkpoint."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +202,10 @@ def test_order_by_number() -> None:
     assert by_number("1" * 5000) < by_number("2" * 5000)
     names = ["m-10", "m-9", "m", "10", "9-a", "m-9-b", "²", "m-٣"]
     assert sorted(names, key=by_number) == ["9-a", "10", "m", "m-9", "m-9-b", "m-10", "m-٣", "²"]
+
+
+def test_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.pt")
+    with pytest.raises(UsageError) as caught:
+        find(tmp_path / "x.pt")
+    assert str(caught.value) == f"{tmp_path / 'x.pt'} is neither a file nor a folder."

@@ -18,6 +18,8 @@ _STATE, _GROUPS, _PARAMETERS = "state", "param_groups", "params"
 _STEP = "step"
 # Names of the states of generators: whole words.
 _RANDOM = re.compile(r"(^|[^a-z])(rng|random|generators?)([^a-z]|$)")
+# Where Lightning saves what its callbacks remember, such as the best loss.
+_CALLBACKS = "callbacks"
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 # So many pairs of an optimizer and a model are compared: a forged file may have millions.
 _MOST_PAIRS = 10_000
@@ -148,6 +150,8 @@ def _kind(path: Path, value: Stored | Given) -> Kind:
         return Kind.OTHER
     dtype = value.dtype if isinstance(value, Stored) else value.value.dtype  # type: ignore[union-attr]
     shape = value.shape if isinstance(value, Stored) else value.value.shape  # type: ignore[union-attr]
+    if _CALLBACKS in path[:2]:
+        return Kind.OTHER
     if any(_RANDOM.search(part.lower()) for part in path) and shape:
         return Kind.RNG
     name = "/".join(path[1:]).replace(".", "/")

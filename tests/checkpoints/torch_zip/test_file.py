@@ -163,6 +163,20 @@ def trained() -> tuple[Any, Any]:
     return model, optimizer
 
 
+def test_the_best_loss_so_far_may_be_infinite(tmp_path: Path) -> None:
+    """As Lightning's ModelCheckpoint keeps it; an infinite weight is still reported."""
+    best = {"callbacks": {"ModelCheckpoint{}": {"kth_value": torch.tensor(torch.inf)}}}
+    assert not fsck(saved(tmp_path, best)).findings
+    (finding,) = fsck(saved(tmp_path, {"scale": torch.tensor(torch.inf)})).findings
+    assert finding.what == "Infinite values in 1 tensor: scale (1 of 1)"
+
+
+def test_the_states_of_generators_are_known_by_the_name_of_the_file(tmp_path: Path) -> None:
+    torch.save({"cpu": torch.get_rng_state()}, tmp_path / "rng_state.pth")
+    (entry,) = open_checkpoint(tmp_path / "rng_state.pth").entries.values()
+    assert (entry.name, entry.kind) == ("cpu", Kind.RNG)
+
+
 def test_the_state_of_an_optimizer_has_the_names_of_the_parameters(tmp_path: Path) -> None:
     model, optimizer = trained()
     state = {
