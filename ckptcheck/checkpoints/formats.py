@@ -2,9 +2,12 @@
 
 from ckptcheck.checkpoints.format import Format
 from ckptcheck.checkpoints.keras.format import ARCHIVE, HDF5
+from ckptcheck.checkpoints.orbax.format import ORBAX
 from ckptcheck.checkpoints.safetensors.format import SAFETENSORS
 from ckptcheck.checkpoints.tensor_bundle.format import TENSOR_BUNDLE
 from ckptcheck.checkpoints.tensor_slices.format import TENSOR_SLICES
 from ckptcheck.checkpoints.torch_zip.format import TORCH_ZIP
 
-FORMATS: tuple[Format, ...] = (TENSOR_BUNDLE, TENSOR_SLICES, ARCHIVE, HDF5, TORCH_ZIP, SAFETENSORS)
+FORMATS: tuple[Format, ...] = (
+    *(TENSOR_BUNDLE, TENSOR_SLICES, ARCHIVE, HDF5, TORCH_ZIP, SAFETENSORS, ORBAX),
+)
