@@ -115,7 +115,8 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     safe = {_beside(each.location) for own in read.values() for each in own if each.is_whole}
     for folder, locations in inside.items():
         together = whole_folder(folder)
-        of_folder = locations if together in (None, *locations) else [*locations, together]
+        is_more = together is not None and together not in locations
+        of_folder = [*locations, together] if together and is_more else locations
         own = read[folder]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
         findings += [each for one in of_folder for each in check_seal(one, progress)]
@@ -124,7 +125,8 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
         findings += check_paths(folder, locations)
         whole = [location for location, each in zip(locations, own, strict=True) if each.is_whole]
         findings += check_leftovers(folder, is_safe=folder in safe)
-        findings += check_state(folder, [each for each in whole if each.format.state_file])
+        if together is None:  # else a file of the name `checkpoint` is its own
+            findings += check_state(folder, [each for each in whole if each.format.state_file])
         checked += own
         sealed += of_folder
     return _result(path, checked, findings, sealed)

@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import product
-from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ import numpy as np
 from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
 from ckptcheck.checkpoints.child import Child
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError, TooShortError
-from ckptcheck.checkpoints.orbax import classify, layout, metadata
+from ckptcheck.checkpoints.orbax import classify, grid, layout, metadata
 from ckptcheck.checkpoints.orbax.metadata import Leaf, Tree
 from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
 from ckptcheck.counts import counted
@@ -37,6 +35,7 @@ PATIENCE = 120.0
 _MOST_PACKED = 1 << 15
 _MOST_PIECES = 1 << 20
 _LONGEST = 300  # characters of an error
+_PLACE = re.compile(r'local file "[^"]*": ')
 _LOCAL_FILE = re.compile(r'local file "([^"]+)"')
 _NUMPY = {
     "bool",
@@ -59,12 +58,13 @@ class Orbax(Checkpoint):
         if not piece.size:
             return
         self.must_hold(entry)
-        assert self.child is not None and self.numbers is not None
+        assert self.child is not None
+        assert self.numbers is not None
         where = [[at, at + size] for at, size in zip(piece.start, piece.shape, strict=True)]
         try:
             content = self.child.ask([self.numbers[entry.key], where], entry.key)
         except DamagedError as error:
-            raise _clipped(error, piece.file) from None
+            raise _placed(error, piece.file) from None
         if len(content) != piece.size:
             what = f"tensorstore gives {len(content):,} bytes of {piece.size:,}"
             raise DamagedError(what, piece.file, tensor=entry.key)
@@ -193,7 +193,7 @@ def _opened(folder: Path, trees: Sequence[Tree]) -> tuple[Child, list[Any]]:
     try:
         return child, json.loads(child.ask(question))
     except DamagedError as error:
-        raise _clipped(error, folder) from None
+        raise _placed(error, folder) from None
 
 
 def _unused(key: str, entries: Mapping[str, Entry]) -> str:
@@ -206,15 +206,18 @@ def _unused(key: str, entries: Mapping[str, Entry]) -> str:
 def _entry(tree: Tree, key: str, leaf: Leaf, described: Any, most: int) -> Entry:
     place = tree.place(leaf)
     if "error" in described:
-        what = f"tensorstore cannot open it: {clipped(described['error'], _LONGEST)}"
+        what = f"tensorstore cannot open it: {_short(described['error'])}"
         raise DamagedError(what, _blamed(described["error"], place), tensor=key)
     shape, chunk = tuple(described["shape"]), tuple(described["chunk"])
     dtype = _dtype(described["type"])
     if dtype is None:
         what = f"its type {clipped(described['type'], 40)} is not supported"
         raise NotReadableError(what, place, tensor=key)
+    if grid.count(shape, chunk) > max(most, 1):
+        what = f"{counted(grid.count(shape, chunk), 'chunk')} cannot be in files of this size"
+        raise DamagedError(what, place, tensor=key)
     kind = classify.of_leaf(key, _letter(dtype), dtype.itemsize, shape)
-    pieces = tuple(_pieces(shape, chunk, dtype.itemsize, place, key, most))
+    pieces = tuple(grid.pieces(shape, chunk, dtype.itemsize, place))
     return Entry(key, key, kind, dtype.name, dtype, shape, pieces)
 
 
@@ -232,38 +235,21 @@ def _letter(dtype: np.dtype[Any]) -> str:
     return {"i": "i", "u": "u"}.get(dtype.name[0], "f")
 
 
-def _pieces(
-    shape: tuple[int, ...],
-    chunk: tuple[int, ...],
-    itemsize: int,
-    place: Path,
-    key: str,
-    most: int,
-) -> Iterator[Piece]:
-    """Yield the chunks of an array, as they are stored, without what lies beyond its end."""
-    if 0 in shape:
-        yield Piece((0,) * len(shape), shape, place, None, 0)
-        return
-    counts = [ceil(size / max(each, 1)) for size, each in zip(shape, chunk, strict=True)]
-    if prod(counts) > max(most, 1):
-        raise DamagedError(f"{counted(prod(counts), 'chunk')} cannot be stored here", place, None, key)
-    for index in product(*map(range, counts)):
-        start = tuple(at * each for at, each in zip(index, chunk, strict=True))
-        sizes = tuple(
-            min(each, size - at) for each, size, at in zip(chunk, shape, start, strict=True)
-        )
-        yield Piece(start, sizes, place, None, prod(sizes) * itemsize)
-
-
 def _name(trees: Sequence[Tree]) -> str:
     kinds = {"OCDBT" if tree.is_ocdbt else "zarr" for tree in trees}
     return f"Orbax ({', '.join(sorted(kinds))})" if kinds else "Orbax"
 
 
-def _clipped(error: DamagedError, file: Path) -> DamagedError:
-    """Return an error of the child: its text may be as long as a forged name."""
+def _placed(error: DamagedError, file: Path) -> DamagedError:
+    """Return an error of the child, at the file that it blames."""
     place = _blamed(error.what, file)
-    return DamagedError(clipped(error.what, _LONGEST), place, tensor=error.tensor)
+    return DamagedError(_short(error.what), place, tensor=error.tensor)
+
+
+def _short(message: str) -> str:
+    """Return an error without the chain of places before its reason: the file is named apart."""
+    first, between, rest = message.partition(": ")
+    return clipped(f"{first}{between}{_PLACE.split(rest)[-1]}", _LONGEST)
 
 
 def _blamed(message: str, place: Path) -> Path:

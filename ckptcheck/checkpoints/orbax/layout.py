@@ -15,6 +15,7 @@ TREE, STEP, MANIFEST = "_METADATA", "_CHECKPOINT_METADATA", "manifest.ocdbt"
 COMMITTED = "commit_success.txt"
 # What the handlers of JSON and of metrics write.
 TEXTS = ("metadata", "metrics")
+OLD = "checkpoint"  # in which releases before 2024 keep small values
 DEFAULT = "default"  # the item of a step that was saved without a name
 
 _TEMPORARY = ".orbax-checkpoint-tmp"
@@ -43,10 +44,10 @@ def is_item(folder: Path) -> bool:
 
 
 def is_step(folder: Path) -> bool:
-    """Return whether a folder is an item, or has items that are not steps by themselves."""
+    """Return whether a folder is an item, or has items: releases before 2024 mark no step."""
     if is_item(folder) or (folder / STEP).is_file():
         return True
-    return any(
+    return number(folder) is not None and any(
         is_item(each) and number(each) is None and not (each / STEP).is_file()
         for each in _subfolders(folder)
     )

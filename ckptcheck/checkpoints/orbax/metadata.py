@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ckptcheck.checkpoints.errors import DamagedError
-from ckptcheck.checkpoints.orbax.layout import MANIFEST, TREE
+from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
+from ckptcheck.checkpoints.orbax.layout import MANIFEST, OLD, TREE
 from ckptcheck.checkpoints.reader import File
 from ckptcheck.text_safety import clipped
 
@@ -48,8 +48,13 @@ class Tree:
 
 
 def read(folder: Path) -> Tree:
-    """Read the metadata of an item; raise DamagedError: they are corrupt."""
+    """Read the metadata of an item; raise DamagedError: they are corrupt, or not supported."""
     path = folder / TREE
+    if (folder / OLD).is_file():
+        what = "values are in a msgpack file, as releases of Orbax before 2024 wrote it"
+        raise NotReadableError(
+            what, folder / OLD, remedy="restore it with Orbax, and save it again"
+        )
     document = json_of(path)
     described = document.get("tree_metadata") if isinstance(document, dict) else None
     if not isinstance(described, dict):
@@ -113,7 +118,8 @@ def _keys(each: Any) -> list[str] | None:
     if not isinstance(parts, list):
         return None
     keys = [part.get("key") if isinstance(part, dict) else None for part in parts]
-    return [key for key in keys if isinstance(key, str)] if None not in keys else None
+    known = [key for key in keys if isinstance(key, str)]
+    return known if 0 < len(known) == len(keys) else None
 
 
 def _is_inside(stored: str) -> bool:
