@@ -177,7 +177,7 @@ def test_values_of_old_releases_are_not_supported(tmp_path: Path) -> None:
     saved = item(tmp_path / "saved", {"w": np.ones(2)}, is_ocdbt=False)
     (saved / "checkpoint").write_bytes(b"\x81")
     words = (
-        "Values are in a msgpack file, as releases of Orbax before 2024 wrote it: "
+        "Values are in a msgpack file, as old releases of Orbax wrote it: "
         "unknown: ckptcheck does not support this content; "
         "restore it with Orbax, and save it again"
     )

@@ -2,7 +2,7 @@
 
 An item is the folder of one tree, with `_METADATA`. A step has items, or is one. A save writes
 `NAME.orbax-checkpoint-tmp` and renames it at its end. On gs://, where nothing can be renamed, it
-writes `commit_success.txt` last instead; releases since 2026 write that file everywhere.
+writes `commit_success.txt` last instead; release 0.12 writes that file everywhere.
 """
 
 import json
@@ -15,7 +15,7 @@ TREE, STEP, MANIFEST = "_METADATA", "_CHECKPOINT_METADATA", "manifest.ocdbt"
 COMMITTED = "commit_success.txt"
 # What the handlers of JSON and of metrics write.
 TEXTS = ("metadata", "metrics")
-OLD = "checkpoint"  # in which releases before 2024 keep small values
+OLD = "checkpoint"  # in which old releases keep small values
 DEFAULT = "default"  # the item of a step that was saved without a name
 
 _TEMPORARY = ".orbax-checkpoint-tmp"
@@ -44,7 +44,7 @@ def is_item(folder: Path) -> bool:
 
 
 def is_step(folder: Path) -> bool:
-    """Return whether a folder is an item, or has items: releases before 2024 mark no step."""
+    """Return whether a folder is an item, or has items: old releases mark no step."""
     if is_item(folder) or (folder / STEP).is_file():
         return True
     return number(folder) is not None and any(

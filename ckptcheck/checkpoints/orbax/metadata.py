@@ -51,7 +51,7 @@ def read(folder: Path) -> Tree:
     """Read the metadata of an item; raise DamagedError: they are corrupt, or not supported."""
     path = folder / TREE
     if (folder / OLD).is_file():
-        what = "values are in a msgpack file, as releases of Orbax before 2024 wrote it"
+        what = "values are in a msgpack file, as old releases of Orbax wrote it"
         raise NotReadableError(
             what, folder / OLD, remedy="restore it with Orbax, and save it again"
         )
