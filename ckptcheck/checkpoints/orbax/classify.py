@@ -8,6 +8,7 @@ from ckptcheck.kinds import Kind
 _OPTIMIZER = {"opt_state", "optimizer", "optimizer_state", "opt"}
 _COUNTS = {"count", "mini_step", "gradient_step", "step"}
 _STATISTICS = {"batch_stats", "batch_statistics"}
+_OF_NNX = {"mean", "var"}  # of its batch norm: each variable of NNX ends with `value`
 _RANDOM = {
     *("rng", "rngs", "key", "rng_key", "prng_key", "prng", "dropout_rng"),
     *("jax_random_key", "np_random_key"),  # the items of Orbax's handlers
@@ -30,7 +31,8 @@ def of_leaf(path: str, letter: str, itemsize: int, shape: tuple[int, ...]) -> Ki
         return Kind.RNG
     if letter and _OPTIMIZER.intersection(parts[:-1]):
         return _of_optimizer(path, parts, letter, shape)
-    if letter and _STATISTICS.intersection(parts[:-1]):
+    is_of_nnx = parts[-1] == "value" and bool(_OF_NNX.intersection(parts[-2:-1]))
+    if letter and (is_of_nnx or _STATISTICS.intersection(parts[:-1])):
         return Kind.MOVING_STATISTIC
     if letter == "i" and not shape and parts[-1] == "count":
         return Kind.COUNTER

@@ -126,6 +126,8 @@ def test_kinds(tmp_path: Path) -> None:
         "opt_state/0/count": (count, Kind.COUNTER),
         "opt_state/hyperparams/learning_rate": (one[0], Kind.HYPERPARAMETER),
         "batch_stats/norm/mean": (one, Kind.MOVING_STATISTIC),
+        "layers/1/mean/value": (one, Kind.MOVING_STATISTIC),
+        "layers/1/scale/value": (one, Kind.WEIGHT),
         "ema_params/dense/kernel": (one, Kind.SHADOW),
         "rng": (np.arange(2, dtype="uint32"), Kind.RNG),
         "rngs/dropout/key": (np.arange(2, dtype="uint32"), Kind.RNG),
