@@ -19,6 +19,8 @@ KERAS = {"oldest": "keras==3.12.*", "newest": "keras"}
 PYTEST = ["pytest", "pytest-timeout", "pytest-xdist"]
 # What the PyTorch scripts train with.
 AROUND_TORCH = ["lightning", "transformers", "accelerate", "torchdata"]
+# What saves the folders that our reader of Orbax is compared on; it brings JAX.
+ORBAX = "orbax-checkpoint>=0.12"
 
 # The sessions that need everything share one environment: TensorFlow is large.
 FULL = Path(os.environ.get("NOX_ENVDIR", Path(__file__).parent / ".nox")) / "full"
@@ -122,7 +124,9 @@ def install_torch(session: nox.Session) -> None:
 def torch(session: nox.Session) -> None:
     """Verify PyTorch scripts, defects and clean jobs, and test the adapter: minutes."""
     install_torch(session)
+    session.install(ORBAX)
     run(session, "python -m tests.commands.torch")
+    run(session, "python -m pytest -n 0 -m torch tests/checkpoints/orbax/test_against_orbax.py")
     run(session, "python -m pytest -n 0 -m cards tests/jobs/test_torch_cards.py -k torch/")
     for command in ("python -m tests.defects --sample", "python -m tests.clean"):
         session.run(*command.split(), "--framework", "torch")

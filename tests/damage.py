@@ -245,6 +245,23 @@ def _model(step: int) -> Any:
     return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
 
 
+def _orbax(folder: Path, step: int) -> Path:
+    return _of_orbax(folder, step, is_ocdbt=True)
+
+
+def _zarr(folder: Path, step: int) -> Path:
+    return _of_orbax(folder, step, is_ocdbt=False)
+
+
+def _of_orbax(folder: Path, step: int, *, is_ocdbt: bool) -> Path:
+    import numpy as np
+
+    from tests.checkpoints.orbax.writer import item
+
+    values = np.arange(step, step + 2000, dtype=np.float32)
+    return item(folder, {"params/w": values, "step": np.array(step)}, is_ocdbt=is_ocdbt)
+
+
 def _safetensors(folder: Path, step: int) -> Path:
     """Two shards and their index."""
     import numpy as np
@@ -289,8 +306,7 @@ def _dcp(folder: Path, step: int) -> Path:
     return folder
 
 
-# Damage to the metadata of a distributed checkpoint, and to an index of safetensors, shows in a seal
-# only.
+# Damage to the metadata of DCP and Orbax, and to an index of safetensors, shows in a seal only.
 KINDS = (
     Saved("saver", "tensorflow", _saver),
     Saved("tracked", "tensorflow", _tracked),
@@ -298,6 +314,8 @@ KINDS = (
     Saved("keras", "keras", _keras, every=13),
     Saved("weights", "keras", _weights, every=499, trusted=False),
     Saved("safetensors", "", _safetensors, trusted=False),
+    Saved("orbax", "tensorstore", _orbax, every=997, trusted=False),
+    Saved("zarr", "tensorstore", _zarr, every=997, trusted=False),
     Saved("torch", "torch", _torch, every=17),
     Saved("dcp", "torch", _dcp, every=61, trusted=False),
 )
@@ -311,7 +329,14 @@ def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        made = [(kind, _made(kind, root, 1), _made(kind, root, 2)) for kind in kinds]
+        made = [
+            (
+                kind,
+                save(kind.name, root / kind.name / "1", 1),
+                save(kind.name, root / kind.name / "2", 2),
+            )
+            for kind in kinds
+        ]
         _bound_memory()
         for kind, path, other in made:
             failed += _try(kind, path, other, sealed=False)
@@ -327,10 +352,10 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _made(kind: Saved, root: Path, step: int) -> Path:
-    folder = root / kind.name / str(step)
+def save(name: str, folder: Path, step: int) -> Path:
+    """Save a small checkpoint of a kind, and return the path to open."""
     folder.mkdir(parents=True)
-    return kind.save(folder, step)
+    return next(kind for kind in KINDS if kind.name == name).save(folder, step)
 
 
 def _bound_memory() -> None:

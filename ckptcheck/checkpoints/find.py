@@ -79,7 +79,8 @@ def checkpoints_in(folder: Path) -> list[Location]:
 
 def whole_folder(folder: Path) -> Location | None:
     """Return the checkpoint that the files of a folder are together; None: they are none."""
-    return _first(each.at(folder) for each in formats.FORMATS if each.is_folder)
+    found = (each.at(folder) for each in formats.FORMATS if each.is_folder)
+    return next((each for each in found if each is not None and each.path == folder), None)
 
 
 def by_number(path: Path | str) -> tuple[object, ...]:

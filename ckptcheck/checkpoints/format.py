@@ -97,6 +97,7 @@ class Location:
         return inside or self.path == other.path
 
     def open(self) -> Checkpoint:
-        """Open the checkpoint; `chosen` is kept where a state file could have chosen."""
-        checkpoint = self.format.open(self.path)
-        return replace(checkpoint, chosen=self.chosen) if self.format.state_file else checkpoint
+        """Open the checkpoint; `chosen` is kept where one of several could have been chosen."""
+        checkpoint, format_ = self.format.open(self.path), self.format
+        is_chosen = format_.state_file or format_.is_folder
+        return replace(checkpoint, chosen=self.chosen) if is_chosen else checkpoint

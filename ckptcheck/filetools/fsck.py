@@ -1,7 +1,7 @@
 """`fsck`: check that checkpoints are whole, and that a restore takes the right one."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ from ckptcheck.filetools import fsck_accelerate, fsck_trainer
 from ckptcheck.filetools.fsck_age import check_age
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding
 from ckptcheck.filetools.fsck_leftovers import check_leftovers, is_of_checkpoints, is_temporary
+from ckptcheck.filetools.fsck_orbax import check_steps
 from ckptcheck.filetools.fsck_paths import check_paths
 from ckptcheck.filetools.fsck_state import check_state
 from ckptcheck.filetools.fsck_tensors import Checked, check_tensors
 from ckptcheck.filetools.progress import Progress
 from ckptcheck.filetools.seal import check_seal, seal_of, unused_seals
 
-# Programs that save several files into a folder, each with its own rules.
-_SAVERS = (fsck_trainer, fsck_accelerate)
+# What libraries would restore by themselves from a folder, and what they would miss in it.
+_NEWEST = (fsck_trainer.check_newest, fsck_accelerate.check_newest, check_steps)
+_SAVED = (fsck_trainer.check_saved, fsck_accelerate.check_saved)
 
 
 @dataclass(frozen=True)
@@ -88,40 +90,68 @@ def _folders(path: Path) -> Iterator[Path]:
     """Yield a folder and its subfolders, but no folder of an unfinished save, and not Git's own."""
     inside = sorted(folder for folder in path.rglob("*") if folder.is_dir())
     for folder in (path, *inside):
-        if not is_temporary(folder) and ".git" not in folder.relative_to(path).parts:
+        below = folder.relative_to(path)
+        above = (path.joinpath(*below.parts[:count]) for count in range(len(below.parts) + 1))
+        if ".git" not in below.parts and not any(map(is_temporary, above)):
             yield folder
 
 
 def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
-    folders = [folder for folder in paths if any(map(is_of_checkpoints, folder.iterdir()))]
+    folders = [
+        folder
+        for folder in paths
+        if any(map(is_of_checkpoints, folder.iterdir())) or whole_folder(folder)
+    ]
     if not folders:
         instead = "".join(map(under_other_names, paths))
         raise UsageError(
             f"The folder {path} has no checkpoint to check, and no part of one.{instead}"
         )
-    inside = {folder: checkpoints_in(folder) for folder in folders}
+    inside = _without_parts({folder: checkpoints_in(folder) for folder in folders})
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
-    findings = [
-        finding for folder in paths for saver in _SAVERS for finding in saver.check_newest(folder)
-    ]
+    findings = [finding for folder in paths for check in _NEWEST for finding in check(folder)]
     sealed: list[Location] = []
+    read = {
+        folder: [check_tensors(location, progress) for location in locations]
+        for folder, locations in inside.items()
+    }
+    safe = {_beside(each.location) for own in read.values() for each in own if each.is_whole}
     for folder, locations in inside.items():
         together = whole_folder(folder)
         of_folder = [*dict.fromkeys([*locations, *([together] if together else [])])]
-        own = [check_tensors(location, progress) for location in locations]
+        own = read[folder]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
         findings += [each for one in of_folder for each in check_seal(one, progress)]
         findings += [each for one in locations for each in check_age(one)]
-        findings += [finding for saver in _SAVERS for finding in saver.check_saved(folder)]
+        findings += [finding for check in _SAVED for finding in check(folder)]
         findings += unused_seals(folder, of_folder)
         findings += check_paths(folder, locations)
         whole = [location for location, each in zip(locations, own, strict=True) if each.is_whole]
-        findings += check_leftovers(folder, is_safe=bool(whole))
-        findings += check_state(folder, [each for each in whole if each.format.state_file])
+        findings += check_leftovers(folder, is_safe=folder in safe)
+        if together is None:  # else a file of the name `checkpoint` is its own
+            findings += check_state(folder, [each for each in whole if each.format.state_file])
         checked += own
         sealed += of_folder
     return _result(path, checked, findings, sealed)
+
+
+def _without_parts(inside: Mapping[Path, list[Location]]) -> dict[Path, list[Location]]:
+    """Leave out what is checked as a part of another checkpoint, as an item of a step is."""
+    known = {(each.path, each.format.name) for own in inside.values() for each in own}
+    return {
+        folder: [
+            each
+            for each in own
+            if not any((above, each.format.name) in known for above in each.path.parents)
+        ]
+        for folder, own in inside.items()
+    }
+
+
+def _beside(location: Location) -> Path:
+    """Return the folder in which other checkpoints lie beside this."""
+    return location.path.parent
 
 
 def _size(locations: Sequence[Location]) -> int:

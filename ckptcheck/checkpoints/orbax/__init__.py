@@ -1,0 +1,1 @@
+"""Orbax: folders of arrays, which tensorstore reads, and of JSON."""
