@@ -127,9 +127,7 @@ def outcome(
         if trusted and found is not None:
             assert found == truth, f"{damage.file}, {damage.what}: other values"
         # Data without an index are leftovers of an interrupted save, not a checkpoint.
-        wrong = (
-            fsck(folder).exit_code(strict=damage.content is None) if any(folder.iterdir()) else 1
-        )
+        wrong = _is_wrong(folder, strict=damage.content is None)
         is_right = found is not None and not sealed
         assert is_right or wrong, f"{damage.file}, {damage.what}: fsck finds nothing"
         assert time.monotonic() - started < SLOW, f"{damage.file}, {damage.what}: slow"
@@ -137,6 +135,13 @@ def outcome(
         return REFUSED if found is None else RIGHT if found == truth else other
     finally:
         file.write_bytes(whole)
+
+
+def _is_wrong(folder: Path, *, strict: bool) -> bool:
+    try:
+        return fsck(folder).exit_code(strict) != 0
+    except UsageError:  # nothing is left of it
+        return True
 
 
 def _read(folder: Path, path: Path, damage: Damage) -> Values | None:

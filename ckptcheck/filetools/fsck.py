@@ -102,11 +102,6 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
         for folder in paths
         if any(map(is_of_checkpoints, folder.iterdir())) or whole_folder(folder)
     ]
-    if not folders:
-        instead = "".join(map(under_other_names, paths))
-        raise UsageError(
-            f"The folder {path} has no checkpoint to check, and no part of one.{instead}"
-        )
     inside = _without_parts({folder: checkpoints_in(folder) for folder in folders})
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
@@ -133,6 +128,11 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
             findings += check_state(folder, [each for each in whole if each.format.state_file])
         checked += own
         sealed += of_folder
+    if not checked and not findings:
+        instead = "".join(map(under_other_names, paths))
+        raise UsageError(
+            f"The folder {path} has no checkpoint to check, and no part of one.{instead}"
+        )
     return _result(path, checked, findings, sealed)
 
 
