@@ -1,13 +1,13 @@
 """Every damage of small checkpoints, saved by TensorFlow, Keras, PyTorch and others.
 
-    python -m tests.damage [KIND…]
+    python -m tests.damage [--sample] [KIND…]
 
 Each bit is flipped, each byte inverted, the file truncated at each length, missing, or from a
 different save. Each read must give the right values, or an error that names a file of the
 checkpoint; never wrong values, a different exception, a hang, or much memory. `fsck` must not call
 unreadable files whole. Formats without checksums may give other values; there, all is done once more
 with a seal, which must show any damage. Of large files only a sample of the damage is tried. What is
-saved by a framework that is not installed is left out, and named.
+saved by a framework that is not installed is left out, and named. `--sample` tries a seventh.
 """
 
 import contextlib
@@ -31,6 +31,7 @@ from ckptcheck.errors import UsageError
 from ckptcheck.filetools.fsck import fsck
 from ckptcheck.filetools.seal import is_seal, seal
 
+SAMPLE = "--sample"
 RIGHT, REFUSED = "right values", "refused"
 SLOW = 5.0  # seconds for one read; it takes a millisecond
 MEMORY = 1 << 29  # bytes, in addition to those at the start of the process
@@ -328,7 +329,9 @@ KINDS = (
 
 def main() -> int:
     """Try every damage of every kind of checkpoint."""
-    named = sys.argv[1:] or [kind.name for kind in KINDS]
+    arguments = [each for each in sys.argv[1:] if each != SAMPLE]
+    named = arguments or [kind.name for kind in KINDS]
+    every = 7 if SAMPLE in sys.argv else 1
     wanted = [kind for kind in KINDS if kind.name in named]
     kinds = [kind for kind in wanted if not kind.framework or find_spec(kind.framework)]
     failed = 0
@@ -344,10 +347,10 @@ def main() -> int:
         ]
         _bound_memory()
         for kind, path, other in made:
-            failed += _try(kind, path, other, sealed=False)
+            failed += _try(kind, path, other, every)
             if not kind.trusted:
                 seal(path)
-                failed += _try(kind, path, other, sealed=True)
+                failed += _try(kind, path, other, 7 * every, sealed=True)
         with contextlib.suppress(OSError):
             shutil.rmtree(root)
     absent = {kind.name: kind.framework for kind in wanted if kind not in kinds}
@@ -370,12 +373,12 @@ def _bound_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, resource.RLIM_INFINITY))
 
 
-def _try(kind: Saved, path: Path, other: Path, *, sealed: bool) -> int:
-    """Try the damage of one kind, print what came of it, and return how much failed."""
+def _try(kind: Saved, path: Path, other: Path, every: int, *, sealed: bool = False) -> int:
+    """Try the damage of one kind, or one of `every`; print what came of it, return the failures."""
     found, failed = Counter[str](), 0
     truth = values(path)
     folder, later = (each if each.is_dir() else each.parent for each in (path, other))
-    for damage in damages(folder, later, kind.every * (7 if sealed else 1)):
+    for damage in damages(folder, later, kind.every * every):
         try:
             trusted = kind.trusted
             found[outcome(folder, path, damage, truth, trusted=trusted, sealed=sealed)] += 1
