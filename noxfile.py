@@ -126,7 +126,6 @@ def torch(session: nox.Session) -> None:
     install_torch(session)
     session.install(ORBAX)
     run(session, "python -m tests.commands.torch")
-    run(session, "python -m pytest -n 0 -m torch tests/checkpoints/orbax/test_against_orbax.py")
     run(session, "python -m pytest -n 0 -m cards tests/jobs/test_torch_cards.py -k torch/")
     run(session, "python -m tests.damage --sample torch dcp")
     for command in ("python -m tests.defects --sample", "python -m tests.clean"):

@@ -1,6 +1,6 @@
 """Verify the PyTorch scripts: `python -m tests.commands.torch`, with any option of pytest behind it.
 
-It runs every test that needs PyTorch, those of its adapter, too.
+It runs every test that needs PyTorch, those of its adapter and its files, too.
 """
 
 import sys
@@ -10,5 +10,6 @@ import pytest
 
 if __name__ == "__main__":
     here = Path(__file__).parent
-    adapter = here.parents[1] / "adapters" / "torch"
-    sys.exit(pytest.main([str(here), str(adapter), "-m", "torch", *sys.argv[1:]]))
+    others = ("adapters/torch", "checkpoints", "filetools")
+    folders = [here, *(here.parents[1] / each for each in others)]
+    sys.exit(pytest.main([*map(str, folders), "-m", "torch", *sys.argv[1:]]))
