@@ -31,7 +31,7 @@ def main() -> None:
     folders = json.loads(sys.stdin.readline())
     _limit(0)
     try:
-        import tensorstore
+        import tensorstore  # under the limit of memory
 
         context = tensorstore.Context(CONTEXT)
         arrays = [array for each in folders for array in _opened(tensorstore, context, each)]
@@ -49,7 +49,7 @@ def main() -> None:
 
 def _limit(size: int) -> None:
     try:
-        import resource
+        import resource  # not on every system
 
         most = MOST_MEMORY + COPIES * size
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
