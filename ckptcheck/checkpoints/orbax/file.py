@@ -68,9 +68,8 @@ class Orbax(Checkpoint):
         if len(content) != piece.size:
             what = f"tensorstore gives {len(content):,} bytes of {piece.size:,}"
             raise DamagedError(what, piece.file, tensor=entry.key)
-        whole = np.frombuffer(bytearray(content), np.uint8)
         for at in range(0, piece.size, CHUNK):
-            yield whole[at : at + CHUNK]
+            yield np.frombuffer(content[at : at + CHUNK], np.uint8).copy()
 
     def must_hold(self, entry: Entry) -> None:
         """Raise if the files are far too short for an array, however well it is packed."""
