@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from math import prod
 from operator import attrgetter
 from pathlib import Path
@@ -91,11 +92,21 @@ class Checkpoint(ABC):
     path: Path  # the prefix or the file
     format: str  # the format's name for readers
     files: tuple[Path, ...]
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, Entry] = field(repr=False)  # there may be thousands
     chosen: str = ""  # why a folder resolved to this checkpoint
     promised: tuple[str, ...] = ()  # variable keys in the object graph that have no entry
     graph: Entry | None = None  # the object graph, which is not a tensor of the program
     by_variables_name: bool = False  # restores match variables by name: there is no object graph
+
+    def __getitem__(self, name: str) -> Array:
+        """Return the value of a tensor by its name or key, as `value` does; raise KeyError."""
+        entry = self.entries.get(name) or next(
+            (each for each in self.entries.values() if each.name == name), None
+        )
+        if entry is None:
+            near = get_close_matches(name, [each.name for each in self.entries.values()], 1)
+            raise KeyError(f"{name}: no such tensor" + (f"; similar: {near[0]}" if near else ""))
+        return self.value(entry)
 
     @property
     def size(self) -> int:

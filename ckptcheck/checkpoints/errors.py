@@ -34,5 +34,9 @@ class TooShortError(DamagedError):
     """A file ends before the bytes that it should hold."""
 
 
+class WrongChecksumError(DamagedError):
+    """Bytes are not those that a checksum was made of: a reader that compares none loads them."""
+
+
 class NotReadableError(DamagedError):
     """A file shows no damage, but its content is not supported."""

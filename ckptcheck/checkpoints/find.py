@@ -19,7 +19,10 @@ _MOST_NAMED = 6
 
 
 def open_checkpoint(path: Path | str) -> Checkpoint:
-    """Open the checkpoint at a path, see `find`.
+    """Open the checkpoint at a path: a file, a prefix, or a folder.
+
+    `checkpoint["model/0.weight"]` is the value of a tensor, by the name that `inspect` shows; types
+    that NumPy lacks, such as bfloat16, are those of `ml_dtypes`. `entries` describes all tensors.
 
     Raises DamagedError if its files are missing, truncated, corrupt or forged.
     """

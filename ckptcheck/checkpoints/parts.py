@@ -12,7 +12,9 @@ from ckptcheck.checkpoints.reader import Bytes
 class Parts(Checkpoint):
     """The tensors of all parts, with the name of the part before their own."""
 
-    _origins: Mapping[str, tuple[Checkpoint, Entry]] = field(kw_only=True, compare=False)
+    _origins: Mapping[str, tuple[Checkpoint, Entry]] = field(
+        kw_only=True, compare=False, repr=False
+    )
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield a piece's bytes, as its part does."""

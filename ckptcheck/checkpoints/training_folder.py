@@ -3,6 +3,7 @@
 Each file is a checkpoint by itself. Together they are what a resume needs.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,9 @@ ACCELERATE = {
     "random states": ("random_states_0.pkl",),
 }
 _ARGUMENTS = "training_args.bin"  # no resume reads it
+# What else a resume reads, or what decides what the weights mean.
+_DOCUMENTS = (TRAINER_STATE, "config.json", "adapter_config.json")
+_NUMBERED = re.compile(r"checkpoint[-_](\d{1,18})")
 _ENDINGS = (".safetensors.index.json", ".safetensors", ".bin", ".pt", ".pth", ".pkl")
 
 
@@ -45,6 +49,16 @@ def missing_of_accelerate(folder: Path) -> list[str]:
         for part, names in ACCELERATE.items()
         if not any((folder / name).exists() for name in names)
     ]
+
+
+def _is_saved(folder: Path) -> bool:
+    return folder.is_dir() and (is_of_trainer(folder) or is_of_accelerate(folder))
+
+
+def _number(folder: Path) -> int:
+    """Return the number in the name of a folder of a run; -1: there is none."""
+    numbered = _NUMBERED.fullmatch(folder.name)
+    return int(numbered[1]) if numbered else -1
 
 
 def _parts(folder: Path) -> list[Location]:
@@ -73,13 +87,19 @@ def _stem(part: Location) -> str:
 
 
 def _open(folder: Path) -> Checkpoint:
-    from ckptcheck.checkpoints.parts import together  # its imports take time
+    from ckptcheck.checkpoints.json_document import open_document  # imports that take time
+    from ckptcheck.checkpoints.parts import together
 
     saver = "Transformers, Trainer" if is_of_trainer(folder) else "Accelerate"
     parts = {name: part.open() for name, part in _named_parts(folder).items()}
     if not parts:
         raise DamagedError("the folder has no part that can be read", folder)
-    return together(folder, f"{saver}, folder", parts)
+    documents = {
+        name.removesuffix(".json"): open_document(folder / name)
+        for name in _DOCUMENTS
+        if (folder / name).is_file()
+    }
+    return together(folder, f"{saver}, folder", {**parts, **documents})
 
 
 class _TrainingFolder(Format):
@@ -94,8 +114,14 @@ class _TrainingFolder(Format):
         return None
 
     def at(self, path: Path) -> Location | None:
-        is_saved = path.is_dir() and (is_of_trainer(path) or is_of_accelerate(path))
-        return Location(path, self) if is_saved else None
+        if not path.is_dir():
+            return None
+        if _is_saved(path):
+            return Location(path, self)
+        newest = max(filter(_is_saved, path.iterdir()), key=_number, default=None)
+        if newest is None or _number(newest) < 0 or any(_parts(path)):
+            return None
+        return Location(newest, self, f"the newest whole folder in {path}")
 
     def in_folder(self, folder: Path) -> Iterator[Path]:
         return iter(())  # the parts are found by their formats

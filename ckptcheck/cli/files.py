@@ -144,28 +144,30 @@ def fsck(path: Path, strict: bool, json: bool) -> None:
     examples=(
         ("seal model.keras", "A file:"),
         ("seal checkpoints/ckpt-2", "A checkpoint of several files:"),
-        ("seal checkpoints", "The newest checkpoint in a folder:"),
+        ("seal out/checkpoint-*", "Several checkpoints:"),
     ),
     epilog=f"Exit codes: 0 sealed; {EXIT_CODES}",
 )
-@click.argument("checkpoint", type=PATH, metavar="CKPT")
-def seal(checkpoint: Path) -> None:
-    """Keep digests of a checkpoint beside it, which fsck compares.
+@click.argument("checkpoints", type=PATH, nargs=-1, required=True, metavar="CKPT...")
+def seal(checkpoints: tuple[Path, ...]) -> None:
+    """Keep digests of checkpoints with them, which fsck compares.
 
     CKPT is a checkpoint's prefix, one of its files, or a folder. The digests of every tensor and
-    file are in a hidden file beside it. No framework is needed.
+    file are in a hidden file beside it, or inside the folder. No framework is needed.
     """
     from ckptcheck.counts import counted
     from ckptcheck.filetools.seal import seal
     from ckptcheck.filetools.tables import size
 
-    try:
-        with _reading() as progress:
-            sealed = seal(checkpoint, progress=progress)
-    except OSError as error:
-        raise UsageError(f"The seal cannot be written: {error.strerror}.") from None
-    files = f"{counted(sealed.tensors, 'tensor')}, {size(sealed.bytes)} in "
-    _print([f"Sealed {sealed.checkpoint}: {files}{counted(sealed.files, 'file')}, {sealed.seal}."])
+    for checkpoint in checkpoints:
+        try:
+            with _reading() as progress:
+                sealed = seal(checkpoint, progress=progress)
+        except OSError as error:
+            raise UsageError(f"The seal cannot be written: {error.strerror}.") from None
+        held = f"{counted(sealed.tensors, 'tensor')}, {size(sealed.bytes)}"
+        files = f"{counted(sealed.files, 'file')}, {sealed.seal}"
+        _print([f"Sealed {sealed.checkpoint}: {held} in {files}."])
 
 
 @contextlib.contextmanager

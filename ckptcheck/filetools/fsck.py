@@ -19,7 +19,7 @@ from ckptcheck.filetools.fsck_paths import check_paths
 from ckptcheck.filetools.fsck_state import check_state
 from ckptcheck.filetools.fsck_tensors import Checked, check_tensors
 from ckptcheck.filetools.progress import Progress
-from ckptcheck.filetools.seal import check_seal, seal_of, unused_seals
+from ckptcheck.filetools.seal import check_seal, is_seal, seal_of, unused_seals
 
 # What libraries would restore by themselves from a folder, and what they would miss in it.
 _NEWEST = (fsck_trainer.check_newest, fsck_accelerate.check_newest, check_steps)
@@ -98,9 +98,7 @@ def _folders(path: Path) -> Iterator[Path]:
 
 def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
     folders = [
-        folder
-        for folder in paths
-        if any(map(is_of_checkpoints, folder.iterdir())) or whole_folder(folder)
+        folder for folder in paths if any(map(_belongs, folder.iterdir())) or whole_folder(folder)
     ]
     inside = _without_parts({folder: checkpoints_in(folder) for folder in folders})
     progress.expect(sum(map(_size, inside.values())))
@@ -152,6 +150,10 @@ def _without_parts(inside: Mapping[Path, list[Location]]) -> dict[Path, list[Loc
 def _beside(location: Location) -> Path:
     """Return the folder in which other checkpoints lie beside this."""
     return location.path.parent
+
+
+def _belongs(path: Path) -> bool:
+    return is_of_checkpoints(path) or is_seal(path.name)
 
 
 def _size(locations: Sequence[Location]) -> int:

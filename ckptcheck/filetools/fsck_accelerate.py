@@ -5,10 +5,13 @@ schedulers and samplers, and the random states last. With `automatic_checkpoint_
 `load_state` takes the folder with the highest number.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ckptcheck.checkpoints.errors import DamagedError
+from ckptcheck.checkpoints.torch_zip.format import TORCH_ZIP
 from ckptcheck.checkpoints.training_folder import (
     ACCELERATE,
     is_of_accelerate,
@@ -18,14 +21,15 @@ from ckptcheck.checkpoints.training_folder import (
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
 from ckptcheck.filetools.fsck_trainer import not_whole
 
+_SCHEDULER = "scheduler.bin"
 _NAME = re.compile(r"checkpoint_(\d+)")
 _EFFECTS = {
     "model": (WRONG, "load_state raises"),
     "optimizer": (LOOK, "load_state raises, if the program has prepared an optimizer"),
     "random states": (
         LOOK,
-        "load_state succeeds, draws other random numbers, and counts its steps from 0: "
-        "only its log says so",
+        "load_state succeeds with different random numbers, counts its steps from 0, "
+        "and only logs that",
     ),
 }
 _GO_BACK = "load an older folder that is whole, or copy the file again"
@@ -38,7 +42,7 @@ def check_newest(folder: Path) -> Iterator[Finding]:
     order = sorted(saved, key=saved.__getitem__)
     whole = [each for each in order if not missing_of_accelerate(each)]
     if whole and order[-1] is not whole[-1]:
-        effect = "load_state() takes the newest: it raises, or loses state without a word"
+        effect = "load_state() takes the newest: it raises, or silently loses state"
         remedy = f"name the folder: load_state({str(whole[-1])!r})"
         yield Finding(WRONG, not_whole(order[-1], whole[-1]), str(folder), effect, remedy)
 
@@ -51,6 +55,20 @@ def check_saved(folder: Path) -> Iterator[Finding]:
             f"The {part} {'are' if part.endswith('s') else 'is'} missing: no {ACCELERATE[part][0]}"
         )
         yield Finding(grade, what, str(folder), effect, _GO_BACK)
+    if _is_saved(folder) and _lost_schedule(folder):
+        what = f"{_SCHEDULER} is missing, but the optimizer had a schedule"
+        effect = "load_state raises, if the program has prepared that schedule"
+        yield Finding(LOOK, what, str(folder), effect, _GO_BACK)
+
+
+def _lost_schedule(folder: Path) -> bool:
+    """Return whether the optimizer has the rate that a schedule notes, without the schedule."""
+    optimizer = folder / ACCELERATE["optimizer"][0]
+    if (folder / _SCHEDULER).exists() or not optimizer.is_file():
+        return False
+    with contextlib.suppress(DamagedError):
+        return any(key.endswith("/initial_lr") for key in TORCH_ZIP.open(optimizer).entries)
+    return False
 
 
 def _is_saved(folder: Path) -> bool:

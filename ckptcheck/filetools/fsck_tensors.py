@@ -10,7 +10,7 @@ import numpy as np
 from ckptcheck.arrays import may_be_nan, nan_and_infinite
 from ckptcheck.checkpoints import Checkpoint, DamagedError, Entry, Format, Location
 from ckptcheck.checkpoints.classify import is_step
-from ckptcheck.checkpoints.errors import NotReadableError, TooShortError
+from ckptcheck.checkpoints.errors import NotReadableError, TooShortError, WrongChecksumError
 from ckptcheck.checkpoints.first_bytes import stand_in
 from ckptcheck.counts import counted
 from ckptcheck.filetools.fsck_findings import LOOK, UNKNOWN, WRONG, Finding, some
@@ -163,7 +163,8 @@ def _unreadable(location: Location, error: DamagedError) -> Finding:
         return _of_error(UNKNOWN, error, effect, remedy)
     files = f"{location.path.name}.*" if location.format.is_prefix else location.path.name
     remedy = error.remedy or f"copy {files} again, or {_GO_BACK}"
-    return _of_error(WRONG, error, _RAISES, remedy)
+    is_read = isinstance(error, WrongChecksumError)
+    return _of_error(WRONG, error, location.format.on_damage if is_read else _RAISES, remedy)
 
 
 def _of_error(grade: str, error: DamagedError, effect: str, remedy: str) -> Finding:

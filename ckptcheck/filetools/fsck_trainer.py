@@ -7,6 +7,7 @@ and `trainer_state.json` last. `get_last_checkpoint` takes the folder with the h
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
@@ -17,6 +18,7 @@ _MODELS = (
     *("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"),
     *("adapter_model.safetensors", "pytorch_model.bin.index.json"),
 )
+_CONFIGS = ("config.json", "adapter_config.json")
 _OPTIMIZER, _SCHEDULER = "optimizer.pt", "scheduler.pt"
 _DEEPSPEED = "global_step"  # how the folder begins in which it saves both
 _RANDOM = "rng_state*.pth"
@@ -55,7 +57,19 @@ def check_saved(folder: Path) -> Iterator[Finding]:
     if not any((folder / name).is_file() for name in _MODELS):
         what = f"The model is missing: none of {', '.join(_MODELS[:3])} is there"
         yield Finding(WRONG, what, place, "a resume raises", _GO_BACK)
-    yield from _lost_without_a_word(folder, place)
+    for name in filter(partial(_is_damaged, folder), _CONFIGS):
+        yield Finding(WRONG, f"{name} is damaged", place, "from_pretrained raises", _GO_BACK)
+    yield from _silently_lost(folder, place)
+
+
+def _is_damaged(folder: Path, name: str) -> bool:
+    try:
+        json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, RecursionError):
+        return True
+    return False
 
 
 def _is_saved(folder: Path) -> bool:
@@ -79,23 +93,23 @@ def _step(folder: Path) -> int | None:
     return step if type(step) is int else None
 
 
-def _lost_without_a_word(folder: Path, place: str) -> Iterator[Finding]:
+def _silently_lost(folder: Path, place: str) -> Iterator[Finding]:
     """Report files without which a resume begins anew, and says nothing."""
     inside = {each.name for each in folder.iterdir()}
     has = [
         any(name.startswith(("optimizer", _DEEPSPEED)) for name in inside),
         any(name == _SCHEDULER or name.startswith(_DEEPSPEED) for name in inside),
     ]
+    has_random = any(folder.glob(_RANDOM))
+    remedy = _GO_BACK if any((*has, has_random)) else "save without save_only_model=True"
     if not all(has):
         missing = " and ".join(
             name
             for name, is_there in zip((_OPTIMIZER, _SCHEDULER), has, strict=True)
             if not is_there
         )
-        effect = "a resume starts with a new optimizer and a new schedule, without a word"
-        remedy = "save without save_only_model=True, or expect it"
+        effect = "a resume silently starts with a new optimizer and a new schedule"
         yield Finding(LOOK, f"Missing: {missing}", place, effect, remedy)
-    if not any(folder.glob(_RANDOM)):
-        effect = "a resume draws other random numbers: only its log says so"
-        remedy = "save without save_only_model=True, or expect it"
+    if not has_random:
+        effect = "a resume draws different random numbers, and only logs that"
         yield Finding(LOOK, "Missing: rng_state.pth", place, effect, remedy)

@@ -26,6 +26,7 @@ from ckptcheck.text_safety import shown
 _START, _END = ".", ".seal.json"
 _VERSION = 1
 _LARGEST = 1 << 28  # bytes
+_GONE = "The checkpoint of a seal is missing: it was deleted, moved or renamed"
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,9 @@ def unused_seals(folder: Path, checkpoints: Sequence[Location]) -> Iterator[Find
     used = set(map(seal_of, checkpoints))
     for file in sorted(folder.iterdir()):
         if is_seal(file.name) and file not in used and file.is_file():
-            what, effect = "A seal without its checkpoint", "none: no restore reads it"
-            yield Finding(LOOK, what, str(file), effect, "delete it with the checkpoint")
+            effect = "a restore does not find what was sealed"
+            remedy = "copy the checkpoint again; if it was deleted on purpose, delete the seal, too"
+            yield Finding(LOOK, _GONE, str(file), effect, remedy)
 
 
 def _changed(location: Location, document: Mapping[str, Any], differing: list[Path]) -> Finding:
@@ -130,13 +132,15 @@ def _changed(location: Location, document: Mapping[str, Any], differing: list[Pa
     )
     named = f", with {which}: {some(tensors)}" if tensors else ""
     verb = "is" if len(differing) == 1 else "are"
-    what = f"{names} {verb} not as sealed on {document['sealed']}{named}"
+    is_gone = not any(file.exists() for file in differing)
+    how = "missing, but was sealed" if is_gone else "not as sealed"
+    what = f"{names} {verb} {how} on {document['sealed']}{named}"
     remedy = (
-        "copy it again from where it was sealed, or restore an older checkpoint that is whole; "
-        "if it was saved again since, seal it after each save"
+        "copy it again, or restore an older checkpoint; "
+        "if the change was meant, seal the checkpoint again"
     )
     differs = "a restore reads other values than were sealed"
-    effect = differs if tensors else "unknown: no tensor was found to differ, or none can be read"
+    effect = differs if tensors else "no tensor is known to differ: other content has changed"
     return Finding(WRONG, what, str(location.path), effect, remedy)
 
 

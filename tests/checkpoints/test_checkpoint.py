@@ -1,7 +1,11 @@
-"""Shapes beyond the limits of NumPy."""
+"""Values by name, and shapes beyond the limits of NumPy."""
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+from ckptcheck.checkpoints import open_checkpoint
 from tests.checkpoints.bundles import Row, write
 from tests.checkpoints.refusals import ROW, TENSOR, refusal
 
@@ -17,3 +21,11 @@ def test_a_huge_empty_shape(tmp_path: Path) -> None:
 def test_more_dimensions_than_numpy_supports(tmp_path: Path) -> None:
     row = Row(1, [1] * 70, size=4, checksum=ROW.checksum)
     assert "shape [1, 1, 1" in refusal(write(tmp_path / "forged", TENSOR, deep=row, weight=row))
+
+
+def test_a_value_by_its_name(tmp_path: Path) -> None:
+    checkpoint = open_checkpoint(write(tmp_path / "model", TENSOR))
+    np.testing.assert_array_equal(checkpoint["weight"], TENSOR["weight"])
+    with pytest.raises(KeyError, match="wieght: no such tensor; similar: weight"):
+        checkpoint["wieght"]
+    assert len(repr(checkpoint)) < 300

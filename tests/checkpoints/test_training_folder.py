@@ -14,6 +14,7 @@ from ckptcheck.filetools.fsck import fsck
 from ckptcheck.filetools.seal import seal
 from tests.checkpoints.safetensors.writer import write, write_shards
 
+STEP = "trainer_state/global_step"
 VALUES = {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}
 
 
@@ -30,7 +31,7 @@ def trained(folder: Path) -> Path:
 def test_the_parts_are_named_by_their_files(tmp_path: Path) -> None:
     checkpoint = open_checkpoint(trained(tmp_path / "checkpoint-5"))
     assert checkpoint.format == "Transformers, Trainer, folder"
-    assert list(checkpoint.entries) == ["model/w", "optimizer/state"]
+    assert list(checkpoint.entries) == ["model/w", "optimizer/state", STEP]
     for key, plus in (("model/w", 0), ("optimizer/state", 1)):
         np.testing.assert_array_equal(checkpoint.value(checkpoint.entries[key]), VALUES["w"] + plus)
 
@@ -39,7 +40,7 @@ def test_shards_are_one_part(tmp_path: Path) -> None:
     folder = trained(tmp_path / "checkpoint-5")
     (folder / "model.safetensors").unlink()
     write_shards(folder, [{"a": VALUES["w"]}, {"b": VALUES["w"]}])
-    assert list(open_checkpoint(folder).entries) == ["model/a", "model/b", "optimizer/state"]
+    assert list(open_checkpoint(folder).entries) == ["model/a", "model/b", "optimizer/state", STEP]
 
 
 def test_parts_of_one_name_keep_their_endings(tmp_path: Path) -> None:
@@ -49,6 +50,7 @@ def test_parts_of_one_name_keep_their_endings(tmp_path: Path) -> None:
         "model.safetensors.index.json/a",
         "model.safetensors/w",
         "optimizer/state",
+        STEP,
     ]
 
 
@@ -72,17 +74,40 @@ def test_two_folders_are_compared_whole(tmp_path: Path) -> None:
     assert [pair.a.name for pair in diff(one, other).different] == ["optimizer/state"]
 
 
+def test_what_the_documents_say_is_compared(tmp_path: Path) -> None:
+    one, other = trained(tmp_path / "checkpoint-5"), trained(tmp_path / "checkpoint-6")
+    state = {"global_step": 6, "log_history": [{"loss": 1.0}], "best_metric": None}
+    (other / "trainer_state.json").write_text(json.dumps(state))
+    (one / "config.json").write_text(json.dumps({"n_head": 2, "model_type": "gpt2"}))
+    (other / "config.json").write_text(json.dumps({"n_head": 4, "model_type": "gpt2"}))
+    assert {pair.a.name for pair in diff(one, other).different} == {"config/n_head", STEP}
+    (one / "config.json").write_text("{")
+    with pytest.raises(DamagedError, match=r"config.json: the file is no JSON document\."):
+        open_checkpoint(one)
+
+
+def test_the_folder_of_a_run_is_its_newest(tmp_path: Path) -> None:
+    trained(tmp_path / "checkpoint-9")
+    newest = trained(tmp_path / "checkpoint-10")
+    location = find(tmp_path)
+    assert (location.path, location.chosen) == (newest, f"the newest whole folder in {tmp_path}")
+    (newest / "trainer_state.json").unlink()  # an interrupted save
+    assert find(tmp_path).path == tmp_path / "checkpoint-9"
+    write(tmp_path / "model.safetensors", VALUES)  # the model, saved when the training was done
+    assert find(tmp_path).path == tmp_path / "model.safetensors"
+
+
 def test_a_seal_covers_all_files(tmp_path: Path) -> None:
     folder = trained(tmp_path / "checkpoint-5")
     sealed = seal(folder)
-    assert (sealed.seal, sealed.tensors, sealed.files) == (folder / ".seal.json", 2, 4)
+    assert (sealed.seal, sealed.tensors, sealed.files) == (folder / ".seal.json", 3, 4)
     seals_only = [f for f in fsck(tmp_path).findings if "seal" in f.what]
     assert not seals_only
     assert fsck(tmp_path).notes == ("2 checkpoints compared with 1 seal.",)
     (folder / "config.json").write_text("{ }")
     (finding,) = (f for f in fsck(tmp_path).findings if "seal" in f.what)
     assert finding.what.startswith("config.json is not as sealed on ")
-    assert finding.effect == "unknown: no tensor was found to differ, or none can be read"
+    assert finding.effect == "no tensor is known to differ: other content has changed"
 
 
 def test_what_is_no_such_folder(tmp_path: Path) -> None:

@@ -314,3 +314,14 @@ def test_a_pipe_that_is_closed_early(folder: Path) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_several_checkpoints_are_sealed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(capsys, "seal", "model.ckpt-10", "other.ckpt-10")
+    assert (code, err) == (0, "")
+    assert [line.partition(":")[0] for line in out.splitlines()] == [
+        "Sealed model.ckpt-10",
+        "Sealed other.ckpt-10",
+    ]
+    for name in ("model", "other"):
+        assert (folder / f".{name}.ckpt-10.seal.json").is_file()

@@ -35,8 +35,8 @@ def saved(folder: Path) -> Path:
             FILES[2],
             LOOK,
             "The random states are missing: no random_states_0.pkl",
-            "load_state succeeds, draws other random numbers, and counts its steps from 0: only "
-            "its log says so",
+            "load_state succeeds with different random numbers, counts its steps from 0, and only "
+            "logs that",
         ),
     ],
 )

@@ -11,9 +11,9 @@ from tests.checkpoints.safetensors.writer import write
 
 OTHERS = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
 LOSES = {
-    "optimizer.pt": "a resume starts with a new optimizer and a new schedule, without a word",
-    "scheduler.pt": "a resume starts with a new optimizer and a new schedule, without a word",
-    "rng_state.pth": "a resume draws other random numbers: only its log says so",
+    "optimizer.pt": "a resume silently starts with a new optimizer and a new schedule",
+    "scheduler.pt": "a resume silently starts with a new optimizer and a new schedule",
+    "rng_state.pth": "a resume draws different random numbers, and only logs that",
 }
 
 
@@ -46,7 +46,7 @@ def test_a_whole_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_a_resume_does_without_a_word(name: str, tmp_path: Path) -> None:
+def test_what_a_resume_silently_does(name: str, tmp_path: Path) -> None:
     assert told(saved(tmp_path, 10, without=name)) == [
         ("look", "checkpoint-10", f"Missing: {name}: {LOSES[name]}")
     ]
@@ -100,3 +100,13 @@ def test_other_folders_of_such_a_name(tmp_path: Path) -> None:
     folder.mkdir()
     write(folder / "weights.safetensors", {"w": np.ones(2, np.float32)})
     assert told(tmp_path) == []
+
+
+def test_a_configuration_that_is_cut_off(tmp_path: Path) -> None:
+    folder = saved(tmp_path, 10)
+    (folder / "config.json").write_text("{}")
+    assert told(folder) == []
+    (folder / "config.json").write_text("")
+    assert told(folder) == [
+        ("wrong", "checkpoint-10", "config.json is damaged: from_pretrained raises")
+    ]

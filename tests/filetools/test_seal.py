@@ -68,8 +68,8 @@ def test_what_is_said_of_a_flipped_bit(tmp_path: Path) -> None:
     )
     assert finding.effect == "a restore reads other values than were sealed"
     assert finding.remedy == (
-        "copy it again from where it was sealed, or restore an older checkpoint that is whole; if "
-        "it was saved again since, seal it after each save"
+        "copy it again, or restore an older checkpoint; if the change was meant, seal the "
+        "checkpoint again"
     )
 
 
@@ -93,7 +93,7 @@ def test_a_file_that_is_gone_is_not_as_sealed(tmp_path: Path) -> None:
     index = write_shards(tmp_path, [{"w": VALUES["w"]}, {"b": VALUES["b"]}])
     seal(index)
     (tmp_path / "model-00001-of-00002.safetensors").unlink()
-    assert "model-00001-of-00002.safetensors is not as sealed" in " ".join(
+    assert "model-00001-of-00002.safetensors is missing, but was sealed on " in " ".join(
         finding.what for finding in fsck(index).findings
     )
 
@@ -123,7 +123,10 @@ def test_a_seal_whose_checkpoint_is_gone(tmp_path: Path) -> None:
     seal(write(tmp_path / "b.safetensors", VALUES))
     (tmp_path / "b.safetensors").unlink()
     (finding,) = fsck(tmp_path).findings
-    assert (finding.grade, finding.what) == ("look", "A seal without its checkpoint")
+    gone = "The checkpoint of a seal is missing: it was deleted, moved or renamed"
+    assert (finding.grade, finding.what) == ("look", gone)
+    (tmp_path / "a.safetensors").unlink()
+    assert fsck(tmp_path).findings == (finding,)
 
 
 def test_what_is_damaged_is_not_sealed(tmp_path: Path) -> None:

@@ -29,8 +29,9 @@ METADATA = ".metadata"
 class DistributedCheckpoint(Checkpoint):
     """A folder that PyTorch's distributed checkpointing saved. All parts have checksums."""
 
-    _values: Mapping[str, Stored | Given] = field(kw_only=True, compare=False)
-    _tensors: Mapping[str, Tensor] = field(kw_only=True, compare=False)  # by their storage
+    _values: Mapping[str, Stored | Given] = field(kw_only=True, compare=False, repr=False)
+    # By the number of their storage.
+    _tensors: Mapping[str, Tensor] = field(kw_only=True, compare=False, repr=False)
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield a part's bytes in order; `verify` compares the checksums in its archive."""

@@ -69,5 +69,5 @@ DCP = _Distributed(
     (_DATA,),
     _open,
     is_folder=True,
-    on_damage="a restore compares no checksum: it loads the wrong values without a word",
+    on_damage="a restore compares no checksum: it loads the wrong values silently, or raises",
 )

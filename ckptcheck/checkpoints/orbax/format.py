@@ -66,5 +66,5 @@ ORBAX = _Orbax(
     has_checksums=False,
     is_folder=True,
     index_ending=layout.MANIFEST,
-    on_damage="a restore raises, or loads the wrong values without a word",
+    on_damage="a restore raises, or loads the wrong values silently",
 )

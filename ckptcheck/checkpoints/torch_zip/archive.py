@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ckptcheck.checkpoints import zip_members
-from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
+from ckptcheck.checkpoints.errors import DamagedError, NotReadableError, WrongChecksumError
 from ckptcheck.checkpoints.first_bytes import ZIP, refusal
 from ckptcheck.checkpoints.reader import CHUNK, Bytes, File
 from ckptcheck.checkpoints.torch_zip.pickled import MOST_BYTES, PickleError, load
@@ -188,7 +188,7 @@ def _must_match(file: File, member: Member, crc: int, tensor: str | None = None)
     """Raise if a checksum is not the one in the archive, if that has one."""
     if member.crc not in (0, crc):
         what = f"the checksum of {member.name} in the archive does not match"
-        raise DamagedError(what, file.path, file.start + member.start, tensor)
+        raise WrongChecksumError(what, file.path, file.start + member.start, tensor)
 
 
 def _members(file: File) -> dict[str, Member]:

@@ -21,8 +21,8 @@ _LIGHTNING = "pytorch-lightning_version"
 class TorchFile(Checkpoint):
     """A file of `torch.save`. Each storage has a checksum, compared when a tensor is read."""
 
-    _archive: Archive = field(kw_only=True, compare=False)
-    _values: Mapping[str, Stored | Given] = field(kw_only=True, compare=False)
+    _archive: Archive = field(kw_only=True, compare=False, repr=False)
+    _values: Mapping[str, Stored | Given] = field(kw_only=True, compare=False, repr=False)
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield a tensor's bytes in order; `verify` compares the checksum of a whole storage."""

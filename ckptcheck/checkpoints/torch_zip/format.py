@@ -59,5 +59,5 @@ TORCH_ZIP = _TorchZip(
     "PyTorch file",
     (".pt", ".pth"),
     _open,
-    on_damage="torch.load compares no checksum: it loads the wrong values without a word",
+    on_damage="torch.load compares no checksum: it loads the wrong values silently, or raises",
 )

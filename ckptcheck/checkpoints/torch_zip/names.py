@@ -101,11 +101,14 @@ def _parameters(
     Of several groups, the order is not the model's.
     """
     models: dict[Path, list[tuple[str, Shape]]] = {}
+    seen: set[tuple[Path, Stored]] = set()  # tied weights are one parameter, of the first name
     for path, value in others:
         is_weight = isinstance(value, Stored) and value.dtype.kind in "fcV"
         if path and is_weight and path[-1].rpartition(".")[2] not in _STATISTICS:
             assert isinstance(value, Stored)
-            models.setdefault(path[:-1], []).append((path[-1], value.shape))
+            if (path[:-1], value) not in seen:
+                models.setdefault(path[:-1], []).append((path[-1], value.shape))
+            seen.add((path[:-1], value))
     if len(optimizers) * len(models) > _MOST_PAIRS:
         return {place: {} for place in optimizers}
     return {place: _names_in(place, held, models) for place, held in optimizers.items()}
@@ -152,7 +155,8 @@ def _kind(path: Path, value: Stored | Given) -> Kind:
     shape = value.shape if isinstance(value, Stored) else value.value.shape  # type: ignore[union-attr]
     if _CALLBACKS in path[:2]:
         return Kind.OTHER
-    if any(_RANDOM.search(part.lower()) for part in path) and shape:
+    is_of_generator = shape or (_RANDOM.search(path[0].lower()) and path[-1] != _STEP)
+    if is_of_generator and any(_RANDOM.search(part.lower()) for part in path):
         return Kind.RNG
     name = "/".join(path[1:]).replace(".", "/")
     kind = kinds.by_name(name, dtype.kind, not shape)

@@ -201,6 +201,20 @@ def test_the_state_of_an_optimizer_has_the_names_of_the_parameters(tmp_path: Pat
     assert not [name for name in found if "params" in name.split("/")]
 
 
+def test_tied_weights_are_one_parameter(tmp_path: Path) -> None:
+    model = torch.nn.ModuleDict({"embed": torch.nn.Embedding(5, 3), "head": torch.nn.Linear(3, 5)})
+    model["head"].weight = model["embed"].weight
+    optimizer = torch.optim.Adam(model.parameters())
+    model["head"](model["embed"](torch.tensor([1]))).sum().backward()
+    optimizer.step()
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    names = {entry.name for entry in open_checkpoint(saved(tmp_path, state)).entries.values()}
+    assert {name for name in names if name.endswith("exp_avg")} == {
+        "optimizer/state/embed.weight/exp_avg",
+        "optimizer/state/head.bias/exp_avg",
+    }
+
+
 def test_without_a_model_that_fits_they_keep_their_numbers(tmp_path: Path) -> None:
     model, optimizer = trained()
     for other in ({}, {"a": model.state_dict(), "b": model.state_dict()}):
@@ -286,5 +300,5 @@ def test_what_fsck_says_of_a_flipped_bit(tmp_path: Path) -> None:
         "1 tensor damaged (weight): the checksum of saved/data/0 in the archive does not match"
     )
     assert finding.effect == (
-        "torch.load compares no checksum: it loads the wrong values without a word"
+        "torch.load compares no checksum: it loads the wrong values silently, or raises"
     )
