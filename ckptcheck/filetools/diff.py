@@ -17,7 +17,7 @@ from ckptcheck.filetools.parallel import over
 from ckptcheck.filetools.prefixes import Prefix
 from ckptcheck.filetools.progress import Progress
 from ckptcheck.filetools.renumbered import is_renumbered
-from ckptcheck.filetools.same_value import origins
+from ckptcheck.filetools.same_value import copied, origins
 from ckptcheck.filetools.value_diff import ValueDifference, rank, value_difference
 from ckptcheck.kinds import Kind
 from ckptcheck.tolerance import EXACT, Tolerance
@@ -60,6 +60,9 @@ class CheckpointDiff:
     # by kind; None: the default for all tensors
     tolerance: Mapping[Kind | None, Tolerance] = field(default_factory=dict)
     prefixes: tuple[Prefix, ...] = ()  # in which most of the names differ
+    # By key of a tensor of one alone: the tensor of the same checkpoint that it is a copy of.
+    copies_a: Mapping[str, str] = field(default_factory=dict)
+    copies_b: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def same(self) -> bool:
@@ -119,8 +122,8 @@ class CheckpointDiff:
                 }
                 for kind, counts in self.of_kinds().items()
             },
-            "only_in_a": [_entry_dict(entry) for entry in self.only_a],
-            "only_in_b": [_entry_dict(entry) for entry in self.only_b],
+            "only_in_a": [_only_dict(entry, self.copies_a) for entry in self.only_a],
+            "only_in_b": [_only_dict(entry, self.copies_b) for entry in self.only_b],
             "renamed": [{"a": pair.a.shown, "b": pair.b.shown} for pair in self.renamed],
             "renumbered": [{"a": pair.a.shown, "b": pair.b.shown} for pair in self.renumbered],
             "under_different_names": [
@@ -146,6 +149,10 @@ def _entry_dict(entry: Entry) -> dict[str, Any]:
         "dtype": entry.type,
         "shape": list(entry.shape),
     }
+
+
+def _only_dict(entry: Entry, copies: Mapping[str, str]) -> dict[str, Any]:
+    return _entry_dict(entry) | {"copy_of": copies.get(entry.key)}
 
 
 def _pair_dict(pair: TensorDiff) -> dict[str, Any]:
@@ -240,6 +247,8 @@ def diff(
         tuple(pair for pair in compared if pair.what != SAME or not _is_elsewhere(pair)),
         tolerances,
         pairing.prefixes,
+        copied(left, pairing.only_a),
+        copied(right, pairing.only_b),
     )
 
 

@@ -36,11 +36,18 @@ def text(diff: CheckpointDiff, wide: int | None) -> Iterator[str]:
         yield from wrapped(line, wide)
     if diff.same:
         return
-    for letter, entries in (("A", diff.only_a), ("B", diff.only_b)):
+    for letter, entries, copies in (
+        ("A", diff.only_a, diff.copies_a),
+        ("B", diff.only_b, diff.copies_b),
+    ):
         rows = [
             [entry.shown, entry.kind.value, shaped(entry.type, entry.shape)] for entry in entries
         ]
         yield from _section(f"Only in {letter}:", ("name", "kind", "type"), rows, 3, wide)
+        for entry in entries:
+            if entry.key in copies:
+                line = f"{entry.shown} is a copy of {copies[entry.key]} in {letter}."
+                yield from wrapped(line, wide, 4)
     renamed, elsewhere = list(diff.renamed), diff.elsewhere
     for prefix in diff.prefixes:
         same, renamed = _split(prefix, renamed)

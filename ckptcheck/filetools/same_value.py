@@ -55,6 +55,24 @@ def origins(
     return names
 
 
+def copied(checkpoint: Checkpoint, entries: Sequence[Entry]) -> Mapping[str, str]:
+    """Return, by key, the name of a tensor beside `entries` that has the value of one of them.
+
+    Such as that of the embedding, of which a tied output layer is a copy.
+    """
+    keys = {entry.key for entry in entries}
+    others = [entry for entry in checkpoint.entries.values() if entry.key not in keys]
+    marked = _by_mark(checkpoint, others, entries)
+    names: dict[str, str] = {}
+    alike = {(entry.type, entry.shape) for ones in marked.values() for entry in ones}
+    for entry in entries:
+        if (entry.type, entry.shape) in alike and tells(checkpoint, entry):
+            for other in marked.get(mark(checkpoint, entry), ()):
+                if has_value(checkpoint, entry, checkpoint, other):
+                    names.setdefault(entry.key, other.shown)
+    return names
+
+
 def _by_mark(
     checkpoint: Checkpoint, entries: Iterable[Entry], like: Iterable[Entry]
 ) -> dict[Mark, list[Entry]]:

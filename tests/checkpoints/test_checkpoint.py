@@ -28,4 +28,4 @@ def test_a_value_by_its_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(checkpoint["weight"], TENSOR["weight"])
     with pytest.raises(KeyError, match="wieght: no such tensor; similar: weight"):
         checkpoint["wieght"]
-    assert len(repr(checkpoint)) < 300
+    assert "Entry(" not in repr(checkpoint)

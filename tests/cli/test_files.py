@@ -130,7 +130,7 @@ def test_diff(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "diff", "model.ckpt-10", "other.ckpt-10", "--json")
     assert (code, json.loads(out)["only_in_b"]) == (
         1,
-        [{"name": "new", "kind": "other", "dtype": "string", "shape": [1]}],
+        [{"name": "new", "kind": "other", "dtype": "string", "shape": [1], "copy_of": None}],
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ckptcheck.filetools.diff_text import text
 from tests.checkpoints.bundles import Value
 from tests.filetools.differing import TENSORS, between, drawn
 
@@ -62,3 +63,12 @@ def test_many_renamed_tensors(tmp_path: Path) -> None:
     found = between(tmp_path, a, b)
     assert len(found.renamed) == 4000
     assert all(each.a.name[1:] == each.b.name[1:] for each in found.renamed)
+
+
+def test_a_copy_of_a_tensor_that_both_have(tmp_path: Path) -> None:
+    """A tied output layer, which safetensors leaves out."""
+    a: dict[str, Value] = {"embed": drawn(5), "ones": np.ones(5, "float32")}
+    more: dict[str, Value] = {"head": drawn(5), "gamma": np.ones(5, "float32"), "new": drawn(5, 7)}
+    found = between(tmp_path, a | more, a)
+    assert (found.copies_a, found.copies_b) == ({"head": "embed"}, {})
+    assert "head is a copy of embed in A." in list(text(found, None))
