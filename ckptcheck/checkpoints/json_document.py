@@ -1,14 +1,14 @@
 """A JSON document as a checkpoint: its numbers and texts, by path."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
+from ckptcheck.checkpoints.checkpoint import Entry, Piece
 from ckptcheck.checkpoints.errors import DamagedError
 from ckptcheck.checkpoints.reader import Bytes, File
-from ckptcheck.checkpoints.torch_zip.file import given_entry
+from ckptcheck.checkpoints.torch_zip.file import WithValues, given_entry
 from ckptcheck.checkpoints.torch_zip.names import named
 from ckptcheck.checkpoints.torch_zip.pickled import Pairs
 from ckptcheck.checkpoints.torch_zip.values import Given, TooMuchError, values
@@ -17,25 +17,17 @@ _LARGEST = 1 << 26  # bytes
 
 
 @dataclass(frozen=True)
-class JsonDocument(Checkpoint):
+class JsonDocument(WithValues):
     """The numbers and texts of a document; there are no tensors."""
-
-    _values: Mapping[str, Given] = field(kw_only=True, compare=False, repr=False)
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield the bytes of a number."""
-        yield from self._values[entry.key].chunks()
+        value = self._values[entry.key]
+        assert isinstance(value, Given)
+        yield from value.chunks()
 
     def must_hold(self, entry: Entry) -> None:
         """Do nothing: the document was read whole."""
-
-    def texts(self, entry: Entry) -> list[bytes]:
-        """Return a text."""
-        return [self._values[entry.key].text]
-
-    def is_tensor(self, entry: Entry) -> bool:
-        """Return False: the document holds numbers and texts."""
-        return False
 
 
 def open_document(path: Path) -> JsonDocument:

@@ -26,6 +26,6 @@ def test_more_dimensions_than_numpy_supports(tmp_path: Path) -> None:
 def test_a_value_by_its_name(tmp_path: Path) -> None:
     checkpoint = open_checkpoint(write(tmp_path / "model", TENSOR))
     np.testing.assert_array_equal(checkpoint["weight"], TENSOR["weight"])
-    with pytest.raises(KeyError, match="wieght: no such tensor; similar: weight"):
-        checkpoint["wieght"]
+    with pytest.raises(KeyError, match="wieghts: no such tensor; similar: weight"):
+        checkpoint["wieghts"]
     assert "Entry(" not in repr(checkpoint)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ckptcheck.checkpoints.checkpoint import Checkpoint, Entry, Piece
+from ckptcheck.checkpoints.checkpoint import Entry, Piece
 from ckptcheck.checkpoints.dcp.metadata import Item, Place, Tensor, read_metadata
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.reader import Bytes, File
 from ckptcheck.checkpoints.torch_zip.archive import Archive, read_archive
-from ckptcheck.checkpoints.torch_zip.file import given_entry
+from ckptcheck.checkpoints.torch_zip.file import WithValues, given_entry
 from ckptcheck.checkpoints.torch_zip.names import Named, named
 from ckptcheck.checkpoints.torch_zip.values import (
     Found,
@@ -26,10 +26,9 @@ METADATA = ".metadata"
 
 
 @dataclass(frozen=True)
-class DistributedCheckpoint(Checkpoint):
+class DistributedCheckpoint(WithValues):
     """A folder that PyTorch's distributed checkpointing saved. All parts have checksums."""
 
-    _values: Mapping[str, Stored | Given] = field(kw_only=True, compare=False, repr=False)
     # By the number of their storage.
     _tensors: Mapping[str, Tensor] = field(kw_only=True, compare=False, repr=False)
 
@@ -53,16 +52,6 @@ class DistributedCheckpoint(Checkpoint):
         if isinstance(value, Stored):
             for part in self._tensors[value.storage].parts:
                 _must_hold(part.place, prod(part.shape) * value.dtype.itemsize, entry.key)
-
-    def is_tensor(self, entry: Entry) -> bool:
-        """Return whether an entry is a tensor, and no number or text of the program."""
-        return isinstance(self._values[entry.key], Stored)
-
-    def texts(self, entry: Entry) -> list[bytes]:
-        """Return the text of an entry."""
-        value = self._values[entry.key]
-        assert isinstance(value, Given)
-        return [value.text]
 
 
 def open_folder(folder: Path) -> DistributedCheckpoint:

@@ -18,11 +18,27 @@ _LIGHTNING = "pytorch-lightning_version"
 
 
 @dataclass(frozen=True)
-class TorchFile(Checkpoint):
+class WithValues(Checkpoint):
+    """A checkpoint of tensors, and of numbers and texts that were read on opening."""
+
+    _values: Mapping[str, Stored | Given] = field(kw_only=True, compare=False, repr=False)
+
+    def is_tensor(self, entry: Entry) -> bool:
+        """Return whether an entry is a tensor, and no number or text of the program."""
+        return isinstance(self._values[entry.key], Stored)
+
+    def texts(self, entry: Entry) -> list[bytes]:
+        """Return the text of an entry."""
+        value = self._values[entry.key]
+        assert isinstance(value, Given)
+        return [value.text]
+
+
+@dataclass(frozen=True)
+class TorchFile(WithValues):
     """A file of `torch.save`. Each storage has a checksum, compared when a tensor is read."""
 
     _archive: Archive = field(kw_only=True, compare=False, repr=False)
-    _values: Mapping[str, Stored | Given] = field(kw_only=True, compare=False, repr=False)
 
     def chunks(self, entry: Entry, piece: Piece, *, verify: bool = True) -> Iterator[Bytes]:
         """Yield a tensor's bytes in order; `verify` compares the checksum of a whole storage."""
@@ -46,16 +62,6 @@ class TorchFile(Checkpoint):
         value = self._values[entry.key]
         if isinstance(value, Stored):
             self._archive.must_hold(value, entry.key)
-
-    def is_tensor(self, entry: Entry) -> bool:
-        """Return whether an entry is a tensor, and no number or text of the program."""
-        return isinstance(self._values[entry.key], Stored)
-
-    def texts(self, entry: Entry) -> list[bytes]:
-        """Return the text of an entry."""
-        value = self._values[entry.key]
-        assert isinstance(value, Given)
-        return [value.text]
 
 
 def open_torch(path: Path) -> TorchFile:
