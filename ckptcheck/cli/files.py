@@ -144,7 +144,7 @@ def fsck(path: Path, strict: bool, json: bool) -> None:
     examples=(
         ("seal model.keras", "A file:"),
         ("seal checkpoints/ckpt-2", "A checkpoint of several files:"),
-        ("seal out/checkpoint-*", "Several checkpoints:"),
+        ("seal checkpoints/ckpt-1 checkpoints/ckpt-2", "Several checkpoints:"),
     ),
     epilog=f"Exit codes: 0 sealed; {EXIT_CODES}",
 )
