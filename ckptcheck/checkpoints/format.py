@@ -8,6 +8,11 @@ from ckptcheck.checkpoints.checkpoint import Checkpoint
 from ckptcheck.checkpoints.errors import DamagedError
 
 
+def name_of(folder: Path) -> str:
+    """Return the name of a folder, which may tell a step; that of `.` is not in its path."""
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name
+
+
 @dataclass(frozen=True)
 class Format:
     """A checkpoint format; the methods here suit single files, recognised by their endings."""

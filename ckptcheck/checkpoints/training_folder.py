@@ -11,23 +11,21 @@ from pathlib import Path
 from ckptcheck.checkpoints.checkpoint import Checkpoint
 from ckptcheck.checkpoints.dcp.format import DCP
 from ckptcheck.checkpoints.errors import DamagedError
-from ckptcheck.checkpoints.format import Format, Location
+from ckptcheck.checkpoints.format import Format, Location, name_of
 from ckptcheck.checkpoints.safetensors.format import SAFETENSORS
 from ckptcheck.checkpoints.torch_zip.format import TORCH_ZIP
 
 TRAINER_STATE = "trainer_state.json"  # what a Trainer writes last
 # What Accelerate saves, in this order: the first model and optimizer, and the random states.
 ACCELERATE = {
-    "model": (
-        *("model.safetensors", "model.safetensors.index.json"),
-        *("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model_fsdp_0"),
-    ),
+    "model": ("model.safetensors", "*model*", "*/*model*"),
     "optimizer": ("optimizer.bin", "optimizer_0"),
     "random states": ("random_states_0.pkl",),
 }
 _ARGUMENTS = "training_args.bin"  # no resume reads it
 # What else a resume reads, or what decides what the weights mean.
 _DOCUMENTS = (TRAINER_STATE, "config.json", "adapter_config.json")
+_METADATA = ".metadata"  # of DCP
 _NUMBERED = re.compile(r"checkpoint[-_](\d{1,18})")
 _ENDINGS = (".safetensors.index.json", ".safetensors", ".bin", ".pt", ".pth", ".pkl")
 
@@ -47,7 +45,7 @@ def missing_of_accelerate(folder: Path) -> list[str]:
     return [
         part
         for part, names in ACCELERATE.items()
-        if not any((folder / name).exists() for name in names)
+        if not any(any(folder.glob(name)) for name in names)
     ]
 
 
@@ -57,31 +55,36 @@ def _is_saved(folder: Path) -> bool:
 
 def _number(folder: Path) -> int:
     """Return the number in the name of a folder of a run; -1: there is none."""
-    numbered = _NUMBERED.fullmatch(folder.name)
+    numbered = _NUMBERED.fullmatch(name_of(folder))
     return int(numbered[1]) if numbered else -1
 
 
 def _parts(folder: Path) -> list[Location]:
-    """Return the checkpoints in a folder, and the distributed ones in its subfolders."""
-    inside = [
+    """Return the checkpoints in a folder and its subfolders, as of several adapters."""
+    parts = [
         Location(path, each)
-        for each in (TORCH_ZIP, SAFETENSORS)
-        for path in each.in_folder(folder)
+        for each in (TORCH_ZIP, SAFETENSORS, DCP)
+        for place in _folders(folder)
+        for path in each.in_folder(place)
         if path.name != _ARGUMENTS
     ]
-    below = (DCP.at(each) for each in folder.iterdir() if each.is_dir())
-    return sorted([*inside, *filter(None, below)], key=lambda each: each.path.name)
+    return sorted(parts, key=lambda each: each.path)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return a folder and its subfolders, but none that is of a different save."""
+    inside = [each for each in sorted(folder.iterdir()) if each.is_dir() and _number(each) < 0]
+    return [folder, *(below for each in inside for below in _folders(each))]
 
 
 def _named_parts(folder: Path) -> dict[str, Location]:
     """Return the parts by their names without endings, or with, where two would have one name."""
-    parts = _parts(folder)
-    stems = Counter(map(_stem, parts))
-    return {each.path.name if stems[_stem(each)] > 1 else _stem(each): each for each in parts}
+    names = {part: part.path.relative_to(folder).as_posix() for part in _parts(folder)}
+    stems = Counter(map(_stem, names.values()))
+    return {name if stems[_stem(name)] > 1 else _stem(name): part for part, name in names.items()}
 
 
-def _stem(part: Location) -> str:
-    name = part.path.name
+def _stem(name: str) -> str:
     ending = next((each for each in _ENDINGS if name.endswith(each)), "")
     return name[: len(name) - len(ending)]
 
@@ -118,20 +121,22 @@ class _TrainingFolder(Format):
             return None
         if _is_saved(path):
             return Location(path, self)
-        newest = max(filter(_is_saved, path.iterdir()), key=_number, default=None)
-        if newest is None or _number(newest) < 0 or any(_parts(path)):
+        saved = sorted(filter(_is_saved, path.iterdir()), key=_number)
+        whole = [each for each in saved if is_of_trainer(each) or not missing_of_accelerate(each)]
+        newest = (whole or saved)[-1:]
+        if not newest or _number(newest[0]) < 0 or any(_parts(path)):
             return None
-        return Location(newest, self, f"the newest whole folder in {path}")
+        return Location(newest[0], self, f"the newest complete folder in {path}")
 
     def in_folder(self, folder: Path) -> Iterator[Path]:
         return iter(())  # the parts are found by their formats
 
     def files(self, checkpoint: Path) -> Iterator[Path]:
-        for each in sorted(checkpoint.iterdir()):
-            if each.is_file() and not each.name.startswith("."):
-                yield each
-            elif each.is_dir() and DCP.at(each):
-                yield from DCP.files(each)
+        for folder in _folders(checkpoint):
+            for each in sorted(folder.iterdir()):
+                is_own = not each.name.startswith(".") or each.name == _METADATA
+                if is_own and each.is_file():
+                    yield each
 
 
 TRAINING_FOLDER = _TrainingFolder("training folder", (), _open, is_folder=True)

@@ -138,6 +138,8 @@ def _types(pair: TensorDiff) -> str:
 def _values(cast: CastDifference) -> str:
     if cast.rounds:
         return "equal after rounding" if cast.absolute else "equal"
+    if not cast.absolute:
+        return "equal but for the sign of zero"
     if math.isnan(cast.absolute):
         return "differ in NaN"
     return f"differ by {number(cast.absolute).replace('inf', '∞')}"

@@ -81,9 +81,14 @@ def fsck(path: Path | str, *, progress: Progress | None = None) -> Check:
     checked = check_tensors(location, progress)
     leftovers = check_leftovers(location.path.parent, location.path.name, is_safe=checked.is_whole)
     paths = check_paths(location.path.parent, [location])
-    further = (*check_seal(location, progress), *check_age(location))
+    above = whole_folder(location.path.parent)  # whose seal covers this file, too
+    sealed = [location, *([above] if above else [])]
+    further = (
+        *(each for one in sealed for each in check_seal(one, progress)),
+        *check_age(location),
+    )
     findings = (*checked.findings, *further, *paths, *leftovers)
-    return _result(path, [checked], findings, [location])
+    return _result(path, [checked], findings, sealed)
 
 
 def _folders(path: Path) -> Iterator[Path]:
@@ -118,7 +123,7 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
         findings += [each for one in of_folder for each in check_seal(one, progress)]
         findings += [each for one in locations for each in check_age(one)]
         findings += [finding for check in _SAVED for finding in check(folder)]
-        findings += unused_seals(folder, of_folder)
+        findings += unused_seals(folder, of_folder, progress)
         findings += check_paths(folder, locations)
         whole = [location for location, each in zip(locations, own, strict=True) if each.is_whole]
         findings += check_leftovers(folder, is_safe=folder in safe)

@@ -7,7 +7,7 @@ from ckptcheck.counts import counted
 from ckptcheck.filetools.fsck_findings import LOOK, Finding, some
 
 # A copy gives its files the time of the copy, in any order. So short a copy is no reason to look.
-_COPIED = 2.0  # seconds
+_COPIED = 600.0  # seconds
 
 
 def check_age(location: Location) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ def _families(root: Path) -> list[list[Path]]:
 
 
 def _incomplete(root: Path, newest: Path, complete: Path) -> Finding:
-    lacking = layout.lacks(newest)
+    lacking = layout.lacks(newest) or layout.STEP
     what = f"The newest step, {newest.name}, is incomplete: {lacking} is missing"
     effect = f"CheckpointManager.latest_step() returns {layout.number(newest)}, and restore raises"
     remedy = (

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from ckptcheck.checkpoints.format import name_of
+from ckptcheck.checkpoints.training_folder import ACCELERATE
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
 
 _NAME = re.compile(r"checkpoint-(\d+)")
@@ -21,14 +23,16 @@ _MODELS = (
 _CONFIGS = ("config.json", "adapter_config.json")
 _OPTIMIZER, _SCHEDULER = "optimizer.pt", "scheduler.pt"
 _DEEPSPEED = "global_step"  # how the folder begins in which it saves both
+_OF_ACCELERATE = ACCELERATE["random states"][0]
 _RANDOM = "rng_state*.pth"
 _GO_BACK = "resume from an older folder that is whole, or copy the file again"
 
 
 def check_newest(folder: Path) -> Iterator[Finding]:
     """Report if the folder that a resume from the newest takes is not whole, and another is."""
-    saved = sorted(filter(_is_saved, folder.iterdir()), key=_number)
-    whole = [each for each in saved if _step(each) is not None]
+    named = sorted((each for each in folder.iterdir() if _number(each) >= 0), key=_number)
+    saved = [each for each in named if each.is_dir() and not (each / _OF_ACCELERATE).exists()]
+    whole = [each for each in saved if _is_saved(each) and _step(each) is not None]
     if whole and saved[-1] is not whole[-1]:
         effect = "resume_from_checkpoint=True takes the newest, and raises"
         remedy = f"name the folder: resume_from_checkpoint={str(whole[-1])!r}"
@@ -54,7 +58,7 @@ def check_saved(folder: Path) -> Iterator[Finding]:
         what = f"The name says step {_number(folder):,}, but {_STATE} says {step:,}"
         remedy = "check whether the folder was renamed, or files of two saves were mixed"
         yield Finding(LOOK, what, place, f"a resume continues at step {step:,}", remedy)
-    if not any((folder / name).is_file() for name in _MODELS):
+    if not _has_model(folder):
         what = f"The model is missing: none of {', '.join(_MODELS[:3])} is there"
         yield Finding(WRONG, what, place, "a resume raises", _GO_BACK)
     for name in filter(partial(_is_damaged, folder), _CONFIGS):
@@ -63,10 +67,10 @@ def check_saved(folder: Path) -> Iterator[Finding]:
 
 
 def _is_damaged(folder: Path, name: str) -> bool:
+    if not (folder / name).is_file():
+        return (folder / name).exists()
     try:
         json.loads((folder / name).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return False
     except (OSError, ValueError, RecursionError):
         return True
     return False
@@ -74,18 +78,26 @@ def _is_damaged(folder: Path, name: str) -> bool:
 
 def _is_saved(folder: Path) -> bool:
     """Return whether a folder is one that a Trainer saved, whole or not."""
-    return bool(_NAME.fullmatch(folder.name)) and any(
-        (folder / name).is_file() for name in (*_MODELS, _STATE)
+    is_named = bool(_NAME.fullmatch(name_of(folder))) and not (folder / _OF_ACCELERATE).exists()
+    return is_named and any((folder / name).is_file() for name in (*_MODELS, _STATE))
+
+
+def _has_model(folder: Path) -> bool:
+    """Return whether a folder has a model, or may have: FSDP, DeepSpeed and PEFT use subfolders."""
+    return any(
+        "model" in each.name or (each.is_dir() and any(each.iterdir())) for each in folder.iterdir()
     )
 
 
 def _number(folder: Path) -> int:
-    named = _NAME.fullmatch(folder.name)
+    named = _NAME.fullmatch(name_of(folder))
     return int(named[1]) if named else -1
 
 
 def _step(folder: Path) -> int | None:
     """Return the step in the state of a Trainer; None: it cannot be read."""
+    if not (folder / _STATE).is_file():  # a pipe would wait for its writer
+        return None
     try:
         step = json.loads((folder / _STATE).read_text(encoding="utf-8"))["global_step"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -26,6 +26,10 @@ from ckptcheck.text_safety import shown
 _START, _END = ".", ".seal.json"
 _VERSION = 1
 _LARGEST = 1 << 28  # bytes
+_REMEDY = (
+    "copy it again, or restore an older checkpoint; "
+    "if the change was meant, seal the checkpoint again"
+)
 _GONE = "The checkpoint of a seal is missing: it was deleted, moved or renamed"
 
 
@@ -101,26 +105,53 @@ def check_seal(location: Location, progress: Progress) -> Iterator[Finding]:
         return
     document = _read(place)
     if document is None:
-        remedy = "if the checkpoint is known to be whole, seal it again"
-        yield Finding(UNKNOWN, "The seal cannot be read", str(place), "unknown", remedy)
+        yield _unreadable(place)
         return
-    files = {place.parent / name: each for name, each in document["files"].items()}
-    progress.expect(sum(file.stat().st_size for file in files if file.is_file()))
-    differing = [
-        file for file, sealed in files.items() if not _is_as_sealed(file, sealed, progress)
-    ]
+    differing = _differing(place, document, progress)
     if differing:
         yield _changed(location, document, differing)
 
 
-def unused_seals(folder: Path, checkpoints: Sequence[Location]) -> Iterator[Finding]:
+def unused_seals(
+    folder: Path, checkpoints: Sequence[Location], progress: Progress
+) -> Iterator[Finding]:
     """Report the seals in a folder whose checkpoint is gone."""
     used = set(map(seal_of, checkpoints))
     for file in sorted(folder.iterdir()):
-        if is_seal(file.name) and file not in used and file.is_file():
+        if not is_seal(file.name) or file in used or not file.is_file():
+            continue
+        if file.name == _END:
+            yield from _of_no_checkpoint(file, progress)
+        else:
             effect = "a restore does not find what was sealed"
             remedy = "copy the checkpoint again; if it was deleted on purpose, delete the seal, too"
             yield Finding(LOOK, _GONE, str(file), effect, remedy)
+
+
+def _of_no_checkpoint(place: Path, progress: Progress) -> Iterator[Finding]:
+    """Report what has changed in a sealed folder that is no checkpoint any more."""
+    document = _read(place)
+    if document is None:
+        yield _unreadable(place)
+        return
+    differing = _differing(place, document, progress)
+    names = some([shown(file.relative_to(place.parent).as_posix()) for file in differing])
+    what = f"The folder was sealed on {document['sealed']}, and is no checkpoint any more: "
+    which = f"{names} missing or changed" if differing else "all its files are as sealed"
+    effect = "a restore raises, or loads something different"
+    yield Finding(WRONG, what + which, str(place.parent), effect, _REMEDY)
+
+
+def _differing(place: Path, document: Mapping[str, Any], progress: Progress) -> list[Path]:
+    """Return the files that are not as a seal says."""
+    files = {place.parent / name: each for name, each in document["files"].items()}
+    progress.expect(sum(file.stat().st_size for file in files if file.is_file()))
+    return [file for file, sealed in files.items() if not _is_as_sealed(file, sealed, progress)]
+
+
+def _unreadable(place: Path) -> Finding:
+    remedy = "if the checkpoint is known to be whole, seal it again"
+    return Finding(UNKNOWN, "The seal cannot be read", str(place), "unknown", remedy)
 
 
 def _changed(location: Location, document: Mapping[str, Any], differing: list[Path]) -> Finding:
@@ -135,13 +166,9 @@ def _changed(location: Location, document: Mapping[str, Any], differing: list[Pa
     is_gone = not any(file.exists() for file in differing)
     how = "missing, but was sealed" if is_gone else "not as sealed"
     what = f"{names} {verb} {how} on {document['sealed']}{named}"
-    remedy = (
-        "copy it again, or restore an older checkpoint; "
-        "if the change was meant, seal the checkpoint again"
-    )
     differs = "a restore reads other values than were sealed"
     effect = differs if tensors else "no tensor is known to differ: other content has changed"
-    return Finding(WRONG, what, str(location.path), effect, remedy)
+    return Finding(WRONG, what, str(location.path), effect, _REMEDY)
 
 
 def _changed_tensors(location: Location, sealed: Mapping[str, str]) -> list[str]:

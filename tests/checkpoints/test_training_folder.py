@@ -90,7 +90,7 @@ def test_the_folder_of_a_run_is_its_newest(tmp_path: Path) -> None:
     trained(tmp_path / "checkpoint-9")
     newest = trained(tmp_path / "checkpoint-10")
     location = find(tmp_path)
-    assert (location.path, location.chosen) == (newest, f"the newest whole folder in {tmp_path}")
+    assert (location.path, location.chosen) == (newest, f"the newest complete folder in {tmp_path}")
     (newest / "trainer_state.json").unlink()  # an interrupted save
     assert find(tmp_path).path == tmp_path / "checkpoint-9"
     write(tmp_path / "model.safetensors", VALUES)  # the model, saved when the training was done

@@ -63,7 +63,7 @@ def test_a_folder_of_the_trainer(tmp_path: Path) -> None:
     )
     transformers.Trainer(model, arguments, train_dataset=rows).train()
     checkpoint = open_checkpoint(tmp_path)
-    assert checkpoint.chosen == f"the newest whole folder in {tmp_path}"
+    assert checkpoint.chosen == f"the newest complete folder in {tmp_path}"
     assert checkpoint.path == tmp_path / "checkpoint-2"
     assert int(checkpoint["trainer_state/global_step"]) == 2
     assert int(checkpoint["config/n_layer"]) == 1

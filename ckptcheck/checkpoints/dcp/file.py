@@ -78,11 +78,17 @@ def open_folder(folder: Path) -> DistributedCheckpoint:
     return DistributedCheckpoint(
         folder,
         "PyTorch, distributed checkpoint",
-        (metadata, *files),
+        (metadata, *files, *_others(folder)),
         entries,
         _values={key: each.value for key, each in by_key.items()},
         _tensors=tensors,
     )
+
+
+def _others(folder: Path) -> list[Path]:
+    """Return what a program saved beside the data, such as the `meta.pt` of Lightning."""
+    others = (each for each in folder.iterdir() if not each.name.startswith("."))
+    return sorted(each for each in others if each.is_file() and each.suffix != ".distcp")
 
 
 def _found(storage: str, item: Item) -> Iterator[Found]:

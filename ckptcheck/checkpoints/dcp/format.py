@@ -39,9 +39,9 @@ class _Distributed(Format):
             yield folder
 
     def files(self, checkpoint: Path) -> Iterator[Path]:
-        if (checkpoint / _METADATA).is_file():
-            yield checkpoint / _METADATA
-        yield from sorted(checkpoint.glob(f"*{_DATA}"))
+        for each in sorted(checkpoint.iterdir()):
+            if each.is_file() and (each.name == _METADATA or not each.name.startswith(".")):
+                yield each
 
     def written_last(self, checkpoint: Path) -> Path | None:
         return checkpoint / _METADATA

@@ -181,7 +181,7 @@ def _opened(folder: Path, trees: Sequence[Tree]) -> tuple[Child, list[Any]]:
     child = Child(CHILD, [], "tensorstore", folder, PATIENCE)
     question = [
         {
-            "folder": str(tree.folder.absolute()),
+            "folder": str(tree.folder.resolve()),
             "is_ocdbt": tree.is_ocdbt,
             "is_zarr3": tree.is_zarr3,
             "has_every_chunk": tree.has_every_chunk,
@@ -254,5 +254,5 @@ def _short(message: str) -> str:
 def _blamed(message: str, place: Path) -> Path:
     """Return the file that tensorstore names last, if it is in the folder; else the place."""
     named = _LOCAL_FILE.findall(message)
-    folder = f"{place.parent.absolute()}/"
+    folder = f"{place.parent.resolve()}/"
     return Path(named[-1]) if named and named[-1].startswith(folder) else place

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ckptcheck.checkpoints.format import name_of
+
 TREE, STEP, MANIFEST = "_METADATA", "_CHECKPOINT_METADATA", "manifest.ocdbt"
 COMMITTED = "commit_success.txt"
 # What the handlers of JSON and of metrics write.
@@ -34,7 +36,7 @@ def is_temporary(folder: Path) -> bool:
 
 def number(folder: Path) -> int | None:
     """Return the step that the name of a folder says, as `5`, `00005` or `prefix_5`."""
-    numbered = _NUMBERED.fullmatch(folder.name)
+    numbered = _NUMBERED.fullmatch(name_of(folder))
     return int(numbered[1]) if numbered else None
 
 
@@ -99,6 +101,8 @@ def lacks(step: Path) -> str:
             return f"the folder of its item {name}"
         if str(handler).endswith(_TREE_HANDLERS) and not is_item(step / name):
             return f"{name}/{TREE}"
+        if not any(files(step / name)):
+            return f"the content of its item {name}"
     found = list(trees(step))
     for item in found:
         if any(item.glob(f"{_OF_PROCESS}*")) and not (item / MANIFEST).is_file():

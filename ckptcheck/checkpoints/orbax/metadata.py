@@ -17,6 +17,7 @@ from ckptcheck.checkpoints.reader import File
 from ckptcheck.text_safety import clipped
 
 STRINGS = "_strings.json"
+ALONE = "value"  # the name of a tree that is a single array
 _MOST = 1 << 28  # bytes of a JSON file
 _LONGEST = 200  # characters of an error
 
@@ -107,7 +108,7 @@ def _leaves(described: Mapping[str, Any], path: Path, is_ocdbt: bool) -> Iterato
         if not is_ocdbt and not _is_inside(stored):
             raise DamagedError("its name leads out of the folder", path, tensor=text)
         # A key may contain a slash: where two paths are alike, one keeps its quotes.
-        name = text if name in seen else name
+        name = text if name in seen else name or ALONE
         seen.add(name)
         yield Leaf(name, stored, type_ == "string")
 
@@ -119,7 +120,7 @@ def _keys(each: Any) -> list[str] | None:
         return None
     keys = [part.get("key") if isinstance(part, dict) else None for part in parts]
     known = [key for key in keys if isinstance(key, str)]
-    return known if 0 < len(known) == len(keys) else None
+    return known if len(known) == len(keys) else None
 
 
 def _is_inside(stored: str) -> bool:

@@ -220,7 +220,7 @@ def _inside_made(value: Made, path: Path) -> Iterator[tuple[Path, Any]]:
 def _parts(arguments: Any, state: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     """Yield what an object was made from, and its state: attributes, and slots."""
     for each in arguments if isinstance(arguments, tuple) else (arguments,):
-        if isinstance(each, Made | Pairs | Persistent | list | tuple):
+        if isinstance(each, Made | Pairs | Persistent | list | tuple | str | bytes | int | float):
             yield (*path, "arguments"), each
     yield from ((path, each) for each in (state if isinstance(state, tuple) else (state,)))
 
