@@ -38,9 +38,9 @@ _GO_BACK = "load an older folder that is whole, or copy the file again"
 def check_newest(folder: Path) -> Iterator[Finding]:
     """Report if the folder that `load_state` takes by itself is not whole, and an older one is."""
     named = {each: _NAME.fullmatch(each.name) for each in folder.iterdir() if each.is_dir()}
-    saved = {each: int(match[1]) for each, match in named.items() if match and _is_saved(each)}
+    saved = {each: int(match[1]) for each, match in named.items() if match}
     order = sorted(saved, key=saved.__getitem__)
-    whole = [each for each in order if not missing_of_accelerate(each)]
+    whole = [each for each in order if _is_saved(each) and not missing_of_accelerate(each)]
     if whole and order[-1] is not whole[-1]:
         effect = "load_state() takes the newest: it raises, or silently loses state"
         remedy = f"name the folder: load_state({str(whole[-1])!r})"

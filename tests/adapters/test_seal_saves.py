@@ -60,3 +60,26 @@ def test_what_was_there_before_is_left_alone(tmp_path: Path) -> None:
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "old.keras")
     fitted(tmp_path, keras.callbacks.ModelCheckpoint(str(tmp_path / "new.keras")))
     assert seals_in(tmp_path) == [".new.keras.seal.json"]
+
+
+def test_subfolders_and_what_cannot_be_sealed(tmp_path: Path) -> None:
+    class Torn(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            (tmp_path / "other.h5").write_bytes(b"torn")
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    (tmp_path / "1").mkdir()
+    save = keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}" / "m.keras"))
+    with pytest.warns(UserWarning, match=r"other\.h5 is not sealed: "):
+        model.fit(X, Y, verbose=0, callbacks=[Torn(), save, SealSaves(tmp_path)])
+    assert seals_in(tmp_path / "1") == [".m.keras.seal.json"]
+
+
+def test_a_folder_without_saves(tmp_path: Path) -> None:
+    save = keras.callbacks.ModelCheckpoint(str(tmp_path / "m.keras"))
+    nowhere = tmp_path / "elsewhere"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    with pytest.warns(UserWarning, match=r"^SealSaves has seen no save in .*elsewhere\.$"):
+        model.fit(X, Y, verbose=0, callbacks=[save, SealSaves(nowhere)])

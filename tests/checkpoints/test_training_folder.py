@@ -117,3 +117,50 @@ def test_what_is_no_such_folder(tmp_path: Path) -> None:
     assert TRAINING_FOLDER.at(tmp_path) is not None
     (tmp_path / "model.safetensors").unlink()
     assert TRAINING_FOLDER.at(tmp_path) is None
+
+
+def test_what_lies_in_subfolders_belongs_to_it(tmp_path: Path) -> None:
+    """As the adapters of PEFT; but no other save."""
+    one, other = trained(tmp_path / "checkpoint-5"), trained(tmp_path / "checkpoint-6")
+    for folder, values in ((one, VALUES["w"]), (other, VALUES["w"] + 1)):
+        (folder / "en").mkdir()
+        write(folder / "en" / "adapter_model.safetensors", {"w": values})
+    trained(one / "checkpoint-1")
+    assert [pair.a.name for pair in diff(one, other).different] == ["en/adapter_model/w"]
+    assert seal(one).files == 5
+    adapter = one / "en" / "adapter_model.safetensors"
+    adapter.write_bytes(adapter.read_bytes()[:-1] + b"\1")
+    assert any(f.what.startswith("en/adapter_model.safetensors is not") for f in fsck(one).findings)
+
+
+def test_the_seal_of_the_folder_covers_a_part(tmp_path: Path) -> None:
+    folder = trained(tmp_path / "checkpoint-5")
+    seal(folder)
+    file = folder / "model.safetensors"
+    assert fsck(file).notes == ("1 checkpoint compared with 1 seal.",)
+    file.write_bytes(file.read_bytes()[:-1] + b"\1")
+    (finding,) = fsck(file).findings
+    assert finding.what.startswith("model.safetensors is not as sealed on ")
+
+
+def test_a_sealed_folder_that_is_no_checkpoint_any_more(tmp_path: Path) -> None:
+    folder = trained(tmp_path / "best")
+    seal(folder)
+    (folder / "trainer_state.json").unlink()
+    (finding,) = fsck(folder).findings
+    assert (finding.grade, finding.effect) == (
+        "wrong",
+        "a restore raises, or loads something different",
+    )
+    assert finding.what.endswith(
+        ", and is no checkpoint any more: trainer_state.json missing or changed"
+    )
+
+
+def test_the_name_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = trained(tmp_path / "checkpoint-5")
+    (folder / "trainer_state.json").unlink()
+    monkeypatch.chdir(folder)
+    assert [finding.what for finding in fsck(".").findings] == [
+        finding.what for finding in fsck(folder).findings
+    ]

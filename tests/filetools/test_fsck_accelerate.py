@@ -65,3 +65,20 @@ def test_one_of_a_trainer_is_left_to_its_own_rules(tmp_path: Path) -> None:
     (folder / FILES[2]).unlink()
     (folder / "trainer_state.json").write_text("{}")
     assert not list(check_saved(folder))
+
+
+def test_a_newest_that_has_its_model_only(tmp_path: Path) -> None:
+    saved(tmp_path / "checkpoint_1")
+    newest = saved(tmp_path / "checkpoint_2")
+    for name in FILES[1:]:
+        (newest / name).unlink()
+    (finding,) = check_newest(tmp_path)
+    assert finding.what == "The newest folder, checkpoint_2, is not whole; checkpoint_1 is"
+
+
+def test_models_that_a_hook_or_fsdp_saves(tmp_path: Path) -> None:
+    for name in ("pytorch_model_fsdp.bin", "unet/diffusion_pytorch_model.safetensors"):
+        folder = saved(tmp_path / name.replace("/", "-"))
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / "model.safetensors").rename(folder / name)
+        assert not list(check_saved(folder))

@@ -191,3 +191,13 @@ def test_a_folder_above_items_is_no_step(tmp_path: Path) -> None:
     check = fsck(tmp_path)
     names = [each.relative_to(tmp_path).as_posix() for each in check.checkpoints]
     assert names == ["best", "last", "runs/10", "runs/9"]
+
+
+def test_an_item_without_its_content(tmp_path: Path) -> None:
+    for number in ("9", "10"):
+        step(tmp_path / number, {"default": {"w": np.ones(3)}}, {"cfg": {"a": 1}})
+    assert told(fsck(tmp_path), tmp_path) == []
+    for file in (tmp_path / "10" / "cfg").iterdir():
+        file.unlink()
+    lacking = "the content of its item cfg"
+    assert told(fsck(tmp_path), tmp_path) == [incomplete(10, lacking, 9), unreadable(10, lacking)]

@@ -1,6 +1,7 @@
 """Folders of the Trainer of Transformers: what its resume would lose is said, and nothing else."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -109,4 +110,45 @@ def test_a_configuration_that_is_cut_off(tmp_path: Path) -> None:
     (folder / "config.json").write_text("")
     assert told(folder) == [
         ("wrong", "checkpoint-10", "config.json is damaged: from_pretrained raises")
+    ]
+
+
+def test_a_newest_folder_that_was_hardly_begun(tmp_path: Path) -> None:
+    saved(tmp_path, 10)
+    (tmp_path / "checkpoint-20").mkdir()
+    (tmp_path / "checkpoint-20" / "config.json").write_text("{}")
+    assert told(tmp_path) == [
+        (
+            "wrong",
+            tmp_path.name,
+            "The newest folder, checkpoint-20, is not whole; checkpoint-10 is: "
+            "resume_from_checkpoint=True takes the newest, and raises",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["pytorch_model_fsdp.bin", "pytorch_model_fsdp_0/x", "en/adapter_model.safetensors"]
+)
+def test_models_of_fsdp_and_of_adapters(name: str, tmp_path: Path) -> None:
+    folder = saved(tmp_path, 10, without="model.safetensors")
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"x")
+    assert not [what for _, _, what in told(folder) if "model" in what.lower()]
+
+
+def test_a_folder_of_accelerate_under_such_a_name(tmp_path: Path) -> None:
+    folder = saved(tmp_path, 10, without="trainer_state.json")
+    assert told(folder)
+    (folder / "random_states_0.pkl").write_bytes(b"x")
+    assert all("load_state" in what for _, _, what in told(folder))
+
+
+def test_a_pipe_in_place_of_a_document(tmp_path: Path) -> None:
+    folder = saved(tmp_path, 10, without="trainer_state.json")
+    for name in ("trainer_state.json", "config.json"):
+        os.mkfifo(folder / name)
+    assert [what.partition(":")[0] for _, _, what in told(folder)] == [
+        "trainer_state.json, which a Trainer writes last, is missing",
+        "config.json is damaged",
     ]

@@ -14,6 +14,7 @@ from ckptcheck.arrays import Array
 from ckptcheck.checkpoints import DamagedError, open_checkpoint
 from ckptcheck.checkpoints.errors import NotReadableError
 from ckptcheck.checkpoints.orbax import file, layout
+from ckptcheck.filetools.fsck import fsck
 from ckptcheck.kinds import Kind
 
 from .writer import WAYS, item, step
@@ -341,3 +342,12 @@ def test_json_that_is_corrupt(tmp_path: Path) -> None:
     saved = step(tmp_path / "5", {"default": {"w": np.ones(2)}}, {"data": {}})
     (saved / "data" / layout.TEXTS[0]).write_text("{")
     assert refusal(saved).startswith("P/data/metadata: the JSON is corrupt: ")
+
+
+def test_a_path_with_dots(tmp_path: Path) -> None:
+    folder = item(tmp_path / "a" / "one", {"w": np.arange(3.0)})
+    (tmp_path / "b").mkdir()
+    checkpoint = open_checkpoint(tmp_path / "b" / ".." / "a" / "one")
+    np.testing.assert_array_equal(checkpoint["w"], np.arange(3.0))
+    assert fsck(tmp_path / "b" / ".." / "a").findings == ()
+    assert folder.is_dir()
