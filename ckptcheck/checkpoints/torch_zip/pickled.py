@@ -3,6 +3,7 @@
 Nothing is imported or called. The opcodes are those of `pickletools`, which says what each does.
 """
 
+import io
 import pickletools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,11 @@ from typing import Any
 # Bounds of what is read. A checkpoint of 100,000 tensors has four million opcodes.
 MOST_BYTES = 1 << 28
 _MOST_OPCODES = 5_000_000
+_LAST = "STOP"
+# Text with escapes, of Python 2. `pickletools` warns of a wrong escape, even where none may be: in
+# names, each in a line of its own.
+_ESCAPED = "STRING"
+_LINES = {"GLOBAL": 2, "INST": 2, "PERSID": 1}
 _MOST_MEMO = 1 << 32
 
 
@@ -84,14 +90,27 @@ class _Machine:
             self._at = at
             if count > _MOST_OPCODES:
                 raise PickleError(f"the pickle has more than {_MOST_OPCODES:,} opcodes", at)
-            if name != "STOP":  # the last one: else `genops` raises
+            if name != _LAST:
                 self._do(name, argument)
         return self._pop()
 
     def _opcodes(self) -> Iterator[tuple[str, Any, int]]:
+        """Yield each opcode with its argument and place, as `pickletools.genops` does."""
+        stream = io.BytesIO(self._content)
         try:
-            for opcode, argument, at in pickletools.genops(self._content):
-                yield opcode.name, argument, at or 0
+            while (at := stream.tell()) < len(self._content):
+                code = stream.read(1)
+                opcode = pickletools.code2op.get(  # type: ignore[attr-defined]
+                    code.decode("latin-1")
+                )
+                if opcode is None:
+                    raise ValueError(f"at position {at}, opcode {code!r} unknown")
+                if opcode.name == _ESCAPED:
+                    raise PickleError(f"the pickle uses {_ESCAPED}, which no checkpoint needs", at)
+                yield opcode.name, _argument(opcode, stream), at
+                if opcode.name == _LAST:
+                    return
+            raise ValueError("pickle exhausted before seeing STOP")
         except (ValueError, OverflowError, UnicodeError, IndexError, MemoryError) as error:
             raise PickleError(f"the pickle is damaged: {error}", self._at) from None
 
@@ -231,10 +250,23 @@ class _Machine:
         self._stack.append(Persistent(self._pop() if argument is None else argument))
 
 
+def _argument(opcode: Any, stream: io.BytesIO) -> Any:
+    if opcode.name in _LINES:
+        return " ".join(_line(stream) for _ in range(_LINES[opcode.name]))
+    return opcode.arg.reader(stream) if opcode.arg else None
+
+
+def _line(stream: io.BytesIO) -> str:
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise ValueError("no newline found when trying to read a name")
+    return line[:-1].decode()
+
+
 _VALUES = frozenset(
     (
         *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-        *("STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
+        *("BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
         *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BYTEARRAY8"),
     )
 )

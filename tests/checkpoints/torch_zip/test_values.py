@@ -144,7 +144,8 @@ def test_an_object_that_is_its_own_state_ends() -> None:
     ],
 )
 def test_calls_that_are_none(value: Any) -> None:
-    assert list(values([value])) == []
+    """What they were called with is shown."""
+    assert not [path for path, _ in values([value]) if "arguments" not in path]
 
 
 @pytest.mark.parametrize("shape", [(0, 1 << 61, 1 << 61), (1 << 61, 8, 0), (1,) * 100])
