@@ -98,7 +98,7 @@ def test_which_outputs_are_written_without_a_report(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(number: int, slow_verification: subprocess.Popen[str], tmp_path: Path) -> None:
     slow_verification.send_signal(number)
-    _, errors = slow_verification.communicate(timeout=20)
+    _, errors = slow_verification.communicate(timeout=90)
     assert slow_verification.returncode == 3
     assert errors.splitlines()[-1] == (
         "ckptcheck: Interrupted: nothing was verified, and no process is left behind."
@@ -109,7 +109,7 @@ def test_interrupted(number: int, slow_verification: subprocess.Popen[str], tmp_
 
 def test_killed(slow_verification: subprocess.Popen[str], tmp_path: Path) -> None:
     slow_verification.kill()
-    slow_verification.communicate(timeout=20)
+    slow_verification.communicate(timeout=90)
     assert wait_for(lambda: processes_under(tmp_path) == [])
     done = run("verify", toy("Clean"), "--out", "out", *TOY_RUN, cwd=tmp_path)
     assert done.returncode == 0
