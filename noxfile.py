@@ -117,7 +117,7 @@ def install_torch(session: nox.Session) -> None:
     """Install PyTorch, without TensorFlow, and what its scripts train with."""
     session.install("torch==2.13.0")  # first: a small build
     session.run_install(*shlex.split("pip install -e '.[torch]'"))
-    session.install(*PYTEST, *AROUND_TORCH)
+    session.install(*PYTEST, "hypothesis>=6.100", *AROUND_TORCH)
 
 
 @nox.session
