@@ -128,8 +128,8 @@ def torch(session: nox.Session) -> None:
     run(session, "python -m tests.commands.torch")
     run(session, "python -m pytest -n 0 -m cards tests/jobs/test_torch_cards.py -k torch/")
     run(session, "python -m tests.damage --sample torch dcp")
-    for command in ("python -m tests.defects --sample", "python -m tests.clean"):
-        session.run(*command.split(), "--framework", "torch")
+    for chore in ("tests.defects", "tests.clean"):
+        session.run("python", "-m", chore, "--sample", "--framework", "torch")
 
 
 @nox.session
