@@ -82,8 +82,7 @@ def checkpoints_in(folder: Path) -> list[Location]:
 
 def whole_folder(folder: Path) -> Location | None:
     """Return the checkpoint that the files of a folder are together; None: they are none."""
-    found = (each.at(folder) for each in formats.FORMATS if each.is_folder)
-    return next((each for each in found if each is not None and each.path == folder), None)
+    return _first(Location(folder, each) for each in formats.FORMATS if each.holds(folder))
 
 
 def by_number(path: Path | str) -> tuple[object, ...]:

@@ -49,6 +49,10 @@ class Format:
         """Return the checkpoint at a path that is not a file: a prefix, or a folder."""
         return None
 
+    def holds(self, folder: Path) -> bool:
+        """Return whether the files of a folder are one checkpoint of this format together."""
+        return False
+
     def refusal(self, file: Path) -> str:
         """Return why a file related to this format cannot be read; empty: it is not related."""
         return ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ckptcheck.checkpoints.checkpoint import Checkpoint
 from ckptcheck.checkpoints.dcp.format import DCP
+from ckptcheck.checkpoints.dcp.layout import own_files
 from ckptcheck.checkpoints.errors import DamagedError
 from ckptcheck.checkpoints.format import Format, Location, name_of
 from ckptcheck.checkpoints.safetensors.format import SAFETENSORS
@@ -25,7 +26,6 @@ ACCELERATE = {
 _ARGUMENTS = "training_args.bin"  # no resume reads it
 # What else a resume reads, or what decides what the weights mean.
 _DOCUMENTS = (TRAINER_STATE, "config.json", "adapter_config.json")
-_METADATA = ".metadata"  # of DCP
 _NUMBERED = re.compile(r"checkpoint[-_](\d{1,18})")
 _ENDINGS = (".safetensors.index.json", ".safetensors", ".bin", ".pt", ".pth", ".pkl")
 
@@ -119,7 +119,7 @@ class _TrainingFolder(Format):
     def at(self, path: Path) -> Location | None:
         if not path.is_dir():
             return None
-        if _is_saved(path):
+        if self.holds(path):
             return Location(path, self)
         saved = sorted(filter(_is_saved, path.iterdir()), key=_number)
         whole = [each for each in saved if is_of_trainer(each) or not missing_of_accelerate(each)]
@@ -128,15 +128,15 @@ class _TrainingFolder(Format):
             return None
         return Location(newest[0], self, f"the newest complete folder in {path}")
 
+    def holds(self, folder: Path) -> bool:
+        return _is_saved(folder)
+
     def in_folder(self, folder: Path) -> Iterator[Path]:
         return iter(())  # the parts are found by their formats
 
     def files(self, checkpoint: Path) -> Iterator[Path]:
         for folder in _folders(checkpoint):
-            for each in sorted(folder.iterdir()):
-                is_own = not each.name.startswith(".") or each.name == _METADATA
-                if is_own and each.is_file():
-                    yield each
+            yield from own_files(folder)
 
 
 TRAINING_FOLDER = _TrainingFolder("training folder", (), _open, is_folder=True)

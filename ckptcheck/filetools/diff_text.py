@@ -96,7 +96,7 @@ def _section(
 
 
 def _split(prefix: Prefix, pairs: Sequence[_Pair]) -> tuple[list[_Pair], list[_Pair]]:
-    """Return the pairs that a prefix explains, and the others."""
+    """Split pairs into those whose names differ by a prefix, and the rest."""
     explained: list[_Pair] = []
     others: list[_Pair] = []
     for pair in pairs:

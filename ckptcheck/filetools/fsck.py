@@ -102,9 +102,8 @@ def _folders(path: Path) -> Iterator[Path]:
 
 
 def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
-    folders = [
-        folder for folder in paths if any(map(_belongs, folder.iterdir())) or whole_folder(folder)
-    ]
+    wholes = {folder: whole_folder(folder) for folder in paths}
+    folders = [folder for folder in paths if wholes[folder] or any(map(_belongs, folder.iterdir()))]
     inside = _without_parts({folder: checkpoints_in(folder) for folder in folders})
     progress.expect(sum(map(_size, inside.values())))
     checked: list[Checked] = []
@@ -114,9 +113,10 @@ def _check(path: Path, paths: Sequence[Path], progress: Progress) -> Check:
         folder: [check_tensors(location, progress) for location in locations]
         for folder, locations in inside.items()
     }
-    safe = {_beside(each.location) for own in read.values() for each in own if each.is_whole}
+    # The folders in which a checkpoint lies that is whole.
+    safe = {each.location.path.parent for own in read.values() for each in own if each.is_whole}
     for folder, locations in inside.items():
-        together = whole_folder(folder)
+        together = wholes[folder]
         of_folder = [*dict.fromkeys([*locations, *([together] if together else [])])]
         own = read[folder]
         findings += [finding for checkpoint in own for finding in checkpoint.findings]
@@ -150,11 +150,6 @@ def _without_parts(inside: Mapping[Path, list[Location]]) -> dict[Path, list[Loc
         ]
         for folder, own in inside.items()
     }
-
-
-def _beside(location: Location) -> Path:
-    """Return the folder in which other checkpoints lie beside this."""
-    return location.path.parent
 
 
 def _belongs(path: Path) -> bool:

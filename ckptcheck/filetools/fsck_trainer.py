@@ -11,11 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from ckptcheck.checkpoints.format import name_of
-from ckptcheck.checkpoints.training_folder import ACCELERATE
+from ckptcheck.checkpoints.training_folder import ACCELERATE, TRAINER_STATE
 from ckptcheck.filetools.fsck_findings import LOOK, WRONG, Finding
 
 _NAME = re.compile(r"checkpoint-(\d+)")
-_STATE = "trainer_state.json"
 _MODELS = (
     *("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"),
     *("adapter_model.safetensors", "pytorch_model.bin.index.json"),
@@ -50,12 +49,13 @@ def check_saved(folder: Path) -> Iterator[Finding]:
         return
     step, place = _step(folder), str(folder)
     if step is None:
-        there = (folder / _STATE).is_file()
-        what = f"{_STATE}, which a Trainer writes last, {'is damaged' if there else 'is missing'}"
+        there = (folder / TRAINER_STATE).is_file()
+        state = "is damaged" if there else "is missing"
+        what = f"{TRAINER_STATE}, which a Trainer writes last, {state}"
         effect = "a resume raises: the save was interrupted, or the copy is not whole"
         yield Finding(WRONG, what, place, effect, _GO_BACK)
     elif step != _number(folder):
-        what = f"The name says step {_number(folder):,}, but {_STATE} says {step:,}"
+        what = f"The name says step {_number(folder):,}, but {TRAINER_STATE} says {step:,}"
         remedy = "check whether the folder was renamed, or files of two saves were mixed"
         yield Finding(LOOK, what, place, f"a resume continues at step {step:,}", remedy)
     if not _has_model(folder):
@@ -79,7 +79,7 @@ def _is_damaged(folder: Path, name: str) -> bool:
 def _is_saved(folder: Path) -> bool:
     """Return whether a folder is one that a Trainer saved, whole or not."""
     is_named = bool(_NAME.fullmatch(name_of(folder))) and not (folder / _OF_ACCELERATE).exists()
-    return is_named and any((folder / name).is_file() for name in (*_MODELS, _STATE))
+    return is_named and any((folder / name).is_file() for name in (*_MODELS, TRAINER_STATE))
 
 
 def _has_model(folder: Path) -> bool:
@@ -96,10 +96,10 @@ def _number(folder: Path) -> int:
 
 def _step(folder: Path) -> int | None:
     """Return the step in the state of a Trainer; None: it cannot be read."""
-    if not (folder / _STATE).is_file():  # a pipe would wait for its writer
+    if not (folder / TRAINER_STATE).is_file():  # a pipe would wait for its writer
         return None
     try:
-        step = json.loads((folder / _STATE).read_text(encoding="utf-8"))["global_step"]
+        step = json.loads((folder / TRAINER_STATE).read_text(encoding="utf-8"))["global_step"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return step if type(step) is int else None

@@ -40,7 +40,7 @@ def test_constants_of_layers(tmp_path: Path) -> None:
         "layers/dense_0/vars/1": "net/dense_0/bias",
         "layers/dense_1/vars/0": "net/dense_1/kernel",
         "layers/dense_1/vars/1": "net/dense_1/bias",
-        # No tensor of this layer tells: its name differs as those of the others do.
+        # No value in this layer is distinctive: only the pattern of its name shows the match.
         "layers/norm/vars/0": "net/norm/gamma",
         "layers/norm/vars/1": "net/norm/beta",
     }

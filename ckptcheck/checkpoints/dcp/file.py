@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ckptcheck.checkpoints.checkpoint import Entry, Piece
+from ckptcheck.checkpoints.dcp.layout import DATA, METADATA, own_files
 from ckptcheck.checkpoints.dcp.metadata import Item, Place, Tensor, read_metadata
 from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.reader import Bytes, File
@@ -21,8 +22,6 @@ from ckptcheck.checkpoints.torch_zip.values import (
     Stored,
     contiguous,
 )
-
-METADATA = ".metadata"
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,7 @@ def open_folder(folder: Path) -> DistributedCheckpoint:
 
 def _others(folder: Path) -> list[Path]:
     """Return what a program saved beside the data, such as the `meta.pt` of Lightning."""
-    others = (each for each in folder.iterdir() if not each.name.startswith("."))
-    return sorted(each for each in others if each.is_file() and each.suffix != ".distcp")
+    return [each for each in own_files(folder) if each.name != METADATA and each.suffix != DATA]
 
 
 def _found(storage: str, item: Item) -> Iterator[Found]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ckptcheck.checkpoints.checkpoint import Checkpoint
+from ckptcheck.checkpoints.dcp.layout import DATA, METADATA, own_files
 from ckptcheck.checkpoints.format import Format, Location
 
-_METADATA, _DATA = ".metadata", ".distcp"
 _CLASS = b"torch.distributed.checkpoint.metadata"
 _HEAD = 256
 
@@ -26,35 +26,36 @@ class _Distributed(Format):
         return ("a folder with .metadata and *.distcp",)
 
     def recognises(self, name: str) -> bool:
-        return name == _METADATA or name.endswith(_DATA)
+        return name == METADATA or name.endswith(DATA)
 
     def of_file(self, file: Path) -> Location | None:
         return self.at(file.parent) if self.recognises(file.name) else None
 
     def at(self, path: Path) -> Location | None:
-        return Location(path, self) if _is_saved(path) else None
+        return Location(path, self) if self.holds(path) else None
+
+    def holds(self, folder: Path) -> bool:
+        return _is_saved(folder)
 
     def in_folder(self, folder: Path) -> Iterator[Path]:
         if _is_saved(folder):
             yield folder
 
     def files(self, checkpoint: Path) -> Iterator[Path]:
-        for each in sorted(checkpoint.iterdir()):
-            if each.is_file() and (each.name == _METADATA or not each.name.startswith(".")):
-                yield each
+        return own_files(checkpoint)
 
     def written_last(self, checkpoint: Path) -> Path | None:
-        return checkpoint / _METADATA
+        return checkpoint / METADATA
 
     def is_temporary(self, path: Path) -> bool:
-        return path.name == f"{_METADATA}.tmp"
+        return path.name == f"{METADATA}.tmp"
 
 
 def _is_saved(folder: Path) -> bool:
     """Return whether a folder has data of PyTorch's, or metadata: other programs use that name."""
-    if any(folder.glob(f"*{_DATA}")):
+    if any(folder.glob(f"*{DATA}")):
         return True
-    metadata = folder / _METADATA
+    metadata = folder / METADATA
     if not metadata.is_file():
         return False
     try:
@@ -66,7 +67,7 @@ def _is_saved(folder: Path) -> bool:
 
 DCP = _Distributed(
     "distributed checkpoint",
-    (_DATA,),
+    (DATA,),
     _open,
     is_folder=True,
     on_damage="a restore compares no checksum: it loads the wrong values silently, or raises",

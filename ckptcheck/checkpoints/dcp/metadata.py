@@ -16,7 +16,7 @@ from ckptcheck.checkpoints.errors import DamagedError, NotReadableError
 from ckptcheck.checkpoints.reader import File
 from ckptcheck.checkpoints.torch_zip.archive import loaded
 from ckptcheck.checkpoints.torch_zip.pickled import MOST_BYTES, Global, Made, Pairs
-from ckptcheck.checkpoints.torch_zip.values import ImpossibleError, key_text, sizes
+from ckptcheck.checkpoints.torch_zip.values import ImpossibleError, called, key_text, sizes
 from ckptcheck.text_safety import clipped, shown
 
 _MODULE = "torch.distributed.checkpoint"
@@ -79,7 +79,7 @@ def read_metadata(file: Path) -> list[Item]:
     if opened.size > MOST_BYTES:
         raise NotReadableError(f"the file has {opened.size:,} bytes, too many to read", file)
     content = loaded(opened.read(0, opened.size), file)
-    if _class_of(content) != f"{_MODULE}.metadata.Metadata":
+    if called(content) != f"{_MODULE}.metadata.Metadata":
         raise DamagedError("the file is not the metadata of a distributed checkpoint", file)
     try:
         return list(_items(file, _attributes(content)))
@@ -94,9 +94,9 @@ def _items(file: Path, metadata: Mapping[str, Any]) -> Iterator[Item]:
         if not isinstance(name, str):
             raise ImpossibleError("a name is no text")
         path = paths.get(name, (name,))
-        if _class_of(described).endswith(".BytesStorageMetadata"):
+        if called(described).endswith(".BytesStorageMetadata"):
             yield Item(path, _place(places, name, None))
-        elif _class_of(described).endswith(".TensorStorageMetadata"):
+        elif called(described).endswith(".TensorStorageMetadata"):
             yield Item(path, _tensor(name, _attributes(described), places))
         else:
             raise ImpossibleError(f"{_quoted(name)} is neither a tensor nor an object")
@@ -205,10 +205,6 @@ def _paths(planner_data: Any) -> dict[str, tuple[str, ...]]:
 
 
 # --- Objects ---
-
-
-def _class_of(value: Any) -> str:
-    return value.what.name if isinstance(value, Made) and isinstance(value.what, Global) else ""
 
 
 def _attributes(value: Any) -> dict[str, Any]:

@@ -36,7 +36,10 @@ class _Orbax(Format):
     def at(self, path: Path) -> Location | None:
         if not path.is_dir():
             return None
-        return Location(path, self) if layout.is_step(path) else self._newest(path)
+        return Location(path, self) if self.holds(path) else self._newest(path)
+
+    def holds(self, folder: Path) -> bool:
+        return layout.is_step(folder)
 
     def _newest(self, root: Path) -> Location | None:
         """Return the newest complete step of a CheckpointManager, else the newest."""

@@ -172,13 +172,14 @@ def _described(value: Any) -> Stored | Given | None:
     """Return a tensor, a storage or an array that a call makes; None: it is none of them."""
     if isinstance(value, Persistent):
         return _storage(value)
-    name = _called(value)
+    name = called(value)
     if name in _TENSORS:
         return _tensor(name, _arguments(value))
     return _array(name, value) if isinstance(value, Made) else None
 
 
-def _called(value: Any) -> str:
+def called(value: Any) -> str:
+    """Return the class or function that makes an object; empty: nothing does."""
     is_named = isinstance(value, Made) and isinstance(value.what, Global)
     return str(value.what.name) if is_named else ""
 
@@ -202,7 +203,7 @@ def _inside_pairs(value: Pairs, path: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def _inside_made(value: Made, path: Path) -> Iterator[tuple[Path, Any]]:
-    name, arguments = _called(value), _arguments(value)
+    name, arguments = called(value), _arguments(value)
     if name in _FIRST and arguments:
         yield path, arguments[0]
         if len(arguments) > _STATE_OF_PARAMETER and name.endswith("_with_state"):
