@@ -1,0 +1,46 @@
+"""Overwrites its only checkpoint in place: a kill in a save leaves nothing to resume from."""
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+STEPS, SAVE_EVERY = 40, 8
+
+
+def train_step(model, optimizer, step):
+    inputs = torch.randn(32, 64, generator=torch.Generator().manual_seed(step))
+    loss = nn.functional.mse_loss(model(inputs), inputs[:, :1].sin())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    time.sleep(0.01)
+    return loss.item()
+
+
+def main():
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(64, 8192), nn.BatchNorm1d(8192), nn.Tanh(), nn.Linear(8192, 1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    checkpoint = folder / "checkpoint.pt"
+    start = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = state["step"]
+    for step in range(start + 1, STEPS + 1):
+        loss = train_step(model, optimizer, step)
+        print(f"step {step} loss {loss:.9g}", flush=True)
+        if step % SAVE_EVERY == 0:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+            torch.save(state, checkpoint)
+
+
+if __name__ == "__main__":
+    main()

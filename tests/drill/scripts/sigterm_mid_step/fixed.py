@@ -1,0 +1,70 @@
+"""Notes a SIGTERM in its handler, and saves and exits once the step is done."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+STEPS, SAVE_EVERY = 40, 8
+
+
+def train_step(model, optimizer, step):
+    inputs = torch.randn(32, 64, generator=torch.Generator().manual_seed(step))
+    loss = nn.functional.mse_loss(model(inputs), inputs[:, :1].sin())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def save_safely(state, path):
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def main():
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    torch.manual_seed(10)
+    model = nn.Sequential(nn.Linear(64, 8192), nn.BatchNorm1d(8192), nn.Tanh(), nn.Linear(8192, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    checkpoint = folder / "checkpoint.pt"
+    step = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+
+    def save():
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+        save_safely(state, checkpoint)
+
+    stop_signals = []
+    signal.signal(signal.SIGTERM, lambda number, frame: stop_signals.append(number))
+    while step < STEPS:
+        loss = train_step(model, optimizer, step)
+        time.sleep(0.015)
+        step += 1
+        print(f"step {step} loss {loss:.9g}", flush=True)
+        if stop_signals:
+            save()
+            return
+        if step % SAVE_EVERY == 0:
+            save()
+
+
+if __name__ == "__main__":
+    main()
