@@ -12,7 +12,7 @@ STEPS, SAVE_EVERY = 40, 8
 
 
 def train_step(model, optimizer, step):
-    inputs = torch.randn(32, 64, generator=torch.Generator().manual_seed(step))
+    inputs = torch.randn(16, 64, generator=torch.Generator().manual_seed(step))
     loss = nn.functional.mse_loss(model(inputs), inputs[:, :1].sin())
     optimizer.zero_grad()
     loss.backward()

@@ -12,7 +12,7 @@ STEPS, SAVE_EVERY = 40, 8
 
 
 def train_step(model, optimizer, step):
-    inputs = torch.randn(32, 64, generator=torch.Generator().manual_seed(step))
+    inputs = torch.randn(16, 64, generator=torch.Generator().manual_seed(step))
     loss = nn.functional.mse_loss(model(inputs), inputs[:, :1].sin())
     optimizer.zero_grad()
     loss.backward()
@@ -37,7 +37,7 @@ def train(folder):
     torch.set_num_threads(1)
     torch.manual_seed(6)
     model = nn.Sequential(nn.Linear(64, 8192), nn.BatchNorm1d(8192), nn.ReLU(), nn.Linear(8192, 1))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=3e-4, momentum=0.9)
     checkpoint = folder / "checkpoint.pt"
     start = 0
     if checkpoint.exists():

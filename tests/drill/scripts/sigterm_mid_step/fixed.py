@@ -13,7 +13,7 @@ STEPS, SAVE_EVERY = 40, 8
 
 
 def train_step(model, optimizer, step):
-    inputs = torch.randn(32, 64, generator=torch.Generator().manual_seed(step))
+    inputs = torch.randn(16, 64, generator=torch.Generator().manual_seed(step))
     loss = nn.functional.mse_loss(model(inputs), inputs[:, :1].sin())
     optimizer.zero_grad()
     loss.backward()
@@ -39,7 +39,7 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(10)
     model = nn.Sequential(nn.Linear(64, 8192), nn.BatchNorm1d(8192), nn.Tanh(), nn.Linear(8192, 1))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=3e-4, momentum=0.9)
     checkpoint = folder / "checkpoint.pt"
     step = 0
     if checkpoint.exists():
