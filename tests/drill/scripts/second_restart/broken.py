@@ -1,4 +1,4 @@
-"""Renames the checkpoint it resumes from, and saves to that name: a second restart finds none."""
+"""Marks that it has resumed, and resumes only once: a second restart silently begins anew."""
 
 import os
 import sys
@@ -41,13 +41,14 @@ def main():
     model = nn.Sequential(nn.Linear(64, 8192), nn.BatchNorm1d(8192), nn.ReLU(), nn.Linear(8192, 1))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     checkpoint = folder / "checkpoint.pt"
+    resumed = folder / "resumed"
     start = 0
-    if checkpoint.exists():
+    if checkpoint.exists() and not resumed.exists():
         state = torch.load(checkpoint)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
-        checkpoint = checkpoint.rename(folder / "checkpoint-resumed.pt")
+        resumed.touch()
     for step in range(start + 1, STEPS + 1):
         loss = train_step(model, optimizer, step)
         print(f"step {step} loss {loss:.9g}", flush=True)

@@ -1,4 +1,4 @@
-"""Resumes from and saves to one name, however often it is restarted."""
+"""Resumes from its checkpoint, however often it is restarted."""
 
 import os
 import sys

@@ -59,7 +59,7 @@ def main():
     signal.signal(signal.SIGTERM, save_and_exit)
     while step < STEPS:
         loss = train_step(model, optimizer, step)
-        time.sleep(0.015)
+        time.sleep(0.03)
         step += 1
         print(f"step {step} loss {loss:.9g}", flush=True)
         if step % SAVE_EVERY == 0:

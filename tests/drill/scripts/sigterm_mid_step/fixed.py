@@ -56,7 +56,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda number, frame: stop_signals.append(number))
     while step < STEPS:
         loss = train_step(model, optimizer, step)
-        time.sleep(0.015)
+        time.sleep(0.03)
         step += 1
         print(f"step {step} loss {loss:.9g}", flush=True)
         if stop_signals:
