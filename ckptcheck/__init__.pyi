@@ -1,6 +1,8 @@
 """ckptcheck: does a training job restored from its checkpoint continue as if never interrupted?"""
 
 from .checkpoints.find import open_checkpoint as open_checkpoint
+from .drills.drilled import DrillReport as DrillReport
+from .drills.run import drill as drill
 from .errors import CkptcheckError as CkptcheckError
 from .errors import NotVerifiedError as NotVerifiedError
 from .errors import UsageError as UsageError

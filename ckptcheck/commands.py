@@ -79,7 +79,7 @@ class _Process:
 
 
 @dataclass(frozen=True)
-class _Progress:
+class RunProgress:
     """Passes on how far a run has come, as events of a process."""
 
     command: str
@@ -129,7 +129,7 @@ def verify_commands(
             watch(event)
 
     def judged(each: Asked) -> Judged:
-        progress = _Progress(each.command.name, one_at_a_time, given_up)
+        progress = RunProgress(each.command.name, one_at_a_time, given_up)
         return _verified(each, settings, terms, progress)
 
     with ThreadPoolExecutor(cores()) as pool:
@@ -155,7 +155,7 @@ def of_shipped(shipped: ShippedCommand, expected: str, folder: Path) -> Asked:
     return Asked(Command(words, title=shipped.name), expected, folder, is_known=True)
 
 
-def _verified(asked: Asked, settings: Settings, terms: Terms, progress: _Progress) -> Judged:
+def _verified(asked: Asked, settings: Settings, terms: Terms, progress: RunProgress) -> Judged:
     command = asked.command
     runs = CommandRuns(command, asked.folder, settings, progress)
     runs.run_all()
@@ -174,7 +174,7 @@ def _verified(asked: Asked, settings: Settings, terms: Terms, progress: _Progres
             runs.resume_again()
         questions += [replace(each, boundary=runs.second, after=first) for each in questions]
         cases = _settled(questions, asked, runs, terms)
-    return Judged(tuple(cases), tuple(questions), {command.name: _evidence(runs)})
+    return Judged(tuple(cases), tuple(questions), {command.name: evidence_of(runs)})
 
 
 def expected_of(expect: str | Mapping[str, str] | None) -> str:
@@ -189,7 +189,8 @@ def expected_of(expect: str | Mapping[str, str] | None) -> str:
     return outcome
 
 
-def _evidence(runs: CommandRuns) -> Evidence:
+def evidence_of(runs: CommandRuns) -> Evidence:
+    """Return the evidence that the runs of a command are judged by."""
     asked = bool(runs.settings.repeats)
     return Evidence(runs.folder, runs.trouble, runs.repeats, asked, runs.reason, runs.not_twice)
 
@@ -200,14 +201,14 @@ def _settled(
     """Judge cases, and once more with the further runs that explain them."""
     cases = _judged(questions, runs, terms)
     unclear = [case for case in cases if not (asked.is_known and case.as_expected)]
-    return _judged(questions, runs, terms) if _run_more(unclear, runs) else cases
+    return _judged(questions, runs, terms) if run_more(unclear, runs) else cases
 
 
 def _judged(questions: list[Question], runs: CommandRuns, terms: Terms) -> list[Case]:
-    return judge_all(questions, {runs.command.name: _evidence(runs)}, terms)
+    return judge_all(questions, {runs.command.name: evidence_of(runs)}, terms)
 
 
-def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
+def run_more(cases: list[Case], runs: CommandRuns) -> bool:
     """Run again what explains unclear cases; return whether anything ran."""
     before = len(runs.done)
     for case in (each for each in cases if not follows(each)):
@@ -219,9 +220,9 @@ def _run_more(cases: list[Case], runs: CommandRuns) -> bool:
             continue
         boundary, wanted = case.resumed.facts.schedule.boundary, experiments_for(case)
         if SAME_HASH in wanted:
-            runs.try_again(boundary, trial=SAME_HASH, after=case.after)
+            runs.try_again(boundary, SAME_HASH, case.after, case.restore)
         if ONCE in wanted:
-            runs.try_again(boundary, trial=ONCE)
+            runs.try_again(boundary, ONCE, restore=case.restore)
     return len(runs.done) > before
 
 
@@ -230,8 +231,8 @@ def _try_settings(runs: CommandRuns) -> None:
 
     That is tried where two controls began alike and read the same: then numbers differ.
     """
-    control, trouble = _evidence(runs).control()
-    repeat, trouble_again = _evidence(runs).control(repeat=1)
+    control, trouble = evidence_of(runs).control()
+    repeat, trouble_again = evidence_of(runs).control(repeat=1)
     if control is None or repeat is None or trouble or trouble_again:
         return
     if not is_numeric(control, repeat):

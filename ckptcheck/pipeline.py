@@ -164,7 +164,7 @@ def verify(
         asked = as_command(command, resume, writes, save, max_steps, metric)
         if resume_twice:
             asked = replace(asked, saves=asked.saves.and_next())
-        with _kept_or_temporary(folder) as top:
+        with kept_or_temporary(folder) as top:
             own = folders(top, [asked.name])[asked.name]
             one = [Asked(asked, expected_of(expect), own)]
             return _reported(verify_commands(one, settings, terms, watch), top)
@@ -183,7 +183,7 @@ def verify(
             f"{of_commands[0].job} is a command, which takes no cache and no executor: only jobs "
             "in classes do. Verify it apart from them."
         )
-    with _kept_or_temporary(folder) as top, opened(executor) as place:
+    with kept_or_temporary(folder) as top, opened(executor) as place:
         reused = None if cache is None else ControlCache(Path(cache).resolve())
         verification = Verification(top, settings, place, watch, pickles, reused)
         judged, notes = _of_jobs(of_jobs, verification, terms) if of_jobs else (Judged(), {})
@@ -301,7 +301,7 @@ def _notes(runs: Mapping[str, JobRuns]) -> dict[str, str]:
 
 
 @contextmanager
-def _kept_or_temporary(folder: Path | str | None) -> Iterator[Path]:
+def kept_or_temporary(folder: Path | str | None) -> Iterator[Path]:
     """Yield the folder of the runs; delete a new one if the verification fails half-way."""
     if folder is None:
         with tempfile.TemporaryDirectory(

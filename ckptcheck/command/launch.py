@@ -50,6 +50,7 @@ def launch(
     timeout: float,
     progress: Callable[[int], None],
     look: Callable[[], bool],
+    began: Callable[[int], None] = lambda process: None,
 ) -> Ended:
     """Run a command to its end, observed.
 
@@ -60,6 +61,7 @@ def launch(
         timeout: seconds without a step after which it is killed; also once it cannot be observed.
         progress: called with the number of steps done.
         look: called again and again; returns whether the command wrote anything since.
+        began: called with the id of its first process, which leads a group of its own.
 
     Raises:
         UsageError: there is no such program.
@@ -91,6 +93,7 @@ def launch(
             remedy = _REMEDIES.get(error.errno or 0, "")
             raise UsageError(f"{words[0]} cannot be started: {reason}.{remedy}") from error
         family.began(process)
+        began(process.pid)
         ended = _follow(process, folder, timeout, progress, look, family)
     if (folder / OBSERVED).exists():  # what was shown last may be some steps behind
         progress(json.loads((folder / OBSERVED).read_text(encoding="utf-8"))["steps"])

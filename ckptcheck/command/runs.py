@@ -39,6 +39,7 @@ from ckptcheck.run.folder import (
     amend,
     control_of,
     crash_image_of,
+    found_of,
     of_rank,
     read,
     resumed_of,
@@ -80,6 +81,7 @@ class CommandRuns:
         done: the names of the folders of all runs so far.
         second: the save at which runs are resumed for the second time; None: there is none.
         not_twice: why no run is resumed twice, where that is asked for.
+        points: further steps at which the control's state is recorded.
     """
 
     command: Command
@@ -94,6 +96,7 @@ class CommandRuns:
     done: list[str] = field(default_factory=list)
     second: int | None = None
     not_twice: str | None = None
+    points: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         self._fallback = Fallback(self.folder, self.command.metric)
@@ -105,9 +108,22 @@ class CommandRuns:
         """The folder that the command writes into: the same path in every run."""
         return self.command.writes or self.folder / "run"
 
+    def check_place(self) -> None:
+        """Raise `UsageError` if the folder that the command writes into is not empty."""
+        _check_empty(self.place)
+
+    def make_place(self) -> None:
+        """Make the folder that the command writes into."""
+        _make(self.place)
+
+    def look(self) -> bool:
+        """Raise if the runs were given up; say that nothing was seen to be written."""
+        self.progress.check()
+        return False
+
     def run_all(self) -> None:
         """Run the control, and the command again from each save that is kept."""
-        _check_empty(self.place)
+        self.check_place()
         self.run_control()
         for boundary in self.boundaries:
             self.resume(boundary)
@@ -186,7 +202,7 @@ class CommandRuns:
     def run_control(self, repeat: int = 0) -> None:
         """Run the command from nothing to its end."""
         folder = control_of(self.folder, repeat)
-        request = self._request(folder)
+        request = self.request(folder)
         if repeat:  # its images are not needed, but where the control took one, it is compared
             self.repeats += 1
             request = replace(request, images=request.folder)
@@ -226,21 +242,25 @@ class CommandRuns:
         elif count != self.ranks:
             self.reason = why_other_ranks(self.ranks, count)
 
-    def resume(self, boundary: int, trial: str = "", after: int = 0) -> None:
-        """Start the command again from the crash image of a save.
+    def resume(
+        self, boundary: int, trial: str = "", after: int = 0, restore: str = RESTART
+    ) -> None:
+        """Start the command again from the crash image of a save, or from what a kill left.
 
         `after` is the save from which the run was resumed that made this one; 0: the control made
-        it.
+        it. `restore` names the run; see `found_of`.
         """
-        folder = resumed_of(self.folder, RESTART, boundary, after=after, trial=trial)
-        saved = resumed_of(self.folder, RESTART, after) if after else self.folder
-        shutil.copytree(crash_image_of(saved, boundary), self.place, symlinks=True)
+        folder = resumed_of(self.folder, restore, boundary, after=after, trial=trial)
+        found = found_of(self.folder, restore, boundary)
+        if after:
+            found = crash_image_of(resumed_of(self.folder, restore, after), boundary)
+        shutil.copytree(found, self.place, symlinks=True)
         second = self._second_of(boundary) if self.settings.twice and not (after or trial) else None
         self._fallback.prepare(self.place)
         request = replace(
-            self._request(folder),
+            self.request(folder),
             role="resumed",
-            restore=RESTART,
+            restore=restore,
             boundary=boundary,
             is_accumulating=boundary in observed(control_of(self.folder)).get("accumulating", ()),
             late_files=tuple(self._late_files(boundary)),
@@ -261,11 +281,21 @@ class CommandRuns:
         trouble = self.trouble.pop(folder.name, "")
         self.trouble |= settle_all(self.folder, folder, self.ranks, boundary, trouble)
 
-    def try_again(self, boundary: int, trial: str, after: int = 0) -> None:
+    def begin_anew(self, restore: str) -> Path:
+        """Start the command again where a kill left no whole save; return the folder of its record.
+
+        It is recorded as a control: it is to begin from nothing.
+        """
+        folder = resumed_of(self.folder, restore, 0)
+        shutil.copytree(found_of(self.folder, restore, 0), self.place, symlinks=True)
+        self._run(replace(self.request(folder), images=str(folder), saves=(0,)), CONTROL_HASH_SEED)
+        return folder
+
+    def try_again(self, boundary: int, trial: str, after: int = 0, restore: str = RESTART) -> None:
         """Resume once more for a trial, which the cases of all ranks share."""
-        folder = resumed_of(self.folder, RESTART, boundary, after=after, trial=trial)
+        folder = resumed_of(self.folder, restore, boundary, after=after, trial=trial)
         if folder.name not in self.done:
-            self.resume(boundary, trial, after)
+            self.resume(boundary, trial, after, restore)
 
     def run_with(self, setting: str, number: int) -> tuple[Path, str | None]:
         """Run the control with a setting that may make it reproducible.
@@ -278,7 +308,7 @@ class CommandRuns:
             The folder of its record, and why it did not end as it should.
         """
         folder = tried_of(self.folder, setting, number)
-        request = replace(self._request(folder), images=str(folder), setting=setting)
+        request = replace(self.request(folder), images=str(folder), setting=setting)
         _make(self.place)
         self._run(request, CONTROL_HASH_SEED)
         return folder, self.trouble.pop(folder.name, None)
@@ -306,14 +336,18 @@ class CommandRuns:
 
     def _late_files(self, boundary: int) -> Iterator[str]:
         """Yield the files elsewhere that the control wrote after a save and left."""
-        taken = crash_image_of(self.folder, boundary).stat().st_mtime_ns
+        image = crash_image_of(self.folder, boundary)
+        if not image.exists():  # the state is known there, though the control did not save
+            return
+        taken = image.stat().st_mtime_ns
         controls = map(read, records(control_of(self.folder), self.ranks))
         for name in {name for control in controls for name in control.facts.wrote}:
             path = Path(name).absolute()
             if path.is_file() and path.stat().st_mtime_ns > taken:
                 yield str(path)
 
-    def _request(self, folder: Path) -> Request:
+    def request(self, folder: Path) -> Request:
+        """Return what a run is to record in a folder: it is a control, as long as none says else."""
         saves = self.command.saves
         return Request(
             "control",
@@ -327,6 +361,7 @@ class CommandRuns:
             0,
             self.command.max_steps,
             self.settings.kinds,
+            points=self.points,
         )
 
     def _run(self, request: Request, hash_seed: str) -> None:

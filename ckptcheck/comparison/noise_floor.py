@@ -114,9 +114,14 @@ def measure(control: Run, repeats: Sequence[Run]) -> NoiseFloor:
     )
 
 
+def first_difference(control: Run, repeat: Run) -> str | None:
+    """Return where two controls differ first; None: nowhere."""
+    return next(_differences(control, repeat), None)
+
+
 def parts(control: Run, repeat: Run) -> bool:
     """Return whether two controls differ anywhere."""
-    return next(_differences(control, repeat), None) is not None
+    return first_difference(control, repeat) is not None
 
 
 def is_numeric(control: Run, repeat: Run) -> bool:

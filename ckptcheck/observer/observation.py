@@ -169,7 +169,7 @@ class Observation:
         self._files = FileWatch(request, self._on_file_read)
         self._writes = Writes()
         self._images = Images(request)
-        self._beat = Heartbeat(self._show_progress)
+        self._beat = Heartbeat(self._show_progress, *([0.0] if request.shows_each_step else []))
         self._shown: mmap.mmap | None = None
         self._excepthook, sys.excepthook = sys.excepthook, self._on_exception
         atexit.register(self.close)
@@ -204,6 +204,8 @@ class Observation:
             with self._files.unwatched():  # the copy is no restore
                 self._images.take()
         self._note_draws()
+        if self._done in self.request.points:
+            self._due = self._due or _Due()
         if self._images.begins(self._done, self._due is not None):
             self._due = self._due or _Due()
         due = self._due
@@ -273,6 +275,11 @@ class Observation:
         is_wanted = self._due is not None and self._due.reading is not None
         if is_wanted and not self._is_over() and (self._done or not self.request.is_control):
             self._updated = self._read()
+
+    def saving(self) -> None:
+        """Note that a save begins: the step before it is done."""
+        if self._trainer in (None, threading.get_ident()) and not self._is_over():
+            self.end_step()
 
     def saved(self, what: str, path: Any) -> None:
         """Note that a checkpoint was saved; by a thread, while training may have gone on."""
@@ -387,7 +394,8 @@ class Observation:
         assert self._recorder is not None
         if self.request.is_control:
             point = boundary_point(self._done) if self._done else INITIAL
-            if self._done and not self._images.keep(self._done):
+            is_kept = bool(self._done) and self._images.keep(self._done)
+            if self._done and not (is_kept or self._done in self.request.points):
                 return ""
         else:
             if self._done:

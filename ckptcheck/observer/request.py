@@ -26,6 +26,8 @@ class Request:
         setting: what the framework shall do to make the run reproducible; empty: nothing.
         restored: the digests of the control's tensors at the boundary of a resumed run.
         image_after: the steps of its own after which a resumed run's folder is copied; 0: never.
+        points: the steps done at which the control's state is recorded, saved or not.
+        shows_each_step: whether the progress shows every step at once, for one who kills by it.
     """
 
     role: str
@@ -44,13 +46,16 @@ class Request:
     restored: tuple[str, ...] = ()
     setting: str = ""
     image_after: int = 0
+    points: tuple[int, ...] = ()
+    shows_each_step: bool = False
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Request":
         """Return the request in a JSON document, which holds more than that."""
         known = {each.name: document[each.name] for each in fields(cls) if each.name in document}
         lists = {
-            name: tuple(document.get(name, ())) for name in ("saves", "restored", "late_files")
+            name: tuple(document.get(name, ()))
+            for name in ("saves", "restored", "late_files", "points")
         }
         return cls(**known | lists)
 

@@ -13,6 +13,7 @@ from ckptcheck.run import environment
 from ckptcheck.run.folder import (
     control_of,
     crash_image_of,
+    found_of,
     name_of_rank,
     of_rank,
     read,
@@ -66,8 +67,9 @@ class Evidence:
 
     def image(self, restore: str, boundary: int, after: int = 0) -> CrashImage:
         """Return the crash image that a run is resumed from."""
-        saved = resumed_of(self.folder, restore, after) if after else self.folder
-        return CrashImage(crash_image_of(saved, boundary))
+        if after:
+            return CrashImage(crash_image_of(resumed_of(self.folder, restore, after), boundary))
+        return CrashImage(found_of(self.folder, restore, boundary))
 
     def unevaluated_control(self, boundary: int) -> _RunOrTrouble:
         """Return the control without evaluation at a boundary, and why it did not finish."""

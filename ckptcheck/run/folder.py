@@ -86,6 +86,20 @@ def crash_image_of(folder: Path, boundary: int) -> Path:
     return folder / f"crash-image@{boundary}"
 
 
+def killed_of(job_folder: Path, restore: str) -> Path:
+    """Return the folder of a run that was killed; `restore` names the run that is resumed from it.
+
+    What it left is the folder `found` in it.
+    """
+    return job_folder / f"killed-{re.sub(r'[^a-z0-9.-]+', '-', restore)}"
+
+
+def found_of(job_folder: Path, restore: str, boundary: int) -> Path:
+    """Return what a resumed run finds: what a killed run left, or the control's crash image."""
+    left = killed_of(job_folder, restore) / "found"
+    return left if left.exists() else crash_image_of(job_folder, boundary)
+
+
 # Index, loss, learning rate and batch of a step, and the end of its line.
 _Pending = tuple[int, float | Callable[[], float], float | None, Sequence[Array] | OnDevice, str]
 

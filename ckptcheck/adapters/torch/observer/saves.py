@@ -51,6 +51,7 @@ class _Saves:
 
     def _saving(self, what: str, place: int | None) -> Callable[..., Any]:
         def save(call: Callable[..., Any], /, *given: Any, **named: Any) -> Any:
+            self._observation.saving()
             result = call(*given, **named)
             _wait_for(result)
             path = _path(given, named, place)

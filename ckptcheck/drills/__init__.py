@@ -1,0 +1,1 @@
+"""A command killed for real, started again, and compared with its control."""

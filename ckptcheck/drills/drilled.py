@@ -1,0 +1,118 @@
+"""What came of a drill: a row for each point, and the verdict on all of them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from ckptcheck.filetools.fsck_findings import Finding
+from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED
+from ckptcheck.report.case import Case
+from ckptcheck.report.report import Report, finite
+
+LOST_WORK, BEGAN_ANEW = "lost work", "began anew"
+# The outcomes that keep all that was saved.
+GOOD = (RECOVERED, LOST_WORK)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of a kill at one point.
+
+    Attributes:
+        point: the point that was asked for.
+        on_disk: what of the save was on disk after the kill.
+        outcome: `recovered`, `lost work` (recovered, but steps were made twice), `diverged`,
+            `refused` (it cannot start again), `began anew` (from scratch, though something was
+            saved) or `inconclusive`.
+        killed_at: the steps done when it was killed.
+        went_on_at: the steps that the restarted run went on from; None: it made none.
+        finished_at: the steps in the last save that was finished before the kill; 0: none was.
+        seconds: how long the steps had taken that were made twice.
+        reason: why, in a sentence, where no diagnosis says it; empty: nothing is to be said.
+        findings: what `fsck` finds in what lay there, for a run that did not recover.
+        case: the case that was judged; None: nothing could be.
+    """
+
+    point: str
+    on_disk: str
+    outcome: str
+    killed_at: int
+    went_on_at: int | None = None
+    finished_at: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    findings: tuple[Finding, ...] = ()
+    case: Case | None = field(default=None, repr=False)
+
+    @property
+    def twice(self) -> int | None:
+        """The steps that were made twice; None: that is unknown."""
+        return None if self.went_on_at is None else max(0, self.killed_at - self.went_on_at)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether no more was lost than the work since the last finished save."""
+        if self.went_on_at is not None and self.went_on_at < self.finished_at:
+            return False
+        return self.outcome in GOOD and not (self.case is not None and self.case.faults)
+
+    def document(self) -> dict[str, Any]:
+        """Return the row as plain values."""
+        names = ("point", "on_disk", "outcome", "killed_at", "went_on_at", "finished_at", "twice")
+        shown = {name: getattr(self, name) for name in (*names, "seconds", "reason")}
+        return {
+            **shown,
+            "is_good": self.is_good,
+            "diagnoses": [each.cause for each in self.case.diagnoses] if self.case else [],
+            "findings": [asdict(each) for each in self.findings],
+        }
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When the command saved and ended without a kill, in steps."""
+
+    steps: int
+    saves: tuple[int, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class DrillReport(Report):
+    """The result of a drill: read its `verdict` and `rows`, or call `assert_recovered`.
+
+    Attributes:
+        rows: what came of each kill.
+        timeline: when the command saved and ended.
+        left_out: the points that were not tried, each with the reason.
+    """
+
+    rows: tuple[Row, ...] = ()
+    timeline: Timeline | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """`pass`: every kill lost no more than the work since the last finished save."""
+        if any(row.outcome != INCONCLUSIVE and not row.is_good for row in self.rows):
+            return FAIL
+        if not self.rows or any(row.outcome == INCONCLUSIVE for row in self.rows):
+            return INCONCLUSIVE
+        return PASS
+
+    def document(self) -> dict[str, Any]:
+        """Return the report as plain values, as `report.json` and `--json` have them."""
+        return super().document() | {
+            "timeline": asdict(self.timeline) if self.timeline else None,
+            "kills": [finite(row.document()) for row in self.rows],
+            "left_out": dict(self.left_out),
+        }
+
+
+def case_of(row: Row) -> Case:
+    """Return the case of a row, with an outcome that every report knows, and the row's reason."""
+    assert row.case is not None
+    known = {LOST_WORK: RECOVERED, BEGAN_ANEW: DIVERGED}
+    outcome = known.get(row.outcome, row.outcome)
+    if row.outcome == LOST_WORK and not row.is_good:
+        outcome = DIVERGED
+    return replace(row.case, outcome=outcome, reason=row.reason or None)

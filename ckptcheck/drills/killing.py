@@ -1,0 +1,90 @@
+"""Run a command until it is killed, and keep what it leaves."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ckptcheck.command.command import Command
+from ckptcheck.command.launch import launch
+from ckptcheck.drills.points import Trigger
+from ckptcheck.drills.saves import FileEvent
+from ckptcheck.drills.watching import Death, Watching
+from ckptcheck.observer.request import Request
+
+FOUND = "found"  # in the folder of a killed run: what it left
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A run that was killed.
+
+    Attributes:
+        folder: the folder of its record; what it left is in `found`.
+        death: when it was killed; None: it ended before that.
+        done: the steps that it had done when it ended.
+        steps_at: the time at which each number of steps was first seen.
+        events: the changes of files in the folder that it wrote into.
+        status: the exit status of its first process; negative: the signal that killed it.
+    """
+
+    folder: Path
+    death: Death | None
+    done: int
+    steps_at: Mapping[int, float]
+    events: Sequence[FileEvent]
+    status: int
+
+    @property
+    def found(self) -> Path:
+        """What it left."""
+        return self.folder / FOUND
+
+    def seconds_since(self, steps: int) -> float:
+        """Return how long before its death it had done so many steps, 0.0 if that is unknown."""
+        if self.death is None:
+            return 0.0
+        later = [at for done, at in self.steps_at.items() if done >= steps]
+        return max(0.0, self.death.at - min(later)) if later else 0.0
+
+
+def run_and_kill(
+    command: Command,
+    request: Request,
+    hash_seed: str,
+    timeout: float,
+    trigger: Trigger | None,
+    grace: float | None,
+    check: Callable[[], bool],
+) -> Killed:
+    """Run a command, and kill all of its processes once a point is reached.
+
+    Args:
+        command: the command.
+        request: what is recorded; its folder keeps what the command left, as `found`.
+        hash_seed: the PYTHONHASHSEED of its processes.
+        timeout: the seconds without a step after which it is killed in any case.
+        trigger: when it is killed; None: never.
+        grace: the seconds between SIGTERM and SIGKILL; None: SIGKILL alone.
+        check: called again and again; raises if the drill is given up.
+    """
+    folder, place = Path(request.folder), Path(request.writes)
+    folder.mkdir(parents=True)
+    watching = Watching(place, folder, trigger, grace)
+    try:
+        ended = launch(
+            command.words(place, request.restore is not None),
+            replace(request, shows_each_step=True),
+            hash_seed,
+            timeout,
+            lambda done: None,
+            check,
+            watching.began,
+        )
+    finally:
+        watching.ended()
+        if place.exists():
+            shutil.move(place, folder / FOUND)
+    done = max([*watching.steps_at, 0])
+    seen = watching.steps_at, watching.events
+    return Killed(folder, watching.death, done, *seen, ended.status)

@@ -1,0 +1,220 @@
+"""The line of a drill. Start reading here.
+
+command ─▶ two runs that are not killed ─▶ kill ─▶ what lies there ─▶ restart ─▶ case ─▶ row
+
+The first run shows when the command saves, the second is the control. Both must be equal: what a
+killed run leaves is compared with a control of which it is no part.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Event as Signal
+
+from ckptcheck.command.command import Command, Saves, as_command
+from ckptcheck.command.reasons import why_failed, why_no_image, why_no_step, why_not_observed
+from ckptcheck.command.resumed import observed
+from ckptcheck.command.runs import CommandRuns
+from ckptcheck.commands import RunProgress
+from ckptcheck.comparison.noise_floor import first_difference
+from ckptcheck.counts import counted
+from ckptcheck.diagnosis.allowances import Terms, parse
+from ckptcheck.drills.drilled import DrillReport, Row, Timeline, case_of
+from ckptcheck.drills.killing import Killed, run_and_kill
+from ckptcheck.drills.points import TERM, Point, parse_points, parse_saves, trigger_of
+from ckptcheck.drills.saves import Save, saves_of
+from ckptcheck.drills.tried import Drill, try_point
+from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.job.plan import Settings, folders
+from ckptcheck.observer.observation import OBSERVED, TROUBLE
+from ckptcheck.pipeline import kept_or_temporary
+from ckptcheck.report.judge import report
+from ckptcheck.run.folder import control_of, read
+from ckptcheck.run.job_runs import Watch
+from ckptcheck.run.task import CONTROL_HASH_SEED
+from ckptcheck.tolerance import Tolerance
+
+GRACE = 30.0  # seconds, as most clusters give
+# Around the steps at which SIGTERM is sent: those at which a command may save because of it.
+_LATER = 3
+
+
+def drill(
+    command: Sequence[str] | str,
+    *,
+    points: Sequence[str] | str | None = None,
+    saves: Sequence[int] | str | int | None = None,
+    budget: float | None = None,
+    grace: float = GRACE,
+    resume: Sequence[str] | str | None = None,
+    writes: Path | str | None = None,
+    max_steps: int | None = None,
+    timeout: float = Settings.timeout,
+    allow: Sequence[str] | Mapping[str, str] = (),
+    rtol: float = 0.0,
+    atol: float = 0.0,
+    equal_nan: bool = False,
+    folder: Path | str | None = None,
+    watch: Watch | None = None,
+) -> DrillReport:
+    """Kill a command for real at the points of a save, start it again, and compare.
+
+    Runs the command twice without a kill: both runs must be equal. Then runs it once for each
+    point, kills all of its processes there, starts the same command again, and compares with the
+    run that was not killed.
+
+    Args:
+        command: A program and its arguments, which trains, saves, and goes on when it is started
+            again. `{run}` in it stands for the folder that it writes into.
+        points: Where to kill: `first-event`, `mid` or `before-commit` of a save; `after-save`;
+            `between` two saves; `restart` (killed again within its first steps); `term` (SIGTERM,
+            the grace period, then SIGKILL). Default: all.
+        saves: The numbers of the saves to kill at, from 1. Default: the second, or the only one.
+        budget: Seconds after which no further point is tried. Default: no limit.
+        grace: Seconds between SIGTERM and SIGKILL.
+        resume: Further arguments of the command when it is started again.
+        writes: The folder that the command writes into, if `{run}` does not name it.
+        max_steps: End each run after so many training steps. Default: never.
+        timeout: Seconds without a step after which a run is killed.
+        allow: Accepted differences, see `verify`.
+        rtol, atol, equal_nan: What counts as equal, see `verify`.
+        folder: A new folder that keeps the runs and what they left. Default: they are deleted.
+        watch: A function that is called with each event of each run.
+
+    Returns:
+        The report. A failed point raises nothing by itself: call `DrillReport.assert_recovered`.
+
+    Raises:
+        UsageError: The request is wrong; the message says which part.
+        NotVerifiedError: The command fails without a kill, saves nothing, or is not reproducible.
+
+    Example:
+        ```python
+        from ckptcheck import drill
+
+        drill("python train.py {run}", points="mid,restart").assert_recovered()
+        ```
+    """
+    names, numbers = parse_points(points), parse_saves(saves)
+    settings = Settings(repeats=0, timeout=timeout)
+    settings.check(())
+    _check(budget, grace)
+    terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
+    asked = as_command(command, resume, writes, None, max_steps)
+    begun = time.monotonic()
+    with kept_or_temporary(folder) as top:
+        progress = RunProgress(asked.name, watch or (lambda event: None), Signal())
+        runs = CommandRuns(asked, folders(top, [asked.name])[asked.name], settings, progress)
+        seen = _first_run(runs)
+        numbers = _numbers(numbers, seen)
+        wanted = [Point(name, number) for name in names for number in numbers]
+        runs = _control(runs, seen, numbers, wanted)
+        of_all = Drill(runs, tuple(seen), _steps(runs), grace, terms)
+        rows: list[Row] = []
+        left_out: dict[str, str] = {}
+        for point in wanted:
+            if budget is not None and time.monotonic() - begun > budget:
+                left_out[point.label] = f"The budget of {budget:g} s was spent."
+            else:
+                rows.append(try_point(of_all, point))
+        timeline = Timeline(of_all.steps, tuple(save.done for save in seen))
+        return _reported(rows, timeline, left_out)
+
+
+def _check(budget: float | None, grace: float) -> None:
+    if budget is not None and not budget > 0:
+        raise UsageError(f"The budget must be above 0 seconds, not {budget:g}.")
+    if not grace >= 0:
+        raise UsageError(f"The grace period must be 0 seconds or more, not {grace:g}.")
+
+
+def _reported(rows: Sequence[Row], timeline: Timeline, left_out: Mapping[str, str]) -> DrillReport:
+    whole = report([case_of(row) for row in rows if row.case is not None])
+    return DrillReport(whole.cases, whole.environment, tuple(rows), timeline, left_out)
+
+
+# --- The runs that are not killed -----------------------------------------------------------
+
+
+def _first_run(runs: CommandRuns) -> list[Save]:
+    """Run the command to its end, and return the saves that it makes before that."""
+    runs.check_place()
+    folder = runs.folder / "first"
+    # Its final state is recorded only once that at a save is.
+    request = replace(runs.request(folder), saves=(1,), images=str(folder))
+    runs.make_place()
+    runs.progress.began("first run", 0, runs.command.max_steps or None)
+    ended = run_and_kill(
+        runs.command, request, CONTROL_HASH_SEED, runs.settings.timeout, None, None, runs.look
+    )
+    trouble = _trouble(ended, folder, runs.command)
+    runs.progress.ended("first run", trouble or None)
+    if trouble:
+        raise NotVerifiedError(trouble)
+    seen = observed(folder)
+    dones = [done for done in seen["saved_after"] if 0 < done < seen["steps"]]
+    inside = [each["is_inside"] for each in seen["saves"]]
+    if not dones or (inside and not any(inside)):
+        raise NotVerifiedError(why_no_image(seen))
+    return saves_of(dones, ended.events)
+
+
+def _trouble(ended: Killed, folder: Path, command: Command) -> str:
+    """Return why the first run shows nothing; empty: it does."""
+    note = folder / TROUBLE
+    if note.exists():
+        return why_not_observed(note.read_text(encoding="utf-8"))
+    is_seen = (folder / OBSERVED).exists()
+    if ended.status and not (is_seen and observed(folder)["stopped"]):
+        failed = why_failed(ended.status, folder, "")
+        return f"Without a kill, the command did not finish: {failed.rstrip('.')}."
+    return "" if is_seen else why_no_step(folder, command)
+
+
+def _numbers(asked: Sequence[int], saves: Sequence[Save]) -> tuple[int, ...]:
+    """Return the saves to kill at, by default the second one: the first overwrites nothing."""
+    for number in asked:
+        if number > len(saves):
+            raise UsageError(
+                f"There is no save {number}: the command makes {counted(len(saves), 'save')} "
+                "before its last step."
+            )
+    return tuple(asked) or (min(2, len(saves)),)
+
+
+def _control(
+    runs: CommandRuns, saves: Sequence[Save], numbers: Sequence[int], points: Sequence[Point]
+) -> CommandRuns:
+    """Run the control, with an image of each save up to the last that is killed at."""
+    images = Saves(tuple(range(1, max(numbers) + 1)), falls_back=False)
+    steps = observed(runs.folder / "first")["steps"]
+    told = [trigger_of(each, saves, steps).steps for each in points if each.name == TERM]
+    later = {step + more for step in told for more in range(_LATER) if step + more < steps}
+    runs = CommandRuns(
+        replace(runs.command, saves=images),
+        runs.folder,
+        runs.settings,
+        runs.progress,
+        points=tuple(sorted({*later, *(save.done for save in saves[: max(numbers)])})),
+    )
+    runs.run_control()
+    reason = runs.reason or next(iter(runs.trouble.values()), "")
+    if reason:
+        raise NotVerifiedError(f"The control did not finish: {reason.rstrip('.')}.")
+    _check_equal(runs)
+    return runs
+
+
+def _check_equal(runs: CommandRuns) -> None:
+    """Raise `NotVerifiedError` if two runs of the command differ."""
+    difference = first_difference(read(control_of(runs.folder)), read(runs.folder / "first"))
+    if difference is not None:
+        raise NotVerifiedError(
+            f"The command is not reproducible: of two runs that were not killed, {difference}. "
+            "Seed it, or let `ckptcheck verify` restart it from its own control."
+        )
+
+
+def _steps(runs: CommandRuns) -> int:
+    return int(observed(control_of(runs.folder))["steps"])

@@ -1,0 +1,94 @@
+"""Saves as file events show them from outside of a process."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ckptcheck.observer.files import may_be_checkpoint
+
+CREATE, MODIFY, CLOSE, MOVE, DELETE = "create", "modify", "close", "move", "delete"
+
+
+@dataclass(frozen=True)
+class FileEvent:
+    """A change of a file in the folder of a command.
+
+    Attributes:
+        done: the steps that the command had done.
+        at: the time, in seconds since 1970.
+        path: the file, relative to the folder.
+        what: `create`, `modify`, `close`, `move` or `delete`.
+    """
+
+    done: int
+    at: float
+    path: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Save:
+    """A save, as a run that was not killed made it.
+
+    Attributes:
+        done: the steps done before it.
+        ended: the steps done at its last event: more than `done` if a thread saves.
+        seconds: the time from its first file event to the last.
+        uncommitted: the number of its file events before the last rename, or else the last close.
+    """
+
+    done: int
+    ended: int
+    seconds: float
+    uncommitted: int
+
+
+def is_of_save(event: FileEvent, done: int) -> bool:
+    """Return whether an event is part of a save that begins after `done` steps.
+
+    While no step is made, every file counts; what may be a log does not count later, nor before the
+    step is known to be done.
+    """
+    return event.done == done or (event.done >= done - 1 and may_be_checkpoint(event.path))
+
+
+def saves_of(dones: Sequence[int], events: Iterable[FileEvent]) -> list[Save]:
+    """Return the saves of a run: each has the events up to the next one.
+
+    Args:
+        dones: the steps done at each save, rising.
+        events: the file events, in order.
+    """
+    groups: dict[int, list[FileEvent]] = {done: [] for done in dones}
+    for event in events:
+        begun = [done for done in dones if is_of_save(event, done)]
+        if begun:
+            groups[begun[-1]].append(event)
+    return [_save(done, without_repeats(found)) for done, found in groups.items()]
+
+
+def without_repeats(events: Iterable[FileEvent]) -> list[FileEvent]:
+    """Return events without the further writes to a file that follow one at once.
+
+    How many of them are reported depends on how fast they are read.
+    """
+    kept: list[FileEvent] = []
+    for event in events:
+        is_further = event.what == MODIFY and bool(kept)
+        if not (is_further and (kept[-1].path, kept[-1].what) == (event.path, MODIFY)):
+            kept.append(event)
+    return kept
+
+
+def _save(done: int, events: Sequence[FileEvent]) -> Save:
+    ended = max([done, *(each.done for each in events)])
+    seconds = events[-1].at - events[0].at if events else 0.0
+    return Save(done, ended, seconds, _commit(events))
+
+
+def _commit(events: Sequence[FileEvent]) -> int:
+    """Return the place of the last rename among events, or else of the last close."""
+    for what in (MOVE, CLOSE):
+        places = [place for place, each in enumerate(events) if each.what == what]
+        if places:
+            return places[-1]
+    return len(events)

@@ -1,0 +1,305 @@
+"""One point of a drill: kill, look at what lies there, restart, judge."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ckptcheck.command.resumed import observed
+from ckptcheck.command.runs import CommandRuns
+from ckptcheck.commands import evidence_of, run_more
+from ckptcheck.comparison.noise_floor import first_difference
+from ckptcheck.counts import filled
+from ckptcheck.diagnosis.allowances import Terms
+from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, Row
+from ckptcheck.drills.killing import Killed, run_and_kill
+from ckptcheck.drills.on_disk import OnDisk, on_disk
+from ckptcheck.drills.points import (
+    IN_SAVE,
+    RESTART,
+    STEPS_OF_RESTART,
+    TERM,
+    Point,
+    Trigger,
+    trigger_of,
+)
+from ckptcheck.drills.saves import Save
+from ckptcheck.errors import CkptcheckError
+from ckptcheck.filetools.fsck import fsck
+from ckptcheck.filetools.fsck_findings import Finding
+from ckptcheck.kinds import Kind
+from ckptcheck.observer.observation import OBSERVED
+from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
+from ckptcheck.report.case import Case
+from ckptcheck.report.judge import Question, judge_all
+from ckptcheck.run.digests import digest
+from ckptcheck.run.folder import control_of, crash_image_of, killed_of, read, resumed_of
+from ckptcheck.run.run import Run
+from ckptcheck.run.snapshots import boundary_point
+from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED
+
+# A kill within a save may come too late, as all of it may last a millisecond.
+_ATTEMPTS = 3
+_FINISHED = (
+    "It went on after SIGTERM and finished within the grace period. Give less time with --grace."
+)
+
+
+@dataclass(frozen=True)
+class Drill:
+    """What every point of a drill shares.
+
+    Attributes:
+        runs: the runs of the command, of which the control is done.
+        saves: the saves of the control, in order.
+        steps: the steps of the control.
+        grace: the seconds between SIGTERM and SIGKILL.
+        terms: what counts as equal.
+    """
+
+    runs: CommandRuns
+    saves: tuple[Save, ...]
+    steps: int
+    grace: float
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What a killed run left."""
+
+    killed: Killed
+    disk: OnDisk
+    finished: int
+
+
+def try_point(drill: Drill, point: Point) -> Row:
+    """Kill the command at a point, start it again, and judge what it does."""
+    left = _killed(drill, point)
+    if left.killed.death is None or (point.name == TERM and _is_done(drill, left.killed)):
+        why = _FINISHED if point.name == TERM else "It ended before this point."
+        return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=why)
+    if point.name == RESTART:
+        _kill_again(drill, point, left)
+    row = _restarted(drill, point.label, left)
+    return row if row.is_good else replace(row, findings=_findings(drill, point.label))
+
+
+# --- The kill -------------------------------------------------------------------------------
+
+
+def _killed(drill: Drill, point: Point) -> _Left:
+    for attempt in range(_ATTEMPTS):
+        trigger = trigger_of(point, drill.saves, drill.steps, attempt)
+        left = _killed_at(drill, point, trigger)
+        if point.name not in IN_SAVE or (left.disk.is_begun and not left.disk.is_whole):
+            break
+        if not left.disk.is_begun:  # it came too early
+            break
+    return left
+
+
+def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> _Left:
+    runs, save = drill.runs, drill.saves[point.save - 1]
+    folder = killed_of(runs.folder, point.label)
+    shutil.rmtree(folder, ignore_errors=True)
+    request = replace(runs.request(folder), saves=(0,), images=str(folder), points=())
+    runs.progress.began(point.label, 0, drill.steps)
+    runs.make_place()
+    grace = drill.grace if point.name == TERM else None
+    timeout = runs.settings.timeout
+    killed = run_and_kill(
+        runs.command, request, CONTROL_HASH_SEED, timeout, trigger, grace, runs.look
+    )
+    runs.progress.ended(point.label, None)
+    before = crash_image_of(runs.folder, drill.saves[point.save - 2].done)
+    disk = on_disk(
+        killed.found,
+        before if point.save > 1 else None,
+        crash_image_of(runs.folder, save.done),
+        point.save,
+        over=killed.done > save.ended,
+    )
+    return _Left(killed, disk, _finished(drill, point, killed, disk))
+
+
+def _finished(drill: Drill, point: Point, killed: Killed, disk: OnDisk) -> int:
+    """Return the steps in the last save that was finished; 0: none was."""
+    if (killed.folder / OBSERVED).exists() and killed.status == 0:  # it saved once it was told
+        seen = observed(killed.folder)
+        dones = [each["done"] for each in seen["saves"] if each["is_inside"]]
+        if dones:
+            return int(max(dones))
+    if disk.is_whole:
+        return drill.saves[point.save - 1].done
+    return drill.saves[point.save - 2].done if point.save > 1 else 0
+
+
+def _is_done(drill: Drill, killed: Killed) -> bool:
+    return killed.done >= drill.steps
+
+
+def _kill_again(drill: Drill, point: Point, left: _Left) -> None:
+    """Start what was killed again, kill that, too, and put what it left into the place."""
+    runs = drill.runs
+    folder = killed_of(runs.folder, point.label)
+    first = folder.rename(folder.with_name(f"{folder.name}~first"))
+    shutil.copytree(first / left.killed.found.name, runs.place, symlinks=True)
+    request = replace(
+        runs.request(folder),
+        saves=(0,),
+        images=str(folder),
+        points=(),
+        role="resumed",
+        restore=point.label,
+        boundary=left.finished or drill.saves[point.save - 1].done,
+    )
+    trigger = Trigger(STEPS_OF_RESTART)
+    timeout = runs.settings.timeout
+    run_and_kill(runs.command, request, RESUMED_HASH_SEED, timeout, trigger, None, runs.look)
+
+
+# --- The restart ----------------------------------------------------------------------------
+
+
+def _restarted(drill: Drill, label: str, left: _Left) -> Row:
+    if not left.finished:
+        row = _anew(drill, label, left)
+        if row is not None:
+            return row
+    boundary = left.finished or drill.saves[0].done
+    row = _resumed(drill, label, left, boundary)
+    other = _restored_from(drill, label, boundary)
+    return row if other is None else _resumed(drill, label, left, other)
+
+
+def _anew(drill: Drill, label: str, left: _Left) -> Row | None:
+    """Start again where no save was finished; return what came of it; None: it does not tell."""
+    runs = drill.runs
+    trouble, reason = _undisturbed(runs, lambda: runs.begin_anew(label))
+    folder = resumed_of(runs.folder, label, 0)
+    facts = (label, left.disk.text)
+    if trouble:
+        return Row(*facts, REFUSED, left.killed.done, reason=_cannot_start(trouble))
+    if reason or not (folder / "run.json").exists():
+        return None
+    if observed(folder)["steps"] != drill.steps:
+        return None
+    difference = first_difference(read(control_of(runs.folder)), read(folder))
+    if difference is not None:
+        return None
+    seconds = left.killed.seconds_since(0)
+    return Row(*facts, LOST_WORK, left.killed.done, went_on_at=0, seconds=seconds)
+
+
+def _resumed(drill: Drill, label: str, left: _Left, boundary: int) -> Row:
+    runs = drill.runs
+    folder = resumed_of(runs.folder, label, boundary)
+    trouble, reason = _undisturbed(runs, lambda: runs.resume(boundary, restore=label))
+    case = _judged(drill, label, boundary, trouble, reason)
+    first = case.resumed.facts.first_step if case.resumed else None
+    row = Row(
+        label,
+        left.disk.text,
+        case.outcome,
+        left.killed.done,
+        went_on_at=first,
+        finished_at=left.finished,
+        seconds=left.killed.seconds_since(first) if first is not None else 0.0,
+        reason=case.reason or "",
+        case=case,
+    )
+    return _told(row, trouble, reason, folder)
+
+
+def _undisturbed(runs: CommandRuns, run: Callable[[], object]) -> tuple[str, str]:
+    """Run something; return what trouble it had and why it shows nothing. No other run shares it."""
+    known = dict(runs.trouble)
+    run()
+    trouble = next((text for name, text in runs.trouble.items() if name not in known), "")
+    reason = runs.reason or ""
+    runs.trouble.clear()
+    runs.trouble.update(known)
+    runs.reason = None
+    return trouble, reason
+
+
+def _judged(drill: Drill, label: str, boundary: int, trouble: str, reason: str) -> Case:
+    runs = drill.runs
+    evidence = evidence_of(runs)
+    if trouble or reason:
+        name = resumed_of(runs.folder, label, boundary).name
+        evidence = replace(
+            evidence, trouble={name: trouble} if trouble else {}, reason=reason or None
+        )
+    question = Question(runs.command.name, label, RECOVERED, boundary)
+    (case,) = judge_all([question], {runs.command.name: evidence}, drill.terms)
+    if trouble or reason or not run_more([case], runs):
+        return case
+    (case,) = judge_all([question], {runs.command.name: evidence_of(runs)}, drill.terms)
+    return case
+
+
+def _told(row: Row, trouble: str, reason: str, folder: Path) -> Row:
+    """Return a row with the outcome as a drill calls it, and why."""
+    case = row.case
+    assert case is not None
+    failure = case.resumed.facts.failure if case.resumed else None
+    if case.outcome == INCONCLUSIVE and trouble:
+        return replace(row, outcome=REFUSED, reason=_cannot_start(trouble))
+    if case.outcome == INCONCLUSIVE and failure is not None:
+        return replace(row, outcome=REFUSED)
+    if case.outcome == INCONCLUSIVE and reason:
+        return replace(row, outcome=DIVERGED, reason=reason)
+    if case.outcome == DIVERGED and row.went_on_at == 0 and not observed(folder)["restores"]:
+        return replace(row, outcome=BEGAN_ANEW)
+    if case.outcome != RECOVERED:
+        return row
+    if row.went_on_at is not None and row.went_on_at < row.finished_at:
+        why = filled(
+            "It went on from step {at}, although the save after {finished} "
+            "{finished:step|steps} was finished.",
+            at=row.went_on_at,
+            finished=row.finished_at,
+        )
+        return replace(row, outcome=LOST_WORK, reason=why)
+    return replace(row, outcome=LOST_WORK if row.twice else RECOVERED)
+
+
+def _cannot_start(trouble: str) -> str:
+    return f"It cannot start again: {trouble.rstrip('.')}."
+
+
+def _restored_from(drill: Drill, label: str, boundary: int) -> int | None:
+    """Return the save that a run restored, if it is a different one than was thought; else None."""
+    runs = drill.runs
+    folder = resumed_of(runs.folder, label, boundary)
+    if not (folder / "run.json").exists():
+        return None
+    control, resumed = read(control_of(runs.folder)), read(folder)
+    if boundary_point(boundary) not in resumed.snapshots:
+        return None
+    held = _weights(resumed, boundary)
+    places = [save.done for save in drill.saves] + list(runs.points)
+    same = [
+        done
+        for done in dict.fromkeys([boundary, *places])
+        if boundary_point(done) in control.snapshots and _weights(control, done) == held
+    ]
+    return same[0] if same and boundary not in same else None
+
+
+def _weights(run: Run, done: int) -> dict[str, str]:
+    return {
+        name: digest(tensor.value)
+        for name, tensor in run.snapshot_at(done).items()
+        if tensor.kind is Kind.WEIGHT
+    }
+
+
+def _findings(drill: Drill, label: str) -> tuple[Finding, ...]:
+    """Return what `fsck` finds in what the killed run left."""
+    try:
+        return fsck(killed_of(drill.runs.folder, label) / "found").findings
+    except CkptcheckError:  # no checkpoint lies there
+        return ()
