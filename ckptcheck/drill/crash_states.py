@@ -25,10 +25,9 @@ import enum
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from ckptcheck.drill import contents
 from ckptcheck.drill.contents import Content, Source
 from ckptcheck.drill.disk import Disk, Tree
 from ckptcheck.drill.file_bytes import FileBytes
@@ -165,12 +164,11 @@ def _found(save: Save) -> Iterator[_Found]:
     is_synced = False
     for index, operation in enumerate(save.operations):
         yield from _halves(save, disk, index)
-        # The names of links and arrivals are read before the operation changes them.
-        text = done_so_far(operation, index + 1, total)
         save.do(disk, index)
         if operation.act is Act.SYNC:
             synced, is_synced = (disk.durable(), dict(disk.names)), True
         if operation.act not in SILENT:
+            text = done_so_far(operation, index + 1, total)
             yield _Found(text, Family.PREFIX, index + 1, disk.tree(), dict(disk.names))
         if operation.act in _NAMES or index + 1 == total:
             lost = _lost(disk)

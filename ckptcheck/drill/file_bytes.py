@@ -37,7 +37,7 @@ class FileBytes:
             whole = xxhash.xxh3_128()
             for block in contents.blocks(content, BLOCK):
                 whole.update(self._block_digest(block))
-            whole.update(str(contents.size(content)))
+            whole.update(str(contents.size(content)).encode())
             self._of_contents[content] = whole.digest()
         return self._of_contents[content]
 
