@@ -41,6 +41,9 @@ _LARGE = 1 << 20
 # After these, a power failure is looked at.
 _NAMES = frozenset((Act.RENAME, Act.EXCHANGE, Act.LINK, Act.SYMLINK, Act.UNLINK, Act.ARRIVE))
 
+# They have two paths.
+_TWO = frozenset((Act.RENAME, Act.EXCHANGE, Act.LINK))
+
 
 class Family(enum.Enum):
     """How a crash state comes about: a kill between two operations, in a write, or a power loss."""
@@ -200,19 +203,35 @@ def _lost(disk: Disk) -> list[str]:
     ]
 
 
+def _touched(save: Save) -> frozenset[str]:
+    """Return the files that a save writes or names."""
+    return frozenset(
+        path
+        for operation in save.operations
+        if operation.act not in (*SILENT, Act.CREATE)
+        for path in (operation.path, *([operation.target] if operation.act in _TWO else []))
+    )
+
+
 class _Numbered:
-    """Makes states of what is found, and leaves out those that are equal to earlier ones."""
+    """Makes states of what is found.
+
+    Leaves out a state that is equal to an earlier one, and what a process leaves that is killed
+    before it has changed anything.
+    """
 
     def __init__(self, save: Save) -> None:
         self._save = save
         self._whole = {number: node.content for number, node in save.final().nodes.items()}
-        self._statuses = Statuses(save.bytes, save.before, save.afterwards)
+        self._statuses = Statuses(save.bytes, save.before, save.afterwards, _touched(save))
+        self._base = self._digest(save.before)
         self._seen: set[bytes] = set()
 
     def state(self, found: _Found) -> CrashState | None:
         """Return the state; None: an earlier one is equal to it."""
         digest = self._digest(found.tree)
-        if digest in self._seen:
+        is_before = digest == self._base and found.family is not Family.UNSYNCED
+        if is_before or digest in self._seen:
             return None
         self._seen.add(digest)
         whole = {path: self._whole.get(number) for path, number in found.numbers.items()}

@@ -24,8 +24,13 @@ class Status(enum.Enum):
     OTHER = "other"
 
 
-# Names that are different in each save: of Python's `tempfile`, in hexadecimal, with numbers.
-_CHANGING = re.compile(r"(?<=tmp)[a-z0-9_]{8}\b|(?<![0-9a-z])[0-9a-f]{6,}(?![0-9a-z])|\d+")
+# What is different in the temporary names of each save: what `tempfile` and others write behind
+# `tmp`, hexadecimal numbers, and numbers.
+_CHANGING = re.compile(
+    r"(?<=tmp)[a-z0-9_]{8}(?![0-9A-Za-z_])"
+    r"|(?<=tmp)(?=[a-z]*[0-9A-Z])[0-9A-Za-z]{6,}"
+    r"|(?<![0-9A-Za-z])[0-9a-f]{6,}(?![0-9A-Za-z])|\d+"
+)
 
 
 class Statuses:
@@ -35,15 +40,18 @@ class Statuses:
         reader: reads the bytes of contents.
         before: what the folder held before the save.
         after: what the folder held after the save.
+        touched: the files that the save writes, be it with the bytes they had.
     """
 
-    def __init__(self, reader: FileBytes, before: Tree, after: Tree) -> None:
+    def __init__(
+        self, reader: FileBytes, before: Tree, after: Tree, touched: frozenset[str]
+    ) -> None:
         self._bytes, self._before, self._after = reader, before, after
         self._known: dict[tuple[str, Node, Content | None], Status] = {}
         self._unchanged = {
             path
             for path, node in before.items()
-            if path in after and self._is_equal(node, after[path])
+            if path in after and path not in touched and self._is_equal(node, after[path])
         }
 
     def of(self, state: Tree, whole: dict[str, Content | None]) -> dict[str, Status]:
@@ -97,9 +105,10 @@ class Statuses:
 
     def _name(self, path: str) -> str:
         """Return a path, without what is different in each save if it is a temporary one."""
-        if path in self._before or path in self._after:
+        head, slash, name = path.rpartition("/")
+        if not path or path in self._before or path in self._after:
             return path
-        return _CHANGING.sub("*", path)
+        return self._name(head) + slash + _CHANGING.sub("*", name)
 
 
 def _add(found: dict[str, Status], name: str, status: Status) -> None:

@@ -45,8 +45,8 @@ def _what(operation: Operation) -> str:
     size = f"{operation.size:,} byte{'s' * (operation.size != 1)}"
     return {
         Act.CREATE: f"{path} is created",
-        Act.WRITE: f"{size} of {path} are written",
-        Act.TRUNCATE: f"{path} is cut to {size}" if operation.size else f"{path} is emptied",
+        Act.WRITE: f"{size} {'is' if operation.size == 1 else 'are'} written to {path}",
+        Act.TRUNCATE: f"{path} is set to {size}" if operation.size else f"{path} is emptied",
         Act.EXTEND: f"{path} is extended to {size}",
         Act.RENAME: f"{path} is renamed to {target}",
         Act.EXCHANGE: f"{path} and {target} are swapped",

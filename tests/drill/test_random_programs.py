@@ -101,7 +101,9 @@ def check_prefixes(
     all_known = [repr(contents(base))] + [repr(each) for each in recorder.snapshots]
     if is_known:
         # Each state of the file system is among them, but for those that halves or losses equal.
-        states = {repr(written(each, folder)) for each in crash_states(base, after, recorder.operations)}
+        states = {
+            repr(written(each, folder)) for each in crash_states(base, after, recorder.operations)
+        }
         assert set(all_known[1:]) - {all_known[0]} <= states
 
 
