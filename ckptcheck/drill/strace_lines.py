@@ -13,9 +13,9 @@ _RESUMED = re.compile(rb"<\.\.\. \w+ resumed>")
 _TOKEN = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*"(?:\.\.\.)?|<[^>]*>|[^"<,()\[\]{}]+|[,()\[\]{}<"]', re.S
 )
-_RESULT = re.compile(rb"\s*= (-?\d+|0x[0-9a-f]+)(.*)", re.S)
+_RESULT = re.compile(rb"\s*= (0x[0-9a-f]+|-?\d+)(.*)", re.S)
 _DESCRIPTOR = re.compile(
-    rb"(-?\d+|0x[0-9a-f]+|AT_FDCWD)(?:<(/[^>]*?)( ?\(deleted\))?>)?(\(deleted\))?"
+    rb"(0x[0-9a-f]+|-?\d+|AT_FDCWD)(?:<(/[^>]*?)( ?\(deleted\))?>)?(\(deleted\))?"
 )
 _STRING = re.compile(rb'"(.*)"(\.\.\.)?', re.S)
 _VECTOR = re.compile(rb'iov_base=("[^"\\]*(?:\\.[^"\\]*)*"(?:\.\.\.)?|\w+), iov_len=(\d+)', re.S)

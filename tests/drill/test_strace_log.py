@@ -126,8 +126,8 @@ def test_no_operation(tmp_path: Path) -> None:
             r'write(5</job/run/m\303\251\"\n\74(,>, "x", 1) = 1',
             ("write", 'mé"\n<(,', None, b"x"),
         ),
-        ('creat("run/a", 0666) = 3', ("create", "a", 0, 0)),
-        ('open("run/a", O_RDWR) = 3', ("open", "a", 0, 0)),
+        ('creat("run/a", 0666) = 3</job/run/a>', ("create", "a", 0, 0)),
+        ('open("run/a", O_RDWR) = 3</job/run/a>', ("open", "a", 0, 0)),
     ],
 )
 def test_a_call(tmp_path: Path, text: str, expected: tuple[object, ...]) -> None:
