@@ -213,6 +213,13 @@ def _touched(save: Save) -> frozenset[str]:
     )
 
 
+def _is_exact(tree: Tree) -> bool:
+    """Return whether all bytes are known."""
+    return not any(
+        piece.source is Source.UNKNOWN for node in tree.values() for piece in node.content or ()
+    )
+
+
 class _Numbered:
     """Makes states of what is found.
 
@@ -225,15 +232,17 @@ class _Numbered:
         self._whole = {number: node.content for number, node in save.final().nodes.items()}
         self._statuses = Statuses(save.bytes, save.before, save.afterwards, _touched(save))
         self._base = self._digest(save.before)
-        self._seen: set[bytes] = set()
+        self._seen: set[tuple[bytes, bool]] = set()
 
     def state(self, found: _Found) -> CrashState | None:
         """Return the state; None: an earlier one is equal to it."""
         digest = self._digest(found.tree)
+        is_exact = _is_exact(found.tree)
         is_before = digest == self._base and found.family is not Family.UNSYNCED
-        if is_before or digest in self._seen:
+        # Guessed bytes may equal those of another state, and do not stand for it.
+        if is_before or (digest, is_exact) in self._seen:
             return None
-        self._seen.add(digest)
+        self._seen.add((digest, is_exact))
         whole = {path: self._whole.get(number) for path, number in found.numbers.items()}
         return CrashState(
             number=len(self._seen),
@@ -241,11 +250,7 @@ class _Numbered:
             family=found.family,
             done=found.done,
             statuses=self._statuses.of(found.tree, whole),
-            is_exact=not any(
-                piece.source is Source.UNKNOWN
-                for node in found.tree.values()
-                for piece in node.content or ()
-            ),
+            is_exact=is_exact,
             tree=dict(sorted(found.tree.items())),
             base=self._save.base,
             after=self._save.after,

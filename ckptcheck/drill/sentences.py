@@ -17,7 +17,7 @@ def done_so_far(operation: Operation, done: int, total: int) -> str:
 def half_done(operation: Operation, count: int, done: int, total: int) -> str:
     """Describe the state in the middle of a write."""
     path, size = in_one_line(operation.path), operation.size
-    part = "half" if count > 1 or size == 2 else "the first"
+    part = "half" if count == size // 2 else "the first"
     return f"{_when(done, total)}: {part} of {size:,} bytes is written to {path}"
 
 
