@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ckptcheck.drill.contents import Content, Source
-from ckptcheck.drill.disk import Disk, Tree
+from ckptcheck.drill.disk import Disk, Node, Tree
 from ckptcheck.drill.file_bytes import FileBytes
 from ckptcheck.drill.file_status import Status, Statuses
 from ckptcheck.drill.operations import SILENT, Act, Operation
@@ -196,11 +196,7 @@ def _halves(save: Save, disk: Disk, index: int) -> Iterator[_Found]:
 
 def _lost(disk: Disk) -> list[str]:
     """Return the files with bytes that a power failure would take."""
-    return [
-        path
-        for path, node in sorted(disk.tree().items())
-        if node.content is not None and node.content != node.durable
-    ]
+    return [path for path, node in sorted(disk.tree().items()) if not node.is_durable]
 
 
 def _touched(save: Save) -> frozenset[str]:
@@ -231,6 +227,7 @@ class _Numbered:
         self._save = save
         self._whole = {number: node.content for number, node in save.final().nodes.items()}
         self._statuses = Statuses(save.bytes, save.before, save.afterwards, _touched(save))
+        self._rows: dict[str, tuple[Node, bytes]] = {}
         self._base = self._digest(save.before)
         self._seen: set[tuple[bytes, bool]] = set()
 
@@ -259,6 +256,12 @@ class _Numbered:
     def _digest(self, tree: Tree) -> bytes:
         whole = hashlib.blake2b(digest_size=16)
         for path, node in sorted(tree.items()):
-            content = None if node.content is None else self._save.bytes.digest(node.content)
-            whole.update(repr((path, node.link, content)).encode())
+            known = self._rows.get(path)
+            if known is None or known[0] is not node:
+                known = self._rows[path] = node, self._row(path, node)
+            whole.update(known[1])
         return whole.digest()
+
+    def _row(self, path: str, node: Node) -> bytes:
+        content = None if node.content is None else self._save.bytes.digest(node.content)
+        return repr((path, node.link, content)).encode()

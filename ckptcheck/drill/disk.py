@@ -32,6 +32,11 @@ class Node:
         """Whether it is a folder."""
         return self.content is None and self.link is None
 
+    @property
+    def is_durable(self) -> bool:
+        """Whether all its bytes survive a power failure."""
+        return self.content is None or self.content == self.durable
+
 
 FOLDER = Node()
 # What a folder holds, by path.
@@ -94,7 +99,7 @@ class Disk:
     def durable(self) -> Tree:
         """Return what the folder holds if all names reached the disk, and no bytes but synced."""
         return {
-            path: replace(node, content=node.durable) if node.content is not None else node
+            path: node if node.is_durable else replace(node, content=node.durable)
             for path, node in self.tree().items()
         }
 

@@ -62,7 +62,8 @@ class Statuses:
             whole: what each file holds when the save is done with it, whatever its name is then.
         """
         found: dict[str, Status] = {}
-        for path in sorted({*state, *self._before, *self._after}):
+        untouched = {path for path in self._unchanged if state.get(path) is self._before[path]}
+        for path in sorted({*state, *self._before, *self._after} - untouched):
             status = self._status(path, state.get(path), whole.get(path))
             node = state.get(path) or self._after.get(path) or self._before[path]
             if status is not Status.NEW or path not in self._unchanged:
