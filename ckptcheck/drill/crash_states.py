@@ -106,7 +106,10 @@ def crash_states(base: Path, after: Path, operations: Sequence[Operation]) -> It
 
 
 def write(state: CrashState, folder: Path) -> None:
-    """Make a folder as it is in a crash state; it may not exist, or must be empty."""
+    """Make a folder as it is in a crash state; it may not exist, or must be empty.
+
+    Whole files and folders keep their times of change, by which programs find the latest one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     reader = FileBytes(state.base, state.after)
     for path, node in sorted(state.tree.items()):
@@ -117,6 +120,16 @@ def write(state: CrashState, folder: Path) -> None:
             place.mkdir(exist_ok=True)
         else:
             _write_file(state, reader, node.content, place)
+    for path in sorted(state.tree, reverse=True):  # a folder after what is in it
+        if state.tree[path].is_folder:
+            _keep_time(state, path, folder / path)
+
+
+def _keep_time(state: CrashState, path: str, place: Path) -> None:
+    for source in (state.after / path, state.base / path):
+        if source.is_dir() and not source.is_symlink():
+            shutil.copystat(source, place)
+            return
 
 
 def _write_file(state: CrashState, reader: FileBytes, content: Content, place: Path) -> None:

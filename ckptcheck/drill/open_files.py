@@ -96,6 +96,11 @@ class Processes:
         if call.result > 0 and call.result not in self._of_thread:
             self._of_thread[call.result] = _child(self.of(call.thread), line)
 
+    def ended(self, thread: int) -> None:
+        """Forget a thread, of which another one may get the number."""
+        self._of_thread.pop(thread, None)
+        self._forking.pop(thread, None)
+
     def _new(self, thread: int) -> Process:
         """Return the process of a thread whose first line stands before its parent's answer."""
         if self._forking:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# Stands for the name of the call in a line that says that a thread has ended.
+ENDED = b"+++"
 _UNFINISHED = b"<unfinished ...>"
 _RESUMED = re.compile(rb"<\.\.\. \w+ resumed>")
 # A string, the path of a descriptor, plain text, or a mark between them.
@@ -62,6 +64,10 @@ def lines(log: Path) -> Iterator[Line]:
             if len(parts) < 3 or not parts[0].isdigit():
                 continue
             thread, time, text = parts
+            if text.startswith(ENDED):
+                begun.pop(thread, None)
+                yield Line(int(thread), float(time), ENDED, text, is_whole=True)
+                continue
             if text.startswith(b"<... "):
                 resumed = _RESUMED.match(text)
                 head = begun.pop(thread, None)

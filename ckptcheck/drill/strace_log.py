@@ -11,7 +11,7 @@ from pathlib import Path
 from ckptcheck.drill.open_files import FORKS, Processes
 from ckptcheck.drill.operations import Operation
 from ckptcheck.drill.strace_calls import CALLS, Calls
-from ckptcheck.drill.strace_lines import call, lines
+from ckptcheck.drill.strace_lines import ENDED, Line, call, lines
 
 # The longest text of a write in the log, in bytes; the files themselves hold the rest.
 BYTES_OF_A_WRITE = 4096
@@ -84,19 +84,24 @@ def _operations(log: Path, folder: Path, cwd: Path | None) -> Iterator[Operation
     calls = Calls(folder, processes)
     needle = _needle(folder)
     for line in lines(log):
-        if line.name in _READS:
-            if not processes.has_open(line):
-                continue
-        else:
-            processes.note(line)
-            if not line.is_whole or (line.name in _NAMING and needle not in line.text):
-                continue
-        done = call(line) if line.name in CALLS or line.name in FORKS else None
+        if line.name == ENDED:
+            processes.ended(line.thread)
+        done = call(line) if _matters(line, needle, processes) else None
         if done is None:
             continue
         if line.name in FORKS:
             processes.forked(done, line)
         yield from calls.operations(done)
+
+
+def _matters(line: Line, needle: bytes, processes: Processes) -> bool:
+    """Return whether a line may be of the folder, or of a new process; most lines are not."""
+    if line.name in _READS:
+        return processes.has_open(line)
+    if line.name not in CALLS and line.name not in FORKS:
+        return False
+    processes.note(line)
+    return line.is_whole and (line.name not in _NAMING or needle in line.text)
 
 
 def _needle(folder: Path) -> bytes:

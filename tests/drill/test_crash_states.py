@@ -1,5 +1,6 @@
 """The crash states of recorded saves: which there are, and what each leaves."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -245,6 +246,19 @@ def test_a_log_that_does_not_explain_the_save(
         f"The log of file operations does not explain {name!r}: {why}. Writes through mmap or "
         "io_uring, and of processes that are not traced, are not in the log."
     )
+
+
+def test_times_of_change_are_kept(tmp_path: Path) -> None:
+    saved = Saved(tmp_path, {"step-1/m": b"1", "step-2/m": b"2"})
+    saved.recorder.mkdir("step-3")
+    saved.recorder.file("step-3/m", b"3")
+    states = saved.states
+    for folder in (saved.base, saved.after):
+        for second, path in enumerate(sorted(folder.rglob("*"), reverse=True)):
+            os.utime(path, (second, second))
+    write(states[-1], tmp_path / "state")
+    written = {path.name: path.stat().st_mtime for path in (tmp_path / "state").glob("*/")}
+    assert written == {"step-1": 5, "step-2": 3}  # as in `after`
 
 
 def test_no_operations(tmp_path: Path) -> None:

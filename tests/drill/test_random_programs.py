@@ -62,7 +62,7 @@ def written(state: CrashState, folder: Path) -> Contents:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32), kept=st.sampled_from([0, 3, 1000]))
 def test_each_prefix_is_what_the_file_system_held(seed: int, kept: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:

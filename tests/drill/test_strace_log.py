@@ -192,6 +192,18 @@ def test_threads_share_files_and_forks_copy_them(tmp_path: Path) -> None:
     ]
 
 
+def test_a_number_of_a_thread_is_used_again(tmp_path: Path) -> None:
+    found = operations(
+        tmp_path,
+        "7 clone(child_stack=NULL, flags=SIGCHLD) = 8",
+        '8 chdir("other") = 0',
+        "8 +++ exited with 0 +++",
+        "7 clone(child_stack=NULL, flags=SIGCHLD) = 8",
+        '8 unlink("run/a") = 0',
+    )
+    assert [each.path for each in found] == ["a"]
+
+
 def test_a_synchronous_file_is_synced_by_each_write(tmp_path: Path) -> None:
     found = operations(
         tmp_path,
