@@ -2,6 +2,8 @@
 
 Most bytes of a save are in the folder after it: a write that nothing overwrites stands there as it
 was written. What is overwritten or deleted before the end of the save is taken from the log.
+
+Two names of one file before the save are taken for two files, as they are in a copy of the folder.
 """
 
 from collections import defaultdict
@@ -15,6 +17,9 @@ from ckptcheck.drill.disk import Disk, Node, Tree, tree
 from ckptcheck.drill.file_bytes import FileBytes
 from ckptcheck.drill.operations import Act, Operation
 from ckptcheck.errors import NotVerifiedError
+
+# A file from outside that is gone after the save.
+_UNKNOWN = Node(content=(Piece(0, Source.UNKNOWN),), durable=(Piece(0, Source.UNKNOWN),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,7 @@ class Save:
         return tuple(pieces)
 
     def _arrived(self, index: int, _: Operation) -> Tree:
-        return self._arrivals.get(index, {"": Node(EMPTY)})
+        return self._arrivals.get(index, {"": _UNKNOWN})
 
     # What becomes of writes and arrivals
 

@@ -192,6 +192,17 @@ def test_what_comes_from_outside(tmp_path: Path) -> None:
     ]
 
 
+def test_what_comes_from_outside_and_goes_again(tmp_path: Path) -> None:
+    saved = Saved(tmp_path, {})
+    saved.recorder.arrive("m.tmp", b"new")
+    saved.recorder.unlink("m.tmp")
+    states = saved.states
+    assert [(each.is_exact, saved.contents(each)) for each in states] == [
+        (False, {"m.tmp": b""}),
+        (True, {}),
+    ]
+
+
 def test_a_folder_comes_from_outside(tmp_path: Path) -> None:
     saved = Saved(tmp_path, {})
     make(tmp_path / "run", {"step-1/a": b"1", "step-1/empty": None})

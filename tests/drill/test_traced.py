@@ -54,6 +54,7 @@ def in_memory(save: Save, tree: Tree) -> Contents:
 
 def run(folder: Path, script: str, before: Contents, *, kept: int = 4096) -> Traced:
     """Run a script under strace, in the folder above `run`."""
+    folder.mkdir(exist_ok=True)
     base, after, log = make(folder / "base", before), folder / "after", folder / "log"
     make(folder / "run", before)
     words = traced([sys.executable, "-c", script], log, kept=kept)
@@ -226,6 +227,35 @@ child = "import os; open('run/a', 'wb', buffering=0).write(b'x' * 9); os.kill(os
 subprocess.run([sys.executable, "-c", child])
 """
     assert run(tmp_path, script, {}).prefixes()[-1] == {"a": b"x" * 9}
+
+
+@pytest.mark.parametrize(
+    "where", ["write:when=1", "write:when=3", "rename:when=1", "unlink:when=1"]
+)
+def test_a_real_kill_leaves_a_crash_state(tmp_path: Path, where: str) -> None:
+    script = """
+import os, sys
+with open("run/m.tmp", "wb", buffering=0) as file:
+    for part in range(3):
+        file.write(bytes([65 + part]) * 5000)
+os.rename("run/m.tmp", "run/step-2")
+os.unlink("run/step-1")
+with open("run/latest", "w") as file:
+    file.write("step-2")
+"""
+    before: Contents = {"step-1": b"1", "latest": b"step-1"}
+    states = run(tmp_path / "whole", script, before).states()
+    killed = make(tmp_path / "run", before)
+    call, _, count = where.partition(":")
+    kill = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:{count}"]
+    subprocess.run([*kill, sys.executable, "-c", script], cwd=tmp_path, check=False)
+    left = contents(killed)
+    found = []
+    for state in states:
+        write(state, tmp_path / f"state-{state.number}")
+        found.append(contents(tmp_path / f"state-{state.number}"))
+    assert left not in (before, contents(tmp_path / "whole" / "after"))
+    assert left in found
 
 
 def test_a_memory_map_is_not_in_the_log(tmp_path: Path) -> None:
