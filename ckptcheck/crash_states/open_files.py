@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ckptcheck.drill.strace_lines import Call, Line, descriptor
+from ckptcheck.crash_states.strace_lines import Call, Line, descriptor
 
 FORKS = frozenset((b"clone", b"clone3", b"fork", b"vfork"))
 _FLAGS = re.compile(rb"CLONE_\w+")

@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ckptcheck.drill.crash_states import CrashState, Family, crash_states, write
-from ckptcheck.drill.save import Save
-from tests.drill.recorder import Contents, Recorder, contents
+from ckptcheck.crash_states.save import Save
+from ckptcheck.crash_states.states import CrashState, Family, crash_states, write
+from tests.crash_states.recorder import Contents, Recorder, contents
 
 PATHS = ["a", "b", "c.tmp", "d/x", "d/y", "e/f/z", "link/x", "d", "e", "e/f", "link"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import xxhash
 
-from ckptcheck.drill import contents
-from ckptcheck.drill.contents import Content, Piece, Source
+from ckptcheck.crash_states import contents
+from ckptcheck.crash_states.contents import Content, Piece, Source
 
 # Equal contents are found by the digests of their blocks. A write changes few blocks of a large
 # file, and the digests of the others are kept.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ckptcheck.drill.operations import Act, Operation
+from ckptcheck.crash_states.operations import Act, Operation
 from ckptcheck.text_safety import in_one_line
 
 # The names of files that a description holds; of more, their number.

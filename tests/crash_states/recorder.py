@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ckptcheck.drill.operations import Act, Operation
+from ckptcheck.crash_states.operations import Act, Operation
 
 # Names and what they are: the bytes of a file, the text of a link, None for a folder.
 Contents = dict[str, bytes | str | None]

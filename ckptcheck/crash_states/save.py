@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ckptcheck.drill import contents
-from ckptcheck.drill.contents import EMPTY, Content, Piece, Source
-from ckptcheck.drill.disk import Disk, Node, Tree, tree
-from ckptcheck.drill.file_bytes import FileBytes
-from ckptcheck.drill.operations import Act, Operation
+from ckptcheck.crash_states import contents
+from ckptcheck.crash_states.contents import EMPTY, Content, Piece, Source
+from ckptcheck.crash_states.disk import Disk, Node, Tree, tree
+from ckptcheck.crash_states.file_bytes import FileBytes
+from ckptcheck.crash_states.operations import Act, Operation
 from ckptcheck.errors import NotVerifiedError
 
 # A file from outside that is gone after the save.

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from ckptcheck.drill.open_files import OpenFile, Process, Processes
-from ckptcheck.drill.operations import Act, Operation
-from ckptcheck.drill.strace_lines import Call, descriptor, number, string, vector
+from ckptcheck.crash_states.open_files import OpenFile, Process, Processes
+from ckptcheck.crash_states.operations import Act, Operation
+from ckptcheck.crash_states.strace_lines import Call, descriptor, number, string, vector
 
 _Operations = Iterator[Operation]
 _OPEN_FLAG = re.compile(rb"O_\w+")

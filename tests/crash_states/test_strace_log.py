@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ckptcheck.drill.operations import Act, Operation
-from ckptcheck.drill.strace_lines import call, lines
-from ckptcheck.drill.strace_log import read, traced
+from ckptcheck.crash_states.operations import Act, Operation
+from ckptcheck.crash_states.strace_lines import call, lines
+from ckptcheck.crash_states.strace_log import read, traced
 
 # Each log begins so: the loader of the command names its working folder.
 START = 'openat(AT_FDCWD</job>, "/etc/ld.so.cache", O_RDONLY|O_CLOEXEC) = 3</etc/ld.so.cache>'

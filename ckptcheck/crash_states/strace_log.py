@@ -8,10 +8,10 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ckptcheck.drill.open_files import FORKS, Processes
-from ckptcheck.drill.operations import Operation
-from ckptcheck.drill.strace_calls import CALLS, Calls
-from ckptcheck.drill.strace_lines import ENDED, Line, call, lines
+from ckptcheck.crash_states.open_files import FORKS, Processes
+from ckptcheck.crash_states.operations import Operation
+from ckptcheck.crash_states.strace_calls import CALLS, Calls
+from ckptcheck.crash_states.strace_lines import ENDED, Line, call, lines
 
 # The longest text of a write in the log, in bytes; the files themselves hold the rest.
 BYTES_OF_A_WRITE = 4096

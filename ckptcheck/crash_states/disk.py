@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ckptcheck.drill import contents
-from ckptcheck.drill.contents import EMPTY, Content, Source
-from ckptcheck.drill.operations import Act, Operation
+from ckptcheck.crash_states import contents
+from ckptcheck.crash_states.contents import EMPTY, Content, Source
+from ckptcheck.crash_states.operations import Act, Operation
 
 # How many symbolic links one path may pass.
 _MOST_LINKS = 40

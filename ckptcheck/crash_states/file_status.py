@@ -3,10 +3,10 @@
 import enum
 import re
 
-from ckptcheck.drill import contents
-from ckptcheck.drill.contents import Content, Source
-from ckptcheck.drill.disk import Node, Tree
-from ckptcheck.drill.file_bytes import FileBytes
+from ckptcheck.crash_states import contents
+from ckptcheck.crash_states.contents import Content, Source
+from ckptcheck.crash_states.disk import Node, Tree
+from ckptcheck.crash_states.file_bytes import FileBytes
 
 
 class Status(enum.Enum):

@@ -28,13 +28,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ckptcheck.drill.contents import Content, Source
-from ckptcheck.drill.disk import Disk, Node, Tree
-from ckptcheck.drill.file_bytes import FileBytes
-from ckptcheck.drill.file_status import Status, Statuses
-from ckptcheck.drill.operations import SILENT, Act, Operation
-from ckptcheck.drill.save import Save
-from ckptcheck.drill.sentences import committed, done_so_far, half_done, unsynced
+from ckptcheck.crash_states.contents import Content, Source
+from ckptcheck.crash_states.disk import Disk, Node, Tree
+from ckptcheck.crash_states.file_bytes import FileBytes
+from ckptcheck.crash_states.file_status import Status, Statuses
+from ckptcheck.crash_states.operations import SILENT, Act, Operation
+from ckptcheck.crash_states.save import Save
+from ckptcheck.crash_states.sentences import committed, done_so_far, half_done, unsynced
 
 # A write larger than this may also stop at its first byte.
 _LARGE = 1 << 20

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ckptcheck.drill.crash_states import CrashState, Family, crash_states, write
-from ckptcheck.drill.disk import Tree
-from ckptcheck.drill.operations import Operation
-from ckptcheck.drill.save import Save
-from ckptcheck.drill.strace_log import read, traced, why_not
-from tests.drill.recorder import Contents, contents, make
+from ckptcheck.crash_states.disk import Tree
+from ckptcheck.crash_states.operations import Operation
+from ckptcheck.crash_states.save import Save
+from ckptcheck.crash_states.states import CrashState, Family, crash_states, write
+from ckptcheck.crash_states.strace_log import read, traced, why_not
+from tests.crash_states.recorder import Contents, contents, make
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 
@@ -277,8 +277,8 @@ def test_random_programs(tmp_path: Path, seed: int) -> None:
     script = f"""
 import pickle
 from pathlib import Path
-from tests.drill.recorder import Recorder
-from tests.drill.test_random_programs import program
+from tests.crash_states.recorder import Recorder
+from tests.crash_states.test_random_programs import program
 recorder = Recorder(Path("run"))
 program(recorder, {seed}, 60)
 Path("snapshots").write_bytes(pickle.dumps(recorder.snapshots))

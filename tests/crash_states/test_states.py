@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ckptcheck import NotVerifiedError
-from ckptcheck.drill.crash_states import CrashState, Family, crash_states, write
-from ckptcheck.drill.operations import Act, Operation
-from tests.drill.recorder import Contents, Recorder, contents, make
+from ckptcheck.crash_states.operations import Act, Operation
+from ckptcheck.crash_states.states import CrashState, Family, crash_states, write
+from tests.crash_states.recorder import Contents, Recorder, contents, make
 
 
 class Saved:
