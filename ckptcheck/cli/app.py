@@ -13,6 +13,7 @@ import click
 
 from ckptcheck.cli import standard_streams
 from ckptcheck.cli.catalogue import explain, list_jobs
+from ckptcheck.cli.drill import drill
 from ckptcheck.cli.files import diff, fsck, inspect, seal
 from ckptcheck.cli.options import EXIT_CODES
 from ckptcheck.cli.rejudge import compare, judge
@@ -53,7 +54,19 @@ def app(context: click.Context) -> None:
         context.exit(2)
 
 
-for _command in (verify, study, compare, judge, inspect, diff, fsck, seal, explain, list_jobs):
+for _command in (
+    verify,
+    drill,
+    study,
+    compare,
+    judge,
+    inspect,
+    diff,
+    fsck,
+    seal,
+    explain,
+    list_jobs,
+):
     app.add_command(_command)
 
 

@@ -61,7 +61,7 @@ machines = together(
         group=HOW,
     ),
 )
-judgement = together(
+judgement_without_expectation = together(
     option(
         "--rtol",
         type=float,
@@ -87,6 +87,9 @@ judgement = together(
         help="Accept this cause, or differences in tensors matching PATTERN. Repeatable.",
         group=ACCEPTED,
     ),
+)
+judgement = together(
+    judgement_without_expectation,
     option(
         "--expect",
         metavar="OUTCOME",
@@ -95,39 +98,51 @@ judgement = together(
         group=ACCEPTED,
     ),
 )
-commands = together(
+_resume = option(
+    "--resume",
+    metavar="ARGUMENTS",
+    help="Add these arguments when the command is started again.",
+    group=COMMAND,
+)
+_writes = option(
+    "--writes",
+    type=PATH,
+    metavar="DIR",
+    help="The folder that the command writes into. Default: {run} in it stands for a new one.",
+    group=COMMAND,
+)
+_save = option(
+    "--save",
+    metavar="N|last|K of N",
+    help="Restart from save N, from the last, or from K saves spread over the first N. "
+    "Default: the second, or the only one.",
+    group=COMMAND,
+)
+_max_steps = option(
+    "--max-steps",
+    type=int,
+    metavar="N",
+    help="End each run after N training steps.",
+    group=COMMAND,
+)
+_metric = option(
+    "--metric",
+    metavar="REGEX",
+    help="Where no training step is seen: find step and value of a metric in the output.",
+    group=COMMAND,
+)
+commands = together(_resume, _writes, _save, _max_steps, _metric)
+drilled = together(
+    _resume,
+    _writes,
+    _max_steps,
     option(
-        "--resume",
-        metavar="ARGUMENTS",
-        help="Add these arguments when the command is started again.",
-        group=COMMAND,
-    ),
-    option(
-        "--writes",
-        type=PATH,
-        metavar="DIR",
-        help="The folder that the command writes into. Default: {run} in it stands for a new one.",
-        group=COMMAND,
-    ),
-    option(
-        "--save",
-        metavar="N|last|K of N",
-        help="Restart from save N, from the last, or from K saves spread over the first N. "
-        "Default: the second, or the only one.",
-        group=COMMAND,
-    ),
-    option(
-        "--max-steps",
-        type=int,
-        metavar="N",
-        help="End each run after N training steps.",
-        group=COMMAND,
-    ),
-    option(
-        "--metric",
-        metavar="REGEX",
-        help="Where no training step is seen: find step and value of a metric in the output.",
-        group=COMMAND,
+        "--timeout",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="Kill a run that makes no step for SECONDS.",
+        group=HOW,
     ),
 )
 html = output_file("--html", "Also write an HTML report: one file, with curves that zoom.")

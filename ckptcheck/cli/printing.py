@@ -14,10 +14,11 @@ from ckptcheck.text_safety import shown
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ckptcheck.drills.drilled import DrillReport
     from ckptcheck.report.report import Report
     from ckptcheck.studies.summary import Study
 
-Result = TypeVar("Result", "Report", "Study")
+Result = TypeVar("Result", "Report", "DrillReport", "Study")
 
 
 def _warn(console: "Console", text: str) -> None:

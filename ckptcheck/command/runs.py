@@ -347,7 +347,7 @@ class CommandRuns:
                 yield str(path)
 
     def request(self, folder: Path) -> Request:
-        """Return what a run is to record in a folder: it is a control, as long as none says else."""
+        """Return what a run records in a folder: the request of a control, to be changed."""
         saves = self.command.saves
         return Request(
             "control",

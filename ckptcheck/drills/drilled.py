@@ -108,11 +108,11 @@ class DrillReport(Report):
         }
 
 
-def case_of(row: Row) -> Case:
+def case_of(row: Row, command: str) -> Case:
     """Return the case of a row, with an outcome that every report knows, and the row's reason."""
-    assert row.case is not None
     known = {LOST_WORK: RECOVERED, BEGAN_ANEW: DIVERGED}
     outcome = known.get(row.outcome, row.outcome)
     if row.outcome == LOST_WORK and not row.is_good:
         outcome = DIVERGED
-    return replace(row.case, outcome=outcome, reason=row.reason or None)
+    case = row.case or Case(command, row.point, RECOVERED, outcome)
+    return replace(case, boundary=None, outcome=outcome, reason=row.reason or None)

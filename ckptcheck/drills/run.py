@@ -119,7 +119,7 @@ def drill(
             else:
                 rows.append(try_point(of_all, point))
         timeline = Timeline(of_all.steps, tuple(save.done for save in seen))
-        return _reported(rows, timeline, left_out)
+        return _reported(asked.name, rows, timeline, left_out)
 
 
 def _check(budget: float | None, grace: float) -> None:
@@ -129,8 +129,10 @@ def _check(budget: float | None, grace: float) -> None:
         raise UsageError(f"The grace period must be 0 seconds or more, not {grace:g}.")
 
 
-def _reported(rows: Sequence[Row], timeline: Timeline, left_out: Mapping[str, str]) -> DrillReport:
-    whole = report([case_of(row) for row in rows if row.case is not None])
+def _reported(
+    command: str, rows: Sequence[Row], timeline: Timeline, left_out: Mapping[str, str]
+) -> DrillReport:
+    whole = report([case_of(row, command) for row in rows])
     return DrillReport(whole.cases, whole.environment, tuple(rows), timeline, left_out)
 
 

@@ -25,6 +25,6 @@ def write(study: Study, partial: Path) -> None:
         table.to_csv(folder / f"{name}.csv", index=False)
     # Five digits are enough to draw the bands, and keep the file small.
     study.bands().to_csv(folder / "bands.csv", index=False, float_format="%.5g")
-    save_figure(plot_study(study), folder)
+    save_figure(plot_study(study), folder, "curves")
     (folder / "summary.json").write_text(study.to_json() + "\n", encoding="utf-8")
     replace(folder, partial.parent / folder.name)

@@ -77,13 +77,13 @@ def plot(report: Report) -> "Figure":
     return figure
 
 
-def save_figure(figure: "Figure", folder: Path) -> None:
-    """Write a figure as `curves.png` and `curves.svg`, with the same bytes for the same figure."""
+def save_figure(figure: "Figure", folder: Path, name: str) -> None:
+    """Write a figure as `name.png` and `name.svg`, with the same bytes for the same figure."""
     import matplotlib
 
-    figure.savefig(folder / "curves.png", dpi=110, pil_kwargs={"compress_level": 3})
+    figure.savefig(folder / f"{name}.png", dpi=110, pil_kwargs={"compress_level": 3})
     with matplotlib.rc_context({"svg.hashsalt": "ckptcheck", "svg.fonttype": "none"}):
-        figure.savefig(folder / "curves.svg", metadata={"Date": None})
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
 
 
 def _draw_job(axes: Sequence["Axes"], job: str, cases: Sequence[Case], labelled: bool) -> None:

@@ -87,18 +87,23 @@ def _refuse_strangers(folder: Path, contents: Sequence[str]) -> None:
 
 def write(report: Report, partial: Path) -> None:
     """Write all files of a report into `partial`, then move them into place, the report last."""
-    for name, table in (
-        ("losses", report.losses()),
-        ("tensors", report.tensors()),
-        ("evaluations", report.evaluations()),
-    ):
-        table.to_csv(partial / f"{name}.csv", index=False, **_TEXT)
-    save_figure(plot(report), partial)
+    write_tables(report, partial)
+    save_figure(plot(report), partial, "curves")
     (partial / "report.json").write_text(report.to_json() + "\n", encoding="utf-8")
     folder = partial.parent
     (folder / "report.json").unlink(missing_ok=True)
     for name in CONTENTS:
         replace(partial / name, folder / name)
+
+
+def write_tables(report: Report, folder: Path) -> None:
+    """Write the tables of a report as CSV files."""
+    for name, table in (
+        ("losses", report.losses()),
+        ("tensors", report.tensors()),
+        ("evaluations", report.evaluations()),
+    ):
+        table.to_csv(folder / f"{name}.csv", index=False, **_TEXT)
 
 
 @contextmanager

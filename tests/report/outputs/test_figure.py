@@ -68,7 +68,7 @@ def test_inconclusive_cases_can_be_drawn(name: str, inconclusive: dict[str, Case
 def test_extreme_losses_can_be_drawn(loss: float, tmp_path: Path) -> None:
     run = changed(RESUMED, losses={6: loss, 7: 1e308}, evaluations={6: loss})
     with warnings.catch_warnings(action="error"):
-        save_figure(plot(Report((case(run),), {})), tmp_path)
+        save_figure(plot(Report((case(run),), {})), tmp_path, "curves")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_job_whose_losses_are_all_negative_is_drawn_without_a_warning() -> Non
 def test_names_of_any_characters_can_be_drawn(tmp_path: Path) -> None:
     named = case(job="od\udcff/jobs.py:Job\x1b", restore="all\udcff \x1b[31m")
     figure = plot(Report((named,), {}))
-    save_figure(figure, tmp_path)
+    save_figure(figure, tmp_path, "curves")
     legend = figure.axes[0].get_legend()
     assert legend is not None
     assert legend.get_texts()[1].get_text() == "all\ufffd \ufffd[31m: recovered"

@@ -1,0 +1,127 @@
+"""`ckptcheck drill`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ckptcheck.cli import options
+from ckptcheck.cli.grouped import COMMAND, AfterDashes, option
+from ckptcheck.cli.long_runs import interruptible, prepare_drawing
+from ckptcheck.cli.printing import check_files, check_outputs, command_line, print_result
+from ckptcheck.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ckptcheck.drills.drilled import DrillReport
+
+INTERRUPTED = "Interrupted: the drill was given up, and no process is left behind."
+EXAMPLES = (
+    ("drill -- python train.py {run}", "Kill a command at every point of its second save:"),
+    (
+        "drill --points mid,restart --saves 1,2 -- python train.py {run}",
+        "In the middle of the first two saves, and again after the restart:",
+    ),
+    (
+        "drill --budget 600 --junit junit.xml -- python train.py {run}",
+        "In CI, the most telling points first, for ten minutes:",
+    ),
+)
+
+
+@click.command(cls=AfterDashes, epilog=options.EXIT_CODES, examples=EXAMPLES)
+@option(
+    "--points",
+    metavar="LIST",
+    help="Kill at these points: first-event, mid, before-commit (of a save), after-save, between "
+    "(two saves), restart (again, within the first steps), term (SIGTERM first). Default: all.",
+    group=options.HOW,
+)
+@option(
+    "--saves",
+    metavar="LIST",
+    help="Kill at these saves, such as 1,2. Default: the second, or the only one.",
+    group=options.HOW,
+)
+@option(
+    "--budget",
+    type=float,
+    metavar="SECONDS",
+    help="Try no further point after SECONDS. The most telling points come first.",
+    group=options.HOW,
+)
+@option(
+    "--grace",
+    type=float,
+    default=30.0,
+    metavar="SECONDS",
+    help="Time between SIGTERM and SIGKILL, at the point term.",
+    group=options.HOW,
+)
+@options.drilled
+@options.judgement_without_expectation
+@option(
+    "--out",
+    type=options.PATH,
+    default=Path("ckptcheck-drill"),
+    metavar="DIR",
+    help="Write the report, the timeline and the runs to DIR.",
+    group=options.OUTPUT,
+)
+@options.html
+@options.ci_files
+@options.printed
+@click.pass_context
+def drill(
+    context: click.Context,
+    /,
+    out: Path,
+    html: Path | None,
+    junit: Path | None,
+    markdown: Path | None,
+    verbose: bool,
+    quiet: bool,
+    json: bool,
+    **asked: Any,
+) -> None:
+    """Kill a command for real, start it again, and compare it with a run that was not killed.
+
+    COMMAND is any program that trains, saves, and goes on when it is started again, with {run} in
+    place of the folder that it writes into. It runs twice without a kill, and then once for each
+    point: it is killed there, with all of its processes, and started again as it is.
+    """
+    # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
+    from ckptcheck.cli.progress import ProgressView
+    from ckptcheck.drills import run, terminal
+    from ckptcheck.drills.folder import CONTENTS, write
+    from ckptcheck.report.html import report_page
+    from ckptcheck.report.outputs.ci import ci_outputs
+    from ckptcheck.report.outputs.console import SafeConsole
+    from ckptcheck.report.outputs.folder import output_folder, single_file
+
+    check_outputs(json, verbose, quiet)
+    command = context.meta.get(COMMAND)
+    if command is None:
+        raise UsageError("A drill needs a command. Write it after --: -- python train.py {run}.")
+    check_files({"--html": html, "--junit": junit, "--markdown": markdown})
+    prepare_drawing(html)
+    with ci_outputs(junit, markdown, command_line()) as write_for_ci, interruptible(INTERRUPTED):
+        with single_file(html) as write_html, output_folder(out, CONTENTS) as partial:
+            with ProgressView(SafeConsole(stderr=True, quiet=quiet)) as watch:
+                report = run.drill(command, folder=partial / "runs", watch=watch, **asked)
+            write(report, partial)
+            if html:
+                write_html(report_page(report, command_line()))
+        write_for_ci(report)
+    where = f"Timeline: {out / 'timeline.png'}   All numbers: {out / 'report.json'}"
+    where += f"\nPage: {html}" if html else ""
+
+    def show(result: "DrillReport", console: "Console") -> None:
+        if quiet:
+            terminal.show_line(result, console)
+        else:
+            terminal.show(result, console, verbose=verbose, where=where)
+
+    print_result(report, json, show, warn=not quiet)
+    raise click.exceptions.Exit(report.exit_code)

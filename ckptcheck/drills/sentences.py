@@ -1,0 +1,104 @@
+"""What every output says of a drill, in the same words."""
+
+from collections.abc import Sequence
+
+from ckptcheck.counts import counted, filled
+from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, DrillReport, Row, case_of
+from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
+from ckptcheck.report.sentences import listed, story
+
+HEADS = ("killed", "on disk after the kill", "outcome", "went on from", "steps made twice")
+# What each outcome means, for those that are not in the words of `ckptcheck verify`.
+MEANINGS = {
+    RECOVERED: "it went on with the step at which it was killed",
+    LOST_WORK: "it went on exactly, and made some steps twice: all since the last finished save",
+    DIVERGED: "it went on, but not as the control did",
+    REFUSED: "it cannot start again",
+    BEGAN_ANEW: "it began from scratch and said nothing, although something had been saved",
+    INCONCLUSIVE: "unknown, for the reason given below",
+}
+_MOST_NAMED = 3
+_WHOLE_SAVES = (
+    "Write each save to a temporary name beside its own, flush and os.fsync it, then os.replace it: "
+    "a kill then leaves the last save or the new one, never a part. Delete old saves only after "
+    "that."
+)
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return the cells of a row, see `HEADS`."""
+    went_on = "–" if row.went_on_at is None else f"step {row.went_on_at}"
+    twice = "–" if row.twice is None else f"{row.twice:,}"
+    if row.twice and row.seconds:
+        twice += f" ({row.seconds:.1f} s)"
+    return row.point, row.on_disk, outcome(row), went_on, twice
+
+
+def outcome(row: Row) -> str:
+    """Return the outcome of a row, marked if it fails."""
+    is_wrong = not row.is_good and row.outcome != INCONCLUSIVE
+    return f"{row.outcome}{' ✗' if is_wrong else ''}"
+
+
+def heading(report: DrillReport) -> str:
+    """Say what was drilled."""
+    timeline = report.timeline
+    assert timeline is not None
+    name = report.cases[0].job if report.cases else "The command"
+    *most, last = timeline.saves
+    shown = [*(str(each) for each in most[:_MOST_NAMED]), *(["…"] if most[_MOST_NAMED:] else [])]
+    saves = ", ".join([*shown, str(last)])
+    return filled(
+        "{name} makes {steps}, and saves after {count:step|steps} {saves}. Each row is a run that "
+        "was killed and started again.",
+        name=name,
+        steps=counted(timeline.steps, "step"),
+        count=len(timeline.saves),
+        saves=saves,
+    )
+
+
+def verdict_line(report: DrillReport) -> str:
+    """Return the verdict and its counts in one line."""
+    rows = report.rows
+    wrong = [row for row in rows if not row.is_good and row.outcome != INCONCLUSIVE]
+    unknown = [row for row in rows if row.outcome == INCONCLUSIVE]
+    total = counted(len(rows), "kill")
+    left = _left_out(report)
+    if wrong:
+        more = f" {len(unknown)} could not be judged." if unknown else ""
+        return f"FAIL: {len(wrong)} of {total} lost more than they may: {_did(wrong)}.{more}{left}"
+    if not rows:
+        return f"INCONCLUSIVE: nothing was killed.{left}"
+    if unknown:
+        names = listed([row.point for row in unknown[:_MOST_NAMED]])
+        return f"INCONCLUSIVE: {len(unknown)} of {total} could not be judged: {names}.{left}"
+    most = max((row.twice or 0 for row in rows), default=0)
+    lost = f", with at most {counted(most, 'step')} made twice" if most else ""
+    return f"PASS: it went on exactly after {len(rows)} of {total}{lost}.{left}"
+
+
+def _left_out(report: DrillReport) -> str:
+    if not report.left_out:
+        return ""
+    names = list(report.left_out)
+    return f" Not tried: {listed(names)}. {next(iter(report.left_out.values()))}"
+
+
+def _did(rows: Sequence[Row]) -> str:
+    said = {REFUSED: "was refused", LOST_WORK: "lost a finished save"}
+    named = [f"{row.point} {said.get(row.outcome, row.outcome)}" for row in rows[:_MOST_NAMED]]
+    further = len(rows) - _MOST_NAMED
+    return listed([*named, *([f"{further} more"] if further > 0 else [])])
+
+
+def told(row: Row, command: str) -> list[str]:
+    """Return why a row is not as it should be, in lines; none: nothing is to be said."""
+    if row.is_good:
+        return []
+    case = case_of(row, command)
+    first, *lines = story(case).splitlines()
+    lines += [f"  fsck: {each.what}: {each.where}. {each.effect}" for each in row.findings]
+    if row.on_disk.startswith("part ") and row.outcome != INCONCLUSIVE:
+        lines.append(f"  After a kill within a save: {_WHOLE_SAVES}")
+    return [f"{row.point}: {row.outcome} ({row.on_disk})", *lines]
