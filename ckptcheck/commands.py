@@ -89,18 +89,22 @@ class RunProgress:
     done: dict[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
+        """Raise what ends the run, if its verification was given up."""
         if self.given_up.is_set():
             raise _StoppedError
 
     def began(self, run: str, first: int, steps: int | None) -> None:
+        """Pass on that a run begins."""
         self._emit(run, "submitted")
         self._emit(run, "described", first=first, steps=steps)
 
     def stepped(self, run: str, done: int) -> None:
+        """Pass on how many steps a run has done."""
         self.done[run] = done
         self._emit(run, "step", done=done)
 
     def ended(self, run: str, trouble: str | None) -> None:
+        """Pass on that a run has ended."""
         self._emit(run, "ended", trouble=trouble, done=self.done.get(run))
 
     def _emit(self, run: str, kind: str, **facts: Any) -> None:

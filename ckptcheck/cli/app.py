@@ -54,19 +54,8 @@ def app(context: click.Context) -> None:
         context.exit(2)
 
 
-for _command in (
-    verify,
-    drill,
-    study,
-    compare,
-    judge,
-    inspect,
-    diff,
-    fsck,
-    seal,
-    explain,
-    list_jobs,
-):
+_RUNS = (verify, drill, study)
+for _command in (*_RUNS, compare, judge, inspect, diff, fsck, seal, explain, list_jobs):
     app.add_command(_command)
 
 

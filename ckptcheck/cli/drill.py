@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ckptcheck.drills.drilled import DrillReport
 
 INTERRUPTED = "Interrupted: the drill was given up, and no process is left behind."
+EXIT_CODES = (
+    "Exit codes: 0 each kill lost no more than the work since the last finished save; 1 one did; "
+    "2 the request is wrong; 3 a kill could not be judged."
+)
 EXAMPLES = (
     ("drill -- python train.py {run}", "Kill a command at every point of its second save:"),
     (
@@ -30,7 +34,7 @@ EXAMPLES = (
 )
 
 
-@click.command(cls=AfterDashes, epilog=options.EXIT_CODES, examples=EXAMPLES)
+@click.command(cls=AfterDashes, epilog=EXIT_CODES, examples=EXAMPLES)
 @option(
     "--points",
     metavar="LIST",

@@ -8,6 +8,7 @@ from ckptcheck.filetools.fsck_findings import Finding
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.report import Report, finite
+from ckptcheck.report.warnings import of_cases
 
 LOST_WORK, BEGAN_ANEW = "lost work", "began anew"
 # The outcomes that keep all that was saved.
@@ -98,6 +99,12 @@ class DrillReport(Report):
         if not self.rows or any(row.outcome == INCONCLUSIVE for row in self.rows):
             return INCONCLUSIVE
         return PASS
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for each thing that the verdict does not cover, once for all kills."""
+        texts = dict.fromkeys(text for case in self.cases for text in of_cases([case]))
+        shared = (text.replace(f" × {case.label}", "") for case in self.cases for text in texts)
+        return list(dict.fromkeys(text for text in shared if " × " not in text))
 
     def document(self) -> dict[str, Any]:
         """Return the report as plain values, as `report.json` and `--json` have them."""

@@ -9,6 +9,8 @@ from ckptcheck.filetools.tables import size
 from ckptcheck.observer.files import may_be_checkpoint
 
 _MOST_NAMED = 3
+# Small files that programs write beside their checkpoints; others of such names are logs.
+_NOTES = (".json", ".txt", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def on_disk(found: Path, before: Path | None, after: Path, number: int, *, over:
     if there == old and not (over and old != new) and (old != new or not over):
         return OnDisk(False, False, f"nothing of save {number}")
     if over:
-        return OnDisk(True, True, f"save {number} whole, and more: {_difference(there, new)}")
+        return OnDisk(True, True, f"save {number} whole")
     text = _difference(there, new) or "files of the final size, with other bytes"
     return OnDisk(False, True, f"part of save {number}: {text}")
 
@@ -55,7 +57,7 @@ def _sizes(folder: Path | None) -> dict[str, int]:
 
 def _files(folder: Path) -> Iterator[tuple[str, int]]:
     for path in folder.rglob("*"):
-        if path.is_file() and may_be_checkpoint(path.name):
+        if path.is_file() and (may_be_checkpoint(path.name) or path.suffix in _NOTES):
             yield path.relative_to(folder).as_posix(), path.stat().st_size
 
 

@@ -19,9 +19,9 @@ MEANINGS = {
 }
 _MOST_NAMED = 3
 _WHOLE_SAVES = (
-    "Write each save to a temporary name beside its own, flush and os.fsync it, then os.replace it: "
-    "a kill then leaves the last save or the new one, never a part. Delete old saves only after "
-    "that."
+    "Write each save to a temporary name beside its own, flush and os.fsync it, then os.replace "
+    "it: a kill then leaves the last save or the new one, never a part. Delete old saves only "
+    "after that."
 )
 
 
@@ -92,13 +92,22 @@ def _did(rows: Sequence[Row]) -> str:
     return listed([*named, *([f"{further} more"] if further > 0 else [])])
 
 
-def told(row: Row, command: str) -> list[str]:
-    """Return why a row is not as it should be, in lines; none: nothing is to be said."""
-    if row.is_good:
-        return []
-    case = case_of(row, command)
-    first, *lines = story(case).splitlines()
-    lines += [f"  fsck: {each.what}: {each.where}. {each.effect}" for each in row.findings]
+def stories(report: DrillReport) -> list[list[str]]:
+    """Return in lines why rows are not as they should be; alike rows share their lines."""
+    command = report.cases[0].job if report.cases else ""
+    alike: dict[tuple[str, ...], list[Row]] = {}
+    for row in report.rows:
+        if not row.is_good:
+            alike.setdefault((row.outcome, *_why(row, command)), []).append(row)
+    return [
+        [f"{listed([row.point for row in rows])}: {outcome}", *lines]
+        for (outcome, *lines), rows in alike.items()
+    ]
+
+
+def _why(row: Row, command: str) -> list[str]:
+    lines = story(case_of(row, command)).splitlines()[1:]
+    lines += [f"  fsck: {each.what}, {each.where}: {each.effect}" for each in row.findings]
     if row.on_disk.startswith("part ") and row.outcome != INCONCLUSIVE:
         lines.append(f"  After a kill within a save: {_WHOLE_SAVES}")
-    return [f"{row.point}: {row.outcome} ({row.on_disk})", *lines]
+    return lines

@@ -1,11 +1,12 @@
 """A drill on a terminal: a row for each kill, why some lost too much, and last the verdict."""
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Column
 from rich.text import Text
 
 from ckptcheck.drills.drilled import LOST_WORK, DrillReport
-from ckptcheck.drills.sentences import HEADS, MEANINGS, cells, heading, told, verdict_line
+from ckptcheck.drills.sentences import HEADS, MEANINGS, cells, heading, stories, verdict_line
 from ckptcheck.outcomes import FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.outputs.console import print_trimmed, unruled
 from ckptcheck.text_safety import shown_in_lines
@@ -30,11 +31,8 @@ def show(report: DrillReport, console: Console, *, verbose: bool = False, where:
     print_trimmed(console, Text(heading(report)), Text(), table, Text())
     used = dict.fromkeys(row.outcome for row in report.rows)
     print_trimmed(console, *(Text(f"{each}: {MEANINGS[each]}.") for each in used), Text())
-    name = report.cases[0].job if report.cases else ""
-    for row in report.rows:
-        lines = told(row, name)
-        if lines:
-            print_trimmed(console, Group(*map(Text, lines)), Text())
+    for lines in stories(report):
+        print_trimmed(console, Group(*map(_indented, lines)), Text())
     if where:
         print(f"{shown_in_lines(where)}\n", file=console.file)  # not wrapped: a path is copied
     show_line(report, console)
@@ -44,3 +42,9 @@ def show_line(report: DrillReport, console: Console) -> None:
     """Print the verdict in one line."""
     line = Text(verdict_line(report), style=f"bold {_COLOURS[report.verdict]}")
     print_trimmed(console, line, soft_wrap=not console.is_terminal)
+
+
+def _indented(line: str) -> RenderableType:
+    """Return a line whose further lines are indented, too."""
+    text = line.lstrip()
+    return Padding(Text(text), (0, 0, 0, len(line) - len(text)))

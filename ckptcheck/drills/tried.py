@@ -12,7 +12,7 @@ from ckptcheck.comparison.noise_floor import first_difference
 from ckptcheck.counts import filled
 from ckptcheck.diagnosis.allowances import Terms
 from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, Row
-from ckptcheck.drills.killing import Killed, run_and_kill
+from ckptcheck.drills.killing import FOUND, Killed, run_and_kill
 from ckptcheck.drills.on_disk import OnDisk, on_disk
 from ckptcheck.drills.points import (
     IN_SAVE,
@@ -104,14 +104,14 @@ def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> _Left:
     folder = killed_of(runs.folder, point.label)
     shutil.rmtree(folder, ignore_errors=True)
     request = replace(runs.request(folder), saves=(0,), images=str(folder), points=())
-    runs.progress.began(point.label, 0, drill.steps)
+    runs.progress.began(f"kill at {point.label}", 0, drill.steps)
     runs.make_place()
     grace = drill.grace if point.name == TERM else None
     timeout = runs.settings.timeout
     killed = run_and_kill(
         runs.command, request, CONTROL_HASH_SEED, timeout, trigger, grace, runs.look
     )
-    runs.progress.ended(point.label, None)
+    runs.progress.ended(f"kill at {point.label}", None)
     before = crash_image_of(runs.folder, drill.saves[point.save - 2].done)
     disk = on_disk(
         killed.found,
@@ -213,7 +213,7 @@ def _resumed(drill: Drill, label: str, left: _Left, boundary: int) -> Row:
 
 
 def _undisturbed(runs: CommandRuns, run: Callable[[], object]) -> tuple[str, str]:
-    """Run something; return what trouble it had and why it shows nothing. No other run shares it."""
+    """Run something; return its own trouble, and why it shows nothing, apart from other runs."""
     known = dict(runs.trouble)
     run()
     trouble = next((text for name, text in runs.trouble.items() if name not in known), "")
@@ -298,8 +298,15 @@ def _weights(run: Run, done: int) -> dict[str, str]:
 
 
 def _findings(drill: Drill, label: str) -> tuple[Finding, ...]:
-    """Return what `fsck` finds in what the killed run left."""
+    """Return what `fsck` finds in what the killed run left, with paths in that folder."""
+    found = killed_of(drill.runs.folder, label) / FOUND
     try:
-        return fsck(killed_of(drill.runs.folder, label) / "found").findings
+        findings = fsck(found).findings
     except CkptcheckError:  # no checkpoint lies there
         return ()
+    inside = [{key: _inside(text, found) for key, text in vars(each).items()} for each in findings]
+    return tuple(Finding(**each) for each in inside)
+
+
+def _inside(text: str, folder: Path) -> str:
+    return text.replace(f"{folder}/", "")
