@@ -49,6 +49,13 @@ EXAMPLES = (
     group=options.HOW,
 )
 @option(
+    "--states",
+    is_flag=True,
+    help="Also try every crash state of these saves: what a kill between any two file operations "
+    "leaves, and a power failure. Needs strace.",
+    group=options.HOW,
+)
+@option(
     "--budget",
     type=float,
     metavar="SECONDS",

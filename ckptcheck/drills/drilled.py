@@ -31,6 +31,7 @@ class Row:
         seconds: how long the steps had taken that were made twice.
         reason: why, in a sentence, where no diagnosis says it; empty: nothing is to be said.
         findings: what `fsck` finds in what lay there, for a run that did not recover.
+        alike: how many crash states are like this one, itself included.
         case: the case that was judged; None: nothing could be.
     """
 
@@ -43,6 +44,7 @@ class Row:
     seconds: float = 0.0
     reason: str = ""
     findings: tuple[Finding, ...] = ()
+    alike: int = 1
     case: Case | None = field(default=None, repr=False)
 
     @property
@@ -59,7 +61,16 @@ class Row:
 
     def document(self) -> dict[str, Any]:
         """Return the row as plain values."""
-        names = ("point", "on_disk", "outcome", "killed_at", "went_on_at", "finished_at", "twice")
+        names = (
+            "point",
+            "on_disk",
+            "outcome",
+            "killed_at",
+            "went_on_at",
+            "finished_at",
+            "twice",
+            "alike",
+        )
         shown = {name: getattr(self, name) for name in (*names, "seconds", "reason")}
         return {
             **shown,

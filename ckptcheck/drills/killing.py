@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ckptcheck.command.command import Command
 from ckptcheck.command.launch import launch
+from ckptcheck.crash_states.strace_log import traced
 from ckptcheck.drills.points import Trigger
 from ckptcheck.drills.saves import FileEvent
 from ckptcheck.drills.watching import Death, Watching
@@ -56,6 +57,7 @@ def run_and_kill(
     trigger: Trigger | None,
     grace: float | None,
     check: Callable[[], bool],
+    log: Path | None = None,
 ) -> Killed:
     """Run a command, and kill all of its processes once a point is reached.
 
@@ -67,13 +69,15 @@ def run_and_kill(
         trigger: when it is killed; None: never.
         grace: the seconds between SIGTERM and SIGKILL; None: SIGKILL alone.
         check: called again and again; raises if the drill is given up.
+        log: the file that strace logs its calls to; None: it is not traced.
     """
     folder, place = Path(request.folder), Path(request.writes)
     folder.mkdir(parents=True)
     watching = Watching(place, folder, trigger, grace)
+    words = command.words(place, request.restore is not None)
     try:
         ended = launch(
-            command.words(place, request.restore is not None),
+            words if log is None else traced(words, log),
             replace(request, shows_each_step=True),
             hash_seed,
             timeout,

@@ -9,6 +9,7 @@ killed run leaves is compared with a control of which it is no part.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event as Signal
 
@@ -19,7 +20,9 @@ from ckptcheck.command.runs import CommandRuns
 from ckptcheck.commands import RunProgress
 from ckptcheck.comparison.noise_floor import first_difference
 from ckptcheck.counts import counted
+from ckptcheck.crash_states.strace_log import why_not
 from ckptcheck.diagnosis.allowances import Terms, parse
+from ckptcheck.drills.crashes import LOG, Attempt, attempts_at, first_of, images_of
 from ckptcheck.drills.drilled import DrillReport, Row, Timeline, case_of
 from ckptcheck.drills.killing import Killed, run_and_kill
 from ckptcheck.drills.points import TERM, Point, parse_points, parse_saves, trigger_of
@@ -45,6 +48,7 @@ def drill(
     *,
     points: Sequence[str] | str | None = None,
     saves: Sequence[int] | str | int | None = None,
+    states: bool = False,
     budget: float | None = None,
     grace: float = GRACE,
     resume: Sequence[str] | str | None = None,
@@ -71,6 +75,9 @@ def drill(
             `between` two saves; `restart` (killed again within its first steps); `term` (SIGTERM,
             the grace period, then SIGKILL). Default: all.
         saves: The numbers of the saves to kill at, from 1. Default: the second, or the only one.
+        states: Whether every crash state of these saves is tried, too: all that a process can leave
+            that is killed in the middle of the save, and what a power failure can. The first run
+            is traced with strace, and the command is started again from each kind of state.
         budget: Seconds after which no further point is tried. Default: no limit.
         grace: Seconds between SIGTERM and SIGKILL.
         resume: Further arguments of the command when it is started again.
@@ -100,24 +107,31 @@ def drill(
     settings = Settings(repeats=0, timeout=timeout)
     settings.check(())
     _check(budget, grace)
+    if states and (why := why_not()):
+        raise NotVerifiedError(f"Crash states cannot be enumerated: {why}")
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     asked = as_command(command, resume, writes, None, max_steps)
     begun = time.monotonic()
     with kept_or_temporary(folder) as top:
         progress = RunProgress(asked.name, watch or (lambda event: None), Signal())
         runs = CommandRuns(asked, folders(top, [asked.name])[asked.name], settings, progress)
-        seen = _first_run(runs)
+        seen = _first_run(runs, numbers, is_traced=states)
         numbers = _numbers(numbers, seen)
         wanted = [Point(name, number) for name in names for number in numbers]
         runs = _control(runs, seen, numbers, wanted)
         of_all = Drill(runs, tuple(seen), _steps(runs), grace, terms)
+        attempts: list[Attempt] = [
+            (point.label, partial(try_point, of_all, point)) for point in wanted
+        ]
+        for number in numbers if states else ():
+            attempts += attempts_at(of_all, number)
         rows: list[Row] = []
         left_out: dict[str, str] = {}
-        for point in wanted:
+        for label, attempt in attempts:
             if budget is not None and time.monotonic() - begun > budget:
-                left_out[point.label] = f"The budget of {budget:g} s was spent."
+                left_out[label] = f"The budget of {budget:g} s was spent."
             else:
-                rows.append(try_point(of_all, point))
+                rows.append(attempt())
         timeline = Timeline(of_all.steps, tuple(save.done for save in seen))
         return _reported(asked.name, rows, timeline, left_out)
 
@@ -139,16 +153,20 @@ def _reported(
 # --- The runs that are not killed -----------------------------------------------------------
 
 
-def _first_run(runs: CommandRuns) -> list[Save]:
+def _first_run(runs: CommandRuns, numbers: Sequence[int], *, is_traced: bool) -> list[Save]:
     """Run the command to its end, and return the saves that it makes before that."""
     runs.check_place()
-    folder = runs.folder / "first"
-    # Its final state is recorded only once that at a save is.
-    request = replace(runs.request(folder), saves=(1,), images=str(folder))
+    folder = first_of(runs.folder)
+    # Its final state is recorded only once that at a save is. A trace needs what lies there before
+    # and after a save.
+    saves = tuple(range(1, max(numbers or (2,)) + 1)) if is_traced else (1,)
+    request = replace(runs.request(folder), saves=saves, images=str(images_of(runs.folder)))
+    log = runs.folder / LOG if is_traced else None
     runs.make_place()
     runs.progress.began("first run", 0, runs.command.max_steps or None)
+    timeout = runs.settings.timeout
     ended = run_and_kill(
-        runs.command, request, CONTROL_HASH_SEED, runs.settings.timeout, None, None, runs.look
+        runs.command, request, CONTROL_HASH_SEED, timeout, None, None, runs.look, log
     )
     trouble = _trouble(ended, folder, runs.command)
     runs.progress.ended("first run", trouble or None)
@@ -190,7 +208,7 @@ def _control(
 ) -> CommandRuns:
     """Run the control, with an image of each save up to the last that is killed at."""
     images = Saves(tuple(range(1, max(numbers) + 1)), falls_back=False)
-    steps = observed(runs.folder / "first")["steps"]
+    steps = observed(first_of(runs.folder))["steps"]
     told = [trigger_of(each, saves, steps).steps for each in points if each.name == TERM]
     later = {step + more for step in told for more in range(_LATER) if step + more < steps}
     runs = CommandRuns(
@@ -210,7 +228,7 @@ def _control(
 
 def _check_equal(runs: CommandRuns) -> None:
     """Raise `NotVerifiedError` if two runs of the command differ."""
-    difference = first_difference(read(control_of(runs.folder)), read(runs.folder / "first"))
+    difference = first_difference(read(control_of(runs.folder)), read(first_of(runs.folder)))
     if difference is not None:
         raise NotVerifiedError(
             f"The command is not reproducible: of two runs that were not killed, {difference}. "

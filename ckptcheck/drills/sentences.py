@@ -31,7 +31,8 @@ def cells(row: Row) -> tuple[str, ...]:
     twice = "–" if row.twice is None else f"{row.twice:,}"
     if row.twice and row.seconds:
         twice += f" ({row.seconds:.1f} s)"
-    return row.point, row.on_disk, outcome(row), went_on, twice
+    alike = f" (and {row.alike - 1:,} alike)" if row.alike > 1 else ""
+    return row.point, row.on_disk + alike, outcome(row), went_on, twice
 
 
 def outcome(row: Row) -> str:

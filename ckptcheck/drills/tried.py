@@ -65,8 +65,14 @@ class Drill:
 
 
 @dataclass(frozen=True)
-class _Left:
-    """What a killed run left."""
+class Left:
+    """What a killed run left, really or as enumerated.
+
+    Attributes:
+        killed: the run.
+        disk: what of the save is on disk.
+        finished: the steps in the last save that was finished; 0: none was.
+    """
 
     killed: Killed
     disk: OnDisk
@@ -81,14 +87,13 @@ def try_point(drill: Drill, point: Point) -> Row:
         return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=why)
     if point.name == RESTART:
         _kill_again(drill, point, left)
-    row = _restarted(drill, point.label, left)
-    return row if row.is_good else replace(row, findings=_findings(drill, point.label))
+    return restarted(drill, point.label, left)
 
 
 # --- The kill -------------------------------------------------------------------------------
 
 
-def _killed(drill: Drill, point: Point) -> _Left:
+def _killed(drill: Drill, point: Point) -> Left:
     for attempt in range(_ATTEMPTS):
         trigger = trigger_of(point, drill.saves, drill.steps, attempt)
         left = _killed_at(drill, point, trigger)
@@ -99,7 +104,7 @@ def _killed(drill: Drill, point: Point) -> _Left:
     return left
 
 
-def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> _Left:
+def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> Left:
     runs, save = drill.runs, drill.saves[point.save - 1]
     folder = killed_of(runs.folder, point.label)
     shutil.rmtree(folder, ignore_errors=True)
@@ -120,7 +125,7 @@ def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> _Left:
         point.save,
         over=killed.done > save.ended,
     )
-    return _Left(killed, disk, _finished(drill, point, killed, disk))
+    return Left(killed, disk, _finished(drill, point, killed, disk))
 
 
 def _finished(drill: Drill, point: Point, killed: Killed, disk: OnDisk) -> int:
@@ -139,7 +144,7 @@ def _is_done(drill: Drill, killed: Killed) -> bool:
     return killed.done >= drill.steps
 
 
-def _kill_again(drill: Drill, point: Point, left: _Left) -> None:
+def _kill_again(drill: Drill, point: Point, left: Left) -> None:
     """Start what was killed again, kill that, too, and put what it left into the place."""
     runs = drill.runs
     folder = killed_of(runs.folder, point.label)
@@ -162,7 +167,13 @@ def _kill_again(drill: Drill, point: Point, left: _Left) -> None:
 # --- The restart ----------------------------------------------------------------------------
 
 
-def _restarted(drill: Drill, label: str, left: _Left) -> Row:
+def restarted(drill: Drill, label: str, left: Left) -> Row:
+    """Start the command again from what was left under a label, and judge what it does."""
+    row = _restarted(drill, label, left)
+    return row if row.is_good else replace(row, findings=_findings(drill, label))
+
+
+def _restarted(drill: Drill, label: str, left: Left) -> Row:
     if not left.finished:
         row = _anew(drill, label, left)
         if row is not None:
@@ -173,7 +184,7 @@ def _restarted(drill: Drill, label: str, left: _Left) -> Row:
     return row if other is None else _resumed(drill, label, left, other)
 
 
-def _anew(drill: Drill, label: str, left: _Left) -> Row | None:
+def _anew(drill: Drill, label: str, left: Left) -> Row | None:
     """Start again where no save was finished; return what came of it; None: it does not tell."""
     runs = drill.runs
     trouble, reason = _undisturbed(runs, lambda: runs.begin_anew(label))
@@ -192,7 +203,7 @@ def _anew(drill: Drill, label: str, left: _Left) -> Row | None:
     return Row(*facts, LOST_WORK, left.killed.done, went_on_at=0, seconds=seconds)
 
 
-def _resumed(drill: Drill, label: str, left: _Left, boundary: int) -> Row:
+def _resumed(drill: Drill, label: str, left: Left, boundary: int) -> Row:
     runs = drill.runs
     folder = resumed_of(runs.folder, label, boundary)
     trouble, reason = _undisturbed(runs, lambda: runs.resume(boundary, restore=label))

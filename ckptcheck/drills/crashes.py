@@ -1,0 +1,103 @@
+"""The crash states of a save, each kind of which the command is started again from."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from ckptcheck.crash_states.file_status import Status
+from ckptcheck.crash_states.operations import Act, Operation
+from ckptcheck.crash_states.states import CrashState, crash_states, write
+from ckptcheck.crash_states.strace_log import read
+from ckptcheck.drills.drilled import Row
+from ckptcheck.drills.killing import FOUND, Killed
+from ckptcheck.drills.on_disk import OnDisk
+from ckptcheck.drills.tried import Drill, Left, restarted
+from ckptcheck.drills.watching import Death
+from ckptcheck.errors import NotVerifiedError
+from ckptcheck.run.folder import crash_image_of, killed_of
+
+LOG = "strace.log"
+_PARTIAL = "crash-image.partial"
+_KILLED = -9
+
+# The name of what is tried, and what tries it.
+Attempt = tuple[str, Callable[[], Row]]
+
+
+def first_of(folder: Path) -> Path:
+    """Return the folder of the first run, which nobody kills, among the runs of a command."""
+    return folder / "first"
+
+
+def images_of(folder: Path) -> Path:
+    """Return the folder of the crash images that the first run keeps."""
+    return folder / "first-images"
+
+
+def attempts_at(drill: Drill, number: int) -> list[Attempt]:
+    """Return, by name, what tries the crash states of a save: each kind of them once.
+
+    Raises:
+        NotVerifiedError: what the command did to its files cannot be told from the trace.
+    """
+    kinds: dict[object, list[CrashState]] = {}
+    for state in _states(drill, number):
+        kinds.setdefault(state.kind, []).append(state)
+    return [
+        (label, partial(_tried, drill, number, label, alike))
+        for alike in kinds.values()
+        for label in [f"state {alike[0].number} of save {number}"]
+    ]
+
+
+def _states(drill: Drill, number: int) -> list[CrashState]:
+    folder, images = drill.runs.folder, images_of(drill.runs.folder)
+    after = crash_image_of(images, drill.saves[number - 1].done)
+    marks = read(folder / LOG, images)
+    begins = 0.0
+    base = Path(tempfile.mkdtemp(dir=folder))  # the first save begins with an empty folder
+    if number > 1:
+        base = crash_image_of(images, drill.saves[number - 2].done)
+        begins = _taken_at(base, marks)
+    if not after.exists() or not base.exists():
+        raise NotVerifiedError(f"The folder after save {number} was not kept.")
+    ends = _taken_at(after, marks)
+    operations = [
+        each for each in read(folder / LOG, drill.runs.place) if begins < each.time < ends
+    ]
+    return list(crash_states(base, after, operations))
+
+
+def _taken_at(image: Path, marks: Sequence[Operation]) -> float:
+    """Return when a crash image was begun: the command itself took it, between two steps.
+
+    Args:
+        image: the image.
+        marks: the operations on the folder of all images.
+    """
+    begun = 0.0
+    for each in marks:
+        if each.act is Act.MKDIR and each.path == _PARTIAL:
+            begun = each.time
+        if each.act is Act.RENAME and each.target == image.name:
+            return begun
+    raise NotVerifiedError(f"The trace does not tell when {image.name} was taken.")
+
+
+def _tried(drill: Drill, number: int, label: str, alike: Sequence[CrashState]) -> Row:
+    state, save = alike[0], drill.saves[number - 1]
+    folder = killed_of(drill.runs.folder, label)
+    write(state, folder / FOUND)
+    is_whole = _is_whole(state)
+    earlier = drill.saves[number - 2].done if number > 1 else 0
+    killed = Killed(folder, Death(save.done, 0.0), save.done, {}, (), _KILLED)
+    disk = OnDisk(is_whole, True, state.description)
+    row = restarted(drill, label, Left(killed, disk, save.done if is_whole else earlier))
+    return replace(row, alike=len(alike))
+
+
+def _is_whole(state: CrashState) -> bool:
+    """Return whether a state is what the whole save leaves."""
+    return all(status is Status.NEW for status in state.statuses.values())
