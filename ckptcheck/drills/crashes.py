@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ckptcheck.crash_states.file_status import Status
 from ckptcheck.crash_states.operations import Act, Operation
-from ckptcheck.crash_states.states import CrashState, crash_states, write
+from ckptcheck.crash_states.states import CrashState, Family, crash_states, write
 from ckptcheck.crash_states.strace_log import read
-from ckptcheck.drills.drilled import Row
+from ckptcheck.drills.drilled import Cut, Row
 from ckptcheck.drills.killing import FOUND, Killed
 from ckptcheck.drills.on_disk import OnDisk
 from ckptcheck.drills.tried import Drill, Left, restarted
@@ -64,10 +64,9 @@ def _states(drill: Drill, number: int) -> list[CrashState]:
     if not after.exists() or not base.exists():
         raise NotVerifiedError(f"The folder after save {number} was not kept.")
     ends = _taken_at(after, marks)
-    operations = [
-        each for each in read(folder / LOG, drill.runs.place) if begins < each.time < ends
-    ]
-    return list(crash_states(base, after, operations))
+    operations = read(folder / LOG, drill.runs.place)
+    of_save = [each for each in operations if begins < each.time < ends]
+    return list(crash_states(base, after, of_save))
 
 
 def _taken_at(image: Path, marks: Sequence[Operation]) -> float:
@@ -95,7 +94,8 @@ def _tried(drill: Drill, number: int, label: str, alike: Sequence[CrashState]) -
     killed = Killed(folder, Death(save.done, 0.0), save.done, {}, (), _KILLED)
     disk = OnDisk(is_whole, True, state.description)
     row = restarted(drill, label, Left(killed, disk, save.done if is_whole else earlier))
-    return replace(row, alike=len(alike))
+    cut = Cut.POWER if state.family is Family.UNSYNCED else Cut.IN_SAVE
+    return replace(row, alike=len(alike), cut=cut)
 
 
 def _is_whole(state: CrashState) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from enum import Enum
 from typing import Any
 
 from ckptcheck.filetools.fsck_findings import Finding
@@ -13,6 +14,14 @@ from ckptcheck.report.warnings import of_cases
 LOST_WORK, BEGAN_ANEW = "lost work", "began anew"
 # The outcomes that keep all that was saved.
 GOOD = (RECOVERED, LOST_WORK)
+
+
+class Cut(Enum):
+    """What stopped the command."""
+
+    IN_SAVE = "After a kill within a save"
+    BETWEEN = "After a kill between two saves"
+    POWER = "After a power failure"
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Row:
         seconds: how long the steps had taken that were made twice.
         reason: why, in a sentence, where no diagnosis says it; empty: nothing is to be said.
         findings: what `fsck` finds in what lay there, for a run that did not recover.
+        cut: what stopped the command.
         alike: how many crash states are like this one, itself included.
         case: the case that was judged; None: nothing could be.
     """
@@ -44,6 +54,7 @@ class Row:
     seconds: float = 0.0
     reason: str = ""
     findings: tuple[Finding, ...] = ()
+    cut: Cut = Cut.BETWEEN
     alike: int = 1
     case: Case | None = field(default=None, repr=False)
 
@@ -61,17 +72,8 @@ class Row:
 
     def document(self) -> dict[str, Any]:
         """Return the row as plain values."""
-        names = (
-            "point",
-            "on_disk",
-            "outcome",
-            "killed_at",
-            "went_on_at",
-            "finished_at",
-            "twice",
-            "alike",
-        )
-        shown = {name: getattr(self, name) for name in (*names, "seconds", "reason")}
+        names = ("point", "on_disk", "outcome", "killed_at", "went_on_at", "finished_at", "twice")
+        shown = {name: getattr(self, name) for name in (*names, "seconds", "alike", "reason")}
         return {
             **shown,
             "is_good": self.is_good,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ckptcheck.counts import counted, filled
-from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, DrillReport, Row, case_of
+from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, Cut, DrillReport, Row, case_of
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.sentences import listed, story
 
@@ -23,6 +23,13 @@ _WHOLE_SAVES = (
     "it: a kill then leaves the last save or the new one, never a part. Delete old saves only "
     "after that."
 )
+
+
+_SYNCED = (
+    "Before a file is renamed onto its name, call file.flush() and os.fsync(file.fileno()), and "
+    "os.fsync of its folder after that: else a power failure may keep the name and lose the data."
+)
+_ADVICE = {Cut.IN_SAVE: _WHOLE_SAVES, Cut.POWER: _SYNCED}
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -109,6 +116,6 @@ def stories(report: DrillReport) -> list[list[str]]:
 def _why(row: Row, command: str) -> list[str]:
     lines = story(case_of(row, command)).splitlines()[1:]
     lines += [f"  fsck: {each.what}, {each.where}: {each.effect}" for each in row.findings]
-    if row.on_disk.startswith("part ") and row.outcome != INCONCLUSIVE:
-        lines.append(f"  After a kill within a save: {_WHOLE_SAVES}")
+    if row.outcome != INCONCLUSIVE and row.cut in _ADVICE:
+        lines.append(f"  {row.cut.value}: {_ADVICE[row.cut]}")
     return lines

@@ -11,7 +11,7 @@ from ckptcheck.commands import evidence_of, run_more
 from ckptcheck.comparison.noise_floor import first_difference
 from ckptcheck.counts import filled
 from ckptcheck.diagnosis.allowances import Terms
-from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, Row
+from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, Cut, Row
 from ckptcheck.drills.killing import FOUND, Killed, run_and_kill
 from ckptcheck.drills.on_disk import OnDisk, on_disk
 from ckptcheck.drills.points import (
@@ -87,7 +87,9 @@ def try_point(drill: Drill, point: Point) -> Row:
         return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=why)
     if point.name == RESTART:
         _kill_again(drill, point, left)
-    return restarted(drill, point.label, left)
+    row = restarted(drill, point.label, left)
+    is_cut = left.disk.is_begun and not left.disk.is_whole
+    return replace(row, cut=Cut.IN_SAVE) if is_cut else row
 
 
 # --- The kill -------------------------------------------------------------------------------
