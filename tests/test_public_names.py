@@ -16,6 +16,7 @@ def test_public_names() -> None:
     assert names == [
         "Case",
         "CkptcheckError",
+        "DrillReport",
         "Job",
         "Kind",
         "Loop",
@@ -31,6 +32,7 @@ def test_public_names() -> None:
         "UsageError",
         "compare_runs",
         "diff",
+        "drill",
         "fsck",
         "inspect",
         "judge_folder",

@@ -211,6 +211,8 @@ def _control(
     steps = observed(first_of(runs.folder))["steps"]
     told = [trigger_of(each, saves, steps).steps for each in points if each.name == TERM]
     later = {step + more for step in told for more in range(_LATER) if step + more < steps}
+    if told:  # it may save once it was told, as long as it likes
+        later |= {save.done for save in saves}
     runs = CommandRuns(
         replace(runs.command, saves=images),
         runs.folder,

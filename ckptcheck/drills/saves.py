@@ -87,8 +87,5 @@ def _save(done: int, events: Sequence[FileEvent]) -> Save:
 
 def _commit(events: Sequence[FileEvent]) -> int:
     """Return the place of the last rename among events, or else of the last close."""
-    for what in (MOVE, CLOSE):
-        places = [place for place, each in enumerate(events) if each.what == what]
-        if places:
-            return places[-1]
-    return len(events)
+    places = [place for place, each in enumerate(events) if each.what in (MOVE, CLOSE)]
+    return places[-1] if places else len(events)

@@ -94,8 +94,15 @@ def _left_out(report: DrillReport) -> str:
 
 
 def _did(rows: Sequence[Row]) -> str:
-    said = {REFUSED: "was refused", LOST_WORK: "lost a finished save"}
-    named = [f"{row.point} {said.get(row.outcome, row.outcome)}" for row in rows[:_MOST_NAMED]]
+    """Say what the first rows did; those that did the same stand together."""
+    said = {
+        REFUSED: "{count:was|were} refused",
+        LOST_WORK: "lost a finished save",
+    }
+    alike: dict[str, list[str]] = {}
+    for row in rows[:_MOST_NAMED]:
+        alike.setdefault(said.get(row.outcome, row.outcome), []).append(row.point)
+    named = [filled(f"{listed(points)} {did}", count=len(points)) for did, points in alike.items()]
     further = len(rows) - _MOST_NAMED
     return listed([*named, *([f"{further} more"] if further > 0 else [])])
 
@@ -116,6 +123,7 @@ def stories(report: DrillReport) -> list[list[str]]:
 def _why(row: Row, command: str) -> list[str]:
     lines = story(case_of(row, command)).splitlines()[1:]
     lines += [f"  fsck: {each.what}, {each.where}: {each.effect}" for each in row.findings]
-    if row.outcome != INCONCLUSIVE and row.cut in _ADVICE:
+    is_said = any("os.replace" in line for line in lines) and row.cut is Cut.IN_SAVE
+    if row.outcome != INCONCLUSIVE and row.cut in _ADVICE and not is_said:
         lines.append(f"  {row.cut.value}: {_ADVICE[row.cut]}")
     return lines

@@ -138,7 +138,8 @@ def _finished(drill: Drill, point: Point, killed: Killed, disk: OnDisk) -> int:
         if dones:
             return int(max(dones))
     if disk.is_whole:
-        return drill.saves[point.save - 1].done
+        over = [save.done for save in drill.saves if killed.done > save.ended]
+        return max([drill.saves[point.save - 1].done, *over])
     return drill.saves[point.save - 2].done if point.save > 1 else 0
 
 

@@ -1,6 +1,7 @@
 """Watch the folder and the steps of a command from outside, and kill it when a point is reached."""
 
 import contextlib
+import math
 import os
 import signal
 import threading
@@ -142,16 +143,24 @@ class Watching(threading.Thread):
 
     def run(self) -> None:
         """Watch, until the command has ended or is killed."""
+        last = math.inf
         while not self._ended.is_set():
+            if self.death is not None and time.time() > last:
+                self._send(signal.SIGKILL)
+                return
             changed = list(self._files.read(timeout=_LOOK))
             done = self._done()
             if done not in self.steps_at:
                 self.steps_at[done] = time.time()
             now = time.time()
             self.events += [FileEvent(done, now, path, what) for path, what in changed]
-            if self._trigger is not None and self._is_reached(self._trigger, done):
-                self._kill(done)
-                return
+            if self.death is None and self._trigger and self._is_reached(self._trigger, done):
+                self.death = Death(done, time.time())
+                if self._grace is None:
+                    self._send(signal.SIGKILL)
+                    return
+                self._send(signal.SIGTERM)
+                last = time.time() + self._grace
 
     def _is_reached(self, trigger: Trigger, done: int) -> bool:
         if done >= trigger.steps:
@@ -174,14 +183,6 @@ class Watching(threading.Thread):
                 self._descriptor = os.open(self._progress, os.O_RDONLY)
             return int(os.pread(self._descriptor, 20, 0))
         return 0
-
-    def _kill(self, done: int) -> None:
-        self.death = Death(done, time.time())
-        if self._grace is not None:
-            self._send(signal.SIGTERM)
-            if self._ended.wait(self._grace):
-                return
-        self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

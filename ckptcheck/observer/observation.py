@@ -204,7 +204,7 @@ class Observation:
             with self._files.unwatched():  # the copy is no restore
                 self._images.take()
         self._note_draws()
-        if self._done in self.request.points:
+        if self.request.is_control and self._done in self.request.points:
             self._due = self._due or _Due()
         if self._images.begins(self._done, self._due is not None):
             self._due = self._due or _Due()

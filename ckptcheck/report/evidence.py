@@ -174,7 +174,8 @@ def gather(
     if after and evidence.not_twice:
         return Missing(evidence.not_twice, control, evidence.wrote(control))
     image = evidence.image(restore, boundary, after)
-    if not image.files:
+    of_control = image.folder.name.startswith("crash-image")  # a kill may leave nothing
+    if of_control and not image.files:
         why = why_nothing_saved(control.facts.framework, restore)
         return Missing(f"{NO_CHECKPOINT} {why}".rstrip(), control, evidence.wrote(control))
     resumed, trouble = evidence.resumed(restore, boundary, after=after)

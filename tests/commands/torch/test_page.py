@@ -18,6 +18,27 @@ def test_commands(block: Block, tmp_path: Path) -> None:
         assert is_shown(each, printed), "".join(printed)
 
 
+def test_a_save_that_survives_every_state(tmp_path: Path) -> None:
+    """With a rename after the sync, as the page says, no crash state loses a checkpoint."""
+    assert "`last.tmp`" in PAGES["docs/drill.md"]
+    run("true", tmp_path)  # writes the scripts
+    text = (tmp_path / "in_place.py").read_text()
+    saving = "        torch.save(state, path)"
+    assert saving in text
+    safe = """        torch.save(state, path.with_suffix(".tmp"))
+        with path.with_suffix(".tmp").open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(path.with_suffix(".tmp"), path)"""
+    text = text.replace(saving, safe).replace("import sys", "import os\nimport sys")
+    (tmp_path / "replaced.py").write_text(text)
+    done = run(
+        "python -m ckptcheck drill --points mid --states -- python replaced.py {run}", tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == (
+        "PASS: it went on exactly after 5 of 5 kills, with at most 5 steps made twice."
+    )
+
+
 def test_the_fix(tmp_path: Path) -> None:
     """With the generator in the checkpoint, as the page says, its script recovers."""
     script = next(each for each in OF_TORCH if "dropout.py" in each.text)
