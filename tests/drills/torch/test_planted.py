@@ -24,22 +24,17 @@ REFUSED, DIVERGED, BEGAN_ANEW = {"refused"}, {"diverged"}, {"began anew"}
 # The outcome at each point of the second save, of three. No kill finds `no_fsync`: the kernel keeps
 # what a killed process wrote, and only a power cut loses it. The crash states of a save find it.
 FOUND: dict[str, Mapping[str, set[str]]] = {
-    "overwrite_in_place": {"mid": REFUSED, "first-event": REFUSED},
-    "state_before_data": {"mid": REFUSED, "before-commit": REFUSED},
-    "delete_before_whole": {
-        "mid": BEGAN_ANEW,
-        "before-commit": BEGAN_ANEW,
-        "first-event": BEGAN_ANEW,
-    },
-    "torn_counter": {"mid": DIVERGED, "before-commit": DIVERGED, "first-event": DIVERGED},
-    "lock_left": {"after-save": REFUSED, "term": REFUSED},
-    "half_optimizer": {"mid": DIVERGED},
-    "latest_by_mtime": {"mid": REFUSED, "first-event": REFUSED},
-    # The temporary folder holds nothing, a part of the weights, or the weights alone.
-    "temporary_taken": {"mid": DIVERGED | REFUSED, "first-event": DIVERGED},
-    "sigterm_mid_step": {"term": DIVERGED},
-    "resume_deletes": {"restart": BEGAN_ANEW},
+    "delete_before_whole": {"before-commit": BEGAN_ANEW, "first-event": BEGAN_ANEW},
     "second_restart": {"restart": BEGAN_ANEW},
+    "resume_deletes": {"restart": BEGAN_ANEW},
+    "torn_counter": {"mid": DIVERGED},
+    "half_optimizer": {"mid": DIVERGED},
+    "temporary_taken": {"first-event": DIVERGED},
+    "sigterm_mid_step": {"term": DIVERGED},
+    "lock_left": {"term": REFUSED},
+    "latest_by_mtime": {"mid": REFUSED},
+    "overwrite_in_place": {"first-event": REFUSED},
+    "state_before_data": {"before-commit": REFUSED},
 }
 
 
