@@ -137,7 +137,10 @@ KNOWN = "Known: after-save, before-commit, between, first-event, mid, restart, t
     ("text", "why"),
     [
         ("midd", f"There is no point called 'midd'. Did you mean mid? {KNOWN}"),
-        ("mid,aftersave", f"There is no point called 'aftersave'. Did you mean after-save? {KNOWN}"),
+        (
+            "mid,aftersave",
+            f"There is no point called 'aftersave'. Did you mean after-save? {KNOWN}",
+        ),
         (["mid", "power cut"], f"There is no point called 'power cut'. {KNOWN}"),
         ("Mid", f"There is no point called 'Mid'. Did you mean mid? {KNOWN}"),
         ("", f"There is no point called ''. {KNOWN}"),

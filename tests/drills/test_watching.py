@@ -30,19 +30,20 @@ from pathlib import Path
 
 run, record = map(Path, sys.argv[1:3])
 
-def step(done):
-    (record / "progress.new").write_text(str(done).ljust(20))
-    (record / "progress.new").rename(record / "progress") if done == 1 else None
-    with (record / "progress").open("r+") as file:
-        file.write(str(done).ljust(20))
-    time.sleep(0.02)
+shown = (record / "progress").open("wb", buffering=0)
 
-def save(done, parts=4):
+def step(done):
+    time.sleep(0.04)
+    shown.seek(0)
+    shown.write(str(done).encode().ljust(20))
+
+def save(done, parts=4, pause=0.0):
     path = run / f"{done}.pt.tmp"
     with path.open("wb", buffering=0) as file:
         for part in range(parts):
             file.write(100 * b"x")
             time.sleep(0.05)
+    time.sleep(pause)
     path.rename(run / f"{done}.pt")
 """
 # Saves after 4 and after 8 steps.
@@ -166,26 +167,16 @@ def test_killed_at_the_first_event_of_a_save(watched: Programs) -> None:
 
 def test_killed_after_some_events_of_a_save(watched: Programs) -> None:
     """They are: create, modify, close, delete, move; the last two are one rename."""
-    assert killed_at(watched, Trigger(9, 8, 3), TRAIN.replace("save(done)", "slow(done)")) == 8
-    assert watched.files() == {"4.pt": 100, "8.pt.tmp": 100}
-
-
-def slow() -> str:
-    return """
-def slow(done):
-    (run / f"{done}.pt.tmp").write_bytes(100 * b"x")
-    time.sleep(0.2)
-    (run / f"{done}.pt.tmp").rename(run / f"{done}.pt")
-"""
-
-
-BEGIN += slow()
+    program = TRAIN.replace("save(done)", "save(done, pause=0.2)")
+    assert killed_at(watched, Trigger(9, 8, 3), program) == 8
+    assert watched.files() == {"4.pt": 400, "8.pt.tmp": 400}
 
 
 def test_killed_in_the_middle_of_a_save(watched: Programs) -> None:
-    assert killed_at(watched, Trigger(9, 8, 1, 0.12)) == 8
+    program = TRAIN.replace("save(done)", "save(done, pause=0.5)")
+    assert killed_at(watched, Trigger(9, 8, 1, 0.12), program) == 8
     files = watched.files()
-    assert 100 <= files.pop("8.pt.tmp") < 400
+    assert 100 <= files.pop("8.pt.tmp") <= 400
     assert files == {"4.pt": 400}
 
 
@@ -213,7 +204,9 @@ def test_a_save_whose_step_is_not_shown_yet_is_seen(watched: Programs) -> None:
 
 
 def test_a_log_in_the_step_before_does_not_count(watched: Programs) -> None:
-    program = TRAIN.replace("    step(done)", "    step(done)\n    (run / 'log.txt').write_text('1')")
+    program = TRAIN.replace(
+        "    step(done)", "    step(done)\n    (run / 'log.txt').write_text('1')"
+    )
     assert killed_at(watched, Trigger(9, 8, 1, 0.05), program) == 8
     assert {"4.pt", "log.txt", "8.pt.tmp"} >= set(watched.files())
 
@@ -279,7 +272,7 @@ def test_one_that_ignores_sigterm_is_killed_after_the_grace_period(watched: Prog
 @pytest.mark.xfail(strict=True, reason="nothing is noted any more once the first signal is sent")
 def test_what_it_does_in_the_grace_period_is_noted(watched: Programs) -> None:
     watching, _ = watched(IGNORES + FOREVER, Trigger(5), 0.5)
-    assert max(watching.steps_at) > 10
+    assert max(watching.steps_at) > 7
     assert ("create", "told.pt") in whats(watching.events)
 
 
@@ -334,7 +327,7 @@ def events(tmp_path: Path) -> Iterator[FileEvents]:
 
 def test_reading_alone_is_no_event(tmp_path: Path, events: FileEvents) -> None:
     (tmp_path / "a.pt").write_text("a")
-    assert read(events) == [(("a.pt"), what) for what in ("create", "modify", "close")]
+    assert read(events) == [("a.pt", what) for what in ("create", "modify", "close")]
     (tmp_path / "a.pt").read_text()
     os.utime(tmp_path / "a.pt")
     assert read(events) == []
@@ -397,7 +390,7 @@ def test_what_a_killed_command_left_is_kept(watched: Programs) -> None:
     assert killed.death.done == 6
     assert {path.name for path in killed.found.iterdir()} == {"4.pt"}
     assert not watched.run.exists()
-    # A save of 0.2 s and two steps of 0.02 s; more under load.
+    # A save of 0.2 s and two steps; more under load.
     assert 0.2 < killed.seconds_since(4) < killed.seconds_since(1) < SECONDS
     assert killed.seconds_since(6) < 0.1
     assert killed.seconds_since(7) == 0.0
