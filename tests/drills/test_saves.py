@@ -32,9 +32,16 @@ def test_each_save_has_its_own_events() -> None:
     assert found == [(8, 8, 0.4, 4), (16, 16, 0.4, 4)]
 
 
-def test_what_follows_the_last_rename_is_no_longer_before_it() -> None:
-    lines = [*written(8, "a.pt"), "8 delete old.pt", "8 create latest.txt", "8 close latest.txt"]
-    assert saves([8], *lines) == [(8, 8, 0.7, 4)]
+def test_what_is_deleted_after_the_last_rename_is_no_longer_before_it() -> None:
+    assert saves([8], *written(8, "a.pt"), "8 delete old.pt", "8 delete older.pt") == [
+        (8, 8, 0.6, 4)
+    ]
+
+
+@pytest.mark.xfail(strict=True, reason="a rename before it counts: see half_optimizer")
+def test_a_file_that_is_written_in_place_after_the_last_rename_is_before_its_own_close() -> None:
+    lines = [f"8 {what} optimizer.pt" for what in ("create", "modify", "close")]
+    assert saves([8], *written(8, "model.pt"), *lines) == [(8, 8, 0.7, 7)]
 
 
 def test_of_several_renames_the_last_one_counts() -> None:
@@ -82,15 +89,9 @@ def test_logs_between_saves_are_of_none() -> None:
 
 
 def test_a_text_file_is_of_the_save_in_which_it_is_written() -> None:
-    lines = [
-        *written(8, "a.pt"),
-        "8 create latest.txt",
-        "8 modify latest.txt",
-        "8 close latest.txt",
-    ]
-    assert saves([8], *lines[:5]) == [(8, 8, 0.4, 4)]
-    assert saves([8], *lines) == [(8, 8, 0.7, 4)]
-    assert saves([8], *lines[5:]) == [(8, 8, 0.2, 2)]
+    text = [f"8 {what} latest.txt" for what in ("create", "modify", "close")]
+    assert saves([8], *text) == [(8, 8, 0.2, 2)]
+    assert saves([8], *text, *written(8, "a.pt")) == [(8, 8, 0.7, 7)]
 
 
 def test_what_precedes_the_first_save_is_of_none() -> None:
