@@ -347,13 +347,23 @@ def test_a_folder_that_is_renamed_is_watched_under_its_new_name(
     assert read(events) == [("8/b.pt", what) for what in ("create", "modify", "close")]
 
 
-@pytest.mark.xfail(strict=True, reason="events of folders are left out: a rename of one is none")
+@pytest.mark.xfail(strict=True, reason="its files are told as made, none as moved")
 def test_a_folder_that_is_renamed_commits_what_is_in_it(tmp_path: Path, events: FileEvents) -> None:
     (tmp_path / "8.tmp").mkdir()
     (tmp_path / "8.tmp" / "a.pt").write_text("a")
     read(events)
     (tmp_path / "8.tmp").rename(tmp_path / "8")
     assert "move" in {what for _, what in read(events)}
+
+
+@pytest.mark.xfail(strict=True, reason="what precedes the watch of a new folder is but made")
+def test_events_in_a_new_folder_do_not_depend_on_how_fast_they_are_read(
+    tmp_path: Path, events: FileEvents
+) -> None:
+    """Else no count of events is that of the same point in each run."""
+    (tmp_path / "8").mkdir()
+    (tmp_path / "8" / "a.pt").write_text("a")
+    assert read(events) == [("8/a.pt", what) for what in ("create", "modify", "close")]
 
 
 def test_a_folder_that_is_deleted_is_forgotten(tmp_path: Path, events: FileEvents) -> None:
