@@ -70,7 +70,7 @@ def test_the_table_leaves_out_only_what_no_kill_finds() -> None:
     assert scripts - set(FOUND) == {"no_fsync"}
 
 
-@pytest.mark.parametrize("name", map(broken, FOUND))
+@pytest.mark.parametrize("name", [broken(each) for each in FOUND])
 def test_a_bug_is_found_at_its_points(name: str, tmp_path: Path) -> None:
     report = drilled(name, "broken", tmp_path)
     wanted = FOUND[name]
