@@ -1,7 +1,7 @@
 """Each script with one crash bug is found at its points, and its right twin passes there.
 
-`tests/drills/scripts/README.md` has the table. A script with two points takes half a minute alone
-on two cores: two runs that are not killed, a kill and a restart at each point.
+`tests/drills/scripts/README.md` has the table. A script with one point takes 40 to 60 s on two busy
+cores: two runs that are not killed, a kill and a restart, each with an import of PyTorch.
 """
 
 import sys
