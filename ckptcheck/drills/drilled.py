@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from ckptcheck.counts import counted
 from ckptcheck.filetools.fsck_findings import Finding
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.report import Report, finite
+from ckptcheck.report.sentences import story
 from ckptcheck.report.warnings import of_cases
 
 LOST_WORK, BEGAN_ANEW = "lost work", "began anew"
@@ -112,6 +114,20 @@ class DrillReport(Report):
         if not self.rows or any(row.outcome == INCONCLUSIVE for row in self.rows):
             return INCONCLUSIVE
         return PASS
+
+    def assert_recovered(self) -> None:
+        """Raise an AssertionError that explains each kill that lost too much, or is not judged."""
+        __tracebackhide__ = True
+        wrong = [
+            (row, case) for row, case in zip(self.rows, self.cases, strict=True) if not row.is_good
+        ]
+        if not self.rows:
+            raise AssertionError("Nothing was killed, so nothing is known to recover.")
+        if wrong:
+            head = f"{len(wrong)} of {counted(len(self.rows), 'kill')} lost more than they may."
+            lines = [f"{row.point}: {row.outcome} ({row.on_disk})" for row, _ in wrong]
+            stories = [story(case) for _, case in wrong]
+            raise AssertionError("\n\n".join(["\n".join([head, *lines]), *stories]))
 
     def warnings(self) -> list[str]:
         """Return a sentence for each thing that the verdict does not cover, once for all kills."""

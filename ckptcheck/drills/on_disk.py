@@ -1,10 +1,10 @@
 """What of a save is on disk after a kill, beside the folder before the save and after it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ckptcheck.counts import counted, filled
+from ckptcheck.counts import filled
 from ckptcheck.filetools.tables import size
 from ckptcheck.observer.files import may_be_checkpoint
 
@@ -40,25 +40,33 @@ def on_disk(found: Path, before: Path | None, after: Path, number: int, *, over:
         number: the number of the save.
         over: whether the command had gone on with its training.
     """
-    there, old, new = (_sizes(each) for each in (found, before, after))
-    if there == new and (over or _equal(found, after, there)):
-        return OnDisk(True, True, f"save {number} whole")
-    if there == old and not (over and old != new) and (old != new or not over):
-        return OnDisk(False, False, f"nothing of save {number}")
+    notes = set() if over else _notes(after)  # training goes on to write them
+    there, old, new = (_sizes(each, notes) for each in (found, before, after))
     if over:
+        more = _difference(there, new)
+        return OnDisk(True, True, f"save {number} whole{f', and more: {more}' if more else ''}")
+    if there == new and _equal(found, after, there):
         return OnDisk(True, True, f"save {number} whole")
+    if there == old and _equal(found, before or found, there):
+        return OnDisk(False, False, f"nothing of save {number}")
     text = _difference(there, new) or "files of the final size, with other bytes"
     return OnDisk(False, True, f"part of save {number}: {text}")
 
 
-def _sizes(folder: Path | None) -> dict[str, int]:
-    return {} if folder is None else dict(sorted(_files(folder)))
+def _notes(after: Path) -> set[str]:
+    """Return the small files that a save writes beside its checkpoints."""
+    found = (path for path in after.rglob("*") if path.suffix in _NOTES)
+    return {path.relative_to(after).as_posix() for path in found}
 
 
-def _files(folder: Path) -> Iterator[tuple[str, int]]:
-    for path in folder.rglob("*"):
-        if path.is_file() and (may_be_checkpoint(path.name) or path.suffix in _NOTES):
-            yield path.relative_to(folder).as_posix(), path.stat().st_size
+def _sizes(folder: Path | None, notes: set[str]) -> dict[str, int]:
+    """Return the size of each file that is part of a save, by its path."""
+    found = {}
+    for path in () if folder is None else sorted(folder.rglob("*")):
+        name = path.relative_to(folder or path).as_posix()
+        if path.is_file() and (may_be_checkpoint(path.name) or name in notes):
+            found[name] = path.stat().st_size
+    return found
 
 
 def _equal(found: Path, after: Path, names: Mapping[str, int]) -> bool:
@@ -77,9 +85,3 @@ def _difference(there: Mapping[str, int], wanted: Mapping[str, int]) -> str:
     further = len(parts) - _MOST_NAMED
     more = [filled("{further} more {further:file|files}", further=further)] if further > 0 else []
     return ", ".join([*parts[:_MOST_NAMED], *more])
-
-
-def files_in(folder: Path) -> str:
-    """Return how many files of which size a folder holds."""
-    sizes = _sizes(folder)
-    return f"{counted(len(sizes), 'file')}, {size(sum(sizes.values()))}"

@@ -72,6 +72,8 @@ def parse_points(text: str | Sequence[str] | None) -> tuple[str, ...]:
         return tuple(POINTS)
     given = text.split(",") if isinstance(text, str) else text
     names = [name.strip() for name in given]
+    if not names:
+        raise UsageError(f"No point is named. Known: {', '.join(POINTS)}.")
     for name in names:
         if name not in POINTS:
             raise unknown("point", name, POINTS)

@@ -40,7 +40,7 @@ from ckptcheck.tolerance import Tolerance
 
 GRACE = 30.0  # seconds, as most clusters give
 # Around the steps at which SIGTERM is sent: those at which a command may save because of it.
-_LATER = 3
+_LATER = 2
 
 
 def drill(

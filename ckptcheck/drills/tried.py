@@ -85,11 +85,21 @@ def try_point(drill: Drill, point: Point) -> Row:
     if left.killed.death is None or (point.name == TERM and _is_done(drill, left.killed)):
         why = _FINISHED if point.name == TERM else "It ended before this point."
         return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=why)
+    _know(drill.runs, left.finished)
     if point.name == RESTART:
         _kill_again(drill, point, left)
     row = restarted(drill, point.label, left)
     is_cut = left.disk.is_begun and not left.disk.is_whole
     return replace(row, cut=Cut.IN_SAVE) if is_cut else row
+
+
+def _know(runs: CommandRuns, done: int) -> None:
+    """Run the control again if its state at a save is unknown: SIGTERM may lead to one anywhere."""
+    control = control_of(runs.folder)
+    if done and boundary_point(done) not in read(control).snapshots:
+        shutil.rmtree(control)
+        runs.points = tuple(sorted({*runs.points, done}))
+        runs.run_control()
 
 
 # --- The kill -------------------------------------------------------------------------------

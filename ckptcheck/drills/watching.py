@@ -77,8 +77,10 @@ class FileEvents:
             if event.mask & flags.ISDIR:
                 if event.mask & (flags.CREATE | flags.MOVED_TO):
                     self._add(path)
-                    # What was made in it before it was watched.
-                    yield from ((self._inside(name), CREATE) for name in _files(path))
+                    # What was done in it before it was watched.
+                    missed = (MOVE,) if event.mask & flags.MOVED_TO else (CREATE, MODIFY, CLOSE)
+                    for name in _files(path):
+                        yield from ((self._inside(name), word) for word in missed)
                 continue
             for flag, word in _WORDS.items():
                 if event.mask & flag:

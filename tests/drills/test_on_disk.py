@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ckptcheck.drills.on_disk import OnDisk, files_in, on_disk
+from ckptcheck.drills.on_disk import OnDisk, on_disk
 
 WHOLE = OnDisk(True, True, "save 2 whole")
 NOTHING = OnDisk(False, False, "nothing of save 2")
@@ -107,7 +107,6 @@ def test_where_all_saves_have_one_size_bytes_decide(equal: Folders) -> None:
     assert equal({"1.pt": "nnnn"}) == part("1.pt 4 B of 8 B")
 
 
-@pytest.mark.xfail(strict=True, reason="sizes as before the save are taken for the old bytes")
 def test_a_file_of_one_size_that_is_half_overwritten_is_a_part(equal: Folders) -> None:
     assert equal({"1.pt": "nnnnoooo"}) == part("files of the final size, with other bytes")
 
@@ -119,7 +118,6 @@ def test_logs_do_not_count(moved: Folders) -> None:
     assert moved({**OLD, **logs, "2.pt": "nn"}) == part("2.pt 2 B of 10 B, also 1.pt")
 
 
-@pytest.mark.xfail(strict=True, reason="no text file counts: see state_before_data")
 def test_a_text_file_that_names_the_new_checkpoint_is_a_part(tmp_path: Path) -> None:
     before = {**OLD, "latest.txt": "1.pt"}
     folders = Folders(tmp_path, before, {**OLD, **NEW, "latest.txt": "2.pt"})
@@ -172,13 +170,3 @@ def test_a_save_of_the_same_size_is_whole_once_the_training_has_gone_on(equal: F
 
 
 # --- The folder in a sentence ---------------------------------------------------------------
-
-
-def test_files_are_counted_without_logs(tmp_path: Path) -> None:
-    assert files_in(tmp_path) == "0 files, 0 B"
-    (tmp_path / "log.txt").write_text("1")
-    (tmp_path / "a.pt").write_text(1500 * "1")
-    assert files_in(tmp_path) == "1 file, 1.5 kB"
-    (tmp_path / "inside").mkdir()
-    (tmp_path / "inside" / "b.pt").write_text(500 * "1")
-    assert files_in(tmp_path) == "2 files, 2.0 kB"

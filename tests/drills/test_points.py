@@ -153,7 +153,6 @@ def test_a_wrong_point_is_named_with_those_that_there_are(text: str | list[str],
     assert str(caught.value) == why
 
 
-@pytest.mark.xfail(strict=True, reason="`points=[]` asks for nothing, and is accepted")
 def test_no_point_at_all_is_refused() -> None:
     with pytest.raises(UsageError):
         parse_points([])

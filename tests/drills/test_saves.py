@@ -38,7 +38,6 @@ def test_what_is_deleted_after_the_last_rename_is_no_longer_before_it() -> None:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="a rename before it counts: see half_optimizer")
 def test_a_file_that_is_written_in_place_after_the_last_rename_is_before_its_own_close() -> None:
     lines = [f"8 {what} optimizer.pt" for what in ("create", "modify", "close")]
     assert saves([8], *written(8, "model.pt"), *lines) == [(8, 8, 0.7, 7)]

@@ -7,7 +7,6 @@ cores: two runs that are not killed, a kill and a restart, each with an import o
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -41,20 +40,6 @@ FOUND: dict[str, Mapping[str, set[str]]] = {
     "second_restart": {"restart": BEGAN_ANEW},
 }
 
-_ANEW = "`points` of the control are taken for late restores of the restarted run"
-NOT_FOUND = {
-    "delete_before_whole": f"{_ANEW}; and a killed run that left no file is not judged",
-    "half_optimizer": "`before-commit` is before the last rename, not before a later close",
-    "resume_deletes": _ANEW,
-    "second_restart": _ANEW,
-}
-
-
-def broken(name: str) -> Any:
-    reason = NOT_FOUND.get(name)
-    marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-    return pytest.param(name, marks=marks)
-
 
 def drilled(name: str, twin: str, folder: Path) -> DrillReport:
     script = SCRIPTS / name / f"{twin}.py"
@@ -70,7 +55,7 @@ def test_the_table_leaves_out_only_what_no_kill_finds() -> None:
     assert scripts - set(FOUND) == {"no_fsync"}
 
 
-@pytest.mark.parametrize("name", [broken(each) for each in FOUND])
+@pytest.mark.parametrize("name", FOUND)
 def test_a_bug_is_found_at_its_points(name: str, tmp_path: Path) -> None:
     report = drilled(name, "broken", tmp_path)
     wanted = FOUND[name]

@@ -32,7 +32,6 @@ def drilled(folder: Path, instead: str, grace: float) -> DrillReport:
     return report
 
 
-@pytest.mark.xfail(strict=True, reason="no state of the control is known at the saves after that")
 def test_one_that_saves_within_the_grace_period_and_is_killed_recovers(tmp_path: Path) -> None:
     (row,) = drilled(tmp_path, "", grace=0.5).rows
     assert row.is_good, row
@@ -42,7 +41,6 @@ def test_one_that_saves_within_the_grace_period_and_is_killed_recovers(tmp_path:
     assert row.killed_at >= row.went_on_at
 
 
-@pytest.mark.xfail(strict=True, reason="its steps after SIGTERM are not seen: FileNotFoundError")
 def test_one_that_finishes_within_the_grace_period_is_inconclusive(tmp_path: Path) -> None:
     (row,) = drilled(tmp_path, "", grace=60.0).rows
     assert (row.outcome, row.reason) == (
@@ -52,7 +50,6 @@ def test_one_that_finishes_within_the_grace_period_is_inconclusive(tmp_path: Pat
     )
 
 
-@pytest.mark.xfail(strict=True, reason="no state of the control is known there: FileNotFoundError")
 def test_one_that_saves_some_steps_after_sigterm_recovers(tmp_path: Path) -> None:
     """As one that ends its epoch, or the steps that it accumulates gradients in."""
     later = HEEDED.replace("stop_signals:", "stop_signals and step % 8 == 3:")
