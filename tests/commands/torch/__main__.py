@@ -10,6 +10,6 @@ import pytest
 
 if __name__ == "__main__":
     here = Path(__file__).parent
-    others = ("adapters/torch", "checkpoints", "filetools")
+    others = ("adapters/torch", "checkpoints", "drills", "filetools")
     folders = [here, *(here.parents[1] / each for each in others)]
     sys.exit(pytest.main([*map(str, folders), "-m", "torch", *sys.argv[1:]]))

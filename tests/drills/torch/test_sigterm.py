@@ -13,7 +13,7 @@ from ckptcheck.drills.drilled import DrillReport
 
 pytest.importorskip("torch", reason="PyTorch is an extra")
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(900)]  # many processes, on two cores
+pytestmark = [pytest.mark.drills, pytest.mark.timeout(900)]  # many processes, on two cores
 
 HEEDS = Path(__file__).parents[1] / "scripts" / "sigterm_mid_step" / "fixed.py"
 HEEDED = "        if stop_signals:\n            save()\n            return\n"
