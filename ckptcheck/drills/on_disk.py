@@ -9,7 +9,7 @@ from ckptcheck.filetools.tables import size
 from ckptcheck.observer.files import may_be_checkpoint
 
 _MOST_NAMED = 3
-# Small files that programs write beside their checkpoints; others of such names are logs.
+# Names of logs, and of small files that programs write beside their checkpoints.
 _NOTES = (".json", ".txt", ".yaml", ".yml")
 
 
@@ -40,8 +40,8 @@ def on_disk(found: Path, before: Path | None, after: Path, number: int, *, over:
         number: the number of the save.
         over: whether the command had gone on with its training.
     """
-    notes = set() if over else _notes(after)  # training goes on to write them
-    there, old, new = (_sizes(each, notes) for each in (found, before, after))
+    logs, notes = _logs(before, after), _notes(before, after)
+    there, old, new = (_sizes(each, logs, notes) for each in (found, before, after))
     if over:
         more = _difference(there, new)
         return OnDisk(True, True, f"save {number} whole{f', and more: {more}' if more else ''}")
@@ -53,20 +53,35 @@ def on_disk(found: Path, before: Path | None, after: Path, number: int, *, over:
     return OnDisk(False, True, f"part of save {number}: {text}")
 
 
-def _notes(after: Path) -> set[str]:
-    """Return the small files that a save writes beside its checkpoints."""
-    found = (path for path in after.rglob("*") if path.suffix in _NOTES)
-    return {path.relative_to(after).as_posix() for path in found}
+def _logs(before: Path | None, after: Path) -> set[str]:
+    """Return the files that only grow, and so are no part of a save."""
+    if before is None:
+        return set()
+    return {name for name in _files(after) & _files(before) if _grows(before / name, after / name)}
 
 
-def _sizes(folder: Path | None, notes: set[str]) -> dict[str, int]:
+def _grows(before: Path, after: Path) -> bool:
+    if not before.stat().st_size < after.stat().st_size:
+        return False
+    return after.read_bytes().startswith(before.read_bytes())
+
+
+def _notes(before: Path | None, after: Path) -> set[str]:
+    """Return the small files that a save writes beside its checkpoints, once both may be told."""
+    return set() if before is None else {each for each in _files(after) if each.endswith(_NOTES)}
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def _sizes(folder: Path | None, logs: set[str], notes: set[str]) -> dict[str, int]:
     """Return the size of each file that is part of a save, by its path."""
-    found = {}
-    for path in () if folder is None else sorted(folder.rglob("*")):
-        name = path.relative_to(folder or path).as_posix()
-        if path.is_file() and (may_be_checkpoint(path.name) or name in notes):
-            found[name] = path.stat().st_size
-    return found
+    if folder is None:
+        return {}
+    names = sorted(_files(folder) - logs)
+    kept = (name for name in names if may_be_checkpoint(name) or name in notes)
+    return {name: (folder / name).stat().st_size for name in kept}
 
 
 def _equal(found: Path, after: Path, names: Mapping[str, int]) -> bool:

@@ -108,8 +108,8 @@ def trigger_of(point: Point, saves: Sequence[Save], steps: int, attempt: int = 0
     later = saves[point.save].done if point.save < len(saves) else steps
     over = save.ended + 1
     if point.name == MID:
-        return Trigger(over, save.done, 1, save.seconds / 2 / 3**attempt)
+        return Trigger(over, save.begins, 1, save.seconds / 2 / 3**attempt)
     if point.name in IN_SAVE:
         last = save.uncommitted - attempt if point.name == BEFORE_COMMIT else 1
-        return Trigger(over, save.done, max(1, last))
+        return Trigger(over, save.begins, max(1, last))
     return Trigger(over if point.name == AFTER_SAVE else max(over, (save.done + later) // 2))

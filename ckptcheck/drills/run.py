@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event as Signal
+from typing import Any
 
 from ckptcheck.command.command import Command, Saves, as_command
 from ckptcheck.command.reasons import why_failed, why_no_image, why_no_step, why_not_observed
@@ -25,7 +26,14 @@ from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.drills.crashes import LOG, Attempt, attempts_at, first_of, images_of
 from ckptcheck.drills.drilled import DrillReport, Row, Timeline, case_of
 from ckptcheck.drills.killing import Killed, run_and_kill
-from ckptcheck.drills.points import TERM, Point, parse_points, parse_saves, trigger_of
+from ckptcheck.drills.points import (
+    STEPS_OF_RESTART,
+    TERM,
+    Point,
+    parse_points,
+    parse_saves,
+    trigger_of,
+)
 from ckptcheck.drills.saves import Save, saves_of
 from ckptcheck.drills.tried import Drill, try_point
 from ckptcheck.errors import NotVerifiedError, UsageError
@@ -39,8 +47,8 @@ from ckptcheck.run.task import CONTROL_HASH_SEED
 from ckptcheck.tolerance import Tolerance
 
 GRACE = 30.0  # seconds, as most clusters give
-# Around the steps at which SIGTERM is sent: those at which a command may save because of it.
-_LATER = 2
+# The saves after SIGTERM at which the control's state is recorded at once; see also `tried`.
+_LATER = 4
 
 
 def drill(
@@ -119,7 +127,7 @@ def drill(
         numbers = _numbers(numbers, seen)
         wanted = [Point(name, number) for name in names for number in numbers]
         runs = _control(runs, seen, numbers, wanted)
-        of_all = Drill(runs, tuple(seen), _steps(runs), grace, terms)
+        of_all = Drill(runs, tuple(seen), _steps(runs), grace, terms, has_states=states)
         attempts: list[Attempt] = [
             (point.label, partial(try_point, of_all, point)) for point in wanted
         ]
@@ -173,11 +181,18 @@ def _first_run(runs: CommandRuns, numbers: Sequence[int], *, is_traced: bool) ->
     if trouble:
         raise NotVerifiedError(trouble)
     seen = observed(folder)
-    dones = [done for done in seen["saved_after"] if 0 < done < seen["steps"]]
+    dones = _dones(seen)
     inside = [each["is_inside"] for each in seen["saves"]]
     if not dones or (inside and not any(inside)):
         raise NotVerifiedError(why_no_image(seen))
-    return saves_of(dones, ended.events)
+    return saves_of(dones, seen["steps"], ended.events)
+
+
+def _dones(seen: Mapping[str, Any]) -> list[int]:
+    """Return the steps done at each save before the end; a written file alone may be a log."""
+    known = {each["done"] for each in seen["saves"] if each["is_inside"]}
+    dones = known or set(seen["saved_after"])
+    return sorted(done for done in dones if 0 < done < seen["steps"])
 
 
 def _trouble(ended: Killed, folder: Path, command: Command) -> str:
@@ -209,16 +224,19 @@ def _control(
     """Run the control, with an image of each save up to the last that is killed at."""
     images = Saves(tuple(range(1, max(numbers) + 1)), falls_back=False)
     steps = observed(first_of(runs.folder))["steps"]
-    told = [trigger_of(each, saves, steps).steps for each in points if each.name == TERM]
-    later = {step + more for step in told for more in range(_LATER) if step + more < steps}
-    if told:  # it may save once it was told, as long as it likes
-        later |= {save.done for save in saves}
+    reached = {each: trigger_of(each, saves, steps).steps for each in points}
+    told = {step for each, step in reached.items() if each.name == TERM}
+    # A run may save once more before it is dead, or once it was started again.
+    last = max([*reached.values(), saves[max(numbers) - 1].done]) + STEPS_OF_RESTART + 1
+    later = [save.done for save in saves if save.done > last][: _LATER if told else 0]
+    known = [save.done for save in saves if save.done <= last]
+    after = {step + more for step in told for more in (0, 1) if step + more < steps}
     runs = CommandRuns(
         replace(runs.command, saves=images),
         runs.folder,
         runs.settings,
         runs.progress,
-        points=tuple(sorted({*later, *(save.done for save in saves[: max(numbers)])})),
+        points=tuple(sorted({*known, *later, *after})),
     )
     runs.run_control()
     reason = runs.reason or next(iter(runs.trouble.values()), "")

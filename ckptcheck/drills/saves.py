@@ -31,39 +31,43 @@ class Save:
 
     Attributes:
         done: the steps done before it.
+        begins: the steps that were seen to be done when it began: one less, where steps are
+            noticed late.
         ended: the steps done at its last event: more than `done` if a thread saves.
         seconds: the time from its first file event to the last.
         uncommitted: the number of its file events before the last rename, or else the last close.
     """
 
     done: int
+    begins: int
     ended: int
     seconds: float
     uncommitted: int
 
 
-def is_of_save(event: FileEvent, done: int) -> bool:
-    """Return whether an event is part of a save that begins after `done` steps.
+def is_of_save(event: FileEvent, begins: int) -> bool:
+    """Return whether an event is part of a save that begins after so many steps.
 
-    While no step is made, every file counts; what may be a log does not count later, nor before the
-    step is known to be done.
+    While no step is made, every file counts; later, what may be a log does not.
     """
-    return event.done == done or (event.done >= done - 1 and may_be_checkpoint(event.path))
+    return event.done == begins or (event.done > begins and may_be_checkpoint(event.path))
 
 
-def saves_of(dones: Sequence[int], events: Iterable[FileEvent]) -> list[Save]:
-    """Return the saves of a run: each has the events up to the next one.
+def saves_of(dones: Sequence[int], steps: int, events: Iterable[FileEvent]) -> list[Save]:
+    """Return the saves of a run: each has the events up to the next one, or to the end.
 
     Args:
         dones: the steps done at each save, rising.
+        steps: the length of the run. What is saved after the last step is of no save.
         events: the file events, in order.
     """
-    groups: dict[int, list[FileEvent]] = {done: [] for done in dones}
-    for event in events:
-        begun = [done for done in dones if is_of_save(event, done)]
-        if begun:
-            groups[begun[-1]].append(event)
-    return [_save(done, without_repeats(found)) for done, found in groups.items()]
+    events = [each for each in events if each.done < steps]
+    is_late = not any(each.done in dones for each in events)
+    begins = [done - is_late for done in dones]
+    return [
+        _save(done, begun, [each for each in events if each.done < later])
+        for done, begun, later in zip(dones, begins, [*begins[1:], steps], strict=True)
+    ]
 
 
 def without_repeats(events: Iterable[FileEvent]) -> list[FileEvent]:
@@ -79,10 +83,11 @@ def without_repeats(events: Iterable[FileEvent]) -> list[FileEvent]:
     return kept
 
 
-def _save(done: int, events: Sequence[FileEvent]) -> Save:
-    ended = max([done, *(each.done for each in events)])
-    seconds = events[-1].at - events[0].at if events else 0.0
-    return Save(done, ended, seconds, _commit(events))
+def _save(done: int, begins: int, events: Sequence[FileEvent]) -> Save:
+    found = without_repeats(each for each in events if is_of_save(each, begins))
+    ended = max([done, *(each.done for each in found)])
+    seconds = found[-1].at - found[0].at if found else 0.0
+    return Save(done, begins, ended, seconds, _commit(found))
 
 
 def _commit(events: Sequence[FileEvent]) -> int:

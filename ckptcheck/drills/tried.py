@@ -43,6 +43,10 @@ _ATTEMPTS = 3
 _FINISHED = (
     "It went on after SIGTERM and finished within the grace period. Give less time with --grace."
 )
+_TOO_LATE = (
+    "The save was over before the kill, each time. --states tries all that a kill within it can "
+    "leave."
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Drill:
         steps: the steps of the control.
         grace: the seconds between SIGTERM and SIGKILL.
         terms: what counts as equal.
+        has_states: whether crash states are tried, too.
     """
 
     runs: CommandRuns
@@ -62,6 +67,7 @@ class Drill:
     steps: int
     grace: float
     terms: Terms
+    has_states: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,15 +88,26 @@ class Left:
 def try_point(drill: Drill, point: Point) -> Row:
     """Kill the command at a point, start it again, and judge what it does."""
     left = _killed(drill, point)
-    if left.killed.death is None or (point.name == TERM and _is_done(drill, left.killed)):
-        why = _FINISHED if point.name == TERM else "It ended before this point."
+    why = _why_missed(drill, point, left)
+    if why:
         return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=why)
     _know(drill.runs, left.finished)
-    if point.name == RESTART:
-        _kill_again(drill, point, left)
+    if point.name == RESTART and not _kill_again(drill, point, left):
+        why = "Started again, it ended before it was killed again."
+        return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=why)
     row = restarted(drill, point.label, left)
     is_cut = left.disk.is_begun and not left.disk.is_whole
     return replace(row, cut=Cut.IN_SAVE) if is_cut else row
+
+
+def _why_missed(drill: Drill, point: Point, left: Left) -> str:
+    """Return why a run was not killed at its point; empty: it was."""
+    if left.killed.death is None:
+        return "It ended before this point."
+    if point.name == TERM and left.killed.done >= drill.steps:
+        return _FINISHED
+    is_late = point.name in IN_SAVE and left.disk.is_whole
+    return _TOO_LATE if is_late and not drill.has_states else ""  # crash states miss nothing
 
 
 def _know(runs: CommandRuns, done: int) -> None:
@@ -109,9 +126,7 @@ def _killed(drill: Drill, point: Point) -> Left:
     for attempt in range(_ATTEMPTS):
         trigger = trigger_of(point, drill.saves, drill.steps, attempt)
         left = _killed_at(drill, point, trigger)
-        if point.name not in IN_SAVE or (left.disk.is_begun and not left.disk.is_whole):
-            break
-        if not left.disk.is_begun:  # it came too early
+        if point.name not in IN_SAVE or not left.disk.is_whole:
             break
     return left
 
@@ -135,7 +150,8 @@ def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> Left:
         before if point.save > 1 else None,
         crash_image_of(runs.folder, save.done),
         point.save,
-        over=killed.done > save.ended,
+        # A thread that saves may be slower this time.
+        over=killed.done > save.ended == save.done,
     )
     return Left(killed, disk, _finished(drill, point, killed, disk))
 
@@ -148,17 +164,16 @@ def _finished(drill: Drill, point: Point, killed: Killed, disk: OnDisk) -> int:
         if dones:
             return int(max(dones))
     if disk.is_whole:
-        over = [save.done for save in drill.saves if killed.done > save.ended]
+        over = [save.done for save in drill.saves if killed.done > save.ended == save.done]
         return max([drill.saves[point.save - 1].done, *over])
     return drill.saves[point.save - 2].done if point.save > 1 else 0
 
 
-def _is_done(drill: Drill, killed: Killed) -> bool:
-    return killed.done >= drill.steps
+def _kill_again(drill: Drill, point: Point, left: Left) -> bool:
+    """Start again what was killed, and kill that, too; return whether it was still running.
 
-
-def _kill_again(drill: Drill, point: Point, left: Left) -> None:
-    """Start what was killed again, kill that, too, and put what it left into the place."""
+    What it leaves takes the place of what was left before.
+    """
     runs = drill.runs
     folder = killed_of(runs.folder, point.label)
     first = folder.rename(folder.with_name(f"{folder.name}~first"))
@@ -174,7 +189,10 @@ def _kill_again(drill: Drill, point: Point, left: Left) -> None:
     )
     trigger = Trigger(STEPS_OF_RESTART)
     timeout = runs.settings.timeout
-    run_and_kill(runs.command, request, RESUMED_HASH_SEED, timeout, trigger, None, runs.look)
+    killed = run_and_kill(
+        runs.command, request, RESUMED_HASH_SEED, timeout, trigger, None, runs.look
+    )
+    return killed.death is not None
 
 
 # --- The restart ----------------------------------------------------------------------------

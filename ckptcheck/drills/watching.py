@@ -70,7 +70,12 @@ class FileEvents:
         Args:
             timeout: how long to wait for the first one, in milliseconds.
         """
+        if str(self._folder) not in self._folders.values():  # the program makes it anew
+            self._add(str(self._folder))
+            yield from ((self._inside(name), CREATE) for name in _files(str(self._folder)))
         for event in self._inotify.read(timeout=timeout):
+            if event.mask & flags.IGNORED:
+                self._folders.pop(event.wd, None)
             if event.wd not in self._folders or not event.name:
                 continue
             path = f"{self._folders[event.wd]}/{event.name}"
@@ -167,7 +172,7 @@ class Watching(threading.Thread):
     def _is_reached(self, trigger: Trigger, done: int) -> bool:
         if done >= trigger.steps:
             return True
-        if trigger.save < 0 or done < trigger.save - 1:
+        if trigger.save < 0 or done < trigger.save:
             return False
         found = [each for each in self.events if is_of_save(each, trigger.save)]
         waited_for = without_repeats(found)[trigger.events - 1 : trigger.events]

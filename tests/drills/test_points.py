@@ -10,11 +10,11 @@ from ckptcheck.errors import UsageError
 
 STEPS = 40
 # Every 8 steps; each save takes half a second and has 5 file events before its last rename.
-SAVES = [Save(done, done, 0.6, 5) for done in (8, 16, 24)]
+SAVES = [Save(done, done, done, 0.6, 5) for done in (8, 16, 24)]
 # As the second one of these, but by a thread, during two further steps.
-LATE = [SAVES[0], Save(16, 18, 0.6, 5), SAVES[2]]
+LATE = [SAVES[0], Save(16, 16, 18, 0.6, 5), SAVES[2]]
 # Of one file, written at once: nothing precedes its close.
-SMALL = [Save(8, 8, 0.0, 0)]
+SMALL = [Save(8, 8, 8, 0.0, 0)]
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_a_save_by_a_thread_is_over_once_the_thread_is_done(name: str, trigger: 
 
 
 def test_between_comes_after_a_save_that_lasts_until_the_next_one() -> None:
-    saves = [Save(8, 15, 0.6, 5), Save(16, 16, 0.6, 5)]
+    saves = [Save(8, 8, 15, 0.6, 5), Save(16, 16, 16, 0.6, 5)]
     assert trigger_of(Point("between", 1), saves, STEPS) == Trigger(16)
 
 
 def test_no_step_is_between_a_save_and_the_end() -> None:
-    assert trigger_of(Point("between", 1), [Save(39, 39, 0.6, 5)], STEPS) == Trigger(40)
+    assert trigger_of(Point("between", 1), [Save(39, 39, 39, 0.6, 5)], STEPS) == Trigger(40)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def written(done: int, name: str) -> list[str]:
 
 
 def saves(dones: Iterable[int], *lines: str) -> list[tuple[int, int, float, int]]:
-    found = saves_of(list(dones), events(*lines))
+    found = saves_of(list(dones), 24, events(*lines))
     return [(each.done, each.ended, round(each.seconds, 1), each.uncommitted) for each in found]
 
 
@@ -57,7 +57,7 @@ def test_without_a_close_all_of_its_events_count() -> None:
 
 
 def test_a_save_without_events_is_none_that_can_be_killed_within() -> None:
-    assert saves_of([8], []) == [Save(8, 8, 0.0, 0)]
+    assert saves_of([8], 24, []) == [Save(8, 7, 8, 0.0, 0)]
 
 
 def test_what_a_thread_writes_later_is_of_the_save_before_it() -> None:
@@ -66,9 +66,8 @@ def test_what_a_thread_writes_later_is_of_the_save_before_it() -> None:
 
 
 def test_a_thread_that_writes_until_the_next_save_ends_its_own() -> None:
-    """What it writes in the step before the next save is taken for that save's."""
     lines = ["8 create a.pt", "14 modify a.pt", "15 close a.pt", *written(16, "b.pt")]
-    assert saves([8, 16], *lines) == [(8, 14, 0.1, 2), (16, 16, 0.5, 5)]
+    assert saves([8, 16], *lines) == [(8, 15, 0.2, 2), (16, 16, 0.4, 4)]
 
 
 def test_a_save_before_its_step_is_shown_is_that_save() -> None:
@@ -78,7 +77,7 @@ def test_a_save_before_its_step_is_shown_is_that_save() -> None:
 
 def test_a_step_that_is_shown_in_mid_save_does_not_split_it() -> None:
     lines = ["7 create a.tmp", "7 modify a.tmp", "8 close a.tmp", "8 delete a.tmp", "8 move a"]
-    assert saves([8], *lines) == [(8, 8, 0.4, 4)]
+    assert saves([8], *lines) == [(8, 8, 0.2, 2)]
 
 
 def test_logs_between_saves_are_of_none() -> None:
@@ -93,6 +92,10 @@ def test_a_text_file_is_of_the_save_in_which_it_is_written() -> None:
     assert saves([8], *text, *written(8, "a.pt")) == [(8, 8, 0.7, 7)]
 
 
+def test_what_is_saved_after_the_last_step_is_of_no_save() -> None:
+    assert saves([8, 16], *written(16, "a.pt"), *written(24, "b.pt"))[1] == (16, 16, 0.4, 4)
+
+
 def test_what_precedes_the_first_save_is_of_none() -> None:
     lines = ["0 create config.yaml", "0 create initial.pt", "6 modify events.pt"]
     assert saves([8], *lines, *written(8, "a.pt")) == [(8, 8, 0.4, 4)]
@@ -101,8 +104,7 @@ def test_what_precedes_the_first_save_is_of_none() -> None:
 @pytest.mark.parametrize(
     ("done", "path", "is_part"),
     [
-        (6, "a.pt", False),
-        (7, "a.pt", True),
+        (7, "a.pt", False),
         (7, "log.txt", False),
         (8, "a.pt", True),
         (8, "log.txt", True),

@@ -199,7 +199,7 @@ def test_an_earlier_save_is_not_the_one_that_is_waited_for(watched: Programs) ->
 def test_a_save_whose_step_is_not_shown_yet_is_seen(watched: Programs) -> None:
     """Some programs save in the step itself."""
     program = "for done in range(1, 13):\n    save(done) if done == 8 else None\n    step(done)"
-    assert killed_at(watched, Trigger(9, 8, 1), program) == 7
+    assert killed_at(watched, Trigger(9, 7, 1), program) == 7
     assert set(watched.files()) == {"8.pt.tmp"}
 
 
