@@ -92,9 +92,7 @@ CLUSTERS = [block for block in SHELL if block.asks_for("--executor")]
 # Run where PyTorch is installed, by commands/torch/test_page.py.
 _PAGES_OF_TORCH = ("docs/pytorch.md", "docs/drill.md")
 OF_TORCH = [
-    block
-    for block in SHELL
-    if block.page in _PAGES_OF_TORCH and not set(block.lines) <= RUN_BY_CI
+    block for block in SHELL if block.page in _PAGES_OF_TORCH and not set(block.lines) <= RUN_BY_CI
 ]
 
 # Every other text of a shell block, once: pages repeat some.

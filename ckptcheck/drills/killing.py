@@ -1,12 +1,12 @@
 """Run a command until it is killed, and keep what it leaves."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ckptcheck.command.command import Command
 from ckptcheck.command.launch import launch
+from ckptcheck.command.runs import CommandRuns
 from ckptcheck.crash_states.strace_log import traced
 from ckptcheck.drills.points import Trigger
 from ckptcheck.drills.saves import FileEvent
@@ -50,39 +50,33 @@ class Killed:
 
 
 def run_and_kill(
-    command: Command,
+    runs: CommandRuns,
     request: Request,
     hash_seed: str,
-    timeout: float,
     trigger: Trigger | None,
-    grace: float | None,
-    check: Callable[[], bool],
     log: Path | None = None,
 ) -> Killed:
     """Run a command, and kill all of its processes once a point is reached.
 
     Args:
-        command: the command.
+        runs: the runs of the command.
         request: what is recorded; its folder keeps what the command left, as `found`.
         hash_seed: the PYTHONHASHSEED of its processes.
-        timeout: the seconds without a step after which it is killed in any case.
         trigger: when it is killed; None: never.
-        grace: the seconds between SIGTERM and SIGKILL; None: SIGKILL alone.
-        check: called again and again; raises if the drill is given up.
         log: the file that strace logs its calls to; None: it is not traced.
     """
     folder, place = Path(request.folder), Path(request.writes)
     folder.mkdir(parents=True)
-    watching = Watching(place, folder, trigger, grace)
-    words = command.words(place, request.restore is not None)
+    watching = Watching(place, folder, trigger)
+    words = runs.command.words(place, request.restore is not None)
     try:
         ended = launch(
             words if log is None else traced(words, log),
             replace(request, shows_each_step=True),
             hash_seed,
-            timeout,
+            runs.settings.timeout,
             lambda done: None,
-            check,
+            runs.look,
             watching.began,
         )
     finally:

@@ -34,12 +34,14 @@ class Trigger:
         save: the steps done at which the save begins; -1: only steps count.
         events: the number of file events of the save to wait for.
         seconds: the time to wait after the last of these.
+        grace: the seconds between SIGTERM and SIGKILL; None: SIGKILL alone.
     """
 
     steps: int
     save: int = -1
     events: int = 0
     seconds: float = 0.0
+    grace: float | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def trigger_of(point: Point, saves: Sequence[Save], steps: int, attempt: int = 0
     if point.name == MID:
         return Trigger(over, save.begins, 1, save.seconds / 2 / 3**attempt)
     if point.name in IN_SAVE:
-        last = save.uncommitted - attempt if point.name == BEFORE_COMMIT else 1
+        # A file is closed, and its old name is gone, at nearly the same time as it is renamed.
+        last = save.uncommitted - 2 * attempt if point.name == BEFORE_COMMIT else 1
         return Trigger(over, save.begins, max(1, last))
     return Trigger(over if point.name == AFTER_SAVE else max(over, (save.done + later) // 2))

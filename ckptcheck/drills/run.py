@@ -172,10 +172,7 @@ def _first_run(runs: CommandRuns, numbers: Sequence[int], *, is_traced: bool) ->
     log = runs.folder / LOG if is_traced else None
     runs.make_place()
     runs.progress.began("first run", 0, runs.command.max_steps or None)
-    timeout = runs.settings.timeout
-    ended = run_and_kill(
-        runs.command, request, CONTROL_HASH_SEED, timeout, None, None, runs.look, log
-    )
+    ended = run_and_kill(runs, request, CONTROL_HASH_SEED, None, log)
     trouble = _trouble(ended, folder, runs.command)
     runs.progress.ended("first run", trouble or None)
     if trouble:

@@ -65,7 +65,8 @@ def saves_of(dones: Sequence[int], steps: int, events: Iterable[FileEvent]) -> l
     is_late = not any(each.done in dones for each in events)
     begins = [done - is_late for done in dones]
     return [
-        _save(done, begun, [each for each in events if each.done < later])
+        # In the step before the next save, a file of that save may be opened already.
+        _save(done, begun, [each for each in events if each.done < max(begun + 1, later - 1)])
         for done, begun, later in zip(dones, begins, [*begins[1:], steps], strict=True)
     ]
 

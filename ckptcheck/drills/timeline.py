@@ -21,6 +21,7 @@ def plot_timeline(report: DrillReport) -> "Figure":
     from the step that it went on from. Saves are vertical lines.
     """
     from matplotlib.figure import Figure  # slow to import
+    from matplotlib.ticker import MaxNLocator
 
     timeline = report.timeline
     assert timeline is not None
@@ -37,6 +38,7 @@ def plot_timeline(report: DrillReport) -> "Figure":
         ["control", *(legible(f"{row.point}: {row.outcome}") for row in rows)],
     )
     axis.set_ylim(len(rows) + 0.6, -0.6)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("step (vertical lines: saves; ✕: kill; ●: went on from)")
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)

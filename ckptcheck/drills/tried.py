@@ -138,11 +138,9 @@ def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> Left:
     request = replace(runs.request(folder), saves=(0,), images=str(folder), points=())
     runs.progress.began(f"kill at {point.label}", 0, drill.steps)
     runs.make_place()
-    grace = drill.grace if point.name == TERM else None
-    timeout = runs.settings.timeout
-    killed = run_and_kill(
-        runs.command, request, CONTROL_HASH_SEED, timeout, trigger, grace, runs.look
-    )
+    if point.name == TERM:
+        trigger = replace(trigger, grace=drill.grace)
+    killed = run_and_kill(runs, request, CONTROL_HASH_SEED, trigger)
     runs.progress.ended(f"kill at {point.label}", None)
     before = crash_image_of(runs.folder, drill.saves[point.save - 2].done)
     disk = on_disk(
@@ -187,11 +185,7 @@ def _kill_again(drill: Drill, point: Point, left: Left) -> bool:
         restore=point.label,
         boundary=left.finished or drill.saves[point.save - 1].done,
     )
-    trigger = Trigger(STEPS_OF_RESTART)
-    timeout = runs.settings.timeout
-    killed = run_and_kill(
-        runs.command, request, RESUMED_HASH_SEED, timeout, trigger, None, runs.look
-    )
+    killed = run_and_kill(runs, request, RESUMED_HASH_SEED, Trigger(STEPS_OF_RESTART))
     return killed.death is not None
 
 

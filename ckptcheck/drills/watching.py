@@ -112,7 +112,6 @@ class Watching(threading.Thread):
         folder: the folder that the command writes into.
         record: the folder of the run's record, with its progress.
         trigger: when the command is killed; None: never.
-        grace: the seconds that it has between SIGTERM and SIGKILL; None: SIGKILL alone.
 
     Attributes:
         events: the changes of files.
@@ -120,15 +119,13 @@ class Watching(threading.Thread):
         death: when the first signal was sent; None: the command ended before.
     """
 
-    def __init__(
-        self, folder: Path, record: Path, trigger: Trigger | None, grace: float | None = None
-    ) -> None:
+    def __init__(self, folder: Path, record: Path, trigger: Trigger | None) -> None:
         super().__init__(daemon=True)
         self.events: list[FileEvent] = []
         self.steps_at: dict[int, float] = {}
         self.death: Death | None = None
         self._progress = record / PROGRESS
-        self._trigger, self._grace = trigger, grace
+        self._trigger = trigger
         self._files = FileEvents(folder)
         self._process = 0
         self._ended = threading.Event()
@@ -163,11 +160,11 @@ class Watching(threading.Thread):
             self.events += [FileEvent(done, now, path, what) for path, what in changed]
             if self.death is None and self._trigger and self._is_reached(self._trigger, done):
                 self.death = Death(done, time.time())
-                if self._grace is None:
+                if self._trigger.grace is None:
                     self._send(signal.SIGKILL)
                     return
                 self._send(signal.SIGTERM)
-                last = time.time() + self._grace
+                last = time.time() + self._trigger.grace
 
     def _is_reached(self, trigger: Trigger, done: int) -> bool:
         if done >= trigger.steps:

@@ -28,7 +28,7 @@ for _ in range(2):
 COMMANDS = {name: each for name, each in app.commands.items() if isinstance(each, GroupedCommand)}
 EXAMPLES = [line for command in COMMANDS.values() for line, _ in command.examples]
 # One that is to find something.
-FAILS = ("diff ", "judge ckptcheck-out", "compare control resumed")
+FAILS = ("diff ", "drill ", "judge ckptcheck-out", "compare control resumed")
 
 
 def test_each_command_has_three() -> None:
@@ -64,13 +64,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param(each, marks=[pytest.mark.cards] * each.startswith(("study c", "verify")))
+        pytest.param(
+            each, marks=[pytest.mark.cards] * each.startswith(("study c", "verify", "drill"))
+        )
         for each in EXAMPLES
     ],
 )
 def test_it_runs(line: str, folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     line = shortened(line) if line.startswith("study c") else line
+    if line.startswith("drill") and "--points" not in line:
+        line = line.replace("drill", "drill --points mid", 1)
     arguments = shlex.split(re.sub(r" > \S+$", "", line))
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode in ((0, 1) if line.startswith(FAILS) else (0,)), done.stderr

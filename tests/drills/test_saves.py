@@ -67,7 +67,7 @@ def test_what_a_thread_writes_later_is_of_the_save_before_it() -> None:
 
 def test_a_thread_that_writes_until_the_next_save_ends_its_own() -> None:
     lines = ["8 create a.pt", "14 modify a.pt", "15 close a.pt", *written(16, "b.pt")]
-    assert saves([8, 16], *lines) == [(8, 15, 0.2, 2), (16, 16, 0.4, 4)]
+    assert saves([8, 16], *lines) == [(8, 14, 0.1, 2), (16, 16, 0.4, 4)]
 
 
 def test_a_save_before_its_step_is_shown_is_that_save() -> None:

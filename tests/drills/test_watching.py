@@ -9,16 +9,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import psutil
 import pytest
 
 from ckptcheck.command.command import Command
+from ckptcheck.command.runs import CommandRuns
+from ckptcheck.commands import RunProgress
 from ckptcheck.drills.killing import Killed, run_and_kill
 from ckptcheck.drills.points import Trigger
 from ckptcheck.drills.saves import FileEvent
 from ckptcheck.drills.watching import FileEvents, Watching
+from ckptcheck.job.plan import Settings
 from ckptcheck.observer.request import Request
 
 SECONDS = 30.0  # more than any of these takes
@@ -74,7 +79,9 @@ class Programs:
     ) -> tuple[Watching, int]:
         """Return how a program was watched, and its exit status."""
         words = [sys.executable, "-S", str(self.script(program)), str(self.run), str(self.record)]
-        watching = Watching(self.run, self.record, trigger, grace)
+        if trigger is not None:
+            trigger = replace(trigger, grace=grace)
+        watching = Watching(self.run, self.record, trigger)
         process = subprocess.Popen(words, start_new_session=True)
         try:
             watching.began(process.pid)
@@ -95,7 +102,7 @@ def watched(tmp_path: Path) -> Programs:
     return Programs(tmp_path)
 
 
-def whats(events: list[FileEvent]) -> list[tuple[str, str]]:
+def changes(events: list[FileEvent]) -> list[tuple[str, str]]:
     """What happened to each file, without repeats."""
     return list(dict.fromkeys((each.what, each.path) for each in events))
 
@@ -120,7 +127,7 @@ def test_a_program_that_ends_by_itself_is_not_killed(watched: Programs) -> None:
 
 def test_events_have_the_steps_that_were_done(watched: Programs) -> None:
     watching, _ = watched(TRAIN, None)
-    assert whats(watching.events)[:5] == [
+    assert changes(watching.events)[:5] == [
         ("create", "4.pt.tmp"),
         ("modify", "4.pt.tmp"),
         ("close", "4.pt.tmp"),
@@ -272,7 +279,7 @@ def test_one_that_ignores_sigterm_is_killed_after_the_grace_period(watched: Prog
 def test_what_it_does_in_the_grace_period_is_noted(watched: Programs) -> None:
     watching, _ = watched(IGNORES + FOREVER, Trigger(5), 0.5)
     assert max(watching.steps_at) > 7
-    assert ("create", "told.pt") in whats(watching.events)
+    assert ("create", "told.pt") in changes(watching.events)
 
 
 # --- Folders --------------------------------------------------------------------------------
@@ -289,7 +296,7 @@ for done in range(1, 13):
         (run / "8" / "inner" / "b.pt").write_text("b")
 """
     watching, _ = watched(program, None)
-    seen = whats(watching.events)
+    seen = changes(watching.events)
     assert seen[0] == ("create", "8/inner/a.pt")
     assert seen[-3:] == [(what, "8/inner/b.pt") for what in ("create", "modify", "close")]
     assert {each.done for each in watching.events} == {8}
@@ -387,7 +394,15 @@ def ran(
     request = Request(
         "control", "job", None, str(watched.record), str(watched.run), str(watched.record)
     )
-    return run_and_kill(Command(words), request, "1", SECONDS, trigger, grace, lambda: False)
+    runs = CommandRuns(
+        Command(words),
+        watched.run.parent,
+        Settings(timeout=SECONDS),
+        RunProgress("job", lambda event: None, Event()),
+    )
+    if trigger is not None:
+        trigger = replace(trigger, grace=grace)
+    return run_and_kill(runs, request, "1", trigger)
 
 
 def test_what_a_killed_command_left_is_kept(watched: Programs) -> None:
