@@ -1,5 +1,6 @@
 """`ckptcheck drill`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from ckptcheck.cli import options
 from ckptcheck.cli.grouped import COMMAND, AfterDashes, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.printing import check_files, check_outputs, command_line, print_result
-from ckptcheck.errors import UsageError
+from ckptcheck.errors import NotVerifiedError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,6 +103,10 @@ def drill(
     place of the folder that it writes into. It runs twice without a kill, and then once for each
     point: it is killed there, with all of its processes, and started again as it is.
     """
+    if sys.platform != "linux":
+        raise NotVerifiedError(
+            "A drill needs Linux, where the kernel reports what a command writes (inotify)."
+        )
     # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
     from ckptcheck.cli.progress import ProgressView
     from ckptcheck.drills import run, terminal

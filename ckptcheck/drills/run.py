@@ -239,6 +239,11 @@ def _control(
     reason = runs.reason or next(iter(runs.trouble.values()), "")
     if reason:
         raise NotVerifiedError(f"The control did not finish: {reason.rstrip('.')}.")
+    if runs.ranks > 1:
+        raise NotVerifiedError(
+            "Several ranks train. Only a command of which one process trains can be drilled; "
+            "`ckptcheck verify` judges each rank."
+        )
     _check_equal(runs)
     return runs
 
