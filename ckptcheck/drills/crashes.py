@@ -11,12 +11,12 @@ from ckptcheck.crash_states.operations import Act, Operation
 from ckptcheck.crash_states.states import CrashState, Family, crash_states, write
 from ckptcheck.crash_states.strace_log import read
 from ckptcheck.drills.drilled import Cut, Row
-from ckptcheck.drills.killing import FOUND, Killed
+from ckptcheck.drills.killing import Killed
 from ckptcheck.drills.on_disk import OnDisk
 from ckptcheck.drills.tried import Drill, Left, restarted
 from ckptcheck.drills.watching import Death
 from ckptcheck.errors import NotVerifiedError
-from ckptcheck.run.folder import crash_image_of, killed_of
+from ckptcheck.run.folder import FOUND, crash_image_of, killed_of
 
 LOG = "strace.log"
 _PARTIAL = "crash-image.partial"

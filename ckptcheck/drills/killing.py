@@ -12,8 +12,7 @@ from ckptcheck.drills.points import Trigger
 from ckptcheck.drills.saves import FileEvent
 from ckptcheck.drills.watching import Death, Watching
 from ckptcheck.observer.request import Request
-
-FOUND = "found"  # in the folder of a killed run: what it left
+from ckptcheck.run.folder import FOUND
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ckptcheck.comparison.noise_floor import first_difference
 from ckptcheck.counts import filled
 from ckptcheck.diagnosis.allowances import Terms
 from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, Cut, Row
-from ckptcheck.drills.killing import FOUND, Killed, run_and_kill
+from ckptcheck.drills.killing import Killed, run_and_kill
 from ckptcheck.drills.on_disk import OnDisk, on_disk
 from ckptcheck.drills.points import (
     IN_SAVE,
@@ -33,7 +33,7 @@ from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.case import Case
 from ckptcheck.report.judge import Question, judge_all
 from ckptcheck.run.digests import digest
-from ckptcheck.run.folder import control_of, crash_image_of, killed_of, read, resumed_of
+from ckptcheck.run.folder import FOUND, control_of, crash_image_of, killed_of, read, resumed_of
 from ckptcheck.run.run import Run
 from ckptcheck.run.snapshots import boundary_point
 from ckptcheck.run.task import CONTROL_HASH_SEED, RESUMED_HASH_SEED

@@ -11,6 +11,7 @@ from ckptcheck.job.frameworks import why_nothing_saved
 from ckptcheck.report.validity import NO_CHECKPOINT
 from ckptcheck.run import environment
 from ckptcheck.run.folder import (
+    FOUND,
     control_of,
     crash_image_of,
     found_of,
@@ -174,8 +175,7 @@ def gather(
     if after and evidence.not_twice:
         return Missing(evidence.not_twice, control, evidence.wrote(control))
     image = evidence.image(restore, boundary, after)
-    of_control = image.folder.name.startswith("crash-image")  # a kill may leave nothing
-    if of_control and not image.files:
+    if not image.files and image.folder.name != FOUND:  # a kill may leave nothing
         why = why_nothing_saved(control.facts.framework, restore)
         return Missing(f"{NO_CHECKPOINT} {why}".rstrip(), control, evidence.wrote(control))
     resumed, trouble = evidence.resumed(restore, boundary, after=after)

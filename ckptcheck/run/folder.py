@@ -39,6 +39,7 @@ from ckptcheck.run.snapshots import (
 )
 
 FORMAT_VERSION = 4
+FOUND = "found"  # in the folder of a run that was killed: what it left
 PICKLE = "job.pickle"  # in the folder of a job: a class or an instance that has no importable name
 # What is kept in memory before it is digested and written. A digest costs a fifth in a loop over
 # many steps of what it costs between two steps, whose training empties the caches.
@@ -89,14 +90,14 @@ def crash_image_of(folder: Path, boundary: int) -> Path:
 def killed_of(job_folder: Path, restore: str) -> Path:
     """Return the folder of a run that was killed; `restore` names the run that is resumed from it.
 
-    What it left is the folder `found` in it.
+    What it left is the folder `FOUND` in it.
     """
     return job_folder / f"killed-{re.sub(r'[^a-z0-9.-]+', '-', restore)}"
 
 
 def found_of(job_folder: Path, restore: str, boundary: int) -> Path:
     """Return what a resumed run finds: what a killed run left, or the control's crash image."""
-    left = killed_of(job_folder, restore) / "found"
+    left = killed_of(job_folder, restore) / FOUND
     return left if left.exists() else crash_image_of(job_folder, boundary)
 
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.command_line import CKPTCHECK, call, run
+from tests.processes import default_sigint
 
 PYTHON = sys.executable
 
@@ -194,7 +195,9 @@ def test_a_daemon_without_the_environment_is_killed(tmp_path: Path) -> None:
 def test_no_process_survives_an_interrupt(tmp_path: Path) -> None:
     program = "import subprocess, time; subprocess.Popen(['sleep', '78'], start_new_session=True); time.sleep(78)"
     command = [*CKPTCHECK, "verify", "--", PYTHON, "-c", program, "{run}"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=default_sigint
+    )
     deadline = time.monotonic() + 30
     while not _alive("78") and time.monotonic() < deadline:
         time.sleep(0.1)
