@@ -16,6 +16,8 @@ import torch.distributed.checkpoint as dcp
 from ckptcheck.adapters.torch.observer import saves
 
 class Observation:
+    def saving(self):
+        pass
     def saved(self, what, path):
         whole = (pathlib.Path(path) / ".metadata").exists()
         print("saved", what, pathlib.Path(path).name, "whole" if whole else "in part")
