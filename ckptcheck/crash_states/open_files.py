@@ -97,7 +97,7 @@ class Processes:
             self._of_thread[call.result] = _child(self.of(call.thread), line)
 
     def ended(self, thread: int) -> None:
-        """Forget a thread, of which another one may get the number."""
+        """Forget a thread that has ended: a new one may get its number."""
         self._of_thread.pop(thread, None)
         self._forking.pop(thread, None)
 

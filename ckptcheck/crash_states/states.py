@@ -156,7 +156,7 @@ def _source(state: CrashState, content: Content) -> Path | None:
 
 @dataclass(frozen=True)
 class _Found:
-    """A state before it is compared with the others.
+    """A state that may be equal to an earlier one.
 
     Attributes:
         description: how it comes about.

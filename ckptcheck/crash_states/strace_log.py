@@ -28,7 +28,7 @@ _PLAIN = re.compile(r"[\w./-]+", re.ASCII)
 
 
 def traced(words: Sequence[str], log: Path, *, kept: int = BYTES_OF_A_WRITE) -> list[str]:
-    """Return a command that runs another one and logs what it does to files.
+    """Return a command under strace, which logs its file operations.
 
     Args:
         words: the command.

@@ -27,7 +27,7 @@ Attempt = tuple[str, Callable[[], Row]]
 
 
 def first_of(folder: Path) -> Path:
-    """Return the folder of the first run, which nobody kills, among the runs of a command."""
+    """Return the folder of the first run of a command, which is not killed."""
     return folder / "first"
 
 

@@ -131,9 +131,13 @@ class DrillReport(Report):
 
     def warnings(self) -> list[str]:
         """Return a sentence for each thing that the verdict does not cover, once for all kills."""
-        texts = dict.fromkeys(text for case in self.cases for text in of_cases([case]))
-        shared = (text.replace(f" × {case.label}", "") for case in self.cases for text in texts)
-        return list(dict.fromkeys(text for text in shared if " × " not in text))
+        return list(
+            dict.fromkeys(
+                text.replace(f" × {case.label}", "")
+                for case in self.cases
+                for text in of_cases([case])
+            )
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the report as plain values, as `report.json` and `--json` have them."""

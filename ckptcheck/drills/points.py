@@ -9,7 +9,7 @@ from ckptcheck.errors import UsageError, unknown
 FIRST_EVENT, MID, BEFORE_COMMIT = "first-event", "mid", "before-commit"
 AFTER_SAVE, BETWEEN, RESTART, TERM = "after-save", "between", "restart", "term"
 
-# What each does, the most telling first: within a budget, the others are left out.
+# Where each kills. The most telling come first, in case a budget ends the drill early.
 POINTS = {
     MID: "in the middle of the save",
     BEFORE_COMMIT: "before the last rename or close of the save",

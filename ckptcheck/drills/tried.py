@@ -29,6 +29,7 @@ from ckptcheck.filetools.fsck import fsck
 from ckptcheck.filetools.fsck_findings import Finding
 from ckptcheck.kinds import Kind
 from ckptcheck.observer.observation import OBSERVED
+from ckptcheck.observer.request import Request
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.case import Case
 from ckptcheck.report.judge import Question, judge_all
@@ -135,7 +136,7 @@ def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> Left:
     runs, save = drill.runs, drill.saves[point.save - 1]
     folder = killed_of(runs.folder, point.label)
     shutil.rmtree(folder, ignore_errors=True)
-    request = replace(runs.request(folder), saves=(0,), images=str(folder), points=())
+    request = _without_images(runs, folder)
     runs.progress.began(f"kill at {point.label}", 0, drill.steps)
     runs.make_place()
     if point.name == TERM:
@@ -152,6 +153,11 @@ def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> Left:
         over=killed.done > save.ended == save.done,
     )
     return Left(killed, disk, _finished(drill, point, killed, disk))
+
+
+def _without_images(runs: CommandRuns, folder: Path) -> Request:
+    """Return the request of a run that is killed: nothing is recorded at its saves."""
+    return replace(runs.request(folder), saves=(0,), images=str(folder), points=())
 
 
 def _finished(drill: Drill, point: Point, killed: Killed, disk: OnDisk) -> int:
@@ -175,12 +181,9 @@ def _kill_again(drill: Drill, point: Point, left: Left) -> bool:
     runs = drill.runs
     folder = killed_of(runs.folder, point.label)
     first = folder.rename(folder.with_name(f"{folder.name}~first"))
-    shutil.copytree(first / left.killed.found.name, runs.place, symlinks=True)
+    shutil.copytree(first / FOUND, runs.place, symlinks=True)
     request = replace(
-        runs.request(folder),
-        saves=(0,),
-        images=str(folder),
-        points=(),
+        _without_images(runs, folder),
         role="resumed",
         restore=point.label,
         boundary=left.finished or drill.saves[point.save - 1].done,
