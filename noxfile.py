@@ -126,10 +126,16 @@ def torch(session: nox.Session) -> None:
     install_torch(session)
     session.install(ORBAX)
     run(session, "python -m tests.commands.torch")
-    run(session, "python -m pytest -n 0 -m cards tests/jobs/test_torch_cards.py -k torch/")
     run(session, "python -m tests.damage --sample torch dcp")
     for chore in ("tests.defects", "tests.clean"):
         session.run("python", "-m", chore, "--sample", "--framework", "torch")
+
+
+@nox.session
+def drills(session: nox.Session) -> None:
+    """Kill PyTorch scripts, broken and fixed, at every point: a quarter of an hour."""
+    install_torch(session)
+    run(session, "python -m pytest -m drills tests/drills")
 
 
 @nox.session

@@ -3,7 +3,7 @@
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,8 +40,36 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# What takes minutes. `--sample` runs a third of the tests of each file: related ones stand side by side.
+LONG = {"cards", "trials", "commands"}
+SAMPLED = 3
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--sample", action="store_true", help="run a third of the long tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--sample"):
+        left_out = set(_left_out(items))
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.nodeid.startswith(EACH_ALONE))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    marks = {mark.name for mark in item.iter_markers()}
+    trains_with_torch = "torch" in marks and bool({"commands", "drills"} & {*item.path.parts})
+    return trains_with_torch or bool(LONG & marks)
+
+
+def _left_out(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    of_file: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if _is_long(item):
+            of_file.setdefault(item.path, []).append(item)
+    for alike in of_file.values():
+        yield from (item for place, item in enumerate(alike) if place % SAMPLED)
 
 
 @pytest.fixture(scope="session")

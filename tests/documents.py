@@ -33,6 +33,7 @@ RUN_BY_CI = {
     "python -m tests.clean",
     "python -m tests.damage",
     "python -m tests.defects",
+    "python -m pytest -m drills tests/drills",
 }
 # Those that make something in the checkout of whoever contributes.
 RUN_BY_HAND = {"nox", "pre-commit install"}

@@ -1,9 +1,12 @@
 """What the files of a folder hold as arrays: checkpoints of any format, and files of NumPy's."""
 
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,16 @@ from ckptcheck.kinds import Kind, by_name
 _TRACKED = "num_batches_tracked"
 # The files of NumPy's that a program may save its state into.
 ARRAYS = (".npz", ".npy")
+# What NumPy and zipfile raise for a damaged file, besides ValueError. NumPy reads a header as Python.
+_DAMAGED = (
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    SyntaxError,
+    TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -101,10 +114,13 @@ def of_file(file: Path) -> Iterator[Named]:
     """Yield the arrays of a file of NumPy's, or the numbers of a JSON document.
 
     Raises:
-        ValueError: the file is neither.
+        ValueError: the file is neither, or it is damaged.
     """
-    for name, value in _contents(file):
-        yield Named(name, by_name(name, value.dtype.kind, value.size == 1), value)
+    try:
+        for name, value in _contents(file):
+            yield Named(name, by_name(name, value.dtype.kind, value.size == 1), value)
+    except _DAMAGED as error:
+        raise ValueError(f"{file} is damaged: {error}") from error
 
 
 def _contents(file: Path) -> Iterator[tuple[str, Array]]:

@@ -1,12 +1,13 @@
 """`ckptcheck drill`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ckptcheck.cli import options
+from ckptcheck.cli import complete, options
 from ckptcheck.cli.grouped import COMMAND, AfterDashes, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.printing import check_files, check_outputs, command_line, print_result
@@ -36,6 +37,7 @@ EXAMPLES = (
 
 
 @click.command(cls=AfterDashes, epilog=EXIT_CODES, examples=EXAMPLES)
+@click.argument("job", required=False, shell_complete=complete.jobs)
 @option(
     "--points",
     metavar="LIST",
@@ -88,6 +90,7 @@ EXAMPLES = (
 def drill(
     context: click.Context,
     /,
+    job: str | None,
     out: Path,
     html: Path | None,
     junit: Path | None,
@@ -102,6 +105,10 @@ def drill(
     COMMAND is any program that trains, saves, and goes on when it is started again, with {run} in
     place of the folder that it writes into. It runs twice without a kill, and then once for each
     point: it is killed there, with all of its processes, and started again as it is.
+
+    Instead of it, JOB is a job in a class, as `ckptcheck verify` takes it: path/to/file.py,
+    path/to/file.py:name or package.module:name. It trains four epochs, and saves after each into
+    the same folder.
     """
     if sys.platform != "linux":
         raise NotVerifiedError(
@@ -117,9 +124,7 @@ def drill(
     from ckptcheck.report.outputs.folder import output_folder, single_file
 
     check_outputs(json, verbose, quiet)
-    command = context.meta.get(COMMAND)
-    if command is None:
-        raise UsageError("A drill needs a command. Write it after --: -- python train.py {run}.")
+    command = _asked(job, context.meta.get(COMMAND))
     check_files({"--html": html, "--junit": junit, "--markdown": markdown})
     prepare_drawing(html)
     with ci_outputs(junit, markdown, command_line()) as write_for_ci, interruptible(INTERRUPTED):
@@ -141,3 +146,12 @@ def drill(
 
     print_result(report, json, show, warn=not quiet)
     raise click.exceptions.Exit(report.exit_code)
+
+
+def _asked(job: str | None, command: Sequence[str] | None) -> Sequence[str] | str:
+    """Return the command or the job that is asked for."""
+    if job is not None and command is not None:
+        raise UsageError(f"Name a job or a command, not both: {job}, and what follows --.")
+    if job is None and command is None:
+        raise UsageError("A drill needs a command or a job. Write a command after --: -- python train.py {run}.")
+    return command or job or ""

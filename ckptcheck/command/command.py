@@ -89,6 +89,7 @@ class Command:
         max_steps: the steps after which each run ends; 0: when it ends by itself.
         metric: the pattern of a metric in the output of a command that is not observed.
         title: how it is called in the report; empty: after its script or module.
+        reports_itself: whether it reports its steps to the observer, instead of being watched.
     """
 
     arguments: tuple[str, ...]
@@ -98,6 +99,7 @@ class Command:
     max_steps: int = 0
     metric: re.Pattern[str] | None = None
     title: str = ""
+    reports_itself: bool = False
 
     @property
     def name(self) -> str:

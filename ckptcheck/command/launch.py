@@ -68,7 +68,8 @@ def launch(
     """
     folder = Path(request.folder)
     asked = folder / "request.json"
-    document = asdict(request) | {"edges": edges(), "home": str(_HOME)}
+    watched = [] if request.reports_itself else edges()
+    document = asdict(request) | {"edges": watched, "home": str(_HOME)}
     asked.write_text(json.dumps(document), encoding="utf-8")
     environment = os.environ | {
         hooks.ENVIRONMENT: str(asked),

@@ -1,7 +1,6 @@
 """What a command leaves in its folder: the tensors of its newest checkpoints, and its counters."""
 
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from ckptcheck.job.protocol import Tensor
 from ckptcheck.kinds import Kind
 from ckptcheck.run.snapshots import Snapshot
 
-_UNREADABLE = (CkptcheckError, OSError, ValueError, EOFError, zipfile.BadZipFile)
+_UNREADABLE = (CkptcheckError, OSError, ValueError)
 
 
 @dataclass(frozen=True)

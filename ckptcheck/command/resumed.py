@@ -1,7 +1,6 @@
 """What is known of a resumed run only once it has ended, beside its control."""
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +126,6 @@ def _contents(file: Path) -> _Contents | None:
     """Return what is compared of a file; None: it cannot be read."""
     try:
         tensors, counts = tensors_and_counts(file)
-    except (OSError, ValueError, zipfile.BadZipFile, DamagedError):
+    except (OSError, ValueError, DamagedError):
         return None
     return {each.name: digest(each.value) for each in tensors}, counts

@@ -362,6 +362,7 @@ class CommandRuns:
             self.command.max_steps,
             self.settings.kinds,
             points=self.points,
+            reports_itself=self.command.reports_itself,
         )
 
     def _run(self, request: Request, hash_seed: str) -> None:

@@ -5,7 +5,6 @@ values were saved.
 """
 
 import re
-import zipfile
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -67,7 +66,7 @@ class CrashImage:
 
         try:
             return tuple(_saved(each.name, each.kind, each.value) for each in of_folder(self.files))
-        except (CkptcheckError, OSError, ValueError, zipfile.BadZipFile):
+        except (CkptcheckError, OSError, ValueError):
             return None
 
 

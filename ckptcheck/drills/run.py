@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event as Signal
 from typing import Any
 
-from ckptcheck.command.command import Command, Saves, as_command
+from ckptcheck.command.command import Command, Saves
 from ckptcheck.command.reasons import why_failed, why_no_image, why_no_step, why_not_observed
 from ckptcheck.command.resumed import observed
 from ckptcheck.command.runs import CommandRuns
@@ -23,6 +23,7 @@ from ckptcheck.comparison.noise_floor import first_difference
 from ckptcheck.counts import counted
 from ckptcheck.crash_states.strace_log import why_not
 from ckptcheck.diagnosis.allowances import Terms, parse
+from ckptcheck.drills.asked import asked_for
 from ckptcheck.drills.crashes import LOG, Attempt, attempts_at, first_of, images_of
 from ckptcheck.drills.drilled import DrillReport, Row, Timeline, case_of
 from ckptcheck.drills.killing import Killed, run_and_kill
@@ -52,7 +53,7 @@ _LATER = 4
 
 
 def drill(
-    command: Sequence[str] | str,
+    command: Sequence[str] | str | type,
     *,
     points: Sequence[str] | str | None = None,
     saves: Sequence[int] | str | int | None = None,
@@ -78,7 +79,8 @@ def drill(
 
     Args:
         command: A program and its arguments, which trains, saves, and goes on when it is started
-            again. `{run}` in it stands for the folder that it writes into.
+            again. `{run}` in it stands for the folder that it writes into. Or a job, as `verify`
+            takes it: it trains four epochs, and saves after each into the same folder.
         points: Where to kill: `first-event`, `mid` or `before-commit` of a save; `after-save`;
             `between` two saves; `restart` (killed again within its first steps); `term` (SIGTERM,
             the grace period, then SIGKILL). Default: all.
@@ -118,7 +120,7 @@ def drill(
     if states and (why := why_not()):
         raise NotVerifiedError(f"Crash states cannot be enumerated: {why}")
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
-    asked = as_command(command, resume, writes, None, max_steps)
+    asked = asked_for(command, resume, writes, max_steps)
     begun = time.monotonic()
     with kept_or_temporary(folder) as top:
         progress = RunProgress(asked.name, watch or (lambda event: None), Signal())

@@ -44,6 +44,7 @@ _ATTEMPTS = 3
 _FINISHED = (
     "It went on after SIGTERM and finished within the grace period. Give less time with --grace."
 )
+_ENDED = "Started again, it ended before it was killed again."
 _TOO_LATE = (
     "The save was over before the kill, each time. --states tries all that a kill within it can "
     "leave."
@@ -94,8 +95,7 @@ def try_point(drill: Drill, point: Point) -> Row:
         return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=why)
     _know(drill.runs, left.finished)
     if point.name == RESTART and not _kill_again(drill, point, left):
-        why = "Started again, it ended before it was killed again."
-        return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=why)
+        return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=_ENDED)
     row = restarted(drill, point.label, left)
     is_cut = left.disk.is_begun and not left.disk.is_whole
     return replace(row, cut=Cut.IN_SAVE) if is_cut else row
@@ -174,9 +174,9 @@ def _finished(drill: Drill, point: Point, killed: Killed, disk: OnDisk) -> int:
 
 
 def _kill_again(drill: Drill, point: Point, left: Left) -> bool:
-    """Start again what was killed, and kill that, too; return whether it was still running.
+    """Start again what was killed, and kill that, too; return whether it can be judged.
 
-    What it leaves takes the place of what was left before.
+    What it leaves takes the place of what was left before, unless it failed by itself.
     """
     runs = drill.runs
     folder = killed_of(runs.folder, point.label)
@@ -189,7 +189,10 @@ def _kill_again(drill: Drill, point: Point, left: Left) -> bool:
         boundary=left.finished or drill.saves[point.save - 1].done,
     )
     killed = run_and_kill(runs, request, RESUMED_HASH_SEED, Trigger(STEPS_OF_RESTART))
-    return killed.death is not None
+    if killed.death is None and killed.status:
+        shutil.rmtree(folder)
+        first.rename(folder)
+    return killed.death is not None or killed.status != 0
 
 
 # --- The restart ----------------------------------------------------------------------------

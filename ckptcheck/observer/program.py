@@ -88,7 +88,7 @@ class Program:
         """
         found: dict[str, Array] = {}
         own = {name: each for name, each in self._remembered.items() if is_own(type(each))}
-        for name, value in self._arrays_in((self._held() | own).items(), _DEPTH):
+        for name, value in self._arrays_in((self.held() | own).items(), _DEPTH):
             if name not in found and not value.dtype.hasobject:
                 found[name] = _digest_of(value) if _is_large(value) else value.copy()
         return found
@@ -112,11 +112,12 @@ class Program:
         functions = (FunctionType, MethodType)
         return {
             name: value
-            for name, value in self._held().items()
+            for name, value in self.held().items()
             if not issubclass(type(value), functions)
         }
 
-    def _held(self) -> dict[str, Any]:
+    def held(self) -> dict[str, Any]:
+        """Return what the program holds, by name."""
         main = sys.modules.get("__main__")
         held = {} if main is None else dict(vars(main))
         running = [*_running()]

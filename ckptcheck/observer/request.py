@@ -28,6 +28,7 @@ class Request:
         image_after: the steps of its own after which a resumed run's folder is copied; 0: never.
         points: the steps done at which the control's state is recorded, saved or not.
         shows_each_step: whether the progress shows every step at once, for one who kills by it.
+        reports_itself: whether the program reports its steps; its framework is not watched then.
     """
 
     role: str
@@ -48,6 +49,7 @@ class Request:
     image_after: int = 0
     points: tuple[int, ...] = ()
     shows_each_step: bool = False
+    reports_itself: bool = False
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Request":
