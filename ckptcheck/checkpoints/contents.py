@@ -23,7 +23,7 @@ from ckptcheck.kinds import Kind, by_name
 _TRACKED = "num_batches_tracked"
 # The files of NumPy's that a program may save its state into.
 ARRAYS = (".npz", ".npy")
-# What NumPy and zipfile raise for a damaged file, besides ValueError. NumPy reads a header as Python.
+# What NumPy and zipfile raise for a damaged file, besides ValueError: a header is read as Python.
 _DAMAGED = (
     EOFError,
     KeyError,

@@ -153,5 +153,7 @@ def _asked(job: str | None, command: Sequence[str] | None) -> Sequence[str] | st
     if job is not None and command is not None:
         raise UsageError(f"Name a job or a command, not both: {job}, and what follows --.")
     if job is None and command is None:
-        raise UsageError("A drill needs a command or a job. Write a command after --: -- python train.py {run}.")
+        raise UsageError(
+            "A drill needs a command or a job. Write a command after --: -- python train.py {run}."
+        )
     return command or job or ""

@@ -1,0 +1,141 @@
+"""A job in a class is drilled as a program that trains it, saves each epoch, and goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from ckptcheck import drill
+from ckptcheck.drills.asked import asked_for
+from ckptcheck.errors import UsageError
+
+JOBS = """
+import os
+import numpy as np
+from ckptcheck import Kind, Step, Tensor
+
+class InPlace:
+    restores = ("all",)
+    steps_per_epoch = 5
+
+    def build(self, seed):
+        self.w, self.step = np.random.default_rng(seed).normal(size=200_000), 0
+
+    def next_step(self):
+        return self.step
+
+    def train(self, step):
+        x = np.random.default_rng((7, step)).normal(size=200_000)
+        error = self.w - x
+        self.w, self.step = self.w - 0.1 * error, self.step + 1
+        return Step(float(np.mean(error**2)), [x], 0.1)
+
+    def evaluate(self):
+        return float(np.mean(self.w**2))
+
+    def state(self):
+        return {"w": Tensor(Kind.WEIGHT, self.w.copy())}
+
+    def save(self, folder, step):
+        np.savez(folder / "state.npz", w=self.w, step=step)
+
+    def restore(self, folder, restore):
+        saved = np.load(folder / "state.npz")
+        self.w, self.step = saved["w"], int(saved["step"])
+
+class Renamed(InPlace):
+    def save(self, folder, step):
+        with open(folder / "state.tmp", "wb") as file:
+            np.savez(file, w=self.w, step=step)
+            os.fsync(file.fileno())
+        os.replace(folder / "state.tmp", folder / "state.npz")
+
+class Forgets(Renamed):
+    def build(self, seed):
+        super().build(seed)
+        self.velocity = np.zeros(200_000)
+
+    def train(self, step):
+        before = self.w
+        done = super().train(step)
+        self.velocity = 0.9 * self.velocity + (self.w - before)
+        self.w = self.w + 0.1 * self.velocity
+        return done
+
+    def state(self):
+        return super().state() | {"w/velocity": Tensor(Kind.SLOT, self.velocity.copy())}
+"""
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Path:
+    path = tmp_path / "jobs.py"
+    path.write_text(JOBS)
+    return path
+
+
+def test_one_that_overwrites_its_checkpoint_is_refused(jobs: Path) -> None:
+    report = drill(f"{jobs}:InPlace", points="mid")
+    (row,) = report.rows
+    assert (row.outcome, report.exit_code) == ("refused", 1)
+    assert row.case is not None
+    assert [each.cause for each in row.case.diagnoses] == ["checkpoint-damaged"]
+
+
+def test_its_fixed_twin_goes_on_from_the_save_before(jobs: Path) -> None:
+    report = drill(f"{jobs}:Renamed", points="mid,after-save,restart")
+    assert [row.outcome for row in report.rows] == ["lost work"] * 3
+    assert report.rows[0].went_on_at == 5
+    assert [row.went_on_at for row in report.rows[1:]] == [10, 10]
+    assert report.exit_code == 0
+    assert report.timeline is not None
+    assert report.timeline.saves == (5, 10, 15)
+
+
+def test_what_it_does_not_save_is_lost_by_every_kill(jobs: Path) -> None:
+    (row,) = drill(f"{jobs}:Forgets", points="after-save").rows
+    assert row.outcome == "diverged"
+    assert row.case is not None
+    assert [(each.cause, each.tensors) for each in row.case.diagnoses] == [
+        ("slots-lost", ("w/velocity",))
+    ]
+
+
+def test_it_is_named_as_verify_names_it(jobs: Path) -> None:
+    command = asked_for(f"{jobs}:Renamed", None, None, None)
+    assert command.name == f"{jobs}:Renamed"
+    assert command.arguments[1:] == (
+        "-m",
+        "ckptcheck.drills.job_program",
+        f"{jobs}:Renamed",
+        "{run}",
+    )
+    assert command.reports_itself
+
+
+def test_several_words_are_a_command() -> None:
+    command = asked_for("./train.sh {run}", None, None, None)
+    assert not command.reports_itself
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"asked": "nosuch"},
+            "There is no job called 'nosuch'. Known: bn-layers, bn-nn, bn-polyak, bn-torch, plain.",
+        ),
+        (
+            {"asked": "bn-nn", "resume": "--resume"},
+            "--resume and --writes suit a command. A job is restored by its restore.",
+        ),
+        (
+            {"asked": type("Local", (), {"restores": ("all",)})},
+            "tests.drills.test_job:Local is in no file. A drill starts new processes: put it in "
+            "one.",
+        ),
+    ],
+)
+def test_a_wrong_request(given: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        asked_for(**{"resume": None, "writes": None, "max_steps": None, **given})  # type: ignore[arg-type]
+    assert str(raised.value) == message
