@@ -55,7 +55,7 @@ EXAMPLES = (
     "--states",
     is_flag=True,
     help="Also try every crash state of these saves: what a kill between any two file operations "
-    "leaves, and a power failure. Needs strace.",
+    "leaves, and a power failure. Without strace, those that are seen from outside.",
     group=options.HOW,
 )
 @option(

@@ -1,7 +1,7 @@
 """Run a command until it is killed, and keep what it leaves."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def run_and_kill(
     hash_seed: str,
     trigger: Trigger | None,
     log: Path | None = None,
+    at_change: Callable[[int], None] | None = None,
 ) -> Killed:
     """Run a command, and kill all of its processes once a point is reached.
 
@@ -63,10 +64,11 @@ def run_and_kill(
         hash_seed: the PYTHONHASHSEED of its processes.
         trigger: when it is killed; None: never.
         log: the file that strace logs its calls to; None: it is not traced.
+        at_change: see `Watching`.
     """
     folder, place = Path(request.folder), Path(request.writes)
     folder.mkdir(parents=True)
-    watching = Watching(place, folder, trigger)
+    watching = Watching(place, folder, trigger, at_change)
     words = runs.command.words(place, request.restore is not None)
     try:
         ended = launch(

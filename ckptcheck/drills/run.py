@@ -36,6 +36,7 @@ from ckptcheck.drills.points import (
     trigger_of,
 )
 from ckptcheck.drills.saves import Save, saves_of
+from ckptcheck.drills.seen_states import attempts_seen
 from ckptcheck.drills.tried import Drill, try_point
 from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.job.plan import Settings, folders
@@ -50,6 +51,7 @@ from ckptcheck.tolerance import Tolerance
 GRACE = 30.0  # seconds, as most clusters give
 # The saves after SIGTERM at which the control's state is recorded at once; see also `tried`.
 _LATER = 4
+_SEEN_ALONE = "The states of a save are those that were seen between two changes of its files."
 
 
 def drill(
@@ -87,7 +89,8 @@ def drill(
         saves: The numbers of the saves to kill at, from 1. Default: the second, or the only one.
         states: Whether every crash state of these saves is tried, too: all that a process can leave
             that is killed in the middle of the save, and what a power failure can. The first run
-            is traced with strace, and the command is started again from each kind of state.
+            is traced with strace, and the command is started again from each kind of state. Where
+            strace cannot be used, the states are those that are seen between two changes of files.
         budget: Seconds after which no further point is tried. Default: no limit.
         grace: Seconds between SIGTERM and SIGKILL.
         resume: Further arguments of the command when it is started again.
@@ -117,26 +120,28 @@ def drill(
     settings = Settings(repeats=0, timeout=timeout)
     settings.check(())
     _check(budget, grace)
-    if states and (why := why_not()):
-        raise NotVerifiedError(f"Crash states cannot be enumerated: {why}")
+    why_not_traced = why_not() if states else None
     terms = Terms(Tolerance(rtol, atol, equal_nan), parse(allow))
     asked = asked_for(command, resume, writes, max_steps)
     begun = time.monotonic()
     with kept_or_temporary(folder) as top:
         progress = RunProgress(asked.name, watch or (lambda event: None), Signal())
         runs = CommandRuns(asked, folders(top, [asked.name])[asked.name], settings, progress)
-        seen = _first_run(runs, numbers, is_traced=states)
+        seen = _first_run(runs, numbers, is_traced=states and not why_not_traced)
         numbers = _numbers(numbers, seen)
         wanted = [Point(name, number) for name in names for number in numbers]
         runs = _control(runs, seen, numbers, wanted)
-        of_all = Drill(runs, tuple(seen), _steps(runs), grace, terms, has_states=states)
+        has_all = states and not why_not_traced
+        of_all = Drill(runs, tuple(seen), _steps(runs), grace, terms, has_states=has_all)
         attempts: list[Attempt] = [
             (point.label, partial(try_point, of_all, point)) for point in wanted
         ]
-        for number in numbers if states else ():
-            attempts += attempts_at(of_all, number)
         rows: list[Row] = []
         left_out: dict[str, str] = {}
+        for number in numbers if states else ():
+            attempts += (attempts_seen if why_not_traced else attempts_at)(of_all, number)
+            if why_not_traced:
+                left_out[f"power loss in save {number}"] = f"{why_not_traced} {_SEEN_ALONE}"
         for label, attempt in attempts:
             if budget is not None and time.monotonic() - begun > budget:
                 left_out[label] = f"The budget of {budget:g} s was spent."

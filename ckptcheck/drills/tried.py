@@ -61,7 +61,7 @@ class Drill:
         steps: the steps of the control.
         grace: the seconds between SIGTERM and SIGKILL.
         terms: what counts as equal.
-        has_states: whether crash states are tried, too.
+        has_states: whether every crash state is tried, too.
     """
 
     runs: CommandRuns

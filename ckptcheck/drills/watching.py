@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +112,8 @@ class Watching(threading.Thread):
         folder: the folder that the command writes into.
         record: the folder of the run's record, with its progress.
         trigger: when the command is killed; None: never.
+        at_change: called with the steps done after each change of a file, while the command is
+            stopped; None: it is never stopped.
 
     Attributes:
         events: the changes of files.
@@ -119,13 +121,20 @@ class Watching(threading.Thread):
         death: when the first signal was sent; None: the command ended before.
     """
 
-    def __init__(self, folder: Path, record: Path, trigger: Trigger | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        record: Path,
+        trigger: Trigger | None,
+        at_change: Callable[[int], None] | None = None,
+    ) -> None:
         super().__init__(daemon=True)
         self.events: list[FileEvent] = []
         self.steps_at: dict[int, float] = {}
         self.death: Death | None = None
         self._progress = record / PROGRESS
         self._trigger = trigger
+        self._at_change = at_change
         self._files = FileEvents(folder)
         self._process = 0
         self._ended = threading.Event()
@@ -156,6 +165,10 @@ class Watching(threading.Thread):
             done = self._done()
             if done not in self.steps_at:
                 self.steps_at[done] = time.time()
+            if changed and self._at_change:
+                self._send(signal.SIGSTOP)
+                self._at_change(done)
+                self._send(signal.SIGCONT)
             now = time.time()
             self.events += [FileEvent(done, now, path, what) for path, what in changed]
             if self.death is None and self._trigger and self._is_reached(self._trigger, done):

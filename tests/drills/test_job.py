@@ -6,6 +6,7 @@ import pytest
 
 from ckptcheck import drill
 from ckptcheck.drills.asked import asked_for
+from ckptcheck.drills.drilled import Cut, DrillReport
 from ckptcheck.errors import UsageError
 
 JOBS = """
@@ -98,6 +99,36 @@ def test_what_it_does_not_save_is_lost_by_every_kill(jobs: Path) -> None:
     assert [(each.cause, each.tensors) for each in row.case.diagnoses] == [
         ("slots-lost", ("w/velocity",))
     ]
+
+
+def without_strace(monkeypatch: pytest.MonkeyPatch, job: str) -> DrillReport:
+    monkeypatch.setattr("ckptcheck.drills.run.why_not", lambda: "strace is not installed.")
+    return drill(job, points="after-save", states=True)
+
+
+def test_without_strace_the_states_are_those_that_are_seen(
+    jobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = without_strace(monkeypatch, f"{jobs}:InPlace")
+    assert report.rows[0].point == "after save 2"
+    states = {row.point: row.outcome for row in report.rows[1:]}
+    assert set(states.values()) >= {"refused"}
+    assert list(states) == [f"state {number} of save 2" for number in range(1, len(states) + 1)]
+    assert all(row.on_disk.startswith(("part of save 2", "save 2 w")) for row in report.rows[1:])
+    assert report.left_out == {
+        "power loss in save 2": "strace is not installed. The states of a save are those that "
+        "were seen between two changes of its files."
+    }
+    assert report.exit_code == 1
+
+
+def test_without_strace_a_renamed_checkpoint_survives(
+    jobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = without_strace(monkeypatch, f"{jobs}:Renamed")
+    assert {row.outcome for row in report.rows} <= {"lost work", "recovered"}
+    assert any(row.cut is Cut.IN_SAVE and row.went_on_at == 5 for row in report.rows)
+    assert report.exit_code == 0
 
 
 def test_it_is_named_as_verify_names_it(jobs: Path) -> None:
