@@ -11,6 +11,7 @@ from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.report import Report, finite
 from ckptcheck.report.sentences import story
+from ckptcheck.report.told import Told
 from ckptcheck.report.warnings import of_cases
 
 LOST_WORK, BEGAN_ANEW = "lost work", "began anew"
@@ -100,11 +101,17 @@ class DrillReport(Report):
         rows: what came of each kill.
         timeline: when the command saved and ended.
         left_out: the points that were not tried, each with the reason.
+        words: what every output says of it first.
     """
 
     rows: tuple[Row, ...] = ()
     timeline: Timeline | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    words: Told | None = None
+
+    def told(self) -> Told:
+        """Return what every output says first."""
+        return self.words or super().told()
 
     @property
     def verdict(self) -> str:

@@ -37,6 +37,7 @@ from ckptcheck.drills.points import (
 )
 from ckptcheck.drills.saves import Save, saves_of
 from ckptcheck.drills.seen_states import attempts_seen
+from ckptcheck.drills.sentences import told
 from ckptcheck.drills.tried import Drill, try_point
 from ckptcheck.errors import NotVerifiedError, UsageError
 from ckptcheck.job.plan import Settings, folders
@@ -162,7 +163,8 @@ def _reported(
     command: str, rows: Sequence[Row], timeline: Timeline, left_out: Mapping[str, str]
 ) -> DrillReport:
     whole = report([case_of(row, command) for row in rows])
-    return DrillReport(whole.cases, whole.environment, tuple(rows), timeline, left_out)
+    drilled = DrillReport(whole.cases, whole.environment, tuple(rows), timeline, left_out)
+    return replace(drilled, words=told(drilled))
 
 
 # --- The runs that are not killed -----------------------------------------------------------

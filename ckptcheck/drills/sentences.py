@@ -6,6 +6,7 @@ from ckptcheck.counts import counted, filled
 from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, Cut, DrillReport, Row, case_of
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.sentences import listed, story
+from ckptcheck.report.told import Told
 
 HEADS = ("killed", "on disk after the kill", "outcome", "went on from", "steps made twice")
 # What each outcome means, for those that are not in the words of `ckptcheck verify`.
@@ -46,6 +47,11 @@ def outcome(row: Row) -> str:
     """Return the outcome of a row, marked if it fails."""
     is_wrong = not row.is_good and row.outcome != INCONCLUSIVE
     return f"{row.outcome}{' ✗' if is_wrong else ''}"
+
+
+def told(report: DrillReport) -> Told:
+    """Return what Markdown, a page and a notebook say first."""
+    return Told(heading(report), verdict_line(report), HEADS, tuple(map(cells, report.rows)))
 
 
 def heading(report: DrillReport) -> str:

@@ -12,6 +12,7 @@ from ckptcheck.report import notebook, tables, warnings
 from ckptcheck.report.answer import answer
 from ckptcheck.report.case import Case
 from ckptcheck.report.sentences import NOTHING, story
+from ckptcheck.report.told import Told, of_cases
 from ckptcheck.text_safety import shown_as_json, shown_in_lines
 
 if TYPE_CHECKING:
@@ -36,10 +37,14 @@ class Report:
     environment: Mapping[str, str]
 
     def __repr__(self) -> str:
-        return shown_in_lines(notebook.as_text(self.cases))
+        return shown_in_lines(self.told().text)
 
     def _repr_html_(self) -> str:
-        return notebook.as_html(self.cases)
+        return notebook.as_html(self.cases, self.told())
+
+    def told(self) -> Told:
+        """Return what every output says first."""
+        return of_cases(self.cases)
 
     @property
     def verdict(self) -> str:

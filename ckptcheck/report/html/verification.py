@@ -1,6 +1,6 @@
 """A verification as an HTML page, for a reviewer of a pull request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from bokeh.models.annotations import Span
 from ckptcheck.comparison.comparison import Comparison, StepComparison, TensorComparison
 from ckptcheck.counts import filled
 from ckptcheck.outcomes import FAIL, INCONCLUSIVE, PASS, RECOVERED
-from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.case import Case, as_it_differs, with_losses
 from ckptcheck.report.html.page import (
     DASHES,
@@ -41,6 +40,7 @@ from ckptcheck.report.sentences import (
     short_names,
     where_saved,
 )
+from ckptcheck.report.told import Told
 from ckptcheck.run.run import Run
 from ckptcheck.text_safety import in_one_line
 
@@ -57,24 +57,39 @@ AROUND = 6
 
 def page(report: Report, command: str = "") -> str:
     """Return a report as one HTML file, which names the command that made it."""
-    short = short_names(report.cases)
+    told = report.told()
     names = {id(case): f"case-{index}" for index, case in enumerate(report.cases, start=1)}
-    rows = [_row(case, short[case.job], names[id(case)]) for case in report.cases]
-    sections = [Section("Cases", tables=[Table(HEADS, rows, name=OVERVIEW)])]
+    sections = [Section("Cases", tables=[_overview(report.cases, told, names)])]
     sections += [*_moving_statistics(report.cases), *_warnings(report)]
     for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job]
         sections += [_curves(job, cases), *(_case(case, names[id(case)]) for case in cases)]
     return rendered(
         "ckptcheck: recovery of training jobs",
-        verdict_line(report.cases),
+        told.verdict,
         sections,
         report.environment,
         TONES[report.verdict],
-        answer(report.cases),
+        told.answer,
         min((case.control.facts.started for case in report.cases if case.control), default=0.0),
         command,
     )
+
+
+def _overview(cases: Sequence[Case], told: Told, names: Mapping[int, str]) -> Table:
+    """Return the table of all cases, each of which leads to its section."""
+    if told.heads:
+        of_told = zip(cases, told.rows, strict=True)
+        rows = [_told_row(each, case, names[id(case)]) for case, each in of_told]
+        return Table(told.heads, rows, name=OVERVIEW)
+    short = short_names(cases)
+    rows = [_row(case, short[case.job], names[id(case)]) for case in cases]
+    return Table(HEADS, rows, name=OVERVIEW)
+
+
+def _told_row(texts: Sequence[str], case: Case, name: str) -> list[Cell]:
+    first, *others = texts
+    return [Cell(first, link=name, tone=_tone(case)), *map(Cell, others)]
 
 
 def _row(case: Case, job: str, name: str) -> list[Cell]:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.case import Case
 from ckptcheck.report.report import Report
 from ckptcheck.report.sentences import (
@@ -23,6 +22,7 @@ from ckptcheck.report.sentences import (
     some,
     why_accept_more,
 )
+from ckptcheck.report.told import Told
 from ckptcheck.report.warnings import of_cases
 from ckptcheck.text_safety import clipped, in_one_line, legible
 
@@ -42,13 +42,13 @@ _MARKS = re.compile(r"([\\`*_~\[\]$])")
 
 def of_report(report: Report) -> str:
     """Return a report as Markdown, without what GitHub would not show, and a note on that."""
-    verdict = verdict_line(report.cases)
+    told = report.told()
     # The heading never says "pass" above cases that failed, even as they should.
-    parts = [f"## ckptcheck: {verdict.partition(':')[0].lower()}"]
-    said = [f"<p>{_html(answer(report.cases))}</p>"] if report.cases else []
-    parts += [*said, f"<p><b>{_html(verdict)}</b></p>"]
+    parts = [f"## ckptcheck: {told.verdict.partition(':')[0].lower()}"]
+    said = [f"<p>{_html(told.answer)}</p>"] if report.cases else []
+    parts += [*said, f"<p><b>{_html(told.verdict)}</b></p>"]
     if report.cases:
-        parts += [*_table(report.cases), *_details(report.cases), *_warnings(report.cases)]
+        parts += [*_table(report.cases, told), *_details(report.cases), *_warnings(report.cases)]
     if report.environment:
         environment = "; ".join(f"{name}: {value}" for name, value in report.environment.items())
         shown = _html(environment, MOST_OF_ENVIRONMENT)
@@ -61,11 +61,18 @@ def of_error(sentence: str) -> str:
     return f"## ckptcheck: not verified\n\n<p>{_html(sentence)}</p>\n"
 
 
-def _table(cases: Sequence[Case]) -> list[str]:
-    rows, left_out = _fitting(
-        [(_row(case), case.is_wrong) for case in cases], MOST_OF_TABLE, "cases"
-    )
-    return ["\n".join([_HEADS, _RULES, *rows]), *left_out]
+def _table(cases: Sequence[Case], told: Told) -> list[str]:
+    heads, rules, rows = _HEADS, _RULES, [_row(case) for case in cases]
+    if told.heads:
+        heads, rules = _cells(told.heads), "|" + "---|" * len(told.heads)
+        rows = [_cells(each) for each in told.rows]
+    urgent = [case.is_wrong for case in cases]
+    kept, left_out = _fitting(list(zip(rows, urgent, strict=True)), MOST_OF_TABLE, "cases")
+    return ["\n".join([heads, rules, *kept]), *left_out]
+
+
+def _cells(texts: Sequence[str]) -> str:
+    return "| " + " | ".join(map(_cell, texts)) + " |"
 
 
 def _row(case: Case) -> str:

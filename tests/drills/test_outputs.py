@@ -1,0 +1,57 @@
+"""Markdown, a notebook and a page say of a drill what the terminal says: a row for each kill."""
+
+from dataclasses import replace
+
+import pytest
+
+from ckptcheck.drills.drilled import LOST_WORK, DrillReport, Row, Timeline, case_of
+from ckptcheck.drills.sentences import told
+from ckptcheck.outcomes import REFUSED
+from ckptcheck.report.html import report_page
+from ckptcheck.report.outputs import markdown
+
+TORN = Row("mid of save 2", "part of save 2: last.pt 0 B of 2 MB", REFUSED, 10, finished_at=5)
+GOOD = Row("after save 2", "save 2 whole", LOST_WORK, 12, went_on_at=10, finished_at=10, alike=3)
+VERDICT = "FAIL: 1 of 2 kills lost more than they may: mid of save 2 was refused."
+ANSWER = (
+    "train.py makes 20 steps, and saves after steps 5, 10, 15. Each row is a run that was killed "
+    "and started again."
+)
+
+
+@pytest.fixture
+def report() -> DrillReport:
+    rows = (TORN, GOOD)
+    cases = tuple(case_of(row, "train.py") for row in rows)
+    drilled = DrillReport(cases, {}, rows, Timeline(20, (5, 10, 15)))
+    return replace(drilled, words=told(drilled))
+
+
+def test_markdown(report: DrillReport) -> None:
+    assert markdown.of_report(report).startswith(
+        f"""## ckptcheck: fail
+
+<p>{ANSWER}</p>
+
+<p><b>{VERDICT}</b></p>
+
+| killed | on disk after the kill | outcome | went on from | steps made twice |
+|---|---|---|---|---|
+| mid of save 2 | part of save 2: last.pt 0 B of 2 MB | refused ✗ | – | – |
+| after save 2 | save 2 whole (and 2 alike) | lost work | step 10 | 2 |
+"""
+    )
+
+
+def test_a_notebook(report: DrillReport) -> None:
+    assert repr(report) == f"{ANSWER}\n{VERDICT}"
+    shown = report._repr_html_()
+    assert "<td>part of save 2: last.pt 0 B of 2 MB</td><td>refused ✗</td>" in shown
+    assert f"<p>{VERDICT}</p>" in shown
+
+
+def test_a_page(report: DrillReport) -> None:
+    page = report_page(report, "ckptcheck drill -- python train.py {run}")
+    for text in (ANSWER, VERDICT, "on disk after the kill", "part of save 2: last.pt 0 B of 2 MB"):
+        assert text in page
+    assert "evaluation loss" not in page.partition("</table>")[0]
