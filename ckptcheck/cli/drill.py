@@ -50,6 +50,13 @@ EXAMPLES = (
     group=options.HOW,
 )
 @option(
+    "--faults",
+    is_flag=True,
+    help="Also let these saves meet a full disk, a read-only folder and a short write: does the "
+    "command notice, and is the last checkpoint still there?",
+    group=options.HOW,
+)
+@option(
     "--states",
     is_flag=True,
     help="Also try every crash state of these saves: what a kill between any two file operations "
