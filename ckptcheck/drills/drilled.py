@@ -188,7 +188,7 @@ class DrillReport(Report):
 
 def total(rows: Sequence[Row]) -> str:
     """Return how many kills and faults there are, such as `3 kills`."""
-    of_faults = sum(row.noticed is not None for row in rows)
+    of_faults = sum(row.cut is Cut.FAULT for row in rows)
     noun = "fault" if of_faults == len(rows) > 0 else "kill"
     return (
         f"{len(rows)} kills and faults" if 0 < of_faults < len(rows) else counted(len(rows), noun)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ckptcheck.command.command import RUN
 from ckptcheck.command.launch import OUTPUT
 from ckptcheck.command.reasons import why_failed, why_not_observed
 from ckptcheck.command.resumed import observed
@@ -87,12 +88,12 @@ def try_fault(drill: Drill, point: Point, prefix: Sequence[str] = ()) -> Row:
     trigger = trigger_of(Point(AFTER_SAVE, point.save), drill.saves, drill.steps)
     killed = run_and_kill(runs, request, CONTROL_HASH_SEED, trigger, prefix=prefix)
     runs.progress.ended(point.label, None)
-    noticed = _noticed(killed, trigger.steps, control_of(runs.folder) / OUTPUT)
+    noticed = _noticed(killed, trigger.steps, control_of(runs.folder) / OUTPUT, runs.place)
     killed = _ended(killed)
     disk = on_disk(killed.found, before, after, point.save, over=False)
     why = _why_unknown(killed)
     if why:
-        return Row(point.label, disk.text, INCONCLUSIVE, killed.done, reason=why)
+        return Row(point.label, disk.text, INCONCLUSIVE, killed.done, reason=why, cut=Cut.FAULT)
     row = restarted(drill, point.label, Left(killed, disk, _finished(drill, point)))
     was_saved = row.went_on_at is not None and row.went_on_at >= save.done
     return replace(row, cut=Cut.FAULT, noticed=replace(noticed, was_saved=was_saved))
@@ -155,24 +156,25 @@ def _why_unknown(killed: Killed) -> str:
     return f"It ended before the fault{how.rstrip('.')}."
 
 
-def _noticed(killed: Killed, over: int, control: Path) -> Noticed:
+def _noticed(killed: Killed, over: int, control: Path, place: Path) -> Noticed:
     """Return whether a run noticed its fault.
 
     Args:
         killed: the run.
         over: the steps after which it is killed.
         control: the output of a run without a fault.
+        place: the folder that it writes into, which is `{run}` in what is said.
     """
+    new = _short(_new_error(killed.folder / OUTPUT, control), place)
     if killed.death is not None or killed.done >= over:
-        said = _new_error(killed.folder / OUTPUT, control)
-        return Noticed(Reaction.SAID if said else Reaction.WENT_ON, said)
+        return Noticed(Reaction.SAID if new else Reaction.WENT_ON, new)
     if killed.is_silent:
         return Noticed(Reaction.SILENT)
-    said = _error(killed.folder)
+    said = _short(_error(killed.folder), place)
     if killed.status == 0:
-        return Noticed(Reaction.ENDED, said or _new_error(killed.folder / OUTPUT, control))
+        return Noticed(Reaction.ENDED, said or new)
     how = why_failed(killed.status, killed.folder, "").removeprefix("it ").removeprefix("was ")
-    return Noticed(Reaction.FAILED, said or _short(how))
+    return Noticed(Reaction.FAILED, said or _short(how, place))
 
 
 def _error(folder: Path) -> str:
@@ -180,7 +182,7 @@ def _error(folder: Path) -> str:
     with contextlib.suppress(OSError):
         failure = observed(folder)["failure"]
         if failure:
-            return _short(f"{failure['type']}: {failure['message']}")
+            return f"{failure['type']}: {failure['message']}"
     return ""
 
 
@@ -188,12 +190,13 @@ def _new_error(output: Path, control: Path) -> str:
     """Return the first line of an output that tells of an error, and that the control lacks."""
     known = set(_lines(control))
     found = (line for line in _lines(output) if line not in known and _ERROR.search(line))
-    return _short(next(found, ""))
+    return next(found, "")
 
 
 def _lines(output: Path) -> list[str]:
     return [line.strip() for line in output.read_text("utf-8", errors="replace").splitlines()]
 
 
-def _short(text: str) -> str:
-    return clipped(legible(" ".join(text.split())), _MOST_SAID).rstrip(".")
+def _short(text: str, place: Path) -> str:
+    text = " ".join(text.split()).replace(str(place), RUN)
+    return clipped(legible(text), _MOST_SAID).rstrip(".")
