@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 
 INTERRUPTED = "Interrupted: the drill was given up, and no process is left behind."
 EXIT_CODES = (
-    "Exit codes: 0 each kill lost no more than the work since the last finished save; 1 one did; "
-    "2 the request is wrong; 3 a kill could not be judged."
+    "Exit codes: 0 each kill and fault lost no more than the work since the last finished save; "
+    "1 one did; 2 the request is wrong; 3 a kill could not be judged."
 )
 EXAMPLES = (
     ("drill -- python train.py {run}", "Kill a command at every point of its second save:"),
     (
         "drill --points mid,restart --saves 1,2 -- python train.py {run}",
         "In the middle of the first two saves, and again after the restart:",
+    ),
+    (
+        "drill --points mid --faults -- python train.py {run}",
+        "Where the disk fails, too:",
     ),
     (
         "drill --budget 600 --junit junit.xml -- python train.py {run}",

@@ -228,4 +228,6 @@ def case_of(row: Row, command: str) -> Case:
     if row.outcome == LOST_WORK and not row.is_good:
         outcome = DIVERGED
     case = row.case or Case(command, row.point, RECOVERED, outcome)
-    return replace(case, boundary=None, outcome=outcome, reason=row.reason or None)
+    did = f"After the fault, {row.noticed.text}." if row.noticed and not row.is_good else ""
+    reason = " ".join(filter(None, [did, row.reason]))
+    return replace(case, boundary=None, outcome=outcome, reason=reason or None)

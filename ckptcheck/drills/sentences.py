@@ -139,8 +139,6 @@ def stories(report: DrillReport) -> list[list[str]]:
 
 def _why(row: Row, command: str) -> list[str]:
     lines = story(case_of(row, command)).splitlines()[1:]
-    if row.noticed is not None:
-        lines.append(f"  After the fault, {row.noticed.text}.")
     lines += [f"  fsck: {each.what}, {each.where}: {each.effect}" for each in row.findings]
     is_said = any("os.replace" in line for line in lines) and row.cut is Cut.IN_SAVE
     if row.outcome != INCONCLUSIVE and row.cut in _ADVICE and not is_said:

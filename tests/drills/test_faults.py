@@ -373,7 +373,8 @@ def test_one_that_lost_its_checkpoint_fails_with_what_it_did() -> None:
     )
     ((head, *lines),) = stories(found)
     assert head == "short-write in save 2: refused"
-    assert "  After the fault, it ended with exit status 0." in lines
+    assert lines[0] == "  After the fault, it ended with exit status 0. It cannot start."
+    assert [case.reason for case in found.cases[:2]] == [None, None]
     assert lines[-1].startswith("  After a save that failed: Write each save to a temporary name")
     with pytest.raises(AssertionError, match="1 of 3 kills and faults lost more than they may"):
         found.assert_recovered()
