@@ -16,18 +16,18 @@ from ckptcheck.command.reasons import why_failed, why_not_observed
 from ckptcheck.command.resumed import observed
 from ckptcheck.drills.drilled import Cut, Noticed, Reaction, Row
 from ckptcheck.drills.killing import Killed, run_and_kill
-from ckptcheck.drills.on_disk import on_disk
+from ckptcheck.drills.on_disk import OnDisk, on_disk
 from ckptcheck.drills.points import AFTER_SAVE, DISK_FULL, READ_ONLY, Point, trigger_of
 from ckptcheck.drills.tried import Drill, Left, restarted, without_images
 from ckptcheck.drills.watching import Death
-from ckptcheck.observer.faults import is_in_place
+from ckptcheck.observer.faults import is_as_before, is_in_place
 from ckptcheck.observer.files import may_be_checkpoint
 from ckptcheck.observer.observation import OBSERVED, TROUBLE
 from ckptcheck.observer.request import Fault
 from ckptcheck.outcomes import INCONCLUSIVE
 from ckptcheck.run.folder import control_of, crash_image_of, killed_of
 from ckptcheck.run.task import CONTROL_HASH_SEED
-from ckptcheck.text_safety import clipped, legible
+from ckptcheck.text_safety import clipped, first_sentence, legible
 
 NOT_STOPPED = (
     "This user writes to read-only files and folders here. Run the drill as a different user, or "
@@ -40,6 +40,10 @@ _ERROR = re.compile(
     r"error|exception|fail|warn|cannot|can't|could not|unable|too large|denied|read-only|no space",
     re.IGNORECASE,
 )
+
+
+# TensorFlow writes the operation before the error of one.
+_NODE = re.compile(r"^\{\{function_node .*?\}\} ?")
 
 
 def prefix_without_override(folder: Path) -> Sequence[str] | None:
@@ -92,6 +96,9 @@ def try_fault(drill: Drill, point: Point, prefix: Sequence[str] = ()) -> Row:
     killed = _ended(killed)
     disk = on_disk(killed.found, before, after, point.save, over=False)
     why = _why_unknown(killed)
+    # The control's files may have other bytes than those of this run, such as times.
+    if not why and is_as_before(killed.folder, killed.found):
+        disk = OnDisk(False, False, f"nothing of save {point.save}")
     if why:
         return Row(point.label, disk.text, INCONCLUSIVE, killed.done, reason=why, cut=Cut.FAULT)
     row = restarted(drill, point.label, Left(killed, disk, _finished(drill, point)))
@@ -170,19 +177,20 @@ def _noticed(killed: Killed, over: int, control: Path, place: Path) -> Noticed:
         return Noticed(Reaction.SAID if new else Reaction.WENT_ON, new)
     if killed.is_silent:
         return Noticed(Reaction.SILENT)
-    said = _short(_error(killed.folder), place)
+    said = _short(_error(killed.folder, place), place)
     if killed.status == 0:
         return Noticed(Reaction.ENDED, said or new)
     how = why_failed(killed.status, killed.folder, "").removeprefix("it ").removeprefix("was ")
     return Noticed(Reaction.FAILED, said or _short(how, place))
 
 
-def _error(folder: Path) -> str:
+def _error(folder: Path, place: Path) -> str:
     """Return the exception that ended a run; empty: none was seen."""
     with contextlib.suppress(OSError):
         failure = observed(folder)["failure"]
         if failure:
-            return f"{failure['type']}: {failure['message']}"
+            text = first_sentence(failure["message"].replace(str(place), RUN))
+            return f"{failure['type']}: {_NODE.sub('', text)}"
     return ""
 
 

@@ -12,15 +12,17 @@ import json
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from ckptcheck.observer.request import Request
 from ckptcheck.run.folder import write_whole
 
-# In the folder of the record: the fault is there, and the modes that the files had before it.
+# In the folder of the record: the fault is there, and what the folder of the command held then.
 FAULT = "fault.json"
+# The mode, and of a file the size and the time of change.
+_Held = list[int]
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -43,13 +45,13 @@ class Disk:
         if fault is None or done < fault.after:
             return
         self._fault = None
+        held = dict(_held(self._place))
         if fault.limit is None:
-            modes = dict(_modes(self._place))
-            write_whole(self._record / FAULT, {"modes": modes})
-            for path, mode in modes.items():
+            write_whole(self._record / FAULT, {"held": held})
+            for path, (mode, *_) in held.items():
                 _set_mode(self._place / path, mode & ~_WRITABLE)
         elif _ignores_the_signal():
-            write_whole(self._record / FAULT, {"modes": {}})
+            write_whole(self._record / FAULT, {"held": held})
             self._before = _limit_files(fault.limit)
             self._limit = fault.limit
 
@@ -104,18 +106,31 @@ def make_writable(record: Path, place: Path) -> None:
     """
     if not is_in_place(record):
         return
-    modes = json.loads((record / FAULT).read_text(encoding="utf-8"))["modes"]
-    for path, mode in modes.items():  # a folder comes before what is in it
+    for path, (mode, *_) in _noted(record).items():  # a folder comes before what is in it
         _set_mode(place / path, mode)
 
 
-def _modes(place: Path) -> Iterator[tuple[str, int]]:
-    """Yield the mode of a folder and of all in it, by relative path. What links lead to is left."""
+def is_as_before(record: Path, place: Path) -> bool:
+    """Return whether a folder holds the same as when the fault began: nothing was written since."""
+    before = {path: tuple(change) for path, (_, *change) in _noted(record).items()}
+    return before == {path: tuple(change) for path, (_, *change) in _held(place)}
+
+
+def _noted(record: Path) -> Mapping[str, _Held]:
+    held: Mapping[str, _Held] = json.loads((record / FAULT).read_text(encoding="utf-8"))["held"]
+    return held
+
+
+def _held(place: Path) -> Iterator[tuple[str, _Held]]:
+    """Yield what is known of a folder and of all in it, by relative path, but for links."""
     for folder, _, names in os.walk(place):
         for path in (Path(folder), *(Path(folder, name) for name in names)):
             with contextlib.suppress(OSError):  # deleted meanwhile
-                if not path.is_symlink():
-                    yield os.path.relpath(path, place), stat.S_IMODE(path.stat().st_mode)
+                found = path.lstat()
+                is_file = stat.S_ISREG(found.st_mode)
+                change = [found.st_size, found.st_mtime_ns] if is_file else [0, 0]
+                if not stat.S_ISLNK(found.st_mode):
+                    yield os.path.relpath(path, place), [stat.S_IMODE(found.st_mode), *change]
 
 
 def _set_mode(path: Path, mode: int) -> None:

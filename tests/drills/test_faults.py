@@ -268,6 +268,13 @@ def test_one_that_ended_says_by_which_error(record: Path) -> None:
     assert noticed(record, failure=FULL, status=1) == Noticed(Reaction.FAILED, said)
 
 
+def test_what_tensorflow_writes_before_an_error_is_left_out(record: Path) -> None:
+    text = "{{function_node __wrapped__SaveV2_device_/CPU:0}} /a/b/run/ckpt-2; File too large"
+    failure = {"type": "OutOfRangeError", "message": f"{text} [Op:SaveV2]"}
+    said = "OutOfRangeError: {run}/ckpt-2; File too large [Op:SaveV2]"
+    assert noticed(record, failure=failure, status=1) == Noticed(Reaction.FAILED, said)
+
+
 def test_one_that_was_not_seen_to_fail_has_a_last_line(record: Path) -> None:
     found = noticed(record, "last.pt: no space.\n", status=3)
     assert found == Noticed(Reaction.FAILED, "exited with status 3: last.pt: no space")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ckptcheck.observer.faults import is_in_place, make_writable
+from ckptcheck.observer.faults import is_as_before, is_in_place, make_writable
 from ckptcheck.observer.request import Fault, Request
 from tests.observer.test_observation import observe, record
 
@@ -153,8 +153,30 @@ def test_a_folder_that_met_no_fault_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_files_that_are_gone_are_none_to_make_writable(tmp_path: Path) -> None:
-    (tmp_path / "fault.json").write_text(json.dumps({"modes": {".": 0o755, "a": 0o644}}))
+    (tmp_path / "fault.json").write_text(
+        json.dumps({"held": {".": [0o755, 0, 0], "a": [0o644, 1, 2]}})
+    )
     make_writable(tmp_path, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("program", "is_same"),
+    [
+        ("", True),
+        ("(run / 'old' / 'a').read_text()", True),
+        ("write('new')", False),
+        ("(run / 'old' / 'a').open('wb').close()", False),
+        ("(run / 'old' / 'a').unlink()", False),
+        ("(run / 'new').mkdir()", False),
+        # The observer writes, too, but not into the folder of the command.
+        ("[step() for _ in range(100)]", True),
+    ],
+)
+def test_what_the_command_changed_since_is_known(
+    program: str, is_same: bool, tmp_path: Path
+) -> None:
+    seen(tmp_path, INSIDE + program, FULL)
+    assert is_as_before(tmp_path / "control", tmp_path / "run") is is_same
 
 
 # --- The request ----------------------------------------------------------------------------
