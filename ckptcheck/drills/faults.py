@@ -42,6 +42,7 @@ _ERROR = re.compile(
 )
 
 
+_RAISED = re.compile(r"[\w.]*(Error|Exception|Warning): ")
 # TensorFlow writes the operation before the error of one.
 _NODE = re.compile(r"^\{\{function_node .*?\}\} ?")
 
@@ -195,10 +196,11 @@ def _error(folder: Path, place: Path) -> str:
 
 
 def _new_error(output: Path, control: Path) -> str:
-    """Return the first line of an output that tells of an error, and that the control lacks."""
+    """Return the line of an output that tells of an error, and that the control lacks."""
     known = set(_lines(control))
-    found = (line for line in _lines(output) if line not in known and _ERROR.search(line))
-    return next(found, "")
+    new = [line for line in _lines(output) if line not in known and _ERROR.search(line)]
+    # A traceback ends with what happened.
+    return next(filter(_RAISED.match, new), new[0] if new else "")
 
 
 def _lines(output: Path) -> list[str]:

@@ -14,7 +14,7 @@ import signal
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ckptcheck.observer.request import Request
 from ckptcheck.run.folder import write_whole
@@ -54,6 +54,7 @@ class Disk:
             write_whole(self._record / FAULT, {"held": held})
             self._before = _limit_files(fault.limit)
             self._limit = fault.limit
+            _spare_workers(self)
 
     @contextlib.contextmanager
     def lifted(self) -> Iterator[None]:
@@ -68,6 +69,41 @@ class Disk:
         finally:
             _limit_files(limit)
             self._limit = limit
+
+    def end(self) -> None:
+        """Lift the limit for good, in a process of its own that saves nothing."""
+        if self._limit is not None:
+            self._limit = None
+            _limit_files(self._before)
+
+
+def _spare_workers(disk: Disk) -> None:
+    """Let workers start that load data: a full disk leaves room for what they share in memory.
+
+    They are daemons, which a process that saves is not: it would be killed at the end.
+    """
+    from multiprocessing.process import BaseProcess  # few programs need the fault
+
+    original = BaseProcess.run
+
+    @functools.wraps(original)
+    def run(self: BaseProcess) -> None:
+        if self.daemon:
+            disk.end()
+        original(self)
+
+    BaseProcess.run = run  # type: ignore[method-assign]
+    with contextlib.suppress(ImportError):  # not on every system
+        from multiprocessing.synchronize import SemLock  # as above
+
+        make = SemLock.__init__
+
+        @functools.wraps(make)
+        def init(self: Any, *given: Any, **named: Any) -> None:
+            with disk.lifted():
+                make(self, *given, **named)
+
+        SemLock.__init__ = init  # type: ignore[method-assign]
 
 
 class _Observes(Protocol):

@@ -255,6 +255,11 @@ def test_one_that_was_killed_went_on(record: Path) -> None:
         ("WARNING: could not save\n", "WARNING: could not save"),
         ("warning: as ever\n", ""),
         ("/a/b/run/last.pt: error\n", "{run}/last.pt: error"),
+        (
+            "Exception in thread Thread-1 (save):\nTraceback (most recent call last):\n"
+            "    raise_error()\nOSError: [Errno 27] File too large\n",
+            "OSError: [Errno 27] File too large",
+        ),
         (300 * "error ", 26 * "error " + "err…"),
     ],
 )

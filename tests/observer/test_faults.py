@@ -99,6 +99,25 @@ print(subprocess.run(words, capture_output=True, text=True).stderr.splitlines()[
     assert seen(tmp_path, program, FULL) == ["OSError: [Errno 27] File too large"]
 
 
+@pytest.mark.parametrize(("daemon", "printed"), [(False, "a File too large"), (True, "a 10")])
+def test_workers_are_spared_and_a_process_that_saves_is_not(
+    daemon: bool, printed: str, tmp_path: Path
+) -> None:
+    """A lock is a file in memory; a worker is a daemon."""
+    program = f"""
+import multiprocessing
+step(); step()
+forked = multiprocessing.get_context("fork")
+forked.Lock()
+child = forked.Process(target=write, args=("a",), daemon={daemon})
+child.start()
+child.join()
+write("b")
+"""
+    found = seen(tmp_path, program, FULL)
+    assert (found[0], found[-1]) == (printed, "b File too large")
+
+
 def test_the_signal_of_the_limit_kills_nothing(tmp_path: Path) -> None:
     program = "signal.signal(signal.SIGXFSZ, signal.SIG_DFL); step(); step(); write('a')"
     assert seen(tmp_path, program, FULL) == ["a File too large"]
