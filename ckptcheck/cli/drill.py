@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 INTERRUPTED = "Interrupted: the drill was given up, and no process is left behind."
 EXIT_CODES = (
-    "Exit codes: 0 each kill lost no more than the work since the last finished save; 1 one did; "
-    "2 the request is wrong; 3 a kill could not be judged."
+    "Exit codes: 0 each kill and fault lost no more than the work since the last finished save; "
+    "1 one did; 2 the request is wrong; 3 a kill could not be judged."
 )
 EXAMPLES = (
     ("drill -- python train.py {run}", "Kill a command at every point of its second save:"),
     (
-        "drill --points mid,restart --saves 1,2 -- python train.py {run}",
-        "In the middle of the first two saves, and again after the restart:",
+        "drill --points mid --saves 1,2 --faults -- python train.py {run}",
+        "In the middle of the first two saves, and where the disk fails them:",
     ),
     (
         "drill --budget 600 --junit junit.xml -- python train.py {run}",
@@ -49,6 +49,13 @@ EXAMPLES = (
     "--saves",
     metavar="LIST",
     help="Kill at these saves, such as 1,2. Default: the second, or the only one.",
+    group=options.HOW,
+)
+@option(
+    "--faults",
+    is_flag=True,
+    help="Also let these saves meet a full disk, a read-only folder and a short write: does the "
+    "command notice, and is the last checkpoint still there?",
     group=options.HOW,
 )
 @option(

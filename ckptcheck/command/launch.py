@@ -5,10 +5,12 @@ import errno
 import json
 import os
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
@@ -26,6 +28,7 @@ _POLL = 0.1  # seconds
 _LOOK_FOR_CHILDREN = 1.0  # seconds
 _ENDING = 5.0  # seconds that a program has to end after the last step that was asked for
 _KILLING = 5.0  # seconds
+_BLOCK = 1 << 16  # bytes
 _NOT_EXECUTABLE = " Make it executable, or name its interpreter first: -- python train.py {run}."
 _REMEDIES = {errno.EACCES: _NOT_EXECUTABLE, errno.ENOEXEC: _NOT_EXECUTABLE}
 
@@ -78,7 +81,9 @@ def launch(
         "PYTHONUNBUFFERED": "1",
     }
     family = _Family(str(asked))
-    with (folder / OUTPUT).open("wb") as output, contextlib.ExitStack() as at_end:
+    # A program whose disk is full can still print.
+    printed = _output(folder / OUTPUT, is_piped=request.fault is not None)
+    with printed as output, contextlib.ExitStack() as at_end:
         at_end.callback(family.kill)
         try:
             process = subprocess.Popen(
@@ -99,6 +104,31 @@ def launch(
     if (folder / OBSERVED).exists():  # what was shown last may be some steps behind
         progress(json.loads((folder / OBSERVED).read_text(encoding="utf-8"))["steps"])
     return ended
+
+
+@contextlib.contextmanager
+def _output(file: Path, *, is_piped: bool) -> Iterator[int]:
+    """Yield the descriptor that a command prints to: a file, or a pipe that is copied to it."""
+    with file.open("wb", buffering=0) as output:
+        if not is_piped:
+            yield output.fileno()
+            return
+        reading, writing = os.pipe()
+        copying = threading.Thread(target=_copy, args=(reading, output), daemon=True)
+        copying.start()
+        try:
+            yield writing
+        finally:
+            os.close(writing)
+            copying.join(_KILLING)
+
+
+def _copy(reading: int, output: BinaryIO) -> None:
+    """Copy what is printed until no process can print any more."""
+    with open(reading, "rb", buffering=0) as pipe:
+        while block := pipe.read(_BLOCK):
+            with contextlib.suppress(OSError, ValueError):  # nothing waits for it any more
+                output.write(block)
 
 
 def _follow(

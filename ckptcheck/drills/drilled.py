@@ -1,6 +1,6 @@
 """What came of a drill: a row for each point, and the verdict on all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -10,7 +10,7 @@ from ckptcheck.filetools.fsck_findings import Finding
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.report import Report, finite
-from ckptcheck.report.sentences import story
+from ckptcheck.report.sentences import listed, story
 from ckptcheck.report.told import Told
 from ckptcheck.report.warnings import of_cases
 
@@ -25,11 +25,44 @@ class Cut(Enum):
     IN_SAVE = "After a kill within a save"
     BETWEEN = "After a kill between two saves"
     POWER = "After a power failure"
+    FAULT = "After a save that failed"
+
+
+class Reaction(Enum):
+    """What a command did when its save met a fault."""
+
+    FAILED = "ended with an error"
+    ENDED = "ended with exit status 0"
+    SILENT = "made no step and did not end"
+    SAID = "went on and reported an error"
+    WENT_ON = "went on and reported no error"
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """Whether a command noticed a fault.
+
+    Attributes:
+        reaction: what it did.
+        said: the error that it ended with, or the line of its output that tells of one.
+        was_saved: whether the save came to pass all the same.
+    """
+
+    reaction: Reaction
+    said: str = ""
+    was_saved: bool = False
+
+    @property
+    def text(self) -> str:
+        """What it did, as a row says it."""
+        said = f": {self.said}" if self.said else ""
+        saved = "; the save was made all the same" if self.was_saved else ""
+        return f"it {self.reaction.value}{said}{saved}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """What came of a kill at one point.
+    """What came of a kill at one point, or of a fault.
 
     Attributes:
         point: the point that was asked for.
@@ -37,7 +70,7 @@ class Row:
         outcome: `recovered`, `lost work` (recovered, but steps were made twice), `diverged`,
             `refused` (it cannot start again), `began anew` (from scratch, though something was
             saved) or `inconclusive`.
-        killed_at: the steps done when it was killed.
+        killed_at: the steps done when it was killed, or ended because of the fault.
         went_on_at: the steps that the restarted run went on from; None: it made none.
         finished_at: the steps in the last save that was finished before the kill; 0: none was.
         seconds: how long the steps had taken that were made twice.
@@ -45,6 +78,7 @@ class Row:
         findings: what `fsck` finds in what lay there, for a run that did not recover.
         cut: what stopped the command.
         alike: how many crash states are like this one, itself included.
+        noticed: whether the command noticed the fault; None: it met none, or nothing is known.
         case: the case that was judged; None: nothing could be.
     """
 
@@ -59,6 +93,7 @@ class Row:
     findings: tuple[Finding, ...] = ()
     cut: Cut = Cut.BETWEEN
     alike: int = 1
+    noticed: Noticed | None = None
     case: Case | None = field(default=None, repr=False)
 
     @property
@@ -80,9 +115,15 @@ class Row:
         return {
             **shown,
             "is_good": self.is_good,
+            "noticed": self._noticed(),
             "diagnoses": [each.cause for each in self.case.diagnoses] if self.case else [],
             "findings": [asdict(each) for each in self.findings],
         }
+
+    def _noticed(self) -> dict[str, Any] | None:
+        if self.noticed is None:
+            return None
+        return asdict(self.noticed) | {"reaction": self.noticed.reaction.value}
 
 
 @dataclass(frozen=True)
@@ -131,20 +172,17 @@ class DrillReport(Report):
         if not self.rows:
             raise AssertionError("Nothing was killed, so nothing is known to recover.")
         if wrong:
-            head = f"{len(wrong)} of {counted(len(self.rows), 'kill')} lost more than they may."
+            head = f"{len(wrong)} of {total(self.rows)} lost more than they may."
             lines = [f"{row.point}: {row.outcome} ({row.on_disk})" for row, _ in wrong]
             stories = [story(case) for _, case in wrong]
             raise AssertionError("\n\n".join(["\n".join([head, *lines]), *stories]))
 
     def warnings(self) -> list[str]:
         """Return a sentence for each thing that the verdict does not cover, once for all kills."""
-        return list(
-            dict.fromkeys(
-                text.replace(f" × {case.label}", "")
-                for case in self.cases
-                for text in of_cases([case])
-            )
+        of_all = (
+            text.replace(f" × {case.label}", "") for case in self.cases for text in of_cases([case])
         )
+        return list(dict.fromkeys([*of_all, *_of_faults(self.rows)]))
 
     def document(self) -> dict[str, Any]:
         """Return the report as plain values, as `report.json` and `--json` have them."""
@@ -155,6 +193,41 @@ class DrillReport(Report):
         }
 
 
+def total(rows: Sequence[Row]) -> str:
+    """Return how many kills and faults there are, such as `3 kills`."""
+    of_faults = sum(row.cut is Cut.FAULT for row in rows)
+    noun = "fault" if of_faults == len(rows) > 0 else "kill"
+    return (
+        f"{len(rows)} kills and faults" if 0 < of_faults < len(rows) else counted(len(rows), noun)
+    )
+
+
+def _of_faults(rows: Sequence[Row]) -> Iterator[str]:
+    """Say which faults a command did not notice, and which did not reach its save."""
+    alike: dict[str, list[str]] = {}
+    for row in rows:
+        text = None if row.noticed is None else _why_unproven(row.noticed)
+        if text:
+            alike.setdefault(text, []).append(row.point)
+    yield from (f"{listed(points)}: {text}" for text, points in alike.items())
+
+
+def _why_unproven(noticed: Noticed) -> str:
+    if noticed.was_saved:
+        return "the save was made in spite of the fault, so that a save that fails was not tried."
+    if noticed.reaction is Reaction.WENT_ON:
+        return (
+            "the command went on as if the save had succeeded. Check what the save raises or "
+            "returns, and report it: else the next crash loses more work than expected."
+        )
+    if noticed.reaction is Reaction.ENDED:
+        return (
+            "the command ended with exit status 0 although its save had failed: a scheduler takes "
+            "that for a finished job. Let it end with an error."
+        )
+    return ""
+
+
 def case_of(row: Row, command: str) -> Case:
     """Return the case of a row, with an outcome that every report knows, and the row's reason."""
     known = {LOST_WORK: RECOVERED, BEGAN_ANEW: DIVERGED}
@@ -162,4 +235,6 @@ def case_of(row: Row, command: str) -> Case:
     if row.outcome == LOST_WORK and not row.is_good:
         outcome = DIVERGED
     case = row.case or Case(command, row.point, RECOVERED, outcome)
-    return replace(case, boundary=None, outcome=outcome, reason=row.reason or None)
+    did = f"After the fault, {row.noticed.text}." if row.noticed and not row.is_good else ""
+    reason = " ".join(filter(None, [did, row.reason]))
+    return replace(case, boundary=None, outcome=outcome, reason=reason or None)

@@ -11,6 +11,7 @@ from ckptcheck.crash_states.strace_log import traced
 from ckptcheck.drills.points import Trigger
 from ckptcheck.drills.saves import FileEvent
 from ckptcheck.drills.watching import Death, Watching
+from ckptcheck.observer.faults import make_writable
 from ckptcheck.observer.request import Request
 from ckptcheck.run.folder import FOUND
 
@@ -26,6 +27,7 @@ class Killed:
         steps_at: the time at which each number of steps was first seen.
         events: the changes of files in the folder that it wrote into.
         status: the exit status of its first process; negative: the signal that killed it.
+        is_silent: whether it was killed because it made no step for too long.
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class Killed:
     steps_at: Mapping[int, float]
     events: Sequence[FileEvent]
     status: int
+    is_silent: bool = False
 
     @property
     def found(self) -> Path:
@@ -55,6 +58,7 @@ def run_and_kill(
     trigger: Trigger | None,
     log: Path | None = None,
     at_change: Callable[[int], None] | None = None,
+    prefix: Sequence[str] = (),
 ) -> Killed:
     """Run a command, and kill all of its processes once a point is reached.
 
@@ -65,6 +69,7 @@ def run_and_kill(
         trigger: when it is killed; None: never.
         log: the file that strace logs its calls to; None: it is not traced.
         at_change: see `Watching`.
+        prefix: what starts it, before its own words.
     """
     folder, place = Path(request.folder), Path(request.writes)
     folder.mkdir(parents=True)
@@ -72,7 +77,7 @@ def run_and_kill(
     words = runs.command.words(place, request.restore is not None)
     try:
         ended = launch(
-            words if log is None else traced(words, log),
+            [*prefix, *words] if log is None else traced(words, log),
             replace(request, shows_each_step=True),
             hash_seed,
             runs.settings.timeout,
@@ -83,7 +88,8 @@ def run_and_kill(
     finally:
         watching.ended()
         if place.exists():
+            make_writable(folder, place)
             shutil.move(place, folder / FOUND)
     done = max([*watching.steps_at, 0])
     seen = watching.steps_at, watching.events
-    return Killed(folder, watching.death, done, *seen, ended.status)
+    return Killed(folder, watching.death, done, *seen, ended.status, ended.is_silent)

@@ -19,6 +19,13 @@ POINTS = {
     FIRST_EVENT: "at the first change of a file of the save",
     BETWEEN: "between two saves",
 }
+DISK_FULL, READ_ONLY, SHORT_WRITE = "disk-full", "read-only", "short-write"
+# What is wrong with the disk during a save.
+FAULTS = {
+    DISK_FULL: "no byte can be written to a file",
+    READ_ONLY: "the folder and what is in it are read-only",
+    SHORT_WRITE: "the largest file of the save can be written to its half",
+}
 # Those that a race may miss.
 IN_SAVE = (FIRST_EVENT, MID, BEFORE_COMMIT)
 # Steps after which a restarted run is killed again.
@@ -46,10 +53,10 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Point:
-    """A point at which a command is killed.
+    """A point at which a command is killed, or meets a fault.
 
     Attributes:
-        name: one of `POINTS`.
+        name: one of `POINTS` or `FAULTS`.
         save: the number of the save, from 1.
     """
 
@@ -61,6 +68,7 @@ class Point:
         """The point as reports call it, such as `mid of save 2`."""
         joint = {AFTER_SAVE: "after save", BETWEEN: "between, after save"}.get(self.name)
         joint = joint or {RESTART: "restart after save", TERM: "term after save"}.get(self.name)
+        joint = joint or (f"{self.name} in save" if self.name in FAULTS else "")
         return f"{joint or f'{self.name} of save'} {self.save}"
 
 
@@ -77,6 +85,8 @@ def parse_points(text: str | Sequence[str] | None) -> tuple[str, ...]:
     if not names:
         raise UsageError(f"No point is named. Known: {', '.join(POINTS)}.")
     for name in names:
+        if name in FAULTS:
+            raise UsageError(f"{name} is no point to kill at: --faults tries it, too.")
         if name not in POINTS:
             raise unknown("point", name, POINTS)
     return tuple(name for name in POINTS if name in names)

@@ -7,7 +7,7 @@ killed run leaves is compared with a control of which it is no part.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,11 @@ from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.drills.asked import asked_for
 from ckptcheck.drills.crashes import LOG, Attempt, attempts_at, first_of, images_of
 from ckptcheck.drills.drilled import DrillReport, Row, Timeline, case_of
+from ckptcheck.drills.faults import NOT_STOPPED, prefix_without_override, try_fault
 from ckptcheck.drills.killing import Killed, run_and_kill
 from ckptcheck.drills.points import (
+    FAULTS,
+    READ_ONLY,
     STEPS_OF_RESTART,
     TERM,
     Point,
@@ -60,6 +63,7 @@ def drill(
     *,
     points: Sequence[str] | str | None = None,
     saves: Sequence[int] | str | int | None = None,
+    faults: bool = False,
     states: bool = False,
     budget: float | None = None,
     grace: float = GRACE,
@@ -88,6 +92,9 @@ def drill(
             `between` two saves; `restart` (killed again within its first steps); `term` (SIGTERM,
             the grace period, then SIGKILL). Default: all.
         saves: The numbers of the saves to kill at, from 1. Default: the second, or the only one.
+        faults: Whether each of these saves meets a full disk, a read-only folder and a short write,
+            too. Shows whether the command notices, and whether the last good checkpoint is still
+            there.
         states: Whether every crash state of these saves is tried, too: all that a process can leave
             that is killed in the middle of the save, and what a power failure can. The first run
             is traced with strace, and the command is started again from each kind of state. Where
@@ -134,15 +141,13 @@ def drill(
         runs = _control(runs, seen, numbers, wanted)
         has_all = states and not why_not_traced
         of_all = Drill(runs, tuple(seen), _steps(runs), grace, terms, has_states=has_all)
+        left_out: dict[str, str] = {}
         attempts: list[Attempt] = [
             (point.label, partial(try_point, of_all, point)) for point in wanted
         ]
+        attempts += _faults(of_all, numbers, left_out) if faults else ()
+        attempts += _states(of_all, numbers, left_out, why_not_traced) if states else ()
         rows: list[Row] = []
-        left_out: dict[str, str] = {}
-        for number in numbers if states else ():
-            attempts += (attempts_seen if why_not_traced else attempts_at)(of_all, number)
-            if why_not_traced:
-                left_out[f"power loss in save {number}"] = f"{why_not_traced} {_SEEN_ALONE}"
         for label, attempt in attempts:
             if budget is not None and time.monotonic() - begun > budget:
                 left_out[label] = f"The budget of {budget:g} s was spent."
@@ -157,6 +162,29 @@ def _check(budget: float | None, grace: float) -> None:
         raise UsageError(f"The budget must be above 0 seconds, not {budget:g}.")
     if not grace >= 0:
         raise UsageError(f"The grace period must be 0 seconds or more, not {grace:g}.")
+
+
+def _faults(drill: Drill, numbers: Sequence[int], left_out: dict[str, str]) -> Iterator[Attempt]:
+    """Yield, by name, what tries the faults of each save; note those that cannot be tried."""
+    unwritable = prefix_without_override(drill.runs.folder)
+    for number in numbers:
+        for point in (Point(name, number) for name in FAULTS):
+            if point.name != READ_ONLY:
+                yield point.label, partial(try_fault, drill, point)
+            elif unwritable is not None:
+                yield point.label, partial(try_fault, drill, point, unwritable)
+            else:
+                left_out[point.label] = NOT_STOPPED
+
+
+def _states(
+    drill: Drill, numbers: Sequence[int], left_out: dict[str, str], why_not_traced: str | None
+) -> Iterator[Attempt]:
+    """Yield, by name, what tries the crash states of each save; note those that nothing shows."""
+    for number in numbers:
+        yield from (attempts_seen if why_not_traced else attempts_at)(drill, number)
+        if why_not_traced:
+            left_out[f"power loss in save {number}"] = f"{why_not_traced} {_SEEN_ALONE}"
 
 
 def _reported(

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 
 from ckptcheck.counts import counted, filled
-from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, Cut, DrillReport, Row, case_of
+from ckptcheck.drills.drilled import (
+    BEGAN_ANEW,
+    LOST_WORK,
+    Cut,
+    DrillReport,
+    Row,
+    case_of,
+    total,
+)
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
 from ckptcheck.report.sentences import listed, story
 from ckptcheck.report.told import Told
@@ -30,7 +38,12 @@ _SYNCED = (
     "Before a file is renamed onto its name, call file.flush() and os.fsync(file.fileno()), and "
     "os.fsync of its folder after that: else a power failure may keep the name and lose the data."
 )
-_ADVICE = {Cut.IN_SAVE: _WHOLE_SAVES, Cut.POWER: _SYNCED}
+_KEPT = (
+    "Write each save to a temporary name beside its own, and os.replace it only once every write, "
+    "flush and close has succeeded. Delete or change what is older only after that, and let an "
+    "error of the save end the command or be reported."
+)
+_ADVICE = {Cut.IN_SAVE: _WHOLE_SAVES, Cut.POWER: _SYNCED, Cut.FAULT: _KEPT}
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -40,7 +53,8 @@ def cells(row: Row) -> tuple[str, ...]:
     if row.twice and row.seconds:
         twice += f" ({row.seconds:.1f} s)"
     alike = f" (and {row.alike - 1:,} alike)" if row.alike > 1 else ""
-    return row.point, row.on_disk + alike, outcome(row), went_on, twice
+    noticed = f"; {row.noticed.text}" if row.noticed else ""
+    return row.point, row.on_disk + alike + noticed, outcome(row), went_on, twice
 
 
 def outcome(row: Row) -> str:
@@ -64,11 +78,12 @@ def heading(report: DrillReport) -> str:
     saves = ", ".join([*shown, str(last)])
     return filled(
         "{name} makes {steps}, and saves after {count:step|steps} {saves}. Each row is a run that "
-        "was killed and started again.",
+        "was killed{faults} and started again.",
         name=name,
         steps=counted(timeline.steps, "step"),
         count=len(timeline.saves),
         saves=saves,
+        faults=" or met a fault" if any(row.cut is Cut.FAULT for row in report.rows) else "",
     )
 
 
@@ -77,26 +92,28 @@ def verdict_line(report: DrillReport) -> str:
     rows = report.rows
     wrong = [row for row in rows if not row.is_good and row.outcome != INCONCLUSIVE]
     unknown = [row for row in rows if row.outcome == INCONCLUSIVE]
-    total = counted(len(rows), "kill")
+    of_all = total(rows)
     left = _left_out(report)
     if wrong:
         more = f" {len(unknown)} could not be judged." if unknown else ""
-        return f"FAIL: {len(wrong)} of {total} lost more than they may: {_did(wrong)}.{more}{left}"
+        return f"FAIL: {len(wrong)} of {of_all} lost more than they may: {_did(wrong)}.{more}{left}"
     if not rows:
         return f"INCONCLUSIVE: nothing was killed.{left}"
     if unknown:
         names = listed([row.point for row in unknown[:_MOST_NAMED]])
-        return f"INCONCLUSIVE: {len(unknown)} of {total} could not be judged: {names}.{left}"
+        return f"INCONCLUSIVE: {len(unknown)} of {of_all} could not be judged: {names}.{left}"
     most = max((row.twice or 0 for row in rows), default=0)
     lost = f", with at most {counted(most, 'step')} made twice" if most else ""
-    return f"PASS: it went on exactly after {len(rows)} of {total}{lost}.{left}"
+    return f"PASS: it went on exactly after {len(rows)} of {of_all}{lost}.{left}"
 
 
 def _left_out(report: DrillReport) -> str:
     if not report.left_out:
         return ""
-    names = list(report.left_out)
-    return f" Not tried: {listed(names)}. {next(iter(report.left_out.values()))}"
+    names: dict[str, list[str]] = {}
+    for name, why in report.left_out.items():
+        names.setdefault(why, []).append(name)
+    return "".join(f" Not tried: {listed(each)}. {why}" for why, each in names.items())
 
 
 def _did(rows: Sequence[Row]) -> str:

@@ -136,7 +136,7 @@ def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> Left:
     runs, save = drill.runs, drill.saves[point.save - 1]
     folder = killed_of(runs.folder, point.label)
     shutil.rmtree(folder, ignore_errors=True)
-    request = _without_images(runs, folder)
+    request = without_images(runs, folder)
     runs.progress.began(f"kill at {point.label}", 0, drill.steps)
     runs.make_place()
     if point.name == TERM:
@@ -155,7 +155,7 @@ def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> Left:
     return Left(killed, disk, _finished(drill, point, killed, disk))
 
 
-def _without_images(runs: CommandRuns, folder: Path) -> Request:
+def without_images(runs: CommandRuns, folder: Path) -> Request:
     """Return the request of a run that is killed: nothing is recorded at its saves."""
     return replace(runs.request(folder), saves=(0,), images=str(folder), points=())
 
@@ -183,7 +183,7 @@ def _kill_again(drill: Drill, point: Point, left: Left) -> bool:
     first = folder.rename(folder.with_name(f"{folder.name}~first"))
     shutil.copytree(first / FOUND, runs.place, symlinks=True)
     request = replace(
-        _without_images(runs, folder),
+        without_images(runs, folder),
         role="resumed",
         restore=point.label,
         boundary=left.finished or drill.saves[point.save - 1].done,

@@ -24,6 +24,7 @@ from ckptcheck.job.protocol import POISON, OnDevice, Tensor
 from ckptcheck.job.schedule import Schedule
 from ckptcheck.kinds import Kind
 from ckptcheck.observer.crash_image import Images
+from ckptcheck.observer.faults import Disk, with_disk
 from ckptcheck.observer.files import FileWatch
 from ckptcheck.observer.program import Program
 from ckptcheck.observer.ranks import Meeting, Rank
@@ -112,6 +113,7 @@ class Observation:
         on_restore: called when a restore begins: what was seen before it is no part of a step.
         sealed: returns the layers whose random generator nothing can read.
         end_step: reports the step that has been made, if the adapter waits whether more follows.
+        disk: the disk of the program, which may fail it.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class Observation:
         self.framework = ""
         self.on_restore: Callable[[], None] = lambda: None
         self.end_step: Callable[[], None] = lambda: None
+        self.disk = Disk(request)
         self.sealed: Callable[[], Iterable[str]] = tuple
         self._sealed: set[str] = set()
         self._read, self._counters, self._poison = read, counters, poison
@@ -185,6 +188,11 @@ class Observation:
         """
         if self._is_over():
             return
+        self._before(what)
+        self.disk.at_step(self._done)
+
+    @with_disk
+    def _before(self, what: Hashable) -> None:
         self._trainer = threading.get_ident()
         self.program.at_step()
         if self._is_saved_aside:
@@ -221,6 +229,7 @@ class Observation:
         if what not in self._trains:
             self._idle.add(what)
 
+    @with_disk
     def stepped(
         self,
         what: Hashable,
@@ -492,6 +501,7 @@ class Observation:
 
     # --- The end ---
 
+    @with_disk
     def at_end_of_state(self) -> None:
         """Record the final state now: what holds it is about to be closed."""
         if self._recorder is not None and not self._is_over() and self._last is not None:
@@ -499,6 +509,7 @@ class Observation:
             self._recorder.snapshot(FINAL, self._with_kinds(tensors))
             self._generators[FINAL] = python_state.generator_digests()
 
+    @with_disk
     def close(self) -> None:
         """End the record, once."""
         try:

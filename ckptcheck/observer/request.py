@@ -6,6 +6,19 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What is wrong with the disk of a program from one of its steps on.
+
+    Attributes:
+        after: the steps done at which it begins, right before the next step.
+        limit: the size that no file can grow past, in bytes; None: the folder is read-only.
+    """
+
+    after: int
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
 class Request:
     """What one run of a command is to record.
 
@@ -29,6 +42,7 @@ class Request:
         points: the steps done at which the control's state is recorded, saved or not.
         shows_each_step: whether the progress shows every step at once, for one who kills by it.
         reports_itself: whether the program reports its steps; its framework is not watched then.
+        fault: what is wrong with the disk; None: nothing.
     """
 
     role: str
@@ -50,6 +64,7 @@ class Request:
     points: tuple[int, ...] = ()
     shows_each_step: bool = False
     reports_itself: bool = False
+    fault: Fault | None = None
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Request":
@@ -59,7 +74,8 @@ class Request:
             name: tuple(document.get(name, ()))
             for name in ("saves", "restored", "late_files", "points")
         }
-        return cls(**known | lists)
+        fault = document.get("fault")
+        return cls(**known | lists | {"fault": Fault(**fault) if fault else None})
 
     @property
     def is_control(self) -> bool:

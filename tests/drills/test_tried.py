@@ -263,6 +263,7 @@ def test_a_row_as_plain_values() -> None:
         "seconds": 0.5,
         "reason": REASON,
         "is_good": False,
+        "noticed": None,
         "diagnoses": ["saving-changes-the-run"],
         "findings": [
             {
@@ -289,6 +290,7 @@ def test_a_row_that_was_not_judged_as_plain_values() -> None:
         "seconds": 0.0,
         "reason": "It ended before this point.",
         "is_good": False,
+        "noticed": None,
         "diagnoses": [],
         "findings": [],
     }
