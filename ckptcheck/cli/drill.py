@@ -29,10 +29,6 @@ EXAMPLES = (
         "In the middle of the first two saves, and again after the restart:",
     ),
     (
-        "drill --points mid --faults -- python train.py {run}",
-        "Where the disk fails, too:",
-    ),
-    (
         "drill --budget 600 --junit junit.xml -- python train.py {run}",
         "In CI, the most telling points first, for ten minutes:",
     ),
