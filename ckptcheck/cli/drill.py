@@ -1,16 +1,17 @@
 """`ckptcheck drill`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ckptcheck.cli import options
+from ckptcheck.cli import complete, options
 from ckptcheck.cli.grouped import COMMAND, AfterDashes, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.printing import check_files, check_outputs, command_line, print_result
-from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.errors import NotVerifiedError, UsageError, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 INTERRUPTED = "Interrupted: the drill was given up, and no process is left behind."
 EXIT_CODES = (
     "Exit codes: 0 each kill lost no more than the work since the last finished save; 1 one did; "
-    "2 the request is wrong; 3 a kill could not be judged."
+    "2 the request is wrong; 3 a kill could not be judged. Of --suite: 0 every saver was run; "
+    "3 one could not be."
 )
+# What goes with `--suite`; the others are about a command.
+_OF_SUITE = frozenset(("suite", "only", "json"))
 EXAMPLES = (
     ("drill -- python train.py {run}", "Kill a command at every point of its second save:"),
     (
@@ -36,6 +40,22 @@ EXAMPLES = (
 
 
 @click.command(cls=AfterDashes, epilog=EXIT_CODES, examples=EXAMPLES)
+@option(
+    "--suite",
+    metavar="NAME",
+    shell_complete=complete.drilled_suites,
+    help="Instead of a command: `savers` tries the savers that frameworks ship, and prints what "
+    "each crash state of an overwrite restores to.",
+    group=options.WHAT,
+)
+@option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete.savers,
+    help="Of --suite savers, try this one with its fixed twin. Repeatable.",
+    group=options.WHAT,
+)
 @option(
     "--points",
     metavar="LIST",
@@ -88,6 +108,8 @@ EXAMPLES = (
 def drill(
     context: click.Context,
     /,
+    suite: str | None,
+    only: tuple[str, ...],
     out: Path,
     html: Path | None,
     junit: Path | None,
@@ -102,11 +124,17 @@ def drill(
     COMMAND is any program that trains, saves, and goes on when it is started again, with {run} in
     place of the folder that it writes into. It runs twice without a kill, and then once for each
     point: it is killed there, with all of its processes, and started again as it is.
+
+    --suite savers needs no command.
     """
     if sys.platform != "linux":
         raise NotVerifiedError(
             "A drill needs Linux, where the kernel reports what a command writes (inotify)."
         )
+    if suite is not None:
+        _study_savers(context, suite, only, json)
+    if only:
+        raise UsageError("--only names savers of a suite: add --suite savers.")
     # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
     from ckptcheck.cli.progress import ProgressView
     from ckptcheck.drills import run, terminal
@@ -141,3 +169,32 @@ def drill(
 
     print_result(report, json, show, warn=not quiet)
     raise click.exceptions.Exit(report.exit_code)
+
+
+def _study_savers(context: click.Context, suite: str, only: Sequence[str], json: bool) -> NoReturn:
+    """Print what the crash states of each stock saver restore to, and exit."""
+    # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
+    from ckptcheck.drills.savers import study, terminal
+    from ckptcheck.drills.savers.catalogue import SUITE
+    from ckptcheck.report.outputs.console import SafeConsole
+
+    if suite != SUITE:
+        raise unknown("suite of a drill", suite, [SUITE])
+    if COMMAND in context.meta:
+        raise UsageError("--suite takes no command: leave out what follows --.")
+    for parameter in context.command.get_params(context):
+        name = parameter.name or ""
+        if name not in _OF_SUITE and _is_given(context, name):
+            given = max(parameter.opts, key=len)
+            raise UsageError(f"--suite {suite} takes --only and --json alone: leave out {given}.")
+    console = SafeConsole(stderr=True)
+    with interruptible(INTERRUPTED):
+        report = study.study(
+            only, watch=lambda names: console.print(f"ckptcheck: {names} …", soft_wrap=True)
+        )
+    print_result(report, json, terminal.show)
+    raise click.exceptions.Exit(report.exit_code)
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
