@@ -146,13 +146,12 @@ def judged(answer: Answer, old: State, new: State) -> tuple[Outcome, str]:
 
 
 def _mixture(state: State, old: State, new: State) -> str:
-    """Return of which states the arrays are, those that are equal in both left out."""
-    names = [name for name in {**old, **new, **state} if old.get(name) != new.get(name)]
-    # An array that both states share is told apart only where it is neither.
-    spoilt = [name for name in state if old.get(name) == new.get(name) != state[name]]
-    from_old = sum(name in state and state[name] == old.get(name) for name in names)
-    from_new = sum(name in state and state[name] == new.get(name) for name in names)
-    total = len(names) + len(spoilt)
+    """Return of which states the arrays are; one that is the same in all of them is left out."""
+    rows = [(state.get(name), old.get(name), new.get(name)) for name in {**old, **new, **state}]
+    telling = [row for row in rows if len({*row}) > 1]
+    from_old = sum(found == before != after for found, before, after in telling)
+    from_new = sum(found == after != before for found, before, after in telling)
+    total = len(telling)
     return filled(
         "Of {total} {total:array|arrays}, {old} {old:is|are} old, {new} {new:is|are} new, and "
         "{neither} {neither:is|are} neither.",

@@ -78,7 +78,10 @@ SAVERS: tuple[Saver, ...] = (
     *_family(
         "backup_and_restore",
         _KERAS,
-        {"backup-and-restore": "keras.callbacks.BackupAndRestore"},
+        {
+            "backup-and-restore": "keras.callbacks.BackupAndRestore",
+            "backup-and-restore-double": "keras.callbacks.BackupAndRestore(double_checkpoint=True)",
+        },
         f"a callback: {_FOLDER}",
     ),
     *_family(
@@ -102,7 +105,7 @@ SAVERS: tuple[Saver, ...] = (
         (*_TORCH, "lightning"),
         {
             "lightning": 'ModelCheckpoint(save_last=True), ckpt_path="last"',
-            "lightning-other-disk": "the same, temporary files on a different file system",
+            "lightning-other-disk": "the same call, temporary files on a different disk",
         },
         f"a CheckpointIO: {_FILE}",
     ),

@@ -119,10 +119,8 @@ def _row(saved: _Saved, answers: Sequence[Answer]) -> Row:
     for answer, expected in zip(answers, (Outcome.OLD, Outcome.NEW), strict=False):
         outcome, reason = judged(answer, old, new)
         if outcome is not expected:  # then the restores below prove nothing
-            save = f"the {expected.value} state, which was saved whole"
-            return Row(
-                saved.saver, trouble=f"It does not restore {save}: {reason or outcome.value}"
-            )
+            why = f"The {expected.value} state was saved whole and is not restored. {reason}"
+            return Row(saved.saver, trouble=why.strip())
     tried = [
         Tried(Crash.of(state.family), state.description, *judged(answer, old, new))
         for state, answer in zip(saved.states, answers[NEW:], strict=True)

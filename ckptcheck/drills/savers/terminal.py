@@ -23,8 +23,7 @@ _COLOURS = {"kept": "green", "wrong": "red"}
 
 def show(report: SaversReport, console: Console) -> None:
     """Print the table as wide as the console."""
-    heads = (f"{crash.value.split()[0]}:\n{name}" for crash in Crash for name, _ in COLUMNS)
-    table = unruled(Column("saver", no_wrap=True), *map(numeric, heads))
+    table = unruled(Column("saver", no_wrap=True), *map(numeric, _heads()))
     table.padding = (0, 1, 0, 0)
     for row in report.rows:
         name = f"  {row.saver.name}" if row.saver.fixes else row.saver.name
@@ -33,6 +32,14 @@ def show(report: SaversReport, console: Console) -> None:
     for row in report.rows:
         for line in _story(row):
             print_trimmed(console, line)
+
+
+def _heads() -> Iterable[str]:
+    """Yield the head of each column of numbers; the first of a crash also names the crash."""
+    for crash in Crash:
+        for name, _ in COLUMNS:
+            above = f"{crash.value.split()[0]}:" if name == COLUMNS[0][0] else ""
+            yield f"{above}\n{name}"
 
 
 def cells(row: Row) -> list[Text]:

@@ -1,5 +1,7 @@
 """Keras' `BackupAndRestore`, which resumes at the beginning of `fit`."""
 
+from functools import partial
+
 import keras
 
 from ckptcheck.jobs.savers.commit import commit_folder, newest
@@ -62,13 +64,15 @@ def _fit(callbacks, model, first=0):
         return
 
 
-def stock(folder, saved):
-    _fit([keras.callbacks.BackupAndRestore(folder / "backup"), Seen(saved)], network())
+def stock(folder, saved, **options):
+    backup = keras.callbacks.BackupAndRestore(folder / "backup", **options)
+    _fit([backup, Seen(saved)], network())
 
 
-def restore(folder):
+def restore(folder, **options):
     seen = Restored()
-    _fit([keras.callbacks.BackupAndRestore(folder / "backup"), seen], network())
+    backup = keras.callbacks.BackupAndRestore(folder / "backup", **options)
+    _fit([backup, seen], network())
     return seen.state
 
 
@@ -88,5 +92,9 @@ def restore_fixed(folder):
 
 SAVERS = {
     "backup-and-restore": (stock, restore),
+    "backup-and-restore-double": (
+        partial(stock, double_checkpoint=True),
+        partial(restore, double_checkpoint=True),
+    ),
     "backup-and-restore-fixed": (fixed, restore_fixed),
 }
