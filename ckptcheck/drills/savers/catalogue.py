@@ -18,7 +18,7 @@ class Saver:
         name: its name.
         summary: the calls that it makes.
         script: the module that has it in a table `SAVERS`.
-        needs: the packages that it imports.
+        needs: the packages that it imports, or that write its files.
         fixes: the stock savers that it is the fixed twin of; empty: it is a stock saver.
     """
 
@@ -45,7 +45,8 @@ def _family(
     return tuple(savers)
 
 
-_TENSORFLOW, _KERAS, _TORCH = ("tensorflow",), ("tensorflow", "keras"), ("torch",)
+_TENSORFLOW, _TORCH = ("tensorflow",), ("torch",)
+_KERAS = (*_TENSORFLOW, "keras", "h5py")
 SAVERS: tuple[Saver, ...] = (
     *_family(
         "tf_saver",
@@ -102,7 +103,7 @@ SAVERS: tuple[Saver, ...] = (
     *_family("dcp", _TORCH, {"dcp": "torch.distributed.checkpoint.save to one folder"}, _FOLDER),
     *_family(
         "lightning_checkpoint",
-        (*_TORCH, "lightning"),
+        (*_TORCH, "lightning", "fsspec"),
         {
             "lightning": 'ModelCheckpoint(save_last=True), ckpt_path="last"',
             "lightning-other-disk": "the same call, temporary files on a different disk",

@@ -6,6 +6,7 @@ The argument is what `ckptcheck drill --suite savers --json` printed.
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ def main(file: str) -> None:
     text = PATH.read_text(encoding="utf-8")
     pattern = re.escape(_HEADS) + r"\n(\|.*\n)*"
     text = re.sub(pattern, lambda _: next(found), text)
-    text = re.sub(r"(?<=<!-- versions -->\n).*\n", lambda _: f"{versions}.\n", text)
+    lines = textwrap.fill(f"{versions}.", 100, break_on_hyphens=False)
+    text = re.sub(r"(?<=<!-- versions -->\n)(.+\n)+", lambda _: f"{lines}\n", text)
     PATH.write_text(text, encoding="utf-8")
 
 
