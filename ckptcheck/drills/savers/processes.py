@@ -21,11 +21,11 @@ _POLL = 0.05  # seconds
 SILENT = 120.0
 # A saver that kills so many processes is given up: each takes seconds to start.
 MOST_DEATHS = 20
+# Few words, no accelerator, nothing from elsewhere.
 _QUIET = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "HF_HUB_OFFLINE": "1",
     "KERAS_BACKEND": "tensorflow",
-    "PYTHONDONTWRITEBYTECODE": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 

@@ -60,17 +60,13 @@ class SaversReport:
 
 
 def study(
-    only: Sequence[str] = (),
-    *,
-    folder: Path | None = None,
-    watch: Callable[[str], None] = lambda sentence: None,
+    only: Sequence[str] = (), *, watch: Callable[[str], None] = lambda names: None
 ) -> SaversReport:
     """Save twice with each saver, and restore from each crash state of the second save.
 
     Args:
         only: The names of savers; each is studied with its fixed twin. Default: all.
-        folder: An empty folder that keeps the crash states. Default: they are deleted.
-        watch: A function that is called with each sentence on how far it has come.
+        watch: A function that is called with the names of the savers that come next.
 
     Raises:
         UsageError: There is no such saver.
@@ -86,11 +82,10 @@ def study(
         raise NotVerifiedError(f"No saver can be run here. {reasons}.")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="ckptcheck-savers-") as temporary:
-        top = folder or Path(temporary)
         for needs in dict.fromkeys(saver.needs for saver in here):
             together = [saver for saver in here if saver.needs == needs]
             watch(", ".join(saver.name for saver in together))
-            rows += rows_of(together, top)
+            rows += rows_of(together, Path(temporary))
     rows.sort(key=lambda row: here.index(row.saver))
     packages = dict.fromkeys(package for saver in here for package in saver.needs)
     return SaversReport(tuple(rows), left_out, {each: version_of(each) for each in packages})
