@@ -86,8 +86,10 @@ PYTHON = [block for block in BLOCKS if block.kind == "python" and not block.file
 WORKFLOWS = [block for block in BLOCKS if block.kind == "yaml" and "jobs:" in block.text]
 HOOKS = [block for block in BLOCKS if block.kind == "yaml" and block not in WORKFLOWS]
 
+# Run by drills/savers/test_page.py, which compares the table of the page.
+OF_SAVERS = [block for block in SHELL if block.page == "docs/savers.md"]
 # Run by jobs/test_recipes.py, by these very commands.
-SUITES = [block for block in SHELL if block.asks_for("--suite")]
+SUITES = [block for block in SHELL if block.asks_for("--suite") and block not in OF_SAVERS]
 CLUSTERS = [block for block in SHELL if block.asks_for("--executor")]
 
 # Run where PyTorch is installed, by commands/torch/test_page.py.
@@ -102,7 +104,7 @@ COMMANDS = list(
         block.text
         for block in SHELL
         if not set(block.lines) <= {*RUN_BY_CI, *RUN_BY_HAND, FIRST}
-        and block not in [*SUITES, *CLUSTERS, *OF_TORCH]
+        and block not in [*SUITES, *OF_SAVERS, *CLUSTERS, *OF_TORCH]
     )
 )
 # Each text that ends with the first command.

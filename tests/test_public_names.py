@@ -61,7 +61,7 @@ def loaded_by(code: str) -> set[str]:
 HEAVY = {"tensorflow", "keras", "tf_keras", "matplotlib", "bokeh", "distributed"}
 # Modules that may import frameworks, figures and pages.
 MAY_LOAD_HEAVY = re.compile(
-    r"ckptcheck\.(adapters|jobs\.(article|bn_\w+|no_norm|recipes\.\w+)|.*\bhtml|.*\bplot|.*\bfigure)\b"
+    r"ckptcheck\.(adapters|jobs\.(article|bn_\w+|no_norm|(recipes|savers)\.\w+)|.*\bhtml|.*\bplot|.*\bfigure)\b"
 )
 
 

@@ -63,6 +63,20 @@ def suites(_: click.Context, __: click.Parameter, typed: str) -> list[Completion
     return _items(registry().suites, typed)
 
 
+def drilled_suites(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete the suites of a drill."""
+    from ckptcheck.drills.savers.catalogue import SUITE
+
+    return _items([SUITE], typed)
+
+
+def savers(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete the stock savers and their fixed twins."""
+    from ckptcheck.drills.savers.catalogue import SAVERS
+
+    return _items((each.name for each in SAVERS), typed)
+
+
 def causes(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
     """Complete all causes."""
     from ckptcheck.diagnosis.catalogue import CAUSES

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -11,7 +11,7 @@ from ckptcheck.cli import complete, options
 from ckptcheck.cli.grouped import COMMAND, AfterDashes, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.printing import check_files, check_outputs, command_line, print_result
-from ckptcheck.errors import NotVerifiedError, UsageError
+from ckptcheck.errors import NotVerifiedError, UsageError, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 INTERRUPTED = "Interrupted: the drill was given up, and no process is left behind."
 EXIT_CODES = (
     "Exit codes: 0 each kill and fault lost no more than the work since the last finished save; "
-    "1 one did; 2 the request is wrong; 3 a kill could not be judged."
+    "1 one did; 2 the request is wrong; 3 a kill could not be judged. "
+    "Of --suite: 0 every saver was run; 3 one could not be."
 )
+# What goes with `--suite`; the others are about a command.
+_OF_SUITE = frozenset(("suite", "only", "json"))
 EXAMPLES = (
     ("drill -- python train.py {run}", "Kill a command at every point of its second save:"),
     (
@@ -38,6 +41,22 @@ EXAMPLES = (
 
 @click.command(cls=AfterDashes, epilog=EXIT_CODES, examples=EXAMPLES)
 @click.argument("job", required=False, shell_complete=complete.jobs)
+@option(
+    "--suite",
+    metavar="NAME",
+    shell_complete=complete.drilled_suites,
+    help="Instead of a command: `savers` tries the savers that frameworks ship, and prints what "
+    "each crash state of an overwrite restores to.",
+    group=options.WHAT,
+)
+@option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete.savers,
+    help="Of --suite savers, try this one with its fixed twin. Repeatable.",
+    group=options.WHAT,
+)
 @option(
     "--points",
     metavar="LIST",
@@ -98,6 +117,8 @@ def drill(
     context: click.Context,
     /,
     job: str | None,
+    suite: str | None,
+    only: tuple[str, ...],
     out: Path,
     html: Path | None,
     junit: Path | None,
@@ -116,11 +137,17 @@ def drill(
     Instead of it, JOB is a job in a class, as `ckptcheck verify` takes it: path/to/file.py,
     path/to/file.py:name or package.module:name. It trains four epochs, and saves after each into
     the same folder.
+
+    --suite savers needs no command.
     """
     if sys.platform != "linux":
         raise NotVerifiedError(
             "A drill needs Linux, where the kernel reports what a command writes (inotify)."
         )
+    if suite is not None:
+        _study_savers(context, suite, only, json)
+    if only:
+        raise UsageError("--only names savers of a suite: add --suite savers.")
     # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
     from ckptcheck.cli.progress import ProgressView
     from ckptcheck.drills import run, terminal
@@ -164,3 +191,32 @@ def _asked(job: str | None, command: Sequence[str] | None) -> Sequence[str] | st
             "A drill needs a command or a job. Write a command after --: -- python train.py {run}."
         )
     return command or job or ""
+
+
+def _study_savers(context: click.Context, suite: str, only: Sequence[str], json: bool) -> NoReturn:
+    """Print what the crash states of each stock saver restore to, and exit."""
+    # Imported here so that `--help` does without NumPy and the rest, which are slow to import.
+    from ckptcheck.drills.savers import study, terminal
+    from ckptcheck.drills.savers.catalogue import SUITE
+    from ckptcheck.report.outputs.console import SafeConsole
+
+    if suite != SUITE:
+        raise unknown("suite of a drill", suite, [SUITE])
+    if COMMAND in context.meta:
+        raise UsageError("--suite takes no command: leave out what follows --.")
+    for parameter in context.command.get_params(context):
+        name = parameter.name or ""
+        if name not in _OF_SUITE and _is_given(context, name):
+            given = max(parameter.opts, key=len)
+            raise UsageError(f"--suite {suite} takes --only and --json alone: leave out {given}.")
+    console = SafeConsole(stderr=True)
+    with interruptible(INTERRUPTED):
+        report = study.study(
+            only, watch=lambda names: console.print(f"ckptcheck: {names} …", soft_wrap=True)
+        )
+    print_result(report, json, terminal.show)
+    raise click.exceptions.Exit(report.exit_code)
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ckptcheck.drills.drilled import DrillReport
+    from ckptcheck.drills.savers.study import SaversReport
     from ckptcheck.report.report import Report
     from ckptcheck.studies.summary import Study
 
-Result = TypeVar("Result", "Report", "DrillReport", "Study")
+Result = TypeVar("Result", "Report", "DrillReport", "SaversReport", "Study")
 
 
 def _warn(console: "Console", text: str) -> None:

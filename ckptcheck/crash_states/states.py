@@ -85,20 +85,23 @@ class CrashState:
         return tuple((path, status.value) for path, status in self.statuses.items())
 
 
-def crash_states(base: Path, after: Path, operations: Sequence[Operation]) -> Iterator[CrashState]:
+def crash_states(
+    base: Path, after: Path, operations: Sequence[Operation], *, apart: bool = False
+) -> Iterator[CrashState]:
     """Yield the crash states of a save, each once, in the order of its operations.
 
     Args:
         base: the folder before the save.
         after: the folder after the save.
         operations: what was done in between.
+        apart: whether what a power failure leaves is yielded even if a kill leaves the same.
 
     Raises:
         NotVerifiedError: The operations do not make `after` of `base`.
     """
     save = Save(base, after, operations)
     save.check()
-    numbered = _Numbered(save)
+    numbered = _Numbered(save, apart)
     for found in _found(save):
         state = numbered.state(found)
         if state is not None:
@@ -236,13 +239,13 @@ class _Numbered:
     before it has changed anything.
     """
 
-    def __init__(self, save: Save) -> None:
-        self._save = save
+    def __init__(self, save: Save, apart: bool) -> None:
+        self._save, self._apart = save, apart
         self._whole = {number: node.content for number, node in save.final().nodes.items()}
         self._statuses = Statuses(save.bytes, save.before, save.afterwards, _touched(save))
         self._rows: dict[str, tuple[Node, bytes]] = {}
         self._base = self._digest(save.before)
-        self._seen: set[tuple[bytes, bool]] = set()
+        self._seen: set[tuple[bytes, bool, bool]] = set()
 
     def state(self, found: _Found) -> CrashState | None:
         """Return the state; None: an earlier one is equal to it."""
@@ -250,9 +253,10 @@ class _Numbered:
         is_exact = _is_exact(found.tree)
         is_before = digest == self._base and found.family is not Family.UNSYNCED
         # Guessed bytes may equal those of another state, and do not stand for it.
-        if is_before or (digest, is_exact) in self._seen:
+        key = digest, is_exact, self._apart and found.family is Family.UNSYNCED
+        if is_before or key in self._seen:
             return None
-        self._seen.add((digest, is_exact))
+        self._seen.add(key)
         whole = {path: self._whole.get(number) for path, number in found.numbers.items()}
         return CrashState(
             number=len(self._seen),

@@ -54,6 +54,8 @@ def completed(folder: Path, *words: str) -> list[str]:
         (["verify", "--allow", "slots-l"], ["slots-lost"]),
         (["verify", "--expect", "re"], ["recovered", "refused"]),
         (["verify", "--suite", "k"], ["keras"]),
+        (["drill", "--suite", "s"], ["savers"]),
+        (["drill", "--only", "dc"], ["dcp", "dcp-fixed"]),
         (["verify", "torch/sh"], ["torch/shuffle", "torch/shuffle-fixed"]),
         (["explain", "slots-l"], ["slots-lost"]),
         (["explain", "slots-lost", "--framework", "t"], ["tf1", "tf2", "torch"]),

@@ -63,6 +63,25 @@ def test_a_file_is_overwritten(tmp_path: Path) -> None:
     assert {each["notes"] for each in held} == {b"kept"}
 
 
+def test_what_a_power_failure_leaves_may_count_apart(tmp_path: Path) -> None:
+    """Without its data, the file is as empty as after a kill."""
+    saved = Saved(tmp_path, {"m.pt": b"old bytes"})
+    saved.recorder.file("m.pt", b"n")
+    together = saved.states
+    apart = list(
+        crash_states(saved.base, saved.after, saved.recorder.operations, apart=True),
+    )
+    assert rows(apart[:2]) == rows(together[:2])
+    assert rows(together[2:]) == [
+        ("power loss after the save: nothing of the save is on disk", "m.pt=old")
+    ]
+    assert rows(apart[2:]) == [
+        ("power loss after the save: data of m.pt not on disk, its name is", "m.pt=empty"),
+        ("power loss after the save: nothing of the save is on disk", "m.pt=old"),
+    ]
+    assert [each.number for each in apart] == [1, 2, 3, 4]
+
+
 def test_a_rename_without_fsync(tmp_path: Path) -> None:
     saved = Saved(tmp_path, {"m.pt": b"old"})
     saved.recorder.file("m.pt.tmp", b"newest")
