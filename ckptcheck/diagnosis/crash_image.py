@@ -5,6 +5,7 @@ values were saved.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -124,15 +125,29 @@ def _is_held(row: TensorComparison, control: Run, arrays: tuple[Saved, ...]) -> 
         number = float(tensor.value.item())
         equal = [each for each in arrays if each.number == number]
     if equal:
-        proven = is_telling(tensor.value) or any(
-            _are_namesakes(row, each) or each.kind is row.kind is Kind.COUNTER for each in equal
-        )
-        return True if proven else None
+        if is_telling(tensor.value) or any(_are_namesakes(row, each) for each in equal):
+            return True
+        counters = [each for each in equal if each.kind is row.kind is Kind.COUNTER]
+        return _is_that_count(row, counters, arrays) if counters else None
     # The same value in a different dtype is not looked for.
     others = [each for each in arrays if each.elements == row.elements]
     cast = any(each.dtype != tensor.value.dtype for each in others) and row.elements > 1
     named = any(_are_namesakes(row, each) for each in others)
     return None if cast or named else False
+
+
+def _is_that_count(
+    row: TensorComparison, equal: Sequence[Saved], arrays: Sequence[Saved]
+) -> bool | None:
+    """Return whether a lost counter is one of those with its value; None: it may be.
+
+    The count of an object, such as the epoch of a scheduler, is saved with that object, under its
+    own name: where objects are saved by their names, a number of the program is a different one.
+    """
+    holder, _, name = row.name.rpartition("/")
+    if not holder or any(_words(each.name) == _words(name) for each in equal):
+        return True
+    return False if any(re.search(r"[./]", each.name) for each in arrays) else None
 
 
 def _are_namesakes(row: TensorComparison, saved: Saved) -> bool:

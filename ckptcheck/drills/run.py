@@ -224,7 +224,7 @@ def _first_run(runs: CommandRuns, numbers: Sequence[int], *, is_traced: bool) ->
 
 def _dones(seen: Mapping[str, Any]) -> list[int]:
     """Return the steps done at each save before the end; a written file alone may be a log."""
-    known = {each["done"] for each in seen["saves"] if each["is_inside"]}
+    known = {each["begun"] for each in seen["saves"] if each["is_inside"]}
     dones = known or set(seen["saved_after"])
     return sorted(done for done in dones if 0 < done < seen["steps"])
 

@@ -164,7 +164,7 @@ def _finished(drill: Drill, point: Point, killed: Killed, disk: OnDisk) -> int:
     """Return the steps in the last save that was finished; 0: none was."""
     if (killed.folder / OBSERVED).exists() and killed.status == 0:  # it saved once it was told
         seen = observed(killed.folder)
-        dones = [each["done"] for each in seen["saves"] if each["is_inside"]]
+        dones = [each["begun"] for each in seen["saves"] if each["is_inside"]]
         if dones:
             return int(max(dones))
     if disk.is_whole:

@@ -139,7 +139,8 @@ class Observation:
         self._process, self._started = os.getpid(), time.time()
         self._recorder: Recorder | None = None
         self._facts: Facts | None = None
-        self._done = 0
+        self._done = self._made = 0  # steps that were reported; with one that is not over yet
+        self._saving_since: dict[int, int] = {}  # the steps made when a thread began its save
         self._due: _Due | None = _Due()
         self._due_outside = self._due_draws = ""
         self._has_saved = False
@@ -267,6 +268,7 @@ class Observation:
             self._unseen.add("losses")
         recorder.observed_step(self._done, 0.0 if loss is None else loss, batch, rate)
         self._done += 1
+        self._made = self._done
         if point:
             self._after(point)
         self._updated = None
@@ -281,13 +283,16 @@ class Observation:
 
     def updated(self) -> None:
         """Note that a step has updated weights, if it is reported only once more cannot follow."""
+        self._made = self._done + 1
         is_wanted = self._due is not None and self._due.reading is not None
         if is_wanted and not self._is_over() and (self._done or not self.request.is_control):
             self._updated = self._read()
 
     def saving(self) -> None:
-        """Note that a save begins: the step before it is done."""
-        if self._trainer in (None, threading.get_ident()) and not self._is_over():
+        """Note that a save begins: the step before it is done, also for a thread that saves."""
+        if self._trainer not in (None, threading.get_ident()):
+            self._saving_since[threading.get_ident()] = self._made
+        elif not self._is_over():
             self.end_step()
 
     def saved(self, what: str, path: Any) -> None:
@@ -298,7 +303,8 @@ class Observation:
             self._is_saved_aside = True
         if not self._is_over():
             place = str(Path(path).resolve())
-            noted = {"done": self._done, "what": what, "path": place}
+            begun = self._saving_since.pop(threading.get_ident(), self._done)
+            noted = {"done": self._done, "begun": begun, "what": what, "path": place}
             self._saves.append(noted | {"is_inside": self.is_inside(path)})
             self._has_saved = True
             if self._images.saved(is_known=True):

@@ -89,6 +89,44 @@ def test_what_the_restore_reports_decides(tmp_path: Path) -> None:
     assert "arrays" not in vars(image)  # no file is read where nothing is lost
 
 
+def of_scheduler(folder: Path) -> str | None:
+    """Return the stage of the counter where it is the epoch of a scheduler."""
+    ours = control()
+    points = {
+        point: {{"step": "sched/last_epoch"}.get(name, name): each for name, each in held.items()}
+        for point, held in ours.snapshots.items()
+    }
+    comparison = compare(ours, silent(ours))
+    rows = [
+        replace(row, name=row.name.replace("step", "sched/last_epoch"))
+        for row in comparison.tensors
+    ]
+    comparison = settled(
+        replace(comparison, tensors=tuple(rows)),
+        replace(ours, snapshots=points),
+        CrashImage(folder),
+    )
+    (lost,) = [row for row in comparison.boundary if row.name == "sched/last_epoch"]
+    ((stage, _),) = by_stage([lost])
+    return stage and stage.value
+
+
+def test_the_epoch_of_the_program_is_not_that_of_a_scheduler(tmp_path: Path) -> None:
+    np.savez(tmp_path / "state.npz", **{"model.w": FULL["w"], "epoch": BOUNDARY})
+    assert of_scheduler(tmp_path) == "omitted at save"
+
+
+def test_it_may_be_where_nothing_is_saved_by_the_name_of_an_object(tmp_path: Path) -> None:
+    np.savez(tmp_path / "state.npz", w=FULL["w"], epoch=BOUNDARY)
+    assert of_scheduler(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["sched.last_epoch", "last_epoch", "lr.scheduler.last_epoch"])
+def test_its_own_epoch_was_not_applied(tmp_path: Path, name: str) -> None:
+    np.savez(tmp_path / "state.npz", **{"model.w": FULL["w"], name: BOUNDARY})
+    assert of_scheduler(tmp_path) == "not applied at load"
+
+
 def test_own_files(tmp_path: Path) -> None:
     assert not CrashImage(tmp_path).is_of_own_files
     np.savez(tmp_path / "state.npz", **FULL)

@@ -293,6 +293,27 @@ step(); save(known=False); step(); aside(); step()
     assert (seen["kept"], seen["written_aside"]) == ([2], [2])
 
 
+def test_a_save_of_another_thread_begins_after_the_step_that_is_not_reported_yet(
+    tmp_path: Path,
+) -> None:
+    program = """
+import threading
+def aside():
+    observation.saving()
+    begun.set()
+    go_on.wait()
+    save("a.bin")
+begun, go_on = threading.Event(), threading.Event()
+step(); observation.updated()
+thread = threading.Thread(target=aside)
+thread.start()
+begun.wait()
+step(); step(); go_on.set(); thread.join(); step()
+"""
+    seen, _ = observe(tmp_path, program)
+    assert [(each["begun"], each["done"]) for each in seen["saves"]] == [(2, 3)]
+
+
 def test_a_program_that_fails_before_its_restore_is_not_recorded(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"role": "resumed", "restore": "restart", "boundary": 1}
     assert observe(tmp_path, "raise KeyError('b')", status=1, **asked)[0] is None
